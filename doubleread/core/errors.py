@@ -1,0 +1,86 @@
+"""Every error doubleread raises on purpose.
+
+    DoublereadError
+    ├── SettingsError      the configuration cannot be used (all faults reported together)
+    ├── TaskError          the labels, priors or costs make no sense
+    ├── DataError          a data set, manifest or split cannot be used
+    ├── ImageError         one image was rejected; ``code`` names the reason
+    ├── EncoderError       an encoder cannot be built or run
+    │   └── WeightsMissing   its weights are not on this machine
+    ├── StoreError         the case store cannot be opened, read or written
+    │   ├── StoreBusy        another process holds it
+    │   └── EncoderMismatch  it holds embeddings of another encoder
+    ├── NotFitted          a part was used before it was fitted
+    ├── PanelError         a panel folder or panel cannot be used
+    └── UnknownPart        no agent, rule, calibrator … of that name
+
+Each message says what was wrong, what is allowed, and what to do.
+"""
+
+from collections.abc import Iterable
+
+
+class DoublereadError(Exception):
+    """Base of every error raised on purpose."""
+
+
+class SettingsError(DoublereadError):
+    """The configuration cannot be used; ``problems`` lists every fault found."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(("settings cannot be used:", *(f"  - {p}" for p in self.problems))))
+
+
+class TaskError(DoublereadError):
+    """Labels, prior or costs are inconsistent."""
+
+
+class DataError(DoublereadError):
+    """A data set, manifest or split cannot be used."""
+
+
+class ImageError(DoublereadError):
+    """One image was rejected.
+
+    ``code`` is machine-readable: ``empty``, ``not-an-image``, ``corrupt``, ``too-many-pixels``, …
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class EncoderError(DoublereadError):
+    """An encoder cannot be built or run."""
+
+
+class WeightsMissing(EncoderError):
+    """The encoder's weights are not on this machine."""
+
+
+class StoreError(DoublereadError):
+    """The case store cannot be opened, read or written."""
+
+
+class StoreBusy(StoreError):
+    """Another process holds the case store."""
+
+
+class EncoderMismatch(StoreError):
+    """The case store holds embeddings of another encoder."""
+
+
+class NotFitted(DoublereadError):
+    """A part was used before it was fitted."""
+
+
+class PanelError(DoublereadError):
+    """A panel or a panel folder cannot be used."""
+
+
+class UnknownPart(DoublereadError):
+    """No part of that kind has that name."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"unknown {kind} {name!r}; known: {', '.join(sorted(known))}")

@@ -1,0 +1,46 @@
+"""The similar labelled cases that retrieval found, and what they imply."""
+
+from pydantic import Field
+
+from doubleread.core.base import Record
+
+
+class Neighbour(Record):
+    """One stored case and how similar it is (cosine, at most 1)."""
+
+    case_id: str
+    label: str
+    similarity: float
+    group: str | None = None
+    source: str = ""
+
+
+class EvidenceQuality(Record):
+    """How far the evidence deserves to be believed.
+
+    ``agreement`` (share of the neighbours that carry the leading label) and ``margin`` (leading
+    minus second label probability) tell right from wrong; ``similarity`` of the nearest case does not,
+    but it tells the unfamiliar from the familiar.
+    """
+
+    similarity: float
+    agreement: float = Field(ge=0, le=1)
+    margin: float = Field(ge=0, le=1)
+
+
+class Evidence(Record):
+    """The ``k`` most similar labelled cases, nearest first, never the case itself nor its group."""
+
+    neighbours: tuple[Neighbour, ...]
+    distribution: dict[str, float] = Field(default_factory=dict)
+    """Label distribution under a uniform prior; empty without neighbours."""
+    as_indexed: dict[str, float] = Field(default_factory=dict)
+    """Label shares among the neighbours as the archive happens to hold them."""
+    quality: EvidenceQuality | None = None
+    failure: str = ""
+    """Why retrieval gave nothing, where it failed."""
+
+    @property
+    def label(self) -> str | None:
+        """The leading label, where there is one."""
+        return max(self.distribution, key=lambda name: self.distribution[name]) if self.distribution else None

@@ -1,0 +1,180 @@
+"""The seams: what a part must offer to be plugged in. Contract tests hold every implementation to them."""
+
+from collections.abc import Sequence
+from typing import Protocol, Self, runtime_checkable
+
+from PIL import Image
+
+from doubleread.core.case import Case
+from doubleread.core.evidence import Evidence, Neighbour
+from doubleread.core.opinion import Answer
+from doubleread.core.types import Embeddings, Json, Labels, Matrix, Tensor3, Vector
+
+WHOLE = "whole"
+"""The view of an image as it is; other views are crops."""
+
+
+@runtime_checkable
+class Agent(Protocol):
+    """Reads a case. It never raises for a case it cannot judge: it abstains with a cause."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def read(self, case: Case) -> Answer: ...
+
+
+@runtime_checkable
+class Reconsiders(Protocol):
+    """An agent that can look again, with evidence. It is not shown its first answer."""
+
+    async def reconsider(self, case: Case, evidence: Evidence) -> Answer: ...
+
+
+@runtime_checkable
+class Learns(Protocol):
+    """An agent that is fitted on labelled cases; saved as a JSON object and named arrays."""
+
+    def fit(self, embeddings: Embeddings, labels: Labels) -> Self: ...
+
+    def state(self) -> tuple[Json, dict[str, Embeddings | Matrix]]: ...
+
+    def restore(self, settings: Json, arrays: dict[str, Embeddings | Matrix]) -> Self: ...
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Turns images into unit-length vectors of length ``dim``; ``fingerprint`` changes when they would."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    @property
+    def dim(self) -> int: ...
+
+    def encode(self, images: Sequence[Image.Image]) -> Embeddings: ...
+
+
+@runtime_checkable
+class TextEncoder(Protocol):
+    """The text tower of an encoder: same space, same length; ``logit_scale`` is its softmax's 1/temperature."""
+
+    @property
+    def logit_scale(self) -> float: ...
+
+    def encode_text(self, texts: Sequence[str]) -> Embeddings: ...
+
+
+class ImageSource(Protocol):
+    """Opens a case's pixels: 8-bit RGB, upright; raises ``ImageError``."""
+
+    def open(self, case: Case) -> Image.Image: ...
+
+
+class Embedder(Protocol):
+    """Gives each case's embeddings, computed once and shared; raises ``ImageError``.
+
+    Returns one row per view, shape ``(len(views), dim)``.
+    """
+
+    async def embed(self, case: Case, views: Sequence[str] = (WHOLE,)) -> Embeddings: ...
+
+
+@runtime_checkable
+class CaseStore(Protocol):
+    """Labelled cases and their embeddings, of one encoder only.
+
+    ``add`` upserts by case id. ``search`` gives the ``k`` nearest cases by cosine similarity for each query row,
+    nearest first, and leaves out what ``exclude_ids`` and ``exclude_groups`` name.
+    """
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def add(self, cases: Sequence[Case], embeddings: Embeddings) -> None: ...
+
+    def search(
+        self,
+        queries: Embeddings,
+        k: int,
+        *,
+        exclude_ids: frozenset[str] = frozenset(),
+        exclude_groups: frozenset[str] = frozenset(),
+    ) -> list[list[Neighbour]]: ...
+
+    def count(self) -> int: ...
+
+    def close(self) -> None: ...
+
+
+class Retriever(Protocol):
+    """Finds the evidence for a case; a failure is a value in it, not an exception."""
+
+    async def find(self, case: Case) -> Evidence: ...
+
+
+@runtime_checkable
+class Calibrator(Protocol):
+    """Maps raw distributions to calibrated ones, row by row, both of shape ``(n, k)``.
+
+    ``fit`` returns self. ``apply`` raises ``NotFitted`` before it. ``params`` is a JSON object from which
+    ``from_params`` rebuilds it exactly.
+    """
+
+    kind: str
+
+    def fit(self, probabilities: Matrix, labels: Labels) -> Self: ...
+
+    def apply(self, probabilities: Matrix) -> Matrix: ...
+
+    def params(self) -> Json: ...
+
+    @classmethod
+    def from_params(cls, params: Json) -> Self: ...
+
+
+class Fused(Protocol):
+    """Posteriors of shape ``(n, k)`` and the agents' shares in them, ``(n, agents)``, rows summing to 1."""
+
+    @property
+    def posterior(self) -> Matrix: ...
+
+    @property
+    def weights(self) -> Matrix: ...
+
+
+@runtime_checkable
+class FusionRule(Protocol):
+    """Makes one posterior of a panel's opinions, shape ``(n, agents, k)``, NaN rows where an agent gave none.
+
+    Absent agents are left out. A case on which nobody spoke gets the prior. ``fit`` needs labels; ``fuse`` raises
+    ``NotFitted`` before it. ``params``/``from_params`` as for calibrators.
+    """
+
+    kind: str
+
+    def fit(self, opinions: Tensor3, labels: Labels, prior: Vector) -> Self: ...
+
+    def fuse(self, opinions: Tensor3) -> Fused: ...
+
+    def params(self) -> Json: ...
+
+    @classmethod
+    def from_params(cls, params: Json) -> Self: ...
+
+
+__all__ = [
+    "WHOLE",
+    "Agent",
+    "Calibrator",
+    "CaseStore",
+    "Embedder",
+    "Encoder",
+    "Fused",
+    "FusionRule",
+    "ImageSource",
+    "Learns",
+    "Reconsiders",
+    "Retriever",
+    "TextEncoder",
+]
