@@ -1,0 +1,1 @@
+"""Agents: each reads a case and gives an opinion, or abstains and says why."""

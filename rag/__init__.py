@@ -1,0 +1,4 @@
+"""Images, encoders, the case store, and retrieval of similar cases.
+
+Importing this package loads nothing heavy: an encoder or a store is loaded when it is chosen.
+"""

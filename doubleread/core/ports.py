@@ -33,9 +33,12 @@ class Reconsiders(Protocol):
 
 @runtime_checkable
 class Learns(Protocol):
-    """An agent that is fitted on labelled cases; saved as a JSON object and named arrays."""
+    """An agent that is fitted on labelled cases; saved as a JSON object and named arrays.
 
-    def fit(self, embeddings: Embeddings, labels: Labels) -> Self: ...
+    ``groups`` names what its own cross-validation must not split.
+    """
+
+    def fit(self, embeddings: Embeddings, labels: Labels, groups: Sequence[str] | None = None) -> Self: ...
 
     def state(self) -> tuple[Json, dict[str, Embeddings | Matrix]]: ...
 
@@ -85,7 +88,8 @@ class CaseStore(Protocol):
     """Labelled cases and their embeddings, of one encoder only.
 
     ``add`` upserts by case id. ``search`` gives the ``k`` nearest cases by cosine similarity for each query row,
-    nearest first, and leaves out what ``exclude_ids`` and ``exclude_groups`` name.
+    nearest first, and leaves out what ``exclude_ids`` and ``exclude_groups`` name. ``export`` gives everything,
+    sorted by case id.
     """
 
     @property
@@ -102,15 +106,22 @@ class CaseStore(Protocol):
         exclude_groups: frozenset[str] = frozenset(),
     ) -> list[list[Neighbour]]: ...
 
+    def export(self) -> tuple[list[Case], Embeddings]: ...
+
     def count(self) -> int: ...
+
+    def holds(self, case_id: str) -> bool: ...
 
     def close(self) -> None: ...
 
 
 class Retriever(Protocol):
-    """Finds the evidence for a case; a failure is a value in it, not an exception."""
+    """Finds the evidence for a case; a failure is a value in it, not an exception.
 
-    async def find(self, case: Case) -> Evidence: ...
+    The label distribution is averaged over ``views``; the neighbours are those of the first view.
+    """
+
+    async def find(self, case: Case, views: Sequence[str] = (WHOLE,)) -> Evidence: ...
 
 
 @runtime_checkable

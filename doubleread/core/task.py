@@ -56,9 +56,7 @@ class Task(Record):
         if len(set(names)) < len(names):
             raise TaskError(f"task {self.id!r} repeats a label: {sorted(names)}")
         if self.prior and (set(self.prior) != set(names) or abs(sum(self.prior.values()) - 1) > 1e-6):
-            raise TaskError(
-                f"the prior of task {self.id!r} must give each of {list(names)} a share; they sum to 1"
-            )
+            raise TaskError(f"the prior of task {self.id!r} must give each of {list(names)} a share; they sum to 1")
         if self.prior and min(self.prior.values()) <= 0:
             raise TaskError(f"the prior of task {self.id!r} must be positive for every label")
         priced = set(self.costs.matrix).union(*self.costs.matrix.values()) if self.costs.matrix else set()

@@ -1,0 +1,1 @@
+"""How a verdict looks: one card for terminals, one for pages and notebooks."""

@@ -1,0 +1,28 @@
+"""Calibrators: how raw distributions become probabilities that mean what they say."""
+
+from doubleread.core.ports import Calibrator
+from doubleread.core.registry import Registry
+from doubleread.core.types import Json
+
+_HERE = "doubleread.orchestrator.calibration"
+
+CALIBRATORS = Registry(
+    "calibrator",
+    "doubleread.calibrators",
+    {
+        "temperature": f"{_HERE}.temperature:Temperature",
+        "beta": f"{_HERE}.one_vs_rest:Beta",
+        "histogram": f"{_HERE}.one_vs_rest:Histogram",
+        "isotonic": f"{_HERE}.one_vs_rest:Isotonic",
+        "none": f"{_HERE}.identity:Identity",
+    },
+)
+
+
+def restore_calibrator(params: Json) -> Calibrator:
+    """The calibrator whose ``params()`` these are; raises ``UnknownPart`` for a ``kind`` that is not in the table."""
+    calibrator: Calibrator = CALIBRATORS.get(str(params.get("kind"))).from_params(params)
+    return calibrator
+
+
+__all__ = ["CALIBRATORS", "restore_calibrator"]

@@ -1,0 +1,30 @@
+"""Fusion rules: how a panel's calibrated opinions become one posterior."""
+
+from doubleread.core.ports import FusionRule
+from doubleread.core.registry import Registry
+from doubleread.core.types import Json
+
+_HERE = "doubleread.orchestrator.fusion"
+
+FUSION_RULES = Registry(
+    "fusion rule",
+    "doubleread.fusion_rules",
+    {
+        "panel-mean": f"{_HERE}.panel_mean:PanelMean",
+        "log-pool": f"{_HERE}.log_pool:LogPool",
+        "confusion-bayes": f"{_HERE}.confusion_bayes:ConfusionBayes",
+        "stacking": f"{_HERE}.stacking:Stacking",
+        "majority": f"{_HERE}.votes:Majority",
+        "confidence-weighted": f"{_HERE}.votes:ConfidenceWeighted",
+        "ece-weighted": f"{_HERE}.votes:EceWeighted",
+    },
+)
+
+
+def restore_rule(params: Json) -> FusionRule:
+    """The rule whose ``params()`` these are; raises ``UnknownPart`` for a ``kind`` that is not in the table."""
+    rule: FusionRule = FUSION_RULES.get(str(params.get("kind"))).from_params(params)
+    return rule
+
+
+__all__ = ["FUSION_RULES", "restore_rule"]

@@ -1,0 +1,36 @@
+# `make demo` and `make test` install what they need into .venv and run; nothing else is touched.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+STAMP = $(VENV)/.installed
+
+.PHONY: demo test check bench wheel clean
+
+demo: $(STAMP)
+	$(BIN)/doubleread demo
+
+test: $(STAMP) check
+	$(BIN)/python -m pytest
+
+check: $(STAMP) typed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	MYPYPATH=.typed $(BIN)/mypy
+	PYTHONPATH=.typed $(BIN)/lint-imports
+
+bench: $(STAMP)
+	$(BIN)/python -m doubleread.evals.benchmarks
+
+# The user's top-level folders are sub-packages of doubleread once installed; this shows them to the checkers like that.
+.PHONY: typed
+typed:
+	@rm -rf .typed && mkdir -p .typed/doubleread
+	@ln -s $(CURDIR)/doubleread/* $(CURDIR)/agents $(CURDIR)/orchestrator $(CURDIR)/rag $(CURDIR)/prompts $(CURDIR)/evals .typed/doubleread/
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
+	@touch $(STAMP)
+
+clean:
+	rm -rf .typed build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

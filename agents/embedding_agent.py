@@ -1,0 +1,83 @@
+"""The reading that all local agents share: embed the image, ask the head, give a full distribution."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from time import perf_counter
+from typing import ClassVar
+
+import numpy as np
+
+from doubleread.agents.context import AgentContext
+from doubleread.core.case import Case
+from doubleread.core.errors import ImageError
+from doubleread.core.evidence import Evidence
+from doubleread.core.opinion import Abstention, AbstentionCause, Answer, Opinion
+from doubleread.core.ports import WHOLE
+from doubleread.core.types import Embeddings, Matrix, Vector
+
+
+class EmbeddingAgent(ABC):
+    """An agent whose head works on the shared embeddings.
+
+    A second look reads every view of the image with a head that the retrieved cases have joined, and averages the
+    views' log-probabilities. The first answer plays no part in it.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, context: AgentContext) -> None:
+        self._context = context
+        self._task = context.task
+
+    @abstractmethod
+    def log_posteriors(self, embeddings: Embeddings) -> Matrix:
+        """Log-probabilities, shape ``(n, n_labels)``, for embeddings ``(n, dim)``."""
+
+    @abstractmethod
+    def log_posteriors_with(self, embeddings: Embeddings, evidence: Evidence) -> Matrix:
+        """The same from a head that the retrieved cases have joined."""
+
+    def cannot(self) -> tuple[AbstentionCause, str] | None:
+        """Why this agent cannot read anything, where that is so."""
+        return None
+
+    async def read(self, case: Case) -> Answer:
+        return await self._answer(case, (WHOLE,), None)
+
+    async def reconsider(self, case: Case, evidence: Evidence) -> Answer:
+        return await self._answer(case, self._context.views, evidence)
+
+    async def _answer(self, case: Case, views: Sequence[str], evidence: Evidence | None) -> Answer:
+        began, turn = perf_counter(), 1 if evidence is None else 2
+        if obstacle := self.cannot():
+            return Abstention(agent=self.name, cause=obstacle[0], detail=obstacle[1], round=turn)
+        try:
+            embeddings = await self._context.embedder.embed(case, views)
+        except ImageError as error:
+            return Abstention(agent=self.name, cause="image", detail=str(error), round=turn)
+        logs = self.log_posteriors(embeddings) if evidence is None else self.log_posteriors_with(embeddings, evidence)
+        opinion = Opinion.from_vector(
+            self.name, self._task, average(logs), "softmax", round=turn, reason=self._reason(logs)
+        )
+        return opinion.model_copy(update={"seconds": perf_counter() - began})
+
+    def _reason(self, logs: Matrix) -> str:
+        if len(logs) == 1:
+            return ""
+        top = int(average(logs).argmax())
+        agree = int((logs.argmax(axis=1) == top).sum())
+        return f"{agree} of {len(logs)} views of the image read {self._task.names[top]}"
+
+
+def average(logs: Matrix) -> Vector:
+    """Normalised geometric mean of the rows' distributions, shape ``(n_labels,)``."""
+    mean = np.asarray(logs, dtype=float).mean(axis=0)
+    p = np.exp(mean - mean.max())
+    return np.asarray(p / p.sum())
+
+
+def evidence_arrays(context: AgentContext, evidence: Evidence) -> tuple[Embeddings, Vector]:
+    """Embeddings ``(k, dim)`` and label indices ``(k,)`` of the retrieved cases."""
+    ids = [neighbour.case_id for neighbour in evidence.neighbours]
+    labels = np.array([context.task.index(n.label) for n in evidence.neighbours], dtype=float)
+    return context.vectors(ids), labels

@@ -1,0 +1,49 @@
+"""Cache agent: what the labels of the most similar stored cases imply."""
+
+from time import perf_counter
+
+import numpy as np
+
+from doubleread.agents.context import AgentContext
+from doubleread.core.case import Case
+from doubleread.core.evidence import Evidence
+from doubleread.core.opinion import Abstention, Answer, Opinion
+from doubleread.core.ports import WHOLE
+
+
+class Neighbours:
+    """The evidence's label distribution as an opinion; a second look averages it over crops of the image."""
+
+    name = "neighbours"
+
+    def __init__(self, context: AgentContext) -> None:
+        self._context = context
+
+    async def read(self, case: Case) -> Answer:
+        return await self._answer(case, (WHOLE,), round=1)
+
+    async def reconsider(self, case: Case, evidence: Evidence) -> Answer:
+        del evidence  # it looks at the store afresh
+        return await self._answer(case, self._context.views, round=2)
+
+    async def _answer(self, case: Case, views: tuple[str, ...], *, round: int) -> Answer:
+        began = perf_counter()
+        evidence = await self._context.retriever.find(case, views)
+        if not evidence.distribution:
+            detail = evidence.failure or "the store holds no other case"
+            return Abstention(agent=self.name, cause="no-evidence", detail=detail, round=round)
+        task = self._context.task
+        vector = np.array([evidence.distribution[name] for name in task.names])
+        opinion = Opinion.from_vector(
+            self.name, task, vector, "neighbours", round=round, reason=describe(evidence, len(views))
+        )
+        return opinion.model_copy(update={"seconds": perf_counter() - began})
+
+
+def describe(evidence: Evidence, views: int) -> str:
+    """For people: how many of the neighbours carry which label, and how near the nearest is."""
+    labels = [neighbour.label for neighbour in evidence.neighbours]
+    leading = max(set(labels), key=labels.count)
+    text = f"{labels.count(leading)} of the {len(labels)} most similar stored cases are {leading}"
+    nearest = f" (nearest: similarity {evidence.neighbours[0].similarity:.2f})"
+    return text + nearest + (f"; averaged over {views} views" if views > 1 else "")

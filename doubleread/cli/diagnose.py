@@ -1,0 +1,28 @@
+"""``doubleread diagnose``."""
+
+from pathlib import Path
+
+import typer
+
+from doubleread.cli.screen import ERR, OUT
+from doubleread.core.verdict import Unread
+from doubleread.panel import Panel
+from doubleread.settings import load_settings
+
+
+def run_diagnose(images: list[str], panel_folder: Path, *, as_json: bool, settings_file: Path | None) -> None:
+    """A card (or a JSON line) for each image; images that cannot be read are reported and the rest goes on."""
+    failed = False
+    with Panel.load(panel_folder, settings=load_settings(settings_file)) as panel:
+        if panel.encoder_is_fallback and not as_json:
+            ERR.print(f"[dark_orange]![/dark_orange] {panel.encoder_note}", highlight=False)
+        for result in panel.diagnose_many(images):
+            failed |= isinstance(result, Unread)
+            if as_json:
+                typer.echo(result.model_dump_json())
+            elif isinstance(result, Unread):
+                ERR.print(f"[red]✗[/red] {result.source}: {result.problem}", highlight=False)
+            else:
+                OUT.print(result)
+    if failed:
+        raise typer.Exit(1)

@@ -1,0 +1,60 @@
+"""``doubleread doctor``: what is here, and what will be used."""
+
+import os
+from collections.abc import Iterator
+from importlib.metadata import requires
+
+from packaging.requirements import Requirement
+from rich.table import Table
+
+from doubleread.cli.screen import OUT
+from doubleread.composition import check_names
+from doubleread.core.errors import DoublereadError
+from doubleread.provenance import package_version
+from doubleread.rag.encoders import choose, probe_device
+from doubleread.settings import Settings
+
+KEYS = ("OPENAI_API_KEY",)
+OK, MISSING = "[green]✓[/green]", "[dark_orange]✗[/dark_orange]"
+
+
+def run_doctor(settings: Settings) -> None:
+    """Prints packages, encoder and weights, device, keys (whether set, never their value), and the panel."""
+    OUT.print(_packages())
+    table = Table(title="what will be used", title_justify="left", show_header=False)
+    for name, value in _findings(settings):
+        table.add_row(name, value)
+    OUT.print(table)
+
+
+def _packages() -> Table:
+    table = Table(title="packages", title_justify="left", show_header=False)
+    for line in requires("doubleread") or ():
+        requirement = Requirement(line)
+        extra = str(requirement.marker).partition("extra == ")[2].strip("\"'")
+        if extra not in ("", "embedded", "demo") or requirement.name == "doubleread":
+            continue
+        installed = package_version(requirement.name)
+        fits = installed is not None and requirement.specifier.contains(installed, prereleases=True)
+        needed = f"needs {requirement.specifier}" if not fits else ""
+        hint = f'pip install "doubleread[{extra}]"' if extra and installed is None else ""
+        table.add_row(OK if fits else MISSING, requirement.name, installed or "not installed", needed, hint)
+    return table
+
+
+def _findings(settings: Settings) -> Iterator[tuple[str, str]]:
+    try:
+        choice = choose(settings.encoder.name)
+        yield "encoder", f"{choice.name}: {choice.reason}"
+    except DoublereadError as error:
+        yield "encoder", f"{MISSING} {error}"
+    yield "device", probe_device(settings.encoder.device)
+    yield "encodings", str(settings.cache_folder)
+    try:
+        check_names(settings)
+        yield "agents", ", ".join(settings.panel.agents)
+    except DoublereadError as error:
+        yield "agents", f"{MISSING} {error}"
+    yield "fusion", f"{settings.fusion.rule}, calibrator {settings.trust.calibrator}"
+    for key in KEYS:
+        yield key, "set" if os.environ.get(key) else "not set (needed by VLM agents only)"

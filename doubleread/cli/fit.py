@@ -1,0 +1,50 @@
+"""``doubleread fit``."""
+
+from pathlib import Path
+
+from doubleread.cli.screen import OUT, note, progress, warn
+from doubleread.cli.tables import trust_table
+from doubleread.core.errors import PanelError
+from doubleread.evals.datasets import Dataset, read_dataset
+from doubleread.evals.leakage import check_leakage
+from doubleread.panel import Panel
+from doubleread.settings import Settings
+
+SHOWN_PROBLEMS = 10
+
+
+def run_fit(
+    data: str, out: Path, settings: Settings, *, group: str | None, label_column: str, path_column: str
+) -> None:
+    """Reads the data, fits, saves, and shows what trust was learned."""
+    if out.exists() and any(out.iterdir()) and not (out / "panel.json").exists():
+        raise PanelError(f"{out} exists and holds something else; choose an empty or new folder with -o")
+    dataset = read_dataset(data, label_column=label_column, path_column=path_column, group=group)
+    announce(dataset)
+    with progress() as report, Panel.fit(dataset.cases, dataset.task, settings=settings, progress=report) as panel:
+        announce_panel(panel)
+        panel.save(out)
+        OUT.print(trust_table(panel))
+    OUT.print(f"panel: {out}")
+
+
+def announce(dataset: Dataset) -> None:
+    """What was read, what was wrong with it, and whether it leaks."""
+    note(f"{dataset.name}: {len(dataset.cases)} images, labels {', '.join(dataset.task.names)}")
+    for line in dataset.notes:
+        note(line)
+    for problem in dataset.problems[:SHOWN_PROBLEMS]:
+        warn(f"skipped {problem}")
+    if len(dataset.problems) > SHOWN_PROBLEMS:
+        warn(f"… and {len(dataset.problems) - SHOWN_PROBLEMS} more rows skipped")
+    for line in check_leakage(dataset.cases).lines():
+        note(line)
+
+
+def announce_panel(panel: Panel) -> None:
+    """Which encoder is used, and what fitting had to say."""
+    (warn if panel.encoder_is_fallback else note)(panel.encoder_note)
+    for row in panel.unread:
+        warn(f"skipped {row.source}: {row.problem}")
+    for line in panel.notes:
+        note(line)

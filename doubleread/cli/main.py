@@ -1,0 +1,133 @@
+"""``doubleread``: the commands. Each imports what it runs, so that ``--help`` answers at once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from doubleread.core.errors import DoublereadError
+
+app = typer.Typer(
+    name="doubleread",
+    help="Trustworthy visual diagnosis by a panel of agents.",
+    epilog="Start with: doubleread demo",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+SettingsFile = Annotated[Path | None, typer.Option("--settings", help="Settings file; see `doubleread settings`.")]
+Encoder = Annotated[str | None, typer.Option(help="auto, efficientnet-lite0, open-clip:MODEL/TAG, …")]
+Agents = Annotated[str | None, typer.Option(help="Agents of the panel, separated by commas.")]
+Rule = Annotated[str | None, typer.Option(help="Fusion rule.")]
+Group = Annotated[
+    str | None,
+    typer.Option(
+        help="What must stay together: columns such as 'patient' or 'series,capture//10' (blocks of ten); "
+        "for folders 're:' and a pattern with one group."
+    ),
+]
+LabelColumn = Annotated[str, typer.Option(help="Column of a manifest that holds the label.")]
+PathColumn = Annotated[str, typer.Option(help="Column of a manifest that holds the image's path.")]
+
+
+@app.command(epilog="Example: doubleread demo --data photos/ -o out")
+def demo(
+    data: Annotated[str, typer.Option(help="solar-cells, a folder with a sub-folder a label, or a manifest.")] = (
+        "solar-cells"
+    ),
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the results.")] = None,
+    show: Annotated[int, typer.Option(help="How many verdicts to print.")] = 4,
+    group: Group = None,
+    label_column: LabelColumn = "label",
+    path_column: PathColumn = "path",
+    settings: SettingsFile = None,
+    encoder: Encoder = None,
+    agents: Agents = None,
+    rule: Rule = None,
+) -> None:
+    """Fit a panel on real images and judge it on images it has never seen."""
+    from doubleread.cli.demo import run_demo
+    from doubleread.cli.options import settings_of
+
+    chosen = settings_of(settings, encoder, agents, rule)
+    run_demo(data, out, show, chosen, group=group, label_column=label_column, path_column=path_column)
+
+
+@app.command(epilog="Example: doubleread fit photos/ -o panel")
+def fit(
+    data: Annotated[str, typer.Argument(help="A folder with a sub-folder a label, a manifest, or solar-cells.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the fitted panel.")] = Path("panel"),
+    group: Group = None,
+    label_column: LabelColumn = "label",
+    path_column: PathColumn = "path",
+    settings: SettingsFile = None,
+    encoder: Encoder = None,
+    agents: Agents = None,
+    rule: Rule = None,
+) -> None:
+    """Fit a panel on labelled images and save it. Rows of split `test` are left alone."""
+    from doubleread.cli.fit import run_fit
+    from doubleread.cli.options import settings_of
+
+    chosen = settings_of(settings, encoder, agents, rule)
+    run_fit(data, out, chosen, group=group, label_column=label_column, path_column=path_column)
+
+
+@app.command(epilog="Example: doubleread diagnose leaf.jpg --panel panel")
+def diagnose(
+    images: Annotated[list[str], typer.Argument(help="Image files.")],
+    panel: Annotated[Path, typer.Option(help="Folder of a fitted panel.")] = Path("panel"),
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line instead of cards.")] = False,
+    settings: SettingsFile = None,
+) -> None:
+    """Diagnose images with a fitted panel. Exit code 1 where an image could not be read."""
+    from doubleread.cli.diagnose import run_diagnose
+
+    run_diagnose(images, panel, as_json=json, settings_file=settings)
+
+
+@app.command()
+def doctor(settings: SettingsFile = None, encoder: Encoder = None) -> None:
+    """Say what is installed, which weights, devices and keys are there, and what will be used."""
+    from doubleread.cli.doctor import run_doctor
+    from doubleread.cli.options import settings_of
+
+    run_doctor(settings_of(settings, encoder, None, None))
+
+
+@app.command("settings")
+def show_settings() -> None:
+    """Print a settings file with every default, commented."""
+    from doubleread.settings import default_toml
+
+    typer.echo(default_toml(), nl=False)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from doubleread import __version__
+
+        typer.echo(f"doubleread {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    del version
+
+
+def main() -> None:
+    """Runs a command; our own errors are a message and exit code 2, never a traceback."""
+    try:
+        app()
+    except DoublereadError as error:
+        typer.secho(f"error: {error}", err=True, fg="red")
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        typer.secho("stopped; what was computed is kept, run the same command to go on", err=True)
+        raise SystemExit(130) from None

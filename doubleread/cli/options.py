@@ -1,0 +1,18 @@
+"""Flags into settings."""
+
+from pathlib import Path
+from typing import Any
+
+from doubleread.settings import Settings, load_settings
+
+
+def settings_of(file: Path | None, encoder: str | None, agents: str | None, rule: str | None) -> Settings:
+    """Settings from the file, the environment, and the flags that were given."""
+    flags: dict[str, dict[str, Any]] = {}
+    if encoder is not None:
+        flags["encoder"] = {"name": encoder}
+    if agents is not None:
+        flags["panel"] = {"agents": tuple(name.strip() for name in agents.split(",") if name.strip())}
+    if rule is not None:
+        flags["fusion"] = {"rule": rule}
+    return load_settings(file, flags)

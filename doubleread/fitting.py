@@ -1,0 +1,209 @@
+"""Fitting a panel on labelled cases: encode, fit agents, collect honest answers, learn trust, build the store.
+
+Trust is learned from answers on cases that the answering agents were not fitted on: a calibration split where the
+data bring one, else cross-fitting of the one labelled pool, whole groups at a time.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from anyio.from_thread import start_blocking_portal
+from numpy.typing import ArrayLike
+
+from doubleread.composition import VIEWS, Eyes, Seated, check_names, seat
+from doubleread.core.case import Case
+from doubleread.core.errors import DataError
+from doubleread.core.evidence import Evidence
+from doubleread.core.opinion import Answer
+from doubleread.core.ports import Learns, Reconsiders
+from doubleread.core.task import Task
+from doubleread.core.types import Embeddings, Labels
+from doubleread.core.verdict import Unread
+from doubleread.orchestrator.arbiter import Arbiter
+from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter
+from doubleread.orchestrator.policy import Policy
+from doubleread.orchestrator.resampling import grouped_folds
+from doubleread.rag.stores.exact import ExactStore
+from doubleread.settings import Settings
+
+Progress = Callable[[str, int, int], None]
+"""Called with the stage's name, how much is done, and how much there is."""
+
+AT_ONCE = 32
+"""Calibration cases read at the same time."""
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """The progress of nobody watching."""
+    del stage, done, total
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Labelled, readable cases with their embeddings, row by row."""
+
+    cases: tuple[Case, ...]
+    embeddings: Embeddings
+    labels: Labels
+
+    def __getitem__(self, rows: ArrayLike) -> "Pool":
+        picked = np.asarray(rows, dtype=np.int64)
+        return Pool(tuple(self.cases[i] for i in picked), self.embeddings[picked], self.labels[picked])
+
+    @property
+    def groups(self) -> list[str] | None:
+        """Group of each case; a case without one stands alone. None where no case has one."""
+        if all(case.group is None for case in self.cases):
+            return None
+        return [case.group or case.id for case in self.cases]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What fitting produced: the support that goes into the store, and everything learned."""
+
+    support: Pool
+    seated: Seated
+    store: ExactStore
+    arbiter: Arbiter
+    unread: tuple[Unread, ...]
+    notes: tuple[str, ...]
+
+
+def fit(cases: Sequence[Case], task: Task, settings: Settings, eyes: Eyes, progress: Progress = silent) -> Fitted:
+    """Fits a panel on labelled cases. Cases of split ``test`` are left alone.
+
+    Raises ``DataError`` where there is too little to learn from. Blocks.
+    """
+    check_names(settings)
+    usable = [case for case in cases if case.label is not None and case.split != "test"]
+    pool, unread = _encode(usable, task, eyes, progress)
+    _check_counts(pool, task)
+    chosen = np.array([case.split == "calibration" for case in pool.cases])
+    if chosen.any():
+        support, calibration = pool[np.flatnonzero(~chosen)], pool[np.flatnonzero(chosen)]
+        _check_counts(support, task)
+        seated, store = _fit_agents(support, task, settings, eyes, progress)
+        parts = [_read(seated, calibration, eyes, progress, done=0, total=len(calibration.cases))]
+        order, learned_from = calibration, f"calibration split of {len(calibration.cases)} cases"
+    else:
+        parts, order, learned_from = _cross_fit(pool, task, settings, eyes, progress)
+        support = pool
+        seated, store = _fit_agents(support, task, settings, eyes, progress)
+    progress("learning trust", 0, 1)
+    arbiter = fit_arbiter(
+        task,
+        settings.panel.agents,
+        _join(parts, order, learned_from),
+        Policy(**settings.second_look.model_dump()),
+        Learning(rule=settings.fusion.rule, **settings.trust.model_dump()),
+    )
+    progress("learning trust", 1, 1)
+    notes = _notes(cases, order, arbiter, learned_from)
+    return Fitted(support, seated, store, arbiter, unread, notes)
+
+
+def _encode(cases: Sequence[Case], task: Task, eyes: Eyes, progress: Progress) -> tuple[Pool, tuple[Unread, ...]]:
+    result = eyes.embedder.embed_all(cases, progress=lambda done, total: progress("encoding images", done, total))
+    kept = tuple(cases[i] for i in result.kept)
+    labels = np.array([task.index(str(case.label)) for case in kept], dtype=np.int64)
+    return Pool(kept, result.embeddings[:, 0], labels), result.unread
+
+
+def _check_counts(pool: Pool, task: Task) -> None:
+    counts = Counter(task.names[k] for k in pool.labels)
+    short = [f"{name} ({counts[name]})" for name in task.names if counts[name] < 2]
+    if short:
+        raise DataError(
+            f"too few readable labelled cases to fit on: {', '.join(short)}; every label needs at least 2, "
+            "and 20 or more to learn how far an agent can be trusted"
+        )
+
+
+def _fit_agents(
+    support: Pool, task: Task, settings: Settings, eyes: Eyes, progress: Progress
+) -> tuple[Seated, ExactStore]:
+    store = ExactStore(eyes.encoder.fingerprint, dim=eyes.encoder.dim)
+    store.add(support.cases, support.embeddings)
+    seated = seat(settings, task, eyes, store)
+    for i, (name, agent) in enumerate(seated.agents.items()):
+        progress(f"fitting agents ({name})", i, len(seated.agents))
+        if isinstance(agent, Learns):
+            agent.fit(support.embeddings, support.labels, support.groups)
+    progress("fitting agents", len(seated.agents), len(seated.agents))
+    return seated, store
+
+
+def _cross_fit(
+    pool: Pool, task: Task, settings: Settings, eyes: Eyes, progress: Progress
+) -> tuple[list["_Answers"], Pool, str]:
+    """Every case read by agents fitted on the other folds."""
+    groups = pool.groups
+    folds = grouped_folds(pool.labels, groups, settings.trust.folds, settings.trust.seed)
+    parts: list[_Answers] = []
+    order: list[int] = []
+    for train, held_out in folds:
+        seated, _ = _fit_agents(pool[train], task, settings, eyes, silent)
+        parts.append(_read(seated, pool[held_out], eyes, progress, done=len(order), total=len(pool.cases)))
+        order += list(held_out)
+    how = "by group" if groups else "no group key: cases taken one by one"
+    return parts, pool[order], f"cross-fitting in {len(folds)} folds, {how}"
+
+
+@dataclass(frozen=True)
+class _Answers:
+    first: list[list[Answer]]
+    second: list[list[Answer]]
+    evidence: list[Evidence]
+
+
+def _read(seated: Seated, held_out: Pool, eyes: Eyes, progress: Progress, *, done: int, total: int) -> _Answers:
+    """Both rounds' answers of every agent on cases it was not fitted on."""
+    eyes.embedder.embed_all(held_out.cases, VIEWS, lambda d, _: progress("encoding crops", done + d, total))
+
+    async def one(case: Case) -> tuple[list[Answer], list[Answer], Evidence]:
+        evidence = await seated.retriever.find(case)
+        agents = seated.agents.values()
+        first = await asyncio.gather(*(agent.read(case) for agent in agents))
+        second = [
+            await agent.reconsider(case, evidence) if isinstance(agent, Reconsiders) else answer
+            for agent, answer in zip(agents, first, strict=True)
+        ]
+        return list(first), second, evidence
+
+    async def everyone() -> _Answers:
+        rows: list[tuple[list[Answer], list[Answer], Evidence]] = []
+        for start in range(0, len(held_out.cases), AT_ONCE):
+            rows += await asyncio.gather(*(one(case) for case in held_out.cases[start : start + AT_ONCE]))
+            progress("reading calibration cases", done + len(rows), total)
+        return _Answers([r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows])
+
+    with start_blocking_portal() as portal:  # its own thread, so that it works inside a running loop (Jupyter) too
+        return portal.call(everyone)
+
+
+def _join(parts: Sequence[_Answers], order: Pool, learned_from: str) -> Readings:
+    return Readings(
+        first=[row for part in parts for row in part.first],
+        second=[row for part in parts for row in part.second],
+        evidence=[row for part in parts for row in part.evidence],
+        labels=order.labels,
+        groups=order.groups,
+        learned_from=learned_from,
+    )
+
+
+def _notes(cases: Sequence[Case], order: Pool, arbiter: Arbiter, learned_from: str) -> tuple[str, ...]:
+    notes = [f"trust learned from {learned_from}"]
+    if skipped := sum(case.label is None for case in cases):
+        notes.append(f"{skipped} cases without a label were left out")
+    if tests := sum(case.split == "test" for case in cases):
+        notes.append(f"{tests} test cases were not looked at")
+    if order.groups is None:
+        notes.append("no group key: cases that belong together may stand on both sides, and trust may be flattered")
+    if arbiter.both is None and arbiter.policy.max_rounds > 1:
+        notes.append("second look off: on calibration cases it did not lower the log-loss of the cases it was taken on")
+    return tuple(notes)

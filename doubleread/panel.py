@@ -1,0 +1,229 @@
+"""The front door: fit a panel, save and load it, diagnose one image or many.
+
+>>> import doubleread
+>>> panel = doubleread.Panel.load("panel")          # doctest: +SKIP
+>>> print(panel.diagnose("leaf.jpg"))               # doctest: +SKIP
+"""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from PIL import Image
+
+from doubleread.composition import Eyes, Seated, check_names, open_eyes, seat
+from doubleread.core.case import Case
+from doubleread.core.errors import DataError, ImageError
+from doubleread.core.ports import CaseStore
+from doubleread.core.task import Task
+from doubleread.core.trust import TrustProfile
+from doubleread.core.verdict import Unread, Verdict
+from doubleread.fitting import Fitted, Progress, fit, silent
+from doubleread.orchestrator.arbiter import Arbiter
+from doubleread.orchestrator.graph import Seats, diagnose
+from doubleread.panel_folder import PanelFolder, open_store, read_panel, restore_agents, write_panel
+from doubleread.render.shown import ShownVerdict
+from doubleread.settings import Settings, load_settings
+
+Readable = Case | Path | str | bytes | Image.Image
+"""What can be diagnosed: a case, a file, encoded bytes, or a PIL image."""
+
+
+class Panel:
+    """A fitted panel. Make one with ``fit`` or ``load``; close it, or use it in a ``with`` block."""
+
+    def __init__(self, settings: Settings, eyes: Eyes, seated: Seated, store: CaseStore, arbiter: Arbiter) -> None:
+        self._settings, self._eyes, self._seated, self._store, self._arbiter = settings, eyes, seated, store, arbiter
+        self._fitted: Fitted | None = None
+        self._portal: AbstractContextManager[BlockingPortal] | None = None
+        self._calls: BlockingPortal | None = None
+
+    # -- making one ---------------------------------------------------------------------------------------------
+
+    @classmethod
+    def fit(
+        cls,
+        cases: Iterable[Case],
+        task: Task,
+        *,
+        settings: Settings | None = None,
+        progress: Progress = silent,
+    ) -> Self:
+        """A panel fitted on labelled cases; cases of split ``test`` are left alone.
+
+        Trust comes from the ``calibration`` split where there is one, else from cross-fitting by group. The fitted
+        panel holds its cases in memory until ``save``.
+
+        Raises ``DataError`` for too few cases, ``EncoderError`` for an encoder that cannot be used, ``UnknownPart``
+        for an unknown agent, rule, calibrator or store.
+        """
+        settings = settings or load_settings()
+        check_names(settings)
+        eyes = open_eyes(settings)
+        try:
+            fitted = fit(tuple(cases), task, settings, eyes, progress)
+        except BaseException:
+            eyes.close()
+            raise
+        panel = cls(settings, eyes, fitted.seated, fitted.store, fitted.arbiter)
+        panel._fitted = fitted
+        return panel
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes a freshly fitted panel into a new folder, whole or not at all; returns it.
+
+        Raises ``PanelError`` where the folder exists already and is no panel, or this panel was loaded.
+        """
+        return write_panel(Path(folder), self._settings, self._eyes, self._fitted)
+
+    @classmethod
+    def load(cls, folder: str | Path, *, settings: Settings | None = None) -> Self:
+        """The panel saved in a folder. ``settings`` may change how it runs, not what was fitted.
+
+        Raises ``PanelError`` for a folder that holds no panel, ``EncoderMismatch`` where its encoder is not here.
+        """
+        saved: PanelFolder = read_panel(Path(folder), settings)
+        eyes = open_eyes(saved.settings, name=saved.encoder)
+        try:
+            store = open_store(saved, eyes)
+        except BaseException:
+            eyes.close()
+            raise
+        seated = seat(saved.settings, saved.arbiter.task, eyes, store)
+        restore_agents(saved, seated)
+        return cls(saved.settings, eyes, seated, store, saved.arbiter)
+
+    # -- what it is ---------------------------------------------------------------------------------------------
+
+    @property
+    def task(self) -> Task:
+        return self._arbiter.task
+
+    @property
+    def profiles(self) -> tuple[TrustProfile, ...]:
+        """What is known of each agent, in each round, and of the panel."""
+        return self._arbiter.profiles
+
+    @property
+    def encoder_note(self) -> str:
+        """Which encoder is used and why; says so where it is the fallback."""
+        return self._eyes.choice.reason
+
+    @property
+    def encoder_is_fallback(self) -> bool:
+        """Whether the embedded encoder stands in for a CLIP encoder whose weights are not here."""
+        return self._eyes.choice.fallback
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What fitting had to say; empty for a loaded panel."""
+        return self._fitted.notes if self._fitted else ()
+
+    @property
+    def unread(self) -> tuple[Unread, ...]:
+        """Cases that fitting could not read."""
+        return self._fitted.unread if self._fitted else ()
+
+    # -- diagnosing ---------------------------------------------------------------------------------------------
+
+    def diagnose(self, image: Readable) -> Verdict:
+        """The panel's verdict on one image. Raises ``ImageError`` for an image that cannot be read."""
+        return self._run().call(self.adiagnose, image)
+
+    def diagnose_many(self, images: Sequence[Readable]) -> Iterator[Verdict | Unread]:
+        """Verdicts in the order of the images; an image that cannot be read gives an ``Unread`` in its place."""
+        chunk = 4 * self._settings.run.in_flight
+        for start in range(0, len(images), chunk):
+            yield from self._run().call(self._chunk, images[start : start + chunk])
+
+    async def adiagnose(self, image: Readable) -> Verdict:
+        """``diagnose`` for async code."""
+        case = self._case(image)
+        await self._eyes.embedder.embed(case)
+        known = self._store.holds(case.id)
+        warnings = ("this image is among the panel's own cases: no verdict on an unseen image",) if known else ()
+        seats = Seats(
+            agents=self._seated.agents,
+            retriever=self._seated.retriever,
+            arbiter=self._arbiter,
+            agent_timeout_s=self._settings.panel.agent_timeout_s,
+            warnings=warnings,
+        )
+        return ShownVerdict.of(await diagnose(case, seats))
+
+    async def adiagnose_many(self, images: Sequence[Readable]) -> AsyncIterator[Verdict | Unread]:
+        """``diagnose_many`` for async code."""
+        chunk = 4 * self._settings.run.in_flight
+        for start in range(0, len(images), chunk):
+            for result in await self._chunk(images[start : start + chunk]):
+                yield result
+
+    async def _chunk(self, images: Sequence[Readable]) -> list[Verdict | Unread]:
+        """Encodes all images of the chunk in batches, then reads them side by side."""
+        cases = [self._case_or_unread(image) for image in images]
+        readable = [case for case in cases if isinstance(case, Case)]
+        await asyncio.to_thread(self._eyes.embedder.embed_all, readable)
+        gate = asyncio.Semaphore(self._settings.run.in_flight)
+
+        async def one(case: Case | Unread) -> Verdict | Unread:
+            if isinstance(case, Unread):
+                return case
+            try:
+                async with gate:
+                    return await self.adiagnose(case)
+            except ImageError as error:
+                return Unread(source=case.source, code=error.code, problem=str(error))
+
+        return list(await asyncio.gather(*(one(case) for case in cases)))
+
+    def _case_or_unread(self, image: Readable) -> Case | Unread:
+        try:
+            return self._case(image)
+        except DataError as error:
+            return Unread(source=str(image), code="missing", problem=str(error))
+
+    def _case(self, image: Readable) -> Case:
+        if isinstance(image, Case):
+            return image
+        if isinstance(image, (str, Path)):
+            return Case.from_file(Path(image))
+        if isinstance(image, Image.Image):
+            buffer = io.BytesIO()
+            image.save(buffer, "PNG")
+            image = buffer.getvalue()
+        case = Case.from_bytes(image)
+        self._eyes.images.hold(case.id, image)
+        return case
+
+    # -- life ---------------------------------------------------------------------------------------------------
+
+    def _run(self) -> BlockingPortal:
+        """An event loop of our own in a thread, so that sync calls work in notebooks too."""
+        if self._calls is None:
+            self._portal = start_blocking_portal()
+            self._calls = self._portal.__enter__()
+        return self._calls
+
+    def close(self) -> None:
+        """Lets go of the store, the cache and the event loop."""
+        if self._portal is not None:
+            self._portal.__exit__(None, None, None)
+            self._portal = self._calls = None
+        self._store.close()
+        self._eyes.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+__all__ = ["Panel", "Readable"]

@@ -1,0 +1,177 @@
+"""A fitted panel as a folder of JSON, arrays and the case store: movable, and no pickle in it.
+
+panel.json            format, task, settings, encoder, provenance, notes
+arbiter.json          calibrators, fusion, policy, conformal sets, held-out scores
+trust/*.json          one trust profile an agent and round
+agents/*.json, *.npz  what each agent learned
+store/                the labelled cases
+"""
+
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from doubleread.composition import Eyes, Seated
+from doubleread.core.errors import EncoderMismatch, PanelError
+from doubleread.core.ports import CaseStore, Learns
+from doubleread.core.trust import TrustProfile
+from doubleread.core.types import Json
+from doubleread.fitting import Fitted
+from doubleread.orchestrator.arbiter import Arbiter
+from doubleread.provenance import provenance
+from doubleread.rag.stores.table import STORES
+from doubleread.settings import Settings, load_settings
+
+FORMAT = 1
+MARK = "panel.json"
+
+
+@dataclass(frozen=True)
+class PanelFolder:
+    """What a panel folder says."""
+
+    folder: Path
+    settings: Settings
+    encoder: str
+    fingerprint: str
+    arbiter: Arbiter
+
+
+def write_panel(folder: Path, settings: Settings, eyes: Eyes, fitted: Fitted | None) -> Path:
+    """Writes beside ``folder`` and moves into place at the end: nothing half-written stays behind."""
+    if fitted is None:
+        raise PanelError("this panel was loaded from a folder; copy that folder instead")
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARK).exists():
+        raise PanelError(f"{folder} exists and holds something else; choose an empty or new folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    draft.chmod(0o755)
+    try:
+        _write(draft, settings, eyes, fitted)
+        _replace(folder, draft)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return folder
+
+
+def read_panel(folder: Path, settings: Settings | None) -> PanelFolder:
+    """Reads everything but the store; raises ``PanelError`` that says what is missing or broken."""
+    if not (folder / MARK).is_file():
+        raise PanelError(f"{folder} holds no panel (no {MARK}); make one with `doubleread fit` or Panel.save")
+    head = _read_json(folder / MARK)
+    if head.get("format") != FORMAT:
+        raise PanelError(f"{folder} has panel format {head.get('format')}; this doubleread reads format {FORMAT}")
+    try:
+        profiles = [TrustProfile.model_validate(_read_json(path)) for path in sorted((folder / "trust").glob("*.json"))]
+        arbiter = Arbiter.load(_read_json(folder / "arbiter.json"), profiles)
+        return PanelFolder(
+            folder=folder,
+            settings=_with_run_settings(load_settings(None, head["settings"]), settings or load_settings()),
+            encoder=head["encoder"]["name"],
+            fingerprint=head["encoder"]["fingerprint"],
+            arbiter=arbiter,
+        )
+    except (KeyError, TypeError, ValueError, ValidationError) as error:
+        raise PanelError(f"{folder} is damaged: {type(error).__name__}: {str(error)[:200]}; fit it again") from None
+
+
+def open_store(saved: PanelFolder, eyes: Eyes) -> CaseStore:
+    """The panel's case store, read-only; raises ``EncoderMismatch`` where another encoder would search it."""
+    if eyes.encoder.fingerprint != saved.fingerprint:
+        raise EncoderMismatch(
+            f"the panel was fitted with encoder {saved.encoder} ({saved.fingerprint}); "
+            f"here {saved.encoder} has fingerprint {eyes.encoder.fingerprint}: install the same weights or fit again"
+        )
+    store: CaseStore = STORES.get("chroma")(
+        saved.folder / "store", eyes.encoder.fingerprint, dim=eyes.encoder.dim, read_only=True
+    )
+    if saved.settings.retrieval.store == "chroma":
+        return store
+    try:
+        cases, embeddings = store.export()
+    finally:
+        store.close()
+    other: CaseStore = STORES.get(saved.settings.retrieval.store)(eyes.encoder.fingerprint, dim=eyes.encoder.dim)
+    other.add(cases, embeddings)
+    return other
+
+
+def restore_agents(saved: PanelFolder, seated: Seated) -> None:
+    """Gives each agent what it had learned."""
+    for name, agent in seated.agents.items():
+        if not isinstance(agent, Learns):
+            continue
+        try:
+            with np.load(saved.folder / "agents" / f"{name}.npz", allow_pickle=False) as arrays:
+                agent.restore(_read_json(saved.folder / "agents" / f"{name}.json"), dict(arrays))
+        except (OSError, KeyError, ValueError) as error:
+            raise PanelError(f"{saved.folder} is damaged: agent {name}: {error}; fit it again") from None
+
+
+def _write(folder: Path, settings: Settings, eyes: Eyes, fitted: Fitted) -> None:
+    _write_json(folder / "arbiter.json", fitted.arbiter.dump())
+    (folder / "trust").mkdir()
+    for p in fitted.arbiter.profiles:
+        _write_json(folder / "trust" / f"{p.agent}-round{p.round}.json", p.model_dump(mode="json"))
+    (folder / "agents").mkdir()
+    for name, agent in fitted.seated.agents.items():
+        if isinstance(agent, Learns):
+            learned, arrays = agent.state()
+            _write_json(folder / "agents" / f"{name}.json", learned)
+            with (folder / "agents" / f"{name}.npz").open("wb") as file:
+                np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub reads ** as its own flag
+    store: CaseStore = STORES.get("chroma")(folder / "store", eyes.encoder.fingerprint, dim=eyes.encoder.dim)
+    try:
+        store.add(fitted.support.cases, fitted.support.embeddings)
+    finally:
+        store.close()
+    _write_json(folder / MARK, _head(settings, eyes, fitted))
+
+
+def _head(settings: Settings, eyes: Eyes, fitted: Fitted) -> Json:
+    return {
+        "format": FORMAT,
+        "task": fitted.arbiter.task.model_dump(mode="json"),
+        "settings": settings.model_dump(mode="json"),
+        "encoder": {"name": eyes.choice.name, "fingerprint": eyes.encoder.fingerprint, "why": eyes.choice.reason},
+        "support": len(fitted.support.cases),
+        "notes": list(fitted.notes),
+        "unread": [row.model_dump(mode="json") for row in fitted.unread],
+        "provenance": provenance(),
+    }
+
+
+def _replace(folder: Path, draft: Path) -> None:
+    """Moves the draft into place; the old panel is gone only once the new one stands."""
+    old = draft.with_name(draft.name + "-old")
+    if folder.exists():
+        folder.rename(old)
+    draft.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _with_run_settings(fitted: Settings, now: Settings) -> Settings:
+    """What was fitted stays; where and how it runs is this machine's."""
+    checkpoint = now.encoder.checkpoint or fitted.encoder.checkpoint
+    encoder = now.encoder.model_copy(update={"name": fitted.encoder.name, "checkpoint": checkpoint})
+    return fitted.model_copy(update={"run": now.run, "encoder": encoder})
+
+
+def _write_json(path: Path, data: Any) -> None:
+    path.write_text(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+
+
+def _read_json(path: Path) -> Json:
+    try:
+        loaded = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise PanelError(f"{path} cannot be read: {error}; fit the panel again") from None
+    if not isinstance(loaded, dict):
+        raise PanelError(f"{path} should hold a JSON object; fit the panel again")
+    return loaded

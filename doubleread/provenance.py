@@ -1,0 +1,51 @@
+"""What a panel or run was made with: enough to make it again."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+from doubleread.core.types import Json
+from doubleread.prompts.loader import load_templates
+
+PACKAGES = (
+    "doubleread",
+    "torch",
+    "open_clip_torch",
+    "timm",
+    "chromadb",
+    "netcal",
+    "langgraph",
+    "numpy",
+    "scikit-learn",
+)
+
+
+def provenance() -> Json:
+    """Versions, prompt hashes, git revision of the working folder (null outside one) and time."""
+    templates = load_templates("clip-zero-shot")
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": sys.version.split()[0],
+        "packages": {name: installed for name in PACKAGES if (installed := package_version(name))},
+        "prompts": {templates.id: {"version": templates.version, "sha256": templates.sha256}},
+        "git": git_revision(),
+    }
+
+
+def package_version(name: str) -> str | None:
+    """The installed version of a package; None where it is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def git_revision() -> str | None:
+    """Commit of the working folder, with ``+changes`` where files differ from it."""
+    try:
+        head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True)
+        state = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return head.stdout.strip() + ("+changes" if state.stdout.strip() else "")

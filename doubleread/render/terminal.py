@@ -1,0 +1,110 @@
+"""The verdict card in a terminal."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.box import ROUNDED, SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.panel import Panel as Box
+from rich.table import Table
+from rich.text import Text
+
+from doubleread.core.opinion import Opinion
+from doubleread.core.verdict import Verdict
+
+BAR = 28
+COMMIT, REFER = "bold green", "bold dark_orange"
+
+
+def verdict_card(verdict: Verdict) -> RenderableType:
+    """Decision and label first, then probabilities, the panel, the evidence, and the reasons."""
+    parts: list[RenderableType] = [_headline(verdict)]
+    if verdict.posterior:
+        parts += [Text(), _bars(verdict), Text(), _opinions(verdict)]
+    parts += list(_lines(verdict))
+    return Box(
+        Group(*parts),
+        box=ROUNDED,
+        title=Text(Path(verdict.case.source).name or verdict.case.id[:12], style="bold"),
+        title_align="left",
+        border_style="green" if verdict.decision.action == "commit" else "dark_orange",
+        padding=(0, 1),
+    )
+
+
+def _headline(verdict: Verdict) -> Text:
+    if verdict.decision.action == "commit":
+        text = Text.assemble(("✓ committed  ", COMMIT), (str(verdict.decision.label), "bold"))
+    else:
+        leading = f"  leaning to {verdict.label}" if verdict.label else ""
+        text = Text.assemble(("⚑ refer to a person", REFER), leading)
+    if verdict.posterior:
+        text.append(f"  {verdict.confidence:.1%}", style="bold cyan")
+        text.append("  calibrated", style="dim")
+    return text
+
+
+def _bars(verdict: Verdict) -> Table:
+    table = Table.grid(padding=(0, 2))
+    before = verdict.second_look.before if verdict.second_look else {}
+    for label, p in sorted(verdict.posterior.items(), key=lambda item: -item[1]):
+        filled = round(p * BAR)
+        bar = Text("█" * filled, style="cyan") + Text("·" * (BAR - filled), style="dim")
+        moved = f"{(p - before[label]) * 100:+.1f} after the second look" if label in before else ""
+        in_set = "in set" if label in verdict.prediction_set else ""
+        table.add_row(label, bar, Text(f"{p:6.1%}", style="bold"), Text(in_set, "dim"), Text(moved, "dim"))
+    return table
+
+
+def _opinions(verdict: Verdict) -> Table:
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), header_style="dim", show_edge=False)
+    table.add_column("agent")
+    table.add_column("says")
+    table.add_column("stated", justify="right")
+    table.add_column("calibrated", justify="right")
+    table.add_column("weight", justify="right")
+    table.add_column("why", style="dim", overflow="fold")
+    last = {o.agent: o for o in sorted(verdict.opinions, key=lambda o: o.round)}
+    for name, opinion in last.items():
+        calibrated = verdict.calibrated.get(name, {}).get(opinion.label)
+        table.add_row(
+            name,
+            _said(verdict, opinion),
+            f"{opinion.confidence:.1%}",
+            "–" if calibrated is None else f"{calibrated:.1%}",
+            f"{verdict.weights.get(name, 0):.0%}",
+            opinion.reason,
+        )
+    for abstention in {a.agent: a for a in verdict.abstentions if a.agent not in last}.values():
+        table.add_row(abstention.agent, Text("abstains", "dim"), "–", "–", "–", abstention.detail or abstention.cause)
+    return table
+
+
+def _said(verdict: Verdict, opinion: Opinion) -> Text:
+    changes = verdict.second_look.changes if verdict.second_look else ()
+    before = next((c.before for c in changes if c.agent == opinion.agent and c.moved), None)
+    style = "" if opinion.label == verdict.label else "dark_orange"
+    return Text(f"{before} → {opinion.label}" if before else opinion.label, style=style)
+
+
+def _lines(verdict: Verdict) -> Iterator[Text]:
+    if verdict.prediction_set and verdict.coverage:
+        yield _line(f"set at {verdict.coverage:.0%} coverage", "{" + ", ".join(verdict.prediction_set) + "}")
+    if verdict.track:
+        t = verdict.track
+        seen = f"of {t.n} held-out cases with a similar score {t.right} were right ({t.low:.0%}–{t.high:.0%})"
+        yield _line("track record", seen)
+    if verdict.evidence and verdict.evidence.neighbours:
+        shown = "  ".join(f"{n.label} {n.similarity:.2f}" for n in verdict.evidence.neighbours[:6])
+        yield _line("similar cases", shown)
+    if verdict.second_look:
+        yield _line("second look", "; ".join(verdict.second_look.reasons))
+    yield _line("decision", "; ".join(verdict.decision.reasons))
+    for warning in verdict.warnings:
+        yield Text(f"! {warning}", style="dark_orange")
+    cost = f" · ${verdict.cost_usd:.4f}" if verdict.cost_usd else ""
+    yield Text(f"{verdict.seconds:.2f} s{cost} · case {verdict.case.id[:12]}", style="dim")
+
+
+def _line(name: str, text: str) -> Text:
+    return Text.assemble((f"{name}: ", "dim"), text)

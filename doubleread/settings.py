@@ -1,0 +1,229 @@
+"""All settings: one typed TOML file, the environment, and flags; later ones win.
+
+``doubleread settings`` prints the file with every default and comment. In the environment a setting is
+``DOUBLEREAD_<SECTION>__<NAME>``. Unknown keys and every other fault are reported together.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from doubleread.core.errors import SettingsError
+
+ENV_PREFIX = "DOUBLEREAD_"
+
+
+class Section(BaseModel):
+    """A table of the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PanelSettings(Section):
+    """Who sits on the panel."""
+
+    agents: tuple[str, ...] = Field(
+        default=("zero-shot", "discriminant", "logistic", "neighbours"),
+        min_length=1,
+        description="Agents by name; one that cannot read (no text encoder, say) abstains and says so.",
+    )
+    agent_timeout_s: float = Field(default=60.0, gt=0, description="Seconds before an agent's answer is given up.")
+
+
+class EncoderSettings(Section):
+    """What turns images into embeddings."""
+
+    name: str = Field(
+        default="auto",
+        description="auto, efficientnet-lite0, open-clip:MODEL/TAG or open-clip:hf-hub:ORG/NAME.",
+    )
+    checkpoint: str = Field(default="", description="Local weights for open-clip:MODEL, instead of a tag.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="Where the encoder runs.")
+    download: bool = Field(default=False, description="Whether missing weights may be downloaded.")
+    cache_dir: str = Field(default="", description="Where encodings are kept; empty: the user's cache folder.")
+
+
+class RetrievalSettings(Section):
+    """How similar cases are found."""
+
+    store: str = Field(default="chroma", description="chroma (on disk) or exact (in memory, rebuilt on loading).")
+    k: int = Field(default=10, ge=1, le=1000, description="How many similar cases make the evidence.")
+
+
+class TrustSettings(Section):
+    """How trust is learned."""
+
+    calibrator: str = Field(
+        default="temperature", description="temperature, beta, histogram, isotonic or none; the same for each agent."
+    )
+    folds: int = Field(default=5, ge=2, le=20, description="Folds of cross-fitting, whole groups at a time.")
+    bins: int = Field(default=15, ge=2, le=100, description="Equal-width bins of the ECE.")
+    ocr_threshold: float = Field(
+        default=0.8, gt=0, lt=1, description="Overconfidence rate: wrong with a confidence above this, of all cases."
+    )
+    coverage: float = Field(default=0.9, gt=0.5, lt=1, description="Coverage that prediction sets promise.")
+    seed: int = Field(default=0, ge=0, description="Seed of folds and bootstrap.")
+
+
+class FusionSettings(Section):
+    """How calibrated opinions become one posterior."""
+
+    rule: str = Field(
+        default="panel-mean",
+        description="panel-mean, log-pool, confusion-bayes, stacking, ece-weighted, confidence-weighted or majority.",
+    )
+
+
+class SecondLookSettings(Section):
+    """When the panel looks again."""
+
+    max_rounds: int = Field(default=2, ge=1, le=2, description="1 never looks again; 2 looks again once.")
+    margin: float = Field(default=0.8, ge=0, le=1, description="Look again below this lead over the second label.")
+    dissent: float = Field(
+        default=0.34, ge=0, le=1, description="Look again when agents of this share of the weight name another label."
+    )
+    evidence_margin: float = Field(
+        default=0.5, ge=0, le=1, description="Look again when the evidence leads by this much for another label."
+    )
+
+
+class RunSettings(Section):
+    """How much is done at once."""
+
+    in_flight: int = Field(default=16, ge=1, le=1024, description="Cases read at the same time in a batch.")
+
+
+class _TomlFile(PydanticBaseSettingsSource):
+    """The file's contents as a settings source."""
+
+    def __init__(self, settings_cls: type[BaseSettings], data: dict[str, Any]) -> None:
+        super().__init__(settings_cls)
+        self._data = data
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        del field
+        return self._data.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return self._data
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Build it with ``load_settings``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
+    )
+
+    panel: PanelSettings = PanelSettings()
+    encoder: EncoderSettings = EncoderSettings()
+    retrieval: RetrievalSettings = RetrievalSettings()
+    trust: TrustSettings = TrustSettings()
+    fusion: FusionSettings = FusionSettings()
+    second_look: SecondLookSettings = SecondLookSettings()
+    run: RunSettings = RunSettings()
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where encodings are kept."""
+        return Path(self.encoder.cache_dir or platformdirs.user_cache_path("doubleread") / "encodings").expanduser()
+
+
+def load_settings(file: Path | None = None, flags: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:
+    """Settings from a file, the environment and flags (``{"encoder": {"name": "auto"}}``), later ones winning.
+
+    Raises ``SettingsError`` that lists every fault: an unreadable file, unknown keys, values out of range, unknown
+    environment names.
+    """
+    problems: list[str] = []
+    data = _read_toml(file, problems)
+
+    class Layered(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            del dotenv_settings, file_secret_settings
+            return init_settings, env_settings, _TomlFile(settings_cls, data)
+
+    problems += _unknown_environment()
+    try:
+        layered = Layered.model_validate({name: dict(values) for name, values in (flags or {}).items()})
+    except ValidationError as error:
+        problems += [_describe(fault) for fault in error.errors()]
+    if problems:
+        raise SettingsError(problems)
+    return Settings.model_construct(**{name: getattr(layered, name) for name in Settings.model_fields})
+
+
+def default_toml() -> str:
+    """The settings file with every default, each key under the comment that explains it."""
+    lines = ["# doubleread settings. Every key is optional; the values below are the defaults.", ""]
+    for name, field in Settings.model_fields.items():
+        section = cast("type[Section]", field.annotation)
+        lines += [f"# {(section.__doc__ or '').strip()}", f"[{name}]"]
+        lines += [line for key, info in section.model_fields.items() for line in _toml_lines(key, info)]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _toml_lines(key: str, info: Any) -> Iterator[str]:
+    yield f"# {info.description}"
+    default = info.default
+    if isinstance(default, tuple):
+        yield f"{key} = [{', '.join(_toml_value(item) for item in default)}]"
+    else:
+        yield f"{key} = {_toml_value(default)}"
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def _read_toml(file: Path | None, problems: list[str]) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        problems.append(f"{file}: {error.strerror or error}; `doubleread settings` prints a file to start from")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        problems.append(f"{file}: not TOML: {error}")
+    return {}
+
+
+def _unknown_environment() -> list[str]:
+    """Names of unknown sections; unknown keys of known sections are found when the settings are validated."""
+    sections = tuple(f"{ENV_PREFIX}{name}__".upper() for name in Settings.model_fields)
+    return [
+        f"environment: {name} is no setting; known names begin with {', '.join(sections)}"
+        for name in sorted(os.environ)
+        if name.startswith(ENV_PREFIX) and "__" in name and not name.upper().startswith(sections)
+    ]
+
+
+def _describe(fault: Any) -> str:
+    where = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return f"{where}: unknown key; known: {', '.join(_siblings(fault['loc']))}"
+    return f"{where}: {fault['msg']} (got {fault['input']!r})"
+
+
+def _siblings(location: tuple[Any, ...]) -> list[str]:
+    if len(location) == 1:
+        return list(Settings.model_fields)
+    section = cast("type[Section]", Settings.model_fields[location[0]].annotation)
+    return list(section.model_fields)

@@ -1,0 +1,156 @@
+"""What the panel reaches on images it has never seen, and how fast it is."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+from doubleread.core.case import Case
+from doubleread.core.task import Task
+from doubleread.core.trust import Estimate, TrustProfile
+from doubleread.core.verdict import Verdict
+from doubleread.evals.benchmarks.data import leaves, solar_cells
+from doubleread.evals.benchmarks.figure import Figure
+from doubleread.evals.datasets import Dataset
+from doubleread.evals.splits import split
+from doubleread.evals.summary import Summary, nll_gain, summarise
+from doubleread.panel import Panel
+from doubleread.settings import load_settings
+
+TIMED = 60
+"""Single diagnoses that are timed."""
+
+
+def leaves_panel() -> Iterator[Figure]:
+    """Apple leaves: fitted on ``support``, trust from ``calibration``, reported on ``test``."""
+    judged = _judged(leaves)
+    summary = judged.summary
+    p, best = summary.panel, summary.best_accuracy
+    yield _figure("leaves.accuracy", p.accuracy, p.n, ">= 0.965")
+    yield Figure(
+        name="leaves.accuracy_above_best_agent",
+        value=p.accuracy.value - best.accuracy.value,
+        n=p.n,
+        target=">= 0",
+        note=f"best agent: {best.agent}",
+    )
+    yield _ece("leaves.ece", summary)
+    yield _figure("leaves.nll", p.nll, p.n, "<= 0.11")
+    yield from _common("leaves", judged, leaves().task)
+
+
+def solar_panel() -> Iterator[Figure]:
+    """Solar cells: split by blocks of neighbouring cells."""
+    judged = _judged(solar_cells)
+    summary = judged.summary
+    yield _figure("solar.accuracy", summary.panel.accuracy, summary.n, "")
+    yield Figure(
+        name="solar.nll_below_best_agent",
+        value=summary.best_nll.nll.value - summary.panel.nll.value,
+        n=summary.n,
+        target=">= 0",
+        note=f"best agent: {summary.best_nll.agent}, calibrated, {summary.best_nll.nll.value:.3f}",
+    )
+    yield _figure("solar.nll", summary.panel.nll, summary.n, "")
+    yield _ece("solar.ece", summary)
+    curve = summary.risk_coverage["panel"]
+    half = curve.risk[len(curve.risk) // 2]
+    yield Figure(
+        name="solar.risk_at_half_coverage_over_full",
+        value=half / curve.risk[-1],
+        n=summary.n,
+        target="< 1",
+        note=f"risk {half:.3f} against {curve.risk[-1]:.3f}: the curve falls",
+    )
+    yield from _common("solar", judged, solar_cells().task)
+
+
+def diagnosis_seconds() -> Iterator[Figure]:
+    """One diagnosis of a new image with a fitted panel loaded; nothing of the image is cached."""
+    tests = [case for case in _cases(solar_cells()) if case.split == "test"][:TIMED]
+    settings = load_settings(None, {"encoder": {"cache_dir": mkdtemp(prefix="doubleread-bench-")}})
+    with Panel.load(_judged(solar_cells).folder, settings=settings) as fresh:
+        fresh.diagnose(tests[0])
+        taken: list[float] = []
+        again = 0
+        for case in tests[1:]:
+            began = time.perf_counter()
+            again += fresh.diagnose(case).second_look is not None
+            taken.append(time.perf_counter() - began)
+    ordered = sorted(taken)
+    yield Figure(
+        name="diagnosis.seconds",
+        value=statistics.median(taken),
+        low=ordered[0],
+        high=ordered[int(0.95 * len(ordered))],
+        n=len(taken),
+        target="<= 0.3",
+        note=f"median; from fastest to 95th percentile; {again} with a second look",
+    )
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A panel fitted on support and calibration, saved, and judged on test."""
+
+    folder: Path
+    trust: tuple[TrustProfile, ...]
+    verdicts: tuple[Verdict, ...]
+    summary: Summary
+
+
+@cache
+def _judged(load: Callable[[], Dataset]) -> _Judged:
+    """Fits once a data set and process."""
+    dataset = load()
+    cases = _cases(dataset)
+    folder = Path(mkdtemp(prefix="doubleread-bench-")) / "panel"
+    with Panel.fit(cases, dataset.task) as panel:
+        panel.save(folder)
+        tests = [case for case in cases if case.split == "test"]
+        verdicts = tuple(v for v in panel.diagnose_many(tests) if isinstance(v, Verdict))
+        return _Judged(folder, panel.profiles, verdicts, summarise(verdicts, panel.task, panel.profiles))
+
+
+def _cases(dataset: Dataset) -> tuple[Case, ...]:
+    return split(dataset.cases, seed=0)
+
+
+def _common(name: str, judged: _Judged, task: Task) -> Iterator[Figure]:
+    """What is reported of every data set, without a target."""
+    s = judged.summary
+    for agent in s.agents:
+        yield _figure(f"{name}.accuracy.{agent.agent}", agent.accuracy, agent.n, "")
+        yield _figure(f"{name}.nll.{agent.agent}", agent.nll, agent.n, "")
+    best = next(p for p in judged.trust if p.agent == s.best_nll.agent and p.round == 1)
+    gain = nll_gain(judged.verdicts, task, best)
+    yield _figure(f"{name}.nll_gain_over_{best.agent}", gain, s.n, "", note="paired")
+    yield Figure(
+        name=f"{name}.set_coverage", value=s.set_coverage, n=s.n, note=f"promised 0.9, mean size {s.set_size:.2f}"
+    )
+    if s.committed_accuracy:
+        yield _figure(
+            f"{name}.committed_accuracy", s.committed_accuracy, s.committed, "", note=f"{s.referred} referred"
+        )
+    effects = "; ".join(f"{e.agent} +{e.helped} -{e.harmed}" for e in s.effects if e.looked)
+    yield Figure(name=f"{name}.second_looks", value=s.second_looks / s.n, n=s.n, note=effects)
+
+
+def _figure(name: str, e: Estimate, n: int, target: str, note: str = "") -> Figure:
+    return Figure(name=name, value=e.value, low=e.low, high=e.high, n=n, target=target, note=note)
+
+
+def _ece(name: str, summary: Summary) -> Figure:
+    e = summary.panel.ece
+    return Figure(
+        name=name,
+        value=e.value,
+        low=e.low,
+        high=e.high,
+        n=summary.n,
+        target=f"<= {e.floor_high:.6f}",
+        note=f"{e.bins} bins; the target is the 95th percentile of its sampling floor (mean {e.floor:.4f})",
+    )

@@ -1,0 +1,14 @@
+"""The benchmarks there are. A new one is a function in a file here and a row in this table."""
+
+from doubleread.core.registry import Registry
+
+BENCHMARKS = Registry(
+    "benchmark",
+    "doubleread.benchmarks",
+    {
+        "cli_help_seconds": "doubleread.evals.benchmarks.command:cli_help_seconds",
+        "leaves_panel": "doubleread.evals.benchmarks.panel:leaves_panel",
+        "solar_panel": "doubleread.evals.benchmarks.panel:solar_panel",
+        "diagnosis_seconds": "doubleread.evals.benchmarks.panel:diagnosis_seconds",
+    },
+)

@@ -1,0 +1,6 @@
+"""Labelled data sets: a folder of folders, a manifest, or the solar cells that come as a package."""
+
+from doubleread.evals.datasets.read import read_dataset
+from doubleread.evals.datasets.record import Dataset, Progress, RowProblem
+
+__all__ = ["Dataset", "Progress", "RowProblem", "read_dataset"]

@@ -1,0 +1,173 @@
+"""From rows to a data set: hash the files, drop what cannot be used, and say so."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from stat import S_ISREG
+
+from doubleread.core.case import Case
+from doubleread.core.errors import DataError
+from doubleread.core.task import Task
+from doubleread.evals.datasets.names import FOREIGN_SUFFIXES, slug, suffix
+from doubleread.evals.datasets.record import Dataset, Progress, RowProblem
+
+_SHOWN = 3
+_NO_GROUP = (
+    "no group key: whether shots of one object stand in several splits is unknown; "
+    "give group=… if something tells which images belong together"
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image as its source names it."""
+
+    where: str
+    path: Path
+    source: str
+    label: str
+    group: str | None = None
+    split: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+def gather(
+    name: str,
+    rows: Sequence[Row],
+    *,
+    task: Task | None = None,
+    task_id: str | None = None,
+    problems: Iterable[RowProblem] = (),
+    notes: Iterable[str] = (),
+    progress: Progress | None = None,
+) -> Dataset:
+    """The data set of these rows; the task is made of the labels found unless it is given.
+
+    Raises ``DataError`` where no row can be used, there is one label only, or a label has a single case.
+    """
+    bad = list(problems)
+    kept: list[tuple[Row, Case]] = []
+    for done, row in enumerate(rows, start=1):
+        case = _read(row)
+        if isinstance(case, RowProblem):
+            bad.append(case)
+        else:
+            kept.append((row, case))
+        if progress:
+            progress(done, len(rows))
+    cases, conflicts, remarks = _merge_identical(kept)
+    bad.extend(conflicts)
+    if not cases:
+        raise DataError(f"{name}: none of {len(rows)} rows can be used{_first(bad)}")
+    _check_labels(name, cases, bad)
+    made = task or Task.of(slug(task_id or name), (case.label or "" for case in cases))
+    said = (*notes, *_grouping(cases), *remarks, *_look_alikes(made))
+    return Dataset(name=name, task=made, cases=tuple(cases), problems=tuple(bad), notes=said)
+
+
+def _read(row: Row) -> Case | RowProblem:
+    problem = _unusable(row)
+    if problem:
+        return RowProblem(where=row.where, path=row.source, problem=problem)
+    try:
+        return Case.from_file(
+            row.path,
+            source=row.source,
+            label=row.label,
+            group=row.group,
+            split=row.split,
+            metadata=row.metadata,
+        )
+    except DataError as error:
+        return RowProblem(where=row.where, path=row.source, problem=str(error))
+
+
+def _unusable(row: Row) -> str:
+    if not row.label:
+        return "the label is empty"
+    if suffix(row.path) in FOREIGN_SUFFIXES:
+        return f"{row.path.suffix} images are not read: convert it to PNG or JPEG"
+    try:
+        found = row.path.stat()
+    except FileNotFoundError:
+        return "the file is missing"
+    except (OSError, ValueError) as error:
+        return f"the path cannot be used: {getattr(error, 'strerror', None) or error}"
+    if not S_ISREG(found.st_mode):
+        return "not a file"
+    return "" if found.st_size else "the file is empty"
+
+
+def _merge_identical(kept: Sequence[tuple[Row, Case]]) -> tuple[list[Case], list[RowProblem], list[str]]:
+    """One case per picture; pictures with two labels go, and copies in two splits stay for the leakage check."""
+    labels: dict[str, set[str]] = defaultdict(set)
+    for row, case in kept:
+        labels[case.id].add(row.label)
+    cases: list[Case] = []
+    problems: list[RowProblem] = []
+    seen: dict[tuple[str, str | None], str] = {}
+    copies = 0
+    for row, case in kept:
+        key = (case.id, case.split)
+        if len(labels[case.id]) > 1:
+            told = f"the same picture carries the labels {', '.join(sorted(labels[case.id]))}: all copies left out"
+            problems.append(RowProblem(where=row.where, path=row.source, problem=told))
+        elif key in seen:
+            copies += 1
+        else:
+            seen[key] = row.where
+            cases.append(case)
+    return cases, problems, _copy_notes(copies, cases)
+
+
+def _copy_notes(copies: int, cases: Sequence[Case]) -> list[str]:
+    across = len(cases) - len({case.id for case in cases})
+    notes = [f"identical files: {copies} copies of pictures that are there already were left out"] if copies else []
+    if across:
+        notes.append(f"identical files: {across} pictures stand in more than one split; see the leakage check")
+    return notes
+
+
+def _check_labels(name: str, cases: Sequence[Case], problems: Sequence[RowProblem]) -> None:
+    counts = Counter(case.label or "" for case in cases)
+    if len(counts) < 2:
+        only = next(iter(counts))
+        raise DataError(
+            f"{name}: every case has the label {only!r}; a diagnosis needs at least 2 labels{_first(problems)}"
+        )
+    few = sorted(label for label, n in counts.items() if n < 2)
+    if few:
+        raise DataError(
+            f"{name}: too few cases of {', '.join(few)}; each label needs at least 2: "
+            f"add images or leave the label out{_first(problems)}"
+        )
+
+
+def _first(problems: Sequence[RowProblem]) -> str:
+    """The first problems in one breath, to end a message with."""
+    if not problems:
+        return ""
+    shown = "; ".join(f"{p.where}: {p.problem}" for p in problems[:_SHOWN])
+    more = len(problems) - _SHOWN
+    return f" ({shown}{f'; and {more} more' if more > 0 else ''})"
+
+
+def _grouping(cases: Sequence[Case]) -> list[str]:
+    without = sum(case.group is None for case in cases)
+    if without == len(cases):
+        return [_NO_GROUP]
+    groups = len({case.group for case in cases if case.group is not None})
+    some = f"; {without} cases have no group" if without else ""
+    return [f"{groups} groups of cases that stay together{some}"]
+
+
+def _look_alikes(task: Task) -> list[str]:
+    spelt: dict[str, list[str]] = defaultdict(list)
+    for name in task.names:
+        spelt[slug(name)].append(name)
+    return [
+        f"labels {', '.join(map(repr, names))} are kept apart, though they look like one label spelt differently"
+        for names in spelt.values()
+        if len(names) > 1
+    ]

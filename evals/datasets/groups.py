@@ -1,0 +1,68 @@
+"""Group keys: what was photographed together must stay together.
+
+``series,capture//10`` joins columns and cuts a running number into blocks of ten;
+``re:(plant\\d+)`` takes the captured part of a relative path.
+"""
+
+import re
+from collections.abc import Callable, Collection, Mapping
+
+from doubleread.core.errors import DataError
+
+GroupOf = Callable[[Mapping[str, str]], str | None]
+"""The group of a row, None where the row names none; raises ``ValueError`` where it cannot be worked out."""
+
+_PATTERN = "re:"
+
+
+def group_key(expression: str, columns: Collection[str], path_column: str) -> GroupOf:
+    """The rule that an expression stands for.
+
+    Raises ``DataError`` for a column that is not there, a block size that is not a whole number above 0,
+    or a pattern that cannot be used.
+    """
+    if expression.startswith(_PATTERN):
+        return _by_pattern(expression.removeprefix(_PATTERN), path_column)
+    terms = [_term(part.strip(), columns) for part in expression.split(",")]
+
+    def joined(row: Mapping[str, str]) -> str | None:
+        parts = [term(row) for term in terms]
+        return None if None in parts else "|".join(part for part in parts if part is not None)
+
+    return joined
+
+
+def _term(text: str, columns: Collection[str]) -> GroupOf:
+    column, blocks, size = (part.strip() for part in text.partition("//"))
+    if column not in columns:
+        raise DataError(f"group names the column {column!r}, which is not there; columns: {', '.join(columns)}")
+    if not blocks:
+        return lambda row: row.get(column, "").strip() or None
+    if not size.isdecimal() or int(size) == 0:
+        raise DataError(f"group {text!r}: blocks are a whole number above 0, as in {column}//10; got {size!r}")
+    return lambda row: _block(row.get(column, "").strip(), column, int(size))
+
+
+def _block(text: str, column: str, size: int) -> str | None:
+    if not text:
+        return None
+    try:
+        return str(int(float(text) // size))
+    except (ValueError, OverflowError):
+        raise ValueError(f"column {column!r} holds {text!r}, not a number: no block can be worked out") from None
+
+
+def _by_pattern(pattern: str, path_column: str) -> GroupOf:
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise DataError(f"group {_PATTERN}{pattern}: not a regular expression: {error}") from None
+    if not compiled.groups:
+        raise DataError(f"group {_PATTERN}{pattern}: put the part that names the group in round brackets")
+
+    def captured(row: Mapping[str, str]) -> str | None:
+        found = compiled.search(row[path_column])
+        parts = [part for part in found.groups() if part is not None] if found else []
+        return "|".join(parts) or None
+
+    return captured

@@ -1,0 +1,46 @@
+"""What reading a data set gives: the cases, and everything that was wrong with the rest."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Self
+
+from doubleread.core.base import Record
+from doubleread.core.case import Case
+from doubleread.core.task import Task
+
+Progress = Callable[[int, int], None]
+"""Called with the rows read so far and the rows there are."""
+
+
+class RowProblem(Record):
+    """One row or file that was left out, and why."""
+
+    where: str
+    """``row 12`` of a manifest, or a path relative to the folder."""
+    path: str = ""
+    problem: str
+
+
+class Dataset(Record):
+    """Labelled cases of one task, in the order of their source."""
+
+    name: str
+    task: Task
+    cases: tuple[Case, ...]
+    problems: tuple[RowProblem, ...] = ()
+    """Rows that were left out. None is dropped without a word."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the figures must know: mapping of labels, licence, grouping."""
+
+    def part(self, split: str) -> tuple[Case, ...]:
+        """The cases of one split, in order."""
+        return tuple(case for case in self.cases if case.split == split)
+
+    def sizes(self) -> dict[str, int]:
+        """Cases of each label, in the task's order."""
+        counts = Counter(case.label for case in self.cases)
+        return {name: counts[name] for name in self.task.names}
+
+    def with_cases(self, cases: Iterable[Case], *notes: str) -> Self:
+        """The same data set with other cases (split, sampled), and why."""
+        return self.model_copy(update={"cases": tuple(cases), "notes": (*self.notes, *notes)})

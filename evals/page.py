@@ -1,0 +1,66 @@
+"""The page of a run: figures, drawings and a few verdicts, as files that need nothing else."""
+
+from collections.abc import Sequence
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from doubleread.core.trust import TrustProfile
+from doubleread.core.verdict import Verdict
+from doubleread.evals.datasets import Dataset
+from doubleread.evals.drawings import ReliabilityPanel, reliability_diagram, reliability_grid, risk_coverage_diagram
+from doubleread.evals.summary import Summary
+from doubleread.render.html import style_sheet, verdict_html
+
+SHOWN = 12
+
+
+def page(
+    dataset: Dataset, trust: Sequence[TrustProfile], summary: Summary, verdicts: Sequence[Verdict]
+) -> dict[str, str]:
+    """File name → contents: ``index.html`` and the drawings on it, each an SVG of its own too."""
+    p = summary.panel
+    drawings = {
+        "reliability.svg": reliability_diagram(
+            p.reliability, title="The panel on unseen images", ece=p.ece.value, floor=p.ece.floor_high, n=p.n
+        ),
+        "reliability-agents.svg": reliability_grid(
+            [_reliability(a) for a in summary.agents], title="Each agent after calibration, on the same images"
+        ),
+        "risk-coverage.svg": risk_coverage_diagram(
+            {name: (curve.coverage, curve.risk) for name, curve in summary.risk_coverage.items()}, n=summary.n
+        ),
+    }
+    template = Environment(
+        loader=PackageLoader("doubleread.evals", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    ).get_template("page.html")
+    html = template.render(
+        dataset=dataset,
+        trust=trust,
+        s=summary,
+        rows=[summary.panel, *summary.agents],
+        drawings={name: Markup(svg) for name, svg in drawings.items()},  # noqa: S704 - drawn by us, text escaped
+        style=Markup(style_sheet()),  # noqa: S704 - our own file
+        cards=[Markup(verdict_html(v, styled=False)) for v in telling(verdicts)[:SHOWN]],  # noqa: S704 - autoescaped
+    )
+    return {"index.html": html, **drawings}
+
+
+def _reliability(p: TrustProfile) -> ReliabilityPanel:
+    return ReliabilityPanel(title=p.agent, bins=p.reliability, ece=p.ece.value, floor=p.ece.floor_high, n=p.n)
+
+
+def telling(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Verdicts worth a look, kinds taking turns: wrong commitments, second looks, referrals, plain ones."""
+    kinds: list[list[Verdict]] = [
+        [v for v in verdicts if v.decision.action == "commit" and v.decision.label != v.case.label],
+        [v for v in verdicts if v.second_look is not None and v.decision.action == "commit"],
+        [v for v in verdicts if v.decision.action == "refer"],
+        [v for v in verdicts if v.second_look is None and v.decision.action == "commit"],
+    ]
+    picked: dict[str, Verdict] = {}
+    for i in range(max(map(len, kinds), default=0)):
+        for kind in kinds:
+            if i < len(kind):
+                picked.setdefault(kind[i].case.id, kind[i])
+    return list(picked.values())

@@ -1,0 +1,162 @@
+"""Support to fit on, calibration to learn trust on, test to judge on; groups stay whole."""
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+
+from doubleread.core.base import Record
+from doubleread.core.case import Case
+from doubleread.core.errors import DataError
+from doubleread.evals.datasets.names import CALIBRATION, SPLITS, SUPPORT, TEST, split_name
+
+FRACTIONS: Mapping[str, float] = MappingProxyType({SUPPORT: 0.5, CALIBRATION: 0.2, TEST: 0.3})
+"""Shares of the cases, met as closely as whole groups allow."""
+
+Counts = Counter[str]
+"""Cases by label."""
+
+
+class SplitSizes(Record):
+    """How many cases of each label each split holds, and what to know about it."""
+
+    cases: dict[str, dict[str, int]]
+    """``cases[label][split]``."""
+    groups: dict[str, int]
+    """Groups in each split; a case without a group is one of its own."""
+    notes: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """A small table for people."""
+        width = max(len(label) for label in ("label", "groups", *self.cases))
+        head = f"{'label':<{width}}" + "".join(f"{name:>13}" for name in SPLITS)
+        rows = [f"{name:<{width}}" + "".join(f"{row[s]:>13,}" for s in SPLITS) for name, row in self.cases.items()]
+        foot = f"{'groups':<{width}}" + "".join(f"{self.groups[s]:>13,}" for s in SPLITS)
+        return [head, *rows, foot, *self.notes]
+
+
+def split(cases: Sequence[Case], *, fractions: Mapping[str, float] = FRACTIONS, seed: int) -> tuple[Case, ...]:
+    """The cases, in order, each with one of the splits support, calibration and test.
+
+    Splits that the data bring are honoured; where they have no calibration split, it is taken from support. Otherwise
+    whole groups are dealt out, largest first, so that every label comes near its fractions; ``seed`` orders groups
+    of equal size. Labels with two groups get no calibration cases.
+
+    Raises ``DataError`` for fractions that make no sense, splits on some cases only or of unknown names, and a label
+    that support or test would have to do without.
+    """
+    _check_fractions(fractions)
+    if not cases:
+        raise DataError("there are no cases to split")
+    given = sum(case.split is not None for case in cases)
+    if given == 0:
+        return _checked(_deal(cases, fractions, seed))
+    if given < len(cases):
+        raise DataError(f"{len(cases) - given} of {len(cases)} cases have no split; give all of them one, or none")
+    return _checked(_honour(cases, fractions, seed))
+
+
+def split_sizes(cases: Iterable[Case]) -> SplitSizes:
+    """Sizes of the splits by label, with a note for each label that a split lacks."""
+    table: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(SPLITS, 0))
+    groups: dict[str, set[str]] = {name: set() for name in SPLITS}
+    for case in cases:
+        if case.split in groups:
+            table[case.label or "(no label)"][case.split] += 1
+            groups[case.split].add(_group(case))
+    notes = [f"{s} has no case of {label}" for label, row in sorted(table.items()) for s in SPLITS if not row[s]]
+    return SplitSizes(
+        cases=dict(sorted(table.items())), groups={s: len(found) for s, found in groups.items()}, notes=tuple(notes)
+    )
+
+
+def _check_fractions(fractions: Mapping[str, float]) -> None:
+    unknown = set(fractions) - set(SPLITS)
+    if unknown or not {SUPPORT, TEST} <= set(fractions):
+        raise DataError(f"fractions name {sorted(fractions)}; give support and test, and calibration if wanted")
+    if not all(value > 0 for value in fractions.values()) or abs(sum(fractions.values()) - 1) > 1e-6:
+        raise DataError(f"fractions {dict(fractions)} must be above 0 and sum to 1")
+
+
+def _honour(cases: Sequence[Case], fractions: Mapping[str, float], seed: int) -> list[Case]:
+    named = [_with_split(case, split_name(case.split or "", case.source)) for case in cases]
+    present = {case.split for case in named}
+    if not {SUPPORT, TEST} <= present:
+        lacking = [name for name in (SUPPORT, TEST) if name not in present]
+        raise DataError(
+            f"the data's own splits have no {' and no '.join(lacking)}; they are {sorted(map(str, present))}. "
+            "Add it, or drop the split column to have the cases split here"
+        )
+    if CALIBRATION in present or CALIBRATION not in fractions:
+        return named
+    share = fractions[SUPPORT] + fractions[CALIBRATION]
+    inner = {name: fractions[name] / share for name in (SUPPORT, CALIBRATION)}
+    dealt = iter(_deal([case for case in named if case.split == SUPPORT], inner, seed))
+    return [next(dealt) if case.split == SUPPORT else case for case in named]
+
+
+def _checked(cases: Sequence[Case]) -> tuple[Case, ...]:
+    sizes = split_sizes(cases)
+    lacking = [f"{label} ({name})" for label, row in sizes.cases.items() for name in (SUPPORT, TEST) if not row[name]]
+    if lacking:
+        raise DataError(
+            f"labels without a case in a split: {', '.join(lacking)}. Each label needs at least 2 groups, so that it "
+            "can be learned from one and judged on the other: add cases, or use a finer group key"
+        )
+    return tuple(cases)
+
+
+def _deal(cases: Sequence[Case], fractions: Mapping[str, float], seed: int) -> list[Case]:
+    """Whole groups to splits, each to where its labels are still wanted most."""
+    groups: dict[str, Counts] = defaultdict(Counter)
+    for case in cases:
+        groups[_group(case)][case.label or ""] += 1
+    totals = sum(groups.values(), Counter())
+    held: dict[str, Counts] = {name: Counter() for name in SPLITS if name in fractions}
+    dealt: dict[str, str] = {}
+    for group in _order(groups, seed):
+        chosen = max(held, key=lambda name: _wanted(groups[group], held[name], totals, fractions[name]))
+        dealt[group] = chosen
+        held[chosen] += groups[group]
+    _mend(groups, dealt, [name for name in (TEST, SUPPORT, CALIBRATION) if name in fractions])
+    return [_with_split(case, dealt[_group(case)]) for case in cases]
+
+
+def _order(groups: Mapping[str, Counts], seed: int) -> list[str]:
+    """Groups with rare labels first, then the largest, so that what is hard to place is placed while there is room."""
+    among = Counter(label for counts in groups.values() for label in counts)
+    order = sorted(groups)
+    random.Random(seed).shuffle(order)  # noqa: S311  (a split is no secret)
+    return sorted(order, key=lambda group: (min(among[label] for label in groups[group]), -groups[group].total()))
+
+
+def _wanted(group: Counts, held: Counts, totals: Counts, fraction: float) -> float:
+    """Fall of the squared distance from the wanted shares, each label counting alike, if the split gets the group."""
+    return sum(
+        n * (2 * (fraction * totals[label] - held[label]) - n) / totals[label] ** 2 for label, n in group.items()
+    )
+
+
+def _mend(groups: Mapping[str, Counts], dealt: dict[str, str], splits: Sequence[str]) -> None:
+    """Gives a split that lacks a label the smallest group with it that no other split would miss."""
+    for label in sorted({label for counts in groups.values() for label in counts}):
+        for name in splits:
+            have = Counter(dealt[group] for group, counts in groups.items() if counts[label])
+            if have[name]:
+                continue
+            spare = [g for g in groups if groups[g][label] and have[dealt[g]] > 1 and _can_go(g, groups, dealt)]
+            if spare:
+                dealt[min(spare, key=lambda g: (groups[g].total(), g))] = name
+
+
+def _can_go(group: str, groups: Mapping[str, Counts], dealt: Mapping[str, str]) -> bool:
+    others = [counts for other, counts in groups.items() if other != group and dealt[other] == dealt[group]]
+    return all(any(counts[label] for counts in others) for label in groups[group])
+
+
+def _group(case: Case) -> str:
+    return f"case {case.id}" if case.group is None else f"group {case.group}"
+
+
+def _with_split(case: Case, name: str) -> Case:
+    return case if case.split == name else case.model_copy(update={"split": name})

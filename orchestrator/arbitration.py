@@ -1,0 +1,179 @@
+"""Learning an arbiter from the answers that agents gave on cases they were not fitted on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from doubleread.core.evidence import Evidence
+from doubleread.core.opinion import Answer, ConfidenceSource, Opinion
+from doubleread.core.task import Task
+from doubleread.core.trust import TrustProfile
+from doubleread.core.types import Labels, Matrix, Tensor3
+from doubleread.orchestrator.arbiter import Arbiter, HeldOut
+from doubleread.orchestrator.conformal import ConformalSets
+from doubleread.orchestrator.learning import Learned, learn
+from doubleread.orchestrator.metrics import nll
+from doubleread.orchestrator.policy import Policy, second_look_reasons
+from doubleread.orchestrator.trust import profile
+
+PANEL = "panel"
+"""Name of the whole panel in its own trust profile."""
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What every agent said about every calibration case, in both rounds, and the evidence it was given."""
+
+    first: Sequence[Sequence[Answer]]
+    """``first[case][agent]``."""
+    second: Sequence[Sequence[Answer]]
+    evidence: Sequence[Evidence]
+    labels: Labels
+    groups: Sequence[str] | None
+    learned_from: str
+
+
+@dataclass(frozen=True)
+class Learning:
+    """How trust is to be learned; the names are those of the settings."""
+
+    rule: str = "panel-mean"
+    calibrator: str = "temperature"
+    folds: int = 5
+    bins: int = 15
+    ocr_threshold: float = 0.8
+    coverage: float = 0.9
+    seed: int = 0
+
+
+def fit_arbiter(task: Task, agents: tuple[str, ...], readings: Readings, policy: Policy, learning: Learning) -> Arbiter:
+    """Calibrators, fusion, profiles, conformal sets and gates, everything judged by cross-fitting.
+
+    A second look that does not lower the held-out log-loss of the cases it would be taken on is switched off.
+    """
+    first, second = tensor(task, readings.first), tensor(task, readings.second)
+    one = _learn(first, task, readings, learning)
+    policy = policy.model_copy(update={"familiar_similarity": familiar_similarity(readings.evidence)})
+    both, posterior = None, one.held_out
+    if policy.max_rounds > 1 and not np.isnan(second).all():
+        both = _learn(np.concatenate([first, second], axis=1), task, readings, learning)
+        gated = looked_again(task, agents, one, readings.evidence, policy)
+        posterior = np.where(gated[:, None], both.held_out, one.held_out)
+        if not pays(one.held_out[gated], both.held_out[gated], readings.labels[gated]):
+            both, posterior = None, one.held_out
+    correct = posterior.argmax(axis=1) == readings.labels
+    profiles = [
+        *_profiles(task, agents, first, one, 1, readings, learning),
+        *(_profiles(task, agents, second, both, 2, readings, learning) if both else ()),
+        _panel_profile(task, posterior, readings, learning),
+    ]
+    return Arbiter(
+        task=task,
+        agents=agents,
+        first=one,
+        both=both,
+        policy=policy,
+        sets=ConformalSets.fit(posterior, readings.labels, coverage=learning.coverage),
+        held_out=HeldOut(confidence=posterior.max(axis=1), correct=correct),
+        profiles=tuple(profiles),
+    )
+
+
+def tensor(task: Task, answers: Sequence[Sequence[Answer]]) -> Tensor3:
+    """Raw distributions, shape ``(cases, agents, labels)``; NaN where an agent abstained."""
+    nothing = np.full(len(task.names), np.nan)
+    rows = [[a.vector(task) if isinstance(a, Opinion) else nothing for a in case] for case in answers]
+    return np.array(rows, dtype=float)
+
+
+def familiar_similarity(evidence: Sequence[Evidence]) -> float | None:
+    """The nearest-case similarity that 99 % of calibration cases reach; None for fewer than 50 cases."""
+    nearest = [e.quality.similarity for e in evidence if e.quality is not None]
+    return float(np.quantile(nearest, 0.01)) if len(nearest) >= 50 else None
+
+
+def looked_again(
+    task: Task, agents: tuple[str, ...], one: Learned, evidence: Sequence[Evidence], policy: Policy
+) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """On which calibration cases the gates open, by held-out posteriors; shape ``(n,)``."""
+    opened = []
+    weights_of_all = one.rule.fuse(one.held_out_calibrated).weights
+    for posterior, calibrated, weights, found in zip(
+        one.held_out, one.held_out_calibrated, weights_of_all, evidence, strict=True
+    ):
+        spoke = {n: row for n, row in zip(agents, calibrated, strict=True) if not np.isnan(row).any()}
+        votes = {name: task.names[int(row.argmax())] for name, row in spoke.items()}
+        shares = dict(zip(agents, weights.tolist(), strict=True))
+        opened.append(bool(second_look_reasons(task, posterior, votes, shares, found, policy)))
+    return np.array(opened)
+
+
+def pays(before: Matrix, after: Matrix, labels: Labels) -> bool:
+    """Whether looking again lowered the log-loss on the cases it was taken on."""
+    return len(labels) > 0 and nll(after, labels) < nll(before, labels)
+
+
+def _learn(raw: Tensor3, task: Task, readings: Readings, learning: Learning) -> Learned:
+    return learn(
+        raw,
+        readings.labels,
+        readings.groups,
+        task.prior_vector() if task.prior else None,  # without a stated prevalence, that of the calibration cases
+        rule=learning.rule,
+        calibrator=learning.calibrator,
+        folds=learning.folds,
+        seed=learning.seed,
+    )
+
+
+def _profiles(
+    task: Task,
+    agents: tuple[str, ...],
+    raw: Tensor3,
+    learned: Learned,
+    round_: int,
+    readings: Readings,
+    learning: Learning,
+) -> list[TrustProfile]:
+    """One profile for each agent that gave any opinion in that round."""
+    answers, offset = (readings.first, 0) if round_ == 1 else (readings.second, len(agents))
+    spoke = [i for i in range(len(agents)) if not np.isnan(raw[:, i]).all()]
+    return [
+        profile(
+            agents[i],
+            task,
+            raw[:, i],
+            readings.labels,
+            readings.groups,
+            round=round_,
+            source=_source(answers, i),
+            bins=learning.bins,
+            ocr_threshold=learning.ocr_threshold,
+            calibrator=learned.calibrators[offset + i],
+            calibrated_P=learned.held_out_calibrated[:, offset + i],
+            learned_from=readings.learned_from,
+            seed=learning.seed,
+        )
+        for i in spoke
+    ]
+
+
+def _panel_profile(task: Task, posterior: Matrix, readings: Readings, learning: Learning) -> TrustProfile:
+    return profile(
+        PANEL,
+        task,
+        posterior,
+        readings.labels,
+        readings.groups,
+        round=1,
+        source=None,
+        bins=learning.bins,
+        ocr_threshold=learning.ocr_threshold,
+        learned_from=readings.learned_from,
+        seed=learning.seed,
+    )
+
+
+def _source(answers: Sequence[Sequence[Answer]], agent: int) -> ConfidenceSource | None:
+    return next((a.confidence_source for case in answers if isinstance(a := case[agent], Opinion)), None)

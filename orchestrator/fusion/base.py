@@ -1,0 +1,112 @@
+"""What all fusion rules share: who spoke, the prior, and the shares of the agents."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from doubleread.core.base import Record
+from doubleread.core.errors import DataError
+from doubleread.core.types import Labels, Matrix, Tensor3, Vector
+from doubleread.orchestrator.parametric import Parametric
+from doubleread.orchestrator.simplex import normalised, shares, softmax, spoken
+
+Present = NDArray[np.bool_]
+"""Who spoke on each case, shape ``(n, agents)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class FusedOpinions:
+    """Posteriors ``(n, k)`` and the agents' shares in them ``(n, agents)``: rows sum to 1, or are 0 if nobody spoke."""
+
+    posterior: Matrix
+    weights: Matrix
+
+
+class Pooled(NamedTuple):
+    """Log posteriors ``(n, k)`` up to a constant, at the label shares seen; each agent's pull ``(n, agents)``."""
+
+    logits: Matrix
+    pull: Matrix
+
+
+class PanelRecord(Record):
+    """What every fitted rule knows of its panel."""
+
+    prior: tuple[float, ...]
+    """The prior of the cases to come."""
+    seen: tuple[float, ...]
+    """Label shares among the cases it was fitted on."""
+    heard: tuple[bool, ...] = Field(min_length=1)
+    """Which agents gave any opinion there; the others are ignored."""
+
+
+R = TypeVar("R", bound=PanelRecord)
+
+
+class PanelRule(Parametric[R], Generic[R]):
+    """A fusion rule: ``_learn`` fits it, ``_pool`` gives logits and pulls.
+
+    The posterior holds under ``prior``: with label shares ``seen`` while fitting, logits are moved by
+    ``log prior - log seen`` (Saerens et al. 2002), which is nothing where they are equal.
+    """
+
+    def fit(self, opinions: Tensor3, labels: Labels, prior: Vector) -> Self:
+        """From calibrated opinions, shape ``(n, agents, k)``, NaN rows where an agent gave none.
+
+        Raises ``DataError`` where there is no opinion at all, or the prior does not fit.
+        """
+        n, _, k = opinions.shape
+        if n != len(labels) or len(prior) != k:
+            raise DataError(f"opinions have shape {opinions.shape}, labels {labels.shape}, the prior {prior.shape}")
+        heard = spoken(opinions).any(axis=0)
+        if not heard.any():
+            raise DataError(f"no agent gave an opinion on any of {n} cases: {self.kind!r} cannot be fitted")
+        seen = _floats(shares(labels, k))
+        panel = PanelRecord(prior=_floats(normalised(prior)), seen=seen, heard=tuple(heard.tolist()))
+        self._fitted = self._learn(opinions, labels, panel)
+        return self
+
+    def fuse(self, opinions: Tensor3) -> FusedOpinions:
+        """One posterior per case; the prior where nobody spoke. Raises ``DataError`` for another panel's shape."""
+        fitted = self.fitted
+        if opinions.ndim != 3 or opinions.shape[1:] != (len(fitted.heard), len(fitted.prior)):
+            wanted = f"(n, {len(fitted.heard)}, {len(fitted.prior)})"
+            raise DataError(f"opinions have shape {opinions.shape}; {self.kind!r} was fitted for {wanted}")
+        present = spoken(opinions) & np.array(fitted.heard)
+        logits, pull = self._pool(opinions, present)
+        logits = logits + np.log(fitted.prior) - np.log(fitted.seen)
+        logits[~present.any(axis=1)] = np.log(fitted.prior)
+        return FusedOpinions(softmax(logits), weights_of(pull, present))
+
+    @abstractmethod
+    def _learn(self, opinions: Tensor3, labels: Labels, panel: PanelRecord) -> R: ...
+
+    @abstractmethod
+    def _pool(self, opinions: Tensor3, present: Present) -> Pooled: ...
+
+
+def weights_of(pull: Matrix, present: Present) -> Matrix:
+    """Shares of the agents, shape ``(n, agents)``, from non-negative pulls; equal where none of those present pulls."""
+    kept = np.where(present, pull, 0.0)
+    kept = np.where(kept.sum(axis=1, keepdims=True) > 1e-12, kept, present)
+    total = kept.sum(axis=1, keepdims=True)
+    return np.asarray(kept / np.where(total > 0, total, 1.0))
+
+
+def reach(contributions: Tensor3) -> Matrix:
+    """How far each agent's log contributions ``(n, agents, k)`` separate the labels: largest minus smallest."""
+    return np.asarray(np.ptp(contributions, axis=2))
+
+
+def logs_of(opinions: Tensor3, present: Present, seen: Sequence[float], floor: float = 1e-4) -> Tensor3:
+    """What each opinion adds to the label shares ``seen``, in log; 0 for an absent agent, shape as ``opinions``."""
+    return np.where(present[..., None], np.log(normalised(opinions, floor)) - np.log(seen), 0.0)
+
+
+def _floats(values: Vector) -> tuple[float, ...]:
+    return tuple(float(x) for x in values)

@@ -1,0 +1,68 @@
+"""Calibrated log-opinion pool: a weighted product of opinions that does not count the same evidence twice."""
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from doubleread.core.types import Labels, Matrix, Tensor3, Vector
+from doubleread.orchestrator.simplex import log_loss, softmax, spoken
+
+from doubleread.orchestrator.fusion.base import PanelRecord, PanelRule, Pooled, Present, logs_of
+from doubleread.orchestrator.fusion.dependence import effective
+
+SPREAD = 1.0
+"""Standard deviation of an agent's log weight around the equal weight, before any case was seen."""
+RHO_SPREAD = 1.5
+"""The same for the log odds of rho around rho = 1/2."""
+
+
+class LogPoolRecord(PanelRecord):
+    """Fitted weights."""
+
+    weights: tuple[float, ...]
+    """Relative weight of each agent, summing to 1."""
+    rho: float
+    """Dependence of the agents, 0 to 1; see ``dependence.effective``."""
+
+
+class LogPool(PanelRule[LogPoolRecord]):
+    """``log posterior = log shares + sum_a w_a (log p_a - log shares)``, shares being those of the labels.
+
+    With relative weights v_a, agents present on a case get ``w_a = m_eff v_a / sum of the present v``, where m_eff is
+    the effective number of independent opinions among them. So an agent alone is taken at its word, and copies of
+    one agent count as one. v and rho are fitted by maximum a posteriori, v shrunk towards equal weights.
+    Source: Genest and Zidek 1986 (logarithmic opinion pools); the dependence model is ours.
+    """
+
+    kind = "log-pool"
+    record_type = LogPoolRecord
+
+    def _learn(self, opinions: Tensor3, labels: Labels, panel: PanelRecord) -> LogPoolRecord:
+        present, heard = spoken(opinions), np.array(panel.heard)
+        logs = logs_of(opinions, present, panel.seen)
+        base = np.log(panel.seen)
+        full = np.zeros(len(heard))
+
+        def objective(theta: Vector) -> float:
+            full[heard] = theta[:-1]
+            weights = _case_weights(softmax(np.where(heard, full, -np.inf)), float(expit(theta[-1])), present)
+            loss = log_loss(base + np.einsum("na,nak->nk", weights, logs), labels)
+            return float(loss + 0.5 * (theta[:-1] ** 2).sum() / SPREAD**2 + 0.5 * (theta[-1] / RHO_SPREAD) ** 2)
+
+        best = minimize(objective, np.zeros(int(heard.sum()) + 1), method="L-BFGS-B").x
+        full[heard] = best[:-1]
+        weights = softmax(np.where(heard, full, -np.inf))
+        return LogPoolRecord(weights=tuple(weights.tolist()), rho=float(expit(best[-1])), **panel.model_dump())
+
+    def _pool(self, opinions: Tensor3, present: Present) -> Pooled:
+        fitted = self.fitted
+        weights = _case_weights(np.array(fitted.weights), fitted.rho, present)
+        logs = logs_of(opinions, present, fitted.seen)
+        return Pooled(np.log(fitted.seen) + np.einsum("na,nak->nk", weights, logs), weights)
+
+
+def _case_weights(relative: Vector, rho: float, present: Present) -> Matrix:
+    """Weights of the agents present on each case, shape ``(n, agents)``."""
+    kept = np.where(present, relative, 0.0)
+    total = np.maximum(kept.sum(axis=1, keepdims=True), 1e-300)
+    return np.asarray(kept / total * effective(present.sum(axis=1), rho)[:, None])

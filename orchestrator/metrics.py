@@ -1,0 +1,174 @@
+"""How good probabilities are: pure functions of ``P``, shape ``(n, k)``, and true label indices ``y``, shape ``(n,)``.
+
+``confidence`` and ``correct`` have shape ``(n,)``. Means over no cases are NaN. Bins are equal-width, open below and
+closed above (0 belongs to the first), so that a confidence of exactly 1 falls into the last bin.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from doubleread.core.trust import ReliabilityBin
+from doubleread.core.types import Labels, Matrix, Vector
+
+CLIP = 1e-6
+"""Smallest probability that enters a logarithm."""
+
+Flags = NDArray[np.bool_]
+Metric = Callable[[Matrix, Labels], float]
+
+
+class Floor(NamedTuple):
+    """ECE of a perfectly calibrated forecaster: ``mean`` and 95th percentile ``high``."""
+
+    mean: float
+    high: float
+
+
+class Interval(NamedTuple):
+    """A confidence interval."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class RiskCoverage:
+    """Error rate ``risk[i]`` among the ``coverage[i]`` share of cases with the highest confidence; shapes ``(n,)``."""
+
+    coverage: Vector
+    risk: Vector
+
+
+def confidences(P: Matrix) -> Vector:
+    """Probability of the leading label, shape ``(n,)``."""
+    return np.asarray(P.max(axis=1))
+
+
+def correctness(P: Matrix, y: Labels) -> Flags:
+    """Whether the leading label is the true one, shape ``(n,)``; the first label leads in a tie."""
+    return np.asarray(P.argmax(axis=1) == y)
+
+
+def accuracy(P: Matrix, y: Labels) -> float:
+    """Share of cases whose leading label is right."""
+    return _mean(correctness(P, y))
+
+
+def brier(P: Matrix, y: Labels) -> float:
+    """Multi-class Brier score: the squared error summed over the labels, 0 to 2 (Brier 1950)."""
+    return _mean(((P - np.eye(P.shape[1])[y]) ** 2).sum(axis=1))
+
+
+def nll(P: Matrix, y: Labels) -> float:
+    """Mean -log p(true label), in nats; probabilities are clipped at ``CLIP``."""
+    return _mean(-np.log(np.clip(P[np.arange(len(y)), y], CLIP, 1.0)))
+
+
+def ece(confidence: Vector, correct: Flags, bins: int = 15) -> float:
+    """Expected calibration error: mean over cases of the |confidence - accuracy| of their bin (Guo et al. 2017)."""
+    return _gap(confidence, correct, bins) / len(confidence) if len(confidence) else float("nan")
+
+
+def ece_floor(confidence: Vector, bins: int, rng: np.random.Generator, draws: int = 400) -> Floor:
+    """The ECE that sampling alone gives: correctness is drawn with probability ``confidence``, ``draws`` times."""
+    if not len(confidence):
+        return Floor(float("nan"), float("nan"))
+    values = [ece(confidence, rng.random(len(confidence)) < confidence, bins) for _ in range(draws)]
+    return Floor(float(np.mean(values)), float(np.quantile(values, 0.95)))
+
+
+def classwise_ece(P: Matrix, y: Labels, bins: int = 15) -> float:
+    """Mean over labels of the ECE of that label's probability against its presence (Kull et al. 2019)."""
+    return _mean(np.array([ece(P[:, label], y == label, bins) for label in range(P.shape[1])]))
+
+
+def overconfidence_rate(confidence: Vector, correct: Flags, threshold: float = 0.8) -> float:
+    """OCR: share of *all* cases that are wrong with a confidence above ``threshold`` (arXiv 2507.10571, section 3)."""
+    return _mean((confidence > threshold) & ~correct)
+
+
+def confidence_correctness_correlation(confidence: Vector, correct: Flags) -> float | None:
+    """CCC: Pearson correlation of confidence and correctness (arXiv 2507.10571, section 3).
+
+    None where it is undefined: fewer than two cases, all right, all wrong or all equally confident.
+    """
+    if len(confidence) < 2 or np.ptp(confidence) < 1e-12 or correct.all() or not correct.any():
+        return None
+    return float(np.corrcoef(confidence, correct)[0, 1])
+
+
+def confusion_matrix(P: Matrix, y: Labels) -> NDArray[np.int64]:
+    """Counts of shape ``(true, said)``."""
+    counts = np.zeros((P.shape[1], P.shape[1]), dtype=np.int64)
+    np.add.at(counts, (y, P.argmax(axis=1)), 1)
+    return counts
+
+
+def reliability_bins(confidence: Vector, correct: Flags, bins: int = 15) -> tuple[ReliabilityBin, ...]:
+    """The bins that hold a case, from the lowest confidence up."""
+    index = _bin_index(confidence, bins)
+    return tuple(
+        ReliabilityBin(
+            low=b / bins,
+            high=(b + 1) / bins,
+            n=int((index == b).sum()),
+            confidence=float(confidence[index == b].mean()),
+            accuracy=float(correct[index == b].mean()),
+        )
+        for b in np.unique(index).tolist()
+    )
+
+
+def risk_coverage(confidence: Vector, correct: Flags) -> RiskCoverage:
+    """Selective risk from the surest case to the least sure; equally sure cases share their mean error.
+
+    Source: Geifman and El-Yaniv 2017; the averaging makes the curve independent of the order of the cases.
+    """
+    levels, level = np.unique(-np.round(confidence, 9), return_inverse=True)
+    errors = np.bincount(level, ~correct, len(levels)) / np.bincount(level, minlength=len(levels))
+    sorted_errors = errors[np.sort(level)]
+    rank = np.arange(1, len(confidence) + 1)
+    return RiskCoverage(coverage=rank / max(len(confidence), 1), risk=np.cumsum(sorted_errors) / rank)
+
+
+def aurc(confidence: Vector, correct: Flags) -> float:
+    """Area under the risk-coverage curve: mean selective risk over all coverages; lower is better."""
+    return _mean(risk_coverage(confidence, correct).risk)
+
+
+def accuracy_at_coverage(confidence: Vector, correct: Flags, coverage: float) -> float:
+    """Accuracy among the surest ``coverage`` share of cases, 0 < coverage <= 1, rounded up to a whole case."""
+    if not len(confidence):
+        return float("nan")
+    kept = max(1, int(np.ceil(coverage * len(confidence) - 1e-9)))
+    return 1.0 - float(risk_coverage(confidence, correct).risk[kept - 1])
+
+
+def wilson(right: int, n: int, level: float = 0.95) -> Interval:
+    """Wilson score interval of a proportion (Wilson 1927); the whole of [0, 1] where n is 0."""
+    if n == 0:
+        return Interval(0.0, 1.0)
+    z = float(norm.ppf((1 + level) / 2))
+    p, spread = right / n, z * z / n
+    centre = (p + spread / 2) / (1 + spread)
+    half = z / (1 + spread) * float(np.sqrt(p * (1 - p) / n + spread / (4 * n)))
+    return Interval(max(0.0, centre - half), min(1.0, centre + half))
+
+
+def _bin_index(confidence: Vector, bins: int) -> NDArray[np.int64]:
+    # Rounding first: 0.7 * 10 is 7.000000000000001 in floating point, and would land one bin too high.
+    return np.clip(np.ceil(np.round(confidence * bins, 9)).astype(np.int64) - 1, 0, bins - 1)
+
+
+def _gap(confidence: Vector, correct: Flags, bins: int) -> float:
+    signed = np.bincount(_bin_index(confidence, bins), correct - confidence, bins)
+    return float(np.abs(signed).sum())
+
+
+def _mean(values: NDArray[np.generic]) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")  # type: ignore[arg-type]

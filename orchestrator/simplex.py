@@ -1,0 +1,40 @@
+"""Arithmetic on probability distributions: the last axis holds the labels."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+from scipy.special import softmax as scipy_softmax
+
+from doubleread.core.types import Labels, Vector
+
+Floats = NDArray[np.float64]
+
+FLOOR = 1e-6
+"""No probability is taken to be smaller than this."""
+
+
+def normalised(probabilities: Floats, floor: float = FLOOR) -> Floats:
+    """Distributions clipped from below at ``floor`` and summing to 1; NaN rows stay NaN."""
+    clipped = np.maximum(np.asarray(probabilities, dtype=float), floor)
+    return np.asarray(clipped / clipped.sum(axis=-1, keepdims=True))
+
+
+def softmax(logits: Floats) -> Floats:
+    """Distributions proportional to ``exp(logits)``; rows of NaN stay NaN."""
+    return np.asarray(scipy_softmax(logits, axis=-1))
+
+
+def log_loss(logits: Floats, labels: Labels) -> float:
+    """Sum of -log p(label) over the rows of ``logits``, shape ``(n, k)``."""
+    return float(-log_softmax(logits, axis=-1)[np.arange(len(labels)), labels].sum())
+
+
+def spoken(probabilities: Floats) -> NDArray[np.bool_]:
+    """Which rows hold a distribution: the shape without its last axis; False where any entry is NaN."""
+    return np.asarray(~np.isnan(probabilities).any(axis=-1))
+
+
+def shares(labels: Labels, k: int) -> Vector:
+    """Share of each of ``k`` labels, shape ``(k,)``; a label without a case counts as half a case."""
+    counts = np.maximum(np.bincount(labels, minlength=k).astype(float), 0.5)
+    return np.asarray(counts / counts.sum())

@@ -1,0 +1,58 @@
+"""From the graph's final state to the verdict that people read."""
+
+from doubleread.core.case import Case
+from doubleread.core.evidence import Evidence
+from doubleread.core.opinion import Abstention, Answer, Opinion
+from doubleread.core.verdict import AgentChange, SecondLook, Verdict
+from doubleread.orchestrator.arbiter import Arbiter, Assessment
+from doubleread.orchestrator.state import ANSWER, PanelState, last_answers
+
+
+def verdict_of(state: PanelState, arbiter: Arbiter, *, seconds: float, warnings: tuple[str, ...]) -> Verdict:
+    """Everything the rounds produced, as one record."""
+    answers = [ANSWER.validate_python(value) for value in state.get("answers", {}).values()]
+    assessments = {int(turn): Assessment.model_validate(a) for turn, a in state.get("assessments", {}).items()}
+    final = assessments[max(assessments)]
+    return Verdict(
+        case=Case.model_validate(state["case"]),
+        task=arbiter.task.id,
+        posterior=final.posterior,
+        prediction_set=final.prediction_set,
+        coverage=final.coverage,
+        decision=final.decision,
+        track=final.track,
+        weights=final.weights,
+        opinions=tuple(a for a in answers if isinstance(a, Opinion)),
+        calibrated=final.calibrated,
+        abstentions=tuple(a for a in answers if isinstance(a, Abstention)),
+        evidence=Evidence.model_validate(state["evidence"]) if "evidence" in state else None,
+        second_look=_second_look(state, assessments),
+        warnings=(*warnings, *final.warnings),
+        seconds=seconds,
+        cost_usd=sum(answer.usage.cost_usd for answer in answers),
+    )
+
+
+def _second_look(state: PanelState, assessments: dict[int, Assessment]) -> SecondLook | None:
+    rounds = max(assessments)
+    if rounds == 1:
+        return None
+    before, after = last_answers(state, 1), last_answers(state, rounds)
+    return SecondLook(
+        reasons=assessments[1].decision.reasons,
+        rounds=rounds,
+        before=assessments[1].posterior,
+        changes=tuple(_change(name, before.get(name), answer) for name, answer in after.items()),
+    )
+
+
+def _change(name: str, before: Answer | None, after: Answer) -> AgentChange:
+    first = before if isinstance(before, Opinion) else None
+    last = after if isinstance(after, Opinion) else None
+    return AgentChange(
+        agent=name,
+        before=first.label if first else None,
+        after=last.label if last else None,
+        before_confidence=first.confidence if first else None,
+        after_confidence=last.confidence if last else None,
+    )

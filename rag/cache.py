@@ -1,0 +1,124 @@
+"""Embeddings kept on disk, so that an image is encoded once in its life."""
+
+import logging
+import sqlite3
+import threading
+import time
+import zlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Key: TypeAlias = tuple[str, str]
+"""Case id and view."""
+Row: TypeAlias = NDArray[np.float32]
+"""Shape ``(dim,)``."""
+
+_log = logging.getLogger(__name__)
+_TABLE = "CREATE TABLE IF NOT EXISTS rows (id TEXT, view TEXT, crc INTEGER, vector BLOB, PRIMARY KEY (id, view))"
+_IDS_AT_ONCE = 500
+
+
+class EncodingCache:
+    """One SQLite file per encoder in ``folder``; several processes and threads may share it.
+
+    It is never the reason for an error: a damaged file is set aside and begun anew, and a file that cannot be used at
+    all (no permission, full disk) is done without, each with a warning in the log.
+    """
+
+    def __init__(self, folder: Path, fingerprint: str) -> None:
+        self.path = folder / f"{fingerprint}.sqlite"
+        self._guard = threading.Lock()
+        self._db: sqlite3.Connection | None = None
+        with self._guard:
+            self._open()
+
+    def get_many(self, keys: Sequence[Key]) -> dict[Key, Row]:
+        """The rows that are there; missing or damaged ones are left out."""
+        by_view: dict[str, list[str]] = defaultdict(list)
+        for case_id, view in keys:
+            by_view[view].append(case_id)
+        found: dict[Key, Row] = {}
+        for view, ids in by_view.items():
+            for start in range(0, len(ids), _IDS_AT_ONCE):
+                found.update(self._select(view, ids[start : start + _IDS_AT_ONCE]))
+        return found
+
+    def put_many(self, rows: Mapping[Key, Row]) -> None:
+        """Keep these rows; they are on disk when it returns."""
+        blobs = [(*key, np.ascontiguousarray(row, np.float32).tobytes()) for key, row in rows.items()]
+        statement = "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)"
+        self._run(statement, [(case_id, view, zlib.crc32(blob), blob) for case_id, view, blob in blobs])
+
+    def close(self) -> None:
+        """Close the file; afterwards nothing is found and nothing is kept."""
+        with self._guard:
+            self._drop()
+
+    def _select(self, view: str, ids: Sequence[str]) -> dict[Key, Row]:
+        marks = ",".join("?" * len(ids))
+        statement = f"SELECT id, crc, vector FROM rows WHERE view = ? AND id IN ({marks})"  # noqa: S608 (only marks)
+        found = self._run(statement, [(view, *ids)])
+        return {(i, view): np.frombuffer(blob, np.float32) for i, crc, blob in found if zlib.crc32(blob) == crc}
+
+    def _run(self, statement: str, parameters: Sequence[tuple[object, ...]]) -> list[tuple[str, int, bytes]]:
+        with self._guard:
+            if self._db is None:
+                return []
+            try:
+                with self._db:
+                    if statement.startswith("SELECT"):
+                        return self._db.execute(statement, parameters[0]).fetchall()
+                    self._db.executemany(statement, parameters)
+            except sqlite3.OperationalError as error:  # locked, disk full: this time without
+                _log.warning("the embedding cache %s could not be used: %s", self.path, error)
+            except sqlite3.DatabaseError as error:
+                self._set_aside(error)
+                self._open()
+            return []
+
+    def _open(self) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = _connect(self.path)
+        except sqlite3.OperationalError as error:
+            self._without(error)
+        except sqlite3.DatabaseError as error:
+            self._set_aside(error)
+            self._db = _connect(self.path)
+        except OSError as error:
+            self._without(error)
+
+    def _without(self, error: Exception) -> None:
+        self._drop()
+        _log.warning("doing without the embedding cache %s: %s", self.path, error)
+
+    def _set_aside(self, error: Exception) -> None:
+        self._drop()
+        aside = f"{self.path}.damaged-{time.time_ns()}"
+        _log.warning("the embedding cache %s is damaged (%s): set aside as %s, begun anew", self.path, error, aside)
+        for suffix in ("", "-wal", "-shm"):
+            file = Path(f"{self.path}{suffix}")
+            if file.exists():
+                file.replace(f"{aside}{suffix}")
+
+    def _drop(self) -> None:
+        if self._db is not None:
+            self._db.close()
+        self._db = None
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=30, check_same_thread=False)
+    try:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=NORMAL")
+        db.execute(_TABLE)
+    except sqlite3.DatabaseError:
+        db.close()
+        raise
+    return db

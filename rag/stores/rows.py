@@ -1,0 +1,91 @@
+"""What goes into a store and comes out of it, checked the same way for every store."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from doubleread.core.case import Case
+from doubleread.core.errors import StoreError
+from doubleread.core.evidence import Neighbour
+from doubleread.core.types import Embeddings, Vector
+
+_ZERO = 1e-6
+
+
+class Exported(NamedTuple):
+    """Everything a store holds, in the order of the case ids."""
+
+    cases: list[Case]
+    embeddings: Embeddings
+    """Shape ``(len(cases), dim)``."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Checked cases, one row of unit length for each, no id twice."""
+
+    cases: tuple[Case, ...]
+    embeddings: Embeddings
+
+
+def checked_rows(cases: Sequence[Case], embeddings: Embeddings, dim: int) -> Rows:
+    """The rows as they may be stored; of a case given twice the last counts.
+
+    Raises ``StoreError`` for unlabelled cases and for embeddings of the wrong number, the wrong length, or that are
+    not finite or zero.
+    """
+    if len(cases) != len(embeddings):
+        raise StoreError(f"{len(cases)} cases came with {len(embeddings)} embeddings: give one row for each case")
+    units = unit_rows(embeddings, dim) if len(cases) else np.zeros((0, dim), np.float32)
+    for case in cases:
+        if case.label is None:
+            raise StoreError(
+                f"case {case.id[:12]} ({case.source or 'no source'}) has no label: only labelled cases are evidence"
+            )
+    last = {case.id: i for i, case in enumerate(cases)}
+    return Rows(tuple(cases[i] for i in last.values()), units[list(last.values())])
+
+
+def unit_rows(embeddings: Embeddings, dim: int) -> Embeddings:
+    """The rows at unit length; raises ``StoreError`` for a wrong shape, for NaN, infinite and zero rows."""
+    rows = np.asarray(embeddings, np.float32)
+    if rows.ndim != 2 or rows.shape[1] != dim:
+        raise StoreError(f"embeddings of shape {rows.shape} do not fit this store: it holds rows of length {dim}")
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    bad = np.flatnonzero(~np.isfinite(lengths[:, 0]) | (lengths[:, 0] < _ZERO))
+    if len(bad):
+        raise StoreError(f"row {bad[0]} of the embeddings is zero, NaN or infinite: encode that image again")
+    units: Embeddings = rows / lengths
+    return units
+
+
+def neighbour(case: Case, similarity: float) -> Neighbour:
+    """A stored case as evidence."""
+    return Neighbour(
+        case_id=case.id,
+        label=str(case.label),
+        similarity=min(1.0, similarity),
+        group=case.group,
+        source=case.source,
+    )
+
+
+def nearest_first(found: Sequence[Neighbour], k: int) -> list[Neighbour]:
+    """The ``k`` nearest; equals stand in the order of their ids, so that the same search gives the same answer."""
+    return sorted(found, key=lambda one: (-one.similarity, one.case_id))[:k]
+
+
+def check_k(k: int) -> None:
+    """Raises ``StoreError`` for a number of neighbours below 1."""
+    if k < 1:
+        raise StoreError(f"k = {k}: ask for at least 1 neighbour")
+
+
+def top_positions(similarities: Vector, k: int) -> list[int]:
+    """Positions of the ``k`` largest finite values and of everything equal to the last of them, in no order."""
+    if k < len(similarities):
+        floor = np.partition(similarities, -k)[-k]
+        return [int(i) for i in np.flatnonzero((similarities >= floor) & np.isfinite(similarities))]
+    return [int(i) for i in np.flatnonzero(np.isfinite(similarities))]

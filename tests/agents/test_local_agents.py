@@ -1,0 +1,162 @@
+"""The local agents: full distributions, honest abstentions, second looks, save and restore."""
+
+import numpy as np
+import pytest
+from kit import TASK, ScriptedRetriever, TableEmbedder, case_of, clusters, evidence_for
+
+from doubleread.agents.context import AgentContext
+from doubleread.agents.discriminant import Discriminant
+from doubleread.agents.logistic import Logistic
+from doubleread.agents.neighbours import Neighbours
+from doubleread.agents.table import AGENTS
+from doubleread.agents.zero_shot import ZeroShot
+from doubleread.core.errors import ImageError, NotFitted, UnknownPart
+from doubleread.core.evidence import Evidence, Neighbour
+from doubleread.core.opinion import Abstention, Opinion
+from doubleread.core.ports import Agent, Learns, Reconsiders
+
+X, Y = clusters(90)
+CASES = [case_of(f"case {i}", label=TASK.names[Y[i]]) for i in range(len(Y))]
+TABLE = {case.id: X[i] for i, case in enumerate(CASES)}
+
+
+class Phrases:
+    """A text tower that places each label's phrases at its cluster's mean."""
+
+    logit_scale = 20.0
+
+    def encode_text(self, texts):
+        rows = np.stack([next(X[k == Y].mean(axis=0) for k in range(3) if TASK.names[k] in text) for text in texts])
+        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+class BrokenImages:
+    async def embed(self, case, views=()):
+        raise ImageError("corrupt", "the file ends too early")
+
+
+def context(**changes):
+    parts = {
+        "task": TASK,
+        "embedder": TableEmbedder(TABLE),
+        "retriever": ScriptedRetriever(evidence_for("rust")),
+        "vectors": lambda ids: np.stack([TABLE[i] for i in ids]),
+        "text": Phrases(),
+        "templates": ("a photo of {}.",),
+        "views": ("whole", "centre"),
+    }
+    return AgentContext(**{**parts, **changes})
+
+
+def retrieved(*rows: int) -> Evidence:
+    found = (Neighbour(case_id=CASES[i].id, label=TASK.names[Y[i]], similarity=0.9) for i in rows)
+    return Evidence(neighbours=tuple(found))
+
+
+def fitted(name: str, **changes):
+    agent = AGENTS.get(name)(context(**changes))
+    return agent.fit(X[:60], Y[:60]) if isinstance(agent, Learns) else agent
+
+
+@pytest.mark.parametrize("name", AGENTS.names())
+async def test_every_agent_reads_and_reconsiders_with_a_full_distribution(name):
+    agent = fitted(name)
+    assert isinstance(agent, Agent)
+    assert isinstance(agent, Reconsiders)
+    for answer, turn in ((await agent.read(CASES[70]), 1), (await agent.reconsider(CASES[70], retrieved(1, 2, 4)), 2)):
+        assert isinstance(answer, Opinion)
+        assert set(answer.probabilities) == set(TASK.names)
+        assert sum(answer.probabilities.values()) == pytest.approx(1)
+        assert answer.round == turn
+        assert answer.agent == name
+
+
+@pytest.mark.parametrize("name", ["zero-shot", "discriminant", "logistic"])
+async def test_clear_cases_are_read_rightly(name):
+    agent = fitted(name)
+    answers = [await agent.read(case) for case in CASES[60:]]
+    right = [a.label == case.label for a, case in zip(answers, CASES[60:], strict=True)]
+    assert np.mean(right) > 0.9
+
+
+@pytest.mark.parametrize("name", ["zero-shot", "discriminant", "logistic"])
+async def test_an_unreadable_image_is_an_abstention_with_its_cause(name):
+    answer = await fitted(name, embedder=BrokenImages()).read(CASES[0])
+    assert isinstance(answer, Abstention)
+    assert (answer.cause, answer.detail) == ("image", "the file ends too early")
+
+
+async def test_zero_shot_abstains_without_a_text_tower():
+    answer = await ZeroShot(context(text=None)).read(CASES[0])
+    assert isinstance(answer, Abstention)
+    assert answer.cause == "no-text-encoder"
+    assert "CLIP" in answer.detail
+
+
+@pytest.mark.parametrize("cls", [Discriminant, Logistic])
+async def test_an_unfitted_agent_abstains_and_its_state_cannot_be_saved(cls):
+    agent = cls(context())
+    assert (await agent.read(CASES[0])).cause == "not-fitted"
+    with pytest.raises(NotFitted, match="fit the"):
+        agent.state()
+
+
+@pytest.mark.parametrize("cls", [Discriminant, Logistic])
+async def test_saved_state_restores_the_same_answers(cls):
+    agent = cls(context()).fit(X[:60], Y[:60])
+    settings, arrays = agent.state()
+    again = cls(context()).restore(settings, arrays)
+    for case in CASES[60:65]:
+        assert (await again.read(case)).probabilities == pytest.approx((await agent.read(case)).probabilities)
+        one, two = await again.reconsider(case, retrieved(0, 1, 2)), await agent.reconsider(case, retrieved(0, 1, 2))
+        assert one.probabilities == pytest.approx(two.probabilities)
+
+
+@pytest.mark.parametrize("cls", [Discriminant, Logistic])
+def test_retrieved_cases_join_the_support(cls):
+    """Evidence of one label pulls the reading of that very case towards it."""
+    agent = cls(context()).fit(X[:60], Y[:60])
+    row = 61
+    before = agent.log_posteriors(X[[row]])[0]
+    for label in range(3):
+        evidence = Evidence(
+            neighbours=tuple(
+                Neighbour(case_id=CASES[row].id, label=TASK.names[label], similarity=0.99) for _ in range(4)
+            )
+        )
+        after = agent.log_posteriors_with(X[[row]], evidence)[0]
+        assert after[label] > before[label] - 1e-9
+
+
+@pytest.mark.parametrize("per_label", [1, 2, 3, 5])
+def test_few_cases_a_label_still_give_a_usable_discriminant(per_label):
+    agent = Discriminant(context(text=None)).fit(X[: 3 * per_label], Y[: 3 * per_label])
+    accuracy = (agent.log_posteriors(X[60:]).argmax(axis=1) == Y[60:]).mean()
+    assert accuracy > 0.7
+
+
+def test_text_prototypes_fade_as_labelled_cases_come_in():
+    def pull_of_the_text(n):
+        with_text = Discriminant(context()).fit(X[:n], Y[:n]).log_posteriors(X[60:])
+        without = Discriminant(context(text=None)).fit(X[:n], Y[:n]).log_posteriors(X[60:])
+        return np.abs(with_text - without).mean()
+
+    assert pull_of_the_text(6) > pull_of_the_text(18) > pull_of_the_text(60) > 0
+
+
+async def test_neighbours_repeat_what_the_evidence_implies():
+    answer = await Neighbours(context()).read(CASES[0])
+    assert answer.probabilities == pytest.approx(evidence_for("rust").distribution)
+    assert answer.confidence_source == "neighbours"
+    assert "5 of the 5 most similar stored cases are rust" in answer.reason
+
+
+async def test_neighbours_abstain_where_retrieval_failed():
+    retriever = ScriptedRetriever(Evidence(neighbours=(), failure="the store is closed"))
+    answer = await Neighbours(context(retriever=retriever)).read(CASES[0])
+    assert (answer.cause, answer.detail) == ("no-evidence", "the store is closed")
+
+
+def test_an_unknown_agent_is_named_with_the_known_ones():
+    with pytest.raises(UnknownPart, match="unknown agent 'oracle'; known: discriminant, logistic, neighbours, zero-shot"):
+        AGENTS.get("oracle")

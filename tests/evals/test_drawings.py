@@ -1,0 +1,148 @@
+import re
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from doubleread.core.errors import DataError
+from doubleread.core.trust import ReliabilityBin
+from doubleread.evals.drawings import ReliabilityPanel, reliability_diagram, reliability_grid, risk_coverage_diagram
+from doubleread.orchestrator.metrics import wilson
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def bin_(low, n, confidence, accuracy):
+    return ReliabilityBin(low=low, high=low + 0.1, n=n, confidence=confidence, accuracy=accuracy)
+
+
+BINS = (
+    bin_(0.0, 0, 0.05, 0.0),
+    bin_(0.5, 100, 0.55, 0.56),
+    bin_(0.7, 100, 0.75, 0.5),
+    bin_(0.8, 1200, 0.85, 0.99),
+    bin_(0.9, 3, 0.95, 0.0),
+)
+
+
+def texts(svg):
+    return [element.text for element in ET.fromstring(svg).iter(f"{SVG}text")]
+
+
+def hints(svg):
+    return [element.text for element in ET.fromstring(svg).iter(f"{SVG}title")]
+
+
+def test_a_reliability_diagram_holds_its_numbers():
+    svg = reliability_diagram(BINS, title="panel", ece=0.1234, floor=0.0211, n=1403, coverage=0.925)
+    words = texts(svg)
+    assert "ECE 0.123 · n = 1,403 · answered 92.5 %" in words
+    assert any(word.startswith("sampling floor 0.021") for word in words)
+    assert {"1,200", "100", "3"} <= set(words)
+    low, high = wilson(50, 100)
+    told = f"50 of 100 right = 50 % (95 % interval {100 * low:.1f} % to {100 * high:.1f} %)"
+    assert any(told in (hint or "") for hint in hints(svg))
+
+
+def test_marks_tell_over_from_under_confident_but_not_on_three_cases():
+    svg = reliability_diagram(BINS, title="panel", ece=0.1, floor=0.02, n=1403)
+    plot = svg.split("as stated</text>")[0]
+    assert len(re.findall(r'<polygon[^>]*dr-f2"', plot)) == 1
+    assert len(re.findall(r'<polygon[^>]*dr-f3"', plot)) == 1
+    assert len(re.findall(r'<circle[^>]*dr-f1"', plot)) == 3  # on the line, too few, and the legend
+
+
+def test_a_mark_lies_where_its_numbers_say():
+    svg = reliability_diagram([bin_(0.5, 10, 0.5, 0.5)], title="t", ece=0.0, floor=0.1, n=10)
+    circle = next(e for e in ET.fromstring(svg).iter(f"{SVG}circle"))
+    assert float(circle.get("cx")) == 58 + 380 / 2
+    assert float(circle.get("cy")) == 88 + 380 / 2
+
+
+def test_a_drawing_names_itself_and_needs_nothing_else():
+    svg = reliability_diagram(BINS, title="panel", ece=0.1, floor=0.02, n=1403)
+    root = ET.fromstring(svg)
+    names = {element.get("id"): element.text for element in root if element.get("id")}
+    assert names[root.get("aria-labelledby").split()[0]] == "panel"
+    assert "75 % stated, 50 % right, n 100" in root.find(f"{SVG}desc").text
+    assert "prefers-color-scheme:dark" in svg
+    assert "<script" not in svg
+    assert re.findall(r"https?://[^\"]+", svg) == ["http://www.w3.org/2000/svg"]
+
+
+@pytest.mark.parametrize("bins", [(), (bin_(0.0, 0, 0.0, 0.0),)])
+def test_no_cases(bins):
+    assert "no cases" in texts(reliability_diagram(bins, title="t", ece=None, floor=None, n=0))
+
+
+def test_two_cases():
+    svg = reliability_diagram([bin_(0.9, 2, 1.0, 0.5)], title="t", ece=0.5, floor=0.0, n=2)
+    assert "2" in texts(svg)
+    assert "<polygon" not in svg.split("as stated</text>")[0]
+
+
+def test_hostile_and_endless_names_do_no_harm():
+    title = 'a <script>&"\x00\x1b\ud800 ' + "long " * 60
+    svg = reliability_diagram(BINS, title=title, ece=0.1, floor=0.02, n=3)
+    assert "<script" not in svg
+    assert any(word.endswith("…") for word in texts(svg))
+    ET.fromstring(svg.encode())
+    ET.fromstring(risk_coverage_diagram({title: ([1.0], [0.1])}).encode())
+
+
+def test_a_grid_shows_every_agent_and_is_balanced():
+    panels = [ReliabilityPanel(title=f"agent {i}", bins=BINS, ece=0.1, floor=0.02, n=9) for i in range(4)]
+    svg = reliability_grid(panels, title="panel")
+    assert {f"agent {i}" for i in range(4)} <= set(texts(svg))
+    assert float(ET.fromstring(svg).get("width")) == 20 + 2 * 286
+    assert float(ET.fromstring(reliability_grid(panels[:1], title="one")).get("width")) == 460
+
+
+def test_a_grid_needs_a_panel():
+    with pytest.raises(DataError, match="at least one panel"):
+        reliability_grid([])
+
+
+def test_a_grid_takes_plain_tuples_and_tells_the_floor_with_its_spread():
+    words = texts(
+        reliability_grid([("agent", BINS, 0.1, 0.02, 9), ReliabilityPanel("b", BINS, 0.1, 0.02, 9, 0.5, 0.04)])
+    )
+    assert "ECE 0.100 · n = 9" in words
+    assert "sampling floor 0.020" in words
+    assert "sampling floor 0.020 (95 %: 0.040)" in words
+
+
+def test_risk_coverage_lines_lie_where_their_numbers_say():
+    svg = risk_coverage_diagram(
+        {"panel": ([0.5, 1.0], [0.0, 0.2]), "vote": ([1.0], [0.1])}, n=40, marks={"panel": (0.5, 0.0)}
+    )
+    lines = [e.get("points") for e in ET.fromstring(svg).iter(f"{SVG}polyline")]
+    assert lines[0] == "249,322 440,72"
+    assert {"panel", "vote", "20", "100"} <= set(texts(svg))
+    assert any("n = 40" in word for word in texts(svg))
+    assert "panel: 0.0 % wrong among the 50 % answered" in hints(svg)
+
+
+def test_a_long_curve_is_thinned_and_its_shaky_start_does_not_set_the_scale():
+    n = 5000
+    coverage = [(i + 1) / n for i in range(n)]
+    svg = risk_coverage_diagram({"panel": (coverage, [1.0] + [0.02] * (n - 1))})
+    points = next(ET.fromstring(svg).iter(f"{SVG}polyline")).get("points").split()
+    assert len(points) == 300
+    assert "2" in texts(svg)
+    assert "60" in texts(svg)
+    assert not any(word == "3" for word in texts(svg))
+
+
+@pytest.mark.parametrize(
+    ("curves", "message"),
+    [
+        ({}, "at least one curve"),
+        ({"a": ([0.1], [])}, "1 coverages and 0 risks"),
+        ({"a": ([], [])}, "must pair up"),
+        ({"a": ([0.1], [1.2])}, "between 0 and 1"),
+        ({"a": ([0.1], [float("nan")])}, "between 0 and 1"),
+    ],
+)
+def test_curves_that_cannot_be_drawn(curves, message):
+    with pytest.raises(DataError, match=message):
+        risk_coverage_diagram(curves)

@@ -1,0 +1,142 @@
+"""Stories of one case on its way through the panel."""
+
+import numpy as np
+import pytest
+from kit import TASK, ScriptedAgent, ScriptedRetriever, SecondThoughts, case_of, evidence_for, opinion
+
+from doubleread.core.evidence import Evidence
+from doubleread.core.opinion import Abstention
+from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter
+from doubleread.orchestrator.graph import Seats, diagnose
+from doubleread.orchestrator.policy import Policy
+
+CASE = case_of("leaf")
+
+
+def calibration(n=90, *, better_second=True, seed=0):
+    """Three agents of different skill on ``n`` cases; the second answers are better than the first, or worse."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % 3
+
+    def said(name, skill, turn):
+        rows = []
+        for truth in labels:
+            top = truth if rng.random() < skill else (truth + 1) % 3
+            shares = np.full(3, 0.1)
+            shares[top] = 0.8
+            rows.append(opinion(name, *shares, round=turn))
+        return rows
+
+    after = 0.2 if better_second else -0.3
+    skills = {"a": 0.75, "b": 0.7, "c": 0.65}
+    first = list(zip(*(said(name, skill, 1) for name, skill in skills.items()), strict=True))
+    second = list(zip(*(said(name, skill + after, 2) for name, skill in skills.items()), strict=True))
+    evidence = [evidence_for(TASK.names[truth]) for truth in labels]
+    return Readings(first, second, evidence, labels, None, "a test")
+
+
+@pytest.fixture(scope="module")
+def arbiter():
+    return fit_arbiter(TASK, ("a", "b", "c"), calibration(), Policy(), Learning())
+
+
+def seats(arbiter, *agents, evidence=None, timeout=5.0):
+    found = ScriptedRetriever(evidence or evidence_for("rust"))
+    return Seats({agent.name: agent for agent in agents}, found, arbiter, agent_timeout_s=timeout)
+
+
+def sure(name, label="rust", then=None):
+    shares = [0.9 if n == label else 0.05 for n in TASK.names]
+    later = None if then is None else opinion(name, *[0.9 if n == then else 0.05 for n in TASK.names], round=2)
+    return SecondThoughts(name, opinion(name, *shares), then_says=later)
+
+
+async def test_an_agreeing_panel_commits_without_a_second_look(arbiter):
+    agents = [sure("a"), sure("b"), sure("c")]
+    verdict = await diagnose(CASE, seats(arbiter, *agents))
+    assert verdict.label == "rust"
+    assert verdict.decision.action == "commit"
+    assert verdict.second_look is None
+    assert all(not agent.shown for agent in agents)
+    assert sum(verdict.posterior.values()) == pytest.approx(1)
+    assert sum(verdict.weights.values()) == pytest.approx(1)
+    assert "rust" in verdict.prediction_set
+    assert verdict.track is not None
+
+
+async def test_a_disagreeing_panel_looks_again_once_with_the_evidence(arbiter):
+    agents = [sure("a"), sure("b", "scab", then="rust"), sure("c", "scab", then="rust")]
+    verdict = await diagnose(CASE, seats(arbiter, *agents))
+    assert verdict.second_look is not None
+    assert verdict.second_look.rounds == 2
+    assert any(reason.startswith("disagreement") for reason in verdict.second_look.reasons)
+    assert [len(agent.shown) for agent in agents] == [1, 1, 1]
+    assert agents[0].shown[0].label == "rust"
+    moved = {c.agent: (c.before, c.after) for c in verdict.second_look.changes if c.moved}
+    assert moved == {"b": ("scab", "rust"), "c": ("scab", "rust")}
+    assert verdict.label == "rust"
+    assert verdict.posterior["rust"] > verdict.second_look.before["rust"]
+
+
+async def test_evidence_against_the_panel_opens_the_second_look(arbiter):
+    agents = [sure("a"), sure("b"), sure("c")]
+    verdict = await diagnose(CASE, seats(arbiter, *agents, evidence=evidence_for("scab")))
+    assert verdict.second_look is not None
+    assert verdict.second_look.reasons[0].startswith("evidence against")
+
+
+async def test_failing_and_late_agents_degrade_the_panel_and_the_verdict_says_so(arbiter):
+    agents = [sure("a"), ScriptedAgent("b", ValueError("no JSON")), ScriptedAgent("c", opinion("c", 1, 0, 0), delay=9)]
+    verdict = await diagnose(CASE, seats(arbiter, *agents, timeout=0.1))
+    causes = {(a.agent, a.cause) for a in verdict.abstentions if a.round == 1}
+    assert causes == {("b", "failure"), ("c", "timeout")}
+    assert "ValueError: no JSON" in {a.detail for a in verdict.abstentions}
+    assert verdict.weights == {"a": pytest.approx(1)}
+    assert "degraded panel: b, c gave no opinion" in verdict.warnings
+    assert verdict.label == "rust"
+
+
+async def test_a_panel_where_nobody_answers_refers(arbiter):
+    silent = [ScriptedAgent(n, Abstention(agent=n, cause="image", detail="corrupt")) for n in "abc"]
+    verdict = await diagnose(CASE, seats(arbiter, *silent))
+    assert verdict.decision.action == "refer"
+    assert verdict.posterior == {}
+    assert verdict.prediction_set == TASK.names
+
+
+async def test_a_failed_retrieval_does_not_stop_the_panel(arbiter):
+    nothing = Evidence(neighbours=(), failure="the store is closed")
+    verdict = await diagnose(CASE, seats(arbiter, sure("a"), sure("b"), sure("c"), evidence=nothing))
+    assert verdict.decision.action == "commit"
+    assert verdict.evidence.failure == "the store is closed"
+
+
+async def test_agents_that_cannot_look_again_are_not_asked_to(arbiter):
+    agents = [ScriptedAgent(n, opinion(n, 0.4, 0.35, 0.25)) for n in "abc"]
+    verdict = await diagnose(CASE, seats(arbiter, *agents))
+    assert verdict.second_look is None
+    assert [len(agent.asked) for agent in agents] == [1, 1, 1]
+
+
+async def test_an_opinion_of_another_source_is_left_out_not_miscalibrated(arbiter):
+    verbal = ScriptedAgent("c", opinion("c", 0.0, 0.0, 1.0, source="verbalized"))
+    verdict = await diagnose(CASE, seats(arbiter, sure("a"), sure("b"), verbal))
+    assert "c" not in verdict.weights
+    assert "left out, never calibrated on such answers: c" in verdict.warnings
+
+
+def test_a_second_look_that_harms_is_switched_off():
+    arbiter = fit_arbiter(TASK, ("a", "b", "c"), calibration(better_second=False, seed=1), Policy(), Learning())
+    helped = fit_arbiter(TASK, ("a", "b", "c"), calibration(seed=1), Policy(), Learning())
+    assert helped.both is not None
+    if arbiter.both is not None:  # bad second answers may still carry information; they must not cost accuracy
+        assert arbiter.held_out.correct.mean() >= (arbiter.first.held_out.argmax(1) == calibration().labels).mean()
+
+
+async def test_an_arbiter_survives_json(arbiter):
+    again = type(arbiter).load(arbiter.dump(), arbiter.profiles)
+    agents = [sure("a"), sure("b", "scab", then="rust"), sure("c", "healthy")]
+    one, two = await diagnose(CASE, seats(arbiter, *agents)), await diagnose(CASE, seats(again, *agents))
+    assert one.posterior == pytest.approx(two.posterior)
+    assert one.prediction_set == two.prediction_set
+    assert one.track == two.track

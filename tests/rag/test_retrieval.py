@@ -1,0 +1,154 @@
+"""Evidence: the nearest labelled cases, never the case itself nor its group, and failures as values."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from rag_support import ScriptedEncoder, bare_case, encoded, picture, units
+
+from doubleread.core.errors import ImageError, StoreError
+from doubleread.core.ports import WHOLE, Retriever
+from doubleread.core.task import Task
+from doubleread.rag.embedder import CachedEmbedder
+from doubleread.rag.images import Images
+from doubleread.rag.neighbours import Weighting
+from doubleread.rag.retrieval import StoreRetriever
+from doubleread.rag.stores.exact import ExactStore
+
+TASK = Task.of("leaves", ["healthy", "rust", "scab"])
+DIM = 8
+
+
+class ScriptedEmbedder:
+    """Gives each case the row it was told, or raises."""
+
+    def __init__(self, rows=None, error=None):
+        self.rows, self.error = rows or {}, error
+
+    async def embed(self, case, views=(WHOLE,)):
+        if self.error:
+            raise self.error
+        return np.stack([self.rows[case.id, name] for name in views])
+
+
+def archive(n=60):
+    """A store whose labels form clusters, and the embedder that knows its rows."""
+    labels = np.arange(n) % 3
+    rows = np.eye(3, DIM)[labels] + 0.15 * units(n, DIM)
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    cases = [bare_case(i, TASK.names[labels[i]], group=f"g{i // 6}") for i in range(n)]
+    store = ExactStore("enc-1", dim=DIM)
+    store.add(cases, rows)
+    return store, cases, ScriptedEmbedder({(c.id, WHOLE): row for c, row in zip(cases, rows, strict=True)})
+
+
+async def test_the_evidence_of_a_new_case():
+    store, cases, embedder = archive()
+    new = bare_case(999, None)
+    embedder.rows[new.id, WHOLE] = embedder.rows[cases[0].id, WHOLE]
+    retriever: Retriever = StoreRetriever(store, embedder, TASK, k=7)
+    found = await retriever.find(new)
+    assert found.failure == ""
+    assert found.neighbours[0].case_id == cases[0].id
+    assert [one.similarity for one in found.neighbours] == sorted(
+        (o.similarity for o in found.neighbours), reverse=True
+    )
+    assert len(found.neighbours) == 7
+    for shares in (found.distribution, found.as_indexed):
+        assert tuple(shares) == TASK.names
+        assert sum(shares.values()) == pytest.approx(1)
+    assert found.label == cases[0].label
+    quality = found.quality
+    assert quality.similarity == found.neighbours[0].similarity
+    assert quality.agreement == sum(one.label == found.label for one in found.neighbours) / 7
+    first, second = sorted(found.distribution.values())[:0:-1]
+    assert quality.margin == pytest.approx(first - second)
+
+
+async def test_never_the_case_itself_nor_its_group():
+    store, cases, embedder = archive()
+    retriever = StoreRetriever(store, embedder, TASK, k=60)
+    for case in cases[:8]:
+        found = await retriever.find(case)
+        assert {one.case_id for one in found.neighbours} == {c.id for c in cases if c.group != case.group}
+        alone = await retriever.find(case.model_copy(update={"group": None}))
+        assert {one.case_id for one in alone.neighbours} == {c.id for c in cases} - {case.id}
+
+
+async def test_the_distribution_does_not_see_the_group_either():
+    """Its group is the only one that carries its label: without it, that label has nothing to speak for it."""
+    store, cases, embedder = archive()
+    lone = [bare_case(500 + i, "scab", group="lone") for i in range(5)]
+    rows = np.tile(np.eye(DIM, dtype=np.float32)[5], (5, 1))
+    healthy = [case for case in cases if case.label != "scab"]
+    store = ExactStore("enc-1", dim=DIM)
+    store.add([*healthy, *lone], np.stack([*(embedder.rows[c.id, WHOLE] for c in healthy), *rows]))
+    embedder.rows.update({(case.id, WHOLE): row for case, row in zip(lone, rows, strict=True)})
+    retriever = StoreRetriever(store, embedder, TASK)
+    seen = (await retriever.find(lone[0].model_copy(update={"group": None}))).distribution["scab"]
+    unseen = (await retriever.find(lone[0])).distribution["scab"]
+    assert seen > 0.5 > unseen
+
+
+async def test_views_are_averaged_and_the_first_gives_the_neighbours():
+    store, cases, embedder = archive()
+    new = bare_case(999, None)
+    embedder.rows[new.id, WHOLE] = embedder.rows[cases[0].id, WHOLE]
+    embedder.rows[new.id, "centre"] = embedder.rows[cases[1].id, WHOLE]
+    retriever = StoreRetriever(store, embedder, TASK)
+    whole, centre, both = [await retriever.find(new, views) for views in ((WHOLE,), ("centre",), (WHOLE, "centre"))]
+    assert both.neighbours == whole.neighbours
+    for name in TASK.names:
+        assert both.distribution[name] == pytest.approx((whole.distribution[name] + centre.distribution[name]) / 2)
+
+
+@pytest.mark.parametrize("error", [ImageError("corrupt", "the image is cut short"), StoreError("disk gone")])
+async def test_a_failure_is_a_value(error):
+    store, cases, _ = archive()
+    found = await StoreRetriever(store, ScriptedEmbedder(error=error), TASK).find(cases[0])
+    assert (found.neighbours, found.distribution, found.failure) == ((), {}, str(error))
+
+
+async def test_an_empty_store_is_a_failure_told():
+    _, cases, embedder = archive()
+    found = await StoreRetriever(ExactStore("enc-1", dim=DIM), embedder, TASK).find(cases[0])
+    assert "holds no other case" in found.failure
+
+
+async def test_a_store_of_another_task_is_a_failure_told():
+    store, cases, embedder = archive()
+    store.add([bare_case(700, "oak")], units(1, DIM))
+    assert "oak" in (await StoreRetriever(store, embedder, TASK).find(cases[0])).failure
+
+
+async def test_a_grown_store_is_noticed():
+    store, _, embedder = archive()
+    retriever = StoreRetriever(store, embedder, TASK, weighting=Weighting(temperature=0.1))
+    new = bare_case(999, None)
+    embedder.rows[new.id, WHOLE] = np.eye(DIM, dtype=np.float32)[6]
+    before = (await retriever.find(new)).distribution["rust"]
+    store.add([bare_case(800 + i, "rust") for i in range(5)], np.tile(embedder.rows[new.id, WHOLE], (5, 1)))
+    assert (await retriever.find(new)).distribution["rust"] > before + 0.2
+
+
+def test_refresh_gives_the_fitted_weighting():
+    store, _, embedder = archive()
+    assert StoreRetriever(store, embedder, TASK).refresh().temperature > 0
+
+
+async def test_from_pixels_to_evidence():
+    """The real parts together, on pictures whose colour is their label."""
+    images, embedder_cases = Images(), []
+    colours = {"healthy": (30, 160, 40), "rust": (190, 90, 20), "scab": (60, 60, 60)}
+    for i in range(30):
+        name = TASK.names[i % 3]
+        noise = np.asarray(picture(i), float) * 0.2
+        data = encoded(Image.fromarray(np.clip(noise + colours[name], 0, 255).astype(np.uint8)))
+        case = bare_case(i, name)
+        images.hold(case.id, data)
+        embedder_cases.append(case)
+    embedder = CachedEmbedder(ScriptedEncoder(), images)
+    store = ExactStore("scripted-1", dim=DIM)
+    store.add(embedder_cases[3:], embedder.embed_all(embedder_cases[3:]).embeddings[:, 0])
+    retriever = StoreRetriever(store, embedder, TASK)
+    assert [(await retriever.find(case)).label for case in embedder_cases[:3]] == list(TASK.names)
+    embedder.close()
