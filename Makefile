@@ -15,8 +15,8 @@ test: $(STAMP) check
 check: $(STAMP) typed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	MYPYPATH=.typed $(BIN)/mypy
-	PYTHONPATH=.typed $(BIN)/lint-imports
+	$(BIN)/mypy
+	cd .typed && $(abspath $(BIN))/lint-imports --config ../pyproject.toml
 
 bench: $(STAMP)
 	$(BIN)/python -m doubleread.evals.benchmarks

@@ -51,10 +51,9 @@ def check_names(settings: Settings) -> None:
         raise PanelError(f"panel.agents names an agent twice: {', '.join(settings.panel.agents)}")
 
 
-def open_eyes(settings: Settings, *, name: str | None = None) -> Eyes:
-    """The encoder that the settings ask for (or ``name``), its cache and the shared embedder."""
-    wanted = name or settings.encoder.name
-    choice = choose(wanted)
+def open_eyes(settings: Settings, choice: Choice | None = None) -> Eyes:
+    """The encoder that the settings ask for (or that was chosen before), its cache and the shared embedder."""
+    choice = choice or choose(settings.encoder.name)
     checkpoint = Path(settings.encoder.checkpoint).expanduser() if settings.encoder.checkpoint else None
     encoder = build(
         choice.name, device=settings.encoder.device, checkpoint=checkpoint, download=settings.encoder.download
@@ -68,6 +67,7 @@ def open_eyes(settings: Settings, *, name: str | None = None) -> Eyes:
 class Seated:
     """Agents around one store, fitted or not."""
 
+    task: Task
     agents: dict[str, Agent]
     retriever: StoreRetriever
 
@@ -84,7 +84,7 @@ def seat(settings: Settings, task: Task, eyes: Eyes, store: CaseStore) -> Seated
         templates=load_templates("clip-zero-shot").templates,
         views=VIEWS,
     )
-    return Seated({name: AGENTS.get(name)(context) for name in settings.panel.agents}, retriever)
+    return Seated(task, {name: AGENTS.get(name)(context) for name in settings.panel.agents}, retriever)
 
 
 def _vectors_of(store: CaseStore) -> Callable[[Sequence[str]], Embeddings]:

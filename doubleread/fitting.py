@@ -6,13 +6,13 @@ data bring one, else cross-fitting of the one labelled pool, whole groups at a t
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from anyio.from_thread import start_blocking_portal
 from numpy.typing import ArrayLike
 
+from doubleread.background import Background
 from doubleread.composition import VIEWS, Eyes, Seated, check_names, seat
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError
@@ -24,6 +24,7 @@ from doubleread.core.types import Embeddings, Labels
 from doubleread.core.verdict import Unread
 from doubleread.orchestrator.arbiter import Arbiter
 from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter
+from doubleread.orchestrator.asking import ask
 from doubleread.orchestrator.policy import Policy
 from doubleread.orchestrator.resampling import grouped_folds
 from doubleread.rag.stores.exact import ExactStore
@@ -53,6 +54,10 @@ class Pool:
         picked = np.asarray(rows, dtype=np.int64)
         return Pool(tuple(self.cases[i] for i in picked), self.embeddings[picked], self.labels[picked])
 
+    def names(self, task: Task) -> list[str]:
+        """Label of each case."""
+        return [task.names[k] for k in self.labels]
+
     @property
     def groups(self) -> list[str] | None:
         """Group of each case; a case without one stands alone. None where no case has one."""
@@ -79,15 +84,16 @@ def fit(cases: Sequence[Case], task: Task, settings: Settings, eyes: Eyes, progr
     Raises ``DataError`` where there is too little to learn from. Blocks.
     """
     check_names(settings)
-    usable = [case for case in cases if case.label is not None and case.split != "test"]
+    usable = _distinct(case for case in cases if case.label is not None and case.split != "test")
+    _check_counts([task.names[task.index(str(case.label))] for case in usable], task)
     pool, unread = _encode(usable, task, eyes, progress)
-    _check_counts(pool, task)
+    _check_counts(pool.names(task), task)
     chosen = np.array([case.split == "calibration" for case in pool.cases])
     if chosen.any():
         support, calibration = pool[np.flatnonzero(~chosen)], pool[np.flatnonzero(chosen)]
-        _check_counts(support, task)
+        _check_counts(support.names(task), task)
         seated, store = _fit_agents(support, task, settings, eyes, progress)
-        parts = [_read(seated, calibration, eyes, progress, done=0, total=len(calibration.cases))]
+        parts = [_read(seated, calibration, settings, eyes, progress, done=0, total=len(calibration.cases))]
         order, learned_from = calibration, f"calibration split of {len(calibration.cases)} cases"
     else:
         parts, order, learned_from = _cross_fit(pool, task, settings, eyes, progress)
@@ -113,8 +119,20 @@ def _encode(cases: Sequence[Case], task: Task, eyes: Eyes, progress: Progress) -
     return Pool(kept, result.embeddings[:, 0], labels), result.unread
 
 
-def _check_counts(pool: Pool, task: Task) -> None:
-    counts = Counter(task.names[k] for k in pool.labels)
+def _distinct(cases: Iterable[Case]) -> list[Case]:
+    """The first case of each picture: the same bytes on both sides of a split would flatter the panel."""
+    found: dict[str, Case] = {}
+    for case in cases:
+        same = found.setdefault(case.id, case)
+        if same.label != case.label:
+            raise DataError(
+                f"{same.source} and {case.source} are one picture with two labels, {same.label} and {case.label}"
+            )
+    return list(found.values())
+
+
+def _check_counts(labels: Sequence[str], task: Task) -> None:
+    counts = Counter(labels)
     short = [f"{name} ({counts[name]})" for name in task.names if counts[name] < 2]
     if short:
         raise DataError(
@@ -129,8 +147,8 @@ def _fit_agents(
     store = ExactStore(eyes.encoder.fingerprint, dim=eyes.encoder.dim)
     store.add(support.cases, support.embeddings)
     seated = seat(settings, task, eyes, store)
-    for i, (name, agent) in enumerate(seated.agents.items()):
-        progress(f"fitting agents ({name})", i, len(seated.agents))
+    for i, agent in enumerate(seated.agents.values()):
+        progress("fitting agents", i, len(seated.agents))
         if isinstance(agent, Learns):
             agent.fit(support.embeddings, support.labels, support.groups)
     progress("fitting agents", len(seated.agents), len(seated.agents))
@@ -147,7 +165,7 @@ def _cross_fit(
     order: list[int] = []
     for train, held_out in folds:
         seated, _ = _fit_agents(pool[train], task, settings, eyes, silent)
-        parts.append(_read(seated, pool[held_out], eyes, progress, done=len(order), total=len(pool.cases)))
+        parts.append(_read(seated, pool[held_out], settings, eyes, progress, done=len(order), total=len(pool.cases)))
         order += list(held_out)
     how = "by group" if groups else "no group key: cases taken one by one"
     return parts, pool[order], f"cross-fitting in {len(folds)} folds, {how}"
@@ -160,19 +178,25 @@ class _Answers:
     evidence: list[Evidence]
 
 
-def _read(seated: Seated, held_out: Pool, eyes: Eyes, progress: Progress, *, done: int, total: int) -> _Answers:
+def _read(
+    seated: Seated, held_out: Pool, settings: Settings, eyes: Eyes, progress: Progress, *, done: int, total: int
+) -> _Answers:
     """Both rounds' answers of every agent on cases it was not fitted on."""
     eyes.embedder.embed_all(held_out.cases, VIEWS, lambda d, _: progress("encoding crops", done + d, total))
 
     async def one(case: Case) -> tuple[list[Answer], list[Answer], Evidence]:
         evidence = await seated.retriever.find(case)
-        agents = seated.agents.values()
-        first = await asyncio.gather(*(agent.read(case) for agent in agents))
+        first = await asyncio.gather(*(asked(name, case, None) for name in seated.agents))
         second = [
-            await agent.reconsider(case, evidence) if isinstance(agent, Reconsiders) else answer
-            for agent, answer in zip(agents, first, strict=True)
+            await asked(name, case, evidence) if isinstance(agent, Reconsiders) else answer
+            for (name, agent), answer in zip(seated.agents.items(), first, strict=True)
         ]
         return list(first), second, evidence
+
+    async def asked(name: str, case: Case, evidence: Evidence | None) -> Answer:
+        turn = 1 if evidence is None else 2
+        limit = settings.panel.agent_timeout_s
+        return await ask(name, seated.agents[name], case, evidence, task=seated.task, round_=turn, timeout_s=limit)
 
     async def everyone() -> _Answers:
         rows: list[tuple[list[Answer], list[Answer], Evidence]] = []
@@ -181,8 +205,8 @@ def _read(seated: Seated, held_out: Pool, eyes: Eyes, progress: Progress, *, don
             progress("reading calibration cases", done + len(rows), total)
         return _Answers([r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows])
 
-    with start_blocking_portal() as portal:  # its own thread, so that it works inside a running loop (Jupyter) too
-        return portal.call(everyone)
+    with Background() as background:
+        return background.call(everyone)
 
 
 def _join(parts: Sequence[_Answers], order: Pool, learned_from: str) -> Readings:
@@ -204,6 +228,6 @@ def _notes(cases: Sequence[Case], order: Pool, arbiter: Arbiter, learned_from: s
         notes.append(f"{tests} test cases were not looked at")
     if order.groups is None:
         notes.append("no group key: cases that belong together may stand on both sides, and trust may be flattered")
-    if arbiter.both is None and arbiter.policy.max_rounds > 1:
-        notes.append("second look off: on calibration cases it did not lower the log-loss of the cases it was taken on")
+    if arbiter.second is None and arbiter.policy.max_rounds > 1:
+        notes.append("second look off: on the calibration cases it would have been taken on it raised the log-loss")
     return tuple(notes)

@@ -7,18 +7,19 @@
 
 import asyncio
 import io
+import weakref
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from anyio.from_thread import BlockingPortal, start_blocking_portal
 from PIL import Image
 
+from doubleread.background import Background
 from doubleread.composition import Eyes, Seated, check_names, open_eyes, seat
-from doubleread.core.case import Case
-from doubleread.core.errors import DataError, ImageError
+from doubleread.core.case import Case, shown
+from doubleread.core.errors import DataError, ImageError, PanelError
 from doubleread.core.ports import CaseStore
 from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
@@ -33,6 +34,8 @@ from doubleread.settings import Settings, load_settings
 Readable = Case | Path | str | bytes | Image.Image
 """What can be diagnosed: a case, a file, encoded bytes, or a PIL image."""
 
+_EIGHT_BIT = ("CMYK", "YCbCr", "HSV", "LAB", "RGBX")
+
 
 class Panel:
     """A fitted panel. Make one with ``fit`` or ``load``; close it, or use it in a ``with`` block."""
@@ -40,8 +43,9 @@ class Panel:
     def __init__(self, settings: Settings, eyes: Eyes, seated: Seated, store: CaseStore, arbiter: Arbiter) -> None:
         self._settings, self._eyes, self._seated, self._store, self._arbiter = settings, eyes, seated, store, arbiter
         self._fitted: Fitted | None = None
-        self._portal: AbstractContextManager[BlockingPortal] | None = None
-        self._calls: BlockingPortal | None = None
+        self._background = Background()
+        self._closing = weakref.finalize(self, _let_go, self._background, store, eyes)
+        self._closing.atexit = False
 
     # -- making one ---------------------------------------------------------------------------------------------
 
@@ -88,14 +92,14 @@ class Panel:
         Raises ``PanelError`` for a folder that holds no panel, ``EncoderMismatch`` where its encoder is not here.
         """
         saved: PanelFolder = read_panel(Path(folder), settings)
-        eyes = open_eyes(saved.settings, name=saved.encoder)
-        try:
+        eyes = open_eyes(saved.settings, saved.encoder)
+        with ExitStack() as undo:
+            undo.callback(eyes.close)
             store = open_store(saved, eyes)
-        except BaseException:
-            eyes.close()
-            raise
-        seated = seat(saved.settings, saved.arbiter.task, eyes, store)
-        restore_agents(saved, seated)
+            undo.callback(store.close)
+            seated = seat(saved.settings, saved.arbiter.task, eyes, store)
+            restore_agents(saved, seated)
+            undo.pop_all()
         return cls(saved.settings, eyes, seated, store, saved.arbiter)
 
     # -- what it is ---------------------------------------------------------------------------------------------
@@ -133,16 +137,17 @@ class Panel:
 
     def diagnose(self, image: Readable) -> Verdict:
         """The panel's verdict on one image. Raises ``ImageError`` for an image that cannot be read."""
-        return self._run().call(self.adiagnose, image)
+        return self._background.call(self.adiagnose, image)
 
     def diagnose_many(self, images: Sequence[Readable]) -> Iterator[Verdict | Unread]:
         """Verdicts in the order of the images; an image that cannot be read gives an ``Unread`` in its place."""
         chunk = 4 * self._settings.run.in_flight
         for start in range(0, len(images), chunk):
-            yield from self._run().call(self._chunk, images[start : start + chunk])
+            yield from self._background.call(self._chunk, images[start : start + chunk])
 
     async def adiagnose(self, image: Readable) -> Verdict:
         """``diagnose`` for async code."""
+        self._check_open()
         case = self._case(image)
         await self._eyes.embedder.embed(case)
         known = self._store.holds(case.id)
@@ -165,6 +170,7 @@ class Panel:
 
     async def _chunk(self, images: Sequence[Readable]) -> list[Verdict | Unread]:
         """Encodes all images of the chunk in batches, then reads them side by side."""
+        self._check_open()
         cases = [self._case_or_unread(image) for image in images]
         readable = [case for case in cases if isinstance(case, Case)]
         await asyncio.to_thread(self._eyes.embedder.embed_all, readable)
@@ -184,38 +190,31 @@ class Panel:
     def _case_or_unread(self, image: Readable) -> Case | Unread:
         try:
             return self._case(image)
-        except DataError as error:
-            return Unread(source=str(image), code="missing", problem=str(error))
+        except ImageError as error:
+            source = shown(image) if isinstance(image, (str, Path)) else "memory"
+            return Unread(source=source, code=error.code, problem=str(error))
 
     def _case(self, image: Readable) -> Case:
         if isinstance(image, Case):
             return image
         if isinstance(image, (str, Path)):
-            return Case.from_file(Path(image))
-        if isinstance(image, Image.Image):
-            buffer = io.BytesIO()
-            image.save(buffer, "PNG")
-            image = buffer.getvalue()
-        case = Case.from_bytes(image)
-        self._eyes.images.hold(case.id, image)
+            return _case_of_file(Path(image))
+        data = _png(image) if isinstance(image, Image.Image) else image
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise ImageError("not-an-image", f"a {type(image).__name__} is no image: give a path, bytes or a PIL image")
+        case = Case.from_bytes(bytes(data))
+        self._eyes.images.hold(case.id, bytes(data))
         return case
 
     # -- life ---------------------------------------------------------------------------------------------------
 
-    def _run(self) -> BlockingPortal:
-        """An event loop of our own in a thread, so that sync calls work in notebooks too."""
-        if self._calls is None:
-            self._portal = start_blocking_portal()
-            self._calls = self._portal.__enter__()
-        return self._calls
+    def _check_open(self) -> None:
+        if not self._closing.alive:
+            raise PanelError("this panel was closed: load it again")
 
     def close(self) -> None:
-        """Lets go of the store, the cache and the event loop."""
-        if self._portal is not None:
-            self._portal.__exit__(None, None, None)
-            self._portal = self._calls = None
-        self._store.close()
-        self._eyes.close()
+        """Lets go of the store, the cache and the event loop; a second call does nothing."""
+        self._closing()
 
     def __enter__(self) -> Self:
         return self
@@ -224,6 +223,30 @@ class Panel:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _let_go(background: Background, store: CaseStore, eyes: Eyes) -> None:
+    background.close()
+    store.close()
+    eyes.close()
+
+
+def _case_of_file(path: Path) -> Case:
+    try:
+        return Case.from_file(path)
+    except DataError as error:
+        missing = isinstance(error.__context__, FileNotFoundError)
+        raise ImageError("missing" if missing else "unreadable", str(error)) from None
+
+
+def _png(image: Image.Image) -> bytes:
+    """The image as a file; modes that PNG does not know, but that are 8 bits a channel, as RGB."""
+    buffer = io.BytesIO()
+    try:
+        (image.convert("RGB") if image.mode in _EIGHT_BIT else image).save(buffer, "PNG")
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ImageError("unreadable", f"the PIL image of mode {image.mode} cannot be used: {error}") from None
+    return buffer.getvalue()
 
 
 __all__ = ["Panel", "Readable"]

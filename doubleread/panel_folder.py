@@ -10,26 +10,30 @@ store/                the labelled cases
 import json
 import shutil
 import tempfile
-from dataclasses import dataclass
+import zlib
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
-from pydantic import ValidationError
 
 from doubleread.composition import Eyes, Seated
-from doubleread.core.errors import EncoderMismatch, PanelError
+from doubleread.core.errors import DoublereadError, EncoderMismatch, PanelError
 from doubleread.core.ports import CaseStore, Learns
 from doubleread.core.trust import TrustProfile
 from doubleread.core.types import Json
 from doubleread.fitting import Fitted
 from doubleread.orchestrator.arbiter import Arbiter
 from doubleread.provenance import provenance
+from doubleread.rag.encoders import Choice
 from doubleread.rag.stores.table import STORES
 from doubleread.settings import Settings, load_settings
 
 FORMAT = 1
 MARK = "panel.json"
+OWN = {MARK, "arbiter.json", "trust", "agents", "store"}
+"""What a panel folder holds: saving over a panel replaces these, and nothing else may be lost with them."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class PanelFolder:
 
     folder: Path
     settings: Settings
-    encoder: str
+    encoder: Choice
     fingerprint: str
     arbiter: Arbiter
 
@@ -47,46 +51,69 @@ def write_panel(folder: Path, settings: Settings, eyes: Eyes, fitted: Fitted | N
     """Writes beside ``folder`` and moves into place at the end: nothing half-written stays behind."""
     if fitted is None:
         raise PanelError("this panel was loaded from a folder; copy that folder instead")
-    if folder.exists() and any(folder.iterdir()) and not (folder / MARK).exists():
-        raise PanelError(f"{folder} exists and holds something else; choose an empty or new folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    draft.chmod(0o755)
+    check_target(folder)
+    target = folder.resolve()
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as error:
+        raise PanelError(f"cannot write into {target.parent}: {error.strerror}; choose another folder") from None
+    try:
+        draft.chmod(0o755)
         _write(draft, settings, eyes, fitted)
-        _replace(folder, draft)
+        _replace(target, draft)
+    except OSError as error:
+        raise PanelError(f"{folder} could not be written: {error}; nothing was left behind") from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return folder
+
+
+def check_target(folder: Path) -> None:
+    """Raises ``PanelError`` unless a panel may be written there: a new or empty folder, or one of a panel only."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise PanelError(f"{folder} is a file; a panel is a folder: choose another name")
+    names = {entry.name for entry in folder.iterdir()}
+    others = sorted(names - OWN) if MARK in names else sorted(names)
+    if others:
+        raise PanelError(
+            f"{folder} exists and holds something else ({', '.join(others[:4])}); choose an empty or new folder"
+        )
 
 
 def read_panel(folder: Path, settings: Settings | None) -> PanelFolder:
     """Reads everything but the store; raises ``PanelError`` that says what is missing or broken."""
     if not (folder / MARK).is_file():
         raise PanelError(f"{folder} holds no panel (no {MARK}); make one with `doubleread fit` or Panel.save")
+    now = settings or load_settings()
     head = _read_json(folder / MARK)
     if head.get("format") != FORMAT:
         raise PanelError(f"{folder} has panel format {head.get('format')}; this doubleread reads format {FORMAT}")
     try:
-        profiles = [TrustProfile.model_validate(_read_json(path)) for path in sorted((folder / "trust").glob("*.json"))]
+        profiles = [TrustProfile.model_validate(_read_json(folder / "trust" / name)) for name in head["trust"]]
         arbiter = Arbiter.load(_read_json(folder / "arbiter.json"), profiles)
         return PanelFolder(
             folder=folder,
-            settings=_with_run_settings(load_settings(None, head["settings"]), settings or load_settings()),
-            encoder=head["encoder"]["name"],
-            fingerprint=head["encoder"]["fingerprint"],
+            settings=_with_run_settings(load_settings(None, head["settings"]), now),
+            encoder=Choice(**head["encoder"]),
+            fingerprint=head["fingerprint"],
             arbiter=arbiter,
         )
-    except (KeyError, TypeError, ValueError, ValidationError) as error:
-        raise PanelError(f"{folder} is damaged: {type(error).__name__}: {str(error)[:200]}; fit it again") from None
+    except PanelError:
+        raise
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, DoublereadError) as error:
+        raise PanelError(f"{folder} is damaged: {type(error).__name__}: {_line(error)}; fit it again") from None
 
 
 def open_store(saved: PanelFolder, eyes: Eyes) -> CaseStore:
     """The panel's case store, read-only; raises ``EncoderMismatch`` where another encoder would search it."""
     if eyes.encoder.fingerprint != saved.fingerprint:
         raise EncoderMismatch(
-            f"the panel was fitted with encoder {saved.encoder} ({saved.fingerprint}); "
-            f"here {saved.encoder} has fingerprint {eyes.encoder.fingerprint}: install the same weights or fit again"
+            f"the panel was fitted with encoder {saved.encoder.name} ({saved.fingerprint}); "
+            f"here {saved.encoder.name} has fingerprint {eyes.encoder.fingerprint}: "
+            "install the same weights or fit again"
         )
     store: CaseStore = STORES.get("chroma")(
         saved.folder / "store", eyes.encoder.fingerprint, dim=eyes.encoder.dim, read_only=True
@@ -108,17 +135,20 @@ def restore_agents(saved: PanelFolder, seated: Seated) -> None:
         if not isinstance(agent, Learns):
             continue
         try:
-            with np.load(saved.folder / "agents" / f"{name}.npz", allow_pickle=False) as arrays:
+            with (
+                (saved.folder / "agents" / f"{name}.npz").open("rb") as file,  # numpy itself leaves a damaged one open
+                np.load(file, allow_pickle=False) as arrays,
+            ):
                 agent.restore(_read_json(saved.folder / "agents" / f"{name}.json"), dict(arrays))
-        except (OSError, KeyError, ValueError) as error:
-            raise PanelError(f"{saved.folder} is damaged: agent {name}: {error}; fit it again") from None
+        except (OSError, KeyError, ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
+            raise PanelError(f"{saved.folder} is damaged: agent {name}: {_line(error)}; fit it again") from None
 
 
 def _write(folder: Path, settings: Settings, eyes: Eyes, fitted: Fitted) -> None:
     _write_json(folder / "arbiter.json", fitted.arbiter.dump())
     (folder / "trust").mkdir()
     for p in fitted.arbiter.profiles:
-        _write_json(folder / "trust" / f"{p.agent}-round{p.round}.json", p.model_dump(mode="json"))
+        _write_json(folder / "trust" / _trust_file(p), p.model_dump(mode="json"))
     (folder / "agents").mkdir()
     for name, agent in fitted.seated.agents.items():
         if isinstance(agent, Learns):
@@ -134,12 +164,18 @@ def _write(folder: Path, settings: Settings, eyes: Eyes, fitted: Fitted) -> None
     _write_json(folder / MARK, _head(settings, eyes, fitted))
 
 
+def _trust_file(p: TrustProfile) -> str:
+    return f"{p.agent}-round{p.round}.json"
+
+
 def _head(settings: Settings, eyes: Eyes, fitted: Fitted) -> Json:
     return {
         "format": FORMAT,
         "task": fitted.arbiter.task.model_dump(mode="json"),
         "settings": settings.model_dump(mode="json"),
-        "encoder": {"name": eyes.choice.name, "fingerprint": eyes.encoder.fingerprint, "why": eyes.choice.reason},
+        "encoder": asdict(eyes.choice),
+        "fingerprint": eyes.encoder.fingerprint,
+        "trust": [_trust_file(p) for p in fitted.arbiter.profiles],
         "support": len(fitted.support.cases),
         "notes": list(fitted.notes),
         "unread": [row.model_dump(mode="json") for row in fitted.unread],
@@ -152,7 +188,12 @@ def _replace(folder: Path, draft: Path) -> None:
     old = draft.with_name(draft.name + "-old")
     if folder.exists():
         folder.rename(old)
-    draft.rename(folder)
+    try:
+        draft.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -163,6 +204,10 @@ def _with_run_settings(fitted: Settings, now: Settings) -> Settings:
     return fitted.model_copy(update={"run": now.run, "encoder": encoder})
 
 
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
 def _write_json(path: Path, data: Any) -> None:
     path.write_text(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
 
@@ -171,7 +216,7 @@ def _read_json(path: Path) -> Json:
     try:
         loaded = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise PanelError(f"{path} cannot be read: {error}; fit the panel again") from None
+        raise PanelError(f"{path} cannot be read: {_line(error)}; fit the panel again") from None
     if not isinstance(loaded, dict):
         raise PanelError(f"{path} should hold a JSON object; fit the panel again")
     return loaded

@@ -14,6 +14,7 @@ from doubleread.evals.page import page
 from doubleread.evals.runner import run
 from doubleread.evals.summary import Summary, summarise
 from doubleread.panel import Panel
+from doubleread.panel_folder import check_target
 from doubleread.settings import Settings
 
 Report = Callable[[str, int, int], None]
@@ -46,6 +47,8 @@ def judge(
     digest = fingerprint(cases, dataset.task.model_dump(mode="json"), settings)
     reused = _digest_of(folder) == digest
     if not reused:
+        check_target(folder / "panel")
+        (folder / "fitted.json").unlink(missing_ok=True)
         with Panel.fit(cases, dataset.task, settings=settings, progress=report) as fresh:
             fresh.save(folder / "panel")
         (folder / "fitted.json").write_text(json.dumps({"digest": digest}), encoding="utf-8")

@@ -22,15 +22,21 @@ def page(
     p = summary.panel
     drawings = {
         "reliability.svg": reliability_diagram(
-            p.reliability, title="The panel on unseen images", ece=p.ece.value, floor=p.ece.floor_high, n=p.n
-        ),
-        "reliability-agents.svg": reliability_grid(
-            [_reliability(a) for a in summary.agents], title="Each agent after calibration, on the same images"
+            p.reliability,
+            title="The panel on unseen images",
+            ece=p.ece.value,
+            floor=p.ece.floor,
+            floor_high=p.ece.floor_high,
+            n=p.n,
         ),
         "risk-coverage.svg": risk_coverage_diagram(
             {name: (curve.coverage, curve.risk) for name, curve in summary.risk_coverage.items()}, n=summary.n
         ),
     }
+    if summary.agents:
+        drawings["reliability-agents.svg"] = reliability_grid(
+            [_reliability(a) for a in summary.agents], title="Each agent after calibration, on the same images"
+        )
     template = Environment(
         loader=PackageLoader("doubleread.evals", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     ).get_template("page.html")
@@ -47,16 +53,18 @@ def page(
 
 
 def _reliability(p: TrustProfile) -> ReliabilityPanel:
-    return ReliabilityPanel(title=p.agent, bins=p.reliability, ece=p.ece.value, floor=p.ece.floor_high, n=p.n)
+    return ReliabilityPanel(
+        title=p.agent, bins=p.reliability, ece=p.ece.value, floor=p.ece.floor, floor_high=p.ece.floor_high, n=p.n
+    )
 
 
 def telling(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Verdicts worth a look, kinds taking turns: wrong commitments, second looks, referrals, plain ones."""
+    """Verdicts worth a look, kinds taking turns: second looks, plain commitments, referrals, wrong commitments."""
     kinds: list[list[Verdict]] = [
-        [v for v in verdicts if v.decision.action == "commit" and v.decision.label != v.case.label],
-        [v for v in verdicts if v.second_look is not None and v.decision.action == "commit"],
+        [v for v in verdicts if _right(v) and v.second_look is not None],
+        [v for v in verdicts if _right(v) and v.second_look is None],
         [v for v in verdicts if v.decision.action == "refer"],
-        [v for v in verdicts if v.second_look is None and v.decision.action == "commit"],
+        [v for v in verdicts if v.decision.action == "commit" and not _right(v)],
     ]
     picked: dict[str, Verdict] = {}
     for i in range(max(map(len, kinds), default=0)):
@@ -64,3 +72,7 @@ def telling(verdicts: Sequence[Verdict]) -> list[Verdict]:
             if i < len(kind):
                 picked.setdefault(kind[i].case.id, kind[i])
     return list(picked.values())
+
+
+def _right(verdict: Verdict) -> bool:
+    return verdict.decision.action == "commit" and verdict.decision.label == verdict.case.label

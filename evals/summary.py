@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from doubleread.core.base import Record
+from doubleread.core.errors import DataError
 from doubleread.core.opinion import Opinion
 from doubleread.core.task import Task
 from doubleread.core.trust import Estimate, TrustProfile
@@ -60,14 +61,18 @@ class Summary(Record):
 
 
 def summarise(verdicts: Sequence[Verdict], task: Task, trust: Sequence[TrustProfile], *, seed: int = 0) -> Summary:
-    """Figures of verdicts on labelled cases, with cluster-bootstrap intervals by group.
+    """Figures of verdicts on labelled cases, with cluster-bootstrap intervals by group; silent agents have none.
 
     ``trust`` are the fitted panel's profiles: each agent's first answer is calibrated with the calibrator in its own.
+    Raises ``DataError`` without a verdict.
     """
+    if not verdicts:
+        raise DataError("there is no verdict to judge: no image could be read, or none was left for judging")
     labels = np.array([task.index(str(v.case.label)) for v in verdicts], dtype=np.int64)
     groups = [v.case.group or v.case.id for v in verdicts]
-    posterior = np.array([[v.posterior.get(name, np.nan) for name in task.names] for v in verdicts])
-    distributions = {p.agent: calibrated_first(verdicts, task, p) for p in trust if p.round == 1 and p.calibrator}
+    posterior = _posterior(verdicts, task)
+    first = {p.agent: calibrated_first(verdicts, task, p) for p in trust if p.round == 1 and p.calibrator}
+    distributions = {name: p for name, p in first.items() if not np.isnan(p).all()}
 
     def judged(name: str, p: Matrix) -> TrustProfile:
         return profile(name, task, p, labels, groups, round=1, source=None, learned_from="unseen cases", seed=seed)
@@ -108,11 +113,16 @@ def nll_gain(verdicts: Sequence[Verdict], task: Task, trust: TrustProfile, *, se
     """Paired difference in log-loss, agent minus panel, on the cases where the agent spoke: above 0, the panel wins."""
     labels = np.array([task.index(str(v.case.label)) for v in verdicts], dtype=np.int64)
     theirs = calibrated_first(verdicts, task, trust)
-    spoke = ~np.isnan(theirs).any(axis=1)
-    ours = np.array([[v.posterior[name] for name in task.names] for v in verdicts])
+    ours = _posterior(verdicts, task)
+    spoke = ~np.isnan(theirs + ours).any(axis=1)
     gain = _losses(theirs[spoke], labels[spoke]) - _losses(ours[spoke], labels[spoke])
     groups = np.array([v.case.group or v.case.id for v in verdicts])[spoke]
     return _mean(gain, groups, seed)
+
+
+def _posterior(verdicts: Sequence[Verdict], task: Task) -> Matrix:
+    """Shape ``(n, n_labels)``; NaN rows where nobody spoke."""
+    return np.array([[v.posterior.get(name, np.nan) for name in task.names] for v in verdicts])
 
 
 def _mean(values: Vector, groups: np.ndarray[tuple[int], np.dtype[np.str_]], seed: int) -> Estimate:

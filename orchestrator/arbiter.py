@@ -1,7 +1,7 @@
 """The arbiter: the third reader, who knows how far each agent can be trusted and decides.
 
-It sees opinions and evidence, never the image. The second look does not replace the first: both rounds' opinions
-enter the fusion, each calibrated on its own, so that the second answer never decides alone.
+It sees opinions and evidence, never the image. The second look does not replace the first: each round is calibrated
+and fused on its own, and the verdict is their geometric mean, so that the second answer never decides alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Answer, Opinion
 from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
-from doubleread.core.types import Json, Tensor3, Vector
+from doubleread.core.types import Json, Matrix, Vector
 from doubleread.core.verdict import Decision, Track
 from doubleread.orchestrator.conformal import ConformalSets
 from doubleread.orchestrator.learning import Learned
@@ -48,14 +48,14 @@ class HeldOut:
 class Arbiter:
     """Fitted trust, fusion, guarantees and policy of one panel on one task.
 
-    ``first`` fuses the opinions of the first round, shape ``(n, agents, labels)``; ``both`` those of the first and
-    the second, ``(n, 2 × agents, labels)``.
+    ``first`` fuses the first round's opinions, ``second`` each agent's latest ones after a second look; it is None
+    where second looks are off.
     """
 
     task: Task
     agents: tuple[str, ...]
     first: Learned
-    both: Learned | None
+    second: Learned | None
     policy: Policy
     sets: ConformalSets
     held_out: HeldOut
@@ -71,16 +71,18 @@ class Arbiter:
         can_look_again: bool,
     ) -> Assessment:
         """Fuses what was said up to ``round_`` (``first``: in round one; ``last``: most lately) and decides."""
-        learned, raw = self._inputs(first, last, round_)
-        if np.isnan(raw).all():
+        rounds = [self._round(self.first, first)]
+        if round_ > 1 and self.second is not None:
+            rounds.append(self._round(self.second, last))
+        spoken = [r for r in rounds if r is not None]
+        if not spoken:
             return self._nobody_spoke()
-        fused, calibrated = learned.fuse(raw), learned.calibrate(raw)[0]
-        posterior = fused.posterior[0]
-        weights = self._per_agent(fused.weights[0])
-        last_calibrated = self._last_calibrated(calibrated)
-        votes = {name: max(p, key=lambda label: p[label]) for name, p in last_calibrated.items()}
+        posterior = combine([r.posterior[None] for r in spoken], len(self.held_out.confidence))[0]
+        weights = self._named_weights(np.mean([r.weights for r in spoken], axis=0))
+        calibrated = {name: p for r in spoken for name, p in r.calibrated.items()}
+        votes = {name: max(p, key=lambda label: p[label]) for name, p in calibrated.items()}
         reasons: tuple[str, ...] = ()
-        if can_look_again and self.both is not None and round_ < self.policy.max_rounds:
+        if can_look_again and self.second is not None and round_ < self.policy.max_rounds:
             reasons = second_look_reasons(self.task, posterior, votes, weights, evidence, self.policy)
         decision = Decision(action="second-look", reasons=reasons) if reasons else decide(self.task, posterior)
         names = self.task.names
@@ -88,8 +90,8 @@ class Arbiter:
             posterior=dict(zip(names, posterior.tolist(), strict=True)),
             decision=decision,
             weights=weights,
-            calibrated=last_calibrated,
-            prediction_set=tuple(names[k] for k in self.sets.predict(fused.posterior)[0]),
+            calibrated=calibrated,
+            prediction_set=tuple(names[k] for k in self.sets.predict(posterior[None])[0]),
             coverage=self.sets.coverage,
             track=track(float(posterior.max()), self.held_out.confidence, self.held_out.correct),
             warnings=self._warnings(last),
@@ -99,40 +101,30 @@ class Arbiter:
         """The trust profile of an agent, or of ``panel``; None where it gave nothing to learn from."""
         return next((p for p in self.profiles if p.agent == agent and p.round == round_), None)
 
-    def _inputs(self, first: Mapping[str, Answer], last: Mapping[str, Answer], round_: int) -> tuple[Learned, Tensor3]:
-        opening = self._rows(first, 1)
-        if round_ == 1 or self.both is None:
-            return self.first, opening[None]
-        return self.both, np.concatenate([opening, self._rows(last, round_)])[None]
-
-    def _rows(self, answers: Mapping[str, Answer], round_: int) -> Tensor3:
-        """Raw distributions ``(agents, labels)`` given in that round; NaN where none can be used."""
-        rows = np.full((len(self.agents), len(self.task.names)), np.nan)
+    def _round(self, learned: Learned, answers: Mapping[str, Answer]) -> "_Round | None":
+        """One round's answers, calibrated and fused; None where none can be used."""
+        rows = np.full((1, len(self.agents), len(self.task.names)), np.nan)
         for i, name in enumerate(self.agents):
             answer = answers.get(name)
-            if isinstance(answer, Opinion) and answer.round == round_ and self._calibrated_for(answer):
-                rows[i] = answer.vector(self.task)
-        return rows
+            if isinstance(answer, Opinion) and self._calibrated_for(answer):
+                rows[0, i] = answer.vector(self.task)
+        calibrated = learned.calibrate(rows)
+        if np.isnan(calibrated).all():
+            return None
+        fused, names = learned.rule.fuse(calibrated), self.task.names
+        spoke = {n: row for n, row in zip(self.agents, calibrated[0], strict=True) if not np.isnan(row).any()}
+        named = {name: dict(zip(names, row.tolist(), strict=True)) for name, row in spoke.items()}
+        return _Round(fused.posterior[0], fused.weights[0], named)
 
     def _calibrated_for(self, opinion: Opinion) -> bool:
         profile = self.profile(opinion.agent, min(opinion.round, 2))
         return profile is not None and profile.confidence_source == opinion.confidence_source
 
-    def _per_agent(self, weights: Vector) -> dict[str, float]:
-        """An agent's share over both rounds."""
-        shares = weights.reshape(-1, len(self.agents)).sum(axis=0)
-        return {name: float(share) for name, share in zip(self.agents, shares, strict=True) if share > 0}
-
-    def _last_calibrated(self, calibrated: Tensor3) -> dict[str, dict[str, float]]:
-        """Each agent's latest usable opinion, calibrated."""
-        latest: dict[str, dict[str, float]] = {}
-        for name, row in zip(self.agents * (len(calibrated) // len(self.agents)), calibrated, strict=True):
-            if not np.isnan(row).any():
-                latest[name] = dict(zip(self.task.names, row.tolist(), strict=True))
-        return latest
+    def _named_weights(self, weights: Vector) -> dict[str, float]:
+        return {name: float(share) for name, share in zip(self.agents, weights, strict=True) if share > 0}
 
     def _warnings(self, answers: Mapping[str, Answer]) -> tuple[str, ...]:
-        missing = [n for n, a in answers.items() if not isinstance(a, Opinion)]
+        missing = [n for n, a in answers.items() if not isinstance(a, Opinion) and self.profile(n) is not None]
         unusable = [n for n, a in answers.items() if isinstance(a, Opinion) and not self._calibrated_for(a)]
         notes = [f"degraded panel: {', '.join(missing)} gave no opinion"] if missing else []
         if unusable:
@@ -158,7 +150,7 @@ class Arbiter:
             "task": self.task.model_dump(mode="json"),
             "agents": list(self.agents),
             "first": self.first.dump(),
-            "both": self.both.dump() if self.both else None,
+            "second": self.second.dump() if self.second else None,
             "policy": self.policy.model_dump(mode="json"),
             "sets": self.sets.model_dump(mode="json"),
             "held_out": {
@@ -174,7 +166,7 @@ class Arbiter:
             task=Task.model_validate(data["task"]),
             agents=tuple(data["agents"]),
             first=Learned.load(data["first"]),
-            both=Learned.load(data["both"]) if data["both"] else None,
+            second=Learned.load(data["second"]) if data["second"] else None,
             policy=Policy.model_validate(data["policy"]),
             sets=ConformalSets.model_validate(data["sets"]),
             held_out=HeldOut(
@@ -183,3 +175,23 @@ class Arbiter:
             ),
             profiles=tuple(profiles),
         )
+
+
+@dataclass(frozen=True)
+class _Round:
+    posterior: Vector
+    weights: Vector
+    calibrated: dict[str, dict[str, float]]
+
+
+def combine(rounds: Sequence[Matrix], n: int) -> Matrix:
+    """The rounds' posteriors, each ``(cases, labels)``, as one: their geometric mean, and no surer than it may be.
+
+    After ``n`` calibration cases nobody can vouch for less than about one error in ``n + 2`` (Laplace's rule of
+    succession): that much is spread evenly over the labels.
+    """
+    logs = np.mean([np.log(np.clip(posterior, 1e-12, None)) for posterior in rounds], axis=0)
+    mean = np.exp(logs - logs.max(axis=1, keepdims=True))
+    mean /= mean.sum(axis=1, keepdims=True)
+    doubt = 1 / (n + 2)
+    return np.asarray((1 - doubt) * mean + doubt / mean.shape[1])

@@ -10,10 +10,9 @@ from doubleread.core.opinion import Answer, ConfidenceSource, Opinion
 from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
 from doubleread.core.types import Labels, Matrix, Tensor3
-from doubleread.orchestrator.arbiter import Arbiter, HeldOut
+from doubleread.orchestrator.arbiter import Arbiter, HeldOut, combine
 from doubleread.orchestrator.conformal import ConformalSets
 from doubleread.orchestrator.learning import Learned, learn
-from doubleread.orchestrator.metrics import nll
 from doubleread.orchestrator.policy import Policy, second_look_reasons
 from doubleread.orchestrator.trust import profile
 
@@ -50,29 +49,30 @@ class Learning:
 def fit_arbiter(task: Task, agents: tuple[str, ...], readings: Readings, policy: Policy, learning: Learning) -> Arbiter:
     """Calibrators, fusion, profiles, conformal sets and gates, everything judged by cross-fitting.
 
-    A second look that does not lower the held-out log-loss of the cases it would be taken on is switched off.
+    Second looks that were seen to harm, on the calibration cases they would be taken on, are switched off.
     """
     first, second = tensor(task, readings.first), tensor(task, readings.second)
     one = _learn(first, task, readings, learning)
     policy = policy.model_copy(update={"familiar_similarity": familiar_similarity(readings.evidence)})
-    both, posterior = None, one.held_out
+    n, second_fit = len(readings.labels), None
+    posterior = combine([one.held_out], n)
     if policy.max_rounds > 1 and not np.isnan(second).all():
-        both = _learn(np.concatenate([first, second], axis=1), task, readings, learning)
+        two = _learn(second, task, readings, learning)
         gated = looked_again(task, agents, one, readings.evidence, policy)
-        posterior = np.where(gated[:, None], both.held_out, one.held_out)
-        if not pays(one.held_out[gated], both.held_out[gated], readings.labels[gated]):
-            both, posterior = None, one.held_out
+        after = combine([one.held_out, two.held_out], n)
+        if not harms(posterior[gated], after[gated], readings.labels[gated]):
+            second_fit, posterior = two, np.where(gated[:, None], after, posterior)
     correct = posterior.argmax(axis=1) == readings.labels
     profiles = [
         *_profiles(task, agents, first, one, 1, readings, learning),
-        *(_profiles(task, agents, second, both, 2, readings, learning) if both else ()),
+        *(_profiles(task, agents, second, second_fit, 2, readings, learning) if second_fit else ()),
         _panel_profile(task, posterior, readings, learning),
     ]
     return Arbiter(
         task=task,
         agents=agents,
         first=one,
-        both=both,
+        second=second_fit,
         policy=policy,
         sets=ConformalSets.fit(posterior, readings.labels, coverage=learning.coverage),
         held_out=HeldOut(confidence=posterior.max(axis=1), correct=correct),
@@ -109,9 +109,16 @@ def looked_again(
     return np.array(opened)
 
 
-def pays(before: Matrix, after: Matrix, labels: Labels) -> bool:
-    """Whether looking again lowered the log-loss on the cases it was taken on."""
-    return len(labels) > 0 and nll(after, labels) < nll(before, labels)
+def harms(before: Matrix, after: Matrix, labels: Labels) -> bool:
+    """Whether looking again raised the log-loss by more than one standard error on the cases it was taken on.
+
+    Calibration sets are small, and a rule that asks for proof of a gain would throw most gains away.
+    """
+    if not len(labels):
+        return False
+    rows = np.arange(len(labels))
+    rise = np.log(before[rows, labels]) - np.log(after[rows, labels])
+    return bool(rise.mean() > rise.std() / np.sqrt(len(rise)))
 
 
 def _learn(raw: Tensor3, task: Task, readings: Readings, learning: Learning) -> Learned:
@@ -137,7 +144,7 @@ def _profiles(
     learning: Learning,
 ) -> list[TrustProfile]:
     """One profile for each agent that gave any opinion in that round."""
-    answers, offset = (readings.first, 0) if round_ == 1 else (readings.second, len(agents))
+    answers = readings.first if round_ == 1 else readings.second
     spoke = [i for i in range(len(agents)) if not np.isnan(raw[:, i]).all()]
     return [
         profile(
@@ -150,8 +157,8 @@ def _profiles(
             source=_source(answers, i),
             bins=learning.bins,
             ocr_threshold=learning.ocr_threshold,
-            calibrator=learned.calibrators[offset + i],
-            calibrated_P=learned.held_out_calibrated[:, offset + i],
+            calibrator=learned.calibrators[i],
+            calibrated_P=learned.held_out_calibrated[:, i],
             learned_from=readings.learned_from,
             seed=learning.seed,
         )

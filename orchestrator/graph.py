@@ -8,7 +8,6 @@ The state holds JSON only; agents, retriever and arbiter are injected as the run
 takes too long becomes an abstention: the panel degrades and the join still happens.
 """
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,11 +20,11 @@ from langgraph.types import Send
 
 from doubleread.core.case import Case
 from doubleread.core.evidence import Evidence
-from doubleread.core.opinion import Abstention, Answer
 from doubleread.core.ports import Agent, Reconsiders, Retriever
 from doubleread.core.types import Json
 from doubleread.core.verdict import Verdict
 from doubleread.orchestrator.arbiter import Arbiter, Assessment
+from doubleread.orchestrator.asking import ask
 from doubleread.orchestrator.state import PanelInput, PanelState, Turn, answer_key, last_answers
 from doubleread.orchestrator.verdicts import verdict_of
 
@@ -89,24 +88,17 @@ def ask_everyone(state: PanelState, runtime: Runtime[Seats]) -> list[Send]:
 
 async def read(state: Turn, runtime: Runtime[Seats]) -> Json:
     """One agent's answer in one round."""
-    name, round_ = state["agent"], state["round"]
-    agent, case, began = runtime.context.agents[name], Case.model_validate(state["case"]), perf_counter()
-    try:
-        async with asyncio.timeout(runtime.context.agent_timeout_s):
-            answer = await _ask(agent, case, state["evidence"])
-    except TimeoutError:
-        answer = Abstention(agent=name, cause="timeout", detail=f"no answer in {runtime.context.agent_timeout_s:g} s")
-    except Exception as error:  # noqa: BLE001 - one failing agent must not take the panel down
-        answer = Abstention(agent=name, cause="failure", detail=f"{type(error).__name__}: {error}"[:200])
-    took = {} if answer.seconds else {"seconds": perf_counter() - began}
-    answer = answer.model_copy(update={"agent": name, "round": round_, **took})
+    name, round_, seats = state["agent"], state["round"], runtime.context
+    answer = await ask(
+        name,
+        seats.agents[name],
+        Case.model_validate(state["case"]),
+        None if state["evidence"] is None else Evidence.model_validate(state["evidence"]),
+        task=seats.arbiter.task,
+        round_=round_,
+        timeout_s=seats.agent_timeout_s,
+    )
     return {"answers": {answer_key(round_, name): answer.model_dump(mode="json")}}
-
-
-async def _ask(agent: Agent, case: Case, evidence: Json | None) -> Answer:
-    if evidence is None or not isinstance(agent, Reconsiders):
-        return await agent.read(case)
-    return await agent.reconsider(case, Evidence.model_validate(evidence))
 
 
 async def assess(state: PanelState, runtime: Runtime[Seats]) -> Json:

@@ -12,7 +12,6 @@ from doubleread.core.base import Record
 from doubleread.core.errors import DataError
 from doubleread.core.ports import Calibrator, Fused, FusionRule
 from doubleread.core.types import Json, Labels, Matrix, Tensor3, Vector
-
 from doubleread.orchestrator.calibration import CALIBRATORS, restore_calibrator
 from doubleread.orchestrator.fusion import FUSION_RULES, restore_rule
 from doubleread.orchestrator.resampling import Fold, group_codes, grouped_folds
@@ -155,8 +154,8 @@ def _inner(raw: Tensor3, y: Labels, codes: NDArray[np.int64], calibrator: str, s
 
 def _fit_calibrators(raw: Tensor3, y: Labels, kind: str) -> Calibrators:
     make = CALIBRATORS.get(kind)
-    heard = spoken(raw).any(axis=0)
-    return tuple(make().fit(raw[:, a], y) if heard[a] else None for a in range(raw.shape[1]))
+    opinions = [raw[:, a] for a in range(raw.shape[1])]
+    return tuple(make().fit(P, y) if spoken(P).any() else None for P in opinions)
 
 
 def _calibrate(calibrators: Calibrators, raw: Tensor3) -> Tensor3:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from doubleread.core.trust import ReliabilityBin
 from doubleread.core.types import Labels, Matrix, Vector
@@ -153,11 +153,12 @@ def wilson(right: int, n: int, level: float = 0.95) -> Interval:
     """Wilson score interval of a proportion (Wilson 1927); the whole of [0, 1] where n is 0."""
     if n == 0:
         return Interval(0.0, 1.0)
-    z = float(norm.ppf((1 + level) / 2))
+    z = float(ndtri((1 + level) / 2))
     p, spread = right / n, z * z / n
     centre = (p + spread / 2) / (1 + spread)
     half = z / (1 + spread) * float(np.sqrt(p * (1 - p) / n + spread / (4 * n)))
-    return Interval(max(0.0, centre - half), min(1.0, centre + half))
+    # at the ends the bound is exactly 0 or 1, which rounding would miss
+    return Interval(centre - half if right else 0.0, centre + half if right < n else 1.0)
 
 
 def _bin_index(confidence: Vector, bins: int) -> NDArray[np.int64]:

@@ -12,7 +12,6 @@ from doubleread.core.task import Task
 from doubleread.core.trust import CalibrationError, Estimate, TrustProfile
 from doubleread.core.types import Labels, Matrix, Vector
 from doubleread.core.verdict import Track
-
 from doubleread.orchestrator import metrics
 from doubleread.orchestrator.resampling import bootstrap
 from doubleread.orchestrator.simplex import spoken

@@ -3,12 +3,13 @@
 from pathlib import Path
 from time import perf_counter
 
+from rich.markup import escape
 from rich.table import Table
 
 from doubleread.cli.fit import announce, announce_panel
-from doubleread.cli.screen import OUT, note, progress
+from doubleread.cli.screen import OUT, note, progress, warn
 from doubleread.cli.tables import percent, profiles_table, trust_table
-from doubleread.core.verdict import Verdict
+from doubleread.core.verdict import Unread, Verdict
 from doubleread.evals.datasets import read_dataset
 from doubleread.evals.demo import Outcome, judge
 from doubleread.evals.page import telling
@@ -43,28 +44,33 @@ def run_demo(
         outcome = judge(dataset, cases, folder, settings, report, introduce)
     if outcome.reused:
         note("the panel was fitted before on the same data: used again")
+    for result in outcome.results:
+        if isinstance(result, Unread):
+            warn(f"not diagnosed, left out of the figures: {result.source}: {result.problem}")
     verdicts = [result for result in outcome.results if isinstance(result, Verdict)]
     for verdict in telling(verdicts)[:show]:
         OUT.print(ShownVerdict.of(verdict))
-        OUT.print(f"[dim]true label: {verdict.case.label}[/dim]\n")
+        OUT.print(f"[dim]true label: {escape(str(verdict.case.label))}[/dim]\n")
     _figures(outcome)
     note(f"{perf_counter() - began:.0f} s")
-    OUT.print(f"results: {folder}  (open {folder / 'index.html'})", soft_wrap=True)
+    OUT.print(escape(f"results: {folder}  (open {folder / 'index.html'})"), soft_wrap=True, highlight=False)
 
 
 def _figures(outcome: Outcome) -> None:
     s = outcome.summary
     OUT.print(profiles_table(f"On {s.n} unseen images (agents after calibration)", [*s.agents, s.panel]))
-    table = Table(title="Decisions", title_justify="left", show_header=False)
-    if s.committed_accuracy:
-        table.add_row("committed", str(s.committed), f"{percent(s.committed_accuracy)} of them right")
-    table.add_row("referred to a person", str(s.referred), "")
-    table.add_row("second looks", str(s.second_looks), _effects(outcome))
-    table.add_row("prediction sets", f"{s.set_coverage:.1%} hold the true label", f"mean size {s.set_size:.2f}")
-    table.add_row("time an image", f"{s.seconds_median:.3f} s", "median, after encoding")
+    table = Table.grid(padding=(0, 2))
+    right = f"{percent(s.committed_accuracy)} of them right" if s.committed_accuracy else ""
+    table.add_row("[dim]committed[/dim]", str(s.committed), right)
+    table.add_row("[dim]referred to a person[/dim]", str(s.referred), "")
+    table.add_row(
+        "[dim]prediction sets[/dim]", f"{s.set_size:.2f}", f"mean size; {s.set_coverage:.1%} hold the true label"
+    )
+    table.add_row("[dim]second looks[/dim]", str(s.second_looks), _effects(outcome))
+    OUT.print()
     OUT.print(table)
 
 
 def _effects(outcome: Outcome) -> str:
     moved = [e for e in outcome.summary.effects if e.helped or e.harmed]
-    return "; ".join(f"{e.agent}: {e.helped} helped, {e.harmed} harmed" for e in moved)
+    return "\n".join(f"{e.agent}: {e.helped} wrong → right, {e.harmed} right → wrong" for e in moved)

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import typer
+from rich.markup import escape
 
-from doubleread.cli.screen import ERR, OUT
+from doubleread.cli.screen import ERR, OUT, warn
 from doubleread.core.verdict import Unread
 from doubleread.panel import Panel
 from doubleread.settings import load_settings
@@ -15,13 +16,13 @@ def run_diagnose(images: list[str], panel_folder: Path, *, as_json: bool, settin
     failed = False
     with Panel.load(panel_folder, settings=load_settings(settings_file)) as panel:
         if panel.encoder_is_fallback and not as_json:
-            ERR.print(f"[dark_orange]![/dark_orange] {panel.encoder_note}", highlight=False)
+            warn(panel.encoder_note)
         for result in panel.diagnose_many(images):
             failed |= isinstance(result, Unread)
             if as_json:
                 typer.echo(result.model_dump_json())
             elif isinstance(result, Unread):
-                ERR.print(f"[red]✗[/red] {result.source}: {result.problem}", highlight=False)
+                ERR.print(f"[red]✗[/red] {escape(f'{result.source}: {result.problem}')}", highlight=False)
             else:
                 OUT.print(result)
     if failed:

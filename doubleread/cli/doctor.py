@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from importlib.metadata import requires
 
 from packaging.requirements import Requirement
+from rich.markup import escape
 from rich.table import Table
 
 from doubleread.cli.screen import OUT
@@ -19,7 +20,7 @@ OK, MISSING = "[green]✓[/green]", "[dark_orange]✗[/dark_orange]"
 
 
 def run_doctor(settings: Settings) -> None:
-    """Prints packages, encoder and weights, device, keys (whether set, never their value), and the panel."""
+    """Prints packages, encoder and weights, device, keys (whether set, never their value)."""
     OUT.print(_packages())
     table = Table(title="what will be used", title_justify="left", show_header=False)
     for name, value in _findings(settings):
@@ -37,7 +38,7 @@ def _packages() -> Table:
         installed = package_version(requirement.name)
         fits = installed is not None and requirement.specifier.contains(installed, prereleases=True)
         needed = f"needs {requirement.specifier}" if not fits else ""
-        hint = f'pip install "doubleread[{extra}]"' if extra and installed is None else ""
+        hint = escape(f'pip install "doubleread[{extra}]"') if extra and installed is None else ""
         table.add_row(OK if fits else MISSING, requirement.name, installed or "not installed", needed, hint)
     return table
 
@@ -45,16 +46,16 @@ def _packages() -> Table:
 def _findings(settings: Settings) -> Iterator[tuple[str, str]]:
     try:
         choice = choose(settings.encoder.name)
-        yield "encoder", f"{choice.name}: {choice.reason}"
+        yield "encoder", escape(f"{choice.name}: {choice.reason}")
     except DoublereadError as error:
-        yield "encoder", f"{MISSING} {error}"
-    yield "device", probe_device(settings.encoder.device)
-    yield "encodings", str(settings.cache_folder)
+        yield "encoder", f"{MISSING} {escape(str(error))}"
+    yield "device", escape(probe_device(settings.encoder.device))
+    yield "encodings", escape(str(settings.cache_folder))
     try:
         check_names(settings)
         yield "agents", ", ".join(settings.panel.agents)
     except DoublereadError as error:
-        yield "agents", f"{MISSING} {error}"
-    yield "fusion", f"{settings.fusion.rule}, calibrator {settings.trust.calibrator}"
+        yield "agents", f"{MISSING} {escape(str(error))}"
+    yield "fusion", escape(f"{settings.fusion.rule}, calibrator {settings.trust.calibrator}")
     for key in KEYS:
         yield key, "set" if os.environ.get(key) else "not set (needed by VLM agents only)"

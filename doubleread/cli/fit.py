@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+from rich.markup import escape
+
 from doubleread.cli.screen import OUT, note, progress, warn
 from doubleread.cli.tables import trust_table
-from doubleread.core.errors import PanelError
 from doubleread.evals.datasets import Dataset, read_dataset
 from doubleread.evals.leakage import check_leakage
 from doubleread.panel import Panel
+from doubleread.panel_folder import check_target
 from doubleread.settings import Settings
 
 SHOWN_PROBLEMS = 10
@@ -17,15 +19,14 @@ def run_fit(
     data: str, out: Path, settings: Settings, *, group: str | None, label_column: str, path_column: str
 ) -> None:
     """Reads the data, fits, saves, and shows what trust was learned."""
-    if out.exists() and any(out.iterdir()) and not (out / "panel.json").exists():
-        raise PanelError(f"{out} exists and holds something else; choose an empty or new folder with -o")
+    check_target(out)
     dataset = read_dataset(data, label_column=label_column, path_column=path_column, group=group)
     announce(dataset)
     with progress() as report, Panel.fit(dataset.cases, dataset.task, settings=settings, progress=report) as panel:
         announce_panel(panel)
         panel.save(out)
         OUT.print(trust_table(panel))
-    OUT.print(f"panel: {out}")
+    OUT.print(f"panel: {escape(str(out))}", soft_wrap=True, highlight=False)
 
 
 def announce(dataset: Dataset) -> None:

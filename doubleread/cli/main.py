@@ -1,5 +1,6 @@
 """``doubleread``: the commands. Each imports what it runs, so that ``--help`` answers at once."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -121,12 +122,15 @@ def _root(
     del version
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command; our own errors are a message and exit code 2, never a traceback."""
     try:
-        app()
+        app(arguments)
     except DoublereadError as error:
         typer.secho(f"error: {error}", err=True, fg="red")
+        raise SystemExit(2) from None
+    except OSError as error:
+        typer.secho(f"error: {error.filename or 'the system'}: {error.strerror or error}", err=True, fg="red")
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         typer.secho("stopped; what was computed is kept, run the same command to go on", err=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from doubleread.fitting import Progress as Report
@@ -39,9 +40,9 @@ def progress() -> Iterator[Report]:
 
 def note(text: str) -> None:
     """A line for people."""
-    ERR.print(f"[dim]·[/dim] {text}", highlight=False)
+    ERR.print(f"[dim]·[/dim] {escape(text)}", highlight=False)
 
 
 def warn(text: str) -> None:
     """A line that must not be missed."""
-    ERR.print(f"[dark_orange]![/dark_orange] {text}", highlight=False)
+    ERR.print(f"[dark_orange]![/dark_orange] {escape(text)}", highlight=False)

@@ -10,6 +10,11 @@ from doubleread.core.base import Record
 from doubleread.core.errors import DataError
 
 
+def shown(path: str | Path) -> str:
+    """A path as text that can be printed and written as JSON, whatever bytes its name is made of."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
+
+
 class Case(Record):
     """One image, known by the sha256 of its bytes.
 
@@ -41,13 +46,17 @@ class Case(Record):
 
         Raises ``DataError`` where the file cannot be read.
         """
+        if shown(path) != str(path):
+            raise DataError(f"cannot use {shown(path)}: its name is not UTF-8; rename the file")
         try:
+            if path.exists() and not path.is_file():
+                raise DataError(f"cannot read {path}: it is not a file")
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise DataError(f"cannot read {path}: {error.strerror or error}") from None
+        except (OSError, ValueError) as error:  # a name may be too long, or hold a zero byte
+            raise DataError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
         return cls(
             id=digest,
-            path=path,
+            path=path.absolute(),
             source=source or str(path),
             label=label,
             group=group,

@@ -1,5 +1,7 @@
 """The similar labelled cases that retrieval found, and what they imply."""
 
+from pathlib import Path
+
 from pydantic import Field
 
 from doubleread.core.base import Record
@@ -13,6 +15,8 @@ class Neighbour(Record):
     similarity: float
     group: str | None = None
     source: str = ""
+    path: Path | None = None
+    """Its picture, where it lay when it was stored."""
 
 
 class EvidenceQuality(Record):

@@ -9,10 +9,10 @@ from rich.panel import Panel as Box
 from rich.table import Table
 from rich.text import Text
 
-from doubleread.core.opinion import Opinion
+from doubleread.core.opinion import Abstention, Opinion
 from doubleread.core.verdict import Verdict
 
-BAR = 28
+BAR = 24
 COMMIT, REFER = "bold green", "bold dark_orange"
 
 
@@ -50,22 +50,19 @@ def _bars(verdict: Verdict) -> Table:
     for label, p in sorted(verdict.posterior.items(), key=lambda item: -item[1]):
         filled = round(p * BAR)
         bar = Text("█" * filled, style="cyan") + Text("·" * (BAR - filled), style="dim")
-        moved = f"{(p - before[label]) * 100:+.1f} after the second look" if label in before else ""
+        was = f"was {before[label]:.1%}" if label in before else ""
         in_set = "in set" if label in verdict.prediction_set else ""
-        table.add_row(label, bar, Text(f"{p:6.1%}", style="bold"), Text(in_set, "dim"), Text(moved, "dim"))
+        table.add_row(label, bar, Text(f"{p:6.1%}", style="bold"), Text(in_set, "dim"), Text(was, "dim"))
     return table
 
 
 def _opinions(verdict: Verdict) -> Table:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), header_style="dim", show_edge=False)
-    table.add_column("agent")
+    table.add_column("agent", no_wrap=True)
     table.add_column("says")
-    table.add_column("stated", justify="right")
-    table.add_column("calibrated", justify="right")
-    table.add_column("weight", justify="right")
-    table.add_column("why", style="dim", overflow="fold")
-    last = {o.agent: o for o in sorted(verdict.opinions, key=lambda o: o.round)}
-    for name, opinion in last.items():
+    for name in ("stated", "calibrated", "weight"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, opinion in _last(verdict).items():
         calibrated = verdict.calibrated.get(name, {}).get(opinion.label)
         table.add_row(
             name,
@@ -73,11 +70,19 @@ def _opinions(verdict: Verdict) -> Table:
             f"{opinion.confidence:.1%}",
             "–" if calibrated is None else f"{calibrated:.1%}",
             f"{verdict.weights.get(name, 0):.0%}",
-            opinion.reason,
         )
-    for abstention in {a.agent: a for a in verdict.abstentions if a.agent not in last}.values():
-        table.add_row(abstention.agent, Text("abstains", "dim"), "–", "–", "–", abstention.detail or abstention.cause)
+    for abstention in _silent(verdict):
+        table.add_row(abstention.agent, Text("abstains", "dim"), "–", "–", "–")
     return table
+
+
+def _last(verdict: Verdict) -> dict[str, Opinion]:
+    return {o.agent: o for o in sorted(verdict.opinions, key=lambda o: o.round)}
+
+
+def _silent(verdict: Verdict) -> list[Abstention]:
+    spoke = _last(verdict)
+    return list({a.agent: a for a in verdict.abstentions if a.agent not in spoke}.values())
 
 
 def _said(verdict: Verdict, opinion: Opinion) -> Text:
@@ -100,6 +105,11 @@ def _lines(verdict: Verdict) -> Iterator[Text]:
     if verdict.second_look:
         yield _line("second look", "; ".join(verdict.second_look.reasons))
     yield _line("decision", "; ".join(verdict.decision.reasons))
+    for opinion in _last(verdict).values():
+        if opinion.reason:
+            yield _line(opinion.agent, opinion.reason)
+    for abstention in _silent(verdict):
+        yield _line(abstention.agent, abstention.detail or abstention.cause)
     for warning in verdict.warnings:
         yield Text(f"! {warning}", style="dark_orange")
     cost = f" · ${verdict.cost_usd:.4f}" if verdict.cost_usd else ""

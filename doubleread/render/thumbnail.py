@@ -13,10 +13,9 @@ def thumbnail(path: Path | None, *, side: int) -> str | None:
     if path is None:
         return None
     try:
-        image = open_image(path)
-    except ImageError:
+        image = open_image(path, max_side=side)
+    except (ImageError, OSError, ValueError):  # a source may be any text: too long for a path, say
         return None
-    image.thumbnail((side, side))
     out = io.BytesIO()
     image.save(out, "WEBP", quality=80)
     return "data:image/webp;base64," + base64.b64encode(out.getvalue()).decode()

@@ -1,7 +1,6 @@
 """No calibration: distributions are only clipped and normalised."""
 
 from doubleread.core.types import Labels, Matrix
-
 from doubleread.orchestrator.calibration.base import CalibratorRecord, RowCalibrator
 
 

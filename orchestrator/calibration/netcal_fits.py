@@ -11,7 +11,6 @@ from netcal.scaling import BetaCalibration
 from numpy.typing import NDArray
 
 from doubleread.core.types import Labels, Vector
-
 from doubleread.orchestrator.calibration.maps import BetaMap, LinesMap, StepMap
 
 BINS = 10
@@ -24,7 +23,8 @@ def fit_beta(scores: Vector, outcomes: Labels) -> BetaMap:
         # pyro, below netcal, calls a method that it has itself deprecated
         warnings.filterwarnings("ignore", category=DeprecationWarning, module="pyro")
         model.fit(scores, outcomes)
-    a, b = _floats(model.weights)
+    # netcal's own `weights` property looks up a key that is not there
+    a, b = _floats(model._sites["weights"]["values"])  # noqa: SLF001
     (c,) = _floats(model.intercept)
     return BetaMap(a=a, b=b, c=c)
 

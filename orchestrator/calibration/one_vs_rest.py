@@ -5,10 +5,9 @@ from typing import Literal
 import numpy as np
 
 from doubleread.core.types import Labels, Matrix, Vector
-from doubleread.orchestrator.simplex import normalised
-
 from doubleread.orchestrator.calibration.base import CalibratorRecord, RowCalibrator
 from doubleread.orchestrator.calibration.maps import ConstantMap, ScoreMap
+from doubleread.orchestrator.simplex import normalised
 
 ENOUGH = 100
 """Cases of each label below which binned and isotonic maps lose against a temperature (measured)."""
@@ -41,12 +40,11 @@ class OneVsRest(RowCalibrator[OneVsRestRecord]):
             return ConstantMap(value=(hits + 0.5) / (n + 1))
         from doubleread.orchestrator.calibration import netcal_fits  # noqa: PLC0415 - netcal takes seconds to load, and only fitting needs it
 
-        fits = {
-            "beta": netcal_fits.fit_beta,
-            "histogram": netcal_fits.fit_histogram,
-            "isotonic": netcal_fits.fit_isotonic,
-        }
-        return fits[self.method](_inside(scores), outcomes)
+        if self.method == "beta":
+            return netcal_fits.fit_beta(_inside(scores), outcomes)
+        if self.method == "histogram":
+            return netcal_fits.fit_histogram(_inside(scores), outcomes)
+        return netcal_fits.fit_isotonic(_inside(scores), outcomes)
 
     def _map(self, P: Matrix) -> Matrix:
         bound = 0.5 / (self.fitted.n + 1)

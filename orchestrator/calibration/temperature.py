@@ -4,9 +4,8 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from doubleread.core.types import Labels, Matrix
-from doubleread.orchestrator.simplex import log_loss, softmax
-
 from doubleread.orchestrator.calibration.base import CalibratorRecord, RowCalibrator
+from doubleread.orchestrator.simplex import log_loss, softmax
 
 SIGMA = 0.5
 """Standard deviation of log T before any case was seen: T is within a factor 2.7 of 1 (95 %)."""

@@ -43,6 +43,8 @@ class PanelRecord(Record):
     """Label shares among the cases it was fitted on."""
     heard: tuple[bool, ...] = Field(min_length=1)
     """Which agents gave any opinion there; the others are ignored."""
+    doubt: float = Field(default=0.0, ge=0, lt=1)
+    """Share of every posterior that goes back to the prior."""
 
 
 R = TypeVar("R", bound=PanelRecord)
@@ -52,7 +54,8 @@ class PanelRule(Parametric[R], Generic[R]):
     """A fusion rule: ``_learn`` fits it, ``_pool`` gives logits and pulls.
 
     The posterior holds under ``prior``: with label shares ``seen`` while fitting, logits are moved by
-    ``log prior - log seen`` (Saerens et al. 2002), which is nothing where they are equal.
+    ``log prior - log seen`` (Saerens et al. 2002), which is nothing where they are equal. A share ``doubt`` of
+    ``1 / (2n + 2)`` then goes back to the prior: n cases cannot show that all agents together fail more rarely.
     """
 
     def fit(self, opinions: Tensor3, labels: Labels, prior: Vector) -> Self:
@@ -63,11 +66,12 @@ class PanelRule(Parametric[R], Generic[R]):
         n, _, k = opinions.shape
         if n != len(labels) or len(prior) != k:
             raise DataError(f"opinions have shape {opinions.shape}, labels {labels.shape}, the prior {prior.shape}")
-        heard = spoken(opinions).any(axis=0)
-        if not heard.any():
+        heard = np.any(spoken(opinions), axis=0)
+        if not np.any(heard):
             raise DataError(f"no agent gave an opinion on any of {n} cases: {self.kind!r} cannot be fitted")
         seen = _floats(shares(labels, k))
-        panel = PanelRecord(prior=_floats(normalised(prior)), seen=seen, heard=tuple(heard.tolist()))
+        voices = tuple(bool(spoke) for spoke in np.atleast_1d(heard))
+        panel = PanelRecord(prior=_floats(normalised(prior)), seen=seen, heard=voices, doubt=0.5 / (n + 1))
         self._fitted = self._learn(opinions, labels, panel)
         return self
 
@@ -81,7 +85,8 @@ class PanelRule(Parametric[R], Generic[R]):
         logits, pull = self._pool(opinions, present)
         logits = logits + np.log(fitted.prior) - np.log(fitted.seen)
         logits[~present.any(axis=1)] = np.log(fitted.prior)
-        return FusedOpinions(softmax(logits), weights_of(pull, present))
+        posterior = (1 - fitted.doubt) * softmax(logits) + fitted.doubt * np.array(fitted.prior)
+        return FusedOpinions(posterior, weights_of(pull, present))
 
     @abstractmethod
     def _learn(self, opinions: Tensor3, labels: Labels, panel: PanelRecord) -> R: ...

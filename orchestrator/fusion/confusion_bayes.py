@@ -4,19 +4,21 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logit
 
 from doubleread.core.base import Record
 from doubleread.core.types import Labels, Matrix, Tensor3
-from doubleread.orchestrator.simplex import log_loss, spoken
-
 from doubleread.orchestrator.fusion.base import PanelRecord, PanelRule, Pooled, Present, reach
 from doubleread.orchestrator.fusion.dependence import effective
+from doubleread.orchestrator.simplex import log_loss, spoken
 
 BINS = 3
-STRENGTHS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+STRENGTHS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """Numbers of pseudo-cases per label that are tried."""
-RHOS = tuple(np.linspace(0, 1, 11).tolist())
+RHOS = tuple(np.linspace(0.05, 0.95, 19).tolist())
 """Dependences that are tried."""
+RHO_SPREAD = 1.5
+"""Standard deviation of the log odds of rho around rho = 1/2, before any case was seen."""
 
 
 class AgentCounts(Record):
@@ -50,7 +52,8 @@ class ConfusionBayes(PanelRule[ConfusionRecord]):
 
     Confusion rows are smoothed by pseudo-cases spread as the agent's overall accuracy suggests (the one-coin model).
     The sum is multiplied by m_eff / m, m_eff being the effective number of independent opinions. Number of
-    pseudo-cases and dependence are those with the least leave-one-out log loss.
+    pseudo-cases and dependence are those with the least leave-one-out log loss (with a weak prior on the latter:
+    where no two agents erred together yet, none at all would fit best).
     Source: Dawid and Skene 1979, with known labels; Kim and Ghahramani 2012 for the dependence problem.
     """
 
@@ -60,11 +63,12 @@ class ConfusionBayes(PanelRule[ConfusionRecord]):
     def _learn(self, opinions: Tensor3, labels: Labels, panel: PanelRecord) -> ConfusionRecord:
         present, base = spoken(opinions), np.log(panel.seen)
         agents = tuple(_count(opinions[:, a], present[:, a], labels) for a in range(opinions.shape[1]))
-        best = (np.inf, STRENGTHS[0], 1.0)
+        best = (float("inf"), STRENGTHS[0], 1.0)
         for strength in STRENGTHS:
             evidence = _evidence(agents, opinions, present, strength, labels).sum(axis=1)
             for rho in RHOS:
-                best = min(best, (log_loss(base + _scale(present, rho) * evidence, labels), strength, rho))
+                loss = log_loss(base + _scale(present, rho) * evidence, labels) + 0.5 * (logit(rho) / RHO_SPREAD) ** 2
+                best = min(best, (float(loss), strength, rho))
         return ConfusionRecord(agents=agents, strength=best[1], rho=best[2], **panel.model_dump())
 
     def _pool(self, opinions: Tensor3, present: Present) -> Pooled:

@@ -5,12 +5,11 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from doubleread.core.types import Labels, Matrix, Tensor3, Vector
-from doubleread.orchestrator.simplex import log_loss, softmax, spoken
-
 from doubleread.orchestrator.fusion.base import PanelRecord, PanelRule, Pooled, Present, logs_of
 from doubleread.orchestrator.fusion.dependence import effective
+from doubleread.orchestrator.simplex import log_loss, softmax, spoken
 
-SPREAD = 1.0
+SPREAD = 0.7
 """Standard deviation of an agent's log weight around the equal weight, before any case was seen."""
 RHO_SPREAD = 1.5
 """The same for the log odds of rho around rho = 1/2."""

@@ -6,12 +6,11 @@ import numpy as np
 
 from doubleread.core.base import Record
 from doubleread.core.types import Labels, Tensor3, Vector
-from doubleread.orchestrator.parametric import Parametric
-
 from doubleread.orchestrator.fusion.base import FusedOpinions
 from doubleread.orchestrator.fusion.confusion_bayes import ConfusionBayes, ConfusionRecord
 from doubleread.orchestrator.fusion.log_pool import LogPool, LogPoolRecord
 from doubleread.orchestrator.fusion.stacking import Stacking, StackingRecord
+from doubleread.orchestrator.parametric import Parametric
 
 
 class PanelMeanRecord(Record):

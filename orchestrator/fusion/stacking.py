@@ -1,21 +1,29 @@
 """Stacking: a ridge multinomial regression on the log opinions."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from scipy.optimize import minimize
 
 from doubleread.core.errors import DataError
 from doubleread.core.types import Labels, Matrix, Tensor3, Vector
-from doubleread.orchestrator.resampling import Fold, grouped_folds
+from doubleread.orchestrator.fusion.base import PanelRecord, PanelRule, Pooled, Present, logs_of, reach
+from doubleread.orchestrator.fusion.dependence import effective
+from doubleread.orchestrator.resampling import grouped_folds
 from doubleread.orchestrator.simplex import log_loss, softmax, spoken
 
-from doubleread.orchestrator.fusion.base import PanelRecord, PanelRule, Pooled, Present, logs_of, reach
-
-PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+PENALTIES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+"""Ridge penalties that are tried."""
 FOLDS = 5
 SEED = 0
 FLOOR = 1e-3
+"""Opinions are clipped here: beyond it a log opinion says more about the agent's arithmetic than about the case."""
+RHO = 0.5
+"""Dependence of the agents that the ridge pulls towards."""
+FREEDOM = 0.1
+"""The intercept is shrunk this much less (in squares) than coefficients."""
 
 
 class StackingRecord(PanelRecord):
@@ -27,88 +35,106 @@ class StackingRecord(PanelRecord):
     penalty: float
 
 
-class Regression(NamedTuple):
-    """Coefficients ``(features, k)`` and intercept ``(k,)``."""
-
-    B: Matrix
-    c: Vector
-
-
 class Stacking(PanelRule[StackingRecord]):
-    """``logits = intercept + sum_a B_a x_a``, x_a being agent a's log opinion relative to the label shares.
+    """``logits = intercept + m_eff / m * sum_a B_a x_a``, x_a being agent a's log opinion relative to the label shares.
 
-    An absent agent's x_a is 0, which says nothing. Every training case on which several agents spoke is repeated
-    with some of them struck out, so that those who remain are not under-rated. Of the ridge penalties, the one with
-    the least cross-fitted log loss is taken. Source: Wolpert 1992.
+    m_eff is the effective number of opinions of the m agents present, for rho = 1/2 (see ``dependence.effective``).
+    The ridge pulls every B_a towards the identity, which is the equal-weight log-pool. Of the penalties, the one with
+    the least cross-fitted log loss is taken. An absent agent's x_a is 0, which says nothing; every training case is
+    repeated with some of its agents struck out, so that what remains is read well too.
+    Source: Wolpert 1992.
     """
 
     kind = "stacking"
     record_type = StackingRecord
-    augment = 1.0
-    target = 0.0
 
     def _learn(self, opinions: Tensor3, labels: Labels, panel: PanelRecord) -> StackingRecord:
-        n, agents, k = opinions.shape
-        x = logs_of(opinions, spoken(opinions), panel.seen, FLOOR)
-        base = np.log(panel.seen)
-        penalty = _choose_penalty(x, labels, base, self.augment, self.target)
-        fitted = _regress(x, labels, base, penalty, self.augment, self.target)
+        agents, k = opinions.shape[1:]
+        data = Training.of(opinions, labels, panel)
+        penalty = _least_loss(data, labels)
+        theta = data.regress(penalty)
         return StackingRecord(
-            coefficients=tuple(tuple(tuple(r) for r in block) for block in fitted.B.reshape(agents, k, k).tolist()),
-            intercept=tuple(fitted.c.tolist()),
+            coefficients=tuple(tuple(map(tuple, block)) for block in theta[:-1].reshape(agents, k, k).tolist()),
+            intercept=tuple(theta[-1].tolist()),
             penalty=penalty,
             **panel.model_dump(),
         )
 
     def _pool(self, opinions: Tensor3, present: Present) -> Pooled:
         fitted = self.fitted
-        x = logs_of(opinions, present, fitted.seen, FLOOR)
+        x = _features(opinions, present, fitted.seen)
         contributions = np.einsum("nas,ask->nak", x, np.array(fitted.coefficients))
         return Pooled(np.array(fitted.intercept) + contributions.sum(axis=1), reach(contributions))
 
 
-def _choose_penalty(x: Tensor3, y: Labels, base: Vector, augment: float, target: float) -> float:
+@dataclass(frozen=True, slots=True)
+class Training:
+    """Log opinions ``full`` and the same with agents struck out, both ``(n, agents * k)`` and a column of ones."""
+
+    full: Matrix
+    struck: Matrix
+    truth: Matrix
+    target: Matrix
+    """What the coefficients are shrunk to, ``(agents * k + 1, k)``; its last row is the intercept."""
+
+    @classmethod
+    def of(cls, opinions: Tensor3, labels: Labels, panel: PanelRecord) -> Self:
+        n, _, k = opinions.shape
+        present = spoken(opinions)
+        identities = np.kron(np.array(panel.heard, dtype=float)[:, None], np.eye(k))
+        x, struck = (_features(opinions, who, panel.seen) for who in (present, _survivors(present)))
+        ones = np.ones((n, 1))
+        return cls(
+            full=np.hstack([x.reshape(n, -1), ones]),
+            struck=np.hstack([struck.reshape(n, -1), ones]),
+            truth=np.eye(k)[labels],
+            target=np.vstack([identities, np.log(panel.seen)]),
+        )
+
+    def rows(self, index: Labels) -> Self:
+        """The training data of some cases."""
+        return type(self)(self.full[index], self.struck[index], self.truth[index], self.target)
+
+    def regress(self, penalty: float) -> Matrix:
+        """Coefficients and, in the last row, the intercept: shape of ``target``; both kinds of rows count half."""
+        design = np.vstack([self.full, self.struck])
+        truth = np.vstack([self.truth, self.truth])
+        ridge = np.full((len(self.target), 1), penalty)
+        ridge[-1] *= FREEDOM**2
+
+        def objective(flat: Vector) -> tuple[float, Vector]:
+            theta = flat.reshape(self.target.shape)
+            p = softmax(design @ theta)
+            away = theta - self.target
+            likelihood = 0.5 * np.log(np.maximum((p * truth).sum(axis=1), 1e-300)).sum()
+            gradient = 0.5 * design.T @ (p - truth) + ridge * away
+            return float(0.5 * (ridge * away**2).sum() - likelihood), gradient.ravel()
+
+        best = minimize(objective, self.target.ravel(), jac=True, method="L-BFGS-B")
+        return np.asarray(best.x).reshape(self.target.shape)
+
+
+def _features(opinions: Tensor3, present: Present, seen: Sequence[float]) -> Tensor3:
+    m = present.sum(axis=1)
+    scale = effective(m, RHO) / np.maximum(m, 1)
+    return np.asarray(logs_of(opinions, present, seen, FLOOR) * scale[:, None, None])
+
+
+def _least_loss(data: Training, labels: Labels) -> float:
+    """The penalty with the least cross-fitted log loss; the largest where cross-fitting is impossible."""
     try:
-        folds = grouped_folds(y, None, FOLDS, SEED)
+        folds = grouped_folds(labels, None, FOLDS, SEED)
     except DataError:
         return PENALTIES[-1]
-    losses = [sum(_held_out_loss(x, y, base, p, fold, augment, target) for fold in folds) for p in PENALTIES]
+    losses = [
+        sum(log_loss(data.full[test] @ data.rows(train).regress(penalty), labels[test]) for train, test in folds)
+        for penalty in PENALTIES
+    ]
     return PENALTIES[int(np.argmin(losses))]
 
 
-def _held_out_loss(x: Tensor3, y: Labels, base: Vector, penalty: float, fold: Fold, augment: float, target: float) -> float:
-    fitted = _regress(x[fold.train], y[fold.train], base, penalty, augment, target)
-    return log_loss(x[fold.test].reshape(len(fold.test), -1) @ fitted.B + fitted.c, y[fold.test])
-
-
-def _regress(x: Tensor3, y: Labels, base: Vector, penalty: float, augment: float, target: float) -> Regression:
-    n, agents, k = x.shape
-    keep = _struck_out(np.abs(x).sum(axis=2) > 0)
-    design = np.concatenate([x, x * keep[..., None]]).reshape(2 * n, -1)
-    weight = np.r_[np.ones(n), np.full(n, augment)] / (1 + augment)
-    truth = np.eye(k)[np.r_[y, y]]
-    start = np.concatenate([np.tile(target * np.eye(k), (agents, 1)), base[None]])
-
-    def objective(flat: Vector) -> tuple[float, Vector]:
-        theta = flat.reshape(-1, k)
-        p = softmax(design @ theta[:-1] + theta[-1])
-        away = theta - start
-        away[-1] *= 0.1
-        loss = -(weight * np.log(np.maximum((p * truth).sum(axis=1), 1e-300))).sum() + 0.5 * penalty * (away**2).sum()
-        error = weight[:, None] * (p - truth)
-        away[-1] *= 0.1
-        gradient = np.concatenate([design.T @ error, error.sum(axis=0)[None]]) + penalty * away
-        return float(loss), gradient.ravel()
-
-    best = minimize(objective, start.ravel(), jac=True, method="L-BFGS-B").x.reshape(-1, k)
-    return Regression(best[:-1], best[-1])
-
-
-def _struck_out(spoke: Present) -> Present:
-    """Who is kept when agents are struck out at random, at least one per case."""
-    rng = np.random.default_rng(SEED)
-    keep = spoke & (rng.random(spoke.shape) < 0.5)
-    lonely = np.where(spoke, rng.random(spoke.shape), -1).argmax(axis=1)
-    none = ~keep.any(axis=1)
-    keep[none, lonely[none]] = spoke[none, lonely[none]]
-    return keep
+def _survivors(present: Present) -> Present:
+    """Who is left when agents are struck out at random: at least one per case on which any spoke."""
+    luck = np.random.default_rng(SEED).random(present.T.shape).T
+    luck = np.where(present, luck, np.inf)
+    return np.asarray(present & ((luck < 0.5) | (luck == luck.min(axis=1, keepdims=True))))

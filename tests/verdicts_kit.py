@@ -1,0 +1,54 @@
+"""Verdicts and a panel that say what they are told."""
+
+from kit import case_of, opinion
+
+from doubleread.core.case import Case
+from doubleread.core.evidence import Evidence
+from doubleread.core.opinion import Abstention
+from doubleread.core.task import Task
+from doubleread.core.verdict import Decision, SecondLook, Unread, Verdict
+
+AB = Task.of("ab", ["a", "b"])
+
+
+def verdict(name, truth, p_a, *, agent=None, then=None, commit=True, sure=False, **fields):
+    """A verdict of a panel that gives ``a`` the probability ``p_a``; its agent ``x`` said ``agent``, then ``then``."""
+    label = "a" if p_a >= 0.5 else "b"
+    said = [(1, agent), (2, then)]
+    opinions = [opinion("x", p, 1 - p, task=AB, round=turn) for turn, p in said if p is not None]
+    looked = SecondLook(reasons=("low margin",), rounds=2, before={"a": 0.5, "b": 0.5}) if then is not None else None
+    return Verdict(
+        case=case_of(name, label=truth),
+        task="ab",
+        posterior={"a": p_a, "b": 1 - p_a},
+        prediction_set=(label,) if sure else ("a", "b"),
+        coverage=0.9,
+        decision=Decision(action="commit" if commit else "refer", label=label if commit else None, reasons=("so",)),
+        weights={"x": 1.0},
+        opinions=tuple(opinions),
+        calibrated={"x": {"a": p_a, "b": 1 - p_a}} if opinions else {},
+        abstentions=() if opinions else (Abstention(agent="x", cause="timeout"),),
+        evidence=Evidence(neighbours=()),
+        second_look=looked,
+        seconds=0.5,
+        **fields,
+    )
+
+
+class ScriptedPanel:
+    """Counts what it is asked; stops with ``KeyboardInterrupt`` after so many cases."""
+
+    def __init__(self, bad: tuple[str, ...] = (), patience: int = 10**9) -> None:
+        self.bad, self.patience, self.asked = bad, patience, []
+
+    def diagnose_many(self, cases):
+        for case in cases:
+            if len(self.asked) == self.patience:
+                raise KeyboardInterrupt
+            self.asked.append(case.source)
+            yield self._read(case)
+
+    def _read(self, case: Case) -> Verdict | Unread:
+        if case.source in self.bad:
+            return Unread(source=case.source, code="empty", problem="the file has no bytes")
+        return verdict(case.source, case.label, 0.9)
