@@ -55,7 +55,10 @@ class EmbeddingAgent(ABC):
             embeddings = await self._context.embedder.embed(case, views)
         except ImageError as error:
             return Abstention(agent=self.name, cause="image", detail=str(error), round=turn)
-        logs = self.log_posteriors(embeddings) if evidence is None else self.log_posteriors_with(embeddings, evidence)
+        if evidence is not None and evidence.neighbours:
+            logs = self.log_posteriors_with(embeddings, evidence)
+        else:  # a first look, or retrieval found nothing that could join the head
+            logs = self.log_posteriors(embeddings)
         opinion = Opinion.from_vector(
             self.name, self._task, average(logs), "softmax", round=turn, reason=self._reason(logs)
         )

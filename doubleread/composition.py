@@ -19,7 +19,7 @@ from doubleread.prompts.loader import load_templates
 from doubleread.rag.cache import EncodingCache
 from doubleread.rag.embedder import CachedEmbedder
 from doubleread.rag.encoders import Choice, build, choose
-from doubleread.rag.images import CROPS, Images
+from doubleread.rag.images import CROPS, VIEWS_VERSION, Images
 from doubleread.rag.retrieval import StoreRetriever
 from doubleread.rag.stores.table import STORES
 from doubleread.settings import Settings
@@ -59,7 +59,7 @@ def open_eyes(settings: Settings, choice: Choice | None = None) -> Eyes:
         choice.name, device=settings.encoder.device, checkpoint=checkpoint, download=settings.encoder.download
     )
     images = Images()
-    cache = EncodingCache(settings.cache_folder, encoder.fingerprint)
+    cache = EncodingCache(settings.cache_folder, f"{encoder.fingerprint}-{VIEWS_VERSION}")
     return Eyes(choice, encoder, images, CachedEmbedder(encoder, images, cache))
 
 

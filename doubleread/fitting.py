@@ -89,14 +89,17 @@ def fit(cases: Sequence[Case], task: Task, settings: Settings, eyes: Eyes, progr
     pool, unread = _encode(usable, task, eyes, progress)
     _check_counts(pool.names(task), task)
     chosen = np.array([case.split == "calibration" for case in pool.cases])
-    if chosen.any():
-        support, calibration = pool[np.flatnonzero(~chosen)], pool[np.flatnonzero(chosen)]
+    support, calibration = pool[np.flatnonzero(~chosen)], pool[np.flatnonzero(chosen)]
+    scarce = _scarce(calibration, task)
+    if not scarce:
         _check_counts(support.names(task), task)
         seated, store = _fit_agents(support, task, settings, eyes, progress)
         parts = [_read(seated, calibration, settings, eyes, progress, done=0, total=len(calibration.cases))]
         order, learned_from = calibration, f"calibration split of {len(calibration.cases)} cases"
     else:
         parts, order, learned_from = _cross_fit(pool, task, settings, eyes, progress)
+        if chosen.any():
+            learned_from += f" (the calibration split is too small: {scarce})"
         support = pool
         seated, store = _fit_agents(support, task, settings, eyes, progress)
     progress("learning trust", 0, 1)
@@ -141,6 +144,13 @@ def _check_counts(labels: Sequence[str], task: Task) -> None:
         )
 
 
+def _scarce(pool: Pool, task: Task) -> str:
+    """Labels with fewer than the 2 groups that judging by cross-fitting needs, with how many they have."""
+    names, groups = pool.names(task), pool.groups or [case.id for case in pool.cases]
+    counts = {name: len({g for g, n in zip(groups, names, strict=True) if n == name}) for name in task.names}
+    return ", ".join(f"{name} ({n})" for name, n in counts.items() if n < 2)
+
+
 def _fit_agents(
     support: Pool, task: Task, settings: Settings, eyes: Eyes, progress: Progress
 ) -> tuple[Seated, ExactStore]:
@@ -160,6 +170,11 @@ def _cross_fit(
 ) -> tuple[list["_Answers"], Pool, str]:
     """Every case read by agents fitted on the other folds."""
     groups = pool.groups
+    if scarce := _scarce(pool, task):
+        raise DataError(
+            f"too few groups to learn trust by cross-fitting: {scarce}; every label needs cases from at least 2 groups "
+            "(captures, patients, modules), or a calibration split of its own"
+        )
     folds = grouped_folds(pool.labels, groups, settings.trust.folds, settings.trust.seed)
     parts: list[_Answers] = []
     order: list[int] = []
@@ -182,13 +197,15 @@ def _read(
     seated: Seated, held_out: Pool, settings: Settings, eyes: Eyes, progress: Progress, *, done: int, total: int
 ) -> _Answers:
     """Both rounds' answers of every agent on cases it was not fitted on."""
-    eyes.embedder.embed_all(held_out.cases, VIEWS, lambda d, _: progress("encoding crops", done + d, total))
+    again = settings.second_look.max_rounds > 1
+    if again:
+        eyes.embedder.embed_all(held_out.cases, VIEWS, lambda d, _: progress("encoding crops", done + d, total))
 
     async def one(case: Case) -> tuple[list[Answer], list[Answer], Evidence]:
         evidence = await seated.retriever.find(case)
         first = await asyncio.gather(*(asked(name, case, None) for name in seated.agents))
         second = [
-            await asked(name, case, evidence) if isinstance(agent, Reconsiders) else answer
+            await asked(name, case, evidence) if again and isinstance(agent, Reconsiders) else answer
             for (name, agent), answer in zip(seated.agents.items(), first, strict=True)
         ]
         return list(first), second, evidence
@@ -229,5 +246,7 @@ def _notes(cases: Sequence[Case], order: Pool, arbiter: Arbiter, learned_from: s
     if order.groups is None:
         notes.append("no group key: cases that belong together may stand on both sides, and trust may be flattered")
     if arbiter.second is None and arbiter.policy.max_rounds > 1:
-        notes.append("second look off: on the calibration cases it would have been taken on it raised the log-loss")
+        notes.append(
+            "second look off: on the calibration cases it would have been taken on it did not lower the log-loss"
+        )
     return tuple(notes)

@@ -43,6 +43,8 @@ class Panel:
     def __init__(self, settings: Settings, eyes: Eyes, seated: Seated, store: CaseStore, arbiter: Arbiter) -> None:
         self._settings, self._eyes, self._seated, self._store, self._arbiter = settings, eyes, seated, store, arbiter
         self._fitted: Fitted | None = None
+        self._notes: tuple[str, ...] = ()
+        self._unread: tuple[Unread, ...] = ()
         self._background = Background()
         self._closing = weakref.finalize(self, _let_go, self._background, store, eyes)
         self._closing.atexit = False
@@ -75,7 +77,7 @@ class Panel:
             eyes.close()
             raise
         panel = cls(settings, eyes, fitted.seated, fitted.store, fitted.arbiter)
-        panel._fitted = fitted
+        panel._fitted, panel._notes, panel._unread = fitted, fitted.notes, fitted.unread
         return panel
 
     def save(self, folder: str | Path) -> Path:
@@ -100,7 +102,9 @@ class Panel:
             seated = seat(saved.settings, saved.arbiter.task, eyes, store)
             restore_agents(saved, seated)
             undo.pop_all()
-        return cls(saved.settings, eyes, seated, store, saved.arbiter)
+        panel = cls(saved.settings, eyes, seated, store, saved.arbiter)
+        panel._notes, panel._unread = saved.notes, saved.unread
+        return panel
 
     # -- what it is ---------------------------------------------------------------------------------------------
 
@@ -125,13 +129,13 @@ class Panel:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What fitting had to say; empty for a loaded panel."""
-        return self._fitted.notes if self._fitted else ()
+        """What fitting had to say."""
+        return self._notes
 
     @property
     def unread(self) -> tuple[Unread, ...]:
         """Cases that fitting could not read."""
-        return self._fitted.unread if self._fitted else ()
+        return self._unread
 
     # -- diagnosing ---------------------------------------------------------------------------------------------
 

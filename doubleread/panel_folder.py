@@ -23,6 +23,7 @@ from doubleread.core.errors import DoublereadError, EncoderMismatch, PanelError
 from doubleread.core.ports import CaseStore, Learns
 from doubleread.core.trust import TrustProfile
 from doubleread.core.types import Json
+from doubleread.core.verdict import Unread
 from doubleread.fitting import Fitted
 from doubleread.orchestrator.arbiter import Arbiter
 from doubleread.provenance import provenance
@@ -45,6 +46,8 @@ class PanelFolder:
     encoder: Choice
     fingerprint: str
     arbiter: Arbiter
+    notes: tuple[str, ...]
+    unread: tuple[Unread, ...]
 
 
 def write_panel(folder: Path, settings: Settings, eyes: Eyes, fitted: Fitted | None) -> Path:
@@ -100,6 +103,8 @@ def read_panel(folder: Path, settings: Settings | None) -> PanelFolder:
             encoder=Choice(**head["encoder"]),
             fingerprint=head["fingerprint"],
             arbiter=arbiter,
+            notes=tuple(head["notes"]),
+            unread=tuple(Unread.model_validate(row) for row in head["unread"]),
         )
     except PanelError:
         raise

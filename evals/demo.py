@@ -65,7 +65,7 @@ def judge(
         verdicts = [result for result in results if isinstance(result, Verdict)]
         summary = summarise(verdicts, panel.task, panel.profiles, seed=settings.trust.seed)
         (folder / "summary.json").write_text(summary.model_dump_json(indent=1), encoding="utf-8")
-        for name, text in page(dataset, panel.profiles, summary, verdicts).items():
+        for name, text in page(dataset, panel.profiles, summary, results).items():
             (folder / name).write_text(text, encoding="utf-8")
     return Outcome(folder, summary, results, reused)
 

@@ -6,7 +6,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from doubleread.core.trust import TrustProfile
-from doubleread.core.verdict import Verdict
+from doubleread.core.verdict import Unread, Verdict
 from doubleread.evals.datasets import Dataset
 from doubleread.evals.drawings import ReliabilityPanel, reliability_diagram, reliability_grid, risk_coverage_diagram
 from doubleread.evals.summary import Summary
@@ -16,9 +16,10 @@ SHOWN = 12
 
 
 def page(
-    dataset: Dataset, trust: Sequence[TrustProfile], summary: Summary, verdicts: Sequence[Verdict]
+    dataset: Dataset, trust: Sequence[TrustProfile], summary: Summary, results: Sequence[Verdict | Unread]
 ) -> dict[str, str]:
     """File name → contents: ``index.html`` and the drawings on it, each an SVG of its own too."""
+    verdicts = [result for result in results if isinstance(result, Verdict)]
     p = summary.panel
     drawings = {
         "reliability.svg": reliability_diagram(
@@ -43,6 +44,7 @@ def page(
     html = template.render(
         dataset=dataset,
         trust=trust,
+        unread=[result for result in results if isinstance(result, Unread)],
         s=summary,
         rows=[summary.panel, *summary.agents],
         drawings={name: Markup(svg) for name, svg in drawings.items()},  # noqa: S704 - drawn by us, text escaped

@@ -20,6 +20,7 @@ from doubleread.core.verdict import Decision, Track
 from doubleread.orchestrator.conformal import ConformalSets
 from doubleread.orchestrator.learning import Learned
 from doubleread.orchestrator.policy import Policy, decide, second_look_reasons
+from doubleread.orchestrator.simplex import normalised, softmax
 from doubleread.orchestrator.trust import track
 
 
@@ -77,7 +78,7 @@ class Arbiter:
         spoken = [r for r in rounds if r is not None]
         if not spoken:
             return self._nobody_spoke()
-        posterior = combine([r.posterior[None] for r in spoken], len(self.held_out.confidence))[0]
+        posterior = combine([r.posterior[None] for r in spoken])[0]
         weights = self._named_weights(np.mean([r.weights for r in spoken], axis=0))
         calibrated = {name: p for r in spoken for name, p in r.calibrated.items()}
         votes = {name: max(p, key=lambda label: p[label]) for name, p in calibrated.items()}
@@ -184,14 +185,6 @@ class _Round:
     calibrated: dict[str, dict[str, float]]
 
 
-def combine(rounds: Sequence[Matrix], n: int) -> Matrix:
-    """The rounds' posteriors, each ``(cases, labels)``, as one: their geometric mean, and no surer than it may be.
-
-    After ``n`` calibration cases nobody can vouch for less than about one error in ``n + 2`` (Laplace's rule of
-    succession): that much is spread evenly over the labels.
-    """
-    logs = np.mean([np.log(np.clip(posterior, 1e-12, None)) for posterior in rounds], axis=0)
-    mean = np.exp(logs - logs.max(axis=1, keepdims=True))
-    mean /= mean.sum(axis=1, keepdims=True)
-    doubt = 1 / (n + 2)
-    return np.asarray((1 - doubt) * mean + doubt / mean.shape[1])
+def combine(rounds: Sequence[Matrix]) -> Matrix:
+    """The rounds' posteriors, each ``(cases, labels)``, as one: their normalised geometric mean."""
+    return softmax(np.mean([np.log(normalised(posterior)) for posterior in rounds], axis=0))

@@ -13,6 +13,7 @@ from doubleread.core.types import Labels, Matrix, Tensor3
 from doubleread.orchestrator.arbiter import Arbiter, HeldOut, combine
 from doubleread.orchestrator.conformal import ConformalSets
 from doubleread.orchestrator.learning import Learned, learn
+from doubleread.orchestrator.metrics import nll
 from doubleread.orchestrator.policy import Policy, second_look_reasons
 from doubleread.orchestrator.trust import profile
 
@@ -49,18 +50,17 @@ class Learning:
 def fit_arbiter(task: Task, agents: tuple[str, ...], readings: Readings, policy: Policy, learning: Learning) -> Arbiter:
     """Calibrators, fusion, profiles, conformal sets and gates, everything judged by cross-fitting.
 
-    Second looks that were seen to harm, on the calibration cases they would be taken on, are switched off.
+    Second looks that did not lower the log-loss of the calibration cases they would be taken on are switched off.
     """
     first, second = tensor(task, readings.first), tensor(task, readings.second)
     one = _learn(first, task, readings, learning)
     policy = policy.model_copy(update={"familiar_similarity": familiar_similarity(readings.evidence)})
-    n, second_fit = len(readings.labels), None
-    posterior = combine([one.held_out], n)
+    second_fit, posterior = None, one.held_out
     if policy.max_rounds > 1 and not np.isnan(second).all():
         two = _learn(second, task, readings, learning)
         gated = looked_again(task, agents, one, readings.evidence, policy)
-        after = combine([one.held_out, two.held_out], n)
-        if not harms(posterior[gated], after[gated], readings.labels[gated]):
+        after = combine([one.held_out, two.held_out])
+        if pays(posterior[gated], after[gated], readings.labels[gated]):
             second_fit, posterior = two, np.where(gated[:, None], after, posterior)
     correct = posterior.argmax(axis=1) == readings.labels
     profiles = [
@@ -109,16 +109,9 @@ def looked_again(
     return np.array(opened)
 
 
-def harms(before: Matrix, after: Matrix, labels: Labels) -> bool:
-    """Whether looking again raised the log-loss by more than one standard error on the cases it was taken on.
-
-    Calibration sets are small, and a rule that asks for proof of a gain would throw most gains away.
-    """
-    if not len(labels):
-        return False
-    rows = np.arange(len(labels))
-    rise = np.log(before[rows, labels]) - np.log(after[rows, labels])
-    return bool(rise.mean() > rise.std() / np.sqrt(len(rise)))
+def pays(before: Matrix, after: Matrix, labels: Labels) -> bool:
+    """Whether looking again lowered the log-loss on the cases it was taken on."""
+    return len(labels) > 0 and nll(after, labels) < nll(before, labels)
 
 
 def _learn(raw: Tensor3, task: Task, readings: Readings, learning: Learning) -> Learned:

@@ -24,6 +24,8 @@ CROPS: tuple[str, ...] = ("top-left", "top-right", "bottom-left", "bottom-right"
 """The views of an image besides ``WHOLE``: crops of seven eighths of each side, as in the classical five-crop test."""
 
 _CROP_SHARE = 0.875
+VIEWS_VERSION = f"crops{_CROP_SHARE}"
+"""Changes when the same view name would give other pixels; cached encodings carry it."""
 _CORNERS = {"top-left": (0.0, 0.0), "top-right": (1.0, 0.0), "bottom-left": (0.0, 1.0), "bottom-right": (1.0, 1.0)}
 _CORNERS["centre"] = (0.5, 0.5)
 

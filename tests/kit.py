@@ -27,12 +27,14 @@ def opinion(agent: str, *shares: float, task: Task = TASK, round: int = 1, sourc
     return Opinion.from_vector(agent, task, np.array(shares), source, round=round)
 
 
-def evidence_for(label: str, task: Task = TASK, *, k: int = 5, similarity: float = 0.9, margin: float = 0.8) -> Evidence:
-    """Evidence in which every neighbour carries one label."""
+def evidence_for(label: str, task: Task = TASK, *, similarity: float = 0.9, margin: float = 0.8) -> Evidence:
+    """Evidence of five neighbours that all carry one label."""
     rest = (1 - margin) / len(task.names)
     shares = {name: rest + (margin if name == label else 0) for name in task.names}
     return Evidence(
-        neighbours=tuple(Neighbour(case_id=f"{i:064x}", label=label, similarity=similarity - i / 100) for i in range(k)),
+        neighbours=tuple(
+            Neighbour(case_id=f"{i:064x}", label=label, similarity=similarity - i / 100) for i in range(5)
+        ),
         distribution=shares,
         as_indexed=shares,
         quality=EvidenceQuality(similarity=similarity, agreement=1.0, margin=margin),

@@ -26,8 +26,7 @@ def verdict_html(verdict: Verdict, *, styled: bool = True) -> str:
             before=verdict.second_look.before if verdict.second_look else {},
             changes={c.agent: c for c in verdict.second_look.changes} if verdict.second_look else {},
             neighbours=[
-                (n, thumbnail(n.path, side=192))
-                for n in (verdict.evidence.neighbours[:6] if verdict.evidence else ())
+                (n, thumbnail(n.path, side=192)) for n in (verdict.evidence.neighbours[:6] if verdict.evidence else ())
             ],
         )
     )

@@ -9,6 +9,7 @@ from kit import case_of
 from verdicts_kit import AB, verdict
 
 from doubleread.core.task import Label, Task
+from doubleread.core.verdict import Unread
 from doubleread.evals.datasets import Dataset
 from doubleread.evals.page import page, telling
 from doubleread.evals.summary import summarise
@@ -125,6 +126,22 @@ def test_a_page_without_second_looks_and_commitments():
     html = page(dataset, trust, summarise(few, AB, trust), few)["index.html"]
     assert "0 of 2 images were read again" in html
     WellFormed(html)
+
+
+def test_images_that_could_not_be_read_are_named(files, verdicts):
+    p, y = np.array([[0.9, 0.1], [0.3, 0.7]]), np.array([0, 1])
+    trust = [profile("x", AB, p, y, calibrator=CALIBRATORS.get("none")().fit(p, y), calibrated_P=p)]
+    unread = Unread(source=f"{EVIL}.png", code="empty", problem="the file has no bytes")
+    data, summary = Dataset(name="t", task=AB, cases=()), summarise(verdicts, AB, trust)
+    parsed = WellFormed(page(data, trust, summary, [*verdicts, unread])["index.html"])
+    assert f"not read, left out of the figures: {EVIL}.png: the file has no bytes" in parsed.words
+    assert "not read" not in files["index.html"]
+
+
+def test_cards_say_whether_the_panel_was_right(parsed):
+    text = " ".join(" ".join(parsed.words).split())
+    assert text.count("true label: a ✓") == 3
+    assert text.count("true label: b ✗") == 2
 
 
 def test_kinds_of_verdicts_take_turns(verdicts):

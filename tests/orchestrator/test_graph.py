@@ -7,7 +7,7 @@ from kit import TASK, ScriptedAgent, ScriptedRetriever, SecondThoughts, case_of,
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention
 from doubleread.orchestrator.arbiter import combine
-from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter, harms
+from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter, pays
 from doubleread.orchestrator.graph import Seats, diagnose
 from doubleread.orchestrator.policy import Policy
 
@@ -28,7 +28,7 @@ def calibration(n=90, *, better_second=True, seed=0):
             rows.append(opinion(name, *shares, round=turn))
         return rows
 
-    after = 0.09 if better_second else -0.4
+    after = 0.09 if better_second else -0.55
     skills = {"a": 0.9, "b": 0.88, "c": 0.86}
     first = list(zip(*(said(name, skill, 1) for name, skill in skills.items()), strict=True))
     second = list(zip(*(said(name, skill + after, 2) for name, skill in skills.items()), strict=True))
@@ -126,21 +126,27 @@ async def test_an_opinion_of_another_source_is_left_out_not_miscalibrated(arbite
     assert "left out, never calibrated on such answers: c" in verdict.warnings
 
 
-def test_a_second_look_that_harms_is_switched_off():
+def test_a_second_look_is_kept_only_where_it_pays():
     labels = np.array([0, 1, 2, 0] * 10)
     truth, off = np.eye(3)[labels], np.eye(3)[(labels + 1) % 3]
     good, bad = 0.1 + 0.7 * truth, 0.1 + 0.4 * truth + 0.3 * off
-    assert harms(good, bad, labels)
-    assert not harms(bad, good, labels)
-    assert not harms(good, good, labels)
-    assert not harms(good[:0], bad[:0], labels[:0])
+    assert pays(bad, good, labels)
+    assert not pays(good, bad, labels)
+    assert not pays(good, good, labels)
+    assert not pays(good[:0], bad[:0], labels[:0])
 
 
-def test_two_rounds_meet_in_their_geometric_mean_short_of_certainty():
+def test_second_answers_that_mislead_switch_the_second_look_off():
+    worse = fit_arbiter(TASK, ("a", "b", "c"), calibration(better_second=False, seed=1), Policy(), Learning())
+    assert worse.second is None
+    assert {p.round for p in worse.profiles} == {1}
+
+
+def test_two_rounds_meet_in_their_geometric_mean():
     one, two = np.array([[0.8, 0.1, 0.1]]), np.array([[0.2, 0.4, 0.4]])
-    # roots of .16, .04, .04 are .4, .2, .2: shares .5, .25, .25; with n = 8 a tenth is spread evenly
-    assert combine([one, two], 8)[0] == pytest.approx([0.9 * 0.5 + 0.1 / 3, 0.9 * 0.25 + 0.1 / 3, 0.9 * 0.25 + 0.1 / 3])
-    assert combine([np.array([[1.0, 0.0, 0.0]])], 98)[0] == pytest.approx([0.99 + 0.01 / 3, 0.01 / 3, 0.01 / 3])
+    # roots of .16, .04, .04 are .4, .2, .2
+    assert combine([one, two])[0] == pytest.approx([0.5, 0.25, 0.25])
+    assert combine([one])[0] == pytest.approx(one[0])
 
 
 async def test_an_arbiter_survives_json(arbiter):
