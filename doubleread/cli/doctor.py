@@ -58,4 +58,4 @@ def _findings(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "agents", f"{MISSING} {escape(str(error))}"
     yield "fusion", escape(f"{settings.fusion.rule}, calibrator {settings.trust.calibrator}")
     for key in KEYS:
-        yield key, "set" if os.environ.get(key) else "not set (needed by VLM agents only)"
+        yield key, "set" if os.environ.get(key) else "not set; no agent of this panel needs it"

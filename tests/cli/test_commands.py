@@ -46,7 +46,7 @@ def test_settings_print_a_file_that_loads(doubleread, tmp_path):
     assert load_settings(tmp_path / "settings.toml") == load_settings()
 
 
-@pytest.mark.parametrize(("key", "said"), [(SECRET, "set"), (None, "not set (needed by VLM agents only)")])
+@pytest.mark.parametrize(("key", "said"), [(SECRET, "set"), (None, "not set; no agent of this panel needs it")])
 def test_doctor_says_what_will_be_used_and_never_a_key(doubleread, monkeypatch, key, said):
     monkeypatch.setenv("OPENAI_API_KEY", key) if key else monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     ended = doubleread("doctor", "--encoder", "efficientnet-lite0")

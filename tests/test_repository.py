@@ -1,0 +1,104 @@
+"""The README's commands and examples work; the package ships what it needs; no path of one machine in it."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from kit import photo, photo_folder
+from typer.main import get_command
+
+from doubleread.cli.main import app
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def shell_lines():
+    return [line.split("#")[0].strip() for block in blocks("bash") for line in block.splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("line", [line for line in shell_lines() if line.startswith("doubleread")])
+def test_every_doubleread_command_in_the_readme_parses(line):
+    words = line.split(">")[0].split()[1:]
+    command = get_command(app).commands[words[0]]
+    command.make_context(words[0], words[1:])  # raises for an unknown option or a missing argument
+
+
+@pytest.mark.parametrize("line", [line for line in shell_lines() if line.startswith("make")])
+def test_every_make_target_in_the_readme_exists(line):
+    assert re.search(rf"^{line.split()[1]}:", MAKEFILE, flags=re.MULTILINE)
+
+
+def test_ci_runs_the_readme_test_command():
+    assert "make test" in shell_lines()
+    assert (ROOT / ".ci" / "run").read_text().rstrip().endswith("make test")
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_the_python_examples_of_the_readme_run(tmp_path, settings):
+    photo_folder(tmp_path / "photos", 11)
+    for i, name in enumerate(("new.jpg", "a.jpg", "b.jpg")):
+        photo(tmp_path / name, i, seed=500 + i)
+    program = tmp_path / "example.py"
+    program.write_text("\n".join(blocks("python")))
+    env = {**os.environ, "DOUBLEREAD_ENCODER__CACHE_DIR": settings.encoder.cache_dir, "PYTHONWARNINGS": "error"}
+    ran = subprocess.run([sys.executable, program], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert "calibrated" in ran.stdout
+    assert (tmp_path / "panel" / "panel.json").exists()
+
+
+def test_every_link_and_picture_of_the_documents_is_there():
+    for document in ("README.md", "ARCHITECTURE.md"):
+        for target in re.findall(r"\]\((?!https?:|#)([^)]+)\)", (ROOT / document).read_text(encoding="utf-8")):
+            assert (ROOT / target).exists(), f"{document} points to {target}"
+
+
+def test_every_package_and_data_file_is_shipped():
+    mapping, listed = PROJECT["tool"]["setuptools"]["package-dir"], set(PROJECT["tool"]["setuptools"]["packages"])
+    found = set()
+    for package, folder in mapping.items():
+        for init in (ROOT / folder).rglob("__init__.py"):
+            inner = init.parent.relative_to(ROOT / folder).parts
+            found.add(".".join((package, *inner)))
+    assert listed == found
+    data = PROJECT["tool"]["setuptools"]["package-data"]
+    for package in listed:
+        folder = ROOT / mapping.get(package, package.replace("doubleread.", "", 1).replace(".", "/"))
+        folder = folder if folder.exists() else ROOT / package.replace(".", "/")
+        beside = [f for f in folder.iterdir() if f.is_file() and f.suffix not in (".py", ".pyc")]
+        shipped = {f for pattern in data.get(package, []) for f in folder.glob(pattern)}
+        assert set(beside) <= shipped, f"{package}: {[f.name for f in beside if f not in shipped]} would not be installed"
+
+
+def test_import_and_help_load_nothing_heavy():
+    program = (
+        "import sys, doubleread, doubleread.cli.main, doubleread.composition, doubleread.settings\n"
+        "heavy = {'torch', 'chromadb', 'netcal', 'open_clip', 'timm', 'sklearn', 'langgraph'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_pinned_versions_satisfy_the_lower_bounds():
+    from packaging.requirements import Requirement
+
+    pins = dict(
+        line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if line and line[0] != "#"
+    )
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    wanted = [Requirement(r) for r in (*PROJECT["project"]["dependencies"], *(r for e in extras for r in e))]
+    for requirement in wanted:
+        if requirement.name != "doubleread":
+            pinned = pins.get(requirement.name) or pins[requirement.name.replace("jinja2", "Jinja2")]
+            assert requirement.specifier.contains(pinned), requirement.name
