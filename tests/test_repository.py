@@ -78,7 +78,9 @@ def test_every_package_and_data_file_is_shipped():
         folder = folder if folder.exists() else ROOT / package.replace(".", "/")
         beside = [f for f in folder.iterdir() if f.is_file() and f.suffix not in (".py", ".pyc")]
         shipped = {f for pattern in data.get(package, []) for f in folder.glob(pattern)}
-        assert set(beside) <= shipped, f"{package}: {[f.name for f in beside if f not in shipped]} would not be installed"
+        assert set(beside) <= shipped, (
+            f"{package}: {[f.name for f in beside if f not in shipped]} would not be installed"
+        )
 
 
 def test_import_and_help_load_nothing_heavy():

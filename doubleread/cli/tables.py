@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 
 from doubleread.core.trust import Estimate, TrustProfile
 from doubleread.panel import Panel
@@ -20,7 +21,7 @@ def profiles_table(title: str, profiles: Sequence[TrustProfile]) -> Table:
     for p in profiles:
         name = "  second look" if p.round > 1 else p.agent
         table.add_row(
-            f"[bold]{name}[/bold]" if p.agent == "panel" else name,
+            Text(name, style="bold" if p.agent == "panel" else ""),
             str(p.n),
             f"{p.accuracy.value * 100:.1f} ({p.accuracy.low * 100:.1f}–{p.accuracy.high * 100:.1f})",
             f"{p.ece.value:.3f} {'✓' if p.ece.value <= p.ece.floor_high else ' '}",

@@ -52,7 +52,7 @@ def _bars(verdict: Verdict) -> Table:
         bar = Text("█" * filled, style="cyan") + Text("·" * (BAR - filled), style="dim")
         was = f"was {before[label]:.1%}" if label in before else ""
         in_set = "in set" if label in verdict.prediction_set else ""
-        table.add_row(label, bar, Text(f"{p:6.1%}", style="bold"), Text(in_set, "dim"), Text(was, "dim"))
+        table.add_row(Text(label), bar, Text(f"{p:6.1%}", style="bold"), Text(in_set, "dim"), Text(was, "dim"))
     return table
 
 
@@ -65,14 +65,14 @@ def _opinions(verdict: Verdict) -> Table:
     for name, opinion in _last(verdict).items():
         calibrated = verdict.calibrated.get(name, {}).get(opinion.label)
         table.add_row(
-            name,
+            Text(name),
             _said(verdict, opinion),
             f"{opinion.confidence:.1%}",
             "–" if calibrated is None else f"{calibrated:.1%}",
             f"{verdict.weights.get(name, 0):.0%}",
         )
     for abstention in _silent(verdict):
-        table.add_row(abstention.agent, Text("abstains", "dim"), "–", "–", "–")
+        table.add_row(Text(abstention.agent), Text("abstains", "dim"), "–", "–", "–")
     return table
 
 

@@ -143,7 +143,6 @@ def test_hostile_text_stays_text_in_a_terminal():
     assert "[/red]" in text
 
 
-@pytest.mark.xfail(reason="render/terminal.py puts bare strings into rich tables, which read them as markup")
 def test_labels_and_agents_are_text_too():
     named = verdict(
         posterior={"[/rust]": 0.9, "[dim]": 0.1},
