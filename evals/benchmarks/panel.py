@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -55,7 +55,7 @@ def solar_panel() -> Iterator[Figure]:
         note=f"best agent: {summary.best_nll.agent}, calibrated, {summary.best_nll.nll.value:.3f}",
     )
     yield _figure("solar.nll", summary.panel.nll, summary.n, "")
-    yield _ece("solar.ece", summary)
+    yield _ece("solar.ece", summary).model_copy(update={"target": "", "met": None})
     curve = summary.risk_coverage["panel"]
     half = curve.risk[len(curve.risk) // 2]
     yield Figure(
@@ -69,26 +69,35 @@ def solar_panel() -> Iterator[Figure]:
 
 
 def diagnosis_seconds() -> Iterator[Figure]:
-    """One diagnosis of a new image with a fitted panel loaded; nothing of the image is cached."""
-    tests = [case for case in _cases(solar_cells()) if case.split == "test"][:TIMED]
+    """One diagnosis of a new solar cell with a fitted panel loaded; nothing of the image is cached."""
+    tests = [v.case for v in _judged(solar_cells).verdicts][:TIMED]
+    yield _timed("diagnosis.seconds", _judged(solar_cells).folder, tests)
+
+
+def second_look_seconds() -> Iterator[Figure]:
+    """The same for leaves that the panel looked at again, in crops and with evidence."""
+    tests = [v.case for v in _judged(leaves).verdicts if v.second_look is not None][:TIMED]
+    yield _timed("diagnosis.seconds_with_second_look", _judged(leaves).folder, tests)
+
+
+def _timed(name: str, folder: Path, cases: Sequence[Case]) -> Figure:
+    """Median seconds of single diagnoses after one to warm up, with a cache that holds none of the images."""
     settings = load_settings(None, {"encoder": {"cache_dir": mkdtemp(prefix="doubleread-bench-")}})
-    with Panel.load(_judged(solar_cells).folder, settings=settings) as fresh:
-        fresh.diagnose(tests[0])
-        taken: list[float] = []
-        again = 0
-        for case in tests[1:]:
+    taken: list[float] = []
+    with Panel.load(folder, settings=settings) as fresh:
+        for case in cases:
             began = time.perf_counter()
-            again += fresh.diagnose(case).second_look is not None
+            fresh.diagnose(case)
             taken.append(time.perf_counter() - began)
-    ordered = sorted(taken)
-    yield Figure(
-        name="diagnosis.seconds",
-        value=statistics.median(taken),
+    ordered = sorted(taken[1:])
+    return Figure(
+        name=name,
+        value=statistics.median(ordered),
         low=ordered[0],
         high=ordered[int(0.95 * len(ordered))],
-        n=len(taken),
+        n=len(ordered),
         target="<= 0.3",
-        note=f"median; from fastest to 95th percentile; {again} with a second look",
+        note="median; from the fastest to the 95th percentile",
     )
 
 
@@ -152,5 +161,5 @@ def _ece(name: str, summary: Summary) -> Figure:
         high=e.high,
         n=summary.n,
         target=f"<= {e.floor_high:.6f}",
-        note=f"{e.bins} bins; the target is the 95th percentile of its sampling floor (mean {e.floor:.4f})",
+        note=f"{e.bins} bins; sampling floor: mean {e.floor:.4f}, 95th percentile {e.floor_high:.4f}",
     )

@@ -10,5 +10,6 @@ BENCHMARKS = Registry(
         "leaves_panel": "doubleread.evals.benchmarks.panel:leaves_panel",
         "solar_panel": "doubleread.evals.benchmarks.panel:solar_panel",
         "diagnosis_seconds": "doubleread.evals.benchmarks.panel:diagnosis_seconds",
+        "second_look_seconds": "doubleread.evals.benchmarks.panel:second_look_seconds",
     },
 )
