@@ -20,6 +20,7 @@ from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Answer
 from doubleread.core.ports import Learns, Reconsiders
 from doubleread.core.task import Task
+from doubleread.core.trust import TrustProfile
 from doubleread.core.types import Embeddings, Labels
 from doubleread.core.verdict import Unread
 from doubleread.orchestrator.arbiter import Arbiter
@@ -249,4 +250,13 @@ def _notes(cases: Sequence[Case], order: Pool, arbiter: Arbiter, learned_from: s
         notes.append(
             "second look off: on the calibration cases it would have been taken on it did not lower the log-loss"
         )
-    return tuple(notes)
+    return (*notes, *_warnings(arbiter.profiles))
+
+
+def _warnings(profiles: Sequence[TrustProfile]) -> list[str]:
+    """What the profiles warn of, each warning once with those it is about."""
+    about: dict[str, list[str]] = {}
+    for one in profiles:
+        for warning in one.warnings:
+            about.setdefault(warning, []).append(one.agent)
+    return [f"{', '.join(dict.fromkeys(agents))}: {warning}" for warning, agents in about.items()]

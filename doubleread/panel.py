@@ -120,7 +120,7 @@ class Panel:
     @property
     def encoder_note(self) -> str:
         """Which encoder is used and why; says so where it is the fallback."""
-        return self._eyes.choice.reason
+        return f"encoder {self._eyes.choice.name}: {self._eyes.choice.reason}"
 
     @property
     def encoder_is_fallback(self) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from doubleread.core.case import Case
+from doubleread.core.errors import ImageError
 from doubleread.core.evidence import Evidence, EvidenceQuality, Neighbour
 from doubleread.core.opinion import Answer, ConfidenceSource, Opinion
 from doubleread.core.ports import WHOLE
@@ -88,6 +89,8 @@ class TableEmbedder:
     table: dict[str, np.ndarray]
 
     async def embed(self, case: Case, views: Sequence[str] = (WHOLE,)) -> np.ndarray:
+        if case.id not in self.table:
+            raise ImageError("missing", f"{case.source} is not in the table")
         rows = np.stack([self.table[case.id] + 0.02 * i for i in range(len(views))])
         return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
