@@ -25,7 +25,7 @@ from doubleread.rag.stores.table import STORES
 from doubleread.settings import Settings
 
 VIEWS = (WHOLE, *CROPS)
-"""What a second look reads: the whole image and its crops."""
+"""What a second look reads: the whole image, which the first look encoded, and its crops."""
 
 
 @dataclass

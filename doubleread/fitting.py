@@ -200,7 +200,7 @@ def _read(
     """Both rounds' answers of every agent on cases it was not fitted on."""
     again = settings.second_look.max_rounds > 1
     if again:
-        eyes.embedder.embed_all(held_out.cases, VIEWS, lambda d, _: progress("encoding crops", done + d, total))
+        eyes.embedder.embed_all(held_out.cases, VIEWS[1:], lambda d, _: progress("encoding crops", done + d, total))
 
     async def one(case: Case) -> tuple[list[Answer], list[Answer], Evidence]:
         evidence = await seated.retriever.find(case)
