@@ -9,6 +9,7 @@ BENCHMARKS = Registry(
         "cli_help_seconds": "doubleread.evals.benchmarks.command:cli_help_seconds",
         "leaves_panel": "doubleread.evals.benchmarks.panel:leaves_panel",
         "solar_panel": "doubleread.evals.benchmarks.panel:solar_panel",
+        "solar_splits": "doubleread.evals.benchmarks.panel:solar_splits",
         "diagnosis_seconds": "doubleread.evals.benchmarks.panel:diagnosis_seconds",
         "second_look_seconds": "doubleread.evals.benchmarks.panel:second_look_seconds",
     },
