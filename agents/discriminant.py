@@ -30,7 +30,10 @@ TEXT_WORTH = 4.0
 
 
 class Discriminant(EmbeddingAgent):
-    """Linear discriminant in whitened space: ``log p(label | x) ∝ -½‖W(x - mean_label)‖²``."""
+    """Linear discriminant in whitened space: ``log p(label | x) ∝ -½‖W(x - mean_label)‖²``.
+
+    Labels are equally likely to it: prevalence belongs to the fusion, which counts it once for the whole panel.
+    """
 
     name = "discriminant"
 
@@ -85,8 +88,7 @@ class Discriminant(EmbeddingAgent):
     def _log_posteriors(self, embeddings: Embeddings, means: Matrix) -> Matrix:
         white = np.asarray(embeddings, dtype=float) @ self._fitted()
         distance = ((white[:, None, :] - means[None, :, :]) ** 2).sum(axis=2)
-        logits = -distance / 2 + np.log(self._task.prior_vector())
-        return np.asarray(log_softmax(logits + self._text_logits(embeddings), axis=1))
+        return np.asarray(log_softmax(self._text_logits(embeddings) - distance / 2, axis=1))
 
     def _text_logits(self, embeddings: Embeddings) -> Matrix:
         """What the label phrases say, fading as labelled cases come in."""

@@ -5,7 +5,15 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from doubleread.fitting import Progress as Report
 
@@ -25,12 +33,12 @@ def progress() -> Iterator[Report]:
         console=ERR,
         disable=not ERR.is_terminal,
     )
-    stages: dict[str, object] = {}
+    stages: dict[str, TaskID] = {}
 
     def report(stage: str, done: int, total: int) -> None:
         if stage not in stages:
             stages[stage] = bars.add_task(stage, total=total)
-        bars.update(stages[stage], completed=done, total=total)  # type: ignore[arg-type]
+        bars.update(stages[stage], completed=done, total=total)
         if not ERR.is_terminal and done == total:
             ERR.print(f"{stage}: {done}/{total}")
 

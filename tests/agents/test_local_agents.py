@@ -93,3 +93,11 @@ async def test_neighbours_abstain_where_retrieval_failed():
 def test_an_unknown_agent_is_named_with_the_known_ones():
     with pytest.raises(UnknownPart, match="unknown agent 'oracle'; known: discriminant, logistic, neighbours, zero"):
         AGENTS.get("oracle")
+
+
+@pytest.mark.parametrize("cls", [Discriminant, Logistic])
+def test_prevalence_is_left_to_the_fusion(cls):
+    """A prior in the task must not be counted by an agent and then once more by the fusion rule."""
+    rare = TASK.model_copy(update={"prior": dict(zip(TASK.names, (0.98, 0.01, 0.01), strict=True))})
+    plain, stated = (cls(context(task=task)).fit(X[:60], Y[:60]) for task in (TASK, rare))
+    assert stated.log_posteriors(X[60:]) == pytest.approx(plain.log_posteriors(X[60:]))
