@@ -14,7 +14,7 @@ from doubleread.core.verdict import Verdict
 from doubleread.orchestrator.calibration import restore_calibrator
 from doubleread.orchestrator.metrics import CLIP, risk_coverage
 from doubleread.orchestrator.resampling import bootstrap
-from doubleread.orchestrator.trust import profile
+from doubleread.orchestrator.trust import profile, share
 
 
 class SecondLookEffect(Record):
@@ -78,14 +78,14 @@ def summarise(verdicts: Sequence[Verdict], task: Task, trust: Sequence[TrustProf
         return profile(name, task, p, labels, groups, round=1, source=None, learned_from="unseen cases", seed=seed)
 
     committed = np.array([v.decision.action == "commit" for v in verdicts])
-    right = np.array([v.decision.label == v.case.label for v in verdicts], dtype=float)
+    right = np.array([v.decision.label == v.case.label for v in verdicts], dtype=bool)
     curves = {"panel": posterior, **distributions}
     return Summary(
         n=len(verdicts),
         panel=judged("panel", posterior),
         agents=tuple(judged(name, p) for name, p in distributions.items()),
         committed=int(committed.sum()),
-        committed_accuracy=_mean(right[committed], np.array(groups)[committed], seed) if committed.any() else None,
+        committed_accuracy=share(right[committed], np.array(groups)[committed], seed) if committed.any() else None,
         referred=int((~committed).sum()),
         second_looks=sum(v.second_look is not None for v in verdicts),
         set_coverage=float(np.mean([v.case.label in v.prediction_set for v in verdicts])),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
 from doubleread.core.errors import DataError
 from doubleread.core.opinion import ConfidenceSource
@@ -22,7 +23,7 @@ WINDOW = 0.05
 FEWEST = 10
 """A track record of fewer cases says nothing."""
 
-Groups = Sequence[str | None] | None
+Groups = Sequence[str | None] | NDArray[np.str_] | None
 
 
 def profile(
@@ -63,7 +64,7 @@ def profile(
         confidence_source=source,
         n=len(t),
         abstained=int((~kept).sum()),
-        accuracy=estimate(metrics.accuracy, p, t, owners, seed),
+        accuracy=share(correct, owners, seed),
         ece=calibration_error(p, t, owners, bins, seed),
         classwise_ece=metrics.classwise_ece(p, t, bins),
         ocr=metrics.overconfidence_rate(confidence, correct, ocr_threshold),
@@ -85,6 +86,18 @@ def profile(
 def estimate(metric: metrics.Metric, P: Matrix, y: Labels, groups: Groups = None, seed: int = 0) -> Estimate:
     """A metric of distributions with its 95 % bootstrap interval over ``groups``."""
     return bootstrap(lambda rows: metric(P[rows], y[rows]), len(y), seed=seed, groups=groups)
+
+
+def share(flags: metrics.Flags, groups: Groups = None, seed: int = 0) -> Estimate:
+    """Share of true flags with its 95 % interval: bootstrap over ``groups``, Wilson's where all flags are alike.
+
+    A bootstrap of cases that are all right knows no doubt: nine of nine would be 100 % to 100 %.
+    """
+    found = bootstrap(lambda rows: float(flags[rows].mean()), len(flags), seed=seed, groups=groups)
+    if 0 < found.value < 1:
+        return found
+    interval = metrics.wilson(int(flags.sum()), len(flags))
+    return Estimate(value=found.value, low=interval.low, high=interval.high)
 
 
 def calibration_error(P: Matrix, y: Labels, groups: Groups = None, bins: int = 15, seed: int = 0) -> CalibrationError:

@@ -5,7 +5,7 @@ from doubleread.core.errors import DataError
 from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
 from doubleread.orchestrator.calibration.temperature import Temperature
-from doubleread.orchestrator.trust import profile, track
+from doubleread.orchestrator.trust import profile, share, track
 
 TASK = Task.of("coin", ["heads", "tails"])
 
@@ -98,3 +98,13 @@ def test_ties_are_counted_whole():
     found = track(0.9, np.full(200, 0.9), np.arange(200) % 2 == 0)
     assert found is not None
     assert (found.n, found.right) == (200, 100)
+
+
+def test_all_right_is_not_certain():
+    """Wilson's interval of 9 of 9 is 0.7008 to 1; a bootstrap would say 1 to 1."""
+    nine = share(np.ones(9, bool))
+    assert (nine.value, nine.high) == (1.0, pytest.approx(1.0))
+    assert nine.low == pytest.approx(0.7008, abs=1e-4)
+    assert share(np.zeros(9, bool)).high == pytest.approx(1 - 0.7008, abs=1e-4)
+    mixed = share(np.arange(40) % 4 > 0)
+    assert mixed.low < 0.75 < mixed.high < 1
