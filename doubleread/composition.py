@@ -1,66 +1,136 @@
 """The composition root: the one place where settings turn into parts."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from doubleread.agents.context import AgentContext
+from doubleread.agents.recorded.agent import replay
+from doubleread.agents.recorded.book import read_book
 from doubleread.agents.table import AGENTS
-from doubleread.core.errors import PanelError
-from doubleread.core.ports import WHOLE, Agent, CaseStore, Encoder, TextEncoder
+from doubleread.core.errors import PanelError, UnknownPart
+from doubleread.core.ports import WHOLE, Agent, CaseStore, Deliberates, Encoder, TextEncoder
 from doubleread.core.task import Task
 from doubleread.core.types import Embeddings
 from doubleread.orchestrator.calibration import CALIBRATORS
 from doubleread.orchestrator.fusion import FUSION_RULES
-from doubleread.prompts.loader import load_templates
+from doubleread.prompts.library import Library
+from doubleread.prompts.prompt import Prompt
 from doubleread.rag.cache import EncodingCache
 from doubleread.rag.embedder import CachedEmbedder
 from doubleread.rag.encoders import Choice, build, choose
 from doubleread.rag.images import CROPS, VIEWS_VERSION, Images
 from doubleread.rag.retrieval import StoreRetriever
 from doubleread.rag.stores.table import STORES
-from doubleread.settings import Settings
+from doubleread.settings import RecordedOptions, Settings
 
+if TYPE_CHECKING:
+    from doubleread.agents.vlm.agent import VlmContext
+    from doubleread.agents.vlm.pictures import Pictures
+    from doubleread.agents.wire.wire import Wire
+
+TEMPLATES = "clip-zero-shot"
+_NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_-]*$")
 VIEWS = (WHOLE, *CROPS)
 """What a second look reads: the whole image, which the first look encoded, and its crops."""
 
 
 @dataclass
 class Eyes:
-    """Everything that looks at pixels: one encoder and one embedder that all parts share."""
+    """Everything that looks at pixels: one encoder, one embedder, and one wire to models that all parts share."""
 
     choice: Choice
     encoder: Encoder
     images: Images
     embedder: CachedEmbedder
+    prompts: Library
+    models: "Models | None" = None
+    """None where no agent of the panel asks a model."""
 
     def close(self) -> None:
         self.embedder.close()
+        if self.models is not None:
+            self.models.wire.close()
+
+
+@dataclass
+class Models:
+    """What agents need that ask models on servers."""
+
+    wire: "Wire"
+    pictures: "Pictures"
 
 
 def check_names(settings: Settings) -> None:
     """Raises ``UnknownPart`` for a name in the settings that no table knows, before anything heavy is loaded."""
-    AGENTS.check(settings.panel.agents)
+    _check_agents(settings)
     CALIBRATORS.check([settings.trust.calibrator])
     FUSION_RULES.check([settings.fusion.rule])
     STORES.check([settings.retrieval.store])
+
+
+def _check_agents(settings: Settings) -> None:
+    named = [*settings.vlm, *settings.reasoner, *settings.recorded]
+    known = (*AGENTS.names(), *named)
+    for name in settings.panel.agents:
+        if name not in known:
+            raise UnknownPart("agent", name, known)
     if len(set(settings.panel.agents)) < len(settings.panel.agents):
         raise PanelError(f"panel.agents names an agent twice: {', '.join(settings.panel.agents)}")
+    if twice := sorted({name for name in known if known.count(name) > 1}):
+        raise PanelError(f"several agents go by one name ({', '.join(twice)}): rename the tables in the settings")
+    if odd := [name for name in named if not _NAME.match(name)]:
+        raise PanelError(f"{odd[0]!r} is no name for an agent: use letters, digits, dashes and underscores")
+    if set(settings.panel.agents) <= set(settings.reasoner):
+        raise PanelError("panel.agents names only referees; they need readers to weigh")
 
 
-def open_eyes(settings: Settings, choice: Choice | None = None) -> Eyes:
-    """The encoder that the settings ask for (or that was chosen before), its cache and the shared embedder."""
+def open_eyes(
+    settings: Settings, choice: Choice | None = None, prompt_versions: Mapping[str, int] | None = None
+) -> Eyes:
+    """The encoder that the settings ask for, its cache and the shared embedder, and the way to models.
+
+    ``choice`` and ``prompt_versions`` are those of a panel that was fitted before.
+    """
     choice = choice or choose(settings.encoder.name)
     checkpoint = Path(settings.encoder.checkpoint).expanduser() if settings.encoder.checkpoint else None
     encoder = build(
         choice.name, device=settings.encoder.device, checkpoint=checkpoint, download=settings.encoder.download
     )
-    images = Images()
+    images, prompts = Images(), library(settings, prompt_versions)
+    models = _open_models(settings, images)
     cache = EncodingCache(settings.cache_folder, f"{encoder.fingerprint}-{VIEWS_VERSION}")
-    return Eyes(choice, encoder, images, CachedEmbedder(encoder, images, cache))
+    return Eyes(choice, encoder, images, CachedEmbedder(encoder, images, cache), prompts, models)
+
+
+def library(settings: Settings, versions: Mapping[str, int] | None = None) -> Library:
+    """The prompts, the user's own among them; raises ``PromptError``."""
+    return Library(Path(settings.prompts.folder).expanduser() if settings.prompts.folder else None, versions)
+
+
+def asks_models(settings: Settings) -> bool:
+    """Whether an agent of the panel asks a model on a server."""
+    return any(name in settings.vlm or name in settings.reasoner for name in settings.panel.agents)
+
+
+def _open_models(settings: Settings, images: Images) -> Models | None:
+    if not asks_models(settings):
+        return None
+    # openai is only loaded where an agent needs it
+    from doubleread.agents.vlm.pictures import Pictures  # noqa: PLC0415
+    from doubleread.agents.wire.answers import AnswerCache  # noqa: PLC0415
+    from doubleread.agents.wire.budget import Budget  # noqa: PLC0415
+    from doubleread.agents.wire.prices import PriceTable  # noqa: PLC0415
+    from doubleread.agents.wire.wire import Wire  # noqa: PLC0415
+
+    answers = AnswerCache(settings.cache_folder / "answers.sqlite")
+    budget = Budget(settings.budget.max_cost_usd, settings.budget.max_calls)
+    return Models(Wire(answers, budget, PriceTable(settings.prices)), Pictures(images))
 
 
 @dataclass
@@ -69,7 +139,10 @@ class Seated:
 
     task: Task
     agents: dict[str, Agent]
+    referees: dict[str, Deliberates]
     retriever: StoreRetriever
+    prompts: tuple[Prompt, ...]
+    """Every prompt that some agent may use."""
 
 
 def seat(settings: Settings, task: Task, eyes: Eyes, store: CaseStore) -> Seated:
@@ -81,10 +154,48 @@ def seat(settings: Settings, task: Task, eyes: Eyes, store: CaseStore) -> Seated
         retriever=retriever,
         vectors=_vectors_of(store),
         text=eyes.encoder if isinstance(eyes.encoder, TextEncoder) else None,
-        templates=load_templates("clip-zero-shot").templates,
+        templates=tuple(eyes.prompts.get(TEMPLATES).render("user", phrase="{}").splitlines()),
         views=VIEWS,
     )
-    return Seated(task, {name: AGENTS.get(name)(context) for name in settings.panel.agents}, retriever)
+    referees = {
+        name: _referee(name, settings, task, eyes) for name in settings.panel.agents if name in settings.reasoner
+    }
+    agents = {n: _agent(n, settings, context, eyes) for n in settings.panel.agents if n not in referees}
+    asking = (*agents.values(), *referees.values())
+    used = {prompt.ref: prompt for agent in asking for prompt in getattr(agent, "prompts", ())}
+    templates = (eyes.prompts.get(TEMPLATES),) if "zero-shot" in agents or "discriminant" in agents else ()
+    return Seated(task, agents, referees, retriever, (*templates, *used.values()))
+
+
+def _agent(name: str, settings: Settings, context: AgentContext, eyes: Eyes) -> Agent:
+    if name in settings.vlm:
+        from doubleread.agents.vlm.agent import VlmAgent  # noqa: PLC0415
+
+        return VlmAgent(name, settings.vlm[name], _vlm_context(context.task, eyes))
+    if name in settings.recorded:
+        return _recorded(name, settings.recorded[name], context.task)
+    agent: Agent = AGENTS.get(name)(context)
+    return agent
+
+
+def _referee(name: str, settings: Settings, task: Task, eyes: Eyes) -> Deliberates:
+    from doubleread.agents.vlm.reasoner import Reasoner  # noqa: PLC0415
+
+    return Reasoner(name, settings.reasoner[name], _vlm_context(task, eyes))
+
+
+def _vlm_context(task: Task, eyes: Eyes) -> "VlmContext":
+    from doubleread.agents.vlm.agent import VlmContext  # noqa: PLC0415
+
+    if eyes.models is None:
+        raise RuntimeError("open_eyes opens the wire where the panel needs it")
+    return VlmContext(task, eyes.models.pictures, eyes.models.wire, eyes.prompts)
+
+
+def _recorded(name: str, options: RecordedOptions, task: Task) -> Agent:
+    path = Path(options.file).expanduser()
+    book = read_book(path, options.columns, agent=options.agent or name, task=task)
+    return replay(name, book, options.agent)
 
 
 def _vectors_of(store: CaseStore) -> Callable[[Sequence[str]], Embeddings]:

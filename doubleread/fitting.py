@@ -6,19 +6,19 @@ data bring one, else cross-fitting of the one labelled pool, whole groups at a t
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from doubleread.background import Background
 from doubleread.composition import VIEWS, Eyes, Seated, check_names, seat
+from doubleread.core.background import Background
 from doubleread.core.case import Case
-from doubleread.core.errors import DataError
+from doubleread.core.errors import DataError, PanelError
 from doubleread.core.evidence import Evidence
-from doubleread.core.opinion import Answer
-from doubleread.core.ports import Learns, Reconsiders
+from doubleread.core.opinion import Abstention, AbstentionCause, Answer
+from doubleread.core.ports import Agent, Learns, Reconsiders
 from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
 from doubleread.core.types import Embeddings, Labels
@@ -26,21 +26,19 @@ from doubleread.core.verdict import Unread
 from doubleread.orchestrator.arbiter import Arbiter
 from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter
 from doubleread.orchestrator.asking import ask
+from doubleread.orchestrator.contest import for_second_look
+from doubleread.orchestrator.graph import Witness
 from doubleread.orchestrator.policy import Policy
 from doubleread.orchestrator.resampling import grouped_folds
 from doubleread.rag.stores.exact import ExactStore
+from doubleread.refereeing import with_referees
+from doubleread.rewording import consistency_gaps, with_gaps
 from doubleread.settings import Settings
+from doubleread.watching import Progress, silent
 
-Progress = Callable[[str, int, int], None]
-"""Called with the stage's name, how much is done, and how much there is."""
-
+HOPELESS: frozenset[AbstentionCause] = frozenset({"authentication", "not-found", "quota", "budget"})
 AT_ONCE = 32
 """Calibration cases read at the same time."""
-
-
-def silent(stage: str, done: int, total: int) -> None:
-    """The progress of nobody watching."""
-    del stage, done, total
 
 
 @dataclass(frozen=True)
@@ -79,10 +77,18 @@ class Fitted:
     notes: tuple[str, ...]
 
 
-def fit(cases: Sequence[Case], task: Task, settings: Settings, eyes: Eyes, progress: Progress = silent) -> Fitted:
-    """Fits a panel on labelled cases. Cases of split ``test`` are left alone.
+def fit(
+    cases: Sequence[Case],
+    task: Task,
+    settings: Settings,
+    eyes: Eyes,
+    progress: Progress = silent,
+    witness: Witness | None = None,
+) -> Fitted:
+    """Fits a panel on labelled cases. Cases of split ``test`` are left alone; ``witness`` is told every answer.
 
-    Raises ``DataError`` where there is too little to learn from. Blocks.
+    Raises ``DataError`` where there is too little to learn from, ``PanelError`` where an agent cannot answer at all.
+    Blocks.
     """
     check_names(settings)
     usable = _distinct(case for case in cases if case.label is not None and case.split != "test")
@@ -95,22 +101,26 @@ def fit(cases: Sequence[Case], task: Task, settings: Settings, eyes: Eyes, progr
     if not scarce:
         _check_counts(support.names(task), task)
         seated, store = _fit_agents(support, task, settings, eyes, progress)
-        parts = [_read(seated, calibration, settings, eyes, progress, done=0, total=len(calibration.cases))]
+        parts = [_read(seated, calibration, settings, eyes, progress, witness, done=0, total=len(calibration.cases))]
         order, learned_from = calibration, f"calibration split of {len(calibration.cases)} cases"
     else:
-        parts, order, learned_from = _cross_fit(pool, task, settings, eyes, progress)
+        parts, order, learned_from = _cross_fit(pool, task, settings, eyes, progress, witness)
         if chosen.any():
             learned_from += f" (the calibration split is too small: {scarce})"
         support = pool
         seated, store = _fit_agents(support, task, settings, eyes, progress)
+    readings = with_referees(_join(parts, order, learned_from), order.cases, seated, settings, progress, witness)
+    gaps = consistency_gaps(readings, order.cases, seated, settings, progress)
     progress("learning trust", 0, 1)
     arbiter = fit_arbiter(
         task,
         settings.panel.agents,
-        _join(parts, order, learned_from),
+        readings,
         Policy(**settings.second_look.model_dump()),
-        Learning(rule=settings.fusion.rule, **settings.trust.model_dump()),
+        Learning(rule=settings.fusion.rule, **settings.trust.model_dump(exclude={"consistency_cases"})),
+        tuple(seated.referees),
     )
+    arbiter = with_gaps(arbiter, gaps)
     progress("learning trust", 1, 1)
     notes = _notes(cases, order, arbiter, learned_from)
     return Fitted(support, seated, store, arbiter, unread, notes)
@@ -167,7 +177,7 @@ def _fit_agents(
 
 
 def _cross_fit(
-    pool: Pool, task: Task, settings: Settings, eyes: Eyes, progress: Progress
+    pool: Pool, task: Task, settings: Settings, eyes: Eyes, progress: Progress, witness: Witness | None
 ) -> tuple[list["_Answers"], Pool, str]:
     """Every case read by agents fitted on the other folds."""
     groups = pool.groups
@@ -181,10 +191,26 @@ def _cross_fit(
     order: list[int] = []
     for train, held_out in folds:
         seated, _ = _fit_agents(pool[train], task, settings, eyes, silent)
-        parts.append(_read(seated, pool[held_out], settings, eyes, progress, done=len(order), total=len(pool.cases)))
+        done, total = len(order), len(pool.cases)
+        parts.append(_read(seated, pool[held_out], settings, eyes, progress, witness, done=done, total=total))
         order += list(held_out)
     how = "by group" if groups else "no group key: cases taken one by one"
     return parts, pool[order], f"cross-fitting in {len(folds)} folds, {how}"
+
+
+def check_able(agents: Mapping[str, Agent], rows: Sequence[Sequence[Answer]]) -> None:
+    """Raises ``PanelError`` where an agent failed in a way that goes on failing: nothing is learned from waiting."""
+    for i, name in enumerate(agents):
+        said = [row[i] for row in rows]
+        failed = [a for a in said if isinstance(a, Abstention)]
+        hopeless = next((a for a in failed if a.cause in HOPELESS), None)
+        if hopeless is None and len(failed) == len(said) and all(a.cause == "network" for a in failed):
+            hopeless = failed[0]
+        if hopeless is not None:
+            raise PanelError(
+                f"agent {name} cannot answer ({hopeless.cause}): {hopeless.detail}; mend it and fit again "
+                "(answers that were given are kept), or leave it out of panel.agents"
+            )
 
 
 @dataclass(frozen=True)
@@ -195,7 +221,15 @@ class _Answers:
 
 
 def _read(
-    seated: Seated, held_out: Pool, settings: Settings, eyes: Eyes, progress: Progress, *, done: int, total: int
+    seated: Seated,
+    held_out: Pool,
+    settings: Settings,
+    eyes: Eyes,
+    progress: Progress,
+    witness: Witness | None,
+    *,
+    done: int,
+    total: int,
 ) -> _Answers:
     """Both rounds' answers of every agent on cases it was not fitted on."""
     again = settings.second_look.max_rounds > 1
@@ -204,22 +238,28 @@ def _read(
 
     async def one(case: Case) -> tuple[list[Answer], list[Answer], Evidence]:
         evidence = await seated.retriever.find(case)
-        first = await asyncio.gather(*(asked(name, case, None) for name in seated.agents))
-        second = [
-            await asked(name, case, evidence) if again and isinstance(agent, Reconsiders) else answer
-            for (name, agent), answer in zip(seated.agents.items(), first, strict=True)
-        ]
-        return list(first), second, evidence
+        first = list(await asyncio.gather(*(asked(name, case, None) for name in seated.agents)))
+        if not again:
+            return first, first, evidence
+        evidence = await for_second_look(case, seated.task, first, evidence, seated.retriever)
+        able = [name for name, agent in seated.agents.items() if isinstance(agent, Reconsiders)]
+        later = dict(zip(able, await asyncio.gather(*(asked(name, case, evidence) for name in able)), strict=True))
+        second = [later.get(name, answer) for name, answer in zip(seated.agents, first, strict=True)]
+        return first, second, evidence
 
     async def asked(name: str, case: Case, evidence: Evidence | None) -> Answer:
         turn = 1 if evidence is None else 2
         limit = settings.panel.agent_timeout_s
-        return await ask(name, seated.agents[name], case, evidence, task=seated.task, round_=turn, timeout_s=limit)
+        answer = await ask(name, seated.agents[name], case, evidence, task=seated.task, round_=turn, timeout_s=limit)
+        if witness is not None:
+            witness(case, answer)
+        return answer
 
     async def everyone() -> _Answers:
         rows: list[tuple[list[Answer], list[Answer], Evidence]] = []
         for start in range(0, len(held_out.cases), AT_ONCE):
             rows += await asyncio.gather(*(one(case) for case in held_out.cases[start : start + AT_ONCE]))
+            check_able(seated.agents, [row[0] for row in rows[start:]])
             progress("reading calibration cases", done + len(rows), total)
         return _Answers([r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows])
 

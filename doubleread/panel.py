@@ -9,27 +9,30 @@ import asyncio
 import io
 import weakref
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from PIL import Image
 
-from doubleread.background import Background
+from doubleread.agents.recorded.recorder import Recorder
+from doubleread.agents.wire.budget import Spending
 from doubleread.composition import Eyes, Seated, check_names, open_eyes, seat
+from doubleread.core.background import Background
 from doubleread.core.case import Case, shown
 from doubleread.core.errors import DataError, ImageError, PanelError
 from doubleread.core.ports import CaseStore
 from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
 from doubleread.core.verdict import Unread, Verdict
-from doubleread.fitting import Fitted, Progress, fit, silent
+from doubleread.fitting import Fitted, fit
 from doubleread.orchestrator.arbiter import Arbiter
 from doubleread.orchestrator.graph import Seats, diagnose
-from doubleread.panel_folder import PanelFolder, open_store, read_panel, restore_agents, write_panel
+from doubleread.panel_folder import PanelFolder, check_prompts, open_store, read_panel, restore_agents, write_panel
 from doubleread.render.shown import ShownVerdict
 from doubleread.settings import Settings, load_settings
+from doubleread.watching import Progress, silent
 
 Readable = Case | Path | str | bytes | Image.Image
 """What can be diagnosed: a case, a file, encoded bytes, or a PIL image."""
@@ -46,7 +49,11 @@ class Panel:
         self._notes: tuple[str, ...] = ()
         self._unread: tuple[Unread, ...] = ()
         self._background = Background()
-        self._closing = weakref.finalize(self, _let_go, self._background, store, eyes)
+        self._recording = ExitStack()
+        self._witness: Recorder | None = None
+        if settings.run.record:
+            self._witness = self._recording.enter_context(_recorder(settings))
+        self._closing = weakref.finalize(self, _let_go, self._background, self._recording, store, eyes)
         self._closing.atexit = False
 
     # -- making one ---------------------------------------------------------------------------------------------
@@ -72,7 +79,8 @@ class Panel:
         check_names(settings)
         eyes = open_eyes(settings)
         try:
-            fitted = fit(tuple(cases), task, settings, eyes, progress)
+            with _recorder(settings) as witness:
+                fitted = fit(tuple(cases), task, settings, eyes, progress, witness)
         except BaseException:
             eyes.close()
             raise
@@ -94,12 +102,14 @@ class Panel:
         Raises ``PanelError`` for a folder that holds no panel, ``EncoderMismatch`` where its encoder is not here.
         """
         saved: PanelFolder = read_panel(Path(folder), settings)
-        eyes = open_eyes(saved.settings, saved.encoder)
+        versions = {name: prompt["version"] for name, prompt in saved.prompts.items()}
+        eyes = open_eyes(saved.settings, saved.encoder, versions)
         with ExitStack() as undo:
             undo.callback(eyes.close)
             store = open_store(saved, eyes)
             undo.callback(store.close)
             seated = seat(saved.settings, saved.arbiter.task, eyes, store)
+            check_prompts(saved, seated)
             restore_agents(saved, seated)
             undo.pop_all()
         panel = cls(saved.settings, eyes, seated, store, saved.arbiter)
@@ -137,6 +147,11 @@ class Panel:
         """Cases that fitting could not read."""
         return self._unread
 
+    @property
+    def spent(self) -> dict[str, Spending]:
+        """What each agent has spent on models, fitting included; empty where no agent asks one."""
+        return self._eyes.models.wire.budget.spent_by if self._eyes.models is not None else {}
+
     # -- diagnosing ---------------------------------------------------------------------------------------------
 
     def diagnose(self, image: Readable) -> Verdict:
@@ -160,6 +175,8 @@ class Panel:
             agents=self._seated.agents,
             retriever=self._seated.retriever,
             arbiter=self._arbiter,
+            referees=self._seated.referees,
+            witness=self._witness,
             agent_timeout_s=self._settings.panel.agent_timeout_s,
             warnings=warnings,
         )
@@ -229,8 +246,19 @@ class Panel:
         self.close()
 
 
-def _let_go(background: Background, store: CaseStore, eyes: Eyes) -> None:
+@contextmanager
+def _recorder(settings: Settings) -> Iterator[Recorder | None]:
+    """Writes answers down where the settings name a file for them."""
+    if not settings.run.record:
+        yield None
+        return
+    with Recorder(Path(settings.run.record).expanduser()) as recorder:
+        yield recorder
+
+
+def _let_go(background: Background, recording: ExitStack, store: CaseStore, eyes: Eyes) -> None:
     background.close()
+    recording.close()
     store.close()
     eyes.close()
 

@@ -13,11 +13,13 @@ import tempfile
 import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
 
+from doubleread.agents.vlm.options import TRANSPORT
+from doubleread.agents.wire.server import Server
 from doubleread.composition import Eyes, Seated
 from doubleread.core.errors import DoublereadError, EncoderMismatch, PanelError
 from doubleread.core.ports import CaseStore, Learns
@@ -31,6 +33,7 @@ from doubleread.rag.encoders import Choice
 from doubleread.rag.stores.table import STORES
 from doubleread.settings import Settings, load_settings
 
+Asked = TypeVar("Asked", bound=Server)
 FORMAT = 1
 MARK = "panel.json"
 OWN = {MARK, "arbiter.json", "trust", "agents", "store"}
@@ -45,6 +48,8 @@ class PanelFolder:
     settings: Settings
     encoder: Choice
     fingerprint: str
+    prompts: dict[str, Json]
+    """Version and hash of every prompt its agents were asked with."""
     arbiter: Arbiter
     notes: tuple[str, ...]
     unread: tuple[Unread, ...]
@@ -102,6 +107,7 @@ def read_panel(folder: Path, settings: Settings | None) -> PanelFolder:
             settings=_with_run_settings(load_settings(None, head["settings"]), now),
             encoder=Choice(**head["encoder"]),
             fingerprint=head["fingerprint"],
+            prompts=dict(head["provenance"]["prompts"]),
             arbiter=arbiter,
             notes=tuple(head["notes"]),
             unread=tuple(Unread.model_validate(row) for row in head["unread"]),
@@ -132,6 +138,20 @@ def open_store(saved: PanelFolder, eyes: Eyes) -> CaseStore:
     other: CaseStore = STORES.get(saved.settings.retrieval.store)(eyes.encoder.fingerprint, dim=eyes.encoder.dim)
     other.add(cases, embeddings)
     return other
+
+
+def check_prompts(saved: PanelFolder, seated: Seated) -> None:
+    """Raises ``PanelError`` where a prompt is no longer what the agents were calibrated with."""
+    changed = [
+        f"{p.id} (fitted with {saved.prompts[p.id]['sha256'][:8]}, now {p.sha256[:8]}, {p.origin})"
+        for p in seated.prompts
+        if p.id in saved.prompts and saved.prompts[p.id]["sha256"] != p.sha256
+    ]
+    if changed:
+        raise PanelError(
+            f"{saved.folder}: prompts have changed since the panel was fitted, and its trust is not that of other "
+            f"prompts: {', '.join(changed)}; set prompts.folder to the old ones, or fit again"
+        )
 
 
 def restore_agents(saved: PanelFolder, seated: Seated) -> None:
@@ -184,7 +204,7 @@ def _head(settings: Settings, eyes: Eyes, fitted: Fitted) -> Json:
         "support": len(fitted.support.cases),
         "notes": list(fitted.notes),
         "unread": [row.model_dump(mode="json") for row in fitted.unread],
-        "provenance": provenance(),
+        "provenance": provenance(fitted.seated.prompts),
     }
 
 
@@ -206,7 +226,24 @@ def _with_run_settings(fitted: Settings, now: Settings) -> Settings:
     """What was fitted stays; where and how it runs is this machine's."""
     checkpoint = now.encoder.checkpoint or fitted.encoder.checkpoint
     encoder = now.encoder.model_copy(update={"name": fitted.encoder.name, "checkpoint": checkpoint})
-    return fitted.model_copy(update={"run": now.run, "encoder": encoder})
+    here = {
+        "run": now.run,
+        "encoder": encoder,
+        "budget": now.budget,
+        "prices": now.prices,
+        "prompts": now.prompts if now.prompts.folder else fitted.prompts,
+        "vlm": {name: _reached_by(options, now.vlm.get(name)) for name, options in fitted.vlm.items()},
+        "reasoner": {name: _reached_by(options, now.reasoner.get(name)) for name, options in fitted.reasoner.items()},
+        "recorded": {name: now.recorded.get(name, options) for name, options in fitted.recorded.items()},
+    }
+    return fitted.model_copy(update=here)
+
+
+def _reached_by(fitted: Asked, now: Asked | None) -> Asked:
+    """The same model and questions, at the address and with the limits of this machine."""
+    if now is None:
+        return fitted
+    return fitted.model_copy(update={name: getattr(now, name) for name in TRANSPORT})
 
 
 def _line(error: Exception) -> str:

@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
 from doubleread.core.types import Json
-from doubleread.prompts.loader import load_templates
+from doubleread.prompts.prompt import Prompt
 
 PACKAGES = (
     "doubleread",
@@ -17,18 +18,18 @@ PACKAGES = (
     "netcal",
     "langgraph",
     "numpy",
+    "openai",
     "scikit-learn",
 )
 
 
-def provenance() -> Json:
-    """Versions, prompt hashes, git revision of the working folder (null outside one) and time."""
-    templates = load_templates("clip-zero-shot")
+def provenance(prompts: Iterable[Prompt] = ()) -> Json:
+    """Versions, hashes of the prompts, git revision of the working folder (null outside one) and time."""
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": sys.version.split()[0],
         "packages": {name: installed for name in PACKAGES if (installed := package_version(name))},
-        "prompts": {templates.id: {"version": templates.version, "sha256": templates.sha256}},
+        "prompts": {prompt.id: {"version": prompt.version, "sha256": prompt.sha256} for prompt in prompts},
         "git": git_revision(),
     }
 

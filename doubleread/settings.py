@@ -6,14 +6,17 @@
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args, get_origin
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from doubleread.agents.recorded.columns import Columns
+from doubleread.agents.vlm.options import ReasonerOptions, VlmOptions
+from doubleread.agents.wire.prices import Price
 from doubleread.core.errors import SettingsError
 
 ENV_PREFIX = "DOUBLEREAD_"
@@ -69,6 +72,12 @@ class TrustSettings(Section):
     )
     coverage: float = Field(default=0.9, gt=0.5, lt=1, description="Coverage that prediction sets promise.")
     seed: int = Field(default=0, ge=0, description="Seed of folds and bootstrap.")
+    consistency_cases: int = Field(
+        default=20,
+        ge=0,
+        description="Calibration cases that agents with prompts read again in other words and orders, to see how much "
+        "they change; 0: none.",
+    )
 
 
 class FusionSettings(Section):
@@ -97,6 +106,30 @@ class RunSettings(Section):
     """How much is done at once."""
 
     in_flight: int = Field(default=16, ge=1, le=1024, description="Cases read at the same time in a batch.")
+    record: str = Field(
+        default="", description="File (.jsonl or .csv) that every agent's answers are added to; empty: none."
+    )
+
+
+class PromptSettings(Section):
+    """Where prompts come from."""
+
+    folder: str = Field(default="", description="Folder of your own prompt files; they go before the built-in ones.")
+
+
+class BudgetSettings(Section):
+    """What a run may spend on models, at the most; answers that were given are kept."""
+
+    max_cost_usd: float | None = Field(default=None, gt=0, description="US dollars; unset: no limit.")
+    max_calls: int | None = Field(default=None, ge=1, description="Calls; unset: no limit.")
+
+
+class RecordedOptions(Section):
+    """Recorded answers as an agent; its name is that of the table."""
+
+    file: str = Field(min_length=1, description="Answers, .jsonl or .csv: a recording, or any table with `columns`.")
+    agent: str = Field(default="", description="Whose answers, where the recording holds several agents'.")
+    columns: Columns | None = Field(default=None, description="Which column is what, for a table from elsewhere.")
 
 
 class _TomlFile(PydanticBaseSettingsSource):
@@ -128,6 +161,22 @@ class Settings(BaseSettings):
     fusion: FusionSettings = FusionSettings()
     second_look: SecondLookSettings = SecondLookSettings()
     run: RunSettings = RunSettings()
+    prompts: PromptSettings = PromptSettings()
+    budget: BudgetSettings = BudgetSettings()
+    vlm: dict[str, VlmOptions] = Field(
+        default_factory=dict, description="Vision-language models as agents, one table each; name them in panel.agents."
+    )
+    reasoner: dict[str, ReasonerOptions] = Field(
+        default_factory=dict,
+        description="Language models as referees, who see what the agents say but not the image; kept only where they "
+        "help; name them in panel.agents.",
+    )
+    recorded: dict[str, RecordedOptions] = Field(
+        default_factory=dict, description="Recorded answers as agents; name them in panel.agents."
+    )
+    prices: dict[str, Price] = Field(
+        default_factory=dict, description="US dollars per million tokens, by model; they go before the built-in table."
+    )
 
     @property
     def cache_folder(self) -> Path:
@@ -171,25 +220,36 @@ def default_toml() -> str:
     """The settings file with every default, each key under the comment that explains it."""
     lines = ["# doubleread settings. Every key is optional; the values below are the defaults.", ""]
     for name, field in Settings.model_fields.items():
-        section = cast("type[Section]", field.annotation)
-        lines += [f"# {(section.__doc__ or '').strip()}", f"[{name}]"]
-        lines += [line for key, info in section.model_fields.items() for line in _toml_lines(key, info)]
+        named = _named_section(field)
+        section = named or cast("type[Section]", field.annotation)
+        about = field.description if named else (section.__doc__ or "").strip()
+        lines += [f"# {about}", f"# [{name}.NAME]" if named else f"[{name}]"]
+        for key, info in section.model_fields.items():
+            lines += [f"# {info.description}", _toml_line(key, info, off=named is not None)]
         lines.append("")
     return "\n".join(lines)
 
 
-def _toml_lines(key: str, info: Any) -> Iterator[str]:
-    yield f"# {info.description}"
-    default = info.default
-    if isinstance(default, tuple):
-        yield f"{key} = [{', '.join(_toml_value(item) for item in default)}]"
-    else:
-        yield f"{key} = {_toml_value(default)}"
+def _named_section(field: Any) -> type[BaseModel] | None:
+    """The section of a ``[section.NAME]`` table; None for a plain ``[section]``."""
+    return get_args(field.annotation)[1] if get_origin(field.annotation) is dict else None
+
+
+def _toml_line(key: str, info: Any, *, off: bool) -> str:
+    """A key with its default; behind a ``#`` where it is off or has no default."""
+    default = info.get_default(call_default_factory=True)
+    if info.is_required() or default is None:
+        return f"# {key} = "
+    return f"{'# ' if off else ''}{key} = {_toml_value(default)}"
 
 
 def _toml_value(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml_value, value))}]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{k} = {_toml_value(v)}" for k, v in value.items()) + " }" if value else "{}"
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
@@ -225,5 +285,6 @@ def _describe(fault: Any) -> str:
 def _siblings(location: tuple[Any, ...]) -> list[str]:
     if len(location) == 1:
         return list(Settings.model_fields)
-    section = cast("type[Section]", Settings.model_fields[location[0]].annotation)
+    field = Settings.model_fields[location[0]]
+    section = _named_section(field) or cast("type[Section]", field.annotation)
     return list(section.model_fields)

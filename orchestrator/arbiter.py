@@ -61,6 +61,8 @@ class Arbiter:
     sets: ConformalSets
     held_out: HeldOut
     profiles: tuple[TrustProfile, ...]
+    left_out: tuple[str, ...] = ()
+    """Referees that did not lower the held-out log-loss: they are not asked."""
 
     def assess(
         self,
@@ -101,6 +103,11 @@ class Arbiter:
     def profile(self, agent: str, round_: int = 1) -> TrustProfile | None:
         """The trust profile of an agent, or of ``panel``; None where it gave nothing to learn from."""
         return next((p for p in self.profiles if p.agent == agent and p.round == round_), None)
+
+    def records(self, answers: Mapping[str, Answer]) -> dict[str, TrustProfile]:
+        """The profile of each agent that speaks, in the round it spoke in."""
+        found = {name: self.profile(name, min(answer.round, 2)) for name, answer in answers.items()}
+        return {name: profile for name, profile in found.items() if profile is not None}
 
     def _round(self, learned: Learned, answers: Mapping[str, Answer]) -> "_Round | None":
         """One round's answers, calibrated and fused; None where none can be used."""
@@ -158,6 +165,7 @@ class Arbiter:
                 "confidence": self.held_out.confidence.tolist(),
                 "correct": self.held_out.correct.tolist(),
             },
+            "left_out": list(self.left_out),
         }
 
     @classmethod
@@ -175,6 +183,7 @@ class Arbiter:
                 correct=np.array(data["held_out"]["correct"], dtype=bool),
             ),
             profiles=tuple(profiles),
+            left_out=tuple(data["left_out"]),
         )
 
 

@@ -13,7 +13,7 @@ from doubleread.core.types import Labels, Matrix, Tensor3
 from doubleread.orchestrator.arbiter import Arbiter, HeldOut, combine
 from doubleread.orchestrator.conformal import ConformalSets
 from doubleread.orchestrator.learning import Learned, learn
-from doubleread.orchestrator.metrics import nll
+from doubleread.orchestrator.metrics import CLIP, nll
 from doubleread.orchestrator.policy import Policy, second_look_reasons
 from doubleread.orchestrator.trust import profile
 
@@ -47,13 +47,23 @@ class Learning:
     seed: int = 0
 
 
-def fit_arbiter(task: Task, agents: tuple[str, ...], readings: Readings, policy: Policy, learning: Learning) -> Arbiter:
+def fit_arbiter(
+    task: Task,
+    agents: tuple[str, ...],
+    readings: Readings,
+    policy: Policy,
+    learning: Learning,
+    referees: Sequence[str] = (),
+) -> Arbiter:
     """Calibrators, fusion, profiles, conformal sets and gates, everything judged by cross-fitting.
 
     Second looks that did not lower the log-loss of the calibration cases they would be taken on are switched off.
+    Of the agents, those named in ``referees`` stay only where they clearly lowered the log-loss.
     """
     first, second = tensor(task, readings.first), tensor(task, readings.second)
-    one = _learn(first, task, readings, learning)
+    one, left_out = _learn_with_referees(first, task, agents, readings, learning, referees)
+    silenced = [agents.index(name) for name in left_out]
+    first[:, silenced], second[:, silenced] = np.nan, np.nan
     policy = policy.model_copy(update={"familiar_similarity": familiar_similarity(readings.evidence)})
     second_fit, posterior = None, one.held_out
     if policy.max_rounds > 1 and not np.isnan(second).all():
@@ -77,6 +87,7 @@ def fit_arbiter(task: Task, agents: tuple[str, ...], readings: Readings, policy:
         sets=ConformalSets.fit(posterior, readings.labels, coverage=learning.coverage),
         held_out=HeldOut(confidence=posterior.max(axis=1), correct=correct),
         profiles=tuple(profiles),
+        left_out=left_out,
     )
 
 
@@ -112,6 +123,29 @@ def looked_again(
 def pays(before: Matrix, after: Matrix, labels: Labels) -> bool:
     """Whether looking again lowered the log-loss on the cases it was taken on."""
     return len(labels) > 0 and nll(after, labels) < nll(before, labels)
+
+
+def clearly_better(before: Matrix, after: Matrix, labels: Labels) -> bool:
+    """Whether the mean log-loss fell by more than its own standard error, case by case."""
+    rows = np.arange(len(labels))
+    gain = np.log(np.maximum(after[rows, labels], CLIP)) - np.log(np.maximum(before[rows, labels], CLIP))
+    return bool(gain.mean() > gain.std() / np.sqrt(len(gain)))
+
+
+def _learn_with_referees(
+    raw: Tensor3, task: Task, agents: tuple[str, ...], readings: Readings, learning: Learning, referees: Sequence[str]
+) -> tuple[Learned, tuple[str, ...]]:
+    """The fit of the first round, and the referees that were left out of it."""
+    kept = [name not in referees for name in agents]
+    best = _learn(np.where(np.array(kept)[None, :, None], raw, np.nan), task, readings, learning)
+    for i, name in enumerate(agents):
+        if name not in referees or np.isnan(raw[:, i]).all():
+            continue
+        kept[i] = True
+        candidate = _learn(np.where(np.array(kept)[None, :, None], raw, np.nan), task, readings, learning)
+        kept[i] = clearly_better(best.held_out, candidate.held_out, readings.labels)
+        best = candidate if kept[i] else best
+    return best, tuple(name for name, keep in zip(agents, kept, strict=True) if not keep)
 
 
 def _learn(raw: Tensor3, task: Task, readings: Readings, learning: Learning) -> Learned:

@@ -1,14 +1,14 @@
 """The panel as a LangGraph graph.
 
-    intake → (retrieve ‖ read, one branch an agent) → assess → finish
-                        ▲                               │
-                        └────────── look_again ◄────────┘   on disagreement, low margin or suspicious evidence
+    intake → (retrieve ‖ read, one branch an agent) → deliberate → assess → finish
+                        ▲                                            │
+                        └────────────── look_again ◄─────────────────┘  on disagreement, low margin, suspicious evidence
 
 The state holds JSON only; agents, retriever and arbiter are injected as the run's context. An agent that fails or
 takes too long becomes an abstention: the panel degrades and the join still happens.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from time import perf_counter
@@ -20,22 +20,32 @@ from langgraph.types import Send
 
 from doubleread.core.case import Case
 from doubleread.core.evidence import Evidence
-from doubleread.core.ports import Agent, Reconsiders, Retriever
+from doubleread.core.opinion import Answer
+from doubleread.core.ports import Agent, Deliberates, Reconsiders, Retriever
 from doubleread.core.types import Json
 from doubleread.core.verdict import Verdict
 from doubleread.orchestrator.arbiter import Arbiter, Assessment
-from doubleread.orchestrator.asking import ask
+from doubleread.orchestrator.asking import ask, consult
+from doubleread.orchestrator.contest import for_second_look
 from doubleread.orchestrator.state import PanelInput, PanelState, Turn, answer_key, last_answers
 from doubleread.orchestrator.verdicts import verdict_of
+
+Witness = Callable[[Case, Answer], None]
+"""Told every answer as it is given."""
 
 
 @dataclass(frozen=True)
 class Seats:
-    """Who takes part in a run: the agents by name, in the order the arbiter knows them."""
+    """Who takes part in a run: the agents by name, in the order the arbiter knows them.
+
+    ``referees`` see what the agents said, not the image. ``witness`` is told every answer.
+    """
 
     agents: Mapping[str, Agent]
     retriever: Retriever
     arbiter: Arbiter
+    referees: Mapping[str, Deliberates] = field(default_factory=dict)
+    witness: Witness | None = None
     agent_timeout_s: float = 60.0
     warnings: tuple[str, ...] = field(default=())
 
@@ -54,13 +64,15 @@ def _graph() -> Any:
     graph.add_node("intake", intake)
     graph.add_node("retrieve", retrieve)
     graph.add_node("read", read, input_schema=Turn)
+    graph.add_node("deliberate", deliberate)
     graph.add_node("assess", assess)
     graph.add_node("look_again", look_again)
     graph.add_edge(START, "intake")
     graph.add_edge("intake", "retrieve")
     graph.add_conditional_edges("intake", ask_everyone, ["read"])
-    graph.add_edge("retrieve", "assess")
-    graph.add_edge("read", "assess")
+    graph.add_edge("retrieve", "deliberate")
+    graph.add_edge("read", "deliberate")
+    graph.add_edge("deliberate", "assess")
     graph.add_conditional_edges("assess", route, {"look_again": "look_again", "finish": END})
     graph.add_conditional_edges("look_again", ask_everyone, ["read"])
     return graph.compile(name="doubleread-panel")
@@ -98,13 +110,28 @@ async def read(state: Turn, runtime: Runtime[Seats]) -> Json:
         round_=round_,
         timeout_s=seats.agent_timeout_s,
     )
+    if seats.witness is not None:
+        seats.witness(Case.model_validate(state["case"]), answer)
     return {"answers": {answer_key(round_, name): answer.model_dump(mode="json")}}
+
+
+async def deliberate(state: PanelState, runtime: Runtime[Seats]) -> Json:
+    """What the referees make of the round's answers; nothing without referees."""
+    seats, turn = runtime.context, state.get("round", 1)
+    arbiter, answers = seats.arbiter, last_answers(state, turn)
+    said = {name: answer for name, answer in answers.items() if name not in seats.referees}
+    referees = {name: r for name, r in seats.referees.items() if name not in arbiter.left_out}
+    given = await consult(referees, said, arbiter.records(said), _evidence(state), task=arbiter.task, round_=turn)
+    if seats.witness is not None:
+        for answer in given.values():
+            seats.witness(_case(state), answer)
+    return {"answers": {answer_key(turn, name): answer.model_dump(mode="json") for name, answer in given.items()}}
 
 
 async def assess(state: PanelState, runtime: Runtime[Seats]) -> Json:
     """Fuses the round's answers and says what should happen next."""
     turn = state.get("round", 1)
-    evidence = Evidence.model_validate(state["evidence"]) if "evidence" in state else None
+    evidence = _evidence(state)
     able = any(isinstance(agent, Reconsiders) for agent in runtime.context.agents.values())
     first, last = last_answers(state, 1), last_answers(state, turn)
     assessment = runtime.context.arbiter.assess(first, last, evidence, round_=turn, can_look_again=able)
@@ -117,9 +144,18 @@ def route(state: PanelState) -> Literal["look_again", "finish"]:
     return "look_again" if assessment.decision.action == "second-look" else "finish"
 
 
-async def look_again(state: PanelState) -> Json:
-    """Opens the next round."""
-    return {"round": state.get("round", 1) + 1}
+async def look_again(state: PanelState, runtime: Runtime[Seats]) -> Json:
+    """Opens the next round, with the cases that tell the contested labels apart."""
+    turn, seats, evidence = state.get("round", 1), runtime.context, _evidence(state)
+    if evidence is None:
+        return {"round": turn + 1}
+    answers = last_answers(state, turn).values()
+    evidence = await for_second_look(_case(state), seats.arbiter.task, answers, evidence, seats.retriever)
+    return {"round": turn + 1, "evidence": evidence.model_dump(mode="json")}
+
+
+def _evidence(state: PanelState) -> Evidence | None:
+    return Evidence.model_validate(state["evidence"]) if "evidence" in state else None
 
 
 def _case(state: PanelState) -> Case:

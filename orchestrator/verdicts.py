@@ -29,8 +29,13 @@ def verdict_of(state: PanelState, arbiter: Arbiter, *, seconds: float, warnings:
         second_look=_second_look(state, assessments),
         warnings=(*warnings, *final.warnings),
         seconds=seconds,
-        cost_usd=sum(answer.usage.cost_usd for answer in answers),
+        cost_usd=sum(_paid(answer) for answer in answers),
     )
+
+
+def _paid(answer: Answer) -> float:
+    """What the answer cost now: nothing from the cache; an unknown price counts as nothing."""
+    return 0.0 if isinstance(answer, Opinion) and answer.cached else answer.usage.cost_usd or 0.0
 
 
 def _second_look(state: PanelState, assessments: dict[int, Assessment]) -> SecondLook | None:

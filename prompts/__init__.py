@@ -1,1 +1,1 @@
-"""Versioned prompt files and their loader."""
+"""Versioned prompt files (``library/``), strict rendering, and the user's own beside them."""

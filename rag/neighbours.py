@@ -77,6 +77,14 @@ class NeighbourModel:
         shares: Vector = distribution(scores, self.weighting.temperature or 1.0)[0]
         return shares
 
+    def nearest(self, query: Vector | Embeddings, label: int, k: int, exclude: NDArray[np.bool_]) -> dict[int, float]:
+        """The ``k`` nearest stored rows of one label with their similarity, nearest first."""
+        stored = self._stored()
+        rows = np.flatnonzero((stored.labels == label) & ~exclude)
+        similarities = stored.embeddings[rows] @ np.asarray(query, np.float32)
+        best = np.argsort(-similarities, kind="stable")[:k]
+        return {int(rows[i]): float(similarities[i]) for i in best}
+
     def vote(self, similarities: Vector, labels: Labels) -> Vector:
         """Label shares among the nearest cases, given their similarities and label indices."""
         return vote(similarities, labels, self._stored().n_labels, self.weighting.vote_temperature)

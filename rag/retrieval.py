@@ -15,6 +15,7 @@ from doubleread.core.ports import WHOLE, CaseStore, Embedder
 from doubleread.core.task import Task
 from doubleread.core.types import Embeddings, Vector
 from doubleread.rag.neighbours import NeighbourModel, Weighting
+from doubleread.rag.stores.rows import neighbour
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class _Archive:
     """The store's contents as they were when the model was fitted on them."""
 
     model: NeighbourModel
+    cases: tuple[Case, ...]
     ids: NDArray[np.str_]
     groups: NDArray[np.str_]
     """Empty for a case without a group."""
@@ -58,6 +60,14 @@ class StoreRetriever:
         except (DoublereadError, OSError, RuntimeError, ValueError) as error:
             return Evidence(neighbours=(), failure=str(error) or type(error).__name__)
 
+    async def contrast(self, case: Case, labels: Sequence[str], per_label: int) -> tuple[Neighbour, ...]:
+        """The nearest stored cases of each label, label by label; empty where retrieval failed."""
+        try:
+            query = (await self._embedder.embed(case, (WHOLE,)))[0]
+            return await asyncio.to_thread(self._contrast, case, query, labels, per_label)
+        except (DoublereadError, OSError, RuntimeError, ValueError):
+            return ()  # ``find`` has told why
+
     def refresh(self) -> Weighting:
         """Fits the model on what the store holds now; returns its weighting, temperature included.
 
@@ -85,6 +95,15 @@ class StoreRetriever:
             quality=_quality(found, shares, self._task.names),
         )
 
+    def _contrast(self, case: Case, query: Vector, labels: Sequence[str], per_label: int) -> tuple[Neighbour, ...]:
+        archive = self._current()
+        exclude = archive.mask(case)
+        return tuple(
+            neighbour(archive.cases[row], similarity)
+            for label in labels
+            for row, similarity in archive.model.nearest(query, self._task.index(label), per_label, exclude).items()
+        )
+
     def _current(self) -> _Archive:
         with self._guard:
             if self._archive is None or len(self._archive.ids) != self._store.count():
@@ -102,7 +121,8 @@ class StoreRetriever:
         labels = np.array([self._task.index(str(case.label)) for case in cases], np.int64)
         groups = [case.group for case in cases]
         model = NeighbourModel(self._weighting).fit(embeddings, labels, groups, len(self._task.names))
-        return _Archive(model, np.array([case.id for case in cases]), np.array([group or "" for group in groups]))
+        ids = np.array([case.id for case in cases])
+        return _Archive(model, tuple(cases), ids, np.array([group or "" for group in groups]))
 
     def _named(self, shares: Vector) -> dict[str, float]:
         return {name: float(share) for name, share in zip(self._task.names, shares, strict=True)}

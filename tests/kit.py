@@ -81,6 +81,10 @@ class ScriptedRetriever:
     async def find(self, case: Case, views: Sequence[str] = (WHOLE,)) -> Evidence:
         return self.evidence
 
+    async def contrast(self, case: Case, labels: Sequence[str], per_label: int) -> tuple[Neighbour, ...]:
+        found = [n for label in labels for n in self.evidence.neighbours if n.label == label]
+        return tuple(found[:per_label])
+
 
 @dataclass
 class TableEmbedder:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from doubleread.cli.prompts import app as prompts_app
 from doubleread.core.errors import DoublereadError
 
 app = typer.Typer(
@@ -17,9 +18,14 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
+app.add_typer(prompts_app, name="prompts")
+
 SettingsFile = Annotated[Path | None, typer.Option("--settings", help="Settings file; see `doubleread settings`.")]
 Encoder = Annotated[str | None, typer.Option(help="auto, efficientnet-lite0, open-clip:MODEL/TAG, …")]
 Agents = Annotated[str | None, typer.Option(help="Agents of the panel, separated by commas.")]
+Record = Annotated[
+    Path | None, typer.Option("--record", help="Add every agent's answers to this .jsonl or .csv file, to replay them.")
+]
 Rule = Annotated[str | None, typer.Option(help="Fusion rule.")]
 Group = Annotated[
     str | None,

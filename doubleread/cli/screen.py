@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from doubleread.fitting import Progress as Report
+from doubleread.watching import Progress as Report
 
 OUT = Console()
 ERR = Console(stderr=True)

@@ -10,6 +10,7 @@
     ├── StoreError         the case store cannot be opened, read or written
     │   ├── StoreBusy        another process holds it
     │   └── EncoderMismatch  it holds embeddings of another encoder
+    ├── PromptError        a prompt file or its use is wrong
     ├── NotFitted          a part was used before it was fitted
     ├── PanelError         a panel folder or panel cannot be used
     └── UnknownPart        no agent, rule, calibrator … of that name
@@ -69,6 +70,10 @@ class StoreBusy(StoreError):
 
 class EncoderMismatch(StoreError):
     """The case store holds embeddings of another encoder."""
+
+
+class PromptError(DoublereadError):
+    """A prompt file cannot be used, or was given other values than it declares."""
 
 
 class NotFitted(DoublereadError):

@@ -41,6 +41,10 @@ class Evidence(Record):
     as_indexed: dict[str, float] = Field(default_factory=dict)
     """Label shares among the neighbours as the archive happens to hold them."""
     quality: EvidenceQuality | None = None
+    contrast: tuple[Neighbour, ...] = ()
+    """The nearest cases of every label, label by label: what each label looks like at its most similar."""
+    contested: tuple[str, ...] = ()
+    """Labels that the panel is in two minds about; set for a second look."""
     failure: str = ""
     """Why retrieval gave nothing, where it failed."""
 

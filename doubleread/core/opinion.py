@@ -10,7 +10,14 @@ from doubleread.core.task import Task
 from doubleread.core.types import Vector
 
 ConfidenceSource = Literal[
-    "softmax", "neighbours", "verbalized", "verbalized-distribution", "logprobs", "consistency", "recorded"
+    "softmax",
+    "neighbours",
+    "verbalized",
+    "verbalized-distribution",
+    "logprobs",
+    "class-probabilities",
+    "consistency",
+    "recorded",
 ]
 """Where the numbers come from. Each source is calibrated on its own: they never mix."""
 
@@ -18,23 +25,48 @@ AbstentionCause = Literal[
     "no-text-encoder",
     "no-evidence",
     "not-fitted",
+    "not-recorded",
     "image",
     "timeout",
     "refusal",
+    "filter",
+    "length",
     "invalid-answer",
     "rate-limit",
     "quota",
+    "budget",
+    "authentication",
+    "not-found",
+    "bad-request",
+    "server",
     "network",
     "failure",
 ]
 
 
 class Usage(Record):
-    """What an answer used and cost."""
+    """What an answer used and cost; ``cost_usd`` is None where the model has no known price."""
 
     input_tokens: int = 0
     output_tokens: int = 0
-    cost_usd: float = 0.0
+    cached_tokens: int = 0
+    """Input tokens that the server had seen before and charged less for."""
+    image_tokens: int = 0
+    """Input tokens spent on images, where the server says so."""
+    calls: int = 0
+    """Requests that were sent, failed ones included; 0 for local agents and for answers from the cache."""
+    cost_usd: float | None = 0.0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        unknown = self.cost_usd is None or other.cost_usd is None
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            image_tokens=self.image_tokens + other.image_tokens,
+            calls=self.calls + other.calls,
+            cost_usd=None if unknown else (self.cost_usd or 0.0) + (other.cost_usd or 0.0),
+        )
 
 
 class Opinion(Record):
@@ -51,6 +83,16 @@ class Opinion(Record):
     usage: Usage = Usage()
     seconds: float = 0.0
     request_id: str | None = None
+    model: str = ""
+    """The model that answered, in the server's words."""
+    prompt: str = ""
+    """Id, version and hash of the prompt that was used."""
+    cached: bool = False
+    """An answer that was paid for before; ``usage`` says what it used then, and cost nothing now."""
+    captured_mass: float | None = None
+    """Share of the model's probability that fell on labels (``logprobs`` only)."""
+    notes: tuple[str, ...] = ()
+    """What was mended or is odd about this answer."""
 
     @model_validator(mode="after")
     def _is_distribution(self) -> Self:
@@ -96,6 +138,7 @@ class Abstention(Record):
     round: int = Field(default=1, ge=1)
     seconds: float = 0.0
     usage: Usage = Usage()
+    request_id: str | None = None
 
 
 Answer = Opinion | Abstention

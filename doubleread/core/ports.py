@@ -1,6 +1,6 @@
 """The seams: what a part must offer to be plugged in. Contract tests hold every implementation to them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, Self, runtime_checkable
 
 from PIL import Image
@@ -8,6 +8,7 @@ from PIL import Image
 from doubleread.core.case import Case
 from doubleread.core.evidence import Evidence, Neighbour
 from doubleread.core.opinion import Answer
+from doubleread.core.trust import TrustProfile
 from doubleread.core.types import Embeddings, Json, Labels, Matrix, Tensor3, Vector
 
 WHOLE = "whole"
@@ -29,6 +30,39 @@ class Reconsiders(Protocol):
     """An agent that can look again, with evidence. It is not shown its first answer."""
 
     async def reconsider(self, case: Case, evidence: Evidence) -> Answer: ...
+
+
+@runtime_checkable
+class TakesItsTime(Protocol):
+    """An agent that bounds its own time: the panel waits that long, not its own limit."""
+
+    @property
+    def deadline_s(self) -> float: ...
+
+
+@runtime_checkable
+class Rephrases(Protocol):
+    """An agent that can be asked the same thing in other words or with its options in another order.
+
+    ``variants`` names the ways, the kind before the colon (``paraphrase:…``, ``permutation:…``).
+    """
+
+    @property
+    def variants(self) -> tuple[str, ...]: ...
+
+    async def read_as(self, case: Case, variant: str) -> Answer: ...
+
+
+@runtime_checkable
+class Deliberates(Protocol):
+    """A reader of readers: it never sees the image, only what the others said, their records and the evidence."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def deliberate(
+        self, answers: Mapping[str, Answer], profiles: Mapping[str, TrustProfile], evidence: Evidence | None
+    ) -> Answer: ...
 
 
 @runtime_checkable
@@ -69,9 +103,9 @@ class TextEncoder(Protocol):
 
 
 class ImageSource(Protocol):
-    """Opens a case's pixels: 8-bit RGB, upright; raises ``ImageError``."""
+    """Opens a case's pixels: 8-bit RGB, upright, the longer side at most ``max_side``; raises ``ImageError``."""
 
-    def open(self, case: Case) -> Image.Image: ...
+    def open(self, case: Case, *, max_side: int | None = None) -> Image.Image: ...
 
 
 class Embedder(Protocol):
@@ -122,6 +156,10 @@ class Retriever(Protocol):
     """
 
     async def find(self, case: Case, views: Sequence[str] = (WHOLE,)) -> Evidence: ...
+
+    async def contrast(self, case: Case, labels: Sequence[str], per_label: int) -> tuple[Neighbour, ...]:
+        """The nearest stored cases of each of ``labels``, nearest first; empty where retrieval failed."""
+        ...
 
 
 @runtime_checkable
@@ -179,6 +217,7 @@ __all__ = [
     "Agent",
     "Calibrator",
     "CaseStore",
+    "Deliberates",
     "Embedder",
     "Encoder",
     "Fused",
@@ -186,6 +225,8 @@ __all__ = [
     "ImageSource",
     "Learns",
     "Reconsiders",
+    "Rephrases",
     "Retriever",
+    "TakesItsTime",
     "TextEncoder",
 ]

@@ -43,6 +43,8 @@ class Task(Record):
     """
 
     id: str = Field(min_length=1)
+    about: str = ""
+    """What the images show and what is asked, for agents that read words: ``single apple leaves; which disease?``"""
     labels: tuple[Label, ...]
     prior: dict[str, float] = Field(default_factory=dict)
     """Prevalence of each label; uniform when empty."""

@@ -41,6 +41,18 @@ class ReliabilityBin(Record):
     accuracy: float
 
 
+class ConsistencyGap(Record):
+    """How much an agent changes when the same question is put otherwise, on ``n`` repeated readings.
+
+    ``flips`` is the share of readings whose label changed; ``distance`` the mean total variation distance between
+    the distributions (0: the same, 1: nothing in common).
+    """
+
+    n: int
+    flips: Estimate
+    distance: Estimate
+
+
 class TrustProfile(Record):
     """Accuracy, calibration and confusion of one agent in one round, with n and intervals.
 
@@ -71,6 +83,8 @@ class TrustProfile(Record):
     calibrated_ece: CalibrationError | None = None
     calibrated_nll: Estimate | None = None
     """The same after calibration, cross-fitted."""
+    consistency: dict[str, ConsistencyGap] = Field(default_factory=dict)
+    """By kind of rewording (``paraphrase``, ``permutation``); empty for agents that cannot be asked otherwise."""
     warnings: tuple[str, ...] = ()
     version: int = 1
     learned_from: str = ""

@@ -38,6 +38,10 @@ class Background:
             future.cancel()
             raise
 
+    async def run(self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """``call`` for async code on any other event loop; a cancelled caller cancels the coroutine."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(*args, **kwargs), self._start().loop))
+
     def close(self) -> None:
         """Cancels what still runs and ends the thread; a second call does nothing."""
         with self._guard:

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from doubleread.background import Background
+from doubleread.core.background import Background
 
 
 async def double(n):
@@ -68,7 +68,7 @@ def test_close_cancels_what_still_runs():
 
 def test_a_program_that_forgets_to_close_ends_all_the_same():
     code = (
-        "import asyncio\nfrom doubleread.background import Background\n"
+        "import asyncio\nfrom doubleread.core.background import Background\n"
         "async def one(): return 1\n"
         "b = Background()\nprint(b.call(one))\n"
     )

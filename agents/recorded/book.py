@@ -1,0 +1,179 @@
+"""A book of recorded answers: whose, about which case, in which round."""
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from doubleread.agents.recorded.columns import Columns
+from doubleread.agents.recorded.rows import answer_of
+from doubleread.core.case import Case
+from doubleread.core.errors import DataError
+from doubleread.core.opinion import Abstention, Answer, Opinion
+from doubleread.core.task import Task
+
+ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
+FLAT = ("case", "source", "true_label", "agent", "round", "label", "confidence", "probabilities", "confidence_source",
+        "reason", "seconds", "cost_usd", "model", "cause", "detail")  # fmt: skip
+"""The columns of a recording as CSV."""
+SHOWN_PROBLEMS = 5
+
+
+@dataclass(frozen=True)
+class AnswerBook:
+    """Answers by agent, round and case. ``problems`` says which rows were left out, and why."""
+
+    answers: Mapping[tuple[str, int, str], Answer]
+    key_is: str = "id"
+    problems: tuple[str, ...] = field(default=())
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """Everyone who gave an answer, in order of appearance."""
+        return tuple(dict.fromkeys(agent for agent, _, _ in self.answers))
+
+    def rounds(self, agent: str) -> frozenset[int]:
+        """The rounds an agent answered in."""
+        return frozenset(round_ for name, round_, _ in self.answers if name == agent)
+
+    def find(self, case: Case, agent: str, round_: int) -> Answer | None:
+        """The agent's answer to a case in a round; None where there is none."""
+        return self.answers.get((agent, round_, _key(case, self.key_is)))
+
+
+def read_book(path: Path, columns: Columns | None = None, *, agent: str = "", task: Task | None = None) -> AnswerBook:
+    """The answers in a ``.jsonl`` or ``.csv`` file: a recording, or any table whose ``columns`` are named.
+
+    A table's answers are those of ``agent`` to a ``task``. Raises ``DataError`` for a file that cannot be read, columns
+    that are not there, or no usable row at all.
+    """
+    answers: dict[tuple[str, int, str], Answer] = {}
+    problems: list[str] = []
+    for number, row in _rows(path):
+        try:
+            found = list(_recorded(row)) if columns is None else list(_foreign(row, columns, agent, task))
+        except (KeyError, ValueError, TypeError) as error:
+            problems.append(f"{path.name}:{number}: {_said(error)}")
+            continue
+        for key, answer in found:
+            answers[answer.agent, answer.round, key] = answer
+    if not answers:
+        why = "; ".join(problems[:SHOWN_PROBLEMS]) or "it holds no rows"
+        raise DataError(f"{path} holds no answer that can be used: {why}")
+    return AnswerBook(answers, "id" if columns is None else columns.key_is, tuple(problems))
+
+
+def read_keys(path: Path) -> set[tuple[str, str, int]]:
+    """Case, agent and round of every answer in a recording."""
+    if path.stat().st_size == 0:
+        return set()
+    try:
+        return {(key, agent, round_) for agent, round_, key in read_book(path).answers}
+    except DataError as error:
+        if any(True for _ in _rows(path)):
+            raise DataError(f"{error}; it is no recording: choose another file") from None
+        return set()
+
+
+def answer_row(case: Case, answer: Answer) -> tuple[str, ...]:
+    """An answer as a row of ``FLAT``."""
+    row = {
+        "case": case.id,
+        "source": case.source,
+        "true_label": case.label or "",
+        "agent": answer.agent,
+        "round": str(answer.round),
+        "seconds": repr(answer.seconds),
+        "cost_usd": repr(answer.usage.cost_usd),
+    }
+    if isinstance(answer, Opinion):
+        row |= {
+            "label": answer.label,
+            "confidence": repr(answer.confidence),
+            "probabilities": json.dumps(answer.probabilities) if answer.probabilities else "",
+            "confidence_source": answer.confidence_source,
+            "reason": answer.reason,
+            "model": answer.model,
+        }
+    else:
+        row |= {"cause": answer.cause, "detail": answer.detail}
+    return tuple(row.get(name, "") for name in FLAT)
+
+
+def summary(book: AnswerBook) -> str:
+    """For people: how many answers, whose, and how many abstain."""
+    counts = Counter(agent for agent, _, _ in book.answers)
+    silent = sum(isinstance(a, Abstention) for a in book.answers.values())
+    return ", ".join(f"{name} {n}" for name, n in counts.items()) + (f"; {silent} abstentions" if silent else "")
+
+
+def _recorded(row: Mapping[str, Any]) -> Iterator[tuple[str, Answer]]:
+    if "answer" in row:
+        yield str(row["case"]), ANSWER.validate_python(row["answer"])
+        return
+    if "opinions" in row:  # a verdict, as `doubleread diagnose --json` prints it
+        for answer in (*row["opinions"], *row["abstentions"]):
+            yield str(row["case"]["id"]), ANSWER.validate_python(answer)
+        return
+    cost = {"usage": {"cost_usd": None if row["cost_usd"] == "None" else float(row["cost_usd"] or 0)}}
+    common = {"agent": row["agent"], "round": int(row["round"]), "seconds": float(row["seconds"] or 0), **cost}
+    if row["cause"]:
+        yield row["case"], Abstention.model_validate({**common, "cause": row["cause"], "detail": row["detail"]})
+        return
+    shares = json.loads(row["probabilities"]) if row["probabilities"] else {}
+    said = {name: row[name] for name in ("label", "confidence_source", "reason", "model")}
+    opinion = {**common, **said, "confidence": float(row["confidence"]), "probabilities": shares}
+    yield row["case"], Opinion.model_validate(opinion)
+
+
+def _foreign(row: Mapping[str, Any], columns: Columns, agent: str, task: Task | None) -> Iterator[tuple[str, Answer]]:
+    if task is None or not agent:
+        raise DataError("a table from elsewhere needs the task its labels belong to, and the name of its agent")
+    for round_, part in enumerate((columns, columns.second), start=1):
+        if part is not None:
+            yield str(row[columns.key]), answer_of(row, part, agent, round_, task)
+
+
+def _key(case: Case, key_is: str) -> str:
+    path = Path(case.source)
+    return {"id": case.id, "source": case.source, "name": path.name, "stem": path.stem}[key_is]
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Every row with its line number."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            if path.suffix == ".csv":
+                yield from enumerate(csv.DictReader(file), start=2)
+                return
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield number, _object(path, number, line)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read as a table: {error}") from None
+
+
+def _object(path: Path, number: int, line: str) -> Mapping[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise DataError(f"{path}:{number} is not JSON: {error}") from None
+    if not isinstance(row, dict):
+        raise DataError(f"{path}:{number} is not a JSON object")
+    return row
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"there is no column {error}"
+    if isinstance(error, ValidationError):
+        fault = error.errors()[0]
+        return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+    return str(error)

@@ -1,0 +1,1 @@
+"""Agents that ask a vision–language model over the OpenAI protocol."""

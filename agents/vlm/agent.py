@@ -1,0 +1,224 @@
+"""A vision–language model as an agent: asks, checks, and always gives an opinion or an abstention with its cause."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+
+from doubleread.agents.vlm.conversation import Reference, put, shuffled
+from doubleread.agents.vlm.forms import FORMS, MAX_LETTERS
+from doubleread.agents.vlm.options import VlmOptions
+from doubleread.agents.vlm.pictures import Pictures
+from doubleread.agents.vlm.reading import Reading
+from doubleread.agents.vlm.references import choose_references
+from doubleread.agents.wire.faults import CallFault
+from doubleread.agents.wire.line import Answered
+from doubleread.agents.wire.request import Completion, Request
+from doubleread.agents.wire.wire import Wire
+from doubleread.core.case import Case
+from doubleread.core.errors import ImageError, SettingsError
+from doubleread.core.evidence import Evidence
+from doubleread.core.opinion import Abstention, Answer, ConfidenceSource, Opinion, Usage
+from doubleread.core.task import Task
+from doubleread.prompts.library import Library
+from doubleread.prompts.prompt import Prompt
+
+PERMUTED = "permutation"
+"""The variant that changes nothing but the order of the labels."""
+
+
+FEWEST_SAMPLES = 2
+"""Consistency of fewer readings is none."""
+
+
+@dataclass(frozen=True)
+class VlmContext:
+    """What the composition root hands to agents that ask models."""
+
+    task: Task
+    pictures: Pictures
+    wire: Wire
+    prompts: Library
+
+
+@dataclass(frozen=True)
+class Said:
+    """A reading, and the answer it was read from."""
+
+    reading: Reading
+    answered: Answered
+    prompt: str
+
+
+class VlmAgent:
+    """Reads an image with a vision–language model. Every call is a fresh conversation with the labels shuffled.
+
+    An answer that cannot be read is asked for once more with the labels in another order; then it is an abstention.
+    """
+
+    def __init__(self, name: str, options: VlmOptions, context: VlmContext) -> None:
+        self.name = name
+        self._options, self._context, self._task = options, context, context.task
+        self._form = FORMS[options.confidence]()
+        self._question = context.prompts.get(options.prompt)
+        self._second = context.prompts.get(options.second_prompt)
+        self._form_prompt = context.prompts.get(self._form.prompt) if self._form.prompt else None
+        self._paraphrases = context.prompts.variants_of(self._question.id)
+        if options.confidence == "logprobs" and len(self._task.names) > MAX_LETTERS:
+            limit = f"logprobs reach {MAX_LETTERS} labels, the task has {len(self._task.names)}"
+            raise SettingsError([f"vlm.{name}.confidence: {limit}; use verbalized-distribution"])
+
+    @property
+    def deadline_s(self) -> float:
+        """Time for one answer: a call, and one more where it cannot be read."""
+        return 2 * self._options.deadline_s
+
+    @property
+    def prompts(self) -> tuple[Prompt, ...]:
+        """Every prompt this agent may use."""
+        all_of_them = (self._question, self._second, self._form_prompt, *self._paraphrases)
+        return tuple(prompt for prompt in all_of_them if prompt is not None)
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        return (PERMUTED, *(f"paraphrase:{prompt.ref}" for prompt in self._paraphrases))
+
+    async def read(self, case: Case) -> Answer:
+        if self._options.confidence == "consistency":
+            return await self._timed(1, lambda: self._several(case, None))
+        return await self._timed(1, lambda: self._once(case, self._question, None, sample=0))
+
+    async def reconsider(self, case: Case, evidence: Evidence) -> Answer:
+        """A second look, with the retrieved images of every contested label. It is not shown any earlier answer."""
+        if self._options.confidence == "consistency":
+            return await self._timed(2, lambda: self._several(case, evidence))
+        return await self._timed(2, lambda: self._once(case, self._second, evidence, sample=0))
+
+    async def read_as(self, case: Case, variant: str) -> Answer:
+        """One reading in other words, or with the labels in another order."""
+        named = {f"paraphrase:{prompt.ref}": prompt for prompt in self._paraphrases}
+        return await self._timed(1, lambda: self._once(case, named.get(variant, self._question), None, sample=1))
+
+    async def _timed(self, turn: int, work: Callable[[], Awaitable[Opinion]]) -> Answer:
+        began = perf_counter()
+        try:
+            answer: Answer = await work()
+        except ImageError as error:
+            answer = Abstention(agent=self.name, cause="image", detail=str(error))
+        except CallFault as fault:
+            answer = Abstention(
+                agent=self.name, cause=fault.cause, detail=fault.detail, usage=fault.usage, request_id=fault.request_id
+            )
+        return answer.model_copy(update={"round": turn, "seconds": perf_counter() - began})
+
+    async def _once(self, case: Case, question: Prompt, evidence: Evidence | None, *, sample: int) -> Opinion:
+        said = await self._say(case, question, evidence, sample=sample)
+        return self._opinion([said], self._form.source)
+
+    async def _several(self, case: Case, evidence: Evidence | None) -> Opinion:
+        """The mean of readings in other orders and, in a first look, in other words."""
+        wordings = [self._question, *self._paraphrases] if evidence is None else [self._second]
+        results = await asyncio.gather(
+            *(self._say(case, wordings[i % len(wordings)], evidence, sample=i) for i in range(self._options.samples)),
+            return_exceptions=True,
+        )
+        said = [one for one in results if isinstance(one, Said)]
+        failed = [one for one in results if isinstance(one, BaseException)]
+        if failed and len(said) < FEWEST_SAMPLES:
+            raise failed[0]
+        opinion = self._opinion(said, "consistency")
+        if not failed:
+            return opinion
+        return opinion.model_copy(update={"notes": (*opinion.notes, f"{len(said)} of {len(results)} readings")})
+
+    async def _say(self, case: Case, question: Prompt, evidence: Evidence | None, *, sample: int) -> Said:
+        references = [] if evidence is None else await self._references(evidence)
+        image = await self._context.pictures.url(case, self._options.image_side)
+        try:
+            return await self._ask(case, question, references, image, sample=sample, salt="")
+        except CallFault as fault:
+            if fault.cause != "invalid-answer":
+                raise
+            wasted = fault.usage
+        try:
+            said = await self._ask(case, question, references, image, sample=sample, salt="again")
+        except CallFault as fault:
+            fault.usage = wasted + fault.usage
+            raise
+        return _with_usage(said, wasted)
+
+    async def _ask(
+        self, case: Case, question: Prompt, references: Sequence[Reference], image: str, *, sample: int, salt: str
+    ) -> Said:
+        order = shuffled(self._task, case.id, question.id, len(references) > 0, sample, salt)
+        request = self._request(question, order, image, references)
+
+        def reading(completion: Completion) -> Reading:
+            return self._form.read(completion, self._task, order)
+
+        answered = await self._context.wire.ask(self._options, self.name, request, reading, sample=sample)
+        return Said(reading(answered.completion), answered, question.ref)
+
+    def _request(
+        self, question: Prompt, order: Sequence[str], image: str, references: Sequence[Reference] = ()
+    ) -> Request:
+        options = self._options
+        return put(
+            options.model,
+            question,
+            self._form,
+            self._form_prompt,
+            self._task,
+            order,
+            image,
+            references,
+            max_tokens=options.max_tokens,
+            temperature=options.temperature,
+            extra=options.extra,
+        )
+
+    async def _references(self, evidence: Evidence) -> list[Reference]:
+        """The retrieved images that can be opened; raises ``CallFault`` where none can."""
+        found, problems = [], []
+        for case in choose_references(evidence, self._options.references):
+            try:
+                url = await self._context.pictures.url(case, self._options.reference_side)
+                found.append(Reference(label=str(case.label), url=url))
+            except ImageError as error:
+                problems.append(str(error))
+        if not found:
+            detail = problems[0] if problems else evidence.failure or "nothing was retrieved"
+            raise CallFault("no-evidence", f"no retrieved image to compare with: {detail}")
+        return found
+
+    def _opinion(self, said: Sequence[Said], source: ConfidenceSource) -> Opinion:
+        last = said[-1]
+        completion, reading = last.answered.completion, last.reading
+        details = {
+            "reason": reading.findings,
+            "usage": sum((one.answered.completion.usage for one in said), Usage()),
+            "request_id": completion.request_id,
+            "model": completion.model,
+            "prompt": " + ".join(dict.fromkeys(one.prompt for one in said)) + self._form_ref(),
+            "cached": all(one.answered.cached for one in said),
+            "captured_mass": reading.captured_mass,
+            "notes": tuple(dict.fromkeys(note for one in said for note in one.reading.notes)),
+        }
+        if reading.vector is None:
+            return Opinion(
+                agent=self.name, label=reading.label, confidence=reading.confidence, confidence_source=source, **details
+            )
+        vectors = [one.reading.vector for one in said if one.reading.vector is not None]
+        vector = np.mean(vectors, axis=0)
+        return Opinion.from_vector(self.name, self._task, vector, source).model_copy(update=details)
+
+    def _form_ref(self) -> str:
+        return f" + {self._form_prompt.ref}" if self._form_prompt else ""
+
+
+def _with_usage(said: Said, more: Usage) -> Said:
+    completion = said.answered.completion
+    completion = completion.model_copy(update={"usage": more + completion.usage})
+    return Said(said.reading, Answered(completion, said.answered.cached), said.prompt)

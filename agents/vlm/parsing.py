@@ -1,0 +1,96 @@
+"""From a model's text to numbers: tolerant of wrapping, strict about meaning."""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from doubleread.agents.wire.faults import CallFault, harmless
+from doubleread.core.types import Json
+
+MAX_FINDINGS = 2000
+TOLERATED_SUM = 0.02
+_THOUGHTS = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+
+
+def json_object(text: str) -> Json:
+    """The last JSON object in a text, whatever stands around it. Raises ``CallFault`` where there is none.
+
+    Repeated keys, NaN and infinities are refused: nobody could say what was meant.
+    """
+    faults: list[str] = []
+    found = list(_objects(_THOUGHTS.sub("", text), faults))
+    if not found:
+        why = f" ({faults[0]})" if faults else ""
+        raise CallFault("invalid-answer", f"no JSON object in the answer{why}: {harmless(text)[:80]}")
+    return found[-1]
+
+
+def distribution(value: Any, labels: Sequence[str]) -> tuple[float, ...]:
+    """Numbers in label order as they were stated, from an object label → number. Raises ``CallFault``."""
+    if not isinstance(value, Mapping):
+        raise CallFault("invalid-answer", "the answer holds no `probabilities` object")
+    stated = {matching(str(name), labels): number(share) for name, share in value.items()}
+    if missing := [label for label in labels if label not in stated]:
+        raise CallFault("invalid-answer", harmless(f"no probability for {', '.join(missing)}"))
+    if len(stated) < len(value):
+        raise CallFault("invalid-answer", "a label is given two probabilities")
+    if sum(stated.values()) <= 0:
+        raise CallFault("invalid-answer", "all probabilities are 0")
+    return tuple(stated[label] for label in labels)
+
+
+def number(value: Any) -> float:
+    """A finite number that is not negative, also as text and in percent. Raises ``CallFault``."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        percent = isinstance(value, str) and value.strip().endswith("%")
+        found = float(value.strip().rstrip("%")) / 100 if percent else float(value)
+    except (TypeError, ValueError):
+        found = math.nan
+    if not math.isfinite(found) or found < 0:
+        raise CallFault("invalid-answer", harmless(f"{value!r} is no probability"))
+    return found
+
+
+def matching(said: str, labels: Sequence[str]) -> str:
+    """The label that was meant: as it is spelled, or the only one that differs in case, blanks and dashes alone."""
+    if said in labels:
+        return said
+    alike = [label for label in labels if _plain(label) == _plain(said)]
+    if len(alike) != 1:
+        raise CallFault("invalid-answer", harmless(f"{said!r} is none of the labels {', '.join(labels)}"))
+    return alike[0]
+
+
+def _plain(label: str) -> str:
+    return re.sub(r"[\s_\-]+", " ", label).strip(" .\"'").casefold()
+
+
+def _objects(text: str, faults: list[str]) -> Iterator[Json]:
+    """Every outermost JSON object in a text."""
+    decoder = json.JSONDecoder(object_pairs_hook=_distinct, parse_constant=_refuse)
+    at = text.find("{")
+    while at >= 0:
+        try:
+            found, end = decoder.raw_decode(text, at)
+            yield found
+        except json.JSONDecodeError:
+            end = at + 1
+        except (ValueError, RecursionError) as error:
+            faults.append(str(error) or type(error).__name__)
+            return
+        at = text.find("{", end)
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> Json:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no number")

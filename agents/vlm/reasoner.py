@@ -1,0 +1,148 @@
+"""The reasoner: a language model as referee. It never sees the image, only readers, their records and the evidence.
+
+The non-visual orchestrator of arXiv 2507.10571, with one difference: its answer does not decide. It is calibrated and
+fused like any other opinion, and left out where it did not help on held-out cases.
+"""
+
+from collections.abc import Mapping
+from time import perf_counter
+
+from doubleread.agents.vlm.agent import VlmContext
+from doubleread.agents.vlm.conversation import shown, shuffled, text_part
+from doubleread.agents.vlm.forms import DistributionForm
+from doubleread.agents.vlm.options import ReasonerOptions
+from doubleread.agents.vlm.reading import Reading
+from doubleread.agents.wire.faults import CallFault
+from doubleread.agents.wire.request import Completion, Request
+from doubleread.core.base import Record
+from doubleread.core.evidence import Evidence
+from doubleread.core.opinion import Abstention, Answer, Opinion
+from doubleread.core.trust import TrustProfile
+from doubleread.prompts.prompt import Prompt
+
+
+class Reader(Record):
+    """One reader as the prompt sees it."""
+
+    name: str
+    label: str
+    confidence: str
+    probabilities: str
+    findings: str
+    record: str
+
+
+class Reasoner:
+    """Weighs what the others said. Readers go by neutral names, so that a famous one does not count for more."""
+
+    def __init__(self, name: str, options: ReasonerOptions, context: VlmContext) -> None:
+        self.name = name
+        self._options, self._context, self._task = options, context, context.task
+        self._form = DistributionForm()
+        self._prompt = context.prompts.get(options.prompt)
+        self._form_prompt = context.prompts.get(self._form.prompt)
+
+    @property
+    def deadline_s(self) -> float:
+        return self._options.deadline_s
+
+    @property
+    def prompts(self) -> tuple[Prompt, ...]:
+        """Every prompt it may use."""
+        return (self._prompt, self._form_prompt)
+
+    async def deliberate(
+        self, answers: Mapping[str, Answer], profiles: Mapping[str, TrustProfile], evidence: Evidence | None
+    ) -> Answer:
+        """Its opinion on the others' answers of one round; an abstention where nobody spoke or the call failed."""
+        began, turn = perf_counter(), max((a.round for a in answers.values()), default=1)
+        spoken = {name: a for name, a in answers.items() if isinstance(a, Opinion)}
+        try:
+            if not spoken:
+                raise CallFault("no-evidence", "nobody gave an opinion to weigh")
+            answer: Answer = await self._weigh(spoken, profiles, evidence)
+        except CallFault as fault:
+            answer = Abstention(
+                agent=self.name, cause=fault.cause, detail=fault.detail, usage=fault.usage, request_id=fault.request_id
+            )
+        return answer.model_copy(update={"round": turn, "seconds": perf_counter() - began})
+
+    async def _weigh(
+        self, opinions: Mapping[str, Opinion], profiles: Mapping[str, TrustProfile], evidence: Evidence | None
+    ) -> Opinion:
+        order = shuffled(self._task, *(f"{o.label} {o.confidence}" for o in opinions.values()))
+        labels = shown(self._task, order)
+        readers = [
+            self._reader(f"reader {i}", opinion, profiles.get(name))
+            for i, (name, opinion) in enumerate(opinions.items(), start=1)
+        ]
+        user = self._prompt.render(
+            "user", about=self._task.about, labels=labels, readers=readers, evidence=describe(evidence)
+        )
+        request = Request(
+            model=self._options.model,
+            messages=(
+                {"role": "system", "content": [text_part(self._prompt.render("system"))]},
+                {
+                    "role": "user",
+                    "content": [text_part(user), text_part(self._form_prompt.render("answer", labels=labels))],
+                },
+            ),
+            max_tokens=self._options.max_tokens,
+            temperature=self._options.temperature,
+            extra=self._options.extra,
+            **self._form.fields(self._task, order),
+        )
+
+        def reading(completion: Completion) -> Reading:
+            return self._form.read(completion, self._task, order)
+
+        answered = await self._context.wire.ask(self._options, self.name, request, reading)
+        read, completion = reading(answered.completion), answered.completion
+        if read.vector is None:
+            raise RuntimeError("a distribution form always gives a distribution")
+        opinion = Opinion.from_vector(self.name, self._task, read.vector, self._form.source, reason=read.findings)
+        return opinion.model_copy(
+            update={
+                "usage": completion.usage,
+                "request_id": completion.request_id,
+                "model": completion.model,
+                "prompt": f"{self._prompt.ref} + {self._form_prompt.ref}",
+                "cached": answered.cached,
+                "notes": read.notes,
+            }
+        )
+
+    def _reader(self, name: str, opinion: Opinion, profile: TrustProfile | None) -> Reader:
+        shares = sorted(opinion.probabilities.items(), key=lambda item: -item[1])
+        return Reader(
+            name=name,
+            label=opinion.label,
+            confidence=f"{opinion.confidence:.2f}",
+            probabilities=", ".join(f"{label} {p:.2f}" for label, p in shares),
+            findings=opinion.reason,
+            record=record(self._task.names, opinion.label, profile),
+        )
+
+
+def record(names: tuple[str, ...], label: str, profile: TrustProfile | None) -> str:
+    """What is known of a reader, from cases it was judged on: accuracy, calibration, and what this label was worth."""
+    if profile is None:
+        return "unknown"
+    k = names.index(label)
+    said, right = sum(row[k] for row in profile.confusion), profile.confusion[k][k]
+    mean = sum(b.confidence * b.n for b in profile.reliability) / max(1, sum(b.n for b in profile.reliability))
+    return (
+        f"right on {profile.accuracy.value:.0%} of {profile.n} past cases with a mean stated confidence of {mean:.0%}; "
+        f"of the {said} times it said {label}, {right} were right"
+    )
+
+
+def describe(evidence: Evidence | None) -> str:
+    """The retrieved cases in words."""
+    if evidence is None or not evidence.neighbours:
+        return "none"
+    labels = [n.label for n in evidence.neighbours]
+    counts = ", ".join(f"{labels.count(label)} {label}" for label in dict.fromkeys(labels))
+    implied = ", ".join(f"{label} {p:.2f}" for label, p in sorted(evidence.distribution.items(), key=lambda x: -x[1]))
+    return f"the {len(labels)} most similar confirmed cases: {counts}; weighed, they imply {implied}"

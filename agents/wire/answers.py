@@ -1,0 +1,139 @@
+"""Answers that were given, by the content of the question: asked again, nothing is sent and nothing is paid.
+
+An SQLite file of JSON. It also remembers which features a server turned out to lack.
+"""
+
+import asyncio
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from doubleread.agents.wire.request import Completion
+from doubleread.core.errors import StoreError
+
+REMEMBERED_S = 7 * 24 * 3600.0
+"""A server may have learned a feature since."""
+_TABLES = """
+create table if not exists answers (key text primary key, answer text not null, at real not null) without rowid;
+create table if not exists lacking (server text, feature text, at real not null, primary key (server, feature));
+"""
+Call = Callable[[], Coroutine[Any, Any, Completion]]
+
+
+@dataclass(frozen=True)
+class Found:
+    """An answer, and whether it cost nothing."""
+
+    completion: Completion
+    cached: bool
+
+
+@dataclass
+class _Flight:
+    """A call on its way, and how many wait for it."""
+
+    task: "asyncio.Task[Completion]"
+    waiting: int = field(default=0)
+
+
+class AnswerCache:
+    """Only successes are kept. Thread-safe, but for ``get_or_call``, which belongs to one event loop.
+
+    ``path`` None keeps them in memory. Raises ``StoreError`` for a file that is no such cache.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.unsaved = 0
+        """Answers that could not be written down: they were used all the same."""
+        self._flights: dict[str, _Flight] = {}
+        self._guard = threading.Lock()
+        try:
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=10)
+            self._db.executescript("pragma journal_mode=wal; pragma synchronous=normal;" + _TABLES)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"{path} cannot be used as answer cache ({error}): delete it, or move the cache") from None
+
+    def get(self, key: str) -> Completion | None:
+        """The answer under a key; None where there is none that can be read."""
+        rows = self._ask("select answer from answers where key = ?", key)
+        try:
+            return Completion.model_validate_json(rows[0][0]) if rows else None
+        except ValidationError:
+            return None  # of another version
+
+    def put(self, key: str, completion: Completion) -> None:
+        """Keeps an answer; where that fails, it is counted as unsaved."""
+        row = (key, completion.model_dump_json(), time.time())
+        if not self._tell("insert or replace into answers values (?, ?, ?)", *row):
+            self.unsaved += 1
+
+    async def get_or_call(self, key: str, call: Call) -> Found:
+        """The answer under a key, or that of ``call``, which equal questions at the same time share.
+
+        A call ends when nobody waits for it any more. Its exceptions reach all who wait.
+        """
+        if (kept := self.get(key)) is not None:
+            return Found(kept, cached=True)
+        flight, shared = self._flights.get(key), key in self._flights
+        if flight is None:
+            flight = self._flights[key] = _Flight(asyncio.ensure_future(self._call(key, call)))
+        flight.waiting += 1
+        try:
+            return Found(await asyncio.shield(flight.task), cached=shared)
+        finally:
+            flight.waiting -= 1
+            if not flight.waiting and not flight.task.done():
+                flight.task.cancel()
+
+    def features(self, server: str) -> frozenset[str]:
+        """What a server lacks, as far as is known."""
+        since = time.time() - REMEMBERED_S
+        return frozenset(
+            row[0] for row in self._ask("select feature from lacking where server = ? and at > ?", server, since)
+        )
+
+    def lacks(self, server: str, feature: str) -> None:
+        """Remembers for a week that a server lacks a feature."""
+        self._tell("insert or replace into lacking values (?, ?, ?)", server, feature, time.time())
+
+    def close(self) -> None:
+        with self._guard:
+            self._db.close()
+
+    async def _call(self, key: str, call: Call) -> Completion:
+        try:
+            completion = await call()
+            self.put(key, completion)
+            return completion
+        finally:
+            del self._flights[key]
+
+    def _ask(self, statement: str, *values: object) -> list[Any]:
+        try:
+            with self._guard:
+                return self._db.execute(statement, values).fetchall()
+        except sqlite3.Error:
+            return []  # a cache that cannot be read is an empty one
+
+    def _tell(self, statement: str, *values: object) -> bool:
+        try:
+            with self._guard:
+                self._db.execute(statement, values)
+        except sqlite3.Error:
+            return False
+        return True
+
+
+def key_of(**parts: Any) -> str:
+    """A name for a question: the sha256 of everything it is made of."""
+    return sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

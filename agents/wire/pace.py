@@ -1,0 +1,111 @@
+"""How fast a model is asked: a concurrency cap, and a rate that adapts to what the server refuses.
+
+The rate is a token bucket's. It doubles until the first refusal (slow start), is then cut to what the server was
+really answering, and grows gently from there (additive increase, multiplicative decrease; Chiu & Jain 1989). Pressing
+a little beyond the server's limit costs a refusal now and then; staying below it would cost time on every call.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+START = 32.0
+"""Calls a second, at first."""
+SLOWEST, FASTEST = 0.05, 10_000.0
+STEP_S = 0.25
+"""How often the rate may grow."""
+GROWTH = 1.03
+DEEPEST_CUT = 0.7
+"""A cut goes down to what was measured, but leaves this much of the rate: answers lag behind what was sent."""
+WINDOW_S = 1.0
+"""Answers are counted over this time, or over one answer's latency where that is longer."""
+SETTLE_S = 0.5
+"""Refusals within this time belong to one cut: they were all sent at the old rate."""
+LONGEST_PAUSE_S = 120.0
+BURST_S = 1.0
+"""Unused time that may be made up for, after a pause for example."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One call's turn, to be told what the server made of it."""
+
+    succeeded: Callable[[], None]
+    """The server answered."""
+    limited: Callable[[float | None], None]
+    """The server asked for fewer calls, and to wait so many seconds where it said how long."""
+
+
+class Pace:
+    """The pace of one model on one server, for one event loop. Waiting is first come, first served.
+
+    ``requests_per_minute`` is a bound that is never exceeded; without it the server's refusals alone decide.
+    """
+
+    def __init__(self, in_flight: int, requests_per_minute: float | None = None) -> None:
+        self._fastest = FASTEST if requests_per_minute is None else requests_per_minute / 60
+        self._rate = min(START, self._fastest)
+        self._slots, self._queue = asyncio.Semaphore(in_flight), asyncio.Lock()
+        now = _now()
+        self._tokens, self._filled, self._grown = 1.0, now, now
+        self._resume = self._settled = self._began = now
+        self._starting, self._held_back = True, False
+        self._answers: deque[float] = deque()
+        self._latency = 0.0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[Turn]:
+        """Waits for a slot and for the rate."""
+        async with self._slots:
+            async with self._queue:
+                await self._token()
+            began = _now()
+            yield Turn(lambda: self._answered(began), self._refused)
+
+    async def _token(self) -> None:
+        while True:
+            now = _now()
+            if now < self._resume:
+                await asyncio.sleep(self._resume - now)
+                continue
+            self._tokens = min(max(1.0, BURST_S * self._rate), self._tokens + (now - self._filled) * self._rate)
+            self._filled = now
+            if self._tokens >= 1:
+                self._tokens -= 1
+                return
+            self._held_back = True
+            await asyncio.sleep(max((1 - self._tokens) / self._rate, 1e-4))
+
+    def _answered(self, began: float) -> None:
+        now = _now()
+        self._latency += (now - began - self._latency) * (0.2 if self._latency else 1)
+        self._answers.append(now)
+        step = max(STEP_S, self._latency) if self._starting else STEP_S
+        if now >= self._settled and now - self._grown >= step and self._held_back:
+            self._rate = min(self._fastest, self._rate * (2 if self._starting else GROWTH))
+            self._grown, self._held_back = now, False
+
+    def _refused(self, retry_after: float | None) -> None:
+        now = _now()
+        if retry_after:
+            self._resume = max(self._resume, now + min(retry_after, LONGEST_PAUSE_S))
+        if now < self._settled:
+            return
+        measured = self._measured(now)
+        self._rate = max(SLOWEST, DEEPEST_CUT * self._rate, min(self._rate, measured))
+        self._tokens, self._starting = 0.0, False
+        self._settled = now + SETTLE_S
+
+    def _measured(self, now: float) -> float:
+        """Answers a second, lately."""
+        window = max(WINDOW_S, self._latency)
+        while self._answers and self._answers[0] < now - window:
+            self._answers.popleft()
+        return len(self._answers) / window
+
+
+def _now() -> float:
+    return time.monotonic()

@@ -1,0 +1,55 @@
+"""Where a model is asked, how fast, and what it costs: one table of the settings."""
+
+import os
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from doubleread.agents.wire.prices import Price
+
+OPENAI = "https://api.openai.com/v1"
+
+
+class Server(BaseModel):
+    """A model on a server that speaks the OpenAI protocol."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str = Field(min_length=1, description="The model's name, as the server knows it.")
+    base_url: str = Field(default=OPENAI, description="Address of the server, up to and including /v1.")
+    key_variable: str | None = Field(
+        default=None,
+        description="Environment variable that holds the key; unset: OPENAI_API_KEY for OpenAI itself, else none.",
+    )
+    in_flight: int = Field(default=16, ge=1, le=1024, description="Calls at the same time, at the most.")
+    requests_per_minute: float | None = Field(
+        default=None, gt=0, description="Calls a minute, at the most; unset: found out from what the server refuses."
+    )
+    attempt_timeout_s: float = Field(default=60.0, gt=0, description="Seconds before one attempt is given up.")
+    deadline_s: float = Field(
+        default=300.0, gt=0, description="Seconds before a call is given up, waiting its turn and retries included."
+    )
+    attempts: int = Field(default=4, ge=1, le=10, description="Attempts at a call that failed by accident.")
+    price: Price | None = Field(default=None, description="What it costs, where the price table does not know it.")
+    extra: dict[str, object] = Field(default_factory=dict, description="Further fields of the request's body.")
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_address(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must be an address such as http://localhost:8000/v1")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("must hold no user, password or query: keys belong into an environment variable")
+        return url.rstrip("/")
+
+    @property
+    def key_name(self) -> str:
+        """The variable the key is read from; empty where none is sent. OpenAI's key goes to no other host."""
+        if self.key_variable is not None:
+            return self.key_variable
+        return "OPENAI_API_KEY" if self.base_url == OPENAI else ""
+
+    def key(self) -> str:
+        """The key itself, now; empty where none is set."""
+        return os.environ.get(self.key_name, "").strip() if self.key_name else ""

@@ -1,0 +1,75 @@
+"""``doubleread prompts``: list, show, diff."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Look at the prompts: built-in ones and your own.")
+
+Folder = Annotated[Path | None, typer.Option("--folder", help="Folder of your own prompt files.")]
+
+
+@app.command("list", epilog="Example: doubleread prompts list --folder my-prompts")
+def show_list(folder: Folder = None) -> None:
+    """Every prompt in every version."""
+    from rich.table import Table
+
+    from doubleread.cli.screen import OUT
+    from doubleread.prompts.library import Library
+
+    table = Table("prompt", "version", "hash", "variant of", "origin", "purpose", box=None, header_style="dim")
+    for prompt in Library(folder).all():
+        table.add_row(
+            prompt.id, str(prompt.version), prompt.sha256[:8], prompt.variant_of or "", prompt.origin, prompt.purpose
+        )
+    OUT.print(table)
+
+
+@app.command(epilog="Example: doubleread prompts show vlm-read")
+def show(
+    prompt: Annotated[str, typer.Argument(help="ID or ID@VERSION.")],
+    folder: Folder = None,
+) -> None:
+    """One prompt, section by section."""
+    from rich.markup import escape
+
+    from doubleread.cli.screen import OUT
+    from doubleread.prompts.library import Library
+
+    found = Library(folder).get(prompt)
+    OUT.print(f"[bold]{found.ref}[/bold]  {escape(found.origin)}\n{escape(found.purpose)}", highlight=False)
+    for name, text in found.sections.items():
+        OUT.print(f"\n[cyan]\\[{name}][/cyan]")
+        OUT.print(text.strip(), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command(epilog="Example: doubleread prompts diff vlm-read vlm-read-brief")
+def diff(
+    one: Annotated[str, typer.Argument(help="ID or ID@VERSION.")],
+    other: Annotated[
+        str | None, typer.Argument(help="What to compare with; without it the built-in prompt with that of --folder.")
+    ] = None,
+    folder: Folder = None,
+) -> None:
+    """What differs between two prompts. Exit code 1 where something does."""
+    from difflib import unified_diff
+
+    from doubleread.cli.screen import OUT
+    from doubleread.prompts.library import Library
+
+    before = Library().get(one) if other is None else Library(folder).get(one)
+    after = Library(folder).get(other or one)
+    lines = list(
+        unified_diff(_lines(before.sections), _lines(after.sections), f"{before.ref}", f"{after.ref}", lineterm="")
+    )
+    styles = {"+": "green", "-": "red", "@": "cyan"}
+    for line in lines:
+        OUT.print(line, style=styles.get(line[:1], ""), markup=False, highlight=False, soft_wrap=True)
+    if lines:
+        raise typer.Exit(1)
+    OUT.print(f"{before.ref} and {after.ref} are the same", highlight=False)
+
+
+def _lines(sections: dict[str, str]) -> list[str]:
+    return [line for name, text in sections.items() for line in (f"[{name}]", *text.splitlines())]

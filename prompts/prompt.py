@@ -1,0 +1,114 @@
+"""One prompt file: front matter in TOML between ``+++`` lines, then the text in sections.
+
+    +++
+    id = "vlm-read"
+    version = 1
+    purpose = "First reading of an image."
+    variables = ["about", "labels"]
+    +++
+    [system]
+    …
+    [user]
+    … {{ about }} …
+
+Sections are Jinja2. Rendering is strict: what is used must be declared, what is declared must be used, and what is
+given must be declared. Values are data: they are never rendered themselves.
+"""
+
+import hashlib
+import re
+import tomllib
+from functools import cached_property
+from typing import Any
+
+from jinja2 import StrictUndefined, TemplateError, meta
+from jinja2.sandbox import SandboxedEnvironment
+from pydantic import Field, ValidationError
+
+from doubleread.core.base import Record
+from doubleread.core.errors import PromptError
+
+SECTIONS = ("system", "user", "reference", "case", "answer")
+_HEAD = re.compile(r"\A\+\+\+\n(.*?)\n\+\+\+\n(.*)\Z", re.DOTALL)
+_SECTION = re.compile(rf"^\[({'|'.join(SECTIONS)})\]\n", re.MULTILINE)
+_JINJA = SandboxedEnvironment(
+    undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False, autoescape=False
+)  # autoescape is for HTML; this text goes to models
+
+
+class Prompt(Record):
+    """A prompt as it stands in its file; ``sha256`` is that of the file."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    version: int = Field(ge=1)
+    purpose: str
+    variables: tuple[str, ...] = ()
+    variant_of: str | None = None
+    """The prompt this one says in other words."""
+    sections: dict[str, str]
+    sha256: str
+    origin: str = "built in"
+
+    @property
+    def ref(self) -> str:
+        """``vlm-read@1#1a2b3c4d``: id, version, and the beginning of the hash."""
+        return f"{self.id}@{self.version}#{self.sha256[:8]}"
+
+    def render(self, section: str, **values: Any) -> str:
+        """A section with its values; raises ``PromptError`` for values that are missing, or that are not declared."""
+        if section not in self.sections:
+            raise PromptError(f"prompt {self.ref} has no section [{section}]; it has {', '.join(self.sections)}")
+        missing, unknown = self._used[section] - set(values), set(values) - set(self.variables)
+        if missing or unknown:
+            wrong = [f"{name} is missing" for name in sorted(missing)] + [
+                f"{n} is not declared" for n in sorted(unknown)
+            ]
+            raise PromptError(f"prompt {self.ref} [{section}]: {', '.join(wrong)}")
+        try:
+            return _JINJA.from_string(self.sections[section]).render(**values).strip()
+        except (TemplateError, TypeError) as error:
+            raise PromptError(f"prompt {self.ref} [{section}] cannot be rendered: {error}") from None
+
+    @cached_property
+    def _used(self) -> dict[str, set[str]]:
+        return {name: _variables(text) for name, text in self.sections.items()}
+
+
+def parse(data: bytes, origin: str) -> Prompt:
+    """The prompt in a file; raises ``PromptError`` that says what is wrong with it."""
+    try:
+        head, body = _split(data.decode("utf-8"))
+        sections = _sections(body)
+        sha = hashlib.sha256(data).hexdigest()
+        prompt = Prompt.model_validate({**tomllib.loads(head), "sections": sections, "sha256": sha, "origin": origin})
+        used = set().union(*(_variables(text) for text in sections.values()))
+    except (ValidationError, ValueError, TemplateError) as error:
+        raise PromptError(f"{origin} is no prompt: {' '.join(str(error).split())[:300]}") from None
+    if used != set(prompt.variables):
+        undeclared, unused = sorted(used - set(prompt.variables)), sorted(set(prompt.variables) - used)
+        raise PromptError(
+            f"{origin}: variables must name what the text uses; undeclared: {', '.join(undeclared) or 'none'}, "
+            f"unused: {', '.join(unused) or 'none'}"
+        )
+    return prompt
+
+
+def _split(text: str) -> tuple[str, str]:
+    found = _HEAD.match(text.replace("\r\n", "\n"))
+    if found is None:
+        raise ValueError("it must begin with TOML between two lines of +++")
+    return found[1], found[2]
+
+
+def _sections(body: str) -> dict[str, str]:
+    parts = _SECTION.split(body)
+    if parts[0].strip():
+        raise ValueError(f"text must stand in a section: [{'], ['.join(SECTIONS)}]")
+    names, texts = parts[1::2], parts[2::2]
+    if not names or len(set(names)) < len(names):
+        raise ValueError("it needs at least one section, and none twice")
+    return dict(zip(names, texts, strict=True))
+
+
+def _variables(text: str) -> set[str]:
+    return meta.find_undeclared_variables(_JINJA.parse(text))
