@@ -3,7 +3,6 @@
 import logging
 import sqlite3
 import threading
-import time
 import zlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,8 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from doubleread.core.sqlite import connect, set_aside
 
 Key: TypeAlias = tuple[str, str]
 """Case id and view."""
@@ -84,12 +85,12 @@ class EncodingCache:
     def _open(self) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = _connect(self.path)
+            self._db = connect(self.path, _TABLE)
         except sqlite3.OperationalError as error:
             self._without(error)
         except sqlite3.DatabaseError as error:
             self._set_aside(error)
-            self._db = _connect(self.path)
+            self._db = connect(self.path, _TABLE)
         except OSError as error:
             self._without(error)
 
@@ -99,26 +100,10 @@ class EncodingCache:
 
     def _set_aside(self, error: Exception) -> None:
         self._drop()
-        aside = f"{self.path}.damaged-{time.time_ns()}"
+        aside = set_aside(self.path)
         _log.warning("the embedding cache %s is damaged (%s): set aside as %s, begun anew", self.path, error, aside)
-        for suffix in ("", "-wal", "-shm"):
-            file = Path(f"{self.path}{suffix}")
-            if file.exists():
-                file.replace(f"{aside}{suffix}")
 
     def _drop(self) -> None:
         if self._db is not None:
             self._db.close()
         self._db = None
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=30, check_same_thread=False)
-    try:
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=NORMAL")
-        db.execute(_TABLE)
-    except sqlite3.DatabaseError:
-        db.close()
-        raise
-    return db

@@ -5,6 +5,7 @@ An SQLite file of JSON. It also remembers which features a server turned out to 
 
 import asyncio
 import json
+import logging
 import sqlite3
 import threading
 import time
@@ -17,8 +18,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from doubleread.agents.wire.request import Completion
-from doubleread.core.errors import StoreError
+from doubleread.core.sqlite import connect, set_aside
 
+_log = logging.getLogger(__name__)
 REMEMBERED_S = 7 * 24 * 3600.0
 """A server may have learned a feature since."""
 _TABLES = """
@@ -47,7 +49,8 @@ class _Flight:
 class AnswerCache:
     """Only successes are kept. Thread-safe, but for ``get_or_call``, which belongs to one event loop.
 
-    ``path`` None keeps them in memory. Raises ``StoreError`` for a file that is no such cache.
+    ``path`` None keeps them in memory. A damaged file is set aside and begun anew; a place that cannot be written is
+    done without; each with a warning in the log.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -55,13 +58,7 @@ class AnswerCache:
         """Answers that could not be written down: they were used all the same."""
         self._flights: dict[str, _Flight] = {}
         self._guard = threading.Lock()
-        try:
-            if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=10)
-            self._db.executescript("pragma journal_mode=wal; pragma synchronous=normal;" + _TABLES)
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError(f"{path} cannot be used as answer cache ({error}): delete it, or move the cache") from None
+        self._db = _open(path)
 
     def get(self, key: str) -> Completion | None:
         """The answer under a key; None where there is none that can be read."""
@@ -132,6 +129,21 @@ class AnswerCache:
         except sqlite3.Error:
             return False
         return True
+
+
+def _open(path: Path | None) -> sqlite3.Connection:
+    memory = Path(":memory:")
+    if path is None:
+        return connect(memory, _TABLES)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return connect(path, _TABLES)
+    except (sqlite3.OperationalError, OSError) as error:
+        _log.warning("answers are kept in memory only, %s cannot be used: %s", path, error)
+        return connect(memory, _TABLES)
+    except sqlite3.DatabaseError as error:
+        _log.warning("the answer cache %s is damaged (%s): set aside as %s, begun anew", path, error, set_aside(path))
+        return connect(path, _TABLES)
 
 
 def key_of(**parts: Any) -> str:

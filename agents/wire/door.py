@@ -110,8 +110,9 @@ def is_loopback(base_url: str) -> bool:
 
 def _connection(error: openai.APIConnectionError) -> str:
     cause = error.__cause__
-    said = f": {cause}" if isinstance(cause, httpx2.ConnectError) else ""
-    return harmless(f"no connection ({type(cause).__name__}{said}): is the server running, and base_url right?")
+    if isinstance(cause, httpx2.ConnectError):
+        return harmless(f"no connection ({cause}): is the server running, and base_url right?")
+    return harmless(f"the connection broke ({type(cause).__name__})")
 
 
 def _json(content: bytes, headers: httpx2.Headers) -> Any:

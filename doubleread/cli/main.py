@@ -94,6 +94,39 @@ def diagnose(
     run_diagnose(images, panel, as_json=json, settings_file=settings)
 
 
+@app.command("mock-server", epilog="Example: doubleread mock-server photos/ --accuracy 0.7 --fault rate-limit=0.05")
+def mock_server(
+    data: Annotated[str, typer.Argument(help="The labelled images it will be asked about, as for `fit`.")],
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0: a free one.")] = 8099,
+    answers: Annotated[Path | None, typer.Option(help="Recorded answers to give instead of invented ones.")] = None,
+    accuracy: Annotated[float, typer.Option(min=0, max=1, help="Share of invented answers that are right.")] = 0.7,
+    latency: Annotated[float, typer.Option(min=0, help="Seconds before each answer.")] = 0.2,
+    requests_per_minute: Annotated[float | None, typer.Option(min=1, help="Let in no more than that.")] = None,
+    in_flight: Annotated[int | None, typer.Option(min=1, help="Answer no more at the same time.")] = None,
+    fault: Annotated[list[str] | None, typer.Option(help="NAME=SHARE of requests that fail so; repeatable.")] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(help="Feature it rejects (json_schema, json_object, logprobs, …); repeatable.")
+    ] = None,
+) -> None:
+    """Serve the OpenAI protocol on this machine, for dry runs of a panel that asks models. It costs nothing."""
+    from doubleread.cli.mock_server import run_mock_server
+    from doubleread.mock_server import Limits
+
+    limits = Limits(requests_per_minute=requests_per_minute, in_flight=in_flight)
+    run_mock_server(
+        data,
+        host=host,
+        port=port,
+        answers=answers,
+        accuracy=accuracy,
+        latency=latency,
+        limits=limits,
+        faults=fault or [],
+        without=without or [],
+    )
+
+
 @app.command()
 def doctor(settings: SettingsFile = None, encoder: Encoder = None) -> None:
     """Say what is installed, which weights, devices and keys are there, and what will be used."""

@@ -1,0 +1,37 @@
+"""SQLite files that several processes share: opened patiently, set aside when damaged."""
+
+import sqlite3
+import time
+from pathlib import Path
+
+PATIENCE_S = 30.0
+
+
+def connect(path: Path, schema: str) -> sqlite3.Connection:
+    """The file with its tables, in write-ahead mode. Raises ``sqlite3.DatabaseError`` where it cannot be used."""
+    db = sqlite3.connect(path, timeout=PATIENCE_S, isolation_level=None, check_same_thread=False)
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            db.executescript(f"pragma journal_mode=wal; pragma synchronous=normal; {schema}")
+        except sqlite3.OperationalError as error:
+            # Changing the journal mode does not wait for another process that is doing the same.
+            if "locked" in str(error) and time.monotonic() < until:
+                time.sleep(0.05)
+                continue
+            db.close()
+            raise
+        except sqlite3.DatabaseError:
+            db.close()
+            raise
+        return db
+
+
+def set_aside(path: Path) -> Path:
+    """Renames a damaged file and what belongs to it; returns its new name."""
+    aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
+    for suffix in ("", "-wal", "-shm"):
+        file = path.with_name(path.name + suffix)
+        if file.exists():
+            file.replace(aside.with_name(aside.name + suffix))
+    return aside
