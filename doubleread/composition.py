@@ -30,7 +30,7 @@ from doubleread.rag.stores.table import STORES
 from doubleread.settings import RecordedOptions, Settings
 
 if TYPE_CHECKING:
-    from doubleread.agents.vlm.agent import VlmContext
+    from doubleread.agents.vlm.agent import VlmAgent, VlmContext
     from doubleread.agents.vlm.pictures import Pictures
     from doubleread.agents.wire.wire import Wire
 
@@ -103,7 +103,7 @@ def open_eyes(
         choice.name, device=settings.encoder.device, checkpoint=checkpoint, download=settings.encoder.download
     )
     images, prompts = Images(), library(settings, prompt_versions)
-    models = _open_models(settings, images)
+    models = _open_models(settings, images) if asks_models(settings) else None
     cache = EncodingCache(settings.cache_folder, f"{encoder.fingerprint}-{VIEWS_VERSION}")
     return Eyes(choice, encoder, images, CachedEmbedder(encoder, images, cache), prompts, models)
 
@@ -118,9 +118,7 @@ def asks_models(settings: Settings) -> bool:
     return any(name in settings.vlm or name in settings.reasoner for name in settings.panel.agents)
 
 
-def _open_models(settings: Settings, images: Images) -> Models | None:
-    if not asks_models(settings):
-        return None
+def _open_models(settings: Settings, images: Images) -> Models:
     # openai is only loaded where an agent needs it
     from doubleread.agents.vlm.pictures import Pictures  # noqa: PLC0415
     from doubleread.agents.wire.answers import AnswerCache  # noqa: PLC0415
@@ -176,6 +174,20 @@ def _agent(name: str, settings: Settings, context: AgentContext, eyes: Eyes) -> 
         return _recorded(name, settings.recorded[name], context.task)
     agent: Agent = AGENTS.get(name)(context)
     return agent
+
+
+def open_vlm(settings: Settings, name: str, task: Task) -> tuple["VlmAgent", "VlmContext"]:
+    """A vision-language model on its own, without a panel: for files that are sent another way. Close its wire.
+
+    Raises ``UnknownPart`` for a name that no [vlm.NAME] table has.
+    """
+    from doubleread.agents.vlm.agent import VlmAgent, VlmContext  # noqa: PLC0415
+
+    if name not in settings.vlm:
+        raise UnknownPart("vision-language agent", name, settings.vlm)
+    models = _open_models(settings, Images())
+    context = VlmContext(task, models.pictures, models.wire, library(settings))
+    return VlmAgent(name, settings.vlm[name], context), context
 
 
 def _referee(name: str, settings: Settings, task: Task, eyes: Eyes) -> Deliberates:

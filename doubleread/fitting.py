@@ -290,6 +290,10 @@ def _notes(cases: Sequence[Case], order: Pool, arbiter: Arbiter, learned_from: s
         notes.append(
             "second look off: on the calibration cases it would have been taken on it did not lower the log-loss"
         )
+    notes += [
+        f"referee {name} left out: it did not clearly lower the log-loss of the calibration cases"
+        for name in arbiter.left_out
+    ]
     return (*notes, *_warnings(arbiter.profiles))
 
 

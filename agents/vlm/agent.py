@@ -101,6 +101,23 @@ class VlmAgent:
         named = {f"paraphrase:{prompt.ref}": prompt for prompt in self._paraphrases}
         return await self._timed(1, lambda: self._once(case, named.get(variant, self._question), None, sample=1))
 
+    async def first_request(self, case: Case) -> Request | None:
+        """The one chat request that a first reading sends, for batch files; None where it takes another way."""
+        if self._options.confidence in ("consistency", "class-probabilities"):
+            return None
+        image = await self._context.pictures.url(case, self._options.image_side)
+        return self._request(self._question, self._order(case, self._question), image)
+
+    def opinion_from(self, case: Case, completion: Completion) -> Opinion:
+        """The opinion in an answer to ``first_request``; raises ``CallFault``."""
+        reading = self._form.read(completion, self._task, self._order(case, self._question))
+        return self._opinion([Said(reading, Answered(completion, cached=False), self._question.ref)], self._form.source)
+
+    def _order(
+        self, case: Case, question: Prompt, *, compared: bool = False, sample: int = 0, salt: str = ""
+    ) -> tuple[str, ...]:
+        return shuffled(self._task, case.id, question.id, compared, sample, salt)
+
     async def _timed(self, turn: int, work: Callable[[], Awaitable[Opinion]]) -> Answer:
         began = perf_counter()
         try:
@@ -152,7 +169,7 @@ class VlmAgent:
     async def _ask(
         self, case: Case, question: Prompt, references: Sequence[Reference], image: str, *, sample: int, salt: str
     ) -> Said:
-        order = shuffled(self._task, case.id, question.id, len(references) > 0, sample, salt)
+        order = self._order(case, question, compared=bool(references), sample=sample, salt=salt)
         request = self._request(question, order, image, references)
 
         def reading(completion: Completion) -> Reading:

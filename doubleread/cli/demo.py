@@ -6,11 +6,12 @@ from time import perf_counter
 from rich.markup import escape
 from rich.table import Table
 
-from doubleread.cli.fit import announce, announce_panel
+from doubleread.cli.fit import announce, announce_models, announce_panel
 from doubleread.cli.screen import OUT, note, progress, warn
 from doubleread.cli.tables import percent, profiles_table, trust_table
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.evals.datasets import read_dataset
+from doubleread.evals.datasets.task_file import with_task
 from doubleread.evals.demo import Outcome, judge
 from doubleread.evals.page import telling
 from doubleread.evals.splits import split
@@ -28,10 +29,12 @@ def run_demo(
     group: str | None,
     label_column: str,
     path_column: str,
+    task_file: Path | None = None,
 ) -> None:
     """The whole job on real images, with progress, some verdicts, the figures, and where everything lies."""
     began = perf_counter()
     dataset = read_dataset(data, label_column=label_column, path_column=path_column, group=group)
+    dataset = with_task(dataset, task_file)
     cases = split(dataset.cases, seed=settings.trust.seed)
     announce(dataset.model_copy(update={"cases": cases}))
     folder = out or Path("runs") / f"demo-{dataset.name}"
@@ -39,6 +42,7 @@ def run_demo(
     def introduce(panel: Panel) -> None:
         announce_panel(panel)
         OUT.print(trust_table(panel))
+        announce_models(panel)
 
     with progress() as report:
         outcome = judge(dataset, cases, folder, settings, report, introduce)

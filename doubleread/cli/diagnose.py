@@ -6,15 +6,16 @@ import typer
 from rich.markup import escape
 
 from doubleread.cli.screen import ERR, OUT, warn
+from doubleread.cli.tables import spending_table
 from doubleread.core.verdict import Unread
 from doubleread.panel import Panel
-from doubleread.settings import load_settings
+from doubleread.settings import Settings
 
 
-def run_diagnose(images: list[str], panel_folder: Path, *, as_json: bool, settings_file: Path | None) -> None:
+def run_diagnose(images: list[str], panel_folder: Path, *, as_json: bool, settings: Settings) -> None:
     """A card (or a JSON line) for each image; images that cannot be read are reported and the rest goes on."""
     failed = False
-    with Panel.load(panel_folder, settings=load_settings(settings_file)) as panel:
+    with Panel.load(panel_folder, settings=settings) as panel:
         if panel.encoder_is_fallback and not as_json:
             warn(panel.encoder_note)
         for result in panel.diagnose_many(images):
@@ -25,5 +26,7 @@ def run_diagnose(images: list[str], panel_folder: Path, *, as_json: bool, settin
                 ERR.print(f"[red]✗[/red] {escape(f'{result.source}: {result.problem}')}", highlight=False)
             else:
                 OUT.print(result)
+        if panel.spent and not as_json:
+            ERR.print(spending_table(panel.spent))
     if failed:
         raise typer.Exit(1)

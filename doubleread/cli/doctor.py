@@ -1,6 +1,5 @@
 """``doubleread doctor``: what is here, and what will be used."""
 
-import os
 from collections.abc import Iterator
 from importlib.metadata import requires
 
@@ -8,6 +7,7 @@ from packaging.requirements import Requirement
 from rich.markup import escape
 from rich.table import Table
 
+from doubleread.agents.wire.prices import PriceTable
 from doubleread.cli.screen import OUT
 from doubleread.composition import check_names
 from doubleread.core.errors import DoublereadError
@@ -15,7 +15,6 @@ from doubleread.provenance import package_version
 from doubleread.rag.encoders import choose, probe_device
 from doubleread.settings import Settings
 
-KEYS = ("OPENAI_API_KEY",)
 OK, MISSING = "[green]✓[/green]", "[dark_orange]✗[/dark_orange]"
 
 
@@ -57,5 +56,16 @@ def _findings(settings: Settings) -> Iterator[tuple[str, str]]:
     except DoublereadError as error:
         yield "agents", f"{MISSING} {escape(str(error))}"
     yield "fusion", escape(f"{settings.fusion.rule}, calibrator {settings.trust.calibrator}")
-    for key in KEYS:
-        yield key, "set" if os.environ.get(key) else "not set; no agent of this panel needs it"
+    yield from _models(settings)
+
+
+def _models(settings: Settings) -> Iterator[tuple[str, str]]:
+    """The agents that ask models: where, whether the key is set (never its value), and at what price."""
+    prices = PriceTable(settings.prices)
+    for name, server in {**settings.vlm, **settings.reasoner}.items():
+        seat = "" if name in settings.panel.agents else "; not on this panel"
+        key = f"; {server.key_name} {'is set' if server.key() else 'is NOT set'}" if server.key_name else "; no key"
+        price = server.price or prices.of(server.model)
+        dated = f" as of {price.as_of}" if price and price.as_of else ""
+        cost = f"; ${price.input:g} in, ${price.output:g} out per million tokens{dated}" if price else "; price unknown"
+        yield name, escape(f"{server.model} at {server.base_url}{key}{cost}{seat}")

@@ -5,27 +5,38 @@ from pathlib import Path
 from rich.markup import escape
 
 from doubleread.cli.screen import OUT, note, progress, warn
-from doubleread.cli.tables import trust_table
+from doubleread.cli.tables import percent, spending_table, trust_table
 from doubleread.evals.datasets import Dataset, read_dataset
+from doubleread.evals.datasets.task_file import with_task
 from doubleread.evals.leakage import check_leakage
 from doubleread.panel import Panel
 from doubleread.panel_folder import check_target
 from doubleread.settings import Settings
 
 SHOWN_PROBLEMS = 10
+REWORDINGS = {"paraphrase": "asked in other words", "permutation": "labels in another order"}
 
 
 def run_fit(
-    data: str, out: Path, settings: Settings, *, group: str | None, label_column: str, path_column: str
+    data: str,
+    out: Path,
+    settings: Settings,
+    *,
+    group: str | None,
+    label_column: str,
+    path_column: str,
+    task_file: Path | None = None,
 ) -> None:
     """Reads the data, fits, saves, and shows what trust was learned."""
     check_target(out)
     dataset = read_dataset(data, label_column=label_column, path_column=path_column, group=group)
+    dataset = with_task(dataset, task_file)
     announce(dataset)
     with progress() as report, Panel.fit(dataset.cases, dataset.task, settings=settings, progress=report) as panel:
         announce_panel(panel)
         panel.save(out)
         OUT.print(trust_table(panel))
+        announce_models(panel)
     OUT.print(f"panel: {escape(str(out))}", soft_wrap=True, highlight=False)
 
 
@@ -40,6 +51,16 @@ def announce(dataset: Dataset) -> None:
         warn(f"… and {len(dataset.problems) - SHOWN_PROBLEMS} more rows skipped")
     for line in check_leakage(dataset.cases).lines():
         note(line)
+
+
+def announce_models(panel: Panel) -> None:
+    """What asking models has cost, and how much their answers depend on the wording."""
+    for profile in panel.profiles:
+        for kind, gap in profile.consistency.items():
+            flips = f"{percent(gap.flips)} of {gap.n} labels changed"
+            note(f"{profile.agent}, {REWORDINGS[kind]}: {flips}, probabilities moved by {gap.distance.value:.2f}")
+    if panel.spent:
+        OUT.print(spending_table(panel.spent))
 
 
 def announce_panel(panel: Panel) -> None:

@@ -34,6 +34,9 @@ Group = Annotated[
         "for folders 're:' and a pattern with one group."
     ),
 ]
+TaskFile = Annotated[
+    Path | None, typer.Option("--task", help="TOML file that says what the images show and what the labels mean.")
+]
 LabelColumn = Annotated[str, typer.Option(help="Column of a manifest that holds the label.")]
 PathColumn = Annotated[str, typer.Option(help="Column of a manifest that holds the image's path.")]
 
@@ -48,6 +51,7 @@ def demo(
     group: Group = None,
     label_column: LabelColumn = "label",
     path_column: PathColumn = "path",
+    task: TaskFile = None,
     settings: SettingsFile = None,
     encoder: Encoder = None,
     agents: Agents = None,
@@ -58,7 +62,7 @@ def demo(
     from doubleread.cli.options import settings_of
 
     chosen = settings_of(settings, encoder, agents, rule)
-    run_demo(data, out, show, chosen, group=group, label_column=label_column, path_column=path_column)
+    run_demo(data, out, show, chosen, group=group, label_column=label_column, path_column=path_column, task_file=task)
 
 
 @app.command(epilog="Example: doubleread fit photos/ -o panel")
@@ -68,17 +72,19 @@ def fit(
     group: Group = None,
     label_column: LabelColumn = "label",
     path_column: PathColumn = "path",
+    task: TaskFile = None,
     settings: SettingsFile = None,
     encoder: Encoder = None,
     agents: Agents = None,
     rule: Rule = None,
+    record: Record = None,
 ) -> None:
     """Fit a panel on labelled images and save it. Rows of split `test` are left alone."""
     from doubleread.cli.fit import run_fit
     from doubleread.cli.options import settings_of
 
-    chosen = settings_of(settings, encoder, agents, rule)
-    run_fit(data, out, chosen, group=group, label_column=label_column, path_column=path_column)
+    chosen = settings_of(settings, encoder, agents, rule, record)
+    run_fit(data, out, chosen, group=group, label_column=label_column, path_column=path_column, task_file=task)
 
 
 @app.command(epilog="Example: doubleread diagnose leaf.jpg --panel panel")
@@ -87,11 +93,65 @@ def diagnose(
     panel: Annotated[Path, typer.Option(help="Folder of a fitted panel.")] = Path("panel"),
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line instead of cards.")] = False,
     settings: SettingsFile = None,
+    record: Record = None,
 ) -> None:
     """Diagnose images with a fitted panel. Exit code 1 where an image could not be read."""
     from doubleread.cli.diagnose import run_diagnose
+    from doubleread.cli.options import settings_of
 
-    run_diagnose(images, panel, as_json=json, settings_file=settings)
+    run_diagnose(images, panel, as_json=json, settings=settings_of(settings, record=record))
+
+
+batch_app = typer.Typer(no_args_is_help=True, help="Files of the Batch API: requests out, results in.")
+app.add_typer(batch_app, name="batch")
+
+AgentName = Annotated[str, typer.Option("--agent", help="Name of the [vlm.NAME] table.")]
+
+
+@batch_app.command("write", epilog="Example: doubleread batch write photos/ --agent gpt --settings doubleread.toml")
+def batch_write(
+    data: Annotated[str, typer.Argument(help="The images, as for `fit`.")],
+    agent: AgentName,
+    out: Annotated[Path, typer.Option("-o", "--out", help="File for the requests.")] = Path("requests.jsonl"),
+    task: TaskFile = None,
+    settings: SettingsFile = None,
+) -> None:
+    """Write every image's first reading as a request. Upload the file yourself; nothing is sent."""
+    from doubleread.cli.files import write_batch
+    from doubleread.cli.options import settings_of
+
+    write_batch(data, agent, out, settings_of(settings), task)
+
+
+@batch_app.command("read", epilog="Example: doubleread batch read results.jsonl photos/ --agent gpt -o answers.jsonl")
+def batch_read(
+    results: Annotated[Path, typer.Argument(help="The batch's output file.")],
+    data: Annotated[str, typer.Argument(help="The images that the requests were written for.")],
+    agent: AgentName,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Recording, .jsonl or .csv.")] = Path("answers.jsonl"),
+    task: TaskFile = None,
+    settings: SettingsFile = None,
+) -> None:
+    """Turn a batch's results into recorded answers, which a [recorded.NAME] table replays."""
+    from doubleread.cli.files import read_batch
+    from doubleread.cli.options import settings_of
+
+    read_batch(results, data, agent, out, settings_of(settings), task)
+
+
+@app.command("fine-tune", epilog="Example: doubleread fine-tune photos/ --agent gpt -o training.jsonl")
+def fine_tune(
+    data: Annotated[str, typer.Argument(help="The labelled images, as for `fit`.")],
+    agent: AgentName,
+    out: Annotated[Path, typer.Option("-o", "--out", help="File for the examples.")] = Path("training.jsonl"),
+    task: TaskFile = None,
+    settings: SettingsFile = None,
+) -> None:
+    """Write chat examples with images for vision fine-tuning. Calibration and test images are left out."""
+    from doubleread.cli.files import write_fine_tuning
+    from doubleread.cli.options import settings_of
+
+    write_fine_tuning(data, agent, out, settings_of(settings), task)
 
 
 @app.command("mock-server", epilog="Example: doubleread mock-server photos/ --accuracy 0.7 --fault rate-limit=0.05")
@@ -133,7 +193,7 @@ def doctor(settings: SettingsFile = None, encoder: Encoder = None) -> None:
     from doubleread.cli.doctor import run_doctor
     from doubleread.cli.options import settings_of
 
-    run_doctor(settings_of(settings, encoder, None, None))
+    run_doctor(settings_of(settings, encoder))
 
 
 @app.command("settings")

@@ -6,7 +6,13 @@ from typing import Any
 from doubleread.settings import Settings, load_settings
 
 
-def settings_of(file: Path | None, encoder: str | None, agents: str | None, rule: str | None) -> Settings:
+def settings_of(
+    file: Path | None,
+    encoder: str | None = None,
+    agents: str | None = None,
+    rule: str | None = None,
+    record: Path | None = None,
+) -> Settings:
     """Settings from the file, the environment, and the flags that were given."""
     flags: dict[str, dict[str, Any]] = {}
     if encoder is not None:
@@ -15,4 +21,6 @@ def settings_of(file: Path | None, encoder: str | None, agents: str | None, rule
         flags["panel"] = {"agents": tuple(name.strip() for name in agents.split(",") if name.strip())}
     if rule is not None:
         flags["fusion"] = {"rule": rule}
+    if record is not None:
+        flags["run"] = {"record": str(record)}
     return load_settings(file, flags)

@@ -1,11 +1,12 @@
 """Tables of trust and of results."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from doubleread.agents.wire.budget import Spending
 from doubleread.core.trust import Estimate, TrustProfile
 from doubleread.panel import Panel
 
@@ -36,6 +37,20 @@ def trust_table(panel: Panel) -> Table:
     order = {agent: i for i, agent in enumerate(dict.fromkeys(p.agent for p in panel.profiles if p.agent != "panel"))}
     ranked = sorted(panel.profiles, key=lambda p: (order.get(p.agent, len(order)), p.round))
     return profiles_table("Trust, learned on calibration cases", ranked)
+
+
+def spending_table(spent: Mapping[str, Spending]) -> Table:
+    """Calls, answers from the cache, tokens and cost of each agent that asks a model."""
+    table = Table(title="Asked of models", title_justify="left", header_style="dim", box=SIMPLE_HEAD, show_edge=False)
+    table.add_column("agent", no_wrap=True)
+    for name in ("calls", "from cache", "tokens in", "tokens out", "cost"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, one in spent.items():
+        cost = "unknown: no price" if one.unpriced else f"${one.cost_usd:.4f}"
+        table.add_row(
+            Text(name), f"{one.calls:,}", f"{one.cached:,}", f"{one.input_tokens:,}", f"{one.output_tokens:,}", cost
+        )
+    return table
 
 
 def percent(e: Estimate) -> str:

@@ -1,0 +1,106 @@
+"""Files of the Batch API: requests out, results in, joined by the case's id. Half the price, an answer within a day."""
+
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from doubleread.agents.vlm.agent import VlmAgent
+from doubleread.agents.wire.faults import CallFault
+from doubleread.agents.wire.prices import Price, cost
+from doubleread.agents.wire.protocol import PATHS, body_of, completion_of, fault_of_status
+from doubleread.agents.wire.request import Completion
+from doubleread.core.case import Case
+from doubleread.core.errors import DataError, ImageError
+from doubleread.core.opinion import Abstention, Answer, Usage
+
+MOST_LINES, MOST_BYTES = 50_000, 190_000_000
+"""What one batch file may hold (the API takes 200 MB)."""
+DISCOUNT = 0.5
+
+
+@dataclass(frozen=True)
+class Line:
+    """One request as a line of a batch file, or why there is none."""
+
+    case: Case
+    text: str = ""
+    problem: str = ""
+
+
+async def request_lines(agent: VlmAgent, cases: Iterable[Case]) -> AsyncIterator[Line]:
+    """A line for each case's first reading; raises ``DataError`` for an agent that needs several calls."""
+    for case in cases:
+        try:
+            request = await agent.first_request(case)
+        except ImageError as error:
+            yield Line(case, problem=str(error))
+            continue
+        if request is None:
+            raise DataError(f"agent {agent.name} takes several calls or another API: no batch file can hold them")
+        row = {"custom_id": case.id, "method": "POST", "url": f"/v1{PATHS[request.api]}", "body": body_of(request)}
+        yield Line(case, json.dumps(row, ensure_ascii=False) + "\n")
+
+
+async def write_requests(lines: AsyncIterator[Line], path: Path) -> tuple[Path, ...]:
+    """Writes the lines into ``path``, and on into ``-2``, ``-3``… where one file would be too large."""
+    files: list[Path] = []
+    count, size, out = 0, 0, None
+    try:
+        async for line in lines:
+            data = line.text.encode()
+            if out is None or count >= MOST_LINES or size + len(data) > MOST_BYTES:
+                if out is not None:
+                    out.close()
+                files.append(path if not files else path.with_name(f"{path.stem}-{len(files) + 1}{path.suffix}"))
+                out, count, size = files[-1].open("wb"), 0, 0
+            out.write(data)
+            count, size = count + bool(data), size + len(data)
+    finally:
+        if out is not None:
+            out.close()
+    return tuple(files)
+
+
+def read_results(
+    agent: VlmAgent, path: Path, cases: Mapping[str, Case], price: Price | None
+) -> Iterable[tuple[Case, Answer]]:
+    """Every result with its case, in the file's order: an opinion, or an abstention with its cause.
+
+    Raises ``DataError`` for a file that holds no results, and for results about other cases.
+    """
+    try:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as batch results: {error}") from None
+    for row in rows:
+        case = cases.get(row.get("custom_id", "")) if isinstance(row, dict) else None
+        if case is None:
+            raise DataError(f"{path} holds a result about an image that is not in the data: name the data it was for")
+        yield case, _answer(agent, case, row, price)
+
+
+def _answer(agent: VlmAgent, case: Case, row: Mapping[str, Any], price: Price | None) -> Answer:
+    try:
+        return agent.opinion_from(case, _completion(row, price))
+    except CallFault as fault:
+        return Abstention(agent=agent.name, cause=fault.cause, detail=fault.detail, usage=fault.usage)
+
+
+def _completion(row: Mapping[str, Any], price: Price | None) -> Completion:
+    response = row.get("response") or {}
+    status, body = response.get("status_code") or 0, response.get("body")
+    if status != 200:
+        error = row.get("error") or (body or {}).get("error") or {"message": "the batch gave no answer"}
+        raise fault_of_status(int(status) or 500, error, response.get("request_id"))
+    try:
+        completion = completion_of(body, response.get("request_id"))
+    except CallFault as fault:
+        fault.usage = _priced(fault.usage, price)
+        raise
+    return completion.model_copy(update={"usage": _priced(completion.usage, price)})
+
+
+def _priced(usage: Usage, price: Price | None) -> Usage:
+    return usage.model_copy(update={"cost_usd": None if price is None else DISCOUNT * cost(price, usage)})

@@ -1,0 +1,98 @@
+"""``doubleread batch write | read`` and ``doubleread fine-tune``: files for services, nothing is sent."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from rich.markup import escape
+
+from doubleread.agents.recorded.recorder import Recorder
+from doubleread.agents.vlm.batch import Line, read_results, request_lines, write_requests
+from doubleread.agents.vlm.fine_tuning import training_line
+from doubleread.agents.wire.prices import PriceTable
+from doubleread.cli.screen import ERR, OUT, progress, warn
+from doubleread.composition import open_vlm
+from doubleread.core.case import Case
+from doubleread.core.errors import DataError, ImageError
+from doubleread.core.opinion import Abstention
+from doubleread.evals.datasets import read_dataset
+from doubleread.evals.datasets.task_file import with_task
+from doubleread.settings import Settings
+
+
+def write_batch(data: str, agent: str, out: Path, settings: Settings, task_file: Path | None) -> None:
+    """A batch file of every image's first reading."""
+    dataset = with_task(read_dataset(data), task_file)
+    vlm, context = open_vlm(settings, agent, dataset.task)
+
+    async def reported(lines: AsyncIterator[Line]) -> AsyncIterator[Line]:
+        with progress() as report:
+            done = 0
+            async for line in lines:
+                done += 1
+                report("writing requests", done, len(dataset.cases))
+                if line.problem:
+                    warn(f"skipped {line.case.source}: {line.problem}")
+                else:
+                    yield line
+
+    try:
+        files = asyncio.run(write_requests(reported(request_lines(vlm, dataset.cases)), out))
+    finally:
+        context.wire.close()
+    for file in files:
+        OUT.print(f"{escape(str(file))}  {file.stat().st_size / 1e6:.1f} MB", highlight=False, soft_wrap=True)
+
+
+def read_batch(results: Path, data: str, agent: str, out: Path, settings: Settings, task_file: Path | None) -> None:
+    """The answers in a batch's results, written down as a recording."""
+    dataset = with_task(read_dataset(data), task_file)
+    vlm, context = open_vlm(settings, agent, dataset.task)
+    cases, silent, count = {case.id: case for case in dataset.cases}, 0, 0
+    options = settings.vlm[agent]
+    price = options.price or PriceTable(settings.prices).of(options.model)
+    try:
+        with Recorder(out) as record:
+            for case, answer in read_results(vlm, results, cases, price):
+                record(case, answer)
+                count += 1
+                if isinstance(answer, Abstention):
+                    silent += 1
+                    ERR.print(f"{case.source}: {answer.cause}: {answer.detail}", markup=False, highlight=False)
+    finally:
+        context.wire.close()
+    OUT.print(f"{count} answers, {silent} abstentions, {len(cases) - count} images without a result", highlight=False)
+    OUT.print(f"recording: {escape(str(out))}", highlight=False, soft_wrap=True)
+
+
+def write_fine_tuning(data: str, agent: str, out: Path, settings: Settings, task_file: Path | None) -> None:
+    """Training examples of the cases that are neither for calibration nor for testing."""
+    dataset = with_task(read_dataset(data), task_file)
+    cases = [case for case in dataset.cases if case.label is not None and case.split in (None, "support", "train")]
+    if not cases:
+        raise DataError(f"{data} holds no labelled image outside its calibration and test splits")
+    _, context = open_vlm(settings, agent, dataset.task)
+
+    async def line(case: Case) -> str:
+        try:
+            return await training_line(case, settings.vlm[agent], context)
+        except ImageError as error:
+            warn(f"skipped {case.source}: {error}")
+            return ""
+
+    async def write() -> int:
+        written = 0
+        with progress() as report, out.open("w", encoding="utf-8") as file:
+            for i, case in enumerate(cases, start=1):
+                text = await line(case)
+                file.write(text)
+                written += bool(text)
+                report("writing examples", i, len(cases))
+        return written
+
+    try:
+        written = asyncio.run(write())
+    finally:
+        context.wire.close()
+    OUT.print(f'{written} examples; ask the tuned model with confidence = "logprobs"', highlight=False, markup=False)
+    OUT.print(escape(str(out)), highlight=False, soft_wrap=True)
