@@ -6,7 +6,6 @@ a little beyond the server's limit costs a refusal now and then; staying below i
 """
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -108,4 +107,5 @@ class Pace:
 
 
 def _now() -> float:
-    return time.monotonic()
+    """The loop's own clock, which sleeping goes by."""
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,99 @@
+"""Money: nothing is spent beyond the limit, and the ledger says what was."""
+
+import asyncio
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from doubleread.agents.wire.budget import Budget, Spending
+from doubleread.agents.wire.faults import CallFault
+from doubleread.agents.wire.prices import Price, PriceTable, cost, estimate
+from doubleread.core.opinion import Usage
+
+PAID = Usage(input_tokens=100, output_tokens=10, calls=1, cost_usd=0.2)
+
+
+def test_what_was_used_is_settled_and_the_rest_goes_back():
+    budget = Budget(max_cost_usd=1.0)
+    with budget.reserve("gpt", 0.9, model="m") as reservation:
+        reservation.settle(PAID)
+    assert budget.spent == Spending(calls=1, input_tokens=100, output_tokens=10, cost_usd=0.2)
+    with budget.reserve("gpt", 0.8, model="m"):
+        pass  # never sent
+    assert budget.spent.calls == 1
+    budget.reserve("gpt", 0.8, model="m")
+
+
+def test_a_call_that_might_exceed_the_limit_is_not_made():
+    budget = Budget(max_cost_usd=1.0)
+    budget.reserve("gpt", 0.6, model="m")
+    with pytest.raises(CallFault, match=r"raise budget\.max_cost_usd; what was answered is kept") as caught:
+        budget.reserve("qwen", 0.6, model="m")
+    assert caught.value.cause == "budget"
+    assert not caught.value.retryable
+
+
+def test_calls_are_counted_too():
+    budget = Budget(max_calls=2)
+    for _ in range(2):
+        budget.reserve("gpt", None, model="m").settle(PAID)
+    with pytest.raises(CallFault, match="2 calls are made"):
+        budget.reserve("gpt", None, model="m")
+
+
+def test_a_limit_in_money_needs_a_price():
+    with pytest.raises(CallFault, match="no price is known for m"):
+        Budget(max_cost_usd=1.0).reserve("gpt", None, model="m")
+
+
+def test_the_ledger_tells_agents_apart():
+    budget = Budget()
+    budget.reserve("gpt", 0.1, model="m").settle(PAID)
+    budget.reserve("local", None, model="m").settle(Usage(calls=1, cost_usd=None))
+    budget.count_cached("gpt")
+    assert budget.spent_by["gpt"].cached == 1
+    assert budget.spent_by["local"].unpriced == 1
+    assert budget.spent.calls == 2
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 0.5), st.floats(0, 1)), max_size=40), st.floats(0.1, 3))
+def test_calls_side_by_side_never_spend_more_than_allowed(calls, limit):
+    budget = Budget(max_cost_usd=limit)
+
+    async def one(estimated, share):
+        try:
+            with budget.reserve("a", estimated, model="m") as reservation:
+                await asyncio.sleep(0)
+                reservation.settle(Usage(calls=1, cost_usd=estimated * share))
+        except CallFault:
+            pass
+
+    async def all_of_them():
+        await asyncio.gather(*(one(*call) for call in calls))
+
+    asyncio.run(all_of_them())
+    assert budget.spent.cost_usd <= limit + 1e-9
+
+
+def test_prices_are_found_by_model_and_by_dated_snapshot_but_never_guessed():
+    table = PriceTable()
+    assert table.of("gpt-4o") == table.of("gpt-4o-2024-08-06")
+    assert table.of("gpt-4o").as_of == date(2025, 8, 31)
+    assert table.of("gpt-4o-audio-preview") is None
+    own = Price(input=0, output=0)
+    assert PriceTable({"gpt-4o": own}).of("gpt-4o") == own
+
+
+def test_the_cost_counts_cached_tokens_at_their_own_rate():
+    price = Price(input=2.0, cached_input=0.5, output=10.0)
+    usage = Usage(input_tokens=1_000_000, cached_tokens=400_000, output_tokens=100_000)
+    assert cost(price, usage) == pytest.approx(0.6 * 2 + 0.4 * 0.5 + 0.1 * 10)
+    assert cost(Price(input=2, output=10), usage) == pytest.approx(3.0)
+
+
+def test_the_estimate_is_not_below_what_a_call_can_cost():
+    price = Price(input=2.5, output=10)
+    real = Usage(input_tokens=765 + 600, output_tokens=300)
+    assert estimate(price, chars=2400, images=1, max_tokens=300) >= cost(price, real)
