@@ -99,24 +99,26 @@ class VlmAgent:
     async def read_as(self, case: Case, variant: str) -> Answer:
         """One reading in other words, or with the labels in another order."""
         named = {f"paraphrase:{prompt.ref}": prompt for prompt in self._paraphrases}
-        return await self._timed(1, lambda: self._once(case, named.get(variant, self._question), None, sample=1))
+        moved = int(variant == PERMUTED)
+        return await self._timed(1, lambda: self._once(case, named.get(variant, self._question), None, sample=moved))
 
     async def first_request(self, case: Case) -> Request | None:
         """The one chat request that a first reading sends, for batch files; None where it takes another way."""
         if self._options.confidence in ("consistency", "class-probabilities"):
             return None
         image = await self._context.pictures.url(case, self._options.image_side)
-        return self._request(self._question, self._order(case, self._question), image)
+        return self._request(self._question, self._order(case), image)
 
     def opinion_from(self, case: Case, completion: Completion) -> Opinion:
         """The opinion in an answer to ``first_request``; raises ``CallFault``."""
-        reading = self._form.read(completion, self._task, self._order(case, self._question))
+        reading = self._form.read(completion, self._task, self._order(case))
         return self._opinion([Said(reading, Answered(completion, cached=False), self._question.ref)], self._form.source)
 
-    def _order(
-        self, case: Case, question: Prompt, *, compared: bool = False, sample: int = 0, salt: str = ""
-    ) -> tuple[str, ...]:
-        return shuffled(self._task, case.id, question.id, compared, sample, salt)
+    def _order(self, case: Case, *, compared: bool = False, shift: int = 0) -> tuple[str, ...]:
+        """The labels as a call shows them: shuffled by the case, and ``shift`` places further on."""
+        order = shuffled(self._task, case.id, compared)
+        by = shift % len(order)
+        return order[by:] + order[:by]
 
     async def _timed(self, turn: int, work: Callable[[], Awaitable[Opinion]]) -> Answer:
         began = perf_counter()
@@ -154,22 +156,22 @@ class VlmAgent:
         references = [] if evidence is None else await self._references(evidence)
         image = await self._context.pictures.url(case, self._options.image_side)
         try:
-            return await self._ask(case, question, references, image, sample=sample, salt="")
+            return await self._ask(case, question, references, image, sample=sample, again=False)
         except CallFault as fault:
             if fault.cause != "invalid-answer":
                 raise
             wasted = fault.usage
         try:
-            said = await self._ask(case, question, references, image, sample=sample, salt="again")
+            said = await self._ask(case, question, references, image, sample=sample, again=True)
         except CallFault as fault:
             fault.usage = wasted + fault.usage
             raise
         return _with_usage(said, wasted)
 
     async def _ask(
-        self, case: Case, question: Prompt, references: Sequence[Reference], image: str, *, sample: int, salt: str
+        self, case: Case, question: Prompt, references: Sequence[Reference], image: str, *, sample: int, again: bool
     ) -> Said:
-        order = self._order(case, question, compared=bool(references), sample=sample, salt=salt)
+        order = self._order(case, compared=bool(references), shift=sample + again)
         request = self._request(question, order, image, references)
 
         def reading(completion: Completion) -> Reading:
