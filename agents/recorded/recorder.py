@@ -73,5 +73,5 @@ def _json_line(case: Case, answer: Answer) -> bytes:
 
 def _csv_line(values: tuple[str, ...]) -> bytes:
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow([value.replace("\n", " ") for value in values])
+    csv.writer(line, lineterminator="\n").writerow([" ".join(value.splitlines()) for value in values])
     return line.getvalue().encode()

@@ -43,14 +43,14 @@ async def request_lines(agent: VlmAgent, cases: Iterable[Case]) -> AsyncIterator
         yield Line(case, json.dumps(row, ensure_ascii=False) + "\n")
 
 
-async def write_requests(lines: AsyncIterator[Line], path: Path) -> tuple[Path, ...]:
+async def write_requests(lines: AsyncIterator[Line], path: Path, *, most_lines: int = MOST_LINES) -> tuple[Path, ...]:
     """Writes the lines into ``path``, and on into ``-2``, ``-3``… where one file would be too large."""
     files: list[Path] = []
     count, size, out = 0, 0, None
     try:
         async for line in lines:
             data = line.text.encode()
-            if out is None or count >= MOST_LINES or size + len(data) > MOST_BYTES:
+            if out is None or count >= most_lines or size + len(data) > MOST_BYTES:
                 if out is not None:
                     out.close()
                 files.append(path if not files else path.with_name(f"{path.stem}-{len(files) + 1}{path.suffix}"))

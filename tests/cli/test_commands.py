@@ -46,10 +46,12 @@ def test_settings_print_a_file_that_loads(doubleread, tmp_path):
     assert load_settings(tmp_path / "settings.toml") == load_settings()
 
 
-@pytest.mark.parametrize(("key", "said"), [(SECRET, "set"), (None, "not set; no agent of this panel needs it")])
-def test_doctor_says_what_will_be_used_and_never_a_key(doubleread, monkeypatch, key, said):
+@pytest.mark.parametrize(("key", "said"), [(SECRET, "OPENAI_API_KEY is set"), (None, "OPENAI_API_KEY is NOT set")])
+def test_doctor_says_what_will_be_used_and_never_a_key(doubleread, monkeypatch, tmp_path, key, said):
     monkeypatch.setenv("OPENAI_API_KEY", key) if key else monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    ended = doubleread("doctor", "--encoder", "efficientnet-lite0")
+    monkeypatch.setenv("COLUMNS", "240")
+    (tmp_path / "s.toml").write_text('[vlm.gpt]\nmodel = "gpt-4o"\n')
+    ended = doubleread("doctor", "--encoder", "efficientnet-lite0", "--settings", str(tmp_path / "s.toml"))
     assert ended.code == 0
     assert "efficientnet-lite0: it was asked for" in ended.out
     (line,) = [line for line in ended.out.splitlines() if "OPENAI_API_KEY" in line]

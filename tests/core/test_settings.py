@@ -47,3 +47,37 @@ def test_an_unreadable_file_is_a_settings_error(tmp_path, contents, message):
         file.write_text(contents)
     with pytest.raises(SettingsError, match=message):
         load_settings(file)
+
+
+def test_agents_that_ask_models_have_a_table_each(tmp_path, monkeypatch):
+    file = tmp_path / "settings.toml"
+    file.write_text('[vlm.gpt]\nmodel = "gpt-4o"\n[vlm.qwen]\nmodel = "q"\nbase_url = "http://localhost:8000/v1/"\n')
+    monkeypatch.setenv("DOUBLEREAD_VLM__QWEN__IN_FLIGHT", "4")
+    vlm = load_settings(file).vlm
+    assert list(vlm) == ["gpt", "qwen"]
+    assert (vlm["gpt"].key_name, vlm["qwen"].key_name) == ("OPENAI_API_KEY", "")
+    assert (vlm["qwen"].base_url, vlm["qwen"].in_flight) == ("http://localhost:8000/v1", 4)
+
+
+def test_faults_in_a_named_table_are_told_with_what_is_allowed(tmp_path):
+    file = tmp_path / "settings.toml"
+    file.write_text(
+        '[vlm.gpt]\nmodle = "gpt-4o"\nconfidence = "gut feeling"\n[recorded.old]\nfile = "a.csv"\nkey = "x"\n'
+    )
+    with pytest.raises(SettingsError) as caught:
+        load_settings(file)
+    text = str(caught.value)
+    assert "vlm.gpt.modle: unknown key; known: model, base_url" in text
+    assert "vlm.gpt.model: Field required" in text
+    assert "vlm.gpt.confidence: Input should be 'verbalized-distribution'" in text
+    assert "recorded.old.key: unknown key; known: file, agent, columns" in text
+
+
+@pytest.mark.parametrize("table", ["vlm", "reasoner", "recorded", "prices"])
+def test_the_printed_file_shows_named_tables_as_they_can_be_switched_on(table):
+    lines = default_toml().splitlines()
+    start = lines.index(f"# [{table}.NAME]")
+    block = lines[start : lines.index("", start) if "" in lines[start:] else None]
+    switched = [line.removeprefix("# ") for line in block if line.startswith(f"# [{table}.") or " = " in line]
+    values = [line for line in switched[1:] if not line.endswith(" = ")]
+    tomllib.loads("\n".join([switched[0], *values]))
