@@ -23,11 +23,12 @@ _SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 class Price(Record):
     """US dollars per million tokens."""
 
-    input: float = Field(ge=0)
-    output: float = Field(ge=0)
-    cached_input: float | None = Field(default=None, ge=0)
-    """Of input tokens that the server had cached; as ``input`` where it is not given."""
-    as_of: date | None = None
+    input: float = Field(ge=0, description="Input tokens.")
+    output: float = Field(ge=0, description="Output tokens.")
+    cached_input: float | None = Field(
+        default=None, ge=0, description="Input tokens that the server had cached; unset: as `input`."
+    )
+    as_of: date | None = Field(default=None, description="When that was the price, as in 2025-08-31.")
 
 
 class PriceTable:

@@ -64,6 +64,21 @@ async def test_the_evidence_of_a_new_case():
     assert quality.margin == pytest.approx(first - second)
 
 
+async def test_contrast_finds_the_nearest_of_every_label_but_never_of_the_case_s_own_group():
+    store, cases, embedder = archive()
+    retriever: Retriever = StoreRetriever(store, embedder, TASK)
+    found = await retriever.contrast(cases[0], ["scab", "healthy"], 3)
+    assert [one.label for one in found] == ["scab"] * 3 + ["healthy"] * 3
+    assert cases[0].group not in {one.group for one in found}
+    rows = {case.id: embedder.rows[case.id, WHOLE] for case in cases}
+    for part in (found[:3], found[3:]):
+        others = [c for c in cases if c.label == part[0].label and c.group != cases[0].group]
+        nearest = sorted((float(rows[c.id] @ rows[cases[0].id]) for c in others), reverse=True)[:3]
+        assert [one.similarity for one in part] == pytest.approx(nearest)
+    broken = StoreRetriever(store, ScriptedEmbedder(error=ImageError("corrupt", "cut short")), TASK)
+    assert await broken.contrast(cases[0], ["scab"], 3) == ()
+
+
 async def test_never_the_case_itself_nor_its_group():
     store, cases, embedder = archive()
     retriever = StoreRetriever(store, embedder, TASK, k=60)
