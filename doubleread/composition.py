@@ -30,9 +30,7 @@ from doubleread.rag.stores.table import STORES
 from doubleread.settings import RecordedOptions, Settings
 
 if TYPE_CHECKING:
-    from doubleread.agents.vlm.agent import VlmAgent, VlmContext
-    from doubleread.agents.vlm.pictures import Pictures
-    from doubleread.agents.wire.wire import Wire
+    from doubleread.models import Models
 
 TEMPLATES = "clip-zero-shot"
 _NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_-]*$")
@@ -55,15 +53,7 @@ class Eyes:
     def close(self) -> None:
         self.embedder.close()
         if self.models is not None:
-            self.models.wire.close()
-
-
-@dataclass
-class Models:
-    """What agents need that ask models on servers."""
-
-    wire: "Wire"
-    pictures: "Pictures"
+            self.models.close()
 
 
 def check_names(settings: Settings) -> None:
@@ -103,7 +93,7 @@ def open_eyes(
         choice.name, device=settings.encoder.device, checkpoint=checkpoint, download=settings.encoder.download
     )
     images, prompts = Images(), library(settings, prompt_versions)
-    models = _open_models(settings, images) if asks_models(settings) else None
+    models = _open_models(settings, images, prompts) if _asks_models(settings) else None
     cache = EncodingCache(settings.cache_folder, f"{encoder.fingerprint}-{VIEWS_VERSION}")
     return Eyes(choice, encoder, images, CachedEmbedder(encoder, images, cache), prompts, models)
 
@@ -113,22 +103,14 @@ def library(settings: Settings, versions: Mapping[str, int] | None = None) -> Li
     return Library(Path(settings.prompts.folder).expanduser() if settings.prompts.folder else None, versions)
 
 
-def asks_models(settings: Settings) -> bool:
-    """Whether an agent of the panel asks a model on a server."""
+def _asks_models(settings: Settings) -> bool:
     return any(name in settings.vlm or name in settings.reasoner for name in settings.panel.agents)
 
 
-def _open_models(settings: Settings, images: Images) -> Models:
-    # openai is only loaded where an agent needs it
-    from doubleread.agents.vlm.pictures import Pictures  # noqa: PLC0415
-    from doubleread.agents.wire.answers import AnswerCache  # noqa: PLC0415
-    from doubleread.agents.wire.budget import Budget  # noqa: PLC0415
-    from doubleread.agents.wire.prices import PriceTable  # noqa: PLC0415
-    from doubleread.agents.wire.wire import Wire  # noqa: PLC0415
+def _open_models(settings: Settings, images: Images, prompts: Library) -> "Models":
+    from doubleread.models import Models  # noqa: PLC0415 - loads openai, which local panels do without
 
-    answers = AnswerCache(settings.cache_folder / "answers.sqlite")
-    budget = Budget(settings.budget.max_cost_usd, settings.budget.max_calls)
-    return Models(Wire(answers, budget, PriceTable(settings.prices)), Pictures(images))
+    return Models.open(settings, images, prompts)
 
 
 @dataclass
@@ -155,53 +137,32 @@ def seat(settings: Settings, task: Task, eyes: Eyes, store: CaseStore) -> Seated
         templates=tuple(eyes.prompts.get(TEMPLATES).render("user", phrase="{}").splitlines()),
         views=VIEWS,
     )
-    referees = {
-        name: _referee(name, settings, task, eyes) for name in settings.panel.agents if name in settings.reasoner
-    }
-    agents = {n: _agent(n, settings, context, eyes) for n in settings.panel.agents if n not in referees}
-    asking = (*agents.values(), *referees.values())
-    used = {prompt.ref: prompt for agent in asking for prompt in getattr(agent, "prompts", ())}
-    templates = (eyes.prompts.get(TEMPLATES),) if "zero-shot" in agents or "discriminant" in agents else ()
-    return Seated(task, agents, referees, retriever, (*templates, *used.values()))
+    readers, referees = _readers(settings, context, eyes), _referees(settings, task, eyes)
+    asked = {prompt.ref: prompt for one in (*readers.values(), *referees.values()) for prompt in _prompts_of(one)}
+    templates = (eyes.prompts.get(TEMPLATES),) if context.text is not None else ()
+    return Seated(task, readers, dict(referees), retriever, (*templates, *asked.values()))
 
 
-def _agent(name: str, settings: Settings, context: AgentContext, eyes: Eyes) -> Agent:
-    if name in settings.vlm:
-        from doubleread.agents.vlm.agent import VlmAgent  # noqa: PLC0415
-
-        return VlmAgent(name, settings.vlm[name], _vlm_context(context.task, eyes))
-    if name in settings.recorded:
-        return _recorded(name, settings.recorded[name], context.task)
-    agent: Agent = AGENTS.get(name)(context)
-    return agent
-
-
-def open_vlm(settings: Settings, name: str, task: Task) -> tuple["VlmAgent", "VlmContext"]:
-    """A vision-language model on its own, without a panel: for files that are sent another way. Close its wire.
-
-    Raises ``UnknownPart`` for a name that no [vlm.NAME] table has.
-    """
-    from doubleread.agents.vlm.agent import VlmAgent, VlmContext  # noqa: PLC0415
-
-    if name not in settings.vlm:
-        raise UnknownPart("vision-language agent", name, settings.vlm)
-    models = _open_models(settings, Images())
-    context = VlmContext(task, models.pictures, models.wire, library(settings))
-    return VlmAgent(name, settings.vlm[name], context), context
+def _readers(settings: Settings, context: AgentContext, eyes: Eyes) -> dict[str, Agent]:
+    found: dict[str, Agent] = {}
+    for name in settings.panel.agents:
+        if name in settings.vlm and eyes.models is not None:
+            found[name] = eyes.models.reader(name, context.task)
+        elif name in settings.recorded:
+            found[name] = _recorded(name, settings.recorded[name], context.task)
+        elif name not in settings.reasoner:
+            found[name] = AGENTS.get(name)(context)
+    return found
 
 
-def _referee(name: str, settings: Settings, task: Task, eyes: Eyes) -> Deliberates:
-    from doubleread.agents.vlm.reasoner import Reasoner  # noqa: PLC0415
-
-    return Reasoner(name, settings.reasoner[name], _vlm_context(task, eyes))
-
-
-def _vlm_context(task: Task, eyes: Eyes) -> "VlmContext":
-    from doubleread.agents.vlm.agent import VlmContext  # noqa: PLC0415
-
+def _referees(settings: Settings, task: Task, eyes: Eyes) -> dict[str, Deliberates]:
     if eyes.models is None:
-        raise RuntimeError("open_eyes opens the wire where the panel needs it")
-    return VlmContext(task, eyes.models.pictures, eyes.models.wire, eyes.prompts)
+        return {}
+    return {name: eyes.models.referee(name, task) for name in settings.panel.agents if name in settings.reasoner}
+
+
+def _prompts_of(agent: object) -> tuple[Prompt, ...]:
+    return getattr(agent, "prompts", ())
 
 
 def _recorded(name: str, options: RecordedOptions, task: Task) -> Agent:

@@ -6,7 +6,7 @@ data bring one, else cross-fitting of the one labelled pool, whole groups at a t
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +15,10 @@ from numpy.typing import ArrayLike
 from doubleread.composition import VIEWS, Eyes, Seated, check_names, seat
 from doubleread.core.background import Background
 from doubleread.core.case import Case
-from doubleread.core.errors import DataError, PanelError
+from doubleread.core.errors import DataError
 from doubleread.core.evidence import Evidence
-from doubleread.core.opinion import Abstention, AbstentionCause, Answer
-from doubleread.core.ports import Agent, Learns, Reconsiders
+from doubleread.core.opinion import Answer
+from doubleread.core.ports import Learns, Reconsiders
 from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
 from doubleread.core.types import Embeddings, Labels
@@ -28,6 +28,7 @@ from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter
 from doubleread.orchestrator.asking import ask
 from doubleread.orchestrator.contest import for_second_look
 from doubleread.orchestrator.graph import Witness
+from doubleread.orchestrator.hopeless import check_able
 from doubleread.orchestrator.policy import Policy
 from doubleread.orchestrator.resampling import grouped_folds
 from doubleread.rag.stores.exact import ExactStore
@@ -36,7 +37,6 @@ from doubleread.rewording import consistency_gaps, with_gaps
 from doubleread.settings import Settings
 from doubleread.watching import Progress, silent
 
-HOPELESS: frozenset[AbstentionCause] = frozenset({"authentication", "not-found", "quota", "budget"})
 AT_ONCE = 32
 """Calibration cases read at the same time."""
 
@@ -196,21 +196,6 @@ def _cross_fit(
         order += list(held_out)
     how = "by group" if groups else "no group key: cases taken one by one"
     return parts, pool[order], f"cross-fitting in {len(folds)} folds, {how}"
-
-
-def check_able(agents: Mapping[str, Agent], rows: Sequence[Sequence[Answer]]) -> None:
-    """Raises ``PanelError`` where an agent failed in a way that goes on failing: nothing is learned from waiting."""
-    for i, name in enumerate(agents):
-        said = [row[i] for row in rows]
-        failed = [a for a in said if isinstance(a, Abstention)]
-        hopeless = next((a for a in failed if a.cause in HOPELESS), None)
-        if hopeless is None and len(failed) == len(said) and all(a.cause == "network" for a in failed):
-            hopeless = failed[0]
-        if hopeless is not None:
-            raise PanelError(
-                f"agent {name} cannot answer ({hopeless.cause}): {hopeless.detail}; mend it and fit again "
-                "(answers that were given are kept), or leave it out of panel.agents"
-            )
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class VlmAgent:
 
     def __init__(self, name: str, options: VlmOptions, context: VlmContext) -> None:
         self.name = name
-        self._options, self._context, self._task = options, context, context.task
+        self.options, self._context, self._task = options, context, context.task
         self._form = FORMS[options.confidence]()
         self._question = context.prompts.get(options.prompt)
         self._second = context.prompts.get(options.second_prompt)
@@ -73,7 +73,7 @@ class VlmAgent:
     @property
     def deadline_s(self) -> float:
         """Time for one answer: a call, and one more where it cannot be read."""
-        return 2 * self._options.deadline_s
+        return 2 * self.options.deadline_s
 
     @property
     def prompts(self) -> tuple[Prompt, ...]:
@@ -86,13 +86,13 @@ class VlmAgent:
         return (PERMUTED, *(f"paraphrase:{prompt.ref}" for prompt in self._paraphrases))
 
     async def read(self, case: Case) -> Answer:
-        if self._options.confidence == "consistency":
+        if self.options.confidence == "consistency":
             return await self._timed(1, lambda: self._several(case, None))
         return await self._timed(1, lambda: self._once(case, self._question, None, sample=0))
 
     async def reconsider(self, case: Case, evidence: Evidence) -> Answer:
         """A second look, with the retrieved images of every contested label. It is not shown any earlier answer."""
-        if self._options.confidence == "consistency":
+        if self.options.confidence == "consistency":
             return await self._timed(2, lambda: self._several(case, evidence))
         return await self._timed(2, lambda: self._once(case, self._second, evidence, sample=0))
 
@@ -104,9 +104,9 @@ class VlmAgent:
 
     async def first_request(self, case: Case) -> Request | None:
         """The one chat request that a first reading sends, for batch files; None where it takes another way."""
-        if self._options.confidence in ("consistency", "class-probabilities"):
+        if self.options.confidence in ("consistency", "class-probabilities"):
             return None
-        image = await self._context.pictures.url(case, self._options.image_side)
+        image = await self._context.pictures.url(case, self.options.image_side)
         return self._request(self._question, self._order(case), image)
 
     def opinion_from(self, case: Case, completion: Completion) -> Opinion:
@@ -140,7 +140,7 @@ class VlmAgent:
         """The mean of readings in other orders and, in a first look, in other words."""
         wordings = [self._question, *self._paraphrases] if evidence is None else [self._second]
         results = await asyncio.gather(
-            *(self._say(case, wordings[i % len(wordings)], evidence, sample=i) for i in range(self._options.samples)),
+            *(self._say(case, wordings[i % len(wordings)], evidence, sample=i) for i in range(self.options.samples)),
             return_exceptions=True,
         )
         said = [one for one in results if isinstance(one, Said)]
@@ -154,7 +154,7 @@ class VlmAgent:
 
     async def _say(self, case: Case, question: Prompt, evidence: Evidence | None, *, sample: int) -> Said:
         references = [] if evidence is None else await self._references(evidence)
-        image = await self._context.pictures.url(case, self._options.image_side)
+        image = await self._context.pictures.url(case, self.options.image_side)
         try:
             return await self._ask(case, question, references, image, sample=sample, again=False)
         except CallFault as fault:
@@ -177,13 +177,13 @@ class VlmAgent:
         def reading(completion: Completion) -> Reading:
             return self._form.read(completion, self._task, order)
 
-        answered = await self._context.wire.ask(self._options, self.name, request, reading, sample=sample)
+        answered = await self._context.wire.ask(self.options, self.name, request, reading, sample=sample)
         return Said(reading(answered.completion), answered, question.ref)
 
     def _request(
         self, question: Prompt, order: Sequence[str], image: str, references: Sequence[Reference] = ()
     ) -> Request:
-        options = self._options
+        options = self.options
         return put(
             options.model,
             question,
@@ -201,9 +201,9 @@ class VlmAgent:
     async def _references(self, evidence: Evidence) -> list[Reference]:
         """The retrieved images that can be opened; raises ``CallFault`` where none can."""
         found, problems = [], []
-        for case in choose_references(evidence, self._options.references):
+        for case in choose_references(evidence, self.options.references):
             try:
-                url = await self._context.pictures.url(case, self._options.reference_side)
+                url = await self._context.pictures.url(case, self.options.reference_side)
                 found.append(Reference(label=str(case.label), url=url))
             except ImageError as error:
                 problems.append(str(error))

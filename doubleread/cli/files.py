@@ -11,19 +11,21 @@ from doubleread.agents.vlm.batch import Line, read_results, request_lines, write
 from doubleread.agents.vlm.fine_tuning import training_line
 from doubleread.agents.wire.prices import PriceTable
 from doubleread.cli.screen import ERR, OUT, progress, warn
-from doubleread.composition import open_vlm
+from doubleread.composition import library
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError, ImageError
 from doubleread.core.opinion import Abstention
 from doubleread.evals.datasets import read_dataset
 from doubleread.evals.datasets.task_file import with_task
+from doubleread.models import Models
+from doubleread.rag.images import Images
 from doubleread.settings import Settings
 
 
 def write_batch(data: str, agent: str, out: Path, settings: Settings, task_file: Path | None) -> None:
     """A batch file of every image's first reading."""
     dataset = with_task(read_dataset(data), task_file)
-    vlm, context = open_vlm(settings, agent, dataset.task)
+    models = Models.open(settings, Images(), library(settings))
 
     async def reported(lines: AsyncIterator[Line]) -> AsyncIterator[Line]:
         with progress() as report:
@@ -37,9 +39,11 @@ def write_batch(data: str, agent: str, out: Path, settings: Settings, task_file:
                     yield line
 
     try:
-        files = asyncio.run(write_requests(reported(request_lines(vlm, dataset.cases)), out))
+        files = asyncio.run(
+            write_requests(reported(request_lines(models.reader(agent, dataset.task), dataset.cases)), out)
+        )
     finally:
-        context.wire.close()
+        models.close()
     for file in files:
         OUT.print(f"{escape(str(file))}  {file.stat().st_size / 1e6:.1f} MB", highlight=False, soft_wrap=True)
 
@@ -47,20 +51,20 @@ def write_batch(data: str, agent: str, out: Path, settings: Settings, task_file:
 def read_batch(results: Path, data: str, agent: str, out: Path, settings: Settings, task_file: Path | None) -> None:
     """The answers in a batch's results, written down as a recording."""
     dataset = with_task(read_dataset(data), task_file)
-    vlm, context = open_vlm(settings, agent, dataset.task)
+    models = Models.open(settings, Images(), library(settings))
     cases, silent, count = {case.id: case for case in dataset.cases}, 0, 0
-    options = settings.vlm[agent]
-    price = options.price or PriceTable(settings.prices).of(options.model)
     try:
+        options = models.reader(agent, dataset.task).options
+        price = options.price or PriceTable(settings.prices).of(options.model)
         with Recorder(out) as record:
-            for case, answer in read_results(vlm, results, cases, price):
+            for case, answer in read_results(models.reader(agent, dataset.task), results, cases, price):
                 record(case, answer)
                 count += 1
                 if isinstance(answer, Abstention):
                     silent += 1
                     ERR.print(f"{case.source}: {answer.cause}: {answer.detail}", markup=False, highlight=False)
     finally:
-        context.wire.close()
+        models.close()
     OUT.print(f"{count} answers, {silent} abstentions, {len(cases) - count} images without a result", highlight=False)
     OUT.print(f"recording: {escape(str(out))}", highlight=False, soft_wrap=True)
 
@@ -71,11 +75,11 @@ def write_fine_tuning(data: str, agent: str, out: Path, settings: Settings, task
     cases = [case for case in dataset.cases if case.label is not None and case.split in (None, "support", "train")]
     if not cases:
         raise DataError(f"{data} holds no labelled image outside its calibration and test splits")
-    _, context = open_vlm(settings, agent, dataset.task)
+    models = Models.open(settings, Images(), library(settings))
 
     async def line(case: Case) -> str:
         try:
-            return await training_line(case, settings.vlm[agent], context)
+            return await training_line(case, reader.options, models.context(dataset.task))
         except ImageError as error:
             warn(f"skipped {case.source}: {error}")
             return ""
@@ -91,8 +95,9 @@ def write_fine_tuning(data: str, agent: str, out: Path, settings: Settings, task
         return written
 
     try:
+        reader = models.reader(agent, dataset.task)
         written = asyncio.run(write())
     finally:
-        context.wire.close()
+        models.close()
     OUT.print(f'{written} examples; ask the tuned model with confidence = "logprobs"', highlight=False, markup=False)
     OUT.print(escape(str(out)), highlight=False, soft_wrap=True)
