@@ -12,7 +12,7 @@ import numpy as np
 
 from doubleread.agents.vlm.parsing import MAX_FINDINGS, TOLERATED_SUM, distribution, json_object, matching, number
 from doubleread.agents.vlm.reading import Reading
-from doubleread.agents.wire.faults import CallFault
+from doubleread.agents.wire.faults import CallFault, printable
 from doubleread.agents.wire.request import Choice, Completion
 from doubleread.core.opinion import ConfidenceSource
 from doubleread.core.task import Task
@@ -153,7 +153,7 @@ def _reading(shares: Vector, task: Task, *, captured_mass: float | None = None) 
 
 
 def _findings(answer: Json) -> str:
-    return " ".join(str(answer.get("findings") or "").split())[:MAX_FINDINGS]
+    return printable(str(answer.get("findings") or ""))[:MAX_FINDINGS]
 
 
 def _one_of(names: Sequence[str]) -> Json:

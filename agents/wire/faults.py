@@ -39,4 +39,9 @@ def harmless(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in secrets:
         if secret:
             text = text.replace(secret, "…")
-    return " ".join(_SECRETS.sub("…", text).split())[:MAX_DETAIL]
+    return printable(_SECRETS.sub("…", text))[:MAX_DETAIL]
+
+
+def printable(text: str) -> str:
+    """One line without control characters: what a server or model says may be printed on a terminal."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -8,6 +8,8 @@ import pytest
 from agents_support import CASES, BrokenImages, X, Y, context, fitted, retrieved
 from kit import TASK, ScriptedAgent, ScriptedRetriever, SecondThoughts, opinion
 
+from doubleread.agents.recorded.agent import replay
+from doubleread.agents.recorded.book import AnswerBook
 from doubleread.agents.table import AGENTS
 from doubleread.core.errors import NotFitted
 from doubleread.core.evidence import Evidence
@@ -22,6 +24,18 @@ SCRIPTED = {
         then_says=opinion("second-thoughts", 0.1, 0.8, 0.1, round=2),
     ),
 }
+
+
+def recorded():
+    """Answers of both rounds to every case, replayed."""
+    book = {}
+    for case in CASES:
+        book["replayed", 1, case.id] = opinion("replayed", 0.2, 0.7, 0.1)
+        book["replayed", 2, case.id] = opinion("replayed", 0.1, 0.8, 0.1, round=2)
+    return replay("replayed", AnswerBook(book))
+
+
+SCRIPTED["recorded"] = recorded
 MAKERS = {**{name: lambda name=name: fitted(name) for name in AGENTS.names()}, **SCRIPTED}
 REAL = list(AGENTS.names())
 LEARNING = [name for name in REAL if isinstance(AGENTS.get(name)(context()), Learns)]

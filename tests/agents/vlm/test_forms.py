@@ -65,6 +65,11 @@ def test_numbers_are_understood_as_they_were_meant(probabilities, vector):
     assert reading.vector.tolist() == pytest.approx(vector)
 
 
+def test_findings_can_do_nothing_to_a_terminal():
+    reading = read(DistributionForm, json.dumps({**GOOD, "findings": "red\x1b[2J\x07\u202e\nspots"}))
+    assert reading.findings == "red [2J spots"
+
+
 def test_what_is_odd_is_noted_and_the_numbers_decide():
     odd = {**GOOD, "probabilities": {"rust": 0.2, "scab": 0.9, "healthy": 0.2}}
     reading = read(DistributionForm, json.dumps(odd))
