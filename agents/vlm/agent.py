@@ -213,11 +213,15 @@ class VlmAgent:
         return found
 
     def _opinion(self, said: Sequence[Said], source: ConfidenceSource) -> Opinion:
-        last = said[-1]
-        completion, reading = last.answered.completion, last.reading
+        vectors = [one.reading.vector for one in said if one.reading.vector is not None]
+        mean = np.mean(vectors, axis=0) if vectors else None
+        label = said[0].reading.label if mean is None else self._task.names[int(mean.argmax())]
+        telling = next((one for one in said if one.reading.label == label), said[0])
+        paid = [one for one in said if not one.answered.cached] or said
+        completion, reading = telling.answered.completion, telling.reading
         details = {
             "reason": reading.findings,
-            "usage": sum((one.answered.completion.usage for one in said), Usage()),
+            "usage": sum((one.answered.completion.usage for one in paid), Usage()),
             "request_id": completion.request_id,
             "model": completion.model,
             "prompt": " + ".join(dict.fromkeys(one.prompt for one in said)) + self._form_ref(),
@@ -225,13 +229,11 @@ class VlmAgent:
             "captured_mass": reading.captured_mass,
             "notes": tuple(dict.fromkeys(note for one in said for note in one.reading.notes)),
         }
-        if reading.vector is None:
+        if mean is None:
             return Opinion(
-                agent=self.name, label=reading.label, confidence=reading.confidence, confidence_source=source, **details
+                agent=self.name, label=label, confidence=reading.confidence, confidence_source=source, **details
             )
-        vectors = [one.reading.vector for one in said if one.reading.vector is not None]
-        vector = np.mean(vectors, axis=0)
-        return Opinion.from_vector(self.name, self._task, vector, source).model_copy(update=details)
+        return Opinion.from_vector(self.name, self._task, mean, source).model_copy(update=details)
 
     def _form_ref(self) -> str:
         return f" + {self._form_prompt.ref}" if self._form_prompt else ""

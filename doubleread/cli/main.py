@@ -160,6 +160,9 @@ def mock_server(
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0: a free one.")] = 8099,
     answers: Annotated[Path | None, typer.Option(help="Recorded answers to give instead of invented ones.")] = None,
+    script: Annotated[
+        Path | None, typer.Option(help='Lines such as {"text": "…"} or {"fault": "html"}, said before anything else.')
+    ] = None,
     accuracy: Annotated[float, typer.Option(min=0, max=1, help="Share of invented answers that are right.")] = 0.7,
     latency: Annotated[float, typer.Option(min=0, help="Seconds before each answer.")] = 0.2,
     requests_per_minute: Annotated[float | None, typer.Option(min=1, help="Let in no more than that.")] = None,
@@ -179,6 +182,7 @@ def mock_server(
         host=host,
         port=port,
         answers=answers,
+        script=script,
         accuracy=accuracy,
         latency=latency,
         limits=limits,

@@ -11,7 +11,7 @@ from doubleread.agents.recorded.book import read_book
 from doubleread.cli.screen import ERR, OUT, progress, warn
 from doubleread.core.errors import DataError, ImageError
 from doubleread.evals.datasets import read_dataset
-from doubleread.mock_server import Limits, running
+from doubleread.mock_server import Fault, Limits, read_script, running
 from doubleread.mock_server.app import MockServer
 from doubleread.mock_server.dry_run import DryRun, thumbnail
 from doubleread.mock_server.faults import FAULTS
@@ -26,6 +26,7 @@ def run_mock_server(
     host: str,
     port: int,
     answers: Path | None,
+    script: Path | None,
     accuracy: float,
     latency: float,
     limits: Limits,
@@ -33,7 +34,9 @@ def run_mock_server(
     without: list[str],
 ) -> None:
     """Serves until Ctrl-C; prints the address, what to put into the settings, and a running count."""
-    shares = _faults(faults)
+    shares, replies = _faults(faults), [] if script is None else read_script(script)
+    if unknown := [say.name for say in replies if isinstance(say, Fault) and say.name not in FAULTS]:
+        raise DataError(f"{script} names a fault {unknown[0]!r}; there are {', '.join(FAULTS)}")
     dataset = read_dataset(data)
     images, cases, looks = Images(), [], []
     with progress() as report:
@@ -48,7 +51,7 @@ def run_mock_server(
         raise DataError(f"{data} holds no image that can be read")
     book = None if answers is None else read_book(answers)
     says = DryRun(cases, looks, accuracy=accuracy, book=book, faults=shares)
-    with running(otherwise=says, limits=limits, latency_s=latency, without=without, host=host, port=port) as mock:
+    with running(replies, says, limits=limits, latency_s=latency, without=without, host=host, port=port) as mock:
         OUT.print(f"serving at {mock.base_url}; for the settings:\n", highlight=False)
         OUT.print(escape(SNIPPET.format(url=mock.base_url)) + "\n", highlight=False)
         if book is None:

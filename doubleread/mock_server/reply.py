@@ -1,7 +1,11 @@
 """What the server is told to say."""
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
+
+from doubleread.core.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -40,3 +44,26 @@ class Fault:
     retry_after: float | None = None
     status: int = 500
     message: str = ""
+
+
+def read_script(path: Path) -> list[Reply | Fault]:
+    """What to say, in order: lines such as ``{"text": "…"}``, ``{"refusal": "…"}`` or ``{"fault": "html"}``.
+
+    The keys are those of ``Reply`` and ``Fault``. Raises ``DataError`` for a line that is neither.
+    """
+    said: list[Reply | Fault] = []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read {path}: {error}") from None
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                row = json.loads(line)
+                said.append(Fault(row.pop("fault"), **row) if "fault" in row else Reply(**row))
+            except (ValueError, TypeError, AttributeError):
+                known = ", ".join(one.name for one in fields(Reply))
+                raise DataError(
+                    f"{path}:{number} is no reply: give `fault`, or some of {known}"
+                ) from None
+    return said

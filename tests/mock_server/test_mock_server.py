@@ -18,7 +18,7 @@ from doubleread.core.errors import DataError
 from doubleread.core.opinion import Opinion
 from doubleread.core.task import Task
 from doubleread.evals.datasets import read_dataset
-from doubleread.mock_server import Fault, Limits, Reply, running
+from doubleread.mock_server import Fault, Limits, Reply, read_script, running
 from doubleread.mock_server.dry_run import DryRun, thumbnail
 from doubleread.mock_server.faults import FAULTS
 from doubleread.rag.images import Images
@@ -192,6 +192,16 @@ def test_a_share_of_requests_may_fail(photos):
     for wrong in ("rate-limit=often", "no-such=0.1", "html=7"):
         with pytest.raises(DataError, match="--fault"):
             _faults([wrong])
+
+
+def test_a_script_is_read_line_by_line(tmp_path):
+    file = tmp_path / "script.jsonl"
+    file.write_text('{"text": "yes", "delay_s": 0.1}\n\n{"fault": "rate-limit", "retry_after": 2}\n')
+    assert read_script(file) == [Reply(text="yes", delay_s=0.1), Fault("rate-limit", retry_after=2)]
+    for wrong in ("nonsense", '{"txt": "yes"}', "[1]"):
+        file.write_text(wrong)
+        with pytest.raises(DataError, match="is no reply"):
+            read_script(file)
 
 
 def test_every_fault_is_a_name_that_users_can_type():
