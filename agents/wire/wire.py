@@ -16,7 +16,7 @@ class Wire:
 
     def __init__(self, answers: AnswerCache, budget: Budget, prices: PriceTable) -> None:
         self._answers, self.budget, self._prices = answers, budget, prices
-        self._background = Background()
+        self._background = Background(self._farewell)
         self._doors: dict[tuple[str, str, float], Door] = {}
         self._paces: dict[tuple[str, str, str], Pace] = {}
 
@@ -25,10 +25,7 @@ class Wire:
         return await self._background.run(lambda: self._line(server).ask(agent, request, check, sample=sample))
 
     def close(self) -> None:
-        """Ends every connection and the thread; a second call does nothing."""
-        doors, self._doors = list(self._doors.values()), {}
-        if doors:
-            self._background.call(_close, doors)
+        """Ends what still runs, every connection and the thread; a second call does nothing."""
         self._background.close()
         self._answers.close()
 
@@ -45,7 +42,7 @@ class Wire:
         price = server.price or self._prices.of(server.model)
         return Line(server, self._doors[address], pace, price=price, answers=self._answers, budget=self.budget)
 
-
-async def _close(doors: list[Door]) -> None:
-    for door in doors:
-        await door.close()
+    async def _farewell(self) -> None:
+        doors, self._doors = list(self._doors.values()), {}
+        for door in doors:
+            await door.close()

@@ -22,10 +22,12 @@ class _Running:
 class Background:
     """Runs coroutines to their end for callers that cannot wait for them; its thread starts with the first call.
 
-    The thread is a daemon: a program that forgets ``close`` ends all the same.
+    The thread is a daemon: a program that forgets ``close`` ends all the same. ``farewell`` runs on the loop
+    at its end, after everything else was cancelled.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, farewell: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
+        self._farewell = farewell
         self._running: _Running | None = None
         self._guard = threading.Lock()
 
@@ -56,7 +58,8 @@ class Background:
         with self._guard:
             if self._running is None:
                 ready: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
-                thread = threading.Thread(target=asyncio.run, args=(_serve(ready),), name="doubleread", daemon=True)
+                serving = _serve(ready, self._farewell)
+                thread = threading.Thread(target=asyncio.run, args=(serving,), name="doubleread", daemon=True)
                 thread.start()
                 self._running = _Running(*ready.result(), thread)
             return self._running
@@ -70,7 +73,17 @@ class Background:
         self.close()
 
 
-async def _serve(ready: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]) -> None:
+async def _serve(
+    ready: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]],
+    farewell: Callable[[], Coroutine[Any, Any, None]] | None,
+) -> None:
     stop = asyncio.Event()
     ready.set_result((asyncio.get_running_loop(), stop))
     await stop.wait()
+    if farewell is None:
+        return
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    await farewell()

@@ -63,7 +63,5 @@ def read_script(path: Path) -> list[Reply | Fault]:
                 said.append(Fault(row.pop("fault"), **row) if "fault" in row else Reply(**row))
             except (ValueError, TypeError, AttributeError):
                 known = ", ".join(one.name for one in fields(Reply))
-                raise DataError(
-                    f"{path}:{number} is no reply: give `fault`, or some of {known}"
-                ) from None
+                raise DataError(f"{path}:{number} is no reply: give `fault`, or some of {known}") from None
     return said

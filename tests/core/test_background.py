@@ -74,3 +74,26 @@ def test_a_program_that_forgets_to_close_ends_all_the_same():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=True)
     assert (found.stdout, found.stderr) == ("1\n", "")
+
+
+def test_the_farewell_comes_after_everything_was_cancelled():
+    told = []
+
+    async def endless():
+        try:
+            await asyncio.sleep(60)
+        finally:
+            told.append("cancelled")
+
+    async def farewell():
+        told.append("farewell")
+
+    background = Background(farewell)
+
+    async def leave_running():
+        told.append(asyncio.ensure_future(endless()))
+        await asyncio.sleep(0.01)
+
+    background.call(leave_running)
+    background.close()
+    assert told[1:] == ["cancelled", "farewell"]
