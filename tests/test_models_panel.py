@@ -1,7 +1,6 @@
 """Panels with agents that ask models, from fitting to diagnosis, against the loopback server."""
 
 import json
-import shutil
 
 import pytest
 from kit import photo
@@ -26,13 +25,12 @@ def says(dataset):
 
 @pytest.fixture
 def settings_for(settings, tmp_path, monkeypatch):
-    """Settings of a panel with the agent ``gpt`` at an address; encodings are shared, answers are not."""
+    """Settings of a panel with the agent ``gpt`` at an address; caches are shared, models are the test's own."""
     monkeypatch.setenv("TEST_KEY", KEY)
-    shutil.copytree(settings.cache_folder, tmp_path / "cache", ignore=shutil.ignore_patterns("answers*"))
 
     def make(base_url, agents=READERS, vlm=(), **sections):
         gpt = {
-            "model": "m-1",
+            "model": f"model of {tmp_path.name}",
             "base_url": base_url,
             "key_variable": "TEST_KEY",
             "attempts": 1,
@@ -41,7 +39,7 @@ def settings_for(settings, tmp_path, monkeypatch):
             **dict(vlm),
         }
         flags = {
-            "encoder": {**settings.encoder.model_dump(), "cache_dir": str(tmp_path / "cache")},
+            "encoder": settings.encoder.model_dump(),
             "trust": {"folds": 2, "consistency_cases": 4},
             "panel": {"agents": agents},
             "vlm": {"gpt": gpt},
@@ -165,7 +163,7 @@ def test_a_recording_replays_as_a_panel_without_any_server(says, settings_for, d
 
 def test_a_referee_that_does_not_help_is_left_out_and_not_asked_again(says, settings_for, dataset, tmp_path):
     with running(otherwise=says) as mock:
-        judge = {"judge": {"model": "m-2", "base_url": mock.base_url}}
+        judge = {"judge": {"model": f"judge of {tmp_path.name}", "base_url": mock.base_url}}
         settings = settings_for(mock.base_url, (*READERS, "judge"), reasoner=judge)
         with Panel.fit(dataset.cases, dataset.task, settings=settings) as panel:
             assert any("referee judge left out" in note for note in panel.notes)
