@@ -102,6 +102,30 @@ def diagnose(
     run_diagnose(images, panel, as_json=json, settings=settings_of(settings, record=record))
 
 
+reproduce_app = typer.Typer(no_args_is_help=True, help="Published figures again, from their own record.")
+app.add_typer(reproduce_app, name="reproduce")
+
+
+@reproduce_app.callback()
+def _reproduce() -> None:
+    """Published figures again, from their own record."""
+
+
+@reproduce_app.command("paper", epilog="Example: doubleread reproduce paper --data results/ -o runs/paper")
+def reproduce_paper(
+    data: Annotated[Path, typer.Option(help="Folder with the paper's recorded answers (its CSV files).")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the page and the figures.")] = Path("runs/paper"),
+    repeats: Annotated[int, typer.Option(min=1, help="Cross-fittings, each with folds of its own.")] = 20,
+    rule: Rule = None,
+    settings: SettingsFile = None,
+) -> None:
+    """The tables of arXiv 2507.10571, and doubleread's orchestration of the same answers."""
+    from doubleread.cli.options import settings_of
+    from doubleread.cli.reproduce import run_reproduce
+
+    run_reproduce(data, out, settings_of(settings, rule=rule), repeats)
+
+
 batch_app = typer.Typer(no_args_is_help=True, help="Files of the Batch API: requests out, results in.")
 app.add_typer(batch_app, name="batch")
 

@@ -1,0 +1,126 @@
+"""Orchestrations of the same recorded answers, side by side: figures with intervals, and paired differences."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from doubleread.core.base import Record
+from doubleread.core.opinion import Answer, Opinion
+from doubleread.core.task import Task
+from doubleread.core.trust import CalibrationError, Estimate, ReliabilityBin
+from doubleread.core.types import Labels, Matrix, Tensor3, Vector
+from doubleread.orchestrator import metrics
+from doubleread.orchestrator.resampling import bootstrap
+
+BINS = 15
+
+
+@dataclass(frozen=True)
+class System:
+    """Something that gives every case a distribution: ``posterior`` of shape ``(repeats, n, k)``.
+
+    One repeat for what was recorded, one for each cross-fitting for what was learned.
+    """
+
+    name: str
+    posterior: Tensor3
+    cost_usd: float = 0.0
+    looked_again: float = 0.0
+
+    @classmethod
+    def recorded(cls, name: str, answers: Sequence[Answer], task: Task) -> "System":
+        """Answers as they were given; a bare confidence leaves the rest to the other labels evenly."""
+        rows = [a.vector(task) if isinstance(a, Opinion) else task.prior_vector() for a in answers]
+        return cls(name, np.array(rows)[None], float(np.mean([a.usage.cost_usd or 0.0 for a in answers])))
+
+
+class Scores(Record):
+    """How one system did; intervals are 95 %, bootstrapped over images."""
+
+    name: str
+    accuracy: Estimate
+    nll: Estimate
+    brier: Estimate
+    ece: CalibrationError
+    classwise_ece: float
+    aurc: float
+    accuracy_at_90: float
+    """Accuracy among the 90 % of images with the highest confidence."""
+    cost_usd: float
+    looked_again: float
+    reliability: tuple[ReliabilityBin, ...]
+    """Of the first repeat: repeats are the same images again."""
+
+
+class Difference(Record):
+    """By how much one system beats another on the same images; above 0 is better."""
+
+    better: str
+    than: str
+    accuracy: Estimate
+    nll: Estimate
+
+
+def scores(system: System, labels: Labels) -> Scores:
+    """Means over the repeats of what each repeat scores."""
+    confidence = system.posterior.max(axis=2)
+    correct = system.posterior.argmax(axis=2) == labels
+    eces = [metrics.ece(c, ok, BINS) for c, ok in zip(confidence, correct, strict=True)]
+    floor = metrics.ece_floor(confidence[0], BINS, np.random.default_rng(0))
+    ece = _mean_of(np.array(eces)) if len(eces) > 1 else Estimate(value=eces[0], low=eces[0], high=eces[0])
+    return Scores(
+        name=system.name,
+        accuracy=_over_images(_right(system, labels)),
+        nll=_over_images(_losses(system, labels)),
+        brier=_over_images(_squares(system, labels)),
+        ece=CalibrationError(
+            value=ece.value, low=ece.low, high=ece.high, bins=BINS, floor=floor.mean, floor_high=floor.high
+        ),
+        classwise_ece=float(np.mean([metrics.classwise_ece(P, labels, BINS) for P in system.posterior])),
+        aurc=float(np.mean([metrics.aurc(c, ok) for c, ok in zip(confidence, correct, strict=True)])),
+        accuracy_at_90=float(
+            np.mean([metrics.accuracy_at_coverage(c, ok, 0.9) for c, ok in zip(confidence, correct, strict=True)])
+        ),
+        cost_usd=system.cost_usd,
+        looked_again=system.looked_again,
+        reliability=metrics.reliability_bins(confidence[0], correct[0], BINS),
+    )
+
+
+def differences(ours: System, others: Mapping[str, System], labels: Labels) -> tuple[Difference, ...]:
+    """Paired by image against every other system."""
+    return tuple(
+        Difference(
+            better=ours.name,
+            than=name,
+            accuracy=_over_images(_right(ours, labels) - _right(other, labels)),
+            nll=_over_images(_losses(other, labels) - _losses(ours, labels)),
+        )
+        for name, other in others.items()
+    )
+
+
+def _right(system: System, labels: Labels) -> Vector:
+    """How often each image was right, shape ``(n,)``."""
+    return np.asarray((system.posterior.argmax(axis=2) == labels).mean(axis=0), dtype=float)
+
+
+def _losses(system: System, labels: Labels) -> Vector:
+    p = system.posterior[:, np.arange(len(labels)), labels]
+    return np.asarray(-np.log(np.clip(p, metrics.CLIP, 1)).mean(axis=0))
+
+
+def _squares(system: System, labels: Labels) -> Vector:
+    truth: Matrix = np.eye(system.posterior.shape[2])[labels]
+    return np.asarray(((system.posterior - truth) ** 2).sum(axis=2).mean(axis=0))
+
+
+def _over_images(values: Vector) -> Estimate:
+    return bootstrap(lambda rows: float(values[rows].mean()), len(values))
+
+
+def _mean_of(values: Vector) -> Estimate:
+    """Mean and spread (2.5 to 97.5 %) over the repeats."""
+    low, high = np.quantile(values, [0.025, 0.975])
+    return Estimate(value=float(values.mean()), low=float(low), high=float(high))
