@@ -66,12 +66,14 @@ def bootstrap(
     if n == 0:
         raise DataError("there are no cases to estimate from")
     codes = group_codes(groups, n)
-    members = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
+    order = np.argsort(codes, kind="stable")
+    members = np.split(order, np.cumsum(np.bincount(codes))[:-1])
+    alone = len(members) == n  # every case is a group of its own: nothing to join, and several times as fast
     rng = np.random.default_rng(seed)
-    values = [
-        statistic(np.concatenate([members[g] for g in rng.integers(len(members), size=len(members))]))
-        for _ in range(draws)
-    ]
+    values = []
+    for _ in range(draws):
+        drawn = rng.integers(len(members), size=len(members))
+        values.append(statistic(order[drawn] if alone else np.concatenate([members[g] for g in drawn])))
     low, high = np.nanquantile(values, [0.025, 0.975])
     return Estimate(value=statistic(np.arange(n)), low=float(low), high=float(high))
 

@@ -87,7 +87,7 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _percent(e: Estimate, sign: str = "") -> str:
-    return f"{e.value * 100:{sign}.1f} ({e.low * 100:{sign}.1f}–{e.high * 100:{sign}.1f})"
+    return f"{e.value * 100:{sign}.1f} ({e.low * 100:{sign}.0f}–{e.high * 100:{sign}.0f})"
 
 
 def _short(e: Estimate, sign: str = "") -> str:

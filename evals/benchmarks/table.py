@@ -11,6 +11,7 @@ BENCHMARKS = Registry(
         "solar_panel": "doubleread.evals.benchmarks.panel:solar_panel",
         "solar_splits": "doubleread.evals.benchmarks.panel:solar_splits",
         "diagnosis_seconds": "doubleread.evals.benchmarks.panel:diagnosis_seconds",
+        "paper_replay": "doubleread.evals.benchmarks.paper:paper_replay",
         "wire_rate_limited": "doubleread.evals.benchmarks.wire:wire_rate_limited",
         "wire_concurrency_capped": "doubleread.evals.benchmarks.wire:wire_concurrency_capped",
         "wire_unlimited": "doubleread.evals.benchmarks.wire:wire_unlimited",

@@ -29,10 +29,11 @@ class System:
     looked_again: float = 0.0
 
     @classmethod
-    def recorded(cls, name: str, answers: Sequence[Answer], task: Task) -> "System":
+    def recorded(cls, name: str, answers: Sequence[Answer], task: Task, *, looked_again: float = 0.0) -> "System":
         """Answers as they were given; a bare confidence leaves the rest to the other labels evenly."""
         rows = [a.vector(task) if isinstance(a, Opinion) else task.prior_vector() for a in answers]
-        return cls(name, np.array(rows)[None], float(np.mean([a.usage.cost_usd or 0.0 for a in answers])))
+        cost = float(np.mean([answer.usage.cost_usd or 0.0 for answer in answers]))
+        return cls(name, np.array(rows)[None], cost, looked_again)
 
 
 class Scores(Record):

@@ -71,7 +71,7 @@ async def reproduce_paper(
         cross_fitted(ONE_LOOK, 1),
         _calibrated_retrieval(task, readings, learning, repeats, folds),
         *_recorded(task, readings),
-        System.recorded(PAPERS, await last_answers(panel, "orchestrator"), task),
+        _whole_pipeline(await last_answers(panel, "orchestrator"), readings, task),
     ]
     return Reproduction(
         rows=rows,
@@ -113,12 +113,21 @@ def page(found: Reproduction) -> str:
 def _recorded(task: Task, readings: Readings) -> list[System]:
     systems = [System.recorded(f"{name}, first", _of(readings.first, i), task) for i, name in enumerate(AGENTS)]
     again = [
-        System.recorded(f"{name}, again", _of(readings.second, i), task)
+        System.recorded(f"{name}, again", _of(readings.second, i), task, looked_again=1.0)
         for i, name in enumerate(AGENTS)
         if name != RETRIEVAL
     ]
     systems[-1] = System(f"{RETRIEVAL} alone", systems[-1].posterior, systems[-1].cost_usd)
     return [*systems, *again]
+
+
+def _whole_pipeline(decisions: Sequence[Answer], readings: Readings, task: Task) -> System:
+    """The paper's orchestrator at the cost of all it needs: both answers of every agent, and its own."""
+    found = System.recorded(PAPERS, decisions, task)
+    again = [a for case in readings.second for a in case if a.round > 1]
+    asked = [*(a for case in readings.first for a in case), *again]
+    spent = sum(answer.usage.cost_usd or 0.0 for answer in asked) / len(decisions)
+    return System(PAPERS, found.posterior, found.cost_usd + spent, looked_again=1.0)
 
 
 def _calibrated_retrieval(task: Task, readings: Readings, learning: Learning, repeats: int, folds: int) -> System:

@@ -1,0 +1,41 @@
+"""doubleread's orchestration of the paper's recorded answers, held to its targets."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from doubleread.core.trust import Estimate
+from doubleread.evals.benchmarks.figure import Figure, Skipped
+from doubleread.evals.reproduction.report import ONE_LOOK, OURS, PAPERS, reproduce_paper
+from doubleread.orchestrator.arbitration import Learning
+from doubleread.orchestrator.policy import Policy
+
+PAPER = "DOUBLEREAD_PAPER"
+"""Environment variable with the folder of the paper's recorded answers (its CSV files)."""
+
+
+def paper_replay() -> Iterator[Figure]:
+    """Published figures that come out again; accuracy and log-loss with one look and with second looks."""
+    folder = os.environ.get(PAPER, "")
+    if not folder:
+        raise Skipped(f"set {PAPER}=/path/to/the/paper's/CSV/files")
+    found = asyncio.run(reproduce_paper(Path(folder).expanduser(), learning=Learning(), policy=Policy()))
+    yield Figure(
+        name="paper, published figures that the record gives again",
+        value=found.matching,
+        n=len(found.rows),
+        target=f"== {len(found.rows)}",
+    )
+    by_name = {score.name: score for score in found.scores}
+    for name, accuracy, nll in ((ONE_LOOK, ">= 0.983", "<= 0.07"), (OURS, ">= 0.99", "<= 0.05")):
+        score = by_name[name]
+        again = f"; {score.looked_again:.0%} looked at again" if score.looked_again else ""
+        yield _figure(f"paper, {name}: accuracy", score.accuracy, found.images, accuracy, f"bootstrap{again}")
+        yield _figure(f"paper, {name}: NLL", score.nll, found.images, nll, "bootstrap")
+    better = next(d for d in found.differences if d.than == PAPERS)
+    yield _figure("paper, accuracy above its orchestrator", better.accuracy, found.images, "> 0", "paired bootstrap")
+
+
+def _figure(name: str, e: Estimate, n: int, target: str, note: str) -> Figure:
+    return Figure(name=name, value=e.value, low=e.low, high=e.high, n=n, target=target, note=note)
