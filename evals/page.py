@@ -36,7 +36,7 @@ def page(
     }
     if summary.agents:
         drawings["reliability-agents.svg"] = reliability_grid(
-            [_reliability(a) for a in summary.agents], title="Each agent after calibration, on the same images"
+            [reliability_panel(a) for a in summary.agents], title="Each agent after calibration, on the same images"
         )
     template = Environment(
         loader=PackageLoader("doubleread.evals", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -54,7 +54,8 @@ def page(
     return {"index.html": html, **drawings}
 
 
-def _reliability(p: TrustProfile) -> ReliabilityPanel:
+def reliability_panel(p: TrustProfile) -> ReliabilityPanel:
+    """A profile as one reliability diagram."""
     return ReliabilityPanel(
         title=p.agent, bins=p.reliability, ece=p.ece.value, floor=p.ece.floor, floor_high=p.ece.floor_high, n=p.n
     )

@@ -41,7 +41,7 @@ def run_demo(
 
     def introduce(panel: Panel) -> None:
         announce_panel(panel)
-        OUT.print(trust_table(panel))
+        OUT.print(trust_table(panel.profiles))
         announce_models(panel)
 
     with progress() as report:

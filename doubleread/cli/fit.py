@@ -1,11 +1,13 @@
 """``doubleread fit``."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.markup import escape
 
 from doubleread.cli.screen import OUT, note, progress, warn
 from doubleread.cli.tables import percent, spending_table, trust_table
+from doubleread.core.trust import TrustProfile
 from doubleread.evals.datasets import Dataset, read_dataset
 from doubleread.evals.datasets.task_file import with_task
 from doubleread.evals.leakage import check_leakage
@@ -35,7 +37,7 @@ def run_fit(
     with progress() as report, Panel.fit(dataset.cases, dataset.task, settings=settings, progress=report) as panel:
         announce_panel(panel)
         panel.save(out)
-        OUT.print(trust_table(panel))
+        OUT.print(trust_table(panel.profiles))
         announce_models(panel)
     OUT.print(f"panel: {escape(str(out))}", soft_wrap=True, highlight=False)
 
@@ -53,12 +55,17 @@ def announce(dataset: Dataset) -> None:
         note(line)
 
 
-def announce_models(panel: Panel) -> None:
-    """What asking models has cost, and how much their answers depend on the wording."""
-    for profile in panel.profiles:
+def announce_gaps(profiles: Sequence[TrustProfile]) -> None:
+    """How much the agents' answers depend on the wording."""
+    for profile in profiles:
         for kind, gap in profile.consistency.items():
             flips = f"{percent(gap.flips)} of {gap.n} labels changed"
             note(f"{profile.agent}, {REWORDINGS[kind]}: {flips}, probabilities moved by {gap.distance.value:.2f}")
+
+
+def announce_models(panel: Panel) -> None:
+    """What asking models has cost, and how much their answers depend on the wording."""
+    announce_gaps(panel.profiles)
     if panel.spent:
         OUT.print(spending_table(panel.spent))
 

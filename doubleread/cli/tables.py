@@ -8,7 +8,6 @@ from rich.text import Text
 
 from doubleread.agents.wire.budget import Spending
 from doubleread.core.trust import Estimate, TrustProfile
-from doubleread.panel import Panel
 
 
 def profiles_table(title: str, profiles: Sequence[TrustProfile]) -> Table:
@@ -32,10 +31,35 @@ def profiles_table(title: str, profiles: Sequence[TrustProfile]) -> Table:
     return table
 
 
-def trust_table(panel: Panel) -> Table:
+def figures(p: TrustProfile) -> dict[str, str | int | float | None]:
+    """A profile's figures in a row, by name."""
+    return {
+        "agent": p.agent,
+        "round": p.round,
+        "confidence_source": p.confidence_source,
+        "n": p.n,
+        "abstained": p.abstained,
+        "accuracy": p.accuracy.value,
+        "accuracy_low": p.accuracy.low,
+        "accuracy_high": p.accuracy.high,
+        "ece": p.ece.value,
+        "ece_floor_95": p.ece.floor_high,
+        "classwise_ece": p.classwise_ece,
+        "ocr": p.ocr,
+        "ocr_threshold": p.ocr_threshold,
+        "ccc": p.ccc,
+        "brier": p.brier.value,
+        "nll": p.nll.value,
+        "nll_calibrated": p.calibrated_nll.value if p.calibrated_nll else None,
+        "ece_calibrated": p.calibrated_ece.value if p.calibrated_ece else None,
+        "learned_from": p.learned_from,
+    }
+
+
+def trust_table(profiles: Sequence[TrustProfile]) -> Table:
     """What is known of each agent, from cases it was not fitted on; the panel comes last."""
-    order = {agent: i for i, agent in enumerate(dict.fromkeys(p.agent for p in panel.profiles if p.agent != "panel"))}
-    ranked = sorted(panel.profiles, key=lambda p: (order.get(p.agent, len(order)), p.round))
+    order = {agent: i for i, agent in enumerate(dict.fromkeys(p.agent for p in profiles if p.agent != "panel"))}
+    ranked = sorted(profiles, key=lambda p: (order.get(p.agent, len(order)), p.round))
     return profiles_table("Trust, learned on calibration cases", ranked)
 
 

@@ -1,5 +1,6 @@
 """What the commands print, where, and with which exit code."""
 
+import csv
 import json
 import shutil
 import subprocess
@@ -194,3 +195,22 @@ def test_demo_writes_everything_and_a_second_run_uses_it_again(doubleread, offli
     assert "learning trust" not in second.err
     assert (out / "verdicts.jsonl").read_bytes() == written
     assert "\x1b" not in first.out + first.err + second.out + second.err
+
+
+def test_trust_is_shown_drawn_and_exported(doubleread, saved, tmp_path):
+    ended = doubleread("trust", "show", str(saved), "--draw", str(tmp_path / "trust.svg"))
+    assert ended.code == 0
+    assert "discriminant" in ended.out
+    assert "second look" in ended.out
+    assert "learned from" in ended.err
+    assert (tmp_path / "trust.svg").read_text().startswith("<svg")
+    assert doubleread("trust", "export", str(saved), "-o", str(tmp_path / "trust.csv")).code == 0
+    assert doubleread("trust", "export", str(saved), "-o", str(tmp_path / "trust.json")).code == 0
+    with (tmp_path / "trust.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    profiles = json.loads((tmp_path / "trust.json").read_text())
+    assert [(row["agent"], int(row["round"])) for row in rows] == [(p["agent"], p["round"]) for p in profiles]
+    assert float(rows[0]["accuracy"]) == profiles[0]["accuracy"]["value"]
+    refused = doubleread("trust", "export", str(saved), "-o", str(tmp_path / "trust.xlsx"))
+    assert refused.code == 2
+    assert "name a .csv or a .json file" in refused.err
