@@ -27,7 +27,7 @@ from doubleread.orchestrator.arbiter import Arbiter
 from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter
 from doubleread.orchestrator.asking import ask
 from doubleread.orchestrator.contest import for_second_look
-from doubleread.orchestrator.graph import Witness
+from doubleread.orchestrator.graph import Witness, nobody
 from doubleread.orchestrator.hopeless import check_able
 from doubleread.orchestrator.policy import Policy
 from doubleread.orchestrator.resampling import grouped_folds
@@ -83,7 +83,7 @@ def fit(
     settings: Settings,
     eyes: Eyes,
     progress: Progress = silent,
-    witness: Witness | None = None,
+    witness: Witness = nobody,
 ) -> Fitted:
     """Fits a panel on labelled cases. Cases of split ``test`` are left alone; ``witness`` is told every answer.
 
@@ -177,7 +177,7 @@ def _fit_agents(
 
 
 def _cross_fit(
-    pool: Pool, task: Task, settings: Settings, eyes: Eyes, progress: Progress, witness: Witness | None
+    pool: Pool, task: Task, settings: Settings, eyes: Eyes, progress: Progress, witness: Witness
 ) -> tuple[list["_Answers"], Pool, str]:
     """Every case read by agents fitted on the other folds."""
     groups = pool.groups
@@ -211,7 +211,7 @@ def _read(
     settings: Settings,
     eyes: Eyes,
     progress: Progress,
-    witness: Witness | None,
+    witness: Witness,
     *,
     done: int,
     total: int,
@@ -236,8 +236,7 @@ def _read(
         turn = 1 if evidence is None else 2
         limit = settings.panel.agent_timeout_s
         answer = await ask(name, seated.agents[name], case, evidence, task=seated.task, round_=turn, timeout_s=limit)
-        if witness is not None:
-            witness(case, answer)
+        witness(case, answer)
         return answer
 
     async def everyone() -> _Answers:

@@ -28,7 +28,7 @@ from doubleread.core.trust import TrustProfile
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.fitting import Fitted, fit
 from doubleread.orchestrator.arbiter import Arbiter
-from doubleread.orchestrator.graph import Seats, diagnose
+from doubleread.orchestrator.graph import Seats, Witness, diagnose, nobody
 from doubleread.panel_folder import PanelFolder, check_prompts, open_store, read_panel, restore_agents, write_panel
 from doubleread.render.shown import ShownVerdict
 from doubleread.settings import Settings, load_settings
@@ -50,9 +50,7 @@ class Panel:
         self._unread: tuple[Unread, ...] = ()
         self._background = Background()
         self._recording = ExitStack()
-        self._witness: Recorder | None = None
-        if settings.run.record:
-            self._witness = self._recording.enter_context(_recorder(settings))
+        self._witness = self._recording.enter_context(_recorder(settings))
         self._closing = weakref.finalize(self, _let_go, self._background, self._recording, store, eyes)
         self._closing.atexit = False
 
@@ -247,10 +245,10 @@ class Panel:
 
 
 @contextmanager
-def _recorder(settings: Settings) -> Iterator[Recorder | None]:
+def _recorder(settings: Settings) -> Iterator[Witness]:
     """Writes answers down where the settings name a file for them."""
     if not settings.run.record:
-        yield None
+        yield nobody
         return
     with Recorder(Path(settings.run.record).expanduser()) as recorder:
         yield recorder

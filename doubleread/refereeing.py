@@ -29,7 +29,7 @@ def with_referees(
     seated: Seated,
     settings: Settings,
     progress: Progress,
-    witness: Witness | None,
+    witness: Witness,
 ) -> Readings:
     """The readings with the referees' answers beside the readers', in the order of the panel."""
     if not seated.referees:
@@ -50,7 +50,7 @@ def _round(
     seated: Seated,
     settings: Settings,
     progress: Progress,
-    witness: Witness | None,
+    witness: Witness,
 ) -> list[list[Answer]]:
     records = _records_of_others(turn, answers, readings, seated, settings)
     readers, order = list(seated.agents), settings.panel.agents
@@ -58,8 +58,8 @@ def _round(
     async def one(i: int) -> list[Answer]:
         said = dict(zip(readers, answers[i], strict=True))
         given = await consult(seated.referees, said, records[i], readings.evidence[i], task=seated.task, round_=turn)
-        for answer in given.values() if witness is not None else ():
-            witness(cases[i], answer)  # type: ignore[misc]  # narrowed by the line above
+        for answer in given.values():
+            witness(cases[i], answer)
         return [{**said, **given}[name] for name in order]
 
     async def everyone() -> list[list[Answer]]:

@@ -34,6 +34,11 @@ Witness = Callable[[Case, Answer], None]
 """Told every answer as it is given."""
 
 
+def nobody(case: Case, answer: Answer) -> None:
+    """The witness of runs that are not recorded."""
+    del case, answer
+
+
 @dataclass(frozen=True)
 class Seats:
     """Who takes part in a run: the agents by name, in the order the arbiter knows them.
@@ -45,7 +50,7 @@ class Seats:
     retriever: Retriever
     arbiter: Arbiter
     referees: Mapping[str, Deliberates] = field(default_factory=dict)
-    witness: Witness | None = None
+    witness: Witness = nobody
     agent_timeout_s: float = 60.0
     warnings: tuple[str, ...] = field(default=())
 
@@ -110,8 +115,7 @@ async def read(state: Turn, runtime: Runtime[Seats]) -> Json:
         round_=round_,
         timeout_s=seats.agent_timeout_s,
     )
-    if seats.witness is not None:
-        seats.witness(Case.model_validate(state["case"]), answer)
+    seats.witness(Case.model_validate(state["case"]), answer)
     return {"answers": {answer_key(round_, name): answer.model_dump(mode="json")}}
 
 
@@ -122,9 +126,8 @@ async def deliberate(state: PanelState, runtime: Runtime[Seats]) -> Json:
     said = {name: answer for name, answer in answers.items() if name not in seats.referees}
     referees = {name: r for name, r in seats.referees.items() if name not in arbiter.left_out}
     given = await consult(referees, said, arbiter.records(said), _evidence(state), task=arbiter.task, round_=turn)
-    if seats.witness is not None:
-        for answer in given.values():
-            seats.witness(_case(state), answer)
+    for answer in given.values():
+        seats.witness(_case(state), answer)
     return {"answers": {answer_key(turn, name): answer.model_dump(mode="json") for name, answer in given.items()}}
 
 
