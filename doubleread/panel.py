@@ -28,6 +28,7 @@ from doubleread.core.trust import TrustProfile
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.fitting import Fitted, fit
 from doubleread.orchestrator.arbiter import Arbiter
+from doubleread.orchestrator.explanation import Explanation, explain
 from doubleread.orchestrator.graph import Seats, Witness, diagnose, nobody
 from doubleread.panel_folder import PanelFolder, check_prompts, open_store, read_panel, restore_agents, write_panel
 from doubleread.render.shown import ShownVerdict
@@ -161,6 +162,10 @@ class Panel:
         chunk = 4 * self._settings.run.in_flight
         for start in range(0, len(images), chunk):
             yield from self._background.call(self._chunk, images[start : start + chunk])
+
+    def explain(self, verdict: Verdict) -> Explanation:
+        """Why this panel gave a verdict: who said what, how far each is trusted, what would be without each of them."""
+        return explain(verdict, self._arbiter)
 
     async def adiagnose(self, image: Readable) -> Verdict:
         """``diagnose`` for async code."""

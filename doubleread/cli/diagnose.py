@@ -12,7 +12,7 @@ from doubleread.panel import Panel
 from doubleread.settings import Settings
 
 
-def run_diagnose(images: list[str], panel_folder: Path, *, as_json: bool, settings: Settings) -> None:
+def run_diagnose(images: list[str], panel_folder: Path, *, as_json: bool, explained: bool, settings: Settings) -> None:
     """A card (or a JSON line) for each image; images that cannot be read are reported and the rest goes on."""
     failed = False
     with Panel.load(panel_folder, settings=settings) as panel:
@@ -26,6 +26,8 @@ def run_diagnose(images: list[str], panel_folder: Path, *, as_json: bool, settin
                 ERR.print(f"[red]✗[/red] {escape(f'{result.source}: {result.problem}')}", highlight=False)
             else:
                 OUT.print(result)
+                for line in panel.explain(result).lines if explained else ():
+                    OUT.print(f"· {line}", markup=False, highlight=False)
         if panel.spent and not as_json:
             ERR.print(spending_table(panel.spent))
     if failed:

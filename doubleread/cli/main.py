@@ -94,6 +94,7 @@ def diagnose(
     images: Annotated[list[str], typer.Argument(help="Image files.")],
     panel: Annotated[Path, typer.Option(help="Folder of a fitted panel.")] = Path("panel"),
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line instead of cards.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Also say why, and what would change it.")] = False,
     settings: SettingsFile = None,
     record: Record = None,
 ) -> None:
@@ -101,7 +102,7 @@ def diagnose(
     from doubleread.cli.diagnose import run_diagnose
     from doubleread.cli.options import settings_of
 
-    run_diagnose(images, panel, as_json=json, settings=settings_of(settings, record=record))
+    run_diagnose(images, panel, as_json=json, explained=explain, settings=settings_of(settings, record=record))
 
 
 reproduce_app = typer.Typer(no_args_is_help=True, help="Published figures again, from their own record.")

@@ -1,0 +1,101 @@
+"""An account of a verdict: faithful to its numbers, and to what would have been."""
+
+import numpy as np
+import pytest
+from kit import TASK, ScriptedAgent, ScriptedRetriever, SecondThoughts, case_of, evidence_for, opinion
+
+from doubleread.core.opinion import Abstention
+from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter
+from doubleread.orchestrator.explanation import explain
+from doubleread.orchestrator.graph import Seats, diagnose
+from doubleread.orchestrator.policy import Policy
+
+CASE = case_of("leaf")
+SKILLS = {"a": 0.95, "b": 0.7, "c": 0.7}
+
+
+@pytest.fixture(scope="module")
+def arbiter():
+    rng, labels = np.random.default_rng(0), np.arange(120) % 3
+
+    def said(name, truth, skill, turn):
+        shares = np.full(3, 0.1)
+        shares[truth if rng.random() < skill else (truth + 1) % 3] = 0.8
+        return opinion(name, *shares, round=turn)
+
+    rounds = [
+        [[said(n, t, s + extra, turn) for n, s in SKILLS.items()] for t in labels]
+        for turn, extra in ((1, 0), (2, 0.05))
+    ]
+    evidence = [evidence_for(TASK.names[t]) for t in labels]
+    return fit_arbiter(TASK, tuple(SKILLS), Readings(*rounds, evidence, labels, None, "a test"), Policy(), Learning())
+
+
+async def verdict_on(arbiter, *agents, evidence="rust"):
+    return await diagnose(CASE, Seats({a.name: a for a in agents}, ScriptedRetriever(evidence_for(evidence)), arbiter))
+
+
+def sure(name, label, then=None):
+    shares = {False: 0.05, True: 0.9}
+    later = opinion(name, *(shares[n == then] for n in TASK.names), round=2) if then else None
+    return SecondThoughts(name, opinion(name, *(shares[n == label] for n in TASK.names)), then_says=later)
+
+
+async def test_it_says_who_said_what_and_how_far_each_is_trusted(arbiter):
+    verdict = await verdict_on(arbiter, sure("a", "rust"), sure("b", "rust"), sure("c", "rust"))
+    told = explain(verdict, arbiter)
+    line = next(line for line in told.lines if line.startswith("a said"))
+    profile = arbiter.profile("a")
+    k = TASK.index("rust")
+    assert f"a said rust at 90%, calibrated {verdict.calibrated['a']['rust']:.0%}" in line
+    assert f"right on {profile.accuracy.value:.0%} of 120 calibration cases" in line
+    assert f"on {profile.confusion[k][k]} of the {sum(row[k] for row in profile.confusion)} where it said rust" in line
+    assert f"weight {verdict.weights['a']:.0%}" in line
+    assert "evidence: 5 of the 5 most similar cases are rust" in "\n".join(told.lines)
+    assert any(line.startswith("no single agent turns the verdict") for line in told.lines)
+    assert [one.changes for one in told.without] == [False, False, False]
+
+
+async def test_what_would_have_been_without_an_agent_is_what_the_panel_would_have_said(arbiter):
+    agents = [sure("a", "scab"), sure("b", "rust"), sure("c", "rust")]
+    verdict = await verdict_on(arbiter, *agents, evidence="rust")
+    told = explain(verdict, arbiter)
+    for one in told.without:
+        first = {o.agent: o for o in verdict.opinions if o.round == 1 and o.agent != one.agent}
+        last = {o.agent: o for o in sorted(verdict.opinions, key=lambda o: o.round) if o.agent != one.agent}
+        rounds = verdict.second_look.rounds if verdict.second_look else 1
+        found = arbiter.assess(first, last, verdict.evidence, round_=rounds, can_look_again=False)
+        assert one.confidence == max(found.posterior.values())
+        assert found.posterior[one.label] == one.confidence
+        assert one.changes == (one.label != verdict.label or one.action != verdict.decision.action)
+    turning = [one.agent for one in told.without if one.changes]
+    assert turning
+    assert all(any(line.startswith(f"without {agent} the panel would") for line in told.lines) for agent in turning)
+
+
+async def test_the_second_look_and_the_silent_are_accounted_for(arbiter):
+    silent = ScriptedAgent("c", Abstention(agent="c", cause="timeout"))
+    verdict = await verdict_on(arbiter, sure("a", "scab", then="rust"), sure("b", "rust"), silent)
+    told = "\n".join(explain(verdict, arbiter).lines)
+    assert "second look, because of" in told
+    assert "a went from scab to rust" in told
+    assert "c gave no opinion (timeout) and was left out" in told
+
+
+async def test_the_same_verdict_is_explained_the_same_way(arbiter):
+    verdict = await verdict_on(arbiter, sure("a", "scab"), sure("b", "rust"), sure("c", "rust"))
+    again = type(verdict).model_validate_json(verdict.model_dump_json())
+    assert explain(verdict, arbiter) == explain(again, arbiter)
+
+
+async def test_where_nobody_spoke_there_is_little_to_say(arbiter):
+    silent = [ScriptedAgent(n, Abstention(agent=n, cause="network")) for n in SKILLS]
+    told = explain(await verdict_on(arbiter, *silent), arbiter)
+    assert told.without == ()
+    assert "decision: no agent gave a usable opinion" in told.lines
+
+
+async def test_a_panel_of_one_knows_that_it_is_one(arbiter):
+    silent = [ScriptedAgent(n, Abstention(agent=n, cause="network")) for n in ("b", "c")]
+    told = explain(await verdict_on(arbiter, sure("a", "rust"), *silent), arbiter)
+    assert "without a nobody would have spoken" in told.lines
