@@ -1,0 +1,7 @@
+"""Prediction sets that hold the true label with a promised frequency (split conformal)."""
+
+from doubleread.orchestrator.conformal.chance import chances
+from doubleread.orchestrator.conformal.scores import SCORES
+from doubleread.orchestrator.conformal.sets import ConformalSets, cases_needed
+
+__all__ = ["SCORES", "ConformalSets", "cases_needed", "chances"]
