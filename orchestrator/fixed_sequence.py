@@ -7,12 +7,12 @@ that can pass without an error. A grid of thresholds fixed beforehand would need
 Why ranks keep the promise, though the data turn them into thresholds. Let R(t) be the risk of all cases that score
 above t. (1) A start at rank m tests the m cases above the (m + 1)-th score. Given that score they are independent draws
 from all cases above it: where R exceeds the limit there, the test passes with at most the start's share of delta.
-(2) From a start where R is within the limit, nothing worse is declared before the walk has passed b, the first threshold
-below it with R(b) above the limit; where no case lies at b, the next test counts the same cases. Which b that is depends
-on where the start fell: at least m cases lie above b, at most m above c, where R last came back within the limit.
-Given the counts, errors above b are two binomials, of a rate within the limit above c and beyond it between c and b;
-that few cases lie above c can only mean more errors. So the exact test at b passes with at most the start's share.
-Neither step needs a risk that falls as the threshold rises, nor scores without ties.
+(2) From a start where R is within the limit, nothing worse is declared before the walk has passed b, the first
+threshold below it with R(b) above the limit; where no case lies at b, the next test counts the same cases. Which b that
+is depends on where the start fell: more than m cases lie above b, at most m above c, where R last came back within the
+limit. Given both counts, errors above b are two binomials, of a rate within the limit above c and beyond it between c
+and b; that few cases lie above c can only mean more errors. So the exact test at b passes with at most the start's
+share. Neither step needs a risk that falls as the threshold rises, nor scores without ties.
 
 A single start spends all of delta but fails for good where it fails; tests at the ranks alone, without the walk, are as
 sound but commit far less. The binary search of Geifman and El-Yaniv 2017 goes where earlier tests send it, and a union

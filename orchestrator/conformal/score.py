@@ -20,7 +20,7 @@ class Score(Record):
     """How badly each label fits a case: the higher, the worse. Its fields are its parameters, numbers all."""
 
     @classmethod
-    def choose(cls, P: Matrix, y: Labels, u: Vector, coverage: float) -> Chosen:
+    def choose(cls, P: Matrix, y: Labels, u: Vector, coverage: float) -> Chosen:  # noqa: ARG003 - others need them
         """The score for these held-out cases; one without parameters leaves every row for the thresholds."""
         return Chosen(cls(), np.arange(len(y)))
 

@@ -1,0 +1,128 @@
+"""APS and RAPS by hand, chance that can be repeated, and what cannot be used."""
+
+import numpy as np
+import pytest
+
+from doubleread.core.errors import DataError, UnknownPart
+from doubleread.orchestrator.conformal import SCORES, ConformalSets, cases_needed, chances
+from doubleread.orchestrator.conformal.aps import Aps, ranks
+from doubleread.orchestrator.conformal.chance import row_chances
+from doubleread.orchestrator.conformal.lac import Lac
+from doubleread.orchestrator.conformal.raps import Raps
+
+ROW = np.array([[0.2, 0.5, 0.3]])
+HALF = np.array([0.5])
+
+
+def hard(n, seed, k=4):
+    rng = np.random.default_rng(seed)
+    P = rng.dirichlet(np.full(k, 0.7), size=n)
+    y = (P.cumsum(axis=1) < rng.random(n)[:, None]).sum(axis=1)
+    return P, y, rng.random(n)
+
+
+def test_scores_by_hand():
+    assert Lac().of(ROW, HALF) == pytest.approx(np.array([[0.8, 0.5, 0.7]]))
+    # Likeliest first: 0.5 u, then 0.5 + 0.3 u, then 0.8 + 0.2 u.
+    assert Aps().of(ROW, HALF) == pytest.approx(np.array([[0.9, 0.25, 0.65]]))
+    assert Aps().of(ROW, np.array([0.0])) == pytest.approx(np.array([[0.8, 0.0, 0.5]]))
+    # Ranks 3, 1, 2; beyond the first free one each costs 0.1.
+    assert Raps(penalty=0.1, free=1).of(ROW, HALF) == pytest.approx(np.array([[1.1, 0.25, 0.75]]))
+    assert Raps(penalty=0.1, free=5).of(ROW, HALF) == pytest.approx(Aps().of(ROW, HALF))
+
+
+def test_of_equal_probabilities_the_first_label_comes_first():
+    assert ranks(np.array([[0.25, 0.5, 0.25]])).tolist() == [[2, 1, 3]]
+
+
+def test_an_aps_set_is_what_the_threshold_lets_in():
+    sets = ConformalSets(coverage=0.9, kind="marginal", thresholds=(0.7,) * 3, n=20, score="aps")
+    assert sets.predict(ROW, HALF) == [(1, 2)]
+    assert sets.predict(ROW, np.array([0.9])) == [(1,)]  # 0.5 + 0.27 is beyond 0.7
+
+
+def test_raps_chooses_on_a_fifth_that_the_thresholds_never_see():
+    P, y, u = hard(200, 0)
+    chosen = Raps.choose(P, y, u, 0.9)
+    assert len(chosen.rest) == 160
+    part = np.setdiff1d(np.arange(200), chosen.rest)
+    # The rank that 90 % of the fifth reach: the ceil(41 * 0.9) = 37th smallest of 40.
+    true_ranks = np.sort(ranks(P[part])[np.arange(40), y[part]])
+    assert chosen.score.free == true_ranks[36]
+    sets = ConformalSets.fit(P, y, 0.9, "raps", u=u)
+    assert sets.n == 160
+    assert sets.parameters == chosen.score.parameters()
+    # What the fifth says about the thresholds is nothing: with its labels shuffled only the parameters may change.
+    other = y.copy()
+    other[part] = np.roll(other[part], 1)
+    moved = ConformalSets.fit(P, other, 0.9, "raps", u=u)
+    assert moved.parameters != sets.parameters or moved.thresholds == sets.thresholds
+
+
+def test_raps_chooses_nothing_on_a_fifth_that_promises_nothing():
+    P, y, u = hard(5 * cases_needed(0.9) - 1, 1)
+    chosen = Raps.choose(P, y, u, 0.9)
+    assert chosen.score == Raps()
+    assert len(chosen.rest) == len(y)
+
+
+@pytest.mark.parametrize("score", SCORES.names())
+def test_every_score_travels_as_json_and_says_the_same_again(score):
+    P, y, u = hard(150, 2)
+    sets = ConformalSets.fit(P, y, 0.9, score, u=u)
+    again = ConformalSets.model_validate_json(sets.model_dump_json())
+    assert again == sets
+    assert again.predict(P, u) == sets.predict(P, u)
+    assert sets.kind == "class-conditional"
+
+
+@pytest.mark.parametrize("score", SCORES.names())
+def test_without_chances_the_distributions_give_them(score):
+    P, y, _ = hard(150, 3)
+    sets = ConformalSets.fit(P, y, 0.9, score)
+    backwards = sets.predict(P[::-1])[::-1]
+    assert backwards == sets.predict(P)  # a set belongs to the distribution, not to its place
+
+
+def test_sets_fitted_before_there_were_scores_are_lac():
+    old = '{"coverage": 0.9, "kind": "marginal", "thresholds": [0.5, 0.5, 0.5], "n": 20, "note": ""}'
+    assert ConformalSets.model_validate_json(old).predict(ROW) == [(1,)]
+
+
+def test_chances_are_uniform_and_belong_to_a_case():
+    ids = [f"{i:064x}" for i in range(4000)]
+    found = chances(ids)
+    assert found.min() >= 0
+    assert found.max() < 1
+    # Uniform: each tenth holds 400 of 4000, standard deviation 19.
+    assert np.abs(np.histogram(found, 10, (0, 1))[0] - 400).max() < 80
+    assert chances(ids[7:8])[0] == found[7]
+    assert chances(["a"])[0] == pytest.approx(0.01689068164614882)  # on every machine
+
+
+def test_row_chances_do_not_hang_on_the_last_bits():
+    assert row_chances(ROW)[0] == row_chances(ROW + 1e-13)[0]
+    assert row_chances(np.array([[0.0, 1.0]])) == row_chances(np.array([[-0.0, 1.0]]))
+    assert row_chances(ROW)[0] != row_chances(ROW[:, ::-1])[0]
+
+
+def test_groups_are_named_in_the_note():
+    P, y, _ = hard(150, 4)
+    alone, kin = (ConformalSets.fit(P, y, groups=groups) for groups in (None, [f"{i // 3}" for i in range(150)]))
+    assert alone.note == ""
+    assert "150 held-out cases come from 50 groups" in kin.note
+    assert kin.thresholds == alone.thresholds
+
+
+def test_what_cannot_be_used_is_refused():
+    P, y, u = hard(50, 5)
+    with pytest.raises(UnknownPart, match="aps, lac, raps"):
+        ConformalSets.fit(P, y, score="saps")
+    with pytest.raises(DataError, match="between 0 and 1"):
+        ConformalSets.fit(P, y, coverage=1.0)
+    with pytest.raises(DataError, match="one row for each label"):
+        ConformalSets.fit(P, y[:-1])
+    with pytest.raises(DataError, match="NaN"):
+        ConformalSets.fit(np.where(P == P.max(), np.nan, P), y)
+    with pytest.raises(DataError, match="one for each of 50 cases"):
+        ConformalSets.fit(P, y, score="aps", u=u[:3])
