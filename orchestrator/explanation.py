@@ -10,6 +10,9 @@ from doubleread.core.opinion import Answer, Opinion
 from doubleread.core.trust import TrustProfile
 from doubleread.core.verdict import Action, Verdict
 from doubleread.orchestrator.arbiter import Arbiter
+from doubleread.orchestrator.crossings import turning_points
+from doubleread.orchestrator.turning_point import TurningPoint
+from doubleread.orchestrator.what_if import other_reason
 
 
 class Without(Record):
@@ -28,11 +31,14 @@ class Explanation(Record):
 
     lines: tuple[str, ...]
     without: tuple[Without, ...]
+    turning_points: tuple[TurningPoint, ...] = ()
+    """From which cost or prevalence on the verdict would be another."""
 
 
 def explain(verdict: Verdict, arbiter: Arbiter) -> Explanation:
     """The account of one verdict by the arbiter that gave it."""
     without = tuple(_without(name, verdict, arbiter) for name in verdict.weights)
+    turning = turning_points(verdict, arbiter)
     lines = (
         *(_agent(opinion, verdict, arbiter) for opinion in _last(verdict).values() if isinstance(opinion, Opinion)),
         *_silent(verdict),
@@ -40,8 +46,10 @@ def explain(verdict: Verdict, arbiter: Arbiter) -> Explanation:
         *_second_look(verdict),
         *(f"decision: {reason}" for reason in verdict.decision.reasons),
         *_counterfactual(verdict, without),
+        *(point.line for point in turning),
+        *filter(None, [other_reason(verdict, arbiter.task)]),
     )
-    return Explanation(lines=lines, without=without)
+    return Explanation(lines=lines, without=without, turning_points=turning)
 
 
 def _without(name: str, verdict: Verdict, arbiter: Arbiter) -> Without:

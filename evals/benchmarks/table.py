@@ -7,6 +7,7 @@ BENCHMARKS = Registry(
     "doubleread.benchmarks",
     {
         "cli_help_seconds": "doubleread.evals.benchmarks.command:cli_help_seconds",
+        "paper_guarantees": "doubleread.evals.benchmarks.guarantees:paper_guarantees",
         "leaves_panel": "doubleread.evals.benchmarks.panel:leaves_panel",
         "solar_panel": "doubleread.evals.benchmarks.panel:solar_panel",
         "solar_splits": "doubleread.evals.benchmarks.panel:solar_splits",
