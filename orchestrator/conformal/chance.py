@@ -29,4 +29,4 @@ def row_chances(P: Matrix) -> Vector:
 
 def _uniform(key: bytes) -> float:
     digest = hashlib.sha256(_SALT + key).digest()
-    return (int.from_bytes(digest[:8], "big") >> (64 - _BITS)) / 2**_BITS
+    return float(int.from_bytes(digest[:8], "big") >> (64 - _BITS)) / 2.0**_BITS

@@ -3,14 +3,14 @@
 from typing import Literal, Self
 
 import numpy as np
-from pydantic import Field
+from numpy.typing import NDArray
 
 from doubleread.core.base import Record
 from doubleread.core.errors import DataError
 from doubleread.core.types import Labels, Matrix, Vector
 from doubleread.orchestrator.conformal.chance import row_chances
-from doubleread.orchestrator.conformal.score import Score, cases_needed, quantile
-from doubleread.orchestrator.conformal.scores import SCORES
+from doubleread.orchestrator.conformal.quantile import cases_needed, quantile
+from doubleread.orchestrator.conformal.scores import SCORES, Score
 from doubleread.orchestrator.exchangeable import Groups, kinship
 
 
@@ -31,8 +31,6 @@ class ConformalSets(Record):
     """Held-out cases behind the thresholds."""
     score: str = "lac"
     """A name in ``SCORES``."""
-    parameters: dict[str, float] = Field(default_factory=dict)
-    """Those of the score."""
     note: str = ""
 
     @classmethod
@@ -53,21 +51,10 @@ class ConformalSets(Record):
         the note. Raises ``DataError`` for shapes, values or a coverage that cannot be, ``UnknownPart`` for a score.
         """
         _check(held_out, y, coverage)
-        u = _chances(held_out, u)
-        chosen = SCORES.get(score).choose(held_out, y, u, coverage)
-        rows = chosen.rest
-        scores = chosen.score.of_truth(held_out[rows], y[rows], u[rows])
-        kind, thresholds, note = _thresholds(scores, y[rows], held_out.shape[1], coverage)
-        notes = (note, kinship(groups, len(y)))
-        return cls(
-            coverage=coverage,
-            kind=kind,
-            thresholds=thresholds,
-            n=len(rows),
-            score=score,
-            parameters=chosen.score.parameters(),
-            note="; ".join(filter(None, notes)),
-        )
+        scores = _scored(score, held_out, u)[np.arange(len(y)), y]
+        kind, thresholds, note = _thresholds(scores, y, held_out.shape[1], coverage)
+        notes = "; ".join(filter(None, (note, kinship(groups, len(y)))))
+        return cls(coverage=coverage, kind=kind, thresholds=thresholds, n=len(y), score=score, note=notes)
 
     def predict(self, P: Matrix, u: Vector | None = None) -> list[tuple[int, ...]]:
         """Label indices of each row's set, most probable first; ``u`` as in ``fit``.
@@ -78,11 +65,10 @@ class ConformalSets(Record):
         order = np.argsort(-P, axis=1, kind="stable")
         return [tuple(int(i) for i in row if inside[case, i]) for case, row in enumerate(order)]
 
-    def _inside(self, P: Matrix, u: Vector | None) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    def _inside(self, P: Matrix, u: Vector | None) -> NDArray[np.bool_]:
         if self.kind == "everything":
             return np.ones(P.shape, dtype=bool)
-        score: Score = SCORES.get(self.score).restore(self.parameters)
-        inside = score.of(P, _chances(P, u)) <= np.array(self.thresholds) + 1e-12
+        inside = np.asarray(_scored(self.score, P, u) <= np.array(self.thresholds) + 1e-12)
         inside[np.arange(len(P)), P.argmax(axis=1)] = True
         return inside
 
@@ -103,12 +89,13 @@ def _thresholds(scores: Vector, y: Labels, k: int, coverage: float) -> tuple[Kin
     return "everything", (1.0,) * k, note
 
 
-def _chances(P: Matrix, u: Vector | None) -> Vector:
-    if u is None:
-        return row_chances(P)
+def _scored(name: str, P: Matrix, u: Vector | None) -> Matrix:
+    """Nonconformity of every label, shape ``(n, k)``."""
+    score: Score = SCORES.get(name)
+    u = row_chances(P) if u is None else u
     if u.shape != (len(P),):
         raise DataError(f"chances have shape {u.shape}: give one for each of {len(P)} cases, as chances() does")
-    return u
+    return score(P, u)
 
 
 def _check(P: Matrix, y: Labels, coverage: float) -> None:
