@@ -96,7 +96,7 @@ class _Ladder:
         """Of tied cases a shuffle decides which comes first: held-out cases may have been given in a telling order."""
         shuffle = np.random.default_rng(0).permutation(len(scores))
         order = np.lexsort((shuffle, -scores))
-        ranked, errors = scores[order], np.cumsum(~correct[order])
+        ranked, errors = scores[order], np.cumsum((~correct[order]).astype(np.int64))
         above = np.append(np.flatnonzero(ranked[1:] < ranked[:-1]) + 1, len(scores))
         # A bound speaks of all cases strictly above the next lower score, whatever lies between.
         thresholds = np.append(np.nextafter(ranked[above[:-1]], np.inf), EVERY_SCORE)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from doubleread.core.types import Labels, Matrix, Tensor3
+from doubleread.core.types import Labels, Matrix, Tensor3, Vector
 from doubleread.evals.benchmarks.figure import Figure, Skipped
 from doubleread.evals.benchmarks.paper import PAPER
 from doubleread.evals.paper import load_paper_panel
@@ -26,7 +26,7 @@ RISKS = (0.05, 0.1)
 DELTA = 0.1
 
 
-class Judged(NamedTuple):
+class _Judged(NamedTuple):
     """One half's verdicts on the other: whether each set held the label, and its size; shape ``(n,)`` each."""
 
     hits: Labels
@@ -36,20 +36,27 @@ class Judged(NamedTuple):
 
 
 def paper_guarantees() -> Iterator[Figure]:
-    """Sets by every score at 90 and 95 %, and committed risk: fitted on one half of the images, judged on the other."""
+    """The panel's cross-fitted posteriors on the recorded answers, with second looks, and what is promised of them."""
     folder = os.environ.get(PAPER, "")
     if not folder:
         raise Skipped(f"set {PAPER}=/path/to/the/paper's/CSV/files")
     panel = load_paper_panel(Path(folder).expanduser(), "re-evaluated")
     readings = asyncio.run(readings_of(panel, AGENTS))
     found = replay(panel.task, AGENTS, readings, learning=Learning(), policy=Policy(), repeats=REPEATS)
-    u, y = chances(case.id for case in panel.cases), readings.labels
+    yield from promises("paper", found.posterior, readings.labels, chances(case.id for case in panel.cases))
+
+
+def promises(name: str, posterior: Tensor3, y: Labels, u: Vector) -> Iterator[Figure]:
+    """Sets by every score, and committed risk: fitted on one half of the cases, judged on the other.
+
+    ``posterior`` has shape ``(repeats, n, k)``, each repeat of the same cases; ``u`` one chance a case, ``(n,)``.
+    """
     for coverage in COVERAGES:
         for score in SCORES.names():
-            judged = [_judge(P, y, u, half, score, coverage) for P, half in _halves(found.posterior)]
-            yield from _sets(f"paper, {score} sets at {coverage:.0%}", judged, coverage)
+            judged = [_judge(P, y, u, half, score, coverage) for P, half in _halves(posterior)]
+            yield from _sets(f"{name}, {score} sets at {coverage:.0%}", judged, coverage)
     for risk in RISKS:
-        yield from _selective(f"paper, at most {risk:.0%} wrong", found.posterior, y, risk)
+        yield from _selective(f"{name}, at most {risk:.0%} wrong", posterior, y, risk)
 
 
 def _halves(posterior: Tensor3) -> Iterator[tuple[Matrix, Labels]]:
@@ -60,15 +67,15 @@ def _halves(posterior: Tensor3) -> Iterator[tuple[Matrix, Labels]]:
             yield P, rng.permutation(len(P))
 
 
-def _judge(P: Matrix, y: Labels, u: Matrix, shuffled: Labels, score: str, coverage: float) -> Judged:
+def _judge(P: Matrix, y: Labels, u: Vector, shuffled: Labels, score: str, coverage: float) -> _Judged:
     fit, test = np.array_split(shuffled, 2)
     sets = ConformalSets.fit(P[fit], y[fit], coverage, score, u=u[fit])
     found = sets.predict(P[test], u[test])
     hits = np.array([label in one for label, one in zip(y[test], found, strict=True)])
-    return Judged(hits.astype(int), np.array([len(one) for one in found]), y[test], sets.kind)
+    return _Judged(hits.astype(int), np.array([len(one) for one in found]), y[test], sets.kind)
 
 
-def _sets(name: str, judged: list[Judged], coverage: float) -> Iterator[Figure]:
+def _sets(name: str, judged: list[_Judged], coverage: float) -> Iterator[Figure]:
     covered = np.array([one.hits.mean() for one in judged])
     kinds = [one.kind for one in judged]
     by_label = [

@@ -9,13 +9,14 @@ from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter
 from doubleread.orchestrator.explanation import explain
 from doubleread.orchestrator.graph import Seats, diagnose
 from doubleread.orchestrator.policy import Policy
+from doubleread.orchestrator.what_if import what_if
 
 CASE = case_of("leaf")
 SKILLS = {"a": 0.95, "b": 0.7, "c": 0.7}
 
 
 @pytest.fixture(scope="module")
-def arbiter():
+def readings():
     rng, labels = np.random.default_rng(0), np.arange(120) % 3
 
     def said(name, truth, skill, turn):
@@ -28,7 +29,12 @@ def arbiter():
         for turn, extra in ((1, 0), (2, 0.05))
     ]
     evidence = [evidence_for(TASK.names[t]) for t in labels]
-    return fit_arbiter(TASK, tuple(SKILLS), Readings(*rounds, evidence, labels, None, "a test"), Policy(), Learning())
+    return Readings(*rounds, evidence, labels, None, "a test")
+
+
+@pytest.fixture(scope="module")
+def arbiter(readings):
+    return fit_arbiter(TASK, tuple(SKILLS), readings, Policy(), Learning())
 
 
 async def verdict_on(arbiter, *agents, evidence="rust"):
@@ -99,3 +105,29 @@ async def test_a_panel_of_one_knows_that_it_is_one(arbiter):
     silent = [ScriptedAgent(n, Abstention(agent=n, cause="network")) for n in ("b", "c")]
     told = explain(await verdict_on(arbiter, sure("a", "rust"), *silent), arbiter)
     assert "without a nobody would have spoken" in told.lines
+
+
+async def test_it_says_from_which_cost_and_prevalence_on_the_verdict_would_be_another(arbiter):
+    verdict = await verdict_on(arbiter, sure("a", "scab"), sure("b", "rust"), sure("c", "rust"))
+    told = explain(verdict, arbiter)
+    assert [point.of for point in told.turning_points][:2] == ["referral", "error"]
+    assert {point.of for point in told.turning_points[2:]} == {"prevalence"}
+    assert set(told.lines) >= {point.line for point in told.turning_points}
+    # Forty calibration cases of each label: without a stated prior, that is what the posterior holds under.
+    assert [point.now for point in told.turning_points[2:]] == pytest.approx([1 / 3] * len(told.turning_points[2:]))
+    same = what_if(verdict, arbiter)
+    assert same.posterior == pytest.approx(verdict.posterior)
+    assert same.decision == verdict.decision
+    assert not same.changes
+
+
+async def test_a_posterior_at_another_prevalence_is_that_of_a_panel_fitted_for_it(readings):
+    elsewhere = TASK.model_copy(update={"prior": {"healthy": 0.7, "rust": 0.1, "scab": 0.2}})
+    one_look, learning = Policy(max_rounds=1), Learning(rule="log-pool")
+    here, there = (fit_arbiter(task, tuple(SKILLS), readings, one_look, learning) for task in (TASK, elsewhere))
+    agents = [sure("a", "scab"), sure("b", "rust"), sure("c", "scab")]
+    moved = what_if(await verdict_on(here, *agents), here, prevalence=elsewhere.prior)
+    fitted = await verdict_on(there, *agents)
+    # But for the share of doubt, half a case of 121, that goes back to the prior after the shift instead of before.
+    assert moved.posterior == pytest.approx(fitted.posterior, abs=0.01)
+    assert moved.prevalence == pytest.approx(elsewhere.prior)
