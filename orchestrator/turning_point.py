@@ -35,7 +35,7 @@ class TurningPoint(Record):
         return f"it would {self._turned()} if {self._condition(self.at)}"
 
     def _turned(self) -> str:
-        finding = f", finding {self.leading} likeliest" if self.leading and self.leading != self.commits_to else ""
+        finding = f", finding {self.leading} likeliest," if self.leading and self.leading != self.commits_to else ""
         return f"commit to {self.commits_to}{finding}" if self.action == "commit" else f"refer{finding}"
 
     def _condition(self, at: float) -> str:

@@ -82,10 +82,10 @@ def test_a_referral_by_hand():
         ("scab", pytest.approx(0.5)),
     ]
     assert [one.line for one in prevalence] == [
-        "it would refer, finding scab likeliest if rust were less than 20.0% of cases (taken to be 33.3%)",
+        "it would refer, finding scab likeliest, if rust were less than 20.0% of cases (taken to be 33.3%)",
         "it would commit to rust if rust were more than 57.1% of cases (taken to be 33.3%)",
         "it would commit to rust if scab were less than 7.7% of cases (taken to be 33.3%)",
-        "it would refer, finding scab likeliest if scab were more than 50.0% of cases (taken to be 33.3%)",
+        "it would refer, finding scab likeliest, if scab were more than 50.0% of cases (taken to be 33.3%)",
     ]
 
 
