@@ -4,7 +4,7 @@ Near: the panel is fitted and trusted on three kinds of leaves, and shown the fo
 are shown solar cells, flat colours and noise. Without second looks, which familiarity does not depend on.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 import numpy as np
@@ -17,9 +17,10 @@ from doubleread.evals.ood import Scored, alarms, gain, mean_over, passed_at_95
 from doubleread.evals.ood_scores import OURS
 from doubleread.evals.ood_trial import Trial, leave_each_out
 from doubleread.orchestrator.familiarity import ALARM_RATE
+from doubleread.panel import Readable
 from doubleread.settings import load_settings
 
-EVERY = 9
+EVERY = 18
 """Of the solar cells, in file order, one in so many is shown."""
 DRAWN = 20
 """Flat pictures, and as many of noise."""
@@ -61,7 +62,11 @@ def ood_far() -> Iterator[Figure]:
 
 @cache
 def _trial() -> Trial:
-    elsewhere = {"solar-cells": solar_cells().cases[::EVERY], "flat": _drawn(1), "noise": _drawn(96)}
+    elsewhere: dict[str, Sequence[Readable]] = {
+        "solar-cells": solar_cells().cases[::EVERY],
+        "flat": _drawn(1),
+        "noise": _drawn(96),
+    }
     return leave_each_out(leaves(), elsewhere, load_settings(None, {"second_look": {"max_rounds": 1}}))
 
 
