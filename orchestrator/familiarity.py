@@ -118,7 +118,7 @@ def _reason(judged: Unfamiliarity, evidence: Evidence | None, alarm_rate: float)
     if judged.alarm:
         rarity = f"beyond the {judged.threshold:.1f} that at most {alarm_rate:.0%} of familiar cases pass"
         return f"unlike what the panel was trusted on: {', '.join(signs)}; together {judged.score:.1f}, {rarity}"
-    return f"like {judged.p_value:.0%} of held-out cases or more unusual: {', '.join(signs)}"
+    return f"at least as unusual are {judged.p_value:.0%} of the cases it was trusted on: {', '.join(signs)}"
 
 
 def _or_none(values: Vector) -> list[float | None]:

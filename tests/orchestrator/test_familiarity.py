@@ -72,7 +72,7 @@ def test_a_familiar_image_does_not():
     found = fitted().judge(evidence_at(0.81), SURE)
     assert not found.alarm
     assert found.p_value > 0.3
-    assert found.reason.startswith("like ")
+    assert found.reason.startswith("at least as unusual are ")
 
 
 def test_doubt_alone_speaks_where_there_is_no_evidence():
@@ -128,7 +128,7 @@ def test_too_few_cases_promise_nothing_and_say_so():
     assert fitted(n=49).judge(evidence_at(-5.0), TORN).alarm
 
 
-def alarms(shift=0.0, seeds=400, n=60, fresh=20, alarm_rate=0.05):
+def alarms(shift=0.0, seeds=150, n=60, fresh=20, alarm_rate=0.05):
     """How many of ``fresh`` cases raise the alarm, seed by seed; skewed and tied figures on purpose."""
     counts = []
     for seed in range(seeds):
@@ -153,7 +153,7 @@ def test_familiar_cases_raise_it_no_more_often_than_promised():
 
 
 def test_the_promise_is_about_familiar_cases_only():
-    counts, _, fresh, alarm_rate = alarms(shift=0.3, seeds=60)
+    counts, _, fresh, alarm_rate = alarms(shift=0.3, seeds=30)
     assert counts.mean() > 4 * alarm_rate * fresh
 
 
