@@ -69,12 +69,23 @@ class NeighbourModel:
 
         Raises ``NotFitted`` before ``fit``.
         """
+        return self.shares(self.nearness(query, exclude))
+
+    def nearness(self, query: Vector | Embeddings, exclude: NDArray[np.bool_] | None = None) -> Vector:
+        """How near each label's best cases are, hub-corrected, shape ``(n_labels,)``; ``-inf`` without any case.
+
+        The largest tells the familiar from the unfamiliar. Raises ``NotFitted`` before ``fit``.
+        """
         stored = self._stored()
         similarities = (stored.embeddings @ np.asarray(query, np.float32)).astype(float)
         if exclude is not None:
             similarities[exclude] = -np.inf
-        scores = self._scores(similarities[None])
-        shares: Vector = distribution(scores, self.weighting.temperature or 1.0)[0]
+        scores: Vector = self._scores(similarities[None])[0]
+        return scores
+
+    def shares(self, nearness: Vector) -> Vector:
+        """The label distribution, shape ``(n_labels,)``, that the labels' ``nearness`` implies."""
+        shares: Vector = distribution(nearness[None], self.weighting.temperature or 1.0)[0]
         return shares
 
     def nearest(self, query: Vector | Embeddings, label: int, k: int, exclude: NDArray[np.bool_]) -> dict[int, float]:

@@ -84,7 +84,8 @@ class StoreRetriever:
             return Evidence(neighbours=(), failure="the case store holds no other case: add labelled cases to it")
         archive = self._current()
         exclude = archive.mask(case)
-        shares = np.mean([archive.model.distribution(query, exclude) for query in queries], axis=0)
+        nearness = [archive.model.nearness(query, exclude) for query in queries]
+        shares = np.mean([archive.model.shares(one) for one in nearness], axis=0)
         indexed = archive.model.vote(
             np.array([one.similarity for one in found]), np.array([self._task.index(one.label) for one in found])
         )
@@ -92,7 +93,7 @@ class StoreRetriever:
             neighbours=tuple(found),
             distribution=self._named(shares),
             as_indexed=self._named(indexed),
-            quality=_quality(found, shares, self._task.names),
+            quality=_quality(found, shares, self._task.names, float(nearness[0].max())),
         )
 
     def _contrast(self, case: Case, query: Vector, labels: Sequence[str], per_label: int) -> tuple[Neighbour, ...]:
@@ -128,11 +129,12 @@ class StoreRetriever:
         return {name: float(share) for name, share in zip(self._task.names, shares, strict=True)}
 
 
-def _quality(found: Sequence[Neighbour], shares: Vector, names: Sequence[str]) -> EvidenceQuality:
+def _quality(found: Sequence[Neighbour], shares: Vector, names: Sequence[str], nearness: float) -> EvidenceQuality:
     leading = names[int(shares.argmax())]
     second, first = np.sort(shares)[-2:]
     return EvidenceQuality(
         similarity=found[0].similarity,
         agreement=sum(one.label == leading for one in found) / len(found),
         margin=float(first - second),
+        nearness=nearness,
     )

@@ -24,12 +24,14 @@ class EvidenceQuality(Record):
 
     ``agreement`` (share of the neighbours that carry the leading label) and ``margin`` (leading
     minus second label probability) tell right from wrong; ``similarity`` of the nearest case does not,
-    but it tells the unfamiliar from the familiar.
+    but it tells the unfamiliar from the familiar, and ``nearness`` does so better.
     """
 
     similarity: float
     agreement: float = Field(ge=0, le=1)
     margin: float = Field(ge=0, le=1)
+    nearness: float | None = None
+    """Hub-corrected similarity (CSLS) to the nearest cases of the nearest label; None where retrieval cannot say."""
 
 
 class Evidence(Record):

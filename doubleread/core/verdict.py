@@ -31,6 +31,25 @@ class Track(Record):
     high: float
 
 
+class Unfamiliarity(Record):
+    """How unlike the cases that the panel was trusted on an image is; an ``alarm`` says that no trust applies to it."""
+
+    score: float
+    """``distance_z`` and ``doubt_z`` together; 0 is the middle of the held-out cases."""
+    threshold: float | None
+    """Score beyond which the alarm goes off; None where too few held-out cases can promise its rate."""
+    p_value: float = Field(gt=0, le=1)
+    """Share of cases, this one among them, that are at least as unfamiliar."""
+    n: int
+    """Held-out cases it was compared with."""
+    distance_z: float | None = None
+    """How far it lies from the stored cases, in standard normal units; None without evidence."""
+    doubt_z: float | None = None
+    """How unsure the agents are, each by its own standards; None where none spoke."""
+    alarm: bool = False
+    reason: str = ""
+
+
 class AgentChange(Record):
     """How one agent's answer moved between the first and the second look."""
 
@@ -67,6 +86,8 @@ class Verdict(Record):
     """Coverage the prediction set promises, on cases exchangeable with the calibration cases."""
     decision: Decision
     track: Track | None = None
+    familiarity: Unfamiliarity | None = None
+    """Whether this image is anything the panel was trusted on; None where there is nothing to tell it by."""
     weights: dict[str, float] = Field(default_factory=dict)
     """Share of each agent in the final posterior, summing to 1."""
     opinions: tuple[Opinion, ...] = ()

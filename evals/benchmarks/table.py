@@ -16,6 +16,8 @@ BENCHMARKS = Registry(
         "wire_rate_limited": "doubleread.evals.benchmarks.wire:wire_rate_limited",
         "wire_concurrency_capped": "doubleread.evals.benchmarks.wire:wire_concurrency_capped",
         "wire_unlimited": "doubleread.evals.benchmarks.wire:wire_unlimited",
+        "ood_near": "doubleread.evals.benchmarks.ood:ood_near",
+        "ood_far": "doubleread.evals.benchmarks.ood:ood_far",
         "second_look_seconds": "doubleread.evals.benchmarks.panel:second_look_seconds",
     },
 )

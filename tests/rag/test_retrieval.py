@@ -10,7 +10,7 @@ from doubleread.core.ports import WHOLE, Retriever
 from doubleread.core.task import Task
 from doubleread.rag.embedder import CachedEmbedder
 from doubleread.rag.images import Images
-from doubleread.rag.neighbours import Weighting
+from doubleread.rag.neighbours import NeighbourModel, Weighting
 from doubleread.rag.retrieval import StoreRetriever
 from doubleread.rag.stores.exact import ExactStore
 
@@ -62,6 +62,22 @@ async def test_the_evidence_of_a_new_case():
     assert quality.agreement == sum(one.label == found.label for one in found.neighbours) / 7
     first, second = sorted(found.distribution.values())[:0:-1]
     assert quality.margin == pytest.approx(first - second)
+
+
+async def test_nearness_is_that_of_the_nearest_label_without_the_cases_own_group():
+    store, cases, embedder = archive()
+    own, far = cases[0], bare_case(999, None)
+    embedder.rows[far.id, WHOLE] = np.eye(DIM, dtype=np.float32)[DIM - 1]  # no label lies in that direction
+    retriever = StoreRetriever(store, embedder, TASK)
+    familiar, unfamiliar = await retriever.find(own), await retriever.find(far)
+    assert familiar.quality.nearness > unfamiliar.quality.nearness + 0.5
+    rows = np.stack([embedder.rows[c.id, WHOLE] for c in cases])
+    others = np.array([c.group != own.group for c in cases])
+    stored = NeighbourModel().fit(rows, np.arange(len(cases)) % 3, [c.group for c in cases], 3)
+    nearest = stored.nearness(rows[0], ~others)
+    assert familiar.quality.nearness == pytest.approx(nearest.max(), abs=1e-5)
+    assert nearest.argmax() == TASK.index(own.label)
+    assert stored.shares(nearest) == pytest.approx(stored.distribution(rows[0], ~others))
 
 
 async def test_contrast_finds_the_nearest_of_every_label_but_never_of_the_case_s_own_group():
