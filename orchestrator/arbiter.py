@@ -1,11 +1,12 @@
 """The arbiter: the third reader, who knows how far each agent can be trusted and decides.
 
-It sees opinions and evidence, never the image. The second look does not replace the first: each round is calibrated
-and fused on its own, and the verdict is their geometric mean, so that the second answer never decides alone.
+It sees opinions and evidence, never the image. The second look does not replace the first: either all answers of both
+rounds are fused at once, or each round is and the verdict is their geometric mean; the calibration cases say which.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,17 @@ from doubleread.core.opinion import Answer, Opinion
 from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
 from doubleread.core.types import Json, Matrix, Vector
-from doubleread.core.verdict import Decision, Track
+from doubleread.core.verdict import Decision, Track, Unfamiliarity
 from doubleread.orchestrator.conformal import ConformalSets
+from doubleread.orchestrator.familiarity import Familiarity
 from doubleread.orchestrator.learning import Learned
-from doubleread.orchestrator.policy import Policy, decide, second_look_reasons
+from doubleread.orchestrator.policy import Policy, decide, reasons_to_ask, refer_instead
+from doubleread.orchestrator.selective_risk import SelectiveRisk
 from doubleread.orchestrator.simplex import normalised, softmax
 from doubleread.orchestrator.trust import track
+
+Pooling = Literal["answers", "rounds"]
+"""``answers``: those of both rounds are fused at once; ``rounds``: each round is, then their geometric mean counts."""
 
 
 class Assessment(Record):
@@ -34,6 +40,7 @@ class Assessment(Record):
     prediction_set: tuple[str, ...]
     coverage: float | None = None
     track: Track | None = None
+    familiarity: Unfamiliarity | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -46,23 +53,37 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
+class SecondLook:
+    """How the answers of a second look are fused with those of the first; see ``Pooling``."""
+
+    pooling: Pooling
+    learned: Learned
+
+
+@dataclass(frozen=True)
 class Arbiter:
     """Fitted trust, fusion, guarantees and policy of one panel on one task.
 
-    ``first`` fuses the first round's opinions, ``second`` each agent's latest ones after a second look; it is None
-    where second looks are off.
+    ``first`` fuses the first round's opinions, ``local`` those of the agents that cost nothing where the others are
+    asked only in doubt, ``second`` those of both rounds; it is None where second looks are off. ``selective`` is None
+    where no risk was promised.
     """
 
     task: Task
     agents: tuple[str, ...]
     first: Learned
-    second: Learned | None
+    local: Learned | None
+    second: SecondLook | None
     policy: Policy
     sets: ConformalSets
+    selective: SelectiveRisk | None
+    familiarity: Familiarity
     held_out: HeldOut
     profiles: tuple[TrustProfile, ...]
     left_out: tuple[str, ...] = ()
     """Referees that did not lower the held-out log-loss: they are not asked."""
+    notes: tuple[str, ...] = ()
+    """What fitting had to choose or could not promise."""
 
     def assess(
         self,
@@ -72,33 +93,42 @@ class Arbiter:
         *,
         round_: int,
         can_look_again: bool,
+        asked_all: bool = False,
     ) -> Assessment:
-        """Fuses what was said up to ``round_`` (``first``: in round one; ``last``: most lately) and decides."""
-        rounds = [self._round(self.first, first)]
-        if round_ > 1 and self.second is not None:
-            rounds.append(self._round(self.second, last))
-        spoken = [r for r in rounds if r is not None]
-        if not spoken:
+        """Fuses what was said up to ``round_`` (``first``: in round one; ``last``: most lately) and decides.
+
+        With ``can_look_again`` the action may be ``ask-more`` (unless ``asked_all``) or ``second-look`` instead of a
+        decision. An image unlike anything the panel was trusted on is referred at once: nothing that is said of it
+        can be trusted more.
+        """
+        fused = self._fuse(first, last, round_)
+        if fused is None:
             return self._nobody_spoke()
-        posterior = combine([r.posterior[None] for r in spoken])[0]
-        weights = self._named_weights(np.mean([r.weights for r in spoken], axis=0))
-        calibrated = {name: p for r in spoken for name, p in r.calibrated.items()}
-        votes = {name: max(p, key=lambda label: p[label]) for name, p in calibrated.items()}
-        reasons: tuple[str, ...] = ()
-        if can_look_again and self.second is not None and round_ < self.policy.max_rounds:
-            reasons = second_look_reasons(self.task, posterior, votes, weights, evidence, self.policy)
-        decision = Decision(action="second-look", reasons=reasons) if reasons else decide(self.task, posterior)
-        names = self.task.names
+        unfamiliar = self.familiarity.judge(evidence, self._raw(first))
+        posterior, names = fused.posterior, self.task.names
+        go_on = can_look_again and not (unfamiliar is not None and unfamiliar.alarm)
+        further = self._further(first, round_, fused, evidence, asked_all) if go_on else None
+        decision = further or self._decide(posterior, unfamiliar)
         return Assessment(
             posterior=dict(zip(names, posterior.tolist(), strict=True)),
             decision=decision,
-            weights=weights,
-            calibrated=calibrated,
+            weights=fused.weights,
+            calibrated=fused.calibrated,
             prediction_set=tuple(names[k] for k in self.sets.predict(posterior[None])[0]),
             coverage=self.sets.coverage,
             track=track(float(posterior.max()), self.held_out.confidence, self.held_out.correct),
-            warnings=self._warnings(last),
+            familiarity=unfamiliar,
+            warnings=self._warnings(last, unfamiliar),
         )
+
+    def spared(self, answers: Mapping[str, Answer]) -> tuple[str, ...]:
+        """The agents that cost money and were not asked; empty where everyone is asked at once."""
+        gate = self.policy.asking
+        return tuple(name for name in gate.agents if name not in answers) if gate is not None else ()
+
+    def looks_again(self, agent: str) -> bool:
+        """Whether a second look asks this agent."""
+        return self.policy.looking is None or agent in self.policy.looking.agents
 
     def profile(self, agent: str, round_: int = 1) -> TrustProfile | None:
         """The trust profile of an agent, or of ``panel``; None where it gave nothing to learn from."""
@@ -109,34 +139,84 @@ class Arbiter:
         found = {name: self.profile(name, min(answer.round, 2)) for name, answer in answers.items()}
         return {name: profile for name, profile in found.items() if profile is not None}
 
-    def _round(self, learned: Learned, answers: Mapping[str, Answer]) -> "_Round | None":
-        """One round's answers, calibrated and fused; None where none can be used."""
-        rows = np.full((1, len(self.agents), len(self.task.names)), np.nan)
-        for i, name in enumerate(self.agents):
-            answer = answers.get(name)
-            if isinstance(answer, Opinion) and self._calibrated_for(answer):
-                rows[0, i] = answer.vector(self.task)
-        calibrated = learned.calibrate(rows)
+    def _further(
+        self, first: Mapping[str, Answer], round_: int, fused: "_Fused", evidence: Evidence | None, asked_all: bool
+    ) -> Decision | None:
+        """Asking on, where that is worth its price."""
+        votes = {name: max(p, key=lambda label: p[label]) for name, p in fused.calibrated.items()}
+        if not asked_all and self.spared(first):
+            gate, what = self.policy.asking, "asking the models"
+            reasons = reasons_to_ask(gate, what, self.task, fused.posterior, votes, evidence)
+            if reasons:
+                return Decision(action="ask-more", reasons=reasons)
+        if self.second is None or round_ >= self.policy.max_rounds:
+            return None
+        gate, what = self.policy.looking, "a second look"
+        reasons = reasons_to_ask(gate, what, self.task, fused.posterior, votes, evidence)
+        return Decision(action="second-look", reasons=reasons) if reasons else None
+
+    def _decide(self, posterior: Vector, unfamiliar: Unfamiliarity | None) -> Decision:
+        decision = decide(self.task, posterior)
+        if self.selective is not None and not self.selective.commits(posterior.max(keepdims=True))[0]:
+            decision = refer_instead(self.task, decision, _not_promised(self.selective))
+        if unfamiliar is not None and unfamiliar.alarm:
+            decision = refer_instead(self.task, decision, unfamiliar.reason)
+        return decision
+
+    def _fuse(self, first: Mapping[str, Answer], last: Mapping[str, Answer], round_: int) -> "_Fused | None":
+        """The posterior of everything said; None where none of it can be used."""
+        learned = self.local if self.local is not None and self.spared(first) else self.first
+        looked = self.second if round_ > 1 else None
+        if looked is not None and looked.pooling == "answers":
+            again = {name: answer for name, answer in last.items() if answer.round > 1}
+            return self._round(looked.learned, first, again)
+        rounds = [self._round(learned, first), self._round(looked.learned, last) if looked is not None else None]
+        spoken = [found for found in rounds if found is not None]
+        if not spoken:
+            return None
+        return _Fused(
+            combine([found.posterior[None] for found in spoken])[0],
+            {name: float(np.mean([f.weights.get(name, 0.0) for f in spoken])) for f in spoken for name in f.weights},
+            {name: p for found in spoken for name, p in found.calibrated.items()},
+        )
+
+    def _round(self, learned: Learned, *said: Mapping[str, Answer]) -> "_Fused | None":
+        """Answers, calibrated and fused, slot by slot: each of ``said`` fills one slot an agent."""
+        raw = np.concatenate([self._raw(answers) for answers in said])[None]
+        slots = self.agents * len(said)
+        calibrated = learned.calibrate(raw)
         if np.isnan(calibrated).all():
             return None
         fused, names = learned.rule.fuse(calibrated), self.task.names
-        spoke = {n: row for n, row in zip(self.agents, calibrated[0], strict=True) if not np.isnan(row).any()}
-        named = {name: dict(zip(names, row.tolist(), strict=True)) for name, row in spoke.items()}
-        return _Round(fused.posterior[0], fused.weights[0], named)
+        spoke = [(n, row) for n, row in zip(slots, calibrated[0], strict=True) if not np.isnan(row).any()]
+        weights: dict[str, float] = {}
+        for name, share in zip(slots, fused.weights[0].tolist(), strict=True):
+            if share > 0:
+                weights[name] = weights.get(name, 0.0) + share
+        named = {name: dict(zip(names, row.tolist(), strict=True)) for name, row in spoke}
+        return _Fused(fused.posterior[0], weights, named)
+
+    def _raw(self, answers: Mapping[str, Answer]) -> Matrix:
+        """Distributions as they were given, ``(agents, k)``; NaN where there is none that can be calibrated."""
+        rows = np.full((len(self.agents), len(self.task.names)), np.nan)
+        for i, name in enumerate(self.agents):
+            answer = answers.get(name)
+            if isinstance(answer, Opinion) and self._calibrated_for(answer):
+                rows[i] = answer.vector(self.task)
+        return rows
 
     def _calibrated_for(self, opinion: Opinion) -> bool:
         profile = self.profile(opinion.agent, min(opinion.round, 2))
         return profile is not None and profile.confidence_source == opinion.confidence_source
 
-    def _named_weights(self, weights: Vector) -> dict[str, float]:
-        return {name: float(share) for name, share in zip(self.agents, weights, strict=True) if share > 0}
-
-    def _warnings(self, answers: Mapping[str, Answer]) -> tuple[str, ...]:
+    def _warnings(self, answers: Mapping[str, Answer], unfamiliar: Unfamiliarity | None) -> tuple[str, ...]:
         missing = [n for n, a in answers.items() if not isinstance(a, Opinion) and self.profile(n) is not None]
         unusable = [n for n, a in answers.items() if isinstance(a, Opinion) and not self._calibrated_for(a)]
         notes = [f"degraded panel: {', '.join(missing)} gave no opinion"] if missing else []
         if unusable:
             notes.append(f"left out, never calibrated on such answers: {', '.join(unusable)}")
+        if unfamiliar is not None and unfamiliar.alarm:
+            notes.append(unfamiliar.reason)
         return tuple(notes)
 
     def _nobody_spoke(self) -> Assessment:
@@ -158,14 +238,18 @@ class Arbiter:
             "task": self.task.model_dump(mode="json"),
             "agents": list(self.agents),
             "first": self.first.dump(),
-            "second": self.second.dump() if self.second else None,
+            "local": self.local.dump() if self.local else None,
+            "second": {"pooling": self.second.pooling, "learned": self.second.learned.dump()} if self.second else None,
             "policy": self.policy.model_dump(mode="json"),
             "sets": self.sets.model_dump(mode="json"),
+            "selective": self.selective.model_dump(mode="json") if self.selective else None,
+            "familiarity": self.familiarity.model_dump(mode="json"),
             "held_out": {
                 "confidence": self.held_out.confidence.tolist(),
                 "correct": self.held_out.correct.tolist(),
             },
             "left_out": list(self.left_out),
+            "notes": list(self.notes),
         }
 
     @classmethod
@@ -175,23 +259,40 @@ class Arbiter:
             task=Task.model_validate(data["task"]),
             agents=tuple(data["agents"]),
             first=Learned.load(data["first"]),
-            second=Learned.load(data["second"]) if data["second"] else None,
+            local=Learned.load(data["local"]) if data["local"] else None,
+            second=_second_look(data["second"]) if data["second"] else None,
             policy=Policy.model_validate(data["policy"]),
             sets=ConformalSets.model_validate(data["sets"]),
+            selective=SelectiveRisk.model_validate(data["selective"]) if data["selective"] else None,
+            familiarity=Familiarity.model_validate(data["familiarity"]),
             held_out=HeldOut(
                 confidence=np.array(data["held_out"]["confidence"], dtype=float),
                 correct=np.array(data["held_out"]["correct"], dtype=bool),
             ),
             profiles=tuple(profiles),
             left_out=tuple(data["left_out"]),
+            notes=tuple(data["notes"]),
         )
 
 
 @dataclass(frozen=True)
-class _Round:
+class _Fused:
     posterior: Vector
-    weights: Vector
+    weights: dict[str, float]
     calibrated: dict[str, dict[str, float]]
+
+
+def _second_look(data: Json) -> SecondLook:
+    return SecondLook(pooling=data["pooling"], learned=Learned.load(data["learned"]))
+
+
+def _not_promised(promise: SelectiveRisk) -> str:
+    if promise.threshold is None:
+        return f"no commitment can be promised: {promise.note}"
+    return (
+        f"below {promise.threshold:.1%}, from which on at most {promise.risk:.1%} of commitments are wrong "
+        f"({1 - promise.delta:.0%} confidence)"
+    )
 
 
 def combine(rounds: Sequence[Matrix]) -> Matrix:

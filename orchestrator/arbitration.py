@@ -10,11 +10,14 @@ from doubleread.core.opinion import Answer, ConfidenceSource, Opinion
 from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
 from doubleread.core.types import Labels, Matrix, Tensor3
-from doubleread.orchestrator.arbiter import Arbiter, HeldOut, combine
+from doubleread.orchestrator.arbiter import Arbiter, HeldOut
+from doubleread.orchestrator.choice import AUTO, Chosen, choose
 from doubleread.orchestrator.conformal import ConformalSets
-from doubleread.orchestrator.learning import Learned, learn
-from doubleread.orchestrator.metrics import CLIP, nll
-from doubleread.orchestrator.policy import Policy, second_look_reasons
+from doubleread.orchestrator.familiarity import ALARM_RATE, Familiarity, nearness_of
+from doubleread.orchestrator.further import Asked, ask_more, clearly_better, look_again
+from doubleread.orchestrator.learning import Learned
+from doubleread.orchestrator.policy import Policy
+from doubleread.orchestrator.selective_risk import SelectiveRisk
 from doubleread.orchestrator.trust import profile
 
 PANEL = "panel"
@@ -38,12 +41,17 @@ class Readings:
 class Learning:
     """How trust is to be learned; the names are those of the settings."""
 
-    rule: str = "panel-mean"
-    calibrator: str = "temperature"
+    rule: str = AUTO
+    calibrator: str = AUTO
     folds: int = 5
     bins: int = 15
     ocr_threshold: float = 0.8
     coverage: float = 0.9
+    sets: str = "lac"
+    max_risk: float | None = None
+    """Most that may be wrong among the committed; None: what decides is cost alone."""
+    risk_confidence: float = 0.9
+    alarm_rate: float = ALARM_RATE
     seed: int = 0
 
 
@@ -55,39 +63,57 @@ def fit_arbiter(
     learning: Learning,
     referees: Sequence[str] = (),
 ) -> Arbiter:
-    """Calibrators, fusion, profiles, conformal sets and gates, everything judged by cross-fitting.
+    """Calibrators, fusion, profiles, guarantees and gates, everything judged by cross-fitting.
 
     Second looks that did not lower the log-loss of the calibration cases they would be taken on are switched off.
     Of the agents, those named in ``referees`` stay only where they clearly lowered the log-loss.
     """
-    first, second = tensor(task, readings.first), tensor(task, readings.second)
-    one, left_out = _learn_with_referees(first, task, agents, readings, learning, referees)
-    silenced = [agents.index(name) for name in left_out]
-    first[:, silenced], second[:, silenced] = np.nan, np.nan
-    policy = policy.model_copy(update={"familiar_similarity": familiar_similarity(readings.evidence)})
-    second_fit, posterior = None, one.held_out
-    if policy.max_rounds > 1 and not np.isnan(second).all():
-        two = _learn(second, task, readings, learning)
-        gated = looked_again(task, agents, one, readings.evidence, policy)
-        after = combine([one.held_out, two.held_out])
-        if pays(posterior[gated], after[gated], readings.labels[gated]):
-            second_fit, posterior = two, np.where(gated[:, None], after, posterior)
-    correct = posterior.argmax(axis=1) == readings.labels
-    profiles = [
-        *_profiles(task, agents, first, one, 1, readings, learning),
-        *(_profiles(task, agents, second, second_fit, 2, readings, learning) if second_fit else ()),
-        _panel_profile(task, posterior, readings, learning),
-    ]
+    first = tensor(task, readings.first)
+    chosen, left_out = _choose_with_referees(first, task, agents, readings, learning, referees)
+    first[:, [agents.index(name) for name in left_out]] = np.nan
+    asked = Asked(task, agents, readings.first, readings.labels, readings.groups, chosen, learning.folds, learning.seed)
+    more = ask_more(asked, first, policy)
+    second = tensor(task, readings.second)
+    second[:, [agents.index(name) for name in left_out]] = np.nan
+    look = look_again(asked, first, second, readings.second, more.posterior, policy)
+    posterior, correct = look.posterior, look.posterior.argmax(axis=1) == readings.labels
+    familiarity = Familiarity.fit(
+        np.array([nearness_of(found) for found in readings.evidence]), first, learning.alarm_rate
+    )
+    sets = ConformalSets.fit(
+        posterior, readings.labels, coverage=learning.coverage, score=learning.sets, groups=readings.groups
+    )
+    selective = _selective(posterior, correct, readings, learning)
+    notes = (chosen.note, *more.notes, *look.notes, familiarity.note, selective.note if selective else "")
     return Arbiter(
         task=task,
         agents=agents,
-        first=one,
-        second=second_fit,
-        policy=policy,
-        sets=ConformalSets.fit(posterior, readings.labels, coverage=learning.coverage),
+        first=chosen.learned,
+        local=more.local,
+        second=look.second,
+        policy=policy.model_copy(update={"asking": more.gate, "looking": look.gate}),
+        sets=sets,
+        selective=selective,
+        familiarity=familiarity,
         held_out=HeldOut(confidence=posterior.max(axis=1), correct=correct),
-        profiles=tuple(profiles),
+        profiles=(
+            *_profiles(task, agents, first, chosen.learned, 1, readings, learning),
+            *(_profiles(task, agents, look.raw, look.second.learned, 2, readings, learning) if look.second else ()),
+            _panel_profile(task, posterior, readings, learning),
+        ),
         left_out=left_out,
+        notes=tuple(filter(None, notes)),
+    )
+
+
+def _selective(
+    posterior: Matrix, correct: np.ndarray[tuple[int], np.dtype[np.bool_]], readings: "Readings", learning: "Learning"
+) -> SelectiveRisk | None:
+    """The threshold that keeps the promise about the committed; None where none is wanted."""
+    if learning.max_risk is None:
+        return None
+    return SelectiveRisk.fit(
+        posterior.max(axis=1), correct, learning.max_risk, 1 - learning.risk_confidence, groups=readings.groups
     )
 
 
@@ -98,64 +124,30 @@ def tensor(task: Task, answers: Sequence[Sequence[Answer]]) -> Tensor3:
     return np.array(rows, dtype=float)
 
 
-def familiar_similarity(evidence: Sequence[Evidence]) -> float | None:
-    """The nearest-case similarity that 99 % of calibration cases reach; None for fewer than 50 cases."""
-    nearest = [e.quality.similarity for e in evidence if e.quality is not None]
-    return float(np.quantile(nearest, 0.01)) if len(nearest) >= 50 else None
-
-
-def looked_again(
-    task: Task, agents: tuple[str, ...], one: Learned, evidence: Sequence[Evidence], policy: Policy
-) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """On which calibration cases the gates open, by held-out posteriors; shape ``(n,)``."""
-    opened = []
-    weights_of_all = one.rule.fuse(one.held_out_calibrated).weights
-    for posterior, calibrated, weights, found in zip(
-        one.held_out, one.held_out_calibrated, weights_of_all, evidence, strict=True
-    ):
-        spoke = {n: row for n, row in zip(agents, calibrated, strict=True) if not np.isnan(row).any()}
-        votes = {name: task.names[int(row.argmax())] for name, row in spoke.items()}
-        shares = dict(zip(agents, weights.tolist(), strict=True))
-        opened.append(bool(second_look_reasons(task, posterior, votes, shares, found, policy)))
-    return np.array(opened)
-
-
-def pays(before: Matrix, after: Matrix, labels: Labels) -> bool:
-    """Whether looking again lowered the log-loss on the cases it was taken on."""
-    return len(labels) > 0 and nll(after, labels) < nll(before, labels)
-
-
-def clearly_better(before: Matrix, after: Matrix, labels: Labels) -> bool:
-    """Whether the mean log-loss fell by more than its own standard error, case by case."""
-    rows = np.arange(len(labels))
-    gain = np.log(np.maximum(after[rows, labels], CLIP)) - np.log(np.maximum(before[rows, labels], CLIP))
-    return bool(gain.mean() > gain.std() / np.sqrt(len(gain)))
-
-
-def _learn_with_referees(
+def _choose_with_referees(
     raw: Tensor3, task: Task, agents: tuple[str, ...], readings: Readings, learning: Learning, referees: Sequence[str]
-) -> tuple[Learned, tuple[str, ...]]:
+) -> tuple[Chosen, tuple[str, ...]]:
     """The fit of the first round, and the referees that were left out of it."""
     kept = [name not in referees for name in agents]
-    best = _learn(np.where(np.array(kept)[None, :, None], raw, np.nan), task, readings, learning)
+    best = _choose(np.where(np.array(kept)[None, :, None], raw, np.nan), task, readings, learning)
     for i, name in enumerate(agents):
         if name not in referees or np.isnan(raw[:, i]).all():
             continue
         kept[i] = True
-        candidate = _learn(np.where(np.array(kept)[None, :, None], raw, np.nan), task, readings, learning)
-        kept[i] = clearly_better(best.held_out, candidate.held_out, readings.labels)
+        candidate = _choose(np.where(np.array(kept)[None, :, None], raw, np.nan), task, readings, learning)
+        kept[i] = clearly_better(best.learned.held_out, candidate.learned.held_out, readings.labels)
         best = candidate if kept[i] else best
     return best, tuple(name for name, keep in zip(agents, kept, strict=True) if not keep)
 
 
-def _learn(raw: Tensor3, task: Task, readings: Readings, learning: Learning) -> Learned:
-    return learn(
+def _choose(raw: Tensor3, task: Task, readings: Readings, learning: Learning) -> Chosen:
+    return choose(
         raw,
         readings.labels,
         readings.groups,
         task.prior_vector() if task.prior else None,  # without a stated prevalence, that of the calibration cases
-        rule=learning.rule,
         calibrator=learning.calibrator,
+        rule=learning.rule,
         folds=learning.folds,
         seed=learning.seed,
     )
@@ -170,8 +162,9 @@ def _profiles(
     readings: Readings,
     learning: Learning,
 ) -> list[TrustProfile]:
-    """One profile for each agent that gave any opinion in that round."""
+    """One profile for each agent that gave any opinion in that round: its slot is the last of its own."""
     answers = readings.first if round_ == 1 else readings.second
+    slots = len(learned.calibrators) - len(agents)
     spoke = [i for i in range(len(agents)) if not np.isnan(raw[:, i]).all()]
     return [
         profile(
@@ -184,8 +177,8 @@ def _profiles(
             source=_source(answers, i),
             bins=learning.bins,
             ocr_threshold=learning.ocr_threshold,
-            calibrator=learned.calibrators[i],
-            calibrated_P=learned.held_out_calibrated[:, i],
+            calibrator=learned.calibrators[slots + i],
+            calibrated_P=learned.held_out_calibrated[:, slots + i],
             learned_from=readings.learned_from,
             seed=learning.seed,
         )

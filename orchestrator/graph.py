@@ -2,7 +2,8 @@
 
     intake → (retrieve ‖ read, one branch an agent) → deliberate → assess → finish
                         ▲                                            │
-                        └────────────── look_again ◄─────────────────┘  on disagreement, low margin, suspicious evidence
+                        ├─────────────── ask_more ◄──────────────────┤  agents that cost money, where they are worth it
+                        └────────────── look_again ◄─────────────────┘  in doubt worth the price, or unfamiliar
 
 The state holds JSON only; agents, retriever and arbiter are injected as the run's context. An agent that fails or
 takes too long becomes an abstention: the panel degrades and the join still happens.
@@ -71,6 +72,7 @@ def _graph() -> Any:
     graph.add_node("read", read, input_schema=Turn)
     graph.add_node("deliberate", deliberate)
     graph.add_node("assess", assess)
+    graph.add_node("ask_more", ask_more)
     graph.add_node("look_again", look_again)
     graph.add_edge(START, "intake")
     graph.add_edge("intake", "retrieve")
@@ -78,8 +80,9 @@ def _graph() -> Any:
     graph.add_edge("retrieve", "deliberate")
     graph.add_edge("read", "deliberate")
     graph.add_edge("deliberate", "assess")
-    graph.add_conditional_edges("assess", route, {"look_again": "look_again", "finish": END})
-    graph.add_conditional_edges("look_again", ask_everyone, ["read"])
+    graph.add_conditional_edges("assess", route, {"ask_more": "ask_more", "look_again": "look_again", "finish": END})
+    graph.add_conditional_edges("ask_more", ask_everyone, ["read", "deliberate"])
+    graph.add_conditional_edges("look_again", ask_everyone, ["read", "deliberate"])
     return graph.compile(name="doubleread-panel")
 
 
@@ -95,12 +98,22 @@ async def retrieve(state: PanelState, runtime: Runtime[Seats]) -> Json:
     return {"evidence": evidence.model_dump(mode="json")}
 
 
-def ask_everyone(state: PanelState, runtime: Runtime[Seats]) -> list[Send]:
-    """One reading for each agent; from the second round on only for those that can look again."""
-    turn = state.get("round", 1)
-    asked = [n for n, agent in runtime.context.agents.items() if turn == 1 or isinstance(agent, Reconsiders)]
+def ask_everyone(state: PanelState, runtime: Runtime[Seats]) -> list[Send] | str:
+    """One reading for each agent whose turn it is; straight on where it is nobody's."""
+    turn, seats = state.get("round", 1), runtime.context
     evidence = state.get("evidence") if turn > 1 else None
-    return [Send("read", Turn(case=state["case"], agent=name, round=turn, evidence=evidence)) for name in asked]
+    asked = [name for name in seats.agents if _is_asked(name, state, seats)]
+    turns = [Send("read", Turn(case=state["case"], agent=name, round=turn, evidence=evidence)) for name in asked]
+    return turns or "deliberate"
+
+
+def _is_asked(name: str, state: PanelState, seats: Seats) -> bool:
+    """First the agents that cost nothing, then the others; in a second look those that can and should look again."""
+    turn, arbiter = state.get("round", 1), seats.arbiter
+    known = last_answers(state, turn)
+    if turn > 1:
+        return isinstance(seats.agents[name], Reconsiders) and arbiter.looks_again(name) and name in known
+    return name not in known and (state.get("asked_all", False) or name not in arbiter.spared({}))
 
 
 async def read(state: Turn, runtime: Runtime[Seats]) -> Json:
@@ -124,7 +137,8 @@ async def deliberate(state: PanelState, runtime: Runtime[Seats]) -> Json:
     seats, turn = runtime.context, state.get("round", 1)
     arbiter, answers = seats.arbiter, last_answers(state, turn)
     said = {name: answer for name, answer in answers.items() if name not in seats.referees}
-    referees = {name: r for name, r in seats.referees.items() if name not in arbiter.left_out}
+    waiting = arbiter.left_out if state.get("asked_all", False) else (*arbiter.left_out, *arbiter.spared({}))
+    referees = {name: r for name, r in seats.referees.items() if name not in waiting}
     given = await consult(referees, said, arbiter.records(said), _evidence(state), task=arbiter.task, round_=turn)
     for answer in given.values():
         seats.witness(_case(state), answer)
@@ -135,16 +149,23 @@ async def assess(state: PanelState, runtime: Runtime[Seats]) -> Json:
     """Fuses the round's answers and says what should happen next."""
     turn = state.get("round", 1)
     evidence = _evidence(state)
-    able = any(isinstance(agent, Reconsiders) for agent in runtime.context.agents.values())
     first, last = last_answers(state, 1), last_answers(state, turn)
-    assessment = runtime.context.arbiter.assess(first, last, evidence, round_=turn, can_look_again=able)
+    assessment = runtime.context.arbiter.assess(
+        first, last, evidence, round_=turn, can_look_again=True, asked_all=state.get("asked_all", False)
+    )
     return {"assessments": {str(turn): assessment.model_dump(mode="json")}}
 
 
-def route(state: PanelState) -> Literal["look_again", "finish"]:
+def route(state: PanelState) -> Literal["ask_more", "look_again", "finish"]:
     """Where the assessment sends the case."""
-    assessment = Assessment.model_validate(state["assessments"][str(state.get("round", 1))])
-    return "look_again" if assessment.decision.action == "second-look" else "finish"
+    action = Assessment.model_validate(state["assessments"][str(state.get("round", 1))]).decision.action
+    return {"ask-more": "ask_more", "second-look": "look_again"}.get(action, "finish")  # type: ignore[return-value]
+
+
+async def ask_more(state: PanelState) -> Json:
+    """Opens the first round to the agents that were spared."""
+    del state
+    return {"asked_all": True}
 
 
 async def look_again(state: PanelState, runtime: Runtime[Seats]) -> Json:

@@ -1,12 +1,13 @@
 """Learning a panel's calibration and fusion from labelled cases, without judging it on what it was fitted on."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
+from threadpoolctl import threadpool_limits
 
 from doubleread.core.base import Record
 from doubleread.core.errors import DataError
@@ -46,6 +47,8 @@ class Learned:
     held_out_calibrated: Tensor3
     folds: int
     notes: tuple[str, ...] = ()
+    alternatives: Mapping[str, Matrix] = field(default_factory=dict)
+    """Held-out posteriors of other answers on the same cases, by the same fits; not kept on disk."""
 
     @property
     def silent(self) -> tuple[int, ...]:
@@ -101,13 +104,15 @@ def learn(
     calibrator: str = "temperature",
     folds: int | Sequence[Fold] = 5,
     seed: int = 0,
+    alternatives: Mapping[str, Tensor3] | None = None,
 ) -> Learned:
     """Fits one calibrator per agent and the fusion rule, and cross-fits both by group for the held-out arrays.
 
     ``raw`` holds uncalibrated opinions ``(n, agents, k)``, NaN rows where an agent gave none. ``prior`` is that of
     the cases to come; None: the label shares of ``y``. ``folds`` is a number (fewer are used, and noted, where
-    groups are few) or the folds themselves. Raises ``DataError`` where cross-fitting is impossible, and
-    ``UnknownPart`` for a rule or calibrator that is not in its table.
+    groups are few) or the folds themselves. ``alternatives`` are other answers to the same cases, shaped as ``raw``,
+    that the held-out fits are to fuse too: with agents struck out, for instance. Raises ``DataError`` where
+    cross-fitting is impossible, and ``UnknownPart`` for a rule or calibrator that is not in its table.
     """
     raw = np.where(spoken(raw)[..., None], raw, np.nan)
     codes = group_codes(groups, len(y))
@@ -115,13 +120,17 @@ def learn(
     parts = grouped_folds(y, codes, folds, seed) if isinstance(folds, int) else list(folds)
     held_out = np.full((len(y), raw.shape[2]), np.nan)
     held_out_calibrated = np.full(raw.shape, np.nan)
-    for part in parts:
-        fitted = _fit(raw[part.train], y[part.train], codes[part.train], prior, rule, calibrator, seed)
-        held_out_calibrated[part.test] = _calibrate(fitted.calibrators, raw[part.test])
-        held_out[part.test] = fitted.rule.fuse(held_out_calibrated[part.test]).posterior
-    final = _fit(raw, y, codes, prior, rule, calibrator, seed)
+    others = {name: np.full(held_out.shape, np.nan) for name in alternatives or {}}
+    with threadpool_limits(1):  # the matrices are small: threads that wait for each other cost several times the work
+        for part in parts:
+            fitted = _fit(raw[part.train], y[part.train], codes[part.train], prior, rule, calibrator, seed)
+            held_out_calibrated[part.test] = _calibrate(fitted.calibrators, raw[part.test])
+            held_out[part.test] = fitted.rule.fuse(held_out_calibrated[part.test]).posterior
+            for name, other in (alternatives or {}).items():
+                others[name][part.test] = fitted.rule.fuse(_calibrate(fitted.calibrators, other[part.test])).posterior
+        final = _fit(raw, y, codes, prior, rule, calibrator, seed)
     notes = _notes(final.calibrators, len(parts), folds)
-    return Learned(final.calibrators, final.rule, held_out, held_out_calibrated, len(parts), notes)
+    return Learned(final.calibrators, final.rule, held_out, held_out_calibrated, len(parts), notes, others)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,65 +1,70 @@
-"""When to look again, and when to commit: pure functions of numbers, so that they can be replayed."""
+"""When to ask further, and when to commit: pure functions of numbers, so that they can be replayed."""
 
 from collections.abc import Mapping
-
-import numpy as np
 
 from doubleread.core.base import Record
 from doubleread.core.evidence import Evidence
 from doubleread.core.task import Task
 from doubleread.core.types import Vector
 from doubleread.core.verdict import Decision
+from doubleread.orchestrator.gate import Gate, doubts
 
 
 class Policy(Record):
-    """The gates of the second look; see ``second_look_reasons``."""
+    """What asking further may take, as set, and the gates that were learned for it.
+
+    ``max_share`` is the share of cases that may be looked at again, ``ask_share`` that on which the agents that cost
+    money are asked at all. ``error_usd`` is what one ordinary error costs, ``hour_usd`` an hour of waiting.
+    """
 
     max_rounds: int = 2
-    margin: float = 0.8
-    dissent: float = 0.34
-    evidence_margin: float = 0.5
-    familiar_similarity: float | None = None
-    """Nearest similarity below which a case is unlike any stored one; learned from calibration cases."""
+    max_share: float = 0.12
+    ask_share: float = 1.0
+    free_usd: float = 1e-4
+    """Agents whose answers cost no more than this are always asked."""
+    error_usd: float = 1.0
+    hour_usd: float = 0.0
+    asking: Gate | None = None
+    """Opens the first round to the agents that cost money; None where everyone is asked at once."""
+    looking: Gate | None = None
+    """Opens the second look; None where it does not pay."""
+
+    def price(self, usd: float, seconds: float) -> float:
+        """Money and waiting in units of one ordinary error."""
+        return (usd + self.hour_usd * seconds / 3600) / self.error_usd
 
 
-def second_look_reasons(
+def reasons_to_ask(
+    gate: Gate | None,
+    what: str,
     task: Task,
     posterior: Vector,
     votes: Mapping[str, str],
-    weights: Mapping[str, float],
     evidence: Evidence | None,
-    policy: Policy,
 ) -> tuple[str, ...]:
-    """Why the panel should look again; empty where it need not.
+    """Why ``what`` (more agents, a second look) is worth its price; empty where it is not.
 
-    ``posterior`` has shape ``(n_labels,)``; ``votes`` gives each agent's leading label after calibration and
-    ``weights`` its share in the posterior.
+    ``posterior`` has shape ``(n_labels,)``; ``votes`` gives each agent's leading label after calibration.
     """
-    order = np.argsort(-posterior, kind="stable")
-    top, lead = task.names[order[0]], float(posterior[order[0]] - posterior[order[1]])
-    reasons = []
-    dissenters = [name for name, label in votes.items() if label != top and weights.get(name, 0) > 0]
-    if (share := sum(weights[name] for name in dissenters)) >= policy.dissent:
-        said = ", ".join(f"{name} says {votes[name]}" for name in sorted(dissenters))
-        reasons.append(f"disagreement: {said} ({share:.0%} of the weight)")
-    if lead < policy.margin:
-        reasons.append(f"low margin: {top} leads {task.names[order[1]]} by {lead:.2f}")
-    return (*reasons, *_suspicious_evidence(top, evidence, policy))
-
-
-def _suspicious_evidence(top: str, evidence: Evidence | None, policy: Policy) -> tuple[str, ...]:
-    if evidence is None or evidence.quality is None or evidence.label is None:
+    doubt = float(doubts(task, posterior[None])[0])
+    if gate is None or not gate.opens(doubt):
         return ()
-    reasons = []
-    if evidence.label != top and evidence.quality.margin >= policy.evidence_margin:
-        reasons.append(f"evidence against: the similar cases say {evidence.label}, the panel {top}")
-    floor = policy.familiar_similarity
-    if floor is not None and evidence.quality.similarity < floor:
-        reasons.append(
-            f"unfamiliar: the nearest stored case has similarity {evidence.quality.similarity:.2f}, "
-            f"below the {floor:.2f} that 99 % of calibration cases reach"
-        )
-    return tuple(reasons)
+    top = task.names[int(posterior.argmax())]
+    worth = f"{what} saves {gate.worth(doubt):.3f} of an error in expectation and costs {gate.price:.4f}"
+    return (
+        f"in doubt: {top} at {posterior.max():.1%}; {worth}",
+        *disagreements(top, votes, evidence),
+    )
+
+
+def disagreements(top: str, votes: Mapping[str, str], evidence: Evidence | None) -> tuple[str, ...]:
+    """Who says otherwise than the panel, the similar cases among them."""
+    said = [f"{name} says {label}" for name, label in sorted(votes.items()) if label != top]
+    against = evidence is not None and evidence.label is not None and evidence.label != top
+    return (
+        *([f"disagreement: {', '.join(said)}"] if said else []),
+        *([f"evidence against: the similar cases say {evidence.label}"] if evidence and against else []),
+    )
 
 
 def decide(task: Task, posterior: Vector) -> Decision:
@@ -78,3 +83,13 @@ def decide(task: Task, posterior: Vector) -> Decision:
         f"a referral costs {task.costs.referral:g}"
     )
     return Decision(action="refer", reasons=(reason,), expected_cost=task.costs.referral)
+
+
+def refer_instead(task: Task, decision: Decision, reason: str) -> Decision:
+    """A referral in place of a commitment, with one more reason; any other decision as it is."""
+    if decision.action != "commit":
+        return decision
+    return Decision(action="refer", reasons=(reason, *decision.reasons), expected_cost=task.costs.referral)
+
+
+__all__ = ["Policy", "decide", "disagreements", "reasons_to_ask", "refer_instead"]

@@ -24,6 +24,11 @@ def softmax(logits: Floats) -> Floats:
     return np.asarray(scipy_softmax(logits, axis=-1))
 
 
+def log_softmax_rows(logits: Floats) -> Floats:
+    """Logarithms of ``softmax``."""
+    return np.asarray(log_softmax(logits, axis=-1))
+
+
 def log_loss(logits: Floats, labels: Labels) -> float:
     """Sum of -log p(label) over the rows of ``logits``, shape ``(n, k)``."""
     return float(-log_softmax(logits, axis=-1)[np.arange(len(labels)), labels].sum())

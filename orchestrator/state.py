@@ -26,6 +26,8 @@ class PanelState(TypedDict):
 
     case: Json
     round: NotRequired[int]
+    asked_all: NotRequired[bool]
+    """Whether the agents that are spared at first are asked too."""
     evidence: NotRequired[Json]
     answers: NotRequired[Annotated[Json, merge]]
     """``"round/agent"`` → opinion or abstention."""

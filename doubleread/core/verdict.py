@@ -9,11 +9,11 @@ from doubleread.core.case import Case
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention, Opinion
 
-Action = Literal["commit", "second-look", "refer"]
+Action = Literal["commit", "ask-more", "second-look", "refer"]
 
 
 class Decision(Record):
-    """Commit to ``label``, look again, or refer to a person; ``label`` is None unless committed."""
+    """Commit to ``label``, ask further, look again, or refer to a person; ``label`` is None unless committed."""
 
     action: Action
     label: str | None = None
@@ -95,6 +95,8 @@ class Verdict(Record):
     calibrated: dict[str, dict[str, float]] = Field(default_factory=dict)
     """The last opinion of each agent after calibration."""
     abstentions: tuple[Abstention, ...] = ()
+    spared: tuple[str, ...] = ()
+    """Agents that were not asked: their answers were not worth their price on this case."""
     evidence: Evidence | None = None
     second_look: SecondLook | None = None
     warnings: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from doubleread.orchestrator.arbiter import Arbiter
 from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter
 from doubleread.orchestrator.policy import Policy
 from doubleread.orchestrator.resampling import grouped_folds
+from doubleread.orchestrator.walk import walk
 from doubleread.watching import Progress, silent
 
 RETRIEVAL = "retrieval"
@@ -75,17 +76,12 @@ def replay(
 
 
 def _judge(arbiter: Arbiter, agents: Sequence[str], readings: Readings, i: int, r: int, found: Replay) -> None:
-    first, last = _named(agents, readings.first[i]), _named(agents, readings.second[i])
-    evidence = readings.evidence[i]
-    assessment = arbiter.assess(first, first, evidence, round_=1, can_look_again=True)
-    asked = list(first.values())
-    if assessment.decision.action == "second-look":
-        assessment = arbiter.assess(first, last, evidence, round_=2, can_look_again=True)
-        asked += [answer for answer in last.values() if answer.round > 1]
-        found.looked_again[r, i] = True
-    found.posterior[r, i] = [assessment.posterior[name] for name in arbiter.task.names]
-    found.committed[r, i] = assessment.decision.action == "commit"
-    found.cost_usd[r, i] = sum(answer.usage.cost_usd or 0.0 for answer in asked)
+    first, second = _named(agents, readings.first[i]), _named(agents, readings.second[i])
+    walked = walk(arbiter, first, second, readings.evidence[i])
+    found.looked_again[r, i] = walked.looked_again
+    found.posterior[r, i] = [walked.assessment.posterior[name] for name in arbiter.task.names]
+    found.committed[r, i] = walked.assessment.decision.action == "commit"
+    found.cost_usd[r, i] = sum(answer.usage.cost_usd or 0.0 for answer in walked.asked)
 
 
 def _named(agents: Sequence[str], answers: Sequence[Answer]) -> Mapping[str, Answer]:

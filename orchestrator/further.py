@@ -1,0 +1,211 @@
+"""Learning whom to ask further: the agents that cost money, and everyone a second time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doubleread.core.opinion import Answer
+from doubleread.core.task import Task
+from doubleread.core.types import Labels, Matrix, Tensor3
+from doubleread.orchestrator.arbiter import Pooling, SecondLook, combine
+from doubleread.orchestrator.choice import Chosen
+from doubleread.orchestrator.gate import Gate, doubt_of_share, doubts, saving
+from doubleread.orchestrator.learning import Groups, Learned, learn
+from doubleread.orchestrator.metrics import CLIP, nll
+from doubleread.orchestrator.policy import Policy
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The calibration cases, what was said first, and how it is fused."""
+
+    task: Task
+    agents: tuple[str, ...]
+    first: Sequence[Sequence[Answer]]
+    labels: Labels
+    groups: Groups
+    chosen: Chosen
+    folds: int
+    seed: int
+
+    def learn(self, raw: Tensor3, alternatives: Mapping[str, Tensor3] | None = None) -> Learned:
+        """A fit on other answers to the same cases, by the rule that was chosen."""
+        prior = self.task.prior_vector() if self.task.prior else None
+        rule, calibrator = self.chosen.rule, self.chosen.calibrator
+        return learn(
+            raw,
+            self.labels,
+            self.groups,
+            prior,
+            rule=rule,
+            calibrator=calibrator,
+            folds=self.folds,
+            seed=self.seed,
+            alternatives=alternatives,
+        )
+
+
+@dataclass(frozen=True)
+class More:
+    """Whether some agents are spared at first, and the held-out posterior that comes of it, ``(n, k)``."""
+
+    posterior: Matrix
+    local: Learned | None = None
+    gate: Gate | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Look:
+    """Whether second looks are taken, and the held-out posterior after them, ``(n, k)``.
+
+    ``raw`` holds the second round's opinions, ``(n, agents, k)``.
+    """
+
+    posterior: Matrix
+    raw: Tensor3
+    second: SecondLook | None = None
+    gate: Gate | None = None
+    notes: tuple[str, ...] = ()
+
+
+def ask_more(asked: Asked, first: Tensor3, policy: Policy) -> More:
+    """Learns when the agents that cost money are worth it; everyone is asked at once where the budget allows all."""
+    everyone = asked.chosen.learned.held_out
+    usd = _mean_usd(asked.first)
+    spoke = ~np.isnan(first).all(axis=(0, 2))
+    dear = [i for i in range(len(asked.agents)) if spoke[i] and not usd[i] <= policy.free_usd]
+    if policy.ask_share >= 1 or not dear or len(dear) == spoke.sum():
+        return More(everyone)
+    silent = first.copy()
+    silent[:, dear] = np.nan
+    local = asked.learn(silent)
+    gate = Gate.fit(
+        asked.task,
+        [asked.agents[i] for i in dear],
+        local.held_out,
+        everyone,
+        asked.labels,
+        price=policy.price(float(np.nansum(usd[dear])), _mean_seconds(asked.first)[dear].max()),
+        max_share=policy.ask_share,
+    )
+    opened = gate.open_on(local.held_out, asked.task)
+    posterior = np.where(opened[:, None], everyone, local.held_out)
+    losses = f"log-loss {nll(posterior, asked.labels):.3f}, {nll(everyone, asked.labels):.3f} if always asked"
+    note = f"{', '.join(gate.agents)} asked on {opened.mean():.0%} of the calibration cases ({losses})"
+    return More(posterior, local, gate, (note,))
+
+
+def look_again(
+    asked: Asked, first: Tensor3, second: Tensor3, answers: Sequence[Sequence[Answer]], before: Matrix, policy: Policy
+) -> Look:
+    """Learns whom a second look asks, when it is worth its price, and how its answers join the first ones.
+
+    ``before`` are the held-out posteriors of the first round. An agent whose second answers clearly raised the
+    log-loss, or save less than they cost, is not asked again. The second look is left out where it did not lower the
+    log-loss of the cases it would be taken on.
+    """
+    again = [i for i in range(len(asked.agents)) if any(row[i].round > 1 for row in answers)]
+    if policy.max_rounds < 2 or not again or np.isnan(second[:, again]).all():
+        return Look(before, second)
+    usd, seconds = _mean_usd(answers), _mean_seconds(answers)
+    doubt = doubts(asked.task, before)
+    gated = doubt > doubt_of_share(doubt, policy.max_share)
+    found = _fused(asked, first, second, again, gated)
+    stake = float(np.minimum(doubt, asked.task.costs.referral)[gated].mean()) if gated.any() else 0.0
+    kept = [
+        i
+        for i in again
+        if not _harms(asked, found, i, gated)
+        and (not usd[i] or _saves(asked, found, i, gated) * stake > policy.price(usd[i], seconds[i]))
+    ]
+    if kept and kept != again:
+        found = _fused(asked, first, second, kept, gated)
+    gate = Gate.fit(
+        asked.task,
+        [asked.agents[i] for i in kept],
+        before,
+        found.held_out,
+        asked.labels,
+        price=policy.price(float(np.nansum(usd[kept])), float(seconds[kept].max(initial=0.0))),
+        max_share=policy.max_share,
+    )
+    opened = gate.open_on(before, asked.task)
+    if not kept or not pays(before[opened], found.held_out[opened], asked.labels[opened]):
+        return Look(before, second, notes=("second look off: it did not pay on the calibration cases",))
+    spared = [asked.agents[i] for i in again if i not in kept]
+    notes = (f"not asked again, their second answers are not worth it: {', '.join(spared)}",) if spared else ()
+    posterior = np.where(opened[:, None], found.held_out, before)
+    return Look(posterior, found.raw, SecondLook(found.pooling, found.learned), gate, notes)
+
+
+def pays(before: Matrix, after: Matrix, labels: Labels) -> bool:
+    """Whether asking further lowered the log-loss on the cases it was done on."""
+    return len(labels) > 0 and nll(after, labels) < nll(before, labels)
+
+
+def clearly_better(before: Matrix, after: Matrix, labels: Labels) -> bool:
+    """Whether the mean log-loss fell by more than its own standard error, case by case."""
+    rows = np.arange(len(labels))
+    gain = np.log(np.maximum(after[rows, labels], CLIP)) - np.log(np.maximum(before[rows, labels], CLIP))
+    return bool(len(gain) > 1 and gain.mean() > gain.std() / np.sqrt(len(gain)))
+
+
+@dataclass(frozen=True)
+class _Both:
+    """Both rounds fused: held-out posteriors, and those without each agent's second answer."""
+
+    pooling: Pooling
+    learned: Learned
+    held_out: Matrix
+    without: dict[int, Matrix]
+    raw: Tensor3
+
+
+def _fused(asked: Asked, first: Tensor3, second: Tensor3, again: Sequence[int], gated: NDArray[np.bool_]) -> _Both:
+    """Answers of both rounds at once, or round by round: whichever lost less on the cases looked at again."""
+    new = np.full(second.shape, np.nan)
+    new[:, again] = second[:, again]
+    slots = np.concatenate([first, new], axis=1)
+    width = first.shape[1]
+    at_once = asked.learn(slots, {str(i): _struck(slots, width + i) for i in again})
+    last = np.where(np.isnan(new), first, new)
+    by_round = asked.learn(last, {str(i): _with(last, first, i) for i in again})
+    one = asked.chosen.learned.held_out
+    pooled = combine([one, by_round.held_out])
+    if nll(pooled[gated], asked.labels[gated]) < nll(at_once.held_out[gated], asked.labels[gated]):
+        others = {i: combine([one, by_round.alternatives[str(i)]]) for i in again}
+        return _Both("rounds", by_round, pooled, others, last)
+    return _Both("answers", at_once, at_once.held_out, {i: at_once.alternatives[str(i)] for i in again}, new)
+
+
+def _harms(asked: Asked, found: _Both, agent: int, gated: NDArray[np.bool_]) -> bool:
+    return clearly_better(found.held_out[gated], found.without[agent][gated], asked.labels[gated])
+
+
+def _saves(asked: Asked, found: _Both, agent: int, gated: NDArray[np.bool_]) -> float:
+    return saving(asked.task, found.without[agent][gated], found.held_out[gated], asked.labels[gated])
+
+
+def _struck(raw: Tensor3, slot: int) -> Tensor3:
+    other = raw.copy()
+    other[:, slot] = np.nan
+    return other
+
+
+def _with(raw: Tensor3, first: Tensor3, agent: int) -> Tensor3:
+    other = raw.copy()
+    other[:, agent] = first[:, agent]
+    return other
+
+
+def _mean_usd(answers: Sequence[Sequence[Answer]]) -> NDArray[np.float64]:
+    """What an answer of each agent costs on average; NaN where a price is unknown."""
+    costs = [[np.nan if a.usage.cost_usd is None else a.usage.cost_usd for a in row] for row in answers]
+    return np.asarray(np.mean(np.array(costs, dtype=float), axis=0))
+
+
+def _mean_seconds(answers: Sequence[Sequence[Answer]]) -> NDArray[np.float64]:
+    return np.asarray(np.mean([[a.seconds for a in row] for row in answers], axis=0))

@@ -1,0 +1,100 @@
+"""When asking further agents is worth its price: learned from cases on which both outcomes are known."""
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doubleread.core.base import Record
+from doubleread.core.task import Task
+from doubleread.core.types import Labels, Matrix, Vector
+
+EXPECTED_SAVING = 0.3
+"""The share of the cost at stake that is expected to be saved before any case was seen…"""
+EXPECTED_WORTH = 0.5
+"""… and how much cost at stake, in ordinary errors, must have been seen to outweigh that."""
+
+
+class Gate(Record):
+    """Asks ``agents`` where the expected fall in decision cost exceeds ``price``, on the most doubtful cases only.
+
+    The fall is ``saves`` times what is at stake: the expected cost of the best decision now. ``doubt`` is the budget:
+    the expected cost of committing that only a given share of the calibration cases exceeds. All costs are in units
+    of one ordinary error.
+    """
+
+    agents: tuple[str, ...]
+    saves: float
+    price: float
+    doubt: float
+    referral: float
+    n: int
+
+    @classmethod
+    def fit(
+        cls,
+        task: Task,
+        agents: Sequence[str],
+        before: Matrix,
+        after: Matrix,
+        labels: Labels,
+        *,
+        price: float,
+        max_share: float,
+    ) -> Self:
+        """From held-out posteriors ``before`` and ``after`` asking, both ``(n, k)``."""
+        return cls(
+            agents=tuple(agents),
+            saves=saving(task, before, after, labels),
+            price=price,
+            doubt=doubt_of_share(doubts(task, before), max_share),
+            referral=task.costs.referral,
+            n=len(labels),
+        )
+
+    def worth(self, doubt: float) -> float:
+        """Expected fall in decision cost on a case of that doubt."""
+        return self.saves * min(doubt, self.referral)
+
+    def opens(self, doubt: float) -> bool:
+        """Whether to ask on a case of that doubt."""
+        return doubt > self.doubt and self.worth(doubt) > self.price
+
+    def open_on(self, posterior: Matrix, task: Task) -> NDArray[np.bool_]:
+        """On which cases it opens, by their posteriors ``(n, k)``."""
+        return np.array([self.opens(doubt) for doubt in doubts(task, posterior).tolist()], dtype=bool)
+
+
+def doubts(task: Task, posterior: Matrix) -> Vector:
+    """Expected cost of committing to the best label, shape ``(n,)``; a referral would cap it."""
+    return np.asarray((posterior @ task.cost_matrix()).min(axis=1))
+
+
+def decision_costs(task: Task, posterior: Matrix, labels: Labels) -> Vector:
+    """What deciding by each posterior came to, given the true labels, shape ``(n,)``."""
+    costs = task.cost_matrix()
+    expected = posterior @ costs
+    realised = costs[labels, expected.argmin(axis=1)]
+    return np.asarray(np.where(expected.min(axis=1) <= task.costs.referral, realised, task.costs.referral))
+
+
+def saving(task: Task, before: Matrix, after: Matrix, labels: Labels) -> float:
+    """Share of the cost at stake that ``after`` saves against ``before``, realised, shrunk towards a third.
+
+    A ratio of sums: with few doubtful cases the prior speaks, with none it is all there is. Not below 0.
+    """
+    stake = np.minimum(doubts(task, before), task.costs.referral).sum()
+    saved = (decision_costs(task, before, labels) - decision_costs(task, after, labels)).sum()
+    return max(0.0, float((saved + EXPECTED_SAVING * EXPECTED_WORTH) / (stake + EXPECTED_WORTH)))
+
+
+def doubt_of_share(doubt: Vector, share: float) -> float:
+    """The doubt that at most ``share`` of new cases exceed, in the mean; below 0 where all may.
+
+    With n exchangeable cases a new one exceeds the ``j``-th largest with probability ``j / (n + 1)`` at the most.
+    """
+    if share >= 1:
+        return -1.0
+    allowed = int(np.floor(share * (len(doubt) + 1)))
+    return float(np.sort(doubt)[::-1][allowed - 1]) if allowed > 0 else float(doubt.max(initial=1.0))
