@@ -1,7 +1,7 @@
 """Learning an arbiter from the answers that agents gave on cases they were not fitted on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from doubleread.core.types import Labels, Matrix, Tensor3
 from doubleread.orchestrator.arbiter import Arbiter, HeldOut, combine
 from doubleread.orchestrator.conformal import ConformalSets
 from doubleread.orchestrator.learning import Learned, learn
-from doubleread.orchestrator.metrics import CLIP, nll
+from doubleread.orchestrator.metrics import CLIP, Flags, nll
 from doubleread.orchestrator.policy import Policy, second_look_reasons
 from doubleread.orchestrator.trust import profile
 
@@ -32,6 +32,18 @@ class Readings:
     labels: Labels
     groups: Sequence[str] | None
     learned_from: str
+
+    def rows(self, picked: Flags) -> "Readings":
+        """Those of the picked cases; shape ``(n,)``."""
+        at = np.flatnonzero(picked)
+        return replace(
+            self,
+            first=[self.first[i] for i in at],
+            second=[self.second[i] for i in at],
+            evidence=[self.evidence[i] for i in at],
+            labels=self.labels[at],
+            groups=None if self.groups is None else [self.groups[i] for i in at],
+        )
 
 
 @dataclass(frozen=True)
@@ -66,16 +78,17 @@ def fit_arbiter(
     first[:, silenced], second[:, silenced] = np.nan, np.nan
     policy = policy.model_copy(update={"familiar_similarity": familiar_similarity(readings.evidence)})
     second_fit, posterior = None, one.held_out
-    if policy.max_rounds > 1 and not np.isnan(second).all():
-        two = _learn(second, task, readings, learning)
-        gated = looked_again(task, agents, one, readings.evidence, policy)
-        after = combine([one.held_out, two.held_out])
+    again = read_again(second)
+    if policy.max_rounds > 1 and again.any():
+        two = _learn(second[again], task, readings.rows(again), learning)
+        gated = again & looked_again(task, agents, one, readings.evidence, policy)
+        after = after_both(one, two, again, gated)
         if pays(posterior[gated], after[gated], readings.labels[gated]):
-            second_fit, posterior = two, np.where(gated[:, None], after, posterior)
+            second_fit, posterior = two, after
     correct = posterior.argmax(axis=1) == readings.labels
     profiles = [
         *_profiles(task, agents, first, one, 1, readings, learning),
-        *(_profiles(task, agents, second, second_fit, 2, readings, learning) if second_fit else ()),
+        *(_profiles(task, agents, second[again], second_fit, 2, readings.rows(again), learning) if second_fit else ()),
         _panel_profile(task, posterior, readings, learning),
     ]
     return Arbiter(
@@ -106,7 +119,7 @@ def familiar_similarity(evidence: Sequence[Evidence]) -> float | None:
 
 def looked_again(
     task: Task, agents: tuple[str, ...], one: Learned, evidence: Sequence[Evidence], policy: Policy
-) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+) -> Flags:
     """On which calibration cases the gates open, by held-out posteriors; shape ``(n,)``."""
     opened = []
     weights_of_all = one.rule.fuse(one.held_out_calibrated).weights
@@ -118,6 +131,29 @@ def looked_again(
         shares = dict(zip(agents, weights.tolist(), strict=True))
         opened.append(bool(second_look_reasons(task, posterior, votes, shares, found, policy)))
     return np.array(opened)
+
+
+def read_again(second: Tensor3) -> Flags:
+    """The cases with any answer of a second look: a case that was confirmed later may have none; shape ``(n,)``."""
+    return np.asarray(~np.isnan(second).all(axis=(1, 2)))
+
+
+def after_both(one: Learned, two: Learned, again: Flags, gated: Flags) -> Matrix:
+    """Held-out posteriors where the panel looks again on the ``gated`` cases; ``two`` has a row for each of ``again``."""
+    both = one.held_out.copy()
+    both[again] = combine([one.held_out[again], two.held_out])
+    return np.where(gated[:, None], both, one.held_out)
+
+
+def held_out_posterior(arbiter: Arbiter, readings: Readings) -> Matrix:
+    """The whole panel's posterior on the cases that it was learned from, each by a fit that had not seen it."""
+    if arbiter.second is None:
+        return arbiter.first.held_out
+    second = tensor(arbiter.task, readings.second)
+    second[:, [arbiter.agents.index(name) for name in arbiter.left_out]] = np.nan
+    again = read_again(second)
+    gated = again & looked_again(arbiter.task, arbiter.agents, arbiter.first, readings.evidence, arbiter.policy)
+    return after_both(arbiter.first, arbiter.second, again, gated)
 
 
 def pays(before: Matrix, after: Matrix, labels: Labels) -> bool:

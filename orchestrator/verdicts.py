@@ -28,6 +28,7 @@ def verdict_of(state: PanelState, arbiter: Arbiter, *, seconds: float, warnings:
         evidence=Evidence.model_validate(state["evidence"]) if "evidence" in state else None,
         second_look=_second_look(state, assessments),
         warnings=(*warnings, *final.warnings),
+        trust_version=max((p.version for p in arbiter.profiles), default=1),
         seconds=seconds,
         cost_usd=sum(_paid(answer) for answer in answers),
     )
