@@ -6,7 +6,7 @@ ones, say) are no sample of what comes: accuracy, label shares and prediction se
 leaves them out unless it is told otherwise, and then the profiles warn of it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -39,14 +39,14 @@ def confirm(
     verdict: Verdict,
     label: str,
     *,
-    own: Callable[[str], bool],
+    own: bool,
     sampling: Sampling = "selected",
     reviewer: str = "",
     note: str = "",
 ) -> Outcome:
     """Writes down what turned out to be true of a verdict's case; on disk when it returns.
 
-    ``own`` tells whether a case is among the panel's own. Raises ``PanelError`` for such a case and for a verdict of
+    ``own`` tells whether the case is among the panel's own. Raises ``PanelError`` for such a case and for a verdict of
     another panel, ``TaskError`` for a label that the task does not know, and ``DataError`` where no agent spoke.
     """
     task, agents = saved.arbiter.task, saved.arbiter.agents
@@ -57,9 +57,9 @@ def confirm(
             f"{verdict.case.source}: a verdict of another panel; {', '.join(strangers)} is not on this one"
         )
     task.index(label)
-    if own(verdict.case.id):
+    if own:
         raise PanelError(
-            f"{verdict.case.source} is among the panel's own cases: it has learned from it, and must not be graded by it"
+            f"{verdict.case.source} is among the panel's own cases: it has learned from it, and cannot be graded by it"
         )
     now = datetime.now(UTC)
     outcome = Outcome.of(verdict, label, time=now, sampling=sampling, reviewer=reviewer, note=note)
@@ -246,9 +246,8 @@ def _warning(used: Sequence[Outcome]) -> tuple[str, ...]:
     selected = sum(outcome.sampling == "selected" for outcome in used)
     if not selected:
         return ()
-    return (
-        f"{selected} of {len(used)} outcomes were selected, not sampled: accuracy, label shares and coverage may be off",
-    )
+    chosen = f"{selected} of {len(used)} outcomes were selected, not sampled"
+    return (f"{chosen}: accuracy, label shares and coverage may be off",)
 
 
 def _stamped(arbiter: Arbiter, before: Arbiter, version: int, now: datetime, warning: tuple[str, ...]) -> Arbiter:

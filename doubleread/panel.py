@@ -196,7 +196,8 @@ class Panel:
         if self._saved is None:
             raise PanelError("this panel has no folder to keep outcomes in: save it, and load it from there")
         self._check_open()
-        return confirm(self._saved, verdict, label, own=self._is_own, sampling=sampling, reviewer=reviewer, note=note)
+        own = verdict.case.id in self._calibration or self._store.holds(verdict.case.id)
+        return confirm(self._saved, verdict, label, own=own, sampling=sampling, reviewer=reviewer, note=note)
 
     async def adiagnose(self, image: Readable) -> Verdict:
         """``diagnose`` for async code."""
@@ -245,9 +246,6 @@ class Panel:
     @cached_property
     def _calibration(self) -> frozenset[str]:
         return calibration_cases(self._saved) if self._saved else frozenset()
-
-    def _is_own(self, case_id: str) -> bool:
-        return case_id in self._calibration or self._store.holds(case_id)
 
     def _case_or_unread(self, image: Readable) -> Case | Unread:
         try:

@@ -13,8 +13,9 @@ store/                the labelled cases
 import shutil
 import tempfile
 import zlib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 from zipfile import BadZipFile
@@ -74,6 +75,10 @@ class PanelFolder:
     @property
     def arbiter(self) -> Arbiter:
         return self.trust.arbiter
+
+    def with_trust(self, trust: Trust) -> "PanelFolder":
+        """The same panel with another version of its trust."""
+        return replace(self, trust=trust)
 
 
 def write_panel(folder: Path, settings: Settings, eyes: Eyes, fitted: Fitted | None) -> Path:
@@ -145,6 +150,18 @@ def read_panel(folder: Path, settings: Settings | None, version: int | None = No
         raise
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, DoublereadError) as error:
         raise PanelError(f"{folder} is damaged: {type(error).__name__}: {one_line(error)}; fit it again") from None
+
+
+@contextmanager
+def stored(saved: PanelFolder) -> Iterator[CaseStore]:
+    """The panel's case store as it lies there, to look cases up in; no encoder is needed."""
+    if saved.dim is None:
+        raise PanelError(f"{saved.folder} was fitted by an older doubleread: fit again to confirm outcomes")
+    store: CaseStore = STORES.get("chroma")(saved.folder / "store", saved.fingerprint, dim=saved.dim, read_only=True)
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 def open_store(saved: PanelFolder, eyes: Eyes) -> CaseStore:

@@ -1,8 +1,8 @@
 """What a panel knows of its agents, as files: its first version, and those learned from outcomes later.
 
-arbiter.json, trust/*.json, readings.jsonl    version 1, as it was fitted, and the answers it was learned from
-trust/v2/                                     version 2: arbiter.json, profiles, the outcomes it was learned from, version.json
-panel.json                                    "trust_version" says which one counts
+arbiter.json, trust/*.json  version 1, as it was fitted; readings.jsonl holds the answers it was learned from
+trust/v2/                   version 2: arbiter.json, trust/*.json, the outcomes it was learned from, version.json
+panel.json                  "trust_version" says which one counts
 
 Versions are written once and never changed, and one small file switches between them: an update that is interrupted
 changes nothing, and any version can be gone back to.
@@ -32,6 +32,8 @@ READINGS = "readings.jsonl"
 LEARNED = "outcomes.jsonl"
 VERSION = "version.json"
 MARK = "panel.json"
+FITTED = 1
+"""The version that a panel is fitted with."""
 
 R = TypeVar("R", bound=Record)
 
@@ -75,9 +77,9 @@ def read_trust(folder: Path, head: Json, version: int | None = None) -> Trust:
 
     Raises ``PanelError`` for a version that is not there; errors of damaged files are those of ``Arbiter.load``.
     """
-    wanted = int(head.get("trust_version", 1)) if version is None else version
-    if wanted == 1:
-        return Trust(1, _arbiter(folder, head["trust"]))
+    wanted = int(head.get("trust_version", FITTED)) if version is None else version
+    if wanted == FITTED:
+        return Trust(wanted, _arbiter(folder, head["trust"]))
     home = folder / "trust" / f"v{wanted}"
     if not (home / VERSION).is_file():
         known = ", ".join(str(number) for number in versions(folder))
@@ -119,7 +121,7 @@ def use_version(folder: Path, version: int) -> None:
 def versions(folder: Path) -> list[int]:
     """All versions of the trust that there are."""
     names = [path.parent.name for path in (folder / "trust").glob(f"v*/{VERSION}")]
-    return [1, *sorted(int(name[1:]) for name in names if name[1:].isdigit())]
+    return [FITTED, *sorted(int(name[1:]) for name in names if name[1:].isdigit())]
 
 
 def read_lines(path: Path, kind: type[R]) -> tuple[R, ...]:
@@ -139,6 +141,7 @@ def write_lines(path: Path, records: Sequence[Reading]) -> None:
 
 
 def write_json(path: Path, data: Any) -> None:
+    """Writes a value as JSON for people to read."""
     path.write_text(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
 
 

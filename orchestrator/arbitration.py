@@ -139,7 +139,7 @@ def read_again(second: Tensor3) -> Flags:
 
 
 def after_both(one: Learned, two: Learned, again: Flags, gated: Flags) -> Matrix:
-    """Held-out posteriors where the panel looks again on the ``gated`` cases; ``two`` has a row for each of ``again``."""
+    """Held-out posteriors where the panel looks again on the ``gated`` cases; ``two`` has the rows of ``again``."""
     both = one.held_out.copy()
     both[again] = combine([one.held_out[again], two.held_out])
     return np.where(gated[:, None], both, one.held_out)

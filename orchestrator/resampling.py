@@ -1,6 +1,6 @@
 """Honest folds and bootstrap intervals: what belongs together is never split."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -63,18 +63,6 @@ def bootstrap(
 
     ``statistic`` takes row indices (with repeats). Raises ``DataError`` for n = 0. Source: Efron and Tibshirani 1993.
     """
-    values = [statistic(rows) for rows in redrawn(n, draws, seed, groups)]
-    low, high = np.nanquantile(values, [0.025, 0.975])
-    return Estimate(value=statistic(np.arange(n)), low=float(low), high=float(high))
-
-
-def redrawn(
-    n: int,
-    draws: int = 1000,
-    seed: int = 0,
-    groups: Sequence[str | None] | NDArray[np.generic] | None = None,
-) -> Iterator[Indices]:
-    """Row indices of bootstrap samples of ``0..n-1``, whole groups at a time. Raises ``DataError`` for n = 0."""
     if n == 0:
         raise DataError("there are no cases to estimate from")
     codes = group_codes(groups, n)
@@ -82,9 +70,12 @@ def redrawn(
     members = np.split(order, np.cumsum(np.bincount(codes))[:-1])
     alone = len(members) == n  # every case is a group of its own: nothing to join, and several times as fast
     rng = np.random.default_rng(seed)
+    values = []
     for _ in range(draws):
         drawn = rng.integers(len(members), size=len(members))
-        yield order[drawn] if alone else np.concatenate([members[g] for g in drawn])
+        values.append(statistic(order[drawn] if alone else np.concatenate([members[g] for g in drawn])))
+    low, high = np.nanquantile(values, [0.025, 0.975])
+    return Estimate(value=statistic(np.arange(n)), low=float(low), high=float(high))
 
 
 def _scarcest(labels: Labels, codes: Indices) -> int:
