@@ -176,6 +176,7 @@ class Relearned:
     """Trust as it would be, not yet written."""
 
     after: Trust
+    about: TrustVersion
     left_out: int
     """Selected outcomes that were not used."""
 
@@ -207,14 +208,17 @@ def relearn(saved: PanelFolder, *, include_selected: bool = False) -> Relearned:
         profiles=(),
         notes=(f"trust learned from {learned_from}", *arbiter_notes(arbiter)),
     )
-    return Relearned(Trust(version, arbiter, used, about), left_out)
+    return Relearned(Trust(version, arbiter, used, about), about, left_out)
 
 
-def adopt(saved: PanelFolder, relearned: Relearned) -> int:
-    """Writes a new version and makes it the one that counts, from the next loading on; returns its number."""
-    write_version(saved.folder, relearned.after)
-    use_version(saved.folder, relearned.after.version)
-    return relearned.after.version
+def adopt(saved: PanelFolder, relearned: Relearned) -> TrustVersion:
+    """Writes a new version and makes it the one that counts, from the next loading on.
+
+    Raises ``PanelError`` where that fails; then the trust is as it was.
+    """
+    write_version(saved.folder, relearned.after, relearned.about)
+    use_version(saved.folder, relearned.about.version)
+    return relearned.about
 
 
 def _first(saved: PanelFolder) -> str:

@@ -29,7 +29,7 @@ from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.fitting import Fitted, fit
-from doubleread.living import calibration_cases, confirm, drifts
+from doubleread.living import adopt, calibration_cases, confirm, drifts, relearn
 from doubleread.orchestrator.arbiter import Arbiter
 from doubleread.orchestrator.drift import Drift, warning_of
 from doubleread.orchestrator.explanation import Explanation, explain
@@ -37,6 +37,7 @@ from doubleread.orchestrator.graph import Seats, Witness, diagnose, nobody
 from doubleread.panel_folder import PanelFolder, check_prompts, open_store, read_panel, restore_agents, write_panel
 from doubleread.render.shown import ShownVerdict
 from doubleread.settings import Settings, load_settings
+from doubleread.trust_folder import TrustVersion
 from doubleread.watching import Progress, silent
 
 Readable = Case | Path | str | bytes | Image.Image
@@ -118,8 +119,8 @@ class Panel:
             restore_agents(saved, seated)
             undo.pop_all()
         panel = cls(saved.settings, eyes, seated, store, saved.arbiter)
-        panel._notes, panel._unread, panel._saved = saved.notes, saved.unread, saved
-        panel._alarms = tuple(drift for drift in drifts(saved) if drift.alarm)
+        panel._unread = saved.unread
+        panel._use(saved)
         return panel
 
     # -- what it is ---------------------------------------------------------------------------------------------
@@ -199,13 +200,27 @@ class Panel:
         own = verdict.case.id in self._calibration or self._store.holds(verdict.case.id)
         return confirm(self._saved, verdict, label, own=own, sampling=sampling, reviewer=reviewer, note=note)
 
+    def relearn(self, *, include_selected: bool = False) -> TrustVersion:
+        """Learns trust anew from the calibration cases and the confirmed outcomes, keeps it in the panel's folder, and
+        uses it from now on. Older versions stay; ``doubleread trust update --to-version`` goes back to one.
+
+        Selected outcomes are left out unless asked for. Raises ``PanelError`` where there is nothing new to learn from.
+        """
+        if self._saved is None:
+            raise PanelError("this panel has no folder to keep outcomes in: save it, and load it from there")
+        learned = relearn(self._saved, include_selected=include_selected)
+        about = adopt(self._saved, learned)
+        self._use(self._saved.with_trust(learned.after))
+        return about
+
     async def adiagnose(self, image: Readable) -> Verdict:
         """``diagnose`` for async code."""
         self._check_open()
         case = self._case(image)
         await self._eyes.embedder.embed(case)
         own = ("this image is among the panel's own cases: no verdict on an unseen image",)
-        warnings = (*(own if self._store.holds(case.id) else ()), *map(warning_of, self._alarms))
+        drifted = (warning_of(self._alarms),) if self._alarms else ()
+        warnings = (*(own if self._store.holds(case.id) else ()), *drifted)
         seats = Seats(
             agents=self._seated.agents,
             retriever=self._seated.retriever,
@@ -242,6 +257,11 @@ class Panel:
                 return Unread(source=case.source, code=error.code, problem=str(error))
 
         return list(await asyncio.gather(*(one(case) for case in cases)))
+
+    def _use(self, saved: PanelFolder) -> None:
+        """Takes the trust of a folder for its own."""
+        self._saved, self._arbiter, self._notes = saved, saved.arbiter, saved.notes
+        self._alarms = tuple(drift for drift in drifts(saved) if drift.alarm)
 
     @cached_property
     def _calibration(self) -> frozenset[str]:

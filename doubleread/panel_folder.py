@@ -78,7 +78,7 @@ class PanelFolder:
 
     def with_trust(self, trust: Trust) -> "PanelFolder":
         """The same panel with another version of its trust."""
-        return replace(self, trust=trust)
+        return replace(self, trust=trust, notes=trust.about.notes if trust.about else self.notes)
 
 
 def write_panel(folder: Path, settings: Settings, eyes: Eyes, fitted: Fitted | None) -> Path:

@@ -88,16 +88,18 @@ def read_trust(folder: Path, head: Json, version: int | None = None) -> Trust:
     return Trust(wanted, _arbiter(home, about.profiles), read_lines(home / LEARNED, Outcome), about)
 
 
-def write_version(folder: Path, trust: Trust) -> None:
-    """Writes a new version, whole or not at all. The panel does not use it before ``use_version``."""
-    assert trust.about is not None
+def write_version(folder: Path, trust: Trust, about: TrustVersion) -> None:
+    """Writes a new version, whole or not at all. The panel does not use it before ``use_version``.
+
+    Raises ``PanelError`` where it cannot be written, or another process has written a version of that number.
+    """
     home = folder / "trust" / f"v{trust.version}"
     draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder / "trust"))
     try:
         draft.chmod(0o755)
         names = write_trust(draft, trust.arbiter)
         write_lines(draft / LEARNED, trust.outcomes)
-        write_json(draft / VERSION, trust.about.model_copy(update={"profiles": names}).model_dump(mode="json"))
+        write_json(draft / VERSION, about.model_copy(update={"profiles": names}).model_dump(mode="json"))
         draft.rename(home)
     except OSError as error:
         raise PanelError(f"{home} could not be written: {error}; the trust is as it was") from None

@@ -35,7 +35,7 @@ class Readings:
 
     def rows(self, picked: Flags) -> "Readings":
         """Those of the picked cases; shape ``(n,)``."""
-        at = np.flatnonzero(picked)
+        at = np.flatnonzero(picked).tolist()
         return replace(
             self,
             first=[self.first[i] for i in at],

@@ -30,7 +30,7 @@ SHIFTS = (0.5, 1.0, 2.0)
 Z = 1.96
 
 Kind = Literal["calibration", "accuracy"]
-Direction = Literal["more over-confident", "more under-confident", "less accurate"]
+Direction = Literal["over-confident", "under-confident", "less accurate"]
 
 
 class Drift(Record):
@@ -81,10 +81,18 @@ class Stream:
     fair: Flags
 
 
-def warning_of(drift: Drift) -> str:
-    """An alarm in a sentence."""
+def told(drift: Drift) -> str:
+    """What was seen, in a sentence, with the evidence for it."""
     since = f" since about {drift.since:%Y-%m-%d}" if drift.since else ""
-    return f"drift: {drift.agent} is {drift.direction} than trusted{since} ({drift.n} outcomes: {drift.note})"
+    seen = f"{drift.n} outcomes: {drift.note}; e = {drift.e_value:.2g}, alarm at {drift.threshold:,.0f}"
+    return f"drift: {drift.agent} has become {drift.direction}{since} ({seen})"
+
+
+def warning_of(alarms: Sequence[Drift]) -> str:
+    """All alarms in one short sentence, for every verdict to carry."""
+    who = ", ".join(dict.fromkeys(alarm.agent for alarm in alarms))
+    how = ", ".join(dict.fromkeys(alarm.direction for alarm in alarms))
+    return f"trust is out of date: outcomes show drift of {who} ({how}); see `doubleread trust show`"
 
 
 def watch(agent: str, baseline: Baseline, stream: Stream, threshold: float) -> tuple[Drift, ...]:
@@ -144,7 +152,7 @@ def _calibration(agent: str, baseline: Baseline, stream: Stream, threshold: floa
     return _drift(
         agent,
         "calibration",
-        "more over-confident" if leads else "more under-confident",
+        "over-confident" if leads else "under-confident",
         wealth,
         over if leads else under,
         stream.times,

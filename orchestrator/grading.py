@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from doubleread.core.reading import Reading
+from doubleread.core.reading import Outcome, Reading
+from doubleread.core.trust import trust_version
 from doubleread.core.types import Labels, Matrix
 from doubleread.orchestrator.arbiter import Arbiter
 from doubleread.orchestrator.arbitration import PANEL, held_out_posterior, tensor
@@ -70,7 +71,9 @@ def _graded(arbiter: Arbiter, rows: Sequence[Reading], posterior: Matrix, calibr
 
 
 def _posterior(arbiter: Arbiter, row: Reading) -> list[float]:
-    """What the arbiter would say to what was said then; NaN where nobody spoke."""
+    """What the panel said, or would have said with this version of its trust; NaN where nobody spoke."""
+    if isinstance(row, Outcome) and row.trust_version == trust_version(arbiter.profiles):
+        return [row.posterior[name] for name in arbiter.task.names]
     first = dict(zip(arbiter.agents, first_look(row, arbiter.agents), strict=True))
     last = dict(zip(arbiter.agents, second_look(row, arbiter.agents), strict=True)) if row.second else first
     found = arbiter.assess(first, last, row.evidence, round_=2 if row.second else 1, can_look_again=False)

@@ -13,7 +13,7 @@ from doubleread.orchestrator.arbitration import Readings
 
 def kept(task: Task, cases: Sequence[Case], readings: Readings) -> tuple[Reading, ...]:
     """One record a case. Without any group key every case's group is None."""
-    groups = readings.groups or [None] * len(cases)
+    groups: Sequence[str | None] = readings.groups or [None] * len(cases)
     rows = zip(cases, readings.first, readings.second, readings.evidence, readings.labels, groups, strict=True)
     return tuple(
         Reading(

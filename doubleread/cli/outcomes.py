@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 from pydantic import ValidationError
 
+from doubleread.cli.fit import SHOWN_PROBLEMS
 from doubleread.cli.screen import OUT, note, warn
 from doubleread.cli.tables import comparison_table
 from doubleread.core.errors import DataError, DoublereadError
@@ -16,7 +17,7 @@ from doubleread.core.reading import Outcome, Sampling
 from doubleread.core.verdict import Verdict
 from doubleread.evals.trust_comparison import compare
 from doubleread.living import adopt, calibration_cases, confirm, drifts, graded, keeps_readings, relearn, retract
-from doubleread.orchestrator.drift import warning_of
+from doubleread.orchestrator.drift import told
 from doubleread.outcomes import read_outcomes
 from doubleread.panel_folder import PanelFolder, read_panel, stored
 from doubleread.trust_folder import use_version, versions
@@ -45,8 +46,10 @@ def run_confirm(
         truth = {_only(found, verdicts).case.id: str(label)}
     wanted = [(verdict, truth[verdict.case.id]) for verdict in found if verdict.case.id in truth]
     kept = _confirmed(saved, wanted, failed, sampling=sampling, reviewer=reviewer, note=said)
-    for problem in failed:
+    for problem in failed[:SHOWN_PROBLEMS]:
         warn(problem)
+    if len(failed) > SHOWN_PROBLEMS:
+        warn(f"… and {len(failed) - SHOWN_PROBLEMS} more rows that could not be used")
     if kept and sampling == "selected":
         note(
             "kept as selected cases: watched for drift of calibration, but not learned from unless asked; "
@@ -96,7 +99,7 @@ def announce_outcomes(saved: PanelFolder) -> None:
     note(f"{len(outcomes.standing)} confirmed outcomes, {seen} of them new to this version and watched for drift")
     alarms = [drift for drift in found if drift.alarm]
     for drift in alarms:
-        warn(f"{warning_of(drift)}; e = {drift.e_value:,.0f}, alarm at {drift.threshold:,.0f}")
+        warn(told(drift))
     if found and not alarms:
         most = max(found, key=lambda drift: drift.e_value)
         strongest = f"{most.agent} {most.direction}, e = {most.e_value:.2g}"
@@ -121,8 +124,7 @@ def run_update(panel: Path, *, include_selected: bool, dry_run: bool, to_version
         OUT.print(f"trust version {to_version} counts again", highlight=False)
         return
     new = relearn(before, include_selected=include_selected)
-    assert new.after.about is not None
-    for line in new.after.about.notes:
+    for line in new.about.notes:
         note(line)
     if new.left_out:
         note(f"{new.left_out} selected outcomes left out; --include-selected takes them in")
@@ -133,7 +135,7 @@ def run_update(panel: Path, *, include_selected: bool, dry_run: bool, to_version
     if dry_run:
         OUT.print("dry run: nothing was written", highlight=False)
         return
-    version = adopt(before, new)
+    version = adopt(before, new).version
     others = ", ".join(str(one) for one in versions(panel) if one != version)
     OUT.print(
         f"trust version {version} counts from now on (kept: {others}; back with --to-version)",

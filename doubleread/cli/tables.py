@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from doubleread.agents.wire.budget import Spending
-from doubleread.core.trust import Estimate, TrustProfile
+from doubleread.core.trust import Estimate, TrustProfile, trust_version
 from doubleread.evals.trust_comparison import Comparison
 
 
@@ -61,7 +61,7 @@ def trust_table(profiles: Sequence[TrustProfile]) -> Table:
     """What is known of each agent, from cases it was not fitted on; the panel comes last."""
     order = {agent: i for i, agent in enumerate(dict.fromkeys(p.agent for p in profiles if p.agent != "panel"))}
     ranked = sorted(profiles, key=lambda p: (order.get(p.agent, len(order)), p.round))
-    version = max((p.version for p in profiles), default=1)
+    version = trust_version(profiles)
     and_outcomes = f" and outcomes (version {version})" if version > 1 else ""
     return profiles_table(f"Trust, learned on calibration cases{and_outcomes}", ranked)
 
@@ -76,8 +76,10 @@ def comparison_table(found: Comparison) -> Table:
         show_edge=False,
         padding=(0, 1, 0, 0),
     )
-    for name, justify in (("agent", "left"), ("figure", "left"), (found.first, "right"), (found.second, "right")):
-        table.add_column(Text(name), justify=justify, overflow="fold")
+    table.add_column("agent", no_wrap=True)
+    table.add_column("figure", no_wrap=True)
+    for side in (found.first, found.second):
+        table.add_column(Text(side), justify="right", overflow="fold")
     table.add_column("difference", justify="right", no_wrap=True)
     table.add_column("")
     floors = {(r.reader, r.side): r.floor_high for r in found.reliability}
@@ -88,11 +90,11 @@ def comparison_table(found: Comparison) -> Table:
         values = [_figure(d.figure, value) for value in (d.first, d.second)]
         if d.figure == "ECE":
             sides = zip(values, (found.first, found.second), strict=True)
-            values = [f"{value} (chance {floors[d.reader, side]:.3f})" for value, side in sides]
+            values = [f"{value} (chance {floors[d.reader, which]:.3f})" for value, which in sides]
         interval = f"({_figure(d.figure, d.low, sign=True)} to {_figure(d.figure, d.high, sign=True)})"
         change = f"{_figure(d.figure, d.second - d.first, sign=True)} {interval}"
-        name = Text(d.reader, style="bold" if d.reader == "panel" else "") if d.reader != reader else Text("")
-        table.add_row(name, d.figure, *values, change, _MARKS[d.change])
+        shown = Text(d.reader if d.reader != reader else "", style="bold" if d.reader == "panel" else "")
+        table.add_row(shown, d.figure, *values, change, _MARKS[d.change])
         reader = d.reader
     return table
 

@@ -53,7 +53,8 @@ class Outcome(Reading):
         """The outcome of a verdict. Raises ``DataError`` where no agent gave an opinion: there is nothing to learn."""
         if verdict.label is None or not verdict.opinions:
             raise DataError(f"{verdict.case.source}: no agent gave an opinion, so there is nothing to confirm")
-        answers = tuple(slim(answer) for answer in (*verdict.opinions, *verdict.abstentions))
+        given: list[Answer] = [*verdict.opinions, *verdict.abstentions]
+        answers = tuple(map(slim, given))
         return cls(
             case=verdict.case.id,
             label=label,
