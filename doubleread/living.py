@@ -53,9 +53,7 @@ def confirm(
     if verdict.task != task.id:
         raise PanelError(f"{verdict.case.source}: a verdict of task {verdict.task!r}; this panel's is {task.id!r}")
     if strangers := sorted({o.agent for o in verdict.opinions} - set(agents)):
-        raise PanelError(
-            f"{verdict.case.source}: a verdict of another panel; {', '.join(strangers)} is not on this one"
-        )
+        raise PanelError(f"{verdict.case.source}: a verdict of another panel, with {', '.join(strangers)}")
     task.index(label)
     if own:
         raise PanelError(

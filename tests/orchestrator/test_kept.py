@@ -48,18 +48,27 @@ def learned(readings):
     return fit_arbiter(TASK, AGENTS, readings, Policy(), Learning(rule="log-pool", folds=3))
 
 
+@pytest.fixture(scope="module")
+def readings():
+    return script()
+
+
+@pytest.fixture(scope="module")
+def arbiter(readings):
+    return learned(readings)
+
+
 def written(rows):
     """The rows, from JSON and back."""
     return [type(row).model_validate_json(row.model_dump_json(exclude_defaults=True)) for row in rows]
 
 
-def test_readings_come_back_and_the_same_is_learned_from_them():
-    readings = script()
+def test_readings_come_back_and_the_same_is_learned_from_them(readings, arbiter):
     rows = written(kept(TASK, cases(60), readings))
     assert not rows[0].evidence.neighbours
-    again = readings_of(TASK, AGENTS, rows, "a script")
-    assert learned(again).dump() == learned(readings).dump()
-    assert [p.model_dump() for p in learned(again).profiles] == [p.model_dump() for p in learned(readings).profiles]
+    again = learned(readings_of(TASK, AGENTS, rows, "a script"))
+    assert again.dump() == arbiter.dump()
+    assert again.profiles == arbiter.profiles
 
 
 def test_an_answer_without_words_is_small():
@@ -75,9 +84,7 @@ def test_one_look_only_is_kept_as_such():
     assert learned(readings_of(TASK, AGENTS, rows, "")).second is None
 
 
-def test_the_held_out_posterior_is_that_which_the_track_record_rests_on():
-    readings = script()
-    arbiter = learned(readings)
+def test_the_held_out_posterior_is_that_which_the_track_record_rests_on(readings, arbiter):
     assert arbiter.second is not None
     posterior = held_out_posterior(arbiter, readings)
     assert posterior.max(axis=1) == pytest.approx(arbiter.held_out.confidence)
@@ -87,17 +94,15 @@ def test_the_held_out_posterior_is_that_which_the_track_record_rests_on():
     assert np.isnan(found.readers["shy"]).any()
 
 
-def test_cases_that_were_not_looked_at_again_teach_the_first_round_only():
+def test_cases_that_were_not_looked_at_again_teach_the_first_round_only(readings, arbiter):
     """A confirmed case has a second look only where the panel took one."""
-    readings = script(90)
-    rows = kept(TASK, cases(90), readings)
-    some = [row if i < 60 else row.model_copy(update={"second": ()}) for i, row in enumerate(rows)]
-    arbiter = learned(readings_of(TASK, AGENTS, some, ""))
-    assert (arbiter.profile("sharp", 1).n, arbiter.profile("sharp", 2).n) == (90, 60)
-    assert arbiter.profile("sharp", 2).abstained == 0
-    alone = learned(readings_of(TASK, AGENTS, some[:60], ""))
-    assert arbiter.second.dump() == alone.second.dump()
-    assert graded_learned(arbiter, some).readers["panel"].max(axis=1) == pytest.approx(arbiter.held_out.confidence)
+    more = kept(TASK, [case_of(f"more {i}") for i in range(30)], script(30, seed=1))
+    some = [*kept(TASK, cases(60), readings), *(row.model_copy(update={"second": ()}) for row in more)]
+    both = learned(readings_of(TASK, AGENTS, some, ""))
+    assert (both.profile("sharp", 1).n, both.profile("sharp", 2).n) == (90, 60)
+    assert both.profile("sharp", 2).abstained == 0
+    assert both.second.dump() == arbiter.second.dump()
+    assert graded_learned(both, some).readers["panel"].max(axis=1) == pytest.approx(both.held_out.confidence)
 
 
 # -- outcomes -----------------------------------------------------------------------------------------------------
@@ -123,9 +128,8 @@ def verdict_on(row: Reading, arbiter, *, version=1, looked=False):
 
 
 @pytest.mark.parametrize("looked", [False, True])
-def test_an_outcome_holds_what_is_needed_to_judge_the_panel_again(looked):
-    readings = script()
-    arbiter, row = learned(readings), kept(TASK, cases(60), readings)[1]
+def test_an_outcome_holds_what_is_needed_to_judge_the_panel_again(readings, arbiter, looked):
+    row = kept(TASK, cases(60), readings)[1]
     verdict = verdict_on(row, arbiter, looked=looked)
     (outcome,) = written([Outcome.of(verdict, "rust", time=NOW, sampling="all", reviewer="ann")])
     assert (outcome.group, outcome.reviewer, outcome.action) == ("leaf", "ann", "refer")
@@ -138,9 +142,8 @@ def test_an_outcome_holds_what_is_needed_to_judge_the_panel_again(looked):
     assert anew == pytest.approx(said)
 
 
-def test_a_case_on_which_nobody_spoke_is_no_outcome():
-    readings = script()
-    verdict = verdict_on(kept(TASK, cases(60), readings)[0], learned(readings))
+def test_a_case_on_which_nobody_spoke_is_no_outcome(readings, arbiter):
+    verdict = verdict_on(kept(TASK, cases(60), readings)[0], arbiter)
     mute = verdict.model_copy(update={"opinions": (), "posterior": {}})
     with pytest.raises(DataError, match="no agent gave an opinion"):
         Outcome.of(mute, "rust", time=NOW, sampling="all")
