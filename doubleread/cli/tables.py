@@ -107,9 +107,9 @@ _MARKS = {
 
 
 def _figure(name: str, value: float, *, sign: bool = False) -> str:
-    """Shares in per cent, scores with three decimals."""
-    plus = "+" if sign else ""
-    return f"{value * 100:{plus}.1f} %" if name in ("accuracy", "OCR") else f"{value:{plus}.3f}"
+    """Shares in per cent (differences in points), scores with three decimals."""
+    plus, unit = ("+", "pt") if sign else ("", "%")
+    return f"{value * 100:{plus}.1f} {unit}" if name in ("accuracy", "OCR") else f"{value:{plus}.3f}"
 
 
 def spending_table(spent: Mapping[str, Spending]) -> Table:

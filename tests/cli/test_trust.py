@@ -36,6 +36,11 @@ def work(made, told, pictures, tmp_path, offline):
     return tmp_path
 
 
+def flat(text):
+    """The text, however it was broken into lines."""
+    return " ".join(text.split())
+
+
 def confirm(doubleread, work, *more, labels="labels.csv"):
     return doubleread(
         *("trust", "confirm", work / "verdicts.jsonl", "--labels", work / labels, "--panel", work / "panel", *more)
@@ -118,26 +123,26 @@ def test_versions_panels_and_outcomes_are_compared(doubleread, work, made):
     panel = work / "panel"
     refused = doubleread("trust", "compare", panel, f"{panel}@outcomes")
     assert refused.code == 2
-    assert "no outcome of an unselected case" in refused.err.replace("\n", " ")
+    assert "no outcome of an unselected case" in flat(refused.err)
     confirm(doubleread, work, "--sampling", "all")
     against = doubleread("trust", "compare", panel, f"{panel}@outcomes")
     assert against.code == 0, against.err
-    assert "15 cases" in against.err.replace("\n", " ")
-    assert "6 other cases" in against.err.replace("\n", " ")
+    assert "15 cases" in flat(against.err)
+    assert "6 other cases" in flat(against.err)
     doubleread("trust", "update", panel)
     ended = doubleread("trust", "compare", f"{panel}@1", f"{panel}@2", "--draw", work / "change.svg")
     assert ended.code == 0, ended.err
-    assert "both judged on the same 21 cases" in ended.err.replace("\n", " ")
+    assert "both judged on the same 21 cases" in flat(ended.err)
     assert all(figure in ended.out for figure in ("accuracy", "NLL", "Brier", "ECE", "OCR"))
     drawn = (work / "change.svg").read_text()
     assert drawn.startswith("<svg")
     assert "logistic · panel@2" in drawn
     other = doubleread("trust", "compare", made, f"{panel}@1")
-    assert "both judged on the same 15 cases" in other.err.replace("\n", " ")
+    assert "both judged on the same 15 cases" in flat(other.err)
     assert "worse" not in other.out
     assert "better" not in other.out
     odd = doubleread("trust", "compare", panel, f"{panel}@best")
-    assert "write PANEL, PANEL@2 for a version" in odd.err.replace("\n", " ")
+    assert "write PANEL, PANEL@2 for a version" in flat(odd.err)
 
 
 def test_drift_is_shown(doubleread, work, told):
@@ -152,12 +157,12 @@ def test_drift_is_shown(doubleread, work, told):
     wrong = next(name for name in NAMES if name != verdict.label)
     (work / "wrong.csv").write_text("".join(f"{v.case.id},{wrong}\n" for v in others))
     confirm(doubleread, work, labels="wrong.csv")
-    alarmed = doubleread("trust", "show", work / "panel").err.replace("\n", " ")
+    alarmed = flat(doubleread("trust", "show", work / "panel").err)
     assert "! drift: panel has become over-confident since about 20" in alarmed
     assert "less accurate" not in alarmed  # selected cases say nothing of accuracy
     with (work / "panel" / "outcomes.jsonl").open("a") as file:
         file.write('{"outcome": ')
-    assert "line is cut short" in doubleread("trust", "show", work / "panel").err.replace("\n", " ")
+    assert "line is cut short" in flat(doubleread("trust", "show", work / "panel").err)
 
 
 def test_the_history_is_json_lines(doubleread, work):
