@@ -1,6 +1,7 @@
 """``doubleread trust confirm``, ``retract`` and ``update``: what turned out to be true, and learning from it."""
 
 import csv
+import io
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -146,9 +147,9 @@ def run_update(panel: Path, *, include_selected: bool, dry_run: bool, to_version
 
 def _verdicts(path: Path) -> tuple[list[Verdict], list[str]]:
     """The verdicts of a file with one JSON object a line, ``-`` for standard input, and what is none."""
-    text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+    text = sys.stdin.read() if str(path) == "-" else _text(path)
     found, failed = {}, []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -159,6 +160,13 @@ def _verdicts(path: Path) -> tuple[list[Verdict], list[str]]:
     return list(found.values()), failed
 
 
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise DataError(f"{path} is not UTF-8 text: save it as such") from None
+
+
 def _only(verdicts: Sequence[Verdict], path: Path) -> Verdict:
     if len(verdicts) != 1:
         raise DataError(f"{path} holds {len(verdicts)} verdicts; --label is for one: name a file with --labels")
@@ -167,8 +175,10 @@ def _only(verdicts: Sequence[Verdict], path: Path) -> Verdict:
 
 def _labels(path: Path) -> dict[str, str]:
     """Image or case → label, from a table of two columns; a first row that says so is a heading."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(row)]
+    try:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(_text(path))) if any(row)]
+    except csv.Error as error:
+        raise DataError(f"{path} is no table of commas: {error}") from None
     if bad := next((i for i, row in enumerate(rows, start=1) if len(row) < 2 or not row[0] or not row[1]), None):
         raise DataError(f"{path}, row {bad}: give a case id or image path, and a label")
     headed = rows and rows[0][1].lower() == "label"

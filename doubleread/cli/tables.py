@@ -53,6 +53,7 @@ def figures(p: TrustProfile) -> dict[str, str | int | float | None]:
         "nll": p.nll.value,
         "nll_calibrated": p.calibrated_nll.value if p.calibrated_nll else None,
         "ece_calibrated": p.calibrated_ece.value if p.calibrated_ece else None,
+        "version": p.version,
         "learned_from": p.learned_from,
     }
 

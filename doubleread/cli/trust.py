@@ -17,12 +17,13 @@ class Sampling(StrEnum):
     selected = "selected"
 
 
+Panel = Annotated[str, typer.Argument(help="A fitted panel, or PANEL@2 for a version of its trust.")]
 PanelFolder = Annotated[Path, typer.Argument(help="Folder of a fitted panel.")]
 
 
 @app.command(epilog="Example: doubleread trust show panel --draw trust.svg")
 def show(
-    panel: Annotated[str, typer.Argument(help="A fitted panel, or PANEL@2 for a version of its trust.")] = "panel",
+    panel: Panel = "panel",
     draw: Annotated[Path | None, typer.Option(help="Also draw every reliability diagram into this .svg file.")] = None,
 ) -> None:
     """Accuracy, calibration and what they were learned from, agent by agent and round by round; signs of drift."""
@@ -47,7 +48,7 @@ def show(
 
 @app.command(epilog="Example: doubleread trust export panel -o trust.csv")
 def export(
-    panel: PanelFolder = Path("panel"),
+    panel: Panel = "panel",
     out: Annotated[Path, typer.Option("-o", "--out", help=".csv for the figures, .json for everything.")] = Path(
         "trust.csv"
     ),
@@ -55,12 +56,12 @@ def export(
     """Write the trust profiles to a file."""
     import json
 
+    from doubleread.cli.compare_trust import side
     from doubleread.cli.screen import OUT
     from doubleread.cli.tables import figures
     from doubleread.core.errors import DataError
-    from doubleread.panel_folder import read_panel
 
-    profiles = read_panel(panel, None).arbiter.profiles
+    profiles = side(panel).saved.arbiter.profiles
     if out.suffix == ".json":
         out.write_text(json.dumps([p.model_dump(mode="json") for p in profiles], indent=1), encoding="utf-8")
     elif out.suffix == ".csv":

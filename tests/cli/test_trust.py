@@ -97,6 +97,13 @@ def test_a_table_with_half_a_row_is_refused(doubleread, work):
     assert "row 2: give a case id or image path, and a label" in ended.err
 
 
+def test_what_is_no_text_is_refused(doubleread, work):
+    (work / "labels.csv").write_bytes(b"\xff\xfe\x00a")
+    ended = confirm(doubleread, work)
+    assert (ended.code, "is not UTF-8 text" in ended.err) == (2, True)
+    assert confirm(doubleread, work, labels="nowhere.csv").code == 2
+
+
 def test_update_rehearses_learns_and_goes_back(doubleread, work):
     panel = work / "panel"
     nothing = doubleread("trust", "update", panel)
@@ -114,6 +121,8 @@ def test_update_rehearses_learns_and_goes_back(doubleread, work):
     assert "calibration cases and outcomes (version 2)" in shown.out
     assert "6 confirmed outcomes, 0 of them new to this version" in shown.err
     assert "version 2" not in doubleread("trust", "show", f"{panel}@1").out
+    doubleread("trust", "export", f"{panel}@1", "-o", work / "old.json")
+    assert {p["version"] for p in json.loads((work / "old.json").read_text())} == {1}
     assert doubleread("trust", "update", panel, "--to-version", "1").out == "trust version 1 counts again\n"
     assert "version 2" not in doubleread("trust", "show", panel).out
     assert "no version 9" in doubleread("trust", "update", panel, "--to-version", "9").err
