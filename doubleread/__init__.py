@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from doubleread.core.errors import DoublereadError
     from doubleread.core.evidence import Evidence
     from doubleread.core.opinion import Abstention, Opinion
+    from doubleread.core.reading import Outcome
     from doubleread.core.task import Costs, Label, Task
     from doubleread.core.trust import TrustProfile
     from doubleread.core.verdict import Decision, Unread, Verdict
@@ -35,6 +36,7 @@ _HOME = {
     "Evidence": "doubleread.core.evidence",
     "Label": "doubleread.core.task",
     "Opinion": "doubleread.core.opinion",
+    "Outcome": "doubleread.core.reading",
     "Panel": "doubleread.panel",
     "Settings": "doubleread.settings",
     "Task": "doubleread.core.task",
@@ -67,6 +69,7 @@ __all__ = [
     "Evidence",
     "Label",
     "Opinion",
+    "Outcome",
     "Panel",
     "Settings",
     "Task",

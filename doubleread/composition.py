@@ -18,6 +18,8 @@ from doubleread.core.ports import WHOLE, Agent, CaseStore, Deliberates, Encoder,
 from doubleread.core.task import Task
 from doubleread.core.types import Embeddings
 from doubleread.orchestrator.calibration import CALIBRATORS
+from doubleread.orchestrator.choice import AUTO
+from doubleread.orchestrator.conformal.scores import SCORES
 from doubleread.orchestrator.fusion import FUSION_RULES
 from doubleread.prompts.library import Library
 from doubleread.prompts.prompt import Prompt
@@ -59,8 +61,9 @@ class Eyes:
 def check_names(settings: Settings) -> None:
     """Raises ``UnknownPart`` for a name in the settings that no table knows, before anything heavy is loaded."""
     _check_agents(settings)
-    CALIBRATORS.check([settings.trust.calibrator])
-    FUSION_RULES.check([settings.fusion.rule])
+    CALIBRATORS.check({settings.trust.calibrator} - {AUTO})
+    FUSION_RULES.check({settings.fusion.rule} - {AUTO})
+    SCORES.check([settings.trust.sets])
     STORES.check([settings.retrieval.store])
 
 

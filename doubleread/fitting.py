@@ -70,6 +70,9 @@ class Fitted:
     """What fitting produced: the support that goes into the store, and everything learned."""
 
     support: Pool
+    calibration: tuple[Case, ...]
+    """Cases of the readings, in their order."""
+    readings: Readings
     seated: Seated
     store: ExactStore
     arbiter: Arbiter
@@ -112,18 +115,37 @@ def fit(
     readings = with_referees(_join(parts, order, learned_from), order.cases, seated, settings, progress, witness)
     gaps = consistency_gaps(readings, order.cases, seated, settings, progress)
     progress("learning trust", 0, 1)
-    arbiter = fit_arbiter(
+    arbiter = with_gaps(learn_trust(task, settings, readings), gaps)
+    progress("learning trust", 1, 1)
+    notes = _notes(cases, order, arbiter, learned_from)
+    return Fitted(support, order.cases, readings, seated, store, arbiter, unread, notes)
+
+
+def learn_trust(task: Task, settings: Settings, readings: Readings) -> Arbiter:
+    """The arbiter that the settings ask for; errors as ``fit_arbiter``."""
+    return fit_arbiter(
         task,
         settings.panel.agents,
         readings,
-        Policy(**settings.second_look.model_dump()),
-        Learning(rule=settings.fusion.rule, **settings.trust.model_dump(exclude={"consistency_cases"})),
-        tuple(seated.referees),
+        policy_of(settings),
+        learning_of(settings),
+        tuple(name for name in settings.panel.agents if name in settings.reasoner),
     )
-    arbiter = with_gaps(arbiter, gaps)
-    progress("learning trust", 1, 1)
-    notes = _notes(cases, order, arbiter, learned_from)
-    return Fitted(support, seated, store, arbiter, unread, notes)
+
+
+def policy_of(settings: Settings) -> Policy:
+    """What asking further may take; its gates are learned."""
+    return Policy(
+        **settings.second_look.model_dump(),
+        **settings.worth.model_dump(),
+        ask_share=settings.cascade.max_share,
+        free_usd=settings.cascade.free_usd,
+    )
+
+
+def learning_of(settings: Settings) -> Learning:
+    """How trust is to be learned."""
+    return Learning(rule=settings.fusion.rule, **settings.trust.model_dump(exclude={"consistency_cases"}))
 
 
 def _encode(cases: Sequence[Case], task: Task, eyes: Eyes, progress: Progress) -> tuple[Pool, tuple[Unread, ...]]:
@@ -270,15 +292,16 @@ def _notes(cases: Sequence[Case], order: Pool, arbiter: Arbiter, learned_from: s
         notes.append(f"{tests} test cases were not looked at")
     if order.groups is None:
         notes.append("no group key: cases that belong together may stand on both sides, and trust may be flattered")
-    if arbiter.second is None and arbiter.policy.max_rounds > 1:
-        notes.append(
-            "second look off: on the calibration cases it would have been taken on it did not lower the log-loss"
-        )
-    notes += [
+    return (*notes, *arbiter_notes(arbiter))
+
+
+def arbiter_notes(arbiter: Arbiter) -> tuple[str, ...]:
+    """What learning trust had to say."""
+    left_out = (
         f"referee {name} left out: it did not clearly lower the log-loss of the calibration cases"
         for name in arbiter.left_out
-    ]
-    return (*notes, *_warnings(arbiter.profiles))
+    )
+    return (*arbiter.notes, *left_out, *_warnings(arbiter.profiles))
 
 
 def _warnings(profiles: Sequence[TrustProfile]) -> list[str]:

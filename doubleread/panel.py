@@ -10,6 +10,7 @@ import io
 import weakref
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,16 +24,20 @@ from doubleread.core.background import Background
 from doubleread.core.case import Case, shown
 from doubleread.core.errors import DataError, ImageError, PanelError
 from doubleread.core.ports import CaseStore
+from doubleread.core.reading import Outcome, Sampling
 from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.fitting import Fitted, fit
+from doubleread.living import adopt, calibration_cases, confirm, drifts, relearn
 from doubleread.orchestrator.arbiter import Arbiter
+from doubleread.orchestrator.drift import Drift, warning_of
 from doubleread.orchestrator.explanation import Explanation, explain
 from doubleread.orchestrator.graph import Seats, Witness, diagnose, nobody
 from doubleread.panel_folder import PanelFolder, check_prompts, open_store, read_panel, restore_agents, write_panel
 from doubleread.render.shown import ShownVerdict
 from doubleread.settings import Settings, load_settings
+from doubleread.trust_folder import TrustVersion
 from doubleread.watching import Progress, silent
 
 Readable = Case | Path | str | bytes | Image.Image
@@ -47,6 +52,8 @@ class Panel:
     def __init__(self, settings: Settings, eyes: Eyes, seated: Seated, store: CaseStore, arbiter: Arbiter) -> None:
         self._settings, self._eyes, self._seated, self._store, self._arbiter = settings, eyes, seated, store, arbiter
         self._fitted: Fitted | None = None
+        self._saved: PanelFolder | None = None
+        self._alarms: tuple[Drift, ...] = ()
         self._notes: tuple[str, ...] = ()
         self._unread: tuple[Unread, ...] = ()
         self._background = Background()
@@ -112,7 +119,8 @@ class Panel:
             restore_agents(saved, seated)
             undo.pop_all()
         panel = cls(saved.settings, eyes, seated, store, saved.arbiter)
-        panel._notes, panel._unread = saved.notes, saved.unread
+        panel._unread = saved.unread
+        panel._use(saved)
         return panel
 
     # -- what it is ---------------------------------------------------------------------------------------------
@@ -147,6 +155,16 @@ class Panel:
         return self._unread
 
     @property
+    def trust_version(self) -> int:
+        """Which version of its trust the panel uses: 1 as fitted, more once outcomes were learned from."""
+        return self._saved.trust.version if self._saved else 1
+
+    @property
+    def alarms(self) -> tuple[Drift, ...]:
+        """Signs, at loading, that agents or panel are no longer what they are trusted for; verdicts warn of them."""
+        return self._alarms
+
+    @property
     def spent(self) -> dict[str, Spending]:
         """What each agent has spent on models, fitting included; empty where no agent asks one."""
         return self._eyes.models.wire.budget.spent_by if self._eyes.models is not None else {}
@@ -167,13 +185,42 @@ class Panel:
         """Why this panel gave a verdict: who said what, how far each is trusted, what would be without each of them."""
         return explain(verdict, self._arbiter)
 
+    def confirm(
+        self, verdict: Verdict, label: str, *, reviewer: str = "", note: str = "", sampling: Sampling = "selected"
+    ) -> Outcome:
+        """Keeps what turned out to be true of a verdict's case, for trust to be learned from (``living.relearn``).
+
+        ``sampling`` is ``all`` where every case of a stream is confirmed, whatever the verdict. The case does not enter
+        the case store. Raises ``PanelError`` for a panel without a folder, a case of its own, or another panel's
+        verdict; ``TaskError`` for an unknown label.
+        """
+        if self._saved is None:
+            raise PanelError("this panel has no folder to keep outcomes in: save it, and load it from there")
+        self._check_open()
+        own = verdict.case.id in self._calibration or self._store.holds(verdict.case.id)
+        return confirm(self._saved, verdict, label, own=own, sampling=sampling, reviewer=reviewer, note=note)
+
+    def relearn(self, *, include_selected: bool = False) -> TrustVersion:
+        """Learns trust anew from the calibration cases and the confirmed outcomes, keeps it in the panel's folder, and
+        uses it from now on. Older versions stay; ``doubleread trust update --to-version`` goes back to one.
+
+        Selected outcomes are left out unless asked for. Raises ``PanelError`` where there is nothing new to learn from.
+        """
+        if self._saved is None:
+            raise PanelError("this panel has no folder to keep outcomes in: save it, and load it from there")
+        learned = relearn(self._saved, include_selected=include_selected)
+        about = adopt(self._saved, learned)
+        self._use(self._saved.with_trust(learned.after))
+        return about
+
     async def adiagnose(self, image: Readable) -> Verdict:
         """``diagnose`` for async code."""
         self._check_open()
         case = self._case(image)
         await self._eyes.embedder.embed(case)
-        known = self._store.holds(case.id)
-        warnings = ("this image is among the panel's own cases: no verdict on an unseen image",) if known else ()
+        own = ("this image is among the panel's own cases: no verdict on an unseen image",)
+        drifted = (warning_of(self._alarms),) if self._alarms else ()
+        warnings = (*(own if self._store.holds(case.id) else ()), *drifted)
         seats = Seats(
             agents=self._seated.agents,
             retriever=self._seated.retriever,
@@ -210,6 +257,15 @@ class Panel:
                 return Unread(source=case.source, code=error.code, problem=str(error))
 
         return list(await asyncio.gather(*(one(case) for case in cases)))
+
+    def _use(self, saved: PanelFolder) -> None:
+        """Takes the trust of a folder for its own."""
+        self._saved, self._arbiter, self._notes = saved, saved.arbiter, saved.notes
+        self._alarms = tuple(drift for drift in drifts(saved) if drift.alarm)
+
+    @cached_property
+    def _calibration(self) -> frozenset[str]:
+        return calibration_cases(self._saved) if self._saved else frozenset()
 
     def _case_or_unread(self, image: Readable) -> Case | Unread:
         try:

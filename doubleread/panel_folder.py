@@ -3,17 +3,21 @@
 panel.json            format, task, settings, encoder, provenance, notes
 arbiter.json          calibrators, fusion, policy, conformal sets, held-out scores
 trust/*.json          one trust profile an agent and round
+readings.jsonl        the answers that trust was learned from
+trust/v2/ …           trust learned again, with outcomes that were confirmed since (``trust_folder``)
+outcomes.jsonl        those outcomes, once there are any
 agents/*.json, *.npz  what each agent learned
 store/                the labelled cases
 """
 
-import json
 import shutil
 import tempfile
 import zlib
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
@@ -23,20 +27,32 @@ from doubleread.agents.wire.server import Server
 from doubleread.composition import Eyes, Seated
 from doubleread.core.errors import DoublereadError, EncoderMismatch, PanelError
 from doubleread.core.ports import CaseStore, Learns
-from doubleread.core.trust import TrustProfile
 from doubleread.core.types import Json
 from doubleread.core.verdict import Unread
 from doubleread.fitting import Fitted
 from doubleread.orchestrator.arbiter import Arbiter
+from doubleread.orchestrator.kept import kept
+from doubleread.outcomes import FILE as OUTCOMES
 from doubleread.provenance import provenance
 from doubleread.rag.encoders import Choice
 from doubleread.rag.stores.table import STORES
 from doubleread.settings import Settings, load_settings
+from doubleread.trust_folder import (
+    ARBITER,
+    MARK,
+    READINGS,
+    Trust,
+    one_line,
+    read_json,
+    read_trust,
+    write_json,
+    write_lines,
+    write_trust,
+)
 
 Asked = TypeVar("Asked", bound=Server)
 FORMAT = 1
-MARK = "panel.json"
-OWN = {MARK, "arbiter.json", "trust", "agents", "store"}
+OWN = {MARK, ARBITER, READINGS, "trust", "agents", "store"}
 """What a panel folder holds: saving over a panel replaces these, and nothing else may be lost with them."""
 
 
@@ -50,9 +66,19 @@ class PanelFolder:
     fingerprint: str
     prompts: dict[str, Json]
     """Version and hash of every prompt its agents were asked with."""
-    arbiter: Arbiter
+    trust: Trust
     notes: tuple[str, ...]
     unread: tuple[Unread, ...]
+    dim: int | None
+    """Length of its embeddings; None for a panel that was fitted before this was written down."""
+
+    @property
+    def arbiter(self) -> Arbiter:
+        return self.trust.arbiter
+
+    def with_trust(self, trust: Trust) -> "PanelFolder":
+        """The same panel with another version of its trust."""
+        return replace(self, trust=trust, notes=trust.about.notes if trust.about else self.notes)
 
 
 def write_panel(folder: Path, settings: Settings, eyes: Eyes, fitted: Fitted | None) -> Path:
@@ -84,6 +110,11 @@ def check_target(folder: Path) -> None:
     if not folder.is_dir():
         raise PanelError(f"{folder} is a file; a panel is a folder: choose another name")
     names = {entry.name for entry in folder.iterdir()}
+    if MARK in names and OUTCOMES in names:
+        raise PanelError(
+            f"{folder} holds confirmed outcomes ({OUTCOMES}), which a new panel cannot use and would lose; "
+            "choose a new folder, or move that file away"
+        )
     others = sorted(names - OWN) if MARK in names else sorted(names)
     if others:
         raise PanelError(
@@ -91,31 +122,46 @@ def check_target(folder: Path) -> None:
         )
 
 
-def read_panel(folder: Path, settings: Settings | None) -> PanelFolder:
-    """Reads everything but the store; raises ``PanelError`` that says what is missing or broken."""
+def read_panel(folder: Path, settings: Settings | None, version: int | None = None) -> PanelFolder:
+    """Reads everything but the store; raises ``PanelError`` that says what is missing or broken.
+
+    ``version`` is that of the trust; None: the one that counts.
+    """
     if not (folder / MARK).is_file():
         raise PanelError(f"{folder} holds no panel (no {MARK}); make one with `doubleread fit` or Panel.save")
     now = settings or load_settings()
-    head = _read_json(folder / MARK)
+    head = read_json(folder / MARK)
     if head.get("format") != FORMAT:
         raise PanelError(f"{folder} has panel format {head.get('format')}; this doubleread reads format {FORMAT}")
     try:
-        profiles = [TrustProfile.model_validate(_read_json(folder / "trust" / name)) for name in head["trust"]]
-        arbiter = Arbiter.load(_read_json(folder / "arbiter.json"), profiles)
+        trust = read_trust(folder, head, version)
         return PanelFolder(
             folder=folder,
             settings=_with_run_settings(load_settings(None, head["settings"]), now),
             encoder=Choice(**head["encoder"]),
             fingerprint=head["fingerprint"],
             prompts=dict(head["provenance"]["prompts"]),
-            arbiter=arbiter,
-            notes=tuple(head["notes"]),
+            trust=trust,
+            notes=trust.about.notes if trust.about else tuple(head["notes"]),
             unread=tuple(Unread.model_validate(row) for row in head["unread"]),
+            dim=head.get("dim"),
         )
     except PanelError:
         raise
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, DoublereadError) as error:
-        raise PanelError(f"{folder} is damaged: {type(error).__name__}: {_line(error)}; fit it again") from None
+        raise PanelError(f"{folder} is damaged: {type(error).__name__}: {one_line(error)}; fit it again") from None
+
+
+@contextmanager
+def stored(saved: PanelFolder) -> Iterator[CaseStore]:
+    """The panel's case store as it lies there, to look cases up in; no encoder is needed."""
+    if saved.dim is None:
+        raise PanelError(f"{saved.folder} was fitted by an older doubleread: fit again to confirm outcomes")
+    store: CaseStore = STORES.get("chroma")(saved.folder / "store", saved.fingerprint, dim=saved.dim, read_only=True)
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 def open_store(saved: PanelFolder, eyes: Eyes) -> CaseStore:
@@ -164,21 +210,19 @@ def restore_agents(saved: PanelFolder, seated: Seated) -> None:
                 (saved.folder / "agents" / f"{name}.npz").open("rb") as file,  # numpy itself leaves a damaged one open
                 np.load(file, allow_pickle=False) as arrays,
             ):
-                agent.restore(_read_json(saved.folder / "agents" / f"{name}.json"), dict(arrays))
+                agent.restore(read_json(saved.folder / "agents" / f"{name}.json"), dict(arrays))
         except (OSError, KeyError, ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
-            raise PanelError(f"{saved.folder} is damaged: agent {name}: {_line(error)}; fit it again") from None
+            raise PanelError(f"{saved.folder} is damaged: agent {name}: {one_line(error)}; fit it again") from None
 
 
 def _write(folder: Path, settings: Settings, eyes: Eyes, fitted: Fitted) -> None:
-    _write_json(folder / "arbiter.json", fitted.arbiter.dump())
-    (folder / "trust").mkdir()
-    for p in fitted.arbiter.profiles:
-        _write_json(folder / "trust" / _trust_file(p), p.model_dump(mode="json"))
+    names = write_trust(folder, fitted.arbiter)
+    write_lines(folder / READINGS, kept(fitted.arbiter.task, fitted.calibration, fitted.readings))
     (folder / "agents").mkdir()
     for name, agent in fitted.seated.agents.items():
         if isinstance(agent, Learns):
             learned, arrays = agent.state()
-            _write_json(folder / "agents" / f"{name}.json", learned)
+            write_json(folder / "agents" / f"{name}.json", learned)
             with (folder / "agents" / f"{name}.npz").open("wb") as file:
                 np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub reads ** as its own flag
     store: CaseStore = STORES.get("chroma")(folder / "store", eyes.encoder.fingerprint, dim=eyes.encoder.dim)
@@ -186,21 +230,18 @@ def _write(folder: Path, settings: Settings, eyes: Eyes, fitted: Fitted) -> None
         store.add(fitted.support.cases, fitted.support.embeddings)
     finally:
         store.close()
-    _write_json(folder / MARK, _head(settings, eyes, fitted))
+    write_json(folder / MARK, _head(settings, eyes, fitted, names))
 
 
-def _trust_file(p: TrustProfile) -> str:
-    return f"{p.agent}-round{p.round}.json"
-
-
-def _head(settings: Settings, eyes: Eyes, fitted: Fitted) -> Json:
+def _head(settings: Settings, eyes: Eyes, fitted: Fitted, profiles: Sequence[str]) -> Json:
     return {
         "format": FORMAT,
         "task": fitted.arbiter.task.model_dump(mode="json"),
         "settings": settings.model_dump(mode="json"),
         "encoder": asdict(eyes.choice),
         "fingerprint": eyes.encoder.fingerprint,
-        "trust": [_trust_file(p) for p in fitted.arbiter.profiles],
+        "dim": eyes.encoder.dim,
+        "trust": list(profiles),
         "support": len(fitted.support.cases),
         "notes": list(fitted.notes),
         "unread": [row.model_dump(mode="json") for row in fitted.unread],
@@ -244,21 +285,3 @@ def _reached_by(fitted: Asked, now: Asked | None) -> Asked:
     if now is None:
         return fitted
     return fitted.model_copy(update={name: getattr(now, name) for name in TRANSPORT})
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
-
-
-def _write_json(path: Path, data: Any) -> None:
-    path.write_text(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
-
-
-def _read_json(path: Path) -> Json:
-    try:
-        loaded = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise PanelError(f"{path} cannot be read: {_line(error)}; fit the panel again") from None
-    if not isinstance(loaded, dict):
-        raise PanelError(f"{path} should hold a JSON object; fit the panel again")
-    return loaded

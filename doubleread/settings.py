@@ -63,7 +63,9 @@ class TrustSettings(Section):
     """How trust is learned."""
 
     calibrator: str = Field(
-        default="temperature", description="temperature, beta, histogram, isotonic or none; the same for each agent."
+        default="auto",
+        description="auto (temperature or vector, whichever has the least cross-fitted log-loss), temperature, vector, "
+        "beta, histogram, isotonic or none.",
     )
     folds: int = Field(default=5, ge=2, le=20, description="Folds of cross-fitting, whole groups at a time.")
     bins: int = Field(default=15, ge=2, le=100, description="Equal-width bins of the ECE.")
@@ -71,6 +73,20 @@ class TrustSettings(Section):
         default=0.8, gt=0, lt=1, description="Overconfidence rate: wrong with a confidence above this, of all cases."
     )
     coverage: float = Field(default=0.9, gt=0.5, lt=1, description="Coverage that prediction sets promise.")
+    sets: str = Field(default="lac", description="How prediction sets are made: lac (the smallest), aps or raps.")
+    max_risk: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="At most this share of the committed may be wrong, with risk_confidence; unset: cost alone decides.",
+    )
+    risk_confidence: float = Field(default=0.9, gt=0.5, lt=1, description="Confidence in that promise.")
+    alarm_rate: float = Field(
+        default=0.02,
+        gt=0,
+        lt=0.5,
+        description="Share of cases like the calibration cases that may be taken for unfamiliar, and referred.",
+    )
     seed: int = Field(default=0, ge=0, description="Seed of folds and bootstrap.")
     consistency_cases: int = Field(
         default=20,
@@ -84,8 +100,9 @@ class FusionSettings(Section):
     """How calibrated opinions become one posterior."""
 
     rule: str = Field(
-        default="panel-mean",
-        description="panel-mean, log-pool, confusion-bayes, stacking, ece-weighted, confidence-weighted or majority.",
+        default="auto",
+        description="auto (panel-mean or log-pool, whichever has the least cross-fitted log-loss), panel-mean, "
+        "log-pool, confusion-bayes, stacking, ece-weighted, confidence-weighted or majority.",
     )
 
 
@@ -93,13 +110,33 @@ class SecondLookSettings(Section):
     """When the panel looks again."""
 
     max_rounds: int = Field(default=2, ge=1, le=2, description="1 never looks again; 2 looks again once.")
-    margin: float = Field(default=0.8, ge=0, le=1, description="Look again below this lead over the second label.")
-    dissent: float = Field(
-        default=0.34, ge=0, le=1, description="Look again when agents of this share of the weight name another label."
+    max_share: float = Field(
+        default=0.12,
+        ge=0,
+        le=1,
+        description="Look again on no more than this share of cases, the most doubtful ones, and where it is worth it.",
     )
-    evidence_margin: float = Field(
-        default=0.5, ge=0, le=1, description="Look again when the evidence leads by this much for another label."
+
+
+class CascadeSettings(Section):
+    """Whether agents that cost money are asked only where they can change the decision."""
+
+    max_share: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Ask them on no more than this share of cases, the most doubtful ones; 1: everyone at once.",
     )
+    free_usd: float = Field(
+        default=1e-4, ge=0, description="Agents whose answers cost no more US dollars than this are always asked."
+    )
+
+
+class WorthSettings(Section):
+    """What money and time are worth: what asking further saves is weighed against them."""
+
+    error_usd: float = Field(default=1.0, gt=0, description="What one ordinary error costs, in US dollars.")
+    hour_usd: float = Field(default=0.0, ge=0, description="What an hour of waiting costs, in US dollars.")
 
 
 class RunSettings(Section):
@@ -160,6 +197,8 @@ class Settings(BaseSettings):
     trust: TrustSettings = TrustSettings()
     fusion: FusionSettings = FusionSettings()
     second_look: SecondLookSettings = SecondLookSettings()
+    cascade: CascadeSettings = CascadeSettings()
+    worth: WorthSettings = WorthSettings()
     run: RunSettings = RunSettings()
     prompts: PromptSettings = PromptSettings()
     budget: BudgetSettings = BudgetSettings()

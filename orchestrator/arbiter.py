@@ -48,8 +48,13 @@ class Assessment(Record):
 class HeldOut:
     """How the whole panel scored the calibration cases, each by a fit that had not seen it."""
 
-    confidence: Vector
+    posterior: Matrix
     correct: NDArray[np.bool_]
+
+    @property
+    def confidence(self) -> Vector:
+        """Of the leading label, shape ``(n,)``."""
+        return np.asarray(self.posterior.max(axis=1))
 
 
 @dataclass(frozen=True)
@@ -98,16 +103,14 @@ class Arbiter:
         """Fuses what was said up to ``round_`` (``first``: in round one; ``last``: most lately) and decides.
 
         With ``can_look_again`` the action may be ``ask-more`` (unless ``asked_all``) or ``second-look`` instead of a
-        decision. An image unlike anything the panel was trusted on is referred at once: nothing that is said of it
-        can be trusted more.
+        decision. An image unlike anything the panel was trusted on is referred in the end, whatever is said of it.
         """
         fused = self._fuse(first, last, round_)
         if fused is None:
             return self._nobody_spoke()
         unfamiliar = self.familiarity.judge(evidence, self._raw(first))
         posterior, names = fused.posterior, self.task.names
-        go_on = can_look_again and not (unfamiliar is not None and unfamiliar.alarm)
-        further = self._further(first, round_, fused, evidence, asked_all) if go_on else None
+        further = self._further(first, round_, fused, evidence, asked_all) if can_look_again else None
         decision = further or self._decide(posterior, unfamiliar)
         return Assessment(
             posterior=dict(zip(names, posterior.tolist(), strict=True)),
@@ -245,7 +248,7 @@ class Arbiter:
             "selective": self.selective.model_dump(mode="json") if self.selective else None,
             "familiarity": self.familiarity.model_dump(mode="json"),
             "held_out": {
-                "confidence": self.held_out.confidence.tolist(),
+                "posterior": self.held_out.posterior.tolist(),
                 "correct": self.held_out.correct.tolist(),
             },
             "left_out": list(self.left_out),
@@ -266,7 +269,7 @@ class Arbiter:
             selective=SelectiveRisk.model_validate(data["selective"]) if data["selective"] else None,
             familiarity=Familiarity.model_validate(data["familiarity"]),
             held_out=HeldOut(
-                confidence=np.array(data["held_out"]["confidence"], dtype=float),
+                posterior=np.array(data["held_out"]["posterior"], dtype=float),
                 correct=np.array(data["held_out"]["correct"], dtype=bool),
             ),
             profiles=tuple(profiles),

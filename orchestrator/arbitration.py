@@ -1,7 +1,7 @@
 """Learning an arbiter from the answers that agents gave on cases they were not fitted on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,6 +35,18 @@ class Readings:
     labels: Labels
     groups: Sequence[str] | None
     learned_from: str
+
+    def rows(self, picked: Labels) -> "Readings":
+        """Those of the cases at these positions."""
+        at = picked.tolist()
+        return replace(
+            self,
+            first=[self.first[i] for i in at],
+            second=[self.second[i] for i in at],
+            evidence=[self.evidence[i] for i in at],
+            labels=self.labels[at],
+            groups=None if self.groups is None else [self.groups[i] for i in at],
+        )
 
 
 @dataclass(frozen=True)
@@ -95,7 +107,7 @@ def fit_arbiter(
         sets=sets,
         selective=selective,
         familiarity=familiarity,
-        held_out=HeldOut(confidence=posterior.max(axis=1), correct=correct),
+        held_out=HeldOut(posterior=posterior, correct=correct),
         profiles=(
             *_profiles(task, agents, first, chosen.learned, 1, readings, learning),
             *(_profiles(task, agents, look.raw, look.second.learned, 2, readings, learning) if look.second else ()),

@@ -11,10 +11,14 @@ from doubleread.core.task import Task
 from doubleread.core.types import Labels, Matrix, Tensor3
 from doubleread.orchestrator.arbiter import Pooling, SecondLook, combine
 from doubleread.orchestrator.choice import Chosen
-from doubleread.orchestrator.gate import Gate, doubt_of_share, doubts, saving
+from doubleread.orchestrator.gate import Gate, decision_costs, doubt_of_share, doubts
 from doubleread.orchestrator.learning import Groups, Learned, learn
 from doubleread.orchestrator.metrics import CLIP, nll
 from doubleread.orchestrator.policy import Policy
+
+OFF = "second look off: on the calibration cases it would have been taken on it did not lower the log-loss"
+SURE = 2.0
+"""Standard errors beyond which an agent is dropped from second looks: a dozen cases are easily misread."""
 
 
 @dataclass(frozen=True)
@@ -104,23 +108,19 @@ def look_again(
     """Learns whom a second look asks, when it is worth its price, and how its answers join the first ones.
 
     ``before`` are the held-out posteriors of the first round. An agent whose second answers clearly raised the
-    log-loss, or save less than they cost, is not asked again. The second look is left out where it did not lower the
-    log-loss of the cases it would be taken on.
+    log-loss, or clearly save less than they cost, is not asked again. The second look is left out where it did not
+    lower the log-loss of the cases it would be taken on.
     """
     again = [i for i in range(len(asked.agents)) if any(row[i].round > 1 for row in answers)]
     if policy.max_rounds < 2 or not again or np.isnan(second[:, again]).all():
         return Look(before, second)
     usd, seconds = _mean_usd(answers), _mean_seconds(answers)
     doubt = doubts(asked.task, before)
-    gated = doubt > doubt_of_share(doubt, policy.max_share)
+    read = ~np.isnan(second[:, again]).all(axis=(1, 2))  # a case that was confirmed later may have no second look
+    gated = read & (doubt > doubt_of_share(doubt, policy.max_share))
     found = _fused(asked, first, second, again, gated)
-    stake = float(np.minimum(doubt, asked.task.costs.referral)[gated].mean()) if gated.any() else 0.0
-    kept = [
-        i
-        for i in again
-        if not _harms(asked, found, i, gated)
-        and (not usd[i] or _saves(asked, found, i, gated) * stake > policy.price(usd[i], seconds[i]))
-    ]
+    prices = {i: policy.price(float(np.nan_to_num(usd[i])), float(seconds[i])) for i in again}
+    kept = [i for i in again if not _useless(asked, found, i, gated, prices[i])]
     if kept and kept != again:
         found = _fused(asked, first, second, kept, gated)
     gate = Gate.fit(
@@ -132,9 +132,9 @@ def look_again(
         price=policy.price(float(np.nansum(usd[kept])), float(seconds[kept].max(initial=0.0))),
         max_share=policy.max_share,
     )
-    opened = gate.open_on(before, asked.task)
+    opened = read & gate.open_on(before, asked.task)
     if not kept or not pays(before[opened], found.held_out[opened], asked.labels[opened]):
-        return Look(before, second, notes=("second look off: it did not pay on the calibration cases",))
+        return Look(before, second, notes=(OFF,))
     spared = [asked.agents[i] for i in again if i not in kept]
     notes = (f"not asked again, their second answers are not worth it: {', '.join(spared)}",) if spared else ()
     posterior = np.where(opened[:, None], found.held_out, before)
@@ -146,11 +146,11 @@ def pays(before: Matrix, after: Matrix, labels: Labels) -> bool:
     return len(labels) > 0 and nll(after, labels) < nll(before, labels)
 
 
-def clearly_better(before: Matrix, after: Matrix, labels: Labels) -> bool:
-    """Whether the mean log-loss fell by more than its own standard error, case by case."""
+def clearly_better(before: Matrix, after: Matrix, labels: Labels, errors: float = 1.0) -> bool:
+    """Whether the mean log-loss fell by more than so many of its own standard errors, case by case."""
     rows = np.arange(len(labels))
     gain = np.log(np.maximum(after[rows, labels], CLIP)) - np.log(np.maximum(before[rows, labels], CLIP))
-    return bool(len(gain) > 1 and gain.mean() > gain.std() / np.sqrt(len(gain)))
+    return bool(len(gain) > 1 and gain.mean() > errors * gain.std() / np.sqrt(len(gain)))
 
 
 @dataclass(frozen=True)
@@ -181,12 +181,14 @@ def _fused(asked: Asked, first: Tensor3, second: Tensor3, again: Sequence[int], 
     return _Both("answers", at_once, at_once.held_out, {i: at_once.alternatives[str(i)] for i in again}, new)
 
 
-def _harms(asked: Asked, found: _Both, agent: int, gated: NDArray[np.bool_]) -> bool:
-    return clearly_better(found.held_out[gated], found.without[agent][gated], asked.labels[gated])
-
-
-def _saves(asked: Asked, found: _Both, agent: int, gated: NDArray[np.bool_]) -> float:
-    return saving(asked.task, found.without[agent][gated], found.held_out[gated], asked.labels[gated])
+def _useless(asked: Asked, found: _Both, agent: int, gated: NDArray[np.bool_], price: float) -> bool:
+    """Whether an agent's second answers clearly do harm, or clearly save less than their price."""
+    labels, without, both = asked.labels[gated], found.without[agent][gated], found.held_out[gated]
+    if len(labels) < 2:
+        return False
+    saved = decision_costs(asked.task, without, labels) - decision_costs(asked.task, both, labels)
+    at_best = float(saved.mean() + SURE * saved.std() / np.sqrt(len(saved)))
+    return clearly_better(both, without, labels, SURE) or at_best < price
 
 
 def _struck(raw: Tensor3, slot: int) -> Tensor3:

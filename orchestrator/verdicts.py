@@ -3,6 +3,7 @@
 from doubleread.core.case import Case
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention, Answer, Opinion
+from doubleread.core.trust import trust_version
 from doubleread.core.verdict import AgentChange, SecondLook, Verdict
 from doubleread.orchestrator.arbiter import Arbiter, Assessment
 from doubleread.orchestrator.state import ANSWER, PanelState, last_answers
@@ -30,6 +31,7 @@ def verdict_of(state: PanelState, arbiter: Arbiter, *, seconds: float, warnings:
         evidence=Evidence.model_validate(state["evidence"]) if "evidence" in state else None,
         second_look=_second_look(state, assessments),
         warnings=(*warnings, *final.warnings),
+        trust_version=trust_version(arbiter.profiles),
         seconds=seconds,
         cost_usd=sum(_paid(answer) for answer in answers),
     )

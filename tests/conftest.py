@@ -48,5 +48,23 @@ def panel(saved, settings):
         yield panel
 
 
+@pytest.fixture(scope="session")
+def quick(settings):
+    """One look, two agents, a plain rule: learning trust again takes a second."""
+    data = settings.model_dump(mode="json")
+    data["panel"]["agents"] = ["logistic", "neighbours"]
+    data["second_look"]["max_rounds"] = 1
+    data["fusion"]["rule"] = "log-pool"
+    return load_settings(None, data)
+
+
+@pytest.fixture(scope="session")
+def made(dataset, quick, tmp_path_factory):
+    """A saved panel with a calibration split; do not write into it."""
+    cases = [c.model_copy(update={"split": "calibration" if i % 2 else "support"}) for i, c in enumerate(dataset.cases)]
+    with Panel.fit(cases, dataset.task, settings=quick) as panel:
+        return panel.save(tmp_path_factory.mktemp("quick") / "panel")
+
+
 def held_back(cases):
     return [c.model_copy(update={"split": "test" if c.source[-6:-4] in ("08", "09") else "support"}) for c in cases]

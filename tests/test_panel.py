@@ -233,12 +233,15 @@ def test_a_panel_folder_holds_json_arrays_and_the_store_only(saved):
         part = path.relative_to(saved)
         if part.parts[0] == "store":
             continue
-        if path.suffix == ".json":
-            assert isinstance(json.loads(path.read_text()), dict)
+        if path.suffix in (".json", ".jsonl"):
+            texts = path.read_text().splitlines() if path.suffix == ".jsonl" else [path.read_text()]
+            assert all(isinstance(json.loads(text), dict) for text in texts)
         else:
             with np.load(path, allow_pickle=False) as arrays:
                 assert all(array.dtype != object for array in arrays.values())
-    assert {p.name for p in saved.iterdir()} == {"panel.json", "arbiter.json", "trust", "agents", "store"}
+    assert {p.name for p in saved.iterdir()} == {
+        *("panel.json", "arbiter.json", "readings.jsonl", "trust", "agents", "store")
+    }
     assert [p.name for p in saved.parent.iterdir()] == ["panel"]
 
 

@@ -11,8 +11,7 @@ from doubleread.cli.screen import OUT, progress, warn
 from doubleread.core.trust import Estimate
 from doubleread.evals.reproduction.report import Reproduction, page, reproduce_paper
 from doubleread.evals.reproduction.tables import Row
-from doubleread.orchestrator.arbitration import Learning
-from doubleread.orchestrator.policy import Policy
+from doubleread.fitting import learning_of, policy_of
 from doubleread.settings import Settings
 
 SHORT = {
@@ -26,8 +25,7 @@ SHORT = {
 
 def run_reproduce(data: Path, out: Path, settings: Settings, repeats: int) -> None:
     """Tables on the terminal, a page and JSON in ``out``."""
-    learning = Learning(rule=settings.fusion.rule, **settings.trust.model_dump(exclude={"consistency_cases"}))
-    policy = Policy(**settings.second_look.model_dump())
+    learning, policy = learning_of(settings), policy_of(settings)
     with progress() as report:
         found = asyncio.run(reproduce_paper(data, learning=learning, policy=policy, repeats=repeats, progress=report))
     OUT.print(_paper(found))

@@ -7,7 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from doubleread.agents.wire.budget import Spending
-from doubleread.core.trust import Estimate, TrustProfile
+from doubleread.core.trust import Estimate, TrustProfile, trust_version
+from doubleread.evals.trust_comparison import Comparison
 
 
 def profiles_table(title: str, profiles: Sequence[TrustProfile]) -> Table:
@@ -52,6 +53,7 @@ def figures(p: TrustProfile) -> dict[str, str | int | float | None]:
         "nll": p.nll.value,
         "nll_calibrated": p.calibrated_nll.value if p.calibrated_nll else None,
         "ece_calibrated": p.calibrated_ece.value if p.calibrated_ece else None,
+        "version": p.version,
         "learned_from": p.learned_from,
     }
 
@@ -60,7 +62,55 @@ def trust_table(profiles: Sequence[TrustProfile]) -> Table:
     """What is known of each agent, from cases it was not fitted on; the panel comes last."""
     order = {agent: i for i, agent in enumerate(dict.fromkeys(p.agent for p in profiles if p.agent != "panel"))}
     ranked = sorted(profiles, key=lambda p: (order.get(p.agent, len(order)), p.round))
-    return profiles_table("Trust, learned on calibration cases", ranked)
+    version = trust_version(profiles)
+    and_outcomes = f" and outcomes (version {version})" if version > 1 else ""
+    return profiles_table(f"Trust, learned on calibration cases{and_outcomes}", ranked)
+
+
+def comparison_table(found: Comparison) -> Table:
+    """What each side has, and whether the second is better or worse beyond chance."""
+    table = Table(
+        title=Text(f"{found.second} against {found.first}, after calibration"),
+        title_justify="left",
+        header_style="dim",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("agent", no_wrap=True)
+    table.add_column("figure", no_wrap=True)
+    for side in (found.first, found.second):
+        table.add_column(Text(side), justify="right", overflow="fold")
+    table.add_column("difference", justify="right", no_wrap=True)
+    table.add_column("")
+    floors = {(r.reader, r.side): r.floor_high for r in found.reliability}
+    reader = ""
+    for d in found.differences:
+        if reader and reader != d.reader:
+            table.add_section()
+        values = [_figure(d.figure, value) for value in (d.first, d.second)]
+        if d.figure == "ECE":
+            sides = zip(values, (found.first, found.second), strict=True)
+            values = [f"{value} (chance {floors[d.reader, which]:.3f})" for value, which in sides]
+        interval = f"({_figure(d.figure, d.low, sign=True)} to {_figure(d.figure, d.high, sign=True)})"
+        change = f"{_figure(d.figure, d.second - d.first, sign=True)} {interval}"
+        shown = Text(d.reader if d.reader != reader else "", style="bold" if d.reader == "panel" else "")
+        table.add_row(shown, d.figure, *values, change, _MARKS[d.change])
+        reader = d.reader
+    return table
+
+
+_MARKS = {
+    "better": Text("▲ better", style="green"),
+    "worse": Text("▼ worse", style="red"),
+    "same": Text("· same", "dim"),
+}
+
+
+def _figure(name: str, value: float, *, sign: bool = False) -> str:
+    """Shares in per cent (differences in points), scores with three decimals."""
+    plus, unit = ("+", "pt") if sign else ("", "%")
+    return f"{value * 100:{plus}.1f} {unit}" if name in ("accuracy", "OCR") else f"{value:{plus}.3f}"
 
 
 def spending_table(spent: Mapping[str, Spending]) -> Table:

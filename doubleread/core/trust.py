@@ -1,5 +1,6 @@
 """What is known of an agent on a task, learned from answers on cases it was not fitted on."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from pydantic import Field
@@ -90,3 +91,8 @@ class TrustProfile(Record):
     learned_from: str = ""
     """``calibration split`` or ``cross-fitting in k folds``."""
     created: datetime | None = None
+
+
+def trust_version(profiles: Iterable[TrustProfile]) -> int:
+    """The version of a panel's trust: that of its profiles."""
+    return max((p.version for p in profiles), default=1)

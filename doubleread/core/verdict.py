@@ -100,6 +100,8 @@ class Verdict(Record):
     evidence: Evidence | None = None
     second_look: SecondLook | None = None
     warnings: tuple[str, ...] = ()
+    trust_version: int = 1
+    """Version of the trust it rests on."""
     seconds: float = 0.0
     cost_usd: float = 0.0
 

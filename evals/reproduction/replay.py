@@ -68,7 +68,7 @@ def replay(
     )
     for r in range(repeats):
         for fold in grouped_folds(readings.labels, None, folds, seed=r):
-            arbiter = fit_arbiter(task, agents, _part(readings, fold.train), policy, learning)
+            arbiter = fit_arbiter(task, agents, readings.rows(fold.train), policy, learning)
             for i in fold.test:
                 _judge(arbiter, agents, readings, int(i), r, found)
         progress("replaying", r + 1, repeats)
@@ -86,17 +86,6 @@ def _judge(arbiter: Arbiter, agents: Sequence[str], readings: Readings, i: int, 
 
 def _named(agents: Sequence[str], answers: Sequence[Answer]) -> Mapping[str, Answer]:
     return dict(zip(agents, answers, strict=True))
-
-
-def _part(readings: Readings, rows: Labels) -> Readings:
-    return Readings(
-        [readings.first[i] for i in rows],
-        [readings.second[i] for i in rows],
-        [readings.evidence[i] for i in rows],
-        readings.labels[rows],
-        None,
-        readings.learned_from,
-    )
 
 
 async def _again(panel: RecordedPanel, name: str, case: Case, evidence: Evidence, first: Answer) -> Answer:

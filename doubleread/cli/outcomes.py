@@ -1,0 +1,202 @@
+"""``doubleread trust confirm``, ``retract`` and ``update``: what turned out to be true, and learning from it."""
+
+import csv
+import io
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import typer
+from pydantic import ValidationError
+
+from doubleread.cli.fit import SHOWN_PROBLEMS
+from doubleread.cli.screen import OUT, note, warn
+from doubleread.cli.tables import comparison_table
+from doubleread.core.errors import DataError, DoublereadError
+from doubleread.core.reading import Outcome, Sampling
+from doubleread.core.verdict import Verdict
+from doubleread.evals.trust_comparison import compare
+from doubleread.living import adopt, calibration_cases, confirm, drifts, graded, keeps_readings, relearn, retract
+from doubleread.orchestrator.drift import told
+from doubleread.outcomes import read_outcomes
+from doubleread.panel_folder import PanelFolder, read_panel, stored
+from doubleread.trust_folder import use_version, versions
+
+
+def run_confirm(
+    verdicts: Path,
+    labels: Path | None,
+    label: str | None,
+    panel: Path,
+    *,
+    sampling: Sampling,
+    reviewer: str,
+    said: str,
+) -> None:
+    """Confirms every verdict that has a label; rows that cannot be used are named, and all others kept."""
+    if (labels is None) == (label is None):
+        raise DataError("say what turned out to be true: --labels FILE for several verdicts, or --label NAME for one")
+    saved = read_panel(panel, None)
+    if not keeps_readings(saved):
+        warn(f"{panel} was fitted by an older doubleread: it cannot learn from outcomes before it is fitted again")
+    found, failed = _verdicts(verdicts)
+    if labels is not None:
+        truth = _matched(_labels(labels), found, failed)
+    else:
+        truth = {_only(found, verdicts).case.id: str(label)}
+    wanted = [(verdict, truth[verdict.case.id]) for verdict in found if verdict.case.id in truth]
+    kept = _confirmed(saved, wanted, failed, sampling=sampling, reviewer=reviewer, note=said)
+    for problem in failed[:SHOWN_PROBLEMS]:
+        warn(problem)
+    if len(failed) > SHOWN_PROBLEMS:
+        warn(f"… and {len(failed) - SHOWN_PROBLEMS} more rows that could not be used")
+    if kept and sampling == "selected":
+        note(
+            "kept as selected cases: watched for drift of calibration, but not learned from unless asked; "
+            "--sampling all where every case of a stream is confirmed"
+        )
+    counts = Counter(outcome.kind for outcome in kept)
+    OUT.print(f"{counts['confirmed']} confirmed, {counts['corrected']} corrected", highlight=False)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _confirmed(
+    saved: PanelFolder,
+    wanted: Sequence[tuple[Verdict, str]],
+    failed: list[str],
+    *,
+    sampling: Sampling,
+    reviewer: str,
+    note: str,
+) -> list[Outcome]:
+    """Keeps one outcome after the other; what is wrong with the rest is added to ``failed``."""
+    kept, calibration = [], calibration_cases(saved)
+    with stored(saved) as store:
+        for verdict, label in wanted:
+            own = verdict.case.id in calibration or store.holds(verdict.case.id)
+            try:
+                kept.append(confirm(saved, verdict, label, own=own, sampling=sampling, reviewer=reviewer, note=note))
+            except DoublereadError as error:
+                failed.append(str(error))
+    return kept
+
+
+def announce_outcomes(saved: PanelFolder) -> None:
+    """How many outcomes there are, and whether they agree with the trust that they had no part in."""
+    outcomes = read_outcomes(saved.folder)
+    for problem in outcomes.problems:
+        warn(problem)
+    if not outcomes.standing:
+        return
+    if not keeps_readings(saved):
+        warn(
+            "fitted by an older doubleread: outcomes can be neither learned from nor watched before it is fitted again"
+        )
+        return
+    found = drifts(saved)
+    seen = max((drift.n for drift in found), default=0)
+    note(f"{len(outcomes.standing)} confirmed outcomes, {seen} of them new to this version and watched for drift")
+    alarms = [drift for drift in found if drift.alarm]
+    for drift in alarms:
+        warn(told(drift))
+    if found and not alarms:
+        most = max(found, key=lambda drift: drift.e_value)
+        strongest = f"{most.agent} {most.direction}, e = {most.e_value:.2g}"
+        note(f"no sign of drift (strongest: {strongest}; alarm at {most.threshold:,.0f})")
+
+
+def run_retract(cases: Sequence[str], panel: Path, *, reviewer: str, said: str) -> None:
+    """Takes outcomes back."""
+    saved = read_panel(panel, None)
+    for case in cases:
+        retract(saved, case, reviewer=reviewer, note=said)
+    OUT.print(f"{len(cases)} taken back", highlight=False)
+
+
+def run_update(panel: Path, *, include_selected: bool, dry_run: bool, to_version: int | None) -> None:
+    """Learns trust anew, or goes back to a version; shows what that changes."""
+    before = read_panel(panel, None)
+    if to_version is not None:
+        after = read_panel(panel, None, to_version)
+        use_version(panel, after.trust.version)
+        note(f"learned from {after.arbiter.profiles[0].learned_from}")
+        OUT.print(f"trust version {to_version} counts again", highlight=False)
+        return
+    new = relearn(before, include_selected=include_selected)
+    for line in new.about.notes:
+        note(line)
+    if new.left_out:
+        note(f"{new.left_out} selected outcomes left out; --include-selected takes them in")
+    rows = new.after.outcomes
+    names = (f"version {before.trust.version}", f"version {new.after.version}")
+    then, now = graded(before, rows), graded(before.with_trust(new.after), before.trust.outcomes)
+    OUT.print(comparison_table(compare(then, now, names)))
+    if dry_run:
+        OUT.print("dry run: nothing was written", highlight=False)
+        return
+    version = adopt(before, new).version
+    others = ", ".join(str(one) for one in versions(panel) if one != version)
+    OUT.print(
+        f"trust version {version} counts from now on (kept: {others}; back with --to-version)",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _verdicts(path: Path) -> tuple[list[Verdict], list[str]]:
+    """The verdicts of a file with one JSON object a line, ``-`` for standard input, and what is none."""
+    text = sys.stdin.read() if str(path) == "-" else _text(path)
+    found, failed = {}, []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            verdict = Verdict.model_validate_json(line)
+            found[verdict.case.id] = verdict
+        except ValidationError:
+            failed.append(f"{path}, line {number}: no verdict (`doubleread diagnose --json` writes them)")
+    return list(found.values()), failed
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise DataError(f"{path} is not UTF-8 text: save it as such") from None
+
+
+def _only(verdicts: Sequence[Verdict], path: Path) -> Verdict:
+    if len(verdicts) != 1:
+        raise DataError(f"{path} holds {len(verdicts)} verdicts; --label is for one: name a file with --labels")
+    return verdicts[0]
+
+
+def _labels(path: Path) -> dict[str, str]:
+    """Image or case → label, from a table of two columns; a first row that says so is a heading."""
+    try:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(_text(path))) if any(row)]
+    except csv.Error as error:
+        raise DataError(f"{path} is no table of commas: {error}") from None
+    if bad := next((i for i, row in enumerate(rows, start=1) if len(row) < 2 or not row[0] or not row[1]), None):
+        raise DataError(f"{path}, row {bad}: give a case id or image path, and a label")
+    headed = rows and rows[0][1].lower() == "label"
+    return {row[0]: row[1] for row in rows[1 if headed else 0 :]}
+
+
+def _matched(labels: Mapping[str, str], verdicts: Sequence[Verdict], failed: list[str]) -> dict[str, str]:
+    """Label by case id. A row names a case by id, by its source or path, or by a file name that no other case has."""
+    names: dict[str, set[str]] = {}
+    for verdict in verdicts:
+        case = verdict.case
+        for name in {case.id, case.source, Path(case.source).name, str(case.path or case.source)}:
+            names.setdefault(name, set()).add(case.id)
+    truth = {}
+    for name, label in labels.items():
+        cases = names.get(name, set())
+        if len(cases) == 1:
+            truth[next(iter(cases))] = label
+        else:
+            failed.append(f"{name}: {'several verdicts go by that name' if cases else 'no verdict on it'}")
+    return truth

@@ -1,0 +1,34 @@
+"""Living trust: outcomes are confirmed, watched for drift, and learned from.
+
+Nothing is graded by itself: a case of the panel's own cannot be confirmed, outcomes are watched only by trust that was
+not learned from them, and trust that is learned from them is cross-fitted as before. Selected outcomes (the referred
+ones, say) are no sample of what comes: accuracy, label shares and prediction sets must not rest on them, so learning
+leaves them out unless it is told otherwise, and then the profiles warn of it.
+"""
+
+from doubleread.living.confirming import confirm, retract
+from doubleread.living.drifting import drifts
+from doubleread.living.judging import (
+    calibration_cases,
+    calibration_rows,
+    graded,
+    keeps_readings,
+    learned_rows,
+    unseen_outcomes,
+)
+from doubleread.living.relearning import Relearned, adopt, relearn
+
+__all__ = [
+    "Relearned",
+    "adopt",
+    "calibration_cases",
+    "calibration_rows",
+    "confirm",
+    "drifts",
+    "graded",
+    "keeps_readings",
+    "learned_rows",
+    "relearn",
+    "retract",
+    "unseen_outcomes",
+]

@@ -1,0 +1,72 @@
+"""A panel's trust as reliability diagrams: each agent as stated and, beside it, after calibration; then the panel."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from doubleread.core.trust import TrustProfile
+from doubleread.core.types import Labels, Matrix
+from doubleread.evals.drawings import ReliabilityPanel, reliability_grid
+from doubleread.evals.page import reliability_panel
+from doubleread.living import keeps_readings, learned_rows, unseen_outcomes
+from doubleread.orchestrator import metrics
+from doubleread.orchestrator.arbitration import PANEL, Readings, read_again, tensor
+from doubleread.orchestrator.grading import graded_unseen
+from doubleread.orchestrator.kept import readings_of
+from doubleread.orchestrator.simplex import spoken
+from doubleread.panel_folder import PanelFolder
+
+
+def draw_trust(saved: PanelFolder) -> str:
+    """An SVG of two columns. A panel that kept no readings shows the agents as stated only."""
+    profiles = sorted(saved.arbiter.profiles, key=lambda p: (p.agent == PANEL, p.agent, p.round))
+    if not keeps_readings(saved):
+        shown = [reliability_panel(p)._replace(title=_title(p)) for p in profiles]
+        return reliability_grid(shown, title="As stated, before calibration")
+    rows = learned_rows(saved)
+    readings = readings_of(saved.arbiter.task, saved.arbiter.agents, rows, "")
+    pairs = [
+        one for p in profiles for one in (_of_panel(saved, p) if p.agent == PANEL else _of_agent(saved, p, readings))
+    ]
+    return reliability_grid(pairs, title="As stated, and after calibration on other cases", columns=2)
+
+
+def reliability_of(title: str, p: Matrix, labels: Labels, bins: int) -> ReliabilityPanel:
+    """One diagram of distributions ``(n, labels)``; NaN rows are left out."""
+    there = spoken(p)
+    p, labels = p[there], labels[there]
+    if not len(labels):
+        return ReliabilityPanel(title, (), None, None, 0)
+    confidence, correct = metrics.confidences(p), metrics.correctness(p, labels)
+    floor = metrics.ece_floor(confidence, bins, np.random.default_rng(0))
+    return ReliabilityPanel(
+        title=title,
+        bins=metrics.reliability_bins(confidence, correct, bins),
+        ece=metrics.ece(confidence, correct, bins),
+        floor=floor.mean,
+        floor_high=floor.high,
+        n=len(labels),
+    )
+
+
+def _of_agent(saved: PanelFolder, p: TrustProfile, readings: Readings) -> Iterator[ReliabilityPanel]:
+    arbiter, column = saved.arbiter, saved.arbiter.agents.index(p.agent)
+    yield reliability_panel(p)._replace(title=f"{_title(p)} · as stated")
+    after = f"{_title(p)} · after calibration"
+    if p.round == 1 or arbiter.second is None:
+        yield reliability_of(after, arbiter.first.held_out_calibrated[:, column], readings.labels, p.ece.bins)
+    else:
+        again = read_again(tensor(arbiter.task, readings.second))
+        yield reliability_of(after, arbiter.second.held_out_calibrated[:, column], readings.labels[again], p.ece.bins)
+
+
+def _of_panel(saved: PanelFolder, p: TrustProfile) -> Iterator[ReliabilityPanel]:
+    """The panel on its calibration cases and, where there are any, on outcomes it has not learned from."""
+    yield reliability_panel(p)._replace(title="panel · calibration cases")
+    if outcomes := unseen_outcomes(saved):
+        found = graded_unseen(saved.arbiter, outcomes)
+        yield reliability_of("panel · confirmed outcomes", found.readers[PANEL], found.labels, p.ece.bins)
+
+
+def _title(p: TrustProfile) -> str:
+    return f"{p.agent}, second look" if p.round > 1 else p.agent
