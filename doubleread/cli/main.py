@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from doubleread.cli.datasets import app as datasets_app
 from doubleread.cli.prompts import app as prompts_app
 from doubleread.cli.trust import app as trust_app
 from doubleread.core.errors import DoublereadError
@@ -21,6 +22,7 @@ app = typer.Typer(
 
 app.add_typer(prompts_app, name="prompts")
 app.add_typer(trust_app, name="trust")
+app.add_typer(datasets_app, name="datasets")
 
 SettingsFile = Annotated[Path | None, typer.Option("--settings", help="Settings file; see `doubleread settings`.")]
 Encoder = Annotated[str | None, typer.Option(help="auto, efficientnet-lite0, open-clip:MODEL/TAG, …")]
