@@ -81,7 +81,7 @@ def run_fetch(
     for file in found:
         OUT.print(_line(file), markup=False, highlight=False, soft_wrap=True)
         if file.basis == "first copy":
-            warn(f"{file.name}: no checksum is published; this copy's is kept in {out / 'checksums.json'}")
+            warn(f"{file.name}: its checksum was not known; this copy's is kept in {out / 'checksums.json'}")
     if dataset.use is not None:
         _lines("next:", (dataset.use.format(folder=out),))
 
@@ -102,7 +102,7 @@ def _overview(datasets: "list[PublicDataset]") -> "Table":
     shown.add_column("what", ratio=1)
     shown.add_column("images", justify="right", no_wrap=True)
     shown.add_column("licence", max_width=14)
-    shown.add_column("get it by", no_wrap=True)
+    shown.add_column("get it by", max_width=13)
     for one in datasets:
         shown.add_row(one.name, Text(one.what), f"{one.images:,}", Text(one.licence), _way(one))
         shown.add_section()
@@ -111,8 +111,8 @@ def _overview(datasets: "list[PublicDataset]") -> "Table":
 
 def _way(dataset: "PublicDataset") -> str:
     if dataset.files:
-        return "fetch" if dataset.size is None else f"fetch, {_size(dataset.size)}"
-    return f"pip, {dataset.package}" if dataset.package else "git clone"
+        return "fetch" if dataset.size is None else f"fetch {_size(dataset.size)}"
+    return f"pip {dataset.package}" if dataset.package else "git clone"
 
 
 def _facts(dataset: "PublicDataset") -> "Table":
@@ -160,7 +160,7 @@ def _size(n: int | None) -> str:
         return "size unknown"
     if n < 1000:
         return f"{n} bytes"
-    return f"{n / 1e6:.1f} MB" if n >= 1e6 else f"{n / 1e3:.0f} kB"
+    return f"{n / 1e6:,.0f} MB" if n >= 1e7 else f"{n / 1e3:,.0f} kB"
 
 
 @contextmanager

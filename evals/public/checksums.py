@@ -1,4 +1,4 @@
-"""``checksums.json``: what the first copy of a file was, where nobody had published a checksum."""
+"""``checksums.json``: what the first copy of a file was, where no checksum was known."""
 
 from pathlib import Path
 

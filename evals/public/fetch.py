@@ -14,7 +14,7 @@ from doubleread.evals.public.record import SHA256, File, PublicDataset
 from doubleread.evals.public.unpack import unpack
 from doubleread.watching import Progress, silent
 
-Basis = Literal["published", "given", "remembered", "first copy"]
+Basis = Literal["known", "given", "remembered", "first copy"]
 """Why a file counts as the right one."""
 
 
@@ -46,7 +46,7 @@ def fetch(
 ) -> tuple[Fetched, ...]:
     """Brings every file of the data set into the folder, verified; what is there and right is not fetched again.
 
-    A file without a published checksum must be ``sha256``, or what ``checksums.json`` in the folder remembers; with
+    A file whose checksum the table does not know must be ``sha256``, or what ``checksums.json`` in the folder remembers; with
     ``accept_unverified`` the first copy is believed and remembered.
 
     Raises ``DataError`` for a data set that is not fetched but installed or cloned, a checksum that is missing or
@@ -83,7 +83,7 @@ def _assign(dataset: PublicDataset, sha256: str | None) -> dict[str, str]:
 
 def _wanted(file: File, given: str | None, known: str | None) -> _Wanted:
     reasons: tuple[tuple[str | None, Basis], ...] = (
-        (file.sha256, "published"),
+        (file.sha256, "known"),
         (given, "given"),
         (known, "remembered"),
     )

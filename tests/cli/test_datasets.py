@@ -1,5 +1,8 @@
 """``doubleread datasets``: what it prints, where, and with which exit code."""
 
+import subprocess
+import sys
+
 from public_support import dataset_of, sha256, shelf
 
 from doubleread.cli.datasets import run_fetch
@@ -13,7 +16,8 @@ def test_the_list_names_every_data_set_its_place_and_its_command(doubleread):
         assert f"{one.name}  {one.home}" in ended.out.splitlines()
         assert one.use is None or f"  {one.use.format(folder=one.name)}" in ended.out.splitlines()
     assert "CC BY-SA 3.0" in ended.out
-    assert "pip, elpv-dataset" in ended.out
+    assert "elpv-dataset" in ended.out
+    assert "fetch 180 MB" in ended.out
     assert "\x1b" not in ended.out + ended.err
 
 
@@ -47,10 +51,21 @@ def test_fetching_says_what_came_and_what_to_run(capsys, tmp_path):
         run_fetch(dataset, tmp_path / "new", accept_unverified=True)
         said = capsys.readouterr()
         run_fetch(dataset, tmp_path / "new")
-    assert "a.csv  3 bytes  fetched, sha256 9834876dcfb0… (published)" in said.out.splitlines()
+    assert "a.csv  3 bytes  fetched, sha256 9834876dcfb0… (known)" in said.out.splitlines()
     assert said.out.splitlines()[-1] == f"  doubleread fit {tmp_path / 'new'}"
     assert "Licence: MIT" in said.err
-    assert "b.csv: no checksum is published" in said.err.replace("\n", " ")
+    assert "b.csv: its checksum was not known" in said.err.replace("\n", " ")
     again = capsys.readouterr()
     assert "b.csv  3 bytes  already there, sha256 3e744b9dc393… (remembered)" in again.out.splitlines()
-    assert "no checksum" not in again.err
+    assert "not known" not in again.err
+
+
+def test_ctrl_c_says_that_nothing_is_lost():
+    program = (
+        "import signal; from doubleread.cli.main import app, main\n"
+        "app.command('wait')(lambda: signal.raise_signal(signal.SIGINT))\n"
+        "main(['wait'])"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ended.returncode == 130
+    assert ended.stderr == "stopped; what was done is kept, run the same command to go on\n"

@@ -103,8 +103,8 @@ def test_files_come_verified_and_are_not_fetched_again(server, tmp_path):
     told = []
     first = fetch(dataset, tmp_path / "new" / "folder", report=lambda *news: told.append(news))
     assert [(f.name, f.size, f.was_there, f.basis) for f in first] == [
-        ("a.csv", 3, False, "published"),
-        ("b.csv", len(BODY), False, "published"),
+        ("a.csv", 3, False, "known"),
+        ("b.csv", len(BODY), False, "known"),
     ]
     assert told[0] == ("a.csv", 3, 3)
     assert told[-1] == ("b.csv", len(BODY), 0)
@@ -280,7 +280,7 @@ def test_ctrl_c_keeps_what_came(server, tmp_path):
     assert (tmp_path / "leaves.bin").read_bytes() == BODY
 
 
-# -- a file whose checksum nobody published ----------------------------------------------------------------------
+# -- a file whose checksum is not known ---------------------------------------------------------------------------
 
 
 def test_an_unknown_file_is_not_fetched_silently(server, tmp_path):
