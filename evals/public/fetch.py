@@ -46,8 +46,8 @@ def fetch(
 ) -> tuple[Fetched, ...]:
     """Brings every file of the data set into the folder, verified; what is there and right is not fetched again.
 
-    A file whose checksum the table does not know must be ``sha256``, or what ``checksums.json`` in the folder remembers; with
-    ``accept_unverified`` the first copy is believed and remembered.
+    A file whose checksum the table does not know must be ``sha256``, or what ``checksums.json`` in the folder
+    remembers; with ``accept_unverified`` the first copy is believed and remembered.
 
     Raises ``DataError`` for a data set that is not fetched but installed or cloned, a checksum that is missing or
     does not match (nothing of the file is kept), another file in its place, and what ``download`` and ``unpack``
