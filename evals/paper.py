@@ -94,6 +94,9 @@ def _cases(path: Path) -> tuple[Case, ...]:
             for row in rows
         )
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}; name the folder with the paper's CSV files") from None
+        raise DataError(
+            f"cannot read {path}: {error.strerror}; name the folder with the paper's CSV files, or get them with: "
+            "doubleread datasets fetch paper-answers"
+        ) from None
     except KeyError as error:
         raise DataError(f"{path} is another table: it has no column {error}") from None

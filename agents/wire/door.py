@@ -8,15 +8,14 @@ import json
 import logging
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx2
 import openai
 
 from doubleread.agents.wire.faults import CallFault, harmless
 from doubleread.agents.wire.features import missing_feature
+from doubleread.agents.wire.loopback import is_loopback
 from doubleread.agents.wire.protocol import body_of, completion_of, fault_of_status
 from doubleread.agents.wire.request import Completion, Request
 
@@ -97,15 +96,6 @@ class Door:
         fault = fault_of_status(status, details, error.request_id, [self._key])
         fault.retry_after = _retry_after(headers)
         return fault
-
-
-def is_loopback(base_url: str) -> bool:
-    """Whether the address is this machine."""
-    host = urlsplit(base_url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _connection(error: openai.APIConnectionError) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from doubleread.cli.datasets import app as datasets_app
 from doubleread.cli.prompts import app as prompts_app
 from doubleread.cli.trust import app as trust_app
 from doubleread.core.errors import DoublereadError
@@ -21,6 +22,10 @@ app = typer.Typer(
 
 app.add_typer(prompts_app, name="prompts")
 app.add_typer(trust_app, name="trust")
+app.add_typer(datasets_app, name="datasets")
+
+INTERRUPTED = 130
+"""What typer makes of Ctrl-C."""
 
 SettingsFile = Annotated[Path | None, typer.Option("--settings", help="Settings file; see `doubleread settings`.")]
 Encoder = Annotated[str | None, typer.Option(help="auto, efficientnet-lite0, open-clip:MODEL/TAG, …")]
@@ -262,6 +267,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         typer.secho(f"error: {error.filename or 'the system'}: {error.strerror or error}", err=True, fg="red")
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        typer.secho("stopped; what was computed is kept, run the same command to go on", err=True)
-        raise SystemExit(130) from None
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            typer.secho("stopped; what was done is kept, run the same command to go on", err=True)
+        raise

@@ -1,0 +1,95 @@
+"""One file from the network into its ``Part``: resumed where the server allows, from the beginning where not."""
+
+import re
+
+import httpx2
+
+from doubleread.core.errors import DataError
+from doubleread.evals.public.disk import check_room, writing
+from doubleread.evals.public.part import Part
+from doubleread.evals.public.record import File
+from doubleread.evals.public.transport import get
+from doubleread.watching import Progress
+
+MAX_BYTES = 4_000_000_000
+"""Of a file whose size is not known."""
+_PAGE = "{url} gives a web page instead of the file: is there a login page between this machine and the network?"
+_PAGES = (b"<!doctype html", b"<html")
+
+
+class _NotTheFile(DataError):
+    """What comes is something else: none of it is kept."""
+
+
+def download(file: File, part: Part, report: Progress) -> None:
+    """Brings the file into its part; nothing says yet that it is the right one.
+
+    ``report`` is told the file's name, the bytes that have come, and those of the whole (0: the server does not say).
+
+    Raises ``DataError`` for what ``get`` raises, a web page instead of data, another size than that of ``file``,
+    more than ``MAX_BYTES``, an answer that ends early (what came is kept), and a full disk.
+    """
+    try:
+        if not _attempt(file, part, part.headers(), report):
+            part.drop()
+            _attempt(file, part, {}, report)
+    except _NotTheFile:
+        part.drop()
+        raise
+
+
+def _attempt(file: File, part: Part, headers: dict[str, str], report: Progress) -> bool:
+    """False where the server cannot go on from where the part ends."""
+    with get(file.url, headers) as response:
+        if headers and not _goes_on(response, part.size):
+            return False
+        done = part.size if response.status_code == httpx2.codes.PARTIAL_CONTENT else 0
+        total = _total(file, response, done)
+        check_room(part.path.parent, total - done)
+        _receive(file, part, response, report, done, total)
+    if part.size < total:
+        raise DataError(f"{file.url} ended after {part.size:,} of {total:,} bytes: run the command again to go on")
+    return True
+
+
+def _goes_on(response: httpx2.Response, size: int) -> bool:
+    """Whether this is the whole file, or its rest from there."""
+    if response.status_code == httpx2.codes.PARTIAL_CONTENT:
+        found = re.match(r"bytes (\d+)-", response.headers.get("content-range", ""))
+        return found is not None and int(found[1]) == size
+    return response.status_code == httpx2.codes.OK
+
+
+def _total(file: File, response: httpx2.Response, done: int) -> int:
+    """Bytes the whole will have, 0 where nobody knows; refuses what is plainly not the file."""
+    if not done and response.status_code != httpx2.codes.OK:
+        raise DataError(f"{file.url} answers HTTP {response.status_code} to a plain question: try again later")
+    if response.headers.get("content-type", "").startswith("text/html"):
+        raise DataError(_PAGE.format(url=file.url))
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise DataError(f"{file.url} comes compressed although that was declined: a proxy on the way changes it")
+    offered = int(response.headers.get("content-length", "0")) + done
+    if file.size is not None and offered not in (done, file.size):
+        raise DataError(f"{file.url} has {offered:,} bytes, not {file.size:,}: it is not the file any more")
+    if offered > MAX_BYTES:
+        raise _too_large(file)
+    return file.size or offered
+
+
+def _receive(file: File, part: Part, response: httpx2.Response, report: Progress, done: int, total: int) -> None:
+    limit = file.size or MAX_BYTES
+    with writing(part.path), part.open(response) as out:
+        for chunk in response.iter_raw():
+            if not done and chunk.lstrip()[:14].lower().startswith(_PAGES):
+                raise _NotTheFile(_PAGE.format(url=file.url))
+            done += len(chunk)
+            if done > limit:
+                raise _too_large(file)
+            out.write(chunk)
+            report(file.name, done, total)
+
+
+def _too_large(file: File) -> DataError:
+    return _NotTheFile(
+        f"{file.url} has more than {file.size or MAX_BYTES:,} bytes: it is not the file; nothing was kept"
+    )

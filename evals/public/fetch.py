@@ -1,0 +1,132 @@
+"""A public data set onto this machine: every file the right one, or not there."""
+
+import re
+from pathlib import Path
+from typing import Literal
+
+from doubleread.core.base import Record
+from doubleread.core.errors import DataError
+from doubleread.evals.public.checksums import remember, remembered
+from doubleread.evals.public.disk import digest
+from doubleread.evals.public.download import download
+from doubleread.evals.public.part import Part
+from doubleread.evals.public.record import SHA256, File, PublicDataset
+from doubleread.evals.public.unpack import unpack
+from doubleread.watching import Progress, silent
+
+Basis = Literal["known", "given", "remembered", "first copy"]
+"""Why a file counts as the right one."""
+
+
+class Fetched(Record):
+    """A file that is there now."""
+
+    name: str
+    size: int
+    sha256: str
+    basis: Basis
+    was_there: bool
+    unpacked: int = 0
+    """Files that its archive newly gave."""
+
+
+class _Wanted(Record):
+    file: File
+    sha256: str | None
+    basis: Basis
+
+
+def fetch(
+    dataset: PublicDataset,
+    folder: Path,
+    *,
+    sha256: str | None = None,
+    accept_unverified: bool = False,
+    report: Progress = silent,
+) -> tuple[Fetched, ...]:
+    """Brings every file of the data set into the folder, verified; what is there and right is not fetched again.
+
+    A file whose checksum the table does not know must be ``sha256``, or what ``checksums.json`` in the folder
+    remembers; with ``accept_unverified`` the first copy is believed and remembered.
+
+    Raises ``DataError`` for a data set that is not fetched but installed or cloned, a checksum that is missing or
+    does not match (nothing of the file is kept), another file in its place, and what ``download`` and ``unpack``
+    raise.
+    """
+    if not dataset.files:
+        raise DataError(f"{dataset.name} is not fetched file by file; get it with: {' && '.join(dataset.steps)}")
+    known = remembered(folder)
+    given = _assign(dataset, sha256)
+    wanted = [_wanted(file, given.get(file.name), known.get(file.name)) for file in dataset.files]
+    unknown = [one.file.name for one in wanted if one.sha256 is None]
+    if unknown and not accept_unverified:
+        raise DataError(
+            f"no checksum of {', '.join(unknown)} is known: name it with --sha256, or believe the first copy that "
+            "comes with --accept-unverified (its checksum is kept, and every later copy must be the same)"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    return tuple(_bring(one, folder, report) for one in wanted)
+
+
+def _assign(dataset: PublicDataset, sha256: str | None) -> dict[str, str]:
+    """Which file the user's checksum is of."""
+    if sha256 is None:
+        return {}
+    if re.fullmatch(SHA256, sha256.lower()) is None:
+        raise DataError(f"--sha256 {sha256}: a sha256 has 64 hexadecimal digits")
+    unknown = [file.name for file in dataset.files if file.sha256 is None]
+    if len(unknown) != 1:
+        reason = f"of {', '.join(unknown)} none is known" if unknown else "every checksum of it is known"
+        raise DataError(f"--sha256 is for the one file whose checksum is not known; {dataset.name}: {reason}")
+    return {unknown[0]: sha256.lower()}
+
+
+def _wanted(file: File, given: str | None, known: str | None) -> _Wanted:
+    reasons: tuple[tuple[str | None, Basis], ...] = (
+        (file.sha256, "known"),
+        (given, "given"),
+        (known, "remembered"),
+    )
+    sha256, basis = next((one for one in reasons if one[0]), (None, "first copy"))
+    return _Wanted(file=file, sha256=sha256, basis=basis)
+
+
+def _bring(wanted: _Wanted, folder: Path, report: Progress) -> Fetched:
+    target = folder / wanted.file.name
+    was_there = target.exists() or target.is_symlink()
+    found = _in_place(wanted, target) if was_there else _download(wanted, target, report)
+    if wanted.basis in ("given", "first copy"):
+        remember(folder, wanted.file.name, found)
+    return Fetched(
+        name=wanted.file.name,
+        size=target.stat().st_size,
+        sha256=found,
+        basis=wanted.basis,
+        was_there=was_there,
+        unpacked=unpack(target, folder) if wanted.file.unpack else 0,
+    )
+
+
+def _in_place(wanted: _Wanted, target: Path) -> str:
+    """The checksum of the file that is there, if it is the right one."""
+    found = digest(target)
+    if found != wanted.sha256:
+        expected = f"not {wanted.sha256}" if wanted.sha256 else "and nothing says what it should be"
+        raise DataError(
+            f"{target} is there and is another file (sha256 {found}, {expected}): move it away, or choose another -o"
+        )
+    return found
+
+
+def _download(wanted: _Wanted, target: Path, report: Progress) -> str:
+    part = Part(target)
+    download(wanted.file, part, report)
+    found = digest(part.path)
+    if wanted.sha256 is not None and found != wanted.sha256:
+        part.drop()
+        raise DataError(
+            f"{wanted.file.url} is not the file it should be (sha256 {found}, {wanted.basis}: {wanted.sha256}); "
+            "nothing was kept. Run the command again; if it stays so, the file was changed where it is published"
+        )
+    part.complete()
+    return found
