@@ -10,7 +10,7 @@ from doubleread.evals.drawings import ReliabilityPanel, reliability_grid
 from doubleread.evals.page import reliability_panel
 from doubleread.living import keeps_readings, learned_rows, unseen_outcomes
 from doubleread.orchestrator import metrics
-from doubleread.orchestrator.arbitration import PANEL, Readings, read_again, tensor
+from doubleread.orchestrator.arbitration import PANEL, Readings
 from doubleread.orchestrator.grading import graded_unseen
 from doubleread.orchestrator.kept import readings_of
 from doubleread.orchestrator.simplex import spoken
@@ -56,8 +56,8 @@ def _of_agent(saved: PanelFolder, p: TrustProfile, readings: Readings) -> Iterat
     if p.round == 1 or arbiter.second is None:
         yield reliability_of(after, arbiter.first.held_out_calibrated[:, column], readings.labels, p.ece.bins)
     else:
-        again = read_again(tensor(arbiter.task, readings.second))
-        yield reliability_of(after, arbiter.second.held_out_calibrated[:, column], readings.labels[again], p.ece.bins)
+        said = arbiter.second.learned.held_out_calibrated[:, -len(arbiter.agents) :][:, column]
+        yield reliability_of(after, said[spoken(said)], readings.labels[spoken(said)], p.ece.bins)
 
 
 def _of_panel(saved: PanelFolder, p: TrustProfile) -> Iterator[ReliabilityPanel]:

@@ -79,7 +79,7 @@ def ask_more(asked: Asked, first: Tensor3, policy: Policy) -> More:
     """Learns when the agents that cost money are worth it; everyone is asked at once where the budget allows all."""
     everyone = asked.chosen.learned.held_out
     usd = _mean_usd(asked.first)
-    spoke = ~np.isnan(first).all(axis=(0, 2))
+    spoke = np.asarray(~np.isnan(first).all(axis=(0, 2)))
     dear = [i for i in range(len(asked.agents)) if spoke[i] and not usd[i] <= policy.free_usd]
     if policy.ask_share >= 1 or not dear or len(dear) == spoke.sum():
         return More(everyone)

@@ -11,7 +11,7 @@ from doubleread.core.evidence import Evidence, EvidenceQuality
 from doubleread.core.opinion import Answer, Opinion
 from doubleread.core.ports import Reconsiders
 from doubleread.core.task import Task
-from doubleread.core.types import Labels, Tensor3
+from doubleread.core.types import Tensor3
 from doubleread.evals.paper import RecordedPanel
 from doubleread.orchestrator.arbiter import Arbiter
 from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter
