@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doubleread.core.types import Labels, Tensor3, Vector
-from doubleread.orchestrator.learning import Learned, learn
+from doubleread.orchestrator.learning import Learned, learn_rules
 from doubleread.orchestrator.metrics import nll
 from doubleread.orchestrator.resampling import Fold
 
@@ -53,7 +53,13 @@ def choose(
     note = ""
     if len(pairs) > 1 and few < FEWEST:
         pairs, note = pairs[:1], f"{few} cases of the rarest label cannot choose a fusion: {pairs[0][1]} is taken"
-    fits = {(c, r): learn(raw, y, groups, prior, rule=r, calibrator=c, folds=folds, seed=seed) for c, r in pairs}
+    fits = {
+        (c, r): fit
+        for c in dict.fromkeys(c for c, _ in pairs)
+        for r, fit in learn_rules(
+            raw, y, groups, prior, rules=[r for k, r in pairs if k == c], calibrator=c, folds=folds, seed=seed
+        ).items()
+    }
     losses = {pair: nll(fit.held_out, y) for pair, fit in fits.items()}
     best = min(pairs, key=lambda pair: losses[pair])
     if len(pairs) > 1:

@@ -165,7 +165,7 @@ class _Both:
 
 
 def _fused(asked: Asked, first: Tensor3, second: Tensor3, again: Sequence[int], gated: NDArray[np.bool_]) -> _Both:
-    """Answers of both rounds at once, or round by round: whichever lost less on the cases looked at again."""
+    """Answers of both rounds at once; round by round where that is clearly better on the cases looked at again."""
     new = np.full(second.shape, np.nan)
     new[:, again] = second[:, again]
     slots = np.concatenate([first, new], axis=1)
@@ -175,18 +175,22 @@ def _fused(asked: Asked, first: Tensor3, second: Tensor3, again: Sequence[int], 
     by_round = asked.learn(last, {str(i): _with(last, first, i) for i in again})
     one = asked.chosen.learned.held_out
     pooled = combine([one, by_round.held_out])
-    if nll(pooled[gated], asked.labels[gated]) < nll(at_once.held_out[gated], asked.labels[gated]):
+    if clearly_better(at_once.held_out[gated], pooled[gated], asked.labels[gated]):
         others = {i: combine([one, by_round.alternatives[str(i)]]) for i in again}
         return _Both("rounds", by_round, pooled, others, last)
     return _Both("answers", at_once, at_once.held_out, {i: at_once.alternatives[str(i)] for i in again}, new)
 
 
 def _useless(asked: Asked, found: _Both, agent: int, gated: NDArray[np.bool_], price: float) -> bool:
-    """Whether an agent's second answers clearly do harm, or clearly save less than their price."""
+    """Whether an agent's second answers clearly do harm, or clearly save less than their price.
+
+    One case more, on which they saved a referral, is imagined: a dozen cases without any saving are no proof of none.
+    """
     labels, without, both = asked.labels[gated], found.without[agent][gated], found.held_out[gated]
     if len(labels) < 2:
         return False
     saved = decision_costs(asked.task, without, labels) - decision_costs(asked.task, both, labels)
+    saved = np.append(saved, asked.task.costs.referral)
     at_best = float(saved.mean() + SURE * saved.std() / np.sqrt(len(saved)))
     return clearly_better(both, without, labels, SURE) or at_best < price
 

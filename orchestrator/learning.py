@@ -106,7 +106,34 @@ def learn(
     seed: int = 0,
     alternatives: Mapping[str, Tensor3] | None = None,
 ) -> Learned:
-    """Fits one calibrator per agent and the fusion rule, and cross-fits both by group for the held-out arrays.
+    """``learn_rules`` for a single rule."""
+    found = learn_rules(
+        raw,
+        y,
+        groups,
+        prior,
+        rules=(rule,),
+        calibrator=calibrator,
+        folds=folds,
+        seed=seed,
+        alternatives=alternatives,
+    )
+    return found[rule]
+
+
+def learn_rules(
+    raw: Tensor3,
+    y: Labels,
+    groups: Groups = None,
+    prior: Vector | None = None,
+    *,
+    rules: Sequence[str],
+    calibrator: str,
+    folds: int | Sequence[Fold],
+    seed: int,
+    alternatives: Mapping[str, Tensor3] | None = None,
+) -> dict[str, Learned]:
+    """Fits one calibrator per agent and each fusion rule, and cross-fits all by group for the held-out arrays.
 
     ``raw`` holds uncalibrated opinions ``(n, agents, k)``, NaN rows where an agent gave none. ``prior`` is that of
     the cases to come; None: the label shares of ``y``. ``folds`` is a number (fewer are used, and noted, where
@@ -118,34 +145,48 @@ def learn(
     codes = group_codes(groups, len(y))
     prior = shares(y, raw.shape[2]) if prior is None else prior
     parts = grouped_folds(y, codes, folds, seed) if isinstance(folds, int) else list(folds)
-    held_out = np.full((len(y), raw.shape[2]), np.nan)
+    blank = np.full((len(y), raw.shape[2]), np.nan)
+    held_out = {rule: blank.copy() for rule in rules}
+    others = {rule: {name: blank.copy() for name in alternatives or {}} for rule in rules}
     held_out_calibrated = np.full(raw.shape, np.nan)
-    others = {name: np.full(held_out.shape, np.nan) for name in alternatives or {}}
     with threadpool_limits(1):  # the matrices are small: threads that wait for each other cost several times the work
         for part in parts:
-            fitted = _fit(raw[part.train], y[part.train], codes[part.train], prior, rule, calibrator, seed)
+            fitted = _fit(raw[part.train], y[part.train], codes[part.train], prior, rules, calibrator, seed)
             held_out_calibrated[part.test] = _calibrate(fitted.calibrators, raw[part.test])
-            held_out[part.test] = fitted.rule.fuse(held_out_calibrated[part.test]).posterior
-            for name, other in (alternatives or {}).items():
-                others[name][part.test] = fitted.rule.fuse(_calibrate(fitted.calibrators, other[part.test])).posterior
-        final = _fit(raw, y, codes, prior, rule, calibrator, seed)
+            for rule, fusion in fitted.rules.items():
+                held_out[rule][part.test] = fusion.fuse(held_out_calibrated[part.test]).posterior
+                for name, other in (alternatives or {}).items():
+                    calibrated = _calibrate(fitted.calibrators, other[part.test])
+                    others[rule][name][part.test] = fusion.fuse(calibrated).posterior
+        final = _fit(raw, y, codes, prior, rules, calibrator, seed)
     notes = _notes(final.calibrators, len(parts), folds)
-    return Learned(final.calibrators, final.rule, held_out, held_out_calibrated, len(parts), notes, others)
+    return {
+        rule: Learned(
+            final.calibrators, final.rules[rule], held_out[rule], held_out_calibrated, len(parts), notes, others[rule]
+        )
+        for rule in rules
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class _Fitted:
     calibrators: Calibrators
-    rule: FusionRule
+    rules: dict[str, FusionRule]
 
 
 def _fit(
-    raw: Tensor3, y: Labels, codes: NDArray[np.int64], prior: Vector, rule: str, calibrator: str, seed: int
+    raw: Tensor3,
+    y: Labels,
+    codes: NDArray[np.int64],
+    prior: Vector,
+    rules: Sequence[str],
+    calibrator: str,
+    seed: int,
 ) -> _Fitted:
-    """Calibrators on all rows; the rule on opinions calibrated without their own row's fold."""
+    """Calibrators on all rows; the rules on opinions calibrated without their own row's fold."""
     calibrators = _fit_calibrators(raw, y, calibrator)
-    fused: FusionRule = FUSION_RULES.get(rule)().fit(_inner(raw, y, codes, calibrator, seed), y, prior)
-    return _Fitted(calibrators, fused)
+    inner = _inner(raw, y, codes, calibrator, seed)
+    return _Fitted(calibrators, {rule: FUSION_RULES.get(rule)().fit(inner, y, prior) for rule in rules})
 
 
 def _inner(raw: Tensor3, y: Labels, codes: NDArray[np.int64], calibrator: str, seed: int) -> Tensor3:

@@ -63,7 +63,7 @@ def _ours(found: Reproduction) -> Table:
     table = _table(title, "system", "accuracy %", "NLL", "ECE", "again", "¢")
     for s in found.scores:
         again = f"{s.looked_again:.0%}" if s.looked_again else ""
-        cents = f"{s.cost_usd * 100:.2f}" if s.cost_usd else ""
+        cents = f"{s.cost_usd * 100:.3f}" if s.cost_usd else ""
         table.add_row(s.name, _percent(s.accuracy), _short(s.nll), f"{s.ece.value:.3f}", again, cents)
     return table
 

@@ -28,7 +28,7 @@ SPLITS = 6
 
 def leaves_panel() -> Iterator[Figure]:
     """Apple leaves: fitted on ``support``, trust from ``calibration``, reported on ``test``."""
-    judged = _judged(leaves)
+    judged = judged_panel(leaves)
     summary = judged.summary
     p, best = summary.panel, summary.best_accuracy
     yield _figure("leaves.accuracy", p.accuracy, p.n, ">= 0.965")
@@ -46,7 +46,7 @@ def leaves_panel() -> Iterator[Figure]:
 
 def solar_panel() -> Iterator[Figure]:
     """Solar cells: split by blocks of neighbouring cells."""
-    judged = _judged(solar_cells)
+    judged = judged_panel(solar_cells)
     summary = judged.summary
     yield _figure("solar.accuracy", summary.panel.accuracy, summary.n, "")
     yield Figure(
@@ -99,14 +99,14 @@ def solar_splits() -> Iterator[Figure]:
 
 def diagnosis_seconds() -> Iterator[Figure]:
     """One diagnosis of a new solar cell with a fitted panel loaded; nothing of the image is cached."""
-    tests = [v.case for v in _judged(solar_cells).verdicts][:TIMED]
-    yield _timed("diagnosis.seconds", _judged(solar_cells).folder, tests)
+    tests = [v.case for v in judged_panel(solar_cells).verdicts][:TIMED]
+    yield _timed("diagnosis.seconds", judged_panel(solar_cells).folder, tests)
 
 
 def second_look_seconds() -> Iterator[Figure]:
     """The same for leaves that the panel looked at again, in crops and with evidence."""
-    tests = [v.case for v in _judged(leaves).verdicts if v.second_look is not None][:TIMED]
-    yield _timed("diagnosis.seconds_with_second_look", _judged(leaves).folder, tests)
+    tests = [v.case for v in judged_panel(leaves).verdicts if v.second_look is not None][:TIMED]
+    yield _timed("diagnosis.seconds_with_second_look", judged_panel(leaves).folder, tests)
 
 
 def _timed(name: str, folder: Path, cases: Sequence[Case]) -> Figure:
@@ -131,7 +131,7 @@ def _timed(name: str, folder: Path, cases: Sequence[Case]) -> Figure:
 
 
 @dataclass(frozen=True)
-class _Judged:
+class Judged:
     """A panel fitted on support and calibration, saved, and judged on test."""
 
     folder: Path
@@ -141,7 +141,7 @@ class _Judged:
 
 
 @cache
-def _judged(load: Callable[[], Dataset]) -> _Judged:
+def judged_panel(load: Callable[[], Dataset]) -> Judged:
     """Fits once a data set and process."""
     dataset = load()
     cases = _cases(dataset)
@@ -150,14 +150,14 @@ def _judged(load: Callable[[], Dataset]) -> _Judged:
         panel.save(folder)
         tests = [case for case in cases if case.split == "test"]
         verdicts = tuple(v for v in panel.diagnose_many(tests) if isinstance(v, Verdict))
-        return _Judged(folder, panel.profiles, verdicts, summarise(verdicts, panel.task, panel.profiles))
+        return Judged(folder, panel.profiles, verdicts, summarise(verdicts, panel.task, panel.profiles))
 
 
 def _cases(dataset: Dataset) -> tuple[Case, ...]:
     return split(dataset.cases, seed=0)
 
 
-def _common(name: str, judged: _Judged, task: Task) -> Iterator[Figure]:
+def _common(name: str, judged: Judged, task: Task) -> Iterator[Figure]:
     """What is reported of every data set, without a target."""
     s = judged.summary
     for agent in s.agents:

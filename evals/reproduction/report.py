@@ -18,12 +18,15 @@ from doubleread.evals.reproduction.replay import RETRIEVAL, readings_of, replay
 from doubleread.evals.reproduction.tables import Row, last_answers, paper_rows
 from doubleread.orchestrator import metrics
 from doubleread.orchestrator.arbitration import Learning, Readings, tensor
-from doubleread.orchestrator.learning import learn
+from doubleread.orchestrator.choice import choose
 from doubleread.orchestrator.policy import Policy
 from doubleread.watching import Progress, silent
 
 AGENTS = ("qwen", "gpt", RETRIEVAL)
-OURS, ONE_LOOK = "doubleread", "doubleread, one look"
+OURS, ONE_LOOK, CASCADE = "doubleread", "doubleread, one look", "doubleread, cascade"
+RETRIEVAL_ALONE = f"{RETRIEVAL}, calibrated"
+CASCADE_SHARE = 0.2
+"""Share of the images on which the cascade may ask the models at all."""
 PAPERS = "paper's orchestrator"
 
 
@@ -53,13 +56,13 @@ async def reproduce_paper(
     readings = await readings_of(panel, AGENTS)
     labels, task = readings.labels, panel.task
 
-    def cross_fitted(name: str, rounds: int) -> System:
+    def cross_fitted(name: str, **changes: float) -> System:
         found = replay(
             task,
             AGENTS,
             readings,
             learning=learning,
-            policy=policy.model_copy(update={"max_rounds": rounds}),
+            policy=policy.model_copy(update=changes),
             repeats=repeats,
             folds=folds,
             progress=_named(progress, name),
@@ -67,8 +70,9 @@ async def reproduce_paper(
         return System(name, found.posterior, float(found.cost_usd.mean()), float(found.looked_again.mean()))
 
     systems = [
-        cross_fitted(OURS, 2),
-        cross_fitted(ONE_LOOK, 1),
+        cross_fitted(OURS),
+        cross_fitted(ONE_LOOK, max_rounds=1),
+        cross_fitted(CASCADE, ask_share=CASCADE_SHARE),
         _calibrated_retrieval(task, readings, learning, repeats, folds),
         *_recorded(task, readings),
         _whole_pipeline(await last_answers(panel, "orchestrator"), readings, task),
@@ -77,7 +81,7 @@ async def reproduce_paper(
         rows=rows,
         scores=tuple(scores(system, labels) for system in systems),
         differences=differences(systems[0], {system.name: system for system in systems[1:]}, labels),
-        curves={system.name: _curve(system, labels) for system in systems if system.name in (OURS, ONE_LOOK, PAPERS)},
+        curves={system.name: _curve(system, labels) for system in systems if system.name in (OURS, CASCADE, PAPERS)},
         images=len(labels),
         repeats=repeats,
         folds=folds,
@@ -133,13 +137,13 @@ def _whole_pipeline(decisions: Sequence[Answer], readings: Readings, task: Task)
 def _calibrated_retrieval(task: Task, readings: Readings, learning: Learning, repeats: int, folds: int) -> System:
     alone = tensor(task, readings.first)[:, [AGENTS.index(RETRIEVAL)]]
     held_out = [
-        learn(
+        choose(
             alone, readings.labels, None, task.prior_vector(),
             rule="log-pool", calibrator=learning.calibrator, folds=folds, seed=seed,
-        ).held_out
+        ).learned.held_out
         for seed in range(repeats)
     ]  # fmt: skip
-    return System(f"{RETRIEVAL}, calibrated", np.array(held_out))
+    return System(RETRIEVAL_ALONE, np.array(held_out))
 
 
 def _of(answers: Sequence[Sequence[Answer]], agent: int) -> list[Answer]:

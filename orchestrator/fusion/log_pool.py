@@ -7,7 +7,7 @@ from scipy.special import expit
 from doubleread.core.types import Labels, Matrix, Tensor3, Vector
 from doubleread.orchestrator.fusion.base import PanelRecord, PanelRule, Pooled, Present, logs_of
 from doubleread.orchestrator.fusion.dependence import effective
-from doubleread.orchestrator.simplex import log_loss, softmax, spoken
+from doubleread.orchestrator.simplex import log_softmax_rows, softmax, spoken
 
 SPREAD = 0.7
 """Standard deviation of an agent's log weight around the equal weight, before any case was seen."""
@@ -42,13 +42,23 @@ class LogPool(PanelRule[LogPoolRecord]):
         base = np.log(panel.seen)
         full = np.zeros(len(heard))
 
-        def objective(theta: Vector) -> float:
-            full[heard] = theta[:-1]
-            weights = _case_weights(softmax(np.where(heard, full, -np.inf)), float(expit(theta[-1])), present)
-            loss = log_loss(base + np.einsum("na,nak->nk", weights, logs), labels)
-            return float(loss + 0.5 * (theta[:-1] ** 2).sum() / SPREAD**2 + 0.5 * (theta[-1] / RHO_SPREAD) ** 2)
+        spread = np.append(np.full(int(heard.sum()), SPREAD), RHO_SPREAD)
+        truth, m = np.eye(opinions.shape[2])[labels], present.sum(axis=1)
 
-        best = minimize(objective, np.zeros(int(heard.sum()) + 1), method="L-BFGS-B").x
+        def objective(theta: Vector) -> tuple[float, Vector]:
+            full[heard] = theta[:-1]
+            rho = float(expit(theta[-1]))
+            weights = _case_weights(softmax(np.where(heard, full, -np.inf)), rho, present)
+            log_p = log_softmax_rows(base + np.einsum("na,nak->nk", weights, logs))
+            by_weight = np.einsum("nk,nak->na", np.exp(log_p) - truth, logs)
+            pull = (by_weight * weights).sum(axis=1)  # of all weights together, which rho scales
+            share = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
+            by_theta = (by_weight * weights - share * pull[:, None]).sum(axis=0)[heard]
+            by_rho = -(pull * np.maximum(m - 1, 0) / (1 + np.maximum(m - 1, 0) * rho)).sum() * rho * (1 - rho)
+            gradient = np.append(by_theta, by_rho) + theta / spread**2
+            return float(0.5 * ((theta / spread) ** 2).sum() - (log_p * truth).sum()), gradient
+
+        best = minimize(objective, np.zeros(len(spread)), jac=True, method="L-BFGS-B").x
         full[heard] = best[:-1]
         weights = softmax(np.where(heard, full, -np.inf))
         return LogPoolRecord(weights=tuple(weights.tolist()), rho=float(expit(best[-1])), **panel.model_dump())
