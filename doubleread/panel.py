@@ -8,7 +8,7 @@
 import asyncio
 import io
 import weakref
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +25,7 @@ from doubleread.core.case import Case, shown
 from doubleread.core.errors import DataError, ImageError, PanelError
 from doubleread.core.ports import CaseStore
 from doubleread.core.reading import Outcome, Sampling
-from doubleread.core.task import Task
+from doubleread.core.task import Costs, Task
 from doubleread.core.trust import TrustProfile
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.fitting import Fitted, fit
@@ -34,6 +34,7 @@ from doubleread.orchestrator.arbiter import Arbiter
 from doubleread.orchestrator.drift import Drift, warning_of
 from doubleread.orchestrator.explanation import Explanation, explain
 from doubleread.orchestrator.graph import Seats, Witness, diagnose, nobody
+from doubleread.orchestrator.what_if import WhatIf, what_if
 from doubleread.panel_folder import PanelFolder, check_prompts, open_store, read_panel, restore_agents, write_panel
 from doubleread.render.shown import ShownVerdict
 from doubleread.settings import Settings, load_settings
@@ -180,6 +181,15 @@ class Panel:
         chunk = 4 * self._settings.run.in_flight
         for start in range(0, len(images), chunk):
             yield from self._background.call(self._chunk, images[start : start + chunk])
+
+    def what_if(
+        self, verdict: Verdict, *, costs: Costs | None = None, prevalence: Mapping[str, float] | None = None
+    ) -> WhatIf:
+        """The verdict under other costs or another prevalence; nobody is asked again.
+
+        ``prevalence`` may name some labels only. Raises ``TaskError`` for labels that the task does not know.
+        """
+        return what_if(verdict, self._arbiter, costs, prevalence)
 
     def explain(self, verdict: Verdict) -> Explanation:
         """Why this panel gave a verdict: who said what, how far each is trusted, what would be without each of them."""

@@ -7,8 +7,8 @@ from scipy.special import entr
 
 from doubleread.core.task import Task
 from doubleread.core.types import Matrix, Tensor3, Vector
-from doubleread.core.verdict import Unfamiliarity, Verdict
-from doubleread.orchestrator.familiarity import Familiarity, nearness_of
+from doubleread.core.verdict import Verdict
+from doubleread.orchestrator.familiarity import nearness_of
 
 OURS = "familiarity"
 COOKED = ("discriminant", "logistic", "zero-shot")
@@ -23,23 +23,6 @@ def first_opinions(verdicts: Sequence[Verdict], agents: Sequence[str], task: Tas
             if opinion.round == 1 and opinion.agent in agents:
                 said[i, agents.index(opinion.agent)] = opinion.vector(task)
     return said
-
-
-def fit_familiarity(held_out: Sequence[Verdict], agents: Sequence[str], task: Task) -> Familiarity:
-    """From the verdicts on cases that no agent was fitted on."""
-    nearness = np.array([nearness_of(v.evidence) for v in held_out])
-    return Familiarity.fit(nearness, first_opinions(held_out, agents, task))
-
-
-def judge(
-    familiarity: Familiarity, verdicts: Sequence[Verdict], agents: Sequence[str], task: Task
-) -> list[Unfamiliarity]:
-    """How unfamiliar each case is; raises ``ValueError`` for a case that nothing can be said of."""
-    said = first_opinions(verdicts, agents, task)
-    found = [familiarity.judge(v.evidence, row) for v, row in zip(verdicts, said, strict=True)]
-    if any(one is None for one in found):
-        raise ValueError("a case without evidence and without an opinion cannot be scored")
-    return [one for one in found if one is not None]
 
 
 def scores(verdicts: Sequence[Verdict], agents: Sequence[str], task: Task) -> dict[str, Vector]:

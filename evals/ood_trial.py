@@ -11,7 +11,7 @@ from doubleread.core.types import Vector
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.evals.datasets import Dataset
 from doubleread.evals.ood import Mask, Scored
-from doubleread.evals.ood_scores import OURS, fit_familiarity, judge, scores
+from doubleread.evals.ood_scores import OURS, scores
 from doubleread.panel import Panel, Readable
 from doubleread.settings import Settings
 
@@ -66,16 +66,15 @@ def _without(
     task = Task.of("known-labels", sorted({str(case.label) for case in known}))
     with Panel.fit(known, task, settings=settings) as panel:
         agents = tuple(p.agent for p in panel.profiles if p.confidence_source is not None and p.round == 1)
-        held_out = _verdicts(panel, [case for case in known if case.split == "calibration"])
-        familiarity = fit_familiarity(held_out, agents, task)
-        views = {}
-        for kind, images in shown.items():
-            verdicts = _verdicts(panel, images)
-            judged = judge(familiarity, verdicts, agents, task)
-            ours = np.array([one.score for one in judged])
-            baselines = scores(verdicts, agents, task)
-            views[kind] = _View({OURS: ours, **baselines}, np.array([one.alarm for one in judged]))
-        return views
+        return {kind: _view(_verdicts(panel, images), agents, task) for kind, images in shown.items()}
+
+
+def _view(verdicts: Sequence[Verdict], agents: Sequence[str], task: Task) -> _View:
+    judged = [v.familiarity for v in verdicts if v.familiarity is not None]
+    if len(judged) < len(verdicts):
+        raise ValueError("a case without evidence and without an opinion cannot be scored")
+    ours = np.array([one.score for one in judged])
+    return _View({OURS: ours, **scores(verdicts, agents, task)}, np.array([one.alarm for one in judged]))
 
 
 def _far(near: _View, far: _View, new: Mask) -> Scored:

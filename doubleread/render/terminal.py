@@ -93,12 +93,7 @@ def _said(verdict: Verdict, opinion: Opinion) -> Text:
 
 
 def _lines(verdict: Verdict) -> Iterator[Text]:
-    if verdict.prediction_set and verdict.coverage:
-        yield _line(f"set at {verdict.coverage:.0%} coverage", "{" + ", ".join(verdict.prediction_set) + "}")
-    if verdict.track:
-        t = verdict.track
-        seen = f"of {t.n} held-out cases with a similar score {t.right} were right ({t.low:.0%}–{t.high:.0%})"
-        yield _line("track record", seen)
+    yield from _promises(verdict)
     if verdict.evidence and verdict.evidence.neighbours:
         shown = "  ".join(f"{n.label} {n.similarity:.2f}" for n in verdict.evidence.neighbours[:6])
         yield _line("similar cases", shown)
@@ -110,10 +105,21 @@ def _lines(verdict: Verdict) -> Iterator[Text]:
             yield _line(opinion.agent, opinion.reason)
     for abstention in _silent(verdict):
         yield _line(abstention.agent, abstention.detail or abstention.cause)
+    if verdict.spared:
+        yield _line("not asked", f"{', '.join(verdict.spared)} (worth less here than they cost)")
     for warning in verdict.warnings:
         yield Text(f"! {warning}", style="dark_orange")
     cost = f" · ${verdict.cost_usd:.4f}" if verdict.cost_usd else ""
     yield Text(f"{verdict.seconds:.2f} s{cost} · case {verdict.case.id[:12]}", style="dim")
+
+
+def _promises(verdict: Verdict) -> Iterator[Text]:
+    if verdict.prediction_set and verdict.coverage:
+        yield _line(f"set at {verdict.coverage:.0%} coverage", "{" + ", ".join(verdict.prediction_set) + "}")
+    if verdict.track:
+        t = verdict.track
+        seen = f"of {t.n} held-out cases with a similar score {t.right} were right ({t.low:.0%}–{t.high:.0%})"
+        yield _line("track record", seen)
 
 
 def _line(name: str, text: str) -> Text:

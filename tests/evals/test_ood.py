@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 from doubleread.core.opinion import Abstention
 from doubleread.core.verdict import Decision, Verdict
 from doubleread.evals.ood import Scored, alarms, auroc, gain, mean_over, passed_at_95
-from doubleread.evals.ood_scores import first_opinions, fit_familiarity, judge, scores
+from doubleread.evals.ood_scores import first_opinions, scores
 
 AGENTS = ("discriminant", "logistic", "zero-shot")
 
@@ -90,19 +90,3 @@ def test_first_opinions_are_those_of_the_first_round():
     said = first_opinions([verdict("one", 0.6, 0.3, 0.1)], AGENTS, TASK)
     np.testing.assert_allclose(said[0, :2], [[0.6, 0.3, 0.1], [0.5, 0.25, 0.25]])
     assert np.isnan(said[0, 2]).all()
-
-
-def test_familiarity_from_held_out_verdicts():
-    rng = np.random.default_rng(0)
-    held_out = [verdict(str(i), *rng.dirichlet([8, 1, 1]), similarity=float(rng.normal(0.8, 0.02))) for i in range(99)]
-    familiarity = fit_familiarity(held_out, AGENTS, TASK)
-    usual, odd = judge(
-        familiarity,
-        [verdict("a", 0.8, 0.1, 0.1, similarity=0.8), verdict("b", 0.8, 0.1, 0.1, similarity=0.2)],
-        AGENTS,
-        TASK,
-    )
-    assert (usual.alarm, odd.alarm) == (False, True)
-    silent = verdict("c", 0.8, 0.1, 0.1).model_copy(update={"opinions": (), "evidence": None})
-    with pytest.raises(ValueError, match="cannot be scored"):
-        judge(familiarity, [silent], AGENTS, TASK)
