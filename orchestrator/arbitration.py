@@ -18,7 +18,7 @@ from doubleread.orchestrator.further import Asked, ask_more, clearly_better, loo
 from doubleread.orchestrator.learning import Learned
 from doubleread.orchestrator.policy import Policy
 from doubleread.orchestrator.selective_risk import SelectiveRisk
-from doubleread.orchestrator.trust import profile
+from doubleread.orchestrator.trust import DRAWS, profile
 
 PANEL = "panel"
 """Name of the whole panel in its own trust profile."""
@@ -64,6 +64,8 @@ class Learning:
     """Most that may be wrong among the committed; None: what decides is cost alone."""
     risk_confidence: float = 0.9
     alarm_rate: float = ALARM_RATE
+    draws: int = DRAWS
+    """Bootstrap samples behind the intervals of trust profiles."""
     seed: int = 0
 
 
@@ -193,6 +195,7 @@ def _profiles(
             calibrated_P=learned.held_out_calibrated[:, slots + i],
             learned_from=readings.learned_from,
             seed=learning.seed,
+            draws=learning.draws,
         )
         for i in spoke
     ]
@@ -211,6 +214,7 @@ def _panel_profile(task: Task, posterior: Matrix, readings: Readings, learning: 
         ocr_threshold=learning.ocr_threshold,
         learned_from=readings.learned_from,
         seed=learning.seed,
+        draws=learning.draws,
     )
 
 

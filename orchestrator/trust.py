@@ -18,6 +18,8 @@ from doubleread.orchestrator.resampling import bootstrap
 from doubleread.orchestrator.simplex import spoken
 
 FEW_CASES = 100
+DRAWS = 1000
+"""Bootstrap samples behind an interval."""
 WINDOW = 0.05
 """Scores further apart than this are not similar."""
 FEWEST = 10
@@ -42,6 +44,7 @@ def profile(
     learned_from: str = "",
     created: datetime | None = None,
     seed: int = 0,
+    draws: int = DRAWS,
 ) -> TrustProfile:
     """The profile of an agent from its distributions ``P`` on labelled cases, shape ``(n, k)``.
 
@@ -64,46 +67,50 @@ def profile(
         confidence_source=source,
         n=len(t),
         abstained=int((~kept).sum()),
-        accuracy=share(correct, owners, seed),
-        ece=calibration_error(p, t, owners, bins, seed),
+        accuracy=share(correct, owners, seed, draws),
+        ece=calibration_error(p, t, owners, bins, seed, draws),
         classwise_ece=metrics.classwise_ece(p, t, bins),
         ocr=metrics.overconfidence_rate(confidence, correct, ocr_threshold),
         ocr_threshold=ocr_threshold,
         ccc=metrics.confidence_correctness_correlation(confidence, correct),
-        brier=estimate(metrics.brier, p, t, owners, seed),
-        nll=estimate(metrics.nll, p, t, owners, seed),
+        brier=estimate(metrics.brier, p, t, owners, seed, draws),
+        nll=estimate(metrics.nll, p, t, owners, seed, draws),
         confusion=tuple(tuple(row) for row in metrics.confusion_matrix(p, t).tolist()),
         reliability=metrics.reliability_bins(confidence, correct, bins),
         calibrator={} if calibrator is None else calibrator.params(),
-        calibrated_ece=None if after is None else calibration_error(after, t, owners, bins, seed),
-        calibrated_nll=None if after is None else estimate(metrics.nll, after, t, owners, seed),
+        calibrated_ece=None if after is None else calibration_error(after, t, owners, bins, seed, draws),
+        calibrated_nll=None if after is None else estimate(metrics.nll, after, t, owners, seed, draws),
         warnings=_warnings(len(t), calibrator),
         learned_from=learned_from,
         created=created,
     )
 
 
-def estimate(metric: metrics.Metric, P: Matrix, y: Labels, groups: Groups = None, seed: int = 0) -> Estimate:
+def estimate(
+    metric: metrics.Metric, P: Matrix, y: Labels, groups: Groups = None, seed: int = 0, draws: int = DRAWS
+) -> Estimate:
     """A metric of distributions with its 95 % bootstrap interval over ``groups``."""
-    return bootstrap(lambda rows: metric(P[rows], y[rows]), len(y), seed=seed, groups=groups)
+    return bootstrap(lambda rows: metric(P[rows], y[rows]), len(y), draws, seed, groups)
 
 
-def share(flags: metrics.Flags, groups: Groups = None, seed: int = 0) -> Estimate:
+def share(flags: metrics.Flags, groups: Groups = None, seed: int = 0, draws: int = DRAWS) -> Estimate:
     """Share of true flags with its 95 % interval: bootstrap over ``groups``, Wilson's where all flags are alike.
 
     A bootstrap of cases that are all right knows no doubt: nine of nine would be 100 % to 100 %.
     """
-    found = bootstrap(lambda rows: float(flags[rows].mean()), len(flags), seed=seed, groups=groups)
+    found = bootstrap(lambda rows: float(flags[rows].mean()), len(flags), draws, seed, groups)
     if 0 < found.value < 1:
         return found
     interval = metrics.wilson(int(flags.sum()), len(flags))
     return Estimate(value=found.value, low=interval.low, high=interval.high)
 
 
-def calibration_error(P: Matrix, y: Labels, groups: Groups = None, bins: int = 15, seed: int = 0) -> CalibrationError:
+def calibration_error(
+    P: Matrix, y: Labels, groups: Groups = None, bins: int = 15, seed: int = 0, draws: int = DRAWS
+) -> CalibrationError:
     """ECE with its bootstrap interval and its sampling floor."""
     confidence, correct = metrics.confidences(P), metrics.correctness(P, y)
-    found = bootstrap(lambda rows: metrics.ece(confidence[rows], correct[rows], bins), len(y), seed=seed, groups=groups)
+    found = bootstrap(lambda rows: metrics.ece(confidence[rows], correct[rows], bins), len(y), draws, seed, groups)
     floor = metrics.ece_floor(confidence, bins, np.random.default_rng(seed))
     return CalibrationError(
         value=found.value, low=found.low, high=found.high, bins=bins, floor=floor.mean, floor_high=floor.high

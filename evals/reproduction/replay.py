@@ -1,7 +1,7 @@
 """doubleread's orchestration of recorded answers: the live code, each case judged by a fit that never saw it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,7 @@ def replay(
         committed=np.zeros((repeats, n), dtype=bool),
         cost_usd=np.zeros((repeats, n)),
     )
+    learning = replace(learning, draws=2)  # nobody sees these profiles' intervals
     for r in range(repeats):
         for fold in grouped_folds(readings.labels, None, folds, seed=r):
             arbiter = fit_arbiter(task, agents, readings.rows(fold.train), policy, learning)
