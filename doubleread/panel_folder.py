@@ -51,7 +51,7 @@ from doubleread.trust_folder import (
 )
 
 Asked = TypeVar("Asked", bound=Server)
-FORMAT = 1
+FORMAT = 2
 OWN = {MARK, ARBITER, READINGS, "trust", "agents", "store"}
 """What a panel folder holds: saving over a panel replaces these, and nothing else may be lost with them."""
 
@@ -132,7 +132,9 @@ def read_panel(folder: Path, settings: Settings | None, version: int | None = No
     now = settings or load_settings()
     head = read_json(folder / MARK)
     if head.get("format") != FORMAT:
-        raise PanelError(f"{folder} has panel format {head.get('format')}; this doubleread reads format {FORMAT}")
+        raise PanelError(
+            f"{folder} has panel format {head.get('format')}; this doubleread reads format {FORMAT}: fit it again"
+        )
     try:
         trust = read_trust(folder, head, version)
         return PanelFolder(

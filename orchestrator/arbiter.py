@@ -129,6 +129,11 @@ class Arbiter:
         gate = self.policy.asking
         return tuple(name for name in gate.agents if name not in answers) if gate is not None else ()
 
+    def _nothing_paid(self, answers: Mapping[str, Answer]) -> bool:
+        """Whether none of the agents that cost money was asked."""
+        gate = self.policy.asking
+        return gate is not None and not any(name in answers for name in gate.agents)
+
     def looks_again(self, agent: str) -> bool:
         """Whether a second look asks this agent."""
         return self.policy.looking is None or agent in self.policy.looking.agents
@@ -152,7 +157,7 @@ class Arbiter:
             reasons = reasons_to_ask(gate, what, self.task, fused.posterior, votes, evidence)
             if reasons:
                 return Decision(action="ask-more", reasons=reasons)
-        if self.second is None or round_ >= self.policy.max_rounds:
+        if self.second is None or round_ >= self.policy.max_rounds or not any(map(self.looks_again, first)):
             return None
         gate, what = self.policy.looking, "a second look"
         reasons = reasons_to_ask(gate, what, self.task, fused.posterior, votes, evidence)
@@ -168,12 +173,13 @@ class Arbiter:
 
     def _fuse(self, first: Mapping[str, Answer], last: Mapping[str, Answer], round_: int) -> "_Fused | None":
         """The posterior of everything said; None where none of it can be used."""
-        learned = self.local if self.local is not None and self.spared(first) else self.first
+        learned = self.local if self.local is not None and self._nothing_paid(first) else self.first
         looked = self.second if round_ > 1 else None
         if looked is not None and looked.pooling == "answers":
             again = {name: answer for name, answer in last.items() if answer.round > 1}
             return self._round(looked.learned, first, again)
-        rounds = [self._round(learned, first), self._round(looked.learned, last) if looked is not None else None]
+        latest = {**first, **{name: answer for name, answer in last.items() if isinstance(answer, Opinion)}}
+        rounds = [self._round(learned, first), self._round(looked.learned, latest) if looked is not None else None]
         spoken = [found for found in rounds if found is not None]
         if not spoken:
             return None

@@ -14,7 +14,7 @@ from doubleread.orchestrator.arbiter import Arbiter, HeldOut
 from doubleread.orchestrator.choice import AUTO, Chosen, choose
 from doubleread.orchestrator.conformal import ConformalSets
 from doubleread.orchestrator.familiarity import ALARM_RATE, Familiarity, nearness_of
-from doubleread.orchestrator.further import Asked, ask_more, clearly_better, look_again
+from doubleread.orchestrator.further import Asked, ask_more, asked_again, clearly_better, look_again
 from doubleread.orchestrator.learning import Learned
 from doubleread.orchestrator.policy import Policy
 from doubleread.orchestrator.selective_risk import SelectiveRisk
@@ -89,7 +89,7 @@ def fit_arbiter(
     more = ask_more(asked, first, policy)
     second = tensor(task, readings.second)
     second[:, [agents.index(name) for name in left_out]] = np.nan
-    look = look_again(asked, first, second, readings.second, more.posterior, policy)
+    look = look_again(asked, first, second, readings.second, more, policy)
     posterior, correct = look.posterior, look.posterior.argmax(axis=1) == readings.labels
     familiarity = Familiarity.fit(
         np.array([nearness_of(found) for found in readings.evidence]), first, learning.alarm_rate
@@ -176,23 +176,28 @@ def _profiles(
     readings: Readings,
     learning: Learning,
 ) -> list[TrustProfile]:
-    """One profile for each agent that gave any opinion in that round: its slot is the last of its own."""
+    """One profile for each agent that gave any opinion in that round, of the cases it was asked on.
+
+    Its slot in ``learned`` is the last of its own.
+    """
     answers = readings.first if round_ == 1 else readings.second
     slots = len(learned.calibrators) - len(agents)
-    spoke = [i for i in range(len(agents)) if not np.isnan(raw[:, i]).all()]
+    turns = asked_again(answers) if round_ > 1 else np.ones(raw.shape[:2], dtype=bool)
+    spoke = [i for i in range(len(agents)) if not np.isnan(raw[turns[:, i], i]).all()]
+    rows = {i: readings.rows(np.flatnonzero(turns[:, i])) for i in spoke}
     return [
         profile(
             agents[i],
             task,
-            raw[:, i],
-            readings.labels,
-            readings.groups,
+            raw[turns[:, i], i],
+            rows[i].labels,
+            rows[i].groups,
             round=round_,
             source=_source(answers, i),
             bins=learning.bins,
             ocr_threshold=learning.ocr_threshold,
             calibrator=learned.calibrators[slots + i],
-            calibrated_P=learned.held_out_calibrated[:, slots + i],
+            calibrated_P=learned.held_out_calibrated[turns[:, i], slots + i],
             learned_from=readings.learned_from,
             seed=learning.seed,
             draws=learning.draws,

@@ -17,6 +17,7 @@ from doubleread.orchestrator.metrics import CLIP, nll
 from doubleread.orchestrator.policy import Policy
 
 OFF = "second look off: on the calibration cases it would have been taken on it did not lower the log-loss"
+HEARD = "heard"
 SURE = 2.0
 """Standard errors beyond which an agent is dropped from second looks: a dozen cases are easily misread."""
 
@@ -53,9 +54,13 @@ class Asked:
 
 @dataclass(frozen=True)
 class More:
-    """Whether some agents are spared at first, and the held-out posterior that comes of it, ``(n, k)``."""
+    """Whether some agents are spared at first, and the held-out posterior that comes of it, ``(n, k)``.
+
+    ``heard`` holds the first answers without those that were spared, ``(n, agents, k)``.
+    """
 
     posterior: Matrix
+    heard: Tensor3
     local: Learned | None = None
     gate: Gate | None = None
     notes: tuple[str, ...] = ()
@@ -65,7 +70,7 @@ class More:
 class Look:
     """Whether second looks are taken, and the held-out posterior after them, ``(n, k)``.
 
-    ``raw`` holds the second round's opinions, ``(n, agents, k)``.
+    ``raw`` holds the second round's own opinions, ``(n, agents, k)``.
     """
 
     posterior: Matrix
@@ -82,7 +87,7 @@ def ask_more(asked: Asked, first: Tensor3, policy: Policy) -> More:
     spoke = np.asarray(~np.isnan(first).all(axis=(0, 2)))
     dear = [i for i in range(len(asked.agents)) if spoke[i] and not usd[i] <= policy.free_usd]
     if policy.ask_share >= 1 or not dear or len(dear) == spoke.sum():
-        return More(everyone)
+        return More(everyone, first)
     silent = first.copy()
     silent[:, dear] = np.nan
     local = asked.learn(silent)
@@ -97,32 +102,35 @@ def ask_more(asked: Asked, first: Tensor3, policy: Policy) -> More:
     )
     opened = gate.open_on(local.held_out, asked.task)
     posterior = np.where(opened[:, None], everyone, local.held_out)
+    heard = np.where(opened[:, None, None], first, silent)
     losses = f"log-loss {nll(posterior, asked.labels):.3f}, {nll(everyone, asked.labels):.3f} if always asked"
     note = f"{', '.join(gate.agents)} asked on {opened.mean():.0%} of the calibration cases ({losses})"
-    return More(posterior, local, gate, (note,))
+    return More(posterior, heard, local, gate, (note,))
 
 
 def look_again(
-    asked: Asked, first: Tensor3, second: Tensor3, answers: Sequence[Sequence[Answer]], before: Matrix, policy: Policy
+    asked: Asked, first: Tensor3, second: Tensor3, answers: Sequence[Sequence[Answer]], more: More, policy: Policy
 ) -> Look:
     """Learns whom a second look asks, when it is worth its price, and how its answers join the first ones.
 
-    ``before`` are the held-out posteriors of the first round. An agent whose second answers clearly raised the
-    log-loss, or clearly save less than they cost, is not asked again. The second look is left out where it did not
-    lower the log-loss of the cases it would be taken on.
+    ``more`` is what the first round came to. An agent whose second answers clearly raised the log-loss, or clearly
+    save less than they cost, is not asked again. The second look is left out where it did not lower the log-loss of
+    the cases it would be taken on.
     """
-    again = [i for i in range(len(asked.agents)) if any(row[i].round > 1 for row in answers)]
+    turns, before = asked_again(answers), more.posterior
+    second = np.where(turns[..., None], second, np.nan)  # an agent that was not asked again keeps its first answer
+    again = np.flatnonzero(turns.any(axis=0)).tolist()
     if policy.max_rounds < 2 or not again or np.isnan(second[:, again]).all():
         return Look(before, second)
     usd, seconds = _mean_usd(answers), _mean_seconds(answers)
     doubt = doubts(asked.task, before)
     read = ~np.isnan(second[:, again]).all(axis=(1, 2))  # a case that was confirmed later may have no second look
     gated = read & (doubt > doubt_of_share(doubt, policy.max_share))
-    found = _fused(asked, first, second, again, gated)
+    found = _fused(asked, first, second, more, again, gated)
     prices = {i: policy.price(float(np.nan_to_num(usd[i])), float(seconds[i])) for i in again}
     kept = [i for i in again if not _useless(asked, found, i, gated, prices[i])]
     if kept and kept != again:
-        found = _fused(asked, first, second, kept, gated)
+        found = _fused(asked, first, second, more, kept, gated)
     gate = Gate.fit(
         asked.task,
         [asked.agents[i] for i in kept],
@@ -164,21 +172,27 @@ class _Both:
     raw: Tensor3
 
 
-def _fused(asked: Asked, first: Tensor3, second: Tensor3, again: Sequence[int], gated: NDArray[np.bool_]) -> _Both:
-    """Answers of both rounds at once; round by round where that is clearly better on the cases looked at again."""
-    new = np.full(second.shape, np.nan)
+def _fused(
+    asked: Asked, first: Tensor3, second: Tensor3, more: More, again: Sequence[int], gated: NDArray[np.bool_]
+) -> _Both:
+    """Answers of both rounds at once; round by round where that is clearly better on the cases looked at again.
+
+    Fitted on every answer, judged on those that are heard: an agent that is spared at first has no second look either.
+    """
+    new, width = np.full(second.shape, np.nan), first.shape[1]
     new[:, again] = second[:, again]
-    slots = np.concatenate([first, new], axis=1)
-    width = first.shape[1]
-    at_once = asked.learn(slots, {str(i): _struck(slots, width + i) for i in again})
-    last = np.where(np.isnan(new), first, new)
-    by_round = asked.learn(last, {str(i): _with(last, first, i) for i in again})
-    one = asked.chosen.learned.held_out
-    pooled = combine([one, by_round.held_out])
-    if clearly_better(at_once.held_out[gated], pooled[gated], asked.labels[gated]):
-        others = {i: combine([one, by_round.alternatives[str(i)]]) for i in again}
-        return _Both("rounds", by_round, pooled, others, last)
-    return _Both("answers", at_once, at_once.held_out, {i: at_once.alternatives[str(i)] for i in again}, new)
+    heard = np.where(np.isnan(more.heard) & ~np.isnan(first), np.nan, new)
+    slots = np.concatenate([more.heard, heard], axis=1)
+    without = {str(i): _struck(slots, width + i) for i in again}
+    at_once = asked.learn(np.concatenate([first, new], axis=1), {HEARD: slots, **without})
+    last = _latest(more.heard, heard)
+    without = {str(i): _with(last, more.heard, i) for i in again}
+    by_round = asked.learn(_latest(first, new), {HEARD: last, **without})
+    pooled = {name: combine([more.posterior, found]) for name, found in by_round.alternatives.items()}
+    if clearly_better(at_once.alternatives[HEARD][gated], pooled[HEARD][gated], asked.labels[gated]):
+        return _Both("rounds", by_round, pooled[HEARD], {i: pooled[str(i)] for i in again}, new)
+    one = at_once.alternatives
+    return _Both("answers", at_once, one[HEARD], {i: one[str(i)] for i in again}, new)
 
 
 def _useless(asked: Asked, found: _Both, agent: int, gated: NDArray[np.bool_], price: float) -> bool:
@@ -193,6 +207,15 @@ def _useless(asked: Asked, found: _Both, agent: int, gated: NDArray[np.bool_], p
     saved = np.append(saved, asked.task.costs.referral)
     at_best = float(saved.mean() + SURE * saved.std() / np.sqrt(len(saved)))
     return clearly_better(both, without, labels, SURE) or at_best < price
+
+
+def asked_again(answers: Sequence[Sequence[Answer]]) -> NDArray[np.bool_]:
+    """Who took a second look on which case, ``(n, agents)``."""
+    return np.array([[answer.round > 1 for answer in row] for row in answers], dtype=bool)
+
+
+def _latest(first: Tensor3, second: Tensor3) -> Tensor3:
+    return np.where(np.isnan(second), first, second)
 
 
 def _struck(raw: Tensor3, slot: int) -> Tensor3:

@@ -7,7 +7,8 @@ from kit import TASK, ScriptedAgent, ScriptedRetriever, SecondThoughts, case_of,
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention
 from doubleread.orchestrator.arbiter import combine
-from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter, pays
+from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter
+from doubleread.orchestrator.further import pays
 from doubleread.orchestrator.graph import Seats, diagnose
 from doubleread.orchestrator.policy import Policy
 

@@ -1,46 +1,61 @@
-"""Gates and decisions, with hand-worked numbers."""
+"""Reasons to ask further and decisions, with hand-worked numbers."""
 
 import numpy as np
 import pytest
 from kit import TASK, evidence_for
 
 from doubleread.core.task import Costs, Task
-from doubleread.orchestrator.policy import Policy, decide, second_look_reasons
+from doubleread.orchestrator.gate import Gate
+from doubleread.orchestrator.policy import Policy, decide, disagreements, reasons_to_ask, refer_instead
 
-SURE = np.array([0.97, 0.02, 0.01])
 AGREE = {"a": "healthy", "b": "healthy", "c": "healthy"}
-EVEN = {"a": 1 / 3, "b": 1 / 3, "c": 1 / 3}
+GATE = Gate(agents=("a", "b"), saves=0.5, price=0.02, doubt=0.05, referral=0.2, n=100)
 
 
-def reasons(posterior=SURE, votes=AGREE, weights=EVEN, evidence=None, **policy):
-    found = second_look_reasons(TASK, np.array(posterior), votes, weights, evidence, Policy(**policy))
-    return [reason.split(":")[0] for reason in found]
+def reasons(posterior, votes=AGREE, evidence=None, gate=GATE):
+    return reasons_to_ask(gate, "a second look", TASK, np.array(posterior), votes, evidence)
 
 
-def test_a_sure_and_agreed_case_is_not_looked_at_again():
-    assert reasons(evidence=evidence_for("healthy")) == []
+def test_a_sure_case_is_not_asked_about_whatever_anyone_says_of_it():
+    dissent = {**AGREE, "c": "scab"}
+    assert reasons([0.97, 0.02, 0.01], dissent, evidence_for("rust")) == ()
 
 
-def test_dissent_counts_by_weight():
-    votes = {**AGREE, "c": "scab"}
-    assert reasons(votes=votes) == []  # a third of the weight is below the gate of .34
-    assert reasons(votes=votes, weights={"a": 0.3, "b": 0.3, "c": 0.4}) == ["disagreement"]
+def test_without_a_gate_nothing_is_asked():
+    assert reasons([0.4, 0.3, 0.3], gate=None) == ()
 
 
-def test_low_margin():
-    assert reasons(posterior=[0.85, 0.14, 0.01]) == ["low margin"]  # .71 < .8
-    assert reasons(posterior=[0.91, 0.08, 0.01]) == []
+def test_a_doubtful_case_is_asked_about_with_what_that_saves_and_costs():
+    [reason] = reasons([0.9, 0.08, 0.02])  # doubt .1: half of it is saved
+    assert reason == "in doubt: healthy at 90.0%; a second look saves 0.050 of an error in expectation and costs 0.0200"
 
 
-def test_evidence_against_the_panel_is_suspicious_only_where_it_is_clear():
-    assert reasons(evidence=evidence_for("rust", margin=0.6)) == ["evidence against"]
-    assert reasons(evidence=evidence_for("rust", margin=0.4)) == []
+def test_no_more_than_a_referral_is_at_stake():
+    assert "saves 0.100 of an error" in reasons([0.4, 0.3, 0.3])[0]  # doubt .6, but a referral costs .2
 
 
-def test_an_unfamiliar_case_is_suspicious():
-    far = evidence_for("healthy", similarity=0.4)
-    assert reasons(evidence=far, familiar_similarity=0.6) == ["unfamiliar"]
-    assert reasons(evidence=far) == []
+def test_those_who_say_otherwise_are_named():
+    votes = {"b": "scab", "a": "healthy", "c": "rust"}
+    assert disagreements("healthy", votes, evidence_for("rust")) == (
+        "disagreement: b says scab, c says rust",
+        "evidence against: the similar cases say rust",
+    )
+    assert disagreements("healthy", AGREE, evidence_for("healthy")) == ()
+    assert disagreements("healthy", AGREE, None) == ()
+    assert reasons([0.9, 0.08, 0.02], votes)[1] == "disagreement: b says scab, c says rust"
+
+
+def test_money_and_waiting_are_priced_in_errors():
+    assert Policy(error_usd=4.0).price(0.02, 900) == pytest.approx(0.005)
+    assert Policy(error_usd=4.0, hour_usd=8.0).price(0.02, 900) == pytest.approx(0.505)  # a quarter of an hour is $2
+
+
+def test_a_referral_replaces_only_a_commitment():
+    commit = decide(TASK, np.array([0.97, 0.02, 0.01]))
+    referred = refer_instead(TASK, commit, "unlike anything")
+    assert (referred.action, referred.label, referred.expected_cost) == ("refer", None, TASK.costs.referral)
+    assert referred.reasons == ("unlike anything", *commit.reasons)
+    assert refer_instead(TASK, referred, "again") is referred
 
 
 @pytest.mark.parametrize(("p", "action"), [(0.81, "commit"), (0.8, "commit"), (0.79, "refer")])

@@ -6,8 +6,9 @@ from kit import TASK, ScriptedAgent, ScriptedRetriever, SecondThoughts, case_of,
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention
 from doubleread.orchestrator.arbiter import Arbiter
-from doubleread.orchestrator.arbitration import Learning, Readings, clearly_better, fit_arbiter
+from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter
 from doubleread.orchestrator.contest import contested, for_second_look
+from doubleread.orchestrator.further import clearly_better
 from doubleread.orchestrator.graph import Seats, diagnose
 from doubleread.orchestrator.policy import Policy
 
