@@ -217,7 +217,7 @@ class Panel:
         """``diagnose`` for async code."""
         self._check_open()
         case = self._case(image)
-        await self._eyes.embedder.embed(case)
+        await self._eyes.embed(case)
         own = ("this image is among the panel's own cases: no verdict on an unseen image",)
         drifted = (warning_of(self._alarms),) if self._alarms else ()
         warnings = (*(own if self._store.holds(case.id) else ()), *drifted)
@@ -244,7 +244,7 @@ class Panel:
         self._check_open()
         cases = [self._case_or_unread(image) for image in images]
         readable = [case for case in cases if isinstance(case, Case)]
-        await asyncio.to_thread(self._eyes.embedder.embed_all, readable)
+        await asyncio.to_thread(self._eyes.embed_all, readable)
         gate = asyncio.Semaphore(self._settings.run.in_flight)
 
         async def one(case: Case | Unread) -> Verdict | Unread:

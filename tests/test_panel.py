@@ -61,7 +61,7 @@ def same(one, two):
 
 def test_cross_fitting_judges_every_case_by_agents_that_had_not_seen_it(fitted, unseen):
     trust = {p.agent: p for p in fitted.profiles if p.round == 1}
-    assert set(trust) == {"discriminant", "logistic", "neighbours", "panel"}
+    assert set(trust) == {"discriminant", "logistic", "neighbours", "texture", "panel"}
     assert {p.n for p in trust.values()} == {24}
     assert "cross-fitting in 3 folds" in trust["panel"].learned_from
     assert f"{len(unseen)} test cases were not looked at" in fitted.notes
