@@ -41,8 +41,6 @@ TEMPLATES = "clip-zero-shot"
 _NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_-]*$")
 VIEWS = (WHOLE, *CROPS)
 """What a second look reads: the whole image, which the first look encoded, and its crops."""
-
-
 SIGHTS = {TEXTURE: "colour-texture"}
 """What agents see that do not see the panel's encoder: the name of the sight, and the encoder behind it."""
 
@@ -85,9 +83,11 @@ class Eyes:
         progress: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> Seen:
         """Looks at many cases with all eyes, one after the other; ``progress(done, total)`` counts cases."""
-        found, share = [], 1 / len(self._embedders)
-        for i, one in enumerate(self._embedders):
-            found.append(one.embed_all(cases, views, lambda d, n, i=i: progress(int((i * n + d) * share), n)))
+
+        def part(i: int) -> Callable[[int, int], None]:
+            return lambda done, total: progress((i * total + done) // len(self._embedders), total)
+
+        found = [one.embed_all(cases, views, part(i)) for i, one in enumerate(self._embedders)]
         kept = sorted(set.intersection(*(set(one.kept) for one in found)))
         first, *others = (one.embeddings[np.searchsorted(one.kept, kept)] for one in found)
         unread = dict.fromkeys(row for one in found for row in one.unread)

@@ -34,7 +34,15 @@ from doubleread.orchestrator.arbiter import Arbiter
 from doubleread.orchestrator.drift import Drift, warning_of
 from doubleread.orchestrator.explanation import Explanation, explain
 from doubleread.orchestrator.graph import Seats, Witness, diagnose, nobody
-from doubleread.panel_folder import PanelFolder, check_prompts, open_store, read_panel, restore_agents, write_panel
+from doubleread.panel_folder import (
+    PanelFolder,
+    check_prompts,
+    check_sights,
+    open_store,
+    read_panel,
+    restore_agents,
+    write_panel,
+)
 from doubleread.render.shown import ShownVerdict
 from doubleread.settings import Settings, load_settings
 from doubleread.trust_folder import TrustVersion
@@ -116,6 +124,7 @@ class Panel:
             undo.callback(store.close)
             seated = seat(saved.settings, saved.arbiter.task, eyes, store)
             check_prompts(saved, seated)
+            check_sights(saved, eyes)
             restore_agents(saved, seated)
             undo.pop_all()
         panel = cls(saved.settings, eyes, seated, store, saved.arbiter)

@@ -401,6 +401,12 @@ def test_another_encoder_is_a_mismatch(copy, settings):
         Panel.load(copy, settings=settings)
 
 
+def test_another_way_to_see_texture_is_a_mismatch(copy, settings):
+    edited(copy, "panel.json", lambda data: data.update(sights={"texture": "colour-texture-0"}))
+    with pytest.raises(EncoderMismatch, match=r"texture of colour-texture-0; here it is colour-texture-1"):
+        Panel.load(copy, settings=settings)
+
+
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(PanelError, match="holds no panel"):
         Panel.load(tmp_path / "nowhere")
