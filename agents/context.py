@@ -14,7 +14,7 @@ class AgentContext:
 
     ``views`` are the views of an image that a second look reads. ``vectors`` gives the stored embeddings of case
     ids, shape ``(n, dim)``, so that retrieved cases can join an agent's support. ``text`` is None where the encoder
-    reads images only.
+    reads images only, ``texture`` where no agent of the panel asks for colour and texture.
     """
 
     task: Task
@@ -22,5 +22,6 @@ class AgentContext:
     retriever: Retriever
     vectors: Callable[[Sequence[str]], Embeddings]
     text: TextEncoder | None = None
+    texture: Embedder | None = None
     templates: tuple[str, ...] = ()
     views: tuple[str, ...] = (WHOLE,)

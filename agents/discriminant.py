@@ -82,7 +82,7 @@ class Discriminant(EmbeddingAgent):
 
     def _fitted(self) -> Matrix:
         if self._whitening is None:
-            raise NotFitted("fit the discriminant on labelled cases first")
+            raise NotFitted(f"fit the {self.name} agent on labelled cases first")
         return self._whitening
 
     def _log_posteriors(self, embeddings: Embeddings, means: Matrix) -> Matrix:

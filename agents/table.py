@@ -10,5 +10,6 @@ AGENTS = Registry(
         "discriminant": "doubleread.agents.discriminant:Discriminant",
         "logistic": "doubleread.agents.logistic:Logistic",
         "neighbours": "doubleread.agents.neighbours:Neighbours",
+        "texture": "doubleread.agents.texture:Texture",
     },
 )

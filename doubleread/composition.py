@@ -1,8 +1,9 @@
 """The composition root: the one place where settings turn into parts."""
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,10 +14,12 @@ from doubleread.agents.context import AgentContext
 from doubleread.agents.recorded.agent import replay
 from doubleread.agents.recorded.book import read_book
 from doubleread.agents.table import AGENTS
+from doubleread.core.case import Case
 from doubleread.core.errors import PanelError, UnknownPart
-from doubleread.core.ports import WHOLE, Agent, CaseStore, Deliberates, Encoder, TextEncoder
+from doubleread.core.ports import TEXTURE, WHOLE, Agent, CaseStore, Deliberates, Encoder, TextEncoder
 from doubleread.core.task import Task
 from doubleread.core.types import Embeddings
+from doubleread.core.verdict import Unread
 from doubleread.orchestrator.calibration import CALIBRATORS
 from doubleread.orchestrator.choice import AUTO
 from doubleread.orchestrator.conformal.scores import SCORES
@@ -38,11 +41,26 @@ TEMPLATES = "clip-zero-shot"
 _NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_-]*$")
 VIEWS = (WHOLE, *CROPS)
 """What a second look reads: the whole image, which the first look encoded, and its crops."""
+SIGHTS = {TEXTURE: "colour-texture"}
+"""What agents see that do not see the panel's encoder: the name of the sight, and the encoder behind it."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the eyes made of many cases: rows of those that all of them could read."""
+
+    kept: tuple[int, ...]
+    """Index of each row's case among the cases given."""
+    embeddings: Embeddings
+    """Of the panel's encoder, shape ``(len(kept), len(views), dim)``."""
+    sights: Mapping[str, Embeddings]
+    """The same of the other sights, each with its own ``dim``."""
+    unread: tuple[Unread, ...]
 
 
 @dataclass
 class Eyes:
-    """Everything that looks at pixels: one encoder, one embedder, and one wire to models that all parts share."""
+    """Everything that looks at pixels: an encoder and its embedder, other sights, and a wire to models, all shared."""
 
     choice: Choice
     encoder: Encoder
@@ -51,9 +69,37 @@ class Eyes:
     prompts: Library
     models: "Models | None" = None
     """None where no agent of the panel asks a model."""
+    sights: Mapping[str, CachedEmbedder] = field(default_factory=dict)
+    """The sights of ``SIGHTS`` that some agent of the panel has."""
+
+    async def embed(self, case: Case) -> None:
+        """Looks at a case with all eyes, so that no agent has to wait; raises ``ImageError``."""
+        await asyncio.gather(*(embedder.embed(case) for embedder in self._embedders))
+
+    def embed_all(
+        self,
+        cases: Sequence[Case],
+        views: Sequence[str] = (WHOLE,),
+        progress: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> Seen:
+        """Looks at many cases with all eyes, one after the other; ``progress(done, total)`` counts cases."""
+
+        def part(i: int) -> Callable[[int, int], None]:
+            return lambda done, total: progress((i * total + done) // len(self._embedders), total)
+
+        found = [one.embed_all(cases, views, part(i)) for i, one in enumerate(self._embedders)]
+        kept = sorted(set.intersection(*(set(one.kept) for one in found)))
+        first, *others = (one.embeddings[np.searchsorted(one.kept, kept)] for one in found)
+        unread = dict.fromkeys(row for one in found for row in one.unread)
+        return Seen(tuple(kept), first, dict(zip(self.sights, others, strict=True)), tuple(unread))
+
+    @property
+    def _embedders(self) -> tuple[CachedEmbedder, ...]:
+        return (self.embedder, *self.sights.values())
 
     def close(self) -> None:
-        self.embedder.close()
+        for embedder in self._embedders:
+            embedder.close()
         if self.models is not None:
             self.models.close()
 
@@ -97,8 +143,15 @@ def open_eyes(
     )
     images, prompts = Images(), library(settings, prompt_versions)
     models = _open_models(settings, images, prompts) if _asks_models(settings) else None
+    sights = {
+        name: _embedder(build(spec), images, settings) for name, spec in SIGHTS.items() if name in settings.panel.agents
+    }
+    return Eyes(choice, encoder, images, _embedder(encoder, images, settings), prompts, models, sights)
+
+
+def _embedder(encoder: Encoder, images: Images, settings: Settings) -> CachedEmbedder:
     cache = EncodingCache(settings.cache_folder, f"{encoder.fingerprint}-{VIEWS_VERSION}")
-    return Eyes(choice, encoder, images, CachedEmbedder(encoder, images, cache), prompts, models)
+    return CachedEmbedder(encoder, images, cache)
 
 
 def library(settings: Settings, versions: Mapping[str, int] | None = None) -> Library:
@@ -138,6 +191,7 @@ def seat(settings: Settings, task: Task, eyes: Eyes, store: CaseStore) -> Seated
         vectors=_vectors_of(store),
         text=eyes.encoder if isinstance(eyes.encoder, TextEncoder) else None,
         templates=tuple(eyes.prompts.get(TEMPLATES).render("user", phrase="{}").splitlines()),
+        texture=eyes.sights.get(TEXTURE),
         views=VIEWS,
     )
     readers, referees = _readers(settings, context, eyes), _referees(settings, task, eyes)

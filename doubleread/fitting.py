@@ -6,8 +6,8 @@ data bring one, else cross-fitting of the one labelled pool, whole groups at a t
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,7 +18,7 @@ from doubleread.core.case import Case
 from doubleread.core.errors import DataError
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Answer
-from doubleread.core.ports import Learns, Reconsiders
+from doubleread.core.ports import HasSight, Learns, Reconsiders
 from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
 from doubleread.core.types import Embeddings, Labels
@@ -48,10 +48,17 @@ class Pool:
     cases: tuple[Case, ...]
     embeddings: Embeddings
     labels: Labels
+    sights: Mapping[str, Embeddings] = field(default_factory=dict)
+    """The same cases as agents see them that do not see the encoder's embeddings."""
 
     def __getitem__(self, rows: ArrayLike) -> "Pool":
         picked = np.asarray(rows, dtype=np.int64)
-        return Pool(tuple(self.cases[i] for i in picked), self.embeddings[picked], self.labels[picked])
+        sights = {name: seen[picked] for name, seen in self.sights.items()}
+        return Pool(tuple(self.cases[i] for i in picked), self.embeddings[picked], self.labels[picked], sights)
+
+    def seen_by(self, agent: Learns) -> Embeddings:
+        """The rows that an agent learns from: of its own sight, or else the encoder's."""
+        return self.sights[agent.sight] if isinstance(agent, HasSight) else self.embeddings
 
     def names(self, task: Task) -> list[str]:
         """Label of each case."""
@@ -149,10 +156,11 @@ def learning_of(settings: Settings) -> Learning:
 
 
 def _encode(cases: Sequence[Case], task: Task, eyes: Eyes, progress: Progress) -> tuple[Pool, tuple[Unread, ...]]:
-    result = eyes.embedder.embed_all(cases, progress=lambda done, total: progress("encoding images", done, total))
-    kept = tuple(cases[i] for i in result.kept)
+    seen = eyes.embed_all(cases, progress=lambda done, total: progress("encoding images", done, total))
+    kept = tuple(cases[i] for i in seen.kept)
     labels = np.array([task.index(str(case.label)) for case in kept], dtype=np.int64)
-    return Pool(kept, result.embeddings[:, 0], labels), result.unread
+    sights = {name: rows[:, 0] for name, rows in seen.sights.items()}
+    return Pool(kept, seen.embeddings[:, 0], labels, sights), seen.unread
 
 
 def _distinct(cases: Iterable[Case]) -> list[Case]:
@@ -193,7 +201,7 @@ def _fit_agents(
     for i, agent in enumerate(seated.agents.values()):
         progress("fitting agents", i, len(seated.agents))
         if isinstance(agent, Learns):
-            agent.fit(support.embeddings, support.labels, support.groups)
+            agent.fit(support.seen_by(agent), support.labels, support.groups)
     progress("fitting agents", len(seated.agents), len(seated.agents))
     return seated, store
 
@@ -241,7 +249,7 @@ def _read(
     """Both rounds' answers of every agent on cases it was not fitted on."""
     again = settings.second_look.max_rounds > 1
     if again:
-        eyes.embedder.embed_all(held_out.cases, VIEWS[1:], lambda d, _: progress("encoding crops", done + d, total))
+        eyes.embed_all(held_out.cases, VIEWS[1:], lambda d, _: progress("encoding crops", done + d, total))
 
     async def one(case: Case) -> tuple[list[Answer], list[Answer], Evidence]:
         evidence = await seated.retriever.find(case)

@@ -35,7 +35,15 @@ from doubleread.orchestrator.drift import Drift, warning_of
 from doubleread.orchestrator.explanation import Explanation, explain
 from doubleread.orchestrator.graph import Seats, Witness, diagnose, nobody
 from doubleread.orchestrator.what_if import WhatIf, what_if
-from doubleread.panel_folder import PanelFolder, check_prompts, open_store, read_panel, restore_agents, write_panel
+from doubleread.panel_folder import (
+    PanelFolder,
+    check_prompts,
+    check_sights,
+    open_store,
+    read_panel,
+    restore_agents,
+    write_panel,
+)
 from doubleread.render.shown import ShownVerdict
 from doubleread.settings import Settings, load_settings
 from doubleread.trust_folder import TrustVersion
@@ -117,6 +125,7 @@ class Panel:
             undo.callback(store.close)
             seated = seat(saved.settings, saved.arbiter.task, eyes, store)
             check_prompts(saved, seated)
+            check_sights(saved, eyes)
             restore_agents(saved, seated)
             undo.pop_all()
         panel = cls(saved.settings, eyes, seated, store, saved.arbiter)
@@ -227,7 +236,7 @@ class Panel:
         """``diagnose`` for async code."""
         self._check_open()
         case = self._case(image)
-        await self._eyes.embedder.embed(case)
+        await self._eyes.embed(case)
         own = ("this image is among the panel's own cases: no verdict on an unseen image",)
         drifted = (warning_of(self._alarms),) if self._alarms else ()
         warnings = (*(own if self._store.holds(case.id) else ()), *drifted)
@@ -254,7 +263,7 @@ class Panel:
         self._check_open()
         cases = [self._case_or_unread(image) for image in images]
         readable = [case for case in cases if isinstance(case, Case)]
-        await asyncio.to_thread(self._eyes.embedder.embed_all, readable)
+        await asyncio.to_thread(self._eyes.embed_all, readable)
         gate = asyncio.Semaphore(self._settings.run.in_flight)
 
         async def one(case: Case | Unread) -> Verdict | Unread:

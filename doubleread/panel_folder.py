@@ -64,6 +64,8 @@ class PanelFolder:
     settings: Settings
     encoder: Choice
     fingerprint: str
+    sights: dict[str, str]
+    """Fingerprint of each sight that some of its agents have instead of the encoder's."""
     prompts: dict[str, Json]
     """Version and hash of every prompt its agents were asked with."""
     trust: Trust
@@ -142,6 +144,7 @@ def read_panel(folder: Path, settings: Settings | None, version: int | None = No
             settings=_with_run_settings(load_settings(None, head["settings"]), now),
             encoder=Choice(**head["encoder"]),
             fingerprint=head["fingerprint"],
+            sights=dict(head.get("sights", {})),
             prompts=dict(head["provenance"]["prompts"]),
             trust=trust,
             notes=trust.about.notes if trust.about else tuple(head["notes"]),
@@ -202,6 +205,16 @@ def check_prompts(saved: PanelFolder, seated: Seated) -> None:
         )
 
 
+def check_sights(saved: PanelFolder, eyes: Eyes) -> None:
+    """Raises ``EncoderMismatch`` where an agent would see something else than it was fitted on."""
+    for name, fingerprint in saved.sights.items():
+        if name in eyes.sights and eyes.sights[name].fingerprint != fingerprint:
+            raise EncoderMismatch(
+                f"the panel was fitted with {name} of {fingerprint}; here it is {eyes.sights[name].fingerprint}: "
+                "use the doubleread it was fitted with, or fit again"
+            )
+
+
 def restore_agents(saved: PanelFolder, seated: Seated) -> None:
     """Gives each agent what it had learned."""
     for name, agent in seated.agents.items():
@@ -243,6 +256,7 @@ def _head(settings: Settings, eyes: Eyes, fitted: Fitted, profiles: Sequence[str
         "encoder": asdict(eyes.choice),
         "fingerprint": eyes.encoder.fingerprint,
         "dim": eyes.encoder.dim,
+        "sights": {name: sight.fingerprint for name, sight in eyes.sights.items()},
         "trust": list(profiles),
         "support": len(fitted.support.cases),
         "notes": list(fitted.notes),

@@ -32,7 +32,7 @@ class PanelSettings(Section):
     """Who sits on the panel."""
 
     agents: tuple[str, ...] = Field(
-        default=("zero-shot", "discriminant", "logistic", "neighbours"),
+        default=("zero-shot", "discriminant", "logistic", "neighbours", "texture"),
         min_length=1,
         description="Agents by name; one that cannot read (no text encoder, say) abstains and says so.",
     )

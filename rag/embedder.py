@@ -52,6 +52,11 @@ class CachedEmbedder:
         self._guard = threading.Lock()
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="doubleread-embed")
 
+    @property
+    def fingerprint(self) -> str:
+        """That of the encoder."""
+        return self._encoder.fingerprint
+
     async def embed(self, case: Case, views: Sequence[str] = (WHOLE,)) -> Embeddings:
         """Rows of shape ``(len(views), dim)``; raises ``ImageError``, or ``UnknownPart`` for an unknown view."""
         futures = self._request(case, views)

@@ -41,7 +41,8 @@ def context(**changes):
         "templates": ("a photo of {}.",),
         "views": ("whole", "centre"),
     }
-    return AgentContext(**{**parts, **changes})
+    parts = {**parts, **changes}
+    return AgentContext(**{"texture": parts["embedder"], **parts})
 
 
 def retrieved(*rows: int) -> Evidence:

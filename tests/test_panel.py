@@ -61,7 +61,7 @@ def same(one, two):
 
 def test_cross_fitting_judges_every_case_by_agents_that_had_not_seen_it(fitted, unseen):
     trust = {p.agent: p for p in fitted.profiles if p.round == 1}
-    assert set(trust) == {"discriminant", "logistic", "neighbours", "panel"}
+    assert set(trust) == {"discriminant", "logistic", "neighbours", "texture", "panel"}
     assert {p.n for p in trust.values()} == {24}
     assert "cross-fitting in 3 folds" in trust["panel"].learned_from
     assert f"{len(unseen)} test cases were not looked at" in fitted.notes
@@ -398,6 +398,12 @@ def test_contents_that_make_no_sense_are_damage(copy, settings, file, change):
 def test_another_encoder_is_a_mismatch(copy, settings):
     edited(copy, "panel.json", lambda data: data.update(fingerprint="0123456789abcdef"))
     with pytest.raises(EncoderMismatch, match=r"0123456789abcdef.*install the same weights or fit again"):
+        Panel.load(copy, settings=settings)
+
+
+def test_another_way_to_see_texture_is_a_mismatch(copy, settings):
+    edited(copy, "panel.json", lambda data: data.update(sights={"texture": "colour-texture-0"}))
+    with pytest.raises(EncoderMismatch, match=r"texture of colour-texture-0; here it is colour-texture-1"):
         Panel.load(copy, settings=settings)
 
 

@@ -13,6 +13,8 @@ from doubleread.core.types import Embeddings, Json, Labels, Matrix, Tensor3, Vec
 
 WHOLE = "whole"
 """The view of an image as it is; other views are crops."""
+TEXTURE = "texture"
+"""The sight of agents that learn from colour and texture."""
 
 
 @runtime_checkable
@@ -77,6 +79,14 @@ class Learns(Protocol):
     def state(self) -> tuple[Json, dict[str, Embeddings | Matrix]]: ...
 
     def restore(self, settings: Json, arrays: dict[str, Embeddings | Matrix]) -> Self: ...
+
+
+@runtime_checkable
+class HasSight(Protocol):
+    """A learning agent that does not see the embeddings of the panel's encoder; ``sight`` names what it sees."""
+
+    @property
+    def sight(self) -> str: ...
 
 
 @runtime_checkable
@@ -213,6 +223,7 @@ class FusionRule(Protocol):
 
 
 __all__ = [
+    "TEXTURE",
     "WHOLE",
     "Agent",
     "Calibrator",
@@ -222,6 +233,7 @@ __all__ = [
     "Encoder",
     "Fused",
     "FusionRule",
+    "HasSight",
     "ImageSource",
     "Learns",
     "Reconsiders",

@@ -17,6 +17,7 @@ ENCODERS = Registry(
     "encoder",
     "doubleread.encoders",
     {
+        "colour-texture": "doubleread.rag.encoders.texture:build",
         "efficientnet-lite0": "doubleread.rag.encoders.efficientnet:build",
         "open-clip": "doubleread.rag.encoders.open_clip:build",
     },

@@ -12,6 +12,7 @@ from doubleread.rag.encoders import ENCODERS, build
 def specs(tmp_path_factory):
     checkpoint = tiny_clip(tmp_path_factory.mktemp("clip"))
     return {
+        "colour-texture": lambda: build("colour-texture", device="cpu"),
         "efficientnet-lite0": lambda: build("efficientnet-lite0", device="cpu"),
         "open-clip": lambda: build(f"open-clip:{TINY}", device="cpu", checkpoint=checkpoint),
     }

@@ -83,7 +83,7 @@ def test_the_defaults_are_open_clips_own():
 
 
 def test_an_unknown_kind_names_the_known_ones():
-    with pytest.raises(UnknownPart, match="efficientnet-lite0, open-clip"):
+    with pytest.raises(UnknownPart, match="colour-texture, efficientnet-lite0, open-clip"):
         build("resnet")
 
 
