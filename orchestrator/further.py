@@ -13,7 +13,7 @@ from doubleread.orchestrator.arbiter import Pooling, SecondLook, combine
 from doubleread.orchestrator.choice import Chosen
 from doubleread.orchestrator.gate import Gate, decision_costs, doubt_of_share, doubts
 from doubleread.orchestrator.learning import Groups, Learned, learn
-from doubleread.orchestrator.metrics import CLIP, nll
+from doubleread.orchestrator.metrics import clearly_better, nll
 from doubleread.orchestrator.policy import Policy
 
 OFF = "second look off: on the calibration cases it would have been taken on it did not lower the log-loss"
@@ -152,13 +152,6 @@ def look_again(
 def pays(before: Matrix, after: Matrix, labels: Labels) -> bool:
     """Whether asking further lowered the log-loss on the cases it was done on."""
     return len(labels) > 0 and nll(after, labels) < nll(before, labels)
-
-
-def clearly_better(before: Matrix, after: Matrix, labels: Labels, errors: float = 1.0) -> bool:
-    """Whether the mean log-loss fell by more than so many of its own standard errors, case by case."""
-    rows = np.arange(len(labels))
-    gain = np.log(np.maximum(after[rows, labels], CLIP)) - np.log(np.maximum(before[rows, labels], CLIP))
-    return bool(len(gain) > 1 and gain.mean() > errors * gain.std() / np.sqrt(len(gain)))
 
 
 @dataclass(frozen=True)

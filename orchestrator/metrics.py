@@ -149,6 +149,13 @@ def accuracy_at_coverage(confidence: Vector, correct: Flags, coverage: float) ->
     return 1.0 - float(risk_coverage(confidence, correct).risk[kept - 1])
 
 
+def clearly_better(before: Matrix, after: Matrix, labels: Labels, errors: float = 1.0) -> bool:
+    """Whether the mean log-loss fell by more than so many of its own standard errors, case by case."""
+    rows = np.arange(len(labels))
+    gain = np.log(np.maximum(after[rows, labels], CLIP)) - np.log(np.maximum(before[rows, labels], CLIP))
+    return bool(len(gain) > 1 and gain.mean() > errors * gain.std() / np.sqrt(len(gain)))
+
+
 def wilson(right: int, n: int, level: float = 0.95) -> Interval:
     """Wilson score interval of a proportion (Wilson 1927); the whole of [0, 1] where n is 0."""
     if n == 0:
