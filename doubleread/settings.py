@@ -64,8 +64,8 @@ class TrustSettings(Section):
 
     calibrator: str = Field(
         default="auto",
-        description="auto (vector where it clearly has the lower cross-fitted log-loss, else temperature), temperature, vector, "
-        "beta, histogram, isotonic or none.",
+        description="auto (vector where it clearly has the lower cross-fitted log-loss, else temperature), "
+        "temperature, vector, beta, histogram, isotonic or none.",
     )
     folds: int = Field(default=5, ge=2, le=20, description="Folds of cross-fitting, whole groups at a time.")
     bins: int = Field(default=15, ge=2, le=100, description="Equal-width bins of the ECE.")
@@ -101,8 +101,8 @@ class FusionSettings(Section):
 
     rule: str = Field(
         default="auto",
-        description="auto (log-pool where it clearly has the lower cross-fitted log-loss, else panel-mean), panel-mean, "
-        "log-pool, confusion-bayes, stacking, ece-weighted, confidence-weighted or majority.",
+        description="auto (log-pool where it clearly has the lower cross-fitted log-loss, else panel-mean), "
+        "panel-mean, log-pool, confusion-bayes, stacking, ece-weighted, confidence-weighted or majority.",
     )
 
 
