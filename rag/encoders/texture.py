@@ -108,8 +108,8 @@ def _contrasts(g: Pixels, scale: int) -> NDArray[np.uint8]:
 
 def _around(g: NDArray[np.int32]) -> NDArray[np.int32]:
     """Sum of each inner pixel's eight neighbours."""
-    rows = g[:, :-2] + g[:, 1:-1] + g[:, 2:]
-    return np.asarray(rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:] - g[:, 1:-1, 1:-1])
+    rows: NDArray[np.int32] = g[:, :-2] + g[:, 1:-1] + g[:, 2:]
+    return rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:] - g[:, 1:-1, 1:-1]
 
 
 def _halved(g: Pixels) -> Pixels:
