@@ -1,5 +1,7 @@
 """Stories of one case on its way through the panel."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from kit import TASK, ScriptedAgent, ScriptedRetriever, SecondThoughts, case_of, evidence_for, opinion
@@ -13,6 +15,7 @@ from doubleread.orchestrator.graph import Seats, diagnose
 from doubleread.orchestrator.policy import Policy
 
 CASE = case_of("leaf")
+QUICK = Learning(rule="log-pool", calibrator="temperature")
 
 
 def calibration(n=90, *, better_second=True, seed=0):
@@ -39,7 +42,7 @@ def calibration(n=90, *, better_second=True, seed=0):
 
 @pytest.fixture(scope="module")
 def arbiter():
-    return fit_arbiter(TASK, ("a", "b", "c"), calibration(), Policy(), Learning())
+    return fit_arbiter(TASK, ("a", "b", "c"), calibration(), Policy(), QUICK)
 
 
 def seats(arbiter, *agents, evidence=None, timeout=5.0):
@@ -80,11 +83,15 @@ async def test_a_disagreeing_panel_looks_again_once_with_the_evidence(arbiter):
     assert verdict.posterior["rust"] > verdict.second_look.before["rust"]
 
 
-async def test_evidence_against_the_panel_opens_the_second_look(arbiter):
-    agents = [sure("a"), sure("b"), sure("c")]
-    verdict = await diagnose(CASE, seats(arbiter, *agents, evidence=evidence_for("scab")))
+async def test_evidence_against_the_panel_is_a_reason_only_in_doubt(arbiter):
+    against = evidence_for("scab")
+    surely = await diagnose(CASE, seats(arbiter, sure("a"), sure("b"), sure("c"), evidence=against))
+    assert surely.second_look is None
+    split = [sure("a"), sure("b", "healthy"), sure("c", "healthy")]
+    verdict = await diagnose(CASE, seats(arbiter, *split, evidence=against))
     assert verdict.second_look is not None
-    assert verdict.second_look.reasons[0].startswith("evidence against")
+    assert verdict.second_look.reasons[0].startswith("in doubt")
+    assert "evidence against: the similar cases say scab" in verdict.second_look.reasons
 
 
 async def test_failing_and_late_agents_degrade_the_panel_and_the_verdict_says_so(arbiter):
@@ -113,9 +120,12 @@ async def test_a_failed_retrieval_does_not_stop_the_panel(arbiter):
     assert verdict.evidence.failure == "the store is closed"
 
 
-async def test_agents_that_cannot_look_again_are_not_asked_to(arbiter):
+async def test_agents_that_cannot_look_again_are_not_asked_to():
+    once = calibration()
+    learned = fit_arbiter(TASK, ("a", "b", "c"), replace(once, second=once.first), Policy(), QUICK)
+    assert learned.second is None
     agents = [ScriptedAgent(n, opinion(n, 0.4, 0.35, 0.25)) for n in "abc"]
-    verdict = await diagnose(CASE, seats(arbiter, *agents))
+    verdict = await diagnose(CASE, seats(learned, *agents))
     assert verdict.second_look is None
     assert [len(agent.asked) for agent in agents] == [1, 1, 1]
 
@@ -138,7 +148,7 @@ def test_a_second_look_is_kept_only_where_it_pays():
 
 
 def test_second_answers_that_mislead_switch_the_second_look_off():
-    worse = fit_arbiter(TASK, ("a", "b", "c"), calibration(better_second=False, seed=1), Policy(), Learning())
+    worse = fit_arbiter(TASK, ("a", "b", "c"), calibration(better_second=False), Policy(), QUICK)
     assert worse.second is None
     assert {p.round for p in worse.profiles} == {1}
 

@@ -100,7 +100,9 @@ def test_cases_that_were_not_looked_at_again_teach_the_first_round_only(readings
     both = learned(readings_of(TASK, AGENTS, some, ""))
     assert (both.profile("sharp", 1).n, both.profile("sharp", 2).n) == (90, 60)
     assert both.profile("sharp", 2).abstained == 0
-    assert both.second.dump() == arbiter.second.dump()
+    ours, theirs = ([c and c.params() for c in a.second.learned.calibrators] for a in (both, arbiter))
+    assert both.second.pooling == arbiter.second.pooling == "answers"
+    assert ours[3:] == theirs[3:]
     assert graded_learned(both, some).readers["panel"].max(axis=1) == pytest.approx(both.held_out.confidence)
 
 
