@@ -64,7 +64,7 @@ class TrustSettings(Section):
 
     calibrator: str = Field(
         default="auto",
-        description="auto (vector where it clearly has the lower cross-fitted log-loss, else temperature), "
+        description="auto (temperature or vector, whichever has the least cross-fitted log-loss), "
         "temperature, vector, beta, histogram, isotonic or none.",
     )
     folds: int = Field(default=5, ge=2, le=20, description="Folds of cross-fitting, whole groups at a time.")
@@ -101,7 +101,7 @@ class FusionSettings(Section):
 
     rule: str = Field(
         default="auto",
-        description="auto (log-pool where it clearly has the lower cross-fitted log-loss, else panel-mean), "
+        description="auto (panel-mean or log-pool, whichever has the least cross-fitted log-loss), "
         "panel-mean, log-pool, confusion-bayes, stacking, ece-weighted, confidence-weighted or majority.",
     )
 

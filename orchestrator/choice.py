@@ -1,4 +1,4 @@
-"""Which calibrator and fusion rule a panel gets: the most cautious pair that none clearly beats on its own cases."""
+"""Which calibrator and fusion rule a panel gets: the pair with the least cross-fitted log-loss on its own cases."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from doubleread.core.types import Labels, Tensor3, Vector
 from doubleread.orchestrator.learning import Learned, learn_rules
-from doubleread.orchestrator.metrics import clearly_better, nll
+from doubleread.orchestrator.metrics import nll
 from doubleread.orchestrator.resampling import Fold
 
 AUTO = "auto"
@@ -43,9 +43,8 @@ def choose(
 ) -> Chosen:
     """Fits every candidate; ``auto`` opens a name to its candidates. Arguments and errors as ``learn``.
 
-    The most cautious candidate is taken whose cross-fitted log-loss is within one standard error, case by case, of the
-    least. Source: the discrete super learner (van der Laan, Polley and Hubbard 2007) with the one-standard-error rule
-    (Breiman et al. 1984, section 3.4.3).
+    The rule was fixed before it was judged: the least cross-fitted log-loss wins, the earlier candidate in a tie.
+    Source: the discrete super learner (van der Laan, Polley and Hubbard 2007).
     """
     calibrators = CALIBRATORS if calibrator == AUTO else (calibrator,)
     rules = RULES if rule == AUTO else (rule,)
@@ -62,8 +61,7 @@ def choose(
         ).items()
     }
     losses = {pair: nll(fit.held_out, y) for pair, fit in fits.items()}
-    least = min(pairs, key=lambda pair: losses[pair])
-    best = next(pair for pair in pairs if not clearly_better(fits[pair].held_out, fits[least].held_out, y))
+    best = min(pairs, key=lambda pair: losses[pair])
     if len(pairs) > 1:
         others = ", ".join(f"{r} over {c} {losses[c, r]:.3f}" for c, r in pairs if (c, r) != best)
         note = f"fusion: {best[1]} over {best[0]}, cross-fitted log-loss {losses[best]:.3f} ({others})"

@@ -2,8 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax
-from scipy.special import softmax as scipy_softmax
 
 from doubleread.core.types import Labels, Vector
 
@@ -21,17 +19,19 @@ def normalised(probabilities: Floats, floor: float = FLOOR) -> Floats:
 
 def softmax(logits: Floats) -> Floats:
     """Distributions proportional to ``exp(logits)``; rows of NaN stay NaN."""
-    return np.asarray(scipy_softmax(logits, axis=-1))
+    weights = np.exp(logits - logits.max(axis=-1, keepdims=True))  # on small arrays several times as fast as scipy's
+    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
 
 
 def log_softmax_rows(logits: Floats) -> Floats:
     """Logarithms of ``softmax``."""
-    return np.asarray(log_softmax(logits, axis=-1))
+    away = logits - logits.max(axis=-1, keepdims=True)
+    return np.asarray(away - np.log(np.exp(away).sum(axis=-1, keepdims=True)))
 
 
 def log_loss(logits: Floats, labels: Labels) -> float:
     """Sum of -log p(label) over the rows of ``logits``, shape ``(n, k)``."""
-    return float(-log_softmax(logits, axis=-1)[np.arange(len(labels)), labels].sum())
+    return float(-log_softmax_rows(logits)[np.arange(len(labels)), labels].sum())
 
 
 def spoken(probabilities: Floats) -> NDArray[np.bool_]:

@@ -95,8 +95,11 @@ class Training:
         """The training data of some cases."""
         return type(self)(self.full[index], self.struck[index], self.truth[index], self.target)
 
-    def regress(self, penalty: float) -> Matrix:
-        """Coefficients and, in the last row, the intercept: shape of ``target``; both kinds of rows count half."""
+    def regress(self, penalty: float, start: Matrix | None = None) -> Matrix:
+        """Coefficients and, in the last row, the intercept: shape of ``target``; both kinds of rows count half.
+
+        ``start`` is where to begin, such as the solution for a penalty near by.
+        """
         design = np.vstack([self.full, self.struck])
         truth = np.vstack([self.truth, self.truth])
         ridge = np.full((len(self.target), 1), penalty)
@@ -110,7 +113,8 @@ class Training:
             gradient = 0.5 * design.T @ (p - truth) + ridge * away
             return float(0.5 * (ridge * away**2).sum() - likelihood), gradient.ravel()
 
-        best = minimize(objective, self.target.ravel(), jac=True, method="L-BFGS-B")
+        begin = self.target if start is None else start
+        best = minimize(objective, begin.ravel(), jac=True, method="L-BFGS-B", options={"ftol": 1e-7})
         return np.asarray(best.x).reshape(self.target.shape)
 
 
@@ -126,11 +130,13 @@ def _least_loss(data: Training, labels: Labels) -> float:
         folds = grouped_folds(labels, None, FOLDS, SEED)
     except DataError:
         return PENALTIES[-1]
-    losses = [
-        sum(log_loss(data.full[test] @ data.rows(train).regress(penalty), labels[test]) for train, test in folds)
-        for penalty in PENALTIES
-    ]
-    return PENALTIES[int(np.argmin(losses))]
+    losses = np.zeros(len(PENALTIES))
+    for train, test in folds:
+        part, theta = data.rows(train), data.target
+        for i in reversed(range(len(PENALTIES))):  # from the strongest on, each from where the last one ended
+            theta = part.regress(PENALTIES[i], theta)
+            losses[i] += log_loss(data.full[test] @ theta, labels[test])
+    return PENALTIES[int(losses.argmin())]
 
 
 def _survivors(present: Present) -> Present:
