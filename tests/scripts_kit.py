@@ -30,7 +30,7 @@ def readings(scripts: Mapping[str, Script], n: int, seed: int = 0) -> Readings:
     rng, labels = np.random.default_rng(seed), np.arange(n) % 3
     first = [[_says(rng, name, s, s.skill, truth, 1) for name, s in scripts.items()] for truth in labels]
     second = [
-        [a if s.then is None else _says(rng, name, s, s.then, truth, 2) for a, (name, s) in zip(row, scripts.items())]
+        [_again(rng, first_said, s, truth) for first_said, s in zip(row, scripts.values(), strict=True)]
         for row, truth in zip(first, labels, strict=True)
     ]
     near = rng.normal(0.8, 0.05, n)
@@ -41,6 +41,10 @@ def readings(scripts: Mapping[str, Script], n: int, seed: int = 0) -> Readings:
 def panel(scripts: Mapping[str, Script], n: int = 120, *, policy: Policy, seed: int = 0, learning: Learning = QUICK):
     """An arbiter that learned from such answers."""
     return fit_arbiter(TASK, tuple(scripts), readings(scripts, n, seed), policy, learning)
+
+
+def _again(rng: np.random.Generator, first: Answer, script: Script, truth: int) -> Answer:
+    return first if script.then is None else _says(rng, first.agent, script, script.then, truth, 2)
 
 
 def _says(rng: np.random.Generator, name: str, script: Script, skill: float, truth: int, turn: int) -> Answer:
