@@ -15,6 +15,9 @@ EXPECTED_SAVING = 0.3
 EXPECTED_WORTH = 0.5
 """… and how much cost at stake, in ordinary errors, must have been seen to outweigh that."""
 
+NEVER = float(np.finfo(float).max)
+"""A doubt that no case exceeds; JSON has no infinity."""
+
 
 class Gate(Record):
     """Asks ``agents`` where the expected fall in decision cost exceeds ``price``, on the most doubtful cases only.
@@ -90,11 +93,11 @@ def saving(task: Task, before: Matrix, after: Matrix, labels: Labels) -> float:
 
 
 def doubt_of_share(doubt: Vector, share: float) -> float:
-    """The doubt that at most ``share`` of new cases exceed, in the mean; below 0 where all may.
+    """The doubt that at most ``share`` of new cases exceed, in the mean; below 0 where all may, ``NEVER`` where none.
 
     With n exchangeable cases a new one exceeds the ``j``-th largest with probability ``j / (n + 1)`` at the most.
     """
     if share >= 1:
         return -1.0
     allowed = int(np.floor(share * (len(doubt) + 1)))
-    return float(np.sort(doubt)[::-1][allowed - 1]) if allowed > 0 else float(doubt.max(initial=1.0))
+    return float(np.sort(doubt)[::-1][allowed - 1]) if allowed > 0 else NEVER

@@ -52,7 +52,7 @@ def test_the_example_settings_load_and_name_a_panel_that_can_be_seated(file):
     settings = load_settings(file)
     check_names(settings)
     assert set(settings.vlm) & set(settings.panel.agents)
-    assert settings.trust.calibrator in ("temperature", "beta")
+    assert settings.trust.calibrator in ("auto", "temperature", "vector", "beta")
 
 
 @pytest.mark.parametrize("block", blocks("toml", MODELS))

@@ -25,7 +25,7 @@ def sharpened(p, power):
     return q / q.sum(axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize("name", ["temperature", "beta", "histogram", "isotonic"])
+@pytest.mark.parametrize("name", ["temperature", "vector", "beta", "histogram", "isotonic"])
 @pytest.mark.parametrize("power", [3.0, 0.4])
 def test_a_known_miscalibration_is_mended(name, power):
     p, y = true_probabilities(2400)

@@ -51,3 +51,11 @@ def test_five_cases_of_each_label_can_choose():
     found = chosen(*panel(15))
     assert found.note.startswith("fusion: log-pool over")
     assert np.isfinite(found.learned.held_out).all()
+
+
+def test_a_copy_of_an_agent_does_not_count_twice():
+    raw, y = panel(90)
+    fits = [chosen(np.stack(agents, axis=1), y, rule=AUTO) for agents in ([raw[:, 0]], [raw[:, 0]] * 2)]
+    one, two = (found.learned.held_out for found in fits)
+    assert np.abs(one - two).mean() < 0.04
+    assert nll(two, y) < nll(one, y) + 0.03

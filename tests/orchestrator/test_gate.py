@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from doubleread.core.task import Costs, Task
-from doubleread.orchestrator.gate import Gate, decision_costs, doubt_of_share, doubts, saving
+from doubleread.orchestrator.gate import NEVER, Gate, decision_costs, doubt_of_share, doubts, saving
 
 AB = Task.of("ab", ["a", "b"])  # an error costs 1, a referral .2
 UNEVEN = Task(id="uneven", labels=AB.labels, costs=Costs(referral=0.5, matrix={"b": {"a": 4.0}}))
@@ -56,10 +56,11 @@ def test_it_opens_where_what_is_saved_exceeds_the_price_on_the_most_doubtful_cas
 
 def test_the_doubt_that_a_share_exceeds():
     doubt = np.array([0.1, 0.5, 0.3, 0.2])
-    assert doubt_of_share(doubt, 0.4) == 0.3  # of five, two may be at or above their rank: above .3 is one
-    assert doubt_of_share(doubt, 0.1) == 0.5  # four cases cannot promise a tenth of them
+    assert doubt_of_share(doubt, 0.4) == 0.3  # the second largest of four: a fifth case exceeds it two times in five
+    assert doubt_of_share(doubt, 0.1) == NEVER  # four cases can promise no less than a fifth
     assert doubt_of_share(doubt, 1.0) < 0
-    assert doubt_of_share(np.array([]), 0.1) == 1.0
+    assert doubt_of_share(np.array([]), 0.1) == NEVER
+    assert not gate(doubt=doubt_of_share(doubt, 0.0), price=0.0).opens(50.0)
 
 
 @pytest.mark.parametrize(("n", "share"), [(9, 0.1), (30, 0.12), (57, 0.25)])

@@ -45,7 +45,7 @@ def cases(n):
 
 
 def learned(readings):
-    return fit_arbiter(TASK, AGENTS, readings, Policy(), Learning(rule="log-pool", folds=3))
+    return fit_arbiter(TASK, AGENTS, readings, Policy(), Learning(rule="log-pool", calibrator="temperature", folds=3))
 
 
 @pytest.fixture(scope="module")
