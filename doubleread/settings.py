@@ -78,7 +78,7 @@ class TrustSettings(Section):
         default=None,
         gt=0,
         lt=1,
-        description="Most of the committed that may be wrong, as a share, with risk_confidence; unset: cost alone decides.",
+        description="Share of the committed that may be wrong at most, with risk_confidence; unset: no promise.",
     )
     risk_confidence: float = Field(default=0.9, gt=0.5, lt=1, description="Confidence in that promise.")
     alarm_rate: float = Field(
