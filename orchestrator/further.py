@@ -104,8 +104,9 @@ def ask_more(asked: Asked, first: Tensor3, policy: Policy) -> More:
     posterior = np.where(opened[:, None], everyone, local.held_out)
     heard = np.where(opened[:, None, None], first, silent)
     losses = f"log-loss {nll(posterior, asked.labels):.3f}, {nll(everyone, asked.labels):.3f} if always asked"
+    unknown = [asked.agents[i] for i in dear if np.isnan(usd[i])]
     note = f"{', '.join(gate.agents)} asked on {opened.mean():.0%} of the calibration cases ({losses})"
-    return More(posterior, heard, local, gate, (note,))
+    return More(posterior, heard, local, gate, (note, *_unpriced(unknown)))
 
 
 def look_again(
@@ -147,6 +148,11 @@ def look_again(
     notes = (f"not asked again, their second answers are not worth it: {', '.join(spared)}",) if spared else ()
     posterior = np.where(opened[:, None], found.held_out, before)
     return Look(posterior, found.raw, SecondLook(found.pooling, found.learned), gate, notes)
+
+
+def _unpriced(agents: Sequence[str]) -> tuple[str, ...]:
+    """A note on agents whose worth cannot be weighed against their price."""
+    return (f"price unknown, so only the share bounds how often it is asked: {', '.join(agents)}",) if agents else ()
 
 
 def pays(before: Matrix, after: Matrix, labels: Labels) -> bool:
