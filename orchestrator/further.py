@@ -127,6 +127,8 @@ def look_again(
     doubt = doubts(asked.task, before)
     read = ~np.isnan(second[:, again]).all(axis=(1, 2))  # a case that was confirmed later may have no second look
     gated = read & (doubt > doubt_of_share(doubt, policy.max_share))
+    spared = np.isnan(more.heard).any(axis=2) & ~np.isnan(first).any(axis=2)
+    again = [i for i in again if not gated.any() or not spared[gated, i].all()]
     found = _fused(asked, first, second, more, again, gated)
     prices = {i: policy.price(float(np.nan_to_num(usd[i])), float(seconds[i])) for i in again}
     kept = [i for i in again if not _useless(asked, found, i, gated, prices[i])]
