@@ -15,6 +15,7 @@ from doubleread.orchestrator.gate import Gate, decision_costs, doubt_of_share, d
 from doubleread.orchestrator.learning import Groups, Learned, learn
 from doubleread.orchestrator.metrics import clearly_better, nll
 from doubleread.orchestrator.policy import Policy
+from doubleread.orchestrator.simplex import spoken
 
 OFF = "second look off: on the calibration cases it would have been taken on it did not lower the log-loss"
 HEARD = "heard"
@@ -127,8 +128,8 @@ def look_again(
     doubt = doubts(asked.task, before)
     read = ~np.isnan(second[:, again]).all(axis=(1, 2))  # a case that was confirmed later may have no second look
     gated = read & (doubt > doubt_of_share(doubt, policy.max_share))
-    spared = np.isnan(more.heard).any(axis=2) & ~np.isnan(first).any(axis=2)
-    again = [i for i in again if not gated.any() or not spared[gated, i].all()]
+    unheard = spoken(first) & ~spoken(more.heard)
+    again = [i for i in again if not gated.any() or not unheard[gated, i].all()]
     found = _fused(asked, first, second, more, again, gated)
     prices = {i: policy.price(float(np.nan_to_num(usd[i])), float(seconds[i])) for i in again}
     kept = [i for i in again if not _useless(asked, found, i, gated, prices[i])]
