@@ -159,7 +159,9 @@ async def assess(state: PanelState, runtime: Runtime[Seats]) -> Json:
 def route(state: PanelState) -> Literal["ask_more", "look_again", "finish"]:
     """Where the assessment sends the case."""
     action = Assessment.model_validate(state["assessments"][str(state.get("round", 1))]).decision.action
-    return {"ask-more": "ask_more", "second-look": "look_again"}.get(action, "finish")  # type: ignore[return-value]
+    if action == "ask-more":
+        return "ask_more"
+    return "look_again" if action == "second-look" else "finish"
 
 
 async def ask_more(state: PanelState) -> Json:
