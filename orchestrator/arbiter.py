@@ -1,12 +1,10 @@
 """The arbiter: the third reader, who knows how far each agent can be trusted and decides.
 
-It sees opinions and evidence, never the image. The second look does not replace the first: either all answers of both
-rounds are fused at once, or each round is and the verdict is their geometric mean; the calibration cases say which.
+It sees opinions and evidence, never the image.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +18,12 @@ from doubleread.core.types import Json, Matrix, Vector
 from doubleread.core.verdict import Decision, Track, Unfamiliarity
 from doubleread.orchestrator.conformal import ConformalSets
 from doubleread.orchestrator.familiarity import Familiarity
+from doubleread.orchestrator.gate import Gate
 from doubleread.orchestrator.learning import Learned
 from doubleread.orchestrator.policy import Policy, decide, reasons_to_ask, refer_instead
+from doubleread.orchestrator.rounds import Fused, SecondLook, fuse_both, fuse_round
 from doubleread.orchestrator.selective_risk import SelectiveRisk
-from doubleread.orchestrator.simplex import normalised, softmax
 from doubleread.orchestrator.trust import track
-
-Pooling = Literal["answers", "rounds"]
-"""``answers``: those of both rounds are fused at once; ``rounds``: each round is, then their geometric mean counts."""
 
 
 class Assessment(Record):
@@ -55,14 +51,6 @@ class HeldOut:
     def confidence(self) -> Vector:
         """Of the leading label, shape ``(n,)``."""
         return np.asarray(self.posterior.max(axis=1))
-
-
-@dataclass(frozen=True)
-class SecondLook:
-    """How the answers of a second look are fused with those of the first; see ``Pooling``."""
-
-    pooling: Pooling
-    learned: Learned
 
 
 @dataclass(frozen=True)
@@ -97,12 +85,12 @@ class Arbiter:
         evidence: Evidence | None,
         *,
         round_: int,
-        can_look_again: bool,
-        asked_all: bool = False,
+        can_ask_more: bool = False,
+        can_look_again: bool = False,
     ) -> Assessment:
         """Fuses what was said up to ``round_`` (``first``: in round one; ``last``: most lately) and decides.
 
-        With ``can_look_again`` the action may be ``ask-more`` (unless ``asked_all``) or ``second-look`` instead of a
+        With ``can_ask_more`` the action may be ``ask-more``, with ``can_look_again`` ``second-look`` instead of a
         decision. An image unlike anything the panel was trusted on is referred in the end, whatever is said of it.
         """
         fused = self._fuse(first, last, round_)
@@ -110,13 +98,16 @@ class Arbiter:
             return self._nobody_spoke()
         unfamiliar = self.familiarity.judge(evidence, self._raw(first))
         posterior, names = fused.posterior, self.task.names
-        further = self._further(first, round_, fused, evidence, asked_all) if can_look_again else None
+        further = self._ask_more(first, fused, evidence) if can_ask_more else None
+        further = further or (self._look_again(first, round_, fused, evidence) if can_look_again else None)
         decision = further or self._decide(posterior, unfamiliar)
         return Assessment(
             posterior=dict(zip(names, posterior.tolist(), strict=True)),
             decision=decision,
             weights=fused.weights,
-            calibrated=fused.calibrated,
+            calibrated={
+                name: dict(zip(names, opinion.tolist(), strict=True)) for name, opinion in fused.calibrated.items()
+            },
             prediction_set=tuple(names[k] for k in self.sets.predict(posterior[None])[0]),
             coverage=self.sets.coverage,
             track=track(float(posterior.max()), self.held_out.confidence, self.held_out.correct),
@@ -147,21 +138,25 @@ class Arbiter:
         found = {name: self.profile(name, min(answer.round, 2)) for name, answer in answers.items()}
         return {name: profile for name, profile in found.items() if profile is not None}
 
-    def _further(
-        self, first: Mapping[str, Answer], round_: int, fused: "_Fused", evidence: Evidence | None, asked_all: bool
+    def _ask_more(self, first: Mapping[str, Answer], fused: Fused, evidence: Evidence | None) -> Decision | None:
+        """Asking the agents that were spared, where that is worth its price."""
+        if not self.spared(first):
+            return None
+        reasons = self._reasons(self.policy.asking, "asking the models", fused, evidence)
+        return Decision(action="ask-more", reasons=reasons) if reasons else None
+
+    def _look_again(
+        self, first: Mapping[str, Answer], round_: int, fused: Fused, evidence: Evidence | None
     ) -> Decision | None:
-        """Asking on, where that is worth its price."""
-        votes = {name: max(p, key=lambda label: p[label]) for name, p in fused.calibrated.items()}
-        if not asked_all and self.spared(first):
-            gate, what = self.policy.asking, "asking the models"
-            reasons = reasons_to_ask(gate, what, self.task, fused.posterior, votes, evidence)
-            if reasons:
-                return Decision(action="ask-more", reasons=reasons)
+        """Another round, where that is worth its price."""
         if self.second is None or round_ >= self.policy.max_rounds or not any(map(self.looks_again, first)):
             return None
-        gate, what = self.policy.looking, "a second look"
-        reasons = reasons_to_ask(gate, what, self.task, fused.posterior, votes, evidence)
+        reasons = self._reasons(self.policy.looking, "a second look", fused, evidence)
         return Decision(action="second-look", reasons=reasons) if reasons else None
+
+    def _reasons(self, gate: Gate | None, what: str, fused: Fused, evidence: Evidence | None) -> tuple[str, ...]:
+        votes = {name: self.task.names[int(opinion.argmax())] for name, opinion in fused.calibrated.items()}
+        return reasons_to_ask(gate, what, self.task, fused.posterior, votes, evidence)
 
     def _decide(self, posterior: Vector, unfamiliar: Unfamiliarity | None) -> Decision:
         decision = decide(self.task, posterior)
@@ -171,39 +166,13 @@ class Arbiter:
             decision = refer_instead(self.task, decision, unfamiliar.reason)
         return decision
 
-    def _fuse(self, first: Mapping[str, Answer], last: Mapping[str, Answer], round_: int) -> "_Fused | None":
+    def _fuse(self, first: Mapping[str, Answer], last: Mapping[str, Answer], round_: int) -> Fused | None:
         """The posterior of everything said; None where none of it can be used."""
         learned = self.local if self.local is not None and self._nothing_paid(first) else self.first
-        looked = self.second if round_ > 1 else None
-        if looked is not None and looked.pooling == "answers":
-            again = {name: answer for name, answer in last.items() if answer.round > 1}
-            return self._round(looked.learned, first, again)
-        latest = {**first, **{name: answer for name, answer in last.items() if isinstance(answer, Opinion)}}
-        rounds = [self._round(learned, first), self._round(looked.learned, latest) if looked is not None else None]
-        spoken = [found for found in rounds if found is not None]
-        if not spoken:
-            return None
-        return _Fused(
-            combine([found.posterior[None] for found in spoken])[0],
-            {name: float(np.mean([f.weights.get(name, 0.0) for f in spoken])) for f in spoken for name in f.weights},
-            {name: p for found in spoken for name, p in found.calibrated.items()},
-        )
-
-    def _round(self, learned: Learned, *said: Mapping[str, Answer]) -> "_Fused | None":
-        """Answers, calibrated and fused, slot by slot: each of ``said`` fills one slot an agent."""
-        raw = np.concatenate([self._raw(answers) for answers in said])[None]
-        slots = self.agents * len(said)
-        calibrated = learned.calibrate(raw)
-        if np.isnan(calibrated).all():
-            return None
-        fused, names = learned.rule.fuse(calibrated), self.task.names
-        spoke = [(n, row) for n, row in zip(slots, calibrated[0], strict=True) if not np.isnan(row).any()]
-        weights: dict[str, float] = {}
-        for name, share in zip(slots, fused.weights[0].tolist(), strict=True):
-            if share > 0:
-                weights[name] = weights.get(name, 0.0) + share
-        named = {name: dict(zip(names, row.tolist(), strict=True)) for name, row in spoke}
-        return _Fused(fused.posterior[0], weights, named)
+        if self.second is None or round_ < 2:
+            return fuse_round(learned, self.agents, self._raw(first))
+        again = {name: answer for name, answer in last.items() if answer.round > 1}
+        return fuse_both(learned, self.second, self.agents, self._raw(first), self._raw(again))
 
     def _raw(self, answers: Mapping[str, Answer]) -> Matrix:
         """Distributions as they were given, ``(agents, k)``; NaN where there is none that can be calibrated."""
@@ -248,7 +217,7 @@ class Arbiter:
             "agents": list(self.agents),
             "first": self.first.dump(),
             "local": self.local.dump() if self.local else None,
-            "second": {"pooling": self.second.pooling, "learned": self.second.learned.dump()} if self.second else None,
+            "second": self.second.dump() if self.second else None,
             "policy": self.policy.model_dump(mode="json"),
             "sets": self.sets.model_dump(mode="json"),
             "selective": self.selective.model_dump(mode="json") if self.selective else None,
@@ -269,7 +238,7 @@ class Arbiter:
             agents=tuple(data["agents"]),
             first=Learned.load(data["first"]),
             local=Learned.load(data["local"]) if data["local"] else None,
-            second=_second_look(data["second"]) if data["second"] else None,
+            second=SecondLook.load(data["second"]) if data["second"] else None,
             policy=Policy.model_validate(data["policy"]),
             sets=ConformalSets.model_validate(data["sets"]),
             selective=SelectiveRisk.model_validate(data["selective"]) if data["selective"] else None,
@@ -284,17 +253,6 @@ class Arbiter:
         )
 
 
-@dataclass(frozen=True)
-class _Fused:
-    posterior: Vector
-    weights: dict[str, float]
-    calibrated: dict[str, dict[str, float]]
-
-
-def _second_look(data: Json) -> SecondLook:
-    return SecondLook(pooling=data["pooling"], learned=Learned.load(data["learned"]))
-
-
 def _not_promised(promise: SelectiveRisk) -> str:
     if promise.threshold is None:
         return f"no commitment can be promised: {promise.note}"
@@ -302,8 +260,3 @@ def _not_promised(promise: SelectiveRisk) -> str:
         f"below {promise.threshold:.1%}, from which on at most {promise.risk:.1%} of commitments are wrong "
         f"({1 - promise.delta:.0%} confidence)"
     )
-
-
-def combine(rounds: Sequence[Matrix]) -> Matrix:
-    """The rounds' posteriors, each ``(cases, labels)``, as one: their normalised geometric mean."""
-    return softmax(np.mean([np.log(normalised(posterior)) for posterior in rounds], axis=0))

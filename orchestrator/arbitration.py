@@ -11,13 +11,15 @@ from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
 from doubleread.core.types import Labels, Matrix, Tensor3
 from doubleread.orchestrator.arbiter import Arbiter, HeldOut
+from doubleread.orchestrator.cascade import ask_more
 from doubleread.orchestrator.choice import AUTO, Chosen, choose
 from doubleread.orchestrator.conformal import ConformalSets
 from doubleread.orchestrator.familiarity import ALARM_RATE, Familiarity, nearness_of
-from doubleread.orchestrator.further import Asked, ask_more, asked_again, look_again
+from doubleread.orchestrator.further import Asked
 from doubleread.orchestrator.learning import Learned
 from doubleread.orchestrator.metrics import clearly_better
 from doubleread.orchestrator.policy import Policy
+from doubleread.orchestrator.second_look import asked_again, look_again
 from doubleread.orchestrator.selective_risk import SelectiveRisk
 from doubleread.orchestrator.trust import DRAWS, profile
 

@@ -56,7 +56,7 @@ def _without(name: str, verdict: Verdict, arbiter: Arbiter) -> Without:
     rounds = verdict.second_look.rounds if verdict.second_look else 1
     first = {agent: answer for agent, answer in _first(verdict).items() if agent != name}
     last = {agent: answer for agent, answer in _last(verdict).items() if agent != name}
-    found = arbiter.assess(first, last, verdict.evidence, round_=rounds, can_look_again=False)
+    found = arbiter.assess(first, last, verdict.evidence, round_=rounds)
     label = max(found.posterior, key=lambda one: found.posterior[one]) if found.posterior else None
     action = found.decision.action
     return Without(

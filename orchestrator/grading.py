@@ -75,5 +75,5 @@ def _posterior(arbiter: Arbiter, row: Reading) -> list[float]:
         return [row.posterior[name] for name in arbiter.task.names]
     first = {answer.agent: answer for answer in row.first}
     last = {**first, **{answer.agent: answer for answer in row.second}}
-    found = arbiter.assess(first, last, row.evidence, round_=2 if row.second else 1, can_look_again=False)
+    found = arbiter.assess(first, last, row.evidence, round_=2 if row.second else 1)
     return [found.posterior.get(name, np.nan) for name in arbiter.task.names]

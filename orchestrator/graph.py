@@ -112,8 +112,12 @@ def _is_asked(name: str, state: PanelState, seats: Seats) -> bool:
     turn, arbiter = state.get("round", 1), seats.arbiter
     known = last_answers(state, turn)
     if turn > 1:
-        return isinstance(seats.agents[name], Reconsiders) and arbiter.looks_again(name) and name in known
+        return name in known and _can_look_again(name, seats)
     return name not in known and (state.get("asked_all", False) or name not in arbiter.spared({}))
+
+
+def _can_look_again(name: str, seats: Seats) -> bool:
+    return isinstance(seats.agents.get(name), Reconsiders) and seats.arbiter.looks_again(name)
 
 
 async def read(state: Turn, runtime: Runtime[Seats]) -> Json:
@@ -147,11 +151,15 @@ async def deliberate(state: PanelState, runtime: Runtime[Seats]) -> Json:
 
 async def assess(state: PanelState, runtime: Runtime[Seats]) -> Json:
     """Fuses the round's answers and says what should happen next."""
-    turn = state.get("round", 1)
-    evidence = _evidence(state)
+    turn, seats = state.get("round", 1), runtime.context
     first, last = last_answers(state, 1), last_answers(state, turn)
-    assessment = runtime.context.arbiter.assess(
-        first, last, evidence, round_=turn, can_look_again=True, asked_all=state.get("asked_all", False)
+    assessment = seats.arbiter.assess(
+        first,
+        last,
+        _evidence(state),
+        round_=turn,
+        can_ask_more=not state.get("asked_all", False),
+        can_look_again=any(_can_look_again(name, seats) for name in first),
     )
     return {"assessments": {str(turn): assessment.model_dump(mode="json")}}
 

@@ -25,18 +25,20 @@ def walk(
 
     Decisions are the arbiter's own; only who is asked, and when, is repeated here.
     """
+    again = {name: answer for name, answer in second.items() if answer.round > 1 and arbiter.looks_again(name)}
     spared = arbiter.spared({})
     heard = {name: answer for name, answer in first.items() if name not in spared}
-    found = arbiter.assess(heard, heard, evidence, round_=1, can_look_again=True)
+    found = arbiter.assess(heard, heard, evidence, round_=1, can_ask_more=True, can_look_again=_any(again, heard))
     if found.decision.action == "ask-more":
         heard = dict(first)
-        found = arbiter.assess(heard, heard, evidence, round_=1, can_look_again=True, asked_all=True)
+        found = arbiter.assess(heard, heard, evidence, round_=1, can_look_again=_any(again, heard))
     if found.decision.action != "second-look":
         return Walked(found, tuple(heard.values()), looked_again=False, spared=arbiter.spared(heard))
-    again = {
-        name: answer
-        for name, answer in second.items()
-        if answer.round > 1 and name in heard and arbiter.looks_again(name)
-    }
-    found = arbiter.assess(heard, {**heard, **again}, evidence, round_=2, can_look_again=True, asked_all=True)
+    again = {name: answer for name, answer in again.items() if name in heard}
+    found = arbiter.assess(heard, {**heard, **again}, evidence, round_=2, can_look_again=True)
     return Walked(found, (*heard.values(), *again.values()), looked_again=True, spared=arbiter.spared(heard))
+
+
+def _any(again: Mapping[str, Answer], heard: Mapping[str, Answer]) -> bool:
+    """Whether anyone who was heard can look again."""
+    return any(name in heard for name in again)

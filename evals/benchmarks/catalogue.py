@@ -1,24 +1,17 @@
 """Every fusion rule over every calibrator, on the recorded answers, leaves and solar cells."""
 
-import asyncio
-import os
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 
 import numpy as np
 
 from doubleread.core.reading import Reading
 from doubleread.core.types import Labels, Tensor3
 from doubleread.core.verdict import Verdict
-from doubleread.evals.benchmarks.data import leaves, solar_cells
-from doubleread.evals.benchmarks.figure import Figure, Skipped
+from doubleread.evals.benchmarks.data import leaves, paper_answers, solar_cells
+from doubleread.evals.benchmarks.figure import Figure
 from doubleread.evals.benchmarks.panel import judged_panel
-from doubleread.evals.benchmarks.paper import PAPER
 from doubleread.evals.catalogue import Entry, cross_fitted, judged
 from doubleread.evals.datasets import Dataset
-from doubleread.evals.paper import load_paper_panel
-from doubleread.evals.reproduction.replay import readings_of
-from doubleread.evals.reproduction.report import AGENTS
 from doubleread.orchestrator.arbitration import tensor
 from doubleread.orchestrator.kept import readings_of as kept_readings
 from doubleread.panel_folder import read_panel
@@ -29,11 +22,7 @@ REPEATS = 5
 
 def catalogue_replay() -> Iterator[Figure]:
     """The first answers on record, cross-fitted."""
-    folder = os.environ.get(PAPER, "")
-    if not folder:
-        raise Skipped(f"set {PAPER}=/path/to/the/paper's/CSV/files")
-    panel = load_paper_panel(Path(folder).expanduser(), "re-evaluated")
-    readings = asyncio.run(readings_of(panel, AGENTS))
+    panel, readings = paper_answers()
     yield from _figures("replay", cross_fitted(tensor(panel.task, readings.first), readings.labels, REPEATS), 160)
 
 

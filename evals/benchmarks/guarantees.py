@@ -1,18 +1,14 @@
 """What the guarantees come to on the paper's recorded answers: promised, and kept over many divisions of them."""
 
-import asyncio
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from doubleread.core.types import Labels, Matrix, Tensor3, Vector
-from doubleread.evals.benchmarks.figure import Figure, Skipped
-from doubleread.evals.benchmarks.paper import PAPER
-from doubleread.evals.paper import load_paper_panel
-from doubleread.evals.reproduction.replay import readings_of, replay
+from doubleread.evals.benchmarks.data import paper_answers
+from doubleread.evals.benchmarks.figure import Figure
+from doubleread.evals.reproduction.replay import replay
 from doubleread.evals.reproduction.report import AGENTS
 from doubleread.orchestrator.arbitration import Learning
 from doubleread.orchestrator.conformal import SCORES, ConformalSets, chances
@@ -37,11 +33,7 @@ class _Judged(NamedTuple):
 
 def paper_guarantees() -> Iterator[Figure]:
     """The panel's cross-fitted posteriors on the recorded answers, with second looks, and what is promised of them."""
-    folder = os.environ.get(PAPER, "")
-    if not folder:
-        raise Skipped(f"set {PAPER}=/path/to/the/paper's/CSV/files")
-    panel = load_paper_panel(Path(folder).expanduser(), "re-evaluated")
-    readings = asyncio.run(readings_of(panel, AGENTS))
+    panel, readings = paper_answers()
     found = replay(panel.task, AGENTS, readings, learning=Learning(), policy=Policy(), repeats=REPEATS)
     yield from promises("paper", found.posterior, readings.labels, chances(case.id for case in panel.cases))
 

@@ -1,26 +1,19 @@
 """doubleread's orchestration of the paper's recorded answers, held to its targets."""
 
 import asyncio
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 from doubleread.core.trust import Estimate
-from doubleread.evals.benchmarks.figure import Figure, Skipped
+from doubleread.evals.benchmarks.data import paper_folder
+from doubleread.evals.benchmarks.figure import Figure
 from doubleread.evals.reproduction.report import CASCADE, ONE_LOOK, OURS, PAPERS, RETRIEVAL_ALONE, reproduce_paper
 from doubleread.orchestrator.arbitration import Learning
 from doubleread.orchestrator.policy import Policy
 
-PAPER = "DOUBLEREAD_PAPER"
-"""Environment variable with the folder of the paper's recorded answers (its CSV files)."""
-
 
 def paper_replay() -> Iterator[Figure]:
     """Published figures that come out again; accuracy and log-loss with one look and with second looks."""
-    folder = os.environ.get(PAPER, "")
-    if not folder:
-        raise Skipped(f"set {PAPER}=/path/to/the/paper's/CSV/files")
-    found = asyncio.run(reproduce_paper(Path(folder).expanduser(), learning=Learning(), policy=Policy()))
+    found = asyncio.run(reproduce_paper(paper_folder(), learning=Learning(), policy=Policy()))
     yield Figure(
         name="paper, published figures that the record gives again",
         value=found.matching,

@@ -23,7 +23,7 @@ def pair():
 
 def assess(arbiter, said, similarity=0.8):
     near = evidence_for("rust", similarity=similarity)
-    return arbiter.assess(said, said, near, round_=1, can_look_again=True)
+    return arbiter.assess(said, said, near, round_=1, can_ask_more=True, can_look_again=True)
 
 
 def test_an_image_unlike_any_other_is_referred_however_sure_the_panel_is(pair):

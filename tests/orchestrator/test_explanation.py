@@ -70,7 +70,7 @@ async def test_what_would_have_been_without_an_agent_is_what_the_panel_would_hav
         first = {o.agent: o for o in verdict.opinions if o.round == 1 and o.agent != one.agent}
         last = {o.agent: o for o in sorted(verdict.opinions, key=lambda o: o.round) if o.agent != one.agent}
         rounds = verdict.second_look.rounds if verdict.second_look else 1
-        found = arbiter.assess(first, last, verdict.evidence, round_=rounds, can_look_again=False)
+        found = arbiter.assess(first, last, verdict.evidence, round_=rounds)
         assert one.confidence == max(found.posterior.values())
         assert found.posterior[one.label] == one.confidence
         assert one.changes == (one.label != verdict.label or one.action != verdict.decision.action)

@@ -9,9 +9,9 @@ from scripts_kit import QUICK, Script, panel, readings
 
 from doubleread.core.opinion import Abstention
 from doubleread.orchestrator.arbitration import fit_arbiter
-from doubleread.orchestrator.further import OFF
 from doubleread.orchestrator.gate import doubts
 from doubleread.orchestrator.policy import Policy
+from doubleread.orchestrator.second_look import OFF
 
 LOOKS = Policy(max_share=0.4)
 CASCADE = Policy(max_rounds=1, ask_share=0.3)

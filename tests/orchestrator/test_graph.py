@@ -8,11 +8,11 @@ from kit import TASK, ScriptedAgent, ScriptedRetriever, SecondThoughts, case_of,
 
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention
-from doubleread.orchestrator.arbiter import combine
 from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter
-from doubleread.orchestrator.further import pays
 from doubleread.orchestrator.graph import Seats, diagnose
 from doubleread.orchestrator.policy import Policy
+from doubleread.orchestrator.rounds import combine
+from doubleread.orchestrator.second_look import pays
 
 CASE = case_of("leaf")
 QUICK = Learning(rule="log-pool", calibrator="temperature")
@@ -128,6 +128,13 @@ async def test_agents_that_cannot_look_again_are_not_asked_to():
     verdict = await diagnose(CASE, seats(learned, *agents))
     assert verdict.second_look is None
     assert [len(agent.asked) for agent in agents] == [1, 1, 1]
+
+
+async def test_an_arbiter_that_knows_second_looks_opens_none_where_nobody_can_take_one(arbiter):
+    able = [sure("a"), sure("b", "healthy"), sure("c", "healthy")]
+    unable = [ScriptedAgent(agent.name, agent.says) for agent in able]
+    assert (await diagnose(CASE, seats(arbiter, *able))).second_look is not None
+    assert (await diagnose(CASE, seats(arbiter, *unable))).second_look is None
 
 
 async def test_an_opinion_of_another_source_is_left_out_not_miscalibrated(arbiter):

@@ -113,7 +113,7 @@ def verdict_on(row: Reading, arbiter, *, version=1, looked=False):
     """What the arbiter says to a reading, as a verdict."""
     first = {a.agent: a for a in row.first}
     last = {**first, **({a.agent: a for a in row.second} if looked else {})}
-    found = arbiter.assess(first, last, row.evidence, round_=2 if looked else 1, can_look_again=False)
+    found = arbiter.assess(first, last, row.evidence, round_=2 if looked else 1)
     given = [*row.first, *(row.second if looked else ())]
     return Verdict(
         case=case_of("x", group="leaf"),

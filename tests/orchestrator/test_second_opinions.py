@@ -8,8 +8,8 @@ from doubleread.core.opinion import Abstention
 from doubleread.orchestrator.arbiter import Arbiter
 from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter
 from doubleread.orchestrator.contest import contested, for_second_look
-from doubleread.orchestrator.further import clearly_better
 from doubleread.orchestrator.graph import Seats, diagnose
+from doubleread.orchestrator.metrics import clearly_better
 from doubleread.orchestrator.policy import Policy
 
 CASE = case_of("leaf")
