@@ -31,7 +31,6 @@ from doubleread.rag.embedder import CachedEmbedder
 from doubleread.rag.encoders import Choice, build, choose
 from doubleread.rag.images import CROPS, VIEWS_VERSION, Images
 from doubleread.rag.retrieval import StoreRetriever
-from doubleread.rag.stores.table import STORES
 from doubleread.settings import RecordedOptions, Settings
 
 if TYPE_CHECKING:
@@ -110,7 +109,6 @@ def check_names(settings: Settings) -> None:
     CALIBRATORS.check({settings.trust.calibrator} - {AUTO})
     FUSION_RULES.check({settings.fusion.rule} - {AUTO})
     SCORES.check([settings.trust.sets])
-    STORES.check([settings.retrieval.store])
 
 
 def _check_agents(settings: Settings) -> None:

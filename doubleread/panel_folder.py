@@ -35,7 +35,8 @@ from doubleread.orchestrator.kept import kept
 from doubleread.outcomes import FILE as OUTCOMES
 from doubleread.provenance import provenance
 from doubleread.rag.encoders import Choice
-from doubleread.rag.stores.table import STORES
+from doubleread.rag.stores.archive import Archive
+from doubleread.rag.stores.server import ServerStore
 from doubleread.settings import Settings, load_settings
 from doubleread.trust_folder import (
     ARBITER,
@@ -51,7 +52,7 @@ from doubleread.trust_folder import (
 )
 
 Asked = TypeVar("Asked", bound=Server)
-FORMAT = 2
+FORMAT = 3
 OWN = {MARK, ARBITER, READINGS, "trust", "agents", "store"}
 """What a panel folder holds: saving over a panel replaces these, and nothing else may be lost with them."""
 
@@ -162,7 +163,7 @@ def stored(saved: PanelFolder) -> Iterator[CaseStore]:
     """The panel's case store as it lies there, to look cases up in; no encoder is needed."""
     if saved.dim is None:
         raise PanelError(f"{saved.folder} was fitted by an older doubleread: fit again to confirm outcomes")
-    store: CaseStore = STORES.get("chroma")(saved.folder / "store", saved.fingerprint, dim=saved.dim, read_only=True)
+    store: CaseStore = Archive(saved.folder / "store", saved.fingerprint, dim=saved.dim, read_only=True)
     try:
         yield store
     finally:
@@ -177,18 +178,12 @@ def open_store(saved: PanelFolder, eyes: Eyes) -> CaseStore:
             f"here {saved.encoder.name} has fingerprint {eyes.encoder.fingerprint}: "
             "install the same weights or fit again"
         )
-    store: CaseStore = STORES.get("chroma")(
-        saved.folder / "store", eyes.encoder.fingerprint, dim=eyes.encoder.dim, read_only=True
+    retrieval = saved.settings.retrieval
+    if retrieval.url:
+        return ServerStore(retrieval.url, eyes.encoder.fingerprint, dim=eyes.encoder.dim, name=retrieval.collection)
+    return Archive(
+        saved.folder / "store", eyes.encoder.fingerprint, dim=eyes.encoder.dim, index=retrieval.store == "chroma"
     )
-    if saved.settings.retrieval.store == "chroma":
-        return store
-    try:
-        cases, embeddings = store.export()
-    finally:
-        store.close()
-    other: CaseStore = STORES.get(saved.settings.retrieval.store)(eyes.encoder.fingerprint, dim=eyes.encoder.dim)
-    other.add(cases, embeddings)
-    return other
 
 
 def check_prompts(saved: PanelFolder, seated: Seated) -> None:
@@ -240,7 +235,7 @@ def _write(folder: Path, settings: Settings, eyes: Eyes, fitted: Fitted) -> None
             write_json(folder / "agents" / f"{name}.json", learned)
             with (folder / "agents" / f"{name}.npz").open("wb") as file:
                 np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub reads ** as its own flag
-    store: CaseStore = STORES.get("chroma")(folder / "store", eyes.encoder.fingerprint, dim=eyes.encoder.dim)
+    store: CaseStore = Archive(folder / "store", eyes.encoder.fingerprint, dim=eyes.encoder.dim)
     try:
         store.add(fitted.support.cases, fitted.support.embeddings)
     finally:

@@ -55,7 +55,15 @@ class EncoderSettings(Section):
 class RetrievalSettings(Section):
     """How similar cases are found."""
 
-    store: str = Field(default="chroma", description="chroma (on disk) or exact (in memory, rebuilt on loading).")
+    store: Literal["chroma", "exact"] = Field(
+        default="chroma", description="How plain searches are answered: by an index (chroma), or exactly (exact)."
+    )
+    url: str = Field(
+        default="", description="Address of a Chroma server whose cases are searched instead of the panel's own."
+    )
+    collection: str = Field(
+        default="cases", pattern=r"^[a-z0-9][a-z0-9-]{1,40}[a-z0-9]$", description="Its name there."
+    )
     k: int = Field(default=10, ge=1, le=1000, description="How many similar cases make the evidence.")
 
 

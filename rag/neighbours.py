@@ -41,23 +41,28 @@ class NeighbourModel:
         self._fitted: _Stored | None = None
 
     def fit(
-        self, embeddings: Embeddings, labels: Labels, groups: Sequence[str | None], n_labels: int, *, seed: int = 0
+        self,
+        embeddings: Embeddings,
+        labels: Labels,
+        groups: Sequence[str | None],
+        n_labels: int,
+        *,
+        hubs: Vector | None = None,
+        seed: int = 0,
     ) -> Self:
         """Learns from stored cases: rows ``(n, dim)``, label indices and groups ``(n,)``.
 
-        A temperature that the weighting already has is kept.
+        A temperature that the weighting already has is kept, and so are known ``hubs``, ``(n,)``, NaN where a row is
+        new: an archive that grows by a case is not measured all over again.
         """
         rows, codes = np.asarray(embeddings, np.float32), _group_codes(groups)
         rng = np.random.default_rng(seed)
         references = np.sort(rng.permutation(len(rows))[:_REFERENCES])
         self._fitted = _Stored(rows, np.asarray(labels, np.int64), n_labels, np.zeros(len(rows)))
-        self._fitted.hubs = np.concatenate(
-            [
-                hubness(self._others(rows, codes, part, references), self.weighting.local)
-                for part in _parts(np.arange(len(rows)))
-            ]
-            or [np.zeros(0)]
-        )
+        found = np.full(len(rows), np.nan) if hubs is None else hubs.copy()
+        for part in _parts(np.flatnonzero(np.isnan(found))):
+            found[part] = hubness(self._others(rows, codes, part, references), self.weighting.local)
+        self._fitted.hubs = found
         if self.weighting.temperature is None:
             held_out = np.sort(rng.permutation(len(rows))[:_HELD_OUT])
             fitted = fit_temperature(self._leave_one_out(codes, held_out), self._fitted.labels[held_out])
@@ -88,13 +93,10 @@ class NeighbourModel:
         shares: Vector = distribution(nearness[None], self.weighting.temperature or 1.0)[0]
         return shares
 
-    def nearest(self, query: Vector | Embeddings, label: int, k: int, exclude: NDArray[np.bool_]) -> dict[int, float]:
-        """The ``k`` nearest stored rows of one label with their similarity, nearest first."""
-        stored = self._stored()
-        rows = np.flatnonzero((stored.labels == label) & ~exclude)
-        similarities = stored.embeddings[rows] @ np.asarray(query, np.float32)
-        best = np.argsort(-similarities, kind="stable")[:k]
-        return {int(rows[i]): float(similarities[i]) for i in best}
+    @property
+    def hubs(self) -> Vector:
+        """How near each stored row is to everything, shape ``(n,)``."""
+        return self._stored().hubs
 
     def vote(self, similarities: Vector, labels: Labels) -> Vector:
         """Label shares among the nearest cases, given their similarities and label indices."""

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,33 +13,35 @@ from doubleread.core.case import Case
 from doubleread.core.errors import DoublereadError, StoreError
 from doubleread.core.evidence import Evidence, EvidenceQuality, Neighbour
 from doubleread.core.ports import WHOLE, CaseStore, Embedder
+from doubleread.core.stored import Columns
 from doubleread.core.task import Task
 from doubleread.core.types import Embeddings, Vector
 from doubleread.rag.neighbours import NeighbourModel, Weighting
-from doubleread.rag.stores.rows import neighbour
 
 
 @dataclass(frozen=True)
-class _Archive:
-    """The store's contents as they were when the model was fitted on them."""
+class _Fitted:
+    """The model, and the cases it was fitted on."""
 
     model: NeighbourModel
-    cases: tuple[Case, ...]
-    ids: NDArray[np.str_]
-    groups: NDArray[np.str_]
-    """Empty for a case without a group."""
+    columns: Columns
 
     def mask(self, case: Case) -> NDArray[np.bool_]:
         """True for the rows that a case must not see: its own and those of its group."""
-        own: NDArray[np.bool_] = self.ids == case.id
-        return own | (self.groups == case.group) if case.group else own
+        own: NDArray[np.bool_] = self.columns.ids == case.id
+        return own | (self.columns.groups == case.group) if case.group else own
+
+    def hubs(self, ids: NDArray[np.str_]) -> Vector:
+        """What is known of these cases, shape ``(len(ids),)``; NaN for a new one."""
+        known = dict(zip(self.columns.ids.tolist(), self.model.hubs.tolist(), strict=True))
+        return np.array([known.get(one, np.nan) for one in ids.tolist()], dtype=float)
 
 
 class StoreRetriever:
     """Implements the ``Retriever`` port: never the case itself, never a case of its group, never an exception.
 
-    The model of the label distribution is fitted on the store's contents at the first search, and again when the
-    store has grown; ``refresh`` does so after cases were rewritten.
+    The model of the label distribution is fitted on the store's contents at the first search, and follows them when
+    cases come, go or change their label; its temperature stays until ``refresh``.
     """
 
     def __init__(
@@ -46,7 +49,7 @@ class StoreRetriever:
     ) -> None:
         self._store, self._embedder, self._task, self._k = store, embedder, task, k
         self._weighting = weighting or Weighting()
-        self._archive: _Archive | None = None
+        self._fitted: _Fitted | None = None
         self._guard = threading.Lock()
 
     async def find(self, case: Case, views: Sequence[str] = (WHOLE,)) -> Evidence:
@@ -74,19 +77,18 @@ class StoreRetriever:
         Raises ``StoreError`` where the store cannot be read or holds labels that the task does not know.
         """
         with self._guard:
-            self._archive = self._load()
-            return self._archive.model.weighting
+            self._fitted = self._fit(self._store.columns(), None)
+            return self._fitted.model.weighting
 
     def _evidence(self, case: Case, queries: Embeddings) -> Evidence:
-        groups = frozenset() if case.group is None else frozenset({case.group})
-        found = self._store.search(queries[:1], self._k, exclude_ids=frozenset({case.id}), exclude_groups=groups)[0]
+        found = self._store.search(queries[:1], self._k, **_not_itself(case))[0]
         if not found:
             return Evidence(neighbours=(), failure="the case store holds no other case: add labelled cases to it")
-        archive = self._current()
-        exclude = archive.mask(case)
-        nearness = [archive.model.nearness(query, exclude) for query in queries]
-        shares = np.mean([archive.model.shares(one) for one in nearness], axis=0)
-        indexed = archive.model.vote(
+        fitted = self._current()
+        exclude = fitted.mask(case)
+        nearness = [fitted.model.nearness(query, exclude) for query in queries]
+        shares = np.mean([fitted.model.shares(one) for one in nearness], axis=0)
+        indexed = fitted.model.vote(
             np.array([one.similarity for one in found]), np.array([self._task.index(one.label) for one in found])
         )
         return Evidence(
@@ -96,37 +98,42 @@ class StoreRetriever:
             quality=_quality(found, shares, self._task.names, float(nearness[0].max())),
         )
 
-    def _contrast(self, case: Case, query: Vector, labels: Sequence[str], per_label: int) -> tuple[Neighbour, ...]:
-        archive = self._current()
-        exclude = archive.mask(case)
-        return tuple(
-            neighbour(archive.cases[row], similarity)
-            for label in labels
-            for row, similarity in archive.model.nearest(query, self._task.index(label), per_label, exclude).items()
-        )
+    def _contrast(self, case: Case, query: Embeddings, labels: Sequence[str], per_label: int) -> tuple[Neighbour, ...]:
+        return tuple(self._store.search_each(query, labels, per_label, **_not_itself(case)))
 
-    def _current(self) -> _Archive:
+    def _current(self) -> _Fitted:
         with self._guard:
-            if self._archive is None or len(self._archive.ids) != self._store.count():
-                self._archive = self._load()
-            return self._archive
+            columns = self._store.columns()
+            if self._fitted is None or self._fitted.columns is not columns:
+                self._fitted = self._fit(columns, self._fitted)
+            return self._fitted
 
-    def _load(self) -> _Archive:
-        cases, embeddings = self._store.export()
-        unknown = {str(case.label) for case in cases} - set(self._task.names)
+    def _fit(self, columns: Columns, before: _Fitted | None) -> _Fitted:
+        unknown = set(columns.labels.tolist()) - set(self._task.names)
         if unknown:
             raise StoreError(
                 f"the case store holds labels {sorted(unknown)} that task {self._task.id!r} does not know "
                 f"({', '.join(self._task.names)}): use the store of this task"
             )
-        labels = np.array([self._task.index(str(case.label)) for case in cases], np.int64)
-        groups = [case.group for case in cases]
-        model = NeighbourModel(self._weighting).fit(embeddings, labels, groups, len(self._task.names))
-        ids = np.array([case.id for case in cases])
-        return _Archive(model, tuple(cases), ids, np.array([group or "" for group in groups]))
+        labels = np.array([self._task.index(label) for label in columns.labels.tolist()], np.int64)
+        groups = [group or None for group in columns.groups.tolist()]
+        model = NeighbourModel(self._weighting if before is None else before.model.weighting)
+        hubs = None if before is None else before.hubs(columns.ids)
+        return _Fitted(model.fit(columns.embeddings, labels, groups, len(self._task.names), hubs=hubs), columns)
 
     def _named(self, shares: Vector) -> dict[str, float]:
         return {name: float(share) for name, share in zip(self._task.names, shares, strict=True)}
+
+
+class _Excluded(TypedDict):
+    exclude_ids: frozenset[str]
+    exclude_groups: frozenset[str]
+
+
+def _not_itself(case: Case) -> _Excluded:
+    """What a case must never be compared with: itself, and its group."""
+    groups = frozenset() if case.group is None else frozenset({case.group})
+    return _Excluded(exclude_ids=frozenset({case.id}), exclude_groups=groups)
 
 
 def _quality(found: Sequence[Neighbour], shares: Vector, names: Sequence[str], nearness: float) -> EvidenceQuality:

@@ -183,7 +183,6 @@ def test_unreadable_pictures_are_left_out_and_named(dataset, settings, tmp_path)
         {"panel": {"agents": ("oracle",)}},
         {"fusion": {"rule": "oracle"}},
         {"trust": {"calibrator": "oracle"}},
-        {"retrieval": {"store": "oracle"}},
         {"encoder": {"name": "oracle"}},
     ],
 )

@@ -8,6 +8,7 @@ from PIL import Image
 from doubleread.core.case import Case
 from doubleread.core.evidence import Evidence, Neighbour
 from doubleread.core.opinion import Answer
+from doubleread.core.stored import Columns, StoredCase, Wanted
 from doubleread.core.trust import TrustProfile
 from doubleread.core.types import Embeddings, Json, Labels, Matrix, Tensor3, Vector
 
@@ -129,11 +130,13 @@ class Embedder(Protocol):
 
 @runtime_checkable
 class CaseStore(Protocol):
-    """Labelled cases and their embeddings, of one encoder only.
+    """Labelled cases and their embeddings, of one encoder.
 
-    ``add`` upserts by case id. ``search`` gives the ``k`` nearest cases by cosine similarity for each query row,
-    nearest first, and leaves out what ``exclude_ids`` and ``exclude_groups`` name. ``export`` gives everything,
-    sorted by case id.
+    ``add`` and ``put`` upsert by case id; ``remove`` takes cases out. ``search`` gives the ``k`` nearest cases by
+    cosine similarity for each query row, nearest first; ``search_each`` those of each label to one query ``(dim,)``,
+    label by label, exactly. Both look at what is ``wanted`` only, and leave out what ``exclude_ids`` and
+    ``exclude_groups`` name. ``export`` gives everything, sorted by case id; ``columns``
+    what a model of the cases learns from. ``version`` names the state of the store.
     """
 
     @property
@@ -141,20 +144,42 @@ class CaseStore(Protocol):
 
     def add(self, cases: Sequence[Case], embeddings: Embeddings) -> None: ...
 
+    def put(self, stored: Sequence[StoredCase], embeddings: Embeddings) -> object: ...
+
+    def remove(self, ids: Sequence[str]) -> None: ...
+
     def search(
         self,
         queries: Embeddings,
         k: int,
         *,
+        wanted: Wanted = ...,
         exclude_ids: frozenset[str] = frozenset(),
         exclude_groups: frozenset[str] = frozenset(),
     ) -> list[list[Neighbour]]: ...
+
+    def search_each(
+        self,
+        query: Embeddings,
+        labels: Sequence[str],
+        k: int,
+        *,
+        wanted: Wanted = ...,
+        exclude_ids: frozenset[str] = frozenset(),
+        exclude_groups: frozenset[str] = frozenset(),
+    ) -> list[Neighbour]: ...
+
+    def get(self, ids: Sequence[str]) -> list[StoredCase]: ...
+
+    def columns(self) -> Columns: ...
 
     def export(self) -> tuple[list[Case], Embeddings]: ...
 
     def count(self) -> int: ...
 
     def holds(self, case_id: str) -> bool: ...
+
+    def version(self) -> str: ...
 
     def close(self) -> None: ...
 

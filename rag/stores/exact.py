@@ -1,41 +1,23 @@
-"""A case store in memory: exact, and fast enough up to some hundred thousand cases (6 ms at 100,000)."""
+"""A case store in memory: exact, and fast enough up to some hundred thousand cases."""
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from doubleread.core.case import Case
 from doubleread.core.evidence import Neighbour
 from doubleread.core.ports import CaseStore
+from doubleread.core.stored import Columns, StoredCase, Wanted
 from doubleread.core.types import Embeddings
-from doubleread.rag.stores.rows import (
-    Exported,
-    check_k,
-    checked_rows,
-    nearest_first,
-    neighbour,
-    top_positions,
-    unit_rows,
-)
+from doubleread.rag.stores.contents import Contents, Row
+from doubleread.rag.stores.rows import Exported, check_k, checked_rows, unit_rows
+from doubleread.rag.stores.version import version_of
 
-
-@dataclass(frozen=True)
-class _Contents:
-    """The rows in the order of their ids, and where each case and each group stands in it."""
-
-    exported: Exported
-    position: dict[str, int]
-    members: dict[str, list[int]]
-
-    def positions(self, ids: frozenset[str], groups: frozenset[str]) -> NDArray[np.intp]:
-        """Where the cases of these ids and groups stand."""
-        named = [self.position[case_id] for case_id in ids if case_id in self.position]
-        grouped = [position for group in groups for position in self.members.get(group, [])]
-        return np.array([*named, *grouped], np.intp)
+_EVERYTHING = Wanted()
+_NOBODY: frozenset[str] = frozenset()
 
 
 class ExactStore:
@@ -43,8 +25,8 @@ class ExactStore:
 
     def __init__(self, fingerprint: str, *, dim: int) -> None:
         self.fingerprint, self.dim = fingerprint, dim
-        self._rows: dict[str, tuple[Case, Embeddings]] = {}
-        self._built: _Contents | None = None
+        self._cases: dict[str, StoredCase] = {}
+        self._contents = Contents.empty(dim)
         self._guard = threading.Lock()
 
     @classmethod
@@ -57,60 +39,80 @@ class ExactStore:
 
     def add(self, cases: Sequence[Case], embeddings: Embeddings) -> None:
         """Upserts by case id; raises ``StoreError``."""
-        rows = checked_rows(cases, embeddings, self.dim)
+        now = datetime.now(UTC)
+        self.put([StoredCase(case=case, added=now) for case in cases], embeddings)
+
+    def put(self, stored: Sequence[StoredCase], embeddings: Embeddings) -> None:
+        """Upserts by case id, with tags and provenance; raises ``StoreError``."""
+        rows = checked_rows(stored, embeddings, self.dim)
+        if not rows.stored:
+            return
         with self._guard:
-            self._rows.update((case.id, (case, row)) for case, row in zip(rows.cases, rows.embeddings, strict=True))
-            self._built = None
+            self._cases.update((one.case.id, one) for one in rows.stored)
+            self._contents = self._contents.changed([Row.of(one) for one in rows.stored], rows.embeddings)
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """Takes cases out; ids that are not there do nothing."""
+        with self._guard:
+            for one in ids:
+                self._cases.pop(one, None)
+            self._contents = self._contents.changed([], np.zeros((0, self.dim), np.float32), frozenset(ids))
 
     def search(
         self,
         queries: Embeddings,
         k: int,
         *,
-        exclude_ids: frozenset[str] = frozenset(),
-        exclude_groups: frozenset[str] = frozenset(),
+        wanted: Wanted = _EVERYTHING,
+        exclude_ids: frozenset[str] = _NOBODY,
+        exclude_groups: frozenset[str] = _NOBODY,
     ) -> list[list[Neighbour]]:
         """The ``k`` nearest cases of each query row, nearest first; fewer where there are no more."""
         check_k(k)
-        units = unit_rows(queries, self.dim)
-        contents = self._contents()
-        cases, embeddings = contents.exported
-        left_out = contents.positions(exclude_ids, exclude_groups)
-        return [self._nearest(embeddings @ query, left_out, k, cases) for query in units]
+        units, contents = unit_rows(queries, self.dim), self._contents
+        mask = contents.mask(wanted, exclude_ids, exclude_groups)
+        return [contents.nearest(query, k, mask) for query in units]
+
+    def search_each(
+        self,
+        query: Embeddings,
+        labels: Sequence[str],
+        k: int,
+        *,
+        wanted: Wanted = _EVERYTHING,
+        exclude_ids: frozenset[str] = _NOBODY,
+        exclude_groups: frozenset[str] = _NOBODY,
+    ) -> list[Neighbour]:
+        """The ``k`` nearest cases of each label, label by label."""
+        check_k(k)
+        (unit,), contents = unit_rows(query[None], self.dim), self._contents
+        return contents.nearest_of_each(unit, labels, k, contents.mask(wanted, exclude_ids, exclude_groups))
 
     def count(self) -> int:
         """Number of stored cases."""
-        return len(self._rows)
+        return len(self._contents)
 
     def holds(self, case_id: str) -> bool:
         """Whether a case of that id is stored."""
-        return case_id in self._rows
+        return case_id in self._contents.position
+
+    def get(self, ids: Sequence[str]) -> list[StoredCase]:
+        """The stored cases of these ids, in this order; unknown ids are left out."""
+        return [self._cases[one] for one in ids if one in self._cases]
+
+    def columns(self) -> Columns:
+        """What a model of the cases learns from."""
+        return self._contents.columns
+
+    def version(self) -> str:
+        """A digest of what is stored."""
+        return version_of(self._cases.values())
 
     def export(self) -> Exported:
         """Everything that is stored, in the order of the case ids."""
-        cases, embeddings = self._contents().exported
-        return Exported(list(cases), embeddings)
+        contents = self._contents
+        order = sorted(range(len(contents)), key=lambda i: contents.rows[i].id)
+        return Exported([self._cases[contents.rows[i].id].case for i in order], contents.embeddings[order])
 
     def close(self) -> None:
         """Nothing is held that would need closing."""
-
-    def _contents(self) -> _Contents:
-        with self._guard:
-            if self._built is None:
-                rows = [self._rows[case_id] for case_id in sorted(self._rows)]
-                stacked = np.array([row for _, row in rows], np.float32).reshape(-1, self.dim)
-                members: dict[str, list[int]] = {}
-                for i, (case, _) in enumerate(rows):
-                    if case.group is not None:
-                        members.setdefault(case.group, []).append(i)
-                position = {case.id: i for i, (case, _) in enumerate(rows)}
-                self._built = _Contents(Exported([case for case, _ in rows], stacked), position, members)
-            return self._built
-
-    @staticmethod
-    def _nearest(
-        similarities: Embeddings, left_out: NDArray[np.intp], k: int, cases: Sequence[Case]
-    ) -> list[Neighbour]:
-        open_to = similarities.astype(float)
-        open_to[left_out] = -np.inf
-        return nearest_first([neighbour(cases[i], float(open_to[i])) for i in top_positions(open_to, k)], k)

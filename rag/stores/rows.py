@@ -9,9 +9,11 @@ import numpy as np
 from doubleread.core.case import Case
 from doubleread.core.errors import StoreError
 from doubleread.core.evidence import Neighbour
+from doubleread.core.stored import StoredCase
 from doubleread.core.types import Embeddings, Vector
 
 _ZERO = 1e-6
+_SAME = 1e-3  # another image is hundreds of times further away
 
 
 class Exported(NamedTuple):
@@ -26,26 +28,26 @@ class Exported(NamedTuple):
 class Rows:
     """Checked cases, one row of unit length for each, no id twice."""
 
-    cases: tuple[Case, ...]
+    stored: tuple[StoredCase, ...]
     embeddings: Embeddings
 
 
-def checked_rows(cases: Sequence[Case], embeddings: Embeddings, dim: int) -> Rows:
+def checked_rows(stored: Sequence[StoredCase], embeddings: Embeddings, dim: int) -> Rows:
     """The rows as they may be stored; of a case given twice the last counts.
 
     Raises ``StoreError`` for unlabelled cases and for embeddings of the wrong number, the wrong length, or that are
     not finite or zero.
     """
-    if len(cases) != len(embeddings):
-        raise StoreError(f"{len(cases)} cases came with {len(embeddings)} embeddings: give one row for each case")
-    units = unit_rows(embeddings, dim) if len(cases) else np.zeros((0, dim), np.float32)
-    for case in cases:
+    if len(stored) != len(embeddings):
+        raise StoreError(f"{len(stored)} cases came with {len(embeddings)} embeddings: give one row for each case")
+    units = unit_rows(embeddings, dim) if len(stored) else np.zeros((0, dim), np.float32)
+    for case in (one.case for one in stored):
         if case.label is None:
             raise StoreError(
                 f"case {case.id[:12]} ({case.source or 'no source'}) has no label: only labelled cases are evidence"
             )
-    last = {case.id: i for i, case in enumerate(cases)}
-    return Rows(tuple(cases[i] for i in last.values()), units[list(last.values())])
+    last = {one.case.id: i for i, one in enumerate(stored)}
+    return Rows(tuple(stored[i] for i in last.values()), units[list(last.values())])
 
 
 def unit_rows(embeddings: Embeddings, dim: int) -> Embeddings:
@@ -61,16 +63,9 @@ def unit_rows(embeddings: Embeddings, dim: int) -> Embeddings:
     return units
 
 
-def neighbour(case: Case, similarity: float) -> Neighbour:
-    """A stored case as evidence."""
-    return Neighbour(
-        case_id=case.id,
-        label=str(case.label),
-        similarity=min(1.0, similarity),
-        group=case.group,
-        source=case.source,
-        path=case.path,
-    )
+def differs(one: Embeddings, other: Embeddings) -> bool:
+    """Whether two unit rows are of other images: numerical noise between batches and devices is not enough."""
+    return float(np.abs(one - other).max()) > _SAME
 
 
 def nearest_first(found: Sequence[Neighbour], k: int) -> list[Neighbour]:

@@ -6,7 +6,8 @@ STORES = Registry(
     "case store",
     "doubleread.stores",
     {
-        "chroma": "doubleread.rag.stores.chroma:ChromaStore",
+        "chroma": "doubleread.rag.stores.archive:Archive",
+        "chroma-server": "doubleread.rag.stores.server:ServerStore",
         "exact": "doubleread.rag.stores.exact:ExactStore",
     },
 )

@@ -1,25 +1,43 @@
 """What every case store must do, run on each row of the table."""
 
+from datetime import UTC, datetime, timedelta
+
 import numpy as np
 import pytest
+from chroma_server import running
 from rag_support import bare_case, units
 
 from doubleread.core.errors import StoreError
 from doubleread.core.ports import CaseStore
+from doubleread.core.stored import StoredCase, Wanted
 from doubleread.rag.stores import STORES
 
 DIM = 8
-MAKERS = {
-    "chroma": lambda kind, folder: kind(folder / "store", "enc-1", dim=DIM),
-    "exact": lambda kind, _: kind("enc-1", dim=DIM),
-}
+DAY = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("chroma")) as url:
+        yield url
+
+
+def made(name, request):
+    """An empty store of each kind."""
+    kind = STORES.get(name)
+    if name == "chroma":
+        return kind(request.getfixturevalue("tmp_path") / "store", "enc-1", dim=DIM)
+    if name == "chroma-server":
+        own = f"cases-{abs(hash(request.node.name)):x}"
+        return kind(request.getfixturevalue("server"), "enc-1", dim=DIM, name=own)
+    return kind("enc-1", dim=DIM)
 
 
 @pytest.fixture(params=STORES.names())
-def store(request, tmp_path):
-    made = MAKERS[request.param](STORES.get(request.param), tmp_path)
-    yield made
-    made.close()
+def store(request):
+    found = made(request.param, request)
+    yield found
+    found.close()
 
 
 def filled(store, n=20):
@@ -170,3 +188,95 @@ def test_adding_nothing_is_allowed(store):
 def test_closing_twice_is_allowed(store):
     store.close()
     store.close()
+
+
+def stored(i, label="a", tags=(), days=0, **fields):
+    return StoredCase(case=bare_case(i, label, **fields), tags=tags, added=DAY + timedelta(days=days), origin="a test")
+
+
+def test_what_is_stored_comes_back_with_its_provenance(store):
+    one = stored(1, tags=("wet", "macro"), group="g", split="test", metadata={"plant": "7"})
+    store.put([one, stored(2)], units(2, DIM))
+    assert store.get([bare_case(2).id, "0" * 64, one.case.id]) == [stored(2), one]
+
+
+def test_removed_cases_are_found_no_more(store):
+    cases, rows = filled(store)
+    store.remove([cases[0].id, "0" * 64])
+    assert store.count() == 19
+    assert not store.holds(cases[0].id)
+    assert store.get([cases[0].id]) == []
+    assert cases[0].id not in {one.case_id for one in store.search(rows[:1], 20)[0]}
+    assert cases[0].id not in store.columns().ids.tolist()
+    store.add(cases[:1], rows[:1])
+    assert store.search(rows[:1], 1)[0][0].case_id == cases[0].id
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (Wanted(labels=frozenset({"b"})), {1, 3, 5, 7, 9}),
+        (Wanted(labels=frozenset({"a", "b"}), tags=frozenset({"wet"})), {0, 3, 6, 9}),
+        (Wanted(tags=frozenset({"wet", "macro"})), {0, 6}),
+        (Wanted(groups=frozenset({"g0", "g2"})), {0, 1, 2, 3, 8, 9}),
+        (Wanted(splits=frozenset({"test"})), {0, 5}),
+        (Wanted(since=DAY + timedelta(days=3), until=DAY + timedelta(days=6)), {3, 4, 5}),
+        (Wanted(labels=frozenset({"nothing like it"})), set()),
+    ],
+)
+def test_only_what_is_wanted_is_found(store, wanted, expected):
+    rows = units(10, DIM)
+    cases = [
+        stored(
+            i,
+            "ab"[i % 2],
+            tags=(*(("wet",) if i % 3 == 0 else ()), *(("macro",) if i % 2 == 0 else ())),
+            days=i,
+            group=f"g{i // 4}",
+            split="test" if i % 5 == 0 else "support",
+        )
+        for i in range(10)
+    ]
+    store.put(cases, rows)
+    (found,) = store.search(rows[:1], 10, wanted=wanted)
+    assert {one.case_id for one in found} == {cases[i].case.id for i in expected}
+    each = store.search_each(rows[0], ["a", "b"], 2, wanted=wanted)
+    for label in "ab":
+        own = [i for i in expected if cases[i].label == label]
+        nearest = sorted(own, key=lambda i: -float(rows[i] @ rows[0]))[:2]
+        assert [one.case_id for one in each if one.label == label] == [cases[i].case.id for i in nearest]
+
+
+def test_the_nearest_of_each_label_leave_out_what_is_excluded(store):
+    cases, rows = filled(store)
+    found = store.search_each(
+        rows[0], ["b", "a"], 3, exclude_ids=frozenset({cases[0].id}), exclude_groups=frozenset({"g1"})
+    )
+    for label, part in (("b", found[:3]), ("a", found[3:])):
+        own = [i for i in range(20) if cases[i].label == label and i != 0 and cases[i].group != "g1"]
+        assert [one.case_id for one in part] == [
+            cases[i].id for i in sorted(own, key=lambda i: -float(rows[i] @ rows[0]))[:3]
+        ]
+
+
+def test_columns_follow_the_contents_and_are_the_same_while_these_are(store):
+    cases, rows = filled(store)
+    columns = store.columns()
+    assert store.columns() is columns
+    at = {one: i for i, one in enumerate(columns.ids.tolist())}
+    for case, row in zip(cases, rows, strict=True):
+        i = at[case.id]
+        assert (columns.labels[i], columns.groups[i]) == (case.label, case.group)
+        assert columns.embeddings[i] == pytest.approx(row, abs=1e-6)
+    store.add([cases[0].model_copy(update={"label": "c"})], rows[:1])
+    assert "c" in store.columns().labels.tolist()
+
+
+def test_a_version_is_that_of_the_contents(store):
+    empty = store.version()
+    cases, rows = filled(store)
+    full = store.version()
+    store.add(cases, rows)
+    assert store.version() == full != empty
+    store.remove([cases[0].id])
+    assert store.version() != full

@@ -1,0 +1,297 @@
+"""The archive: a folder of labelled cases that several processes may share.
+
+The ledger (SQLite) is the truth, a copy of its rows in memory answers every exact question, and an index (Chroma)
+answers the plain nearest-neighbour question faster where there are many cases. Losing the index loses nothing.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from doubleread.core.case import Case
+from doubleread.core.errors import EncoderMismatch, StoreError
+from doubleread.core.evidence import Neighbour
+from doubleread.core.stored import Columns, StoredCase, Version, Wanted
+from doubleread.core.types import Embeddings
+from doubleread.rag.stores.chronicle import Chronicle
+from doubleread.rag.stores.contents import Contents
+from doubleread.rag.stores.ledger import Event, Ledger, Vectors, event_of
+from doubleread.rag.stores.ledger_embeddings import EncoderRow, LedgerEmbeddings
+from doubleread.rag.stores.ledger_file import LedgerFile
+from doubleread.rag.stores.rows import Exported, check_k, checked_rows, differs, nearest_first, unit_rows
+
+if TYPE_CHECKING:
+    from doubleread.rag.stores.index import Index
+
+ACTIVE = "encoder"
+"""Under this the ledger keeps the fingerprint of the encoder that is searched by."""
+INDEX_LAG = 5000
+"""Rows that the index may be behind and still catch up while someone waits."""
+_EVERYTHING = Wanted()
+_NOBODY: frozenset[str] = frozenset()
+_MARGIN = 16
+_COMMIT = 1000
+"""Rows in one transaction."""
+
+
+class Archive:
+    """Implements the ``CaseStore`` port on a folder; made there if there is none, unless ``read_only``.
+
+    ``index``: whether Chroma is to answer plain searches. Raises ``EncoderMismatch`` where the folder holds
+    embeddings of other encoders only, and ``StoreError`` where it is no archive or a damaged one.
+    """
+
+    def __init__(
+        self, folder: Path, fingerprint: str, *, dim: int, read_only: bool = False, index: bool = True, name: str = ""
+    ) -> None:
+        self.file = LedgerFile(folder, create=not read_only)
+        self.folder, self.fingerprint, self.dim, self.read_only = self.file.folder, fingerprint, dim, read_only
+        self.ledger, self.vectors, self.past = Ledger(self.file), LedgerEmbeddings(self.file), Chronicle(self.file)
+        self._index: Index | None = None
+        self._wants_index = index and not read_only
+        self._contents, self._seq, self._stamp, self._moved = Contents.empty(dim), 0, 0, -1
+        self._guard = threading.RLock()
+        try:
+            self.encoder = self._encoder(name)
+        except BaseException:
+            self.file.close()
+            raise
+
+    @classmethod
+    def existing(cls, folder: Path, *, index: bool = False) -> Self:
+        """An archive as it lies there, by the encoder it is searched by; no encoder is loaded."""
+        file = LedgerFile(folder, create=False)
+        try:
+            active = file.about(ACTIVE)
+            known = {row.fingerprint: row for row in LedgerEmbeddings(file).encoders()}
+        finally:
+            file.close()
+        if active is None or active not in known:
+            raise StoreError(f"the archive {folder} holds no embeddings yet: add cases to it")
+        return cls(folder, active, dim=known[active].dim, index=index)
+
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    def add(self, cases: Sequence[Case], embeddings: Embeddings) -> None:
+        """Upserts by case id; on disk when it returns. Raises ``StoreError``."""
+        now = datetime.now(UTC)
+        self.put([StoredCase(case=case, added=now) for case in cases], embeddings)
+
+    def put(
+        self, stored: Sequence[StoredCase], embeddings: Embeddings, *, reviewer: str = "", note: str = ""
+    ) -> Version:
+        """Upserts by case id with provenance, in transactions of a thousand rows; what is the same is left alone.
+
+        Raises ``StoreError``; what was committed before stays.
+        """
+        self._check_writable()
+        rows = checked_rows(stored, embeddings, self.dim)
+        for start in range(0, len(rows.stored), _COMMIT):
+            part = slice(start, start + _COMMIT)
+            self._put(rows.stored[part], rows.embeddings[part], reviewer, note)
+        self._catch_up()
+        return self.file.version()
+
+    def write(self, events: Sequence[Event]) -> Version:
+        """Commits changes of cases whose embeddings stay as they are."""
+        self._check_writable()
+        return self.ledger.write(events) if events else self.file.version()
+
+    def remove(self, ids: Sequence[str], *, reviewer: str = "", note: str = "") -> None:
+        """Cases are found no more; their record stays. Ids that are not there do nothing."""
+        there = self.ledger.records(ids)
+        self.write([Event("removed", one.model_copy(update={"removed": True}), reviewer, note) for one in there])
+
+    def erase(self, ids: Sequence[str], *, reviewer: str = "", note: str = "") -> None:
+        """Cases leave the archive for good, with their embeddings and all they were; that they did is on record."""
+        self._check_writable()
+        self.ledger.erase(ids, reviewer, note)
+        self._contents, self._seq, self._stamp = Contents.empty(self.dim), 0, 0
+        index = self._opened_index()
+        if index is not None:
+            index.forget(ids)
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def search(
+        self,
+        queries: Embeddings,
+        k: int,
+        *,
+        wanted: Wanted = _EVERYTHING,
+        exclude_ids: frozenset[str] = _NOBODY,
+        exclude_groups: frozenset[str] = _NOBODY,
+    ) -> list[list[Neighbour]]:
+        """The ``k`` nearest cases of each query row, nearest first; fewer where there are no more.
+
+        Plain questions go to the index, where this process has it; filtered ones are answered exactly.
+        """
+        check_k(k)
+        units, contents = unit_rows(queries, self.dim), self.contents()
+        index = self._current_index() if wanted.everything and len(contents) else None
+        if index is None:
+            mask = contents.mask(wanted, exclude_ids, exclude_groups)
+            return [contents.nearest(query, k, mask) for query in units]
+        return [self._by_index(index.nearest, contents, query, k, exclude_ids, exclude_groups) for query in units]
+
+    def search_each(
+        self,
+        query: Embeddings,
+        labels: Sequence[str],
+        k: int,
+        *,
+        wanted: Wanted = _EVERYTHING,
+        exclude_ids: frozenset[str] = _NOBODY,
+        exclude_groups: frozenset[str] = _NOBODY,
+    ) -> list[Neighbour]:
+        """The ``k`` nearest cases of each label, label by label; exact."""
+        check_k(k)
+        (unit,), contents = unit_rows(query[None], self.dim), self.contents()
+        return contents.nearest_of_each(unit, labels, k, contents.mask(wanted, exclude_ids, exclude_groups))
+
+    def count(self) -> int:
+        """Number of cases that can be found."""
+        return len(self.contents())
+
+    def holds(self, case_id: str) -> bool:
+        """Whether a case of that id is stored."""
+        return self.ledger.holds(case_id)
+
+    def get(self, ids: Sequence[str]) -> list[StoredCase]:
+        """The stored cases of these ids, in this order; unknown ids are left out."""
+        found = {one.case.id: one for one in self.ledger.records(ids)}
+        return [found[one] for one in ids if one in found]
+
+    def columns(self) -> Columns:
+        """What a model of the cases learns from."""
+        return self.contents().columns
+
+    def export(self) -> Exported:
+        """Every case that can be found, in the order of the case ids."""
+        contents = self.contents()
+        cases = [one.case for one in self.ledger.records() if one.case.id in contents.position]
+        return Exported(cases, contents.embeddings[[contents.position[case.id] for case in cases]])
+
+    def version(self) -> str:
+        """The state as it is now, such as ``v120-3f9a0c11d2e4``."""
+        return self.file.version().id
+
+    def index_in_use(self) -> bool:
+        """Whether plain searches are answered by the index now."""
+        return bool(len(self.contents())) and self._current_index() is not None
+
+    def encoders(self) -> list[EncoderRow]:
+        """Every encoder whose embeddings it holds."""
+        return self.vectors.encoders()
+
+    def contents(self) -> Contents:
+        """What is stored now, by whichever process."""
+        with self._guard:
+            moved = self.file.moved()
+            if moved != self._moved or self.file.version().seq != self._seq:
+                delta = self.ledger.since(self.encoder, self.dim, self._seq, self._stamp)
+                if delta.rows or delta.gone:
+                    self._contents = self._contents.changed(delta.rows, delta.embeddings, delta.gone)
+                self._seq, self._stamp, self._moved = delta.seq, delta.stamp, moved
+            return self._contents
+
+    def close(self) -> None:
+        """Lets go of the folder; a second call does nothing."""
+        with self._guard:
+            if self._index is not None:
+                self._index.close()
+            self._index, self._wants_index = None, False
+            self.file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _encoder(self, name: str) -> int:
+        known = {row.fingerprint: row for row in self.vectors.encoders()}
+        row = known.get(self.fingerprint)
+        if row is not None and row.dim == self.dim:
+            return row.number
+        if known:
+            held = ", ".join(f"{one.fingerprint} (length {one.dim})" for one in known.values())
+            raise EncoderMismatch(
+                f"the archive {self.folder} holds embeddings of {held}, not of {self.fingerprint} (length {self.dim}): "
+                "use that encoder, or encode the archive anew with `doubleread cases reencode`"
+            )
+        if self.read_only:
+            raise StoreError(f"the archive {self.folder} holds no embeddings yet: add cases to it")
+        number = self.vectors.encoder(self.fingerprint, self.dim, name)
+        self.file.tell(ACTIVE, self.fingerprint)
+        return number
+
+    def _put(self, stored: Sequence[StoredCase], embeddings: Embeddings, reviewer: str, note: str) -> None:
+        ids = [one.case.id for one in stored]
+        there = {one.case.id: one for one in self.ledger.records(ids, removed=True)}
+        had = self.vectors.stored_embeddings(self.encoder, ids)
+        events = [event_of(there.get(one.case.id), one, reviewer, note) for one in stored]
+        told = [event for event in events if event is not None]
+        moved = [i for i, one in enumerate(ids) if one not in had or differs(had[one], embeddings[i])]
+        if told or moved:
+            self.ledger.write(told, Vectors(self.encoder, [ids[i] for i in moved], embeddings[moved]))
+
+    def _by_index(
+        self,
+        nearest: Callable[[Embeddings, int], list[tuple[str, float]]],
+        contents: Contents,
+        query: Embeddings,
+        k: int,
+        exclude_ids: frozenset[str],
+        exclude_groups: frozenset[str],
+    ) -> list[Neighbour]:
+        """More are fetched than wanted and filtered here: Chroma's own filters are ten times slower."""
+        everything = len(contents)
+        fetch = k + len(exclude_ids) + _MARGIN
+        while fetch < everything:
+            found = [(contents.position.get(one), similarity) for one, similarity in nearest(query, fetch)]
+            rows = [(contents.rows[i], similarity) for i, similarity in found if i is not None]
+            open_to = [
+                row.neighbour(similarity)
+                for row, similarity in rows
+                if row.id not in exclude_ids and row.group not in exclude_groups
+            ]
+            if len(open_to) >= k:
+                return nearest_first(open_to, k)
+            fetch *= 4
+        return contents.nearest(query, k, contents.mask(_EVERYTHING, exclude_ids, exclude_groups))
+
+    def _catch_up(self) -> None:
+        with self._guard:
+            index = self._opened_index()
+            if index is not None:
+                index.catch_up()
+
+    def _current_index(self) -> "Index | None":
+        """The index, up to date; None where another process has it or it is far behind."""
+        with self._guard:
+            index = self._opened_index()
+            if index is None or index.upto >= self._stamp:
+                return index
+            if self.vectors.count_after(self.encoder, index.upto) > INDEX_LAG:
+                return None
+            index.catch_up()
+            return index
+
+    def _opened_index(self) -> "Index | None":
+        if self._index is None and self._wants_index:
+            folder = self.folder / "index" / str(self.encoder)
+            from doubleread.rag.stores.index import Index  # noqa: PLC0415 - Chroma takes a second to load
+
+            self._index = Index.open(folder, partial(self.vectors.after, self.encoder, self.dim))
+            self._wants_index = self._index is not None
+        return self._index
+
+    def _check_writable(self) -> None:
+        if self.read_only:
+            raise StoreError(f"the archive {self.folder} was opened read-only: open it for writing to change it")

@@ -1,0 +1,159 @@
+"""The truth of an archive: every case, every change and every embedding.
+
+A change is committed with its case in one transaction, so that a process that is killed loses nothing it was told is
+stored. Changes form a chain of digests: each covers the one before it, and the last names the state of the whole.
+Several processes may read and write; SQLite makes them take turns.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import numpy as np
+
+from doubleread.core.stored import StoredCase, Version, What
+from doubleread.core.types import Embeddings
+from doubleread.rag.stores.chain import chained
+from doubleread.rag.stores.contents import Row
+from doubleread.rag.stores.ledger_embeddings import put_embeddings
+from doubleread.rag.stores.ledger_file import LedgerFile, parts
+
+_COLUMNS = "c.id, c.label, c.grp, c.split, c.source, c.path, c.tags, c.added"
+
+
+class Delta(NamedTuple):
+    """What has changed since a reader last looked."""
+
+    rows: list[Row]
+    embeddings: Embeddings
+    gone: frozenset[str]
+    seq: int
+    stamp: int
+
+
+class Event(NamedTuple):
+    """A change that is to be written."""
+
+    what: What
+    stored: StoredCase
+    reviewer: str = ""
+    note: str = ""
+
+
+class Vectors(NamedTuple):
+    """Embeddings of an encoder, ``(len(ids), dim)``, of cases that are there or are being written."""
+
+    encoder: int
+    ids: Sequence[str]
+    embeddings: Embeddings
+
+
+def event_of(before: StoredCase | None, after: StoredCase, reviewer: str, note: str) -> Event | None:
+    """What changes when a case is given again; None where nothing does. When it first came stays."""
+    if before is None:
+        return Event("added", after, reviewer or after.reviewer, note)
+    kept = after.model_copy(update={"added": before.added, "origin": before.origin})
+    if before.removed:
+        return Event("restored", kept, reviewer, note)
+    if before.label != after.label:
+        return Event("relabelled", kept, reviewer, note)
+    same = before.case == kept.case and before.tags == kept.tags
+    return None if same else Event("described", kept, reviewer, note)
+
+
+class Ledger:
+    """Cases, changes and embeddings in an open file. Raises ``StoreError`` for whatever the disk refuses."""
+
+    def __init__(self, file: LedgerFile) -> None:
+        self._file = file
+
+    def write(self, events: Sequence[Event], vectors: Vectors | None = None) -> Version:
+        """Commits changes, and embeddings if given: all or none."""
+        with self._file.writing() as db:
+            head, now = self._file.head(db), datetime.now(UTC).isoformat()
+            seq, digest = head.seq, head.digest
+            changes, cases = [], []
+            for event in events:
+                seq, record = seq + 1, event.stored.model_dump_json()
+                digest = chained(
+                    digest, [seq, now, event.what, event.stored.case.id, event.reviewer, event.note, record]
+                )
+                changes.append((seq, now, event.what, event.stored.case.id, event.reviewer, event.note, record, digest))
+                row = Row.of(event.stored)
+                cases.append((*row[:6], json.dumps(row.tags), row.added, event.stored.removed, seq))
+            db.executemany("insert into changes values (?,?,?,?,?,?,?,?)", changes)
+            db.executemany("insert or replace into cases values (?,?,?,?,?,?,?,?,?,?)", cases)
+            if vectors is not None:
+                put_embeddings(db, *vectors)
+            return Version(seq=seq, digest=digest)
+
+    def erase(self, ids: Sequence[str], reviewer: str, note: str) -> None:
+        """Cases leave no picture's trace: records and embeddings are wiped, the changes stay with their digests."""
+        with self._file.writing() as db:
+            for part in parts(ids):
+                marks = ",".join("?" * len(part))
+                for statement in (
+                    "update changes set record = null where id in",
+                    "delete from cases where id in",
+                    "delete from embeddings where id in",
+                ):
+                    db.execute(f"{statement} ({marks})", part)
+            now = datetime.now(UTC).isoformat()
+            for one in ids:
+                head = self._file.head(db)
+                digest = chained(head.digest, [head.seq + 1, now, "erased", one, reviewer, note, None])
+                db.execute(
+                    "insert into changes values (?,?,'erased',?,?,?,null,?)",
+                    (head.seq + 1, now, one, reviewer, note, digest),
+                )
+        with self._file.mapped("erase"), self._file.guard:
+            self._file.db.execute("vacuum")
+
+    def count(self) -> int:
+        """Cases that are not removed."""
+        return int(self._file.ask("select count(*) from cases where not removed")[0][0])
+
+    def holds(self, case_id: str) -> bool:
+        """Whether a case of that id is stored and not removed."""
+        return bool(self._file.ask("select 1 from cases where id = ? and not removed", [case_id]))
+
+    def records(self, ids: Sequence[str] | None = None, *, removed: bool = False) -> list[StoredCase]:
+        """Stored cases in the order of their ids; None: all. ``removed``: also those that are."""
+        query = "select h.record from cases c join changes h on h.seq = c.seq"
+        if ids is None:
+            found = self._file.ask(f"{query} {'' if removed else 'where not c.removed'} order by c.id")
+        else:
+            found = [
+                row
+                for part in parts(sorted(set(ids)))
+                for row in self._file.ask(f"{query} where c.id in ({','.join('?' * len(part))}) order by c.id", part)
+            ]
+        records = [StoredCase.model_validate_json(record) for (record,) in found]
+        return records if removed else [one for one in records if not one.removed]
+
+    def since(self, encoder: int, dim: int, seq: int, stamp: int) -> Delta:
+        """Cases that changed after ``seq`` or were embedded after ``stamp``, read in one state."""
+        with self._file.mapped("read"), self._file.guard:
+            self._file.db.execute("begin")
+            try:
+                rows = self._file.db.execute(
+                    f"select {_COLUMNS}, e.row from embeddings e join cases c on c.id = e.id "  # noqa: S608
+                    "where e.encoder = ? and (c.seq > ? or e.stamp > ?) and not c.removed order by e.stamp",
+                    (encoder, seq, stamp),
+                ).fetchall()
+                gone = self._file.db.execute(
+                    "select id from changes where seq > ? and (what = 'removed' or what = 'erased')", (seq,)
+                ).fetchall()
+                head = self._file.head(self._file.db).seq
+                last = self._file.db.execute(
+                    "select stamp from embeddings where encoder = ? order by stamp desc limit 1", (encoder,)
+                ).fetchone()
+            finally:
+                self._file.db.execute("commit")
+        embeddings = np.frombuffer(b"".join(row[-1] for row in rows), np.float32).reshape(-1, dim)
+        found = [
+            Row(one, label, group, split, source, path, () if tags == "[]" else tuple(json.loads(tags)), added)
+            for one, label, group, split, source, path, tags, added, _ in rows
+        ]
+        return Delta(found, embeddings, frozenset(one for (one,) in gone), head, int(last[0]) if last else 0)
