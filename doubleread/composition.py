@@ -4,7 +4,6 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +29,7 @@ from doubleread.rag.cache import EncodingCache
 from doubleread.rag.embedder import CachedEmbedder
 from doubleread.rag.encoders import Choice, build, choose
 from doubleread.rag.images import CROPS, VIEWS_VERSION, Images
+from doubleread.rag.neighbours import Weighting
 from doubleread.rag.retrieval import StoreRetriever
 from doubleread.settings import RecordedOptions, Settings
 
@@ -179,9 +179,9 @@ class Seated:
     """Every prompt that some agent may use."""
 
 
-def seat(settings: Settings, task: Task, eyes: Eyes, store: CaseStore) -> Seated:
-    """The agents of the settings, sharing eyes, store and evidence."""
-    retriever = StoreRetriever(store, eyes.embedder, task, k=settings.retrieval.k)
+def seat(settings: Settings, task: Task, eyes: Eyes, store: CaseStore, weighting: Weighting | None = None) -> Seated:
+    """The agents of the settings, sharing eyes, store and evidence; ``weighting`` as it was fitted before."""
+    retriever = StoreRetriever(store, eyes.embedder, task, k=settings.retrieval.k, weighting=weighting)
     context = AgentContext(
         task=task,
         embedder=eyes.embedder,
@@ -227,11 +227,10 @@ def _recorded(name: str, options: RecordedOptions, task: Task) -> Agent:
 
 
 def _vectors_of(store: CaseStore) -> Callable[[Sequence[str]], Embeddings]:
-    """Stored embeddings by case id, read from the store once."""
+    """Stored embeddings by case id, as the store is now."""
 
-    @cache
-    def rows() -> dict[str, Embeddings]:
-        cases, embeddings = store.export()
-        return {case.id: row for case, row in zip(cases, embeddings, strict=True)}
+    def vectors(ids: Sequence[str]) -> Embeddings:
+        columns = store.columns()
+        return columns.embeddings[[columns.position[case_id] for case_id in ids]]
 
-    return lambda ids: np.stack([rows()[case_id] for case_id in ids])
+    return vectors

@@ -29,7 +29,18 @@ from doubleread.core.task import Costs, Task
 from doubleread.core.trust import TrustProfile
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.fitting import Fitted, fit
-from doubleread.living import adopt, calibration_cases, confirm, drifts, relearn
+from doubleread.living import (
+    adopt,
+    calibration_cases,
+    confirm,
+    drifts,
+    fitted_on,
+    forget,
+    relearn,
+    remember,
+    remembered,
+    retract,
+)
 from doubleread.orchestrator.arbiter import Arbiter
 from doubleread.orchestrator.drift import Drift, warning_of
 from doubleread.orchestrator.explanation import Explanation, explain
@@ -123,7 +134,7 @@ class Panel:
             undo.callback(eyes.close)
             store = open_store(saved, eyes)
             undo.callback(store.close)
-            seated = seat(saved.settings, saved.arbiter.task, eyes, store)
+            seated = seat(saved.settings, saved.arbiter.task, eyes, store, saved.weighting)
             check_prompts(saved, seated)
             check_sights(saved, eyes)
             restore_agents(saved, seated)
@@ -205,19 +216,36 @@ class Panel:
         return explain(verdict, self._arbiter)
 
     def confirm(
-        self, verdict: Verdict, label: str, *, reviewer: str = "", note: str = "", sampling: Sampling = "selected"
+        self,
+        verdict: Verdict,
+        label: str,
+        *,
+        reviewer: str = "",
+        note: str = "",
+        sampling: Sampling = "selected",
+        archive: bool = True,
     ) -> Outcome:
         """Keeps what turned out to be true of a verdict's case, for trust to be learned from (``living.relearn``).
 
-        ``sampling`` is ``all`` where every case of a stream is confirmed, whatever the verdict. The case does not enter
-        the case store. Raises ``PanelError`` for a panel without a folder, a case of its own, or another panel's
-        verdict; ``TaskError`` for an unknown label.
+        ``sampling`` is ``all`` where every case of a stream is confirmed, whatever the verdict. With ``archive`` the
+        case joins the panel's case store, and is evidence for others from then on. Raises ``PanelError`` for a panel
+        without a folder, a case of its own, or another panel's verdict; ``TaskError`` for an unknown label; and
+        ``ImageError`` where the picture can no longer be read, so that it could only be kept without ``archive``.
+        Then nothing is kept.
         """
-        if self._saved is None:
-            raise PanelError("this panel has no folder to keep outcomes in: save it, and load it from there")
+        saved = self._with_folder()
         self._check_open()
-        own = verdict.case.id in self._calibration or self._store.holds(verdict.case.id)
-        return confirm(self._saved, verdict, label, own=own, sampling=sampling, reviewer=reviewer, note=note)
+        own = verdict.case.id in self._calibration or fitted_on(self._store, verdict.case.id)
+        seen = self._background.call(self._eyes.embedder.embed, verdict.case) if archive and not own else None
+        outcome = confirm(saved, verdict, label, own=own, sampling=sampling, reviewer=reviewer, note=note)
+        if seen is not None:
+            remember(self._store, verdict.case, outcome, seen)
+        return outcome
+
+    def retract(self, case: str, *, reviewer: str = "", note: str = "") -> None:
+        """Takes back what was confirmed of a case, out of the case store too. Raises ``PanelError`` for another."""
+        retract(self._with_folder(), case, reviewer=reviewer, note=note)
+        forget(self._store, case)
 
     def relearn(self, *, include_selected: bool = False) -> TrustVersion:
         """Learns trust anew from the calibration cases and the confirmed outcomes, keeps it in the panel's folder, and
@@ -225,11 +253,10 @@ class Panel:
 
         Selected outcomes are left out unless asked for. Raises ``PanelError`` where there is nothing new to learn from.
         """
-        if self._saved is None:
-            raise PanelError("this panel has no folder to keep outcomes in: save it, and load it from there")
-        learned = relearn(self._saved, include_selected=include_selected)
-        about = adopt(self._saved, learned)
-        self._use(self._saved.with_trust(learned.after))
+        saved = self._with_folder()
+        learned = relearn(saved, include_selected=include_selected)
+        about = adopt(saved, learned)
+        self._use(saved.with_trust(learned.after))
         return about
 
     async def adiagnose(self, image: Readable) -> Verdict:
@@ -237,9 +264,8 @@ class Panel:
         self._check_open()
         case = self._case(image)
         await self._eyes.embed(case)
-        own = ("this image is among the panel's own cases: no verdict on an unseen image",)
         drifted = (warning_of(self._alarms),) if self._alarms else ()
-        warnings = (*(own if self._store.holds(case.id) else ()), *drifted)
+        warnings = (*self._known(case.id), *drifted)
         seats = Seats(
             agents=self._seated.agents,
             retriever=self._seated.retriever,
@@ -276,6 +302,21 @@ class Panel:
                 return Unread(source=case.source, code=error.code, problem=str(error))
 
         return list(await asyncio.gather(*(one(case) for case in cases)))
+
+    def _known(self, case: str) -> tuple[str, ...]:
+        """What to say of a case that the store holds."""
+        if not self._store.holds(case):
+            return ()
+        confirmed = remembered(self._store, case)
+        if confirmed is None:
+            return ("this image is among the panel's own cases: no verdict on an unseen image",)
+        by = f" by {confirmed.reviewer}" if confirmed.reviewer else ""
+        return (f"this image was confirmed as {confirmed.label}{by} on {confirmed.added:%Y-%m-%d}",)
+
+    def _with_folder(self) -> PanelFolder:
+        if self._saved is None:
+            raise PanelError("this panel has no folder to keep outcomes in: save it, and load it from there")
+        return self._saved
 
     def _use(self, saved: PanelFolder) -> None:
         """Takes the trust of a folder for its own."""

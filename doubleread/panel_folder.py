@@ -35,6 +35,7 @@ from doubleread.orchestrator.kept import kept
 from doubleread.outcomes import FILE as OUTCOMES
 from doubleread.provenance import provenance
 from doubleread.rag.encoders import Choice
+from doubleread.rag.neighbours import Weighting
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.server import ServerStore
 from doubleread.settings import Settings, load_settings
@@ -72,8 +73,10 @@ class PanelFolder:
     trust: Trust
     notes: tuple[str, ...]
     unread: tuple[Unread, ...]
-    dim: int | None
-    """Length of its embeddings; None for a panel that was fitted before this was written down."""
+    dim: int
+    """Length of its embeddings."""
+    weighting: Weighting
+    """How the neighbours agent weighs similar cases."""
 
     @property
     def arbiter(self) -> Arbiter:
@@ -150,7 +153,8 @@ def read_panel(folder: Path, settings: Settings | None, version: int | None = No
             trust=trust,
             notes=trust.about.notes if trust.about else tuple(head["notes"]),
             unread=tuple(Unread.model_validate(row) for row in head["unread"]),
-            dim=head.get("dim"),
+            dim=head["dim"],
+            weighting=Weighting.model_validate(head["weighting"]),
         )
     except PanelError:
         raise
@@ -160,10 +164,8 @@ def read_panel(folder: Path, settings: Settings | None, version: int | None = No
 
 @contextmanager
 def stored(saved: PanelFolder) -> Iterator[CaseStore]:
-    """The panel's case store as it lies there, to look cases up in; no encoder is needed."""
-    if saved.dim is None:
-        raise PanelError(f"{saved.folder} was fitted by an older doubleread: fit again to confirm outcomes")
-    store: CaseStore = Archive(saved.folder / "store", saved.fingerprint, dim=saved.dim, read_only=True)
+    """The panel's case store as it lies there; no encoder is needed."""
+    store: CaseStore = Archive(saved.folder / "store", saved.fingerprint, dim=saved.dim, index=False)
     try:
         yield store
     finally:
@@ -178,12 +180,28 @@ def open_store(saved: PanelFolder, eyes: Eyes) -> CaseStore:
             f"here {saved.encoder.name} has fingerprint {eyes.encoder.fingerprint}: "
             "install the same weights or fit again"
         )
-    retrieval = saved.settings.retrieval
-    if retrieval.url:
-        return ServerStore(retrieval.url, eyes.encoder.fingerprint, dim=eyes.encoder.dim, name=retrieval.collection)
-    return Archive(
-        saved.folder / "store", eyes.encoder.fingerprint, dim=eyes.encoder.dim, index=retrieval.store == "chroma"
+    retrieval, encoder = saved.settings.retrieval, eyes.encoder
+    own = Archive(
+        saved.folder / "store",
+        encoder.fingerprint,
+        dim=encoder.dim,
+        index=retrieval.store == "chroma" and not retrieval.url,
     )
+    if not retrieval.url:
+        return own
+    try:
+        shared = ServerStore(retrieval.url, encoder.fingerprint, dim=encoder.dim, name=retrieval.collection)
+        share(own, shared)
+    finally:
+        own.close()
+    return shared
+
+
+def share(own: Archive, shared: CaseStore) -> None:
+    """Gives a shared store the cases that it lacks."""
+    cases, embeddings = own.export()
+    lacks = [i for i, case in enumerate(cases) if not shared.holds(case.id)]
+    shared.put(own.get([cases[i].id for i in lacks]), embeddings[lacks])
 
 
 def check_prompts(saved: PanelFolder, seated: Seated) -> None:
@@ -254,6 +272,7 @@ def _head(settings: Settings, eyes: Eyes, fitted: Fitted, profiles: Sequence[str
         "sights": {name: sight.fingerprint for name, sight in eyes.sights.items()},
         "trust": list(profiles),
         "support": len(fitted.support.cases),
+        "weighting": fitted.seated.retriever.weighting.model_dump(mode="json"),
         "notes": list(fitted.notes),
         "unread": [row.model_dump(mode="json") for row in fitted.unread],
         "provenance": provenance(fitted.seated.prompts),

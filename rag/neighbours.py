@@ -12,7 +12,8 @@ from doubleread.core.types import Embeddings, Labels, Matrix, Vector
 from doubleread.rag.label_distribution import class_scores, distribution, fit_temperature, hubness, vote
 
 _CHUNK = 1000
-_REFERENCES = 5000
+REFERENCES = 5000
+"""Cases against which hubness is measured where there are more."""
 _HELD_OUT = 2000
 
 
@@ -57,7 +58,7 @@ class NeighbourModel:
         """
         rows, codes = np.asarray(embeddings, np.float32), _group_codes(groups)
         rng = np.random.default_rng(seed)
-        references = np.sort(rng.permutation(len(rows))[:_REFERENCES])
+        references = np.sort(rng.permutation(len(rows))[:REFERENCES])
         self._fitted = _Stored(rows, np.asarray(labels, np.int64), n_labels, np.zeros(len(rows)))
         found = np.full(len(rows), np.nan) if hubs is None else hubs.copy()
         for part in _parts(np.flatnonzero(np.isnan(found))):

@@ -16,7 +16,7 @@ from doubleread.core.ports import WHOLE, CaseStore, Embedder
 from doubleread.core.stored import Columns
 from doubleread.core.task import Task
 from doubleread.core.types import Embeddings, Vector
-from doubleread.rag.neighbours import NeighbourModel, Weighting
+from doubleread.rag.neighbours import REFERENCES, NeighbourModel, Weighting
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,15 @@ class _Fitted:
 
     def hubs(self, ids: NDArray[np.str_]) -> Vector:
         """What is known of these cases, shape ``(len(ids),)``; NaN for a new one."""
-        known = dict(zip(self.columns.ids.tolist(), self.model.hubs.tolist(), strict=True))
-        return np.array([known.get(one, np.nan) for one in ids.tolist()], dtype=float)
+        position, hubs = self.columns.position, self.model.hubs
+        return np.array([hubs[position[one]] if one in position else np.nan for one in ids.tolist()], dtype=float)
 
 
 class StoreRetriever:
     """Implements the ``Retriever`` port: never the case itself, never a case of its group, never an exception.
 
     The model of the label distribution is fitted on the store's contents at the first search, and follows them when
-    cases come, go or change their label; its temperature stays until ``refresh``.
+    cases come, go or change their label. Its temperature stays: trust was learned with it.
     """
 
     def __init__(
@@ -71,14 +71,13 @@ class StoreRetriever:
         except (DoublereadError, OSError, RuntimeError, ValueError):
             return ()  # ``find`` has told why
 
-    def refresh(self) -> Weighting:
-        """Fits the model on what the store holds now; returns its weighting, temperature included.
+    @property
+    def weighting(self) -> Weighting:
+        """How neighbours are weighed, the fitted temperature included.
 
         Raises ``StoreError`` where the store cannot be read or holds labels that the task does not know.
         """
-        with self._guard:
-            self._fitted = self._fit(self._store.columns(), None)
-            return self._fitted.model.weighting
+        return self._current().model.weighting
 
     def _evidence(self, case: Case, queries: Embeddings) -> Evidence:
         found = self._store.search(queries[:1], self._k, **_not_itself(case))[0]
@@ -118,7 +117,8 @@ class StoreRetriever:
         labels = np.array([self._task.index(label) for label in columns.labels.tolist()], np.int64)
         groups = [group or None for group in columns.groups.tolist()]
         model = NeighbourModel(self._weighting if before is None else before.model.weighting)
-        hubs = None if before is None else before.hubs(columns.ids)
+        large = len(columns.ids) > REFERENCES  # few are measured anew in no time, and more exactly
+        hubs = before.hubs(columns.ids) if before is not None and large else None
         return _Fitted(model.fit(columns.embeddings, labels, groups, len(self._task.names), hubs=hubs), columns)
 
     def _named(self, shares: Vector) -> dict[str, float]:

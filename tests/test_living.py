@@ -1,14 +1,14 @@
 """Living trust, with real panels of small photographs: confirm, watch, learn, go back."""
 
-import json
 import shutil
 import subprocess
 import sys
 
 import pytest
 from kit import photo
+from PIL import Image
 
-from doubleread.core.errors import PanelError, TaskError
+from doubleread.core.errors import ImageError, PanelError, TaskError
 from doubleread.evals.drawings import svg
 from doubleread.evals.trust_comparison import compare
 from doubleread.evals.trust_drawing import draw_trust
@@ -43,7 +43,8 @@ def live(folder, quick):
 
 
 def confirm_all(panel, fresh, sampling="all"):
-    return [panel.confirm(verdict, label, sampling=sampling, reviewer="ann") for verdict, label in fresh]
+    """Trust only: the archive stays as it was."""
+    return [panel.confirm(verdict, label, sampling=sampling, reviewer="ann", archive=False) for verdict, label in fresh]
 
 
 # -- confirming ---------------------------------------------------------------------------------------------------
@@ -57,7 +58,47 @@ def test_a_confirmed_outcome_is_kept_with_where_it_came_from(live, folder, fresh
     assert (outcome.reviewer, outcome.note, outcome.sampling) == ("ann", "under the lens", "selected")
     assert (outcome.said, outcome.posterior, outcome.trust_version) == (verdict.label, verdict.posterior, 1)
     assert outcome.kind == "confirmed"
+    (stored,) = live._store.get([verdict.case.id])
+    assert (stored.label, stored.reviewer, stored.added) == (label, "ann", outcome.time)
+    assert stored.origin.startswith("confirmed verdict (said ")
+
+
+def test_a_confirmed_case_is_evidence_for_others_at_once_and_never_for_itself(live, fresh, tmp_path, quick, folder):
+    (verdict, label), *_ = fresh
+    copy = photo(tmp_path / "again.png", NAMES.index(label), seed=7000)
+    near = tmp_path / "near.png"
+    Image.open(copy).convert("RGB").resize((60, 60)).save(near)
+    before = live.diagnose(near)
+    live.confirm(verdict, label, reviewer="ann")
+    found = live.diagnose(near).evidence.neighbours
+    assert verdict.case.id not in {one.case_id for one in before.evidence.neighbours}
+    assert found[0].case_id == verdict.case.id
+    again = live.diagnose(verdict.case)
+    assert verdict.case.id not in {one.case_id for one in again.evidence.neighbours}
+    assert any(f"confirmed as {label} by ann" in warning for warning in again.warnings)
+    with Panel.load(folder, settings=quick) as other:
+        assert other._store.holds(verdict.case.id)
+    live.retract(verdict.case.id)
     assert not live._store.holds(verdict.case.id)
+    assert live.diagnose(near).evidence.neighbours == before.evidence.neighbours
+
+
+def test_what_was_confirmed_never_grades_the_panel_that_was_fitted_on_it(live, fresh, quick, folder):
+    """The readings that are graded are those from before the case was stored."""
+    confirm_all(live, fresh[:6])
+    graded_on = [outcome.posterior for outcome in read_outcomes(folder).standing]
+    assert graded_on == [verdict.posterior for verdict, _ in fresh[:6]]
+
+
+def test_a_picture_that_is_gone_is_confirmed_without_the_archive_only(live, folder, fresh):
+    verdict, label = fresh[0]
+    gone = verdict.case.model_copy(update={"id": "0" * 64, "path": folder / "gone.png"})
+    elsewhere = verdict.model_copy(update={"case": gone})
+    with pytest.raises(ImageError):
+        live.confirm(elsewhere, label)
+    assert read_outcomes(folder).standing == ()
+    live.confirm(elsewhere, label, archive=False)
+    assert not live._store.holds(gone.id)
 
 
 def test_confirming_again_supersedes_and_a_retraction_takes_back(live, folder, fresh, quick):
@@ -160,7 +201,7 @@ def test_trust_is_learned_again_and_can_be_gone_back_to(live, folder, fresh, qui
         assert again.notes[0] == f"trust learned from {about.learned_from}"
         assert again.diagnose(fresh[0][0].case.path).posterior == live.diagnose(fresh[0][0].case.path).posterior
     assert versions(folder) == [1, 2]
-    changed = [p.name for p, data in before.items() if p.read_bytes() != data]
+    changed = [p.name for p, data in before.items() if "index" not in p.parts and p.read_bytes() != data]
     assert changed == ["panel.json"]  # the fitted trust still lies there as it was
 
     use_version(folder, 1)
@@ -262,8 +303,6 @@ def test_good_outcomes_raise_no_alarm(live, folder, fresh, quick):
 
 def test_a_panel_that_kept_no_readings_loads_and_says_what_it_lacks(live, folder, fresh, quick):
     (folder / "readings.jsonl").unlink()
-    head = json.loads((folder / "panel.json").read_text())
-    (folder / "panel.json").write_text(json.dumps({name: v for name, v in head.items() if name != "dim"}))
     with Panel.load(folder, settings=quick) as panel:
         panel.confirm(*fresh[0], sampling="all")
         assert panel.alarms == ()

@@ -5,6 +5,7 @@ import io
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import typer
@@ -13,14 +14,29 @@ from pydantic import ValidationError
 from doubleread.cli.fit import SHOWN_PROBLEMS
 from doubleread.cli.screen import OUT, note, warn
 from doubleread.cli.tables import comparison_table
+from doubleread.composition import open_eyes
+from doubleread.core.case import Case
 from doubleread.core.errors import DataError, DoublereadError
 from doubleread.core.reading import Outcome, Sampling
 from doubleread.core.verdict import Verdict
 from doubleread.evals.trust_comparison import compare
-from doubleread.living import adopt, calibration_cases, confirm, drifts, graded, keeps_readings, relearn, retract
+from doubleread.living import (
+    adopt,
+    calibration_cases,
+    confirm,
+    drifts,
+    fitted_on,
+    forget,
+    graded,
+    keeps_readings,
+    relearn,
+    remember,
+    retract,
+)
 from doubleread.orchestrator.drift import told
 from doubleread.outcomes import read_outcomes
-from doubleread.panel_folder import PanelFolder, read_panel, stored
+from doubleread.panel_folder import PanelFolder, open_store, read_panel, stored
+from doubleread.settings import PanelSettings, Settings
 from doubleread.trust_folder import use_version, versions
 
 
@@ -33,6 +49,7 @@ def run_confirm(
     sampling: Sampling,
     reviewer: str,
     said: str,
+    archive: bool,
 ) -> None:
     """Confirms every verdict that has a label; rows that cannot be used are named, and all others kept."""
     if (labels is None) == (label is None):
@@ -47,16 +64,17 @@ def run_confirm(
         truth = {_only(found, verdicts).case.id: str(label)}
     wanted = [(verdict, truth[verdict.case.id]) for verdict in found if verdict.case.id in truth]
     kept = _confirmed(saved, wanted, failed, sampling=sampling, reviewer=reviewer, note=said)
-    for problem in failed[:SHOWN_PROBLEMS]:
-        warn(problem)
-    if len(failed) > SHOWN_PROBLEMS:
-        warn(f"… and {len(failed) - SHOWN_PROBLEMS} more rows that could not be used")
+    _warn_of(failed, "rows that could not be used")
     if kept and sampling == "selected":
         note(
             "kept as selected cases: watched for drift of calibration, but not learned from unless asked; "
             "--sampling all where every case of a stream is confirmed"
         )
-    counts = Counter(outcome.kind for outcome in kept)
+    unseen = _archived(saved, kept) if archive else []
+    _warn_of([f"kept as an outcome, but not in the archive: {problem}" for problem in unseen], "such cases")
+    if archive and kept:
+        note(f"{len(kept) - len(unseen)} cases joined the panel's archive: they are evidence for others from now on")
+    counts = Counter(outcome.kind for _, outcome in kept)
     OUT.print(f"{counts['confirmed']} confirmed, {counts['corrected']} corrected", highlight=False)
     if failed:
         raise typer.Exit(1)
@@ -70,17 +88,46 @@ def _confirmed(
     sampling: Sampling,
     reviewer: str,
     note: str,
-) -> list[Outcome]:
+) -> list[tuple[Case, Outcome]]:
     """Keeps one outcome after the other; what is wrong with the rest is added to ``failed``."""
     kept, calibration = [], calibration_cases(saved)
     with stored(saved) as store:
         for verdict, label in wanted:
-            own = verdict.case.id in calibration or store.holds(verdict.case.id)
+            own = verdict.case.id in calibration or fitted_on(store, verdict.case.id)
             try:
-                kept.append(confirm(saved, verdict, label, own=own, sampling=sampling, reviewer=reviewer, note=note))
+                outcome = confirm(saved, verdict, label, own=own, sampling=sampling, reviewer=reviewer, note=note)
+                kept.append((verdict.case, outcome))
             except DoublereadError as error:
                 failed.append(str(error))
     return kept
+
+
+def _warn_of(problems: Sequence[str], what: str) -> None:
+    """The first of many, and how many more there are."""
+    for problem in problems[:SHOWN_PROBLEMS]:
+        warn(problem)
+    if len(problems) > SHOWN_PROBLEMS:
+        warn(f"… and {len(problems) - SHOWN_PROBLEMS} more {what}")
+
+
+def _archived(saved: PanelFolder, kept: Sequence[tuple[Case, Outcome]]) -> list[str]:
+    """Puts the confirmed cases into the panel's archive; the pictures that can no longer be read are named."""
+    if not kept:
+        return []
+    eyes = open_eyes(_without_models(saved.settings), saved.encoder)
+    try:
+        seen = eyes.embed_all([case for case, _ in kept])
+        with closing(open_store(saved, eyes)) as store:
+            for row, i in enumerate(seen.kept):
+                remember(store, *kept[i], seen.embeddings[row, :1])
+    finally:
+        eyes.close()
+    return [f"{one.source}: {one.problem}" for one in seen.unread]
+
+
+def _without_models(settings: Settings) -> Settings:
+    """The same encoder, and no other sight."""
+    return settings.model_copy(update={"panel": PanelSettings(agents=("neighbours",))})
 
 
 def announce_outcomes(saved: PanelFolder) -> None:
@@ -110,8 +157,10 @@ def announce_outcomes(saved: PanelFolder) -> None:
 def run_retract(cases: Sequence[str], panel: Path, *, reviewer: str, said: str) -> None:
     """Takes outcomes back."""
     saved = read_panel(panel, None)
-    for case in cases:
-        retract(saved, case, reviewer=reviewer, note=said)
+    with stored(saved) as store:
+        for case in cases:
+            retract(saved, case, reviewer=reviewer, note=said)
+            forget(store, case)
     OUT.print(f"{len(cases)} taken back", highlight=False)
 
 

@@ -94,11 +94,14 @@ def confirm(
     ] = Sampling.selected,
     reviewer: Reviewer = "",
     note: Note = "",
+    archive: Annotated[
+        bool, typer.Option(help="Let the cases join the panel's archive, as evidence for others.")
+    ] = True,
 ) -> None:
     """Keep what turned out to be true of diagnosed cases. Exit code 1 where a row could not be used."""
     from doubleread.cli.outcomes import run_confirm
 
-    run_confirm(verdicts, labels, label, panel, sampling=sampling.value, reviewer=reviewer, said=note)
+    run_confirm(verdicts, labels, label, panel, sampling=sampling.value, reviewer=reviewer, said=note, archive=archive)
 
 
 @app.command(epilog="Example: doubleread trust retract 9f86d081… --panel panel")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -44,6 +45,11 @@ class Columns:
     """Empty for a case without a group."""
     embeddings: Embeddings
     """Shape ``(n, dim)``, rows of unit length."""
+
+    @cached_property
+    def position(self) -> dict[str, int]:
+        """Where each case stands."""
+        return {one: i for i, one in enumerate(self.ids.tolist())}
 
 
 class Change(Record):

@@ -17,6 +17,7 @@ from doubleread.living.judging import (
     unseen_outcomes,
 )
 from doubleread.living.relearning import Relearned, adopt, relearn
+from doubleread.living.remembering import fitted_on, forget, remember, remembered
 
 __all__ = [
     "Relearned",
@@ -25,10 +26,14 @@ __all__ = [
     "calibration_rows",
     "confirm",
     "drifts",
+    "fitted_on",
+    "forget",
     "graded",
     "keeps_readings",
     "learned_rows",
     "relearn",
+    "remember",
+    "remembered",
     "retract",
     "unseen_outcomes",
 ]

@@ -163,7 +163,7 @@ async def test_a_grown_store_is_noticed():
 
 def test_refresh_gives_the_fitted_weighting():
     store, _, embedder = archive()
-    assert StoreRetriever(store, embedder, TASK).refresh().temperature > 0
+    assert StoreRetriever(store, embedder, TASK).weighting.temperature > 0
 
 
 async def test_from_pixels_to_evidence():

@@ -1,0 +1,42 @@
+"""A confirmed case joins the panel's archive: evidence for others from then on, never for itself.
+
+No agent is fitted on it, and the verdict that was confirmed was given before: grading the panel on it stays honest.
+"""
+
+from doubleread.core.case import Case
+from doubleread.core.ports import CaseStore
+from doubleread.core.reading import Outcome
+from doubleread.core.stored import StoredCase
+from doubleread.core.types import Embeddings
+
+CONFIRMED = "confirmed verdict"
+
+
+def remember(store: CaseStore, case: Case, outcome: Outcome, embedding: Embeddings) -> StoredCase:
+    """Puts the case of an outcome into the store, with its embedding ``(1, dim)``; on disk when it returns."""
+    said = f"said {outcome.said} at {outcome.posterior[outcome.said]:.2f}, trust version {outcome.trust_version}"
+    stored = StoredCase(
+        case=case.model_copy(update={"label": outcome.label}),
+        added=outcome.time,
+        origin=f"{CONFIRMED} ({said})",
+        reviewer=outcome.reviewer,
+    )
+    store.put([stored], embedding)
+    return stored
+
+
+def forget(store: CaseStore, case: str) -> None:
+    """Takes a case out again that came from a confirmed verdict; others stay."""
+    if remembered(store, case) is not None:
+        store.remove([case])
+
+
+def remembered(store: CaseStore, case: str) -> StoredCase | None:
+    """The stored case, where it came from a confirmed verdict."""
+    found = store.get([case])
+    return found[0] if found and found[0].origin.startswith(CONFIRMED) else None
+
+
+def fitted_on(store: CaseStore, case: str) -> bool:
+    """Whether the store holds the case for another reason: the panel may have learned from it."""
+    return store.holds(case) and remembered(store, case) is None
