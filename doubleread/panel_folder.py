@@ -165,7 +165,7 @@ def read_panel(folder: Path, settings: Settings | None, version: int | None = No
 @contextmanager
 def stored(saved: PanelFolder) -> Iterator[CaseStore]:
     """The panel's case store as it lies there; no encoder is needed."""
-    store: CaseStore = Archive(saved.folder / "store", saved.fingerprint, dim=saved.dim, index=False)
+    store: CaseStore = Archive(saved.folder / "store", saved.fingerprint, dim=saved.dim, create=False, index=False)
     try:
         yield store
     finally:
@@ -185,6 +185,7 @@ def open_store(saved: PanelFolder, eyes: Eyes) -> CaseStore:
         saved.folder / "store",
         encoder.fingerprint,
         dim=encoder.dim,
+        create=False,
         index=retrieval.store == "chroma" and not retrieval.url,
     )
     if not retrieval.url:

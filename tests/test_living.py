@@ -92,7 +92,7 @@ def test_what_was_confirmed_never_grades_the_panel_that_was_fitted_on_it(live, f
 
 def test_a_picture_that_is_gone_is_confirmed_without_the_archive_only(live, folder, fresh):
     verdict, label = fresh[0]
-    gone = verdict.case.model_copy(update={"id": "0" * 64, "path": folder / "gone.png"})
+    gone = verdict.case.model_copy(update={"id": "9" * 64, "path": folder / "gone.png"})
     elsewhere = verdict.model_copy(update={"case": gone})
     with pytest.raises(ImageError):
         live.confirm(elsewhere, label)

@@ -348,8 +348,8 @@ def remove(file):
         ("panel.json", remove, PanelError, "holds no panel .*doubleread fit"),
         ("panel.json", cut, PanelError, "cannot be read.*fit the panel again"),
         ("panel.json", put("[]"), PanelError, "JSON object.*fit the panel again"),
-        ("panel.json", put('{"format": 99}'), PanelError, "format 99; this doubleread reads format 2: fit it again"),
-        ("panel.json", put('{"format": 2}'), PanelError, "damaged.*fit it again"),
+        ("panel.json", put('{"format": 99}'), PanelError, "format 99; this doubleread reads format 3: fit it again"),
+        ("panel.json", put('{"format": 3}'), PanelError, "damaged.*fit it again"),
         ("arbiter.json", remove, PanelError, "arbiter.json cannot be read.*fit the panel again"),
         ("arbiter.json", put("{}"), PanelError, "damaged.*fit it again"),
         ("trust/logistic-round1.json", put("{}"), PanelError, "damaged.*fit it again"),
@@ -359,8 +359,8 @@ def remove(file):
         ("agents/logistic.npz", empty, PanelError, "damaged: agent logistic.*fit it again"),
         ("agents/logistic.json", put("{}"), PanelError, "damaged: agent logistic.*fit it again"),
         ("agents/logistic.json", remove, PanelError, "logistic.json cannot be read.*fit the panel again"),
-        ("store", remove, StoreError, "no case store"),
-        ("store/chroma.sqlite3", cut, StoreError, "damaged|failed to open"),
+        ("store", remove, StoreError, "no archive"),
+        ("store/archive.sqlite3", cut, StoreError, "restore it from a backup"),
     ],
 )
 def test_a_damaged_folder_is_an_error_that_says_what_to_do(copy, settings, name, damage, error, message):

@@ -22,6 +22,7 @@ BENCHMARKS = Registry(
         "wire_unlimited": "doubleread.evals.benchmarks.wire:wire_unlimited",
         "ood_near": "doubleread.evals.benchmarks.ood:ood_near",
         "ood_far": "doubleread.evals.benchmarks.ood:ood_far",
+        "archive": "doubleread.evals.benchmarks.archive:archive",
         "second_look_seconds": "doubleread.evals.benchmarks.panel:second_look_seconds",
     },
 )

@@ -38,16 +38,24 @@ _COMMIT = 1000
 
 
 class Archive:
-    """Implements the ``CaseStore`` port on a folder; made there if there is none, unless ``read_only``.
+    """Implements the ``CaseStore`` port on a folder; made there if there is none, where it may ``create`` one.
 
     ``index``: whether Chroma is to answer plain searches. Raises ``EncoderMismatch`` where the folder holds
     embeddings of other encoders only, and ``StoreError`` where it is no archive or a damaged one.
     """
 
     def __init__(
-        self, folder: Path, fingerprint: str, *, dim: int, read_only: bool = False, index: bool = True, name: str = ""
+        self,
+        folder: Path,
+        fingerprint: str,
+        *,
+        dim: int,
+        read_only: bool = False,
+        create: bool = True,
+        index: bool = True,
+        name: str = "",
     ) -> None:
-        self.file = LedgerFile(folder, create=not read_only)
+        self.file = LedgerFile(folder, create=create and not read_only)
         self.folder, self.fingerprint, self.dim, self.read_only = self.file.folder, fingerprint, dim, read_only
         self.ledger, self.vectors, self.past = Ledger(self.file), LedgerEmbeddings(self.file), Chronicle(self.file)
         self._index: Index | None = None
@@ -179,9 +187,9 @@ class Archive:
         """The state as it is now, such as ``v120-3f9a0c11d2e4``."""
         return self.file.version().id
 
-    def index_in_use(self) -> bool:
-        """Whether plain searches are answered by the index now."""
-        return bool(len(self.contents())) and self._current_index() is not None
+    def index(self) -> "Index | None":
+        """What answers plain searches now; None where they are answered exactly."""
+        return self._current_index() if len(self.contents()) else None
 
     def encoders(self) -> list[EncoderRow]:
         """Every encoder whose embeddings it holds."""

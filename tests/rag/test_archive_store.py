@@ -222,17 +222,17 @@ def indexed(folder):
 def test_plain_searches_go_through_the_index(folder, indexed):
     assert (indexed / "chroma.sqlite3").is_file()
     with opened(folder) as store:
-        assert store.index_in_use()
+        assert store.index() is not None
         assert nearest(store, ROWS[7]) == CASES[7].id
     with opened(folder, index=False) as store:
-        assert not store.index_in_use()
+        assert store.index() is None
         assert nearest(store, ROWS[7]) == CASES[7].id
 
 
 def test_a_lost_index_is_built_again(folder, indexed):
     shutil.rmtree(indexed.parent)
     with opened(folder) as store:
-        assert store.index_in_use()
+        assert store.index() is not None
         assert [nearest(store, row) for row in ROWS] == [case.id for case in CASES]
     assert (indexed / "chroma.sqlite3").is_file()
 
@@ -251,7 +251,7 @@ def test_a_damaged_index_is_built_again(folder, indexed, name):
         file.write_bytes(content)
     with opened(folder) as store:
         assert [nearest(store, row) for row in ROWS] == [case.id for case in CASES]
-        assert store.index_in_use()
+        assert store.index() is not None
 
 
 def test_an_index_that_was_left_in_haste_is_tried_before_it_is_trusted(folder, indexed):
@@ -268,7 +268,7 @@ def test_what_the_index_missed_is_found_all_the_same(folder):
         store.add([bare_case(70)], units(1, DIM, seed=70))
     with opened(folder) as store:
         assert nearest(store, units(1, DIM, seed=70)[0]) == bare_case(70).id
-        assert store.index_in_use()
+        assert store.index() is not None
 
 
 def test_rewriting_does_not_keep_old_fields(folder):
@@ -311,7 +311,7 @@ def test_a_dotenv_of_the_working_folder_is_ignored(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with opened(tmp_path / "store") as store:
         store.add(CASES, ROWS)
-        assert store.index_in_use()
+        assert store.index() is not None
 
 
 def test_the_past_is_on_record(folder):
