@@ -44,6 +44,13 @@ def run_fit(
 
 def announce(dataset: Dataset) -> None:
     """What was read, what was wrong with it, and whether it leaks."""
+    announce_reading(dataset)
+    for line in check_leakage(dataset.cases).lines():
+        note(line)
+
+
+def announce_reading(dataset: Dataset) -> None:
+    """What was read, and what was wrong with it."""
     note(f"{dataset.name}: {len(dataset.cases)} images, labels {', '.join(dataset.task.names)}")
     for line in dataset.notes:
         note(line)
@@ -51,8 +58,6 @@ def announce(dataset: Dataset) -> None:
         warn(f"skipped {problem}")
     if len(dataset.problems) > SHOWN_PROBLEMS:
         warn(f"… and {len(dataset.problems) - SHOWN_PROBLEMS} more rows skipped")
-    for line in check_leakage(dataset.cases).lines():
-        note(line)
 
 
 def announce_gaps(profiles: Sequence[TrustProfile]) -> None:

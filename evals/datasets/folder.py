@@ -26,7 +26,7 @@ def read_folder(
             "the group in round brackets, as in re:(plant\\d+)"
         )
     closed: list[OSError] = []
-    found = sorted(_images(folder, closed.append))
+    found = sorted(images_in(folder, closed.append))
     if not found:
         raise DataError(f"no images in {folder}; looked for {', '.join(sorted(IMAGE_SUFFIXES))} in its sub-folders")
     depth = 3 if _has_splits(found) else 2
@@ -47,7 +47,7 @@ def read_folder(
     return gather(name, rows, task_id=task_id, problems=problems, notes=notes, progress=progress)
 
 
-def _images(folder: Path, on_error: Callable[[OSError], None]) -> Iterator[Path]:
+def images_in(folder: Path, on_error: Callable[[OSError], None]) -> Iterator[Path]:
     """Relative paths of everything that looks like an image, hidden files and folders aside; links are followed."""
     visited: set[str] = set()
     for parent, folders, files in os.walk(folder, onerror=on_error, followlinks=True):

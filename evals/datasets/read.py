@@ -1,22 +1,27 @@
 """One way in for every kind of data set."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from doubleread.core.errors import DataError
 from doubleread.evals.datasets.folder import read_folder
-from doubleread.evals.datasets.manifest import CSV_SUFFIXES, JSONL_SUFFIXES, read_manifest
+from doubleread.evals.datasets.hugging_face import Rows, load_saved, read_hugging_face, was_saved
+from doubleread.evals.datasets.image_folder import metadata_of, read_image_folder
+from doubleread.evals.datasets.manifest import read_manifest
 from doubleread.evals.datasets.record import Dataset, Progress
 from doubleread.evals.datasets.solar import NAME as SOLAR_CELLS
 from doubleread.evals.datasets.solar import read_solar_cells
+from doubleread.evals.datasets.table import CSV_SUFFIXES, JSONL_SUFFIXES
 
 _KINDS = (
-    "a folder with one sub-folder of images per label, a manifest (.csv, .tsv or .jsonl with the columns path and "
+    "a folder with one sub-folder of images per label, a folder with a metadata.csv or metadata.jsonl (column "
+    "file_name), a folder that the datasets library saved, a manifest (.csv, .tsv or .jsonl with the columns path and "
     f"label), or the name {SOLAR_CELLS!r}"
 )
 
 
 def read_dataset(
-    source: str | Path,
+    source: str | Path | Rows | Mapping[str, Rows],
     *,
     label_column: str = "label",
     path_column: str = "path",
@@ -24,7 +29,11 @@ def read_dataset(
     task_id: str | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
-    """A labelled data set from a folder, a manifest, or the name ``solar-cells``.
+    """A labelled data set from a folder, a manifest, the name ``solar-cells``, or Hugging Face ``datasets``.
+
+    A folder holds one sub-folder a label, in split folders or not; or a ``metadata.csv`` or ``metadata.jsonl``
+    beside the images, at the root or in each split folder; or what ``Dataset.save_to_disk`` wrote. A ``Dataset`` or
+    ``DatasetDict`` may be given as it is; ``path_column`` then names its column of images.
 
     ``group`` says what belongs together and must not be split: columns of a manifest (``"series,capture//10"`` joins
     two and cuts a running number into blocks of ten) or, for folders too, ``"re:(plant\\d+)"``, the captured part
@@ -36,11 +45,20 @@ def read_dataset(
         if group is not None:
             raise DataError(f"{SOLAR_CELLS} brings its own groups (the modules); leave group out")
         return read_solar_cells(task_id=task_id, progress=progress)
+    if not isinstance(source, str | Path):
+        return read_hugging_face(
+            source,
+            label_column=label_column,
+            path_column=path_column,
+            group=group,
+            task_id=task_id,
+            progress=progress,
+        )
     if not str(source).strip():
         raise DataError(f"no data set was named; a data set is {_KINDS}")
     path = Path(source).expanduser()
     if path.is_dir():
-        return read_folder(path, group=group, task_id=task_id, progress=progress)
+        return _read_directory(path, label_column, path_column, group, task_id, progress)
     if not path.exists():
         raise DataError(f"there is no {source}; a data set is {_KINDS}")
     if path.suffix.lower() in CSV_SUFFIXES | JSONL_SUFFIXES and path.is_file():
@@ -53,3 +71,28 @@ def read_dataset(
             progress=progress,
         )
     raise DataError(f"{source} is not a data set; a data set is {_KINDS}")
+
+
+def _read_directory(
+    folder: Path,
+    label_column: str,
+    path_column: str,
+    group: str | None,
+    task_id: str | None,
+    progress: Progress | None,
+) -> Dataset:
+    if was_saved(folder):
+        return read_hugging_face(
+            load_saved(folder),
+            name=folder.resolve().name,
+            label_column=label_column,
+            path_column=path_column,
+            group=group,
+            task_id=task_id,
+            progress=progress,
+        )
+    if metadata := metadata_of(folder):
+        return read_image_folder(
+            folder, metadata, label_column=label_column, group=group, task_id=task_id, progress=progress
+        )
+    return read_folder(folder, group=group, task_id=task_id, progress=progress)

@@ -1,0 +1,112 @@
+"""A folder whose ``metadata.csv`` or ``metadata.jsonl`` names its images: the image-folder layout of Hugging Face."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from doubleread.core.errors import DataError
+from doubleread.evals.datasets.folder import images_in
+from doubleread.evals.datasets.gather import Row, gather
+from doubleread.evals.datasets.groups import group_key
+from doubleread.evals.datasets.manifest import manifest_row
+from doubleread.evals.datasets.names import SPLIT_NAMES
+from doubleread.evals.datasets.record import Dataset, Progress, RowProblem
+from doubleread.evals.datasets.table import Table, read_table
+
+FILE_NAME = "file_name"
+"""The column that tells such a metadata file from any other table."""
+_METADATA = ("metadata.csv", "metadata.jsonl")
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """One metadata file and what stands in it."""
+
+    file: Path
+    table: Table
+    split: str = ""
+    """Name of the split folder it stands in; empty at the root."""
+
+
+def metadata_of(folder: Path) -> list[Metadata]:
+    """The metadata files at the root and in the split folders; none where the folder has another layout.
+
+    Raises ``DataError`` for a metadata file that cannot be read.
+    """
+    homes = [(folder, "")]
+    homes += [(one, one.name) for one in sorted(folder.iterdir()) if one.name.lower() in SPLIT_NAMES and one.is_dir()]
+    files = [(home / name, split) for home, split in homes for name in _METADATA if (home / name).is_file()]
+    read = [Metadata(file, read_table(file), split) for file, split in files]
+    return [one for one in read if FILE_NAME in one.table.columns]
+
+
+def read_image_folder(
+    folder: Path,
+    metadata: list[Metadata],
+    *,
+    label_column: str = "label",
+    group: str | None = None,
+    task_id: str | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """The data set of a folder with these metadata files; file names are relative to the file that names them.
+
+    The split is that of the split folder, or a column ``split``. Without a column ``label``, the label is the name
+    of the folder an image stands in. Raises ``DataError`` for missing columns, and what ``gather`` raises.
+    """
+    columns = tuple(dict.fromkeys(name for one in metadata for name in one.table.columns))
+    named = label_column in columns
+    if not named and label_column != "label":
+        raise DataError(
+            f"the metadata of {folder} has no column {label_column!r}; columns: {', '.join(columns)}. "
+            "Name the column with label_column"
+        )
+    expression = group or ("group" if "group" in columns else None)
+    key = group_key(expression, columns, FILE_NAME) if expression else None
+    read = [
+        manifest_row(folder, where, values if named else _labelled(values), label_column, FILE_NAME, key)
+        for one in metadata
+        for where, values in _rows(folder, one)
+    ]
+    rows = [row for row in read if isinstance(row, Row)]
+    problems = [row for row in read if isinstance(row, RowProblem)]
+    problems += _unnamed(folder, {row.source for row in rows} | {row.path for row in problems})
+    files = " and ".join(one.file.relative_to(folder).as_posix() for one in metadata)
+    notes = [f"images are those that {files} names"]
+    notes.append(f"labels are the column {label_column!r}" if named else "labels are the names of the folders")
+    notes += [f"group key: {expression}"] if expression else []
+    name = folder.resolve().name or "images"
+    return gather(name, rows, task_id=task_id, problems=problems, notes=notes, progress=progress)
+
+
+def _rows(folder: Path, metadata: Metadata) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Where each row stands, and its values with the file's name relative to the root and the split."""
+    home = metadata.file.parent.relative_to(folder).as_posix()
+    for line, values in zip(metadata.table.lines, metadata.table.rows, strict=True):
+        named = values.get(FILE_NAME, "").strip()
+        path = PurePosixPath(home, named).as_posix() if named else ""
+        split = metadata.split or values.get("split", "") or _split_folder(path)
+        yield (
+            f"{metadata.file.relative_to(folder).as_posix()}, line {line}",
+            {**values, FILE_NAME: path, "split": split},
+        )
+
+
+def _unnamed(folder: Path, named: set[str]) -> list[RowProblem]:
+    """The images that no metadata file names, and the folders that could not be looked into."""
+    closed: list[OSError] = []
+    found = sorted(path.as_posix() for path in images_in(folder, closed.append))
+    told = "no metadata file names this image"
+    unnamed = [RowProblem(where=path, path=path, problem=told) for path in found if path not in named]
+    shut = [RowProblem(where=str(e.filename), problem=f"the folder cannot be opened: {e.strerror}") for e in closed]
+    return [*unnamed, *shut]
+
+
+def _split_folder(path: str) -> str:
+    top, below, _ = path.partition("/")
+    return top if below and top.lower() in SPLIT_NAMES else ""
+
+
+def _labelled(values: Mapping[str, str]) -> Mapping[str, str]:
+    folder = PurePosixPath(values[FILE_NAME]).parent.name
+    return {**values, "label": "" if folder.lower() in SPLIT_NAMES else folder}
