@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 from rich.color import Color
 from rich.style import Style
 from rich.text import Text
@@ -21,11 +22,11 @@ def half_blocks(path: Path | None, *, columns: int) -> Text | None:
         image = open_image(path, max_side=columns)
     except (ImageError, OSError, ValueError):
         return None
-    pixels = image.load()
+    pixels = np.asarray(image).tolist()
     text = Text(no_wrap=True)
     for y in range(0, image.height - 1, 2):
         for x in range(image.width):
-            above, below = (Color.from_rgb(*pixels[x, y + i]) for i in (0, 1))
+            above, below = (Color.from_rgb(*pixels[y + i][x]) for i in (0, 1))
             text.append(_UPPER_HALF, Style(color=above, bgcolor=below))
         text.append("\n")
     return text
