@@ -13,12 +13,7 @@ if TYPE_CHECKING:
     from doubleread.evals.leakage_effect import LeakEffect
     from doubleread.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="Care of labelled cases.")
-
-
-@app.callback()
-def _cases() -> None:
-    """Care of labelled cases."""
+app = typer.Typer()
 
 
 @app.command(epilog="Example: doubleread cases check leaves.csv --group plant -o leakage.json")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from doubleread.cli.cases_check import app as cases_app
+from doubleread.cli.cases import app as cases_app
 from doubleread.cli.datasets import app as datasets_app
 from doubleread.cli.prompts import app as prompts_app
 from doubleread.cli.trust import app as trust_app

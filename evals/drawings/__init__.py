@@ -1,6 +1,14 @@
 """Diagrams as self-contained SVG: no script, no font or file from elsewhere, light and dark."""
 
+from doubleread.evals.drawings.archive_map import MapPoint, archive_map
 from doubleread.evals.drawings.reliability import ReliabilityPanel, reliability_diagram, reliability_grid
 from doubleread.evals.drawings.risk_coverage import risk_coverage_diagram
 
-__all__ = ["ReliabilityPanel", "reliability_diagram", "reliability_grid", "risk_coverage_diagram"]
+__all__ = [
+    "MapPoint",
+    "ReliabilityPanel",
+    "archive_map",
+    "reliability_diagram",
+    "reliability_grid",
+    "risk_coverage_diagram",
+]

@@ -1,0 +1,10 @@
+"""``doubleread cases``: the archive of labelled cases. Each kind of care has a file of its own."""
+
+import typer
+
+from doubleread.cli import cases_change, cases_check, cases_encoders, cases_keep, cases_list, cases_map, cases_move
+
+app = typer.Typer(no_args_is_help=True, help="The archive of labelled cases: look, correct, keep, move, encode anew.")
+
+for part in (cases_list, cases_check, cases_change, cases_keep, cases_move, cases_encoders, cases_map):
+    app.add_typer(part.app)

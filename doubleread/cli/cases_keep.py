@@ -1,0 +1,86 @@
+"""``doubleread cases snapshot``, ``snapshots``, ``restore``, ``backup`` and ``audit``: that nothing is lost."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from doubleread.cli.cases_shared import AsJson, Folder, Note, Reviewer, opened, say, say_json, table
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: doubleread cases snapshot archive before-relabelling")
+def snapshot(
+    archive: Folder,
+    name: Annotated[str, typer.Argument(help="A name that no other snapshot has.")],
+    note: Note = "",
+) -> None:
+    """Name the archive's state as it is now. It takes no space: every state is on record anyway."""
+    with opened(archive) as store:
+        made = store.past.snapshot(name, note)
+    say(f"{made.name}: {made.version.id}")
+
+
+@app.command(epilog="Example: doubleread cases snapshots archive")
+def snapshots(archive: Folder, json: AsJson = False) -> None:
+    """List the named states."""
+    from rich.text import Text
+
+    from doubleread.cli.screen import OUT
+
+    with opened(archive) as store:
+        found, now = store.past.snapshots(), store.version()
+    if json:
+        for one in found:
+            say_json(one.model_dump_json())
+        return
+    shown = table("name", "version", "time", "note")
+    for one in found:
+        shown.add_row(Text(one.name), one.version.id, f"{one.time.astimezone():%Y-%m-%d %H:%M}", Text(one.note))
+    if found:
+        OUT.print(shown)
+    say(f"{len(found):,} snapshots · now {now}")
+
+
+@app.command(epilog="Example: doubleread cases restore archive before-relabelling")
+def restore(
+    archive: Folder,
+    name: Annotated[str, typer.Argument(metavar="NAME_OR_VERSION", help="A snapshot, or a version such as v120.")],
+    reviewer: Reviewer = "",
+) -> None:
+    """Bring labels, tags and removals back to a state, by new changes. What happened since stays on record."""
+    from doubleread.cli.screen import warn
+    from doubleread.rag.care.returning import restore as back
+
+    with opened(archive) as store:
+        done, now = back(store, name, reviewer=reviewer), store.version()
+    if done.erased:
+        warn(f"{done.erased:,} cases of that state were erased since, and stay gone")
+    say(f"{done.changed:,} cases changed back to {done.version.id}; now {now}")
+
+
+@app.command(epilog="Example: doubleread cases backup archive copies/2026-05-01/archive.sqlite3")
+def backup(archive: Folder, file: Annotated[Path, typer.Argument(help="File to write; must not exist.")]) -> None:
+    """Copy the archive's file, while others read and write. A folder with it, named archive.sqlite3, is an archive."""
+    with opened(archive) as store:
+        store.past.backup(file)
+        version = store.version()
+    say(f"{version}, {file.stat().st_size / 1e6:,.1f} MB")
+    say(f"backup: {file}")
+
+
+@app.command(epilog="Example: doubleread cases audit archive")
+def audit(archive: Folder) -> None:
+    """Check every change and every embedding. Exit code 1 where something is wrong."""
+    from doubleread.cli.screen import warn
+    from doubleread.rag.care.auditing import audit as check
+
+    with opened(archive) as store:
+        problems, version = check(store), store.file.version()
+        rows = sum(one.cases for one in store.encoders())
+    for problem in problems:
+        warn(problem)
+    if problems:
+        raise typer.Exit(1)
+    say(f"sound: {version.seq:,} changes and {rows:,} embeddings checked, {version.id}")

@@ -1,0 +1,55 @@
+"""What the commands of ``doubleread cases`` share."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from doubleread.rag.stores.archive import Archive
+
+Folder = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="Folder of the archive.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="A case: at least 6 digits of its id.")]
+Ids = Annotated[list[str], typer.Argument(metavar="ID…", help="Cases: at least 6 digits of each id.")]
+Reviewer = Annotated[str, typer.Option(help="Who says so; goes on record.")]
+Note = Annotated[str, typer.Option(help="Why; goes on record.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of tables.")]
+
+SHOWN = 12
+"""Digits of an id that tables show."""
+
+
+@contextmanager
+def opened(folder: Path) -> "Iterator[Archive]":
+    """The archive as it lies there, by the encoder it is searched by; closed in the end."""
+    from doubleread.rag.stores.archive import Archive
+
+    with Archive.existing(folder) as archive:
+        yield archive
+
+
+def table(*columns: str, right: tuple[str, ...] = ()) -> "Table":
+    """An empty table in the look of all others."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    made = Table(header_style="dim", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    for name in columns:
+        made.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    return made
+
+
+def say(text: str) -> None:
+    """A result for people, in one line however long."""
+    from doubleread.cli.screen import OUT
+
+    OUT.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def say_json(text: str) -> None:
+    """A result for programs, as it is."""
+    typer.echo(text)

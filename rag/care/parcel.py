@@ -1,0 +1,108 @@
+"""Cases on their way from one archive to another, with the embeddings of every encoder that read them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from doubleread.core.errors import EncoderMismatch
+from doubleread.core.stored import StoredCase
+from doubleread.core.types import Embeddings
+from doubleread.rag.stores.archive import Archive
+from doubleread.rag.stores.ledger import Event
+
+
+@dataclass(frozen=True, eq=False)
+class Parcel:
+    """Cases in an order, and each encoder's rows ``(len(cases), dim)`` in that order, NaN where it has none."""
+
+    cases: Sequence[StoredCase]
+    rows: dict[str, Embeddings]
+    """By the encoder's fingerprint."""
+
+
+class Conflict(NamedTuple):
+    """A case that both have and judge differently."""
+
+    case_id: str
+    ours: str
+    theirs: str
+
+
+class Taken(NamedTuple):
+    """What came of taking cases in."""
+
+    added: int
+    same: int
+    conflicts: tuple[Conflict, ...]
+    without: tuple[str, ...]
+    """Ids of new cases that were left out, since the encoder in use has no embedding of them."""
+
+
+def parcel_of(archive: Archive) -> Parcel:
+    """Every case of an archive that is not removed, in the order of the ids."""
+    cases = archive.ledger.records()
+    ids, rows = [one.case.id for one in cases], {}
+    for encoder in archive.encoders():
+        had = archive.vectors.stored_embeddings(encoder.number, ids)
+        none = np.full(encoder.dim, np.nan, np.float32)
+        stacked = [had.get(one, none) for one in ids]
+        rows[encoder.fingerprint] = np.stack(stacked) if stacked else np.zeros((0, encoder.dim), np.float32)
+    return Parcel(cases, rows)
+
+
+def take(archive: Archive, parcel: Parcel, origin: str, *, theirs: bool = False, reviewer: str = "") -> Taken:
+    """Adds the cases that the archive lacks, with their embeddings; nothing is encoded.
+
+    Where labels differ, or the archive had removed the case, its own judgement stays unless ``theirs``. Raises
+    ``EncoderMismatch`` where the encoder that the archive is searched by has not read the cases.
+    """
+    if archive.fingerprint not in parcel.rows:
+        held = ", ".join(parcel.rows) or "no encoder"
+        raise EncoderMismatch(
+            f"the archive {archive.folder} is searched by {archive.fingerprint}, and {origin} holds embeddings of "
+            f"{held}: encode one of them anew with `doubleread cases reencode`, then switch with `doubleread cases use`"
+        )
+    rows = parcel.rows[archive.fingerprint]
+    there = {one.case.id: one for one in archive.ledger.records([one.case.id for one in parcel.cases], removed=True)}
+    new = [i for i, one in enumerate(parcel.cases) if one.case.id not in there]
+    ready = [i for i in new if np.isfinite(rows[i]).all()]
+    archive.put([_from(parcel.cases[i], origin) for i in ready], rows[ready], reviewer=reviewer)
+    conflicts = tuple(_conflicts(parcel, there))
+    if theirs:
+        judged = {one.case.id: one for one in parcel.cases}
+        archive.write([_theirs(there[one.case_id], judged[one.case_id], reviewer, origin) for one in conflicts])
+    _complete(archive, parcel)
+    without = tuple(parcel.cases[i].case.id for i in set(new) - set(ready))
+    return Taken(len(ready), len(parcel.cases) - len(new) - len(conflicts), conflicts, without)
+
+
+def _from(one: StoredCase, origin: str) -> StoredCase:
+    return one if one.origin else one.model_copy(update={"origin": origin})
+
+
+def _conflicts(parcel: Parcel, there: dict[str, StoredCase]) -> list[Conflict]:
+    pairs = [(there[one.case.id], one) for one in parcel.cases if one.case.id in there]
+    return [
+        Conflict(our.case.id, f"{our.label}, removed" if our.removed else our.label, their.label)
+        for our, their in pairs
+        if our.removed or our.label != their.label
+    ]
+
+
+def _theirs(our: StoredCase, their: StoredCase, reviewer: str, origin: str) -> Event:
+    case = our.case.model_copy(update={"label": their.label})
+    after = our.model_copy(update={"case": case, "removed": False, "reviewer": their.reviewer or our.reviewer})
+    return Event("restored" if our.removed else "relabelled", after, reviewer, f"as in {origin}")
+
+
+def _complete(archive: Archive, parcel: Parcel) -> None:
+    """Takes over the embeddings that an encoder both know has not made here yet."""
+    for encoder in archive.encoders():
+        rows = parcel.rows.get(encoder.fingerprint)
+        if rows is None or not len(rows):
+            continue
+        lacking = {one.case.id for one in archive.vectors.without_embedding(encoder.number)}
+        wanted = [i for i, one in enumerate(parcel.cases) if one.case.id in lacking and np.isfinite(rows[i]).all()]
+        archive.vectors.embed(encoder.number, [parcel.cases[i].case.id for i in wanted], rows[wanted])
