@@ -1,6 +1,8 @@
 """``doubleread cases``: what the commands of care print, where, and with which exit code."""
 
+import io
 import json
+import sys
 
 import pytest
 from rag_support import bare_case, image_case, units
@@ -25,6 +27,12 @@ def archive(tmp_path):
 def label_of(folder, case):
     with Archive.existing(folder) as store:
         return [one.label for one in store.get([case.id])]
+
+
+@pytest.fixture
+def answer(monkeypatch):
+    """What the person at the keyboard types."""
+    return lambda text: monkeypatch.setattr(sys, "stdin", io.StringIO(text))
 
 
 # -- looking ------------------------------------------------------------------------------------------------------
@@ -93,14 +101,17 @@ def test_tags_are_given_and_taken(doubleread, archive):
     assert (ended.code, ended.err) == (2, "error: no tag was named: give --add TAG or --remove TAG\n")
 
 
-def test_deleted_cases_come_back_and_erased_ones_do_not(doubleread, archive):
+def test_deleted_cases_come_back_and_erased_ones_do_not(doubleread, archive, answer):
     assert doubleread("cases", "delete", archive, ONE).out == "1 cases removed\n"
     assert "1 were already" in doubleread("cases", "delete", archive, ONE).out
     assert CASES[0].id[:12] in doubleread("cases", "list", archive, "--removed").out
     assert "it is a now" in doubleread("cases", "undo", archive, ONE).out
-    refused = doubleread("cases", "delete", archive, ONE, "--erase")
-    assert refused.code == 1
-    assert label_of(archive, CASES[0]) == ["a"]
+    for text in ("", "n\n", "\n"):
+        answer(text)
+        refused = doubleread("cases", "delete", archive, ONE, "--erase")
+        assert refused.code == 1
+        assert "Erase 1 cases for good?" in refused.err
+        assert label_of(archive, CASES[0]) == ["a"]
     assert "1 cases erased" in doubleread("cases", "delete", archive, ONE, "--erase", "--yes").out
     assert label_of(archive, CASES[0]) == []
     assert doubleread("cases", "undo", archive, ONE).code == 2
@@ -155,7 +166,7 @@ def test_cases_travel_by_export_and_by_merging(doubleread, archive, tmp_path):
 # -- encoders -----------------------------------------------------------------------------------------------------
 
 
-def test_an_archive_changes_its_encoder(doubleread, offline, tmp_path):
+def test_an_archive_changes_its_encoder(doubleread, offline, tmp_path, answer):
     cases = [image_case(tmp_path, seed, label="a") for seed in range(5)]
     folder = tmp_path / "store"
     with Archive(folder, "enc-1", dim=DIM, index=False) as store:
@@ -170,13 +181,13 @@ def test_an_archive_changes_its_encoder(doubleread, offline, tmp_path):
     assert refused.code == 2
     assert "1 of 5 cases have no embedding" in refused.err
     gone.write_bytes(data)
-    assert (
-        "every case has an embedding of" in doubleread("cases", "reencode", folder, "--encoder", "colour-texture").out
-    )
+    ended = doubleread("cases", "reencode", folder, "--encoder", "colour-texture")
+    assert "every case has an embedding of" in ended.out
     assert doubleread("cases", "use", folder, "colour-texture").code == 0
     with Archive.existing(folder) as store:
         assert store.fingerprint != "enc-1"
         assert store.count() == 5
+    answer("n\n")
     assert doubleread("cases", "forget-encoder", folder, "enc-1").code == 1
     assert doubleread("cases", "forget-encoder", folder, "enc-1", "--yes").out == "forgot enc-1 and its 5 embeddings\n"
     assert doubleread("cases", "forget-encoder", folder, "colour-texture").code == 2
@@ -208,7 +219,8 @@ def test_a_map_needs_a_name_and_cases(doubleread, archive, tmp_path):
 
 COMMANDS = [
     ("list",), ("show", "abcdef"), ("stats",), ("history",), ("relabel", "abcdef", "x"),
-    ("tag", "abcdef", "--add", "x"), ("delete", "abcdef"), ("undo",), ("snapshot", "x"), ("snapshots",), ("restore", "x"),
+    ("tag", "abcdef", "--add", "x"), ("delete", "abcdef"), ("undo",), ("snapshot", "x"),
+    ("snapshots",), ("restore", "x"),
     ("backup", "b"), ("audit",),
     ("export", "out"), ("merge", "other"), ("use", "x"), ("forget-encoder", "x"), ("reencode",), ("map",),
 ]  # fmt: skip
