@@ -11,7 +11,10 @@ from doubleread.core.errors import DataError
 from doubleread.core.types import Matrix
 from doubleread.evals.drawings import svg
 
-_WIDTH, _SIDE, _TOP, _LEFT = 960.0, 640.0, 84.0, 20.0
+_WIDTH, _SIDE, _TOP, _LEFT = 960.0, 640.0, 70.0, 20.0
+_EDGE = 18.0
+_LOWEST, _HIGHEST = 280.0, 760.0
+"""Between these the field is as high as the points need."""
 _LEGEND = _LEFT + _SIDE + 28
 _ROW = 22.0
 _SHAPES = 5
@@ -43,13 +46,14 @@ def archive_map(points: Sequence[MapPoint], *, title: str, caption: str) -> str:
     counts = Counter(p.label for p in points)
     shown = [label for label, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
     marks = {label: i for i, label in enumerate(shown[:_MOST])}
-    height = max(_TOP + _SIDE + 20, _TOP + _ROW * (min(len(shown), _MOST + 1) + 1) + 40)
+    scaled, tall = _scaled(places)
+    height = max(_TOP + tall + 20, _TOP + _ROW * (min(len(shown), _MOST + 1) + 1) + 30)
     body = [
         svg.text(_LEFT, 30, svg.fit(title, _WIDTH - 40, 16), "dr-title"),
         svg.text(_LEFT, 52, svg.fit(caption, _WIDTH - 40, 12)),
-        svg.rect(_LEFT, _TOP - 14, _SIDE, _SIDE + 14, "dr-field", radius=8),
+        svg.rect(_LEFT, _TOP, _SIDE, tall, "dr-field", radius=8),
         _STYLE,
-        *_points(points, _scaled(places), marks),
+        *_points(points, scaled, marks),
         *_legend(counts, marks),
     ]
     return svg.document(_WIDTH, height, title, _description(caption, counts), body)
@@ -63,13 +67,15 @@ _STYLE = (
 )
 
 
-def _scaled(places: Matrix) -> Matrix:
-    """Into the square, one scale for both axes, so that distances stay what they are; y grows downwards."""
+def _scaled(places: Matrix) -> tuple[Matrix, float]:
+    """Pixels, and the height of the field. One scale for both axes, so that distances stay; y grows downwards."""
     low, high = places.min(axis=0), places.max(axis=0)
-    span = max(float((high - low).max()), 1e-12)
-    middle = np.array([_LEFT + _SIDE / 2, _TOP - 7 + _SIDE / 2])
-    scaled: Matrix = (places - (low + high) / 2) / span * (_SIDE - 36) * np.array([1, -1]) + middle
-    return scaled
+    wide, tall = np.maximum(high - low, 1e-12)
+    scale = min((_SIDE - 2 * _EDGE) / wide, (_HIGHEST - 2 * _EDGE) / tall)
+    height = max(_LOWEST, float(tall * scale) + 2 * _EDGE)
+    middle = np.array([_LEFT + _SIDE / 2, _TOP + height / 2])
+    scaled: Matrix = (places - (low + high) / 2) * scale * np.array([1, -1]) + middle
+    return scaled, height
 
 
 def _points(points: Sequence[MapPoint], places: Matrix, marks: dict[str, int]) -> list[str]:
@@ -105,11 +111,11 @@ def _legend(counts: Counter[str], marks: dict[str, int]) -> list[str]:
     if rest:
         rows.append((_OTHERS, None, rest))
     drawn = [
-        svg.text(_LEGEND, _TOP + 2, "label", "dr-small"),
-        svg.text(_WIDTH - 20, _TOP + 2, "cases", "dr-small", "end"),
+        svg.text(_LEGEND, _TOP + 12, "label", "dr-small"),
+        svg.text(_WIDTH - 20, _TOP + 12, "cases", "dr-small", "end"),
     ]
     for i, (label, place, n) in enumerate(rows):
-        y = _TOP + _ROW * (i + 1) + 4
+        y = _TOP + _ROW * (i + 1) + 14
         drawn += [
             _mark(place, _LEGEND + 6, y - 4, 5.0),
             svg.text(_LEGEND + 22, y, svg.fit(label, _WIDTH - _LEGEND - 90, 12.5), "dr-ink"),

@@ -5,7 +5,14 @@ import pytest
 
 from doubleread.core.errors import DataError
 from doubleread.core.trust import ReliabilityBin
-from doubleread.evals.drawings import ReliabilityPanel, reliability_diagram, reliability_grid, risk_coverage_diagram
+from doubleread.evals.drawings import (
+    MapPoint,
+    ReliabilityPanel,
+    archive_map,
+    reliability_diagram,
+    reliability_grid,
+    risk_coverage_diagram,
+)
 from doubleread.orchestrator.metrics import wilson
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -146,3 +153,44 @@ def test_a_long_curve_is_thinned_and_its_shaky_start_does_not_set_the_scale():
 def test_curves_that_cannot_be_drawn(curves, message):
     with pytest.raises(DataError, match=message):
         risk_coverage_diagram(curves)
+
+
+# -- the map of an archive ----------------------------------------------------------------------------------------
+
+
+def map_of(points):
+    return archive_map(points, title="What looks alike <here>", caption="3 cases")
+
+
+def test_a_map_keeps_distances_and_points_upwards():
+    svg = map_of([MapPoint(0, 0, "a", "left"), MapPoint(4, 0, "a", "right & far"), MapPoint(0, 2, "a", "up")])
+    drawn = {c.find(f"{SVG}title").text: c for c in ET.fromstring(svg).iter(f"{SVG}circle") if len(c)}
+    left, right, up = (drawn[name] for name in ("left", "right & far", "up"))
+    across = float(right.get("cx")) - float(left.get("cx"))
+    assert across == 604
+    assert float(left.get("cy")) - float(up.get("cy")) == across / 2
+
+
+def test_every_label_has_a_mark_of_its_own_up_to_thirty_four():
+    svg = map_of([MapPoint(i, i % 3, f"label {i:02}", f"case {i}") for i in range(40)])
+    marks = [e for e in ET.fromstring(svg).iter() if (e.get("class") or "").startswith("dr-dot") and len(e)]
+    looks = {(e.tag, e.get("class"), shape_of(e)) for e in marks}
+    assert len(marks) == 40
+    assert len(looks) == 35
+    assert {"other labels", "6", "label 33"} <= set(texts(svg))
+    assert "label 34" not in texts(svg)
+
+
+def shape_of(element):
+    """Where a polygon begins and how it goes on: up, down or diamond; nothing for the others."""
+    points = [tuple(map(float, pair.split(","))) for pair in (element.get("points") or "").split()]
+    return (len(points), points[0][1] < points[1][1]) if points else None
+
+
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [([], "at least one case"), ([MapPoint(0, float("nan"), "a", "")], "not finite")],
+)
+def test_maps_that_cannot_be_drawn(points, message):
+    with pytest.raises(DataError, match=message):
+        map_of(points)
