@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from doubleread.cli.cases import app as cases_app
 from doubleread.cli.datasets import app as datasets_app
 from doubleread.cli.prompts import app as prompts_app
 from doubleread.cli.trust import app as trust_app
@@ -23,6 +24,7 @@ app = typer.Typer(
 app.add_typer(prompts_app, name="prompts")
 app.add_typer(trust_app, name="trust")
 app.add_typer(datasets_app, name="datasets")
+app.add_typer(cases_app, name="cases")
 
 INTERRUPTED = 130
 """What typer makes of Ctrl-C."""

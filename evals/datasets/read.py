@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from doubleread.core.errors import DataError
+from doubleread.evals.datasets.archive import is_archive, read_archive
 from doubleread.evals.datasets.folder import read_folder
 from doubleread.evals.datasets.manifest import CSV_SUFFIXES, JSONL_SUFFIXES, read_manifest
 from doubleread.evals.datasets.record import Dataset, Progress
@@ -11,7 +12,7 @@ from doubleread.evals.datasets.solar import read_solar_cells
 
 _KINDS = (
     "a folder with one sub-folder of images per label, a manifest (.csv, .tsv or .jsonl with the columns path and "
-    f"label), or the name {SOLAR_CELLS!r}"
+    f"label), an archive of cases, or the name {SOLAR_CELLS!r}"
 )
 
 
@@ -24,7 +25,7 @@ def read_dataset(
     task_id: str | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
-    """A labelled data set from a folder, a manifest, or the name ``solar-cells``.
+    """A labelled data set from a folder, a manifest, an archive, or the name ``solar-cells``.
 
     ``group`` says what belongs together and must not be split: columns of a manifest (``"series,capture//10"`` joins
     two and cuts a running number into blocks of ten) or, for folders too, ``"re:(plant\\d+)"``, the captured part
@@ -39,6 +40,10 @@ def read_dataset(
     if not str(source).strip():
         raise DataError(f"no data set was named; a data set is {_KINDS}")
     path = Path(source).expanduser()
+    if is_archive(path):
+        if group is not None:
+            raise DataError(f"the archive {source} brings its own groups; leave group out")
+        return read_archive(path, task_id=task_id, progress=progress)
     if path.is_dir():
         return read_folder(path, group=group, task_id=task_id, progress=progress)
     if not path.exists():
