@@ -77,18 +77,21 @@ def ingest(
     embedder: CachedEmbedder,
     provenance: Provenance,
     progress: Progress = lambda _done, _total: None,
+    *,
+    piece: int = PIECE,
 ) -> Ingested:
     """Adds the new cases and rewrites the changed ones; removes nothing. ``progress(done, total)`` counts cases.
 
     Images that cannot be read, pictures with two labels, and those that the archive has under another label are in
-    ``problems``, and the rest goes on. Raises ``StoreError``; what was committed before stays. Blocks.
+    ``problems``, and the rest goes on. ``piece`` cases are committed together. Raises ``StoreError``; what was
+    committed before stays. Blocks.
     """
     tally = Tally()
     distinct = _distinct(cases, tally)
     progress(0, len(distinct))
-    for start in range(0, len(distinct), PIECE):
-        piece = distinct[start : start + PIECE]
-        _take(archive, piece, embedder, provenance, tally, _part(progress, start, len(piece), len(distinct)))
+    for start in range(0, len(distinct), piece):
+        part = distinct[start : start + piece]
+        _take(archive, part, embedder, provenance, tally, _part(progress, start, len(part), len(distinct)))
     return Ingested(origin=provenance.origin, **tally.counts, problems=tuple(tally.problems), version=archive.version())
 
 

@@ -55,7 +55,10 @@ class Given(NamedTuple):
 def run_ingest(
     folder: Path, given: Given, settings: Settings, *, prune: bool | None, strict: bool, as_json: bool
 ) -> None:
-    """``prune``: None for an addition; else whether what is gone is removed. Exit code 1 if ``strict`` and rows failed."""
+    """``prune``: whether what is gone is removed; None for an addition, which does not look.
+
+    Exit code 1 if ``strict`` and rows were left out.
+    """
     with open_intake(folder, settings) as intake:
         (warn if intake.choice.fallback else note)(f"encoder: {intake.choice.name}: {intake.choice.reason}")
         dataset = given.read()

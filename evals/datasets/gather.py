@@ -8,9 +8,10 @@ from stat import S_ISREG
 
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError
+from doubleread.core.problem import RowProblem
 from doubleread.core.task import Task
 from doubleread.evals.datasets.names import FOREIGN_SUFFIXES, slug, suffix
-from doubleread.evals.datasets.record import Dataset, Progress, RowProblem
+from doubleread.evals.datasets.record import Dataset, Progress
 
 _SHOWN = 3
 _NO_GROUP = (

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from doubleread.core.errors import DataError
+from doubleread.core.problem import RowProblem
 from doubleread.evals.datasets.gather import Row, gather
 from doubleread.evals.datasets.groups import GroupOf, group_key
 from doubleread.evals.datasets.names import split_name
-from doubleread.evals.datasets.record import Dataset, Progress, RowProblem
+from doubleread.evals.datasets.record import Dataset, Progress
 
 CSV_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 JSONL_SUFFIXES = frozenset({".jsonl", ".ndjson"})

@@ -6,7 +6,7 @@ from typing import Self
 
 from doubleread.core.base import Record
 from doubleread.core.case import Case
-from doubleread.core.problem import RowProblem as RowProblem
+from doubleread.core.problem import RowProblem
 from doubleread.core.task import Task
 
 Progress = Callable[[int, int], None]
