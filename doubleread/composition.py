@@ -134,20 +134,28 @@ def open_eyes(
 
     ``choice`` and ``prompt_versions`` are those of a panel that was fitted before.
     """
-    choice = choice or choose(settings.encoder.name)
-    checkpoint = Path(settings.encoder.checkpoint).expanduser() if settings.encoder.checkpoint else None
-    encoder = build(
-        choice.name, device=settings.encoder.device, checkpoint=checkpoint, download=settings.encoder.download
-    )
+    choice, encoder = open_encoder(settings, choice)
     images, prompts = Images(), library(settings, prompt_versions)
     models = _open_models(settings, images, prompts) if _asks_models(settings) else None
     sights = {
-        name: _embedder(build(spec), images, settings) for name, spec in SIGHTS.items() if name in settings.panel.agents
+        name: embedder_of(build(spec), images, settings)
+        for name, spec in SIGHTS.items()
+        if name in settings.panel.agents
     }
-    return Eyes(choice, encoder, images, _embedder(encoder, images, settings), prompts, models, sights)
+    return Eyes(choice, encoder, images, embedder_of(encoder, images, settings), prompts, models, sights)
 
 
-def _embedder(encoder: Encoder, images: Images, settings: Settings) -> CachedEmbedder:
+def open_encoder(settings: Settings, choice: Choice | None = None) -> tuple[Choice, Encoder]:
+    """The encoder that the settings ask for, or that was chosen before."""
+    choice = choice or choose(settings.encoder.name)
+    checkpoint = Path(settings.encoder.checkpoint).expanduser() if settings.encoder.checkpoint else None
+    return choice, build(
+        choice.name, device=settings.encoder.device, checkpoint=checkpoint, download=settings.encoder.download
+    )
+
+
+def embedder_of(encoder: Encoder, images: Images, settings: Settings) -> CachedEmbedder:
+    """An encoder with the cache that the settings name."""
     cache = EncodingCache(settings.cache_folder, f"{encoder.fingerprint}-{VIEWS_VERSION}")
     return CachedEmbedder(encoder, images, cache)
 

@@ -3,8 +3,13 @@
 import typer
 
 from doubleread.cli import cases_change, cases_check, cases_encoders, cases_keep, cases_list, cases_map, cases_move
+from doubleread.cli.cases_add import add, sync
 
-app = typer.Typer(no_args_is_help=True, help="The archive of labelled cases: look, correct, keep, move, encode anew.")
+app = typer.Typer(
+    no_args_is_help=True, help="The archive of labelled cases: fill it, look, correct, keep, move, encode anew."
+)
+app.command("add", epilog="Example: doubleread cases add archive photos/ --tag greenhouse --reviewer ada")(add)
+app.command("sync", epilog="Example: doubleread cases sync archive photos/ --prune")(sync)
 
 for part in (cases_list, cases_check, cases_change, cases_keep, cases_move, cases_encoders, cases_map):
     app.add_typer(part.app)

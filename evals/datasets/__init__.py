@@ -1,6 +1,7 @@
-"""Labelled data sets: a folder of folders, a manifest, or the solar cells that come as a package."""
+"""Labelled data sets: a folder of folders, a manifest, an archive, or the solar cells that come as a package."""
 
+from doubleread.core.problem import RowProblem
 from doubleread.evals.datasets.read import read_dataset
-from doubleread.evals.datasets.record import Dataset, Progress, RowProblem
+from doubleread.evals.datasets.record import Dataset, Progress
 
 __all__ = ["Dataset", "Progress", "RowProblem", "read_dataset"]

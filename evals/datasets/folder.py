@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from doubleread.core.errors import DataError
+from doubleread.core.problem import RowProblem
 from doubleread.evals.datasets.gather import Row, gather
 from doubleread.evals.datasets.groups import GroupOf, group_key
 from doubleread.evals.datasets.names import FOREIGN_SUFFIXES, IMAGE_SUFFIXES, SPLIT_NAMES, split_name, suffix
-from doubleread.evals.datasets.record import Dataset, Progress, RowProblem
+from doubleread.evals.datasets.record import Dataset, Progress
 
 _MANIFESTS = (".csv", ".tsv", ".jsonl")
 

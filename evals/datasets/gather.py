@@ -8,9 +8,10 @@ from stat import S_ISREG
 
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError
+from doubleread.core.problem import RowProblem
 from doubleread.core.task import Task
 from doubleread.evals.datasets.names import FOREIGN_SUFFIXES, slug, suffix
-from doubleread.evals.datasets.record import Dataset, Progress, RowProblem
+from doubleread.evals.datasets.record import Dataset, Progress
 
 _SHOWN = 3
 _NO_GROUP = (
@@ -56,14 +57,14 @@ def gather(
             kept.append((row, case))
         if progress:
             progress(done, len(rows))
-    cases, conflicts, remarks = _merge_identical(kept)
+    cases, conflicts, copies = _merge_identical(kept)
     bad.extend(conflicts)
     if not cases:
         raise DataError(f"{name}: none of {len(rows)} rows can be used{_first(bad)}")
     _check_labels(name, cases, bad)
     made = task or Task.of(slug(task_id or name), (case.label or "" for case in cases))
-    said = (*notes, *_grouping(cases), *remarks, *_look_alikes(made))
-    return Dataset(name=name, task=made, cases=tuple(cases), problems=tuple(bad), notes=said)
+    said = (*notes, *_grouping(cases), *_copy_notes(copies, cases), *_look_alikes(made))
+    return Dataset(name=name, task=made, cases=tuple(cases), problems=tuple(bad), notes=said, copies=copies)
 
 
 def _read(row: Row) -> Case | RowProblem:
@@ -99,11 +100,11 @@ def _unusable(row: Row) -> str:
     return "" if found.st_size else "the file is empty"
 
 
-def _merge_identical(kept: Sequence[tuple[Row, Case]]) -> tuple[list[Case], list[RowProblem], list[str]]:
-    """One case per picture; pictures with two labels go, and copies in two splits stay for the leakage check."""
-    labels: dict[str, set[str]] = defaultdict(set)
+def _merge_identical(kept: Sequence[tuple[Row, Case]]) -> tuple[list[Case], list[RowProblem], int]:
+    """One case per picture, and how many copies went; pictures with two labels go, copies in two splits stay."""
+    labels: dict[str, dict[str, str]] = defaultdict(dict)
     for row, case in kept:
-        labels[case.id].add(row.label)
+        labels[case.id].setdefault(row.label, row.source)
     cases: list[Case] = []
     problems: list[RowProblem] = []
     seen: dict[tuple[str, str | None], str] = {}
@@ -111,14 +112,15 @@ def _merge_identical(kept: Sequence[tuple[Row, Case]]) -> tuple[list[Case], list
     for row, case in kept:
         key = (case.id, case.split)
         if len(labels[case.id]) > 1:
-            told = f"the same picture carries the labels {', '.join(sorted(labels[case.id]))}: all copies left out"
+            names = ", ".join(f"{label} ({source})" for label, source in sorted(labels[case.id].items()))
+            told = f"the same picture carries the labels {names}: all copies left out"
             problems.append(RowProblem(where=row.where, path=row.source, problem=told))
         elif key in seen:
             copies += 1
         else:
             seen[key] = row.where
             cases.append(case)
-    return cases, problems, _copy_notes(copies, cases)
+    return cases, problems, copies
 
 
 def _copy_notes(copies: int, cases: Sequence[Case]) -> list[str]:

@@ -9,11 +9,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, Self
 
 from doubleread.core.errors import DataError
+from doubleread.core.problem import RowProblem
 from doubleread.evals.datasets.gather import Row, gather
 from doubleread.evals.datasets.groups import GroupOf, group_key
 from doubleread.evals.datasets.kept_images import KeptImages
 from doubleread.evals.datasets.manifest import manifest_row
-from doubleread.evals.datasets.record import Dataset, Progress, RowProblem
+from doubleread.evals.datasets.record import Dataset, Progress
 from doubleread.evals.datasets.table import as_text
 
 EXTRA = "huggingface"

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from doubleread.core.errors import DataError
+from doubleread.core.problem import RowProblem
 from doubleread.evals.datasets.folder import images_in
 from doubleread.evals.datasets.gather import Row, gather
 from doubleread.evals.datasets.groups import group_key
 from doubleread.evals.datasets.manifest import manifest_row
 from doubleread.evals.datasets.names import SPLIT_NAMES
-from doubleread.evals.datasets.record import Dataset, Progress, RowProblem
+from doubleread.evals.datasets.record import Dataset, Progress
 from doubleread.evals.datasets.table import Table, read_table
 
 FILE_NAME = "file_name"

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from doubleread.core.errors import DataError
+from doubleread.core.problem import RowProblem
 from doubleread.evals.datasets.gather import Row, gather
 from doubleread.evals.datasets.groups import GroupOf, group_key
 from doubleread.evals.datasets.names import split_name
-from doubleread.evals.datasets.record import Dataset, Progress, RowProblem
+from doubleread.evals.datasets.record import Dataset, Progress
 from doubleread.evals.datasets.table import EXTRA, read_table
 
 _VAGUE = frozenset({"manifest", "labels", "data", "index", "metadata"})

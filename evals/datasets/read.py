@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from doubleread.core.errors import DataError
+from doubleread.evals.datasets.archive import is_archive, read_archive
 from doubleread.evals.datasets.folder import read_folder
 from doubleread.evals.datasets.hugging_face import Rows, load_saved, read_hugging_face, was_saved
 from doubleread.evals.datasets.image_folder import metadata_of, read_image_folder
@@ -16,7 +17,7 @@ from doubleread.evals.datasets.table import CSV_SUFFIXES, JSONL_SUFFIXES
 _KINDS = (
     "a folder with one sub-folder of images per label, a folder with a metadata.csv or metadata.jsonl (column "
     "file_name), a folder that the datasets library saved, a manifest (.csv, .tsv or .jsonl with the columns path and "
-    f"label), or the name {SOLAR_CELLS!r}"
+    f"label), an archive of cases, or the name {SOLAR_CELLS!r}"
 )
 
 
@@ -29,7 +30,7 @@ def read_dataset(
     task_id: str | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
-    """A labelled data set from a folder, a manifest, the name ``solar-cells``, or Hugging Face ``datasets``.
+    """A labelled data set from a folder, a manifest, an archive, ``solar-cells``, or Hugging Face ``datasets``.
 
     A folder holds one sub-folder a label, in split folders or not; or a ``metadata.csv`` or ``metadata.jsonl``
     beside the images, at the root or in each split folder; or what ``Dataset.save_to_disk`` wrote. A ``Dataset`` or
@@ -81,6 +82,10 @@ def _read_directory(
     task_id: str | None,
     progress: Progress | None,
 ) -> Dataset:
+    if is_archive(folder):
+        if group is not None:
+            raise DataError(f"the archive {folder} brings its own groups; leave group out")
+        return read_archive(folder, task_id=task_id, progress=progress)
     if was_saved(folder):
         return read_hugging_face(
             load_saved(folder),

@@ -6,19 +6,11 @@ from typing import Self
 
 from doubleread.core.base import Record
 from doubleread.core.case import Case
+from doubleread.core.problem import RowProblem
 from doubleread.core.task import Task
 
 Progress = Callable[[int, int], None]
 """Called with the rows read so far and the rows there are."""
-
-
-class RowProblem(Record):
-    """One row or file that was left out, and why."""
-
-    where: str
-    """``row 12`` of a manifest, or a path relative to the folder."""
-    path: str = ""
-    problem: str
 
 
 class Dataset(Record):
@@ -31,6 +23,8 @@ class Dataset(Record):
     """Rows that were left out. None is dropped without a word."""
     notes: tuple[str, ...] = ()
     """What a reader of the figures must know: mapping of labels, licence, grouping."""
+    copies: int = 0
+    """Rows whose picture is there already, left out."""
 
     def part(self, split: str) -> tuple[Case, ...]:
         """The cases of one split, in order."""

@@ -1,13 +1,14 @@
 """What happened to an archive: its changes, its versions, its snapshots, and whether anyone tampered with it."""
 
 import sqlite3
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from doubleread.core.errors import StoreError
 from doubleread.core.stored import Change, Snapshot, StoredCase, Version
 from doubleread.rag.stores.chain import START, chained
-from doubleread.rag.stores.ledger_file import LedgerFile
+from doubleread.rag.stores.ledger_file import LedgerFile, parts
 
 
 class Chronicle:
@@ -45,6 +46,22 @@ class Chronicle:
         )
         records = [StoredCase.model_validate_json(record) for (record,) in found]
         return {one.case.id: one for one in records}
+
+    def last_under(self, note: str, ids: Sequence[str]) -> dict[str, StoredCase]:
+        """The state that each case was last given under a note; cases that never were are left out."""
+        query = (
+            "select record from changes where record is not null and seq in "
+            "(select max(seq) from changes where note = ? and id in ({}) group by id)"
+        )
+        found = [row for part in parts(ids) for row in self._file.ask(query.format(_marks(part)), [note, *part])]
+        records = [StoredCase.model_validate_json(record) for (record,) in found]
+        return {one.case.id: one for one in records}
+
+    def erased(self, ids: Sequence[str]) -> frozenset[str]:
+        """Those of these cases that were once erased."""
+        query = "select id from changes where what = 'erased' and id in ({})"
+        found = [row for part in parts(ids) for row in self._file.ask(query.format(_marks(part)), part)]
+        return frozenset(one for (one,) in found)
 
     def snapshots(self) -> list[Snapshot]:
         """Named versions, oldest first."""
@@ -87,3 +104,7 @@ class Chronicle:
                 )
             db.execute("insert into snapshots values (?,?,?,?,?)", (name, head.seq, head.digest, now.isoformat(), note))
             return Snapshot(name=name, version=head, time=now, note=note)
+
+
+def _marks(ids: Sequence[str]) -> str:
+    return ",".join("?" * len(ids))

@@ -50,12 +50,15 @@ class Vectors(NamedTuple):
 
 
 def event_of(before: StoredCase | None, after: StoredCase, reviewer: str, note: str) -> Event | None:
-    """What changes when a case is given again; None where nothing does. When it first came stays."""
+    """What changes when a case is given again; None where nothing does. When it first came stays, and from where.
+
+    A removed case that another data set brings back is that data set's from then on.
+    """
     if before is None:
         return Event("added", after, reviewer or after.reviewer, note)
     kept = after.model_copy(update={"added": before.added, "origin": before.origin})
     if before.removed:
-        return Event("restored", kept, reviewer, note)
+        return Event("restored", kept.model_copy(update={"origin": after.origin or before.origin}), reviewer, note)
     if before.label != after.label:
         return Event("relabelled", kept, reviewer, note)
     same = before.case == kept.case and before.tags == kept.tags

@@ -1,0 +1,26 @@
+"""What bringing a data set into an archive did."""
+
+from doubleread.core.base import Record
+from doubleread.core.problem import RowProblem
+
+
+class Ingested(Record):
+    """Every case of the data set is in exactly one of the counts, or in ``problems``."""
+
+    origin: str
+    added: int = 0
+    changed: int = 0
+    """Label, group, split, path, tags or metadata rewritten, or brought back."""
+    unchanged: int = 0
+    kept: int = 0
+    """Relabelled, removed or erased in the archive since the data set last brought them: people's word stands."""
+    duplicates: int = 0
+    """Pictures that the data set holds twice, or that the archive has from another origin."""
+    gone: int = 0
+    """Cases of this origin that are no longer in the data set; only a sync counts them."""
+    removed: int = 0
+    """Those of them that were removed."""
+    problems: tuple[RowProblem, ...] = ()
+    """Rows that were left out."""
+    version: str = ""
+    """That of the archive afterwards."""
