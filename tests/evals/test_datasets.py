@@ -88,7 +88,7 @@ def test_copies_are_kept_once_and_contradictions_dropped(folder):
     dataset = read_dataset(folder)
     assert dataset.sizes() == {"healthy": 3, "rust": 3}
     assert set(where(dataset)) == {"rust/both.png", "healthy/both.png"}
-    assert "labels healthy, rust" in dataset.problems[0].problem
+    assert "labels healthy (healthy/both.png), rust (rust/both.png)" in dataset.problems[0].problem
     assert any("1 copies" in note for note in dataset.notes)
 
 
