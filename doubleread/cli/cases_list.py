@@ -128,9 +128,9 @@ def _show_one(one: "StoredCase", changes: "Sequence[Change]") -> None:
     facts = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
-    for name, value in _facts(one).items():
+    for name, value in _facts(one):
         if value:
-            facts.add_row(name, Text(value))
+            facts.add_row(Text(name), Text(value))
     colours = OUT.is_terminal and OUT.color_system in ("256", "truecolor")
     picture = half_blocks(one.case.path, columns=THUMBNAIL) if colours else None
     if picture is not None:
@@ -140,22 +140,22 @@ def _show_one(one: "StoredCase", changes: "Sequence[Change]") -> None:
     OUT.print()
 
 
-def _facts(one: "StoredCase") -> dict[str, str]:
+def _facts(one: "StoredCase") -> list[tuple[str, str]]:
     case = one.case
     gone = "" if case.path is None or case.path.is_file() else " (gone)"
-    return {
-        "id": case.id,
-        "label": one.label + (" (removed)" if one.removed else ""),
-        "group": case.group or "",
-        "split": case.split or "",
-        "tags": ", ".join(one.tags),
-        "source": case.source,
-        "picture": "" if case.path is None else f"{case.path}{gone}",
-        "added": _when(one.added),
-        "origin": one.origin,
-        "reviewer": one.reviewer,
-        **case.metadata,
-    }
+    return [
+        ("id", case.id),
+        ("label", one.label + (" (removed)" if one.removed else "")),
+        ("group", case.group or ""),
+        ("split", case.split or ""),
+        ("tags", ", ".join(one.tags)),
+        ("source", case.source),
+        ("picture", "" if case.path is None else f"{case.path}{gone}"),
+        ("added", _when(one.added)),
+        ("origin", one.origin),
+        ("reviewer", one.reviewer),
+        *case.metadata.items(),
+    ]
 
 
 def _changes(changes: "Sequence[Change]") -> "Table":

@@ -52,6 +52,13 @@ def test_cases_are_listed_and_shown(doubleread, archive):
     assert [one["what"] for one in told["history"]] == ["added"]
 
 
+def test_metadata_is_shown_as_it_is_and_hides_nothing(doubleread, tmp_path):
+    with Archive(tmp_path / "store", "enc-1", dim=DIM, index=False) as store:
+        store.add([bare_case(1, "rust", metadata={"label": "scab?", "[red]": "[bold]"})], units(1, DIM))
+    shown = doubleread("cases", "show", tmp_path / "store", bare_case(1).id).out
+    assert all(word in shown for word in ("rust", "scab?", "[red]", "[bold]"))
+
+
 def test_stats_and_history(doubleread, archive):
     ended = doubleread("cases", "stats", archive)
     assert ended.code == 0

@@ -147,7 +147,7 @@ def test_what_cannot_be_corrected(archive):
 def test_an_erased_case_is_gone_from_the_index_too(tmp_path):
     with Archive(tmp_path / "s", "enc-1", dim=DIM) as store:
         store.add(CASES, ROWS)
-        assert store.index_in_use()
+        assert store.index() is not None
     with opened(tmp_path / "s") as store:
         assert erase(store, [CASES[0].id])
         assert remembered_id(store, CASES[0].id[:8]) == CASES[0].id
@@ -160,7 +160,7 @@ def test_an_erased_case_is_gone_from_the_index_too(tmp_path):
     assert not any(ROWS[0].tobytes() in path.read_bytes() for path in left)
     with Archive(tmp_path / "s", "enc-1", dim=DIM) as store:
         assert store.search(ROWS[1:2], 1)[0][0].case_id == CASES[1].id
-        assert store.index_in_use()
+        assert store.index() is not None
 
 
 def test_going_back_to_a_version_loses_nothing(archive):
@@ -402,7 +402,7 @@ def test_a_forgotten_encoder_leaves_no_index_to_its_successor(tmp_path):
         number = store.vectors.encoder("enc-2", 3)
         reencode(store, number, 3, Reader(), lambda *_: None)
     with Archive(tmp_path / "s", "enc-2", dim=3) as store:
-        assert store.index_in_use()
+        assert store.index() is not None
     with opened(tmp_path / "s") as store:
         with pytest.raises(StoreError, match="is in use"):
             forget(store, named_encoder(store, "enc-1"))
@@ -413,7 +413,7 @@ def test_a_forgotten_encoder_leaves_no_index_to_its_successor(tmp_path):
     with Archive(tmp_path / "s", "enc-3", dim=5) as store:
         found = [found[0].case_id for found in store.search(units(12, 5, seed=3), 1)]
         assert found == [case.id for case in CASES]
-        assert store.index_in_use()
+        assert store.index() is not None
 
 
 def test_encoders_are_named_without_doubt(archive):
