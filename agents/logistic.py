@@ -98,8 +98,8 @@ class Logistic(EmbeddingAgent):
 
 def choose_strength(embeddings: Embeddings, labels: Labels, groups: Sequence[str] | None) -> float:
     """The inverse ridge strength with the best cross-validated log-loss; 10 where a label has too few groups."""
-    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
-    from sklearn.model_selection import StratifiedGroupKFold, cross_val_score  # noqa: PLC0415
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - see ``fit``: slow to import
+    from sklearn.model_selection import StratifiedGroupKFold, cross_val_score  # noqa: PLC0415 - the same
 
     blocks = np.unique(np.arange(len(labels)) if groups is None else groups, return_inverse=True)[1]
     folds = min(3, *(len(np.unique(blocks[labels == k])) for k in np.unique(labels)))

@@ -5,6 +5,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from tempfile import mkdtemp
@@ -94,10 +95,7 @@ def _searches(store: Archive, rng: np.random.Generator, rows: Embeddings) -> Ite
     index = store.index()
     if index is None:
         raise RuntimeError("the archive has no index")
-    times = [
-        (_seconds(lambda q=q: store.search(q[None], K)), _seconds(lambda q=q: index.nearest(q, K + 16)))  # type: ignore[misc]
-        for q in near
-    ]
+    times = [(_seconds(partial(store.search, q[None], K)), _seconds(partial(index.nearest, q, K + 16))) for q in near]
     ours, chromas = (statistics.median(column) for column in zip(*times, strict=True))
     note = f"p50 {ours * 1e3:.1f} ms against {chromas * 1e3:.1f} ms"
     yield Figure(name="archive.query_over_chromas", value=ours / chromas, n=QUERIES, target="<= 2", note=note)

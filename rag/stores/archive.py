@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 from doubleread.core.case import Case
 from doubleread.core.errors import EncoderMismatch, StoreError
 from doubleread.core.evidence import Neighbour
-from doubleread.core.stored import Columns, StoredCase, Version, Wanted
+from doubleread.core.stored import StoredCase, Version, Wanted
 from doubleread.core.types import Embeddings
 from doubleread.rag.stores.chronicle import Chronicle
 from doubleread.rag.stores.contents import Contents
@@ -22,6 +22,7 @@ from doubleread.rag.stores.ledger import Event, Ledger, Vectors, event_of
 from doubleread.rag.stores.ledger_embeddings import EncoderRow, LedgerEmbeddings
 from doubleread.rag.stores.ledger_file import LedgerFile
 from doubleread.rag.stores.rows import Exported, check_k, checked_rows, differs, nearest_first, unit_rows
+from doubleread.rag.stores.searched import EVERYTHING, NOBODY, Searched
 
 if TYPE_CHECKING:
     from doubleread.rag.stores.index import Index
@@ -30,14 +31,12 @@ ACTIVE = "encoder"
 """Under this the ledger keeps the fingerprint of the encoder that is searched by."""
 INDEX_LAG = 5000
 """Rows that the index may be behind and still catch up while someone waits."""
-_EVERYTHING = Wanted()
-_NOBODY: frozenset[str] = frozenset()
 _MARGIN = 16
 _COMMIT = 1000
 """Rows in one transaction."""
 
 
-class Archive:
+class Archive(Searched):
     """Implements the ``CaseStore`` port on a folder; made there if there is none, where it may ``create`` one.
 
     ``index``: whether Chroma is to answer plain searches. Raises ``EncoderMismatch`` where the folder holds
@@ -129,40 +128,20 @@ class Archive:
         queries: Embeddings,
         k: int,
         *,
-        wanted: Wanted = _EVERYTHING,
-        exclude_ids: frozenset[str] = _NOBODY,
-        exclude_groups: frozenset[str] = _NOBODY,
+        wanted: Wanted = EVERYTHING,
+        exclude_ids: frozenset[str] = NOBODY,
+        exclude_groups: frozenset[str] = NOBODY,
     ) -> list[list[Neighbour]]:
         """The ``k`` nearest cases of each query row, nearest first; fewer where there are no more.
 
         Plain questions go to the index, where this process has it; filtered ones are answered exactly.
         """
         check_k(k)
-        units, contents = unit_rows(queries, self.dim), self.contents()
-        index = self._current_index() if wanted.everything and len(contents) else None
+        index = self.index() if wanted.everything else None
         if index is None:
-            mask = contents.mask(wanted, exclude_ids, exclude_groups)
-            return [contents.nearest(query, k, mask) for query in units]
+            return super().search(queries, k, wanted=wanted, exclude_ids=exclude_ids, exclude_groups=exclude_groups)
+        units, contents = unit_rows(queries, self.dim), self.contents()
         return [self._by_index(index.nearest, contents, query, k, exclude_ids, exclude_groups) for query in units]
-
-    def search_each(
-        self,
-        query: Embeddings,
-        labels: Sequence[str],
-        k: int,
-        *,
-        wanted: Wanted = _EVERYTHING,
-        exclude_ids: frozenset[str] = _NOBODY,
-        exclude_groups: frozenset[str] = _NOBODY,
-    ) -> list[Neighbour]:
-        """The ``k`` nearest cases of each label, label by label; exact."""
-        check_k(k)
-        (unit,), contents = unit_rows(query[None], self.dim), self.contents()
-        return contents.nearest_of_each(unit, labels, k, contents.mask(wanted, exclude_ids, exclude_groups))
-
-    def count(self) -> int:
-        """Number of cases that can be found."""
-        return len(self.contents())
 
     def holds(self, case_id: str) -> bool:
         """Whether a case of that id is stored."""
@@ -172,10 +151,6 @@ class Archive:
         """The stored cases of these ids, in this order; unknown ids are left out."""
         found = {one.case.id: one for one in self.ledger.records(ids)}
         return [found[one] for one in ids if one in found]
-
-    def columns(self) -> Columns:
-        """What a model of the cases learns from."""
-        return self.contents().columns
 
     def export(self) -> Exported:
         """Every case that can be found, in the order of the case ids."""
@@ -272,7 +247,7 @@ class Archive:
             if len(open_to) >= k:
                 return nearest_first(open_to, k)
             fetch *= 4
-        return contents.nearest(query, k, contents.mask(_EVERYTHING, exclude_ids, exclude_groups))
+        return contents.nearest(query, k, contents.mask(EVERYTHING, exclude_ids, exclude_groups))
 
     def _catch_up(self) -> None:
         with self._guard:

@@ -8,19 +8,16 @@ from typing import Self
 import numpy as np
 
 from doubleread.core.case import Case
-from doubleread.core.evidence import Neighbour
 from doubleread.core.ports import CaseStore
-from doubleread.core.stored import Columns, StoredCase, Wanted
+from doubleread.core.stored import StoredCase
 from doubleread.core.types import Embeddings
 from doubleread.rag.stores.contents import Contents, Row
-from doubleread.rag.stores.rows import Exported, check_k, checked_rows, unit_rows
+from doubleread.rag.stores.rows import Exported, checked_rows
+from doubleread.rag.stores.searched import Searched
 from doubleread.rag.stores.version import version_of
 
-_EVERYTHING = Wanted()
-_NOBODY: frozenset[str] = frozenset()
 
-
-class ExactStore:
+class ExactStore(Searched):
     """Implements the ``CaseStore`` port without a disk."""
 
     def __init__(self, fingerprint: str, *, dim: int) -> None:
@@ -58,51 +55,13 @@ class ExactStore:
                 self._cases.pop(one, None)
             self._contents = self._contents.changed([], np.zeros((0, self.dim), np.float32), frozenset(ids))
 
-    def search(
-        self,
-        queries: Embeddings,
-        k: int,
-        *,
-        wanted: Wanted = _EVERYTHING,
-        exclude_ids: frozenset[str] = _NOBODY,
-        exclude_groups: frozenset[str] = _NOBODY,
-    ) -> list[list[Neighbour]]:
-        """The ``k`` nearest cases of each query row, nearest first; fewer where there are no more."""
-        check_k(k)
-        units, contents = unit_rows(queries, self.dim), self._contents
-        mask = contents.mask(wanted, exclude_ids, exclude_groups)
-        return [contents.nearest(query, k, mask) for query in units]
-
-    def search_each(
-        self,
-        query: Embeddings,
-        labels: Sequence[str],
-        k: int,
-        *,
-        wanted: Wanted = _EVERYTHING,
-        exclude_ids: frozenset[str] = _NOBODY,
-        exclude_groups: frozenset[str] = _NOBODY,
-    ) -> list[Neighbour]:
-        """The ``k`` nearest cases of each label, label by label."""
-        check_k(k)
-        (unit,), contents = unit_rows(query[None], self.dim), self._contents
-        return contents.nearest_of_each(unit, labels, k, contents.mask(wanted, exclude_ids, exclude_groups))
-
-    def count(self) -> int:
-        """Number of stored cases."""
-        return len(self._contents)
-
-    def holds(self, case_id: str) -> bool:
-        """Whether a case of that id is stored."""
-        return case_id in self._contents.position
+    def contents(self) -> Contents:
+        """What is stored now."""
+        return self._contents
 
     def get(self, ids: Sequence[str]) -> list[StoredCase]:
         """The stored cases of these ids, in this order; unknown ids are left out."""
         return [self._cases[one] for one in ids if one in self._cases]
-
-    def columns(self) -> Columns:
-        """What a model of the cases learns from."""
-        return self._contents.columns
 
     def version(self) -> str:
         """A digest of what is stored."""

@@ -17,18 +17,16 @@ import numpy as np
 
 from doubleread.core.case import Case
 from doubleread.core.errors import EncoderMismatch, StoreError
-from doubleread.core.evidence import Neighbour
-from doubleread.core.stored import Columns, StoredCase, Wanted
+from doubleread.core.stored import StoredCase
 from doubleread.core.types import Embeddings
 from doubleread.rag.stores.chroma import BATCH, Chroma, mapped
 from doubleread.rag.stores.contents import Contents, Row
 from doubleread.rag.stores.ledger import event_of
-from doubleread.rag.stores.rows import Exported, check_k, checked_rows, differs, unit_rows
+from doubleread.rag.stores.rows import Exported, checked_rows, differs, unit_rows
+from doubleread.rag.stores.searched import Searched
 from doubleread.rag.stores.version import version_of
 
 SCHEMA = 1
-_EVERYTHING = Wanted()
-_NOBODY: frozenset[str] = frozenset()
 _PAGE = 1000
 _SLACK_S = 120.0
 """Clocks of several machines may differ by so much."""
@@ -36,7 +34,7 @@ _CHANGED = "changed"
 """Under this the collection's metadata hold another word after every change."""
 
 
-class ServerStore:
+class ServerStore(Searched):
     """Implements the ``CaseStore`` port at the address ``url``; one collection an encoder and ``name``.
 
     Raises ``StoreError`` where the server cannot be reached or holds something else under that name.
@@ -76,52 +74,10 @@ class ServerStore:
             with self._use("write") as cases:
                 cases.update(ids=[one.case.id for one in gone], metadatas=[_metadata(one) for one in gone])
 
-    def search(
-        self,
-        queries: Embeddings,
-        k: int,
-        *,
-        wanted: Wanted = _EVERYTHING,
-        exclude_ids: frozenset[str] = _NOBODY,
-        exclude_groups: frozenset[str] = _NOBODY,
-    ) -> list[list[Neighbour]]:
-        """The ``k`` nearest cases of each query row, nearest first, exactly; fewer where there are no more."""
-        check_k(k)
-        units, contents = unit_rows(queries, self.dim), self.contents()
-        mask = contents.mask(wanted, exclude_ids, exclude_groups)
-        return [contents.nearest(query, k, mask) for query in units]
-
-    def search_each(
-        self,
-        query: Embeddings,
-        labels: Sequence[str],
-        k: int,
-        *,
-        wanted: Wanted = _EVERYTHING,
-        exclude_ids: frozenset[str] = _NOBODY,
-        exclude_groups: frozenset[str] = _NOBODY,
-    ) -> list[Neighbour]:
-        """The ``k`` nearest cases of each label, label by label."""
-        check_k(k)
-        (unit,), contents = unit_rows(query[None], self.dim), self.contents()
-        return contents.nearest_of_each(unit, labels, k, contents.mask(wanted, exclude_ids, exclude_groups))
-
-    def count(self) -> int:
-        """Number of cases that can be found."""
-        return len(self.contents())
-
-    def holds(self, case_id: str) -> bool:
-        """Whether a case of that id is stored."""
-        return case_id in self.contents().position
-
     def get(self, ids: Sequence[str]) -> list[StoredCase]:
         """The stored cases of these ids, in this order; unknown ids are left out."""
         there = self.contents().position
         return [self._cases[one] for one in ids if one in there]
-
-    def columns(self) -> Columns:
-        """What a model of the cases learns from."""
-        return self.contents().columns
 
     def export(self) -> Exported:
         """Every case that can be found, in the order of the case ids."""
