@@ -113,7 +113,10 @@ class Archive(Searched):
         self.write([Event("removed", one.model_copy(update={"removed": True}), reviewer, note) for one in there])
 
     def erase(self, ids: Sequence[str], *, reviewer: str = "", note: str = "") -> None:
-        """Cases leave the archive for good, with their embeddings and all they were; that they did is on record."""
+        """Cases leave the archive for good, with their embeddings and all they were; that they did is on record.
+
+        Chroma only marks what is deleted: ``rag.care.edits.erase`` wipes the files of every index too.
+        """
         self._check_writable()
         self.ledger.erase(ids, reviewer, note)
         self._contents, self._seq, self._stamp = Contents.empty(self.dim), 0, 0
