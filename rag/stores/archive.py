@@ -18,6 +18,7 @@ from doubleread.core.stored import StoredCase, Version, Wanted
 from doubleread.core.types import Embeddings
 from doubleread.rag.stores.chronicle import Chronicle
 from doubleread.rag.stores.contents import Contents
+from doubleread.rag.stores.familiar import least_usual_similarity
 from doubleread.rag.stores.ledger import Event, Ledger, Vectors, event_of
 from doubleread.rag.stores.ledger_embeddings import EncoderRow, LedgerEmbeddings
 from doubleread.rag.stores.ledger_file import LedgerFile
@@ -60,6 +61,7 @@ class Archive(Searched):
         self._index: Index | None = None
         self._wants_index = index and not read_only
         self._contents, self._seq, self._stamp, self._moved = Contents.empty(dim), 0, 0, -1
+        self._familiar: tuple[int, float] | None = None
         self._guard = threading.RLock()
         try:
             self.encoder = self._encoder(name)
@@ -137,14 +139,18 @@ class Archive(Searched):
     ) -> list[list[Neighbour]]:
         """The ``k`` nearest cases of each query row, nearest first; fewer where there are no more.
 
-        Plain questions go to the index, where this process has it; filtered ones are answered exactly.
+        Plain questions go to the index, where this process has it; filtered ones, and those to which nothing is as
+        near as stored cases are to each other, are answered exactly.
         """
         check_k(k)
         index = self.index() if wanted.everything else None
         if index is None:
             return super().search(queries, k, wanted=wanted, exclude_ids=exclude_ids, exclude_groups=exclude_groups)
         units, contents = unit_rows(queries, self.dim), self.contents()
-        return [self._by_index(index.nearest, contents, query, k, exclude_ids, exclude_groups) for query in units]
+        usual = self._usual(contents)
+        return [
+            self._by_index(index.nearest, contents, query, k, exclude_ids, exclude_groups, usual) for query in units
+        ]
 
     def holds(self, case_id: str) -> bool:
         """Whether a case of that id is stored."""
@@ -235,6 +241,7 @@ class Archive(Searched):
         k: int,
         exclude_ids: frozenset[str],
         exclude_groups: frozenset[str],
+        usual: float,
     ) -> list[Neighbour]:
         """More are fetched than wanted and filtered here: Chroma's own filters are ten times slower."""
         everything = len(contents)
@@ -247,10 +254,19 @@ class Archive(Searched):
                 for row, similarity in rows
                 if row.id not in exclude_ids and row.group not in exclude_groups
             ]
+            if open_to and max(one.similarity for one in open_to) < usual:
+                break
             if len(open_to) >= k:
                 return nearest_first(open_to, k)
             fetch *= 4
         return contents.nearest(query, k, contents.mask(EVERYTHING, exclude_ids, exclude_groups))
+
+    def _usual(self, contents: Contents) -> float:
+        """How near the nearest case is as a rule; measured again when the archive has doubled."""
+        with self._guard:
+            if self._familiar is None or len(contents) >= 2 * self._familiar[0]:
+                self._familiar = len(contents), least_usual_similarity(contents)
+            return self._familiar[1]
 
     def _catch_up(self) -> None:
         with self._guard:

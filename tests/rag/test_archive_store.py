@@ -229,6 +229,17 @@ def test_plain_searches_go_through_the_index(folder, indexed):
         assert nearest(store, ROWS[7]) == CASES[7].id
 
 
+def test_a_query_to_which_nothing_is_near_is_answered_exactly(tmp_path):
+    alike = np.eye(DIM, dtype=np.float32)[0] + 0.1 * units(200, DIM)
+    stray = np.eye(DIM, dtype=np.float32)[3]
+    with opened(tmp_path / "store") as store:
+        store.add([bare_case(i) for i in range(201)], np.concatenate([alike, stray[None]]))
+        usual = nearest(store, alike[0])
+        store.index().forget([bare_case(200).id, usual])  # the index misses them
+        assert nearest(store, alike[0]) != usual
+        assert nearest(store, stray + 0.9 * np.eye(DIM, dtype=np.float32)[4]) == bare_case(200).id
+
+
 def test_a_lost_index_is_built_again(folder, indexed):
     shutil.rmtree(indexed.parent)
     with opened(folder) as store:
