@@ -29,6 +29,8 @@ from doubleread.rag.cache import EncodingCache
 from doubleread.rag.embedder import CachedEmbedder
 from doubleread.rag.encoders import Choice, build, choose
 from doubleread.rag.images import CROPS, VIEWS_VERSION, Images
+from doubleread.rag.near_copies import CopyFinder
+from doubleread.rag.near_rule import NearRule
 from doubleread.rag.neighbours import Weighting
 from doubleread.rag.retrieval import StoreRetriever
 from doubleread.settings import RecordedOptions, Settings
@@ -70,6 +72,8 @@ class Eyes:
     """None where no agent of the panel asks a model."""
     sights: Mapping[str, CachedEmbedder] = field(default_factory=dict)
     """The sights of ``SIGHTS`` that some agent of the panel has."""
+    near: NearRule | None = None
+    """When two pictures are near copies; None until that is measured."""
 
     async def embed(self, case: Case) -> None:
         """Looks at a case with all eyes, so that no agent has to wait; raises ``ImageError``."""
@@ -128,11 +132,14 @@ def _check_agents(settings: Settings) -> None:
 
 
 def open_eyes(
-    settings: Settings, choice: Choice | None = None, prompt_versions: Mapping[str, int] | None = None
+    settings: Settings,
+    choice: Choice | None = None,
+    prompt_versions: Mapping[str, int] | None = None,
+    near: NearRule | None = None,
 ) -> Eyes:
     """The encoder that the settings ask for, its cache and the shared embedder, and the way to models.
 
-    ``choice`` and ``prompt_versions`` are those of a panel that was fitted before.
+    ``choice``, ``prompt_versions`` and ``near`` are those of a panel that was fitted before.
     """
     choice, encoder = open_encoder(settings, choice)
     images, prompts = Images(), library(settings, prompt_versions)
@@ -142,7 +149,7 @@ def open_eyes(
         for name, spec in SIGHTS.items()
         if name in settings.panel.agents
     }
-    return Eyes(choice, encoder, images, embedder_of(encoder, images, settings), prompts, models, sights)
+    return Eyes(choice, encoder, images, embedder_of(encoder, images, settings), prompts, models, sights, near)
 
 
 def open_encoder(settings: Settings, choice: Choice | None = None) -> tuple[Choice, Encoder]:
@@ -189,7 +196,8 @@ class Seated:
 
 def seat(settings: Settings, task: Task, eyes: Eyes, store: CaseStore, weighting: Weighting | None = None) -> Seated:
     """The agents of the settings, sharing eyes, store and evidence; ``weighting`` as it was fitted before."""
-    retriever = StoreRetriever(store, eyes.embedder, task, k=settings.retrieval.k, weighting=weighting)
+    finder = None if eyes.near is None else CopyFinder(eyes.near, eyes.images)
+    retriever = StoreRetriever(store, eyes.embedder, task, settings.retrieval.k, weighting, finder)
     context = AgentContext(
         task=task,
         embedder=eyes.embedder,

@@ -7,10 +7,12 @@ data bring one, else cross-fitting of the one labelled pool, whole groups at a t
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from doubleread.composition import VIEWS, Eyes, Seated, check_names, seat
 from doubleread.core.background import Background
@@ -19,6 +21,7 @@ from doubleread.core.errors import DataError
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Answer
 from doubleread.core.ports import HasSight, Learns, Reconsiders
+from doubleread.core.stored import StoredCase
 from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
 from doubleread.core.types import Embeddings, Labels
@@ -31,6 +34,9 @@ from doubleread.orchestrator.graph import Witness, nobody
 from doubleread.orchestrator.hopeless import check_able
 from doubleread.orchestrator.policy import Policy
 from doubleread.orchestrator.resampling import grouped_folds
+from doubleread.rag.near_copies import Pictures, hash_pictures, measure_rule
+from doubleread.rag.near_rule import NearRule
+from doubleread.rag.perceptual_hash import in_hex
 from doubleread.rag.stores.exact import ExactStore
 from doubleread.refereeing import with_referees
 from doubleread.rewording import consistency_gaps, with_gaps
@@ -48,13 +54,22 @@ class Pool:
     cases: tuple[Case, ...]
     embeddings: Embeddings
     labels: Labels
+    hashes: NDArray[np.uint64]
+    """Perceptual hashes of the pictures."""
     sights: Mapping[str, Embeddings] = field(default_factory=dict)
     """The same cases as agents see them that do not see the encoder's embeddings."""
 
     def __getitem__(self, rows: ArrayLike) -> "Pool":
         picked = np.asarray(rows, dtype=np.int64)
         sights = {name: seen[picked] for name, seen in self.sights.items()}
-        return Pool(tuple(self.cases[i] for i in picked), self.embeddings[picked], self.labels[picked], sights)
+        cases = tuple(self.cases[i] for i in picked)
+        return Pool(cases, self.embeddings[picked], self.labels[picked], self.hashes[picked], sights)
+
+    def stored(self) -> list[StoredCase]:
+        """The cases as the store takes them."""
+        now = datetime.now(UTC)
+        pairs = zip(self.cases, self.hashes.tolist(), strict=True)
+        return [StoredCase(case=case, added=now, perceptual_hash=in_hex(value)) for case, value in pairs]
 
     def seen_by(self, agent: Learns) -> Embeddings:
         """The rows that an agent learns from: of its own sight, or else the encoder's."""
@@ -83,6 +98,8 @@ class Fitted:
     seated: Seated
     store: ExactStore
     arbiter: Arbiter
+    near: NearRule
+    """When two pictures are near copies under the panel's encoder."""
     unread: tuple[Unread, ...]
     notes: tuple[str, ...]
 
@@ -105,6 +122,8 @@ def fit(
     _check_counts([task.names[task.index(str(case.label))] for case in usable], task)
     pool, unread = _encode(usable, task, eyes, progress)
     _check_counts(pool.names(task), task)
+    near = _near_rule(pool, eyes, progress)
+    eyes = replace(eyes, near=near)
     chosen = np.array([case.split == "calibration" for case in pool.cases])
     support, calibration = pool[np.flatnonzero(~chosen)], pool[np.flatnonzero(chosen)]
     scarce = _scarce(calibration, task)
@@ -125,7 +144,7 @@ def fit(
     arbiter = with_gaps(learn_trust(task, settings, readings), gaps)
     progress("learning trust", 1, 1)
     notes = _notes(cases, order, arbiter, learned_from)
-    return Fitted(support, order.cases, readings, seated, store, arbiter, unread, notes)
+    return Fitted(support, order.cases, readings, seated, store, arbiter, near, unread, notes)
 
 
 def learn_trust(task: Task, settings: Settings, readings: Readings) -> Arbiter:
@@ -160,7 +179,13 @@ def _encode(cases: Sequence[Case], task: Task, eyes: Eyes, progress: Progress) -
     kept = tuple(cases[i] for i in seen.kept)
     labels = np.array([task.index(str(case.label)) for case in kept], dtype=np.int64)
     sights = {name: rows[:, 0] for name, rows in seen.sights.items()}
-    return Pool(kept, seen.embeddings[:, 0], labels, sights), seen.unread
+    hashes = hash_pictures(kept, eyes.images, partial(progress, "hashing images"))
+    return Pool(kept, seen.embeddings[:, 0], labels, hashes, sights), seen.unread
+
+
+def _near_rule(pool: Pool, eyes: Eyes, progress: Progress) -> NearRule:
+    pictures = Pictures(pool.cases, pool.embeddings, pool.hashes)
+    return measure_rule(pictures, eyes.encoder, eyes.images, partial(progress, "measuring what a copy is"))
 
 
 def _distinct(cases: Iterable[Case]) -> list[Case]:
@@ -196,7 +221,7 @@ def _fit_agents(
     support: Pool, task: Task, settings: Settings, eyes: Eyes, progress: Progress
 ) -> tuple[Seated, ExactStore]:
     store = ExactStore(eyes.encoder.fingerprint, dim=eyes.encoder.dim)
-    store.add(support.cases, support.embeddings)
+    store.put(support.stored(), support.embeddings)
     seated = seat(settings, task, eyes, store)
     for i, agent in enumerate(seated.agents.values()):
         progress("fitting agents", i, len(seated.agents))

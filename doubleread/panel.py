@@ -27,6 +27,7 @@ from doubleread.core.ports import CaseStore
 from doubleread.core.reading import Outcome, Sampling
 from doubleread.core.task import Costs, Task
 from doubleread.core.trust import TrustProfile
+from doubleread.core.types import Embeddings
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.fitting import Fitted, fit
 from doubleread.living import (
@@ -55,6 +56,7 @@ from doubleread.panel_folder import (
     restore_agents,
     write_panel,
 )
+from doubleread.rag.near_copies import hash_picture
 from doubleread.render.shown import ShownVerdict
 from doubleread.settings import Settings, load_settings
 from doubleread.trust_folder import TrustVersion
@@ -129,7 +131,7 @@ class Panel:
         """
         saved: PanelFolder = read_panel(Path(folder), settings)
         versions = {name: prompt["version"] for name, prompt in saved.prompts.items()}
-        eyes = open_eyes(saved.settings, saved.encoder, versions)
+        eyes = open_eyes(saved.settings, saved.encoder, versions, saved.near)
         with ExitStack() as undo:
             undo.callback(eyes.close)
             store = open_store(saved, eyes)
@@ -235,11 +237,11 @@ class Panel:
         """
         saved = self._with_folder()
         self._check_open()
-        own = verdict.case.id in self._calibration or fitted_on(self._store, verdict.case.id)
-        seen = self._background.call(self._eyes.embedder.embed, verdict.case) if archive and not own else None
+        own = verdict.case.id in self._calibration or fitted_on(self._store, verdict)
+        seen = self._background.call(self._look, verdict.case) if archive and not own else None
         outcome = confirm(saved, verdict, label, own=own, sampling=sampling, reviewer=reviewer, note=note)
         if seen is not None:
-            remember(self._store, verdict.case, outcome, seen)
+            remember(self._store, verdict.case, outcome, *seen)
         return outcome
 
     def retract(self, case: str, *, reviewer: str = "", note: str = "") -> None:
@@ -302,6 +304,11 @@ class Panel:
                 return Unread(source=case.source, code=error.code, problem=str(error))
 
         return list(await asyncio.gather(*(one(case) for case in cases)))
+
+    async def _look(self, case: Case) -> tuple[Embeddings, int]:
+        """A case's embedding, ``(1, dim)``, and perceptual hash; raises ``ImageError``."""
+        row = await self._eyes.embedder.embed(case)
+        return row, await asyncio.to_thread(hash_picture, case, self._eyes.images)
 
     def _known(self, case: str) -> tuple[str, ...]:
         """What to say of a case that the store holds."""

@@ -35,6 +35,7 @@ from doubleread.orchestrator.kept import kept
 from doubleread.outcomes import FILE as OUTCOMES
 from doubleread.provenance import provenance
 from doubleread.rag.encoders import Choice
+from doubleread.rag.near_rule import NearRule
 from doubleread.rag.neighbours import Weighting
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.server import ServerStore
@@ -53,7 +54,7 @@ from doubleread.trust_folder import (
 )
 
 Asked = TypeVar("Asked", bound=Server)
-FORMAT = 3
+FORMAT = 4
 OWN = {MARK, ARBITER, READINGS, "trust", "agents", "store"}
 """What a panel folder holds: saving over a panel replaces these, and nothing else may be lost with them."""
 
@@ -77,6 +78,8 @@ class PanelFolder:
     """Length of its embeddings."""
     weighting: Weighting
     """How the neighbours agent weighs similar cases."""
+    near: NearRule
+    """When two pictures are near copies."""
 
     @property
     def arbiter(self) -> Arbiter:
@@ -155,6 +158,7 @@ def read_panel(folder: Path, settings: Settings | None, version: int | None = No
             unread=tuple(Unread.model_validate(row) for row in head["unread"]),
             dim=head["dim"],
             weighting=Weighting.model_validate(head["weighting"]),
+            near=NearRule.model_validate(head["near"]),
         )
     except PanelError:
         raise
@@ -256,7 +260,7 @@ def _write(folder: Path, settings: Settings, eyes: Eyes, fitted: Fitted) -> None
                 np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub reads ** as its own flag
     store: CaseStore = Archive(folder / "store", eyes.encoder.fingerprint, dim=eyes.encoder.dim)
     try:
-        store.add(fitted.support.cases, fitted.support.embeddings)
+        store.put(fitted.support.stored(), fitted.support.embeddings)
     finally:
         store.close()
     write_json(folder / MARK, _head(settings, eyes, fitted, names))
@@ -273,6 +277,7 @@ def _head(settings: Settings, eyes: Eyes, fitted: Fitted, profiles: Sequence[str
         "sights": {name: sight.fingerprint for name, sight in eyes.sights.items()},
         "trust": list(profiles),
         "support": len(fitted.support.cases),
+        "near": fitted.near.model_dump(mode="json"),
         "weighting": fitted.seated.retriever.weighting.model_dump(mode="json"),
         "notes": list(fitted.notes),
         "unread": [row.model_dump(mode="json") for row in fitted.unread],

@@ -11,8 +11,8 @@ from doubleread.evals.datasets.names import SPLIT_NAMES, TEST
 from doubleread.evals.leakage import check_leakage
 from doubleread.evals.leakage_effect import LeakEffect, leak_effect, leak_keys
 from doubleread.evals.leakage_report import LeakageReport
-from doubleread.evals.near_copies import Pictures
 from doubleread.evals.splits import split
+from doubleread.rag.near_copies import Pictures
 from doubleread.rag.near_duplicates import NearDuplicates
 from doubleread.rag.near_rule import NearRule
 

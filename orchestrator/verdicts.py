@@ -14,6 +14,7 @@ def verdict_of(state: PanelState, arbiter: Arbiter, *, seconds: float, warnings:
     answers = [ANSWER.validate_python(value) for value in state.get("answers", {}).values()]
     assessments = {int(turn): Assessment.model_validate(a) for turn, a in state.get("assessments", {}).items()}
     final = assessments[max(assessments)]
+    evidence = Evidence.model_validate(state["evidence"]) if "evidence" in state else None
     return Verdict(
         case=Case.model_validate(state["case"]),
         task=arbiter.task.id,
@@ -28,13 +29,23 @@ def verdict_of(state: PanelState, arbiter: Arbiter, *, seconds: float, warnings:
         calibrated=final.calibrated,
         abstentions=tuple(a for a in answers if isinstance(a, Abstention)),
         spared=arbiter.spared(last_answers(state, 1)),
-        evidence=Evidence.model_validate(state["evidence"]) if "evidence" in state else None,
+        evidence=evidence,
         second_look=_second_look(state, assessments),
-        warnings=(*warnings, *final.warnings),
+        warnings=(*warnings, *_copies(evidence), *final.warnings),
         trust_version=trust_version(arbiter.profiles),
         seconds=seconds,
         cost_usd=sum(_paid(answer) for answer in answers),
     )
+
+
+def _copies(evidence: Evidence | None) -> tuple[str, ...]:
+    """What to say of stored pictures that are nearly this one."""
+    copies = evidence.near_copies if evidence else ()
+    if not copies:
+        return ()
+    labels = ", ".join(sorted({one.label for one in copies}))
+    more = f" and {len(copies) - 1} more" if len(copies) > 1 else ""
+    return (f"nearly this picture is stored as {labels} ({copies[0].source}{more}), and was left out of the evidence",)
 
 
 def _paid(answer: Answer) -> float:

@@ -45,7 +45,7 @@ class CachedEmbedder:
     """
 
     def __init__(self, encoder: Encoder, images: Images, cache: EncodingCache | None = None, batch: int = 8) -> None:
-        self._encoder, self._images, self._cache, self._batch = encoder, images, cache, batch
+        self.encoder, self.images, self._cache, self._batch = encoder, images, cache, batch
         self._batcher = Batcher(encoder, batch)
         self._memory: OrderedDict[Key, Row] = OrderedDict()
         self._flying: dict[Key, Future[Row]] = {}
@@ -55,7 +55,7 @@ class CachedEmbedder:
     @property
     def fingerprint(self) -> str:
         """That of the encoder."""
-        return self._encoder.fingerprint
+        return self.encoder.fingerprint
 
     async def embed(self, case: Case, views: Sequence[str] = (WHOLE,)) -> Embeddings:
         """Rows of shape ``(len(views), dim)``; raises ``ImageError``, or ``UnknownPart`` for an unknown view."""
@@ -136,10 +136,10 @@ class CachedEmbedder:
 
     def _known(self, keys: Sequence[Key]) -> dict[Key, Row]:
         found = self._cache.get_many(keys) if self._cache is not None else {}
-        return {key: row for key, row in found.items() if row.shape == (self._encoder.dim,)}
+        return {key: row for key, row in found.items() if row.shape == (self.encoder.dim,)}
 
     def _views(self, case: Case, views: Sequence[str]) -> list[Image.Image]:
-        image = self._images.open(case, max_side=DECODE_SIDE)
+        image = self.images.open(case, max_side=DECODE_SIDE)
         return [view(image, name) for name in views]
 
     def _keep(self, cases: Sequence[Case], views: Sequence[str], encoded: Embeddings) -> dict[Key, Row]:
@@ -160,7 +160,7 @@ class CachedEmbedder:
             failed = {case.id: found for case, found in group if isinstance(found, ImageError)}
             read = [(case, found) for case, found in group if not isinstance(found, ImageError)]
             images = [image for _, found in read for image in found]
-            encoded = self._batcher.encode(images) if images else np.zeros((0, self._encoder.dim), np.float32)
+            encoded = self._batcher.encode(images) if images else np.zeros((0, self.encoder.dim), np.float32)
             yield start + len(group), self._keep([case for case, _ in read], views, encoded), failed
 
     def _decoded(
@@ -191,7 +191,7 @@ class CachedEmbedder:
         self, cases: Sequence[Case], views: Sequence[str], rows: dict[Key, Row], problems: dict[str, ImageError]
     ) -> EmbeddedCases:
         kept = tuple(i for i, case in enumerate(cases) if case.id not in problems)
-        embeddings = np.zeros((len(kept), len(views), self._encoder.dim), np.float32)
+        embeddings = np.zeros((len(kept), len(views), self.encoder.dim), np.float32)
         for row, i in enumerate(kept):
             for column, name in enumerate(views):
                 embeddings[row, column] = rows[cases[i].id, name]

@@ -20,6 +20,9 @@ from doubleread.core.types import Embeddings
 from doubleread.rag.arriving import Arrival, arrive
 from doubleread.rag.embedder import CachedEmbedder
 from doubleread.rag.ingested import Ingested
+from doubleread.rag.near_arrivals import near_arrivals, near_rule_of
+from doubleread.rag.near_copies import hash_pictures
+from doubleread.rag.perceptual_hash import in_hex
 from doubleread.rag.stores.archive import Archive
 
 PIECE = 500
@@ -65,6 +68,8 @@ class Tally:
 
     counts: Counter[str] = field(default_factory=Counter)
     problems: list[RowProblem] = field(default_factory=list)
+    new: set[str] = field(default_factory=set)
+    """Ids of the cases that were added."""
 
     def problem(self, case: Case, problem: str) -> None:
         """A case that is left out."""
@@ -83,8 +88,8 @@ def ingest(
     """Adds the new cases and rewrites the changed ones; removes nothing. ``progress(done, total)`` counts cases.
 
     Images that cannot be read, pictures with two labels, and those that the archive has under another label are in
-    ``problems``, and the rest goes on. ``piece`` cases are committed together. Raises ``StoreError``; what was
-    committed before stays. Blocks.
+    ``problems``, and the rest goes on. ``piece`` cases are committed together. Near copies are stored and told of.
+    Raises ``StoreError``; what was committed before stays. Blocks.
     """
     tally = Tally()
     distinct = _distinct(cases, tally)
@@ -92,7 +97,13 @@ def ingest(
     for start in range(0, len(distinct), piece):
         part = distinct[start : start + piece]
         _take(archive, part, embedder, provenance, tally, _part(progress, start, len(part), len(distinct)))
-    return Ingested(origin=provenance.origin, **tally.counts, problems=tuple(tally.problems), version=archive.version())
+    return Ingested(
+        origin=provenance.origin,
+        **tally.counts,
+        near_copies=_near_copies(archive, embedder, tally.new),
+        problems=tuple(tally.problems),
+        version=archive.version(),
+    )
 
 
 def gone(archive: Archive, origin: str, cases: Iterable[Case], problems: Iterable[RowProblem]) -> list[str]:
@@ -149,7 +160,8 @@ def _take(
     rows.update(_encoded(missing, embedder, tally, report))
     ready = [one for one in arrivals if one.stored is None or one.stored.case.id in rows]
     tally.counts.update(one.fate for one in ready if not one.problem)
-    _write(archive, ready, rows, source)
+    tally.new |= {one.stored.case.id for one in ready if one.stored is not None and one.fate == "added"}
+    _write(archive, _hashed(ready, embedder), rows, source)
     report(len(missing), len(missing))
 
 
@@ -185,6 +197,24 @@ def _encoded(cases: Sequence[Case], embedder: CachedEmbedder, tally: Tally, repo
         if case.id not in readable:
             tally.problem(case, next(problems).problem)
     return {cases[i].id: row for i, row in zip(found.kept, found.embeddings[:, 0], strict=True)}
+
+
+def _hashed(arrivals: Sequence[Arrival], embedder: CachedEmbedder) -> list[Arrival]:
+    """The arrivals, each picture that is to be written with its perceptual hash."""
+    bare = [one.stored for one in arrivals if one.stored is not None and not one.stored.perceptual_hash]
+    hashes = hash_pictures([one.case for one in bare], embedder.images).tolist()
+    found = {one.case.id: in_hex(value) for one, value in zip(bare, hashes, strict=True)}
+    return [
+        one
+        if one.stored is None or one.stored.case.id not in found
+        else one._replace(stored=one.stored.model_copy(update={"perceptual_hash": found[one.stored.case.id]}))
+        for one in arrivals
+    ]
+
+
+def _near_copies(archive: Archive, embedder: CachedEmbedder, new: set[str]) -> tuple[tuple[str, str], ...]:
+    rule = near_rule_of(archive, embedder.encoder, embedder.images) if new else None
+    return () if rule is None else tuple(near_arrivals(archive, new, rule))
 
 
 def _write(archive: Archive, arrivals: Sequence[Arrival], rows: Mapping[str, Embeddings], source: Provenance) -> None:

@@ -16,6 +16,8 @@ class Ingested(Record):
     """Relabelled, removed or erased in the archive since the data set last brought them: people's word stands."""
     duplicates: int = 0
     """Pictures that the data set holds twice, or that the archive has from another origin."""
+    near_copies: tuple[tuple[str, str], ...] = ()
+    """Sources of new pictures that are nearly the same as others in the archive, and of those; they were added."""
     gone: int = 0
     """Cases of this origin that are no longer in the data set; only a sync counts them."""
     removed: int = 0

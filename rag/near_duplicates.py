@@ -4,16 +4,19 @@ Embeddings alone take look-alikes for copies, hashes alone plain backgrounds. Ex
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from doubleread.core.base import Record
 from doubleread.core.types import Embeddings, Labels
-from doubleread.rag.near_rule import NearRule
+from doubleread.rag.near_rule import LIKE_HASH, NearRule
 from doubleread.rag.perceptual_hash import distances
 
 _BLOCK = 2048
+_AT_ONCE = 20_000
+"""Pairs whose embeddings are compared together."""
 _MOST_PAIRS = 1_000_000
 
 
@@ -43,8 +46,8 @@ class NearDuplicates(Record):
 def find_near_duplicates(embeddings: Embeddings, hashes: NDArray[np.uint64], rule: NearRule) -> NearDuplicates:
     """The pairs of rows that are near copies by the rule, and how they hang together.
 
-    ``embeddings``: unit-length rows ``(n, dim)``; ``hashes``: ``(n,)``. All pairs are looked at, exactly, in blocks:
-    memory beyond the rows is bounded, time grows with n².
+    ``embeddings``: unit-length rows ``(n, dim)``; ``hashes``: ``(n,)``. All pairs are looked at, in blocks: memory
+    beyond the rows is bounded, time grows with n².
     """
     rows, codes = np.asarray(embeddings, np.float32), np.asarray(hashes, np.uint64)
     belongs, pairs, n_pairs = np.arange(len(rows)), list[NearPair](), 0
@@ -65,19 +68,58 @@ def find_near_duplicates(embeddings: Embeddings, hashes: NDArray[np.uint64], rul
     )
 
 
-def _blocks(
-    rows: Embeddings, codes: NDArray[np.uint64], rule: NearRule
-) -> Iterator[tuple[Labels, Labels, Embeddings, NDArray[np.uint8]]]:
-    """First rows, second rows, similarities and distances of the near pairs, block by block of the upper triangle."""
+def near_copies_between(
+    embeddings: Embeddings,
+    hashes: NDArray[np.uint64],
+    others: Embeddings,
+    other_hashes: NDArray[np.uint64],
+    rule: NearRule,
+) -> Iterator[tuple[int, int]]:
+    """Every row of the first, with every row of the others, that are near copies by the rule, in no order.
+
+    Rows are of unit length, ``(n, dim)`` and ``(m, dim)``; hashes ``(n,)`` and ``(m,)``.
+    """
+    for top in range(0, len(embeddings), _BLOCK):
+        for left in range(0, len(others), _BLOCK):
+            one, other = slice(top, top + _BLOCK), slice(left, left + _BLOCK)
+            found = _near(embeddings[one], hashes[one], others[other], other_hashes[other], rule)
+            yield from zip((top + found.first).tolist(), (left + found.second).tolist(), strict=True)
+
+
+class _Pairs(NamedTuple):
+    first: Labels
+    second: Labels
+    similarity: Embeddings
+    distance: NDArray[np.uint8]
+
+
+def _blocks(rows: Embeddings, codes: NDArray[np.uint64], rule: NearRule) -> Iterator[_Pairs]:
+    """The near pairs, block by block of the upper triangle."""
     for top in range(0, len(rows), _BLOCK):
         for left in range(top, len(rows), _BLOCK):
-            similarities = rows[top : top + _BLOCK] @ rows[left : left + _BLOCK].T
-            first, second = np.nonzero(similarities >= rule.same_hash)
-            apart = distances(codes[top + first], codes[left + second])
-            near = rule.near(similarities[first, second], apart) & (top + first < left + second)
-            if near.any():
-                first, second = first[near], second[near]
-                yield top + first, left + second, similarities[first, second], apart[near]
+            one, other = slice(top, top + _BLOCK), slice(left, left + _BLOCK)
+            found = _near(rows[one], codes[one], rows[other], codes[other], rule)
+            first, second = top + found.first, left + found.second
+            upper = first < second
+            if upper.any():
+                yield _Pairs(first[upper], second[upper], found.similarity[upper], found.distance[upper])
+
+
+def _near(
+    rows: Embeddings, codes: NDArray[np.uint64], others: Embeddings, other_codes: NDArray[np.uint64], rule: NearRule
+) -> _Pairs:
+    """Hashes first: they are compared a hundred times faster than embeddings and leave few pairs."""
+    apart = distances(codes[:, None], other_codes[None])
+    first, second = np.nonzero(apart <= LIKE_HASH)
+    similarity = np.concatenate(
+        [np.zeros(0, np.float32)]
+        + [
+            np.einsum("ij,ij->i", rows[first[part]], others[second[part]])
+            for part in (slice(i, i + _AT_ONCE) for i in range(0, len(first), _AT_ONCE))
+        ]
+    )
+    near = rule.near(similarity, apart[first, second])
+    return _Pairs(first[near], second[near], similarity[near], apart[first, second][near])
 
 
 def _joined(belongs: Labels, first: Labels, second: Labels) -> Labels:

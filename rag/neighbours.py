@@ -82,11 +82,17 @@ class NeighbourModel:
 
         The largest tells the familiar from the unfamiliar. Raises ``NotFitted`` before ``fit``.
         """
-        stored = self._stored()
-        similarities = (stored.embeddings @ np.asarray(query, np.float32)).astype(float)
-        if exclude is not None:
-            similarities[exclude] = -np.inf
-        scores: Vector = self._scores(similarities[None])[0]
+        return self.nearness_of(self.similarities(query), exclude)
+
+    def similarities(self, query: Vector | Embeddings) -> Vector:
+        """Cosine of a query with each stored row, shape ``(n,)``; raises ``NotFitted`` before ``fit``."""
+        found: Vector = (self._stored().embeddings @ np.asarray(query, np.float32)).astype(float)
+        return found
+
+    def nearness_of(self, similarities: Vector, exclude: NDArray[np.bool_] | None = None) -> Vector:
+        """``nearness``, given the query's similarity to each stored row, shape ``(n,)``."""
+        open_to = similarities if exclude is None else np.where(exclude, -np.inf, similarities)
+        scores: Vector = self._scores(open_to[None])[0]
         return scores
 
     def shares(self, nearness: Vector) -> Vector:

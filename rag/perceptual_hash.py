@@ -21,6 +21,11 @@ def perceptual_hash(image: Image.Image) -> int:
     return int.from_bytes(np.packbits(low > np.median(low[1:])).tobytes(), "big")
 
 
+def in_hex(value: int) -> str:
+    """A hash as it is stored: sixteen hexadecimal digits."""
+    return f"{value:016x}"
+
+
 def distances(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> NDArray[np.uint8]:
     """Bits in which hashes differ (Hamming distance, 0 to 64), broadcast."""
     differing: NDArray[np.uint8] = np.bitwise_count(first ^ second)

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,9 @@ from doubleread.core.ports import WHOLE, CaseStore, Embedder
 from doubleread.core.stored import Columns
 from doubleread.core.task import Task
 from doubleread.core.types import Embeddings, Vector
+from doubleread.rag.near_copies import CopyFinder
 from doubleread.rag.neighbours import REFERENCES, NeighbourModel, Weighting
+from doubleread.rag.stores.contents import Row
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,25 @@ class _Fitted:
     model: NeighbourModel
     columns: Columns
 
-    def mask(self, case: Case) -> NDArray[np.bool_]:
-        """True for the rows that a case must not see: its own and those of its group."""
-        own: NDArray[np.bool_] = self.columns.ids == case.id
-        return own | (self.columns.groups == case.group) if case.group else own
+    def unseen(self, case: Case, similarities: Vector, finder: CopyFinder | None) -> "_Unseen":
+        """The rows that a case must not see, given their similarities to it: see ``StoreRetriever``."""
+        columns, nobody = self.columns, np.zeros(0, np.intp)
+        copies = nobody if finder is None else finder.copies(case, similarities, columns)
+        copies = copies[columns.ids[copies] != case.id]
+        groups = frozenset({*columns.groups[copies].tolist(), case.group or ""} - {""})
+        hidden = np.zeros(len(columns.ids), bool)
+        hidden[copies] = True
+        hidden[[columns.position[one] for one in (case.id,) if one in columns.position]] = True
+        for group in groups:
+            hidden[columns.members.get(group, nobody)] = True
+        return _Unseen(frozenset({case.id, *columns.ids[copies].tolist()}), groups, hidden, copies)
+
+    def hubness(self, found: Sequence[Neighbour]) -> float | None:
+        """How near cases are to everything, in standard deviations from the mean of all."""
+        hubs = self.model.hubs
+        spread = float(hubs.std())
+        theirs = self.hubs(np.array([one.case_id for one in found]))
+        return float((np.nanmean(theirs) - hubs.mean()) / spread) if spread > 0 else None
 
     def hubs(self, ids: NDArray[np.str_]) -> Vector:
         """What is known of these cases, shape ``(len(ids),)``; NaN for a new one."""
@@ -40,14 +57,22 @@ class _Fitted:
 class StoreRetriever:
     """Implements the ``Retriever`` port: never the case itself, never a case of its group, never an exception.
 
+    With a ``finder``, a near copy of its picture is the case itself too, and the copy's group its own.
+
     The model of the label distribution is fitted on the store's contents at the first search, and follows them when
     cases come, go or change their label. Its temperature stays: trust was learned with it.
     """
 
     def __init__(
-        self, store: CaseStore, embedder: Embedder, task: Task, k: int = 10, weighting: Weighting | None = None
+        self,
+        store: CaseStore,
+        embedder: Embedder,
+        task: Task,
+        k: int = 10,
+        weighting: Weighting | None = None,
+        finder: CopyFinder | None = None,
     ) -> None:
-        self._store, self._embedder, self._task, self._k = store, embedder, task, k
+        self._store, self._embedder, self._task, self._k, self._finder = store, embedder, task, k, finder
         self._weighting = weighting or Weighting()
         self._fitted: _Fitted | None = None
         self._guard = threading.Lock()
@@ -80,12 +105,16 @@ class StoreRetriever:
         return self._current().model.weighting
 
     def _evidence(self, case: Case, queries: Embeddings) -> Evidence:
-        found = self._store.search(queries[:1], self._k, **_not_itself(case))[0]
-        if not found:
-            return Evidence(neighbours=(), failure="the case store holds no other case: add labelled cases to it")
         fitted = self._current()
-        exclude = fitted.mask(case)
-        nearness = [fitted.model.nearness(query, exclude) for query in queries]
+        similarities = fitted.model.similarities(queries[0])
+        unseen = fitted.unseen(case, similarities, self._finder)
+        found = self._store.search(queries[:1], self._k, exclude_ids=unseen.ids, exclude_groups=unseen.groups)[0]
+        copies = self._copies(fitted, unseen, similarities)
+        if not found:
+            why = "the case store holds no other case: add labelled cases to it"
+            return Evidence(neighbours=(), near_copies=copies, archive=self._store.version(), failure=why)
+        crops = [fitted.model.nearness(query, unseen.hidden) for query in queries[1:]]
+        nearness = [fitted.model.nearness_of(similarities, unseen.hidden), *crops]
         shares = np.mean([fitted.model.shares(one) for one in nearness], axis=0)
         indexed = fitted.model.vote(
             np.array([one.similarity for one in found]), np.array([self._task.index(one.label) for one in found])
@@ -94,11 +123,23 @@ class StoreRetriever:
             neighbours=tuple(found),
             distribution=self._named(shares),
             as_indexed=self._named(indexed),
-            quality=_quality(found, shares, self._task.names, float(nearness[0].max())),
+            quality=_quality(found, shares, self._task.names, float(nearness[0].max()), fitted.hubness(found)),
+            near_copies=copies,
+            archive=self._store.version(),
         )
 
     def _contrast(self, case: Case, query: Embeddings, labels: Sequence[str], per_label: int) -> tuple[Neighbour, ...]:
-        return tuple(self._store.search_each(query, labels, per_label, **_not_itself(case)))
+        fitted = self._current()
+        unseen = fitted.unseen(case, fitted.model.similarities(query), self._finder)
+        return tuple(
+            self._store.search_each(query, labels, per_label, exclude_ids=unseen.ids, exclude_groups=unseen.groups)
+        )
+
+    def _copies(self, fitted: _Fitted, unseen: "_Unseen", similarities: Vector) -> tuple[Neighbour, ...]:
+        rows = unseen.copies.tolist()
+        stored = self._store.get([fitted.columns.ids[i] for i in rows])
+        near = {str(fitted.columns.ids[i]): float(similarities[i]) for i in rows}
+        return tuple(Row.of(one).neighbour(near[one.case.id]) for one in stored)
 
     def _current(self) -> _Fitted:
         with self._guard:
@@ -125,18 +166,17 @@ class StoreRetriever:
         return {name: float(share) for name, share in zip(self._task.names, shares, strict=True)}
 
 
-class _Excluded(TypedDict):
-    exclude_ids: frozenset[str]
-    exclude_groups: frozenset[str]
+class _Unseen(NamedTuple):
+    ids: frozenset[str]
+    groups: frozenset[str]
+    hidden: NDArray[np.bool_]
+    copies: NDArray[np.intp]
+    """Rows of the near copies."""
 
 
-def _not_itself(case: Case) -> _Excluded:
-    """What a case must never be compared with: itself, and its group."""
-    groups = frozenset() if case.group is None else frozenset({case.group})
-    return _Excluded(exclude_ids=frozenset({case.id}), exclude_groups=groups)
-
-
-def _quality(found: Sequence[Neighbour], shares: Vector, names: Sequence[str], nearness: float) -> EvidenceQuality:
+def _quality(
+    found: Sequence[Neighbour], shares: Vector, names: Sequence[str], nearness: float, hubness: float | None
+) -> EvidenceQuality:
     leading = names[int(shares.argmax())]
     second, first = np.sort(shares)[-2:]
     return EvidenceQuality(
@@ -144,4 +184,5 @@ def _quality(found: Sequence[Neighbour], shares: Vector, names: Sequence[str], n
         agreement=sum(one.label == leading for one in found) / len(found),
         margin=float(first - second),
         nearness=nearness,
+        hubness=hubness,
     )

@@ -69,7 +69,7 @@ def run_check(cases: "tuple[Case, ...]", settings: "Settings") -> "CasesCheck":
     from doubleread.cli.screen import progress, warn
     from doubleread.composition import open_eyes
     from doubleread.evals.cases_check import check_cases
-    from doubleread.evals.near_copies import Pictures, hash_pictures, measure_rule, near_copies
+    from doubleread.rag.near_copies import Pictures, hash_pictures, measure_rule, near_copies
 
     eyes = open_eyes(settings)
     try:

@@ -16,13 +16,14 @@ from doubleread.rag.ingest import Provenance, gone, ingest, remove
 from doubleread.rag.ingested import Ingested
 from doubleread.settings import Settings
 
-SHOWN_PROBLEMS = 10
+SHOWN_PROBLEMS, SHOWN_COPIES = 10, 3
 _ROWS = {
     "added": "new",
     "changed": "rewritten: label, group, split, path, tags or metadata",
     "unchanged": "there already",
     "kept": "corrected, removed or erased in the archive, and left so",
     "duplicates": "the same picture again, here or from another origin",
+    "near_copies": "new pictures nearly the same as another of the archive; added all the same",
     "gone": "no longer in the data set",
     "removed": "of these, removed",
     "problems": "left out",
@@ -114,6 +115,10 @@ def _warn(found: Ingested, prune: bool | None) -> None:
         warn(f"left out {_line(problem)}")
     if len(found.problems) > SHOWN_PROBLEMS:
         warn(f"… and {len(found.problems) - SHOWN_PROBLEMS} more rows left out; --json lists them all")
+    for new, other in found.near_copies[:SHOWN_COPIES]:
+        warn(f"nearly one picture: {new} and {other}")
+    if len(found.near_copies) > SHOWN_COPIES:
+        warn(f"… and {len(found.near_copies) - SHOWN_COPIES} more such pairs; --json lists them all")
     if found.gone and not prune:
         warn(f"{found.gone} cases of {found.origin} are no longer in the data set: --prune removes them")
 

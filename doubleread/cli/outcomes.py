@@ -36,6 +36,7 @@ from doubleread.living import (
 from doubleread.orchestrator.drift import told
 from doubleread.outcomes import read_outcomes
 from doubleread.panel_folder import PanelFolder, open_store, read_panel, stored
+from doubleread.rag.near_copies import hash_picture
 from doubleread.settings import PanelSettings, Settings
 from doubleread.trust_folder import use_version, versions
 
@@ -93,7 +94,7 @@ def _confirmed(
     kept, calibration = [], calibration_cases(saved)
     with stored(saved) as store:
         for verdict, label in wanted:
-            own = verdict.case.id in calibration or fitted_on(store, verdict.case.id)
+            own = verdict.case.id in calibration or fitted_on(store, verdict)
             try:
                 outcome = confirm(saved, verdict, label, own=own, sampling=sampling, reviewer=reviewer, note=note)
                 kept.append((verdict.case, outcome))
@@ -119,7 +120,8 @@ def _archived(saved: PanelFolder, kept: Sequence[tuple[Case, Outcome]]) -> list[
         seen = eyes.embed_all([case for case, _ in kept])
         with closing(open_store(saved, eyes)) as store:
             for row, i in enumerate(seen.kept):
-                remember(store, *kept[i], seen.embeddings[row, :1])
+                case, outcome = kept[i]
+                remember(store, case, outcome, seen.embeddings[row, :1], hash_picture(case, eyes.images))
     finally:
         eyes.close()
     return [f"{one.source}: {one.problem}" for one in seen.unread]

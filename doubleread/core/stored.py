@@ -28,6 +28,8 @@ class StoredCase(Record):
     reviewer: str = ""
     """Who vouches for its label."""
     removed: bool = False
+    perceptual_hash: str = Field(default="", pattern=r"^([0-9a-f]{16})?$")
+    """By which near copies of its picture are known, in hex; empty where nobody has looked."""
 
     @property
     def label(self) -> str:
@@ -45,11 +47,23 @@ class Columns:
     """Empty for a case without a group."""
     embeddings: Embeddings
     """Shape ``(n, dim)``, rows of unit length."""
+    hashes: NDArray[np.uint64]
+    """Perceptual hashes; 0 where there is none."""
+    hashed: NDArray[np.bool_]
+    """Which cases have one."""
 
     @cached_property
     def position(self) -> dict[str, int]:
         """Where each case stands."""
         return {one: i for i, one in enumerate(self.ids.tolist())}
+
+    @cached_property
+    def members(self) -> dict[str, NDArray[np.intp]]:
+        """Rows of each group's cases."""
+        order = np.argsort(self.groups, kind="stable")
+        names, starts = np.unique(self.groups[order], return_index=True)
+        parts = np.split(order, starts[1:])
+        return {name: rows for name, rows in zip(names.tolist(), parts, strict=True) if name}
 
 
 class Change(Record):

@@ -32,7 +32,8 @@ def confirm(
     task.index(label)
     if own:
         raise PanelError(
-            f"{verdict.case.source} is among the panel's own cases: it has learned from it, and cannot be graded by it"
+            f"{verdict.case.source} is among the panel's own cases, or nearly the same picture is: the panel has "
+            "learned from it, and cannot be graded by it"
         )
     now = datetime.now(UTC)
     outcome = Outcome.of(verdict, label, time=now, sampling=sampling, reviewer=reviewer, note=note)

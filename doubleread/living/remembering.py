@@ -8,18 +8,21 @@ from doubleread.core.ports import CaseStore
 from doubleread.core.reading import Outcome
 from doubleread.core.stored import StoredCase
 from doubleread.core.types import Embeddings
+from doubleread.core.verdict import Verdict
+from doubleread.rag.perceptual_hash import in_hex
 
 CONFIRMED = "confirmed verdict"
 
 
-def remember(store: CaseStore, case: Case, outcome: Outcome, embedding: Embeddings) -> StoredCase:
-    """Puts the case of an outcome into the store, with its embedding ``(1, dim)``; on disk when it returns."""
+def remember(store: CaseStore, case: Case, outcome: Outcome, embedding: Embeddings, perceptual_hash: int) -> StoredCase:
+    """Puts the case of an outcome into the store, with its embedding ``(1, dim)`` and hash; on disk when it returns."""
     said = f"said {outcome.said} at {outcome.posterior[outcome.said]:.2f}, trust version {outcome.trust_version}"
     stored = StoredCase(
         case=case.model_copy(update={"label": outcome.label}),
         added=outcome.time,
         origin=f"{CONFIRMED} ({said})",
         reviewer=outcome.reviewer,
+        perceptual_hash=in_hex(perceptual_hash),
     )
     store.put([stored], embedding)
     return stored
@@ -37,6 +40,8 @@ def remembered(store: CaseStore, case: str) -> StoredCase | None:
     return found[0] if found and found[0].origin.startswith(CONFIRMED) else None
 
 
-def fitted_on(store: CaseStore, case: str) -> bool:
-    """Whether the store holds the case for another reason: the panel may have learned from it."""
-    return store.holds(case) and remembered(store, case) is None
+def fitted_on(store: CaseStore, verdict: Verdict) -> bool:
+    """Whether the panel may have learned from the picture: it, or a near copy, is stored and was not confirmed."""
+    copies = verdict.evidence.near_copies if verdict.evidence else ()
+    same = (verdict.case.id, *(one.case_id for one in copies))
+    return any(store.holds(one) and remembered(store, one) is None for one in same)

@@ -27,6 +27,7 @@ class Row(NamedTuple):
     path: str | None
     tags: tuple[str, ...]
     added: float
+    perceptual_hash: str
 
     @classmethod
     def of(cls, stored: StoredCase) -> "Row":
@@ -34,7 +35,15 @@ class Row(NamedTuple):
         case, path = stored.case, stored.case.path
         where = None if path is None else str(path)
         return cls(
-            case.id, stored.label, case.group, case.split, case.source, where, stored.tags, stored.added.timestamp()
+            id=case.id,
+            label=stored.label,
+            group=case.group,
+            split=case.split,
+            source=case.source,
+            path=where,
+            tags=stored.tags,
+            added=stored.added.timestamp(),
+            perceptual_hash=stored.perceptual_hash,
         )
 
     def neighbour(self, similarity: float) -> Neighbour:
@@ -97,6 +106,8 @@ class Contents:
             labels=np.array([row.label for row in self.rows], dtype=np.str_),
             groups=np.array([row.group or "" for row in self.rows], dtype=np.str_),
             embeddings=self.embeddings,
+            hashes=np.array([int(row.perceptual_hash or "0", 16) for row in self.rows], np.uint64),
+            hashed=np.array([row.perceptual_hash != "" for row in self.rows], bool),
         )
 
     def mask(self, wanted: Wanted, ids: frozenset[str], groups: frozenset[str]) -> Mask:

@@ -19,7 +19,7 @@ from doubleread.rag.stores.contents import Row
 from doubleread.rag.stores.ledger_embeddings import put_embeddings
 from doubleread.rag.stores.ledger_file import LedgerFile, parts
 
-_COLUMNS = "c.id, c.label, c.grp, c.split, c.source, c.path, c.tags, c.added"
+_COLUMNS = "c.id, c.label, c.grp, c.split, c.source, c.path, c.tags, c.added, c.hash"
 
 
 class Delta(NamedTuple):
@@ -56,12 +56,18 @@ def event_of(before: StoredCase | None, after: StoredCase, reviewer: str, note: 
     """
     if before is None:
         return Event("added", after, reviewer or after.reviewer, note)
-    kept = after.model_copy(update={"added": before.added, "origin": before.origin})
+    kept = after.model_copy(
+        update={
+            "added": before.added,
+            "origin": before.origin,
+            "perceptual_hash": after.perceptual_hash or before.perceptual_hash,
+        }
+    )
     if before.removed:
         return Event("restored", kept.model_copy(update={"origin": after.origin or before.origin}), reviewer, note)
     if before.label != after.label:
         return Event("relabelled", kept, reviewer, note)
-    same = before.case == kept.case and before.tags == kept.tags
+    same = (before.case, before.tags, before.perceptual_hash) == (kept.case, kept.tags, kept.perceptual_hash)
     return None if same else Event("described", kept, reviewer, note)
 
 
@@ -84,9 +90,11 @@ class Ledger:
                 )
                 changes.append((seq, now, event.what, event.stored.case.id, event.reviewer, event.note, record, digest))
                 row = Row.of(event.stored)
-                cases.append((*row[:6], json.dumps(row.tags), row.added, event.stored.removed, seq))
+                cases.append(
+                    (*row[:6], json.dumps(row.tags), row.added, event.stored.removed, seq, row.perceptual_hash)
+                )
             db.executemany("insert into changes values (?,?,?,?,?,?,?,?)", changes)
-            db.executemany("insert or replace into cases values (?,?,?,?,?,?,?,?,?,?)", cases)
+            db.executemany("insert or replace into cases values (?,?,?,?,?,?,?,?,?,?,?)", cases)
             if vectors is not None:
                 put_embeddings(db, *vectors)
             return Version(seq=seq, digest=digest)
@@ -156,7 +164,7 @@ class Ledger:
                 self._file.db.execute("commit")
         embeddings = np.frombuffer(b"".join(row[-1] for row in rows), np.float32).reshape(-1, dim)
         found = [
-            Row(one, label, group, split, source, path, () if tags == "[]" else tuple(json.loads(tags)), added)
-            for one, label, group, split, source, path, tags, added, _ in rows
+            Row(one, label, group, split, source, path, () if tags == "[]" else tuple(json.loads(tags)), added, seen)
+            for one, label, group, split, source, path, tags, added, seen, _ in rows
         ]
         return Delta(found, embeddings, frozenset(one for (one,) in gone), head, int(last[0]) if last else 0)

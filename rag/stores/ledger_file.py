@@ -17,7 +17,7 @@ from doubleread.core.stored import Version
 from doubleread.rag.stores.chain import START
 
 FILE = "archive.sqlite3"
-SCHEMA = 1
+SCHEMA = 2
 _AT_ONCE = 500
 _TABLES = """
 pragma synchronous=full;
@@ -28,7 +28,7 @@ create table if not exists changes (
 create index if not exists changes_of on changes (id);
 create table if not exists cases (
     id text primary key, label text not null, grp text, split text, source text not null, path text,
-    tags text not null, added real not null, removed integer not null, seq integer not null);
+    tags text not null, added real not null, removed integer not null, seq integer not null, hash text not null);
 create index if not exists cases_changed on cases (seq);
 create table if not exists encoders (number integer primary key, fingerprint text unique not null, dim integer not null,
     name text not null);

@@ -209,7 +209,7 @@ def test_a_database_of_something_else_is_told(tmp_path):
         db.execute("create table about (key text primary key, value text not null)")
         db.execute("insert into about values ('schema', '99')")
     db.close()
-    with pytest.raises(StoreError, match="schema 99; this doubleread reads 1"):
+    with pytest.raises(StoreError, match="schema 99; this doubleread reads 2"):
         opened(tmp_path)
 
 

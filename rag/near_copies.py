@@ -1,0 +1,103 @@
+"""Near copies of pictures under an encoder: among many, and of one picture in an archive."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doubleread.core.case import Case
+from doubleread.core.ports import Encoder, ImageSource
+from doubleread.core.stored import Columns
+from doubleread.core.types import Embeddings, Vector
+from doubleread.rag.mild_changes import MILD_CHANGES
+from doubleread.rag.near_duplicates import NearDuplicates, find_near_duplicates
+from doubleread.rag.near_rule import NearRule, nearest_others
+from doubleread.rag.perceptual_hash import distances, perceptual_hash
+
+_SIDE = 512
+"""Of the 32 pixels a side that a hash looks at, many times enough."""
+_CHANGED, _COMPARED = 25, 500
+"""Pictures that are mildly changed, and pictures that are compared with others, to measure a rule."""
+_WORKERS = 4
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What is known of the pictures of cases, a row each."""
+
+    cases: tuple[Case, ...]
+    embeddings: Embeddings
+    """Unit-length rows, shape ``(n, dim)``."""
+    hashes: NDArray[np.uint64]
+    """Perceptual hashes, shape ``(n,)``."""
+
+
+@dataclass(frozen=True)
+class CopyFinder:
+    """Finds the stored cases that are nearly the same picture as a case."""
+
+    rule: NearRule
+    images: ImageSource
+
+    def copies(self, case: Case, similarities: Vector, columns: Columns) -> NDArray[np.intp]:
+        """Their rows, given the similarity of every row to the case, ``(n,)``.
+
+        Its picture is opened only where some embedding is near enough. Raises ``ImageError``.
+        """
+        rows = np.flatnonzero(columns.hashed & (similarities >= self.rule.same_hash))
+        if not len(rows):
+            return rows
+        own = np.full(1, hash_picture(case, self.images), np.uint64)
+        return rows[self.rule.near(similarities[rows].astype(np.float32), distances(own, columns.hashes[rows]))]
+
+
+def hash_picture(case: Case, images: ImageSource) -> int:
+    """The perceptual hash of a case's picture; raises ``ImageError``."""
+    return perceptual_hash(images.open(case, max_side=_SIDE))
+
+
+def hash_pictures(
+    cases: Sequence[Case], images: ImageSource, progress: Callable[[int, int], None] = lambda _done, _total: None
+) -> NDArray[np.uint64]:
+    """The perceptual hash of each case's picture, shape ``(n,)``; raises ``ImageError`` for one that cannot be read."""
+    found = np.zeros(len(cases), np.uint64)
+    with ThreadPoolExecutor(_WORKERS, thread_name_prefix="doubleread-hash") as pool:
+        for i, value in enumerate(pool.map(lambda case: hash_picture(case, images), cases)):
+            found[i] = value
+            progress(i + 1, len(cases))
+    return found
+
+
+def measure_rule(
+    pictures: Pictures,
+    encoder: Encoder,
+    images: ImageSource,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> NearRule:
+    """The rule for near copies, from mild changes of 25 of the pictures and from the neighbours of 500 others.
+
+    Both are spread evenly over the case ids. Raises ``ImageError``, and ``ValueError`` without any picture.
+    """
+    order = np.argsort([case.id for case in pictures.cases])
+    own: list[Embeddings] = []
+    changed = _spread(order, _CHANGED)
+    for done, i in enumerate(changed, start=1):
+        image = images.open(pictures.cases[i], max_side=_SIDE)
+        seen = encoder.encode([image, *(change(image) for change in MILD_CHANGES.values())])
+        own.append(seen[1:] @ seen[0])
+        progress(done, len(changed))
+    some = _spread(order, _COMPARED)
+    others = nearest_others(pictures.embeddings[some], pictures.hashes[some], pictures.embeddings, pictures.hashes)
+    return NearRule.measured(np.concatenate(own or [np.zeros(0, np.float32)]).astype(float), others)
+
+
+def near_copies(pictures: Pictures, rule: NearRule) -> NearDuplicates:
+    """The near copies among the pictures; positions are those of ``pictures.cases``."""
+    return find_near_duplicates(pictures.embeddings, pictures.hashes, rule)
+
+
+def _spread(order: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+    picked: NDArray[np.intp] = order[np.linspace(0, len(order) - 1, min(most, len(order))).round().astype(int)]
+    return picked
