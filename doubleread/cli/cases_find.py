@@ -15,6 +15,7 @@ from doubleread.cli.cases_shared import (
     OnlyTags,
     Since,
     Until,
+    harmless,
     say,
     say_json,
     table,
@@ -86,7 +87,7 @@ def _notes(searchable: "Searchable", found: "Found") -> list[str]:
     lacking = searchable.archive.ledger.count() - searchable.archive.count()
     notes = [f"encoder: {searchable.choice.name}: {searchable.choice.reason}"]
     if found.held_as is not None:
-        notes.append(f"the picture itself is in the archive, as {found.held_as}, and left out")
+        notes.append(f"the picture itself is in the archive, as {harmless(found.held_as)}, and left out")
     if lacking:
         notes.append(f"{lacking:,} cases are not searched: they have no embedding of {found.encoder}")
     if not found.neighbours:
@@ -119,7 +120,7 @@ def _table(found: "Found", *, each: bool) -> "Table":
             shown.add_section()
         before = one.label
         row = (f"{one.similarity:.3f}", one.label, one.case_id[:SHOWN], Path(one.source).name)
-        shown.add_row(*map(Text, row))
+        shown.add_row(*(Text(harmless(cell)) for cell in row))
     return shown
 
 

@@ -3,11 +3,13 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 from kit import photo, photo_folder
 from rag_support import TINY, bare_case, tiny_clip, units
 
 from doubleread.archives import find, open_searchable
+from doubleread.core.case import Case
 from doubleread.core.errors import DataError, EncoderMismatch
 from doubleread.rag.stores.archive import Archive
 from doubleread.settings import load_settings
@@ -180,3 +182,15 @@ def test_the_cases_of_a_panel(saved, green, doubleread):
     with Archive.existing(saved / "store") as store:
         assert [row.name for row in store.encoders()] == [EFFICIENTNET]
     assert labels(answer(doubleread("cases", "find", saved / "store", green, "-k", "2", "--json"))) == ["green"] * 2
+
+
+def test_text_of_the_archive_neither_steers_the_terminal_nor_is_markup(doubleread, archive, green):
+    evil = "[red]\x1b]0;mine\x07 \u202e<b>"
+    with Archive.existing(archive) as opened:
+        evil_case = Case.from_file(green, label=evil, source="/".join((evil, evil)))
+        opened.add([evil_case, bare_case(1, evil)], np.ones((2, opened.dim), np.float32))
+    ended = doubleread("cases", "find", archive, green, "--label", evil)
+    assert ended.code == 0
+    assert not {"\x1b", "\x07", "\u202e"} & set(ended.out + ended.err)
+    assert "[red]�]0;mine� �<b>" in ended.out
+    assert "[red]�]0;mine� �<b>" in ended.err.replace("\n", " ")
