@@ -258,7 +258,7 @@ def _write(folder: Path, settings: Settings, eyes: Eyes, fitted: Fitted) -> None
             write_json(folder / "agents" / f"{name}.json", learned)
             with (folder / "agents" / f"{name}.npz").open("wb") as file:
                 np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub reads ** as its own flag
-    store: CaseStore = Archive(folder / "store", eyes.encoder.fingerprint, dim=eyes.encoder.dim)
+    store: CaseStore = Archive(folder / "store", eyes.encoder.fingerprint, dim=eyes.encoder.dim, name=eyes.choice.name)
     try:
         store.put(fitted.support.stored(), fitted.support.embeddings)
     finally:

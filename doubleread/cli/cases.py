@@ -2,7 +2,16 @@
 
 import typer
 
-from doubleread.cli import cases_change, cases_check, cases_encoders, cases_keep, cases_list, cases_map, cases_move
+from doubleread.cli import (
+    cases_change,
+    cases_check,
+    cases_encoders,
+    cases_find,
+    cases_keep,
+    cases_list,
+    cases_map,
+    cases_move,
+)
 from doubleread.cli.cases_add import add, sync
 
 app = typer.Typer(
@@ -11,5 +20,5 @@ app = typer.Typer(
 app.command("add", epilog="Example: doubleread cases add archive photos/ --tag greenhouse --reviewer ada")(add)
 app.command("sync", epilog="Example: doubleread cases sync archive photos/ --prune")(sync)
 
-for part in (cases_list, cases_check, cases_change, cases_keep, cases_move, cases_encoders, cases_map):
+for part in (cases_list, cases_find, cases_check, cases_change, cases_keep, cases_move, cases_encoders, cases_map):
     app.add_typer(part.app)

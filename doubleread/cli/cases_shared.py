@@ -1,7 +1,8 @@
 """What the commands of ``doubleread cases`` share."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from doubleread.core.stored import Wanted
     from doubleread.rag.stores.archive import Archive
 
 Folder = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="Folder of the archive.")]
@@ -18,6 +20,14 @@ Ids = Annotated[list[str], typer.Argument(metavar="ID…", help="Cases: at least
 Reviewer = Annotated[str, typer.Option(help="Who says so; goes on record.")]
 Note = Annotated[str, typer.Option(help="Why; goes on record.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of tables.")]
+OnlyLabels = Annotated[list[str] | None, typer.Option("--label", help="Only this label; repeatable.")]
+OnlyTags = Annotated[
+    list[str] | None, typer.Option("--tag", help="Only cases with this tag; repeated: with all of them.")
+]
+OnlyGroups = Annotated[list[str] | None, typer.Option("--group", help="Only this group; repeatable.")]
+OnlySplits = Annotated[list[str] | None, typer.Option("--split", help="Only this split; repeatable.")]
+Since = Annotated[datetime | None, typer.Option(help="Added then or later.")]
+Until = Annotated[datetime | None, typer.Option(help="Added before then.")]
 
 SHOWN = 12
 """Digits of an id that tables show."""
@@ -32,6 +42,21 @@ def opened(folder: Path) -> "Iterator[Archive]":
         yield archive
 
 
+def wanted_of(
+    labels: Sequence[str] | None,
+    tags: Sequence[str] | None,
+    groups: Sequence[str] | None,
+    splits: Sequence[str] | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> "Wanted":
+    """What the filters of a command ask for."""
+    from doubleread.core.stored import Wanted
+
+    names = {"labels": labels, "tags": tags, "groups": groups, "splits": splits}
+    return Wanted(**{key: frozenset(value or ()) for key, value in names.items()}, since=since, until=until)
+
+
 def table(*columns: str, right: tuple[str, ...] = ()) -> "Table":
     """An empty table in the look of all others."""
     from rich.box import SIMPLE_HEAD
@@ -41,6 +66,11 @@ def table(*columns: str, right: tuple[str, ...] = ()) -> "Table":
     for name in columns:
         made.add_column(name, justify="right" if name in right else "left", overflow="fold")
     return made
+
+
+def harmless(text: str) -> str:
+    """Text from an archive, with a mark in place of each character that would steer the terminal."""
+    return "".join(one if one.isprintable() else "�" for one in text)
 
 
 def say(text: str) -> None:

@@ -14,7 +14,7 @@ def verdict_html(verdict: Verdict, *, styled: bool = True) -> str:
     """One card; ``styled`` puts the style sheet in front, which a page of many cards needs only once."""
     last = {o.agent: o for o in sorted(verdict.opinions, key=lambda o: o.round)}
     card = (
-        _environment()
+        environment()
         .get_template("card.html")
         .render(
             v=verdict,
@@ -40,7 +40,8 @@ def style_sheet() -> str:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Templates of this package: everything is escaped, and a name that is missing is an error."""
     return Environment(
         loader=PackageLoader("doubleread.render", ""),
         autoescape=True,

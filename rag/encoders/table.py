@@ -22,3 +22,6 @@ ENCODERS = Registry(
         "open-clip": "doubleread.rag.encoders.open_clip:build",
     },
 )
+
+WITH_TEXT = frozenset({"open-clip"})
+"""Kinds whose encoders implement the ``TextEncoder`` port, told without loading one."""

@@ -6,6 +6,7 @@ from rag_support import TINY, picture, tiny_clip
 
 from doubleread.core.ports import Encoder, TextEncoder
 from doubleread.rag.encoders import ENCODERS, build
+from doubleread.rag.encoders.table import WITH_TEXT
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +60,11 @@ def test_nothing_gives_nothing(encoder):
 def test_the_fingerprint_is_the_same_for_the_same_encoder(make, encoder):
     assert make().fingerprint == encoder.fingerprint
     assert 8 <= len(encoder.fingerprint) <= 40
+
+
+def test_a_text_tower_is_told_without_loading_one(encoder):
+    named = any(encoder.fingerprint.startswith(f"{kind}-") for kind in WITH_TEXT)
+    assert named == isinstance(encoder, TextEncoder)
 
 
 def test_texts_share_the_space(encoder):
