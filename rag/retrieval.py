@@ -20,6 +20,8 @@ from doubleread.rag.near_copies import CopyFinder
 from doubleread.rag.neighbours import REFERENCES, NeighbourModel, Weighting
 from doubleread.rag.stores.contents import Row
 
+_EMPTY = "the case store holds no other case: add labelled cases to it"
+
 
 @dataclass(frozen=True)
 class _Fitted:
@@ -106,13 +108,14 @@ class StoreRetriever:
 
     def _evidence(self, case: Case, queries: Embeddings) -> Evidence:
         fitted = self._current()
+        if not len(fitted.columns.ids):
+            return Evidence(neighbours=(), failure=_EMPTY)
         similarities = fitted.model.similarities(queries[0])
         unseen = fitted.unseen(case, similarities, self._finder)
         found = self._store.search(queries[:1], self._k, exclude_ids=unseen.ids, exclude_groups=unseen.groups)[0]
         copies = self._copies(fitted, unseen, similarities)
         if not found:
-            why = "the case store holds no other case: add labelled cases to it"
-            return Evidence(neighbours=(), near_copies=copies, archive=self._store.version(), failure=why)
+            return Evidence(neighbours=(), near_copies=copies, archive=self._store.version(), failure=_EMPTY)
         crops = [fitted.model.nearness(query, unseen.hidden) for query in queries[1:]]
         nearness = [fitted.model.nearness_of(similarities, unseen.hidden), *crops]
         shares = np.mean([fitted.model.shares(one) for one in nearness], axis=0)

@@ -66,8 +66,8 @@ def test_a_confirmed_outcome_is_kept_with_where_it_came_from(live, folder, fresh
 def test_a_confirmed_case_is_evidence_for_others_at_once_and_never_for_itself(live, fresh, tmp_path, quick, folder):
     (verdict, label), *_ = fresh
     copy = photo(tmp_path / "again.png", NAMES.index(label), seed=7000)
-    near = tmp_path / "near.png"
-    Image.open(copy).convert("RGB").resize((60, 60)).save(near)
+    near = tmp_path / "near.png"  # the same thing in another picture
+    Image.open(copy).convert("RGB").transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(near)
     before = live.diagnose(near)
     live.confirm(verdict, label, reviewer="ann")
     found = live.diagnose(near).evidence.neighbours
@@ -81,6 +81,28 @@ def test_a_confirmed_case_is_evidence_for_others_at_once_and_never_for_itself(li
     live.retract(verdict.case.id)
     assert not live._store.holds(verdict.case.id)
     assert live.diagnose(near).evidence.neighbours == before.evidence.neighbours
+
+
+def test_a_near_copy_is_no_evidence_and_the_verdict_says_so(live, fresh, tmp_path):
+    (verdict, label), *_ = fresh
+    near = tmp_path / "near.png"
+    Image.open(verdict.case.path).convert("RGB").resize((60, 60)).save(near)
+    live.confirm(verdict, label)
+    again = live.diagnose(near)
+    assert [one.case_id for one in again.evidence.near_copies] == [verdict.case.id]
+    assert verdict.case.id not in {one.case_id for one in again.evidence.neighbours}
+    assert any(f"nearly this picture is stored as {label}" in warning for warning in again.warnings)
+    live.confirm(again, label)  # what it resembles was confirmed too: the panel did not learn from it
+
+
+def test_a_near_copy_of_what_the_panel_learned_from_cannot_grade_it(live, tmp_path):
+    own = live._store.export()[0][0]
+    near = tmp_path / "near.png"
+    Image.open(own.path).convert("RGB").resize((60, 60)).save(near)
+    verdict = live.diagnose(near)
+    assert own.id in [one.case_id for one in verdict.evidence.near_copies]
+    with pytest.raises(PanelError, match="or nearly the same picture is"):
+        live.confirm(verdict, str(own.label))
 
 
 def test_what_was_confirmed_never_grades_the_panel_that_was_fitted_on_it(live, fresh, quick, folder):
@@ -279,7 +301,7 @@ def test_an_alarm_stands_in_every_verdict_until_trust_is_learned_again(live, fol
     assert not live.alarms
     for i in range(25):  # the same picture under other names: a stream on which the panel is always wrong
         other = verdict.case.model_copy(update={"id": f"{i:064x}"})
-        live.confirm(verdict.model_copy(update={"case": other}), wrong, sampling="all")
+        live.confirm(verdict.model_copy(update={"case": other}), wrong, sampling="all", archive=False)
     with Panel.load(folder, settings=quick) as later:
         assert {(d.agent, d.kind) for d in later.alarms} >= {("panel", "accuracy"), ("panel", "calibration")}
         (warning,) = later.diagnose(verdict.case.path).warnings

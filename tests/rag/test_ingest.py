@@ -6,12 +6,16 @@ import subprocess
 import sys
 
 import pytest
+from kit import photo
+from PIL import Image
 from rag_support import ScriptedEncoder, image_case
 
+from doubleread.core.case import Case
 from doubleread.core.problem import RowProblem
 from doubleread.rag.embedder import CachedEmbedder
 from doubleread.rag.images import Images
 from doubleread.rag.ingest import Provenance, gone, ingest, remove
+from doubleread.rag.mild_changes import MILD_CHANGES
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.ledger import Event
 
@@ -40,6 +44,11 @@ def bring(archive, cases, source=LEAVES, encoder=None, progress=lambda _done, _t
 def counts(found):
     names = ("added", "changed", "unchanged", "kept", "duplicates")
     return {name: getattr(found, name) for name in names if getattr(found, name)}
+
+
+def measured(pictures):
+    """How many images are encoded to learn from so many pictures what a near copy is."""
+    return pictures * (1 + len(MILD_CHANGES))
 
 
 def relabelled(archive, case, label):
@@ -180,6 +189,19 @@ def test_a_tag_given_by_a_person_stays(archive, cases):
     assert archive.get([cases[0].id])[0].tags == ("rare",)
 
 
+def test_near_copies_are_stored_and_told_of(archive, tmp_path):
+    first = photo(tmp_path / "first.png", 0, seed=1, side=128)
+    near = tmp_path / "near.png"
+    Image.open(first).convert("RGB").resize((120, 120)).save(near)
+    other = photo(tmp_path / "other.png", 1, seed=2, side=128)
+    cases = [Case.from_file(path, label="a") for path in (first, other)]
+    assert bring(archive, cases).near_copies == ()
+    found = bring(archive, [Case.from_file(near, label="a")])
+    assert found.near_copies == ((str(near), str(first)),)
+    assert (found.added, archive.count()) == (1, 3)
+    assert bring(archive, [Case.from_file(near, label="a")]).near_copies == ()
+
+
 # -- interrupted --------------------------------------------------------------------------------------------------
 
 
@@ -194,7 +216,7 @@ def test_an_error_in_a_later_piece_keeps_the_pieces_before_it(archive, cases):
     assert archive.count() == 4
     encoder = ScriptedEncoder()
     assert counts(bring(archive, cases, encoder=encoder)) == {"added": 2, "unchanged": 4}
-    assert (encoder.encoded, archive.count()) == (2, 6)
+    assert (encoder.encoded, archive.count()) == (2 + measured(6), 6)
 
 
 _KILLED = """
@@ -235,4 +257,4 @@ def test_a_killed_ingest_goes_on_where_it_was(tmp_path):
         encoder = ScriptedEncoder()
         found = bring(archive, cases, Provenance(origin="leaves"), encoder)
         assert (found.added, found.unchanged) == (40 - there, there)
-        assert (encoder.encoded, archive.count()) == (40 - there, 40)
+        assert (encoder.encoded, archive.count()) == (40 - there + measured(25), 40)

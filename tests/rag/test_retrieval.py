@@ -1,16 +1,25 @@
 """Evidence: the nearest labelled cases, never the case itself nor its group, and failures as values."""
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
+from kit import photo
 from PIL import Image
 from rag_support import ScriptedEncoder, bare_case, encoded, picture, units
 
+from doubleread.core.case import Case
 from doubleread.core.errors import ImageError, StoreError
+from doubleread.core.evidence import Evidence
 from doubleread.core.ports import WHOLE, Retriever
+from doubleread.core.stored import StoredCase
 from doubleread.core.task import Task
 from doubleread.rag.embedder import CachedEmbedder
 from doubleread.rag.images import Images
+from doubleread.rag.near_copies import CopyFinder, hash_picture
+from doubleread.rag.near_rule import NearRule
 from doubleread.rag.neighbours import NeighbourModel, Weighting
+from doubleread.rag.perceptual_hash import in_hex
 from doubleread.rag.retrieval import StoreRetriever
 from doubleread.rag.stores.exact import ExactStore
 
@@ -118,6 +127,55 @@ async def test_the_distribution_does_not_see_the_group_either():
     seen = (await retriever.find(lone[0].model_copy(update={"group": None}))).distribution["scab"]
     unseen = (await retriever.find(lone[0])).distribution["scab"]
     assert seen > 0.5 > unseen
+
+
+async def test_a_near_copy_and_its_group_are_the_case_itself(tmp_path):
+    store, _, embedder = archive()
+    picture = Case.from_file(photo(tmp_path / "own.png", 0, seed=1, side=128))
+    Image.open(picture.path).resize((120, 120)).save(tmp_path / "copy.png")
+    copy, mate = Case.from_file(tmp_path / "copy.png", label="rust", group="x"), bare_case(701, "rust", group="x")
+    other = Case.from_file(photo(tmp_path / "other.png", 1, seed=2, side=128), label="rust")
+    row = units(1, DIM)[0]
+    embedder.rows[picture.id, WHOLE] = row
+    hashes = [in_hex(hash_picture(one, Images())) for one in (copy, other)]
+    stored = [
+        StoredCase(case=case, added=datetime.now(UTC), perceptual_hash=told)
+        for case, told in zip((copy, other, mate), (*hashes, ""), strict=True)
+    ]
+    store.put(stored, np.stack([row] * 3))
+    finder = CopyFinder(NearRule(same_hash=0.9, like_hash=0.98), Images())
+    found = await StoreRetriever(store, embedder, TASK, finder=finder).find(picture)
+    assert [one.case_id for one in found.near_copies] == [copy.id]
+    assert {copy.id, mate.id}.isdisjoint(one.case_id for one in found.neighbours)
+    assert found.neighbours[0].case_id == other.id  # as near, and another picture
+    without = await StoreRetriever(store, embedder, TASK).find(picture)
+    assert {copy.id, mate.id, other.id} == {one.case_id for one in without.neighbours[:3]}
+    assert without.distribution["rust"] > found.distribution["rust"]
+    contrast = await StoreRetriever(store, embedder, TASK, finder=finder).contrast(picture, ["rust"], 60)
+    assert {copy.id, mate.id}.isdisjoint(one.case_id for one in contrast)
+
+
+async def test_hubs_are_told_and_the_version_of_the_store(tmp_path):
+    """Two cases near to all others, and one off by itself."""
+    turns = np.radians([*range(0, 90, 3), 44, 46])
+    rows = np.zeros((33, DIM), np.float32)
+    rows[:32, 0], rows[:32, 1], rows[32, 5] = np.cos(turns), np.sin(turns), 1
+    store = ExactStore("enc-1", dim=DIM)
+    store.add([bare_case(i, TASK.names[i % 3]) for i in range(33)], rows)
+    middle, alone = bare_case(900, None), bare_case(901, None)
+    embedder = ScriptedEmbedder({(middle.id, WHOLE): rows[30], (alone.id, WHOLE): rows[32]})
+    retriever = StoreRetriever(store, embedder, TASK, k=1)
+    found = {one.id: await retriever.find(one) for one in (middle, alone)}
+    assert found[middle.id].quality.hubness > 0.2
+    assert found[alone.id].quality.hubness < -2
+    assert {one.archive for one in found.values()} == {store.version()}
+
+
+def test_evidence_under_a_prior_is_by_hand():
+    found = Evidence(neighbours=(), distribution={"healthy": 0.5, "rust": 0.25, "scab": 0.25})
+    assert found.under({"healthy": 0.2, "rust": 0.8}) == pytest.approx({"healthy": 1 / 3, "rust": 2 / 3, "scab": 0})
+    with pytest.raises(ValueError, match="leaves none of the labels healthy, rust, scab"):
+        found.under({"oak": 1.0})
 
 
 async def test_views_are_averaged_and_the_first_gives_the_neighbours():
