@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from doubleread.core.base import Record
 from doubleread.core.errors import DataError
@@ -48,6 +49,10 @@ class Summary(Record):
     effects: tuple[SecondLookEffect, ...]
     risk_coverage: dict[str, Curve]
     seconds_median: float
+    leaked: int
+    """Images that are nearly the same as one of the panel's own cases."""
+    accuracy_without_leaks: Estimate | None
+    """The panel's on the others; None where nothing leaked, or everything."""
 
     @property
     def best_accuracy(self) -> TrustProfile:
@@ -78,6 +83,7 @@ def summarise(verdicts: Sequence[Verdict], task: Task, trust: Sequence[TrustProf
         return profile(name, task, p, labels, groups, round=1, source=None, learned_from="unseen cases", seed=seed)
 
     committed = np.array([v.decision.action == "commit" for v in verdicts])
+    leaked = np.array([v.evidence is not None and bool(v.evidence.near_copies) for v in verdicts])
     right = np.array([v.decision.label == v.case.label for v in verdicts], dtype=bool)
     curves = {"panel": posterior, **distributions}
     return Summary(
@@ -93,7 +99,16 @@ def summarise(verdicts: Sequence[Verdict], task: Task, trust: Sequence[TrustProf
         effects=tuple(_effect(name, verdicts) for name in distributions),
         risk_coverage={name: _curve(p, labels) for name, p in curves.items()},
         seconds_median=float(np.median([v.seconds for v in verdicts])),
+        leaked=int(leaked.sum()),
+        accuracy_without_leaks=_accuracy(posterior[~leaked], labels[~leaked], np.array(groups)[~leaked], seed)
+        if 0 < leaked.sum() < len(verdicts)
+        else None,
     )
+
+
+def _accuracy(p: Matrix, labels: Labels, groups: NDArray[np.str_], seed: int) -> Estimate:
+    right = np.array(np.where(np.isnan(p).any(axis=1), False, p.argmax(axis=1) == labels), bool)
+    return share(right, groups, seed)
 
 
 def calibrated_first(verdicts: Sequence[Verdict], task: Task, trust: TrustProfile) -> Matrix:

@@ -71,6 +71,9 @@ def _figures(outcome: Outcome) -> None:
         "[dim]prediction sets[/dim]", f"{s.set_size:.2f}", f"mean size; {s.set_coverage:.1%} hold the true label"
     )
     table.add_row("[dim]second looks[/dim]", str(s.second_looks), _effects(outcome))
+    if s.leaked:
+        clean = f"accuracy on the others {percent(s.accuracy_without_leaks)}" if s.accuracy_without_leaks else ""
+        table.add_row("[dim]near copies of the panel's own cases[/dim]", f"[dark_orange]{s.leaked}[/]", clean)
     OUT.print()
     OUT.print(table)
 

@@ -11,7 +11,7 @@ from doubleread.core.errors import StoreError
 from doubleread.core.stored import StoredCase
 
 _CASE = ("id", "label", "group", "split", "source", "path")
-_OWN = ("added", "origin", "reviewer", "removed")
+_OWN = ("added", "origin", "reviewer", "removed", "perceptual_hash")
 
 
 def check() -> None:
@@ -31,7 +31,10 @@ def write(file: Path, cases: Sequence[StoredCase]) -> None:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     text = [(name, pa.string()) for name in _CASE]
-    own = [("added", pa.timestamp("us", tz="UTC")), ("origin", pa.string()), ("reviewer", pa.string())]
+    own = [
+        ("added", pa.timestamp("us", tz="UTC")),
+        *((name, pa.string()) for name in ("origin", "reviewer", "perceptual_hash")),
+    ]
     schema = pa.schema(
         [*text, *own, ("removed", pa.bool_()), ("tags", pa.list_(pa.string())), ("metadata", pa.string())]
     )

@@ -14,7 +14,7 @@ from doubleread.core.types import Embeddings
 from doubleread.rag.stores.contents import Contents, Row
 from doubleread.rag.stores.rows import Exported, checked_rows
 from doubleread.rag.stores.searched import Searched
-from doubleread.rag.stores.version import version_of
+from doubleread.rag.stores.version import Versioned
 
 
 class ExactStore(Searched):
@@ -25,6 +25,7 @@ class ExactStore(Searched):
         self._cases: dict[str, StoredCase] = {}
         self._contents = Contents.empty(dim)
         self._guard = threading.Lock()
+        self._versioned = Versioned()
 
     @classmethod
     def of(cls, store: CaseStore) -> Self:
@@ -65,7 +66,7 @@ class ExactStore(Searched):
 
     def version(self) -> str:
         """A digest of what is stored."""
-        return version_of(self._cases.values())
+        return self._versioned.of(self._contents, self._cases.values)
 
     def export(self) -> Exported:
         """Everything that is stored, in the order of the case ids."""

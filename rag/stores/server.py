@@ -24,7 +24,7 @@ from doubleread.rag.stores.contents import Contents, Row
 from doubleread.rag.stores.ledger import event_of
 from doubleread.rag.stores.rows import Exported, checked_rows, differs, unit_rows
 from doubleread.rag.stores.searched import Searched
-from doubleread.rag.stores.version import version_of
+from doubleread.rag.stores.version import Versioned
 
 SCHEMA = 1
 _PAGE = 1000
@@ -44,6 +44,7 @@ class ServerStore(Searched):
         self.url, self.fingerprint, self.dim = url, fingerprint, dim
         self._guard = threading.RLock()
         self._cases: dict[str, StoredCase] = {}
+        self._versioned = Versioned()
         self._contents, self._stamp, self._head = Contents.empty(dim), 0.0, ""
         self._about = {"schema": SCHEMA, "fingerprint": fingerprint, "dim": dim}
         self._chroma: Chroma | None = Chroma.server(url)
@@ -87,8 +88,8 @@ class ServerStore(Searched):
 
     def version(self) -> str:
         """A digest of what is stored."""
-        there = self.contents().position
-        return version_of(one for one in self._cases.values() if one.case.id in there)
+        contents = self.contents()
+        return self._versioned.of(contents, lambda: [self._cases[row.id] for row in contents.rows])
 
     def contents(self) -> Contents:
         """What the server holds now, whoever wrote it."""

@@ -7,6 +7,7 @@ import pytest
 from verdicts_kit import AB, verdict
 
 from doubleread.core.errors import DataError
+from doubleread.core.evidence import Evidence, Neighbour
 from doubleread.evals.summary import calibrated_first, nll_gain, summarise
 from doubleread.orchestrator.calibration import CALIBRATORS
 from doubleread.orchestrator.trust import profile
@@ -41,6 +42,19 @@ def test_counts(summary):
     assert summary.set_coverage == pytest.approx(5 / 6)  # 5 has {a} for b
     assert summary.set_size == pytest.approx(9 / 6)
     assert summary.seconds_median == 0.5
+
+
+def test_near_copies_of_the_panel_s_own_cases_are_told_and_taken_out(summary):
+    assert (summary.leaked, summary.accuracy_without_leaks) == (0, None)
+    copy = Neighbour(case_id="9" * 64, label="a", similarity=0.99)
+    seen = Evidence(neighbours=(), near_copies=(copy,))
+    some = [VERDICTS[0].model_copy(update={"evidence": seen}), *VERDICTS[1:]]
+    found = summarise(some, AB, [trust()])
+    assert found.leaked == 1
+    assert found.accuracy_without_leaks.value == pytest.approx(3 / 5)  # 1 was right
+    assert found.panel == summary.panel
+    everything = [one.model_copy(update={"evidence": seen}) for one in VERDICTS]
+    assert summarise(everything, AB, [trust()]).accuracy_without_leaks is None
 
 
 def test_an_agent_is_judged_where_it_spoke(summary):
