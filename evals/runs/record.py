@@ -1,0 +1,43 @@
+"""What a run was made with: enough to make it again, and to tell it from another."""
+
+from pydantic import AwareDatetime, Field
+
+from doubleread.core.base import Record
+from doubleread.core.task import Task
+from doubleread.core.trust import TrustProfile
+from doubleread.core.types import Json
+
+
+class Shard(Record):
+    """Part ``number`` of ``of`` equal parts, counted from 1: every ``of``-th case."""
+
+    number: int = Field(ge=1)
+    of: int = Field(ge=1)
+
+
+class RunRecord(Record):
+    """The head of a run, written before its first row."""
+
+    format: int = 1
+    name: str
+    """Of the data set."""
+    data: str
+    """Where the cases came from, as it was given."""
+    cases: int
+    """How many are to be diagnosed; of a shard, in it."""
+    digest: str
+    """Of the cases, the panel and the settings that decide what is answered: rows of one digest belong together."""
+    panel: str
+    """Digest of the fitted panel."""
+    task: Task
+    trust: tuple[TrustProfile, ...]
+    """The panel's profiles of its agents, as it was fitted: calibrators included."""
+    archive: str
+    """Version of the case store when the run began."""
+    settings: Json
+    """All of them, secrets left out."""
+    provenance: Json
+    """Versions of packages, prompts with their hashes, git revision, time."""
+    seed: int
+    shard: Shard | None = None
+    started: AwareDatetime
