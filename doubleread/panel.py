@@ -45,7 +45,8 @@ from doubleread.living import (
 from doubleread.orchestrator.arbiter import Arbiter
 from doubleread.orchestrator.drift import Drift, warning_of
 from doubleread.orchestrator.explanation import Explanation, explain
-from doubleread.orchestrator.graph import Seats, Witness, diagnose, nobody
+from doubleread.orchestrator.graph import diagnose
+from doubleread.orchestrator.seats import Seats, Witness, nobody
 from doubleread.orchestrator.what_if import WhatIf, what_if
 from doubleread.panel_folder import (
     PanelFolder,
