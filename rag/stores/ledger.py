@@ -19,6 +19,8 @@ from doubleread.rag.stores.contents import Row
 from doubleread.rag.stores.ledger_embeddings import put_embeddings
 from doubleread.rag.stores.ledger_file import LedgerFile, parts
 
+ERASED = "erased"
+"""Under this the file keeps the number of the last erasure."""
 _COLUMNS = "c.id, c.label, c.grp, c.split, c.source, c.path, c.tags, c.added"
 
 
@@ -102,16 +104,16 @@ class Ledger:
                     "delete from embeddings where id in",
                 ):
                     db.execute(f"{statement} ({marks})", part)
-            now = datetime.now(UTC).isoformat()
+            now, head = datetime.now(UTC).isoformat(), self._file.head(db)
             for one in ids:
-                head = self._file.head(db)
                 digest = chained(head.digest, [head.seq + 1, now, "erased", one, reviewer, note, None])
                 db.execute(
                     "insert into changes values (?,?,'erased',?,?,?,null,?)",
                     (head.seq + 1, now, one, reviewer, note, digest),
                 )
-        with self._file.mapped("erase"), self._file.guard:
-            self._file.db.execute("vacuum")
+                head = Version(seq=head.seq + 1, digest=digest)
+            db.execute("insert or replace into about values (?,?)", (ERASED, str(head.seq)))
+        self._file.shrink()
 
     def count(self) -> int:
         """Cases that are not removed."""

@@ -10,6 +10,9 @@ from doubleread.core.stored import StoredCase
 from doubleread.core.types import Embeddings
 from doubleread.rag.stores.ledger_file import LedgerFile, parts
 
+_NUMBERED = "numbered"
+"""Under this the file keeps the highest number that an encoder ever had: none is given twice."""
+
 
 class EncoderRow(NamedTuple):
     """An encoder whose embeddings the archive holds."""
@@ -38,11 +41,15 @@ class LedgerEmbeddings:
         if fingerprint in known:
             return known[fingerprint].number
         with self._file.writing() as db:
-            db.execute(
-                "insert or ignore into encoders (fingerprint, dim, name) values (?,?,?)", (fingerprint, dim, name)
-            )
             found = db.execute("select number from encoders where fingerprint = ?", (fingerprint,)).fetchone()
-            return int(found[0])
+            if found:
+                return int(found[0])
+            numbers = "select number from encoders union all select cast(value as integer) from about where key = ?"
+            (last,) = db.execute(f"select max(number) from ({numbers})", (_NUMBERED,)).fetchone()  # noqa: S608
+            number = int(last or 0) + 1
+            db.execute("insert into encoders values (?,?,?,?)", (number, fingerprint, dim, name))
+            db.execute("insert or replace into about values (?,?)", (_NUMBERED, str(number)))
+            return number
 
     def drop_encoder(self, number: int) -> None:
         """Forgets an encoder and its embeddings."""

@@ -103,6 +103,12 @@ class LedgerFile:
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"the archive {self.folder} failed to {verb}: {error}; {_remedy(error)}") from None
 
+    def shrink(self) -> None:
+        """Frees the space of what was deleted, and overwrites it; what others still read, once they have read it."""
+        with self.mapped("shrink"), self.guard:
+            self.db.execute("vacuum")
+            self.db.execute("pragma wal_checkpoint(truncate)").fetchall()
+
     @staticmethod
     def head(db: sqlite3.Connection) -> Version:
         """The last change, as seen from inside a transaction."""
