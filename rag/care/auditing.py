@@ -72,7 +72,7 @@ def _embeddings(archive: Archive, encoder: EncoderRow) -> Iterator[str]:
     while True:
         rows = archive.file.ask(
             "select stamp, id, row, (select 1 from cases c where c.id = e.id) from embeddings e "
-            "where encoder = ? and stamp > ? order by stamp limit ?",
+            "not indexed where encoder = ? and stamp > ? order by stamp limit ?",
             [encoder.number, stamp, _AT_ONCE],
         )
         if not rows:

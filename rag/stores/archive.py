@@ -34,6 +34,8 @@ INDEXES = "index"
 """The sub-folder of the indexes, one a number of an encoder."""
 INDEX_LAG = 5000
 """Rows that the index may be behind and still catch up while someone waits."""
+INDEX_STEP = 2000
+"""Rows that the index catches up with whenever something is written, besides those: a few seconds, not minutes."""
 _MARGIN = 16
 _COMMIT = 1000
 """Rows in one transaction."""
@@ -102,7 +104,7 @@ class Archive(Searched):
         for start in range(0, len(rows.stored), _COMMIT):
             part = slice(start, start + _COMMIT)
             self._put(rows.stored[part], rows.embeddings[part], reviewer, note)
-        self._catch_up()
+        self._catch_up(len(rows.stored) + INDEX_STEP)
         return self.file.version()
 
     def write(self, events: Sequence[Event]) -> Version:
@@ -185,7 +187,11 @@ class Archive(Searched):
             if moved != self._moved or self.file.version().seq != self._seq:
                 delta = self.ledger.since(self.encoder, self.dim, self._seq, self._stamp)
                 if delta.rows or delta.gone:
-                    self._contents = self._contents.changed(delta.rows, delta.embeddings, delta.gone)
+                    before, rows = self._contents, delta.embeddings
+                    changed = (
+                        before.changed(delta.rows, rows, delta.gone) if len(before) else Contents(delta.rows, rows)
+                    )
+                    self._contents = changed
                 self._seq, self._stamp, self._moved = delta.seq, delta.stamp, moved
             return self._contents
 
@@ -255,11 +261,11 @@ class Archive(Searched):
             fetch *= 4
         return contents.nearest(query, k, contents.mask(EVERYTHING, exclude_ids, exclude_groups))
 
-    def _catch_up(self) -> None:
+    def _catch_up(self, most: int) -> None:
         with self._guard:
             index = self._opened_index()
             if index is not None:
-                index.catch_up()
+                index.catch_up(most)
 
     def _current_index(self) -> "Index | None":
         """The index, up to date; None where another process has it or it is far behind."""
@@ -269,7 +275,7 @@ class Archive(Searched):
                 return index
             if self.vectors.count_after(self.encoder, index.upto) > INDEX_LAG:
                 return None
-            index.catch_up()
+            index.catch_up(INDEX_LAG)
             return index
 
     def _opened_index(self) -> "Index | None":

@@ -57,12 +57,13 @@ class Index:
             raise
         return index
 
-    def catch_up(self) -> None:
-        """Adds what the ledger has and the index has not."""
-        while True:
-            stamps, ids, rows = self._after(self.upto, BATCH)
+    def catch_up(self, most: int) -> None:
+        """Adds what the ledger has and the index has not, at most so many rows of it."""
+        while most > 0:
+            stamps, ids, rows = self._after(self.upto, min(most, BATCH))
             if not ids:
                 return
+            most -= len(ids)
             with mapped("write", str(self.folder)):
                 _write(self._cases, ids, rows)
             self.upto = stamps[-1]

@@ -81,7 +81,7 @@ class LedgerEmbeddings:
     def after(self, encoder: int, dim: int, stamp: int, most: int) -> tuple[list[int], list[str], Embeddings]:
         """Stamps, ids and embeddings of an encoder's rows in the order they came, at most so many."""
         found = self._file.ask(
-            "select stamp, id, row from embeddings where encoder = ? and stamp > ? order by stamp limit ?",
+            "select stamp, id, row from embeddings not indexed where encoder = ? and stamp > ? order by stamp limit ?",
             [encoder, stamp, most],
         )
         rows = np.frombuffer(b"".join(row for _, _, row in found), np.float32).reshape(-1, dim)
@@ -89,7 +89,8 @@ class LedgerEmbeddings:
 
     def count_after(self, encoder: int, stamp: int) -> int:
         """How many rows an encoder has after a stamp."""
-        found = self._file.ask("select count(*) from embeddings where encoder = ? and stamp > ?", [encoder, stamp])
+        query = "select count(*) from embeddings not indexed where encoder = ? and stamp > ?"
+        found = self._file.ask(query, [encoder, stamp])
         return int(found[0][0])
 
     def encoders(self) -> list[EncoderRow]:

@@ -272,6 +272,20 @@ def test_what_the_index_missed_is_found_all_the_same(folder):
         assert store.index() is not None
 
 
+def test_an_index_that_is_far_behind_catches_up_step_by_step(folder):
+    """Nobody who stores one case waits for all of a large archive; meanwhile searches are exact."""
+    many = [bare_case(i) for i in range(1000, 8500)]
+    with opened(folder, index=False) as store:
+        store.add(many, units(7500, DIM, seed=3))
+    with opened(folder) as store:
+        assert store.index() is None
+        store.add([bare_case(70)], units(1, DIM, seed=70))
+        assert store.index() is None
+        assert nearest(store, units(1, DIM, seed=70)[0]) == bare_case(70).id
+        store.add([bare_case(71)], units(1, DIM, seed=71))
+        assert store.index().count() == 7542
+
+
 def test_rewriting_does_not_keep_old_fields(folder):
     changed = bare_case(0, "c")
     with opened(folder) as store:
