@@ -16,6 +16,8 @@ class Ingested(Record):
     """Relabelled, removed or erased in the archive since the data set last brought them: people's word stands."""
     duplicates: int = 0
     """Pictures that the data set holds twice, or that the archive has from another origin."""
+    encoded: int = 0
+    """There already, as they are, without an embedding of the archive's encoder: they have one now."""
     gone: int = 0
     """Cases of this origin that are no longer in the data set; only a sync counts them."""
     removed: int = 0

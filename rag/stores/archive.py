@@ -127,7 +127,7 @@ class Archive(Searched):
         self._check_writable()
         with self._guard:
             self.ledger.erase(ids, reviewer, note)
-            self._contents, self._seq, self._stamp = Contents.empty(self.dim), 0, 0
+            self._contents, self._seq, self._stamp, self._moved = Contents.empty(self.dim), 0, 0, -1
             self._drop_index()
             return wipe_indexes(self.folder / INDEXES)
 
@@ -184,14 +184,12 @@ class Archive(Searched):
         """What is stored now, by whichever process."""
         with self._guard:
             moved = self.file.moved()
-            if moved != self._moved or self.file.version().seq != self._seq:
+            if moved != self._moved:
                 delta = self.ledger.since(self.encoder, self.dim, self._seq, self._stamp)
-                if delta.rows or delta.gone:
-                    before, rows = self._contents, delta.embeddings
-                    changed = (
-                        before.changed(delta.rows, rows, delta.gone) if len(before) else Contents(delta.rows, rows)
-                    )
-                    self._contents = changed
+                if not len(self._contents):
+                    self._contents = Contents(delta.rows, delta.embeddings)
+                elif delta.rows or delta.gone:
+                    self._contents = self._contents.changed(delta.rows, delta.embeddings, delta.gone)
                 self._seq, self._stamp, self._moved = delta.seq, delta.stamp, moved
             return self._contents
 

@@ -159,7 +159,7 @@ def _everything(db: sqlite3.Connection, encoder: int, dim: int) -> tuple[list[Ro
     """Two reads from one end of the file to the other: to look each case up takes a cold disk many times as long."""
     known = {found[0]: found for found in db.execute(f"select {_COLUMNS} from cases c where not c.removed")}  # noqa: S608
     (most,) = db.execute("select count(*) from embeddings where encoder = ?", (encoder,)).fetchone()
-    rows, embeddings, stamp = [], np.empty((most, dim), np.float32), 0
+    rows, embeddings, stamp = list[Row](), np.empty((most, dim), np.float32), 0
     query = "select id, row, stamp from embeddings not indexed where encoder = ? order by stamp"
     for one, row, stamp in db.execute(query, (encoder,)):  # noqa: B007 - the last one counts
         if one in known:

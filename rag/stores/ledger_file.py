@@ -69,8 +69,8 @@ class LedgerFile:
             db.execute("insert or replace into about values (?,?)", (key, value))
 
     def moved(self) -> int:
-        """Another number whenever another process has written."""
-        return int(self.ask("pragma data_version")[0][0])
+        """Another number whenever this process or another has written."""
+        return int(self.ask("pragma data_version")[0][0]) + self.db.total_changes
 
     def version(self) -> Version:
         """The state as it is now."""

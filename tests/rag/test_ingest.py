@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from rag_support import ScriptedEncoder, image_case
+from rag_support import ScriptedEncoder, image_case, units
 
 from doubleread.core.problem import RowProblem
 from doubleread.rag.care.auditing import audit
@@ -39,7 +39,7 @@ def bring(archive, cases, source=LEAVES, encoder=None, progress=lambda _done, _t
 
 
 def counts(found):
-    names = ("added", "changed", "unchanged", "kept", "duplicates")
+    names = ("added", "changed", "unchanged", "kept", "duplicates", "encoded")
     return {name: getattr(found, name) for name in names if getattr(found, name)}
 
 
@@ -179,6 +179,22 @@ def test_a_tag_given_by_a_person_stays(archive, cases):
     archive.write([Event("described", stored.model_copy(update={"tags": ("rare",)}), "grace")])
     assert counts(bring(archive, cases)) == {"unchanged": 6}
     assert archive.get([cases[0].id])[0].tags == ("rare",)
+
+
+def test_what_the_encoder_in_use_has_not_encoded_is_encoded(archive, cases, tmp_path):
+    """As after a switch to an encoder that has not read everything; from whichever data set the picture comes."""
+    bring(archive, cases)
+    archive.remove([cases[5].id])
+    ids, rows = [case.id for case in cases[:2]], units(2, 8)
+    archive.vectors.embed(archive.vectors.encoder("scripted-2", 8), ids, rows)
+    with Archive(tmp_path / "archive", "scripted-2", dim=8, index=False) as other:
+        version, encoder = other.version(), ScriptedEncoder()
+        assert other.count() == 2
+        assert counts(bring(other, cases[:3], encoder=encoder)) == {"unchanged": 2, "encoded": 1}
+        found = bring(other, cases[1:], Provenance(origin="elsewhere"), encoder)
+        assert counts(found) == {"duplicates": 2, "encoded": 2, "kept": 1}
+        assert (encoder.encoded, other.count(), other.version()) == (3, 5, version)
+        assert other.search(encoder._row(Images().open(cases[3]))[None], 1)[0][0].case_id == cases[3].id
 
 
 # -- interrupted --------------------------------------------------------------------------------------------------
