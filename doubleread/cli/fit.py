@@ -34,7 +34,9 @@ def run_fit(
     dataset = read_dataset(data, label_column=label_column, path_column=path_column, group=group)
     dataset = with_task(dataset, task_file)
     announce(dataset)
-    with progress() as report, Panel.fit(dataset.cases, dataset.task, settings=settings, progress=report) as panel:
+    with progress() as report:
+        fitted = Panel.fit(dataset.cases, dataset.task, settings=settings, progress=report)
+    with fitted as panel:
         announce_panel(panel)
         panel.save(out)
         OUT.print(trust_table(panel.profiles))
