@@ -8,7 +8,7 @@ from rich.markup import escape
 from doubleread.cli.screen import OUT, note, progress, warn
 from doubleread.cli.tables import percent, spending_table, trust_table
 from doubleread.core.trust import TrustProfile
-from doubleread.evals.datasets import Dataset, read_dataset
+from doubleread.evals.datasets import Dataset, Labelled, read_dataset
 from doubleread.evals.datasets.task_file import with_task
 from doubleread.evals.leakage import check_leakage
 from doubleread.panel import Panel
@@ -51,9 +51,10 @@ def announce(dataset: Dataset) -> None:
         note(line)
 
 
-def announce_reading(dataset: Dataset) -> None:
+def announce_reading(dataset: Labelled) -> None:
     """What was read, and what was wrong with it."""
-    note(f"{dataset.name}: {len(dataset.cases)} images, labels {', '.join(dataset.task.names)}")
+    labels = sorted({case.label for case in dataset.cases if case.label is not None})
+    note(f"{dataset.name}: {len(dataset.cases)} images, labels {', '.join(labels)}")
     for line in dataset.notes:
         note(line)
     for problem in dataset.problems[:SHOWN_PROBLEMS]:
