@@ -23,6 +23,10 @@ BENCHMARKS = Registry(
         "ood_near": "doubleread.evals.benchmarks.ood:ood_near",
         "ood_far": "doubleread.evals.benchmarks.ood:ood_far",
         "archive": "doubleread.evals.benchmarks.archive:archive",
+        "batch_overhead": "doubleread.evals.benchmarks.evaluate:batch_overhead",
+        "batch_throughput": "doubleread.evals.benchmarks.evaluate:batch_throughput",
+        "batch_waiting": "doubleread.evals.benchmarks.evaluate:batch_waiting",
+        "batch_memory": "doubleread.evals.benchmarks.evaluate:batch_memory",
         "second_look_seconds": "doubleread.evals.benchmarks.panel:second_look_seconds",
     },
 )
