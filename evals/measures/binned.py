@@ -55,12 +55,18 @@ def calibration_errors(P: Matrix, y: Labels, draws: Draws, rows: Flags) -> Calib
 
 def expected_error(P: Matrix, y: Labels, draws: Draws, rows: Flags) -> CalibrationError:
     """The ECE alone; shapes as in ``calibration_errors``."""
-    confidence, bins = confidences(P), bin_index(confidences(P), BINS)
-    gaps = draws.sums(_signed(confidence, correctness(P, y), bins), rows)
-    n = draws.total(np.ones(len(y)), rows)
-    rng = np.random.default_rng(draws.seed)
+    confidence = confidences(P)
+    bins, rng = bin_index(confidence, BINS), np.random.default_rng(draws.seed)
     floor = [_expected_of(confidence, rng.random(len(y)) < confidence, bins) for _ in range(SIMULATED)]
-    return _error(_expected(gaps, n), np.array(floor), "equal-width")
+    found = ratio(expected_sums(P, y, draws, rows), draws.total(np.ones(len(y)), rows))
+    return _error(found, np.array(floor), "equal-width")
+
+
+def expected_sums(P: Matrix, y: Labels, draws: Draws, rows: Flags) -> Vector:
+    """The ECE times the number of cases, of the sample and of every draw, shape ``(1 + draws,)``."""
+    confidence = confidences(P)
+    gaps = draws.sums(_signed(confidence, correctness(P, y), bin_index(confidence, BINS)), rows)
+    return np.asarray(np.abs(gaps).sum(axis=1))
 
 
 def equal_mass_bins(confidence: Vector, bins: int) -> Numbers:
