@@ -27,7 +27,7 @@ def _head(found: Evaluation) -> str:
 
 
 def _gates(results: Sequence[GateResult]) -> str:
-    rows = [("✅" if one.passed else "❌", one.text, "" if one.sure else "not sure: the bound lies within") for one in results]
+    rows = [("✅" if one.passed else "❌", one.text, "" if one.sure else "the bound lies within") for one in results]
     return _table(("", "gate", ""), rows) if rows else ""
 
 
