@@ -11,7 +11,7 @@ from doubleread.core.errors import DataError
 from doubleread.core.evidence import Evidence, Neighbour
 from doubleread.core.task import Task
 from doubleread.evals.measures.columns import read_columns
-from doubleread.evals.measures.evaluating import evaluate
+from doubleread.evals.measures.evaluating import evaluate, evaluate_verdicts
 from doubleread.evals.measures.evaluation import Evaluation
 from doubleread.orchestrator.metrics import wilson
 from doubleread.orchestrator.trust import profile
@@ -55,7 +55,6 @@ def test_the_agent_is_judged_where_it_spoke(found):
     (x,) = found.agents
     assert (x.reader, x.n, x.abstained) == ("x", 5, 1)
     assert x.accuracy.value == pytest.approx(3 / 5)  # 2 and 5 are wrong at first
-    assert found.best_agent == x
     assert found.readers == (found.panel, x)
 
 
@@ -255,3 +254,33 @@ def test_long_curves_are_thinned_and_keep_their_ends():
 def test_a_run_without_a_verdict_comes_to_nothing():
     with pytest.raises(DataError, match=r"the run on 'leaves' holds no verdict to judge \(1 cases could not be read\)"):
         evaluate(read_columns(iter([unread(0)]), AB, trust()), name="leaves")
+
+
+def test_the_advantage_is_above_0_where_the_panel_is_better():
+    surer = [verdict("1", "a", 0.9, agent=0.6), verdict("2", "b", 0.2, agent=0.6)]
+    (gain,) = evaluated(surer).advantages
+    assert (gain.agent, gain.n) == ("x", 2)
+    assert gain.nll.value == pytest.approx((log(0.9 / 0.6) + log(0.8 / 0.4)) / 2)
+    assert gain.nll.low > 0
+    assert gain.accuracy.value == pytest.approx(1 / 2)
+    worse = [verdict("1", "a", 0.6, agent=0.9), verdict("2", "b", 0.6, agent=0.2)]
+    (loss,) = evaluated(worse).advantages
+    assert (loss.nll.value, loss.accuracy.value) == (pytest.approx(-gain.nll.value), -0.5)
+
+
+def test_only_cases_where_both_spoke_count_for_the_advantage():
+    silent = verdict("3", "a", 0.9, agent=0.9).model_copy(update={"posterior": {}})
+    heard = [verdict("1", "a", 0.9, agent=0.6), verdict("2", "b", 0.2, agent=0.5)]
+    (gain,) = evaluated([*heard, silent, VERDICTS[5]]).advantages
+    assert gain.n == 2
+    assert gain.nll.value == pytest.approx(evaluated(heard).advantages[0].nll.value)
+
+
+def test_a_panel_that_cannot_be_judged_says_so():
+    with pytest.raises(DataError, match="no case of 'leaves' has both a true label and a posterior"):
+        _ = evaluated([verdict("1", None, 0.9)]).judged
+    assert evaluated(VERDICTS).judged.reader == "panel"
+
+
+def test_verdicts_at_hand_are_evaluated_like_a_run(found):
+    assert evaluate_verdicts(VERDICTS, AB, trust(), name="leaves").panel.accuracy.value == found.panel.accuracy.value
