@@ -1,0 +1,269 @@
+"""What a run comes to, as one record: the panel, its agents, its decisions, its sets, its price.
+
+Every interval is a 95 % percentile interval over draws of whole groups, and all figures share the same draws; a share
+of cases that are all alike has Wilson's. Readers (the panel and its agents) are judged on the labelled cases on which
+they spoke.
+"""
+
+from pydantic import Field
+
+from doubleread.core.base import Record
+from doubleread.core.errors import DataError
+from doubleread.core.trust import CalibrationError, Estimate, ReliabilityBin
+
+PANEL = "panel"
+"""The reader that is the panel itself."""
+
+
+class Curve(Record):
+    """Risk (share wrong) among the most confident share of cases; long curves are thinned to a few hundred points."""
+
+    coverage: tuple[float, ...]
+    risk: tuple[float, ...]
+
+
+class LabelFigures(Record):
+    """How one label fares with one reader."""
+
+    label: str
+    support: int
+    """Cases whose true label it is."""
+    said: int
+    """Cases that were said to be it."""
+    precision: Estimate | None
+    """None where it was never said."""
+    recall: Estimate | None
+    """None where no case has it."""
+    f1: Estimate | None
+    """None where it was neither said nor true."""
+
+
+class ReaderFigures(Record):
+    """One reader, the panel or an agent (its first answer, after calibration), on the ``n`` cases it spoke on."""
+
+    reader: str
+    n: int
+    abstained: int
+    """Labelled cases it gave no opinion on: in none of the figures."""
+    accuracy: Estimate
+    balanced_accuracy: Estimate
+    """Mean recall of the labels that occur."""
+    macro_f1: Estimate
+    """Mean F1 of the labels that occur or were said."""
+    brier: Estimate
+    nll: Estimate
+    """In nats; probabilities are clipped at 1e-6."""
+    ece: CalibrationError
+    ace: CalibrationError
+    """Adaptive: bins that hold equally many cases (ties stay together)."""
+    mce: CalibrationError
+    """The worst bin's gap, whatever it holds: on small bins its floor is high."""
+    classwise_ece: CalibrationError
+    ocr: Estimate
+    """Share of *all* cases that are wrong with a confidence above ``ocr_threshold``."""
+    ocr_threshold: float
+    ccc: Estimate | None
+    """Correlation of confidence and correctness; None where all are right, all wrong or all equally sure."""
+    aurc: Estimate
+    """Area under the risk–coverage curve; lower is better."""
+    e_aurc: Estimate
+    """What of it a perfect order of the same answers would not have (Geifman et al. 2019)."""
+    failure_auroc: Estimate | None
+    """How well confidence tells right from wrong, 0.5 by chance; None where all are right or all are wrong."""
+    labels: tuple[LabelFigures, ...]
+    """In the task's order."""
+    confusion: tuple[tuple[int, ...], ...]
+    """``confusion[true][said]``, in the task's order."""
+    reliability: tuple[ReliabilityBin, ...]
+    risk_coverage: Curve
+
+
+class Advantage(Record):
+    """What the panel has over one agent, where both spoke on a labelled case; above 0 the panel is better."""
+
+    agent: str
+    n: int
+    accuracy: Estimate
+    """The panel's minus the agent's, case by case."""
+    nll: Estimate
+    """The agent's log-loss minus the panel's, case by case."""
+
+
+class Decisions(Record):
+    """What was committed to and what went to a person."""
+
+    committed: int
+    referred: int
+    """Everything that was not committed to."""
+    commitment: Estimate
+    """Share committed."""
+    committed_n: int
+    """Committed cases whose label is known."""
+    committed_accuracy: Estimate | None
+    """Of those; None where there is none."""
+
+
+class LabelCoverage(Record):
+    """How often the prediction set of a case of this label holds it."""
+
+    label: str
+    n: int
+    coverage: Estimate
+
+
+class PredictionSets(Record):
+    """Prediction sets of the labelled cases."""
+
+    promised: float | None
+    """The coverage they promise; None where no case says so."""
+    coverage: Estimate | None
+    """None without a labelled case."""
+    labels: tuple[LabelCoverage, ...]
+    """Labels that occur, in the task's order."""
+    size: Estimate
+    """Mean number of labels in a set, over all cases."""
+    sizes: tuple[int, ...]
+    """``sizes[m]``: cases, of all, whose set holds ``m`` labels."""
+
+    @property
+    def worst(self) -> LabelCoverage | None:
+        """The label that is covered least."""
+        return min(self.labels, key=lambda one: one.coverage.value, default=None)
+
+
+class SecondLookEffect(Record):
+    """How often a reader's leading label was taken from wrong to right, and from right to wrong."""
+
+    agent: str
+    """``panel`` for the panel: its posterior before and after."""
+    looked: int
+    """Labelled cases on which it spoke before and after."""
+    helped: int
+    harmed: int
+    gain: Estimate | None
+    """Accuracy after minus accuracy before, on those; None where there is none."""
+
+
+class SecondLooks(Record):
+    """How often the panel looked again, and what for."""
+
+    cases: int
+    """All of them, labelled or not."""
+    share: Estimate
+    panel: SecondLookEffect
+    agents: tuple[SecondLookEffect, ...]
+
+
+class Alarms(Record):
+    """How often an image was unlike the cases that the panel was trusted on."""
+
+    judged: int
+    """Cases that could be told."""
+    raised: int
+    share: Estimate | None
+    """Of those judged; None where there are none."""
+
+
+class Leaks(Record):
+    """Images that are nearly the same as one of the panel's own cases, by their evidence."""
+
+    cases: int
+    accuracy_without: Estimate | None
+    """The panel's on the others; None where nothing leaked, or everything."""
+
+
+class Money(Record):
+    """What the answers cost, in US dollars."""
+
+    total: float
+    each: Estimate
+    """A case, on average."""
+    unpriced: int
+    """Cases with an answer of a model that has no known price: these count as less than they cost."""
+
+
+class Seconds(Record):
+    """How long a case took: no more than ``p90`` in 90 % of them."""
+
+    total: float
+    """Summed over the cases, whether or not they ran side by side."""
+    p50: Estimate
+    p90: Estimate
+    p95: Estimate
+    p99: Estimate
+
+
+class Subgroup(Record):
+    """The panel on the labelled cases that share a value of one column; figures are None where it never spoke."""
+
+    column: str
+    """A metadata column, or ``split``."""
+    value: str
+    """Empty where the cases have none."""
+    n: int
+    small: bool
+    """Fewer than ten cases: too few to conclude from."""
+    accuracy: Estimate | None
+    nll: Estimate | None
+    ece: CalibrationError | None
+
+
+class Resampling(Record):
+    """Where the intervals come from."""
+
+    draws: int
+    seed: int
+    clusters: int
+    """Groups among all cases; a case without a group is one of its own."""
+
+
+class Evaluation(Record):
+    """Everything a run comes to. ``n + unread`` cases were read; figures that need labels rest on ``labelled`` ones."""
+
+    format: int = 1
+    name: str
+    """Of the data set."""
+    task: str
+    labels: tuple[str, ...]
+    n: int
+    """Cases with a verdict."""
+    unread: int
+    """Cases that could not be read, by no one: in none of the figures."""
+    unread_codes: dict[str, int] = Field(default_factory=dict)
+    """How many for which reason."""
+    labelled: int
+    unlabelled: int
+    """Cases with a verdict but without a true label, those of ``unknown_labels`` among them."""
+    unknown_labels: dict[str, int] = Field(default_factory=dict)
+    """True labels that the task does not know, and how many cases have them."""
+    panel: ReaderFigures | None
+    """None where no labelled case has a posterior."""
+    agents: tuple[ReaderFigures, ...]
+    """Those that spoke, in the order of the panel's profiles."""
+    advantages: tuple[Advantage, ...]
+    """Of the panel over each of them."""
+    decisions: Decisions
+    sets: PredictionSets
+    second_looks: SecondLooks
+    alarms: Alarms
+    leaks: Leaks
+    money: Money
+    seconds: Seconds
+    subgroups: tuple[Subgroup, ...] = ()
+    """Column by column, the largest first."""
+    resampling: Resampling
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def readers(self) -> tuple[ReaderFigures, ...]:
+        """The panel, where it was judged, and its agents."""
+        return (*((self.panel,) if self.panel else ()), *self.agents)
+
+    @property
+    def judged(self) -> ReaderFigures:
+        """The panel's figures; raises ``DataError`` where there are none."""
+        if self.panel is None:
+            raise DataError(
+                f"no case of {self.name!r} has both a true label and a posterior: the panel cannot be judged"
+            )
+        return self.panel
