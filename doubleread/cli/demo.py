@@ -4,15 +4,14 @@ from pathlib import Path
 from time import perf_counter
 
 from rich.markup import escape
-from rich.table import Table
 
 from doubleread.cli.fit import announce, announce_models, announce_panel
 from doubleread.cli.screen import OUT, note, progress, warn
-from doubleread.cli.tables import percent, readers_table, trust_table
+from doubleread.cli.tables import show_evaluation, trust_table
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.evals.datasets import read_dataset
 from doubleread.evals.datasets.task_file import with_task
-from doubleread.evals.demo import Outcome, judge
+from doubleread.evals.demo import judge
 from doubleread.evals.page import telling
 from doubleread.evals.splits import split
 from doubleread.panel import Panel
@@ -55,29 +54,6 @@ def run_demo(
     for verdict in telling(verdicts)[:show]:
         OUT.print(ShownVerdict.of(verdict))
         OUT.print(f"[dim]true label: {escape(str(verdict.case.label))}[/dim]\n")
-    _figures(outcome)
+    show_evaluation(outcome.evaluation)
     note(f"{perf_counter() - began:.0f} s")
     OUT.print(escape(f"results: {folder}  (open {folder / 'index.html'})"), soft_wrap=True, highlight=False)
-
-
-def _figures(outcome: Outcome) -> None:
-    e = outcome.evaluation
-    OUT.print(readers_table(f"On {e.n} unseen images (agents after calibration)", [*e.agents, e.judged]))
-    table = Table.grid(padding=(0, 2))
-    right = f"{percent(e.decisions.committed_accuracy)} of them right" if e.decisions.committed_accuracy else ""
-    table.add_row("[dim]committed[/dim]", str(e.decisions.committed), right)
-    table.add_row("[dim]referred to a person[/dim]", str(e.decisions.referred), "")
-    covered = f"; {e.sets.coverage.value:.1%} hold the true label" if e.sets.coverage else ""
-    table.add_row("[dim]prediction sets[/dim]", f"{e.sets.size.value:.2f}", f"mean size{covered}")
-    table.add_row("[dim]second looks[/dim]", str(e.second_looks.cases), _effects(outcome))
-    if e.leaks.cases:
-        others = e.leaks.accuracy_without
-        clean = f"accuracy on the others {percent(others)}" if others else ""
-        table.add_row("[dim]near copies of the panel's own cases[/dim]", f"[dark_orange]{e.leaks.cases}[/]", clean)
-    OUT.print()
-    OUT.print(table)
-
-
-def _effects(outcome: Outcome) -> str:
-    moved = [e for e in outcome.evaluation.second_looks.agents if e.helped or e.harmed]
-    return "\n".join(f"{e.agent}: {e.helped} wrong → right, {e.harmed} right → wrong" for e in moved)

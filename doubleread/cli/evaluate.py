@@ -1,4 +1,4 @@
-"""``doubleread evaluate``."""
+"""``doubleread evaluate`` and ``doubleread report``."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,17 +8,28 @@ import typer
 from doubleread.cli.cases_add import Group, LabelColumn, PathColumn
 
 if TYPE_CHECKING:
+    from doubleread.evals.measures.gates import Gate
     from doubleread.evals.runs.record import Shard
     from doubleread.settings import Settings
 
 app = typer.Typer()
 
-INCOMPLETE, INTERRUPTED = 3, 130
+FAILED, INCOMPLETE, INTERRUPTED = 1, 3, 130
+
+By = Annotated[list[str] | None, typer.Option(help="Column of the data to tell subgroups by; repeatable.")]
+FailUnder = Annotated[
+    list[str] | None,
+    typer.Option("--fail-under", metavar="FIGURE=NUMBER", help="Exit code 1 below it: accuracy=0.95; repeatable."),
+]
+FailOver = Annotated[
+    list[str] | None,
+    typer.Option("--fail-over", metavar="FIGURE=NUMBER", help="Exit code 1 above it: ece=0.05; repeatable."),
+]
 
 
 @app.command(
-    epilog="Example: doubleread evaluate photos/ --panel panel --fail-under accuracy=0.95 --max ece=0.05. Exit codes: "
-    "0; 1 a figure is worse than asked for; 2 nothing was run; 3 the budget is spent; 130 interrupted."
+    epilog="Example: doubleread evaluate photos/ --panel panel --fail-under accuracy=0.95 --fail-over ece=0.05. Exit "
+    "codes: 0; 1 a figure is worse than asked for; 2 nothing was run; 3 the budget is spent; 130 interrupted."
 )
 def evaluate(
     data: Annotated[str, typer.Argument(help="Labelled images, as for `fit`; of one with splits, its test split.")],
@@ -32,6 +43,9 @@ def evaluate(
     retry_errors: Annotated[bool, typer.Option("--retry-errors", help="Try again what failed before.")] = False,
     in_flight: Annotated[int | None, typer.Option(min=1, max=1024, help="Cases at the same time.")] = None,
     max_cost: Annotated[float | None, typer.Option(min=0, help="US dollars to spend on models at most.")] = None,
+    by: By = None,
+    fail_under: FailUnder = None,
+    fail_over: FailOver = None,
     group: Group = None,
     label_column: LabelColumn = "label",
     path_column: PathColumn = "path",
@@ -45,13 +59,13 @@ def evaluate(
     """
     from doubleread.cli.evaluating import watching
     from doubleread.cli.fit import announce_reading
-    from doubleread.cli.screen import note, progress
+    from doubleread.cli.screen import note, progress, warn
     from doubleread.evals.datasets import read_labelled
     from doubleread.evals.runs.evaluate import Wanted
     from doubleread.evals.runs.evaluate import evaluate as run
     from doubleread.panel import Panel
 
-    wanted = Wanted(out, split, limit, _shard(shard), retry_errors)
+    wanted, gates = Wanted(out, split, limit, _shard(shard), retry_errors), _gates(fail_under, fail_over)
     with Panel.load(panel, settings=_settings(settings, in_flight, max_cost)) as loaded:
         with progress() as report:
             dataset = read_labelled(
@@ -70,9 +84,52 @@ def evaluate(
 
         with watching() as watch:
             ended = run(loaded, dataset, wanted, watch=watch, announce=announce)
-    typer.echo(str(ended.folder))
     if ended.end != "complete":
+        warn(f"{ENDS[ended.end]}: the same command goes on from here; `doubleread report` judges what there is")
+        typer.echo(str(ended.folder))
         raise typer.Exit(INCOMPLETE if ended.end == "budget" else INTERRUPTED)
+    _judge(ended.folder, by, gates)
+
+
+ENDS = {"budget": "the budget is spent", "interrupted": "stopped"}
+
+
+@app.command(epilog="Example: doubleread report runs/latest --by site, or: report shard1 shard2 -o whole")
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="A run's folder; of several, shards of one run.")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the whole, where shards are joined.")] = (
+        None
+    ),
+    by: By = None,
+    fail_under: FailUnder = None,
+    fail_over: FailOver = None,
+) -> None:
+    """Judge what a run has so far: figures, the report, and tables. Nobody is asked again."""
+    from doubleread.core.errors import RunError
+    from doubleread.evals.runs.joined import join
+
+    gates = _gates(fail_under, fail_over)
+    if len(runs) > 1 and out is None:
+        raise RunError("to join the shards of a run, name a folder for the whole with -o")
+    _judge(runs[0] if out is None else join(runs, out), by, gates)
+
+
+def _judge(folder: Path, by: list[str] | None, gates: "list[Gate]") -> None:
+    """Writes everything, shows the figures; the last line is the report's place."""
+    from doubleread.cli.evaluating import show
+    from doubleread.evals.judging import judge_run
+
+    judged = judge_run(folder, tuple(by or ()), gates)
+    show(judged)
+    typer.echo(str(judged.report))
+    if not judged.passed:
+        raise typer.Exit(FAILED)
+
+
+def _gates(under: list[str] | None, over: list[str] | None) -> "list[Gate]":
+    from doubleread.evals.measures.gates import parse_gate
+
+    return [*(parse_gate(one, "at least") for one in under or ()), *(parse_gate(one, "at most") for one in over or ())]
 
 
 def _settings(file: Path | None, in_flight: int | None, max_cost: float | None) -> "Settings":

@@ -7,8 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from doubleread.agents.wire.budget import Spending
+from doubleread.cli.screen import OUT
 from doubleread.core.trust import Estimate, TrustProfile, trust_version
-from doubleread.evals.measures.evaluation import PANEL, ReaderFigures
+from doubleread.evals.measures.evaluation import PANEL, Evaluation, ReaderFigures
 from doubleread.evals.trust_comparison import Comparison
 
 
@@ -133,6 +134,32 @@ def spending_table(spent: Mapping[str, Spending]) -> Table:
         table.add_row(
             Text(name), f"{one.calls:,}", f"{one.cached:,}", f"{one.input_tokens:,}", f"{one.output_tokens:,}", cost
         )
+    return table
+
+
+def show_evaluation(e: Evaluation) -> None:
+    """The agents and the panel on unseen images, and what became of these."""
+    readers = [*e.agents, *((e.panel,) if e.panel else ())]
+    if readers:
+        OUT.print(readers_table(f"On {e.n} unseen images (agents after calibration)", readers))
+        OUT.print()
+    OUT.print(_fates(e))
+
+
+def _fates(e: Evaluation) -> Table:
+    table = Table.grid(padding=(0, 2))
+    right = f"{percent(e.decisions.committed_accuracy)} of them right" if e.decisions.committed_accuracy else ""
+    table.add_row("[dim]committed[/dim]", str(e.decisions.committed), right)
+    table.add_row("[dim]referred to a person[/dim]", str(e.decisions.referred), "")
+    covered = f"; {e.sets.coverage.value:.1%} hold the true label" if e.sets.coverage else ""
+    table.add_row("[dim]prediction sets[/dim]", f"{e.sets.size.value:.2f}", f"mean size{covered}")
+    moved = [one for one in e.second_looks.agents if one.helped or one.harmed]
+    effects = "\n".join(f"{one.agent}: {one.helped} wrong → right, {one.harmed} right → wrong" for one in moved)
+    table.add_row("[dim]second looks[/dim]", str(e.second_looks.cases), effects)
+    if e.leaks.cases:
+        others = e.leaks.accuracy_without
+        clean = f"accuracy on the others {percent(others)}" if others else ""
+        table.add_row("[dim]near copies of the panel's own cases[/dim]", f"[dark_orange]{e.leaks.cases}[/]", clean)
     return table
 
 

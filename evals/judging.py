@@ -1,0 +1,55 @@
+"""What a run comes to, written beside its rows: for people, for machines, and for a pull request."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from doubleread.evals.measures.evaluation import Evaluation
+from doubleread.evals.measures.folders import evaluate_folder
+from doubleread.evals.measures.gates import Gate, GateResult, check
+from doubleread.evals.measures.markdown import markdown
+from doubleread.evals.measures.tables import CaseTable
+from doubleread.evals.report.write import write_report
+from doubleread.evals.runs.folder import read_record, read_rows
+
+EVALUATION, SUMMARY, TABLE = "evaluation.json", "summary.md", "cases"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The figures of a run, and what was asked of them."""
+
+    evaluation: Evaluation
+    gates: tuple[GateResult, ...]
+    report: Path
+
+    @property
+    def passed(self) -> bool:
+        """Whether every figure is as good as was asked for."""
+        return all(one.passed for one in self.gates)
+
+
+def judge_run(folder: Path, by: Sequence[str] = (), gates: Sequence[Gate] = ()) -> Judged:
+    """Writes ``report.html``, ``evaluation.json``, ``summary.md`` and ``cases.csv`` (``.parquet``, with pyarrow).
+
+    ``by`` names columns of the data for subgroups. Raises ``RunError`` where the folder holds no run, ``DataError``
+    where no case of it can be judged or no case has such a column.
+    """
+    evaluation = evaluate_folder(folder, by)
+    results = check(evaluation, gates)
+    (folder / EVALUATION).write_text(evaluation.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    (folder / SUMMARY).write_text(markdown(evaluation, results), encoding="utf-8")
+    _write_tables(folder)
+    return Judged(evaluation, results, write_report(folder, evaluation, gates=results))
+
+
+def _write_tables(folder: Path) -> None:
+    record, metadata = read_record(folder), dict[str, None]()
+    for row in read_rows(folder):
+        metadata.update(dict.fromkeys(row.case.metadata))
+    agents = dict.fromkeys(one.agent for one in record.trust if one.round == 1 and one.calibrator)
+    table = CaseTable(record.task, tuple(agents), tuple(metadata))
+    table.write_csv(folder / f"{TABLE}.csv", read_rows(folder))
+    if find_spec("pyarrow") is not None:
+        table.write_parquet(folder / f"{TABLE}.parquet", read_rows(folder))
