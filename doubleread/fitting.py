@@ -30,10 +30,10 @@ from doubleread.orchestrator.arbiter import Arbiter
 from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter
 from doubleread.orchestrator.asking import ask
 from doubleread.orchestrator.contest import for_second_look
-from doubleread.orchestrator.graph import Witness, nobody
 from doubleread.orchestrator.hopeless import check_able
 from doubleread.orchestrator.policy import Policy
 from doubleread.orchestrator.resampling import grouped_folds
+from doubleread.orchestrator.seats import Witness, nobody
 from doubleread.rag.near_copies import Pictures, hash_pictures, measure_rule
 from doubleread.rag.near_rule import NearRule
 from doubleread.rag.perceptual_hash import in_hex

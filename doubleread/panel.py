@@ -8,9 +8,10 @@
 import asyncio
 import io
 import weakref
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -45,17 +46,22 @@ from doubleread.living import (
 from doubleread.orchestrator.arbiter import Arbiter
 from doubleread.orchestrator.drift import Drift, warning_of
 from doubleread.orchestrator.explanation import Explanation, explain
-from doubleread.orchestrator.graph import Seats, Witness, diagnose, nobody
+from doubleread.orchestrator.follow import follow
+from doubleread.orchestrator.graph import diagnose
+from doubleread.orchestrator.seats import Seats, Witness, nobody
 from doubleread.orchestrator.what_if import WhatIf, what_if
 from doubleread.panel_folder import (
+    AboutPanel,
     PanelFolder,
     check_prompts,
     check_sights,
+    digest_of,
     open_store,
     read_panel,
     restore_agents,
     write_panel,
 )
+from doubleread.provenance import provenance
 from doubleread.rag.near_copies import hash_picture
 from doubleread.render.shown import ShownVerdict
 from doubleread.settings import Settings, load_settings
@@ -147,6 +153,19 @@ class Panel:
         return panel
 
     # -- what it is ---------------------------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> Settings:
+        """What it was fitted with, and how it runs here."""
+        return self._settings
+
+    def about(self) -> AboutPanel:
+        """What its verdicts rest on now. Raises ``PanelError`` for a panel without a folder."""
+        return AboutPanel(
+            digest=digest_of(self._with_folder().folder),
+            archive=self._store.version(),
+            provenance=provenance(self._seated.prompts),
+        )
 
     @property
     def task(self) -> Task:
@@ -263,8 +282,10 @@ class Panel:
 
     async def adiagnose(self, image: Readable) -> Verdict:
         """``diagnose`` for async code."""
+        return await self._read(self._case(image), diagnose)
+
+    async def _read(self, case: Case, how: Callable[[Case, Seats], Awaitable[Verdict]]) -> Verdict:
         self._check_open()
-        case = self._case(image)
         await self._eyes.embed(case)
         drifted = (warning_of(self._alarms),) if self._alarms else ()
         warnings = (*self._known(case.id), *drifted)
@@ -277,7 +298,7 @@ class Panel:
             agent_timeout_s=self._settings.panel.agent_timeout_s,
             warnings=warnings,
         )
-        return ShownVerdict.of(await diagnose(case, seats))
+        return ShownVerdict.of(await how(case, seats))
 
     async def adiagnose_many(self, images: Sequence[Readable]) -> AsyncIterator[Verdict | Unread]:
         """``diagnose_many`` for async code."""
@@ -286,24 +307,49 @@ class Panel:
             for result in await self._chunk(images[start : start + chunk]):
                 yield result
 
-    async def _chunk(self, images: Sequence[Readable]) -> list[Verdict | Unread]:
-        """Encodes all images of the chunk in batches, then reads them side by side."""
+    async def astream(
+        self, images: Iterable[Readable], *, in_flight: int | None = None
+    ) -> AsyncGenerator[tuple[int, Verdict | Unread], None]:
+        """Verdicts as they are ready, each with the place of its image, ``in_flight`` images at a time.
+
+        Images are taken as there is room for them. Whatever goes wrong with one is an ``Unread``. Where the consumer
+        ends early, images in flight are given up.
+        """
         self._check_open()
-        cases = [self._case_or_unread(image) for image in images]
-        readable = [case for case in cases if isinstance(case, Case)]
-        await asyncio.to_thread(self._eyes.embed_all, readable)
-        gate = asyncio.Semaphore(self._settings.run.in_flight)
+        waiting, most = enumerate(images), in_flight or self._settings.run.in_flight
+        flying: set[asyncio.Task[tuple[int, Verdict | Unread]]] = set()
+        try:
+            while True:
+                flying |= {asyncio.create_task(self._one(*next_)) for next_ in islice(waiting, most - len(flying))}
+                if not flying:
+                    return
+                landed, flying = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
+                for task in landed:
+                    yield task.result()
+        finally:
+            for task in flying:
+                task.cancel()
+            await asyncio.gather(*flying, return_exceptions=True)
 
-        async def one(case: Case | Unread) -> Verdict | Unread:
-            if isinstance(case, Unread):
-                return case
-            try:
-                async with gate:
-                    return await self.adiagnose(case)
-            except ImageError as error:
-                return Unread(source=case.source, code=error.code, problem=str(error))
+    async def _one(self, place: int, image: Readable) -> tuple[int, Verdict | Unread]:
+        case = self._case_or_unread(image)
+        if isinstance(case, Unread):
+            return place, case
+        try:
+            return place, await self._read(case, follow)
+        except ImageError as error:
+            return place, Unread(source=case.source, code=error.code, problem=str(error))
+        except Exception as error:  # noqa: BLE001 - one case must not end the others
+            told = f"{type(error).__name__}: {error}"[:300]
+            return place, Unread(source=case.source, code="failure", problem=told)
 
-        return list(await asyncio.gather(*(one(case) for case in cases)))
+    async def _chunk(self, images: Sequence[Readable]) -> list[Verdict | Unread]:
+        found = {place: result async for place, result in self.astream(images)}
+        return [found[place] for place in range(len(images))]
+
+    def learned_from(self, case: Case) -> bool:
+        """Whether the panel was fitted or calibrated on the image: its verdict on it is no judgement of the panel."""
+        return case.id in self._calibration or (self._store.holds(case.id) and remembered(self._store, case.id) is None)
 
     async def _look(self, case: Case) -> tuple[Embeddings, int]:
         """A case's embedding, ``(1, dim)``, and perceptual hash; raises ``ImageError``."""

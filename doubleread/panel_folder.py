@@ -10,6 +10,7 @@ agents/*.json, *.npz  what each agent learned
 store/                the labelled cases
 """
 
+import hashlib
 import shutil
 import tempfile
 import zlib
@@ -57,6 +58,18 @@ Asked = TypeVar("Asked", bound=Server)
 FORMAT = 4
 OWN = {MARK, ARBITER, READINGS, "trust", "agents", "store"}
 """What a panel folder holds: saving over a panel replaces these, and nothing else may be lost with them."""
+
+
+@dataclass(frozen=True)
+class AboutPanel:
+    """What a panel's verdicts rest on."""
+
+    digest: str
+    """Of its folder, the archive left out; see ``digest_of``."""
+    archive: str
+    """Version of its archive."""
+    provenance: Json
+    """Versions of packages and prompts, git revision, time."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +123,17 @@ def write_panel(folder: Path, settings: Settings, eyes: Eyes, fitted: Fitted | N
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return folder
+
+
+def digest_of(folder: Path) -> str:
+    """Of everything that decides a panel's answers but its archive, which has versions of its own; sha256 in hex."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*")):
+        name = file.relative_to(folder)
+        if file.is_file() and name.parts[0] in OWN - {"store"}:
+            digest.update(f"{name.as_posix()} {file.stat().st_size}\n".encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def check_target(folder: Path) -> None:

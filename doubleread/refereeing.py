@@ -14,8 +14,8 @@ from doubleread.core.trust import TrustProfile
 from doubleread.core.types import Labels
 from doubleread.orchestrator.arbitration import Readings, tensor
 from doubleread.orchestrator.asking import consult
-from doubleread.orchestrator.graph import Witness
 from doubleread.orchestrator.resampling import grouped_folds
+from doubleread.orchestrator.seats import Witness
 from doubleread.orchestrator.trust import profile
 from doubleread.settings import Settings
 from doubleread.watching import Progress

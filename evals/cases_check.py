@@ -8,7 +8,7 @@ from doubleread.core.base import Record
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError
 from doubleread.evals.datasets.names import SPLIT_NAMES, TEST
-from doubleread.evals.leakage import check_leakage
+from doubleread.evals.leakage import check_leakage, contradictions
 from doubleread.evals.leakage_effect import LeakEffect, leak_effect, leak_keys
 from doubleread.evals.leakage_report import LeakageReport
 from doubleread.evals.splits import split
@@ -45,16 +45,19 @@ def to_check(cases: Sequence[Case], against: Sequence[Case] | None = None, *, se
     return (*_with_split(cases, ARCHIVE), *_with_split(tests, TEST))
 
 
-def check_cases(pictures: Pictures, near: NearDuplicates) -> CasesCheck:
+def check_cases(pictures: Pictures, near: NearDuplicates, contradicting: Sequence[Case] = ()) -> CasesCheck:
     """Leaks among the cases of ``pictures`` and how much accuracy on its test cases rests on them.
 
+    ``contradicting``: what reading left out, since one picture carries several labels; it is told as conflicts.
     Accuracy is measured on at most 2,000 test cases, evenly spread over their ids. Raises ``DataError`` where there is
     no labelled test case, or nothing to compare it with.
     """
     cases = pictures.cases
     sources = [case.source for case in cases]
+    leakage = check_leakage(cases, near)
+    conflicts = (*leakage.conflicts, *contradictions(contradicting))
     return CasesCheck(
-        leakage=check_leakage(cases, near),
+        leakage=leakage.model_copy(update={"conflicts": conflicts}),
         effect=_effect(pictures, near),
         rule=near.rule,
         clusters=tuple(tuple(sources[i] for i in rows) for rows in near.clusters),

@@ -31,9 +31,18 @@ def check_leakage(cases: Iterable[Case], near: NearDuplicates | None = None) -> 
             for group, members in sorted(groups.items())
             if len(_splits(members)) > 1
         ),
-        conflicts=tuple(c for c in copies if len(c.labels) > 1),
+        conflicts=contradictions(found),
         ungrouped=sum(case.group is None for case in found),
     )
+
+
+def contradictions(cases: Iterable[Case]) -> tuple[Copies, ...]:
+    """The pictures that stand among these cases under several labels."""
+    same: dict[str, list[Case]] = defaultdict(list)
+    for case in cases:
+        same[case.id].append(case)
+    found = [_copies(members) for members in same.values()]
+    return tuple(one for one in found if len(one.labels) > 1)
 
 
 def _copies(members: Sequence[Case]) -> Copies:

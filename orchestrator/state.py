@@ -1,11 +1,16 @@
 """The graph's state: JSON values only, so that a checkpoint holds no image, array or class."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, NotRequired, TypedDict
 
 from pydantic import TypeAdapter
 
+from doubleread.core.case import Case
+from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Answer
 from doubleread.core.types import Json
+from doubleread.orchestrator.arbiter import Assessment
+from doubleread.orchestrator.course import Course
 
 ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
 
@@ -44,13 +49,25 @@ class Turn(TypedDict):
     evidence: Any
 
 
-def answer_key(round_: int, agent: str) -> str:
-    """Key of an answer in the state."""
-    return f"{round_}/{agent}"
+def by_key(answers: Iterable[Answer]) -> Json:
+    """Answers as they stand in the state."""
+    return {f"{one.round}/{one.agent}": one.model_dump(mode="json") for one in answers}
 
 
-def last_answers(state: PanelState, round_: int) -> dict[str, Answer]:
-    """Each agent's latest answer up to ``round_``: an agent that was not asked again keeps its answer."""
-    answers = [ANSWER.validate_python(value) for value in state.get("answers", {}).values()]
-    known = sorted((a for a in answers if a.round <= round_), key=lambda answer: answer.round)
-    return {answer.agent: answer for answer in known}
+def course_of(state: PanelState) -> Course:
+    """The case's course as the state tells it."""
+    assessments = state.get("assessments", {}).items()
+    return Course(
+        case=Case.model_validate(state["case"]),
+        round=state.get("round", 1),
+        asked_all=state.get("asked_all", False),
+        evidence=Evidence.model_validate(state["evidence"]) if "evidence" in state else None,
+        answers=tuple(ANSWER.validate_python(value) for value in state.get("answers", {}).values()),
+        assessments={int(turn): Assessment.model_validate(value) for turn, value in assessments},
+    )
+
+
+def turn_of(turn: Turn) -> Course:
+    """What one agent may know of the course in its turn."""
+    evidence = None if turn["evidence"] is None else Evidence.model_validate(turn["evidence"])
+    return Course(case=Case.model_validate(turn["case"]), round=turn["round"], evidence=evidence)

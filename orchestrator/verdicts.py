@@ -1,22 +1,18 @@
-"""From the graph's final state to the verdict that people read."""
+"""From the end of a case's course to the verdict that people read."""
 
-from doubleread.core.case import Case
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention, Answer, Opinion
 from doubleread.core.trust import trust_version
 from doubleread.core.verdict import AgentChange, SecondLook, Verdict
-from doubleread.orchestrator.arbiter import Arbiter, Assessment
-from doubleread.orchestrator.state import ANSWER, PanelState, last_answers
+from doubleread.orchestrator.arbiter import Arbiter
+from doubleread.orchestrator.course import Course
 
 
-def verdict_of(state: PanelState, arbiter: Arbiter, *, seconds: float, warnings: tuple[str, ...]) -> Verdict:
+def verdict_of(course: Course, arbiter: Arbiter, *, seconds: float, warnings: tuple[str, ...]) -> Verdict:
     """Everything the rounds produced, as one record."""
-    answers = [ANSWER.validate_python(value) for value in state.get("answers", {}).values()]
-    assessments = {int(turn): Assessment.model_validate(a) for turn, a in state.get("assessments", {}).items()}
-    final = assessments[max(assessments)]
-    evidence = Evidence.model_validate(state["evidence"]) if "evidence" in state else None
+    final = course.assessments[max(course.assessments)]
     return Verdict(
-        case=Case.model_validate(state["case"]),
+        case=course.case,
         task=arbiter.task.id,
         posterior=final.posterior,
         prediction_set=final.prediction_set,
@@ -25,16 +21,16 @@ def verdict_of(state: PanelState, arbiter: Arbiter, *, seconds: float, warnings:
         track=final.track,
         familiarity=final.familiarity,
         weights=final.weights,
-        opinions=tuple(a for a in answers if isinstance(a, Opinion)),
+        opinions=tuple(a for a in course.answers if isinstance(a, Opinion)),
         calibrated=final.calibrated,
-        abstentions=tuple(a for a in answers if isinstance(a, Abstention)),
-        spared=arbiter.spared(last_answers(state, 1)),
-        evidence=evidence,
-        second_look=_second_look(state, assessments),
-        warnings=(*warnings, *_copies(evidence), *final.warnings),
+        abstentions=tuple(a for a in course.answers if isinstance(a, Abstention)),
+        spared=arbiter.spared(course.known(1)),
+        evidence=course.evidence,
+        second_look=_second_look(course),
+        warnings=(*warnings, *_copies(course.evidence), *final.warnings),
         trust_version=trust_version(arbiter.profiles),
         seconds=seconds,
-        cost_usd=sum(_paid(answer) for answer in answers),
+        cost_usd=sum(_paid(answer) for answer in course.answers),
     )
 
 
@@ -53,15 +49,15 @@ def _paid(answer: Answer) -> float:
     return 0.0 if isinstance(answer, Opinion) and answer.cached else answer.usage.cost_usd or 0.0
 
 
-def _second_look(state: PanelState, assessments: dict[int, Assessment]) -> SecondLook | None:
-    rounds = max(assessments)
+def _second_look(course: Course) -> SecondLook | None:
+    rounds = max(course.assessments)
     if rounds == 1:
         return None
-    before, after = last_answers(state, 1), last_answers(state, rounds)
+    before, after = course.known(1), course.known(rounds)
     return SecondLook(
-        reasons=assessments[1].decision.reasons,
+        reasons=course.assessments[1].decision.reasons,
         rounds=rounds,
-        before=assessments[1].posterior,
+        before=course.assessments[1].posterior,
         changes=tuple(_change(name, before.get(name), answer) for name, answer in after.items()),
     )
 

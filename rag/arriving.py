@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 from doubleread.core.stored import StoredCase
 
-Fate = Literal["added", "changed", "unchanged", "kept", "duplicates", "problems"]
+Fate = Literal["added", "changed", "unchanged", "kept", "duplicates", "encoded", "problems"]
 _T = TypeVar("_T")
 
 

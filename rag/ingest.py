@@ -6,7 +6,7 @@ what the ledger has already is neither decoded nor encoded again.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -87,9 +87,10 @@ def ingest(
 ) -> Ingested:
     """Adds the new cases and rewrites the changed ones; removes nothing. ``progress(done, total)`` counts cases.
 
-    Images that cannot be read, pictures with two labels, and those that the archive has under another label are in
-    ``problems``, and the rest goes on. ``piece`` cases are committed together. Near copies are stored and told of.
-    Raises ``StoreError``; what was committed before stays. Blocks.
+    What is there, but not encoded by the archive's encoder, is encoded. Images that cannot be read, pictures with two
+    labels, and those that the archive has under another label are in ``problems``, and the rest goes on. ``piece``
+    cases are committed together. Near copies are stored and told of. Raises ``StoreError``; what was committed before
+    stays. Blocks.
     """
     tally = Tally()
     distinct = _distinct(cases, tally)
@@ -151,12 +152,12 @@ def _take(
     report: Progress,
 ) -> None:
     """One piece: looked up, encoded where it must be, committed."""
-    arrivals = _arrivals(archive, [source.stored(case) for case in cases])
+    rows = archive.vectors.stored_embeddings(archive.encoder, [case.id for case in cases])
+    arrivals = _arrivals(archive, [source.stored(case) for case in cases], rows)
     for case, arrival in zip(cases, arrivals, strict=True):
         if arrival.problem:
             tally.problem(case, arrival.problem)
-    rows = archive.vectors.stored_embeddings(archive.encoder, [case.id for case in cases])
-    missing = [one.stored.case for one in arrivals if one.stored is not None and one.stored.case.id not in rows]
+    missing = [case for case, one in zip(cases, arrivals, strict=True) if one.stored and case.id not in rows]
     rows.update(_encoded(missing, embedder, tally, report))
     ready = [one for one in arrivals if one.stored is None or one.stored.case.id in rows]
     tally.counts.update(one.fate for one in ready if not one.problem)
@@ -165,14 +166,22 @@ def _take(
     report(len(missing), len(missing))
 
 
-def _arrivals(archive: Archive, given: Sequence[StoredCase]) -> list[Arrival]:
+def _arrivals(archive: Archive, given: Sequence[StoredCase], encoded: Collection[str]) -> list[Arrival]:
+    """What becomes of each; a case that could stay as it is, but is not among the ``encoded`` ones, is to be."""
     ids = [one.case.id for one in given]
     there = {one.case.id: one for one in archive.ledger.records(ids, removed=True)}
     told = _told(archive, there.values())
     erased = archive.past.erased(ids) - there.keys()
-    return [
+    found = [
         Arrival("kept") if one.case.id in erased else arrive(one, there.get(one.case.id), told.get(one.case.id))
         for one in given
+    ]
+    lacking = {name: one for name, one in there.items() if not one.removed and name not in encoded}
+    return [
+        Arrival("encoded", lacking[one.case.id])
+        if one.case.id in lacking and not (arrival.stored or arrival.problem)
+        else arrival
+        for one, arrival in zip(given, found, strict=True)
     ]
 
 

@@ -18,6 +18,8 @@ class Ingested(Record):
     """Pictures that the data set holds twice, or that the archive has from another origin."""
     near_copies: tuple[tuple[str, str], ...] = ()
     """Sources of new pictures that are nearly the same as others in the archive, and of those; they were added."""
+    encoded: int = 0
+    """There already, as they are, without an embedding of the archive's encoder: they have one now."""
     gone: int = 0
     """Cases of this origin that are no longer in the data set; only a sync counts them."""
     removed: int = 0

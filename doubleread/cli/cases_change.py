@@ -63,7 +63,6 @@ def delete(
 ) -> None:
     """Take cases out of every search. They stay on record, and `undo` brings them back, unless erased."""
     from doubleread.cli.screen import warn
-    from doubleread.rag.care.edits import erase as wipe
     from doubleread.rag.care.naming import whole_ids
 
     with opened(archive) as store:
@@ -75,8 +74,8 @@ def delete(
             return
         if not yes:
             typer.confirm(f"Erase {len(chosen):,} cases for good?", abort=True, err=True)
-        if not wipe(store, chosen, reviewer=reviewer, note=note):
-            warn("another process holds the index: end it, and erase again to clear what the index still keeps")
+        if not store.erase(chosen, reviewer=reviewer, note=note):
+            warn("another process holds the index: its files keep the embeddings until it ends and the next one opens")
         say(f"{len(chosen):,} cases erased; backups and exports made before still hold them")
 
 

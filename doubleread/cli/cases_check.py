@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from doubleread.core.case import Case
     from doubleread.evals.cases_check import CasesCheck
+    from doubleread.evals.datasets import Dataset
     from doubleread.evals.leakage_effect import LeakEffect
     from doubleread.settings import Settings
 
@@ -31,15 +32,17 @@ def check(
 ) -> None:
     """Find copies, near copies, shared groups and contradicting labels, and say how much accuracy rests on them.
 
-    Exit code 1 where something leaks.
+    Exit code 1 where something leaks, or one picture carries several labels.
     """
     from doubleread.cli.options import settings_of
     from doubleread.cli.screen import OUT
     from doubleread.evals.cases_check import to_check
 
     columns = {"group": group, "label_column": label_column, "path_column": path_column}
-    cases = _read(data, columns)
-    found = run_check(to_check(cases, _read(against, columns) if against else None), settings_of(settings, encoder))
+    seen, tests = _read(data, columns), _read(against, columns) if against else None
+    cases = to_check(seen.cases, tests.cases if tests else None)
+    left_out = (*seen.contradicting, *(tests.contradicting if tests else ()))
+    found = run_check(cases, settings_of(settings, encoder), left_out)
     show(found)
     if out is not None:
         out.write_text(found.model_dump_json(indent=1), encoding="utf-8")
@@ -48,7 +51,7 @@ def check(
         raise typer.Exit(1)
 
 
-def _read(data: str, columns: "dict[str, str | None]") -> "tuple[Case, ...]":
+def _read(data: str, columns: "dict[str, str | None]") -> "Dataset":
     from doubleread.cli.fit import announce_reading
     from doubleread.evals.datasets import read_dataset
 
@@ -59,11 +62,14 @@ def _read(data: str, columns: "dict[str, str | None]") -> "tuple[Case, ...]":
         group=columns["group"],
     )
     announce_reading(dataset)
-    return dataset.cases
+    return dataset
 
 
-def run_check(cases: "tuple[Case, ...]", settings: "Settings") -> "CasesCheck":
-    """Looks at every picture and checks; pictures that cannot be read are named and left out."""
+def run_check(cases: "tuple[Case, ...]", settings: "Settings", contradicting: "tuple[Case, ...]" = ()) -> "CasesCheck":
+    """Looks at every picture and checks; pictures that cannot be read are named and left out.
+
+    ``contradicting``: cases that reading left out, since their picture carries several labels.
+    """
     from functools import partial
 
     from doubleread.cli.screen import progress, warn
@@ -81,7 +87,7 @@ def run_check(cases: "tuple[Case, ...]", settings: "Settings") -> "CasesCheck":
             rule = measure_rule(pictures, eyes.encoder, eyes.images, partial(report, "measuring what a copy is"))
         for row in seen.unread:
             warn(f"skipped {row.source}: {row.problem}")
-        return check_cases(pictures, near_copies(pictures, rule))
+        return check_cases(pictures, near_copies(pictures, rule), contradicting)
     finally:
         eyes.close()
 

@@ -36,6 +36,7 @@ def show_list(
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line: all, unless limited.")] = False,
 ) -> None:
     """List cases, newest first."""
+    from doubleread.cli.cases_table import print_cases
     from doubleread.cli.screen import OUT, note
     from doubleread.core.stored import Wanted
     from doubleread.rag.care.listing import listed
@@ -49,7 +50,7 @@ def show_list(
             say_json(one.model_dump_json())
         return
     if found.cases:
-        OUT.print(_overview(found.cases))
+        print_cases(found.cases, OUT)
     shown = f"{len(found.cases):,} of {found.total:,}" if len(found.cases) < found.total else f"{found.total:,}"
     note(f"{shown} {'removed cases' if removed else 'cases'}")
 
@@ -105,17 +106,6 @@ def history(
         return
     OUT.print(_changes(changes))
     say(f"\n{len(changes):,} changes · now {version}")
-
-
-def _overview(cases: "Sequence[StoredCase]") -> "Table":
-    from rich.text import Text
-
-    shown = table("id", "label", "group", "split", "tags", "source", "added", "origin")
-    shown.columns[0].no_wrap = shown.columns[6].no_wrap = True
-    for one in cases:
-        row = (one.label, one.case.group or "", one.case.split or "", ", ".join(one.tags), one.case.source)
-        shown.add_row(one.case.id[:SHOWN], *map(Text, row), _when(one.added), Text(one.origin))
-    return shown
 
 
 def _show_one(one: "StoredCase", changes: "Sequence[Change]") -> None:

@@ -8,7 +8,7 @@ from rich.markup import escape
 from doubleread.cli.screen import OUT, note, progress, warn
 from doubleread.cli.tables import percent, spending_table, trust_table
 from doubleread.core.trust import TrustProfile
-from doubleread.evals.datasets import Dataset, read_dataset
+from doubleread.evals.datasets import Dataset, Labelled, read_dataset
 from doubleread.evals.datasets.task_file import with_task
 from doubleread.evals.leakage import check_leakage
 from doubleread.panel import Panel
@@ -34,7 +34,9 @@ def run_fit(
     dataset = read_dataset(data, label_column=label_column, path_column=path_column, group=group)
     dataset = with_task(dataset, task_file)
     announce(dataset)
-    with progress() as report, Panel.fit(dataset.cases, dataset.task, settings=settings, progress=report) as panel:
+    with progress() as report:
+        fitted = Panel.fit(dataset.cases, dataset.task, settings=settings, progress=report)
+    with fitted as panel:
         announce_panel(panel)
         panel.save(out)
         OUT.print(trust_table(panel.profiles))
@@ -49,9 +51,10 @@ def announce(dataset: Dataset) -> None:
         note(line)
 
 
-def announce_reading(dataset: Dataset) -> None:
+def announce_reading(dataset: Labelled) -> None:
     """What was read, and what was wrong with it."""
-    note(f"{dataset.name}: {len(dataset.cases)} images, labels {', '.join(dataset.task.names)}")
+    labels = sorted({case.label for case in dataset.cases if case.label is not None})
+    note(f"{dataset.name}: {len(dataset.cases)} images, labels {', '.join(labels)}")
     for line in dataset.notes:
         note(line)
     for problem in dataset.problems[:SHOWN_PROBLEMS]:

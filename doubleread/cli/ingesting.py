@@ -11,7 +11,7 @@ from rich.table import Table
 from doubleread.archives import Intake, open_intake
 from doubleread.cli.screen import OUT, note, progress, warn
 from doubleread.core.problem import RowProblem
-from doubleread.evals.datasets import Dataset, read_dataset
+from doubleread.evals.datasets import Labelled, read_labelled
 from doubleread.rag.ingest import Provenance, gone, ingest, remove
 from doubleread.rag.ingested import Ingested
 from doubleread.settings import Settings
@@ -23,6 +23,7 @@ _ROWS = {
     "unchanged": "there already",
     "kept": "corrected, removed or erased in the archive, and left so",
     "duplicates": "the same picture again, here or from another origin",
+    "encoded": "there already, and encoded now by the encoder in use",
     "near_copies": "new pictures nearly the same as another of the archive; added all the same",
     "gone": "no longer in the data set",
     "removed": "of these, removed",
@@ -41,11 +42,11 @@ class Given(NamedTuple):
     reviewer: str
     tags: tuple[str, ...]
 
-    def read(self) -> Dataset:
+    def read(self) -> Labelled:
         """The data set, with a bar while its files are hashed."""
         columns = {"label_column": self.label_column, "path_column": self.path_column}
         with progress() as report:
-            return read_dataset(
+            return read_labelled(
                 self.data,
                 group=self.group,
                 progress=lambda done, total: report("reading files", done, total),
@@ -75,7 +76,7 @@ def run_ingest(
         raise typer.Exit(1)
 
 
-def _bring(intake: Intake, dataset: Dataset, given: Given, prune: bool | None) -> Ingested:
+def _bring(intake: Intake, dataset: Labelled, given: Given, prune: bool | None) -> Ingested:
     source = Provenance(origin=given.origin or dataset.name, reviewer=given.reviewer, tags=given.tags)
     with intake.archive() as archive, progress() as report:
         found = ingest(

@@ -8,6 +8,7 @@ import typer
 
 from doubleread.cli.cases import app as cases_app
 from doubleread.cli.datasets import app as datasets_app
+from doubleread.cli.evaluate import app as evaluate_app
 from doubleread.cli.prompts import app as prompts_app
 from doubleread.cli.trust import app as trust_app
 from doubleread.core.errors import DoublereadError
@@ -25,6 +26,7 @@ app.add_typer(prompts_app, name="prompts")
 app.add_typer(trust_app, name="trust")
 app.add_typer(datasets_app, name="datasets")
 app.add_typer(cases_app, name="cases")
+app.add_typer(evaluate_app)
 
 INTERRUPTED = 130
 """What typer makes of Ctrl-C."""

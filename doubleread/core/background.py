@@ -33,16 +33,20 @@ class Background:
 
     def call(self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of the coroutine; where the caller is interrupted, the coroutine is cancelled."""
-        future = asyncio.run_coroutine_threadsafe(work(*args, **kwargs), self._start().loop)
+        future = self.submit(work, *args, **kwargs)
         try:
             return future.result()
         except BaseException:
             future.cancel()
             raise
 
+    def submit(self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Begins the coroutine; the caller waits for it, or cancels it."""
+        return asyncio.run_coroutine_threadsafe(work(*args, **kwargs), self._start().loop)
+
     async def run(self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """``call`` for async code on any other event loop; a cancelled caller cancels the coroutine."""
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(*args, **kwargs), self._start().loop))
+        return await asyncio.wrap_future(self.submit(work, *args, **kwargs))
 
     def close(self) -> None:
         """Cancels what still runs and ends the thread; a second call does nothing."""

@@ -13,6 +13,7 @@
     ├── PromptError        a prompt file or its use is wrong
     ├── NotFitted          a part was used before it was fitted
     ├── PanelError         a panel folder or panel cannot be used
+    ├── RunError           a run folder cannot be used
     └── UnknownPart        no agent, rule, calibrator … of that name
 
 Each message says what was wrong, what is allowed, and what to do.
@@ -82,6 +83,10 @@ class NotFitted(DoublereadError):
 
 class PanelError(DoublereadError):
     """A panel or a panel folder cannot be used."""
+
+
+class RunError(DoublereadError):
+    """The folder of a run cannot be used."""
 
 
 class UnknownPart(DoublereadError):

@@ -6,7 +6,7 @@ from doubleread.core.errors import DataError
 from doubleread.core.problem import RowProblem
 from doubleread.core.stored import StoredCase
 from doubleread.evals.datasets.gather import Row, gather
-from doubleread.evals.datasets.record import Dataset, Progress
+from doubleread.evals.datasets.record import Labelled, Progress
 from doubleread.rag.stores.ledger import Ledger
 from doubleread.rag.stores.ledger_file import FILE, LedgerFile
 
@@ -16,8 +16,8 @@ def is_archive(folder: Path) -> bool:
     return (folder / FILE).is_file()
 
 
-def read_archive(folder: Path, *, task_id: str | None = None, progress: Progress | None = None) -> Dataset:
-    """The data set of an archive; files that are gone, or that hold other pictures by now, are problems.
+def read_archive(folder: Path, *, progress: Progress | None = None) -> Labelled:
+    """The labelled cases of an archive; files that are gone, or that hold other pictures by now, are problems.
 
     Tags come as metadata ``tags``. Raises ``StoreError`` for a damaged archive, and what ``gather`` raises.
     """
@@ -32,7 +32,7 @@ def read_archive(folder: Path, *, task_id: str | None = None, progress: Progress
     problems = [_problem(one, "it has no file: it was added from memory") for one in stored if one.case.path is None]
     name = folder.resolve().name or "archive"
     notes = ["labels, groups and splits are those of the archive"]
-    found = gather(name, rows, task_id=task_id, problems=problems, notes=notes, progress=progress)
+    found = gather(name, rows, problems=problems, notes=notes, progress=progress)
     return _as_stored(found, stored)
 
 
@@ -50,7 +50,7 @@ def _row(stored: StoredCase) -> Row:
     )
 
 
-def _as_stored(dataset: Dataset, stored: list[StoredCase]) -> Dataset:
+def _as_stored(dataset: Labelled, stored: list[StoredCase]) -> Labelled:
     """Without the files that are no longer the pictures that were added."""
     known = {one.case.id for one in stored}
     changed = [case for case in dataset.cases if case.id not in known]

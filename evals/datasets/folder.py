@@ -9,15 +9,13 @@ from doubleread.core.problem import RowProblem
 from doubleread.evals.datasets.gather import Row, gather
 from doubleread.evals.datasets.groups import GroupOf, group_key
 from doubleread.evals.datasets.names import FOREIGN_SUFFIXES, IMAGE_SUFFIXES, SPLIT_NAMES, split_name, suffix
-from doubleread.evals.datasets.record import Dataset, Progress
+from doubleread.evals.datasets.record import Labelled, Progress
 
 _MANIFESTS = (".csv", ".tsv", ".jsonl")
 
 
-def read_folder(
-    folder: Path, *, group: str | None = None, task_id: str | None = None, progress: Progress | None = None
-) -> Dataset:
-    """The data set of a folder; sub-folders named train, val, test … are taken as splits of label folders.
+def read_folder(folder: Path, *, group: str | None = None, progress: Progress | None = None) -> Labelled:
+    """The labelled cases of a folder; sub-folders named train, val, test … are taken as splits of label folders.
 
     Raises ``DataError`` for a folder without images or without label folders, and what ``gather`` raises.
     """
@@ -45,7 +43,7 @@ def read_folder(
     ]
     name = folder.resolve().name or "images"
     notes = _notes(folder, depth == 3)
-    return gather(name, rows, task_id=task_id, problems=problems, notes=notes, progress=progress)
+    return gather(name, rows, problems=problems, notes=notes, progress=progress)
 
 
 def images_in(folder: Path, on_error: Callable[[OSError], None]) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""From rows to a data set: hash the files, drop what cannot be used, and say so."""
+"""From rows to labelled cases: hash the files, drop what cannot be used, and say so; from those to a data set."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from doubleread.core.errors import DataError
 from doubleread.core.problem import RowProblem
 from doubleread.core.task import Task
 from doubleread.evals.datasets.names import FOREIGN_SUFFIXES, slug, suffix
-from doubleread.evals.datasets.record import Dataset, Progress
+from doubleread.evals.datasets.record import Dataset, Labelled, Progress
 
 _SHOWN = 3
 _NO_GROUP = (
@@ -37,16 +37,11 @@ def gather(
     name: str,
     rows: Sequence[Row],
     *,
-    task: Task | None = None,
-    task_id: str | None = None,
     problems: Iterable[RowProblem] = (),
     notes: Iterable[str] = (),
     progress: Progress | None = None,
-) -> Dataset:
-    """The data set of these rows; the task is made of the labels found unless it is given.
-
-    Raises ``DataError`` where no row can be used, there is one label only, or a label has a single case.
-    """
+) -> Labelled:
+    """The cases of these rows. Raises ``DataError`` where no row can be used."""
     bad = list(problems)
     kept: list[tuple[Row, Case]] = []
     for done, row in enumerate(rows, start=1):
@@ -57,14 +52,29 @@ def gather(
             kept.append((row, case))
         if progress:
             progress(done, len(rows))
-    cases, conflicts, copies = _merge_identical(kept)
-    bad.extend(conflicts)
+    cases, contradicting, copies = _merge_identical(kept)
+    bad.extend(problem for _, problem in contradicting)
     if not cases:
         raise DataError(f"{name}: none of {len(rows)} rows can be used{_first(bad)}")
-    _check_labels(name, cases, bad)
-    made = task or Task.of(slug(task_id or name), (case.label or "" for case in cases))
-    said = (*notes, *_grouping(cases), *_copy_notes(copies, cases), *_look_alikes(made))
-    return Dataset(name=name, task=made, cases=tuple(cases), problems=tuple(bad), notes=said, copies=copies)
+    return Labelled(
+        name=name,
+        cases=tuple(cases),
+        problems=tuple(bad),
+        notes=(*notes, *_grouping(cases), *_copy_notes(copies, cases), *_look_alikes(cases)),
+        copies=copies,
+        contradicting=tuple(case for case, _ in contradicting),
+    )
+
+
+def dataset_of(found: Labelled, *, task: Task | None = None, task_id: str | None = None) -> Dataset:
+    """The data set of labelled cases; the task is made of the labels found unless it is given.
+
+    Raises ``DataError`` where there is one label only, or a label has a single case.
+    """
+    _check_labels(found.name, found.cases, found.problems)
+    made = task or Task.of(slug(task_id or found.name), (case.label or "" for case in found.cases))
+    told = made.model_copy(update={"id": task_id}) if task and task_id else made
+    return Dataset(task=told, **{name: getattr(found, name) for name in Labelled.model_fields})
 
 
 def _read(row: Row) -> Case | RowProblem:
@@ -100,13 +110,15 @@ def _unusable(row: Row) -> str:
     return "" if found.st_size else "the file is empty"
 
 
-def _merge_identical(kept: Sequence[tuple[Row, Case]]) -> tuple[list[Case], list[RowProblem], int]:
-    """One case per picture, and how many copies went; pictures with two labels go, copies in two splits stay."""
+def _merge_identical(
+    kept: Sequence[tuple[Row, Case]],
+) -> tuple[list[Case], list[tuple[Case, RowProblem]], int]:
+    """One case per picture, those of pictures with two labels, and how many copies went; copies in two splits stay."""
     labels: dict[str, dict[str, str]] = defaultdict(dict)
     for row, case in kept:
         labels[case.id].setdefault(row.label, row.source)
     cases: list[Case] = []
-    problems: list[RowProblem] = []
+    contradicting: list[tuple[Case, RowProblem]] = []
     seen: dict[tuple[str, str | None], str] = {}
     copies = 0
     for row, case in kept:
@@ -114,13 +126,13 @@ def _merge_identical(kept: Sequence[tuple[Row, Case]]) -> tuple[list[Case], list
         if len(labels[case.id]) > 1:
             names = ", ".join(f"{label} ({source})" for label, source in sorted(labels[case.id].items()))
             told = f"the same picture carries the labels {names}: all copies left out"
-            problems.append(RowProblem(where=row.where, path=row.source, problem=told))
+            contradicting.append((case, RowProblem(where=row.where, path=row.source, problem=told)))
         elif key in seen:
             copies += 1
         else:
             seen[key] = row.where
             cases.append(case)
-    return cases, problems, copies
+    return cases, contradicting, copies
 
 
 def _copy_notes(copies: int, cases: Sequence[Case]) -> list[str]:
@@ -164,9 +176,9 @@ def _grouping(cases: Sequence[Case]) -> list[str]:
     return [f"{groups} groups of cases that stay together{some}"]
 
 
-def _look_alikes(task: Task) -> list[str]:
+def _look_alikes(cases: Sequence[Case]) -> list[str]:
     spelt: dict[str, list[str]] = defaultdict(list)
-    for name in task.names:
+    for name in sorted({case.label or "" for case in cases}):
         spelt[slug(name)].append(name)
     return [
         f"labels {', '.join(map(repr, names))} are kept apart, though they look like one label spelt differently"

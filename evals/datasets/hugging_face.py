@@ -14,7 +14,7 @@ from doubleread.evals.datasets.gather import Row, gather
 from doubleread.evals.datasets.groups import GroupOf, group_key
 from doubleread.evals.datasets.kept_images import KeptImages
 from doubleread.evals.datasets.manifest import manifest_row
-from doubleread.evals.datasets.record import Dataset, Progress
+from doubleread.evals.datasets.record import Labelled, Progress
 from doubleread.evals.datasets.table import as_text
 
 EXTRA = "huggingface"
@@ -61,11 +61,10 @@ def read_hugging_face(
     label_column: str = "label",
     path_column: str = "path",
     group: str | None = None,
-    task_id: str | None = None,
     progress: Progress | None = None,
     kept: KeptImages | None = None,
-) -> Dataset:
-    """The data set of these rows; numbers of a ``ClassLabel`` become its names, other plain columns metadata.
+) -> Labelled:
+    """The labelled cases of these rows; numbers of a ``ClassLabel`` become its names, other plain columns metadata.
 
     The images are in ``path_column``, or else in the only ``Image`` column. Those that have no file are written to
     ``kept`` (by default in the user's cache folder). The names of a ``DatasetDict`` are the splits, unless there is
@@ -81,7 +80,7 @@ def read_hugging_face(
     problems = [row for row in read if isinstance(row, RowProblem)]
     notes = [f"labels are the column {label_column!r}"]
     notes += [f"{one!r} is the only split: it is not taken as one" for one in parts if one and len(parts) == 1]
-    return gather(name, rows, task_id=task_id, problems=problems, notes=notes, progress=progress)
+    return gather(name, rows, problems=problems, notes=notes, progress=progress)
 
 
 @dataclass(frozen=True)

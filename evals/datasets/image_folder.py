@@ -11,7 +11,7 @@ from doubleread.evals.datasets.gather import Row, gather
 from doubleread.evals.datasets.groups import group_key
 from doubleread.evals.datasets.manifest import manifest_row
 from doubleread.evals.datasets.names import SPLIT_NAMES
-from doubleread.evals.datasets.record import Dataset, Progress
+from doubleread.evals.datasets.record import Labelled, Progress
 from doubleread.evals.datasets.table import Table, read_table
 
 FILE_NAME = "file_name"
@@ -47,10 +47,9 @@ def read_image_folder(
     *,
     label_column: str = "label",
     group: str | None = None,
-    task_id: str | None = None,
     progress: Progress | None = None,
-) -> Dataset:
-    """The data set of a folder with these metadata files; file names are relative to the file that names them.
+) -> Labelled:
+    """The labelled cases of a folder with these metadata files; file names are relative to the file that names them.
 
     The split is that of the split folder, or a column ``split``. Without a column ``label``, the label is the name
     of the folder an image stands in. Raises ``DataError`` for missing columns, and what ``gather`` raises.
@@ -77,7 +76,7 @@ def read_image_folder(
     notes.append(f"labels are the column {label_column!r}" if named else "labels are the names of the folders")
     notes += [f"group key: {expression}"] if expression else []
     name = folder.resolve().name or "images"
-    return gather(name, rows, task_id=task_id, problems=problems, notes=notes, progress=progress)
+    return gather(name, rows, problems=problems, notes=notes, progress=progress)
 
 
 def _rows(folder: Path, metadata: Metadata) -> Iterator[tuple[str, Mapping[str, str]]]:

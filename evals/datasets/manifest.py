@@ -8,7 +8,7 @@ from doubleread.core.problem import RowProblem
 from doubleread.evals.datasets.gather import Row, gather
 from doubleread.evals.datasets.groups import GroupOf, group_key
 from doubleread.evals.datasets.names import split_name
-from doubleread.evals.datasets.record import Dataset, Progress
+from doubleread.evals.datasets.record import Labelled, Progress
 from doubleread.evals.datasets.table import EXTRA, read_table
 
 _VAGUE = frozenset({"manifest", "labels", "data", "index", "metadata"})
@@ -20,10 +20,9 @@ def read_manifest(
     label_column: str = "label",
     path_column: str = "path",
     group: str | None = None,
-    task_id: str | None = None,
     progress: Progress | None = None,
-) -> Dataset:
-    """The data set of a manifest; paths are relative to its folder, further columns become metadata.
+) -> Labelled:
+    """The labelled cases of a manifest; paths are relative to its folder, further columns become metadata.
 
     A column ``split`` is honoured. Without ``group``, a column of that name is used. Raises ``DataError`` for a
     file that cannot be read (with the line), missing columns, an unknown split, and what ``gather`` raises.
@@ -48,7 +47,7 @@ def read_manifest(
     name = file.resolve().parent.name if file.stem.lower() in _VAGUE else file.stem
     notes = [f"labels are the column {label_column!r} of {file.name}"]
     notes += [f"group key: {expression}"] if expression else []
-    return gather(name or file.stem, rows, task_id=task_id, problems=problems, notes=notes, progress=progress)
+    return gather(name or file.stem, rows, problems=problems, notes=notes, progress=progress)
 
 
 def manifest_row(

@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from doubleread.core.errors import DataError
 from doubleread.evals.datasets.archive import is_archive, read_archive
 from doubleread.evals.datasets.folder import read_folder
+from doubleread.evals.datasets.gather import dataset_of
 from doubleread.evals.datasets.hugging_face import Rows, load_saved, read_hugging_face, was_saved
 from doubleread.evals.datasets.image_folder import metadata_of, read_image_folder
 from doubleread.evals.datasets.manifest import read_manifest
-from doubleread.evals.datasets.record import Dataset, Progress
+from doubleread.evals.datasets.record import Dataset, Labelled, Progress
 from doubleread.evals.datasets.solar import NAME as SOLAR_CELLS
+from doubleread.evals.datasets.solar import TASK as SOLAR_TASK
 from doubleread.evals.datasets.solar import read_solar_cells
 from doubleread.evals.datasets.table import CSV_SUFFIXES, JSONL_SUFFIXES
 
@@ -40,64 +43,57 @@ def read_dataset(
     two and cuts a running number into blocks of ten) or, for folders too, ``"re:(plant\\d+)"``, the captured part
     of the relative path. Rows that cannot be used are in ``problems``; pictures are hashed, not decoded.
 
-    Raises ``DataError`` where the source as a whole cannot be used.
+    Raises ``DataError`` where the source as a whole cannot be used, and for fewer than two labels of two cases each.
     """
+    found = read_labelled(source, label_column=label_column, path_column=path_column, group=group, progress=progress)
+    return dataset_of(found, task=SOLAR_TASK if source == SOLAR_CELLS else None, task_id=task_id)
+
+
+def read_labelled(
+    source: str | Path | Rows | Mapping[str, Rows],
+    *,
+    label_column: str = "label",
+    path_column: str = "path",
+    group: str | None = None,
+    progress: Progress | None = None,
+) -> Labelled:
+    """The same for an archive, which takes cases of one label too. Raises ``DataError`` where no case can be used."""
     if source == SOLAR_CELLS:
         if group is not None:
             raise DataError(f"{SOLAR_CELLS} brings its own groups (the modules); leave group out")
-        return read_solar_cells(task_id=task_id, progress=progress)
+        return read_solar_cells(progress=progress)
+    columns = _Columns(label_column, path_column, group)
     if not isinstance(source, str | Path):
-        return read_hugging_face(
-            source,
-            label_column=label_column,
-            path_column=path_column,
-            group=group,
-            task_id=task_id,
-            progress=progress,
-        )
+        return read_hugging_face(source, **columns._asdict(), progress=progress)
     if not str(source).strip():
         raise DataError(f"no data set was named; a data set is {_KINDS}")
     path = Path(source).expanduser()
     if path.is_dir():
-        return _read_directory(path, label_column, path_column, group, task_id, progress)
+        return _read_directory(path, columns, progress)
     if not path.exists():
         raise DataError(f"there is no {source}; a data set is {_KINDS}")
     if path.suffix.lower() in CSV_SUFFIXES | JSONL_SUFFIXES and path.is_file():
-        return read_manifest(
-            path,
-            label_column=label_column,
-            path_column=path_column,
-            group=group,
-            task_id=task_id,
-            progress=progress,
-        )
+        return read_manifest(path, **columns._asdict(), progress=progress)
     raise DataError(f"{source} is not a data set; a data set is {_KINDS}")
 
 
-def _read_directory(
-    folder: Path,
-    label_column: str,
-    path_column: str,
-    group: str | None,
-    task_id: str | None,
-    progress: Progress | None,
-) -> Dataset:
+class _Columns(NamedTuple):
+    """What stands where."""
+
+    label_column: str
+    path_column: str
+    group: str | None
+
+
+def _read_directory(folder: Path, columns: _Columns, progress: Progress | None) -> Labelled:
     if is_archive(folder):
-        if group is not None:
+        if columns.group is not None:
             raise DataError(f"the archive {folder} brings its own groups; leave group out")
-        return read_archive(folder, task_id=task_id, progress=progress)
+        return read_archive(folder, progress=progress)
     if was_saved(folder):
-        return read_hugging_face(
-            load_saved(folder),
-            name=folder.resolve().name,
-            label_column=label_column,
-            path_column=path_column,
-            group=group,
-            task_id=task_id,
-            progress=progress,
-        )
+        name = folder.resolve().name
+        return read_hugging_face(load_saved(folder), name=name, **columns._asdict(), progress=progress)
     if metadata := metadata_of(folder):
-        return read_image_folder(
-            folder, metadata, label_column=label_column, group=group, task_id=task_id, progress=progress
-        )
-    return read_folder(folder, group=group, task_id=task_id, progress=progress)
+        label, group = columns.label_column, columns.group
+        return read_image_folder(folder, metadata, label_column=label, group=group, progress=progress)
+    return read_folder(folder, group=columns.group, progress=progress)

@@ -13,11 +13,10 @@ Progress = Callable[[int, int], None]
 """Called with the rows read so far and the rows there are."""
 
 
-class Dataset(Record):
-    """Labelled cases of one task, in the order of their source."""
+class Labelled(Record):
+    """Labelled cases, in the order of their source, whatever their labels are."""
 
     name: str
-    task: Task
     cases: tuple[Case, ...]
     problems: tuple[RowProblem, ...] = ()
     """Rows that were left out. None is dropped without a word."""
@@ -25,6 +24,14 @@ class Dataset(Record):
     """What a reader of the figures must know: mapping of labels, licence, grouping."""
     copies: int = 0
     """Rows whose picture is there already, left out."""
+    contradicting: tuple[Case, ...] = ()
+    """Rows whose picture carries several labels, left out; they are in ``problems`` too."""
+
+
+class Dataset(Labelled):
+    """Labelled cases of one task."""
+
+    task: Task
 
     def part(self, split: str) -> tuple[Case, ...]:
         """The cases of one split, in order."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from doubleread.core.errors import DataError
 from doubleread.core.task import Label, Task
 from doubleread.evals.datasets.gather import Row, gather
-from doubleread.evals.datasets.record import Dataset, Progress
+from doubleread.evals.datasets.record import Labelled, Progress
 
 NAME = "solar-cells"
 DEFECTIVE_FROM = 0.5
@@ -33,7 +33,7 @@ _NOTES = (
     "labels: a graded defect probability of 0.5 or more (2/3, 1) is 'defective', less (0, 1/3) is 'functional'",
     "groups are solar modules, found from the pictures and the file order: cells of one module are never split",
 )
-_TASK = Task(
+TASK = Task(
     id=NAME,
     labels=(
         Label(
@@ -51,12 +51,11 @@ _TASK = Task(
 )
 
 
-def read_solar_cells(*, task_id: str | None = None, progress: Progress | None = None) -> Dataset:
+def read_solar_cells(*, progress: Progress | None = None) -> Labelled:
     """The solar cells; raises ``DataError`` where the package is not installed or not as expected."""
     folder = _folder()
     rows = [_row(folder, number, line) for number, line in enumerate(_lines(folder / "labels.csv"))]
-    task = _TASK.model_copy(update={"id": task_id}) if task_id else _TASK
-    return gather(NAME, rows, task=task, notes=_NOTES, progress=progress)
+    return gather(NAME, rows, notes=_NOTES, progress=progress)
 
 
 def _folder() -> Path:

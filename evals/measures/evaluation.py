@@ -1,7 +1,8 @@
 """What a run comes to, as one record: the panel, its agents, its decisions, its sets, its price.
 
-Every interval is a 95 % percentile interval over draws of whole groups, and all figures share the same draws; a share of
-cases that are all alike has Wilson's. Readers (the panel and its agents) are judged on the labelled cases they spoke on.
+Every interval is a 95 % percentile interval over draws of whole groups, and all figures share the same draws; a share
+of cases that are all alike has Wilson's. Readers (the panel and its agents) are judged on the labelled cases on which
+they spoke.
 """
 
 from pydantic import Field
@@ -127,6 +128,8 @@ class SecondLookEffect(Record):
     """Labelled cases on which it spoke before and after."""
     helped: int
     harmed: int
+    gain: Estimate | None
+    """Accuracy after minus accuracy before, on those; None where there is none."""
 
 
 class SecondLooks(Record):

@@ -21,8 +21,6 @@ class RunRecord(Record):
     format: int = 1
     name: str
     """Of the data set."""
-    data: str
-    """Where the cases came from, as it was given."""
     cases: int
     """How many are to be diagnosed; of a shard, in it."""
     digest: str
@@ -39,5 +37,8 @@ class RunRecord(Record):
     provenance: Json
     """Versions of packages, prompts with their hashes, git revision, time."""
     seed: int
+    """Of every draw that figures of the run rest on."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the figures must know of the data and the choice of cases."""
     shard: Shard | None = None
     started: AwareDatetime

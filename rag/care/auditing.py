@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from doubleread.core.errors import StoreError
 from doubleread.core.stored import StoredCase
 from doubleread.rag.stores.archive import Archive
+from doubleread.rag.stores.chain import START, chained
 from doubleread.rag.stores.contents import Row
 from doubleread.rag.stores.ledger_embeddings import EncoderRow
 
@@ -26,10 +26,14 @@ def audit(archive: Archive) -> list[str]:
 
 
 def _chain(archive: Archive) -> Iterator[str]:
-    try:
-        archive.past.audit()
-    except StoreError as error:
-        yield str(error)
+    """The whole chain recomputed up to the first change that does not fit, and records that are lost."""
+    digest = START
+    for *values, told in archive.file.ask("select * from changes order by seq"):
+        seq, _, what, one, _, _, record = values
+        if chained(digest, values) != told and (record is not None or what == "erased"):
+            yield f"the archive {archive.folder} was altered from outside: change {seq} ({what} {one[:12]})"
+            break
+        digest = told
     wiped = (
         "select seq, what, id from changes c where record is null and what != 'erased' and not exists "
         "(select 1 from changes e where e.id = c.id and e.what = 'erased' and e.seq > c.seq) order by seq"
@@ -68,7 +72,7 @@ def _embeddings(archive: Archive, encoder: EncoderRow) -> Iterator[str]:
     while True:
         rows = archive.file.ask(
             "select stamp, id, row, (select 1 from cases c where c.id = e.id) from embeddings e "
-            "where encoder = ? and stamp > ? order by stamp limit ?",
+            "not indexed where encoder = ? and stamp > ? order by stamp limit ?",
             [encoder.number, stamp, _AT_ONCE],
         )
         if not rows:

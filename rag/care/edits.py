@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from doubleread.core.errors import StoreError
 from doubleread.core.stored import StoredCase
-from doubleread.rag.care.indexes import clear_indexes
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.ledger import Event
 
@@ -36,13 +35,6 @@ def tag(archive: Archive, ids: Sequence[str], *, add: Sequence[str] = (), remove
             events.append(Event("described", before.model_copy(update={"tags": tags})))
     archive.write(events)
     return len(events)
-
-
-def erase(archive: Archive, ids: Sequence[str], *, reviewer: str = "", note: str = "") -> bool:
-    """Wipes cases for good, also out of the index. False where another process holds the index: it keeps the
-    embeddings until it is built again, and finds them no more."""
-    archive.erase(ids, reviewer=reviewer, note=note)
-    return clear_indexes(archive)
 
 
 def _there(archive: Archive, ids: Sequence[str]) -> list[StoredCase]:

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from doubleread.core.case import Case
 from doubleread.core.errors import StoreError
 from doubleread.core.verdict import Unread
-from doubleread.rag.care.indexes import clear_indexes
 from doubleread.rag.embedder import EmbeddedCases
-from doubleread.rag.stores.archive import ACTIVE, Archive
+from doubleread.rag.stores.archive import ACTIVE, INDEXES, Archive
 from doubleread.rag.stores.ledger_embeddings import EncoderRow
 from doubleread.rag.stores.rows import unit_rows
+from doubleread.rag.stores.wiping import wipe_index
 
 _AT_ONCE = 256
 """Cases in one transaction: what an interruption can cost."""
@@ -71,9 +71,7 @@ def forget(archive: Archive, encoder: EncoderRow) -> None:
     """Drops an encoder with its embeddings and index. Raises ``StoreError`` for the one that is searched by."""
     if encoder.number == archive.encoder:
         raise StoreError(f"{encoder.fingerprint} is in use: switch to another with `doubleread cases use` first")
-    # The number may be given again: an index left behind would answer for another encoder.
-    if not clear_indexes(archive, encoder.number):
+    if not wipe_index(archive.folder / INDEXES / str(encoder.number)):
         raise StoreError(f"another process searches by {encoder.fingerprint}: end it and try again")
     archive.vectors.drop_encoder(encoder.number)
-    with archive.file.mapped("shrink"), archive.file.guard:
-        archive.file.db.execute("vacuum")
+    archive.file.shrink()

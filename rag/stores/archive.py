@@ -19,19 +19,24 @@ from doubleread.core.types import Embeddings
 from doubleread.rag.stores.chronicle import Chronicle
 from doubleread.rag.stores.contents import Contents
 from doubleread.rag.stores.familiar import least_usual_similarity
-from doubleread.rag.stores.ledger import Event, Ledger, Vectors, event_of
+from doubleread.rag.stores.ledger import ERASED, Event, Ledger, Vectors, event_of
 from doubleread.rag.stores.ledger_embeddings import EncoderRow, LedgerEmbeddings
 from doubleread.rag.stores.ledger_file import LedgerFile
 from doubleread.rag.stores.rows import Exported, check_k, checked_rows, differs, nearest_first, unit_rows
 from doubleread.rag.stores.searched import EVERYTHING, NOBODY, Searched
+from doubleread.rag.stores.wiping import wipe_indexes
 
 if TYPE_CHECKING:
     from doubleread.rag.stores.index import Index
 
 ACTIVE = "encoder"
 """Under this the ledger keeps the fingerprint of the encoder that is searched by."""
+INDEXES = "index"
+"""The sub-folder of the indexes, one a number of an encoder."""
 INDEX_LAG = 5000
 """Rows that the index may be behind and still catch up while someone waits."""
+INDEX_STEP = 2000
+"""Rows that the index catches up with whenever something is written, besides those: a few seconds, not minutes."""
 _MARGIN = 16
 _COMMIT = 1000
 """Rows in one transaction."""
@@ -101,7 +106,7 @@ class Archive(Searched):
         for start in range(0, len(rows.stored), _COMMIT):
             part = slice(start, start + _COMMIT)
             self._put(rows.stored[part], rows.embeddings[part], reviewer, note)
-        self._catch_up()
+        self._catch_up(len(rows.stored) + INDEX_STEP)
         return self.file.version()
 
     def write(self, events: Sequence[Event]) -> Version:
@@ -114,17 +119,19 @@ class Archive(Searched):
         there = self.ledger.records(ids)
         self.write([Event("removed", one.model_copy(update={"removed": True}), reviewer, note) for one in there])
 
-    def erase(self, ids: Sequence[str], *, reviewer: str = "", note: str = "") -> None:
+    def erase(self, ids: Sequence[str], *, reviewer: str = "", note: str = "") -> bool:
         """Cases leave the archive for good, with their embeddings and all they were; that they did is on record.
 
-        Chroma only marks what is deleted: ``rag.care.edits.erase`` wipes the files of every index too.
+        The indexes of all encoders are wiped, and this object builds none again: Chroma writes memory as it finds it.
+        False where another process holds one: it finds the cases no more, and its files keep their embeddings until
+        it ends and the index is opened again.
         """
         self._check_writable()
-        self.ledger.erase(ids, reviewer, note)
-        self._contents, self._seq, self._stamp = Contents.empty(self.dim), 0, 0
-        index = self._opened_index()
-        if index is not None:
-            index.forget(ids)
+        with self._guard:
+            self.ledger.erase(ids, reviewer, note)
+            self._contents, self._seq, self._stamp, self._moved = Contents.empty(self.dim), 0, 0, -1
+            self._drop_index()
+            return wipe_indexes(self.folder / INDEXES)
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -183,9 +190,11 @@ class Archive(Searched):
         """What is stored now, by whichever process."""
         with self._guard:
             moved = self.file.moved()
-            if moved != self._moved or self.file.version().seq != self._seq:
+            if moved != self._moved:
                 delta = self.ledger.since(self.encoder, self.dim, self._seq, self._stamp)
-                if delta.rows or delta.gone:
+                if not len(self._contents):
+                    self._contents = Contents(delta.rows, delta.embeddings)
+                elif delta.rows or delta.gone:
                     self._contents = self._contents.changed(delta.rows, delta.embeddings, delta.gone)
                 self._seq, self._stamp, self._moved = delta.seq, delta.stamp, moved
             return self._contents
@@ -193,9 +202,7 @@ class Archive(Searched):
     def close(self) -> None:
         """Lets go of the folder; a second call does nothing."""
         with self._guard:
-            if self._index is not None:
-                self._index.close()
-            self._index, self._wants_index = None, False
+            self._drop_index()
             self.file.close()
 
     def __enter__(self) -> Self:
@@ -268,11 +275,11 @@ class Archive(Searched):
                 self._familiar = len(contents), least_usual_similarity(contents)
             return self._familiar[1]
 
-    def _catch_up(self) -> None:
+    def _catch_up(self, most: int) -> None:
         with self._guard:
             index = self._opened_index()
             if index is not None:
-                index.catch_up()
+                index.catch_up(most)
 
     def _current_index(self) -> "Index | None":
         """The index, up to date; None where another process has it or it is far behind."""
@@ -282,17 +289,26 @@ class Archive(Searched):
                 return index
             if self.vectors.count_after(self.encoder, index.upto) > INDEX_LAG:
                 return None
-            index.catch_up()
+            index.catch_up(INDEX_LAG)
             return index
 
     def _opened_index(self) -> "Index | None":
         if self._index is None and self._wants_index:
-            folder = self.folder / "index" / str(self.encoder)
+            folder = self.folder / INDEXES / str(self.encoder)
             from doubleread.rag.stores.index import Index  # noqa: PLC0415 - Chroma takes a second to load
 
-            self._index = Index.open(folder, partial(self.vectors.after, self.encoder, self.dim))
+            self._index = Index.open(folder, self._state(), partial(self.vectors.after, self.encoder, self.dim))
             self._wants_index = self._index is not None
         return self._index
+
+    def _state(self) -> str:
+        """What an index is of: an encoder, and the last time that cases were erased."""
+        return f"{self.fingerprint} {self.file.about(ERASED) or 0}"
+
+    def _drop_index(self) -> None:
+        if self._index is not None:
+            self._index.close()
+        self._index, self._wants_index = None, False
 
     def _check_writable(self) -> None:
         if self.read_only:

@@ -17,7 +17,7 @@ from doubleread.core.errors import StoreError
 HNSW = {"hnsw": {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 200}}
 BATCH = 2000
 """Rows in one request: below what every Chroma accepts."""
-_ERRORS = (ChromaError, ValueError, TypeError, RuntimeError, OSError, KeyError)
+_ERRORS = (ChromaError, ValueError, TypeError, RuntimeError, OSError, KeyError, AttributeError)  # the last: once closed
 _creating = threading.Lock()  # Chroma's table of clients is not safe for threads
 
 

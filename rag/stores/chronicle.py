@@ -1,4 +1,4 @@
-"""What happened to an archive: its changes, its versions, its snapshots, and whether anyone tampered with it."""
+"""What happened to an archive: its changes, its versions, its snapshots."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -7,7 +7,6 @@ from pathlib import Path
 
 from doubleread.core.errors import StoreError
 from doubleread.core.stored import Change, Snapshot, StoredCase, Version
-from doubleread.rag.stores.chain import START, chained
 from doubleread.rag.stores.ledger_file import LedgerFile, parts
 
 
@@ -69,17 +68,6 @@ class Chronicle:
             Snapshot(name=n, version=Version(seq=s, digest=d), time=datetime.fromisoformat(t), note=note)
             for n, s, d, t, note in self._file.ask("select name, seq, digest, time, note from snapshots order by time")
         ]
-
-    def audit(self) -> None:
-        """Recomputes the whole chain; raises ``StoreError`` at the first change that does not fit."""
-        digest = START
-        for seq, when, what, one, reviewer, note, record, told in self._file.ask("select * from changes order by seq"):
-            digest = chained(digest, [seq, when, what, one, reviewer, note, record])
-            if digest != told and (record is not None or what == "erased"):
-                raise StoreError(
-                    f"the archive {self._file.folder} was altered from outside: change {seq} ({what} {one[:12]})"
-                )
-            digest = told
 
     def backup(self, file: Path) -> None:
         """A consistent copy of the file, while others read and write. Raises ``StoreError`` where one exists."""

@@ -1,8 +1,9 @@
 """The index of an archive: Chroma in a sub-folder, made from the ledger and made again whenever it is in doubt.
 
 It belongs to the one process that holds its lock; others search exactly, in memory. A mark beside it says up to where
-the ledger is in it and what its files looked like when it was closed. An index without a fitting mark was left in
-haste: it is tried in a process of its own, since a damaged one can take the process down.
+the ledger is in it, of which encoder and since which erasure, and what its files looked like when it was closed. An
+index of anything else is thrown away. One whose files do not fit was left in haste: it is tried in a process of its
+own, since a damaged one can take the process down.
 """
 
 import json
@@ -33,21 +34,22 @@ Rows = tuple[list[int], list[str], Embeddings]
 class Index:
     """Nearest cases by Chroma. ``after(stamp, most)`` reads the ledger's rows; ``open`` gives None to all but one."""
 
-    def __init__(self, folder: Path, lock: FolderLock, after: Callable[[int, int], Rows]) -> None:
-        self.folder, self._lock, self._after = folder, lock, after
+    def __init__(self, folder: Path, of: str, lock: FolderLock, after: Callable[[int, int], Rows]) -> None:
+        self.folder, self._of, self._lock, self._after = folder, of, lock, after
         self.upto, self._rows = 0, 0
         self._chroma: Chroma | None = None
         self._cases: Any = None
 
     @classmethod
-    def open(cls, folder: Path, after: Callable[[int, int], Rows]) -> Self | None:
-        """The index, as far as it was built; None where another process holds it or nothing can be written."""
+    def open(cls, folder: Path, of: str, after: Callable[[int, int], Rows]) -> Self | None:
+        """The index ``of`` something, as far as it was built; None where another process holds it or nothing can be
+        written."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lock = FolderLock(folder, shared=False)
         except (StoreBusy, StoreError, OSError):
             return None
-        index = cls(folder, lock, after)
+        index = cls(folder, of, lock, after)
         try:
             index._start()
         except BaseException:
@@ -55,26 +57,27 @@ class Index:
             raise
         return index
 
-    def catch_up(self) -> None:
-        """Adds what the ledger has and the index has not."""
-        while True:
-            stamps, ids, rows = self._after(self.upto, BATCH)
+    def catch_up(self, most: int) -> None:
+        """Adds what the ledger has and the index has not, at most so many rows of it."""
+        while most > 0:
+            stamps, ids, rows = self._after(self.upto, min(most, BATCH))
             if not ids:
                 return
+            most -= len(ids)
             with mapped("write", str(self.folder)):
                 _write(self._cases, ids, rows)
             self.upto = stamps[-1]
             self._sign(None)
 
-    def forget(self, ids: Sequence[str]) -> None:
-        """Takes erased cases out."""
-        with mapped("write", str(self.folder)):
-            self._cases.delete(ids=list(ids))
-
     def nearest(self, query: Embeddings, n: int) -> list[tuple[str, float]]:
-        """Ids and cosine similarities of about the ``n`` nearest rows to a query ``(dim,)``."""
-        with mapped("search", str(self.folder)):
-            found = self._cases.query(query_embeddings=query[None], n_results=n, include=["distances"])
+        """Ids and cosine similarities of about the ``n`` nearest rows to a query ``(dim,)``; none once it is closed."""
+        try:
+            with mapped("search", str(self.folder)):
+                found = self._cases.query(query_embeddings=query[None], n_results=n, include=["distances"])
+        except StoreError:
+            if self._chroma is None:
+                return []
+            raise
         return [(one, 1.0 - float(d)) for one, d in zip(found["ids"][0], found["distances"][0], strict=True)]
 
     def count(self) -> int:
@@ -94,7 +97,7 @@ class Index:
 
     def _start(self) -> None:
         mark, data = _read(self.folder / _MARK), self.folder / _DATA
-        if mark is None or not (mark["files"] == _files(data) or self._survives(data)):
+        if mark is None or mark["of"] != self._of or not (mark["files"] == _files(data) or self._survives(data)):
             mark = self._anew()
         self._open(data)
         if self.count() < mark["rows"]:
@@ -110,13 +113,13 @@ class Index:
 
     def _sign(self, files: dict[str, list[int]] | None) -> None:
         """Writes the mark; without ``files`` it is that of an index in use."""
-        mark = {"upto": self.upto, "rows": self._rows, "files": files}
+        mark = {"of": self._of, "upto": self.upto, "rows": self._rows, "files": files}
         (self.folder / _MARK).write_text(json.dumps(mark), encoding="utf-8")
 
     def _shut(self) -> None:
-        if self._chroma is not None:
-            self._chroma.close()
-        self._chroma = None
+        chroma, self._chroma = self._chroma, None
+        if chroma is not None:
+            chroma.close()
 
     def _open(self, data: Path) -> None:
         self._chroma = Chroma.folder(data)
@@ -152,7 +155,7 @@ def _read(path: Path) -> dict[str, Any] | None:
         mark = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return mark if isinstance(mark, dict) and {"upto", "rows", "files"} <= mark.keys() else None
+    return mark if isinstance(mark, dict) and {"of", "upto", "rows", "files"} <= mark.keys() else None
 
 
 def _files(folder: Path) -> dict[str, list[int]]:

@@ -6,9 +6,10 @@ Several processes may read and write; SQLite makes them take turns.
 """
 
 import json
+import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from doubleread.rag.stores.contents import Row
 from doubleread.rag.stores.ledger_embeddings import put_embeddings
 from doubleread.rag.stores.ledger_file import LedgerFile, parts
 
+ERASED = "erased"
+"""Under this the file keeps the number of the last erasure."""
 _COLUMNS = "c.id, c.label, c.grp, c.split, c.source, c.path, c.tags, c.added, c.hash"
 
 
@@ -110,16 +113,16 @@ class Ledger:
                     "delete from embeddings where id in",
                 ):
                     db.execute(f"{statement} ({marks})", part)
-            now = datetime.now(UTC).isoformat()
+            now, head = datetime.now(UTC).isoformat(), self._file.head(db)
             for one in ids:
-                head = self._file.head(db)
                 digest = chained(head.digest, [head.seq + 1, now, "erased", one, reviewer, note, None])
                 db.execute(
                     "insert into changes values (?,?,'erased',?,?,?,null,?)",
                     (head.seq + 1, now, one, reviewer, note, digest),
                 )
-        with self._file.mapped("erase"), self._file.guard:
-            self._file.db.execute("vacuum")
+                head = Version(seq=head.seq + 1, digest=digest)
+            db.execute("insert or replace into about values (?,?)", (ERASED, str(head.seq)))
+        self._file.shrink()
 
     def count(self) -> int:
         """Cases that are not removed."""
@@ -146,25 +149,45 @@ class Ledger:
     def since(self, encoder: int, dim: int, seq: int, stamp: int) -> Delta:
         """Cases that changed after ``seq`` or were embedded after ``stamp``, read in one state."""
         with self._file.mapped("read"), self._file.guard:
-            self._file.db.execute("begin")
+            db = self._file.db
+            db.execute("begin")
             try:
-                rows = self._file.db.execute(
-                    f"select {_COLUMNS}, e.row from embeddings e join cases c on c.id = e.id "  # noqa: S608
-                    "where e.encoder = ? and (c.seq > ? or e.stamp > ?) and not c.removed order by e.stamp",
-                    (encoder, seq, stamp),
-                ).fetchall()
-                gone = self._file.db.execute(
+                found = _changed(db, encoder, dim, seq, stamp) if stamp else _everything(db, encoder, dim)
+                gone = db.execute(
                     "select id from changes where seq > ? and (what = 'removed' or what = 'erased')", (seq,)
                 ).fetchall()
-                head = self._file.head(self._file.db).seq
-                last = self._file.db.execute(
-                    "select stamp from embeddings where encoder = ? order by stamp desc limit 1", (encoder,)
-                ).fetchone()
+                head = self._file.head(db).seq
             finally:
-                self._file.db.execute("commit")
-        embeddings = np.frombuffer(b"".join(row[-1] for row in rows), np.float32).reshape(-1, dim)
-        found = [
-            Row(one, label, group, split, source, path, () if tags == "[]" else tuple(json.loads(tags)), added, seen)
-            for one, label, group, split, source, path, tags, added, seen, _ in rows
-        ]
-        return Delta(found, embeddings, frozenset(one for (one,) in gone), head, int(last[0]) if last else 0)
+                db.execute("commit")
+        rows, embeddings, last = found
+        return Delta(rows, embeddings, frozenset(one for (one,) in gone), head, max(stamp, last))
+
+
+def _everything(db: sqlite3.Connection, encoder: int, dim: int) -> tuple[list[Row], Embeddings, int]:
+    """Two reads from one end of the file to the other: to look each case up takes a cold disk many times as long."""
+    known = {found[0]: found for found in db.execute(f"select {_COLUMNS} from cases c where not c.removed")}  # noqa: S608
+    (most,) = db.execute("select count(*) from embeddings where encoder = ?", (encoder,)).fetchone()
+    rows, embeddings, stamp = list[Row](), np.empty((most, dim), np.float32), 0
+    query = "select id, row, stamp from embeddings not indexed where encoder = ? order by stamp"
+    for one, row, stamp in db.execute(query, (encoder,)):  # noqa: B007 - the last one counts
+        if one in known:
+            embeddings[len(rows)] = np.frombuffer(row, np.float32)
+            rows.append(_row(known[one]))
+    return rows, embeddings[: len(rows)], stamp
+
+
+def _changed(db: sqlite3.Connection, encoder: int, dim: int, seq: int, stamp: int) -> tuple[list[Row], Embeddings, int]:
+    """Only what changed is looked up."""
+    found = db.execute(
+        f"select {_COLUMNS}, e.row, e.stamp from (select id from cases where seq > ? union "  # noqa: S608
+        "select id from embeddings not indexed where stamp > ? and encoder = ?) d cross join cases c on c.id = d.id "
+        "cross join embeddings e on e.encoder = ? and e.id = d.id where not c.removed order by e.stamp",
+        (seq, stamp, encoder, encoder),
+    ).fetchall()
+    embeddings = np.frombuffer(b"".join(one[-2] for one in found), np.float32).reshape(-1, dim)
+    return [_row(one) for one in found], embeddings, found[-1][-1] if found else 0
+
+
+def _row(found: Sequence[Any]) -> Row:
+    one, label, group, split, source, path, tags, added, seen = found[:9]
+    return Row(one, label, group, split, source, path, () if tags == "[]" else tuple(json.loads(tags)), added, seen)

@@ -10,6 +10,9 @@ from doubleread.core.stored import StoredCase
 from doubleread.core.types import Embeddings
 from doubleread.rag.stores.ledger_file import LedgerFile, parts
 
+_NUMBERED = "numbered"
+"""Under this the file keeps the highest number that an encoder ever had: none is given twice."""
+
 
 class EncoderRow(NamedTuple):
     """An encoder whose embeddings the archive holds."""
@@ -38,11 +41,15 @@ class LedgerEmbeddings:
         if fingerprint in known:
             return known[fingerprint].number
         with self._file.writing() as db:
-            db.execute(
-                "insert or ignore into encoders (fingerprint, dim, name) values (?,?,?)", (fingerprint, dim, name)
-            )
             found = db.execute("select number from encoders where fingerprint = ?", (fingerprint,)).fetchone()
-            return int(found[0])
+            if found:
+                return int(found[0])
+            numbers = "select number from encoders union all select cast(value as integer) from about where key = ?"
+            (last,) = db.execute(f"select max(number) from ({numbers})", (_NUMBERED,)).fetchone()  # noqa: S608
+            number = int(last or 0) + 1
+            db.execute("insert into encoders values (?,?,?,?)", (number, fingerprint, dim, name))
+            db.execute("insert or replace into about values (?,?)", (_NUMBERED, str(number)))
+            return number
 
     def drop_encoder(self, number: int) -> None:
         """Forgets an encoder and its embeddings."""
@@ -74,7 +81,7 @@ class LedgerEmbeddings:
     def after(self, encoder: int, dim: int, stamp: int, most: int) -> tuple[list[int], list[str], Embeddings]:
         """Stamps, ids and embeddings of an encoder's rows in the order they came, at most so many."""
         found = self._file.ask(
-            "select stamp, id, row from embeddings where encoder = ? and stamp > ? order by stamp limit ?",
+            "select stamp, id, row from embeddings not indexed where encoder = ? and stamp > ? order by stamp limit ?",
             [encoder, stamp, most],
         )
         rows = np.frombuffer(b"".join(row for _, _, row in found), np.float32).reshape(-1, dim)
@@ -82,7 +89,8 @@ class LedgerEmbeddings:
 
     def count_after(self, encoder: int, stamp: int) -> int:
         """How many rows an encoder has after a stamp."""
-        found = self._file.ask("select count(*) from embeddings where encoder = ? and stamp > ?", [encoder, stamp])
+        query = "select count(*) from embeddings not indexed where encoder = ? and stamp > ?"
+        found = self._file.ask(query, [encoder, stamp])
         return int(found[0][0])
 
     def encoders(self) -> list[EncoderRow]:

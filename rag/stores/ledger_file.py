@@ -69,8 +69,8 @@ class LedgerFile:
             db.execute("insert or replace into about values (?,?)", (key, value))
 
     def moved(self) -> int:
-        """Another number whenever another process has written."""
-        return int(self.ask("pragma data_version")[0][0])
+        """Another number whenever this process or another has written."""
+        return int(self.ask("pragma data_version")[0][0]) + self.db.total_changes
 
     def version(self) -> Version:
         """The state as it is now."""
@@ -102,6 +102,12 @@ class LedgerFile:
             yield
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"the archive {self.folder} failed to {verb}: {error}; {_remedy(error)}") from None
+
+    def shrink(self) -> None:
+        """Frees the space of what was deleted, and overwrites it; what others still read, once they have read it."""
+        with self.mapped("shrink"), self.guard:
+            self.db.execute("vacuum")
+            self.db.execute("pragma wal_checkpoint(truncate)").fetchall()
 
     @staticmethod
     def head(db: sqlite3.Connection) -> Version:

@@ -27,7 +27,7 @@ from doubleread.rag.stores.searched import Searched
 from doubleread.rag.stores.version import Versioned
 
 SCHEMA = 1
-_PAGE = 1000
+_PAGE = 2000
 _SLACK_S = 120.0
 """Clocks of several machines may differ by so much."""
 _CHANGED = "changed"
@@ -136,22 +136,29 @@ class ServerStore(Searched):
             )
 
     def _read_since(self, stamp: float) -> None:
-        """Takes over the rows that were written after a stamp."""
-        offset = 0
+        """Takes over the rows that were written after a stamp, all or none."""
+        found: dict[str, tuple[StoredCase, Embeddings]] = {}
+        latest, offset = self._stamp, 0
         while True:
             page = self._collection.get(
                 where={"stamp": {"$gt": stamp}}, limit=_PAGE, offset=offset, include=["metadatas", "embeddings"]
             )
             if not page["ids"]:
-                return
+                break
             offset += len(page["ids"])
-            found = [StoredCase.model_validate_json(metadata["stored"]) for metadata in page["metadatas"]]
-            self._stamp = max(self._stamp, *(float(metadata["stamp"]) for metadata in page["metadatas"]))
-            rows = unit_rows(np.asarray(page["embeddings"], np.float32), self.dim)
-            here = [i for i, one in enumerate(found) if not one.removed]
-            gone = frozenset(one.case.id for one in found if one.removed)
-            self._cases.update((one.case.id, one) for one in found)
-            self._contents = self._contents.changed([Row.of(found[i]) for i in here], rows[here], gone)
+            latest = max(latest, *(float(metadata["stamp"]) for metadata in page["metadatas"]))
+            stored = [StoredCase.model_validate_json(metadata["stored"]) for metadata in page["metadatas"]]
+            units = unit_rows(np.asarray(page["embeddings"], np.float32), self.dim)
+            found.update((one.case.id, (one, row)) for one, row in zip(stored, units, strict=True))
+        self._take_over(found)
+        self._stamp = latest
+
+    def _take_over(self, found: dict[str, tuple[StoredCase, Embeddings]]) -> None:
+        here = [(one, row) for one, row in found.values() if not one.removed]
+        gone = frozenset(case_id for case_id, (one, _) in found.items() if one.removed)
+        rows = np.stack([row for _, row in here]) if here else np.zeros((0, self.dim), np.float32)
+        self._cases.update((case_id, one) for case_id, (one, _) in found.items())
+        self._contents = self._contents.changed([Row.of(one) for one, _ in here], rows, gone)
 
     @contextmanager
     def _use(self, verb: str) -> Iterator[Any]:

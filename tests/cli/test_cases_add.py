@@ -121,6 +121,21 @@ def test_a_wrong_name_leaves_nothing_behind(doubleread, manifest, tmp_path):
 # -- an archive as a data set -------------------------------------------------------------------------------------
 
 
+def test_a_folder_of_one_label_is_added_and_followed(doubleread, manifest, tmp_path):
+    """One cannot be fitted on it, but an archive may take one label at a time."""
+    one = manifest.parent / "one"
+    one.mkdir()
+    label = sorted(path for path in manifest.parent.iterdir() if path.is_dir() and path != one)[0]
+    label.rename(one / label.name)
+    ended = doubleread("cases", "add", tmp_path / "archive", one)
+    assert (ended.code, table(ended)) == (0, {"added": 4})
+    next((one / label.name).iterdir()).unlink()
+    ended = doubleread("cases", "sync", tmp_path / "archive", one, "--prune")
+    assert (ended.code, table(ended)) == (0, {"added": 0, "unchanged": 3, "gone": 1, "removed": 1})
+    ended = doubleread("fit", tmp_path / "archive", "-o", tmp_path / "panel")
+    assert (ended.code, "at least 2 labels" in ended.err) == (2, True)
+
+
 def test_an_archive_is_a_data_set(doubleread, manifest, tmp_path):
     archive = tmp_path / "archive"
     doubleread("cases", "add", archive, manifest, "--group", "plant")

@@ -3,11 +3,14 @@
 import io
 import json
 import sys
+from datetime import UTC, datetime
 
 import pytest
 from rag_support import bare_case, image_case, units
 from rich.console import Console
 
+from doubleread.cli.cases_table import print_cases
+from doubleread.core.stored import StoredCase
 from doubleread.rag.stores.archive import Archive
 from doubleread.render.half_blocks import half_blocks
 
@@ -50,6 +53,40 @@ def test_cases_are_listed_and_shown(doubleread, archive):
     assert "▀" not in shown.out
     told = json.loads(doubleread("cases", "show", archive, ONE, "--json").out)
     assert [one["what"] for one in told["history"]] == ["added"]
+
+
+LONG = "a/long/way/down/to/the/pictures/of/a/season/leaf-0001.png"
+
+
+def listed(width):
+    """Lines of the table of two cases, as a terminal of a width shows them; None: a pipe."""
+    added = datetime(2026, 5, 1, 12, tzinfo=UTC)
+    ones = [
+        StoredCase(case=bare_case(1, "rust", group="plant-7").model_copy(update={"source": LONG}), added=added),
+        StoredCase(case=bare_case(2, "scab"), added=added, tags=("macro", "wet"), origin="a season of leaves"),
+    ]
+    console = Console(file=io.StringIO(), width=width or 80, force_terminal=width is not None, color_system=None)
+    print_cases(ones, console)
+    return [line.rstrip() for line in console.file.getvalue().splitlines() if line.strip(" ─")]
+
+
+@pytest.mark.parametrize(
+    ("width", "columns"),
+    [
+        (60, ["id", "label", "group", "source", "added"]),
+        (80, ["id", "label", "group", "tags", "source", "added"]),
+        (140, ["id", "label", "group", "tags", "source", "added", "origin"]),
+        (None, ["id", "label", "group", "tags", "source", "added", "origin"]),
+    ],
+)
+def test_a_list_has_one_line_a_case_at_every_width(width, columns):
+    head, first, second = listed(width)
+    assert head.split() == columns
+    assert first.split()[:2] == [bare_case(1).id[: 12 if width in (140, None) else 8], "rust"]
+    assert (LONG in first) is (width in (140, None))
+    assert "leaf-0001.png 2026-05-01" in first.replace("  ", " ")
+    assert "2.png" in second
+    assert all(len(line) <= (width or 1000) for line in (head, first, second))
 
 
 def test_metadata_is_shown_as_it_is_and_hides_nothing(doubleread, tmp_path):

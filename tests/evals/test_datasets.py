@@ -4,7 +4,7 @@ import pytest
 from evals_support import picture
 
 from doubleread.core.errors import DataError
-from doubleread.evals.datasets import read_dataset
+from doubleread.evals.datasets import read_dataset, read_labelled
 from doubleread.evals.datasets.solar import MODULE_STARTS
 
 FOUR = [("a.png", "x"), ("b.png", "x"), ("c.png", "y"), ("d.png", "y")]
@@ -88,6 +88,9 @@ def test_copies_are_kept_once_and_contradictions_dropped(folder):
     dataset = read_dataset(folder)
     assert dataset.sizes() == {"healthy": 3, "rust": 3}
     assert set(where(dataset)) == {"rust/both.png", "healthy/both.png"}
+    assert {(case.source, case.label) for case in dataset.contradicting} == {
+        ("rust/both.png", "rust"), ("healthy/both.png", "healthy"),
+    }  # fmt: skip
     assert "labels healthy (healthy/both.png), rust (rust/both.png)" in dataset.problems[0].problem
     assert any("1 copies" in note for note in dataset.notes)
 
@@ -136,6 +139,14 @@ def test_a_label_with_one_case(folder):
     picture(folder / "scab" / "one.png", 70)
     with pytest.raises(DataError, match="too few cases of scab"):
         read_dataset(folder)
+
+
+def test_cases_of_one_label_or_single_cases_are_read_for_an_archive(folder):
+    for file in sorted((folder / "rust").iterdir())[1:]:
+        file.unlink()
+    assert sorted(case.label for case in read_labelled(folder).cases) == ["healthy"] * 3 + ["rust"]
+    shutil.rmtree(folder / "rust")
+    assert [case.label for case in read_labelled(folder).cases] == ["healthy"] * 3
 
 
 @pytest.mark.parametrize("source", ["nowhere", "solar-cell"])

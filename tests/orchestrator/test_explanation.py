@@ -7,8 +7,9 @@ from kit import TASK, ScriptedAgent, ScriptedRetriever, SecondThoughts, case_of,
 from doubleread.core.opinion import Abstention
 from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter
 from doubleread.orchestrator.explanation import explain
-from doubleread.orchestrator.graph import Seats, diagnose
+from doubleread.orchestrator.graph import diagnose
 from doubleread.orchestrator.policy import Policy
+from doubleread.orchestrator.seats import Seats
 from doubleread.orchestrator.what_if import what_if
 
 CASE = case_of("leaf")

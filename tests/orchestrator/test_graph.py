@@ -9,9 +9,10 @@ from kit import TASK, ScriptedAgent, ScriptedRetriever, SecondThoughts, case_of,
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention
 from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter
-from doubleread.orchestrator.graph import Seats, diagnose
+from doubleread.orchestrator.graph import diagnose
 from doubleread.orchestrator.policy import Policy
 from doubleread.orchestrator.rounds import combine
+from doubleread.orchestrator.seats import Seats
 from doubleread.orchestrator.second_look import pays
 
 CASE = case_of("leaf")

@@ -8,9 +8,10 @@ from doubleread.core.opinion import Abstention
 from doubleread.orchestrator.arbiter import Arbiter
 from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter
 from doubleread.orchestrator.contest import contested, for_second_look
-from doubleread.orchestrator.graph import Seats, diagnose
+from doubleread.orchestrator.graph import diagnose
 from doubleread.orchestrator.metrics import clearly_better
 from doubleread.orchestrator.policy import Policy
+from doubleread.orchestrator.seats import Seats
 
 CASE = case_of("leaf")
 NOTHING = Evidence(neighbours=())

@@ -4,8 +4,10 @@ import pytest
 from kit import TASK, ScriptedAgent, ScriptedRetriever, SecondThoughts, case_of
 from scripts_kit import Script, panel, readings
 
-from doubleread.orchestrator.graph import Seats, diagnose
+from doubleread.orchestrator.follow import follow
+from doubleread.orchestrator.graph import diagnose
 from doubleread.orchestrator.policy import Policy
+from doubleread.orchestrator.seats import Seats
 from doubleread.orchestrator.walk import walk
 
 SCRIPTS = {
@@ -31,8 +33,17 @@ def live(arbiter, first, second, evidence):
     return Seats(agents, ScriptedRetriever(evidence), arbiter)
 
 
+def timeless(verdict):
+    """Without what the clock says."""
+    answers = {
+        name: tuple(one.model_copy(update={"seconds": 0.0}) for one in getattr(verdict, name))
+        for name in ("opinions", "abstentions")
+    }
+    return verdict.model_copy(update={"seconds": 0.0, **answers})
+
+
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
-async def test_it_is_what_the_graph_does(policy):
+async def test_it_is_what_the_graph_does_and_what_many_cases_go_through(policy):
     arbiter = panel(SCRIPTS, policy=policy)
     said = readings(SCRIPTS, 60, seed=7)
     said.evidence[0] = said.evidence[0].model_copy(
@@ -42,6 +53,8 @@ async def test_it_is_what_the_graph_does(policy):
     for i, (first, second, evidence) in enumerate(zip(said.first, said.second, said.evidence, strict=True)):
         replayed = walk(arbiter, {a.agent: a for a in first}, {a.agent: a for a in second}, evidence)
         verdict = await diagnose(case_of(str(i)), live(arbiter, first, second, evidence))
+        followed = await follow(case_of(str(i)), live(arbiter, first, second, evidence))
+        assert timeless(followed) == timeless(verdict)
         found = replayed.assessment
         assert found.posterior == verdict.posterior
         assert (found.decision, found.prediction_set) == (verdict.decision, verdict.prediction_set)

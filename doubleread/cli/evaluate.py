@@ -1,0 +1,98 @@
+"""``doubleread evaluate``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from doubleread.cli.cases_add import Group, LabelColumn, PathColumn
+
+if TYPE_CHECKING:
+    from doubleread.evals.runs.record import Shard
+    from doubleread.settings import Settings
+
+app = typer.Typer()
+
+INCOMPLETE, INTERRUPTED = 3, 130
+
+
+@app.command(
+    epilog="Example: doubleread evaluate photos/ --panel panel --fail-under accuracy=0.95 --max ece=0.05. Exit codes: "
+    "0; 1 a figure is worse than asked for; 2 nothing was run; 3 the budget is spent; 130 interrupted."
+)
+def evaluate(
+    data: Annotated[str, typer.Argument(help="Labelled images, as for `fit`; of one with splits, its test split.")],
+    panel: Annotated[Path, typer.Option(help="The fitted panel.")] = Path("panel"),
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder of the run.", show_default="runs/TIME-NAME")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Run this split; `all` for every case.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Run so many cases, taken evenly.")] = None,
+    shard: Annotated[str | None, typer.Option(help="Run one of several equal parts, such as 2/8.")] = None,
+    retry_errors: Annotated[bool, typer.Option("--retry-errors", help="Try again what failed before.")] = False,
+    in_flight: Annotated[int | None, typer.Option(min=1, max=1024, help="Cases at the same time.")] = None,
+    max_cost: Annotated[float | None, typer.Option(min=0, help="US dollars to spend on models at most.")] = None,
+    group: Group = None,
+    label_column: LabelColumn = "label",
+    path_column: PathColumn = "path",
+    settings: Annotated[Path | None, typer.Option("--settings", help="Settings file; see `doubleread settings`.")] = (
+        None
+    ),
+) -> None:
+    """Judge a panel on images it has never seen. Stopped, the same command goes on where it was.
+
+    The first Ctrl-C lets the cases in flight finish, the second gives them up.
+    """
+    from doubleread.cli.evaluating import watching
+    from doubleread.cli.fit import announce_reading
+    from doubleread.cli.screen import note, progress
+    from doubleread.evals.datasets import read_labelled
+    from doubleread.evals.runs.evaluate import Wanted
+    from doubleread.evals.runs.evaluate import evaluate as run
+    from doubleread.panel import Panel
+
+    wanted = Wanted(out, split, limit, _shard(shard), retry_errors)
+    with Panel.load(panel, settings=_settings(settings, in_flight, max_cost)) as loaded:
+        with progress() as report:
+            dataset = read_labelled(
+                data,
+                group=group,
+                label_column=label_column,
+                path_column=path_column,
+                progress=lambda done, total: report("reading files", done, total),
+            )
+        announce_reading(dataset)
+
+        def announce(folder: Path, notes: Any) -> None:
+            for line in notes:
+                note(line)
+            note(f"run: {folder}")
+
+        with watching() as watch:
+            ended = run(loaded, dataset, wanted, watch=watch, announce=announce)
+    typer.echo(str(ended.folder))
+    if ended.end != "complete":
+        raise typer.Exit(INCOMPLETE if ended.end == "budget" else INTERRUPTED)
+
+
+def _settings(file: Path | None, in_flight: int | None, max_cost: float | None) -> "Settings":
+    from doubleread.settings import load_settings
+
+    flags: dict[str, dict[str, Any]] = {}
+    if in_flight is not None:
+        flags["run"] = {"in_flight": in_flight}
+    if max_cost is not None:
+        flags["budget"] = {"max_cost_usd": max_cost}
+    return load_settings(file, flags)
+
+
+def _shard(text: str | None) -> "Shard | None":
+    from doubleread.core.errors import DataError
+    from doubleread.evals.runs.record import Shard
+
+    if text is None:
+        return None
+    number, _, of = text.partition("/")
+    if not (number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
+        raise DataError(f"{text!r} is no part of a run: write it as 2/8, the second of eight")
+    return Shard(number=int(number), of=int(of))

@@ -1,0 +1,150 @@
+"""A panel judged on a data set: the run, begun or gone on with, in one call."""
+
+import contextlib
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from doubleread.core.background import Background
+from doubleread.core.case import Case
+from doubleread.evals.datasets import Labelled
+from doubleread.evals.runs.engine import LocalEngine, Numbered
+from doubleread.evals.runs.folder import RECORD, RunFolder, read_record
+from doubleread.evals.runs.record import RunRecord, Shard
+from doubleread.evals.runs.runner import End, Watch, run
+from doubleread.evals.runs.selection import Selection, select
+from doubleread.panel import Panel
+from doubleread.settings import Settings
+
+RUNS = Path("runs")
+_NAME = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Where a run lies and how it ended."""
+
+    folder: Path
+    end: End
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which part of a data set to run, and where to."""
+
+    out: Path | None = None
+    """None: a folder under ``runs/``, the unfinished one of the same run where there is one."""
+    split: str | None = None
+    limit: int | None = None
+    shard: Shard | None = None
+    retry: bool = False
+    """Whether what failed before is tried again."""
+
+
+def evaluate(
+    panel: Panel,
+    dataset: Labelled,
+    wanted: Wanted = Wanted(),
+    *,
+    watch: Watch = lambda _tally: None,
+    announce: Callable[[Path, Sequence[str]], None] = lambda _folder, _notes: None,
+    stop: threading.Event | None = None,
+) -> Ended:
+    """Diagnoses the cases that have no verdict yet, and returns when all have one, or it was stopped.
+
+    The first ``KeyboardInterrupt``, or ``stop``, lets the cases in flight finish; a second one gives them up. Either
+    way every row so far is on record, and the same call goes on there. ``announce(folder, notes)`` is called before the
+    first case.
+
+    Raises ``DataError`` where no case is left, ``RunError`` where the folder cannot be used, and ``PanelError`` for a
+    panel that was never saved.
+    """
+    chosen = select(dataset.cases, panel.learned_from, split=wanted.split, limit=wanted.limit, shard=wanted.shard)
+    record = _record(panel, dataset, chosen, wanted.shard)
+    folder = wanted.out or _place(record)
+    with RunFolder.begin(folder, record) as begun:
+        if wanted.out is None:
+            _point(folder)
+        announce(folder, chosen.notes)
+        cases = [Numbered(place, case) for place, case in chosen.chosen]
+        engine, halt = LocalEngine(panel, panel.settings.run.in_flight), stop or threading.Event()
+        with Background() as background:
+            going = background.submit(run, engine, cases, begun, watch, halt, retry=wanted.retry)
+            end = _waited(going, halt)
+    return Ended(folder, end, chosen.notes)
+
+
+def _waited(going: "Future[End]", stop: threading.Event) -> End:
+    """The end of the run, through one interruption; a second one cancels it."""
+    try:
+        return going.result()
+    except KeyboardInterrupt:
+        stop.set()
+    try:
+        return going.result()
+    except KeyboardInterrupt:
+        going.cancel()
+        with contextlib.suppress(BaseException):
+            wait_for([going], timeout=10)
+        return "interrupted"
+
+
+def _record(panel: Panel, dataset: Labelled, chosen: Selection, shard: Shard | None) -> RunRecord:
+    about = panel.about()
+    return RunRecord(
+        name=dataset.name,
+        cases=len(chosen.chosen),
+        digest=_digest(chosen.everything, [about.digest, about.archive, _deciding(panel.settings)]),
+        panel=about.digest,
+        task=panel.task,
+        trust=panel.profiles,
+        archive=about.archive,
+        settings=panel.settings.model_dump(mode="json"),
+        provenance=about.provenance,
+        seed=panel.settings.trust.seed,
+        notes=(*dataset.notes, *chosen.notes),
+        shard=shard,
+        started=datetime.now(UTC),
+    )
+
+
+def _digest(cases: Sequence[Case], others: list[object]) -> str:
+    rows = [(case.id, case.label, case.group) for case in cases]
+    return hashlib.sha256(json.dumps([rows, others], sort_keys=True).encode()).hexdigest()
+
+
+def _deciding(settings: Settings) -> object:
+    """The settings that may change an answer: not how many at once, where caches lie, or how much may be spent."""
+    return settings.model_dump(
+        mode="json",
+        exclude={"run": True, "budget": True, "prices": True, "encoder": {"cache_dir", "device", "download"}},
+    )
+
+
+def _place(record: RunRecord) -> Path:
+    """The unfinished run of the same cases under ``runs/``, or a new folder."""
+    for head in sorted(RUNS.glob(f"*/{RECORD}"), reverse=True):
+        with contextlib.suppress(Exception):
+            there = read_record(head.parent)
+            if (there.digest, there.shard) == (record.digest, record.shard) and not head.parent.is_symlink():
+                return head.parent
+    stem = f"{record.started:%Y%m%d-%H%M%S}-{_NAME.sub('-', record.name).strip('-') or 'run'}"
+    part = "" if record.shard is None else f"-{record.shard.number}of{record.shard.of}"
+    return RUNS / f"{stem}{part}"
+
+
+def _point(folder: Path) -> None:
+    """``runs/latest`` names the run, where the system knows links."""
+    link = RUNS / "latest"
+    with contextlib.suppress(OSError):
+        if link.is_symlink() or not link.exists():
+            link.unlink(missing_ok=True)
+            link.symlink_to(folder.name, target_is_directory=True)

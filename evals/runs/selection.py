@@ -1,0 +1,58 @@
+"""Which cases of a data set a run diagnoses."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from doubleread.core.case import Case
+from doubleread.core.errors import DataError
+from doubleread.evals.datasets.names import TEST
+from doubleread.evals.runs.record import Shard
+
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The cases, each with its place among all that could be run, and what to know about the choice."""
+
+    everything: tuple[Case, ...]
+    """All that could be run: they, not a limit or a shard of them, make the run what it is."""
+    chosen: tuple[tuple[int, Case], ...]
+    notes: tuple[str, ...]
+
+
+def select(
+    cases: Sequence[Case],
+    learned_from: Callable[[Case], bool],
+    *,
+    split: str | None = None,
+    limit: int | None = None,
+    shard: Shard | None = None,
+) -> Selection:
+    """Cases of a split (of one named ``test`` where there is one, else all), without those the panel learned from.
+
+    A ``limit`` takes cases evenly from first to last, since data sets come label by label; a shard takes every
+    ``of``-th. Raises ``DataError`` where nothing is left.
+    """
+    splits = {case.split for case in cases if case.split is not None}
+    wanted = split or (TEST if TEST in splits else ALL)
+    if wanted not in (ALL, *splits):
+        raise DataError(f"no case is of split {wanted!r}; there are {', '.join(sorted(splits)) or 'no splits'}")
+    some = _distinct([case for case in cases if wanted in (ALL, case.split)])
+    fresh = tuple(case for case in some if not learned_from(case))
+    notes = [f"split {wanted}: {len(some)} of {len(cases)} cases"] if wanted != ALL else []
+    if known := len(some) - len(fresh):
+        notes.append(f"{known} cases left out: the panel has learned from these images, and cannot be judged by them")
+    if not fresh:
+        raise DataError("no case is left to run: " + ("; ".join(notes) or "the data set is empty"))
+    chosen = list(enumerate(fresh))
+    if shard is not None:
+        chosen = chosen[shard.number - 1 :: shard.of]
+    if limit is not None and limit < len(chosen):
+        chosen = [chosen[i * len(chosen) // limit] for i in range(limit)]
+        notes.append(f"{limit} cases, taken evenly")
+    return Selection(fresh, tuple(chosen), tuple(notes))
+
+
+def _distinct(cases: Sequence[Case]) -> list[Case]:
+    return list({case.id: case for case in reversed(cases)}.values())[::-1]
