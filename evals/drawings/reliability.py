@@ -190,7 +190,7 @@ def _axes(box: _Box) -> list[str]:
 def _target(b: ReliabilityBin, reader: str) -> str:
     if not reader:
         return ""
-    return urlencode({"by": reader, "from": svg.number(b.low), "to": svg.number(b.high)})
+    return urlencode({"by": reader, "from": f"{b.low:.6g}", "to": f"{b.high:.6g}"})
 
 
 def _strip(bins: Sequence[ReliabilityBin], box: _Box, reader: str) -> list[str]:

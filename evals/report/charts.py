@@ -93,7 +93,7 @@ class Charts:
             n = max(1, round(share * len(sure)))
             name = f"the surest {share:.0%}".replace("%", " %")
             marks[name] = (n / len(sure), float(wrong[:n].mean()))
-            targets[name] = urlencode({"show": "wrong", "by": PANEL, "from": f"{sure[n - 1]:.6f}"})
+            targets[name] = urlencode({"show": "wrong", "by": PANEL, "from": f"{sure[n - 1] - 2e-6:.6f}"})
         return marks, targets
 
     def _second_look(self) -> str:
@@ -112,6 +112,8 @@ class Charts:
         return second_look_flow(turns, title="What did looking again change?", about=about, linked=True)
 
     def _seconds(self) -> str:
+        if not self._c.n:
+            return ""
         taken = self._e.seconds
         marks = {"median": taken.p50.value, "95 %": taken.p95.value}
         return histogram(self._c.seconds.tolist(), title="How long does a case take?", unit="s", marks=marks, field="took")
@@ -124,7 +126,7 @@ class Charts:
 
     def _agents_reliability(self) -> str:
         panels = [_diagram(a) for a in self._e.agents]
-        return reliability_grid(panels, title="Each agent’s confidence, after calibration") if panels else ""
+        return reliability_grid(panels, title="Each agent’s confidence, after calibration", columns=4) if panels else ""
 
     def _labels(self) -> str:
         p = self._e.panel

@@ -122,7 +122,7 @@
     if (state.said) { const is = label(state.said); made.push((i) => facts.said[by][i] === is); }
     if (state.from || state.to) {
       const low = Number(state.from || 0), high = Number(state.to || 1), sure = facts.sure[by];
-      made.push((i) => sure[i] >= low && (sure[i] < high || (high >= 1 && sure[i] <= 1)));
+      made.push((i) => sure[i] > low - 1e-9 * (low === 0 ? 1 : 0) && sure[i] <= high); // bins hold their upper end
     }
     if (state.missed) {
       const of = facts.said[facts.readers.indexOf(state.missed)] ?? [];
@@ -210,7 +210,7 @@
     if (said < 0) { made.textContent = facts.bits[i] & bit.unread ? "not read" : "no answer"; return made; }
     const good = facts.truth[i] < 0 ? null : said === facts.truth[i];
     if (good !== null) made.append(element("span", good ? "good" : "bad", good ? "✓ " : "✗ "));
-    made.append(facts.labels[said]);
+    made.append(element("span", "name", facts.labels[said]));
     return made;
   }
 
@@ -235,7 +235,7 @@
     made.classList.toggle("wrong", Boolean(facts.bits[i] & bit.wrong));
     made.classList.toggle("referred", Boolean(facts.bits[i] & bit.referred));
     const first = answer(i, by, "answer");
-    if (facts.sure[by][i] >= 0) first.append(` ${percent(facts.sure[by][i])}`);
+    if (facts.sure[by][i] >= 0) first.append(element("span", "share", ` ${percent(facts.sure[by][i])}`));
     const truth = facts.labels[facts.truth[i]];
     const wrong = truth && facts.said[by][i] !== facts.truth[i];
     made.append(frame(i), icons(i), first, element("span", "under", wrong ? `true: ${truth}` : plain(facts.names[i])));

@@ -148,7 +148,7 @@ def provenance_lines(run: RunRecord, e: Evaluation) -> list[tuple[str, str]]:
     shard = [("shard", f"{run.shard.number} of {run.shard.of}")] if run.shard else []
     unread = ", ".join(f"{code}: {n}" for code, n in e.unread_codes.items())
     return [
-        ("data", f"{run.data} ({run.cases:,} cases{', not read: ' + unread if unread else ''})"),
+        ("data", f"{run.name} ({run.cases:,} cases{', not read: ' + unread if unread else ''})"),
         *shard,
         ("task", f"{run.task.id}: {', '.join(run.task.names)}"),
         ("panel", run.panel),

@@ -1,24 +1,26 @@
 """Writes ``report.html`` into a run's folder: one pass over its rows, no more than a block of cards in memory."""
 
 import os
-from collections.abc import Iterable, Sequence
+from base64 import b64encode
+from collections.abc import Sequence
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TextIO
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from doubleread.evals.measures.columns import Columns, read_columns
 from doubleread.evals.measures.evaluation import Evaluation
+from doubleread.evals.measures.gates import GateResult
 from doubleread.evals.report.charts import Charts
 from doubleread.evals.report.facts import MARKS, facts, marked
 from doubleread.evals.report.packs import Packs, block, packed
 from doubleread.evals.report.words import agent_rows, lead, provenance_lines, tiles
+from doubleread.evals.runs.folder import read_record, read_rows
 from doubleread.evals.runs.record import RunRecord
-from doubleread.evals.runs.row import Row
 from doubleread.render.html import style_sheet
 
 NAME = "report.html"
@@ -28,22 +30,21 @@ _SIDES = ((600, 192), (1500, 128))
 _OVERCONFIDENT = 0.8
 
 
-def write_report(
-    folder: Path, run: RunRecord, rows: Iterable[Row], evaluation: Evaluation, *, notes: Sequence[str] = ()
-) -> Path:
-    """The report of a run, as ``report.html`` in ``folder``; ``rows`` are read once, one a case.
+def write_report(folder: Path, evaluation: Evaluation, *, gates: Sequence[GateResult] = ()) -> Path:
+    """The report of the run in ``folder``, as ``report.html`` there; ``evaluation`` is what the run comes to.
 
-    ``notes`` are what a reader of the figures must know of the data. A picture that is not there any more is a
-    placeholder. An earlier report is replaced when the new one is whole.
+    A picture that is not there any more is a placeholder. An earlier report is replaced when the new one is whole.
+    Raises ``RunError`` where the folder holds no run or damaged rows.
     """
+    run = read_record(folder)
     by = tuple(dict.fromkeys(one.column for one in evaluation.subgroups))
     draft = folder / f".{NAME}.{os.getpid()}"
     with TemporaryFile("w+", encoding="utf-8", dir=folder) as blocks:
         packs = Packs(blocks, _side(run.cases))
-        columns = read_columns(packs.passing(rows), run.task, run.trust, by)
+        columns = read_columns(packs.passing(read_rows(folder)), run.task, run.trust, by)
         try:
-            with draft.open("w", encoding="utf-8") as out:
-                _compose(out, blocks, run, evaluation, columns, packs, notes)
+            with draft.open("w", encoding="utf-8", errors="backslashreplace") as out:
+                _compose(out, blocks, run, evaluation, columns, packs, gates)
             draft.replace(folder / NAME)
         finally:
             draft.unlink(missing_ok=True)
@@ -61,12 +62,12 @@ def _compose(
     evaluation: Evaluation,
     columns: Columns,
     packs: Packs,
-    notes: Sequence[str],
+    gates: Sequence[GateResult],
 ) -> None:
     threshold = evaluation.panel.ocr_threshold if evaluation.panel else _OVERCONFIDENT
     marks = marked(columns, threshold)
     charts = Charts(evaluation, columns, marks)
-    script = files("doubleread.evals.report").joinpath("report.js").read_text(encoding="utf-8")
+    script = _text("report.js")
     counts = {key: int(flags.sum()) for key, flags in marks.items()} | {"unread": len(packs.unread)}
     head = _template().render(
         run=run,
@@ -77,9 +78,11 @@ def _compose(
         charts={name: Markup(svg) for name, svg in charts.all().items()},  # noqa: S704 - drawn by us, text escaped
         confusions=[Markup(svg) for svg in charts.agents_confusion()],  # noqa: S704
         chips=[(mark, mark.told.format(threshold=threshold), counts[mark.key]) for mark in MARKS if counts[mark.key]],
-        columns=columns.subgroups,
+        columns=[name for name, values in columns.subgroups.items() if len(set(values)) > 1],
         provenance=provenance_lines(run, evaluation),
-        notes=[*notes, *evaluation.warnings],
+        gates=gates,
+        notes=run.notes,
+        warnings=list(dict.fromkeys((*evaluation.warnings, *(w for p in run.trust for w in p.warnings)))),
         style=Markup(style_sheet() + _text("report.css")),  # noqa: S704 - our own files
         hash=Markup(_csp_hash(script)),  # noqa: S704 - base64
     )
@@ -92,8 +95,6 @@ def _compose(
 
 
 def _csp_hash(script: str) -> str:
-    from base64 import b64encode
-
     return "sha256-" + b64encode(sha256(script.encode()).digest()).decode()
 
 
@@ -101,7 +102,7 @@ def _text(name: str) -> str:
     return files("doubleread.evals.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _template():
+def _template() -> Template:
     return Environment(
         loader=PackageLoader("doubleread.evals.report", ""),
         autoescape=True,
