@@ -63,10 +63,10 @@ class Browser:
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
         )
 
-    def scheme(self, *, dark: bool) -> None:
-        """What the system is said to prefer."""
+    def scheme(self, *, dark: bool = False, printed: bool = False) -> None:
+        """What the system is said to prefer, and whether the page is shown as it would be printed."""
         features = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-        self._send("Emulation.setEmulatedMedia", features=features)
+        self._send("Emulation.setEmulatedMedia", media="print" if printed else "", features=features)
 
     def scripts(self, *, on: bool) -> None:
         """Whether the next page may run scripts."""
@@ -111,7 +111,7 @@ class Browser:
     def close(self) -> None:
         """Ends the browser and throws its profile away."""
         if self._pid:
-            os.kill(self._pid, signal.SIGKILL)
+            os.killpg(self._pid, signal.SIGKILL)  # it leads a group of its own
             os.waitpid(self._pid, 0)
             os.close(self._to)
             os.close(self._from)
@@ -167,7 +167,7 @@ class Browser:
 
 def _start(executable: str, profile: str) -> tuple[int, int, int]:
     """Process id, the end to write commands to, the end to read answers from."""
-    import fcntl
+    import fcntl  # noqa: PLC0415  (not everywhere, and only needed here)
 
     theirs_in, ours_out = os.pipe()
     ours_in, theirs_out = os.pipe()

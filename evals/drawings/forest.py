@@ -62,7 +62,8 @@ def _row(row: ForestRow, y: float, x: Callable[[float], float]) -> list[str]:
     count = svg.text(_LEFT - 16, y + 4, f"{row.n:,}", "dr-small", "end")
     if row.share is None:
         return [name, count, svg.text(_LEFT + _SPAN + 24, y + 4, "never spoke", "dr-faint")]
-    told = f"{row.name}: {svg.percent(row.share.value)} of {row.n} ({svg.percent(row.share.low)} to {svg.percent(row.share.high)})"
+    low, high = svg.percent(row.share.low), svg.percent(row.share.high)
+    told = f"{row.name}: {svg.percent(row.share.value)} of {row.n} ({low} to {high})"
     mark = svg.circle(
         x(row.share.value), y, 5, "dr-paper dr-line dr-s1" if row.small else "dr-mark dr-f1", svg.hint(told)
     )

@@ -58,12 +58,11 @@ def histogram(
     return svg.document(460, _TOP + _HEIGHT + 54, title, f"{len(given)} cases; {told}.", body)
 
 
-def short(value: float) -> str:
-    """Three significant digits, without an exponent."""
-    if value == 0 or not math.isfinite(value):
+def short(value: float, digits: int = 3) -> str:
+    """So many significant digits, without an exponent."""
+    if value == 0:
         return "0"
-    digits = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{digits}f}"
+    return f"{value:,.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}"
 
 
 def _place(edges: "np.ndarray[tuple[int], np.dtype[np.float64]]", value: float) -> float:
@@ -76,7 +75,7 @@ def _bar(low: float, high: float, n: int, x: float, right: float, most: int, uni
     tall = max(2.0, _HEIGHT * n / most)
     told = f"{short(low)} to {short(high)} {unit}: {n} cases"
     shape = svg.rect(x + 1, _TOP + _HEIGHT - tall, right - x - 2, tall, "dr-bar", svg.hint(told), radius=2)
-    return svg.link(urlencode({field: f"{low:.6g}~{high:.6g}"}) if field else "", shape, told)
+    return svg.link(urlencode({field: f"{low:.8g}~{high:.8g}"}) if field else "", shape, told)
 
 
 def _line(name: str, x: float, place: int) -> str:
@@ -90,6 +89,6 @@ def _line(name: str, x: float, place: int) -> str:
 def _ticks(edges: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> list[str]:
     step = max(1, (len(edges) - 1) // 6)
     return [
-        svg.text(_place(edges, float(edges[i])), _TOP + _HEIGHT + 18, short(float(edges[i])), "dr-small", "middle")
+        svg.text(_place(edges, float(edges[i])), _TOP + _HEIGHT + 18, short(float(edges[i]), 2), "dr-small", "middle")
         for i in range(0, len(edges), step)
     ]

@@ -8,7 +8,8 @@ _TOP, _HEIGHT, _GAP = 104.0, 190.0, 26.0
 _BEFORE, _AFTER, _BAR = 96.0, 350.0, 14.0
 _SMALLEST = 3.0
 _STYLE = (
-    "<style>.dr-plot .dr-same{fill:var(--dr-axis);fill-opacity:.3}.dr-plot .dr-helped{fill:var(--dr-c3);fill-opacity:.75}"
+    "<style>.dr-plot .dr-same{fill:var(--dr-axis);fill-opacity:.3}"
+    ".dr-plot .dr-helped{fill:var(--dr-c3);fill-opacity:.75}"
     ".dr-plot .dr-harmed{fill:var(--dr-c2);fill-opacity:.8}</style>"
 )
 
@@ -32,11 +33,11 @@ def second_look_flow(turns: Turns, *, title: str, about: str, linked: bool = Fal
     right_after, wrong_after = turns.stayed_right + turns.helped, turns.harmed + turns.stayed_wrong
     low_before, low_after = _TOP + right_before * scale + _GAP, _TOP + right_after * scale + _GAP
     bands = (
-        ("looked,right", "dr-same", turns.stayed_right, _TOP, _TOP, "right before and after"),
+        ("looked,right,-helped", "dr-same", turns.stayed_right, _TOP, _TOP, "right before and after"),
         ("harmed", "dr-harmed", turns.harmed, _TOP + turns.stayed_right * scale, low_after, "right, then wrong"),
         ("helped", "dr-helped", turns.helped, low_before, _TOP + turns.stayed_right * scale, "wrong, then right"),
         (
-            "looked,wrong",
+            "looked,wrong,-harmed",
             "dr-same",
             turns.stayed_wrong,
             low_before + turns.helped * scale,

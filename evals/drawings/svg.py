@@ -46,7 +46,7 @@ font-variant-numeric:tabular-nums}}
 .dr-plot .dr-line{{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}}
 .dr-plot .dr-mark{{stroke:var(--dr-paper);stroke-width:1.5;stroke-linejoin:round}}
 .dr-plot a{{cursor:pointer;outline:none}}
-.dr-plot a:hover :is(rect,circle,polygon,path),.dr-plot a:focus-visible :is(rect,circle,polygon,path){{stroke:var(--dr-ink);stroke-width:2}}
+.dr-plot a:is(:hover,:focus-visible) :is(rect,circle,polygon,path){{stroke:var(--dr-ink);stroke-width:2}}
 """ + "\n".join(
     f".dr-plot .dr-s{i}{{stroke:var(--dr-c{i})}}\n.dr-plot .dr-f{i}{{fill:var(--dr-c{i})}}"
     for i in range(1, COLOURS + 1)

@@ -75,9 +75,7 @@ class Charts:
     def _risk(self) -> str:
         if not self._e.readers:
             return ""
-        curves: dict[str, Curve] = {
-            r.reader: (r.risk_coverage.coverage, r.risk_coverage.risk) for r in self._e.readers
-        }
+        curves: dict[str, Curve] = {r.reader: (r.risk_coverage.coverage, r.risk_coverage.risk) for r in self._e.readers}
         marks, targets = self._points()
         return risk_coverage_diagram(curves, n=self._e.labelled, marks=marks, targets=targets)
 
@@ -116,7 +114,9 @@ class Charts:
             return ""
         taken = self._e.seconds
         marks = {"median": taken.p50.value, "95 %": taken.p95.value}
-        return histogram(self._c.seconds.tolist(), title="How long does a case take?", unit="s", marks=marks, field="took")
+        return histogram(
+            self._c.seconds.tolist(), title="How long does a case take?", unit="s", marks=marks, field="took"
+        )
 
     def _cost(self) -> str:
         if self._e.money.total <= 0:
@@ -138,7 +138,9 @@ class Charts:
             if one.recall is not None
         ]
         about = "cases of a label that were given it (recall); the band is the mean over labels"
-        return forest_plot(rows, title="Which labels are found?", about=about, whole=p.balanced_accuracy) if rows else ""
+        return (
+            forest_plot(rows, title="Which labels are found?", about=about, whole=p.balanced_accuracy) if rows else ""
+        )
 
     def _subgroups(self) -> str:
         p = self._e.panel

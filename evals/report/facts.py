@@ -90,14 +90,14 @@ def facts(columns: Columns, packs: Packs, marks: dict[str, Flags], labels: tuple
         "marks": [mark.key for mark in MARKS],
         "icons": [mark.icon for mark in MARKS],
         "names": [*columns.sources, *(source for *_, source in packs.unread)],
-        "ids": [*(id[:12] for id in columns.ids), *(id[:12] for _, _, id, _ in packs.unread)],
+        "ids": [*(key[:12] for key in columns.ids), *(key[:12] for _, _, key, _ in packs.unread)],
         "truth": [*columns.labels.tolist(), *[NONE] * rest],
         "said": [[*_leading(p).tolist(), *[NONE] * rest] for p in readers.values()],
         "sure": [[*_rounded(_confidence(p)), *[NONE] * rest] for p in readers.values()],
         "chance": [*_rounded(np.where(columns.labelled, true, np.nan)), *[NONE] * rest],
         "bits": [*np.asarray(bits).tolist(), *[unread_bit] * rest],
-        "seconds": [*_rounded(columns.seconds), *[NONE] * rest],
-        "cost": [*_rounded(columns.cost), *[NONE] * rest],
+        "seconds": [*map(_significant, columns.seconds), *[NONE] * rest],
+        "cost": [*map(_significant, columns.cost), *[NONE] * rest],
         "columns": {name: _coded(values, rest) for name, values in columns.subgroups.items() if len(set(values)) > 1},
         "cards": [card for card, *_ in (*packs.read, *packs.unread)],
         "pictures": [picture for _, picture, *_ in (*packs.read, *packs.unread)],
@@ -130,5 +130,9 @@ def _confidence(p: Matrix) -> NDArray[np.float64]:
     return np.where(there, np.where(there[:, None], p, 0).max(axis=1), np.nan)
 
 
-def _rounded(values: NDArray[np.float64], digits: int = 6) -> list[float]:
-    return [NONE if np.isnan(value) else round(float(value), digits) for value in values]
+def _rounded(shares: NDArray[np.float64]) -> list[float]:
+    return [NONE if np.isnan(share) else round(float(share), 6) for share in shares]
+
+
+def _significant(amount: float) -> float:
+    return float(f"{amount:.8g}")

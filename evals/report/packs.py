@@ -27,9 +27,9 @@ def packed(data: object) -> str:
     return b64encode(gzip.compress(text.encode("utf-8", "backslashreplace"), compresslevel=6, mtime=0)).decode()
 
 
-def block(id: str, contents: str) -> str:
+def block(name: str, contents: str) -> str:
     """A block of data that no browser runs; ``contents`` holds no ``<``."""
-    return f'<script type="application/octet-stream" id="{id}">{contents}</script>\n'
+    return f'<script type="application/octet-stream" id="{name}">{contents}</script>\n'
 
 
 class Pictures:
@@ -53,7 +53,7 @@ class Pictures:
         """The number of a case's own picture."""
         return self.number(path, self._side)
 
-    def __call__(self, path: Path | None, *, side: int) -> str | None:
+    def __call__(self, path: Path | None, *, side: int) -> str | None:  # noqa: ARG002  (the page has one size)
         """For a card: an address that the page puts the picture in place of."""
         number = self.number(path, _NEIGHBOUR_SIDE)
         return None if number == NONE else f"#picture-{number}"

@@ -130,7 +130,7 @@
     }
     for (const [key, values] of [["took", facts.seconds], ["paid", facts.cost]]) {
       const range = span(state[key]);
-      if (range) made.push((i) => values[i] >= range[0] * 0.99999 && values[i] <= range[1] * 1.00001);
+      if (range) made.push((i) => values[i] >= range[0] * (1 - 1e-7) && values[i] <= range[1] * (1 + 1e-7));
     }
     for (const [column, value] of Object.entries(state.columns)) {
       const { values, of } = facts.columns[column];
@@ -157,13 +157,26 @@
     return { sure: facts.sure[by], seconds: facts.seconds, cost: facts.cost }[state.sort.replace("-", "")]?.[i] ?? i;
   }
 
+  function marksAsked() {
+    return state.show.split(",").filter((mark) => mark in bit);
+  }
+
+  function marksRefused() {
+    return state.show.split(",").filter((mark) => mark.startsWith("-")).map((mark) => mark.slice(1));
+  }
+
+  function bits(marks) {
+    return marks.reduce((sum, mark) => sum | (bit[mark] ?? 0), 0);
+  }
+
   function filter() {
     const all = tests();
-    const mask = state.show.split(",").reduce((sum, mark) => sum | (bit[mark] ?? 0), 0);
+    const mask = bits(marksAsked());
+    const none = bits(marksRefused());
     const counts = facts.marks.map(() => 0);
     found = [];
     for (let i = 0; i < n; i++) {
-      if ((facts.bits[i] & mask) !== mask || !all.every((test) => test(i))) continue;
+      if ((facts.bits[i] & mask) !== mask || facts.bits[i] & none || !all.every((test) => test(i))) continue;
       found.push(i);
       for (let b = 0; b < counts.length; b++) counts[b] += (facts.bits[i] >> b) & 1;
     }
@@ -289,7 +302,7 @@
 
   function count() {
     $("count").textContent = found.length === n ? `${n} cases` : `${found.length} of ${n} cases`;
-    const said = [];
+    const said = marksRefused().map((mark) => `not ${named[mark] ?? mark}`);
     if (state.from || state.to) said.push(`confidence of ${state.by} from ${state.from || 0} to ${state.to || 1}`);
     for (const [key, what] of [["took", "seconds"], ["paid", "US $"]]) {
       const range = span(state[key]);
@@ -300,8 +313,7 @@
 
   function controls() {
     count();
-    const marked = state.show.split(",");
-    for (const chip of chips) chip.setAttribute("aria-pressed", String(marked.includes(chip.dataset.mark)));
+    for (const chip of chips) chip.setAttribute("aria-pressed", String(marksAsked().includes(chip.dataset.mark)));
     for (const id of ["true", "said", "by", "missed", "sort"]) $(id).value = state[id];
     for (const select of document.querySelectorAll("[data-column]")) {
       const { values } = facts.columns[select.dataset.column];

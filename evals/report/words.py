@@ -111,7 +111,9 @@ def _odd(e: Evaluation, counts: dict[str, int]) -> list[Tile]:
     made = []
     if e.alarms.judged:
         share = e.alarms.share.value if e.alarms.share else 0.0
-        made.append(Tile("Unfamiliar", percent(share), f"{e.alarms.raised:,} of {e.alarms.judged:,}", "show=unfamiliar"))
+        made.append(
+            Tile("Unfamiliar", percent(share), f"{e.alarms.raised:,} of {e.alarms.judged:,}", "show=unfamiliar")
+        )
     if e.leaks.cases:
         without = f"accuracy without: {percent(e.leaks.accuracy_without.value)}" if e.leaks.accuracy_without else ""
         made.append(Tile("Near copies", f"{e.leaks.cases:,}", without or "of the panel’s own cases", "show=leaked"))
@@ -156,7 +158,10 @@ def provenance_lines(run: RunRecord, e: Evaluation) -> list[tuple[str, str]]:
         ("run", run.digest),
         ("started", run.started.isoformat(sep=" ", timespec="seconds")),
         ("seed", str(run.seed)),
-        ("intervals", f"95 %, {e.resampling.draws:,} draws of {e.resampling.clusters:,} groups, seed {e.resampling.seed}"),
+        (
+            "intervals",
+            f"95 %, {e.resampling.draws:,} draws of {e.resampling.clusters:,} groups, seed {e.resampling.seed}",
+        ),
         ("made with", json.dumps(run.provenance, indent=1, ensure_ascii=False)),
         ("settings", json.dumps(run.settings, indent=1, ensure_ascii=False)),
     ]
