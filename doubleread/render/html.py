@@ -3,14 +3,24 @@
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Protocol
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from doubleread.core.verdict import Verdict
+from doubleread.core.evidence import Neighbour
+from doubleread.core.verdict import Unread, Verdict
 from doubleread.render.thumbnail import thumbnail
 
 
-def verdict_html(verdict: Verdict, *, styled: bool = True) -> str:
+class Pictures(Protocol):
+    """Where a card gets its pictures from: ``thumbnail``, or a page that holds each picture once."""
+
+    def __call__(self, path: Path | None, *, side: int) -> str | None:
+        """Address of a picture with the longer side of ``side`` pixels; None where it cannot be shown."""
+        ...
+
+
+def verdict_html(verdict: Verdict, *, styled: bool = True, pictures: Pictures = thumbnail) -> str:
     """One card; ``styled`` puts the style sheet in front, which a page of many cards needs only once."""
     last = {o.agent: o for o in sorted(verdict.opinions, key=lambda o: o.round)}
     card = (
@@ -19,18 +29,26 @@ def verdict_html(verdict: Verdict, *, styled: bool = True) -> str:
         .render(
             v=verdict,
             name=Path(verdict.case.source).name or verdict.case.id[:12],
-            image=thumbnail(verdict.case.path, side=220),
+            image=pictures(verdict.case.path, side=220),
             posterior=sorted(verdict.posterior.items(), key=lambda item: -item[1]),
             opinions=list(last.values()),
             abstentions=list({a.agent: a for a in verdict.abstentions if a.agent not in last}.values()),
             before=verdict.second_look.before if verdict.second_look else {},
             changes={c.agent: c for c in verdict.second_look.changes} if verdict.second_look else {},
-            neighbours=[
-                (n, thumbnail(n.path, side=192)) for n in (verdict.evidence.neighbours[:6] if verdict.evidence else ())
-            ],
+            neighbours=_pictured(verdict.evidence.neighbours[:6] if verdict.evidence else (), pictures),
+            copies=_pictured(verdict.evidence.near_copies[:6] if verdict.evidence else (), pictures),
         )
     )
     return f"<style>{style_sheet()}</style>{card}" if styled else card
+
+
+def unread_html(unread: Unread) -> str:
+    """The card of a case that could not be read, without a style sheet."""
+    return environment().get_template("unread.html").render(unread=unread, name=Path(unread.source).name)
+
+
+def _pictured(cases: tuple[Neighbour, ...], pictures: Pictures) -> list[tuple[Neighbour, str | None]]:
+    return [(case, pictures(case.path, side=192)) for case in cases]
 
 
 @cache

@@ -27,6 +27,7 @@ BENCHMARKS = Registry(
         "batch_throughput": "doubleread.evals.benchmarks.evaluate:batch_throughput",
         "batch_waiting": "doubleread.evals.benchmarks.evaluate:batch_waiting",
         "batch_memory": "doubleread.evals.benchmarks.evaluate:batch_memory",
+        "report": "doubleread.evals.benchmarks.report:report",
         "second_look_seconds": "doubleread.evals.benchmarks.panel:second_look_seconds",
     },
 )

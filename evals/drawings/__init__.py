@@ -1,14 +1,24 @@
 """Diagrams as self-contained SVG: no script, no font or file from elsewhere, light and dark."""
 
 from doubleread.evals.drawings.archive_map import MapPoint, archive_map
+from doubleread.evals.drawings.confusion import confusion_matrix
+from doubleread.evals.drawings.forest import ForestRow, forest_plot
+from doubleread.evals.drawings.histogram import histogram
 from doubleread.evals.drawings.reliability import ReliabilityPanel, reliability_diagram, reliability_grid
 from doubleread.evals.drawings.risk_coverage import risk_coverage_diagram
+from doubleread.evals.drawings.second_look import Turns, second_look_flow
 
 __all__ = [
+    "ForestRow",
     "MapPoint",
     "ReliabilityPanel",
+    "Turns",
     "archive_map",
+    "confusion_matrix",
+    "forest_plot",
+    "histogram",
     "reliability_diagram",
     "reliability_grid",
     "risk_coverage_diagram",
+    "second_look_flow",
 ]

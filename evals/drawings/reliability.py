@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 from doubleread.core.errors import DataError
 from doubleread.core.trust import ReliabilityBin
@@ -30,6 +31,8 @@ class ReliabilityPanel(NamedTuple):
     """Share of the cases that were answered, where not all were."""
     floor_high: float | None = None
     """95th percentile of that ECE."""
+    reader: str = ""
+    """Whose cases the bins lead to, in a page that can show them; no links without."""
 
 
 PlainPanel = tuple[str, Sequence[ReliabilityBin], float | None, float | None, int]
@@ -60,15 +63,16 @@ def reliability_diagram(
     n: int,
     coverage: float | None = None,
     floor_high: float | None = None,
+    reader: str = "",
 ) -> str:
     """One reliability diagram as SVG, 460 pixels wide.
 
     Each bin is a mark at its mean confidence and its share of right answers, with a 95 % Wilson interval; the strip
     beneath counts its cases. A triangle says that the whole interval of at least five cases lies off the
     stated confidence. ``ece``, ``floor`` (mean ECE of perfect calibration), ``floor_high`` (its 95th percentile) and
-    ``coverage`` are shares of 1.
+    ``coverage`` are shares of 1. With a ``reader`` each bin links to ``#by=reader&from=…&to=…``.
     """
-    panel = ReliabilityPanel(title, bins, ece, floor, n, coverage, floor_high)
+    panel = ReliabilityPanel(title, bins, ece, floor, n, coverage, floor_high, reader)
     box = _Box(58, 88, 380)
     body = [
         svg.text(20, 30, svg.fit(title, 420, 16), "dr-title"),
@@ -114,7 +118,7 @@ def reliability_grid(
 def _figures(panel: ReliabilityPanel) -> str:
     parts = [f"ECE {_share(panel.ece)}", f"n = {panel.n:,}"]
     if panel.coverage is not None:
-        parts.append(f"answered {_percent(panel.coverage)}")
+        parts.append(f"answered {svg.percent(panel.coverage)}")
     return " · ".join(parts)
 
 
@@ -130,7 +134,7 @@ def _description(panel: ReliabilityPanel) -> str:
     filled = _filled(panel)
     if not filled:
         return f"{panel.title}: no cases."
-    points = "; ".join(f"{_percent(b.confidence)} stated, {_percent(b.accuracy)} right, n {b.n}" for b in filled)
+    points = "; ".join(f"{svg.percent(b.confidence)} stated, {svg.percent(b.accuracy)} right, n {b.n}" for b in filled)
     return f"{panel.title}: {_figures(panel)}; {_floor(panel, short=True)}. By confidence: {points}."
 
 
@@ -142,7 +146,12 @@ def _plot(panel: ReliabilityPanel, box: _Box) -> list[str]:
     filled = _filled(panel)
     if not filled:
         return [*_axes(box), svg.text(box.x(0.3), box.y(0.65), "no cases", "dr-ink", "middle")]
-    return [*_axes(box), *_sides(filled, box), *_strip(filled, box), *_marks(filled, box)]
+    return [
+        *_axes(box),
+        *_sides(filled, box),
+        *_strip(filled, box, panel.reader),
+        *_marks(filled, box, panel.reader),
+    ]
 
 
 def _sides(bins: Sequence[ReliabilityBin], box: _Box) -> list[str]:
@@ -178,7 +187,13 @@ def _axes(box: _Box) -> list[str]:
     ]
 
 
-def _strip(bins: Sequence[ReliabilityBin], box: _Box) -> list[str]:
+def _target(b: ReliabilityBin, reader: str) -> str:
+    if not reader:
+        return ""
+    return urlencode({"by": reader, "from": f"{b.low:.6g}", "to": f"{b.high:.6g}"})
+
+
+def _strip(bins: Sequence[ReliabilityBin], box: _Box, reader: str) -> list[str]:
     """Bars as wide as their bins; counts above them where there is room, the largest first."""
     most = max(b.n for b in bins)
     drawn: list[str] = []
@@ -187,7 +202,8 @@ def _strip(bins: Sequence[ReliabilityBin], box: _Box) -> list[str]:
         left, right = box.x(b.low), box.x(b.high)
         width, height = max(right - left - 2, 2.0), max((_STRIP - 13) * b.n / most, 1.5)
         middle, top, words = (left + right) / 2, box.strip_bottom - height, f"{b.n:,}"
-        drawn.append(svg.rect(middle - width / 2, top, width, height, "dr-bar", svg.hint(_told(b))))
+        bar = svg.rect(middle - width / 2, top, width, height, "dr-bar", svg.hint(_told(b)))
+        drawn.append(svg.link(_target(b, reader), bar, _told(b)))
         half = svg.width_of(words, 11) / 2 + 1
         if all(abs(middle - other) >= half + its for other, its in taken):
             drawn.append(svg.text(middle, top - 3, words, "dr-count", "middle"))
@@ -195,7 +211,7 @@ def _strip(bins: Sequence[ReliabilityBin], box: _Box) -> list[str]:
     return drawn
 
 
-def _marks(bins: Sequence[ReliabilityBin], box: _Box) -> list[str]:
+def _marks(bins: Sequence[ReliabilityBin], box: _Box, reader: str) -> list[str]:
     most = max(b.n for b in bins)
     path = svg.polyline(
         ((box.x(b.confidence), box.y(b.accuracy)) for b in bins), "dr-line dr-s1", ' stroke-opacity=".35"'
@@ -207,7 +223,8 @@ def _marks(bins: Sequence[ReliabilityBin], box: _Box) -> list[str]:
         colour = _colour(b)
         x = box.x(b.confidence)
         bars.append(svg.line(x, box.y(low), x, box.y(high), f"dr-line dr-s{colour}"))
-        marks.append(_mark(x, box.y(b.accuracy), 3.4 + 3 * math.sqrt(b.n / most), colour, svg.hint(_told(b))))
+        mark = _mark(x, box.y(b.accuracy), 3.4 + 3 * math.sqrt(b.n / most), colour, svg.hint(_told(b)))
+        marks.append(svg.link(_target(b, reader), mark, _told(b)))
     return [path, *bars, *marks]
 
 
@@ -243,14 +260,10 @@ def _told(b: ReliabilityBin) -> str:
     right = round(b.accuracy * b.n)
     low, high = wilson(right, b.n)
     return (
-        f"confidence {_percent(b.low)} to {_percent(b.high)}, mean {_percent(b.confidence)}: "
-        f"{right} of {b.n} right = {_percent(b.accuracy)} (95 % interval {_percent(low)} to {_percent(high)})"
+        f"confidence {svg.percent(b.low)} to {svg.percent(b.high)}, mean {svg.percent(b.confidence)}: "
+        f"{right} of {b.n} right = {svg.percent(b.accuracy)} (95 % interval {svg.percent(low)} to {svg.percent(high)})"
     )
 
 
 def _share(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.3f}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}".removesuffix(".0") + " %"

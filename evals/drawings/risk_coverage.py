@@ -25,8 +25,11 @@ def risk_coverage_diagram(
     title: str = "How wrong, if it answers only when sure?",
     n: int | None = None,
     marks: Mapping[str, tuple[float, float]] | None = None,
+    targets: Mapping[str, str] | None = None,
 ) -> str:
     """Risk-coverage curves as SVG, 460 pixels wide; ``marks`` are operating points (coverage, risk) by name.
+
+    ``targets`` say where in a page a mark leads, by the mark's name.
 
     Raises ``DataError`` without a curve, or for one whose two halves differ in length, are empty, or leave 0 to 1.
     """
@@ -51,7 +54,7 @@ def risk_coverage_diagram(
         f'<g clip-path="url(#dr-clip-{key})">',
         *(_curve(place, name, curve, top) for place, (name, curve) in enumerate(curves.items())),
         "</g>",
-        *(_operating(list(curves), name, at, top) for name, at in (marks or {}).items()),
+        *(_operating(list(curves), name, at, top, (targets or {}).get(name, "")) for name, at in (marks or {}).items()),
         *legend,
     ]
     return svg.document(460, height, title, _description(curves, n), body)
@@ -120,10 +123,10 @@ def _dash(place: int) -> str:
     return f' stroke-dasharray="{dash}"' if dash else ""
 
 
-def _operating(names: Sequence[str], name: str, at: tuple[float, float], top: float) -> str:
+def _operating(names: Sequence[str], name: str, at: tuple[float, float], top: float, target: str) -> str:
     colour = names.index(name) % svg.COLOURS + 1 if name in names else 5
     told = f"{name}: {100 * at[1]:.1f} % wrong among the {100 * at[0]:.0f} % answered"
-    return svg.circle(_x(at[0]), _y(at[1], top), 5, f"dr-mark dr-f{colour}", svg.hint(told))
+    return svg.link(target, svg.circle(_x(at[0]), _y(at[1], top), 5, f"dr-mark dr-f{colour}", svg.hint(told)), told)
 
 
 def _legend(names: Sequence[str]) -> tuple[list[str], int]:

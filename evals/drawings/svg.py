@@ -45,6 +45,8 @@ font-variant-numeric:tabular-nums}}
 .dr-plot .dr-ideal{{stroke:var(--dr-axis);stroke-width:1.25;stroke-dasharray:2 4}}
 .dr-plot .dr-line{{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}}
 .dr-plot .dr-mark{{stroke:var(--dr-paper);stroke-width:1.5;stroke-linejoin:round}}
+.dr-plot a{{cursor:pointer;outline:none}}
+.dr-plot a:is(:hover,:focus-visible) :is(rect,circle,polygon,path){{stroke:var(--dr-ink);stroke-width:2}}
 """ + "\n".join(
     f".dr-plot .dr-s{i}{{stroke:var(--dr-c{i})}}\n.dr-plot .dr-f{i}{{fill:var(--dr-c{i})}}"
     for i in range(1, COLOURS + 1)
@@ -120,6 +122,19 @@ def polyline(points: Iterable[tuple[float, float]], css: str, extra: str = "") -
     return f'<polyline points="{path}" class="{css}"{extra}/>'
 
 
+def link(target: str, inner: str, told: str = "") -> str:
+    """Elements that lead somewhere in their page, told in words; just the elements without a target."""
+    if not target:
+        return inner
+    label = f' aria-label="{clean(told)}"' if told else ""
+    return f'<a href="#{clean(target)}"{label}>{inner}</a>'
+
+
+def percent(share: float) -> str:
+    """A share of 1 in per cent, with one decimal where it has one."""
+    return f"{100 * share:.1f}".removesuffix(".0") + " %"
+
+
 def hint(words: str) -> str:
     """What shows when the pointer rests on an element."""
     return f"<title>{clean(words)}</title>"
@@ -130,7 +145,8 @@ def document(width: float, height: float, title: str, description: str, body: It
     inside = "\n".join(body)
     key = hashlib.sha256(f"{title}\0{description}\0{inside}".encode("utf-8", "replace")).hexdigest()[:10]
     size = f'width="{number(width)}" height="{number(height)}" viewBox="0 0 {number(width)} {number(height)}"'
-    names = f'role="img" aria-labelledby="dr-{key}-t dr-{key}-d"'
+    role = "group" if "<a " in inside else "img"  # an image hides what is in it, and links must be reached
+    names = f'role="{role}" aria-labelledby="dr-{key}-t dr-{key}-d"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} style="max-width:100%;height:auto" class="dr-plot" {names}>\n'
         f'<title id="dr-{key}-t">{clean(title)}</title>\n<desc id="dr-{key}-d">{clean(description)}</desc>\n'

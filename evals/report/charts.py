@@ -1,0 +1,171 @@
+"""The drawings of a report; what is drawn leads to the cases behind it."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from urllib.parse import urlencode
+
+import numpy as np
+
+from doubleread.evals.drawings import (
+    ForestRow,
+    ReliabilityPanel,
+    Turns,
+    confusion_matrix,
+    forest_plot,
+    histogram,
+    reliability_diagram,
+    reliability_grid,
+    risk_coverage_diagram,
+    second_look_flow,
+)
+from doubleread.evals.drawings.risk_coverage import Curve
+from doubleread.evals.measures.columns import Columns
+from doubleread.evals.measures.evaluation import PANEL, Evaluation, ReaderFigures
+from doubleread.orchestrator.metrics import Flags
+
+_STEPS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+"""Coverages that are marked on the panel's curve."""
+
+
+class Charts:
+    """SVGs by name; those that there is nothing for are empty."""
+
+    def __init__(self, evaluation: Evaluation, columns: Columns, marks: dict[str, Flags]) -> None:
+        self._e, self._c, self._marks = evaluation, columns, marks
+
+    def all(self) -> dict[str, str]:
+        """Every drawing of the report."""
+        return {
+            "reliability": self._reliability(),
+            "confusion": self._confusion(),
+            "risk": self._risk(),
+            "second_look": self._second_look(),
+            "seconds": self._seconds(),
+            "cost": self._cost(),
+            "agents_reliability": self._agents_reliability(),
+            "labels": self._labels(),
+            "subgroups": self._subgroups(),
+        }
+
+    def agents_confusion(self) -> list[str]:
+        """One small matrix an agent."""
+        return [
+            confusion_matrix(self._e.labels, a.confusion, title=a.reader, reader=a.reader, small=True)
+            for a in self._e.agents
+        ]
+
+    def _reliability(self) -> str:
+        p = self._e.panel
+        if p is None:
+            return ""
+        return reliability_diagram(
+            p.reliability,
+            title="Can its confidence be trusted?",
+            ece=p.ece.value,
+            floor=p.ece.floor,
+            floor_high=p.ece.floor_high,
+            n=p.n,
+            reader=PANEL,
+        )
+
+    def _confusion(self) -> str:
+        p = self._e.panel
+        return confusion_matrix(self._e.labels, p.confusion, title="What gets mixed up?", reader=PANEL) if p else ""
+
+    def _risk(self) -> str:
+        if not self._e.readers:
+            return ""
+        curves: dict[str, Curve] = {r.reader: (r.risk_coverage.coverage, r.risk_coverage.risk) for r in self._e.readers}
+        marks, targets = self._points()
+        return risk_coverage_diagram(curves, n=self._e.labelled, marks=marks, targets=targets)
+
+    def _points(self) -> tuple[dict[str, tuple[float, float]], dict[str, str]]:
+        """Points on the panel's curve, and what was wrong among the surest cases up to there."""
+        judged = self._marks["right"] | self._marks["wrong"]
+        sure = self._c.posterior.max(axis=1)
+        judged &= ~np.isnan(sure)
+        order = np.argsort(-sure[judged], kind="stable")
+        sure, wrong = sure[judged][order], self._marks["wrong"][judged][order]
+        marks, targets = {}, {}
+        for share in _STEPS if len(sure) else ():
+            n = max(1, round(share * len(sure)))
+            name = f"the surest {share:.0%}".replace("%", " %")
+            marks[name] = (n / len(sure), float(wrong[:n].mean()))
+            targets[name] = urlencode({"show": "wrong", "by": PANEL, "from": f"{sure[n - 1] - 2e-6:.6f}"})
+        return marks, targets
+
+    def _second_look(self) -> str:
+        looks = self._e.second_looks
+        if not looks.cases:
+            return ""
+        helped, harmed, looked = (self._marks[key] for key in ("helped", "harmed", "looked"))
+        right, wrong = looked & self._marks["right"], looked & self._marks["wrong"]
+        turns = Turns(
+            stayed_right=int((right & ~helped).sum()),
+            helped=int(helped.sum()),
+            harmed=int(harmed.sum()),
+            stayed_wrong=int((wrong & ~harmed).sum()),
+        )
+        about = f"{looks.cases} of {self._e.n} cases were read again"
+        return second_look_flow(turns, title="What did looking again change?", about=about, linked=True)
+
+    def _seconds(self) -> str:
+        if not self._c.n:
+            return ""
+        taken = self._e.seconds
+        marks = {"median": taken.p50.value, "95 %": taken.p95.value}
+        return histogram(
+            self._c.seconds.tolist(), title="How long does a case take?", unit="s", marks=marks, field="took"
+        )
+
+    def _cost(self) -> str:
+        if self._e.money.total <= 0:
+            return ""
+        marks = {"mean": self._e.money.each.value}
+        return histogram(self._c.cost.tolist(), title="What does a case cost?", unit="US $", marks=marks, field="paid")
+
+    def _agents_reliability(self) -> str:
+        panels = [_diagram(a) for a in self._e.agents]
+        return reliability_grid(panels, title="Each agent’s confidence, after calibration", columns=4) if panels else ""
+
+    def _labels(self) -> str:
+        p = self._e.panel
+        if p is None:
+            return ""
+        rows = [
+            ForestRow(one.label, one.support, one.recall, urlencode({"true": one.label, "show": "wrong"}))
+            for one in p.labels
+            if one.recall is not None
+        ]
+        about = "cases of a label that were given it (recall); the band is the mean over labels"
+        return (
+            forest_plot(rows, title="Which labels are found?", about=about, whole=p.balanced_accuracy) if rows else ""
+        )
+
+    def _subgroups(self) -> str:
+        p = self._e.panel
+        rows = list(_grouped(self._e))
+        if p is None or not rows:
+            return ""
+        about = "share right of each group of cases; the band is the whole run"
+        return forest_plot(rows, title="Is it as good everywhere?", about=about, whole=p.accuracy)
+
+
+def _grouped(evaluation: Evaluation) -> Iterator[ForestRow]:
+    for column, groups in groupby(evaluation.subgroups, key=lambda one: one.column):
+        yield ForestRow(column, 0, None, head=True)
+        for one in groups:
+            target = urlencode({"column": column, "value": one.value, "show": "wrong"})
+            yield ForestRow(one.value or "(none)", one.n, one.accuracy, target, small=one.small)
+
+
+def _diagram(reader: ReaderFigures) -> ReliabilityPanel:
+    return ReliabilityPanel(
+        title=reader.reader,
+        bins=reader.reliability,
+        ece=reader.ece.value,
+        floor=reader.ece.floor,
+        n=reader.n,
+        floor_high=reader.ece.floor_high,
+        reader=reader.reader,
+    )
