@@ -215,3 +215,8 @@ def test_a_name_that_would_steer_the_terminal_does_not(tmp_path):
     shown = CliRunner().invoke(app, ["compare", *map(str, folders)]).stdout
     assert "\x1b" not in shown
     assert "[2Jx[red]" in shown
+
+
+def test_a_picture_that_a_run_holds_twice_is_one_case(found):
+    again = compared([*FIRST, FIRST[0]], [*SECOND, SECOND[-1]])
+    assert (again.n, again.only_first, again.only_second) == (found.n, found.only_first, found.only_second)
