@@ -79,7 +79,7 @@ class ReaderFigures(Record):
 
 
 class Advantage(Record):
-    """What the panel has over one agent, where both spoke on a labelled case; above 0 the panel is better."""
+    """What the panel has over one agent on the ``n`` labelled cases on which both spoke; above 0 it is better."""
 
     agent: str
     n: int

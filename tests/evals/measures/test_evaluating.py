@@ -284,3 +284,12 @@ def test_a_panel_that_cannot_be_judged_says_so():
 
 def test_verdicts_at_hand_are_evaluated_like_a_run(found):
     assert evaluate_verdicts(VERDICTS, AB, trust(), name="leaves").panel.accuracy.value == found.panel.accuracy.value
+
+
+@pytest.mark.parametrize("truth", ["a", "b"])
+def test_an_agent_that_spoke_once_has_figures_though_most_draws_miss_it(truth):
+    once = [verdict("x", truth, 0.9, agent=0.9), *(verdict(str(i), "ab"[i % 2], 0.6) for i in range(30))]
+    (x,) = evaluated(once).agents
+    assert (x.n, x.abstained, x.accuracy.value) == (1, 30, float(truth == "a"))
+    assert x.mce.value == pytest.approx(0.1 if truth == "a" else 0.9)
+    assert x.accuracy.low == wilson(int(truth == "a"), 1).low
