@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from doubleread.core.trust import TrustProfile
     from doubleread.core.verdict import Decision, Unread, Verdict
     from doubleread.evals.datasets import Dataset, read_dataset
+    from doubleread.evals.judging import evaluate_panel
     from doubleread.panel import Panel
     from doubleread.settings import Settings, load_settings
 
@@ -43,6 +44,7 @@ _HOME = {
     "TrustProfile": "doubleread.core.trust",
     "Unread": "doubleread.core.verdict",
     "Verdict": "doubleread.core.verdict",
+    "evaluate_panel": "doubleread.evals.judging",
     "load_settings": "doubleread.settings",
     "read_dataset": "doubleread.evals.datasets",
 }
@@ -76,6 +78,7 @@ __all__ = [
     "TrustProfile",
     "Unread",
     "Verdict",
+    "evaluate_panel",
     "load_settings",
     "read_dataset",
 ]

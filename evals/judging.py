@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from doubleread.evals.datasets import Labelled, read_labelled
 from doubleread.evals.measures.evaluation import Evaluation
 from doubleread.evals.measures.folders import evaluate_folder
 from doubleread.evals.measures.gates import Gate, GateResult, check
 from doubleread.evals.measures.markdown import markdown
 from doubleread.evals.measures.tables import CaseTable
 from doubleread.evals.report.write import write_report
+from doubleread.evals.runs.evaluate import Wanted, evaluate
 from doubleread.evals.runs.folder import read_record, read_rows
+from doubleread.evals.runs.runner import Watch
+from doubleread.panel import Panel
 
 EVALUATION, SUMMARY, TABLE = "evaluation.json", "summary.md", "cases"
 
@@ -20,6 +24,7 @@ EVALUATION, SUMMARY, TABLE = "evaluation.json", "summary.md", "cases"
 class Judged:
     """The figures of a run, and what was asked of them."""
 
+    folder: Path
     evaluation: Evaluation
     gates: tuple[GateResult, ...]
     report: Path
@@ -28,6 +33,26 @@ class Judged:
     def passed(self) -> bool:
         """Whether every figure is as good as was asked for."""
         return all(one.passed for one in self.gates)
+
+
+def evaluate_panel(
+    panel: Panel,
+    data: Labelled | str | Path,
+    *,
+    out: Path | str | None = None,
+    split: str | None = None,
+    limit: int | None = None,
+    by: Sequence[str] = (),
+    watch: Watch = lambda _tally: None,
+) -> Judged:
+    """Judges a saved panel on labelled images that it has not learned from, and writes the report.
+
+    Called again with the same, it goes on where it was stopped. ``out`` is the run's folder, a new one under ``runs/``
+    without. Raises what ``runs.evaluate`` and ``judge_run`` raise.
+    """
+    dataset = data if isinstance(data, Labelled) else read_labelled(data)
+    wanted = Wanted(None if out is None else Path(out), split=split, limit=limit)
+    return judge_run(evaluate(panel, dataset, wanted, watch=watch).folder, by)
 
 
 def judge_run(folder: Path, by: Sequence[str] = (), gates: Sequence[Gate] = ()) -> Judged:
@@ -41,7 +66,7 @@ def judge_run(folder: Path, by: Sequence[str] = (), gates: Sequence[Gate] = ()) 
     (folder / EVALUATION).write_text(evaluation.model_dump_json(indent=1) + "\n", encoding="utf-8")
     (folder / SUMMARY).write_text(markdown(evaluation, results), encoding="utf-8")
     _write_tables(folder)
-    return Judged(evaluation, results, write_report(folder, evaluation, gates=results))
+    return Judged(folder, evaluation, results, write_report(folder, evaluation, gates=results))
 
 
 def _write_tables(folder: Path) -> None:
