@@ -1,0 +1,206 @@
+"""What a session is made of: events in the order they happened, and replies made of a few kinds of blocks.
+
+A session is its events. Whoever shows it (terminal, browser, an export) reads them from the first, and follows new ones
+as they come; nothing else is remembered.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field
+
+from doubleread.core.base import Record
+from doubleread.core.evidence import Neighbour
+from doubleread.core.types import Json
+
+Kind = Literal[
+    "image",  # a picture joined the session: Image
+    "asked",  # a round of a reading was opened: Asked
+    "evidence",  # similar cases were found: Evidence
+    "answer",  # an agent answered: Answer (Opinion or Abstention)
+    "verdict",  # a reading ended: Verdict
+    "waiting",  # a person's decision is waited for: Waiting
+    "decided",  # a person decided: Decided
+    "said",  # a person said something: Said
+    "reply",  # what doubleread says to that: Reply
+    "undone",  # an earlier event no longer counts: Undone
+    "failed",  # something could not be done: Failed
+]
+
+
+class Event(Record):
+    """One thing that happened in a session. ``data`` is the JSON of the record that its kind names."""
+
+    session: str
+    seq: int
+    """Counted from 1 within the session, without a gap."""
+    time: AwareDatetime
+    kind: Kind
+    case: str | None = None
+    """The image it is about."""
+    reading: str | None = None
+    """The reading it belongs to; an image can be read again."""
+    data: Json
+
+
+class SessionInfo(Record):
+    """A session in a list of them."""
+
+    id: str
+    title: str
+    created: AwareDatetime
+    changed: AwareDatetime
+    images: int
+    waiting: int
+    """Readings that wait for a person."""
+
+
+class Image(Record):
+    """A picture of the session; its bytes lie in the session's folder, under the case's id."""
+
+    name: str
+    width: int
+    height: int
+
+
+class How(Record):
+    """How an image is to be read; as the panel was fitted, where nothing is said."""
+
+    without: tuple[str, ...] = ()
+    """Agents that are left out."""
+    only: tuple[str, ...] = ()
+    """If any: the agents that are asked, and no others."""
+    look_again: bool = False
+    """Whether a second look is taken whatever it is worth."""
+    k: int | None = Field(default=None, ge=1, le=1000)
+    """Similar cases to find."""
+
+
+class Asked(Record):
+    """Who is asked in a round of a reading."""
+
+    round: int
+    agents: tuple[str, ...]
+    how: How = How()
+
+
+class Waiting(Record):
+    """A reading that was referred, and why."""
+
+    session: str
+    case: str
+    reading: str
+    name: str
+    """Of the image."""
+    leaning: str | None
+    reasons: tuple[str, ...]
+    since: AwareDatetime
+
+
+class Decided(Record):
+    """What a person decided of a reading; it is confirmed to the panel unless ``kept`` says why not."""
+
+    label: str
+    reviewer: str = ""
+    note: str = ""
+    kept: str = ""
+    """Empty: trust and archive have it. Otherwise why they have not."""
+
+
+class Said(Record):
+    """Words of a person."""
+
+    text: str
+
+
+class Undone(Record):
+    """An event that no longer counts."""
+
+    seq: int
+    what: str
+
+
+class Failed(Record):
+    """What could not be done, why, and what can be done about it."""
+
+    problem: str
+
+
+# -- replies --------------------------------------------------------------------------------------------------------
+
+
+class Text(Record):
+    """Paragraphs of plain text."""
+
+    kind: Literal["text"] = "text"
+    lines: tuple[str, ...]
+
+
+class Table(Record):
+    """A small table; every cell is text."""
+
+    kind: Literal["table"] = "table"
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+class Cases(Record):
+    """Stored cases to look at."""
+
+    kind: Literal["cases"] = "cases"
+    title: str = ""
+    cases: tuple[Neighbour, ...]
+
+
+class Bars(Record):
+    """Probabilities, the largest first."""
+
+    kind: Literal["bars"] = "bars"
+    title: str = ""
+    shares: dict[str, float]
+    before: dict[str, float] = Field(default_factory=dict)
+    """What they were, where they changed."""
+
+
+Block = Annotated[Text | Table | Cases | Bars, Field(discriminator="kind")]
+
+
+class Reply(Record):
+    """What doubleread says: every number in it comes from a verdict, the panel's trust or the archive."""
+
+    blocks: tuple[Block, ...]
+    suggestions: tuple[str, ...] = ()
+    """What one might say next, as it would be typed."""
+
+
+# -- what an action asks of the session -----------------------------------------------------------------------------
+
+
+class Read(Record):
+    """Read the image again."""
+
+    do: Literal["read"] = "read"
+    how: How = How()
+
+
+class Confirm(Record):
+    """Keep what is true of the image."""
+
+    do: Literal["confirm"] = "confirm"
+    label: str
+    note: str = ""
+
+
+class Undo(Record):
+    """Take the last confirmation or decision back."""
+
+    do: Literal["undo"] = "undo"
+
+
+class Switch(Record):
+    """Talk about another image of the session."""
+
+    do: Literal["switch"] = "switch"
+    case: str
+
+
+Order = Annotated[Read | Confirm | Undo | Switch, Field(discriminator="do")]
