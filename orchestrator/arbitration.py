@@ -83,6 +83,7 @@ class Grounds:
     """Raw opinions of both rounds, ``(n, agents, k)``; NaN where there is none."""
     readings: Readings
     learning: Learning
+    familiarity: Familiarity
     left_out: tuple[str, ...]
 
     @classmethod
@@ -102,7 +103,9 @@ class Grounds:
             raw[:, [agents.index(name) for name in left_out]] = np.nan
         labels, groups = readings.labels, readings.groups
         asked = Asked(task, agents, readings.first, labels, groups, chosen, learning.folds, learning.seed)
-        return cls(asked, first, second, readings, learning, left_out)
+        near = np.array([nearness_of(found) for found in readings.evidence])
+        familiarity = Familiarity.fit(near, first, learning.alarm_rate)
+        return cls(asked, first, second, readings, learning, familiarity, left_out)
 
     def at(self, costs: Costs) -> Self:
         """The same at other costs of errors and referrals."""
@@ -117,13 +120,17 @@ class Grounds:
         more = ask_more(asked, self.first, policy)
         look = look_again(asked, self.first, self.second, readings.second, more, policy)
         posterior, correct = look.posterior, look.posterior.argmax(axis=1) == readings.labels
-        near = np.array([nearness_of(found) for found in readings.evidence])
-        familiarity = Familiarity.fit(near, self.first, learning.alarm_rate)
         sets = ConformalSets.fit(
             posterior, readings.labels, coverage=learning.coverage, score=learning.sets, groups=readings.groups
         )
         selective = _selective(posterior, correct, readings, learning)
-        notes = (asked.chosen.note, *more.notes, *look.notes, familiarity.note, selective.note if selective else "")
+        notes = (
+            asked.chosen.note,
+            *more.notes,
+            *look.notes,
+            self.familiarity.note,
+            selective.note if selective else "",
+        )
         arbiter = Arbiter(
             task=asked.task,
             agents=asked.agents,
@@ -133,7 +140,7 @@ class Grounds:
             policy=policy.model_copy(update={"asking": more.gate, "looking": look.gate}),
             sets=sets,
             selective=selective,
-            familiarity=familiarity,
+            familiarity=self.familiarity,
             held_out=HeldOut(posterior=posterior, correct=correct),
             profiles=(),
             left_out=self.left_out,
