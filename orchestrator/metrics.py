@@ -111,7 +111,7 @@ def confusion_matrix(P: Matrix, y: Labels) -> NDArray[np.int64]:
 
 def reliability_bins(confidence: Vector, correct: Flags, bins: int = 15) -> tuple[ReliabilityBin, ...]:
     """The bins that hold a case, from the lowest confidence up."""
-    index = _bin_index(confidence, bins)
+    index = bin_index(confidence, bins)
     return tuple(
         ReliabilityBin(
             low=b / bins,
@@ -168,13 +168,14 @@ def wilson(right: int, n: int, level: float = 0.95) -> Interval:
     return Interval(centre - half if right else 0.0, centre + half if right < n else 1.0)
 
 
-def _bin_index(confidence: Vector, bins: int) -> NDArray[np.int64]:
+def bin_index(confidence: Vector, bins: int) -> NDArray[np.int64]:
+    """The bin of each confidence, counted from 0, shape ``(n,)``."""
     # Rounding first: 0.7 * 10 is 7.000000000000001 in floating point, and would land one bin too high.
     return np.clip(np.ceil(np.round(confidence * bins, 9)).astype(np.int64) - 1, 0, bins - 1)
 
 
 def _gap(confidence: Vector, correct: Flags, bins: int) -> float:
-    signed = np.bincount(_bin_index(confidence, bins), correct - confidence, bins)
+    signed = np.bincount(bin_index(confidence, bins), correct - confidence, bins)
     return float(np.abs(signed).sum())
 
 

@@ -112,7 +112,8 @@ class Walker:
         opened = _opens(policy.asking, arbiter.task, before) & dear.any()
         everyone = self._first(arbiter, np.zeros_like(dear)) if opened.any() else before
         posterior = np.where(opened[:, None], everyone, before)
-        heard = said.answered & (~dear | opened[:, None])
+        here = ~np.isin(arbiter.agents, arbiter.left_out)
+        heard = said.answered & here & (~dear | opened[:, None])
         unanswered = opened & (dear & ~said.answered).any(axis=1)
         looked = np.zeros(len(opened), dtype=bool)
         asked_again = np.zeros_like(heard)
