@@ -39,6 +39,8 @@ def variants_of(first: Variant, vary: Sequence[str], referees: Sequence[str] = (
         dimension = DIMENSIONS[name]
         named = [value.strip() for value in values.split(",") if value.strip()] or dimension.usual(first)
         axes.setdefault(name, []).extend(dimension.read(value, first) for value in named)
+    if "k" in axes and {"top", "local"} & set(axes):
+        raise DataError("k is a plain vote, top and local belong to the other way of weighing: vary one or the other")
     found = [
         first,
         *(first.model_copy(update=dict(zip(axes, point, strict=True))) for point in product(*axes.values())),

@@ -9,7 +9,7 @@ from doubleread.core.task import Task
 from doubleread.core.trust import Estimate
 from doubleread.core.types import Labels, Matrix, Vector
 from doubleread.evals.sweep.chance import Resamples, holm, interval, paired_tests, picked_elsewhere
-from doubleread.evals.sweep.report import FIGURES, Judged, Pick
+from doubleread.evals.sweep.report import FIGURES, SHARES, Judged, Pick
 from doubleread.evals.sweep.variant import Variant
 from doubleread.orchestrator import metrics
 from doubleread.orchestrator.gate import realised_costs
@@ -63,6 +63,7 @@ class Bench:
         return {
             "accuracy": right.astype(float),
             "nll": -np.log(truth),
+            "wrong": (played.committed & (played.label != self.labels)).astype(float),
             "referred": (~played.committed).astype(float),
             "looked_again": played.looked_again.astype(float),
             "cost": decided + played.usd / self.error_usd,
@@ -127,9 +128,8 @@ def pick(bench: Bench, variants: Sequence[Variant], tasks: Sequence[Task], playe
 
 
 def _figures(bench: Bench, columns: Mapping[str, Vector], gap: tuple[float, Vector]) -> dict[str, Estimate]:
-    shares = ("accuracy", "referred", "looked_again")
     found = {
-        name: bench.resamples.share(values > 0) if name in shares else bench.resamples.mean(values)
+        name: bench.resamples.share(values > 0) if name in SHARES else bench.resamples.mean(values)
         for name, values in columns.items()
     }
     found["ece"] = interval(*gap)

@@ -4,8 +4,11 @@ from doubleread.core.base import Record
 from doubleread.core.trust import Estimate
 from doubleread.evals.sweep.variant import Variant
 
-FIGURES = ("accuracy", "nll", "ece", "referred", "looked_again", "cost", "usd")
-"""In the order they are shown. ``cost`` is what decisions came to, in ordinary errors, and what answers cost."""
+FIGURES = ("accuracy", "nll", "ece", "wrong", "referred", "looked_again", "cost", "usd")
+"""In the order they are shown. ``accuracy`` is that of the leading label, committed to or not; ``wrong`` the share of
+all cases with a wrong commitment; ``cost`` what decisions came to, in ordinary errors, with what answers cost."""
+SHARES = ("accuracy", "wrong", "referred", "looked_again")
+"""Those that are shares of cases."""
 
 
 class Judged(Record):
