@@ -23,6 +23,7 @@ BENCHMARKS = Registry(
         "ood_near": "doubleread.evals.benchmarks.ood:ood_near",
         "ood_far": "doubleread.evals.benchmarks.ood:ood_far",
         "archive": "doubleread.evals.benchmarks.archive:archive",
+        "sweep": "doubleread.evals.benchmarks.sweep:sweep",
         "second_look_seconds": "doubleread.evals.benchmarks.panel:second_look_seconds",
     },
 )
