@@ -72,10 +72,12 @@ def holm(p: Vector) -> Vector:
 def picked_elsewhere(costs: Matrix, parts: Labels) -> Labels:
     """For each case the variant that was cheapest on the cases of the other parts, shape ``(n,)``.
 
-    ``costs`` is ``(n, variants)``, ``parts`` numbers each case's part, ``(n,)``. The first of equals is picked.
+    ``costs`` is ``(n, variants)``, ``parts`` numbers each case's part, ``(n,)``. The first of equals is picked, and the
+    first of all where there is a single part.
     """
     picked = np.zeros(len(costs), dtype=np.int64)
     for part in np.unique(parts):
         here = parts == part
-        picked[here] = int(np.round(costs[~here].mean(axis=0), 12).argmin())
+        if not here.all():
+            picked[here] = int(np.round(costs[~here].mean(axis=0), 12).argmin())
     return picked

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import product
+from math import prod
 from typing import NamedTuple
 
 from doubleread.core.errors import DataError, UnknownPart
@@ -41,15 +42,10 @@ def variants_of(first: Variant, vary: Sequence[str], referees: Sequence[str] = (
         axes.setdefault(name, []).extend(dimension.read(value, first) for value in named)
     if "k" in axes and {"top", "local"} & set(axes):
         raise DataError("k is a plain vote, top and local belong to the other way of weighing: vary one or the other")
-    found = [
-        first,
-        *(first.model_copy(update=dict(zip(axes, point, strict=True))) for point in product(*axes.values())),
-    ]
-    unique = tuple(dict.fromkeys(found))
-    if len(unique) > MOST:
-        raise DataError(
-            f"{len(unique)} variants are too many to tell chance from gain: name fewer values (up to {MOST})"
-        )
+    if (count := prod(map(len, axes.values()))) > MOST:
+        raise DataError(f"{count} variants are too many to tell chance from gain: name fewer values (up to {MOST})")
+    points = [dict(zip(axes, point, strict=True)) for point in product(*axes.values())]
+    unique = tuple(dict.fromkeys([first, *(first.model_copy(update=point) for point in points)]))
     for one in unique:
         _check_referees(one, first, referees)
     return unique

@@ -1,40 +1,24 @@
 """Every variant learned from recorded answers and replayed on cases that had no part in it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from doubleread.core.errors import DataError
-from doubleread.core.reading import Reading
-from doubleread.core.task import Task, with_costs
-from doubleread.core.types import Labels
 from doubleread.evals.sweep.chance import Resamples
 from doubleread.evals.sweep.judging import Bench, Played, judged, pick
-from doubleread.evals.sweep.neighbours import Neighbourhood
+from doubleread.evals.sweep.playing import play, task_of
 from doubleread.evals.sweep.recorded import Recorded, Unseen
 from doubleread.evals.sweep.report import Refused, Sweep
 from doubleread.evals.sweep.variant import Variant
-from doubleread.fitting import learning_of, policy_of
-from doubleread.orchestrator.arbiter import Arbiter
-from doubleread.orchestrator.arbitration import Grounds, Learning, Readings, sources
+from doubleread.orchestrator.arbitration import Readings
 from doubleread.orchestrator.kept import readings_of
-from doubleread.orchestrator.policy import Policy
-from doubleread.orchestrator.resampling import group_codes, grouped_folds
-from doubleread.orchestrator.walks import Said, Walker
+from doubleread.orchestrator.resampling import Fold, group_codes, grouped_folds
 from doubleread.watching import Progress, silent
 
 PARTS = 5
 """Parts of a run, whole groups each, for choosing a variant on other cases."""
-
-
-@dataclass(frozen=True)
-class _Fold:
-    """Positions of calibration cases to learn from, and of cases to be judged on."""
-
-    train: Labels
-    test: Labels
 
 
 def sweep(
@@ -59,18 +43,14 @@ def sweep(
     source = readings if unseen is None else unseen
     labels, groups = source.labels, source.groups
     folds, parts = _folds(recorded, readings, unseen, seed)
-    played = [Played.blank(len(labels), len(recorded.task.names)) for _ in variants]
-    for done, places in enumerate(learned := _learned_alike(variants)):
-        progress("learning and replaying", done, len(learned))
-        _play(recorded, unseen, folds, [variants[i] for i in places], [played[i] for i in places])
-    progress("learning and replaying", len(learned), len(learned))
+    played = play(recorded, variants, folds, unseen, progress)
     kept, refused = _answerable(variants, played, unseen)
     settings = recorded.saved.settings
     bench = Bench(
         labels, Resamples(groups, len(labels), draws, seed), parts, settings.trust.bins, settings.worth.error_usd
     )
     chosen, outcomes = [variants[i] for i in kept], [played[i] for i in kept]
-    tasks = [_task(recorded, variant) for variant in chosen]
+    tasks = [task_of(recorded, variant) for variant in chosen]
     return Sweep(
         learned_from=_learned_from(len(rows), len(folds), unseen),
         n=len(labels),
@@ -82,75 +62,16 @@ def sweep(
     )
 
 
-def _play(
-    recorded: Recorded,
-    unseen: Unseen | None,
-    folds: Sequence[_Fold],
-    variants: Sequence[Variant],
-    played: Sequence[Played],
-) -> None:
-    """Variants that are learned alike, on every fold."""
-    one, settings = variants[0], recorded.saved.settings
-    task, agents = recorded.task, one.agents
-    around = Neighbourhood.of(recorded.saved) if one.neighbours != recorded.first.neighbours else None
-
-    def read(rows: Iterator[Reading]) -> Iterator[Reading]:
-        return rows if around is None else around.read_again(rows, one.neighbours)
-
-    rows = recorded.with_prices(read(iter(recorded.rows)))
-    readings = readings_of(task, agents, rows, "")
-    said = Said.of(task, agents, rows if unseen is None else read(unseen.rows()))
-    usd = np.array([recorded.usd.get(name, 0.0) for name in agents])
-    learning = replace(learning_of(settings), rule=one.rule, calibrator=one.calibrator)
-    referees = [name for name in recorded.referees if name in agents]
-    for fold in folds:
-        train = readings.rows(fold.train)
-        try:
-            grounds = Grounds.of(task, agents, train, learning, referees)
-        except DataError as error:
-            raise DataError(f"{one.name(recorded.first)}: {error}") from None
-        walker = Walker(said.rows(fold.test).usable(sources(agents, train)))
-        for variant, outcome in zip(variants, played, strict=True):
-            outcome.put(fold.test, walker.walk(_settled(recorded, grounds, learning, variant)), usd)
-
-
-def _settled(recorded: Recorded, grounds: Grounds, learning: Learning, variant: Variant) -> Arbiter:
-    promised = replace(learning, max_risk=variant.max_risk)
-    costs = _task(recorded, variant).costs
-    return replace(grounds.at(costs), learning=promised).settled(_policy(recorded, variant))[0]
-
-
-def _policy(recorded: Recorded, variant: Variant) -> Policy:
-    before = policy_of(recorded.saved.settings)
-    rounds = 2 if variant.max_share > 0 else 1
-    return before.model_copy(
-        update={"max_rounds": rounds, "max_share": variant.max_share, "ask_share": variant.cascade}
-    )
-
-
-def _task(recorded: Recorded, variant: Variant) -> Task:
-    costs = recorded.task.costs
-    return with_costs(recorded.task, costs.model_copy(update={"referral": variant.referral}))
-
-
-def _learned_alike(variants: Sequence[Variant]) -> list[list[int]]:
-    """Places of the variants that share their fits."""
-    found: dict[tuple[object, ...], list[int]] = {}
-    for i, variant in enumerate(variants):
-        found.setdefault(variant.learned, []).append(i)
-    return list(found.values())
-
-
 def _folds(
     recorded: Recorded, readings: Readings, unseen: Unseen | None, seed: int
-) -> tuple[list[_Fold], NDArray[np.int64]]:
+) -> tuple[list[Fold], NDArray[np.int64]]:
     """What is learned from and judged on, and the part of each judged case."""
     trust, n = recorded.saved.settings.trust, len(readings.labels)
     if unseen is not None:
-        everything = _Fold(np.arange(n), np.arange(len(unseen.labels)))
+        everything = Fold(np.arange(n), np.arange(len(unseen.labels)))
         codes = group_codes(unseen.groups, len(unseen.labels))
         return [everything], np.random.default_rng(seed).permutation(codes.max() + 1)[codes] % PARTS
-    folds = [_Fold(*fold) for fold in grouped_folds(readings.labels, readings.groups, trust.folds, trust.seed)]
+    folds = grouped_folds(readings.labels, readings.groups, trust.folds, trust.seed)
     parts = np.zeros(n, dtype=np.int64)
     for i, fold in enumerate(folds):
         parts[fold.test] = i
