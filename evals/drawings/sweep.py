@@ -38,6 +38,7 @@ def sweep_diagram(
         svg.text(20, 30, svg.fit(title, _WIDE - 40, 16), "dr-title"),
         svg.text(20, 51, f"lines are 95 % intervals over whole groups · n = {n:,}"),
         *_axes(flat, high, across, up),
+        *(_reach(i, one, flat, high) for i, one in enumerate(variations)),
         *(_mark(i, one, flat, high) for i, one in reversed(list(enumerate(variations)))),
         *(part for parts in key for part in parts),
     ]
@@ -70,9 +71,10 @@ class _Scale(NamedTuple):
     def ticks(self) -> list[float]:
         return [self.low + i * self.step for i in range(round((self.high - self.low) / self.step) + 1)]
 
-    def words(self, value: float) -> str:
+    def words(self, value: float, finer: int = 1) -> str:
+        """The value in per cent or as it is, with so many decimals more than the ticks need."""
         scaled, step = (value * 100, self.step * 100) if self.share else (value, self.step)
-        return f"{scaled:.{max(0, -math.floor(math.log10(step) + 1e-9))}f}"
+        return f"{scaled:.{max(0, finer - math.floor(math.log10(step) + 1e-9))}f}"
 
 
 def _x(scale: _Scale, value: float) -> float:
@@ -90,13 +92,13 @@ def _axes(flat: _Scale, high: _Scale, across: str, up: str) -> list[str]:
         y = _y(high, tick)
         drawn += [
             svg.line(_LEFT, y, _LEFT + _WIDTH, y, "dr-grid"),
-            svg.text(_LEFT - 8, y + 4, high.words(tick), "dr-small", "end"),
+            svg.text(_LEFT - 8, y + 4, high.words(tick, 0), "dr-small", "end"),
         ]
     for tick in flat.ticks():
         x = _x(flat, tick)
         drawn += [
             svg.line(x, bottom, x, bottom + 4, "dr-axis"),
-            svg.text(x, bottom + 17, flat.words(tick), "dr-small", "middle"),
+            svg.text(x, bottom + 17, flat.words(tick, 0), "dr-small", "middle"),
         ]
     return [
         *drawn,
@@ -109,15 +111,18 @@ def _titled(name: str, scale: _Scale) -> str:
     return f"{name}, %" if scale.share else name
 
 
+def _reach(place: int, one: Variation, flat: _Scale, high: _Scale) -> str:
+    """A cross of both intervals."""
+    x, y, css = _x(flat, one.across.value), _y(high, one.up.value), f"dr-line dr-s{_colour(place)}"
+    upright = svg.polyline(((x, _y(high, one.up.low)), (x, _y(high, one.up.high))), css, _THIN)
+    return upright + svg.polyline(((_x(flat, one.across.low), y), (_x(flat, one.across.high), y)), css, _THIN)
+
+
 def _mark(place: int, one: Variation, flat: _Scale, high: _Scale) -> str:
-    """A cross of both intervals, and the number of its row in the key; the first is filled."""
-    x, y, colour = _x(flat, one.across.value), _y(high, one.up.value), _colour(place)
+    """The variant's place, with the number of its row in the key."""
+    x, y = _x(flat, one.across.value), _y(high, one.up.value)
     told = f"{one.name}: {high.words(one.up.value)} ({high.words(one.up.low)}–{high.words(one.up.high)})"
-    lines = [
-        svg.polyline(((x, _y(high, one.up.low)), (x, _y(high, one.up.high))), f"dr-line dr-s{colour}", _THIN),
-        svg.polyline(((_x(flat, one.across.low), y), (_x(flat, one.across.high), y)), f"dr-line dr-s{colour}", _THIN),
-    ]
-    return "".join([*lines, svg.circle(x, y, 8, f"dr-mark dr-f{colour}", svg.hint(told)), _number(x, y, place)])
+    return svg.circle(x, y, 8, f"dr-mark dr-f{_colour(place)}", svg.hint(told)) + _number(x, y, place)
 
 
 def _number(x: float, y: float, place: int) -> str:

@@ -82,7 +82,7 @@ def _agents(value: str, first: Variant) -> tuple[str, ...]:
 
 
 def _leave_one_out(first: Variant) -> list[str]:
-    return [f"-{name}" for name in first.agents] if len(first.agents) > 1 else []
+    return ["all", *(f"-{name}" for name in first.agents if len(first.agents) > 1)]
 
 
 def _number(name: str, low: float, high: float, value: str, first: Variant) -> float:

@@ -206,9 +206,11 @@ def test_a_sweep_shows_every_variant_with_its_place():
     found = [variation("as it is", 0.1, 0.92), variation("max_share=0 <b>", 0.02, 0.88)]
     drawn = sweep_diagram(found, title="Two", across="looked at again", up="accuracy", n=1234, percent=(True, True))
     words = texts(drawn)
-    assert {"looked at again, %", "accuracy, %", "as it is", "max_share=0 <b>", "92 at 10", "88 at 2"} <= set(words)
+    assert {"looked at again, %", "accuracy, %", "as it is", "max_share=0 <b>", "92.0 at 10.0", "88.0 at 2.0"} <= set(
+        words
+    )
     assert any("n = 1,234" in word for word in words)
-    assert "max_share=0 <b>: 88 (86–90)" in hints(drawn)
+    assert "max_share=0 <b>: 88.0 (86.0–90.0)" in hints(drawn)
     places = [(float(c.get("cx")), float(c.get("cy"))) for c in ET.fromstring(drawn).iter(f"{SVG}circle")]
     marks = [place for place in places if place[0] > 40]
     (low_x, low_y), (high_x, high_y) = marks  # the first variant is drawn last, on top
