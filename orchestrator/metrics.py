@@ -109,6 +109,12 @@ def confusion_matrix(P: Matrix, y: Labels) -> NDArray[np.int64]:
     return counts
 
 
+def bin_index(confidence: NDArray[np.float64], bins: int) -> NDArray[np.int64]:
+    """Number of the bin of each confidence, counted from 0; the shape is kept."""
+    # Rounding first: 0.7 * 10 is 7.000000000000001 in floating point, and would land one bin too high.
+    return np.clip(np.ceil(np.round(confidence * bins, 9)).astype(np.int64) - 1, 0, bins - 1)
+
+
 def reliability_bins(confidence: Vector, correct: Flags, bins: int = 15) -> tuple[ReliabilityBin, ...]:
     """The bins that hold a case, from the lowest confidence up."""
     index = bin_index(confidence, bins)
@@ -166,12 +172,6 @@ def wilson(right: int, n: int, level: float = 0.95) -> Interval:
     half = z / (1 + spread) * float(np.sqrt(p * (1 - p) / n + spread / (4 * n)))
     # at the ends the bound is exactly 0 or 1, which rounding would miss
     return Interval(centre - half if right else 0.0, centre + half if right < n else 1.0)
-
-
-def bin_index(confidence: Vector, bins: int) -> NDArray[np.int64]:
-    """The bin of each confidence, counted from 0, shape ``(n,)``."""
-    # Rounding first: 0.7 * 10 is 7.000000000000001 in floating point, and would land one bin too high.
-    return np.clip(np.ceil(np.round(confidence * bins, 9)).astype(np.int64) - 1, 0, bins - 1)
 
 
 def _gap(confidence: Vector, correct: Flags, bins: int) -> float:
