@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Answer, ConfidenceSource, Opinion
-from doubleread.core.task import Task
+from doubleread.core.task import Costs, Task, with_costs
 from doubleread.core.trust import TrustProfile
 from doubleread.core.types import Labels, Matrix, Tensor3
 from doubleread.orchestrator.arbiter import Arbiter, HeldOut
@@ -19,7 +20,7 @@ from doubleread.orchestrator.further import Asked
 from doubleread.orchestrator.learning import Learned
 from doubleread.orchestrator.metrics import clearly_better
 from doubleread.orchestrator.policy import Policy
-from doubleread.orchestrator.second_look import asked_again, look_again
+from doubleread.orchestrator.second_look import Look, asked_again, look_again
 from doubleread.orchestrator.selective_risk import SelectiveRisk
 from doubleread.orchestrator.trust import DRAWS, profile
 
@@ -72,6 +73,82 @@ class Learning:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class Grounds:
+    """What an arbiter rests on before any policy: the answers, and how those of the first round are fused."""
+
+    asked: Asked
+    first: Tensor3
+    second: Tensor3
+    """Raw opinions of both rounds, ``(n, agents, k)``; NaN where there is none."""
+    readings: Readings
+    learning: Learning
+    familiarity: Familiarity
+    left_out: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        task: Task,
+        agents: tuple[str, ...],
+        readings: Readings,
+        learning: Learning,
+        referees: Sequence[str] = (),
+    ) -> Self:
+        """Chooses calibrators and fusion; of the agents, ``referees`` stay only where they lowered the log-loss."""
+        first = tensor(task, readings.first)
+        chosen, left_out = _choose_with_referees(first, task, agents, readings, learning, referees)
+        second = tensor(task, readings.second)
+        for raw in (first, second):
+            raw[:, [agents.index(name) for name in left_out]] = np.nan
+        labels, groups = readings.labels, readings.groups
+        asked = Asked(task, agents, readings.first, labels, groups, chosen, learning.folds, learning.seed)
+        near = np.array([nearness_of(found) for found in readings.evidence])
+        familiarity = Familiarity.fit(near, first, learning.alarm_rate)
+        return cls(asked, first, second, readings, learning, familiarity, left_out)
+
+    def at(self, costs: Costs) -> Self:
+        """The same at other costs of errors and referrals."""
+        return replace(self, asked=replace(self.asked, task=with_costs(self.asked.task, costs)))
+
+    def settled(self, policy: Policy) -> tuple[Arbiter, Look]:
+        """The arbiter under a policy, without trust profiles, and the second look behind it.
+
+        Fits on answers that were fused before, under another policy or other costs, are not made again.
+        """
+        asked, readings, learning = self.asked, self.readings, self.learning
+        more = ask_more(asked, self.first, policy)
+        look = look_again(asked, self.first, self.second, readings.second, more, policy)
+        posterior, correct = look.posterior, look.posterior.argmax(axis=1) == readings.labels
+        sets = ConformalSets.fit(
+            posterior, readings.labels, coverage=learning.coverage, score=learning.sets, groups=readings.groups
+        )
+        selective = _selective(posterior, correct, readings, learning)
+        notes = (
+            asked.chosen.note,
+            *more.notes,
+            *look.notes,
+            self.familiarity.note,
+            selective.note if selective else "",
+        )
+        arbiter = Arbiter(
+            task=asked.task,
+            agents=asked.agents,
+            first=asked.chosen.learned,
+            local=more.local,
+            second=look.second,
+            policy=policy.model_copy(update={"asking": more.gate, "looking": look.gate}),
+            sets=sets,
+            selective=selective,
+            familiarity=self.familiarity,
+            held_out=HeldOut(posterior=posterior, correct=correct),
+            profiles=(),
+            left_out=self.left_out,
+            notes=tuple(filter(None, notes)),
+        )
+        return arbiter, look
+
+
 def fit_arbiter(
     task: Task,
     agents: tuple[str, ...],
@@ -85,42 +162,14 @@ def fit_arbiter(
     Second looks that did not lower the log-loss of the calibration cases they would be taken on are switched off.
     Of the agents, those named in ``referees`` stay only where they clearly lowered the log-loss.
     """
-    first = tensor(task, readings.first)
-    chosen, left_out = _choose_with_referees(first, task, agents, readings, learning, referees)
-    first[:, [agents.index(name) for name in left_out]] = np.nan
-    asked = Asked(task, agents, readings.first, readings.labels, readings.groups, chosen, learning.folds, learning.seed)
-    more = ask_more(asked, first, policy)
-    second = tensor(task, readings.second)
-    second[:, [agents.index(name) for name in left_out]] = np.nan
-    look = look_again(asked, first, second, readings.second, more, policy)
-    posterior, correct = look.posterior, look.posterior.argmax(axis=1) == readings.labels
-    familiarity = Familiarity.fit(
-        np.array([nearness_of(found) for found in readings.evidence]), first, learning.alarm_rate
+    grounds = Grounds.of(task, agents, readings, learning, referees)
+    arbiter, look = grounds.settled(policy)
+    profiles = (
+        *_profiles(task, agents, grounds.first, arbiter.first, 1, readings, learning),
+        *(_profiles(task, agents, look.raw, look.second.learned, 2, readings, learning) if look.second else ()),
+        _panel_profile(task, look.posterior, readings, learning),
     )
-    sets = ConformalSets.fit(
-        posterior, readings.labels, coverage=learning.coverage, score=learning.sets, groups=readings.groups
-    )
-    selective = _selective(posterior, correct, readings, learning)
-    notes = (chosen.note, *more.notes, *look.notes, familiarity.note, selective.note if selective else "")
-    return Arbiter(
-        task=task,
-        agents=agents,
-        first=chosen.learned,
-        local=more.local,
-        second=look.second,
-        policy=policy.model_copy(update={"asking": more.gate, "looking": look.gate}),
-        sets=sets,
-        selective=selective,
-        familiarity=familiarity,
-        held_out=HeldOut(posterior=posterior, correct=correct),
-        profiles=(
-            *_profiles(task, agents, first, chosen.learned, 1, readings, learning),
-            *(_profiles(task, agents, look.raw, look.second.learned, 2, readings, learning) if look.second else ()),
-            _panel_profile(task, posterior, readings, learning),
-        ),
-        left_out=left_out,
-        notes=tuple(filter(None, notes)),
-    )
+    return replace(arbiter, profiles=profiles)
 
 
 def _selective(
@@ -223,6 +272,13 @@ def _panel_profile(task: Task, posterior: Matrix, readings: Readings, learning: 
         learned_from=readings.learned_from,
         seed=learning.seed,
         draws=learning.draws,
+    )
+
+
+def sources(agents: Sequence[str], readings: Readings) -> tuple[tuple[ConfidenceSource | None, ...], ...]:
+    """Of both rounds, each agent's kind of confidence that is calibrated; None where it gave no opinion."""
+    return tuple(
+        tuple(_source(answers, i) for i in range(len(agents))) for answers in (readings.first, readings.second)
     )
 
 

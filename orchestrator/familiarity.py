@@ -5,10 +5,11 @@ unusual doubt. Far images show by distance, near ones (an unknown label among kn
 "unusual" is the held-out cases themselves.
 """
 
-from collections.abc import Sequence
+from functools import cached_property
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import entr
 
 from doubleread.core.base import Record
@@ -19,6 +20,9 @@ from doubleread.orchestrator.normal_scores import normal_scores, open_ended_scor
 
 ALARM_RATE = 0.02
 """Share of familiar cases that may raise an alarm: it costs as many needless referrals."""
+
+_AT_ONCE = 2_000_000
+"""Figures that are ranked at the same time."""
 
 
 def cases_needed(alarm_rate: float) -> int:
@@ -62,31 +66,62 @@ class Familiarity(Record):
         Held-out cases are judged by the same signs that this case has. None where it has no sign at all, or there is
         no held-out case to compare it with.
         """
-        doubt, near = doubts(opinions[None])[0], nearness_of(evidence)
-        spoke = ~np.isnan(doubt)
-        if not self.nearness or (np.isnan(near) and not spoke.any()):
+        near = np.array([nearness_of(evidence)])
+        doubt = doubts(opinions[None])
+        known, spoke = ~np.isnan(near), ~np.isnan(doubt)
+        if not self.nearness or not (known.any() or spoke.any()):
             return None
-        far = open_ended_scores(-np.append(_or_nan(self.nearness), near)) if not np.isnan(near) else None
-        unsure = _doubt_scores(np.vstack([_or_nan(self.doubt), doubt])[:, spoke]) if spoke.any() else None
-        return self._judged(far, unsure, evidence)
-
-    def _judged(self, far: Vector | None, unsure: Vector | None, evidence: Evidence | None) -> Unfamiliarity:
-        """From the scores of all cases, the new one's last."""
-        scores = np.sum([s for s in (far, unsure) if s is not None], axis=0)
-        n = len(self.nearness)
-        allowed = int(np.floor(self.alarm_rate * (n + 1) + 1e-9))
-        threshold = float(np.sort(scores[:-1])[-allowed]) if allowed else None
+        far, unsure = self._scores(near, doubt)
+        scores, n = (far + unsure)[0], len(self.nearness)
+        threshold = self._thresholds(scores[None])
         score = float(scores[-1])
         judged = Unfamiliarity(
             score=score,
-            threshold=threshold,
+            threshold=None if threshold is None else float(threshold[0]),
             p_value=float(np.mean(scores >= score)),
             n=n,
-            distance_z=None if far is None else float(far[-1]),
-            doubt_z=None if unsure is None else float(unsure[-1]),
-            alarm=threshold is not None and score > threshold,
+            distance_z=float(far[0, -1]) if known.any() else None,
+            doubt_z=float(unsure[0, -1]) if spoke.any() else None,
+            alarm=threshold is not None and bool(score > threshold[0]),
         )
         return judged.model_copy(update={"reason": _reason(judged, evidence, self.alarm_rate)})
+
+    def alarms(self, nearness: Vector, opinions: Tensor3) -> NDArray[np.bool_]:
+        """Which of many cases raise the alarm in ``judge``, ``(n,)``: by nearness ``(n,)`` and first opinions
+        ``(n, agents, k)``, NaN where there is none.
+        """
+        found, doubt = np.zeros(len(nearness), dtype=bool), doubts(opinions)
+        if not self.nearness:
+            return found
+        size = max(1, _AT_ONCE // (len(self.nearness) * opinions.shape[1]))
+        for start in range(0, len(nearness), size):
+            part = slice(start, start + size)
+            far, unsure = self._scores(nearness[part], doubt[part])
+            threshold = self._thresholds(far + unsure)
+            if threshold is not None:
+                found[part] = (far + unsure)[:, -1] > threshold
+        return found & (~np.isnan(nearness) | ~np.isnan(doubt).all(axis=1))
+
+    @cached_property
+    def _held_out(self) -> tuple[Vector, Matrix]:
+        """``nearness`` and ``doubt`` as arrays, NaN for None."""
+        return np.array(self.nearness, dtype=float), np.array(self.doubt, dtype=float)
+
+    def _scores(self, near: Vector, doubt: Matrix) -> tuple[Matrix, Matrix]:
+        """Distance and doubt of the held-out cases and, last, of each new one among them, ``(new, held-out + 1)``.
+
+        0 throughout where a new case has no such sign.
+        """
+        their_near, their_doubt = self._held_out
+        far = open_ended_scores(-np.column_stack([_each(their_near, len(near)), near]))
+        everyone = np.concatenate([_each(their_doubt, len(near)), doubt[:, None]], axis=1)
+        unsure = _doubt_scores(everyone, ~np.isnan(doubt))
+        return np.where(np.isnan(near)[:, None], 0.0, far), unsure
+
+    def _thresholds(self, scores: Matrix) -> Vector | None:
+        """The score that raises each alarm, ``(new,)``; None where too few held-out cases can promise its rate."""
+        allowed = int(np.floor(self.alarm_rate * (len(self.nearness) + 1) + 1e-9))
+        return np.sort(scores[:, :-1], axis=1)[:, -allowed] if allowed else None
 
 
 def nearness_of(evidence: Evidence | None) -> float:
@@ -102,11 +137,13 @@ def doubts(opinions: Tensor3) -> Matrix:
     return np.asarray(entr(opinions).sum(axis=2))
 
 
-def _doubt_scores(doubt: Matrix) -> Vector:
-    """The agents' mean doubt, each measured against its own, shape ``(n,)``; an absent one says nothing."""
-    own = np.stack([normal_scores(column) for column in doubt.T], axis=1)
-    spoke = ~np.isnan(doubt)
-    return normal_scores((own * spoke).sum(axis=1) / np.maximum(spoke.sum(axis=1), 1))
+def _doubt_scores(doubt: Tensor3, asked: NDArray[np.bool_]) -> Matrix:
+    """The mean doubt of the agents ``asked``, ``(new, agents)``, each measured against its own; an absent one says
+    nothing. ``doubt`` is ``(new, cases, agents)``, the scores are ``(new, cases)``; 0 where nobody is asked.
+    """
+    own = np.moveaxis(normal_scores(np.moveaxis(doubt, 2, 1)), 1, 2)
+    spoke = ~np.isnan(doubt) & asked[:, None]
+    return normal_scores((own * spoke).sum(axis=2) / np.maximum(spoke.sum(axis=2), 1))
 
 
 def _reason(judged: Unfamiliarity, evidence: Evidence | None, alarm_rate: float) -> str:
@@ -125,6 +162,6 @@ def _or_none(values: Vector) -> list[float | None]:
     return [None if np.isnan(v) else float(v) for v in values]
 
 
-def _or_nan(values: Sequence[object]) -> Matrix:
-    """``values`` as an array, NaN for None."""
-    return np.array(values, dtype=float)
+def _each(values: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """The same values ``n`` times over, on a new first axis."""
+    return np.broadcast_to(values, (n, *values.shape))

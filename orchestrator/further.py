@@ -1,7 +1,8 @@
 """Calibration cases on which to learn whom to ask further, and what asking costs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import sha256
 
 import numpy as np
 
@@ -24,9 +25,17 @@ class Asked:
     chosen: Chosen
     folds: int
     seed: int
+    made: dict[bytes, Learned] = field(default_factory=dict, repr=False, compare=False)
+    """The fits there are, by a digest of what was fused."""
 
     def learn(self, raw: Tensor3, alternatives: Mapping[str, Tensor3] | None = None) -> Learned:
-        """A fit on other answers to the same cases, by the rule that was chosen."""
+        """A fit on other answers to the same cases, by the rule that was chosen; the same answers are fitted once."""
+        key = _digest({"": raw, **(alternatives or {})})
+        if key not in self.made:
+            self.made[key] = self._learn(raw, alternatives)
+        return self.made[key]
+
+    def _learn(self, raw: Tensor3, alternatives: Mapping[str, Tensor3] | None) -> Learned:
         prior = self.task.prior_vector() if self.task.prior else None
         rule, calibrator = self.chosen.rule, self.chosen.calibrator
         return learn(
@@ -40,6 +49,14 @@ class Asked:
             seed=self.seed,
             alternatives=alternatives,
         )
+
+
+def _digest(opinions: Mapping[str, Tensor3]) -> bytes:
+    found = sha256()
+    for name, values in opinions.items():
+        found.update(f"{name} {values.shape}".encode())
+        found.update(np.ascontiguousarray(values).tobytes())
+    return found.digest()
 
 
 def mean_usd(answers: Sequence[Sequence[Answer]]) -> Vector:

@@ -1,7 +1,7 @@
 """When asking further agents is worth its price: learned from cases on which both outcomes are known."""
 
 from collections.abc import Sequence
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,30 +56,51 @@ class Gate(Record):
             n=len(labels),
         )
 
-    def worth(self, doubt: float) -> float:
-        """Expected fall in decision cost on a case of that doubt."""
-        return self.saves * min(doubt, self.referral)
+    def worth(self, doubt: Vector) -> Vector:
+        """Expected fall in decision cost on cases of that doubt, shape ``(n,)``."""
+        return np.asarray(self.saves * np.minimum(doubt, self.referral))
 
-    def opens(self, doubt: float) -> bool:
-        """Whether to ask on a case of that doubt."""
-        return doubt > self.doubt and self.worth(doubt) > self.price
+    def opens(self, doubt: Vector) -> NDArray[np.bool_]:
+        """Whether to ask on cases of that doubt, shape ``(n,)``."""
+        return np.asarray((doubt > self.doubt) & (self.worth(doubt) > self.price))
 
     def open_on(self, posterior: Matrix, task: Task) -> NDArray[np.bool_]:
-        """On which cases it opens, by their posteriors ``(n, k)``."""
-        return np.array([self.opens(doubt) for doubt in doubts(task, posterior).tolist()], dtype=bool)
+        """On which cases it opens, by their posteriors ``(n, k)``; not where a posterior is NaN."""
+        return self.opens(doubts(task, posterior))
+
+
+class Best(NamedTuple):
+    """Of each case the label that is cheapest to commit to, what that is expected to cost, and whether it pays.
+
+    Shapes ``(n,)``. It pays where it costs no more than a referral.
+    """
+
+    label: Labels
+    cost: Vector
+    pays: NDArray[np.bool_]
+
+
+def best_of(task: Task, posterior: Matrix) -> Best:
+    """The best commitments by posteriors ``(n, k)``; none pays where a posterior is NaN."""
+    expected = posterior @ task.cost_matrix()
+    cost = expected.min(axis=1)
+    return Best(expected.argmin(axis=1), cost, cost <= task.costs.referral)
 
 
 def doubts(task: Task, posterior: Matrix) -> Vector:
     """Expected cost of committing to the best label, shape ``(n,)``; a referral would cap it."""
-    return np.asarray((posterior @ task.cost_matrix()).min(axis=1))
+    return best_of(task, posterior).cost
 
 
 def decision_costs(task: Task, posterior: Matrix, labels: Labels) -> Vector:
     """What deciding by each posterior came to, given the true labels, shape ``(n,)``."""
-    costs = task.cost_matrix()
-    expected = posterior @ costs
-    realised = costs[labels, expected.argmin(axis=1)]
-    return np.asarray(np.where(expected.min(axis=1) <= task.costs.referral, realised, task.costs.referral))
+    best = best_of(task, posterior)
+    return realised_costs(task, best.label, best.pays, labels)
+
+
+def realised_costs(task: Task, said: Labels, committed: NDArray[np.bool_], labels: Labels) -> Vector:
+    """What committing to ``said``, or else referring, came to, given the true labels, shape ``(n,)`` each."""
+    return np.asarray(np.where(committed, task.cost_matrix()[labels, said], task.costs.referral))
 
 
 def saving(task: Task, before: Matrix, after: Matrix, labels: Labels) -> float:

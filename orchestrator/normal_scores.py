@@ -1,36 +1,57 @@
 """How unusually high each of some values is among all the others, on the scale of a standard normal variable.
 
-Both functions are symmetric: they treat all values alike, whatever their order.
+Both functions are symmetric: they treat all values alike, whatever their order. Values lie on the last axis of arrays
+``(…, n)``, each row for itself.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from doubleread.core.types import Vector
+Floats = NDArray[np.float64]
 
 
-def normal_scores(values: Vector) -> Vector:
-    """Each value's normal score by its rank (van der Waerden 1952), shape ``(n,)``: blind to scale and skew.
+def normal_scores(values: Floats) -> Floats:
+    """Each value's normal score by its rank (van der Waerden 1952), shape as ``values``: blind to scale and skew.
 
     Ties share the middle of their ranks. NaN is unknown: it does not count, and scores 0, the middle.
     """
-    scores, there = np.zeros(len(values)), ~np.isnan(values)
-    x = np.asarray(values, dtype=float)[there]
-    ordered = np.sort(x)
-    below, up_to = np.searchsorted(ordered, x, side="left"), np.searchsorted(ordered, x, side="right")
-    scores[there] = ndtri((below + up_to) / 2 / max(len(x), 1))
-    return scores
+    there = ~np.isnan(values)
+    known = np.maximum(there.sum(axis=-1, keepdims=True), 1)
+    return np.asarray(ndtri(np.where(there, _middles(values) / known, 0.5)))
 
 
-def open_ended_scores(values: Vector) -> Vector:
+def open_ended_scores(values: Floats) -> Floats:
     """The same, but how far a single largest value lies beyond the others counts as well.
 
     Its score goes on in a straight line from the median through the second largest value.
     """
-    scores, x = normal_scores(values), np.sort(values[~np.isnan(values)])
-    if len(x) < 2 or x[-1] == x[-2]:
+    scores, ordered = normal_scores(values), np.sort(values, axis=-1)  # NaN last
+    if values.shape[-1] < 2:
         return scores
-    middle = float(np.median(x))
-    if (reach := float(x[-2]) - middle) > 0:
-        scores[values == x[-1]] *= (float(x[-1]) - middle) / reach
-    return scores
+    known = np.isfinite(ordered).sum(axis=-1, keepdims=True)
+    largest, second = _at(ordered, known - 1), _at(ordered, known - 2)
+    middle = (_at(ordered, (known - 1) // 2) + _at(ordered, known // 2)) / 2
+    reach = second - middle
+    alone = (known > 1) & (largest > second) & (reach > 0)
+    stretch = np.where(alone, (largest - middle) / np.where(alone, reach, 1.0), 1.0)
+    return np.asarray(np.where(values == largest, scores * stretch, scores))
+
+
+def _middles(values: Floats) -> Floats:
+    """Of each value the middle between how many are smaller and how many are no larger."""
+    n, order = values.shape[-1], np.argsort(values, axis=-1)
+    ordered = np.take_along_axis(values, order, axis=-1)
+    edge = np.ones((*values.shape[:-1], n + 1), dtype=bool)  # where a run of ties begins, and the last one ends
+    edge[..., 1:-1] = ordered[..., 1:] != ordered[..., :-1]
+    places = np.arange(n + 1)
+    below = np.maximum.accumulate(np.where(edge, places, 0), axis=-1)[..., :-1]
+    up_to = np.minimum.accumulate(np.where(edge, places, n)[..., ::-1], axis=-1)[..., ::-1][..., 1:]
+    middles = np.empty(values.shape)
+    np.put_along_axis(middles, order, (below + up_to) / 2, axis=-1)
+    return middles
+
+
+def _at(ordered: Floats, place: NDArray[np.int64]) -> Floats:
+    """The value at a place of each row, ``(…, 1)``; the nearest there is."""
+    return np.take_along_axis(ordered, np.clip(place, 0, ordered.shape[-1] - 1), axis=-1)

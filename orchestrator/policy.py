@@ -7,7 +7,7 @@ from doubleread.core.evidence import Evidence
 from doubleread.core.task import Task
 from doubleread.core.types import Vector
 from doubleread.core.verdict import Decision
-from doubleread.orchestrator.gate import Gate, doubts
+from doubleread.orchestrator.gate import Gate, best_of, doubts
 
 
 class Policy(Record):
@@ -46,11 +46,11 @@ def reasons_to_ask(
 
     ``posterior`` has shape ``(n_labels,)``; ``votes`` gives each agent's leading label after calibration.
     """
-    doubt = float(doubts(task, posterior[None])[0])
-    if gate is None or not gate.opens(doubt):
+    doubt = doubts(task, posterior[None])
+    if gate is None or not gate.opens(doubt)[0]:
         return ()
     top = task.names[int(posterior.argmax())]
-    worth = f"{what} saves {gate.worth(doubt):.3f} of an error in expectation and costs {gate.price:.4f}"
+    worth = f"{what} saves {gate.worth(doubt)[0]:.3f} of an error in expectation and costs {gate.price:.4f}"
     return (
         f"in doubt: {top} at {posterior.max():.1%}; {worth}",
         *disagreements(top, votes, evidence),
@@ -72,10 +72,10 @@ def decide(task: Task, posterior: Vector) -> Decision:
 
     ``posterior`` has shape ``(n_labels,)`` and is taken at its word: it must be calibrated.
     """
-    costs = posterior @ task.cost_matrix()
-    best = int(costs.argmin())
-    label, cost = task.names[best], float(costs[best])
-    if cost <= task.costs.referral:
+    found = best_of(task, posterior[None])
+    best, cost = int(found.label[0]), float(found.cost[0])
+    label = task.names[best]
+    if found.pays[0]:
         reason = f"{label} at {posterior[best]:.1%}: expected cost {cost:.3f}, a referral costs {task.costs.referral:g}"
         return Decision(action="commit", label=label, reasons=(reason,), expected_cost=cost)
     reason = (

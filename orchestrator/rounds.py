@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from doubleread.core.types import Json, Matrix, Vector
+from doubleread.core.types import Json, Matrix, Tensor3, Vector
 from doubleread.orchestrator.learning import Learned
 from doubleread.orchestrator.simplex import normalised, softmax, spoken
 
@@ -70,6 +70,21 @@ def fuse_both(learned: Learned, look: SecondLook, agents: Sequence[str], first: 
     rounds = [fuse_round(learned, agents, first), fuse_round(look.learned, agents, latest(first, again))]
     found = [one for one in rounds if one is not None]
     return _mean(found) if found else None
+
+
+def posteriors(learned: Learned, raw: Tensor3) -> Matrix:
+    """Of many cases what ``fuse_round`` gives, ``(n, k)``; NaN where nobody spoke. Opinions are ``(n, agents, k)``."""
+    calibrated = learned.calibrate(raw)
+    heard = spoken(calibrated).any(axis=1, keepdims=True)
+    return np.where(heard, learned.rule.fuse(calibrated).posterior, np.nan)
+
+
+def posteriors_of_both(learned: Learned, look: SecondLook, first: Tensor3, again: Tensor3) -> Matrix:
+    """Of many cases what ``fuse_both`` gives, ``(n, k)``; NaN where nobody spoke. Opinions are ``(n, agents, k)``."""
+    if look.pooling == "answers":
+        return posteriors(look.learned, np.concatenate([first, again], axis=1))
+    before, after = posteriors(learned, first), posteriors(look.learned, latest(first, again))
+    return combine([latest(after, before), latest(before, after)])
 
 
 def latest(first: NDArray[np.float64], again: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from doubleread.core.base import Record
 from doubleread.core.errors import TaskError
-from doubleread.core.task import Costs, Task
+from doubleread.core.task import Costs, Task, with_costs
 from doubleread.core.types import Vector
 from doubleread.core.verdict import Decision, Verdict
 from doubleread.orchestrator.arbiter import Arbiter
@@ -82,8 +82,3 @@ def posterior_of(verdict: Verdict, task: Task) -> Vector:
     if set(verdict.posterior) != set(task.names):
         raise TaskError(f"the verdict speaks of {sorted(verdict.posterior)}, task {task.id!r} of {list(task.names)}")
     return np.array([verdict.posterior[name] for name in task.names])
-
-
-def with_costs(task: Task, costs: Costs) -> Task:
-    """The task at other costs; raises ``TaskError`` for costs of unknown labels."""
-    return Task(id=task.id, about=task.about, labels=task.labels, prior=task.prior, costs=costs)

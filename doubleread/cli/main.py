@@ -116,6 +116,32 @@ def diagnose(
     run_diagnose(images, panel, as_json=json, explained=explain, settings=settings_of(settings, record=record))
 
 
+@app.command(epilog="Example: doubleread sweep panel --vary max_share=0,0.05,0.12,0.3 --vary rule")
+def sweep(
+    panel: Annotated[Path, typer.Argument(help="Folder of a fitted panel.")] = Path("panel"),
+    run: Annotated[
+        Path | None, typer.Option(help="Replay on the cases of this run instead of the panel's calibration cases.")
+    ] = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=VALUE,VALUE or NAME for its usual values; repeat for every combination. agents, rule, "
+            "calibrator, max_share (second looks), cascade, referral, max_risk; k, top or local (neighbours)."
+        ),
+    ] = None,
+    usd: Annotated[
+        list[str] | None, typer.Option(help="NAME=PRICE of an agent's answer in US dollars; repeatable.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
+    draw: Annotated[Path | None, typer.Option(help="Also draw the variants into this .svg file.")] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Also write every figure to this .csv file.")] = None,
+) -> None:
+    """Judge other panels, rules, policies and costs by recorded answers. Nobody is asked again."""
+    from doubleread.cli.sweep import run_sweep
+
+    run_sweep(panel, run, vary or [], usd or [], as_json=json, draw=draw, out=out)
+
+
 reproduce_app = typer.Typer(no_args_is_help=True, help="Published figures again, from their own record.")
 app.add_typer(reproduce_app, name="reproduce")
 

@@ -96,3 +96,8 @@ class Task(Record):
                 for t in self.names
             ]
         )
+
+
+def with_costs(task: Task, costs: Costs) -> Task:
+    """The task at other costs; raises ``TaskError`` for costs of unknown labels."""
+    return Task(id=task.id, about=task.about, labels=task.labels, prior=task.prior, costs=costs)

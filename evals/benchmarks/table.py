@@ -28,6 +28,7 @@ BENCHMARKS = Registry(
         "batch_waiting": "doubleread.evals.benchmarks.evaluate:batch_waiting",
         "batch_memory": "doubleread.evals.benchmarks.evaluate:batch_memory",
         "report": "doubleread.evals.benchmarks.report:report",
+        "sweep": "doubleread.evals.benchmarks.sweep:sweep",
         "second_look_seconds": "doubleread.evals.benchmarks.panel:second_look_seconds",
     },
 )

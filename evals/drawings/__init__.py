@@ -7,12 +7,14 @@ from doubleread.evals.drawings.histogram import histogram
 from doubleread.evals.drawings.reliability import ReliabilityPanel, reliability_diagram, reliability_grid
 from doubleread.evals.drawings.risk_coverage import risk_coverage_diagram
 from doubleread.evals.drawings.second_look import Turns, second_look_flow
+from doubleread.evals.drawings.sweep import Variation, sweep_diagram
 
 __all__ = [
     "ForestRow",
     "MapPoint",
     "ReliabilityPanel",
     "Turns",
+    "Variation",
     "archive_map",
     "confusion_matrix",
     "forest_plot",
@@ -21,4 +23,5 @@ __all__ = [
     "reliability_grid",
     "risk_coverage_diagram",
     "second_look_flow",
+    "sweep_diagram",
 ]

@@ -4,14 +4,16 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from doubleread.core.errors import DataError
-from doubleread.core.trust import ReliabilityBin
+from doubleread.core.trust import Estimate, ReliabilityBin
 from doubleread.evals.drawings import (
     MapPoint,
     ReliabilityPanel,
+    Variation,
     archive_map,
     reliability_diagram,
     reliability_grid,
     risk_coverage_diagram,
+    sweep_diagram,
 )
 from doubleread.orchestrator.metrics import wilson
 
@@ -194,3 +196,32 @@ def shape_of(element):
 def test_maps_that_cannot_be_drawn(points, message):
     with pytest.raises(DataError, match=message):
         map_of(points)
+
+
+def variation(name, across, up, half=0.02):
+    return Variation(name, *(Estimate(value=v, low=v - half, high=v + half) for v in (across, up)))
+
+
+def test_a_sweep_shows_every_variant_with_its_place():
+    found = [variation("as it is", 0.1, 0.92), variation("max_share=0 <b>", 0.02, 0.88)]
+    drawn = sweep_diagram(found, title="Two", across="looked at again", up="accuracy", n=1234, percent=(True, True))
+    words = texts(drawn)
+    assert {"looked at again, %", "accuracy, %", "as it is", "max_share=0 <b>", "92.0 at 10.0", "88.0 at 2.0"} <= set(
+        words
+    )
+    assert any("n = 1,234" in word for word in words)
+    assert "max_share=0 <b>: 88.0 (86.0–90.0)" in hints(drawn)
+    places = [(float(c.get("cx")), float(c.get("cy"))) for c in ET.fromstring(drawn).iter(f"{SVG}circle")]
+    marks = [place for place in places if place[0] > 40]
+    (low_x, low_y), (high_x, high_y) = marks  # the first variant is drawn last, on top
+    assert low_x < high_x
+    assert low_y > high_y
+
+
+def test_a_sweep_of_one_point_and_of_none():
+    one = Variation("as it is", *(Estimate(value=0.0, low=0.0, high=0.0) for _ in range(2)))
+    assert "as it is" in texts(
+        sweep_diagram([one], title="One", across="cost", up="accuracy", n=1, percent=(False, True))
+    )
+    with pytest.raises(DataError, match="at least one variant"):
+        sweep_diagram([], title="None", across="cost", up="accuracy", n=1, percent=(False, True))

@@ -1,0 +1,62 @@
+"""What a sweep found."""
+
+from doubleread.core.base import Record
+from doubleread.core.trust import Estimate
+from doubleread.evals.sweep.variant import Variant
+
+FIGURES = ("accuracy", "nll", "ece", "wrong", "referred", "looked_again", "cost", "usd")
+"""In the order they are shown. ``accuracy`` is that of the leading label, committed to or not; ``wrong`` the share of
+all cases with a wrong commitment; ``cost`` what decisions came to, in ordinary errors, with what answers cost."""
+SHARES = ("accuracy", "wrong", "referred", "looked_again")
+"""Those that are shares of cases."""
+
+
+class Judged(Record):
+    """A variant on cases that had no part in it; intervals are 95 %, over whole groups."""
+
+    name: str
+    variant: Variant
+    figures: dict[str, Estimate]
+    difference: dict[str, Estimate]
+    """To the first variant, on the same cases; without ``cost`` where a referral costs something else."""
+    decided_otherwise: int
+    """Cases on which it decides otherwise than the first variant."""
+    p: float | None = None
+    """That a difference in cost as large as this is chance, Holm-adjusted for all variants; None without one."""
+
+
+class Pick(Record):
+    """The honest price of choosing: the cheapest variant on other cases, judged on these."""
+
+    variants: int
+    """Those that were chosen from: they decide at the same costs."""
+    best: str
+    """The cheapest on all cases…"""
+    best_cost: float
+    """… and what it seems to cost: flattered by the choice."""
+    cost: Estimate
+    """Of the variant that was cheapest on the other parts of the cases, part by part."""
+    difference: Estimate
+    """To the first variant."""
+    picked: dict[str, float]
+    """Which variants were picked, by the share of cases that were judged by them."""
+
+
+class Refused(Record):
+    """A variant that the record cannot answer, and why."""
+
+    name: str
+    why: str
+
+
+class Sweep(Record):
+    """All variants, the first being what the others are compared with."""
+
+    learned_from: str
+    n: int
+    groups: int
+    judged: tuple[Judged, ...]
+    refused: tuple[Refused, ...] = ()
+    pick: Pick | None = None
+    """None for a single variant."""
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,57 @@
+"""A panel of scripted agents as its folder would be read, with readings in groups."""
+
+from kit import TASK, case_of
+from scripts_kit import Script, readings
+
+from doubleread.evals.sweep import Recorded
+from doubleread.fitting import learn_trust
+from doubleread.orchestrator.kept import kept, readings_of
+from doubleread.panel_folder import PanelFolder
+from doubleread.rag.encoders import Choice
+from doubleread.rag.near_rule import NearRule
+from doubleread.rag.neighbours import Weighting
+from doubleread.rag.stores.archive import Archive
+from doubleread.settings import load_settings
+from doubleread.trust_folder import Trust
+
+SCRIPTS = {
+    "a": Script(0.8, then=0.97, silent=0.05),
+    "b": Script(0.7, then=0.8, silent=0.1),
+    "c": Script(0.6),
+}
+
+
+def panel_folder(folder, scripts, said, **sections):
+    """A panel that learned from these readings, without agents, over an empty archive."""
+    flags = {
+        "panel": {"agents": tuple(scripts)},
+        "fusion": {"rule": "log-pool"},
+        "trust": {"calibrator": "temperature", "folds": 3},
+        **sections,
+    }
+    settings = load_settings(None, flags)
+    Archive(folder / "store", "scripted", dim=4).close()
+    arbiter = learn_trust(TASK, settings, said)
+    return PanelFolder(
+        folder=folder,
+        settings=settings,
+        encoder=Choice("scripted", "", fallback=False),
+        fingerprint="scripted",
+        sights={},
+        prompts={},
+        trust=Trust(1, arbiter),
+        notes=(),
+        unread=(),
+        dim=4,
+        weighting=Weighting(),
+        near=NearRule(same_hash=0.9, like_hash=0.95),
+    )
+
+
+def recorded(folder, scripts=SCRIPTS, n=90, seed=0, usd=None, per_group=2, **sections):
+    """That panel with its readings, ``per_group`` cases of one label a group."""
+    said = readings(scripts, n, seed)
+    rows = kept(TASK, [case_of(f"case {i}") for i in range(n)], said)
+    rows = tuple(row.model_copy(update={"group": f"{row.label} {i // 3 // per_group}"}) for i, row in enumerate(rows))
+    said = readings_of(TASK, tuple(scripts), rows, "")
+    return Recorded(panel_folder(folder, scripts, said, **sections), rows, usd or {})
