@@ -11,13 +11,18 @@ from doubleread.evals.runs.folder import read_record, read_rows
 
 
 def evaluate_folder(folder: Path, by: Sequence[str] = ()) -> Evaluation:
-    """What the run in a folder comes to so far, with subgroups by the columns ``by``.
+    """What the run in a folder comes to so far, with subgroups by the columns ``by``; a warning where it is not complete.
 
     Raises ``RunError`` where it holds no run, and ``DataError`` as ``evaluate`` and ``read_columns`` do.
     """
     record = read_record(folder)
     columns = read_columns(read_rows(folder), record.task, record.trust, by)
-    return evaluate(columns, name=record.name, seed=record.seed)
+    found = evaluate(columns, name=record.name, seed=record.seed)
+    missing = record.cases - found.n - found.unread
+    if missing <= 0:
+        return found
+    note = f"the run is not complete: {missing:,} of {record.cases:,} cases are still to be diagnosed"
+    return found.model_copy(update={"warnings": (note, *found.warnings)})
 
 
 def compare_folders(first: Path, second: Path) -> RunComparison:

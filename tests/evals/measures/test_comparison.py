@@ -176,6 +176,16 @@ def test_a_folder_is_evaluated(folders):
     assert evaluate_folder(folders[0]).panel.accuracy.value == pytest.approx(3 / 6)
 
 
+def test_a_run_that_is_not_complete_is_evaluated_with_a_warning(tmp_path):
+    folder = run_folder(tmp_path / "run", FIRST)
+    assert not any("not complete" in one for one in evaluate_folder(folder).warnings)
+    lines = (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    (folder / "rows.jsonl").write_text("".join(lines[:4]), encoding="utf-8")
+    half = evaluate_folder(folder)
+    assert half.n == 4
+    assert half.warnings[0] == "the run is not complete: 2 of 6 cases are still to be diagnosed"
+
+
 def test_a_folder_that_holds_no_run_is_told(tmp_path):
     with pytest.raises(RunError, match="holds no run"):
         evaluate_folder(tmp_path)
