@@ -10,9 +10,10 @@ from doubleread.core.case import Case
 from doubleread.core.types import Json
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.evals.datasets import Dataset
+from doubleread.evals.measures.evaluating import evaluate_verdicts
+from doubleread.evals.measures.evaluation import Evaluation
 from doubleread.evals.page import page
 from doubleread.evals.runner import run
-from doubleread.evals.summary import Summary, summarise
 from doubleread.panel import Panel
 from doubleread.panel_folder import check_target
 from doubleread.settings import Settings
@@ -25,7 +26,7 @@ class Outcome:
     """What the run came to and where it lies."""
 
     folder: Path
-    summary: Summary
+    evaluation: Evaluation
     results: list[Verdict | Unread]
     reused: bool
 
@@ -38,7 +39,7 @@ def judge(
     report: Report,
     announce: Callable[[Panel], None],
 ) -> Outcome:
-    """Fits on support and calibration, judges on test, and writes panel, verdicts, summary and page into ``folder``.
+    """Fits on support and calibration, judges on test, and writes panel, verdicts, figures and page into ``folder``.
 
     A panel already there that was fitted on the same cases with the same settings is used again, and so are its
     verdicts.
@@ -63,11 +64,11 @@ def judge(
             progress=lambda done, total: report("diagnosing unseen images", done, total),
         )
         verdicts = [result for result in results if isinstance(result, Verdict)]
-        summary = summarise(verdicts, panel.task, panel.profiles, seed=settings.trust.seed)
-        (folder / "summary.json").write_text(summary.model_dump_json(indent=1), encoding="utf-8")
-        for name, text in page(dataset, panel.profiles, summary, results).items():
+        found = evaluate_verdicts(verdicts, panel.task, panel.profiles, name=dataset.name, seed=settings.trust.seed)
+        (folder / "evaluation.json").write_text(found.model_dump_json(indent=1), encoding="utf-8")
+        for name, text in page(dataset, panel.profiles, found, results).items():
             (folder / name).write_text(text, encoding="utf-8")
-    return Outcome(folder, summary, results, reused)
+    return Outcome(folder, found, results, reused)
 
 
 def fingerprint(cases: tuple[Case, ...], task: Json, settings: Settings) -> str:

@@ -9,18 +9,18 @@ from doubleread.core.trust import TrustProfile
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.evals.datasets import Dataset
 from doubleread.evals.drawings import ReliabilityPanel, reliability_diagram, reliability_grid, risk_coverage_diagram
-from doubleread.evals.summary import Summary
+from doubleread.evals.measures.evaluation import Evaluation, ReaderFigures
 from doubleread.render.html import style_sheet, verdict_html
 
 SHOWN = 12
 
 
 def page(
-    dataset: Dataset, trust: Sequence[TrustProfile], summary: Summary, results: Sequence[Verdict | Unread]
+    dataset: Dataset, trust: Sequence[TrustProfile], found: Evaluation, results: Sequence[Verdict | Unread]
 ) -> dict[str, str]:
     """File name → contents: ``index.html`` and the drawings on it, each an SVG of its own too."""
     verdicts = [result for result in results if isinstance(result, Verdict)]
-    p = summary.panel
+    p = found.judged
     drawings = {
         "reliability.svg": reliability_diagram(
             p.reliability,
@@ -31,12 +31,13 @@ def page(
             n=p.n,
         ),
         "risk-coverage.svg": risk_coverage_diagram(
-            {name: (curve.coverage, curve.risk) for name, curve in summary.risk_coverage.items()}, n=summary.n
+            {one.reader: (one.risk_coverage.coverage, one.risk_coverage.risk) for one in found.readers}, n=found.n
         ),
     }
-    if summary.agents:
+    if found.agents:
         drawings["reliability-agents.svg"] = reliability_grid(
-            [reliability_panel(a) for a in summary.agents], title="Each agent after calibration, on the same images"
+            [reliability_panel(a.reader, a) for a in found.agents],
+            title="Each agent after calibration, on the same images",
         )
     template = Environment(
         loader=PackageLoader("doubleread.evals", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -45,8 +46,7 @@ def page(
         dataset=dataset,
         trust=trust,
         unread=[result for result in results if isinstance(result, Unread)],
-        s=summary,
-        rows=[summary.panel, *summary.agents],
+        e=found,
         drawings={name: Markup(svg) for name, svg in drawings.items()},  # noqa: S704 - drawn by us, text escaped
         style=Markup(style_sheet()),  # noqa: S704 - our own file
         cards=[Markup(verdict_html(v, styled=False)) for v in telling(verdicts)[:SHOWN]],  # noqa: S704 - autoescaped
@@ -54,10 +54,10 @@ def page(
     return {"index.html": html, **drawings}
 
 
-def reliability_panel(p: TrustProfile) -> ReliabilityPanel:
-    """A profile as one reliability diagram."""
+def reliability_panel(title: str, p: TrustProfile | ReaderFigures) -> ReliabilityPanel:
+    """A reader as one reliability diagram."""
     return ReliabilityPanel(
-        title=p.agent, bins=p.reliability, ece=p.ece.value, floor=p.ece.floor, floor_high=p.ece.floor_high, n=p.n
+        title=title, bins=p.reliability, ece=p.ece.value, floor=p.ece.floor, floor_high=p.ece.floor_high, n=p.n
     )
 
 

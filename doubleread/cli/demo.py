@@ -8,7 +8,7 @@ from rich.table import Table
 
 from doubleread.cli.fit import announce, announce_models, announce_panel
 from doubleread.cli.screen import OUT, note, progress, warn
-from doubleread.cli.tables import percent, profiles_table, trust_table
+from doubleread.cli.tables import percent, readers_table, trust_table
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.evals.datasets import read_dataset
 from doubleread.evals.datasets.task_file import with_task
@@ -61,23 +61,23 @@ def run_demo(
 
 
 def _figures(outcome: Outcome) -> None:
-    s = outcome.summary
-    OUT.print(profiles_table(f"On {s.n} unseen images (agents after calibration)", [*s.agents, s.panel]))
+    e = outcome.evaluation
+    OUT.print(readers_table(f"On {e.n} unseen images (agents after calibration)", [*e.agents, e.judged]))
     table = Table.grid(padding=(0, 2))
-    right = f"{percent(s.committed_accuracy)} of them right" if s.committed_accuracy else ""
-    table.add_row("[dim]committed[/dim]", str(s.committed), right)
-    table.add_row("[dim]referred to a person[/dim]", str(s.referred), "")
-    table.add_row(
-        "[dim]prediction sets[/dim]", f"{s.set_size:.2f}", f"mean size; {s.set_coverage:.1%} hold the true label"
-    )
-    table.add_row("[dim]second looks[/dim]", str(s.second_looks), _effects(outcome))
-    if s.leaked:
-        clean = f"accuracy on the others {percent(s.accuracy_without_leaks)}" if s.accuracy_without_leaks else ""
-        table.add_row("[dim]near copies of the panel's own cases[/dim]", f"[dark_orange]{s.leaked}[/]", clean)
+    right = f"{percent(e.decisions.committed_accuracy)} of them right" if e.decisions.committed_accuracy else ""
+    table.add_row("[dim]committed[/dim]", str(e.decisions.committed), right)
+    table.add_row("[dim]referred to a person[/dim]", str(e.decisions.referred), "")
+    covered = f"; {e.sets.coverage.value:.1%} hold the true label" if e.sets.coverage else ""
+    table.add_row("[dim]prediction sets[/dim]", f"{e.sets.size.value:.2f}", f"mean size{covered}")
+    table.add_row("[dim]second looks[/dim]", str(e.second_looks.cases), _effects(outcome))
+    if e.leaks.cases:
+        others = e.leaks.accuracy_without
+        clean = f"accuracy on the others {percent(others)}" if others else ""
+        table.add_row("[dim]near copies of the panel's own cases[/dim]", f"[dark_orange]{e.leaks.cases}[/]", clean)
     OUT.print()
     OUT.print(table)
 
 
 def _effects(outcome: Outcome) -> str:
-    moved = [e for e in outcome.summary.effects if e.helped or e.harmed]
+    moved = [e for e in outcome.evaluation.second_looks.agents if e.helped or e.harmed]
     return "\n".join(f"{e.agent}: {e.helped} wrong → right, {e.harmed} right → wrong" for e in moved)

@@ -8,21 +8,30 @@ from rich.text import Text
 
 from doubleread.agents.wire.budget import Spending
 from doubleread.core.trust import Estimate, TrustProfile, trust_version
+from doubleread.evals.measures.evaluation import PANEL, ReaderFigures
 from doubleread.evals.trust_comparison import Comparison
 
 
 def profiles_table(title: str, profiles: Sequence[TrustProfile]) -> Table:
     """One row a profile; a tick where the ECE is no larger than chance would make it."""
+    return _readers(title, [("  second look" if p.round > 1 else p.agent, p) for p in profiles])
+
+
+def readers_table(title: str, readers: Sequence[ReaderFigures]) -> Table:
+    """The same of readers on unseen cases."""
+    return _readers(title, [(one.reader, one) for one in readers])
+
+
+def _readers(title: str, rows: Sequence[tuple[str, TrustProfile | ReaderFigures]]) -> Table:
     table = Table(
         title=title, title_justify="left", header_style="dim", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0)
     )
     table.add_column("agent", no_wrap=True)
     for name in ("n", "accuracy %", "ECE", "chance", "NLL"):
         table.add_column(name, justify="right", no_wrap=True)
-    for p in profiles:
-        name = "  second look" if p.round > 1 else p.agent
+    for name, p in rows:
         table.add_row(
-            Text(name, style="bold" if p.agent == "panel" else ""),
+            Text(name, style="bold" if name == PANEL else ""),
             str(p.n),
             f"{p.accuracy.value * 100:.1f} ({p.accuracy.low * 100:.1f}–{p.accuracy.high * 100:.1f})",
             f"{p.ece.value:.3f} {'✓' if p.ece.value <= p.ece.floor_high else ' '}",

@@ -6,9 +6,11 @@ import numpy as np
 
 from doubleread.core.case import Case
 from doubleread.core.verdict import Verdict
+from doubleread.evals.benchmarks.best import most_accurate, surest
 from doubleread.evals.benchmarks.data import leaves
 from doubleread.evals.benchmarks.figure import Figure
-from doubleread.evals.summary import Summary, summarise
+from doubleread.evals.measures.evaluating import evaluate_verdicts
+from doubleread.evals.measures.evaluation import Evaluation
 from doubleread.orchestrator.metrics import Interval, wilson
 from doubleread.panel import Panel
 from doubleread.settings import load_settings
@@ -28,7 +30,7 @@ def leaves_draws() -> Iterator[Figure]:
     task = type(dataset.task).model_validate({**dataset.task.model_dump(), "prior": prior})
     settings = load_settings(None, {"second_look": {"max_rounds": 1}, "trust": {"coverage": COVERAGE}})
     tests = [case for case in dataset.cases if case.split == "test"]
-    found: list[tuple[Summary, tuple[Verdict, ...]]] = []
+    found: list[tuple[Evaluation, tuple[Verdict, ...]]] = []
     for seed in range(DRAWS):
         rng = np.random.default_rng(seed)
         drawn = [
@@ -37,8 +39,8 @@ def leaves_draws() -> Iterator[Figure]:
         ]
         with Panel.fit(drawn, task, settings=settings) as panel:
             verdicts = tuple(v for v in panel.diagnose_many(tests) if isinstance(v, Verdict))
-            found.append((summarise(verdicts, panel.task, panel.profiles), verdicts))
-    yield from _figures([summary for summary, _ in found], [verdicts for _, verdicts in found], task.names)
+            found.append((evaluate_verdicts(verdicts, panel.task, panel.profiles, name=dataset.name), verdicts))
+    yield from _figures([evaluation for evaluation, _ in found], [verdicts for _, verdicts in found], task.names)
 
 
 def _draw(
@@ -54,11 +56,12 @@ def _draw(
 
 
 def _figures(
-    summaries: Sequence[Summary], verdicts: Sequence[Sequence[Verdict]], names: Sequence[str]
+    evaluations: Sequence[Evaluation], verdicts: Sequence[Sequence[Verdict]], names: Sequence[str]
 ) -> Iterator[Figure]:
-    accuracy = [s.panel.accuracy.value - s.best_accuracy.accuracy.value for s in summaries]
-    ratio = [s.panel.nll.value / s.best_nll.nll.value for s in summaries]
-    ece = [s.panel.ece.value - s.panel.ece.floor_high for s in summaries]
+    panels = [e.judged for e in evaluations]
+    accuracy = [e.judged.accuracy.value - most_accurate(e).accuracy.value for e in evaluations]
+    ratio = [e.judged.nll.value / surest(e).nll.value for e in evaluations]
+    ece = [p.ece.value - p.ece.floor_high for p in panels]
     covered = [[v.case.label in v.prediction_set for v in some] for some in verdicts]
     n = len(verdicts[0])
     interval = _pooled(covered)
@@ -66,11 +69,11 @@ def _figures(
         np.mean([v.case.label in v.prediction_set for some in verdicts for v in some if v.case.label == name])
         for name in names
     )
-    yield _over("accuracy", [s.panel.accuracy.value for s in summaries], n)
-    yield _over("nll", [s.panel.nll.value for s in summaries], n)
+    yield _over("accuracy", [p.accuracy.value for p in panels], n)
+    yield _over("nll", [p.nll.value for p in panels], n)
     yield _over("accuracy_above_best_agent", accuracy, n, ">= 0.01")
     yield _over("nll_over_best_agent", ratio, n, "<= 0.75")
-    yield _over("ece", [s.panel.ece.value for s in summaries], n)
+    yield _over("ece", [p.ece.value for p in panels], n)
     yield _over("ece_above_its_floor", ece, n, "<= 0", "ECE less the 95th percentile of its sampling floor")
     yield Figure(
         name="draws.set_coverage",

@@ -9,14 +9,15 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from doubleread.core.case import Case
-from doubleread.core.task import Task
-from doubleread.core.trust import Estimate, TrustProfile
+from doubleread.core.trust import Estimate
 from doubleread.core.verdict import Verdict
+from doubleread.evals.benchmarks.best import most_accurate, surest
 from doubleread.evals.benchmarks.data import leaves, solar_cells
 from doubleread.evals.benchmarks.figure import Figure
 from doubleread.evals.datasets import Dataset
+from doubleread.evals.measures.evaluating import evaluate_verdicts
+from doubleread.evals.measures.evaluation import Evaluation, ReaderFigures
 from doubleread.evals.splits import split
-from doubleread.evals.summary import Summary, nll_gain, summarise
 from doubleread.panel import Panel
 from doubleread.settings import load_settings
 
@@ -29,45 +30,44 @@ SPLITS = 6
 def leaves_panel() -> Iterator[Figure]:
     """Apple leaves: fitted on ``support``, trust from ``calibration``, reported on ``test``."""
     judged = judged_panel(leaves)
-    summary = judged.summary
-    p, best = summary.panel, summary.best_accuracy
+    p, best = judged.found.judged, most_accurate(judged.found)
     yield _figure("leaves.accuracy", p.accuracy, p.n, ">= 0.965")
     yield Figure(
         name="leaves.accuracy_above_best_agent",
         value=p.accuracy.value - best.accuracy.value,
         n=p.n,
         target=">= 0",
-        note=f"best agent: {best.agent}",
+        note=f"best agent: {best.reader}",
     )
-    yield _ece("leaves.ece", summary)
+    yield _ece("leaves.ece", p)
     yield _figure("leaves.nll", p.nll, p.n, "<= 0.11")
-    yield from _common("leaves", judged, leaves().task)
+    yield from _common("leaves", judged.found)
 
 
 def solar_panel() -> Iterator[Figure]:
     """Solar cells: split by blocks of neighbouring cells."""
     judged = judged_panel(solar_cells)
-    summary = judged.summary
-    yield _figure("solar.accuracy", summary.panel.accuracy, summary.n, "")
+    p, best = judged.found.judged, surest(judged.found)
+    yield _figure("solar.accuracy", p.accuracy, p.n, "")
     yield Figure(
         name="solar.nll_below_best_agent",
-        value=summary.best_nll.nll.value - summary.panel.nll.value,
-        n=summary.n,
+        value=best.nll.value - p.nll.value,
+        n=p.n,
         target=">= 0",
-        note=f"best agent: {summary.best_nll.agent}, calibrated, {summary.best_nll.nll.value:.3f}",
+        note=f"best agent: {best.reader}, calibrated, {best.nll.value:.3f}",
     )
-    yield _figure("solar.nll", summary.panel.nll, summary.n, "")
-    yield _ece("solar.ece", summary).model_copy(update={"target": "", "met": None})
-    curve = summary.risk_coverage["panel"]
+    yield _figure("solar.nll", p.nll, p.n, "")
+    yield _ece("solar.ece", p).model_copy(update={"target": "", "met": None})
+    curve = p.risk_coverage
     half = curve.risk[len(curve.risk) // 2]
     yield Figure(
         name="solar.risk_at_half_coverage_over_full",
         value=half / curve.risk[-1],
-        n=summary.n,
+        n=p.n,
         target="< 1",
         note=f"risk {half:.3f} against {curve.risk[-1]:.3f}: the curve falls",
     )
-    yield from _common("solar", judged, solar_cells().task)
+    yield from _common("solar", judged.found)
 
 
 def solar_splits() -> Iterator[Figure]:
@@ -76,15 +76,15 @@ def solar_splits() -> Iterator[Figure]:
     Without second looks, which do not pay on solar cells and would take most of the time.
     """
     dataset, settings = solar_cells(), load_settings(None, {"second_look": {"max_rounds": 1}})
-    summaries = []
+    found = []
     for seed in range(SPLITS):
         cases = split(dataset.cases, seed=seed)
         with Panel.fit(cases, dataset.task, settings=settings) as panel:
             results = panel.diagnose_many([case for case in cases if case.split == "test"])
             verdicts = [v for v in results if isinstance(v, Verdict)]
-            summaries.append(summarise(verdicts, panel.task, panel.profiles))
-    nll = [s.best_nll.nll.value - s.panel.nll.value for s in summaries]
-    accuracy = [s.panel.accuracy.value - s.best_accuracy.accuracy.value for s in summaries]
+            found.append(evaluate_verdicts(verdicts, panel.task, panel.profiles, name=dataset.name))
+    nll = [surest(e).nll.value - e.judged.nll.value for e in found]
+    accuracy = [e.judged.accuracy.value - most_accurate(e).accuracy.value for e in found]
     for name, gains in (("nll_below", nll), ("accuracy_above", accuracy)):
         yield Figure(
             name=f"solar_splits.{name}_best_agent",
@@ -135,9 +135,8 @@ class Judged:
     """A panel fitted on support and calibration, saved, and judged on test."""
 
     folder: Path
-    trust: tuple[TrustProfile, ...]
     verdicts: tuple[Verdict, ...]
-    summary: Summary
+    found: Evaluation
 
 
 @cache
@@ -150,45 +149,45 @@ def judged_panel(load: Callable[[], Dataset]) -> Judged:
         panel.save(folder)
         tests = [case for case in cases if case.split == "test"]
         verdicts = tuple(v for v in panel.diagnose_many(tests) if isinstance(v, Verdict))
-        return Judged(folder, panel.profiles, verdicts, summarise(verdicts, panel.task, panel.profiles))
+        found = evaluate_verdicts(verdicts, panel.task, panel.profiles, name=dataset.name)
+        return Judged(folder, verdicts, found)
 
 
 def _cases(dataset: Dataset) -> tuple[Case, ...]:
     return split(dataset.cases, seed=0)
 
 
-def _common(name: str, judged: Judged, task: Task) -> Iterator[Figure]:
+def _common(name: str, found: Evaluation) -> Iterator[Figure]:
     """What is reported of every data set, without a target."""
-    s = judged.summary
-    for agent in s.agents:
-        yield _figure(f"{name}.accuracy.{agent.agent}", agent.accuracy, agent.n, "")
-        yield _figure(f"{name}.nll.{agent.agent}", agent.nll, agent.n, "")
-    best = next(p for p in judged.trust if p.agent == s.best_nll.agent and p.round == 1)
-    gain = nll_gain(judged.verdicts, task, best)
-    yield _figure(f"{name}.nll_gain_over_{best.agent}", gain, s.n, "", note="paired")
-    yield Figure(
-        name=f"{name}.set_coverage", value=s.set_coverage, n=s.n, note=f"promised 0.9, mean size {s.set_size:.2f}"
-    )
-    if s.committed_accuracy:
-        yield _figure(
-            f"{name}.committed_accuracy", s.committed_accuracy, s.committed, "", note=f"{s.referred} referred"
-        )
-    effects = "; ".join(f"{e.agent} +{e.helped} -{e.harmed}" for e in s.effects if e.looked)
-    yield Figure(name=f"{name}.second_looks", value=s.second_looks / s.n, n=s.n, note=effects)
+    for agent in found.agents:
+        yield _figure(f"{name}.accuracy.{agent.reader}", agent.accuracy, agent.n, "")
+        yield _figure(f"{name}.nll.{agent.reader}", agent.nll, agent.n, "")
+    best = surest(found).reader
+    gain = next(one for one in found.advantages if one.agent == best)
+    yield _figure(f"{name}.nll_gain_over_{best}", gain.nll, gain.n, "", note="paired")
+    sets, decisions, looks = found.sets, found.decisions, found.second_looks
+    if sets.coverage:
+        note = f"promised {sets.promised:g}, mean size {sets.size.value:.2f}"
+        yield _figure(f"{name}.set_coverage", sets.coverage, found.labelled, "", note=note)
+    if decisions.committed_accuracy:
+        note = f"{decisions.referred} referred"
+        yield _figure(f"{name}.committed_accuracy", decisions.committed_accuracy, decisions.committed_n, "", note=note)
+    effects = "; ".join(f"{e.agent} +{e.helped} -{e.harmed}" for e in looks.agents if e.looked)
+    yield Figure(name=f"{name}.second_looks", value=looks.share.value, n=found.n, note=effects)
 
 
 def _figure(name: str, e: Estimate, n: int, target: str, note: str = "") -> Figure:
     return Figure(name=name, value=e.value, low=e.low, high=e.high, n=n, target=target, note=note)
 
 
-def _ece(name: str, summary: Summary) -> Figure:
-    e = summary.panel.ece
+def _ece(name: str, p: ReaderFigures) -> Figure:
+    e = p.ece
     return Figure(
         name=name,
         value=e.value,
         low=e.low,
         high=e.high,
-        n=summary.n,
+        n=p.n,
         target=f"<= {e.floor_high:.6f}",
         note=f"{e.bins} bins; sampling floor: mean {e.floor:.4f}, 95th percentile {e.floor_high:.4f}",
     )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from doubleread.core.trust import CalibrationError
 from doubleread.core.types import Labels, Matrix, Vector
-from doubleread.evals.measures.draws import Draws, ratio
+from doubleread.evals.measures.draws import Draws, certain, estimate, ratio
 from doubleread.orchestrator.metrics import Flags, bin_index, confidences, correctness
 
 BINS = 15
@@ -117,7 +117,8 @@ def _expected(gaps: Matrix, n: Vector) -> Vector:
 
 def _worst(gaps: Matrix, sizes: Matrix) -> Vector:
     filled = ratio(np.abs(gaps), sizes)
-    return np.asarray(np.where(np.isnan(filled), -np.inf, filled).max(axis=1))
+    worst = np.where(np.isnan(filled), -1, filled).max(axis=1)
+    return np.asarray(np.where(worst < 0, np.nan, worst))
 
 
 def _expected_of(confidence: Vector, correct: Flags, bins: Numbers) -> float:
@@ -130,11 +131,11 @@ def _worst_of(confidence: Vector, correct: Flags, bins: Numbers) -> float:
 
 
 def _error(values: Vector, floor: Vector, binning: str) -> CalibrationError:
-    low, high = np.nanquantile(values[1:], [0.025, 0.975])
+    found = certain(estimate(values))
     return CalibrationError(
-        value=float(values[0]),
-        low=float(low),
-        high=float(high),
+        value=found.value,
+        low=found.low,
+        high=found.high,
         bins=BINS,
         binning=binning,
         floor=float(floor.mean()),

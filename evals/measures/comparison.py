@@ -114,8 +114,8 @@ def compare_runs(
         second=names[1],
         task=first.task.id,
         n=pair.n,
-        only_first=first.n - pair.shared,
-        only_second=second.n - pair.shared,
+        only_first=pair.only[0],
+        only_second=pair.only[1],
         unlabelled=pair.unlabelled,
         relabelled=pair.relabelled,
         silent=pair.silent,
@@ -142,8 +142,8 @@ class _Pair:
     """The cases that both runs can be judged on, in the order of the first."""
 
     def __init__(self, first: Columns, second: Columns) -> None:
-        places = {case: i for i, case in enumerate(second.ids)}
-        rows = [(i, places[case]) for i, case in enumerate(first.ids) if case in places]
+        here, there = ({case: i for i, case in enumerate(run.ids)} for run in (first, second))
+        rows = [(i, there[case]) for case, i in here.items() if case in there]
         a, b = np.array(rows, np.int64).reshape(-1, 2).T
         labelled = first.labelled[a] & second.labelled[b]
         alike = first.labels[a] == second.labels[b]
@@ -151,6 +151,7 @@ class _Pair:
         kept = labelled & alike & spoke
         self.columns = first
         self.shared, self.n = len(rows), int(kept.sum())
+        self.only = (len(here) - len(rows), len(there) - len(rows))
         self.unlabelled = int((~labelled).sum())
         self.relabelled = int((labelled & ~alike).sum())
         self.silent = int((labelled & alike & ~spoke).sum())

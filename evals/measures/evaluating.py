@@ -1,15 +1,19 @@
 """From a run's columns to everything it comes to."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from doubleread.core.errors import DataError
-from doubleread.evals.measures.columns import NONE, AgentColumns, Columns
+from doubleread.core.task import Task
+from doubleread.core.trust import TrustProfile
+from doubleread.core.verdict import Verdict
+from doubleread.evals.measures.columns import NONE, AgentColumns, Columns, read_columns
 from doubleread.evals.measures.draws import Draws, certain, estimate
 from doubleread.evals.measures.evaluation import (
     PANEL,
+    Advantage,
     Alarms,
     Decisions,
     Evaluation,
@@ -23,9 +27,10 @@ from doubleread.evals.measures.evaluation import (
     Seconds,
 )
 from doubleread.evals.measures.ranked import percentiles
-from doubleread.evals.measures.readers import reader_figures
+from doubleread.evals.measures.readers import losses, reader_figures
 from doubleread.evals.measures.subgroups import subgroups
-from doubleread.orchestrator.metrics import Flags
+from doubleread.evals.runs.row import Row
+from doubleread.orchestrator.metrics import Flags, correctness
 from doubleread.orchestrator.simplex import spoken
 
 DRAWS = 1000
@@ -61,6 +66,7 @@ def evaluate(columns: Columns, *, name: str, draws: int = DRAWS, seed: int = 0) 
         unknown_labels=columns.unknown_labels,
         panel=reader_figures(PANEL, task, columns.posterior, labels, drawn),
         agents=tuple(one for one in readers.values() if one is not None),
+        advantages=tuple(_advantages(columns, drawn)),
         decisions=_decisions(columns, drawn),
         sets=_sets(columns, drawn),
         second_looks=_second_looks(columns, drawn),
@@ -80,6 +86,34 @@ def evaluate(columns: Columns, *, name: str, draws: int = DRAWS, seed: int = 0) 
         resampling=Resampling(draws=draws, seed=seed, clusters=drawn.clusters),
     )
     return found.model_copy(update={"warnings": tuple(_warnings(found))})
+
+
+def evaluate_verdicts(
+    verdicts: Iterable[Verdict], task: Task, trust: Sequence[TrustProfile], *, name: str, seed: int = 0
+) -> Evaluation:
+    """``evaluate`` on verdicts that are at hand; ``trust`` are the profiles of the panel that gave them."""
+    rows = (Row(index=i, case=verdict.case, verdict=verdict) for i, verdict in enumerate(verdicts))
+    return evaluate(read_columns(rows, task, trust), name=name, seed=seed)
+
+
+def _advantages(columns: Columns, draws: Draws) -> Iterator[Advantage]:
+    for agent, said in columns.agents.items():
+        theirs, ours = said.calibrated_first, columns.posterior
+        rows = columns.labelled & spoken(theirs) & spoken(ours)
+        if not rows.any():
+            continue
+        right = np.zeros(columns.n)
+        right[rows] = correctness(ours[rows], columns.labels[rows]) * 1.0 - correctness(
+            theirs[rows], columns.labels[rows]
+        )
+        saved = np.zeros(columns.n)
+        saved[rows] = losses(theirs[rows], columns.labels[rows]) - losses(ours[rows], columns.labels[rows])
+        yield Advantage(
+            agent=agent,
+            n=int(rows.sum()),
+            accuracy=certain(draws.mean(right, rows)),
+            nll=certain(draws.mean(saved, rows)),
+        )
 
 
 def _decisions(columns: Columns, draws: Draws) -> Decisions:
@@ -172,7 +206,7 @@ def _warnings(found: Evaluation) -> Iterator[str]:
     if found.money.unpriced:
         yield f"{_counted(found.money.unpriced)} had answers of a model without a known price: they cost more than said"
     if found.leaks.cases:
-        yield f"{_counted(found.leaks.cases)} nearly the same as one of the panel's own"
+        yield f"near copies of the panel's own cases: {found.leaks.cases:,}; accuracy without them stands beside"
     if found.resampling.clusters < FEW_CLUSTERS:
         yield f"the cases come from only {found.resampling.clusters} groups: the intervals are too narrow"
 

@@ -8,6 +8,7 @@ they spoke.
 from pydantic import Field
 
 from doubleread.core.base import Record
+from doubleread.core.errors import DataError
 from doubleread.core.trust import CalibrationError, Estimate, ReliabilityBin
 
 PANEL = "panel"
@@ -75,6 +76,17 @@ class ReaderFigures(Record):
     """``confusion[true][said]``, in the task's order."""
     reliability: tuple[ReliabilityBin, ...]
     risk_coverage: Curve
+
+
+class Advantage(Record):
+    """What the panel has over one agent on the ``n`` labelled cases on which both spoke; above 0 it is better."""
+
+    agent: str
+    n: int
+    accuracy: Estimate
+    """The panel's minus the agent's, case by case."""
+    nll: Estimate
+    """The agent's log-loss minus the panel's, case by case."""
 
 
 class Decisions(Record):
@@ -228,6 +240,8 @@ class Evaluation(Record):
     """None where no labelled case has a posterior."""
     agents: tuple[ReaderFigures, ...]
     """Those that spoke, in the order of the panel's profiles."""
+    advantages: tuple[Advantage, ...]
+    """Of the panel over each of them."""
     decisions: Decisions
     sets: PredictionSets
     second_looks: SecondLooks
@@ -246,6 +260,10 @@ class Evaluation(Record):
         return (*((self.panel,) if self.panel else ()), *self.agents)
 
     @property
-    def best_agent(self) -> ReaderFigures | None:
-        """The single agent with the lowest log-loss; None where none spoke."""
-        return min(self.agents, key=lambda one: one.nll.value, default=None)
+    def judged(self) -> ReaderFigures:
+        """The panel's figures; raises ``DataError`` where there are none."""
+        if self.panel is None:
+            raise DataError(
+                f"no case of {self.name!r} has both a true label and a posterior: the panel cannot be judged"
+            )
+        return self.panel

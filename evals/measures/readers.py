@@ -110,7 +110,7 @@ def _f1(found: Estimate | None, either: int) -> Estimate | None:
 
 def _mean_over(values: Matrix, each: list[Estimate | None]) -> Estimate:
     """The mean over labels; where no label knows doubt, the mean of their intervals."""
-    found = certain(estimate(np.nanmean(values, axis=1)))
+    found = certain(estimate(ratio(np.nansum(values, axis=1), np.isfinite(values).sum(axis=1))))
     if 0 < found.value < 1:
         return found
     there = [one for one in each if one is not None]

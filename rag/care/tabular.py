@@ -1,14 +1,19 @@
-"""Cases as a Parquet table, through pyarrow: one column a field, so that data frames read it as it is."""
+"""Parquet tables, through pyarrow: cases with one column a field, and rows of anything, as data frames read them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from doubleread.core.errors import StoreError
 from doubleread.core.stored import StoredCase
+
+Kind = Literal["text", "number", "count", "flag"]
+BATCH = 1000
+"""Rows that are in memory at a time."""
 
 _CASE = ("id", "label", "group", "split", "source", "path")
 _OWN = ("added", "origin", "reviewer", "removed", "perceptual_hash")
@@ -20,7 +25,7 @@ def check() -> None:
         import pyarrow.parquet  # noqa: F401, PLC0415 - an optional extra
     except ImportError:
         raise StoreError(
-            "Parquet needs pyarrow, which is not installed: pip install 'doubleread[parquet]', or use --format jsonl"
+            "Parquet needs pyarrow, which is not installed: pip install 'doubleread[parquet]', or write another format"
         ) from None
 
 
@@ -39,6 +44,20 @@ def write(file: Path, cases: Sequence[StoredCase]) -> None:
         [*text, *own, ("removed", pa.bool_()), ("tags", pa.list_(pa.string())), ("metadata", pa.string())]
     )
     pq.write_table(pa.Table.from_pylist([_row(one) for one in cases], schema=schema), file)
+
+
+def write_rows(file: Path, columns: Mapping[str, Kind], rows: Iterable[Mapping[str, Any]]) -> None:
+    """A table of ``columns`` from a stream of rows; what a row lacks or has as None is null. Raises ``StoreError``."""
+    check()
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    kinds = {"text": pa.string(), "number": pa.float64(), "count": pa.int64(), "flag": pa.bool_()}
+    schema = pa.schema([(name, kinds[kind]) for name, kind in columns.items()])
+    stream = iter(rows)
+    with pq.ParquetWriter(file, schema) as writer:
+        while some := list(islice(stream, BATCH)):
+            writer.write_table(pa.Table.from_pylist(some, schema=schema))
 
 
 def read(file: Path) -> list[StoredCase]:

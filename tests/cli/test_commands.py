@@ -185,7 +185,7 @@ def test_demo_writes_everything_and_a_second_run_uses_it_again(doubleread, offli
     assert first.out.splitlines()[-1] == f"results: {out}  (open {out / 'index.html'})"
     assert "tiny.png" in first.err  # whichever split it fell into
     names = {path.name for path in out.iterdir()}
-    assert {"panel", "verdicts.jsonl", "summary.json", "index.html", "reliability.svg", "risk-coverage.svg"} <= names
+    assert {"panel", "verdicts.jsonl", "evaluation.json", "index.html", "reliability.svg", "risk-coverage.svg"} <= names
     assert "used again" not in first.err
 
     written = (out / "verdicts.jsonl").read_bytes()

@@ -11,8 +11,8 @@ from verdicts_kit import AB, verdict
 from doubleread.core.task import Label, Task
 from doubleread.core.verdict import Unread
 from doubleread.evals.datasets import Dataset
+from doubleread.evals.measures.evaluating import evaluate_verdicts
 from doubleread.evals.page import page, telling
-from doubleread.evals.summary import summarise
 from doubleread.orchestrator.calibration import CALIBRATORS
 from doubleread.orchestrator.trust import profile
 
@@ -79,7 +79,7 @@ def files(verdicts):
     p, y = np.array([[0.9, 0.1], [0.3, 0.7], [0.6, 0.4]]), np.array([0, 1, 1])
     trust = [profile("x", AB, p, y, calibrator=CALIBRATORS.get("none")().fit(p, y), calibrated_P=p)]
     dataset = Dataset(name=EVIL, task=AB, cases=(case_of("1", label="a"),), notes=(EVIL,))
-    return page(dataset, trust, summarise(verdicts, AB, trust), verdicts)
+    return page(dataset, trust, evaluate_verdicts(verdicts, AB, trust, name=EVIL), verdicts)
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def test_a_page_without_second_looks_and_commitments():
     p, y = np.array([[0.9, 0.1], [0.3, 0.7]]), np.array([0, 1])
     trust = [profile("x", AB, p, y, calibrator=CALIBRATORS.get("none")().fit(p, y), calibrated_P=p)]
     dataset = Dataset(name="few", task=AB, cases=())
-    html = page(dataset, trust, summarise(few, AB, trust), few)["index.html"]
+    html = page(dataset, trust, evaluate_verdicts(few, AB, trust, name="few"), few)["index.html"]
     assert "0 of 2 images were read again" in html
     WellFormed(html)
 
@@ -132,8 +132,8 @@ def test_images_that_could_not_be_read_are_named(files, verdicts):
     p, y = np.array([[0.9, 0.1], [0.3, 0.7]]), np.array([0, 1])
     trust = [profile("x", AB, p, y, calibrator=CALIBRATORS.get("none")().fit(p, y), calibrated_P=p)]
     unread = Unread(source=f"{EVIL}.png", code="empty", problem="the file has no bytes")
-    data, summary = Dataset(name="t", task=AB, cases=()), summarise(verdicts, AB, trust)
-    parsed = WellFormed(page(data, trust, summary, [*verdicts, unread])["index.html"])
+    data, found = Dataset(name="t", task=AB, cases=()), evaluate_verdicts(verdicts, AB, trust, name="t")
+    parsed = WellFormed(page(data, trust, found, [*verdicts, unread])["index.html"])
     assert f"not read, left out of the figures: {EVIL}.png: the file has no bytes" in parsed.words
     assert "not read" not in files["index.html"]
 
@@ -164,7 +164,9 @@ def test_labels_are_text_too():
             "decision": base.decision.model_copy(update={"label": EVIL}),
         }
     )
-    files = page(Dataset(name="t", task=task, cases=()), trust, summarise([evil], task, trust), [evil])
+    files = page(
+        Dataset(name="t", task=task, cases=()), trust, evaluate_verdicts([evil], task, trust, name="t"), [evil]
+    )
     assert "reliability-agents.svg" not in files  # the agent never spoke
     parsed = WellFormed(files["index.html"])
     assert not {"script", "img"} & set(parsed.tags)

@@ -1,0 +1,33 @@
+"""Folders of runs, read and measured."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from doubleread.evals.measures.columns import read_columns
+from doubleread.evals.measures.comparison import RunComparison, check_comparable, compare_runs
+from doubleread.evals.measures.evaluating import evaluate
+from doubleread.evals.measures.evaluation import Evaluation
+from doubleread.evals.runs.folder import read_record, read_rows
+
+
+def evaluate_folder(folder: Path, by: Sequence[str] = ()) -> Evaluation:
+    """What the run in a folder comes to so far, with subgroups by the columns ``by``; a warning where it is not complete.
+
+    Raises ``RunError`` where it holds no run, and ``DataError`` as ``evaluate`` and ``read_columns`` do.
+    """
+    record = read_record(folder)
+    columns = read_columns(read_rows(folder), record.task, record.trust, by)
+    found = evaluate(columns, name=record.name, seed=record.seed)
+    missing = record.cases - found.n - found.unread
+    if missing <= 0:
+        return found
+    note = f"the run is not complete: {missing:,} of {record.cases:,} cases are still to be diagnosed"
+    return found.model_copy(update={"warnings": (note, *found.warnings)})
+
+
+def compare_folders(first: Path, second: Path) -> RunComparison:
+    """Two runs by their folders; raises ``RunError`` or ``DataError``, see ``compare_runs``."""
+    before, after = read_record(first), read_record(second)
+    check_comparable(before.task, after.task)
+    columns = [read_columns(read_rows(folder), before.task, ()) for folder in (first, second)]
+    return compare_runs(columns[0], columns[1], (str(first), str(second)), seed=before.seed)

@@ -1,0 +1,90 @@
+"""Figures that must not be worse than asked for."""
+
+import pytest
+from measures_kit import columns_of, simulated
+from verdicts_kit import verdict
+
+from doubleread.core.errors import DataError
+from doubleread.evals.measures.evaluating import evaluate
+from doubleread.evals.measures.gates import FIGURES, Gate, check, gate, parse_gate
+
+
+def evaluated(verdicts):
+    return evaluate(columns_of(verdicts), name="leaves", draws=100)
+
+
+@pytest.fixture(scope="module")
+def found():
+    """Nine of ten right, all committed."""
+    return evaluated([verdict(str(i), "a" if i else "b", 0.9) for i in range(10)])
+
+
+def test_a_gate_is_read_from_a_word():
+    assert parse_gate("accuracy=0.95", "at least") == Gate(figure="accuracy", side="at least", bound=0.95)
+    assert parse_gate(" ece = 5e-2 ", "at most") == Gate(figure="ece", side="at most", bound=0.05)
+    assert parse_gate("cost=3", "at most").bound == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "side", "message"),
+    [
+        ("accuracy", "at least", "'accuracy' asks nothing of a figure: write NAME=NUMBER, such as accuracy=0.95"),
+        ("ece=low", "at most", "'ece=low' asks nothing of a figure: write NAME=NUMBER, such as ece=0.05"),
+        (
+            "precision=0.9",
+            "at least",
+            "there is no figure 'precision'; what must be at least so much can be: accuracy, b",
+        ),
+        ("ece=0.05", "at least", "ece is better the lower it is: ask for at most 0.05, not at least"),
+        ("accuracy=0.5", "at most", "accuracy is better the higher it is: ask for at least 0.5, not at most"),
+        ("accuracy=95", "at least", "accuracy cannot be at least 95: it is a share, from 0 to 1, such as 0.95"),
+        ("nll=-1", "at most", "nll cannot be at most -1: it is a number, 0 or more"),
+        ("cost=inf", "at most", "cost cannot be at most inf"),
+        ("ece=nan", "at most", "ece cannot be at most nan"),
+    ],
+)
+def test_what_cannot_be_asked_is_told(text, side, message):
+    with pytest.raises(DataError) as told:
+        parse_gate(text, side)
+    assert message in str(told.value)
+
+
+def test_gates_pass_and_fail_with_the_figure_and_its_interval(found):
+    asked = [gate("accuracy", "at least", 0.9), gate("accuracy", "at least", 0.95), gate("ece", "at most", 0.001)]
+    results = check(found, asked)
+    assert [one.passed for one in results] == [True, False, True]
+    assert results[1].text.startswith("accuracy 0.9 (0.")
+    assert results[1].text.endswith(") is not at least 0.95")
+    assert results[1].found.value == 0.9
+    assert not results[1].sure  # the interval reaches to 1
+    assert check(found, [gate("accuracy", "at least", 0.2)])[0].sure
+    assert check(found, [gate("unread", "at most", 0)])[0].text == "unread 0 (0 to 0) is at most 0"
+
+
+def test_rounding_fails_no_gate():
+    found = evaluated([verdict(str(i), "a", 0.7) for i in range(10)])
+    assert check(found, [gate("nll", "at most", found.panel.nll.value - 1e-15)])[0].passed
+    assert not check(found, [gate("nll", "at most", found.panel.nll.value - 1e-6)])[0].passed
+
+
+def test_a_figure_that_a_run_does_not_have_does_not_pass():
+    referred = evaluated([verdict("1", "a", 0.9, commit=False)])
+    (result,) = check(referred, [gate("committed-accuracy", "at least", 0.5)])
+    assert (result.passed, result.found, result.sure) == (False, None, False)
+    assert result.text == "committed-accuracy has no value in this run, so it is not at least 0.5"
+    assert not check(evaluated([verdict("1", None, 0.9)]), [gate("accuracy", "at least", 0)])[0].passed
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_is_there_and_on_its_side(name):
+    found = evaluated(simulated(50))
+    figure = FIGURES[name]
+    value = figure.of(found)
+    if name == "alarms":
+        assert value is None  # nothing could tell
+        return
+    assert value.low - 1e-9 <= value.value <= value.high + 1e-9 or name in ("ece", "ace", "mce", "classwise-ece")
+    if figure.share:
+        assert 0 <= value.value <= 1
+    best = 0.0 if figure.side == "at least" else 1.0 if figure.share else 1e9
+    assert check(found, [gate(name, figure.side, best)])[0].passed
