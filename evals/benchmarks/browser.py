@@ -2,9 +2,11 @@
 
 import json
 import os
+import select
 import shutil
 import signal
 import tempfile
+import time
 from base64 import b64decode
 from pathlib import Path
 from types import TracebackType
@@ -21,10 +23,13 @@ _FLAGS = (
     "--disable-component-update",
     "--no-first-run",
     "--hide-scrollbars",
+    "--disable-ipc-flooding-protection",  # else it holds back who follows more than 20 links a second
     "--remote-debugging-pipe",
 )
 _FIRST_FREE = 10
 """Descriptors from here on are ours; Chromium reads commands from 3 and answers on 4."""
+PATIENCE, _PAUSE = 20.0, 0.015
+"""Seconds until a browser is given up, and between two looks at a page."""
 _LOCAL = ("data:", "blob:", "file:", "about:")
 
 
@@ -76,7 +81,7 @@ class Browser:
         """Loads a file and waits until the page has loaded."""
         self._send("Page.navigate", url="about:blank")
         self._send("Page.navigate", url=path.absolute().as_uri() + fragment)
-        self._wait("Page.loadEventFired")
+        self.until("document.readyState === 'complete'")
 
     def run(self, script: str) -> Any:
         """The value of a JavaScript expression, awaited; raises ``PageFailed`` where it throws."""
@@ -86,11 +91,12 @@ class Browser:
         return said["result"].get("value")
 
     def until(self, condition: str) -> None:
-        """Waits until a JavaScript condition holds; raises ``PageFailed`` after ten seconds."""
-        script = f"""new Promise((done, failed) => {{ const end = Date.now() + 10000; const look = () => {{
-            if ({condition}) done(true); else if (Date.now() > end) failed(new Error("not within 10 s"));
-            else setTimeout(look, 15); }}; look(); }})"""
-        self.run(script)
+        """Waits until a JavaScript condition holds; raises ``PageFailed`` after ``PATIENCE`` seconds."""
+        end = time.monotonic() + PATIENCE
+        while not self.run(f"Boolean({condition})"):
+            if time.monotonic() > end:
+                raise PageFailed(f"not within {PATIENCE} s: {condition}")
+            time.sleep(_PAUSE)
 
     def press(self, key: str) -> None:
         """A key going down and up: one letter, or a name such as ``Enter`` or ``Escape``."""
@@ -131,12 +137,10 @@ class Browser:
                 raise PageFailed(f"{method}: {said['error'].get('message')}")
             return dict(said["result"])
 
-    def _wait(self, event: str) -> None:
-        while self._next().get("method") != event:
-            pass
-
     def _next(self) -> Json:
         while b"\0" not in self._rest:
+            if not select.select([self._from], [], [], PATIENCE)[0]:
+                raise PageFailed(f"the browser has not answered within {PATIENCE} s")
             read = os.read(self._from, 1 << 20)
             if not read:
                 raise PageFailed("the browser has ended")

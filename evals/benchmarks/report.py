@@ -9,10 +9,8 @@ from tempfile import TemporaryDirectory
 from doubleread.evals.benchmarks.browser import NAMES, Browser, chromium
 from doubleread.evals.benchmarks.figure import Figure, Skipped
 from doubleread.evals.benchmarks.synthetic_run import synthetic_run
-from doubleread.evals.measures.columns import read_columns
-from doubleread.evals.measures.evaluating import evaluate
+from doubleread.evals.measures.folders import evaluate_folder
 from doubleread.evals.report import write_report
-from doubleread.evals.runs.folder import read_record, read_rows
 
 CASES, TIMES = 2000, 5
 READY = "document.documentElement.dataset.ready"
@@ -25,8 +23,7 @@ def report() -> Iterator[Figure]:
         raise Skipped(f"install Chromium (one of {', '.join(NAMES)}) to measure how fast a report opens")
     with TemporaryDirectory(prefix="doubleread-bench-") as scratch:
         folder = synthetic_run(Path(scratch) / "run", CASES)
-        record = read_record(folder)
-        found = evaluate(read_columns(read_rows(folder), record.task, record.trust, ("site",)), name=record.name)
+        found = evaluate_folder(folder, ("site",))
         began = time.perf_counter()
         file = write_report(folder, found)
         note = f"written in {time.perf_counter() - began:.0f} s"

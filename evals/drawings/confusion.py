@@ -10,10 +10,12 @@ _FIELD = 330.0
 _LARGEST, _SMALLEST, _WRITTEN = 58.0, 9.0, 21.0
 """Sides of a cell; from ``_WRITTEN`` on it holds its number."""
 _LEFT, _TOP = 124.0, 76.0
+_STRONG = 0.78
+"""From that opacity on, the colour of a cell calls for the other ink."""
 _STYLE = (
     "<style>.dr-plot .dr-hit{fill:var(--dr-c1)}.dr-plot .dr-miss{fill:var(--dr-c2)}"
     ".dr-plot .dr-empty{fill:var(--dr-grid);fill-opacity:.45}.dr-plot .dr-cell{font-weight:600}"
-    ".dr-plot .dr-on{fill:var(--dr-paper)}</style>"
+    ".dr-plot .dr-on{fill:var(--dr-paper)}.dr-plot .dr-over{fill:#1b1f24}</style>"
 )
 
 
@@ -83,10 +85,16 @@ def _cell(
         f'class="{css}" fill-opacity="{svg.number(strength)}">{svg.hint(told)}</rect>'
     )
     if side >= _WRITTEN:
-        ink = "dr-cell dr-on" if strength > 0.6 else "dr-cell dr-ink"
-        shape += svg.text(x + side / 2, y + side / 2 + 4, str(n), ink, "middle")
+        shape += svg.text(x + side / 2, y + side / 2 + 4, str(n), f"dr-cell {_ink(strength, true == said)}", "middle")
     query = urlencode({"by": reader, "true": labels[true], "said": labels[said]}) if reader else ""
     return svg.link(query, shape, told)
+
+
+def _ink(strength: float, hit: bool) -> str:
+    """The class of a number that can be read on its cell, light and dark."""
+    if strength < _STRONG:
+        return "dr-ink"
+    return "dr-on" if hit else "dr-over"
 
 
 def _description(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> str:

@@ -1,5 +1,6 @@
 """What the gallery knows of each case: enough to sort and filter by, a few bytes each."""
 
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -90,7 +91,7 @@ def facts(columns: Columns, packs: Packs, marks: dict[str, Flags], labels: tuple
         "marks": [mark.key for mark in MARKS],
         "icons": [mark.icon for mark in MARKS],
         "names": [*columns.sources, *(source for *_, source in packs.unread)],
-        "ids": [*(key[:12] for key in columns.ids), *(key[:12] for _, _, key, _ in packs.unread)],
+        "ids": _addresses([*columns.ids, *(key for _, _, key, _ in packs.unread)]),
         "truth": [*columns.labels.tolist(), *[NONE] * rest],
         "said": [[*_leading(p).tolist(), *[NONE] * rest] for p in readers.values()],
         "sure": [[*_rounded(_confidence(p)), *[NONE] * rest] for p in readers.values()],
@@ -104,6 +105,17 @@ def facts(columns: Columns, packs: Packs, marks: dict[str, Flags], labels: tuple
         "cards_a_block": CARDS_A_BLOCK,
         "pictures_a_block": PICTURES_A_BLOCK,
     }
+
+
+def _addresses(ids: list[str]) -> list[str]:
+    """What a link names a case by: short, and each its own, for a run may hold a picture twice."""
+    seen = Counter[str]()
+    made = []
+    for one in ids:
+        short = one[:12]
+        seen[short] += 1
+        made.append(short if seen[short] == 1 else f"{short}-{seen[short]}")
+    return made
 
 
 def _coded(values: tuple[str, ...], rest: int) -> Json:

@@ -217,3 +217,9 @@ def test_a_run_without_true_labels_has_a_report_too(tmp_path):
     page = Page(report_of(write_run(tmp_path / "run", rows_of(unknown))).read_text())
     assert "The panel read 3 cases; none has a true label to judge it by." in page.text
     assert "Agents side by side" not in page.text
+
+
+def test_a_picture_that_a_run_holds_twice_is_two_cases(tmp_path):
+    twice = [verdict("same", "a", p, agent=p) for p in (0.9, 0.2)]
+    facts = Page(report_of(write_run(tmp_path / "run", rows_of(twice))).read_text()).unpacked("facts")
+    assert len(set(facts["ids"])) == 2
