@@ -28,6 +28,7 @@ LIVES = 3
 """Workers that one case may take with it before it is given up, and that may die in a row while they load the panel."""
 _STORE_BYTES = 100_000_000
 """Of Ray's shared memory here: cases and rows are too small to go through it."""
+_FAREWELL_S = 5.0
 
 Asked = TypeVar("Asked", bound=Server)
 
@@ -80,7 +81,7 @@ class _Crew:
         self._actor = ray.remote(reader).options(
             num_cpus=panel.settings.ray.cpus,
             num_gpus=panel.settings.ray.gpus,
-            max_concurrency=panel.settings.run.in_flight,
+            max_concurrency=panel.settings.run.in_flight + 1,  # so that close need not wait
             scheduling_strategy="SPREAD",
         )
         self._workers: list[_Worker] = []
@@ -97,7 +98,7 @@ class _Crew:
         """Until the cases are out and answered; then, or where the consumer ends early, the workers are ended."""
         many = self._settings.ray.workers
         try:
-            self._workers = [self._hire(_share(self._settings, many)) for _ in range(many)]
+            self._workers = [self._hire(share(self._settings, many)) for _ in range(many)]
             while True:
                 self._hand_out()
                 if self._last and not self._unanswered:
@@ -112,23 +113,31 @@ class _Crew:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            for worker in self._workers:
-                self._ray.kill(worker.handle)
+            await self._dismiss()
 
     def _hire(self, settings: Settings, forerunners: int = 0) -> _Worker:
         worker = _Worker(self._actor.remote(), settings, forerunners)
         self._tasks.add(asyncio.create_task(self._open(worker)))
         return worker
 
+    async def _dismiss(self) -> None:
+        """Ends the workers, once those that loaded the panel have let go of it."""
+        closing = [asyncio.ensure_future(one.handle.close.remote()) for one in self._workers if one.ready]
+        if closing:
+            await asyncio.wait(closing, timeout=_FAREWELL_S)
+        for worker in self._workers:
+            self._ray.kill(worker.handle)
+
     async def _open(self, worker: _Worker) -> None:
         told = worker.settings.model_dump(mode="json")
         try:
             problem = await worker.handle.open.remote(self._folder, told, self._facts)
-        except self._ray.exceptions.RayActorError:
+        except self._ray.exceptions.RayActorError as error:
             if worker.forerunners + 1 == LIVES:
+                *_, last = str(error).strip().splitlines()
                 raise RunError(
-                    f"{LIVES} workers in a row died while they loaded the panel: they may need more memory than there "
-                    "is (ray.workers: fewer), or Ray's logs say why"
+                    f"{LIVES} workers in a row died before they had loaded the panel ({last.strip()}): doubleread must "
+                    "be installed where they run, and there must be memory for each"
                 ) from None
             self._replace(worker)
             return
@@ -191,7 +200,7 @@ class _Crew:
         return Answered(case, Unread(source=case.case.source, code="failure", problem=problem))
 
 
-def _share(settings: Settings, workers: int) -> Settings:
+def share(settings: Settings, workers: int) -> Settings:
     """What one of so many workers may spend, and how fast it may ask models."""
     budget = settings.budget
     if budget.max_calls is not None and budget.max_calls < workers:

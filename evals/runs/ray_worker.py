@@ -51,6 +51,11 @@ class Reader:
             sum(one.calls for one in spent),
         )
 
+    async def close(self) -> None:
+        """Lets go of the panel, so that its files are as they should be when the process is ended."""
+        if self._panel is not None:
+            self._panel.close()
+
 
 def facts(panel: Panel) -> dict[str, str]:
     """What must be the same wherever cases of one run are read."""
