@@ -122,7 +122,7 @@ class _Crew:
 
     async def _dismiss(self) -> None:
         """Ends the workers, once those that loaded the panel have let go of it."""
-        closing = [asyncio.ensure_future(one.handle.close.remote()) for one in self._workers if one.ready]
+        closing = [asyncio.wrap_future(one.handle.close.remote().future()) for one in self._workers if one.ready]
         if closing:
             await asyncio.wait(closing, timeout=_FAREWELL_S)
         for worker in self._workers:
@@ -131,7 +131,7 @@ class _Crew:
     async def _open(self, worker: _Worker) -> None:
         told = worker.settings.model_dump(mode="json")
         try:
-            problem = await worker.handle.open.remote(self._folder, told, self._facts)
+            problem = await _of(worker.handle.open.remote(self._folder, told, self._facts))
         except self._ray.exceptions.RayActorError as error:
             if worker.forerunners + 1 == LIVES:
                 *_, last = str(error).strip().splitlines()
@@ -167,7 +167,7 @@ class _Crew:
 
     async def _read(self, worker: _Worker, case: Numbered) -> Answered | None:
         try:
-            reply = Reply(*await worker.handle.read.remote(case.place, case.case.model_dump_json()))
+            reply = Reply(*await _of(worker.handle.read.remote(case.place, case.case.model_dump_json())))
         except self._ray.exceptions.RayActorError:
             if worker in self._workers:
                 self._replace(worker)
@@ -198,6 +198,11 @@ class _Crew:
             return None
         problem = f"{LIVES} workers died while they read it, the last of them reading nothing else"
         return Answered(case, Unread(source=case.case.source, code="failure", problem=problem))
+
+
+async def _of(reply: Any) -> Any:
+    """What a worker replies. Where nobody waits any longer it comes all the same: Ray's client takes no cancelling."""
+    return await asyncio.shield(asyncio.wrap_future(reply.future()))
 
 
 def share(settings: Settings, workers: int) -> Settings:
@@ -261,8 +266,12 @@ def _cluster(ray: Any, wanted: RaySettings) -> Iterator[None]:
     try:
         ray.init(**where, log_to_driver=False, logging_level="error")
     except (ConnectionError, RuntimeError, ValueError, ImportError) as error:
-        place = f"the Ray cluster {wanted.address} cannot be used" if wanted.address else "Ray cannot be started here"
-        raise RunError(f"{place}: {error}") from None
+        if not wanted.address:
+            raise RunError(f"Ray cannot be started here: {error}") from None
+        raise RunError(
+            f"the Ray cluster {wanted.address} cannot be used: {error}; check ray.address, that `ray status` answers "
+            "there, and, where it asks for a token, RAY_AUTH_MODE=token"
+        ) from None
     try:
         _check_room(ray, wanted)
         yield

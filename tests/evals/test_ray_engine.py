@@ -1,6 +1,7 @@
 """Runs on a real Ray cluster of this machine: the same verdicts, whoever dies meanwhile."""
 
 import os
+import subprocess
 import sys
 import threading
 from importlib.util import find_spec
@@ -102,6 +103,45 @@ def test_a_worker_that_dies_is_replaced_and_only_the_case_that_kills_again_and_a
     assert "3 workers died while they read it" in there[4]["unread"]["problem"]
     assert evaluate(live, dataset, Wanted(tmp_path / "there", retry=True)).end == "complete"  # begun on Ray, ended here
     assert untimed(tmp_path / "there") == here
+
+
+_INTERRUPTED = """
+import os, signal, sys
+from pathlib import Path
+from doubleread.evals.datasets import read_labelled
+from doubleread.evals.runs.evaluate import Wanted, evaluate
+from doubleread.panel import Panel
+from doubleread.settings import load_settings
+
+panel, photos, out, cache = sys.argv[1:]
+spread = {"run": {"engine": "ray", "in_flight": 1}, "ray": {"workers": 1}, "encoder": {"cache_dir": cache}}
+
+def watch(tally):
+    if tally.fresh == 1:
+        os.killpg(0, signal.SIGINT)  # as a terminal does: everyone gets it
+
+with Panel.load(panel, settings=load_settings(None, spread)) as loaded:
+    print(evaluate(loaded, read_labelled(photos), Wanted(Path(out)), watch=watch).end)
+"""
+
+
+@on_ray
+@pytest.mark.skipif(os.name == "nt", reason="Windows knows no SIGINT for a group of processes")
+def test_an_interruption_reaches_the_run_and_not_the_workers(made, unseen, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = unseen.cases[0].path.parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED, made, folder, tmp_path / "run", tmp_path / "cache"],
+        capture_output=True,
+        text=True,
+        check=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
+    rows = list(read_rows(tmp_path / "run"))
+    assert 1 <= len(rows) < 12
+    assert all(row.verdict for row in rows)
 
 
 # -- without a cluster --------------------------------------------------------------------------------------------
