@@ -182,12 +182,7 @@ class _Crew:
     def _replace(self, worker: _Worker) -> None:
         """Another worker in the place of one that died, with what is known to be left of its share."""
         self._ray.kill(worker.handle)  # one that is out of reach may come back
-        budget = worker.settings.budget
-        left = {
-            "max_cost_usd": budget.max_cost_usd and max(budget.max_cost_usd - worker.cost_usd, 1e-9),
-            "max_calls": budget.max_calls and max(budget.max_calls - worker.calls, 1),
-        }
-        settings = worker.settings.model_copy(update={"budget": budget.model_copy(update=left)})
+        settings = left_of(worker.settings, worker.cost_usd, worker.calls)
         forerunners = 0 if worker.ready else worker.forerunners + 1
         self._workers[self._workers.index(worker)] = self._hire(settings, forerunners)
 
@@ -223,6 +218,16 @@ def share(settings: Settings, workers: int) -> Settings:
             "reasoner": _slower(settings.reasoner, workers),
         }
     )
+
+
+def left_of(settings: Settings, cost_usd: float, calls: int) -> Settings:
+    """What is left of a worker's share; of one that is spent, next to nothing and one call."""
+    budget = settings.budget
+    left = {
+        "max_cost_usd": budget.max_cost_usd and max(budget.max_cost_usd - cost_usd, 1e-9),
+        "max_calls": budget.max_calls and max(budget.max_calls - calls, 1),
+    }
+    return settings.model_copy(update={"budget": budget.model_copy(update=left)})
 
 
 def _slower(servers: Mapping[str, Asked], workers: int) -> dict[str, Asked]:

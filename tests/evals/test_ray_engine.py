@@ -17,7 +17,7 @@ from doubleread.evals.datasets import read_labelled
 from doubleread.evals.runs.engine import Numbered
 from doubleread.evals.runs.evaluate import Wanted, evaluate
 from doubleread.evals.runs.folder import RunFolder, read_record, read_rows
-from doubleread.evals.runs.ray_engine import RayEngine, share
+from doubleread.evals.runs.ray_engine import RayEngine, left_of, share
 from doubleread.evals.runs.ray_worker import Reader, facts
 from doubleread.evals.runs.runner import run
 from doubleread.panel import Panel
@@ -155,6 +155,9 @@ def test_what_a_run_may_spend_and_ask_is_divided(quick):
     assert (part.vlm["far"].in_flight, part.vlm["far"].requests_per_minute) == (1, 30)
     free = share(quick.model_copy(update={"vlm": {"far": VlmOptions(model="m", in_flight=7)}}), 3)
     assert (free.budget, free.vlm["far"].in_flight, free.vlm["far"].requests_per_minute) == (quick.budget, 2, None)
+    assert left_of(part, 1.5, 1).budget == BudgetSettings(max_cost_usd=0.5, max_calls=1)
+    assert left_of(part, 2.5, 2).budget == BudgetSettings(max_cost_usd=1e-9, max_calls=1)
+    assert left_of(free, 2.5, 2) == free
     with pytest.raises(RunError, match=r"2 calls .* cannot be shared by 3 workers"):
         share(quick.model_copy(update={"budget": BudgetSettings(max_calls=2)}), 3)
 
