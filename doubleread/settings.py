@@ -174,6 +174,14 @@ class RaySettings(Section):
     gpus: float = Field(default=0.0, ge=0, description="GPUs of each worker, 0.5 for two on one; with 0 it sees none.")
 
 
+class SessionSettings(Section):
+    """Where inspection sessions are kept."""
+
+    folder: str = Field(
+        default="", description="Sessions, their readings and pictures; empty: one of the panel's in the user's data."
+    )
+
+
 class PromptSettings(Section):
     """Where prompts come from."""
 
@@ -228,6 +236,7 @@ class Settings(BaseSettings):
     run: RunSettings = RunSettings()
     ray: RaySettings = RaySettings()
     prompts: PromptSettings = PromptSettings()
+    sessions: SessionSettings = SessionSettings()
     budget: BudgetSettings = BudgetSettings()
     vlm: dict[str, VlmOptions] = Field(
         default_factory=dict, description="Vision-language models as agents, one table each; name them in panel.agents."
