@@ -173,6 +173,12 @@ class Panel:
         return self._arbiter.task
 
     @property
+    def agents(self) -> tuple[str, ...]:
+        """Who reads, by name; then the referees that are kept."""
+        kept = [name for name in self._seated.referees if name not in self._arbiter.left_out]
+        return (*self._seated.agents, *kept)
+
+    @property
     def profiles(self) -> tuple[TrustProfile, ...]:
         """What is known of each agent, in each round, and of the panel."""
         return self._arbiter.profiles
@@ -286,20 +292,28 @@ class Panel:
         return await self._read(self._case(image), diagnose)
 
     async def _read(self, case: Case, how: Callable[[Case, Seats], Awaitable[Verdict]]) -> Verdict:
+        return ShownVerdict.of(await how(case, await self.seats(case)))
+
+    async def seats(self, case: Case, *, k: int | None = None) -> Seats:
+        """Who reads a case, and what is to be said of it beforehand; for those who drive a reading themselves.
+
+        ``k`` is how many similar cases are found, where it should be another number than the panel's. Raises
+        ``ImageError`` for an image that cannot be read.
+        """
         self._check_open()
         await self._eyes.embed(case)
         drifted = (warning_of(self._alarms),) if self._alarms else ()
         warnings = (*self._known(case.id), *drifted)
-        seats = Seats(
+        retriever = self._seated.retriever
+        return Seats(
             agents=self._seated.agents,
-            retriever=self._seated.retriever,
+            retriever=retriever if k is None else retriever.finding(k),
             arbiter=self._arbiter,
             referees=self._seated.referees,
             witness=self._witness,
             agent_timeout_s=self._settings.panel.agent_timeout_s,
             warnings=warnings,
         )
-        return ShownVerdict.of(await how(case, seats))
 
     async def adiagnose_many(self, images: Sequence[Readable]) -> AsyncIterator[Verdict | Unread]:
         """``diagnose_many`` for async code."""

@@ -1,7 +1,7 @@
 """What is known where someone speaks in a session, and what comes back to them."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from doubleread.core.case import Case
 from doubleread.core.verdict import Verdict
@@ -15,7 +15,7 @@ class CaseSeen:
 
     case: Case
     name: str
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[Verdict, ...] = ()
     """Of each reading that ended, the last one last."""
 
 
@@ -24,11 +24,11 @@ class Standing:
     """The panel, the session's images in the order they came, and what was said and decided of them."""
 
     panel: Panel
-    cases: Mapping[str, CaseSeen]
+    cases: Mapping[str, CaseSeen] = field(default_factory=dict)
     """By case id."""
-    current: str | None
+    current: str | None = None
     """The image that is talked about; None in a session without images."""
-    decided: Mapping[str, str]
+    decided: Mapping[str, str] = field(default_factory=dict)
     """Case id → the label that a person decided on, where that still counts."""
 
 
