@@ -101,7 +101,7 @@ async def test_arguments_that_are_no_json_are_told_to_the_model(standing):
     _, bodies = await talk("tell me", standing, odd, Reply("I do not know."))
     told = [one["content"] for one in bodies[1]["messages"] if one["role"] == "tool"]
     assert told[0] == "the arguments are no JSON object"
-    assert told[1].startswith("There is no label “moss”")
+    assert told[1].startswith("there is no label “moss”")
 
 
 async def test_without_the_server_it_is_answered_without_it(standing):
