@@ -116,6 +116,27 @@ def diagnose(
     run_diagnose(images, panel, as_json=json, explained=explain, settings=settings_of(settings, record=record))
 
 
+@app.command(epilog="Example: doubleread serve --panel panel")
+def serve(
+    panel: Annotated[Path, typer.Option(help="Folder of a fitted panel.")] = Path("panel"),
+    sessions: Annotated[Path, typer.Option(help="Folder that the sessions are kept in.")] = Path("sessions"),
+    host: Annotated[str, typer.Option(help="Address to listen at; the network needs a token.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="DOUBLEREAD_TOKEN", show_envvar=True, help="What users have to know; made if it is needed."
+        ),
+    ] = None,
+    settings: SettingsFile = None,
+) -> None:
+    """Inspection sessions in the browser: images in, verdicts and a talk about them out."""
+    from doubleread.cli.options import settings_of
+    from doubleread.cli.serve import run_serve
+
+    run_serve(panel, sessions, settings_of(settings), host=host, port=port, token=token)
+
+
 reproduce_app = typer.Typer(no_args_is_help=True, help="Published figures again, from their own record.")
 app.add_typer(reproduce_app, name="reproduce")
 

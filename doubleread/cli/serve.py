@@ -1,0 +1,40 @@
+"""``doubleread serve``."""
+
+import asyncio
+from pathlib import Path
+from urllib.parse import quote
+
+from doubleread.cli.screen import OUT, note, warn
+from doubleread.panel import Panel
+from doubleread.sessions.engine import Sessions
+from doubleread.settings import Settings
+from doubleread.web.app import make_app
+from doubleread.web.door import Rules, chosen_token, is_loopback
+from doubleread.web.owners import Owners
+from doubleread.web.pages import About
+from doubleread.web.serving import bound, serve
+
+
+def run_serve(panel_folder: Path, folder: Path, settings: Settings, *, host: str, port: int, token: str | None) -> None:
+    """Serves until Ctrl-C; prints the address, with the token where one is asked for, and nothing of what is sent."""
+    asked = chosen_token(host, token)
+    with bound(host, port) as listening, Panel.load(panel_folder, settings=settings) as panel:
+        if panel.encoder_is_fallback:
+            warn(panel.encoder_note)
+        sessions = Sessions(panel, folder)
+        try:
+            app = make_app(sessions, About.of(panel), Owners(folder / "people.json"), Rules(host, asked))
+            _say_where(host, listening.getsockname()[1], asked, given=token is not None)
+            serve(app, listening)
+        finally:
+            asyncio.run(sessions.close())
+    note("stopped; readings that had not ended are carried on at the next start")
+
+
+def _say_where(host: str, port: int, token: str | None, *, given: bool) -> None:
+    shown = f"[{host}]" if ":" in host else host
+    ending = "" if token is None or given else f"/?token={quote(token)}"
+    OUT.print(f"serving at http://{shown}:{port}{ending}", highlight=False, markup=False, soft_wrap=True)
+    if not is_loopback(host):
+        warn("everybody on this network who has the token can use it; what is sent is not encrypted: put TLS before it")
+    note("Ctrl-C stops it")
