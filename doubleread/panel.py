@@ -24,6 +24,7 @@ from doubleread.composition import Eyes, Seated, check_names, open_eyes, seat
 from doubleread.core.background import Background
 from doubleread.core.case import Case, shown
 from doubleread.core.errors import DataError, ImageError, PanelError
+from doubleread.core.evidence import Neighbour
 from doubleread.core.ports import CaseStore
 from doubleread.core.reading import Outcome, Sampling
 from doubleread.core.task import Costs, Task
@@ -364,6 +365,21 @@ class Panel:
     def learned_from(self, case: Case) -> bool:
         """Whether the panel was fitted or calibrated on the image: its verdict on it is no judgement of the panel."""
         return case.id in self._calibration or (self._store.holds(case.id) and remembered(self._store, case.id) is None)
+
+    async def nearest(self, case: Case, labels: Sequence[str], per_label: int) -> tuple[Neighbour, ...]:
+        """The stored cases of each label that are most like a case's image, label by label, nearest first.
+
+        Never the case itself, a near copy of it, or a case of its group. Raises ``ImageError``.
+        """
+        self._check_open()
+        await self._eyes.embedder.embed(case)
+        return await self._seated.retriever.contrast(case, labels, per_label)
+
+    async def similarity(self, one: Case, other: Case) -> float:
+        """Cosine of two images' embeddings by the panel's encoder, at most 1. Raises ``ImageError``."""
+        self._check_open()
+        rows = await asyncio.gather(*(self._eyes.embedder.embed(case) for case in (one, other)))
+        return float(rows[0][0] @ rows[1][0])
 
     async def _look(self, case: Case) -> tuple[Embeddings, int]:
         """A case's embedding, ``(1, dim)``, and perceptual hash; raises ``ImageError``."""

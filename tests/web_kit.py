@@ -34,7 +34,10 @@ ABOUT = About(TASK, ("one", "two", "three"), (("/why", "why this label"), ("/sim
 
 
 class ScriptedSessions:
-    """Reads at once, or ``pause`` seconds an answer; refers what is called ``doubtful``; ``words`` stands wherever an agent speaks."""
+    """Reads at once, or ``pause`` seconds an answer; refers what is called ``doubtful``.
+
+    ``words`` stands wherever an agent, a file or the archive speaks.
+    """
 
     def __init__(self, folder: Path, words: str = "round spots", neighbours: tuple[Path, ...] = (), pause: float = 0):
         self.folder, self.words, self.neighbours, self.pause = folder, words, neighbours, pause

@@ -124,9 +124,7 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
     token: Annotated[
         str | None,
-        typer.Option(
-            envvar="DOUBLEREAD_TOKEN", show_envvar=True, help="What users have to know; made if it is needed."
-        ),
+        typer.Option(envvar="DOUBLEREAD_TOKEN", show_envvar=True, help="What users have to know; made where needed."),
     ] = None,
     settings: SettingsFile = None,
 ) -> None:

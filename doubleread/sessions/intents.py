@@ -177,13 +177,16 @@ def _vocabulary() -> frozenset[str]:
 def _unknown(said: str, known: Known, *, asked: bool) -> Unclear:
     label = known.labels.exact(said)
     if label is not None:
-        ways = (f"/why-not {label}", f"/similar {label}", f"/correct {label}")
-        return Unclear(f"what of {label}? Ask about it, or say that it is true", ways)
+        return Unclear(f"what of {label}? Ask about it, or say that it is true", _ways([label]))
     if asked and any(pattern(phrase.says).fullmatch(said) for phrase in DECISIONS):
         return Unclear("a question confirms nothing; say it without the question mark if it is so")
     mentioned = [name for name in known.labels.shown.values() if f" {fold(name)} " in f" {fold(said)} "]
-    ways = [f"/{command} {name}" for name in mentioned for command in ("why-not", "similar", "correct")]
-    return Unclear(f"“{said}” is not understood", ways or [command.line for command in COMMANDS[:6]])
+    return Unclear(f"“{said}” is not understood", _ways(mentioned) or [command.line for command in COMMANDS[:6]])
+
+
+def _ways(labels: list[str]) -> list[str]:
+    """What one may say of labels."""
+    return [f"/{command} {label}" for label in labels for command in ("why-not", "similar", "correct")]
 
 
 # -- what phrases ask for --------------------------------------------------------------------------------------------

@@ -122,9 +122,9 @@ class Web:
 
     async def export(self, request: Request) -> Response:
         info = await self._mine(request)
-        format: Literal["markdown", "html"] = "html" if request.path_params["format"] == "html" else "markdown"
+        chosen: Literal["markdown", "html"] = "html" if request.path_params["format"] == "html" else "markdown"
         with TemporaryDirectory(prefix="doubleread-export-") as scratch:
-            file = await self._sessions.export(info.id, format, Path(scratch))
+            file = await self._sessions.export(info.id, chosen, Path(scratch))
             name, media, data = await asyncio.to_thread(packed, file, Path(scratch))
         headers = {"Content-Disposition": f'attachment; filename="doubleread-{name}"'}
         return Response(data, media_type=media, headers=headers)
@@ -278,5 +278,5 @@ async def _failed(request: Request, error: Exception) -> Response:
 
 
 async def _broken(request: Request, error: Exception) -> Response:
-    return _told(request, 500, f"This is a fault of doubleread ({type(error).__name__}); nothing that was there is lost. "
-                 "The server's terminal says more.")  # fmt: skip
+    problem = f"This is a fault of doubleread ({type(error).__name__}); what was there is not lost"
+    return _told(request, 500, f"{problem}. The server's terminal says more.")

@@ -74,7 +74,10 @@ class Rules:
 
 
 class Door:
-    """ASGI middleware that lets in as the rules say; ``request.state.owner`` is who came, "" where there is one user."""
+    """ASGI middleware that lets in as the rules say.
+
+    ``request.state.owner`` is who came: "" where there is one user, else the hash of a cookie.
+    """
 
     def __init__(self, app: ASGIApp, rules: Rules) -> None:
         self._app, self._rules = app, rules
@@ -100,7 +103,7 @@ class Door:
                               f"It was called as {host!r}. Use its address in numbers, or localhost.")  # fmt: skip
         if request.method not in _SAFE and urlsplit(request.headers.get("origin", "")).netloc != host:
             return error_page(403, "This came from another page",
-                              "Only pages of this server may change something here: reload the page and try again.")  # fmt: skip
+                              "Only pages of this server may change something here: reload it and try again.")  # fmt: skip
         return None
 
     async def _unknown(self, request: Request) -> Response | None:

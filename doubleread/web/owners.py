@@ -1,7 +1,6 @@
 """Whose a session is, where several people use one server: kept beside the sessions, by the hash of a cookie."""
 
 import json
-import os
 from pathlib import Path
 
 
@@ -30,4 +29,4 @@ class Owners:
     def _write(self) -> None:
         part = self._file.with_suffix(".part")
         part.write_text(json.dumps(self._owners), encoding="utf-8")
-        os.replace(part, self._file)
+        part.replace(self._file)

@@ -1,9 +1,15 @@
 """Sessions from the first picture to the last: what happens, in which order, and what outlives the process."""
 
+import asyncio
+import shutil
+
 import pytest
 from sessions_kit import own_panel, picture, scripted, until
 
+from doubleread.core.errors import ImageError, SessionError, TaskError, UnknownPart
+from doubleread.panel import Panel
 from doubleread.sessions.engine import Sessions
+from doubleread.sessions.record import How
 
 
 @pytest.fixture
