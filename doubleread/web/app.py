@@ -26,16 +26,12 @@ from doubleread.web import pages
 from doubleread.web.door import Door, Rules
 from doubleread.web.exporting import packed
 from doubleread.web.owners import Owners
-from doubleread.web.pages import About, Lists
+from doubleread.web.pages import MAX_FILES, MAX_UPLOAD, About, Lists
 from doubleread.web.streaming import stream
 from doubleread.web.view import View
 
-MAX_FILES = 20
-"""Images in one upload."""
 MAX_IMAGES = 200
 """Images in one session."""
-MAX_UPLOAD = 200_000_000
-"""Bytes of one upload; each image is held to its own limit besides."""
 MAX_TEXT = 4000
 """Characters that one can say at once."""
 SIDES = (96, 192, 220, 1200)
@@ -211,8 +207,8 @@ def make_app(sessions: Sessions, about: About, owners: Owners, rules: Rules) -> 
             Route("/static/{name}", _static),
         ],
         middleware=[
-            Middleware(Door, rules=rules),
             Middleware(RequestBodyLimitMiddleware, max_body_size=MAX_UPLOAD),
+            Middleware(Door, rules=rules),
         ],
         exception_handlers={HTTPException: _refused, DoublereadError: _failed, Exception: _broken},
     )

@@ -6,7 +6,7 @@ import secrets
 import socket
 from dataclasses import dataclass
 from ipaddress import ip_address
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -99,11 +99,11 @@ class Door:
     def _refused(self, request: Request) -> Response | None:
         host = request.headers.get("host", "")
         if not self._rules.knows(host):
-            return error_page(421, "This is not the address of this server",
-                              f"It was called as {host!r}. Use its address in numbers, or localhost.")  # fmt: skip
+            advice = f"It was called as {host!r}. Use its address in numbers, or localhost."
+            return error_page(421, "This is not the address of this server", advice)
         if request.method not in _SAFE and urlsplit(request.headers.get("origin", "")).netloc != host:
-            return error_page(403, "This came from another page",
-                              "Only pages of this server may change something here: reload it and try again.")  # fmt: skip
+            advice = "Only pages of this server may change something here: reload it and try again."
+            return error_page(403, "This came from another page", advice)
         return None
 
     async def _unknown(self, request: Request) -> Response | None:
@@ -116,11 +116,11 @@ class Door:
             return None
         said = request.query_params.get("token")
         if request.method == "POST" and request.url.path == "/enter":
-            said = str((await request.form(max_files=0, max_fields=4)).get("token", ""))
+            said = parse_qs((await request.body()).decode(errors="replace")).get("token", [""])[0]
         if said is None or not self._rules.opens(said):
             return token_page(wrong=said is not None)
         rest = urlencode([(k, v) for k, v in request.query_params.multi_items() if k != "token"])
-        path = "/" if request.url.path == "/enter" else request.url.path
+        path = "/" if request.url.path == "/enter" else "/" + request.url.path.lstrip("/")  # never another host
         answer = RedirectResponse(path + (f"?{rest}" if rest else ""), 303)
         _keep(answer, TOKEN_COOKIE, self._rules.cookie, request)
         return answer

@@ -20,6 +20,10 @@ from doubleread.sessions.commands import COMMANDS
 from doubleread.sessions.record import SessionInfo, Waiting
 from doubleread.web.view import Change, Reading, View
 
+MAX_FILES = 20
+"""Images in one upload."""
+MAX_UPLOAD = 200_000_000
+"""Bytes of one upload; each image is held to its own limit besides."""
 STATIC = {
     "htmx.min.js": "text/javascript",
     "htmx-ext-sse.js": "text/javascript",
@@ -132,7 +136,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(card=card, asset=_asset)
+    made.globals.update(card=card, asset=_asset, max_files=MAX_FILES, max_upload=MAX_UPLOAD)
     made.filters.update(percent=lambda p: f"{100 * p:.1f}\u00a0%", when=lambda t: t.astimezone().strftime("%H:%M"))
     return made
 

@@ -51,6 +51,16 @@
   });
   document.addEventListener("paste", (event) => { if (event.clipboardData?.files.length) send(event.clipboardData.files); });
 
+  document.addEventListener("htmx:confirm", (event) => {  // too much is not even sent
+    if (event.target !== upload) return;
+    const files = all("input[type=file]", upload).flatMap((input) => [...input.files]);
+    const bytes = files.reduce((sum, file) => sum + file.size, 0), { dataset } = upload;
+    if (files.length <= dataset.files && bytes <= dataset.bytes) return;
+    event.preventDefault();
+    upload.reset();
+    tell(`At most ${dataset.files} images and ${dataset.bytes / 1e6} MB can be sent at once: send them in parts.`);
+  });
+
   // -- requests -------------------------------------------------------------------------------------------------
   document.addEventListener("htmx:beforeRequest", ({ target }) => {
     if (target.id === "upload") pending(all("input[type=file]", target).flatMap((input) => [...input.files]));
@@ -63,6 +73,7 @@
       one("button", target).disabled = false;
       if (detail.successful && !desk) target.closest("li").remove();
     }
+    if (detail.failed && detail.xhr.status && !detail.xhr.getResponseHeader("HX-Retarget")) tell(`The server refused it (${detail.xhr.status}).`);
     if (detail.successful && target.id !== "lists") htmx.trigger("#lists", "refresh");
   });
   document.addEventListener("htmx:sendError", () => tell("The server cannot be reached. What was said or sent just now did not arrive; try again."));
