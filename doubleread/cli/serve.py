@@ -21,6 +21,7 @@ def run_serve(panel_folder: Path, folder: Path, settings: Settings, *, host: str
     with bound(host, port) as listening, Panel.load(panel_folder, settings=settings) as panel:
         if panel.encoder_is_fallback:
             warn(panel.encoder_note)
+        panel.warm_up()
         sessions = Sessions(panel, folder)
         try:
             app = make_app(sessions, About.of(panel), Owners(folder / "people.json"), Rules(host, asked))

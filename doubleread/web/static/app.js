@@ -95,6 +95,7 @@
     shown = id;
     one("#case").value = id;
     paint();
+    one(`#tab-${id}`).scrollIntoView({ block: "nearest", inline: "nearest" });
   };
   const paint = () => {
     all(".shot").forEach((shot) => { shot.hidden = shot.id !== `shot-${shown}`; });
@@ -136,7 +137,10 @@
     if (entry?.classList.contains("image")) show(entry.dataset.about);
     paint();
     const talk = one("#talk");
-    if (entry && entry !== last) { last = entry; entry.scrollIntoView({ block: "nearest" }); talk.scrollTop = talk.scrollHeight; }
+    if (entry && entry !== last) {
+      last = entry;
+      entry.scrollIntoView({ block: entry.offsetHeight > Math.min(talk.clientHeight, innerHeight) - 160 ? "start" : "nearest" });
+    }
     htmx.trigger("#lists", "refresh");
   });
   document.addEventListener("htmx:sseError", () => document.body.classList.add("offline"));
@@ -181,7 +185,7 @@
     if (target.dataset.do === "theme") theme();
     else if (target.dataset.do === "dismiss") target.parentElement.remove();
     else if (target.dataset.command) pick(target);
-    else if (target.dataset.case) { show(target.dataset.case); one(`#shot-${target.dataset.case}`)?.scrollIntoView({ block: "nearest" }); }
+    else if (target.dataset.case) { show(target.dataset.case); one(".bench").scrollTop = 0; one(".bench").scrollIntoView({ block: "nearest" }); }
   });
   document.addEventListener("keydown", (event) => {
     const tab = event.target.closest?.("#tabs [role=tab]");
@@ -206,7 +210,7 @@
     const asked = location.hash.startsWith("#shot-") ? location.hash.slice(6) : one("#case").value;
     show(asked);
     const talk = one("#talk");
-    talk.scrollTop = talk.scrollHeight;
+    talk.scrollTo({ top: talk.scrollHeight, behavior: "instant" });
     connect();
   }
 })();
