@@ -15,6 +15,8 @@ from doubleread.core.verdict import Verdict
 from doubleread.orchestrator.readings import Ended, Opened, Readings, Step
 from doubleread.panel import Panel
 from doubleread.sessions.bell import Bell
+from doubleread.sessions.export import Format, write
+from doubleread.sessions.home import kind_of
 from doubleread.sessions.log import Log, Progress, Started
 from doubleread.sessions.manner import PLAIN, check, seated
 from doubleread.sessions.owners import Owner
@@ -38,7 +40,7 @@ from doubleread.sessions.record import (
     Undone,
     Waiting,
 )
-from doubleread.sessions.standing import Standing, Talk
+from doubleread.sessions.standing import Answered, Standing, Talk
 from doubleread.sessions.telling import last_decision, name_of, standing_of, talked_about
 
 P = ParamSpec("P")
@@ -59,9 +61,16 @@ class Desk:
 
     async def open(self) -> None:
         """Opens the files, and goes on with readings that another process began and did not end."""
+        async with AsyncExitStack() as opening:
+            opening.push_async_callback(self._stack.aclose)
+            await self._open()
+            opening.pop_all()
+
+    async def _open(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._log = Log(self._folder / "sessions.sqlite")
         self._stack.callback(self._log.close)
+        self._log.belong(kind_of(self._panel))
         self._owner = Owner(self._folder / "owners")
         self._stack.callback(self._owner.release)
         self._readings = await self._stack.enter_async_context(Readings.open(self._folder / "readings.sqlite"))
@@ -119,6 +128,15 @@ class Desk:
 
     async def picture(self, session: str, case: str) -> Path:
         return await asyncio.to_thread(self._pictures.find, session, case)
+
+    async def export(self, session: str, format: Format, folder: Path) -> Path:
+        return await asyncio.to_thread(self._export, session, format, folder)
+
+    def _export(self, session: str, format: Format, folder: Path) -> Path:
+        events = self._log.events(session)
+        cases = [event.case for event in events if event.kind == "image" and event.case is not None]
+        pictures = {case: self._pictures.find(session, case) for case in cases}
+        return write(self._log.info(session), events, pictures, format, folder)
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -181,29 +199,31 @@ class Desk:
         async with self._turn(session):
             try:
                 answered = await self._talk(text, await self._standing(session, about))
-                if answered.reply is not None:
-                    await self._write(self._log.add, session, "reply", answered.reply, case=about)
+                about, reply = await self._switched(session, answered, about)
+                if reply is not None:
+                    await self._write(self._log.add, session, "reply", reply, case=about)
                 for order in answered.orders:
-                    about = await self._obey(session, order, about)
+                    await self._obey(session, order, about)
             except Exception as error:  # noqa: BLE001 - told in the session
                 await self._write(self._log.add, session, "failed", Failed(problem=_told(error)), case=about)
 
-    async def _obey(self, session: str, order: Order, about: str | None) -> str | None:
-        """Carries an order out; returns the image that is talked about then."""
+    async def _switched(self, session: str, answered: Answered, about: str | None) -> tuple[str | None, Reply | None]:
+        """The image that is talked about then, and the reply: that which says so."""
+        to = [order.case for order in answered.orders if isinstance(order, Switch)]
+        if not to:
+            return about, answered.reply
+        case = await self._case(session, to[-1])
+        return case.id, answered.reply or Reply(blocks=(Text(lines=(f"Now about {case.source}.",)),))
+
+    async def _obey(self, session: str, order: Order, about: str | None) -> None:
+        """Carries an order out."""
         match order:
-            case Switch(case=case):
-                name = name_of(await self.events(session, 0), case)
-                await self.picture(session, case)
-                reply = Reply(blocks=(Text(lines=(f"Now about {name}.",)),))
-                await self._write(self._log.add, session, "reply", reply, case=case)
-                return case
             case Undo():
                 await self._undo(session)
             case Read(how=how):
                 await self.read(session, _some(about), how)
             case Confirm(label=label, note=note):
                 await self._confirm(session, _some(about), label, "", note)
-        return about
 
     async def _standing(self, session: str, about: str | None) -> Standing:
         events = await self.events(session, 0)
