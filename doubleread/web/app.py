@@ -27,7 +27,7 @@ from doubleread.web.door import Door, Rules
 from doubleread.web.exporting import packed
 from doubleread.web.owners import Owners
 from doubleread.web.pages import MAX_FILES, MAX_UPLOAD, About, Lists
-from doubleread.web.streaming import stream
+from doubleread.web.streaming import Streams
 from doubleread.web.view import View
 
 MAX_IMAGES = 200
@@ -43,6 +43,7 @@ class Web:
 
     def __init__(self, sessions: Sessions, about: About, owners: Owners) -> None:
         self._sessions, self._about, self._owners = sessions, about, owners
+        self.streams = Streams(about)
 
     # -- pages ------------------------------------------------------------------------------------------------------
 
@@ -62,7 +63,7 @@ class Web:
     async def events(self, request: Request) -> Response:
         info = await self._mine(request)
         after = request.headers.get("last-event-id") or request.query_params.get("after", "0")
-        return stream(self._about, info.id, self._sessions.follow(info.id), int(after) if after.isdecimal() else 0)
+        return self.streams.open(info.id, self._sessions.follow(info.id), int(after) if after.isdecimal() else 0)
 
     # -- what one can do --------------------------------------------------------------------------------------------
 
@@ -185,10 +186,10 @@ class Web:
 
 
 def make_app(sessions: Sessions, about: About, owners: Owners, rules: Rules) -> Starlette:
-    """The server. Sessions are the caller's to close."""
+    """The server. Sessions are the caller's to close; ``state.streams`` are to be ended when the server stops."""
     web = Web(sessions, about, owners)
     s = "/s/{session}"
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/", web.start),
             Route("/waiting", web.waiting),
@@ -212,6 +213,8 @@ def make_app(sessions: Sessions, about: About, owners: Owners, rules: Rules) -> 
         ],
         exception_handlers={HTTPException: _refused, DoublereadError: _failed, Exception: _broken},
     )
+    app.state.streams = web.streams
+    return app
 
 
 async def _static(request: Request) -> Response:

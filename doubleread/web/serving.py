@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.applications import Starlette
 
 from doubleread.core.errors import DataError
+from doubleread.web.streaming import Streams
 
 SHUTDOWN_S = 1
 """Open streams are given this long; browsers come back to what they missed."""
@@ -23,15 +24,15 @@ def bound(host: str, port: int) -> socket.socket:
         raise DataError(f"cannot listen on {host}:{port} ({error.strerror}): choose another --port or --host") from None
 
 
-def serve(app: ASGIApp, listening: socket.socket) -> None:
+def serve(app: Starlette, listening: socket.socket) -> None:
     """Serves until the process is told to stop."""
-    _server(app).run(sockets=[listening])
+    _Server(app).run(sockets=[listening])
 
 
 @contextmanager
-def running(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+def running(app: Starlette, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """The server's address while the block lasts; port 0 takes a free one."""
-    listening, server = bound(host, port), _server(app)
+    listening, server = bound(host, port), _Server(app)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="web", daemon=True)
     thread.start()
     try:
@@ -42,15 +43,23 @@ def running(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> Iterator[st
         listening.close()
 
 
-def _server(app: ASGIApp) -> uvicorn.Server:
-    return uvicorn.Server(
-        uvicorn.Config(
-            app,
-            log_level="error",  # faults with their traceback; addresses hold session ids and are not logged
-            access_log=False,
-            server_header=False,
-            lifespan="off",
-            timeout_graceful_shutdown=SHUTDOWN_S,
-            timeout_keep_alive=30,
+class _Server(uvicorn.Server):
+    """Ends the open streams before it waits for connections to close."""
+
+    def __init__(self, app: Starlette) -> None:
+        self._streams: Streams = app.state.streams
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_level="error",  # faults with their traceback; addresses hold session ids and are not logged
+                access_log=False,
+                server_header=False,
+                lifespan="off",
+                timeout_graceful_shutdown=SHUTDOWN_S,
+                timeout_keep_alive=30,
+            )
         )
-    )
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._streams.end()
+        await super().shutdown(sockets)

@@ -13,43 +13,57 @@ BEAT_S = 15.0
 """A comment is sent this often, so that nobody between takes a quiet stream for a dead one."""
 
 
-def stream(about: About, session: str, events: AsyncGenerator[Event, None], after: int) -> StreamingResponse:
-    """What each event after ``after`` changes on the page; ``events`` begin with the session's first."""
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_messages(about, session, events, after), media_type="text/event-stream", headers=headers)
+class Streams:
+    """The streams that are open; they end when the server does, and browsers come back to what they missed."""
+
+    def __init__(self, about: About) -> None:
+        self._about = about
+        self._open: set[asyncio.Event] = set()
+
+    def end(self) -> None:
+        """Ends them all; on the event loop that serves them."""
+        for over in self._open:
+            over.set()
+
+    def open(self, session: str, events: AsyncGenerator[Event, None], after: int) -> StreamingResponse:
+        """What each event after ``after`` changes on the page; ``events`` begin with the session's first."""
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        messages = self._messages(session, events, after)
+        return StreamingResponse(messages, media_type="text/event-stream", headers=headers)
+
+    async def _messages(self, session: str, events: AsyncGenerator[Event, None], after: int) -> AsyncIterator[str]:
+        view, over = View(), asyncio.Event()
+        self._open.add(over)
+        try:
+            yield "retry: 1000\n\n"
+            async for event in _beating(events, over):
+                if event is None:
+                    yield ": still here\n\n"
+                    continue
+                change = view.apply(event)
+                if event.seq > after:
+                    lines = changed(self._about, session, change).splitlines()
+                    yield f"id: {event.seq}\ndata: " + "\ndata: ".join(lines) + "\n\n"
+        finally:
+            self._open.discard(over)
 
 
-async def _messages(about: About, session: str, events: AsyncGenerator[Event, None], after: int) -> AsyncIterator[str]:
-    view = View()
-    yield "retry: 1000\n\n"
-    async for event in _beating(events):
-        if event is None:
-            yield ": still here\n\n"
-            continue
-        change = view.apply(event)
-        if event.seq > after:
-            html = changed(about, session, change)
-            yield f"id: {event.seq}\ndata: " + "\ndata: ".join(html.splitlines()) + "\n\n"
-
-
-async def _beating(events: AsyncGenerator[Event, None]) -> AsyncIterator[Event | None]:
-    """The events, and None where there was none for a while."""
-    coming: asyncio.Task[Event] | None = None
+async def _beating(events: AsyncGenerator[Event, None], over: asyncio.Event) -> AsyncIterator[Event | None]:
+    """The events until it is over, and None where there was none for a while."""
+    ending = asyncio.ensure_future(over.wait())
+    coming = asyncio.ensure_future(anext(events, None))
     try:
         while True:
-            coming = coming or asyncio.ensure_future(anext(events))
-            done, _ = await asyncio.wait({coming}, timeout=BEAT_S)
-            if not done:
+            await asyncio.wait({coming, ending}, timeout=BEAT_S, return_when=asyncio.FIRST_COMPLETED)
+            if ending.done() or (coming.done() and coming.result() is None):
+                return
+            if not coming.done():
                 yield None
                 continue
-            try:
-                event = coming.result()
-            except StopAsyncIteration:
-                return
-            coming = None
-            yield event
+            yield coming.result()
+            coming = asyncio.ensure_future(anext(events, None))
     finally:
-        if coming is not None:
-            coming.cancel()
-            await asyncio.gather(coming, return_exceptions=True)
+        for task in (coming, ending):
+            task.cancel()
+        await asyncio.gather(coming, ending, return_exceptions=True)
         await events.aclose()

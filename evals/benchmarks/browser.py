@@ -76,9 +76,9 @@ class Browser:
     def open(self, place: Path | str, fragment: str = "") -> None:
         """Loads a file, or the page of a server, and waits until it has loaded; that server counts as this machine."""
         url = place if isinstance(place, str) else place.absolute().as_uri()
-        self._own = _origin(url)
         self._send("Page.navigate", url="about:blank")
         self._wait("Page.loadEventFired")
+        self._own = _origin(url)
         self._send("Page.navigate", url=url + fragment)
         self._wait("Page.loadEventFired")
 

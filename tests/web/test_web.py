@@ -212,7 +212,9 @@ def test_another_host_name_is_not_answered(client, host):
     assert client.get("/", headers={"Host": host}).status_code == 421
 
 
-@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1:8000", "[::1]:8000", "192.168.1.4", socket.gethostname()])
+@pytest.mark.parametrize(
+    "host", ["localhost:8000", "127.0.0.1:8000", "[::1]:8000", "192.168.1.4", socket.gethostname()]
+)
 def test_its_own_names_are_answered(client, host):
     assert client.get("/", headers={"Host": host}).status_code == 200
 
