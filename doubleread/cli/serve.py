@@ -1,6 +1,7 @@
 """``doubleread serve``."""
 
 import asyncio
+import socket
 from pathlib import Path
 from urllib.parse import quote
 
@@ -33,7 +34,7 @@ def run_serve(panel_folder: Path, folder: Path, settings: Settings, *, host: str
 
 
 def _say_where(host: str, port: int, token: str | None, *, given: bool) -> None:
-    shown = f"[{host}]" if ":" in host else host
+    shown = socket.gethostname() if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104
     ending = "" if token is None or given else f"/?token={quote(token)}"
     OUT.print(f"serving at http://{shown}:{port}{ending}", highlight=False, markup=False, soft_wrap=True)
     if not is_loopback(host):

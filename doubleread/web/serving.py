@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import uvicorn
 from starlette.applications import Starlette
@@ -25,8 +25,9 @@ def bound(host: str, port: int) -> socket.socket:
 
 
 def serve(app: Starlette, listening: socket.socket) -> None:
-    """Serves until the process is told to stop."""
-    _Server(app).run(sockets=[listening])
+    """Serves until Ctrl-C."""
+    with suppress(KeyboardInterrupt):  # uvicorn raises it once more when it has stopped
+        _Server(app).run(sockets=[listening])
 
 
 @contextmanager
