@@ -119,7 +119,7 @@ def diagnose(
 @app.command(epilog="Example: doubleread serve --panel panel")
 def serve(
     panel: Annotated[Path, typer.Option(help="Folder of a fitted panel.")] = Path("panel"),
-    sessions: Annotated[Path, typer.Option(help="Folder that the sessions are kept in.")] = Path("sessions"),
+    talk: Annotated[str, typer.Option(help="Model of the settings' [talk.NAME] that holds the conversation.")] = "",
     host: Annotated[str, typer.Option(help="Address to listen at; the network needs a token.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
     token: Annotated[
@@ -132,7 +132,7 @@ def serve(
     from doubleread.cli.options import settings_of
     from doubleread.cli.serve import run_serve
 
-    run_serve(panel, sessions, settings_of(settings), host=host, port=port, token=token)
+    run_serve(panel, settings_of(settings), talk=talk, host=host, port=port, token=token)
 
 
 reproduce_app = typer.Typer(no_args_is_help=True, help="Published figures again, from their own record.")

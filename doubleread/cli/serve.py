@@ -2,12 +2,15 @@
 
 import asyncio
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import quote
 
 from doubleread.cli.screen import OUT, note, warn
 from doubleread.panel import Panel
 from doubleread.sessions.engine import Sessions
+from doubleread.sessions.home import folder_of
+from doubleread.sessions.talking import open_talk
 from doubleread.settings import Settings
 from doubleread.web.app import make_app
 from doubleread.web.door import Rules, chosen_token, is_loopback
@@ -16,20 +19,20 @@ from doubleread.web.pages import About
 from doubleread.web.serving import bound, serve
 
 
-def run_serve(panel_folder: Path, folder: Path, settings: Settings, *, host: str, port: int, token: str | None) -> None:
-    """Serves until Ctrl-C; prints the address, with the token where one is asked for, and nothing of what is sent."""
+def run_serve(panel_folder: Path, settings: Settings, *, talk: str, host: str, port: int, token: str | None) -> None:
+    """Serves until Ctrl-C; prints the address, with the token where one was made, and nothing of what is sent."""
     asked = chosen_token(host, token)
-    with bound(host, port) as listening, Panel.load(panel_folder, settings=settings) as panel:
+    with ExitStack() as stack:
+        listening = stack.enter_context(bound(host, port))
+        panel = stack.enter_context(Panel.load(panel_folder, settings=settings))
         if panel.encoder_is_fallback:
             warn(panel.encoder_note)
         panel.warm_up()
-        sessions = Sessions(panel, folder)
-        try:
-            app = make_app(sessions, About.of(panel), Owners(folder / "people.json"), Rules(host, asked))
-            _say_where(host, listening.getsockname()[1], asked, given=token is not None)
-            serve(app, listening)
-        finally:
-            asyncio.run(sessions.close())
+        folder = folder_of(panel)
+        sessions = Sessions(panel, folder, stack.enter_context(open_talk(panel.settings, talk)))
+        stack.callback(lambda: asyncio.run(sessions.close()))
+        _say_where(host, listening.getsockname()[1], asked, given=token is not None)
+        serve(make_app(sessions, About.of(panel), Owners(folder / "people.json"), Rules(host, asked)), listening)
     note("stopped; readings that had not ended are carried on at the next start")
 
 
