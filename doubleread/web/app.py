@@ -28,7 +28,7 @@ from doubleread.web.exporting import packed
 from doubleread.web.owners import Owners
 from doubleread.web.pages import MAX_FILES, MAX_UPLOAD, About, Lists
 from doubleread.web.streaming import Streams
-from doubleread.web.view import View
+from doubleread.web.views import Views
 
 MAX_IMAGES = 200
 """Images in one session."""
@@ -43,6 +43,7 @@ class Web:
 
     def __init__(self, sessions: Sessions, about: About, owners: Owners) -> None:
         self._sessions, self._about, self._owners = sessions, about, owners
+        self._views = Views(sessions)
         self.streams = Streams(about)
 
     # -- pages ------------------------------------------------------------------------------------------------------
@@ -52,7 +53,7 @@ class Web:
 
     async def session(self, request: Request) -> Response:
         lists, info = await self._lists(request), await self._mine(request)
-        return pages.session_page(self._about, lists, info, View.of(await self._sessions.events(info.id)))
+        return pages.session_page(self._about, lists, info, await self._views.now(info.id))
 
     async def waiting(self, request: Request) -> Response:
         return pages.waiting_page(self._about, await self._lists(request))
@@ -74,7 +75,7 @@ class Web:
             info = await self._sessions.create(title[:120])
             self._owners.keep(request.state.owner, info.id)
             problems = await self._take(info, form)
-        if problems and not (await self._sessions.events(info.id)):
+        if problems and not await self._sessions.events(info.id):
             await self._remove(info.id)
             return pages.notice(422, problems) if _htmx(request) else pages.error_page(422, "\n".join(problems))
         return _go(request, f"/s/{info.id}")
@@ -136,8 +137,8 @@ class Web:
     async def near(self, request: Request) -> Response:
         """A stored case that the session's evidence named, and no other."""
         info = await self._mine(request)
-        view = View.of(await self._sessions.events(info.id))
-        return await _picture(request, view.near.get(request.path_params["case"]))
+        named = (await self._views.now(info.id)).near
+        return await _picture(request, named.get(request.path_params["case"]))
 
     # -- what they share --------------------------------------------------------------------------------------------
 
@@ -178,6 +179,7 @@ class Web:
     async def _remove(self, session: str) -> None:
         await self._sessions.delete(session)
         self._owners.forget(session)
+        self._views.forget(session)
 
     @asynccontextmanager
     async def _form(self, request: Request) -> AsyncIterator[FormData]:

@@ -95,14 +95,6 @@ class View:
     """Pictures of stored cases that the session's evidence or replies named, by case id."""
     seq: int = 0
 
-    @classmethod
-    def of(cls, events: Iterable[Event]) -> "View":
-        """The session after these events."""
-        view = cls()
-        for event in events:
-            view.apply(event)
-        return view
-
     def apply(self, event: Event) -> Change:
         """Takes one more event in."""
         first, self.seq = event.case is not None and event.case not in self.shots, event.seq
