@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 from doubleread.agents.context import AgentContext
 from doubleread.agents.recorded.agent import replay
@@ -95,6 +96,14 @@ class Eyes:
         first, *others = (one.embeddings[np.searchsorted(one.kept, kept)] for one in found)
         unread = dict.fromkeys(row for one in found for row in one.unread)
         return Seen(tuple(kept), first, dict(zip(self.sights, others, strict=True)), tuple(unread))
+
+    def warm_up(self) -> Embeddings:
+        """Has every eye look at a blank picture, so that the first case does not wait for what is made at first use.
+
+        Returns what the encoder made of it, ``(1, dim)``.
+        """
+        first, *_ = [one.encoder.encode([Image.new("RGB", (64, 64), "gray")]) for one in self._embedders]
+        return first
 
     @property
     def _embedders(self) -> tuple[CachedEmbedder, ...]:

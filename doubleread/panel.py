@@ -434,6 +434,10 @@ class Panel:
         self._eyes.images.hold(case.id, bytes(data))
         return case
 
+    def warm_up(self) -> None:
+        """Loads what the first image would have to wait for; nobody is asked, nothing is kept."""
+        self._store.search(self._eyes.warm_up(), 1)
+
     # -- life ---------------------------------------------------------------------------------------------------
 
     def _check_open(self) -> None:

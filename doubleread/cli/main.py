@@ -142,6 +142,25 @@ def sweep(
     run_sweep(panel, run, vary or [], usd or [], as_json=json, draw=draw, out=out)
 
 
+@app.command(epilog="Example: doubleread serve --panel panel")
+def serve(
+    panel: Annotated[Path, typer.Option(help="Folder of a fitted panel.")] = Path("panel"),
+    talk: Annotated[str, typer.Option(help="Model of the settings' [talk.NAME] that holds the conversation.")] = "",
+    host: Annotated[str, typer.Option(help="Address to listen at; the network needs a token.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="DOUBLEREAD_TOKEN", show_envvar=True, help="What users have to know; made where needed."),
+    ] = None,
+    settings: SettingsFile = None,
+) -> None:
+    """Inspection sessions in the browser: images in, verdicts and a talk about them out."""
+    from doubleread.cli.options import settings_of
+    from doubleread.cli.serve import run_serve
+
+    run_serve(panel, settings_of(settings), talk=talk, host=host, port=port, token=token)
+
+
 reproduce_app = typer.Typer(no_args_is_help=True, help="Published figures again, from their own record.")
 app.add_typer(reproduce_app, name="reproduce")
 

@@ -1,4 +1,4 @@
-"""Small pictures as data URLs."""
+"""Small pictures, as files and as data URLs."""
 
 import base64
 import io
@@ -8,8 +8,8 @@ from doubleread.core.errors import ImageError
 from doubleread.rag.images import open_image
 
 
-def thumbnail(path: Path | None, *, side: int) -> str | None:
-    """A WebP data URL with the longer side of ``side`` pixels; None where the file cannot be shown."""
+def small_picture(path: Path | None, *, side: int) -> bytes | None:
+    """A WebP file with the longer side of at most ``side`` pixels; None where the file cannot be shown."""
     if path is None:
         return None
     try:
@@ -18,4 +18,10 @@ def thumbnail(path: Path | None, *, side: int) -> str | None:
         return None
     out = io.BytesIO()
     image.save(out, "WEBP", quality=80)
-    return "data:image/webp;base64," + base64.b64encode(out.getvalue()).decode()
+    return out.getvalue()
+
+
+def thumbnail(path: Path | None, *, side: int) -> str | None:
+    """``small_picture`` as a data URL."""
+    data = small_picture(path, side=side)
+    return None if data is None else "data:image/webp;base64," + base64.b64encode(data).decode()

@@ -11,6 +11,7 @@ from base64 import b64decode
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from doubleread.core.types import Json
 
@@ -52,7 +53,7 @@ class Browser:
     def __init__(self, executable: str, *, width: int = 1400, height: int = 1000, dark: bool = False) -> None:
         self.errors: list[str] = []
         self.requests: list[str] = []
-        self._count, self._rest, self._session = 0, b"", ""
+        self._count, self._rest, self._session, self._own = 0, b"", "", ""
         self._profile = tempfile.mkdtemp(prefix="doubleread-chromium-")
         self._pid, self._to, self._from = _start(executable, self._profile)
         target = self._send("Target.createTarget", url="about:blank")["targetId"]
@@ -77,11 +78,23 @@ class Browser:
         """Whether the next page may run scripts."""
         self._send("Emulation.setScriptExecutionDisabled", value=not on)
 
-    def open(self, path: Path, fragment: str = "") -> None:
-        """Loads a file and waits until the page has loaded."""
+    def open(self, place: Path | str, fragment: str = "") -> None:
+        """Loads a file, or the page of a server, and waits until it has loaded; that server counts as this machine."""
+        url = place if isinstance(place, str) else place.absolute().as_uri()
         self._send("Page.navigate", url="about:blank")
-        self._send("Page.navigate", url=path.absolute().as_uri() + fragment)
+        self._own = _origin(url)
+        self._send("Page.navigate", url=url + fragment)
         self.until("document.readyState === 'complete'")
+
+    def choose(self, selector: str, *files: Path) -> None:
+        """Puts files into a file input, as if a person had chosen them."""
+        root = self._send("DOM.getDocument")["root"]["nodeId"]
+        node = self._send("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self._send("DOM.setFileInputFiles", nodeId=node, files=[str(file.absolute()) for file in files])
+
+    def arrive(self, path: str) -> None:
+        """Waits until the page has gone to an address that begins like this, and has loaded."""
+        self.until(f"location.pathname.startsWith({json.dumps(path)}) && document.readyState === 'complete'")
 
     def run(self, script: str) -> Any:
         """The value of a JavaScript expression, awaited; raises ``PageFailed`` where it throws."""
@@ -157,8 +170,10 @@ class Browser:
             self.errors.append(json.dumps(params["args"]))
         elif event == "Log.entryAdded" and params["entry"]["level"] in {"error", "warning"}:
             self.errors.append(str(params["entry"]["text"]))
-        elif event == "Network.requestWillBeSent" and not params["request"]["url"].startswith(_LOCAL):
-            self.requests.append(str(params["request"]["url"]))
+        elif event == "Network.requestWillBeSent":
+            url = str(params["request"]["url"])
+            if not url.startswith(_LOCAL) and _origin(url) != self._own:
+                self.requests.append(url)
 
     def __enter__(self) -> Self:
         return self
@@ -167,6 +182,11 @@ class Browser:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _origin(url: str) -> str:
+    scheme, place, *_ = urlsplit(url)
+    return f"{scheme}://{place}"
 
 
 def _start(executable: str, profile: str) -> tuple[int, int, int]:

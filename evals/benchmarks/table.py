@@ -29,6 +29,8 @@ BENCHMARKS = Registry(
         "batch_memory": "doubleread.evals.benchmarks.evaluate:batch_memory",
         "report": "doubleread.evals.benchmarks.report:report",
         "sweep": "doubleread.evals.benchmarks.sweep:sweep",
+        "web_seconds": "doubleread.evals.benchmarks.web:web_seconds",
+        "web_at_once": "doubleread.evals.benchmarks.web:web_at_once",
         "second_look_seconds": "doubleread.evals.benchmarks.panel:second_look_seconds",
     },
 )

@@ -1,0 +1,45 @@
+"""``doubleread serve``."""
+
+import asyncio
+import socket
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import quote
+
+from doubleread.cli.screen import OUT, note, warn
+from doubleread.panel import Panel
+from doubleread.sessions.engine import Sessions
+from doubleread.sessions.home import folder_of
+from doubleread.sessions.talking import open_talk
+from doubleread.settings import Settings
+from doubleread.web.app import make_app
+from doubleread.web.door import Rules, chosen_token, is_loopback
+from doubleread.web.owners import Owners
+from doubleread.web.pages import About
+from doubleread.web.serving import bound, serve
+
+
+def run_serve(panel_folder: Path, settings: Settings, *, talk: str, host: str, port: int, token: str | None) -> None:
+    """Serves until Ctrl-C; prints the address, with the token where one was made, and nothing of what is sent."""
+    asked = chosen_token(host, token)
+    with ExitStack() as stack:
+        listening = stack.enter_context(bound(host, port))
+        panel = stack.enter_context(Panel.load(panel_folder, settings=settings))
+        if panel.encoder_is_fallback:
+            warn(panel.encoder_note)
+        panel.warm_up()
+        folder = folder_of(panel)
+        sessions = Sessions(panel, folder, stack.enter_context(open_talk(panel.settings, talk)))
+        stack.callback(lambda: asyncio.run(sessions.close()))
+        _say_where(host, listening.getsockname()[1], asked, given=token is not None)
+        serve(make_app(sessions, About.of(panel), Owners(folder / "people.json"), Rules(host, asked)), listening)
+    note("stopped; readings that had not ended are carried on at the next start")
+
+
+def _say_where(host: str, port: int, token: str | None, *, given: bool) -> None:
+    shown = socket.gethostname() if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104
+    ending = "" if token is None or given else f"/?token={quote(token)}"
+    OUT.print(f"serving at http://{shown}:{port}{ending}", highlight=False, markup=False, soft_wrap=True)
+    if not is_loopback(host):
+        warn("everybody on this network who has the token can use it; what is sent is not encrypted: put TLS before it")
+    note("Ctrl-C stops it")

@@ -1,0 +1,1 @@
+"""Inspection sessions in the browser: ``doubleread serve``."""

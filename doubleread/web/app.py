@@ -1,0 +1,283 @@
+"""The server's addresses. Whatever changes something is a POST; what it changes comes by the session's stream."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+from starlette.applications import Starlette
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from doubleread.core.errors import DoublereadError, ImageError
+from doubleread.rag.images import MAX_BYTES
+from doubleread.render.thumbnail import small_picture
+from doubleread.sessions.engine import Sessions
+from doubleread.sessions.record import How, SessionInfo
+from doubleread.web import pages
+from doubleread.web.door import Door, Rules
+from doubleread.web.exporting import packed
+from doubleread.web.owners import Owners
+from doubleread.web.pages import MAX_FILES, MAX_UPLOAD, About, Lists
+from doubleread.web.streaming import Streams
+from doubleread.web.views import Views
+
+MAX_IMAGES = 200
+"""Images in one session."""
+MAX_TEXT = 4000
+"""Characters that one can say at once."""
+SIDES = (96, 192, 220, 1200)
+"""Longer sides, in pixels, that pictures are served in."""
+
+
+class Web:
+    """What the addresses share."""
+
+    def __init__(self, sessions: Sessions, about: About, owners: Owners) -> None:
+        self._sessions, self._about, self._owners = sessions, about, owners
+        self._views = Views(sessions)
+        self.streams = Streams(about)
+
+    # -- pages ------------------------------------------------------------------------------------------------------
+
+    async def start(self, request: Request) -> Response:
+        return pages.start_page(self._about, await self._lists(request))
+
+    async def session(self, request: Request) -> Response:
+        lists, info = await self._lists(request), await self._mine(request)
+        return pages.session_page(self._about, lists, info, await self._views.now(info.id))
+
+    async def waiting(self, request: Request) -> Response:
+        return pages.waiting_page(self._about, await self._lists(request))
+
+    async def lists(self, request: Request) -> Response:
+        return pages.lists_part(await self._lists(request), request.query_params.get("here", ""))
+
+    async def events(self, request: Request) -> Response:
+        info = await self._mine(request)
+        after = request.headers.get("last-event-id") or request.query_params.get("after", "0")
+        return self.streams.open(info.id, self._sessions.follow(info.id), int(after) if after.isdecimal() else 0)
+
+    # -- what one can do --------------------------------------------------------------------------------------------
+
+    async def new(self, request: Request) -> Response:
+        """A session of the images that were sent."""
+        async with self._form(request) as form:
+            title = next((f.filename or "" for f in _images(form)), "")
+            info = await self._sessions.create(title[:120])
+            self._owners.keep(request.state.owner, info.id)
+            problems = await self._take(info, form)
+        if problems and not await self._sessions.events(info.id):
+            await self._remove(info.id)
+            return pages.notice(422, problems) if _htmx(request) else pages.error_page(422, "\n".join(problems))
+        return _go(request, f"/s/{info.id}")
+
+    async def add(self, request: Request) -> Response:
+        info = await self._mine(request)
+        async with self._form(request) as form:
+            problems = await self._take(info, form)
+        if problems:
+            return pages.notice(422, problems) if _htmx(request) else pages.error_page(422, "\n".join(problems))
+        return _done(request, f"/s/{info.id}")
+
+    async def say(self, request: Request) -> Response:
+        info = await self._mine(request)
+        async with self._form(request) as form:
+            text, case = _text(form, "text").strip(), _text(form, "case") or None
+        if not text or len(text) > MAX_TEXT:
+            raise HTTPException(422, f"say something of at most {MAX_TEXT} characters")
+        await self._sessions.say(info.id, text, case)
+        return _done(request, f"/s/{info.id}")
+
+    async def decide(self, request: Request) -> Response:
+        info = await self._mine(request)
+        async with self._form(request) as form:
+            reading, label = _text(form, "reading"), _text(form, "label")
+            reviewer, note = _text(form, "reviewer"), _text(form, "note")
+        await self._sessions.decide(info.id, reading, label, reviewer[:120], note[:MAX_TEXT])
+        return _done(request, f"/s/{info.id}")
+
+    async def rename(self, request: Request) -> Response:
+        info = await self._mine(request)
+        async with self._form(request) as form:
+            title = _text(form, "title").strip()
+        if not title:
+            raise HTTPException(422, "a session needs a name")
+        await self._sessions.rename(info.id, title[:120])
+        return _done(request, f"/s/{info.id}")
+
+    async def delete(self, request: Request) -> Response:
+        await self._remove((await self._mine(request)).id)
+        return _go(request, "/")
+
+    async def export(self, request: Request) -> Response:
+        info = await self._mine(request)
+        chosen: Literal["markdown", "html"] = "html" if request.path_params["format"] == "html" else "markdown"
+        with TemporaryDirectory(prefix="doubleread-export-") as scratch:
+            file = await self._sessions.export(info.id, chosen, Path(scratch))
+            name, media, data = await asyncio.to_thread(packed, file, Path(scratch))
+        headers = {"Content-Disposition": f'attachment; filename="doubleread-{name}"'}
+        return Response(data, media_type=media, headers=headers)
+
+    # -- pictures ---------------------------------------------------------------------------------------------------
+
+    async def picture(self, request: Request) -> Response:
+        """An image of the session."""
+        info = await self._mine(request)
+        return await _picture(request, await self._sessions.picture(info.id, request.path_params["case"]))
+
+    async def near(self, request: Request) -> Response:
+        """A stored case that the session's evidence named, and no other."""
+        info = await self._mine(request)
+        named = (await self._views.now(info.id)).near
+        return await _picture(request, named.get(request.path_params["case"]))
+
+    # -- what they share --------------------------------------------------------------------------------------------
+
+    async def _mine(self, request: Request) -> SessionInfo:
+        """The session of the address; one of somebody else is as one that is not there."""
+        name, owner = request.path_params["session"], request.state.owner
+        listed = await self._sessions.listed() if self._owners.may(owner, name) else []
+        found = next((info for info in listed if info.id == name), None)
+        if found is None:
+            raise HTTPException(404, "there is no such session: it was deleted, or is somebody else's")
+        return found
+
+    async def _lists(self, request: Request) -> Lists:
+        owner = request.state.owner
+        sessions, waiting = await asyncio.gather(self._sessions.listed(), self._sessions.waiting())
+        return Lists(
+            sessions=[info for info in sessions if self._owners.may(owner, info.id)],
+            waiting=[one for one in waiting if self._owners.may(owner, one.session)],
+        )
+
+    async def _take(self, info: SessionInfo, form: FormData) -> list[str]:
+        """Adds the images that were sent and has them read; returns what was wrong with the others."""
+        problems, sent = [], _images(form)
+        if not sent:
+            problems.append("no image came: choose, drop or paste JPEG, PNG, WEBP, BMP, TIFF or GIF files")
+        if info.images + len(sent) > MAX_IMAGES:
+            return [f"a session holds at most {MAX_IMAGES} images: begin another one"]
+        for file in sent:
+            name = (file.filename or "image").replace("\\", "/").rsplit("/", 1)[-1][:200]
+            try:
+                case = await self._sessions.add(info.id, await file.read(MAX_BYTES + 1), name)
+            except ImageError as error:
+                problems.append(f"{name}: {error}")
+            else:
+                await self._sessions.read(info.id, case, How())
+        return problems
+
+    async def _remove(self, session: str) -> None:
+        await self._sessions.delete(session)
+        self._owners.forget(session)
+        self._views.forget(session)
+
+    @asynccontextmanager
+    async def _form(self, request: Request) -> AsyncIterator[FormData]:
+        async with request.form(max_files=MAX_FILES, max_fields=20) as form:
+            yield form
+
+
+def make_app(sessions: Sessions, about: About, owners: Owners, rules: Rules) -> Starlette:
+    """The server. Sessions are the caller's to close; ``state.streams`` are to be ended when the server stops."""
+    web = Web(sessions, about, owners)
+    s = "/s/{session}"
+    app = Starlette(
+        routes=[
+            Route("/", web.start),
+            Route("/waiting", web.waiting),
+            Route("/lists", web.lists),
+            Route("/new", web.new, methods=["POST"]),
+            Route(s, web.session),
+            Route(s + "/events", web.events),
+            Route(s + "/images", web.add, methods=["POST"]),
+            Route(s + "/say", web.say, methods=["POST"]),
+            Route(s + "/decide", web.decide, methods=["POST"]),
+            Route(s + "/rename", web.rename, methods=["POST"]),
+            Route(s + "/delete", web.delete, methods=["POST"]),
+            Route(s + "/export/{format}", web.export),
+            Route(s + "/picture/{case}", web.picture),
+            Route(s + "/near/{case}", web.near),
+            Route("/static/{name}", _static),
+        ],
+        middleware=[
+            Middleware(RequestBodyLimitMiddleware, max_body_size=MAX_UPLOAD),
+            Middleware(Door, rules=rules),
+        ],
+        exception_handlers={HTTPException: _refused, DoublereadError: _failed, Exception: _broken},
+    )
+    app.state.streams = web.streams
+    return app
+
+
+async def _static(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in pages.STATIC:
+        raise HTTPException(404, "there is no such file")
+    headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+    return Response(pages.static_file(name), media_type=pages.STATIC[name], headers=headers)
+
+
+async def _picture(request: Request, path: Path | None) -> Response:
+    side = request.query_params.get("side", "220")
+    if path is None or not side.isdecimal() or int(side) not in SIDES:
+        raise HTTPException(404, "there is no such picture")
+    data = await asyncio.to_thread(_small, path, int(side))
+    if data is None:
+        raise HTTPException(404, "the picture is not there any more")
+    headers = {"Cache-Control": "private, max-age=86400"}
+    return Response(data, media_type="image/webp", headers=headers)
+
+
+@lru_cache(maxsize=1000)
+def _small(path: Path, side: int) -> bytes | None:
+    return small_picture(path, side=side)
+
+
+def _images(form: FormData) -> list[UploadFile]:
+    return [f for f in form.getlist("files") if isinstance(f, UploadFile) and f.filename]
+
+
+def _text(form: FormData, name: str) -> str:
+    value = form.get(name, "")
+    return value if isinstance(value, str) else ""
+
+
+def _htmx(request: Request) -> bool:
+    return "hx-request" in request.headers
+
+
+def _done(request: Request, page: str) -> Response:
+    """What changed comes by the stream; a browser without scripts gets the page again."""
+    return Response(status_code=204) if _htmx(request) else RedirectResponse(page, 303)
+
+
+def _go(request: Request, page: str) -> Response:
+    return Response(status_code=204, headers={"HX-Redirect": page}) if _htmx(request) else RedirectResponse(page, 303)
+
+
+def _told(request: Request, status: int, problem: str) -> Response:
+    return pages.notice(status, [problem]) if _htmx(request) else pages.error_page(status, problem)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _told(request, error.status_code, error.detail)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    return _told(request, 422, str(error))
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    problem = f"This is a fault of doubleread ({type(error).__name__}); what was there is not lost"
+    return _told(request, 500, f"{problem}. The server's terminal says more.")

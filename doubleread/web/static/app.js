@@ -1,0 +1,216 @@
+// What HTML alone cannot: drop and paste, the tabs of the images, commands as one types, keys, the stream's life.
+"use strict";
+(() => {
+  const one = (selector, within = document) => within.querySelector(selector);
+  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+  const desk = one(".desk");
+
+  // -- theme ----------------------------------------------------------------------------------------------------
+  const theme = () => {
+    const root = document.documentElement, system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+    root.dataset.theme = (root.dataset.theme || system) === "dark" ? "light" : "dark";
+    try { localStorage.setItem("theme", root.dataset.theme); } catch { /* then until the next page */ }
+  };
+
+  // -- images: chosen, dropped or pasted ------------------------------------------------------------------------
+  const upload = one("#upload");
+  const send = (files) => {
+    const images = [...files].filter((file) => file.type.startsWith("image/") || /\.(jpe?g|png|webp|bmp|tiff?|gif)$/i.test(file.name));
+    if (!upload || !images.length) return;
+    const box = new DataTransfer();
+    images.forEach((file) => box.items.add(file));
+    const input = one("#files");
+    input.files = box.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+  const pending = (files) => {
+    const box = one("#pending");
+    if (!box) return;
+    for (const file of files) {
+      const line = document.createElement("p"), picture = document.createElement("img"), name = document.createElement("span");
+      picture.src = URL.createObjectURL(file);
+      picture.alt = "";
+      picture.onload = picture.onerror = () => URL.revokeObjectURL(picture.src);
+      name.textContent = `${file.name} · sending …`;
+      line.append(picture, name);
+      box.append(line);
+    }
+  };
+  let depth = 0;
+  const drop = one("#drop");
+  const carries = (event) => upload && event.dataTransfer?.types.includes("Files");
+  document.addEventListener("dragenter", (event) => { if (carries(event)) { depth++; drop.hidden = false; } });
+  document.addEventListener("dragleave", (event) => { if (carries(event) && --depth <= 0) { depth = 0; drop.hidden = true; } });
+  document.addEventListener("dragover", (event) => { if (carries(event)) event.preventDefault(); });
+  document.addEventListener("drop", (event) => {
+    if (!carries(event)) return;
+    event.preventDefault();
+    depth = 0;
+    drop.hidden = true;
+    send(event.dataTransfer.files);
+  });
+  document.addEventListener("paste", (event) => { if (event.clipboardData?.files.length) send(event.clipboardData.files); });
+
+  document.addEventListener("htmx:confirm", (event) => {  // too much is not even sent
+    if (event.target !== upload) return;
+    const files = all("input[type=file]", upload).flatMap((input) => [...input.files]);
+    const bytes = files.reduce((sum, file) => sum + file.size, 0), { dataset } = upload;
+    if (files.length <= dataset.files && bytes <= dataset.bytes) return;
+    event.preventDefault();
+    upload.reset();
+    tell(`At most ${dataset.files} images and ${dataset.bytes / 1e6} MB can be sent at once: send them in parts.`);
+  });
+
+  // -- requests -------------------------------------------------------------------------------------------------
+  document.addEventListener("htmx:beforeRequest", ({ target }) => {
+    if (target.id === "upload") pending(all("input[type=file]", target).flatMap((input) => [...input.files]));
+    if (target.matches?.(".decide")) one("button", target).disabled = true;
+  });
+  document.addEventListener("htmx:afterRequest", ({ target, detail }) => {
+    if (target.id === "upload") { one("#pending").replaceChildren(); target.reset(); }
+    if (target.id === "say" && detail.successful) { one("#text").value = ""; close(); }
+    if (target.matches?.(".decide")) {
+      one("button", target).disabled = false;
+      if (detail.successful && !desk) target.closest("li").remove();
+    }
+    if (detail.failed && detail.xhr.status && !detail.xhr.getResponseHeader("HX-Retarget")) tell(`The server refused it (${detail.xhr.status}).`);
+    if (detail.successful && target.id !== "lists") htmx.trigger("#lists", "refresh");
+  });
+  document.addEventListener("htmx:sendError", () => tell("The server cannot be reached. What was said or sent just now did not arrive; try again."));
+  const tell = (text) => {
+    const line = document.createElement("p"), close = document.createElement("button"), words = document.createElement("span");
+    line.className = "notice";
+    words.textContent = `! ${text}`;
+    close.dataset.do = "dismiss";
+    close.ariaLabel = "Dismiss";
+    close.textContent = "×";
+    line.append(words, close);
+    one("#notices").append(line);
+  };
+
+  // -- the images' tabs -----------------------------------------------------------------------------------------
+  let shown = "";
+  const show = (id) => {
+    if (!one(`#shot-${id}`)) return;
+    shown = id;
+    one("#case").value = id;
+    paint();
+    one(`#tab-${id}`).scrollIntoView({ block: "nearest", inline: "nearest" });
+  };
+  const paint = () => {
+    all(".shot").forEach((shot) => { shot.hidden = shot.id !== `shot-${shown}`; });
+    all("#tabs [role=tab]").forEach((tab) => {
+      tab.ariaSelected = String(tab.dataset.case === shown);
+      tab.tabIndex = tab.dataset.case === shown ? 0 : -1;
+    });
+    one("#tabs").classList.toggle("single", all("#tabs [role=tab]").length < 2);
+    one("#shots > .empty")?.remove();
+  };
+
+  // -- the stream -----------------------------------------------------------------------------------------------
+  let seen = Number(desk?.dataset.after), stream = null;
+  const connect = () => {
+    if (!desk || stream || document.hidden) return;
+    stream = document.createElement("div");
+    stream.hidden = true;
+    stream.setAttribute("hx-ext", "sse");
+    stream.setAttribute("sse-connect", `/s/${desk.dataset.session}/events?after=${seen}`);
+    stream.setAttribute("sse-swap", "message");
+    stream.setAttribute("hx-swap", "none");
+    desk.append(stream);
+    htmx.process(stream);
+  };
+  const disconnect = () => {  // a browser has six connections for a server: hidden pages give theirs back
+    if (!stream) return;
+    htmx.trigger(stream, "htmx:beforeCleanupElement");
+    stream.remove();
+    stream = null;
+  };
+  document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
+  document.addEventListener("htmx:sseBeforeMessage", (event) => {
+    const seq = Number(event.detail.lastEventId);
+    if (seq <= seen) event.preventDefault();  // said again after a lost connection
+    else seen = seq;
+  });
+  document.addEventListener("htmx:sseMessage", () => {
+    const entry = one("#talk").lastElementChild;
+    if (entry?.classList.contains("image")) show(entry.dataset.about);
+    paint();
+    const talk = one("#talk");
+    if (entry && entry !== last) {
+      last = entry;
+      entry.scrollIntoView({ block: entry.offsetHeight > Math.min(talk.clientHeight, innerHeight) - 160 ? "start" : "nearest" });
+    }
+    htmx.trigger("#lists", "refresh");
+  });
+  document.addEventListener("htmx:sseError", () => document.body.classList.add("offline"));
+  document.addEventListener("htmx:sseOpen", () => document.body.classList.remove("offline"));
+  let last = one("#talk")?.lastElementChild;
+
+  // -- commands -------------------------------------------------------------------------------------------------
+  const text = one("#text"), list = one("#commands");
+  const options = () => all("[role=option]:not([hidden])", list);
+  const close = () => { if (list) { list.hidden = true; text.ariaExpanded = "false"; text.removeAttribute("aria-activedescendant"); } };
+  const pick = (option) => { text.value = `${option.dataset.command} `; close(); text.focus(); };
+  const mark = (step) => {
+    const there = options(), at = there.findIndex((option) => option.ariaSelected === "true");
+    const next = there[(at + step + there.length) % there.length];
+    there.forEach((option) => { option.ariaSelected = String(option === next); });
+    if (next) { text.setAttribute("aria-activedescendant", next.id); next.scrollIntoView({ block: "nearest" }); }
+  };
+  const complete = () => {
+    const typed = text.value.toLowerCase();
+    all("[role=option]", list).forEach((option) => { option.hidden = !option.dataset.command.startsWith(typed); option.ariaSelected = "false"; });
+    list.hidden = !typed.startsWith("/") || !options().length;
+    text.ariaExpanded = String(!list.hidden);
+    if (!list.hidden) mark(1);
+  };
+  text?.addEventListener("input", complete);
+  text?.addEventListener("keydown", (event) => {
+    if (list.hidden) return;
+    const chosen = options().find((option) => option.ariaSelected === "true");
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") mark(event.key === "ArrowDown" ? 1 : -1);
+    else if (event.key === "Tab" && chosen) pick(chosen);
+    else if (event.key === "Enter" && chosen && chosen.dataset.command !== text.value.trim()) pick(chosen);
+    else if (event.key === "Escape") close();
+    else return;
+    event.preventDefault();
+  });
+
+  // -- clicks and keys ------------------------------------------------------------------------------------------
+  document.addEventListener("click", (event) => {
+    const target = event.target.closest("[data-do], [data-case], [data-command]");
+    all("details.pop[open]").forEach((pop) => { if (!pop.contains(event.target)) pop.open = false; });
+    if (!target) return;
+    if (target.dataset.do === "theme") theme();
+    else if (target.dataset.do === "dismiss") target.parentElement.remove();
+    else if (target.dataset.command) pick(target);
+    else if (target.dataset.case) { show(target.dataset.case); one(".bench").scrollTop = 0; one(".bench").scrollIntoView({ block: "nearest" }); }
+  });
+  document.addEventListener("keydown", (event) => {
+    const tab = event.target.closest?.("#tabs [role=tab]");
+    if (tab && (event.key === "ArrowRight" || event.key === "ArrowLeft")) {
+      const tabs = all("#tabs [role=tab]"), next = tabs[(tabs.indexOf(tab) + (event.key === "ArrowRight" ? 1 : -1) + tabs.length) % tabs.length];
+      next.focus();
+      show(next.dataset.case);
+    }
+    if (event.key === "Escape") { all("details.pop[open]").forEach((pop) => { pop.open = false; }); event.target.blur?.(); }
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, textarea, select")) return;
+    if (event.key === "/" && text) { event.preventDefault(); text.focus(); }
+    else if (event.key === "u" && upload) one("#files").click();
+    else if (event.key === "t") theme();
+  });
+
+  // -- beginning ------------------------------------------------------------------------------------------------
+  const menu = one("#menu"), narrow = matchMedia("(max-width: 760px)");
+  const fold = () => { if (menu) menu.open = !narrow.matches; };
+  fold();
+  narrow.addEventListener("change", fold);
+  if (desk) {
+    const asked = location.hash.startsWith("#shot-") ? location.hash.slice(6) : one("#case").value;
+    show(asked);
+    const talk = one("#talk");
+    talk.scrollTo({ top: talk.scrollHeight, behavior: "instant" });
+    connect();
+  }
+})();

@@ -1,0 +1,195 @@
+"""What a page shows of a session: its events, folded into images, their readings, and the conversation."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from doubleread.core.evidence import Evidence, Neighbour
+from doubleread.core.opinion import Abstention, Answer, Opinion
+from doubleread.core.verdict import Verdict
+from doubleread.sessions.record import Asked, Cases, Decided, Event, Failed, Image, Reply, Said, Undone, Waiting
+
+_ANSWER: TypeAdapter[Answer] = TypeAdapter(Opinion | Abstention)
+
+
+@dataclass
+class Reading:
+    """One reading of an image, as far as it has come."""
+
+    id: str
+    case: str
+    number: int
+    """Of the image's readings, from 1."""
+    name: str
+    """Of the image."""
+    rounds: list[Asked] = field(default_factory=list)
+    answers: dict[tuple[int, str], Answer] = field(default_factory=dict)
+    evidence: Evidence | None = None
+    verdict: Verdict | None = None
+    waiting: Waiting | None = None
+    decided: Decided | None = None
+    problem: str = ""
+
+    @property
+    def over(self) -> bool:
+        return self.verdict is not None or bool(self.problem)
+
+    @property
+    def progress(self) -> list[tuple[int, list[tuple[str, Answer | None]]]]:
+        """Round by round, each agent that is asked, and its answer once it is there."""
+        return [(r.round, [(a, self.answers.get((r.round, a))) for a in r.agents]) for r in self.rounds]
+
+
+@dataclass
+class Shot:
+    """An image of the session, with its readings in order."""
+
+    id: str
+    image: Image
+    readings: list[Reading] = field(default_factory=list)
+    decided: Decided | None = None
+
+    @property
+    def last(self) -> Reading | None:
+        return self.readings[-1] if self.readings else None
+
+
+@dataclass
+class Entry:
+    """One thing in the conversation; ``what`` is the record that the event holds, or the reading it belongs to."""
+
+    id: str
+    event: Event
+    what: Image | Reading | Decided | Said | Reply | Undone | Failed
+    undone: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The template that shows it."""
+        return type(self.what).__name__.lower()
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an event does to a page that shows what was before it."""
+
+    new: Entry | None = None
+    """Joins the conversation."""
+    again: tuple[Entry, ...] = ()
+    """Entries that look different now."""
+    shot: Shot | None = None
+    """The image that it is about."""
+    first: bool = False
+    """Whether the image joined by it."""
+
+
+@dataclass
+class View:
+    """A session as its page shows it."""
+
+    shots: dict[str, Shot] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
+    near: dict[str, Path] = field(default_factory=dict)
+    """Pictures of stored cases that the session's evidence or replies named, by case id."""
+    seq: int = 0
+
+    def apply(self, event: Event) -> Change:
+        """Takes one more event in."""
+        first, self.seq = event.case is not None and event.case not in self.shots, event.seq
+        entry, again = self._entry(event), self._undone(event)
+        new = entry if entry is not None and entry not in self.entries else None
+        if new is not None:
+            self.entries.append(new)
+        elif entry is not None:
+            again = (*again, entry)
+        shot = self.shots.get(event.case or "")
+        return Change(new, again, shot, first=first and shot is not None)
+
+    def _entry(self, event: Event) -> Entry | None:
+        match event.kind:
+            case "image":
+                image = Image.model_validate(event.data)
+                self.shots.setdefault(event.case or "", Shot(event.case or "", image))
+                return self._new(event, image)
+            case "said":
+                return self._new(event, Said.model_validate(event.data))
+            case "reply":
+                reply = Reply.model_validate(event.data)
+                self._name(n for block in reply.blocks if isinstance(block, Cases) for n in block.cases)
+                return self._new(event, reply)
+            case "decided":
+                decided = Decided.model_validate(event.data)
+                self._decide(event, decided)
+                return self._new(event, decided)
+            case "undone":
+                return self._new(event, Undone.model_validate(event.data))
+            case _:
+                return self._read(event)
+
+    def _read(self, event: Event) -> Entry | None:
+        """An event of a reading; a failure without one stands on its own."""
+        reading = self._reading(event)
+        if reading is None:
+            return self._new(event, Failed.model_validate(event.data)) if event.kind == "failed" else None
+        match event.kind:
+            case "asked":
+                reading.rounds.append(Asked.model_validate(event.data))
+            case "evidence":
+                reading.evidence = Evidence.model_validate(event.data)
+                self._name_evidence(reading.evidence)
+            case "answer":
+                answer = _ANSWER.validate_python(event.data)
+                reading.answers[answer.round, answer.agent] = answer
+            case "verdict":
+                reading.verdict = Verdict.model_validate(event.data)
+                self._name_evidence(reading.verdict.evidence)
+            case "waiting":
+                reading.waiting = Waiting.model_validate(event.data)
+            case "failed":
+                reading.problem = Failed.model_validate(event.data).problem
+        return self._of(reading, event)
+
+    def _reading(self, event: Event) -> Reading | None:
+        shot = self.shots.get(event.case or "")
+        if shot is None or event.reading is None:
+            return None
+        found = next((r for r in shot.readings if r.id == event.reading), None)
+        if found is None:
+            found = Reading(event.reading, shot.id, len(shot.readings) + 1, shot.image.name)
+            shot.readings.append(found)
+        return found
+
+    def _of(self, reading: Reading, event: Event) -> Entry:
+        return next((e for e in self.entries if e.what is reading), None) or Entry(f"e-{event.seq}", event, reading)
+
+    def _new(self, event: Event, what: Image | Decided | Said | Reply | Undone | Failed) -> Entry:
+        return Entry(f"e-{event.seq}", event, what)
+
+    def _decide(self, event: Event, decided: Decided | None) -> None:
+        shot = self.shots.get(event.case or "")
+        if shot is None:
+            return
+        shot.decided = decided
+        for reading in shot.readings:
+            if reading.id == event.reading:
+                reading.decided = decided
+
+    def _undone(self, event: Event) -> tuple[Entry, ...]:
+        """The entries that an undoing event takes back."""
+        if event.kind != "undone":
+            return ()
+        back = tuple(e for e in self.entries if e.event.seq == event.data["seq"])
+        for entry in back:
+            entry.undone = True
+            if entry.event.kind == "decided":
+                self._decide(entry.event, None)
+        return back
+
+    def _name_evidence(self, evidence: Evidence | None) -> None:
+        if evidence is not None:
+            self._name((*evidence.neighbours, *evidence.contrast, *evidence.near_copies))
+
+    def _name(self, cases: Iterable[Neighbour]) -> None:
+        self.near.update({n.case_id: n.path for n in cases if n.path is not None})

@@ -1,0 +1,233 @@
+"""Sessions as people use them, in a real browser: upload, watch, talk, decide, come back."""
+
+import asyncio
+from contextlib import contextmanager
+
+import pytest
+from kit import photo
+from sessions_kit import own_panel, referring
+from web_kit import ABOUT, ScriptedSessions
+
+from doubleread.evals.benchmarks.browser import NAMES, Browser, chromium
+from doubleread.sessions.engine import Sessions
+from doubleread.web.app import make_app
+from doubleread.web.door import Rules
+from doubleread.web.owners import Owners
+from doubleread.web.pages import About
+from doubleread.web.serving import running
+
+pytestmark = pytest.mark.skipif(chromium() is None, reason=f"needs Chromium: one of {', '.join(NAMES)}")
+
+CARDS = "document.querySelectorAll('.dr-card').length"
+ENTRIES = "document.querySelectorAll('.entry').length"
+ASK = "document.querySelector('#text')"
+
+
+@pytest.fixture(scope="module")
+def shared():
+    with Browser(chromium()) as browser:
+        yield browser
+
+
+def leave(page):
+    """Leaves a server before it stops: a page that loses its server complains of it."""
+    page.open("about:blank")
+
+
+@pytest.fixture
+def page(shared):
+    """A browser that must not have complained of anything, nor asked anybody else."""
+    leave(shared)
+    shared.resize(1400, 1000)
+    shared.scheme()
+    shared.errors.clear()
+    shared.requests.clear()
+    yield shared
+    assert shared.errors == []
+    assert shared.requests == []
+
+
+@pytest.fixture
+def scripted(tmp_path):
+    """A server that takes its time, and a picture to send."""
+    leaf = photo(tmp_path / "leaf.png", 0, 1)
+    sessions = ScriptedSessions(tmp_path, neighbours=(leaf,), pause=0.25)
+    with running(make_app(sessions, ABOUT, Owners(tmp_path / "owners.json"), Rules())) as base:
+        yield base
+
+
+def say(page, text):
+    """Types a line and sends it; waits for the answer."""
+    before = page.run(ENTRIES)
+    page.run(f"{ASK}.focus()")
+    for letter in text:
+        page.press(letter)
+    page.press("Escape")
+    page.run(f"{ASK}.form.requestSubmit()")
+    page.until(f"{ENTRIES} >= {before + 2}")
+
+
+def begin(page, base, *files):
+    page.open(base)
+    page.choose("#files", *files)
+    page.arrive("/s/")
+
+
+def test_progress_streams_and_a_reload_loses_nothing(page, scripted, tmp_path):
+    begin(page, scripted, tmp_path / "leaf.png")
+    page.until("document.querySelectorAll('.asked .there').length === 1")
+    assert page.run("document.querySelectorAll('.asked .pending').length") == 2
+    assert page.run("document.querySelectorAll('.live .thumbs li').length") == 5
+    assert page.run("document.querySelector('.shot').ariaBusy") == "true"
+    page.open(scripted + page.run("location.pathname"))
+    page.until(f"{CARDS} === 1")
+    assert page.run(ENTRIES) == 2
+    page.until("[...document.querySelectorAll('.dr-card img')].every(i => i.complete && i.naturalWidth > 0)")
+
+
+def test_a_lost_connection_is_made_up_for_without_repeating(page, scripted, tmp_path):
+    begin(page, scripted, tmp_path / "leaf.png")
+    page.until("document.querySelectorAll('.asked .there').length === 1")
+    page.run("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    page.run("document.dispatchEvent(new Event('visibilitychange'))")
+    assert page.run("document.querySelector('[sse-connect]')") is None
+    page.run("new Promise(done => setTimeout(done, 800))")
+    assert page.run(CARDS) == 0
+    page.run("Object.defineProperty(document, 'hidden', {value: false, configurable: true})")
+    page.run("document.dispatchEvent(new Event('visibilitychange'))")
+    page.until(f"{CARDS} === 1")
+    assert page.run(ENTRIES) == 2
+
+
+def test_dropped_and_pasted_images_are_read(page, scripted, tmp_path):
+    begin(page, scripted, tmp_path / "leaf.png")
+    page.until(f"{CARDS} === 1")
+    make = """(async hue => { const c = document.createElement('canvas'); c.width = c.height = 40;
+        const p = c.getContext('2d'); p.fillStyle = hue; p.fillRect(0, 0, 40, 40);
+        const box = new DataTransfer(); const blob = await new Promise(done => c.toBlob(done));
+        box.items.add(new File([blob], hue + '.png', {type: 'image/png'})); return box; })"""
+    page.run(f"""{make}('red').then(box => {{ for (const type of ['dragenter', 'dragover', 'drop'])
+        document.body.dispatchEvent(
+            new DragEvent(type, {{dataTransfer: box, bubbles: true, cancelable: true}})); }})""")
+    page.until(f"{CARDS} === 2")
+    page.run(f"""{make}('blue').then(box => document.body.dispatchEvent(
+        new ClipboardEvent('paste', {{clipboardData: box, bubbles: true}})))""")
+    page.until(f"{CARDS} === 3")
+    titles = page.run("[...document.querySelectorAll('[role=tab]')].map(tab => tab.title)")
+    assert titles == ["leaf.png", "red.png", "blue.png"]
+    assert page.run("document.querySelector('[role=tab][aria-selected=true]').title") == "blue.png"
+    assert page.run("document.querySelectorAll('.shot:not([hidden])').length") == 1
+
+
+def test_commands_complete_and_keys_do_what_they_say(page, scripted, tmp_path):
+    begin(page, scripted, tmp_path / "leaf.png")
+    page.until(f"{CARDS} === 1")
+    page.run("document.activeElement.blur()")
+    page.press("/")
+    assert page.run("document.activeElement.id") == "text"
+    page.press("/")
+    page.press("s")
+    page.until("!document.querySelector('#commands').hidden")
+    assert page.run(f"{ASK}.ariaExpanded") == "true"
+    page.press("Tab")
+    assert page.run(f"{ASK}.value") == "/similar "
+    page.press("Escape")
+    paper = "getComputedStyle(document.body).backgroundColor"
+    light = page.run(paper)
+    page.press("t")
+    assert page.run(paper) != light
+    page.press("t")
+    assert page.run(paper) == light
+
+
+def test_what_cannot_be_read_is_told_on_the_page(shared, scripted, tmp_path):
+    (tmp_path / "no.png").write_bytes(b"no picture")
+    shared.open(scripted)
+    shared.choose("#files", tmp_path / "no.png")
+    shared.until("document.querySelector('.notice')")
+    assert "no.png: the file begins with" in shared.run("document.querySelector('.notice').textContent")
+    shared.run("document.querySelector('.notice button').click()")
+    assert shared.run("document.querySelector('.notice')") is None
+    assert shared.requests == []
+
+
+def test_it_fits_a_phone_light_and_dark(page, scripted, tmp_path):
+    page.resize(390, 844)
+    begin(page, scripted, tmp_path / "leaf.png")
+    page.until(f"{CARDS} === 1")
+    say(page, "why")
+    assert page.run("document.documentElement.scrollWidth") == 390
+    assert not page.run("document.querySelector('#menu').open")
+    seen = "document.elementFromPoint(195, 815).closest('.composer') !== null"
+    assert page.run(seen)
+    ink, paper = "getComputedStyle(document.body).color", "getComputedStyle(document.body).backgroundColor"
+    light = page.run(ink), page.run(paper)
+    page.scheme(dark=True)
+    assert page.run(ink) != light[0]
+    assert page.run(paper) != light[1]
+
+
+@contextmanager
+def served(panel, folder, port=0):
+    """A server of that panel and those sessions, from its start to its end."""
+    sessions = Sessions(panel, folder)
+    try:
+        with running(make_app(sessions, About.of(panel), Owners(folder / "people.json"), Rules()), port=port) as base:
+            yield base
+    finally:
+        asyncio.run(sessions.close())
+
+
+def test_from_an_upload_through_a_talk_to_the_archive(page, made, quick, tmp_path):
+    with own_panel(made, tmp_path, quick) as panel, served(panel, tmp_path / "sessions") as base:
+        held = panel._store.count()
+        begin(page, base, photo(tmp_path / "one.png", 0, 5555))
+        page.until(f"{CARDS} === 1")
+        assert "held-out cases" in page.run("document.querySelector('.dr-card').innerText")
+        say(page, "why?")
+        say(page, "show similar cases")
+        pictures = "[...document.querySelectorAll('.reply .thumbs img')]"
+        assert page.run(f"{pictures}.length") >= 3
+        page.until(f"{pictures}.every(i => i.complete && i.naturalWidth > 0)")
+        label = page.run("document.querySelector('.dr-bars dt').firstChild.data.trim()")
+        say(page, f"/confirm {label}")
+        page.until("document.querySelector('.outcome')")
+        assert panel._store.count() == held + 1
+        leave(page)
+
+
+def test_a_referred_case_outlives_a_restart_is_decided_and_taken_back(page, made, quick, tmp_path):
+    with referring(own_panel(made, tmp_path, quick)) as panel:
+        held = panel._store.count()
+        with served(panel, tmp_path / "sessions") as base:
+            begin(page, base, photo(tmp_path / "one.png", 0, 5555))
+            page.until("document.querySelector('.decide')")
+            path, entries = page.run("location.pathname"), page.run(ENTRIES)
+            leave(page)
+        with served(panel, tmp_path / "sessions") as base:
+            page.open(base + "/waiting")
+            assert "one.png" in page.run("document.querySelector('.work').innerText")
+            page.open(base + path)
+            assert page.run(ENTRIES) == entries
+            page.run("document.querySelector('.decide input[value=green]').click()")
+            page.run("document.querySelector('.decide button').click()")
+            page.until("document.querySelector('.outcome')")
+            assert panel._store.count() == held + 1
+            page.run("document.querySelector('.entry.decided button').click()")
+            page.until("document.querySelector('.entry.decided.undone')")
+            page.until("document.querySelector('.decide')")
+            assert panel._store.count() == held
+            leave(page)
+
+
+def test_a_page_comes_back_to_a_server_that_was_away(shared, made, quick, tmp_path):
+    with own_panel(made, tmp_path, quick) as panel:
+        with served(panel, tmp_path / "sessions") as base:
+            begin(shared, base, photo(tmp_path / "one.png", 0, 5555))
+            shared.until(f"{CARDS} === 1")
+        shared.until("document.body.classList.contains('offline')")
+        with served(panel, tmp_path / "sessions", port=int(base.rsplit(":", 1)[1])):
+            shared.until("!document.body.classList.contains('offline')")
+            say(shared, "why?")
+            assert shared.run(ENTRIES) == 4
+    assert shared.requests == []
