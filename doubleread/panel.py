@@ -24,6 +24,7 @@ from doubleread.composition import Eyes, Seated, check_names, open_eyes, seat
 from doubleread.core.background import Background
 from doubleread.core.case import Case, shown
 from doubleread.core.errors import DataError, ImageError, PanelError
+from doubleread.core.evidence import Neighbour
 from doubleread.core.ports import CaseStore
 from doubleread.core.reading import Outcome, Sampling
 from doubleread.core.task import Costs, Task
@@ -172,6 +173,12 @@ class Panel:
         return self._arbiter.task
 
     @property
+    def agents(self) -> tuple[str, ...]:
+        """Who reads, by name; then the referees that are kept."""
+        kept = [name for name in self._seated.referees if name not in self._arbiter.left_out]
+        return (*self._seated.agents, *kept)
+
+    @property
     def profiles(self) -> tuple[TrustProfile, ...]:
         """What is known of each agent, in each round, and of the panel."""
         return self._arbiter.profiles
@@ -285,20 +292,28 @@ class Panel:
         return await self._read(self._case(image), diagnose)
 
     async def _read(self, case: Case, how: Callable[[Case, Seats], Awaitable[Verdict]]) -> Verdict:
+        return ShownVerdict.of(await how(case, await self.seats(case)))
+
+    async def seats(self, case: Case, *, k: int | None = None) -> Seats:
+        """Who reads a case, and what is to be said of it beforehand; for those who drive a reading themselves.
+
+        ``k`` is how many similar cases are found, where it should be another number than the panel's. Raises
+        ``ImageError`` for an image that cannot be read.
+        """
         self._check_open()
         await self._eyes.embed(case)
         drifted = (warning_of(self._alarms),) if self._alarms else ()
         warnings = (*self._known(case.id), *drifted)
-        seats = Seats(
+        retriever = self._seated.retriever
+        return Seats(
             agents=self._seated.agents,
-            retriever=self._seated.retriever,
+            retriever=retriever if k is None else retriever.finding(k),
             arbiter=self._arbiter,
             referees=self._seated.referees,
             witness=self._witness,
             agent_timeout_s=self._settings.panel.agent_timeout_s,
             warnings=warnings,
         )
-        return ShownVerdict.of(await how(case, seats))
 
     async def adiagnose_many(self, images: Sequence[Readable]) -> AsyncIterator[Verdict | Unread]:
         """``diagnose_many`` for async code."""
@@ -350,6 +365,21 @@ class Panel:
     def learned_from(self, case: Case) -> bool:
         """Whether the panel was fitted or calibrated on the image: its verdict on it is no judgement of the panel."""
         return case.id in self._calibration or (self._store.holds(case.id) and remembered(self._store, case.id) is None)
+
+    async def nearest(self, case: Case, labels: Sequence[str], per_label: int) -> tuple[Neighbour, ...]:
+        """The stored cases of each label that are most like a case's image, label by label, nearest first.
+
+        Never the case itself, a near copy of it, or a case of its group. Raises ``ImageError``.
+        """
+        self._check_open()
+        await self._eyes.embedder.embed(case)
+        return await self._seated.retriever.contrast(case, labels, per_label)
+
+    async def similarity(self, one: Case, other: Case) -> float:
+        """Cosine of two images' embeddings by the panel's encoder, at most 1. Raises ``ImageError``."""
+        self._check_open()
+        rows = await asyncio.gather(*(self._eyes.embedder.embed(case) for case in (one, other)))
+        return float(rows[0][0] @ rows[1][0])
 
     async def _look(self, case: Case) -> tuple[Embeddings, int]:
         """A case's embedding, ``(1, dim)``, and perceptual hash; raises ``ImageError``."""

@@ -26,7 +26,7 @@ async def follow(case: Case, seats: Seats) -> Verdict:
             course = replace(course, evidence=await look_again(course, seats), round=course.round + 1)
         course = replace(course, answers=(*course.answers, *await _everyone(course, seats)))
         course = await _assessed(course, seats)
-    return verdict_of(course, seats.arbiter, seconds=perf_counter() - began, warnings=seats.warnings)
+    return verdict_of(course, seats, seconds=perf_counter() - began)
 
 
 async def _everyone(course: Course, seats: Seats) -> tuple[Answer, ...]:

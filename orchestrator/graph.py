@@ -5,6 +5,8 @@
                         ├─────────────── ask_more ◄──────────────────┤  agents that cost money, where they are worth it
                         └────────────── look_again ◄─────────────────┘  in doubt worth the price, or unfamiliar
 
+Where somebody is there to decide, a referred case goes on to ``decide``, which waits for them (``readings.py``).
+
 The state holds JSON only; agents, retriever and arbiter are injected as the run's context. An agent that fails or
 takes too long becomes an abstention: the panel degrades and the join still happens.
 """
@@ -15,15 +17,17 @@ from typing import Any, Literal
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
-from langgraph.types import Send
+from langgraph.types import Send, interrupt
 
 from doubleread.core.case import Case
 from doubleread.core.types import Json
 from doubleread.core.verdict import Verdict
 from doubleread.orchestrator import steps
 from doubleread.orchestrator.seats import Seats
-from doubleread.orchestrator.state import PanelInput, PanelState, Turn, by_key, course_of, turn_of
+from doubleread.orchestrator.state import PanelInput, PanelState, Turn, by_key, course_of, turn_name, turn_of
 from doubleread.orchestrator.verdicts import verdict_of
+
+_FURTHER = {"ask_more": "ask_more", "look_again": "look_again"}
 
 
 async def diagnose(case: Case, seats: Seats) -> Verdict:
@@ -31,11 +35,26 @@ async def diagnose(case: Case, seats: Seats) -> Verdict:
     began = perf_counter()
     start = PanelInput(case=case.model_dump(mode="json"))
     state: Any = await _graph().ainvoke(start, context=seats)
-    return verdict_of(course_of(state), seats.arbiter, seconds=perf_counter() - began, warnings=seats.warnings)
+    return verdict_of(course_of(state), seats, seconds=perf_counter() - began)
 
 
 @cache
 def _graph() -> Any:
+    graph = panel_graph()
+    graph.add_conditional_edges("assess", route, {**_FURTHER, "finish": END})
+    return graph.compile(name="doubleread-panel")
+
+
+def waiting_graph(checkpointer: Any) -> Any:
+    """The graph with a memory, where a referred case waits for a person."""
+    graph = panel_graph()
+    graph.add_node("decide", decide)
+    graph.add_conditional_edges("assess", route_or_wait, {**_FURTHER, "finish": END, "decide": "decide"})
+    return graph.compile(checkpointer, name="doubleread-reading")
+
+
+def panel_graph() -> Any:
+    """Everything up to what follows the assessment."""
     graph = StateGraph(PanelState, context_schema=Seats, input_schema=PanelInput)
     graph.add_node("intake", intake)
     graph.add_node("retrieve", retrieve)
@@ -50,16 +69,14 @@ def _graph() -> Any:
     graph.add_edge("retrieve", "deliberate")
     graph.add_edge("read", "deliberate")
     graph.add_edge("deliberate", "assess")
-    graph.add_conditional_edges("assess", route, {"ask_more": "ask_more", "look_again": "look_again", "finish": END})
     graph.add_conditional_edges("ask_more", ask_everyone, ["read", "deliberate"])
     graph.add_conditional_edges("look_again", ask_everyone, ["read", "deliberate"])
-    return graph.compile(name="doubleread-panel")
+    return graph
 
 
-async def intake(state: PanelState) -> Json:
+async def intake(state: PanelState, runtime: Runtime[Seats]) -> Json:
     """Opens the first round."""
-    del state
-    return {"round": 1}
+    return {"round": 1, "asked": _turn(state, runtime.context)}
 
 
 async def retrieve(state: PanelState, runtime: Runtime[Seats]) -> Json:
@@ -68,11 +85,11 @@ async def retrieve(state: PanelState, runtime: Runtime[Seats]) -> Json:
     return {"evidence": evidence.model_dump(mode="json")}
 
 
-def ask_everyone(state: PanelState, runtime: Runtime[Seats]) -> list[Send] | str:
+def ask_everyone(state: PanelState) -> list[Send] | str:
     """One reading for each agent whose turn it is; straight on where it is nobody's."""
     turn = state.get("round", 1)
     evidence = state.get("evidence") if turn > 1 else None
-    asked = steps.whose_turn(course_of(state), runtime.context)
+    asked = state["asked"][turn_name(state)]
     turns = [Send("read", Turn(case=state["case"], agent=name, round=turn, evidence=evidence)) for name in asked]
     return turns or "deliberate"
 
@@ -102,14 +119,32 @@ def route(state: PanelState) -> Literal["ask_more", "look_again", "finish"]:
     return "look_again" if action == "second-look" else "finish"
 
 
-async def ask_more(state: PanelState) -> Json:
+def route_or_wait(state: PanelState) -> Literal["ask_more", "look_again", "finish", "decide"]:
+    """Where the assessment sends a case that somebody can decide."""
+    action = state["assessments"][str(state.get("round", 1))]["decision"]["action"]
+    return "decide" if action == "refer" else route(state)
+
+
+async def decide(state: PanelState) -> Json:
+    """Waits for a person's decision, as long as it takes."""
+    return {"decided": interrupt(state["assessments"][str(state.get("round", 1))]["decision"])}
+
+
+async def ask_more(state: PanelState, runtime: Runtime[Seats]) -> Json:
     """Opens the first round to the agents that were spared."""
-    del state
-    return {"asked_all": True}
+    opened = {"asked_all": True}
+    return {**opened, "asked": _turn({**state, **opened}, runtime.context)}
 
 
 async def look_again(state: PanelState, runtime: Runtime[Seats]) -> Json:
     """Opens the next round, with the cases that tell the contested labels apart."""
-    opened = {"round": state.get("round", 1) + 1}
+    opened: Json = {"round": state.get("round", 1) + 1}
+    asked = _turn({**state, **opened}, runtime.context)
     evidence = await steps.look_again(course_of(state), runtime.context)
-    return opened if evidence is None else {**opened, "evidence": evidence.model_dump(mode="json")}
+    found = {} if evidence is None else {"evidence": evidence.model_dump(mode="json")}
+    return {**opened, **found, "asked": asked}
+
+
+def _turn(state: Any, seats: Seats) -> Json:
+    """Whose turn it is, as it stands in the state."""
+    return {turn_name(state): steps.whose_turn(course_of(state), seats)}

@@ -33,11 +33,15 @@ class PanelState(TypedDict):
     round: NotRequired[int]
     asked_all: NotRequired[bool]
     """Whether the agents that are spared at first are asked too."""
+    asked: NotRequired[Annotated[Json, merge]]
+    """``turn_name`` → the agents whose turn it was."""
     evidence: NotRequired[Json]
     answers: NotRequired[Annotated[Json, merge]]
     """``"round/agent"`` → opinion or abstention."""
     assessments: NotRequired[Annotated[Json, merge]]
     """``"round"`` → assessment."""
+    decided: NotRequired[Json]
+    """What a person decided of a case that was referred."""
 
 
 class Turn(TypedDict):
@@ -47,6 +51,11 @@ class Turn(TypedDict):
     agent: str
     round: int
     evidence: Any
+
+
+def turn_name(state: PanelState) -> str:
+    """The round, and whether it is open to everyone."""
+    return f"{state.get('round', 1)}/all" if state.get("asked_all") else f"{state.get('round', 1)}"
 
 
 def by_key(answers: Iterable[Answer]) -> Json:

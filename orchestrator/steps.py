@@ -6,11 +6,14 @@ does nothing else and is for many cases.
 
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Answer
+from doubleread.core.verdict import Decision
 from doubleread.orchestrator.arbiter import Assessment
 from doubleread.orchestrator.asking import ask, consult
 from doubleread.orchestrator.contest import for_second_look
 from doubleread.orchestrator.course import Course
 from doubleread.orchestrator.seats import Seats
+
+_ASKED_FOR = Decision(action="second-look", reasons=("asked for",))
 
 
 def whose_turn(course: Course, seats: Seats) -> list[str]:
@@ -18,7 +21,7 @@ def whose_turn(course: Course, seats: Seats) -> list[str]:
     known = course.known(course.round)
     if course.round > 1:
         return [name for name in seats.agents if name in known and seats.can_look_again(name)]
-    spared = () if course.asked_all else seats.arbiter.spared({})
+    spared = () if course.asked_all else seats.spared
     return [name for name in seats.agents if name not in known and name not in spared]
 
 
@@ -43,7 +46,7 @@ async def deliberate(course: Course, seats: Seats) -> tuple[Answer, ...]:
         return ()
     arbiter = seats.arbiter
     said = {name: answer for name, answer in course.known(course.round).items() if name not in seats.referees}
-    waiting = arbiter.left_out if course.asked_all else (*arbiter.left_out, *arbiter.spared({}))
+    waiting = arbiter.left_out if course.asked_all else (*arbiter.left_out, *seats.spared)
     referees = {name: r for name, r in seats.referees.items() if name not in waiting}
     given = await consult(
         referees, said, arbiter.records(said), course.evidence, task=arbiter.task, round_=course.round
@@ -56,14 +59,17 @@ async def deliberate(course: Course, seats: Seats) -> tuple[Answer, ...]:
 def assess(course: Course, seats: Seats) -> Assessment:
     """Fuses the round's answers and says what should happen next."""
     first = course.known(1)
-    return seats.arbiter.assess(
+    able = any(seats.can_look_again(name) for name in first)
+    found = seats.arbiter.assess(
         first,
         course.known(course.round),
         course.evidence,
         round_=course.round,
-        can_ask_more=course.round == 1 and not course.asked_all,
-        can_look_again=any(seats.can_look_again(name) for name in first),
+        can_ask_more=course.round == 1 and not course.asked_all and bool(seats.spared),
+        can_look_again=able,
     )
+    wanted = seats.look_again and able and course.round == 1 and found.decision.action in {"commit", "refer"}
+    return found.model_copy(update={"decision": _ASKED_FOR}) if wanted else found
 
 
 async def look_again(course: Course, seats: Seats) -> Evidence | None:

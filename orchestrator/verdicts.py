@@ -4,12 +4,13 @@ from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention, Answer, Opinion
 from doubleread.core.trust import trust_version
 from doubleread.core.verdict import AgentChange, SecondLook, Verdict
-from doubleread.orchestrator.arbiter import Arbiter
 from doubleread.orchestrator.course import Course
+from doubleread.orchestrator.seats import Seats
 
 
-def verdict_of(course: Course, arbiter: Arbiter, *, seconds: float, warnings: tuple[str, ...]) -> Verdict:
+def verdict_of(course: Course, seats: Seats, *, seconds: float) -> Verdict:
     """Everything the rounds produced, as one record."""
+    arbiter = seats.arbiter
     final = course.assessments[max(course.assessments)]
     return Verdict(
         case=course.case,
@@ -24,10 +25,10 @@ def verdict_of(course: Course, arbiter: Arbiter, *, seconds: float, warnings: tu
         opinions=tuple(a for a in course.answers if isinstance(a, Opinion)),
         calibrated=final.calibrated,
         abstentions=tuple(a for a in course.answers if isinstance(a, Abstention)),
-        spared=arbiter.spared(course.known(1)),
+        spared=seats.unasked(course.known(1)),
         evidence=course.evidence,
         second_look=_second_look(course),
-        warnings=(*warnings, *_copies(course.evidence), *final.warnings),
+        warnings=(*seats.warnings, *_copies(course.evidence), *final.warnings),
         trust_version=trust_version(arbiter.profiles),
         seconds=seconds,
         cost_usd=sum(_paid(answer) for answer in course.answers),

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -97,6 +98,12 @@ class StoreRetriever:
             return await asyncio.to_thread(self._contrast, case, query, labels, per_label)
         except (DoublereadError, OSError, RuntimeError, ValueError):
             return ()  # ``find`` has told why
+
+    def finding(self, k: int) -> "StoreRetriever":
+        """The same with another number of cases; what was fitted is shared."""
+        other = copy(self)
+        other._k = k
+        return other
 
     @property
     def weighting(self) -> Weighting:

@@ -14,6 +14,7 @@
     ├── NotFitted          a part was used before it was fitted
     ├── PanelError         a panel folder or panel cannot be used
     ├── RunError           a run folder cannot be used
+    ├── SessionError       a session, or what is asked of it, is not there
     └── UnknownPart        no agent, rule, calibrator … of that name
 
 Each message says what was wrong, what is allowed, and what to do.
@@ -87,6 +88,10 @@ class PanelError(DoublereadError):
 
 class RunError(DoublereadError):
     """The folder of a run cannot be used."""
+
+
+class SessionError(DoublereadError):
+    """A session, or what is asked of it, is not there."""
 
 
 class UnknownPart(DoublereadError):

@@ -1,0 +1,60 @@
+"""Two images of the session side by side."""
+
+from doubleread.sessions.actions.facts import Seen, current, opinions, percent, said, seen_with_verdict
+from doubleread.sessions.intent import Intent
+from doubleread.sessions.names import Unclear
+from doubleread.sessions.record import Cases, Table
+from doubleread.sessions.standing import Answered, Standing
+
+
+async def compare(intent: Intent, standing: Standing) -> Answered:
+    """Probabilities, decisions and agents beside one another, how alike the images are, and the cases both resemble."""
+    if intent.image == standing.current:
+        raise Unclear(
+            f"{current(standing).name} is the image talked about: name another to compare it with", ("/images",)
+        )
+    one, other = seen_with_verdict(current(standing)), seen_with_verdict(standing.cases[str(intent.image)])
+    alike = await standing.panel.similarity(one.case, other.case)
+    theirs = {n.case_id for n in other.verdict.evidence.neighbours} if other.verdict.evidence else set()
+    mine = one.verdict.evidence.neighbours if one.verdict.evidence else ()
+    shared = tuple(n for n in mine if n.case_id in theirs)
+    lines = (
+        f"{one.name} and {other.name}: cosine similarity {alike:.3f} by the panel's encoder",
+        f"of their most similar stored cases they share {len(shared)}"
+        if shared
+        else "they share no similar stored case",
+    )
+    cases = (Cases(title=f"similar to both, by similarity to {one.name}", cases=shared),) if shared else ()
+    switch = f"/switch {standing.cases[other.case.id].name}"
+    return said(lines, _labels(one, other), _agents(one, other), *cases, suggestions=(switch,))
+
+
+def _labels(one: Seen, other: Seen) -> Table:
+    labels = dict.fromkeys((*one.verdict.posterior, *other.verdict.posterior))
+    rows = tuple((label, *(_share(seen, label) for seen in (one, other))) for label in labels)
+    decided = ("decision", *(_decision(seen) for seen in (one, other)))
+    return Table(head=("label", one.name, other.name), rows=(*rows, decided))
+
+
+def _share(seen: Seen, label: str) -> str:
+    return percent(seen.verdict.posterior[label]) if label in seen.verdict.posterior else "none"
+
+
+def _decision(seen: Seen) -> str:
+    decision = seen.verdict.decision
+    return f"commit to {decision.label}" if decision.action == "commit" else "refer"
+
+
+def _agents(one: Seen, other: Seen) -> Table:
+    first, second = opinions(one.verdict), opinions(other.verdict)
+    rows = tuple(
+        (
+            agent,
+            *(
+                f"{o.label} {percent(o.confidence)}" if o else "no opinion"
+                for o in (first.get(agent), second.get(agent))
+            ),
+        )
+        for agent in dict.fromkeys((*first, *second))
+    )
+    return Table(head=("agent said", one.name, other.name), rows=rows)

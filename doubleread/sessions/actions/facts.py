@@ -1,0 +1,92 @@
+"""What actions look up: the image talked about, its verdict, and how numbers are written."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from doubleread.core.case import Case
+from doubleread.core.opinion import Opinion
+from doubleread.core.trust import Estimate, TrustProfile
+from doubleread.core.verdict import Verdict
+from doubleread.orchestrator.arbitration import PANEL
+from doubleread.sessions.names import Unclear
+from doubleread.sessions.record import Block, Reply, Text
+from doubleread.sessions.standing import Answered, CaseSeen, Standing
+
+
+class Seen(NamedTuple):
+    """The image talked about and the last verdict on it."""
+
+    name: str
+    case: Case
+    verdict: Verdict
+
+
+def current(standing: Standing) -> CaseSeen:
+    """The image talked about. Raises ``Unclear`` where there is none."""
+    seen = standing.cases.get(standing.current or "")
+    if seen is None:
+        raise Unclear("there is no image to talk about yet: add one first")
+    return seen
+
+
+def read(standing: Standing) -> Seen:
+    """The image talked about with its last verdict. Raises ``Unclear`` where it has none."""
+    return seen_with_verdict(current(standing))
+
+
+def seen_with_verdict(seen: CaseSeen) -> Seen:
+    """An image with its last verdict. Raises ``Unclear`` where it has none."""
+    if not seen.verdicts:
+        raise Unclear(f"there is no verdict on {seen.name} yet", ("/read-again",))
+    return Seen(seen.name, seen.case, seen.verdicts[-1])
+
+
+def spoken(standing: Standing) -> Seen:
+    """As ``read``, where some agent gave an opinion. Raises ``Unclear`` otherwise."""
+    seen = read(standing)
+    if not seen.verdict.posterior:
+        raise Unclear(f"no agent gave an opinion on {seen.name}: there is nothing to tell", ("/who", "/read-again"))
+    return seen
+
+
+def opinions(verdict: Verdict) -> dict[str, Opinion]:
+    """The last opinion of each agent."""
+    return {one.agent: one for one in sorted(verdict.opinions, key=lambda one: one.round)}
+
+
+def profile(standing: Standing, agent: str = PANEL, round_: int = 1) -> TrustProfile | None:
+    """What is known of an agent in a round."""
+    return next((p for p in standing.panel.profiles if p.agent == agent and p.round == min(round_, 2)), None)
+
+
+def said(lines: Iterable[str], *blocks: Block, suggestions: Iterable[str] = ()) -> Answered:
+    """A reply of lines and what goes with them."""
+    told = tuple(lines)
+    text = (Text(lines=told),) if told else ()
+    return Answered(Reply(blocks=(*text, *blocks), suggestions=tuple(dict.fromkeys(suggestions))))
+
+
+def percent(share: float) -> str:
+    """A share as it is written everywhere."""
+    return f"{share:.1%}"
+
+
+def interval(figure: Estimate) -> str:
+    """A figure with its 95 % interval."""
+    return f"{percent(figure.value)} ({percent(figure.low)} to {percent(figure.high)})"
+
+
+def sorted_shares(shares: dict[str, float]) -> dict[str, float]:
+    """The largest first."""
+    return dict(sorted(shares.items(), key=lambda one: -one[1]))
+
+
+def standing_line(verdict: Verdict) -> str:
+    """The verdict in a sentence."""
+    if verdict.label is None:
+        return "no agent gave an opinion, and the image is referred to a person"
+    if verdict.decision.action == "commit" and verdict.decision.label != verdict.label:
+        committed = f"the panel commits to {verdict.decision.label}, which costs least in expectation"
+        return f"{committed}; {verdict.label} is likeliest, at {percent(verdict.confidence)}"
+    act = "the panel commits to" if verdict.decision.action == "commit" else "the panel refers to a person, leaning to"
+    return f"{act} {verdict.label}, at {percent(verdict.confidence)}"

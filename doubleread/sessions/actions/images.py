@@ -1,0 +1,45 @@
+"""The images of the session."""
+
+from doubleread.sessions.actions.facts import current, percent, said
+from doubleread.sessions.intent import Intent
+from doubleread.sessions.names import Unclear
+from doubleread.sessions.record import Reply, Switch, Table, Text
+from doubleread.sessions.standing import Answered, CaseSeen, Standing
+
+
+async def images(_intent: Intent, standing: Standing) -> Answered:
+    """What was said and decided of each."""
+    if not standing.cases:
+        raise Unclear("there is no image in this session yet: add one first")
+    rows = tuple(
+        (
+            str(place),
+            seen.name,
+            *_found(seen),
+            standing.decided.get(case, ""),
+            "talked about" * (case == standing.current),
+        )
+        for place, (case, seen) in enumerate(standing.cases.items(), start=1)
+    )
+    others = [seen.name for case, seen in standing.cases.items() if case != standing.current]
+    suggestions = [f"/switch {name}" for name in others[:2]] + [f"/compare {name}" for name in others[:1]]
+    return said(
+        (), Table(head=("", "image", "likeliest", "decision", "decided by you", ""), rows=rows), suggestions=suggestions
+    )
+
+
+def _found(seen: CaseSeen) -> tuple[str, str]:
+    if not seen.verdicts:
+        return "not read yet", ""
+    verdict = seen.verdicts[-1]
+    likeliest = f"{verdict.label} {percent(verdict.confidence)}" if verdict.label else "no opinion"
+    return likeliest, verdict.decision.action
+
+
+async def switch(intent: Intent, standing: Standing) -> Answered:
+    """An order to talk about another image."""
+    case = str(intent.image)
+    if case == standing.current:
+        raise Unclear(f"{current(standing).name} is the image talked about already", ("/images",))
+    line = f"now about {standing.cases[case].name}"
+    return Answered(Reply(blocks=(Text(lines=(line,)),), suggestions=("/why",)), (Switch(case=case),))

@@ -1,0 +1,122 @@
+"""Who said what, who differs, and how far each is trusted."""
+
+from collections.abc import Iterator, Sequence
+
+from doubleread.core.trust import TrustProfile
+from doubleread.core.verdict import Verdict
+from doubleread.orchestrator.arbitration import PANEL
+from doubleread.orchestrator.explanation import Without
+from doubleread.sessions.actions.facts import interval, opinions, percent, profile, read, said, standing_line
+from doubleread.sessions.intent import Intent
+from doubleread.sessions.names import Unclear
+from doubleread.sessions.record import Table
+from doubleread.sessions.standing import Answered, Standing
+
+INTERVALS = "in brackets: 95% intervals"
+
+
+async def who(intent: Intent, standing: Standing) -> Answered:
+    """All agents side by side, or all that is known of those named."""
+    if intent.agents:
+        told = [line for agent in intent.agents for line in _of_one(agent, standing)]
+        offers = [f"/without {agent}" for agent in intent.agents if agent != PANEL]
+        return said((*told, INTERVALS), suggestions=offers or ("/who",))
+    verdict = read(standing).verdict
+    label = intent.label or verdict.label
+    last = opinions(verdict)
+    against = [one.agent for one in last.values() if one.label != label]
+    lines = (*_sides(verdict, label), INTERVALS) if last else (standing_line(verdict), *_sides(verdict, label))
+    blocks = (_table(verdict, standing),) if last else ()
+    return said(lines, *blocks, suggestions=(*(f"/without {one}" for one in against[:1]), "/what-would-change"))
+
+
+def _sides(verdict: Verdict, label: str | None) -> Iterator[str]:
+    last = opinions(verdict)
+    same = [one.agent for one in last.values() if one.label == label]
+    against = [f"{one.agent} ({one.label})" for one in last.values() if one.label != label]
+    if last:
+        yield f"for {label}: {', '.join(same) or 'nobody'}"
+        yield f"against it: {', '.join(against)}" if against else "nobody disagrees"
+    for one in {a.agent: a for a in verdict.abstentions if a.agent not in last}.values():
+        yield f"{one.agent} gave no opinion ({one.cause})"
+    if verdict.spared:
+        yield f"not asked: {', '.join(verdict.spared)}"
+
+
+def _table(verdict: Verdict, standing: Standing) -> Table:
+    without = {one.agent: one for one in standing.panel.explain(verdict).without}
+    rows = []
+    for one in opinions(verdict).values():
+        trusted, calibrated = profile(standing, one.agent, one.round), verdict.calibrated.get(one.agent, {})
+        rows.append(
+            (
+                one.agent,
+                one.label,
+                percent(one.confidence),
+                percent(calibrated[one.label]) if calibrated else "not counted",
+                percent(verdict.weights.get(one.agent, 0.0)),
+                f"{interval(trusted.accuracy)} of {trusted.n}" if trusted else "unknown",
+                _instead(without.get(one.agent)),
+            )
+        )
+    head = ("agent", "said", "at", "calibrated", "weight", "right on", "without it")
+    return Table(head=head, rows=tuple(rows))
+
+
+def _instead(without: Without | None) -> str:
+    if without is None or without.label is None:
+        return "nothing"
+    act = "" if without.action == "commit" else "referred, "
+    return f"{act}{without.label} {percent(without.confidence)}"
+
+
+def _of_one(agent: str, standing: Standing) -> Iterator[str]:
+    """What it said of this image, where there is a verdict on it, and its record."""
+    seen = standing.cases.get(standing.current or "")
+    verdict = seen.verdicts[-1] if seen and seen.verdicts else None
+    if verdict is not None:
+        yield standing_line(verdict) if agent == PANEL else _said_here(agent, verdict, standing)
+    known = [p for p in standing.panel.profiles if p.agent == agent]
+    if not known:
+        raise Unclear(f"nothing is known of {agent}: it gave no answers to learn from", ("/who",))
+    for one in known:
+        yield from _record(one, several=len(known) > 1)
+
+
+def _said_here(agent: str, verdict: Verdict, standing: Standing) -> str:
+    opinion = opinions(verdict).get(agent)
+    if opinion is None:
+        causes = [one.cause for one in verdict.abstentions if one.agent == agent]
+        return f"{agent} gave no opinion here ({causes[-1] if causes else 'it was not asked'})"
+    told = f"{agent} said {opinion.label} at {percent(opinion.confidence)}"
+    calibrated = verdict.calibrated.get(agent)
+    if calibrated is None:
+        return f"{told}; it was not counted"
+    without = next((one for one in standing.panel.explain(verdict).without if one.agent == agent), None)
+    weight = f"calibrated {percent(calibrated[opinion.label])}, weight {percent(verdict.weights.get(agent, 0.0))}"
+    return f"{told}, {weight}; without it: {_instead(without)}"
+
+
+def _record(one: TrustProfile, *, several: bool) -> Iterator[str]:
+    look = f" in look {one.round}" if several else ""
+    learned = f", learned from the {one.learned_from}" if one.learned_from else ""
+    yield f"{one.agent}{look}: right on {interval(one.accuracy)} of {one.n} held-out cases{learned}"
+    ece = one.ece
+    yield (
+        f"calibration error (ECE){look}: {ece.value:.3f} ({ece.low:.3f} to {ece.high:.3f}); a perfectly calibrated "
+        f"agent would show {ece.floor:.3f} on as many cases, {ece.floor_high:.3f} at most in 95% of draws"
+    )
+    if one.calibrated_ece is not None:
+        yield f"after calibration{look}: {one.calibrated_ece.value:.3f}"
+    yield f"wrong with a confidence above {percent(one.ocr_threshold)}{look}: {percent(one.ocr)} of all cases"
+    if one.abstained:
+        yield f"gave no opinion{look} on {one.abstained} more"
+    yield from _gaps(one)
+    yield from one.warnings
+
+
+def _gaps(one: TrustProfile) -> Sequence[str]:
+    return [
+        f"asked otherwise ({kind}), it changed its label on {interval(gap.flips)} of {gap.n} readings"
+        for kind, gap in one.consistency.items()
+    ]

@@ -1,0 +1,60 @@
+"""What speaks for and against a label that the verdict is not."""
+
+from collections.abc import Iterator
+
+from doubleread.core.verdict import Verdict
+from doubleread.sessions.actions.facts import Seen, opinions, percent, said, spoken
+from doubleread.sessions.actions.why import why
+from doubleread.sessions.intent import Intent
+from doubleread.sessions.record import Table
+from doubleread.sessions.standing import Answered, Standing
+
+
+async def why_not(intent: Intent, standing: Standing) -> Answered:
+    """The label beside the likeliest one: agents, similar cases, prediction set, and what would turn it."""
+    seen, label = spoken(standing), str(intent.label)
+    if label == seen.verdict.label:
+        told = await why(intent, standing)
+        first = said((f"it is {label} that is likeliest.",)).reply
+        assert first is not None
+        assert told.reply is not None
+        return Answered(told.reply.model_copy(update={"blocks": (*first.blocks, *told.reply.blocks)}))
+    lines = (*_lines(seen, label), *_turning(seen.verdict, label, standing))
+    return said(lines, _table(seen.verdict, label), suggestions=(f"/similar {label}", "/what-would-change"))
+
+
+def _lines(seen: Seen, label: str) -> Iterator[str]:
+    verdict = seen.verdict
+    leading, shares = str(verdict.label), verdict.posterior
+    yield f"{label} is at {percent(shares[label])}, {leading} at {percent(shares[leading])}"
+    speakers = [one.agent for one in opinions(verdict).values() if one.label == label]
+    yield f"{', '.join(speakers)} said {label}" if speakers else f"no agent said {label}"
+    evidence = verdict.evidence
+    if evidence is not None and evidence.neighbours:
+        found = [sum(one.label == name for one in evidence.neighbours) for name in (label, leading)]
+        weighed = percent(evidence.distribution[label])
+        yield (
+            f"of the {len(evidence.neighbours)} most similar cases {found[0]} are {label} and {found[1]} {leading}; "
+            f"weighed, they make {label} {weighed} likely"
+        )
+    if verdict.prediction_set and verdict.coverage is not None:
+        within = "is" if label in verdict.prediction_set else "is not"
+        yield f"{label} {within} in the prediction set, which promises {percent(verdict.coverage)} coverage"
+
+
+def _turning(verdict: Verdict, label: str, standing: Standing) -> Iterator[str]:
+    explained = standing.panel.explain(verdict)
+    turning = [p.line for p in explained.turning_points if p.at is not None and label in (p.commits_to, p.leading)]
+    alone = [one.agent for one in explained.without if one.label == label]
+    yield from turning
+    yield from (f"without {agent} the likeliest label would be {label}" for agent in alone)
+    if not turning and not alone:
+        yield f"no single cost, prevalence or silent agent would bring it to {label}"
+
+
+def _table(verdict: Verdict, label: str) -> Table:
+    """Each agent's probability of both labels, after calibration."""
+    leading = str(verdict.label)
+    rows = tuple((agent, percent(p[label]), percent(p[leading])) for agent, p in verdict.calibrated.items())
+    whole = ("panel", percent(verdict.posterior[label]), percent(verdict.posterior[leading]))
+    return Table(head=("agent, calibrated", label, leading), rows=(*rows, whole))

@@ -1,0 +1,330 @@
+"""What happens at an inspection desk: pictures come in and are read, people talk and decide. All on one event loop."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, aclosing, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from doubleread.core.base import Record
+from doubleread.core.case import Case
+from doubleread.core.errors import DoublereadError, PanelError, SessionError
+from doubleread.core.evidence import Evidence
+from doubleread.core.verdict import Verdict
+from doubleread.orchestrator.readings import Ended, Opened, Readings, Step
+from doubleread.panel import Panel
+from doubleread.sessions.bell import Bell
+from doubleread.sessions.log import Log, Progress, Started
+from doubleread.sessions.manner import PLAIN, check, seated
+from doubleread.sessions.owners import Owner
+from doubleread.sessions.pictures import Pictures
+from doubleread.sessions.record import (
+    Asked,
+    Confirm,
+    Decided,
+    Event,
+    Failed,
+    How,
+    Kind,
+    Order,
+    Read,
+    Reply,
+    Said,
+    SessionInfo,
+    Switch,
+    Text,
+    Undo,
+    Undone,
+    Waiting,
+)
+from doubleread.sessions.standing import Standing, Talk
+from doubleread.sessions.telling import last_decision, name_of, standing_of, talked_about
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Desk:
+    """The sessions of a folder. ``open`` comes first, ``close`` last; see ``engine.Sessions`` for what each does."""
+
+    def __init__(self, panel: Panel, folder: Path, talk: Talk) -> None:
+        self._panel, self._folder, self._talk = panel, folder, talk
+        self._pictures = Pictures(folder / "pictures")
+        self._tasks: dict[asyncio.Task[None], str] = {}
+        """What goes on in the background, and in which session."""
+        self._turns: dict[str, asyncio.Lock] = {}
+        """By session: one speaks or decides at a time."""
+        self._stack = AsyncExitStack()
+
+    async def open(self) -> None:
+        """Opens the files, and goes on with readings that another process began and did not end."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._log = Log(self._folder / "sessions.sqlite")
+        self._stack.callback(self._log.close)
+        self._owner = Owner(self._folder / "owners")
+        self._stack.callback(self._owner.release)
+        self._readings = await self._stack.enter_async_context(Readings.open(self._folder / "readings.sqlite"))
+        self._bell = Bell()
+        self._listening = asyncio.create_task(self._bell.listen(lambda: self._log.version))
+        for owner in filter(self._owner.gone, self._log.owners()):
+            for reading in self._log.take_over(owner, self._owner.name):
+                self._start(reading.session, self._carry_on(reading))
+
+    async def close(self) -> None:
+        """Stops; what was going on is gone on with at the next start."""
+        tasks = [*self._tasks, self._listening]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._stack.aclose()
+
+    # -- sessions -----------------------------------------------------------------------------------------------
+
+    async def create(self, title: str) -> SessionInfo:
+        return await self._write(self._log.create, title)
+
+    async def listed(self) -> list[SessionInfo]:
+        return await asyncio.to_thread(self._log.listed)
+
+    async def rename(self, session: str, title: str) -> SessionInfo:
+        return await self._write(self._log.rename, session, title)
+
+    async def delete(self, session: str) -> None:
+        readings = await asyncio.to_thread(self._log.readings, session)
+        await asyncio.to_thread(self._log.info, session)
+        tasks = [task for task, where in self._tasks.items() if where == session]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for reading in readings:
+            await self._readings.forget(reading.id)
+        await asyncio.to_thread(self._pictures.delete, session)
+        await self._write(self._log.delete, session)
+        self._turns.pop(session, None)
+
+    async def events(self, session: str, after: int) -> list[Event]:
+        return await asyncio.to_thread(self._log.events, session, after)
+
+    async def next_events(self, session: str, after: int) -> list[Event]:
+        """Waits until there are some."""
+        while True:
+            bell = self._bell.next
+            if found := await self.events(session, after):
+                return found
+            await bell.wait()
+
+    async def waiting(self) -> list[Waiting]:
+        return await asyncio.to_thread(self._log.waiting)
+
+    async def picture(self, session: str, case: str) -> Path:
+        return await asyncio.to_thread(self._pictures.find, session, case)
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    async def add(self, session: str, data: bytes, name: str) -> str:
+        await asyncio.to_thread(self._log.info, session)
+        case, image = await asyncio.to_thread(self._pictures.keep, session, data, name)
+        async with self._turn(session):
+            if not any(one.kind == "image" and one.case == case for one in await self.events(session, 0)):
+                await self._write(self._log.add, session, "image", image, case=case)
+        return case
+
+    async def read(self, session: str, case: str, how: How) -> str:
+        check(how, self._panel.agents)
+        await self.picture(session, case)
+        reading = await asyncio.to_thread(self._log.begin, session, case, how, self._owner.name)
+        self._start(session, self._carry_on(reading))
+        return reading.id
+
+    async def _carry_on(self, reading: Started) -> None:
+        """A reading from where it is to its end; what goes wrong with it is told in the session."""
+        try:
+            case = await self._case(reading.session, reading.case)
+            seats = seated(reading.how, await self._panel.seats(case, k=reading.how.k))
+            async with aclosing(self._readings.follow(reading.id, case, seats)) as steps:
+                async for step in steps:
+                    await self._tell(reading, step)
+        except Exception as error:  # noqa: BLE001 - told in the session
+            with suppress(SessionError):  # deleted meanwhile
+                await self._add(reading, "failed", Failed(problem=_told(error)), progress="ended")
+
+    async def _tell(self, reading: Started, step: Step) -> None:
+        match step.what:
+            case Opened(round=round_, agents=agents):
+                await self._add(reading, "asked", Asked(round=round_, agents=agents, how=reading.how), key=step.key)
+            case Evidence():
+                await self._add(reading, "evidence", step.what, key=step.key)
+            case Ended(verdict=verdict, waits=waits):
+                ended: Progress | None = None if waits else "ended"
+                await self._add(reading, "verdict", verdict, key="verdict", progress=ended)
+                if waits:
+                    await self._add(reading, "waiting", _wait(reading, verdict), key="waiting", progress="waiting")
+            case _:
+                await self._add(reading, "answer", step.what, key=step.key)
+
+    async def _case(self, session: str, case: str) -> Case:
+        path = await self.picture(session, case)
+        return Case(id=case, path=path, source=name_of(await self.events(session, 0), case))
+
+    # -- talking ------------------------------------------------------------------------------------------------
+
+    async def say(self, session: str, text: str, case: str | None) -> None:
+        if case is not None:
+            await self.picture(session, case)
+        about = case or talked_about(await self.events(session, 0))
+        await self._write(self._log.add, session, "said", Said(text=text), case=about)
+        self._start(session, self._answer(session, text, about))
+
+    async def _answer(self, session: str, text: str, about: str | None) -> None:
+        """The reply to someone's words, and what they order; what goes wrong is told in the session."""
+        async with self._turn(session):
+            try:
+                answered = await self._talk(text, await self._standing(session, about))
+                if answered.reply is not None:
+                    await self._write(self._log.add, session, "reply", answered.reply, case=about)
+                for order in answered.orders:
+                    about = await self._obey(session, order, about)
+            except Exception as error:  # noqa: BLE001 - told in the session
+                await self._write(self._log.add, session, "failed", Failed(problem=_told(error)), case=about)
+
+    async def _obey(self, session: str, order: Order, about: str | None) -> str | None:
+        """Carries an order out; returns the image that is talked about then."""
+        match order:
+            case Switch(case=case):
+                name = name_of(await self.events(session, 0), case)
+                await self.picture(session, case)
+                reply = Reply(blocks=(Text(lines=(f"Now about {name}.",)),))
+                await self._write(self._log.add, session, "reply", reply, case=case)
+                return case
+            case Undo():
+                await self._undo(session)
+            case Read(how=how):
+                await self.read(session, _some(about), how)
+            case Confirm(label=label, note=note):
+                await self._confirm(session, _some(about), label, "", note)
+        return about
+
+    async def _standing(self, session: str, about: str | None) -> Standing:
+        events = await self.events(session, 0)
+        return await asyncio.to_thread(
+            standing_of, self._panel, events, lambda case: self._pictures.find(session, case), about
+        )
+
+    # -- deciding -----------------------------------------------------------------------------------------------
+
+    async def decide(self, session: str, reading: str, label: str, reviewer: str, note: str) -> None:
+        started = await asyncio.to_thread(self._log.reading, session, reading)
+        async with self._turn(session):
+            await self._confirm(session, started.case, label, reviewer, note, reading)
+
+    async def _confirm(
+        self, session: str, case: str, label: str, reviewer: str, note: str, reading: str | None = None
+    ) -> None:
+        """Keeps what is true of an image, and ends the readings of it that wait; an earlier decision is undone."""
+        self._panel.task.index(label)
+        standing, read = await self._standing(session, case), await asyncio.to_thread(self._log.readings, session)
+        ended = [one for one in read if one.case == case and one.progress != "running"]
+        if not standing.cases[case].verdicts:
+            raise SessionError(f"{standing.cases[case].name} has no verdict yet that could be decided on: wait for it")
+        events = await self.events(session, 0)
+        if (earlier := last_decision(events, case)) is not None:
+            await self._take_back(session, earlier)
+        kept = await asyncio.to_thread(self._keep, events, ended, standing.cases[case].case, label, reviewer, note)
+        decided = Decided(label=label, reviewer=reviewer, note=note, kept=kept)
+        about = reading or ended[-1].id
+        waited: dict[str, Progress] = {one.id: "ended" for one in ended if one.progress == "waiting"}
+        await self._write(self._log.add, session, "decided", decided, case=case, reading=about, progress=waited)
+        for one in waited:
+            await self._readings.decide(one, decided.model_dump(mode="json"))
+
+    def _keep(
+        self, events: Sequence[Event], ended: Sequence[Started], case: Case, label: str, reviewer: str, note: str
+    ) -> str:
+        """Confirms to the panel; returns why that could not be, or nothing.
+
+        The panel's record is of verdicts that were read as it was fitted: those with other settings say nothing of it.
+        """
+        plain = {one.id for one in ended if one.how == PLAIN}
+        verdicts = [e.data for e in events if e.kind == "verdict" and e.reading in plain]
+        if not verdicts:
+            return "the image was read with other settings only: read it as the panel was fitted, then confirm"
+        verdict = Verdict.model_validate(verdicts[-1]).model_copy(update={"case": case})
+        try:
+            self._panel.confirm(verdict, label, reviewer=reviewer, note=note)
+        except DoublereadError as error:
+            return str(error)
+        return ""
+
+    async def _undo(self, session: str) -> None:
+        decision = last_decision(await self.events(session, 0))
+        if decision is None:
+            raise SessionError("nothing was confirmed or decided in this session that could be undone")
+        await self._take_back(session, decision)
+
+    async def _take_back(self, session: str, decision: Event) -> None:
+        """A decision counts no more; what waited for it waits again."""
+        case, decided = _some(decision.case), Decided.model_validate(decision.data)
+        if not decided.kept:
+            await asyncio.to_thread(self._retract, case)
+        events = await self.events(session, 0)
+        undone = Undone(seq=decision.seq, what=f"{name_of(events, case)} is {decided.label}")
+        again: dict[str, Progress] = {
+            e.reading: "waiting" for e in events if e.kind == "waiting" and e.case == case and e.reading is not None
+        }
+        await self._write(self._log.add, session, "undone", undone, case=case, reading=decision.reading, progress=again)
+
+    def _retract(self, case: str) -> None:
+        with suppress(PanelError):  # somebody else has taken it back already
+            self._panel.retract(case)
+
+    # -- everything else ----------------------------------------------------------------------------------------
+
+    async def _add(
+        self, reading: Started, kind: Kind, data: Record, key: str | None = None, progress: Progress | None = None
+    ) -> None:
+        await self._write(
+            self._log.add,
+            reading.session,
+            kind,
+            data,
+            case=reading.case,
+            reading=reading.id,
+            key=key,
+            progress=None if progress is None else {reading.id: progress},
+        )
+
+    async def _write(self, write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        done = await asyncio.to_thread(write, *args, **kwargs)
+        self._bell.ring()
+        return done
+
+    def _start(self, session: str, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks[task] = session
+        task.add_done_callback(self._tasks.pop)
+
+    def _turn(self, session: str) -> asyncio.Lock:
+        return self._turns.setdefault(session, asyncio.Lock())
+
+
+def _wait(reading: Started, verdict: Verdict) -> Waiting:
+    return Waiting(
+        session=reading.session,
+        case=reading.case,
+        reading=reading.id,
+        name=verdict.case.source,
+        leaning=verdict.label,
+        reasons=verdict.decision.reasons,
+        since=datetime.now(UTC),
+    )
+
+
+def _some(case: str | None) -> str:
+    if case is None:
+        raise SessionError("there is no image in this session yet: add one")
+    return case
+
+
+def _told(error: Exception) -> str:
+    return str(error) if isinstance(error, DoublereadError) else f"{type(error).__name__}: {error}"[:300]

@@ -1,0 +1,134 @@
+"""Inspection sessions: images, what the panel says of them while it reads, the talk about it, a person's decisions.
+
+A referred case waits for a person, in any process and as long as it takes. From Python:
+
+>>> from doubleread.sessions.engine import Sessions                       # doctest: +SKIP
+>>> sessions = Sessions(panel, Path("sessions"))                          # doctest: +SKIP
+>>> for one in await sessions.waiting():                                  # doctest: +SKIP
+...     print(one.name, one.leaning, one.reasons)
+...     await sessions.decide(one.session, one.reading, "rust", reviewer="Ada")
+"""
+
+import sqlite3
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Literal
+
+from doubleread.core.background import Background
+from doubleread.core.errors import SessionError
+from doubleread.panel import Panel
+from doubleread.sessions.desk import Desk
+from doubleread.sessions.record import Event, How, SessionInfo, Waiting
+from doubleread.sessions.standing import Talk
+
+PLAIN = How()
+
+
+class Sessions:
+    """The sessions of one folder, read by one panel.
+
+    Its methods run in any event loop: the work is done on one of its own, and goes on when a caller gives up. Several
+    processes may have the same folder open; what one writes, the others see within a second. A reading that a process
+    did not end is carried on by the next one that opens the folder.
+
+    All methods raise ``SessionError`` for a session, image or reading that is not there.
+    """
+
+    def __init__(self, panel: Panel, folder: Path, talk: Talk | None = None) -> None:
+        """Opens the folder, or makes it. Raises ``SessionError`` where it cannot be used.
+
+        ``talk`` makes of someone's words what comes of them; without, ``talk.answer`` does.
+        """
+        self._home = Background()
+        self._desk = Desk(panel, folder.absolute(), talk or _default())
+        try:
+            self._home.call(self._desk.open)
+        except (OSError, sqlite3.Error) as error:
+            self._home.close()
+            raise SessionError(
+                f"the sessions in {folder} cannot be opened ({error}): check the folder, or name another"
+            ) from None
+
+    async def create(self, title: str = "") -> SessionInfo:
+        """A new session."""
+        return await self._home.run(self._desk.create, title)
+
+    async def listed(self) -> list[SessionInfo]:
+        """All sessions, the one that changed last first."""
+        return await self._home.run(self._desk.listed)
+
+    async def rename(self, session: str, title: str) -> SessionInfo:
+        """Gives a session another title."""
+        return await self._home.run(self._desk.rename, session, title)
+
+    async def delete(self, session: str) -> None:
+        """Takes away a session with its events, readings and pictures; what was confirmed stays in the archive."""
+        await self._home.run(self._desk.delete, session)
+
+    async def add(self, session: str, data: bytes, name: str) -> str:
+        """A picture joins the session; returns its case id. The same picture joins once.
+
+        ``name`` is only shown. Raises ``ImageError`` for bytes that cannot be read as an image.
+        """
+        return await self._home.run(self._desk.add, session, data, name)
+
+    async def read(self, session: str, case: str, how: How = PLAIN) -> str:
+        """Begins a reading of an image, which goes on in the background; returns its id.
+
+        What happens in it, faults too, is told by events. Raises ``UnknownPart`` for an agent that is not of the panel,
+        ``SessionError`` where nobody would be asked.
+        """
+        return await self._home.run(self._desk.read, session, case, how)
+
+    async def say(self, session: str, text: str, case: str | None = None) -> None:
+        """Someone's words, about an image or the one that was talked about last; the reply comes as an event."""
+        await self._home.run(self._desk.say, session, text, case)
+
+    async def decide(self, session: str, reading: str, label: str, reviewer: str = "", note: str = "") -> None:
+        """A person's decision on the image of a reading: ends what waits for it, and is confirmed to the panel.
+
+        An earlier decision on the image is undone. Raises ``TaskError`` for a label that the task does not know.
+        """
+        await self._home.run(self._desk.decide, session, reading, label, reviewer, note)
+
+    async def events(self, session: str, after: int = 0) -> list[Event]:
+        """What has happened since the event of number ``after``."""
+        return await self._home.run(self._desk.events, session, after)
+
+    async def follow(self, session: str, after: int = 0) -> AsyncGenerator[Event, None]:
+        """What has happened since the event of number ``after``, then what happens; ends when the session is deleted."""
+        events = await self.events(session, after)
+        while True:
+            for event in events:
+                yield event
+                after = event.seq
+            try:
+                events = await self._home.run(self._desk.next_events, session, after)
+            except SessionError:
+                return
+
+    async def waiting(self) -> list[Waiting]:
+        """The work list: readings of all sessions that wait for a person, the oldest first."""
+        return await self._home.run(self._desk.waiting)
+
+    async def picture(self, session: str, case: str) -> Path:
+        """The file of an image."""
+        return await self._home.run(self._desk.picture, session, case)
+
+    async def export(self, session: str, format: Literal["markdown", "html"], folder: Path) -> Path:
+        """Writes a session into a folder, its pictures beside it; returns the document.
+
+        Raises ``SessionError`` where the folder cannot be written.
+        """
+        return await self._home.run(self._desk.export, session, format, folder)
+
+    async def close(self) -> None:
+        """Stops; readings that have not ended are carried on at the next start."""
+        await self._home.run(self._desk.close)
+        self._home.close()
+
+
+def _default() -> Talk:
+    from doubleread.sessions.talk import answer  # noqa: PLC0415
+
+    return answer

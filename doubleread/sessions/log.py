@@ -1,0 +1,252 @@
+"""All sessions of a folder in one SQLite file: their events, and how far each reading is.
+
+Every method is short, safe to call from any thread, and leaves the file whole whenever the process ends.
+"""
+
+import json
+import secrets
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from doubleread.core.base import Record
+from doubleread.core.errors import SessionError
+from doubleread.core.sqlite import connect
+from doubleread.sessions.record import Event, How, Kind, SessionInfo, Waiting
+
+Progress = Literal["running", "waiting", "ended"]
+
+_SCHEMA = """
+pragma secure_delete=on;
+create table if not exists sessions(
+    id text primary key, title text not null, created text not null, changed text not null);
+create table if not exists events(
+    session text not null, seq integer not null, time text not null, kind text not null, about text, reading text,
+    key text, data text not null, primary key(session, seq)) without rowid;
+create unique index if not exists told on events(session, reading, key) where key is not null;
+create table if not exists readings(
+    id text primary key, session text not null, about text not null, how text not null, owner text not null,
+    progress text not null);
+create index if not exists readings_of on readings(session, about);
+"""
+_INFO = """
+select id, title, created, changed,
+    (select count(*) from events where session = sessions.id and kind = 'image'),
+    (select count(distinct about) from readings where session = sessions.id and progress = 'waiting')
+from sessions"""
+_EVENT = "select session, seq, time, kind, about, reading, data from events"
+
+
+@dataclass(frozen=True)
+class Started:
+    """A reading, and whose it is to carry on."""
+
+    id: str
+    session: str
+    case: str
+    how: How
+    progress: Progress
+
+
+class Log:
+    """Raises ``SessionError`` for a session that is not there, ``sqlite3.Error`` where the file cannot be used."""
+
+    def __init__(self, file: Path) -> None:
+        self._db = connect(file, _SCHEMA)
+        self._guard = threading.Lock()
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        with self._guard:
+            self._db.close()
+
+    @property
+    def version(self) -> int:
+        """Changes when another process has written."""
+        with self._guard:
+            return int(self._db.execute("pragma data_version").fetchone()[0])
+
+    # -- sessions -----------------------------------------------------------------------------------------------
+
+    def create(self, title: str) -> SessionInfo:
+        """A new session without events."""
+        session, now = secrets.token_hex(8), _now()
+        with self._writing() as db:
+            db.execute("insert into sessions values (?, ?, ?, ?)", (session, title, now, now))
+        return self.info(session)
+
+    def info(self, session: str) -> SessionInfo:
+        """One session."""
+        with self._reading() as db:
+            row = db.execute(f"{_INFO} where id = ?", (session,)).fetchone()
+        if row is None:
+            raise _gone(session)
+        return _info(row)
+
+    def listed(self) -> list[SessionInfo]:
+        """All sessions, the one that changed last first."""
+        with self._reading() as db:
+            return [_info(row) for row in db.execute(f"{_INFO} order by changed desc, id")]
+
+    def rename(self, session: str, title: str) -> SessionInfo:
+        """Gives a session another title."""
+        with self._writing() as db:
+            db.execute("update sessions set title = ?, changed = ? where id = ?", (title, _now(), session))
+        return self.info(session)
+
+    def delete(self, session: str) -> None:
+        """Takes a session and everything of it out of the file."""
+        with self._writing() as db:
+            for table, column in (("events", "session"), ("readings", "session"), ("sessions", "id")):
+                db.execute(f"delete from {table} where {column} = ?", (session,))  # noqa: S608 - names of our own
+
+    # -- events -------------------------------------------------------------------------------------------------
+
+    def add(
+        self,
+        session: str,
+        kind: Kind,
+        data: Record,
+        *,
+        case: str | None = None,
+        reading: str | None = None,
+        key: str | None = None,
+        progress: Mapping[str, Progress] | None = None,
+    ) -> Event | None:
+        """The event with the session's next number; None where one of the same reading and ``key`` is there already.
+
+        With ``progress`` (reading → how far) readings are as far as that from the same moment on.
+        """
+        now = _now()
+        with self._writing() as db:
+            if not db.execute("update sessions set changed = ? where id = ?", (now, session)).rowcount:
+                raise _gone(session)
+            db.executemany(
+                "update readings set progress = ? where id = ?", [(far, one) for one, far in (progress or {}).items()]
+            )
+            added = db.execute(
+                "insert or ignore into events select ?1, coalesce(max(seq), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7 "
+                "from events where session = ?1 returning seq",
+                (session, now, kind, case, reading, key, data.model_dump_json()),
+            ).fetchone()
+        return None if added is None else self.event(session, added[0])
+
+    def event(self, session: str, seq: int) -> Event:
+        """One event."""
+        with self._reading() as db:
+            row = db.execute(f"{_EVENT} where session = ? and seq = ?", (session, seq)).fetchone()
+        if row is None:
+            raise _gone(session)
+        return _event(row)
+
+    def events(self, session: str, after: int = 0) -> list[Event]:
+        """Those with a number above ``after``, in order."""
+        with self._reading() as db:
+            if db.execute("select 1 from sessions where id = ?", (session,)).fetchone() is None:
+                raise _gone(session)
+            rows = db.execute(f"{_EVENT} where session = ? and seq > ? order by seq", (session, after)).fetchall()
+        return [_event(row) for row in rows]
+
+    # -- readings -----------------------------------------------------------------------------------------------
+
+    def begin(self, session: str, case: str, how: How, owner: str) -> Started:
+        """A new reading, running."""
+        reading = secrets.token_hex(8)
+        with self._writing() as db:
+            row = (reading, session, case, how.model_dump_json(), owner, "running")
+            db.execute("insert into readings values (?, ?, ?, ?, ?, ?)", row)
+        return self.reading(session, reading)
+
+    def reading(self, session: str, reading: str) -> Started:
+        """A reading of the session; raises ``SessionError`` for another."""
+        found = [one for one in self.readings(session) if one.id == reading]
+        if not found:
+            raise SessionError(f"session {session} has no reading {reading!r}")
+        return found[0]
+
+    def readings(self, session: str) -> list[Started]:
+        """All readings of a session, in the order they were begun."""
+        with self._reading() as db:
+            rows = db.execute(f"{_STARTED} where session = ? order by rowid", (session,)).fetchall()
+        return [_started(row) for row in rows]
+
+    def take_over(self, before: str, owner: str) -> list[Started]:
+        """Makes the running readings of one that is no more those of ``owner``; returns them."""
+        with self._writing() as db:
+            rows = db.execute(
+                "update readings set owner = ? where owner = ? and progress = 'running' "
+                "returning id, session, about, how, progress",
+                (owner, before),
+            ).fetchall()
+        return [_started(row) for row in rows]
+
+    def owners(self) -> set[str]:
+        """Everyone who has a running reading."""
+        with self._reading() as db:
+            rows = db.execute("select distinct owner from readings where progress = 'running'")
+            return {owner for (owner,) in rows}
+
+    def waiting(self) -> list[Waiting]:
+        """Readings that wait for a person, over all sessions, the oldest first; of an image its last one."""
+        with self._reading() as db:
+            rows = db.execute(
+                "select data from events join readings on readings.id = events.reading "
+                "where kind = 'waiting' and readings.rowid in "
+                "(select max(rowid) from readings where progress = 'waiting' group by session, about) order by time"
+            ).fetchall()
+        return [Waiting.model_validate_json(data) for (data,) in rows]
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._guard:
+            yield self._db
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._guard:
+            self._db.execute("begin immediate")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.rollback()
+                raise
+            self._db.commit()
+
+
+_STARTED = "select id, session, about, how, progress from readings"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+def _gone(session: str) -> SessionError:
+    return SessionError(f"there is no session {session!r}: it was deleted, or the name is wrong")
+
+
+def _info(row: tuple[str, str, str, str, int, int]) -> SessionInfo:
+    id_, title, created, changed, images, waiting = row
+    return SessionInfo(
+        id=id_, title=title, created=_time(created), changed=_time(changed), images=images, waiting=waiting
+    )
+
+
+def _event(row: tuple[str, int, str, Kind, str | None, str | None, str]) -> Event:
+    session, seq, time, kind, case, reading, data = row
+    return Event(
+        session=session, seq=seq, time=_time(time), kind=kind, case=case, reading=reading, data=json.loads(data)
+    )
+
+
+def _started(row: tuple[str, str, str, str, Progress]) -> Started:
+    id_, session, case, how, progress = row
+    return Started(id_, session, case, How.model_validate_json(how), progress)
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,43 @@
+"""What comes of what a person says, with no language model: understood, looked up, told. Nothing is changed here."""
+
+from dataclasses import replace
+
+from doubleread.core.errors import DoublereadError
+from doubleread.sessions.actions.table import ACTIONS
+from doubleread.sessions.intent import Intent, NotUnderstood
+from doubleread.sessions.intents import known_of, parse
+from doubleread.sessions.names import Unclear
+from doubleread.sessions.record import Reply, Text
+from doubleread.sessions.standing import Answered, Standing
+
+
+async def answer(text: str, standing: Standing) -> Answered:
+    """A reply, orders to the session, or both; what cannot be understood or done is told, and orders nothing."""
+    intent = parse(text, known_of(standing))
+    if isinstance(intent, NotUnderstood):
+        return _refused(intent.problem, intent.suggestions)
+    return await act(intent, standing)
+
+
+async def act(intent: Intent, standing: Standing) -> Answered:
+    """What follows from an intent."""
+    try:
+        done = await ACTIONS[intent.command](intent, standing)
+    except Unclear as problem:
+        return _refused(problem.problem, problem.suggestions)
+    except DoublereadError as error:
+        return _refused(str(error), ())
+    return _with_heard(done, intent.heard)
+
+
+def _refused(problem: str, suggestions: tuple[str, ...]) -> Answered:
+    line = f"{problem[:1].upper()}{problem[1:]}"
+    return Answered(Reply(blocks=(Text(lines=(line,)),), suggestions=suggestions or ("/help",)))
+
+
+def _with_heard(done: Answered, heard: tuple[str, ...]) -> Answered:
+    """What was mended to understand it stands first."""
+    if not heard or done.reply is None:
+        return done
+    blocks = (Text(lines=heard), *done.reply.blocks)
+    return replace(done, reply=done.reply.model_copy(update={"blocks": blocks}))

@@ -1,0 +1,54 @@
+"""What the events of a session come to: which images there are, what was read and decided, and what still counts."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from doubleread.core.case import Case
+from doubleread.core.verdict import Verdict
+from doubleread.panel import Panel
+from doubleread.sessions.record import Event, Image
+from doubleread.sessions.standing import CaseSeen, Standing
+
+_TALK = ("image", "asked", "said", "reply")
+"""The kinds of events that an image is talked about in."""
+
+
+def standing_of(panel: Panel, events: Sequence[Event], picture: Callable[[str], Path], current: str | None) -> Standing:
+    """What is known after these events, of a session whose pictures lie where ``picture`` says."""
+    seen = {
+        event.case: _seen(event.case, Image.model_validate(event.data).name, events, picture)
+        for event in events
+        if event.kind == "image" and event.case is not None
+    }
+    return Standing(
+        panel=panel,
+        cases=seen,
+        current=current or talked_about(events),
+        decided={event.case: event.data["label"] for event in _decisions(events) if event.case is not None},
+    )
+
+
+def talked_about(events: Iterable[Event]) -> str | None:
+    """The image that was talked about last."""
+    return next((e.case for e in reversed([*events]) if e.kind in _TALK and e.case is not None), None)
+
+
+def last_decision(events: Sequence[Event], case: str | None = None) -> Event | None:
+    """The last decision that still counts, on any image or on this one."""
+    return next((event for event in reversed(_decisions(events)) if case in {None, event.case}), None)
+
+
+def name_of(events: Iterable[Event], case: str) -> str:
+    """What an image is called."""
+    return next((str(e.data["name"]) for e in events if e.kind == "image" and e.case == case), case[:12])
+
+
+def _decisions(events: Sequence[Event]) -> list[Event]:
+    undone = {event.data["seq"] for event in events if event.kind == "undone"}
+    return [event for event in events if event.kind == "decided" and event.seq not in undone]
+
+
+def _seen(id_: str, name: str, events: Sequence[Event], picture: Callable[[str], Path]) -> CaseSeen:
+    case = Case(id=id_, path=picture(id_), source=name)
+    verdicts = (Verdict.model_validate(e.data) for e in events if e.kind == "verdict" and e.case == id_)
+    return CaseSeen(case, name, tuple(one.model_copy(update={"case": case}) for one in verdicts))

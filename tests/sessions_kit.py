@@ -1,0 +1,50 @@
+"""Sessions for tests: a quick panel of its own, a picture, a scripted talker, and waiting for what comes."""
+
+import asyncio
+import shutil
+
+from kit import photo
+
+from doubleread.panel import Panel
+from doubleread.sessions.record import Confirm, Read, Reply, Switch, Text, Undo
+from doubleread.sessions.standing import Answered
+
+
+def reply(*lines):
+    return Reply(blocks=(Text(lines=lines),))
+
+
+async def scripted(text, standing):
+    """Obeys a few words."""
+    verb, _, rest = text.partition(" ")
+    orders = {
+        "confirm": lambda: Confirm(label=rest),
+        "undo": Undo,
+        "again": Read,
+        "switch": lambda: Switch(case=rest),
+    }
+    if verb == "fail":
+        raise RuntimeError("no talking today")
+    if verb in orders:
+        return Answered(reply("as you say"), (orders[verb](),))
+    return Answered(reply(f"{len(standing.cases)} images, {standing.decided}"))
+
+
+def picture(folder, hue=0, seed=77):
+    return photo(folder / f"{hue}-{seed}.png", hue, seed).read_bytes()
+
+
+def own_panel(made, folder, settings):
+    """A panel in a folder of its own, to be written into."""
+    return Panel.load(shutil.copytree(made, folder / "panel"), settings=settings)
+
+
+async def until(sessions, session, *kinds, after=0, n=1):
+    """Events up to the ``n``th that is of one of these kinds."""
+    found = []
+    async with asyncio.timeout(60):
+        async for event in sessions.follow(session, after):
+            found.append(event)
+            n -= event.kind in kinds
+            if n == 0:
+                return found
