@@ -333,6 +333,7 @@ def _with_run_settings(fitted: Settings, now: Settings) -> Settings:
         "budget": now.budget,
         "prices": now.prices,
         "prompts": now.prompts if now.prompts.folder else fitted.prompts,
+        "sessions": now.sessions,
         "vlm": {name: _reached_by(options, now.vlm.get(name)) for name, options in fitted.vlm.items()},
         "reasoner": {name: _reached_by(options, now.reasoner.get(name)) for name, options in fitted.reasoner.items()},
         "recorded": {name: now.recorded.get(name, options) for name, options in fitted.recorded.items()},

@@ -156,6 +156,14 @@ class RunSettings(Section):
     )
 
 
+class SessionSettings(Section):
+    """Where inspection sessions are kept."""
+
+    folder: str = Field(
+        default="", description="Sessions, their readings and pictures; empty: one of the panel's in the user's data."
+    )
+
+
 class PromptSettings(Section):
     """Where prompts come from."""
 
@@ -209,6 +217,7 @@ class Settings(BaseSettings):
     worth: WorthSettings = WorthSettings()
     run: RunSettings = RunSettings()
     prompts: PromptSettings = PromptSettings()
+    sessions: SessionSettings = SessionSettings()
     budget: BudgetSettings = BudgetSettings()
     vlm: dict[str, VlmOptions] = Field(
         default_factory=dict, description="Vision-language models as agents, one table each; name them in panel.agents."

@@ -102,7 +102,7 @@ class StoreRetriever:
     def finding(self, k: int) -> "StoreRetriever":
         """The same with another number of cases; what was fitted is shared."""
         other = copy(self)
-        other._k = k
+        other._k = k  # noqa: SLF001 - one of its own kind
         return other
 
     @property

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from dataclasses import replace
 
 from kit import photo
 
@@ -47,4 +48,33 @@ async def until(sessions, session, *kinds, after=0, n=1):
             found.append(event)
             n -= event.kind in kinds
             if n == 0:
-                return found
+                break
+    return found
+
+
+def referring(panel):
+    """Makes a panel refer whatever it reads: asking a person costs nothing."""
+    free = panel.task.model_copy(update={"costs": panel.task.costs.model_copy(update={"referral": 0.0})})
+    panel._arbiter = replace(panel._arbiter, task=free)
+    return panel
+
+
+class Watched:
+    """An agent that writes down when it is asked, and may take its time."""
+
+    def __init__(self, agent, asked, delay=0.0):
+        self.agent, self.asked, self.delay, self.name = agent, asked, delay, agent.name
+
+    async def read(self, case):
+        with self.asked.open("a") as file:
+            print(self.name, file=file)
+        await asyncio.sleep(self.delay)
+        return await self.agent.read(case)
+
+
+def watched(panel, asked, **delays):
+    """Puts a ``Watched`` on every seat."""
+    panel._seated.agents.update(
+        {name: Watched(agent, asked, delays.get(name, 0.0)) for name, agent in panel._seated.agents.items()}
+    )
+    return panel

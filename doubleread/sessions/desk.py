@@ -15,6 +15,8 @@ from doubleread.core.verdict import Verdict
 from doubleread.orchestrator.readings import Ended, Opened, Readings, Step
 from doubleread.panel import Panel
 from doubleread.sessions.bell import Bell
+from doubleread.sessions.export import Format, write
+from doubleread.sessions.home import kind_of
 from doubleread.sessions.log import Log, Progress, Started
 from doubleread.sessions.manner import PLAIN, check, seated
 from doubleread.sessions.owners import Owner
@@ -59,9 +61,16 @@ class Desk:
 
     async def open(self) -> None:
         """Opens the files, and goes on with readings that another process began and did not end."""
+        async with AsyncExitStack() as opening:
+            opening.push_async_callback(self._stack.aclose)
+            await self._open()
+            opening.pop_all()
+
+    async def _open(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._log = Log(self._folder / "sessions.sqlite")
         self._stack.callback(self._log.close)
+        self._log.belong(kind_of(self._panel))
         self._owner = Owner(self._folder / "owners")
         self._stack.callback(self._owner.release)
         self._readings = await self._stack.enter_async_context(Readings.open(self._folder / "readings.sqlite"))
@@ -119,6 +128,15 @@ class Desk:
 
     async def picture(self, session: str, case: str) -> Path:
         return await asyncio.to_thread(self._pictures.find, session, case)
+
+    async def export(self, session: str, format: Format, folder: Path) -> Path:
+        return await asyncio.to_thread(self._export, session, format, folder)
+
+    def _export(self, session: str, format: Format, folder: Path) -> Path:
+        events = self._log.events(session)
+        cases = [event.case for event in events if event.kind == "image" and event.case is not None]
+        pictures = {case: self._pictures.find(session, case) for case in cases}
+        return write(self._log.info(session), events, pictures, format, folder)
 
     # -- reading ------------------------------------------------------------------------------------------------
 

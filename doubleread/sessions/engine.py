@@ -12,12 +12,12 @@ A referred case waits for a person, in any process and as long as it takes. From
 import sqlite3
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Literal
 
 from doubleread.core.background import Background
 from doubleread.core.errors import SessionError
 from doubleread.panel import Panel
 from doubleread.sessions.desk import Desk
+from doubleread.sessions.export import Format
 from doubleread.sessions.record import Event, How, SessionInfo, Waiting
 from doubleread.sessions.standing import Talk
 
@@ -39,7 +39,7 @@ class Sessions:
 
         ``talk`` makes of someone's words what comes of them; without, ``talk.answer`` does.
         """
-        self._home = Background()
+        self._home, self._closed = Background(), False
         self._desk = Desk(panel, folder.absolute(), talk or _default())
         try:
             self._home.call(self._desk.open)
@@ -96,7 +96,7 @@ class Sessions:
         return await self._home.run(self._desk.events, session, after)
 
     async def follow(self, session: str, after: int = 0) -> AsyncGenerator[Event, None]:
-        """What has happened since the event of number ``after``, then what happens; ends when the session is deleted."""
+        """What has happened since the event of number ``after``, then what happens, until the session is deleted."""
         events = await self.events(session, after)
         while True:
             for event in events:
@@ -115,17 +115,19 @@ class Sessions:
         """The file of an image."""
         return await self._home.run(self._desk.picture, session, case)
 
-    async def export(self, session: str, format: Literal["markdown", "html"], folder: Path) -> Path:
+    async def export(self, session: str, format: Format, folder: Path) -> Path:
         """Writes a session into a folder, its pictures beside it; returns the document.
 
-        Raises ``SessionError`` where the folder cannot be written.
+        A page shows everything without them. Raises ``SessionError`` where the folder cannot be written.
         """
         return await self._home.run(self._desk.export, session, format, folder)
 
     async def close(self) -> None:
-        """Stops; readings that have not ended are carried on at the next start."""
-        await self._home.run(self._desk.close)
-        self._home.close()
+        """Stops; readings that have not ended are carried on at the next start. A second call does nothing."""
+        if not self._closed:
+            self._closed = True
+            await self._home.run(self._desk.close)
+            self._home.close()
 
 
 def _default() -> Talk:

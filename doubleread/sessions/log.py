@@ -25,6 +25,7 @@ _SCHEMA = """
 pragma secure_delete=on;
 create table if not exists sessions(
     id text primary key, title text not null, created text not null, changed text not null);
+create table if not exists belongs(panel text not null);
 create table if not exists events(
     session text not null, seq integer not null, time text not null, kind text not null, about text, reading text,
     key text, data text not null, primary key(session, seq)) without rowid;
@@ -70,6 +71,17 @@ class Log:
         """Changes when another process has written."""
         with self._guard:
             return int(self._db.execute("pragma data_version").fetchone()[0])
+
+    def belong(self, panel: str) -> None:
+        """Keeps the file for panels of this kind. Raises ``SessionError`` where it belongs to another."""
+        with self._writing() as db:
+            db.execute("insert into belongs select ? where not exists (select * from belongs)", (panel,))
+            (owner,) = db.execute("select panel from belongs").fetchone()
+        if owner != panel:
+            raise SessionError(
+                f"these sessions belong to a panel of another kind: {owner}; this panel's is {panel}. "
+                "Load the panel they were made with, or name another folder for sessions"
+            )
 
     # -- sessions -----------------------------------------------------------------------------------------------
 

@@ -5,7 +5,6 @@ import secrets
 import shutil
 from pathlib import Path
 
-
 from doubleread.core.case import Case
 from doubleread.core.errors import SessionError
 from doubleread.rag.images import open_image

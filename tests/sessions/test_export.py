@@ -1,0 +1,80 @@
+"""A session as a document: everything that matters is in it, and whatever was written is only text."""
+
+import re
+
+import pytest
+from kit import photo
+from sessions_kit import scripted, until
+
+from doubleread.core.errors import SessionError
+from doubleread.core.evidence import Neighbour
+from doubleread.sessions.engine import Sessions
+from doubleread.sessions.export.markdown import plain
+from doubleread.sessions.record import Bars, Cases, Reply, Table, Text
+from doubleread.sessions.standing import Answered
+
+EVIL = "<script>alert(1)</script> [x](javascript:alert(1)) `a` | b"
+
+
+async def replies(text, standing):
+    stored = Neighbour(case_id="a" * 64, label="red", similarity=0.91, source=EVIL)
+    blocks = (
+        Text(lines=(EVIL,)),
+        Table(head=("agent", "says"), rows=((EVIL, "red"),)),
+        Cases(title="Similar", cases=(stored,)),
+        Bars(title="If red were rare", shares={"red": 0.25, "blue": 0.75}, before={"red": 0.5}),
+    )
+    return Answered(Reply(blocks=blocks)) if text == EVIL else await scripted(text, standing)
+
+
+@pytest.fixture
+async def told(panel, tmp_path):
+    """Sessions with one of everything, and its id."""
+    sessions = Sessions(panel, tmp_path / "sessions", replies)
+    session = (await sessions.create(EVIL)).id
+    file = photo(tmp_path / "one.png", 0, 91)
+    await sessions.read(session, await sessions.add(session, file.read_bytes(), EVIL))
+    seen = await until(sessions, session, "verdict")
+    await sessions.say(session, EVIL)
+    await until(sessions, session, "reply", after=seen[-1].seq)
+    await sessions.say(session, "undo")
+    await until(sessions, session, "failed", after=seen[-1].seq)
+    yield sessions, session
+    await sessions.close()
+
+
+async def test_markdown(told, tmp_path):
+    sessions, session = told
+    document = await sessions.export(session, "markdown", tmp_path / "out")
+    assert document == tmp_path / "out" / f"session-{session}.md"
+    text = document.read_text()
+    for part in ("| red | 25\\.0% | 50\\.0% |", "Failed: nothing was confirmed", "The panel", "Verdict on"):
+        assert part in text
+    outside = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    assert not re.search(r"(?<!\\)<script|(?<!\\)\]\(javascript", outside)
+    (picture,) = re.findall(r"!\[.*\]\((session-[^)]*\.png)\)", text)
+    assert (document.parent / picture).read_bytes() == (tmp_path / "one.png").read_bytes()
+
+
+async def test_a_page_needs_nothing_else(told, tmp_path):
+    sessions, session = told
+    document = await sessions.export(session, "html", tmp_path / "out")
+    text = document.read_text()
+    assert "<script" not in text
+    assert text.count('class="dr-card"') == 1
+    assert all(source.startswith("data:image/webp;base64,") for source in re.findall(r'src="([^"]*)"', text))
+    (link,) = re.findall(r'href="([^"]*)"', text)
+    assert (document.parent / link).exists()
+    assert "Failed: nothing was confirmed" in text
+    assert "<td>25.0 %</td><td>50.0 %</td>" in text
+
+
+async def test_a_folder_that_cannot_be_written_is_a_clear_error(told, tmp_path):
+    sessions, session = told
+    (tmp_path / "file").touch()
+    with pytest.raises(SessionError, match="cannot be written"):
+        await sessions.export(session, "html", tmp_path / "file")
+
+
+def test_text_is_only_text():
+    assert plain("# a\n* b_c") == "\\# a \\* b\\_c"
