@@ -121,6 +121,8 @@ def _try(phrase: Phrase, said: str, known: Known, heard: list[str], problems: li
     try:
         intent = _READERS.get(phrase.command, _bare)(phrase, slots, known, mended)
     except Unclear as problem:
+        if "agreed" in slots:
+            raise
         problems.append(problem)
         return None
     heard.extend(mended)

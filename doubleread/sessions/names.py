@@ -47,13 +47,16 @@ class Names:
         """What is spelt so, and nothing else is; None where there is none or more than one."""
         if text in self.shown.values() and list(self.shown.values()).count(text) == 1:
             return next(one for one, name in self.shown.items() if name == text)
-        meant = self.spellings.get(fold(text), frozenset())
+        return self._spelt(fold(text))
+
+    def _spelt(self, folded: str) -> str | None:
+        meant = self.spellings.get(folded, frozenset())
         return next(iter(meant)) if len(meant) == 1 else None
 
     def find(self, text: str, heard: list[str]) -> str:
         """What a text means; a slip that was mended is added to ``heard``. Raises ``Unclear``."""
         bare = _bare(fold(text))
-        found = self.exact(text) or self.exact(bare)
+        found = self.exact(text) or self._spelt(bare)
         if found is not None:
             return found
         meant = self.spellings.get(bare) or self._partly(bare) or self._nearly(bare)

@@ -50,7 +50,7 @@ class Phrase(NamedTuple):
 
 PHRASES = (
     # why it is not settled, before anything that takes what follows "why" for a label
-    Phrase("why", r"why(?: (?:this|that|so|is that|is it so|{IT}))?"),
+    Phrase("why", r"why(?: (?:so|(?:is )?{IT}(?: so)?))?"),
     Phrase(
         "why",
         r"why (?:(?:is|was|did|do|does|are|were) )?(?:not )?(?:(?:{IT}|you|they|the panel) )?(?:(?:is|was) )?(?:not )?"

@@ -12,7 +12,7 @@ from doubleread.sessions.record import How
 
 NEVER_GUESSED = ("confirm", "correct", "undo")
 """Commands that change what the panel knows."""
-_VALUES = re.compile(r"\s*(?P<name>[^=]+?)\s*=\s*(?P<value>[^\s=,;]+(?:\s*%)?)[\s,;]*")
+_VALUES = re.compile(r"\s*(?P<name>[^=]+?)\s*=\s*(?P<value>[^\s=;]+?(?:\s*%)?)(?:[,;]?\s+|;|$)")
 _BETWEEN = re.compile(r"\s*(?:,|;|&|\band\b|\bor\b|\bnor\b)\s*", re.I)
 Rest = str
 """What stands behind a command's name."""
