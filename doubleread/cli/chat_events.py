@@ -46,9 +46,10 @@ def _asked(data: Any) -> Text:
 
 
 def _evidence(data: Any) -> Text:
-    found = Evidence.model_validate(data).neighbours
+    evidence = Evidence.model_validate(data)
+    found, what = (evidence.contrast, "to compare") if evidence.contrast else (evidence.neighbours, "similar cases")
     shown = ", ".join(f"{one.label} {one.similarity:.2f}" for one in found[:CASES]) or "none"
-    return Text(f"  similar cases: {shown}{', …' if len(found) > CASES else ''}", style="dim")
+    return Text(f"  {what}: {shown}{', …' if len(found) > CASES else ''}", style="dim")
 
 
 def _answer(data: Any) -> Text:

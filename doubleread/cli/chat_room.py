@@ -67,10 +67,10 @@ class Room:
             await self.watch()
 
     async def stop(self) -> None:
-        """Gives up the readings that go on."""
+        """Gives up the readings that go on, and waits for nothing else."""
         if self.id is not None:
             await self.sessions.stop(self.id)
-            await self.watch()
+            await self._catch_up(self.id)
 
     # -- which session ------------------------------------------------------------------------------------------
 
@@ -169,8 +169,11 @@ class Room:
                 following.cancel()
                 with suppress(asyncio.CancelledError):
                     await following
-            for event in await self.sessions.events(self.id, len(self.events)):
-                await self._take_in(self.id, event)
+            await self._catch_up(self.id)
+
+    async def _catch_up(self, session: str) -> None:
+        for event in await self.sessions.events(session, len(self.events)):
+            await self._take_in(session, event)
 
     async def _follow(self, session: str) -> None:
         async for event in self.sessions.follow(session, len(self.events)):
