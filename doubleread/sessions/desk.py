@@ -40,7 +40,7 @@ from doubleread.sessions.record import (
     Undone,
     Waiting,
 )
-from doubleread.sessions.standing import Standing, Talk
+from doubleread.sessions.standing import Answered, Standing, Talk
 from doubleread.sessions.telling import last_decision, name_of, standing_of, talked_about
 
 STOPPED = "the reading was stopped before its end: read the image again for a verdict"
@@ -206,29 +206,31 @@ class Desk:
         async with self._turn(session):
             try:
                 answered = await self._talk(text, await self._standing(session, about))
-                if answered.reply is not None:
-                    await self._write(self._log.add, session, "reply", answered.reply, case=about)
+                about, reply = await self._switched(session, answered, about)
+                if reply is not None:
+                    await self._write(self._log.add, session, "reply", reply, case=about)
                 for order in answered.orders:
-                    about = await self._obey(session, order, about)
+                    await self._obey(session, order, about)
             except Exception as error:  # noqa: BLE001 - told in the session
                 await self._write(self._log.add, session, "failed", Failed(problem=_told(error)), case=about)
 
-    async def _obey(self, session: str, order: Order, about: str | None) -> str | None:
-        """Carries an order out; returns the image that is talked about then."""
+    async def _switched(self, session: str, answered: Answered, about: str | None) -> tuple[str | None, Reply | None]:
+        """The image that is talked about then, and the reply: that which says so."""
+        to = [order.case for order in answered.orders if isinstance(order, Switch)]
+        if not to:
+            return about, answered.reply
+        case = await self._case(session, to[-1])
+        return case.id, answered.reply or Reply(blocks=(Text(lines=(f"Now about {case.source}.",)),))
+
+    async def _obey(self, session: str, order: Order, about: str | None) -> None:
+        """Carries an order out."""
         match order:
-            case Switch(case=case):
-                name = name_of(await self.events(session, 0), case)
-                await self.picture(session, case)
-                reply = Reply(blocks=(Text(lines=(f"Now about {name}.",)),))
-                await self._write(self._log.add, session, "reply", reply, case=case)
-                return case
             case Undo():
                 await self._undo(session)
             case Read(how=how):
                 await self.read(session, _some(about), how)
             case Confirm(label=label, note=note):
                 await self._confirm(session, _some(about), label, "", note)
-        return about
 
     async def _standing(self, session: str, about: str | None) -> Standing:
         events = await self.events(session, 0)

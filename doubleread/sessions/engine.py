@@ -20,6 +20,7 @@ from doubleread.sessions.desk import Desk
 from doubleread.sessions.export import Format
 from doubleread.sessions.record import Event, How, SessionInfo, Waiting
 from doubleread.sessions.standing import Talk
+from doubleread.sessions.talk import answer
 
 PLAIN = How()
 
@@ -34,13 +35,13 @@ class Sessions:
     All methods raise ``SessionError`` for a session, image or reading that is not there.
     """
 
-    def __init__(self, panel: Panel, folder: Path, talk: Talk | None = None) -> None:
+    def __init__(self, panel: Panel, folder: Path, talk: Talk = answer) -> None:
         """Opens the folder, or makes it. Raises ``SessionError`` where it cannot be used.
 
-        ``talk`` makes of someone's words what comes of them; without, ``talk.answer`` does.
+        ``talk`` makes of someone's words what comes of them.
         """
         self._home, self._closed = Background(), False
-        self._desk = Desk(panel, folder.absolute(), talk or _default())
+        self._desk = Desk(panel, folder.absolute(), talk)
         try:
             self._home.call(self._desk.open)
         except (OSError, sqlite3.Error) as error:
@@ -136,9 +137,3 @@ class Sessions:
             self._closed = True
             await self._home.run(self._desk.close)
             self._home.close()
-
-
-def _default() -> Talk:
-    from doubleread.sessions.talk import answer  # noqa: PLC0415
-
-    return answer

@@ -346,3 +346,31 @@ def test_it_works_from_any_event_loop(panel, tmp_path):
     told = asyncio.run(until(sessions, session, "reply"))
     assert told[-1].case == case
     asyncio.run(sessions.close())
+
+
+async def test_talk_switches_between_images(sessions, tmp_path):
+    session, one, _ = await read_one(sessions, tmp_path)
+    two = await sessions.add(session, picture(tmp_path, hue=1), "two.png")
+    await sessions.say(session, f"switch {one}")
+    told = await until(sessions, session, "reply")
+    assert [event.case for event in told[-2:]] == [two, one]
+    await sessions.say(session, "hello")
+    assert (await until(sessions, session, "reply", after=told[-1].seq))[-1].case == one
+
+
+async def test_the_real_talker(made, quick, tmp_path):
+    """From the words to the archive, without a language model."""
+    with own_panel(made, tmp_path, quick) as panel:
+        sessions = Sessions(panel, tmp_path / "sessions")
+        session, case, _ = await read_one(sessions, tmp_path)
+        for words, kind in (("/why", "reply"), ("/correct red", "decided"), ("/undo", "undone")):
+            after = (await sessions.events(session))[-1].seq
+            await sessions.say(session, words)
+            told = await until(sessions, session, kind, "failed", after=after)
+            assert told[-1].kind == kind
+            assert panel._store.holds(case) == (kind == "decided")
+        after = told[-1].seq
+        await sessions.say(session, "/read-again without neighbours")
+        told = await until(sessions, session, "verdict", "failed", after=after)
+        assert [one["agent"] for one in told[-1].data["opinions"]] == ["logistic"]
+        await sessions.close()
