@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from doubleread.agents.wire.faults import CallFault, harmless
-from doubleread.agents.wire.request import Alternative, Completion, Request
+from doubleread.agents.wire.request import Alternative, Completion, Request, ToolCall
 from doubleread.core.opinion import Usage
 from doubleread.core.types import Json
 
@@ -37,9 +37,12 @@ def completion_of(body: Any, request_id: str | None = None) -> Completion:
     message = _object(choice.get("message"))
     _check_finish(choice, message, usage, request_id)
     text = _text(message.get("content"))
-    if not text.strip():
+    calls = _tool_calls(message.get("tool_calls"))
+    if not text.strip() and not calls:
         raise CallFault("server", "the answer is empty", retryable=True, usage=usage, request_id=request_id)
-    return Completion(text=text, model=model, request_id=request_id, usage=usage, tokens=_tokens(choice))
+    return Completion(
+        text=text, model=model, request_id=request_id, usage=usage, tokens=_tokens(choice), tool_calls=calls
+    )
 
 
 def usage_of(usage: Any) -> Usage:
@@ -141,6 +144,18 @@ def _text(content: Any) -> str:
     if isinstance(content, list):  # some servers answer in parts
         return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
     return content if isinstance(content, str) else ""
+
+
+def _tool_calls(calls: Any) -> tuple[ToolCall, ...]:
+    """The calls that can be made out; others are left out."""
+    found = (
+        [(_object(call), _object(_object(call).get("function"))) for call in calls] if isinstance(calls, list) else []
+    )
+    return tuple(
+        ToolCall(id=str(call.get("id") or ""), name=str(asked["name"]), arguments=str(asked.get("arguments") or ""))
+        for call, asked in found
+        if asked.get("name")
+    )
 
 
 def _tokens(choice: Json) -> tuple[tuple[Alternative, ...], ...]:

@@ -44,6 +44,14 @@ class Alternative(Record):
     logprob: float
 
 
+class ToolCall(Record):
+    """A function that the model wants called; ``arguments`` is the JSON it wrote, as it wrote it."""
+
+    id: str
+    name: str
+    arguments: str = ""
+
+
 class Completion(Record):
     """What came back: the text and whatever else the server told, usage and request id always kept."""
 
@@ -55,3 +63,5 @@ class Completion(Record):
     """For each token of the text its alternatives, the chosen one among them; empty without logprobs."""
     probabilities: dict[str, float] = Field(default_factory=dict)
     """Class probabilities by option; ``decisions`` only."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Where the request offered tools, in ``extra``; the text may then be empty."""

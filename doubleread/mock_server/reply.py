@@ -33,6 +33,8 @@ class Reply:
     """For each token its alternatives with their log-probability, the chosen one first."""
     probabilities: dict[str, float] = field(default_factory=dict)
     """Class probabilities, for ``/decisions``."""
+    tool_calls: tuple[tuple[str, dict[str, Any]], ...] = ()
+    """Functions to be called, each with its arguments."""
     delay_s: float = 0.0
 
 

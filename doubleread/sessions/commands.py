@@ -202,8 +202,8 @@ def _shown_labels(standing: Standing) -> dict[str, str]:
 
 
 def agents_of(standing: Standing) -> tuple[str, ...]:
-    """The agents of the panel that something is known of, in the order of its profiles."""
-    return tuple(dict.fromkeys(p.agent for p in standing.panel.profiles if p.agent != "panel"))
+    """Who can be asked, or asked about: those who read, and referees, kept or not."""
+    return tuple(dict.fromkeys((*standing.panel.agents, *standing.panel.settings.panel.agents)))
 
 
 _OFFERS: dict[Kind, Callable[[str, Standing], Offers]] = {

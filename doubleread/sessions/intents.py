@@ -50,12 +50,8 @@ def parse(text: str, known: Known) -> Intent | NotUnderstood:
     try:
         intent = _parse(text, known, heard)
     except Unclear as problem:
-        return NotUnderstood(problem=_sentence(problem.problem), suggestions=_typed(problem.suggestions))
+        return NotUnderstood(problem=problem.problem, suggestions=_typed(problem.suggestions))
     return intent.model_copy(update={"heard": tuple(dict.fromkeys(heard))})
-
-
-def _sentence(problem: str) -> str:
-    return problem[:1].upper() + problem[1:]
 
 
 def _typed(suggestions: tuple[str, ...]) -> tuple[str, ...]:

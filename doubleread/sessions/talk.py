@@ -31,8 +31,7 @@ async def act(intent: Intent, standing: Standing) -> Answered:
 
 
 def _refused(problem: str, suggestions: tuple[str, ...]) -> Answered:
-    line = f"{problem[:1].upper()}{problem[1:]}"
-    return Answered(Reply(blocks=(Text(lines=(line,)),), suggestions=suggestions or ("/help",)))
+    return Answered(Reply(blocks=(Text(lines=(problem,)),), suggestions=suggestions or ("/help",)))
 
 
 def _with_heard(done: Answered, heard: tuple[str, ...]) -> Answered:

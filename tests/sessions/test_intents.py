@@ -281,7 +281,7 @@ def test_labels_that_differ_in_case_only_are_told_apart():
 def test_what_is_not_understood_is_told_with_what_can_be_said(text, problem):
     told = parse(text, KNOWN)
     assert isinstance(told, NotUnderstood), told
-    assert problem.casefold() in told.problem.casefold()
+    assert problem in told.problem
     assert told.suggestions
     assert all(one.startswith("/") for one in told.suggestions)
 

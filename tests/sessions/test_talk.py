@@ -215,7 +215,7 @@ async def test_a_panel_of_two_agents_answers_too(made, quick, tmp_path):
         for text in ("why", "who", "what would change your mind", "how far can I trust logistic", "similar"):
             assert (await answer(text, alone)).reply.blocks
         assert "no other image" in await told("compare", alone)
-        assert "Nobody would be left" in await told("/read-again without logistic neighbours", alone)
+        assert "nobody would be left" in await told("/read-again without logistic neighbours", alone)
 
 
 @pytest.mark.parametrize("command", [command.name for command in COMMANDS])

@@ -12,7 +12,7 @@ from doubleread.sessions.standing import Answered, Standing
 async def read_again(intent: Intent, standing: Standing) -> Answered:
     """An order to read it as was said. Raises ``Unclear`` where nobody would be left to ask."""
     seen, how = current(standing), intent.how
-    left = [name for name in how.only or standing.panel.settings.panel.agents if name not in how.without]
+    left = [name for name in how.only or standing.panel.agents if name not in how.without]
     if not left:
         raise Unclear("nobody would be left to read it: leave out fewer agents")
     line = " ".join([f"reading {seen.name} again", *_words(how)])

@@ -27,7 +27,7 @@ async def prevalence(intent: Intent, standing: Standing) -> Answered:
     stated = {**intent.shares, **{name: now[name] * times for name, times in intent.factors.items()}}
     if impossible := [name for name, share in stated.items() if not 0 < share < 1]:
         name = impossible[0]
-        raise Unclear(f"{name} is taken to be {percent(now[name])} of cases now: so many more would be all of them")
+        raise Unclear(f"{name} is taken to be {percent(now[name])} of cases now: it cannot be so many times as common")
     then = standing.panel.what_if(verdict, prevalence=stated)
     supposed = (
         f"supposing that {name} is {percent(then.prevalence[name])} of cases (taken to be {percent(now[name])} now)"

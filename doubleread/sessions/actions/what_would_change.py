@@ -1,6 +1,5 @@
 """What would change the verdict: costs, prevalences, and agents without which it would be another."""
 
-from doubleread.orchestrator.turning_point import TurningPoint
 from doubleread.sessions.actions.facts import percent, said, spoken, standing_line
 from doubleread.sessions.intent import Intent
 from doubleread.sessions.standing import Answered, Standing
@@ -24,11 +23,4 @@ async def what_would_change(_intent: Intent, standing: Standing) -> Answered:
         )
     if explained.without and not turning:
         lines.append("no single agent turns it by being left out")
-    return said(lines, suggestions=(*filter(None, map(_beyond, explained.turning_points)), "/read-again look-again"))
-
-
-def _beyond(point: TurningPoint) -> str:
-    """The command that tries the other side of a crossing, which lies at the number as it is told."""
-    if point.at is None or point.of != "referral":
-        return ""
-    return f"/costs referral={point.at:.3g}"
+    return said(lines, suggestions=(*(f"/read-again without {one.agent}" for one in turning), "/read-again look-again"))

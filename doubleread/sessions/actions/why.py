@@ -23,7 +23,7 @@ def _promises(verdict: Verdict) -> Iterator[str]:
     if verdict.prediction_set and verdict.coverage is not None:
         labels = ", ".join(verdict.prediction_set)
         promise = f"with {percent(verdict.coverage)} coverage, on cases like those of fitting"
-        yield f"the true label is among {labels} {promise}"
+        yield f"prediction set: {labels}; it holds the true label {promise}"
     if verdict.track is not None:
         track = verdict.track
         span = f"95% interval {percent(track.low)} to {percent(track.high)}"

@@ -1,0 +1,180 @@
+"""A language model that talks about a session through tools: the same actions, and nothing else that it could know.
+
+Commands, and whatever tells the panel what is true, never go through the model. Its words are shown only where it asked
+a tool first, and every number in them was told by one; otherwise what the tools told is shown itself.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import Field
+
+from doubleread.agents.vlm.conversation import text_part
+from doubleread.agents.wire.faults import CallFault
+from doubleread.agents.wire.request import Completion, Request, ToolCall
+from doubleread.agents.wire.server import Server
+from doubleread.agents.wire.wire import Wire
+from doubleread.core.types import Json
+from doubleread.prompts.prompt import Prompt
+from doubleread.sessions.commands import COMMANDS, Command
+from doubleread.sessions.grounding import untold
+from doubleread.sessions.intent import Intent
+from doubleread.sessions.intents import known_of, parse
+from doubleread.sessions.plain_text import plain_text
+from doubleread.sessions.record import Block, Order, Reply, Text
+from doubleread.sessions.slash import NEVER_GUESSED
+from doubleread.sessions.standing import Answered, Standing
+from doubleread.sessions.talk import answer
+
+PROMPT = "session-talk"
+AGENT = "talk"
+"""Under which name its calls are counted in the budget."""
+MOST_TURNS = 5
+"""Answers that the model may give to one thing that was said, calls of tools included."""
+_TOOLS = tuple(command for command in COMMANDS if command.name not in (*NEVER_GUESSED, "help"))
+
+
+class TalkOptions(Server):
+    """The language model that holds the conversation in sessions."""
+
+    temperature: float | None = Field(default=0.0, ge=0, le=2, description="Sampling temperature.")
+    max_tokens: int = Field(default=1000, ge=1, description="Length of an answer, at the most.")
+
+
+@dataclass
+class _Turn:
+    """What the tools told and ordered while one thing was answered."""
+
+    messages: list[Json]
+    replies: list[Reply] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
+
+    @property
+    def told(self) -> list[str]:
+        return [plain_text(reply) for reply in self.replies]
+
+
+class Conversation:
+    """A ``Talk`` that asks a model where the words are not a command or a decision."""
+
+    def __init__(self, options: TalkOptions, wire: Wire, prompt: Prompt) -> None:
+        self._options, self._wire, self._prompt = options, wire, prompt
+
+    async def __call__(self, text: str, standing: Standing) -> Answered:
+        """What comes of words; where the model cannot be asked, what comes of them without one."""
+        intent = parse(text, known_of(standing))
+        if text.lstrip().startswith("/") or (isinstance(intent, Intent) and intent.command in NEVER_GUESSED):
+            return await answer(text, standing)
+        try:
+            return await self._talk(text, standing)
+        except CallFault as fault:
+            plain = await answer(text, standing)
+            return _led(f"the model gave no answer ({fault.cause}); this is without it", plain)
+
+    async def _talk(self, text: str, standing: Standing) -> Answered:
+        task = standing.panel.task
+        system = self._prompt.render("system", about=task.about, labels=task.labels)
+        turn = _Turn([_message("system", system), _message("user", text)])
+        for _ in range(MOST_TURNS):
+            completion = await self._ask(turn.messages)
+            if not completion.tool_calls:
+                return _checked(completion.text, text, turn)
+            turn.messages.append(_asked(completion))
+            for call in completion.tool_calls:
+                turn.messages.append(await _called(call, standing, turn))
+        return _told(turn, "the model came to no end; this is what it looked up")
+
+    async def _ask(self, messages: Sequence[Json]) -> Completion:
+        request = Request(
+            model=self._options.model,
+            messages=tuple(messages),
+            max_tokens=self._options.max_tokens,
+            temperature=self._options.temperature,
+            extra={**self._options.extra, "tools": [_tool(command) for command in _TOOLS]},
+        )
+        return (await self._wire.ask(self._options, AGENT, request, _anything)).completion
+
+
+def _anything(_completion: Completion) -> None:
+    """Every answer is kept: it is checked against what the tools told, which the next question may change."""
+
+
+def _tool(command: Command) -> Json:
+    usage = f"What stands behind the command: {command.usage}" if command.usage else "Nothing."
+    parameters = {
+        "type": "object",
+        "properties": {"arguments": {"type": "string", "description": usage}},
+        "required": ["arguments"],
+        "additionalProperties": False,
+    }
+    return {
+        "type": "function",
+        "function": {"name": command.name, "description": command.about, "parameters": parameters},
+    }
+
+
+async def _called(call: ToolCall, standing: Standing, turn: _Turn) -> Json:
+    """Does what a tool does, keeps what it told, and puts it as the model is told it."""
+    done = await _do(call, standing)
+    if done.reply is not None:
+        turn.replies.append(done.reply)
+    turn.orders.extend(done.orders)
+    content = plain_text(done.reply) if done.reply is not None else "done"
+    return {"role": "tool", "tool_call_id": call.id, "content": content}
+
+
+async def _do(call: ToolCall, standing: Standing) -> Answered:
+    if call.name not in {command.name for command in _TOOLS}:
+        return _line(f"there is no tool {call.name}")
+    try:
+        given = json.loads(call.arguments or "{}")
+        words = str(given.get("arguments", ""))
+    except (ValueError, AttributeError):
+        return _line("the arguments are no JSON object")
+    return await answer(f"/{call.name} {' '.join(words.split())}", standing)
+
+
+def _checked(words: str, said: str, turn: _Turn) -> Answered:
+    """The model's words where all their numbers were told."""
+    if not turn.replies:
+        unknown = "that is nothing this session can tell; what one can say: /help"
+        return Answered(Reply(blocks=(Text(lines=(unknown,)),), suggestions=("/help",)))
+    if made_up := untold(words, [*turn.told, said]):
+        return _told(turn, f"the model named numbers that nothing tells ({len(made_up)}); this is what it looked up")
+    lines = tuple(line.strip() for line in words.splitlines() if line.strip())
+    beside = [block for reply in turn.replies for block in reply.blocks if not isinstance(block, Text)]
+    return _put(Text(lines=lines), beside, turn)
+
+
+def _told(turn: _Turn, why: str) -> Answered:
+    return _put(Text(lines=(why,)), [block for reply in turn.replies for block in reply.blocks], turn)
+
+
+def _put(first: Text, blocks: Iterable[Block], turn: _Turn) -> Answered:
+    suggestions = tuple(dict.fromkeys(one for reply in turn.replies for one in reply.suggestions))
+    orders = tuple(order for i, order in enumerate(turn.orders) if order not in turn.orders[:i])
+    return Answered(Reply(blocks=(first, *blocks), suggestions=suggestions), orders)
+
+
+def _led(line: str, done: Answered) -> Answered:
+    blocks = done.reply.blocks if done.reply is not None else ()
+    suggestions = done.reply.suggestions if done.reply is not None else ()
+    return Answered(Reply(blocks=(Text(lines=(line,)), *blocks), suggestions=suggestions), done.orders)
+
+
+def _line(line: str) -> Answered:
+    return Answered(Reply(blocks=(Text(lines=(line,)),)))
+
+
+def _message(role: str, text: str) -> Json:
+    return {"role": role, "content": [text_part(text)]}
+
+
+def _asked(completion: Completion) -> Json:
+    """The model's own turn, as it is put back to it."""
+    calls = [
+        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+        for call in completion.tool_calls
+    ]
+    return {"role": "assistant", "content": completion.text, "tool_calls": calls}
