@@ -56,8 +56,10 @@ class Desk:
         self._pictures = Pictures(folder / "pictures")
         self._tasks: dict[asyncio.Task[None], str] = {}
         """What goes on in the background, and in which session."""
-        self._turns: dict[str, asyncio.Lock] = {}
-        """By session: one speaks or decides at a time."""
+        self._talking: dict[str, asyncio.Lock] = {}
+        """By session: replies come in the order of what was said."""
+        self._deciding: dict[str, asyncio.Lock] = {}
+        """By session: one decides at a time."""
         self._stack = AsyncExitStack()
 
     async def open(self) -> None:
@@ -105,7 +107,8 @@ class Desk:
             await self._readings.forget(reading.id)
         await asyncio.to_thread(self._pictures.delete, session)
         await self._write(self._log.delete, session)
-        self._turns.pop(session, None)
+        for locks in (self._talking, self._deciding):
+            locks.pop(session, None)
 
     async def events(self, session: str, after: int) -> list[Event]:
         return await asyncio.to_thread(self._log.events, session, after)
@@ -142,9 +145,11 @@ class Desk:
     async def add(self, session: str, data: bytes, name: str) -> str:
         await asyncio.to_thread(self._log.info, session)
         case, image = await asyncio.to_thread(self._pictures.keep, session, data, name)
-        async with self._turn(session):
-            if not any(one.kind == "image" and one.case == case for one in await self.events(session, 0)):
-                await self._write(self._log.add, session, "image", image, case=case)
+        try:
+            await self._write(self._log.add, session, "image", image, case=case, key=f"image/{case}")
+        except SessionError:  # deleted meanwhile
+            await asyncio.to_thread(self._pictures.delete, session)
+            raise
         return case
 
     async def read(self, session: str, case: str, how: How) -> str:
@@ -171,8 +176,10 @@ class Desk:
                 async for step in steps:
                     await self._tell(reading, step)
         except Exception as error:  # noqa: BLE001 - told in the session
-            with suppress(SessionError):  # deleted meanwhile
+            try:
                 await self._add(reading, "failed", Failed(problem=_told(error)), progress="ended")
+            except SessionError:  # deleted meanwhile, by another process
+                await self._readings.forget(reading.id)
 
     async def _tell(self, reading: Started, step: Step) -> None:
         match step.what:
@@ -203,7 +210,7 @@ class Desk:
 
     async def _answer(self, session: str, text: str, about: str | None) -> None:
         """The reply to someone's words, and what they order; what goes wrong is told in the session."""
-        async with self._turn(session):
+        async with self._talking.setdefault(session, asyncio.Lock()):
             try:
                 answered = await self._talk(text, await self._standing(session, about))
                 about, reply = await self._switched(session, answered, about)
@@ -226,11 +233,13 @@ class Desk:
         """Carries an order out."""
         match order:
             case Undo():
-                await self._undo(session)
+                async with self._decision(session):
+                    await self._undo(session)
             case Read(how=how):
                 await self.read(session, _some(about), how)
             case Confirm(label=label, note=note):
-                await self._confirm(session, _some(about), label, "", note)
+                async with self._decision(session):
+                    await self._confirm(session, _some(about), label, "", note)
 
     async def _standing(self, session: str, about: str | None) -> Standing:
         events = await self.events(session, 0)
@@ -242,7 +251,7 @@ class Desk:
 
     async def decide(self, session: str, reading: str, label: str, reviewer: str, note: str) -> None:
         started = await asyncio.to_thread(self._log.reading, session, reading)
-        async with self._turn(session):
+        async with self._decision(session):
             await self._confirm(session, started.case, label, reviewer, note, reading)
 
     async def _confirm(
@@ -317,7 +326,7 @@ class Desk:
             data,
             case=reading.case,
             reading=reading.id,
-            key=key,
+            key=None if key is None else f"{reading.id}/{key}",
             progress=None if progress is None else {reading.id: progress},
         )
 
@@ -334,9 +343,8 @@ class Desk:
     def _going_on(self, session: str) -> list[asyncio.Task[None]]:
         return [task for task, where in self._tasks.items() if where == session]
 
-    def _turn(self, session: str) -> asyncio.Lock:
-        return self._turns.setdefault(session, asyncio.Lock())
-
+    def _decision(self, session: str) -> asyncio.Lock:
+        return self._deciding.setdefault(session, asyncio.Lock())
 
 async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:

@@ -29,7 +29,7 @@ create table if not exists belongs(panel text not null);
 create table if not exists events(
     session text not null, seq integer not null, time text not null, kind text not null, about text, reading text,
     key text, data text not null, primary key(session, seq)) without rowid;
-create unique index if not exists told on events(session, reading, key) where key is not null;
+create unique index if not exists told on events(session, key) where key is not null;
 create table if not exists readings(
     id text primary key, session text not null, about text not null, how text not null, owner text not null,
     progress text not null);
@@ -130,7 +130,7 @@ class Log:
         key: str | None = None,
         progress: Mapping[str, Progress] | None = None,
     ) -> Event | None:
-        """The event with the session's next number; None where one of the same reading and ``key`` is there already.
+        """The event with the session's next number; None where one of the same ``key`` is there already.
 
         With ``progress`` (reading → how far) readings are as far as that from the same moment on.
         """

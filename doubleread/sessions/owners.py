@@ -31,13 +31,13 @@ class Owner:
                 portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
             except portalocker.LockException:
                 return False
-            self._path(other).unlink(missing_ok=True)
+        self._path(other).unlink(missing_ok=True)
         return True
 
     def release(self) -> None:
         """Others may take over what is left."""
-        self._path(self.name).unlink(missing_ok=True)
         self._file.close()
+        self._path(self.name).unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.lock"

@@ -48,7 +48,7 @@ async def test_markdown(told, tmp_path):
     document = await sessions.export(session, "markdown", tmp_path / "out")
     assert document == tmp_path / "out" / f"session-{session}.md"
     text = document.read_text()
-    for part in ("| red | 25\\.0% | 50\\.0% |", "Failed: nothing was confirmed", "The panel", "Verdict on"):
+    for part in ("| red | 25.0% | 50.0% |", "Failed: nothing was confirmed", "│  agent", "Verdict on"):
         assert part in text
     outside = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     assert not re.search(r"(?<!\\)<script|(?<!\\)\]\(javascript", outside)
@@ -78,3 +78,5 @@ async def test_a_folder_that_cannot_be_written_is_a_clear_error(told, tmp_path):
 
 def test_text_is_only_text():
     assert plain("# a\n* b_c") == "\\# a \\* b\\_c"
+    assert plain("1. leaf-2.png (wet)") == "1\\. leaf-2.png (wet)"
+    assert plain("---") == "\\---"

@@ -21,7 +21,9 @@ from doubleread.sessions.record import (
     Undone,
 )
 
-_MARKUP = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~&])")
+_MARKUP = re.compile(r"([\\`*_\[\]|<>~&])")
+_AT_START = re.compile(r"^(\d*)([#+\-=.)])")
+"""What makes a heading, a rule or a list where a line begins with it."""
 
 
 def markdown(info: SessionInfo, told: Iterable[Entry], folder: str) -> str:
@@ -32,7 +34,7 @@ def markdown(info: SessionInfo, told: Iterable[Entry], folder: str) -> str:
 
 def plain(text: str) -> str:
     """Text that is only text, on one line."""
-    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
+    return _AT_START.sub(r"\1\\\2", _MARKUP.sub(r"\\\1", " ".join(text.split())))
 
 
 def _parts(entry: Entry, folder: str) -> Iterator[str]:
