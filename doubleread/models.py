@@ -29,9 +29,7 @@ class Models:
     @classmethod
     def open(cls, settings: Settings, images: ImageSource, prompts: Library) -> Self:
         """With the answer cache in the cache folder, and the budget of the settings."""
-        answers = AnswerCache(settings.cache_folder / "answers.sqlite")
-        budget = Budget(settings.budget.max_cost_usd, settings.budget.max_calls)
-        return cls(settings, Wire(answers, budget, PriceTable(settings.prices)), Pictures(images), prompts)
+        return cls(settings, open_wire(settings), Pictures(images), prompts)
 
     def context(self, task: Task) -> VlmContext:
         """What an agent is given for a task."""
@@ -50,3 +48,10 @@ class Models:
     def close(self) -> None:
         """Ends every connection."""
         self.wire.close()
+
+
+def open_wire(settings: Settings) -> Wire:
+    """A wire with the answer cache in the cache folder, and the budget of the settings."""
+    answers = AnswerCache(settings.cache_folder / "answers.sqlite")
+    budget = Budget(settings.budget.max_cost_usd, settings.budget.max_calls)
+    return Wire(answers, budget, PriceTable(settings.prices))

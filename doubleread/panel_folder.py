@@ -332,6 +332,7 @@ def _with_run_settings(fitted: Settings, now: Settings) -> Settings:
         "encoder": encoder,
         "budget": now.budget,
         "prices": now.prices,
+        "talk": now.talk,
         "prompts": now.prompts if now.prompts.folder else fitted.prompts,
         "sessions": now.sessions,
         "vlm": {name: _reached_by(options, now.vlm.get(name)) for name, options in fitted.vlm.items()},

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from doubleread.agents.recorded.columns import Columns
-from doubleread.agents.vlm.options import ReasonerOptions, VlmOptions
+from doubleread.agents.vlm.options import ReasonerOptions, TalkOptions, VlmOptions
 from doubleread.agents.wire.prices import Price
 from doubleread.core.errors import SettingsError
 
@@ -226,6 +226,10 @@ class Settings(BaseSettings):
         default_factory=dict,
         description="Language models as referees, who see what the agents say but not the image; kept only where they "
         "help; name them in panel.agents.",
+    )
+    talk: dict[str, TalkOptions] = Field(
+        default_factory=dict,
+        description="Language models that hold the conversation in sessions; they decide nothing.",
     )
     recorded: dict[str, RecordedOptions] = Field(
         default_factory=dict, description="Recorded answers as agents; name them in panel.agents."

@@ -36,5 +36,12 @@ class ReasonerOptions(Server):
     max_tokens: int = Field(default=1500, ge=1, description="Length of an answer, at the most.")
 
 
+class TalkOptions(Server):
+    """A language model that holds the conversation in sessions; its name is that of the table, ``[talk.NAME]``."""
+
+    temperature: float | None = Field(default=0.0, ge=0, le=2, description="Sampling temperature.")
+    max_tokens: int = Field(default=1000, ge=1, description="Length of an answer, at the most.")
+
+
 TRANSPORT = frozenset(Server.model_fields) - {"model", "extra"}
 """What may differ from machine to machine without changing any answer."""

@@ -60,10 +60,10 @@ def _findings(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def _models(settings: Settings) -> Iterator[tuple[str, str]]:
-    """The agents that ask models: where, whether the key is set (never its value), and at what price."""
+    """The agents that ask models, and the models of sessions: where, whether the key is set (never its value), and at what price."""
     prices = PriceTable(settings.prices)
-    for name, server in {**settings.vlm, **settings.reasoner}.items():
-        seat = "" if name in settings.panel.agents else "; not on this panel"
+    for name, server in {**settings.vlm, **settings.reasoner, **settings.talk}.items():
+        seat = "" if name in settings.panel.agents or name in settings.talk else "; not on this panel"
         key = f"; {server.key_name} {'is set' if server.key() else 'is NOT set'}" if server.key_name else "; no key"
         price = server.price or prices.of(server.model)
         dated = f" as of {price.as_of}" if price and price.as_of else ""

@@ -8,12 +8,10 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from pydantic import Field
-
 from doubleread.agents.vlm.conversation import text_part
+from doubleread.agents.vlm.options import TalkOptions
 from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.request import Completion, Request, ToolCall
-from doubleread.agents.wire.server import Server
 from doubleread.agents.wire.wire import Wire
 from doubleread.core.types import Json
 from doubleread.prompts.prompt import Prompt
@@ -33,13 +31,6 @@ AGENT = "talk"
 MOST_TURNS = 5
 """Answers that the model may give to one thing that was said, calls of tools included."""
 _TOOLS = tuple(command for command in COMMANDS if command.name not in (*NEVER_GUESSED, "help"))
-
-
-class TalkOptions(Server):
-    """The language model that holds the conversation in sessions."""
-
-    temperature: float | None = Field(default=0.0, ge=0, le=2, description="Sampling temperature.")
-    max_tokens: int = Field(default=1000, ge=1, description="Length of an answer, at the most.")
 
 
 @dataclass

@@ -73,7 +73,7 @@ def test_faults_in_a_named_table_are_told_with_what_is_allowed(tmp_path):
     assert "recorded.old.key: unknown key; known: file, agent, columns" in text
 
 
-@pytest.mark.parametrize("table", ["vlm", "reasoner", "recorded", "prices"])
+@pytest.mark.parametrize("table", ["vlm", "reasoner", "talk", "recorded", "prices"])
 def test_the_printed_file_shows_named_tables_as_they_can_be_switched_on(table):
     lines = default_toml().splitlines()
     start = lines.index(f"# [{table}.NAME]")

@@ -6,14 +6,19 @@ import pytest
 from kit import photo
 from models_kit import wire
 
+from doubleread.agents.vlm.options import TalkOptions
 from doubleread.core.case import Case
+from doubleread.core.errors import UnknownPart
 from doubleread.mock_server import Fault, Reply, running
 from doubleread.prompts.library import Library
-from doubleread.sessions.conversation import MOST_TURNS, PROMPT, Conversation, TalkOptions
+from doubleread.sessions.conversation import MOST_TURNS, PROMPT, Conversation
 from doubleread.sessions.grounding import untold
 from doubleread.sessions.plain_text import plain_text
 from doubleread.sessions.record import Cases, Confirm, How, Read
 from doubleread.sessions.standing import CaseSeen, Standing
+from doubleread.sessions.talk import answer
+from doubleread.sessions.talking import open_talk
+from doubleread.settings import load_settings
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +120,19 @@ async def test_a_model_that_never_ends_is_stopped(standing):
     answered, bodies = await talk("go on", standing, *[calls(("who", ""))] * 9)
     assert len(bodies) == MOST_TURNS
     assert plain_text(answered.reply).startswith("the model came to no end")
+
+
+async def test_the_settings_say_who_talks(standing, settings, tmp_path):
+    with open_talk(settings) as talk:
+        assert talk is answer
+    with pytest.raises(UnknownPart, match="model to talk with 'gpt'"), open_talk(settings, "gpt"):
+        pass
+    with running([calls(("why", "")), Reply("Because.")]) as mock:
+        data = settings.model_dump(mode="json")
+        data["talk"] = {"mine": {"model": "m", "base_url": mock.base_url}}
+        data["encoder"]["cache_dir"] = str(tmp_path)
+        with open_talk(load_settings(None, data), "mine") as talk:
+            assert plain_text((await talk("well then", standing)).reply).startswith("Because.")
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,8 @@ async def decide(intent: Intent, standing: Standing) -> Answered:
     elif standing.panel.learned_from(case):
         lines.append("the panel has learned from this image: the decision is kept in this session, not in its trust")
     else:
-        lines.append(f"to be kept: an outcome for the panel's trust, and the image as a {label} case of the archive")
+        lines.append(f"it is put to the panel's trust as an outcome, and to the archive as a {label} case")
+        lines.append("the decision tells what was kept, and why, where it could not be")
     if verdict.evidence is not None and verdict.evidence.near_copies:
         lines.append(
             "nearly the same picture is stored: where the panel learned from it, only this session keeps the decision"

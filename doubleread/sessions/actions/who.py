@@ -8,7 +8,6 @@ from doubleread.orchestrator.arbitration import PANEL
 from doubleread.orchestrator.explanation import Without
 from doubleread.sessions.actions.facts import interval, opinions, percent, profile, read, said, standing_line
 from doubleread.sessions.intent import Intent
-from doubleread.sessions.names import Unclear
 from doubleread.sessions.record import Table
 from doubleread.sessions.standing import Answered, Standing
 
@@ -78,7 +77,7 @@ def _of_one(agent: str, standing: Standing) -> Iterator[str]:
         yield standing_line(verdict) if agent == PANEL else _said_here(agent, verdict, standing)
     known = [p for p in standing.panel.profiles if p.agent == agent]
     if not known:
-        raise Unclear(f"nothing is known of {agent}: it gave no answers to learn from", ("/who",))
+        yield f"nothing is known of {agent}: it gave no answers to learn from"
     for one in known:
         yield from _record(one, several=len(known) > 1)
 
