@@ -16,6 +16,9 @@ def chat(
     listed: Annotated[bool, typer.Option("--list", help="Show the sessions, the one that changed last first.")] = False,
     waiting: Annotated[bool, typer.Option("--waiting", help="Show what waits for a decision, and take it up.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Events as JSON lines; questions are read from stdin.")] = False,
+    talk: Annotated[
+        str, typer.Option(metavar="NAME", help="Model of the [talk.NAME] table that holds the conversation.")
+    ] = "",
     settings: Annotated[
         Path | None, typer.Option("--settings", help="Settings file; see `doubleread settings`.")
     ] = None,
@@ -24,5 +27,5 @@ def chat(
     from doubleread.cli.chat_run import Wish, run_chat
     from doubleread.cli.options import settings_of
 
-    wish = Wish(tuple(images or ()), session, listed=listed, waiting=waiting)
+    wish = Wish(tuple(images or ()), session, listed=listed, waiting=waiting, talk=talk)
     run_chat(panel, settings_of(settings), wish, as_json=json)

@@ -18,6 +18,7 @@ from doubleread.cli.screen import ERR, OUT, note, warn
 from doubleread.panel import Panel
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.home import folder_of
+from doubleread.sessions.talking import open_talk
 from doubleread.settings import Settings
 
 FAILED = 2
@@ -31,13 +32,15 @@ class Wish:
     session: str | None = None
     listed: bool = False
     waiting: bool = False
+    talk: str = ""
+    """The model that holds the conversation; empty: none."""
 
 
 def run_chat(panel_folder: Path, settings: Settings, wish: Wish, *, as_json: bool) -> None:
     """Until the person leaves, or the pipe ends."""
     at_prompt = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     show: Show = JsonLines() if as_json else Screen(OUT, OUT if at_prompt else ERR)
-    with Panel.load(panel_folder, settings=settings) as panel, _opened(panel) as sessions:
+    with Panel.load(panel_folder, settings=settings) as panel, _opened(panel, wish.talk) as sessions:
         if panel.encoder_is_fallback and not as_json:
             warn(panel.encoder_note)
         if wish.listed:
@@ -90,12 +93,13 @@ async def _enter(room: Room, wish: Wish) -> bool:
 
 
 @contextmanager
-def _opened(panel: Panel) -> Iterator[Sessions]:
-    sessions = Sessions(panel, folder_of(panel))
-    try:
-        yield sessions
-    finally:
-        asyncio.run(sessions.close())
+def _opened(panel: Panel, talk: str) -> Iterator[Sessions]:
+    with open_talk(panel.settings, talk) as answering:
+        sessions = Sessions(panel, folder_of(panel), answering)
+        try:
+            yield sessions
+        finally:
+            asyncio.run(sessions.close())
 
 
 def _say_how_to_come_back(room: Room, panel: Path) -> None:

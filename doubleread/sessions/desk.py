@@ -346,6 +346,7 @@ class Desk:
     def _decision(self, session: str) -> asyncio.Lock:
         return self._deciding.setdefault(session, asyncio.Lock())
 
+
 async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()

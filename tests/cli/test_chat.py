@@ -118,6 +118,13 @@ def test_an_unknown_session_is_one_line_and_code_2(chat):
     assert sessions_of(chat) == []
 
 
+def test_an_unknown_model_to_talk_with_is_one_line_and_code_2(chat):
+    ran = chat("--talk", "nobody", lines=["why?"])
+    assert ran.code == 2
+    assert "model to talk with" in ran.err
+    assert "Traceback" not in ran.err
+
+
 def test_what_follows_quit_is_not_done(chat, leaf):
     ran = chat(leaf, lines=["/quit", "why?"])
     assert ran.code == 0
