@@ -43,7 +43,7 @@ class Neighbours:
 def describe(evidence: Evidence, views: int) -> str:
     """For people: how many of the neighbours carry which label, and how near the nearest is."""
     labels = [neighbour.label for neighbour in evidence.neighbours]
-    leading = max(set(labels), key=labels.count)
+    leading = max(labels, key=labels.count)  # of equals, the one that is nearest
     text = f"{labels.count(leading)} of the {len(labels)} most similar stored cases are {leading}"
     nearest = f" (nearest: similarity {evidence.neighbours[0].similarity:.2f})"
     return text + nearest + (f"; averaged over {views} views" if views > 1 else "")

@@ -160,10 +160,15 @@ class Panel:
         """What it was fitted with, and how it runs here."""
         return self._settings
 
+    @property
+    def folder(self) -> Path:
+        """Where it lies. Raises ``PanelError`` for a panel that was never saved."""
+        return self._with_folder().folder
+
     def about(self) -> AboutPanel:
         """What its verdicts rest on now. Raises ``PanelError`` for a panel without a folder."""
         return AboutPanel(
-            digest=digest_of(self._with_folder().folder),
+            digest=digest_of(self.folder),
             archive=self._store.version(),
             provenance=provenance(self._seated.prompts),
         )

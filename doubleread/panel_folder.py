@@ -329,6 +329,7 @@ def _with_run_settings(fitted: Settings, now: Settings) -> Settings:
     encoder = now.encoder.model_copy(update={"name": fitted.encoder.name, "checkpoint": checkpoint})
     here = {
         "run": now.run,
+        "ray": now.ray,
         "encoder": encoder,
         "budget": now.budget,
         "prices": now.prices,

@@ -151,9 +151,27 @@ class RunSettings(Section):
     """How much is done at once."""
 
     in_flight: int = Field(default=16, ge=1, le=1024, description="Cases read at the same time in a batch.")
+    engine: Literal["local", "ray"] = Field(
+        default="local",
+        description="What `evaluate` runs on: this process (local), or the workers of a Ray cluster (ray).",
+    )
     record: str = Field(
         default="", description="File (.jsonl or .csv) that every agent's answers are added to; empty: none."
     )
+
+
+class RaySettings(Section):
+    """Where a run with `run.engine = "ray"` goes; it needs the extra of that name."""
+
+    address: str = Field(
+        default="",
+        description="Address of a cluster, auto for the one that runs here; empty: one is started for the run.",
+    )
+    workers: int = Field(
+        default=2, ge=1, le=1024, description="Processes; each loads the panel and reads run.in_flight cases at a time."
+    )
+    cpus: float = Field(default=1.0, gt=0, description="CPUs of each worker.")
+    gpus: float = Field(default=0.0, ge=0, description="GPUs of each worker, 0.5 for two on one; with 0 it sees none.")
 
 
 class SessionSettings(Section):
@@ -216,6 +234,7 @@ class Settings(BaseSettings):
     cascade: CascadeSettings = CascadeSettings()
     worth: WorthSettings = WorthSettings()
     run: RunSettings = RunSettings()
+    ray: RaySettings = RaySettings()
     prompts: PromptSettings = PromptSettings()
     sessions: SessionSettings = SessionSettings()
     budget: BudgetSettings = BudgetSettings()

@@ -60,7 +60,7 @@ def _findings(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def _models(settings: Settings) -> Iterator[tuple[str, str]]:
-    """The agents that ask models, and the models of sessions: where, whether the key is set (never its value), and at what price."""
+    """The models of agents and sessions: where, whether the key is set (never its value), and at what price."""
     prices = PriceTable(settings.prices)
     for name, server in {**settings.vlm, **settings.reasoner, **settings.talk}.items():
         seat = "" if name in settings.panel.agents or name in settings.talk else "; not on this panel"

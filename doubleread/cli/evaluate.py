@@ -1,7 +1,7 @@
 """``doubleread evaluate`` and ``doubleread report``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -41,6 +41,9 @@ def evaluate(
     limit: Annotated[int | None, typer.Option(min=1, help="Run so many cases, taken evenly.")] = None,
     shard: Annotated[str | None, typer.Option(help="Run one of several equal parts, such as 2/8.")] = None,
     retry_errors: Annotated[bool, typer.Option("--retry-errors", help="Try again what failed before.")] = False,
+    engine: Annotated[
+        Literal["local", "ray"] | None, typer.Option(help="Run in this process, or spread over workers of Ray.")
+    ] = None,
     in_flight: Annotated[int | None, typer.Option(min=1, max=1024, help="Cases at the same time.")] = None,
     max_cost: Annotated[float | None, typer.Option(min=0, help="US dollars to spend on models at most.")] = None,
     by: By = None,
@@ -66,7 +69,7 @@ def evaluate(
     from doubleread.panel import Panel
 
     wanted, gates = Wanted(out, split, limit, _shard(shard), retry_errors), _gates(fail_under, fail_over)
-    with Panel.load(panel, settings=_settings(settings, in_flight, max_cost)) as loaded:
+    with Panel.load(panel, settings=_settings(settings, engine, in_flight, max_cost)) as loaded:
         with progress() as report:
             dataset = read_labelled(
                 data,
@@ -132,12 +135,13 @@ def _gates(under: list[str] | None, over: list[str] | None) -> "list[Gate]":
     return [*(parse_gate(one, "at least") for one in under or ()), *(parse_gate(one, "at most") for one in over or ())]
 
 
-def _settings(file: Path | None, in_flight: int | None, max_cost: float | None) -> "Settings":
+def _settings(file: Path | None, engine: str | None, in_flight: int | None, max_cost: float | None) -> "Settings":
     from doubleread.settings import load_settings
 
     flags: dict[str, dict[str, Any]] = {}
-    if in_flight is not None:
-        flags["run"] = {"in_flight": in_flight}
+    run = {"engine": engine, "in_flight": in_flight}
+    if given := {name: value for name, value in run.items() if value is not None}:
+        flags["run"] = given
     if max_cost is not None:
         flags["budget"] = {"max_cost_usd": max_cost}
     return load_settings(file, flags)

@@ -21,7 +21,7 @@ from doubleread.core.ports import WHOLE, Agent
 from doubleread.core.task import Task
 from doubleread.core.verdict import Verdict
 from doubleread.evals.benchmarks.data import leaves
-from doubleread.evals.benchmarks.figure import Figure
+from doubleread.evals.benchmarks.figure import Figure, Skipped
 from doubleread.evals.benchmarks.panel import judged_panel
 from doubleread.evals.datasets import Labelled
 from doubleread.evals.runs.engine import Answered, Numbered
@@ -235,8 +235,12 @@ def _record(panel: Path) -> RunRecord:
 
 
 def _memory() -> float:
-    """The most that the process has taken, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    """What the process takes now, in MB. Raises ``Skipped`` where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        raise Skipped("this system has no /proc/self/statm to read memory from") from None
+    return pages * resource.getpagesize() / 1e6
 
 
 def _seconds(do: Callable[[], object]) -> float:

@@ -15,7 +15,7 @@ from pathlib import Path
 from doubleread.core.background import Background
 from doubleread.core.case import Case
 from doubleread.evals.datasets import Labelled
-from doubleread.evals.runs.engine import LocalEngine, Numbered
+from doubleread.evals.runs.engine import Engine, LocalEngine, Numbered
 from doubleread.evals.runs.folder import RECORD, RunFolder, read_record
 from doubleread.evals.runs.record import RunRecord, Shard
 from doubleread.evals.runs.runner import End, Watch, run
@@ -65,8 +65,9 @@ def evaluate(
     first case.
 
     Raises ``DataError`` where no case is left, ``RunError`` where the folder cannot be used, and ``PanelError`` for a
-    panel that was never saved.
+    panel that was never saved. On Ray also ``RunError`` where Ray, its cluster or the panel cannot be used there.
     """
+    engine = _engine(panel)
     chosen = select(dataset.cases, panel.learned_from, split=wanted.split, limit=wanted.limit, shard=wanted.shard)
     record = _record(panel, dataset, chosen, wanted.shard)
     folder = wanted.out or _place(record)
@@ -75,11 +76,19 @@ def evaluate(
             _point(folder)
         announce(folder, chosen.notes)
         cases = [Numbered(place, case) for place, case in chosen.chosen]
-        engine, halt = LocalEngine(panel, panel.settings.run.in_flight), stop or threading.Event()
+        halt = stop or threading.Event()
         with Background() as background:
             going = background.submit(run, engine, cases, begun, watch, halt, retry=wanted.retry)
             end = _waited(going, halt)
     return Ended(folder, end, chosen.notes)
+
+
+def _engine(panel: Panel) -> Engine:
+    if panel.settings.run.engine == "local":
+        return LocalEngine(panel, panel.settings.run.in_flight)
+    from doubleread.evals.runs.ray_engine import RayEngine  # noqa: PLC0415 - loads Ray, an optional extra
+
+    return RayEngine(panel)
 
 
 def _waited(going: "Future[End]", stop: threading.Event) -> End:
@@ -122,10 +131,16 @@ def _digest(cases: Sequence[Case], others: list[object]) -> str:
 
 
 def _deciding(settings: Settings) -> object:
-    """The settings that may change an answer: not how many at once, where caches lie, or how much may be spent."""
+    """The settings that may change an answer: not where and how fast it runs, where caches lie, or its budget."""
     return settings.model_dump(
         mode="json",
-        exclude={"run": True, "budget": True, "prices": True, "encoder": {"cache_dir", "device", "download"}},
+        exclude={
+            "run": True,
+            "ray": True,
+            "budget": True,
+            "prices": True,
+            "encoder": {"cache_dir", "device", "download"},
+        },
     )
 
 

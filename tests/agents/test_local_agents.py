@@ -7,7 +7,7 @@ from kit import TASK, ScriptedRetriever, evidence_for
 
 from doubleread.agents.discriminant import Discriminant
 from doubleread.agents.logistic import Logistic
-from doubleread.agents.neighbours import Neighbours
+from doubleread.agents.neighbours import Neighbours, describe
 from doubleread.agents.table import AGENTS
 from doubleread.agents.zero_shot import ZeroShot
 from doubleread.core.errors import NotFitted, UnknownPart
@@ -82,6 +82,13 @@ async def test_neighbours_repeat_what_the_evidence_implies():
     assert answer.probabilities == pytest.approx(evidence_for("rust").distribution)
     assert answer.confidence_source == "neighbours"
     assert "5 of the 5 most similar stored cases are rust" in answer.reason
+
+
+def test_of_labels_that_are_equally_frequent_the_one_that_is_nearest_is_named():
+    near = Evidence(
+        neighbours=tuple(Neighbour(case_id=f"{i:064x}", label=x, similarity=0.9) for i, x in enumerate("cabbac"))
+    )
+    assert describe(near, 1).startswith("2 of the 6 most similar stored cases are c ")
 
 
 async def test_neighbours_abstain_where_retrieval_failed():

@@ -22,7 +22,7 @@ from doubleread.sessions.record import (
 )
 
 _MARKUP = re.compile(r"([\\`*_\[\]|<>~&])")
-_AT_START = re.compile(r"^(\d*)([#+\-=.)])")
+_AT_START = re.compile(r"^(\d+(?=[.)](?:\s|$))|)([#+\-=]|(?<=\d)[.)])")
 """What makes a heading, a rule or a list where a line begins with it."""
 
 
