@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from doubleread.cli.cases import app as cases_app
+from doubleread.cli.chat import app as chat_app
 from doubleread.cli.compare_runs import app as compare_app
 from doubleread.cli.datasets import app as datasets_app
 from doubleread.cli.evaluate import app as evaluate_app
@@ -27,6 +28,7 @@ app.add_typer(prompts_app, name="prompts")
 app.add_typer(trust_app, name="trust")
 app.add_typer(datasets_app, name="datasets")
 app.add_typer(cases_app, name="cases")
+app.add_typer(chat_app)
 app.add_typer(evaluate_app)
 app.add_typer(compare_app)
 

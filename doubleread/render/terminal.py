@@ -1,6 +1,6 @@
 """The verdict card in a terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from rich.box import ROUNDED, SIMPLE_HEAD
@@ -20,7 +20,9 @@ def verdict_card(verdict: Verdict) -> RenderableType:
     """Decision and label first, then probabilities, the panel, the evidence, and the reasons."""
     parts: list[RenderableType] = [_headline(verdict)]
     if verdict.posterior:
-        parts += [Text(), _bars(verdict), Text(), _opinions(verdict)]
+        before = verdict.second_look.before if verdict.second_look else {}
+        bars = share_bars(verdict.posterior, before, verdict.prediction_set)
+        parts += [Text(), bars, Text(), _opinions(verdict)]
     parts += list(_lines(verdict))
     return Box(
         Group(*parts),
@@ -44,14 +46,16 @@ def _headline(verdict: Verdict) -> Text:
     return text
 
 
-def _bars(verdict: Verdict) -> Table:
+def share_bars(
+    shares: Mapping[str, float], before: Mapping[str, float], marked: Collection[str] = frozenset()
+) -> RenderableType:
+    """A bar for each label, the likeliest first, with what its share was before; ``marked`` ones are in the set."""
     table = Table.grid(padding=(0, 2))
-    before = verdict.second_look.before if verdict.second_look else {}
-    for label, p in sorted(verdict.posterior.items(), key=lambda item: -item[1]):
+    for label, p in sorted(shares.items(), key=lambda item: -item[1]):
         filled = round(p * BAR)
         bar = Text("█" * filled, style="cyan") + Text("·" * (BAR - filled), style="dim")
         was = f"was {before[label]:.1%}" if label in before else ""
-        in_set = "in set" if label in verdict.prediction_set else ""
+        in_set = "in set" if label in marked else ""
         table.add_row(Text(label), bar, Text(f"{p:6.1%}", style="bold"), Text(in_set, "dim"), Text(was, "dim"))
     return table
 

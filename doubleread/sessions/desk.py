@@ -43,6 +43,7 @@ from doubleread.sessions.record import (
 from doubleread.sessions.standing import Answered, Standing, Talk
 from doubleread.sessions.telling import last_decision, name_of, standing_of, talked_about
 
+STOPPED = "the reading was stopped before its end: read the image again for a verdict"
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -80,14 +81,11 @@ class Desk:
         self._listening = asyncio.create_task(self._bell.listen(lambda: self._log.version))
         for owner in filter(self._owner.gone, self._log.owners()):
             for reading in self._log.take_over(owner, self._owner.name):
-                self._start(reading.session, self._carry_on(reading))
+                self._start(reading.session, self._carry_on(reading), reading.id)
 
     async def close(self) -> None:
         """Stops; what was going on is gone on with at the next start."""
-        tasks = [*self._tasks, self._listening]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _cancelled([*self._tasks, self._listening])
         await self._stack.aclose()
 
     # -- sessions -----------------------------------------------------------------------------------------------
@@ -104,10 +102,7 @@ class Desk:
     async def delete(self, session: str) -> None:
         readings = await asyncio.to_thread(self._log.readings, session)
         await asyncio.to_thread(self._log.info, session)
-        tasks = [task for task, where in self._tasks.items() if where == session]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _cancelled(self._going_on(session))
         for reading in readings:
             await self._readings.forget(reading.id)
         await asyncio.to_thread(self._pictures.delete, session)
@@ -125,6 +120,10 @@ class Desk:
             if found := await self.events(session, after):
                 return found
             await bell.wait()
+
+    async def settled(self, session: str) -> None:
+        while tasks := self._going_on(session):
+            await asyncio.wait(tasks)
 
     async def waiting(self) -> list[Waiting]:
         return await asyncio.to_thread(self._log.waiting)
@@ -157,8 +156,16 @@ class Desk:
         check(how, self._panel.agents)
         await self.picture(session, case)
         reading = await asyncio.to_thread(self._log.begin, session, case, how, self._owner.name)
-        self._start(session, self._carry_on(reading))
+        self._start(session, self._carry_on(reading), reading.id)
         return reading.id
+
+    async def stop(self, session: str) -> None:
+        readings = await asyncio.to_thread(self._log.readings, session)
+        going_on = {task.get_name(): task for task in self._going_on(session)}
+        stopped = [one for one in readings if one.progress == "running" and one.id in going_on]
+        await _cancelled([going_on[one.id] for one in stopped])
+        for one in stopped:
+            await self._add(one, "failed", Failed(problem=STOPPED), progress="ended")
 
     async def _carry_on(self, reading: Started) -> None:
         """A reading from where it is to its end; what goes wrong with it is told in the session."""
@@ -328,13 +335,22 @@ class Desk:
         self._bell.ring()
         return done
 
-    def _start(self, session: str, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
+    def _start(self, session: str, work: Coroutine[None, None, None], name: str | None = None) -> None:
+        task = asyncio.create_task(work, name=name)
         self._tasks[task] = session
         task.add_done_callback(self._tasks.pop)
 
+    def _going_on(self, session: str) -> list[asyncio.Task[None]]:
+        return [task for task, where in self._tasks.items() if where == session]
+
     def _decision(self, session: str) -> asyncio.Lock:
         return self._deciding.setdefault(session, asyncio.Lock())
+
+
+async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _wait(reading: Started, verdict: Verdict) -> Waiting:

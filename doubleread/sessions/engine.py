@@ -108,6 +108,14 @@ class Sessions:
             except SessionError:
                 return
 
+    async def settled(self, session: str) -> None:
+        """Waits until what was said here is answered and obeyed, and no reading that this process carries goes on."""
+        await self._home.run(self._desk.settled, session)
+
+    async def stop(self, session: str) -> None:
+        """Gives up the readings that this process carries; what was answered stays, and an event tells of the end."""
+        await self._home.run(self._desk.stop, session)
+
     async def waiting(self) -> list[Waiting]:
         """The work list: readings of all sessions that wait for a person, the oldest first."""
         return await self._home.run(self._desk.waiting)

@@ -1,0 +1,31 @@
+"""``doubleread chat``: inspection sessions in the terminal, or line by line through a pipe."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+
+@app.command(epilog='Example: doubleread chat leaf.jpg, or: echo "why?" | doubleread chat leaf.jpg')
+def chat(
+    images: Annotated[list[Path] | None, typer.Argument(metavar="IMAGE…", help="Images to add and read.")] = None,
+    panel: Annotated[Path, typer.Option(help="Folder of a fitted panel.")] = Path("panel"),
+    session: Annotated[str | None, typer.Option(metavar="ID", help="Go on with this session; see --list.")] = None,
+    listed: Annotated[bool, typer.Option("--list", help="Show the sessions, the one that changed last first.")] = False,
+    waiting: Annotated[bool, typer.Option("--waiting", help="Show what waits for a decision, and take it up.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Events as JSON lines; questions are read from stdin.")] = False,
+    talk: Annotated[
+        str, typer.Option(metavar="NAME", help="Model of the [talk.NAME] table that holds the conversation.")
+    ] = "",
+    settings: Annotated[
+        Path | None, typer.Option("--settings", help="Settings file; see `doubleread settings`.")
+    ] = None,
+) -> None:
+    """Talk about images with the panel. Exit code 2 where something could not be read or done."""
+    from doubleread.cli.chat_run import Wish, run_chat
+    from doubleread.cli.options import settings_of
+
+    wish = Wish(tuple(images or ()), session, listed=listed, waiting=waiting, talk=talk)
+    run_chat(panel, settings_of(settings), wish, as_json=json)

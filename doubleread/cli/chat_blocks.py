@@ -1,0 +1,89 @@
+"""Replies as they are drawn."""
+
+from collections.abc import Iterator
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table as Grid
+from rich.text import Text as Line
+
+from doubleread.cli.cases_shared import SHOWN, harmless, table
+from doubleread.core.evidence import Neighbour
+from doubleread.render.half_blocks import half_blocks
+from doubleread.render.terminal import share_bars
+from doubleread.sessions.record import Bars, Block, Cases, Reply, Table, Text
+
+SMALL = 18
+"""Columns of a stored case's picture."""
+
+
+def pictures_fit(console: Console) -> bool:
+    """Whether it can show them."""
+    return console.color_system in ("256", "truecolor") and not console.no_color
+
+
+def reply_blocks(reply: Reply, console: Console) -> Iterator[RenderableType]:
+    """Each block, then what one might say next."""
+    for block in reply.blocks:
+        yield from _block(block, console)
+    if reply.suggestions:
+        yield Line(harmless(f"next: {'   '.join(reply.suggestions)}"), style="dim")
+
+
+def _block(block: Block, console: Console) -> Iterator[RenderableType]:
+    match block:
+        case Text():
+            yield _paragraphs(block)
+        case Table():
+            yield _table(block)
+        case Cases():
+            yield from _titled(block.title)
+            yield _pictures(block.cases, console) if pictures_fit(console) else _cases(block.cases)
+        case Bars():
+            yield from _titled(block.title)
+            yield share_bars({harmless(one): p for one, p in block.shares.items()}, block.before)
+
+
+def _titled(title: str) -> Iterator[Line]:
+    if title:
+        yield Line(harmless(title), style="bold")
+
+
+def _paragraphs(block: Text) -> Grid:
+    made = Grid.grid(padding=(0, 1, 0, 0))
+    for line in block.lines:
+        made.add_row(Line("·", style="dim"), Line(harmless(line)))
+    return made
+
+
+def _table(block: Table) -> Grid:
+    made = table(*(harmless(name) for name in block.head))
+    for row in block.rows:
+        made.add_row(*(Line(harmless(cell)) for cell in row))
+    return made
+
+
+def _cases(cases: tuple[Neighbour, ...]) -> Grid:
+    made = table("label", "similarity", "source", "case", right=("similarity",))
+    for one in cases:
+        made.add_row(
+            Line(harmless(one.label)), f"{one.similarity:.2f}", Line(harmless(one.source)), one.case_id[:SHOWN]
+        )
+    return made
+
+
+def _pictures(cases: tuple[Neighbour, ...], console: Console) -> Grid:
+    """As many beside each other as there is room for; a picture that is gone is a line."""
+    columns = max(1, console.width // (SMALL + 2))
+    made = Grid.grid(padding=(0, 2, 1, 0))
+    for _ in range(columns):
+        made.add_column(width=SMALL)
+    drawn = [_picture(one) for one in cases]
+    for start in range(0, len(drawn), columns):
+        made.add_row(*drawn[start : start + columns])
+    return made
+
+
+def _picture(one: Neighbour) -> Group:
+    told = Line.assemble((harmless(one.label), "bold"), f" {one.similarity:.2f}")
+    picture = half_blocks(one.path, columns=SMALL) or Line("no picture", style="dim")
+    return Group(picture, told, Line(harmless(one.source), style="dim", overflow="ellipsis", no_wrap=True))

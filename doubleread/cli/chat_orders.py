@@ -1,0 +1,128 @@
+"""Commands about the session itself; everything else that one says is answered by the session."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from doubleread.cli.chat_paths import paths_in
+from doubleread.core.errors import SessionError
+from doubleread.sessions.intents import known_of
+from doubleread.sessions.names import Unclear
+from doubleread.sessions.record import Reply, Table
+from doubleread.sessions.slash import exact_label
+
+if TYPE_CHECKING:
+    from doubleread.cli.chat_room import Room
+    from doubleread.sessions.export import Format
+
+FORMATS: "dict[str, Format]" = {".md": "markdown", ".html": "html"}
+
+
+@dataclass(frozen=True)
+class Order:
+    """One of them; ``do`` is given what stands behind the name, and says whether the person stays."""
+
+    usage: str
+    about: str
+    do: "Callable[[Room, str], Awaitable[bool]]"
+
+
+def order_in(text: str) -> tuple[str, str] | None:
+    """The command that a line begins with, and what stands behind it."""
+    word, _, rest = text.partition(" ")
+    return (word[1:], rest.strip()) if word.startswith("/") and word[1:] in ORDERS else None
+
+
+def own_help() -> Reply:
+    """The table of these commands."""
+    rows = tuple((f"/{name} {order.usage}".rstrip(), order.about) for name, order in ORDERS.items())
+    return Reply(blocks=(Table(head=("command", "what it does"), rows=rows),))
+
+
+async def _add(room: "Room", rest: str) -> bool:
+    if not rest:
+        raise SessionError("name an image file: /add leaf.jpg")
+    await room.bring(paths_in(rest))
+    return True
+
+
+async def _decide(room: "Room", rest: str) -> bool:
+    session, waiting = room.session(), await room.sessions.waiting()
+    here = [one for one in waiting if (one.session, one.case) == (session, room.current)]
+    if not here:
+        about = room.current_name or "this session"
+        raise SessionError(
+            f"nothing waits for a decision on {about}: /waiting shows what does, /correct tells the truth"
+        )
+    try:
+        label = exact_label(rest, known_of(room.standing))
+    except Unclear as problem:
+        labels = ", ".join(room.panel.task.names)
+        raise SessionError(f"there is no label “{rest}”; nothing was decided. Labels: {labels}") from problem
+    await room.sessions.decide(session, here[0].reading, label)
+    await room.watch()
+    if others := len(waiting) - 1:
+        room.show.hint(f"{others} more {'waits' if others == 1 else 'wait'}: /next")
+    return True
+
+
+async def _waiting(room: "Room", _rest: str) -> bool:
+    room.show.work(await room.sessions.waiting())
+    return True
+
+
+async def _next(room: "Room", _rest: str) -> bool:
+    """The one after the one before the person, or the first."""
+    waiting = await room.sessions.waiting()
+    if not waiting:
+        raise SessionError("nothing waits for a decision")
+    places = [i for i, one in enumerate(waiting) if (one.session, one.case) == (room.id, room.current)]
+    await room.take_up(waiting[(places[0] + 1) % len(waiting) if places else 0])
+    return True
+
+
+async def _rename(room: "Room", rest: str) -> bool:
+    if not rest:
+        raise SessionError("name the title: /rename Leaves of June")
+    info = await room.sessions.rename(room.session(), rest)
+    room.show.sessions([info])
+    return True
+
+
+async def _export(room: "Room", rest: str) -> bool:
+    paths = paths_in(rest)
+    if len(paths) != 1 or paths[0].suffix.lower() not in FORMATS:
+        raise SessionError(f"name one file that ends in {' or '.join(FORMATS)}: /export session.html")
+    document = await room.sessions.export(room.session(), FORMATS[paths[0].suffix.lower()], paths[0].parent)
+    try:
+        document.replace(paths[0])
+    except OSError as error:
+        raise SessionError(f"{paths[0]} cannot be written ({error.strerror}); the session lies in {document}") from None
+    room.show.hint(f"written to {paths[0]}")
+    return True
+
+
+async def _delete(room: "Room", rest: str) -> bool:
+    session = room.session()
+    if rest != "yes":
+        raise SessionError("this takes away the session with its images, for good; to do so: /delete yes")
+    await room.sessions.delete(session)
+    room.leave()
+    room.show.hint("the session is deleted; what was confirmed stays in trust and archive")
+    return True
+
+
+async def _quit(_room: "Room", _rest: str) -> bool:
+    return False
+
+
+ORDERS = {
+    "add": Order("FILE…", "Add images and read them; dropping files does the same.", _add),
+    "decide": Order("LABEL", "Decide what waits for a person.", _decide),
+    "waiting": Order("", "What waits for a decision, in all sessions.", _waiting),
+    "next": Order("", "Take up the next that waits.", _next),
+    "rename": Order("TITLE", "Give the session a title.", _rename),
+    "export": Order("FILE", "Write the session as .md or .html, its pictures beside it.", _export),
+    "delete": Order("yes", "Take the session away, for good.", _delete),
+    "quit": Order("", "Leave; the session stays.", _quit),
+}

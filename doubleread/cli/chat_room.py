@@ -1,0 +1,193 @@
+"""A session as someone at a terminal has it before them: what they say is done, and what happens is shown."""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from doubleread.cli.cases_shared import harmless
+from doubleread.cli.chat_orders import ORDERS, order_in, own_help
+from doubleread.cli.chat_paths import dropped
+from doubleread.cli.chat_show import Show
+from doubleread.core.errors import DoublereadError, SessionError
+from doubleread.panel import Panel
+from doubleread.sessions.engine import Sessions
+from doubleread.sessions.intent import Intent
+from doubleread.sessions.record import Event, Waiting
+from doubleread.sessions.standing import Standing
+from doubleread.sessions.talk import act
+from doubleread.sessions.telling import name_of, standing_of, talked_about
+
+TITLE_LENGTH = 60
+
+
+class Room:
+    """One session at a time, made when there is something to put into it."""
+
+    def __init__(self, sessions: Sessions, panel: Panel, show: Show) -> None:
+        self.sessions, self.panel, self.show = sessions, panel, show
+        self.id: str | None = None
+        self.failed = False
+        """Whether something could not be read or done."""
+        self.events: list[Event] = []
+        self._pictures: dict[str, Path] = {}
+        self._about: str | None = None
+        """The image that was taken up and not talked about yet."""
+        self._known: tuple[int, Standing] | None = None
+        """What is known, and after how many events."""
+
+    # -- what one does ------------------------------------------------------------------------------------------
+
+    async def take(self, text: str) -> bool:
+        """Images that are named are added, commands and words obeyed; False where the person leaves."""
+        text = text.strip()
+        try:
+            if images := dropped(text):
+                await self.bring(images)
+            elif found := order_in(text):
+                order, rest = found
+                return await ORDERS[order].do(self, rest)
+            elif text:
+                await self._say(text)
+        except DoublereadError as error:
+            self.fail(str(error))
+        return True
+
+    async def bring(self, images: Iterable[Path]) -> None:
+        """Adds images and reads them; those that cannot be read are told, and the others go on."""
+        for path in images:
+            try:
+                data = await asyncio.to_thread(path.read_bytes)
+                session = await self._made(path.name)
+                case = await self.sessions.add(session, data, path.name)
+                await self.sessions.read(session, case)
+            except (DoublereadError, OSError) as error:
+                told = error.strerror if isinstance(error, OSError) else str(error)
+                self.fail(f"{path}: {told}")
+            await self.watch()
+
+    async def stop(self) -> None:
+        """Gives up the readings that go on, and waits for nothing else."""
+        if self.id is not None:
+            await self.sessions.stop(self.id)
+            await self._catch_up(self.id)
+
+    # -- which session ------------------------------------------------------------------------------------------
+
+    async def resume(self, session: str) -> None:
+        """Takes up a session where it was left, and shows what is in it. Raises ``SessionError`` for an unknown one."""
+        await self._open(session)
+        info = next(one for one in await self.sessions.listed() if one.id == session)
+        self.show.sessions([info])
+        if self.standing.cases:
+            recap = await act(Intent(command="images"), self.standing)
+            if recap.reply is not None:
+                self.show.reply(recap.reply)
+        await self.watch()
+
+    async def show_work(self) -> None:
+        """The work list; the one that waits longest is taken up."""
+        waiting = await self.sessions.waiting()
+        self.show.work(waiting)
+        if waiting:
+            await self.take_up(waiting[0])
+
+    async def take_up(self, one: Waiting) -> None:
+        """An image that waits for a decision is before the person, with its verdict."""
+        if one.session != self.id:
+            await self._open(one.session)
+        self._about = one.case
+        for event in self.events:
+            if event.reading == one.reading and event.kind == "verdict":
+                self._tell(event)
+
+    async def _open(self, session: str) -> None:
+        self.leave()
+        for event in await self.sessions.events(session):
+            await self._remember(session, event)
+        self.id = session
+
+    def leave(self) -> None:
+        """No session is before the person; what comes next begins another."""
+        self.id, self.events, self._pictures, self._about, self._known = None, [], {}, None, None
+
+    async def _made(self, title: str) -> str:
+        if self.id is None:
+            self.id = (await self.sessions.create(harmless(title)[:TITLE_LENGTH])).id
+        return self.id
+
+    # -- what is known ------------------------------------------------------------------------------------------
+
+    @property
+    def current(self) -> str | None:
+        """The image that is talked about."""
+        return self._about or talked_about(self.events)
+
+    @property
+    def current_name(self) -> str:
+        """What it is called; empty without one."""
+        return "" if self.current is None else harmless(name_of(self.events, self.current))
+
+    @property
+    def standing(self) -> Standing:
+        """What one may talk about."""
+        if self._known is None or self._known[0] != len(self.events) or self._known[1].current != self.current:
+            made = standing_of(self.panel, self.events, self._pictures.__getitem__, self.current)
+            self._known = (len(self.events), made)
+        return self._known[1]
+
+    def session(self) -> str:
+        """The session; raises ``SessionError`` where there is none yet."""
+        if self.id is None:
+            raise SessionError("there is no session yet: add an image first")
+        return self.id
+
+    # -- what is shown ------------------------------------------------------------------------------------------
+
+    def fail(self, problem: str) -> None:
+        """What could not be done."""
+        self.failed = True
+        self.show.problem(problem)
+
+    async def _say(self, text: str) -> None:
+        session = await self._made(text)
+        await self.sessions.say(session, text, self._about)
+        self._about = None
+        await self.watch()
+        if text == "/help":
+            self.show.reply(own_help())
+
+    async def watch(self) -> None:
+        """Shows what happens until nothing goes on any more."""
+        if self.id is None:
+            return
+        with self.show.busy():
+            following = asyncio.create_task(self._follow(self.id))
+            try:
+                await self.sessions.settled(self.id)
+            finally:
+                following.cancel()
+                with suppress(asyncio.CancelledError):
+                    await following
+            await self._catch_up(self.id)
+
+    async def _catch_up(self, session: str) -> None:
+        for event in await self.sessions.events(session, len(self.events)):
+            await self._take_in(session, event)
+
+    async def _follow(self, session: str) -> None:
+        async for event in self.sessions.follow(session, len(self.events)):
+            await self._take_in(session, event)
+
+    async def _take_in(self, session: str, event: Event) -> None:
+        await self._remember(session, event)
+        self.failed |= event.kind == "failed"
+        self._tell(event)
+
+    async def _remember(self, session: str, event: Event) -> None:
+        if event.kind == "image" and event.case is not None:
+            self._pictures[event.case] = await self.sessions.picture(session, event.case)
+        self.events.append(event)
+
+    def _tell(self, event: Event) -> None:
+        self.show.event(event, self._pictures.get(event.case or ""))

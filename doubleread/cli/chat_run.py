@@ -1,0 +1,108 @@
+"""Opens a panel's sessions and lets someone in: at a prompt, or through a pipe."""
+
+import asyncio
+import io
+import shlex
+import sys
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from doubleread.cli.chat_prompt import Prompt
+from doubleread.cli.chat_room import Room
+from doubleread.cli.chat_show import JsonLines, Screen, Show
+from doubleread.cli.screen import ERR, OUT, note, warn
+from doubleread.panel import Panel
+from doubleread.sessions.engine import Sessions
+from doubleread.sessions.home import folder_of
+from doubleread.sessions.talking import open_talk
+from doubleread.settings import Settings
+
+FAILED = 2
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the command line asks for."""
+
+    images: tuple[Path, ...] = ()
+    session: str | None = None
+    listed: bool = False
+    waiting: bool = False
+    talk: str = ""
+    """The model that holds the conversation; empty: none."""
+
+
+def run_chat(panel_folder: Path, settings: Settings, wish: Wish, *, as_json: bool) -> None:
+    """Until the person leaves, or the pipe ends."""
+    at_prompt = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
+    show: Show = JsonLines() if as_json else Screen(OUT, OUT if at_prompt else ERR)
+    with Panel.load(panel_folder, settings=settings) as panel, _opened(panel, wish.talk) as sessions:
+        if panel.encoder_is_fallback and not as_json:
+            warn(panel.encoder_note)
+        if wish.listed:
+            show.sessions(asyncio.run(sessions.listed()))
+            return
+        room = Room(sessions, panel, show)
+        if not at_prompt:
+            _through_pipe(room, wish)
+            return
+        try:
+            talk_at_prompt(room, Prompt(room), wish)
+        finally:
+            _say_how_to_come_back(room, panel_folder)
+
+
+def talk_at_prompt(room: Room, prompt: Prompt, wish: Wish) -> None:
+    """What is typed is done, line after line. Ctrl-C stops what goes on, and the session stays."""
+    _do(room, _enter(room, wish))
+    while (text := prompt.line()) is not None:
+        if not _do(room, room.take(text)):
+            return
+
+
+def _through_pipe(room: Room, wish: Wish) -> None:
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
+    asyncio.run(_enter(room, wish))
+    for line in sys.stdin:
+        if not asyncio.run(room.take(line)):
+            break
+    if room.failed:
+        raise typer.Exit(FAILED)
+
+
+def _do(room: Room, work: Coroutine[None, None, bool]) -> bool:
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        asyncio.run(room.stop())
+        return True
+
+
+async def _enter(room: Room, wish: Wish) -> bool:
+    if wish.session is not None:
+        await room.resume(wish.session)
+    if wish.waiting:
+        await room.show_work()
+    await room.bring(wish.images)
+    return True
+
+
+@contextmanager
+def _opened(panel: Panel, talk: str) -> Iterator[Sessions]:
+    with open_talk(panel.settings, talk) as answering:
+        sessions = Sessions(panel, folder_of(panel), answering)
+        try:
+            yield sessions
+        finally:
+            asyncio.run(sessions.close())
+
+
+def _say_how_to_come_back(room: Room, panel: Path) -> None:
+    if room.id is not None:
+        where = "" if panel == Path("panel") else f" --panel {shlex.quote(str(panel))}"
+        note(f"to go on: doubleread chat --session {room.id}{where}")
