@@ -16,7 +16,7 @@ from doubleread.evals.datasets.record import Dataset, Labelled, Progress
 _SHOWN = 3
 _NO_GROUP = (
     "no group key: whether shots of one object stand in several splits is unknown; "
-    "give group=… if something tells which images belong together"
+    "if something tells which images belong together, say so with group=… (--group)"
 )
 
 
