@@ -53,7 +53,8 @@ class Browser:
     def __init__(self, executable: str, *, width: int = 1400, height: int = 1000, dark: bool = False) -> None:
         self.errors: list[str] = []
         self.requests: list[str] = []
-        self._count, self._rest, self._session, self._own = 0, b"", "", ""
+        self._count, self._rest, self._session = 0, b"", ""
+        self._own, self._path, self._loads = "", "", 0
         self._profile = tempfile.mkdtemp(prefix="doubleread-chromium-")
         self._pid, self._to, self._from = _start(executable, self._profile)
         target = self._send("Target.createTarget", url="about:blank")["targetId"]
@@ -81,10 +82,9 @@ class Browser:
     def open(self, place: Path | str, fragment: str = "") -> None:
         """Loads a file, or the page of a server, and waits until it has loaded; that server counts as this machine."""
         url = place if isinstance(place, str) else place.absolute().as_uri()
-        self._send("Page.navigate", url="about:blank")
+        self._load("about:blank")
         self._own = _origin(url)
-        self._send("Page.navigate", url=url + fragment)
-        self.until("document.readyState === 'complete'")
+        self._load(url + fragment)
 
     def choose(self, selector: str, *files: Path) -> None:
         """Puts files into a file input, as if a person had chosen them."""
@@ -94,7 +94,9 @@ class Browser:
 
     def arrive(self, path: str) -> None:
         """Waits until the page has gone to an address that begins like this, and has loaded."""
-        self.until(f"location.pathname.startsWith({json.dumps(path)}) && document.readyState === 'complete'")
+        while not self._path.startswith(path):
+            self._next()
+        self.until("document.readyState === 'complete'")
 
     def run(self, script: str) -> Any:
         """The value of a JavaScript expression, awaited; raises ``PageFailed`` where it throws."""
@@ -150,6 +152,12 @@ class Browser:
                 raise PageFailed(f"{method}: {said['error'].get('message')}")
             return dict(said["result"])
 
+    def _load(self, url: str) -> None:
+        before = self._loads
+        self._send("Page.navigate", url=url)
+        while self._loads == before:  # it may have loaded before the command was answered
+            self._next()
+
     def _next(self) -> Json:
         while b"\0" not in self._rest:
             if not select.select([self._from], [], [], PATIENCE)[0]:
@@ -164,7 +172,11 @@ class Browser:
         return said
 
     def _note(self, event: str, params: Json) -> None:
-        if event == "Runtime.exceptionThrown":
+        if event == "Page.loadEventFired":
+            self._loads += 1
+        elif event == "Page.frameNavigated":
+            self._path = urlsplit(params["frame"]["url"]).path
+        elif event == "Runtime.exceptionThrown":
             self.errors.append(str(params["exceptionDetails"].get("exception", {}).get("description", params)))
         elif event == "Runtime.consoleAPICalled" and params["type"] in {"error", "warning"}:
             self.errors.append(json.dumps(params["args"]))
