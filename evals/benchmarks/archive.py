@@ -1,6 +1,5 @@
 """What an archive of 100,000 cases costs, beside Chroma alone and beside an exact scan, in one run."""
 
-import resource
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +22,7 @@ from doubleread.core.stored import StoredCase, Wanted
 from doubleread.core.types import Embeddings
 from doubleread.evals.benchmarks.data import leaves
 from doubleread.evals.benchmarks.figure import Figure, Skipped
+from doubleread.evals.benchmarks.memory import peak
 from doubleread.rag.embedder import DECODE_SIDE, CachedEmbedder
 from doubleread.rag.images import Images
 from doubleread.rag.ingest import Provenance, ingest
@@ -68,11 +68,11 @@ def archive() -> Iterator[Figure]:
 
 def _grown(folder: Path, query: Embeddings) -> float:
     """Megabytes."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak()
     with Archive(folder, "benchmark", dim=DIM) as store:
         store.search(query[None], K)
         store.search_each(query, ["label-0"], K)
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e3
+    return peak() - before
 
 
 def _pictures() -> Iterator[Figure]:

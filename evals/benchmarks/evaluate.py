@@ -1,7 +1,6 @@
 """What a batch costs beside its agents: processor time a case, waiting, the encoder's speed, and memory."""
 
 import asyncio
-import resource
 import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,7 +20,8 @@ from doubleread.core.ports import WHOLE, Agent
 from doubleread.core.task import Task
 from doubleread.core.verdict import Verdict
 from doubleread.evals.benchmarks.data import leaves
-from doubleread.evals.benchmarks.figure import Figure, Skipped
+from doubleread.evals.benchmarks.figure import Figure
+from doubleread.evals.benchmarks.memory import resident
 from doubleread.evals.benchmarks.panel import judged_panel
 from doubleread.evals.datasets import Labelled
 from doubleread.evals.runs.engine import Answered, Numbered
@@ -114,7 +114,7 @@ def batch_waiting() -> Iterator[Figure]:
     yield Figure(name="evaluate.waiting_share", value=ideal / taken, n=WAITING, target=">= 0.85", note=note)
 
 
-def batch_memory() -> Iterator[Figure]:
+def batchresident() -> Iterator[Figure]:
     """How much memory grows from the first 2,000 to 20,000 cases of a run, with verdicts of real size."""
     judged = judged_panel(leaves)
     some = judged.verdicts[0]
@@ -123,14 +123,14 @@ def batch_memory() -> Iterator[Figure]:
 
     def mark(done: int) -> None:
         if done in (EARLY, MANY):
-            marks[done] = _memory()
+            marks[done] = resident()
 
     with RunFolder.begin(Path(mkdtemp(prefix="doubleread-bench-")) / "run", _record(judged.folder)) as folder:
         asyncio.run(run(_Repeating(some), cases, folder, lambda tally: mark(tally.done), threading.Event()))
         grown = marks[MANY] - marks[EARLY]
         yield Figure(name="evaluate.memory_growth_mb", value=grown, n=MANY, target="<= 20", note="while it runs")
-        before, read = _memory(), sum(1 for _ in read_rows(folder.folder))
-        yield Figure(name="evaluate.memory_reading_mb", value=_memory() - before, n=read, target="<= 20")
+        before, read = resident(), sum(1 for _ in read_rows(folder.folder))
+        yield Figure(name="evaluate.memory_reading_mb", value=resident() - before, n=read, target="<= 20")
 
 
 class _Repeating:
@@ -232,15 +232,6 @@ def _record(panel: Path) -> RunRecord:
         seed=0,
         started=datetime.now(UTC),
     )
-
-
-def _memory() -> float:
-    """What the process takes now, in MB. Raises ``Skipped`` where the system does not say."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except OSError:
-        raise Skipped("this system has no /proc/self/statm to read memory from") from None
-    return pages * resource.getpagesize() / 1e6
 
 
 def _seconds(do: Callable[[], object]) -> float:

@@ -1,0 +1,28 @@
+"""What a process takes, in MB, as the system tells it."""
+
+import re
+from pathlib import Path
+
+from doubleread.evals.benchmarks.figure import Skipped
+
+_STATUS = Path("/proc/self/status")
+
+
+def resident() -> float:
+    """Now; raises ``Skipped`` where the system does not say."""
+    return _read("VmRSS")
+
+
+def peak() -> float:
+    """At most, since the program began. ``getrusage`` would count what the parent took before it."""
+    return _read("VmHWM")
+
+
+def _read(name: str) -> float:
+    try:
+        found = re.search(rf"^{name}:\s+(\d+) kB$", _STATUS.read_text(encoding="ascii"), re.MULTILINE)
+    except OSError:
+        found = None
+    if found is None:
+        raise Skipped(f"this system does not say in {_STATUS} what a process takes")
+    return int(found[1]) / 1e3
