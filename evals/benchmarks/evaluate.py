@@ -114,7 +114,7 @@ def batch_waiting() -> Iterator[Figure]:
     yield Figure(name="evaluate.waiting_share", value=ideal / taken, n=WAITING, target=">= 0.85", note=note)
 
 
-def batchresident() -> Iterator[Figure]:
+def batch_memory() -> Iterator[Figure]:
     """How much memory grows from the first 2,000 to 20,000 cases of a run, with verdicts of real size."""
     judged = judged_panel(leaves)
     some = judged.verdicts[0]
