@@ -1,23 +1,26 @@
-"""The main job, end to end: read data, split, fit a panel, judge it on images it has never seen, draw, write."""
+"""The main job, end to end: split data, fit a panel, judge it on images it has never seen."""
 
 import hashlib
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from doubleread.core.case import Case
 from doubleread.core.types import Json
-from doubleread.core.verdict import Unread, Verdict
+from doubleread.core.verdict import Verdict
 from doubleread.evals.datasets import Dataset
-from doubleread.evals.measures.evaluating import evaluate_verdicts
-from doubleread.evals.measures.evaluation import Evaluation
-from doubleread.evals.page import page
-from doubleread.evals.runner import run
+from doubleread.evals.datasets.names import TEST
+from doubleread.evals.judging import Judged, judge_run
+from doubleread.evals.runs.evaluate import Wanted, evaluate
+from doubleread.evals.runs.folder import read_rows
+from doubleread.evals.runs.row import Row
 from doubleread.panel import Panel
 from doubleread.panel_folder import check_target
 from doubleread.settings import Settings
 
+RUN = "run"
 Report = Callable[[str, int, int], None]
 
 
@@ -25,9 +28,8 @@ Report = Callable[[str, int, int], None]
 class Outcome:
     """What the run came to and where it lies."""
 
-    folder: Path
-    evaluation: Evaluation
-    results: list[Verdict | Unread]
+    judged: Judged
+    rows: tuple[Row, ...]
     reused: bool
 
 
@@ -39,10 +41,10 @@ def judge(
     report: Report,
     announce: Callable[[Panel], None],
 ) -> Outcome:
-    """Fits on support and calibration, judges on test, and writes panel, verdicts, figures and page into ``folder``.
+    """Fits on support and calibration into ``folder/panel``, and judges on test in ``folder/run``.
 
     A panel already there that was fitted on the same cases with the same settings is used again, and so are its
-    verdicts.
+    verdicts. Raises ``KeyboardInterrupt`` where the run was stopped; what was done is kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
     digest = fingerprint(cases, dataset.task.model_dump(mode="json"), settings)
@@ -52,23 +54,19 @@ def judge(
         (folder / "fitted.json").unlink(missing_ok=True)
         with Panel.fit(cases, dataset.task, settings=settings, progress=report) as fresh:
             fresh.save(folder / "panel")
+        shutil.rmtree(folder / RUN, ignore_errors=True)  # of the panel that was there before
         (folder / "fitted.json").write_text(json.dumps({"digest": digest}), encoding="utf-8")
     with Panel.load(folder / "panel", settings=settings) as panel:
         announce(panel)
-        tests = [case for case in cases if case.split == "test"]
-        results = run(
+        ended = evaluate(
             panel,
-            tests,
-            folder / "verdicts.jsonl",
-            fitted=digest,
-            progress=lambda done, total: report("diagnosing unseen images", done, total),
+            dataset.with_cases(cases),
+            Wanted(folder / RUN, split=TEST),
+            watch=lambda tally: report("diagnosing unseen images", tally.done, tally.total),
         )
-        verdicts = [result for result in results if isinstance(result, Verdict)]
-        found = evaluate_verdicts(verdicts, panel.task, panel.profiles, name=dataset.name, seed=settings.trust.seed)
-        (folder / "evaluation.json").write_text(found.model_dump_json(indent=1), encoding="utf-8")
-        for name, text in page(dataset, panel.profiles, found, results).items():
-            (folder / name).write_text(text, encoding="utf-8")
-    return Outcome(folder, found, results, reused)
+    if ended.end != "complete":
+        raise KeyboardInterrupt
+    return Outcome(judge_run(folder / RUN), tuple(read_rows(folder / RUN)), reused)
 
 
 def fingerprint(cases: tuple[Case, ...], task: Json, settings: Settings) -> str:
@@ -85,3 +83,23 @@ def _digest_of(folder: Path) -> str | None:
         return str(json.loads((folder / "fitted.json").read_text(encoding="utf-8"))["digest"])
     except (ValueError, KeyError):
         return None
+
+
+def telling(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Verdicts worth a look, kinds taking turns: second looks, plain commitments, referrals, wrong commitments."""
+    kinds: list[list[Verdict]] = [
+        [v for v in verdicts if _right(v) and v.second_look is not None],
+        [v for v in verdicts if _right(v) and v.second_look is None],
+        [v for v in verdicts if v.decision.action == "refer"],
+        [v for v in verdicts if v.decision.action == "commit" and not _right(v)],
+    ]
+    picked: dict[str, Verdict] = {}
+    for i in range(max(map(len, kinds), default=0)):
+        for kind in kinds:
+            if i < len(kind):
+                picked.setdefault(kind[i].case.id, kind[i])
+    return list(picked.values())
+
+
+def _right(verdict: Verdict) -> bool:
+    return verdict.decision.action == "commit" and verdict.decision.label == verdict.case.label

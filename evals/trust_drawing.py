@@ -7,7 +7,6 @@ import numpy as np
 from doubleread.core.trust import TrustProfile
 from doubleread.core.types import Labels, Matrix
 from doubleread.evals.drawings import ReliabilityPanel, reliability_grid
-from doubleread.evals.page import reliability_panel
 from doubleread.living import keeps_readings, learned_rows, unseen_outcomes
 from doubleread.orchestrator import metrics
 from doubleread.orchestrator.arbitration import PANEL, Readings
@@ -21,7 +20,7 @@ def draw_trust(saved: PanelFolder) -> str:
     """An SVG of two columns. A panel that kept no readings shows the agents as stated only."""
     profiles = sorted(saved.arbiter.profiles, key=lambda p: (p.agent == PANEL, p.agent, p.round))
     if not keeps_readings(saved):
-        shown = [reliability_panel(_title(p), p) for p in profiles]
+        shown = [_panel(_title(p), p) for p in profiles]
         return reliability_grid(shown, title="As stated, before calibration")
     rows = learned_rows(saved)
     readings = readings_of(saved.arbiter.task, saved.arbiter.agents, rows, "")
@@ -51,7 +50,7 @@ def reliability_of(title: str, p: Matrix, labels: Labels, bins: int) -> Reliabil
 
 def _of_agent(saved: PanelFolder, p: TrustProfile, readings: Readings) -> Iterator[ReliabilityPanel]:
     arbiter, column = saved.arbiter, saved.arbiter.agents.index(p.agent)
-    yield reliability_panel(f"{_title(p)} · as stated", p)
+    yield _panel(f"{_title(p)} · as stated", p)
     after = f"{_title(p)} · after calibration"
     if p.round == 1 or arbiter.second is None:
         yield reliability_of(after, arbiter.first.held_out_calibrated[:, column], readings.labels, p.ece.bins)
@@ -62,7 +61,7 @@ def _of_agent(saved: PanelFolder, p: TrustProfile, readings: Readings) -> Iterat
 
 def _of_panel(saved: PanelFolder, p: TrustProfile) -> Iterator[ReliabilityPanel]:
     """The panel on its calibration cases and, where there are any, on outcomes it has not learned from."""
-    yield reliability_panel("panel · calibration cases", p)
+    yield _panel("panel · calibration cases", p)
     if outcomes := unseen_outcomes(saved):
         found = graded_unseen(saved.arbiter, outcomes)
         yield reliability_of("panel · confirmed outcomes", found.readers[PANEL], found.labels, p.ece.bins)
@@ -70,3 +69,10 @@ def _of_panel(saved: PanelFolder, p: TrustProfile) -> Iterator[ReliabilityPanel]
 
 def _title(p: TrustProfile) -> str:
     return f"{p.agent}, second look" if p.round > 1 else p.agent
+
+
+def _panel(title: str, p: TrustProfile) -> ReliabilityPanel:
+    """A profile as one reliability diagram."""
+    return ReliabilityPanel(
+        title=title, bins=p.reliability, ece=p.ece.value, floor=p.ece.floor, floor_high=p.ece.floor_high, n=p.n
+    )

@@ -2,11 +2,10 @@
 
 from kit import case_of, opinion
 
-from doubleread.core.case import Case
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention
 from doubleread.core.task import Task
-from doubleread.core.verdict import Decision, SecondLook, Unread, Verdict
+from doubleread.core.verdict import Decision, SecondLook, Verdict
 
 AB = Task.of("ab", ["a", "b"])
 
@@ -33,22 +32,3 @@ def verdict(name, truth, p_a, *, agent=None, then=None, commit=True, sure=False,
         seconds=0.5,
         **fields,
     )
-
-
-class ScriptedPanel:
-    """Counts what it is asked; stops with ``KeyboardInterrupt`` after so many cases."""
-
-    def __init__(self, bad: tuple[str, ...] = (), patience: int = 10**9) -> None:
-        self.bad, self.patience, self.asked = bad, patience, []
-
-    def diagnose_many(self, cases):
-        for case in cases:
-            if len(self.asked) == self.patience:
-                raise KeyboardInterrupt
-            self.asked.append(case.source)
-            yield self._read(case)
-
-    def _read(self, case: Case) -> Verdict | Unread:
-        if case.source in self.bad:
-            return Unread(source=case.source, code="empty", problem="the file has no bytes")
-        return verdict(case.source, case.label, 0.9)

@@ -51,7 +51,7 @@ class Show(Protocol):
 class JsonLines:
     """Events, sessions and waiting readings, a JSON object a line."""
 
-    def event(self, event: Event, picture: Path | None) -> None:  # noqa: ARG002
+    def event(self, event: Event, picture: Path | None) -> None:  # noqa: ARG002 - as others show it
         typer.echo(event.model_dump_json())
 
     def reply(self, reply: Reply) -> None:

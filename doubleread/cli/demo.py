@@ -8,11 +8,9 @@ from rich.markup import escape
 from doubleread.cli.fit import announce, announce_models, announce_panel
 from doubleread.cli.screen import OUT, note, progress, warn
 from doubleread.cli.tables import show_evaluation, trust_table
-from doubleread.core.verdict import Unread, Verdict
 from doubleread.evals.datasets import read_dataset
 from doubleread.evals.datasets.task_file import with_task
-from doubleread.evals.demo import judge
-from doubleread.evals.page import telling
+from doubleread.evals.demo import judge, telling
 from doubleread.evals.splits import split
 from doubleread.panel import Panel
 from doubleread.render.shown import ShownVerdict
@@ -47,13 +45,13 @@ def run_demo(
         outcome = judge(dataset, cases, folder, settings, report, introduce)
     if outcome.reused:
         note("the panel was fitted before on the same data: used again")
-    for result in outcome.results:
-        if isinstance(result, Unread):
-            warn(f"not diagnosed, left out of the figures: {result.source}: {result.problem}")
-    verdicts = [result for result in outcome.results if isinstance(result, Verdict)]
+    for row in outcome.rows:
+        if row.unread is not None:
+            warn(f"not diagnosed, left out of the figures: {row.unread.source}: {row.unread.problem}")
+    verdicts = [row.verdict for row in outcome.rows if row.verdict is not None]
     for verdict in telling(verdicts)[:show]:
         OUT.print(ShownVerdict.of(verdict))
         OUT.print(f"[dim]true label: {escape(str(verdict.case.label))}[/dim]\n")
-    show_evaluation(outcome.evaluation)
+    show_evaluation(outcome.judged.evaluation)
     note(f"{perf_counter() - began:.0f} s")
-    OUT.print(escape(f"results: {folder}  (open {folder / 'index.html'})"), soft_wrap=True, highlight=False)
+    OUT.print(escape(f"results: {folder}  (open {outcome.judged.report})"), soft_wrap=True, highlight=False)

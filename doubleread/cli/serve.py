@@ -37,7 +37,7 @@ def run_serve(panel_folder: Path, settings: Settings, *, talk: str, host: str, p
 
 
 def _say_where(host: str, port: int, token: str | None, *, given: bool) -> None:
-    shown = socket.gethostname() if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104
+    shown = socket.gethostname() if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104 - compared, not bound
     ending = "" if token is None or given else f"/?token={quote(token)}"
     OUT.print(f"serving at http://{shown}:{port}{ending}", highlight=False, markup=False, soft_wrap=True)
     if not is_loopback(host):

@@ -182,18 +182,18 @@ def test_demo_writes_everything_and_a_second_run_uses_it_again(doubleread, offli
     assert first.code == 0, first.err
     assert "unseen images" in first.out
     assert "true label: " in first.out
-    assert first.out.splitlines()[-1] == f"results: {out}  (open {out / 'index.html'})"
+    assert first.out.splitlines()[-1] == f"results: {out}  (open {out / 'run' / 'report.html'})"
     assert "tiny.png" in first.err  # whichever split it fell into
-    names = {path.name for path in out.iterdir()}
-    assert {"panel", "verdicts.jsonl", "evaluation.json", "index.html", "reliability.svg", "risk-coverage.svg"} <= names
+    assert {path.name for path in out.iterdir()} == {"panel", "fitted.json", "run"}
+    assert {"rows.jsonl", "evaluation.json", "report.html"} <= {path.name for path in (out / "run").iterdir()}
     assert "used again" not in first.err
 
-    written = (out / "verdicts.jsonl").read_bytes()
+    written = (out / "run" / "rows.jsonl").read_bytes()
     second = doubleread(*arguments)
     assert second.code == 0
     assert "used again" in second.err
     assert "learning trust" not in second.err
-    assert (out / "verdicts.jsonl").read_bytes() == written
+    assert (out / "run" / "rows.jsonl").read_bytes() == written
     assert "\x1b" not in first.out + first.err + second.out + second.err
 
 
