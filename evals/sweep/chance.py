@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from doubleread.core.trust import Estimate
 from doubleread.core.types import Labels, Matrix, Vector
+from doubleread.evals.measures.draws import Draws
 from doubleread.orchestrator.metrics import wilson
-from doubleread.orchestrator.resampling import group_codes
 
 FLIPS = 5000
 """Draws behind a p-value: none is smaller than about 1 in 5,000."""
@@ -19,18 +19,13 @@ class Resamples:
     """The same bootstrap samples of whole groups for every figure, so that differences are paired."""
 
     def __init__(self, groups: Sequence[str] | None, n: int, draws: int, seed: int) -> None:
-        self.codes = group_codes(groups, n)
-        self.n, self._sizes = n, np.bincount(self.codes).astype(float)
-        rng = np.random.default_rng(seed)
-        count = len(self._sizes)
-        self._drawn = np.stack(
-            [np.bincount(rng.integers(count, size=count), minlength=count) for _ in range(draws)]
-        ).astype(np.float32)
+        self._draws = Draws(groups or [None] * n, draws=draws, seed=seed)
+        self.codes, self.n = self._draws.codes, n
+        self._sizes = self._draws.sums(np.ones((n, 1)))[1:]
 
     def sums(self, values: Matrix) -> Matrix:
         """Sums of the columns of ``values``, ``(n, c)``, in each sample, divided by its cases: ``(draws, c)``."""
-        by_group = np.stack([np.bincount(self.codes, column) for column in values.T], axis=1)
-        return np.asarray((self._drawn @ by_group) / (self._drawn @ self._sizes)[:, None])
+        return np.asarray(self._draws.sums(values)[1:] / self._sizes)
 
     def mean(self, values: Vector) -> Estimate:
         """The mean of ``values``, ``(n,)``, with its 95 % interval."""
