@@ -56,7 +56,8 @@ class RetrievalSettings(Section):
     """How similar cases are found."""
 
     store: Literal["chroma", "exact"] = Field(
-        default="chroma", description="How plain searches are answered: by an index (chroma), or exactly (exact)."
+        default="chroma",
+        description="How plain searches are answered: by an index where that is faster (chroma), or exactly (exact).",
     )
     url: str = Field(
         default="", description="Address of a Chroma server whose cases are searched instead of the panel's own."

@@ -74,6 +74,7 @@ class EncodingCache:
                 with self._db:
                     if statement.startswith("SELECT"):
                         return self._db.execute(statement, parameters[0]).fetchall()
+                    self._db.execute("BEGIN")
                     self._db.executemany(statement, parameters)
             except sqlite3.OperationalError as error:  # locked, disk full: this time without
                 _log.warning("the embedding cache %s could not be used: %s", self.path, error)

@@ -6,6 +6,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,13 @@ class EmbeddedCases:
     """The cases whose image could not be read, and why."""
 
 
+class _Asked(NamedTuple):
+    """Views of a case that nobody has asked for before, and who waits for them."""
+
+    case: Case
+    waiting: dict[str, Future[Row]]
+
+
 class CachedEmbedder:
     """Encodes cases through a memory and a disk cache, in shared batches.
 
@@ -49,6 +57,7 @@ class CachedEmbedder:
         self._batcher = Batcher(encoder, batch)
         self._memory: OrderedDict[Key, Row] = OrderedDict()
         self._flying: dict[Key, Future[Row]] = {}
+        self._asked: deque[_Asked] = deque()
         self._guard = threading.Lock()
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="doubleread-embed")
 
@@ -59,6 +68,8 @@ class CachedEmbedder:
 
     async def embed(self, case: Case, views: Sequence[str] = (WHOLE,)) -> Embeddings:
         """Rows of shape ``(len(views), dim)``; raises ``ImageError``, or ``UnknownPart`` for an unknown view."""
+        if (known := self._remembered(case, views)) is not None:
+            return known
         futures = self._request(case, views)
         # Shielded: an agent that gives up must not take the encoding away from the others.
         rows = await asyncio.gather(*(asyncio.shield(asyncio.wrap_future(future)) for future in futures))
@@ -95,44 +106,80 @@ class CachedEmbedder:
 
     def _request(self, case: Case, views: Sequence[str]) -> list[Future[Row]]:
         with self._guard:
-            futures = {name: self._remembered((case.id, name)) for name in views}
+            futures = {name: self._under_way((case.id, name)) for name in views}
             new = {name: Future[Row]() for name, future in futures.items() if future is None}
             self._flying.update({(case.id, name): future for name, future in new.items()})
+            if new:
+                self._asked.append(_Asked(case, new))
         if new:
-            self._pool.submit(self._fulfil, case, new)
+            self._pool.submit(self._fulfil)
         return [futures[name] or new[name] for name in views]
 
-    def _remembered(self, key: Key) -> Future[Row] | None:
+    def _remembered(self, case: Case, views: Sequence[str]) -> Embeddings | None:
+        """The rows of all views; None unless all are in memory."""
+        with self._guard:
+            keys = [(case.id, name) for name in views]
+            if not all(key in self._memory for key in keys):
+                return None
+            for key in keys:
+                self._memory.move_to_end(key)
+            return np.stack([self._memory[key] for key in keys])
+
+    def _under_way(self, key: Key) -> Future[Row] | None:
         if key in self._memory:
-            self._memory.move_to_end(key)
             ready = Future[Row]()
             ready.set_result(self._memory[key])
             return ready
         return self._flying.get(key)
 
-    def _fulfil(self, case: Case, wanted: dict[str, Future[Row]]) -> None:
-        """Computes one case's views and hands them, or the failure, to everyone who waits."""
+    def _fulfil(self) -> None:
+        """Computes a batch of what is asked for, and hands the rows, or the failure, to everyone who waits."""
+        asked, rows, failed = self._take(), dict[Key, Row](), dict[Key, Exception]()
+        keys = [(one.case.id, name) for one in asked for name in one.waiting]
         try:
-            rows = self._known([(case.id, name) for name in wanted])
-            missing = [name for name in wanted if (case.id, name) not in rows]
-            if missing:
-                rows.update(self._keep([case], missing, self._batcher.encode(self._views(case, missing))))
+            rows = self._known(keys)
+            images = self._opened(asked, rows, failed)
+            if images:
+                rows |= self._keep(list(images), self._batcher.encode(list(images.values())))
         except Exception as error:  # noqa: BLE001 (re-raised in every waiting agent)
-            self._land(case, wanted)
-            for future in wanted.values():
-                future.set_exception(error)
-            return
-        self._land(case, wanted, rows)
-        for name, future in wanted.items():
-            future.set_result(rows[case.id, name])
+            failed |= {key: error for key in keys if key not in rows}
+        self._land(keys, rows)
+        for one in asked:
+            for name, future in one.waiting.items():
+                if (row := rows.get((one.case.id, name))) is not None:
+                    future.set_result(row)
+                else:
+                    future.set_exception(failed[one.case.id, name])
 
-    def _land(self, case: Case, names: dict[str, Future[Row]], rows: dict[Key, Row] | None = None) -> None:
+    def _take(self) -> list[_Asked]:
+        """As much as makes a batch; nothing where another worker took it along."""
+        taken: list[_Asked] = []
         with self._guard:
-            self._memory.update(rows or {})
+            while self._asked and sum(len(one.waiting) for one in taken) < self._batch:
+                taken.append(self._asked.popleft())
+        return taken
+
+    def _opened(
+        self, asked: Sequence[_Asked], rows: dict[Key, Row], failed: dict[Key, Exception]
+    ) -> dict[Key, Image.Image]:
+        """The views that have no row yet; those that cannot be opened are ``failed``."""
+        found: dict[Key, Image.Image] = {}
+        for case, waiting in asked:
+            names = [name for name in waiting if (case.id, name) not in rows]
+            try:
+                views = self._views(case, names) if names else []
+                found.update(zip(((case.id, name) for name in names), views, strict=True))
+            except Exception as error:  # noqa: BLE001 (re-raised in every waiting agent)
+                failed.update({(case.id, name): error for name in names})
+        return found
+
+    def _land(self, keys: Sequence[Key], rows: dict[Key, Row]) -> None:
+        with self._guard:
+            self._memory.update(rows)
             while len(self._memory) > _IN_MEMORY:
                 self._memory.popitem(last=False)
-            for name in names:
-                self._flying.pop((case.id, name), None)
+            for key in keys:
+                self._flying.pop(key, None)
 
     def _known(self, keys: Sequence[Key]) -> dict[Key, Row]:
         found = self._cache.get_many(keys) if self._cache is not None else {}
@@ -142,8 +189,7 @@ class CachedEmbedder:
         image = self.images.open(case, max_side=DECODE_SIDE)
         return [view(image, name) for name in views]
 
-    def _keep(self, cases: Sequence[Case], views: Sequence[str], encoded: Embeddings) -> dict[Key, Row]:
-        keys = [(case.id, name) for case in cases for name in views]
+    def _keep(self, keys: Sequence[Key], encoded: Embeddings) -> dict[Key, Row]:
         rows = dict(zip(keys, encoded, strict=True))
         if self._cache is not None:
             self._cache.put_many(rows)
@@ -161,7 +207,8 @@ class CachedEmbedder:
             read = [(case, found) for case, found in group if not isinstance(found, ImageError)]
             images = [image for _, found in read for image in found]
             encoded = self._batcher.encode(images) if images else np.zeros((0, self.encoder.dim), np.float32)
-            yield start + len(group), self._keep([case for case, _ in read], views, encoded), failed
+            keys = [(case.id, name) for case, _ in read for name in views]
+            yield start + len(group), self._keep(keys, encoded), failed
 
     def _decoded(
         self, cases: Sequence[Case], views: Sequence[str]

@@ -14,6 +14,7 @@ from PIL.ImageFile import ImageFile
 from doubleread.core.case import Case
 from doubleread.core.errors import ImageError, UnknownPart
 from doubleread.core.ports import WHOLE
+from doubleread.rag.opened import OpenedLately
 
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 40_000_000
@@ -91,12 +92,16 @@ def view(image: Image.Image, name: str) -> Image.Image:
 class Images:
     """Opens the pixels of cases, from their file or from bytes held in memory.
 
-    At most ``max_held`` bytes are held; the longest unused go first.
+    At most ``max_held`` bytes are held; the longest unused go first. The same goes for pixels that were opened lately:
+    whoever looks at a case shares them.
     """
 
-    def __init__(self, *, max_pixels: int = MAX_PIXELS, max_held: int = 256_000_000) -> None:
+    def __init__(
+        self, *, max_pixels: int = MAX_PIXELS, max_held: int = 256_000_000, max_opened: int = 64_000_000
+    ) -> None:
         self._max_pixels, self._max_held = max_pixels, max_held
         self._held: OrderedDict[str, bytes] = OrderedDict()
+        self._opened = OpenedLately(max_opened)
         self._guard = threading.Lock()
 
     def hold(self, case_id: str, data: bytes) -> None:
@@ -108,7 +113,10 @@ class Images:
                 self._held.popitem(last=False)
 
     def open(self, case: Case, *, max_side: int | None = None) -> Image.Image:
-        """The case's image as ``open_image`` gives it; raises ``ImageError``."""
+        """The case's image as ``open_image`` gives it, not to be changed; raises ``ImageError``."""
+        return self._opened.get(case.id, max_side, lambda: self._open(case, max_side))
+
+    def _open(self, case: Case, max_side: int | None) -> Image.Image:
         held = self._bytes(case.id)
         data = case.path if held is None else held
         if data is None:

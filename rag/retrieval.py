@@ -78,16 +78,17 @@ class StoreRetriever:
         self._store, self._embedder, self._task, self._k, self._finder = store, embedder, task, k, finder
         self._weighting = weighting or Weighting()
         self._fitted: _Fitted | None = None
+        self._flying: dict[_Question, asyncio.Task[Evidence]] = {}
         self._guard = threading.Lock()
 
     async def find(self, case: Case, views: Sequence[str] = (WHOLE,)) -> Evidence:
         """The ``k`` nearest cases of the first view, and the label distribution averaged over all views.
 
-        A failure is told in ``failure``.
+        Who asks the same at the same moment waits for one answer. A failure is told in ``failure``.
         """
         try:
             queries = await self._embedder.embed(case, views)
-            return await asyncio.to_thread(self._evidence, case, queries)
+            return await asyncio.shield(self._asked(case, views, queries))
         except (DoublereadError, OSError, RuntimeError, ValueError) as error:
             return Evidence(neighbours=(), failure=str(error) or type(error).__name__)
 
@@ -112,6 +113,14 @@ class StoreRetriever:
         Raises ``StoreError`` where the store cannot be read or holds labels that the task does not know.
         """
         return self._current().model.weighting
+
+    def _asked(self, case: Case, views: Sequence[str], queries: Embeddings) -> "asyncio.Task[Evidence]":
+        question = _Question(asyncio.get_running_loop(), case.id, case.group, tuple(views), self._k)
+        if question not in self._flying:
+            flying = asyncio.create_task(asyncio.to_thread(self._evidence, case, queries))
+            self._flying[question] = flying
+            flying.add_done_callback(lambda _: self._flying.pop(question))
+        return self._flying[question]
 
     def _evidence(self, case: Case, queries: Embeddings) -> Evidence:
         fitted = self._current()
@@ -147,6 +156,8 @@ class StoreRetriever:
 
     def _copies(self, fitted: _Fitted, unseen: "_Unseen", similarities: Vector) -> tuple[Neighbour, ...]:
         rows = unseen.copies.tolist()
+        if not rows:
+            return ()
         stored = self._store.get([fitted.columns.ids[i] for i in rows])
         near = {str(fitted.columns.ids[i]): float(similarities[i]) for i in rows}
         return tuple(Row.of(one).neighbour(near[one.case.id]) for one in stored)
@@ -174,6 +185,16 @@ class StoreRetriever:
 
     def _named(self, shares: Vector) -> dict[str, float]:
         return {name: float(share) for name, share in zip(self._task.names, shares, strict=True)}
+
+
+class _Question(NamedTuple):
+    """What makes two questions one."""
+
+    loop: asyncio.AbstractEventLoop
+    case: str
+    group: str | None
+    views: tuple[str, ...]
+    k: int
 
 
 class _Unseen(NamedTuple):

@@ -80,9 +80,9 @@ class Door:
             return await self._client.decisions.with_raw_response.create(
                 model=model, input=asked, questions=questions, extra_body=body
             )
-        model, messages = body.pop("model"), body.pop("messages")
+        # In extra_body the messages are taken as they are: the client would copy them part by part, images included.
         return await self._client.chat.completions.with_raw_response.create(
-            model=model, messages=messages, extra_body=body
+            model=body.pop("model"), messages=[], extra_body=body
         )
 
     def _status(self, error: openai.APIStatusError, request: Request, lacking: frozenset[str]) -> Exception:

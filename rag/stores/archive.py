@@ -33,6 +33,8 @@ ACTIVE = "encoder"
 """Under this the ledger keeps the fingerprint of the encoder that is searched by."""
 INDEXES = "index"
 """The sub-folder of the indexes, one a number of an encoder."""
+INDEX_FROM = 10_000
+"""Cases from which the index is faster than looking at every one: measured with rows of 512."""
 INDEX_LAG = 5000
 """Rows that the index may be behind and still catch up while someone waits."""
 INDEX_STEP = 2000
@@ -45,8 +47,9 @@ _COMMIT = 1000
 class Archive(Searched):
     """Implements the ``CaseStore`` port on a folder; made there if there is none, where it may ``create`` one.
 
-    ``index``: whether Chroma is to answer plain searches. Raises ``EncoderMismatch`` where the folder holds
-    embeddings of other encoders only, and ``StoreError`` where it is no archive or a damaged one.
+    ``index``: whether Chroma is to answer plain searches, where there are ``index_from`` cases or more. Raises
+    ``EncoderMismatch`` where the folder holds embeddings of other encoders only, and ``StoreError`` where it is no
+    archive or a damaged one.
     """
 
     def __init__(
@@ -58,13 +61,14 @@ class Archive(Searched):
         read_only: bool = False,
         create: bool = True,
         index: bool = True,
+        index_from: int = INDEX_FROM,
         name: str = "",
     ) -> None:
         self.file = LedgerFile(folder, create=create and not read_only)
         self.folder, self.fingerprint, self.dim, self.read_only = self.file.folder, fingerprint, dim, read_only
         self.ledger, self.vectors, self.past = Ledger(self.file), LedgerEmbeddings(self.file), Chronicle(self.file)
         self._index: Index | None = None
-        self._wants_index = index and not read_only
+        self._wants_index, self._index_from = index and not read_only, index_from
         self._contents, self._seq, self._stamp, self._moved = Contents.empty(dim), 0, 0, -1
         self._familiar: tuple[int, float] | None = None
         self._guard = threading.RLock()
@@ -150,10 +154,11 @@ class Archive(Searched):
         near as stored cases are to each other, are answered exactly.
         """
         check_k(k)
-        index = self.index() if wanted.everything else None
-        if index is None:
-            return super().search(queries, k, wanted=wanted, exclude_ids=exclude_ids, exclude_groups=exclude_groups)
         units, contents = unit_rows(queries, self.dim), self.contents()
+        index = self._current_index(len(contents)) if wanted.everything else None
+        if index is None:
+            mask = contents.mask(wanted, exclude_ids, exclude_groups)
+            return [contents.nearest(query, k, mask) for query in units]
         usual = self._usual(contents)
         return [
             self._by_index(index.nearest, contents, query, k, exclude_ids, exclude_groups, usual) for query in units
@@ -180,7 +185,7 @@ class Archive(Searched):
 
     def index(self) -> "Index | None":
         """What answers plain searches now; None where they are answered exactly."""
-        return self._current_index() if len(self.contents()) else None
+        return self._current_index(len(self.contents()))
 
     def encoders(self) -> list[EncoderRow]:
         """Every encoder whose embeddings it holds."""
@@ -277,12 +282,16 @@ class Archive(Searched):
 
     def _catch_up(self, most: int) -> None:
         with self._guard:
+            if self._index is None and self.vectors.count(self.encoder) < self._index_from:
+                return
             index = self._opened_index()
             if index is not None:
                 index.catch_up(most)
 
-    def _current_index(self) -> "Index | None":
-        """The index, up to date; None where another process has it or it is far behind."""
+    def _current_index(self, cases: int) -> "Index | None":
+        """The index, up to date; None for few cases, and where another process has it or it is far behind."""
+        if not cases or cases < self._index_from:
+            return None
         with self._guard:
             index = self._opened_index()
             if index is None or index.upto >= self._stamp:

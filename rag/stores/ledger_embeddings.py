@@ -87,6 +87,10 @@ class LedgerEmbeddings:
         rows = np.frombuffer(b"".join(row for _, _, row in found), np.float32).reshape(-1, dim)
         return [s for s, _, _ in found], [i for _, i, _ in found], rows
 
+    def count(self, encoder: int) -> int:
+        """How many rows an encoder has, those of removed cases included."""
+        return int(self._file.ask("select count(*) from embeddings where encoder = ?", [encoder])[0][0])
+
     def count_after(self, encoder: int, stamp: int) -> int:
         """How many rows an encoder has after a stamp."""
         query = "select count(*) from embeddings not indexed where encoder = ? and stamp > ?"

@@ -26,7 +26,7 @@ def made(name, request):
     """An empty store of each kind."""
     kind = STORES.get(name)
     if name == "chroma":
-        return kind(request.getfixturevalue("tmp_path") / "store", "enc-1", dim=DIM)
+        return kind(request.getfixturevalue("tmp_path") / "store", "enc-1", dim=DIM, index_from=0)
     if name == "chroma-server":
         own = f"cases-{abs(hash(request.node.name)):x}"
         return kind(request.getfixturevalue("server"), "enc-1", dim=DIM, name=own)

@@ -27,7 +27,7 @@ ROWS = units(40, DIM)
 
 
 def opened(folder, fingerprint="enc-1", dim=DIM, **options):
-    return Archive(folder, fingerprint, dim=dim, **options)
+    return Archive(folder, fingerprint, dim=dim, index_from=0, **options)
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ sys.path.insert(0, sys.argv[4])
 from rag_support import bare_case, units
 from doubleread.rag.stores.archive import Archive
 first, n = int(sys.argv[2]), int(sys.argv[3])
-with Archive(Path(sys.argv[1]), "enc-1", dim=8) as store:
+with Archive(Path(sys.argv[1]), "enc-1", dim=8, index_from=0) as store:
     for i in range(first, first + n):
         store.add([bare_case(i)], units(1, 8, seed=i))
         print(i, flush=True)
@@ -228,6 +228,22 @@ def test_plain_searches_go_through_the_index(folder, indexed):
     with opened(folder, index=False) as store:
         assert store.index() is None
         assert nearest(store, ROWS[7]) == CASES[7].id
+
+
+def test_few_cases_are_looked_at_one_by_one(folder, indexed):
+    with Archive(folder, "enc-1", dim=DIM, index_from=41) as store:
+        assert store.index() is None
+        assert nearest(store, ROWS[7]) == CASES[7].id
+        store.add([bare_case(70)], units(1, DIM, seed=70))
+        assert store.index().count() == 41
+        assert nearest(store, units(1, DIM, seed=70)[0]) == bare_case(70).id
+
+
+def test_an_archive_of_few_cases_has_no_index(tmp_path):
+    with Archive(tmp_path / "store", "enc-1", dim=DIM) as store:
+        store.add(CASES, ROWS)
+        assert nearest(store, ROWS[7]) == CASES[7].id
+    assert not (tmp_path / "store" / "index").exists()
 
 
 def test_a_query_to_which_nothing_is_near_is_answered_exactly(tmp_path):

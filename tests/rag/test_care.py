@@ -390,11 +390,11 @@ def test_an_encoder_that_is_not_whole_is_not_switched_to(archive):
 
 
 def test_a_forgotten_encoder_leaves_no_index_to_its_successor(tmp_path):
-    with Archive(tmp_path / "s", "enc-1", dim=DIM) as store:
+    with Archive(tmp_path / "s", "enc-1", dim=DIM, index_from=0) as store:
         store.add(CASES, ROWS)
         number = store.vectors.encoder("enc-2", 3)
         reencode(store, number, 3, Reader(), lambda *_: None)
-    with Archive(tmp_path / "s", "enc-2", dim=3) as store:
+    with Archive(tmp_path / "s", "enc-2", dim=3, index_from=0) as store:
         assert store.index() is not None
     with opened(tmp_path / "s") as store:
         with pytest.raises(StoreError, match="is in use"):
@@ -404,7 +404,7 @@ def test_a_forgotten_encoder_leaves_no_index_to_its_successor(tmp_path):
         assert not (tmp_path / "s" / "index" / str(number) / "chroma").exists()
         successor = store.vectors.encoder("enc-3", 5)
         store.vectors.embed(successor, [case.id for case in CASES], units(12, 5, seed=3))
-    with Archive(tmp_path / "s", "enc-3", dim=5) as store:
+    with Archive(tmp_path / "s", "enc-3", dim=5, index_from=0) as store:
         found = [found[0].case_id for found in store.search(units(12, 5, seed=3), 1)]
         assert found == [case.id for case in CASES]
         assert store.index() is not None

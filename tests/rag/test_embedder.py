@@ -66,6 +66,21 @@ async def test_different_cases_share_batches(make, tmp_path):
     assert len(encoder.batches) < 12
 
 
+async def test_one_unreadable_case_takes_none_of_its_batch_along(make, tmp_path):
+    encoder = ScriptedEncoder(seconds=0.05)
+    embedder = make(encoder)
+    cases = [image_case(tmp_path, i) for i in range(16)]
+    cases[9] = bare_case(9, path=tmp_path / "gone.png")
+    found = await asyncio.gather(*(embedder.embed(case) for case in cases), return_exceptions=True)
+    assert [i for i, one in enumerate(found) if isinstance(one, ImageError)] == [9]
+    assert encoder.encoded == 15
+    assert len(encoder.batches) < 8
+    alone = make(ScriptedEncoder())
+    for case, rows in zip(cases, found, strict=True):
+        if case is not cases[9]:
+            assert np.array_equal(await alone.embed(case), rows)
+
+
 async def test_the_disk_cache_outlives_the_embedder(make, tmp_path):
     case = image_case(tmp_path, 1)
     first = make(ScriptedEncoder(), cached=True)

@@ -1,5 +1,6 @@
 """Evidence: the nearest labelled cases, never the case itself nor its group, and failures as values."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import numpy as np
@@ -71,6 +72,30 @@ async def test_the_evidence_of_a_new_case():
     assert quality.agreement == sum(one.label == found.label for one in found.neighbours) / 7
     first, second = sorted(found.distribution.values())[:0:-1]
     assert quality.margin == pytest.approx(first - second)
+
+
+async def test_those_who_ask_the_same_at_once_wait_for_one_answer(monkeypatch):
+    store, cases, embedder = archive()
+    retriever, times = StoreRetriever(store, embedder, TASK), []
+    search = store.search
+    monkeypatch.setattr(store, "search", lambda *given, **named: times.append(1) or search(*given, **named))
+    first, second, other = await asyncio.gather(*(retriever.find(cases[i]) for i in (0, 0, 1)))
+    assert first is second
+    assert first.neighbours != other.neighbours
+    assert len(times) == 2
+    later = await retriever.find(cases[0])
+    assert (later, len(times)) == (first, 3)
+    fewer, wider = await asyncio.gather(retriever.finding(3).find(cases[0]), retriever.find(cases[0]))
+    assert (len(fewer.neighbours), len(wider.neighbours)) == (3, 10)
+
+
+async def test_one_who_gives_up_does_not_take_the_answer_from_the_others():
+    store, cases, embedder = archive()
+    retriever = StoreRetriever(store, embedder, TASK)
+    impatient, patient = (asyncio.create_task(retriever.find(cases[0])) for _ in range(2))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    assert len((await patient).neighbours) == 10
 
 
 async def test_nearness_is_that_of_the_nearest_label_without_the_cases_own_group():
