@@ -1,6 +1,6 @@
 """Where an agent's probability for a label rests in the image: what covering each part of it does to it."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from typing import Self
 
 import numpy as np
@@ -93,6 +93,16 @@ class AttributionMap(Record):
         return self._effect(int(self.drops.argmin()))
 
     @property
+    def takes(self) -> Region | None:
+        """The part whose covering takes most from the label; None where none takes anything worth telling."""
+        return self.lowers.region if self.lowers.drop >= NEGLIGIBLE else None
+
+    @property
+    def adds(self) -> Region | None:
+        """The part whose covering adds most to the label; None where none adds anything worth telling."""
+        return self.raises.region if -self.raises.drop >= NEGLIGIBLE else None
+
+    @property
     def flat(self) -> bool:
         """Whether no window has an effect worth drawing."""
         return bool(np.abs(self.drops).max() < NEGLIGIBLE)
@@ -100,24 +110,14 @@ class AttributionMap(Record):
     @property
     def line(self) -> str:
         """What the map shows, in numbers."""
-        return "; ".join(self._lines())
-
-    def _lines(self) -> Iterator[str]:
         share = f"{self.agent} gives {self.label} {self.before:.1%}"
         if self.flat:
             moved = np.abs(self.drops).max()
             points = f"no covered part moves it by more than {100 * moved:.1f} points"
-            yield f"{share}: the label does not rest on one place ({points})"
-            return
-        told = [
-            f"covering the part at the {one.region.place} {verb} it to {one.after:.1%}"
-            for verb, one, size in (
-                ("lowers", self.lowers, self.lowers.drop),
-                ("raises", self.raises, -self.raises.drop),
-            )
-            if size >= NEGLIGIBLE
-        ]
-        yield f"{share}: {', '.join(told)}"
+            return f"{share}: the label does not rest on one place ({points})"
+        effects = (("lowers", self.takes, self.lowers.after), ("raises", self.adds, self.raises.after))
+        told = (f"covering the part at the {at.place} {verb} it to {to:.1%}" for verb, at, to in effects if at)
+        return f"{share}: {', '.join(told)}"
 
     def _effect(self, index: int) -> Effect:
         row, column = divmod(index, WINDOWS)

@@ -1,4 +1,4 @@
-"""Attribution maps as pictures: heat over the image, the part that matters most in a frame, and a legend.
+"""Attribution maps as pictures: heat over the image, the parts that matter most in frames, and a legend.
 
 Colours are those of *plasma* (Smith and van der Walt, CC0): perceptually uniform, and told apart by colour-blind
 people. They are on one scale for all maps of an image, and what has no effect is not coloured at all.
@@ -6,12 +6,13 @@ people. They are on one scale for all maps of an image, and what has no effect i
 
 import textwrap
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from doubleread.core.attribution import NEGLIGIBLE, Attribution, AttributionMap
+from doubleread.core.attribution import Attribution, AttributionMap, Region
 from doubleread.core.types import Matrix
 
 TILE = 340
@@ -22,7 +23,8 @@ _PLASMA = (
 )  # fmt: skip
 _OPAQUE, _SOLID_FROM = 0.8, 0.5
 """How far the strongest heat covers the image, and from which share of the scale on it does."""
-_FINE = 96
+FRAMES = "Framed: the part whose covering takes most; dashed: the part whose covering adds most."
+_FINE, _DASHES, _BAR = 96, 9, 160
 _GAP, _LINE, _SIZE, _WRAP = 16, 19, 15, 44
 _INK, _SOFT, _PAPER = "#1c1e21", "#5d646c", "#ffffff"
 
@@ -38,31 +40,38 @@ def colours(values: Matrix) -> NDArray[np.uint8]:
 
 def heat(one: AttributionMap, scale: float) -> Image.Image:
     """A map's colours, RGBA, to be stretched over the image; transparent throughout where the map is flat."""
-    cells = np.zeros_like(one.cells) if one.flat else one.cells / scale
-    smooth = Image.fromarray(cells.astype(np.float32)).resize((_FINE, _FINE), Image.Resampling.BICUBIC)
+    shares = np.maximum(0, one.cells / scale) * (not one.flat)
+    smooth = Image.fromarray(shares.astype(np.float32)).resize((_FINE, _FINE), Image.Resampling.BILINEAR)
     return Image.fromarray(colours(np.asarray(smooth, float)))
 
 
 def overlay(image: Image.Image, one: AttributionMap, scale: float) -> Image.Image:
-    """The image under a map's heat; a frame is around the part whose covering takes most, where it takes anything."""
+    """The image under a map's heat, with frames as ``FRAMES`` says."""
     layer = heat(one, scale).resize(image.size, Image.Resampling.BILINEAR)
     made = Image.alpha_composite(image.convert("RGBA"), layer).convert("RGB")
-    if one.lowers.drop >= NEGLIGIBLE:
-        region, (width, height) = one.lowers.region, image.size
-        box = (region.left * width, region.top * height, region.right * width - 1, region.bottom * height - 1)
-        draw, thick = ImageDraw.Draw(made), max(1, round(max(image.size) / 170))
-        draw.rectangle(box, outline="black", width=2 * thick)
-        draw.rectangle(
-            tuple(side + d * thick / 2 for side, d in zip(box, (1, 1, -1, -1), strict=True)),
-            outline="white",
-            width=thick,
-        )
+    for region, dashed in ((one.adds, True), (one.takes, False)):
+        if region is not None:
+            _frame(made, region, dashed=dashed)
     return made
+
+
+def _frame(onto: Image.Image, region: Region, *, dashed: bool) -> None:
+    """White on black, so that it is seen on whatever is below; inside the region."""
+    draw, thick = ImageDraw.Draw(onto), max(1, round(max(onto.size) / 170))
+    left, right = (round(share * onto.width) for share in (region.left, region.right))
+    top, bottom = (round(share * onto.height) for share in (region.top, region.bottom))
+    draw.rectangle((left, top, right - 1, bottom - 1), outline="black", width=3 * thick)
+    x0, y0, x1, y1 = left + thick, top + thick, right - 1 - thick, bottom - 1 - thick
+    dashes = _DASHES if dashed else 1
+    for (xa, ya), (xb, yb) in pairwise(((x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0))):
+        for i in range(0, dashes, 2):
+            ends = [(xa + (xb - xa) * j / dashes, ya + (yb - ya) * j / dashes) for j in (i, i + 1)]
+            draw.line([round(share) for end in ends for share in end], fill="white", width=thick)
 
 
 def scale_words(scale: float) -> tuple[str, str]:
     """What the two ends of the colours mean."""
-    return "no effect", f"covering it takes {100 * scale:.0f} points of probability"
+    return "no effect", f"covering it takes {100 * scale:.0f} points"
 
 
 def sheet(image: Image.Image, found: Attribution, name: str) -> Image.Image:
@@ -73,32 +82,29 @@ def sheet(image: Image.Image, found: Attribution, name: str) -> Image.Image:
     columns = min(3, len(tiles))
     texts = [_wrapped(text) for _, text in tiles]
     high = small.height + _LINE * max(map(len, texts)) + 2 * _GAP
-    below = [f"{agent}: {why}" for agent, why in found.without.items()]
     rows = -(-len(tiles) // columns)
     width = columns * (TILE + _GAP) + _GAP
+    below = [FRAMES, *(f"{agent}: {why}" for agent, why in found.without.items())]
     footer = [line for text in below for line in _wrapped(text, columns * _WRAP)]
-    made = Image.new("RGB", (width, rows * high + 3 * _GAP + _LINE * (len(footer) + 1) + _GAP), _PAPER)
+    made = Image.new("RGB", (width, rows * high + 3 * _GAP + _LINE * (1 + len(footer))), _PAPER)
     for i, ((tile, _), lines) in enumerate(zip(tiles, texts, strict=True)):
         x, y = _GAP + (i % columns) * (TILE + _GAP), _GAP + (i // columns) * high
         made.paste(tile, (x, y))
         _write(made, (x, y + tile.height + 6), lines, _INK)
     y = rows * high + _GAP
-    made.paste(legend(found.scale, width - 2 * _GAP), (_GAP, y))
-    _write(made, (_GAP, y + 2 * _GAP + 6), footer, _SOFT)
+    _legend(made, (_GAP, y), found.scale)
+    _write(made, (_GAP, y + _LINE + 6), footer, _SOFT)
     return made
 
 
-def legend(scale: float, width: int) -> Image.Image:
+def _legend(onto: Image.Image, at: tuple[int, int], scale: float) -> None:
     """The colours with what their ends mean."""
-    made = Image.new("RGBA", (width, 2 * _GAP), _PAPER)
-    bar = Image.fromarray(np.tile(colours(np.linspace(0, 1, 160)), (14, 1, 1)))
-    least, most = scale_words(scale)
-    font = ImageFont.load_default(_SIZE)
-    at = round(font.getlength(least)) + 10
-    made.alpha_composite(bar, (at, 5))
-    _write(made, (0, 3), [least], _SOFT)
-    _write(made, (at + bar.width + 10, 3), [f"{most}; the frame is around the part that takes most"], _SOFT)
-    return made.convert("RGB")
+    (x, y), (least, most) = at, scale_words(scale)
+    bar = Image.fromarray(np.tile(colours(np.linspace(0, 1, _BAR)), (_LINE - 5, 1, 1)))
+    from_ = x + round(ImageFont.load_default(_SIZE).getlength(least)) + 10
+    onto.paste(bar, (from_, y + 2), bar)
+    _write(onto, at, [least], _SOFT)
+    _write(onto, (from_ + _BAR + 10, y), [most], _SOFT)
 
 
 def _write(onto: Image.Image, at: tuple[int, int], lines: Sequence[str], ink: str) -> None:

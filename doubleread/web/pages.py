@@ -18,7 +18,7 @@ from doubleread.core.attribution import Attribution, AttributionMap
 from doubleread.core.task import Task
 from doubleread.core.verdict import Verdict
 from doubleread.panel import Panel
-from doubleread.render.heat import colours, heat, scale_words
+from doubleread.render.heat import FRAMES, colours, heat, scale_words
 from doubleread.render.html import style_sheet, verdict_html
 from doubleread.render.thumbnail import picture_url
 from doubleread.sessions.commands import COMMANDS
@@ -162,7 +162,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(heat_url=heat_url, scale_url=scale_url, scale_words=scale_words)
+    made.globals.update(heat_url=heat_url, scale_url=scale_url, scale_words=scale_words, frames=FRAMES)
     made.globals.update(card=card, asset=_asset, max_files=MAX_FILES, max_upload=MAX_UPLOAD)
     made.filters.update(percent=lambda p: f"{100 * p:.1f}\u00a0%", when=lambda t: t.astimezone().strftime("%H:%M"))
     return made

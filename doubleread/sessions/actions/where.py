@@ -2,7 +2,7 @@
 
 from doubleread.sessions.actions.facts import read, said
 from doubleread.sessions.intent import Intent
-from doubleread.sessions.record import Maps
+from doubleread.sessions.record import Maps, Text
 from doubleread.sessions.standing import Answered, Standing
 
 
@@ -16,4 +16,4 @@ async def where(intent: Intent, standing: Standing) -> Answered:
     if not found.maps:
         return said(found.lines, suggestions=others[:2])
     looked = ("what a second look added is not in them",) if verdict.second_look is not None else ()
-    return said((found.method, *looked), Maps(found=found), suggestions=others[:2])
+    return said((), Maps(found=found), Text(lines=(found.method, *looked)), suggestions=others[:2])
