@@ -20,7 +20,7 @@ from doubleread.orchestrator.arbiter import Arbiter
 from doubleread.rag.occlusion import covered
 from doubleread.watching import Progress, silent
 
-AT_ONCE = 8
+AT_ONCE = 16
 """Views that are asked for at a time: other readings get their turn, and a caller may give up, in between."""
 NO_VIEWS = "there is no map: it is not asked about covered images, so where it looked is not known"
 VIEWS = (WHOLE, *(covered(window_cells(row, column)) for row in range(WINDOWS) for column in range(WINDOWS)))

@@ -2,7 +2,8 @@
 
 Deletion and insertion curves (Petsiuk et al. 2018, "RISE", arXiv 1806.07421, section 4.3): cells are covered, or
 uncovered, in the order of the map, and the agent's probability for the label is averaged along the way. Each map is
-compared with random ones that are as smooth, on the same image.
+compared on the same image with random ones that are as smooth, and with one that knows only that photographers put what
+matters in the middle.
 """
 
 from collections.abc import Sequence
@@ -19,33 +20,46 @@ from doubleread.core.types import Matrix
 from doubleread.orchestrator.seats import Seats
 from doubleread.rag.occlusion import covered
 
-STEP = 8
+STEP = 4
 """Cells that are covered or uncovered at a time."""
 RANDOM = 3
 """Random maps for each image."""
 
 
+_AT = (np.arange(CELLS) - (CELLS - 1) / 2) ** 2
+_CENTRE = -(_AT[:, None] + _AT[None])
+"""The cells nearest to the middle first."""
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What a map is worth beside another; both lie between -1 and 1."""
+
+    deletion: float
+    """By how much lower the mean probability is where the cells of the map are covered first."""
+    insertion: float
+    """By how much higher it is where they are shown first."""
+
+
 @dataclass(frozen=True)
 class Faithfulness:
-    """What one agent's map of one image is worth beside random maps; all lie between -1 and 1."""
+    """What one agent's map of one image is worth."""
 
     agent: str
     flat: bool
-    deletion: float
-    """By how much more the mean probability falls where the cells of the map are covered first."""
-    insertion: float
-    """By how much more it rises where they are shown first."""
+    over_random: Gain
+    over_centre: Gain
 
 
 async def faithfulness(case: Case, seats: Seats, label: str, rng: np.random.Generator) -> list[Faithfulness]:
     """One for every agent that has a map. Raises ``ImageError``, and ``TaskError`` for an unknown label."""
     found = await attribute(case, seats.agents, seats.arbiter, label)
-    drawn = [_smooth(rng) for _ in range(RANDOM)]
+    others = [*(_smooth(rng) for _ in range(RANDOM)), _CENTRE]
     result = []
     for one in found.maps:
         agent = seats.agents[one.agent]
         assert isinstance(agent, ReadsViews)
-        orders = [_order(one.cells), *map(_order, drawn)]
+        orders = [_order(one.cells), *map(_order, others)]
         views = [name for order in orders for name in _views(order)]
         read = (await read_views(case, {one.agent: agent}, seats.arbiter, views))[one.agent]
         assert not isinstance(read, str)
@@ -56,9 +70,10 @@ async def faithfulness(case: Case, seats: Seats, label: str, rng: np.random.Gene
 
 
 def _compared(one: AttributionMap, areas: Matrix) -> Faithfulness:
-    """``areas``: deletion and insertion of the map, then of each random one, shape ``(1 + RANDOM, 2)``."""
-    deletion, insertion = areas[0] - areas[1:].mean(axis=0)
-    return Faithfulness(one.agent, one.flat, -float(deletion), float(insertion))
+    """``areas``: deletion and insertion of the map, of each random one and of the centre, ``(RANDOM + 2, 2)``."""
+    random, centre = areas[1:-1].mean(axis=0), areas[-1]
+    gains = [Gain(float(other[0] - areas[0, 0]), float(areas[0, 1] - other[1])) for other in (random, centre)]
+    return Faithfulness(one.agent, one.flat, *gains)
 
 
 def _smooth(rng: np.random.Generator) -> Matrix:

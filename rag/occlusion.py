@@ -12,11 +12,12 @@ from PIL import Image, ImageFilter
 
 from doubleread.core.attribution import CELLS
 
-_NAME = re.compile(r"covered-1-([0-9a-f]{16})")
+_BYTES = -(-(CELLS**2) // 8)
+_NAME = re.compile(rf"covered-1-([0-9a-f]{{{2 * _BYTES}}})")
 """The number changes when the same cells would be covered otherwise; cached encodings carry the name."""
 _PARTS = 4
 """Parts a side whose means fill what is covered."""
-_FINE, _SOFT = 8, 2.0
+_FINE, _SOFT = 8, 1.0
 """Pixels a side that a cell has in the mask before it is enlarged, and the radius by which its edges are softened."""
 
 
@@ -30,8 +31,8 @@ def cover(image: Image.Image, name: str) -> Image.Image | None:
     found = _NAME.fullmatch(name)
     if found is None:
         return None
-    bits = np.unpackbits(np.frombuffer(bytes.fromhex(found[1]), np.uint8)).reshape(CELLS, CELLS)
-    mask = Image.fromarray(255 * np.kron(bits, np.ones((_FINE, _FINE), np.uint8)))
+    bits = np.unpackbits(np.frombuffer(bytes.fromhex(found[1]), np.uint8), count=CELLS**2)
+    mask = Image.fromarray(255 * np.kron(bits.reshape(CELLS, CELLS), np.ones((_FINE, _FINE), np.uint8)))
     soft = mask.filter(ImageFilter.GaussianBlur(_SOFT)).resize(image.size, Image.Resampling.BILINEAR)
     means = image.resize((_PARTS, _PARTS), Image.Resampling.BOX).resize(image.size, Image.Resampling.BICUBIC)
     return Image.composite(means, image, soft)

@@ -10,12 +10,13 @@ from doubleread.core.base import Record
 from doubleread.core.case import Case
 from doubleread.core.types import Matrix
 
-CELLS = 8
+CELLS = 6
 """Rows and columns of equal cells that an image is divided into, whatever its shape."""
-WINDOW = 3
-"""Cells on each side of the part that is covered at a time; neighbouring windows overlap by two cells."""
-WINDOWS = CELLS - WINDOW + 1
-"""Windows in a row, and in a column."""
+WINDOW = 2
+"""Cells on each side of the part that is covered at a time."""
+WINDOWS = CELLS + WINDOW - 1
+"""Windows in a row, and in a column, a cell apart; the outer ones reach over the edge, so that every cell is covered
+equally often, and none looks important for lying there."""
 NEGLIGIBLE = 0.02
 """An agent whose probability no window moves by as much has a flat map: nothing is drawn."""
 LEAST_SCALE = 0.1
@@ -75,12 +76,10 @@ class AttributionMap(Record):
     @property
     def cells(self) -> Matrix:
         """For each cell the mean drop of the windows that cover it, shape ``(CELLS, CELLS)``."""
-        total, count = np.zeros((CELLS, CELLS)), np.zeros((CELLS, CELLS))
+        total = np.zeros((CELLS, CELLS))
         for (row, column), drop in np.ndenumerate(self.drops):
-            place = np.s_[row : row + WINDOW, column : column + WINDOW]
-            total[place] += drop
-            count[place] += 1
-        return np.asarray(total / count)
+            total[window_cells(row, column)] += drop
+        return total / WINDOW**2
 
     @property
     def lowers(self) -> Effect:
@@ -146,7 +145,7 @@ class Attribution(Record):
         """How the maps were made, in a sentence."""
         return (
             f"the image was read {WINDOWS**2} times more with a part of it smoothed over ({WINDOW / CELLS:.0%} of its "
-            "width and height); probabilities are calibrated, of a first look at the whole image"
+            "width and height, less at the edges); probabilities are calibrated, of a first look at the whole image"
         )
 
     def only(self, agents: Collection[str]) -> Self:
@@ -168,11 +167,17 @@ def scale_of(maps: Iterable[AttributionMap]) -> float:
 
 def region_of(row: int, column: int) -> Region:
     """Where a window lies."""
-    return Region(left=column / CELLS, top=row / CELLS, right=(column + WINDOW) / CELLS, bottom=(row + WINDOW) / CELLS)
+    (top, bottom), (left, right) = _span(row), _span(column)
+    return Region(left=left / CELLS, top=top / CELLS, right=right / CELLS, bottom=bottom / CELLS)
 
 
 def window_cells(row: int, column: int) -> NDArray[np.bool_]:
     """The cells of a window, shape ``(CELLS, CELLS)``."""
     cells = np.zeros((CELLS, CELLS), bool)
-    cells[row : row + WINDOW, column : column + WINDOW] = True
+    cells[slice(*_span(row)), slice(*_span(column))] = True
     return cells
+
+
+def _span(window: int) -> tuple[int, int]:
+    """The first cell of a window, and the one after its last."""
+    return max(0, window - WINDOW + 1), min(CELLS, window + 1)
