@@ -11,6 +11,7 @@ from doubleread.core.attribution import Attribution, AttributionMap
 from doubleread.core.errors import ImageError
 from doubleread.core.evidence import Neighbour
 from doubleread.render.half_blocks import drawn, half_blocks
+from doubleread.render.heat import FRAMES, scale_words
 from doubleread.render.shown_attribution import ShownAttribution
 from doubleread.render.terminal import share_bars
 from doubleread.sessions.record import Bars, Block, Cases, Maps, Reply, Table, Text
@@ -87,7 +88,8 @@ def _maps(found: Attribution, console: Console) -> RenderableType:
     made = Grid.grid(padding=(0, 2, 1, 0))
     for start in range(0, len(pictures), columns):
         made.add_row(*pictures[start : start + columns])
-    return Group(made, lines)
+    scale = f"from {' to '.join(scale_words(found.scale))}. {FRAMES}"
+    return Group(made, Line(scale, style="dim"), lines)
 
 
 def _overlay(found: ShownAttribution, one: AttributionMap) -> Group | None:

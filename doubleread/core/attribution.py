@@ -11,7 +11,7 @@ from doubleread.core.case import Case
 from doubleread.core.types import Matrix
 
 CELLS = 6
-"""Rows and columns of equal cells that an image is divided into, whatever its shape."""
+"""Rows and columns of equal cells that an image is divided into, whatever its shape. Kept sessions hold such maps."""
 WINDOW = 2
 """Cells on each side of the part that is covered at a time."""
 WINDOWS = CELLS + WINDOW - 1
@@ -111,8 +111,8 @@ class AttributionMap(Record):
         """What the map shows, in numbers."""
         share = f"{self.agent} gives {self.label} {self.before:.1%}"
         if self.flat:
-            moved = np.abs(self.drops).max()
-            points = f"no covered part moves it by more than {100 * moved:.1f} points"
+            most = np.ceil(1000 * np.abs(self.drops).max()) / 10
+            points = f"no covered part moves it by more than {most:.1f} points"
             return f"{share}: the label does not rest on one place ({points})"
         effects = (("lowers", self.takes, self.lowers.after), ("raises", self.adds, self.raises.after))
         told = (f"covering the part at the {at.place} {verb} it to {to:.1%}" for verb, at, to in effects if at)
