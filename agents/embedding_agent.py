@@ -47,6 +47,16 @@ class EmbeddingAgent(ABC):
     async def reconsider(self, case: Case, evidence: Evidence) -> Answer:
         return await self._answer(case, self._context.views, evidence)
 
+    async def read_views(self, case: Case, views: Sequence[str]) -> tuple[Answer, ...]:
+        """A first look at each view on its own."""
+        if obstacle := self.cannot():
+            return (Abstention(agent=self.name, cause=obstacle[0], detail=obstacle[1]),) * len(views)
+        try:
+            logs = self.log_posteriors(await self._context.embedder.embed(case, views))
+        except ImageError as error:
+            return (Abstention(agent=self.name, cause="image", detail=str(error)),) * len(views)
+        return tuple(Opinion.from_vector(self.name, self._task, average(row[None]), "softmax") for row in logs)
+
     async def _answer(self, case: Case, views: Sequence[str], evidence: Evidence | None) -> Answer:
         began, turn = perf_counter(), 1 if evidence is None else 2
         if obstacle := self.cannot():

@@ -1,11 +1,13 @@
 """Cache agent: what the labels of the most similar stored cases imply."""
 
+from collections.abc import Sequence
 from time import perf_counter
 
 import numpy as np
 
 from doubleread.agents.context import AgentContext
 from doubleread.core.case import Case
+from doubleread.core.errors import DoublereadError
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention, Answer, Opinion
 from doubleread.core.ports import WHOLE
@@ -25,6 +27,14 @@ class Neighbours:
     async def reconsider(self, case: Case, evidence: Evidence) -> Answer:
         del evidence  # it looks at the store afresh
         return await self._answer(case, self._context.views, round=2)
+
+    async def read_views(self, case: Case, views: Sequence[str]) -> tuple[Answer, ...]:
+        """A first look at each view on its own."""
+        try:
+            rows = await self._context.retriever.distributions(case, views)
+        except DoublereadError as error:
+            return (Abstention(agent=self.name, cause="no-evidence", detail=str(error)),) * len(views)
+        return tuple(Opinion.from_vector(self.name, self._context.task, row, "neighbours") for row in rows)
 
     async def _answer(self, case: Case, views: tuple[str, ...], *, round: int) -> Answer:
         began = perf_counter()

@@ -20,10 +20,11 @@ from PIL import Image
 
 from doubleread.agents.recorded.recorder import Recorder
 from doubleread.agents.wire.budget import Spending
+from doubleread.attribution import attribute
 from doubleread.composition import Eyes, Seated, check_names, open_eyes, seat
 from doubleread.core.background import Background
 from doubleread.core.case import Case, shown
-from doubleread.core.errors import DataError, ImageError, PanelError
+from doubleread.core.errors import DataError, ImageError, PanelError, TaskError
 from doubleread.core.evidence import Neighbour
 from doubleread.core.ports import CaseStore
 from doubleread.core.reading import Outcome, Sampling
@@ -65,6 +66,7 @@ from doubleread.panel_folder import (
 from doubleread.provenance import provenance
 from doubleread.rag.near_copies import hash_picture
 from doubleread.render.shown import ShownVerdict
+from doubleread.render.shown_attribution import ShownAttribution
 from doubleread.settings import Settings, load_settings
 from doubleread.trust_folder import TrustVersion
 from doubleread.watching import Progress, silent
@@ -247,6 +249,27 @@ class Panel:
     def explain(self, verdict: Verdict) -> Explanation:
         """Why this panel gave a verdict: who said what, how far each is trusted, what would be without each of them."""
         return explain(verdict, self._arbiter)
+
+    def attribute(self, verdict: Verdict, *, label: str | None = None, progress: Progress = silent) -> ShownAttribution:
+        """Where each local agent's probability of a label rests in a verdict's image; of the likeliest without one.
+
+        By occlusion: the image is read again, on its first look, with one part after the other covered (some seconds on
+        a CPU; ``progress`` counts the parts). Agents that ask models have no map. Raises ``TaskError`` for an unknown
+        label or none to ask about, ``ImageError`` where the picture can no longer be read.
+        """
+        return self._background.call(self.aattribute, verdict, label=label, progress=progress)
+
+    async def aattribute(
+        self, verdict: Verdict, *, label: str | None = None, progress: Progress = silent
+    ) -> ShownAttribution:
+        """``attribute`` for async code; may be cancelled."""
+        self._check_open()
+        asked = label or verdict.label
+        if asked is None:
+            raise TaskError(f"no agent gave an opinion on {verdict.case.source}: name a label to ask where it is seen")
+        await self._eyes.embed(verdict.case)
+        found = await attribute(verdict.case, self._seated.agents, self._arbiter, asked, progress)
+        return ShownAttribution.of_attribution(found)
 
     def confirm(
         self,

@@ -115,6 +115,16 @@ class Arbiter:
             warnings=self._warnings(last, unfamiliar),
         )
 
+    def calibrate(self, agent: str, opinions: Sequence[Opinion]) -> Matrix | None:
+        """First-look opinions of one agent after calibration, shape ``(len(opinions), n_labels)``.
+
+        None where the agent was never calibrated on such answers.
+        """
+        if agent not in self.agents or not all(map(self._calibrated_for, opinions)):
+            return None
+        calibrator = self.first.calibrators[self.agents.index(agent)]
+        return None if calibrator is None else calibrator.apply(np.stack([one.vector(self.task) for one in opinions]))
+
     def spared(self, answers: Mapping[str, Answer]) -> tuple[str, ...]:
         """The agents that cost money and were not asked; empty where everyone is asked at once."""
         gate = self.policy.asking

@@ -14,6 +14,7 @@ from PIL.ImageFile import ImageFile
 from doubleread.core.case import Case
 from doubleread.core.errors import ImageError, UnknownPart
 from doubleread.core.ports import WHOLE
+from doubleread.rag.occlusion import cover
 from doubleread.rag.opened import OpenedLately
 
 MAX_BYTES = 50_000_000
@@ -78,9 +79,11 @@ def open_image(data: bytes | Path, *, max_pixels: int = MAX_PIXELS, max_side: in
 
 
 def view(image: Image.Image, name: str) -> Image.Image:
-    """A named view of an image; raises ``UnknownPart`` for a name that is neither ``WHOLE`` nor in ``CROPS``."""
+    """A named view: ``WHOLE``, one of ``CROPS``, or with cells covered (``occlusion``); raises ``UnknownPart``."""
     if name == WHOLE:
         return image
+    if (partly := cover(image, name)) is not None:
+        return partly
     if name not in _CORNERS:
         raise UnknownPart("view", name, (WHOLE, *CROPS))
     width, height = (max(1, round(side * _CROP_SHARE)) for side in image.size)

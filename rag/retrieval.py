@@ -16,7 +16,7 @@ from doubleread.core.evidence import Evidence, EvidenceQuality, Neighbour
 from doubleread.core.ports import WHOLE, CaseStore, Embedder
 from doubleread.core.stored import Columns
 from doubleread.core.task import Task
-from doubleread.core.types import Embeddings, Vector
+from doubleread.core.types import Embeddings, Matrix, Vector
 from doubleread.rag.near_copies import CopyFinder
 from doubleread.rag.neighbours import REFERENCES, NeighbourModel, Weighting
 from doubleread.rag.stores.contents import Row
@@ -100,6 +100,14 @@ class StoreRetriever:
         except (DoublereadError, OSError, RuntimeError, ValueError):
             return ()  # ``find`` has told why
 
+    async def distributions(self, case: Case, views: Sequence[str]) -> Matrix:
+        """The label distribution of each view on its own, shape ``(len(views), n_labels)``.
+
+        Raises ``ImageError``, and ``StoreError`` for a store that cannot be read or holds no other case.
+        """
+        whole = await self._embedder.embed(case, (WHOLE,))
+        return await asyncio.to_thread(self._each, case, whole[0], await self._embedder.embed(case, views))
+
     def finding(self, k: int) -> "StoreRetriever":
         """The same with another number of cases; what was fitted is shared."""
         other = copy(self)
@@ -146,6 +154,15 @@ class StoreRetriever:
             near_copies=copies,
             archive=self._store.version(),
         )
+
+    def _each(self, case: Case, whole: Embeddings, queries: Embeddings) -> Matrix:
+        fitted = self._current()
+        if not len(fitted.columns.ids):
+            raise StoreError(_EMPTY)
+        hidden = fitted.unseen(case, fitted.model.similarities(whole), self._finder).hidden
+        if hidden.all():
+            raise StoreError(_EMPTY)
+        return np.stack([fitted.model.distribution(query, hidden) for query in queries])
 
     def _contrast(self, case: Case, query: Embeddings, labels: Sequence[str], per_label: int) -> tuple[Neighbour, ...]:
         fitted = self._current()

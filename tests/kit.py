@@ -85,6 +85,9 @@ class ScriptedRetriever:
         found = [n for label in labels for n in self.evidence.neighbours if n.label == label]
         return tuple(found[:per_label])
 
+    async def distributions(self, case: Case, views: Sequence[str]) -> np.ndarray:
+        return np.array([list(self.evidence.distribution.values())] * len(views))
+
 
 @dataclass
 class TableEmbedder:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kit import TASK, case_of, evidence_for, opinion
 
+from doubleread.core.attribution import WINDOWS, Attribution, AttributionMap, scale_of
 from doubleread.core.errors import SessionError
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention
@@ -112,6 +113,20 @@ class ScriptedSessions:
             Bars(title="with other costs", shares={"rust": 0.7, "scab": 0.3}, before={"rust": 0.8}),
         )
         await self._tell(session, "reply", Reply(blocks=blocks, suggestions=("why not scab", self.words)), case)
+
+    async def where(self, session, case, label=None):
+        if label == "scab":
+            raise SessionError(self.words)
+        after = [[0.8] * WINDOWS for _ in range(WINDOWS)]
+        after[0][0] = 0.3
+        maps = (
+            AttributionMap(agent="one", label=label or "rust", before=0.8, after=tuple(map(tuple, after))),
+            AttributionMap(agent="two", label=label or "rust", before=0.3, after=((0.3,) * WINDOWS,) * WINDOWS),
+        )
+        seen = case_of("x", source=self.words).model_copy(update={"id": case})
+        return Attribution(
+            case=seen, label=label or "rust", maps=maps, without={"three": self.words}, scale=scale_of(maps)
+        )
 
     async def decide(self, session, reading, label, reviewer="", note=""):
         waits = next((w for w in await self.waiting() if w.reading == reading and w.session == session), None)

@@ -7,13 +7,17 @@ from rich.table import Table as Grid
 from rich.text import Text as Line
 
 from doubleread.cli.cases_shared import SHOWN, harmless, table
+from doubleread.core.attribution import Attribution, AttributionMap
+from doubleread.core.errors import ImageError
 from doubleread.core.evidence import Neighbour
-from doubleread.render.half_blocks import half_blocks
+from doubleread.render.half_blocks import drawn, half_blocks
+from doubleread.render.heat import FRAMES, scale_words
+from doubleread.render.shown_attribution import ShownAttribution
 from doubleread.render.terminal import share_bars
-from doubleread.sessions.record import Bars, Block, Cases, Reply, Table, Text
+from doubleread.sessions.record import Bars, Block, Cases, Maps, Reply, Table, Text
 
-SMALL = 18
-"""Columns of a stored case's picture."""
+SMALL, MAP = 18, 26
+"""Columns of a stored case's picture, and of a map."""
 
 
 def pictures_fit(console: Console) -> bool:
@@ -38,6 +42,8 @@ def _block(block: Block, console: Console) -> Iterator[RenderableType]:
         case Cases():
             yield from _titled(block.title)
             yield _pictures(block.cases, console) if pictures_fit(console) else _cases(block.cases)
+        case Maps():
+            yield _maps(block.found, console)
         case Bars():
             yield from _titled(block.title)
             yield share_bars({harmless(one): p for one, p in block.shares.items()}, block.before)
@@ -69,6 +75,30 @@ def _cases(cases: tuple[Neighbour, ...]) -> Grid:
             Line(harmless(one.label)), f"{one.similarity:.2f}", Line(harmless(one.source)), one.case_id[:SHOWN]
         )
     return made
+
+
+def _maps(found: Attribution, console: Console) -> RenderableType:
+    """Overlays beside each other, where they can be shown; then what they say."""
+    shown = ShownAttribution.of_attribution(found)
+    pictures = [_overlay(shown, one) for one in found.maps] if pictures_fit(console) else []
+    lines = _paragraphs(Text(lines=found.lines))
+    if None in pictures or not pictures:
+        return lines
+    columns = max(1, console.width // (MAP + 2))
+    made = Grid.grid(padding=(0, 2, 1, 0))
+    for start in range(0, len(pictures), columns):
+        made.add_row(*pictures[start : start + columns])
+    scale = f"from {' to '.join(scale_words(found.scale))}. {FRAMES}"
+    return Group(made, Line(scale, style="dim"), lines)
+
+
+def _overlay(found: ShownAttribution, one: AttributionMap) -> Group | None:
+    try:
+        picture = found.overlay(one.agent)
+    except (ImageError, OSError):
+        return None
+    picture.thumbnail((MAP, MAP))
+    return Group(drawn(picture), Line(harmless(one.agent), style="bold"))
 
 
 def _pictures(cases: tuple[Neighbour, ...], console: Console) -> Grid:

@@ -1,18 +1,63 @@
 """``doubleread diagnose``."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import typer
 from rich.markup import escape
 
-from doubleread.cli.screen import ERR, OUT, warn
+from doubleread.cli.screen import ERR, OUT, note, warn
 from doubleread.cli.tables import spending_table
-from doubleread.core.verdict import Unread
+from doubleread.core.verdict import Unread, Verdict
 from doubleread.panel import Panel
 from doubleread.settings import Settings
 
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
-def run_diagnose(images: list[str], panel_folder: Path, *, as_json: bool, explained: bool, settings: Settings) -> None:
+
+@dataclass(frozen=True)
+class Drawn:
+    """The file that says where the agents looked, and for which label; the likeliest where it is None."""
+
+    file: Path
+    label: str | None
+
+    @classmethod
+    def asked(cls, file: Path | None, label: str | None, images: Sequence[str]) -> Self | None:
+        """What the options ask for. Raises ``BadParameter`` for what cannot be had."""
+        if file is None:
+            if label is not None:
+                raise typer.BadParameter("--label says which label --where draws: name a file with --where")
+            return None
+        if file.suffix.lower() not in (*_PICTURES, ".json"):
+            raise typer.BadParameter(f"--where {file}: name a file that ends in {', '.join(_PICTURES)} or .json")
+        if len(images) > 1:
+            raise typer.BadParameter(f"--where draws one image, and {len(images)} were named: name one")
+        return cls(file, label)
+
+    def write(self, panel: Panel, verdict: Verdict) -> None:
+        """Reads the image with parts of it covered, and writes what that shows."""
+        found = panel.attribute(verdict, label=self.label)
+        for line in (*found.lines, found.method):
+            ERR.print(f"· {line}", markup=False, highlight=False)
+        if self.file.suffix.lower() == ".json":
+            self.file.write_text(found.model_dump_json(indent=1), encoding="utf-8")
+        else:
+            found.picture().save(self.file)
+        note(f"written to {self.file}")
+
+
+def run_diagnose(
+    images: list[str],
+    panel_folder: Path,
+    *,
+    as_json: bool,
+    explained: bool,
+    settings: Settings,
+    drawn: Drawn | None = None,
+) -> None:
     """A card (or a JSON line) for each image; images that cannot be read are reported and the rest goes on."""
     failed = False
     with Panel.load(panel_folder, settings=settings) as panel:
@@ -28,6 +73,8 @@ def run_diagnose(images: list[str], panel_folder: Path, *, as_json: bool, explai
                 OUT.print(result)
                 for line in panel.explain(result).lines if explained else ():
                     OUT.print(f"· {line}", markup=False, highlight=False)
+            if drawn is not None and isinstance(result, Verdict):
+                drawn.write(panel, result)
         if panel.spent and not as_json:
             ERR.print(spending_table(panel.spent))
     if failed:

@@ -108,14 +108,25 @@ def diagnose(
     panel: Annotated[Path, typer.Option(help="Folder of a fitted panel.")] = Path("panel"),
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line instead of cards.")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Also say why, and what would change it.")] = False,
+    where: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Of one image: draw where the local agents looked (.png, .jpg, .webp), or write it as .json.",
+        ),
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="With --where: of this label, not the likeliest.")] = None,
     settings: SettingsFile = None,
     record: Record = None,
 ) -> None:
     """Diagnose images with a fitted panel. Exit code 1 where an image could not be read."""
-    from doubleread.cli.diagnose import run_diagnose
+    from doubleread.cli.diagnose import Drawn, run_diagnose
     from doubleread.cli.options import settings_of
 
-    run_diagnose(images, panel, as_json=json, explained=explain, settings=settings_of(settings, record=record))
+    drawn = Drawn.asked(where, label, images)
+    run_diagnose(
+        images, panel, as_json=json, explained=explain, settings=settings_of(settings, record=record), drawn=drawn
+    )
 
 
 @app.command(epilog="Example: doubleread sweep panel --vary max_share=0,0.05,0.12,0.3 --vary rule")

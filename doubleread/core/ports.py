@@ -36,6 +36,13 @@ class Reconsiders(Protocol):
 
 
 @runtime_checkable
+class ReadsViews(Protocol):
+    """An agent that can read views of a case's image each on its own, as a first look, at next to no cost."""
+
+    async def read_views(self, case: Case, views: Sequence[str]) -> tuple[Answer, ...]: ...
+
+
+@runtime_checkable
 class TakesItsTime(Protocol):
     """An agent that bounds its own time: the panel waits that long, not its own limit."""
 
@@ -196,6 +203,13 @@ class Retriever(Protocol):
         """The nearest stored cases of each of ``labels``, nearest first; empty where retrieval failed."""
         ...
 
+    async def distributions(self, case: Case, views: Sequence[str]) -> Matrix:
+        """The label distribution of each view on its own, shape ``(len(views), n_labels)``.
+
+        Raises ``DoublereadError`` where retrieval failed.
+        """
+        ...
+
 
 @runtime_checkable
 class Calibrator(Protocol):
@@ -261,6 +275,7 @@ __all__ = [
     "HasSight",
     "ImageSource",
     "Learns",
+    "ReadsViews",
     "Reconsiders",
     "Rephrases",
     "Retriever",

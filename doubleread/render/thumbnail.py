@@ -4,6 +4,8 @@ import base64
 import io
 from pathlib import Path
 
+from PIL import Image
+
 from doubleread.core.errors import ImageError
 from doubleread.rag.images import open_image
 
@@ -19,6 +21,13 @@ def small_picture(path: Path | None, *, side: int) -> bytes | None:
     out = io.BytesIO()
     image.save(out, "WEBP", quality=80)
     return out.getvalue()
+
+
+def picture_url(image: Image.Image) -> str:
+    """A picture as it is, transparency too, as a data URL."""
+    out = io.BytesIO()
+    image.save(out, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
 
 
 def thumbnail(path: Path | None, *, side: int) -> str | None:

@@ -6,13 +6,16 @@ from typing import Literal, get_args
 from doubleread.core.base import Record
 from doubleread.sessions.standing import Standing
 
-Kind = Literal["label", "agent", "image", "count", "cost", "share", "how"]
-"""What an argument is: ``how`` are the words of a new reading, ``cost`` and ``share`` are written NAME=NUMBER."""
+Kind = Literal["label", "agent", "image", "count", "cost", "share", "how", "where"]
+"""What an argument is: ``how`` are the words of a new reading, ``cost`` and ``share`` are written NAME=NUMBER.
+
+``where`` is an agent, a label, or an agent and then a label."""
 CommandName = Literal[
     "why",
     "why-not",
     "similar",
     "who",
+    "where",
     "what-would-change",
     "read-again",
     "without",
@@ -68,6 +71,13 @@ COMMANDS = (
         takes=("agent",),
         usage="[AGENT]",
         saying="who disagrees?",
+    ),
+    Command(
+        name="where",
+        about="Where in the image the local agents' probability of the label rests, or of the label named.",
+        takes=("where",),
+        usage="[AGENT] [LABEL]",
+        saying="where did the agents look?",
     ),
     Command(
         name="what-would-change",
@@ -173,6 +183,13 @@ def _images(rest: str, standing: Standing) -> Offers:
     return _begun(rest, others)
 
 
+def _where(rest: str, standing: Standing) -> Offers:
+    agent, blank, label = rest.partition(" ")
+    if blank and agent in agents_of(standing):
+        return [(f"{agent} {name}", about) for name, about in _labels(label, standing)]
+    return [*_agents(rest, standing), *_labels(rest, standing)]
+
+
 def _nothing(_rest: str, _standing: Standing) -> Offers:
     return []
 
@@ -214,4 +231,5 @@ _OFFERS: dict[Kind, Callable[[str, Standing], Offers]] = {
     "cost": _costs,
     "share": _shares,
     "how": _how,
+    "where": _where,
 }

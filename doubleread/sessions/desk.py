@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from doubleread.core.attribution import Attribution
 from doubleread.core.base import Record
 from doubleread.core.case import Case
 from doubleread.core.errors import DoublereadError, PanelError, SessionError
@@ -166,6 +167,12 @@ class Desk:
         await _cancelled([going_on[one.id] for one in stopped])
         for one in stopped:
             await self._add(one, "failed", Failed(problem=STOPPED), progress="ended")
+
+    async def where(self, session: str, case: str, label: str | None) -> Attribution:
+        seen = (await self._standing(session, case)).cases.get(case)
+        if seen is None or not seen.verdicts:
+            raise SessionError("there is no verdict on this image yet: wait for it, or read it again")
+        return await self._panel.aattribute(seen.verdicts[-1], label=label)
 
     async def _carry_on(self, reading: Started) -> None:
         """A reading from where it is to its end; what goes wrong with it is told in the session."""

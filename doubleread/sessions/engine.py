@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
+from doubleread.core.attribution import Attribution
 from doubleread.core.background import Background
 from doubleread.core.errors import SessionError
 from doubleread.panel import Panel
@@ -80,6 +81,13 @@ class Sessions:
         ``SessionError`` where nobody would be asked.
         """
         return await self._home.run(self._desk.read, session, case, how)
+
+    async def where(self, session: str, case: str, label: str | None = None) -> Attribution:
+        """Where the local agents' probability of a label rests in an image; of the likeliest without one.
+
+        It is no event of the session. Raises ``TaskError`` for an unknown label.
+        """
+        return await self._home.run(self._desk.where, session, case, label)
 
     async def say(self, session: str, text: str, case: str | None = None) -> None:
         """Someone's words, about an image or the one that was talked about last; the reply comes as an event."""

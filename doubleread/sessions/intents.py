@@ -24,7 +24,7 @@ _POLITE = re.compile(
     re.I,
 )
 _PANEL = ("you", "it", "this", "that", "panel", "the panel", "the verdict", "verdict", "the result", "this verdict")
-_PLAIN: tuple[CommandName, ...] = ("similar", "who", "read-again", "without", "costs", "prevalence", "help")
+_PLAIN: tuple[CommandName, ...] = ("similar", "who", "where", "read-again", "without", "costs", "prevalence", "help")
 """Commands that may be typed without the slash, with their arguments as behind it."""
 
 
@@ -223,6 +223,12 @@ def _who(_phrase: Phrase, slots: Slots, known: Known, heard: list[str]) -> Inten
     return Intent(command="who", agents=(known.agents.find(slots["agent"], heard),))
 
 
+def _where(_phrase: Phrase, slots: Slots, known: Known, heard: list[str]) -> Intent:
+    label = known.labels.find(slots["label"], heard) if "label" in slots else None
+    agents = (known.agents.find(slots["agent"], heard),) if "agent" in slots else ()
+    return Intent(command="where", agents=agents, label=label)
+
+
 def _read_again(phrase: Phrase, slots: Slots, known: Known, heard: list[str]) -> Intent:
     agents = agents_in(slots["agents"], known, heard) if "agents" in slots else ()
     k = count(slots["count"]) if "count" in slots else min(2 * known.k, 1000) if phrase.note == "more" else None
@@ -296,6 +302,7 @@ _READERS: dict[CommandName, Callable[[Phrase, Slots, Known, list[str]], Intent]]
     "why-not": _why,
     "similar": _similar,
     "who": _who,
+    "where": _where,
     "read-again": _read_again,
     "without": _without,
     "costs": _costs,

@@ -104,6 +104,17 @@ PHRASES = (
     Phrase("who", r"how (?:far|much) is {agent} trusted|how (?:often|many times) is {agent_} right"),
     Phrase("who", r"what (?:did|does|do) {agent} (?:say|think|see)|tell me (?:more )?about {agent_}"),
     Phrase("who", r"(?:how|what) about {agent}"),
+    # where
+    Phrase("where", r"where(?: (?:did|do|does) (?:the agents|they|you|it|everyone|the panel) (?:all )?look(?: at)?)?"),
+    Phrase("where", r"what (?:did|do|does) (?:the agents|they|you|the panel) look at"),
+    Phrase("where", r"(?:{SHOW} )?(?:the |an? )?(?:heat ?maps?|saliency(?: maps?)?|attributions?(?: maps?)?)"),
+    Phrase("where", r"(?:{SHOW} )?where (?:is|was) it(?: seen)?|where (?:do|did|does) (?:you|they|it) see (?:it|that)"),
+    Phrase("where", r"{SHOW} where(?: (?:it is|{IT} is seen|they looked|you looked|the agents looked))?"),
+    Phrase("where", r"where (?:did|does|do) {agent} look(?: at)?|what (?:did|does) {agent_} look at"),
+    Phrase("where", r"(?:{SHOW} )?where {agent} look(?:s|ed)(?: at)?"),
+    Phrase("where", r"where (?:did|does|do) {agent} see {ART}{label}"),
+    Phrase("where", r"where (?:did|does|do) (?:the agents|they|you|it|the panel) see {ART}{label}"),
+    Phrase("where", r"(?:{SHOW} )?where (?:is |was )?{ART}{label}(?: is)?(?: seen| visible)?"),
     # what would change it
     Phrase(
         "what-would-change",

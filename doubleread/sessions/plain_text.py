@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from doubleread.sessions.record import Bars, Block, Cases, Reply, Table, Text
+from doubleread.sessions.record import Bars, Block, Cases, Maps, Reply, Table, Text
 
 
 def plain_text(reply: Reply) -> str:
@@ -18,6 +18,8 @@ def _lines(block: Block) -> Iterator[str]:
     elif isinstance(block, Cases):
         yield from filter(None, [block.title])
         yield from (f"{one.label}, cosine similarity {one.similarity:.3f}: {one.source}" for one in block.cases)
+    elif isinstance(block, Maps):
+        yield from block.found.lines
     elif isinstance(block, Bars):
         yield from filter(None, [block.title])
         for name, share in block.shares.items():

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
+from doubleread.core.attribution import Attribution
 from doubleread.core.base import Record
 from doubleread.core.evidence import Neighbour
 from doubleread.core.types import Json
@@ -161,7 +162,14 @@ class Bars(Record):
     """What they were, where they changed."""
 
 
-Block = Annotated[Text | Table | Cases | Bars, Field(discriminator="kind")]
+class Maps(Record):
+    """Where agents' probabilities rest in the image; its ``lines`` are told beside the pictures."""
+
+    kind: Literal["maps"] = "maps"
+    found: Attribution
+
+
+Block = Annotated[Text | Table | Cases | Bars | Maps, Field(discriminator="kind")]
 
 
 class Reply(Record):

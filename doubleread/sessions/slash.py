@@ -94,6 +94,23 @@ def _who(rest: Rest, known: Known, heard: list[str]) -> Intent:
     return Intent(command="who", agents=agents_in(rest, known, heard) if rest else ())
 
 
+def _where(rest: Rest, known: Known, heard: list[str]) -> Intent:
+    """An agent, a label, or an agent and then a label."""
+    if not rest:
+        return Intent(command="where")
+    label, agent = known.labels.exact(rest), known.agents.exact(rest)
+    if label or agent:
+        return Intent(command="where", label=label, agents=(agent,) if agent and not label else ())
+    first, _, others = rest.partition(" ")
+    agent = known.agents.exact(first) if others else None
+    if agent:
+        return Intent(command="where", agents=(agent,), label=known.labels.find(others, heard))
+    try:
+        return Intent(command="where", label=known.labels.find(rest, heard))
+    except Unclear:
+        return Intent(command="where", agents=(known.agents.find(rest, heard),))
+
+
 def _without(rest: Rest, known: Known, heard: list[str]) -> Intent:
     return Intent(command="without", agents=agents_in(rest, known, heard))
 
@@ -200,6 +217,7 @@ _READERS: dict[CommandName, Callable[[Rest, Known, list[str]], Intent]] = {
     "why-not": _why_not,
     "similar": _similar,
     "who": _who,
+    "where": _where,
     "what-would-change": _nothing("what-would-change"),
     "read-again": _read_again,
     "without": _without,

@@ -97,6 +97,15 @@ class Web:
         await self._sessions.say(info.id, text, case)
         return _done(request, f"/s/{info.id}")
 
+    async def where(self, request: Request) -> Response:
+        """Where the local agents looked, of one label; nothing is kept of it in the session."""
+        info, case = await self._mine(request), request.path_params["case"]
+        try:
+            found = await self._sessions.where(info.id, case, request.query_params.get("label") or None)
+        except DoublereadError as error:
+            return pages.where_problem(str(error))
+        return pages.where_part(self._about, info.id, found)
+
     async def decide(self, request: Request) -> Response:
         info = await self._mine(request)
         async with self._form(request) as form:
@@ -201,6 +210,7 @@ def make_app(sessions: Sessions, about: About, owners: Owners, rules: Rules) -> 
             Route(s + "/events", web.events),
             Route(s + "/images", web.add, methods=["POST"]),
             Route(s + "/say", web.say, methods=["POST"]),
+            Route(s + "/where/{case}", web.where),
             Route(s + "/decide", web.decide, methods=["POST"]),
             Route(s + "/rename", web.rename, methods=["POST"]),
             Route(s + "/delete", web.delete, methods=["POST"]),

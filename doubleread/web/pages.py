@@ -8,14 +8,19 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from PIL import Image
 from starlette.responses import HTMLResponse
 
+from doubleread.core.attribution import Attribution, AttributionMap
 from doubleread.core.task import Task
 from doubleread.core.verdict import Verdict
 from doubleread.panel import Panel
+from doubleread.render.heat import FRAMES, colours, heat, scale_words
 from doubleread.render.html import style_sheet, verdict_html
+from doubleread.render.thumbnail import picture_url
 from doubleread.sessions.commands import COMMANDS
 from doubleread.sessions.record import SessionInfo, Waiting
 from doubleread.web.view import Change, Reading, View
@@ -81,6 +86,16 @@ def lists_part(lists: Lists, here: str) -> HTMLResponse:
     return HTMLResponse(_render("lists.html", lists=lists, here=here))
 
 
+def where_part(about: About, session: str, found: Attribution) -> HTMLResponse:
+    """Where the agents looked, with the labels that it may be asked of."""
+    return HTMLResponse(_render("where.html", about=about, session=session, found=found, problem=""))
+
+
+def where_problem(problem: str) -> HTMLResponse:
+    """Why that cannot be told."""
+    return HTMLResponse(_render("where.html", found=None, problem=problem))
+
+
 def error_page(status: int, problem: str, advice: str = "") -> HTMLResponse:
     """What went wrong and what can be done about it."""
     return HTMLResponse(_render("error.html", problem=problem, advice=advice), status)
@@ -127,6 +142,17 @@ def card(session: str, reading: Reading, verdict: Verdict) -> Markup:
     return Markup(verdict_html(verdict, styled=False, pictures=picture))  # noqa: S704 - escaped by its template
 
 
+def heat_url(one: AttributionMap, scale: float) -> str:
+    """A map's colours, transparent where it has no effect, as the address of a small picture."""
+    return picture_url(heat(one, scale))
+
+
+@cache
+def scale_url() -> str:
+    """The scale of colours, from no effect to the most, as the address of a picture a pixel high."""
+    return picture_url(Image.fromarray(colours(np.linspace(0, 1, 160)[None])))
+
+
 @cache
 def _environment() -> Environment:
     made = Environment(
@@ -136,6 +162,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.globals.update(heat_url=heat_url, scale_url=scale_url, scale_words=scale_words, frames=FRAMES)
     made.globals.update(card=card, asset=_asset, max_files=MAX_FILES, max_upload=MAX_UPLOAD)
     made.filters.update(percent=lambda p: f"{100 * p:.1f}\u00a0%", when=lambda t: t.astimezone().strftime("%H:%M"))
     return made

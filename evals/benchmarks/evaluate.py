@@ -18,6 +18,7 @@ from doubleread.core.evidence import Evidence, Neighbour
 from doubleread.core.opinion import Answer
 from doubleread.core.ports import WHOLE, Agent
 from doubleread.core.task import Task
+from doubleread.core.types import Matrix
 from doubleread.core.verdict import Verdict
 from doubleread.evals.benchmarks.data import leaves
 from doubleread.evals.benchmarks.figure import Figure
@@ -171,6 +172,9 @@ class _Found:
     async def contrast(self, case: Case, labels: Sequence[str], per_label: int) -> tuple[Neighbour, ...]:
         del labels, per_label
         return self._evidence[case.id].contrast
+
+    async def distributions(self, case: Case, views: Sequence[str]) -> Matrix:
+        return np.array([list(self._evidence[case.id].distribution.values())] * len(views))
 
 
 def _repeating(folder: Path, verdicts: Sequence[Verdict]) -> Seats:

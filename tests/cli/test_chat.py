@@ -25,8 +25,10 @@ from doubleread.cli.chat_prompt import Prompt, Suggestions
 from doubleread.cli.chat_room import Room
 from doubleread.cli.chat_run import Wish, talk_at_prompt
 from doubleread.cli.chat_show import Screen
+from doubleread.core.attribution import WINDOWS, Attribution, AttributionMap
+from doubleread.core.case import Case
 from doubleread.sessions.engine import Sessions
-from doubleread.sessions.record import Bars, Cases, Event, Reply, Table, Text
+from doubleread.sessions.record import Bars, Cases, Event, Maps, Reply, Table, Text
 
 HOSTILE = "\x1b[2J\x9b31m\rgone\u202e"
 
@@ -277,7 +279,7 @@ def offered(desk, text):
 
 def test_commands_labels_agents_images_and_files_are_completed(desk, leaf, tmp_path):
     desk.typed("\x04", leaf, photo(tmp_path / "other.png", 1, 78))
-    assert offered(desk, "/wh") == ["/why", "/why-not", "/who", "/what-would-change"]
+    assert offered(desk, "/wh") == ["/why", "/why-not", "/who", "/where", "/what-would-change"]
     assert offered(desk, "/de") == ["/decide", "/delete"]
     assert offered(desk, "/why-not g") == ["/why-not green"]
     assert offered(desk, "/decide ") == ["/decide blue", "/decide green", "/decide red"]
@@ -327,6 +329,23 @@ def test_stored_cases_are_pictures_where_the_screen_has_colours(leaf):
     assert "▀" in coloured
     assert "no picture" in coloured
     assert "▀" not in drawn(reply, color_system=None)
+
+
+def test_maps_are_overlays_where_the_screen_has_colours_and_words_everywhere(leaf):
+    after = tuple(tuple(0.2 if (i, j) == (1, 1) else 0.9 for j in range(WINDOWS)) for i in range(WINDOWS))
+    one = AttributionMap(agent="texture", label="rust" + HOSTILE, before=0.9, after=after)
+    case = Case.from_file(leaf)
+    found = Attribution(case=case, label="rust", maps=(one,), without={"model": HOSTILE}, scale=0.7)
+    reply = Reply(blocks=(Maps(found=found),))
+    coloured, plain = drawn(reply, color_system="truecolor", force_terminal=True), drawn(reply, color_system=None)
+    assert "▀" in coloured
+    assert "covering it takes 70 points" in coloured
+    assert "▀" not in plain
+    for part in ("90.0%", "lowers it to 20.0%"):
+        assert part in plain
+    assert not {"\x1b", "\x9b", "\u202e"} & set(plain)
+    gone = found.model_copy(update={"case": case.model_copy(update={"path": leaf.parent / "gone.png"})})
+    assert "20.0%" in drawn(Reply(blocks=(Maps(found=gone),)), color_system="truecolor", force_terminal=True)
 
 
 def test_what_models_and_files_say_is_tamed_in_keys_too():

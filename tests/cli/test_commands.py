@@ -12,6 +12,7 @@ from kit import photo, photo_folder
 from PIL import Image
 
 from doubleread import __version__
+from doubleread.core.attribution import Attribution
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.settings import load_settings
 
@@ -159,6 +160,33 @@ def test_images_that_cannot_be_read_are_reported_and_the_rest_goes_on(doubleread
     assert ended.code == 1
     assert "[/empty].png: the file has no bytes" in ended.err.replace("\n", "")
     assert "red-009.png" in ended.out
+
+
+def test_where_the_agents_looked_is_drawn_or_written(doubleread, offline, saved, photos, tmp_path):
+    red = photos / "red" / "red-009.png"
+    ended = doubleread("diagnose", red, "--panel", saved, "--where", tmp_path / "where.png")
+    assert ended.code == 0
+    assert "texture gives red" in ended.err.replace("\n", " ")
+    with Image.open(tmp_path / "where.png") as picture:
+        assert picture.width > 700
+    ended = doubleread("diagnose", red, "--panel", saved, "--json", "--where", tmp_path / "w.json", "--label", "blue")
+    assert Verdict.model_validate_json(ended.out).label == "red"
+    found = Attribution.model_validate_json((tmp_path / "w.json").read_text())
+    assert {one.label for one in found.maps} == {"blue"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("a.png", "--where", "out.gif"), "name a file that ends in"),
+        (("a.png", "b.png", "--where", "out.png"), "draws one image"),
+        (("a.png", "--label", "rust"), "name a file with --where"),
+    ],
+)
+def test_what_where_cannot_draw_is_refused_before_anything_is_loaded(doubleread, arguments, problem):
+    ended = doubleread("diagnose", *arguments, "--panel", "nowhere")
+    assert ended.code == 2
+    assert problem in " ".join(ended.err.replace("│", " ").split())
 
 
 def test_a_damaged_panel_is_an_error_of_ours(doubleread, offline, saved, photos, tmp_path):

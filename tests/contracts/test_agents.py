@@ -14,7 +14,7 @@ from doubleread.agents.table import AGENTS
 from doubleread.core.errors import NotFitted
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention, Opinion
-from doubleread.core.ports import Agent, Learns, Reconsiders
+from doubleread.core.ports import Agent, Learns, ReadsViews, Reconsiders
 
 SCRIPTED = {
     "scripted": lambda: ScriptedAgent("scripted", opinion("scripted", 0.2, 0.7, 0.1)),
@@ -60,6 +60,16 @@ def is_full_distribution(answer, name, turn):
 async def test_a_case_is_read(agent):
     assert isinstance(agent, Agent)
     is_full_distribution(await agent.read(CASES[70]), agent.name, 1)
+
+
+async def test_each_view_is_read_as_if_it_were_the_image(agent):
+    if not isinstance(agent, ReadsViews):
+        pytest.skip("is not asked about views")
+    whole, centre = await agent.read_views(CASES[70], ("whole", "centre"))
+    is_full_distribution(centre, agent.name, 1)
+    read = await agent.read(CASES[70])
+    assert whole.probabilities == pytest.approx(read.probabilities)
+    assert whole.confidence_source == read.confidence_source
 
 
 async def test_the_same_case_is_read_the_same_way(agent):

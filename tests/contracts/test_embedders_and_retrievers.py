@@ -6,7 +6,7 @@ from kit import TASK, ScriptedRetriever, TableEmbedder, case_of, clusters, evide
 from rag_support import ScriptedEncoder
 
 from doubleread.core.case import Case
-from doubleread.core.errors import ImageError
+from doubleread.core.errors import ImageError, StoreError
 from doubleread.core.ports import WHOLE
 from doubleread.rag.cache import EncodingCache
 from doubleread.rag.embedder import CachedEmbedder
@@ -58,6 +58,21 @@ def retriever(request):
     store = ExactStore("test", dim=X.shape[1])
     store.add(CASES, X)
     return StoreRetriever(store, TableEmbedder(TABLE), TASK, k=5)
+
+
+async def test_a_retriever_gives_each_view_a_distribution_of_its_own(retriever):
+    case = CASES[7]
+    rows = await retriever.distributions(case, (WHOLE, "centre"))
+    assert rows.shape == (2, len(TASK.names))
+    assert rows.sum(axis=1) == pytest.approx(np.ones(2))
+    found = (await retriever.find(case)).distribution
+    assert rows[0] == pytest.approx(np.array([found[name] for name in TASK.names]))
+
+
+async def test_without_other_cases_there_is_no_distribution():
+    empty = StoreRetriever(ExactStore("test", dim=X.shape[1]), TableEmbedder(TABLE), TASK)
+    with pytest.raises(StoreError, match="holds no other case"):
+        await empty.distributions(CASES[7], (WHOLE,))
 
 
 @pytest.mark.parametrize("views", [(WHOLE,), (WHOLE, "centre")])

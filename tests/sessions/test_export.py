@@ -4,6 +4,7 @@ import re
 
 import pytest
 from kit import photo
+from PIL import Image
 from sessions_kit import scripted, until
 
 from doubleread.core.errors import SessionError
@@ -67,6 +68,26 @@ async def test_a_page_needs_nothing_else(told, tmp_path):
     assert (document.parent / link).exists()
     assert "Failed: nothing was confirmed" in text
     assert "<td>25.0 %</td><td>50.0 %</td>" in text
+
+
+async def test_maps_are_drawn_over_the_image_in_both(panel, tmp_path):
+    sessions = Sessions(panel, tmp_path / "sessions")
+    session = (await sessions.create("maps")).id
+    await sessions.read(
+        session, await sessions.add(session, photo(tmp_path / "one.png", 0, 92).read_bytes(), "one.png")
+    )
+    seen = await until(sessions, session, "verdict")
+    await sessions.say(session, "/where texture")
+    (*_, event) = await until(sessions, session, "reply", after=seen[-1].seq)
+    line = event.data["blocks"][0]["found"]["maps"][0]["agent"]
+    text = (await sessions.export(session, "markdown", tmp_path / "out")).read_text()
+    (drawn,) = re.findall(r"\((session-\S*/where-\S*\.png)\)", text)
+    with Image.open(tmp_path / "out" / drawn) as picture:
+        assert picture.width > 300
+    assert f"{line} gives" in text
+    page = (await sessions.export(session, "html", tmp_path / "out")).read_text()
+    assert page.count('class="maps" src="data:image/png;base64,') == 1
+    await sessions.close()
 
 
 async def test_a_folder_that_cannot_be_written_is_a_clear_error(told, tmp_path):

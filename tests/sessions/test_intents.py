@@ -36,6 +36,20 @@ def without(*names, **more):
 
 
 UNDERSTOOD = [
+    ("/where", "where", {}),
+    ("/where texture", "where", {"agents": ("texture",)}),
+    ("/where rust", "where", {"label": "rust"}),
+    ("/where texture black-rot", "where", {"agents": ("texture",), "label": "black-rot"}),
+    ("where did the agents look?", "where", {}),
+    ("Where did you look", "where", {}),
+    ("what did they look at?", "where", {}),
+    ("show me the heat map", "where", {}),
+    ("show me where", "where", {}),
+    ("where did texture look?", "where", {"agents": ("texture",)}),
+    ("where is the rust seen?", "where", {"label": "rust"}),
+    ("where is the scab", "where", {"label": "scab"}),
+    ("where do you see scab", "where", {"label": "scab"}),
+    ("where does texture see black rot?", "where", {"agents": ("texture",), "label": "black-rot"}),
     ("/why", "why", {}),
     ("why?", "why", {}),
     ("Why is that so", "why", {}),

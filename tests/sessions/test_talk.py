@@ -8,6 +8,7 @@ from kit import photo
 from doubleread.core.case import Case
 from doubleread.panel import Panel
 from doubleread.sessions.commands import COMMANDS, complete
+from doubleread.sessions.plain_text import plain_text
 from doubleread.sessions.record import Bars, Cases, Confirm, How, Read, Switch, Table, Text, Undo
 from doubleread.sessions.standing import CaseSeen, Standing
 from doubleread.sessions.talk import answer
@@ -110,6 +111,35 @@ ASKED = [
     "compare with the second image",
     "/images",
 ]
+
+
+@pytest.mark.parametrize(("text", "label"), [("where did the agents look?", None), ("/where green", "green")])
+async def test_where_the_agents_looked_is_told_in_the_numbers_of_the_maps(text, label, standing):
+    answered = await answer(text, standing)
+    maps, how = answered.reply.blocks
+    found = await standing.panel.aattribute(verdict_of(standing), label=label)
+    assert maps.found.model_dump(exclude={"seconds"}) == found.model_dump(exclude={"seconds"})
+    assert maps.found.label == (label or verdict_of(standing).label)
+    facts = [*numbers(found.model_dump(mode="json")), *(abs(one.drops).max() for one in found.maps), 0.01]
+    told = plain_text(answered.reply)
+    points = re.sub(r"by more than [\d.]+ points", "", told.removesuffix("\n".join(how.lines)))
+    assert list(unfounded(points, facts)) == []
+    assert all(one.line in told for one in found.maps)
+
+
+async def test_where_one_agent_looked_and_why_another_has_no_map(standing):
+    (maps, _how) = (await answer("/where texture", standing)).reply.blocks
+    assert [one.agent for one in maps.found.maps] == ["texture"]
+    assert maps.found.without == {}
+    silent = await answer("where did zero-shot look?", standing)
+    assert [block.kind for block in silent.reply.blocks] == ["text"]
+    assert "there is no map: it abstains" in plain_text(silent.reply)
+
+
+def test_where_is_completed_by_agents_labels_and_both(standing):
+    offered = {one.text for one in complete("/where ", standing)}
+    assert {"/where texture", "/where green"} <= offered
+    assert [one.text for one in complete("/where texture gr", standing)] == ["/where texture green"]
 
 
 @pytest.mark.parametrize("text", ASKED)
@@ -250,7 +280,7 @@ async def test_help_names_every_command(standing):
 @pytest.mark.parametrize(
     ("text", "offered"),
     [
-        ("/wh", ["/why", "/why-not", "/who", "/what-would-change"]),
+        ("/wh", ["/why", "/why-not", "/who", "/where", "/what-would-change"]),
         ("/why-not g", ["/why-not green"]),
         ("/without log", ["/without logistic"]),
         ("/switch ", ["/switch blue.png"]),

@@ -133,6 +133,22 @@ def test_pictures_are_small_and_only_those_that_the_evidence_named(client, leaf)
     assert client.get(f"{address}/picture/{case}?side=97").status_code == 404
 
 
+def test_where_the_agents_looked_is_shown_over_the_image(client, leaf):
+    page = client.get(begin(client, leaf)).text
+    address = re.search(r'hx-get="(/s/[^"]*/where/[^"]*)"', page)[1]
+    part = client.get(address).text
+    assert "one gives rust 80.0%: covering the part at the upper left lowers it to 30.0%" in part
+    assert "the label does not rest on one place" in part
+    assert "three: round spots" in part
+    assert part.count('type="radio"') == 3
+    assert 'src="data:image/png;base64,' in part
+    assert re.search(r'<img src="/s/[^"]*/picture/[^"]*" alt="The image that was read">', part)
+    assert "healthy 80.0%" in client.get(address, params={"label": "healthy"}).text
+    refused = client.get(address, params={"label": "scab"})
+    assert refused.status_code == 200
+    assert "! round spots" in refused.text
+
+
 def test_hostile_text_is_only_text(made, leaf):
     app = made(words=EVIL)
     client = client_of(app)

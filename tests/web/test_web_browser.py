@@ -140,6 +140,38 @@ def test_commands_complete_and_keys_do_what_they_say(page, scripted, tmp_path):
     assert page.run(paper) == light
 
 
+def test_where_the_agents_looked_is_toggled_over_the_image(page, scripted, tmp_path):
+    page.resize(390, 844)
+    begin(page, scripted, tmp_path / "leaf.png")
+    page.until(f"{CARDS} === 1")
+    page.run("document.querySelector('.where summary').focus()")
+    page.press("Enter")
+    page.until("document.querySelector('.where .maps')")
+    shown = "[...document.querySelectorAll('.where .heat:not([hidden]) img')].map(i => i.alt)"
+    assert page.run(shown) == ["one gives rust 80.0%: covering the part at the upper left lowers it to 30.0%"]
+    assert page.run("document.querySelectorAll('.where .heat:not([hidden]) .takes').length") == 1
+    page.until("[...document.querySelectorAll('.where .maps img')].every(i => i.complete && i.naturalWidth > 0)")
+    page.run("document.querySelector('.where .views input[value=\"2\"]').click()")
+    (line,) = page.run(shown)
+    assert "does not rest on one place" in line
+    assert page.run("document.querySelector('.where figcaption p:not([hidden])').textContent") == line
+    page.run("document.querySelector('.where .views input[value=\"\"]').click()")
+    assert page.run(shown) == []
+    page.run("document.querySelector('.where .views input[value=\"1\"]').click()")
+    slide = "document.querySelector('.where [type=range]')"
+    page.run(f"{slide}.value = 40; {slide}.dispatchEvent(new Event('input', {{bubbles: true}}))")
+    assert page.run("getComputedStyle(document.querySelector('.where .heat:not([hidden]) img')).opacity") == "0.4"
+    assert page.run("document.documentElement.scrollWidth") == 390
+    say(page, "why")  # the image's card is drawn anew, and the map stays open
+    assert page.run("document.querySelector('.where').open")
+    assert page.run("document.querySelectorAll('.where .maps').length") == 1
+    page.run("document.querySelector('.where .of button[value=scab]').click()")
+    page.until("document.querySelector('.where .problem')")
+    page.run("document.querySelector('.where summary').click()")
+    page.run("document.querySelector('.where summary').click()")
+    page.until("document.querySelector('.where .maps')")
+
+
 def test_what_cannot_be_read_is_told_on_the_page(shared, scripted, tmp_path):
     (tmp_path / "no.png").write_bytes(b"no picture")
     shared.open(scripted)

@@ -10,6 +10,7 @@ from doubleread.sessions.actions.read_again import read_again
 from doubleread.sessions.actions.similar import similar
 from doubleread.sessions.actions.what_if import costs, prevalence
 from doubleread.sessions.actions.what_would_change import what_would_change
+from doubleread.sessions.actions.where import where
 from doubleread.sessions.actions.who import who
 from doubleread.sessions.actions.why import why
 from doubleread.sessions.actions.why_not import why_not
@@ -26,6 +27,7 @@ ACTIONS: dict[CommandName, Act] = {
     "why-not": why_not,
     "similar": similar,
     "who": who,
+    "where": where,
     "what-would-change": what_would_change,
     "read-again": read_again,
     "without": without,

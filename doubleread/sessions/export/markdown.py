@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from doubleread.core.verdict import Verdict
 from doubleread.render.shown import ShownVerdict
 from doubleread.sessions.export.entries import Entry
+from doubleread.sessions.export.maps import maps_name
 from doubleread.sessions.record import (
     Bars,
     Block,
@@ -13,6 +14,7 @@ from doubleread.sessions.record import (
     Decided,
     Failed,
     Image,
+    Maps,
     Reply,
     Said,
     SessionInfo,
@@ -51,6 +53,8 @@ def _parts(entry: Entry, folder: str) -> Iterator[str]:
             yield "\n".join(f"> {plain(line)}" for line in text.splitlines() or [""])
         case Reply(blocks=blocks):
             for block in blocks:
+                if isinstance(block, Maps) and entry.picture is not None:
+                    yield f"![{plain(' '.join(block.found.lines))}]({folder}/{maps_name(block.found)})"
                 yield from _block(block)
         case what:
             yield _line(what, entry)
@@ -79,6 +83,8 @@ def _block(block: Block) -> Iterator[str]:
             rows = tuple((one.label, f"{one.similarity:.2f}", one.source or one.case_id[:12]) for one in cases)
             yield from filter(None, [plain(title)])
             yield _table(("label", "similarity", "case"), rows)
+        case Maps(found=found):
+            yield from map(plain, found.lines)
         case Bars(title=title, shares=shares, before=before):
             rows = tuple((name, f"{share:.1%}", *_was(before, name)) for name, share in shares.items())
             yield from filter(None, [plain(title)])

@@ -10,6 +10,7 @@ from doubleread.core.verdict import Verdict
 from doubleread.render.html import style_sheet, verdict_html
 from doubleread.render.thumbnail import thumbnail
 from doubleread.sessions.export.entries import Entry
+from doubleread.sessions.export.maps import maps_picture
 from doubleread.sessions.record import SessionInfo
 
 
@@ -33,5 +34,6 @@ def _template() -> Template:
     )
     environment.filters["card"] = _card
     environment.filters["thumbnail"] = lambda path: thumbnail(path, side=320)
+    environment.filters["maps"] = maps_picture
     environment.filters["kind"] = lambda what: "Verdict" if isinstance(what, Verdict) else type(what).__name__
     return environment.get_template("page.html")

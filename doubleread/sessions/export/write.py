@@ -9,6 +9,7 @@ from typing import Literal
 from doubleread.core.errors import SessionError
 from doubleread.core.verdict import Verdict
 from doubleread.sessions.export.entries import Entry, entries
+from doubleread.sessions.export.maps import write_maps
 from doubleread.sessions.export.markdown import markdown
 from doubleread.sessions.export.page import page
 from doubleread.sessions.record import Event, SessionInfo
@@ -30,7 +31,9 @@ def write(
         beside.mkdir(parents=True, exist_ok=True)
         for picture in pictures.values():
             shutil.copyfile(picture, beside / picture.name)
-        told = (_placed(entry) for entry in entries(events, pictures))
+        told = [_placed(entry) for entry in entries(events, pictures)]
+        if format == "markdown":
+            write_maps(told, beside)
         document.write_text(made(info, told, beside.name), encoding="utf-8")
     except OSError as error:
         raise SessionError(f"the session cannot be written to {folder} ({error}): name another folder") from None

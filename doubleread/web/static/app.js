@@ -147,6 +147,17 @@
   document.addEventListener("htmx:sseOpen", () => document.body.classList.remove("offline"));
   let last = one("#talk")?.lastElementChild;
 
+  // -- where the agents looked ----------------------------------------------------------------------------------
+  document.addEventListener("toggle", ({ target }) => {  // asked of the server at first, and again where it failed
+    if (target.matches?.(".where[open]") && !one(".maps", target)) htmx.trigger(target, "look");
+  }, true);
+  document.addEventListener("input", ({ target }) => {
+    const maps = target.closest?.(".maps");
+    if (!maps) return;
+    if (target.type === "range") maps.style.setProperty("--heat", target.value / 100);
+    else all("[data-map]", maps).forEach((part) => { part.hidden = part.dataset.map !== target.value; });
+  });
+
   // -- commands -------------------------------------------------------------------------------------------------
   const text = one("#text"), list = one("#commands");
   const options = () => all("[role=option]:not([hidden])", list);
