@@ -6,8 +6,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text as Line
 
-from doubleread.cli.cases_shared import SHOWN, harmless, table
+from doubleread.cli.cases_shared import SHOWN, table
 from doubleread.core.evidence import Neighbour
+from doubleread.core.harmless import harmless
 from doubleread.render.half_blocks import half_blocks
 from doubleread.render.terminal import share_bars
 from doubleread.sessions.record import Bars, Block, Cases, Reply, Table, Text

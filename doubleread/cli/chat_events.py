@@ -1,12 +1,11 @@
 """What happens in a session, each in a line."""
 
-import re
 from typing import Any
 
 from rich.text import Text
 
-from doubleread.cli.cases_shared import harmless
 from doubleread.core.evidence import Evidence
+from doubleread.core.harmless import tamed
 from doubleread.sessions.record import Asked, Decided, Event, Failed, Image, Said, Undone, Waiting
 
 CASES = 5
@@ -14,19 +13,7 @@ CASES = 5
 
 def tame(event: Event) -> Event:
     """The event with nothing in its texts that would steer a terminal, whoever wrote them."""
-    return event.model_copy(update={"data": _tame(event.data)})
-
-
-def _tame(data: Any) -> Any:
-    match data:
-        case str():
-            return harmless(re.sub(r"[\t\r\n]+", " ", data))
-        case list():
-            return [_tame(one) for one in data]
-        case dict():
-            return {_tame(key): _tame(value) for key, value in data.items()}
-        case _:
-            return data
+    return event.model_copy(update={"data": tamed(event.data)})
 
 
 def happened(event: Event) -> Text:

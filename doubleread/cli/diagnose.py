@@ -7,6 +7,7 @@ from rich.markup import escape
 
 from doubleread.cli.screen import ERR, OUT, warn
 from doubleread.cli.tables import spending_table
+from doubleread.core.harmless import harmless
 from doubleread.core.verdict import Unread
 from doubleread.panel import Panel
 from doubleread.settings import Settings
@@ -23,11 +24,11 @@ def run_diagnose(images: list[str], panel_folder: Path, *, as_json: bool, explai
             if as_json:
                 typer.echo(result.model_dump_json())
             elif isinstance(result, Unread):
-                ERR.print(f"[red]✗[/red] {escape(f'{result.source}: {result.problem}')}", highlight=False)
+                ERR.print(f"[red]✗[/red] {escape(harmless(f'{result.source}: {result.problem}'))}", highlight=False)
             else:
                 OUT.print(result)
                 for line in panel.explain(result).lines if explained else ():
-                    OUT.print(f"· {line}", markup=False, highlight=False)
+                    OUT.print(f"· {harmless(line)}", markup=False, highlight=False)
         if panel.spent and not as_json:
             ERR.print(spending_table(panel.spent))
     if failed:

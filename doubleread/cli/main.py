@@ -14,6 +14,7 @@ from doubleread.cli.evaluate import app as evaluate_app
 from doubleread.cli.prompts import app as prompts_app
 from doubleread.cli.trust import app as trust_app
 from doubleread.core.errors import DoublereadError
+from doubleread.core.harmless import harmless_lines
 
 app = typer.Typer(
     name="doubleread",
@@ -315,10 +316,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(arguments)
     except DoublereadError as error:
-        typer.secho(f"error: {error}", err=True, fg="red")
+        typer.secho(harmless_lines(f"error: {error}"), err=True, fg="red")
         raise SystemExit(2) from None
     except OSError as error:
-        typer.secho(f"error: {error.filename or 'the system'}: {error.strerror or error}", err=True, fg="red")
+        told = f"error: {error.filename or 'the system'}: {error.strerror or error}"
+        typer.secho(harmless_lines(told), err=True, fg="red")
         raise SystemExit(2) from None
     except SystemExit as ended:
         if ended.code == INTERRUPTED:

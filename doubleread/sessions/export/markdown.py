@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
+from doubleread.core.harmless import harmless
 from doubleread.core.verdict import Verdict
 from doubleread.render.shown import ShownVerdict
 from doubleread.sessions.export.entries import Entry
@@ -34,7 +35,7 @@ def markdown(info: SessionInfo, told: Iterable[Entry], folder: str) -> str:
 
 def plain(text: str) -> str:
     """Text that is only text, on one line."""
-    return _AT_START.sub(r"\1\\\2", _MARKUP.sub(r"\\\1", " ".join(text.split())))
+    return _AT_START.sub(r"\1\\\2", _MARKUP.sub(r"\\\1", harmless(" ".join(text.split()))))
 
 
 def _parts(entry: Entry, folder: str) -> Iterator[str]:
