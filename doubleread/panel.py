@@ -25,7 +25,7 @@ from doubleread.core.background import Background
 from doubleread.core.case import Case, shown
 from doubleread.core.errors import DataError, ImageError, PanelError
 from doubleread.core.evidence import Neighbour
-from doubleread.core.ports import CaseStore
+from doubleread.core.ports import CaseStore, TakesHints
 from doubleread.core.reading import Outcome, Sampling
 from doubleread.core.task import Costs, Task
 from doubleread.core.trust import TrustProfile
@@ -182,6 +182,11 @@ class Panel:
         """Who reads, by name; then the referees that are kept."""
         kept = [name for name in self._seated.referees if name not in self._arbiter.left_out]
         return (*self._seated.agents, *kept)
+
+    @property
+    def taking_hints(self) -> tuple[str, ...]:
+        """Those who can be told something before they read; the others look at nothing but the image."""
+        return tuple(name for name, agent in self._seated.agents.items() if isinstance(agent, TakesHints))
 
     @property
     def profiles(self) -> tuple[TrustProfile, ...]:

@@ -29,7 +29,8 @@ def _image(data: Any) -> Text:
 def _asked(data: Any) -> Text:
     asked = Asked.model_validate(data)
     again = "second look: " if asked.round > 1 else ""
-    return Text(f"  {again}asking {', '.join(asked.agents)}", style="dim")
+    told = f", with the hint “{asked.how.hint}”" if asked.how.hint else ""
+    return Text(f"  {again}asking {', '.join(asked.agents)}{told}", style="dim")
 
 
 def _evidence(data: Any) -> Text:

@@ -57,6 +57,16 @@ class Rephrases(Protocol):
 
 
 @runtime_checkable
+class TakesHints(Protocol):
+    """An agent that can be told something about a case before it reads: an unverified note of a person.
+
+    ``hinted`` gives an agent of the same name that is told; trust was not measured on its answers.
+    """
+
+    def hinted(self, hint: str) -> Agent: ...
+
+
+@runtime_checkable
 class Deliberates(Protocol):
     """A reader of readers: it never sees the image, only what the others said, their records and the evidence."""
 
@@ -264,6 +274,7 @@ __all__ = [
     "Reconsiders",
     "Rephrases",
     "Retriever",
+    "TakesHints",
     "TakesItsTime",
     "TextEncoder",
 ]

@@ -153,7 +153,7 @@ class Desk:
         return case
 
     async def read(self, session: str, case: str, how: How) -> str:
-        check(how, self._panel.agents)
+        check(how, self._panel.agents, self._panel.taking_hints)
         await self.picture(session, case)
         reading = await asyncio.to_thread(self._log.begin, session, case, how, self._owner.name)
         self._start(session, self._carry_on(reading), reading.id)
@@ -360,7 +360,7 @@ def _wait(reading: Started, verdict: Verdict) -> Waiting:
         reading=reading.id,
         name=verdict.case.source,
         leaning=verdict.label,
-        reasons=verdict.decision.reasons,
+        reasons=(*verdict.decision.reasons, *(("read with a hint",) if reading.how.hint else ())),
         since=datetime.now(UTC),
     )
 

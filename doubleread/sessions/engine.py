@@ -77,7 +77,7 @@ class Sessions:
         """Begins a reading of an image, which goes on in the background; returns its id.
 
         What happens in it, faults too, is told by events. Raises ``UnknownPart`` for an agent that is not of the panel,
-        ``SessionError`` where nobody would be asked.
+        ``SessionError`` where nobody would be asked, or nobody who is takes the hint.
         """
         return await self._home.run(self._desk.read, session, case, how)
 

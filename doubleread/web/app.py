@@ -21,7 +21,7 @@ from doubleread.core.errors import DoublereadError, ImageError
 from doubleread.rag.images import MAX_BYTES
 from doubleread.render.thumbnail import small_picture
 from doubleread.sessions.engine import Sessions
-from doubleread.sessions.record import How, SessionInfo
+from doubleread.sessions.record import MAX_HINT, How, SessionInfo
 from doubleread.web import pages
 from doubleread.web.door import Door, Rules
 from doubleread.web.exporting import packed
@@ -95,6 +95,16 @@ class Web:
         if not text or len(text) > MAX_TEXT:
             raise HTTPException(422, f"say something of at most {MAX_TEXT} characters")
         await self._sessions.say(info.id, text, case)
+        return _done(request, f"/s/{info.id}")
+
+    async def again(self, request: Request) -> Response:
+        """The image is read again, with a hint to those that read text."""
+        info = await self._mine(request)
+        async with self._form(request) as form:
+            hint, case = _text(form, "hint").strip(), _text(form, "case")
+        if not hint or len(hint) > MAX_HINT:
+            raise HTTPException(422, f"say what the agents should know, in at most {MAX_HINT} characters")
+        await self._sessions.say(info.id, f"/read-again look-again hint: {hint}", case)
         return _done(request, f"/s/{info.id}")
 
     async def decide(self, request: Request) -> Response:
@@ -201,6 +211,7 @@ def make_app(sessions: Sessions, about: About, owners: Owners, rules: Rules) -> 
             Route(s + "/events", web.events),
             Route(s + "/images", web.add, methods=["POST"]),
             Route(s + "/say", web.say, methods=["POST"]),
+            Route(s + "/again", web.again, methods=["POST"]),
             Route(s + "/decide", web.decide, methods=["POST"]),
             Route(s + "/rename", web.rename, methods=["POST"]),
             Route(s + "/delete", web.delete, methods=["POST"]),

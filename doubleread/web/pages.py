@@ -17,7 +17,7 @@ from doubleread.core.verdict import Verdict
 from doubleread.panel import Panel
 from doubleread.render.html import style_sheet, verdict_html
 from doubleread.sessions.commands import COMMANDS
-from doubleread.sessions.record import SessionInfo, Waiting
+from doubleread.sessions.record import MAX_HINT, SessionInfo, Waiting
 from doubleread.web.view import Change, Reading, View
 
 MAX_FILES = 20
@@ -43,12 +43,14 @@ class About:
     agents: tuple[str, ...]
     commands: tuple[tuple[str, str], ...] = ()
     """What one can type, and what it does."""
+    taking_hints: tuple[str, ...] = ()
+    """The agents that can be told something before they read."""
 
     @classmethod
     def of(cls, panel: Panel) -> "About":
         """What a panel's pages say of it."""
         commands = tuple((f"/{command.name}", command.about) for command in COMMANDS)
-        return cls(panel.task, panel.agents, commands)
+        return cls(panel.task, panel.agents, commands, panel.taking_hints)
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(card=card, asset=_asset, max_files=MAX_FILES, max_upload=MAX_UPLOAD)
+    made.globals.update(card=card, asset=_asset, max_files=MAX_FILES, max_upload=MAX_UPLOAD, max_hint=MAX_HINT)
     made.filters.update(percent=lambda p: f"{100 * p:.1f}\u00a0%", when=lambda t: t.astimezone().strftime("%H:%M"))
     return made
 
