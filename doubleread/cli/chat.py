@@ -23,7 +23,7 @@ def chat(
         Path | None, typer.Option("--settings", help="Settings file; see `doubleread settings`.")
     ] = None,
 ) -> None:
-    """Talk about images with the panel. Exit code 2 where something could not be read or done."""
+    """Talk about images with the panel. Exit code 2 where something could not be read, understood or done."""
     from doubleread.cli.chat_run import Wish, run_chat
     from doubleread.cli.options import settings_of
 

@@ -28,7 +28,7 @@ class Room:
         self.sessions, self.panel, self.show = sessions, panel, show
         self.id: str | None = None
         self.failed = False
-        """Whether something could not be read or done."""
+        """Whether something could not be read, understood or done."""
         self.events: list[Event] = []
         self._pictures: dict[str, Path] = {}
         self._about: str | None = None
@@ -181,7 +181,7 @@ class Room:
 
     async def _take_in(self, session: str, event: Event) -> None:
         await self._remember(session, event)
-        self.failed |= event.kind == "failed"
+        self.failed |= event.kind == "failed" or (event.kind == "reply" and event.data.get("refused", False))
         self._tell(event)
 
     async def _remember(self, session: str, event: Event) -> None:

@@ -130,7 +130,7 @@ def _checked(words: str, said: str, turn: _Turn) -> Answered:
     """The model's words where all their numbers were told."""
     if not turn.replies:
         unknown = "that is nothing this session can tell; what one can say: /help"
-        return Answered(Reply(blocks=(Text(lines=(unknown,)),), suggestions=("/help",)))
+        return Answered(Reply(blocks=(Text(lines=(unknown,)),), suggestions=("/help",), refused=True))
     if made_up := untold(words, [*turn.told, said]):
         return _told(turn, f"the model named numbers that nothing tells ({len(made_up)}); this is what it looked up")
     lines = tuple(line.strip() for line in words.splitlines() if line.strip())
@@ -149,9 +149,8 @@ def _put(first: Text, blocks: Iterable[Block], turn: _Turn) -> Answered:
 
 
 def _led(line: str, done: Answered) -> Answered:
-    blocks = done.reply.blocks if done.reply is not None else ()
-    suggestions = done.reply.suggestions if done.reply is not None else ()
-    return Answered(Reply(blocks=(Text(lines=(line,)), *blocks), suggestions=suggestions), done.orders)
+    reply = done.reply or Reply(blocks=())
+    return Answered(reply.model_copy(update={"blocks": (Text(lines=(line,)), *reply.blocks)}), done.orders)
 
 
 def _line(line: str) -> Answered:

@@ -175,6 +175,8 @@ class Reply(Record):
     blocks: tuple[Block, ...]
     suggestions: tuple[str, ...] = ()
     """What one might say next, as it would be typed."""
+    refused: bool = False
+    """Whether what was said was not understood, or could not be done."""
 
 
 # -- what an action asks of the session -----------------------------------------------------------------------------

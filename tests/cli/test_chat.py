@@ -131,6 +131,33 @@ def test_what_follows_quit_is_not_done(chat, leaf):
     assert "> why?" not in ran.err
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("what is the weather like", "is not understood"),
+        ("/nonsense", "there is no command /nonsense"),
+        ("/why-not moss", "there is no label “moss”"),
+        ("/undo", "there is nothing to take back"),
+        ("/read-again hint: it was wet", "no agent of this panel reads text"),
+    ],
+)
+def test_a_line_that_is_not_understood_or_cannot_be_done_is_told_the_rest_goes_on_and_the_code_is_2(
+    chat, leaf, line, told
+):
+    ran = chat(leaf, lines=[line, "/similar green 2"])
+    assert ran.code == 2
+    assert told in " ".join(ran.out.split())
+    assert "2 stored cases of green" in ran.out
+
+
+def test_what_was_not_understood_before_is_no_fault_of_now(chat, leaf):
+    assert chat(leaf, lines=["what is the weather like"]).code == 2
+    (one,) = sessions_of(chat)
+    ran = chat("--session", one["id"], "--json", lines=["why?"])
+    assert ran.code == 0
+    assert [json.loads(line)["data"]["refused"] for line in ran.out.splitlines() if '"reply"' in line] == [False]
+
+
 def test_nothing_waits(chat, leaf):
     ran = chat(leaf, lines=["/decide red"])
     assert ran.code == 2
