@@ -283,7 +283,7 @@ class Panel:
     def retract(self, case: str, *, reviewer: str = "", note: str = "") -> None:
         """Takes back what was confirmed of a case, out of the case store too. Raises ``PanelError`` for another."""
         retract(self._with_folder(), case, reviewer=reviewer, note=note)
-        forget(self._store, case)
+        forget(self._store, case, reviewer)
 
     def relearn(self, *, include_selected: bool = False) -> TrustVersion:
         """Learns trust anew from the calibration cases and the confirmed outcomes, keeps it in the panel's folder, and

@@ -59,7 +59,8 @@ def _waiting(data: Any) -> Text:
 def _decided(data: Any) -> Text:
     decided = Decided.model_validate(data)
     kept = f"; only this session keeps it: {decided.kept}" if decided.kept else "; trust and archive have it"
-    return Text.assemble(("✓ ", "green"), "decided: ", (decided.label, "bold"), (kept, "dim"))
+    by = f" by {decided.reviewer}" if decided.reviewer else ""
+    return Text.assemble(("✓ ", "green"), "decided: ", (decided.label, "bold"), by, (kept, "dim"))
 
 
 def _said(data: Any) -> Text:
@@ -67,7 +68,9 @@ def _said(data: Any) -> Text:
 
 
 def _undone(data: Any) -> Text:
-    return Text.assemble(("↶ ", "cyan"), f"taken back: {Undone.model_validate(data).what}")
+    undone = Undone.model_validate(data)
+    by = f" by {undone.reviewer}" if undone.reviewer else ""
+    return Text.assemble(("↶ ", "cyan"), f"taken back{by}: {undone.what}")
 
 
 def _failed(data: Any) -> Text:

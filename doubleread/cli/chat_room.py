@@ -24,8 +24,10 @@ TITLE_LENGTH = 60
 class Room:
     """One session at a time, made when there is something to put into it."""
 
-    def __init__(self, sessions: Sessions, panel: Panel, show: Show) -> None:
+    def __init__(self, sessions: Sessions, panel: Panel, show: Show, reviewer: str = "") -> None:
         self.sessions, self.panel, self.show = sessions, panel, show
+        self.reviewer = reviewer
+        """Under whose name decisions go on record."""
         self.id: str | None = None
         self.failed = False
         """Whether something could not be read, understood or done."""
@@ -90,7 +92,12 @@ class Room:
         waiting = await self.sessions.waiting()
         self.show.work(waiting)
         if waiting:
+            self.tell_who()
             await self.take_up(waiting[0])
+
+    def tell_who(self) -> None:
+        """Who is deciding."""
+        self.show.hint(f"decisions go on record {f'as by {self.reviewer}' if self.reviewer else 'without a name'}")
 
     async def take_up(self, one: Waiting) -> None:
         """An image that waits for a decision is before the person, with its verdict."""
@@ -151,7 +158,7 @@ class Room:
 
     async def _say(self, text: str) -> None:
         session = await self._made(text)
-        await self.sessions.say(session, text, self._about)
+        await self.sessions.say(session, text, self._about, self.reviewer)
         self._about = None
         await self.watch()
         if text == "/help":

@@ -155,13 +155,29 @@ def serve(
         str | None,
         typer.Option(envvar="DOUBLEREAD_TOKEN", show_envvar=True, help="What users have to know; made where needed."),
     ] = None,
+    reviewer_token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="DOUBLEREAD_REVIEWER_TOKEN",
+            show_envvar=True,
+            help="What reviewers have to know, who see what waits in everybody's sessions.",
+        ),
+    ] = None,
     settings: SettingsFile = None,
 ) -> None:
     """Inspection sessions in the browser: images in, verdicts and a talk about them out."""
     from doubleread.cli.options import settings_of
     from doubleread.cli.serve import run_serve
 
-    run_serve(panel, settings_of(settings), talk=talk, host=host, port=port, token=token)
+    run_serve(
+        panel,
+        settings_of(settings),
+        talk=talk,
+        host=host,
+        port=port,
+        token=token,
+        reviewer_token=reviewer_token,
+    )
 
 
 reproduce_app = typer.Typer(no_args_is_help=True, help="Published figures again, from their own record.")

@@ -81,9 +81,12 @@ class Sessions:
         """
         return await self._home.run(self._desk.read, session, case, how)
 
-    async def say(self, session: str, text: str, case: str | None = None) -> None:
-        """Someone's words, about an image or the one that was talked about last; the reply comes as an event."""
-        await self._home.run(self._desk.say, session, text, case)
+    async def say(self, session: str, text: str, case: str | None = None, reviewer: str = "") -> None:
+        """Someone's words, about an image or the one that was talked about last; the reply comes as an event.
+
+        ``reviewer`` is who speaks: what they decide by it goes on record under that name.
+        """
+        await self._home.run(self._desk.say, session, text, case, reviewer)
 
     async def decide(self, session: str, reading: str, label: str, reviewer: str = "", note: str = "") -> None:
         """A person's decision on the image of a reading: ends what waits for it, and is confirmed to the panel.
@@ -119,6 +122,10 @@ class Sessions:
     async def waiting(self) -> list[Waiting]:
         """The work list: readings of all sessions that wait for a person, the oldest first."""
         return await self._home.run(self._desk.waiting)
+
+    async def decisions(self, n: int = 20) -> list[Event]:
+        """The last decisions that still count, over all sessions, the latest first."""
+        return await self._home.run(self._desk.decisions, n)
 
     async def picture(self, session: str, case: str) -> Path:
         """The file of an image."""

@@ -122,6 +122,7 @@ class Undone(Record):
 
     seq: int
     what: str
+    reviewer: str = ""
 
 
 class Failed(Record):

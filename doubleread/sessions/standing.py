@@ -30,6 +30,8 @@ class Standing:
     """The image that is talked about; None in a session without images."""
     decided: Mapping[str, str] = field(default_factory=dict)
     """Case id → the label that a person decided on, where that still counts."""
+    deciders: Mapping[str, str] = field(default_factory=dict)
+    """Case id → who decided that; empty where no name was given."""
 
 
 @dataclass(frozen=True)

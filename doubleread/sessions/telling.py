@@ -6,7 +6,7 @@ from pathlib import Path
 from doubleread.core.case import Case
 from doubleread.core.verdict import Verdict
 from doubleread.panel import Panel
-from doubleread.sessions.record import Event, Image
+from doubleread.sessions.record import Decided, Event, Image
 from doubleread.sessions.standing import CaseSeen, Standing
 
 _TALK = ("image", "asked", "said", "reply")
@@ -20,11 +20,13 @@ def standing_of(panel: Panel, events: Sequence[Event], picture: Callable[[str], 
         for event in events
         if event.kind == "image" and event.case is not None
     }
+    decided = {event.case: Decided.model_validate(event.data) for event in _decisions(events) if event.case is not None}
     return Standing(
         panel=panel,
         cases=seen,
         current=current or talked_about(events),
-        decided={event.case: event.data["label"] for event in _decisions(events) if event.case is not None},
+        decided={case: one.label for case, one in decided.items()},
+        deciders={case: one.reviewer for case, one in decided.items()},
     )
 
 

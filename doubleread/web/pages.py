@@ -17,7 +17,8 @@ from doubleread.core.verdict import Verdict
 from doubleread.panel import Panel
 from doubleread.render.html import style_sheet, verdict_html
 from doubleread.sessions.commands import COMMANDS
-from doubleread.sessions.record import MAX_HINT, SessionInfo, Waiting
+from doubleread.sessions.people import MAX_NAME
+from doubleread.sessions.record import MAX_HINT, Decided, Event, SessionInfo, Waiting
 from doubleread.web.view import Change, Reading, View
 
 MAX_FILES = 20
@@ -59,6 +60,12 @@ class Lists:
 
     sessions: Sequence[SessionInfo]
     waiting: Sequence[Waiting]
+    mine: frozenset[str] = frozenset()
+    """Those of these sessions that are the user's own; others are only reviewed."""
+    you: str = ""
+    """Under which name the user decides."""
+    reviews: bool = False
+    """Whether the user sees what waits in the sessions of others."""
 
 
 def start_page(about: About, lists: Lists) -> HTMLResponse:
@@ -68,14 +75,14 @@ def start_page(about: About, lists: Lists) -> HTMLResponse:
 
 def session_page(about: About, lists: Lists, info: SessionInfo, view: View) -> HTMLResponse:
     """One session, as far as it has come; the stream adds the rest."""
-    return HTMLResponse(
-        _render("session.html", about=about, lists=lists, info=info, session=info.id, view=view, here=info.id)
-    )
+    shown = {"info": info, "session": info.id, "view": view, "own": info.id in lists.mine}
+    return HTMLResponse(_render("session.html", about=about, lists=lists, **shown, here=info.id))
 
 
-def waiting_page(about: About, lists: Lists) -> HTMLResponse:
-    """The work list."""
-    return HTMLResponse(_render("waiting.html", about=about, lists=lists, here="waiting"))
+def waiting_page(about: About, lists: Lists, decisions: Sequence[Event]) -> HTMLResponse:
+    """The work list, and what was decided last."""
+    decided = [(event, Decided.model_validate(event.data)) for event in decisions]
+    return HTMLResponse(_render("waiting.html", about=about, lists=lists, decided=decided, here="waiting"))
 
 
 def lists_part(lists: Lists, here: str) -> HTMLResponse:
@@ -101,7 +108,7 @@ def token_page(*, wrong: bool) -> HTMLResponse:
 
 def changed(about: About, session: str, change: Change) -> str:
     """What a change does to an open page, as fragments that replace or join what is there."""
-    return _render("changed.html", about=about, session=session, change=change)
+    return _render("changed.html", about=about, lists=Lists((), ()), session=session, change=change)
 
 
 def static_file(name: str) -> bytes:
@@ -138,7 +145,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(card=card, asset=_asset, max_files=MAX_FILES, max_upload=MAX_UPLOAD, max_hint=MAX_HINT)
+    made.globals.update(
+        card=card, asset=_asset, max_files=MAX_FILES, max_upload=MAX_UPLOAD, max_hint=MAX_HINT, max_name=MAX_NAME
+    )
     made.filters.update(percent=lambda p: f"{100 * p:.1f}\u00a0%", when=lambda t: t.astimezone().strftime("%H:%M"))
     return made
 

@@ -28,6 +28,7 @@ from doubleread.cli.chat_show import Screen
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.record import Bars, Cases, Event, Reply, Table, Text
 
+SETTINGS = ("--settings", "s.toml")
 HOSTILE = "\x1b[2J\x9b31m\rgone\u202e"
 
 
@@ -165,6 +166,26 @@ def test_nothing_waits(chat, leaf):
     assert "nothing waits" in chat("--waiting").out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "who"), [((), "carl"), (("--reviewer", "Ada"), "Ada"), (("--reviewer", ""), ""), (SETTINGS, "Bo")]
+)
+def test_who_decides_is_on_record(chat, leaf, tmp_path, monkeypatch, arguments, who):
+    monkeypatch.setenv("LOGNAME", "carl")
+    (tmp_path / "s.toml").write_text('[sessions]\nreviewer = "Bo"\n')
+    ran = chat(leaf, *(str(tmp_path / one) if one == SETTINGS[1] else one for one in arguments), "--json",
+               lines=["/correct green"])  # fmt: skip
+    (decided,) = [json.loads(line)["data"] for line in ran.out.splitlines() if '"decided"' in line]
+    assert (decided["label"], decided["reviewer"]) == ("green", who)
+
+
+def test_who_decides_is_shown(chat, leaf):
+    ran = chat(leaf, "--reviewer", "Ada\x1b[2J", lines=["/correct green", "/undo", "/waiting"])
+    assert "decided: green by Ada [2J" in ran.out
+    assert "taken back by Ada [2J" in ran.out
+    assert "decisions go on record as by Ada [2J" in ran.err
+    assert chat("--reviewer", "x" * 121).code == 2
+
+
 def test_the_help_loads_neither_the_prompt_nor_the_engine():
     code = "import sys; from doubleread.cli.main import main\ntry: main(['chat', '--help'])\nexcept SystemExit: pass\n"
     heavy = "print([m for m in ('prompt_toolkit', 'langgraph', 'numpy', 'torch') if m in sys.modules])"
@@ -280,9 +301,11 @@ def test_what_waits_is_taken_up_and_decided_in_its_own_session(made, quick, tmp_
         assert desk.room.events[-1].data["label"] == "green"
         assert "there is no label “gren”" in desk.text
         assert "1 more waits: /next" in desk.text
+        desk.room.reviewer = "Ada"
         desk.typed("/next\r/decide red\r/next\r\x04")
         assert desk.room.id == first
         assert desk.kinds()[-1] == "decided"
+        assert desk.room.events[-1].data["reviewer"] == "Ada"
         assert "nothing waits for a decision" in desk.text
         asyncio.run(desk.sessions.close())
 

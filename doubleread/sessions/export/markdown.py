@@ -65,7 +65,8 @@ def _line(what: Decided | Undone | Failed, entry: Entry) -> str:
             more = "".join(f"; {plain(one)}" for one in told if one)
             return f"**{plain(entry.name)} was decided{by}: {plain(what.label)}**, {entry.time}{more}"
         case Undone():
-            return f"**Undone: {plain(what.what)}**, {entry.time}"
+            by = f" by {plain(what.reviewer)}" if what.reviewer else ""
+            return f"**Undone{by}: {plain(what.what)}**, {entry.time}"
         case Failed():
             return f"**Failed: {plain(what.problem)}**, {entry.time}"
 
