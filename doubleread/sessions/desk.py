@@ -210,14 +210,14 @@ class Desk:
         if case is not None:
             await self.picture(session, case)
         about = case or talked_about(await self.events(session, 0))
-        await self._write(self._log.add, session, "said", Said(text=text), case=about)
-        self._start(session, self._answer(session, text, about, reviewer))
+        said = await self._write(self._log.add, session, "said", Said(text=text), case=about)
+        self._start(session, self._answer(session, text, about, reviewer, None if said is None else said.seq))
 
-    async def _answer(self, session: str, text: str, about: str | None, reviewer: str) -> None:
+    async def _answer(self, session: str, text: str, about: str | None, reviewer: str, said: int | None) -> None:
         """The reply to someone's words, and what they order; what goes wrong is told in the session."""
         async with self._talking.setdefault(session, asyncio.Lock()):
             try:
-                answered = await self._talk(text, await self._standing(session, about))
+                answered = await self._talk(text, await self._standing(session, about, said))
                 about, reply = await self._switched(session, answered, about)
                 if reply is not None:
                     await self._write(self._log.add, session, "reply", reply, case=about)
@@ -246,10 +246,10 @@ class Desk:
                 async with self._decision(session):
                     await self._confirm(session, _some(about), label, reviewer, note)
 
-    async def _standing(self, session: str, about: str | None) -> Standing:
+    async def _standing(self, session: str, about: str | None, said: int | None = None) -> Standing:
         events = await self.events(session, 0)
         return await asyncio.to_thread(
-            standing_of, self._panel, events, lambda case: self._pictures.find(session, case), about
+            standing_of, self._panel, events, lambda case: self._pictures.find(session, case), about, said
         )
 
     # -- deciding -----------------------------------------------------------------------------------------------
