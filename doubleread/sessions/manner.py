@@ -37,7 +37,7 @@ def unheard(taking: Collection[str]) -> str:
     """What to say of a hint that no agent would be told."""
     if taking:
         return f"of those that are to read only {', '.join(taking)} could use a hint, and is left out: nothing was read"
-    return "no agent of this panel reads text, so a hint would change nothing: nothing was read again"
+    return "no agent of this panel reads text beside an image: a hint would change nothing; nothing was read again"
 
 
 def named_in(hint: str, labels: Collection[str]) -> tuple[str, ...]:
