@@ -30,7 +30,7 @@ def _of_hint(hint: str, left: tuple[str, ...], standing: Standing) -> Iterator[s
         raise Unclear(unheard(taking), ("/read-again look-again",))
     yield f"{', '.join(told)} {'is' if len(told) == 1 else 'are'} told, as a person's unverified note: “{hint}”"
     if deaf:
-        yield f"{', '.join(deaf)} cannot be told anything: {'it looks' if len(deaf) == 1 else 'they look'} at images only"
+        yield f"{', '.join(deaf)} cannot be told anything"
     if named := named_in(hint, standing.panel.task.names):
         yield f"it names {', '.join(named)}: who is told an answer tends to give it"
     yield "trust was measured without hints: how far such a reading can be trusted is not known, and it teaches none"
