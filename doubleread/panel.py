@@ -26,7 +26,7 @@ from doubleread.core.background import Background
 from doubleread.core.case import Case, shown
 from doubleread.core.errors import DataError, ImageError, PanelError, TaskError
 from doubleread.core.evidence import Neighbour
-from doubleread.core.ports import CaseStore
+from doubleread.core.ports import CaseStore, TakesHints
 from doubleread.core.reading import Outcome, Sampling
 from doubleread.core.task import Costs, Task
 from doubleread.core.trust import TrustProfile
@@ -186,6 +186,11 @@ class Panel:
         return (*self._seated.agents, *kept)
 
     @property
+    def taking_hints(self) -> tuple[str, ...]:
+        """Those who can be told something before they read; the others look at nothing but the image."""
+        return tuple(name for name, agent in self._seated.agents.items() if isinstance(agent, TakesHints))
+
+    @property
     def profiles(self) -> tuple[TrustProfile, ...]:
         """What is known of each agent, in each round, and of the panel."""
         return self._arbiter.profiles
@@ -301,7 +306,7 @@ class Panel:
     def retract(self, case: str, *, reviewer: str = "", note: str = "") -> None:
         """Takes back what was confirmed of a case, out of the case store too. Raises ``PanelError`` for another."""
         retract(self._with_folder(), case, reviewer=reviewer, note=note)
-        forget(self._store, case)
+        forget(self._store, case, reviewer)
 
     def relearn(self, *, include_selected: bool = False) -> TrustVersion:
         """Learns trust anew from the calibration cases and the confirmed outcomes, keeps it in the panel's folder, and

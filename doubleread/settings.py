@@ -181,6 +181,9 @@ class SessionSettings(Section):
     folder: str = Field(
         default="", description="Sessions, their readings and pictures; empty: one of the panel's in the user's data."
     )
+    reviewer: str = Field(
+        default="", description="Who decides in `doubleread chat`, on record; empty: the user of this machine."
+    )
 
 
 class PromptSettings(Section):

@@ -100,11 +100,11 @@ class ScriptedSessions:
             await self._tell(session, "waiting", waiting, case, reading)
         return reading
 
-    async def say(self, session, text, case=None):
+    async def say(self, session, text, case=None, reviewer=""):
         await self._tell(session, "said", Said(text=text), case)
         if text == "/undo":
             last = next(e for e in reversed(self.told[session]) if e.kind == "decided")
-            await self._tell(session, "undone", Undone(seq=last.seq, what=self.words), last.case)
+            await self._tell(session, "undone", Undone(seq=last.seq, what=self.words, reviewer=reviewer), last.case)
             return
         blocks = (
             Text(lines=(self.words, "because it is so")),
@@ -149,6 +149,11 @@ class ScriptedSessions:
         found = [e for told in self.told.values() for e in told if e.kind == "waiting"]
         done = {(e.session, e.reading) for told in self.told.values() for e in told if e.kind == "decided"}
         return [Waiting.model_validate(e.data) for e in found if (e.session, e.reading) not in done]
+
+    async def decisions(self, n=20):
+        undone = {(e.session, e.data["seq"]) for told in self.told.values() for e in told if e.kind == "undone"}
+        found = [e for told in self.told.values() for e in told if e.kind == "decided"]
+        return sorted((e for e in found if (e.session, e.seq) not in undone), key=lambda e: e.time, reverse=True)[:n]
 
     async def picture(self, session, case):
         if (session, case) not in self.files:

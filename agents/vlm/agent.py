@@ -27,7 +27,8 @@ from doubleread.prompts.prompt import Prompt
 
 PERMUTED = "permutation"
 """The variant that changes nothing but the order of the labels."""
-
+NOTE = "reader-note"
+"""The prompt that puts a person's note before a reader. No panel is fitted with it, and none is pinned to it."""
 
 FEWEST_SAMPLES = 2
 """Consistency of fewer readings is none."""
@@ -58,7 +59,7 @@ class VlmAgent:
     An answer that cannot be read is asked for once more with the labels in another order; then it is an abstention.
     """
 
-    def __init__(self, name: str, options: VlmOptions, context: VlmContext) -> None:
+    def __init__(self, name: str, options: VlmOptions, context: VlmContext, hint: str = "") -> None:
         self.name = name
         self.options, self._context, self._task = options, context, context.task
         self._form = FORMS[options.confidence]()
@@ -66,6 +67,8 @@ class VlmAgent:
         self._second = context.prompts.get(options.second_prompt)
         self._form_prompt = context.prompts.get(self._form.prompt) if self._form.prompt else None
         self._paraphrases = context.prompts.variants_of(self._question.id)
+        self._note_prompt = context.prompts.get(NOTE) if hint else None
+        self._note = self._note_prompt.render("user", note=hint) if self._note_prompt else ""
         if options.confidence == "logprobs" and len(self._task.names) > MAX_LETTERS:
             limit = f"logprobs reach {MAX_LETTERS} labels, the task has {len(self._task.names)}"
             raise SettingsError([f"vlm.{name}.confidence: {limit}; use verbalized-distribution"])
@@ -84,6 +87,10 @@ class VlmAgent:
     @property
     def variants(self) -> tuple[str, ...]:
         return (PERMUTED, *(f"paraphrase:{prompt.ref}" for prompt in self._paraphrases))
+
+    def hinted(self, hint: str) -> "VlmAgent":
+        """The same agent, which puts a person's note before the model whenever it asks about an image."""
+        return VlmAgent(self.name, self.options, self._context, hint)
 
     async def read(self, case: Case) -> Answer:
         if self.options.confidence == "consistency":
@@ -193,6 +200,7 @@ class VlmAgent:
             order,
             image,
             references,
+            self._note,
             max_tokens=options.max_tokens,
             temperature=options.temperature,
             extra=options.extra,
@@ -224,7 +232,7 @@ class VlmAgent:
             "usage": sum((one.answered.completion.usage for one in paid), Usage()),
             "request_id": completion.request_id,
             "model": completion.model,
-            "prompt": " + ".join(dict.fromkeys(one.prompt for one in said)) + self._form_ref(),
+            "prompt": " + ".join([*dict.fromkeys(one.prompt for one in said), *self._further_prompts()]),
             "cached": all(one.answered.cached for one in said),
             "captured_mass": reading.captured_mass,
             "notes": tuple(dict.fromkeys(note for one in said for note in one.reading.notes)),
@@ -235,8 +243,9 @@ class VlmAgent:
             )
         return Opinion.from_vector(self.name, self._task, mean, source).model_copy(update=details)
 
-    def _form_ref(self) -> str:
-        return f" + {self._form_prompt.ref}" if self._form_prompt else ""
+    def _further_prompts(self) -> list[str]:
+        """What the question came with: a note, the form of the answer."""
+        return [prompt.ref for prompt in (self._note_prompt, self._form_prompt) if prompt is not None]
 
 
 def _with_usage(said: Said, more: Usage) -> Said:

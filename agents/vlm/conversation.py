@@ -53,14 +53,16 @@ def put(
     order: Sequence[str],
     image: str,
     references: Sequence[Reference] = (),
+    note: str = "",
     **fields: Any,
 ) -> Request:
     """The request: a fresh conversation in which the image comes last, after the references.
 
-    Only the prompts' own variables and the task's words get into the text.
+    Only the prompts' own variables and the task's words get into the text, and a ``note`` as a prompt has put it:
+    behind the question and before the images, so that the form of the answer has the last word.
     """
     labels = shown(task, order)
-    user = question.render("user", about=task.about, labels=labels)
+    user = "\n\n".join(filter(None, (question.render("user", about=task.about, labels=labels), note)))
     content = [text_part(user)]
     for i, reference in enumerate(references, start=1):
         content += [text_part(question.render("reference", number=i, label=reference.label)), _image(reference.url)]

@@ -41,6 +41,9 @@ class TalkOptions(Server):
 
     temperature: float | None = Field(default=0.0, ge=0, le=2, description="Sampling temperature.")
     max_tokens: int = Field(default=1000, ge=1, description="Length of an answer, at the most.")
+    memory: int = Field(
+        default=4000, ge=0, description="Characters of the talk before that it is told, the latest turns; 0: none."
+    )
 
 
 TRANSPORT = frozenset(Server.model_fields) - {"model", "extra"}

@@ -15,12 +15,12 @@ from doubleread.cli.cases_shared import (
     OnlyTags,
     Since,
     Until,
-    harmless,
     say,
     say_json,
     table,
     wanted_of,
 )
+from doubleread.core.harmless import harmless
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -68,11 +68,6 @@ def table(*columns: str, right: tuple[str, ...] = ()) -> "Table":
     return made
 
 
-def harmless(text: str) -> str:
-    """Text from an archive, with a mark in place of each character that would steer the terminal."""
-    return "".join(one if one.isprintable() else "�" for one in text)
-
-
 def say(text: str) -> None:
     """A result for people, in one line however long."""
     from doubleread.cli.screen import OUT

@@ -19,13 +19,17 @@ def chat(
     talk: Annotated[
         str, typer.Option(metavar="NAME", help="Model of the [talk.NAME] table that holds the conversation.")
     ] = "",
+    reviewer: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Who decides, on record; as in the settings, or the user of this machine."),
+    ] = None,
     settings: Annotated[
         Path | None, typer.Option("--settings", help="Settings file; see `doubleread settings`.")
     ] = None,
 ) -> None:
-    """Talk about images with the panel. Exit code 2 where something could not be read or done."""
+    """Talk about images with the panel. Exit code 2 where something could not be read, understood or done."""
     from doubleread.cli.chat_run import Wish, run_chat
     from doubleread.cli.options import settings_of
 
-    wish = Wish(tuple(images or ()), session, listed=listed, waiting=waiting, talk=talk)
+    wish = Wish(tuple(images or ()), session, listed=listed, waiting=waiting, talk=talk, reviewer=reviewer)
     run_chat(panel, settings_of(settings), wish, as_json=json)

@@ -6,10 +6,11 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text as Line
 
-from doubleread.cli.cases_shared import SHOWN, harmless, table
+from doubleread.cli.cases_shared import SHOWN, table
 from doubleread.core.attribution import Attribution, AttributionMap
 from doubleread.core.errors import ImageError
 from doubleread.core.evidence import Neighbour
+from doubleread.core.harmless import harmless
 from doubleread.render.half_blocks import drawn, half_blocks
 from doubleread.render.heat import FRAMES, scale_words
 from doubleread.render.shown_attribution import ShownAttribution

@@ -1,12 +1,11 @@
 """What happens in a session, each in a line."""
 
-import re
 from typing import Any
 
 from rich.text import Text
 
-from doubleread.cli.cases_shared import harmless
 from doubleread.core.evidence import Evidence
+from doubleread.core.harmless import tamed
 from doubleread.sessions.record import Asked, Decided, Event, Failed, Image, Said, Undone, Waiting
 
 CASES = 5
@@ -14,19 +13,7 @@ CASES = 5
 
 def tame(event: Event) -> Event:
     """The event with nothing in its texts that would steer a terminal, whoever wrote them."""
-    return event.model_copy(update={"data": _tame(event.data)})
-
-
-def _tame(data: Any) -> Any:
-    match data:
-        case str():
-            return harmless(re.sub(r"[\t\r\n]+", " ", data))
-        case list():
-            return [_tame(one) for one in data]
-        case dict():
-            return {_tame(key): _tame(value) for key, value in data.items()}
-        case _:
-            return data
+    return event.model_copy(update={"data": tamed(event.data)})
 
 
 def happened(event: Event) -> Text:
@@ -42,7 +29,8 @@ def _image(data: Any) -> Text:
 def _asked(data: Any) -> Text:
     asked = Asked.model_validate(data)
     again = "second look: " if asked.round > 1 else ""
-    return Text(f"  {again}asking {', '.join(asked.agents)}", style="dim")
+    told = f", with the hint “{asked.how.hint}”" if asked.how.hint else ""
+    return Text(f"  {again}asking {', '.join(asked.agents)}{told}", style="dim")
 
 
 def _evidence(data: Any) -> Text:
@@ -71,7 +59,8 @@ def _waiting(data: Any) -> Text:
 def _decided(data: Any) -> Text:
     decided = Decided.model_validate(data)
     kept = f"; only this session keeps it: {decided.kept}" if decided.kept else "; trust and archive have it"
-    return Text.assemble(("✓ ", "green"), "decided: ", (decided.label, "bold"), (kept, "dim"))
+    by = f" by {decided.reviewer}" if decided.reviewer else ""
+    return Text.assemble(("✓ ", "green"), "decided: ", (decided.label, "bold"), by, (kept, "dim"))
 
 
 def _said(data: Any) -> Text:
@@ -79,7 +68,9 @@ def _said(data: Any) -> Text:
 
 
 def _undone(data: Any) -> Text:
-    return Text.assemble(("↶ ", "cyan"), f"taken back: {Undone.model_validate(data).what}")
+    undone = Undone.model_validate(data)
+    by = f" by {undone.reviewer}" if undone.reviewer else ""
+    return Text.assemble(("↶ ", "cyan"), f"taken back{by}: {undone.what}")
 
 
 def _failed(data: Any) -> Text:

@@ -59,7 +59,7 @@ async def _decide(room: "Room", rest: str) -> bool:
     except Unclear as problem:
         labels = ", ".join(room.panel.task.names)
         raise SessionError(f"there is no label “{rest}”; nothing was decided. Labels: {labels}") from problem
-    await room.sessions.decide(session, here[0].reading, label)
+    await room.sessions.decide(session, here[0].reading, label, room.reviewer)
     await room.watch()
     if others := len(waiting) - 1:
         room.show.hint(f"{others} more {'waits' if others == 1 else 'wait'}: /next")
@@ -68,6 +68,7 @@ async def _decide(room: "Room", rest: str) -> bool:
 
 async def _waiting(room: "Room", _rest: str) -> bool:
     room.show.work(await room.sessions.waiting())
+    room.tell_who()
     return True
 
 

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from doubleread.cli.cases_shared import harmless
 from doubleread.cli.chat_orders import ORDERS, order_in, own_help
 from doubleread.cli.chat_paths import dropped
 from doubleread.cli.chat_show import Show
 from doubleread.core.errors import DoublereadError, SessionError
+from doubleread.core.harmless import harmless
 from doubleread.panel import Panel
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.intent import Intent
@@ -24,11 +24,13 @@ TITLE_LENGTH = 60
 class Room:
     """One session at a time, made when there is something to put into it."""
 
-    def __init__(self, sessions: Sessions, panel: Panel, show: Show) -> None:
+    def __init__(self, sessions: Sessions, panel: Panel, show: Show, reviewer: str = "") -> None:
         self.sessions, self.panel, self.show = sessions, panel, show
+        self.reviewer = reviewer
+        """Under whose name decisions go on record."""
         self.id: str | None = None
         self.failed = False
-        """Whether something could not be read or done."""
+        """Whether something could not be read, understood or done."""
         self.events: list[Event] = []
         self._pictures: dict[str, Path] = {}
         self._about: str | None = None
@@ -90,7 +92,12 @@ class Room:
         waiting = await self.sessions.waiting()
         self.show.work(waiting)
         if waiting:
+            self.tell_who()
             await self.take_up(waiting[0])
+
+    def tell_who(self) -> None:
+        """Who is deciding."""
+        self.show.hint(f"decisions go on record {f'as by {self.reviewer}' if self.reviewer else 'without a name'}")
 
     async def take_up(self, one: Waiting) -> None:
         """An image that waits for a decision is before the person, with its verdict."""
@@ -151,7 +158,7 @@ class Room:
 
     async def _say(self, text: str) -> None:
         session = await self._made(text)
-        await self.sessions.say(session, text, self._about)
+        await self.sessions.say(session, text, self._about, self.reviewer)
         self._about = None
         await self.watch()
         if text == "/help":
@@ -181,7 +188,7 @@ class Room:
 
     async def _take_in(self, session: str, event: Event) -> None:
         await self._remember(session, event)
-        self.failed |= event.kind == "failed"
+        self.failed |= event.kind == "failed" or (event.kind == "reply" and event.data.get("refused", False))
         self._tell(event)
 
     async def _remember(self, session: str, event: Event) -> None:

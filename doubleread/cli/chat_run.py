@@ -18,6 +18,7 @@ from doubleread.cli.screen import ERR, OUT, note, warn
 from doubleread.panel import Panel
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.home import folder_of
+from doubleread.sessions.people import person, whoever_is_here
 from doubleread.sessions.talking import open_talk
 from doubleread.settings import Settings
 
@@ -34,6 +35,8 @@ class Wish:
     waiting: bool = False
     talk: str = ""
     """The model that holds the conversation; empty: none."""
+    reviewer: str | None = None
+    """Who decides; None: as the settings say."""
 
 
 def run_chat(panel_folder: Path, settings: Settings, wish: Wish, *, as_json: bool) -> None:
@@ -46,7 +49,7 @@ def run_chat(panel_folder: Path, settings: Settings, wish: Wish, *, as_json: boo
         if wish.listed:
             show.sessions(asyncio.run(sessions.listed()))
             return
-        room = Room(sessions, panel, show)
+        room = Room(sessions, panel, show, _reviewer(wish, panel.settings))
         if not at_prompt:
             _through_pipe(room, wish)
             return
@@ -100,6 +103,10 @@ def _opened(panel: Panel, talk: str) -> Iterator[Sessions]:
             yield sessions
         finally:
             asyncio.run(sessions.close())
+
+
+def _reviewer(wish: Wish, settings: Settings) -> str:
+    return whoever_is_here(settings) if wish.reviewer is None else person(wish.reviewer)
 
 
 def _say_how_to_come_back(room: Room, panel: Path) -> None:

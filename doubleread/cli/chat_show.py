@@ -11,9 +11,10 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from doubleread.cli.cases_shared import harmless, table
+from doubleread.cli.cases_shared import table
 from doubleread.cli.chat_blocks import pictures_fit, reply_blocks
 from doubleread.cli.chat_events import happened, tame
+from doubleread.core.harmless import harmless
 from doubleread.core.verdict import Verdict
 from doubleread.render.half_blocks import half_blocks
 from doubleread.render.terminal import verdict_card

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from doubleread.cli.cases_shared import AsJson, harmless, say, say_json, table
+from doubleread.cli.cases_shared import AsJson, say, say_json, table
+from doubleread.core.harmless import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from doubleread.cli.screen import ERR, OUT, note, warn
 from doubleread.cli.tables import spending_table
+from doubleread.core.harmless import harmless
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.panel import Panel
 from doubleread.settings import Settings
@@ -68,11 +69,11 @@ def run_diagnose(
             if as_json:
                 typer.echo(result.model_dump_json())
             elif isinstance(result, Unread):
-                ERR.print(f"[red]✗[/red] {escape(f'{result.source}: {result.problem}')}", highlight=False)
+                ERR.print(f"[red]✗[/red] {escape(harmless(f'{result.source}: {result.problem}'))}", highlight=False)
             else:
                 OUT.print(result)
                 for line in panel.explain(result).lines if explained else ():
-                    OUT.print(f"· {line}", markup=False, highlight=False)
+                    OUT.print(f"· {harmless(line)}", markup=False, highlight=False)
             if drawn is not None and isinstance(result, Verdict):
                 drawn.write(panel, result)
         if panel.spent and not as_json:

@@ -14,6 +14,7 @@ from doubleread.cli.evaluate import app as evaluate_app
 from doubleread.cli.prompts import app as prompts_app
 from doubleread.cli.trust import app as trust_app
 from doubleread.core.errors import DoublereadError
+from doubleread.core.harmless import harmless_lines
 
 app = typer.Typer(
     name="doubleread",
@@ -165,13 +166,29 @@ def serve(
         str | None,
         typer.Option(envvar="DOUBLEREAD_TOKEN", show_envvar=True, help="What users have to know; made where needed."),
     ] = None,
+    reviewer_token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="DOUBLEREAD_REVIEWER_TOKEN",
+            show_envvar=True,
+            help="What reviewers have to know, who see what waits in everybody's sessions.",
+        ),
+    ] = None,
     settings: SettingsFile = None,
 ) -> None:
     """Inspection sessions in the browser: images in, verdicts and a talk about them out."""
     from doubleread.cli.options import settings_of
     from doubleread.cli.serve import run_serve
 
-    run_serve(panel, settings_of(settings), talk=talk, host=host, port=port, token=token)
+    run_serve(
+        panel,
+        settings_of(settings),
+        talk=talk,
+        host=host,
+        port=port,
+        token=token,
+        reviewer_token=reviewer_token,
+    )
 
 
 reproduce_app = typer.Typer(no_args_is_help=True, help="Published figures again, from their own record.")
@@ -326,10 +343,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(arguments)
     except DoublereadError as error:
-        typer.secho(f"error: {error}", err=True, fg="red")
+        typer.secho(harmless_lines(f"error: {error}"), err=True, fg="red")
         raise SystemExit(2) from None
     except OSError as error:
-        typer.secho(f"error: {error.filename or 'the system'}: {error.strerror or error}", err=True, fg="red")
+        told = f"error: {error.filename or 'the system'}: {error.strerror or error}"
+        typer.secho(harmless_lines(told), err=True, fg="red")
         raise SystemExit(2) from None
     except SystemExit as ended:
         if ended.code == INTERRUPTED:

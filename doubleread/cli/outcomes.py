@@ -162,7 +162,7 @@ def run_retract(cases: Sequence[str], panel: Path, *, reviewer: str, said: str) 
     with stored(saved) as store:
         for case in cases:
             retract(saved, case, reviewer=reviewer, note=said)
-            forget(store, case)
+            forget(store, case, reviewer)
     OUT.print(f"{len(cases)} taken back", highlight=False)
 
 

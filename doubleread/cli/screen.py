@@ -1,9 +1,13 @@
-"""What the commands share on the terminal: consoles, progress, notes. Progress and notes go to stderr."""
+"""What the commands share on the terminal: consoles, progress, notes. Progress and notes go to stderr.
+
+Whatever is printed on these consoles is harmless, whoever wrote it.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -15,10 +19,37 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from doubleread.core.harmless import MARK, harmless_lines, is_shown
 from doubleread.watching import Progress as Report
+
+
+class Harmless(RenderHook):
+    """Keeps what models, archives and file names say from steering the terminal."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [_Shown(one) for one in renderables]
+
+
+class _Shown:
+    def __init__(self, what: ConsoleRenderable) -> None:
+        self._what = what
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self._what, options):
+            yield segment if segment.control else segment._replace(text=_as_wide(segment.text))
+
+
+def _as_wide(text: str) -> str:
+    """Harmless, and as wide as before: the lines are laid out already."""
+    if text.isprintable():
+        return text
+    return "".join(one if one == "\n" or is_shown(one) else MARK * cell_len(one) for one in text)
+
 
 OUT = Console()
 ERR = Console(stderr=True)
+for _console in (OUT, ERR):
+    _console.push_render_hook(Harmless())
 
 
 @contextmanager
@@ -48,9 +79,9 @@ def progress() -> Iterator[Report]:
 
 def note(text: str) -> None:
     """A line for people."""
-    ERR.print(f"[dim]·[/dim] {escape(text)}", highlight=False)
+    ERR.print(f"[dim]·[/dim] {escape(harmless_lines(text))}", highlight=False)
 
 
 def warn(text: str) -> None:
     """A line that must not be missed."""
-    ERR.print(f"[dark_orange]![/dark_orange] {escape(text)}", highlight=False)
+    ERR.print(f"[dark_orange]![/dark_orange] {escape(harmless_lines(text))}", highlight=False)

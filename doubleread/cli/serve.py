@@ -19,9 +19,18 @@ from doubleread.web.pages import About
 from doubleread.web.serving import bound, serve
 
 
-def run_serve(panel_folder: Path, settings: Settings, *, talk: str, host: str, port: int, token: str | None) -> None:
+def run_serve(
+    panel_folder: Path,
+    settings: Settings,
+    *,
+    talk: str,
+    host: str,
+    port: int,
+    token: str | None,
+    reviewer_token: str | None,
+) -> None:
     """Serves until Ctrl-C; prints the address, with the token where one was made, and nothing of what is sent."""
-    asked = chosen_token(host, token)
+    asked = chosen_token(host, token, reviewer_token)
     with ExitStack() as stack:
         listening = stack.enter_context(bound(host, port))
         panel = stack.enter_context(Panel.load(panel_folder, settings=settings))
@@ -32,7 +41,8 @@ def run_serve(panel_folder: Path, settings: Settings, *, talk: str, host: str, p
         sessions = Sessions(panel, folder, stack.enter_context(open_talk(panel.settings, talk)))
         stack.callback(lambda: asyncio.run(sessions.close()))
         _say_where(host, listening.getsockname()[1], asked, given=token is not None)
-        serve(make_app(sessions, About.of(panel), Owners(folder / "people.json"), Rules(host, asked)), listening)
+        rules = Rules(host, asked, reviewer_token)
+        serve(make_app(sessions, About.of(panel), Owners(folder / "people.json"), rules), listening)
     note("stopped; readings that had not ended are carried on at the next start")
 
 

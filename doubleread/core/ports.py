@@ -64,6 +64,16 @@ class Rephrases(Protocol):
 
 
 @runtime_checkable
+class TakesHints(Protocol):
+    """An agent that can be told something about a case before it reads: an unverified note of a person.
+
+    ``hinted`` gives an agent of the same name that is told; trust was not measured on its answers.
+    """
+
+    def hinted(self, hint: str) -> Agent: ...
+
+
+@runtime_checkable
 class Deliberates(Protocol):
     """A reader of readers: it never sees the image, only what the others said, their records and the evidence."""
 
@@ -139,11 +149,11 @@ class Embedder(Protocol):
 class CaseStore(Protocol):
     """Labelled cases and their embeddings, of one encoder.
 
-    ``add`` and ``put`` upsert by case id; ``remove`` takes cases out. ``search`` gives the ``k`` nearest cases by
-    cosine similarity for each query row, nearest first; ``search_each`` those of each label to one query ``(dim,)``,
-    label by label, exactly. Both look at what is ``wanted`` only, and leave out what ``exclude_ids`` and
-    ``exclude_groups`` name. ``export`` gives everything, sorted by case id; ``columns``
-    what a model of the cases learns from. ``version`` names the state of the store.
+    ``add`` and ``put`` upsert by case id; ``remove`` takes cases out, and a store with a history keeps who did.
+    ``search`` gives the ``k`` nearest cases by cosine similarity for each query row, nearest first; ``search_each``
+    those of each label to one query ``(dim,)``, label by label, exactly. Both look at what is ``wanted`` only, and
+    leave out what ``exclude_ids`` and ``exclude_groups`` name. ``export`` gives everything, sorted by case id;
+    ``columns`` what a model of the cases learns from. ``version`` names the state of the store.
     """
 
     @property
@@ -153,7 +163,7 @@ class CaseStore(Protocol):
 
     def put(self, stored: Sequence[StoredCase], embeddings: Embeddings) -> object: ...
 
-    def remove(self, ids: Sequence[str]) -> None: ...
+    def remove(self, ids: Sequence[str], *, reviewer: str = "") -> None: ...
 
     def search(
         self,
@@ -279,6 +289,7 @@ __all__ = [
     "Reconsiders",
     "Rephrases",
     "Retriever",
+    "TakesHints",
     "TakesItsTime",
     "TextEncoder",
 ]

@@ -28,10 +28,10 @@ def remember(store: CaseStore, case: Case, outcome: Outcome, embedding: Embeddin
     return stored
 
 
-def forget(store: CaseStore, case: str) -> None:
+def forget(store: CaseStore, case: str, reviewer: str = "") -> None:
     """Takes a case out again that came from a confirmed verdict; others stay."""
     if remembered(store, case) is not None:
-        store.remove([case])
+        store.remove([case], reviewer=reviewer)
 
 
 def remembered(store: CaseStore, case: str) -> StoredCase | None:

@@ -9,6 +9,7 @@ from rich.panel import Panel as Box
 from rich.table import Table
 from rich.text import Text
 
+from doubleread.core.harmless import tamed
 from doubleread.core.opinion import Abstention, Opinion
 from doubleread.core.verdict import Verdict
 
@@ -17,7 +18,8 @@ COMMIT, REFER = "bold green", "bold dark_orange"
 
 
 def verdict_card(verdict: Verdict) -> RenderableType:
-    """Decision and label first, then probabilities, the panel, the evidence, and the reasons."""
+    """Decision and label first, then probabilities, the panel, the evidence, and the reasons; all of it harmless."""
+    verdict = Verdict.model_validate(tamed(verdict.model_dump(mode="json")))
     parts: list[RenderableType] = [_headline(verdict)]
     if verdict.posterior:
         before = verdict.second_look.before if verdict.second_look else {}

@@ -86,10 +86,11 @@ COMMANDS = (
     ),
     Command(
         name="read-again",
-        about="Read the image again: without agents, by some only, with a second look, with K similar cases.",
+        about="Read the image again: without agents, by some only, with a second look, with K similar cases, or with a "
+        "hint to those that read text.",
         takes=("how",),
-        usage="[without AGENT…] [only AGENT…] [look-again] [k=K]",
-        saying="read it again without X",
+        usage="[without AGENT…] [only AGENT…] [look-again] [k=K] [hint: WORDS]",
+        saying="read it again without X; look again, it was sprayed with copper",
     ),
     Command(
         name="without",
@@ -142,6 +143,7 @@ _HOW = {
     "only": "ask these agents and no others",
     "look-again": "take a second look in any case",
     "k=": "similar cases to find",
+    "hint:": "what the agents should know that read text",
 }
 
 

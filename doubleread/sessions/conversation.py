@@ -1,7 +1,8 @@
 """A language model that talks about a session through tools: the same actions, and nothing else that it could know.
 
-Commands, and whatever tells the panel what is true, never go through the model. Its words are shown only where it asked
-a tool first, and every number in them was told by one; otherwise what the tools told is shown itself.
+Commands, and whatever tells the panel what is true, never go through the model. It is told the latest turns, so that it
+knows what is meant, but nothing in them counts as told: its words are shown only where it asked a tool now, and every
+number in them was told by one now or said by the person now; otherwise what the tools told is shown itself.
 """
 
 import json
@@ -19,10 +20,12 @@ from doubleread.sessions.commands import COMMANDS, Command
 from doubleread.sessions.grounding import untold
 from doubleread.sessions.intent import Intent
 from doubleread.sessions.intents import known_of, parse
+from doubleread.sessions.memory import remembered
+from doubleread.sessions.names import fold
 from doubleread.sessions.plain_text import plain_text
 from doubleread.sessions.record import Block, Order, Reply, Text
 from doubleread.sessions.slash import NEVER_GUESSED
-from doubleread.sessions.standing import Answered, Standing
+from doubleread.sessions.standing import Answered, Standing, Turn
 from doubleread.sessions.talk import answer
 
 PROMPT = "session-talk"
@@ -66,14 +69,16 @@ class Conversation:
     async def _talk(self, text: str, standing: Standing) -> Answered:
         task = standing.panel.task
         system = self._prompt.render("system", about=task.about, labels=task.labels)
-        turn = _Turn([_message("system", system), _message("user", text)])
+        before = [_before(one) for one in remembered(standing.earlier, self._options.memory)]
+        turn = _Turn([_message("system", system), *before, _message("user", text)])
+        said = [text, *(one.text for one in standing.earlier if one.by == "person")]
         for _ in range(MOST_TURNS):
             completion = await self._ask(turn.messages)
             if not completion.tool_calls:
                 return _checked(completion.text, text, turn)
             turn.messages.append(_asked(completion))
             for call in completion.tool_calls:
-                turn.messages.append(await _called(call, standing, turn))
+                turn.messages.append(await _called(call, standing, turn, said))
         return _told(turn, "the model came to no end; this is what it looked up")
 
     async def _ask(self, messages: Sequence[Json]) -> Completion:
@@ -105,9 +110,9 @@ def _tool(command: Command) -> Json:
     }
 
 
-async def _called(call: ToolCall, standing: Standing, turn: _Turn) -> Json:
+async def _called(call: ToolCall, standing: Standing, turn: _Turn, said: Sequence[str]) -> Json:
     """Does what a tool does, keeps what it told, and puts it as the model is told it."""
-    done = await _do(call, standing)
+    done = await _do(call, standing, said)
     if done.reply is not None:
         turn.replies.append(done.reply)
     turn.orders.extend(done.orders)
@@ -115,7 +120,8 @@ async def _called(call: ToolCall, standing: Standing, turn: _Turn) -> Json:
     return {"role": "tool", "tool_call_id": call.id, "content": content}
 
 
-async def _do(call: ToolCall, standing: Standing) -> Answered:
+async def _do(call: ToolCall, standing: Standing, said: Sequence[str]) -> Answered:
+    """``said`` is what the person said: a hint goes on as theirs only where it is."""
     if call.name not in {command.name for command in _TOOLS}:
         return _line(f"there is no tool {call.name}")
     try:
@@ -123,14 +129,18 @@ async def _do(call: ToolCall, standing: Standing) -> Answered:
         words = str(given.get("arguments", ""))
     except (ValueError, AttributeError):
         return _line("the arguments are no JSON object")
-    return await answer(f"/{call.name} {' '.join(words.split())}", standing)
+    line = f"/{call.name} {' '.join(words.split())}"
+    intent = parse(line, known_of(standing))
+    if isinstance(intent, Intent) and not any(fold(intent.how.hint) in fold(one) for one in said):
+        return _line("a hint must be the person's own words, as they were said")
+    return await answer(line, standing)
 
 
 def _checked(words: str, said: str, turn: _Turn) -> Answered:
     """The model's words where all their numbers were told."""
     if not turn.replies:
         unknown = "that is nothing this session can tell; what one can say: /help"
-        return Answered(Reply(blocks=(Text(lines=(unknown,)),), suggestions=("/help",)))
+        return Answered(Reply(blocks=(Text(lines=(unknown,)),), suggestions=("/help",), refused=True))
     if made_up := untold(words, [*turn.told, said]):
         return _told(turn, f"the model named numbers that nothing tells ({len(made_up)}); this is what it looked up")
     lines = tuple(line.strip() for line in words.splitlines() if line.strip())
@@ -149,9 +159,8 @@ def _put(first: Text, blocks: Iterable[Block], turn: _Turn) -> Answered:
 
 
 def _led(line: str, done: Answered) -> Answered:
-    blocks = done.reply.blocks if done.reply is not None else ()
-    suggestions = done.reply.suggestions if done.reply is not None else ()
-    return Answered(Reply(blocks=(Text(lines=(line,)), *blocks), suggestions=suggestions), done.orders)
+    reply = done.reply or Reply(blocks=())
+    return Answered(reply.model_copy(update={"blocks": (Text(lines=(line,)), *reply.blocks)}), done.orders)
 
 
 def _line(line: str) -> Answered:
@@ -160,6 +169,10 @@ def _line(line: str) -> Answered:
 
 def _message(role: str, text: str) -> Json:
     return {"role": role, "content": [text_part(text)]}
+
+
+def _before(turn: Turn) -> Json:
+    return _message("user", turn.text) if turn.by == "person" else {"role": "assistant", "content": turn.text}
 
 
 def _asked(completion: Completion) -> Json:

@@ -21,6 +21,7 @@ from doubleread.sessions.home import kind_of
 from doubleread.sessions.log import Log, Progress, Started
 from doubleread.sessions.manner import PLAIN, check, seated
 from doubleread.sessions.owners import Owner
+from doubleread.sessions.people import person
 from doubleread.sessions.pictures import Pictures
 from doubleread.sessions.record import (
     Asked,
@@ -129,6 +130,9 @@ class Desk:
     async def waiting(self) -> list[Waiting]:
         return await asyncio.to_thread(self._log.waiting)
 
+    async def decisions(self, n: int) -> list[Event]:
+        return await asyncio.to_thread(self._log.decisions, n)
+
     async def picture(self, session: str, case: str) -> Path:
         return await asyncio.to_thread(self._pictures.find, session, case)
 
@@ -154,7 +158,7 @@ class Desk:
         return case
 
     async def read(self, session: str, case: str, how: How) -> str:
-        check(how, self._panel.agents)
+        check(how, self._panel.agents, self._panel.taking_hints)
         await self.picture(session, case)
         reading = await asyncio.to_thread(self._log.begin, session, case, how, self._owner.name)
         self._start(session, self._carry_on(reading), reading.id)
@@ -208,23 +212,24 @@ class Desk:
 
     # -- talking ------------------------------------------------------------------------------------------------
 
-    async def say(self, session: str, text: str, case: str | None) -> None:
+    async def say(self, session: str, text: str, case: str | None, reviewer: str) -> None:
+        reviewer = person(reviewer)
         if case is not None:
             await self.picture(session, case)
         about = case or talked_about(await self.events(session, 0))
-        await self._write(self._log.add, session, "said", Said(text=text), case=about)
-        self._start(session, self._answer(session, text, about))
+        said = await self._write(self._log.add, session, "said", Said(text=text), case=about)
+        self._start(session, self._answer(session, text, about, reviewer, None if said is None else said.seq))
 
-    async def _answer(self, session: str, text: str, about: str | None) -> None:
+    async def _answer(self, session: str, text: str, about: str | None, reviewer: str, said: int | None) -> None:
         """The reply to someone's words, and what they order; what goes wrong is told in the session."""
         async with self._talking.setdefault(session, asyncio.Lock()):
             try:
-                answered = await self._talk(text, await self._standing(session, about))
+                answered = await self._talk(text, await self._standing(session, about, said))
                 about, reply = await self._switched(session, answered, about)
                 if reply is not None:
                     await self._write(self._log.add, session, "reply", reply, case=about)
                 for order in answered.orders:
-                    await self._obey(session, order, about)
+                    await self._obey(session, order, about, reviewer)
             except Exception as error:  # noqa: BLE001 - told in the session
                 await self._write(self._log.add, session, "failed", Failed(problem=_told(error)), case=about)
 
@@ -236,22 +241,22 @@ class Desk:
         case = await self._case(session, to[-1])
         return case.id, answered.reply or Reply(blocks=(Text(lines=(f"Now about {case.source}.",)),))
 
-    async def _obey(self, session: str, order: Order, about: str | None) -> None:
+    async def _obey(self, session: str, order: Order, about: str | None, reviewer: str) -> None:
         """Carries an order out."""
         match order:
             case Undo():
                 async with self._decision(session):
-                    await self._undo(session)
+                    await self._undo(session, reviewer)
             case Read(how=how):
                 await self.read(session, _some(about), how)
             case Confirm(label=label, note=note):
                 async with self._decision(session):
-                    await self._confirm(session, _some(about), label, "", note)
+                    await self._confirm(session, _some(about), label, reviewer, note)
 
-    async def _standing(self, session: str, about: str | None) -> Standing:
+    async def _standing(self, session: str, about: str | None, said: int | None = None) -> Standing:
         events = await self.events(session, 0)
         return await asyncio.to_thread(
-            standing_of, self._panel, events, lambda case: self._pictures.find(session, case), about
+            standing_of, self._panel, events, lambda case: self._pictures.find(session, case), about, said
         )
 
     # -- deciding -----------------------------------------------------------------------------------------------
@@ -259,7 +264,7 @@ class Desk:
     async def decide(self, session: str, reading: str, label: str, reviewer: str, note: str) -> None:
         started = await asyncio.to_thread(self._log.reading, session, reading)
         async with self._decision(session):
-            await self._confirm(session, started.case, label, reviewer, note, reading)
+            await self._confirm(session, started.case, label, person(reviewer), note, reading)
 
     async def _confirm(
         self, session: str, case: str, label: str, reviewer: str, note: str, reading: str | None = None
@@ -272,7 +277,7 @@ class Desk:
             raise SessionError(f"{standing.cases[case].name} has no verdict yet that could be decided on: wait for it")
         events = await self.events(session, 0)
         if (earlier := last_decision(events, case)) is not None:
-            await self._take_back(session, earlier)
+            await self._take_back(session, earlier, reviewer)
         kept = await asyncio.to_thread(self._keep, events, ended, standing.cases[case].case, label, reviewer, note)
         decided = Decided(label=label, reviewer=reviewer, note=note, kept=kept)
         about = reading or ended[-1].id
@@ -299,27 +304,27 @@ class Desk:
             return str(error)
         return ""
 
-    async def _undo(self, session: str) -> None:
+    async def _undo(self, session: str, reviewer: str) -> None:
         decision = last_decision(await self.events(session, 0))
         if decision is None:
             raise SessionError("nothing was confirmed or decided in this session that could be undone")
-        await self._take_back(session, decision)
+        await self._take_back(session, decision, reviewer)
 
-    async def _take_back(self, session: str, decision: Event) -> None:
+    async def _take_back(self, session: str, decision: Event, reviewer: str) -> None:
         """A decision counts no more; what waited for it waits again."""
         case, decided = _some(decision.case), Decided.model_validate(decision.data)
         if not decided.kept:
-            await asyncio.to_thread(self._retract, case)
+            await asyncio.to_thread(self._retract, case, reviewer)
         events = await self.events(session, 0)
-        undone = Undone(seq=decision.seq, what=f"{name_of(events, case)} is {decided.label}")
+        undone = Undone(seq=decision.seq, what=f"{name_of(events, case)} is {decided.label}", reviewer=reviewer)
         again: dict[str, Progress] = {
             e.reading: "waiting" for e in events if e.kind == "waiting" and e.case == case and e.reading is not None
         }
         await self._write(self._log.add, session, "undone", undone, case=case, reading=decision.reading, progress=again)
 
-    def _retract(self, case: str) -> None:
+    def _retract(self, case: str, reviewer: str) -> None:
         with suppress(PanelError):  # somebody else has taken it back already
-            self._panel.retract(case)
+            self._panel.retract(case, reviewer=reviewer)
 
     # -- everything else ----------------------------------------------------------------------------------------
 
@@ -367,7 +372,7 @@ def _wait(reading: Started, verdict: Verdict) -> Waiting:
         reading=reading.id,
         name=verdict.case.source,
         leaning=verdict.label,
-        reasons=verdict.decision.reasons,
+        reasons=(*verdict.decision.reasons, *(("read with a hint",) if reading.how.hint else ())),
         since=datetime.now(UTC),
     )
 

@@ -78,7 +78,7 @@ class Sessions:
         """Begins a reading of an image, which goes on in the background; returns its id.
 
         What happens in it, faults too, is told by events. Raises ``UnknownPart`` for an agent that is not of the panel,
-        ``SessionError`` where nobody would be asked.
+        ``SessionError`` where nobody would be asked, or nobody who is takes the hint.
         """
         return await self._home.run(self._desk.read, session, case, how)
 
@@ -89,9 +89,12 @@ class Sessions:
         """
         return await self._home.run(self._desk.where, session, case, label)
 
-    async def say(self, session: str, text: str, case: str | None = None) -> None:
-        """Someone's words, about an image or the one that was talked about last; the reply comes as an event."""
-        await self._home.run(self._desk.say, session, text, case)
+    async def say(self, session: str, text: str, case: str | None = None, reviewer: str = "") -> None:
+        """Someone's words, about an image or the one that was talked about last; the reply comes as an event.
+
+        ``reviewer`` is who speaks: what they decide by it goes on record under that name.
+        """
+        await self._home.run(self._desk.say, session, text, case, reviewer)
 
     async def decide(self, session: str, reading: str, label: str, reviewer: str = "", note: str = "") -> None:
         """A person's decision on the image of a reading: ends what waits for it, and is confirmed to the panel.
@@ -127,6 +130,10 @@ class Sessions:
     async def waiting(self) -> list[Waiting]:
         """The work list: readings of all sessions that wait for a person, the oldest first."""
         return await self._home.run(self._desk.waiting)
+
+    async def decisions(self, n: int = 20) -> list[Event]:
+        """The last decisions that still count, over all sessions, the latest first."""
+        return await self._home.run(self._desk.decisions, n)
 
     async def picture(self, session: str, case: str) -> Path:
         """The file of an image."""

@@ -13,7 +13,16 @@ from doubleread.sessions.amounts import amount, count, factor, share
 from doubleread.sessions.commands import BY_NAME, COMMANDS, CommandName, agents_of
 from doubleread.sessions.intent import Intent, NotUnderstood, Price
 from doubleread.sessions.names import Known, Names, Unclear, fold, image_names
-from doubleread.sessions.phrases import DECISIONS, DENIALS, PHRASES, YES_OR_NO, Phrase, pattern
+from doubleread.sessions.phrases import (
+    DECISIONS,
+    DENIALS,
+    HINTS,
+    PHRASES,
+    STATEMENT,
+    YES_OR_NO,
+    Phrase,
+    pattern,
+)
 from doubleread.sessions.slash import NEVER_GUESSED, agents_in, command_of, exact_label, how_of, parse_slash
 from doubleread.sessions.standing import Standing
 
@@ -77,13 +86,11 @@ def _tidy(text: str) -> str:
 
 
 def _plain(said: str, known: Known, heard: list[str], *, asked: bool) -> Intent:
-    polite = _POLITE.sub("", _POLITE.sub("", said)) or said
-    spelt = re.sub(r"(?i)\bca(?=n't\b)", "can", polite)
-    spelt = re.sub(r"(?i)n't\b", " not", re.sub(r"(?i)^(it|that)s\b", r"\1's", spelt))
+    spelt = _spelt(said)
     if not asked:
         _deny(spelt, known)
     problems: list[Unclear] = []
-    for phrase in (*PHRASES, *(() if asked else DECISIONS)):
+    for phrase in (*PHRASES, *(() if asked else (*DECISIONS, *HINTS))):
         intent = _try(phrase, spelt, known, heard, problems)
         if intent is not None:
             return intent
@@ -91,6 +98,13 @@ def _plain(said: str, known: Known, heard: list[str], *, asked: bool) -> Intent:
     if intent is not None:
         return intent
     raise problems[0] if problems else _unknown(said, known, asked=asked)
+
+
+def _spelt(said: str) -> str:
+    """Without what is only polite, and with "not" in full."""
+    polite = _POLITE.sub("", _POLITE.sub("", said)) or said
+    spelt = re.sub(r"(?i)\bca(?=n't\b)", "can", polite)
+    return re.sub(r"(?i)n't\b", " not", re.sub(r"(?i)^(it|that)s\b", r"\1's", spelt))
 
 
 def _deny(said: str, known: Known) -> None:
@@ -230,11 +244,33 @@ def _where(_phrase: Phrase, slots: Slots, known: Known, heard: list[str]) -> Int
 
 
 def _read_again(phrase: Phrase, slots: Slots, known: Known, heard: list[str]) -> Intent:
+    if "hint" in slots:
+        return _hinted(phrase, slots["hint"], known)
     agents = agents_in(slots["agents"], known, heard) if "agents" in slots else ()
     k = count(slots["count"]) if "count" in slots else min(2 * known.k, 1000) if phrase.note == "more" else None
     without = () if phrase.note == "only" else agents
     only = agents if phrase.note == "only" else ()
     return Intent(command="read-again", how=how_of(without, only, look=phrase.note.startswith("look"), k=k))
+
+
+def _hinted(phrase: Phrase, hint: str, known: Known) -> Intent:
+    """Raises ``Unclear`` for words that may be no hint, or that say something by themselves."""
+    look = phrase.note.startswith("look")
+    line = f"/read-again {'look-again ' * look}hint: {hint}"
+    if phrase.note.endswith("unless"):
+        if _says_something(hint, known):
+            raise Unclear(f"“{hint}” says something by itself: say one thing at a time, or make it a hint", (line,))
+        if not STATEMENT.fullmatch(hint):
+            raise Unclear(f"“{hint}” may be a hint or not: say it as one", (line,))
+    return Intent(command="read-again", how=how_of(look=look, hint=hint))
+
+
+def _says_something(words: str, known: Known) -> bool:
+    """Whether words are understood by themselves."""
+    try:
+        return any(_try(phrase, _spelt(words), known, [], []) for phrase in (*PHRASES, *DECISIONS))
+    except Unclear:
+        return True
 
 
 def _without(_phrase: Phrase, slots: Slots, known: Known, heard: list[str]) -> Intent:

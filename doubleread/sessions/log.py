@@ -213,6 +213,20 @@ class Log:
             ).fetchall()
         return [Waiting.model_validate_json(data) for (data,) in rows]
 
+    def decisions(self, n: int) -> list[Event]:
+        """The last ``n`` decisions that still count, over all sessions, the latest first."""
+        with self._reading() as db:
+            taken_back = db.execute("select session, data from events where kind = 'undone'").fetchall()
+            undone = {(session, json.loads(data)["seq"]) for session, data in taken_back}
+            found: list[Event] = []
+            for row in db.execute(f"{_EVENT} where kind = 'decided' order by time desc"):
+                if len(found) == n:
+                    break
+                event = _event(row)
+                if (event.session, event.seq) not in undone:
+                    found.append(event)
+        return found
+
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         with self._guard:

@@ -1,48 +1,89 @@
-"""An image read otherwise than the panel was fitted: who is asked, and what the verdict then says of itself."""
+"""An image read otherwise than the panel was fitted: who is asked, and what the verdict then says of itself.
 
-from collections.abc import Iterator
+A hint is given to the agents that take hints, as an unverified note of a person. Trust was measured without hints, so
+the verdict says what it rests on; whoever can make use of the hint is asked at once, and no recording is made of it.
+"""
+
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from doubleread.core.errors import SessionError, UnknownPart
-from doubleread.orchestrator.seats import Seats
+from doubleread.core.ports import TakesHints
+from doubleread.orchestrator.seats import Seats, nobody
+from doubleread.sessions.names import fold
 from doubleread.sessions.record import How
 
 PLAIN = How()
 
 
-def check(how: How, agents: tuple[str, ...]) -> None:
-    """Raises ``UnknownPart`` for an agent that is not of the panel, ``SessionError`` where nobody would be asked."""
+def check(how: How, agents: tuple[str, ...], taking: Collection[str] = ()) -> None:
+    """Raises ``UnknownPart`` for an agent that is not of the panel, ``SessionError`` where nobody would be asked, or
+    nobody of ``taking``, who take hints, would hear the hint."""
     for name in (*how.without, *how.only):
         if name not in agents:
             raise UnknownPart("agent", name, agents)
-    if not _asked(how, agents):
+    if not asked(how, agents):
         raise SessionError(f"nobody is left to read the image: the panel has {', '.join(agents)}; ask at least one")
+    if how.hint and not set(taking).intersection(asked(how, agents)):
+        raise SessionError(unheard(taking))
+
+
+def asked(how: How, agents: tuple[str, ...]) -> tuple[str, ...]:
+    """Who is asked of these agents."""
+    return tuple(name for name in how.only or agents if name not in how.without)
+
+
+def unheard(taking: Collection[str]) -> str:
+    """What to say of a hint that no agent would be told."""
+    if taking:
+        return f"of those that are to read only {', '.join(taking)} could use a hint, and is left out: nothing was read"
+    return "no agent of this panel reads text beside an image: a hint would change nothing; nothing was read again"
+
+
+def named_in(hint: str, labels: Collection[str]) -> tuple[str, ...]:
+    """The labels that a hint names: who is told an answer tends to give it."""
+    return tuple(name for name in labels if f" {_words_of(name)} " in f" {_words_of(hint)} ")
+
+
+def _words_of(text: str) -> str:
+    return fold("".join(one if one.isalnum() else " " for one in text))
 
 
 def seated(how: How, seats: Seats) -> Seats:
     """The seats as they are to be; trust stays what it is. Raises ``SessionError`` where no agent sees the image."""
     if how == PLAIN:
         return seats
-    fewer = seats.with_only(_asked(how, (*seats.agents, *seats.referees)))
+    fewer = seats.with_only(asked(how, (*seats.agents, *seats.referees)))
     if not fewer.agents:
         raise SessionError(
             f"{', '.join(fewer.referees)} would be asked alone, but only weighs what others say: ask one that reads"
         )
-    spared = set(fewer.spared)
-    changed = replace(fewer, at_once=bool(how.only) or spared.issuperset(fewer.agents), look_again=how.look_again)
-    return replace(changed, warnings=(*seats.warnings, *_warnings(how, changed)))
+    at_once = bool(how.only or how.hint) or set(fewer.spared).issuperset(fewer.agents)
+    changed = replace(fewer, at_once=at_once, look_again=how.look_again)
+    told = _told(how.hint, changed) if how.hint else changed
+    return replace(told, warnings=(*seats.warnings, *_warnings(how, changed)))
 
 
-def _asked(how: How, agents: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for name in how.only or agents if name not in how.without)
+def _told(hint: str, seats: Seats) -> Seats:
+    agents = {name: one.hinted(hint) if isinstance(one, TakesHints) else one for name, one in seats.agents.items()}
+    return replace(seats, agents=agents, witness=nobody)
 
 
 def _warnings(how: How, seats: Seats) -> Iterator[str]:
     yield f"read with other settings ({'; '.join(_words(how))}): trust and guarantees are those of the panel as fitted"
+    if how.hint:
+        yield from _of_hint(how.hint, seats)
     if how.look_again and not any(map(seats.can_look_again, seats.agents)):
         yield "a second look was asked for, but none of the agents can take one"
     elif how.look_again and seats.arbiter.second is None:
         yield "second looks are off on this panel: the second answers are shown, but not counted"
+
+
+def _of_hint(hint: str, seats: Seats) -> Iterator[str]:
+    taking = [name for name, one in seats.agents.items() if isinstance(one, TakesHints)]
+    yield f"{', '.join(taking)} read with a person's unverified hint; trust was measured without hints: “{hint}”"
+    if named := named_in(hint, seats.arbiter.task.names):
+        yield f"the hint names {', '.join(named)}: who is told an answer tends to give it"
 
 
 def _words(how: How) -> Iterator[str]:
@@ -54,3 +95,5 @@ def _words(how: How) -> Iterator[str]:
         yield "a second look in any case"
     if how.k is not None:
         yield f"{how.k} similar cases"
+    if how.hint:
+        yield "a hint"

@@ -35,6 +35,8 @@ _SLOTS = {
     "LOOK": r"(?:look(?: closer| harder| at {IT})* again|look (?:closer|harder)(?: at {IT})?"
     r"|(?:take|have) (?:a second|another|a closer) look(?: at {IT})?"
     r"|{AGAIN} (?:with (?:the )?crops|looking (?:closer|twice)))",
+    "KNOWING": r"[,;:.]? (?:with (?:the )?hint(?: that)?"
+    r"|(?:knowing|considering|given|bearing in mind|(?:and )?note) that)",
     "YES": r"(?:(?:yes|yeah|yep|indeed),? )",
     "REALLY": r"(?:really |actually |definitely |certainly |clearly |indeed )?",
 }
@@ -184,6 +186,27 @@ PHRASES = (
         "help", r"help(?: me)?|what (?:can|may|could) (?:i|one|you|we) (?:say|ask|do)|commands|how does this work|\?"
     ),
 )
+
+HINTS = (
+    Phrase(
+        "read-again",
+        r"{LOOK}(?:{KNOWING}|[,;:.]? ?(?:hint|note):) ?(?P<hint>.+)",
+        "look",
+    ),
+    Phrase("read-again", r"{AGAIN}(?:{KNOWING}|[,;:.]? ?(?:hint|note):) ?(?P<hint>.+)"),
+    Phrase("read-again", r"{LOOK} ?[,;:.–—-]+ (?P<hint>.+)", "look unless"),
+    Phrase("read-again", r"{AGAIN} ?[,;:.–—-]+ (?P<hint>.+)", "unless"),
+    Phrase("read-again", r"(?P<hint>.+?) ?[,;:.–—-]+ (?:so |and |please |now )*{LOOK}", "look unless"),
+)
+"""A hint for agents that read text: never in a question; ``unless`` it says something by itself, or may be none."""
+STATEMENT = re.compile(
+    r"(?!(?:but |and |or )?(?:not|without|with|only|just|by|using|among|leaving|ignoring|asking|then|why|who|whom|what"
+    r"|how|when|where|which|show|tell|say|explain|compare|switch|go|undo|confirm|correct|list)\b)(?=.*\s.*\s).*"
+    r"\b(?:is|are|was|were|be|been|has|have|had|does|did|can|could|may|might|must|will|would|came|comes|grew|grows|got"
+    r"|stood|stands|looks|seems|shows|\w{3,}ed|\w+n't|(?:it|that|there|he|she)'s|(?:they|we|you)'(?:re|ve))\b.*",
+    re.IGNORECASE,
+)
+"""What is told beside "look again" is taken for a hint if it says of something what it is, was or has."""
 
 DECISIONS = (
     Phrase(

@@ -6,13 +6,16 @@ as they come; nothing else is remembered.
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BeforeValidator, Field
 
+from doubleread.agents.wire.faults import printable
 from doubleread.core.attribution import Attribution
 from doubleread.core.base import Record
 from doubleread.core.evidence import Neighbour
 from doubleread.core.types import Json
 
+MAX_HINT = 400
+"""Characters of a hint."""
 Kind = Literal[
     "image",  # a picture joined the session: Image
     "asked",  # a round of a reading was opened: Asked
@@ -74,6 +77,8 @@ class How(Record):
     """Whether a second look is taken whatever it is worth."""
     k: int | None = Field(default=None, ge=1, le=1000)
     """Similar cases to find."""
+    hint: Annotated[str, BeforeValidator(printable)] = Field(default="", max_length=MAX_HINT)
+    """What a person wants the agents to know that take hints; on one line, without characters that are not shown."""
 
 
 class Asked(Record):
@@ -118,6 +123,7 @@ class Undone(Record):
 
     seq: int
     what: str
+    reviewer: str = ""
 
 
 class Failed(Record):
@@ -178,6 +184,8 @@ class Reply(Record):
     blocks: tuple[Block, ...]
     suggestions: tuple[str, ...] = ()
     """What one might say next, as it would be typed."""
+    refused: bool = False
+    """Whether what was said was not understood, or could not be done."""
 
 
 # -- what an action asks of the session -----------------------------------------------------------------------------

@@ -8,11 +8,12 @@ from doubleread.sessions.amounts import amount, count, factor, share
 from doubleread.sessions.commands import BY_NAME, Command, CommandName
 from doubleread.sessions.intent import Intent, Price
 from doubleread.sessions.names import Known, Unclear, fold
-from doubleread.sessions.record import How
+from doubleread.sessions.record import MAX_HINT, How
 
 NEVER_GUESSED = ("confirm", "correct", "undo")
 """Commands that change what the panel knows."""
 _VALUES = re.compile(r"\s*(?P<name>[^=]+?)\s*=\s*(?P<value>[^\s=;]+?(?:\s*%)?)(?:[,;]?\s+|;|$)")
+_HINT = re.compile(r"(?:^|\s)hint:\s*(?P<hint>.*)$", re.I)
 _BETWEEN = re.compile(r"\s*(?:,|;|&|\band\b|\bor\b|\bnor\b)\s*", re.I)
 Rest = str
 """What stands behind a command's name."""
@@ -116,7 +117,11 @@ def _without(rest: Rest, known: Known, heard: list[str]) -> Intent:
 
 
 def _read_again(rest: Rest, known: Known, heard: list[str]) -> Intent:
-    """Words up to the next keyword belong to the one before."""
+    """Words up to the next keyword belong to the one before; a hint goes on to the end."""
+    found = _HINT.search(rest)
+    hint, rest = (found["hint"], rest[: found.start()]) if found else ("", rest)
+    if found and not hint.strip():
+        raise Unclear("which hint? Say what the agents should know", ("/read-again hint: WORDS",))
     said: dict[str, list[str]] = {"without": [], "only": []}
     named, look, k = "", False, None
     for word in rest.split():
@@ -134,14 +139,23 @@ def _read_again(rest: Rest, known: Known, heard: list[str]) -> Intent:
     if "without" in rest.casefold().split() and not said["without"]:
         raise Unclear("without whom?", [f"/read-again without {name}" for name in known.agents.shown.values()])
     agents = {key: _many(words, known, heard) for key, words in said.items()}
-    return Intent(command="read-again", how=how_of(agents["without"], agents["only"], look=look, k=k))
+    return Intent(command="read-again", how=how_of(agents["without"], agents["only"], look=look, k=k, hint=hint))
 
 
-def how_of(without: tuple[str, ...], only: tuple[str, ...], *, look: bool = False, k: int | None = None) -> How:
-    """How to read. Raises ``Unclear`` where an agent is both asked and left out."""
+def how_of(
+    without: tuple[str, ...] = (),
+    only: tuple[str, ...] = (),
+    *,
+    look: bool = False,
+    k: int | None = None,
+    hint: str = "",
+) -> How:
+    """How to read. Raises ``Unclear`` where an agent is both asked and left out, or a hint is too long."""
     if both := set(without) & set(only):
         raise Unclear(f"{', '.join(sorted(both))} cannot be left out and be the one that is asked")
-    return How(without=without, only=only, look_again=look, k=k)
+    if len(hint) > MAX_HINT:
+        raise Unclear(f"a hint has at most {MAX_HINT} characters, this one {len(hint)}: say it in fewer words")
+    return How(without=without, only=only, look_again=look, k=k, hint=hint)
 
 
 def _many(words: list[str], known: Known, heard: list[str]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from doubleread.core.case import Case
 from doubleread.core.verdict import Verdict
@@ -20,6 +21,14 @@ class CaseSeen:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """What a person said, or the text of what was replied."""
+
+    by: Literal["person", "doubleread"]
+    text: str
+
+
+@dataclass(frozen=True)
 class Standing:
     """The panel, the session's images in the order they came, and what was said and decided of them."""
 
@@ -30,6 +39,10 @@ class Standing:
     """The image that is talked about; None in a session without images."""
     decided: Mapping[str, str] = field(default_factory=dict)
     """Case id → the label that a person decided on, where that still counts."""
+    deciders: Mapping[str, str] = field(default_factory=dict)
+    """Case id → who decided that; empty where no name was given."""
+    earlier: tuple[Turn, ...] = ()
+    """What was said and replied before, the latest last."""
 
 
 @dataclass(frozen=True)

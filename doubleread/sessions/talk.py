@@ -31,7 +31,7 @@ async def act(intent: Intent, standing: Standing) -> Answered:
 
 
 def _refused(problem: str, suggestions: tuple[str, ...]) -> Answered:
-    return Answered(Reply(blocks=(Text(lines=(problem,)),), suggestions=suggestions or ("/help",)))
+    return Answered(Reply(blocks=(Text(lines=(problem,)),), suggestions=suggestions or ("/help",), refused=True))
 
 
 def _with_heard(done: Answered, heard: tuple[str, ...]) -> Answered:

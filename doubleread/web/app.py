@@ -21,10 +21,12 @@ from doubleread.core.errors import DoublereadError, ImageError
 from doubleread.rag.images import MAX_BYTES
 from doubleread.render.thumbnail import small_picture
 from doubleread.sessions.engine import Sessions
-from doubleread.sessions.record import How, SessionInfo
+from doubleread.sessions.people import person
+from doubleread.sessions.record import MAX_HINT, Event, How, SessionInfo
 from doubleread.web import pages
 from doubleread.web.door import Door, Rules
 from doubleread.web.exporting import packed
+from doubleread.web.naming import remember, remembered
 from doubleread.web.owners import Owners
 from doubleread.web.pages import MAX_FILES, MAX_UPLOAD, About, Lists
 from doubleread.web.streaming import Streams
@@ -34,6 +36,8 @@ MAX_IMAGES = 200
 """Images in one session."""
 MAX_TEXT = 4000
 """Characters that one can say at once."""
+LATELY, LOOKED_THROUGH = 12, 500
+"""Decisions that the work list shows, and among how many of all users' it looks for them."""
 SIDES = (96, 192, 220, 1200)
 """Longer sides, in pixels, that pictures are served in."""
 
@@ -52,17 +56,17 @@ class Web:
         return pages.start_page(self._about, await self._lists(request))
 
     async def session(self, request: Request) -> Response:
-        lists, info = await self._lists(request), await self._mine(request)
+        lists, info = await self._lists(request), await self._seen(request)
         return pages.session_page(self._about, lists, info, await self._views.now(info.id))
 
     async def waiting(self, request: Request) -> Response:
-        return pages.waiting_page(self._about, await self._lists(request))
+        return pages.waiting_page(self._about, await self._lists(request), await self._decided(request))
 
     async def lists(self, request: Request) -> Response:
         return pages.lists_part(await self._lists(request), request.query_params.get("here", ""))
 
     async def events(self, request: Request) -> Response:
-        info = await self._mine(request)
+        info = await self._seen(request)
         after = request.headers.get("last-event-id") or request.query_params.get("after", "0")
         return self.streams.open(info.id, self._sessions.follow(info.id), int(after) if after.isdecimal() else 0)
 
@@ -89,17 +93,27 @@ class Web:
         return _done(request, f"/s/{info.id}")
 
     async def say(self, request: Request) -> Response:
-        info = await self._mine(request)
+        info = await self._seen(request)
         async with self._form(request) as form:
             text, case = _text(form, "text").strip(), _text(form, "case") or None
         if not text or len(text) > MAX_TEXT:
             raise HTTPException(422, f"say something of at most {MAX_TEXT} characters")
-        await self._sessions.say(info.id, text, case)
+        await self._sessions.say(info.id, text, case, remembered(request))
+        return _done(request, f"/s/{info.id}")
+
+    async def again(self, request: Request) -> Response:
+        """The image is read again, with a hint to those that read text."""
+        info = await self._seen(request)
+        async with self._form(request) as form:
+            hint, case = _text(form, "hint").strip(), _text(form, "case")
+        if not hint or len(hint) > MAX_HINT:
+            raise HTTPException(422, f"say what the agents should know, in at most {MAX_HINT} characters")
+        await self._sessions.say(info.id, f"/read-again look-again hint: {hint}", case, remembered(request))
         return _done(request, f"/s/{info.id}")
 
     async def where(self, request: Request) -> Response:
         """Where the local agents looked, of one label; nothing is kept of it in the session."""
-        info, case = await self._mine(request), request.path_params["case"]
+        info, case = await self._seen(request), request.path_params["case"]
         try:
             found = await self._sessions.where(info.id, case, request.query_params.get("label") or None)
         except DoublereadError as error:
@@ -107,12 +121,18 @@ class Web:
         return pages.where_part(self._about, info.id, found)
 
     async def decide(self, request: Request) -> Response:
-        info = await self._mine(request)
+        info = await self._seen(request)
         async with self._form(request) as form:
-            reading, label = _text(form, "reading"), _text(form, "label")
-            reviewer, note = _text(form, "reviewer"), _text(form, "note")
-        await self._sessions.decide(info.id, reading, label, reviewer[:120], note[:MAX_TEXT])
-        return _done(request, f"/s/{info.id}")
+            reading, label, note = _text(form, "reading"), _text(form, "label"), _text(form, "note")
+            name = person(_text(form, "reviewer")) if "reviewer" in form else remembered(request)
+        await self._sessions.decide(info.id, reading, label, name, note[:MAX_TEXT])
+        return remember(_done(request, f"/s/{info.id}"), name, request)
+
+    async def name(self, request: Request) -> Response:
+        """Under which name the user decides from now on, until the browser is closed."""
+        async with self._form(request) as form:
+            name = person(_text(form, "reviewer"))
+        return remember(_done(request, "/"), name, request)
 
     async def rename(self, request: Request) -> Response:
         info = await self._mine(request)
@@ -128,7 +148,7 @@ class Web:
         return _go(request, "/")
 
     async def export(self, request: Request) -> Response:
-        info = await self._mine(request)
+        info = await self._seen(request)
         chosen: Literal["markdown", "html"] = "html" if request.path_params["format"] == "html" else "markdown"
         with TemporaryDirectory(prefix="doubleread-export-") as scratch:
             file = await self._sessions.export(info.id, chosen, Path(scratch))
@@ -140,33 +160,56 @@ class Web:
 
     async def picture(self, request: Request) -> Response:
         """An image of the session."""
-        info = await self._mine(request)
+        info = await self._seen(request)
         return await _picture(request, await self._sessions.picture(info.id, request.path_params["case"]))
 
     async def near(self, request: Request) -> Response:
         """A stored case that the session's evidence named, and no other."""
-        info = await self._mine(request)
+        info = await self._seen(request)
         named = (await self._views.now(info.id)).near
         return await _picture(request, named.get(request.path_params["case"]))
 
     # -- what they share --------------------------------------------------------------------------------------------
 
     async def _mine(self, request: Request) -> SessionInfo:
-        """The session of the address; one of somebody else is as one that is not there."""
-        name, owner = request.path_params["session"], request.state.owner
-        listed = await self._sessions.listed() if self._owners.may(owner, name) else []
+        """The user's session of the address."""
+        info = await self._seen(request)
+        if not self._owners.may(request.state.owner, info.id):
+            raise HTTPException(403, "this session is somebody else's: a reviewer may look, talk and decide in it")
+        return info
+
+    async def _seen(self, request: Request) -> SessionInfo:
+        """The session of the address, where the user may see it: their own, and for reviewers what waits or waited.
+
+        Any other is as one that is not there.
+        """
+        name, own = (
+            request.path_params["session"],
+            self._owners.may(request.state.owner, request.path_params["session"]),
+        )
+        listed = await self._sessions.listed() if own or request.state.reviews else []
         found = next((info for info in listed if info.id == name), None)
-        if found is None:
+        if found is None or not (own or await self._views.waited(name)):
             raise HTTPException(404, "there is no such session: it was deleted, or is somebody else's")
         return found
 
     async def _lists(self, request: Request) -> Lists:
-        owner = request.state.owner
+        owner, reviews = request.state.owner, request.state.reviews
         sessions, waiting = await asyncio.gather(self._sessions.listed(), self._sessions.waiting())
-        return Lists(
-            sessions=[info for info in sessions if self._owners.may(owner, info.id)],
-            waiting=[one for one in waiting if self._owners.may(owner, one.session)],
-        )
+        own = [info for info in sessions if self._owners.may(owner, info.id)]
+        mine = frozenset(info.id for info in own)
+        seen = [one for one in waiting if reviews or one.session in mine]
+        return Lists(own, seen, mine, remembered(request), reviews)
+
+    async def _decided(self, request: Request) -> list[Event]:
+        """What was decided last in the sessions that the user may see."""
+        owner, reviews, seen = request.state.owner, request.state.reviews, list[Event]()
+        for event in await self._sessions.decisions(LOOKED_THROUGH):
+            if self._owners.may(owner, event.session) or (reviews and await self._views.waited(event.session)):
+                seen.append(event)
+            if len(seen) == LATELY:
+                break
+        return seen
 
     async def _take(self, info: SessionInfo, form: FormData) -> list[str]:
         """Adds the images that were sent and has them read; returns what was wrong with the others."""
@@ -206,11 +249,13 @@ def make_app(sessions: Sessions, about: About, owners: Owners, rules: Rules) -> 
             Route("/waiting", web.waiting),
             Route("/lists", web.lists),
             Route("/new", web.new, methods=["POST"]),
+            Route("/name", web.name, methods=["POST"]),
             Route(s, web.session),
             Route(s + "/events", web.events),
             Route(s + "/images", web.add, methods=["POST"]),
             Route(s + "/say", web.say, methods=["POST"]),
             Route(s + "/where/{case}", web.where),
+            Route(s + "/again", web.again, methods=["POST"]),
             Route(s + "/decide", web.decide, methods=["POST"]),
             Route(s + "/rename", web.rename, methods=["POST"]),
             Route(s + "/delete", web.delete, methods=["POST"]),

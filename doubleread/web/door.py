@@ -1,4 +1,4 @@
-"""Who is let in: the right host name, the token where one is asked for, and no page of somebody else's."""
+"""Who is let in: the right host name, a token where one is asked for, and no page of somebody else's."""
 
 import hashlib
 import hmac
@@ -39,23 +39,32 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def chosen_token(host: str, token: str | None) -> str | None:
-    """The token that is asked for: the one given, a fresh one where the network can reach ``host``, or None.
+def chosen_token(host: str, token: str | None, reviewer_token: str | None = None) -> str | None:
+    """The token that users are asked for: the one given, a fresh one where one is needed, or None.
 
-    Raises ``DataError`` for a token that could be guessed.
+    One is needed where the network can reach ``host``, and where reviewers have a token of their own. Raises
+    ``DataError`` for a token that could be guessed, and where both are the same.
     """
-    if token is not None and len(token) < MIN_TOKEN:
-        raise DataError(f"the token has {len(token)} characters; at least {MIN_TOKEN} are needed: leave --token out "
-                        "to have one made")  # fmt: skip
-    return secrets.token_urlsafe(32) if token is None and not is_loopback(host) else token
+    for option, one in (("token", token), ("reviewer-token", reviewer_token)):
+        if one is not None and len(one) < MIN_TOKEN:
+            advice = "leave --token out to have one made" if option == "token" else "choose a longer one"
+            raise DataError(f"the {option} has {len(one)} characters; at least {MIN_TOKEN} are needed: {advice}")
+    if token is not None and token == reviewer_token:
+        raise DataError("users and reviewers have the same token, so that every user would be a reviewer: choose two")
+    needed = reviewer_token is not None or not is_loopback(host)
+    return secrets.token_urlsafe(32) if token is None and needed else token
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What the door asks for. With a token there may be several users, each of whom sees their own sessions only."""
+    """What the door asks for. With a token there may be several users, each of whom sees their own sessions only.
+
+    Who comes with ``reviewer_token`` also sees what waits for a person in the sessions of others.
+    """
 
     host: str = "127.0.0.1"
     token: str | None = None
+    reviewer_token: str | None = None
 
     def knows(self, host: str) -> bool:
         """Whether a ``Host`` header names this machine: by address, or by a name nobody else's DNS can point here."""
@@ -63,20 +72,39 @@ class Rules:
         own = socket.gethostname().lower()
         return _is_address(name) or name in {"localhost", self.host.lower(), own, f"{own}.local"}
 
-    def opens(self, said: str | None) -> bool:
-        """Whether the token, or the cookie made of it, is right; takes as long for a wrong one."""
-        return self.token is None or hmac.compare_digest((said or "").encode(), self.token.encode())
+    def cookie_of(self, said: str) -> str | None:
+        """What the browser keeps instead of a token that is right; takes as long for a wrong one."""
+        right = [_cookie(one) for one in self._tokens if _same(said, one)]
+        return right[0] if right else None
+
+    def admits(self, cookie: str) -> bool:
+        """Whether a cookie was made of a token."""
+        right = [_same(cookie, _cookie(one)) for one in self._tokens]
+        return any(right)
+
+    def reviews(self, cookie: str) -> bool:
+        """Whether it was made of the reviewers' token."""
+        return self.reviewer_token is not None and _same(cookie, _cookie(self.reviewer_token))
 
     @property
-    def cookie(self) -> str:
-        """What the browser keeps instead of the token."""
-        return hashlib.sha256(f"doubleread {self.token}".encode()).hexdigest()
+    def _tokens(self) -> tuple[str, ...]:
+        return tuple(one for one in (self.token, self.reviewer_token) if one is not None)
+
+
+def _cookie(token: str) -> str:
+    return hashlib.sha256(f"doubleread {token}".encode()).hexdigest()
+
+
+def _same(one: str, other: str) -> bool:
+    """Takes as long wherever they differ."""
+    return hmac.compare_digest(one.encode(), other.encode())
 
 
 class Door:
     """ASGI middleware that lets in as the rules say.
 
-    ``request.state.owner`` is who came: "" where there is one user, else the hash of a cookie.
+    ``request.state.owner`` is who came: "" where there is one user, else the hash of a cookie;
+    ``request.state.reviews`` is whether they came with the reviewers' token.
     """
 
     def __init__(self, app: ASGIApp, rules: Rules) -> None:
@@ -86,14 +114,14 @@ class Door:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         request = Request(scope, receive)
-        answer = self._refused(request) or await self._unknown(request)
+        answer = self._refused(request) or await self._entering(request)
         if answer is not None:
             return await answer(scope, receive, _guarded(send))
         owner = request.cookies.get(OWNER_COOKIE, "") if self._rules.token else ""
         made = secrets.token_urlsafe(24) if self._rules.token and not owner else ""
-        scope.setdefault("state", {})["owner"] = (
-            hashlib.sha256((made or owner).encode()).hexdigest() if made or owner else ""
-        )
+        state = scope.setdefault("state", {})
+        state["owner"] = hashlib.sha256((made or owner).encode()).hexdigest() if made or owner else ""
+        state["reviews"] = self._rules.reviews(request.cookies.get(TOKEN_COOKIE, ""))
         return await self._app(scope, receive, _guarded(send, request, made))
 
     def _refused(self, request: Request) -> Response | None:
@@ -106,23 +134,23 @@ class Door:
             return error_page(403, "This came from another page", advice)
         return None
 
-    async def _unknown(self, request: Request) -> Response | None:
-        """What somebody without the token gets; a right token becomes a cookie, and leaves the address."""
-        if self._rules.token is None or hmac.compare_digest(
-            request.cookies.get(TOKEN_COOKIE, "").encode(), self._rules.cookie.encode()
-        ):
+    async def _entering(self, request: Request) -> Response | None:
+        """What somebody gets without a token, or with one: a right one becomes a cookie, and leaves the address."""
+        if self._rules.token is None:
             return None
-        if request.url.path.startswith("/static/"):
+        known, path = self._rules.admits(request.cookies.get(TOKEN_COOKIE, "")), request.url.path
+        if not known and path.startswith("/static/"):
             return None
         said = request.query_params.get("token")
-        if request.method == "POST" and request.url.path == "/enter":
+        if path == "/enter" and request.method == "POST":
             said = parse_qs((await request.body()).decode(errors="replace")).get("token", [""])[0]
-        if said is None or not self._rules.opens(said):
-            return token_page(wrong=said is not None)
+        cookie = None if said is None else self._rules.cookie_of(said)
+        if cookie is None:
+            return None if known and path != "/enter" else token_page(wrong=said is not None)
         rest = urlencode([(k, v) for k, v in request.query_params.multi_items() if k != "token"])
-        path = "/" if request.url.path == "/enter" else "/" + request.url.path.lstrip("/")  # never another host
-        answer = RedirectResponse(path + (f"?{rest}" if rest else ""), 303)
-        _keep(answer, TOKEN_COOKIE, self._rules.cookie, request)
+        target = "/" if path == "/enter" else "/" + path.lstrip("/")  # never another host
+        answer = RedirectResponse(target + (f"?{rest}" if rest else ""), 303)
+        _keep(answer, TOKEN_COOKIE, cookie, request)
         return answer
 
 

@@ -22,7 +22,8 @@ from doubleread.render.heat import FRAMES, colours, heat, scale_words
 from doubleread.render.html import style_sheet, verdict_html
 from doubleread.render.thumbnail import picture_url
 from doubleread.sessions.commands import COMMANDS
-from doubleread.sessions.record import SessionInfo, Waiting
+from doubleread.sessions.people import MAX_NAME
+from doubleread.sessions.record import MAX_HINT, Decided, Event, SessionInfo, Waiting
 from doubleread.web.view import Change, Reading, View
 
 MAX_FILES = 20
@@ -48,12 +49,14 @@ class About:
     agents: tuple[str, ...]
     commands: tuple[tuple[str, str], ...] = ()
     """What one can type, and what it does."""
+    taking_hints: tuple[str, ...] = ()
+    """The agents that can be told something before they read."""
 
     @classmethod
     def of(cls, panel: Panel) -> "About":
         """What a panel's pages say of it."""
         commands = tuple((f"/{command.name}", command.about) for command in COMMANDS)
-        return cls(panel.task, panel.agents, commands)
+        return cls(panel.task, panel.agents, commands, panel.taking_hints)
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,12 @@ class Lists:
 
     sessions: Sequence[SessionInfo]
     waiting: Sequence[Waiting]
+    mine: frozenset[str] = frozenset()
+    """Those of these sessions that are the user's own; others are only reviewed."""
+    you: str = ""
+    """Under which name the user decides."""
+    reviews: bool = False
+    """Whether the user sees what waits in the sessions of others."""
 
 
 def start_page(about: About, lists: Lists) -> HTMLResponse:
@@ -71,14 +80,14 @@ def start_page(about: About, lists: Lists) -> HTMLResponse:
 
 def session_page(about: About, lists: Lists, info: SessionInfo, view: View) -> HTMLResponse:
     """One session, as far as it has come; the stream adds the rest."""
-    return HTMLResponse(
-        _render("session.html", about=about, lists=lists, info=info, session=info.id, view=view, here=info.id)
-    )
+    shown = {"info": info, "session": info.id, "view": view, "own": info.id in lists.mine}
+    return HTMLResponse(_render("session.html", about=about, lists=lists, **shown, here=info.id))
 
 
-def waiting_page(about: About, lists: Lists) -> HTMLResponse:
-    """The work list."""
-    return HTMLResponse(_render("waiting.html", about=about, lists=lists, here="waiting"))
+def waiting_page(about: About, lists: Lists, decisions: Sequence[Event]) -> HTMLResponse:
+    """The work list, and what was decided last."""
+    decided = [(event, Decided.model_validate(event.data)) for event in decisions]
+    return HTMLResponse(_render("waiting.html", about=about, lists=lists, decided=decided, here="waiting"))
 
 
 def lists_part(lists: Lists, here: str) -> HTMLResponse:
@@ -114,7 +123,7 @@ def token_page(*, wrong: bool) -> HTMLResponse:
 
 def changed(about: About, session: str, change: Change) -> str:
     """What a change does to an open page, as fragments that replace or join what is there."""
-    return _render("changed.html", about=about, session=session, change=change)
+    return _render("changed.html", about=about, lists=Lists((), ()), session=session, change=change)
 
 
 def static_file(name: str) -> bytes:
@@ -163,7 +172,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals.update(heat_url=heat_url, scale_url=scale_url, scale_words=scale_words, frames=FRAMES)
-    made.globals.update(card=card, asset=_asset, max_files=MAX_FILES, max_upload=MAX_UPLOAD)
+    made.globals.update(
+        card=card, asset=_asset, max_files=MAX_FILES, max_upload=MAX_UPLOAD, max_hint=MAX_HINT, max_name=MAX_NAME
+    )
     made.filters.update(percent=lambda p: f"{100 * p:.1f}\u00a0%", when=lambda t: t.astimezone().strftime("%H:%M"))
     return made
 

@@ -27,6 +27,11 @@ class Views:
                 view.apply(event)
         return view
 
+    async def waited(self, session: str) -> bool:
+        """Whether something in a session waits for a person, or did before it was decided."""
+        view = await self.now(session)
+        return any(reading.waiting is not None for shot in view.shots.values() for reading in shot.readings)
+
     def forget(self, session: str) -> None:
         """The session is gone."""
         self._held.pop(session, None)

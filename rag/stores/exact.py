@@ -49,8 +49,9 @@ class ExactStore(Searched):
             self._cases.update((one.case.id, one) for one in rows.stored)
             self._contents = self._contents.changed([Row.of(one) for one in rows.stored], rows.embeddings)
 
-    def remove(self, ids: Sequence[str]) -> None:
-        """Takes cases out; ids that are not there do nothing."""
+    def remove(self, ids: Sequence[str], *, reviewer: str = "") -> None:
+        """Takes cases out; ids that are not there do nothing, and nothing is kept of who it was."""
+        del reviewer
         with self._guard:
             for one in ids:
                 self._cases.pop(one, None)

@@ -57,8 +57,9 @@ def event_of(before: StoredCase | None, after: StoredCase, reviewer: str, note: 
 
     A removed case that another data set brings back is that data set's from then on.
     """
+    vouched = reviewer or after.reviewer
     if before is None:
-        return Event("added", after, reviewer or after.reviewer, note)
+        return Event("added", after, vouched, note)
     kept = after.model_copy(
         update={
             "added": before.added,
@@ -67,9 +68,9 @@ def event_of(before: StoredCase | None, after: StoredCase, reviewer: str, note: 
         }
     )
     if before.removed:
-        return Event("restored", kept.model_copy(update={"origin": after.origin or before.origin}), reviewer, note)
+        return Event("restored", kept.model_copy(update={"origin": after.origin or before.origin}), vouched, note)
     if before.label != after.label:
-        return Event("relabelled", kept, reviewer, note)
+        return Event("relabelled", kept, vouched, note)
     same = (before.case, before.tags, before.perceptual_hash) == (kept.case, kept.tags, kept.perceptual_hash)
     return None if same else Event("described", kept, reviewer, note)
 

@@ -68,8 +68,9 @@ class ServerStore(Searched):
             part = slice(start, start + BATCH)
             self._write(rows.stored[part], rows.embeddings[part])
 
-    def remove(self, ids: Sequence[str]) -> None:
-        """Cases are found no more; ids that are not there do nothing."""
+    def remove(self, ids: Sequence[str], *, reviewer: str = "") -> None:
+        """Cases are found no more; ids that are not there do nothing, and nothing is kept of who it was."""
+        del reviewer
         gone = [one.model_copy(update={"removed": True}) for one in self.get(ids)]
         if gone:
             with self._use("write") as cases:

@@ -30,6 +30,7 @@ from doubleread.core.case import Case
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.record import Bars, Cases, Event, Maps, Reply, Table, Text
 
+SETTINGS = ("--settings", "s.toml")
 HOSTILE = "\x1b[2J\x9b31m\rgone\u202e"
 
 
@@ -133,11 +134,58 @@ def test_what_follows_quit_is_not_done(chat, leaf):
     assert "> why?" not in ran.err
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("what is the weather like", "is not understood"),
+        ("/nonsense", "there is no command /nonsense"),
+        ("/why-not moss", "there is no label “moss”"),
+        ("/undo", "there is nothing to take back"),
+        ("/read-again hint: it was wet", "no agent of this panel reads text"),
+    ],
+)
+def test_a_line_that_is_not_understood_or_cannot_be_done_is_told_the_rest_goes_on_and_the_code_is_2(
+    chat, leaf, line, told
+):
+    ran = chat(leaf, lines=[line, "/similar green 2"])
+    assert ran.code == 2
+    assert told in " ".join(ran.out.split())
+    assert "2 stored cases of green" in ran.out
+
+
+def test_what_was_not_understood_before_is_no_fault_of_now(chat, leaf):
+    assert chat(leaf, lines=["what is the weather like"]).code == 2
+    (one,) = sessions_of(chat)
+    ran = chat("--session", one["id"], "--json", lines=["why?"])
+    assert ran.code == 0
+    assert [json.loads(line)["data"]["refused"] for line in ran.out.splitlines() if '"reply"' in line] == [False]
+
+
 def test_nothing_waits(chat, leaf):
     ran = chat(leaf, lines=["/decide red"])
     assert ran.code == 2
     assert "nothing waits for a decision on leaf.png" in ran.err
     assert "nothing waits" in chat("--waiting").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "who"), [((), "carl"), (("--reviewer", "Ada"), "Ada"), (("--reviewer", ""), ""), (SETTINGS, "Bo")]
+)
+def test_who_decides_is_on_record(chat, leaf, tmp_path, monkeypatch, arguments, who):
+    monkeypatch.setenv("LOGNAME", "carl")
+    (tmp_path / "s.toml").write_text('[sessions]\nreviewer = "Bo"\n')
+    ran = chat(leaf, *(str(tmp_path / one) if one == SETTINGS[1] else one for one in arguments), "--json",
+               lines=["/correct green"])  # fmt: skip
+    (decided,) = [json.loads(line)["data"] for line in ran.out.splitlines() if '"decided"' in line]
+    assert (decided["label"], decided["reviewer"]) == ("green", who)
+
+
+def test_who_decides_is_shown(chat, leaf):
+    ran = chat(leaf, "--reviewer", "Ada\x1b[2J", lines=["/correct green", "/undo", "/waiting"])
+    assert "decided: green by Ada [2J" in ran.out
+    assert "taken back by Ada [2J" in ran.out
+    assert "decisions go on record as by Ada [2J" in ran.err
+    assert chat("--reviewer", "x" * 121).code == 2
 
 
 def test_the_help_loads_neither_the_prompt_nor_the_engine():
@@ -255,9 +303,11 @@ def test_what_waits_is_taken_up_and_decided_in_its_own_session(made, quick, tmp_
         assert desk.room.events[-1].data["label"] == "green"
         assert "there is no label “gren”" in desk.text
         assert "1 more waits: /next" in desk.text
+        desk.room.reviewer = "Ada"
         desk.typed("/next\r/decide red\r/next\r\x04")
         assert desk.room.id == first
         assert desk.kinds()[-1] == "decided"
+        assert desk.room.events[-1].data["reviewer"] == "Ada"
         assert "nothing waits for a decision" in desk.text
         asyncio.run(desk.sessions.close())
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from doubleread import __version__
 from doubleread.core.attribution import Attribution
+from doubleread.core.opinion import Abstention
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.settings import load_settings
 
@@ -140,6 +141,26 @@ def test_fit_then_diagnose(doubleread, offline, photos, tmp_path):
     assert again.code == 0
     ended = doubleread("diagnose", fresh, "--panel", tmp_path / "my [panel]", "--json")
     assert {o["agent"] for o in json.loads(ended.out)["opinions"]} == {"neighbours"}
+
+
+def test_what_models_and_file_names_say_steers_no_terminal(doubleread, offline, saved, tmp_path, monkeypatch):
+    steering = "\x1b[2J\x9b31m\u202e"
+
+    async def says(self, case):
+        return Abstention(agent="texture", cause="failure", detail=steering)
+
+    monkeypatch.setattr("doubleread.agents.texture.Texture.read", says)
+    leaf, broken = photo(tmp_path / f"leaf{steering}.png", hue=2, seed=77), tmp_path / f"broken{steering}.png"
+    broken.write_bytes(b"")
+    ended = doubleread("diagnose", leaf, broken, "--panel", saved, "--explain")
+    assert not set(steering) - set("[2J31m") & set(ended.out + ended.err)
+    assert "leaf�[2J�31m�.png" in ended.out
+    assert "texture: �[2J�31m�" in ended.out
+    assert "broken�[2J�31m�.png: the file has no bytes" in ended.err.replace("\n", "").replace("nobytes", "no bytes")
+    ended = doubleread("diagnose", leaf, "--panel", tmp_path / f"no{steering}")
+    assert ended.code == 2
+    assert "no�[2J" in ended.err
+    assert not set(steering) - set("[2J31m") & set(ended.err)
 
 
 def test_json_is_one_verdict_a_line_and_nothing_else(doubleread, offline, saved, photos):

@@ -27,6 +27,7 @@ VALUES = {
     "label": "rust",
     "phrase": "rust",
     "evidence": "none",
+    "note": "it was wet",
     "readers": [
         SimpleNamespace(name="reader 1", label="rust", confidence="", probabilities="", findings="", record="")
     ],

@@ -199,3 +199,11 @@ def test_a_card_shows_the_image_and_its_neighbours(tmp_path):
     found = Elements(verdict_html(shown, styled=False))
     assert found.tags.count("img") == 1 + len(pictured)
     assert all(value.startswith("data:image/webp") for key, value in found.attributes if key == "src")
+
+
+def test_nothing_in_a_card_steers_a_terminal():
+    steering = "\x1b[2J\x9b31m\rgone\u202e"
+    out = io.StringIO()
+    Console(file=out, width=80, force_terminal=True, color_system=None).print(verdict(steering))
+    assert not set("\x1b\x9b\r\u202e") & set(out.getvalue())
+    assert out.getvalue().count("�[2J�31m gone�") >= 4

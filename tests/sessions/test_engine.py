@@ -102,7 +102,7 @@ async def test_undo_takes_the_case_out_of_the_archive_and_it_waits_again(referre
     await referred.say(session, "undo")
     told = await until(referred, session, "undone", "failed", after=after)
     assert [event.kind for event in told] == ["said", "reply", "undone"]
-    assert told[-1].data == {"seq": after, "what": "one.png is green"}
+    assert told[-1].data == {"seq": after, "what": "one.png is green", "reviewer": ""}
     assert not archived(referred, case)
     assert [one.reading for one in await referred.waiting()] == [reading]
     await referred.decide(session, reading, "red")

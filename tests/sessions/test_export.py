@@ -101,3 +101,4 @@ def test_text_is_only_text():
     assert plain("# a\n* b_c") == "\\# a \\* b\\_c"
     assert plain("1. leaf-2.png (wet)") == "1\\. leaf-2.png (wet)"
     assert plain("---") == "\\---"
+    assert plain("\x1b[2J\u202e") == "�\\[2J�"

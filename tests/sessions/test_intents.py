@@ -35,6 +35,14 @@ def without(*names, **more):
     return {"how": {"without": names, **more}}
 
 
+def hint(words, **more):
+    return {"how": {"hint": words, **more}}
+
+
+def looking(words):
+    return hint(words, look_again=True)
+
+
 UNDERSTOOD = [
     ("/where", "where", {}),
     ("/where texture", "where", {"agents": ("texture",)}),
@@ -106,6 +114,17 @@ UNDERSTOOD = [
     ("read it again with more cases", "read-again", {"how": {"k": 20}}),
     ("/read-again without texture, logistic k=20 look-again", "read-again",
      without("texture", "logistic", look_again=True, k=20)),
+    ("/read-again hint: it was sprayed", "read-again", hint("it was sprayed")),
+    ("/read-again look-again without texture HINT: only a shadow, k=2", "read-again",
+     without("texture", look_again=True, hint="only a shadow, k=2")),
+    ("look again, the plant was sprayed with copper", "read-again", looking("the plant was sprayed with copper")),
+    ("Can you look at it again: the leaf isn't wet.", "read-again", looking("the leaf is not wet")),
+    ("read it again; it has rained for weeks", "read-again", hint("it has rained for weeks")),
+    ("the lens was dirty, please look again", "read-again", looking("the lens was dirty")),
+    ("look again knowing that copper was used", "read-again", looking("copper was used")),
+    ("look again, hint: underside", "read-again", looking("underside")),
+    ("read it again with the hint that it grew in the shade", "read-again", hint("it grew in the shade")),
+    ("look again, it is not rust", "read-again", looking("it is not rust")),
     ("/read-again only neighbours texture", "read-again", {"how": {"only": ("neighbours", "texture")}}),
     ("leave logistic out", "without", {"agents": ("logistic",)}),
     ("leave out the logistic agent", "without", {"agents": ("logistic",)}),
@@ -285,6 +304,16 @@ def test_labels_that_differ_in_case_only_are_told_apart():
         ("/read-again without", "without whom"),
         ("/read-again without moss", "there is no agent “moss”"),
         ("/read-again only texture without texture", "cannot be left out and be the one"),
+        ("/read-again hint:", "which hint"),
+        (f"/read-again hint: {'x' * 401}", "at most 400 characters"),
+        ("look again, carefully", "may be a hint or not"),
+        ("look again, the other side", "may be a hint or not"),
+        ("look again, it's rust", "says something by itself"),
+        ("look again, then foo is", "may be a hint or not"),
+        ("look again, show similar cases", "says something by itself"),
+        ("look again, without moss", "there is no agent “moss”"),
+        ("look again, the plant was sprayed?", "not understood"),
+        ("look again, " * 30 + "look again", "may be a hint or not"),
         ("/why rust", "takes nothing"),
         ("/nonsense", "there is no command /nonsense"),
         ("/compare leaf-9.png", "image"),

@@ -20,7 +20,8 @@ async def decide(intent: Intent, standing: Standing) -> Answered:
     found = f"the panel found {verdict.label} likeliest, at {percent(verdict.confidence)}" if verdict.label else ""
     lines = [f"{name} is {label}, you say{f'; {found}' if found else ''}"]
     if before:
-        lines.append(f"this takes the place of {before}, which was said before")
+        by = f" by {standing.deciders[case.id]}" if standing.deciders.get(case.id) else ""
+        lines.append(f"this takes the place of {before}, which was said before{by}")
     if not verdict.opinions:
         lines.append(
             "no agent gave an opinion: the decision is kept in this session, and trust and archive learn nothing"

@@ -16,7 +16,7 @@ async def images(_intent: Intent, standing: Standing) -> Answered:
             str(place),
             seen.name,
             *_found(seen),
-            standing.decided.get(case, ""),
+            _decided(case, standing),
             "talked about" * (case == standing.current),
         )
         for place, (case, seen) in enumerate(standing.cases.items(), start=1)
@@ -24,8 +24,15 @@ async def images(_intent: Intent, standing: Standing) -> Answered:
     others = [seen.name for case, seen in standing.cases.items() if case != standing.current]
     suggestions = [f"/switch {name}" for name in others[:2]] + [f"/compare {name}" for name in others[:1]]
     return said(
-        (), Table(head=("", "image", "likeliest", "decision", "decided by you", ""), rows=rows), suggestions=suggestions
+        (),
+        Table(head=("", "image", "likeliest", "decision", "decided by a person", ""), rows=rows),
+        suggestions=suggestions,
     )
+
+
+def _decided(case: str, standing: Standing) -> str:
+    by = f" by {standing.deciders[case]}" if standing.deciders.get(case) else ""
+    return f"{standing.decided[case]}{by}" if case in standing.decided else ""
 
 
 def _found(seen: CaseSeen) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
+from doubleread.core.harmless import harmless
 from doubleread.core.verdict import Verdict
 from doubleread.render.shown import ShownVerdict
 from doubleread.sessions.export.entries import Entry
@@ -36,7 +37,7 @@ def markdown(info: SessionInfo, told: Iterable[Entry], folder: str) -> str:
 
 def plain(text: str) -> str:
     """Text that is only text, on one line."""
-    return _AT_START.sub(r"\1\\\2", _MARKUP.sub(r"\\\1", " ".join(text.split())))
+    return _AT_START.sub(r"\1\\\2", _MARKUP.sub(r"\\\1", harmless(" ".join(text.split()))))
 
 
 def _parts(entry: Entry, folder: str) -> Iterator[str]:
@@ -68,7 +69,8 @@ def _line(what: Decided | Undone | Failed, entry: Entry) -> str:
             more = "".join(f"; {plain(one)}" for one in told if one)
             return f"**{plain(entry.name)} was decided{by}: {plain(what.label)}**, {entry.time}{more}"
         case Undone():
-            return f"**Undone: {plain(what.what)}**, {entry.time}"
+            by = f" by {plain(what.reviewer)}" if what.reviewer else ""
+            return f"**Undone{by}: {plain(what.what)}**, {entry.time}"
         case Failed():
             return f"**Failed: {plain(what.problem)}**, {entry.time}"
 

@@ -61,6 +61,14 @@
     tell(`At most ${dataset.files} images and ${dataset.bytes / 1e6} MB can be sent at once: send them in parts.`);
   });
 
+  // -- the name that one decides under ---------------------------------------------------------------------------
+  const sign = () => all("input[name=reviewer]").forEach((input) => { if (input !== document.activeElement) input.value = one("#you").value; });
+  document.addEventListener("change", ({ target }) => {
+    if (!target.matches?.("input[name=reviewer]")) return;
+    if (target.id !== "you") { one("#you").value = target.value; one("#you").dispatchEvent(new Event("change", { bubbles: true })); }
+    sign();
+  });
+
   // -- requests -------------------------------------------------------------------------------------------------
   document.addEventListener("htmx:beforeRequest", ({ target }) => {
     if (target.id === "upload") pending(all("input[type=file]", target).flatMap((input) => [...input.files]));
@@ -136,6 +144,7 @@
     const entry = one("#talk").lastElementChild;
     if (entry?.classList.contains("image")) show(entry.dataset.about);
     paint();
+    sign();
     const talk = one("#talk");
     if (entry && entry !== last) {
       last = entry;
