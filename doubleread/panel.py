@@ -26,6 +26,7 @@ from doubleread.core.background import Background
 from doubleread.core.case import Case, shown
 from doubleread.core.errors import DataError, ImageError, PanelError, TaskError
 from doubleread.core.evidence import Neighbour
+from doubleread.core.one_thread import one_thread
 from doubleread.core.ports import CaseStore, TakesHints
 from doubleread.core.reading import Outcome, Sampling
 from doubleread.core.task import Costs, Task
@@ -366,18 +367,19 @@ class Panel:
         self._check_open()
         waiting, most = enumerate(images), in_flight or self._settings.run.in_flight
         flying: set[asyncio.Task[tuple[int, Verdict | Unread]]] = set()
-        try:
-            while True:
-                flying |= {asyncio.create_task(self._one(*next_)) for next_ in islice(waiting, most - len(flying))}
-                if not flying:
-                    return
-                landed, flying = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
-                for task in landed:
-                    yield task.result()
-        finally:
-            for task in flying:
-                task.cancel()
-            await asyncio.gather(*flying, return_exceptions=True)
+        with one_thread():
+            try:
+                while True:
+                    flying |= {asyncio.create_task(self._one(*next_)) for next_ in islice(waiting, most - len(flying))}
+                    if not flying:
+                        return
+                    landed, flying = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
+                    for task in landed:
+                        yield task.result()
+            finally:
+                for task in flying:
+                    task.cancel()
+                await asyncio.gather(*flying, return_exceptions=True)
 
     async def _one(self, place: int, image: Readable) -> tuple[int, Verdict | Unread]:
         case = self._case_or_unread(image)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from doubleread.core.base import Record
 from doubleread.core.errors import NotFitted
 from doubleread.core.types import Embeddings, Labels, Matrix, Vector
+from doubleread.rag.dot_products import products
 from doubleread.rag.label_distribution import class_scores, distribution, fit_temperature, hubness, vote
 
 _CHUNK = 1000
@@ -86,7 +87,7 @@ class NeighbourModel:
 
     def similarities(self, query: Vector | Embeddings) -> Vector:
         """Cosine of a query with each stored row, shape ``(n,)``; raises ``NotFitted`` before ``fit``."""
-        found: Vector = (self._stored().embeddings @ np.asarray(query, np.float32)).astype(float)
+        found: Vector = products(self._stored().embeddings, np.asarray(query, np.float32)).astype(float)
         return found
 
     def nearness_of(self, similarities: Vector, exclude: NDArray[np.bool_] | None = None) -> Vector:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from doubleread.core.evidence import Neighbour
 from doubleread.core.stored import Columns, StoredCase, Wanted
 from doubleread.core.types import Embeddings, Vector
+from doubleread.rag.dot_products import products
 from doubleread.rag.stores.rows import nearest_first, top_positions
 
 Mask = NDArray[np.bool_]
@@ -133,12 +134,12 @@ class Contents:
 
     def nearest(self, query: Embeddings, k: int, mask: Mask) -> list[Neighbour]:
         """The ``k`` nearest cases under the mask, nearest first; equals in the order of their ids."""
-        similarities = np.where(mask, self.embeddings @ query, -np.inf)
+        similarities = np.where(mask, products(self.embeddings, query), -np.inf)
         return self._told(similarities, top_positions(similarities, k), k)
 
     def nearest_of_each(self, query: Embeddings, labels: Sequence[str], k: int, mask: Mask) -> list[Neighbour]:
         """The ``k`` nearest cases of each label under the mask, label by label."""
-        similarities = np.where(mask, self.embeddings @ query, -np.inf)
+        similarities = np.where(mask, products(self.embeddings, query), -np.inf)
         found = []
         for label in labels:
             positions = self.labelled.get(label, np.zeros(0, np.intp))
