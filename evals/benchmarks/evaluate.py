@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Itera
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from statistics import median
 from tempfile import mkdtemp
 
 import numpy as np
@@ -37,7 +36,6 @@ from doubleread.orchestrator.graph import diagnose
 from doubleread.orchestrator.seats import Seats
 from doubleread.panel import Panel
 from doubleread.panel_folder import read_panel
-from doubleread.rag.embedder import DECODE_SIDE
 from doubleread.rag.images import Images
 from doubleread.settings import Settings, load_settings
 
@@ -66,32 +64,6 @@ def batch_overhead() -> Iterator[Figure]:
             target="<= 3" if name == "batch" else "",
             note=f"5 agents, {looks} second looks; assessing and the verdict included",
         )
-
-
-def batch_throughput() -> Iterator[Figure]:
-    """Views a second that the encoder sees in a run of the local panel, over what it does alone, in turns."""
-    judged, ratios = judged_panel(leaves), []
-    tests = tuple(v.case for v in judged.verdicts[:CASES])
-    ready = [Images().open(case, max_side=DECODE_SIDE) for case in tests]
-    for _ in range(PAIRS):
-        settings = load_settings(None, {"encoder": {"cache_dir": mkdtemp(prefix="doubleread-bench-")}})
-        with Panel.load(judged.folder, settings=settings) as panel:
-            encode = panel._eyes.encoder.encode  # noqa: SLF001 - what is measured against
-            encode(ready[:8])
-            alone = _seconds(lambda: [encode(ready[i : i + 8]) for i in range(0, len(ready), 8)])  # noqa: B023
-            folder = Path(mkdtemp(prefix="doubleread-bench-")) / "run"
-            taken = _seconds(partial(evaluate, panel, Labelled(name="leaves", cases=tests), Wanted(folder)))
-        looks = sum(row.verdict is not None and row.verdict.second_look is not None for row in read_rows(folder))
-        ratios.append((len(tests) + looks * CROPS) / len(tests) * alone / taken)
-    yield Figure(
-        name="evaluate.encoder_share",
-        value=median(ratios),
-        low=min(ratios),
-        high=max(ratios),
-        n=len(tests),
-        target=">= 0.85",
-        note=f"median, least, most of {PAIRS}; a second look is {CROPS} views more",
-    )
 
 
 def batch_waiting() -> Iterator[Figure]:
