@@ -43,6 +43,7 @@ class ScriptedSessions:
         self.folder, self.words, self.neighbours, self.pause = folder, words, neighbours, pause
         self.told: dict[str, list[Event]] = {}
         self.titles: dict[str, str] = {}
+        self.persons: dict[str, str] = {}
         self.files: dict[tuple[str, str], Path] = {}
         self.tasks: list[asyncio.Task[str]] = []
         self.news = asyncio.Condition()
@@ -61,6 +62,12 @@ class ScriptedSessions:
 
     async def delete(self, session):
         del self.titles[session], self.told[session]
+
+    async def own(self, session, person):
+        self.persons[session] = person
+
+    async def people(self):
+        return self.persons
 
     async def add(self, session, data, name):
         image, case = open_image(data), hashlib.sha256(data).hexdigest()

@@ -95,7 +95,7 @@ async def _enter(room: Room, wish: Wish) -> bool:
 @contextmanager
 def _opened(panel: Panel, talk: str) -> Iterator[Sessions]:
     with open_talk(panel.settings, talk) as answering:
-        sessions = Sessions(panel, folder_of(panel), answering)
+        sessions = Sessions(panel, folder_of(panel), answering, panel.settings.sessions.database)
         try:
             yield sessions
         finally:

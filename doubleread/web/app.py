@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from doubleread.core.errors import DoublereadError, ImageError
+from doubleread.core.errors import DoublereadError, ImageError, SessionsAway
 from doubleread.rag.images import MAX_BYTES
 from doubleread.render.thumbnail import small_picture
 from doubleread.sessions.engine import Sessions
@@ -41,8 +41,8 @@ SIDES = (96, 192, 220, 1200)
 class Web:
     """What the addresses share."""
 
-    def __init__(self, sessions: Sessions, about: About, owners: Owners) -> None:
-        self._sessions, self._about, self._owners = sessions, about, owners
+    def __init__(self, sessions: Sessions, about: About) -> None:
+        self._sessions, self._about, self._owners = sessions, about, Owners(sessions)
         self._views = Views(sessions)
         self.streams = Streams(about)
 
@@ -73,7 +73,7 @@ class Web:
         async with self._form(request) as form:
             title = next((f.filename or "" for f in _images(form)), "")
             info = await self._sessions.create(title[:120])
-            self._owners.keep(request.state.owner, info.id)
+            await self._owners.keep(request.state.owner, info.id)
             problems = await self._take(info, form)
         if problems and not await self._sessions.events(info.id):
             await self._remove(info.id)
@@ -144,19 +144,19 @@ class Web:
 
     async def _mine(self, request: Request) -> SessionInfo:
         """The session of the address; one of somebody else is as one that is not there."""
-        name, owner = request.path_params["session"], request.state.owner
-        listed = await self._sessions.listed() if self._owners.may(owner, name) else []
+        name, mine = request.path_params["session"], await self._owners.sees(request.state.owner)
+        listed = await self._sessions.listed() if mine(name) else []
         found = next((info for info in listed if info.id == name), None)
         if found is None:
             raise HTTPException(404, "there is no such session: it was deleted, or is somebody else's")
         return found
 
     async def _lists(self, request: Request) -> Lists:
-        owner = request.state.owner
+        mine = await self._owners.sees(request.state.owner)
         sessions, waiting = await asyncio.gather(self._sessions.listed(), self._sessions.waiting())
         return Lists(
-            sessions=[info for info in sessions if self._owners.may(owner, info.id)],
-            waiting=[one for one in waiting if self._owners.may(owner, one.session)],
+            sessions=[info for info in sessions if mine(info.id)],
+            waiting=[one for one in waiting if mine(one.session)],
         )
 
     async def _take(self, info: SessionInfo, form: FormData) -> list[str]:
@@ -178,7 +178,6 @@ class Web:
 
     async def _remove(self, session: str) -> None:
         await self._sessions.delete(session)
-        self._owners.forget(session)
         self._views.forget(session)
 
     @asynccontextmanager
@@ -187,9 +186,9 @@ class Web:
             yield form
 
 
-def make_app(sessions: Sessions, about: About, owners: Owners, rules: Rules) -> Starlette:
+def make_app(sessions: Sessions, about: About, rules: Rules) -> Starlette:
     """The server. Sessions are the caller's to close; ``state.streams`` are to be ended when the server stops."""
-    web = Web(sessions, about, owners)
+    web = Web(sessions, about)
     s = "/s/{session}"
     app = Starlette(
         routes=[
@@ -275,7 +274,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    return _told(request, 422, str(error))
+    return _told(request, 503 if isinstance(error, SessionsAway) else 422, str(error))
 
 
 async def _broken(request: Request, error: Exception) -> Response:

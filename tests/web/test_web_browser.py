@@ -12,7 +12,6 @@ from doubleread.evals.benchmarks.browser import NAMES, Browser, chromium
 from doubleread.sessions.engine import Sessions
 from doubleread.web.app import make_app
 from doubleread.web.door import Rules
-from doubleread.web.owners import Owners
 from doubleread.web.pages import About
 from doubleread.web.serving import running
 
@@ -52,7 +51,7 @@ def scripted(tmp_path):
     """A server that takes its time, and a picture to send."""
     leaf = photo(tmp_path / "leaf.png", 0, 1)
     sessions = ScriptedSessions(tmp_path, neighbours=(leaf,), pause=0.25)
-    with running(make_app(sessions, ABOUT, Owners(tmp_path / "owners.json"), Rules())) as base:
+    with running(make_app(sessions, ABOUT, Rules())) as base:
         yield base
 
 
@@ -172,7 +171,7 @@ def served(panel, folder, port=0):
     """A server of that panel and those sessions, from its start to its end."""
     sessions = Sessions(panel, folder)
     try:
-        with running(make_app(sessions, About.of(panel), Owners(folder / "people.json"), Rules()), port=port) as base:
+        with running(make_app(sessions, About.of(panel), Rules()), port=port) as base:
             yield base
     finally:
         asyncio.run(sessions.close())
