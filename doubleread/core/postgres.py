@@ -44,6 +44,12 @@ def connect(address: str) -> psycopg.Connection[Any]:
     return connection
 
 
+def probe(address: str) -> str:
+    """The server's name and version. Raises ``SessionsAway``."""
+    with connect(address) as connection:
+        return f"PostgreSQL {connection.info.parameter_status('server_version')}"
+
+
 async def connect_async(address: str) -> psycopg.AsyncConnection[DictRow]:
     """The same for an event loop, its rows as dicts."""
     try:

@@ -247,9 +247,7 @@ class Desk:
 
     async def _standing(self, session: str, about: str | None) -> Standing:
         events = await self.events(session, 0)
-        return await self._ask(
-            standing_of, self._panel, events, lambda case: self._pictures.find(session, case), about
-        )
+        return await self._ask(standing_of, self._panel, events, lambda case: self._pictures.find(session, case), about)
 
     # -- deciding -----------------------------------------------------------------------------------------------
 

@@ -50,7 +50,9 @@ class Log:
     def belong(self, panel: str) -> None:
         """Keeps the place for panels of this kind. Raises ``SessionError`` where it belongs to another."""
         with self._database.writing() as db:
-            db.execute("insert into belongs select ? where not exists (select * from belongs) on conflict do nothing", (panel,))
+            db.execute(
+                "insert into belongs select ? where not exists (select * from belongs) on conflict do nothing", (panel,)
+            )
             (owner,) = db.execute("select panel from belongs").fetchone()
         if owner != panel:
             raise SessionError(

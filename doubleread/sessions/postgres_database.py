@@ -18,11 +18,7 @@ from doubleread.sessions.database import Rows, Statements
 from doubleread.sessions.sqlite_database import newer
 
 VERSION = 1
-_FORMAT = f"""
-create schema if not exists {SCHEMA};
-create table if not exists format(version integer not null);
-insert into format select {VERSION} where not exists (select * from format);
-"""
+_FORMAT = f"create schema if not exists {SCHEMA}; create table if not exists format(version integer not null)"
 _TABLES = """
 create table if not exists sessions(
     id text primary key, title text not null, created text collate "C" not null, changed text collate "C" not null);
@@ -125,11 +121,12 @@ class PostgresDatabase:
 
     def _prepare(self) -> None:
         alone(self._connection)
-        self._connection.execute(_FORMAT)
-        (version,) = self._connection.execute("select version from format").fetchone() or (VERSION,)
+        self._once(_FORMAT)
+        self._once("insert into format select ? where not exists (select * from format)", (VERSION,))
+        (version,) = self._once("select version from format").fetchone()
         if version > VERSION:
             raise SessionError(newer(self._address, version, VERSION))
-        self._connection.execute(_TABLES)
+        self._once(_TABLES)
         migrate(self._connection)
         not_alone(self._connection)
 

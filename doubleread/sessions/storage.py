@@ -1,7 +1,7 @@
 """Where sessions are kept: in a folder, or in a Postgres that several machines share.
 
-In a database is everything that two machines must agree on, pictures too: one address to reach, one thing to back up, and
-what is deleted is gone for all. The folder beside it then holds only copies of the pictures that this machine has used.
+In a database is everything that two machines must agree on, pictures too: one address to reach, one thing to back up,
+and what is deleted is gone for all. The folder then holds only copies of the pictures that this machine has used.
 """
 
 from collections.abc import AsyncIterator
