@@ -189,6 +189,9 @@ class SessionSettings(Section):
         description="Postgres that keeps them instead, for several machines: postgresql://USER@HOST/NAME, and the "
         "password in the environment variable PGPASSWORD or in ~/.pgpass.",
     )
+    preview: Literal["auto", "kitty", "sixel", "blocks", "none"] = Field(
+        default="auto", description="How `chat` shows images: auto (what the terminal can), or one of these, or none."
+    )
 
     @field_validator("database")
     @classmethod

@@ -12,6 +12,7 @@ from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention
 from doubleread.core.verdict import Decision, Verdict
 from doubleread.rag.images import open_image
+from doubleread.sessions.commands import Completion
 from doubleread.sessions.record import (
     Asked,
     Bars,
@@ -30,7 +31,8 @@ from doubleread.sessions.record import (
 )
 from doubleread.web.pages import About
 
-ABOUT = About(TASK, ("one", "two", "three"), (("/why", "why this label"), ("/similar", "cases like it")))
+ABOUT = About(TASK, ("one", "two", "three"))
+COMPLETIONS = ("/similar", "/why", "/why-not", *(f"/why-not {label}" for label in TASK.names))
 
 
 class ScriptedSessions:
@@ -119,6 +121,10 @@ class ScriptedSessions:
             Bars(title="with other costs", shares={"rust": 0.7, "scab": 0.3}, before={"rust": 0.8}),
         )
         await self._tell(session, "reply", Reply(blocks=blocks, suggestions=("why not scab", self.words)), case)
+
+    async def complete(self, session, text, case=None):
+        found = (one for one in COMPLETIONS if one.startswith(text) and (" " in text or " " not in one))
+        return [Completion(text=one, about=self.words) for one in found if one != text or " " not in one]
 
     async def decide(self, session, reading, label, reviewer="", note=""):
         waits = next((w for w in await self.waiting() if w.reading == reading and w.session == session), None)

@@ -1,11 +1,13 @@
 """``doubleread chat``: inspection sessions in the terminal, or line by line through a pipe."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 app = typer.Typer()
+
+Preview = Literal["auto", "kitty", "sixel", "blocks", "none"]
 
 
 @app.command(epilog='Example: doubleread chat leaf.jpg, or: echo "why?" | doubleread chat leaf.jpg')
@@ -19,6 +21,9 @@ def chat(
     talk: Annotated[
         str, typer.Option(metavar="NAME", help="Model of the [talk.NAME] table that holds the conversation.")
     ] = "",
+    preview: Annotated[
+        Preview | None, typer.Option(help="How images are shown; auto: the best that the terminal can.")
+    ] = None,
     settings: Annotated[
         Path | None, typer.Option("--settings", help="Settings file; see `doubleread settings`.")
     ] = None,
@@ -28,4 +33,4 @@ def chat(
     from doubleread.cli.options import settings_of
 
     wish = Wish(tuple(images or ()), session, listed=listed, waiting=waiting, talk=talk)
-    run_chat(panel, settings_of(settings), wish, as_json=json)
+    run_chat(panel, settings_of(settings, preview=preview), wish, as_json=json)

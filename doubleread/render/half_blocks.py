@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from rich.color import Color
 from rich.style import Style
 from rich.text import Text
@@ -19,9 +20,13 @@ def half_blocks(path: Path | None, *, columns: int) -> Text | None:
     if path is None:
         return None
     try:
-        image = open_image(path, max_side=columns)
+        return drawn(open_image(path, max_side=columns))
     except (ImageError, OSError, ValueError):
         return None
+
+
+def drawn(image: Image.Image) -> Text:
+    """A picture as it is, each of its pixels half a letter."""
     pixels = np.asarray(image).tolist()
     text = Text(no_wrap=True)
     for y in range(0, image.height - 1, 2):

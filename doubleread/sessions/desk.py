@@ -16,6 +16,7 @@ from doubleread.core.verdict import Verdict
 from doubleread.orchestrator.readings import Ended, Opened, Step
 from doubleread.panel import Panel
 from doubleread.sessions.bell import LISTEN_S, Bell
+from doubleread.sessions.commands import Completion, complete
 from doubleread.sessions.export import Format, write
 from doubleread.sessions.home import kind_of
 from doubleread.sessions.log import Progress, Started
@@ -210,6 +211,11 @@ class Desk:
         about = case or talked_about(await self.events(session, 0))
         await self._write(self._log.add, session, "said", Said(text=text), case=about)
         self._start(session, self._answer(session, text, about))
+
+    async def complete(self, session: str, text: str, case: str | None) -> list[Completion]:
+        events = await self.events(session, 0)
+        unseen = Path()  # names are enough: no picture is fetched while somebody types
+        return complete(text, await asyncio.to_thread(standing_of, self._panel, events, lambda _: unseen, case))
 
     async def _answer(self, session: str, text: str, about: str | None) -> None:
         """The reply to someone's words, and what they order; what goes wrong is told in the session."""

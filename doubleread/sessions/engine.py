@@ -16,6 +16,7 @@ from pathlib import Path
 from doubleread.core.background import Background
 from doubleread.core.errors import SessionError
 from doubleread.panel import Panel
+from doubleread.sessions.commands import Completion
 from doubleread.sessions.desk import Desk
 from doubleread.sessions.export import Format
 from doubleread.sessions.record import Event, How, SessionInfo, Waiting
@@ -97,6 +98,10 @@ class Sessions:
     async def say(self, session: str, text: str, case: str | None = None) -> None:
         """Someone's words, about an image or the one that was talked about last; the reply comes as an event."""
         await self._home.run(self._desk.say, session, text, case)
+
+    async def complete(self, session: str, text: str, case: str | None = None) -> list[Completion]:
+        """How a line begun may go on, said about an image or the one that was talked about last."""
+        return await self._home.run(self._desk.complete, session, text, case)
 
     async def decide(self, session: str, reading: str, label: str, reviewer: str = "", note: str = "") -> None:
         """A person's decision on the image of a reading: ends what waits for it, and is confirmed to the panel.

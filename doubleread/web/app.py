@@ -97,6 +97,12 @@ class Web:
         await self._sessions.say(info.id, text, case)
         return _done(request, f"/s/{info.id}")
 
+    async def complete(self, request: Request) -> Response:
+        """How what is being typed may go on."""
+        info, asked = await self._mine(request), request.query_params
+        found = await self._sessions.complete(info.id, asked.get("text", "")[:MAX_TEXT], asked.get("case") or None)
+        return pages.completions_part(found)
+
     async def decide(self, request: Request) -> Response:
         info = await self._mine(request)
         async with self._form(request) as form:
@@ -200,6 +206,7 @@ def make_app(sessions: Sessions, about: About, rules: Rules) -> Starlette:
             Route(s + "/events", web.events),
             Route(s + "/images", web.add, methods=["POST"]),
             Route(s + "/say", web.say, methods=["POST"]),
+            Route(s + "/complete", web.complete),
             Route(s + "/decide", web.decide, methods=["POST"]),
             Route(s + "/rename", web.rename, methods=["POST"]),
             Route(s + "/delete", web.delete, methods=["POST"]),

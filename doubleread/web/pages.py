@@ -16,7 +16,7 @@ from doubleread.core.task import Task
 from doubleread.core.verdict import Verdict
 from doubleread.panel import Panel
 from doubleread.render.html import style_sheet, verdict_html
-from doubleread.sessions.commands import COMMANDS
+from doubleread.sessions.commands import Completion
 from doubleread.sessions.record import SessionInfo, Waiting
 from doubleread.web.view import Change, Reading, View
 
@@ -41,14 +41,11 @@ class About:
 
     task: Task
     agents: tuple[str, ...]
-    commands: tuple[tuple[str, str], ...] = ()
-    """What one can type, and what it does."""
 
     @classmethod
     def of(cls, panel: Panel) -> "About":
         """What a panel's pages say of it."""
-        commands = tuple((f"/{command.name}", command.about) for command in COMMANDS)
-        return cls(panel.task, panel.agents, commands)
+        return cls(panel.task, panel.agents)
 
 
 @dataclass(frozen=True)
@@ -69,6 +66,11 @@ def session_page(about: About, lists: Lists, info: SessionInfo, view: View) -> H
     return HTMLResponse(
         _render("session.html", about=about, lists=lists, info=info, session=info.id, view=view, here=info.id)
     )
+
+
+def completions_part(found: Sequence[Completion]) -> HTMLResponse:
+    """How what is being typed may go on."""
+    return HTMLResponse(_render("completions.html", found=found), headers={"Cache-Control": "no-store"})
 
 
 def waiting_page(about: About, lists: Lists) -> HTMLResponse:

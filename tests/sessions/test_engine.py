@@ -372,6 +372,15 @@ async def test_talk_switches_between_images(sessions, tmp_path):
     assert (await until(sessions, session, "reply", after=told[-1].seq))[-1].case == one
 
 
+async def test_lines_go_on_with_what_the_session_knows(sessions, tmp_path):
+    session, _, _ = await read_one(sessions, tmp_path)
+    await sessions.add(session, picture(tmp_path, hue=1), "two.png")
+    assert [one.text for one in await sessions.complete(session, "/switch ")] == ["/switch one.png"]
+    assert [one.text for one in await sessions.complete(session, "/who n")] == ["/who neighbours"]
+    with pytest.raises(SessionError, match="no session"):
+        await sessions.complete("nowhere", "/")
+
+
 async def test_the_real_talker(made, quick, tmp_path):
     """From the words to the archive, without a language model."""
     with own_panel(made, tmp_path, quick) as panel:

@@ -90,6 +90,17 @@ def test_what_is_said_is_answered_in_blocks(client, leaf):
     assert '<button name="text" value="why not scab">' in page
 
 
+def test_how_a_line_goes_on_is_served_as_text(made, leaf):
+    client = client_of(made(words=EVIL))
+    address = begin(client, leaf)
+    answer = client.get(f"{address}/complete", params={"text": "/why-not r"})
+    assert 'data-completion="/why-not rust"' in answer.text
+    assert answer.text.count('role="option"') == 1
+    assert "<script" not in answer.text
+    assert client.get(f"{address}/complete", params={"text": "why?"}).text.strip() == ""
+    assert client.get("/s/none/complete", params={"text": "/"}).status_code == 404
+
+
 def test_a_referred_case_waits_until_a_person_decides_and_takes_it_back(client, leaf):
     address = begin(client, leaf, "doubtful.png")
     work = client.get("/waiting").text
