@@ -64,10 +64,14 @@ class Browser:
         self.resize(width, height)
         self.scheme(dark=dark)
 
-    def resize(self, width: int, height: int) -> None:
-        """Another window, in CSS pixels."""
+    def resize(self, width: int, height: int, *, density: float = 1) -> None:
+        """Another window, in CSS pixels, each of them ``density`` pixels of the screen wide."""
         self._send(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=density,
+            mobile=width < 600,
         )
 
     def scheme(self, *, dark: bool = False, printed: bool = False) -> None:
