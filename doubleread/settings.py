@@ -9,9 +9,11 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, cast, get_args, get_origin
+from urllib.parse import parse_qsl, urlsplit
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from doubleread.agents.recorded.columns import Columns
@@ -20,6 +22,8 @@ from doubleread.agents.wire.prices import Price
 from doubleread.core.errors import SettingsError
 
 ENV_PREFIX = "DOUBLEREAD_"
+HIDDEN = "hidden"
+"""The kind of a fault whose value is not shown: it may be a secret."""
 
 
 class Section(BaseModel):
@@ -184,6 +188,36 @@ class SessionSettings(Section):
     reviewer: str = Field(
         default="", description="Who decides in `doubleread chat`, on record; empty: the user of this machine."
     )
+    database: str = Field(
+        default="",
+        description="Postgres that keeps them instead, for several machines: postgresql://USER@HOST/NAME, and the "
+        "password in the environment variable PGPASSWORD or in ~/.pgpass.",
+    )
+    preview: Literal["auto", "kitty", "sixel", "blocks", "none"] = Field(
+        default="auto", description="How `chat` shows images: auto (what the terminal can), or one of these, or none."
+    )
+
+    @field_validator("database")
+    @classmethod
+    def _is_address(cls, address: str) -> str:
+        """Refuses passwords: settings are written into panels, runs and messages."""
+        if not address:
+            return address
+        try:
+            parts = urlsplit(address)
+            asked = {name.casefold() for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+            known = parts.scheme in ("postgresql", "postgres") and (parts.netloc or "host" in asked)
+            secret = parts.password is not None or not asked.isdisjoint({"password", "sslpassword"})
+            _ = parts.port
+        except ValueError:
+            known, secret = False, False
+        if not known:
+            raise PydanticCustomError(HIDDEN, "must be an address such as postgresql://ann@db.example.org/sessions")
+        if secret:
+            raise PydanticCustomError(
+                HIDDEN, "must hold no password: put it into the environment variable PGPASSWORD, or into ~/.pgpass"
+            )
+        return address
 
 
 class PromptSettings(Section):
@@ -362,6 +396,8 @@ def _describe(fault: Any) -> str:
     where = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
         return f"{where}: unknown key; known: {', '.join(_siblings(fault['loc']))}"
+    if fault["type"] == HIDDEN:
+        return f"{where}: {fault['msg']}"
     return f"{where}: {fault['msg']} (got {fault['input']!r})"
 
 

@@ -1,7 +1,7 @@
 """Readings that can be watched, outlive the process that began them, and wait for a person.
 
-Each is a thread of the graph, kept step by step in one SQLite file. Only JSON is in it, and nothing else is read back:
-a checkpoint that names a class is not trusted.
+Each is a thread of the graph, kept step by step in one SQLite file or a Postgres database. Only JSON is in it, and
+nothing else is read back: a checkpoint that names a class is not trusted.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Any, NamedTuple, Self
 
 import aiosqlite
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import Command
@@ -52,9 +53,9 @@ class Step(NamedTuple):
 
 
 class Readings:
-    """Every reading of one file; made by ``open``, for one event loop."""
+    """Every reading of one file or database; made by ``open`` or ``open_database``, for one event loop."""
 
-    def __init__(self, saver: AsyncSqliteSaver) -> None:
+    def __init__(self, saver: BaseCheckpointSaver[Any]) -> None:
         self._saver, self._graph = saver, waiting_graph(saver)
 
     @classmethod
@@ -62,8 +63,17 @@ class Readings:
     async def open(cls, file: Path) -> AsyncIterator[Self]:
         """The readings of a file, which several processes may have open. Raises ``sqlite3.Error``."""
         async with aiosqlite.connect(file, timeout=PATIENCE_S) as connection:
-            saver = AsyncSqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
+            saver = AsyncSqliteSaver(connection, serde=_only_json())
             await saver.setup()
+            yield cls(saver)
+
+    @classmethod
+    @asynccontextmanager
+    async def open_database(cls, address: str) -> AsyncIterator[Self]:
+        """The readings of a Postgres whose tables are there. Raises ``SessionsAway``."""
+        from doubleread.orchestrator.postgres_saver import postgres_saver  # noqa: PLC0415 - an optional extra
+
+        async with postgres_saver(address, _only_json()) as saver:
             yield cls(saver)
 
     async def follow(self, reading: str, case: Case, seats: Seats) -> AsyncGenerator[Step, None]:
@@ -103,6 +113,10 @@ class Readings:
     async def forget(self, reading: str) -> None:
         """Takes a reading out of the file."""
         await self._saver.adelete_thread(reading)
+
+
+def _only_json() -> JsonPlusSerializer:
+    return JsonPlusSerializer(allowed_msgpack_modules=None)
 
 
 def _thread(reading: str) -> Any:

@@ -2,6 +2,7 @@
 
 import pytest
 from kit import photo_folder
+from postgres_kit import PASSWORD, postgres_server, reason_to_skip
 
 from doubleread.evals.datasets import read_dataset
 from doubleread.panel import Panel
@@ -68,3 +69,25 @@ def made(dataset, quick, tmp_path_factory):
 
 def held_back(cases):
     return [c.model_copy(update={"split": "test" if c.source[-6:-4] in ("08", "09") else "support"}) for c in cases]
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A running PostgreSQL."""
+    if reason := reason_to_skip():
+        pytest.skip(reason)
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def address(postgres, monkeypatch):
+    """An empty database, and its password where it belongs."""
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    return postgres.database()
+
+
+@pytest.fixture(params=["folder", "postgres"])
+def database(request):
+    """Where sessions are kept, as the setting names it: empty for a folder."""
+    return request.getfixturevalue("address") if request.param == "postgres" else ""

@@ -13,6 +13,7 @@ from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention
 from doubleread.core.verdict import Decision, Verdict
 from doubleread.rag.images import open_image
+from doubleread.sessions.commands import Completion
 from doubleread.sessions.record import (
     Asked,
     Bars,
@@ -31,7 +32,8 @@ from doubleread.sessions.record import (
 )
 from doubleread.web.pages import About
 
-ABOUT = About(TASK, ("one", "two", "three"), (("/why", "why this label"), ("/similar", "cases like it")))
+ABOUT = About(TASK, ("one", "two", "three"))
+COMPLETIONS = ("/similar", "/why", "/why-not", *(f"/why-not {label}" for label in TASK.names))
 
 
 class ScriptedSessions:
@@ -44,6 +46,7 @@ class ScriptedSessions:
         self.folder, self.words, self.neighbours, self.pause = folder, words, neighbours, pause
         self.told: dict[str, list[Event]] = {}
         self.titles: dict[str, str] = {}
+        self.persons: dict[str, str] = {}
         self.files: dict[tuple[str, str], Path] = {}
         self.tasks: list[asyncio.Task[str]] = []
         self.news = asyncio.Condition()
@@ -62,6 +65,12 @@ class ScriptedSessions:
 
     async def delete(self, session):
         del self.titles[session], self.told[session]
+
+    async def own(self, session, person):
+        self.persons[session] = person
+
+    async def people(self):
+        return self.persons
 
     async def add(self, session, data, name):
         image, case = open_image(data), hashlib.sha256(data).hexdigest()
@@ -127,6 +136,10 @@ class ScriptedSessions:
         return Attribution(
             case=seen, label=label or "rust", maps=maps, without={"three": self.words}, scale=scale_of(maps)
         )
+
+    async def complete(self, session, text, case=None):
+        found = (one for one in COMPLETIONS if one.startswith(text) and (" " in text or " " not in one))
+        return [Completion(text=one, about=self.words) for one in found if one != text or " " not in one]
 
     async def decide(self, session, reading, label, reviewer="", note=""):
         waits = next((w for w in await self.waiting() if w.reading == reading and w.session == session), None)

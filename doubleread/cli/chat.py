@@ -1,11 +1,13 @@
 """``doubleread chat``: inspection sessions in the terminal, or line by line through a pipe."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 app = typer.Typer()
+
+Preview = Literal["auto", "kitty", "sixel", "blocks", "none"]
 
 
 @app.command(epilog='Example: doubleread chat leaf.jpg, or: echo "why?" | doubleread chat leaf.jpg')
@@ -23,6 +25,9 @@ def chat(
         str | None,
         typer.Option(metavar="NAME", help="Who decides, on record; as in the settings, or the user of this machine."),
     ] = None,
+    preview: Annotated[
+        Preview | None, typer.Option(help="How images are shown; auto: the best that the terminal can.")
+    ] = None,
     settings: Annotated[
         Path | None, typer.Option("--settings", help="Settings file; see `doubleread settings`.")
     ] = None,
@@ -32,4 +37,4 @@ def chat(
     from doubleread.cli.options import settings_of
 
     wish = Wish(tuple(images or ()), session, listed=listed, waiting=waiting, talk=talk, reviewer=reviewer)
-    run_chat(panel, settings_of(settings), wish, as_json=json)
+    run_chat(panel, settings_of(settings, preview=preview), wish, as_json=json)

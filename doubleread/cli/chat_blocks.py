@@ -11,8 +11,8 @@ from doubleread.core.attribution import Attribution, AttributionMap
 from doubleread.core.errors import ImageError
 from doubleread.core.evidence import Neighbour
 from doubleread.core.harmless import harmless
-from doubleread.render.half_blocks import drawn, half_blocks
 from doubleread.render.heat import FRAMES, scale_words
+from doubleread.render.preview import Preview
 from doubleread.render.shown_attribution import ShownAttribution
 from doubleread.render.terminal import share_bars
 from doubleread.sessions.record import Bars, Block, Cases, Maps, Reply, Table, Text
@@ -21,20 +21,15 @@ SMALL, MAP = 18, 26
 """Columns of a stored case's picture, and of a map."""
 
 
-def pictures_fit(console: Console) -> bool:
-    """Whether it can show them."""
-    return console.color_system in ("256", "truecolor") and not console.no_color
-
-
-def reply_blocks(reply: Reply, console: Console) -> Iterator[RenderableType]:
+def reply_blocks(reply: Reply, console: Console, preview: Preview) -> Iterator[RenderableType]:
     """Each block, then what one might say next."""
     for block in reply.blocks:
-        yield from _block(block, console)
+        yield from _block(block, console, preview)
     if reply.suggestions:
         yield Line(harmless(f"next: {'   '.join(reply.suggestions)}"), style="dim")
 
 
-def _block(block: Block, console: Console) -> Iterator[RenderableType]:
+def _block(block: Block, console: Console, preview: Preview) -> Iterator[RenderableType]:
     match block:
         case Text():
             yield _paragraphs(block)
@@ -42,9 +37,10 @@ def _block(block: Block, console: Console) -> Iterator[RenderableType]:
             yield _table(block)
         case Cases():
             yield from _titled(block.title)
-            yield _pictures(block.cases, console) if pictures_fit(console) else _cases(block.cases)
+            shown = preview.how != "none"
+            yield _pictures(block.cases, console, preview) if shown else _cases(block.cases)
         case Maps():
-            yield _maps(block.found, console)
+            yield _maps(block.found, console, preview)
         case Bars():
             yield from _titled(block.title)
             yield share_bars({harmless(one): p for one, p in block.shares.items()}, block.before)
@@ -78,10 +74,10 @@ def _cases(cases: tuple[Neighbour, ...]) -> Grid:
     return made
 
 
-def _maps(found: Attribution, console: Console) -> RenderableType:
+def _maps(found: Attribution, console: Console, preview: Preview) -> RenderableType:
     """Overlays beside each other, where they can be shown; then what they say."""
     shown = ShownAttribution.of_attribution(found)
-    pictures = [_overlay(shown, one) for one in found.maps] if pictures_fit(console) else []
+    pictures = [_overlay(shown, one, preview) for one in found.maps] if preview.how != "none" else []
     lines = _paragraphs(Text(lines=found.lines))
     if None in pictures or not pictures:
         return lines
@@ -93,28 +89,27 @@ def _maps(found: Attribution, console: Console) -> RenderableType:
     return Group(made, Line(scale, style="dim"), lines)
 
 
-def _overlay(found: ShownAttribution, one: AttributionMap) -> Group | None:
+def _overlay(found: ShownAttribution, one: AttributionMap, preview: Preview) -> Group | None:
     try:
-        picture = found.overlay(one.agent)
+        picture = preview.draw(found.overlay(one.agent), MAP)
     except (ImageError, OSError):
         return None
-    picture.thumbnail((MAP, MAP))
-    return Group(drawn(picture), Line(harmless(one.agent), style="bold"))
+    return None if picture is None else Group(picture, Line(harmless(one.agent), style="bold"))
 
 
-def _pictures(cases: tuple[Neighbour, ...], console: Console) -> Grid:
+def _pictures(cases: tuple[Neighbour, ...], console: Console, preview: Preview) -> Grid:
     """As many beside each other as there is room for; a picture that is gone is a line."""
     columns = max(1, console.width // (SMALL + 2))
     made = Grid.grid(padding=(0, 2, 1, 0))
     for _ in range(columns):
         made.add_column(width=SMALL)
-    drawn = [_picture(one) for one in cases]
+    drawn = [_picture(one, preview) for one in cases]
     for start in range(0, len(drawn), columns):
         made.add_row(*drawn[start : start + columns])
     return made
 
 
-def _picture(one: Neighbour) -> Group:
+def _picture(one: Neighbour, preview: Preview) -> Group:
     told = Line.assemble((harmless(one.label), "bold"), f" {one.similarity:.2f}")
-    picture = half_blocks(one.path, columns=SMALL) or Line("no picture", style="dim")
+    picture = preview.file(one.path, SMALL) or Line("no picture", style="dim")
     return Group(picture, told, Line(harmless(one.source), style="dim", overflow="ellipsis", no_wrap=True))

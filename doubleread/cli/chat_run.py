@@ -15,6 +15,7 @@ from doubleread.cli.chat_prompt import Prompt
 from doubleread.cli.chat_room import Room
 from doubleread.cli.chat_show import JsonLines, Screen, Show
 from doubleread.cli.screen import ERR, OUT, note, warn
+from doubleread.cli.terminal import preview_of
 from doubleread.panel import Panel
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.home import folder_of
@@ -42,7 +43,7 @@ class Wish:
 def run_chat(panel_folder: Path, settings: Settings, wish: Wish, *, as_json: bool) -> None:
     """Until the person leaves, or the pipe ends."""
     at_prompt = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
-    show: Show = JsonLines() if as_json else Screen(OUT, OUT if at_prompt else ERR)
+    show: Show = JsonLines() if as_json else _screen(settings, at_prompt=at_prompt)
     with Panel.load(panel_folder, settings=settings) as panel, _opened(panel, wish.talk) as sessions:
         if panel.encoder_is_fallback and not as_json:
             warn(panel.encoder_note)
@@ -57,6 +58,10 @@ def run_chat(panel_folder: Path, settings: Settings, wish: Wish, *, as_json: boo
             talk_at_prompt(room, Prompt(room), wish)
         finally:
             _say_how_to_come_back(room, panel_folder)
+
+
+def _screen(settings: Settings, *, at_prompt: bool) -> Screen:
+    return Screen(OUT, OUT if at_prompt else ERR, preview_of(OUT, settings.sessions.preview))
 
 
 def talk_at_prompt(room: Room, prompt: Prompt, wish: Wish) -> None:
@@ -98,7 +103,7 @@ async def _enter(room: Room, wish: Wish) -> bool:
 @contextmanager
 def _opened(panel: Panel, talk: str) -> Iterator[Sessions]:
     with open_talk(panel.settings, talk) as answering:
-        sessions = Sessions(panel, folder_of(panel), answering)
+        sessions = Sessions(panel, folder_of(panel), answering, panel.settings.sessions.database)
         try:
             yield sessions
         finally:

@@ -12,11 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from doubleread.cli.cases_shared import table
-from doubleread.cli.chat_blocks import pictures_fit, reply_blocks
+from doubleread.cli.chat_blocks import reply_blocks
 from doubleread.cli.chat_events import happened, tame
 from doubleread.core.harmless import harmless
 from doubleread.core.verdict import Verdict
-from doubleread.render.half_blocks import half_blocks
+from doubleread.render.preview import Preview
 from doubleread.render.terminal import verdict_card
 from doubleread.sessions.record import Event, Reply, SessionInfo, Waiting
 
@@ -79,8 +79,8 @@ class JsonLines:
 class Screen:
     """Cards and replies go to ``results``, what happens on the way to ``progress``; at a prompt both are the same."""
 
-    def __init__(self, results: Console, progress: Console) -> None:
-        self._results, self._progress = results, progress
+    def __init__(self, results: Console, progress: Console, preview: Preview) -> None:
+        self._results, self._progress, self._preview = results, progress, preview
         self._status: Status | None = None
 
     def event(self, event: Event, picture: Path | None) -> None:
@@ -101,7 +101,7 @@ class Screen:
 
     def reply(self, reply: Reply) -> None:
         self._results.print()
-        for block in reply_blocks(reply, self._results):
+        for block in reply_blocks(reply, self._results, self._preview):
             self._results.print(block)
 
     def sessions(self, infos: Sequence[SessionInfo]) -> None:
@@ -128,7 +128,7 @@ class Screen:
 
     def _card(self, verdict: Verdict, picture: Path | None) -> RenderableType:
         card = verdict_card(verdict)
-        preview = half_blocks(picture, columns=PREVIEW) if pictures_fit(self._results) else None
+        preview = self._preview.file(picture, PREVIEW)
         if preview is None:
             return card
         if self._results.width < BESIDE:

@@ -56,7 +56,23 @@ def _findings(settings: Settings) -> Iterator[tuple[str, str]]:
     except DoublereadError as error:
         yield "agents", f"{MISSING} {escape(str(error))}"
     yield "fusion", escape(f"{settings.fusion.rule}, calibrator {settings.trust.calibrator}")
+    yield "sessions", _sessions(settings)
     yield from _models(settings)
+
+
+def _sessions(settings: Settings) -> str:
+    """Where sessions are kept, and whether a database answers."""
+    address = settings.sessions.database
+    if not address:
+        return escape(settings.sessions.folder or "in the user's data, a folder for panels of each kind")
+    try:
+        from doubleread.core.postgres import probe
+    except ImportError:
+        return MISSING + escape(f' {address} needs an extra: pip install "doubleread[postgres]"')
+    try:
+        return escape(f"{address}: {probe(address)}")
+    except DoublereadError as error:
+        return f"{MISSING} {escape(str(error))}"
 
 
 def _models(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -12,6 +12,7 @@ def settings_of(
     agents: str | None = None,
     rule: str | None = None,
     record: Path | None = None,
+    preview: str | None = None,
 ) -> Settings:
     """Settings from the file, the environment, and the flags that were given."""
     flags: dict[str, dict[str, Any]] = {}
@@ -23,4 +24,6 @@ def settings_of(
         flags["fusion"] = {"rule": rule}
     if record is not None:
         flags["run"] = {"record": str(record)}
+    if preview is not None:
+        flags["sessions"] = {"preview": preview}
     return load_settings(file, flags)

@@ -14,7 +14,6 @@ from doubleread.sessions.talking import open_talk
 from doubleread.settings import Settings
 from doubleread.web.app import make_app
 from doubleread.web.door import Rules, chosen_token, is_loopback
-from doubleread.web.owners import Owners
 from doubleread.web.pages import About
 from doubleread.web.serving import bound, serve
 
@@ -37,12 +36,12 @@ def run_serve(
         if panel.encoder_is_fallback:
             warn(panel.encoder_note)
         panel.warm_up()
-        folder = folder_of(panel)
-        sessions = Sessions(panel, folder, stack.enter_context(open_talk(panel.settings, talk)))
+        answering = stack.enter_context(open_talk(panel.settings, talk))
+        sessions = Sessions(panel, folder_of(panel), answering, panel.settings.sessions.database)
         stack.callback(lambda: asyncio.run(sessions.close()))
         _say_where(host, listening.getsockname()[1], asked, given=token is not None)
         rules = Rules(host, asked, reviewer_token)
-        serve(make_app(sessions, About.of(panel), Owners(folder / "people.json"), rules), listening)
+        serve(make_app(sessions, About.of(panel), rules), listening)
     note("stopped; readings that had not ended are carried on at the next start")
 
 

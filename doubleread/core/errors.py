@@ -15,6 +15,7 @@
     ├── PanelError         a panel folder or panel cannot be used
     ├── RunError           a run folder cannot be used
     ├── SessionError       a session, or what is asked of it, is not there
+    │   └── SessionsAway     the database that holds them cannot be reached
     └── UnknownPart        no agent, rule, calibrator … of that name
 
 Each message says what was wrong, what is allowed, and what to do.
@@ -92,6 +93,10 @@ class RunError(DoublereadError):
 
 class SessionError(DoublereadError):
     """A session, or what is asked of it, is not there."""
+
+
+class SessionsAway(SessionError):
+    """The database that holds the sessions cannot be reached now; what was kept is not lost."""
 
 
 class UnknownPart(DoublereadError):

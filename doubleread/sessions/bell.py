@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Callable
 
+from doubleread.core.errors import SessionsAway
+
 LISTEN_S = 0.5
-"""How often another process's writes are looked for: one question to the file, for all followers together."""
+"""How often another process's writes are looked for: one question to the database, for all followers together."""
 
 
 class Bell:
@@ -23,11 +25,20 @@ class Bell:
         self._next.set()
         self._next = asyncio.Event()
 
-    async def listen(self, version: Callable[[], int]) -> None:
-        """Rings whenever ``version`` has changed, until cancelled."""
-        known = version()
+    async def listen(self, version: Callable[[], object], changed: Callable[[], None]) -> None:
+        """Calls ``changed`` and rings whenever ``version`` is another, until cancelled.
+
+        Both may take their time, and may raise ``SessionsAway``: when the database is back, it rings.
+        """
+        known = await asyncio.to_thread(version)
         while True:
             await asyncio.sleep(LISTEN_S)
-            if (now := version()) != known:
+            try:
+                if (now := await asyncio.to_thread(version)) == known:
+                    continue
+                await asyncio.to_thread(changed)
                 known = now
-                self.ring()
+            except SessionsAway:
+                known = None
+                continue
+            self.ring()

@@ -1,6 +1,7 @@
 """What happens at an inspection desk: pictures come in and are read, people talk and decide. All on one event loop."""
 
 import asyncio
+import secrets
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 from datetime import UTC, datetime
@@ -10,19 +11,18 @@ from typing import ParamSpec, TypeVar
 from doubleread.core.attribution import Attribution
 from doubleread.core.base import Record
 from doubleread.core.case import Case
-from doubleread.core.errors import DoublereadError, PanelError, SessionError
+from doubleread.core.errors import DoublereadError, PanelError, SessionError, SessionsAway
 from doubleread.core.evidence import Evidence
 from doubleread.core.verdict import Verdict
-from doubleread.orchestrator.readings import Ended, Opened, Readings, Step
+from doubleread.orchestrator.readings import Ended, Opened, Step
 from doubleread.panel import Panel
-from doubleread.sessions.bell import Bell
+from doubleread.sessions.bell import LISTEN_S, Bell
+from doubleread.sessions.commands import Completion, complete
 from doubleread.sessions.export import Format, write
 from doubleread.sessions.home import kind_of
-from doubleread.sessions.log import Log, Progress, Started
+from doubleread.sessions.log import Progress, Started
 from doubleread.sessions.manner import PLAIN, check, seated
-from doubleread.sessions.owners import Owner
 from doubleread.sessions.people import person
-from doubleread.sessions.pictures import Pictures
 from doubleread.sessions.record import (
     Asked,
     Confirm,
@@ -43,6 +43,7 @@ from doubleread.sessions.record import (
     Waiting,
 )
 from doubleread.sessions.standing import Answered, Standing, Talk
+from doubleread.sessions.storage import open_storage
 from doubleread.sessions.telling import last_decision, name_of, standing_of, talked_about
 
 STOPPED = "the reading was stopped before its end: read the image again for a verdict"
@@ -53,9 +54,8 @@ T = TypeVar("T")
 class Desk:
     """The sessions of a folder. ``open`` comes first, ``close`` last; see ``engine.Sessions`` for what each does."""
 
-    def __init__(self, panel: Panel, folder: Path, talk: Talk) -> None:
-        self._panel, self._folder, self._talk = panel, folder, talk
-        self._pictures = Pictures(folder / "pictures")
+    def __init__(self, panel: Panel, folder: Path, talk: Talk, database: str) -> None:
+        self._panel, self._folder, self._talk, self._database = panel, folder, talk, database
         self._tasks: dict[asyncio.Task[None], str] = {}
         """What goes on in the background, and in which session."""
         self._talking: dict[str, asyncio.Lock] = {}
@@ -72,15 +72,12 @@ class Desk:
             opening.pop_all()
 
     async def _open(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._log = Log(self._folder / "sessions.sqlite")
-        self._stack.callback(self._log.close)
+        storage = await self._stack.enter_async_context(open_storage(self._folder, self._database))
+        self._log, self._pictures, self._readings = storage.log, storage.pictures, storage.readings
         self._log.belong(kind_of(self._panel))
-        self._owner = Owner(self._folder / "owners")
-        self._stack.callback(self._owner.release)
-        self._readings = await self._stack.enter_async_context(Readings.open(self._folder / "readings.sqlite"))
+        self._owner = storage.owner
         self._bell = Bell()
-        self._listening = asyncio.create_task(self._bell.listen(lambda: self._log.version))
+        self._listening = asyncio.create_task(self._bell.listen(lambda: self._log.version, self._pictures.sweep))
         for owner in filter(self._owner.gone, self._log.owners()):
             for reading in self._log.take_over(owner, self._owner.name):
                 self._start(reading.session, self._carry_on(reading), reading.id)
@@ -96,31 +93,38 @@ class Desk:
         return await self._write(self._log.create, title)
 
     async def listed(self) -> list[SessionInfo]:
-        return await asyncio.to_thread(self._log.listed)
+        return await self._ask(self._log.listed)
 
     async def rename(self, session: str, title: str) -> SessionInfo:
         return await self._write(self._log.rename, session, title)
 
+    async def own(self, session: str, person: str) -> None:
+        await self._ask(self._log.own, session, person)
+
+    async def people(self) -> dict[str, str]:
+        return await self._ask(self._log.people)
+
     async def delete(self, session: str) -> None:
-        readings = await asyncio.to_thread(self._log.readings, session)
-        await asyncio.to_thread(self._log.info, session)
+        readings = await self._ask(self._log.readings, session)
+        await self._ask(self._log.info, session)
         await _cancelled(self._going_on(session))
         for reading in readings:
             await self._readings.forget(reading.id)
-        await asyncio.to_thread(self._pictures.delete, session)
+        await self._ask(self._pictures.delete, session)
         await self._write(self._log.delete, session)
         for locks in (self._talking, self._deciding):
             locks.pop(session, None)
 
     async def events(self, session: str, after: int) -> list[Event]:
-        return await asyncio.to_thread(self._log.events, session, after)
+        return await self._ask(self._log.events, session, after)
 
     async def next_events(self, session: str, after: int) -> list[Event]:
         """Waits until there are some."""
         while True:
             bell = self._bell.next
-            if found := await self.events(session, after):
-                return found
+            with suppress(SessionsAway):  # it rings when the database is back
+                if found := await self.events(session, after):
+                    return found
             await bell.wait()
 
     async def settled(self, session: str) -> None:
@@ -128,16 +132,16 @@ class Desk:
             await asyncio.wait(tasks)
 
     async def waiting(self) -> list[Waiting]:
-        return await asyncio.to_thread(self._log.waiting)
+        return await self._ask(self._log.waiting)
 
     async def decisions(self, n: int) -> list[Event]:
         return await asyncio.to_thread(self._log.decisions, n)
 
     async def picture(self, session: str, case: str) -> Path:
-        return await asyncio.to_thread(self._pictures.find, session, case)
+        return await self._ask(self._pictures.find, session, case)
 
     async def export(self, session: str, format: Format, folder: Path) -> Path:
-        return await asyncio.to_thread(self._export, session, format, folder)
+        return await self._ask(self._export, session, format, folder)
 
     def _export(self, session: str, format: Format, folder: Path) -> Path:
         events = self._log.events(session)
@@ -148,24 +152,24 @@ class Desk:
     # -- reading ------------------------------------------------------------------------------------------------
 
     async def add(self, session: str, data: bytes, name: str) -> str:
-        await asyncio.to_thread(self._log.info, session)
-        case, image = await asyncio.to_thread(self._pictures.keep, session, data, name)
+        await self._ask(self._log.info, session)
+        case, image = await self._ask(self._pictures.keep, session, data, name)
         try:
             await self._write(self._log.add, session, "image", image, case=case, key=f"image/{case}")
         except SessionError:  # deleted meanwhile
-            await asyncio.to_thread(self._pictures.delete, session)
+            await self._ask(self._pictures.delete, session)
             raise
         return case
 
     async def read(self, session: str, case: str, how: How) -> str:
         check(how, self._panel.agents, self._panel.taking_hints)
         await self.picture(session, case)
-        reading = await asyncio.to_thread(self._log.begin, session, case, how, self._owner.name)
+        reading = await self._ask(self._log.begin, session, case, how, self._owner.name)
         self._start(session, self._carry_on(reading), reading.id)
         return reading.id
 
     async def stop(self, session: str) -> None:
-        readings = await asyncio.to_thread(self._log.readings, session)
+        readings = await self._ask(self._log.readings, session)
         going_on = {task.get_name(): task for task in self._going_on(session)}
         stopped = [one for one in readings if one.progress == "running" and one.id in going_on]
         await _cancelled([going_on[one.id] for one in stopped])
@@ -188,7 +192,7 @@ class Desk:
                     await self._tell(reading, step)
         except Exception as error:  # noqa: BLE001 - told in the session
             try:
-                await self._add(reading, "failed", Failed(problem=_told(error)), progress="ended")
+                await self._add(reading, "failed", Failed(problem=_told(error)), key="failed", progress="ended")
             except SessionError:  # deleted meanwhile, by another process
                 await self._readings.forget(reading.id)
 
@@ -220,14 +224,20 @@ class Desk:
         said = await self._write(self._log.add, session, "said", Said(text=text), case=about)
         self._start(session, self._answer(session, text, about, reviewer, None if said is None else said.seq))
 
+    async def complete(self, session: str, text: str, case: str | None) -> list[Completion]:
+        events = await self.events(session, 0)
+        unseen = Path()  # names are enough: no picture is fetched while somebody types
+        return complete(text, await asyncio.to_thread(standing_of, self._panel, events, lambda _: unseen, case))
+
     async def _answer(self, session: str, text: str, about: str | None, reviewer: str, said: int | None) -> None:
         """The reply to someone's words, and what they order; what goes wrong is told in the session."""
+        key = f"answer/{secrets.token_hex(8)}"  # the reply joins once, however often it is written
         async with self._talking.setdefault(session, asyncio.Lock()):
             try:
                 answered = await self._talk(text, await self._standing(session, about, said))
                 about, reply = await self._switched(session, answered, about)
                 if reply is not None:
-                    await self._write(self._log.add, session, "reply", reply, case=about)
+                    await self._write(self._log.add, session, "reply", reply, case=about, key=key)
                 for order in answered.orders:
                     await self._obey(session, order, about, reviewer)
             except Exception as error:  # noqa: BLE001 - told in the session
@@ -255,14 +265,14 @@ class Desk:
 
     async def _standing(self, session: str, about: str | None, said: int | None = None) -> Standing:
         events = await self.events(session, 0)
-        return await asyncio.to_thread(
+        return await self._ask(
             standing_of, self._panel, events, lambda case: self._pictures.find(session, case), about, said
         )
 
     # -- deciding -----------------------------------------------------------------------------------------------
 
     async def decide(self, session: str, reading: str, label: str, reviewer: str, note: str) -> None:
-        started = await asyncio.to_thread(self._log.reading, session, reading)
+        started = await self._ask(self._log.reading, session, reading)
         async with self._decision(session):
             await self._confirm(session, started.case, label, person(reviewer), note, reading)
 
@@ -271,7 +281,7 @@ class Desk:
     ) -> None:
         """Keeps what is true of an image, and ends the readings of it that wait; an earlier decision is undone."""
         self._panel.task.index(label)
-        standing, read = await self._standing(session, case), await asyncio.to_thread(self._log.readings, session)
+        standing, read = await self._standing(session, case), await self._ask(self._log.readings, session)
         ended = [one for one in read if one.case == case and one.progress != "running"]
         if not standing.cases[case].verdicts:
             raise SessionError(f"{standing.cases[case].name} has no verdict yet that could be decided on: wait for it")
@@ -343,9 +353,19 @@ class Desk:
         )
 
     async def _write(self, write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        done = await asyncio.to_thread(write, *args, **kwargs)
+        done = await self._ask(write, *args, **kwargs)
         self._bell.ring()
         return done
+
+    async def _ask(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Asks the storage, in a thread. What goes on in the background waits for a database that is away."""
+        while True:
+            try:
+                return await asyncio.to_thread(work, *args, **kwargs)
+            except SessionsAway:
+                if asyncio.current_task() not in self._tasks:
+                    raise
+            await asyncio.sleep(LISTEN_S)
 
     def _start(self, session: str, work: Coroutine[None, None, None], name: str | None = None) -> None:
         task = asyncio.create_task(work, name=name)

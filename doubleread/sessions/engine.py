@@ -17,6 +17,7 @@ from doubleread.core.attribution import Attribution
 from doubleread.core.background import Background
 from doubleread.core.errors import SessionError
 from doubleread.panel import Panel
+from doubleread.sessions.commands import Completion
 from doubleread.sessions.desk import Desk
 from doubleread.sessions.export import Format
 from doubleread.sessions.record import Event, How, SessionInfo, Waiting
@@ -27,22 +28,24 @@ PLAIN = How()
 
 
 class Sessions:
-    """The sessions of one folder, read by one panel.
+    """The sessions of one folder or database, read by one panel.
 
     Its methods run in any event loop: the work is done on one of its own, and goes on when a caller gives up. Several
-    processes may have the same folder open; what one writes, the others see within a second. A reading that a process
-    did not end is carried on by the next one that opens the folder.
+    processes may have the same place open; what one writes, the others see within a second. A reading that a process
+    did not end is carried on by the next one that opens the place.
 
-    All methods raise ``SessionError`` for a session, image or reading that is not there.
+    All methods raise ``SessionError`` for a session, image or reading that is not there, and ``SessionsAway`` while the
+    database cannot be reached; readings and replies that were begun wait for it.
     """
 
-    def __init__(self, panel: Panel, folder: Path, talk: Talk = answer) -> None:
-        """Opens the folder, or makes it. Raises ``SessionError`` where it cannot be used.
+    def __init__(self, panel: Panel, folder: Path, talk: Talk = answer, database: str = "") -> None:
+        """Opens the folder, or makes it. Raises ``SessionError`` where it, or the database, cannot be used.
 
-        ``talk`` makes of someone's words what comes of them.
+        ``talk`` makes of someone's words what comes of them. With a ``database`` (``postgresql://USER@HOST/NAME``, the
+        password in ``PGPASSWORD`` or ``~/.pgpass``) everything is kept there, and the folder holds copies of pictures.
         """
         self._home, self._closed = Background(), False
-        self._desk = Desk(panel, folder.absolute(), talk)
+        self._desk = Desk(panel, folder.absolute(), talk, database)
         try:
             self._home.call(self._desk.open)
         except (OSError, sqlite3.Error) as error:
@@ -50,6 +53,9 @@ class Sessions:
             raise SessionError(
                 f"the sessions in {folder} cannot be opened ({error}): check the folder, or name another"
             ) from None
+        except SessionError:
+            self._home.close()
+            raise
 
     async def create(self, title: str = "") -> SessionInfo:
         """A new session."""
@@ -66,6 +72,14 @@ class Sessions:
     async def delete(self, session: str) -> None:
         """Takes away a session with its events, readings and pictures; what was confirmed stays in the archive."""
         await self._home.run(self._desk.delete, session)
+
+    async def own(self, session: str, person: str) -> None:
+        """A session belongs to a person, for those who show each their own."""
+        await self._home.run(self._desk.own, session, person)
+
+    async def people(self) -> dict[str, str]:
+        """Whose sessions are, of those that belong to somebody."""
+        return await self._home.run(self._desk.people)
 
     async def add(self, session: str, data: bytes, name: str) -> str:
         """A picture joins the session; returns its case id. The same picture joins once.
@@ -95,6 +109,10 @@ class Sessions:
         ``reviewer`` is who speaks: what they decide by it goes on record under that name.
         """
         await self._home.run(self._desk.say, session, text, case, reviewer)
+
+    async def complete(self, session: str, text: str, case: str | None = None) -> list[Completion]:
+        """How a line begun may go on, said about an image or the one that was talked about last."""
+        return await self._home.run(self._desk.complete, session, text, case)
 
     async def decide(self, session: str, reading: str, label: str, reviewer: str = "", note: str = "") -> None:
         """A person's decision on the image of a reading: ends what waits for it, and is confirmed to the panel.

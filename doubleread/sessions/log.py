@@ -1,40 +1,23 @@
-"""All sessions of a folder in one SQLite file: their events, and how far each reading is.
+"""All sessions of a place: their events, and how far each reading is.
 
-Every method is short, safe to call from any thread, and leaves the file whole whenever the process ends.
+Every method is short, safe to call from any thread, and leaves the database whole whenever the process ends.
 """
 
 import json
 import secrets
-import sqlite3
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from itertools import islice
 from typing import Literal
 
 from doubleread.core.base import Record
 from doubleread.core.errors import SessionError
-from doubleread.core.sqlite import connect
+from doubleread.sessions.database import Database
 from doubleread.sessions.record import Event, How, Kind, SessionInfo, Waiting
 
 Progress = Literal["running", "waiting", "ended"]
 
-_SCHEMA = """
-pragma secure_delete=on;
-create table if not exists sessions(
-    id text primary key, title text not null, created text not null, changed text not null);
-create table if not exists belongs(panel text not null);
-create table if not exists events(
-    session text not null, seq integer not null, time text not null, kind text not null, about text, reading text,
-    key text, data text not null, primary key(session, seq)) without rowid;
-create unique index if not exists told on events(session, key) where key is not null;
-create table if not exists readings(
-    id text primary key, session text not null, about text not null, how text not null, owner text not null,
-    progress text not null);
-create index if not exists readings_of on readings(session, about);
-"""
 _INFO = """
 select id, title, created, changed,
     (select count(*) from events where session = sessions.id and kind = 'image'),
@@ -55,32 +38,27 @@ class Started:
 
 
 class Log:
-    """Raises ``SessionError`` for a session that is not there, ``sqlite3.Error`` where the file cannot be used."""
+    """Raises ``SessionError`` for a session that is not there, and what the database raises."""
 
-    def __init__(self, file: Path) -> None:
-        self._db = connect(file, _SCHEMA)
-        self._guard = threading.Lock()
-
-    def close(self) -> None:
-        """Lets go of the file."""
-        with self._guard:
-            self._db.close()
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     @property
-    def version(self) -> int:
-        """Changes when another process has written."""
-        with self._guard:
-            return int(self._db.execute("pragma data_version").fetchone()[0])
+    def version(self) -> object:
+        """Another one whenever another process has written."""
+        return self._database.version
 
     def belong(self, panel: str) -> None:
-        """Keeps the file for panels of this kind. Raises ``SessionError`` where it belongs to another."""
-        with self._writing() as db:
-            db.execute("insert into belongs select ? where not exists (select * from belongs)", (panel,))
+        """Keeps the place for panels of this kind. Raises ``SessionError`` where it belongs to another."""
+        with self._database.writing() as db:
+            db.execute(
+                "insert into belongs select ? where not exists (select * from belongs) on conflict do nothing", (panel,)
+            )
             (owner,) = db.execute("select panel from belongs").fetchone()
         if owner != panel:
             raise SessionError(
                 f"these sessions belong to a panel of another kind: {owner}; this panel's is {panel}. "
-                "Load the panel they were made with, or name another folder for sessions"
+                "Load the panel they were made with, or name another place for sessions"
             )
 
     # -- sessions -----------------------------------------------------------------------------------------------
@@ -88,13 +66,13 @@ class Log:
     def create(self, title: str) -> SessionInfo:
         """A new session without events."""
         session, now = secrets.token_hex(8), _now()
-        with self._writing() as db:
-            db.execute("insert into sessions values (?, ?, ?, ?)", (session, title, now, now))
+        with self._database.writing() as db:
+            db.execute("insert into sessions values (?, ?, ?, ?)", (session, _text(title), now, now))
         return self.info(session)
 
     def info(self, session: str) -> SessionInfo:
         """One session."""
-        with self._reading() as db:
+        with self._database.reading() as db:
             row = db.execute(f"{_INFO} where id = ?", (session,)).fetchone()
         if row is None:
             raise _gone(session)
@@ -102,20 +80,33 @@ class Log:
 
     def listed(self) -> list[SessionInfo]:
         """All sessions, the one that changed last first."""
-        with self._reading() as db:
-            return [_info(row) for row in db.execute(f"{_INFO} order by changed desc, id")]
+        with self._database.reading() as db:
+            rows = db.execute(f"{_INFO} order by changed desc, id").fetchall()
+        return [_info(row) for row in rows]
 
     def rename(self, session: str, title: str) -> SessionInfo:
         """Gives a session another title."""
-        with self._writing() as db:
-            db.execute("update sessions set title = ?, changed = ? where id = ?", (title, _now(), session))
+        with self._database.writing() as db:
+            db.execute("update sessions set title = ?, changed = ? where id = ?", (_text(title), _now(), session))
         return self.info(session)
 
     def delete(self, session: str) -> None:
-        """Takes a session and everything of it out of the file."""
-        with self._writing() as db:
-            for table, column in (("events", "session"), ("readings", "session"), ("sessions", "id")):
+        """Takes a session with its events and readings away."""
+        with self._database.writing() as db:
+            for table, column in (
+                ("sessions", "id"), ("events", "session"), ("readings", "session"), ("people", "session")
+            ):  # fmt: skip
                 db.execute(f"delete from {table} where {column} = ?", (session,))  # noqa: S608 - names of our own
+
+    def own(self, session: str, person: str) -> None:
+        """From now on a session is this person's."""
+        with self._database.writing() as db:
+            db.execute("insert into people values (?, ?) on conflict do nothing", (session, person))
+
+    def people(self) -> dict[str, str]:
+        """Whose sessions are, of those that are somebody's."""
+        with self._database.reading() as db:
+            return dict(db.execute("select session, person from people").fetchall())
 
     # -- events -------------------------------------------------------------------------------------------------
 
@@ -135,22 +126,21 @@ class Log:
         With ``progress`` (reading → how far) readings are as far as that from the same moment on.
         """
         now = _now()
-        with self._writing() as db:
+        with self._database.writing() as db:
             if not db.execute("update sessions set changed = ? where id = ?", (now, session)).rowcount:
                 raise _gone(session)
-            db.executemany(
-                "update readings set progress = ? where id = ?", [(far, one) for one, far in (progress or {}).items()]
-            )
+            for one, far in (progress or {}).items():
+                db.execute("update readings set progress = ? where id = ?", (far, one))
             added = db.execute(
-                "insert or ignore into events select ?1, coalesce(max(seq), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7 "
-                "from events where session = ?1 returning seq",
-                (session, now, kind, case, reading, key, data.model_dump_json()),
+                "insert into events select ?, coalesce(max(seq), 0) + 1, ?, ?, ?, ?, ?, ? "
+                "from events where session = ? on conflict do nothing returning seq",
+                (session, now, kind, case, reading, key, data.model_dump_json(), session),
             ).fetchone()
         return None if added is None else self.event(session, added[0])
 
     def event(self, session: str, seq: int) -> Event:
         """One event."""
-        with self._reading() as db:
+        with self._database.reading() as db:
             row = db.execute(f"{_EVENT} where session = ? and seq = ?", (session, seq)).fetchone()
         if row is None:
             raise _gone(session)
@@ -158,7 +148,7 @@ class Log:
 
     def events(self, session: str, after: int = 0) -> list[Event]:
         """Those with a number above ``after``, in order."""
-        with self._reading() as db:
+        with self._database.reading() as db:
             if db.execute("select 1 from sessions where id = ?", (session,)).fetchone() is None:
                 raise _gone(session)
             rows = db.execute(f"{_EVENT} where session = ? and seq > ? order by seq", (session, after)).fetchall()
@@ -169,7 +159,7 @@ class Log:
     def begin(self, session: str, case: str, how: How, owner: str) -> Started:
         """A new reading, running."""
         reading = secrets.token_hex(8)
-        with self._writing() as db:
+        with self._database.writing() as db:
             row = (reading, session, case, how.model_dump_json(), owner, "running")
             db.execute("insert into readings values (?, ?, ?, ?, ?, ?)", row)
         return self.reading(session, reading)
@@ -183,13 +173,13 @@ class Log:
 
     def readings(self, session: str) -> list[Started]:
         """All readings of a session, in the order they were begun."""
-        with self._reading() as db:
+        with self._database.reading() as db:
             rows = db.execute(f"{_STARTED} where session = ? order by rowid", (session,)).fetchall()
         return [_started(row) for row in rows]
 
     def take_over(self, before: str, owner: str) -> list[Started]:
         """Makes the running readings of one that is no more those of ``owner``; returns them."""
-        with self._writing() as db:
+        with self._database.writing() as db:
             rows = db.execute(
                 "update readings set owner = ? where owner = ? and progress = 'running' "
                 "returning id, session, about, how, progress",
@@ -199,13 +189,13 @@ class Log:
 
     def owners(self) -> set[str]:
         """Everyone who has a running reading."""
-        with self._reading() as db:
-            rows = db.execute("select distinct owner from readings where progress = 'running'")
-            return {owner for (owner,) in rows}
+        with self._database.reading() as db:
+            rows = db.execute("select distinct owner from readings where progress = 'running'").fetchall()
+        return {owner for (owner,) in rows}
 
     def waiting(self) -> list[Waiting]:
         """Readings that wait for a person, over all sessions, the oldest first; of an image its last one."""
-        with self._reading() as db:
+        with self._database.reading() as db:
             rows = db.execute(
                 "select data from events join readings on readings.id = events.reading "
                 "where kind = 'waiting' and readings.rowid in "
@@ -215,33 +205,14 @@ class Log:
 
     def decisions(self, n: int) -> list[Event]:
         """The last ``n`` decisions that still count, over all sessions, the latest first."""
-        with self._reading() as db:
+        with self._database.reading() as db:
             taken_back = db.execute("select session, data from events where kind = 'undone'").fetchall()
             undone = {(session, json.loads(data)["seq"]) for session, data in taken_back}
-            found: list[Event] = []
-            for row in db.execute(f"{_EVENT} where kind = 'decided' order by time desc"):
-                if len(found) == n:
-                    break
-                event = _event(row)
-                if (event.session, event.seq) not in undone:
-                    found.append(event)
-        return found
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._guard:
-            yield self._db
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._guard:
-            self._db.execute("begin immediate")
-            try:
-                yield self._db
-            except BaseException:
-                self._db.rollback()
-                raise
-            self._db.commit()
+            rows = db.execute(
+                f"{_EVENT} where kind = 'decided' order by time desc limit ?", (n + len(undone),)
+            ).fetchall()
+        counting = (event for event in map(_event, rows) if (event.session, event.seq) not in undone)
+        return list(islice(counting, n))
 
 
 _STARTED = "select id, session, about, how, progress from readings"
@@ -249,6 +220,11 @@ _STARTED = "select id, session, about, how, progress from readings"
 
 def _now() -> str:
     return datetime.now(UTC).isoformat()
+
+
+def _text(title: str) -> str:
+    """Without the sign that databases take for the end of a text."""
+    return title.replace("\0", "")
 
 
 def _gone(session: str) -> SessionError:

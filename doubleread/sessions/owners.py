@@ -34,7 +34,7 @@ class Owner:
         self._path(other).unlink(missing_ok=True)
         return True
 
-    def release(self) -> None:
+    def close(self) -> None:
         """Others may take over what is left."""
         self._file.close()
         self._path(self.name).unlink(missing_ok=True)

@@ -4,6 +4,7 @@ import re
 import secrets
 import shutil
 from pathlib import Path
+from typing import Protocol
 
 from doubleread.core.case import Case
 from doubleread.core.errors import SessionError
@@ -23,38 +24,77 @@ _SUFFIXES = {
 _CASE = re.compile(r"[0-9a-f]{64}")
 
 
-class Pictures:
+class Pictures(Protocol):
+    """Where the pictures are."""
+
+    def keep(self, session: str, data: bytes, name: str) -> tuple[str, Image]:
+        """Keeps a picture, whole or not at all; returns its case id and what is to be said of it.
+
+        Raises ``ImageError`` for bytes that cannot be read as an image.
+        """
+
+    def find(self, session: str, case: str) -> Path:
+        """The file of a picture; raises ``SessionError`` where there is none."""
+
+    def delete(self, session: str) -> None:
+        """Takes away every picture of a session."""
+
+    def sweep(self) -> None:
+        """Takes away what is left here of sessions that another machine has deleted."""
+
+
+class FolderPictures:
     """The pictures in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def keep(self, session: str, data: bytes, name: str) -> tuple[str, Image]:
-        """Writes a picture down, whole or not at all; returns its case id and what is to be said of it.
-
-        Raises ``ImageError`` for bytes that cannot be read as an image.
-        """
-        width, height = open_image(data).size
-        case = Case.from_bytes(data)
-        folder = self._folder / session
-        folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f"{secrets.token_hex(8)}.part"
-        part.write_bytes(data)
-        part.replace(folder / f"{case.id}{_suffix(data)}")
-        return case.id, Image(name=shown_name(name), width=width, height=height)
+        case, image = seen(data, name)
+        self.write(session, case, data)
+        return case, image
 
     def find(self, session: str, case: str) -> Path:
-        """The file of a picture; raises ``SessionError`` where there is none."""
-        if _CASE.fullmatch(case):
-            for suffix in _SUFFIXES.values():
-                file = self._folder / session / f"{case}{suffix}"
-                if file.is_file():
-                    return file
-        raise SessionError(f"session {session} has no picture {case[:80]!r}: add it again")
+        file = self.there(session, case)
+        if file is None:
+            raise missing(session, case)
+        return file
 
     def delete(self, session: str) -> None:
-        """Takes away every picture of a session."""
         shutil.rmtree(self._folder / session, ignore_errors=True)
+
+    def sweep(self) -> None:
+        """Nobody else has this folder."""
+
+    def there(self, session: str, case: str) -> Path | None:
+        """The file of a picture, if it is here."""
+        if not _CASE.fullmatch(case):
+            return None
+        files = (self._folder / session / f"{case}{suffix}" for suffix in _SUFFIXES.values())
+        return next((file for file in files if file.is_file()), None)
+
+    def write(self, session: str, case: str, data: bytes) -> Path:
+        """Writes a picture down, whole or not at all."""
+        folder = self._folder / session
+        folder.mkdir(parents=True, exist_ok=True)
+        part, file = folder / f"{secrets.token_hex(8)}.part", folder / f"{case}{_suffix(data)}"
+        part.write_bytes(data)
+        return part.replace(file)
+
+    def sessions(self) -> list[str]:
+        """Those with pictures here."""
+        return [one.name for one in self._folder.glob("*") if one.is_dir()]
+
+
+def seen(data: bytes, name: str) -> tuple[str, Image]:
+    """The case id of a picture and what is to be said of it. Raises ``ImageError``."""
+    width, height = open_image(data).size
+    return Case.from_bytes(data).id, Image(name=shown_name(name), width=width, height=height)
+
+
+def missing(session: str, case: str) -> SessionError:
+    """That there is no such picture."""
+    return SessionError(f"session {session} has no picture {case[:80]!r}: add it again")
 
 
 def shown_name(name: str) -> str:

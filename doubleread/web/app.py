@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from doubleread.core.errors import DoublereadError, ImageError
+from doubleread.core.errors import DoublereadError, ImageError, SessionsAway
 from doubleread.rag.images import MAX_BYTES
 from doubleread.render.thumbnail import small_picture
 from doubleread.sessions.engine import Sessions
@@ -45,8 +45,8 @@ SIDES = (96, 192, 220, 1200)
 class Web:
     """What the addresses share."""
 
-    def __init__(self, sessions: Sessions, about: About, owners: Owners) -> None:
-        self._sessions, self._about, self._owners = sessions, about, owners
+    def __init__(self, sessions: Sessions, about: About) -> None:
+        self._sessions, self._about, self._owners = sessions, about, Owners(sessions)
         self._views = Views(sessions)
         self.streams = Streams(about)
 
@@ -77,7 +77,7 @@ class Web:
         async with self._form(request) as form:
             title = next((f.filename or "" for f in _images(form)), "")
             info = await self._sessions.create(title[:120])
-            self._owners.keep(request.state.owner, info.id)
+            await self._owners.keep(request.state.owner, info.id)
             problems = await self._take(info, form)
         if problems and not await self._sessions.events(info.id):
             await self._remove(info.id)
@@ -100,6 +100,12 @@ class Web:
             raise HTTPException(422, f"say something of at most {MAX_TEXT} characters")
         await self._sessions.say(info.id, text, case, remembered(request))
         return _done(request, f"/s/{info.id}")
+
+    async def complete(self, request: Request) -> Response:
+        """How what is being typed may go on."""
+        info, asked = await self._seen(request), request.query_params
+        found = await self._sessions.complete(info.id, asked.get("text", "")[:MAX_TEXT], asked.get("case") or None)
+        return pages.completions_part(found)
 
     async def again(self, request: Request) -> Response:
         """The image is read again, with a hint to those that read text."""
@@ -174,7 +180,7 @@ class Web:
     async def _mine(self, request: Request) -> SessionInfo:
         """The user's session of the address."""
         info = await self._seen(request)
-        if not self._owners.may(request.state.owner, info.id):
+        if not (await self._owners.sees(request.state.owner))(info.id):
             raise HTTPException(403, "this session is somebody else's: a reviewer may look, talk and decide in it")
         return info
 
@@ -183,10 +189,8 @@ class Web:
 
         Any other is as one that is not there.
         """
-        name, own = (
-            request.path_params["session"],
-            self._owners.may(request.state.owner, request.path_params["session"]),
-        )
+        name, mine = request.path_params["session"], await self._owners.sees(request.state.owner)
+        own = mine(name)
         listed = await self._sessions.listed() if own or request.state.reviews else []
         found = next((info for info in listed if info.id == name), None)
         if found is None or not (own or await self._views.waited(name)):
@@ -194,18 +198,17 @@ class Web:
         return found
 
     async def _lists(self, request: Request) -> Lists:
-        owner, reviews = request.state.owner, request.state.reviews
+        mine, reviews = await self._owners.sees(request.state.owner), request.state.reviews
         sessions, waiting = await asyncio.gather(self._sessions.listed(), self._sessions.waiting())
-        own = [info for info in sessions if self._owners.may(owner, info.id)]
-        mine = frozenset(info.id for info in own)
-        seen = [one for one in waiting if reviews or one.session in mine]
-        return Lists(own, seen, mine, remembered(request), reviews)
+        own = [info for info in sessions if mine(info.id)]
+        seen = [one for one in waiting if reviews or mine(one.session)]
+        return Lists(own, seen, frozenset(info.id for info in own), remembered(request), reviews)
 
     async def _decided(self, request: Request) -> list[Event]:
         """What was decided last in the sessions that the user may see."""
-        owner, reviews, seen = request.state.owner, request.state.reviews, list[Event]()
+        mine, reviews, seen = await self._owners.sees(request.state.owner), request.state.reviews, list[Event]()
         for event in await self._sessions.decisions(LOOKED_THROUGH):
-            if self._owners.may(owner, event.session) or (reviews and await self._views.waited(event.session)):
+            if mine(event.session) or (reviews and await self._views.waited(event.session)):
                 seen.append(event)
             if len(seen) == LATELY:
                 break
@@ -230,7 +233,6 @@ class Web:
 
     async def _remove(self, session: str) -> None:
         await self._sessions.delete(session)
-        self._owners.forget(session)
         self._views.forget(session)
 
     @asynccontextmanager
@@ -239,9 +241,9 @@ class Web:
             yield form
 
 
-def make_app(sessions: Sessions, about: About, owners: Owners, rules: Rules) -> Starlette:
+def make_app(sessions: Sessions, about: About, rules: Rules) -> Starlette:
     """The server. Sessions are the caller's to close; ``state.streams`` are to be ended when the server stops."""
-    web = Web(sessions, about, owners)
+    web = Web(sessions, about)
     s = "/s/{session}"
     app = Starlette(
         routes=[
@@ -256,6 +258,7 @@ def make_app(sessions: Sessions, about: About, owners: Owners, rules: Rules) -> 
             Route(s + "/say", web.say, methods=["POST"]),
             Route(s + "/where/{case}", web.where),
             Route(s + "/again", web.again, methods=["POST"]),
+            Route(s + "/complete", web.complete),
             Route(s + "/decide", web.decide, methods=["POST"]),
             Route(s + "/rename", web.rename, methods=["POST"]),
             Route(s + "/delete", web.delete, methods=["POST"]),
@@ -330,7 +333,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    return _told(request, 422, str(error))
+    return _told(request, 503 if isinstance(error, SessionsAway) else 422, str(error))
 
 
 async def _broken(request: Request, error: Exception) -> Response:

@@ -21,7 +21,7 @@ from doubleread.panel import Panel
 from doubleread.render.heat import FRAMES, colours, heat, scale_words
 from doubleread.render.html import style_sheet, verdict_html
 from doubleread.render.thumbnail import picture_url
-from doubleread.sessions.commands import COMMANDS
+from doubleread.sessions.commands import Completion
 from doubleread.sessions.people import MAX_NAME
 from doubleread.sessions.record import MAX_HINT, Decided, Event, SessionInfo, Waiting
 from doubleread.web.view import Change, Reading, View
@@ -47,16 +47,13 @@ class About:
 
     task: Task
     agents: tuple[str, ...]
-    commands: tuple[tuple[str, str], ...] = ()
-    """What one can type, and what it does."""
     taking_hints: tuple[str, ...] = ()
     """The agents that can be told something before they read."""
 
     @classmethod
     def of(cls, panel: Panel) -> "About":
         """What a panel's pages say of it."""
-        commands = tuple((f"/{command.name}", command.about) for command in COMMANDS)
-        return cls(panel.task, panel.agents, commands, panel.taking_hints)
+        return cls(panel.task, panel.agents, panel.taking_hints)
 
 
 @dataclass(frozen=True)
@@ -82,6 +79,11 @@ def session_page(about: About, lists: Lists, info: SessionInfo, view: View) -> H
     """One session, as far as it has come; the stream adds the rest."""
     shown = {"info": info, "session": info.id, "view": view, "own": info.id in lists.mine}
     return HTMLResponse(_render("session.html", about=about, lists=lists, **shown, here=info.id))
+
+
+def completions_part(found: Sequence[Completion]) -> HTMLResponse:
+    """How what is being typed may go on."""
+    return HTMLResponse(_render("completions.html", found=found), headers={"Cache-Control": "no-store"})
 
 
 def waiting_page(about: About, lists: Lists, decisions: Sequence[Event]) -> HTMLResponse:

@@ -64,10 +64,14 @@ class Browser:
         self.resize(width, height)
         self.scheme(dark=dark)
 
-    def resize(self, width: int, height: int) -> None:
-        """Another window, in CSS pixels."""
+    def resize(self, width: int, height: int, *, density: float = 1) -> None:
+        """Another window, in CSS pixels, each of them ``density`` pixels of the screen wide."""
         self._send(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=density,
+            mobile=width < 600,
         )
 
     def scheme(self, *, dark: bool = False, printed: bool = False) -> None:
@@ -115,11 +119,18 @@ class Browser:
 
     def press(self, key: str) -> None:
         """A key going down and up: one letter, or a name such as ``Enter`` or ``Escape``."""
-        code = {"Enter": 13, "Escape": 27, "Tab": 9}.get(key, 0)
+        code = {"Enter": 13, "Escape": 27, "Tab": 9, "ArrowUp": 38, "ArrowDown": 40}.get(key, 0)
         letter = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
         fields = {"key": key, "windowsVirtualKeyCode": code, **({"text": letter} if letter else {})}
         self._send("Input.dispatchKeyEvent", type="keyDown" if letter else "rawKeyDown", **fields)
         self._send("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
+
+    def tap(self, x: float, y: float) -> None:
+        """A finger on a place of the window."""
+        self._send("Emulation.setTouchEmulationEnabled", enabled=True)
+        self._send("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
+        self._send("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+        self._send("Emulation.setTouchEmulationEnabled", enabled=False)
 
     def screenshot(self, *, whole: bool = False) -> bytes:
         """What the window shows, or the ``whole`` page, as PNG."""

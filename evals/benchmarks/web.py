@@ -21,7 +21,6 @@ from doubleread.rag.images import open_image
 from doubleread.sessions.engine import Sessions
 from doubleread.web.app import make_app
 from doubleread.web.door import Rules
-from doubleread.web.owners import Owners
 from doubleread.web.pages import About
 from doubleread.web.serving import running
 
@@ -121,7 +120,7 @@ def _served(folder: Path) -> Iterator[str]:
         panel.warm_up()
         sessions = Sessions(panel, folder / "sessions")
         try:
-            with running(make_app(sessions, About.of(panel), Owners(folder / "people.json"), Rules())) as base:
+            with running(make_app(sessions, About.of(panel), Rules())) as base:
                 yield base
         finally:
             asyncio.run(sessions.close())

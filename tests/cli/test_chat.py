@@ -27,10 +27,12 @@ from doubleread.cli.chat_run import Wish, talk_at_prompt
 from doubleread.cli.chat_show import Screen
 from doubleread.core.attribution import WINDOWS, Attribution, AttributionMap
 from doubleread.core.case import Case
+from doubleread.render.preview import Preview
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.record import Bars, Cases, Event, Maps, Reply, Table, Text
 
 SETTINGS = ("--settings", "s.toml")
+NOTHING = Preview("none")
 HOSTILE = "\x1b[2J\x9b31m\rgone\u202e"
 
 
@@ -204,7 +206,7 @@ class Desk:
     def __init__(self, panel, folder):
         self.out = Console(file=io.StringIO(), width=80, color_system=None)
         self.sessions = Sessions(panel, folder / "sessions")
-        self.room = Room(self.sessions, panel, Screen(self.out, self.out))
+        self.room = Room(self.sessions, panel, Screen(self.out, self.out, NOTHING))
 
     @property
     def text(self):
@@ -279,7 +281,7 @@ def test_ctrl_c_stops_a_reading_and_the_session_stays(made, quick, tmp_path, lea
 
     with watched(own_panel(made, tmp_path, quick), tmp_path / "asked", logistic=3600) as panel:
         desk = Desk(panel, tmp_path)
-        desk.room.show = Impatient(desk.out, desk.out)
+        desk.room.show = Impatient(desk.out, desk.out, NOTHING)
         text = desk.typed("/images\r\x04", leaf)
         asyncio.run(desk.sessions.close())
     assert "the reading was stopped before its end" in " ".join(text.split())
@@ -343,9 +345,9 @@ def test_commands_labels_agents_images_and_files_are_completed(desk, leaf, tmp_p
 # -- what is drawn ------------------------------------------------------------------------------------------------
 
 
-def drawn(reply, **options):
+def drawn(reply, preview=NOTHING, **options):
     out = Console(file=io.StringIO(), width=80, **options)
-    Screen(out, out).reply(reply)
+    Screen(out, out, preview).reply(reply)
     return out.file.getvalue()
 
 
@@ -375,10 +377,10 @@ def test_every_block_fits_80_columns_and_steers_nothing():
 
 def test_stored_cases_are_pictures_where_the_screen_has_colours(leaf):
     reply = Reply(blocks=(Cases(cases=(neighbour(leaf), neighbour())),))
-    coloured = drawn(reply, color_system="truecolor", force_terminal=True)
+    coloured = drawn(reply, Preview("blocks"), color_system="truecolor", force_terminal=True)
     assert "▀" in coloured
     assert "no picture" in coloured
-    assert "▀" not in drawn(reply, color_system=None)
+    assert "▀" not in drawn(reply)
 
 
 def test_maps_are_overlays_where_the_screen_has_colours_and_words_everywhere(leaf):

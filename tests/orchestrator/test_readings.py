@@ -26,9 +26,33 @@ def arbiter():
 
 
 @pytest.fixture
-async def readings(tmp_path):
-    async with Readings.open(tmp_path / "readings.sqlite") as opened:
-        yield opened
+async def readings(tmp_path, database):
+    async with opened(tmp_path, database) as found:
+        yield found
+
+
+def opened(folder, database):
+    """The readings of a file, or of a database with its tables."""
+    if not database:
+        return Readings.open(folder / "readings.sqlite")
+    from doubleread.core.postgres import connect
+    from doubleread.orchestrator.postgres_saver import migrate
+
+    with connect(database) as connection:
+        connection.execute("create schema doubleread")
+        migrate(connection)
+    return Readings.open_database(database)
+
+
+def kept(folder, database, sqlite, postgres):
+    """What a statement finds in the file, or another one in the database."""
+    if database:
+        from doubleread.core.postgres import connect
+
+        with connect(database) as db:
+            return db.execute(postgres).fetchall()
+    with closing(sqlite3.connect(folder / "readings.sqlite")) as db:
+        return db.execute(sqlite).fetchall()
 
 
 def seats(arbiter, *labels, referral=None):
@@ -106,20 +130,28 @@ async def test_a_committed_case_does_not_wait(readings, arbiter):
     assert await readings.decided("one") is None
 
 
-async def test_only_json_is_kept_and_no_class_is_read_back(readings, arbiter, tmp_path):
+async def test_only_json_is_kept_and_no_class_is_read_back(readings, arbiter, tmp_path, database):
     await follow(readings, seats(arbiter, "rust", "rust", "rust", referral=0.0))
-    with closing(sqlite3.connect(tmp_path / "readings.sqlite")) as db:
-        blobs = db.execute("select checkpoint from checkpoints union all select value from writes").fetchall()
-    kept = b"".join(bytes(blob) for (blob,) in blobs)
-    assert b"answers" in kept
-    assert b"doubleread" not in kept
+    blobs = kept(
+        tmp_path,
+        database,
+        "select checkpoint from checkpoints union all select value from writes",
+        "select convert_to(checkpoint::text, 'utf8') from checkpoints union all select blob from checkpoint_writes "
+        "union all select blob from checkpoint_blobs where blob is not null",
+    )
+    text = b"".join(bytes(blob) for (blob,) in blobs)
+    assert b"answers" in text
+    assert b"doubleread" not in text
     foreign = JsonPlusSerializer(allowed_msgpack_modules=True).dumps_typed(CASE)
     assert not isinstance(readings._saver.serde.loads_typed(foreign), type(CASE))
 
 
-async def test_a_forgotten_reading_is_not_there(readings, arbiter, tmp_path):
+async def test_a_forgotten_reading_is_not_there(readings, arbiter, tmp_path, database):
     await follow(readings, seats(arbiter, "rust", "rust", "rust"))
+    everything = (
+        "select count(*) from checkpoints union all select count(*) from writes",
+        "select count(*) from checkpoints union all select count(*) from checkpoint_blobs",
+    )
+    assert all(n > 0 for (n,) in kept(tmp_path, database, *everything))
     await readings.forget("one")
-    with closing(sqlite3.connect(tmp_path / "readings.sqlite")) as db:
-        assert db.execute("select count(*) from checkpoints").fetchone() == (0,)
-        assert db.execute("select count(*) from writes").fetchone() == (0,)
+    assert {n for (n,) in kept(tmp_path, database, *everything)} == {0}

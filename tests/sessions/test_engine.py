@@ -13,9 +13,9 @@ from doubleread.sessions.record import How
 
 
 @pytest.fixture
-async def sessions(made, quick, tmp_path):
+async def sessions(made, quick, tmp_path, database):
     with own_panel(made, tmp_path, quick) as panel:
-        opened = Sessions(panel, tmp_path / "sessions", scripted)
+        opened = Sessions(panel, tmp_path / "sessions", scripted, database)
         yield opened
         await opened.close()
 
@@ -37,10 +37,10 @@ async def test_a_picture_is_read_and_what_happens_is_told_in_order(sessions, tmp
 
 
 @pytest.fixture
-async def referred(made, quick, tmp_path):
+async def referred(made, quick, tmp_path, database):
     """Sessions of a panel that refers everything."""
     with referring(own_panel(made, tmp_path, quick)) as panel:
-        opened = Sessions(panel, tmp_path / "sessions", scripted)
+        opened = Sessions(panel, tmp_path / "sessions", scripted, database)
         yield opened
         await opened.close()
 
@@ -78,13 +78,13 @@ async def test_a_referred_case_waits_and_is_decided(referred, tmp_path):
     assert (await referred._home.run(desk._readings.decided, reading))["label"] == "green"
 
 
-async def test_a_referral_waits_over_a_restart(made, quick, tmp_path):
+async def test_a_referral_waits_over_a_restart(made, quick, tmp_path, database):
     with referring(own_panel(made, tmp_path, quick)) as panel:
-        first = Sessions(panel, tmp_path / "sessions", scripted)
+        first = Sessions(panel, tmp_path / "sessions", scripted, database)
         session, case, reading = await read_one(first, tmp_path)
         await until(first, session, "waiting")
         await first.close()
-        second = Sessions(panel, tmp_path / "sessions", scripted)
+        second = Sessions(panel, tmp_path / "sessions", scripted, database)
         before = await second.events(session)
         (waiting,) = await second.waiting()
         await second.decide(session, waiting.reading, "red")
@@ -192,9 +192,9 @@ async def test_ten_sessions_at_once(sessions, tmp_path):
         assert told[-1].data["kept"] == ""
 
 
-async def test_a_slow_reading_blocks_nobody(made, quick, tmp_path):
+async def test_a_slow_reading_blocks_nobody(made, quick, tmp_path, database):
     with watched(own_panel(made, tmp_path, quick), tmp_path / "asked", logistic=3600) as panel:
-        sessions = Sessions(panel, tmp_path / "sessions", scripted)
+        sessions = Sessions(panel, tmp_path / "sessions", scripted, database)
         session = (await sessions.create()).id
         case = await sessions.add(session, picture(tmp_path), "one.png")
         await sessions.read(session, case)
@@ -216,10 +216,10 @@ async def test_followers_see_what_came_before_after_a_number_and_then_live(sessi
         assert [(event.kind, event.case) for event in found] == [("said", case), ("reply", case)]
 
 
-async def test_another_process_writes_are_seen(sessions, made, quick, tmp_path):
+async def test_another_process_writes_are_seen(sessions, made, quick, tmp_path, database):
     """Two of them on one folder stand for two processes: they share nothing but the files."""
     with own_panel(made, tmp_path / "other", quick) as panel:
-        other = Sessions(panel, tmp_path / "sessions", scripted)
+        other = Sessions(panel, tmp_path / "sessions", scripted, database)
         session = (await sessions.create()).id
         following = asyncio.create_task(until(other, session, "verdict"))
         case = await sessions.add(session, picture(tmp_path), "one.png")
@@ -228,7 +228,7 @@ async def test_another_process_writes_are_seen(sessions, made, quick, tmp_path):
         await other.close()
 
 
-async def test_deletion_leaves_nothing(sessions, tmp_path):
+async def test_deletion_leaves_nothing(sessions, tmp_path, database):
     session, case, reading = await read_one(sessions, tmp_path)
     file = await sessions.picture(session, case)
     following = asyncio.create_task(until(sessions, session, "reply"))
@@ -242,11 +242,25 @@ async def test_deletion_leaves_nothing(sessions, tmp_path):
     with pytest.raises(SessionError, match="no session"):
         await sessions.delete(session)
     await sessions.close()
-    for database in (tmp_path / "sessions").glob("*.sqlite"):
-        with closing(sqlite3.connect(database)) as db:
-            tables = [name for (name,) in db.execute("select name from sqlite_master where type = 'table'")]
-            text = "".join(str(db.execute(f"select * from {table}").fetchall()) for table in tables)
-        assert not any(word in text for word in (session, case, reading))
+    text = everything(tmp_path / "sessions", database)
+    assert "belongs" in text
+    assert not any(word in text for word in (session, case, reading))
+
+
+def everything(folder, database):
+    """Every row of every table, with the tables' names."""
+    if database:
+        import psycopg
+
+        with psycopg.connect(database) as db:
+            names = db.execute("select tablename from pg_tables where schemaname = 'doubleread'").fetchall()
+            return "".join(name + str(db.execute(f"select * from doubleread.{name}").fetchall()) for (name,) in names)
+    told = []
+    for file in folder.glob("*.sqlite"):
+        with closing(sqlite3.connect(file)) as db:
+            names = db.execute("select name from sqlite_master where type = 'table'").fetchall()
+            told += [name + str(db.execute(f"select * from {name}").fetchall()) for (name,) in names]
+    return "".join(told)
 
 
 @pytest.mark.parametrize(
@@ -328,9 +342,9 @@ async def test_settings_that_ask_nobody_are_refused(sessions, tmp_path):
         await sessions.read(session, case, How(without=("logistic", "neighbours")))
 
 
-async def test_sessions_belong_to_panels_of_one_kind(sessions, panel, tmp_path):
+async def test_sessions_belong_to_panels_of_one_kind(sessions, panel, tmp_path, database):
     with pytest.raises(SessionError, match="belong to a panel of another kind"):
-        Sessions(panel, tmp_path / "sessions", scripted)
+        Sessions(panel, tmp_path / "sessions", scripted, database)
 
 
 def test_a_damaged_folder_is_a_clear_error(panel, tmp_path):
@@ -339,8 +353,8 @@ def test_a_damaged_folder_is_a_clear_error(panel, tmp_path):
         Sessions(panel, tmp_path, scripted)
 
 
-def test_it_works_from_any_event_loop(panel, tmp_path):
-    sessions = Sessions(panel, tmp_path / "sessions", scripted)
+def test_it_works_from_any_event_loop(panel, tmp_path, database):
+    sessions = Sessions(panel, tmp_path / "sessions", scripted, database)
     session, case, _ = asyncio.run(read_one(sessions, tmp_path))
     asyncio.run(sessions.say(session, "hello"))
     told = asyncio.run(until(sessions, session, "reply"))
@@ -356,6 +370,15 @@ async def test_talk_switches_between_images(sessions, tmp_path):
     assert [event.case for event in told[-2:]] == [two, one]
     await sessions.say(session, "hello")
     assert (await until(sessions, session, "reply", after=told[-1].seq))[-1].case == one
+
+
+async def test_lines_go_on_with_what_the_session_knows(sessions, tmp_path):
+    session, _, _ = await read_one(sessions, tmp_path)
+    await sessions.add(session, picture(tmp_path, hue=1), "two.png")
+    assert [one.text for one in await sessions.complete(session, "/switch ")] == ["/switch one.png"]
+    assert [one.text for one in await sessions.complete(session, "/who n")] == ["/who neighbours"]
+    with pytest.raises(SessionError, match="no session"):
+        await sessions.complete("nowhere", "/")
 
 
 async def test_the_real_talker(made, quick, tmp_path):

@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -22,9 +22,9 @@ from sessions_kit import referring, scripted, until, watched
 from doubleread.panel import Panel
 from doubleread.sessions.engine import Sessions
 
-folder = Path(sys.argv[1])
+folder, database = Path(sys.argv[1]), sys.argv[2]
 panel = referring(watched(Panel.load(folder / "panel"), folder / "asked", neighbours=3600))
-sessions = Sessions(panel, folder / "sessions", scripted)
+sessions = Sessions(panel, folder / "sessions", scripted, database)
 
 async def main():
     session = (await sessions.create("killed")).id
@@ -36,19 +36,23 @@ asyncio.run(main())
 """
 
 
-def stored_answer(file):
-    """Whether the checkpoint holds an agent's answer."""
+def stored_answer(file, database):
+    """Whether a checkpoint holds an agent's answer."""
+    if database:
+        import psycopg
+
+        with psycopg.connect(database) as db, suppress(psycopg.errors.UndefinedTable):
+            return db.execute("select 1 from doubleread.checkpoint_writes where channel = 'answers'").fetchone()
+        return False
     if not file.exists():
         return False
-    try:
-        with closing(sqlite3.connect(file)) as db:
-            return db.execute("select count(*) from writes where channel = 'answers'").fetchone()[0] > 0
-    except sqlite3.OperationalError:
-        return False
+    with suppress(sqlite3.OperationalError), closing(sqlite3.connect(file)) as db:
+        return db.execute("select 1 from writes where channel = 'answers'").fetchone()
+    return False
 
 
 @pytest.fixture
-def killed(made, quick, settings, tmp_path):
+def killed(made, quick, settings, tmp_path, database):
     """A folder of sessions after a process was killed while one of two agents had answered."""
     panel = own_panel(made, tmp_path, quick)
     panel.close()
@@ -56,10 +60,10 @@ def killed(made, quick, settings, tmp_path):
     paths = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
     caches = {"DOUBLEREAD_ENCODER__CACHE_DIR": settings.encoder.cache_dir, "DOUBLEREAD_ENCODER__DEVICE": "cpu"}
     process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(tmp_path)], env={**os.environ, **caches, "PYTHONPATH": paths}
+        [sys.executable, "-c", KILLED, str(tmp_path), database], env={**os.environ, **caches, "PYTHONPATH": paths}
     )
     until_then = time.monotonic() + 120
-    while not stored_answer(tmp_path / "sessions" / "readings.sqlite"):
+    while not stored_answer(tmp_path / "sessions" / "readings.sqlite", database):
         assert process.poll() is None, "the process ended by itself"
         assert time.monotonic() < until_then, "no answer came"
         time.sleep(0.05)
@@ -68,11 +72,11 @@ def killed(made, quick, settings, tmp_path):
     return tmp_path
 
 
-async def test_a_killed_reading_goes_on_and_nobody_is_asked_twice(killed, quick):
+async def test_a_killed_reading_goes_on_and_nobody_is_asked_twice(killed, quick, database):
     from doubleread.panel import Panel
 
     with referring(watched(Panel.load(killed / "panel", settings=quick), killed / "asked")) as panel:
-        sessions = Sessions(panel, killed / "sessions", scripted)
+        sessions = Sessions(panel, killed / "sessions", scripted, database)
         (info,) = await sessions.listed()
         told = await until(sessions, info.id, "waiting")
         kinds = [event.kind for event in told]
@@ -86,17 +90,17 @@ async def test_a_killed_reading_goes_on_and_nobody_is_asked_twice(killed, quick)
     assert sorted(asked) == ["logistic", "neighbours", "neighbours"]
 
 
-async def test_a_living_process_keeps_its_readings(made, quick, tmp_path):
+async def test_a_living_process_keeps_its_readings(made, quick, tmp_path, database):
     with watched(own_panel(made, tmp_path, quick), tmp_path / "asked", neighbours=3600) as panel:
-        first = Sessions(panel, tmp_path / "sessions", scripted)
+        first = Sessions(panel, tmp_path / "sessions", scripted, database)
         session = (await first.create()).id
         await first.read(session, await first.add(session, picture(tmp_path), "one.png"))
         await until(first, session, "answer")
         panel._seated.agents["neighbours"].delay = 0
-        second = Sessions(panel, tmp_path / "sessions", scripted)
+        second = Sessions(panel, tmp_path / "sessions", scripted, database)
         assert (tmp_path / "asked").read_text().split() == ["logistic", "neighbours"]
         await first.close()
-        third = Sessions(panel, tmp_path / "sessions", scripted)
+        third = Sessions(panel, tmp_path / "sessions", scripted, database)
         assert (await until(third, session, "verdict", "failed"))[-1].kind == "verdict"
         assert sorted((tmp_path / "asked").read_text().split()) == ["logistic", "neighbours", "neighbours"]
         await second.close()

@@ -1,10 +1,14 @@
 """``doubleread serve`` as a process: it says where, answers, and stops when it is told to."""
 
+import re
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import httpx2
+from kit import photo
+from postgres_kit import PASSWORD
 
 
 def test_it_serves_until_it_is_interrupted(made, quick, tmp_path):
@@ -27,6 +31,49 @@ def test_it_serves_until_it_is_interrupted(made, quick, tmp_path):
     assert process.returncode == 0
     assert "carried on at the next start" in said
     assert (tmp_path / "kept" / "sessions.sqlite").exists()
+
+
+@contextmanager
+def serving(panel, settings):
+    """A server with an address of its own, and what it said when it has ended."""
+    command = [sys.executable, "-m", "doubleread", "serve", "--panel", str(panel), "--settings", str(settings)]
+    with subprocess.Popen(
+        [*command, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    ) as process:  # fmt: skip
+        said = []
+        while not (said and said[-1].startswith("serving at ")):
+            said.append(process.stdout.readline())
+            assert said[-1], "".join(said)
+        yield said[-1].strip().removeprefix("serving at "), said
+        process.send_signal(signal.SIGINT)
+        said.append(process.communicate(timeout=30)[0])
+
+
+def test_two_servers_share_a_database(made, quick, tmp_path, address):
+    found = []
+    for name in ("one", "two"):
+        found.append(tmp_path / f"{name}.toml")
+        folder, cache = ((tmp_path / name).as_posix(), quick.encoder.cache_dir.replace("\\", "/"))
+        found[-1].write_text(
+            f'[encoder]\ncache_dir = "{cache}"\n[sessions]\nfolder = "{folder}"\ndatabase = "{address}"\n'
+        )
+    leaf = photo(tmp_path / "leaf.png", 0, 5).read_bytes()
+    with (
+        serving(made, found[0]) as (one, first),
+        serving(made, found[1]) as (two, second),
+        httpx2.Client(trust_env=False, timeout=60) as client,
+    ):
+        sent = [("files", ("leaf.png", leaf, "image/png"))]
+        path = client.post(f"{one}/new", files=sent, headers={"Origin": one}).headers["location"]
+        with client.stream("GET", f"{two}{path}/events") as stream:
+            assert any('class="dr-card"' in line for line in stream.iter_lines())
+        page = client.get(two + path).text
+        picture = re.search(rf"{path}/picture/[0-9a-f]{{64}}", page)[0]
+        assert client.get(f"{two}{picture}?side=96").content[8:12] == b"WEBP"
+        assert client.post(f"{two}{path}/delete", headers={"Origin": two}).status_code == 303
+        assert client.get(one + path).status_code == 404
+    assert PASSWORD not in "".join(first + second)
 
 
 def test_a_token_that_could_be_guessed_is_refused_before_anything_is_loaded(tmp_path):

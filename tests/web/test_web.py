@@ -16,7 +16,6 @@ from doubleread.core.errors import DataError
 from doubleread.web import app as limits
 from doubleread.web.app import make_app
 from doubleread.web.door import Rules, chosen_token, is_loopback
-from doubleread.web.owners import Owners
 from doubleread.web.serving import bound, running
 
 TOKEN = "a token of more than sixteen"
@@ -37,7 +36,7 @@ def made(tmp_path, leaf):
 
     def make(token=None, words="round spots", **more):
         sessions = ScriptedSessions(tmp_path, words, neighbours=(leaf, tmp_path / "gone.png"), **more)
-        return make_app(sessions, ABOUT, Owners(tmp_path / "owners.json"), Rules(token=token))
+        return make_app(sessions, ABOUT, Rules(token=token))
 
     return make
 
@@ -89,6 +88,17 @@ def test_what_is_said_is_answered_in_blocks(client, leaf):
     assert "no picture" in page
     assert 'title="before: 80.0' in page
     assert '<button name="text" value="why not scab">' in page
+
+
+def test_how_a_line_goes_on_is_served_as_text(made, leaf):
+    client = client_of(made(words=EVIL))
+    address = begin(client, leaf)
+    answer = client.get(f"{address}/complete", params={"text": "/why-not r"})
+    assert 'data-completion="/why-not rust"' in answer.text
+    assert answer.text.count('role="option"') == 1
+    assert "<script" not in answer.text
+    assert client.get(f"{address}/complete", params={"text": "why?"}).text.strip() == ""
+    assert client.get("/s/none/complete", params={"text": "/"}).status_code == 404
 
 
 def test_a_referred_case_waits_until_a_person_decides_and_takes_it_back(client, leaf):
@@ -285,20 +295,6 @@ def test_users_do_not_see_each_other_s_sessions(made, leaf):
     refused = [two.get(address), two.get(f"{address}/events"), two.get(f"{address}/export/html")]
     refused += [two.post(f"{address}/{what}") for what in ("say", "delete", "images", "decide", "rename")]
     assert {answer.status_code for answer in refused} == {404}
-
-
-def test_owners_are_kept_as_hashes_and_outlive_the_server(tmp_path):
-    file = tmp_path / "people.json"
-    owners = Owners(file)
-    owners.keep("a" * 64, "one")
-    owners.keep("", "two")
-    again = Owners(file)
-    assert again.may("a" * 64, "one")
-    assert not again.may("b" * 64, "one")
-    assert not again.may("a" * 64, "two")
-    assert again.may("", "one")
-    again.forget("one")
-    assert not Owners(file).may("a" * 64, "one")
 
 
 def test_a_token_is_made_where_the_network_can_come_in():

@@ -1,6 +1,7 @@
 """Sessions as people use them, in a real browser: upload, watch, talk, decide, come back."""
 
 import asyncio
+import json
 from contextlib import contextmanager
 
 import pytest
@@ -12,7 +13,6 @@ from doubleread.evals.benchmarks.browser import NAMES, Browser, chromium
 from doubleread.sessions.engine import Sessions
 from doubleread.web.app import make_app
 from doubleread.web.door import Rules
-from doubleread.web.owners import Owners
 from doubleread.web.pages import About
 from doubleread.web.serving import running
 
@@ -52,7 +52,7 @@ def scripted(tmp_path):
     """A server that takes its time, and a picture to send."""
     leaf = photo(tmp_path / "leaf.png", 0, 1)
     sessions = ScriptedSessions(tmp_path, neighbours=(leaf,), pause=0.25)
-    with running(make_app(sessions, ABOUT, Owners(tmp_path / "owners.json"), Rules())) as base:
+    with running(make_app(sessions, ABOUT, Rules())) as base:
         yield base
 
 
@@ -127,10 +127,11 @@ def test_commands_complete_and_keys_do_what_they_say(page, scripted, tmp_path):
     assert page.run("document.activeElement.id") == "text"
     page.press("/")
     page.press("s")
-    page.until("!document.querySelector('#commands').hidden")
+    page.until("!document.querySelector('#completions').hidden")
     assert page.run(f"{ASK}.ariaExpanded") == "true"
     page.press("Tab")
     assert page.run(f"{ASK}.value") == "/similar "
+    page.until("document.querySelector('#completions').hidden")
     page.press("Escape")
     paper = "getComputedStyle(document.body).backgroundColor"
     light = page.run(paper)
@@ -172,6 +173,100 @@ def test_where_the_agents_looked_is_toggled_over_the_image(page, scripted, tmp_p
     page.until("document.querySelector('.where .maps')")
 
 
+OFFERED = "[...document.querySelectorAll('#completions:not([hidden]) [role=option] b')].map(b => b.textContent)"
+MARKED = "document.querySelector('#completions [aria-selected=true]')"
+
+
+def typed(page, text):
+    """Types into the line, on top of what is there."""
+    page.run(f"{ASK}.focus()")
+    for letter in text:
+        page.press(letter)
+
+
+def offers(page, *lines):
+    """Waits until these and no others are offered."""
+    page.until(f"JSON.stringify({OFFERED}) === {json.dumps(json.dumps(lines, separators=(',', ':')))}")
+
+
+def test_arguments_complete_from_the_keyboard(page, scripted, tmp_path):
+    begin(page, scripted, tmp_path / "leaf.png")
+    page.until(f"{CARDS} === 1")
+    typed(page, "/why")
+    offers(page, "/why", "/why-not")
+    assert page.run(f"{ASK}.getAttribute('aria-activedescendant')") == page.run(f"{MARKED}.id")
+    page.press("ArrowDown")
+    page.press("Tab")
+    offers(page, "/why-not healthy", "/why-not rust", "/why-not scab")
+    assert page.run(f"{ASK}.value") == "/why-not "
+    assert page.run(MARKED) is None  # Enter would send what is typed
+    page.press("ArrowUp")
+    assert page.run(f"{MARKED}.textContent").startswith("/why-not scab")
+    page.press("ArrowDown")
+    page.press("ArrowDown")
+    page.press("Enter")
+    assert page.run(f"{ASK}.value") == "/why-not rust"
+    page.until("document.querySelector('#completions').hidden")
+    assert page.run(f"{ASK}.ariaExpanded") == "false"
+    before = page.run(ENTRIES)
+    page.press("Enter")
+    page.until(f"{ENTRIES} === {before + 2}")
+    assert page.run("[...document.querySelectorAll('.entry.said')].at(-1).innerText").strip().endswith("/why-not rust")
+    typed(page, "/why")
+    offers(page, "/why", "/why-not")
+    page.press("Escape")
+    assert page.run(OFFERED) == []
+    assert page.run("document.activeElement.id") == "text"  # the first Escape only closes the list
+    assert page.run(f"{ASK}.value") == "/why"
+
+
+def test_a_touch_takes_a_completion_and_the_line_keeps_the_focus(page, scripted, tmp_path):
+    page.resize(390, 844)
+    begin(page, scripted, tmp_path / "leaf.png")
+    page.until(f"{CARDS} === 1")
+    typed(page, "/why-not ")
+    offers(page, "/why-not healthy", "/why-not rust", "/why-not scab")
+    box = page.run("(o => { const b = o.getBoundingClientRect(); return [b.x + 30, b.y + b.height / 2, b.right]; })"
+                   "(document.querySelectorAll('#completions [role=option]')[1])")  # fmt: skip
+    assert box[2] <= 390
+    page.tap(*box[:2])
+    page.until(f"{ASK}.value === '/why-not rust'")
+    assert page.run("document.activeElement.id") == "text"
+
+
+def test_a_late_answer_does_not_show_what_was_offered_for_other_words(page, scripted, tmp_path):
+    begin(page, scripted, tmp_path / "leaf.png")
+    page.until(f"{CARDS} === 1")
+    page.run("""(() => { const real = fetch; window.fetch = async (...asked) => {
+        const answer = await real(...asked);
+        if (asked[0].includes('%2Fw&')) await new Promise(done => { window.late = done; });
+        return answer; }; })()""")
+    typed(page, "/w")
+    page.until("window.late")
+    typed(page, "hy-")
+    offers(page, "/why-not")
+    page.run("(window.late(), new Promise(done => setTimeout(done)))")
+    assert page.run(OFFERED) == ["/why-not"]
+
+
+def test_labels_agents_and_images_complete_as_in_the_terminal(page, made, quick, tmp_path):
+    with own_panel(made, tmp_path, quick) as panel, served(panel, tmp_path / "sessions") as base:
+        begin(page, base, photo(tmp_path / "one.png", 0, 5555), photo(tmp_path / "two.png", 1, 5556))
+        page.until(f"{CARDS} === 2")
+        for begun, lines in (
+            ("/why-not g", ["/why-not green"]),
+            ("/who ", ["/who logistic", "/who neighbours"]),
+            ("/switch ", ["/switch one.png"]),
+            ("/costs r", ["/costs referral=", "/costs red="]),
+            ("/read-again without log", ["/read-again without logistic"]),
+        ):
+            page.run(f"{ASK}.value = ''")
+            typed(page, begun)
+            offers(page, *lines)
+        page.press("Escape")
+        leave(page)
+
+
 def test_what_cannot_be_read_is_told_on_the_page(shared, scripted, tmp_path):
     (tmp_path / "no.png").write_bytes(b"no picture")
     shared.open(scripted)
@@ -204,7 +299,7 @@ def served(panel, folder, port=0):
     """A server of that panel and those sessions, from its start to its end."""
     sessions = Sessions(panel, folder)
     try:
-        with running(make_app(sessions, About.of(panel), Owners(folder / "people.json"), Rules()), port=port) as base:
+        with running(make_app(sessions, About.of(panel), Rules()), port=port) as base:
             yield base
     finally:
         asyncio.run(sessions.close())

@@ -1,4 +1,4 @@
-// What HTML alone cannot: drop and paste, the tabs of the images, commands as one types, keys, the stream's life.
+// What HTML alone cannot: drop and paste, the tabs of the images, how a line goes on, keys, the stream's life.
 "use strict";
 (() => {
   const one = (selector, within = document) => within.querySelector(selector);
@@ -167,44 +167,70 @@
     else all("[data-map]", maps).forEach((part) => { part.hidden = part.dataset.map !== target.value; });
   });
 
-  // -- commands -------------------------------------------------------------------------------------------------
-  const text = one("#text"), list = one("#commands");
-  const options = () => all("[role=option]:not([hidden])", list);
-  const close = () => { if (list) { list.hidden = true; text.ariaExpanded = "false"; text.removeAttribute("aria-activedescendant"); } };
-  const pick = (option) => { text.value = `${option.dataset.command} `; close(); text.focus(); };
-  const mark = (step) => {
-    const there = options(), at = there.findIndex((option) => option.ariaSelected === "true");
-    const next = there[(at + step + there.length) % there.length];
-    there.forEach((option) => { option.ariaSelected = String(option === next); });
-    if (next) { text.setAttribute("aria-activedescendant", next.id); next.scrollIntoView({ block: "nearest" }); }
+  // -- how a line goes on ---------------------------------------------------------------------------------------
+  const text = one("#text"), list = one("#completions");
+  let turn = 0;
+  const options = () => all("[role=option]", list);
+  const chosen = () => options().find((option) => option.ariaSelected === "true");
+  const close = () => {
+    turn++;  // what was asked before is not shown any more
+    if (!list) return;
+    list.hidden = true;
+    text.ariaExpanded = "false";
+    text.removeAttribute("aria-activedescendant");
   };
-  const complete = () => {
-    const typed = text.value.toLowerCase();
-    all("[role=option]", list).forEach((option) => { option.hidden = !option.dataset.command.startsWith(typed); option.ariaSelected = "false"; });
-    list.hidden = !typed.startsWith("/") || !options().length;
-    text.ariaExpanded = String(!list.hidden);
-    if (!list.hidden) mark(1);
+  const mark = (option) => {
+    options().forEach((other) => { other.ariaSelected = String(other === option); });
+    text.setAttribute("aria-activedescendant", option.id);
+    option.scrollIntoView({ block: "nearest" });
+  };
+  const step = (by) => {
+    const there = options(), at = there.indexOf(chosen());
+    mark(there[at < 0 ? (by > 0 ? 0 : there.length - 1) : (at + by + there.length) % there.length]);
+  };
+  const pick = (option) => {
+    const whole = option.dataset.completion;
+    text.value = whole.includes(" ") || whole.endsWith("=") ? whole : `${whole} `;
+    text.focus();
+    complete();
+  };
+  const complete = async () => {
+    close();
+    const typed = text.value, mine = turn;
+    if (!typed.startsWith("/")) return;
+    const asked = new URLSearchParams({ text: typed, case: one("#case").value });
+    const answer = await fetch(`/s/${desk.dataset.session}/complete?${asked}`).catch(() => null);
+    const found = answer?.ok ? await answer.text() : "";
+    if (mine !== turn) return;
+    list.innerHTML = found;
+    if (!options().length) return;
+    list.hidden = false;
+    list.scrollTop = 0;
+    text.ariaExpanded = "true";
+    if (!typed.includes(" ")) mark(options()[0]);  // an argument may be left out: Enter sends the line as it is
   };
   text?.addEventListener("input", complete);
+  text?.addEventListener("blur", close);
+  list?.addEventListener("pointerdown", (event) => event.preventDefault());  // the line keeps the focus, and a phone its keys
   text?.addEventListener("keydown", (event) => {
-    if (list.hidden) return;
-    const chosen = options().find((option) => option.ariaSelected === "true");
-    if (event.key === "ArrowDown" || event.key === "ArrowUp") mark(event.key === "ArrowDown" ? 1 : -1);
-    else if (event.key === "Tab" && chosen) pick(chosen);
-    else if (event.key === "Enter" && chosen && chosen.dataset.command !== text.value.trim()) pick(chosen);
-    else if (event.key === "Escape") close();
+    if (list.hidden || event.isComposing) return;
+    const marked = chosen();
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") step(event.key === "ArrowDown" ? 1 : -1);
+    else if (event.key === "Tab" && !event.shiftKey) pick(marked || options()[0]);
+    else if (event.key === "Enter" && marked && marked.dataset.completion !== text.value.trim()) pick(marked);
+    else if (event.key === "Escape") { close(); event.stopPropagation(); }
     else return;
     event.preventDefault();
   });
 
   // -- clicks and keys ------------------------------------------------------------------------------------------
   document.addEventListener("click", (event) => {
-    const target = event.target.closest("[data-do], [data-case], [data-command]");
+    const target = event.target.closest("[data-do], [data-case], [data-completion]");
     all("details.pop[open]").forEach((pop) => { if (!pop.contains(event.target)) pop.open = false; });
     if (!target) return;
     if (target.dataset.do === "theme") theme();
     else if (target.dataset.do === "dismiss") target.parentElement.remove();
-    else if (target.dataset.command) pick(target);
+    else if (target.dataset.completion) pick(target);
     else if (target.dataset.case) { show(target.dataset.case); one(".bench").scrollTop = 0; one(".bench").scrollIntoView({ block: "nearest" }); }
   });
   document.addEventListener("keydown", (event) => {

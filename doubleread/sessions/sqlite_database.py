@@ -1,0 +1,73 @@
+"""The tables of sessions in one SQLite file."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from doubleread.core.errors import SessionError
+from doubleread.core.sqlite import connect
+
+VERSION = 1
+_SCHEMA = """
+pragma secure_delete=on;
+create table if not exists sessions(
+    id text primary key, title text not null, created text not null, changed text not null);
+create table if not exists belongs(panel text not null);
+create table if not exists events(
+    session text not null, seq integer not null, time text not null, kind text not null, about text, reading text,
+    key text, data text not null, primary key(session, seq)) without rowid;
+create unique index if not exists told on events(session, key) where key is not null;
+create table if not exists readings(
+    id text primary key, session text not null, about text not null, how text not null, owner text not null,
+    progress text not null);
+create index if not exists readings_of on readings(session, about);
+create table if not exists people(session text primary key, person text not null);
+"""
+
+
+class SqliteDatabase:
+    """Raises ``sqlite3.Error`` where the file cannot be used, ``SessionError`` where it is of a newer version."""
+
+    def __init__(self, file: Path) -> None:
+        self._db = connect(file, _SCHEMA)
+        self._guard = threading.Lock()
+        (version,) = self._db.execute("pragma user_version").fetchone()
+        if version > VERSION:
+            self._db.close()
+            raise SessionError(newer(str(file), version, VERSION))
+        self._db.execute(f"pragma user_version = {VERSION}")
+
+    @property
+    def version(self) -> object:
+        with self._guard:
+            return self._db.execute("pragma data_version").fetchone()[0]
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        with self._guard:
+            yield self._db
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        with self._guard:
+            self._db.execute("begin immediate")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.rollback()
+                raise
+            self._db.commit()
+
+    def close(self) -> None:
+        with self._guard:
+            self._db.close()
+
+
+def newer(where: str, version: int, known: int) -> str:
+    """What to say of tables that a later doubleread made."""
+    return (
+        f"the sessions in {where} are of format {version}, this doubleread knows up to {known}: upgrade doubleread, "
+        "or name another place for sessions"
+    )

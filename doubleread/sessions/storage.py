@@ -1,0 +1,75 @@
+"""Where sessions are kept: in a folder, or in a Postgres that several machines share.
+
+In a database is everything that two machines must agree on, pictures too: one address to reach, one thing to back up,
+and what is deleted is gone for all. The folder then holds only copies of the pictures that this machine has used.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from doubleread.core.errors import SessionError
+from doubleread.orchestrator.readings import Readings
+from doubleread.sessions.database_pictures import DatabasePictures
+from doubleread.sessions.log import Log
+from doubleread.sessions.owners import Owner
+from doubleread.sessions.pictures import FolderPictures, Pictures
+from doubleread.sessions.sqlite_database import SqliteDatabase
+
+
+class Owns(Protocol):
+    """This process among those that carry readings on."""
+
+    @property
+    def name(self) -> str:
+        """Never given twice."""
+
+    def gone(self, other: str) -> bool:
+        """Whether another one has ended."""
+
+
+@dataclass(frozen=True)
+class Storage:
+    """What is kept, and who carries on what was begun here."""
+
+    log: Log
+    pictures: Pictures
+    owner: Owns
+    readings: Readings
+
+
+@asynccontextmanager
+async def open_storage(folder: Path, database: str) -> AsyncIterator[Storage]:
+    """The storage in a folder, or in the database where its address is given.
+
+    Raises ``SessionError``; ``OSError`` and ``sqlite3.Error`` where the folder cannot be used.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    opened = _in_database(folder, database) if database else _in_folder(folder)
+    async with opened as storage:
+        yield storage
+
+
+@asynccontextmanager
+async def _in_folder(folder: Path) -> AsyncIterator[Storage]:
+    with closing(SqliteDatabase(folder / "sessions.sqlite")) as database, closing(Owner(folder / "owners")) as owner:
+        async with Readings.open(folder / "readings.sqlite") as readings:
+            yield Storage(Log(database), FolderPictures(folder / "pictures"), owner, readings)
+
+
+@asynccontextmanager
+async def _in_database(folder: Path, address: str) -> AsyncIterator[Storage]:
+    try:
+        from doubleread.sessions.postgres_database import PostgresDatabase  # noqa: PLC0415 - an optional extra
+    except ImportError:
+        raise SessionError(
+            "sessions in Postgres need psycopg and langgraph-checkpoint-postgres, which are not installed: "
+            'pip install "doubleread[postgres]"'
+        ) from None
+    with closing(PostgresDatabase(address)) as database:
+        async with Readings.open_database(address) as readings:
+            pictures = DatabasePictures(database, folder / "pictures")
+            pictures.sweep()
+            yield Storage(Log(database), pictures, database, readings)
