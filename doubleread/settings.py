@@ -19,11 +19,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from doubleread.agents.recorded.columns import Columns
 from doubleread.agents.vlm.options import ReasonerOptions, TalkOptions, VlmOptions
 from doubleread.agents.wire.prices import Price
-from doubleread.core.errors import SettingsError
+from doubleread.core.errors import HIDDEN, SettingsError
 
 ENV_PREFIX = "DOUBLEREAD_"
-HIDDEN = "hidden"
-"""The kind of a fault whose value is not shown: it may be a secret."""
 
 
 class Section(BaseModel):

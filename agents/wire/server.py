@@ -4,8 +4,10 @@ import os
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from doubleread.agents.wire.prices import Price
+from doubleread.core.errors import HIDDEN
 
 OPENAI = "https://api.openai.com/v1"
 
@@ -40,7 +42,9 @@ class Server(BaseModel):
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("must be an address such as http://localhost:8000/v1")
         if parts.username or parts.password or parts.query or parts.fragment:
-            raise ValueError("must hold no user, password or query: keys belong into an environment variable")
+            raise PydanticCustomError(
+                HIDDEN, "must hold no user, password or query: keys belong into an environment variable"
+            )
         return url.rstrip("/")
 
     @property

@@ -19,7 +19,7 @@ def chat(
     waiting: Annotated[bool, typer.Option("--waiting", help="Show what waits for a decision, and take it up.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Events as JSON lines; questions are read from stdin.")] = False,
     talk: Annotated[
-        str, typer.Option(metavar="NAME", help="Model of the [talk.NAME] table that holds the conversation.")
+        str, typer.Option(metavar="NAME", help="Model of the \\[talk.NAME] table that holds the conversation.")
     ] = "",
     reviewer: Annotated[
         str | None,

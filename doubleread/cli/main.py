@@ -159,7 +159,7 @@ def sweep(
 @app.command(epilog="Example: doubleread serve --panel panel")
 def serve(
     panel: Annotated[Path, typer.Option(help="Folder of a fitted panel.")] = Path("panel"),
-    talk: Annotated[str, typer.Option(help="Model of the settings' [talk.NAME] that holds the conversation.")] = "",
+    talk: Annotated[str, typer.Option(help="Model of the settings' \\[talk.NAME] that holds the conversation.")] = "",
     host: Annotated[str, typer.Option(help="Address to listen at; the network needs a token.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
     token: Annotated[

@@ -23,6 +23,9 @@ Each message says what was wrong, what is allowed, and what to do.
 
 from collections.abc import Iterable
 
+HIDDEN = "hidden"
+"""The type of a validation fault whose value is not shown: it may be a secret."""
+
 
 class DoublereadError(Exception):
     """Base of every error raised on purpose."""

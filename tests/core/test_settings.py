@@ -73,6 +73,14 @@ def test_faults_in_a_named_table_are_told_with_what_is_allowed(tmp_path):
     assert "recorded.old.key: unknown key; known: file, agent, columns" in text
 
 
+def test_an_address_with_a_password_is_refused_and_not_repeated(tmp_path):
+    file = tmp_path / "settings.toml"
+    file.write_text('[vlm.gpt]\nmodel = "m"\nbase_url = "https://ann:hush@models.example.org/v1"\n')
+    with pytest.raises(SettingsError, match="must hold no user, password or query") as caught:
+        load_settings(file)
+    assert "hush" not in str(caught.value)
+
+
 @pytest.mark.parametrize("table", ["vlm", "reasoner", "talk", "recorded", "prices"])
 def test_the_printed_file_shows_named_tables_as_they_can_be_switched_on(table):
     lines = default_toml().splitlines()
