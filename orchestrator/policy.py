@@ -50,7 +50,8 @@ def reasons_to_ask(
     if gate is None or not gate.opens(doubt)[0]:
         return ()
     top = task.names[int(posterior.argmax())]
-    worth = f"{what} saves {gate.worth(doubt)[0]:.3f} of an error in expectation and costs {gate.price:.4f}"
+    price = f"{gate.price:.4f}" if gate.price else "nothing"
+    worth = f"{what} saves {gate.worth(doubt)[0]:.3f} of an error in expectation and costs {price}"
     return (
         f"in doubt: {top} at {posterior.max():.1%}; {worth}",
         *disagreements(top, votes, evidence),
