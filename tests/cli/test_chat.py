@@ -389,7 +389,8 @@ def test_maps_are_overlays_where_the_screen_has_colours_and_words_everywhere(lea
     case = Case.from_file(leaf)
     found = Attribution(case=case, label="rust", maps=(one,), without={"model": HOSTILE}, scale=0.7)
     reply = Reply(blocks=(Maps(found=found),))
-    coloured, plain = drawn(reply, color_system="truecolor", force_terminal=True), drawn(reply, color_system=None)
+    blocks, screen = Preview("blocks"), {"color_system": "truecolor", "force_terminal": True}
+    coloured, plain = drawn(reply, blocks, **screen), drawn(reply, color_system=None)
     assert "▀" in coloured
     assert "covering it takes 70 points" in coloured
     assert "▀" not in plain
@@ -397,7 +398,7 @@ def test_maps_are_overlays_where_the_screen_has_colours_and_words_everywhere(lea
         assert part in plain
     assert not {"\x1b", "\x9b", "\u202e"} & set(plain)
     gone = found.model_copy(update={"case": case.model_copy(update={"path": leaf.parent / "gone.png"})})
-    assert "20.0%" in drawn(Reply(blocks=(Maps(found=gone),)), color_system="truecolor", force_terminal=True)
+    assert "20.0%" in drawn(Reply(blocks=(Maps(found=gone),)), blocks, **screen)
 
 
 def test_what_models_and_files_say_is_tamed_in_keys_too():

@@ -7,7 +7,6 @@ from web_kit import ABOUT, ScriptedSessions
 from doubleread.evals.benchmarks.browser import NAMES, Browser, chromium
 from doubleread.web.app import make_app
 from doubleread.web.door import Rules
-from doubleread.web.owners import Owners
 from doubleread.web.pages import About
 from doubleread.web.serving import running
 
@@ -21,9 +20,9 @@ TEXT = "document.body.innerText"
 def base(tmp_path):
     photo(tmp_path / "doubtful.png", 0, 1)
     sessions = ScriptedSessions(tmp_path)
-    about = About(ABOUT.task, ABOUT.agents, ABOUT.commands, taking_hints=("two",))
+    about = About(ABOUT.task, ABOUT.agents, taking_hints=("two",))
     rules = Rules(token=USERS, reviewer_token=REVIEWERS)
-    with running(make_app(sessions, about, Owners(tmp_path / "owners.json"), rules)) as address:
+    with running(make_app(sessions, about, rules)) as address:
         yield address
 
 

@@ -14,7 +14,6 @@ from doubleread.core.errors import DataError
 from doubleread.web.app import make_app
 from doubleread.web.door import Rules, chosen_token
 from doubleread.web.naming import NAME_COOKIE
-from doubleread.web.owners import Owners
 from doubleread.web.pages import About
 from doubleread.web.serving import running
 
@@ -32,7 +31,7 @@ def leaf(tmp_path):
 def app(tmp_path, leaf):
     sessions = ScriptedSessions(tmp_path, neighbours=(leaf,))
     rules = Rules(token=USERS, reviewer_token=REVIEWERS)
-    return make_app(sessions, ABOUT, Owners(tmp_path / "owners.json"), rules)
+    return make_app(sessions, ABOUT, rules)
 
 
 def client_of(app, token=None):
@@ -142,7 +141,7 @@ def test_a_cookie_that_was_not_made_of_a_token_opens_nothing(app, forged):
 
 def test_one_token_alone_lets_nobody_review(tmp_path, leaf):
     sessions = ScriptedSessions(tmp_path, neighbours=(leaf,))
-    alone = make_app(sessions, ABOUT, Owners(tmp_path / "owners.json"), Rules(token=USERS))
+    alone = make_app(sessions, ABOUT, Rules(token=USERS))
     address = begin(client_of(alone, USERS), leaf, "doubtful.png")
     assert client_of(alone).post("/enter", data={"token": REVIEWERS}).status_code == 401
     assert client_of(alone, USERS).get(address).status_code == 404
@@ -231,9 +230,9 @@ def test_a_name_that_is_too_long_or_hostile_does_no_harm(app, leaf):
 
 def test_the_form_for_hints_stands_where_somebody_reads_text(tmp_path, leaf):
     sessions = ScriptedSessions(tmp_path, neighbours=(leaf,))
-    reading = About(ABOUT.task, ABOUT.agents, ABOUT.commands, taking_hints=("two",))
+    reading = About(ABOUT.task, ABOUT.agents, taking_hints=("two",))
     for about, offered in ((ABOUT, False), (reading, True)):
-        client = client_of(make_app(sessions, about, Owners(tmp_path / "owners.json"), Rules()))
+        client = client_of(make_app(sessions, about, Rules()))
         address = begin(client, leaf, "leaf.png")
         assert (f'action="{address}/again"' in client.get(address).text) == offered
     assert client.post(f"{address}/again", data={"hint": "it was wet"}).status_code == 303
