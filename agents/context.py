@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
 
 from doubleread.core.ports import WHOLE, Embedder, Retriever, TextEncoder
 from doubleread.core.task import Task
@@ -25,3 +28,18 @@ class AgentContext:
     texture: Embedder | None = None
     templates: tuple[str, ...] = ()
     views: tuple[str, ...] = (WHOLE,)
+
+    @cached_property
+    def prototypes(self) -> Embeddings:
+        """One unit vector a label, shape ``(n_labels, dim)``: the mean over its phrases in every template.
+
+        Made once: a text tower takes longer over them than the image tower over an image. Needs ``text``.
+        """
+        if self.text is None:
+            raise RuntimeError("there is no text encoder")
+        rows = []
+        for label in self.task.labels:
+            texts = [template.format(phrase) for phrase in label.prompt_phrases for template in self.templates]
+            mean = self.text.encode_text(texts).mean(axis=0)
+            rows.append(mean / np.linalg.norm(mean))
+        return np.stack(rows)

@@ -14,7 +14,6 @@ from scipy.special import log_softmax
 
 from doubleread.agents.context import AgentContext
 from doubleread.agents.embedding_agent import EmbeddingAgent, evidence_arrays
-from doubleread.agents.zero_shot import text_prototypes
 from doubleread.core.errors import NotFitted
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import AbstentionCause
@@ -96,7 +95,7 @@ class Discriminant(EmbeddingAgent):
         if text is None:
             return np.zeros((len(embeddings), len(self._task.names)))
         worth = TEXT_WORTH / (TEXT_WORTH + self._counts.min())
-        return np.asarray(worth * text.logit_scale * embeddings @ text_prototypes(self._context).T, dtype=float)
+        return np.asarray(worth * text.logit_scale * embeddings @ self._context.prototypes.T, dtype=float)
 
 
 def whitening(x: Matrix, centred: Matrix, *, fewest: int) -> Matrix:

@@ -1,11 +1,8 @@
 """CLIP zero-shot: label phrases in prompt templates against the image, at the model's own temperature."""
 
-from functools import cached_property
-
 import numpy as np
 from scipy.special import log_softmax
 
-from doubleread.agents.context import AgentContext
 from doubleread.agents.embedding_agent import EmbeddingAgent
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import AbstentionCause
@@ -41,20 +38,4 @@ class ZeroShot(EmbeddingAgent):
     def _logits(self, embeddings: Embeddings) -> Matrix:
         if self._context.text is None:
             raise RuntimeError("read() abstains before it comes to this")
-        return np.asarray(self._context.text.logit_scale * embeddings @ self._prototypes.T, dtype=float)
-
-    @cached_property
-    def _prototypes(self) -> Embeddings:
-        return text_prototypes(self._context)
-
-
-def text_prototypes(context: AgentContext) -> Embeddings:
-    """One unit vector a label, shape ``(n_labels, dim)``: the mean over its phrases in every template."""
-    if context.text is None:
-        raise RuntimeError("there is no text encoder")
-    rows = []
-    for label in context.task.labels:
-        texts = [template.format(phrase) for phrase in label.prompt_phrases for template in context.templates]
-        mean = context.text.encode_text(texts).mean(axis=0)
-        rows.append(mean / np.linalg.norm(mean))
-    return np.stack(rows)
+        return np.asarray(self._context.text.logit_scale * embeddings @ self._context.prototypes.T, dtype=float)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from agents_support import CASES, BrokenImages, X, Y, context, fitted
+from agents_support import CASES, BrokenImages, Phrases, X, Y, context, fitted, retrieved
 from kit import TASK, ScriptedRetriever, evidence_for
 
 from doubleread.agents.discriminant import Discriminant
@@ -75,6 +75,24 @@ def test_text_prototypes_fade_as_labelled_cases_come_in():
         return np.abs(with_text - without).mean()
 
     assert pull_of_the_text(6) > pull_of_the_text(18) > pull_of_the_text(60) > 0
+
+
+async def test_label_phrases_are_encoded_once_for_all_agents_and_images():
+    class Counting(Phrases):
+        texts = 0
+
+        def encode_text(self, texts):
+            self.texts += len(texts)
+            return super().encode_text(texts)
+
+    text = Counting()
+    shared = context(text=text)
+    agents = [Discriminant(shared).fit(X[:60], Y[:60]), ZeroShot(shared)]
+    for agent in agents:
+        for case in CASES[60:64]:
+            await agent.read(case)
+            await agent.reconsider(case, retrieved(0, 1))
+    assert text.texts == len(TASK.names)
 
 
 async def test_neighbours_repeat_what_the_evidence_implies():
