@@ -201,6 +201,13 @@ class Seated:
     retriever: StoreRetriever
     prompts: tuple[Prompt, ...]
     """Every prompt that some agent may use."""
+    context: AgentContext
+    """What the local agents share."""
+
+    def warm_up(self) -> None:
+        """Makes what the first reading would have to wait for."""
+        if self.context.text is not None:
+            _ = self.context.prototypes
 
 
 def seat(settings: Settings, task: Task, eyes: Eyes, store: CaseStore, weighting: Weighting | None = None) -> Seated:
@@ -220,7 +227,7 @@ def seat(settings: Settings, task: Task, eyes: Eyes, store: CaseStore, weighting
     readers, referees = _readers(settings, context, eyes), _referees(settings, task, eyes)
     asked = {prompt.ref: prompt for one in (*readers.values(), *referees.values()) for prompt in _prompts_of(one)}
     templates = (eyes.prompts.get(TEMPLATES),) if context.text is not None else ()
-    return Seated(task, readers, dict(referees), retriever, (*templates, *asked.values()))
+    return Seated(task, readers, dict(referees), retriever, (*templates, *asked.values()), context)
 
 
 def _readers(settings: Settings, context: AgentContext, eyes: Eyes) -> dict[str, Agent]:

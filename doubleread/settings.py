@@ -153,7 +153,7 @@ class WorthSettings(Section):
 class RunSettings(Section):
     """How much is done at once."""
 
-    in_flight: int = Field(default=16, ge=1, le=1024, description="Cases read at the same time in a batch.")
+    in_flight: int = Field(default=32, ge=1, le=1024, description="Cases read at the same time in a batch.")
     engine: Literal["local", "ray"] = Field(
         default="local",
         description="What `evaluate` runs on: this process (local), or the workers of a Ray cluster (ray).",
