@@ -43,12 +43,14 @@ def test_rows_of_all_sights_are_of_the_same_cases(eyes, dataset, broken):
     assert told[-1] == (4, 4)
 
 
-def test_a_case_that_one_sight_alone_had_kept_is_left_out(eyes, dataset, photos, tmp_path):
+def test_a_case_that_one_sight_alone_had_kept_is_left_out(settings, eyes, dataset, tmp_path):
     """Its encoding was cached before the file went away; the texture was not."""
     gone = tmp_path / "gone.png"
     gone.write_bytes(dataset.cases[0].path.read_bytes() + b"another picture")
     case = Case.from_file(gone)
-    eyes.embedder.embed_all([case])
+    earlier = open_eyes(settings)
+    earlier.embedder.embed_all([case])
+    earlier.close()
     gone.unlink()
     seen = eyes.embed_all([case, dataset.cases[1]])
     assert (seen.kept, seen.embeddings.shape[0], seen.sights["texture"].shape[0]) == ((1,), 1, 1)
