@@ -6,7 +6,6 @@
 """
 
 import asyncio
-import io
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,15 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from PIL import Image
-
 from doubleread.agents.recorded.recorder import Recorder
 from doubleread.agents.wire.budget import Spending
 from doubleread.attribution import attribute
 from doubleread.composition import Eyes, Seated, check_names, open_eyes, seat
 from doubleread.core.background import Background
-from doubleread.core.case import Case, shown
-from doubleread.core.errors import DataError, ImageError, PanelError, TaskError
+from doubleread.core.case import Case
+from doubleread.core.errors import ImageError, PanelError, TaskError
 from doubleread.core.evidence import Neighbour
 from doubleread.core.one_thread import one_thread
 from doubleread.core.ports import CaseStore, TakesHints
@@ -66,16 +63,12 @@ from doubleread.panel_folder import (
 )
 from doubleread.provenance import provenance
 from doubleread.rag.near_copies import hash_picture
+from doubleread.readable import Readable, case_of, case_or_unread
 from doubleread.render.shown import ShownVerdict
 from doubleread.render.shown_attribution import ShownAttribution
 from doubleread.settings import Settings, load_settings
 from doubleread.trust_folder import TrustVersion
 from doubleread.watching import Progress, silent
-
-Readable = Case | Path | str | bytes | Image.Image
-"""What can be diagnosed: a case, a file, encoded bytes, or a PIL image."""
-
-_EIGHT_BIT = ("CMYK", "YCbCr", "HSV", "LAB", "RGBX")
 
 
 class Panel:
@@ -323,7 +316,7 @@ class Panel:
 
     async def adiagnose(self, image: Readable) -> Verdict:
         """``diagnose`` for async code."""
-        return await self._read(self._case(image), diagnose)
+        return await self._read(case_of(image, self._eyes.images), diagnose)
 
     async def _read(self, case: Case, how: Callable[[Case, Seats], Awaitable[Verdict]]) -> Verdict:
         return ShownVerdict.of(await how(case, await self.seats(case)))
@@ -382,7 +375,7 @@ class Panel:
                 await asyncio.gather(*flying, return_exceptions=True)
 
     async def _one(self, place: int, image: Readable) -> tuple[int, Verdict | Unread]:
-        case = self._case_or_unread(image)
+        case = case_or_unread(image, self._eyes.images)
         if isinstance(case, Unread):
             return place, case
         try:
@@ -445,25 +438,6 @@ class Panel:
     def _calibration(self) -> frozenset[str]:
         return calibration_cases(self._saved) if self._saved else frozenset()
 
-    def _case_or_unread(self, image: Readable) -> Case | Unread:
-        try:
-            return self._case(image)
-        except ImageError as error:
-            source = shown(image) if isinstance(image, (str, Path)) else "memory"
-            return Unread(source=source, code=error.code, problem=str(error))
-
-    def _case(self, image: Readable) -> Case:
-        if isinstance(image, Case):
-            return image
-        if isinstance(image, (str, Path)):
-            return _case_of_file(Path(image))
-        data = _png(image) if isinstance(image, Image.Image) else image
-        if not isinstance(data, (bytes, bytearray, memoryview)):
-            raise ImageError("not-an-image", f"a {type(image).__name__} is no image: give a path, bytes or a PIL image")
-        case = Case.from_bytes(bytes(data))
-        self._eyes.images.hold(case.id, bytes(data))
-        return case
-
     def warm_up(self) -> None:
         """Loads what the first image would have to wait for; nobody is asked, nothing is kept."""
         self._store.search(self._eyes.warm_up(), 1)
@@ -503,24 +477,6 @@ def _let_go(background: Background, recording: ExitStack, store: CaseStore, eyes
     recording.close()
     store.close()
     eyes.close()
-
-
-def _case_of_file(path: Path) -> Case:
-    try:
-        return Case.from_file(path)
-    except DataError as error:
-        missing = isinstance(error.__context__, FileNotFoundError)
-        raise ImageError("missing" if missing else "unreadable", str(error)) from None
-
-
-def _png(image: Image.Image) -> bytes:
-    """The image as a file; modes that PNG does not know, but that are 8 bits a channel, as RGB."""
-    buffer = io.BytesIO()
-    try:
-        (image.convert("RGB") if image.mode in _EIGHT_BIT else image).save(buffer, "PNG")
-    except (OSError, ValueError, SyntaxError) as error:
-        raise ImageError("unreadable", f"the PIL image of mode {image.mode} cannot be used: {error}") from None
-    return buffer.getvalue()
 
 
 __all__ = ["Panel", "Readable"]
