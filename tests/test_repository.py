@@ -86,9 +86,20 @@ def test_the_python_examples_of_the_readme_run(tmp_path, settings):
 
 
 def test_every_link_and_picture_of_the_documents_is_there():
-    for document in ("README.md", "ARCHITECTURE.md", "docs/models.md"):
-        for target in re.findall(r"\]\((?!https?:|#)([^)]+)\)", (ROOT / document).read_text(encoding="utf-8")):
-            assert (ROOT / document).parent.joinpath(target).exists(), f"{document} points to {target}"
+    for document in (ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))):
+        text = document.read_text(encoding="utf-8")
+        targets = re.findall(r"\]\((?!https?:)([^)]+)\)", text) + re.findall(r'src(?:set)?="([^"]+)"', text)
+        for target in targets:
+            name, _, heading = target.partition("#")
+            there = document.parent / name if name else document
+            assert there.exists(), f"{document.name} points to {target}"
+            assert not heading or heading in headings(there), f"{document.name} points to {target}"
+
+
+def headings(document):
+    """The names under which a document's headings are linked."""
+    lines = (line for line in document.read_text(encoding="utf-8").splitlines() if line.startswith("#"))
+    return {re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in lines}
 
 
 def test_every_package_and_data_file_is_shipped():
