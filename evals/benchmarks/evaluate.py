@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Itera
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from statistics import median
 from tempfile import mkdtemp
 
 import numpy as np
@@ -40,7 +41,7 @@ from doubleread.rag.images import Images
 from doubleread.settings import Settings, load_settings
 
 CASES, PAIRS = 200, 3
-IN_FLIGHT, LATENCY_S, WAITING = 64, 1.0, 768
+IN_FLIGHT, LATENCY_S, WAITING, RUNS = 64, 1.0, 768, 5
 CROPS = 5
 """Views that a second look adds."""
 EARLY, MANY = 2000, 20_000
@@ -76,15 +77,24 @@ def batch_waiting() -> Iterator[Figure]:
         task = Task.of("invented", sorted({str(case.label) for case in fitted_on.cases}))
         with Panel.fit(fitted_on.cases, task, settings=_asking(mock.base_url, folder)) as panel:
             panel.save(folder / "panel")
-    with (
-        running(otherwise=says, latency_s=LATENCY_S) as mock,
-        Panel.load(folder / "panel", settings=_asking(mock.base_url, folder)) as panel,
-    ):
-        panel._eyes.embed_all(later.cases)  # noqa: SLF001 - waiting is measured, not encoding
-        taken = _seconds(partial(evaluate, panel, later, Wanted(folder / "run")))
-    ideal = WAITING / IN_FLIGHT * LATENCY_S
-    note = f"{taken:.1f} s, ideal {ideal:.0f} s; the images were encoded before"
-    yield Figure(name="evaluate.waiting_share", value=ideal / taken, n=WAITING, target=">= 0.85", note=note)
+    ideal, taken = WAITING / IN_FLIGHT * LATENCY_S, list[float]()
+    for i in range(RUNS):
+        with (
+            running(otherwise=says, latency_s=LATENCY_S) as mock,
+            Panel.load(folder / "panel", settings=_asking(mock.base_url, folder)) as panel,
+        ):
+            panel._eyes.embed_all(later.cases)  # noqa: SLF001 - waiting is measured, not encoding
+            taken.append(_seconds(partial(evaluate, panel, later, Wanted(folder / f"run-{i}"))))
+    shares = [ideal / one for one in taken]
+    yield Figure(
+        name="evaluate.waiting_share",
+        value=median(shares),
+        low=min(shares),
+        high=max(shares),
+        n=WAITING,
+        target=">= 0.85",
+        note=f"median, least, most of {RUNS}; {median(taken):.1f} s, ideal {ideal:.0f} s; images were encoded before",
+    )
 
 
 def batch_memory() -> Iterator[Figure]:
