@@ -16,7 +16,7 @@ import openai
 from doubleread.agents.wire.faults import CallFault, harmless
 from doubleread.agents.wire.features import missing_feature
 from doubleread.agents.wire.loopback import is_loopback
-from doubleread.agents.wire.protocol import body_of, completion_of, fault_of_status
+from doubleread.agents.wire.protocol import PATHS, body_of, completion_of, fault_of_status
 from doubleread.agents.wire.request import Completion, Request
 
 CONNECT_S = 10.0
@@ -73,17 +73,9 @@ class Door:
     async def close(self) -> None:
         await self._client.close()
 
-    async def _post(self, request: Request, lacking: frozenset[str]) -> Any:
-        body = body_of(request, lacking)
-        if request.api == "decisions":
-            model, asked, questions = body.pop("model"), body.pop("input"), body.pop("questions")
-            return await self._client.decisions.with_raw_response.create(
-                model=model, input=asked, questions=questions, extra_body=body
-            )
-        # In extra_body the messages are taken as they are: the client would copy them part by part, images included.
-        return await self._client.chat.completions.with_raw_response.create(
-            model=body.pop("model"), messages=[], extra_body=body
-        )
+    async def _post(self, request: Request, lacking: frozenset[str]) -> httpx2.Response:
+        # Not by the client's typed methods: they would copy the body part by part, images included.
+        return await self._client.post(PATHS[request.api], cast_to=httpx2.Response, body=body_of(request, lacking))
 
     def _status(self, error: openai.APIStatusError, request: Request, lacking: frozenset[str]) -> Exception:
         headers, status = error.response.headers, error.status_code
