@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from doubleread.cli.screen import OUT, note, warn
+from doubleread.core.at_rest import at_rest
 from doubleread.panel import Panel
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.home import folder_of
@@ -36,6 +37,7 @@ def run_serve(
         if panel.encoder_is_fallback:
             warn(panel.encoder_note)
         panel.warm_up()
+        stack.enter_context(at_rest())
         answering = stack.enter_context(open_talk(panel.settings, talk))
         sessions = Sessions(panel, folder_of(panel), answering, panel.settings.sessions.database)
         stack.callback(lambda: asyncio.run(sessions.close()))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from doubleread.core.at_rest import at_rest
 from doubleread.core.background import Background
 from doubleread.core.case import Case
 from doubleread.evals.datasets import Labelled
@@ -77,7 +78,7 @@ def evaluate(
         announce(folder, chosen.notes)
         cases = [Numbered(place, case) for place, case in chosen.chosen]
         halt = stop or threading.Event()
-        with Background() as background:
+        with at_rest(), Background() as background:
             going = background.submit(run, engine, cases, begun, watch, halt, retry=wanted.retry)
             end = _waited(going, halt)
     return Ended(folder, end, chosen.notes)
