@@ -46,7 +46,7 @@ class Pace:
 
     def __init__(self, in_flight: int, requests_per_minute: float | None = None) -> None:
         self._fastest = FASTEST if requests_per_minute is None else requests_per_minute / 60
-        self._rate = min(max(START, in_flight), self._fastest)
+        self._rate = min(START, self._fastest)
         self._slots, self._queue = asyncio.Semaphore(in_flight), asyncio.Lock()
         now = _now()
         self._tokens, self._filled, self._grown = self._rate if requests_per_minute is None else 1.0, now, now
