@@ -3,7 +3,6 @@
 import os
 import re
 import select
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,8 @@ from doubleread.render.preview import USUAL, Cell, Preview
 Wanted = Literal["auto", "kitty", "sixel", "blocks", "none"]
 ANSWER_S = 1.0
 """A terminal that has not answered by then, never will."""
+_IN, _OUT = 0, 1
+"""The process's own, wherever Python's streams lead."""
 
 _ATTRIBUTES, _CELL = "\x1b[c", "\x1b[16t"
 _KITTY = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"
@@ -73,20 +74,19 @@ def _talk(question: bytes) -> bytes:
     """Asks, and listens until the last answer has come or it has taken too long."""
     import termios  # not on Windows
 
-    inlet, outlet = sys.__stdin__.fileno(), sys.__stdout__.fileno()  # type: ignore[union-attr]
-    if not (os.isatty(inlet) and os.isatty(outlet)) or os.tcgetpgrp(inlet) != os.getpgrp():
+    if not (os.isatty(_IN) and os.isatty(_OUT)) or os.tcgetpgrp(_IN) != os.getpgrp():
         return b""
-    with _silent(inlet):
-        if select.select([inlet], [], [], 0)[0]:  # something was typed ahead: it is not ours to read
+    with _silent(_IN):
+        if select.select([_IN], [], [], 0)[0]:  # something was typed ahead: it is not ours to read
             return b""
-        os.write(outlet, question)
+        os.write(_OUT, question)
         heard, until = b"", time.monotonic() + ANSWER_S
         while not _END.search(heard):
             left = until - time.monotonic()
-            if left <= 0 or not select.select([inlet], [], [], left)[0]:
-                termios.tcflush(inlet, termios.TCIFLUSH)
+            if left <= 0 or not select.select([_IN], [], [], left)[0]:
+                termios.tcflush(_IN, termios.TCIFLUSH)
                 break
-            heard += os.read(inlet, 1024)
+            heard += os.read(_IN, 1024)
         return heard
 
 
@@ -114,8 +114,8 @@ def _cell(said: bytes) -> Cell | None:
         import struct
         import termios
 
-        asked = fcntl.ioctl(sys.__stdout__.fileno(), termios.TIOCGWINSZ, bytes(8))  # type: ignore[union-attr]
-    except (ImportError, OSError, ValueError, AttributeError):
+        asked = fcntl.ioctl(_OUT, termios.TIOCGWINSZ, bytes(8))
+    except (ImportError, OSError, ValueError):
         return None
     rows, columns, width, height = struct.unpack("HHHH", asked)
     return Cell(width // columns, height // rows) if rows and columns and width >= columns and height >= rows else None

@@ -79,7 +79,7 @@ def alone(connection: psycopg.Connection[Any]) -> None:
 
     It asks again and again: a session that waits inside a statement would hold up `create index concurrently`.
     """
-    while not connection.execute("select pg_try_advisory_lock(%s)", (_ALONE,)).fetchone()[0]:  # type: ignore[index]
+    while connection.execute("select pg_try_advisory_lock(%s)", (_ALONE,)).fetchone() != (True,):
         time.sleep(0.05)
 
 
