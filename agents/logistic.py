@@ -25,6 +25,7 @@ class Logistic(EmbeddingAgent):
     """Linear probe with softmax output."""
 
     name = "logistic"
+    prior = "support"
 
     def __init__(self, context: AgentContext) -> None:
         super().__init__(context)

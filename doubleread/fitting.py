@@ -34,6 +34,7 @@ from doubleread.orchestrator.hopeless import check_able
 from doubleread.orchestrator.policy import Policy
 from doubleread.orchestrator.resampling import grouped_folds
 from doubleread.orchestrator.seats import Witness, nobody
+from doubleread.orchestrator.simplex import shares
 from doubleread.rag.near_copies import Pictures, hash_pictures, measure_rule
 from doubleread.rag.near_rule import NearRule
 from doubleread.rag.perceptual_hash import in_hex
@@ -138,7 +139,9 @@ def fit(
             learned_from += f" (the calibration split is too small: {scarce})"
         support = pool
         seated, store = _fit_agents(support, task, settings, eyes, progress)
-    readings = with_referees(_join(parts, order, learned_from), order.cases, seated, settings, progress, witness)
+    readings = with_referees(
+        _join(parts, order, learned_from, support.labels, task), order.cases, seated, settings, progress, witness
+    )
     gaps = consistency_gaps(readings, order.cases, seated, settings, progress)
     progress("learning trust", 0, 1)
     arbiter = with_gaps(learn_trust(task, settings, readings), gaps)
@@ -306,8 +309,9 @@ def _read(
         return background.call(everyone)
 
 
-def _join(parts: Sequence[_Answers], order: Pool, learned_from: str) -> Readings:
+def _join(parts: Sequence[_Answers], order: Pool, learned_from: str, support: Labels, task: Task) -> Readings:
     return Readings(
+        support=shares(support, len(task.names)),
         first=[row for part in parts for row in part.first],
         second=[row for part in parts for row in part.second],
         evidence=[row for part in parts for row in part.evidence],
@@ -330,11 +334,7 @@ def _notes(cases: Sequence[Case], order: Pool, arbiter: Arbiter, learned_from: s
 
 def arbiter_notes(arbiter: Arbiter) -> tuple[str, ...]:
     """What learning trust had to say."""
-    left_out = (
-        f"referee {name} left out: it did not clearly lower the log-loss of the calibration cases"
-        for name in arbiter.left_out
-    )
-    return (*arbiter.notes, *left_out, *_warnings(arbiter.profiles))
+    return (*arbiter.notes, *_warnings(arbiter.profiles))
 
 
 def _warnings(profiles: Sequence[TrustProfile]) -> list[str]:

@@ -175,9 +175,9 @@ class Panel:
 
     @property
     def agents(self) -> tuple[str, ...]:
-        """Who reads, by name; then the referees that are kept."""
-        kept = [name for name in self._seated.referees if name not in self._arbiter.left_out]
-        return (*self._seated.agents, *kept)
+        """Who reads, by name, then the referees; without those that fitting left out."""
+        seated = (*self._seated.agents, *self._seated.referees)
+        return tuple(name for name in seated if name not in self._arbiter.left_out)
 
     @property
     def taking_hints(self) -> tuple[str, ...]:

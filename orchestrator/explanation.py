@@ -37,7 +37,7 @@ class Explanation(Record):
 
 def explain(verdict: Verdict, arbiter: Arbiter) -> Explanation:
     """The account of one verdict by the arbiter that gave it."""
-    without = tuple(_without(name, verdict, arbiter) for name in verdict.weights)
+    without = tuple(_without(name, verdict, arbiter) for name in verdict.influence)
     turning = turning_points(verdict, arbiter)
     lines = (
         *(_agent(opinion, verdict, arbiter) for opinion in _last(verdict).values() if isinstance(opinion, Opinion)),
@@ -57,12 +57,12 @@ def _without(name: str, verdict: Verdict, arbiter: Arbiter) -> Without:
     first = {agent: answer for agent, answer in _first(verdict).items() if agent != name}
     last = {agent: answer for agent, answer in _last(verdict).items() if agent != name}
     found = arbiter.assess(first, last, verdict.evidence, round_=rounds)
-    label = max(found.posterior, key=lambda one: found.posterior[one]) if found.posterior else None
+    label = max(found.scores, key=lambda one: found.scores[one]) if found.scores else None
     action = found.decision.action
     return Without(
         agent=name,
         label=label,
-        confidence=max(found.posterior.values(), default=0.0),
+        confidence=max(found.scores.values(), default=0.0),
         action=action,
         changes=label != verdict.label or action != verdict.decision.action,
     )
@@ -74,10 +74,8 @@ def _agent(opinion: Opinion, verdict: Verdict, arbiter: Arbiter) -> str:
     profile = arbiter.profile(opinion.agent, min(opinion.round, 2))
     if calibrated is None or profile is None:
         return f"{said}; it was not counted, nothing is known of such answers"
-    weight = verdict.weights.get(opinion.agent, 0.0)
-    return (
-        f"{said}, calibrated {calibrated[opinion.label]:.0%}; {_record(profile, opinion, arbiter)}; weight {weight:.0%}"
-    )
+    moves = verdict.influence.get(opinion.agent, 0.0)
+    return f"{said}, calibrated {calibrated[opinion.label]:.0%}; {_record(profile, opinion, arbiter)}; moves the verdict by {moves:.0%}"
 
 
 def _record(profile: TrustProfile, opinion: Opinion, arbiter: Arbiter) -> str:

@@ -76,4 +76,4 @@ def _posterior(arbiter: Arbiter, row: Reading) -> list[float]:
     first = {answer.agent: answer for answer in row.first}
     last = {**first, **{answer.agent: answer for answer in row.second}}
     found = arbiter.assess(first, last, row.evidence, round_=2 if row.second else 1)
-    return [found.posterior.get(name, np.nan) for name in arbiter.task.names]
+    return [found.scores.get(name, np.nan) for name in arbiter.task.names]

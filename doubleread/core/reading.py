@@ -65,7 +65,7 @@ class Outcome(Reading):
             source=verdict.case.source,
             said=verdict.label,
             action=verdict.decision.action,
-            posterior=verdict.posterior,
+            posterior=verdict.scores,
             trust_version=verdict.trust_version,
             sampling=sampling,
             reviewer=reviewer,
@@ -93,6 +93,7 @@ def slim(answer: Answer) -> Answer:
         confidence=answer.confidence,
         probabilities=answer.probabilities,
         confidence_source=answer.confidence_source,
+        prior=answer.prior,
         round=answer.round,
     )
 

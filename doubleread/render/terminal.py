@@ -75,7 +75,7 @@ def _opinions(verdict: Verdict) -> Table:
             _said(verdict, opinion),
             f"{opinion.confidence:.1%}",
             "–" if calibrated is None else f"{calibrated:.1%}",
-            f"{verdict.weights.get(name, 0):.0%}",
+            f"{verdict.influence.get(name, 0):.0%}",
         )
     for abstention in _silent(verdict):
         table.add_row(Text(abstention.agent), Text("abstains", "dim"), "–", "–", "–")

@@ -113,7 +113,7 @@ def _verdict(case: Case, seen: int, archive: list[Neighbour], rng: np.random.Gen
         ),
         track=Track(n=50, right=round(50 * sure), low=max(0, sure - 0.1), high=min(1, sure + 0.1)),
         familiarity=Unfamiliarity(score=float(rng.normal()), threshold=3.3, p_value=0.5, n=300, alarm=alarm),
-        weights=dict(zip(AGENTS, (0.35, 0.2, 0.3, 0.15), strict=True)),
+        influence=dict(zip(AGENTS, (0.35, 0.2, 0.3, 0.15), strict=True)),
         opinions=tuple(_opinions(first, 1, rng)) + (tuple(_opinions(last, 2, rng)) if looked else ()),
         calibrated={name: _named(p) for name, p in last.items()},
         abstentions=(Abstention(agent="slow model", cause="timeout"),) if rng.random() < 0.05 else (),

@@ -137,8 +137,8 @@ class _Said:
             rows.extend(_vector(answer, task))
             names.append(NONE if answer is None else index[answer.label])
         self.again.append(opening is not None and opening is not closing)
-        self.calibrated.extend(_shares(verdict.calibrated.get(agent, {}), task))
-        self.weight.append(verdict.weights.get(agent, 0.0))
+        self.calibrated.extend(_shares(verdict.agent_scores.get(agent, {}), task))
+        self.weight.append(verdict.influence.get(agent, 0.0))
 
     def columns(self, k: int, calibrator: Calibrator) -> AgentColumns:
         first = _matrix(self.first, k)
@@ -182,7 +182,7 @@ class _Reading:
         if row.verdict is None:
             self.unread[row.unread.code if row.unread else "unknown"] += 1
             return
-        foreign = [name for name in row.verdict.posterior if name not in self.index]
+        foreign = [name for name in row.verdict.scores if name not in self.index]
         if foreign:
             raise DataError(
                 f"row {row.index} says {foreign[0]!r}, which is no label of task {self.task.id!r} "
@@ -205,7 +205,7 @@ class _Reading:
     def _verdict(self, verdict: Verdict) -> None:
         looked, familiarity = verdict.second_look, verdict.familiarity
         numbers, integers, flags = self.numbers, self.integers, self.flags
-        numbers["posterior"].extend(_shares(verdict.posterior, self.task))
+        numbers["posterior"].extend(_shares(verdict.scores, self.task))
         numbers["before"].extend(_shares(looked.before if looked else {}, self.task))
         numbers["seconds"].append(verdict.seconds)
         numbers["cost"].append(verdict.cost_usd)

@@ -97,7 +97,7 @@ class CaseTable:
             "leaked": verdict.evidence is not None and bool(verdict.evidence.near_copies),
             "seconds": verdict.seconds,
             "cost_usd": verdict.cost_usd,
-            **{f"p:{name}": verdict.posterior.get(name) for name in self.task.names},
+            **{f"p:{name}": verdict.scores.get(name) for name in self.task.names},
             **self._agents(verdict),
         }
 
@@ -106,10 +106,10 @@ class CaseTable:
         cells: dict[str, Cell] = {}
         for agent in self.agents:
             said = last.get(agent)
-            cells[f"agent:{agent}:weight"] = verdict.weights.get(agent)
+            cells[f"agent:{agent}:influence"] = verdict.influence.get(agent)
             if said is not None:
                 cells[f"agent:{agent}:label"] = said.label
-                cells[f"agent:{agent}:confidence"] = verdict.calibrated.get(agent, {}).get(said.label)
+                cells[f"agent:{agent}:confidence"] = verdict.agent_scores.get(agent, {}).get(said.label)
         return cells
 
 

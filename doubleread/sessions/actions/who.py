@@ -53,7 +53,7 @@ def _table(verdict: Verdict, standing: Standing) -> Table:
                 one.label,
                 percent(one.confidence),
                 percent(calibrated[one.label]) if calibrated else "not counted",
-                percent(verdict.weights.get(one.agent, 0.0)),
+                percent(verdict.influence.get(one.agent, 0.0)),
                 f"{interval(trusted.accuracy)} of {trusted.n}" if trusted else "unknown",
                 _instead(without.get(one.agent)),
             )
@@ -92,7 +92,7 @@ def _said_here(agent: str, verdict: Verdict, standing: Standing) -> str:
     if calibrated is None:
         return f"{told}; it was not counted"
     without = next((one for one in standing.panel.explain(verdict).without if one.agent == agent), None)
-    weight = f"calibrated {percent(calibrated[opinion.label])}, weight {percent(verdict.weights.get(agent, 0.0))}"
+    weight = f"calibrated {percent(calibrated[opinion.label])}, moves the verdict by {percent(verdict.influence.get(agent, 0.0))}"
     return f"{told}, {weight}; without it: {_instead(without)}"
 
 
