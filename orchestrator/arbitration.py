@@ -194,8 +194,8 @@ def fit_arbiter(
 ) -> Arbiter:
     """Calibrators, fusion, profiles, guarantees and gates, everything judged by cross-fitting.
 
-    Every choice takes the most cautious candidate unless another lowered the held-out log-loss by more than one standard
-    error clustered by group: fusion, intercepts, agents, referees, cascade and second looks.
+    Every choice takes the most cautious candidate unless another lowered the held-out log-loss by more than one
+    standard error clustered by group: fusion, intercepts, agents, referees, cascade and second looks.
     """
     grounds = Grounds.of(task, agents, readings, learning, referees)
     arbiter, look = grounds.settled(policy)

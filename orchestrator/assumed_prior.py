@@ -1,9 +1,9 @@
 """Opinions are brought to one prior before they are calibrated: the label shares of the calibration cases.
 
 An agent that treats all labels as equally frequent says something else about a rare label than one that knows how rare
-it is. An opinion ``p`` that assumes the prior ``a`` becomes ``p' ∝ p · s / a`` at the label shares ``s`` (Bayes' rule with
-unchanged likelihoods; Saerens, Latinne and Decaestecker 2002, equation 2.4). Neither temperature scaling nor a log-pool
-could make up for it later: they have no intercept.
+it is. An opinion ``p`` that assumes the prior ``a`` becomes ``p' ∝ p · s / a`` at the label shares ``s`` (Bayes' rule
+with unchanged likelihoods; Saerens, Latinne and Decaestecker 2002, equation 2.4). Neither temperature scaling nor a
+log-pool could make up for it later: they have no intercept.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,10 @@ def assumed_priors(priors: Sequence[OpinionPrior | None], task: Task, support: V
 
 
 def at_shares(raw: Tensor3, assumed: Assumed, shares: Vector) -> Tensor3:
-    """Opinions ``(n, agents, k)`` as they are at the label ``shares``, ``(k,)``; unchanged where the prior is unknown."""
+    """Opinions ``(n, agents, k)`` as they are at the label ``shares``, ``(k,)``.
+
+    Those of an agent whose prior is unknown stay as they are.
+    """
     factors = np.stack([np.ones(len(shares)) if a is None else shares / a for a in assumed])
     moved = normalised(raw) * factors
     known = np.array([a is not None for a in assumed])[None, :, None]

@@ -49,8 +49,8 @@ def choose(
 ) -> Chosen:
     """Fits every candidate; ``auto`` opens a name to its candidates. Arguments and errors as ``learn_rules``.
 
-    The first candidate is taken, unless others' cross-fitted log-loss is lower by more than one standard error clustered
-    by group; then the best of these. ``names`` are those of the agents, for the notes.
+    The first candidate is taken, unless others' cross-fitted log-loss is lower by more than one standard error
+    clustered by group; then the best of these. ``names`` are those of the agents, for the notes.
     """
     assumed, kinds = assumed or (None,) * raw.shape[1], (calibrator,) * raw.shape[1]
     rules: tuple[str, ...] = RULES if rule == AUTO else (rule,)

@@ -46,7 +46,7 @@ class Units:
 
 
 def one_of_each(groups: Groups, n: int, seed: int = 0) -> Labels:
-    """One held-out case of each group, drawn by ``seed``: these stand alone. Shape ``(G,)``, all cases without groups."""
+    """One held-out case of each group, drawn by ``seed``: these stand alone. All cases where there are no groups."""
     codes = group_codes(groups, n)
     order = np.random.default_rng(seed).permutation(n)
     return np.sort(order[np.unique(codes[order], return_index=True)[1]])

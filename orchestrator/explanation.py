@@ -74,8 +74,8 @@ def _agent(opinion: Opinion, verdict: Verdict, arbiter: Arbiter) -> str:
     profile = arbiter.profile(opinion.agent, min(opinion.round, 2))
     if calibrated is None or profile is None:
         return f"{said}; it was not counted, nothing is known of such answers"
-    moves = verdict.influence.get(opinion.agent, 0.0)
-    return f"{said}, calibrated {calibrated[opinion.label]:.0%}; {_record(profile, opinion, arbiter)}; moves the verdict by {moves:.0%}"
+    moves = f"it moves the verdict by {verdict.influence.get(opinion.agent, 0.0):.0%}"
+    return f"{said}, calibrated {calibrated[opinion.label]:.0%}; {_record(profile, opinion, arbiter)}; {moves}"
 
 
 def _record(profile: TrustProfile, opinion: Opinion, arbiter: Arbiter) -> str:

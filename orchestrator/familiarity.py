@@ -34,7 +34,8 @@ class Familiarity(Record):
     conformal prediction, Vovk, Gammerman and Shafer 2005, section 2.2). So a case exchangeable with the held-out ones,
     on which no agent was fitted, raises an alarm with probability ``alarm_rate`` at most, however the score is made.
     Where groups are known they are the units (see ``exchangeable``), and that holds for a case of a new group. With too
-    few groups for it, an alarm is raised beyond every held-out case: for new groups at a rate of ``1 / (G + 1)`` at most.
+    few groups for it, an alarm is raised beyond every held-out case: for new groups at a rate of at most
+    ``1 / (G + 1)``.
     """
 
     alarm_rate: float
@@ -93,7 +94,7 @@ class Familiarity(Record):
             doubt_z=float(unsure[0, -1]) if spoke.any() else None,
             alarm=threshold is not None and bool(score > threshold[0]),
         )
-        return judged.model_copy(update={"reason": _reason(judged, evidence, self.alarm_rate)})
+        return judged.model_copy(update={"reason": _reason(judged, evidence)})
 
     def alarms(self, nearness: Vector, opinions: Tensor3) -> NDArray[np.bool_]:
         """Which of many cases raise the alarm in ``judge``, ``(n,)``: by nearness ``(n,)`` and first opinions
@@ -165,7 +166,7 @@ def _doubt_scores(doubt: Tensor3, asked: NDArray[np.bool_]) -> Matrix:
     return normal_scores((own * spoke).sum(axis=2) / np.maximum(spoke.sum(axis=2), 1))
 
 
-def _reason(judged: Unfamiliarity, evidence: Evidence | None, alarm_rate: float) -> str:
+def _reason(judged: Unfamiliarity, evidence: Evidence | None) -> str:
     signs = []
     if judged.distance_z is not None and evidence is not None and evidence.quality is not None:
         signs.append(f"nearest case {evidence.quality.similarity:.2f} (distance z {judged.distance_z:.1f})")

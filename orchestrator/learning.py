@@ -42,8 +42,9 @@ class Learned:
     """What ``learn`` found. New cases go through ``fuse``; the held-out arrays are for judging.
 
     ``assumed`` holds the prior that each agent's opinions assume, ``seen`` the label shares ``(k,)`` that they are
-    brought to before they are calibrated. ``held_out``, ``(n, k)``, and ``held_out_calibrated``, ``(n, agents, k)``, come from cross-fitting: each case was
-    judged by calibrators and a rule fitted on other folds. Their rows are those given to ``learn``.
+    brought to before they are calibrated. ``held_out``, ``(n, k)``, and ``held_out_calibrated``, ``(n, agents, k)``,
+    come from cross-fitting: each case was judged by calibrators and a rule fitted on other folds. Their rows are those
+    given to ``learn``.
     """
 
     assumed: Assumed
@@ -153,9 +154,9 @@ def learn_rules(
     that they assume (None: unknown), from which they are brought to the label shares of the cases that are fitted on.
     ``calibrator`` names one for all agents, or one each. ``prior`` is that of the cases to come; None: the label shares
     of ``y``. ``folds`` is a number (fewer are used, and noted, where groups are few) or the folds themselves.
-    ``alternatives`` are other answers to the same cases, shaped as ``raw``, that the held-out fits are to fuse too: with
-    agents struck out, for instance. Raises ``DataError`` where cross-fitting is impossible, and ``UnknownPart`` for a
-    rule or calibrator that is not in its table.
+    ``alternatives`` are other answers to the same cases, shaped as ``raw``, that the held-out fits are to fuse too:
+    with agents struck out, for instance. Raises ``DataError`` where cross-fitting is impossible, and ``UnknownPart``
+    for a rule or calibrator that is not in its table.
     """
     raw, k = np.where(spoken(raw)[..., None], raw, np.nan), raw.shape[2]
     kinds = (calibrator,) * raw.shape[1] if isinstance(calibrator, str) else tuple(calibrator)
@@ -214,7 +215,7 @@ def _fit(
 ) -> _Fitted:
     """Calibrators on all rows; the rules on opinions calibrated without their own row's fold.
 
-    Both are fitted with priors, beside which a case of a group of like cases counts for less than one that stands alone.
+    Both are fitted with priors, beside which a case of a group of like cases counts for less than one on its own.
     """
     calibrators = _fit_calibrators(raw, y, codes, kinds)
     inner = _inner(raw, y, codes, kinds, seed)

@@ -12,6 +12,7 @@ from doubleread.core.types import Labels, Matrix, Vector
 from doubleread.orchestrator.conformal.chance import row_chances
 from doubleread.orchestrator.conformal.scores import SCORES, Score
 from doubleread.orchestrator.exchangeable import Groups, Units, promised_for, units_needed
+from doubleread.orchestrator.resampling import group_codes
 
 Kind = Literal["class-conditional", "marginal", "everything"]
 
@@ -116,11 +117,8 @@ def _held_out(
     scores: Vector, y: Labels, k: int, coverage: float, groups: Groups
 ) -> tuple[Kind, tuple[HeldOutScores, ...], str]:
     """What can be promised, the scores that keep it, and what a reader should know."""
-    needed, names = units_needed(coverage), None if groups is None else np.asarray(groups, dtype=object)
-    each = [
-        HeldOutScores.of(scores[y == label], None if names is None else names[y == label].tolist())
-        for label in range(k)
-    ]
+    needed, codes = units_needed(coverage), group_codes(groups, len(y))
+    each = [HeldOutScores.of(scores[y == label], codes[y == label]) for label in range(k)]
     if min(one.units for one in each) >= needed:
         return "class-conditional", tuple(each), ""
     all_, what = HeldOutScores.of(scores, groups), Units.of(groups, len(y))
@@ -142,8 +140,8 @@ def _cannot_inform(P: Matrix, y: Labels, coverage: float, groups: Groups) -> str
     wanted = 1 - max((1 - right) / 2, 0.001)
     most = units.count / (units.count + 1)
     said = (
-        f"the panel is right on {right:.1%} of held-out cases, so {coverage:.0%} sets cannot inform: most hold the leading "
-        "label alone, and the others are empty"
+        f"the panel is right on {right:.1%} of held-out cases, so {coverage:.0%} sets cannot inform: most hold the "
+        "leading label alone, and the others are empty"
     )
     if wanted <= most:
         return f"{said}; trust.coverage = {np.floor(wanted * 1000) / 1000:g} gives sets that tell more"

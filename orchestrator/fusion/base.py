@@ -69,7 +69,10 @@ class PanelRule(Parametric[R], Generic[R]):
         return self
 
     def fuse(self, opinions: Tensor3) -> Matrix:
-        """One posterior a case, ``(n, k)``; the prior where nobody spoke. Raises ``DataError`` for another panel's shape."""
+        """One posterior a case, ``(n, k)``; the prior where nobody spoke.
+
+        Raises ``DataError`` for another panel's shape.
+        """
         fitted = self.fitted
         if opinions.ndim != 3 or opinions.shape[1:] != (len(fitted.heard), len(fitted.prior)):
             wanted = f"(n, {len(fitted.heard)}, {len(fitted.prior)})"

@@ -92,8 +92,8 @@ def _said_here(agent: str, verdict: Verdict, standing: Standing) -> str:
     if calibrated is None:
         return f"{told}; it was not counted"
     without = next((one for one in standing.panel.explain(verdict).without if one.agent == agent), None)
-    weight = f"calibrated {percent(calibrated[opinion.label])}, moves the verdict by {percent(verdict.influence.get(agent, 0.0))}"
-    return f"{told}, {weight}; without it: {_instead(without)}"
+    moves = f"it moves the verdict by {percent(verdict.influence.get(agent, 0.0))}"
+    return f"{told}, calibrated {percent(calibrated[opinion.label])}; {moves}; without it: {_instead(without)}"
 
 
 def _record(one: TrustProfile, *, several: bool) -> Iterator[str]:
