@@ -226,7 +226,7 @@ class Calibrator(Protocol):
     """Maps raw distributions to calibrated ones, row by row, both of shape ``(n, k)``.
 
     ``fit`` returns self; ``case_weight`` is what one case counts for beside any prior, below 1 where cases are alike.
-    ``apply`` raises ``NotFitted`` before it. ``params`` is a JSON object from which ``from_params`` rebuilds it exactly.
+    ``apply`` raises ``NotFitted`` before it. ``params`` is a JSON object from which ``from_params`` rebuilds it.
     """
 
     kind: str
