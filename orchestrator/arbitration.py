@@ -19,7 +19,7 @@ from doubleread.orchestrator.choice import AUTO, Chosen, choose
 from doubleread.orchestrator.commitment import Commitment
 from doubleread.orchestrator.conformal import ConformalSets
 from doubleread.orchestrator.familiarity import ALARM_RATE, Familiarity, nearness_of
-from doubleread.orchestrator.further import Asked
+from doubleread.orchestrator.further import Asked, mean_usd
 from doubleread.orchestrator.learning import Learned
 from doubleread.orchestrator.membership import Members, select
 from doubleread.orchestrator.metrics import losses
@@ -125,7 +125,8 @@ class Grounds:
                 seed=learning.seed,
             )
 
-        members = select(first, labels, groups, agents, referees, chosen, learning.folds, learning.seed)
+        usd = mean_usd(readings.first)
+        members = select(first, labels, groups, agents, referees, usd, chosen, learning.folds, learning.seed)
         out = np.isin(agents, members.left_out)
         heard, again = (np.where(out[None, :, None], np.nan, raw) for raw in (first, second))
         asked = Asked(

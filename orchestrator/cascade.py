@@ -60,7 +60,7 @@ def ask_more(asked: Asked, first: Tensor3, policy: Policy) -> More:
     unknown = [asked.agents[i] for i in dear if np.isnan(usd[i])]
     told = f"gain in log-loss where asked {gain.line}"
     note = f"{', '.join(gate.agents)} asked on {opened.mean():.0%} of the calibration cases ({losses}; {told})"
-    if not opened.any():
+    if not opened.any() and policy.ask_share > 0:
         note = f"{', '.join(gate.agents)} not asked: no clear gain in log-loss ({gain.line} where it would be asked)"
     return More(posterior, heard, local, gate, (note, *_unpriced(unknown)))
 

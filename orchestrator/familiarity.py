@@ -88,7 +88,7 @@ class Familiarity(Record):
         judged = Unfamiliarity(
             score=score,
             threshold=None if threshold is None else float(threshold[0]),
-            p_value=float(units.own + units.weights @ (scores[:-1] >= score)),
+            p_value=min(1.0, float(units.own + units.weights @ (scores[:-1] >= score))),
             n=n,
             distance_z=float(far[0, -1]) if known.any() else None,
             doubt_z=float(unsure[0, -1]) if spoke.any() else None,

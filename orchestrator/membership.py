@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from doubleread.core.types import Labels, Matrix, Tensor3
+from doubleread.core.types import Labels, Matrix, Tensor3, Vector
 from doubleread.orchestrator.choice import FEWEST, Chosen
 from doubleread.orchestrator.learning import Groups
 from doubleread.orchestrator.metrics import Gain, log_gain
+from doubleread.orchestrator.policy import FREE_USD
 from doubleread.orchestrator.resampling import group_codes, grouped_folds
 from doubleread.orchestrator.simplex import shares, spoken
 
@@ -35,6 +36,7 @@ def select(
     groups: Groups,
     names: Sequence[str],
     referees: Sequence[str],
+    usd: Vector,
     choose: Choose,
     folds: int,
     seed: int,
@@ -42,7 +44,8 @@ def select(
     """Leaves out agents by held-out log-loss; every choice must exceed one standard error clustered by group.
 
     1. An agent stays only where its calibrated opinions are clearly better than the label frequencies alone.
-    2. Of the rest, the one without which the panel is clearly better by most is left out, again and again.
+    2. Of the rest, the one without which the panel is clearly better by most is left out, again and again; but where
+       some agents cost money (``usd`` an answer), the last that is free stays: it tells when to ask the others.
     3. A referee joins only where the panel is clearly better with it.
 
     With fewer than ``FEWEST`` cases of a label 1 and 2 cannot be told and everyone stays.
@@ -62,7 +65,7 @@ def select(
                 f"(gain in log-loss over the label frequencies {chances[i].line})"
             )
         chosen = choose(_only(raw, kept)) if left_out else chosen
-        chosen, dropped, benefits = _without_harm(raw, y, groups, names, kept, chosen, choose)
+        chosen, dropped, benefits = _without_harm(raw, y, groups, names, kept, usd, chosen, choose)
         left_out += [names[i] for i in dropped]
         notes += [
             f"{names[i]} is left out and not asked: the panel is better without it (gain in log-loss {gain.line})"
@@ -102,6 +105,7 @@ def _without_harm(
     groups: Groups,
     names: Sequence[str],
     kept: NDArray[np.bool_],
+    usd: Vector,
     chosen: Chosen,
     choose: Choose,
 ) -> tuple[Chosen, dict[int, Gain], dict[str, Gain]]:
@@ -110,7 +114,9 @@ def _without_harm(
     while kept.sum() > 1:
         without = {i: choose(_only(raw, kept, but=i)) for i in np.flatnonzero(kept).tolist()}
         gains = {i: _gain(chosen.learned.held_out, one, y, groups) for i, one in without.items()}
-        clear = [i for i in gains if gains[i].clear]
+        free = kept & (usd <= FREE_USD)
+        last = set(np.flatnonzero(free).tolist()) if free.sum() == 1 else set()
+        clear = [i for i in gains if gains[i].clear and i not in last]
         if not clear:
             return chosen, dropped, {names[i]: Gain(-gain.mean, gain.error) for i, gain in gains.items()}
         worst = max(clear, key=lambda i: gains[i].mean)

@@ -55,7 +55,7 @@ class SelectiveRisk(Record):
         rows = one_of_each(groups, len(scores))
         scores, correct, n = scores[rows], correct[rows], len(rows)
         found = lowest_threshold(scores, correct, risk, delta)
-        notes = (f"committed risk is promised {promise}", "" if found else _why_nothing(n, risk, delta))
+        notes = (f"committed risk is promised {promise}" if found else _why_nothing(n, risk, delta),)
         return cls(
             threshold=found.threshold if found else None,
             risk=risk,

@@ -57,7 +57,7 @@ async def test_it_says_who_said_what_and_how_far_each_is_trusted(arbiter):
     assert f"a said rust at 90%, calibrated {verdict.calibrated['a']['rust']:.0%}" in line
     assert f"right on {profile.accuracy.value:.0%} of 120 calibration cases" in line
     assert f"on {profile.confusion[k][k]} of the {sum(row[k] for row in profile.confusion)} where it said rust" in line
-    assert f"weight {verdict.weights['a']:.0%}" in line
+    assert f"it moves the verdict by {verdict.influence['a']:.0%}" in line
     assert "evidence: 5 of the 5 most similar cases are rust" in "\n".join(told.lines)
     assert any(line.startswith("no single agent turns the verdict") for line in told.lines)
     assert [one.changes for one in told.without] == [False, False, False]
