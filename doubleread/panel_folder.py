@@ -55,7 +55,7 @@ from doubleread.trust_folder import (
 )
 
 Asked = TypeVar("Asked", bound=Server)
-FORMAT = 4
+FORMAT = 5
 OWN = {MARK, ARBITER, READINGS, "trust", "agents", "store"}
 """What a panel folder holds: saving over a panel replaces these, and nothing else may be lost with them."""
 

@@ -137,16 +137,15 @@ def _cannot_inform(P: Matrix, y: Labels, coverage: float, groups: Groups) -> str
     right = float(units.weights @ (P.argmax(axis=1) == y) / units.weights.sum())
     if right <= coverage:
         return ""
-    wanted = 1 - max((1 - right) / 2, 0.001)
-    most = units.count / (units.count + 1)
+    wanted = np.floor((1 - max((1 - right) / 2, units.own)) * 1000) / 1000
     said = (
         f"the panel is right on {right:.1%} of held-out cases, so {coverage:.0%} sets cannot inform: most hold the "
         "leading label alone, and the others are empty"
     )
-    if wanted <= most:
-        return f"{said}; trust.coverage = {np.floor(wanted * 1000) / 1000:g} gives sets that tell more"
-    unit = "groups" if units.grouped else "cases"
-    return f"{said}; sets that tell more need {units_needed(wanted)} calibration {unit} ({units.count} are there)"
+    if wanted > coverage:
+        return f"{said}; trust.coverage = {wanted:g} gives sets that tell more"
+    needed = units_needed(1 - (1 - coverage) / 2)
+    return f"{said}; sets that tell more need {needed} calibration {'groups' if units.grouped else 'cases'} or more"
 
 
 def _scored(name: str, P: Matrix, u: Vector | None) -> Matrix:
