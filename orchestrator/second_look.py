@@ -163,7 +163,7 @@ def _useless(asked: Asked, found: _Both, agent: int, gated: NDArray[np.bool_], p
     saved = decision_costs(asked.task, without, labels) - decision_costs(asked.task, both, labels)
     codes = asked.groups_of(gated)
     believed = clustered(np.append(saved, asked.task.costs.referral), np.append(codes, codes.max() + 1))
-    return log_gain(both, without, labels, codes).beyond(SURE) or believed.mean + SURE * believed.error < price
+    return log_gain(both, without, labels, codes).clear or believed.mean + SURE * believed.error < price
 
 
 def _struck(raw: Tensor3, slot: int) -> Tensor3:
