@@ -1,6 +1,6 @@
 """Gaussian discriminant analysis on the embeddings: shrunken covariance, and a confidence that suits few cases.
 
-``gaussian_head.py`` holds the model, its formula and its sources.
+``gaussian_head.py`` holds the model, its formula and its sources, ``gaussian_fit.py`` how it is fitted.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,8 @@ from scipy.special import log_softmax
 
 from doubleread.agents.context import AgentContext
 from doubleread.agents.embedding_agent import EmbeddingAgent, evidence_arrays
-from doubleread.agents.gaussian_head import GaussianHead, fit_head
+from doubleread.agents.gaussian_fit import fit_head
+from doubleread.agents.gaussian_head import GaussianHead
 from doubleread.core.errors import NotFitted
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import AbstentionCause
@@ -22,7 +23,7 @@ TEXT_WORTH = 4.0
 
 
 class Discriminant(EmbeddingAgent):
-    """Linear discriminant in whitened space: ``log p(label | x) ∝ -½‖W(x - mean_label)‖²``.
+    """Linear discriminant: one Gaussian a label, with a shared covariance (``gaussian_head.py``).
 
     Labels are equally likely to it: prevalence belongs to the fusion, which counts it once for the whole panel.
     """

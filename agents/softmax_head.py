@@ -27,8 +27,8 @@ COMPONENTS = 256
 FOLDS = 5
 STRENGTHS = tuple(float(s) for s in np.logspace(-2, 3, 11))
 """Inverse ridge strengths, tried from the strongest ridge on until two in a row have gained nothing."""
-UNTRIED = 1.0
-"""The strength where no fold can be made, with temperature 1."""
+UNTRIED = 10.0
+"""The strength where no fold can be made, with temperature 1: rather unsure, whatever the data."""
 LOG_SPREAD = 0.5
 """Of the log-normal prior of the temperature around 1: few held-out cases must not make it extreme."""
 
@@ -55,7 +55,7 @@ class SoftmaxHead:
         """``z`` of embeddings ``(n, dim)``."""
         return np.asarray((x - self.centre) / self.width)
 
-    def step_towards(self, x: Matrix, labels: Labels) -> Matrix:
+    def step_towards(self, x: Matrix, labels: Vector) -> Matrix:
         """MAP update of the weights with a Gaussian prior around the fitted ones, shape ``(n_labels, dim)``.
 
         By the representer theorem the step is ``Aᵀ z``: ``k × n_labels`` numbers to find, whatever ``dim`` is.
@@ -94,9 +94,7 @@ def fit_softmax_head(x: Matrix, labels: Labels, n_labels: int, groups: Sequence[
     best = min(_tried(z, labels, n_labels, folds)) if folds else _Choice(0.0, UNTRIED, 1.0)
     found = _regression(z, labels, n_labels, best.strength)
     weights = found[:-1].T @ axes[:kept]
-    return SoftmaxHead(
-        weights, found[-1], centre, width, _shares(labels, n_labels), best.strength, best.temperature
-    )
+    return SoftmaxHead(weights, found[-1], centre, width, _shares(labels, n_labels), best.strength, best.temperature)
 
 
 def _widths(x: Matrix) -> Vector:
@@ -152,5 +150,7 @@ def _regression(z: Matrix, labels: Labels, n_labels: int, strength: float, start
         return value / n, slope.ravel() / n
 
     begin = np.zeros(shape) if start is None else start
-    options = {"maxiter": 500, "gtol": 1e-4, "ftol": 1e-9}
-    return np.asarray(minimize(loss, begin.ravel(), jac=True, method="L-BFGS-B", options=options).x.reshape(shape))
+    found = minimize(
+        loss, begin.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 500, "gtol": 1e-4, "ftol": 1e-9}
+    )
+    return np.asarray(found.x.reshape(shape))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from doubleread.agents.gaussian_head import fit_head
+from doubleread.agents.gaussian_fit import fit_head
 from doubleread.core.types import Labels, Matrix
 from doubleread.evals.benchmarks.data import paper_folder
 from doubleread.evals.benchmarks.figure import Figure, Skipped
@@ -36,7 +36,7 @@ class Worth(NamedTuple):
 def few_shot() -> Iterator[Figure]:
     """Accuracy, log-loss and honesty of the raw opinions with 1 to 16 cases a label."""
     x, labels = clip_vectors()
-    for shots in NLL_BEFORE:
+    for shots, before in NLL_BEFORE.items():
         found, ahead = [], []
         for support in draws(labels, shots):
             rest = np.setdiff1d(np.arange(len(labels)), support)
@@ -47,7 +47,7 @@ def few_shot() -> Iterator[Figure]:
                 ahead.append(found[-1].accuracy - rival.accuracy)
         name, n = f"few_shot.{shots}", len(labels) - shots * (int(labels.max()) + 1)
         yield _over(f"{name}.accuracy", [one.accuracy for one in found], n)
-        yield _over(f"{name}.nll", [one.nll for one in found], n, f"<= {NLL_BEFORE[shots]}")
+        yield _over(f"{name}.nll", [one.nll for one in found], n, f"<= {before}")
         yield _over(f"{name}.off_by", [one.gap for one in found], n, "<= 0.05", size=True)
         if ahead:
             yield _over(f"{name}.accuracy_above_wang_2024", ahead, n, ">= 0")
