@@ -16,6 +16,7 @@ BENCHMARKS = Registry(
         "catalogue_solar": "doubleread.evals.benchmarks.catalogue:catalogue_solar",
         "solar_splits": "doubleread.evals.benchmarks.panel:solar_splits",
         "diagnosis_seconds": "doubleread.evals.benchmarks.panel:diagnosis_seconds",
+        "few_shot": "doubleread.evals.benchmarks.few_shot:few_shot",
         "paper_replay": "doubleread.evals.benchmarks.paper:paper_replay",
         "wire_rate_limited": "doubleread.evals.benchmarks.wire:wire_rate_limited",
         "wire_concurrency_capped": "doubleread.evals.benchmarks.wire:wire_concurrency_capped",
