@@ -21,7 +21,7 @@ def implied_prevalence(task: Task, labels: Labels) -> str:
     note = f"probabilities hold for the label shares of the calibration cases: {_told(task, counts / counts.sum())}"
     if counts.max() > max(NEARLY_EQUAL * counts.min(), counts.min() + 1):
         return note
-    example = ", ".join(f"{_key(name)} = …" for name in task.names[:2]) + (", …" if len(task.names) > 2 else "")
+    example = ", ".join(f"{toml_key(name)} = …" for name in task.names[:2]) + (", …" if len(task.names) > 2 else "")
     return (
         f"{note}. The labels are equally frequent, which looks chosen by hand: if real cases are not, state the real "
         f"prevalence in the task file (prior = {{ {example} }}) and fit again"
@@ -33,7 +33,7 @@ def _told(task: Task, shares: np.ndarray[tuple[int], np.dtype[np.float64]]) -> s
     return ", ".join(f"{task.names[k]} {100 * shares[k]:.{0 if shares[k] >= 0.1 else 1}f} %" for k in order)
 
 
-def _key(name: str) -> str:
+def toml_key(name: str) -> str:
     """A label as a key in TOML."""
     bare = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
     return name if bare else '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'

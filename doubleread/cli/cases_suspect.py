@@ -16,7 +16,9 @@ app = typer.Typer()
 
 SHOWN = 20
 PAGE, TABLE = "suspects.html", "corrections.csv"
-Where = Annotated[str, typer.Argument(help="A data set, as for `fit`, an archive, or a panel's folder (its cases).")]
+Where = Annotated[
+    str, typer.Argument(metavar="WHERE", help="A data set, as for `fit`, an archive, or a panel's folder (its cases).")
+]
 Group = Annotated[str | None, typer.Option(help="What must stay together, as for `fit`.")]
 LabelColumn = Annotated[str, typer.Option(help="Column that holds the label.")]
 PathColumn = Annotated[str, typer.Option(help="Column that holds the image's path.")]

@@ -132,8 +132,10 @@ def diagnose(
 
 @app.command(epilog="Example: doubleread prevalence panel photos/")
 def prevalence(
-    panel: Annotated[Path, typer.Argument(help="Folder of a fitted panel.")],
-    images: Annotated[list[str], typer.Argument(help="Image files, or folders of them; labels are not needed.")],
+    panel: Annotated[Path, typer.Argument(metavar="PANEL", help="Folder of a fitted panel.")],
+    images: Annotated[
+        list[str], typer.Argument(metavar="IMAGES…", help="Image files, or folders of them; labels are not needed.")
+    ],
     group: Annotated[
         str | None,
         typer.Option(

@@ -8,6 +8,7 @@ import typer
 from doubleread.cli.cases_shared import say, say_json, table
 from doubleread.cli.screen import OUT, note, progress, warn
 from doubleread.evals.datasets.unlabelled import read_unlabelled
+from doubleread.orchestrator.implied_prevalence import toml_key
 from doubleread.panel import Panel
 from doubleread.settings import Settings
 
@@ -69,9 +70,16 @@ def _notes(found: "BatchPrevalence") -> list[str]:
     if found.labels and not found.changed:
         notes.append("every interval holds what the panel assumes: there is no reason to change anything")
     if found.labels and found.changed:
-        shares = ", ".join(f'"{one.label}" = {one.share:.3f}' for one in found.labels)
         notes.append(
             "nothing was changed; to use the estimate, fit again with a task file (--task) that holds "
-            f"prior = {{ {shares} }}, or ask for single verdicts with panel.what_if(verdict, prevalence=…)"
+            f"{_in_task_file(found)}, or ask for single verdicts with panel.what_if(verdict, prevalence=…)"
         )
     return notes
+
+
+def _in_task_file(found: "BatchPrevalence") -> str:
+    """The shares as a task takes them: none is 0, and rounded they still sum to 1."""
+    rounded = {label: max(round(share, 4), 0.0001) for label, share in found.shares.items()}
+    largest = max(rounded, key=lambda label: rounded[label])
+    rounded[largest] += 1 - sum(rounded.values())
+    return f"prior = {{ {', '.join(f'{toml_key(label)} = {share:.4f}' for label, share in rounded.items())} }}"
