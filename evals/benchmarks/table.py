@@ -23,6 +23,8 @@ BENCHMARKS = Registry(
         "wire_unlimited": "doubleread.evals.benchmarks.wire:wire_unlimited",
         "ood_near": "doubleread.evals.benchmarks.ood:ood_near",
         "ood_far": "doubleread.evals.benchmarks.ood:ood_far",
+        "label_errors": "doubleread.evals.benchmarks.labels:label_errors",
+        "prevalence": "doubleread.evals.benchmarks.labels:prevalence",
         "archive": "doubleread.evals.benchmarks.archive:archive",
         "batch_overhead": "doubleread.evals.benchmarks.evaluate:batch_overhead",
         "batch_throughput": "doubleread.evals.benchmarks.throughput:batch_throughput",
