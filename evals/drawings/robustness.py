@@ -7,8 +7,8 @@ from doubleread.core.errors import DataError
 from doubleread.core.trust import Estimate
 from doubleread.evals.drawings import svg
 
-_COLUMNS, _CELL_WIDTH, _CELL_HEIGHT = 4, 240, 172
-_LEFT, _TOP, _HEAD = 46, 34, 96
+_COLUMNS, _CELL_WIDTH, _CELL_HEIGHT = 4, 240, 182
+_LEFT, _TOP, _HEAD = 46, 44, 96
 _WIDTH, _HEIGHT = 176, 96
 _MOST = 5
 _DASHES = ("", "", "7 4", "2 4")
@@ -63,8 +63,8 @@ def _legend(names: Sequence[str], promise: float) -> Iterator[str]:
 
 
 def _plot(plot: Strained, promise: float, banded: str) -> Iterator[str]:
-    yield svg.text(_LEFT - 26, 14, svg.fit(plot.name, 120, 13.5), "dr-head")
-    yield svg.text(_LEFT + _WIDTH, 14, svg.fit(plot.about, 200 - svg.width_of(plot.name, 13), 10), "dr-count", "end")
+    yield svg.text(_LEFT, 14, svg.fit(plot.name, _WIDTH, 13.5), "dr-head")
+    yield svg.text(_LEFT, 30, svg.fit(plot.about, _WIDTH, 11), "dr-small")
     yield from _axes()
     yield svg.line(_LEFT, _y(promise), _LEFT + _WIDTH, _y(promise), "dr-ideal")
     for place, course in enumerate(plot.courses):

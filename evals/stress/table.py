@@ -59,7 +59,7 @@ _ROWS = (
     _row("weather", "snow", "falling snow", weather.snow, *_SNOW),
     _row("weather", "frost", "ice on the lens", weather.frost, *_FROST),
     _row("weather", "fog", "haze", weather.fog, 0.6, 1, 1.5, 2.2, 3),
-    _row("weather", "brightness", "overexposed", weather.brightness, 0.1, 0.2, 0.3, 0.4, 0.5),
+    _row("weather", "brightness", "overexposed", weather.brightness, 0.2, 0.4, 0.7, 1.1, 1.6),
     _row("digital", "contrast", "washed out", digital.contrast, 0.6, 0.45, 0.3, 0.18, 0.08),
     _row("digital", "elastic", "warped", digital.elastic, 2, 3.5, 5, 7, 9.5),
     _row("digital", "pixelate", "large square pixels", digital.pixelate, 0.6, 0.45, 0.33, 0.25, 0.18),

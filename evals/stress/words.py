@@ -24,7 +24,8 @@ def _sentences(
 ) -> Iterator[str]:
     mild = [one for one in conditions if one.severity <= MILD] or list(conditions)
     yield _kept(promise, max(one.severity for one in mild), worst(mild))
-    yield _first(promise, conditions)
+    if worst(conditions) is not None:
+        yield _first(promise, conditions)
     yield _noticed(clean, overall[-1])
     yield f"Clean images: accuracy {_share(clean, 'accuracy')}; wrong commitments {_share(clean, 'risk')}."
 
@@ -42,7 +43,9 @@ def worst(conditions: Sequence[Condition]) -> Condition | None:
 
 def _kept(promise: Promise, top: int, found: Condition | None) -> str:
     if found is None or found.risk is None:
-        return f"Up to severity {top} the panel hardly ever commits: in no condition are there {FEW} commitments."
+        return (
+            f"Up to severity {top} the panel commits on fewer than {FEW} images in every condition: too few to judge."
+        )
     answer = "does not keep" if breaks(found, promise) else "keeps"
     return (
         f"Up to severity {top} the panel {answer} its promise: in the worst condition, {_where(found)}, "
@@ -53,10 +56,12 @@ def _kept(promise: Promise, top: int, found: Condition | None) -> str:
 
 def _first(promise: Promise, conditions: Sequence[Condition]) -> str:
     rare = sum(one.risk is None for one in conditions)
-    careful = f" In {rare} of {len(conditions)} conditions it commits on fewer than {FEW} images." if rare else ""
+    careful = (
+        f" In {rare} of {len(conditions)} conditions it commits on fewer than {FEW} images: not judged." if rare else ""
+    )
     broken = [one for one in conditions if breaks(one, promise)]
     if not broken:
-        return f"No condition takes it above {percent(promise.risk)}.{careful}"
+        return f"No condition takes wrong commitments above {percent(promise.risk)}.{careful}"
     first = worst([one for one in broken if one.severity == min(other.severity for other in broken)])
     assert first is not None
     others = dict.fromkeys(one.corruption for one in broken if one.corruption != first.corruption)

@@ -14,6 +14,7 @@ from doubleread.core.opinion import Abstention
 from doubleread.core.task import Costs, Task
 from doubleread.core.verdict import Decision, Unread
 from doubleread.evals.datasets import Labelled
+from doubleread.evals.drawings import robustness_grid
 from doubleread.evals.stress import Condition, Measured, Promise, stress
 from doubleread.evals.stress.figures import distribution
 from doubleread.evals.stress.page import write
@@ -178,13 +179,18 @@ def test_the_first_sentence_answers():
     )
     broken = said(condition("fog", 1, 0.3), snow)
     assert "does not keep its promise: in the worst condition, fog at severity 1, 30 %" in broken[0]
-    assert said(fog)[1] == "No condition takes it above 20 %."
+    assert said(fog)[1] == "No condition takes wrong commitments above 20 %."
 
 
 def test_a_handful_of_commitments_says_nothing():
     few = condition("fog", 3, 1.0, n=9)
-    assert said(few)[0] == "Up to severity 3 the panel hardly ever commits: in no condition are there 10 commitments."
-    assert "In 1 of 1 conditions it commits on fewer than 10 images." in said(few)[1]
+    told = "Up to severity 3 the panel commits on fewer than 10 images in every condition: too few to judge."
+    assert said(few)[0] == told
+    assert said(few)[1].startswith("At severity 5")
+    assert (
+        "In 1 of 2 conditions it commits on fewer than 10 images: not judged."
+        in said(few, condition("snow", 3, 0.1))[1]
+    )
 
 
 # -- what is written -----------------------------------------------------------------------------------------------
@@ -204,3 +210,8 @@ def test_the_page_stands_alone_and_holds_every_condition(light, tmp_path):
     words = [e.text for e in ET.fromstring((tmp_path / "out" / "stress.svg").read_text(encoding="utf-8")).iter()]
     assert {"brightness", "jpeg", "wrong commitments", "promised at most (20 %)"} <= set(words)
     assert any(word and word.startswith("wrong commitments, severity 5: 50 %") for word in words)
+
+
+def test_nothing_cannot_be_drawn():
+    with pytest.raises(DataError, match="at least one corruption"):
+        robustness_grid([], title="", about="", promise=0.2, banded="")
