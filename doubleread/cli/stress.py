@@ -51,8 +51,7 @@ def stress(
     from doubleread.cli.options import settings_of
     from doubleread.cli.screen import OUT, note, progress
     from doubleread.evals.datasets import read_labelled
-    from doubleread.evals.stress import stress as run
-    from doubleread.evals.stress.page import write
+    from doubleread.evals.stress import stress_panel
     from doubleread.evals.stress.table import chosen
     from doubleread.evals.stress.table import severities as severities_of
     from doubleread.panel import Panel
@@ -61,20 +60,29 @@ def stress(
     chosen(names)
     dataset = read_labelled(data, group=group, label_column=label_column, path_column=path_column)
     announce_reading(dataset)
+    folder = out or _place(dataset.name)
     with (
         tempfile.TemporaryDirectory(prefix="doubleread-stress-") as encodings,
         Panel.load(panel, settings=_passing(settings_of(settings), encodings)) as loaded,
         progress() as report,
     ):
-        found = run(loaded, dataset, corruptions=names, severities=levels, split=split, limit=limit, progress=report)
-    page = write(found, out or _place(found.name))
+        found = stress_panel(
+            loaded,
+            dataset,
+            corruptions=names,
+            severities=levels,
+            split=split,
+            limit=limit,
+            out=folder,
+            progress=report,
+        )
     for line in found.notes[len(dataset.notes) :]:
         note(line)
     if json:
         OUT.print(found.model_dump_json(indent=1), markup=False, highlight=False, soft_wrap=True)
     else:
         show(found)
-    (note if json else typer.echo)(str(page))
+    (note if json else typer.echo)(str(folder / "stress.html"))
 
 
 def _passing(settings: "Settings", folder: str) -> "Settings":

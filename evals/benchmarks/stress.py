@@ -6,7 +6,7 @@ from tempfile import mkdtemp
 from doubleread.evals.benchmarks.data import leaves
 from doubleread.evals.benchmarks.figure import Figure
 from doubleread.evals.benchmarks.panel import judged_panel
-from doubleread.evals.stress import Condition, Stress, stress
+from doubleread.evals.stress import Condition, Stress, stress_panel
 from doubleread.evals.stress.words import MILD, worst
 from doubleread.panel import Panel
 from doubleread.settings import load_settings
@@ -20,7 +20,7 @@ def stress_leaves() -> Iterator[Figure]:
     """
     settings = load_settings(None, {"encoder": {"cache_dir": mkdtemp(prefix="doubleread-bench-")}})
     with Panel.load(judged_panel(leaves).folder, settings=settings) as panel:
-        found = stress(panel, leaves())
+        found = stress_panel(panel, leaves())
     yield Figure(
         name="stress.seconds", value=found.seconds, n=found.n, target="<= 600", note=f"{found.readings:,} readings"
     )

@@ -13,6 +13,7 @@ from doubleread.core.task import Costs
 from doubleread.evals.datasets import Labelled, read_labelled
 from doubleread.evals.runs.selection import select
 from doubleread.evals.stress.measuring import Measures
+from doubleread.evals.stress.page import write
 from doubleread.evals.stress.pictures import Cell, thumbnails
 from doubleread.evals.stress.reading import Readings, read
 from doubleread.evals.stress.record import ALL, CLEAN, Condition, Promise, Stress, Tested
@@ -26,7 +27,7 @@ USUAL_LIMIT = 120
 """Images: with the usual severities some minutes on two cores."""
 
 
-def stress(
+def stress_panel(
     panel: Panel,
     data: Labelled | str | Path,
     *,
@@ -34,12 +35,14 @@ def stress(
     severities: Sequence[int] = USUAL_SEVERITIES,
     split: str | None = None,
     limit: int = USUAL_LIMIT,
+    out: str | Path | None = None,
     progress: Progress = silent,
 ) -> Stress:
     """Reads labelled images, clean and corrupted, and reports what came of each corruption at each severity.
 
     ``corruptions`` are names or families, all without one; ``limit`` images are taken evenly from first to last, the
-    same for every condition. Images that the panel has learned from are left out.
+    same for every condition. Images that the panel has learned from are left out. ``out`` is a folder for
+    ``stress.html``, ``stress.json`` and ``stress.svg``; without it nothing is written.
 
     Raises ``DataError`` where no image is left or a severity does not exist, ``UnknownPart`` for an unknown corruption,
     ``PanelError`` for a panel that was never saved, ``RunError`` where the budget for models is spent.
@@ -63,7 +66,7 @@ def stress(
     judged = [one for one in each if one.n]
     if not judged:
         raise DataError("no picture could be corrupted and read: " + "; ".join((*_left_out(found), *_partly(each))))
-    return Stress(
+    result = Stress(
         name=dataset.name,
         task=panel.task.id,
         panel=about.digest,
@@ -81,6 +84,9 @@ def stress(
         seconds=time.perf_counter() - began,
         examples=_examples([cases[i] for i in kept], cells),
     )
+    if out is not None:
+        write(result, Path(out))
+    return result
 
 
 def promised(panel: Panel) -> Promise:

@@ -15,9 +15,8 @@ from doubleread.core.task import Costs, Task
 from doubleread.core.verdict import Decision, Unread
 from doubleread.evals.datasets import Labelled
 from doubleread.evals.drawings import robustness_grid
-from doubleread.evals.stress import Condition, Measured, Promise, stress
+from doubleread.evals.stress import Condition, Measured, Promise, stress_panel
 from doubleread.evals.stress.figures import distribution
-from doubleread.evals.stress.page import write
 from doubleread.evals.stress.stressing import promised
 from doubleread.evals.stress.words import verdict
 from doubleread.settings import load_settings
@@ -33,7 +32,7 @@ def of(found, corruption, severity):
 
 
 def test_more_light_makes_the_dark_look_bright(light):
-    found = stress(LightMeter(), light, corruptions=["brightness", "jpeg"], severities=[1, 5])
+    found = stress_panel(LightMeter(), light, corruptions=["brightness", "jpeg"], severities=[1, 5])
     assert (found.n, found.groups, found.readings) == (12, 6, 12 * 5)
     assert found.clean.figures["accuracy"].value == 1
     assert found.clean.figures["nll"].value == pytest.approx(0.1054, abs=1e-4)
@@ -55,7 +54,7 @@ def test_intervals_are_over_whole_groups_and_never_claim_certainty(light):
     def odd(case, light):
         return {"decision": Decision(action="refer")} if int(case.group[1:]) < 3 else {}
 
-    found = stress(LightMeter(odd=odd), light, corruptions=["jpeg"], severities=[1])
+    found = stress_panel(LightMeter(odd=odd), light, corruptions=["jpeg"], severities=[1])
     referred = of(found, "jpeg", 1).figures["referred"]
     assert referred.value == 0.5
     assert referred.high - referred.low > 0.5  # 6 groups, not 12 images
@@ -80,7 +79,7 @@ def test_what_is_left_out_is_counted(light, tmp_path):
     panel = LightMeter(odd=odd, learned=[light.cases[1].id])
     strange = light.cases[-1].model_copy(update={"label": "purple"})
     data = light.model_copy(update={"cases": (*light.cases[:-1], strange)})
-    found = stress(panel, data, corruptions=["brightness", "background"], severities=[5])
+    found = stress_panel(panel, data, corruptions=["brightness", "background"], severities=[5])
     assert found.n == 12 - 1 - 1 - 2 - 1
     assert of(found, "brightness", 5).n == found.n - 1
     assert of(found, "brightness", 5).failed == 1
@@ -99,7 +98,7 @@ def test_what_is_left_out_is_counted(light, tmp_path):
 
 def test_silence_counts_as_wrong_and_as_uniform(light):
     silent = {"posterior": {}, "prediction_set": (), "coverage": None, "decision": Decision(action="refer")}
-    found = stress(LightMeter(odd=lambda case, light: silent), light, corruptions=["jpeg"], severities=[1])
+    found = stress_panel(LightMeter(odd=lambda case, light: silent), light, corruptions=["jpeg"], severities=[1])
     one = of(found, "jpeg", 1)
     assert one.silent == 12
     assert one.figures["accuracy"].value == 0
@@ -116,25 +115,25 @@ def test_scores_go_before_the_posterior():
 def test_a_spent_budget_ends_it(light):
     spent = {"abstentions": (Abstention(agent="gpt", cause="budget"),)}
     with pytest.raises(RunError, match="budget for models is spent after 0 readings"):
-        stress(LightMeter(odd=lambda case, light: spent), light, corruptions=["jpeg"])
+        stress_panel(LightMeter(odd=lambda case, light: spent), light, corruptions=["jpeg"])
 
 
 def test_what_cannot_be_is_refused(light):
     with pytest.raises(UnknownPart, match="corruption"):
-        stress(LightMeter(), light, corruptions=["rain"])
+        stress_panel(LightMeter(), light, corruptions=["rain"])
     with pytest.raises(DataError, match="severities 1 to 5, not 0, 6"):
-        stress(LightMeter(), light, severities=[0, 6])
+        stress_panel(LightMeter(), light, severities=[0, 6])
     with pytest.raises(DataError, match=r"no picture could be corrupted.*background is not known"):
-        stress(LightMeter(), light, corruptions=["background"])
+        stress_panel(LightMeter(), light, corruptions=["background"])
     with pytest.raises(DataError, match="no case is left to run"):
-        stress(LightMeter(learned=[case.id for case in light.cases]), light)
+        stress_panel(LightMeter(learned=[case.id for case in light.cases]), light)
     unlabelled = light.model_copy(update={"cases": tuple(c.model_copy(update={"label": None}) for c in light.cases)})
     with pytest.raises(DataError, match="no image carries a label of the panel's task"):
-        stress(LightMeter(), unlabelled)
+        stress_panel(LightMeter(), unlabelled)
 
 
 def test_fewer_images_are_taken_evenly(light):
-    found = stress(LightMeter(), light, corruptions=["jpeg"], severities=[1], limit=4)
+    found = stress_panel(LightMeter(), light, corruptions=["jpeg"], severities=[1], limit=4)
     assert found.n == 4
     assert "4 cases, taken evenly" in found.notes
 
@@ -198,8 +197,9 @@ def test_a_handful_of_commitments_says_nothing():
 
 def test_the_page_stands_alone_and_holds_every_condition(light, tmp_path):
     named = light.model_copy(update={"name": "<b>light</b>"})
-    found = stress(LightMeter(), named, corruptions=["brightness", "jpeg"], severities=[1, 5])
-    page = write(found, tmp_path / "out").read_text(encoding="utf-8")
+    out = tmp_path / "out"
+    stress_panel(LightMeter(), named, corruptions=["brightness", "jpeg"], severities=[1, 5], out=out)
+    page = (out / "stress.html").read_text(encoding="utf-8")
     assert "<b>light</b>" not in page
     assert page.count("data:image/jpeg;base64,") == 2 * 3
     assert not re.search(r"(src|href)=\"(?!data:)", page.replace('xmlns="http', ""))
