@@ -11,6 +11,7 @@ from doubleread.core.case import Case
 from doubleread.core.errors import DataError, ImageError
 from doubleread.core.task import Costs
 from doubleread.evals.datasets import Labelled, read_labelled
+from doubleread.evals.measures.evaluating import FEW_CLUSTERS
 from doubleread.evals.runs.selection import select
 from doubleread.evals.stress.measuring import Measures
 from doubleread.evals.stress.page import write
@@ -79,7 +80,7 @@ def stress_panel(
         clean=clean,
         overall=tuple(overall),
         conditions=tuple(judged),
-        notes=(*dataset.notes, *notes, *_left_out(found), *_partly(each)),
+        notes=(*dataset.notes, *notes, *_left_out(found), *_partly(each), *_narrow(measures.groups)),
         readings=found.read,
         seconds=time.perf_counter() - began,
         examples=_examples([cases[i] for i in kept], cells),
@@ -145,6 +146,11 @@ def _partly(each: Sequence[Condition]) -> Iterator[str]:
         most = max(one.impossible for one in each if one.corruption == name)
         image = counted(most, "image")
         yield f"{name}: not for {image}, whose background is not known (one uniform colour at the rim, or alpha)"
+
+
+def _narrow(groups: int) -> Iterator[str]:
+    if groups < FEW_CLUSTERS:
+        yield f"{counted(groups, 'group')}: with fewer than {FEW_CLUSTERS} the intervals are too narrow"
 
 
 def _examples(cases: Sequence[Case], cells: Sequence[Cell]) -> dict[str, tuple[str, ...]]:

@@ -23,7 +23,7 @@ def _sentences(
     promise: Promise, clean: Condition, conditions: Sequence[Condition], overall: Sequence[Condition]
 ) -> Iterator[str]:
     mild = [one for one in conditions if one.severity <= MILD] or list(conditions)
-    yield _kept(promise, max(one.severity for one in mild), worst(mild))
+    yield from _kept(promise, max(one.severity for one in mild), worst(mild))
     if worst(conditions) is not None:
         yield _first(promise, conditions)
     yield _noticed(clean, overall[-1])
@@ -41,17 +41,17 @@ def worst(conditions: Sequence[Condition]) -> Condition | None:
     return max(judged, key=lambda one: one.risk.value if one.risk else 0.0, default=None)
 
 
-def _kept(promise: Promise, top: int, found: Condition | None) -> str:
+def _kept(promise: Promise, top: int, found: Condition | None) -> Iterator[str]:
     if found is None or found.risk is None:
-        return (
-            f"Up to severity {top} the panel commits on fewer than {FEW} images in every condition: too few to judge."
-        )
-    answer = "does not keep" if breaks(found, promise) else "keeps"
-    return (
+        yield f"Up to severity {top} the panel commits on fewer than {FEW} images in every condition: too few to judge."
+        return
+    answer, risk = "does not keep" if breaks(found, promise) else "keeps", found.risk
+    yield (
         f"Up to severity {top} the panel {answer} its promise: in the worst condition, {_where(found)}, "
-        f"{percent(found.risk.value)} of its commitments are wrong ({_interval(found.risk)}); at most "
-        f"{percent(promise.risk)} should be, since {promise.why}."
+        f"{percent(risk.value)} of its commitments are wrong, and {percent(promise.risk)} may be."
     )
+    unsure = "; more images would make sure" if risk.low <= promise.risk < risk.high else ""
+    yield f"The 95 % interval of that share is {_reach(risk)} commitments{unsure}. The promise: {promise.why}."
 
 
 def _first(promise: Promise, conditions: Sequence[Condition]) -> str:
@@ -93,7 +93,11 @@ def _share(one: Condition, figure: str) -> str:
 
 
 def _interval(found: Measured) -> str:
-    return f"95 % interval {100 * found.low:.0f}–{100 * found.high:.0f} %, n = {found.n}"
+    return f"95 % interval {_reach(found)}"
+
+
+def _reach(found: Measured) -> str:
+    return f"{100 * found.low:.0f}–{100 * found.high:.0f} %, n = {found.n}"
 
 
 def counted(n: int, noun: str) -> str:

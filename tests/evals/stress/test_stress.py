@@ -47,7 +47,7 @@ def test_more_light_makes_the_dark_look_bright(light):
     assert both.figures["accuracy"].value == 0.75
     assert found.promise == Promise(risk=0.2, why="a referral costs 0.2 and an error 1")
     assert "does not" not in found.verdict[0]
-    assert "unreliable first under brightness at severity 5, with 50 % of its commitments wrong" in found.verdict[1]
+    assert "unreliable first under brightness at severity 5, with 50 % of its commitments wrong" in found.verdict[2]
 
 
 def test_intervals_are_over_whole_groups_and_never_claim_certainty(light):
@@ -58,6 +58,7 @@ def test_intervals_are_over_whole_groups_and_never_claim_certainty(light):
     referred = of(found, "jpeg", 1).figures["referred"]
     assert referred.value == 0.5
     assert referred.high - referred.low > 0.5  # 6 groups, not 12 images
+    assert found.notes[-1] == "6 groups: with fewer than 20 the intervals are too narrow"
     risk = of(found, "jpeg", 1).figures["risk"]
     assert (risk.n, risk.value, risk.low) == (6, 0, 0)
     assert risk.high > 0.3
@@ -104,7 +105,7 @@ def test_silence_counts_as_wrong_and_as_uniform(light):
     assert one.figures["accuracy"].value == 0
     assert one.figures["nll"].value == pytest.approx(0.6931, abs=1e-4)
     assert not {"coverage", "risk"} & set(one.figures)
-    assert "in 12 readings no agent spoke" in found.notes[-1]
+    assert "in 12 readings no agent spoke" in "\n".join(found.notes)
 
 
 def test_scores_go_before_the_posterior():
@@ -170,15 +171,17 @@ def test_the_first_sentence_answers():
     fog, snow, jpeg = condition("fog", 3, 0.1), condition("snow", 5, 0.45), condition("jpeg", 5, 0.3)
     kept = said(fog, snow, jpeg)
     assert kept[0].startswith("Up to severity 3 the panel keeps its promise: in the worst condition, fog at severity 3")
-    assert kept[1].startswith("It becomes unreliable first under snow at severity 5, with 45 % of its commitments")
-    assert "Also, at this severity or above, under jpeg." in kept[1]
-    assert kept[2] == (
+    assert kept[0].endswith("10 % of its commitments are wrong, and 20 % may be.")
+    assert kept[1] == "The 95 % interval of that share is 10–10 %, n = 50 commitments. The promise: so."
+    assert kept[2].startswith("It becomes unreliable first under snow at severity 5, with 45 % of its commitments")
+    assert "Also, at this severity or above, under jpeg." in kept[2]
+    assert kept[3] == (
         "At severity 5, over all corruptions, accuracy is 60 % and 30 % of the images are referred; 25 % raise the "
         "alarm (clean: 25 %)."
     )
     broken = said(condition("fog", 1, 0.3), snow)
     assert "does not keep its promise: in the worst condition, fog at severity 1, 30 %" in broken[0]
-    assert said(fog)[1] == "No condition takes wrong commitments above 20 %."
+    assert said(fog)[2] == "No condition takes wrong commitments above 20 %."
 
 
 def test_a_handful_of_commitments_says_nothing():
@@ -188,7 +191,7 @@ def test_a_handful_of_commitments_says_nothing():
     assert said(few)[1].startswith("At severity 5")
     assert (
         "In 1 of 2 conditions it commits on fewer than 10 images: not judged."
-        in said(few, condition("snow", 3, 0.1))[1]
+        in said(few, condition("snow", 3, 0.1))[2]
     )
 
 
