@@ -123,7 +123,7 @@ def _table(found: "Stress") -> "Table":
         padding=(0, 1, 0, 0),
     )
     table.add_column("", no_wrap=True)
-    for words in ("severity", "right", "NLL", "in set", "wrong", "of", "referred", "alarm"):
+    for words in ("sev.", "right", "NLL", "in set", "wrong", "of", "referred", "alarm"):
         table.add_column(words, justify="right", no_wrap=True)
     table.add_row(*_row(found, found.clean))
     for place, one in enumerate(found.overall):

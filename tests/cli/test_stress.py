@@ -33,6 +33,7 @@ def test_the_card_is_shown_and_written(doubleread, made, unseen, offline, tmp_pa
     assert "Per cent of 12 images in 12 groups" in ran.out
     assert max(map(len, ran.out.splitlines()[:-1])) <= 80
     assert re.search(r"^greyscale +1 +\d+ ", ran.out, flags=re.MULTILINE)
+    assert "…" not in ran.out
     assert ran.out.splitlines()[-1] == str(tmp_path / "stress.html")
     assert "corrupted images: 65/65" in ran.err
     assert "1 image could not be opened" in " ".join(ran.err.split())
