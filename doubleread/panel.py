@@ -239,6 +239,14 @@ class Panel:
         for start in range(0, len(images), chunk):
             yield from self._background.call(self._chunk, images[start : start + chunk])
 
+    def hold(self, data: bytes, like: Case) -> Case:
+        """An encoded image in memory as a case with label, group and source of another, for ``diagnose`` and its kin.
+
+        Evidence leaves out the group, as it does for ``like`` itself. Memory is limited: read it soon.
+        """
+        own = {"source": like.source, "label": like.label, "group": like.group, "metadata": like.metadata}
+        return case_of(data, self._eyes.images).model_copy(update=own)
+
     def what_if(
         self, verdict: Verdict, *, costs: Costs | None = None, prevalence: Mapping[str, float] | None = None
     ) -> WhatIf:

@@ -32,6 +32,7 @@ BENCHMARKS = Registry(
         "batch_waiting": "doubleread.evals.benchmarks.evaluate:batch_waiting",
         "batch_memory": "doubleread.evals.benchmarks.evaluate:batch_memory",
         "report": "doubleread.evals.benchmarks.report:report",
+        "stress": "doubleread.evals.benchmarks.stress:stress_leaves",
         "sweep": "doubleread.evals.benchmarks.sweep:sweep",
         "web_seconds": "doubleread.evals.benchmarks.web:web_seconds",
         "web_at_once": "doubleread.evals.benchmarks.web:web_at_once",

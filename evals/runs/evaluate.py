@@ -152,9 +152,13 @@ def _place(record: RunRecord) -> Path:
             there = read_record(head.parent)
             if (there.digest, there.shard) == (record.digest, record.shard) and not head.parent.is_symlink():
                 return head.parent
-    stem = f"{record.started:%Y%m%d-%H%M%S}-{_NAME.sub('-', record.name).strip('-') or 'run'}"
     part = "" if record.shard is None else f"-{record.shard.number}of{record.shard.of}"
-    return RUNS / f"{stem}{part}"
+    return place_of(record.started, record.name, part)
+
+
+def place_of(started: datetime, name: str, part: str = "") -> Path:
+    """A folder under ``runs/`` for what was begun then."""
+    return RUNS / f"{started:%Y%m%d-%H%M%S}-{_NAME.sub('-', name).strip('-') or 'run'}{part}"
 
 
 def _point(folder: Path) -> None:
