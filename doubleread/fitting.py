@@ -39,6 +39,7 @@ from doubleread.rag.near_rule import NearRule
 from doubleread.rag.perceptual_hash import in_hex
 from doubleread.rag.stores.exact import ExactStore
 from doubleread.refereeing import with_referees
+from doubleread.reference import Reference, looked_at, said_of
 from doubleread.rewording import consistency_gaps, with_gaps
 from doubleread.settings import Settings
 from doubleread.watching import Progress, silent
@@ -100,6 +101,8 @@ class Fitted:
     arbiter: Arbiter
     near: NearRule
     """When two pictures are near copies under the panel's encoder."""
+    reference: Reference
+    """What later pictures are compared with."""
     unread: tuple[Unread, ...]
     notes: tuple[str, ...]
 
@@ -143,8 +146,9 @@ def fit(
     progress("learning trust", 0, 1)
     arbiter = with_gaps(learn_trust(task, settings, readings), gaps)
     progress("learning trust", 1, 1)
-    notes = _notes(cases, order, arbiter, learned_from)
-    return Fitted(support, order.cases, readings, seated, store, arbiter, near, unread, notes)
+    reference, odd = _reference(pool, order, arbiter, eyes, progress)
+    notes = (*_notes(cases, order, arbiter, learned_from), *odd)
+    return Fitted(support, order.cases, readings, seated, store, arbiter, near, reference, unread, notes)
 
 
 def learn_trust(task: Task, settings: Settings, readings: Readings) -> Arbiter:
@@ -186,6 +190,22 @@ def _encode(cases: Sequence[Case], task: Task, eyes: Eyes, progress: Progress) -
 def _near_rule(pool: Pool, eyes: Eyes, progress: Progress) -> NearRule:
     pictures = Pictures(pool.cases, pool.embeddings, pool.hashes)
     return measure_rule(pictures, eyes.encoder, eyes.images, partial(progress, "measuring what a copy is"))
+
+
+def _reference(
+    pool: Pool, order: Pool, arbiter: Arbiter, eyes: Eyes, progress: Progress
+) -> tuple[Reference, tuple[str, ...]]:
+    """What later pictures are compared with, and a note on the pictures of the pool that stand out."""
+    seen = eyes.pictures.embed_all(pool.cases, progress=partial(progress, "measuring pictures"))
+    rows = dict(zip((pool.cases[i].id for i in seen.kept), seen.embeddings[:, 0], strict=True))
+    known = [i for i, case in enumerate(order.cases) if case.id in rows]
+    kept = [order.cases[i] for i in known]
+    statistics = np.array([rows[case.id] for case in kept], np.float32)
+    said = said_of(arbiter.held_out.posterior)[known]
+    trusted = looked_at(kept, order.embeddings[known], statistics, said)
+    cases = [pool.cases[i] for i in seen.kept]
+    reference = Reference.of(seen.embeddings[:, 0], [case.group for case in cases], trusted)
+    return reference, reference.note(seen.embeddings[:, 0], [case.source for case in cases])
 
 
 def _distinct(cases: Iterable[Case]) -> list[Case]:

@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from doubleread.cli.screen import ERR, OUT, note, warn
 from doubleread.cli.tables import spending_table
+from doubleread.comparing import FEWEST
 from doubleread.core.harmless import harmless
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.panel import Panel
@@ -61,11 +62,14 @@ def run_diagnose(
 ) -> None:
     """A card (or a JSON line) for each image; images that cannot be read are reported and the rest goes on."""
     failed = False
+    batch: list[Verdict] = []
     with Panel.load(panel_folder, settings=settings) as panel:
         if panel.encoder_is_fallback and not as_json:
             warn(panel.encoder_note)
         for result in panel.diagnose_many(images):
             failed |= isinstance(result, Unread)
+            if isinstance(result, Verdict):
+                batch.append(_bare(result))
             if as_json:
                 typer.echo(result.model_dump_json())
             elif isinstance(result, Unread):
@@ -76,7 +80,21 @@ def run_diagnose(
                     OUT.print(f"· {harmless(line)}", markup=False, highlight=False)
             if drawn is not None and isinstance(result, Verdict):
                 drawn.write(panel, result)
+        if len(batch) >= FEWEST:
+            announce_batch(panel, batch)
         if panel.spent and not as_json:
             ERR.print(spending_table(panel.spent))
     if failed:
         raise typer.Exit(1)
+
+
+def announce_batch(panel: Panel, verdicts: Sequence[Verdict]) -> None:
+    """Warns on stderr where the pictures, as a batch, differ from those the panel was trusted on."""
+    found = panel.compare_batch(verdicts)
+    for line in found.lines:
+        (warn if found.differs else note)(line)
+
+
+def _bare(verdict: Verdict) -> Verdict:
+    """What a batch is judged by: of thousands of verdicts the rest would only fill the memory."""
+    return Verdict(case=verdict.case, task=verdict.task, posterior=verdict.posterior, decision=verdict.decision)

@@ -1,0 +1,219 @@
+"""A batch of pictures compared with the calibration cases of a panel: alike, or not, and in what."""
+
+from collections.abc import Callable, Sequence
+from math import comb
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doubleread.core.batch import BatchComparison, Difference
+from doubleread.core.types import Labels, Matrix, Vector
+from doubleread.orchestrator.resampling import group_codes
+from doubleread.orchestrator.two_sample import (
+    FEWEST_GROUPS,
+    Apart,
+    Codes,
+    Shuffles,
+    divisions,
+    drawn_groups,
+    joint_codes,
+    outside,
+    shifts,
+    shuffled,
+    told_apart,
+    told_apart_ungrouped,
+    without_label,
+)
+from doubleread.rag.picture_statistics import Statistics
+from doubleread.reference import Looked, whole_groups
+
+LEVEL = 0.01
+"""Share of batches that are like the calibration cases and may still be called different."""
+FEWEST = 30
+"""Of fewer pictures nothing is said."""
+MOST = 500
+"""Pictures of a large batch that are compared, whole groups of them: more would not show more."""
+SURE, CLEAR, SHOWN = 0.05, 0.15, 3
+"""A trait is named where its shift has a joint p-value of at most 0.05 and is at least 0.15 ranks; three at most."""
+GREY = 0.03
+_UNKNOWN = (
+    "the groups of these pictures are unknown: they were taken for a few whole groups; if all come from one or two "
+    "(one patient, one module), that alone may be the difference"
+)
+_ALIKE = "simple statistics of the pictures show no difference"
+
+
+class Trait(NamedTuple):
+    """What a person sees in pictures, worked out of their statistics."""
+
+    name: str
+    value: Callable[[Statistics], Vector]
+    more: str
+    less: str
+    ratio: bool = False
+    """Compared on a logarithmic scale."""
+
+
+def _of_brightness(value: Vector, s: Statistics) -> Vector:
+    """Exposure scales contrast and colour too: what is left is their own change."""
+    return np.asarray(value / (s.brightness + 0.01))
+
+
+TRAITS = (
+    Trait("brightness", lambda s: s.brightness, "brighter", "darker", ratio=True),
+    Trait("sharpness", lambda s: s.sharpness, "sharper", "more blurred", ratio=True),
+    Trait("colour", lambda s: _of_brightness(s.colour, s), "more colourful", "less colourful"),
+    Trait("contrast", lambda s: _of_brightness(s.contrast, s), "richer in contrast", "poorer in contrast"),
+    Trait("red cast", lambda s: _of_brightness(s.red_cast, s), "redder", "greener"),
+    Trait("blue cast", lambda s: _of_brightness(s.blue_cast, s), "bluer", "yellower"),
+    Trait("black share", lambda s: s.dark, "with more black", "with less black"),
+    Trait("white share", lambda s: s.bright, "with more white", "with less white"),
+    Trait("width/height", lambda s: s.aspect, "wider", "narrower", ratio=True),
+    Trait("longer side", lambda s: s.side, "larger", "smaller", ratio=True),
+)
+
+
+def compare(batch: Looked, trusted: Looked) -> BatchComparison:
+    """Whether a batch is like the calibration cases, at a level of 1 %, and in what it differs.
+
+    ``said`` of both takes out what only comes of another mix of labels.
+    """
+    batch = batch[_sample(batch, trusted)]
+    sizes = (len(trusted), len(batch))
+    if len(batch) < FEWEST or not len(trusted):
+        return not_judged(len(batch), f"fewer than {FEWEST} pictures can be compared")
+    second = np.arange(sum(sizes)) >= len(trusted)
+    codes = joint_codes(trusted.groups, batch.groups, sizes)
+    known = trusted.groups is None or batch.groups is not None
+    found = BatchComparison(
+        n=len(batch),
+        groups=len(np.unique(codes[second])) if known else None,
+        trusted=len(trusted),
+        trusted_groups=len(np.unique(codes[~second])),
+        level=LEVEL,
+        note="" if known else _UNKNOWN,
+    )
+    pair = _Pair(batch, trusted, codes, second)
+    return _shuffled(found, pair) if known else _drawn(found, pair)
+
+
+def not_judged(n: int, why: str) -> BatchComparison:
+    """Nothing is said of ``n`` pictures, for want of pictures or, without a reason, of what to compare them with."""
+    note = why or "this panel cannot judge batches: it keeps no pictures to compare them with; fit it again"
+    return BatchComparison(n=n, groups=None, trusted=0, trusted_groups=0, level=LEVEL, note=note)
+
+
+class _Pair(NamedTuple):
+    batch: Looked
+    trusted: Looked
+    codes: Codes
+    second: NDArray[np.bool_]
+
+    @property
+    def labels(self) -> Labels:
+        return np.concatenate([self.trusted.said, self.batch.said]) + 1
+
+    @property
+    def embeddings(self) -> Matrix:
+        """Without what the label explains."""
+        rows = np.concatenate([self.trusted.embeddings, self.batch.embeddings]).astype(float)
+        return without_label(rows, self.labels)
+
+    @property
+    def traits(self) -> Matrix:
+        return np.concatenate([_traits(self.trusted), _traits(self.batch)])
+
+
+def _sample(batch: Looked, trusted: Looked) -> Codes:
+    """Rows of the batch that are compared. Where calibration cases were taken one by one, one picture of each group;
+    where the groups are unknown, no more than half as many as there are calibration cases.
+    """
+    if trusted.groups is not None:
+        most = MOST if batch.groups is not None else min(MOST, max(FEWEST, len(trusted) // 2))
+        return whole_groups(batch.groups, len(batch), most)
+    alone = np.sort(np.unique(group_codes(batch.groups, len(batch)), return_index=True)[1])
+    return alone[whole_groups(None, len(alone), MOST)]
+
+
+def _shuffled(found: BatchComparison, pair: _Pair) -> BatchComparison:
+    """Judged by shuffling the groups of both."""
+    if divisions(pair.codes, pair.second) * LEVEL < 1:
+        return _by_traits(found, pair)
+    shuffles = shuffled(pair.second, pair.codes)
+    apart = told_apart(pair.embeddings, shuffles)
+    return _judged(found, pair, apart, *shifts(pair.traits, pair.labels, shuffles))
+
+
+def _drawn(found: BatchComparison, pair: _Pair) -> BatchComparison:
+    """Judged by drawing groups of the calibration cases, as many as would make such a batch."""
+    trusted = pair.codes[~pair.second]
+    drawn = drawn_groups(trusted, len(pair.batch))
+    groups = round(float(np.mean([len(np.unique(trusted[column > 0])) for column in drawn.T])))
+    if comb(found.trusted_groups, groups) * LEVEL < 1:
+        return _by_traits(found, pair)
+    apart = told_apart_ungrouped(pair.embeddings, drawn)
+    second = np.concatenate([drawn, np.zeros((len(pair.batch), drawn.shape[1]))])
+    truth = pair.second[:, None].astype(float)
+    return _judged(
+        found, pair, apart, *shifts(pair.traits, pair.labels, Shuffles(np.hstack([truth, second]), pair.codes))
+    )
+
+
+def _judged(found: BatchComparison, pair: _Pair, apart: Apart, moved: Vector, p_values: Vector) -> BatchComparison:
+    differs = apart.p_value <= LEVEL
+    order = [i for i in np.argsort(-np.abs(moved)) if p_values[i] <= SURE and abs(moved[i]) >= CLEAR]
+    update = {
+        "auc": apart.auc,
+        "p_value": apart.p_value,
+        "differs": differs,
+        "differences": _differences(pair, order) if differs else (),
+    }
+    return found.model_copy(update=update)
+
+
+def _by_traits(found: BatchComparison, pair: _Pair) -> BatchComparison:
+    """Judged, in want of groups, by traits alone: the batch is taken for one more group."""
+    if found.trusted_groups < FEWEST_GROUPS:
+        return found.model_copy(update={"note": _too_few(found)})
+    traits = without_label(_scaled(pair.traits), pair.labels)
+    p_values = outside(traits[~pair.second], pair.codes[~pair.second], traits[pair.second])
+    order = [i for i in np.argsort(p_values) if p_values[i] <= LEVEL]
+    if not order:
+        return found.model_copy(update={"p_value": float(p_values.min()), "note": f"{_too_few(found)}; {_ALIKE}"})
+    update = {"p_value": float(p_values.min()), "differs": True, "differences": _differences(pair, order)}
+    return found.model_copy(update={**update, "note": _too_few(found)})
+
+
+def _differences(pair: _Pair, order: Sequence[int]) -> tuple[Difference, ...]:
+    ours, theirs = _traits(pair.batch), _traits(pair.trusted)
+    return tuple(_difference(TRAITS[i], ours[:, i], theirs[:, i]) for i in order[:SHOWN])
+
+
+def _difference(trait: Trait, ours: Vector, theirs: Vector) -> Difference:
+    batch, trusted = float(np.median(ours)), float(np.median(theirs))
+    if np.isclose(batch, trusted):
+        batch, trusted = float(ours.mean()), float(theirs.mean())
+    told = trait.more if batch > trusted else trait.less
+    if trait.name == "colour" and batch < GREY <= trusted:
+        told = "grey"
+    return Difference(statistic=trait.name, told=told, batch=batch, trusted=trusted)
+
+
+def _traits(looked: Looked) -> Matrix:
+    s = Statistics.of_rows(looked.statistics)
+    return np.column_stack([trait.value(s) for trait in TRAITS])
+
+
+def _scaled(traits: Matrix) -> Matrix:
+    """Traits that are ratios, as logarithms."""
+    ratios = np.array([trait.ratio for trait in TRAITS])
+    return np.where(ratios, np.log(np.maximum(traits, 1e-4)), traits)
+
+
+def _too_few(found: BatchComparison) -> str:
+    here = "an unknown number of" if found.groups is None else str(found.groups)
+    return (
+        f"too few groups to compare embeddings at a level of {found.level:.0%}: {found.trusted_groups} among the "
+        f"calibration cases, {here} in this batch"
+    )
