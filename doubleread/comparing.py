@@ -23,7 +23,6 @@ from doubleread.orchestrator.two_sample import (
     shuffled,
     told_apart,
     told_apart_ungrouped,
-    without_label,
 )
 from doubleread.rag.picture_statistics import Statistics
 from doubleread.reference import Looked, whole_groups
@@ -74,12 +73,23 @@ TRAITS = (
 )
 
 
-def compare(batch: Looked, trusted: Looked) -> BatchComparison:
-    """Whether a batch is like the calibration cases, at a level of 1 %, and in what it differs.
+def sampled(groups: Sequence[str | None] | None, n: int, trusted: Looked) -> Codes:
+    """Rows of the pictures of a batch that are worth looking at: all, or of a large batch whole groups of them.
 
-    ``said`` of both takes out what only comes of another mix of labels.
+    Where the calibration cases were taken one by one, one picture of each group; where the groups of the batch are
+    unknown (None), no more than half as many as there are calibration cases.
     """
-    batch = batch[_sample(batch, trusted)]
+    if trusted.groups is not None:
+        return whole_groups(groups, n, MOST if groups is not None else min(MOST, max(FEWEST, len(trusted) // 2)))
+    alone = np.sort(np.unique(group_codes(groups, n), return_index=True)[1])
+    return alone[whole_groups(None, len(alone), MOST)]
+
+
+def compare(batch: Looked, trusted: Looked) -> BatchComparison:
+    """Whether a batch, as ``sampled`` chose it, is like the calibration cases, and in what it differs.
+
+    Only pictures of which the panel said the same are compared.
+    """
     sizes = (len(trusted), len(batch))
     if len(batch) < FEWEST or not len(trusted):
         return not_judged(len(batch), f"fewer than {FEWEST} pictures can be compared")
@@ -116,24 +126,11 @@ class _Pair(NamedTuple):
 
     @property
     def embeddings(self) -> Matrix:
-        """Without what the label explains."""
-        rows = np.concatenate([self.trusted.embeddings, self.batch.embeddings]).astype(float)
-        return without_label(rows, self.labels)
+        return np.concatenate([self.trusted.embeddings, self.batch.embeddings]).astype(float)
 
     @property
     def traits(self) -> Matrix:
         return np.concatenate([_traits(self.trusted), _traits(self.batch)])
-
-
-def _sample(batch: Looked, trusted: Looked) -> Codes:
-    """Rows of the batch that are compared. Where calibration cases were taken one by one, one picture of each group;
-    where the groups are unknown, no more than half as many as there are calibration cases.
-    """
-    if trusted.groups is not None:
-        most = MOST if batch.groups is not None else min(MOST, max(FEWEST, len(trusted) // 2))
-        return whole_groups(batch.groups, len(batch), most)
-    alone = np.sort(np.unique(group_codes(batch.groups, len(batch)), return_index=True)[1])
-    return alone[whole_groups(None, len(alone), MOST)]
 
 
 def _shuffled(found: BatchComparison, pair: _Pair) -> BatchComparison:
@@ -141,7 +138,7 @@ def _shuffled(found: BatchComparison, pair: _Pair) -> BatchComparison:
     if divisions(pair.codes, pair.second) * LEVEL < 1:
         return _by_traits(found, pair)
     shuffles = shuffled(pair.second, pair.codes)
-    apart = told_apart(pair.embeddings, shuffles)
+    apart = told_apart(pair.embeddings, pair.labels, shuffles)
     return _judged(found, pair, apart, *shifts(pair.traits, pair.labels, shuffles))
 
 
@@ -152,7 +149,7 @@ def _drawn(found: BatchComparison, pair: _Pair) -> BatchComparison:
     groups = round(float(np.mean([len(np.unique(trusted[column > 0])) for column in drawn.T])))
     if comb(found.trusted_groups, groups) * LEVEL < 1:
         return _by_traits(found, pair)
-    apart = told_apart_ungrouped(pair.embeddings, drawn)
+    apart = told_apart_ungrouped(pair.embeddings, pair.labels, drawn)
     second = np.concatenate([drawn, np.zeros((len(pair.batch), drawn.shape[1]))])
     truth = pair.second[:, None].astype(float)
     return _judged(
@@ -176,8 +173,7 @@ def _by_traits(found: BatchComparison, pair: _Pair) -> BatchComparison:
     """Judged, in want of groups, by traits alone: the batch is taken for one more group."""
     if found.trusted_groups < FEWEST_GROUPS:
         return found.model_copy(update={"note": _too_few(found)})
-    traits = without_label(_scaled(pair.traits), pair.labels)
-    p_values = outside(traits[~pair.second], pair.codes[~pair.second], traits[pair.second])
+    p_values = outside(_scaled(pair.traits), pair.labels, pair.codes, pair.second)
     order = [i for i in np.argsort(p_values) if p_values[i] <= LEVEL]
     if not order:
         return found.model_copy(update={"p_value": float(p_values.min()), "note": f"{_too_few(found)}; {_ALIKE}"})

@@ -34,7 +34,7 @@ from doubleread.orchestrator.hopeless import check_able
 from doubleread.orchestrator.policy import Policy
 from doubleread.orchestrator.resampling import grouped_folds
 from doubleread.orchestrator.seats import Witness, nobody
-from doubleread.rag.near_copies import Pictures, hash_pictures, measure_rule
+from doubleread.rag.near_copies import Pictures, look_at, measure_rule
 from doubleread.rag.near_rule import NearRule
 from doubleread.rag.perceptual_hash import in_hex
 from doubleread.rag.stores.exact import ExactStore
@@ -57,6 +57,8 @@ class Pool:
     labels: Labels
     hashes: NDArray[np.uint64]
     """Perceptual hashes of the pictures."""
+    statistics: Embeddings
+    """Of the pictures, as ``picture_statistics`` gives them."""
     sights: Mapping[str, Embeddings] = field(default_factory=dict)
     """The same cases as agents see them that do not see the encoder's embeddings."""
 
@@ -64,7 +66,9 @@ class Pool:
         picked = np.asarray(rows, dtype=np.int64)
         sights = {name: seen[picked] for name, seen in self.sights.items()}
         cases = tuple(self.cases[i] for i in picked)
-        return Pool(cases, self.embeddings[picked], self.labels[picked], self.hashes[picked], sights)
+        return Pool(
+            cases, self.embeddings[picked], self.labels[picked], self.hashes[picked], self.statistics[picked], sights
+        )
 
     def stored(self) -> list[StoredCase]:
         """The cases as the store takes them."""
@@ -146,7 +150,7 @@ def fit(
     progress("learning trust", 0, 1)
     arbiter = with_gaps(learn_trust(task, settings, readings), gaps)
     progress("learning trust", 1, 1)
-    reference, odd = _reference(pool, order, arbiter, eyes, progress)
+    reference, odd = _reference(pool, order, arbiter)
     notes = (*_notes(cases, order, arbiter, learned_from), *odd)
     return Fitted(support, order.cases, readings, seated, store, arbiter, near, reference, unread, notes)
 
@@ -183,8 +187,8 @@ def _encode(cases: Sequence[Case], task: Task, eyes: Eyes, progress: Progress) -
     kept = tuple(cases[i] for i in seen.kept)
     labels = np.array([task.index(str(case.label)) for case in kept], dtype=np.int64)
     sights = {name: rows[:, 0] for name, rows in seen.sights.items()}
-    hashes = hash_pictures(kept, eyes.images, partial(progress, "hashing images"))
-    return Pool(kept, seen.embeddings[:, 0], labels, hashes, sights), seen.unread
+    looks = look_at(kept, eyes.images, partial(progress, "hashing images"))
+    return Pool(kept, seen.embeddings[:, 0], labels, looks.hashes, looks.statistics, sights), seen.unread
 
 
 def _near_rule(pool: Pool, eyes: Eyes, progress: Progress) -> NearRule:
@@ -192,20 +196,12 @@ def _near_rule(pool: Pool, eyes: Eyes, progress: Progress) -> NearRule:
     return measure_rule(pictures, eyes.encoder, eyes.images, partial(progress, "measuring what a copy is"))
 
 
-def _reference(
-    pool: Pool, order: Pool, arbiter: Arbiter, eyes: Eyes, progress: Progress
-) -> tuple[Reference, tuple[str, ...]]:
+def _reference(pool: Pool, order: Pool, arbiter: Arbiter) -> tuple[Reference, tuple[str, ...]]:
     """What later pictures are compared with, and a note on the pictures of the pool that stand out."""
-    seen = eyes.pictures.embed_all(pool.cases, progress=partial(progress, "measuring pictures"))
-    rows = dict(zip((pool.cases[i].id for i in seen.kept), seen.embeddings[:, 0], strict=True))
-    known = [i for i, case in enumerate(order.cases) if case.id in rows]
-    kept = [order.cases[i] for i in known]
-    statistics = np.array([rows[case.id] for case in kept], np.float32)
-    said = said_of(arbiter.held_out.posterior)[known]
-    trusted = looked_at(kept, order.embeddings[known], statistics, said)
-    cases = [pool.cases[i] for i in seen.kept]
-    reference = Reference.of(seen.embeddings[:, 0], [case.group for case in cases], trusted)
-    return reference, reference.note(seen.embeddings[:, 0], [case.source for case in cases])
+    said = said_of(arbiter.held_out.posterior)
+    trusted = looked_at(order.cases, order.embeddings, order.statistics, said)
+    reference = Reference.of(pool.statistics, [case.group for case in pool.cases], trusted)
+    return reference, reference.note(pool.statistics, [case.source for case in pool.cases])
 
 
 def _distinct(cases: Iterable[Case]) -> list[Case]:

@@ -20,7 +20,7 @@ import numpy as np
 from doubleread.agents.recorded.recorder import Recorder
 from doubleread.agents.wire.budget import Spending
 from doubleread.attribution import attribute
-from doubleread.comparing import FEWEST, compare, not_judged
+from doubleread.comparing import FEWEST, compare, not_judged, sampled
 from doubleread.composition import Eyes, Seated, check_names, open_eyes, seat
 from doubleread.core.background import Background
 from doubleread.core.batch import BatchComparison
@@ -69,7 +69,7 @@ from doubleread.provenance import provenance
 from doubleread.rag.near_copies import hash_picture
 from doubleread.rag.picture_quality import NOTHING_USUAL
 from doubleread.readable import Readable, case_of, case_or_unread
-from doubleread.reference import Looked, Reference, looked_at
+from doubleread.reference import Looked, Reference, groups_of, looked_at
 from doubleread.render.shown import ShownVerdict
 from doubleread.render.shown_attribution import ShownAttribution
 from doubleread.settings import Settings, load_settings
@@ -261,7 +261,9 @@ class Panel:
                 said[one.case.id] = one.case, -1 if one.label is None else names.index(one.label)
         if self._reference is None or len(said) < FEWEST:
             return not_judged(len(said), "" if self._reference is None else f"fewer than {FEWEST} pictures")
-        return compare(self._look_at_all(list(said.values())), self._reference.calibration)
+        trusted, pairs = self._reference.calibration, list(said.values())
+        rows = sampled(groups_of([case for case, _ in pairs]), len(pairs), trusted)
+        return compare(self._look_at_all([pairs[i] for i in rows]), trusted)
 
     def _look_at_all(self, said: Sequence[tuple[Case, int]]) -> Looked:
         """Cases with the label that the panel said of each; those that can no longer be read are left out."""

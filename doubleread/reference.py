@@ -97,8 +97,12 @@ class Reference:
 
 def looked_at(cases: Sequence[Case], embeddings: Embeddings, statistics: Embeddings, said: Labels) -> Looked:
     """Cases with what was made of each; a case without a group stands alone, unless none has one."""
-    groups = None if all(case.group is None for case in cases) else tuple(case.group for case in cases)
-    return Looked(embeddings, statistics, said, groups)
+    return Looked(embeddings, statistics, said, groups_of(cases))
+
+
+def groups_of(cases: Sequence[Case]) -> tuple[str | None, ...] | None:
+    """The group of each; None where no case has one."""
+    return None if all(case.group is None for case in cases) else tuple(case.group for case in cases)
 
 
 def said_of(posterior: Matrix) -> Labels:

@@ -4,6 +4,7 @@ A linear classifier is fitted to tell the samples apart and judged on groups tha
 Oquab 2017, "Revisiting classifier two-sample tests"; for dataset shift see Rabanser, Günnemann and Lipton 2019,
 "Failing loudly"). Pictures of one group resemble each other, so the null distribution shuffles groups, not pictures:
 under the hypothesis that the groups of both samples are exchangeable, the p-value is valid for any number of them.
+Only pictures of one label (as the panel sees it) are compared: another mix of labels alone is no difference.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ FEWEST_GROUPS = 5
 COMPONENTS = 64
 """Principal components that the classifier sees."""
 FOLDS = 5
-_RIDGE = 0.1
+_RIDGE = 0.5
 """Of the mean variance of the components."""
 _LEAST_SPREAD = 0.02
 _RESTS = 9
@@ -69,19 +70,10 @@ def joint_codes(first: Groups | None, second: Groups | None, sizes: tuple[int, i
     return np.concatenate([ours, theirs + ours.max() + 1])
 
 
-def without_label(values: Matrix, labels: Labels) -> Matrix:
-    """The values less the mean of their label, ``(n, k)``: a different mix of labels alone moves nothing."""
-    counts = np.maximum(np.bincount(labels), 1)[:, None]
-    sums = np.zeros((len(counts), values.shape[1]))
-    np.add.at(sums, labels, values)
-    return np.asarray(values - (sums / counts)[labels])
-
-
-def told_apart(values: Matrix, shuffles: Shuffles, seed: int = 0) -> Apart:
+def told_apart(values: Matrix, labels: Labels, shuffles: Shuffles, seed: int = 0) -> Apart:
     """How well a ridge classifier on at most 64 principal components of ``values``, ``(n, k)``, tells the samples."""
-    groups = int(shuffles.codes.max()) + 1
-    fold = _folds(groups, seed)[shuffles.codes]
-    found = _aucs(_cross_fitted(_components(values), shuffles.second, fold), shuffles.second)
+    fold = _folds(int(shuffles.codes.max()) + 1, seed)[shuffles.codes]
+    found = _cross_fitted_aucs(_components(values, labels), labels, shuffles.second, fold)
     return Apart(float(found[0]), float(np.mean(found >= found[0] - _TIE)))
 
 
@@ -96,61 +88,63 @@ def drawn_groups(codes: Codes, size: int, draws: int = PERMUTATIONS, seed: int =
     return found[codes]
 
 
-def told_apart_ungrouped(values: Matrix, drawn: Matrix, seed: int = 0) -> Apart:
+def told_apart_ungrouped(values: Matrix, labels: Labels, drawn: Matrix, seed: int = 0) -> Apart:
     """The same where nobody knows the groups of the second sample, the last rows of ``values``.
 
     It is taken for a few whole groups: its score is compared with those of ``drawn_groups`` of the first sample, each
     told from the rest of the first sample by a classifier that ignores the groups. That is cautious, for a sample from
     more groups than that is told apart less easily.
     """
-    n, components = len(drawn), _components(values)
-    fold = _folds(len(values), seed)
-    null = _aucs(_cross_fitted(components[:n], drawn, fold[:n]), drawn)
-    found = np.median([_against_rest(components, drawn[:, i] > 0, fold) for i in range(_RESTS)])
+    n, components, fold = len(drawn), _components(values, labels), _folds(len(values), seed)
+    null = _cross_fitted_aucs(components[:n], labels[:n], drawn, fold[:n])
+    found = np.median([_against_rest(components, labels, drawn[:, i] > 0, fold) for i in range(_RESTS)])
     return Apart(float(found), float((1 + np.sum(null >= found - _TIE)) / (1 + len(null))))
 
 
-def _against_rest(components: Matrix, left_out: NDArray[np.bool_], fold: Codes) -> float:
+def _against_rest(components: Matrix, labels: Labels, left_out: NDArray[np.bool_], fold: Codes) -> float:
     """The second sample against the first without some rows, as many as the second has."""
     used = np.concatenate([~left_out, np.ones(len(components) - len(left_out), bool)])
     second = (np.arange(len(components)) >= len(left_out))[used, None].astype(float)
-    return float(_aucs(_cross_fitted(components[used], second, fold[used]), second)[0])
+    return float(_cross_fitted_aucs(components[used], labels[used], second, fold[used])[0])
 
 
 def shifts(values: Matrix, labels: Labels, shuffles: Shuffles) -> tuple[Vector, Vector]:
     """How far the second sample is shifted in each column of ``values``, ``(n, k)``, and how sure that is.
 
-    The shift is the difference of mean ranks, as a share of all: 0.5 where every value is above all others. The
+    The shift is the AUC of the column itself, less 0.5: 0.5 where every value is above all others of its label. The
     p-values hold for all columns together (max-T; Westfall and Young 1993).
     """
-    from scipy.stats import rankdata  # noqa: PLC0415 - slow to load
-
-    ranks = without_label(rankdata(values, axis=0) / len(values), labels)
-    share = shuffles.second / shuffles.second.sum(axis=0)
-    rest = 1 - shuffles.second
-    moved = ranks.T @ (share - rest / rest.sum(axis=0))
+    moved = np.stack([_aucs(np.broadcast_to(v[:, None], (len(v), 1)), labels, shuffles.second) for v in values.T]) - 0.5
     sure = np.abs(moved) / np.maximum(moved.std(axis=1, keepdims=True), _TIE)
     return moved[:, 0], np.mean(sure.max(axis=0) >= sure[:, :1] - _TIE, axis=1)
 
 
-def outside(values: Matrix, codes: Codes, new: Matrix) -> Vector:
-    """p-value of each column for a new group ``(m, k)``, given the rows of others, ``(n, k)``, and their groups.
+def outside(values: Matrix, labels: Labels, codes: Codes, second: NDArray[np.bool_]) -> Vector:
+    """p-value of each column of ``values``, ``(n, k)``, for the second sample as one more group.
 
-    From Student's prediction interval for the mean of one more group, Bonferroni-corrected; group means are taken to be
+    From Student's prediction interval for the mean of another group, Bonferroni-corrected; group means are taken to be
     normal. For where there are too few groups to shuffle.
     """
     from scipy.stats import t  # noqa: PLC0415 - slow to load
 
-    sizes = np.bincount(codes)
-    means = np.stack([np.bincount(codes, column) / sizes for column in values.T], axis=1)
-    spread = np.maximum(means.std(axis=0, ddof=1), _LEAST_SPREAD) * np.sqrt(1 + 1 / len(sizes))
-    far = np.abs(new.mean(axis=0) - means.mean(axis=0)) / spread
-    return np.minimum(1.0, 2 * np.asarray(t.sf(far, len(sizes) - 1), float) * values.shape[1])
+    rows = values - label_means(values[~second], labels[~second], int(labels.max()) + 1)[labels]
+    groups = np.unique(codes[~second], return_inverse=True)[1]
+    means = np.stack([np.bincount(groups, column) / np.bincount(groups) for column in rows[~second].T], axis=1)
+    spread = np.maximum(means.std(axis=0, ddof=1), _LEAST_SPREAD) * np.sqrt(1 + 1 / len(means))
+    far = np.abs(rows[second].mean(axis=0) - means.mean(axis=0)) / spread
+    return np.asarray(np.minimum(1.0, 2 * t.sf(far, len(means) - 1) * values.shape[1]))
 
 
-def _components(values: Matrix) -> Matrix:
-    """The leading principal components, ``(n, ≤ 64)``."""
-    centred = values - values.mean(axis=0)
+def label_means(values: Matrix, labels: Labels, k: int) -> Matrix:
+    """Mean of each of ``k`` labels, the mean of all for one without a row."""
+    of_label = np.eye(k)[:, labels]
+    counts = of_label.sum(axis=1, keepdims=True)
+    return np.where(counts > 0, of_label @ values / np.maximum(counts, 1), values.mean(axis=0))
+
+
+def _components(values: Matrix, labels: Labels) -> Matrix:
+    """The leading principal components within labels, ``(n, ≤ 64)``."""
+    centred = values - label_means(values, labels, int(labels.max()) + 1)[labels]
     if len(centred) < centred.shape[1]:
         spread, vectors = np.linalg.eigh(centred @ centred.T)
         kept = np.argsort(spread)[::-1][: min(COMPONENTS, len(centred) - 1)]
@@ -163,27 +157,35 @@ def _folds(n: int, seed: int) -> Codes:
     return np.asarray(np.random.default_rng(seed).permutation(n) % min(FOLDS, n))
 
 
-def _cross_fitted(x: Matrix, second: Matrix, fold: Codes) -> Matrix:
+def _cross_fitted_aucs(x: Matrix, labels: Labels, second: Matrix, fold: Codes) -> Vector:
     scores = np.zeros_like(second)
     for k in range(FOLDS):
-        if (fold == k).any():
-            scores[fold == k] = _held_out(x, second, fold == k)
-    return scores
+        if (fold == k).any() and (fold != k).any():
+            scores[fold == k] = _held_out(x, labels, second, fold == k)
+    return _aucs(scores, labels, second)
 
 
-def _held_out(x: Matrix, second: Matrix, test: NDArray[np.bool_]) -> Matrix:
-    """Scores of the rows left out, by a ridge regression on the others for every column of ``second``."""
-    middle = x[~test].mean(axis=0)
-    train, y = x[~test] - middle, second[~test] - second[~test].mean(axis=0)
+def _held_out(x: Matrix, labels: Labels, second: Matrix, test: NDArray[np.bool_]) -> Matrix:
+    """Scores of the rows left out, by a ridge regression on the others for every column of ``second``.
+
+    Label means are taken out of both sides, so that the label itself explains nothing (Frisch and Waugh).
+    """
+    ours, theirs, k = labels[~test], labels[test], int(labels.max()) + 1
+    middle = label_means(x[~test], ours, k)
+    train, y = x[~test] - middle[ours], second[~test] - label_means(second[~test], ours, k)[ours]
     gram = train.T @ train
     ridge = _RIDGE * np.trace(gram) / len(gram) + _TIE
-    return np.asarray((x[test] - middle) @ np.linalg.solve(gram + ridge * np.eye(len(gram)), train.T @ y))
+    return np.asarray((x[test] - middle[theirs]) @ np.linalg.solve(gram + ridge * np.eye(len(gram)), train.T @ y))
 
 
-def _aucs(scores: Matrix, second: Matrix) -> Vector:
-    """Area under the ROC curve of every column."""
+def _aucs(scores: Matrix, labels: Labels, second: Matrix) -> Vector:
+    """Area under the ROC curve of every column, over pairs of one label; one column of scores may serve for all."""
     from scipy.stats import rankdata  # noqa: PLC0415 - slow to load
 
-    ranks, n = rankdata(scores, axis=0), second.sum(axis=0)
-    others = len(second) - n
-    return np.asarray(((ranks * second).sum(axis=0) - n * (n + 1) / 2) / np.maximum(n * others, 1))
+    won, pairs = np.zeros(second.shape[1]), np.zeros(second.shape[1])
+    for label in np.unique(labels):
+        rows = labels == label
+        ranks, n = rankdata(scores[rows], axis=0), second[rows].sum(axis=0)
+        won += (ranks * second[rows]).sum(axis=0) - n * (n + 1) / 2
+        pairs += n * (rows.sum() - n)
+    return np.asarray(np.where(pairs > 0, won / np.maximum(pairs, 1), 0.5))

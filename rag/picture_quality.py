@@ -100,6 +100,7 @@ class UsualPictures:
         """Which pictures break which of ``CHECKS``, ``(n, checks)``, and of ``ABSOLUTE``, ``(n, limits)``."""
         s = Statistics.of_rows(rows)
         absolute = np.column_stack([limit(s) for _, limit in ABSOLUTE]) & self.absolute
+        absolute &= absolute.cumsum(axis=1) == 1  # the first says it all
         return _beyond(_values(s), self.fences) & ~absolute.any(axis=1, keepdims=True), absolute
 
     def names(self, rows: Rows) -> list[tuple[str, ...]]:

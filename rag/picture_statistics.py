@@ -17,6 +17,8 @@ SIDE = 256
 """Longer side of the copy that is looked at."""
 DARK, BRIGHT = 8, 247
 """Luminance, of 255, up to which a pixel is black, and from which it is white."""
+LARGE = 512
+"""Pixels a side from which a picture counts as large: many are opened no larger."""
 FEW_LIT = 0.01
 """Where fewer pixels than this share are lit, the picture is looked at as a whole."""
 
@@ -43,7 +45,7 @@ class Statistics(NamedTuple):
     aspect: Vector
     """Width over height."""
     side: Vector
-    """Longer side in pixels, of the picture as it was opened."""
+    """Longer side in pixels, at most 512."""
 
     @classmethod
     def of_rows(cls, rows: Matrix | Embeddings) -> "Statistics":
@@ -83,7 +85,18 @@ def picture_statistics(image: Image.Image) -> Vector:
     brightness, contrast, colour, red_cast, blue_cast = (float(value) / 255 for value in of_255)
     width, height = image.size
     return np.array(
-        [brightness, dark, bright, contrast, colour, red_cast, blue_cast, sharpness, width / height, max(width, height)]
+        [
+            brightness,
+            dark,
+            bright,
+            contrast,
+            colour,
+            red_cast,
+            blue_cast,
+            sharpness,
+            width / height,
+            min(LARGE, max(width, height)),
+        ]
     )
 
 

@@ -70,26 +70,31 @@ def run_diagnose(
             failed |= isinstance(result, Unread)
             if isinstance(result, Verdict):
                 batch.append(_bare(result))
-            if as_json:
-                typer.echo(result.model_dump_json())
-            elif isinstance(result, Unread):
-                ERR.print(f"[red]✗[/red] {escape(harmless(f'{result.source}: {result.problem}'))}", highlight=False)
-            else:
-                OUT.print(result)
-                for line in panel.explain(result).lines if explained else ():
-                    OUT.print(f"· {harmless(line)}", markup=False, highlight=False)
+            _show(result, panel if explained else None, as_json=as_json)
             if drawn is not None and isinstance(result, Verdict):
                 drawn.write(panel, result)
-        if len(batch) >= FEWEST:
-            announce_batch(panel, batch)
+        announce_batch(panel, batch)
         if panel.spent and not as_json:
             ERR.print(spending_table(panel.spent))
     if failed:
         raise typer.Exit(1)
 
 
+def _show(result: Verdict | Unread, explaining: Panel | None, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(result.model_dump_json())
+    elif isinstance(result, Unread):
+        ERR.print(f"[red]✗[/red] {escape(harmless(f'{result.source}: {result.problem}'))}", highlight=False)
+    else:
+        OUT.print(result)
+        for line in explaining.explain(result).lines if explaining is not None else ():
+            OUT.print(f"· {harmless(line)}", markup=False, highlight=False)
+
+
 def announce_batch(panel: Panel, verdicts: Sequence[Verdict]) -> None:
     """Warns on stderr where the pictures, as a batch, differ from those the panel was trusted on."""
+    if len(verdicts) < FEWEST:
+        return
     found = panel.compare_batch(verdicts)
     for line in found.lines:
         (warn if found.differs else note)(line)

@@ -22,6 +22,7 @@ BENCHMARKS = Registry(
         "wire_unlimited": "doubleread.evals.benchmarks.wire:wire_unlimited",
         "ood_near": "doubleread.evals.benchmarks.ood:ood_near",
         "ood_far": "doubleread.evals.benchmarks.ood:ood_far",
+        "batches": "doubleread.evals.benchmarks.batches:batches",
         "archive": "doubleread.evals.benchmarks.archive:archive",
         "batch_overhead": "doubleread.evals.benchmarks.evaluate:batch_overhead",
         "batch_throughput": "doubleread.evals.benchmarks.throughput:batch_throughput",
