@@ -1,6 +1,6 @@
 """A batch of pictures compared with the calibration cases of a panel: alike, or not, and in what."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import comb
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ from doubleread.orchestrator.two_sample import (
     told_apart,
     told_apart_ungrouped,
 )
-from doubleread.rag.picture_statistics import Statistics
+from doubleread.rag.picture_traits import TRAITS, difference, scaled, traits_of
 from doubleread.reference import Looked, whole_groups
 
 LEVEL = 0.01
@@ -35,42 +35,11 @@ MOST = 500
 """Pictures of a large batch that are compared, whole groups of them: more would not show more."""
 SURE, CLEAR, SHOWN = 0.05, 0.15, 3
 """A trait is named where its shift has a joint p-value of at most 0.05 and is at least 0.15 ranks; three at most."""
-GREY = 0.03
 _UNKNOWN = (
     "the groups of these pictures are unknown: they were taken for a few whole groups; if all come from one or two "
     "(one patient, one module), that alone may be the difference"
 )
 _ALIKE = "simple statistics of the pictures show no difference"
-
-
-class Trait(NamedTuple):
-    """What a person sees in pictures, worked out of their statistics."""
-
-    name: str
-    value: Callable[[Statistics], Vector]
-    more: str
-    less: str
-    ratio: bool = False
-    """Compared on a logarithmic scale."""
-
-
-def _of_brightness(value: Vector, s: Statistics) -> Vector:
-    """Exposure scales contrast and colour too: what is left is their own change."""
-    return np.asarray(value / (s.brightness + 0.01))
-
-
-TRAITS = (
-    Trait("brightness", lambda s: s.brightness, "brighter", "darker", ratio=True),
-    Trait("sharpness", lambda s: s.sharpness, "sharper", "more blurred", ratio=True),
-    Trait("colour", lambda s: _of_brightness(s.colour, s), "more colourful", "less colourful"),
-    Trait("contrast", lambda s: _of_brightness(s.contrast, s), "richer in contrast", "poorer in contrast"),
-    Trait("red cast", lambda s: _of_brightness(s.red_cast, s), "redder", "greener"),
-    Trait("blue cast", lambda s: _of_brightness(s.blue_cast, s), "bluer", "yellower"),
-    Trait("black share", lambda s: s.dark, "with more black", "with less black"),
-    Trait("white share", lambda s: s.bright, "with more white", "with less white"),
-    Trait("width/height", lambda s: s.aspect, "wider", "narrower", ratio=True),
-    Trait("longer side", lambda s: s.side, "larger", "smaller", ratio=True),
-)
 
 
 def sampled(groups: Sequence[str | None] | None, n: int, trusted: Looked) -> Codes:
@@ -130,7 +99,7 @@ class _Pair(NamedTuple):
 
     @property
     def traits(self) -> Matrix:
-        return np.concatenate([_traits(self.trusted), _traits(self.batch)])
+        return np.concatenate([traits_of(self.trusted.statistics), traits_of(self.batch.statistics)])
 
 
 def _shuffled(found: BatchComparison, pair: _Pair) -> BatchComparison:
@@ -173,7 +142,7 @@ def _by_traits(found: BatchComparison, pair: _Pair) -> BatchComparison:
     """Judged, in want of groups, by traits alone: the batch is taken for one more group."""
     if found.trusted_groups < FEWEST_GROUPS:
         return found.model_copy(update={"note": _too_few(found)})
-    p_values = outside(_scaled(pair.traits), pair.labels, pair.codes, pair.second)
+    p_values = outside(scaled(pair.traits), pair.labels, pair.codes, pair.second)
     order = [i for i in np.argsort(p_values) if p_values[i] <= LEVEL]
     if not order:
         return found.model_copy(update={"p_value": float(p_values.min()), "note": f"{_too_few(found)}; {_ALIKE}"})
@@ -182,29 +151,8 @@ def _by_traits(found: BatchComparison, pair: _Pair) -> BatchComparison:
 
 
 def _differences(pair: _Pair, order: Sequence[int]) -> tuple[Difference, ...]:
-    ours, theirs = _traits(pair.batch), _traits(pair.trusted)
-    return tuple(_difference(TRAITS[i], ours[:, i], theirs[:, i]) for i in order[:SHOWN])
-
-
-def _difference(trait: Trait, ours: Vector, theirs: Vector) -> Difference:
-    batch, trusted = float(np.median(ours)), float(np.median(theirs))
-    if np.isclose(batch, trusted):
-        batch, trusted = float(ours.mean()), float(theirs.mean())
-    told = trait.more if batch > trusted else trait.less
-    if trait.name == "colour" and batch < GREY <= trusted:
-        told = "grey"
-    return Difference(statistic=trait.name, told=told, batch=batch, trusted=trusted)
-
-
-def _traits(looked: Looked) -> Matrix:
-    s = Statistics.of_rows(looked.statistics)
-    return np.column_stack([trait.value(s) for trait in TRAITS])
-
-
-def _scaled(traits: Matrix) -> Matrix:
-    """Traits that are ratios, as logarithms."""
-    ratios = np.array([trait.ratio for trait in TRAITS])
-    return np.where(ratios, np.log(np.maximum(traits, 1e-4)), traits)
+    ours, theirs = traits_of(pair.batch.statistics), traits_of(pair.trusted.statistics)
+    return tuple(difference(TRAITS[i], ours[:, i], theirs[:, i]) for i in order[:SHOWN])
 
 
 def _too_few(found: BatchComparison) -> str:

@@ -139,7 +139,7 @@ def label_means(values: Matrix, labels: Labels, k: int) -> Matrix:
     """Mean of each of ``k`` labels, the mean of all for one without a row."""
     of_label = np.eye(k)[:, labels]
     counts = of_label.sum(axis=1, keepdims=True)
-    return np.where(counts > 0, of_label @ values / np.maximum(counts, 1), values.mean(axis=0))
+    return np.asarray(np.where(counts > 0, of_label @ values / np.maximum(counts, 1), values.mean(axis=0)))
 
 
 def _components(values: Matrix, labels: Labels) -> Matrix:

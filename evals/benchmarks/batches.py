@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image, ImageFilter
 
+from doubleread.core.batch import BatchComparison
 from doubleread.core.case import Case
 from doubleread.core.verdict import Verdict
 from doubleread.evals.benchmarks.data import leaves, solar_cells
@@ -61,11 +62,11 @@ def _flagged(name: str, judged: Judged) -> Figure:
 def _false_alarms(name: str, panel: Panel, judged: Judged) -> Figure:
     """Both halves of the test groups, divided at random again and again."""
     codes = group_codes([verdict.case.group for verdict in judged.verdicts], len(judged.verdicts))
-    rng, found = np.random.default_rng(0), []
+    rng, found = np.random.default_rng(0), list[BatchComparison]()
     for _ in range(HALVES):
         half = (rng.permutation(codes.max() + 1) % 2)[codes]
-        for side in (0, 1):
-            found.append(panel.compare_batch(v for v, h in zip(judged.verdicts, half, strict=True) if h == side))
+        sides = [[v for v, h in zip(judged.verdicts, half, strict=True) if h == side] for side in (0, 1)]
+        found += map(panel.compare_batch, sides)
     fired = sum(one.differs for one in found)
     told = f"halves of {codes.max() + 1} test groups, not independent of each other; AUC {_range(found)}"
     return Figure(
@@ -73,8 +74,8 @@ def _false_alarms(name: str, panel: Panel, judged: Judged) -> Figure:
     )
 
 
-def _range(found: Sequence[object]) -> str:
-    values = [auc for one in found if (auc := getattr(one, "auc", None)) is not None]
+def _range(found: Sequence[BatchComparison]) -> str:
+    values = [one.auc for one in found if one.auc is not None]
     return f"{min(values):.2f} to {max(values):.2f}" if values else "not measured"
 
 
@@ -85,12 +86,13 @@ def _changed(name: str, panel: Panel, cases: Sequence[Case], change: str, *, kno
         made = [_written(Path(folder) / f"{i}.png", case, how, known=known) for i, case in enumerate(cases)]
         found = panel.compare_batch(v for v in panel.diagnose_many(made) if isinstance(v, Verdict))
     words = [one.told for one in found.differences]
+    told = f"AUC {found.auc or 0:.2f}, p {found.p_value or 0:.3f}"
     return Figure(
         name=f"{name}.batch_{change}{'' if known else '_unknown_groups'}",
         value=float(found.differs and word in words),
         n=found.n,
         target=">= 1",
-        note=f"{', '.join(words) or 'nothing named'}; AUC {found.auc or 0:.2f}, p {found.p_value or 0:.3f}; {found.note}",
+        note="; ".join(filter(None, (", ".join(words) or "nothing named", told, found.note))),
     )
 
 
