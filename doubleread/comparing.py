@@ -152,7 +152,10 @@ def _by_traits(found: BatchComparison, pair: _Pair) -> BatchComparison:
 
 def _differences(pair: _Pair, order: Sequence[int]) -> tuple[Difference, ...]:
     ours, theirs = traits_of(pair.batch.statistics), traits_of(pair.trusted.statistics)
-    return tuple(difference(TRAITS[i], ours[:, i], theirs[:, i]) for i in order[:SHOWN])
+    found = [difference(TRAITS[i], ours[:, i], theirs[:, i]) for i in order]
+    if any(one.told == "grey" for one in found):  # then a cast, or less colour, says the same again
+        found = [one for one in found if one.told == "grey" or not one.statistic.endswith("cast")]
+    return tuple(found[:SHOWN])
 
 
 def _too_few(found: BatchComparison) -> str:

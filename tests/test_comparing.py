@@ -165,3 +165,12 @@ def test_evaluate_keeps_what_came_of_the_batch(made, quick, batches, tmp_path):
     assert json.loads((tmp_path / "run" / "evaluation.json").read_text())["batch"]["differs"]
     assert "these pictures differ" in (tmp_path / "run" / "summary.md").read_text()
     assert "these pictures differ" in judged.report.read_text()
+
+
+def test_diagnose_warns_of_a_batch_on_stderr_and_leaves_the_lines_of_json_alone(made, quick, batches, capsys):
+    from doubleread.cli.diagnose import run_diagnose
+
+    run_diagnose(list(map(str, batches[1])), made, as_json=True, explained=False, settings=quick)
+    said = capsys.readouterr()
+    assert [json.loads(line)["task"] for line in said.out.splitlines()] == ["photos0"] * 36
+    assert "these pictures differ from those the panel was trusted on" in " ".join(said.err.split())
