@@ -67,13 +67,13 @@ ABSOLUTE: tuple[tuple[str, Callable[[Statistics], Flags]], ...] = (
     ("white", lambda s: s.bright > 0.995),
     ("empty", lambda s: s.contrast < 0.01),
 )
-"""What shows nothing anywhere, unless more than one in fifty of the usual pictures are like that."""
+"""What shows nothing anywhere, unless more than one in ten of the usual pictures are like that."""
 _TOLD = {
     "black": "the picture is practically black",
     "white": "the picture is practically white",
     "empty": "the picture is practically one even surface",
 }
-_COMMON = 0.02
+_COMMON = 0.1
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def _beyond(values: Matrix, fences: Vector) -> Flags:
 def _fences(values: Matrix, stretch: float) -> Vector:
     """Beyond the outermost percent, by its distance from the median times ``stretch``, or by the least of the check."""
     side = np.array([check.side for check in CHECKS])
-    outer = np.quantile(values * side, 1 - _TAIL, axis=0)
+    outer = np.quantile(values * side, 1 - _TAIL, axis=0, method="lower")  # of few, not the oddest itself
     reach = stretch * (outer - np.median(values * side, axis=0))
     return np.asarray(side * (outer + np.maximum(reach, [check.least for check in CHECKS])))
 
