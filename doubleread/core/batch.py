@@ -15,7 +15,9 @@ class Difference(Record):
 
 
 class BatchComparison(Record):
-    """A batch against the calibration cases: a classifier two-sample test on embeddings that shuffles whole groups."""
+    """A batch against the calibration cases: a classifier two-sample test on embeddings, and one on simple statistics of
+    the pictures, both by shuffling whole groups.
+    """
 
     n: int
     """Pictures of the batch that were compared; of large batches a sample."""
@@ -29,6 +31,7 @@ class BatchComparison(Record):
     auc: float | None = None
     """How well a classifier tells the batch from the calibration cases, 0.5 if not at all; None where not judged."""
     p_value: float | None = None
+    """Of both tests together."""
     differs: bool = False
     differences: tuple[Difference, ...] = ()
     """The largest first; may be empty though the batch differs."""
