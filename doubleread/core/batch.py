@@ -15,8 +15,9 @@ class Difference(Record):
 
 
 class BatchComparison(Record):
-    """A batch against the calibration cases: a classifier two-sample test on embeddings, and one on simple statistics of
-    the pictures, both by shuffling whole groups.
+    """A batch against the calibration cases: a classifier two-sample test on embeddings, and one on simple statistics.
+
+    Both shuffle whole groups.
     """
 
     n: int
