@@ -250,7 +250,7 @@ def test_a_panel_folder_holds_json_arrays_and_the_store_only(saved):
             with np.load(path, allow_pickle=False) as arrays:
                 assert all(array.dtype != object for array in arrays.values())
     assert {p.name for p in saved.iterdir()} == {
-        *("panel.json", "arbiter.json", "readings.jsonl", "trust", "agents", "store")
+        *("panel.json", "arbiter.json", "readings.jsonl", "reference.npz", "trust", "agents", "store")
     }
     assert [p.name for p in saved.parent.iterdir()] == ["panel"]
 

@@ -25,6 +25,7 @@ BENCHMARKS = Registry(
         "ood_far": "doubleread.evals.benchmarks.ood:ood_far",
         "label_errors": "doubleread.evals.benchmarks.labels:label_errors",
         "prevalence": "doubleread.evals.benchmarks.labels:prevalence",
+        "batches": "doubleread.evals.benchmarks.batches:batches",
         "archive": "doubleread.evals.benchmarks.archive:archive",
         "batch_overhead": "doubleread.evals.benchmarks.evaluate:batch_overhead",
         "batch_throughput": "doubleread.evals.benchmarks.throughput:batch_throughput",

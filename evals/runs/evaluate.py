@@ -16,6 +16,7 @@ from doubleread.core.at_rest import at_rest
 from doubleread.core.background import Background
 from doubleread.core.case import Case
 from doubleread.evals.datasets import Labelled
+from doubleread.evals.runs.batch import write_comparison
 from doubleread.evals.runs.engine import Engine, LocalEngine, Numbered
 from doubleread.evals.runs.folder import RECORD, RunFolder, read_record
 from doubleread.evals.runs.record import RunRecord, Shard
@@ -81,6 +82,8 @@ def evaluate(
         with at_rest(), Background() as background:
             going = background.submit(run, engine, cases, begun, watch, halt, retry=wanted.retry)
             end = _waited(going, halt)
+        if end == "complete":
+            write_comparison(panel, folder)
     return Ended(folder, end, chosen.notes)
 
 
