@@ -90,12 +90,12 @@ class Panel:
         self._alarms: tuple[Drift, ...] = ()
         self._notes: tuple[str, ...] = ()
         self._unread: tuple[Unread, ...] = ()
-        self._reference: Reference | None = None
         self._background = Background()
         self._recording = ExitStack()
         self._witness = self._recording.enter_context(_recorder(settings))
         self._closing = weakref.finalize(self, _let_go, self._background, self._recording, store, eyes)
         self._closing.atexit = False
+        self._see(None)
 
     # -- making one ---------------------------------------------------------------------------------------------
 
@@ -127,7 +127,7 @@ class Panel:
             raise
         panel = cls(settings, eyes, fitted.seated, fitted.store, fitted.arbiter)
         panel._fitted, panel._notes, panel._unread = fitted, fitted.notes, fitted.unread
-        panel._reference = fitted.reference
+        panel._see(fitted.reference)
         return panel
 
     def save(self, folder: str | Path) -> Path:
@@ -156,7 +156,8 @@ class Panel:
             restore_agents(saved, seated)
             undo.pop_all()
         panel = cls(saved.settings, eyes, seated, store, saved.arbiter)
-        panel._unread, panel._reference = saved.unread, saved.reference
+        panel._unread = saved.unread
+        panel._see(saved.reference)
         panel._use(saved)
         return panel
 
@@ -477,10 +478,21 @@ class Panel:
         return row, await asyncio.to_thread(hash_picture, case, self._eyes.images)
 
     async def _odd(self, case: Case) -> tuple[str, ...]:
-        """What is unusual in a picture, by the standards of those the panel was trusted on."""
-        usual = self._reference.usual if self._reference is not None else NOTHING_USUAL
+        """What is unusual in a picture by the standards of those the panel was trusted on, short of an alarm."""
         row = await self._eyes.pictures.embed(case)
-        return usual.warnings(row[0].astype(float))
+        return self._usual.told(row[0].astype(float), alarm=False)
+
+    def _see(self, reference: Reference | None) -> None:
+        """Takes what pictures are compared with; one that is unusual in itself raises the alarm from now on."""
+        self._reference = reference
+        self._usual = usual = NOTHING_USUAL if reference is None else reference.usual
+        pictures = self._eyes.pictures
+
+        async def look(case: Case) -> tuple[str, ...]:
+            row = await pictures.embed(case)
+            return usual.told(row[0].astype(float), alarm=True)
+
+        self._seated.retriever.look = look
 
     def _known(self, case: str) -> tuple[str, ...]:
         """What to say of a case that the store holds."""

@@ -73,9 +73,17 @@ class Familiarity(Record):
     def judge(self, evidence: Evidence | None, opinions: Matrix) -> Unfamiliarity | None:
         """How unfamiliar a case is, from its evidence and its first opinions, uncalibrated, ``(agents, k)``.
 
-        Held-out cases are judged by the same signs that this case has. None where it has no sign at all, or there is
-        no held-out case to compare it with.
+        Held-out cases are judged by the same signs that this case has. A picture that is unusual in itself raises the
+        alarm whatever the score. None where there is no sign at all, or no held-out case to compare it with.
         """
+        judged, unusual = self._judged(evidence, opinions), () if evidence is None else evidence.unusual
+        if not unusual:
+            return judged
+        judged = judged or Unfamiliarity(score=0.0, threshold=None, p_value=1.0, n=len(self.nearness))
+        reasons = (*unusual, *([judged.reason] if judged.alarm else []))
+        return judged.model_copy(update={"alarm": True, "reason": "; ".join(reasons)})
+
+    def _judged(self, evidence: Evidence | None, opinions: Matrix) -> Unfamiliarity | None:
         near = np.array([nearness_of(evidence)])
         doubt = doubts(opinions[None])
         known, spoke = ~np.isnan(near), ~np.isnan(doubt)

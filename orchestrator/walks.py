@@ -16,7 +16,7 @@ from doubleread.core.reading import Reading
 from doubleread.core.task import Task
 from doubleread.core.types import Labels, Matrix, Tensor3, Vector
 from doubleread.orchestrator.arbiter import Arbiter
-from doubleread.orchestrator.familiarity import nearness_of
+from doubleread.orchestrator.familiarity import Familiarity, nearness_of
 from doubleread.orchestrator.gate import Gate, best_of, doubts
 from doubleread.orchestrator.missing import filled
 from doubleread.orchestrator.rounds import Fusion, posteriors, posteriors_of_both
@@ -41,6 +41,8 @@ class Said:
     """Whether there is an answer of either round, if only an abstention, ``(n, agents)``."""
     nearness: Vector
     """How near the stored cases are, ``(n,)``; NaN without evidence."""
+    unusual: Flags
+    """Whether the picture itself raises the alarm, ``(n,)``."""
 
     @classmethod
     def of(cls, task: Task, agents: Sequence[str], rows: Iterable[Reading]) -> Self:
@@ -50,7 +52,7 @@ class Said:
         shape = (0, len(agents))
         empty = (np.empty((*shape, len(task.names))), np.empty(shape, "<U1"), np.empty(shape, bool))
         if not found:
-            return cls(empty[0], empty[0], empty[1], empty[1], empty[2], empty[2], np.empty(0))
+            return cls(empty[0], empty[0], empty[1], empty[1], empty[2], empty[2], np.empty(0), np.empty(0, bool))
         return cls(*(np.array(column) for column in zip(*found, strict=True)))
 
     def rows(self, picked: Labels | Flags) -> Self:
@@ -59,7 +61,7 @@ class Said:
 
     def columns(self, picked: Sequence[int]) -> Self:
         """Those agents."""
-        per_agent = [one.name for one in fields(self) if one.name != "nearness"]
+        per_agent = [one.name for one in fields(self) if one.name not in {"nearness", "unusual"}]
         return replace(self, **{name: getattr(self, name)[:, list(picked)] for name in per_agent})
 
     def usable(self, sources: Sequence[Sequence[ConfidenceSource | None]]) -> Self:
@@ -182,7 +184,10 @@ class Walker:
 
     def _alarms(self, arbiter: Arbiter, spared: Flags) -> Flags:
         judge = arbiter.familiarity
-        return self._once((judge,), (spared,), lambda: judge.alarms(self.said.nearness, self._heard(spared)))
+        return self._once((judge,), (spared,), lambda: self._judged(judge, spared))
+
+    def _judged(self, judge: Familiarity, spared: Flags) -> Flags:
+        return judge.alarms(self.said.nearness, self._heard(spared)) | self.said.unusual
 
     def _heard(self, spared: Flags) -> Tensor3:
         return np.where(spared[:, None], np.nan, self.said.first)
@@ -201,7 +206,7 @@ def _arrays(task: Task, place: dict[str, int], row: Reading) -> tuple[object, ..
     """One case's part of each field of ``Said``."""
     rounds = [_round(task, place, answers) for answers in (row.first, [a for a in row.second if a.round > 1])]
     (first, one, answered), (second, two, again) = rounds
-    return first, second, one, two, answered, again, nearness_of(row.evidence)
+    return first, second, one, two, answered, again, nearness_of(row.evidence), bool(row.evidence.unusual)
 
 
 def _round(task: Task, place: dict[str, int], answers: Iterable[Answer]) -> tuple[Matrix, NDArray[np.str_], Flags]:

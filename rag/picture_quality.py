@@ -39,6 +39,8 @@ class Check(NamedTuple):
     least: float
     """The fence lies at least so far beyond the outermost percent."""
     told: str
+    alarm: bool = True
+    """Whether a picture beyond the fence is no longer one that the panel can be trusted on."""
 
 
 def _brightness(s: Statistics) -> Vector:
@@ -58,9 +60,9 @@ CHECKS = (
         np.log(2),
         "much less colourful than",
     ),
-    Check("shape", lambda s: np.log(s.aspect), 1, np.log(1.25), "much wider than"),
-    Check("shape", lambda s: np.log(s.aspect), -1, np.log(1.25), "much narrower than"),
-    Check("small", lambda s: np.log(s.side), -1, np.log(2), "much smaller than"),
+    Check("shape", lambda s: np.log(s.aspect), 1, np.log(1.25), "much wider than", alarm=False),
+    Check("shape", lambda s: np.log(s.aspect), -1, np.log(1.25), "much narrower than", alarm=False),
+    Check("small", lambda s: np.log(s.side), -1, np.log(2), "much smaller than", alarm=False),
 )
 ABSOLUTE: tuple[tuple[str, Callable[[Statistics], Flags]], ...] = (
     ("black", lambda s: s.dark > 0.99),
@@ -110,12 +112,16 @@ class UsualPictures:
         every = np.concatenate([found, absolute], axis=1)
         return [tuple(dict.fromkeys(word for word, flag in zip(words, row, strict=True) if flag)) for row in every]
 
-    def warnings(self, row: Vector) -> tuple[str, ...]:
-        """What to say of one picture, ``(10,)``, in a sentence each."""
+    def told(self, row: Vector, *, alarm: bool) -> tuple[str, ...]:
+        """What to say of one picture, ``(10,)``, in a sentence each: what raises the alarm, or what does not."""
         found, absolute = self.flags(row[None])
-        told = [_TOLD[name] for (name, _), flag in zip(ABSOLUTE, absolute[0], strict=True) if flag]
-        beyond = {check.name: check.told for check, flag in zip(CHECKS, found[0], strict=True) if flag}
-        return (*told[:1], *(f"the picture is {words} those the panel was trusted on" for words in beyond.values()))
+        nothing = [_TOLD[name] for (name, _), flag in zip(ABSOLUTE, absolute[0], strict=True) if flag and alarm]
+        beyond = {
+            check.name: check.told
+            for check, flag in zip(CHECKS, found[0], strict=True)
+            if flag and check.alarm == alarm
+        }
+        return (*nothing[:1], *(f"the picture is {words} those the panel was trusted on" for words in beyond.values()))
 
 
 NOTHING_USUAL = UsualPictures(np.array([np.inf * check.side for check in CHECKS]), np.ones(len(ABSOLUTE), bool))

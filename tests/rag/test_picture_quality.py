@@ -91,10 +91,12 @@ def test_fences_leave_room_for_new_groups():
 
 def test_a_verdict_is_told_in_a_sentence_each(usual):
     row = picture_statistics(SPOILT["dark"](ordinary(1000)))
-    assert usual.warnings(row) == ("the picture is much darker than those the panel was trusted on",)
-    assert usual.warnings(picture_statistics(ordinary(1000))) == ()
+    assert usual.told(row, alarm=True) == ("the picture is much darker than those the panel was trusted on",)
+    assert usual.told(picture_statistics(ordinary(1000)), alarm=True) == ()
     black = picture_statistics(SPOILT["black"](ordinary(0)))
-    assert usual.warnings(black) == NOTHING_USUAL.warnings(black) == ("the picture is practically black",)
+    assert (
+        usual.told(black, alarm=True) == NOTHING_USUAL.told(black, alarm=True) == ("the picture is practically black",)
+    )
 
 
 def test_a_note_counts_and_names_the_first():
