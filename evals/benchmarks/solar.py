@@ -1,0 +1,125 @@
+"""Solar cells, divided by module in six ways: the panel on modules it has never seen."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from doubleread.agents.folds import Fold, as_blocks, label_folds
+from doubleread.composition import open_eyes
+from doubleread.core.case import Case
+from doubleread.core.task import Task
+from doubleread.core.types import Labels, Matrix
+from doubleread.core.verdict import Verdict
+from doubleread.evals.benchmarks.best import surest
+from doubleread.evals.benchmarks.data import solar_cells
+from doubleread.evals.benchmarks.figure import Figure
+from doubleread.evals.measures.evaluating import evaluate_verdicts
+from doubleread.evals.splits import split
+from doubleread.orchestrator.calibration.temperature import Temperature
+from doubleread.orchestrator.metrics import nll
+from doubleread.panel import Panel
+from doubleread.settings import Settings, load_settings
+
+DIVISIONS = 6
+STRENGTHS = tuple(np.logspace(-5, 1, 7).tolist())
+"""Inverse ridge strengths of the plain probe."""
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """One division: log-losses of panel, best agent and plain probe, and what the panel promised and did."""
+
+    panel: float
+    best: float
+    probe: float
+    coverage: float
+    alarms: float
+    right: float
+    """Share of right commitments."""
+
+
+def solar_splits() -> Iterator[Figure]:
+    """Six ways to divide the modules, with one look.
+
+    Second looks take most of the time; ``solar_panel`` measures them on the first division.
+    """
+    dataset, settings = solar_cells(), load_settings(None, {"second_look": {"max_rounds": 1}})
+    found = [_judged(split(dataset.cases, seed=seed), dataset.task, settings) for seed in range(DIVISIONS)]
+    yield _over("nll_below_best_agent", [one.best - one.panel for one in found], ">= 0")
+    yield _over("nll_below_plain_probe", [one.probe - one.panel for one in found], ">= 0", least=True)
+    yield _over("set_coverage", [one.coverage for one in found], ">= 0.9")
+    yield _over("worst_set_coverage", [one.coverage for one in found], ">= 0.86", least=True)
+    yield _over("false_alarms", [one.alarms for one in found], "<= 0.025")
+    yield _over("committed_accuracy", [one.right for one in found], ">= 0.8", least=True)
+
+
+def _judged(cases: Sequence[Case], task: Task, settings: Settings) -> Unseen:
+    with Panel.fit(cases, task, settings=settings) as panel:
+        tests = [case for case in cases if case.split == "test"]
+        verdicts = [v for v in panel.diagnose_many(tests) if isinstance(v, Verdict)]
+        found = evaluate_verdicts(verdicts, panel.task, panel.profiles, name="solar")
+    inside: dict[str, list[bool]] = {}
+    for v in verdicts:
+        inside.setdefault(str(v.case.group), []).append(v.case.label in v.prediction_set)
+    committed = [v for v in verdicts if v.decision.action == "commit"]
+    return Unseen(
+        panel=found.judged.nll.value,
+        best=surest(found).nll.value,
+        probe=plain_probe(cases, task, settings),
+        coverage=float(np.mean([np.mean(of) for of in inside.values()])),
+        alarms=float(np.mean([v.unfamiliar for v in verdicts])),
+        right=float(np.mean([v.decision.label == v.case.label for v in committed])) if committed else 1.0,
+    )
+
+
+def plain_probe(cases: Sequence[Case], task: Task, settings: Settings) -> float:
+    """Test log-loss of a standardised logistic regression with temperature: what anybody would try first.
+
+    Its strength is the one with the least loss after temperature over five grouped folds of the support.
+    """
+    eyes = open_eyes(settings)
+    try:
+        seen = eyes.embed_all(cases)
+    finally:
+        eyes.close()
+    kept = [cases[i] for i in seen.kept]
+    x, y = seen.embeddings[:, 0].astype(float), np.array([task.index(str(case.label)) for case in kept])
+    of = {name: np.array([case.split == name for case in kept]) for name in ("support", "calibration", "test")}
+    support = of["support"]
+    groups = as_blocks([case.group or case.id for case, here in zip(kept, support, strict=True) if here], sum(support))
+    folds = list(label_folds(y[support], groups, folds=5, seed=0))
+    strength = min(STRENGTHS, key=lambda c: _loss(x[support], y[support], c, folds))
+    scaler, probe = _fitted(x[support], y[support], strength)
+    raw = {name: probe.predict_proba(scaler.transform(x[of[name]])) for name in ("calibration", "test")}
+    temperature = Temperature().fit(raw["calibration"], y[of["calibration"]])
+    return nll(temperature.apply(raw["test"]), y[of["test"]])
+
+
+def _loss(x: Matrix, y: Labels, strength: float, folds: Sequence[Fold]) -> float:
+    held_out = np.full((len(y), int(y.max()) + 1), np.nan)
+    for train, test in folds:
+        scaler, probe = _fitted(x[train], y[train], strength)
+        held_out[test] = probe.predict_proba(scaler.transform(x[test]))
+    return nll(Temperature().fit(held_out, y).apply(held_out), y)
+
+
+def _fitted(x: Matrix, y: Labels, strength: float):  # type: ignore[no-untyped-def]  # noqa: ANN202 - scikit-learn has no types
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - a second to import
+    from sklearn.preprocessing import StandardScaler  # noqa: PLC0415 - the same
+
+    scaler = StandardScaler().fit(x)
+    return scaler, LogisticRegression(C=strength, max_iter=3000).fit(scaler.transform(x), y)
+
+
+def _over(name: str, values: Sequence[float], target: str, *, least: bool = False) -> Figure:
+    """The mean over the divisions, or the least, which must reach the target in every one of them."""
+    return Figure(
+        name=f"solar_splits.{name}",
+        value=min(values) if least else float(np.mean(values)),
+        low=min(values),
+        high=max(values),
+        n=len(values),
+        target=target,
+        note=f"{'least' if least else 'mean'}, least and most of {len(values)} divisions",
+    )
