@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from doubleread.core.trust import CalibrationError, Estimate
+from doubleread.core.words import in_points
 from doubleread.evals.measures.evaluation import Evaluation, ReaderFigures
 from doubleread.evals.measures.gates import GateResult
+from doubleread.evals.measures.worth import worth
 
 WIDEST = 12
 """Labels of a confusion matrix that still fits."""
@@ -13,8 +15,18 @@ WORST = 5
 
 
 def markdown(found: Evaluation, gates: Sequence[GateResult] = ()) -> str:
-    """Gates, main figures with intervals, agents, confusion matrix, worst subgroups; ends with a newline."""
-    parts = [_head(found), _gates(gates), _figures(found), _readers(found), _confusion(found), _subgroups(found)]
+    """What the panel is worth, gates, figures with intervals, agents, confusion matrix, worst subgroups; ends with a
+    newline.
+    """
+    parts = [
+        _head(found),
+        _text(worth(found)),
+        _gates(gates),
+        _figures(found),
+        _readers(found),
+        _confusion(found),
+        _subgroups(found),
+    ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -74,10 +86,17 @@ def _readers(found: Evaluation) -> str:
             _with(*_percent(one.accuracy)),
             f"{one.ece.value:.3f}",
             f"{one.nll.value:.3f}",
+            in_points(one.influence.value) if one.influence else "",
+            f"{one.benefit.value:+.3f} ({one.benefit.low:+.3f} to {one.benefit.high:+.3f})" if one.benefit else "",
         )
         for one in found.readers
     ]
-    return _table(("reader, calibrated", "n", "accuracy", "ECE", "log-loss"), rows, right=(1, 2, 3, 4))
+    head = ("reader, calibrated", "n", "accuracy", "ECE", "log-loss", "influence", "benefit")
+    about = (
+        "Influence: how far an agent moves a verdict, on average. Benefit: how much the log-loss of the calibration "
+        "cases rises without it; below 0 it does harm."
+    )
+    return _table(head, rows, right=range(1, len(head))) + f"\n\n{about}"
 
 
 def _confusion(found: Evaluation) -> str:

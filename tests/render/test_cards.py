@@ -31,7 +31,7 @@ def verdict(text="plain", **fields):
         "coverage": 0.9,
         "decision": Decision(action="commit", label="rust", reasons=(text,), expected_cost=0.1),
         "track": Track(n=40, right=38, low=0.83, high=0.99),
-        "weights": {"one": 0.6, "two": 0.4},
+        "influence": {"one": 0.12, "two": 0.04},
         "opinions": (
             opinion("one", 0.1, 0.8, 0.1),
             opinion("two", 0.1, 0.2, 0.7),
@@ -59,7 +59,7 @@ SILENT = {
     "prediction_set": ("healthy", "rust", "scab"),
     "decision": Decision(action="refer", reasons=("no agent gave a usable opinion",), expected_cost=0.2),
     "track": None,
-    "weights": {},
+    "influence": {},
     "opinions": (),
     "calibrated": {},
     "evidence": None,
@@ -150,7 +150,7 @@ def test_labels_and_agents_are_text_too():
         decision=Decision(action="commit", label="[/rust]", reasons=("so",)),
         opinions=(opinion("[red]one", 0.1, 0.8, 0.1).model_copy(update={"label": "[/rust]", "probabilities": {}}),),
         calibrated={},
-        weights={"[red]one": 1.0},
+        influence={"[red]one": 1.0},
         second_look=None,
     )
     for text in (str(named), rich(named)):

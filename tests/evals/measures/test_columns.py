@@ -18,7 +18,7 @@ VERDICTS = [
     verdict("3", "b", 0.4, agent=0.3, commit=False),
     verdict("4", None, 0.6),
     verdict("5", "moss", 0.6, agent=0.9),
-    verdict("6", "b", 0.6).model_copy(update={"posterior": {}, "calibrated": {}, "weights": {}}),
+    verdict("6", "b", 0.6).model_copy(update={"posterior": {}, "calibrated": {}, "influence": {}}),
 ]
 
 
