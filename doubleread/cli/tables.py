@@ -1,5 +1,6 @@
 """Tables of trust and of results."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -53,10 +54,10 @@ def _add(table: Table, one: _Reader) -> None:
         Text(one.name, style="bold" if one.name == PANEL else ""),
         str(one.n),
         f"{one.accuracy.value * 100:.1f} ({one.accuracy.low * 100:.1f}–{one.accuracy.high * 100:.1f})",
-        f"{one.ece.value:.3f} {'✓' if one.ece.value <= one.ece.floor_high else ' '}",
+        f"{one.ece.value:.3f}{'✓' if one.ece.value <= one.ece.floor_high else ' '}",
         f"{one.nll.value:.3f}",
         in_points(one.influence.value) if one.influence else "",
-        f"{one.benefit.value:+.3f} ({one.benefit.low:+.3f}–{one.benefit.high:+.3f})" if one.benefit else "",
+        _short(f"{one.benefit.value:+.3f} ({one.benefit.low:.3f}–{one.benefit.high:.3f})") if one.benefit else "",
     )
 
 
@@ -89,6 +90,11 @@ def figures(p: TrustProfile) -> dict[str, str | int | float | None]:
         "version": p.version,
         "learned_from": p.learned_from,
     }
+
+
+def _short(figures: str) -> str:
+    """Without the zeros before decimal points, so that a row fits 80 columns."""
+    return re.sub(r"\b0\.", ".", figures)
 
 
 def show_trust(profiles: Sequence[TrustProfile], left_out: Mapping[str, str]) -> None:

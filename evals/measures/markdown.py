@@ -18,15 +18,7 @@ def markdown(found: Evaluation, gates: Sequence[GateResult] = ()) -> str:
     """What the panel is worth, gates, figures with intervals, agents, confusion matrix, worst subgroups; ends with a
     newline.
     """
-    parts = [
-        _head(found),
-        _text(worth(found)),
-        _gates(gates),
-        _figures(found),
-        _readers(found),
-        _confusion(found),
-        _subgroups(found),
-    ]
+    parts = [_head(found), _gates(gates), _figures(found), _readers(found), _confusion(found), _subgroups(found)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -35,7 +27,8 @@ def _head(found: Evaluation) -> str:
     cases = f"{found.n:,} cases with a verdict, {found.labelled:,} of them labelled, in {r.clusters:,} groups."
     about = f"{cases} Intervals: 95 %, {r.draws:,} draws of whole groups."
     notes = [f"- ⚠ {_text(one)}" for one in found.warnings]
-    return "\n".join([f"## {_text(found.name)}: {_text(found.task)}", "", about, *(["", *notes] if notes else [])])
+    title = f"## {_text(found.name)}: {_text(found.task)}"
+    return "\n".join([title, "", _text(worth(found)), "", about, *(["", *notes] if notes else [])])
 
 
 def _gates(results: Sequence[GateResult]) -> str:

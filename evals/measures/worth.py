@@ -15,7 +15,7 @@ def worth(e: Evaluation) -> str:
     """
     panel = e.panel
     if panel is None:
-        return f"The panel read {e.n:,} images; none has a true label to judge it by."
+        return f"The panel read {e.n:,} image{'' if e.n == 1 else 's'}; none has a true label to judge it by."
     groups = e.resampling.clusters
     among = f" of {groups:,} groups" if groups < e.n else ""
     right = f"On {panel.n:,} unseen images{among} the panel was right on {_percent(panel.accuracy.value)}"
@@ -28,7 +28,7 @@ def worth(e: Evaluation) -> str:
     return (
         f"{said}; its best single agent ({_named(surest)}) on {_percent(surest.accuracy.value)}; "
         f"{_difference(by_agent, surest, lambda one: one.accuracy, _points)}. "
-        f"Its log-loss is {panel.nll.value:.3f}, that of its best single agent ({_named(kindest)}) "
+        f"Its log-loss (lower is better) is {panel.nll.value:.3f}, that of its best single agent ({_named(kindest)}) "
         f"{kindest.nll.value:.3f}; {_difference(by_agent, kindest, lambda one: one.nll, _nats)}."
     )
 
@@ -45,7 +45,7 @@ def _difference(
     if found is None:
         return "they cannot be compared, as they spoke on different images"
     e = of(found)
-    span = f"95 %: {shown(e.low)} to {shown(e.high)}"
+    span = f"95 %: {shown(e.low).removesuffix(' points')} to {shown(e.high)}"
     if e.low > 0 or e.high < 0:
         return f"the panel is {'better' if e.low > 0 else 'worse'} by {shown(abs(e.value)).removeprefix('+')} ({span})"
     return f"the difference is within chance ({span})"

@@ -155,14 +155,14 @@ def test_keys_open_step_and_close(page):
     assert page.run("document.getElementById('help').open")
 
 
-def test_a_card_holds_opinions_weights_neighbours_and_the_second_look(page, folder):
+def test_a_card_holds_opinions_influence_neighbours_and_the_second_look(page, folder):
     looked = next(v for v in verdicts_of(folder) if v.second_look)
     go(page, f"#case={looked.case.id[:12]}")
     page.until(OPEN)
     text = page.run("document.getElementById('card').innerText")
     assert "Second look (the agents disagree)" in text
     assert all(o.reason in text for o in looked.opinions if o.round == 2)
-    assert text.count("weight") == 4
+    assert text.count("moves this verdict by") == 4
     pictures = page.run("[...document.querySelectorAll('#card .dr-cases img')].map(i => i.naturalWidth)")
     assert len(pictures) >= 6
     assert all(width == 96 for width in pictures)
