@@ -11,7 +11,6 @@ from rich.text import Text
 from doubleread.agents.wire.budget import Spending
 from doubleread.cli.screen import OUT
 from doubleread.core.trust import CalibrationError, Estimate, TrustProfile, trust_version
-from doubleread.core.words import in_points
 from doubleread.evals.measures.evaluation import PANEL, Evaluation, ReaderFigures
 from doubleread.evals.measures.worth import worth
 from doubleread.evals.trust_comparison import Comparison
@@ -43,7 +42,7 @@ def _table(title: str) -> Table:
         title=title, title_justify="left", header_style="dim", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0)
     )
     table.add_column("agent", no_wrap=True)
-    for name in ("n", "accuracy %", "ECE", "log-loss", "influence", "benefit"):
+    for name in ("n", "accuracy %", "ECE", "NLL", "influence", "benefit"):
         table.add_column(name, justify="right", no_wrap=True)
     return table
 
@@ -53,10 +52,10 @@ def _add(table: Table, one: _Reader) -> None:
     table.add_row(
         Text(one.name, style="bold" if one.name == PANEL else ""),
         str(one.n),
-        f"{one.accuracy.value * 100:.1f} ({one.accuracy.low * 100:.1f}–{one.accuracy.high * 100:.1f})",
+        f"{one.accuracy.value * 100:.1f} ({one.accuracy.low * 100:.0f}–{one.accuracy.high * 100:.0f})",
         f"{one.ece.value:.3f}{'✓' if one.ece.value <= one.ece.floor_high else ' '}",
         f"{one.nll.value:.3f}",
-        in_points(one.influence.value) if one.influence else "",
+        f"{100 * one.influence.value:.1f} pt" if one.influence else "",
         _short(f"{one.benefit.value:+.3f} ({one.benefit.low:.3f}–{one.benefit.high:.3f})") if one.benefit else "",
     )
 
@@ -117,7 +116,7 @@ def show_trust(profiles: Sequence[TrustProfile], left_out: Mapping[str, str]) ->
 
 
 _COLUMNS = (
-    "✓ ECE no larger than chance would make it · influence: how far an agent moves a verdict, on average · "
+    "✓ ECE no larger than chance would make it · influence: how far an agent moves a verdict, on average, in points · "
     "benefit: how much the panel's log-loss rises without it; below 0 it does harm"
 )
 

@@ -45,10 +45,15 @@ def _difference(
     if found is None:
         return "they cannot be compared, as they spoke on different images"
     e = of(found)
-    span = f"95 %: {shown(e.low).removesuffix(' points')} to {shown(e.high)}"
-    if e.low > 0 or e.high < 0:
-        return f"the panel is {'better' if e.low > 0 else 'worse'} by {shown(abs(e.value)).removeprefix('+')} ({span})"
-    return f"the difference is within chance ({span})"
+    if e.low > 0:
+        return f"the panel is better by {shown(e.value)} ({_span(e.low, e.high, shown)})".replace("+", "")
+    if e.high < 0:
+        return f"the panel is worse by {shown(-e.value)} ({_span(-e.high, -e.low, shown)})".replace("+", "")
+    return f"the difference is within chance ({_span(e.low, e.high, shown)})"
+
+
+def _span(low: float, high: float, shown: Shown) -> str:
+    return f"95 %: {shown(low).removesuffix(' points')} to {shown(high)}"
 
 
 def _percent(share: float) -> str:

@@ -21,8 +21,8 @@ def of(low, high):
     ("low", "high", "said"),
     [
         (-0.02, 0.03, "the difference is within chance (95 %: -2.0 to +3.0 points)"),
-        (0.01, 0.03, "the panel is better by 2.0 points (95 %: +1.0 to +3.0 points)"),
-        (-0.03, -0.01, "the panel is worse by 2.0 points (95 %: -3.0 to -1.0 points)"),
+        (0.01, 0.03, "the panel is better by 2.0 points (95 %: 1.0 to 3.0 points)"),
+        (-0.03, -0.01, "the panel is worse by 2.0 points (95 %: 1.0 to 3.0 points)"),
     ],
 )
 def test_a_difference_is_claimed_only_where_its_whole_interval_says_so(low, high, said):
