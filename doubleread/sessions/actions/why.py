@@ -25,7 +25,7 @@ async def why(_intent: Intent, standing: Standing) -> Answered:
 
 def _promises(verdict: Verdict) -> Iterator[str]:
     if verdict.prediction_set and verdict.coverage is not None:
-        yield f"such sets hold the true label of {percent(verdict.coverage)} of cases like those of fitting"
+        yield f"such sets of labels hold the true one of {percent(verdict.coverage)} of cases like those of fitting"
     if verdict.track is not None:
         track = verdict.track
         span = f"95% interval {percent(track.low)} to {percent(track.high)}"
