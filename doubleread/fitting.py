@@ -31,6 +31,7 @@ from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter
 from doubleread.orchestrator.asking import ask
 from doubleread.orchestrator.contest import for_second_look
 from doubleread.orchestrator.hopeless import check_able
+from doubleread.orchestrator.implied_prevalence import implied_prevalence
 from doubleread.orchestrator.policy import Policy
 from doubleread.orchestrator.resampling import grouped_folds
 from doubleread.orchestrator.seats import Witness, nobody
@@ -322,7 +323,7 @@ def _join(parts: Sequence[_Answers], order: Pool, learned_from: str, support: La
 
 
 def _notes(cases: Sequence[Case], order: Pool, arbiter: Arbiter, learned_from: str) -> tuple[str, ...]:
-    notes = [f"trust learned from {learned_from}"]
+    notes = [f"trust learned from {learned_from}", implied_prevalence(arbiter.task, order.labels)]
     if skipped := sum(case.label is None for case in cases):
         notes.append(f"{skipped} cases without a label were left out")
     if tests := sum(case.split == "test" for case in cases):

@@ -25,7 +25,7 @@ from doubleread.core.errors import ImageError, PanelError, TaskError
 from doubleread.core.evidence import Neighbour
 from doubleread.core.one_thread import one_thread
 from doubleread.core.ports import CaseStore, TakesHints
-from doubleread.core.reading import Outcome, Sampling
+from doubleread.core.reading import Outcome, Reading, Sampling
 from doubleread.core.task import Costs, Task
 from doubleread.core.trust import TrustProfile
 from doubleread.core.types import Embeddings
@@ -39,16 +39,19 @@ from doubleread.living import (
     drifts,
     fitted_on,
     forget,
+    learned_rows,
     relearn,
     remember,
     remembered,
     retract,
 )
 from doubleread.orchestrator.arbiter import Arbiter
+from doubleread.orchestrator.batch_prevalence import BatchPrevalence, batch_prevalence
 from doubleread.orchestrator.drift import Drift, warning_of
 from doubleread.orchestrator.explanation import Explanation, explain, left_out
 from doubleread.orchestrator.follow import follow
 from doubleread.orchestrator.graph import diagnose
+from doubleread.orchestrator.kept import kept
 from doubleread.orchestrator.seats import Seats, Witness, nobody
 from doubleread.orchestrator.what_if import WhatIf, what_if
 from doubleread.panel_folder import (
@@ -251,6 +254,20 @@ class Panel:
         """
         return what_if(verdict, self._arbiter, costs, prevalence)
 
+    def prevalence(self, images: Sequence[Readable], *, progress: Progress = silent) -> BatchPrevalence:
+        """The label shares of unlabelled images, with 95 % intervals; nothing is changed by it.
+
+        It is refused, with the reason, where the images differ from the calibration cases in more than label shares.
+        Images that the panel was fitted on are left out. Cases of one ``group`` are drawn together. Raises
+        ``PanelError`` for a panel that keeps no readings.
+        """
+        rows, unseen = self._trusted_rows(), []
+        for done, result in enumerate(self.diagnose_many(images), start=1):
+            if isinstance(result, Unread) or not self.learned_from(result.case):
+                unseen.append(result)
+            progress("diagnosing images", done, len(images))
+        return batch_prevalence(self._arbiter, rows, unseen, learned_from=len(images) - len(unseen))
+
     def explain(self, verdict: Verdict) -> Explanation:
         """Why this panel gave a verdict: who said what, how far each is trusted, what would be without each of them."""
         return explain(verdict, self._arbiter)
@@ -433,6 +450,14 @@ class Panel:
             return ("this image is among the panel's own cases: no verdict on an unseen image",)
         by = f" by {confirmed.reviewer}" if confirmed.reviewer else ""
         return (f"this image was confirmed as {confirmed.label}{by} on {confirmed.added:%Y-%m-%d}",)
+
+    def _trusted_rows(self) -> tuple[Reading, ...]:
+        """What the trust was learned from, in the order of the arbiter's held-out cases."""
+        if self._saved is not None:
+            return learned_rows(self._saved)
+        if self._fitted is None:
+            raise PanelError("this panel keeps no readings of its calibration cases: fit it again")
+        return kept(self.task, self._fitted.calibration, self._fitted.readings)
 
     def _with_folder(self) -> PanelFolder:
         if self._saved is None:

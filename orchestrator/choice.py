@@ -17,8 +17,8 @@ AUTO = "auto"
 CALIBRATOR = "temperature"
 RULES = ("log-pool", "panel-mean")
 """What ``auto`` chooses from, the most cautious first; the others of the tables are to be asked for by name."""
-WITH_INTERCEPT = "bcts"
-"""The same calibrator with an intercept: for agents of unknown prior, where that is clearly better."""
+WITH_INTERCEPT = "vector"
+"""A calibrator with an intercept for each label, shrunken to 0: for agents of unknown prior, where clearly better."""
 FEWEST = 5
 """Cases of the rarest label below which nothing is chosen: the first of each is taken."""
 

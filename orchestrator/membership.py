@@ -14,6 +14,8 @@ from doubleread.orchestrator.policy import FREE_USD
 from doubleread.orchestrator.resampling import group_codes, grouped_folds
 from doubleread.orchestrator.simplex import shares, spoken
 
+HARM = 2.0
+"""Standard errors by which the panel must be better without an agent: of several agents one is easily unlucky."""
 Choose = Callable[[Tensor3], Chosen]
 """Chooses and fits a fusion of opinions ``(n, agents, k)``, NaN where an agent is left out."""
 
@@ -41,12 +43,13 @@ def select(
     folds: int,
     seed: int,
 ) -> Members:
-    """Leaves out agents by held-out log-loss; every choice must exceed one standard error clustered by group.
+    """Leaves out agents by held-out log-loss, differences being told by their standard errors clustered by group.
 
-    1. An agent stays only where its calibrated opinions are clearly better than the label frequencies alone.
-    2. Of the rest, the one without which the panel is clearly better by most is left out, again and again; but where
-       some agents cost money (``usd`` an answer), the last that is free stays: it tells when to ask the others.
-    3. A referee joins only where the panel is clearly better with it.
+    1. An agent stays only where its calibrated opinions are better than the label frequencies alone by more than one.
+    2. Of the rest, the one without which the panel is better by most, and by more than ``HARM`` of them, is left out,
+       again and again; but where some agents cost money (``usd`` an answer), the last that is free stays: it tells when
+       to ask the others.
+    3. A referee joins only where the panel is better with it by more than one.
 
     With fewer than ``FEWEST`` cases of a label 1 and 2 cannot be told and everyone stays.
     """
@@ -116,7 +119,7 @@ def _without_harm(
         gains = {i: _gain(chosen.learned.held_out, one, y, groups) for i, one in without.items()}
         free = kept & (usd <= FREE_USD)
         last = set(np.flatnonzero(free).tolist()) if free.sum() == 1 else set()
-        clear = [i for i in gains if gains[i].clear and i not in last]
+        clear = [i for i in gains if gains[i].beyond(HARM) and i not in last]
         if not clear:
             return chosen, dropped, {names[i]: Gain(-gain.mean, gain.error) for i, gain in gains.items()}
         worst = max(clear, key=lambda i: gains[i].mean)

@@ -167,7 +167,11 @@ class Gain(NamedTuple):
     @property
     def clear(self) -> bool:
         """Whether the gain exceeds one standard error: the rule by which every choice is made."""
-        return self.mean > self.error
+        return self.beyond(1.0)
+
+    def beyond(self, errors: float) -> bool:
+        """Whether the gain exceeds so many standard errors."""
+        return self.mean > errors * self.error
 
     @property
     def line(self) -> str:

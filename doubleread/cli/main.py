@@ -130,6 +130,32 @@ def diagnose(
     )
 
 
+@app.command(epilog="Example: doubleread prevalence panel photos/")
+def prevalence(
+    panel: Annotated[Path, typer.Argument(metavar="PANEL", help="Folder of a fitted panel.")],
+    images: Annotated[
+        list[str], typer.Argument(metavar="IMAGES…", help="Image files, or folders of them; labels are not needed.")
+    ],
+    group: Annotated[
+        str | None,
+        typer.Option(
+            help="Which images belong together, so that they count as one draw: 're:' and a pattern with one group."
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+    settings: SettingsFile = None,
+) -> None:
+    """Estimate which share of unlabelled images has each label. Nothing is changed by it.
+
+    Exit code 1 where the images differ from the calibration cases in more than label shares, so that there is no
+    estimate.
+    """
+    from doubleread.cli.options import settings_of
+    from doubleread.cli.prevalence import run_prevalence
+
+    run_prevalence(panel, images, group, settings_of(settings), as_json=json)
+
+
 @app.command(epilog="Example: doubleread sweep panel --vary max_share=0,0.05,0.12,0.3 --vary rule")
 def sweep(
     panel: Annotated[Path, typer.Argument(help="Folder of a fitted panel.")] = Path("panel"),

@@ -11,7 +11,6 @@ CALIBRATORS = Registry(
     "doubleread.calibrators",
     {
         "temperature": f"{_HERE}.temperature:Temperature",
-        "bcts": f"{_HERE}.bcts:BiasCorrectedTemperature",
         "vector": f"{_HERE}.vector:VectorScaling",
         "beta": f"{_HERE}.one_vs_rest:Beta",
         "histogram": f"{_HERE}.one_vs_rest:Histogram",

@@ -25,7 +25,7 @@ def chosen(raw, y, calibrator=AUTO, rule="log-pool", **options):
 def test_an_unknown_prior_gets_an_intercept_where_that_is_clearly_better():
     found = chosen(*panel(90, bias=3.0), names=("gpt", "qwen"))
     one = chosen(*panel(90, bias=3.0), calibrator="temperature")
-    assert found.calibrators == ("bcts", "bcts")
+    assert found.calibrators == ("vector", "vector")
     assert found.notes[0].startswith("gpt: how often it names each label is corrected (gain in log-loss +")
     y = panel(90)[1]
     assert nll(found.learned.held_out, y) < nll(one.learned.held_out, y)
@@ -34,7 +34,7 @@ def test_an_unknown_prior_gets_an_intercept_where_that_is_clearly_better():
 def test_an_agent_without_bias_or_with_a_known_prior_gets_none():
     assert chosen(*panel(90)).calibrators == ("temperature", "temperature")
     balanced = np.full(3, 1 / 3)
-    assert chosen(*panel(90, bias=3.0), assumed=(balanced, None)).calibrators == ("temperature", "bcts")
+    assert chosen(*panel(90, bias=3.0), assumed=(balanced, None)).calibrators == ("temperature", "vector")
 
 
 def test_the_cautious_rule_is_left_only_beyond_one_standard_error():
