@@ -292,9 +292,10 @@ class Panel:
             raise TaskError(f"no agent gave an opinion on {verdict.case.source}: name a label to ask where it is seen")
         if verdict.unfamiliar:
             self.task.index(asked)
-            return ShownAttribution.of_attribution(no_maps(verdict.case, self._seated.agents, asked, UNLIKE))
+            return ShownAttribution.of_attribution(no_maps(verdict.case, self.agents, asked, UNLIKE))
         await self._eyes.embed(verdict.case)
-        found = await attribute(verdict.case, self._seated.agents, self._arbiter, asked, progress)
+        agents = {name: agent for name, agent in self._seated.agents.items() if name not in self._arbiter.left_out}
+        found = await attribute(verdict.case, agents, self._arbiter, asked, progress)
         return ShownAttribution.of_attribution(found)
 
     def confirm(
