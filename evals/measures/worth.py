@@ -26,10 +26,10 @@ def worth(e: Evaluation) -> str:
     kindest = min(e.agents, key=lambda one: one.nll.value)
     by_agent = {one.agent: one for one in e.advantages}
     return (
-        f"{said}; its best single agent ({_named(surest)}) on {_percent(surest.accuracy.value)}; "
+        f"{said}; its best single agent in hindsight ({_named(surest)}) on {_percent(surest.accuracy.value)}; "
         f"{_difference(by_agent, surest, lambda one: one.accuracy, _points)}. "
-        f"Its log-loss (lower is better) is {panel.nll.value:.3f}, that of its best single agent ({_named(kindest)}) "
-        f"{kindest.nll.value:.3f}; {_difference(by_agent, kindest, lambda one: one.nll, _nats)}."
+        f"Its log-loss (lower is better) is {panel.nll.value:.3f}, that of its best single agent by it "
+        f"({_named(kindest)}) {kindest.nll.value:.3f}; {_difference(by_agent, kindest, lambda one: one.nll, _nats)}."
     )
 
 

@@ -29,7 +29,9 @@ def test_a_difference_is_claimed_only_where_its_whole_interval_says_so(low, high
     found = of(low, high)
     sentence = worth(found)
     assert sentence.startswith("On 60 unseen images of 12 groups the panel was right on ")
-    assert f"its best single agent (x) on {found.agents[0].accuracy.value * 100:.1f} %; {said}." in sentence
+    assert (
+        f"its best single agent in hindsight (x) on {found.agents[0].accuracy.value * 100:.1f} %; {said}." in sentence
+    )
     assert f"Its log-loss (lower is better) is {found.panel.nll.value:.3f}" in sentence
 
 
@@ -40,6 +42,6 @@ def test_without_true_labels_nothing_is_claimed():
 
 def test_an_agent_that_answered_some_is_compared_on_these():
     some = [verdict("1", "a", 0.9, agent=0.8), verdict("2", "a", 0.8, agent=0.7), verdict("3", "a", 0.9)]
-    assert "its best single agent (x, on the 2 it answered) on 100.0 %" in worth(
+    assert "its best single agent in hindsight (x, on the 2 it answered) on 100.0 %" in worth(
         evaluate(columns_of(some), name="leaves")
     )
