@@ -50,7 +50,7 @@ class _Trial(NamedTuple):
 def fit_head(x: Matrix, labels: Labels, n_labels: int, groups: Sequence[str] | None = None) -> Fitted:
     """The head for embeddings ``(n, dim)`` and label indices ``(n,)``; every label needs a case."""
     blocks = as_blocks(groups, len(x))
-    axes = _leading_axes(x)
+    axes = leading_axes(x)
     z = (x - x.mean(axis=0)) @ axes
     ridge, scale = _choose(z, labels, blocks, n_labels)
     head = unit_head(z, labels, n_labels, ridge).scaled(scale)
@@ -60,7 +60,8 @@ def fit_head(x: Matrix, labels: Labels, n_labels: int, groups: Sequence[str] | N
     )
 
 
-def _leading_axes(x: Matrix) -> Matrix:
+def leading_axes(x: Matrix) -> Matrix:
+    """The first principal components of ``x`` ``(n, dim)``, shape ``(dim, components)``."""
     _, _, directions = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
     return np.asarray(directions[: min(COMPONENTS, len(x) - 1, x.shape[1])].T)
 

@@ -15,11 +15,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+
 from doubleread.agents.recorded.recorder import Recorder
 from doubleread.agents.wire.budget import Spending
 from doubleread.attribution import attribute, no_maps
+from doubleread.comparing import FEWEST, compare, not_judged, sampled
 from doubleread.composition import Eyes, Seated, check_names, open_eyes, seat
 from doubleread.core.background import Background
+from doubleread.core.batch import BatchComparison
 from doubleread.core.case import Case
 from doubleread.core.errors import ImageError, PanelError, TaskError
 from doubleread.core.evidence import Neighbour
@@ -67,7 +71,9 @@ from doubleread.panel_folder import (
 )
 from doubleread.provenance import provenance
 from doubleread.rag.near_copies import hash_picture
+from doubleread.rag.picture_quality import NOTHING_USUAL
 from doubleread.readable import Readable, case_of, case_or_unread
+from doubleread.reference import Looked, Reference, groups_of, looked_at
 from doubleread.render.shown import ShownVerdict
 from doubleread.render.shown_attribution import ShownAttribution
 from doubleread.settings import Settings, load_settings
@@ -85,6 +91,7 @@ class Panel:
         self._alarms: tuple[Drift, ...] = ()
         self._notes: tuple[str, ...] = ()
         self._unread: tuple[Unread, ...] = ()
+        self._reference: Reference | None = None
         self._background = Background()
         self._recording = ExitStack()
         self._witness = self._recording.enter_context(_recorder(settings))
@@ -121,6 +128,7 @@ class Panel:
             raise
         panel = cls(settings, eyes, fitted.seated, fitted.store, fitted.arbiter)
         panel._fitted, panel._notes, panel._unread = fitted, fitted.notes, fitted.unread
+        panel._reference = fitted.reference
         return panel
 
     def save(self, folder: str | Path) -> Path:
@@ -149,7 +157,7 @@ class Panel:
             restore_agents(saved, seated)
             undo.pop_all()
         panel = cls(saved.settings, eyes, seated, store, saved.arbiter)
-        panel._unread = saved.unread
+        panel._unread, panel._reference = saved.unread, saved.reference
         panel._use(saved)
         return panel
 
@@ -244,6 +252,43 @@ class Panel:
         chunk = 4 * self._settings.run.in_flight
         for start in range(0, len(images), chunk):
             yield from self._background.call(self._chunk, images[start : start + chunk])
+
+    def hold(self, data: bytes, like: Case) -> Case:
+        """An encoded image in memory as a case with label, group and source of another, for ``diagnose`` and its kin.
+
+        Evidence leaves out the group, as it does for ``like`` itself. Memory is limited: read it soon.
+        """
+        own = {"source": like.source, "label": like.label, "group": like.group, "metadata": like.metadata}
+        return case_of(data, self._eyes.images).model_copy(update=own)
+
+    def compare_batch(self, verdicts: Iterable[Verdict | Unread]) -> BatchComparison:
+        """Whether the pictures of these verdicts, as a batch, are like those that the panel was trusted on.
+
+        A classifier two-sample test of their embeddings against those of the calibration cases, at a level of 1 %,
+        which shuffles whole groups (``case.group``); where they differ it says in what. Pictures that the panel was
+        fitted on are left out, and nothing is said of fewer than 30. A panel that was saved without what pictures are
+        compared with cannot judge; the ``note`` says so.
+
+        >>> print(*panel.compare_batch(panel.diagnose_many(paths)).lines, sep="\\n")  # doctest: +SKIP
+        """
+        self._check_open()
+        names, said = self.task.names, dict[str, tuple[Case, int]]()
+        for one in verdicts:
+            if isinstance(one, Verdict) and not self.learned_from(one.case):
+                said[one.case.id] = one.case, -1 if one.label is None else names.index(one.label)
+        if self._reference is None or len(said) < FEWEST:
+            return not_judged(len(said), "" if self._reference is None else f"fewer than {FEWEST} pictures")
+        trusted, pairs = self._reference.calibration, list(said.values())
+        rows = sampled(groups_of([case for case, _ in pairs]), len(pairs), trusted)
+        return compare(self._look_at_all([pairs[i] for i in rows]), trusted)
+
+    def _look_at_all(self, said: Sequence[tuple[Case, int]]) -> Looked:
+        """Cases with the label that the panel said of each; those that can no longer be read are left out."""
+        cases = [case for case, _ in said]
+        rows = self._eyes.embedder.embed_all(cases), self._eyes.pictures.embed_all(cases)
+        kept = sorted(set(rows[0].kept) & set(rows[1].kept))
+        first, second = (one.embeddings[np.searchsorted(one.kept, kept), 0] for one in rows)
+        return looked_at([cases[i] for i in kept], first, second, np.array([said[i][1] for i in kept], np.int64))
 
     def what_if(
         self, verdict: Verdict, *, costs: Costs | None = None, prevalence: Mapping[str, float] | None = None
@@ -358,7 +403,7 @@ class Panel:
         self._check_open()
         await self._eyes.embed(case)
         drifted = (warning_of(self._alarms),) if self._alarms else ()
-        warnings = (*self._known(case.id), *drifted)
+        warnings = (*self._known(case.id), *drifted, *await self._odd(case))
         retriever = self._seated.retriever
         return Seats(
             agents=self._seated.agents,
@@ -441,6 +486,12 @@ class Panel:
         """A case's embedding, ``(1, dim)``, and perceptual hash; raises ``ImageError``."""
         row = await self._eyes.embedder.embed(case)
         return row, await asyncio.to_thread(hash_picture, case, self._eyes.images)
+
+    async def _odd(self, case: Case) -> tuple[str, ...]:
+        """What is unusual in a picture, by the standards of those the panel was trusted on."""
+        usual = self._reference.usual if self._reference is not None else NOTHING_USUAL
+        row = await self._eyes.pictures.embed(case)
+        return usual.warnings(row[0].astype(float))
 
     def _known(self, case: str) -> tuple[str, ...]:
         """What to say of a case that the store holds."""

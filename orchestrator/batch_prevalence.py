@@ -130,7 +130,7 @@ def batch_prevalence(
 
 def probabilities(verdict: Verdict) -> dict[str, float]:
     """What the panel makes of an image, whether it vouches for it or not; empty where no agent gave an opinion."""
-    return getattr(verdict, "scores", None) or verdict.posterior
+    return verdict.scores
 
 
 def _too_little(task: Task, rows: Sequence[Reading], found: BatchPrevalence) -> str:

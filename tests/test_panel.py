@@ -33,6 +33,13 @@ from doubleread.panel import Panel
 from doubleread.settings import load_settings
 
 
+def brighter(path):
+    """The picture in other bytes, a little brighter."""
+    buffer = io.BytesIO()
+    Image.open(path).point(lambda value: min(255, value + 12)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 @pytest.fixture(scope="module")
 def unseen(dataset):
     """Pictures of split ``test``."""
@@ -98,6 +105,10 @@ def test_groups_stay_whole_in_cross_fitting(dataset, settings):
         assert panel.profiles[0].learned_from == "cross-fitting in 3 folds, by group"
         seen = panel.diagnose(cases[0])
         assert cases[0].group not in {n.group for n in seen.evidence.neighbours}
+        held = panel.hold(brighter(cases[0].path), cases[0])
+        assert (held.group, held.label, held.path) == (cases[0].group, cases[0].label, None)
+        assert held.id != cases[0].id
+        assert cases[0].group not in {n.group for n in panel.diagnose(held).evidence.neighbours}
 
 
 def test_a_label_of_a_single_group_cannot_be_judged(dataset, settings):
@@ -239,7 +250,7 @@ def test_a_panel_folder_holds_json_arrays_and_the_store_only(saved):
             with np.load(path, allow_pickle=False) as arrays:
                 assert all(array.dtype != object for array in arrays.values())
     assert {p.name for p in saved.iterdir()} == {
-        *("panel.json", "arbiter.json", "readings.jsonl", "trust", "agents", "store")
+        *("panel.json", "arbiter.json", "readings.jsonl", "reference.npz", "trust", "agents", "store")
     }
     assert [p.name for p in saved.parent.iterdir()] == ["panel"]
 

@@ -12,6 +12,7 @@ from doubleread.cli.compare_runs import app as compare_app
 from doubleread.cli.datasets import app as datasets_app
 from doubleread.cli.evaluate import app as evaluate_app
 from doubleread.cli.prompts import app as prompts_app
+from doubleread.cli.stress import app as stress_app
 from doubleread.cli.trust import app as trust_app
 from doubleread.core.errors import DoublereadError
 from doubleread.core.harmless import harmless_lines
@@ -32,6 +33,7 @@ app.add_typer(cases_app, name="cases")
 app.add_typer(chat_app)
 app.add_typer(evaluate_app)
 app.add_typer(compare_app)
+app.add_typer(stress_app)
 
 INTERRUPTED = 130
 """What typer makes of Ctrl-C."""

@@ -8,6 +8,7 @@ they spoke.
 from pydantic import Field
 
 from doubleread.core.base import Record
+from doubleread.core.batch import BatchComparison
 from doubleread.core.errors import DataError
 from doubleread.core.trust import CalibrationError, Estimate, ReliabilityBin
 
@@ -253,6 +254,8 @@ class Evaluation(Record):
     leaks: Leaks
     money: Money
     seconds: Seconds
+    batch: BatchComparison | None = None
+    """Its pictures against those that the panel was trusted on; None where they were not compared."""
     subgroups: tuple[Subgroup, ...] = ()
     """Column by column, the largest first."""
     resampling: Resampling

@@ -62,6 +62,12 @@ def _rows(found: Evaluation) -> Iterator[tuple[str, str, str]]:
     yield f"second looks ({looks.panel.helped} helped, {looks.panel.harmed} harmed)", *_percent(looks.share)
     if found.alarms.share is not None:
         yield f"unfamiliar images ({found.alarms.raised:,})", *_percent(found.alarms.share)
+    if found.batch is not None and found.batch.auc is not None:
+        yield (
+            "pictures told from calibration's (AUC; .5: alike)",
+            f"{found.batch.auc:.2f}",
+            f"p {found.batch.p_value:.3f}",
+        )
     if found.leaks.accuracy_without is not None:
         yield f"accuracy without {found.leaks.cases:,} near copies", *_percent(found.leaks.accuracy_without)
     yield f"US dollars a case (${found.money.total:.2f} in all)", *_number(found.money.each, 4)

@@ -16,6 +16,7 @@ from doubleread.core.at_rest import at_rest
 from doubleread.core.background import Background
 from doubleread.core.case import Case
 from doubleread.evals.datasets import Labelled
+from doubleread.evals.runs.batch import write_comparison
 from doubleread.evals.runs.engine import Engine, LocalEngine, Numbered
 from doubleread.evals.runs.folder import RECORD, RunFolder, read_record
 from doubleread.evals.runs.record import RunRecord, Shard
@@ -81,6 +82,8 @@ def evaluate(
         with at_rest(), Background() as background:
             going = background.submit(run, engine, cases, begun, watch, halt, retry=wanted.retry)
             end = _waited(going, halt)
+        if end == "complete":
+            write_comparison(panel, folder)
     return Ended(folder, end, chosen.notes)
 
 
@@ -156,9 +159,13 @@ def _place(record: RunRecord) -> Path:
             there = read_record(head.parent)
             if (there.digest, there.shard) == (record.digest, record.shard) and not head.parent.is_symlink():
                 return head.parent
-    stem = f"{record.started:%Y%m%d-%H%M%S}-{_NAME.sub('-', record.name).strip('-') or 'run'}"
     part = "" if record.shard is None else f"-{record.shard.number}of{record.shard.of}"
-    return RUNS / f"{stem}{part}"
+    return place_of(record.started, record.name, part)
+
+
+def place_of(started: datetime, name: str, part: str = "") -> Path:
+    """A folder under ``runs/`` for what was begun then."""
+    return RUNS / f"{started:%Y%m%d-%H%M%S}-{_NAME.sub('-', name).strip('-') or 'run'}{part}"
 
 
 def _point(folder: Path) -> None:
