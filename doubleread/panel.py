@@ -19,7 +19,7 @@ import numpy as np
 
 from doubleread.agents.recorded.recorder import Recorder
 from doubleread.agents.wire.budget import Spending
-from doubleread.attribution import attribute
+from doubleread.attribution import attribute, no_maps
 from doubleread.comparing import FEWEST, compare, not_judged, sampled
 from doubleread.composition import Eyes, Seated, check_names, open_eyes, seat
 from doubleread.core.background import Background
@@ -34,6 +34,7 @@ from doubleread.core.task import Costs, Task
 from doubleread.core.trust import TrustProfile
 from doubleread.core.types import Embeddings
 from doubleread.core.verdict import Unread, Verdict
+from doubleread.core.words import UNLIKE
 from doubleread.fitting import Fitted, fit
 from doubleread.living import (
     adopt,
@@ -51,7 +52,7 @@ from doubleread.living import (
 from doubleread.orchestrator.arbiter import Arbiter
 from doubleread.orchestrator.batch_prevalence import BatchPrevalence, batch_prevalence
 from doubleread.orchestrator.drift import Drift, warning_of
-from doubleread.orchestrator.explanation import Explanation, explain
+from doubleread.orchestrator.explanation import Explanation, explain, left_out
 from doubleread.orchestrator.follow import follow
 from doubleread.orchestrator.graph import diagnose
 from doubleread.orchestrator.kept import kept
@@ -217,6 +218,11 @@ class Panel:
         return self._notes
 
     @property
+    def left_out(self) -> dict[str, str]:
+        """The agents and referees that are not asked, and why fitting left them out."""
+        return left_out(self._arbiter)
+
+    @property
     def unread(self) -> tuple[Unread, ...]:
         """Cases that fitting could not read."""
         return self._unread
@@ -316,8 +322,9 @@ class Panel:
         """Where each local agent's probability of a label rests in a verdict's image; of the likeliest without one.
 
         By occlusion: the image is read again, on its first look, with one part after the other covered (some seconds on
-        a CPU; ``progress`` counts the parts). Agents that ask models have no map. Raises ``TaskError`` for an unknown
-        label or none to ask about, ``ImageError`` where the picture can no longer be read.
+        a CPU; ``progress`` counts the parts). Agents that ask models have no map, and none has where the image raised
+        the alarm of familiarity: maps are of calibrated probabilities. Raises ``TaskError`` for an unknown label or
+        none to ask about, ``ImageError`` where the picture can no longer be read.
         """
         return self._background.call(self.aattribute, verdict, label=label, progress=progress)
 
@@ -329,8 +336,12 @@ class Panel:
         asked = label or verdict.label
         if asked is None:
             raise TaskError(f"no agent gave an opinion on {verdict.case.source}: name a label to ask where it is seen")
+        if verdict.unfamiliar:
+            self.task.index(asked)
+            return ShownAttribution.of_attribution(no_maps(verdict.case, self.agents, asked, UNLIKE))
         await self._eyes.embed(verdict.case)
-        found = await attribute(verdict.case, self._seated.agents, self._arbiter, asked, progress)
+        agents = {name: agent for name, agent in self._seated.agents.items() if name not in self._arbiter.left_out}
+        found = await attribute(verdict.case, agents, self._arbiter, asked, progress)
         return ShownAttribution.of_attribution(found)
 
     def confirm(

@@ -12,7 +12,7 @@ from doubleread.cli.screen import ERR, OUT, note, warn
 from doubleread.cli.tables import spending_table
 from doubleread.comparing import FEWEST
 from doubleread.core.harmless import harmless
-from doubleread.core.verdict import Unread, Verdict
+from doubleread.core.verdict import LEANINGS, Unread, Verdict
 from doubleread.panel import Panel
 from doubleread.settings import Settings
 
@@ -42,7 +42,7 @@ class Drawn:
     def write(self, panel: Panel, verdict: Verdict) -> None:
         """Reads the image with parts of it covered, and writes what that shows."""
         found = panel.attribute(verdict, label=self.label)
-        for line in (*found.lines, found.method):
+        for line in (*found.lines, *((found.method,) if found.maps else ())):
             ERR.print(f"· {line}", markup=False, highlight=False)
         if self.file.suffix.lower() == ".json":
             self.file.write_text(found.model_dump_json(indent=1), encoding="utf-8")
@@ -82,7 +82,7 @@ def run_diagnose(
 
 def _show(result: Verdict | Unread, explaining: Panel | None, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(result.model_dump_json())
+        typer.echo(result.model_dump_json(exclude=set(LEANINGS)))
     elif isinstance(result, Unread):
         ERR.print(f"[red]✗[/red] {escape(harmless(f'{result.source}: {result.problem}'))}", highlight=False)
     else:

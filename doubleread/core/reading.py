@@ -34,6 +34,7 @@ class Outcome(Reading):
     """The verdict's label, committed or not."""
     action: Action
     posterior: dict[str, float]
+    """Empty where the image raised the alarm of familiarity."""
     trust_version: int = 1
     """Version of the trust that gave the verdict."""
     sampling: Sampling
@@ -65,7 +66,7 @@ class Outcome(Reading):
             source=verdict.case.source,
             said=verdict.label,
             action=verdict.decision.action,
-            posterior=verdict.scores,
+            posterior=verdict.posterior,
             trust_version=verdict.trust_version,
             sampling=sampling,
             reviewer=reviewer,

@@ -1,5 +1,6 @@
 """What the panel says about one case, and why."""
 
+from collections import Counter
 from typing import Literal
 
 from pydantic import Field
@@ -10,6 +11,8 @@ from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention, Opinion
 
 Action = Literal["commit", "ask-more", "second-look", "refer"]
+LEANINGS = frozenset({"leaning", "leanings"})
+"""The fields that no output shows, JSON for other programs included: they would be taken for probabilities."""
 
 
 class Decision(Record):
@@ -134,8 +137,14 @@ class Verdict(Record):
 
     @property
     def label(self) -> str | None:
-        """The leading label, committed or not; None where no agent gave an opinion."""
-        return max(self.scores, key=lambda name: self.scores[name]) if self.scores else None
+        """The leading label, committed or not; None where no agent gave an opinion.
+
+        After an alarm that has come without ``leaning``, as in the CLI's JSON, the one that most agents named last.
+        """
+        if self.scores:
+            return max(self.scores, key=lambda name: self.scores[name])
+        last = {o.agent: o.label for o in sorted(self.opinions, key=lambda o: o.round)}
+        return Counter(last.values()).most_common(1)[0][0] if last and self.unfamiliar else None
 
     @property
     def confidence(self) -> float:

@@ -77,6 +77,10 @@ class ReaderFigures(Record):
     """``confusion[true][said]``, in the task's order."""
     reliability: tuple[ReliabilityBin, ...]
     risk_coverage: Curve
+    influence: Estimate | None = None
+    """How far an agent moves a verdict, on average: total variation distance, 0 to 1; None for the panel."""
+    benefit: Estimate | None = None
+    """How much the log-loss of the calibration cases rises without it, from its trust profile; below 0 it does harm."""
 
 
 class Advantage(Record):

@@ -123,10 +123,14 @@ def _record(panel: Panel, dataset: Labelled, chosen: Selection, shard: Shard | N
         settings=panel.settings.model_dump(mode="json"),
         provenance=about.provenance,
         seed=panel.settings.trust.seed,
-        notes=(*dataset.notes, *chosen.notes),
+        notes=(*dataset.notes, *chosen.notes, *_left_out(panel)),
         shard=shard,
         started=datetime.now(UTC),
     )
+
+
+def _left_out(panel: Panel) -> list[str]:
+    return [f"{name} was not asked: {why}" for name, why in panel.left_out.items()]
 
 
 def _digest(cases: Sequence[Case], others: list[object]) -> str:
