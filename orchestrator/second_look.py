@@ -17,7 +17,7 @@ from doubleread.orchestrator.policy import Policy
 from doubleread.orchestrator.rounds import Pooling, SecondLook, combine, latest
 from doubleread.orchestrator.simplex import spoken
 
-OFF = "second look off: on the calibration cases it would have been taken on it did not clearly lower the log-loss"
+OFF = "second look off: on the calibration cases it would have been taken on it did not clearly pay"
 HEARD = "heard"
 SURE = 2.0
 """Standard errors above the mean saving that is still believed of an agent, before its price is held against it."""
@@ -43,8 +43,8 @@ def look_again(
     """Learns whom a second look asks, when it is worth its price, and how its answers join the first ones.
 
     ``more`` is what the first round came to. An agent whose second answers clearly raised the log-loss, or clearly
-    save less than they cost, is not asked again. The second look is left out unless it clearly lowered the log-loss of
-    the cases it would be taken on: by more than one standard error clustered by group.
+    save less than they cost, is not asked again. The second look is left out unless it lowered the log-loss of the
+    cases it would be taken on by more than one standard error clustered by group, and what decisions on them cost.
     """
     turns, before = asked_again(answers), more.posterior
     second = np.where(turns[..., None], second, np.nan)  # an agent that was not asked again keeps its first answer
@@ -67,8 +67,13 @@ def look_again(
     )
     opened = read & gate.open_on(before, asked.task)
     gain = log_gain(before[opened], found.held_out[opened], asked.labels[opened], asked.groups_of(opened))
-    told = f"gain in log-loss {gain.line} on {int(opened.sum())} cases"
-    if not kept or not gain.clear:
+    saved = clustered(
+        decision_costs(asked.task, before[opened], asked.labels[opened])
+        - decision_costs(asked.task, found.held_out[opened], asked.labels[opened]),
+        asked.groups_of(opened),
+    )
+    told = f"gain in log-loss {gain.line} and in decision cost {saved.line} on {int(opened.sum())} cases"
+    if not kept or not gain.clear or saved.mean <= 0:
         return Look(before, second, notes=(f"{OFF} ({told})",))
     names = ", ".join(asked.agents[i] for i in spared)
     dropped = (f"not asked again, their second answers are not worth it: {names}",) if spared else ()
