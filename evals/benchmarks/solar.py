@@ -9,6 +9,7 @@ from doubleread.agents.folds import Fold, as_blocks, label_folds
 from doubleread.composition import open_eyes
 from doubleread.core.case import Case
 from doubleread.core.task import Task
+from doubleread.core.trust import Estimate
 from doubleread.core.types import Labels, Matrix
 from doubleread.core.verdict import Verdict
 from doubleread.evals.benchmarks.best import surest
@@ -28,12 +29,17 @@ STRENGTHS = tuple(np.logspace(-5, 1, 7).tolist())
 
 @dataclass(frozen=True)
 class Unseen:
-    """One division: log-losses of panel, best agent and plain probe, and what the panel promised and did."""
+    """One division: log-losses of panel and plain probe, and what the panel promised and did."""
 
     panel: float
-    best: float
+    accuracy: Estimate
+    best: str
+    """The single agent with the lowest log-loss on these very images."""
+    gain: Estimate
+    """How far the panel's log-loss lies below that agent's."""
     probe: float
     coverage: float
+    """Of the prediction sets, new modules counted alike."""
     alarms: float
     right: float
     """Share of right commitments."""
@@ -44,14 +50,21 @@ def solar_splits() -> Iterator[Figure]:
 
     Second looks take most of the time; ``solar_panel`` measures them on the first division.
     """
-    dataset, settings = solar_cells(), load_settings(None, {"second_look": {"max_rounds": 1}})
-    found = [_judged(split(dataset.cases, seed=seed), dataset.task, settings) for seed in range(DIVISIONS)]
-    yield _over("nll_below_best_agent", [one.best - one.panel for one in found], ">= 0")
+    found = judged_divisions()
+    yield _over("nll_below_best_agent", [one.gain.value for one in found], ">= 0")
+    clearly = sum(one.gain.high < 0 for one in found)
+    yield Figure(name="solar_splits.clearly_worse_than_best_agent", value=clearly, n=len(found), target="<= 0")
     yield _over("nll_below_plain_probe", [one.probe - one.panel for one in found], ">= 0", least=True)
     yield _over("set_coverage", [one.coverage for one in found], ">= 0.9")
     yield _over("worst_set_coverage", [one.coverage for one in found], ">= 0.86", least=True)
     yield _over("false_alarms", [one.alarms for one in found], "<= 0.025")
     yield _over("committed_accuracy", [one.right for one in found], ">= 0.8", least=True)
+
+
+def judged_divisions() -> list[Unseen]:
+    """Each division, in the order of its seed; raises ``Skipped``."""
+    dataset, settings = solar_cells(), load_settings(None, {"second_look": {"max_rounds": 1}})
+    return [_judged(split(dataset.cases, seed=seed), dataset.task, settings) for seed in range(DIVISIONS)]
 
 
 def _judged(cases: Sequence[Case], task: Task, settings: Settings) -> Unseen:
@@ -62,10 +75,12 @@ def _judged(cases: Sequence[Case], task: Task, settings: Settings) -> Unseen:
     inside: dict[str, list[bool]] = {}
     for v in verdicts:
         inside.setdefault(str(v.case.group), []).append(v.case.label in v.prediction_set)
-    committed = [v for v in verdicts if v.decision.action == "commit"]
+    committed, best = [v for v in verdicts if v.decision.action == "commit"], surest(found).reader
     return Unseen(
         panel=found.judged.nll.value,
-        best=surest(found).nll.value,
+        accuracy=found.judged.accuracy,
+        best=best,
+        gain=next(one.nll for one in found.advantages if one.agent == best),
         probe=plain_probe(cases, task, settings),
         coverage=float(np.mean([np.mean(of) for of in inside.values()])),
         alarms=float(np.mean([v.unfamiliar for v in verdicts])),
