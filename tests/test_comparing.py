@@ -124,7 +124,9 @@ def test_a_verdict_warns_of_a_picture_that_shows_nothing(made, quick):
 
 def test_a_picture_unlike_the_panels_is_named_in_its_verdict(panel, batches):
     clean, grey = (panel.diagnose(batch[0]) for batch in batches)
-    assert "the picture is much less colourful than those the panel was trusted on" in grey.warnings
+    assert "the picture is much less colourful than those the panel was trusted on" in "; ".join(grey.warnings)
+    assert grey.unfamiliar
+    assert grey.posterior == {}
     assert not [one for one in clean.warnings if "picture" in one]
 
 

@@ -18,9 +18,9 @@ READERS = ("discriminant", "neighbours", "gpt")
 
 @pytest.fixture
 def says(dataset):
-    """What a model says that is right on most of the pictures."""
+    """What a model says that is right on nearly all pictures, so that fitting keeps it."""
     images = Images()
-    return DryRun(dataset.cases, [thumbnail(images.open(case)) for case in dataset.cases], accuracy=0.8)
+    return DryRun(dataset.cases, [thumbnail(images.open(case)) for case in dataset.cases], accuracy=0.97)
 
 
 @pytest.fixture

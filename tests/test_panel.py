@@ -438,7 +438,7 @@ def test_every_way_to_give_an_image(panel, unseen, how):
 
 @pytest.mark.parametrize("mode", ["L", "P", "1", "RGBA", "LA", "CMYK", "YCbCr", "HSV"])
 def test_pil_images_of_every_eight_bit_mode(panel, mode):
-    assert panel.diagnose(Image.new("RGB", (40, 40), "teal").convert(mode)).posterior
+    assert panel.diagnose(Image.new("RGB", (40, 40), "teal").convert(mode)).scores
 
 
 @pytest.mark.parametrize(

@@ -102,4 +102,10 @@ def announce_batch(panel: Panel, verdicts: Sequence[Verdict]) -> None:
 
 def _bare(verdict: Verdict) -> Verdict:
     """What a batch is judged by: of thousands of verdicts the rest would only fill the memory."""
-    return Verdict(case=verdict.case, task=verdict.task, posterior=verdict.posterior, decision=verdict.decision)
+    return Verdict(
+        case=verdict.case,
+        task=verdict.task,
+        posterior=verdict.posterior,
+        leaning=verdict.leaning,
+        decision=verdict.decision,
+    )
