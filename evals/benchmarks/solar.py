@@ -5,12 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from doubleread.agents.folds import Fold, as_blocks, label_folds
 from doubleread.composition import open_eyes
 from doubleread.core.case import Case
 from doubleread.core.task import Task
 from doubleread.core.trust import Estimate
-from doubleread.core.types import Labels, Matrix
 from doubleread.core.verdict import Verdict
 from doubleread.evals.benchmarks.best import surest
 from doubleread.evals.benchmarks.data import solar_cells
@@ -91,40 +89,27 @@ def _judged(cases: Sequence[Case], task: Task, settings: Settings) -> Unseen:
 def plain_probe(cases: Sequence[Case], task: Task, settings: Settings) -> float:
     """Test log-loss of a standardised logistic regression with temperature: what anybody would try first.
 
-    Its strength is the one with the least loss after temperature over five grouped folds of the support.
+    Strength and temperature are those with the least loss on the calibration split.
     """
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - a second to import
+    from sklearn.preprocessing import StandardScaler  # noqa: PLC0415 - the same
+
     eyes = open_eyes(settings)
     try:
         seen = eyes.embed_all(cases)
     finally:
         eyes.close()
     kept = [cases[i] for i in seen.kept]
-    x, y = seen.embeddings[:, 0].astype(float), np.array([task.index(str(case.label)) for case in kept])
+    y = np.array([task.index(str(case.label)) for case in kept])
     of = {name: np.array([case.split == name for case in kept]) for name in ("support", "calibration", "test")}
-    support = of["support"]
-    groups = as_blocks([case.group or case.id for case, here in zip(kept, support, strict=True) if here], sum(support))
-    folds = list(label_folds(y[support], groups, folds=5, seed=0))
-    strength = min(STRENGTHS, key=lambda c: _loss(x[support], y[support], c, folds))
-    scaler, probe = _fitted(x[support], y[support], strength)
-    raw = {name: probe.predict_proba(scaler.transform(x[of[name]])) for name in ("calibration", "test")}
-    temperature = Temperature().fit(raw["calibration"], y[of["calibration"]])
-    return nll(temperature.apply(raw["test"]), y[of["test"]])
-
-
-def _loss(x: Matrix, y: Labels, strength: float, folds: Sequence[Fold]) -> float:
-    held_out = np.full((len(y), int(y.max()) + 1), np.nan)
-    for train, test in folds:
-        scaler, probe = _fitted(x[train], y[train], strength)
-        held_out[test] = probe.predict_proba(scaler.transform(x[test]))
-    return nll(Temperature().fit(held_out, y).apply(held_out), y)
-
-
-def _fitted(x: Matrix, y: Labels, strength: float):  # type: ignore[no-untyped-def]  # noqa: ANN202 - scikit-learn has no types
-    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - a second to import
-    from sklearn.preprocessing import StandardScaler  # noqa: PLC0415 - the same
-
-    scaler = StandardScaler().fit(x)
-    return scaler, LogisticRegression(C=strength, max_iter=3000).fit(scaler.transform(x), y)
+    x = StandardScaler().fit(seen.embeddings[of["support"], 0]).transform(seen.embeddings[:, 0])
+    losses = []
+    for strength in STRENGTHS:
+        probe = LogisticRegression(C=strength, max_iter=3000).fit(x[of["support"]], y[of["support"]])
+        raw = {name: probe.predict_proba(x[of[name]]) for name in ("calibration", "test")}
+        temperature = Temperature().fit(raw["calibration"], y[of["calibration"]])
+        losses.append(tuple(nll(temperature.apply(raw[name]), y[of[name]]) for name in ("calibration", "test")))
+    return min(losses)[1]
 
 
 def _over(name: str, values: Sequence[float], target: str, *, least: bool = False) -> Figure:
