@@ -105,7 +105,7 @@ def _tempered(logs: Matrix, labels: Labels) -> Matrix:
     def loss(log_scale: float) -> float:
         return -float(log_softmax(logs * np.exp(log_scale), axis=1)[rows, labels].mean())
 
-    best = minimize_scalar(loss, bounds=(-4, 2), method="bounded")
+    best = minimize_scalar(loss, bounds=(-4, 8), method="bounded")
     return np.asarray(log_softmax(logs * np.exp(best.x), axis=1))
 
 
