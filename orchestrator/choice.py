@@ -14,13 +14,15 @@ from doubleread.orchestrator.resampling import Fold, group_codes, grouped_folds
 from doubleread.orchestrator.simplex import spoken
 
 AUTO = "auto"
-CALIBRATOR = "temperature"
+CALIBRATORS = ("temperature", "vector")
 RULES = ("log-pool", "panel-mean")
 """What ``auto`` chooses from, the most cautious first; the others of the tables are to be asked for by name."""
-WITH_INTERCEPT = "vector"
-"""A calibrator with an intercept for each label, shrunken to 0: for agents of unknown prior, where clearly better."""
 FEWEST = 5
 """Cases of the rarest label below which nothing is chosen: the first of each is taken."""
+FEWEST_GROUPS = 20
+"""Groups below which nothing is chosen: clustered standard errors of fewer are unreliable (Cameron and Miller 2015)."""
+Candidate = tuple[tuple[str, ...], str]
+"""Calibrators, one an agent, and a fusion rule."""
 
 
 @dataclass(frozen=True)
@@ -50,35 +52,49 @@ def choose(
     """Fits every candidate; ``auto`` opens a name to its candidates. Arguments and errors as ``learn_rules``.
 
     The first candidate is taken, unless others' cross-fitted log-loss is lower by more than one standard error
-    clustered by group; then the best of these. ``names`` are those of the agents, for the notes.
+    clustered by group; then the best of these. An agent of unknown prior gets the calibrator with an intercept for each
+    label where that alone is so much better. ``names`` are those of the agents, for the notes.
     """
-    assumed, kinds = assumed or (None,) * raw.shape[1], (calibrator,) * raw.shape[1]
+    agents, assumed = raw.shape[1], assumed or (None,) * raw.shape[1]
     rules: tuple[str, ...] = RULES if rule == AUTO else (rule,)
+    kinds: list[tuple[str, ...]] = [(CALIBRATORS[0] if calibrator == AUTO else calibrator,) * agents]
     notes: tuple[str, ...] = ()
-    few = int(np.bincount(y, minlength=raw.shape[2]).min())
-    if calibrator == AUTO:
-        kinds = (CALIBRATOR,) * raw.shape[1]
-    if calibrator == AUTO and few >= FEWEST:
-        kinds, notes = _with_intercepts(raw, y, groups, assumed, names, folds, seed)
-    if len(rules) > 1 and few < FEWEST:
-        rules, notes = rules[:1], (f"{few} cases of the rarest label cannot choose a fusion: {rules[0]} is taken",)
-    fits = learn_rules(raw, y, groups, prior, rules=rules, calibrator=kinds, assumed=assumed, folds=folds, seed=seed)
-    first, *others = rules
+    if AUTO in (rule, calibrator) and (few := _too_few(raw, y, groups)):
+        rules, notes = rules[:1], (f"{few} cannot choose a fusion: {rules[0]} over {kinds[0][0]} is taken",)
+    elif calibrator == AUTO:
+        each, notes = _with_intercepts(raw, y, groups, assumed, names, folds, seed)
+        kinds = list(dict.fromkeys((each, (CALIBRATORS[1],) * agents)))
+    fits = {
+        (kind, name): fit
+        for kind in kinds
+        for name, fit in learn_rules(
+            raw, y, groups, prior, rules=rules, calibrator=kind, assumed=assumed, folds=folds, seed=seed
+        ).items()
+    }
+    first, *others = fits
     gains = {other: log_gain(fits[first].held_out, fits[other].held_out, y, groups) for other in others}
-    best = max((name for name in gains if gains[name].clear), key=lambda name: gains[name].mean, default=first)
+    best = max((one for one in gains if gains[one].clear), key=lambda one: gains[one].mean, default=first)
     if gains:
         notes = (*notes, _note(best, first, gains))
-    return Chosen(kinds, best, fits[best], notes)
+    return Chosen(best[0], best[1], fits[best], notes)
 
 
-def _note(best: str, first: str, gains: Mapping[str, Gain]) -> str:
-    told = ", ".join(f"{name} {gain.line}" for name, gain in gains.items())
-    why = (
-        "clearly better than the cautious choice"
-        if best != first
-        else "the cautious choice; no other is clearly better"
-    )
-    return f"fusion: {best}, {why} (gain in log-loss over {first} with its standard error over groups: {told})"
+def _too_few(raw: Tensor3, y: Labels, groups: Groups) -> str:
+    """What there is too little of to choose anything; empty where there is enough."""
+    cases, units = int(np.bincount(y, minlength=raw.shape[2]).min()), len(np.unique(group_codes(groups, len(y))))
+    if cases < FEWEST:
+        return f"{cases} cases of the rarest label"
+    return f"{units} groups" if units < min(FEWEST_GROUPS, len(y)) else ""
+
+
+def _note(best: Candidate, first: Candidate, gains: Mapping[Candidate, Gain]) -> str:
+    def called(one: Candidate) -> str:
+        return f"{one[1]} over {'/'.join(dict.fromkeys(one[0]))}"
+
+    told = ", ".join(f"{called(one)} {gain.line}" for one, gain in gains.items())
+    cautious = "the cautious choice; no other is clearly better"
+    why = cautious if best == first else "clearly better than the cautious choice"
+    return f"fusion: {called(best)}, {why} (gain in log-loss over {called(first)} with its standard error: {told})"
 
 
 def _with_intercepts(
@@ -91,17 +107,17 @@ def _with_intercepts(
     seed: int,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Each agent's calibrator, and notes: with an intercept where its prior is unknown and that is clearly better."""
-    kinds, notes = [CALIBRATOR] * raw.shape[1], []
+    kinds, notes = [CALIBRATORS[0]] * raw.shape[1], []
     codes = group_codes(groups, len(y))
     parts = grouped_folds(y, codes, folds, seed) if isinstance(folds, int) else folds
     for i, prior in enumerate(assumed):
         heard = spoken(raw[:, i])
         if prior is not None or not heard.any():
             continue
-        plain, moved = (_cross_fitted(kind, raw[:, i], y, codes, parts) for kind in (CALIBRATOR, WITH_INTERCEPT))
+        plain, moved = (_cross_fitted(kind, raw[:, i], y, codes, parts) for kind in CALIBRATORS)
         gain = log_gain(plain[heard], moved[heard], y[heard], codes[heard])
         if gain.clear:
-            kinds[i] = WITH_INTERCEPT
+            kinds[i] = CALIBRATORS[1]
             notes.append(
                 f"{names[i] if names else f'agent {i}'}: how often it names each label is corrected "
                 f"(gain in log-loss {gain.line})"

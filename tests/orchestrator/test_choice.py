@@ -34,7 +34,7 @@ def test_an_unknown_prior_gets_an_intercept_where_that_is_clearly_better():
 def test_an_agent_without_bias_or_with_a_known_prior_gets_none():
     assert chosen(*panel(90)).calibrators == ("temperature", "temperature")
     balanced = np.full(3, 1 / 3)
-    assert chosen(*panel(90, bias=3.0), assumed=(balanced, None)).calibrators == ("temperature", "vector")
+    assert chosen(*panel(90), assumed=(balanced, None)).calibrators == ("temperature", "temperature")
 
 
 def test_the_cautious_rule_is_left_only_beyond_one_standard_error():
@@ -44,7 +44,7 @@ def test_the_cautious_rule_is_left_only_beyond_one_standard_error():
     gain = log_gain(found.learned.held_out, other.learned.held_out, y)
     assert found.rule == "log-pool"
     assert not gain.clear
-    assert found.notes[-1].startswith("fusion: log-pool, the cautious choice; no other is clearly better")
+    assert found.notes[-1].startswith("fusion: log-pool over temperature, the cautious choice; no other is clearly better")
 
 
 def test_what_was_named_is_taken_without_a_word():
@@ -57,7 +57,14 @@ def test_what_was_named_is_taken_without_a_word():
 def test_fewer_than_five_cases_of_a_label_choose_nothing_and_that_is_said():
     found = chosen(*panel(12, bias=3.0), rule=AUTO)
     assert (found.calibrators, found.rule) == (("temperature", "temperature"), "log-pool")
-    assert found.notes == ("4 cases of the rarest label cannot choose a fusion: log-pool is taken",)
+    assert found.notes == ("4 cases of the rarest label cannot choose a fusion: log-pool over temperature is taken",)
+
+
+def test_fewer_than_twenty_groups_choose_nothing():
+    raw, y = panel(90, bias=3.0)
+    found = choose(raw, y, np.arange(90) % 19, None, calibrator=AUTO, rule=AUTO, folds=3, seed=0)
+    assert (found.calibrators, found.rule) == (("temperature", "temperature"), "log-pool")
+    assert found.notes == ("19 groups cannot choose a fusion: log-pool over temperature is taken",)
 
 
 def test_a_copy_of_an_agent_does_not_count_twice():
