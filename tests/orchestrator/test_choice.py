@@ -44,7 +44,7 @@ def test_the_cautious_rule_is_left_only_beyond_one_standard_error():
     gain = log_gain(found.learned.held_out, other.learned.held_out, y)
     assert found.rule == "log-pool"
     assert not gain.clear
-    assert found.notes[-1].startswith("fusion: log-pool over temperature, the cautious choice; no other is clearly better")
+    assert found.notes[-1].startswith("fusion: log-pool over temperature, the cautious choice; no other")
 
 
 def test_what_was_named_is_taken_without_a_word():
