@@ -11,7 +11,7 @@ from doubleread.agents.context import AgentContext
 from doubleread.core.case import Case
 from doubleread.core.errors import ImageError
 from doubleread.core.evidence import Evidence
-from doubleread.core.opinion import Abstention, AbstentionCause, Answer, Opinion
+from doubleread.core.opinion import Abstention, AbstentionCause, Answer, Opinion, OpinionPrior
 from doubleread.core.ports import WHOLE
 from doubleread.core.types import Embeddings, Matrix, Vector
 
@@ -24,6 +24,8 @@ class EmbeddingAgent(ABC):
     """
 
     name: ClassVar[str]
+    prior: ClassVar[OpinionPrior] = "balanced"
+    """The label frequencies that its opinions assume."""
 
     def __init__(self, context: AgentContext) -> None:
         self._context = context
@@ -55,7 +57,9 @@ class EmbeddingAgent(ABC):
             logs = self.log_posteriors(await self._context.embedder.embed(case, views))
         except ImageError as error:
             return (Abstention(agent=self.name, cause="image", detail=str(error)),) * len(views)
-        return tuple(Opinion.from_vector(self.name, self._task, average(row[None]), "softmax") for row in logs)
+        return tuple(
+            Opinion.from_vector(self.name, self._task, average(row[None]), "softmax", prior=self.prior) for row in logs
+        )
 
     async def _answer(self, case: Case, views: Sequence[str], evidence: Evidence | None) -> Answer:
         began, turn = perf_counter(), 1 if evidence is None else 2
@@ -70,7 +74,13 @@ class EmbeddingAgent(ABC):
         else:  # a first look, or retrieval found nothing that could join the head
             logs = self.log_posteriors(embeddings)
         opinion = Opinion.from_vector(
-            self.name, self._task, average(logs), "softmax", round=turn, reason=self._reason(logs)
+            self.name,
+            self._task,
+            average(logs),
+            "softmax",
+            prior=self.prior,
+            round=turn,
+            reason=self._reason(logs),
         )
         return opinion.model_copy(update={"seconds": perf_counter() - began})
 

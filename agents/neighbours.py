@@ -34,7 +34,9 @@ class Neighbours:
             rows = await self._context.retriever.distributions(case, views)
         except DoublereadError as error:
             return (Abstention(agent=self.name, cause="no-evidence", detail=str(error)),) * len(views)
-        return tuple(Opinion.from_vector(self.name, self._context.task, row, "neighbours") for row in rows)
+        return tuple(
+            Opinion.from_vector(self.name, self._context.task, row, "neighbours", prior="balanced") for row in rows
+        )
 
     async def _answer(self, case: Case, views: tuple[str, ...], *, round: int) -> Answer:
         began = perf_counter()
@@ -45,7 +47,7 @@ class Neighbours:
         task = self._context.task
         vector = np.array([evidence.distribution[name] for name in task.names])
         opinion = Opinion.from_vector(
-            self.name, task, vector, "neighbours", round=round, reason=describe(evidence, len(views))
+            self.name, task, vector, "neighbours", prior="balanced", round=round, reason=describe(evidence, len(views))
         )
         return opinion.model_copy(update={"seconds": perf_counter() - began})
 

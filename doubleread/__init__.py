@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from doubleread.core.verdict import Decision, Unread, Verdict
     from doubleread.evals.datasets import Dataset, read_dataset
     from doubleread.evals.judging import evaluate_panel
+    from doubleread.evals.stress import stress_panel
     from doubleread.panel import Panel
     from doubleread.settings import Settings, load_settings
 
@@ -47,6 +48,7 @@ _HOME = {
     "evaluate_panel": "doubleread.evals.judging",
     "load_settings": "doubleread.settings",
     "read_dataset": "doubleread.evals.datasets",
+    "stress_panel": "doubleread.evals.stress",
 }
 
 
@@ -81,4 +83,5 @@ __all__ = [
     "evaluate_panel",
     "load_settings",
     "read_dataset",
+    "stress_panel",
 ]

@@ -6,7 +6,7 @@ and once in its life: encodings are cached by image, view and encoder.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from time import perf_counter
 
 import numpy as np
@@ -51,6 +51,12 @@ async def attribute(
     return Attribution(
         case=case, label=label, maps=maps, without=why, scale=scale_of(maps), seconds=perf_counter() - began
     )
+
+
+def no_maps(case: Case, agents: Iterable[str], label: str, why: str) -> Attribution:
+    """What is known where nobody can have a map."""
+    without = dict.fromkeys(agents, f"there is no map: {why}")
+    return Attribution(case=case, label=label, maps=(), without=without, scale=scale_of(()))
 
 
 async def read_views(

@@ -33,6 +33,7 @@ from doubleread.rag.images import CROPS, VIEWS_VERSION, Images
 from doubleread.rag.near_copies import CopyFinder
 from doubleread.rag.near_rule import NearRule
 from doubleread.rag.neighbours import Weighting
+from doubleread.rag.picture_statistics import PictureStatistics
 from doubleread.rag.retrieval import StoreRetriever
 from doubleread.settings import RecordedOptions, Settings
 
@@ -68,6 +69,8 @@ class Eyes:
     encoder: Encoder
     images: Images
     embedder: CachedEmbedder
+    pictures: CachedEmbedder
+    """Statistics of pictures, which no agent sees."""
     prompts: Library
     models: "Models | None" = None
     """None where no agent of the panel asks a model."""
@@ -78,7 +81,7 @@ class Eyes:
 
     async def embed(self, case: Case) -> None:
         """Looks at a case with all eyes, so that no agent has to wait; raises ``ImageError``."""
-        await asyncio.gather(*(embedder.embed(case) for embedder in self._embedders))
+        await asyncio.gather(*(embedder.embed(case) for embedder in (*self._embedders, self.pictures)))
 
     def embed_all(
         self,
@@ -110,7 +113,7 @@ class Eyes:
         return (self.embedder, *self.sights.values())
 
     def close(self) -> None:
-        for embedder in self._embedders:
+        for embedder in (*self._embedders, self.pictures):
             embedder.close()
         if self.models is not None:
             self.models.close()
@@ -158,7 +161,9 @@ def open_eyes(
         for name, spec in SIGHTS.items()
         if name in settings.panel.agents
     }
-    return Eyes(choice, encoder, images, embedder_of(encoder, images, settings), prompts, models, sights, near)
+    pictures = embedder_of(PictureStatistics(), images, settings)
+    embedder = embedder_of(encoder, images, settings)
+    return Eyes(choice, encoder, images, embedder, pictures, prompts, models, sights, near)
 
 
 def open_encoder(settings: Settings, choice: Choice | None = None) -> tuple[Choice, Encoder]:

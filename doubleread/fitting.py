@@ -31,14 +31,17 @@ from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter
 from doubleread.orchestrator.asking import ask
 from doubleread.orchestrator.contest import for_second_look
 from doubleread.orchestrator.hopeless import check_able
+from doubleread.orchestrator.implied_prevalence import implied_prevalence
 from doubleread.orchestrator.policy import Policy
 from doubleread.orchestrator.resampling import grouped_folds
 from doubleread.orchestrator.seats import Witness, nobody
-from doubleread.rag.near_copies import Pictures, hash_pictures, measure_rule
+from doubleread.orchestrator.simplex import shares
+from doubleread.rag.near_copies import Pictures, look_at, measure_rule
 from doubleread.rag.near_rule import NearRule
 from doubleread.rag.perceptual_hash import in_hex
 from doubleread.rag.stores.exact import ExactStore
 from doubleread.refereeing import with_referees
+from doubleread.reference import Reference, looked_at, said_of
 from doubleread.rewording import consistency_gaps, with_gaps
 from doubleread.settings import Settings
 from doubleread.watching import Progress, silent
@@ -56,6 +59,8 @@ class Pool:
     labels: Labels
     hashes: NDArray[np.uint64]
     """Perceptual hashes of the pictures."""
+    statistics: Embeddings
+    """Of the pictures, as ``picture_statistics`` gives them."""
     sights: Mapping[str, Embeddings] = field(default_factory=dict)
     """The same cases as agents see them that do not see the encoder's embeddings."""
 
@@ -63,7 +68,9 @@ class Pool:
         picked = np.asarray(rows, dtype=np.int64)
         sights = {name: seen[picked] for name, seen in self.sights.items()}
         cases = tuple(self.cases[i] for i in picked)
-        return Pool(cases, self.embeddings[picked], self.labels[picked], self.hashes[picked], sights)
+        return Pool(
+            cases, self.embeddings[picked], self.labels[picked], self.hashes[picked], self.statistics[picked], sights
+        )
 
     def stored(self) -> list[StoredCase]:
         """The cases as the store takes them."""
@@ -100,6 +107,8 @@ class Fitted:
     arbiter: Arbiter
     near: NearRule
     """When two pictures are near copies under the panel's encoder."""
+    reference: Reference
+    """What later pictures are compared with."""
     unread: tuple[Unread, ...]
     notes: tuple[str, ...]
 
@@ -138,13 +147,16 @@ def fit(
             learned_from += f" (the calibration split is too small: {scarce})"
         support = pool
         seated, store = _fit_agents(support, task, settings, eyes, progress)
-    readings = with_referees(_join(parts, order, learned_from), order.cases, seated, settings, progress, witness)
+    readings = with_referees(
+        _join(parts, order, learned_from, support.labels, task), order.cases, seated, settings, progress, witness
+    )
     gaps = consistency_gaps(readings, order.cases, seated, settings, progress)
     progress("learning trust", 0, 1)
     arbiter = with_gaps(learn_trust(task, settings, readings), gaps)
     progress("learning trust", 1, 1)
-    notes = _notes(cases, order, arbiter, learned_from)
-    return Fitted(support, order.cases, readings, seated, store, arbiter, near, unread, notes)
+    reference, odd = _reference(pool, order, arbiter)
+    notes = (*_notes(cases, order, arbiter, learned_from), *odd)
+    return Fitted(support, order.cases, readings, seated, store, arbiter, near, reference, unread, notes)
 
 
 def learn_trust(task: Task, settings: Settings, readings: Readings) -> Arbiter:
@@ -179,13 +191,21 @@ def _encode(cases: Sequence[Case], task: Task, eyes: Eyes, progress: Progress) -
     kept = tuple(cases[i] for i in seen.kept)
     labels = np.array([task.index(str(case.label)) for case in kept], dtype=np.int64)
     sights = {name: rows[:, 0] for name, rows in seen.sights.items()}
-    hashes = hash_pictures(kept, eyes.images, partial(progress, "hashing images"))
-    return Pool(kept, seen.embeddings[:, 0], labels, hashes, sights), seen.unread
+    looks = look_at(kept, eyes.images, partial(progress, "hashing images"))
+    return Pool(kept, seen.embeddings[:, 0], labels, looks.hashes, looks.statistics, sights), seen.unread
 
 
 def _near_rule(pool: Pool, eyes: Eyes, progress: Progress) -> NearRule:
     pictures = Pictures(pool.cases, pool.embeddings, pool.hashes)
     return measure_rule(pictures, eyes.encoder, eyes.images, partial(progress, "measuring what a copy is"))
+
+
+def _reference(pool: Pool, order: Pool, arbiter: Arbiter) -> tuple[Reference, tuple[str, ...]]:
+    """What later pictures are compared with, and a note on the pictures of the pool that stand out."""
+    said = said_of(arbiter.held_out.posterior)
+    trusted = looked_at(order.cases, order.embeddings, order.statistics, said)
+    reference = Reference.of(pool.statistics, [case.group for case in pool.cases], trusted)
+    return reference, reference.note(pool.statistics, [case.source for case in pool.cases])
 
 
 def _distinct(cases: Iterable[Case]) -> list[Case]:
@@ -306,8 +326,9 @@ def _read(
         return background.call(everyone)
 
 
-def _join(parts: Sequence[_Answers], order: Pool, learned_from: str) -> Readings:
+def _join(parts: Sequence[_Answers], order: Pool, learned_from: str, support: Labels, task: Task) -> Readings:
     return Readings(
+        support=shares(support, len(task.names)),
         first=[row for part in parts for row in part.first],
         second=[row for part in parts for row in part.second],
         evidence=[row for part in parts for row in part.evidence],
@@ -318,7 +339,7 @@ def _join(parts: Sequence[_Answers], order: Pool, learned_from: str) -> Readings
 
 
 def _notes(cases: Sequence[Case], order: Pool, arbiter: Arbiter, learned_from: str) -> tuple[str, ...]:
-    notes = [f"trust learned from {learned_from}"]
+    notes = [f"trust learned from {learned_from}", implied_prevalence(arbiter.task, order.labels)]
     if skipped := sum(case.label is None for case in cases):
         notes.append(f"{skipped} cases without a label were left out")
     if tests := sum(case.split == "test" for case in cases):
@@ -330,11 +351,7 @@ def _notes(cases: Sequence[Case], order: Pool, arbiter: Arbiter, learned_from: s
 
 def arbiter_notes(arbiter: Arbiter) -> tuple[str, ...]:
     """What learning trust had to say."""
-    left_out = (
-        f"referee {name} left out: it did not clearly lower the log-loss of the calibration cases"
-        for name in arbiter.left_out
-    )
-    return (*arbiter.notes, *left_out, *_warnings(arbiter.profiles))
+    return (*arbiter.notes, *_warnings(arbiter.profiles))
 
 
 def _warnings(profiles: Sequence[TrustProfile]) -> list[str]:

@@ -15,21 +15,26 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+
 from doubleread.agents.recorded.recorder import Recorder
 from doubleread.agents.wire.budget import Spending
-from doubleread.attribution import attribute
+from doubleread.attribution import attribute, no_maps
+from doubleread.comparing import FEWEST, compare, not_judged, sampled
 from doubleread.composition import Eyes, Seated, check_names, open_eyes, seat
 from doubleread.core.background import Background
+from doubleread.core.batch import BatchComparison
 from doubleread.core.case import Case
 from doubleread.core.errors import ImageError, PanelError, TaskError
 from doubleread.core.evidence import Neighbour
 from doubleread.core.one_thread import one_thread
 from doubleread.core.ports import CaseStore, TakesHints
-from doubleread.core.reading import Outcome, Sampling
+from doubleread.core.reading import Outcome, Reading, Sampling
 from doubleread.core.task import Costs, Task
 from doubleread.core.trust import TrustProfile
 from doubleread.core.types import Embeddings
 from doubleread.core.verdict import Unread, Verdict
+from doubleread.core.words import UNLIKE
 from doubleread.fitting import Fitted, fit
 from doubleread.living import (
     adopt,
@@ -38,16 +43,19 @@ from doubleread.living import (
     drifts,
     fitted_on,
     forget,
+    learned_rows,
     relearn,
     remember,
     remembered,
     retract,
 )
 from doubleread.orchestrator.arbiter import Arbiter
+from doubleread.orchestrator.batch_prevalence import BatchPrevalence, batch_prevalence
 from doubleread.orchestrator.drift import Drift, warning_of
-from doubleread.orchestrator.explanation import Explanation, explain
+from doubleread.orchestrator.explanation import Explanation, explain, left_out
 from doubleread.orchestrator.follow import follow
 from doubleread.orchestrator.graph import diagnose
+from doubleread.orchestrator.kept import kept
 from doubleread.orchestrator.seats import Seats, Witness, nobody
 from doubleread.orchestrator.what_if import WhatIf, what_if
 from doubleread.panel_folder import (
@@ -63,7 +71,9 @@ from doubleread.panel_folder import (
 )
 from doubleread.provenance import provenance
 from doubleread.rag.near_copies import hash_picture
+from doubleread.rag.picture_quality import NOTHING_USUAL
 from doubleread.readable import Readable, case_of, case_or_unread
+from doubleread.reference import Looked, Reference, groups_of, looked_at
 from doubleread.render.shown import ShownVerdict
 from doubleread.render.shown_attribution import ShownAttribution
 from doubleread.settings import Settings, load_settings
@@ -86,6 +96,7 @@ class Panel:
         self._witness = self._recording.enter_context(_recorder(settings))
         self._closing = weakref.finalize(self, _let_go, self._background, self._recording, store, eyes)
         self._closing.atexit = False
+        self._see(None)
 
     # -- making one ---------------------------------------------------------------------------------------------
 
@@ -117,6 +128,7 @@ class Panel:
             raise
         panel = cls(settings, eyes, fitted.seated, fitted.store, fitted.arbiter)
         panel._fitted, panel._notes, panel._unread = fitted, fitted.notes, fitted.unread
+        panel._see(fitted.reference)
         return panel
 
     def save(self, folder: str | Path) -> Path:
@@ -146,6 +158,7 @@ class Panel:
             undo.pop_all()
         panel = cls(saved.settings, eyes, seated, store, saved.arbiter)
         panel._unread = saved.unread
+        panel._see(saved.reference)
         panel._use(saved)
         return panel
 
@@ -175,9 +188,9 @@ class Panel:
 
     @property
     def agents(self) -> tuple[str, ...]:
-        """Who reads, by name; then the referees that are kept."""
-        kept = [name for name in self._seated.referees if name not in self._arbiter.left_out]
-        return (*self._seated.agents, *kept)
+        """Who reads, by name, then the referees; without those that fitting left out."""
+        seated = (*self._seated.agents, *self._seated.referees)
+        return tuple(name for name in seated if name not in self._arbiter.left_out)
 
     @property
     def taking_hints(self) -> tuple[str, ...]:
@@ -203,6 +216,11 @@ class Panel:
     def notes(self) -> tuple[str, ...]:
         """What fitting had to say."""
         return self._notes
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """The agents and referees that are not asked, and why fitting left them out."""
+        return left_out(self._arbiter)
 
     @property
     def unread(self) -> tuple[Unread, ...]:
@@ -236,6 +254,43 @@ class Panel:
         for start in range(0, len(images), chunk):
             yield from self._background.call(self._chunk, images[start : start + chunk])
 
+    def hold(self, data: bytes, like: Case) -> Case:
+        """An encoded image in memory as a case with label, group and source of another, for ``diagnose`` and its kin.
+
+        Evidence leaves out the group, as it does for ``like`` itself. Memory is limited: read it soon.
+        """
+        own = {"source": like.source, "label": like.label, "group": like.group, "metadata": like.metadata}
+        return case_of(data, self._eyes.images).model_copy(update=own)
+
+    def compare_batch(self, verdicts: Iterable[Verdict | Unread]) -> BatchComparison:
+        """Whether the pictures of these verdicts, as a batch, are like those that the panel was trusted on.
+
+        A classifier two-sample test of their embeddings against those of the calibration cases, at a level of 1 %,
+        which shuffles whole groups (``case.group``); where they differ it says in what. Pictures that the panel was
+        fitted on are left out, and nothing is said of fewer than 30. A panel that was saved without what pictures are
+        compared with cannot judge; the ``note`` says so.
+
+        >>> print(*panel.compare_batch(panel.diagnose_many(paths)).lines, sep="\\n")  # doctest: +SKIP
+        """
+        self._check_open()
+        names, said = self.task.names, dict[str, tuple[Case, int]]()
+        for one in verdicts:
+            if isinstance(one, Verdict) and not self.learned_from(one.case):
+                said[one.case.id] = one.case, -1 if one.label is None else names.index(one.label)
+        if self._reference is None or len(said) < FEWEST:
+            return not_judged(len(said), "" if self._reference is None else f"fewer than {FEWEST} pictures")
+        trusted, pairs = self._reference.calibration, list(said.values())
+        rows = sampled(groups_of([case for case, _ in pairs]), len(pairs), trusted)
+        return compare(self._look_at_all([pairs[i] for i in rows]), trusted)
+
+    def _look_at_all(self, said: Sequence[tuple[Case, int]]) -> Looked:
+        """Cases with the label that the panel said of each; those that can no longer be read are left out."""
+        cases = [case for case, _ in said]
+        rows = self._eyes.embedder.embed_all(cases), self._eyes.pictures.embed_all(cases)
+        kept = sorted(set(rows[0].kept) & set(rows[1].kept))
+        first, second = (one.embeddings[np.searchsorted(one.kept, kept), 0] for one in rows)
+        return looked_at([cases[i] for i in kept], first, second, np.array([said[i][1] for i in kept], np.int64))
+
     def what_if(
         self, verdict: Verdict, *, costs: Costs | None = None, prevalence: Mapping[str, float] | None = None
     ) -> WhatIf:
@@ -245,6 +300,20 @@ class Panel:
         """
         return what_if(verdict, self._arbiter, costs, prevalence)
 
+    def prevalence(self, images: Sequence[Readable], *, progress: Progress = silent) -> BatchPrevalence:
+        """The label shares of unlabelled images, with 95 % intervals; nothing is changed by it.
+
+        It is refused, with the reason, where the images differ from the calibration cases in more than label shares.
+        Images that the panel was fitted on are left out. Cases of one ``group`` are drawn together. Raises
+        ``PanelError`` for a panel that keeps no readings.
+        """
+        rows, unseen = self._trusted_rows(), []
+        for done, result in enumerate(self.diagnose_many(images), start=1):
+            if isinstance(result, Unread) or not self.learned_from(result.case):
+                unseen.append(result)
+            progress("diagnosing images", done, len(images))
+        return batch_prevalence(self._arbiter, rows, unseen, learned_from=len(images) - len(unseen))
+
     def explain(self, verdict: Verdict) -> Explanation:
         """Why this panel gave a verdict: who said what, how far each is trusted, what would be without each of them."""
         return explain(verdict, self._arbiter)
@@ -253,8 +322,9 @@ class Panel:
         """Where each local agent's probability of a label rests in a verdict's image; of the likeliest without one.
 
         By occlusion: the image is read again, on its first look, with one part after the other covered (some seconds on
-        a CPU; ``progress`` counts the parts). Agents that ask models have no map. Raises ``TaskError`` for an unknown
-        label or none to ask about, ``ImageError`` where the picture can no longer be read.
+        a CPU; ``progress`` counts the parts). Agents that ask models have no map, and none has where the image raised
+        the alarm of familiarity: maps are of calibrated probabilities. Raises ``TaskError`` for an unknown label or
+        none to ask about, ``ImageError`` where the picture can no longer be read.
         """
         return self._background.call(self.aattribute, verdict, label=label, progress=progress)
 
@@ -266,8 +336,12 @@ class Panel:
         asked = label or verdict.label
         if asked is None:
             raise TaskError(f"no agent gave an opinion on {verdict.case.source}: name a label to ask where it is seen")
+        if verdict.unfamiliar:
+            self.task.index(asked)
+            return ShownAttribution.of_attribution(no_maps(verdict.case, self.agents, asked, UNLIKE))
         await self._eyes.embed(verdict.case)
-        found = await attribute(verdict.case, self._seated.agents, self._arbiter, asked, progress)
+        agents = {name: agent for name, agent in self._seated.agents.items() if name not in self._arbiter.left_out}
+        found = await attribute(verdict.case, agents, self._arbiter, asked, progress)
         return ShownAttribution.of_attribution(found)
 
     def confirm(
@@ -330,7 +404,7 @@ class Panel:
         self._check_open()
         await self._eyes.embed(case)
         drifted = (warning_of(self._alarms),) if self._alarms else ()
-        warnings = (*self._known(case.id), *drifted)
+        warnings = (*self._known(case.id), *drifted, *await self._odd(case))
         retriever = self._seated.retriever
         return Seats(
             agents=self._seated.agents,
@@ -414,6 +488,23 @@ class Panel:
         row = await self._eyes.embedder.embed(case)
         return row, await asyncio.to_thread(hash_picture, case, self._eyes.images)
 
+    async def _odd(self, case: Case) -> tuple[str, ...]:
+        """What is unusual in a picture by the standards of those the panel was trusted on, short of an alarm."""
+        row = await self._eyes.pictures.embed(case)
+        return self._usual.told(row[0].astype(float), alarm=False)
+
+    def _see(self, reference: Reference | None) -> None:
+        """Takes what pictures are compared with; one that is unusual in itself raises the alarm from now on."""
+        self._reference = reference
+        self._usual = usual = NOTHING_USUAL if reference is None else reference.usual
+        pictures = self._eyes.pictures
+
+        async def look(case: Case) -> tuple[str, ...]:
+            row = await pictures.embed(case)
+            return usual.told(row[0].astype(float), alarm=True)
+
+        self._seated.retriever.look = look
+
     def _known(self, case: str) -> tuple[str, ...]:
         """What to say of a case that the store holds."""
         if not self._store.holds(case):
@@ -423,6 +514,14 @@ class Panel:
             return ("this image is among the panel's own cases: no verdict on an unseen image",)
         by = f" by {confirmed.reviewer}" if confirmed.reviewer else ""
         return (f"this image was confirmed as {confirmed.label}{by} on {confirmed.added:%Y-%m-%d}",)
+
+    def _trusted_rows(self) -> tuple[Reading, ...]:
+        """What the trust was learned from, in the order of the arbiter's held-out cases."""
+        if self._saved is not None:
+            return learned_rows(self._saved)
+        if self._fitted is None:
+            raise PanelError("this panel keeps no readings of its calibration cases: fit it again")
+        return kept(self.task, self._fitted.calibration, self._fitted.readings)
 
     def _with_folder(self) -> PanelFolder:
         if self._saved is None:

@@ -4,6 +4,7 @@ panel.json            format, task, settings, encoder, provenance, notes
 arbiter.json          calibrators, fusion, policy, conformal sets, held-out scores
 trust/*.json          one trust profile an agent and round
 readings.jsonl        the answers that trust was learned from
+reference.npz         what later pictures are compared with
 trust/v2/ …           trust learned again, with outcomes that were confirmed since (``trust_folder``)
 outcomes.jsonl        those outcomes, once there are any
 agents/*.json, *.npz  what each agent learned
@@ -40,6 +41,8 @@ from doubleread.rag.near_rule import NearRule
 from doubleread.rag.neighbours import Weighting
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.server import ServerStore
+from doubleread.reference import FILE as REFERENCE
+from doubleread.reference import Reference
 from doubleread.settings import Settings, load_settings
 from doubleread.trust_folder import (
     ARBITER,
@@ -55,8 +58,8 @@ from doubleread.trust_folder import (
 )
 
 Asked = TypeVar("Asked", bound=Server)
-FORMAT = 4
-OWN = {MARK, ARBITER, READINGS, "trust", "agents", "store"}
+FORMAT = 5
+OWN = {MARK, ARBITER, READINGS, REFERENCE, "trust", "agents", "store"}
 """What a panel folder holds: saving over a panel replaces these, and nothing else may be lost with them."""
 
 
@@ -93,6 +96,8 @@ class PanelFolder:
     """How the neighbours agent weighs similar cases."""
     near: NearRule
     """When two pictures are near copies."""
+    reference: Reference | None = None
+    """What later pictures are compared with; None for a panel that was saved without."""
 
     @property
     def arbiter(self) -> Arbiter:
@@ -183,6 +188,7 @@ def read_panel(folder: Path, settings: Settings | None, version: int | None = No
             dim=head["dim"],
             weighting=Weighting.model_validate(head["weighting"]),
             near=NearRule.model_validate(head["near"]),
+            reference=Reference.load(folder),
         )
     except PanelError:
         raise
@@ -287,6 +293,7 @@ def _write(folder: Path, settings: Settings, eyes: Eyes, fitted: Fitted) -> None
         store.put(fitted.support.stored(), fitted.support.embeddings)
     finally:
         store.close()
+    fitted.reference.save(folder)
     write_json(folder / MARK, _head(settings, eyes, fitted, names))
 
 

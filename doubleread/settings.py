@@ -75,7 +75,7 @@ class TrustSettings(Section):
 
     calibrator: str = Field(
         default="auto",
-        description="auto (temperature or vector, whichever has the least cross-fitted log-loss), "
+        description="auto (temperature, or vector where that is clearly better on held-out cases), "
         "temperature, vector, beta, histogram, isotonic or none.",
     )
     folds: int = Field(default=5, ge=2, le=20, description="Folds of cross-fitting, whole groups at a time.")
@@ -112,7 +112,7 @@ class FusionSettings(Section):
 
     rule: str = Field(
         default="auto",
-        description="auto (panel-mean or log-pool, whichever has the least cross-fitted log-loss), "
+        description="auto (log-pool, or panel-mean where that is clearly better on held-out cases), "
         "panel-mean, log-pool, confusion-bayes, stacking, ece-weighted, confidence-weighted or majority.",
     )
 

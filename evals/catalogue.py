@@ -55,7 +55,7 @@ def judged(
             raw, labels, groups, prior, rules=FUSION_RULES.names(), calibrator=calibrator, folds=5, seed=0
         )
         for rule, fit in fits.items():
-            yield _entry(rule, calibrator, fit.fuse(unseen).posterior, truth, metrics.nll(fit.held_out, labels))
+            yield _entry(rule, calibrator, fit.fuse(unseen), truth, metrics.nll(fit.held_out, labels))
 
 
 def _entry(

@@ -29,7 +29,7 @@ def scores(verdicts: Sequence[Verdict], agents: Sequence[str], task: Task) -> di
     """Every baseline's scores, high for the unfamiliar, each ``(n,)``; agents that never spoke have none."""
     said = first_opinions(verdicts, agents, task)
     spoke = [i for i in range(len(agents)) if not np.isnan(said[:, i]).any()]
-    posterior = np.array([[v.posterior[name] for name in task.names] for v in verdicts])
+    posterior = np.array([[v.scores[name] for name in task.names] for v in verdicts])
     cooked = said[:, [i for i in spoke if agents[i] in COOKED]].mean(axis=1)
     distributions = {
         **{agents[i]: said[:, i] for i in spoke},

@@ -17,8 +17,10 @@ from doubleread.panel_folder import PanelFolder
 
 
 def draw_trust(saved: PanelFolder) -> str:
-    """An SVG of two columns. A panel that kept no readings shows the agents as stated only."""
-    profiles = sorted(saved.arbiter.profiles, key=lambda p: (p.agent == PANEL, p.agent, p.round))
+    """An SVG of two columns, of the agents that are asked. A panel that kept no readings shows them as stated only."""
+    gone = saved.arbiter.left_out
+    profiles = [p for p in saved.arbiter.profiles if p.agent not in gone]
+    profiles.sort(key=lambda p: (p.agent == PANEL, p.agent, p.round))
     if not keeps_readings(saved):
         shown = [_panel(_title(p), p) for p in profiles]
         return reliability_grid(shown, title="As stated, before calibration")

@@ -8,36 +8,48 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from doubleread.core.base import Record
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Answer, Opinion
 from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
-from doubleread.core.types import Json, Matrix, Vector
+from doubleread.core.types import Json, Matrix, Tensor3, Vector
 from doubleread.core.verdict import Decision, Track, Unfamiliarity
+from doubleread.orchestrator.commitment import Commitment
 from doubleread.orchestrator.conformal import ConformalSets
 from doubleread.orchestrator.familiarity import Familiarity
 from doubleread.orchestrator.gate import Gate
 from doubleread.orchestrator.learning import Learned
+from doubleread.orchestrator.missing import replaced
 from doubleread.orchestrator.policy import Policy, decide, reasons_to_ask, refer_instead
-from doubleread.orchestrator.rounds import Fused, SecondLook, fuse_both, fuse_round
+from doubleread.orchestrator.rounds import Fusion, SecondLook
 from doubleread.orchestrator.selective_risk import SelectiveRisk
+from doubleread.orchestrator.simplex import spoken
 from doubleread.orchestrator.trust import track
 
 
 class Assessment(Record):
-    """What one round comes to."""
+    """What one round comes to; see ``Verdict`` for the fields."""
 
-    posterior: dict[str, float]
+    posterior: dict[str, float] = Field(default_factory=dict)
+    leaning: dict[str, float] = Field(default_factory=dict)
     decision: Decision
-    weights: dict[str, float]
-    calibrated: dict[str, dict[str, float]]
+    influence: dict[str, float] = Field(default_factory=dict)
+    calibrated: dict[str, dict[str, float]] = Field(default_factory=dict)
+    leanings: dict[str, dict[str, float]] = Field(default_factory=dict)
     prediction_set: tuple[str, ...]
+    p_values: dict[str, float] = Field(default_factory=dict)
     coverage: float | None = None
     track: Track | None = None
     familiarity: Unfamiliarity | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The posterior, or ``leaning`` in its place."""
+        return self.posterior or self.leaning
 
 
 @dataclass(frozen=True)
@@ -54,12 +66,31 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
+class _Said:
+    """What was said on one case, uncalibrated, ``(agents, k)``, NaN where there is nothing; ``again`` in a second look.
+
+    ``missing`` are the agents that were asked and gave nothing usable in either round, ``(agents,)``.
+    """
+
+    first: Matrix
+    again: Matrix | None
+    missing: NDArray[np.bool_]
+
+    def without_each(self) -> tuple[Tensor3, Tensor3 | None]:
+        """The case as it is and, in turn, without each agent, ``(1 + agents, agents, k)`` for each round."""
+        struck = np.concatenate([np.zeros((1, len(self.first)), dtype=bool), np.eye(len(self.first), dtype=bool)])
+        rounds = [np.where(struck[..., None], np.nan, raw) for raw in (self.first, self.again) if raw is not None]
+        return rounds[0], rounds[1] if len(rounds) > 1 else None
+
+
+@dataclass(frozen=True)
 class Arbiter:
     """Fitted trust, fusion, guarantees and policy of one panel on one task.
 
     ``first`` fuses the first round's opinions, ``local`` those of the agents that cost nothing where the others are
     asked only in doubt, ``second`` those of both rounds; it is None where second looks are off. ``selective`` is None
-    where no risk was promised.
+    where no risk was promised. ``support`` holds the label shares of the cases that agents were fitted on, ``surest``
+    what ``missing.surest_opinions`` gives.
     """
 
     task: Task
@@ -70,11 +101,14 @@ class Arbiter:
     policy: Policy
     sets: ConformalSets
     selective: SelectiveRisk | None
+    commitment: Commitment
     familiarity: Familiarity
     held_out: HeldOut
+    surest: Tensor3
+    support: tuple[float, ...] | None
     profiles: tuple[TrustProfile, ...]
     left_out: tuple[str, ...] = ()
-    """Referees that did not lower the held-out log-loss: they are not asked."""
+    """Agents and referees that are not asked: they were no better than chance, or the panel is better without them."""
     notes: tuple[str, ...] = ()
     """What fitting had to choose or could not promise."""
 
@@ -91,28 +125,42 @@ class Arbiter:
         """Fuses what was said up to ``round_`` (``first``: in round one; ``last``: most lately) and decides.
 
         With ``can_ask_more`` the action may be ``ask-more``, with ``can_look_again`` ``second-look`` instead of a
-        decision. An image unlike anything the panel was trusted on is referred in the end, whatever is said of it.
+        decision. An image unlike anything the panel was trusted on is referred at once: no probability applies to it.
         """
-        fused = self._fuse(first, last, round_)
-        if fused is None:
+        said, fusion = self._said(first, last, round_), self._fusion(first, round_)
+        posteriors = fusion.posterior(*said.without_each())
+        if np.isnan(posteriors[0]).any():
             return self._nobody_spoke()
-        unfamiliar = self.familiarity.judge(evidence, self._raw(first))
-        posterior, names = fused.posterior, self.task.names
-        further = self._ask_more(first, fused, evidence) if can_ask_more else None
-        further = further or (self._look_again(first, round_, fused, evidence) if can_look_again else None)
-        decision = further or self._decide(posterior, unfamiliar)
+        posterior, calibrated = posteriors[0], self._calibrated(fusion, said)
+        influence = self._influence(posteriors, calibrated)
+        unfamiliar = self.familiarity.judge(evidence, said.first)
+        warnings = self._warnings(last, unfamiliar)
+        if unfamiliar is not None and unfamiliar.alarm:
+            reason = Decision(action="refer", reasons=(unfamiliar.reason,), expected_cost=self.task.costs.referral)
+            return Assessment(
+                leaning=self._named(posterior),
+                decision=reason,
+                influence=influence,
+                leanings=calibrated,
+                prediction_set=self.task.names,
+                familiarity=unfamiliar,
+                warnings=warnings,
+            )
+        further = self._ask_more(first, posterior, calibrated, evidence) if can_ask_more else None
+        if further is None and can_look_again:
+            further = self._look_again(first, round_, posterior, calibrated, evidence)
+        p_values = self.sets.p_values(posterior[None])
         return Assessment(
-            posterior=dict(zip(names, posterior.tolist(), strict=True)),
-            decision=decision,
-            weights=fused.weights,
-            calibrated={
-                name: dict(zip(names, opinion.tolist(), strict=True)) for name, opinion in fused.calibrated.items()
-            },
-            prediction_set=tuple(names[k] for k in self.sets.predict(posterior[None])[0]),
+            posterior=self._named(posterior),
+            decision=further or self._decide(posterior, said, fusion),
+            influence=influence,
+            calibrated=calibrated,
+            prediction_set=tuple(self.task.names[k] for k in self.sets.predict(posterior[None])[0]),
+            p_values=self._named(p_values[0]),
             coverage=self.sets.coverage,
             track=track(float(posterior.max()), self.held_out.confidence, self.held_out.correct),
             familiarity=unfamiliar,
-            warnings=self._warnings(last, unfamiliar),
+            warnings=warnings,
         )
 
     def calibrate(self, agent: str, opinions: Sequence[Opinion]) -> Matrix | None:
@@ -148,41 +196,77 @@ class Arbiter:
         found = {name: self.profile(name, min(answer.round, 2)) for name, answer in answers.items()}
         return {name: profile for name, profile in found.items() if profile is not None}
 
-    def _ask_more(self, first: Mapping[str, Answer], fused: Fused, evidence: Evidence | None) -> Decision | None:
+    def _ask_more(
+        self,
+        first: Mapping[str, Answer],
+        posterior: Vector,
+        calibrated: Mapping[str, Mapping[str, float]],
+        evidence: Evidence | None,
+    ) -> Decision | None:
         """Asking the agents that were spared, where that is worth its price."""
         if not self.spared(first):
             return None
-        reasons = self._reasons(self.policy.asking, "asking the models", fused, evidence)
+        reasons = self._reasons(self.policy.asking, "asking the models", posterior, calibrated, evidence)
         return Decision(action="ask-more", reasons=reasons) if reasons else None
 
     def _look_again(
-        self, first: Mapping[str, Answer], round_: int, fused: Fused, evidence: Evidence | None
+        self,
+        first: Mapping[str, Answer],
+        round_: int,
+        posterior: Vector,
+        calibrated: Mapping[str, Mapping[str, float]],
+        evidence: Evidence | None,
     ) -> Decision | None:
         """Another round, where that is worth its price."""
         if self.second is None or round_ >= self.policy.max_rounds or not any(map(self.looks_again, first)):
             return None
-        reasons = self._reasons(self.policy.looking, "a second look", fused, evidence)
+        reasons = self._reasons(self.policy.looking, "a second look", posterior, calibrated, evidence)
         return Decision(action="second-look", reasons=reasons) if reasons else None
 
-    def _reasons(self, gate: Gate | None, what: str, fused: Fused, evidence: Evidence | None) -> tuple[str, ...]:
-        votes = {name: self.task.names[int(opinion.argmax())] for name, opinion in fused.calibrated.items()}
-        return reasons_to_ask(gate, what, self.task, fused.posterior, votes, evidence)
+    def _reasons(
+        self,
+        gate: Gate | None,
+        what: str,
+        posterior: Vector,
+        calibrated: Mapping[str, Mapping[str, float]],
+        evidence: Evidence | None,
+    ) -> tuple[str, ...]:
+        votes = {name: max(opinion, key=lambda label: opinion[label]) for name, opinion in calibrated.items()}
+        return reasons_to_ask(gate, what, self.task, posterior, votes, evidence)
 
-    def _decide(self, posterior: Vector, unfamiliar: Unfamiliarity | None) -> Decision:
-        decision = decide(self.task, posterior)
-        if self.selective is not None and not self.selective.commits(posterior.max(keepdims=True))[0]:
-            decision = refer_instead(self.task, decision, _not_promised(self.selective))
-        if unfamiliar is not None and unfamiliar.alarm:
-            decision = refer_instead(self.task, decision, unfamiliar.reason)
+    def _decide(self, posterior: Vector, said: _Said, fusion: Fusion) -> Decision:
+        """Commits where expected cost, the limits learned on held-out cases and missing readers allow it."""
+        decision = self._by_limits(posterior)
+        if decision.action != "commit" or not said.missing.any():
+            return decision
+        first = replaced(said.first, said.missing, self.surest)
+        again = None if said.again is None else np.broadcast_to(said.again, first.shape)
+        for other in map(self._by_limits, fusion.posterior(first, again)):
+            if other.label != decision.label:
+                names = ", ".join(name for name, gone in zip(self.agents, said.missing, strict=True) if gone)
+                reason = f"{names} gave no opinion, and might have changed this decision"
+                return refer_instead(self.task, decision, reason)
         return decision
 
-    def _fuse(self, first: Mapping[str, Answer], last: Mapping[str, Answer], round_: int) -> Fused | None:
-        """The posterior of everything said; None where none of it can be used."""
+    def _by_limits(self, posterior: Vector) -> Decision:
+        decision = decide(self.task, posterior)
+        if decision.expected_cost is not None and decision.expected_cost > self.commitment.limit:
+            decision = refer_instead(self.task, decision, self.commitment.note)
+        if self.selective is not None and not self.selective.commits(posterior.max(keepdims=True))[0]:
+            decision = refer_instead(self.task, decision, _not_promised(self.selective))
+        return decision
+
+    def _fusion(self, first: Mapping[str, Answer], round_: int) -> Fusion:
         learned = self.local if self.local is not None and self._nothing_paid(first) else self.first
-        if self.second is None or round_ < 2:
-            return fuse_round(learned, self.agents, self._raw(first))
-        again = {name: answer for name, answer in last.items() if answer.round > 1}
-        return fuse_both(learned, self.second, self.agents, self._raw(first), self._raw(again))
+        return Fusion(learned, self.second if round_ > 1 else None)
+
+    def _said(self, first: Mapping[str, Answer], last: Mapping[str, Answer], round_: int) -> _Said:
+        raw = self._raw(first)
+        later = {name: answer for name, answer in last.items() if answer.round > 1}
+        again = self._raw(later) if round_ > 1 else None
+        asked = np.isin(self.agents, list(first)) & ~np.isin(np.arange(len(self.agents)), self.first.silent)
+        missing = asked & ~spoken(raw) & (True if again is None else ~spoken(again))
+        return _Said(raw, again, missing)
 
     def _raw(self, answers: Mapping[str, Answer]) -> Matrix:
         """Distributions as they were given, ``(agents, k)``; NaN where there is none that can be calibrated."""
@@ -193,9 +277,32 @@ class Arbiter:
                 rows[i] = answer.vector(self.task)
         return rows
 
+    def _calibrated(self, fusion: Fusion, said: _Said) -> dict[str, dict[str, float]]:
+        """By agent, its last opinion after calibration."""
+        again = None if said.again is None else said.again[None]
+        rows = fusion.calibrated(said.first[None], again)[0]
+        return {name: self._named(row) for name, row in zip(self.agents, rows, strict=True) if spoken(row)}
+
+    def _influence(self, posteriors: Matrix, calibrated: Mapping[str, object]) -> dict[str, float]:
+        """Total variation distance between the posterior, the first row, and those without each agent.
+
+        An agent that spoke alone is compared with the prior.
+        """
+        prior = self.first.rule.fuse(np.full((1, len(self.agents), posteriors.shape[1]), np.nan))
+        without = np.where(np.isnan(posteriors[1:]), prior, posteriors[1:])
+        moved = np.abs(without - posteriors[0]).sum(axis=1) / 2
+        return {name: float(far) for name, far in zip(self.agents, moved, strict=True) if name in calibrated}
+
+    def _named(self, values: Vector) -> dict[str, float]:
+        return dict(zip(self.task.names, values.tolist(), strict=True))
+
     def _calibrated_for(self, opinion: Opinion) -> bool:
         profile = self.profile(opinion.agent, min(opinion.round, 2))
-        return profile is not None and profile.confidence_source == opinion.confidence_source
+        return (
+            profile is not None
+            and profile.confidence_source == opinion.confidence_source
+            and profile.prior == opinion.prior
+        )
 
     def _warnings(self, answers: Mapping[str, Answer], unfamiliar: Unfamiliarity | None) -> tuple[str, ...]:
         missing = [n for n, a in answers.items() if not isinstance(a, Opinion) and self.profile(n) is not None]
@@ -212,10 +319,7 @@ class Arbiter:
             action="refer", reasons=("no agent gave a usable opinion",), expected_cost=self.task.costs.referral
         )
         return Assessment(
-            posterior={},
             decision=decision,
-            weights={},
-            calibrated={},
             prediction_set=self.task.names,
             warnings=("no agent gave a usable opinion",),
         )
@@ -231,7 +335,10 @@ class Arbiter:
             "policy": self.policy.model_dump(mode="json"),
             "sets": self.sets.model_dump(mode="json"),
             "selective": self.selective.model_dump(mode="json") if self.selective else None,
+            "commitment": self.commitment.model_dump(mode="json"),
             "familiarity": self.familiarity.model_dump(mode="json"),
+            "surest": [[_or_none(row) for row in one] for one in self.surest.tolist()],
+            "support": self.support,
             "held_out": {
                 "posterior": self.held_out.posterior.tolist(),
                 "correct": self.held_out.correct.tolist(),
@@ -252,7 +359,10 @@ class Arbiter:
             policy=Policy.model_validate(data["policy"]),
             sets=ConformalSets.model_validate(data["sets"]),
             selective=SelectiveRisk.model_validate(data["selective"]) if data["selective"] else None,
+            commitment=Commitment.model_validate(data["commitment"]),
             familiarity=Familiarity.model_validate(data["familiarity"]),
+            surest=np.array([[row or [np.nan] * len(one) for row in one] for one in data["surest"]], dtype=float),
+            support=tuple(data["support"]) if data["support"] else None,
             held_out=HeldOut(
                 posterior=np.array(data["held_out"]["posterior"], dtype=float),
                 correct=np.array(data["held_out"]["correct"], dtype=bool),
@@ -270,3 +380,8 @@ def _not_promised(promise: SelectiveRisk) -> str:
         f"below {promise.threshold:.1%}, from which on at most {promise.risk:.1%} of commitments are wrong "
         f"({1 - promise.delta:.0%} confidence)"
     )
+
+
+def _or_none(row: list[float]) -> list[float] | None:
+    """JSON has no NaN."""
+    return None if np.isnan(row).any() else row

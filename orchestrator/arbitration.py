@@ -1,7 +1,8 @@
 """Learning an arbiter from the answers that agents gave on cases they were not fitted on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -9,19 +10,25 @@ import numpy as np
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Answer, ConfidenceSource, Opinion
 from doubleread.core.task import Costs, Task, with_costs
-from doubleread.core.trust import TrustProfile
-from doubleread.core.types import Labels, Matrix, Tensor3
+from doubleread.core.trust import Estimate, TrustProfile
+from doubleread.core.types import Labels, Matrix, Tensor3, Vector
 from doubleread.orchestrator.arbiter import Arbiter, HeldOut
+from doubleread.orchestrator.assumed_prior import assumed_priors, stated_priors
 from doubleread.orchestrator.cascade import ask_more
 from doubleread.orchestrator.choice import AUTO, Chosen, choose
+from doubleread.orchestrator.commitment import Commitment
 from doubleread.orchestrator.conformal import ConformalSets
 from doubleread.orchestrator.familiarity import ALARM_RATE, Familiarity, nearness_of
-from doubleread.orchestrator.further import Asked
+from doubleread.orchestrator.further import Asked, mean_usd
 from doubleread.orchestrator.learning import Learned
-from doubleread.orchestrator.metrics import clearly_better
+from doubleread.orchestrator.membership import Members, select
+from doubleread.orchestrator.metrics import losses
+from doubleread.orchestrator.missing import surest_opinions
 from doubleread.orchestrator.policy import Policy
+from doubleread.orchestrator.resampling import bootstrap
 from doubleread.orchestrator.second_look import Look, asked_again, look_again
 from doubleread.orchestrator.selective_risk import SelectiveRisk
+from doubleread.orchestrator.simplex import spoken
 from doubleread.orchestrator.trust import DRAWS, profile
 
 PANEL = "panel"
@@ -39,6 +46,8 @@ class Readings:
     labels: Labels
     groups: Sequence[str] | None
     learned_from: str
+    support: Vector | None = None
+    """Label shares of the cases that the agents were fitted on, ``(k,)``; None where that is not known."""
 
     def rows(self, picked: Labels) -> "Readings":
         """Those of the cases at these positions."""
@@ -84,7 +93,7 @@ class Grounds:
     readings: Readings
     learning: Learning
     familiarity: Familiarity
-    left_out: tuple[str, ...]
+    members: Members
 
     @classmethod
     def of(
@@ -95,17 +104,37 @@ class Grounds:
         learning: Learning,
         referees: Sequence[str] = (),
     ) -> Self:
-        """Chooses calibrators and fusion; of the agents, ``referees`` stay only where they lowered the log-loss."""
-        first = tensor(task, readings.first)
-        chosen, left_out = _choose_with_referees(first, task, agents, readings, learning, referees)
-        second = tensor(task, readings.second)
-        for raw in (first, second):
-            raw[:, [agents.index(name) for name in left_out]] = np.nan
+        """Chooses calibrators, fusion and who reads; ``referees`` stay only where they lowered the log-loss."""
+        first, second = tensor(task, readings.first), tensor(task, readings.second)
         labels, groups = readings.labels, readings.groups
-        asked = Asked(task, agents, readings.first, labels, groups, chosen, learning.folds, learning.seed)
+        assumed = assumed_priors(stated_priors(len(agents), readings.first), task, readings.support)
+
+        def chosen(raw: Tensor3) -> Chosen:
+            return choose(
+                raw,
+                labels,
+                groups,
+                task.prior_vector()
+                if task.prior
+                else None,  # without a stated prevalence, that of the calibration cases
+                calibrator=learning.calibrator,
+                rule=learning.rule,
+                assumed=assumed,
+                names=agents,
+                folds=learning.folds,
+                seed=learning.seed,
+            )
+
+        usd = mean_usd(readings.first)
+        members = select(first, labels, groups, agents, referees, usd, chosen, learning.folds, learning.seed)
+        out = np.isin(agents, members.left_out)
+        heard, again = (np.where(out[None, :, None], np.nan, raw) for raw in (first, second))
+        asked = Asked(
+            task, agents, readings.first, labels, groups, members.chosen, assumed, learning.folds, learning.seed
+        )
         near = np.array([nearness_of(found) for found in readings.evidence])
-        familiarity = Familiarity.fit(near, first, learning.alarm_rate)
-        return cls(asked, first, second, readings, learning, familiarity, left_out)
+        familiarity = Familiarity.fit(near, heard, learning.alarm_rate, groups)
+        return cls(asked, heard, again, readings, learning, familiarity, members)
 
     def at(self, costs: Costs) -> Self:
         """The same at other costs of errors and referrals."""
@@ -124,10 +153,14 @@ class Grounds:
             posterior, readings.labels, coverage=learning.coverage, score=learning.sets, groups=readings.groups
         )
         selective = _selective(posterior, correct, readings, learning)
+        commitment = Commitment.fit(asked.task, posterior, readings.labels, readings.groups)
         notes = (
-            asked.chosen.note,
+            *asked.chosen.notes,
+            *self.members.notes,
             *more.notes,
             *look.notes,
+            sets.note,
+            commitment.note,
             self.familiarity.note,
             selective.note if selective else "",
         )
@@ -140,10 +173,13 @@ class Grounds:
             policy=policy.model_copy(update={"asking": more.gate, "looking": look.gate}),
             sets=sets,
             selective=selective,
+            commitment=commitment,
             familiarity=self.familiarity,
             held_out=HeldOut(posterior=posterior, correct=correct),
+            surest=surest_opinions(self.first),
+            support=None if readings.support is None else tuple(readings.support.tolist()),
             profiles=(),
-            left_out=self.left_out,
+            left_out=self.members.left_out,
             notes=tuple(filter(None, notes)),
         )
         return arbiter, look
@@ -159,17 +195,44 @@ def fit_arbiter(
 ) -> Arbiter:
     """Calibrators, fusion, profiles, guarantees and gates, everything judged by cross-fitting.
 
-    Second looks that did not lower the log-loss of the calibration cases they would be taken on are switched off.
-    Of the agents, those named in ``referees`` stay only where they clearly lowered the log-loss.
+    Every choice takes the most cautious candidate unless another lowered the held-out log-loss by more than one
+    standard error clustered by group: fusion, intercepts, agents, referees, cascade and second looks.
     """
     grounds = Grounds.of(task, agents, readings, learning, referees)
     arbiter, look = grounds.settled(policy)
+    first = tensor(task, readings.first)
     profiles = (
-        *_profiles(task, agents, grounds.first, arbiter.first, 1, readings, learning),
+        *_profiles(task, agents, first, arbiter.first, 1, readings, learning, _effects(grounds)),
         *(_profiles(task, agents, look.raw, look.second.learned, 2, readings, learning) if look.second else ()),
         _panel_profile(task, look.posterior, readings, learning),
     )
     return replace(arbiter, profiles=profiles)
+
+
+def _effects(grounds: Grounds) -> dict[str, dict[str, Estimate]]:
+    """Of each agent on the panel, how far it moves held-out posteriors and lowers their log-loss (first round)."""
+    asked, readings, learning = grounds.asked, grounds.readings, grounds.learning
+    struck = {str(i): _struck(grounds.first, i) for i in np.flatnonzero(spoken(grounds.first).any(axis=0)).tolist()}
+    found = asked.learn(grounds.first, struck)
+    effects: dict[str, dict[str, Estimate]] = {}
+    for i, without in found.alternatives.items():
+        moved = np.abs(without - found.held_out).sum(axis=1) / 2
+        lowered = losses(without, readings.labels) - losses(found.held_out, readings.labels)
+        effects[asked.agents[int(i)]] = {
+            name: bootstrap(partial(_mean_of, values), len(values), learning.draws, learning.seed, readings.groups)
+            for name, values in (("influence", moved), ("benefit", lowered))
+        }
+    return effects
+
+
+def _mean_of(values: Vector, rows: Labels) -> float:
+    return float(values[rows].mean())
+
+
+def _struck(raw: Tensor3, agent: int) -> Tensor3:
+    other = raw.copy()
+    other[:, agent] = np.nan
+    return other
 
 
 def _selective(
@@ -190,35 +253,6 @@ def tensor(task: Task, answers: Sequence[Sequence[Answer]]) -> Tensor3:
     return np.array(rows, dtype=float)
 
 
-def _choose_with_referees(
-    raw: Tensor3, task: Task, agents: tuple[str, ...], readings: Readings, learning: Learning, referees: Sequence[str]
-) -> tuple[Chosen, tuple[str, ...]]:
-    """The fit of the first round, and the referees that were left out of it."""
-    kept = [name not in referees for name in agents]
-    best = _choose(np.where(np.array(kept)[None, :, None], raw, np.nan), task, readings, learning)
-    for i, name in enumerate(agents):
-        if name not in referees or np.isnan(raw[:, i]).all():
-            continue
-        kept[i] = True
-        candidate = _choose(np.where(np.array(kept)[None, :, None], raw, np.nan), task, readings, learning)
-        kept[i] = clearly_better(best.learned.held_out, candidate.learned.held_out, readings.labels)
-        best = candidate if kept[i] else best
-    return best, tuple(name for name, keep in zip(agents, kept, strict=True) if not keep)
-
-
-def _choose(raw: Tensor3, task: Task, readings: Readings, learning: Learning) -> Chosen:
-    return choose(
-        raw,
-        readings.labels,
-        readings.groups,
-        task.prior_vector() if task.prior else None,  # without a stated prevalence, that of the calibration cases
-        calibrator=learning.calibrator,
-        rule=learning.rule,
-        folds=learning.folds,
-        seed=learning.seed,
-    )
-
-
 def _profiles(
     task: Task,
     agents: tuple[str, ...],
@@ -227,16 +261,18 @@ def _profiles(
     round_: int,
     readings: Readings,
     learning: Learning,
+    effects: Mapping[str, Mapping[str, Estimate]] | None = None,
 ) -> list[TrustProfile]:
     """One profile for each agent that gave any opinion in that round, of the cases it was asked on.
 
-    Its slot in ``learned`` is the last of its own.
+    Its slot in ``learned`` is the last of its own; an agent that was left out has no calibrator there.
     """
     answers = readings.first if round_ == 1 else readings.second
     slots = len(learned.calibrators) - len(agents)
     turns = asked_again(answers) if round_ > 1 else np.ones(raw.shape[:2], dtype=bool)
     spoke = [i for i in range(len(agents)) if not np.isnan(raw[turns[:, i], i]).all()]
     rows = {i: readings.rows(np.flatnonzero(turns[:, i])) for i in spoke}
+    priors = stated_priors(len(agents), answers)
     return [
         profile(
             agents[i],
@@ -246,14 +282,17 @@ def _profiles(
             rows[i].groups,
             round=round_,
             source=_source(answers, i),
+            prior=priors[i],
             bins=learning.bins,
             ocr_threshold=learning.ocr_threshold,
             calibrator=learned.calibrators[slots + i],
-            calibrated_P=learned.held_out_calibrated[turns[:, i], slots + i],
+            calibrated_P=None
+            if learned.calibrators[slots + i] is None
+            else learned.held_out_calibrated[turns[:, i], slots + i],
             learned_from=readings.learned_from,
             seed=learning.seed,
             draws=learning.draws,
-        )
+        ).model_copy(update=dict((effects or {}).get(agents[i], {})))
         for i in spoke
     ]
 

@@ -7,9 +7,9 @@ import numpy as np
 
 from doubleread.core.types import Matrix, Tensor3
 from doubleread.orchestrator.further import Asked, mean_seconds, mean_usd
-from doubleread.orchestrator.gate import Gate
+from doubleread.orchestrator.gate import NEVER, Gate
 from doubleread.orchestrator.learning import Learned
-from doubleread.orchestrator.metrics import nll
+from doubleread.orchestrator.metrics import log_gain, nll
 from doubleread.orchestrator.policy import Policy
 
 
@@ -28,7 +28,10 @@ class More:
 
 
 def ask_more(asked: Asked, first: Tensor3, policy: Policy) -> More:
-    """Learns when the agents that cost money are worth it; everyone is asked at once where the budget allows all."""
+    """Learns when the agents that cost money are worth it; everyone is asked at once where the budget allows all.
+
+    They are asked only where that clearly lowered the log-loss of the calibration cases it would be done on.
+    """
     everyone = asked.chosen.learned.held_out
     usd = mean_usd(asked.first)
     spoke = np.asarray(~np.isnan(first).all(axis=(0, 2)))
@@ -48,11 +51,17 @@ def ask_more(asked: Asked, first: Tensor3, policy: Policy) -> More:
         max_share=policy.ask_share,
     )
     opened = gate.open_on(local.held_out, asked.task)
+    gain = log_gain(local.held_out[opened], everyone[opened], asked.labels[opened], asked.groups_of(opened))
+    if not gain.clear:
+        gate, opened = gate.model_copy(update={"doubt": NEVER}), np.zeros_like(opened)
     posterior = np.where(opened[:, None], everyone, local.held_out)
     heard = np.where(opened[:, None, None], first, silent)
     losses = f"log-loss {nll(posterior, asked.labels):.3f}, {nll(everyone, asked.labels):.3f} if always asked"
     unknown = [asked.agents[i] for i in dear if np.isnan(usd[i])]
-    note = f"{', '.join(gate.agents)} asked on {opened.mean():.0%} of the calibration cases ({losses})"
+    told = f"gain in log-loss where asked {gain.line}"
+    note = f"{', '.join(gate.agents)} asked on {opened.mean():.0%} of the calibration cases ({losses}; {told})"
+    if not opened.any() and policy.ask_share > 0:
+        note = f"{', '.join(gate.agents)} not asked: no clear gain in log-loss ({gain.line} where it would be asked)"
     return More(posterior, heard, local, gate, (note, *_unpriced(unknown)))
 
 

@@ -1,22 +1,64 @@
-"""What the guarantees rest on: held-out cases and new ones that could have changed places."""
+"""What promises rest on: held-out cases and new ones that could have changed places, singly or in whole groups.
+
+Cases of one patient or module are alike: held-out cases of the same groups tell little about a new group. So where
+groups are known they are the units, and a promise is made for a case of a group that has never been seen: every group
+weighs the same, its cases share its weight, and the new group weighs as much as each of the others (hierarchical
+conformal prediction: Dunn, Wasserman and Ramdas 2022; Lee, Barber and Willett 2023).
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from doubleread.core.types import Labels, Vector
 from doubleread.orchestrator.resampling import group_codes
 
 Groups = Sequence[str | None] | NDArray[np.generic] | None
 
 
-def kinship(groups: Groups, n: int) -> str:
-    """What must be said where the ``n`` held-out cases come in groups; empty where each stands alone.
+@dataclass(frozen=True)
+class Units:
+    """Held-out cases as units of exchangeability: groups where they are known, else the cases themselves."""
 
-    Cases of one patient or plant are alike: they tell less than as many strangers, and a promise learned from them
-    is exact only for new cases that come from groups in the same way.
-    """
-    found = len(np.unique(group_codes(groups, n)))
-    if found == n:
-        return ""
-    return f"the {n} held-out cases come from {found} groups: the promise is as if each case stood alone"
+    weights: Vector
+    """Of each case, ``1 / ((G + 1) · cases of its group)``, shape ``(n,)``; they sum to ``1 - own``."""
+    own: float
+    """Weight of the new case's own unit, ``1 / (G + 1)``; no p-value is smaller."""
+    count: int
+    """G, the number of units."""
+    grouped: bool
+    """Whether some unit holds several cases, so that the promise is for new groups."""
+
+    @classmethod
+    def of(cls, groups: Groups, n: int) -> Self:
+        """Of ``n`` held-out cases; a case without a group stands alone."""
+        codes = group_codes(groups, n)
+        sizes = np.bincount(codes) if n else np.zeros(0)
+        count = len(sizes)
+        weights = 1 / ((count + 1) * sizes[codes]) if n else np.zeros(0)
+        return cls(np.asarray(weights), 1 / (count + 1), count, count < n)
+
+    def __str__(self) -> str:
+        return f"{self.count} {'groups' if self.grouped else 'cases'}"
+
+
+def one_of_each(groups: Groups, n: int, seed: int = 0) -> Labels:
+    """One held-out case of each group, drawn by ``seed``: these stand alone. All cases where there are no groups."""
+    codes = group_codes(groups, n)
+    order = np.random.default_rng(seed).permutation(n)
+    return np.sort(order[np.unique(codes[order], return_index=True)[1]])
+
+
+def promised_for(groups: Groups, n: int) -> str:
+    """For whom a promise holds, for people."""
+    if groups is not None and any(group is not None for group in groups):
+        return "for new groups" if Units.of(groups, n).grouped else "for new cases"
+    return "for new cases like the calibration cases; no groups are known, so it is not promised for new groups"
+
+
+def units_needed(level: float) -> int:
+    """Fewest units that can promise a share ``level``: 9 for 90 %, 19 for 95 %, 49 for 98 %."""
+    return int(np.ceil(level / (1 - level) - 1e-9))

@@ -16,7 +16,9 @@ from doubleread.core.base import Record
 from doubleread.core.evidence import Evidence
 from doubleread.core.types import Matrix, Tensor3, Vector
 from doubleread.core.verdict import Unfamiliarity
+from doubleread.orchestrator.exchangeable import Groups, Units, units_needed
 from doubleread.orchestrator.normal_scores import normal_scores, open_ended_scores
+from doubleread.orchestrator.resampling import group_codes
 
 ALARM_RATE = 0.02
 """Share of familiar cases that may raise an alarm: it costs as many needless referrals."""
@@ -25,17 +27,15 @@ _AT_ONCE = 2_000_000
 """Figures that are ranked at the same time."""
 
 
-def cases_needed(alarm_rate: float) -> int:
-    """Fewest held-out cases that can promise ``alarm_rate``: 49 for 2 %, 99 for 1 %."""
-    return int(np.ceil(1 / alarm_rate - 1 - 1e-9))
-
-
 class Familiarity(Record):
     """The signs of the held-out cases, against which a new case is judged.
 
     A new case joins them, all are scored alike, and the share that scores at least as high is its p-value (full
     conformal prediction, Vovk, Gammerman and Shafer 2005, section 2.2). So a case exchangeable with the held-out ones,
     on which no agent was fitted, raises an alarm with probability ``alarm_rate`` at most, however the score is made.
+    Where groups are known they are the units (see ``exchangeable``), and that holds for a case of a new group. With too
+    few groups for it, an alarm is raised beyond every held-out case: for new groups at a rate of at most
+    ``1 / (G + 1)``.
     """
 
     alarm_rate: float
@@ -43,29 +43,47 @@ class Familiarity(Record):
     """Of each held-out case to the stored ones; None without evidence."""
     doubt: tuple[tuple[float | None, ...], ...]
     """Entropy in nats of every agent's uncalibrated opinion on each held-out case; None where it abstained."""
+    groups: tuple[str, ...] = ()
+    """Of each held-out case; empty where each stands alone."""
     note: str = ""
 
     @classmethod
-    def fit(cls, nearness: Vector, opinions: Tensor3, alarm_rate: float = ALARM_RATE) -> Self:
+    def fit(cls, nearness: Vector, opinions: Tensor3, alarm_rate: float = ALARM_RATE, groups: Groups = None) -> Self:
         """From held-out cases: ``nearness`` ``(n,)`` and uncalibrated opinions ``(n, agents, k)``; NaN is absent."""
-        n, needed = len(nearness), cases_needed(alarm_rate)
-        note = (
-            f"no alarm for unfamiliar images: {n} held-out cases cannot promise that at most {alarm_rate:.0%} of "
-            f"familiar ones raise it ({needed} are needed)"
-        )
+        n, needed, units = len(nearness), units_needed(1 - alarm_rate), Units.of(groups, len(nearness))
+        note = ""
+        if n < needed:
+            note = (
+                f"no alarm for unfamiliar images: {n} held-out cases cannot promise that at most {alarm_rate:.0%} of "
+                f"familiar ones raise it ({needed} are needed)"
+            )
+        elif units.count < needed:
+            note = (
+                f"images less familiar than every held-out case raise the alarm: {units} cannot promise that at most "
+                f"{alarm_rate:.0%} of the cases of a new group do ({needed} groups are needed), only {units.own:.0%}"
+            )
         return cls(
             alarm_rate=alarm_rate,
             nearness=tuple(_or_none(nearness)),
             doubt=tuple(tuple(_or_none(row)) for row in doubts(opinions)),
-            note=note if n < needed else "",
+            groups=tuple(map(str, group_codes(groups, n))) if units.grouped else (),
+            note=note,
         )
 
     def judge(self, evidence: Evidence | None, opinions: Matrix) -> Unfamiliarity | None:
         """How unfamiliar a case is, from its evidence and its first opinions, uncalibrated, ``(agents, k)``.
 
-        Held-out cases are judged by the same signs that this case has. None where it has no sign at all, or there is
-        no held-out case to compare it with.
+        Held-out cases are judged by the same signs that this case has. A picture that is unusual in itself raises the
+        alarm whatever the score. None where there is no sign at all, or no held-out case to compare it with.
         """
+        judged, unusual = self._judged(evidence, opinions), () if evidence is None else evidence.unusual
+        if not unusual:
+            return judged
+        judged = judged or Unfamiliarity(score=0.0, threshold=None, p_value=1.0, n=len(self.nearness))
+        reasons = (*unusual, *([judged.reason] if judged.alarm else []))
+        return judged.model_copy(update={"alarm": True, "reason": "; ".join(reasons)})
+
+    def _judged(self, evidence: Evidence | None, opinions: Matrix) -> Unfamiliarity | None:
         near = np.array([nearness_of(evidence)])
         doubt = doubts(opinions[None])
         known, spoke = ~np.isnan(near), ~np.isnan(doubt)
@@ -74,17 +92,17 @@ class Familiarity(Record):
         far, unsure = self._scores(near, doubt)
         scores, n = (far + unsure)[0], len(self.nearness)
         threshold = self._thresholds(scores[None])
-        score = float(scores[-1])
+        score, units = float(scores[-1]), self._units
         judged = Unfamiliarity(
             score=score,
             threshold=None if threshold is None else float(threshold[0]),
-            p_value=float(np.mean(scores >= score)),
+            p_value=min(1.0, float(units.own + units.weights @ (scores[:-1] >= score))),
             n=n,
             distance_z=float(far[0, -1]) if known.any() else None,
             doubt_z=float(unsure[0, -1]) if spoke.any() else None,
             alarm=threshold is not None and bool(score > threshold[0]),
         )
-        return judged.model_copy(update={"reason": _reason(judged, evidence, self.alarm_rate)})
+        return judged.model_copy(update={"reason": _reason(judged, evidence)})
 
     def alarms(self, nearness: Vector, opinions: Tensor3) -> NDArray[np.bool_]:
         """Which of many cases raise the alarm in ``judge``, ``(n,)``: by nearness ``(n,)`` and first opinions
@@ -119,9 +137,19 @@ class Familiarity(Record):
         return np.where(np.isnan(near)[:, None], 0.0, far), unsure
 
     def _thresholds(self, scores: Matrix) -> Vector | None:
-        """The score that raises each alarm, ``(new,)``; None where too few held-out cases can promise its rate."""
-        allowed = int(np.floor(self.alarm_rate * (len(self.nearness) + 1) + 1e-9))
-        return np.sort(scores[:, :-1], axis=1)[:, -allowed] if allowed else None
+        """The score beyond which each alarm is raised, ``(new,)``; None where there are too few held-out cases."""
+        units = self._units
+        if len(self.nearness) < units_needed(1 - self.alarm_rate):
+            return None
+        order = np.argsort(-scores[:, :-1], axis=1)
+        p_values = units.own + np.cumsum(units.weights[order], axis=1)
+        # of the p-values that a new case as unusual as the 1st, 2nd, … would have, the first that raises no alarm
+        first = (p_values > max(self.alarm_rate, units.own) + 1e-9).argmax(axis=1)
+        return np.take_along_axis(scores, np.take_along_axis(order, first[:, None], axis=1), axis=1)[:, 0]
+
+    @cached_property
+    def _units(self) -> Units:
+        return Units.of(self.groups or None, len(self.nearness))
 
 
 def nearness_of(evidence: Evidence | None) -> float:
@@ -146,14 +174,14 @@ def _doubt_scores(doubt: Tensor3, asked: NDArray[np.bool_]) -> Matrix:
     return normal_scores((own * spoke).sum(axis=2) / np.maximum(spoke.sum(axis=2), 1))
 
 
-def _reason(judged: Unfamiliarity, evidence: Evidence | None, alarm_rate: float) -> str:
+def _reason(judged: Unfamiliarity, evidence: Evidence | None) -> str:
     signs = []
     if judged.distance_z is not None and evidence is not None and evidence.quality is not None:
         signs.append(f"nearest case {evidence.quality.similarity:.2f} (distance z {judged.distance_z:.1f})")
     if judged.doubt_z is not None:
         signs.append(f"agents' doubt z {judged.doubt_z:.1f}")
     if judged.alarm:
-        rarity = f"beyond the {judged.threshold:.1f} that at most {alarm_rate:.0%} of familiar cases pass"
+        rarity = f"beyond the {judged.threshold:.1f} that hardly a familiar case passes"
         return f"unlike what the panel was trusted on: {', '.join(signs)}; together {judged.score:.1f}, {rarity}"
     return f"at least as unusual are {judged.p_value:.0%} of the cases it was trusted on: {', '.join(signs)}"
 

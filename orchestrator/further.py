@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 import numpy as np
+from numpy.typing import NDArray
 
 from doubleread.core.opinion import Answer
 from doubleread.core.task import Task
 from doubleread.core.types import Labels, Tensor3, Vector
+from doubleread.orchestrator.assumed_prior import Assumed
 from doubleread.orchestrator.choice import Chosen
 from doubleread.orchestrator.learning import Groups, Learned, learn
+from doubleread.orchestrator.resampling import group_codes
 
 
 @dataclass(frozen=True)
@@ -23,13 +26,21 @@ class Asked:
     labels: Labels
     groups: Groups
     chosen: Chosen
+    assumed: Assumed
     folds: int
     seed: int
     made: dict[bytes, Learned] = field(default_factory=dict, repr=False, compare=False)
     """The fits there are, by a digest of what was fused."""
 
+    def groups_of(self, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """The groups of some cases as integers."""
+        return group_codes(self.groups, len(self.labels))[rows]
+
     def learn(self, raw: Tensor3, alternatives: Mapping[str, Tensor3] | None = None) -> Learned:
-        """A fit on other answers to the same cases, by the rule that was chosen; the same answers are fitted once."""
+        """A fit on other answers to the same cases, by what was chosen; the same answers are fitted once.
+
+        Opinions ``raw`` have shape ``(n, agents, k)``, or ``(n, 2 · agents, k)`` for the answers of both rounds.
+        """
         key = _digest({"": raw, **(alternatives or {})})
         if key not in self.made:
             self.made[key] = self._learn(raw, alternatives)
@@ -37,14 +48,15 @@ class Asked:
 
     def _learn(self, raw: Tensor3, alternatives: Mapping[str, Tensor3] | None) -> Learned:
         prior = self.task.prior_vector() if self.task.prior else None
-        rule, calibrator = self.chosen.rule, self.chosen.calibrator
+        rounds = raw.shape[1] // len(self.agents)
         return learn(
             raw,
             self.labels,
             self.groups,
             prior,
-            rule=rule,
-            calibrator=calibrator,
+            rule=self.chosen.rule,
+            calibrator=self.chosen.calibrators * rounds,
+            assumed=self.assumed * rounds,
             folds=self.folds,
             seed=self.seed,
             alternatives=alternatives,

@@ -71,9 +71,9 @@ def _graded(arbiter: Arbiter, rows: Sequence[Reading], posterior: Matrix, calibr
 
 def _posterior(arbiter: Arbiter, row: Reading) -> list[float]:
     """What the panel said, or would have said with this version of its trust; NaN where nobody spoke."""
-    if isinstance(row, Outcome) and row.trust_version == trust_version(arbiter.profiles):
+    if isinstance(row, Outcome) and row.posterior and row.trust_version == trust_version(arbiter.profiles):
         return [row.posterior[name] for name in arbiter.task.names]
     first = {answer.agent: answer for answer in row.first}
     last = {**first, **{answer.agent: answer for answer in row.second}}
     found = arbiter.assess(first, last, row.evidence, round_=2 if row.second else 1)
-    return [found.posterior.get(name, np.nan) for name in arbiter.task.names]
+    return [found.scores.get(name, np.nan) for name in arbiter.task.names]

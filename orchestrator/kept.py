@@ -28,7 +28,13 @@ def kept(task: Task, cases: Sequence[Case], readings: Readings) -> tuple[Reading
     )
 
 
-def readings_of(task: Task, agents: Sequence[str], rows: Sequence[Reading], learned_from: str) -> Readings:
+def readings_of(
+    task: Task,
+    agents: Sequence[str],
+    rows: Sequence[Reading],
+    learned_from: str,
+    support: Sequence[float] | None = None,
+) -> Readings:
     """The records as something to learn from; an agent without a record of its answer abstains.
 
     Raises ``TaskError`` for a label that the task does not know.
@@ -41,6 +47,7 @@ def readings_of(task: Task, agents: Sequence[str], rows: Sequence[Reading], lear
         labels=np.array([task.index(row.label) for row in rows], dtype=np.int64),
         groups=[row.group or row.case for row in rows] if grouped else None,
         learned_from=learned_from,
+        support=None if support is None else np.array(support, dtype=float),
     )
 
 

@@ -4,7 +4,7 @@
 closed above (0 belongs to the first), so that a confidence of exactly 1 falls into the last bin.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,12 +14,14 @@ from scipy.special import ndtri
 
 from doubleread.core.trust import ReliabilityBin
 from doubleread.core.types import Labels, Matrix, Vector
+from doubleread.orchestrator.resampling import group_codes
 
 CLIP = 1e-6
 """Smallest probability that enters a logarithm."""
 
 Flags = NDArray[np.bool_]
 Metric = Callable[[Matrix, Labels], float]
+Groups = Sequence[str | None] | NDArray[np.generic] | None
 
 
 class Floor(NamedTuple):
@@ -66,7 +68,7 @@ def brier(P: Matrix, y: Labels) -> float:
 
 def nll(P: Matrix, y: Labels) -> float:
     """Mean -log p(true label), in nats; probabilities are clipped at ``CLIP``."""
-    return _mean(-np.log(np.clip(P[np.arange(len(y)), y], CLIP, 1.0)))
+    return _mean(losses(P, y))
 
 
 def ece(confidence: Vector, correct: Flags, bins: int = 15) -> float:
@@ -155,11 +157,63 @@ def accuracy_at_coverage(confidence: Vector, correct: Flags, coverage: float) ->
     return 1.0 - float(risk_coverage(confidence, correct).risk[kept - 1])
 
 
-def clearly_better(before: Matrix, after: Matrix, labels: Labels, errors: float = 1.0) -> bool:
-    """Whether the mean log-loss fell by more than so many of its own standard errors, case by case."""
-    rows = np.arange(len(labels))
-    gain = np.log(np.maximum(after[rows, labels], CLIP)) - np.log(np.maximum(before[rows, labels], CLIP))
-    return bool(len(gain) > 1 and gain.mean() > errors * gain.std() / np.sqrt(len(gain)))
+class Gain(NamedTuple):
+    """A mean gain of one candidate over another on held-out cases, and its standard error clustered by group."""
+
+    mean: float
+    error: float
+    """Infinite where there are not two groups to tell it from."""
+
+    @property
+    def clear(self) -> bool:
+        """Whether the gain exceeds one standard error: the rule by which every choice is made."""
+        return self.beyond(1.0)
+
+    def beyond(self, errors: float) -> bool:
+        """Whether the gain exceeds so many standard errors."""
+        return self.mean > errors * self.error
+
+    @property
+    def line(self) -> str:
+        """For people: the gain and how sure it is."""
+        return f"{self.mean:+.3f} ± {self.error:.3f}"
+
+
+def clustered(values: Vector, groups: Groups = None) -> Gain:
+    """The mean of per-case gains ``(n,)`` and its standard error, whole groups taken as the independent units.
+
+    ``SE² = G / (G - 1) · Σ_g (Σ_{i in g} (v_i - mean))² / n²`` (Liang and Zeger 1986, for a mean); without groups this
+    is the ordinary standard error.
+    """
+    n = len(values)
+    codes = group_codes(groups, n)
+    if n == 0 or len(np.unique(codes)) < 2:
+        return Gain(_mean(values) if n else 0.0, float("inf"))
+    mean = float(values.mean())
+    sums = np.bincount(codes, values - mean)
+    count = len(np.unique(codes))
+    return Gain(mean, float(np.sqrt(count / (count - 1) * (sums**2).sum()) / n))
+
+
+def design_effect(values: Vector, groups: Groups = None) -> float:
+    """How many cases of ``values`` ``(n,)`` tell as much as one that stands alone: ``SE_clustered² / SE²``, 1 to n / G.
+
+    Source: Kish 1965, the design effect of cluster samples.
+    """
+    n, found = len(values), len(np.unique(group_codes(groups, len(values)))) if len(values) else 0
+    if found < 2 or np.ptp(values) < 1e-12:
+        return 1.0
+    return float(np.clip((clustered(values, groups).error / clustered(values).error) ** 2, 1.0, n / found))
+
+
+def losses(P: Matrix, y: Labels) -> Vector:
+    """-log p(true label) of each case, in nats, shape ``(n,)``; probabilities are clipped at ``CLIP``."""
+    return -_logs(P[np.arange(len(y)), y])
+
+
+def log_gain(before: Matrix, after: Matrix, labels: Labels, groups: Groups = None) -> Gain:
+    """How far the log-loss of ``after`` lies below that of ``before``, both ``(n, k)``, case by case."""
+    return clustered(losses(before, labels) - losses(after, labels), groups)
 
 
 def wilson(right: int, n: int, level: float = 0.95) -> Interval:
@@ -177,6 +231,10 @@ def wilson(right: int, n: int, level: float = 0.95) -> Interval:
 def _gap(confidence: Vector, correct: Flags, bins: int) -> float:
     signed = np.bincount(bin_index(confidence, bins), correct - confidence, bins)
     return float(np.abs(signed).sum())
+
+
+def _logs(p: Vector) -> Vector:
+    return np.asarray(np.log(np.maximum(p, CLIP)))
 
 
 def _mean(values: NDArray[np.generic]) -> float:

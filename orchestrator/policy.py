@@ -9,6 +9,9 @@ from doubleread.core.types import Vector
 from doubleread.core.verdict import Decision
 from doubleread.orchestrator.gate import Gate, best_of, doubts
 
+FREE_USD = 1e-4
+"""An answer that costs no more than this, in US dollars, counts as free."""
+
 
 class Policy(Record):
     """What asking further may take, as set, and the gates that were learned for it.
@@ -20,7 +23,7 @@ class Policy(Record):
     max_rounds: int = 2
     max_share: float = 0.12
     ask_share: float = 1.0
-    free_usd: float = 1e-4
+    free_usd: float = FREE_USD
     """Agents whose answers cost no more than this are always asked."""
     error_usd: float = 1.0
     hour_usd: float = 0.0

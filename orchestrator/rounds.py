@@ -1,7 +1,7 @@
-"""How what was said in one round or in two becomes one posterior.
+"""What the panel makes of its agents' opinions after each round.
 
-The second look does not replace the first: either all answers of both rounds are fused at once, or each round is and
-the verdict is their geometric mean; the calibration cases say which.
+After a second look the answers of both rounds are fused at once, or each round is and the posterior is their geometric
+mean; the calibration cases say which.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from doubleread.core.types import Json, Matrix, Tensor3, Vector
+from doubleread.core.types import Json, Matrix, Tensor3
 from doubleread.orchestrator.learning import Learned
 from doubleread.orchestrator.simplex import normalised, softmax, spoken
 
@@ -37,50 +37,41 @@ class SecondLook:
 
 
 @dataclass(frozen=True)
-class Fused:
-    """One case's posterior, shape ``(k,)``, and by agent its share of it and its calibrated opinion, ``(k,)``."""
+class Fusion:
+    """Fuses the first round by ``first`` and, where there was one, the second look by ``second``.
 
-    posterior: Vector
-    weights: dict[str, float]
-    calibrated: dict[str, Vector]
-
-
-def fuse_round(learned: Learned, agents: Sequence[str], raw: Matrix) -> Fused | None:
-    """Opinions of one round, ``(agents, k)``, NaN where there is none; None where nobody gave any.
-
-    An agent named twice fills two slots: its share is the sum of both, its opinion the later one.
+    Opinions are uncalibrated, ``(n, agents, k)``, NaN where there is none; ``again`` holds those of the second look.
     """
-    calibrated = learned.calibrate(raw[None])
-    spoke = spoken(calibrated[0])
-    if not spoke.any():
-        return None
-    fused = learned.rule.fuse(calibrated)
-    weights: dict[str, float] = {}
-    for name, share in zip(agents, fused.weights[0].tolist(), strict=True):
-        if share > 0:
-            weights[name] = weights.get(name, 0.0) + share
-    said = {name: row for name, row, here in zip(agents, calibrated[0], spoke, strict=True) if here}
-    return Fused(fused.posterior[0], weights, said)
 
+    first: Learned
+    second: SecondLook | None = None
 
-def fuse_both(learned: Learned, look: SecondLook, agents: Sequence[str], first: Matrix, again: Matrix) -> Fused | None:
-    """Opinions of both rounds, ``(agents, k)`` each; ``learned`` fuses the first one. None where nobody gave any."""
-    if look.pooling == "answers":
-        return fuse_round(look.learned, [*agents, *agents], np.concatenate([first, again]))
-    rounds = [fuse_round(learned, agents, first), fuse_round(look.learned, agents, latest(first, again))]
-    found = [one for one in rounds if one is not None]
-    return _mean(found) if found else None
+    def posterior(self, first: Tensor3, again: Tensor3 | None = None) -> Matrix:
+        """One posterior a case, ``(n, k)``; NaN where nobody spoke."""
+        if self.second is None or again is None:
+            return posteriors(self.first, first)
+        return posteriors_of_both(self.first, self.second, first, again)
+
+    def calibrated(self, first: Tensor3, again: Tensor3 | None = None) -> Tensor3:
+        """Each agent's last opinion after calibration, shape as ``first``."""
+        before = self.first.calibrate(first)
+        if self.second is None or again is None:
+            return before
+        if self.second.pooling == "rounds":
+            return latest(before, self.second.learned.calibrate(latest(first, again)))
+        both = self.second.learned.calibrate(np.concatenate([first, again], axis=1))
+        return latest(*np.split(both, 2, axis=1))
 
 
 def posteriors(learned: Learned, raw: Tensor3) -> Matrix:
-    """Of many cases what ``fuse_round`` gives, ``(n, k)``; NaN where nobody spoke. Opinions are ``(n, agents, k)``."""
+    """Posteriors of one round, ``(n, k)``; NaN where nobody spoke. Opinions are ``(n, agents, k)``."""
     calibrated = learned.calibrate(raw)
     heard = spoken(calibrated).any(axis=1, keepdims=True)
-    return np.where(heard, learned.rule.fuse(calibrated).posterior, np.nan)
+    return np.where(heard, learned.rule.fuse(calibrated), np.nan)
 
 
 def posteriors_of_both(learned: Learned, look: SecondLook, first: Tensor3, again: Tensor3) -> Matrix:
-    """Of many cases what ``fuse_both`` gives, ``(n, k)``; NaN where nobody spoke. Opinions are ``(n, agents, k)``."""
+    """Posteriors after a second look, ``(n, k)``; ``learned`` fuses the first round. NaN where nobody spoke."""
     if look.pooling == "answers":
         return posteriors(look.learned, np.concatenate([first, again], axis=1))
     before, after = posteriors(learned, first), posteriors(look.learned, latest(first, again))
@@ -95,12 +86,3 @@ def latest(first: NDArray[np.float64], again: NDArray[np.float64]) -> NDArray[np
 def combine(rounds: Sequence[Matrix]) -> Matrix:
     """The rounds' posteriors, each ``(cases, labels)``, as one: their normalised geometric mean."""
     return softmax(np.mean([np.log(normalised(posterior)) for posterior in rounds], axis=0))
-
-
-def _mean(rounds: Sequence[Fused]) -> Fused:
-    names = {name: None for one in rounds for name in one.weights}
-    return Fused(
-        combine([one.posterior[None] for one in rounds])[0],
-        {name: float(np.mean([one.weights.get(name, 0.0) for one in rounds])) for name in names},
-        {name: opinion for one in rounds for name, opinion in one.calibrated.items()},
-    )

@@ -7,20 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doubleread.core.opinion import Answer
-from doubleread.core.types import Labels, Matrix, Tensor3, Vector
+from doubleread.core.types import Matrix, Tensor3, Vector
 from doubleread.orchestrator.cascade import More
 from doubleread.orchestrator.further import Asked, mean_seconds, mean_usd
 from doubleread.orchestrator.gate import Gate, decision_costs, doubt_of_share, doubts
 from doubleread.orchestrator.learning import Learned
-from doubleread.orchestrator.metrics import clearly_better, nll
+from doubleread.orchestrator.metrics import clustered, log_gain
 from doubleread.orchestrator.policy import Policy
 from doubleread.orchestrator.rounds import Pooling, SecondLook, combine, latest
 from doubleread.orchestrator.simplex import spoken
 
-OFF = "second look off: on the calibration cases it would have been taken on it did not lower the log-loss"
+OFF = "second look off: on the calibration cases it would have been taken on it did not clearly pay"
 HEARD = "heard"
 SURE = 2.0
-"""Standard errors beyond which an agent is dropped from second looks: a dozen cases are easily misread."""
+"""Standard errors above the mean saving that is still believed of an agent, before its price is held against it."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,13 @@ def look_again(
     """Learns whom a second look asks, when it is worth its price, and how its answers join the first ones.
 
     ``more`` is what the first round came to. An agent whose second answers clearly raised the log-loss, or clearly
-    save less than they cost, is not asked again. The second look is left out where it did not lower the log-loss of
-    the cases it would be taken on.
+    save less than they cost, is not asked again. The second look is left out unless it lowered the log-loss of the
+    cases it would be taken on by more than one standard error clustered by group, and what decisions on them cost.
     """
     turns, before = asked_again(answers), more.posterior
     second = np.where(turns[..., None], second, np.nan)  # an agent that was not asked again keeps its first answer
-    again = np.flatnonzero(turns.any(axis=0)).tolist()
-    if policy.max_rounds < 2 or not again or np.isnan(second[:, again]).all():
+    again = np.flatnonzero(spoken(second).any(axis=0)).tolist()
+    if policy.max_rounds < 2 or not again:
         return Look(before, second)
     read = ~np.isnan(second[:, again]).all(axis=(1, 2))  # a case that was confirmed later may have no second look
     doubt = doubts(asked.task, before)
@@ -66,10 +66,18 @@ def look_again(
         max_share=policy.max_share,
     )
     opened = read & gate.open_on(before, asked.task)
-    if not kept or not pays(before[opened], found.held_out[opened], asked.labels[opened]):
-        return Look(before, second, notes=(OFF,))
+    gain = log_gain(before[opened], found.held_out[opened], asked.labels[opened], asked.groups_of(opened))
+    saved = clustered(
+        decision_costs(asked.task, before[opened], asked.labels[opened])
+        - decision_costs(asked.task, found.held_out[opened], asked.labels[opened]),
+        asked.groups_of(opened),
+    )
+    told = f"gain in log-loss {gain.line} and in decision cost {saved.line} on {int(opened.sum())} cases"
+    if not kept or not gain.clear or saved.mean <= 0:
+        return Look(before, second, notes=(f"{OFF} ({told})",))
     names = ", ".join(asked.agents[i] for i in spared)
-    notes = (f"not asked again, their second answers are not worth it: {names}",) if spared else ()
+    dropped = (f"not asked again, their second answers are not worth it: {names}",) if spared else ()
+    notes = (f"second look on {opened.mean():.0%} of the calibration cases ({told})", *dropped)
     posterior = np.where(opened[:, None], found.held_out, before)
     return Look(posterior, found.raw, SecondLook(found.pooling, found.learned), gate, notes)
 
@@ -77,11 +85,6 @@ def look_again(
 def asked_again(answers: Sequence[Sequence[Answer]]) -> NDArray[np.bool_]:
     """Who took a second look on which case, ``(n, agents)``."""
     return np.array([[answer.round > 1 for answer in row] for row in answers], dtype=bool)
-
-
-def pays(before: Matrix, after: Matrix, labels: Labels) -> bool:
-    """Whether asking further lowered the log-loss on the cases it was done on."""
-    return len(labels) > 0 and nll(after, labels) < nll(before, labels)
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,8 @@ def _fused(asked: Asked, rounds: _Rounds, again: Sequence[int]) -> _Both:
     without = {str(i): _with(last, said, i) for i in again}
     by_round = asked.learn(latest(first, new), {HEARD: last, **without})
     pooled = {name: combine([rounds.more.posterior, found]) for name, found in by_round.alternatives.items()}
-    if clearly_better(at_once.alternatives[HEARD][gated], pooled[HEARD][gated], asked.labels[gated]):
+    at_once_, by_round_ = at_once.alternatives[HEARD][gated], pooled[HEARD][gated]
+    if log_gain(at_once_, by_round_, asked.labels[gated], asked.groups_of(gated)).clear:
         return _Both("rounds", by_round, pooled[HEARD], {i: pooled[str(i)] for i in again}, new)
     one = at_once.alternatives
     return _Both("answers", at_once, one[HEARD], {i: one[str(i)] for i in again}, new)
@@ -162,9 +166,9 @@ def _useless(asked: Asked, found: _Both, agent: int, gated: NDArray[np.bool_], p
     if len(labels) < 2:
         return False
     saved = decision_costs(asked.task, without, labels) - decision_costs(asked.task, both, labels)
-    saved = np.append(saved, asked.task.costs.referral)
-    at_best = float(saved.mean() + SURE * saved.std() / np.sqrt(len(saved)))
-    return clearly_better(both, without, labels, SURE) or at_best < price
+    codes = asked.groups_of(gated)
+    believed = clustered(np.append(saved, asked.task.costs.referral), np.append(codes, codes.max() + 1))
+    return log_gain(both, without, labels, codes).clear or believed.mean + SURE * believed.error < price
 
 
 def _struck(raw: Tensor3, slot: int) -> Tensor3:

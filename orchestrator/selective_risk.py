@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from doubleread.core.base import Record
 from doubleread.core.errors import DataError
 from doubleread.core.types import Vector
-from doubleread.orchestrator.exchangeable import Groups, kinship
+from doubleread.orchestrator.exchangeable import Groups, one_of_each, promised_for
 from doubleread.orchestrator.fixed_sequence import errorless_cases, lowest_threshold
 
 
@@ -17,14 +17,16 @@ class SelectiveRisk(Record):
 
     The promise: with probability ``1 - delta`` over the held-out cases, at most a share ``risk`` of new committed cases
     is wrong. It holds for any score, calibrated or not, tied or not, if new cases are exchangeable with the held-out
-    ones and neither had a part in fitting the score. Source: see ``fixed_sequence``.
+    ones and neither had a part in fitting the score. Where groups are known, one held-out case of each is counted, so
+    that the promise is for cases of new groups (Dunn, Wasserman and Ramdas 2022, section 3.3). Source: see
+    ``fixed_sequence``.
     """
 
     threshold: float | None
     risk: float
     delta: float
     n: int
-    """Held-out cases."""
+    """Held-out cases that were counted."""
     committed: float
     """Share of them at or above the threshold."""
     wrong: int
@@ -45,12 +47,15 @@ class SelectiveRisk(Record):
     ) -> Self:
         """From held-out scores (higher is surer) and whether committing would have been right, shape ``(n,)`` both.
 
-        ``groups`` changes no threshold, but the note. Raises ``DataError`` for shapes that differ, scores that are not
+        Raises ``DataError`` for shapes that differ, scores that are not
         finite, or shares that are not between 0 and 1.
         """
         _check(scores, correct, risk, delta)
-        n, found = len(scores), lowest_threshold(scores, correct, risk, delta)
-        notes = ("" if found else _why_nothing(n, risk, delta), kinship(groups, n))
+        promise = promised_for(groups, len(scores))
+        rows = one_of_each(groups, len(scores))
+        scores, correct, n = scores[rows], correct[rows], len(rows)
+        found = lowest_threshold(scores, correct, risk, delta)
+        notes = (f"committed risk is promised {promise}" if found else _why_nothing(n, risk, delta),)
         return cls(
             threshold=found.threshold if found else None,
             risk=risk,

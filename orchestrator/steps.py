@@ -22,7 +22,8 @@ def whose_turn(course: Course, seats: Seats) -> list[str]:
     if course.round > 1:
         return [name for name in seats.agents if name in known and seats.can_look_again(name)]
     spared = () if course.asked_all else seats.spared
-    return [name for name in seats.agents if name not in known and name not in spared]
+    waiting = (*spared, *seats.arbiter.left_out)
+    return [name for name in seats.agents if name not in known and name not in waiting]
 
 
 async def read(name: str, course: Course, seats: Seats) -> Answer:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doubleread.core.errors import DataError
-from doubleread.core.opinion import ConfidenceSource
+from doubleread.core.opinion import ConfidenceSource, OpinionPrior
 from doubleread.core.ports import Calibrator
 from doubleread.core.task import Task
 from doubleread.core.trust import CalibrationError, Estimate, TrustProfile
@@ -37,6 +37,7 @@ def profile(
     *,
     round: int = 1,
     source: ConfidenceSource | None = None,
+    prior: OpinionPrior | None = None,
     bins: int = 15,
     ocr_threshold: float = 0.8,
     calibrator: Calibrator | None = None,
@@ -65,6 +66,7 @@ def profile(
         task=task.id,
         round=round,
         confidence_source=source,
+        prior=prior,
         n=len(t),
         abstained=int((~kept).sum()),
         accuracy=share(correct, owners, seed, draws),
@@ -78,6 +80,7 @@ def profile(
         confusion=tuple(tuple(row) for row in metrics.confusion_matrix(p, t).tolist()),
         reliability=metrics.reliability_bins(confidence, correct, bins),
         calibrator={} if calibrator is None else calibrator.params(),
+        calibrated_accuracy=None if after is None else share(metrics.correctness(after, t), owners, seed, draws),
         calibrated_ece=None if after is None else calibration_error(after, t, owners, bins, seed, draws),
         calibrated_nll=None if after is None else estimate(metrics.nll, after, t, owners, seed, draws),
         warnings=_warnings(len(t), calibrator),

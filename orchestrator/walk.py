@@ -26,6 +26,7 @@ def walk(
     Decisions are the arbiter's own; only who is asked, and when, is repeated here.
     """
     again = {name: answer for name, answer in second.items() if answer.round > 1 and arbiter.looks_again(name)}
+    first = {name: answer for name, answer in first.items() if name not in arbiter.left_out}
     spared = arbiter.spared({})
     heard = {name: answer for name, answer in first.items() if name not in spared}
     found = arbiter.assess(heard, heard, evidence, round_=1, can_ask_more=True, can_look_again=_any(again, heard))

@@ -5,6 +5,7 @@ A test holds it to ``walk`` and to the graph.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
+from itertools import product
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -15,9 +16,10 @@ from doubleread.core.reading import Reading
 from doubleread.core.task import Task
 from doubleread.core.types import Labels, Matrix, Tensor3, Vector
 from doubleread.orchestrator.arbiter import Arbiter
-from doubleread.orchestrator.familiarity import nearness_of
+from doubleread.orchestrator.familiarity import Familiarity, nearness_of
 from doubleread.orchestrator.gate import Gate, best_of, doubts
-from doubleread.orchestrator.rounds import posteriors, posteriors_of_both
+from doubleread.orchestrator.missing import filled
+from doubleread.orchestrator.rounds import Fusion, posteriors, posteriors_of_both
 from doubleread.orchestrator.simplex import spoken
 
 Flags = NDArray[np.bool_]
@@ -39,6 +41,8 @@ class Said:
     """Whether there is an answer of either round, if only an abstention, ``(n, agents)``."""
     nearness: Vector
     """How near the stored cases are, ``(n,)``; NaN without evidence."""
+    unusual: Flags
+    """Whether the picture itself raises the alarm, ``(n,)``."""
 
     @classmethod
     def of(cls, task: Task, agents: Sequence[str], rows: Iterable[Reading]) -> Self:
@@ -48,7 +52,7 @@ class Said:
         shape = (0, len(agents))
         empty = (np.empty((*shape, len(task.names))), np.empty(shape, "<U1"), np.empty(shape, bool))
         if not found:
-            return cls(empty[0], empty[0], empty[1], empty[1], empty[2], empty[2], np.empty(0))
+            return cls(empty[0], empty[0], empty[1], empty[1], empty[2], empty[2], np.empty(0), np.empty(0, bool))
         return cls(*(np.array(column) for column in zip(*found, strict=True)))
 
     def rows(self, picked: Labels | Flags) -> Self:
@@ -57,7 +61,7 @@ class Said:
 
     def columns(self, picked: Sequence[int]) -> Self:
         """Those agents."""
-        per_agent = [one.name for one in fields(self) if one.name != "nearness"]
+        per_agent = [one.name for one in fields(self) if one.name not in {"nearness", "unusual"}]
         return replace(self, **{name: getattr(self, name)[:, list(picked)] for name in per_agent})
 
     def usable(self, sources: Sequence[Sequence[ConfidenceSource | None]]) -> Self:
@@ -109,25 +113,35 @@ class Walker:
         dear = np.isin(arbiter.agents, arbiter.spared({}))
         looks = np.array([arbiter.looks_again(name) for name in arbiter.agents])
         before = self._first(arbiter, dear)
-        opened = _opens(policy.asking, arbiter.task, before) & dear.any()
+        here = ~np.isin(arbiter.agents, arbiter.left_out)
+        free = self._alarms(arbiter, dear)
+        opened = _opens(policy.asking, arbiter.task, before) & dear.any() & ~free
         everyone = self._first(arbiter, np.zeros_like(dear)) if opened.any() else before
         posterior = np.where(opened[:, None], everyone, before)
-        here = ~np.isin(arbiter.agents, arbiter.left_out)
         heard = said.answered & here & (~dear | opened[:, None])
         unanswered = opened & (dear & ~said.answered).any(axis=1)
+        alarm = np.where(opened, self._alarms(arbiter, np.zeros_like(dear)), free)
         looked = np.zeros(len(opened), dtype=bool)
         asked_again = np.zeros_like(heard)
         if arbiter.second is not None and policy.max_rounds > 1:
             wanted = heard & looks & said.again.any(axis=0)
-            looked = _opens(policy.looking, arbiter.task, posterior) & wanted.any(axis=1)
+            looked = _opens(policy.looking, arbiter.task, posterior) & wanted.any(axis=1) & ~alarm
             unanswered |= looked & (wanted & ~said.again).any(axis=1)
             asked_again = wanted & said.again & looked[:, None]
             looked &= asked_again.any(axis=1)
             for spared, part in ((dear, looked & ~opened), (np.zeros_like(dear), looked & opened)):
                 if part.any():
                     posterior[part] = self._both(arbiter, spared, looks)[part]
-        alarm = np.where(opened, self._alarms(arbiter, np.zeros_like(dear)), self._alarms(arbiter, dear))
-        return Walks(posterior, *_decided(arbiter, posterior, alarm), looked, heard, asked_again, unanswered)
+        label, committed = _decided(arbiter, posterior)
+        missing = heard & ~np.isin(np.arange(len(dear)), arbiter.first.silent) & ~spoken(said.first)
+        missing &= ~(spoken(said.second) & asked_again)
+        uncertain = committed & missing.any(axis=1)
+        for opens, looks_again in product((False, True), repeat=2):
+            rows = np.flatnonzero(uncertain & (opened == opens) & (looked == looks_again))
+            if len(rows):
+                spared = np.zeros_like(dear) if opens else dear
+                committed[rows] = self._stands(arbiter, rows, label[rows], missing[rows], spared, looks, looks_again)
+        return Walks(posterior, label, committed & ~alarm, looked, heard, asked_again, unanswered)
 
     def _first(self, arbiter: Arbiter, spared: Flags) -> Matrix:
         """Posteriors of the first round without the agents that are spared."""
@@ -138,16 +152,42 @@ class Walker:
         """Posteriors after a second look of those who take one and were heard."""
         learned, look = arbiter.local if arbiter.local is not None and spared.any() else arbiter.first, arbiter.second
         assert look is not None
-        again = np.where((looks & ~spared & self.said.answered)[..., None], self.said.second, np.nan)
+        again = self._again(spared, looks)
         return self._once(
             (learned, look.learned),
             (spared, looks, look.pooling),
             lambda: posteriors_of_both(learned, look, self._heard(spared), again),
         )
 
+    def _stands(
+        self,
+        arbiter: Arbiter,
+        rows: Labels,
+        label: Labels,
+        missing: Flags,
+        spared: Flags,
+        looks: Flags,
+        looked_again: bool,
+    ) -> Flags:
+        """Which commitments would stand whatever the missing agents had said."""
+        learned = arbiter.local if arbiter.local is not None and spared.any() else arbiter.first
+        fusion, stands = Fusion(learned, arbiter.second if looked_again else None), np.ones(len(rows), dtype=bool)
+        again = self._again(spared, looks)[rows] if looked_again else None
+        for k in range(len(arbiter.task.names)):
+            other = fusion.posterior(filled(self._heard(spared)[rows], missing, arbiter.surest, k), again)
+            best, commits = _decided(arbiter, other)
+            stands &= commits & (best == label)
+        return stands
+
+    def _again(self, spared: Flags, looks: Flags) -> Tensor3:
+        return np.where((looks & ~spared & self.said.answered)[..., None], self.said.second, np.nan)
+
     def _alarms(self, arbiter: Arbiter, spared: Flags) -> Flags:
         judge = arbiter.familiarity
-        return self._once((judge,), (spared,), lambda: judge.alarms(self.said.nearness, self._heard(spared)))
+        return self._once((judge,), (spared,), lambda: self._judged(judge, spared))
+
+    def _judged(self, judge: Familiarity, spared: Flags) -> Flags:
+        return judge.alarms(self.said.nearness, self._heard(spared)) | self.said.unusual
 
     def _heard(self, spared: Flags) -> Tensor3:
         return np.where(spared[:, None], np.nan, self.said.first)
@@ -166,7 +206,7 @@ def _arrays(task: Task, place: dict[str, int], row: Reading) -> tuple[object, ..
     """One case's part of each field of ``Said``."""
     rounds = [_round(task, place, answers) for answers in (row.first, [a for a in row.second if a.round > 1])]
     (first, one, answered), (second, two, again) = rounds
-    return first, second, one, two, answered, again, nearness_of(row.evidence)
+    return first, second, one, two, answered, again, nearness_of(row.evidence), bool(row.evidence.unusual)
 
 
 def _round(task: Task, place: dict[str, int], answers: Iterable[Answer]) -> tuple[Matrix, NDArray[np.str_], Flags]:
@@ -187,10 +227,10 @@ def _opens(gate: Gate | None, task: Task, posterior: Matrix) -> Flags:
     return gate.opens(doubts(task, posterior))
 
 
-def _decided(arbiter: Arbiter, posterior: Matrix, alarm: Flags) -> tuple[Labels, Flags]:
-    """The cheapest label and whether it is committed to: expected cost, promised risk and familiarity allow it."""
+def _decided(arbiter: Arbiter, posterior: Matrix) -> tuple[Labels, Flags]:
+    """The cheapest label and whether it is committed to: expected cost and promised risk allow it."""
     best = best_of(arbiter.task, posterior)
-    committed = best.pays & ~alarm & spoken(posterior)
+    committed = best.pays & (best.cost <= arbiter.commitment.limit) & spoken(posterior)
     if arbiter.selective is not None:
         committed &= arbiter.selective.commits(posterior.max(axis=1))
     return best.label, committed

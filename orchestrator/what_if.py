@@ -9,6 +9,7 @@ from doubleread.core.errors import TaskError
 from doubleread.core.task import Costs, Task, with_costs
 from doubleread.core.types import Vector
 from doubleread.core.verdict import Decision, Verdict
+from doubleread.core.words import UNLIKE
 from doubleread.orchestrator.arbiter import Arbiter
 from doubleread.orchestrator.policy import decide
 from doubleread.orchestrator.prevalence import prevalence_with, prior_in_force, shifted
@@ -21,6 +22,7 @@ class WhatIf(Record):
     """
 
     posterior: dict[str, float]
+    """Empty where the verdict has none: nobody spoke, or no probability applies to the image."""
     decision: Decision
     prevalence: dict[str, float]
     """What the posterior holds under."""
@@ -51,8 +53,14 @@ def what_if(
     assumed = prevalence_with(task, prior, prevalence or {})
     shares = dict(zip(task.names, assumed.tolist(), strict=True))
     if not verdict.posterior:
-        decision = verdict.decision.model_copy(update={"expected_cost": task.costs.referral})
-        return WhatIf(posterior={}, decision=decision, prevalence=shares, costs=task.costs, changes=False)
+        return WhatIf(
+            posterior={},
+            decision=verdict.decision.model_copy(update={"expected_cost": task.costs.referral}),
+            prevalence=shares,
+            costs=task.costs,
+            changes=False,
+            warnings=(f"{UNLIKE}, whatever the costs and the prevalence",) if verdict.unfamiliar else (),
+        )
     now = posterior_of(verdict, arbiter.task)
     then = shifted(now, prior, assumed)
     before, after = decide(arbiter.task, now), decide(task, then)

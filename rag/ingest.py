@@ -6,7 +6,7 @@ what the ledger has already is neither decoded nor encoded again.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -18,11 +18,13 @@ from doubleread.core.problem import RowProblem
 from doubleread.core.stored import StoredCase
 from doubleread.core.types import Embeddings
 from doubleread.rag.arriving import Arrival, arrive
+from doubleread.rag.cache import Row
 from doubleread.rag.embedder import CachedEmbedder
-from doubleread.rag.ingested import Ingested
+from doubleread.rag.ingested import Ingested, UnusualPicture
 from doubleread.rag.near_arrivals import near_arrivals, near_rule_of
-from doubleread.rag.near_copies import hash_pictures
+from doubleread.rag.near_copies import look_at
 from doubleread.rag.perceptual_hash import in_hex
+from doubleread.rag.picture_quality import UsualPictures
 from doubleread.rag.stores.archive import Archive
 
 PIECE = 500
@@ -70,6 +72,8 @@ class Tally:
     problems: list[RowProblem] = field(default_factory=list)
     new: set[str] = field(default_factory=set)
     """Ids of the cases that were added."""
+    looks: list[tuple[Case, Row]] = field(default_factory=list)
+    """Pictures that were looked at, with their statistics."""
 
     def problem(self, case: Case, problem: str) -> None:
         """A case that is left out."""
@@ -102,6 +106,7 @@ def ingest(
         origin=provenance.origin,
         **tally.counts,
         near_copies=_near_copies(archive, embedder, tally.new),
+        unusual=tuple(_unusual(tally.looks)),
         problems=tuple(tally.problems),
         version=archive.version(),
     )
@@ -162,7 +167,7 @@ def _take(
     ready = [one for one in arrivals if one.stored is None or one.stored.case.id in rows]
     tally.counts.update(one.fate for one in ready if not one.problem)
     tally.new |= {one.stored.case.id for one in ready if one.stored is not None and one.fate == "added"}
-    _write(archive, _hashed(ready, embedder), rows, source)
+    _write(archive, _hashed(ready, embedder, tally), rows, source)
     report(len(missing), len(missing))
 
 
@@ -208,11 +213,12 @@ def _encoded(cases: Sequence[Case], embedder: CachedEmbedder, tally: Tally, repo
     return {cases[i].id: row for i, row in zip(found.kept, found.embeddings[:, 0], strict=True)}
 
 
-def _hashed(arrivals: Sequence[Arrival], embedder: CachedEmbedder) -> list[Arrival]:
-    """The arrivals, each picture that is to be written with its perceptual hash."""
+def _hashed(arrivals: Sequence[Arrival], embedder: CachedEmbedder, tally: Tally) -> list[Arrival]:
+    """The arrivals, each picture that is to be written with its perceptual hash; its statistics go into the tally."""
     bare = [one.stored for one in arrivals if one.stored is not None and not one.stored.perceptual_hash]
-    hashes = hash_pictures([one.case for one in bare], embedder.images).tolist()
-    found = {one.case.id: in_hex(value) for one, value in zip(bare, hashes, strict=True)}
+    looks = look_at([one.case for one in bare], embedder.images)
+    tally.looks += zip((one.case for one in bare), looks.statistics, strict=True)
+    found = {one.case.id: in_hex(value) for one, value in zip(bare, looks.hashes.tolist(), strict=True)}
     return [
         one
         if one.stored is None or one.stored.case.id not in found
@@ -224,6 +230,17 @@ def _hashed(arrivals: Sequence[Arrival], embedder: CachedEmbedder) -> list[Arriv
 def _near_copies(archive: Archive, embedder: CachedEmbedder, new: set[str]) -> tuple[tuple[str, str], ...]:
     rule = near_rule_of(archive, embedder.encoder, embedder.images) if new else None
     return () if rule is None else tuple(near_arrivals(archive, new, rule))
+
+
+def _unusual(looks: Sequence[tuple[Case, Row]]) -> Iterator[UnusualPicture]:
+    """The pictures that stand out among the others of their data set."""
+    if not looks:
+        return
+    rows = np.stack([row for _, row in looks])
+    usual = UsualPictures.fit(rows, [case.group for case, _ in looks])
+    for (case, _), words in zip(looks, usual.names(rows), strict=True):
+        if words:
+            yield UnusualPicture(source=case.source or case.id[:12], signs=words)
 
 
 def _write(archive: Archive, arrivals: Sequence[Arrival], rows: Mapping[str, Embeddings], source: Provenance) -> None:

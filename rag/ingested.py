@@ -4,6 +4,13 @@ from doubleread.core.base import Record
 from doubleread.core.problem import RowProblem
 
 
+class UnusualPicture(Record):
+    """A picture that stands out among the others, and how: ``dark``, ``blurred``, ``shape``, …"""
+
+    source: str
+    signs: tuple[str, ...]
+
+
 class Ingested(Record):
     """Every case of the data set is in exactly one of the counts, or in ``problems``."""
 
@@ -18,6 +25,8 @@ class Ingested(Record):
     """Pictures that the data set holds twice, or that the archive has from another origin."""
     near_copies: tuple[tuple[str, str], ...] = ()
     """Sources of new pictures that are nearly the same as others in the archive, and of those; they were added."""
+    unusual: tuple[UnusualPicture, ...] = ()
+    """New pictures that are dark, blurred, flat, over-bright, tiny or oddly shaped; they were added all the same."""
     encoded: int = 0
     """There already, as they are, without an embedding of the archive's encoder: they have one now."""
     gone: int = 0

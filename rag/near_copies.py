@@ -3,9 +3,11 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from doubleread.core.case import Case
 from doubleread.core.ports import Encoder, ImageSource
@@ -15,6 +17,7 @@ from doubleread.rag.mild_changes import MILD_CHANGES
 from doubleread.rag.near_duplicates import NearDuplicates, find_near_duplicates
 from doubleread.rag.near_rule import NearRule, nearest_others
 from doubleread.rag.perceptual_hash import distances, perceptual_hash
+from doubleread.rag.picture_statistics import NAMES, picture_statistics
 
 _SIDE = 512
 """Of the 32 pixels a side that a hash looks at, many times enough."""
@@ -32,6 +35,15 @@ class Pictures:
     """Unit-length rows, shape ``(n, dim)``."""
     hashes: NDArray[np.uint64]
     """Perceptual hashes, shape ``(n,)``."""
+
+
+class Looks(NamedTuple):
+    """What was seen of many pictures, a row each."""
+
+    hashes: NDArray[np.uint64]
+    """Perceptual hashes, shape ``(n,)``."""
+    statistics: Embeddings
+    """As ``picture_statistics`` gives them, shape ``(n, 10)``."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +70,28 @@ def hash_picture(case: Case, images: ImageSource) -> int:
     return perceptual_hash(images.open(case, max_side=_SIDE))
 
 
+def look_at(
+    cases: Sequence[Case], images: ImageSource, progress: Callable[[int, int], None] = lambda _done, _total: None
+) -> Looks:
+    """The perceptual hash and the statistics of each case's picture, opened once; raises ``ImageError``."""
+    hashes, statistics = np.zeros(len(cases), np.uint64), np.zeros((len(cases), len(NAMES)), np.float32)
+    with ThreadPoolExecutor(_WORKERS, thread_name_prefix="doubleread-hash") as pool:
+        opened = pool.map(lambda case: _look(images.open(case, max_side=_SIDE)), cases)
+        for i, (hashed, row) in enumerate(opened):
+            hashes[i], statistics[i] = hashed, row
+            progress(i + 1, len(cases))
+    return Looks(hashes, statistics)
+
+
+def _look(image: Image.Image) -> tuple[int, Vector]:
+    return perceptual_hash(image), picture_statistics(image)
+
+
 def hash_pictures(
     cases: Sequence[Case], images: ImageSource, progress: Callable[[int, int], None] = lambda _done, _total: None
 ) -> NDArray[np.uint64]:
     """The perceptual hash of each case's picture, shape ``(n,)``; raises ``ImageError`` for one that cannot be read."""
-    found = np.zeros(len(cases), np.uint64)
-    with ThreadPoolExecutor(_WORKERS, thread_name_prefix="doubleread-hash") as pool:
-        for i, value in enumerate(pool.map(lambda case: hash_picture(case, images), cases)):
-            found[i] = value
-            progress(i + 1, len(cases))
-    return found
+    return look_at(cases, images, progress).hashes
 
 
 def measure_rule(

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -21,6 +21,7 @@ from doubleread.rag.near_copies import CopyFinder
 from doubleread.rag.neighbours import REFERENCES, NeighbourModel, Weighting
 from doubleread.rag.stores.contents import Row
 
+Look = Callable[[Case], Awaitable[tuple[str, ...]]]
 _EMPTY = "the case store holds no other case: add labelled cases to it"
 
 
@@ -77,6 +78,8 @@ class StoreRetriever:
     ) -> None:
         self._store, self._embedder, self._task, self._k, self._finder = store, embedder, task, k, finder
         self._weighting = weighting or Weighting()
+        self.look: Look | None = None
+        """Says in what a case's picture is unusual; None while that is not known, as when a panel is being fitted."""
         self._fitted: _Fitted | None = None
         self._flying: dict[_Question, asyncio.Task[Evidence]] = {}
         self._guard = threading.Lock()
@@ -88,9 +91,11 @@ class StoreRetriever:
         """
         try:
             queries = await self._embedder.embed(case, views)
-            return await asyncio.shield(self._asked(case, views, queries))
+            found = await asyncio.shield(self._asked(case, views, queries))
         except (DoublereadError, OSError, RuntimeError, ValueError) as error:
-            return Evidence(neighbours=(), failure=str(error) or type(error).__name__)
+            found = Evidence(neighbours=(), failure=str(error) or type(error).__name__)
+        unusual = await self.look(case) if self.look is not None else ()
+        return found.model_copy(update={"unusual": unusual}) if unusual else found
 
     async def contrast(self, case: Case, labels: Sequence[str], per_label: int) -> tuple[Neighbour, ...]:
         """The nearest stored cases of each label, label by label; empty where retrieval failed."""

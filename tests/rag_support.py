@@ -33,6 +33,12 @@ def picture(seed: int = 0, size: tuple[int, int] = (32, 24)) -> Image.Image:
     return Image.fromarray(noise)
 
 
+def blotches(seed: int = 0, side: int = 96) -> Image.Image:
+    """Large patches of colour with fine detail on them, as photographs have."""
+    patches = picture(seed, (6, 6)).resize((side, side), Image.Resampling.BICUBIC)
+    return Image.blend(patches, picture(seed + 1_000_000, (side // 2, side // 2)).resize((side, side)), 0.2)
+
+
 def image_case(folder: Path, seed: int, **fields) -> Case:
     """A case with a real file."""
     path = folder / f"{seed}.png"

@@ -10,7 +10,7 @@ from doubleread.core.opinion import Abstention, Answer, Usage
 from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter
 from doubleread.orchestrator.policy import Policy
 
-QUICK = Learning(rule="confidence-weighted", calibrator="temperature", folds=2)
+QUICK = Learning(rule="log-pool", calibrator="temperature", folds=2)
 """The quickest fit: what is tested here does not depend on the rule."""
 
 

@@ -33,6 +33,13 @@ from doubleread.panel import Panel
 from doubleread.settings import load_settings
 
 
+def brighter(path):
+    """The picture in other bytes, a little brighter."""
+    buffer = io.BytesIO()
+    Image.open(path).point(lambda value: min(255, value + 12)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 @pytest.fixture(scope="module")
 def unseen(dataset):
     """Pictures of split ``test``."""
@@ -73,7 +80,7 @@ def test_a_panel_reads_unseen_pictures(panel, unseen):
     assert sum(v.label == case.label for v, case in zip(verdicts, unseen, strict=True)) >= 5
     for verdict in verdicts:
         assert sum(verdict.posterior.values()) == pytest.approx(1)
-        assert sum(verdict.weights.values()) == pytest.approx(1)
+        assert all(0 <= moved <= 1 for moved in verdict.influence.values())
         assert [(a.agent, a.cause) for a in verdict.abstentions if a.round == 1] == [("zero-shot", "no-text-encoder")]
         assert not verdict.warnings
 
@@ -98,6 +105,10 @@ def test_groups_stay_whole_in_cross_fitting(dataset, settings):
         assert panel.profiles[0].learned_from == "cross-fitting in 3 folds, by group"
         seen = panel.diagnose(cases[0])
         assert cases[0].group not in {n.group for n in seen.evidence.neighbours}
+        held = panel.hold(brighter(cases[0].path), cases[0])
+        assert (held.group, held.label, held.path) == (cases[0].group, cases[0].label, None)
+        assert held.id != cases[0].id
+        assert cases[0].group not in {n.group for n in panel.diagnose(held).evidence.neighbours}
 
 
 def test_a_label_of_a_single_group_cannot_be_judged(dataset, settings):
@@ -239,7 +250,7 @@ def test_a_panel_folder_holds_json_arrays_and_the_store_only(saved):
             with np.load(path, allow_pickle=False) as arrays:
                 assert all(array.dtype != object for array in arrays.values())
     assert {p.name for p in saved.iterdir()} == {
-        *("panel.json", "arbiter.json", "readings.jsonl", "trust", "agents", "store")
+        *("panel.json", "arbiter.json", "readings.jsonl", "reference.npz", "trust", "agents", "store")
     }
     assert [p.name for p in saved.parent.iterdir()] == ["panel"]
 
@@ -348,8 +359,8 @@ def remove(file):
         ("panel.json", remove, PanelError, "holds no panel .*doubleread fit"),
         ("panel.json", cut, PanelError, "cannot be read.*fit the panel again"),
         ("panel.json", put("[]"), PanelError, "JSON object.*fit the panel again"),
-        ("panel.json", put('{"format": 99}'), PanelError, "format 99; this doubleread reads format 4: fit it again"),
-        ("panel.json", put('{"format": 4}'), PanelError, "damaged.*fit it again"),
+        ("panel.json", put('{"format": 99}'), PanelError, "format 99; this doubleread reads format 5: fit it again"),
+        ("panel.json", put('{"format": 5}'), PanelError, "damaged.*fit it again"),
         ("arbiter.json", remove, PanelError, "arbiter.json cannot be read.*fit the panel again"),
         ("arbiter.json", put("{}"), PanelError, "damaged.*fit it again"),
         ("trust/logistic-round1.json", put("{}"), PanelError, "damaged.*fit it again"),
@@ -427,7 +438,7 @@ def test_every_way_to_give_an_image(panel, unseen, how):
 
 @pytest.mark.parametrize("mode", ["L", "P", "1", "RGBA", "LA", "CMYK", "YCbCr", "HSV"])
 def test_pil_images_of_every_eight_bit_mode(panel, mode):
-    assert panel.diagnose(Image.new("RGB", (40, 40), "teal").convert(mode)).posterior
+    assert panel.diagnose(Image.new("RGB", (40, 40), "teal").convert(mode)).scores
 
 
 @pytest.mark.parametrize(

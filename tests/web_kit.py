@@ -210,7 +210,7 @@ class ScriptedSessions:
             decision=Decision(
                 action="refer" if refer else "commit", label=None if refer else "rust", reasons=(self.words,)
             ),
-            weights={"one": 0.6, "two": 0.4},
+            influence={"one": 0.6, "two": 0.4},
             opinions=tuple(answers[:2]),
             abstentions=tuple(answers[2:]),
             evidence=self._evidence(),

@@ -11,6 +11,7 @@ from doubleread.cli import (
     cases_list,
     cases_map,
     cases_move,
+    cases_suspect,
 )
 from doubleread.cli.cases_add import add, sync
 
@@ -20,5 +21,16 @@ app = typer.Typer(
 app.command("add", epilog="Example: doubleread cases add archive photos/ --tag greenhouse --reviewer ada")(add)
 app.command("sync", epilog="Example: doubleread cases sync archive photos/ --prune")(sync)
 
-for part in (cases_list, cases_find, cases_check, cases_change, cases_keep, cases_move, cases_encoders, cases_map):
+PARTS = (
+    cases_list,
+    cases_find,
+    cases_check,
+    cases_suspect,
+    cases_change,
+    cases_keep,
+    cases_move,
+    cases_encoders,
+    cases_map,
+)
+for part in PARTS:
     app.add_typer(part.app)

@@ -44,11 +44,7 @@ def _answer(data: Any) -> Text:
     again = " again" if data["round"] > 1 else ""
     if "cause" in data:
         return Text(f"  – {data['agent']}{again} abstains: {data['detail'] or data['cause']}", style="dim")
-    return Text.assemble(("  ✓ ", "green"), f"{data['agent']}{again}: ", (data["label"], "bold"), _stated(data))
-
-
-def _stated(data: Any) -> tuple[str, str]:
-    return (f"  {data['confidence']:.1%} stated", "dim")
+    return Text.assemble(("  ✓ ", "green"), f"{data['agent']}{again}: ", (data["label"], "bold"))
 
 
 def _waiting(data: Any) -> Text:

@@ -15,7 +15,7 @@ from doubleread.cli.cases_shared import table
 from doubleread.cli.chat_blocks import reply_blocks
 from doubleread.cli.chat_events import happened, tame
 from doubleread.core.harmless import harmless
-from doubleread.core.verdict import Verdict
+from doubleread.core.verdict import LEANINGS, Verdict
 from doubleread.render.preview import Preview
 from doubleread.render.terminal import verdict_card
 from doubleread.sessions.record import Event, Reply, SessionInfo, Waiting
@@ -53,7 +53,8 @@ class JsonLines:
     """Events, sessions and waiting readings, a JSON object a line."""
 
     def event(self, event: Event, picture: Path | None) -> None:  # noqa: ARG002 - as others show it
-        typer.echo(event.model_dump_json())
+        data = {key: value for key, value in event.data.items() if event.kind != "verdict" or key not in LEANINGS}
+        typer.echo(event.model_copy(update={"data": data}).model_dump_json())
 
     def reply(self, reply: Reply) -> None:
         """Only events are told."""
@@ -149,7 +150,7 @@ def _sessions(infos: Sequence[SessionInfo]) -> Table:
 
 
 def _work(waiting: Sequence[Waiting]) -> Table:
-    made = table("image", "leaning to", "why", "since", "session")
+    made = table("image", "looks most like", "why", "since", "session")
     for one in waiting:
         since = f"{one.since.astimezone():%m-%d %H:%M}"
         why = Text(harmless("; ".join(one.reasons)))

@@ -88,11 +88,15 @@ def _cases(title: str, cases: "Sequence[Changed]", most: int | None) -> "Table":
 
     shown = table(title, "true label", "first", "second")
     for one in cases[:most]:
-        said = (f"{one.first} {one.first_confidence:.0%}", f"{one.second} {one.second_confidence:.0%}")
+        said = (_said(one.first, one.first_confidence), _said(one.second, one.second_confidence))
         shown.add_row(*(Text(harmless(text)) for text in (one.source, one.label, *said)))
     if most is not None and len(cases) > most:
         shown.add_row(f"[dim]… and {len(cases) - most:,} more: --all lists them[/]")
     return shown
+
+
+def _said(label: str, confidence: float | None) -> str:
+    return f"{label}, unfamiliar" if confidence is None else f"{label} {confidence:.0%}"
 
 
 def _notes(found: "RunComparison") -> None:

@@ -7,7 +7,7 @@ from rich.markup import escape
 
 from doubleread.cli.fit import announce, announce_models, announce_panel
 from doubleread.cli.screen import OUT, note, progress, warn
-from doubleread.cli.tables import show_evaluation, trust_table
+from doubleread.cli.tables import show_evaluation, show_trust
 from doubleread.evals.datasets import read_dataset
 from doubleread.evals.datasets.task_file import with_task
 from doubleread.evals.demo import judge, telling
@@ -38,7 +38,7 @@ def run_demo(
 
     def introduce(panel: Panel) -> None:
         announce_panel(panel)
-        OUT.print(trust_table(panel.profiles))
+        show_trust(panel.profiles, panel.left_out)
         announce_models(panel)
 
     with progress() as report:

@@ -10,8 +10,9 @@ from rich.markup import escape
 
 from doubleread.cli.screen import ERR, OUT, note, warn
 from doubleread.cli.tables import spending_table
+from doubleread.comparing import FEWEST
 from doubleread.core.harmless import harmless
-from doubleread.core.verdict import Unread, Verdict
+from doubleread.core.verdict import LEANINGS, Unread, Verdict
 from doubleread.panel import Panel
 from doubleread.settings import Settings
 
@@ -41,7 +42,7 @@ class Drawn:
     def write(self, panel: Panel, verdict: Verdict) -> None:
         """Reads the image with parts of it covered, and writes what that shows."""
         found = panel.attribute(verdict, label=self.label)
-        for line in (*found.lines, found.method):
+        for line in (*found.lines, *((found.method,) if found.maps else ())):
             ERR.print(f"· {line}", markup=False, highlight=False)
         if self.file.suffix.lower() == ".json":
             self.file.write_text(found.model_dump_json(indent=1), encoding="utf-8")
@@ -61,22 +62,50 @@ def run_diagnose(
 ) -> None:
     """A card (or a JSON line) for each image; images that cannot be read are reported and the rest goes on."""
     failed = False
+    batch: list[Verdict] = []
     with Panel.load(panel_folder, settings=settings) as panel:
         if panel.encoder_is_fallback and not as_json:
             warn(panel.encoder_note)
         for result in panel.diagnose_many(images):
             failed |= isinstance(result, Unread)
-            if as_json:
-                typer.echo(result.model_dump_json())
-            elif isinstance(result, Unread):
-                ERR.print(f"[red]✗[/red] {escape(harmless(f'{result.source}: {result.problem}'))}", highlight=False)
-            else:
-                OUT.print(result)
-                for line in panel.explain(result).lines if explained else ():
-                    OUT.print(f"· {harmless(line)}", markup=False, highlight=False)
+            if isinstance(result, Verdict):
+                batch.append(_bare(result))
+            _show(result, panel if explained else None, as_json=as_json)
             if drawn is not None and isinstance(result, Verdict):
                 drawn.write(panel, result)
+        announce_batch(panel, batch)
         if panel.spent and not as_json:
             ERR.print(spending_table(panel.spent))
     if failed:
         raise typer.Exit(1)
+
+
+def _show(result: Verdict | Unread, explaining: Panel | None, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(result.model_dump_json(exclude=set(LEANINGS)))
+    elif isinstance(result, Unread):
+        ERR.print(f"[red]✗[/red] {escape(harmless(f'{result.source}: {result.problem}'))}", highlight=False)
+    else:
+        OUT.print(result)
+        for line in explaining.explain(result).lines if explaining is not None else ():
+            OUT.print(f"· {harmless(line)}", markup=False, highlight=False)
+
+
+def announce_batch(panel: Panel, verdicts: Sequence[Verdict]) -> None:
+    """Warns on stderr where the pictures, as a batch, differ from those the panel was trusted on."""
+    if len(verdicts) < FEWEST:
+        return
+    found = panel.compare_batch(verdicts)
+    for line in found.lines:
+        (warn if found.differs else note)(line)
+
+
+def _bare(verdict: Verdict) -> Verdict:
+    """What a batch is judged by: of thousands of verdicts the rest would only fill the memory."""
+    return Verdict(
+        case=verdict.case,
+        task=verdict.task,
+        posterior=verdict.posterior,
+        leaning=verdict.leaning,
+        decision=verdict.decision,
+    )

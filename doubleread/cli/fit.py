@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from doubleread.cli.screen import OUT, note, progress, warn
-from doubleread.cli.tables import percent, spending_table, trust_table
+from doubleread.cli.tables import percent, show_trust, spending_table
 from doubleread.core.trust import TrustProfile
 from doubleread.evals.datasets import Dataset, Labelled, read_dataset
 from doubleread.evals.datasets.task_file import with_task
@@ -39,7 +39,7 @@ def run_fit(
     with fitted as panel:
         announce_panel(panel)
         panel.save(out)
-        OUT.print(trust_table(panel.profiles))
+        show_trust(panel.profiles, panel.left_out)
         announce_models(panel)
     OUT.print(f"panel: {escape(str(out))}", soft_wrap=True, highlight=False)
 

@@ -14,6 +14,7 @@ from doubleread.core.problem import RowProblem
 from doubleread.evals.datasets import Labelled, read_labelled
 from doubleread.rag.ingest import Provenance, gone, ingest, remove
 from doubleread.rag.ingested import Ingested
+from doubleread.rag.picture_quality import unusual_pictures
 from doubleread.settings import Settings
 
 SHOWN_PROBLEMS, SHOWN_COPIES = 10, 3
@@ -25,6 +26,7 @@ _ROWS = {
     "duplicates": "the same picture again, here or from another origin",
     "encoded": "there already, and encoded now by the encoder in use",
     "near_copies": "new pictures nearly the same as another of the archive; added all the same",
+    "unusual": "dark, blurred, flat, over-bright, tiny or oddly shaped; added all the same",
     "gone": "no longer in the data set",
     "removed": "of these, removed",
     "problems": "left out",
@@ -120,6 +122,8 @@ def _warn(found: Ingested, prune: bool | None) -> None:
         warn(f"nearly one picture: {new} and {other}")
     if len(found.near_copies) > SHOWN_COPIES:
         warn(f"… and {len(found.near_copies) - SHOWN_COPIES} more such pairs; --json lists them all")
+    for line in unusual_pictures([one.signs for one in found.unusual], [one.source for one in found.unusual]):
+        warn(line)
     if found.gone and not prune:
         warn(f"{found.gone} cases of {found.origin} are no longer in the data set: --prune removes them")
 

@@ -12,6 +12,7 @@ from doubleread.cli.compare_runs import app as compare_app
 from doubleread.cli.datasets import app as datasets_app
 from doubleread.cli.evaluate import app as evaluate_app
 from doubleread.cli.prompts import app as prompts_app
+from doubleread.cli.stress import app as stress_app
 from doubleread.cli.trust import app as trust_app
 from doubleread.core.errors import DoublereadError
 from doubleread.core.harmless import harmless_lines
@@ -32,6 +33,7 @@ app.add_typer(cases_app, name="cases")
 app.add_typer(chat_app)
 app.add_typer(evaluate_app)
 app.add_typer(compare_app)
+app.add_typer(stress_app)
 
 INTERRUPTED = 130
 """What typer makes of Ctrl-C."""
@@ -128,6 +130,32 @@ def diagnose(
     run_diagnose(
         images, panel, as_json=json, explained=explain, settings=settings_of(settings, record=record), drawn=drawn
     )
+
+
+@app.command(epilog="Example: doubleread prevalence panel photos/")
+def prevalence(
+    panel: Annotated[Path, typer.Argument(metavar="PANEL", help="Folder of a fitted panel.")],
+    images: Annotated[
+        list[str], typer.Argument(metavar="IMAGES…", help="Image files, or folders of them; labels are not needed.")
+    ],
+    group: Annotated[
+        str | None,
+        typer.Option(
+            help="Which images belong together, so that they count as one draw: 're:' and a pattern with one group."
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+    settings: SettingsFile = None,
+) -> None:
+    """Estimate which share of unlabelled images has each label. Nothing is changed by it.
+
+    Exit code 1 where the images differ from the calibration cases in more than label shares, so that there is no
+    estimate.
+    """
+    from doubleread.cli.options import settings_of
+    from doubleread.cli.prevalence import run_prevalence
+
+    run_prevalence(panel, images, group, settings_of(settings), as_json=json)
 
 
 @app.command(epilog="Example: doubleread sweep panel --vary max_share=0,0.05,0.12,0.3 --vary rule")

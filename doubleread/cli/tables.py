@@ -1,6 +1,8 @@
 """Tables of trust and of results."""
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -8,38 +10,54 @@ from rich.text import Text
 
 from doubleread.agents.wire.budget import Spending
 from doubleread.cli.screen import OUT
-from doubleread.core.trust import Estimate, TrustProfile, trust_version
+from doubleread.core.trust import CalibrationError, Estimate, TrustProfile, trust_version
 from doubleread.evals.measures.evaluation import PANEL, Evaluation, ReaderFigures
+from doubleread.evals.measures.worth import worth
 from doubleread.evals.trust_comparison import Comparison
 
 
-def profiles_table(title: str, profiles: Sequence[TrustProfile]) -> Table:
-    """One row a profile; a tick where the ECE is no larger than chance would make it."""
-    return _readers(title, [("  second look" if p.round > 1 else p.agent, p) for p in profiles])
+@dataclass(frozen=True)
+class _Reader:
+    """A row of a table of readers: figures of calibrated opinions."""
+
+    name: str
+    n: int
+    accuracy: Estimate
+    ece: CalibrationError
+    nll: Estimate
+    influence: Estimate | None = None
+    benefit: Estimate | None = None
 
 
 def readers_table(title: str, readers: Sequence[ReaderFigures]) -> Table:
-    """The same of readers on unseen cases."""
-    return _readers(title, [(one.reader, one) for one in readers])
+    """Agents and panel on unseen cases, all after calibration."""
+    table = _table(title)
+    for one in readers:
+        _add(table, _Reader(one.reader, one.n, one.accuracy, one.ece, one.nll, one.influence, one.benefit))
+    return table
 
 
-def _readers(title: str, rows: Sequence[tuple[str, TrustProfile | ReaderFigures]]) -> Table:
+def _table(title: str) -> Table:
     table = Table(
         title=title, title_justify="left", header_style="dim", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0)
     )
     table.add_column("agent", no_wrap=True)
-    for name in ("n", "accuracy %", "ECE", "chance", "NLL"):
+    for name in ("n", "accuracy %", "ECE", "NLL", "influence", "benefit"):
         table.add_column(name, justify="right", no_wrap=True)
-    for name, p in rows:
-        table.add_row(
-            Text(name, style="bold" if name == PANEL else ""),
-            str(p.n),
-            f"{p.accuracy.value * 100:.1f} ({p.accuracy.low * 100:.1f}–{p.accuracy.high * 100:.1f})",
-            f"{p.ece.value:.3f} {'✓' if p.ece.value <= p.ece.floor_high else ' '}",
-            f"{p.ece.floor_high:.3f}",
-            f"{p.nll.value:.3f} ({p.nll.low:.3f}–{p.nll.high:.3f})",
-        )
     return table
+
+
+def _add(table: Table, one: _Reader) -> None:
+    """A tick where the ECE is no larger than chance would make it."""
+    table.add_row(
+        Text(one.name, style="bold" if one.name == PANEL else ""),
+        str(one.n),
+        f"{one.accuracy.value * 100:.1f} ({one.accuracy.low * 100:.0f}–{one.accuracy.high * 100:.0f})",
+        f"{one.ece.value:.3f}{'✓' if one.ece.value <= one.ece.floor_high else ' '}",
+        f"{one.nll.value:.3f}",
+        f"{100 * one.influence.value:.1f} pt" if one.influence else "",
+        _short(f"{one.benefit.value:+.3f} ({one.benefit.low:.3f}–{one.benefit.high:.3f})") if one.benefit else "",
+    )
 
 
 def figures(p: TrustProfile) -> dict[str, str | int | float | None]:
@@ -61,20 +79,58 @@ def figures(p: TrustProfile) -> dict[str, str | int | float | None]:
         "ccc": p.ccc,
         "brier": p.brier.value,
         "nll": p.nll.value,
+        "accuracy_calibrated": p.calibrated_accuracy.value if p.calibrated_accuracy else None,
         "nll_calibrated": p.calibrated_nll.value if p.calibrated_nll else None,
         "ece_calibrated": p.calibrated_ece.value if p.calibrated_ece else None,
+        "influence": p.influence.value if p.influence else None,
+        "benefit": p.benefit.value if p.benefit else None,
+        "benefit_low": p.benefit.low if p.benefit else None,
+        "benefit_high": p.benefit.high if p.benefit else None,
         "version": p.version,
         "learned_from": p.learned_from,
     }
 
 
-def trust_table(profiles: Sequence[TrustProfile]) -> Table:
-    """What is known of each agent, from cases it was not fitted on; the panel comes last."""
-    order = {agent: i for i, agent in enumerate(dict.fromkeys(p.agent for p in profiles if p.agent != "panel"))}
-    ranked = sorted(profiles, key=lambda p: (order.get(p.agent, len(order)), p.round))
+def _short(figures: str) -> str:
+    """Without the zeros before decimal points, so that a row fits 80 columns."""
+    return re.sub(r"\b0\.", ".", figures)
+
+
+def show_trust(profiles: Sequence[TrustProfile], left_out: Mapping[str, str]) -> None:
+    """What is known of each agent, from cases it was not fitted on; the panel comes last.
+
+    Agents are shown as the panel uses them, after calibration; of those ``left_out`` it is told why.
+    """
+    order = {agent: i for i, agent in enumerate(dict.fromkeys(p.agent for p in profiles if p.agent != PANEL))}
+    ranked = sorted(profiles, key=lambda p: (p.agent in left_out, order.get(p.agent, len(order)), p.round))
     version = trust_version(profiles)
     and_outcomes = f" and outcomes (version {version})" if version > 1 else ""
-    return profiles_table(f"Trust, learned on calibration cases{and_outcomes}", ranked)
+    table = _table(f"Trust, learned on calibration cases{and_outcomes}; agents after calibration")
+    for p in ranked:
+        if p.agent not in left_out:
+            _add(table, _calibrated(p))
+    OUT.print(table)
+    OUT.print(f"[dim]{_COLUMNS}[/dim]")
+    for name, why in left_out.items():
+        OUT.print(Text(f"{name}: not asked: {why}"))
+
+
+_COLUMNS = (
+    "✓ ECE no larger than chance would make it · influence: how far an agent moves a verdict, on average, in points · "
+    "benefit: how much the panel's log-loss rises without it; below 0 it does harm"
+)
+
+
+def _calibrated(p: TrustProfile) -> _Reader:
+    return _Reader(
+        "  second look" if p.round > 1 else p.agent,
+        p.n,
+        p.calibrated_accuracy or p.accuracy,
+        p.calibrated_ece or p.ece,
+        p.calibrated_nll or p.nll,
+        p.influence,
+        p.benefit,
+    )
 
 
 def comparison_table(found: Comparison) -> Table:
@@ -138,10 +194,13 @@ def spending_table(spent: Mapping[str, Spending]) -> Table:
 
 
 def show_evaluation(e: Evaluation) -> None:
-    """The agents and the panel on unseen images, and what became of these."""
+    """What the panel is worth, then the agents and the panel on unseen images, and what became of these."""
+    OUT.print(Text(worth(e)))
+    OUT.print()
     readers = [*e.agents, *((e.panel,) if e.panel else ())]
     if readers:
-        OUT.print(readers_table(f"On {e.n} unseen images (agents after calibration)", readers))
+        OUT.print(readers_table(f"On {e.n} unseen images, after calibration", readers))
+        OUT.print(f"[dim]{_COLUMNS}[/dim]")
         OUT.print()
     OUT.print(_fates(e))
 

@@ -31,12 +31,13 @@ def show(
     from doubleread.cli.fit import announce_gaps
     from doubleread.cli.outcomes import announce_outcomes
     from doubleread.cli.screen import OUT, note
-    from doubleread.cli.tables import trust_table
+    from doubleread.cli.tables import show_trust
     from doubleread.evals.trust_drawing import draw_trust
+    from doubleread.orchestrator.explanation import left_out
 
     saved = side(panel).saved
     profiles = saved.arbiter.profiles
-    OUT.print(trust_table(profiles))
+    show_trust(profiles, left_out(saved.arbiter))
     for source in dict.fromkeys(p.learned_from for p in profiles):
         note(f"learned from {source}")
     announce_gaps(profiles)

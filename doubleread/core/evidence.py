@@ -53,6 +53,8 @@ class Evidence(Record):
     """Labels that the panel is in two minds about; set for a second look."""
     near_copies: tuple[Neighbour, ...] = ()
     """Stored cases that are nearly the same picture: left out, with their groups, like the case itself."""
+    unusual: tuple[str, ...] = ()
+    """In what the picture itself is unlike those the panel was trusted on, in a sentence each: much darker, grey, …"""
     archive: str = ""
     """Version of the store that was searched."""
     failure: str = ""

@@ -21,6 +21,10 @@ ConfidenceSource = Literal[
 ]
 """Where the numbers come from. Each source is calibrated on its own: they never mix."""
 
+OpinionPrior = Literal["balanced", "support", "stated", "unknown"]
+"""The label frequencies that an opinion assumes: all labels equally frequent, those of the cases the agent was fitted
+on, those that the task states, or unknown, as with models that were never told any."""
+
 AbstentionCause = Literal[
     "no-text-encoder",
     "no-evidence",
@@ -78,6 +82,8 @@ class Opinion(Record):
     probabilities: dict[str, float] = Field(default_factory=dict)
     """One per label of the task, summing to 1; empty where the agent only named a label."""
     confidence_source: ConfidenceSource
+    prior: OpinionPrior = "unknown"
+    """The label frequencies it assumes; the arbiter converts opinions to those of the calibration cases."""
     round: int = Field(default=1, ge=1)
     reason: str = ""
     usage: Usage = Usage()
@@ -105,7 +111,15 @@ class Opinion(Record):
 
     @classmethod
     def from_vector(
-        cls, agent: str, task: Task, vector: Vector, source: ConfidenceSource, *, round: int = 1, reason: str = ""
+        cls,
+        agent: str,
+        task: Task,
+        vector: Vector,
+        source: ConfidenceSource,
+        *,
+        prior: OpinionPrior = "unknown",
+        round: int = 1,
+        reason: str = "",
     ) -> Self:
         """An opinion from a full distribution of shape ``(n_labels,)`` in the task's label order."""
         p = np.asarray(vector, dtype=float)
@@ -117,6 +131,7 @@ class Opinion(Record):
             confidence=float(p[top]),
             probabilities={name: float(x) for name, x in zip(task.names, p, strict=True)},
             confidence_source=source,
+            prior=prior,
             round=round,
             reason=reason,
         )

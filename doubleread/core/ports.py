@@ -225,13 +225,13 @@ class Retriever(Protocol):
 class Calibrator(Protocol):
     """Maps raw distributions to calibrated ones, row by row, both of shape ``(n, k)``.
 
-    ``fit`` returns self. ``apply`` raises ``NotFitted`` before it. ``params`` is a JSON object from which
-    ``from_params`` rebuilds it exactly.
+    ``fit`` returns self; ``case_weight`` is what one case counts for beside any prior, below 1 where cases are alike.
+    ``apply`` raises ``NotFitted`` before it. ``params`` is a JSON object from which ``from_params`` rebuilds it.
     """
 
     kind: str
 
-    def fit(self, probabilities: Matrix, labels: Labels) -> Self: ...
+    def fit(self, probabilities: Matrix, labels: Labels, case_weight: float = 1.0) -> Self: ...
 
     def apply(self, probabilities: Matrix) -> Matrix: ...
 
@@ -241,29 +241,19 @@ class Calibrator(Protocol):
     def from_params(cls, params: Json) -> Self: ...
 
 
-class Fused(Protocol):
-    """Posteriors of shape ``(n, k)`` and the agents' shares in them, ``(n, agents)``, rows summing to 1."""
-
-    @property
-    def posterior(self) -> Matrix: ...
-
-    @property
-    def weights(self) -> Matrix: ...
-
-
 @runtime_checkable
 class FusionRule(Protocol):
     """Makes one posterior of a panel's opinions, shape ``(n, agents, k)``, NaN rows where an agent gave none.
 
-    Absent agents are left out. A case on which nobody spoke gets the prior. ``fit`` needs labels; ``fuse`` raises
-    ``NotFitted`` before it. ``params``/``from_params`` as for calibrators.
+    Absent agents are left out. A case on which nobody spoke gets the prior. ``fit`` needs labels; ``fuse`` gives
+    posteriors of shape ``(n, k)`` and raises ``NotFitted`` before it. ``params``/``from_params`` as for calibrators.
     """
 
     kind: str
 
-    def fit(self, opinions: Tensor3, labels: Labels, prior: Vector) -> Self: ...
+    def fit(self, opinions: Tensor3, labels: Labels, prior: Vector, case_weight: float = 1.0) -> Self: ...
 
-    def fuse(self, opinions: Tensor3) -> Fused: ...
+    def fuse(self, opinions: Tensor3) -> Matrix: ...
 
     def params(self) -> Json: ...
 
@@ -280,7 +270,6 @@ __all__ = [
     "Deliberates",
     "Embedder",
     "Encoder",
-    "Fused",
     "FusionRule",
     "HasSight",
     "ImageSource",

@@ -34,6 +34,7 @@ class Outcome(Reading):
     """The verdict's label, committed or not."""
     action: Action
     posterior: dict[str, float]
+    """Empty where the image raised the alarm of familiarity."""
     trust_version: int = 1
     """Version of the trust that gave the verdict."""
     sampling: Sampling
@@ -93,6 +94,7 @@ def slim(answer: Answer) -> Answer:
         confidence=answer.confidence,
         probabilities=answer.probabilities,
         confidence_source=answer.confidence_source,
+        prior=answer.prior,
         round=answer.round,
     )
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from pydantic import Field
 
 from doubleread.core.base import Record
-from doubleread.core.opinion import ConfidenceSource
+from doubleread.core.opinion import ConfidenceSource, OpinionPrior
 from doubleread.core.types import Json
 
 
@@ -65,6 +65,8 @@ class TrustProfile(Record):
     task: str
     round: int = 1
     confidence_source: ConfidenceSource | None = None
+    prior: OpinionPrior | None = None
+    """The label frequencies that its opinions assume; None for the panel."""
     n: int
     abstained: int = 0
     accuracy: Estimate
@@ -81,9 +83,14 @@ class TrustProfile(Record):
     reliability: tuple[ReliabilityBin, ...] = ()
     calibrator: Json = Field(default_factory=dict)
     """``{"kind": …, parameters}`` of the fitted calibrator; empty for the panel itself."""
+    calibrated_accuracy: Estimate | None = None
     calibrated_ece: CalibrationError | None = None
     calibrated_nll: Estimate | None = None
     """The same after calibration, cross-fitted."""
+    influence: Estimate | None = None
+    """How far leaving the agent out moves held-out posteriors: mean total variation distance, 0 to 1."""
+    benefit: Estimate | None = None
+    """How much the panel's held-out log-loss rises without the agent, in nats; below 0 where it does harm."""
     consistency: dict[str, ConsistencyGap] = Field(default_factory=dict)
     """By kind of rewording (``paraphrase``, ``permutation``); empty for agents that cannot be asked otherwise."""
     warnings: tuple[str, ...] = ()

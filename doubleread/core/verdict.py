@@ -1,5 +1,6 @@
 """What the panel says about one case, and why."""
 
+from collections import Counter
 from typing import Literal
 
 from pydantic import Field
@@ -10,6 +11,8 @@ from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention, Opinion
 
 Action = Literal["commit", "ask-more", "second-look", "refer"]
+LEANINGS = frozenset({"leaning", "leanings"})
+"""The fields that no output shows, JSON for other programs included: they would be taken for probabilities."""
 
 
 class Decision(Record):
@@ -70,7 +73,7 @@ class SecondLook(Record):
     reasons: tuple[str, ...]
     rounds: int
     before: dict[str, float]
-    """Posterior of the first round."""
+    """Posterior of the first round; empty where the image is unlike what the panel was trusted on."""
     changes: tuple[AgentChange, ...] = ()
 
 
@@ -80,20 +83,32 @@ class Verdict(Record):
     case: Case
     task: str
     posterior: dict[str, float]
-    """Calibrated; empty where no agent gave an opinion."""
+    """Calibrated; empty where no agent gave an opinion, and where the image raises the alarm of ``familiarity``."""
+    leaning: dict[str, float] = Field(default_factory=dict)
+    """What the posterior would be if trust applied to this image; only where the alarm took ``posterior`` away.
+
+    Evaluations need it. It is no calibrated probability and is not shown as one.
+    """
     prediction_set: tuple[str, ...] = ()
+    """Labels that cannot be excluded at ``coverage``; empty where none of the labels fits."""
+    p_values: dict[str, float] = Field(default_factory=dict)
+    """Of each label: the share of held-out cases of that label that fit it no better. The set holds those above
+    ``1 - coverage``."""
     coverage: float | None = None
-    """Coverage the prediction set promises, on cases exchangeable with the calibration cases."""
+    """Coverage the prediction set promises; None where nothing is promised, as after an alarm."""
     decision: Decision
     track: Track | None = None
     familiarity: Unfamiliarity | None = None
     """Whether this image is anything the panel was trusted on; None where there is nothing to tell it by."""
-    weights: dict[str, float] = Field(default_factory=dict)
-    """Share of each agent in the final posterior, summing to 1."""
+    influence: dict[str, float] = Field(default_factory=dict)
+    """How far each agent that spoke moves this verdict: the total variation distance between the posterior and what it
+    would be without the agent, 0 to 1."""
     opinions: tuple[Opinion, ...] = ()
     """Every round's opinions; ``round`` tells them apart."""
     calibrated: dict[str, dict[str, float]] = Field(default_factory=dict)
-    """The last opinion of each agent after calibration."""
+    """The last opinion of each agent after calibration; empty after an alarm."""
+    leanings: dict[str, dict[str, float]] = Field(default_factory=dict)
+    """What ``calibrated`` would be if trust applied to this image; see ``leaning``."""
     abstentions: tuple[Abstention, ...] = ()
     spared: tuple[str, ...] = ()
     """Agents that were not asked: their answers were not worth their price on this case."""
@@ -106,9 +121,30 @@ class Verdict(Record):
     cost_usd: float = 0.0
 
     @property
+    def unfamiliar(self) -> bool:
+        """Whether the image is unlike what the panel was trusted on: no probability or track record applies to it."""
+        return self.familiarity is not None and self.familiarity.alarm
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The posterior, or ``leaning`` in its place: for evaluations, which count every case."""
+        return self.posterior or self.leaning
+
+    @property
+    def agent_scores(self) -> dict[str, dict[str, float]]:
+        """``calibrated``, or ``leanings`` in its place: for evaluations."""
+        return self.calibrated or self.leanings
+
+    @property
     def label(self) -> str | None:
-        """The most probable label, committed or not."""
-        return max(self.posterior, key=lambda name: self.posterior[name]) if self.posterior else None
+        """The leading label, committed or not; None where no agent gave an opinion.
+
+        After an alarm that has come without ``leaning``, as in the CLI's JSON, the one that most agents named last.
+        """
+        if self.scores:
+            return max(self.scores, key=lambda name: self.scores[name])
+        last = {o.agent: o.label for o in sorted(self.opinions, key=lambda o: o.round)}
+        return Counter(last.values()).most_common(1)[0][0] if last and self.unfamiliar else None
 
     @property
     def confidence(self) -> float:

@@ -39,7 +39,7 @@ def relearn(saved: PanelFolder, *, include_selected: bool = False) -> Relearned:
         raise PanelError(_nothing_new(saved, left_out))
     learned_from = _learned_from(_first(saved), used)
     task = saved.arbiter.task
-    rows = readings_of(task, saved.settings.panel.agents, [*calibration, *used], learned_from)
+    rows = readings_of(task, saved.settings.panel.agents, [*calibration, *used], learned_from, saved.arbiter.support)
     arbiter = learn_trust(task, saved.settings, rows)
     version, now = max(versions(saved.folder)) + 1, datetime.now(UTC)
     arbiter = _stamped(arbiter, saved.arbiter, version, now, _warning(used))

@@ -16,7 +16,8 @@ CONFIRMED = "confirmed verdict"
 
 def remember(store: CaseStore, case: Case, outcome: Outcome, embedding: Embeddings, perceptual_hash: int) -> StoredCase:
     """Puts the case of an outcome into the store, with its embedding ``(1, dim)`` and hash; on disk when it returns."""
-    said = f"said {outcome.said} at {outcome.posterior[outcome.said]:.2f}, trust version {outcome.trust_version}"
+    at = f" at {outcome.posterior[outcome.said]:.2f}" if outcome.posterior else ", unlike what the panel was trusted on"
+    said = f"said {outcome.said}{at}, trust version {outcome.trust_version}"
     stored = StoredCase(
         case=case.model_copy(update={"label": outcome.label}),
         added=outcome.time,

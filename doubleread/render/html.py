@@ -7,6 +7,7 @@ from typing import Protocol
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from doubleread.core import words
 from doubleread.core.evidence import Neighbour
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.render.thumbnail import thumbnail
@@ -28,6 +29,7 @@ def verdict_html(verdict: Verdict, *, styled: bool = True, pictures: Pictures = 
         .get_template("card.html")
         .render(
             v=verdict,
+            words=words,
             name=Path(verdict.case.source).name or verdict.case.id[:12],
             image=pictures(verdict.case.path, side=220),
             posterior=sorted(verdict.posterior.items(), key=lambda item: -item[1]),

@@ -98,9 +98,9 @@ def _verdict(case: Case, seen: int, archive: list[Neighbour], rng: np.random.Gen
     last = {n: _distribution(seen, AGENTS[n] * (0.7 if hard else 1.2), rng) for n in first} if looked else first
     after = _pooled([*first.values(), *last.values()]) if looked else before
     said, sure = TASK.names[int(after.argmax())], float(after.max())
-    alarm = bool(rng.random() < 0.01)
+    alarm = bool(rng.random() < 0.03)
     commit = sure > 0.6 and not alarm
-    return Verdict(
+    made = Verdict(
         case=case,
         task=TASK.id,
         posterior=_named(after),
@@ -113,15 +113,33 @@ def _verdict(case: Case, seen: int, archive: list[Neighbour], rng: np.random.Gen
         ),
         track=Track(n=50, right=round(50 * sure), low=max(0, sure - 0.1), high=min(1, sure + 0.1)),
         familiarity=Unfamiliarity(score=float(rng.normal()), threshold=3.3, p_value=0.5, n=300, alarm=alarm),
-        weights=dict(zip(AGENTS, (0.35, 0.2, 0.3, 0.15), strict=True)),
+        influence=dict(zip(AGENTS, (0.35, 0.2, 0.3, 0.15), strict=True)),
         opinions=tuple(_opinions(first, 1, rng)) + (tuple(_opinions(last, 2, rng)) if looked else ()),
         calibrated={name: _named(p) for name, p in last.items()},
         abstentions=(Abstention(agent="slow model", cause="timeout"),) if rng.random() < 0.05 else (),
         evidence=_evidence(said, archive, rng),
         second_look=_second_look(before, first, last) if looked else None,
-        warnings=("unlike the cases that the panel was trusted on",) if alarm else (),
         seconds=float(rng.lognormal(0.6 if looked else 0, 0.35)),
         cost_usd=float(rng.lognormal(-5 if looked else -6, 0.25)),
+    )
+    return _unlike(made) if alarm else made
+
+
+def _unlike(verdict: Verdict) -> Verdict:
+    """What the arbiter makes of it after an alarm."""
+    reason = "unlike what the panel was trusted on: far from every stored case"
+    return verdict.model_copy(
+        update={
+            "posterior": {},
+            "leaning": verdict.posterior,
+            "calibrated": {},
+            "leanings": verdict.calibrated,
+            "prediction_set": TASK.names,
+            "coverage": None,
+            "track": None,
+            "decision": Decision(action="refer", reasons=(reason,)),
+            "warnings": (reason,),
+        }
     )
 
 

@@ -6,13 +6,16 @@ from doubleread.evals.drawings.forest import ForestRow, forest_plot
 from doubleread.evals.drawings.histogram import histogram
 from doubleread.evals.drawings.reliability import ReliabilityPanel, reliability_diagram, reliability_grid
 from doubleread.evals.drawings.risk_coverage import risk_coverage_diagram
+from doubleread.evals.drawings.robustness import Course, Strained, robustness_grid
 from doubleread.evals.drawings.second_look import Turns, second_look_flow
 from doubleread.evals.drawings.sweep import Variation, sweep_diagram
 
 __all__ = [
+    "Course",
     "ForestRow",
     "MapPoint",
     "ReliabilityPanel",
+    "Strained",
     "Turns",
     "Variation",
     "archive_map",
@@ -22,6 +25,7 @@ __all__ = [
     "reliability_diagram",
     "reliability_grid",
     "risk_coverage_diagram",
+    "robustness_grid",
     "second_look_flow",
     "sweep_diagram",
 ]

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from doubleread.core.errors import DataError
 from doubleread.core.opinion import Answer, Opinion
-from doubleread.core.ports import Calibrator
 from doubleread.core.task import Task
-from doubleread.core.trust import TrustProfile
+from doubleread.core.trust import Estimate, TrustProfile
 from doubleread.core.types import Labels, Matrix, Vector
 from doubleread.core.verdict import Verdict
 from doubleread.evals.runs.row import Row
@@ -41,8 +40,10 @@ class AgentColumns:
     last_label: Labels
     again: Flags
     """Whether it answered in more than one round, shape ``(n,)``."""
-    weight: Vector
-    """Its share in the posterior, shape ``(n,)``."""
+    influence: Vector
+    """How far it moves the verdict, 0 to 1, shape ``(n,)``; NaN where it does not count."""
+    benefit: Estimate | None
+    """That of its trust profile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +113,18 @@ def read_columns(rows: Iterable[Row], task: Task, trust: Sequence[TrustProfile],
     The agents are those that ``trust`` has a calibrator of. ``by`` names the metadata columns that are kept for
     subgroups. Raises ``DataError`` for a row of another task, or a column that no case has.
     """
-    calibrators = {p.agent: restore_calibrator(p.calibrator) for p in trust if p.round == 1 and p.calibrator}
-    reading = _Reading(task, tuple(calibrators), tuple(name for name in by if name != SPLIT))
+    profiles = {p.agent: p for p in trust if p.round == 1 and p.calibrator}
+    reading = _Reading(task, tuple(profiles), tuple(name for name in by if name != SPLIT))
     for row in rows:
         reading.take(row)
-    return reading.columns(calibrators)
+    return reading.columns(profiles)
 
 
 class _Said:
     """One agent's answers, growing."""
 
     def __init__(self) -> None:
-        self.first, self.last, self.calibrated, self.weight = array("d"), array("d"), array("d"), array("d")
+        self.first, self.last, self.calibrated, self.influence = array("d"), array("d"), array("d"), array("d")
         self.first_label, self.last_label, self.again = array("q"), array("q"), array("b")
 
     def take(self, verdict: Verdict, agent: str, task: Task, index: dict[str, int]) -> None:
@@ -137,15 +138,15 @@ class _Said:
             rows.extend(_vector(answer, task))
             names.append(NONE if answer is None else index[answer.label])
         self.again.append(opening is not None and opening is not closing)
-        self.calibrated.extend(_shares(verdict.calibrated.get(agent, {}), task))
-        self.weight.append(verdict.weights.get(agent, 0.0))
+        self.calibrated.extend(_shares(verdict.agent_scores.get(agent, {}), task))
+        self.influence.append(verdict.influence.get(agent, np.nan))
 
-    def columns(self, k: int, calibrator: Calibrator) -> AgentColumns:
+    def columns(self, k: int, profile: TrustProfile) -> AgentColumns:
         first = _matrix(self.first, k)
         calibrated = np.full_like(first, np.nan)
         spoke = spoken(first)
         if spoke.any():
-            calibrated[spoke] = calibrator.apply(first[spoke])
+            calibrated[spoke] = restore_calibrator(profile.calibrator).apply(first[spoke])
         return AgentColumns(
             first=first,
             last=_matrix(self.last, k),
@@ -154,7 +155,8 @@ class _Said:
             first_label=_integers(self.first_label),
             last_label=_integers(self.last_label),
             again=_flags(self.again),
-            weight=np.array(self.weight, float),
+            influence=np.array(self.influence, float),
+            benefit=profile.benefit,
         )
 
 
@@ -182,7 +184,7 @@ class _Reading:
         if row.verdict is None:
             self.unread[row.unread.code if row.unread else "unknown"] += 1
             return
-        foreign = [name for name in row.verdict.posterior if name not in self.index]
+        foreign = [name for name in row.verdict.scores if name not in self.index]
         if foreign:
             raise DataError(
                 f"row {row.index} says {foreign[0]!r}, which is no label of task {self.task.id!r} "
@@ -205,7 +207,7 @@ class _Reading:
     def _verdict(self, verdict: Verdict) -> None:
         looked, familiarity = verdict.second_look, verdict.familiarity
         numbers, integers, flags = self.numbers, self.integers, self.flags
-        numbers["posterior"].extend(_shares(verdict.posterior, self.task))
+        numbers["posterior"].extend(_shares(verdict.scores, self.task))
         numbers["before"].extend(_shares(looked.before if looked else {}, self.task))
         numbers["seconds"].append(verdict.seconds)
         numbers["cost"].append(verdict.cost_usd)
@@ -223,7 +225,7 @@ class _Reading:
         for name, said in self.said.items():
             said.take(verdict, name, self.task, self.index)
 
-    def columns(self, calibrators: dict[str, Calibrator]) -> Columns:
+    def columns(self, profiles: dict[str, TrustProfile]) -> Columns:
         missing = [name for name in self.by if name not in self.metadata]
         if missing:
             known = ", ".join(sorted((*self.metadata, SPLIT)))
@@ -247,7 +249,7 @@ class _Reading:
             judged=_flags(self.flags["judged"]),
             alarm=_flags(self.flags["alarm"]),
             leaked=_flags(self.flags["leaked"]),
-            agents={name: said.columns(k, calibrators[name]) for name, said in self.said.items()},
+            agents={name: said.columns(k, profiles[name]) for name, said in self.said.items()},
             subgroups={name: tuple(values) for name, values in self.subgroups.items()},
             metadata=tuple(sorted(self.metadata)),
             promised=self.promised,

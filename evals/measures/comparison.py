@@ -29,8 +29,9 @@ class Changed(Record):
     first: str
     second: str
     """What the runs' panels hold most probable."""
-    first_confidence: float
-    second_confidence: float
+    first_confidence: float | None
+    """None where the image raised the alarm of familiarity: no probability applies to it."""
+    second_confidence: float | None
 
 
 class Difference(Record):
@@ -159,6 +160,7 @@ class _Pair:
         self.labels: Labels = first.labels[a][kept]
         self.groups: Sequence[str] = [first.groups[i] for i in self.rows]
         self.posteriors: tuple[Matrix, Matrix] = (first.posterior[a][kept], second.posterior[b][kept])
+        self.alarms: tuple[Flags, Flags] = (first.alarm[a][kept], second.alarm[b][kept])
         self.costs: tuple[Vector, Vector] = (first.cost[a][kept], second.cost[b][kept])
         self.right: tuple[Flags, Flags] = (
             np.asarray(self.posteriors[0].argmax(axis=1) == self.labels),
@@ -167,6 +169,7 @@ class _Pair:
 
     def changed(self, which: Flags) -> Iterator[Changed]:
         before, after = self.posteriors
+        alarms = self.alarms
         names = self.columns.task.names
         for i in sorted(np.flatnonzero(which).tolist(), key=lambda i: -float(after[i].max())):
             yield Changed(
@@ -175,8 +178,8 @@ class _Pair:
                 label=names[self.labels[i]],
                 first=names[before[i].argmax()],
                 second=names[after[i].argmax()],
-                first_confidence=float(before[i].max()),
-                second_confidence=float(after[i].max()),
+                first_confidence=None if alarms[0][i] else float(before[i].max()),
+                second_confidence=None if alarms[1][i] else float(after[i].max()),
             )
 
 

@@ -21,6 +21,7 @@ from doubleread.evals.measures.evaluation import (
     Leaks,
     Money,
     PredictionSets,
+    ReaderFigures,
     Resampling,
     SecondLookEffect,
     SecondLooks,
@@ -49,10 +50,7 @@ def evaluate(columns: Columns, *, name: str, draws: int = DRAWS, seed: int = 0) 
         )
     drawn = Draws(columns.groups, draws=draws, seed=seed)
     task, labels = columns.task, columns.labels
-    readers = {
-        agent: reader_figures(agent, task, said.calibrated_first, labels, drawn)
-        for agent, said in columns.agents.items()
-    }
+    readers = [_agent(agent, said, columns, drawn) for agent, said in columns.agents.items()]
     labelled = int(columns.labelled.sum())
     found = Evaluation(
         name=name,
@@ -65,7 +63,7 @@ def evaluate(columns: Columns, *, name: str, draws: int = DRAWS, seed: int = 0) 
         unlabelled=columns.n - labelled,
         unknown_labels=columns.unknown_labels,
         panel=reader_figures(PANEL, task, columns.posterior, labels, drawn),
-        agents=tuple(one for one in readers.values() if one is not None),
+        agents=tuple(one for one in readers if one is not None),
         advantages=tuple(_advantages(columns, drawn)),
         decisions=_decisions(columns, drawn),
         sets=_sets(columns, drawn),
@@ -94,6 +92,13 @@ def evaluate_verdicts(
     """``evaluate`` on verdicts that are at hand; ``trust`` are the profiles of the panel that gave them."""
     rows = (Row(index=i, case=verdict.case, verdict=verdict) for i, verdict in enumerate(verdicts))
     return evaluate(read_columns(rows, task, trust), name=name, seed=seed)
+
+
+def _agent(name: str, said: AgentColumns, columns: Columns, draws: Draws) -> ReaderFigures | None:
+    found = reader_figures(name, columns.task, said.calibrated_first, columns.labels, draws)
+    counted = ~np.isnan(said.influence)
+    influence = draws.mean(np.where(counted, said.influence, 0), counted)
+    return found and found.model_copy(update={"influence": influence, "benefit": said.benefit})
 
 
 def _advantages(columns: Columns, draws: Draws) -> Iterator[Advantage]:

@@ -8,6 +8,7 @@ they spoke.
 from pydantic import Field
 
 from doubleread.core.base import Record
+from doubleread.core.batch import BatchComparison
 from doubleread.core.errors import DataError
 from doubleread.core.trust import CalibrationError, Estimate, ReliabilityBin
 
@@ -76,6 +77,10 @@ class ReaderFigures(Record):
     """``confusion[true][said]``, in the task's order."""
     reliability: tuple[ReliabilityBin, ...]
     risk_coverage: Curve
+    influence: Estimate | None = None
+    """How far an agent moves a verdict, on average: total variation distance, 0 to 1; None for the panel."""
+    benefit: Estimate | None = None
+    """How much the log-loss of the calibration cases rises without it, from its trust profile; below 0 it does harm."""
 
 
 class Advantage(Record):
@@ -249,6 +254,8 @@ class Evaluation(Record):
     leaks: Leaks
     money: Money
     seconds: Seconds
+    batch: BatchComparison | None = None
+    """Its pictures against those that the panel was trusted on; None where they were not compared."""
     subgroups: tuple[Subgroup, ...] = ()
     """Column by column, the largest first."""
     resampling: Resampling

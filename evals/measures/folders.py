@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from doubleread.comparing import FEWEST
+from doubleread.core.batch import BatchComparison
 from doubleread.evals.measures.columns import read_columns
 from doubleread.evals.measures.comparison import RunComparison, check_comparable, compare_runs
 from doubleread.evals.measures.evaluating import evaluate
 from doubleread.evals.measures.evaluation import Evaluation
+from doubleread.evals.runs.batch import read_comparison
 from doubleread.evals.runs.folder import read_record, read_rows
 
 
@@ -18,11 +21,20 @@ def evaluate_folder(folder: Path, by: Sequence[str] = ()) -> Evaluation:
     record = read_record(folder)
     columns = read_columns(read_rows(folder), record.task, record.trust, by)
     found = evaluate(columns, name=record.name, seed=record.seed)
+    batch = read_comparison(folder)
+    found = found.model_copy(update={"batch": batch, "warnings": (*found.warnings, *_told(batch))})
     missing = record.cases - found.n - found.unread
     if missing <= 0:
         return found
     note = f"the run is not complete: {missing:,} of {record.cases:,} cases are still to be diagnosed"
     return found.model_copy(update={"warnings": (note, *found.warnings)})
+
+
+def _told(batch: BatchComparison | None) -> tuple[str, ...]:
+    """One warning, where the pictures differ or that cannot be told."""
+    if batch is None or batch.n < FEWEST:
+        return ()
+    return ("; ".join(batch.lines),) if batch.lines else ()
 
 
 def compare_folders(first: Path, second: Path) -> RunComparison:

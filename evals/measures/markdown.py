@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from doubleread.core.trust import CalibrationError, Estimate
+from doubleread.core.words import in_points
 from doubleread.evals.measures.evaluation import Evaluation, ReaderFigures
 from doubleread.evals.measures.gates import GateResult
+from doubleread.evals.measures.worth import worth
 
 WIDEST = 12
 """Labels of a confusion matrix that still fits."""
@@ -13,7 +15,9 @@ WORST = 5
 
 
 def markdown(found: Evaluation, gates: Sequence[GateResult] = ()) -> str:
-    """Gates, main figures with intervals, agents, confusion matrix, worst subgroups; ends with a newline."""
+    """What the panel is worth, gates, figures with intervals, agents, confusion matrix, worst subgroups; ends with a
+    newline.
+    """
     parts = [_head(found), _gates(gates), _figures(found), _readers(found), _confusion(found), _subgroups(found)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -23,7 +27,8 @@ def _head(found: Evaluation) -> str:
     cases = f"{found.n:,} cases with a verdict, {found.labelled:,} of them labelled, in {r.clusters:,} groups."
     about = f"{cases} Intervals: 95 %, {r.draws:,} draws of whole groups."
     notes = [f"- ⚠ {_text(one)}" for one in found.warnings]
-    return "\n".join([f"## {_text(found.name)}: {_text(found.task)}", "", about, *(["", *notes] if notes else [])])
+    title = f"## {_text(found.name)}: {_text(found.task)}"
+    return "\n".join([title, "", _text(worth(found)), "", about, *(["", *notes] if notes else [])])
 
 
 def _gates(results: Sequence[GateResult]) -> str:
@@ -57,6 +62,12 @@ def _rows(found: Evaluation) -> Iterator[tuple[str, str, str]]:
     yield f"second looks ({looks.panel.helped} helped, {looks.panel.harmed} harmed)", *_percent(looks.share)
     if found.alarms.share is not None:
         yield f"unfamiliar images ({found.alarms.raised:,})", *_percent(found.alarms.share)
+    if found.batch is not None and found.batch.auc is not None:
+        yield (
+            "pictures told from calibration's (AUC; .5: alike)",
+            f"{found.batch.auc:.2f}",
+            f"p {found.batch.p_value:.3f}",
+        )
     if found.leaks.accuracy_without is not None:
         yield f"accuracy without {found.leaks.cases:,} near copies", *_percent(found.leaks.accuracy_without)
     yield f"US dollars a case (${found.money.total:.2f} in all)", *_number(found.money.each, 4)
@@ -74,10 +85,17 @@ def _readers(found: Evaluation) -> str:
             _with(*_percent(one.accuracy)),
             f"{one.ece.value:.3f}",
             f"{one.nll.value:.3f}",
+            in_points(one.influence.value) if one.influence else "",
+            f"{one.benefit.value:+.3f} ({one.benefit.low:+.3f} to {one.benefit.high:+.3f})" if one.benefit else "",
         )
         for one in found.readers
     ]
-    return _table(("reader, calibrated", "n", "accuracy", "ECE", "log-loss"), rows, right=(1, 2, 3, 4))
+    head = ("reader, calibrated", "n", "accuracy", "ECE", "log-loss", "influence", "benefit")
+    about = (
+        "Influence: how far an agent moves a verdict, on average. Benefit: how much the log-loss of the calibration "
+        "cases rises without it; below 0 it does harm."
+    )
+    return _table(head, rows, right=range(1, len(head))) + f"\n\n{about}"
 
 
 def _confusion(found: Evaluation) -> str:

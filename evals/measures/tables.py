@@ -36,13 +36,14 @@ _VERDICT: dict[str, tabular.Kind] = {
     "cost_usd": "number",
     "problem": "text",
 }
-_AGENT: dict[str, tabular.Kind] = {"label": "text", "confidence": "number", "weight": "number"}
+_AGENT: dict[str, tabular.Kind] = {"label": "text", "confidence": "number", "influence": "number"}
 
 
 class CaseTable:
     """Which columns a run's table has; ``p:`` are the labels' probabilities, ``agent:`` and ``meta:`` what they say.
 
     An agent's confidence is the calibrated probability of the label it named last. ``set`` joins its labels with ``|``.
+    A case that raised the ``alarm`` has no probabilities, and no influence.
     """
 
     def __init__(self, task: Task, agents: Sequence[str], metadata: Sequence[str]) -> None:
@@ -93,7 +94,7 @@ class CaseTable:
             "set": "|".join(verdict.prediction_set),
             "set_size": len(verdict.prediction_set),
             "second_look": verdict.second_look is not None,
-            "alarm": verdict.familiarity is not None and verdict.familiarity.alarm,
+            "alarm": verdict.unfamiliar,
             "leaked": verdict.evidence is not None and bool(verdict.evidence.near_copies),
             "seconds": verdict.seconds,
             "cost_usd": verdict.cost_usd,
@@ -106,7 +107,7 @@ class CaseTable:
         cells: dict[str, Cell] = {}
         for agent in self.agents:
             said = last.get(agent)
-            cells[f"agent:{agent}:weight"] = verdict.weights.get(agent)
+            cells[f"agent:{agent}:influence"] = None if verdict.unfamiliar else verdict.influence.get(agent)
             if said is not None:
                 cells[f"agent:{agent}:label"] = said.label
                 cells[f"agent:{agent}:confidence"] = verdict.calibrated.get(agent, {}).get(said.label)

@@ -241,6 +241,11 @@
     return name.split("/").pop();
   }
 
+  // Of an image unlike those that the panel was trusted on no probability is shown.
+  function trusted(i) {
+    return !(facts.bits[i] & bit.unfamiliar);
+  }
+
   function tile(i) {
     const made = element("button", "one-case");
     const by = facts.readers.indexOf(state.by);
@@ -248,7 +253,7 @@
     made.classList.toggle("wrong", Boolean(facts.bits[i] & bit.wrong));
     made.classList.toggle("referred", Boolean(facts.bits[i] & bit.referred));
     const first = answer(i, by, "answer");
-    if (facts.sure[by][i] >= 0) first.append(element("span", "share", ` ${percent(facts.sure[by][i])}`));
+    if (trusted(i) && facts.sure[by][i] >= 0) first.append(element("span", "share", ` ${percent(facts.sure[by][i])}`));
     const truth = facts.labels[facts.truth[i]];
     const wrong = truth && facts.said[by][i] !== facts.truth[i];
     made.append(frame(i), icons(i), first, element("span", "under", wrong ? `true: ${truth}` : plain(facts.names[i])));
@@ -267,7 +272,7 @@
     cell(facts.labels[facts.truth[i]] ?? "–");
     facts.readers.forEach((_, reader) => {
       const td = cell(answer(i, reader, ""));
-      if (facts.sure[reader][i] >= 0) td.append(element("span", "soft", ` ${percent(facts.sure[reader][i])}`));
+      if (trusted(i) && facts.sure[reader][i] >= 0) td.append(element("span", "soft", ` ${percent(facts.sure[reader][i])}`));
     });
     cell(marksOf(i).map((mark) => facts.icons[facts.marks.indexOf(mark)]).join(" ")).title =
       marksOf(i).map((mark) => named[mark] ?? mark).join(", ");

@@ -3,11 +3,10 @@
 import json
 from typing import NamedTuple
 
-import numpy as np
-
 from doubleread.core.trust import CalibrationError, Estimate
-from doubleread.evals.measures.columns import Columns
+from doubleread.core.words import in_points
 from doubleread.evals.measures.evaluation import Evaluation
+from doubleread.evals.measures.worth import worth
 from doubleread.evals.runs.record import RunRecord
 
 
@@ -31,10 +30,13 @@ class AgentRow(NamedTuple):
     """Whether its ECE is no larger than perfect calibration would show."""
     nll: str
     ocr: str
-    weight: float | None
-    """Mean share in the posterior."""
+    influence: float | None
+    """How far it moves a verdict, on average; None for the panel."""
+    moves: str
+    benefit: str
+    """How much the log-loss of the calibration cases rises without it."""
     fitted: str
-    """Accuracy when its trust was learned."""
+    """Accuracy when its trust was learned, after calibration."""
     wrong: int
 
 
@@ -49,19 +51,11 @@ def between(estimate: Estimate) -> str:
 
 
 def lead(e: Evaluation) -> str:
-    """What came of the run, in two or three sentences."""
-    said: list[str] = []
-    if e.panel is None:
-        said.append(f"The panel read {e.n:,} cases; none has a true label to judge it by.")
-    else:
-        best = max(e.agents, key=lambda a: a.accuracy.value, default=None)
-        alone = f"; its best agent alone ({best.reader}) on {percent(best.accuracy.value)}" if best else ""
-        said.append(f"The panel was right on {percent(e.panel.accuracy.value)} of {e.panel.n:,} cases{alone}.")
+    """What came of the run, in a few sentences."""
     d = e.decisions
     kept = f", and was right on {percent(d.committed_accuracy.value)} of the rest" if d.committed_accuracy else ""
     handed = f"{d.referred:,} of {e.n:,} cases" if d.referred else "no case"
-    said.append(f"It handed {handed} to a person{kept}.")
-    return " ".join(said)
+    return f"{worth(e)} It handed {handed} to a person{kept}."
 
 
 def tiles(e: Evaluation, counts: dict[str, int]) -> list[Tile]:
@@ -122,12 +116,12 @@ def _odd(e: Evaluation, counts: dict[str, int]) -> list[Tile]:
     return made
 
 
-def agent_rows(run: RunRecord, e: Evaluation, columns: Columns) -> list[AgentRow]:
-    """The panel and its agents side by side; weights and trust only where they have them."""
+def agent_rows(run: RunRecord, e: Evaluation) -> list[AgentRow]:
+    """The panel and its agents side by side, all after calibration; influence and trust where they have them."""
     fitted = {p.agent: p for p in run.trust if p.round == 1}
     made = []
     for r in e.readers:
-        column, profile = columns.agents.get(r.reader), fitted.get(r.reader)
+        profile = fitted.get(r.reader)
         made.append(
             AgentRow(
                 reader=r.reader,
@@ -137,8 +131,10 @@ def agent_rows(run: RunRecord, e: Evaluation, columns: Columns) -> list[AgentRow
                 calibrated=r.ece.value <= r.ece.floor_high,
                 nll=f"{r.nll.value:.3f}",
                 ocr=percent(r.ocr.value),
-                weight=float(np.mean(column.weight)) if column is not None else None,
-                fitted=between(profile.accuracy) if profile else "",
+                influence=r.influence.value if r.influence else None,
+                moves=in_points(r.influence.value) if r.influence else "–",
+                benefit=f"{r.benefit.value:+.3f} ({r.benefit.low:+.3f} to {r.benefit.high:+.3f})" if r.benefit else "–",
+                fitted=between(profile.calibrated_accuracy or profile.accuracy) if profile else "",
                 wrong=sum(map(sum, r.confusion)) - sum(row[i] for i, row in enumerate(r.confusion)),
             )
         )

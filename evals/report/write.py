@@ -74,7 +74,7 @@ def _compose(
         e=evaluation,
         lead=lead(evaluation),
         tiles=tiles(evaluation, counts),
-        agents=agent_rows(run, evaluation, columns),
+        agents=agent_rows(run, evaluation),
         charts={name: Markup(svg) for name, svg in charts.all().items()},  # noqa: S704 - drawn by us, text escaped
         confusions=[Markup(svg) for svg in charts.agents_confusion()],  # noqa: S704
         chips=[(mark, mark.told.format(threshold=threshold), counts[mark.key]) for mark in MARKS if counts[mark.key]],

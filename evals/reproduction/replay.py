@@ -80,7 +80,7 @@ def _judge(arbiter: Arbiter, agents: Sequence[str], readings: Readings, i: int, 
     first, second = _named(agents, readings.first[i]), _named(agents, readings.second[i])
     walked = walk(arbiter, first, second, readings.evidence[i])
     found.looked_again[r, i] = walked.looked_again
-    found.posterior[r, i] = [walked.assessment.posterior[name] for name in arbiter.task.names]
+    found.posterior[r, i] = [walked.assessment.scores[name] for name in arbiter.task.names]
     found.committed[r, i] = walked.assessment.decision.action == "commit"
     found.cost_usd[r, i] = sum(answer.usage.cost_usd or 0.0 for answer in walked.asked)
 

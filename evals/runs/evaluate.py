@@ -16,6 +16,7 @@ from doubleread.core.at_rest import at_rest
 from doubleread.core.background import Background
 from doubleread.core.case import Case
 from doubleread.evals.datasets import Labelled
+from doubleread.evals.runs.batch import write_comparison
 from doubleread.evals.runs.engine import Engine, LocalEngine, Numbered
 from doubleread.evals.runs.folder import RECORD, RunFolder, read_record
 from doubleread.evals.runs.record import RunRecord, Shard
@@ -81,6 +82,8 @@ def evaluate(
         with at_rest(), Background() as background:
             going = background.submit(run, engine, cases, begun, watch, halt, retry=wanted.retry)
             end = _waited(going, halt)
+        if end == "complete":
+            write_comparison(panel, folder)
     return Ended(folder, end, chosen.notes)
 
 
@@ -120,10 +123,14 @@ def _record(panel: Panel, dataset: Labelled, chosen: Selection, shard: Shard | N
         settings=panel.settings.model_dump(mode="json"),
         provenance=about.provenance,
         seed=panel.settings.trust.seed,
-        notes=(*dataset.notes, *chosen.notes),
+        notes=(*dataset.notes, *chosen.notes, *_left_out(panel)),
         shard=shard,
         started=datetime.now(UTC),
     )
+
+
+def _left_out(panel: Panel) -> list[str]:
+    return [f"{name} was not asked: {why}" for name, why in panel.left_out.items()]
 
 
 def _digest(cases: Sequence[Case], others: list[object]) -> str:
@@ -152,9 +159,13 @@ def _place(record: RunRecord) -> Path:
             there = read_record(head.parent)
             if (there.digest, there.shard) == (record.digest, record.shard) and not head.parent.is_symlink():
                 return head.parent
-    stem = f"{record.started:%Y%m%d-%H%M%S}-{_NAME.sub('-', record.name).strip('-') or 'run'}"
     part = "" if record.shard is None else f"-{record.shard.number}of{record.shard.of}"
-    return RUNS / f"{stem}{part}"
+    return place_of(record.started, record.name, part)
+
+
+def place_of(started: datetime, name: str, part: str = "") -> Path:
+    """A folder under ``runs/`` for what was begun then."""
+    return RUNS / f"{started:%Y%m%d-%H%M%S}-{_NAME.sub('-', name).strip('-') or 'run'}{part}"
 
 
 def _point(folder: Path) -> None:

@@ -20,6 +20,8 @@ class CalibratorRecord(Record):
     n: int = Field(ge=0)
     scarcest: int = Field(ge=0)
     """Cases of the rarest label."""
+    case_weight: float = Field(default=1.0, gt=0, le=1)
+    """What one case counts for beside the prior; below 1 where cases of a group are alike."""
 
 
 R = TypeVar("R", bound=CalibratorRecord)
@@ -28,14 +30,14 @@ R = TypeVar("R", bound=CalibratorRecord)
 class RowCalibrator(Parametric[R], Generic[R]):
     """Fits on the rows that hold an opinion and leaves rows of NaN as they are."""
 
-    def fit(self, probabilities: Matrix, labels: Labels) -> Self:
+    def fit(self, probabilities: Matrix, labels: Labels, case_weight: float = 1.0) -> Self:
         """From raw distributions, shape ``(n, k)``, and true labels; raises ``DataError`` without any opinion."""
         kept = spoken(probabilities)
         if not kept.any():
             raise DataError(f"there is no opinion to fit a {self.kind!r} calibrator on")
         k = probabilities.shape[1]
         counts = np.bincount(labels[kept], minlength=k)
-        sample = CalibratorRecord(labels=k, n=int(kept.sum()), scarcest=int(counts.min()))
+        sample = CalibratorRecord(labels=k, n=int(kept.sum()), scarcest=int(counts.min()), case_weight=case_weight)
         self._fitted = self._learn(normalised(probabilities[kept]), labels[kept], sample)
         return self
 

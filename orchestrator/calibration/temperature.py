@@ -30,7 +30,7 @@ class Temperature(RowCalibrator[TemperatureRecord]):
         logs = np.log(P)
 
         def objective(log_t: float) -> float:
-            return log_loss(logs * np.exp(-log_t), y) + 0.5 * (log_t / SIGMA) ** 2
+            return sample.case_weight * log_loss(logs * np.exp(-log_t), y) + 0.5 * (log_t / SIGMA) ** 2
 
         best = minimize_scalar(objective, bounds=(-3, 3), method="bounded")
         return TemperatureRecord(temperature=float(np.exp(best.x)), **sample.model_dump())

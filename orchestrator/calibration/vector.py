@@ -39,10 +39,10 @@ class VectorScaling(RowCalibrator[VectorRecord]):
         def objective(theta: Vector) -> tuple[float, Vector]:
             slopes = np.exp(theta[0] + theta[1 : k + 1])
             log_p = log_softmax_rows(logs * slopes + theta[k + 1 :])
-            away = np.exp(log_p) - truth
+            away = sample.case_weight * (np.exp(log_p) - truth)
             by_slope = (away * logs * slopes).sum(axis=0)
             gradient = np.concatenate([[by_slope.sum()], by_slope, away.sum(axis=0)]) + theta / spread**2
-            return float(0.5 * ((theta / spread) ** 2).sum() - (log_p * truth).sum()), gradient
+            return float(0.5 * ((theta / spread) ** 2).sum() - sample.case_weight * (log_p * truth).sum()), gradient
 
         best = minimize(objective, np.zeros(2 * k + 1), jac=True, method="L-BFGS-B").x
         slopes, biases = np.exp(best[0] + best[1 : k + 1]), best[k + 1 :]

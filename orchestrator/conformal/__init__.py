@@ -1,8 +1,7 @@
 """Prediction sets that hold the true label with a promised frequency (split conformal)."""
 
 from doubleread.orchestrator.conformal.chance import chances
-from doubleread.orchestrator.conformal.quantile import cases_needed
 from doubleread.orchestrator.conformal.scores import SCORES
 from doubleread.orchestrator.conformal.sets import ConformalSets
 
-__all__ = ["SCORES", "ConformalSets", "cases_needed", "chances"]
+__all__ = ["SCORES", "ConformalSets", "chances"]

@@ -1,5 +1,6 @@
-"""Prediction sets: which labels cannot be excluded, by thresholds learned from held-out cases."""
+"""Prediction sets: which labels cannot be excluded, by p-values against held-out cases."""
 
+from functools import cached_property
 from typing import Literal, Self
 
 import numpy as np
@@ -9,26 +10,61 @@ from doubleread.core.base import Record
 from doubleread.core.errors import DataError
 from doubleread.core.types import Labels, Matrix, Vector
 from doubleread.orchestrator.conformal.chance import row_chances
-from doubleread.orchestrator.conformal.quantile import cases_needed, quantile
 from doubleread.orchestrator.conformal.scores import SCORES, Score
-from doubleread.orchestrator.exchangeable import Groups, kinship
+from doubleread.orchestrator.exchangeable import Groups, Units, promised_for, units_needed
+from doubleread.orchestrator.resampling import group_codes
+
+Kind = Literal["class-conditional", "marginal", "everything"]
+
+
+class HeldOutScores(Record):
+    """Nonconformity of held-out cases, ascending, the weight of each, and that of a new case's own unit."""
+
+    scores: tuple[float, ...]
+    weights: tuple[float, ...]
+    own: float
+    units: int
+    """Groups, or cases where each stands alone."""
+
+    @classmethod
+    def of(cls, scores: Vector, groups: Groups) -> Self:
+        """From scores ``(n,)`` of held-out cases and their groups."""
+        units, order = Units.of(groups, len(scores)), np.argsort(scores, kind="stable")
+        ranked, weights = scores[order], units.weights[order]
+        return cls(scores=tuple(ranked.tolist()), weights=tuple(weights.tolist()), own=units.own, units=units.count)
+
+    @cached_property
+    def _tails(self) -> tuple[Vector, Vector]:
+        """The scores, and the p-value of a new score that lies above the first, second, … of them."""
+        above = np.append(np.cumsum(np.array(self.weights)[::-1])[::-1], 0.0)
+        return np.array(self.scores), self.own + above
+
+    def p_values(self, scores: Vector) -> Vector:
+        """Weight of the held-out cases that conform no better, and of the new case itself, shape as ``scores``."""
+        ranked, tails = self._tails
+        return np.asarray(tails[np.searchsorted(ranked, scores - 1e-12, side="left")])
 
 
 class ConformalSets(Record):
-    """Labels whose nonconformity is at most their threshold.
+    """A label is in the set where its p-value exceeds ``1 - coverage``; where none does, the set is empty.
+
+    The p-value of a label is the share of held-out cases that conform no better, those of that label only where there
+    are enough. Where groups are known they are the units, and coverage holds for a case of a *new group*, every group
+    counting the same; else it holds for new cases exchangeable with the held-out ones. Neither agents nor fusion may
+    have been fitted on these.
 
     ``class-conditional``: coverage holds for each true label; ``marginal``: on average over cases;
-    ``everything``: too few held-out cases, every label is always in the set. The promise is for new cases
-    exchangeable with the held-out ones, on which neither agents nor fusion may have been fitted.
-    Source: Vovk, Gammerman and Shafer 2005; Vovk 2012 for the class-conditional kind; the scores name their own.
+    ``everything``: too few units, every label is always in the set.
+    Sources: Vovk, Gammerman and Shafer 2005; Vovk 2012 for the class-conditional kind; for groups see
+    ``exchangeable``; the scores name their own.
     """
 
     coverage: float
-    kind: Literal["class-conditional", "marginal", "everything"]
-    thresholds: tuple[float, ...]
-    """One a label, in task order."""
+    kind: Kind
+    held_out: tuple[HeldOutScores, ...]
+    """One a label where the sets are class-conditional, one for all where they are marginal, else none."""
     n: int
-    """Held-out cases behind the thresholds."""
+    """Held-out cases behind the p-values."""
     score: str = "lac"
     """A name in ``SCORES``."""
     note: str = ""
@@ -44,49 +80,72 @@ class ConformalSets(Record):
         u: Vector | None = None,
         groups: Groups = None,
     ) -> Self:
-        """From held-out distributions, shape ``(n, k)``; class-conditional where each label has enough cases.
+        """From held-out distributions, shape ``(n, k)``; class-conditional where each label has enough units.
 
         ``u`` holds one chance a case, shape ``(n,)``, as ``chances`` gives it, for the scores that need it; None: from
-        the distributions themselves, and then ``predict`` must have none either. ``groups`` changes no threshold, but
-        the note. Raises ``DataError`` for shapes, values or a coverage that cannot be, ``UnknownPart`` for a score.
+        the distributions themselves, and then ``predict`` must have none either. Raises ``DataError`` for shapes,
+        values or a coverage that cannot be, ``UnknownPart`` for a score.
         """
         _check(held_out, y, coverage)
         scores = _scored(score, held_out, u)[np.arange(len(y)), y]
-        kind, thresholds, note = _thresholds(scores, y, held_out.shape[1], coverage)
-        notes = "; ".join(filter(None, (note, kinship(groups, len(y)))))
-        return cls(coverage=coverage, kind=kind, thresholds=thresholds, n=len(y), score=score, note=notes)
+        kind, found, short = _held_out(scores, y, held_out.shape[1], coverage, groups)
+        useless = _cannot_inform(held_out, y, coverage, groups) if kind != "everything" and len(y) else ""
+        promise = "" if kind == "everything" else f"{coverage:.0%} sets hold {promised_for(groups, len(y))}"
+        notes = "; ".join(filter(None, (promise, short, useless)))
+        return cls(coverage=coverage, kind=kind, held_out=found, n=len(y), score=score, note=notes)
+
+    def p_values(self, P: Matrix, u: Vector | None = None) -> Matrix:
+        """Of every label of each row of ``P``, ``(n, k)``; 1 throughout where nothing can be promised."""
+        if self.kind == "everything":
+            return np.ones(P.shape)
+        scores = _scored(self.score, P, u)
+        each = self.held_out * P.shape[1] if len(self.held_out) == 1 else self.held_out
+        return np.column_stack([one.p_values(scores[:, k]) for k, one in enumerate(each)])
+
+    def inside(self, p_values: Matrix) -> NDArray[np.bool_]:
+        """Which labels are in the sets, shape as ``p_values``."""
+        return np.asarray(p_values > 1 - self.coverage + 1e-9)
 
     def predict(self, P: Matrix, u: Vector | None = None) -> list[tuple[int, ...]]:
-        """Label indices of each row's set, most probable first; ``u`` as in ``fit``.
-
-        A set can come out empty; the leading label is then put in, which can only raise coverage.
-        """
-        inside = self._inside(P, u)
+        """Label indices of each row's set, most probable first; ``u`` as in ``fit``. A set may be empty."""
+        inside = self.inside(self.p_values(P, u))
         order = np.argsort(-P, axis=1, kind="stable")
         return [tuple(int(i) for i in row if inside[case, i]) for case, row in enumerate(order)]
 
-    def _inside(self, P: Matrix, u: Vector | None) -> NDArray[np.bool_]:
-        if self.kind == "everything":
-            return np.ones(P.shape, dtype=bool)
-        inside = np.asarray(_scored(self.score, P, u) <= np.array(self.thresholds) + 1e-12)
-        inside[np.arange(len(P)), P.argmax(axis=1)] = True
-        return inside
+
+def _held_out(
+    scores: Vector, y: Labels, k: int, coverage: float, groups: Groups
+) -> tuple[Kind, tuple[HeldOutScores, ...], str]:
+    """What can be promised, the scores that keep it, and what a reader should know."""
+    needed, codes = units_needed(coverage), group_codes(groups, len(y))
+    each = [HeldOutScores.of(scores[y == label], codes[y == label]) for label in range(k)]
+    if min(one.units for one in each) >= needed:
+        return "class-conditional", tuple(each), ""
+    all_, what = HeldOutScores.of(scores, groups), Units.of(groups, len(y))
+    unit = "groups" if what.grouped else "cases"
+    if all_.units >= needed:
+        fewest = min(one.units for one in each)
+        reason = f"a label has {fewest} held-out {unit}, {coverage:.0%} for each label needs {needed}"
+        return "marginal", (all_,), f"coverage holds on average, not for each label: {reason}"
+    note = f"{what} held out cannot promise {coverage:.0%} ({needed} {unit} are needed): sets hold every label"
+    return "everything", (), note
 
 
-Kind = Literal["class-conditional", "marginal", "everything"]
-
-
-def _thresholds(scores: Vector, y: Labels, k: int, coverage: float) -> tuple[Kind, tuple[float, ...], str]:
-    """What can be promised, the thresholds that keep it, and what a reader should know."""
-    needed, counts = cases_needed(coverage), np.bincount(y, minlength=k)
-    if counts.min() >= needed:
-        return "class-conditional", tuple(quantile(scores[y == label], coverage) for label in range(k)), ""
-    reason = f"a label has {counts.min()} held-out cases, {coverage:.0%} for each label needs {needed}"
-    if len(y) >= needed:
-        note = f"coverage holds on average, not for each label: {reason}"
-        return "marginal", (quantile(scores, coverage),) * k, note
-    note = f"{len(y)} held-out cases cannot promise {coverage:.0%} ({needed} are needed): sets hold every label"
-    return "everything", (1.0,) * k, note
+def _cannot_inform(P: Matrix, y: Labels, coverage: float, groups: Groups) -> str:
+    """What to say where the panel is right more often than its sets promise: they are the leading label, or empty."""
+    units = Units.of(groups, len(y))
+    right = float(units.weights @ (P.argmax(axis=1) == y) / units.weights.sum())
+    if right <= coverage:
+        return ""
+    wanted = np.floor((1 - max((1 - right) / 2, units.own)) * 1000) / 1000
+    said = (
+        f"the panel is right on {right:.1%} of held-out cases, so {coverage:.0%} sets cannot inform: most hold the "
+        "leading label alone, and the others are empty"
+    )
+    if wanted > coverage:
+        return f"{said}; trust.coverage = {wanted:g} gives sets that tell more"
+    needed = units_needed(1 - (1 - coverage) / 2)
+    return f"{said}; sets that tell more need {needed} calibration {'groups' if units.grouped else 'cases'} or more"
 
 
 def _scored(name: str, P: Matrix, u: Vector | None) -> Matrix:

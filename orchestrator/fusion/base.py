@@ -1,9 +1,8 @@
-"""What all fusion rules share: who spoke, the prior, and the shares of the agents."""
+"""What all fusion rules share: who spoke, and the prior."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Generic, NamedTuple, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,21 +18,6 @@ Present = NDArray[np.bool_]
 """Who spoke on each case, shape ``(n, agents)``."""
 
 
-@dataclass(frozen=True, slots=True)
-class FusedOpinions:
-    """Posteriors ``(n, k)`` and the agents' shares in them ``(n, agents)``: rows sum to 1, or are 0 if nobody spoke."""
-
-    posterior: Matrix
-    weights: Matrix
-
-
-class Pooled(NamedTuple):
-    """Log posteriors ``(n, k)`` up to a constant, at the label shares seen; each agent's pull ``(n, agents)``."""
-
-    logits: Matrix
-    pull: Matrix
-
-
 class PanelRecord(Record):
     """What every fitted rule knows of its panel."""
 
@@ -43,6 +27,8 @@ class PanelRecord(Record):
     """Label shares among the cases it was fitted on."""
     heard: tuple[bool, ...] = Field(min_length=1)
     """Which agents gave any opinion there; the others are ignored."""
+    case_weight: float = Field(default=1.0, gt=0, le=1)
+    """What one case counts for beside the priors; below 1 where cases of a group are alike."""
     doubt: float = Field(default=0.0, ge=0, lt=1)
     """Share of every posterior that goes back to the prior."""
 
@@ -51,14 +37,15 @@ R = TypeVar("R", bound=PanelRecord)
 
 
 class PanelRule(Parametric[R], Generic[R]):
-    """A fusion rule: ``_learn`` fits it, ``_pool`` gives logits and pulls.
+    """A fusion rule: ``_learn`` fits it, ``_pool`` gives log posteriors ``(n, k)`` up to a constant, at ``seen``.
 
     The posterior holds under ``prior``: with label shares ``seen`` while fitting, logits are moved by
     ``log prior - log seen`` (Saerens et al. 2002), which is nothing where they are equal. A share ``doubt`` of
-    ``1 / (2n + 2)`` then goes back to the prior: n cases cannot show that all agents together fail more rarely.
+    ``1 / (2n + 2)`` then goes back to the prior: n cases cannot show that all agents together fail more rarely. Here n
+    is the number of cases times ``case_weight``.
     """
 
-    def fit(self, opinions: Tensor3, labels: Labels, prior: Vector) -> Self:
+    def fit(self, opinions: Tensor3, labels: Labels, prior: Vector, case_weight: float = 1.0) -> Self:
         """From calibrated opinions, shape ``(n, agents, k)``, NaN rows where an agent gave none.
 
         Raises ``DataError`` where there is no opinion at all, or the prior does not fit.
@@ -71,41 +58,35 @@ class PanelRule(Parametric[R], Generic[R]):
             raise DataError(f"no agent gave an opinion on any of {n} cases: {self.kind!r} cannot be fitted")
         seen = _floats(shares(labels, k))
         voices = tuple(bool(spoke) for spoke in np.atleast_1d(heard))
-        panel = PanelRecord(prior=_floats(normalised(prior)), seen=seen, heard=voices, doubt=0.5 / (n + 1))
+        panel = PanelRecord(
+            prior=_floats(normalised(prior)),
+            seen=seen,
+            heard=voices,
+            case_weight=case_weight,
+            doubt=0.5 / (n * case_weight + 1),
+        )
         self._fitted = self._learn(opinions, labels, panel)
         return self
 
-    def fuse(self, opinions: Tensor3) -> FusedOpinions:
-        """One posterior per case; the prior where nobody spoke. Raises ``DataError`` for another panel's shape."""
+    def fuse(self, opinions: Tensor3) -> Matrix:
+        """One posterior a case, ``(n, k)``; the prior where nobody spoke.
+
+        Raises ``DataError`` for another panel's shape.
+        """
         fitted = self.fitted
         if opinions.ndim != 3 or opinions.shape[1:] != (len(fitted.heard), len(fitted.prior)):
             wanted = f"(n, {len(fitted.heard)}, {len(fitted.prior)})"
             raise DataError(f"opinions have shape {opinions.shape}; {self.kind!r} was fitted for {wanted}")
         present = spoken(opinions) & np.array(fitted.heard)
-        logits, pull = self._pool(opinions, present)
-        logits = logits + np.log(fitted.prior) - np.log(fitted.seen)
+        logits = self._pool(opinions, present) + np.log(fitted.prior) - np.log(fitted.seen)
         logits[~present.any(axis=1)] = np.log(fitted.prior)
-        posterior = (1 - fitted.doubt) * softmax(logits) + fitted.doubt * np.array(fitted.prior)
-        return FusedOpinions(posterior, weights_of(pull, present))
+        return np.asarray((1 - fitted.doubt) * softmax(logits) + fitted.doubt * np.array(fitted.prior))
 
     @abstractmethod
     def _learn(self, opinions: Tensor3, labels: Labels, panel: PanelRecord) -> R: ...
 
     @abstractmethod
-    def _pool(self, opinions: Tensor3, present: Present) -> Pooled: ...
-
-
-def weights_of(pull: Matrix, present: Present) -> Matrix:
-    """Shares of the agents, shape ``(n, agents)``, from non-negative pulls; equal where none of those present pulls."""
-    kept = np.where(present, pull, 0.0)
-    kept = np.where(kept.sum(axis=1, keepdims=True) > 1e-12, kept, present)
-    total = kept.sum(axis=1, keepdims=True)
-    return np.asarray(kept / np.where(total > 0, total, 1.0))
-
-
-def reach(contributions: Tensor3) -> Matrix:
-    """How far each agent's log contributions ``(n, agents, k)`` separate the labels: largest minus smallest."""
-    return np.asarray(np.ptp(contributions, axis=2))
+    def _pool(self, opinions: Tensor3, present: Present) -> Matrix: ...
 
 
 def logs_of(opinions: Tensor3, present: Present, seen: Sequence[float], floor: float = 1e-4) -> Tensor3:

@@ -8,7 +8,7 @@ from scipy.special import logit
 
 from doubleread.core.base import Record
 from doubleread.core.types import Labels, Matrix, Tensor3
-from doubleread.orchestrator.fusion.base import PanelRecord, PanelRule, Pooled, Present, reach
+from doubleread.orchestrator.fusion.base import PanelRecord, PanelRule, Present
 from doubleread.orchestrator.fusion.dependence import effective
 from doubleread.orchestrator.simplex import log_loss, spoken
 
@@ -71,10 +71,10 @@ class ConfusionBayes(PanelRule[ConfusionRecord]):
                 best = min(best, (float(loss), strength, rho))
         return ConfusionRecord(agents=agents, strength=best[1], rho=best[2], **panel.model_dump())
 
-    def _pool(self, opinions: Tensor3, present: Present) -> Pooled:
+    def _pool(self, opinions: Tensor3, present: Present) -> Matrix:
         fitted = self.fitted
         evidence = _evidence(fitted.agents, opinions, present, fitted.strength)
-        return Pooled(np.log(fitted.seen) + _scale(present, fitted.rho) * evidence.sum(axis=1), reach(evidence))
+        return np.asarray(np.log(fitted.seen) + _scale(present, fitted.rho) * evidence.sum(axis=1))
 
 
 def _scale(present: Present, rho: float) -> Matrix:

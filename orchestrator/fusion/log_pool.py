@@ -5,7 +5,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from doubleread.core.types import Labels, Matrix, Tensor3, Vector
-from doubleread.orchestrator.fusion.base import PanelRecord, PanelRule, Pooled, Present, logs_of
+from doubleread.orchestrator.fusion.base import PanelRecord, PanelRule, Present, logs_of
 from doubleread.orchestrator.fusion.dependence import effective
 from doubleread.orchestrator.simplex import log_softmax_rows, softmax, spoken
 
@@ -50,24 +50,24 @@ class LogPool(PanelRule[LogPoolRecord]):
             rho = float(expit(theta[-1]))
             weights = _case_weights(softmax(np.where(heard, full, -np.inf)), rho, present)
             log_p = log_softmax_rows(base + np.einsum("na,nak->nk", weights, logs))
-            by_weight = np.einsum("nk,nak->na", np.exp(log_p) - truth, logs)
+            by_weight = np.einsum("nk,nak->na", panel.case_weight * (np.exp(log_p) - truth), logs)
             pull = (by_weight * weights).sum(axis=1)  # of all weights together, which rho scales
             share = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
             by_theta = (by_weight * weights - share * pull[:, None]).sum(axis=0)[heard]
             by_rho = -(pull * np.maximum(m - 1, 0) / (1 + np.maximum(m - 1, 0) * rho)).sum() * rho * (1 - rho)
             gradient = np.append(by_theta, by_rho) + theta / spread**2
-            return float(0.5 * ((theta / spread) ** 2).sum() - (log_p * truth).sum()), gradient
+            return float(0.5 * ((theta / spread) ** 2).sum() - panel.case_weight * (log_p * truth).sum()), gradient
 
         best = minimize(objective, np.zeros(len(spread)), jac=True, method="L-BFGS-B").x
         full[heard] = best[:-1]
         weights = softmax(np.where(heard, full, -np.inf))
         return LogPoolRecord(weights=tuple(weights.tolist()), rho=float(expit(best[-1])), **panel.model_dump())
 
-    def _pool(self, opinions: Tensor3, present: Present) -> Pooled:
+    def _pool(self, opinions: Tensor3, present: Present) -> Matrix:
         fitted = self.fitted
         weights = _case_weights(np.array(fitted.weights), fitted.rho, present)
         logs = logs_of(opinions, present, fitted.seen)
-        return Pooled(np.log(fitted.seen) + np.einsum("na,nak->nk", weights, logs), weights)
+        return np.asarray(np.log(fitted.seen) + np.einsum("na,nak->nk", weights, logs))
 
 
 def _case_weights(relative: Vector, rho: float, present: Present) -> Matrix:

@@ -5,8 +5,7 @@ from typing import Self
 import numpy as np
 
 from doubleread.core.base import Record
-from doubleread.core.types import Labels, Tensor3, Vector
-from doubleread.orchestrator.fusion.base import FusedOpinions
+from doubleread.core.types import Labels, Matrix, Tensor3, Vector
 from doubleread.orchestrator.fusion.confusion_bayes import ConfusionBayes, ConfusionRecord
 from doubleread.orchestrator.fusion.log_pool import LogPool, LogPoolRecord
 from doubleread.orchestrator.fusion.stacking import Stacking, StackingRecord
@@ -22,26 +21,22 @@ class PanelMeanRecord(Record):
 
 
 class PanelMean(Parametric[PanelMeanRecord]):
-    """The average posterior (and agents' shares) of the log-pool, confusion-matrix Bayes and stacking."""
+    """The average posterior of the log-pool, confusion-matrix Bayes and stacking."""
 
     kind = "panel-mean"
     record_type = PanelMeanRecord
 
-    def fit(self, opinions: Tensor3, labels: Labels, prior: Vector) -> Self:
+    def fit(self, opinions: Tensor3, labels: Labels, prior: Vector, case_weight: float = 1.0) -> Self:
         """Fits each member; arguments and errors as ``PanelRule.fit``."""
         self._fitted = PanelMeanRecord(
-            log_pool=LogPool().fit(opinions, labels, prior).fitted,
-            confusion_bayes=ConfusionBayes().fit(opinions, labels, prior).fitted,
-            stacking=Stacking().fit(opinions, labels, prior).fitted,
+            log_pool=LogPool().fit(opinions, labels, prior, case_weight).fitted,
+            confusion_bayes=ConfusionBayes().fit(opinions, labels, prior, case_weight).fitted,
+            stacking=Stacking().fit(opinions, labels, prior, case_weight).fitted,
         )
         return self
 
-    def fuse(self, opinions: Tensor3) -> FusedOpinions:
+    def fuse(self, opinions: Tensor3) -> Matrix:
         """Means over the members; errors as ``PanelRule.fuse``."""
         f = self.fitted
         rules = (LogPool(f.log_pool), ConfusionBayes(f.confusion_bayes), Stacking(f.stacking))
-        results = [rule.fuse(opinions) for rule in rules]
-        return FusedOpinions(
-            np.mean([result.posterior for result in results], axis=0),
-            np.mean([result.weights for result in results], axis=0),
-        )
+        return np.asarray(np.mean([rule.fuse(opinions) for rule in rules], axis=0))

@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 
 from doubleread.core.errors import DataError
 from doubleread.core.types import Labels, Matrix, Tensor3, Vector
-from doubleread.orchestrator.fusion.base import PanelRecord, PanelRule, Pooled, Present, logs_of, reach
+from doubleread.orchestrator.fusion.base import PanelRecord, PanelRule, Present, logs_of
 from doubleread.orchestrator.fusion.dependence import effective
 from doubleread.orchestrator.resampling import grouped_folds
 from doubleread.orchestrator.simplex import log_loss, softmax, spoken
@@ -60,11 +60,10 @@ class Stacking(PanelRule[StackingRecord]):
             **panel.model_dump(),
         )
 
-    def _pool(self, opinions: Tensor3, present: Present) -> Pooled:
+    def _pool(self, opinions: Tensor3, present: Present) -> Matrix:
         fitted = self.fitted
         x = _features(opinions, present, fitted.seen)
-        contributions = np.einsum("nas,ask->nak", x, np.array(fitted.coefficients))
-        return Pooled(np.array(fitted.intercept) + contributions.sum(axis=1), reach(contributions))
+        return np.asarray(np.array(fitted.intercept) + np.einsum("nas,ask->nk", x, np.array(fitted.coefficients)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +73,7 @@ class Training:
     full: Matrix
     struck: Matrix
     truth: Matrix
+    case_weight: float
     target: Matrix
     """What the coefficients are shrunk to, ``(agents * k + 1, k)``; its last row is the intercept."""
 
@@ -88,12 +88,13 @@ class Training:
             full=np.hstack([x.reshape(n, -1), ones]),
             struck=np.hstack([struck.reshape(n, -1), ones]),
             truth=np.eye(k)[labels],
+            case_weight=panel.case_weight,
             target=np.vstack([identities, np.log(panel.seen)]),
         )
 
     def rows(self, index: Labels) -> Self:
         """The training data of some cases."""
-        return type(self)(self.full[index], self.struck[index], self.truth[index], self.target)
+        return type(self)(self.full[index], self.struck[index], self.truth[index], self.case_weight, self.target)
 
     def regress(self, penalty: float, start: Matrix | None = None) -> Matrix:
         """Coefficients and, in the last row, the intercept: shape of ``target``; both kinds of rows count half.
@@ -104,13 +105,14 @@ class Training:
         truth = np.vstack([self.truth, self.truth])
         ridge = np.full((len(self.target), 1), penalty)
         ridge[-1] *= FREEDOM**2
+        half = 0.5 * self.case_weight
 
         def objective(flat: Vector) -> tuple[float, Vector]:
             theta = flat.reshape(self.target.shape)
             p = softmax(design @ theta)
             away = theta - self.target
-            likelihood = 0.5 * np.log(np.maximum((p * truth).sum(axis=1), 1e-300)).sum()
-            gradient = 0.5 * design.T @ (p - truth) + ridge * away
+            likelihood = half * np.log(np.maximum((p * truth).sum(axis=1), 1e-300)).sum()
+            gradient = half * design.T @ (p - truth) + ridge * away
             return float(0.5 * (ridge * away**2).sum() - likelihood), gradient.ravel()
 
         begin = self.target if start is None else start

@@ -7,7 +7,7 @@ probabilities off 0, and cannot overturn a majority. Votes are not corrected for
 import numpy as np
 
 from doubleread.core.types import Labels, Matrix, Tensor3, Vector
-from doubleread.orchestrator.fusion.base import PanelRecord, PanelRule, Pooled, Present
+from doubleread.orchestrator.fusion.base import PanelRecord, PanelRule, Present
 from doubleread.orchestrator.metrics import confidences, correctness, ece
 
 HALF = 0.5
@@ -25,16 +25,16 @@ class _Votes(PanelRule[VoteRecord]):
 
     def _learn(self, opinions: Tensor3, labels: Labels, panel: PanelRecord) -> VoteRecord:
         factors = self._factors(opinions, labels)
-        return VoteRecord(prior=panel.prior, seen=panel.prior, heard=panel.heard, factors=tuple(factors.tolist()))
+        return VoteRecord(**{**panel.model_dump(), "seen": panel.prior, "doubt": 0.0}, factors=tuple(factors.tolist()))
 
-    def _pool(self, opinions: Tensor3, present: Present) -> Pooled:
+    def _pool(self, opinions: Tensor3, present: Present) -> Matrix:
         known = np.where(present[..., None], opinions, 0.0)
         strength = np.where(present, self._strength(known.max(axis=2)) * np.array(self.fitted.factors), 0.0)
         ballots = np.eye(opinions.shape[2])[known.argmax(axis=2)]
         tally = np.einsum("na,nak->nk", strength, ballots)
         heads = np.maximum(present.sum(axis=1), 1)[:, None]
         smallest = np.where(strength > 0, strength, np.inf).min(axis=1, initial=1.0)[:, None]
-        return Pooled(np.log(tally + HALF * smallest * known.sum(axis=1) / heads + 1e-9), strength)
+        return np.asarray(np.log(tally + HALF * smallest * known.sum(axis=1) / heads + 1e-9))
 
     def _factors(self, opinions: Tensor3, labels: Labels) -> Vector:  # noqa: ARG002 - weighted rules use the labels
         return np.ones(opinions.shape[1])

@@ -250,7 +250,7 @@ def test_trust_is_shown_drawn_and_exported(doubleread, saved, tmp_path):
     ended = doubleread("trust", "show", str(saved), "--draw", str(tmp_path / "trust.svg"))
     assert ended.code == 0
     assert "discriminant" in ended.out
-    assert "second look" in ended.out
+    assert "calibration" in ended.out
     assert "learned from" in ended.err
     assert (tmp_path / "trust.svg").read_text().startswith("<svg")
     assert doubleread("trust", "export", str(saved), "-o", str(tmp_path / "trust.csv")).code == 0

@@ -179,3 +179,16 @@ def test_the_history_is_json_lines(doubleread, work):
     lines = (work / "panel" / "outcomes.jsonl").read_text().splitlines()
     assert all(set(json.loads(line)) == {"outcome"} for line in lines)
     assert max(map(len, lines)) < 3000
+
+
+def test_agents_are_shown_as_the_panel_uses_them_and_those_left_out_with_the_reason(doubleread, saved, panel):
+    out = doubleread("trust", "show", saved).out
+    assert all(name in out for name in ("after calibration", "influence", "benefit"))
+    assert "weight" not in out
+    for profile in panel.profiles:
+        row = next((line for line in out.splitlines() if line.startswith(f"{profile.agent} ")), "")
+        if profile.agent in panel.left_out:
+            assert f"{profile.agent}: not asked: {panel.left_out[profile.agent]}" in out
+            assert row == ""
+        elif profile.round == 1:
+            assert f"{100 * (profile.calibrated_accuracy or profile.accuracy).value:.1f} (" in row

@@ -42,4 +42,4 @@ def test_the_panels_own_score_stands_beside_the_baselines(trial):
     for one in trial.far["grey"]:
         assert {OURS, "cooked.entropy", "posterior.msp", "logistic.msp", "nearest-case"} <= set(one.scores)
         assert one.of(auroc, "nearest-case", everyone) == 1
-        assert not one.alarm.any()  # eight calibration cases promise nothing
+        assert one.alarm.tolist() == one.unfamiliar.tolist()  # too few cases for a threshold; grey pictures show it

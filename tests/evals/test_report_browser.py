@@ -70,7 +70,7 @@ def verdicts_of(folder):
 
 def test_it_opens_on_every_case_worst_first(page, folder):
     assert page.run(COUNT) == f"{CASES} cases"
-    chances = [v.posterior[v.case.label] for v in verdicts_of(folder)]
+    chances = [v.scores[v.case.label] for v in verdicts_of(folder)]
     worst = sorted(zip(chances, verdicts_of(folder), strict=True), key=lambda pair: pair[0])[0][1]
     assert page.run("document.querySelector('.one-case').title") == worst.case.source
 
@@ -155,17 +155,31 @@ def test_keys_open_step_and_close(page):
     assert page.run("document.getElementById('help').open")
 
 
-def test_a_card_holds_opinions_weights_neighbours_and_the_second_look(page, folder):
+def test_a_card_holds_opinions_influence_neighbours_and_the_second_look(page, folder):
     looked = next(v for v in verdicts_of(folder) if v.second_look)
     go(page, f"#case={looked.case.id[:12]}")
     page.until(OPEN)
     text = page.run("document.getElementById('card').innerText")
     assert "Second look (the agents disagree)" in text
     assert all(o.reason in text for o in looked.opinions if o.round == 2)
-    assert text.count("weight") == 4
+    assert text.count("moves this verdict by") == 4
     pictures = page.run("[...document.querySelectorAll('#card .dr-cases img')].map(i => i.naturalWidth)")
     assert len(pictures) >= 6
     assert all(width == 96 for width in pictures)
+
+
+def test_of_an_image_unlike_the_others_no_confidence_is_shown(page, folder):
+    strange = [v for v in verdicts_of(folder) if v.unfamiliar]
+    assert strange
+    assert page.run("document.querySelectorAll('.one-case .share').length") > 0
+    go(page, "#show=unfamiliar")
+    assert shown(page) == len(strange)
+    assert page.run("document.querySelectorAll('.one-case .share').length") == 0
+    go(page, f"#case={strange[0].case.id[:12]}")
+    page.until(OPEN)
+    text = page.run("document.getElementById('card').innerText")
+    assert "Not sure: this image is unlike those the panel knows" in text
+    assert "%" not in text
 
 
 def test_the_address_is_the_view(page, report):

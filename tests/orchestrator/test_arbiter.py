@@ -31,8 +31,9 @@ def test_an_image_unlike_any_other_is_referred_however_sure_the_panel_is(pair):
     near, far = assess(pair, SURE), assess(pair, SURE, similarity=-0.5)
     assert (near.decision.action, near.decision.label) == ("commit", "rust")
     assert not near.familiarity.alarm
-    assert far.posterior == near.posterior
-    assert far.posterior["rust"] > 0.9
+    assert (far.posterior, far.calibrated, far.track, far.coverage) == ({}, {}, None, None)
+    assert far.leaning == near.posterior
+    assert far.scores["rust"] > 0.9
     assert far.familiarity.alarm
     assert (far.decision.action, far.decision.label) == ("refer", None)
     assert far.decision.reasons[0].startswith("unlike what the panel was trusted on")
@@ -74,16 +75,16 @@ async def test_a_verdict_names_those_who_were_spared_and_asks_them_in_doubt():
     sure, seats = await verdict_on(0.02, 0.96, 0.02)
     assert sure.spared == ("dear", "rich")
     assert [len(agent.asked) for agent in seats] == [1, 0, 0]
-    assert set(sure.weights) == {"free"}
+    assert set(sure.influence) == {"free"}
     doubtful, seats = await verdict_on(0.36, 0.34, 0.3)
     assert doubtful.spared == ()
     assert [len(agent.asked) for agent in seats] == [1, 1, 1]
     assert doubtful.label == "rust"
     silent, _ = await verdict_on(0.36, 0.34, 0.3, dear=Abstention(agent="dear", cause="timeout"))
     assert silent.spared == ()
-    assert set(silent.weights) == {"free", "rich"}
+    assert set(silent.influence) == {"free", "rich"}
     gone = {o.agent: o for o in doubtful.opinions if o.agent != "dear"}
-    assert assess(arbiter, gone).weights == pytest.approx(silent.weights)  # asked, but without its answer
+    assert assess(arbiter, gone).influence == pytest.approx(silent.influence)  # asked, but without its answer
     again = Arbiter.load(arbiter.dump(), arbiter.profiles)
     assert again.policy == arbiter.policy
     assert assess(again, gone) == assess(arbiter, gone)

@@ -1,11 +1,11 @@
-"""Calibrator and fusion rule by cross-fitted log-loss."""
+"""Calibrators and fusion rule: the most cautious, unless another is clearly better on held-out cases."""
 
 import numpy as np
 import pytest
 
 from doubleread.core.errors import UnknownPart
 from doubleread.orchestrator.choice import AUTO, choose
-from doubleread.orchestrator.metrics import nll
+from doubleread.orchestrator.metrics import clustered, design_effect, log_gain, nll
 
 
 def panel(n, *, bias=0.0, seed=0):
@@ -18,39 +18,53 @@ def panel(n, *, bias=0.0, seed=0):
     return p / p.sum(axis=2, keepdims=True), y
 
 
-def chosen(raw, y, calibrator=AUTO, rule="log-pool"):
-    return choose(raw, y, None, None, calibrator=calibrator, rule=rule, folds=3, seed=0)
+def chosen(raw, y, calibrator=AUTO, rule="log-pool", **options):
+    return choose(raw, y, None, None, calibrator=calibrator, rule=rule, folds=3, seed=0, **options)
 
 
-def test_the_better_candidate_wins_and_the_note_says_by_how_much():
-    found = chosen(*panel(90, bias=3.0))
+def test_an_unknown_prior_gets_an_intercept_where_that_is_clearly_better():
+    found = chosen(*panel(90, bias=3.0), names=("gpt", "qwen"))
     one = chosen(*panel(90, bias=3.0), calibrator="temperature")
-    assert (found.calibrator, found.rule) == ("vector", "log-pool")
+    assert found.calibrators == ("vector", "vector")
+    assert found.notes[0].startswith("gpt: how often it names each label is corrected (gain in log-loss +")
     y = panel(90)[1]
-    better, worse = nll(found.learned.held_out, y), nll(one.learned.held_out, y)
-    assert better < worse
-    assert f"log-pool over vector, cross-fitted log-loss {better:.3f} (log-pool over temperature {worse:.3f})" in (
-        found.note
-    )
+    assert nll(found.learned.held_out, y) < nll(one.learned.held_out, y)
+
+
+def test_an_agent_without_bias_or_with_a_known_prior_gets_none():
+    assert chosen(*panel(90)).calibrators == ("temperature", "temperature")
+    balanced = np.full(3, 1 / 3)
+    assert chosen(*panel(90), assumed=(balanced, None)).calibrators == ("temperature", "temperature")
+
+
+def test_the_cautious_rule_is_left_only_beyond_one_standard_error():
+    raw, y = panel(90)
+    found = chosen(raw, y, rule=AUTO)
+    other = chosen(raw, y, rule="panel-mean", calibrator="temperature")
+    gain = log_gain(found.learned.held_out, other.learned.held_out, y)
+    assert found.rule == "log-pool"
+    assert not gain.clear
+    assert found.notes[-1].startswith("fusion: log-pool over temperature, the cautious choice; no other")
 
 
 def test_what_was_named_is_taken_without_a_word():
-    found = chosen(*panel(60), calibrator="temperature")
-    assert (found.calibrator, found.rule, found.note) == ("temperature", "log-pool", "")
+    found = chosen(*panel(60), calibrator="vector")
+    assert (found.calibrators, found.rule, found.notes) == (("vector", "vector"), "log-pool", ())
     with pytest.raises(UnknownPart, match="unknown fusion rule"):
         chosen(*panel(60), rule="debate")
 
 
 def test_fewer_than_five_cases_of_a_label_choose_nothing_and_that_is_said():
-    found = chosen(*panel(12), calibrator=AUTO, rule=AUTO)
-    assert (found.calibrator, found.rule) == ("temperature", "panel-mean")
-    assert found.note == "4 cases of the rarest label cannot choose a fusion: panel-mean is taken"
+    found = chosen(*panel(12, bias=3.0), rule=AUTO)
+    assert (found.calibrators, found.rule) == (("temperature", "temperature"), "log-pool")
+    assert found.notes == ("4 cases of the rarest label cannot choose a fusion: log-pool over temperature is taken",)
 
 
-def test_five_cases_of_each_label_can_choose():
-    found = chosen(*panel(15))
-    assert found.note.startswith("fusion: log-pool over")
-    assert np.isfinite(found.learned.held_out).all()
+def test_fewer_than_twenty_groups_choose_nothing():
+    raw, y = panel(90, bias=3.0)
+    found = choose(raw, y, np.arange(90) % 19, None, calibrator=AUTO, rule=AUTO, folds=3, seed=0)
+    assert (found.calibrators, found.rule) == (("temperature", "temperature"), "log-pool")
+    assert found.notes == ("19 groups cannot choose a fusion: log-pool over temperature is taken",)
 
 
 def test_a_copy_of_an_agent_does_not_count_twice():
@@ -59,3 +73,20 @@ def test_a_copy_of_an_agent_does_not_count_twice():
     one, two = (found.learned.held_out for found in fits)
     assert np.abs(one - two).mean() < 0.04
     assert nll(two, y) < nll(one, y) + 0.03
+
+
+def test_a_standard_error_counts_groups_not_cases():
+    # Two groups of three: deviations sum to +3 and -3, so SE² = 2/1 · (9 + 9) / 6² = 1.
+    gain = clustered(np.array([3.0, 3.0, 3.0, 1.0, 1.0, 1.0]), ["a"] * 3 + ["b"] * 3)
+    assert (gain.mean, gain.error) == (2.0, pytest.approx(1.0))
+    assert gain.clear
+    assert clustered(np.array([3.0, 1.0]), ["a", "a"]).error == float("inf")
+    alone = clustered(np.array([1.0, 2.0, 3.0, 4.0]))
+    assert alone.error == pytest.approx(np.std([1, 2, 3, 4], ddof=1) / 2)
+
+
+def test_a_design_effect_is_one_for_cases_on_their_own_and_the_group_size_for_copies():
+    values = np.random.default_rng(0).normal(size=60)
+    assert design_effect(values) == pytest.approx(1.0)
+    assert design_effect(np.repeat(values, 4), np.repeat(np.arange(60), 4)) == pytest.approx(4.0, rel=0.02)
+    assert design_effect(np.ones(10), np.arange(10) // 2) == 1.0

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from doubleread.orchestrator.conformal import ConformalSets, cases_needed
+from doubleread.orchestrator.conformal import ConformalSets
+from doubleread.orchestrator.conformal.sets import HeldOutScores
+from doubleread.orchestrator.exchangeable import units_needed
 
 
 def forecasts(n, rng, k=3, skill=1.2):
@@ -16,8 +18,8 @@ def covered(sets, P, y):
     return np.array([label in found for label, found in zip(y, sets.predict(P), strict=True)])
 
 
-def test_cases_needed():
-    assert (cases_needed(0.9), cases_needed(0.95), cases_needed(0.8)) == (9, 19, 4)
+def test_units_needed():
+    assert (units_needed(0.9), units_needed(0.95), units_needed(0.8)) == (9, 19, 4)
 
 
 def test_marginal_coverage_holds_over_many_draws():
@@ -46,11 +48,13 @@ def test_class_conditional_coverage_holds_for_each_label():
         assert 0.89 < np.mean(found) < 0.95
 
 
-def test_the_quantile_carries_the_finite_sample_correction():
-    # Nine scores for 90 %: ceil(10 * 0.9) = 9, the largest, not the 90th percentile.
+def test_p_values_carry_the_finite_sample_correction():
+    # Nine scores for 90 %: a label is excluded only where it conforms worse than all nine, at p = 1/10.
     p = np.linspace(0.1, 0.9, 9)
     sets = ConformalSets.fit(np.column_stack([p, 1 - p]), np.zeros(9, int), 0.9)
-    assert sets.thresholds == pytest.approx([0.9, 0.9])
+    found = sets.p_values(np.array([[0.1, 0.9], [0.09, 0.91], [0.5, 0.5]]))
+    assert found[:, 0] == pytest.approx([0.2, 0.1, 0.6])
+    assert sets.inside(found)[:, 0].tolist() == [True, False, True]
 
 
 def test_one_label_too_rare_falls_back_and_says_so():
@@ -70,11 +74,15 @@ def test_too_few_cases_give_every_label():
     assert ConformalSets.fit(P[:0], y[:0], 0.9).kind == "everything"
 
 
-def test_sets_are_never_empty_and_lead_with_the_most_probable():
-    sets = ConformalSets(coverage=0.9, kind="marginal", thresholds=(0.1, 0.1, 0.1), n=20)
-    assert sets.predict(np.array([[0.3, 0.4, 0.3], [0.95, 0.03, 0.02]])) == [(1,), (0,)]
-    wide = ConformalSets(coverage=0.9, kind="marginal", thresholds=(0.8, 0.8, 0.8), n=20)
-    assert wide.predict(np.array([[0.3, 0.5, 0.2]])) == [(1, 0, 2)]
+def at(threshold):
+    """Marginal sets of the labels that conform at least as well as ``threshold``, which all held-out cases do."""
+    scores = HeldOutScores.of(np.full(99, threshold), None)
+    return ConformalSets(coverage=0.9, kind="marginal", held_out=(scores,), n=99)
+
+
+def test_sets_may_be_empty_and_lead_with_the_most_probable():
+    assert at(0.1).predict(np.array([[0.3, 0.4, 0.3], [0.95, 0.03, 0.02]])) == [(), (0,)]
+    assert at(0.8).predict(np.array([[0.3, 0.5, 0.2]])) == [(1, 0, 2)]
 
 
 def test_travels_as_json():

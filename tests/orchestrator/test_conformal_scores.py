@@ -9,6 +9,7 @@ from doubleread.orchestrator.conformal.aps import aps, ranks
 from doubleread.orchestrator.conformal.chance import row_chances
 from doubleread.orchestrator.conformal.lac import lac
 from doubleread.orchestrator.conformal.raps import raps
+from doubleread.orchestrator.conformal.sets import HeldOutScores
 
 ROW = np.array([[0.2, 0.5, 0.3]])
 HALF = np.array([0.5])
@@ -35,7 +36,8 @@ def test_of_equal_probabilities_the_first_label_comes_first():
 
 
 def test_an_aps_set_is_what_the_threshold_lets_in():
-    sets = ConformalSets(coverage=0.9, kind="marginal", thresholds=(0.7,) * 3, n=20, score="aps")
+    held_out = HeldOutScores.of(np.full(99, 0.7), None)
+    sets = ConformalSets(coverage=0.9, kind="marginal", held_out=(held_out,), n=99, score="aps")
     assert sets.predict(ROW, HALF) == [(1, 2)]
     assert sets.predict(ROW, np.array([0.9])) == [(1,)]  # 0.5 + 0.27 is beyond 0.7
 
@@ -58,11 +60,6 @@ def test_without_chances_the_distributions_give_them(score):
     assert backwards == sets.predict(P)  # a set belongs to the distribution, not to its place
 
 
-def test_sets_fitted_before_there_were_scores_are_lac():
-    old = '{"coverage": 0.9, "kind": "marginal", "thresholds": [0.5, 0.5, 0.5], "n": 20, "note": ""}'
-    assert ConformalSets.model_validate_json(old).predict(ROW) == [(1,)]
-
-
 def test_chances_are_uniform_and_belong_to_a_case():
     ids = [f"{i:064x}" for i in range(4000)]
     found = chances(ids)
@@ -83,9 +80,10 @@ def test_row_chances_do_not_hang_on_the_last_bits():
 def test_groups_are_named_in_the_note():
     P, y, _ = hard(150, 4)
     alone, kin = (ConformalSets.fit(P, y, groups=groups) for groups in (None, [f"{i // 3}" for i in range(150)]))
-    assert alone.note == ""
-    assert "150 held-out cases come from 50 groups" in kin.note
-    assert kin.thresholds == alone.thresholds
+    assert alone.note.startswith("90% sets hold for new cases like the calibration cases; no groups are known")
+    assert kin.note.startswith("90% sets hold for new groups")
+    assert sum(one.units for one in alone.held_out) == 150
+    assert all(one.units <= 50 for one in kin.held_out)
 
 
 def test_what_cannot_be_used_is_refused():

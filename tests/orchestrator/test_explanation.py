@@ -1,12 +1,15 @@
 """An account of a verdict: faithful to its numbers, and to what would have been."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from kit import TASK, ScriptedAgent, ScriptedRetriever, SecondThoughts, case_of, evidence_for, opinion
 
 from doubleread.core.opinion import Abstention
+from doubleread.core.words import in_points
 from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter
-from doubleread.orchestrator.explanation import explain
+from doubleread.orchestrator.explanation import explain, left_out
 from doubleread.orchestrator.graph import diagnose
 from doubleread.orchestrator.policy import Policy
 from doubleread.orchestrator.seats import Seats
@@ -57,7 +60,7 @@ async def test_it_says_who_said_what_and_how_far_each_is_trusted(arbiter):
     assert f"a said rust at 90%, calibrated {verdict.calibrated['a']['rust']:.0%}" in line
     assert f"right on {profile.accuracy.value:.0%} of 120 calibration cases" in line
     assert f"on {profile.confusion[k][k]} of the {sum(row[k] for row in profile.confusion)} where it said rust" in line
-    assert f"weight {verdict.weights['a']:.0%}" in line
+    assert f"it moves this verdict by {in_points(verdict.influence['a'])}" in line
     assert "evidence: 5 of the 5 most similar cases are rust" in "\n".join(told.lines)
     assert any(line.startswith("no single agent turns the verdict") for line in told.lines)
     assert [one.changes for one in told.without] == [False, False, False]
@@ -105,7 +108,7 @@ async def test_where_nobody_spoke_there_is_little_to_say(arbiter):
 async def test_a_panel_of_one_knows_that_it_is_one(arbiter):
     silent = [ScriptedAgent(n, Abstention(agent=n, cause="network")) for n in ("b", "c")]
     told = explain(await verdict_on(arbiter, sure("a", "rust"), *silent), arbiter)
-    assert "without a nobody would have spoken" in told.lines
+    assert "without a the panel would refer: nobody else gave an opinion" in told.lines
 
 
 async def test_it_says_from_which_cost_and_prevalence_on_the_verdict_would_be_another(arbiter):
@@ -132,3 +135,23 @@ async def test_a_posterior_at_another_prevalence_is_that_of_a_panel_fitted_for_i
     # But for the share of doubt, half a case of 121, that goes back to the prior after the shift instead of before.
     assert moved.posterior == pytest.approx(fitted.posterior, abs=0.01)
     assert moved.prevalence == pytest.approx(elsewhere.prior)
+
+
+async def test_p_values_and_the_set_are_part_of_the_account(arbiter):
+    verdict = await verdict_on(arbiter, *(sure(name, "rust") for name in SKILLS))
+    told = "\n".join(explain(verdict, arbiter).lines)
+    assert f"rust {verdict.p_values['rust']:.3f}" in told
+    assert f"labels that cannot be excluded at {verdict.coverage:.0%}" in told
+    nothing = explain(verdict.model_copy(update={"prediction_set": ()}), arbiter)
+    assert any(line.startswith("none of the labels fits at") for line in nothing.lines)
+
+
+async def test_an_agent_that_fitting_left_out_is_named_with_the_reason(arbiter):
+    notes = (
+        "b is left out and not asked: on the calibration cases it is no better than chance (gain in log-loss -0.001)",
+        "c is left out and not asked: the panel is better without it (gain in log-loss +0.020 ± 0.010)",
+    )
+    fewer = replace(arbiter, left_out=("b", "c"), notes=notes)
+    assert left_out(fewer) == {"b": "no better than chance", "c": "the panel is better without it"}
+    verdict = await verdict_on(arbiter, sure("a", "rust"))
+    assert "b was not asked: no better than chance" in explain(verdict, fewer).lines

@@ -5,7 +5,8 @@ from scipy.stats import betabinom
 
 from doubleread.core.evidence import EvidenceQuality
 from doubleread.core.verdict import Unfamiliarity
-from doubleread.orchestrator.familiarity import Familiarity, cases_needed, doubts, nearness_of
+from doubleread.orchestrator.exchangeable import units_needed
+from doubleread.orchestrator.familiarity import Familiarity, doubts, nearness_of
 
 NAN = float("nan")
 
@@ -33,7 +34,7 @@ SILENT = np.full((2, 3), NAN)
 
 
 def test_how_many_cases_a_promise_needs():
-    assert (cases_needed(0.02), cases_needed(0.01), cases_needed(0.05)) == (49, 99, 19)
+    assert (units_needed(0.98), units_needed(0.99), units_needed(0.95)) == (49, 99, 19)
 
 
 def test_doubt_is_entropy_and_nan_where_nothing_was_said():

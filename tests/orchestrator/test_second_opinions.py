@@ -9,7 +9,7 @@ from doubleread.orchestrator.arbiter import Arbiter
 from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter
 from doubleread.orchestrator.contest import contested, for_second_look
 from doubleread.orchestrator.graph import diagnose
-from doubleread.orchestrator.metrics import clearly_better
+from doubleread.orchestrator.metrics import log_gain
 from doubleread.orchestrator.policy import Policy
 from doubleread.orchestrator.seats import Seats
 
@@ -74,18 +74,18 @@ def test_a_referee_stays_only_where_it_clearly_helps():
     assert learned({"a": 0.6, "judge": 0.95}).left_out == ()
     assert learned({"a": 0.9, "judge": 0.0}).left_out == ("judge",)
     silent = learned({"a": 0.9, "judge": 0.0})
-    assert silent.profile("judge") is None
+    assert "referee judge left out" in " ".join(silent.notes)
     assert Arbiter.load(silent.dump(), silent.profiles).left_out == ("judge",)
 
 
 def test_gains_within_their_own_noise_do_not_count():
     labels = np.zeros(50, dtype=np.int64)
     before = np.tile([0.6, 0.4], (50, 1))
-    assert clearly_better(before, np.tile([0.7, 0.3], (50, 1)), labels)
+    assert log_gain(before, np.tile([0.7, 0.3], (50, 1)), labels).clear
     noisy = np.where((np.arange(50) % 2 == 0)[:, None], [0.95, 0.05], [0.4, 0.6])
     assert noisy[:, 0].mean() > 0.6
-    assert not clearly_better(before, noisy, labels)
-    assert not clearly_better(before, before, labels)
+    assert not log_gain(before, noisy, labels).clear
+    assert not log_gain(before, before, labels).clear
 
 
 async def test_a_referee_sees_answers_and_records_but_not_the_case():
@@ -98,7 +98,7 @@ async def test_a_referee_sees_answers_and_records_but_not_the_case():
     assert set(answers) == set(profiles) == {"a"}
     assert evidence.label == "scab"
     assert {o.agent for o in verdict.opinions} == {"a", "judge"}
-    assert verdict.weights["judge"] > verdict.weights["a"]
+    assert verdict.influence["judge"] > verdict.influence["a"]
     assert verdict.label == "scab"
 
 

@@ -56,9 +56,9 @@ async def test_it_is_what_the_graph_does_and_what_many_cases_go_through(policy):
         followed = await follow(case_of(str(i)), live(arbiter, first, second, evidence))
         assert timeless(followed) == timeless(verdict)
         found = replayed.assessment
-        assert found.posterior == verdict.posterior
+        assert found.scores == verdict.scores
         assert (found.decision, found.prediction_set) == (verdict.decision, verdict.prediction_set)
-        assert (found.weights, found.familiarity) == (verdict.weights, verdict.familiarity)
+        assert (found.influence, found.familiarity) == (verdict.influence, verdict.familiarity)
         assert (replayed.looked_again, replayed.spared) == (verdict.second_look is not None, verdict.spared)
         told = {(a.agent, a.round) for a in (*verdict.opinions, *verdict.abstentions)}
         assert {(a.agent, a.round) for a in replayed.asked} == told

@@ -60,8 +60,8 @@ def hold_to_walk(arbiter, said, walks):
     for i, (first, second, evidence) in enumerate(zip(said.first, said.second, said.evidence, strict=True)):
         one = walk(arbiter, {a.agent: a for a in first}, {a.agent: a for a in second}, evidence)
         found = one.assessment
-        if found.posterior:
-            expected = [found.posterior[name] for name in TASK.names]
+        if found.scores:
+            expected = [found.scores[name] for name in TASK.names]
             np.testing.assert_allclose(walks.posterior[i], expected, atol=1e-9, rtol=0)
         else:
             assert np.isnan(walks.posterior[i]).all()
@@ -104,8 +104,8 @@ async def test_it_is_what_the_graph_does(policy):
     walks = Walker(Said.of(TASK, AGENTS, rows_of(said)).usable(sources_of(arbiter))).walk(arbiter)
     for i, (first, second, evidence) in enumerate(zip(said.first, said.second, said.evidence, strict=True)):
         verdict = await diagnose(case_of(str(i)), live(arbiter, first, second, evidence))
-        if verdict.posterior:
-            expected = [verdict.posterior[name] for name in TASK.names]
+        if verdict.scores:
+            expected = [verdict.scores[name] for name in TASK.names]
             np.testing.assert_allclose(walks.posterior[i], expected, atol=1e-9, rtol=0)
         assert walks.committed[i] == (verdict.decision.action == "commit")
         assert verdict.decision.label in (None, TASK.names[walks.label[i]])

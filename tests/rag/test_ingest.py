@@ -8,7 +8,7 @@ import sys
 import pytest
 from kit import photo
 from PIL import Image
-from rag_support import ScriptedEncoder, image_case, units
+from rag_support import ScriptedEncoder, image_case, picture, units
 
 from doubleread.core.case import Case
 from doubleread.core.problem import RowProblem
@@ -275,3 +275,15 @@ def test_a_killed_ingest_goes_on_where_it_was(tmp_path):
         found = bring(archive, cases, Provenance(origin="leaves"), encoder)
         assert (found.added, found.unchanged) == (40 - there, there)
         assert (encoder.encoded, archive.count()) == (40 - there + measured(16), 40)
+
+
+def test_pictures_that_stand_out_are_named_and_added_all_the_same(archive, tmp_path):
+    cases = [image_case(tmp_path, i, label="ab"[i % 2]) for i in range(30)]
+    (tmp_path / "odd").mkdir()
+    for name, image in (("black", Image.new("RGB", (32, 24), (1, 1, 1))), ("wide", picture(99, (200, 24)))):
+        image.save(tmp_path / "odd" / f"{name}.png")
+        cases.append(Case.from_file(tmp_path / "odd" / f"{name}.png", label="a"))
+    found = bring(archive, cases)
+    assert found.added == 32
+    assert {tuple(one.signs) for one in found.unusual} == {("black",), ("shape",)}
+    assert bring(archive, cases).unusual == ()

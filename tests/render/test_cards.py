@@ -10,6 +10,7 @@ from rich.console import Console
 
 from doubleread.core.opinion import Abstention
 from doubleread.core.verdict import AgentChange, Decision, SecondLook, Track, Verdict
+from doubleread.core.words import in_points
 from doubleread.render.html import style_sheet, verdict_html
 from doubleread.render.shown import ShownVerdict
 from doubleread.render.thumbnail import thumbnail
@@ -31,7 +32,7 @@ def verdict(text="plain", **fields):
         "coverage": 0.9,
         "decision": Decision(action="commit", label="rust", reasons=(text,), expected_cost=0.1),
         "track": Track(n=40, right=38, low=0.83, high=0.99),
-        "weights": {"one": 0.6, "two": 0.4},
+        "influence": {"one": 0.12, "two": 0.04},
         "opinions": (
             opinion("one", 0.1, 0.8, 0.1),
             opinion("two", 0.1, 0.2, 0.7),
@@ -59,7 +60,7 @@ SILENT = {
     "prediction_set": ("healthy", "rust", "scab"),
     "decision": Decision(action="refer", reasons=("no agent gave a usable opinion",), expected_cost=0.2),
     "track": None,
-    "weights": {},
+    "influence": {},
     "opinions": (),
     "calibrated": {},
     "evidence": None,
@@ -93,7 +94,8 @@ def test_a_card_says_what_was_decided_and_why():
         "✓ committed",
         "rust 90.0 %",
         "calibrated · of 40 held-out cases with a similar score 38 were right (83–99 %)",
-        "Prediction set at 90 % coverage: {rust}",
+        "Labels that cannot be excluded at 90%: rust.",
+        "moves this verdict by 12 points",
         "scab → rust",
         "states 80.0 % , calibrated 85.0 %".replace(" ,", ","),
         "three abstains",
@@ -150,7 +152,7 @@ def test_labels_and_agents_are_text_too():
         decision=Decision(action="commit", label="[/rust]", reasons=("so",)),
         opinions=(opinion("[red]one", 0.1, 0.8, 0.1).model_copy(update={"label": "[/rust]", "probabilities": {}}),),
         calibrated={},
-        weights={"[red]one": 1.0},
+        influence={"[red]one": 1.0},
         second_look=None,
     )
     for text in (str(named), rich(named)):
@@ -207,3 +209,34 @@ def test_nothing_in_a_card_steers_a_terminal():
     Console(file=out, width=80, force_terminal=True, color_system=None).print(verdict(steering))
     assert not set("\x1b\x9b\r\u202e") & set(out.getvalue())
     assert out.getvalue().count("�[2J�31m gone�") >= 4
+
+
+EMPTY = {"prediction_set": (), "p_values": {"healthy": 0.01, "rust": 0.08, "scab": 0.02}, "warnings": ()}
+
+
+def test_an_empty_set_says_what_it_means_and_p_values_wait_behind_details():
+    shown = verdict(**EMPTY)
+    html = verdict_html(shown, styled=False)
+    for text in (" ".join(str(shown).replace("│", " ").split()), words(html)):
+        assert "none of the labels fits at 90%: at least 90% of each label's held-out cases fit it better" in text
+    assert "0.080" not in str(shown)
+    before, details = html.split("<details")
+    assert "0.080" not in before
+    assert "rust 0.080, scab 0.020, healthy 0.010" in details
+
+
+def test_influence_is_told_in_points_and_only_of_agents_that_count():
+    assert [in_points(share) for share in (0, 0.004, 0.014, 0.126)] == [
+        "0 points",
+        "under 1 point",
+        "1 point",
+        "13 points",
+    ]
+    assert "12 points" in str(verdict())
+    assert "influence" not in str(verdict(influence={}, opinions=()))
+
+
+def test_a_commitment_shows_the_probability_of_the_label_it_commits_to():
+    dear = verdict(decision=Decision(action="commit", label="scab", reasons=("costs",), expected_cost=0.1))
+    assert "✓ committed scab 5.0 %" in words(verdict_html(dear, styled=False))
+    assert "scab 5.0%" in " ".join(str(dear).split())

@@ -1,5 +1,7 @@
 """Two images of the session side by side."""
 
+from doubleread.core.opinion import Opinion
+from doubleread.core.words import UNLIKE
 from doubleread.sessions.actions.facts import Seen, current, opinions, percent, said, seen_with_verdict
 from doubleread.sessions.intent import Intent
 from doubleread.sessions.names import Unclear
@@ -19,6 +21,7 @@ async def compare(intent: Intent, standing: Standing) -> Answered:
     mine = one.verdict.evidence.neighbours if one.verdict.evidence else ()
     shared = tuple(n for n in mine if n.case_id in theirs)
     lines = (
+        *(f"{seen.name}: {UNLIKE}" for seen in (one, other) if seen.verdict.unfamiliar),
         f"{one.name} and {other.name}: cosine similarity {alike:.3f} by the panel's encoder",
         f"of their most similar stored cases they share {len(shared)}"
         if shared
@@ -37,7 +40,7 @@ def _labels(one: Seen, other: Seen) -> Table:
 
 
 def _share(seen: Seen, label: str) -> str:
-    return percent(seen.verdict.posterior[label]) if label in seen.verdict.posterior else "none"
+    return percent(seen.verdict.posterior[label]) if label in seen.verdict.posterior else "no probability"
 
 
 def _decision(seen: Seen) -> str:
@@ -45,15 +48,18 @@ def _decision(seen: Seen) -> str:
     return f"commit to {decision.label}" if decision.action == "commit" else "refer"
 
 
+def _opinion(seen: Seen, opinion: Opinion | None) -> str:
+    if opinion is None:
+        return "no opinion"
+    return opinion.label if seen.verdict.unfamiliar else f"{opinion.label} {percent(opinion.confidence)}"
+
+
 def _agents(one: Seen, other: Seen) -> Table:
     first, second = opinions(one.verdict), opinions(other.verdict)
     rows = tuple(
         (
             agent,
-            *(
-                f"{o.label} {percent(o.confidence)}" if o else "no opinion"
-                for o in (first.get(agent), second.get(agent))
-            ),
+            *(_opinion(seen, said.get(agent)) for seen, said in ((one, first), (other, second))),
         )
         for agent in dict.fromkeys((*first, *second))
     )

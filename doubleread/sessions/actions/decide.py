@@ -17,7 +17,8 @@ async def decide(intent: Intent, standing: Standing) -> Answered:
         raise Unclear(f"no agent gave an opinion on {name}: say what it is", offers)
     if label == before:
         raise Unclear(f"{name} is decided to be {label} already; nothing was changed", ("/undo",))
-    found = f"the panel found {verdict.label} likeliest, at {percent(verdict.confidence)}" if verdict.label else ""
+    found = f"the panel found {verdict.label} likeliest, at {percent(verdict.confidence)}" if verdict.posterior else ""
+    found = f"to the panel it looked most like {verdict.label}" if verdict.unfamiliar else found
     lines = [f"{name} is {label}, you say{f'; {found}' if found else ''}"]
     if before:
         by = f" by {standing.deciders[case.id]}" if standing.deciders.get(case.id) else ""

@@ -7,6 +7,7 @@ from doubleread.core.case import Case
 from doubleread.core.opinion import Opinion
 from doubleread.core.trust import Estimate, TrustProfile
 from doubleread.core.verdict import Verdict
+from doubleread.core.words import UNLIKE, looks_like
 from doubleread.orchestrator.arbitration import PANEL
 from doubleread.sessions.names import Unclear
 from doubleread.sessions.record import Block, Reply, Text
@@ -42,9 +43,9 @@ def seen_with_verdict(seen: CaseSeen) -> Seen:
 
 
 def spoken(standing: Standing) -> Seen:
-    """As ``read``, where some agent gave an opinion. Raises ``Unclear`` otherwise."""
+    """As ``read``, where some agent gave an opinion, be it on an image unlike others. Raises ``Unclear`` otherwise."""
     seen = read(standing)
-    if not seen.verdict.posterior:
+    if not seen.verdict.posterior and not seen.verdict.unfamiliar:
         raise Unclear(f"no agent gave an opinion on {seen.name}: there is nothing to tell", ("/who", "/read-again"))
     return seen
 
@@ -66,6 +67,11 @@ def said(lines: Iterable[str], *blocks: Block, suggestions: Iterable[str] = ()) 
     return Answered(Reply(blocks=(*text, *blocks), suggestions=tuple(dict.fromkeys(suggestions))))
 
 
+def unlike(seen: Seen, *lines: str, suggestions: Iterable[str] = ("/who", "/similar")) -> Answered:
+    """The answer to whatever needs a probability, of an image that raised the alarm of familiarity."""
+    return said((f"{seen.name}: {UNLIKE}", *lines), suggestions=suggestions)
+
+
 def percent(share: float) -> str:
     """A share as it is written everywhere."""
     return f"{share:.1%}"
@@ -85,6 +91,8 @@ def standing_line(verdict: Verdict) -> str:
     """The verdict in a sentence."""
     if verdict.label is None:
         return "no agent gave an opinion, and the image is referred to a person"
+    if verdict.unfamiliar:
+        return f"not sure, for {UNLIKE}; it is referred to a person, and {looks_like(verdict)}"
     if verdict.decision.action == "commit" and verdict.decision.label != verdict.label:
         committed = f"the panel commits to {verdict.decision.label}, which costs least in expectation"
         return f"{committed}; {verdict.label} is likeliest, at {percent(verdict.confidence)}"

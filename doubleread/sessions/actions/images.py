@@ -39,6 +39,8 @@ def _found(seen: CaseSeen) -> tuple[str, str]:
     if not seen.verdicts:
         return "not read yet", ""
     verdict = seen.verdicts[-1]
+    if verdict.unfamiliar:
+        return f"unlike what the panel knows, most like {verdict.label}", verdict.decision.action
     likeliest = f"{verdict.label} {percent(verdict.confidence)}" if verdict.label else "no opinion"
     return likeliest, verdict.decision.action
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from doubleread.core.task import Costs
 from doubleread.core.verdict import Verdict
 from doubleread.orchestrator.what_if import WhatIf
-from doubleread.sessions.actions.facts import percent, said, sorted_shares, spoken, standing_line
+from doubleread.sessions.actions.facts import percent, said, sorted_shares, spoken, standing_line, unlike
 from doubleread.sessions.intent import Intent, Price
 from doubleread.sessions.names import Unclear
 from doubleread.sessions.record import Bars
@@ -14,7 +14,10 @@ from doubleread.sessions.standing import Answered, Standing
 
 async def costs(intent: Intent, standing: Standing) -> Answered:
     """What would be decided at other costs; the probabilities stay."""
-    verdict = spoken(standing).verdict
+    seen = spoken(standing)
+    if seen.verdict.unfamiliar:
+        return unlike(seen, "it is referred to a person whatever an error or a referral costs")
+    verdict = seen.verdict
     then = standing.panel.what_if(verdict, costs=_priced(standing, intent.prices))
     lines = (*(f"supposing that {_told(price)}" for price in intent.prices), *_lines(verdict, then))
     return said(lines, suggestions=("/what-would-change",))
@@ -22,7 +25,10 @@ async def costs(intent: Intent, standing: Standing) -> Answered:
 
 async def prevalence(intent: Intent, standing: Standing) -> Answered:
     """What would be likely and decided at other shares of the labels."""
-    verdict = spoken(standing).verdict
+    seen = spoken(standing)
+    if seen.verdict.unfamiliar:
+        return unlike(seen, "it is referred to a person however common a label is")
+    verdict = seen.verdict
     now = standing.panel.what_if(verdict).prevalence
     stated = {**intent.shares, **{name: now[name] * times for name, times in intent.factors.items()}}
     if impossible := [name for name, share in stated.items() if not 0 < share < 1]:

@@ -1,6 +1,6 @@
 """Where in the image the agents' probability of a label rests."""
 
-from doubleread.sessions.actions.facts import read, said
+from doubleread.sessions.actions.facts import read, said, unlike
 from doubleread.sessions.intent import Intent
 from doubleread.sessions.record import Maps, Text
 from doubleread.sessions.standing import Answered, Standing
@@ -8,7 +8,10 @@ from doubleread.sessions.standing import Answered, Standing
 
 async def where(intent: Intent, standing: Standing) -> Answered:
     """The maps of all local agents, or of the one named; of one without a map it is told why, and nothing drawn."""
-    verdict = read(standing).verdict
+    seen = read(standing)
+    if seen.verdict.unfamiliar:
+        return unlike(seen, "where its labels would rest in the image is not drawn")
+    verdict = seen.verdict
     found = await standing.panel.aattribute(verdict, label=intent.label)
     if intent.agents:
         found = found.only(intent.agents)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from doubleread.core.trust import TrustProfile
 from doubleread.core.verdict import Verdict
+from doubleread.core.words import UNLIKE, in_points
 from doubleread.orchestrator.arbitration import PANEL
 from doubleread.orchestrator.explanation import Without
 from doubleread.sessions.actions.facts import interval, opinions, percent, profile, read, said, standing_line
@@ -22,10 +23,13 @@ async def who(intent: Intent, standing: Standing) -> Answered:
         return said((*told, INTERVALS), suggestions=offers or ("/who",))
     verdict = read(standing).verdict
     label = intent.label or verdict.label
+    left = (f"{name} was not asked: {why}" for name, why in standing.panel.left_out.items())
     last = opinions(verdict)
     against = [one.agent for one in last.values() if one.label != label]
-    lines = (*_sides(verdict, label), INTERVALS) if last else (standing_line(verdict), *_sides(verdict, label))
-    blocks = (_table(verdict, standing),) if last else ()
+    sides = (*_sides(verdict, label), *left)
+    if not last or verdict.unfamiliar:
+        return said((standing_line(verdict), *sides), suggestions=("/similar",) if last else ("/what-would-change",))
+    lines, blocks = (*sides, INTERVALS), (_table(verdict, standing),)
     return said(lines, *blocks, suggestions=(*(f"/without {one}" for one in against[:1]), "/what-would-change"))
 
 
@@ -53,18 +57,20 @@ def _table(verdict: Verdict, standing: Standing) -> Table:
                 one.label,
                 percent(one.confidence),
                 percent(calibrated[one.label]) if calibrated else "not counted",
-                percent(verdict.weights.get(one.agent, 0.0)),
+                in_points(verdict.influence.get(one.agent, 0.0)),
                 f"{interval(trusted.accuracy)} of {trusted.n}" if trusted else "unknown",
                 _instead(without.get(one.agent)),
             )
         )
-    head = ("agent", "said", "at", "calibrated", "weight", "right on", "without it")
+    head = ("agent", "said", "at", "calibrated", "influence", "right on", "without it")
     return Table(head=head, rows=tuple(rows))
 
 
 def _instead(without: Without | None) -> str:
     if without is None or without.label is None:
         return "nothing"
+    if without.confidence is None:
+        return "referred, unlike what the panel knows"
     act = "" if without.action == "commit" else "referred, "
     return f"{act}{without.label} {percent(without.confidence)}"
 
@@ -85,15 +91,19 @@ def _of_one(agent: str, standing: Standing) -> Iterator[str]:
 def _said_here(agent: str, verdict: Verdict, standing: Standing) -> str:
     opinion = opinions(verdict).get(agent)
     if opinion is None:
+        if agent in standing.panel.left_out:
+            return f"{agent} was not asked: {standing.panel.left_out[agent]}"
         causes = [one.cause for one in verdict.abstentions if one.agent == agent]
         return f"{agent} gave no opinion here ({causes[-1] if causes else 'it was not asked'})"
+    if verdict.unfamiliar:
+        return f"{UNLIKE}; {agent} said {opinion.label}"
     told = f"{agent} said {opinion.label} at {percent(opinion.confidence)}"
     calibrated = verdict.calibrated.get(agent)
     if calibrated is None:
         return f"{told}; it was not counted"
     without = next((one for one in standing.panel.explain(verdict).without if one.agent == agent), None)
-    weight = f"calibrated {percent(calibrated[opinion.label])}, weight {percent(verdict.weights.get(agent, 0.0))}"
-    return f"{told}, {weight}; without it: {_instead(without)}"
+    moves = f"it moves this verdict by {in_points(verdict.influence.get(agent, 0.0))}"
+    return f"{told}, calibrated {percent(calibrated[opinion.label])}; {moves}; without it: {_instead(without)}"
 
 
 def _record(one: TrustProfile, *, several: bool) -> Iterator[str]:
@@ -108,6 +118,12 @@ def _record(one: TrustProfile, *, several: bool) -> Iterator[str]:
     if one.calibrated_ece is not None:
         yield f"after calibration{look}: {one.calibrated_ece.value:.3f}"
     yield f"wrong with a confidence above {percent(one.ocr_threshold)}{look}: {percent(one.ocr)} of all cases"
+    if one.influence is not None and one.benefit is not None:
+        raised = f"{one.benefit.value:+.3f} ({one.benefit.low:+.3f} to {one.benefit.high:+.3f})"
+        yield (
+            f"leaving it out moves held-out verdicts by {in_points(one.influence.value)} on average, and changes their "
+            f"log-loss by {raised}: above 0 it helps the panel"
+        )
     if one.abstained:
         yield f"gave no opinion{look} on {one.abstained} more"
     yield from _gaps(one)

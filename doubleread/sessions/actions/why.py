@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from doubleread.core.verdict import Verdict
+from doubleread.core.words import other_warnings
 from doubleread.sessions.actions.facts import percent, read, said, sorted_shares, standing_line
 from doubleread.sessions.intent import Intent
 from doubleread.sessions.record import Bars
@@ -13,20 +14,19 @@ async def why(_intent: Intent, standing: Standing) -> Answered:
     """Who said what and how far each is trusted, what would be without each, and what the promises are."""
     seen = read(standing)
     verdict, explained = seen.verdict, standing.panel.explain(seen.verdict)
+    if verdict.unfamiliar:
+        lines = (f"{seen.name}: {standing_line(verdict)}", *explained.lines[1:], *other_warnings(verdict))
+        return said(lines, suggestions=("/similar", "/who"))
     bars = [Bars(title="calibrated", shares=sorted_shares(verdict.posterior))] if verdict.posterior else []
     others = [name for name in sorted_shares(verdict.posterior) if name != verdict.label]
-    lines = (f"{seen.name}: {standing_line(verdict)}", *explained.lines, *_promises(verdict), *verdict.warnings)
+    lines = (f"{seen.name}: {standing_line(verdict)}", *explained.lines, *_promises(verdict), *other_warnings(verdict))
     return said(lines, *bars, suggestions=(*(f"/why-not {name}" for name in others[:1]), "/similar", "/who"))
 
 
 def _promises(verdict: Verdict) -> Iterator[str]:
     if verdict.prediction_set and verdict.coverage is not None:
-        labels = ", ".join(verdict.prediction_set)
-        promise = f"with {percent(verdict.coverage)} coverage, on cases like those of fitting"
-        yield f"prediction set: {labels}; it holds the true label {promise}"
+        yield f"such sets of labels hold the true one of {percent(verdict.coverage)} of cases like those of fitting"
     if verdict.track is not None:
         track = verdict.track
         span = f"95% interval {percent(track.low)} to {percent(track.high)}"
         yield f"of {track.n} held-out cases with a similar score {track.right} were right ({span})"
-    if verdict.familiarity is not None and verdict.familiarity.alarm:
-        yield f"unlike the cases the panel was trusted on: {verdict.familiarity.reason}"

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from doubleread.core.verdict import Verdict
-from doubleread.sessions.actions.facts import Seen, opinions, percent, said, spoken
+from doubleread.core.words import fitting_labels, looks_like
+from doubleread.sessions.actions.facts import Seen, opinions, percent, said, spoken, unlike
 from doubleread.sessions.actions.why import why
 from doubleread.sessions.intent import Intent
 from doubleread.sessions.record import Table
@@ -13,6 +14,9 @@ from doubleread.sessions.standing import Answered, Standing
 async def why_not(intent: Intent, standing: Standing) -> Answered:
     """The label beside the likeliest one: agents, similar cases, prediction set, and what would turn it."""
     seen, label = spoken(standing), str(intent.label)
+    if seen.verdict.unfamiliar:
+        lines = (*_said(seen.verdict, label), *_similar(seen.verdict, label))
+        return unlike(seen, f"it {looks_like(seen.verdict)}", *lines, suggestions=(f"/similar {label}", "/who"))
     if label == seen.verdict.label:
         told = await why(intent, standing)
         first = said((f"it is {label} that is likeliest.",)).reply
@@ -27,19 +31,28 @@ def _lines(seen: Seen, label: str) -> Iterator[str]:
     verdict = seen.verdict
     leading, shares = str(verdict.label), verdict.posterior
     yield f"{label} is at {percent(shares[label])}, {leading} at {percent(shares[leading])}"
-    speakers = [one.agent for one in opinions(verdict).values() if one.label == label]
-    yield f"{', '.join(speakers)} said {label}" if speakers else f"no agent said {label}"
-    evidence = verdict.evidence
-    if evidence is not None and evidence.neighbours:
-        found = [sum(one.label == name for one in evidence.neighbours) for name in (label, leading)]
-        weighed = percent(evidence.distribution[label])
-        yield (
-            f"of the {len(evidence.neighbours)} most similar cases {found[0]} are {label} and {found[1]} {leading}; "
-            f"weighed, they make {label} {weighed} likely"
-        )
+    yield from _said(verdict, label)
+    for line in _similar(verdict, label):
+        assert verdict.evidence is not None
+        yield f"{line}; weighed, they make {label} {percent(verdict.evidence.distribution[label])} likely"
     if verdict.prediction_set and verdict.coverage is not None:
         within = "is" if label in verdict.prediction_set else "is not"
         yield f"{label} {within} in the prediction set, which promises {percent(verdict.coverage)} coverage"
+    elif verdict.coverage is not None:
+        yield fitting_labels(verdict)
+
+
+def _said(verdict: Verdict, label: str) -> Iterator[str]:
+    speakers = [one.agent for one in opinions(verdict).values() if one.label == label]
+    yield f"{', '.join(speakers)} said {label}" if speakers else f"no agent said {label}"
+
+
+def _similar(verdict: Verdict, label: str) -> Iterator[str]:
+    cases, leading = verdict.evidence.neighbours if verdict.evidence else (), str(verdict.label)
+    if cases:
+        found = [sum(one.label == name for one in cases) for name in (label, leading)]
+        against = "" if label == leading else f" and {found[1]} {leading}"
+        yield f"of the {len(cases)} most similar cases {found[0]} are {label}{against}"
 
 
 def _turning(verdict: Verdict, label: str, standing: Standing) -> Iterator[str]:

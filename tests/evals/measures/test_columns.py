@@ -18,7 +18,7 @@ VERDICTS = [
     verdict("3", "b", 0.4, agent=0.3, commit=False),
     verdict("4", None, 0.6),
     verdict("5", "moss", 0.6, agent=0.9),
-    verdict("6", "b", 0.6).model_copy(update={"posterior": {}, "calibrated": {}, "weights": {}}),
+    verdict("6", "b", 0.6).model_copy(update={"posterior": {}, "calibrated": {}, "influence": {}}),
 ]
 
 
@@ -49,7 +49,7 @@ def test_what_an_agent_said_first_and_last(columns):
     assert x.last_label.tolist() == [0, 0, 1, NONE, 0, NONE]
     assert x.again.tolist() == [False, True, False, False, False, False]
     assert x.calibrated_last[:, 0] == pytest.approx([0.9, 0.8, 0.4, np.nan, 0.6, np.nan], nan_ok=True)
-    assert x.weight.tolist() == [1, 1, 1, 1, 1, 0]
+    np.testing.assert_equal(x.influence, [1, 1, 1, 1, 1, np.nan])
     assert x.calibrated_first == pytest.approx(x.first, nan_ok=True)  # its calibrator changes nothing
 
 

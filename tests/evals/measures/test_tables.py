@@ -58,7 +58,7 @@ def test_one_flat_row_a_case(tmp_path):
         "p:b": repr(1 - 0.9),
         "agent:x:label": "a",
         "agent:x:confidence": "0.9",
-        "agent:x:weight": "1.0",
+        "agent:x:influence": "1.0",
         "meta:site": "north",
     }
     looked = rows[1]

@@ -1,0 +1,127 @@
+"""The pictures that a panel was fitted and trusted on, as later pictures are compared with them.
+
+``reference.npz`` in the panel's folder: statistics of every picture, and of (at most 1,500) calibration cases also
+embeddings, groups, and what the panel said of them when it had not seen them. A panel without that file names only
+black, white and empty pictures, and cannot judge batches.
+"""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doubleread.core.case import Case
+from doubleread.core.errors import PanelError
+from doubleread.core.types import Embeddings, Labels, Matrix
+from doubleread.orchestrator.simplex import spoken
+from doubleread.rag.picture_quality import UsualPictures, unusual_pictures
+
+FILE = "reference.npz"
+MOST = 1500
+"""Calibration cases whose embeddings are kept."""
+_ALONE = ""
+"""Group of a case without one."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Some cases as they are compared, row by row."""
+
+    embeddings: Embeddings
+    statistics: Embeddings
+    said: Labels
+    """Index of the label that the panel found most probable; -1 where nobody spoke."""
+    groups: tuple[str | None, ...] | None
+    """None where no case has a group."""
+
+    def __len__(self) -> int:
+        return len(self.said)
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> "Looked":
+        groups = None if self.groups is None else tuple(self.groups[i] for i in rows)
+        return Looked(self.embeddings[rows], self.statistics[rows], self.said[rows], groups)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a panel keeps of the pictures it was fitted and trusted on."""
+
+    usual: UsualPictures
+    calibration: Looked
+
+    def note(self, statistics: Embeddings, sources: Sequence[str]) -> tuple[str, ...]:
+        """What is unusual among the pictures that it was made of."""
+        return unusual_pictures(self.usual.names(statistics), sources)
+
+    @classmethod
+    def of(cls, statistics: Embeddings, groups: Sequence[str | None], calibration: Looked) -> Self:
+        """From the statistics of every picture, and the calibration cases."""
+        return cls(
+            UsualPictures.fit(statistics, groups), calibration[whole_groups(calibration.groups, len(calibration), MOST)]
+        )
+
+    def save(self, folder: Path) -> None:
+        """Writes ``reference.npz``."""
+        kept = self.calibration
+        groups = [] if kept.groups is None else [group or _ALONE for group in kept.groups]
+        with (folder / FILE).open("wb") as file:
+            np.savez_compressed(
+                file,
+                fences=self.usual.fences,
+                absolute=self.usual.absolute,
+                embeddings=kept.embeddings.astype(np.float16),
+                statistics=kept.statistics,
+                said=kept.said,
+                groups=np.array(groups, dtype=np.str_),
+            )
+
+    @classmethod
+    def load(cls, folder: Path) -> Self | None:
+        """What a panel folder keeps; None for a panel that was saved without. Raises ``PanelError`` where damaged."""
+        if not (folder / FILE).is_file():
+            return None
+        try:
+            with (folder / FILE).open("rb") as file, np.load(file, allow_pickle=False) as a:
+                names = [str(name) for name in a["groups"]]
+                groups = tuple(name or None for name in names) if names else None
+                kept = Looked(a["embeddings"].astype(np.float32), a["statistics"], a["said"], groups)
+                return cls(UsualPictures(a["fences"], a["absolute"]), kept)
+        except (OSError, KeyError, ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
+            raise PanelError(f"{folder} is damaged: {FILE}: {type(error).__name__}; fit it again") from None
+
+
+def looked_at(cases: Sequence[Case], embeddings: Embeddings, statistics: Embeddings, said: Labels) -> Looked:
+    """Cases with what was made of each; a case without a group stands alone, unless none has one."""
+    return Looked(embeddings, statistics, said, groups_of(cases))
+
+
+def groups_of(cases: Sequence[Case]) -> tuple[str | None, ...] | None:
+    """The group of each; None where no case has one."""
+    return None if all(case.group is None for case in cases) else tuple(case.group for case in cases)
+
+
+def said_of(posterior: Matrix) -> Labels:
+    """Index of the leading label of each row; -1 where it is NaN throughout."""
+    there = spoken(posterior)
+    return np.where(there, np.nan_to_num(posterior).argmax(axis=1), -1).astype(np.int64)
+
+
+def whole_groups(groups: Sequence[str | None] | None, n: int, most: int) -> NDArray[np.int64]:
+    """Rows of whole groups drawn at random, at most ``most`` of them; all rows where there are no more than that.
+
+    Without groups single rows are drawn. One group that is too large is cut.
+    """
+    if n <= most:
+        return np.arange(n, dtype=np.int64)
+    names = [f"case {i}" if group is None else f"group {group}" for i, group in enumerate(groups or [None] * n)]
+    codes = np.unique(names, return_inverse=True)[1]
+    order = np.random.default_rng(0).permutation(codes.max() + 1)
+    rows = np.argsort(np.argsort(order)[codes], kind="stable")
+    sizes = np.bincount(codes)[order].cumsum()
+    fits = sizes[sizes <= most]
+    return np.sort(rows[: int(fits[-1]) if len(fits) else most]).astype(np.int64)

@@ -1,0 +1,172 @@
+"""How a panel does on corrupted pictures."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from doubleread.core.at_rest import at_rest
+from doubleread.core.background import Background
+from doubleread.core.case import Case
+from doubleread.core.errors import DataError, ImageError
+from doubleread.core.task import Costs
+from doubleread.evals.datasets import Labelled, read_labelled
+from doubleread.evals.measures.evaluating import FEW_CLUSTERS
+from doubleread.evals.runs.selection import select
+from doubleread.evals.stress.measuring import Measures
+from doubleread.evals.stress.page import write
+from doubleread.evals.stress.pictures import Cell, thumbnails
+from doubleread.evals.stress.reading import Readings, read
+from doubleread.evals.stress.record import ALL, CLEAN, Condition, Promise, Stress, Tested
+from doubleread.evals.stress.table import Corruption, checked, chosen
+from doubleread.evals.stress.words import counted, verdict
+from doubleread.panel import Panel
+from doubleread.watching import Progress, silent
+
+USUAL_SEVERITIES = (1, 3, 5)
+USUAL_LIMIT = 120
+"""Images: with the usual severities some minutes on two cores."""
+
+
+def stress_panel(
+    panel: Panel,
+    data: Labelled | str | Path,
+    *,
+    corruptions: Sequence[str] = (),
+    severities: Sequence[int] = USUAL_SEVERITIES,
+    split: str | None = None,
+    limit: int = USUAL_LIMIT,
+    out: str | Path | None = None,
+    progress: Progress = silent,
+) -> Stress:
+    """Reads labelled images, clean and corrupted, and reports what came of each corruption at each severity.
+
+    ``corruptions`` are names or families, all without one; ``limit`` images are taken evenly from first to last, the
+    same for every condition. Images that the panel has learned from are left out. ``out`` is a folder for
+    ``stress.html``, ``stress.json`` and ``stress.svg``; without it nothing is written.
+
+    Raises ``DataError`` where no image is left or a severity does not exist, ``UnknownPart`` for an unknown corruption,
+    ``PanelError`` for a panel that was never saved, ``RunError`` where the budget for models is spent.
+    """
+    kinds, levels = chosen(corruptions), checked(severities)
+    dataset = data if isinstance(data, Labelled) else read_labelled(data)
+    about, began = panel.about(), time.perf_counter()
+    cases, notes = _cases(panel, dataset, split, limit)
+    cells = [Cell(None, 0), *(Cell(kind, level) for kind in kinds for level in levels)]
+    with at_rest(), Background() as background:
+        found = background.call(read, panel, cases, cells, lambda *counts: progress("corrupted images", *counts))
+    kept = [i for i in range(len(cases)) if i not in found.unread and i not in found.known]
+    if not kept:
+        raise DataError("no image is left to judge: " + "; ".join(_left_out(found)))
+    measures, promise = Measures(found, kept, [cases[i].group for i in kept]), promised(panel)
+    clean = measures.condition(CLEAN, 0, [0])
+    each = [measures.condition(kind.name, level, [j]) for j, (kind, level) in enumerate(cells) if kind is not None]
+    overall = [
+        measures.condition(ALL, level, [j for j, c in enumerate(cells) if c.severity == level]) for level in levels
+    ]
+    judged = [one for one in each if one.n]
+    if not judged:
+        raise DataError("no picture could be corrupted and read: " + "; ".join((*_left_out(found), *_partly(each))))
+    result = Stress(
+        name=dataset.name,
+        task=panel.task.id,
+        panel=about.digest,
+        n=len(kept),
+        groups=measures.groups,
+        promise=promise,
+        verdict=verdict(promise, clean, judged, overall),
+        severities=levels,
+        corruptions=tuple(Tested(name=kind.name, family=kind.family, about=kind.about) for kind in kinds),
+        clean=clean,
+        overall=tuple(overall),
+        conditions=tuple(judged),
+        notes=(*dataset.notes, *notes, *_left_out(found), *_partly(each), *_narrow(measures.groups)),
+        readings=found.read,
+        seconds=time.perf_counter() - began,
+        examples=_examples([cases[i] for i in kept], cells),
+    )
+    if out is not None:
+        write(result, Path(out))
+    return result
+
+
+def promised(panel: Panel) -> Promise:
+    """The share of commitments that may be wrong: ``trust.max_risk``, or what the task's costs imply.
+
+    A panel that knows its chances commits where an error is expected to cost no more than a referral.
+    """
+    if (most := panel.settings.trust.max_risk) is not None:
+        return Promise(risk=most, why=f"trust.max_risk is {most:g}")
+    costs = panel.task.costs
+    error = _cheapest_error(costs, panel.task.names)
+    return Promise(
+        risk=min(1.0, costs.referral / error), why=f"a referral costs {costs.referral:g} and an error {error:g}"
+    )
+
+
+def _cheapest_error(costs: Costs, names: Sequence[str]) -> float:
+    pairs = [(true, said) for true in names for said in names if true != said]
+    return min((c for true, said in pairs if (c := costs.matrix.get(true, {}).get(said, costs.error)) > 0), default=1.0)
+
+
+def _cases(panel: Panel, dataset: Labelled, split: str | None, limit: int) -> tuple[list[Case], list[str]]:
+    """The images to corrupt, and what to know about the choice."""
+    labelled = [case for case in dataset.cases if case.label in panel.task.names]
+    if not labelled:
+        raise DataError(
+            f"no image carries a label of the panel's task ({', '.join(panel.task.names)}): give labelled images of it"
+        )
+    selection = select(labelled, panel.learned_from, split=split, limit=limit)
+    other = len(dataset.cases) - len(labelled)
+    notes = (
+        [f"{counted(other, 'image')} left out: {'its' if other == 1 else 'their'} label is none of the panel's task"]
+        if other
+        else []
+    )
+    if dataset.problems:
+        notes.append(f"{counted(len(dataset.problems), 'row')} of the data could not be used")
+    return [case for _, case in selection.chosen], [*notes, *selection.notes]
+
+
+def _left_out(found: Readings) -> Iterator[str]:
+    if found.unread:
+        yield f"{counted(len(found.unread), 'image')} could not be opened, such as {next(iter(found.unread.values()))}"
+    if found.known:
+        yield f"{counted(len(found.known), 'image')} left out: the archive holds nearly the same picture"
+
+
+def _partly(each: Sequence[Condition]) -> Iterator[str]:
+    """What a reader must know of conditions that not every image is in."""
+    silent_, failed = sum(one.silent for one in each), sum(one.failed for one in each)
+    if silent_:
+        yield f"in {counted(silent_, 'reading')} no agent spoke: counted as wrong, and as uniform in the log-loss"
+    if failed:
+        yield f"{counted(failed, 'corrupted picture')} could not be read"
+    for name in dict.fromkeys(one.corruption for one in each if one.impossible):
+        most = max(one.impossible for one in each if one.corruption == name)
+        image = counted(most, "image")
+        yield f"{name}: not for {image}, whose background is not known (one uniform colour at the rim, or alpha)"
+
+
+def _narrow(groups: int) -> Iterator[str]:
+    if groups < FEW_CLUSTERS:
+        yield f"{counted(groups, 'group')}: with fewer than {FEW_CLUSTERS} the intervals are too narrow"
+
+
+def _examples(cases: Sequence[Case], cells: Sequence[Cell]) -> dict[str, tuple[str, ...]]:
+    """Thumbnails of the first image to which most can be done."""
+    for case in cases:
+        with suppress(ImageError):
+            found = thumbnails(case, cells)
+            if None not in found or case is cases[-1]:
+                return _by_corruption(cells, found)
+    return {}
+
+
+def _by_corruption(cells: Sequence[Cell], found: Sequence[str | None]) -> dict[str, tuple[str, ...]]:
+    strips: dict[str, tuple[str, ...]] = {}
+    for cell, uri in zip(cells, found, strict=True):
+        if uri is not None:
+            name = cell.corruption.name if isinstance(cell.corruption, Corruption) else CLEAN
+            strips[name] = (*strips.get(name, ()), uri)
+    return strips

@@ -1,0 +1,82 @@
+"""The table that people decide in, and the data set or archive with their decisions."""
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from doubleread.core.case import Case
+from doubleread.core.errors import DataError
+from doubleread.evals.suspects.finding import SuspectLabels
+
+ID, CORRECT, LABEL = "id", "correct", "label"
+COLUMNS = ("rank", CORRECT, LABEL, "suggested", "probability", "source", "group", ID)
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What a person says that a case's label is, and what it was when the table was made."""
+
+    id: str
+    label: str
+    before: str
+
+
+def write_table(found: SuspectLabels, file: Path) -> None:
+    """One suspect a row, with an empty column ``correct``. Raises ``DataError`` where the file is there already."""
+    try:
+        with file.open("x", encoding="utf-8", newline="") as out:
+            writer = csv.writer(out)
+            writer.writerow(COLUMNS)
+            for i, one in enumerate(found.suspects, start=1):
+                chance = f"{one.probability:.4f}"
+                writer.writerow((i, "", one.label, one.suggested, chance, one.source, one.group or "", one.id))
+    except FileExistsError:
+        raise DataError(
+            f"{file} is there already and may hold decisions: apply it with `doubleread cases correct`, "
+            "or choose another folder"
+        ) from None
+
+
+def read_table(file: Path) -> list[Correction]:
+    """The rows with something in ``correct``. Raises ``DataError`` for a file that is no such table."""
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            reader = csv.DictReader(lines)
+            missing = {ID, CORRECT, LABEL} - set(reader.fieldnames or ())
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{file} cannot be read: {error}") from None
+    if missing:
+        raise DataError(f"{file} lacks the columns {', '.join(sorted(missing))}: it is made by `cases suspect`")
+    told = [(row[ID] or "", (row[CORRECT] or "").strip(), row[LABEL] or "") for row in rows]
+    return [Correction(case, label, before) for case, label, before in told if label]
+
+
+def corrected(cases: Iterable[Case], corrections: Iterable[Correction]) -> tuple[list[Case], list[Correction]]:
+    """The cases with their corrected labels, and the corrections of cases that are not there."""
+    found, wanted = list(cases), {one.id: one for one in corrections}
+    there = {case.id for case in found}
+    changed = [
+        case.model_copy(update={"label": wanted[case.id].label}) if case.id in wanted else case for case in found
+    ]
+    return changed, [one for one in wanted.values() if one.id not in there]
+
+
+def write_manifest(cases: Iterable[Case], file: Path) -> None:
+    """A manifest of the cases, as ``fit`` reads it. Raises ``DataError`` where the file is there already."""
+    rows = list(cases)
+    extra = tuple(dict.fromkeys(name for case in rows for name in case.metadata))
+    own = ("path", "label", "group", "split")
+    try:
+        with file.open("x", encoding="utf-8", newline="") as out:
+            writer = csv.DictWriter(out, (*own, *(name for name in extra if name not in own)))
+            writer.writeheader()
+            writer.writerows(_row(case) for case in rows)
+    except FileExistsError:
+        raise DataError(f"{file} is there already: choose another name") from None
+
+
+def _row(case: Case) -> Mapping[str, str]:
+    own = {"path": str(case.path), "label": case.label or "", "group": case.group or "", "split": case.split or ""}
+    return {**case.metadata, **own}

@@ -1,0 +1,127 @@
+"""How likely each given label is, by models that never saw it; and how many are wrong.
+
+Northcutt, Jiang and Chuang 2021, "Confident Learning: Estimating Uncertainty in Dataset Labels": a label is doubted
+where held-out models give another label at least the confidence that this other label's own cases have on average. The
+doubted ones are left out of the second fit, and all labels are ranked by their probability in that.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+
+from doubleread.core.trust import Estimate
+from doubleread.core.types import Labels, Matrix, Vector
+from doubleread.evals.suspects.heads import discriminant, neighbours
+from doubleread.orchestrator.metrics import wilson
+from doubleread.orchestrator.resampling import Fold, bootstrap, grouped_folds
+
+FOLDS = 5
+SUREST = 0.5
+"""Share of the cases, those the models are surest of, on which wrong labels are counted."""
+_HEADS: tuple[Callable[[Matrix, Labels, Matrix, int], Matrix], ...] = (discriminant, neighbours)
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Cross-fitted probabilities of every label, ``(n, k)``, and how many of the given ones are wrong."""
+
+    posterior: Matrix
+    given: Labels
+    wrong: Estimate
+    """Expected number of wrong labels. Those of pictures that are hard to tell anyway are not told from them."""
+    folds: int
+
+    @property
+    def probability(self) -> Vector:
+        """Of the given label, ``(n,)``."""
+        return np.asarray(self.posterior[np.arange(len(self.given)), self.given])
+
+    @property
+    def suggested(self) -> Labels:
+        """The most probable other label, ``(n,)``."""
+        others = self.posterior.copy()
+        others[np.arange(len(self.given)), self.given] = -1
+        return np.asarray(others.argmax(axis=1), dtype=np.int64)
+
+    @property
+    def order(self) -> NDArray[np.int64]:
+        """Rows, the most suspicious first."""
+        return np.argsort(self.probability, kind="stable").astype(np.int64)
+
+
+def rank(embeddings: NDArray[np.floating[Any]], labels: Labels, groups: list[str] | None, *, seed: int = 0) -> Ranking:
+    """Ranks the labels ``(n,)``, indices from 0 on, of cases with these embeddings ``(n, dim)``.
+
+    Raises ``DataError`` where a label has fewer than two groups.
+    """
+    x = np.asarray(embeddings, dtype=float)
+    folds = grouped_folds(labels, groups, FOLDS, seed)
+    first = _cross_fitted(x, labels, folds, np.ones(len(labels), dtype=bool))
+    second = _cross_fitted(x, labels, folds, ~doubted(np.exp(first), labels))
+    posterior = np.exp(second)
+    return Ranking(posterior, labels, _wrong(posterior, labels, groups, seed), len(folds))
+
+
+def doubted(posterior: Matrix, labels: Labels) -> Mask:
+    """Labels off the diagonal of the confident joint (equation 1 of the paper), ``(n,)``."""
+    thresholds = np.array([posterior[labels == k, k].mean() for k in range(posterior.shape[1])])
+    confident = posterior >= thresholds
+    said = np.where(confident, posterior, -1.0).argmax(axis=1)
+    return np.asarray(confident.any(axis=1) & (said != labels))
+
+
+def _cross_fitted(x: Matrix, labels: Labels, folds: list[Fold], trusted: Mask) -> Matrix:
+    """Log-probabilities: the geometric mean of the heads, each with its own temperature, fitted without the case."""
+    n_labels = int(labels.max()) + 1
+    found = np.zeros((len(_HEADS), len(labels), n_labels))
+    for train, held_out in folds:
+        seen = train[_enough(labels[train], trusted[train])]
+        for head, rows in zip(_HEADS, found, strict=True):
+            rows[held_out] = head(x[seen], labels[seen], x[held_out], n_labels)
+    mean = np.mean([_tempered(rows, labels) for rows in found], axis=0)
+    return np.asarray(log_softmax(mean, axis=1))
+
+
+def _enough(labels: Labels, trusted: Mask) -> Mask:
+    """The trusted cases, and all of a label of which less than half are trusted."""
+    kept = trusted.copy()
+    for k in np.unique(labels):
+        mine = labels == k
+        if 2 * trusted[mine].sum() < mine.sum():
+            kept[mine] = True
+    return kept
+
+
+def _tempered(logs: Matrix, labels: Labels) -> Matrix:
+    """Temperature scaling by maximum likelihood (Guo et al. 2017)."""
+    rows = np.arange(len(labels))
+
+    def loss(log_scale: float) -> float:
+        return -float(log_softmax(logs * np.exp(log_scale), axis=1)[rows, labels].mean())
+
+    best = minimize_scalar(loss, bounds=(-4, 8), method="bounded")
+    return np.asarray(log_softmax(logs * np.exp(best.x), axis=1))
+
+
+def _wrong(posterior: Matrix, labels: Labels, groups: list[str] | None, seed: int) -> Estimate:
+    """Wrong labels among all, from the half that the models are surest of: what they deny there is seldom their error.
+
+    The interval is that of a bootstrap of whole groups, and at least Wilson's.
+    """
+    n, confidence = len(labels), posterior.max(axis=1)
+    sure = confidence >= np.quantile(confidence, 1 - SUREST)
+    denied = posterior.argmax(axis=1) != labels
+
+    def count(rows: NDArray[np.int64]) -> float:
+        among = sure[rows]
+        return float(n * denied[rows][among].mean()) if among.any() else float("nan")
+
+    found = bootstrap(count, n, groups=groups, seed=seed)
+    alone = wilson(int(denied[sure].sum()), int(sure.sum()))
+    return Estimate(value=found.value, low=min(found.low, n * alone.low), high=max(found.high, n * alone.high))

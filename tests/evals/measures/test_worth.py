@@ -1,0 +1,47 @@
+"""The sentence on what a panel is worth: it follows the paired comparison."""
+
+import pytest
+from measures_kit import columns_of, simulated
+from verdicts_kit import verdict
+
+from doubleread.core.trust import Estimate
+from doubleread.evals.measures.evaluating import evaluate
+from doubleread.evals.measures.worth import worth
+
+
+def of(low, high):
+    """A run with the panel's advantage in accuracy over its only agent in this interval."""
+    found = evaluate(columns_of(simulated(60, groups=12)), name="leaves")
+    middle = Estimate(value=(low + high) / 2, low=low, high=high)
+    advantages = tuple(one.model_copy(update={"accuracy": middle}) for one in found.advantages)
+    return found.model_copy(update={"advantages": advantages})
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (-0.02, 0.03, "the difference is within chance (95 %: -2.0 to +3.0 points)"),
+        (0.01, 0.03, "the panel is better by 2.0 points (95 %: 1.0 to 3.0 points)"),
+        (-0.03, -0.01, "the panel is worse by 2.0 points (95 %: 1.0 to 3.0 points)"),
+    ],
+)
+def test_a_difference_is_claimed_only_where_its_whole_interval_says_so(low, high, said):
+    found = of(low, high)
+    sentence = worth(found)
+    assert sentence.startswith("On 60 unseen images of 12 groups the panel was right on ")
+    assert (
+        f"its best single agent in hindsight (x) on {found.agents[0].accuracy.value * 100:.1f} %; {said}." in sentence
+    )
+    assert f"Its log-loss (lower is better) is {found.panel.nll.value:.3f}" in sentence
+
+
+def test_without_true_labels_nothing_is_claimed():
+    found = evaluate(columns_of([verdict("1", None, 0.9)]), name="leaves")
+    assert worth(found) == "The panel read 1 image; none has a true label to judge it by."
+
+
+def test_an_agent_that_answered_some_is_compared_on_these():
+    some = [verdict("1", "a", 0.9, agent=0.8), verdict("2", "a", 0.8, agent=0.7), verdict("3", "a", 0.9)]
+    assert "its best single agent in hindsight (x, on the 2 it answered) on 100.0 %" in worth(
+        evaluate(columns_of(some), name="leaves")
+    )
