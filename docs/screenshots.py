@@ -13,7 +13,7 @@ import tempfile
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageChops
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
@@ -57,7 +57,7 @@ class Still(Screen):
 
 
 def main() -> None:
-    """Writes session-light.png, session-dark.png, session-phone.png and chat.svg."""
+    """Writes session-light.png, session-dark.png, session-phone.png, chat.svg and verdict.png."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--demo", type=Path, default=Path("runs/demo-solar-cells"), help="what `make demo` wrote")
     parser.add_argument("-o", "--out", type=Path, default=Path(__file__).parent)
@@ -69,6 +69,7 @@ def main() -> None:
         files = pictures(asked.demo, Path(scratch))
         browse(panel, files, Path(scratch), asked.out, executable)
         chat(panel, files[0], Path(scratch), asked.out / "chat.svg")
+        verdict(panel, files[1], Path(scratch), asked.out / "verdict.png", executable)
 
 
 def pictures(demo: Path, scratch: Path) -> list[Path]:
@@ -117,6 +118,21 @@ def browse(panel: Panel, files: list[Path], scratch: Path, out: Path, executable
         save(page.screenshot(), out / "session-phone.png")
         page.open("about:blank")
     asyncio.run(sessions.close())
+
+
+def verdict(panel: Panel, file: Path, scratch: Path, out: Path, executable: str) -> None:
+    """The card that ``doubleread diagnose`` shows in a terminal."""
+    console = Console(width=84, record=True, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    console.print(panel.diagnose(file))
+    drawn = scratch / "verdict.svg"
+    drawn.write_text(console.export_svg(title=f"doubleread diagnose '{file.name}'", theme=THEME), encoding="utf-8")
+    with Browser(executable) as page:
+        page.resize(1080, 760, density=1)
+        page.open(drawn.as_uri())
+        shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+        held = io.BytesIO()
+        shot.crop(ImageChops.difference(shot, Image.new("RGB", shot.size, "white")).getbbox()).save(held, "PNG")
+        save(held.getvalue(), out)
 
 
 def save(png: bytes, file: Path) -> None:
