@@ -176,6 +176,8 @@ class Gain(NamedTuple):
     @property
     def line(self) -> str:
         """For people: the gain and how sure it is."""
+        if not np.isfinite(self.error):
+            return f"{self.mean:+.3f}, from too few groups to tell"
         return f"{self.mean:+.3f} ± {self.error:.3f}"
 
 

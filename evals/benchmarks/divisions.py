@@ -25,6 +25,7 @@ OPINIONS = "DOUBLEREAD_OPINIONS"
 SUPPORT_PRIOR = ("logistic",)
 """Agents whose opinions assume the label shares of their support; those of the others are class-balanced."""
 CLEARLY = 1.96
+FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -118,11 +119,10 @@ def _load() -> list[Division]:
 
 
 def _judge(d: Division) -> Kept:
-    groups = d.groups.tolist()
-    options = {"assumed": d.assumed, "folds": 5, "seed": 0}
-    panel = choose(d.cal, d.y, groups, None, calibrator=AUTO, rule=AUTO, **options).learned  # type: ignore[arg-type]
+    groups, like = d.groups.tolist(), d.assumed
+    panel = choose(d.cal, d.y, groups, None, calibrator=AUTO, rule=AUTO, assumed=like, folds=FOLDS, seed=0).learned
     P = panel.fuse(d.test)
-    alone = learn(d.cal, d.y, groups, None, rule="log-pool", **options).calibrate(d.test)  # type: ignore[arg-type]
+    alone = learn(d.cal, d.y, groups, None, rule="log-pool", assumed=like, folds=FOLDS, seed=0).calibrate(d.test)
     heard = [i for i in range(len(d.agents)) if spoken(alone[:, i]).all()]
     best = min(heard, key=lambda i: nll(alone[:, i], d.truth))
     sets = ConformalSets.fit(panel.held_out, d.y, groups=groups)

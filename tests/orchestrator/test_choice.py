@@ -80,7 +80,9 @@ def test_a_standard_error_counts_groups_not_cases():
     gain = clustered(np.array([3.0, 3.0, 3.0, 1.0, 1.0, 1.0]), ["a"] * 3 + ["b"] * 3)
     assert (gain.mean, gain.error) == (2.0, pytest.approx(1.0))
     assert gain.clear
-    assert clustered(np.array([3.0, 1.0]), ["a", "a"]).error == float("inf")
+    alike = clustered(np.array([3.0, 1.0]), ["a", "a"])
+    assert alike.error == float("inf")
+    assert (gain.line, alike.line) == ("+2.000 ± 1.000", "+2.000, from too few groups to tell")
     alone = clustered(np.array([1.0, 2.0, 3.0, 4.0]))
     assert alone.error == pytest.approx(np.std([1, 2, 3, 4], ddof=1) / 2)
 
