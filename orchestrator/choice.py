@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from doubleread.core.types import Labels, Matrix, Tensor3, Vector
 from doubleread.orchestrator.assumed_prior import Assumed
 from doubleread.orchestrator.learning import Groups, Learned, fit_calibrator, learn_rules
-from doubleread.orchestrator.metrics import Gain, log_gain
+from doubleread.orchestrator.metrics import FEWEST_GROUPS, Gain, log_gain
 from doubleread.orchestrator.resampling import Fold, group_codes, grouped_folds
 from doubleread.orchestrator.simplex import spoken
 
@@ -19,8 +19,6 @@ RULES = ("log-pool", "panel-mean")
 """What ``auto`` chooses from, the most cautious first; the others of the tables are to be asked for by name."""
 FEWEST = 5
 """Cases of the rarest label below which nothing is chosen: the first of each is taken."""
-FEWEST_GROUPS = 20
-"""Groups below which nothing is chosen: clustered standard errors of fewer are unreliable (Cameron and Miller 2015)."""
 Candidate = tuple[tuple[str, ...], str]
 """Calibrators, one an agent, and a fusion rule."""
 
@@ -51,7 +49,8 @@ def choose(
 ) -> Chosen:
     """Fits every candidate; ``auto`` opens a name to its candidates. Arguments and errors as ``learn_rules``.
 
-    The first candidate is taken, unless others' cross-fitted log-loss is lower by more than one standard error
+    The first candidate is taken where there are fewer than ``FEWEST`` cases of a label or ``FEWEST_GROUPS`` groups, and
+    unless others' cross-fitted log-loss is lower by more than one standard error
     clustered by group; then the best of these. An agent of unknown prior gets the calibrator with an intercept for each
     label where that alone is so much better. ``names`` are those of the agents, for the notes.
     """

@@ -17,12 +17,15 @@ from doubleread.core.evidence import Evidence
 from doubleread.core.types import Matrix, Tensor3, Vector
 from doubleread.core.verdict import Unfamiliarity
 from doubleread.orchestrator.exchangeable import Groups, Units, units_needed
+from doubleread.orchestrator.metrics import FEWEST_GROUPS
 from doubleread.orchestrator.normal_scores import normal_scores, open_ended_scores
 from doubleread.orchestrator.resampling import group_codes
 
 ALARM_RATE = 0.02
 """Share of familiar cases that may raise an alarm: it costs as many needless referrals."""
 
+LEVELS = (0.02, 0.015, 0.01, 0.005, 0.0025)
+"""Levels that are tried where there are too few groups to promise the rate of alarms."""
 _AT_ONCE = 2_000_000
 """Figures that are ranked at the same time."""
 
@@ -34,8 +37,10 @@ class Familiarity(Record):
     conformal prediction, Vovk, Gammerman and Shafer 2005, section 2.2). So a case exchangeable with the held-out ones,
     on which no agent was fitted, raises an alarm with probability ``alarm_rate`` at most, however the score is made.
     Where groups are known they are the units (see ``exchangeable``), and that holds for a case of a new group. With too
-    few groups for it, an alarm is raised beyond every held-out case: for new groups at a rate of at most
-    ``1 / (G + 1)``.
+    few groups for it, the level is chosen by leaving out one group at a time: the highest of ``LEVELS`` at which the
+    groups left out raise an alarm at a rate of ``alarm_rate`` at most, their standard error included. That is an
+    estimate. With fewer than ``FEWEST_GROUPS`` it is 0: an alarm is raised beyond every held-out case, for new groups
+    at a rate of at most ``1 / (G + 1)``.
     """
 
     alarm_rate: float
@@ -45,28 +50,38 @@ class Familiarity(Record):
     """Entropy in nats of every agent's uncalibrated opinion on each held-out case; None where it abstained."""
     groups: tuple[str, ...] = ()
     """Of each held-out case; empty where each stands alone."""
+    level: float | None = None
+    """Share of held-out cases, groups counted alike, that may be as unusual as a case that raises the alarm; None where
+    there are enough groups for ``alarm_rate`` itself."""
     note: str = ""
 
     @classmethod
     def fit(cls, nearness: Vector, opinions: Tensor3, alarm_rate: float = ALARM_RATE, groups: Groups = None) -> Self:
         """From held-out cases: ``nearness`` ``(n,)`` and uncalibrated opinions ``(n, agents, k)``; NaN is absent."""
         n, needed, units = len(nearness), units_needed(1 - alarm_rate), Units.of(groups, len(nearness))
-        note = ""
+        note, level = "", None
         if n < needed:
             note = (
                 f"no alarm for unfamiliar images: {n} held-out cases cannot promise that at most {alarm_rate:.0%} of "
                 f"familiar ones raise it ({needed} are needed)"
             )
         elif units.count < needed:
+            level = _level(near_and_doubt(nearness, doubts(opinions)), group_codes(groups, n), alarm_rate)
+            which = (
+                "judged by leaving out one group at a time, they do"
+                if level
+                else (f"images less familiar than every held-out case raise it, {units.own:.0%} at most")
+            )
             note = (
-                f"images less familiar than every held-out case raise the alarm: {units} cannot promise that at most "
-                f"{alarm_rate:.0%} of the cases of a new group do ({needed} groups are needed), only {units.own:.0%}"
+                f"{units} cannot promise that at most {alarm_rate:.0%} of the cases of a new group raise the alarm for "
+                f"unfamiliar images ({needed} groups are needed): {which}"
             )
         return cls(
             alarm_rate=alarm_rate,
             nearness=tuple(_or_none(nearness)),
             doubt=tuple(tuple(_or_none(row)) for row in doubts(opinions)),
             groups=tuple(map(str, group_codes(groups, n))) if units.grouped else (),
+            level=level,
             note=note,
         )
 
@@ -142,14 +157,37 @@ class Familiarity(Record):
         if len(self.nearness) < units_needed(1 - self.alarm_rate):
             return None
         order = np.argsort(-scores[:, :-1], axis=1)
-        p_values = units.own + np.cumsum(units.weights[order], axis=1)
+        tails = np.cumsum(units.weights[order], axis=1)
         # of the p-values that a new case as unusual as the 1st, 2nd, … would have, the first that raises no alarm
-        first = (p_values > max(self.alarm_rate, units.own) + 1e-9).argmax(axis=1)
+        above = units.own + tails > self.alarm_rate if self.level is None else tails / (1 - units.own) > self.level
+        first = (above & (tails > 1e-12)).argmax(axis=1)
         return np.take_along_axis(scores, np.take_along_axis(order, first[:, None], axis=1), axis=1)[:, 0]
 
     @cached_property
     def _units(self) -> Units:
         return Units.of(self.groups or None, len(self.nearness))
+
+
+def near_and_doubt(nearness: Vector, doubt: Matrix) -> Vector:
+    """The score of held-out cases among themselves, ``(n,)``: distance and doubt together, as for a new case."""
+    far = open_ended_scores(-nearness[None])[0]
+    asked = np.asarray(~np.isnan(doubt).all(axis=0))
+    return np.asarray(np.where(np.isnan(nearness), 0.0, far) + _doubt_scores(doubt[None], asked[None])[0])
+
+
+def _level(scores: Vector, codes: NDArray[np.int64], alarm_rate: float) -> float:
+    """See ``Familiarity``: each case is compared with those of other groups, every group counting the same."""
+    sizes = np.bincount(codes)
+    if len(sizes) < FEWEST_GROUPS:
+        return 0.0
+    weights = 1 / ((len(sizes) - 1) * sizes[codes])
+    unusual = scores[None] >= scores[:, None]
+    tails = np.where(codes[:, None] == codes[None], 0.0, unusual * weights[None]).sum(axis=1)
+    for level in LEVELS:
+        alarms = np.bincount(codes, tails <= level) / sizes  # of each group left out
+        if alarms.mean() + alarms.std(ddof=1) / np.sqrt(len(alarms)) <= alarm_rate:
+            return level
+    return 0.0
 
 
 def nearness_of(evidence: Evidence | None) -> float:

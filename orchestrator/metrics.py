@@ -19,6 +19,9 @@ from doubleread.orchestrator.resampling import group_codes
 CLIP = 1e-6
 """Smallest probability that enters a logarithm."""
 
+FEWEST_GROUPS = 20
+"""Groups below which a standard error clustered by group is unreliable (Cameron and Miller 2015)."""
+
 Flags = NDArray[np.bool_]
 Metric = Callable[[Matrix, Labels], float]
 Groups = Sequence[str | None] | NDArray[np.generic] | None

@@ -120,7 +120,7 @@ def test_with_few_groups_only_what_is_beyond_every_held_out_case_raises_an_alarm
     rng = np.random.default_rng(6)
     near, codes = rng.normal(0.8, 0.05, 90), np.repeat(np.arange(9), 10).astype(str)
     panel = Familiarity.fit(near, np.full((90, 1, 2), 0.5), 0.02, codes)
-    assert "9 groups cannot promise that at most 2% of the cases of a new group do" in panel.note
+    assert "9 groups cannot promise that at most 2% of the cases of a new group raise the alarm" in panel.note
     raised = panel.alarms(np.array([near.min() - 0.05, near.min() + 1e-6]), np.full((2, 1, 2), 0.5))
     assert raised.tolist() == [True, False]
 
@@ -159,3 +159,19 @@ def test_commitments_that_did_not_pay_in_held_out_groups_are_limited():
 
 def test_how_many_groups_a_promise_needs():
     assert [units_needed(level) for level in (0.9, 0.95, 0.98)] == [9, 19, 49]
+
+
+def test_with_a_middling_number_of_groups_the_level_is_judged_by_leaving_them_out():
+    rng = np.random.default_rng(8)
+    found, beyond = [], []
+    for _ in range(100):
+        codes = np.repeat(np.arange(30), 10)
+        near, other = (rng.normal(0.8, 0.03, 30)[codes] + rng.normal(0, 0.03, 300) for _ in range(2))
+        said = np.full((300, 1, 2), 0.5)
+        panel = Familiarity.fit(near, said, 0.02, codes.astype(str))
+        found.append(panel.alarms(other, said).mean())
+        beyond.append(panel.model_copy(update={"level": 0.0}).alarms(other, said).mean())
+    assert "judged by leaving out one group at a time" in panel.note
+    assert np.mean(found) <= 0.02 + 2 * np.std(found) / 10
+    assert np.mean(found) > np.mean(beyond)  # it notices more than what lies beyond everything
+    assert Familiarity.model_validate_json(panel.model_dump_json()).level == panel.level
