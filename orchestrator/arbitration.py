@@ -26,6 +26,7 @@ from doubleread.orchestrator.metrics import losses
 from doubleread.orchestrator.missing import surest_opinions
 from doubleread.orchestrator.policy import Policy
 from doubleread.orchestrator.resampling import bootstrap
+from doubleread.orchestrator.rounds import struck
 from doubleread.orchestrator.second_look import Look, asked_again, look_again
 from doubleread.orchestrator.selective_risk import SelectiveRisk
 from doubleread.orchestrator.simplex import spoken
@@ -212,8 +213,10 @@ def fit_arbiter(
 def _effects(grounds: Grounds) -> dict[str, dict[str, Estimate]]:
     """Of each agent on the panel, how far it moves held-out posteriors and lowers their log-loss (first round)."""
     asked, readings, learning = grounds.asked, grounds.readings, grounds.learning
-    struck = {str(i): _struck(grounds.first, i) for i in np.flatnonzero(spoken(grounds.first).any(axis=0)).tolist()}
-    found = asked.learn(grounds.first, struck)
+    without_each = {
+        str(i): struck(grounds.first, i) for i in np.flatnonzero(spoken(grounds.first).any(axis=0)).tolist()
+    }
+    found = asked.learn(grounds.first, without_each)
     effects: dict[str, dict[str, Estimate]] = {}
     for i, without in found.alternatives.items():
         moved = np.abs(without - found.held_out).sum(axis=1) / 2
@@ -227,12 +230,6 @@ def _effects(grounds: Grounds) -> dict[str, dict[str, Estimate]]:
 
 def _mean_of(values: Vector, rows: Labels) -> float:
     return float(values[rows].mean())
-
-
-def _struck(raw: Tensor3, agent: int) -> Tensor3:
-    other = raw.copy()
-    other[:, agent] = np.nan
-    return other
 
 
 def _selective(

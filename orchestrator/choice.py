@@ -49,10 +49,10 @@ def choose(
 ) -> Chosen:
     """Fits every candidate; ``auto`` opens a name to its candidates. Arguments and errors as ``learn_rules``.
 
-    The first candidate is taken where there are fewer than ``FEWEST`` cases of a label or ``FEWEST_GROUPS`` groups, and
-    unless others' cross-fitted log-loss is lower by more than one standard error
-    clustered by group; then the best of these. An agent of unknown prior gets the calibrator with an intercept for each
-    label where that alone is so much better. ``names`` are those of the agents, for the notes.
+    The first candidate is taken, unless others' cross-fitted log-loss is lower by more than one standard error
+    clustered by group; then the best of these. With fewer than ``FEWEST`` cases of a label or ``FEWEST_GROUPS`` groups
+    it always is. An agent of unknown prior gets the calibrator with an intercept for each label where that alone is so
+    much better. ``names`` are those of the agents, for the notes.
     """
     agents, assumed = raw.shape[1], assumed or (None,) * raw.shape[1]
     rules: tuple[str, ...] = RULES if rule == AUTO else (rule,)

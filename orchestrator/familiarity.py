@@ -24,8 +24,8 @@ from doubleread.orchestrator.resampling import group_codes
 ALARM_RATE = 0.02
 """Share of familiar cases that may raise an alarm: it costs as many needless referrals."""
 
-LEVELS = (0.02, 0.015, 0.01, 0.005, 0.0025)
-"""Levels that are tried where there are too few groups to promise the rate of alarms."""
+LEVELS = (1.0, 0.75, 0.5, 0.25, 0.125)
+"""Levels that are tried where there are too few groups to promise the rate of alarms, in shares of that rate."""
 _AT_ONCE = 2_000_000
 """Figures that are ranked at the same time."""
 
@@ -183,10 +183,10 @@ def _level(scores: Vector, codes: NDArray[np.int64], alarm_rate: float) -> float
     weights = 1 / ((len(sizes) - 1) * sizes[codes])
     unusual = scores[None] >= scores[:, None]
     tails = np.where(codes[:, None] == codes[None], 0.0, unusual * weights[None]).sum(axis=1)
-    for level in LEVELS:
+    for level in alarm_rate * np.array(LEVELS):
         alarms = np.bincount(codes, tails <= level) / sizes  # of each group left out
         if alarms.mean() + alarms.std(ddof=1) / np.sqrt(len(alarms)) <= alarm_rate:
-            return level
+            return float(level)
     return 0.0
 
 

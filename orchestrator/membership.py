@@ -22,13 +22,10 @@ Choose = Callable[[Tensor3], Chosen]
 
 @dataclass(frozen=True)
 class Members:
-    """The fusion of those who read, who was left out, notes on why, and what each agent's opinions are worth."""
+    """The fusion of those who read, who was left out, and notes on why."""
 
     chosen: Chosen
     left_out: tuple[str, ...]
-    benefits: dict[str, Gain]
-    """Of each agent that stays, how far the panel's held-out log-loss rises where it is left out; empty for one agent,
-    and where there are too few cases to tell."""
     notes: tuple[str, ...]
 
 
@@ -56,7 +53,6 @@ def select(
     here = np.asarray(spoken(raw).any(axis=0))
     kept = here & np.array([name not in referees for name in names])
     chosen, left_out, notes = choose(_only(raw, kept)), [], []
-    benefits: dict[str, Gain] = {}
     if int(np.bincount(y, minlength=raw.shape[2]).min()) >= FEWEST:
         chances = _over_chance(chosen, kept, y, groups, folds, seed)
         able = {i for i, gain in chances.items() if gain.clear}
@@ -68,7 +64,7 @@ def select(
                 f"(gain in log-loss over the label frequencies {chances[i].line})"
             )
         chosen = choose(_only(raw, kept)) if left_out else chosen
-        chosen, dropped, benefits = _without_harm(raw, y, groups, names, kept, usd, chosen, choose)
+        chosen, dropped = _without_harm(raw, y, groups, kept, usd, chosen, choose)
         left_out += [names[i] for i in dropped]
         notes += [
             f"{names[i]} is left out and not asked: the panel is better without it (gain in log-loss {gain.line})"
@@ -84,7 +80,7 @@ def select(
         if name in referees and not kept[i]:
             left_out.append(name)
             notes.append(f"referee {name} left out: it did not clearly lower the log-loss of the calibration cases")
-    return Members(chosen, tuple(name for name in names if name in left_out), benefits, tuple(notes))
+    return Members(chosen, tuple(name for name in names if name in left_out), tuple(notes))
 
 
 def _over_chance(
@@ -106,13 +102,12 @@ def _without_harm(
     raw: Tensor3,
     y: Labels,
     groups: Groups,
-    names: Sequence[str],
     kept: NDArray[np.bool_],
     usd: Vector,
     chosen: Chosen,
     choose: Choose,
-) -> tuple[Chosen, dict[int, Gain], dict[str, Gain]]:
-    """The fusion without the agents that make it worse, these, and the benefit of those that stay. Changes ``kept``."""
+) -> tuple[Chosen, dict[int, Gain]]:
+    """The fusion without the agents that make it worse, and these, each with the gain. Changes ``kept``."""
     dropped: dict[int, Gain] = {}
     while kept.sum() > 1:
         without = {i: choose(_only(raw, kept, but=i)) for i in np.flatnonzero(kept).tolist()}
@@ -121,10 +116,10 @@ def _without_harm(
         last = set(np.flatnonzero(free).tolist()) if free.sum() == 1 else set()
         clear = [i for i in gains if gains[i].beyond(HARM) and i not in last]
         if not clear:
-            return chosen, dropped, {names[i]: Gain(-gain.mean, gain.error) for i, gain in gains.items()}
+            break
         worst = max(clear, key=lambda i: gains[i].mean)
         kept[worst], dropped[worst], chosen = False, gains[worst], without[worst]
-    return chosen, dropped, {}
+    return chosen, dropped
 
 
 def _gain(before: Matrix, after: Chosen, y: Labels, groups: Groups) -> Gain:

@@ -83,6 +83,13 @@ def latest(first: NDArray[np.float64], again: NDArray[np.float64]) -> NDArray[np
     return np.where(np.isnan(again), first, again)
 
 
+def struck(raw: Tensor3, slot: int) -> Tensor3:
+    """Opinions ``(n, agents, k)`` without those of one agent."""
+    other = raw.copy()
+    other[:, slot] = np.nan
+    return other
+
+
 def combine(rounds: Sequence[Matrix]) -> Matrix:
     """The rounds' posteriors, each ``(cases, labels)``, as one: their normalised geometric mean."""
     return softmax(np.mean([np.log(normalised(posterior)) for posterior in rounds], axis=0))

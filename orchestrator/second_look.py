@@ -14,7 +14,7 @@ from doubleread.orchestrator.gate import Gate, decision_costs, doubt_of_share, d
 from doubleread.orchestrator.learning import Learned
 from doubleread.orchestrator.metrics import clustered, log_gain
 from doubleread.orchestrator.policy import Policy
-from doubleread.orchestrator.rounds import Pooling, SecondLook, combine, latest
+from doubleread.orchestrator.rounds import Pooling, SecondLook, combine, latest, struck
 from doubleread.orchestrator.simplex import spoken
 
 OFF = "second look off: on the calibration cases it would have been taken on it did not clearly pay"
@@ -144,14 +144,14 @@ def _fused(asked: Asked, rounds: _Rounds, again: Sequence[int]) -> _Both:
     new[:, again] = second[:, again]
     heard = np.where(np.isnan(said) & ~np.isnan(first), np.nan, new)
     slots = np.concatenate([said, heard], axis=1)
-    without = {str(i): _struck(slots, width + i) for i in again}
+    without = {str(i): struck(slots, width + i) for i in again}
     at_once = asked.learn(np.concatenate([first, new], axis=1), {HEARD: slots, **without})
     last = latest(said, heard)
     without = {str(i): _with(last, said, i) for i in again}
     by_round = asked.learn(latest(first, new), {HEARD: last, **without})
     pooled = {name: combine([rounds.more.posterior, found]) for name, found in by_round.alternatives.items()}
-    at_once_, by_round_ = at_once.alternatives[HEARD][gated], pooled[HEARD][gated]
-    if log_gain(at_once_, by_round_, asked.labels[gated], asked.groups_of(gated)).clear:
+    heard_at_once = at_once.alternatives[HEARD]
+    if log_gain(heard_at_once[gated], pooled[HEARD][gated], asked.labels[gated], asked.groups_of(gated)).clear:
         return _Both("rounds", by_round, pooled[HEARD], {i: pooled[str(i)] for i in again}, new)
     one = at_once.alternatives
     return _Both("answers", at_once, one[HEARD], {i: one[str(i)] for i in again}, new)
@@ -169,12 +169,6 @@ def _useless(asked: Asked, found: _Both, agent: int, gated: NDArray[np.bool_], p
     codes = asked.groups_of(gated)
     believed = clustered(np.append(saved, asked.task.costs.referral), np.append(codes, codes.max() + 1))
     return log_gain(both, without, labels, codes).clear or believed.mean + SURE * believed.error < price
-
-
-def _struck(raw: Tensor3, slot: int) -> Tensor3:
-    other = raw.copy()
-    other[:, slot] = np.nan
-    return other
 
 
 def _with(raw: Tensor3, first: Tensor3, agent: int) -> Tensor3:

@@ -13,8 +13,7 @@ from doubleread.core.types import Labels, Matrix, Vector
 from doubleread.evals.measures.binned import expected_sums
 from doubleread.evals.measures.columns import Columns
 from doubleread.evals.measures.draws import Draws, certain, estimate, ratio
-from doubleread.evals.measures.readers import losses
-from doubleread.orchestrator.metrics import Flags, wilson
+from doubleread.orchestrator.metrics import Flags, losses, wilson
 
 DRAWS = 1000
 Change = Literal["better", "worse", "same"]

@@ -28,10 +28,10 @@ from doubleread.evals.measures.evaluation import (
     Seconds,
 )
 from doubleread.evals.measures.ranked import percentiles
-from doubleread.evals.measures.readers import losses, reader_figures
+from doubleread.evals.measures.readers import reader_figures
 from doubleread.evals.measures.subgroups import subgroups
 from doubleread.evals.runs.row import Row
-from doubleread.orchestrator.metrics import Flags, correctness
+from doubleread.orchestrator.metrics import Flags, correctness, losses
 from doubleread.orchestrator.simplex import spoken
 
 DRAWS = 1000

@@ -46,7 +46,7 @@ def reader_figures(name: str, task: Task, P: Matrix, labels: Labels, draws: Draw
         balanced_accuracy=balanced,
         macro_f1=macro_f1,
         brier=mean(((p - np.eye(p.shape[1])[y]) ** 2).sum(axis=1)),
-        nll=mean(losses(p, y)),
+        nll=mean(metrics.losses(p, y)),
         ece=errors.ece,
         ace=errors.ace,
         mce=errors.mce,
@@ -62,11 +62,6 @@ def reader_figures(name: str, task: Task, P: Matrix, labels: Labels, draws: Draw
         reliability=metrics.reliability_bins(confidence, correct, BINS),
         risk_coverage=_curve(confidence, correct),
     )
-
-
-def losses(P: Matrix, y: Labels) -> Vector:
-    """Log-loss of each case in nats, shape ``(n,)``."""
-    return np.asarray(-np.log(np.clip(P[np.arange(len(y)), y], metrics.CLIP, 1)))
 
 
 def _labels(

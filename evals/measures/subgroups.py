@@ -10,8 +10,7 @@ from doubleread.evals.measures.binned import expected_error
 from doubleread.evals.measures.columns import SPLIT, Columns
 from doubleread.evals.measures.draws import Draws
 from doubleread.evals.measures.evaluation import Subgroup
-from doubleread.evals.measures.readers import losses
-from doubleread.orchestrator.metrics import Flags
+from doubleread.orchestrator.metrics import Flags, losses
 from doubleread.orchestrator.simplex import spoken
 
 SMALL = 10
