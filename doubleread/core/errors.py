@@ -4,6 +4,7 @@
     ├── SettingsError      the configuration cannot be used (all faults reported together)
     ├── TaskError          the labels, priors or costs make no sense
     ├── DataError          a data set, manifest or split cannot be used
+    ├── FileError          a file is not there, not safe to read, or cannot be written
     ├── ImageError         one image was rejected; ``code`` names the reason
     ├── EncoderError       an encoder cannot be built or run
     │   └── WeightsMissing   its weights are not on this machine
@@ -45,6 +46,10 @@ class TaskError(DoublereadError):
 
 class DataError(DoublereadError):
     """A data set, manifest or split cannot be used."""
+
+
+class FileError(DoublereadError):
+    """A file is missing, is not safe to read, or cannot be written; the message names it."""
 
 
 class ImageError(DoublereadError):
