@@ -57,7 +57,7 @@ class Sealed:
         with damaged(folder / MANIFEST):
             data = read_bytes(inside(folder, MANIFEST), limit=_MANIFEST_LIMIT)
             if hashlib.sha256(data).hexdigest() != pinned:
-                raise FileError(f"{folder / MANIFEST} is not the one that was written with the panel")
+                raise _changed(folder / MANIFEST)
             sealed = cls(folder, Manifest.model_validate(parse_json(data, folder / MANIFEST)).files)
         for name in sealed.files:
             sealed.path(name)

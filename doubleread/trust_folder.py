@@ -23,6 +23,7 @@ from doubleread.core.reading import Outcome, Reading
 from doubleread.core.trust import TrustProfile
 from doubleread.orchestrator.arbiter import Arbiter
 from doubleread.panel_lock import locked
+from doubleread.rehearsal import rehearse
 from doubleread.sealed import Sealed, damaged, seal
 from doubleread.trust_pointer import FITTED, Pointer, pinned, read_pointer
 
@@ -162,4 +163,6 @@ def _file_of(p: TrustProfile) -> str:
 def _arbiter(sealed: Sealed, names: Sequence[str]) -> Arbiter:
     with damaged(sealed.folder):
         profiles = [TrustProfile.model_validate(sealed.json(f"trust/{name}")) for name in names]
-        return Arbiter.load(sealed.json(ARBITER), profiles)
+        arbiter = Arbiter.load(sealed.json(ARBITER), profiles)
+        rehearse(arbiter)
+    return arbiter

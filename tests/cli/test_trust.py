@@ -177,7 +177,7 @@ def test_drift_is_shown(doubleread, work, told):
 def test_the_history_is_json_lines(doubleread, work):
     confirm(doubleread, work)
     lines = (work / "panel" / "outcomes.jsonl").read_text().splitlines()
-    assert all(set(json.loads(line)) == {"outcome"} for line in lines)
+    assert all(set(json.loads(line)) == {"outcome", "chain"} for line in lines)
     assert max(map(len, lines)) < 3000
 
 
