@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import Field
+
 from doubleread.core.base import Record
 from doubleread.core.durable import append_lines, write_file
 from doubleread.core.errors import FileError, PanelError
@@ -39,7 +41,7 @@ class Entry(Record):
 class Head(Record):
     """How many lines there were at least, and the digest of the last of them."""
 
-    count: int = 0
+    count: int = Field(default=0, ge=0)
     digest: str = START
 
 
@@ -63,15 +65,13 @@ def read_outcomes(folder: Path) -> Outcomes:
     path, digest, standing, history = folder / FILE, START, dict[str, Outcome](), []
     for number, line in enumerate(lines, start=1):
         body, digest = _checked(path, number, line, digest)
-        if number == head.count and digest != head.digest:
-            raise PanelError(f"{folder / HEAD} does not belong to {path}: one of them is damaged; {RESTORE}")
         entry = _entry(path, number, body)
         history.append(entry)
         if entry.outcome is not None:
             standing[entry.outcome.case] = entry.outcome
         elif entry.retraction is not None:
             standing.pop(entry.retraction.case, None)
-    _check_count(folder, head, len(lines))
+    _check_head(folder, head, lines)
     problems = (f"{path}: the last line is cut short, and was left out",) if torn else ()
     return Outcomes(tuple(standing.values()), tuple(history), problems)
 
@@ -97,10 +97,8 @@ def add_entries(folder: Path, entries: Sequence[Entry]) -> None:
     """
     with locked(folder):
         head, (lines, _) = _head(folder), _lines(folder)
-        _check_count(folder, head, len(lines))
+        _check_head(folder, head, lines)
         digest = _stated(folder / FILE, len(lines), lines[-1]) if lines else START
-        if head.count == len(lines) and head.digest != digest:
-            raise PanelError(f"{folder / HEAD} does not belong to {folder / FILE}; {RESTORE}")
         added = b""
         for entry in entries:
             body = entry.model_dump_json(exclude_defaults=True).encode()
@@ -164,11 +162,12 @@ def _entry(path: Path, number: int, body: bytes) -> Entry:
         raise PanelError(f"{path}, line {number} is damaged: it is no outcome; {RESTORE}") from None
 
 
-def _check_count(folder: Path, head: Head, count: int) -> None:
-    if count < head.count:
-        raise PanelError(
-            f"{folder / FILE} is damaged: {head.count} lines were written, and {count} are there; {RESTORE}"
-        )
+def _check_head(folder: Path, head: Head, lines: Sequence[bytes]) -> None:
+    path = folder / FILE
+    if len(lines) < head.count:
+        raise PanelError(f"{path} is damaged: {head.count} lines were written, and {len(lines)} are there; {RESTORE}")
+    if head.digest != (_stated(path, head.count, lines[head.count - 1]) if head.count else START):
+        raise PanelError(f"{folder / HEAD} does not belong to {path}: one of them is damaged; {RESTORE}")
 
 
 def _digest(before: str, body: bytes) -> str:

@@ -537,13 +537,11 @@ class Panel:
     def _use(self, saved: PanelFolder) -> None:
         """Takes the trust of a folder for its own."""
         self._saved, self._arbiter, self._notes = saved, saved.arbiter, saved.notes
+        self._alarms, self._unwatched = (), ()
         try:
-            self._alarms, self._unwatched = tuple(drift for drift in drifts(saved) if drift.alarm), ()
-        except PanelError as error:  # a verdict does not rest on them: they watch it, and it says that they do not
-            self._alarms, self._unwatched = (
-                (),
-                (f"confirmed outcomes cannot be read, so drift is not noticed: {error}",),
-            )
+            self._alarms = tuple(drift for drift in drifts(saved) if drift.alarm)
+        except PanelError as error:  # verdicts do not rest on outcomes, but outcomes no longer watch over them
+            self._unwatched = (f"confirmed outcomes cannot be read, so drift would not be noticed: {error}",)
 
     @cached_property
     def _calibration(self) -> frozenset[str]:

@@ -177,8 +177,15 @@ def read_panel(folder: Path, settings: Settings | None, version: int | None = No
             weighting=head.weighting,
             near=head.near,
             archive=head.archive,
-            reference=Reference.load(sealed.path(REFERENCE)) if REFERENCE in sealed.files else None,
+            reference=_reference(sealed),
         )
+
+
+def _reference(sealed: Sealed) -> Reference | None:
+    if REFERENCE not in sealed.files:
+        return None
+    with damaged(sealed.folder / REFERENCE):
+        return Reference.load(sealed.path(REFERENCE))
 
 
 def _check_format(folder: Path) -> None:

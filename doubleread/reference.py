@@ -94,11 +94,11 @@ class Reference:
         if {len(kept.statistics), len(kept.said), n, len(names) or n} != {n}:
             raise ValueError("its arrays have different numbers of rows")
         nowhere = np.array([np.inf * check.side for check in CHECKS])
-        fences = np.where(a["fenced"], a["fences"], nowhere)
-        absolute = a["absolute"]
-        if fences.shape != nowhere.shape or absolute.shape != (len(ABSOLUTE),) or absolute.dtype != np.bool_:
+        fences, fenced, absolute = a["fences"], a["fenced"], a["absolute"]
+        if not fences.shape == fenced.shape == nowhere.shape or absolute.shape != (len(ABSOLUTE),):
             raise ValueError("it has other limits than this doubleread checks")
-        return cls(UsualPictures(fences, absolute), kept)
+        usual = UsualPictures(np.where(fenced, fences.astype(float), nowhere), absolute.astype(np.bool_))
+        return cls(usual, kept)
 
 
 def _rows(array: NDArray[Any]) -> NDArray[Any]:

@@ -9,11 +9,11 @@ from kit import photo
 from panel_kit import reseal
 from PIL import Image
 
-from doubleread.core.errors import ImageError, PanelError, TaskError
+from doubleread.core.errors import ImageError, NotConfirmed, PanelError, TaskError
 from doubleread.evals.drawings import svg
 from doubleread.evals.trust_comparison import compare
 from doubleread.evals.trust_drawing import draw_trust
-from doubleread.living import drifts, graded, relearn, retract, unseen_outcomes
+from doubleread.living import drifts, forget, graded, relearn, retract, unseen_outcomes
 from doubleread.outcomes import FILE, HEAD, read_outcomes
 from doubleread.panel import Panel
 from doubleread.panel_folder import read_panel
@@ -139,6 +139,23 @@ def test_confirming_again_supersedes_and_a_retraction_takes_back(live, folder, f
     assert len(found.history) == 4
     with pytest.raises(PanelError, match="has no outcome"):
         retract(read_panel(folder, quick), verdict.case.id)
+
+
+def test_what_is_done_twice_counts_once_and_completes_what_was_cut_short(live, folder, fresh, quick):
+    verdict, label = fresh[0]
+    first = live.confirm(verdict, label, reviewer="ann", archive=False)  # as if killed before the archive was written
+    assert not live._store.holds(verdict.case.id)
+    assert live.confirm(verdict, label, reviewer="ann") == first
+    assert live._store.holds(verdict.case.id)
+    before = live._store.version()
+    live.confirm(verdict, label, reviewer="ann")
+    assert live._store.version() == before
+    assert len(read_outcomes(folder).history) == 1
+    forget(live._store, verdict.case.id)  # as if killed before the retraction was written
+    live.retract(verdict.case.id)
+    assert read_outcomes(folder).standing == ()
+    with pytest.raises(NotConfirmed):
+        live.retract(verdict.case.id)
 
 
 def test_cases_of_its_own_and_verdicts_of_others_are_refused(live, folder, dataset, fresh):

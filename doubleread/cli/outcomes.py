@@ -113,14 +113,28 @@ def _kept(saved: PanelFolder, told: Sequence[tuple[Case, Outcome]], failed: list
     for start in range(0, len(told), AT_ONCE):
         part = told[start : start + AT_ONCE]
         try:
-            outcomes = keep(saved, [outcome for _, outcome in part])
-        except DoublereadError as error:
-            missing = [case.source for case, _ in told[start:]]
-            failed.append(f"{len(stored)} of {len(told)} outcomes are stored; {error}")
-            failed += [f"not stored: {source}" for source in missing]
-            break
-        stored += [(case, outcome) for (case, _), outcome in zip(part, outcomes, strict=True)]
+            stored += _keep(saved, part)
+        except DoublereadError:
+            stored += _kept_one_by_one(saved, part, failed)
+    if len(stored) < len(told):
+        warn(f"{len(stored)} of {len(told)} outcomes are stored; run the same command again for the others")
     return stored
+
+
+def _kept_one_by_one(
+    saved: PanelFolder, told: Sequence[tuple[Case, Outcome]], failed: list[str]
+) -> Iterator[tuple[Case, Outcome]]:
+    """Those of a part that can be stored, or were before."""
+    for one in told:
+        try:
+            yield from _keep(saved, [one])
+        except DoublereadError as error:
+            failed.append(f"{one[0].source} is not stored: {error}")
+
+
+def _keep(saved: PanelFolder, told: Sequence[tuple[Case, Outcome]]) -> list[tuple[Case, Outcome]]:
+    outcomes = keep(saved, [outcome for _, outcome in told])
+    return [(case, outcome) for (case, _), outcome in zip(told, outcomes, strict=True)]
 
 
 def _warn_of(problems: Sequence[str], what: str) -> None:
