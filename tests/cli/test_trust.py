@@ -2,17 +2,20 @@
 
 import json
 import os
+import re
 import resource
 import shutil
 import signal
 import sys
+from datetime import UTC, datetime
 
 import pytest
 from kit import photo
 
 from doubleread.cli.main import main
+from doubleread.core.reading import Retraction
 from doubleread.core.verdict import Verdict
-from doubleread.outcomes import read_outcomes
+from doubleread.outcomes import Entry, add_entries, read_outcomes
 from doubleread.panel import Panel
 
 NAMES = ("blue", "green", "red")
@@ -103,39 +106,34 @@ def with_room(room, *arguments):
         os._exit(code)
 
 
+def confirming(work):
+    return "trust", "confirm", work / "verdicts.jsonl", "--labels", work / "labels.csv", "--panel", work / "panel"
+
+
 def test_only_what_is_stored_is_counted_when_the_disk_is_full(doubleread, work):
-    path = work / "panel" / "outcomes.jsonl"
-    arguments = (
-        "trust",
-        "confirm",
-        work / "verdicts.jsonl",
-        "--labels",
-        work / "labels.csv",
-        "--panel",
-        work / "panel",
-    )
-    counts = []
+    path, long = work / "panel" / "outcomes.jsonl", "n" * 400_000  # there is room to open the archive
+    add_entries(work / "panel", [Entry(retraction=Retraction(case="0", note=long, time=datetime.now(UTC)))])
+    size, counts = path.stat().st_size, []
     for room in (1000, 3000, 6000):
-        code, said = with_room(room, *arguments, "--no-archive")
+        code, said = with_room(size + room, *confirming(work), "--no-archive")
         stored = len(read_outcomes(work / "panel").standing)
         counts.append(stored)
-        assert code == 1
+        assert code == 1, said
         assert f"{stored} confirmed, 0 corrected" in said
         assert f"{stored} of 6 outcomes are stored" in flat(said)
         assert "cannot be written: File too large" in flat(said)
     assert counts == sorted(set(counts))
     assert confirm(doubleread, work).out.splitlines()[-1] == "6 confirmed, 0 corrected"
-    assert path.read_text().count("\n") == 6
+    assert path.read_text().count("\n") == 1 + 6
 
 
 def test_the_archive_joins_later_where_the_disk_was_full(doubleread, work):
     size = (work / "panel" / "store" / "archive.sqlite3").stat().st_size
-    code, said = with_room(
-        size, "trust", "confirm", work / "verdicts.jsonl", "--labels", work / "labels.csv", "--panel", work / "panel"
-    )
+    code, said = with_room(size, *confirming(work))
     assert code == 1
     assert "6 confirmed, 0 corrected" in said
-    assert "6 cases are kept as outcomes, but not in the archive" in flat(said)
+    joined = int(re.search(r"(\d) cases joined the panel's archive", flat(said))[1])
+    assert f"{6 - joined} cases are kept as outcomes, but not in the archive" in flat(said)
     again = confirm(doubleread, work)
     assert again.code == 0
     assert "6 cases joined the panel's archive" in flat(again.err)
