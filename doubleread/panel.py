@@ -25,7 +25,7 @@ from doubleread.composition import Eyes, Seated, check_names, open_eyes, seat
 from doubleread.core.background import Background
 from doubleread.core.batch import BatchComparison
 from doubleread.core.case import Case
-from doubleread.core.errors import ImageError, PanelError, TaskError
+from doubleread.core.errors import ImageError, PanelError, StoreError, TaskError
 from doubleread.core.evidence import Neighbour
 from doubleread.core.one_thread import one_thread
 from doubleread.core.ports import CaseStore, TakesHints
@@ -39,6 +39,7 @@ from doubleread.fitting import Fitted, fit
 from doubleread.living import (
     adopt,
     calibration_cases,
+    check_confirmed,
     confirm,
     drifts,
     fitted_on,
@@ -67,8 +68,8 @@ from doubleread.panel_folder import (
     open_store,
     read_panel,
     restore_agents,
-    write_panel,
 )
+from doubleread.panel_saving import write_panel
 from doubleread.provenance import provenance
 from doubleread.rag.near_copies import hash_picture
 from doubleread.rag.picture_quality import NOTHING_USUAL
@@ -89,6 +90,7 @@ class Panel:
         self._fitted: Fitted | None = None
         self._saved: PanelFolder | None = None
         self._alarms: tuple[Drift, ...] = ()
+        self._unwatched: tuple[str, ...] = ()
         self._notes: tuple[str, ...] = ()
         self._unread: tuple[Unread, ...] = ()
         self._background = Background()
@@ -145,7 +147,7 @@ class Panel:
         Raises ``PanelError`` for a folder that holds no panel, ``EncoderMismatch`` where its encoder is not here.
         """
         saved: PanelFolder = read_panel(Path(folder), settings)
-        versions = {name: prompt["version"] for name, prompt in saved.prompts.items()}
+        versions = {name: prompt.version for name, prompt in saved.prompts.items()}
         eyes = open_eyes(saved.settings, saved.encoder, versions, saved.near)
         with ExitStack() as undo:
             undo.callback(eyes.close)
@@ -177,7 +179,7 @@ class Panel:
     def about(self) -> AboutPanel:
         """What its verdicts rest on now. Raises ``PanelError`` for a panel without a folder."""
         return AboutPanel(
-            digest=digest_of(self.folder),
+            digest=digest_of(self.folder, self.trust_version),
             archive=self._store.version(),
             provenance=provenance(self._seated.prompts),
         )
@@ -360,7 +362,8 @@ class Panel:
         case joins the panel's case store, and is evidence for others from then on. Raises ``PanelError`` for a panel
         without a folder, a case of its own, or another panel's verdict; ``TaskError`` for an unknown label; and
         ``ImageError`` where the picture can no longer be read, so that it could only be kept without ``archive``.
-        Then nothing is kept.
+        Then nothing is kept. Raises ``FileError`` or ``StoreError`` where the disk refuses, and says what is kept;
+        the same call completes it later, and what is kept already is not kept twice.
         """
         saved = self._with_folder()
         self._check_open()
@@ -368,13 +371,16 @@ class Panel:
         seen = self._background.call(self._look, verdict.case) if archive and not own else None
         outcome = confirm(saved, verdict, label, own=own, sampling=sampling, reviewer=reviewer, note=note)
         if seen is not None:
-            remember(self._store, verdict.case, outcome, *seen)
+            with _half_done("the outcome is kept, but the case is not in the archive: confirm it again to add it"):
+                remember(self._store, verdict.case, outcome, *seen)
         return outcome
 
     def retract(self, case: str, *, reviewer: str = "", note: str = "") -> None:
-        """Takes back what was confirmed of a case, out of the case store too. Raises ``PanelError`` for another."""
-        retract(self._with_folder(), case, reviewer=reviewer, note=note)
+        """Takes back what was confirmed of a case, out of the case store too. Raises ``NotConfirmed`` for another."""
+        saved = self._with_folder()
+        check_confirmed(saved, case)
         forget(self._store, case, reviewer)
+        retract(saved, case, reviewer=reviewer, note=note)
 
     def relearn(self, *, include_selected: bool = False) -> TrustVersion:
         """Learns trust anew from the calibration cases and the confirmed outcomes, keeps it in the panel's folder, and
@@ -404,7 +410,7 @@ class Panel:
         self._check_open()
         await self._eyes.embed(case)
         drifted = (warning_of(self._alarms),) if self._alarms else ()
-        warnings = (*self._known(case.id), *drifted, *await self._odd(case))
+        warnings = (*self._known(case.id), *drifted, *self._unwatched, *await self._odd(case))
         retriever = self._seated.retriever
         return Seats(
             agents=self._seated.agents,
@@ -531,7 +537,11 @@ class Panel:
     def _use(self, saved: PanelFolder) -> None:
         """Takes the trust of a folder for its own."""
         self._saved, self._arbiter, self._notes = saved, saved.arbiter, saved.notes
-        self._alarms = tuple(drift for drift in drifts(saved) if drift.alarm)
+        self._alarms, self._unwatched = (), ()
+        try:
+            self._alarms = tuple(drift for drift in drifts(saved) if drift.alarm)
+        except PanelError as error:  # verdicts do not rest on outcomes, but outcomes no longer watch over them
+            self._unwatched = (f"confirmed outcomes cannot be read, so drift would not be noticed: {error}",)
 
     @cached_property
     def _calibration(self) -> frozenset[str]:
@@ -559,6 +569,15 @@ class Panel:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+@contextmanager
+def _half_done(kept: str) -> Iterator[None]:
+    """Adds to an error of the case store what is kept all the same."""
+    try:
+        yield
+    except StoreError as error:
+        raise StoreError(f"{error}; {kept}") from None
 
 
 @contextmanager

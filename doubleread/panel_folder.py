@@ -1,41 +1,37 @@
 """A fitted panel as a folder of JSON, arrays and the case store: movable, and no pickle in it.
 
-panel.json            format, task, settings, encoder, provenance, notes
+panel.json            format, task, settings, encoder, provenance, notes, and which archive belongs to it
 arbiter.json          calibrators, fusion, policy, conformal sets, held-out scores
 trust/*.json          one trust profile an agent and round
 readings.jsonl        the answers that trust was learned from
 reference.npz         what later pictures are compared with
-trust/v2/ …           trust learned again, with outcomes that were confirmed since (``trust_folder``)
-outcomes.jsonl        those outcomes, once there are any
 agents/*.json, *.npz  what each agent learned
+manifest.json         digests of all these: what does not match is refused (``sealed``)
+trust/v2/ …           trust learned again, with outcomes that were confirmed since (``trust_folder``)
+trust.json            which version of the trust counts (``trust_pointer``)
+outcomes.jsonl        those outcomes, once there are any (``outcomes``)
 store/                the labelled cases
 """
 
-import hashlib
-import shutil
-import tempfile
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
-from zipfile import BadZipFile
+from typing import Annotated, TypeVar
 
-import numpy as np
+from pydantic import ConfigDict, Field
 
 from doubleread.agents.vlm.options import TRANSPORT
 from doubleread.agents.wire.server import Server
 from doubleread.composition import Eyes, Seated
-from doubleread.core.errors import DoublereadError, EncoderMismatch, PanelError
+from doubleread.core.base import Record
+from doubleread.core.errors import EncoderMismatch, PanelError
 from doubleread.core.ports import CaseStore, Learns
+from doubleread.core.safe_files import inside, read_arrays, read_json
+from doubleread.core.task import Task
 from doubleread.core.types import Json
 from doubleread.core.verdict import Unread
-from doubleread.fitting import Fitted
 from doubleread.orchestrator.arbiter import Arbiter
-from doubleread.orchestrator.kept import kept
-from doubleread.outcomes import FILE as OUTCOMES
-from doubleread.provenance import provenance
 from doubleread.rag.encoders import Choice
 from doubleread.rag.near_rule import NearRule
 from doubleread.rag.neighbours import Weighting
@@ -43,24 +39,58 @@ from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.server import ServerStore
 from doubleread.reference import FILE as REFERENCE
 from doubleread.reference import Reference
+from doubleread.sealed import AGAIN, LARGEST, Sealed, damaged
 from doubleread.settings import Settings, load_settings
-from doubleread.trust_folder import (
-    ARBITER,
-    MARK,
-    READINGS,
-    Trust,
-    one_line,
-    read_json,
-    read_trust,
-    write_json,
-    write_lines,
-    write_trust,
-)
+from doubleread.trust_folder import ARBITER, MARK, READINGS, Trust, read_trust
+from doubleread.trust_pointer import FITTED, Pointer, pinned, read_pointer
 
 Asked = TypeVar("Asked", bound=Server)
-FORMAT = 5
-OWN = {MARK, ARBITER, READINGS, REFERENCE, "trust", "agents", "store"}
-"""What a panel folder holds: saving over a panel replaces these, and nothing else may be lost with them."""
+FORMAT = 6
+SEALED = (MARK, ARBITER, READINGS, REFERENCE, "trust", "agents")
+"""Files and folders that the manifest lists."""
+
+
+class PinnedArchive(Record):
+    """The archive that a panel was fitted with, at the state it had then."""
+
+    id: str
+    seq: Annotated[int, Field(ge=0, lt=2**63)]
+    digest: str
+
+
+class PinnedPrompt(Record):
+    """A prompt that agents were asked with."""
+
+    version: int
+    sha256: str
+
+
+class Provenance(Record):
+    """What of a panel's provenance counts."""
+
+    model_config = ConfigDict(extra="ignore")
+    prompts: dict[str, PinnedPrompt]
+
+
+class Head(Record):
+    """What ``panel.json`` says."""
+
+    format: int
+    task: Task
+    settings: Json
+    encoder: Choice
+    fingerprint: str
+    dim: Annotated[int, Field(gt=0, lt=2**31)]
+    sights: dict[str, str]
+    trust: tuple[str, ...]
+    """File names of the profiles."""
+    support: int
+    near: NearRule
+    weighting: Weighting
+    notes: tuple[str, ...]
+    unread: tuple[Unread, ...]
+    archive: PinnedArchive
+    provenance: Provenance
 
 
 @dataclass(frozen=True)
@@ -80,12 +110,15 @@ class PanelFolder:
     """What a panel folder says."""
 
     folder: Path
+    sealed: Sealed
+    """Its files, as they were fitted."""
+    pointer: Pointer
     settings: Settings
     encoder: Choice
     fingerprint: str
     sights: dict[str, str]
     """Fingerprint of each sight that some of its agents have instead of the encoder's."""
-    prompts: dict[str, Json]
+    prompts: dict[str, PinnedPrompt]
     """Version and hash of every prompt its agents were asked with."""
     trust: Trust
     notes: tuple[str, ...]
@@ -96,6 +129,7 @@ class PanelFolder:
     """How the neighbours agent weighs similar cases."""
     near: NearRule
     """When two pictures are near copies."""
+    archive: PinnedArchive
     reference: Reference | None = None
     """What later pictures are compared with; None for a panel that was saved without."""
 
@@ -105,59 +139,13 @@ class PanelFolder:
 
     def with_trust(self, trust: Trust) -> "PanelFolder":
         """The same panel with another version of its trust."""
-        return replace(self, trust=trust, notes=trust.about.notes if trust.about else self.notes)
+        notes = trust.about.notes if trust.about else self.notes
+        return replace(self, trust=trust, notes=notes, pointer=read_pointer(self.folder))
 
 
-def write_panel(folder: Path, settings: Settings, eyes: Eyes, fitted: Fitted | None) -> Path:
-    """Writes beside ``folder`` and moves into place at the end: nothing half-written stays behind."""
-    if fitted is None:
-        raise PanelError("this panel was loaded from a folder; copy that folder instead")
-    check_target(folder)
-    target = folder.resolve()
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    except OSError as error:
-        raise PanelError(f"cannot write into {target.parent}: {error.strerror}; choose another folder") from None
-    try:
-        draft.chmod(0o755)
-        _write(draft, settings, eyes, fitted)
-        _replace(target, draft)
-    except OSError as error:
-        raise PanelError(f"{folder} could not be written: {error}; nothing was left behind") from None
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    return folder
-
-
-def digest_of(folder: Path) -> str:
+def digest_of(folder: Path, version: int) -> str:
     """Of everything that decides a panel's answers but its archive, which has versions of its own; sha256 in hex."""
-    digest = hashlib.sha256()
-    for file in sorted(folder.rglob("*")):
-        name = file.relative_to(folder)
-        if file.is_file() and name.parts[0] in OWN - {"store"}:
-            digest.update(f"{name.as_posix()} {file.stat().st_size}\n".encode())
-            digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-def check_target(folder: Path) -> None:
-    """Raises ``PanelError`` unless a panel may be written there: a new or empty folder, or one of a panel only."""
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise PanelError(f"{folder} is a file; a panel is a folder: choose another name")
-    names = {entry.name for entry in folder.iterdir()}
-    if MARK in names and OUTCOMES in names:
-        raise PanelError(
-            f"{folder} holds confirmed outcomes ({OUTCOMES}), which a new panel cannot use and would lose; "
-            "choose a new folder, or move that file away"
-        )
-    others = sorted(names - OWN) if MARK in names else sorted(names)
-    if others:
-        raise PanelError(
-            f"{folder} exists and holds something else ({', '.join(others[:4])}); choose an empty or new folder"
-        )
+    return pinned(folder, read_pointer(folder), version)
 
 
 def read_panel(folder: Path, settings: Settings | None, version: int | None = None) -> PanelFolder:
@@ -165,45 +153,70 @@ def read_panel(folder: Path, settings: Settings | None, version: int | None = No
 
     ``version`` is that of the trust; None: the one that counts.
     """
-    if not (folder / MARK).is_file():
-        raise PanelError(f"{folder} holds no panel (no {MARK}); make one with `doubleread fit` or Panel.save")
     now = settings or load_settings()
-    head = read_json(folder / MARK)
-    if head.get("format") != FORMAT:
-        raise PanelError(
-            f"{folder} has panel format {head.get('format')}; this doubleread reads format {FORMAT}: fit it again"
-        )
-    try:
-        trust = read_trust(folder, head, version)
+    _check_format(folder)
+    pointer = read_pointer(folder)
+    sealed = Sealed.open(folder, pinned(folder, pointer, FITTED))
+    with damaged(folder):
+        sealed.check_listed(_entries(folder))
+        head = Head.model_validate(sealed.json(MARK))
+        trust = read_trust(sealed, head.trust, pointer, pointer.version if version is None else version)
         return PanelFolder(
             folder=folder,
-            settings=_with_run_settings(load_settings(None, head["settings"]), now),
-            encoder=Choice(**head["encoder"]),
-            fingerprint=head["fingerprint"],
-            sights=dict(head.get("sights", {})),
-            prompts=dict(head["provenance"]["prompts"]),
+            sealed=sealed,
+            pointer=pointer,
+            settings=_with_run_settings(load_settings(None, head.settings), now),
+            encoder=head.encoder,
+            fingerprint=head.fingerprint,
+            sights=head.sights,
+            prompts=head.provenance.prompts,
             trust=trust,
-            notes=trust.about.notes if trust.about else tuple(head["notes"]),
-            unread=tuple(Unread.model_validate(row) for row in head["unread"]),
-            dim=head["dim"],
-            weighting=Weighting.model_validate(head["weighting"]),
-            near=NearRule.model_validate(head["near"]),
-            reference=Reference.load(folder),
+            notes=trust.about.notes if trust.about else head.notes,
+            unread=head.unread,
+            dim=head.dim,
+            weighting=head.weighting,
+            near=head.near,
+            archive=head.archive,
+            reference=_reference(sealed),
         )
-    except PanelError:
-        raise
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, DoublereadError) as error:
-        raise PanelError(f"{folder} is damaged: {type(error).__name__}: {one_line(error)}; fit it again") from None
+
+
+def _reference(sealed: Sealed) -> Reference | None:
+    if REFERENCE not in sealed.files:
+        return None
+    with damaged(sealed.folder / REFERENCE):
+        return Reference.load(sealed.path(REFERENCE))
+
+
+def _check_format(folder: Path) -> None:
+    """A panel of another format is told from a damaged one."""
+    with damaged(folder / MARK):
+        if not (folder / MARK).exists():
+            raise PanelError(f"{folder} holds no panel (no {MARK}); make one with `doubleread fit` or Panel.save")
+        found = read_json(inside(folder, MARK)).get("format")
+        if found != FORMAT:
+            said = found if isinstance(found, int) and found < 1000 else "of no known number"
+            raise PanelError(f"{folder} has panel format {said}; this doubleread reads format {FORMAT}: fit it again")
+
+
+def _entries(folder: Path) -> Iterator[str]:
+    """What lies where the manifest's files do, versions of the trust left out."""
+    for name in SEALED:
+        if (home := inside(folder, name)).is_dir():
+            yield from (f"{name}/{one.name}" for one in home.iterdir() if not _is_version(one))
+        elif home.exists():
+            yield name
+
+
+def _is_version(path: Path) -> bool:
+    return path.is_dir() and path.parent.name == "trust" and path.name.startswith("v")
 
 
 @contextmanager
 def stored(saved: PanelFolder) -> Iterator[CaseStore]:
     """The panel's case store as it lies there; no encoder is needed."""
-    store: CaseStore = Archive(saved.folder / "store", saved.fingerprint, dim=saved.dim, create=False, index=False)
-    try:
+    with _own_archive(saved, saved.fingerprint, saved.dim, index=False) as store:
         yield store
-    finally:
-        store.close()
 
 
 def open_store(saved: PanelFolder, eyes: Eyes) -> CaseStore:
@@ -215,13 +228,8 @@ def open_store(saved: PanelFolder, eyes: Eyes) -> CaseStore:
             "install the same weights or fit again"
         )
     retrieval, encoder = saved.settings.retrieval, eyes.encoder
-    own = Archive(
-        saved.folder / "store",
-        encoder.fingerprint,
-        dim=encoder.dim,
-        create=False,
-        index=retrieval.store == "chroma" and not retrieval.url,
-    )
+    index = retrieval.store == "chroma" and not retrieval.url
+    own = _own_archive(saved, encoder.fingerprint, encoder.dim, index=index)
     if not retrieval.url:
         return own
     try:
@@ -230,6 +238,18 @@ def open_store(saved: PanelFolder, eyes: Eyes) -> CaseStore:
     finally:
         own.close()
     return shared
+
+
+def _own_archive(saved: PanelFolder, fingerprint: str, dim: int, *, index: bool) -> Archive:
+    """The archive in the panel's folder. Raises ``PanelError`` for another than the panel was fitted with."""
+    with damaged(saved.folder / "store"):
+        home = inside(saved.folder, "store")
+    own = Archive(home, fingerprint, dim=dim, create=False, index=index)
+    pin = saved.archive
+    if own.file.about("id") == pin.id and own.past.digest_at(pin.seq) == pin.digest:
+        return own
+    own.close()
+    raise PanelError(f"{home} is not the archive that the panel was fitted with, or its history is damaged; {AGAIN}")
 
 
 def share(own: Archive, shared: CaseStore) -> None:
@@ -242,9 +262,9 @@ def share(own: Archive, shared: CaseStore) -> None:
 def check_prompts(saved: PanelFolder, seated: Seated) -> None:
     """Raises ``PanelError`` where a prompt is no longer what the agents were calibrated with."""
     changed = [
-        f"{p.id} (fitted with {saved.prompts[p.id]['sha256'][:8]}, now {p.sha256[:8]}, {p.origin})"
+        f"{p.id} (fitted with {saved.prompts[p.id].sha256[:8]}, now {p.sha256[:8]}, {p.origin})"
         for p in seated.prompts
-        if p.id in saved.prompts and saved.prompts[p.id]["sha256"] != p.sha256
+        if p.id in saved.prompts and saved.prompts[p.id].sha256 != p.sha256
     ]
     if changed:
         raise PanelError(
@@ -266,68 +286,10 @@ def check_sights(saved: PanelFolder, eyes: Eyes) -> None:
 def restore_agents(saved: PanelFolder, seated: Seated) -> None:
     """Gives each agent what it had learned."""
     for name, agent in seated.agents.items():
-        if not isinstance(agent, Learns):
-            continue
-        try:
-            with (
-                (saved.folder / "agents" / f"{name}.npz").open("rb") as file,  # numpy itself leaves a damaged one open
-                np.load(file, allow_pickle=False) as arrays,
-            ):
-                agent.restore(read_json(saved.folder / "agents" / f"{name}.json"), dict(arrays))
-        except (OSError, KeyError, ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
-            raise PanelError(f"{saved.folder} is damaged: agent {name}: {one_line(error)}; fit it again") from None
-
-
-def _write(folder: Path, settings: Settings, eyes: Eyes, fitted: Fitted) -> None:
-    names = write_trust(folder, fitted.arbiter)
-    write_lines(folder / READINGS, kept(fitted.arbiter.task, fitted.calibration, fitted.readings))
-    (folder / "agents").mkdir()
-    for name, agent in fitted.seated.agents.items():
         if isinstance(agent, Learns):
-            learned, arrays = agent.state()
-            write_json(folder / "agents" / f"{name}.json", learned)
-            with (folder / "agents" / f"{name}.npz").open("wb") as file:
-                np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub reads ** as its own flag
-    store: CaseStore = Archive(folder / "store", eyes.encoder.fingerprint, dim=eyes.encoder.dim, name=eyes.choice.name)
-    try:
-        store.put(fitted.support.stored(), fitted.support.embeddings)
-    finally:
-        store.close()
-    fitted.reference.save(folder)
-    write_json(folder / MARK, _head(settings, eyes, fitted, names))
-
-
-def _head(settings: Settings, eyes: Eyes, fitted: Fitted, profiles: Sequence[str]) -> Json:
-    return {
-        "format": FORMAT,
-        "task": fitted.arbiter.task.model_dump(mode="json"),
-        "settings": settings.model_dump(mode="json"),
-        "encoder": asdict(eyes.choice),
-        "fingerprint": eyes.encoder.fingerprint,
-        "dim": eyes.encoder.dim,
-        "sights": {name: sight.fingerprint for name, sight in eyes.sights.items()},
-        "trust": list(profiles),
-        "support": len(fitted.support.cases),
-        "near": fitted.near.model_dump(mode="json"),
-        "weighting": fitted.seated.retriever.weighting.model_dump(mode="json"),
-        "notes": list(fitted.notes),
-        "unread": [row.model_dump(mode="json") for row in fitted.unread],
-        "provenance": provenance(fitted.seated.prompts),
-    }
-
-
-def _replace(folder: Path, draft: Path) -> None:
-    """Moves the draft into place; the old panel is gone only once the new one stands."""
-    old = draft.with_name(draft.name + "-old")
-    if folder.exists():
-        folder.rename(old)
-    try:
-        draft.rename(folder)
-    except OSError:
-        if old.exists():
-            old.rename(folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+            with damaged(saved.folder / "agents" / name):
+                arrays = read_arrays(saved.sealed.path(f"agents/{name}.npz"), limit=LARGEST)
+                agent.restore(saved.sealed.json(f"agents/{name}.json"), arrays)
 
 
 def _with_run_settings(fitted: Settings, now: Settings) -> Settings:

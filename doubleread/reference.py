@@ -5,21 +5,19 @@ embeddings, groups, and what the panel said of them when it had not seen them. A
 black, white and empty pictures, and cannot judge batches.
 """
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
-from zipfile import BadZipFile
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from doubleread.core.case import Case
-from doubleread.core.errors import PanelError
+from doubleread.core.safe_files import read_arrays
 from doubleread.core.types import Embeddings, Labels, Matrix
 from doubleread.orchestrator.simplex import spoken
-from doubleread.rag.picture_quality import UsualPictures, unusual_pictures
+from doubleread.rag.picture_quality import ABSOLUTE, CHECKS, UsualPictures, unusual_pictures
 
 FILE = "reference.npz"
 MOST = 1500
@@ -72,7 +70,8 @@ class Reference:
         with (folder / FILE).open("wb") as file:
             np.savez_compressed(
                 file,
-                fences=self.usual.fences,
+                fences=np.nan_to_num(self.usual.fences, posinf=0, neginf=0),
+                fenced=np.isfinite(self.usual.fences),
                 absolute=self.usual.absolute,
                 embeddings=kept.embeddings.astype(np.float16),
                 statistics=kept.statistics,
@@ -81,18 +80,31 @@ class Reference:
             )
 
     @classmethod
-    def load(cls, folder: Path) -> Self | None:
-        """What a panel folder keeps; None for a panel that was saved without. Raises ``PanelError`` where damaged."""
-        if not (folder / FILE).is_file():
-            return None
-        try:
-            with (folder / FILE).open("rb") as file, np.load(file, allow_pickle=False) as a:
-                names = [str(name) for name in a["groups"]]
-                groups = tuple(name or None for name in names) if names else None
-                kept = Looked(a["embeddings"].astype(np.float32), a["statistics"], a["said"], groups)
-                return cls(UsualPictures(a["fences"], a["absolute"]), kept)
-        except (OSError, KeyError, ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
-            raise PanelError(f"{folder} is damaged: {FILE}: {type(error).__name__}; fit it again") from None
+    def load(cls, path: Path) -> Self:
+        """What ``save`` wrote. Raises ``FileError`` or ``ValueError`` where damaged, ``KeyError`` for another file."""
+        a = read_arrays(path)
+        names = [str(name) for name in a["groups"]]
+        kept = Looked(
+            _rows(a["embeddings"].astype(np.float32)),
+            _rows(a["statistics"]),
+            a["said"].astype(np.int64, casting="safe"),
+            tuple(name or None for name in names) if names else None,
+        )
+        n = len(kept.embeddings)
+        if {len(kept.statistics), len(kept.said), n, len(names) or n} != {n}:
+            raise ValueError("its arrays have different numbers of rows")
+        nowhere = np.array([np.inf * check.side for check in CHECKS])
+        fences, fenced, absolute = a["fences"], a["fenced"], a["absolute"]
+        if not fences.shape == fenced.shape == nowhere.shape or absolute.shape != (len(ABSOLUTE),):
+            raise ValueError("it has other limits than this doubleread checks")
+        usual = UsualPictures(np.where(fenced, fences.astype(float), nowhere), absolute.astype(np.bool_))
+        return cls(usual, kept)
+
+
+def _rows(array: NDArray[Any]) -> NDArray[Any]:
+    if array.ndim != 2:
+        raise ValueError("it should hold one row a picture")
+    return array
 
 
 def looked_at(cases: Sequence[Case], embeddings: Embeddings, statistics: Embeddings, said: Labels) -> Looked:

@@ -17,7 +17,7 @@ from doubleread.evals.runs.evaluate import Wanted, evaluate
 from doubleread.evals.runs.folder import read_rows
 from doubleread.evals.runs.row import Row
 from doubleread.panel import Panel
-from doubleread.panel_folder import check_target
+from doubleread.panel_saving import check_target, clear_leftovers
 from doubleread.settings import Settings
 
 RUN = "run"
@@ -50,6 +50,7 @@ def judge(
     digest = fingerprint(cases, dataset.task.model_dump(mode="json"), settings)
     reused = _digest_of(folder) == digest
     if not reused:
+        clear_leftovers(folder / "panel")
         check_target(folder / "panel")
         (folder / "fitted.json").unlink(missing_ok=True)
         with Panel.fit(cases, dataset.task, settings=settings, progress=report) as fresh:

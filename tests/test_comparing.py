@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from kit import photo
+from panel_kit import reseal
 from PIL import Image
 
 from doubleread.comparing import FEWEST, LEVEL, compare, sampled
@@ -133,6 +134,7 @@ def test_a_picture_unlike_the_panels_is_named_in_its_verdict(panel, batches):
 def test_a_panel_without_its_reference_loads_and_cannot_judge_batches(made, quick, batches, tmp_path):
     folder = shutil.copytree(made, tmp_path / "panel")
     (folder / FILE).unlink()
+    reseal(folder)
     with Panel.load(folder, settings=quick) as panel:
         found = panel.compare_batch(panel.diagnose_many(batches[1]))
         assert (found.auc, found.n) == (None, 36)
@@ -140,6 +142,7 @@ def test_a_panel_without_its_reference_loads_and_cannot_judge_batches(made, quic
             "this panel cannot judge batches: it keeps no pictures to compare them with; fit it again",
         )
     (folder / FILE).write_bytes(b"no archive")
+    reseal(folder)
     with pytest.raises(PanelError, match=f"{FILE}.*fit it again"):
         Panel.load(folder, settings=quick)
 
@@ -147,7 +150,7 @@ def test_a_panel_without_its_reference_loads_and_cannot_judge_batches(made, quic
 def test_the_reference_comes_back_as_it_was_saved(tmp_path, trusted):
     reference = Reference.of(trusted.statistics, trusted.groups, trusted)
     reference.save(tmp_path)
-    again = Reference.load(tmp_path)
+    again = Reference.load(tmp_path / FILE)
     assert again.calibration.groups == trusted.groups
     assert np.array_equal(again.usual.fences, reference.usual.fences)
     assert np.allclose(again.calibration.embeddings, trusted.embeddings, atol=0.01)

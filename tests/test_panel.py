@@ -12,6 +12,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from kit import photo
+from panel_kit import edited
 from PIL import Image
 
 import doubleread
@@ -250,7 +251,8 @@ def test_a_panel_folder_holds_json_arrays_and_the_store_only(saved):
             with np.load(path, allow_pickle=False) as arrays:
                 assert all(array.dtype != object for array in arrays.values())
     assert {p.name for p in saved.iterdir()} == {
-        *("panel.json", "arbiter.json", "readings.jsonl", "reference.npz", "trust", "agents", "store")
+        *("panel.json", "arbiter.json", "readings.jsonl", "reference.npz", "trust", "agents", "store"),
+        *("manifest.json", "trust.json"),
     }
     assert [p.name for p in saved.parent.iterdir()] == ["panel"]
 
@@ -305,7 +307,7 @@ def test_a_file_or_a_closed_place_cannot_take_a_panel(fitted, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(PanelError, match="is a file"):
         fitted.save(tmp_path / "file")
-    with pytest.raises(PanelError, match="cannot write into"):
+    with pytest.raises(PanelError, match=r"panel cannot be written.*nothing was written"):
         fitted.save(tmp_path / "file" / "panel")
 
 
@@ -353,23 +355,32 @@ def remove(file):
     shutil.rmtree(file) if file.is_dir() else file.unlink()
 
 
+CHANGED = "has changed since it was written, or is damaged; copy the panel again, or fit it again"
+GONE = "is missing; copy the panel again, or fit it again"
+
+
 @pytest.mark.parametrize(
     ("name", "damage", "error", "message"),
     [
         ("panel.json", remove, PanelError, "holds no panel .*doubleread fit"),
-        ("panel.json", cut, PanelError, "cannot be read.*fit the panel again"),
-        ("panel.json", put("[]"), PanelError, "JSON object.*fit the panel again"),
-        ("panel.json", put('{"format": 99}'), PanelError, "format 99; this doubleread reads format 5: fit it again"),
-        ("panel.json", put('{"format": 5}'), PanelError, "damaged.*fit it again"),
-        ("arbiter.json", remove, PanelError, "arbiter.json cannot be read.*fit the panel again"),
-        ("arbiter.json", put("{}"), PanelError, "damaged.*fit it again"),
-        ("trust/logistic-round1.json", put("{}"), PanelError, "damaged.*fit it again"),
-        ("trust/logistic-round1.json", remove, PanelError, "logistic-round1.json cannot be read"),
-        ("agents/logistic.npz", remove, PanelError, "damaged: agent logistic.*fit it again"),
-        ("agents/logistic.npz", cut, PanelError, "damaged: agent logistic.*fit it again"),
-        ("agents/logistic.npz", empty, PanelError, "damaged: agent logistic.*fit it again"),
-        ("agents/logistic.json", put("{}"), PanelError, "damaged: agent logistic.*fit it again"),
-        ("agents/logistic.json", remove, PanelError, "logistic.json cannot be read.*fit the panel again"),
+        ("panel.json", cut, PanelError, "is not JSON that can be read.*fit it again"),
+        ("panel.json", put("[]"), PanelError, "JSON object.*fit it again"),
+        ("panel.json", put('{"format": 99}'), PanelError, "format 99; this doubleread reads format 6: fit it again"),
+        ("panel.json", put('{"format": 6}'), PanelError, f"panel.json {CHANGED}"),
+        ("arbiter.json", remove, PanelError, f"arbiter.json {GONE}"),
+        ("arbiter.json", put("{}"), PanelError, f"arbiter.json {CHANGED}"),
+        ("trust/logistic-round1.json", put("{}"), PanelError, f"logistic-round1.json {CHANGED}"),
+        ("trust/logistic-round1.json", remove, PanelError, f"logistic-round1.json {GONE}"),
+        ("agents/logistic.npz", remove, PanelError, f"logistic.npz {GONE}"),
+        ("agents/logistic.npz", cut, PanelError, f"logistic.npz {CHANGED}"),
+        ("agents/logistic.npz", empty, PanelError, f"logistic.npz {CHANGED}"),
+        ("agents/logistic.json", put("{}"), PanelError, f"logistic.json {CHANGED}"),
+        ("agents", remove, PanelError, GONE),
+        ("agents/other.npz", put("x"), PanelError, "other.npz does not belong to the panel: remove it"),
+        ("manifest.json", remove, PanelError, GONE),
+        ("manifest.json", put('{"files": {}}'), PanelError, f"manifest.json {CHANGED}"),
+        ("trust.json", remove, PanelError, f"trust.json {GONE}"),
+        ("trust.json", put("{}"), PanelError, "trust.json is damaged.*fit it again"),
         ("store", remove, StoreError, "no archive"),
         ("store/archive.sqlite3", cut, StoreError, "restore it from a backup"),
     ],
@@ -381,10 +392,11 @@ def test_a_damaged_folder_is_an_error_that_says_what_to_do(copy, settings, name,
     remove(copy)  # nothing holds it any more
 
 
-def edited(folder, file, change):
-    data = json.loads((folder / file).read_text())
-    change(data)
-    (folder / file).write_text(json.dumps(data))
+def test_another_archive_than_that_of_the_panel_is_refused(copy, made, settings):
+    shutil.rmtree(copy / "store")
+    shutil.copytree(made / "store", copy / "store")
+    with pytest.raises(PanelError, match=r"store is not the archive that the panel was fitted with.*fit it again"):
+        Panel.load(copy, settings=settings)
 
 
 @pytest.mark.parametrize(

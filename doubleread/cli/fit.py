@@ -12,7 +12,7 @@ from doubleread.evals.datasets import Dataset, Labelled, read_dataset
 from doubleread.evals.datasets.task_file import with_task
 from doubleread.evals.leakage import check_leakage
 from doubleread.panel import Panel
-from doubleread.panel_folder import check_target
+from doubleread.panel_saving import check_target, clear_leftovers
 from doubleread.settings import Settings
 
 SHOWN_PROBLEMS = 10
@@ -30,6 +30,7 @@ def run_fit(
     task_file: Path | None = None,
 ) -> None:
     """Reads the data, fits, saves, and shows what trust was learned."""
+    clear_leftovers(out)
     check_target(out)
     dataset = read_dataset(data, label_column=label_column, path_column=path_column, group=group)
     dataset = with_task(dataset, task_file)

@@ -4,7 +4,7 @@ import csv
 import io
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -16,19 +16,21 @@ from doubleread.cli.screen import OUT, note, warn
 from doubleread.cli.tables import comparison_table
 from doubleread.composition import open_eyes
 from doubleread.core.case import Case
-from doubleread.core.errors import DataError, DoublereadError
+from doubleread.core.errors import DataError, DoublereadError, StoreError
 from doubleread.core.reading import Outcome, Sampling
 from doubleread.core.verdict import Verdict
 from doubleread.evals.trust_comparison import compare
 from doubleread.living import (
     adopt,
     calibration_cases,
-    confirm,
+    check_confirmed,
     drifts,
     fitted_on,
     forget,
     graded,
+    keep,
     keeps_readings,
+    outcome_of,
     relearn,
     remember,
     retract,
@@ -39,6 +41,9 @@ from doubleread.panel_folder import PanelFolder, open_store, read_panel, stored
 from doubleread.rag.near_copies import hash_picture
 from doubleread.settings import PanelSettings, Settings
 from doubleread.trust_folder import use_version, versions
+
+AT_ONCE = 100
+"""Outcomes that are written in one step."""
 
 
 def run_confirm(
@@ -64,24 +69,23 @@ def run_confirm(
     else:
         truth = {_only(found, verdicts).case.id: str(label)}
     wanted = [(verdict, truth[verdict.case.id]) for verdict in found if verdict.case.id in truth]
-    kept = _confirmed(saved, wanted, failed, sampling=sampling, reviewer=reviewer, note=said)
+    wanted = [(verdict, truth[verdict.case.id]) for verdict in found if verdict.case.id in truth]
+    told = _told(saved, wanted, failed, sampling=sampling, reviewer=reviewer, note=said)
+    kept = _kept(saved, told, failed)
     _warn_of(failed, "rows that could not be used")
     if kept and sampling == "selected":
         note(
             "kept as selected cases: watched for drift of calibration, but not learned from unless asked; "
             "--sampling all where every case of a stream is confirmed"
         )
-    unseen = _archived(saved, kept) if archive else []
-    _warn_of([f"kept as an outcome, but not in the archive: {problem}" for problem in unseen], "such cases")
-    if archive and kept:
-        note(f"{len(kept) - len(unseen)} cases joined the panel's archive: they are evidence for others from now on")
     counts = Counter(outcome.kind for _, outcome in kept)
     OUT.print(f"{counts['confirmed']} confirmed, {counts['corrected']} corrected", highlight=False)
-    if failed:
+    whole = _joined(saved, kept) if archive and kept else True
+    if failed or not whole:
         raise typer.Exit(1)
 
 
-def _confirmed(
+def _told(
     saved: PanelFolder,
     wanted: Sequence[tuple[Verdict, str]],
     failed: list[str],
@@ -90,17 +94,47 @@ def _confirmed(
     reviewer: str,
     note: str,
 ) -> list[tuple[Case, Outcome]]:
-    """Keeps one outcome after the other; what is wrong with the rest is added to ``failed``."""
-    kept, calibration = [], calibration_cases(saved)
+    """The outcome of every verdict, not yet written down; what is wrong with the rest is added to ``failed``."""
+    found, calibration = [], calibration_cases(saved)
     with stored(saved) as store:
         for verdict, label in wanted:
             own = verdict.case.id in calibration or fitted_on(store, verdict)
             try:
-                outcome = confirm(saved, verdict, label, own=own, sampling=sampling, reviewer=reviewer, note=note)
-                kept.append((verdict.case, outcome))
+                outcome = outcome_of(saved, verdict, label, own=own, sampling=sampling, reviewer=reviewer, note=note)
+                found.append((verdict.case, outcome))
             except DoublereadError as error:
                 failed.append(str(error))
-    return kept
+    return found
+
+
+def _kept(saved: PanelFolder, told: Sequence[tuple[Case, Outcome]], failed: list[str]) -> list[tuple[Case, Outcome]]:
+    """Writes outcomes down, some at a time; gives those that are stored. Why others are not is added to ``failed``."""
+    stored: list[tuple[Case, Outcome]] = []
+    for start in range(0, len(told), AT_ONCE):
+        part = told[start : start + AT_ONCE]
+        try:
+            stored += _keep(saved, part)
+        except DoublereadError:
+            stored += _kept_one_by_one(saved, part, failed)
+    if len(stored) < len(told):
+        warn(f"{len(stored)} of {len(told)} outcomes are stored; run the same command again for the others")
+    return stored
+
+
+def _kept_one_by_one(
+    saved: PanelFolder, told: Sequence[tuple[Case, Outcome]], failed: list[str]
+) -> Iterator[tuple[Case, Outcome]]:
+    """Those of a part that can be stored, or were before."""
+    for one in told:
+        try:
+            yield from _keep(saved, [one])
+        except DoublereadError as error:
+            failed.append(f"{one[0].source} is not stored: {error}")
+
+
+def _keep(saved: PanelFolder, told: Sequence[tuple[Case, Outcome]]) -> list[tuple[Case, Outcome]]:
+    outcomes = keep(saved, [outcome for _, outcome in told])
+    return [(case, outcome) for (case, _), outcome in zip(told, outcomes, strict=True)]
 
 
 def _warn_of(problems: Sequence[str], what: str) -> None:
@@ -111,20 +145,36 @@ def _warn_of(problems: Sequence[str], what: str) -> None:
         warn(f"… and {len(problems) - SHOWN_PROBLEMS} more {what}")
 
 
-def _archived(saved: PanelFolder, kept: Sequence[tuple[Case, Outcome]]) -> list[str]:
-    """Puts the confirmed cases into the panel's archive; the pictures that can no longer be read are named."""
-    if not kept:
-        return []
+def _joined(saved: PanelFolder, kept: Sequence[tuple[Case, Outcome]]) -> bool:
+    """Puts the confirmed cases into the panel's archive, and tells; False where the disk did not take them all."""
+    unseen: list[str] = []
+    joined, refused = 0, ""
+    try:
+        for one in _archived(saved, kept, unseen):
+            joined += one
+    except StoreError as error:
+        refused = str(error)
+    _warn_of([f"kept as an outcome, but not in the archive: {problem}" for problem in unseen], "such cases")
+    note(f"{joined} cases joined the panel's archive: they are evidence for others from now on")
+    if refused:
+        left = len(kept) - len(unseen) - joined
+        warn(f"{left} cases are kept as outcomes, but not in the archive: {refused}; run the same command again")
+    return not refused
+
+
+def _archived(saved: PanelFolder, kept: Sequence[tuple[Case, Outcome]], unseen: list[str]) -> Iterator[int]:
+    """1 for every case that is in the archive; pictures that can no longer be read are added to ``unseen``."""
     eyes = open_eyes(_without_models(saved.settings), saved.encoder)
     try:
         seen = eyes.embed_all([case for case, _ in kept])
+        unseen += [f"{one.source}: {one.problem}" for one in seen.unread]
         with closing(open_store(saved, eyes)) as store:
             for row, i in enumerate(seen.kept):
                 case, outcome = kept[i]
                 remember(store, case, outcome, seen.embeddings[row, :1], hash_picture(case, eyes.images))
+                yield 1
     finally:
         eyes.close()
-    return [f"{one.source}: {one.problem}" for one in seen.unread]
 
 
 def _without_models(settings: Settings) -> Settings:
@@ -157,13 +207,21 @@ def announce_outcomes(saved: PanelFolder) -> None:
 
 
 def run_retract(cases: Sequence[str], panel: Path, *, reviewer: str, said: str) -> None:
-    """Takes outcomes back."""
-    saved = read_panel(panel, None)
+    """Takes outcomes back, out of the archive first: what is cut short can be done again."""
+    saved, taken = read_panel(panel, None), 0
     with stored(saved) as store:
         for case in cases:
-            retract(saved, case, reviewer=reviewer, note=said)
-            forget(store, case, reviewer)
-    OUT.print(f"{len(cases)} taken back", highlight=False)
+            try:
+                check_confirmed(saved, case)
+                forget(store, case, reviewer)
+                retract(saved, case, reviewer=reviewer, note=said)
+            except DoublereadError as error:
+                if not taken:
+                    raise
+                warn(f"{taken} of {len(cases)} are taken back, the others are not: {error}")
+                raise typer.Exit(2) from None
+            taken += 1
+    OUT.print(f"{taken} taken back", highlight=False)
 
 
 def run_update(panel: Path, *, include_selected: bool, dry_run: bool, to_version: int | None) -> None:

@@ -6,7 +6,7 @@ ones, say) are no sample of what comes: accuracy, label shares and prediction se
 leaves them out unless it is told otherwise, and then the profiles warn of it.
 """
 
-from doubleread.living.confirming import confirm, retract
+from doubleread.living.confirming import check_confirmed, confirm, keep, outcome_of, retract
 from doubleread.living.drifting import drifts
 from doubleread.living.judging import (
     calibration_cases,
@@ -24,13 +24,16 @@ __all__ = [
     "adopt",
     "calibration_cases",
     "calibration_rows",
+    "check_confirmed",
     "confirm",
     "drifts",
     "fitted_on",
     "forget",
     "graded",
+    "keep",
     "keeps_readings",
     "learned_rows",
+    "outcome_of",
     "relearn",
     "remember",
     "remembered",

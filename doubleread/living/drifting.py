@@ -10,7 +10,7 @@ from doubleread.orchestrator.drift import ALPHA, Baseline, Drift, Stream, watch
 from doubleread.orchestrator.grading import Graded, graded_unseen
 from doubleread.orchestrator.metrics import confidences, correctness
 from doubleread.orchestrator.simplex import spoken
-from doubleread.outcomes import read_outcomes
+from doubleread.outcomes import read_outcomes, sensible
 from doubleread.panel_folder import PanelFolder
 
 KINDS = 2
@@ -21,17 +21,20 @@ def drifts(saved: PanelFolder) -> tuple[Drift, ...]:
     """What the outcomes that were not learned from say of every reader; nothing where there are none.
 
     The chance that any of them ever is a false alarm is ``ALPHA``, shared among the readers and their tests.
+    Raises ``PanelError`` where the file of outcomes is damaged.
     """
     if not keeps_readings(saved) or not read_outcomes(saved.folder).standing:
         return ()
-    outcomes = unseen_outcomes(saved)
-    before, after = graded(saved), graded_unseen(saved.arbiter, outcomes)
+    before = graded(saved)
     threshold = KINDS * len(before.readers) / ALPHA
-    return tuple(
-        drift
-        for name in before.readers
-        for drift in watch(name, _baseline(before, name), _stream(after, name, outcomes), threshold)
-    )
+    with sensible(saved.folder):
+        outcomes = unseen_outcomes(saved)
+        after = graded_unseen(saved.arbiter, outcomes)
+        return tuple(
+            drift
+            for name in before.readers
+            for drift in watch(name, _baseline(before, name), _stream(after, name, outcomes), threshold)
+        )
 
 
 def _baseline(graded: Graded, reader: str) -> Baseline:

@@ -7,7 +7,7 @@ from doubleread.core.reading import Outcome, Reading
 from doubleread.orchestrator.grading import Graded, graded_learned, graded_unseen
 from doubleread.outcomes import read_outcomes
 from doubleread.panel_folder import PanelFolder
-from doubleread.trust_folder import READINGS, read_lines
+from doubleread.trust_folder import READINGS, records
 
 
 def calibration_rows(saved: PanelFolder) -> tuple[Reading, ...]:
@@ -20,12 +20,12 @@ def calibration_rows(saved: PanelFolder) -> tuple[Reading, ...]:
             f"{saved.folder} keeps no readings ({READINGS}), so its trust can be neither updated nor watched: "
             "it was fitted by an older doubleread; fit again to keep them"
         )
-    return read_lines(saved.folder / READINGS, Reading)
+    return records(saved.sealed.read(READINGS), Reading, saved.folder / READINGS)
 
 
 def keeps_readings(saved: PanelFolder) -> bool:
     """Whether the panel can learn from outcomes."""
-    return (saved.folder / READINGS).is_file()
+    return READINGS in saved.sealed.files
 
 
 def calibration_cases(saved: PanelFolder) -> frozenset[str]:

@@ -11,9 +11,9 @@ from doubleread.fitting import arbiter_notes, learn_trust
 from doubleread.living.judging import calibration_rows
 from doubleread.orchestrator.arbiter import Arbiter
 from doubleread.orchestrator.kept import readings_of
-from doubleread.outcomes import read_outcomes
+from doubleread.outcomes import read_outcomes, sensible
 from doubleread.panel_folder import PanelFolder, read_panel
-from doubleread.trust_folder import Trust, TrustVersion, use_version, versions, write_version
+from doubleread.trust_folder import Trust, TrustVersion, add_version
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,11 @@ def relearn(saved: PanelFolder, *, include_selected: bool = False) -> Relearned:
         raise PanelError(_nothing_new(saved, left_out))
     learned_from = _learned_from(_first(saved), used)
     task = saved.arbiter.task
-    rows = readings_of(task, saved.settings.panel.agents, [*calibration, *used], learned_from, saved.arbiter.support)
+    with sensible(saved.folder):
+        agents, support = saved.settings.panel.agents, saved.arbiter.support
+        rows = readings_of(task, agents, [*calibration, *used], learned_from, support)
     arbiter = learn_trust(task, saved.settings, rows)
-    version, now = max(versions(saved.folder)) + 1, datetime.now(UTC)
+    version, now = max(saved.pointer.versions) + 1, datetime.now(UTC)
     arbiter = _stamped(arbiter, saved.arbiter, version, now, _warning(used))
     about = TrustVersion(
         version=version,
@@ -59,10 +61,9 @@ def relearn(saved: PanelFolder, *, include_selected: bool = False) -> Relearned:
 def adopt(saved: PanelFolder, relearned: Relearned) -> TrustVersion:
     """Writes a new version and makes it the one that counts, from the next loading on.
 
-    Raises ``PanelError`` where that fails; then the trust is as it was.
+    Raises ``PanelError`` where that fails, or another process has learned meanwhile; then the trust is as it was.
     """
-    write_version(saved.folder, relearned.after, relearned.about)
-    use_version(saved.folder, relearned.about.version)
+    add_version(saved.folder, relearned.after, relearned.about)
     return relearned.about
 
 

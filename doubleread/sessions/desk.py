@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 from doubleread.core.attribution import Attribution
 from doubleread.core.base import Record
 from doubleread.core.case import Case
-from doubleread.core.errors import DoublereadError, PanelError, SessionError, SessionsAway
+from doubleread.core.errors import DoublereadError, NotConfirmed, SessionError, SessionsAway
 from doubleread.core.evidence import Evidence
 from doubleread.core.verdict import Verdict
 from doubleread.orchestrator.readings import Ended, Opened, Step
@@ -333,7 +333,7 @@ class Desk:
         await self._write(self._log.add, session, "undone", undone, case=case, reading=decision.reading, progress=again)
 
     def _retract(self, case: str, reviewer: str) -> None:
-        with suppress(PanelError):  # somebody else has taken it back already
+        with suppress(NotConfirmed):  # somebody else has taken it back already
             self._panel.retract(case, reviewer=reviewer)
 
     # -- everything else ----------------------------------------------------------------------------------------

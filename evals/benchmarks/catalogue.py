@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from doubleread.core.reading import Reading
 from doubleread.core.types import Labels, Tensor3
 from doubleread.core.verdict import Verdict
 from doubleread.evals.benchmarks.data import leaves, paper_answers, solar_cells
@@ -12,10 +11,10 @@ from doubleread.evals.benchmarks.figure import Figure
 from doubleread.evals.benchmarks.panel import judged_panel
 from doubleread.evals.catalogue import Entry, cross_fitted, judged
 from doubleread.evals.datasets import Dataset
+from doubleread.living import calibration_rows
 from doubleread.orchestrator.arbitration import tensor
 from doubleread.orchestrator.kept import readings_of as kept_readings
 from doubleread.panel_folder import read_panel
-from doubleread.trust_folder import READINGS, read_lines
 
 REPEATS = 5
 
@@ -40,7 +39,7 @@ def _local(name: str, load: Callable[[], Dataset]) -> Iterator[Figure]:
     found = judged_panel(load)
     saved = read_panel(found.folder, None)
     task, agents = saved.arbiter.task, saved.arbiter.agents
-    readings = kept_readings(task, agents, read_lines(found.folder / READINGS, Reading), "")
+    readings = kept_readings(task, agents, calibration_rows(saved), "")
     raw, prior = tensor(task, readings.first), task.prior_vector() if task.prior else None
     unseen, truth = _first(found.verdicts, agents, task.names)
     yield from _figures(name, judged(raw, readings.labels, readings.groups, prior, unseen, truth), len(truth))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from doubleread.core.errors import StoreError
 from doubleread.core.stored import Change, Snapshot, StoredCase, Version
+from doubleread.rag.stores.chain import START
 from doubleread.rag.stores.ledger_file import LedgerFile, parts
 
 
@@ -35,6 +36,13 @@ class Chronicle:
             )  # fmt: skip
             labels[one] = after
         return changes
+
+    def digest_at(self, seq: int) -> str | None:
+        """The digest of the chain after a change; None where there was none of that number."""
+        if not seq:
+            return START
+        found = self._file.ask("select digest from changes where seq = ?", [seq])
+        return str(found[0][0]) if found else None
 
     def at(self, version: Version) -> dict[str, StoredCase]:
         """Every case as it was at a version, also the removed ones; erased cases are gone from every version."""

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 from kit import photo
+from panel_kit import reseal
 
 from doubleread.core.errors import PanelError
 from doubleread.core.task import Label, Task
@@ -75,5 +76,6 @@ def test_a_panel_that_was_never_saved_estimates_too(fitted, batch):
 def test_a_panel_without_readings_says_so(made, settings, tmp_path):
     copy = shutil.copytree(made, tmp_path / "copy")
     (copy / "readings.jsonl").unlink()
+    reseal(copy)
     with Panel.load(copy, settings=settings) as panel, pytest.raises(PanelError, match="keeps no readings"):
         panel.prevalence([])

@@ -1,13 +1,21 @@
 """``doubleread trust``: confirm, update, compare and show, on a copy of a small panel."""
 
 import json
+import os
+import re
+import resource
 import shutil
+import signal
+import sys
+from datetime import UTC, datetime
 
 import pytest
 from kit import photo
 
+from doubleread.cli.main import main
+from doubleread.core.reading import Retraction
 from doubleread.core.verdict import Verdict
-from doubleread.outcomes import read_outcomes
+from doubleread.outcomes import Entry, add_entries, read_outcomes
 from doubleread.panel import Panel
 
 NAMES = ("blue", "green", "red")
@@ -73,6 +81,63 @@ def test_rows_that_cannot_be_used_are_named_and_the_rest_is_kept(doubleread, wor
     assert "line 8: no verdict" in said
     assert "kept as selected cases" in said
     assert len(read_outcomes(work / "panel").standing) == 2
+
+
+def with_room(room, *arguments):
+    """Exit code and output of a command in a process whose files may have so many bytes, as on a full disk."""
+    reading, writing = os.pipe()
+    if pid := os.fork():
+        os.close(writing)
+        with os.fdopen(reading, "rb") as file:
+            said = file.read().decode()
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), said
+    code = 99
+    try:
+        os.dup2(writing, 1)
+        os.dup2(writing, 2)
+        sys.stdout = sys.stderr = os.fdopen(os.dup(writing), "w")
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+        main([str(argument) for argument in arguments])
+    except SystemExit as error:
+        sys.stdout.flush()
+        code = int(error.code or 0)
+    finally:
+        os._exit(code)
+
+
+def confirming(work):
+    return "trust", "confirm", work / "verdicts.jsonl", "--labels", work / "labels.csv", "--panel", work / "panel"
+
+
+def test_only_what_is_stored_is_counted_when_the_disk_is_full(doubleread, work):
+    path, long = work / "panel" / "outcomes.jsonl", "n" * 400_000  # there is room to open the archive
+    add_entries(work / "panel", [Entry(retraction=Retraction(case="0", note=long, time=datetime.now(UTC)))])
+    size, counts = path.stat().st_size, []
+    for room in (1000, 3000, 6000):
+        code, said = with_room(size + room, *confirming(work), "--no-archive")
+        stored = len(read_outcomes(work / "panel").standing)
+        counts.append(stored)
+        assert code == 1, said
+        assert f"{stored} confirmed, 0 corrected" in said
+        assert f"{stored} of 6 outcomes are stored" in flat(said)
+        assert "cannot be written: File too large" in flat(said)
+    assert counts == sorted(set(counts))
+    assert confirm(doubleread, work).out.splitlines()[-1] == "6 confirmed, 0 corrected"
+    assert path.read_text().count("\n") == 1 + 6
+
+
+def test_the_archive_joins_later_where_the_disk_was_full(doubleread, work):
+    size = (work / "panel" / "store" / "archive.sqlite3").stat().st_size
+    code, said = with_room(size, *confirming(work))
+    assert code == 1
+    assert "6 confirmed, 0 corrected" in said
+    joined = int(re.search(r"(\d) cases joined the panel's archive", flat(said))[1])
+    assert f"{6 - joined} cases are kept as outcomes, but not in the archive" in flat(said)
+    again = confirm(doubleread, work)
+    assert again.code == 0
+    assert "6 cases joined the panel's archive" in flat(again.err)
+    assert len(read_outcomes(work / "panel").history) == 6
 
 
 def test_one_verdict_is_confirmed_with_a_label_and_taken_back(doubleread, work, told):
@@ -177,7 +242,7 @@ def test_drift_is_shown(doubleread, work, told):
 def test_the_history_is_json_lines(doubleread, work):
     confirm(doubleread, work)
     lines = (work / "panel" / "outcomes.jsonl").read_text().splitlines()
-    assert all(set(json.loads(line)) == {"outcome"} for line in lines)
+    assert all(set(json.loads(line)) == {"outcome", "chain"} for line in lines)
     assert max(map(len, lines)) < 3000
 
 
