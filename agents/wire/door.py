@@ -63,9 +63,10 @@ class Door:
 
         Raises ``CallFault``, or ``FeatureMissing`` where the server rejects a feature.
         """
-        response = await self._exchange(request, on_sending, lacking)
-        body = parsed(response.content, response.headers["content-type"])
-        return completion_of(body, response.headers.get("x-request-id"), self._secrets)
+        found = self._read(await self._exchange(request, on_sending, lacking))
+        if isinstance(found, CallFault):
+            raise found
+        return found
 
     async def close(self) -> None:
         await self._client.close()
@@ -74,25 +75,35 @@ class Door:
         self, request: Request, on_sending: Callable[[], None], lacking: frozenset[str]
     ) -> httpx2.Response:
         before = ON_SENDING.set(on_sending)
+        fault: Exception
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await self._post(request, lacking)
         except (TimeoutError, openai.APITimeoutError):
-            raise CallFault("timeout", f"no answer within {self._timeout_s:g} s", retryable=True) from None
+            fault = CallFault("timeout", f"no answer within {self._timeout_s:g} s", retryable=True)
         except openai.APIConnectionError as error:
-            raise CallFault("network", _connection(error), retryable=True) from None
+            fault = CallFault("network", _connection(error), retryable=True)
         except ReplyTooLarge:
-            raise CallFault("server", f"the answer is larger than {MAX_REPLY / 1e6:g} MB") from None
+            fault = CallFault("server", f"the answer is larger than {MAX_REPLY / 1e6:g} MB")
         except Refused as refused:
-            raise self._refusal(refused.response, request, lacking) from None
+            fault = self._refusal(refused.response, request, lacking)
         except Exception as error:  # noqa: BLE001 - whatever a reply does to the client, the call has failed
-            raise CallFault("network", f"no usable answer ({type(error).__name__})", retryable=True) from None
+            fault = CallFault("network", f"no usable answer ({type(error).__name__})", retryable=True)
         finally:
             ON_SENDING.reset(before)
+        raise fault  # out here, where it keeps nothing of the reply or the request alive
 
     async def _post(self, request: Request, lacking: frozenset[str]) -> httpx2.Response:
         # Not by the client's typed methods: they would copy the body part by part, images included.
         return await self._client.post(PATHS[request.api], cast_to=httpx2.Response, body=body_of(request, lacking))
+
+    def _read(self, response: httpx2.Response) -> Completion | CallFault:
+        """What an answer says; a fault as a value, whose traceback would keep all of the answer in memory."""
+        try:
+            body = parsed(response.content, response.headers["content-type"])
+            return completion_of(body, response.headers.get("x-request-id"), self._secrets)
+        except CallFault as fault:
+            return fault.with_usage(fault.usage)
 
     def _refusal(self, response: httpx2.Response, request: Request, lacking: frozenset[str]) -> Exception:
         status = response.status_code

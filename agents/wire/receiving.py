@@ -117,10 +117,14 @@ class _Counted(httpx2.AsyncByteStream):
 
 
 def _small(response: httpx2.Response, body: bytes) -> httpx2.Response:
-    headers = {name: value[:_MAX_HEADER] for name in _KEPT if (value := response.headers.get(name)) is not None}
+    headers = {name: _brief(value) for name in _KEPT if (value := response.headers.get(name)) is not None}
     media_type = response.headers.get("content-type", "no content type").partition(";")[0]  # a charset may be a bomb
-    headers["content-type"] = media_type[:_MAX_HEADER]
+    headers["content-type"] = _brief(media_type)
     return httpx2.Response(response.status_code, headers=headers, content=body, request=response.request)
+
+
+def _brief(value: str) -> str:
+    return value[:_MAX_HEADER].encode("ascii", "replace").decode("ascii")
 
 
 async def _trace(event: str, info: Mapping[str, Any]) -> None:
