@@ -1,7 +1,7 @@
 """Files of the Batch API: requests out, results in, joined by the case's id. Half the price, an answer within a day."""
 
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,14 @@ from typing import Any
 from doubleread.agents.vlm.agent import VlmAgent
 from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.prices import Price, cost
-from doubleread.agents.wire.protocol import PATHS, body_of, completion_of, fault_of_status
+from doubleread.agents.wire.protocol import PATHS, body_of
+from doubleread.agents.wire.reply import completion_of, fault_of_status, parsed, status_of
 from doubleread.agents.wire.request import Completion
 from doubleread.core.case import Case
-from doubleread.core.errors import DataError, ImageError
+from doubleread.core.errors import DataError, FileError, ImageError
 from doubleread.core.opinion import Abstention, Answer, Usage
+from doubleread.core.safe_files import read_bytes
+from doubleread.core.types import Json
 
 MOST_LINES, MOST_BYTES = 50_000, 190_000_000
 """What one batch file may hold (the API takes 200 MB)."""
@@ -64,38 +67,64 @@ async def write_requests(lines: AsyncIterator[Line], path: Path, *, most_lines: 
 
 
 def read_results(
-    agent: VlmAgent, path: Path, cases: Mapping[str, Case], price: Price | None
-) -> Iterable[tuple[Case, Answer]]:
+    agent: VlmAgent,
+    path: Path,
+    cases: Mapping[str, Case],
+    price: Price | None,
+    unreadable: Callable[[int, str], None] = lambda _, __: None,
+) -> Iterator[tuple[Case, Answer]]:
     """Every result with its case, in the file's order: an opinion, or an abstention with its cause.
 
-    Raises ``DataError`` for a file that holds no results, and for results about other cases.
+    ``unreadable`` is told the number of each line that is no result, and why. Raises ``DataError`` for a file that
+    cannot be read or holds no results, and for results about other cases.
     """
     try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, ValueError) as error:
+        lines = list(enumerate(read_bytes(path).split(b"\n"), start=1))
+    except FileError as error:
         raise DataError(f"{path} cannot be read as batch results: {error}") from None
-    for row in rows:
-        case = cases.get(row.get("custom_id", "")) if isinstance(row, dict) else None
+    found = 0
+    for number, line in lines:
+        if not line.strip():
+            continue
+        try:
+            row = _row(line)
+        except CallFault as fault:
+            unreadable(number, fault.detail)
+            continue
+        found += 1
+        case = cases.get(row["custom_id"])
         if case is None:
             raise DataError(f"{path} holds a result about an image that is not in the data: name the data it was for")
         yield case, _answer(agent, case, row, price)
+    if not found:
+        raise DataError(f"{path} cannot be read as batch results: none of its lines is one")
 
 
-def _answer(agent: VlmAgent, case: Case, row: Mapping[str, Any], price: Price | None) -> Answer:
+def _row(line: bytes) -> Json:
+    row = parsed(line)
+    if not isinstance(row, dict) or not isinstance(row.get("custom_id"), str):
+        raise CallFault("server", "the line names no request: `custom_id` is missing")
+    return row
+
+
+def _answer(agent: VlmAgent, case: Case, row: Json, price: Price | None) -> Answer:
     try:
         return agent.opinion_from(case, _completion(row, price))
     except CallFault as fault:
-        return Abstention(agent=agent.name, cause=fault.cause, detail=fault.detail, usage=fault.usage)
+        return Abstention(
+            agent=agent.name, cause=fault.cause, detail=fault.detail, usage=fault.usage, request_id=fault.request_id
+        )
 
 
-def _completion(row: Mapping[str, Any], price: Price | None) -> Completion:
-    response = row.get("response") or {}
-    status, body = response.get("status_code") or 0, response.get("body")
+def _completion(row: Json, price: Price | None) -> Completion:
+    response = _object(row.get("response"))
+    status, body, named = status_of(response.get("status_code"), 500), response.get("body"), response.get("request_id")
+    request_id = named if isinstance(named, str) else None
     if status != 200:
-        error = row.get("error") or (body or {}).get("error") or {"message": "the batch gave no answer"}
-        raise fault_of_status(int(status) or 500, error, response.get("request_id"))
+        error = _object(row.get("error")) or _object(_object(body).get("error"))
+        raise fault_of_status(status, error or {"message": "the batch gave no answer"}, request_id)
     try:
-        completion = completion_of(body, response.get("request_id"))
+        completion = completion_of(body, request_id)
     except CallFault as fault:
         fault.usage = _priced(fault.usage, price)
         raise
@@ -103,4 +132,10 @@ def _completion(row: Mapping[str, Any], price: Price | None) -> Completion:
 
 
 def _priced(usage: Usage, price: Price | None) -> Usage:
-    return usage.model_copy(update={"cost_usd": None if price is None else DISCOUNT * cost(price, usage)})
+    """With its cost; unknown where the server reports no usage that can be."""
+    known = None if price is None or not usage.input_tokens else DISCOUNT * cost(price, usage)
+    return usage.model_copy(update={"cost_usd": known})
+
+
+def _object(value: Any) -> Json:
+    return value if isinstance(value, dict) else {}

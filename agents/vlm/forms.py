@@ -10,7 +10,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from doubleread.agents.vlm.parsing import MAX_FINDINGS, TOLERATED_SUM, distribution, json_object, matching, number
+from doubleread.agents.vlm.parsing import (
+    MAX_FINDINGS,
+    TOLERATED_SUM,
+    distribution,
+    json_object,
+    matching,
+    number,
+    words,
+)
 from doubleread.agents.vlm.reading import Reading
 from doubleread.agents.wire.faults import CallFault, printable
 from doubleread.agents.wire.request import Choice, Completion
@@ -60,7 +68,7 @@ class DistributionForm:
         notes = []
         if abs(stated.sum() - 1) > TOLERATED_SUM:
             notes.append(f"stated probabilities summed to {stated.sum():.3g}")
-        said = matching(str(answer.get("label", top)), task.names)
+        said = matching(words(answer.get("label", top)), task.names)
         if stated[task.index(said)] < stated.max():
             notes.append(f"named {said}, but gave {top} the highest probability")
         return Reading(top, float(vector.max()), vector, _findings(answer), notes=tuple(notes))
@@ -80,7 +88,7 @@ class NumberForm:
     def read(self, completion: Completion, task: Task, order: Sequence[str]) -> Reading:
         del order
         answer = json_object(completion.text)
-        label, stated = matching(str(answer.get("label")), task.names), number(answer.get("confidence"))
+        label, stated = matching(words(answer.get("label")), task.names), number(answer.get("confidence"))
         if stated > 1:
             raise CallFault("invalid-answer", f"a confidence of {stated:g} is above 1")
         return Reading(label, stated, findings=_findings(answer))
@@ -103,7 +111,9 @@ class LetterForm:
         mass = next((m for token in completion.tokens if (m := _letter_mass(token, letters)) is not None), None)
         if mass is None:
             raise CallFault("invalid-answer", f"no letter of {', '.join(letters)} in the answer")
-        captured = min(1.0, sum(mass.values()))
+        if (captured := sum(mass.values())) > 1 + TOLERATED_SUM:
+            raise CallFault("invalid-answer", f"the probabilities of the letters sum to {captured:.3g}")
+        captured = min(1.0, captured)
         if captured < LEAST_MASS:
             raise CallFault("invalid-answer", f"only {captured:.0%} of the probability fell on the letters")
         return _reading(np.array([mass[name] for name in task.names]), task, captured_mass=captured)
@@ -153,7 +163,7 @@ def _reading(shares: Vector, task: Task, *, captured_mass: float | None = None) 
 
 
 def _findings(answer: Json) -> str:
-    return printable(str(answer.get("findings") or ""))[:MAX_FINDINGS]
+    return printable(words(answer.get("findings")))[:MAX_FINDINGS]
 
 
 def _one_of(names: Sequence[str]) -> Json:

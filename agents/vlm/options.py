@@ -25,7 +25,7 @@ class VlmOptions(Server):
     references: int = Field(default=6, ge=1, le=20, description="Retrieved images shown in a second look, at the most.")
     samples: int = Field(default=3, ge=2, le=20, description="Readings that `consistency` takes.")
     temperature: float | None = Field(default=0.0, ge=0, le=2, description="Sampling temperature.")
-    max_tokens: int = Field(default=1000, ge=1, description="Length of an answer, at the most.")
+    max_tokens: int = Field(default=1000, ge=1, le=1_000_000, description="Length of an answer, at the most.")
 
 
 class ReasonerOptions(Server):
@@ -33,14 +33,14 @@ class ReasonerOptions(Server):
 
     prompt: str = Field(default="reasoner", description="Its prompt, as ID or ID@VERSION.")
     temperature: float | None = Field(default=0.0, ge=0, le=2, description="Sampling temperature.")
-    max_tokens: int = Field(default=1500, ge=1, description="Length of an answer, at the most.")
+    max_tokens: int = Field(default=1500, ge=1, le=1_000_000, description="Length of an answer, at the most.")
 
 
 class TalkOptions(Server):
     """A language model that holds the conversation in sessions; its name is that of the table, ``[talk.NAME]``."""
 
     temperature: float | None = Field(default=0.0, ge=0, le=2, description="Sampling temperature.")
-    max_tokens: int = Field(default=1000, ge=1, description="Length of an answer, at the most.")
+    max_tokens: int = Field(default=1000, ge=1, le=1_000_000, description="Length of an answer, at the most.")
     memory: int = Field(
         default=4000, ge=0, description="Characters of the talk before that it is told, the latest turns; 0: none."
     )

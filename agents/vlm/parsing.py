@@ -4,14 +4,19 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from doubleread.agents.wire.faults import CallFault, harmless
 from doubleread.core.types import Json
 
 MAX_FINDINGS = 2000
+MAX_ANSWER = 100_000
+"""Characters of an answer without its thoughts. Every form takes a small part of that."""
+MAX_STATED = 1000
+"""Some models state shares in per cent or per mille; a larger number is none of them."""
 TOLERATED_SUM = 0.02
-_THOUGHTS = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+_THOUGHTS = re.compile(r"<(/?)think(?:ing)?>", re.IGNORECASE)
 
 
 def json_object(text: str) -> Json:
@@ -20,7 +25,10 @@ def json_object(text: str) -> Json:
     Repeated keys, NaN and infinities are refused: nobody could say what was meant.
     """
     faults: list[str] = []
-    found = list(_objects(_THOUGHTS.sub("", text), faults))
+    spoken = _without_thoughts(text)
+    if len(spoken) > MAX_ANSWER:
+        raise CallFault("invalid-answer", f"the answer has {len(spoken):,} characters; at most {MAX_ANSWER:,} are read")
+    found = list(_objects(spoken, faults))
     if not found:
         why = f" ({faults[0]})" if faults else ""
         raise CallFault("invalid-answer", f"no JSON object in the answer{why}: {harmless(text)[:80]}")
@@ -31,12 +39,13 @@ def distribution(value: Any, labels: Sequence[str]) -> tuple[float, ...]:
     """Numbers in label order as they were stated, from an object label → number. Raises ``CallFault``."""
     if not isinstance(value, Mapping):
         raise CallFault("invalid-answer", "the answer holds no `probabilities` object")
-    stated = {matching(str(name), labels): number(share) for name, share in value.items()}
+    some = islice(value.items(), len(labels) + 1)  # among so many one is unknown or stands twice
+    stated = {matching(name, labels): number(share) for name, share in some}
     if missing := [label for label in labels if label not in stated]:
         raise CallFault("invalid-answer", harmless(f"no probability for {', '.join(missing)}"))
     if len(stated) < len(value):
         raise CallFault("invalid-answer", "a label is given two probabilities")
-    if sum(stated.values()) <= 0:
+    if not sum(stated.values()) > 0:
         raise CallFault("invalid-answer", "all probabilities are 0")
     return tuple(stated[label] for label in labels)
 
@@ -48,11 +57,17 @@ def number(value: Any) -> float:
             raise TypeError
         percent = isinstance(value, str) and value.strip().endswith("%")
         found = float(value.strip().rstrip("%")) / 100 if percent else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         found = math.nan
-    if not math.isfinite(found) or found < 0:
-        raise CallFault("invalid-answer", harmless(f"{value!r} is no probability"))
+    if not 0 <= found <= MAX_STATED:  # NaN neither
+        raise CallFault("invalid-answer", harmless(f"{_brief(value)} is no probability"))
     return found
+
+
+def words(value: Any) -> str:
+    """A text of the answer, also as a list of texts; empty for anything else."""
+    parts = value if isinstance(value, list) else [value]
+    return "; ".join(part for part in parts if isinstance(part, str))
 
 
 def matching(said: str, labels: Sequence[str]) -> str:
@@ -65,8 +80,24 @@ def matching(said: str, labels: Sequence[str]) -> str:
     return alike[0]
 
 
+def _without_thoughts(text: str) -> str:
+    """The text without what stands between ``<think>`` and the next ``</think>``; one without an end stays."""
+    kept, at, opened = [], 0, None
+    for tag in _THOUGHTS.finditer(text):
+        if not tag[1] and opened is None:
+            opened = tag.start()
+        elif tag[1] and opened is not None:
+            kept.append(text[at:opened])
+            at, opened = tag.end(), None
+    return "".join([*kept, text[at:]])
+
+
 def _plain(label: str) -> str:
     return re.sub(r"[\s_\-]+", " ", label).strip(" .\"'").casefold()
+
+
+def _brief(value: Any) -> str:
+    return f"a JSON {type(value).__name__}" if isinstance(value, dict | list) else repr(value)
 
 
 def _objects(text: str, faults: list[str]) -> Iterator[Json]:

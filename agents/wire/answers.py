@@ -83,13 +83,14 @@ class AnswerCache:
             return Found(kept, cached=True)
         flight, shared = self._flights.get(key), key in self._flights
         if flight is None:
-            flight = self._flights[key] = _Flight(asyncio.ensure_future(self._call(key, call)))
+            flight = self._begin(key, call)
         flight.waiting += 1
         try:
             return Found(await asyncio.shield(flight.task), cached=shared)
         finally:
             flight.waiting -= 1
             if not flight.waiting and not flight.task.done():
+                self._leave(key, flight)  # at once: who asks now must not join a call that is being cancelled
                 flight.task.cancel()
 
     def features(self, server: str) -> frozenset[str]:
@@ -107,12 +108,24 @@ class AnswerCache:
         with self._guard:
             self._db.close()
 
+    def _begin(self, key: str, call: Call) -> _Flight:
+        flight = self._flights[key] = _Flight(asyncio.ensure_future(self._call(key, call)))
+
+        def ended(task: "asyncio.Task[Completion]") -> None:
+            self._leave(key, flight)
+            if not task.cancelled():
+                task.exception()  # seen: there may be nobody left to raise it to
+
+        flight.task.add_done_callback(ended)
+        return flight
+
     async def _call(self, key: str, call: Call) -> Completion:
-        try:
-            completion = await call()
-            self.put(key, completion)
-            return completion
-        finally:
+        completion = await call()
+        self.put(key, completion)
+        return completion
+
+    def _leave(self, key: str, flight: _Flight) -> None:
+        if self._flights.get(key) is flight:
             del self._flights[key]
 
     def _ask(self, statement: str, *values: object) -> list[Any]:

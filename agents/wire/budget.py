@@ -1,8 +1,9 @@
-"""What a run may spend, and what it has spent: reserved before a call, settled after it."""
+"""What a run may spend, and what it has spent: set aside before a call, counted when it is sent, settled after it."""
 
+import math
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
@@ -12,7 +13,7 @@ from doubleread.core.opinion import Usage
 
 
 class Spending(Record):
-    """What was used. ``calls`` were sent and answered, ``cached`` were answered without a call."""
+    """What was used. ``calls`` were sent, ``cached`` were answered without a call."""
 
     calls: int = 0
     cached: int = 0
@@ -24,16 +25,27 @@ class Spending(Record):
 
 
 class Reservation:
-    """Money and one call set aside; what is not settled goes back. ``close`` is called once, with what was used."""
+    """One call and its estimated cost, set aside before anything is sent.
 
-    def __init__(self, close: Callable[[Usage | None], None]) -> None:
-        self._close: Callable[[Usage | None], None] | None = close
+    Once ``sent``, the call is in the ledger at its estimate, whatever becomes of it: an answer, a fault, a
+    cancellation. ``settle`` puts what the server said in place of the estimate. A call that was never sent goes back
+    when the block ends.
+    """
 
-    def settle(self, used: Usage | None) -> None:
-        """The call was answered, or may have been, and used this; None where it was not."""
-        close, self._close = self._close, None
-        if close is not None:
-            close(used)
+    def __init__(self, budget: "Budget", agent: str, expected: float | None) -> None:
+        self._budget, self.agent, self.expected = budget, agent, expected
+        self.usage = Usage()
+        """What the call has used, as far as is known."""
+
+    def sent(self) -> None:
+        """The first byte leaves."""
+        self._budget.update(self, Usage(calls=1, cost_usd=self.expected))
+
+    def settle(self, used: Usage) -> None:
+        """The server said what it used."""
+        known = used.cost_usd is None or (math.isfinite(used.cost_usd) and used.cost_usd >= 0)
+        cost = used.cost_usd if known else self.expected
+        self._budget.update(self, used.model_copy(update={"calls": 1, "cost_usd": cost}))
 
     def __enter__(self) -> Self:
         return self
@@ -41,15 +53,26 @@ class Reservation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.settle(None)
+        self._budget.close(self)
 
 
 class Budget:
-    """Limits shared by all agents of a run, and the ledger of each. Thread-safe."""
+    """Limits shared by all agents of a run, and the ledger of each. Thread-safe.
+
+    What holds at any moment, whatever servers, networks and callers do:
+
+    - The ledger counts every request of which a first byte was sent: answered, refused, broken off, cancelled, or
+      repeated without a feature. Where nothing was sent, as without a connection, nothing is counted.
+    - A call costs what the server reported, where that can be believed, and otherwise its estimate (at no known price:
+      nothing, and it is counted as unpriced). Calls that the server turned away (4xx) cost nothing.
+    - What is sent and what is set aside together never exceed ``max_calls``, nor their estimates ``max_cost_usd``. A
+      server that charges more than the estimate can exceed ``max_cost_usd`` by that difference.
+    - No count and no cost is negative or NaN.
+    """
 
     def __init__(self, max_cost_usd: float | None = None, max_calls: int | None = None) -> None:
         self._max_cost, self._max_calls = max_cost_usd, max_calls
-        self._reserved_cost, self._reserved_calls = 0.0, 0
+        self._open: set[Reservation] = set()
         self._ledger: dict[str, Spending] = defaultdict(Spending)
         self._guard = threading.Lock()
 
@@ -62,53 +85,70 @@ class Budget:
             raise CallFault("budget", f"no price is known for {model}: add [prices.{model!r}], or set no max_cost_usd")
         amount = estimate_usd or 0.0
         with self._guard:
-            spent = self._total()
-            cost, calls = spent.cost_usd + self._reserved_cost + amount, spent.calls + self._reserved_calls + 1
-            if self._max_cost is not None and cost > self._max_cost:
+            spent, waiting = self._total(), [one for one in self._open if not one.usage.calls]
+            cost = spent.cost_usd + sum(one.expected or 0.0 for one in waiting) + amount
+            if self._max_cost is not None and not cost <= self._max_cost:
                 said = f"${spent.cost_usd:.4f} of ${self._max_cost:g} is spent, the next call may cost ${amount:.4f}"
                 raise CallFault("budget", f"{said}: raise budget.max_cost_usd; what was answered is kept")
-            if self._max_calls is not None and calls > self._max_calls:
+            if self._max_calls is not None and spent.calls + len(waiting) >= self._max_calls:
                 raise CallFault(
                     "budget", f"{self._max_calls} calls are made: raise budget.max_calls; what was answered is kept"
                 )
-            self._reserved_cost += amount
-            self._reserved_calls += 1
-        return Reservation(lambda used: self._close(agent, amount, used))
+            reservation = Reservation(self, agent, estimate_usd)
+            self._open.add(reservation)
+        return reservation
+
+    def update(self, reservation: Reservation, usage: Usage) -> None:
+        """Says what a reserved call has used so far."""
+        with self._guard:
+            if reservation in self._open:
+                reservation.usage = usage
+
+    def close(self, reservation: Reservation) -> None:
+        """Writes a reserved call down for good, if it was sent."""
+        with self._guard:
+            if reservation in self._open:
+                self._open.remove(reservation)
+                self._ledger[reservation.agent] = _sum([self._ledger[reservation.agent], _spending(reservation.usage)])
 
     def count_cached(self, agent: str) -> None:
         """An answer that needed no call."""
         with self._guard:
-            one = self._ledger[agent]
-            self._ledger[agent] = one.model_copy(update={"cached": one.cached + 1})
+            self._ledger[agent] = _sum([self._ledger[agent], Spending(cached=1)])
 
     @property
     def spent(self) -> Spending:
-        """In total."""
+        """In total, calls that are under way included at their estimate."""
         with self._guard:
             return self._total()
 
     @property
     def spent_by(self) -> dict[str, Spending]:
-        """By agent."""
+        """By agent, likewise."""
         with self._guard:
-            return dict(self._ledger)
+            return self._by_agent()
 
     def _total(self) -> Spending:
-        names = Spending.model_fields
-        return Spending(**{name: sum(getattr(one, name) for one in self._ledger.values()) for name in names})
+        return _sum(self._by_agent().values())
 
-    def _close(self, agent: str, amount: float, used: Usage | None) -> None:
-        with self._guard:
-            self._reserved_cost -= amount
-            self._reserved_calls -= 1
-            if used is None:
-                return
-            one = self._ledger[agent]
-            self._ledger[agent] = Spending(
-                calls=one.calls + 1,
-                cached=one.cached,
-                input_tokens=one.input_tokens + used.input_tokens,
-                output_tokens=one.output_tokens + used.output_tokens,
-                cost_usd=one.cost_usd + (used.cost_usd or 0.0),
-                unpriced=one.unpriced + (used.cost_usd is None),
-            )
+    def _by_agent(self) -> dict[str, Spending]:
+        found = dict(self._ledger)
+        for one in self._open:
+            if one.usage.calls:
+                found[one.agent] = _sum([found.get(one.agent, Spending()), _spending(one.usage)])
+        return found
+
+
+def _spending(usage: Usage) -> Spending:
+    return Spending(
+        calls=usage.calls,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cost_usd=usage.cost_usd or 0.0,
+        unpriced=usage.calls if usage.cost_usd is None else 0,
+    )
+
+
+def _sum(some: Iterable[Spending]) -> Spending:
+    some = list(some)
+    return Spending(**{name: sum(getattr(one, name) for one in some) for name in Spending.model_fields})

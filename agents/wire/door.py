@@ -4,11 +4,11 @@ Nothing of the request leaves through an error: exceptions of the client hold ke
 """
 
 import asyncio
-import json
 import logging
+import math
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 import httpx2
 import openai
@@ -16,7 +16,9 @@ import openai
 from doubleread.agents.wire.faults import CallFault, harmless
 from doubleread.agents.wire.features import missing_feature
 from doubleread.agents.wire.loopback import is_loopback
-from doubleread.agents.wire.protocol import PATHS, body_of, completion_of, fault_of_status
+from doubleread.agents.wire.protocol import PATHS, body_of
+from doubleread.agents.wire.receiving import MAX_REPLY, ON_SENDING, BoundedClient, Refused, ReplyTooLarge
+from doubleread.agents.wire.reply import completion_of, error_of, fault_of_status, parsed
 from doubleread.agents.wire.request import Completion, Request
 
 CONNECT_S = 10.0
@@ -35,18 +37,18 @@ class FeatureMissing(Exception):
 class Door:
     """One client of one server, for one event loop; it never retries and follows no redirect.
 
-    ``timeout_s`` bounds one attempt as a whole, whatever trickles in.
+    ``timeout_s`` bounds one attempt as a whole, whatever trickles in; ``receiving.py`` bounds its size.
     """
 
     def __init__(self, base_url: str, key: str, *, timeout_s: float) -> None:
         for name in ("openai", "httpx2", "httpcore2"):  # at debug level they would log request bodies, images included
             logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger(name).level))
-        self._key, self._timeout_s = key, timeout_s
+        self._secrets, self._timeout_s = (key,), timeout_s
         self._client = openai.AsyncOpenAI(
             base_url=base_url,
             api_key=key or NO_KEY,
             max_retries=0,
-            http_client=openai.DefaultAsyncHttpx2Client(
+            http_client=BoundedClient(
                 timeout=httpx2.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s), pool=None),  # the pace queues
                 limits=httpx2.Limits(max_connections=None, max_keepalive_connections=64),
                 follow_redirects=False,  # a redirect would carry image and key elsewhere
@@ -54,39 +56,66 @@ class Door:
             ),
         )
 
-    async def send(self, request: Request, lacking: frozenset[str] = frozenset()) -> Completion:
-        """Asks once. Raises ``CallFault``, or ``FeatureMissing`` where the server rejects a feature."""
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                raw = await self._post(request, lacking)
-                content = raw.content
-        except (TimeoutError, openai.APITimeoutError):
-            raise CallFault("timeout", f"no answer within {self._timeout_s:g} s", retryable=True) from None
-        except openai.APIConnectionError as error:
-            raise CallFault("network", _connection(error), retryable=True) from None
-        except openai.APIStatusError as error:
-            raise self._status(error, request, lacking) from None
-        except (openai.OpenAIError, httpx2.HTTPError, ValueError, TypeError) as error:
-            raise CallFault("network", f"no usable answer ({type(error).__name__})", retryable=True) from None
-        return completion_of(_json(content, raw.headers), raw.headers.get("x-request-id"))
+    async def send(
+        self, request: Request, on_sending: Callable[[], None], lacking: frozenset[str] = frozenset()
+    ) -> Completion:
+        """Asks once; ``on_sending`` is called when the first byte leaves.
+
+        Raises ``CallFault``, or ``FeatureMissing`` where the server rejects a feature.
+        """
+        found = self._read(await self._exchange(request, on_sending, lacking))
+        if isinstance(found, CallFault):
+            raise found
+        return found
 
     async def close(self) -> None:
         await self._client.close()
+
+    async def _exchange(
+        self, request: Request, on_sending: Callable[[], None], lacking: frozenset[str]
+    ) -> httpx2.Response:
+        before = ON_SENDING.set(on_sending)
+        fault: Exception
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._post(request, lacking)
+        except (TimeoutError, openai.APITimeoutError):
+            fault = CallFault("timeout", f"no answer within {self._timeout_s:g} s", retryable=True)
+        except openai.APIConnectionError as error:
+            fault = CallFault("network", _connection(error), retryable=True)
+        except ReplyTooLarge:
+            fault = CallFault("server", f"the answer is larger than {MAX_REPLY / 1e6:g} MB")
+        except Refused as refused:
+            fault = self._refusal(refused.response, request, lacking)
+        except Exception as error:  # noqa: BLE001 - whatever a reply does to the client, the call has failed
+            fault = CallFault("network", f"no usable answer ({type(error).__name__})", retryable=True)
+        finally:
+            ON_SENDING.reset(before)
+        raise fault  # out here, where it keeps nothing of the reply or the request alive
 
     async def _post(self, request: Request, lacking: frozenset[str]) -> httpx2.Response:
         # Not by the client's typed methods: they would copy the body part by part, images included.
         return await self._client.post(PATHS[request.api], cast_to=httpx2.Response, body=body_of(request, lacking))
 
-    def _status(self, error: openai.APIStatusError, request: Request, lacking: frozenset[str]) -> Exception:
-        headers, status = error.response.headers, error.status_code
+    def _read(self, response: httpx2.Response) -> Completion | CallFault:
+        """What an answer says; a fault as a value, whose traceback would keep all of the answer in memory."""
+        try:
+            body = parsed(response.content, response.headers["content-type"])
+            return completion_of(body, response.headers.get("x-request-id"), self._secrets)
+        except CallFault as fault:
+            return fault.with_usage(fault.usage)
+
+    def _refusal(self, response: httpx2.Response, request: Request, lacking: frozenset[str]) -> Exception:
+        status = response.status_code
         if 300 <= status < 400:
-            return CallFault("bad-request", f"HTTP {status}: the server redirects; set base_url to where it leads")
-        details = error.body if isinstance(error.body, dict) else {"message": error.message}
-        complaint = f"{details.get('param') or ''} {details.get('message') or ''}"
+            redirects = f"HTTP {status}: the server redirects; set base_url to where it leads"
+            return CallFault("bad-request", redirects, free=True)
+        error = error_of(response.content)
+        complaint = f"{error.get('param') or ''} {error.get('message') or ''}"
         if status in (400, 422) and (feature := missing_feature(complaint, request, lacking)):
             return FeatureMissing(feature)
-        fault = fault_of_status(status, details, error.request_id, [self._key])
-        fault.retry_after = _retry_after(headers)
+        fault = fault_of_status(status, error, response.headers.get("x-request-id"), self._secrets)
+        fault.retry_after = _retry_after(response.headers)
         return fault
 
 
@@ -97,25 +126,24 @@ def _connection(error: openai.APIConnectionError) -> str:
     return harmless(f"the connection broke ({type(cause).__name__})")
 
 
-def _json(content: bytes, headers: httpx2.Headers) -> Any:
-    try:
-        return json.loads(content)
-    except ValueError:
-        kind = headers.get("content-type", "no content type")
-        raise CallFault("server", f"the answer is not JSON ({harmless(kind)})", retryable=True) from None
-
-
 def _retry_after(headers: httpx2.Headers) -> float | None:
-    """Seconds to wait, from whichever header says so: milliseconds, seconds, or a date."""
+    """Seconds to wait, from whichever header says so: milliseconds, seconds, or a date; None where none can be read."""
+    said, thousandths = headers.get("retry-after"), headers.get("retry-after-ms")
+    seconds = _number(said) if thousandths is None else _number(thousandths) / 1000
+    if math.isnan(seconds) and said is not None:
+        seconds = _until(said)
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _number(said: str | None) -> float:
     try:
-        if (milliseconds := headers.get("retry-after-ms")) is not None:
-            return max(0.0, float(milliseconds) / 1000)
-        value = headers.get("retry-after")
-        return None if value is None else max(0.0, float(value))
+        return math.nan if said is None else float(said)
     except ValueError:
-        pass
+        return math.nan
+
+
+def _until(date: str) -> float:
     try:
-        until = parsedate_to_datetime(headers["retry-after"])
-        return max(0.0, (until - datetime.now(UTC)).total_seconds())
-    except (KeyError, ValueError, TypeError):
-        return None
+        return (parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError, IndexError, OverflowError, AttributeError):
+        return math.nan

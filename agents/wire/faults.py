@@ -1,11 +1,17 @@
 """What can go wrong with a call, as one exception that holds neither key nor image."""
 
 import re
-from collections.abc import Iterable
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from doubleread.core.opinion import AbstentionCause, Usage
 
 MAX_DETAIL = 200
+_LOOKED_AT = 20_000
+"""Characters of a text that are looked at for its one line."""
+_SHORTEST_SECRET = 8
+"""A shorter key is no secret (``none``, ``EMPTY``) and may be a word; ``harmless`` takes it out only as it is."""
 _SECRETS = re.compile(r"(?i)\b(bearer\s+)\S+|\bsk-[\w*.-]{4,}|data:image/[^\s\"']+|\b[A-Za-z0-9+/]{200,}={0,2}")
 
 
@@ -13,7 +19,8 @@ class CallFault(Exception):
     """A call that gave no usable answer.
 
     ``retryable``: the same call may succeed later. ``limited``: the server asks for fewer calls, after
-    ``retry_after`` seconds where it says so. ``usage`` is what the call used all the same.
+    ``retry_after`` seconds where it says so. ``free``: the server turned the call away, which costs nothing.
+    ``usage`` is what the call used all the same.
     """
 
     def __init__(
@@ -23,25 +30,63 @@ class CallFault(Exception):
         *,
         retryable: bool = False,
         limited: bool = False,
+        free: bool = False,
         retry_after: float | None = None,
         usage: Usage | None = None,
         request_id: str | None = None,
     ) -> None:
         self.cause: AbstentionCause = cause
         self.detail = detail
-        self.retryable, self.limited, self.retry_after = retryable, limited, retry_after
+        self.retryable, self.limited, self.free, self.retry_after = retryable, limited, free, retry_after
         self.usage, self.request_id = usage or Usage(), request_id
         super().__init__(f"{cause}: {detail}")
 
+    def with_usage(self, usage: Usage) -> "CallFault":
+        """The same fault with another usage: one call may fail several askers, and only one of them pays."""
+        return CallFault(
+            self.cause,
+            self.detail,
+            retryable=self.retryable,
+            limited=self.limited,
+            free=self.free,
+            retry_after=self.retry_after,
+            usage=usage,
+            request_id=self.request_id,
+        )
 
-def harmless(text: str, secrets: Iterable[str] = ()) -> str:
+
+def harmless(text: str, secrets: Sequence[str] = ()) -> str:
     """One line of at most 200 characters with keys, bearer tokens and image data taken out."""
+    text = masked(text, secrets)
+    for secret in filter(None, secrets):
+        text = text.replace(secret, "…")
+    return printable(_SECRETS.sub("…", text[:_LOOKED_AT]))[:MAX_DETAIL]
+
+
+def masked(text: str, secrets: Iterable[str]) -> str:
+    """The text without the secrets, also where they are in other case, broken by blanks, percent-encoded, hexadecimal
+    or in Base64."""
     for secret in secrets:
-        if secret:
-            text = text.replace(secret, "…")
-    return printable(_SECRETS.sub("…", text))[:MAX_DETAIL]
+        if len(secret) >= _SHORTEST_SECRET:
+            text = _forms(secret).sub("…", text)
+    return text
 
 
 def printable(text: str) -> str:
     """One line without control characters: what a server or model says may be printed on a terminal."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+@lru_cache(maxsize=64)
+def _forms(secret: str) -> re.Pattern[str]:
+    """Every form of a secret that is looked for."""
+    spelled = r"\s*".join(f"(?:{re.escape(c)}|{''.join(f'%{byte:02x}' for byte in c.encode())})" for c in secret)
+    data = secret.encode()
+    encoded = [data.hex(), *(_inner(data, before) for before in range(3))]
+    return re.compile("|".join([spelled, *map(re.escape, encoded)]), re.IGNORECASE)
+
+
+def _inner(data: bytes, before: int) -> str:
+    """The Base64 that ``data`` has within a longer text, as far as the bytes around it do not change it."""
+    first = -(-before * 8 // 6)
+    return b64encode(bytes(before) + data).decode().rstrip("=")[first : (before + len(data)) * 8 // 6]

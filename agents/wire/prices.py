@@ -23,10 +23,10 @@ _SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 class Price(Record):
     """US dollars per million tokens."""
 
-    input: float = Field(ge=0, description="Input tokens.")
-    output: float = Field(ge=0, description="Output tokens.")
+    input: float = Field(ge=0, le=MILLION, description="Input tokens.")
+    output: float = Field(ge=0, le=MILLION, description="Output tokens.")
     cached_input: float | None = Field(
-        default=None, ge=0, description="Input tokens that the server had cached; unset: as `input`."
+        default=None, ge=0, le=MILLION, description="Input tokens that the server had cached; unset: as `input`."
     )
     as_of: date | None = Field(default=None, description="When that was the price, as in 2025-08-31.")
 

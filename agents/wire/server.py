@@ -15,7 +15,7 @@ OPENAI = "https://api.openai.com/v1"
 class Server(BaseModel):
     """A model on a server that speaks the OpenAI protocol."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     model: str = Field(min_length=1, description="The model's name, as the server knows it.")
     base_url: str = Field(default=OPENAI, description="Address of the server, up to and including /v1.")

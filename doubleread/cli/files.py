@@ -52,20 +52,30 @@ def read_batch(results: Path, data: str, agent: str, out: Path, settings: Settin
     """The answers in a batch's results, written down as a recording."""
     dataset = with_task(read_dataset(data), task_file)
     models = Models.open(settings, Images(), library(settings))
-    cases, silent, count = {case.id: case for case in dataset.cases}, 0, 0
+    cases, silent, count, unreadable = {case.id: case for case in dataset.cases}, 0, 0, 0
+    answered: set[str] = set()
+
+    def skip(number: int, why: str) -> None:
+        nonlocal unreadable
+        unreadable += 1
+        warn(f"skipped {results}, line {number}: {why}")
+
     try:
         options = models.reader(agent, dataset.task).options
         price = options.price or PriceTable(settings.prices).of(options.model)
         with Recorder(out) as record:
-            for case, answer in read_results(models.reader(agent, dataset.task), results, cases, price):
+            for case, answer in read_results(models.reader(agent, dataset.task), results, cases, price, skip):
                 record(case, answer)
                 count += 1
+                answered.add(case.id)
                 if isinstance(answer, Abstention):
                     silent += 1
                     ERR.print(f"{case.source}: {answer.cause}: {answer.detail}", markup=False, highlight=False)
     finally:
         models.close()
-    OUT.print(f"{count} answers, {silent} abstentions, {len(cases) - count} images without a result", highlight=False)
+    missing = f"{len(cases) - len(answered)} images without a result"
+    skipped = f", {unreadable} lines that cannot be read" if unreadable else ""
+    OUT.print(f"{count} answers, {silent} abstentions, {missing}{skipped}", highlight=False)
     OUT.print(f"recording: {escape(str(out))}", highlight=False, soft_wrap=True)
 
 

@@ -1,8 +1,10 @@
 """Everything that can go wrong on the wire, by name. Each is what real servers, or what stands before them, do."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator, Callable
+from functools import cache
 
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 
@@ -11,6 +13,7 @@ from doubleread.mock_server.reply import Fault, Received, Reply
 
 GOOD = '{"findings": "f", "probabilities": {"a": 0.5, "b": 0.5}, "label": "a"}'
 DRIP_S = 0.05
+UNFOLDED = 50_000_000
 Make = Callable[[Fault, Received], Response]
 
 
@@ -22,7 +25,7 @@ def _said(reply: Reply) -> Make:
     return lambda _, __: JSONResponse(chat_body(reply))
 
 
-def _raw(content: str, media_type: str = "application/json") -> Make:
+def _raw(content: str | bytes, media_type: str = "application/json") -> Make:
     return lambda _, __: Response(content, media_type=media_type)
 
 
@@ -82,6 +85,34 @@ def _disconnect(fault: Fault, received: Received) -> Response:
     return StreamingResponse(body(), media_type="application/json")
 
 
+def _endless(status: int) -> Make:
+    """A body without end."""
+
+    async def body() -> AsyncIterator[bytes]:
+        while True:
+            yield b" " * 100_000
+            await asyncio.sleep(0)  # whoever is gone is noticed only then
+
+    return lambda _, __: StreamingResponse(body(), status, media_type="application/json")
+
+
+def _bomb(fault: Fault, received: Received) -> Response:
+    """A small body that is compressed twice and unfolds into a large one."""
+    del fault, received
+    return Response(_folded(), headers={"content-encoding": "gzip, gzip"}, media_type="application/json")
+
+
+@cache
+def _folded() -> bytes:
+    return gzip.compress(gzip.compress(bytes(UNFOLDED)))
+
+
+def _with_usage(tokens: str) -> Make:
+    """An answer that is fine, with counts as they stand in the JSON."""
+    body = {**chat_body(Reply(text=GOOD)), "usage": {"prompt_tokens": "TOKENS", "completion_tokens": 1}}
+    return _raw(json.dumps(body).replace('"TOKENS"', tokens))
+
+
 def _choices(value: object) -> str:
     return json.dumps({**chat_body(Reply()), "choices": value})
 
@@ -116,5 +147,15 @@ FAULTS: dict[str, Make] = {
     "gateway-error": _raw(json.dumps({"error": {"code": 502, "message": "provider returned error"}})),
     "not-an-object": _raw("[1, 2, 3]"),
     "disconnect": _disconnect,
+    "endless": _endless(200),
+    "endless-error": _endless(500),
+    "bomb": _bomb,
+    "deep": _raw('{"choices": ' + "[" * 100_000),
+    "latin-1": _raw(json.dumps(chat_body(Reply(text="brûlé")), ensure_ascii=False).encode("latin-1")),
+    "lone-surrogate": _raw(json.dumps(chat_body(Reply(text=GOOD.replace('"f"', '"\ud800\0"'))))),
+    "odd-error-code": _raw(json.dumps({"error": {"code": "²", "message": "provider returned error"}})),
+    "infinite-usage": _with_usage("1e999"),
+    "negative-usage": _with_usage("-5"),
+    "absurd-usage": _with_usage("9" * 400),
     "redirect": lambda _, __: RedirectResponse("http://127.0.0.1:9/v1/chat/completions", 307),
 }

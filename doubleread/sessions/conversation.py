@@ -5,7 +5,6 @@ knows what is meant, but nothing in them counts as told: its words are shown onl
 number in them was told by one now or said by the person now; otherwise what the tools told is shown itself.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +13,8 @@ from doubleread.agents.vlm.options import TalkOptions
 from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.request import Completion, Request, ToolCall
 from doubleread.agents.wire.wire import Wire
+from doubleread.core.errors import FileError
+from doubleread.core.safe_files import parse_json
 from doubleread.core.types import Json
 from doubleread.prompts.prompt import Prompt
 from doubleread.sessions.commands import COMMANDS, Command
@@ -125,11 +126,13 @@ async def _do(call: ToolCall, standing: Standing, said: Sequence[str]) -> Answer
     if call.name not in {command.name for command in _TOOLS}:
         return _line(f"there is no tool {call.name}")
     try:
-        given = json.loads(call.arguments or "{}")
-        words = str(given.get("arguments", ""))
-    except (ValueError, AttributeError):
+        given = parse_json(call.arguments or "{}", "the arguments")
+    except FileError:
+        given = None
+    words = given.get("arguments", "") if isinstance(given, dict) else None
+    if not isinstance(words, str | int | float):
         return _line("the arguments are no JSON object")
-    line = f"/{call.name} {' '.join(words.split())}"
+    line = f"/{call.name} {' '.join(str(words).split())}"
     intent = parse(line, known_of(standing))
     if isinstance(intent, Intent) and not any(fold(intent.how.hint) in fold(one) for one in said):
         return _line("a hint must be the person's own words, as they were said")

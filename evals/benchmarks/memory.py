@@ -6,6 +6,7 @@ from pathlib import Path
 from doubleread.evals.benchmarks.figure import Skipped
 
 _STATUS = Path("/proc/self/status")
+_FORGET = Path("/proc/self/clear_refs")
 
 
 def resident() -> float:
@@ -14,8 +15,16 @@ def resident() -> float:
 
 
 def peak() -> float:
-    """At most, since the program began. ``getrusage`` would count what the parent took before it."""
+    """At most, since the program began or ``forget_peak``. ``getrusage`` would count what the parent took before it."""
     return _read("VmHWM")
+
+
+def forget_peak() -> None:
+    """Begins ``peak`` anew; raises ``Skipped`` where the system cannot."""
+    try:
+        _FORGET.write_text("5", encoding="ascii")
+    except OSError:
+        raise Skipped(f"this system cannot begin the measurement of memory anew in {_FORGET}") from None
 
 
 def _read(name: str) -> float:

@@ -24,6 +24,7 @@ BENCHMARKS = Registry(
         "wire_rate_limited": "doubleread.evals.benchmarks.wire:wire_rate_limited",
         "wire_concurrency_capped": "doubleread.evals.benchmarks.wire:wire_concurrency_capped",
         "wire_unlimited": "doubleread.evals.benchmarks.wire:wire_unlimited",
+        "replies": "doubleread.evals.benchmarks.replies:replies",
         "ood_near": "doubleread.evals.benchmarks.ood:ood_near",
         "ood_far": "doubleread.evals.benchmarks.ood:ood_far",
         "label_errors": "doubleread.evals.benchmarks.labels:label_errors",

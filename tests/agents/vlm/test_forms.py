@@ -97,7 +97,15 @@ def test_what_is_odd_is_noted_and_the_numbers_decide():
         (json.dumps({**GOOD, "label": "zebra"}), "'zebra' is none of the labels"),
         ('{"probabilities": {"rust": NaN, "scab": 1, "healthy": 0}}', "NaN is no number"),
         ('{"probabilities": {"rust": 1, "rust": 0, "scab": 0, "healthy": 0}}', "a key stands twice"),
-        ('{"a": ' * 100_000, "no JSON object"),
+        ('{"a": ' * 10_000, "no JSON object"),
+        ('{"a": ' * 100_000, "600,000 characters; at most 100,000 are read"),
+        (json.dumps({**GOOD, "probabilities": {"rust": 1e308, "scab": 1e308, "healthy": 0}}), "1e.308 is no prob"),
+        (json.dumps({**GOOD, "probabilities": {"rust": 10**29, "scab": 1, "healthy": 0}}), "is no probability"),
+        ('{"probabilities": {"rust": 1e999, "scab": 1, "healthy": 0}}', "inf is no probability"),
+        ('{"probabilities": {"rust": %s, "scab": 1, "healthy": 0}}' % ("9" * 400), "is no probability"),
+        ('{"probabilities": {"rust": "1e999", "scab": 1, "healthy": 0}}', "'1e999' is no probability"),
+        (json.dumps({**GOOD, "probabilities": {"rust": [[]], "scab": 1, "healthy": 0}}), "a JSON list is no prob"),
+        (json.dumps({**GOOD, "label": {"rust": 1}}), "'' is none of the labels"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(answer, fault):
