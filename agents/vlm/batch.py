@@ -4,14 +4,15 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from doubleread.agents.vlm.agent import VlmAgent
 from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.prices import Price, cost
 from doubleread.agents.wire.protocol import PATHS, body_of
-from doubleread.agents.wire.reply import completion_of, fault_of_status, parsed, status_of
+from doubleread.agents.wire.refusal import fault_of_status, status_of
+from doubleread.agents.wire.reply import completion_of
 from doubleread.agents.wire.request import Completion
+from doubleread.agents.wire.values import object_of, parsed
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError, FileError, ImageError
 from doubleread.core.opinion import Abstention, Answer, Usage
@@ -117,11 +118,11 @@ def _answer(agent: VlmAgent, case: Case, row: Json, price: Price | None) -> Answ
 
 
 def _completion(row: Json, price: Price | None) -> Completion:
-    response = _object(row.get("response"))
+    response = object_of(row.get("response"))
     status, body, named = status_of(response.get("status_code"), 500), response.get("body"), response.get("request_id")
     request_id = named if isinstance(named, str) else None
     if status != 200:
-        error = _object(row.get("error")) or _object(_object(body).get("error"))
+        error = object_of(row.get("error")) or object_of(object_of(body).get("error"))
         raise fault_of_status(status, error or {"message": "the batch gave no answer"}, request_id)
     try:
         completion = completion_of(body, request_id)
@@ -135,7 +136,3 @@ def _priced(usage: Usage, price: Price | None) -> Usage:
     """With its cost; unknown where the server reports no usage that can be."""
     known = None if price is None or not usage.input_tokens else DISCOUNT * cost(price, usage)
     return usage.model_copy(update={"cost_usd": known})
-
-
-def _object(value: Any) -> Json:
-    return value if isinstance(value, dict) else {}

@@ -3,21 +3,16 @@
 A server may be broken or hostile: each value is checked where it is used, and no more is looked at than can be meant.
 """
 
-import json
-import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from doubleread.agents.wire.faults import CallFault, harmless, masked
+from doubleread.agents.wire.faults import CallFault, harmless
+from doubleread.agents.wire.refusal import fault_of_status, status_of
 from doubleread.agents.wire.request import Alternative, Completion, ToolCall
-from doubleread.core.errors import FileError
+from doubleread.agents.wire.values import is_number, object_of, said, text_of
 from doubleread.core.opinion import Usage
-from doubleread.core.safe_files import MAX_DIGITS, check_json
 from doubleread.core.types import Json
 
-MAX_CONTAINERS = 400_000
-"""Objects and lists in a body: 4,096 tokens with 20 alternatives have about 170,000. Each takes up to 250 bytes."""
 MAX_TEXT = 500_000
 """Characters of an answer's text."""
 MAX_TOKENS, MAX_ALTERNATIVES = 4096, 21
@@ -28,26 +23,6 @@ MAX_TOOL_CALLS, MAX_ARGUMENTS = 16, 20_000
 """Functions that one answer may call, and characters of the arguments of one."""
 MAX_COUNT = 10_000_000
 """Tokens that a single call can have used."""
-_MAX_NAME = 200
-_UNSAYABLE = re.compile("[\x00\ud800-\udfff]")
-"""Characters that JSON can carry and neither UTF-8 nor a database can."""
-
-
-def parsed(content: bytes, media_type: str = "") -> Any:
-    """The JSON value of a body; raises ``CallFault``.
-
-    NaN, infinities and numbers too long to be counts become NaN or an infinity, which is refused where it is used:
-    they do not spoil the rest of an answer.
-    """
-    if content.count(b"{") + content.count(b"[") > MAX_CONTAINERS:
-        raise CallFault("server", "the answer is JSON of too many parts")
-    try:
-        check_json(content, "the answer")
-        return json.loads(content.decode("utf-8-sig"), parse_int=_integer, parse_constant=_not_finite)
-    except FileError as error:
-        raise CallFault("server", harmless(str(error)), retryable=True) from None
-    except (ValueError, RecursionError):
-        raise CallFault("server", f"the answer is not JSON ({harmless(media_type)})", retryable=True) from None
 
 
 def completion_of(body: Any, request_id: str | None = None, secrets: Sequence[str] = ()) -> Completion:
@@ -56,7 +31,7 @@ def completion_of(body: Any, request_id: str | None = None, secrets: Sequence[st
     ``secrets`` are taken out of every text.
     """
     usage = usage_of(body.get("usage")) if isinstance(body, dict) else Usage(calls=1)
-    request_id = None if request_id is None else _said(request_id, secrets)
+    request_id = None if request_id is None else said(request_id, secrets)
     try:
         return _completion(body, Completion(text="", request_id=request_id, usage=usage), secrets)
     except CallFault as fault:
@@ -84,58 +59,22 @@ def usage_of(usage: Any) -> Usage:
     )
 
 
-def error_of(content: bytes) -> Json:
-    """The error object in the body of a refusal; empty where none can be made out."""
-    try:
-        body = parsed(content)
-    except CallFault:
-        return {}
-    error = body.get("error", body) if isinstance(body, dict) else body
-    return error if isinstance(error, dict) else {"message": error} if isinstance(error, str) else {}
-
-
-def fault_of_status(
-    status: int, error: Mapping[str, Any], request_id: str | None = None, secrets: Sequence[str] = ()
-) -> CallFault:
-    """The fault that an HTTP status and the error object of its body stand for."""
-    code, kind = (_said(error.get(name), secrets) for name in ("code", "type"))
-    message = _said(error.get("message"), secrets, MAX_TEXT) or "no message"
-    detail = harmless(f"HTTP {status} {code or kind}: {message}", secrets)
-    request_id = None if request_id is None else _said(request_id, secrets)
-    if status == 429 and "insufficient_quota" in (code, kind):
-        return CallFault("quota", detail, request_id=request_id, free=True)
-    if status == 429:
-        return CallFault("rate-limit", detail, retryable=True, limited=True, request_id=request_id, free=True)
-    if status in (408, 409) or status >= 500:
-        return CallFault("server", detail, retryable=True, request_id=request_id)
-    causes = {401: "authentication", 403: "authentication", 404: "not-found"}
-    cause: Any = causes.get(status, "bad-request")
-    return CallFault(cause, detail, request_id=request_id, free=True)
-
-
-def status_of(value: Any, otherwise: int) -> int:
-    """The HTTP status of an error that a body states, as a number or its digits."""
-    if isinstance(value, str) and re.fullmatch("[1-5][0-9]{2}", value):
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 100 <= value <= 599 else otherwise
-
-
 def _completion(body: Any, found: Completion, secrets: Sequence[str]) -> Completion:
     if not isinstance(body, dict):
         raise CallFault("server", f"the answer is a JSON {type(body).__name__}, not an object", retryable=True)
-    found = found.model_copy(update={"model": _said(body.get("model"), secrets)})
+    found = found.model_copy(update={"model": said(body.get("model"), secrets)})
     if isinstance(body.get("answers"), list):
         return _decision(body["answers"], found, secrets)
     choice = _first_choice(body, secrets)
-    message = _object(choice.get("message"))
+    message = object_of(choice.get("message"))
     _check_finish(choice, message, found.usage, secrets)
-    text, calls = _text(message.get("content")), _tool_calls(message.get("tool_calls"), secrets)
+    text, calls = text_of(message.get("content")), _tool_calls(message.get("tool_calls"), secrets)
     if len(text) > MAX_TEXT:
         raise CallFault("server", f"the answer's text has {len(text):,} characters; at most {MAX_TEXT:,} are read")
     if not text.strip() and not calls:
         raise CallFault("server", "the answer is empty", retryable=True)
-    said = {"text": _said(text, secrets, MAX_TEXT), "tokens": _tokens(choice), "tool_calls": calls}
-    return found.model_copy(update=said)
+    words = said(text, secrets, MAX_TEXT)
+    return found.model_copy(update={"text": words, "tokens": _tokens(choice), "tool_calls": calls})
 
 
 def _first_choice(body: Json, secrets: Sequence[str]) -> Json:
@@ -150,7 +89,7 @@ def _first_choice(body: Json, secrets: Sequence[str]) -> Json:
 
 def _check_finish(choice: Json, message: Json, usage: Usage, secrets: Sequence[str]) -> None:
     if refusal := message.get("refusal"):
-        raise CallFault("refusal", harmless(_text(refusal) or "the model declined the question", secrets))
+        raise CallFault("refusal", harmless(text_of(refusal) or "the model declined the question", secrets))
     finish = choice.get("finish_reason")
     if finish == "content_filter":
         raise CallFault("filter", "a content filter stopped the answer")
@@ -165,10 +104,10 @@ def _decision(answers: Sequence[Any], found: Completion, secrets: Sequence[str])
     rows = first.get("probabilities")
     if not isinstance(rows, list) or len(rows) > MAX_CHOICES:
         raise CallFault("invalid-answer", "the answer holds no probabilities")
-    shares = {_said(_object(row).get("value"), secrets): _share(_object(row).get("probability")) for row in rows}
+    shares = {said(object_of(row).get("value"), secrets): _share(object_of(row).get("probability")) for row in rows}
     if len(shares) < len(rows):
         raise CallFault("invalid-answer", "an option is given two probabilities")
-    return found.model_copy(update={"text": _said(first.get("choice"), secrets), "probabilities": shares})
+    return found.model_copy(update={"text": said(first.get("choice"), secrets), "probabilities": shares})
 
 
 def _share(value: Any) -> float:
@@ -179,75 +118,44 @@ def _share(value: Any) -> float:
 
 def _tool_calls(calls: Any, secrets: Sequence[str]) -> tuple[ToolCall, ...]:
     """The calls that can be made out; others are left out."""
-    found = [_object(call) for call in calls[:MAX_TOOL_CALLS]] if isinstance(calls, list) else []
-    asked = [(call, _object(call.get("function"))) for call in found]
+    found = [object_of(call) for call in calls[:MAX_TOOL_CALLS]] if isinstance(calls, list) else []
+    asked = [(call, object_of(call.get("function"))) for call in found]
     return tuple(
         ToolCall(
-            id=_said(call.get("id"), secrets),
+            id=said(call.get("id"), secrets),
             name=name,
-            arguments=_said(function.get("arguments"), secrets, MAX_ARGUMENTS),
+            arguments=said(function.get("arguments"), secrets, MAX_ARGUMENTS),
         )
         for call, function in asked
-        if (name := _said(function.get("name"), secrets))
+        if (name := said(function.get("name"), secrets))
     )
 
 
 def _tokens(choice: Json) -> tuple[tuple[Alternative, ...], ...]:
     """The alternatives of each token; none at all where some token's cannot be read."""
-    rows = _object(choice.get("logprobs")).get("content")
-    found = tuple(_alternatives(_object(row)) for row in rows[:MAX_TOKENS]) if isinstance(rows, list) else ()
+    rows = object_of(choice.get("logprobs")).get("content")
+    found = tuple(_alternatives(object_of(row)) for row in rows[:MAX_TOKENS]) if isinstance(rows, list) else ()
     return found if all(found) else ()
 
 
 def _alternatives(row: Json) -> tuple[Alternative, ...]:
     top = row.get("top_logprobs")
-    asked = [_object(a) for a in top[:MAX_ALTERNATIVES]] if isinstance(top, list) and top else [row]
+    asked = [object_of(a) for a in top[:MAX_ALTERNATIVES]] if isinstance(top, list) and top else [row]
     return tuple(
-        Alternative(token=_said(a["token"], ()), logprob=float(a["logprob"]))
+        Alternative(token=said(a["token"], ()), logprob=float(a["logprob"]))
         for a in asked
-        if isinstance(a.get("token"), str) and _is_number(a.get("logprob"))
+        if isinstance(a.get("token"), str) and is_number(a.get("logprob"))
     )
-
-
-def _object(value: Any) -> Json:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(content: Any) -> str:
-    if isinstance(content, list):  # some servers answer in parts
-        parts = (part.get("text") for part in content if isinstance(part, dict))
-        return "".join(part for part in parts if isinstance(part, str))
-    return content if isinstance(content, str) else ""
-
-
-def _said(value: Any, secrets: Sequence[str], limit: int = _MAX_NAME) -> str:
-    """A text or number of the body as a text that can be stored and sent; empty for anything else."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    return masked(_UNSAYABLE.sub("\N{REPLACEMENT CHARACTER}", value), secrets)[:limit] if isinstance(value, str) else ""
 
 
 def _brief(value: Any) -> str:
     return str(value) if isinstance(value, bool | int | float | str | None) else f"a JSON {type(value).__name__}"
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
-
-
 def _count(counts: Any, *names: str) -> int | None:
     """The first of these that is there; None where it is no count of tokens."""
     found = (counts.get(name) for name in names) if isinstance(counts, dict) else ()
     value = next((n for n in found if n is not None), None)
-    if value is None or not _is_number(value) or not 0 <= value <= MAX_COUNT or value != int(value):
+    if value is None or not is_number(value) or not 0 <= value <= MAX_COUNT or value != int(value):
         return None
     return int(value)
-
-
-def _integer(digits: str) -> int | float:
-    return int(digits) if len(digits) <= MAX_DIGITS else math.nan
-
-
-def _not_finite(constant: str) -> float:
-    del constant
-    return math.nan

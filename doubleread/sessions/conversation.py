@@ -34,6 +34,8 @@ AGENT = "talk"
 """Under which name its calls are counted in the budget."""
 MOST_TURNS = 5
 """Answers that the model may give to one thing that was said, calls of tools included."""
+MOST_WORDS = 20_000
+"""Characters of the model's words that are shown."""
 _TOOLS = tuple(command for command in COMMANDS if command.name not in (*NEVER_GUESSED, "help"))
 
 
@@ -144,6 +146,8 @@ def _checked(words: str, said: str, turn: _Turn) -> Answered:
     if not turn.replies:
         unknown = "that is nothing this session can tell; what one can say: /help"
         return Answered(Reply(blocks=(Text(lines=(unknown,)),), suggestions=("/help",), refused=True))
+    if len(words) > MOST_WORDS:
+        return _told(turn, "the model's answer is too long; this is what it looked up")
     if made_up := untold(words, [*turn.told, said]):
         return _told(turn, f"the model named numbers that nothing tells ({len(made_up)}); this is what it looked up")
     lines = tuple(line.strip() for line in words.splitlines() if line.strip())

@@ -1,4 +1,4 @@
-"""What hostile and broken replies cost: the ledger against the server's own count, memory, and what becomes of a call."""
+"""Hostile and broken replies: the ledger against the server's own count, memory, and what becomes of the calls."""
 
 import asyncio
 import gzip

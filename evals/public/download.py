@@ -55,7 +55,7 @@ def _attempt(file: File, part: Part, headers: dict[str, str], report: Progress) 
 def _goes_on(response: httpx2.Response, size: int) -> bool:
     """Whether this is the whole file, or its rest from there."""
     if response.status_code == httpx2.codes.PARTIAL_CONTENT:
-        found = re.match(r"bytes (\d+)-", response.headers.get("content-range", ""))
+        found = re.match(r"bytes ([0-9]{1,15})-", response.headers.get("content-range", ""))
         return found is not None and int(found[1]) == size
     return response.status_code == httpx2.codes.OK
 
@@ -68,7 +68,10 @@ def _total(file: File, response: httpx2.Response, done: int) -> int:
         raise DataError(_PAGE.format(url=file.url))
     if response.headers.get("content-encoding", "identity") != "identity":
         raise DataError(f"{file.url} comes compressed although that was declined: a proxy on the way changes it")
-    offered = int(response.headers.get("content-length", "0")) + done
+    length = response.headers.get("content-length", "0")
+    if not re.fullmatch("[0-9]{1,15}", length):
+        raise DataError(f"{file.url} names no size that can be: {length[:40]!r}")
+    offered = int(length) + done
     if file.size is not None and offered not in (done, file.size):
         raise DataError(f"{file.url} has {offered:,} bytes, not {file.size:,}: it is not the file any more")
     if offered > MAX_BYTES:

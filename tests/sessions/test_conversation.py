@@ -7,11 +7,13 @@ from kit import photo
 from models_kit import wire
 
 from doubleread.agents.vlm.options import TalkOptions
+from doubleread.agents.wire.reply import completion_of
 from doubleread.core.case import Case
 from doubleread.core.errors import UnknownPart
 from doubleread.mock_server import Fault, Reply, running
+from doubleread.mock_server.bodies import chat_body
 from doubleread.prompts.library import Library
-from doubleread.sessions.conversation import MOST_TURNS, PROMPT, Conversation
+from doubleread.sessions.conversation import _TOOLS, MOST_TURNS, PROMPT, Conversation, _called, _Turn
 from doubleread.sessions.grounding import untold
 from doubleread.sessions.plain_text import plain_text
 from doubleread.sessions.record import Cases, Confirm, How, Read
@@ -107,6 +109,29 @@ async def test_arguments_that_are_no_json_are_told_to_the_model(standing):
     told = [one["content"] for one in bodies[1]["messages"] if one["role"] == "tool"]
     assert told[0] == "the arguments are no JSON object"
     assert told[1].startswith("there is no label “moss”")
+
+
+@pytest.mark.parametrize(
+    "arguments", ["[" * 10_000, '{"arguments": ["x"]}', "1e999", '{"arguments": NaN}', '{"a": 1, "arguments": null}']
+)
+async def test_arguments_of_any_shape_are_told_to_the_model(standing, arguments):
+    body = chat_body(calls(("why", "")))
+    body["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"] = arguments
+    turn = _Turn([])
+    told = await _called(completion_of(body).tool_calls[0], standing, turn, [])
+    assert told["content"] == "the arguments are no JSON object"
+
+
+@pytest.mark.parametrize("words", ["9" * 5000, "\ud800 \x00", "²", "x" * 20_000, "1e999 2", "-1", "/why " * 100])
+async def test_no_words_of_a_tool_call_raise(standing, words):
+    asked = [(command.name, {"arguments": words}) for command in _TOOLS]
+    for one in completion_of(chat_body(Reply(tool_calls=tuple(asked)))).tool_calls:
+        assert (await _called(one, standing, _Turn([]), [words]))["content"]
+
+
+async def test_more_words_than_an_answer_has_are_not_shown(standing):
+    answered, _ = await talk("why?", standing, calls(("why", "")), Reply("well " * 10_000))
+    assert plain_text(answered.reply).startswith("the model's answer is too long")
 
 
 async def test_without_the_server_it_is_answered_without_it(standing):

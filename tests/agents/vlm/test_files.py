@@ -75,6 +75,31 @@ async def test_results_about_other_images_are_refused(agent, tmp_path):
         list(read_results(agent, tmp_path / "bad.jsonl", CASES, None))
 
 
+async def test_lines_that_are_no_results_are_told_by_number_and_stop_nothing(agent, tmp_path):
+    a, b, c = CASES.values()
+    good = result(a, chat_body(Reply(text=GOOD)))
+    odd = [
+        result(b, chat_body(Reply(text=GOOD)), status="²"),
+        json.dumps({"custom_id": c.id, "response": [1], "error": "none"}),
+        json.dumps({"custom_id": c.id, "response": {"status_code": 200, "request_id": {}, "body": [1]}}),
+    ]
+    bad = ["nonsense", "[1, 2]", '{"custom_id": 1}', "[" * 100_000, '{"custom_id": "' + a.id]
+    (tmp_path / "results.jsonl").write_bytes("\n".join([bad[0], good, *odd, *bad[1:], ""]).encode() + b"\xff\n")
+    told = []
+    found = list(read_results(agent, tmp_path / "results.jsonl", CASES, None, lambda *line: told.append(line)))
+    assert [case.id for case, _ in found] == [a.id, b.id, c.id, c.id]
+    assert [answer.cause for _, answer in found[1:]] == ["server"] * 3
+    assert [number for number, _ in told] == [1, 6, 7, 8, 9, 10]
+
+
+async def test_results_whose_usage_cannot_be_cost_what_nobody_knows(agent, tmp_path):
+    [a, *_] = CASES.values()
+    body = {**chat_body(Reply(text=GOOD)), "usage": {"prompt_tokens": -1, "completion_tokens": 1}}
+    (tmp_path / "results.jsonl").write_text(result(a, body))
+    [(_, answer)] = read_results(agent, tmp_path / "results.jsonl", CASES, Price(input=10, output=100))
+    assert (answer.label, answer.usage.cost_usd) == ("rust", None)
+
+
 async def test_too_many_requests_go_on_in_a_second_file(tmp_path):
     async def lines():
         for i in range(5):

@@ -1,0 +1,69 @@
+"""Values of JSON that others wrote: whatever stands there, it is checked where it is used."""
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from doubleread.agents.wire.faults import CallFault, harmless, masked
+from doubleread.core.errors import FileError
+from doubleread.core.safe_files import MAX_DIGITS, check_json
+from doubleread.core.types import Json
+
+MAX_CONTAINERS = 400_000
+"""Objects and lists in a body: 4,096 tokens with 20 alternatives have about 170,000. Each takes up to 250 bytes."""
+MAX_NAME = 200
+_UNSAYABLE = re.compile("[\x00\ud800-\udfff]")
+"""Characters that JSON can carry and neither UTF-8 nor a database can."""
+
+
+def parsed(content: bytes, media_type: str = "") -> Any:
+    """The JSON value of a body; raises ``CallFault``.
+
+    NaN, infinities and numbers too long to be counts become NaN or an infinity, which is refused where it is used:
+    they do not spoil the rest of an answer.
+    """
+    if content.count(b"{") + content.count(b"[") > MAX_CONTAINERS:
+        raise CallFault("server", "the answer is JSON of too many parts")
+    try:
+        check_json(content, "the answer")
+        return json.loads(content.decode("utf-8-sig"), parse_int=_integer, parse_constant=_not_finite)
+    except FileError as error:
+        raise CallFault("server", harmless(str(error)), retryable=True) from None
+    except (ValueError, RecursionError):
+        raise CallFault("server", f"the answer is not JSON ({harmless(media_type)})", retryable=True) from None
+
+
+def object_of(value: Any) -> Json:
+    """The object, or an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def text_of(content: Any) -> str:
+    """A text, also in parts; empty for anything else."""
+    if isinstance(content, list):  # some servers answer in parts
+        parts = (part.get("text") for part in content if isinstance(part, dict))
+        return "".join(part for part in parts if isinstance(part, str))
+    return content if isinstance(content, str) else ""
+
+
+def said(value: Any, secrets: Sequence[str], limit: int = MAX_NAME) -> str:
+    """A text or number of the body as a text that can be stored and sent; empty for anything else."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return masked(_UNSAYABLE.sub("\N{REPLACEMENT CHARACTER}", value), secrets)[:limit] if isinstance(value, str) else ""
+
+
+def is_number(value: Any) -> bool:
+    """A finite number, and no truth value."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= MAX_DIGITS else math.nan
+
+
+def _not_finite(constant: str) -> float:
+    del constant
+    return math.nan
