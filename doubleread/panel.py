@@ -27,6 +27,7 @@ from doubleread.core.batch import BatchComparison
 from doubleread.core.case import Case
 from doubleread.core.errors import ImageError, PanelError, TaskError
 from doubleread.core.evidence import Neighbour
+from doubleread.core.one_process import OneProcess
 from doubleread.core.one_thread import one_thread
 from doubleread.core.ports import CaseStore, TakesHints
 from doubleread.core.reading import Outcome, Reading, Sampling
@@ -91,10 +92,10 @@ class Panel:
         self._alarms: tuple[Drift, ...] = ()
         self._notes: tuple[str, ...] = ()
         self._unread: tuple[Unread, ...] = ()
-        self._background = Background()
+        self._background, self._home = Background(), OneProcess()
         self._recording = ExitStack()
         self._witness = self._recording.enter_context(_recorder(settings))
-        self._closing = weakref.finalize(self, _let_go, self._background, self._recording, store, eyes)
+        self._closing = weakref.finalize(self, _let_go, self._home, self._background, self._recording, store, eyes)
         self._closing.atexit = False
         self._see(None)
 
@@ -390,6 +391,7 @@ class Panel:
 
     async def adiagnose(self, image: Readable) -> Verdict:
         """``diagnose`` for async code."""
+        self._check_open()
         return await self._read(case_of(image, self._eyes.images), diagnose)
 
     async def _read(self, case: Case, how: Callable[[Case, Seats], Awaitable[Verdict]]) -> Verdict:
@@ -545,6 +547,7 @@ class Panel:
     # -- life ---------------------------------------------------------------------------------------------------
 
     def _check_open(self) -> None:
+        self._home.check()
         if not self._closing.alive:
             raise PanelError("this panel was closed: load it again")
 
@@ -571,7 +574,9 @@ def _recorder(settings: Settings) -> Iterator[Witness]:
         yield recorder
 
 
-def _let_go(background: Background, recording: ExitStack, store: CaseStore, eyes: Eyes) -> None:
+def _let_go(home: OneProcess, background: Background, recording: ExitStack, store: CaseStore, eyes: Eyes) -> None:
+    if not home.here:  # closing connections and freeing locks in a fork would do so for the process that holds them
+        return
     background.close()
     recording.close()
     store.close()

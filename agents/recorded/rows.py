@@ -1,6 +1,5 @@
 """One row of a table from elsewhere as an answer. Raises ``ValueError`` that says what is wrong with it."""
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 
 from doubleread.agents.recorded.columns import Columns
 from doubleread.core.opinion import Abstention, Answer, Opinion, Usage
+from doubleread.core.safe_files import parse_json
 from doubleread.core.task import Task
 
 TOLERATED_SUM = 0.02
@@ -63,7 +63,7 @@ def _shares(row: Mapping[str, Any], columns: Columns, task: Task) -> dict[str, f
 
 
 def _stated(cell: Any) -> dict[str, float | None]:
-    found = json.loads(cell) if isinstance(cell, str) and cell.strip() else cell or {}
+    found = parse_json(cell, "the distribution") if isinstance(cell, str) and cell.strip() else cell or {}
     if isinstance(found, dict):
         return {str(name): float(p) for name, p in found.items()}
     return {str(_first(item, _LABEL_KEYS)): float(_first(item, _SHARE_KEYS)) for item in found}
