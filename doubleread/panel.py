@@ -25,7 +25,7 @@ from doubleread.composition import Eyes, Seated, check_names, open_eyes, seat
 from doubleread.core.background import Background
 from doubleread.core.batch import BatchComparison
 from doubleread.core.case import Case
-from doubleread.core.errors import ImageError, PanelError, TaskError
+from doubleread.core.errors import FileError, ImageError, PanelError, TaskError
 from doubleread.core.evidence import Neighbour
 from doubleread.core.one_process import OneProcess
 from doubleread.core.one_thread import one_thread
@@ -458,6 +458,8 @@ class Panel:
             return place, await self._read(case, follow)
         except ImageError as error:
             return place, Unread(source=case.source, code=error.code, problem=str(error))
+        except FileError:  # the recording cannot be written: no answer of any case could be
+            raise
         except Exception as error:  # noqa: BLE001 - one case must not end the others
             told = f"{type(error).__name__}: {error}"[:300]
             return place, Unread(source=case.source, code="failure", problem=told)

@@ -92,12 +92,21 @@ def write_file(path: Path, data: bytes) -> None:
         write_all(file.fileno(), data)
 
 
+def write_text(path: Path, text: str) -> None:
+    """The same of text, as UTF-8; half surrogate pairs, as file names may hold, are escaped."""
+    write_file(path, text.encode("utf-8", "backslashreplace"))
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A path to write a file to; at the end of the block the file is synced and takes the place of ``path``.
 
     Where the block raises, ``path`` is as it was. What killed processes left of earlier attempts is removed.
     """
+    if path.is_symlink():
+        path = path.resolve()
+    if path.exists() and not path.is_file():
+        raise FileError(f"{path} is not a regular file: choose another name")
     part = path.with_name(f".{path.name}.part-{os.getpid()}-{threading.get_ident()}")
     with told(path, "it is as it was before" if path.exists() else "nothing was written"):
         clear_parts(path)
@@ -180,13 +189,20 @@ def reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error)
 
 
+def is_full(error: Exception) -> bool:
+    """Whether the disk has no room left, or its user may have no more."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+
+
 def remedy(error: Exception) -> str:
     """What to do about it."""
+    if is_full(error):
+        return "free some space and try again"
     match getattr(error, "errno", None):
-        case errno.ENOSPC | errno.EDQUOT:
-            return "free some space and try again"
         case errno.EACCES | errno.EPERM | errno.EROFS:
             return "check the permissions of the folder, or choose another one"
+        case errno.ENOENT:
+            return "make its folder first, or choose another one"
         case _:
             return "check the disk and try again"
 

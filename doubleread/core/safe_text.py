@@ -30,9 +30,7 @@ def byte_lines(path: Path, *, longest: int = MAX_LINE) -> Iterator[bytes]:
             while line := file.readline(longest + 1):
                 number += 1
                 if len(line) > longest:
-                    raise FileError(
-                        f"{path}, line {number}: more than {longest:,} bytes in one line"
-                    )
+                    raise FileError(f"{path}, line {number}: more than {longest:,} bytes in one line")
                 yield line
         except OSError as error:
             raise FileError(f"{path} cannot be read: {error.strerror}") from None
