@@ -32,7 +32,7 @@ def answer_of(row: Mapping[str, Any], columns: Columns, agent: str, round_: int,
         if not label:
             return Abstention(**said, cause="not-recorded", detail="the row names no label")
         if label not in task.names:
-            raise ValueError(f"label {label!r} is none of {', '.join(task.names)}")
+            raise ValueError(f"label {label[:60]!r} is none of {', '.join(task.names)}")
         confidence = _confidence(row, columns)
     return Opinion(
         **said,
@@ -55,7 +55,7 @@ def _shares(row: Mapping[str, Any], columns: Columns, task: Task) -> dict[str, f
     if not stated or all(p is None for p in stated.values()):
         return None
     if unknown := set(stated) - set(task.names):
-        raise ValueError(f"labels {sorted(unknown)} are none of {', '.join(task.names)}")
+        raise ValueError(f"labels {', '.join(sorted(unknown))[:200]!r} are none of {', '.join(task.names)}")
     p = np.array([float(stated.get(name) or 0.0) for name in task.names]) * columns.scale
     if not np.isfinite(p).all() or p.min() < 0 or abs(p.sum() - 1) > TOLERATED_SUM:
         raise ValueError(f"the probabilities sum to {p.sum():.3g}, not to 1; `scale` brings percentages to shares")

@@ -378,6 +378,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     Exit code 2 for what the user can mend, 70 for an error of doubleread itself.
     """
+    sys.stdout, sys.stderr = (one or Path(os.devnull).open("w") for one in (sys.stdout, sys.stderr))  # as after `>&-`
     prepare(sys.stdout, sys.stderr)
     try:
         app(arguments)

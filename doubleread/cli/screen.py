@@ -90,9 +90,8 @@ def tell_json(text: str) -> None:
 
 
 def _write(line: str) -> None:
-    if sys.stdout is not None:  # as after `>&-`
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def note(text: str) -> None:

@@ -8,7 +8,8 @@ ERRORS = "doubleread-legible"
 """Error handler: decorations by what they look like in ASCII, all else as ``\\uXXXX``, which JSON reads too."""
 _ESCAPES = "doubleread-escapes"
 _LOOKS = {
-    **dict.fromkeys("·•●◇", "*"),
+    **dict.fromkeys("•●◇", "*"),
+    "·": ".",
     **dict.fromkeys("–—−‐‑─━", "-"),
     **dict.fromkeys("│┃┤├┘└┐┌╵╷", "|"),
     **dict.fromkeys("“”", '"'),

@@ -18,6 +18,7 @@ MAX_LINE = 16_000_000
 MAX_TOML = 1_000_000
 """Largest settings, task or prompt file, in bytes."""
 _OLD_ENDS = re.compile(r"(?<=\r)(?!\n)")
+_DOTTED = re.compile(rf"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){{{MAX_DEPTH}}}""")
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 """How UTF-16 begins."""
 
@@ -59,6 +60,8 @@ def read_toml(path: Path) -> Json:
 def parse_toml(text: str, where: str) -> Json:
     """A TOML document; ``where`` names it in errors."""
     check_json(text, where)
+    if _DOTTED.search(text):  # takes the parser a time that grows with the square of its length
+        raise FileError(f"{where} is nested deeper than {MAX_DEPTH} levels")
     try:
         loaded = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
