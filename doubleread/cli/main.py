@@ -378,7 +378,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     Exit code 2 for what the user can mend, 70 for an error of doubleread itself.
     """
-    sys.stdout, sys.stderr = (one or Path(os.devnull).open("w") for one in (sys.stdout, sys.stderr))  # as after `>&-`
+    if None in (sys.stdout, sys.stderr):  # closed, as with `>&-`
+        nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the process ends
+        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     prepare(sys.stdout, sys.stderr)
     try:
         app(arguments)

@@ -104,7 +104,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Where the block raises, ``path`` is as it was. What killed processes left of earlier attempts is removed.
     """
     if path.is_symlink():
-        path = path.resolve()
+        path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
         raise FileError(f"{path} is not a regular file: choose another name")
     part = path.with_name(f".{path.name}.part-{os.getpid()}-{threading.get_ident()}")

@@ -44,8 +44,9 @@ def legible(text: str, encoding: str | None) -> str:
 
 
 def legible_json(text: str, encoding: str | None) -> str:
-    """JSON that says the same and can be written in an encoding: what that lacks is escaped, decorations too."""
-    return _through(text, encoding, _ESCAPES)
+    """JSON that says the same and can be written in an encoding: pure ASCII where that is none of Unicode."""
+    unicode = encoding is None or codecs.lookup(encoding).name.startswith("utf")
+    return _through(text, encoding if unicode else "ascii", _ESCAPES)
 
 
 def prepare(*streams: Any) -> None:

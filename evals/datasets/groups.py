@@ -39,7 +39,9 @@ def _term(text: str, columns: Collection[str]) -> GroupOf:
     if not blocks:
         return lambda row: row.get(column, "").strip() or None
     if not re.fullmatch(r"0*[1-9][0-9]{0,8}", size):
-        raise DataError(f"group {text[:60]!r}: blocks are a whole number above 0, as in {column}//10; got {size[:20]!r}")
+        raise DataError(
+            f"group {text[:60]!r}: blocks are a whole number above 0, as in {column}//10; got {size[:20]!r}"
+        )
     return lambda row: _block(row.get(column, "").strip(), column, int(size))
 
 

@@ -38,7 +38,10 @@ def write_report(folder: Path, evaluation: Evaluation, *, gates: Sequence[GateRe
     """
     run = read_record(folder)
     by = tuple(dict.fromkeys(one.column for one in evaluation.subgroups))
-    with told(folder / NAME, "the rows of the run are kept"), TemporaryFile("w+", encoding="utf-8", dir=folder) as blocks:
+    with (
+        told(folder / NAME, "the rows of the run are kept"),
+        TemporaryFile("w+", encoding="utf-8", dir=folder) as blocks,
+    ):
         packs = Packs(blocks, _side(run.cases))
         columns = read_columns(packs.passing(read_rows(folder)), run.task, run.trust, by)
         with replacing(folder / NAME) as part, part.open("w", encoding="utf-8", errors="backslashreplace") as out:

@@ -119,7 +119,14 @@ def test_rows_that_cannot_be_read_are_reported_and_the_others_are_used(tmp_path)
     photo_folder(tmp_path, 2)
     good = [f'{{"path": "{label}/{file.name}", "label": "{label}"}}' for label in ("blue", "green", "red")
             for file in sorted((tmp_path / label).iterdir())]  # fmt: skip
-    bad = ['{"path": ', "[1]", '{"a": ' + "[" * 200 + "}", '{"n": 1' + "0" * 400 + "}", '{"l": "\\udc00"}', '{"x": NaN}']
+    bad = [
+        '{"path": ',
+        "[1]",
+        '{"a": ' + "[" * 200 + "}",
+        '{"n": 1' + "0" * 400 + "}",
+        '{"l": "\\udc00"}',
+        '{"x": NaN}',
+    ]
     lines = [line for pair in zip(good, bad, strict=True) for line in pair]
     (tmp_path / "m.jsonl").write_text("\n".join(lines))
     found = read_labelled(tmp_path / "m.jsonl")
@@ -129,7 +136,9 @@ def test_rows_that_cannot_be_read_are_reported_and_the_others_are_used(tmp_path)
     long = 'a.png,"' + "x" * 200_000 + '"'
     (tmp_path / "m.csv").write_text("\n".join(["path,label", rows[0], long, *rows[1:]]))
     found = read_labelled(tmp_path / "m.csv")
-    assert [(one.where, one.problem) for one in found.problems] == [("line 3", "a value has more than 131,072 characters")]
+    assert [(one.where, one.problem) for one in found.problems] == [
+        ("line 3", "a value has more than 131,072 characters")
+    ]
     assert len(found.cases) == 4
 
 
