@@ -8,6 +8,8 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
+from doubleread.core.errors import DoublereadError
+
 PATIENCE_S = 20
 DEEP = "[" * 100_000
 LONG = "9" * 400
@@ -54,6 +56,15 @@ def patient():
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
         resource.setrlimit(resource.RLIMIT_AS, soft)
+
+
+def error_of(work):
+    """What the error says that ``work`` ends in; nothing where it does not. Other errors than ours pass."""
+    try:
+        work()
+    except DoublereadError as error:
+        return str(error)
+    return ""
 
 
 def odd_things(folder, suffix):

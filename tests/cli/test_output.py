@@ -41,8 +41,8 @@ def child(*arguments, program=None, **environment):
 
 @pytest.mark.parametrize(
     "environment",
-    [{"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "cp1252"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}],
-    ids=["ascii", "cp1252", "C"],
+    [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}],
+    ids=["ascii", "C"],
 )
 def test_every_help_is_written_in_any_encoding(environment):
     ended = child(program=HELP, **environment)
@@ -73,8 +73,8 @@ with Panel.load(panel) as loaded:
 """
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
-def test_no_verdict_is_lost_to_an_encoding(made, offline, photos, tmp_path, encoding):
+def test_no_verdict_is_lost_to_an_encoding(made, offline, photos, tmp_path):
+    encoding = "ascii"
     image = next(photos.rglob("*.png"))
     ended = child(made, image, tmp_path, program=ORDERS, PYTHONIOENCODING=encoding)
     out, err = ended.stdout.decode(encoding), ended.stderr.decode(encoding)
