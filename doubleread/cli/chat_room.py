@@ -9,7 +9,7 @@ from doubleread.cli.chat_orders import ORDERS, order_in, own_help
 from doubleread.cli.chat_paths import dropped
 from doubleread.cli.chat_show import Show
 from doubleread.core.case import MAX_IMAGE_BYTES
-from doubleread.core.errors import DoublereadError, SessionError
+from doubleread.core.errors import DoublereadError, FileError, SessionError
 from doubleread.core.harmless import harmless
 from doubleread.core.safe_files import read_bytes
 from doubleread.panel import Panel
@@ -65,6 +65,8 @@ class Room:
                 session = await self._made(path.name)
                 case = await self.sessions.add(session, data, path.name)
                 await self.sessions.read(session, case)
+            except FileError as error:
+                self.fail(str(error))
             except (DoublereadError, OSError) as error:
                 told = error.strerror if isinstance(error, OSError) else str(error)
                 self.fail(f"{path}: {told}")

@@ -101,7 +101,7 @@ def read_record(folder: Path) -> RunRecord:
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"]))
-        raise RunError(f"{folder / RECORD} is no head of a run ({where}: {problem['msg']})") from None
+        raise RunError(f"{folder / RECORD} is no head of a run ({where[:100]}: {problem['msg'][:200]})") from None
 
 
 def read_rows(folder: Path) -> Iterator[Row]:

@@ -76,6 +76,11 @@ def test_every_way_to_ask_a_panel_is_refused_in_a_child(made, quick, photos):
             assert "in another process" in told, told
             assert "load it in each process" in told
 
+        def loaded_anew():
+            with Panel.load(made, settings=quick) as fresh:
+                return fresh.diagnose(image).label
+
+        assert in_a_child(loaded_anew) == f"gave {here.label!r}"
         assert in_a_child(panel.close) == "gave None"
         assert panel.diagnose(image).label == here.label
 

@@ -1,6 +1,7 @@
 """Runs on disks that refuse, in folders that were half begun, and with files that are not what they seem."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -118,3 +119,23 @@ async def test_files_of_a_run_may_be_anything(tmp_path, name):
             for read in (read_record, lambda one: list(read_rows(one)), lambda one: RunFolder.begin(one, HEAD).close()):
                 assert len(error_of(lambda: read(folder))) < 1500  # noqa: B023 - called at once
         assert kind in odd or (folder / name).exists()
+
+
+SPOILERS = (b"1e999", b"9" * 400, b"NaN", b"null", b"[" * 5000, b'"\\ud800"', b"\xff\xfe", b"\0" * 40, b"}", b"\n", b"")
+
+
+async def test_a_run_that_was_changed_anywhere_is_read_or_refused_with_one_clear_error(tmp_path):
+    """300 changes, at places and of kinds that a seed picks."""
+    await go_on(tmp_path)
+    whole = {name: (tmp_path / name).read_bytes() for name in (RECORD, ROWS)}
+    rng, told = random.Random(7), []
+    for _ in range(300):
+        name = rng.choice((RECORD, ROWS))
+        start = rng.randrange(len(whole[name]))
+        end = start + rng.choice((0, 1, 8, 4096))
+        (tmp_path / name).write_bytes(whole[name][:start] + rng.choice(SPOILERS) + whole[name][end:])
+        told.append(error_of(lambda: (read_record(tmp_path), list(read_rows(tmp_path)))))
+        (tmp_path / name).write_bytes(whole[name])
+    assert max(map(len, told)) < 1500
+    assert sum(map(bool, told)) > 150
+    assert all(f"{tmp_path}/" in one or not one for one in told)
