@@ -12,8 +12,9 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +50,7 @@ def inside(folder: Path, name: str) -> Path:
     return path
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """A regular file, open for reading. Raises ``FileError`` for pipes, devices, folders, and files that are not there.
 
     The size is checked by those who read; opening never waits for a pipe's other end.

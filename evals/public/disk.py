@@ -5,9 +5,7 @@ import hashlib
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BufferedReader
 from pathlib import Path
-from typing import cast
 
 from doubleread.core.errors import DataError
 from doubleread.core.safe_files import open_regular
@@ -18,7 +16,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def digest(path: Path) -> str:
     """The sha256 of a file, in hexadecimal."""
     with open_regular(path) as file:
-        return hashlib.file_digest(cast("BufferedReader", file), "sha256").hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_room(folder: Path, needed: int) -> None:
