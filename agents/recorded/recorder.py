@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import threading
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +14,7 @@ from doubleread.core.case import Case
 from doubleread.core.durable import AppendFile
 from doubleread.core.errors import DataError, FileError
 from doubleread.core.opinion import Answer
+from doubleread.core.safe_files import read_bytes
 
 
 class Recorder:
@@ -59,10 +61,11 @@ class Recorder:
 
 
 def cut_torn_tail(path: Path) -> None:
-    """Cuts a file after its last whole line."""
+    """Cuts a file after its last whole line; for callers that hold its lock."""
     if path.exists():
-        with AppendFile(path) as file:
-            file.append(b"")
+        data = read_bytes(path)
+        if (whole := data.rfind(b"\n") + 1) < len(data):
+            os.truncate(path, whole)
 
 
 def _json_line(case: Case, answer: Answer) -> bytes:
