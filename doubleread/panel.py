@@ -25,8 +25,9 @@ from doubleread.composition import Eyes, Seated, check_names, open_eyes, seat
 from doubleread.core.background import Background
 from doubleread.core.batch import BatchComparison
 from doubleread.core.case import Case
-from doubleread.core.errors import ImageError, PanelError, StoreError, TaskError
+from doubleread.core.errors import FileError, ImageError, PanelError, StoreError, TaskError
 from doubleread.core.evidence import Neighbour
+from doubleread.core.one_process import OneProcess
 from doubleread.core.one_thread import one_thread
 from doubleread.core.ports import CaseStore, TakesHints
 from doubleread.core.reading import Outcome, Reading, Sampling
@@ -93,10 +94,10 @@ class Panel:
         self._unwatched: tuple[str, ...] = ()
         self._notes: tuple[str, ...] = ()
         self._unread: tuple[Unread, ...] = ()
-        self._background = Background()
+        self._background, self._home = Background(), OneProcess()
         self._recording = ExitStack()
         self._witness = self._recording.enter_context(_recorder(settings))
-        self._closing = weakref.finalize(self, _let_go, self._background, self._recording, store, eyes)
+        self._closing = weakref.finalize(self, _let_go, self._home, self._background, self._recording, store, eyes)
         self._closing.atexit = False
         self._see(None)
 
@@ -396,6 +397,7 @@ class Panel:
 
     async def adiagnose(self, image: Readable) -> Verdict:
         """``diagnose`` for async code."""
+        self._check_open()
         return await self._read(case_of(image, self._eyes.images), diagnose)
 
     async def _read(self, case: Case, how: Callable[[Case, Seats], Awaitable[Verdict]]) -> Verdict:
@@ -462,6 +464,8 @@ class Panel:
             return place, await self._read(case, follow)
         except ImageError as error:
             return place, Unread(source=case.source, code=error.code, problem=str(error))
+        except FileError:  # the recording cannot be written: no answer of any case could be
+            raise
         except Exception as error:  # noqa: BLE001 - one case must not end the others
             told = f"{type(error).__name__}: {error}"[:300]
             return place, Unread(source=case.source, code="failure", problem=told)
@@ -555,6 +559,7 @@ class Panel:
     # -- life ---------------------------------------------------------------------------------------------------
 
     def _check_open(self) -> None:
+        self._home.check()
         if not self._closing.alive:
             raise PanelError("this panel was closed: load it again")
 
@@ -590,7 +595,9 @@ def _recorder(settings: Settings) -> Iterator[Witness]:
         yield recorder
 
 
-def _let_go(background: Background, recording: ExitStack, store: CaseStore, eyes: Eyes) -> None:
+def _let_go(home: OneProcess, background: Background, recording: ExitStack, store: CaseStore, eyes: Eyes) -> None:
+    if not home.here:  # closing connections and freeing locks in a fork would do so for the process that holds them
+        return
     background.close()
     recording.close()
     store.close()

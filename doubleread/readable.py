@@ -1,6 +1,7 @@
 """What can be diagnosed, and how it becomes a case."""
 
 import io
+import os
 from pathlib import Path
 
 from PIL import Image
@@ -43,8 +44,7 @@ def _of_file(path: Path) -> Case:
     try:
         return Case.from_file(path)
     except DataError as error:
-        missing = isinstance(error.__context__, FileNotFoundError)
-        raise ImageError("missing" if missing else "unreadable", str(error)) from None
+        raise ImageError("unreadable" if os.path.lexists(path) else "missing", str(error)) from None
 
 
 def _png(image: Image.Image) -> bytes:

@@ -5,7 +5,6 @@
 """
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, cast, get_args, get_origin
@@ -19,7 +18,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from doubleread.agents.recorded.columns import Columns
 from doubleread.agents.vlm.options import ReasonerOptions, TalkOptions, VlmOptions
 from doubleread.agents.wire.prices import Price
-from doubleread.core.errors import HIDDEN, SettingsError
+from doubleread.core.errors import HIDDEN, FileError, SettingsError
+from doubleread.core.safe_text import read_toml
 
 ENV_PREFIX = "DOUBLEREAD_"
 
@@ -372,11 +372,9 @@ def _read_toml(file: Path | None, problems: list[str]) -> dict[str, Any]:
     if file is None:
         return {}
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        problems.append(f"{file}: {error.strerror or error}; `doubleread settings` prints a file to start from")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        problems.append(f"{file}: not TOML: {error}")
+        return read_toml(file)
+    except FileError as error:
+        problems.append(f"{error}; `doubleread settings` prints a file to start from")
     return {}
 
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from doubleread.core.case import Case
+from doubleread.core.durable import write_text
+from doubleread.core.errors import FileError
+from doubleread.core.safe_files import read_json
 from doubleread.core.types import Json
 from doubleread.core.verdict import Verdict
 from doubleread.evals.datasets import Dataset
@@ -56,7 +59,7 @@ def judge(
         with Panel.fit(cases, dataset.task, settings=settings, progress=report) as fresh:
             fresh.save(folder / "panel")
         shutil.rmtree(folder / RUN, ignore_errors=True)  # of the panel that was there before
-        (folder / "fitted.json").write_text(json.dumps({"digest": digest}), encoding="utf-8")
+        write_text(folder / "fitted.json", json.dumps({"digest": digest}))
     with Panel.load(folder / "panel", settings=settings) as panel:
         announce(panel)
         ended = evaluate(
@@ -81,8 +84,8 @@ def _digest_of(folder: Path) -> str | None:
     if not (folder / "panel" / "panel.json").exists() or not (folder / "fitted.json").exists():
         return None
     try:
-        return str(json.loads((folder / "fitted.json").read_text(encoding="utf-8"))["digest"])
-    except (ValueError, KeyError):
+        return str(read_json(folder / "fitted.json", limit=10_000)["digest"])
+    except (FileError, KeyError):
         return None
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from doubleread.core.durable import write_text
 from doubleread.evals.datasets import Labelled, read_labelled
 from doubleread.evals.measures.evaluation import Evaluation
 from doubleread.evals.measures.folders import evaluate_folder
@@ -63,8 +64,8 @@ def judge_run(folder: Path, by: Sequence[str] = (), gates: Sequence[Gate] = ()) 
     """
     evaluation = evaluate_folder(folder, by)
     results = check(evaluation, gates)
-    (folder / EVALUATION).write_text(evaluation.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    (folder / SUMMARY).write_text(markdown(evaluation, results), encoding="utf-8")
+    write_text(folder / EVALUATION, evaluation.model_dump_json(indent=1) + "\n")
+    write_text(folder / SUMMARY, markdown(evaluation, results))
     _write_tables(folder)
     return Judged(folder, evaluation, results, write_report(folder, evaluation, gates=results))
 

@@ -8,7 +8,8 @@ from doubleread.agents.recorded.agent import Recorded, replay
 from doubleread.agents.recorded.book import read_book
 from doubleread.agents.recorded.columns import Columns
 from doubleread.core.case import Case
-from doubleread.core.errors import DataError, UnknownPart
+from doubleread.core.errors import DataError, FileError, UnknownPart
+from doubleread.core.safe_text import text_lines
 from doubleread.core.task import Label, Task
 
 TASK = Task(
@@ -87,15 +88,14 @@ def _replayed(path: Path, agent: str, columns: Columns) -> Recorded:
 def _cases(path: Path) -> tuple[Case, ...]:
     """The images by their address: the pixels are not part of the record."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = list(csv.DictReader(text_lines(path)))
         return tuple(
             Case.from_bytes(row["Image"].encode(), source=row["Image"]).model_copy(update={"label": row["Category"]})
             for row in rows
         )
-    except OSError as error:
+    except (FileError, csv.Error) as error:
         raise DataError(
-            f"cannot read {path}: {error.strerror}; name the folder with the paper's CSV files, or get them with: "
+            f"{path} cannot be read ({error}): name the folder with the paper's CSV files, or get them with: "
             "doubleread datasets fetch paper-answers"
         ) from None
     except KeyError as error:

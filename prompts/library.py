@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
-from doubleread.core.errors import PromptError
+from doubleread.core.errors import FileError, PromptError
+from doubleread.core.safe_files import read_bytes
+from doubleread.core.safe_text import MAX_TOML
 from doubleread.core.types import Json
 from doubleread.prompts.prompt import Prompt, parse
 
@@ -65,4 +67,7 @@ def built_in() -> tuple[Prompt, ...]:
 def _own(folder: Path) -> tuple[Prompt, ...]:
     if not folder.is_dir():
         raise PromptError(f"prompt folder {folder} does not exist: make it, or set prompts.folder to another")
-    return tuple(parse(file.read_bytes(), str(file)) for file in sorted(folder.glob("*.md")))
+    try:
+        return tuple(parse(read_bytes(file, limit=MAX_TOML), str(file)) for file in sorted(folder.glob("*.md")))
+    except FileError as error:
+        raise PromptError(str(error)) from None

@@ -17,7 +17,6 @@ given must be declared. Values are data: they are never rendered themselves.
 
 import hashlib
 import re
-import tomllib
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -26,7 +25,8 @@ from jinja2.sandbox import SandboxedEnvironment
 from pydantic import Field, ValidationError
 
 from doubleread.core.base import Record
-from doubleread.core.errors import PromptError
+from doubleread.core.errors import FileError, PromptError
+from doubleread.core.safe_text import parse_toml
 
 SECTIONS = ("system", "user", "reference", "case", "answer")
 _HEAD = re.compile(r"\A\+\+\+\n(.*?)\n\+\+\+\n(.*)\Z", re.DOTALL)
@@ -80,9 +80,11 @@ def parse(data: bytes, origin: str) -> Prompt:
         head, body = _split(data.decode("utf-8"))
         sections = _sections(body)
         sha = hashlib.sha256(data).hexdigest()
-        prompt = Prompt.model_validate({**tomllib.loads(head), "sections": sections, "sha256": sha, "origin": origin})
+        prompt = Prompt.model_validate(
+            {**parse_toml(head, "its head"), "sections": sections, "sha256": sha, "origin": origin}
+        )
         used = set().union(*(_variables(text) for text in sections.values()))
-    except (ValidationError, ValueError, TemplateError) as error:
+    except (FileError, ValidationError, ValueError, TemplateError, RecursionError) as error:
         raise PromptError(f"{origin} is no prompt: {' '.join(str(error).split())[:300]}") from None
     if used != set(prompt.variables):
         undeclared, unused = sorted(used - set(prompt.variables)), sorted(set(prompt.variables) - used)

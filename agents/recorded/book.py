@@ -13,8 +13,10 @@ from pydantic import TypeAdapter, ValidationError
 from doubleread.agents.recorded.columns import Columns
 from doubleread.agents.recorded.rows import answer_of
 from doubleread.core.case import Case
-from doubleread.core.errors import DataError
+from doubleread.core.errors import DataError, FileError
 from doubleread.core.opinion import Abstention, Answer, Opinion
+from doubleread.core.safe_files import parse_json
+from doubleread.core.safe_text import read_head, text_lines
 from doubleread.core.task import Task
 
 ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
@@ -46,18 +48,22 @@ class AnswerBook:
         return self.answers.get((agent, round_, _key(case, self.key_is)))
 
 
-def read_book(path: Path, columns: Columns | None = None, *, agent: str = "", task: Task | None = None) -> AnswerBook:
+def read_book(
+    path: Path, columns: Columns | None = None, *, agent: str = "", task: Task | None = None, torn: bool = False
+) -> AnswerBook:
     """The answers in a ``.jsonl`` or ``.csv`` file: a recording, or any table whose ``columns`` are named.
 
-    A table's answers are those of ``agent`` to a ``task``. Raises ``DataError`` for a file that cannot be read, columns
-    that are not there, or no usable row at all.
+    A table's answers are those of ``agent`` to a ``task``. With ``torn`` half a last line is left out.
+    Raises ``DataError`` for a file that cannot be read, columns that are not there, or no usable row at all.
     """
     answers: dict[tuple[str, int, str], Answer] = {}
     problems: list[str] = []
-    for number, row in _rows(path):
+    for number, row in _rows(path, torn=torn):
         try:
+            if isinstance(row, FileError):
+                raise row
             found = list(_recorded(row)) if columns is None else list(_foreign(row, columns, agent, task))
-        except (KeyError, ValueError, TypeError) as error:
+        except (FileError, KeyError, ValueError, TypeError, OverflowError, StopIteration) as error:
             problems.append(f"{path.name}:{number}: {_said(error)}")
             continue
         for key, answer in found:
@@ -68,16 +74,21 @@ def read_book(path: Path, columns: Columns | None = None, *, agent: str = "", ta
     return AnswerBook(answers, "id" if columns is None else columns.key_is, tuple(problems))
 
 
-def read_keys(path: Path) -> set[tuple[str, str, int]]:
-    """Case, agent and round of every answer in a recording."""
-    if path.stat().st_size == 0:
+def read_keys(path: Path, begins: bytes) -> set[tuple[str, str, int]]:
+    """Case, agent and round of every answer in a recording; none where there is no recording yet.
+
+    Half a line at the end, as a crash leaves it, does not count. ``begins`` is how a recording begins. Raises
+    ``DataError`` for a file that is something else.
+    """
+    if not path.exists():
         return set()
     try:
-        return {(key, agent, round_) for agent, round_, key in read_book(path).answers}
+        return {(key, agent, round_) for agent, round_, key in read_book(path, torn=True).answers}
     except DataError as error:
-        if any(True for _ in _rows(path)):
-            raise DataError(f"{error}; it is no recording: choose another file") from None
-        return set()
+        head = read_head(path, len(begins))
+        if begins.startswith(head) and not any(True for _ in _rows(path, torn=True)):
+            return set()
+        raise DataError(f"{error}; it is no recording: choose another file") from None
 
 
 def answer_row(case: Case, answer: Answer) -> tuple[str, ...]:
@@ -125,7 +136,7 @@ def _recorded(row: Mapping[str, Any]) -> Iterator[tuple[str, Answer]]:
     if row["cause"]:
         yield row["case"], Abstention.model_validate({**common, "cause": row["cause"], "detail": row["detail"]})
         return
-    shares = json.loads(row["probabilities"]) if row["probabilities"] else {}
+    shares = parse_json(row["probabilities"], "probabilities") if row["probabilities"] else {}
     said = {name: row[name] for name in ("label", "confidence_source", "reason", "model")}
     opinion = {**common, **said, "confidence": float(row["confidence"]), "probabilities": shares}
     yield row["case"], Opinion.model_validate(opinion)
@@ -144,30 +155,35 @@ def _key(case: Case, key_is: str) -> str:
     return {"id": case.id, "source": case.source, "name": path.name, "stem": path.stem}[key_is]
 
 
-def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Every row with its line number."""
+def _rows(path: Path, *, torn: bool) -> Iterator[tuple[int, Mapping[str, Any] | FileError]]:
+    """Every row with its line number, or why it cannot be read."""
+    lines = (line for line in text_lines(path) if not torn or line.endswith("\n"))
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            if path.suffix == ".csv":
-                yield from enumerate(csv.DictReader(file), start=2)
-                return
-            for number, line in enumerate(file, start=1):
+        if path.suffix != ".csv":
+            for number, line in enumerate(lines, start=1):
                 if line.strip():
-                    yield number, _object(path, number, line)
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read as a table: {error}") from None
+                    yield number, _object(line)
+            return
+        reader = csv.DictReader(lines)
+        while True:
+            try:
+                row = next(reader, None)
+            except csv.Error as error:
+                yield reader.line_num, FileError(f"not CSV: {error}")
+                continue
+            if row is None:
+                return
+            yield reader.line_num, row
+    except FileError as error:
+        raise DataError(str(error)) from None
 
 
-def _object(path: Path, number: int, line: str) -> Mapping[str, Any]:
+def _object(line: str) -> Mapping[str, Any] | FileError:
     try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"{path}:{number} is not JSON: {error}") from None
-    if not isinstance(row, dict):
-        raise DataError(f"{path}:{number} is not a JSON object")
-    return row
+        row = parse_json(line, "the line")
+    except FileError as error:
+        return error
+    return row if isinstance(row, dict) else FileError("the line is not a JSON object")
 
 
 def _said(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Writes every answer down as it is given: one line each, at once, so that a crash loses none."""
+"""Writes every answer down as it is given: one line each, on disk before the next, so that a crash loses none."""
 
 import csv
 import io
@@ -11,38 +11,42 @@ from typing import Self
 
 from doubleread.agents.recorded.book import FLAT, answer_row, read_keys
 from doubleread.core.case import Case
-from doubleread.core.errors import DataError
+from doubleread.core.durable import AppendFile
+from doubleread.core.errors import DataError, FileError
 from doubleread.core.opinion import Answer
+from doubleread.core.safe_files import read_bytes
 
 
 class Recorder:
     """Called with every case and answer; adds those to a ``.jsonl`` or ``.csv`` file that are not in it yet.
 
-    Thread-safe. Half a line that a crash left behind is cut off. Raises ``DataError`` for a file that cannot be used.
+    An answer is on disk when the call returns. Threads and processes may share a file. Half a line that a crash left
+    behind is cut off. Raises ``DataError`` for a file that cannot be used.
     """
 
     def __init__(self, path: Path) -> None:
         if path.suffix not in (".jsonl", ".csv"):
             raise DataError(f"cannot record into {path}: name a .jsonl or a .csv file")
         self._flat, self._guard = path.suffix == ".csv", threading.Lock()
+        self._head = _csv_line(FLAT) if self._flat else b""
+        self._known = read_keys(path, self._head or b'{"case": ')
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            cut_torn_tail(path)
-            self._known = read_keys(path) if path.exists() else set()
-            self._file = path.open("ab", buffering=0)
-        except OSError as error:
-            raise DataError(f"cannot record into {path}: {error.strerror or error}") from None
-        if self._flat and self._file.tell() == 0:
-            self._file.write(_csv_line(FLAT))
+            self._file = AppendFile(path)
+        except FileError as error:
+            raise DataError(f"cannot record: {error}") from None
 
     def __call__(self, case: Case, answer: Answer) -> None:
-        """Writes the answer, unless this agent's answer to this case in this round is there already."""
+        """Writes the answer, unless this agent's answer to this case in this round is there already.
+
+        Raises ``FileError`` where the disk refuses; the answer is then not in the file, and may be given again.
+        """
         key = (case.id, answer.agent, answer.round)
         with self._guard:
             if key in self._known:
                 return
+            line = _csv_line(answer_row(case, answer)) if self._flat else _json_line(case, answer)
+            self._file.append(line, head=self._head)
             self._known.add(key)
-            self._file.write(_csv_line(answer_row(case, answer)) if self._flat else _json_line(case, answer))
 
     def close(self) -> None:
         self._file.close()
@@ -57,13 +61,11 @@ class Recorder:
 
 
 def cut_torn_tail(path: Path) -> None:
-    """Cuts a file after its last whole line."""
-    if not path.exists():
-        return
-    data = path.read_bytes()
-    whole = data.rfind(b"\n") + 1
-    if whole < len(data):
-        os.truncate(path, whole)
+    """Cuts a file after its last whole line; for callers that hold its lock."""
+    if path.exists():
+        data = read_bytes(path)
+        if (whole := data.rfind(b"\n") + 1) < len(data):
+            os.truncate(path, whole)
 
 
 def _json_line(case: Case, answer: Answer) -> bytes:

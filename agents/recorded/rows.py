@@ -1,6 +1,5 @@
 """One row of a table from elsewhere as an answer. Raises ``ValueError`` that says what is wrong with it."""
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 
 from doubleread.agents.recorded.columns import Columns
 from doubleread.core.opinion import Abstention, Answer, Opinion, Usage
+from doubleread.core.safe_files import parse_json
 from doubleread.core.task import Task
 
 TOLERATED_SUM = 0.02
@@ -32,7 +32,7 @@ def answer_of(row: Mapping[str, Any], columns: Columns, agent: str, round_: int,
         if not label:
             return Abstention(**said, cause="not-recorded", detail="the row names no label")
         if label not in task.names:
-            raise ValueError(f"label {label!r} is none of {', '.join(task.names)}")
+            raise ValueError(f"label {label[:60]!r} is none of {', '.join(task.names)}")
         confidence = _confidence(row, columns)
     return Opinion(
         **said,
@@ -55,7 +55,7 @@ def _shares(row: Mapping[str, Any], columns: Columns, task: Task) -> dict[str, f
     if not stated or all(p is None for p in stated.values()):
         return None
     if unknown := set(stated) - set(task.names):
-        raise ValueError(f"labels {sorted(unknown)} are none of {', '.join(task.names)}")
+        raise ValueError(f"labels {', '.join(sorted(unknown))[:200]!r} are none of {', '.join(task.names)}")
     p = np.array([float(stated.get(name) or 0.0) for name in task.names]) * columns.scale
     if not np.isfinite(p).all() or p.min() < 0 or abs(p.sum() - 1) > TOLERATED_SUM:
         raise ValueError(f"the probabilities sum to {p.sum():.3g}, not to 1; `scale` brings percentages to shares")
@@ -63,7 +63,7 @@ def _shares(row: Mapping[str, Any], columns: Columns, task: Task) -> dict[str, f
 
 
 def _stated(cell: Any) -> dict[str, float | None]:
-    found = json.loads(cell) if isinstance(cell, str) and cell.strip() else cell or {}
+    found = parse_json(cell, "the distribution") if isinstance(cell, str) and cell.strip() else cell or {}
     if isinstance(found, dict):
         return {str(name): float(p) for name, p in found.items()}
     return {str(_first(item, _LABEL_KEYS)): float(_first(item, _SHARE_KEYS)) for item in found}

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from doubleread.core.durable import write_text
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -45,7 +47,7 @@ def check(
     found = run_check(cases, settings_of(settings, encoder), left_out)
     show(found)
     if out is not None:
-        out.write_text(found.model_dump_json(indent=1), encoding="utf-8")
+        write_text(out, found.model_dump_json(indent=1))
         OUT.print(str(out), markup=False, highlight=False, soft_wrap=True)
     if not found.leakage.clean:
         raise typer.Exit(1)

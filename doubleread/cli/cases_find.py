@@ -20,6 +20,7 @@ from doubleread.cli.cases_shared import (
     table,
     wanted_of,
 )
+from doubleread.core.durable import write_text
 from doubleread.core.harmless import harmless
 
 if TYPE_CHECKING:
@@ -128,4 +129,4 @@ def _write(out: Path, found: "Found", line: str, *, picture: Path | None, each: 
     from doubleread.render.found import found_page
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(found_page(found, line, picture=picture, each=each), encoding="utf-8")
+    write_text(out, found_page(found, line, picture=picture, each=each))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from doubleread.cli.cases_shared import SHOWN, Folder, opened, say
+from doubleread.core.durable import write_text
 
 if TYPE_CHECKING:
     from doubleread.rag.stores.archive import Archive
@@ -46,7 +47,7 @@ def draw_map(
         drawing = _drawn(store, title)
     page = drawing if out.suffix.lower() == ".svg" else _PAGE.format(title=clean(title), drawing=drawing)
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(page, encoding="utf-8")
+    write_text(out, page)
     say(f"map: {out}")
 
 

@@ -77,4 +77,6 @@ def say(text: str) -> None:
 
 def say_json(text: str) -> None:
     """A result for programs, as it is."""
-    typer.echo(text)
+    from doubleread.cli.screen import tell_json
+
+    tell_json(text)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from doubleread.cli.cases_shared import AsJson, Note, Reviewer, say, say_json, table
+from doubleread.core.durable import write_text
 
 if TYPE_CHECKING:
     from doubleread.evals.datasets import Labelled
@@ -67,7 +68,7 @@ def suspect(
     for label, n in found.left_out.items():
         warn(f"skipped {n:,} cases of {label}: all are of one group, so nothing tells whether their labels are right")
     out.mkdir(parents=True, exist_ok=True)
-    (out / PAGE).write_text(suspects_page(found, table=TABLE), encoding="utf-8")
+    write_text(out / PAGE, suspects_page(found, table=TABLE))
     write_table(found, out / TABLE)
     if json:
         say_json(found.model_dump_json())

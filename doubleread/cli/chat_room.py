@@ -8,8 +8,10 @@ from pathlib import Path
 from doubleread.cli.chat_orders import ORDERS, order_in, own_help
 from doubleread.cli.chat_paths import dropped
 from doubleread.cli.chat_show import Show
-from doubleread.core.errors import DoublereadError, SessionError
+from doubleread.core.case import MAX_IMAGE_BYTES
+from doubleread.core.errors import DoublereadError, FileError, SessionError
 from doubleread.core.harmless import harmless
+from doubleread.core.safe_files import read_bytes
 from doubleread.panel import Panel
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.intent import Intent
@@ -59,10 +61,12 @@ class Room:
         """Adds images and reads them; those that cannot be read are told, and the others go on."""
         for path in images:
             try:
-                data = await asyncio.to_thread(path.read_bytes)
+                data = await asyncio.to_thread(read_bytes, path, limit=MAX_IMAGE_BYTES)
                 session = await self._made(path.name)
                 case = await self.sessions.add(session, data, path.name)
                 await self.sessions.read(session, case)
+            except FileError as error:
+                self.fail(str(error))
             except (DoublereadError, OSError) as error:
                 told = error.strerror if isinstance(error, OSError) else str(error)
                 self.fail(f"{path}: {told}")

@@ -1,5 +1,6 @@
 """How what happens in a session is shown: drawn for people, or as it is for programs."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -14,6 +15,7 @@ from rich.text import Text
 from doubleread.cli.cases_shared import table
 from doubleread.cli.chat_blocks import reply_blocks
 from doubleread.cli.chat_events import happened, tame
+from doubleread.cli.screen import tell_json
 from doubleread.core.harmless import harmless
 from doubleread.core.verdict import LEANINGS, Verdict
 from doubleread.render.preview import Preview
@@ -54,24 +56,24 @@ class JsonLines:
 
     def event(self, event: Event, picture: Path | None) -> None:  # noqa: ARG002 - as others show it
         data = {key: value for key, value in event.data.items() if event.kind != "verdict" or key not in LEANINGS}
-        typer.echo(event.model_copy(update={"data": data}).model_dump_json())
+        tell_json(event.model_copy(update={"data": data}).model_dump_json())
 
     def reply(self, reply: Reply) -> None:
         """Only events are told."""
 
     def sessions(self, infos: Sequence[SessionInfo]) -> None:
         for one in infos:
-            typer.echo(one.model_dump_json())
+            tell_json(one.model_dump_json())
 
     def work(self, waiting: Sequence[Waiting]) -> None:
         for one in waiting:
-            typer.echo(one.model_dump_json())
+            tell_json(one.model_dump_json())
 
     def hint(self, text: str) -> None:
         """Only events are told."""
 
     def problem(self, text: str) -> None:
-        typer.echo(f"error: {harmless(text)}", err=True)
+        typer.echo(f"error: {harmless(text)}", file=sys.stderr)
 
     def busy(self) -> AbstractContextManager[None]:
         return nullcontext[None]()

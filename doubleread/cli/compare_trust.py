@@ -5,6 +5,7 @@ from pathlib import Path
 
 from doubleread.cli.screen import OUT, note
 from doubleread.cli.tables import comparison_table
+from doubleread.core.durable import write_text
 from doubleread.core.errors import DataError
 from doubleread.evals.drawings import ReliabilityPanel, reliability_grid
 from doubleread.evals.trust_comparison import Comparison, compare
@@ -43,7 +44,7 @@ def run_compare(first: str, second: str, draw: Path | None) -> None:
     OUT.print(comparison_table(found))
     note(_about(found))
     if draw is not None:
-        draw.write_text(_drawn(found), encoding="utf-8")
+        write_text(draw, _drawn(found))
         OUT.print(str(draw), markup=False, highlight=False, soft_wrap=True)
 
 

@@ -8,9 +8,10 @@ from typing import Self
 import typer
 from rich.markup import escape
 
-from doubleread.cli.screen import ERR, OUT, note, warn
+from doubleread.cli.screen import ERR, OUT, note, tell_json, warn
 from doubleread.cli.tables import spending_table
 from doubleread.comparing import FEWEST
+from doubleread.core.durable import write_text
 from doubleread.core.harmless import harmless
 from doubleread.core.verdict import LEANINGS, Unread, Verdict
 from doubleread.panel import Panel
@@ -45,7 +46,7 @@ class Drawn:
         for line in (*found.lines, *((found.method,) if found.maps else ())):
             ERR.print(f"· {line}", markup=False, highlight=False)
         if self.file.suffix.lower() == ".json":
-            self.file.write_text(found.model_dump_json(indent=1), encoding="utf-8")
+            write_text(self.file, found.model_dump_json(indent=1))
         else:
             found.picture().save(self.file)
         note(f"written to {self.file}")
@@ -82,7 +83,7 @@ def run_diagnose(
 
 def _show(result: Verdict | Unread, explaining: Panel | None, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(result.model_dump_json(exclude=set(LEANINGS)))
+        tell_json(result.model_dump_json(exclude=set(LEANINGS)))
     elif isinstance(result, Unread):
         ERR.print(f"[red]✗[/red] {escape(harmless(f'{result.source}: {result.problem}'))}", highlight=False)
     else:

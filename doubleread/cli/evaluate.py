@@ -62,7 +62,7 @@ def evaluate(
     """
     from doubleread.cli.evaluating import watching
     from doubleread.cli.fit import announce_reading
-    from doubleread.cli.screen import note, progress, warn
+    from doubleread.cli.screen import note, progress, tell, warn
     from doubleread.evals.datasets import read_labelled
     from doubleread.evals.runs.evaluate import Wanted
     from doubleread.evals.runs.evaluate import evaluate as run
@@ -89,7 +89,7 @@ def evaluate(
             ended = run(loaded, dataset, wanted, watch=watch, announce=announce)
     if ended.end != "complete":
         warn(f"{ENDS[ended.end]}: the same command goes on from here; `doubleread report` judges what there is")
-        typer.echo(str(ended.folder))
+        tell(str(ended.folder))
         raise typer.Exit(INCOMPLETE if ended.end == "budget" else INTERRUPTED)
     _judge(ended.folder, by, gates)
 
@@ -120,11 +120,12 @@ def report(
 def _judge(folder: Path, by: list[str] | None, gates: "list[Gate]") -> None:
     """Writes everything, shows the figures; the last line is the report's place."""
     from doubleread.cli.evaluating import show
+    from doubleread.cli.screen import tell
     from doubleread.evals.judging import judge_run
 
     judged = judge_run(folder, tuple(by or ()), gates)
     show(judged)
-    typer.echo(str(judged.report))
+    tell(str(judged.report))
     if not judged.passed:
         raise typer.Exit(FAILED)
 
@@ -154,6 +155,7 @@ def _shard(text: str | None) -> "Shard | None":
     if text is None:
         return None
     number, _, of = text.partition("/")
-    if not (number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
-        raise DataError(f"{text!r} is no part of a run: write it as 2/8, the second of eight")
+    plain = all(part.isascii() and part.isdigit() and len(part) < 10 for part in (number, of))
+    if not (plain and 1 <= int(number) <= int(of)):
+        raise DataError(f"{text[:40]!r} is no part of a run: write it as 2/8, the second of eight")
     return Shard(number=int(number), of=int(of))

@@ -13,6 +13,7 @@ from doubleread.agents.wire.prices import PriceTable
 from doubleread.cli.screen import ERR, OUT, progress, warn
 from doubleread.composition import library
 from doubleread.core.case import Case
+from doubleread.core.durable import replacing
 from doubleread.core.errors import DataError, ImageError
 from doubleread.core.opinion import Abstention
 from doubleread.evals.datasets import read_dataset
@@ -96,7 +97,7 @@ def write_fine_tuning(data: str, agent: str, out: Path, settings: Settings, task
 
     async def write() -> int:
         written = 0
-        with progress() as report, out.open("w", encoding="utf-8") as file:
+        with progress() as report, replacing(out) as part, part.open("w", encoding="utf-8") as file:
             for i, case in enumerate(cases, start=1):
                 text = await line(case)
                 file.write(text)

@@ -59,7 +59,8 @@ def announce_reading(dataset: Labelled) -> None:
     for line in dataset.notes:
         note(line)
     for problem in dataset.problems[:SHOWN_PROBLEMS]:
-        warn(f"skipped {problem}")
+        path = f" ({problem.path})" if problem.path and problem.path not in problem.where else ""
+        warn(f"skipped {problem.where}{path}: {problem.problem}")
     if len(dataset.problems) > SHOWN_PROBLEMS:
         warn(f"… and {len(dataset.problems) - SHOWN_PROBLEMS} more rows skipped")
 

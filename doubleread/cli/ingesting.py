@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from doubleread.archives import Intake, open_intake
-from doubleread.cli.screen import OUT, note, progress, warn
+from doubleread.cli.screen import OUT, note, progress, tell_json, warn
 from doubleread.core.problem import RowProblem
 from doubleread.evals.datasets import Labelled, read_labelled
 from doubleread.rag.ingest import Provenance, gone, ingest, remove
@@ -70,7 +70,7 @@ def run_ingest(
             note(line)
         found = _bring(intake, dataset, given, prune)
     if as_json:
-        typer.echo(found.model_dump_json())
+        tell_json(found.model_dump_json())
     else:
         _show(found, folder)
     _warn(found, prune)

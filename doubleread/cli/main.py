@@ -1,5 +1,7 @@
 """``doubleread``: the commands. Each imports what it runs, so that ``--help`` answers at once."""
 
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -14,8 +16,10 @@ from doubleread.cli.evaluate import app as evaluate_app
 from doubleread.cli.prompts import app as prompts_app
 from doubleread.cli.stress import app as stress_app
 from doubleread.cli.trust import app as trust_app
+from doubleread.core.durable import is_full
 from doubleread.core.errors import DoublereadError
 from doubleread.core.harmless import harmless_lines
+from doubleread.core.legible import prepare
 
 app = typer.Typer(
     name="doubleread",
@@ -37,6 +41,9 @@ app.add_typer(stress_app)
 
 INTERRUPTED = 130
 """What typer makes of Ctrl-C."""
+CLOSED, UNEXPECTED = 1, 70
+TRACEBACK = "DOUBLEREAD_TRACEBACK"
+"""The environment variable that shows where an unexpected error came from."""
 
 SettingsFile = Annotated[Path | None, typer.Option("--settings", help="Settings file; see `doubleread settings`.")]
 Encoder = Annotated[str | None, typer.Option(help="auto, efficientnet-lite0, open-clip:MODEL/TAG, …")]
@@ -346,7 +353,7 @@ def show_settings() -> None:
     """Print a settings file with every default, commented."""
     from doubleread.settings import default_toml
 
-    typer.echo(default_toml(), nl=False)
+    sys.stdout.write(default_toml())
 
 
 def _version(wanted: bool) -> None:
@@ -367,17 +374,49 @@ def _root(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs a command; our own errors are a message and exit code 2, never a traceback."""
+    """Runs a command. Every error is a message on stderr, never a traceback.
+
+    Exit code 2 for what the user can mend, 70 for an error of doubleread itself.
+    """
+    if None in (sys.stdout, sys.stderr):  # closed, as with `>&-`
+        nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the process ends
+        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
+    prepare(sys.stdout, sys.stderr)
     try:
         app(arguments)
     except DoublereadError as error:
-        typer.secho(harmless_lines(f"error: {error}"), err=True, fg="red")
-        raise SystemExit(2) from None
+        raise _failed(f"error: {error}") from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains when it ends
+        raise SystemExit(CLOSED) from None
     except OSError as error:
-        told = f"error: {error.filename or 'the system'}: {error.strerror or error}"
-        typer.secho(harmless_lines(told), err=True, fg="red")
-        raise SystemExit(2) from None
+        full = "; what was stored is kept: free some space and run the same command again" if is_full(error) else ""
+        raise _failed(f"error: {error.filename or 'the system'}: {error.strerror or error}{full}") from None
     except SystemExit as ended:
         if ended.code == INTERRUPTED:
-            typer.secho("stopped; what was done is kept, run the same command to go on", err=True)
+            typer.secho("stopped; what was done is kept, run the same command to go on", file=sys.stderr)
         raise
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        raise _failed(_unexpected(error), UNEXPECTED) from None
+
+
+def _failed(told: str, code: int = 2) -> SystemExit:
+    typer.secho(harmless_lines(told), file=sys.stderr, fg="red")
+    return SystemExit(code)
+
+
+def _unexpected(error: Exception) -> str:
+    """One line on an error that nobody foresaw."""
+    match error:
+        case MemoryError():
+            what = "there is not enough memory for this"
+        case RecursionError():
+            what = "something is nested too deeply"
+        case _:
+            what = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    return (
+        f"error: doubleread itself failed ({what}); what was stored is kept. Please report it with what "
+        f"`{TRACEBACK}=1 doubleread …` prints"
+    )

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from doubleread.cli.screen import OUT, progress, warn
+from doubleread.core.durable import write_text
 from doubleread.core.trust import Estimate
 from doubleread.evals.reproduction.report import Reproduction, page, reproduce_paper
 from doubleread.evals.reproduction.tables import Row
@@ -34,8 +35,8 @@ def run_reproduce(data: Path, out: Path, settings: Settings, repeats: int) -> No
     OUT.print(_ours(found))
     OUT.print(_paired(found))
     out.mkdir(parents=True, exist_ok=True)
-    (out / "index.html").write_text(page(found), encoding="utf-8")
-    (out / "reproduction.json").write_text(found.model_dump_json(indent=1), encoding="utf-8")
+    write_text(out / "index.html", page(found))
+    write_text(out / "reproduction.json", found.model_dump_json(indent=1))
     OUT.print(escape(f"results: {out}  (open {out / 'index.html'})"), soft_wrap=True, highlight=False)
 
 

@@ -3,6 +3,7 @@
 Whatever is printed on these consoles is harmless, whoever wrote it.
 """
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,6 +21,7 @@ from rich.progress import (
 )
 
 from doubleread.core.harmless import MARK, harmless_lines, is_shown
+from doubleread.core.legible import legible, legible_json
 from doubleread.watching import Progress as Report
 
 
@@ -75,6 +77,21 @@ def progress() -> Iterator[Report]:
 
     with bars:
         yield report
+
+
+def tell(text: str) -> None:
+    """A line for programs: a path, as it is."""
+    _write(legible(text, getattr(sys.stdout, "encoding", None)))
+
+
+def tell_json(text: str) -> None:
+    """A line of JSON for programs; what the encoding lacks is escaped."""
+    _write(legible_json(text, getattr(sys.stdout, "encoding", None)))
+
+
+def _write(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def note(text: str) -> None:

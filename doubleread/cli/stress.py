@@ -49,7 +49,7 @@ def stress(
     """
     from doubleread.cli.fit import announce_reading
     from doubleread.cli.options import settings_of
-    from doubleread.cli.screen import OUT, note, progress
+    from doubleread.cli.screen import note, progress, tell, tell_json
     from doubleread.evals.datasets import read_labelled
     from doubleread.evals.stress import stress_panel
     from doubleread.evals.stress.table import chosen
@@ -79,10 +79,10 @@ def stress(
     for line in found.notes[len(dataset.notes) :]:
         note(line)
     if json:
-        OUT.print(found.model_dump_json(indent=1), markup=False, highlight=False, soft_wrap=True)
+        tell_json(found.model_dump_json(indent=1))
     else:
         show(found)
-    (note if json else typer.echo)(str(folder / "stress.html"))
+    (note if json else tell)(str(folder / "stress.html"))
 
 
 def _passing(settings: "Settings", folder: str) -> "Settings":

@@ -1,6 +1,7 @@
 """``doubleread sweep``: other panels, rules, policies and costs from recorded answers."""
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,7 +9,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from doubleread.cli.screen import OUT, note, progress, warn
+from doubleread.cli.screen import OUT, note, progress, tell_json, warn
+from doubleread.core.durable import write_text
 from doubleread.core.errors import DataError
 from doubleread.core.trust import Estimate
 from doubleread.evals.sweep import Judged, Pick, Recorded, Sweep, Unseen, sweep, variants_of
@@ -47,12 +49,12 @@ def run_sweep(
     with progress() as report:
         found = sweep(recorded, variants, unseen, progress=report)
     if as_json:
-        OUT.print(found.model_dump_json(indent=1), markup=False, highlight=False, soft_wrap=True)
+        tell_json(found.model_dump_json(indent=1))
     else:
         _show(found)
     for path, text in ((draw, draw_sweep), (out, None)):
         if path is not None:
-            path.write_text(text(found), encoding="utf-8") if text else _write_csv(path, found)
+            write_text(path, text(found) if text else _csv(found))
             note(f"{path}")
 
 
@@ -145,12 +147,12 @@ def _picked(pick: Pick) -> str:
     )
 
 
-def _write_csv(path: Path, found: Sweep) -> None:
-    rows = list(flat(found))
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+def _csv(found: Sweep) -> str:
+    rows, out = list(flat(found)), io.StringIO(newline="")
+    writer = csv.DictWriter(out, rows[0])
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
 
 
 def _prices(usd: Sequence[str]) -> Mapping[str, float]:

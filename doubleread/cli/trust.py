@@ -1,11 +1,14 @@
 """``doubleread trust``: what a panel knows of its agents."""
 
 import csv
+import io
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from doubleread.core.durable import write_text
 
 app = typer.Typer(no_args_is_help=True, help="What a panel knows of its agents, and how.")
 
@@ -43,7 +46,7 @@ def show(
     announce_gaps(profiles)
     announce_outcomes(saved)
     if draw is not None:
-        draw.write_text(draw_trust(saved), encoding="utf-8")
+        write_text(draw, draw_trust(saved))
         OUT.print(str(draw), markup=False, highlight=False, soft_wrap=True)
 
 
@@ -64,13 +67,14 @@ def export(
 
     profiles = side(panel).saved.arbiter.profiles
     if out.suffix == ".json":
-        out.write_text(json.dumps([p.model_dump(mode="json") for p in profiles], indent=1), encoding="utf-8")
+        write_text(out, json.dumps([p.model_dump(mode="json") for p in profiles], indent=1))
     elif out.suffix == ".csv":
         rows = [figures(p) for p in profiles]
-        with out.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, rows[0])
-            writer.writeheader()
-            writer.writerows(rows)
+        told = io.StringIO(newline="")
+        writer = csv.DictWriter(told, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(out, told.getvalue())
     else:
         raise DataError(f"cannot write {out}: name a .csv or a .json file")
     OUT.print(str(out), markup=False, highlight=False, soft_wrap=True)

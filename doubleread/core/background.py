@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
+from doubleread.core.one_process import OneProcess
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -29,6 +31,7 @@ class Background:
     def __init__(self, farewell: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
         self._farewell = farewell
         self._running: _Running | None = None
+        self._home = OneProcess()
         self._guard = threading.Lock()
 
     def call(self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -41,15 +44,18 @@ class Background:
             raise
 
     def submit(self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Begins the coroutine; the caller waits for it, or cancels it."""
-        return asyncio.run_coroutine_threadsafe(work(*args, **kwargs), self._start().loop)
+        """Begins the coroutine; the caller waits for it, or cancels it. Raises ``PanelError`` in a forked child."""
+        loop = self._start().loop
+        return asyncio.run_coroutine_threadsafe(work(*args, **kwargs), loop)
 
     async def run(self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """``call`` for async code on any other event loop; a cancelled caller cancels the coroutine."""
         return await asyncio.wrap_future(self.submit(work, *args, **kwargs))
 
     def close(self) -> None:
-        """Cancels what still runs and ends the thread; a second call does nothing."""
+        """Cancels what still runs and ends the thread; a second call does nothing, nor does one in a forked child."""
+        if not self._home.here:
+            return
         with self._guard:
             running, self._running = self._running, None
         if running is None:
@@ -59,6 +65,7 @@ class Background:
             running.thread.join()
 
     def _start(self) -> _Running:
+        self._home.check()  # a child has neither the thread nor, perhaps, the guard
         with self._guard:
             if self._running is None:
                 ready: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()

@@ -1,13 +1,18 @@
 """One image to read."""
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Self
 
 from pydantic import Field
 
 from doubleread.core.base import Record
-from doubleread.core.errors import DataError
+from doubleread.core.errors import DataError, FileError
+from doubleread.core.safe_files import open_regular
+
+MAX_IMAGE_BYTES = 50_000_000
+"""Largest image file that is read."""
 
 
 def shown(path: str | Path) -> str:
@@ -42,20 +47,14 @@ class Case(Record):
         split: str | None = None,
         metadata: dict[str, str] | None = None,
     ) -> Self:
-        """The case of an image file; the bytes are hashed, the pixels are not looked at.
+        """The case of an image file of at most ``MAX_IMAGE_BYTES``; the bytes are hashed, the pixels not looked at.
 
         Raises ``DataError`` where the file cannot be read.
         """
         if shown(path) != str(path):
             raise DataError(f"cannot use {shown(path)}: its name is not UTF-8; rename the file")
-        try:
-            if path.exists() and not path.is_file():
-                raise DataError(f"cannot read {path}: it is not a file")
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        except (OSError, ValueError) as error:  # a name may be too long, or hold a zero byte
-            raise DataError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
         return cls(
-            id=digest,
+            id=digest_of_file(path),
             path=path.absolute(),
             source=source or str(path),
             label=label,
@@ -68,3 +67,17 @@ class Case(Record):
     def from_bytes(cls, data: bytes, *, source: str = "memory") -> Self:
         """The case of an image that is already in memory."""
         return cls(id=hashlib.sha256(data).hexdigest(), source=source)
+
+
+def digest_of_file(path: Path) -> str:
+    """The sha256 of an image file. Raises ``DataError``, for one larger than ``MAX_IMAGE_BYTES`` too."""
+    try:
+        with open_regular(path) as file:
+            if (size := os.fstat(file.fileno()).st_size) > MAX_IMAGE_BYTES:
+                allowed = f"at most {MAX_IMAGE_BYTES // 1_000_000} MB are read"
+                raise DataError(f"{path} has {size:,} bytes; {allowed}: export it smaller, as JPEG or PNG")
+            return hashlib.sha256(file.read(MAX_IMAGE_BYTES)).hexdigest()
+    except FileError as error:
+        raise DataError(f"cannot read the image: {error}") from None
+    except OSError as error:
+        raise DataError(f"cannot read the image {path}: {error.strerror or error}") from None

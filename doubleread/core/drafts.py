@@ -27,7 +27,7 @@ def drafted(target: Path) -> Iterator[Path]:
 
     Where the block raises, ``target`` is as it was. Raises ``FileError`` where the disk refuses.
     """
-    target = target.resolve()
+    target = Path(os.path.realpath(target))
     kept = f"{target} is as it was" if target.exists() else "nothing was written"
     with told(target, kept):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def clear_drafts(target: Path) -> None:
 
     Drafts that another process is writing stay.
     """
-    target = target.resolve()
+    target = Path(os.path.realpath(target))
     for left in sorted(target.parent.glob(f"{_escaped(_prefix(target))}*")):
         lock = _lock(left)
         if lock is None:

@@ -6,6 +6,8 @@ file; the file is then as it was before.
 
 import errno
 import os
+import stat
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -29,14 +31,17 @@ class AppendFile:
             path.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
             self._file = os.fdopen(handle, "r+b", buffering=0)
+        if not stat.S_ISREG(os.fstat(handle).st_mode):  # a device may swallow what is written
+            self._file.close()
+            raise FileError(f"{path} is not a regular file: choose another name")
 
-    def append(self, lines: bytes) -> None:
-        """Adds whole lines, all or none of them; they are on disk when this returns."""
+    def append(self, lines: bytes, *, head: bytes = b"") -> None:
+        """Adds whole lines, all or none of them; they are on disk when this returns. An empty file gets ``head``."""
         with told(self.path, "what it held before is kept, and nothing was added"), _locked(self):
             end = self._whole()
             try:
                 self._file.seek(end)
-                write_all(self._file.fileno(), lines)
+                write_all(self._file.fileno(), lines if end else head + lines)
                 os.fsync(self._file.fileno())
             except BaseException:
                 with suppress(OSError):
@@ -83,16 +88,59 @@ def append_lines(path: Path, lines: bytes) -> None:
 
 def write_file(path: Path, data: bytes) -> None:
     """Replaces a file: at every instant the old contents or the new ones are under its name."""
-    part = path.with_name(f".{path.name}.part-{os.getpid()}")
-    with told(path, "it is as it was before"):
+    with replacing(path) as part, part.open("wb", buffering=0) as file:
+        write_all(file.fileno(), data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """The same of text, as UTF-8; half surrogate pairs, as file names may hold, are escaped."""
+    write_file(path, text.encode("utf-8", "backslashreplace"))
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path to write a file to; at the end of the block the file is synced and takes the place of ``path``.
+
+    Where the block raises, ``path`` is as it was. What killed processes left of earlier attempts is removed.
+    """
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        raise FileError(f"{path} is not a regular file: choose another name")
+    part = path.with_name(f".{path.name}.part-{os.getpid()}-{threading.get_ident()}")
+    with told(path, "it is as it was before" if path.exists() else "nothing was written"):
+        clear_parts(path)
         try:
-            with part.open("wb", buffering=0) as file:
-                write_all(file.fileno(), data)
+            yield part
+            with part.open("rb") as file:
                 os.fsync(file.fileno())
             part.replace(path)
             sync_folder(path.parent)
         finally:
             part.unlink(missing_ok=True)
+
+
+def clear_parts(path: Path) -> None:
+    """Removes what killed processes left of attempts to replace a file."""
+    beginning = f".{path.name}.part-"
+    with suppress(OSError):
+        for left in path.parent.iterdir():
+            if left.name.startswith(beginning) and _ended(left.name.removeprefix(beginning)):
+                left.unlink(missing_ok=True)
+
+
+def _ended(writer: str) -> bool:
+    """Whether the process that a part is named after is gone; where the system cannot tell, it may be there."""
+    number = writer.partition("-")[0]
+    if os.name == "nt" or not (number.isascii() and number.isdecimal()):
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
 
 
 def write_all(handle: int, data: bytes) -> None:
@@ -141,13 +189,20 @@ def reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error)
 
 
+def is_full(error: Exception) -> bool:
+    """Whether the disk has no room left, or its user may have no more."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+
+
 def remedy(error: Exception) -> str:
     """What to do about it."""
+    if is_full(error):
+        return "free some space and try again"
     match getattr(error, "errno", None):
-        case errno.ENOSPC | errno.EDQUOT:
-            return "free some space and try again"
         case errno.EACCES | errno.EPERM | errno.EROFS:
             return "check the permissions of the folder, or choose another one"
+        case errno.ENOENT:
+            return "make its folder first, or choose another one"
         case _:
             return "check the disk and try again"
 

@@ -31,6 +31,7 @@ MAX_DEPTH = 100
 MAX_DIGITS = 30
 """Longest integer in JSON; longer ones are no counts, and slow to convert."""
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 _KINDS = "biufSU"
 """Array types that hold plain values: booleans, numbers and text. Objects would have to be unpickled."""
 
@@ -44,7 +45,7 @@ def inside(folder: Path, name: str) -> Path:
     if not parts or "\0" in name or "\\" in name or name.startswith("/") or ".." in parts or Path(name).is_absolute():
         raise FileError(f"{name!r} is not the name of a file in {folder}")
     path = folder.joinpath(*parts)
-    if not path.resolve().is_relative_to(folder.resolve()):
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):  # unlike resolve(), takes loops
         raise FileError(f"{path} is a link to a place outside {folder}")
     return path
 
@@ -108,7 +109,12 @@ def parse_json(data: bytes | str, where: Path | str) -> Any:
     """A JSON value with bounded nesting and finite numbers of bounded length. ``where`` names it in errors."""
     check_json(data, where)
     try:
-        return json.loads(data, parse_constant=_refuse, parse_int=_integer, parse_float=_finite)
+        loaded = json.loads(data, parse_constant=_refuse, parse_int=_integer, parse_float=_finite)
+        if _HALF.search(data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")):
+            json.dumps(loaded, ensure_ascii=False).encode()  # half a surrogate pair could never be written again
+        return loaded
+    except UnicodeEncodeError:
+        raise FileError(f"{where} holds half a surrogate pair, which is no text") from None
     except (ValueError, RecursionError) as error:
         raise FileError(f"{where} is not JSON that can be read: {' '.join(str(error).split())[:200]}") from None
 

@@ -1,11 +1,12 @@
 """What the server is told to say."""
 
-import json
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from doubleread.core.errors import DataError
+from doubleread.core.errors import DataError, FileError
+from doubleread.core.safe_files import parse_json
+from doubleread.core.safe_text import text_lines
 
 
 @dataclass(frozen=True)
@@ -55,15 +56,15 @@ def read_script(path: Path) -> list[Reply | Fault]:
     """
     said: list[Reply | Fault] = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {path}: {error}") from None
+        lines = list(text_lines(path))
+    except FileError as error:
+        raise DataError(str(error)) from None
     for number, line in enumerate(lines, start=1):
         if line.strip():
             try:
-                row = json.loads(line)
+                row = parse_json(line, path)
                 said.append(Fault(row.pop("fault"), **row) if "fault" in row else Reply(**row))
-            except (ValueError, TypeError, AttributeError):
+            except (FileError, TypeError, AttributeError):
                 known = ", ".join(one.name for one in fields(Reply))
                 raise DataError(f"{path}:{number} is no reply: give `fault`, or some of {known}") from None
     return said

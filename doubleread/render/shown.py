@@ -1,10 +1,12 @@
 """A verdict that shows itself: as text in a terminal, as a card in a notebook."""
 
 import io
+import sys
 from typing import Self
 
 from rich.console import Console, RenderableType
 
+from doubleread.core.legible import legible
 from doubleread.core.verdict import Verdict
 from doubleread.render.html import verdict_html
 from doubleread.render.terminal import verdict_card
@@ -23,7 +25,7 @@ class ShownVerdict(Verdict):
     def __str__(self) -> str:
         out = io.StringIO()
         Console(file=out, width=PLAIN_WIDTH, color_system=None, legacy_windows=False).print(verdict_card(self))
-        return out.getvalue().rstrip()
+        return legible(out.getvalue().rstrip(), getattr(sys.stdout, "encoding", None))
 
     def __rich__(self) -> RenderableType:
         return verdict_card(self)

@@ -1,6 +1,7 @@
 """An attribution that shows itself: as text, as a picture in a notebook, and as overlays."""
 
 import io
+import sys
 from pathlib import Path
 from typing import Self
 
@@ -8,6 +9,7 @@ from PIL import Image
 
 from doubleread.core.attribution import Attribution
 from doubleread.core.errors import ImageError, UnknownPart
+from doubleread.core.legible import legible
 from doubleread.rag.images import open_image
 from doubleread.render.heat import overlay, sheet
 
@@ -46,7 +48,7 @@ class ShownAttribution(Attribution):
         return open_image(path, max_side=SIDE)
 
     def __str__(self) -> str:
-        return "\n".join(self.lines)
+        return legible("\n".join(self.lines), getattr(sys.stdout, "encoding", None))
 
     def _repr_png_(self) -> bytes | None:
         try:

@@ -1,5 +1,6 @@
 """A folder with one sub-folder of images per label."""
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,28 +39,52 @@ def read_folder(folder: Path, *, group: str | None = None, progress: Progress | 
     key = group_key(group, (), "path") if group else None
     rows = [_row(folder, path, depth, key) for path in found if len(path.parts) >= depth]
     problems = [RowProblem(where=str(path), path=str(path), problem="not in a label's sub-folder") for path in loose]
-    problems += [
-        RowProblem(where=str(e.filename), problem=f"the folder cannot be opened: {e.strerror}") for e in closed
-    ]
+    problems += [RowProblem(where=str(e.filename), problem=f"the folder cannot be read: {e.strerror}") for e in closed]
     name = folder.resolve().name or "images"
     notes = _notes(folder, depth == 3)
     return gather(name, rows, problems=problems, notes=notes, progress=progress)
 
 
 def images_in(folder: Path, on_error: Callable[[OSError], None]) -> Iterator[Path]:
-    """Relative paths of everything that looks like an image, hidden files and folders aside; links are followed."""
-    visited: set[str] = set()
-    for parent, folders, files in os.walk(folder, onerror=on_error, followlinks=True):
-        home = os.path.realpath(parent)
-        if home in visited:
-            folders.clear()
+    """Relative paths of everything that looks like an image, hidden files and folders aside; links are followed.
+
+    Folders that cannot be opened, and links that lead to the folder itself or to one above it, go to ``on_error``.
+    """
+    above = {_known_by(one) for one in (folder.resolve(), *folder.resolve().parents)}
+    visited: set[tuple[int, int]] = set()
+    waiting = [folder]
+    while waiting:
+        home = waiting.pop()
+        try:
+            known = _known_by(home)
+            if home != folder and known in above:
+                raise OSError(errno.ELOOP, "it is a link back to a folder above", str(home))
+            if known in visited:
+                continue
+            visited.add(known)
+            with os.scandir(home) as found:
+                entries = [entry for entry in found if not entry.name.startswith(".")]
+        except OSError as error:
+            on_error(error)
             continue
-        visited.add(home)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in files:
-            path = Path(parent, name)
-            if not name.startswith(".") and suffix(path) in IMAGE_SUFFIXES | FOREIGN_SUFFIXES:
+        for entry in entries:
+            path = Path(entry.path)
+            if _is_folder(entry):
+                waiting.append(path)
+            elif suffix(path) in IMAGE_SUFFIXES | FOREIGN_SUFFIXES:
                 yield path.relative_to(folder)
+
+
+def _known_by(folder: Path) -> tuple[int, int]:
+    found = folder.stat()
+    return found.st_dev, found.st_ino
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads in a circle
+        return False
 
 
 def _has_splits(found: list[Path]) -> bool:

@@ -13,7 +13,7 @@ from doubleread.core.task import Task
 from doubleread.evals.datasets.names import FOREIGN_SUFFIXES, slug, suffix
 from doubleread.evals.datasets.record import Dataset, Labelled, Progress
 
-_SHOWN = 3
+_SHOWN, _LONGEST = 3, 300
 _NO_GROUP = (
     "no group key: whether shots of one object stand in several splits is unknown; "
     "if something tells which images belong together, say so with group=… (--group)"
@@ -148,12 +148,12 @@ def _check_labels(name: str, cases: Sequence[Case], problems: Sequence[RowProble
     if len(counts) < 2:
         only = next(iter(counts))
         raise DataError(
-            f"{name}: every case has the label {only!r}; a diagnosis needs at least 2 labels{_first(problems)}"
+            f"{name}: every case has the label {only[:60]!r}; a diagnosis needs at least 2 labels{_first(problems)}"
         )
     few = sorted(label for label, n in counts.items() if n < 2)
     if few:
         raise DataError(
-            f"{name}: too few cases of {', '.join(few)}; each label needs at least 2: "
+            f"{name}: too few cases of {', '.join(few)[:_LONGEST]}; each label needs at least 2: "
             f"add images or leave the label out{_first(problems)}"
         )
 
@@ -162,7 +162,7 @@ def _first(problems: Sequence[RowProblem]) -> str:
     """The first problems in one breath, to end a message with."""
     if not problems:
         return ""
-    shown = "; ".join(f"{p.where}: {p.problem}" for p in problems[:_SHOWN])
+    shown = "; ".join(f"{p.where}: {p.problem}"[:_LONGEST] for p in problems[:_SHOWN])
     more = len(problems) - _SHOWN
     return f" ({shown}{f'; and {more} more' if more > 0 else ''})"
 

@@ -38,8 +38,10 @@ def _term(text: str, columns: Collection[str]) -> GroupOf:
         raise DataError(f"group names the column {column!r}, which is not there; columns: {', '.join(columns)}")
     if not blocks:
         return lambda row: row.get(column, "").strip() or None
-    if not size.isdecimal() or int(size) == 0:
-        raise DataError(f"group {text!r}: blocks are a whole number above 0, as in {column}//10; got {size!r}")
+    if not re.fullmatch(r"0*[1-9][0-9]{0,8}", size):
+        raise DataError(
+            f"group {text[:60]!r}: blocks are a whole number above 0, as in {column}//10; got {size[:20]!r}"
+        )
     return lambda row: _block(row.get(column, "").strip(), column, int(size))
 
 
@@ -49,7 +51,7 @@ def _block(text: str, column: str, size: int) -> str | None:
     try:
         return str(int(float(text) // size))
     except (ValueError, OverflowError):
-        raise ValueError(f"column {column!r} holds {text!r}, not a number: no block can be worked out") from None
+        raise ValueError(f"column {column!r} holds {text[:60]!r}, not a number: no block can be worked out") from None
 
 
 def _by_pattern(pattern: str, path_column: str) -> GroupOf:

@@ -47,6 +47,8 @@ def load_saved(folder: Path) -> Rows | Mapping[str, Rows]:
         raise DataError(
             f"{folder} was saved by the package datasets, which is not installed: pip install 'doubleread[{EXTRA}]'"
         ) from None
+    if odd := next((one for one in folder.rglob("*") if not (one.is_file() or one.is_dir())), None):
+        raise DataError(f"{odd} is not a regular file: the package datasets cannot load {folder}")
     try:
         found: Rows | Mapping[str, Rows] = load_from_disk(str(folder))
     except Exception as error:  # the package and Arrow have no common error

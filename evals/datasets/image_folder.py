@@ -70,6 +70,7 @@ def read_image_folder(
     ]
     rows = [row for row in read if isinstance(row, Row)]
     problems = [row for row in read if isinstance(row, RowProblem)]
+    problems += [_placed(folder, one.file, problem) for one in metadata for problem in one.table.problems]
     problems += _unnamed(folder, {row.source for row in rows} | {row.path for row in problems})
     files = " and ".join(one.file.relative_to(folder).as_posix() for one in metadata)
     notes = [f"images are those that {files} names"]
@@ -92,13 +93,17 @@ def _rows(folder: Path, metadata: Metadata) -> Iterator[tuple[str, Mapping[str, 
         )
 
 
+def _placed(folder: Path, file: Path, problem: RowProblem) -> RowProblem:
+    return problem.model_copy(update={"where": f"{file.relative_to(folder).as_posix()}, {problem.where}"})
+
+
 def _unnamed(folder: Path, named: set[str]) -> list[RowProblem]:
     """The images that no metadata file names, and the folders that could not be looked into."""
     closed: list[OSError] = []
     found = sorted(path.as_posix() for path in images_in(folder, closed.append))
     told = "no metadata file names this image"
     unnamed = [RowProblem(where=path, path=path, problem=told) for path in found if path not in named]
-    shut = [RowProblem(where=str(e.filename), problem=f"the folder cannot be opened: {e.strerror}") for e in closed]
+    shut = [RowProblem(where=str(e.filename), problem=f"the folder cannot be read: {e.strerror}") for e in closed]
     return [*unnamed, *shut]
 
 

@@ -43,7 +43,7 @@ def read_manifest(
         for line, values in zip(table.lines, table.rows, strict=True)
     ]
     rows = [row for row in read if isinstance(row, Row)]
-    problems = [row for row in read if isinstance(row, RowProblem)]
+    problems = [*table.problems, *(row for row in read if isinstance(row, RowProblem))]
     name = file.resolve().parent.name if file.stem.lower() in _VAGUE else file.stem
     notes = [f"labels are the column {label_column!r} of {file.name}"]
     notes += [f"group key: {expression}"] if expression else []

@@ -69,7 +69,10 @@ def read_labelled(
         raise DataError(f"no data set was named; a data set is {_KINDS}")
     path = Path(source).expanduser()
     if path.is_dir():
-        return _read_directory(path, columns, progress)
+        try:
+            return _read_directory(path, columns, progress)
+        except PermissionError as error:
+            raise DataError(f"{error.filename} cannot be read: {error.strerror}; check its permissions") from None
     if not path.exists():
         raise DataError(f"there is no {source}; a data set is {_KINDS}")
     if path.suffix.lower() in CSV_SUFFIXES | JSONL_SUFFIXES and path.is_file():

@@ -7,7 +7,8 @@ from bisect import bisect_right
 from importlib.util import find_spec
 from pathlib import Path
 
-from doubleread.core.errors import DataError
+from doubleread.core.errors import DataError, FileError
+from doubleread.core.safe_text import text_lines
 from doubleread.core.task import Label, Task
 from doubleread.evals.datasets.gather import Row, gather
 from doubleread.evals.datasets.record import Labelled, Progress
@@ -68,9 +69,9 @@ def _folder() -> Path:
 
 def _lines(file: Path) -> list[str]:
     try:
-        return [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {file}: {error}; reinstall elpv-dataset") from None
+        return [line for line in text_lines(file) if line.strip()]
+    except FileError as error:
+        raise DataError(f"{error}; reinstall elpv-dataset") from None
 
 
 def _row(folder: Path, number: int, line: str) -> Row:

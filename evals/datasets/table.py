@@ -1,14 +1,16 @@
 """Tables of text: the rows of a CSV, TSV or JSONL file."""
 
 import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from doubleread.core.errors import DataError
+from doubleread.core.errors import DataError, FileError
+from doubleread.core.problem import RowProblem
+from doubleread.core.safe_files import parse_json
+from doubleread.core.safe_text import text_lines
 
 CSV_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 JSONL_SUFFIXES = frozenset({".jsonl", ".ndjson"})
@@ -23,11 +25,16 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[Mapping[str, str], ...]
     lines: tuple[int, ...]
+    problems: tuple[RowProblem, ...] = ()
+    """Rows that could not be read, each on its own."""
 
 
 def read_table(file: Path) -> Table:
     """The table in a file, JSONL or CSV by its suffix; raises ``DataError`` (with the line) where it is broken."""
-    return _jsonl(file) if file.suffix.lower() in JSONL_SUFFIXES else _csv(file)
+    try:
+        return _jsonl(file) if file.suffix.lower() in JSONL_SUFFIXES else _csv(file)
+    except FileError as error:
+        raise DataError(str(error)) from None
 
 
 def as_text(value: Any) -> str:
@@ -37,39 +44,32 @@ def as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _text(file: Path) -> str:
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read {file}: {error.strerror or error}") from None
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{file}, line {line}: not UTF-8 text; save it as UTF-8") from None
-    if "\0" in text:
-        raise DataError(f"{file}, line {text.count(chr(10), 0, text.index(chr(0))) + 1}: binary data, not a manifest")
-    return text
-
-
 def _csv(file: Path) -> Table:
-    text = _text(file)
-    header = text.partition("\n")[0]
+    header = next(text_lines(file), "")
     separator = max(",;\t", key=header.count)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, strict=True, restkey=EXTRA, restval="")
+    reader = csv.DictReader(text_lines(file), delimiter=separator, strict=True, restkey=EXTRA, restval="")
     rows: list[Mapping[str, str]] = []
     lines: list[int] = []
+    problems: list[RowProblem] = []
     try:
         columns = [name.strip() for name in reader.fieldnames or ()]
-        reader.fieldnames = columns
-        for row in reader:
-            rows.append(row)
-            lines.append(reader.line_num)
     except csv.Error as error:
-        begun = reader.line_num + 1  # the row that broke; its quote may have swallowed the rest of the file
-        raise DataError(f"{file}, line {begun}: not CSV: {error}") from None
+        raise DataError(f"{file}, line 1: not CSV: {error}") from None
+    reader.fieldnames = columns
+    while True:
+        begun = reader.line_num + 1  # of a row that breaks: its quote may swallow the rest of the file
+        try:
+            rows.append(next(reader))
+            lines.append(reader.line_num)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            if "field limit" not in str(error):
+                raise DataError(f"{file}, line {begun}: not CSV: {error}") from None
+            told = f"a value has more than {csv.field_size_limit():,} characters"
+            problems.append(RowProblem(where=f"line {begun}", problem=told))
     _check_header(file, columns)
-    return Table(tuple(columns), tuple(rows), tuple(lines))
+    return Table(tuple(columns), tuple(rows), tuple(lines), tuple(problems))
 
 
 def _check_header(file: Path, columns: Sequence[str]) -> None:
@@ -82,21 +82,25 @@ def _jsonl(file: Path) -> Table:
     rows: list[Mapping[str, str]] = []
     lines: list[int] = []
     columns: dict[str, None] = {}
-    for number, line in enumerate(_text(file).split("\n"), start=1):
+    problems: list[RowProblem] = []
+    for number, line in enumerate(text_lines(file), start=1):
         if not line.strip():
             continue
-        row = _json_row(file, number, line)
+        try:
+            row = _json_row(line, f"line {number}")
+        except FileError as error:
+            problems.append(RowProblem(where=f"line {number}", problem=str(error)))
+            continue
         columns.update(dict.fromkeys(row))
         rows.append(row)
         lines.append(number)
-    return Table(tuple(columns), tuple(rows), tuple(lines))
+    if problems and not rows:
+        raise DataError(f"{file}, {problems[0].problem}")
+    return Table(tuple(columns), tuple(rows), tuple(lines), tuple(problems))
 
 
-def _json_row(file: Path, number: int, line: str) -> dict[str, str]:
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{file}, line {number}: not JSON: {error}") from None
+def _json_row(line: str, where: str) -> dict[str, str]:
+    value = parse_json(line, where)
     if not isinstance(value, dict):
-        raise DataError(f"{file}, line {number}: one JSON object per line is needed, got {type(value).__name__}")
+        raise FileError(f"{where}: one JSON object per line is needed, got {type(value).__name__}")
     return {name: as_text(item) for name, item in value.items()}

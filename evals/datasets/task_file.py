@@ -1,11 +1,11 @@
 """A task in a TOML file: what the images show, what the labels mean, prevalence and costs."""
 
-import tomllib
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from doubleread.core.errors import DataError, TaskError
+from doubleread.core.errors import DataError, FileError, TaskError
+from doubleread.core.safe_text import read_toml
 from doubleread.core.task import Task
 from doubleread.evals.datasets.record import Dataset
 
@@ -20,13 +20,13 @@ def read_task(path: Path) -> Task:
     description = "orange pustules, often ringed"
     """
     try:
-        return Task.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from None
+        return Task.model_validate(read_toml(path))
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise DataError(f"{path} is no task: {faults}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TaskError) as error:
+    except FileError as error:
+        raise DataError(str(error)) from None
+    except TaskError as error:
         raise DataError(f"{path} is no task: {error}") from None
 
 

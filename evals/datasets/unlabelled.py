@@ -35,7 +35,7 @@ def _files(source: Path, unread: list[Unread]) -> list[Path]:
         return [source]
 
     def closed(error: OSError) -> None:
-        problem = f"the folder cannot be opened: {error.strerror}"
+        problem = f"the folder cannot be read: {error.strerror}"
         unread.append(Unread(source=str(error.filename), code="unreadable", problem=problem))
 
     return [source / path for path in sorted(images_in(source, closed))]

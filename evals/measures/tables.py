@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from doubleread.core.durable import replacing
 from doubleread.core.task import Task
 from doubleread.core.verdict import Verdict
 from doubleread.evals.runs.row import Row
@@ -59,14 +60,15 @@ class CaseTable:
 
     def write_csv(self, file: Path, rows: Iterable[Row]) -> None:
         """Rows in UTF-8, one at a time; text that a spreadsheet would take for a formula begins with an apostrophe."""
-        with file.open("w", encoding="utf-8", newline="") as out:
+        with replacing(file) as part, part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as out:
             writer = csv.writer(out)
             writer.writerow([_written(name) for name in self.columns])
             writer.writerows([_written(cells.get(name)) for name in self.columns] for cells in self.cells(rows))
 
     def write_parquet(self, file: Path, rows: Iterable[Row]) -> None:
         """The same with types, a batch at a time; raises ``StoreError`` where pyarrow is not installed."""
-        tabular.write_rows(file, self.columns, self.cells(rows))
+        with replacing(file) as part:
+            tabular.write_rows(part, self.columns, self.cells(rows))
 
     def cells(self, rows: Iterable[Row]) -> Iterator[dict[str, Cell]]:
         """One flat row a case; a case without a verdict has a ``problem`` and no more."""

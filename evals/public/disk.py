@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from doubleread.core.errors import DataError
+from doubleread.core.safe_files import open_regular
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def digest(path: Path) -> str:
     """The sha256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -5,6 +5,8 @@ from typing import BinaryIO
 
 import httpx2
 
+from doubleread.core.errors import FileError
+from doubleread.core.safe_files import read_text
 from doubleread.evals.public.disk import writing
 
 
@@ -26,7 +28,10 @@ class Part:
 
         Nothing where no part is there, or the server never said which version it was.
         """
-        version = self._version.read_text(encoding="utf-8") if self._version.exists() else ""
+        try:
+            version = read_text(self._version, limit=1000)
+        except FileError:
+            version = ""
         return {"Range": f"bytes={self.size}-", "If-Range": version} if version and self.size else {}
 
     def open(self, response: httpx2.Response) -> BinaryIO:

@@ -1,6 +1,5 @@
 """Writes ``report.html`` into a run's folder: one pass over its rows, no more than a block of cards in memory."""
 
-import os
 from base64 import b64encode
 from collections.abc import Sequence
 from hashlib import sha256
@@ -12,6 +11,7 @@ from typing import TextIO
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from doubleread.core.durable import replacing, told
 from doubleread.evals.measures.columns import Columns, read_columns
 from doubleread.evals.measures.evaluation import Evaluation
 from doubleread.evals.measures.gates import GateResult
@@ -38,16 +38,14 @@ def write_report(folder: Path, evaluation: Evaluation, *, gates: Sequence[GateRe
     """
     run = read_record(folder)
     by = tuple(dict.fromkeys(one.column for one in evaluation.subgroups))
-    draft = folder / f".{NAME}.{os.getpid()}"
-    with TemporaryFile("w+", encoding="utf-8", dir=folder) as blocks:
+    with (
+        told(folder / NAME, "the rows of the run are kept"),
+        TemporaryFile("w+", encoding="utf-8", dir=folder) as blocks,
+    ):
         packs = Packs(blocks, _side(run.cases))
         columns = read_columns(packs.passing(read_rows(folder)), run.task, run.trust, by)
-        try:
-            with draft.open("w", encoding="utf-8", errors="backslashreplace") as out:
-                _compose(out, blocks, run, evaluation, columns, packs, gates)
-            draft.replace(folder / NAME)
-        finally:
-            draft.unlink(missing_ok=True)
+        with replacing(folder / NAME) as part, part.open("w", encoding="utf-8", errors="backslashreplace") as out:
+            _compose(out, blocks, run, evaluation, columns, packs, gates)
     return folder / NAME
 
 

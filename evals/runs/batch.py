@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from doubleread.core.batch import BatchComparison
+from doubleread.core.durable import write_file
+from doubleread.core.errors import FileError
+from doubleread.core.safe_files import read_bytes
 from doubleread.core.verdict import Verdict
 from doubleread.evals.runs.folder import read_rows
 from doubleread.panel import Panel
@@ -14,14 +17,14 @@ FILE = "batch.json"
 def write_comparison(panel: Panel, folder: Path) -> None:
     """Compares the pictures of a run with the panel's calibration cases, and keeps what came of it."""
     found = panel.compare_batch(_verdicts(folder))
-    (folder / FILE).write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_file(folder / FILE, (found.model_dump_json(indent=1) + "\n").encode())
 
 
 def read_comparison(folder: Path) -> BatchComparison | None:
     """What came of it; None for a run that is not complete, was joined of shards, or where it cannot be read."""
     try:
-        return BatchComparison.model_validate_json((folder / FILE).read_bytes())
-    except (OSError, ValueError):
+        return BatchComparison.model_validate_json(read_bytes(folder / FILE))
+    except (FileError, ValueError):
         return None
 
 

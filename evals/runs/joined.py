@@ -1,10 +1,13 @@
 """Shards of one run made into the whole."""
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from doubleread.core.errors import RunError
 from doubleread.evals.runs.folder import RunFolder, read_record, read_rows
+
+_AT_ONCE = 500
 
 
 def join(shards: Sequence[Path], out: Path) -> Path:
@@ -25,7 +28,7 @@ def join(shards: Sequence[Path], out: Path) -> Path:
     whole = first.model_copy(update={"shard": None, "cases": sum(head.cases for head in heads.values())})
     with RunFolder.begin(out, whole) as joined:
         for folder in shards:
-            for row in read_rows(folder):
-                if row.index not in joined.done:
-                    joined.append(row)
+            missing = (row for row in read_rows(folder) if row.index not in joined.done)
+            while some := tuple(islice(missing, _AT_ONCE)):
+                joined.append(*some)
     return out

@@ -11,6 +11,7 @@ from doubleread.core.verdict import Unread, Verdict
 from doubleread.evals.runs.engine import Engine, Numbered
 from doubleread.evals.runs.folder import RunFolder
 from doubleread.evals.runs.row import Row
+from doubleread.evals.runs.storing import Storing
 
 End = Literal["complete", "interrupted", "budget"]
 
@@ -51,30 +52,38 @@ async def run(
 ) -> End:
     """Runs what has no row yet, and with ``retry`` what failed, until all is done or ``stop`` is set.
 
-    Then nothing new is begun, and what is in flight is waited for. Where the budget is spent, the cases that it did not
-    suffice for get no row: the run goes on with them once there is more.
+    ``watch`` hears of a case once its row is on disk. Stopped, nothing new is begun, and cases in flight end. Where
+    the budget is spent, the cases that it did not suffice for get no row: the run goes on with them once there is more.
     """
     missing = [one for one in cases if one.place not in folder.done or (retry and folder.done[one.place] != "verdict")]
     began, spent = perf_counter(), False
     tally = Tally(total=len(cases), done=len(cases) - len(missing))
     watch(tally)
-    async with aclosing(engine.answers(_until(missing, stop))) as answers:
-        async for (place, case), result in answers:
-            if _unpaid(result):
-                spent = True
-                stop.set()
-                continue
-            row = Row(index=place, case=case, verdict=result) if isinstance(result, Verdict) else None
-            folder.append(row or Row(index=place, case=case, unread=Unread.model_validate(result)))
-            tally = replace(
-                tally,
-                done=tally.done + 1,
-                fresh=tally.fresh + 1,
-                unread=tally.unread + (row is None),
-                cost_usd=tally.cost_usd + (result.cost_usd if isinstance(result, Verdict) else 0.0),
-                seconds=perf_counter() - began,
-            )
-            watch(tally)
+
+    def stored(row: Row) -> None:
+        nonlocal tally
+        tally = replace(
+            tally,
+            done=tally.done + 1,
+            fresh=tally.fresh + 1,
+            unread=tally.unread + (row.verdict is None),
+            cost_usd=tally.cost_usd + (0.0 if row.verdict is None else row.verdict.cost_usd),
+            seconds=perf_counter() - began,
+        )
+        watch(tally)
+
+    storing = Storing(folder, stored)
+    try:
+        async with aclosing(engine.answers(_until(missing, stop))) as answers:
+            async for (place, case), result in answers:
+                if _unpaid(result):
+                    spent = True
+                    stop.set()
+                    continue
+                row = Row(index=place, case=case, verdict=result) if isinstance(result, Verdict) else None
+                storing.add(row or Row(index=place, case=case, unread=Unread.model_validate(result)))
+    finally:
+        await storing.close()
     if spent:
         return "budget"
     return "complete" if tally.done == tally.total else "interrupted"

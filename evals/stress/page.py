@@ -5,6 +5,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from doubleread.core.durable import write_text
 from doubleread.evals.drawings import Course, Strained, robustness_grid
 from doubleread.evals.stress.figures import FIGURES
 from doubleread.evals.stress.record import CLEAN, Condition, Measured, Stress
@@ -19,10 +20,10 @@ def write(found: Stress, folder: Path) -> Path:
     """Writes the three files into a folder, which may be there already; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
     drawing = draw(found)
-    (folder / "stress.json").write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    (folder / "stress.svg").write_text(drawing, encoding="utf-8")
+    write_text(folder / "stress.json", found.model_dump_json(indent=1) + "\n")
+    write_text(folder / "stress.svg", drawing)
     page = folder / "stress.html"
-    page.write_text(_page(found, drawing), encoding="utf-8", errors="backslashreplace")
+    write_text(page, _page(found, drawing))
     return page
 
 

@@ -1,12 +1,16 @@
 """The table that people decide in, and the data set or archive with their decisions."""
 
 import csv
+import io
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from doubleread.core.case import Case
-from doubleread.core.errors import DataError
+from doubleread.core.durable import write_file
+from doubleread.core.errors import DataError, FileError
+from doubleread.core.safe_text import text_lines
 from doubleread.evals.suspects.finding import SuspectLabels
 
 ID, CORRECT, LABEL = "id", "correct", "label"
@@ -24,29 +28,30 @@ class Correction:
 
 def write_table(found: SuspectLabels, file: Path) -> None:
     """One suspect a row, with an empty column ``correct``. Raises ``DataError`` where the file is there already."""
-    try:
-        with file.open("x", encoding="utf-8", newline="") as out:
-            writer = csv.writer(out)
-            writer.writerow(COLUMNS)
-            for i, one in enumerate(found.suspects, start=1):
-                chance = f"{one.probability:.4f}"
-                writer.writerow((i, "", one.label, one.suggested, chance, one.source, one.group or "", one.id))
-    except FileExistsError:
+    if os.path.lexists(file):
         raise DataError(
             f"{file} is there already and may hold decisions: apply it with `doubleread cases correct`, "
             "or choose another folder"
-        ) from None
+        )
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS)
+    for i, one in enumerate(found.suspects, start=1):
+        chance = f"{one.probability:.4f}"
+        writer.writerow((i, "", one.label, one.suggested, chance, one.source, one.group or "", one.id))
+    write_file(file, out.getvalue().encode())
 
 
 def read_table(file: Path) -> list[Correction]:
     """The rows with something in ``correct``. Raises ``DataError`` for a file that is no such table."""
     try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.DictReader(lines)
-            missing = {ID, CORRECT, LABEL} - set(reader.fieldnames or ())
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{file} cannot be read: {error}") from None
+        reader = csv.DictReader(text_lines(file))
+        missing = {ID, CORRECT, LABEL} - set(reader.fieldnames or ())
+        rows = list(reader)
+    except FileError as error:
+        raise DataError(str(error)) from None
+    except csv.Error as error:
+        raise DataError(f"{file}, line {reader.line_num}: not CSV: {error}") from None
     if missing:
         raise DataError(f"{file} lacks the columns {', '.join(sorted(missing))}: it is made by `cases suspect`")
     told = [(row[ID] or "", (row[CORRECT] or "").strip(), row[LABEL] or "") for row in rows]
@@ -68,13 +73,13 @@ def write_manifest(cases: Iterable[Case], file: Path) -> None:
     rows = list(cases)
     extra = tuple(dict.fromkeys(name for case in rows for name in case.metadata))
     own = ("path", "label", "group", "split")
-    try:
-        with file.open("x", encoding="utf-8", newline="") as out:
-            writer = csv.DictWriter(out, (*own, *(name for name in extra if name not in own)))
-            writer.writeheader()
-            writer.writerows(_row(case) for case in rows)
-    except FileExistsError:
-        raise DataError(f"{file} is there already: choose another name") from None
+    if os.path.lexists(file):
+        raise DataError(f"{file} is there already: choose another name")
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, (*own, *(name for name in extra if name not in own)))
+    writer.writeheader()
+    writer.writerows(_row(case) for case in rows)
+    write_file(file, out.getvalue().encode())
 
 
 def _row(case: Case) -> Mapping[str, str]:

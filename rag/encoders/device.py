@@ -6,10 +6,13 @@ from typing import Any
 import torch
 
 from doubleread.core.errors import EncoderError
+from doubleread.core.one_process import forked_with
 
 
 def pick_device(name: str) -> torch.device:
     """The device of that name; ``auto`` takes cuda, then mps, then cpu. Raises ``EncoderError``."""
+    if forked_with("torch"):
+        torch.set_num_threads(1)  # the parent's other threads are not here, and would be waited for
     if name == "auto":
         return torch.device(_available()[0])
     kind = name.partition(":")[0]

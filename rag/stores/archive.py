@@ -193,6 +193,7 @@ class Archive(Searched):
 
     def contents(self) -> Contents:
         """What is stored now, by whichever process."""
+        self.file.home.check()  # a fork may have been made while another thread held the guard
         with self._guard:
             moved = self.file.moved()
             if moved != self._moved:

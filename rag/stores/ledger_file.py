@@ -12,6 +12,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from doubleread.core.errors import StoreError
+from doubleread.core.one_process import OneProcess
 from doubleread.core.sqlite import connect
 from doubleread.core.stored import Version
 from doubleread.rag.stores.chain import START
@@ -49,6 +50,7 @@ class LedgerFile:
     def __init__(self, folder: Path, *, create: bool) -> None:
         self.folder = folder.resolve()
         self.guard = threading.RLock()
+        self.home = OneProcess(f"the archive {self.folder}", StoreError)
         with self.mapped("open"):
             self.db = self._open(create)
         try:
@@ -98,6 +100,7 @@ class LedgerFile:
     @contextmanager
     def mapped(self, verb: str) -> Iterator[None]:
         """SQLite's errors as ours."""
+        self.home.check()
         try:
             yield
         except (sqlite3.Error, OSError) as error:

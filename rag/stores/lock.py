@@ -9,6 +9,7 @@ from pathlib import Path
 import portalocker
 
 from doubleread.core.errors import StoreBusy, StoreError
+from doubleread.core.one_process import OneProcess
 
 LOCK_NAME = "doubleread.lock"
 
@@ -21,7 +22,7 @@ class FolderLock:
     """
 
     def __init__(self, folder: Path, *, shared: bool) -> None:
-        self._path = folder / LOCK_NAME
+        self._path, self._home = folder / LOCK_NAME, OneProcess()
         try:
             self._file: TextIOWrapper | None = self._path.open("a+", encoding="utf-8")
         except OSError as error:
@@ -40,7 +41,8 @@ class FolderLock:
     def release(self) -> None:
         """Frees the lock; a second call does nothing."""
         if self._file is not None:
-            portalocker.unlock(self._file)
+            if self._home.here:  # a forked child would free it for its parent
+                portalocker.unlock(self._file)
             self._file.close()
             self._file = None
 

@@ -171,10 +171,10 @@ def test_a_table_without_a_usable_row_or_column_is_an_error(tmp_path):
         read_book(path, Columns(key="file", label="label", confidence="sure"), agent="a", task=TASK)
     with pytest.raises(DataError, match="there is no column 'name'"):
         read_book(path, Columns(key="name", label="label", confidence="sure"), agent="a", task=TASK)
-    with pytest.raises(DataError, match="cannot read"):
+    with pytest.raises(DataError, match="is missing"):
         read_book(tmp_path / "none.csv")
     (tmp_path / "bad.jsonl").write_text("{}\nnot json\n")
-    with pytest.raises(DataError, match=r"bad\.jsonl:2 is not JSON"):
+    with pytest.raises(DataError, match=r"bad\.jsonl:2: the line is not JSON"):
         read_book(tmp_path / "bad.jsonl")
 
 

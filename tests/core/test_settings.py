@@ -40,7 +40,7 @@ def test_all_faults_are_reported_together(tmp_path, monkeypatch):
     assert "DOUBLEREAD_NOWHERE__KEY is no setting" in text
 
 
-@pytest.mark.parametrize(("contents", "message"), [("[broken", "not TOML"), (None, "No such file")])
+@pytest.mark.parametrize(("contents", "message"), [("[broken", "not TOML"), (None, "is missing")])
 def test_an_unreadable_file_is_a_settings_error(tmp_path, contents, message):
     file = tmp_path / "settings.toml"
     if contents is not None:

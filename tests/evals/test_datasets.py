@@ -285,7 +285,7 @@ def test_all_rows_bad(manifest):
         ("m.csv", b"path,label\na.png,x\nb.png,caf\xe9\n", "line 3: not UTF-8"),
         ("m.csv", b'path,label\na.png,x\n"b.png,x\n', "line 3: not CSV"),
         ("m.csv", b"path,label\na.png,x\0\n", "line 2: binary data"),
-        ("m.jsonl", b'{"path": "a.png", "label": "x"}\n{"path": \n', "line 2: not JSON"),
+        ("m.jsonl", b'{"path": "a.png", "label": "x"}\n{"path": \n', "line 2 is not JSON"),
         ("m.jsonl", b'\n["a.png", "x"]\n', "line 2: one JSON object per line is needed, got list"),
     ],
 )

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import io
+import os
 from dataclasses import dataclass, replace
 
 import pytest
@@ -153,3 +154,12 @@ def test_a_data_set_of_the_package_given_and_saved(tmp_path, monkeypatch):
     assert [case.id for case in read_dataset(tmp_path / "alone").cases] == [c.id for c in given.part("support")]
     with pytest.raises(DataError, match="the package datasets cannot load"):
         read_dataset(tmp_path / "broken")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes")
+def test_a_pipe_in_a_saved_folder_is_refused_before_the_package_waits_for_it(tmp_path):
+    pytest.importorskip("datasets")
+    (tmp_path / "state.json").write_text("{}")
+    os.mkfifo(tmp_path / "dataset_info.json")
+    with pytest.raises(DataError, match=r"dataset_info\.json is not a regular file"):
+        read_dataset(tmp_path)
