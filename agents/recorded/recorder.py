@@ -60,14 +60,6 @@ class Recorder:
         self.close()
 
 
-def cut_torn_tail(path: Path) -> None:
-    """Cuts a file after its last whole line; for callers that hold its lock."""
-    if path.exists():
-        data = read_bytes(path)
-        if (whole := data.rfind(b"\n") + 1) < len(data):
-            os.truncate(path, whole)
-
-
 def _json_line(case: Case, answer: Answer) -> bytes:
     row = {"case": case.id, "source": case.source, "label": case.label, "answer": answer.model_dump(mode="json")}
     return (json.dumps(row, ensure_ascii=False) + "\n").encode()
