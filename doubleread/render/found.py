@@ -19,7 +19,8 @@ def found_page(found: Found, line: str, *, picture: Path | None = None, each: bo
     ``picture``: the file that was looked for, where it was a picture. ``each``: label by label.
     """
     shown = [
-        (one, Path(one.source).name or one.case_id[:12], thumbnail(one.path, side=_SIDE)) for one in found.neighbours
+        (one, Path(one.source).name or one.case_id[:12], thumbnail(one.path, one.case_id, side=_SIDE))
+        for one in found.neighbours
     ]
     parts = (
         [(label, list(part)) for label, part in groupby(shown, lambda item: item[0].label)] if each else [("", shown)]
@@ -31,7 +32,7 @@ def found_page(found: Found, line: str, *, picture: Path | None = None, each: bo
             found=found,
             line=line,
             title=f"Cases like {Path(found.query).name}" if picture is not None else f"Cases like “{found.query}”",
-            picture=thumbnail(picture, side=_SIDE),
+            picture=thumbnail(picture, None, side=_SIDE),
             parts=parts,
             style=Markup(style_sheet()),  # noqa: S704 - our own file
         )

@@ -10,12 +10,15 @@ from doubleread.core.errors import ImageError
 from doubleread.rag.images import open_image
 
 
-def small_picture(path: Path | None, *, side: int) -> bytes | None:
-    """A WebP file with the longer side of at most ``side`` pixels; None where the file cannot be shown."""
+def small_picture(path: Path | None, sha256: str | None, *, side: int) -> bytes | None:
+    """A WebP file with the longer side of at most ``side`` pixels; None where the file cannot be shown.
+
+    ``sha256`` is the id of the case that names the file, whose bytes it must hold; None for a file of the user's own.
+    """
     if path is None:
         return None
     try:
-        image = open_image(path, max_side=side)
+        image = open_image(path, max_side=side, sha256=sha256)
     except (ImageError, OSError, ValueError):  # a source may be any text: too long for a path, say
         return None
     out = io.BytesIO()
@@ -30,7 +33,7 @@ def picture_url(image: Image.Image) -> str:
     return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
 
 
-def thumbnail(path: Path | None, *, side: int) -> str | None:
+def thumbnail(path: Path | None, sha256: str | None, *, side: int) -> str | None:
     """``small_picture`` as a data URL."""
-    data = small_picture(path, side=side)
+    data = small_picture(path, sha256, side=side)
     return None if data is None else "data:image/webp;base64," + base64.b64encode(data).decode()
