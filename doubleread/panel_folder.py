@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypeVar
+from uuid import uuid4
 from zipfile import BadZipFile
 
 import numpy as np
@@ -27,6 +28,8 @@ import numpy as np
 from doubleread.agents.vlm.options import TRANSPORT
 from doubleread.agents.wire.server import Server
 from doubleread.composition import Eyes, Seated
+from doubleread.consent import Ask, asks_of, remember
+from doubleread.core.authority import here
 from doubleread.core.errors import DoublereadError, EncoderMismatch, PanelError
 from doubleread.core.ports import CaseStore, Learns
 from doubleread.core.types import Json
@@ -43,7 +46,7 @@ from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.server import ServerStore
 from doubleread.reference import FILE as REFERENCE
 from doubleread.reference import Reference
-from doubleread.settings import Settings, load_settings
+from doubleread.settings import RetrievalSettings, Settings, load_settings
 from doubleread.trust_folder import (
     ARBITER,
     MARK,
@@ -80,7 +83,11 @@ class PanelFolder:
     """What a panel folder says."""
 
     folder: Path
+    id: str
+    """Made when it was fitted; what it is allowed is remembered under it. Empty for a panel without."""
     settings: Settings
+    asks: tuple[Ask, ...]
+    """What these ask for beyond this machine's own settings; ``consent.check_allowed`` before they are acted on."""
     encoder: Choice
     fingerprint: str
     sights: dict[str, str]
@@ -130,6 +137,14 @@ def write_panel(folder: Path, settings: Settings, eyes: Eyes, fitted: Fitted | N
     return folder
 
 
+def allow_own(folder: Path) -> None:
+    """Remembers that a panel that was fitted here may do what its settings say."""
+    head = read_json(folder / MARK)
+    fitted = load_settings(None, head["settings"])
+    encoder = fitted.encoder.model_copy(update={"name": head["encoder"]["name"], "download": True})
+    remember(folder, head["id"], asks_of(fitted.model_copy(update={"encoder": encoder}), None), "made here")
+
+
 def digest_of(folder: Path) -> str:
     """Of everything that decides a panel's answers but its archive, which has versions of its own; sha256 in hex."""
     digest = hashlib.sha256()
@@ -175,10 +190,14 @@ def read_panel(folder: Path, settings: Settings | None, version: int | None = No
         )
     try:
         trust = read_trust(folder, head, version)
+        encoder = Choice(**head["encoder"])
+        running = _with_run_settings(load_settings(None, head["settings"]), now, encoder.name)
         return PanelFolder(
             folder=folder,
-            settings=_with_run_settings(load_settings(None, head["settings"]), now),
-            encoder=Choice(**head["encoder"]),
+            id=str(head.get("id", "")),
+            settings=running,
+            asks=asks_of(running, now),
+            encoder=encoder,
             fingerprint=head["fingerprint"],
             sights=dict(head.get("sights", {})),
             prompts=dict(head["provenance"]["prompts"]),
@@ -300,6 +319,7 @@ def _write(folder: Path, settings: Settings, eyes: Eyes, fitted: Fitted) -> None
 def _head(settings: Settings, eyes: Eyes, fitted: Fitted, profiles: Sequence[str]) -> Json:
     return {
         "format": FORMAT,
+        "id": uuid4().hex,
         "task": fitted.arbiter.task.model_dump(mode="json"),
         "settings": settings.model_dump(mode="json"),
         "encoder": asdict(eyes.choice),
@@ -330,24 +350,26 @@ def _replace(folder: Path, draft: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _with_run_settings(fitted: Settings, now: Settings) -> Settings:
-    """What was fitted stays; where and how it runs is this machine's."""
-    checkpoint = now.encoder.checkpoint or fitted.encoder.checkpoint
-    encoder = now.encoder.model_copy(update={"name": fitted.encoder.name, "checkpoint": checkpoint})
-    here = {
-        "run": now.run,
-        "ray": now.ray,
-        "encoder": encoder,
-        "budget": now.budget,
-        "prices": now.prices,
-        "talk": now.talk,
+def _with_run_settings(fitted: Settings, now: Settings, encoder: str) -> Settings:
+    """What was fitted stays; where and how it runs is this machine's, as far as its settings say so."""
+    weights = {"name": encoder, "checkpoint": now.encoder.checkpoint or fitted.encoder.checkpoint}
+    own = {name: getattr(now, name) for name in here(Settings)}
+    merged = {
+        "encoder": now.encoder.model_copy(update=weights),
+        "retrieval": _searched_at(fitted.retrieval, now.retrieval),
         "prompts": now.prompts if now.prompts.folder else fitted.prompts,
-        "sessions": now.sessions,
         "vlm": {name: _reached_by(options, now.vlm.get(name)) for name, options in fitted.vlm.items()},
         "reasoner": {name: _reached_by(options, now.reasoner.get(name)) for name, options in fitted.reasoner.items()},
         "recorded": {name: now.recorded.get(name, options) for name, options in fitted.recorded.items()},
     }
-    return fitted.model_copy(update=here)
+    return fitted.model_copy(update=own | merged)
+
+
+def _searched_at(fitted: RetrievalSettings, now: RetrievalSettings) -> RetrievalSettings:
+    """A panel that searches a server does so at this machine's, where that names one."""
+    if not (fitted.url and now.url):
+        return fitted
+    return fitted.model_copy(update={"url": now.url, "collection": now.collection})
 
 
 def _reached_by(fitted: Asked, now: Asked | None) -> Asked:

@@ -14,6 +14,7 @@
     ├── PromptError        a prompt file or its use is wrong
     ├── NotFitted          a part was used before it was fitted
     ├── PanelError         a panel folder or panel cannot be used
+    │   └── NotAllowed       its settings ask for what this machine has not allowed
     ├── RunError           a run folder cannot be used
     ├── SessionError       a session, or what is asked of it, is not there
     │   └── SessionsAway     the database that holds them cannot be reached
@@ -93,6 +94,10 @@ class NotFitted(DoublereadError):
 
 class PanelError(DoublereadError):
     """A panel or a panel folder cannot be used."""
+
+
+class NotAllowed(PanelError):
+    """A panel's settings name addresses, keys or files that this machine's settings do not, and nobody allowed it."""
 
 
 class RunError(DoublereadError):
