@@ -113,7 +113,7 @@ def check_allowed(folder: Path, panel: str, asks: Sequence[Ask], *, allow: bool 
         tables = ", ".join(f"[{harmless(ask.table)}]" for ask in open_)
         listed = "\n".join(f"  - {line}" for ask in open_ for line in ask.lines)
         raise NotAllowed(
-            f"{folder} asks for what this machine has not allowed; nothing was sent, and nothing else was opened:\n"
+            f"{folder} was not loaded: it asks for what this machine has not allowed. Nothing was sent.\n"
             f"{listed}\n"
             "If you trust where it came from and agree, add --allow-from-panel once (Python: allow_from_panel=True). "
             f"Or name your own values in your settings, under {tables}. `doubleread doctor panel {folder}` says more."
@@ -149,7 +149,8 @@ def allowed(panel: str) -> Allowed | None:
     try:
         return Allowed.model_validate(read_json(file, limit=_LIMIT))
     except (FileError, ValidationError) as error:
-        raise PanelError(f"{file} cannot be read ({error}); delete it, and allow the panel again") from None
+        told = " ".join(str(error).split())[:_SHOWN]
+        raise PanelError(f"{file} cannot be read ({told}); delete it, and allow the panel again") from None
 
 
 def _covers(known: Mapping[str, Any], values: Mapping[str, Any]) -> bool:

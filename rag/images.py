@@ -130,12 +130,13 @@ class Images:
 
     def _open(self, case: Case, max_side: int | None) -> Image.Image:
         held = self._bytes(case.id)
-        data = case.path if held is None else held
-        if data is None:
+        if held is not None:
+            return open_image(held, max_pixels=self._max_pixels, max_side=max_side)
+        if case.path is None:
             raise ImageError(
                 "missing", f"case {case.id[:12]} has no file and its image is no longer held in memory: pass it again"
             )
-        return open_image(data, max_pixels=self._max_pixels, max_side=max_side, sha256=case.id)
+        return open_image(case.path, max_pixels=self._max_pixels, max_side=max_side, sha256=case.id)
 
     def _bytes(self, case_id: str) -> bytes | None:
         with self._guard:
