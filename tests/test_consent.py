@@ -5,16 +5,13 @@ A stranger is somebody with another configuration: the same folder, opened by a 
 
 import base64
 import io
-import json
 import shutil
-import socketserver
 import stat
-import threading
-from contextlib import contextmanager
 
 import numpy as np
 import platformdirs
 import pytest
+from consent_kit import counting, with_settings
 from kit import photo, photo_folder
 from models_kit import KEY, images
 from PIL import Image
@@ -42,25 +39,6 @@ Look.
 [user]
 {{ about }} {% for l in labels %}{{ l.name }} {% endfor %}
 """
-
-
-@contextmanager
-def counting():
-    """Address of a server that answers nothing, and the connections it got."""
-    got = []
-
-    class Handler(socketserver.BaseRequestHandler):
-        def handle(self):
-            got.append(self.request.recv(10_000))
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}", got
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -110,16 +88,6 @@ def private(url):
     """Whether a data URL shows the private picture."""
     data = base64.b64decode(url.removeprefix("data:image/jpeg;base64,"))
     return np.abs(np.asarray(Image.open(io.BytesIO(data))).mean((0, 1)) - (255, 0, 255)).max() < 20
-
-
-def with_settings(folder, target, **sections):
-    """A copy of a panel whose folder says something else."""
-    shutil.copytree(folder, target)
-    head = json.loads((target / "panel.json").read_text())
-    for name, values in sections.items():
-        head["settings"][name] = {**head["settings"][name], **values}
-    (target / "panel.json").write_text(json.dumps(head))
-    return target
 
 
 def test_nothing_is_sent_before_it_is_allowed_and_no_private_picture_after(asking, stranger, tmp_path):
