@@ -10,21 +10,21 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from doubleread.core import words
 from doubleread.core.evidence import Neighbour
 from doubleread.core.verdict import Unread, Verdict
-from doubleread.render.thumbnail import thumbnail
+from doubleread.render.thumbnail import case_thumbnail
 
 
 class Pictures(Protocol):
-    """Where a card gets its pictures from: ``thumbnail``, or a page that holds each picture once."""
+    """Where a card gets its pictures from: ``case_thumbnail``, or a page that holds each picture once."""
 
-    def __call__(self, path: Path | None, sha256: str, *, side: int) -> str | None:
+    def __call__(self, path: Path | None, case: str, *, side: int) -> str | None:
         """Address of a case's picture with the longer side of ``side`` pixels; None where it cannot be shown.
 
-        ``sha256`` is the case's id.
+        ``case`` is its id.
         """
         ...
 
 
-def verdict_html(verdict: Verdict, *, styled: bool = True, pictures: Pictures = thumbnail) -> str:
+def verdict_html(verdict: Verdict, *, styled: bool = True, pictures: Pictures = case_thumbnail) -> str:
     """One card; ``styled`` puts the style sheet in front, which a page of many cards needs only once."""
     last = {o.agent: o for o in sorted(verdict.opinions, key=lambda o: o.round)}
     card = (

@@ -289,7 +289,7 @@ async def _picture(request: Request, path: Path | None) -> Response:
     side = request.query_params.get("side", "220")
     if path is None or not side.isdecimal() or int(side) not in SIDES:
         raise HTTPException(404, "there is no such picture")
-    data = await asyncio.to_thread(_small, path, request.path_params["case"], int(side))
+    data = await asyncio.to_thread(_small, path, int(side))
     if data is None:
         raise HTTPException(404, "the picture is not there any more")
     headers = {"Cache-Control": "private, max-age=86400"}
@@ -297,8 +297,8 @@ async def _picture(request: Request, path: Path | None) -> Response:
 
 
 @lru_cache(maxsize=1000)
-def _small(path: Path, case: str, side: int) -> bytes | None:
-    return small_picture(path, case, side=side)
+def _small(path: Path, side: int) -> bytes | None:
+    return small_picture(path, side=side)
 
 
 def _images(form: FormData) -> list[UploadFile]:

@@ -142,8 +142,8 @@ def card(session: str, reading: Reading, verdict: Verdict) -> Markup:
     evidence = verdict.evidence
     near = {n.case_id for n in (*evidence.neighbours, *evidence.near_copies)} if evidence is not None else set()
 
-    def picture(path: Path | None, sha256: str, *, side: int) -> str | None:
-        where = f"near/{sha256}" if sha256 in near else f"picture/{reading.case}"
+    def picture(path: Path | None, case: str, *, side: int) -> str | None:
+        where = f"near/{case}" if case in near else f"picture/{reading.case}"
         return None if path is None else f"/s/{session}/{where}?side={side}"
 
     return Markup(verdict_html(verdict, styled=False, pictures=picture))  # noqa: S704 - escaped by its template

@@ -13,7 +13,7 @@ from typing import TextIO
 from doubleread.core.case import Case
 from doubleread.evals.runs.row import Row
 from doubleread.render.html import unread_html, verdict_html
-from doubleread.render.thumbnail import thumbnail
+from doubleread.render.thumbnail import case_thumbnail
 
 CARDS_A_BLOCK = 40
 PICTURES_A_BLOCK = 64
@@ -42,21 +42,21 @@ class Pictures:
         self._waiting: list[str] = []
         self._count = self._blocks = 0
 
-    def number(self, path: Path | None, sha256: str, side: int) -> int:
+    def number(self, path: Path | None, case: str, side: int) -> int:
         """The number of a case's picture; ``NONE`` where it cannot be shown."""
         if path is None:
             return NONE
-        if (path, sha256) not in self._numbers:
-            self._numbers[path, sha256] = self._take(thumbnail(path, sha256, side=side))
-        return self._numbers[path, sha256]
+        if (path, case) not in self._numbers:
+            self._numbers[path, case] = self._take(case_thumbnail(path, case, side=side))
+        return self._numbers[path, case]
 
     def of_case(self, case: Case) -> int:
         """The number of a case's own picture."""
         return self.number(case.path, case.id, self._side)
 
-    def __call__(self, path: Path | None, sha256: str, *, side: int) -> str | None:  # noqa: ARG002  (the page has one size)
+    def __call__(self, path: Path | None, case: str, *, side: int) -> str | None:  # noqa: ARG002  (the page has one size)
         """For a card: an address that the page puts the picture in place of."""
-        number = self.number(path, sha256, _NEIGHBOUR_SIDE)
+        number = self.number(path, case, _NEIGHBOUR_SIDE)
         return None if number == NONE else f"#picture-{number}"
 
     def close(self) -> None:

@@ -181,14 +181,14 @@ def test_a_shown_verdict_is_a_verdict():
 def test_thumbnails_are_small_pictures_in_the_page(tmp_path):
     path = tmp_path / "big.png"
     Image.new("RGB", (800, 400), "teal").save(path)
-    assert thumbnail(path, None, side=96).startswith("data:image/webp;base64,")
-    assert len(thumbnail(path, None, side=96)) < 1000
+    assert thumbnail(path, side=96).startswith("data:image/webp;base64,")
+    assert len(thumbnail(path, side=96)) < 1000
 
 
 def test_what_cannot_be_shown_has_no_thumbnail(tmp_path):
     (tmp_path / "text.png").write_text("no image")
     bad = (None, tmp_path, tmp_path / "text.png", tmp_path / "none.png", tmp_path / ("x" * 400), tmp_path / "a\0b")
-    assert [thumbnail(path, None, side=96) for path in bad] == [None] * len(bad)
+    assert [thumbnail(path, side=96) for path in bad] == [None] * len(bad)
 
 
 def test_a_card_shows_the_image_and_its_neighbours(tmp_path):

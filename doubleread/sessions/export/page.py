@@ -33,7 +33,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters["card"] = _card
-    environment.filters["thumbnail"] = lambda path, case=None: thumbnail(path, case, side=320)
+    environment.filters["thumbnail"] = lambda path: thumbnail(path, side=320)
     environment.filters["maps"] = maps_picture
     environment.filters["kind"] = lambda what: "Verdict" if isinstance(what, Verdict) else type(what).__name__
     return environment.get_template("page.html")
