@@ -83,11 +83,7 @@ class PanelFolder:
     """What a panel folder says."""
 
     folder: Path
-    id: str
-    """Made when it was fitted; what it is allowed is remembered under it. Empty for a panel without."""
     settings: Settings
-    asks: tuple[Ask, ...]
-    """What these ask for beyond this machine's own settings; ``consent.check_allowed`` before they are acted on."""
     encoder: Choice
     fingerprint: str
     sights: dict[str, str]
@@ -105,6 +101,10 @@ class PanelFolder:
     """When two pictures are near copies."""
     reference: Reference | None = None
     """What later pictures are compared with; None for a panel that was saved without."""
+    id: str = ""
+    """Made when it was fitted; what it is allowed is remembered under it."""
+    asks: tuple[Ask, ...] = ()
+    """What the settings ask for beyond this machine's own; ``consent.check_allowed`` before they are acted on."""
 
     @property
     def arbiter(self) -> Arbiter:
