@@ -22,6 +22,7 @@ from doubleread.agents.wire.budget import Spending
 from doubleread.attribution import attribute, no_maps
 from doubleread.comparing import FEWEST, compare, not_judged, sampled
 from doubleread.composition import Eyes, Seated, check_names, open_eyes, seat
+from doubleread.consent import check_allowed
 from doubleread.core.background import Background
 from doubleread.core.batch import BatchComparison
 from doubleread.core.case import Case
@@ -70,7 +71,7 @@ from doubleread.panel_folder import (
     read_panel,
     restore_agents,
 )
-from doubleread.panel_saving import write_panel
+from doubleread.panel_saving import allow_own, write_panel
 from doubleread.provenance import provenance
 from doubleread.rag.near_copies import hash_picture
 from doubleread.rag.picture_quality import NOTHING_USUAL
@@ -137,17 +138,29 @@ class Panel:
     def save(self, folder: str | Path) -> Path:
         """Writes a freshly fitted panel into a new folder, whole or not at all; returns it.
 
+        What its settings reach (addresses, key variables, files) is remembered as allowed for this user.
+
         Raises ``PanelError`` where the folder exists already and is no panel, or this panel was loaded.
         """
-        return write_panel(Path(folder), self._settings, self._eyes, self._fitted)
+        written = write_panel(Path(folder), self._settings, self._eyes, self._fitted)
+        allow_own(written)
+        return written
 
     @classmethod
-    def load(cls, folder: str | Path, *, settings: Settings | None = None) -> Self:
+    def load(cls, folder: str | Path, *, settings: Settings | None = None, allow_from_panel: bool = False) -> Self:
         """The panel saved in a folder. ``settings`` may change how it runs, not what was fitted.
 
-        Raises ``PanelError`` for a folder that holds no panel, ``EncoderMismatch`` where its encoder is not here.
+        A panel from somebody else may name addresses, key variables and files. These are used only where ``settings``
+        name them too, where the panel was fitted here, or once they were allowed: ``allow_from_panel`` allows this
+        panel what its folder asks for now, and remembers it. Raises ``NotAllowed``, before anything is contacted, where
+        something is not allowed, ``PanelError`` for a folder that holds no panel, and ``EncoderMismatch`` where its
+        encoder is not here.
+
+        A panel belongs to the process that loaded it: in a forked child its calls raise ``PanelError``. Load it in each
+        process.
         """
         saved: PanelFolder = read_panel(Path(folder), settings)
+        check_allowed(saved.folder, saved.id, saved.asks, allow=allow_from_panel)
         versions = {name: prompt.version for name, prompt in saved.prompts.items()}
         eyes = open_eyes(saved.settings, saved.encoder, versions, saved.near)
         with ExitStack() as undo:

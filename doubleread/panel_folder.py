@@ -24,6 +24,8 @@ from pydantic import ConfigDict, Field
 from doubleread.agents.vlm.options import TRANSPORT
 from doubleread.agents.wire.server import Server
 from doubleread.composition import Eyes, Seated
+from doubleread.consent import Ask, asks_of
+from doubleread.core.authority import here
 from doubleread.core.base import Record
 from doubleread.core.errors import EncoderMismatch, PanelError
 from doubleread.core.ports import CaseStore, Learns
@@ -40,7 +42,7 @@ from doubleread.rag.stores.server import ServerStore
 from doubleread.reference import FILE as REFERENCE
 from doubleread.reference import Reference
 from doubleread.sealed import AGAIN, LARGEST, Sealed, damaged
-from doubleread.settings import Settings, load_settings
+from doubleread.settings import RetrievalSettings, Settings, load_settings
 from doubleread.trust_folder import ARBITER, MARK, READINGS, Trust, read_trust
 from doubleread.trust_pointer import FITTED, Pointer, pinned, read_pointer
 
@@ -76,6 +78,8 @@ class Head(Record):
     """What ``panel.json`` says."""
 
     format: int
+    id: str
+    """Made when it was fitted; what it is allowed is remembered under it."""
     task: Task
     settings: Json
     encoder: Choice
@@ -132,6 +136,10 @@ class PanelFolder:
     archive: PinnedArchive
     reference: Reference | None = None
     """What later pictures are compared with; None for a panel that was saved without."""
+    id: str = ""
+    """Made when it was fitted; what it is allowed is remembered under it."""
+    asks: tuple[Ask, ...] = ()
+    """What the settings ask for beyond this machine's own; ``consent.check_allowed`` before they are acted on."""
 
     @property
     def arbiter(self) -> Arbiter:
@@ -161,11 +169,14 @@ def read_panel(folder: Path, settings: Settings | None, version: int | None = No
         sealed.check_listed(_entries(folder))
         head = Head.model_validate(sealed.json(MARK))
         trust = read_trust(sealed, head.trust, pointer, pointer.version if version is None else version)
+        running = _with_run_settings(load_settings(None, head.settings), now, head.encoder.name)
         return PanelFolder(
             folder=folder,
+            id=head.id,
             sealed=sealed,
             pointer=pointer,
-            settings=_with_run_settings(load_settings(None, head.settings), now),
+            settings=running,
+            asks=asks_of(running, now),
             encoder=head.encoder,
             fingerprint=head.fingerprint,
             sights=head.sights,
@@ -292,24 +303,26 @@ def restore_agents(saved: PanelFolder, seated: Seated) -> None:
                 agent.restore(saved.sealed.json(f"agents/{name}.json"), arrays)
 
 
-def _with_run_settings(fitted: Settings, now: Settings) -> Settings:
-    """What was fitted stays; where and how it runs is this machine's."""
-    checkpoint = now.encoder.checkpoint or fitted.encoder.checkpoint
-    encoder = now.encoder.model_copy(update={"name": fitted.encoder.name, "checkpoint": checkpoint})
-    here = {
-        "run": now.run,
-        "ray": now.ray,
-        "encoder": encoder,
-        "budget": now.budget,
-        "prices": now.prices,
-        "talk": now.talk,
+def _with_run_settings(fitted: Settings, now: Settings, encoder: str) -> Settings:
+    """What was fitted stays; where and how it runs is this machine's, as far as its settings say so."""
+    weights = {"name": encoder, "checkpoint": now.encoder.checkpoint or fitted.encoder.checkpoint}
+    own = {name: getattr(now, name) for name in here(Settings)}
+    merged = {
+        "encoder": now.encoder.model_copy(update=weights),
+        "retrieval": _searched_at(fitted.retrieval, now.retrieval),
         "prompts": now.prompts if now.prompts.folder else fitted.prompts,
-        "sessions": now.sessions,
         "vlm": {name: _reached_by(options, now.vlm.get(name)) for name, options in fitted.vlm.items()},
         "reasoner": {name: _reached_by(options, now.reasoner.get(name)) for name, options in fitted.reasoner.items()},
         "recorded": {name: now.recorded.get(name, options) for name, options in fitted.recorded.items()},
     }
-    return fitted.model_copy(update=here)
+    return fitted.model_copy(update=own | merged)
+
+
+def _searched_at(fitted: RetrievalSettings, now: RetrievalSettings) -> RetrievalSettings:
+    """A panel that searches a server does so at this machine's, where that names one."""
+    if not (fitted.url and now.url):
+        return fitted
+    return fitted.model_copy(update={"url": now.url, "collection": now.collection})
 
 
 def _reached_by(fitted: Asked, now: Asked | None) -> Asked:

@@ -7,14 +7,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 
 from doubleread.composition import Eyes
+from doubleread.consent import asks_of, remember
 from doubleread.core.drafts import clear_drafts, drafted
 from doubleread.core.errors import FileError, PanelError, StoreError
 from doubleread.core.ports import Learns
-from doubleread.core.safe_files import read_arrays
+from doubleread.core.safe_files import read_arrays, read_json
 from doubleread.core.types import Json
 from doubleread.fitting import Fitted
 from doubleread.orchestrator.kept import kept
@@ -25,7 +27,7 @@ from doubleread.panel_lock import LOCK, locked
 from doubleread.provenance import provenance
 from doubleread.rag.stores.archive import Archive
 from doubleread.sealed import LARGEST, MANIFEST, seal
-from doubleread.settings import Settings
+from doubleread.settings import Settings, load_settings
 from doubleread.trust_folder import MARK, READINGS, write_json, write_lines, write_trust
 from doubleread.trust_pointer import FITTED, POINTER, Pointer
 
@@ -50,6 +52,14 @@ def write_panel(folder: Path, settings: Settings, eyes: Eyes, fitted: Fitted | N
         said = str(error)
         raise PanelError(said if kept_as in said else f"{said}; {kept_as}") from None
     return folder
+
+
+def allow_own(folder: Path) -> None:
+    """Remembers that a panel that was fitted here may do what its settings say."""
+    head = read_json(folder / MARK)
+    fitted = load_settings(None, head["settings"])
+    encoder = fitted.encoder.model_copy(update={"name": head["encoder"]["name"], "download": True})
+    remember(folder, head["id"], asks_of(fitted.model_copy(update={"encoder": encoder}), None), "made here")
 
 
 def check_target(folder: Path) -> None:
@@ -135,6 +145,7 @@ def _write_archive(folder: Path, eyes: Eyes, fitted: Fitted) -> Json:
 def _head(settings: Settings, eyes: Eyes, fitted: Fitted, profiles: Sequence[str], archive: Json) -> Json:
     return {
         "format": FORMAT,
+        "id": uuid4().hex,
         "task": fitted.arbiter.task.model_dump(mode="json"),
         "settings": settings.model_dump(mode="json"),
         "encoder": asdict(eyes.choice),

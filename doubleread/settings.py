@@ -7,7 +7,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, cast, get_args, get_origin
 from urllib.parse import parse_qsl, urlsplit
 
 import platformdirs
@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from doubleread.agents.recorded.columns import Columns
 from doubleread.agents.vlm.options import ReasonerOptions, TalkOptions, VlmOptions
 from doubleread.agents.wire.prices import Price
+from doubleread.core.authority import HERE, INERT, Asks
 from doubleread.core.errors import HIDDEN, FileError, SettingsError
 from doubleread.core.safe_text import read_toml
 
@@ -33,7 +34,7 @@ class Section(BaseModel):
 class PanelSettings(Section):
     """Who sits on the panel."""
 
-    agents: tuple[str, ...] = Field(
+    agents: Annotated[tuple[str, ...], INERT] = Field(
         default=("zero-shot", "discriminant", "logistic", "neighbours", "texture"),
         min_length=1,
         description="Agents by name; one that cannot read (no text encoder, say) abstains and says so.",
@@ -44,14 +45,27 @@ class PanelSettings(Section):
 class EncoderSettings(Section):
     """What turns images into embeddings."""
 
-    name: str = Field(
+    name: Annotated[str, Asks("this encoder is loaded", when=lambda encoder: encoder.reaches_out)] = Field(
         default="auto",
         description="auto, efficientnet-lite0, open-clip:MODEL/TAG or open-clip:hf-hub:ORG/NAME.",
     )
-    checkpoint: str = Field(default="", description="Local weights for open-clip:MODEL, instead of a tag.")
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="Where the encoder runs.")
-    download: bool = Field(default=False, description="Whether missing weights may be downloaded.")
-    cache_dir: str = Field(default="", description="Where encodings are kept; empty: the user's cache folder.")
+    checkpoint: Annotated[str, Asks("this file is loaded as the encoder's weights")] = Field(
+        default="", description="Local weights for open-clip:MODEL, instead of a tag."
+    )
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], HERE] = Field(
+        default="auto", description="Where the encoder runs."
+    )
+    download: Annotated[bool, HERE] = Field(default=False, description="Whether missing weights may be downloaded.")
+    cache_dir: Annotated[str, HERE] = Field(
+        default="", description="Where encodings are kept; empty: the user's cache folder."
+    )
+
+    @property
+    def reaches_out(self) -> bool:
+        """Whether loading it reads a named file, may download weights, or runs another package's code."""
+        from doubleread.rag.encoders import within_reach  # noqa: PLC0415 - heavy
+
+        return bool(self.checkpoint) or not within_reach(self.name, download=self.download)
 
 
 class RetrievalSettings(Section):
@@ -61,19 +75,27 @@ class RetrievalSettings(Section):
         default="chroma",
         description="How plain searches are answered: by an index where that is faster (chroma), or exactly (exact).",
     )
-    url: str = Field(
+    url: Annotated[str, Asks("cases are searched on this server, and the panel's own are written to it")] = Field(
         default="", description="Address of a Chroma server whose cases are searched instead of the panel's own."
     )
-    collection: str = Field(
+    collection: Annotated[str, Asks("in this collection", when=lambda retrieval: bool(retrieval.url))] = Field(
         default="cases", pattern=r"^[a-z0-9][a-z0-9-]{1,40}[a-z0-9]$", description="Its name there."
     )
     k: int = Field(default=10, ge=1, le=1000, description="How many similar cases make the evidence.")
+
+    @field_validator("url")
+    @classmethod
+    def _is_bare(cls, url: str) -> str:
+        """Refuses passwords: settings are written into panels, runs and messages."""
+        if "@" in urlsplit(url).netloc:
+            raise PydanticCustomError(HIDDEN, "must hold no user or password")
+        return url
 
 
 class TrustSettings(Section):
     """How trust is learned."""
 
-    calibrator: str = Field(
+    calibrator: Annotated[str, INERT] = Field(
         default="auto",
         description="auto (temperature, or vector where that is clearly better on held-out cases), "
         "temperature, vector, beta, histogram, isotonic or none.",
@@ -84,7 +106,9 @@ class TrustSettings(Section):
         default=0.8, gt=0, lt=1, description="Overconfidence rate: wrong with a confidence above this, of all cases."
     )
     coverage: float = Field(default=0.9, gt=0.5, lt=1, description="Coverage that prediction sets promise.")
-    sets: str = Field(default="lac", description="How prediction sets are made: lac (the smallest), aps or raps.")
+    sets: Annotated[str, INERT] = Field(
+        default="lac", description="How prediction sets are made: lac (the smallest), aps or raps."
+    )
     max_risk: float | None = Field(
         default=None,
         gt=0,
@@ -110,7 +134,7 @@ class TrustSettings(Section):
 class FusionSettings(Section):
     """How calibrated opinions become one posterior."""
 
-    rule: str = Field(
+    rule: Annotated[str, INERT] = Field(
         default="auto",
         description="auto (log-pool, or panel-mean where that is clearly better on held-out cases), "
         "panel-mean, log-pool, confusion-bayes, stacking, ece-weighted, confidence-weighted or majority.",
@@ -221,7 +245,9 @@ class SessionSettings(Section):
 class PromptSettings(Section):
     """Where prompts come from."""
 
-    folder: str = Field(default="", description="Folder of your own prompt files; they go before the built-in ones.")
+    folder: Annotated[str, Asks("prompts are read from this folder, and sent to models")] = Field(
+        default="", description="Folder of your own prompt files; they go before the built-in ones."
+    )
 
 
 class BudgetSettings(Section):
@@ -234,9 +260,15 @@ class BudgetSettings(Section):
 class RecordedOptions(Section):
     """Recorded answers as an agent; its name is that of the table."""
 
-    file: str = Field(min_length=1, description="Answers, .jsonl or .csv: a recording, or any table with `columns`.")
-    agent: str = Field(default="", description="Whose answers, where the recording holds several agents'.")
-    columns: Columns | None = Field(default=None, description="Which column is what, for a table from elsewhere.")
+    file: Annotated[str, Asks("answers are read from this file")] = Field(
+        min_length=1, description="Answers, .jsonl or .csv: a recording, or any table with `columns`."
+    )
+    agent: Annotated[str, INERT] = Field(
+        default="", description="Whose answers, where the recording holds several agents'."
+    )
+    columns: Annotated[Columns | None, INERT] = Field(
+        default=None, description="Which column is what, for a table from elsewhere."
+    )
 
 
 class _TomlFile(PydanticBaseSettingsSource):
@@ -269,11 +301,11 @@ class Settings(BaseSettings):
     second_look: SecondLookSettings = SecondLookSettings()
     cascade: CascadeSettings = CascadeSettings()
     worth: WorthSettings = WorthSettings()
-    run: RunSettings = RunSettings()
-    ray: RaySettings = RaySettings()
+    run: Annotated[RunSettings, HERE] = RunSettings()
+    ray: Annotated[RaySettings, HERE] = RaySettings()
     prompts: PromptSettings = PromptSettings()
-    sessions: SessionSettings = SessionSettings()
-    budget: BudgetSettings = BudgetSettings()
+    sessions: Annotated[SessionSettings, HERE] = SessionSettings()
+    budget: Annotated[BudgetSettings, HERE] = BudgetSettings()
     vlm: dict[str, VlmOptions] = Field(
         default_factory=dict, description="Vision-language models as agents, one table each; name them in panel.agents."
     )
@@ -282,14 +314,14 @@ class Settings(BaseSettings):
         description="Language models as referees, who see what the agents say but not the image; kept only where they "
         "help; name them in panel.agents.",
     )
-    talk: dict[str, TalkOptions] = Field(
+    talk: Annotated[dict[str, TalkOptions], HERE] = Field(
         default_factory=dict,
         description="Language models that hold the conversation in sessions; they decide nothing.",
     )
     recorded: dict[str, RecordedOptions] = Field(
         default_factory=dict, description="Recorded answers as agents; name them in panel.agents."
     )
-    prices: dict[str, Price] = Field(
+    prices: Annotated[dict[str, Price], HERE] = Field(
         default_factory=dict, description="US dollars per million tokens, by model; they go before the built-in table."
     )
 

@@ -1,5 +1,6 @@
 """From bytes or a file to pixels that can be trusted: 8-bit RGB, upright, nothing else left in them."""
 
+import hashlib
 import io
 import os
 import stat
@@ -59,18 +60,23 @@ _DECODER_ERRORS = (
 )  # fmt: skip
 
 
-def open_image(data: bytes | Path, *, max_pixels: int = MAX_PIXELS, max_side: int | None = None) -> Image.Image:
+def open_image(
+    data: bytes | Path, *, max_pixels: int = MAX_PIXELS, max_side: int | None = None, sha256: str | None = None
+) -> Image.Image:
     """The image as 8-bit RGB, upright, on white where it was transparent, without any metadata.
 
     The contents decide the format (JPEG, PNG, WEBP, BMP, TIFF, GIF), not the name. With ``max_side`` the longer
-    side is at most that many pixels, and large JPEGs decode several times faster.
+    side is at most that many pixels, and large JPEGs decode several times faster. With ``sha256`` only those bytes are
+    opened: the path of a case may come from somebody else, and its id says which picture is meant.
 
     Raises ``ImageError`` with one of the codes ``missing``, ``not-a-file``, ``unreadable``, ``too-large``,
-    ``empty``, ``not-an-image``, ``corrupt``, ``too-many-pixels``, ``too-small``, ``bad-shape``, ``multi-frame``,
-    ``high-bit-depth``, ``non-finite``.
+    ``empty``, ``changed``, ``not-an-image``, ``corrupt``, ``too-many-pixels``, ``too-small``, ``bad-shape``,
+    ``multi-frame``, ``high-bit-depth``, ``non-finite``.
     """
     raw = _read(data) if isinstance(data, Path) else data
     _check_bytes(raw)
+    if sha256 is not None:
+        _check_digest(raw, sha256)
     image = _header(raw)
     _check_shape(image, max_pixels)
     _check_frames(image)
@@ -116,17 +122,21 @@ class Images:
                 self._held.popitem(last=False)
 
     def open(self, case: Case, *, max_side: int | None = None) -> Image.Image:
-        """The case's image as ``open_image`` gives it, not to be changed; raises ``ImageError``."""
+        """The case's image as ``open_image`` gives it, not to be changed.
+
+        Raises ``ImageError``, also where the file no longer holds the bytes that the case's id names.
+        """
         return self._opened.get(case.id, max_side, lambda: self._open(case, max_side))
 
     def _open(self, case: Case, max_side: int | None) -> Image.Image:
         held = self._bytes(case.id)
-        data = case.path if held is None else held
-        if data is None:
+        if held is not None:
+            return open_image(held, max_pixels=self._max_pixels, max_side=max_side)
+        if case.path is None:
             raise ImageError(
                 "missing", f"case {case.id[:12]} has no file and its image is no longer held in memory: pass it again"
             )
-        return open_image(data, max_pixels=self._max_pixels, max_side=max_side)
+        return open_image(case.path, max_pixels=self._max_pixels, max_side=max_side, sha256=case.id)
 
     def _bytes(self, case_id: str) -> bytes | None:
         with self._guard:
@@ -177,6 +187,15 @@ def _check_bytes(raw: bytes) -> None:
         raise ImageError("empty", "the file has no bytes; an image is needed: copy or download it again")
     if len(raw) > MAX_BYTES:
         raise _too_large(len(raw))
+
+
+def _check_digest(raw: bytes, sha256: str) -> None:
+    if hashlib.sha256(raw).hexdigest() != sha256:
+        raise ImageError(
+            "changed",
+            f"the file does not hold the image of case {sha256[:12]}: it was changed or replaced; put the original "
+            "back, or add the file as a new case",
+        )
 
 
 def _header(raw: bytes) -> ImageFile:

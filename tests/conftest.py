@@ -9,6 +9,15 @@ from doubleread.panel import Panel
 from doubleread.settings import load_settings
 
 
+@pytest.fixture(scope="session", autouse=True)
+def configuration(tmp_path_factory):
+    """The user's configuration of all tests: what panels are allowed is remembered there."""
+    folder = tmp_path_factory.mktemp("configuration")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(folder))
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory):
     """The embedded encoder, and a cache that all tests share."""

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import threading
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +13,6 @@ from doubleread.core.case import Case
 from doubleread.core.durable import AppendFile
 from doubleread.core.errors import DataError, FileError
 from doubleread.core.opinion import Answer
-from doubleread.core.safe_files import read_bytes
 
 
 class Recorder:

@@ -1,10 +1,11 @@
 """How models are asked: one table of the settings an agent."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from doubleread.agents.wire.server import Server
+from doubleread.core.authority import INERT
 
 Confidence = Literal["verbalized-distribution", "verbalized", "logprobs", "class-probabilities", "consistency"]
 
@@ -18,8 +19,10 @@ class VlmOptions(Server):
         "(one number), logprobs (of the label's letter), class-probabilities (OpenAI's decisions API), consistency "
         "(the mean of several readings in other words and other orders).",
     )
-    prompt: str = Field(default="vlm-read", description="Prompt of the first reading, as ID or ID@VERSION.")
-    second_prompt: str = Field(default="vlm-reconsider", description="Prompt of the second look.")
+    prompt: Annotated[str, INERT] = Field(
+        default="vlm-read", description="Prompt of the first reading, as ID or ID@VERSION."
+    )
+    second_prompt: Annotated[str, INERT] = Field(default="vlm-reconsider", description="Prompt of the second look.")
     image_side: int = Field(default=1024, ge=64, le=4096, description="Longer side of the image sent, in pixels.")
     reference_side: int = Field(default=512, ge=64, le=4096, description="The same of the retrieved images.")
     references: int = Field(default=6, ge=1, le=20, description="Retrieved images shown in a second look, at the most.")
@@ -31,7 +34,7 @@ class VlmOptions(Server):
 class ReasonerOptions(Server):
     """A language model as referee; its name is that of the table, ``[reasoner.NAME]``."""
 
-    prompt: str = Field(default="reasoner", description="Its prompt, as ID or ID@VERSION.")
+    prompt: Annotated[str, INERT] = Field(default="reasoner", description="Its prompt, as ID or ID@VERSION.")
     temperature: float | None = Field(default=0.0, ge=0, le=2, description="Sampling temperature.")
     max_tokens: int = Field(default=1500, ge=1, le=1_000_000, description="Length of an answer, at the most.")
 

@@ -1,12 +1,14 @@
 """Where a model is asked, how fast, and what it costs: one table of the settings."""
 
 import os
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from doubleread.agents.wire.prices import Price
+from doubleread.core.authority import Asks
 from doubleread.core.errors import HIDDEN
 
 OPENAI = "https://api.openai.com/v1"
@@ -17,9 +19,15 @@ class Server(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    model: str = Field(min_length=1, description="The model's name, as the server knows it.")
-    base_url: str = Field(default=OPENAI, description="Address of the server, up to and including /v1.")
-    key_variable: str | None = Field(
+    model: Annotated[str, Asks("this model is asked, and paid for")] = Field(
+        min_length=1, description="The model's name, as the server knows it."
+    )
+    base_url: Annotated[str, Asks("questions and pictures are sent to this address")] = Field(
+        default=OPENAI, description="Address of the server, up to and including /v1."
+    )
+    key_variable: Annotated[
+        str | None, Asks("what this environment variable holds is sent there as the key", value_of="key_name")
+    ] = Field(
         default=None,
         description="Environment variable that holds the key; unset: OPENAI_API_KEY for OpenAI itself, else none.",
     )
@@ -32,8 +40,12 @@ class Server(BaseModel):
         default=300.0, gt=0, description="Seconds before a call is given up, waiting its turn and retries included."
     )
     attempts: int = Field(default=4, ge=1, le=10, description="Attempts at a call that failed by accident.")
-    price: Price | None = Field(default=None, description="What it costs, where the price table does not know it.")
-    extra: dict[str, object] = Field(default_factory=dict, description="Further fields of the request's body.")
+    price: Annotated[Price | None, Asks("calls are counted towards the budget at this price")] = Field(
+        default=None, description="What it costs, where the price table does not know it."
+    )
+    extra: Annotated[dict[str, object], Asks("every request carries these fields as well")] = Field(
+        default_factory=dict, description="Further fields of the request's body."
+    )
 
     @field_validator("base_url")
     @classmethod

@@ -122,7 +122,7 @@ def _show_one(one: "StoredCase", changes: "Sequence[Change]") -> None:
         if value:
             facts.add_row(Text(name), Text(value))
     colours = OUT.is_terminal and OUT.color_system in ("256", "truecolor")
-    picture = half_blocks(one.case.path, columns=THUMBNAIL) if colours else None
+    picture = half_blocks(one.case.path, one.case.id, columns=THUMBNAIL) if colours else None
     if picture is not None:
         OUT.print(picture)
     OUT.print(facts)

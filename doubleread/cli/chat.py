@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from doubleread.cli.options import AllowFromPanel
+
 app = typer.Typer()
 
 Preview = Literal["auto", "kitty", "sixel", "blocks", "none"]
@@ -31,10 +33,11 @@ def chat(
     settings: Annotated[
         Path | None, typer.Option("--settings", help="Settings file; see `doubleread settings`.")
     ] = None,
+    allow_from_panel: AllowFromPanel = False,
 ) -> None:
     """Talk about images with the panel. Exit code 2 where something could not be read, understood or done."""
     from doubleread.cli.chat_run import Wish, run_chat
     from doubleread.cli.options import settings_of
 
     wish = Wish(tuple(images or ()), session, listed=listed, waiting=waiting, talk=talk, reviewer=reviewer)
-    run_chat(panel, settings_of(settings, preview=preview), wish, as_json=json)
+    run_chat(panel, settings_of(settings, preview=preview), wish, as_json=json, allow=allow_from_panel)

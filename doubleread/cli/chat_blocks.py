@@ -111,5 +111,5 @@ def _pictures(cases: tuple[Neighbour, ...], console: Console, preview: Preview) 
 
 def _picture(one: Neighbour, preview: Preview) -> Group:
     told = Line.assemble((harmless(one.label), "bold"), f" {one.similarity:.2f}")
-    picture = preview.file(one.path, SMALL) or Line("no picture", style="dim")
+    picture = preview.file(one.path, one.case_id, SMALL) or Line("no picture", style="dim")
     return Group(picture, told, Line(harmless(one.source), style="dim", overflow="ellipsis", no_wrap=True))

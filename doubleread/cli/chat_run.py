@@ -40,11 +40,14 @@ class Wish:
     """Who decides; None: as the settings say."""
 
 
-def run_chat(panel_folder: Path, settings: Settings, wish: Wish, *, as_json: bool) -> None:
+def run_chat(panel_folder: Path, settings: Settings, wish: Wish, *, as_json: bool, allow: bool = False) -> None:
     """Until the person leaves, or the pipe ends."""
     at_prompt = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     show: Show = JsonLines() if as_json else _screen(settings, at_prompt=at_prompt)
-    with Panel.load(panel_folder, settings=settings) as panel, _opened(panel, wish.talk) as sessions:
+    with (
+        Panel.load(panel_folder, settings=settings, allow_from_panel=allow) as panel,
+        _opened(panel, wish.talk) as sessions,
+    ):
         if panel.encoder_is_fallback and not as_json:
             warn(panel.encoder_note)
         if wish.listed:

@@ -131,7 +131,7 @@ class Screen:
 
     def _card(self, verdict: Verdict, picture: Path | None) -> RenderableType:
         card = verdict_card(verdict)
-        preview = self._preview.file(picture, PREVIEW)
+        preview = self._preview.file(picture, verdict.case.id, PREVIEW)
         if preview is None:
             return card
         if self._results.width < BESIDE:

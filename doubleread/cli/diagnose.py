@@ -60,11 +60,12 @@ def run_diagnose(
     explained: bool,
     settings: Settings,
     drawn: Drawn | None = None,
+    allow: bool = False,
 ) -> None:
     """A card (or a JSON line) for each image; images that cannot be read are reported and the rest goes on."""
     failed = False
     batch: list[Verdict] = []
-    with Panel.load(panel_folder, settings=settings) as panel:
+    with Panel.load(panel_folder, settings=settings, allow_from_panel=allow) as panel:
         if panel.encoder_is_fallback and not as_json:
             warn(panel.encoder_note)
         for result in panel.diagnose_many(images):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from doubleread.cli.cases_add import Group, LabelColumn, PathColumn
+from doubleread.cli.options import AllowFromPanel
 
 if TYPE_CHECKING:
     from doubleread.evals.measures.gates import Gate
@@ -55,6 +56,7 @@ def evaluate(
     settings: Annotated[Path | None, typer.Option("--settings", help="Settings file; see `doubleread settings`.")] = (
         None
     ),
+    allow_from_panel: AllowFromPanel = False,
 ) -> None:
     """Judge a panel on images it has never seen. Stopped, the same command goes on where it was.
 
@@ -69,7 +71,8 @@ def evaluate(
     from doubleread.panel import Panel
 
     wanted, gates = Wanted(out, split, limit, _shard(shard), retry_errors), _gates(fail_under, fail_over)
-    with Panel.load(panel, settings=_settings(settings, engine, in_flight, max_cost)) as loaded:
+    chosen = _settings(settings, engine, in_flight, max_cost)
+    with Panel.load(panel, settings=chosen, allow_from_panel=allow_from_panel) as loaded:
         with progress() as report:
             dataset = read_labelled(
                 data,

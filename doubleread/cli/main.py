@@ -13,6 +13,7 @@ from doubleread.cli.chat import app as chat_app
 from doubleread.cli.compare_runs import app as compare_app
 from doubleread.cli.datasets import app as datasets_app
 from doubleread.cli.evaluate import app as evaluate_app
+from doubleread.cli.options import AllowFromPanel
 from doubleread.cli.prompts import app as prompts_app
 from doubleread.cli.stress import app as stress_app
 from doubleread.cli.trust import app as trust_app
@@ -128,6 +129,7 @@ def diagnose(
     label: Annotated[str | None, typer.Option(help="With --where: of this label, not the likeliest.")] = None,
     settings: SettingsFile = None,
     record: Record = None,
+    allow_from_panel: AllowFromPanel = False,
 ) -> None:
     """Diagnose images with a fitted panel. Exit code 1 where an image could not be read."""
     from doubleread.cli.diagnose import Drawn, run_diagnose
@@ -135,7 +137,13 @@ def diagnose(
 
     drawn = Drawn.asked(where, label, images)
     run_diagnose(
-        images, panel, as_json=json, explained=explain, settings=settings_of(settings, record=record), drawn=drawn
+        images,
+        panel,
+        as_json=json,
+        explained=explain,
+        settings=settings_of(settings, record=record),
+        drawn=drawn,
+        allow=allow_from_panel,
     )
 
 
@@ -153,6 +161,7 @@ def prevalence(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
     settings: SettingsFile = None,
+    allow_from_panel: AllowFromPanel = False,
 ) -> None:
     """Estimate which share of unlabelled images has each label. Nothing is changed by it.
 
@@ -162,7 +171,7 @@ def prevalence(
     from doubleread.cli.options import settings_of
     from doubleread.cli.prevalence import run_prevalence
 
-    run_prevalence(panel, images, group, settings_of(settings), as_json=json)
+    run_prevalence(panel, images, group, settings_of(settings), as_json=json, allow=allow_from_panel)
 
 
 @app.command(epilog="Example: doubleread sweep panel --vary max_share=0,0.05,0.12,0.3 --vary rule")
@@ -210,6 +219,7 @@ def serve(
         ),
     ] = None,
     settings: SettingsFile = None,
+    allow_from_panel: AllowFromPanel = False,
 ) -> None:
     """Inspection sessions in the browser: images in, verdicts and a talk about them out."""
     from doubleread.cli.options import settings_of
@@ -223,6 +233,7 @@ def serve(
         port=port,
         token=token,
         reviewer_token=reviewer_token,
+        allow=allow_from_panel,
     )
 
 
@@ -339,13 +350,35 @@ def mock_server(
     )
 
 
-@app.command()
-def doctor(settings: SettingsFile = None, encoder: Encoder = None) -> None:
+doctor_app = typer.Typer(invoke_without_command=True)
+app.add_typer(doctor_app, name="doctor")
+
+
+@doctor_app.callback()
+def doctor(context: typer.Context, settings: SettingsFile = None, encoder: Encoder = None) -> None:
     """Say what is installed, which weights, devices and keys are there, and what will be used."""
+    if context.invoked_subcommand is not None:
+        return
     from doubleread.cli.doctor import run_doctor
     from doubleread.cli.options import settings_of
 
     run_doctor(settings_of(settings, encoder))
+
+
+@doctor_app.command("panel", epilog="Example: doubleread doctor panel received-panel")
+def doctor_panel(
+    panel: Annotated[Path, typer.Argument(metavar="FOLDER", help="A panel, from here or from somebody else.")],
+    allow_from_panel: AllowFromPanel = False,
+    settings: SettingsFile = None,
+) -> None:
+    """List what a panel asks of this machine, and what of it is allowed. Nothing is sent, and no pictures are opened.
+
+    Exit code 1 where something is not allowed.
+    """
+    from doubleread.cli.doctor_panel import run_doctor_panel
+    from doubleread.cli.options import settings_of
+
+    run_doctor_panel(panel, settings_of(settings), allow=allow_from_panel)
 
 
 @app.command("settings")

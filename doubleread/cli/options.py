@@ -1,9 +1,21 @@
-"""Flags into settings."""
+"""Flags that several commands share, and flags into settings."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from doubleread.settings import Settings, load_settings
+import typer
+
+if TYPE_CHECKING:
+    from doubleread.settings import Settings
+
+AllowFromPanel = Annotated[
+    bool,
+    typer.Option(
+        "--allow-from-panel",
+        help="Let this panel use the addresses, key variables and files that its folder names; it is remembered. "
+        "`doubleread doctor panel` lists them.",
+    ),
+]
 
 
 def settings_of(
@@ -13,8 +25,10 @@ def settings_of(
     rule: str | None = None,
     record: Path | None = None,
     preview: str | None = None,
-) -> Settings:
+) -> "Settings":
     """Settings from the file, the environment, and the flags that were given."""
+    from doubleread.settings import load_settings
+
     flags: dict[str, dict[str, Any]] = {}
     if encoder is not None:
         flags["encoder"] = {"name": encoder}

@@ -15,6 +15,7 @@ from doubleread.cli.fit import SHOWN_PROBLEMS
 from doubleread.cli.screen import OUT, note, warn
 from doubleread.cli.tables import comparison_table
 from doubleread.composition import open_eyes
+from doubleread.consent import asks_of, check_allowed
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError, DoublereadError, StoreError
 from doubleread.core.reading import Outcome, Sampling
@@ -39,7 +40,7 @@ from doubleread.orchestrator.drift import told
 from doubleread.outcomes import read_outcomes
 from doubleread.panel_folder import PanelFolder, open_store, read_panel, stored
 from doubleread.rag.near_copies import hash_picture
-from doubleread.settings import PanelSettings, Settings
+from doubleread.settings import PanelSettings, Settings, load_settings
 from doubleread.trust_folder import use_version, versions
 
 AT_ONCE = 100
@@ -61,6 +62,8 @@ def run_confirm(
     if (labels is None) == (label is None):
         raise DataError("say what turned out to be true: --labels FILE for several verdicts, or --label NAME for one")
     saved = read_panel(panel, None)
+    if archive:
+        check_allowed(saved.folder, saved.id, asks_of(_without_models(saved.settings), load_settings()))
     if not keeps_readings(saved):
         warn(f"{panel} was fitted by an older doubleread: it cannot learn from outcomes before it is fitted again")
     found, failed = _verdicts(verdicts)
@@ -68,7 +71,6 @@ def run_confirm(
         truth = _matched(_labels(labels), found, failed)
     else:
         truth = {_only(found, verdicts).case.id: str(label)}
-    wanted = [(verdict, truth[verdict.case.id]) for verdict in found if verdict.case.id in truth]
     wanted = [(verdict, truth[verdict.case.id]) for verdict in found if verdict.case.id in truth]
     told = _told(saved, wanted, failed, sampling=sampling, reviewer=reviewer, note=said)
     kept = _kept(saved, told, failed)

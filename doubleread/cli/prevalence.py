@@ -19,11 +19,17 @@ SHOWN_PROBLEMS = 10
 
 
 def run_prevalence(
-    folder: Path, images: list[str], group: str | None, settings: Settings, *, as_json: bool = False
+    folder: Path,
+    images: list[str],
+    group: str | None,
+    settings: Settings,
+    *,
+    as_json: bool = False,
+    allow: bool = False,
 ) -> None:
     """Diagnoses the images and says which shares of them have which label."""
     cases, unread = read_unlabelled(images, group=group)
-    with Panel.load(folder, settings=settings) as panel:
+    with Panel.load(folder, settings=settings, allow_from_panel=allow) as panel:
         with progress() as report:
             found = panel.prevalence(cases, progress=report)
         found = found.model_copy(update={"unread": (*unread, *found.unread)})

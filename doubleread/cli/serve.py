@@ -28,12 +28,13 @@ def run_serve(
     port: int,
     token: str | None,
     reviewer_token: str | None,
+    allow: bool = False,
 ) -> None:
     """Serves until Ctrl-C; prints the address, with the token where one was made, and nothing of what is sent."""
     asked = chosen_token(host, token, reviewer_token)
     with ExitStack() as stack:
         listening = stack.enter_context(bound(host, port))
-        panel = stack.enter_context(Panel.load(panel_folder, settings=settings))
+        panel = stack.enter_context(Panel.load(panel_folder, settings=settings, allow_from_panel=allow))
         if panel.encoder_is_fallback:
             warn(panel.encoder_note)
         panel.warm_up()

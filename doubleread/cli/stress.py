@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from doubleread.cli.cases_add import Group, LabelColumn, PathColumn
+from doubleread.cli.options import AllowFromPanel
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -42,6 +43,7 @@ def stress(
     settings: Annotated[Path | None, typer.Option("--settings", help="Settings file; see `doubleread settings`.")] = (
         None
     ),
+    allow_from_panel: AllowFromPanel = False,
 ) -> None:
     """Find out how a panel does on worse pictures: noise, blur, weather, other light. It writes stress.html.
 
@@ -63,7 +65,9 @@ def stress(
     folder = out or _place(dataset.name)
     with (
         tempfile.TemporaryDirectory(prefix="doubleread-stress-") as encodings,
-        Panel.load(panel, settings=_passing(settings_of(settings), encodings)) as loaded,
+        Panel.load(
+            panel, settings=_passing(settings_of(settings), encodings), allow_from_panel=allow_from_panel
+        ) as loaded,
         progress() as report,
     ):
         found = stress_panel(

@@ -14,7 +14,8 @@
     ├── PromptError        a prompt file or its use is wrong
     ├── NotFitted          a part was used before it was fitted
     ├── PanelError         a panel folder or panel cannot be used
-    │   └── NotConfirmed     a case has no outcome that could be taken back
+    │   ├── NotConfirmed     a case has no outcome that could be taken back
+    │   └── NotAllowed       its settings ask for what this machine has not allowed
     ├── RunError           a run folder cannot be used
     ├── SessionError       a session, or what is asked of it, is not there
     │   └── SessionsAway     the database that holds them cannot be reached
@@ -98,6 +99,10 @@ class PanelError(DoublereadError):
 
 class NotConfirmed(PanelError):
     """A case has no outcome that could be taken back."""
+
+
+class NotAllowed(PanelError):
+    """A panel's settings name addresses, keys or files that this machine's settings do not, and nobody allowed it."""
 
 
 class RunError(DoublereadError):

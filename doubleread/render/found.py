@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from doubleread.rag.finding import Found
 from doubleread.render.html import environment, style_sheet
-from doubleread.render.thumbnail import thumbnail
+from doubleread.render.thumbnail import case_thumbnail, thumbnail
 
 _SIDE = 360
 """Pixels of a picture's longer side: sharp where two of them make one of the page's."""
@@ -19,7 +19,8 @@ def found_page(found: Found, line: str, *, picture: Path | None = None, each: bo
     ``picture``: the file that was looked for, where it was a picture. ``each``: label by label.
     """
     shown = [
-        (one, Path(one.source).name or one.case_id[:12], thumbnail(one.path, side=_SIDE)) for one in found.neighbours
+        (one, Path(one.source).name or one.case_id[:12], case_thumbnail(one.path, one.case_id, side=_SIDE))
+        for one in found.neighbours
     ]
     parts = (
         [(label, list(part)) for label, part in groupby(shown, lambda item: item[0].label)] if each else [("", shown)]

@@ -14,13 +14,13 @@ from doubleread.rag.images import open_image
 _UPPER_HALF = "▀"
 
 
-def half_blocks(path: Path | None, *, columns: int) -> Text | None:
+def half_blocks(path: Path | None, sha256: str | None, *, columns: int) -> Text | None:
     """The picture, its longer side ``columns`` letters wide or half as many lines high; None where the file cannot be
-    shown. Needs a terminal with 256 colours or more."""
+    shown. ``sha256`` is the id of the case that names the file. Needs a terminal with 256 colours or more."""
     if path is None:
         return None
     try:
-        return drawn(open_image(path, max_side=columns))
+        return drawn(open_image(path, max_side=columns, sha256=sha256))
     except (ImageError, OSError, ValueError):
         return None
 

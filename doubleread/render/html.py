@@ -10,18 +10,21 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from doubleread.core import words
 from doubleread.core.evidence import Neighbour
 from doubleread.core.verdict import Unread, Verdict
-from doubleread.render.thumbnail import thumbnail
+from doubleread.render.thumbnail import case_thumbnail
 
 
 class Pictures(Protocol):
-    """Where a card gets its pictures from: ``thumbnail``, or a page that holds each picture once."""
+    """Where a card gets its pictures from: ``case_thumbnail``, or a page that holds each picture once."""
 
-    def __call__(self, path: Path | None, *, side: int) -> str | None:
-        """Address of a picture with the longer side of ``side`` pixels; None where it cannot be shown."""
+    def __call__(self, path: Path | None, case: str, *, side: int) -> str | None:
+        """Address of a case's picture with the longer side of ``side`` pixels; None where it cannot be shown.
+
+        ``case`` is its id.
+        """
         ...
 
 
-def verdict_html(verdict: Verdict, *, styled: bool = True, pictures: Pictures = thumbnail) -> str:
+def verdict_html(verdict: Verdict, *, styled: bool = True, pictures: Pictures = case_thumbnail) -> str:
     """One card; ``styled`` puts the style sheet in front, which a page of many cards needs only once."""
     last = {o.agent: o for o in sorted(verdict.opinions, key=lambda o: o.round)}
     card = (
@@ -31,7 +34,7 @@ def verdict_html(verdict: Verdict, *, styled: bool = True, pictures: Pictures = 
             v=verdict,
             words=words,
             name=Path(verdict.case.source).name or verdict.case.id[:12],
-            image=pictures(verdict.case.path, side=220),
+            image=pictures(verdict.case.path, verdict.case.id, side=220),
             posterior=sorted(verdict.posterior.items(), key=lambda item: -item[1]),
             opinions=list(last.values()),
             abstentions=list({a.agent: a for a in verdict.abstentions if a.agent not in last}.values()),
@@ -50,7 +53,7 @@ def unread_html(unread: Unread) -> str:
 
 
 def _pictured(cases: tuple[Neighbour, ...], pictures: Pictures) -> list[tuple[Neighbour, str | None]]:
-    return [(case, pictures(case.path, side=192)) for case in cases]
+    return [(case, pictures(case.path, case.case_id, side=192)) for case in cases]
 
 
 @cache

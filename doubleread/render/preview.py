@@ -36,13 +36,16 @@ class Preview:
     how: How = "blocks"
     cell: Cell = USUAL
 
-    def file(self, path: Path | None, columns: int) -> RenderableType | None:
-        """The picture of a file, ``columns`` letters wide or half as many lines high; None where it cannot be shown."""
+    def file(self, path: Path | None, sha256: str | None, columns: int) -> RenderableType | None:
+        """The picture of a file, ``columns`` letters wide or half as many lines high; None where it cannot be shown.
+
+        ``sha256`` is the id of the case that names the file, whose bytes it must hold.
+        """
         if path is None or self.how == "none":
             return None
         side = columns if self.how == "blocks" else columns * max(self.cell.width, self.cell.height // 2)
         try:
-            return self.draw(open_image(path, max_side=side), columns)
+            return self.draw(open_image(path, max_side=side, sha256=sha256), columns)
         except (ImageError, OSError, ValueError):
             return None
 

@@ -42,10 +42,11 @@ class ShownAttribution(Attribution):
     def _pixels(self, image: Path | Image.Image | None) -> Image.Image:
         if isinstance(image, Image.Image):
             return image.convert("RGB")
-        path = image or self.case.path
-        if path is None:
+        if image is not None:
+            return open_image(image, max_side=SIDE)
+        if self.case.path is None:
             raise ImageError("missing", f"case {self.case.id[:12]} has no file to draw on: pass its image")
-        return open_image(path, max_side=SIDE)
+        return open_image(self.case.path, max_side=SIDE, sha256=self.case.id)
 
     def __str__(self) -> str:
         return legible("\n".join(self.lines), getattr(sys.stdout, "encoding", None))

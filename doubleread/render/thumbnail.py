@@ -6,21 +6,34 @@ from pathlib import Path
 
 from PIL import Image
 
-from doubleread.core.errors import ImageError
-from doubleread.rag.images import open_image
+from doubleread.core.case import Case
+from doubleread.core.errors import FileError, ImageError
+from doubleread.core.safe_files import read_bytes
+from doubleread.rag.images import MAX_BYTES, open_image
 
 
-def small_picture(path: Path | None, *, side: int) -> bytes | None:
-    """A WebP file with the longer side of at most ``side`` pixels; None where the file cannot be shown."""
-    if path is None:
+def small_picture(picture: Path | bytes | None, *, side: int) -> bytes | None:
+    """A WebP file with the longer side of at most ``side`` pixels; None where the picture cannot be shown."""
+    if picture is None:
         return None
     try:
-        image = open_image(path, max_side=side)
+        image = open_image(picture, max_side=side)
     except (ImageError, OSError, ValueError):  # a source may be any text: too long for a path, say
         return None
     out = io.BytesIO()
     image.save(out, "WEBP", quality=80)
     return out.getvalue()
+
+
+def case_picture(path: Path | None, case: str, *, side: int) -> bytes | None:
+    """The same of a stored case; None where the file does not hold its picture: what names it may be from elsewhere."""
+    if path is None:
+        return None
+    try:
+        data = read_bytes(path, limit=MAX_BYTES)
+    except FileError:
+        return None
+    return small_picture(data, side=side) if Case.from_bytes(data).id == case else None
 
 
 def picture_url(image: Image.Image) -> str:
@@ -32,5 +45,13 @@ def picture_url(image: Image.Image) -> str:
 
 def thumbnail(path: Path | None, *, side: int) -> str | None:
     """``small_picture`` as a data URL."""
-    data = small_picture(path, side=side)
+    return _url(small_picture(path, side=side))
+
+
+def case_thumbnail(path: Path | None, case: str, *, side: int) -> str | None:
+    """``case_picture`` as a data URL."""
+    return _url(case_picture(path, case, side=side))
+
+
+def _url(data: bytes | None) -> str | None:
     return None if data is None else "data:image/webp;base64," + base64.b64encode(data).decode()

@@ -139,16 +139,12 @@ def static_file(name: str) -> bytes:
 
 def card(session: str, reading: Reading, verdict: Verdict) -> Markup:
     """The verdict's card, its pictures served by us."""
-    own = f"/s/{session}/picture/{reading.case}"
-    near: dict[Path, str] = {}
-    if verdict.evidence is not None:
-        for n in (*verdict.evidence.neighbours, *verdict.evidence.near_copies):
-            if n.path is not None:
-                near[n.path] = f"/s/{session}/near/{n.case_id}"
+    evidence = verdict.evidence
+    near = {n.case_id for n in (*evidence.neighbours, *evidence.near_copies)} if evidence is not None else set()
 
-    def picture(path: Path | None, *, side: int) -> str | None:
-        address = near.get(path, own) if path is not None else None
-        return address and f"{address}?side={side}"
+    def picture(path: Path | None, case: str, *, side: int) -> str | None:
+        where = f"near/{case}" if case in near else f"picture/{reading.case}"
+        return None if path is None else f"/s/{session}/{where}?side={side}"
 
     return Markup(verdict_html(verdict, styled=False, pictures=picture))  # noqa: S704 - escaped by its template
 

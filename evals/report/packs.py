@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
+from doubleread.core.case import Case
 from doubleread.evals.runs.row import Row
 from doubleread.render.html import unread_html, verdict_html
-from doubleread.render.thumbnail import thumbnail
+from doubleread.render.thumbnail import case_thumbnail
 
 CARDS_A_BLOCK = 40
 PICTURES_A_BLOCK = 64
@@ -37,25 +38,25 @@ class Pictures:
 
     def __init__(self, out: TextIO, side: int) -> None:
         self._out, self._side = out, side
-        self._numbers: dict[Path, int] = {}
+        self._numbers: dict[tuple[Path, str], int] = {}
         self._waiting: list[str] = []
         self._count = self._blocks = 0
 
-    def number(self, path: Path | None, side: int) -> int:
-        """The number of a picture; ``NONE`` where it cannot be shown."""
+    def number(self, path: Path | None, case: str, side: int) -> int:
+        """The number of a case's picture; ``NONE`` where it cannot be shown."""
         if path is None:
             return NONE
-        if path not in self._numbers:
-            self._numbers[path] = self._take(thumbnail(path, side=side))
-        return self._numbers[path]
+        if (path, case) not in self._numbers:
+            self._numbers[path, case] = self._take(case_thumbnail(path, case, side=side))
+        return self._numbers[path, case]
 
-    def of_case(self, path: Path | None) -> int:
+    def of_case(self, case: Case) -> int:
         """The number of a case's own picture."""
-        return self.number(path, self._side)
+        return self.number(case.path, case.id, self._side)
 
-    def __call__(self, path: Path | None, *, side: int) -> str | None:  # noqa: ARG002  (the page has one size)
+    def __call__(self, path: Path | None, case: str, *, side: int) -> str | None:  # noqa: ARG002  (the page has one size)
         """For a card: an address that the page puts the picture in place of."""
-        number = self.number(path, _NEIGHBOUR_SIDE)
+        number = self.number(path, case, _NEIGHBOUR_SIDE)
         return None if number == NONE else f"#picture-{number}"
 
     def close(self) -> None:
@@ -96,7 +97,7 @@ class Packs:
         self._pictures.close()
 
     def _take(self, row: Row) -> None:
-        picture = self._pictures.of_case(row.case.path)
+        picture = self._pictures.of_case(row.case)
         if row.verdict is not None:
             self.read.append((self._count, picture))
             self._cards.append(verdict_html(row.verdict, styled=False, pictures=self._pictures))

@@ -37,7 +37,7 @@ def opened(case: Case) -> Pixels:
     """The pixels of a case; raises ``ImageError``."""
     if case.path is None:
         raise ImageError("missing", f"{case.source} has no file: give images as files")
-    return pixels_of(open_image(case.path, max_side=SIDE))
+    return pixels_of(open_image(case.path, max_side=SIDE, sha256=case.id))
 
 
 def corrupted(cases: Sequence[Case], cells: Sequence[Cell]) -> Iterator[list[bytes | None] | ImageError]:

@@ -24,6 +24,7 @@ EXAMPLES = 3
 class Example(Record):
     """A case whose label nobody doubts, like the suspicious one."""
 
+    id: str
     source: str
     path: Path | None
     similarity: float
@@ -126,8 +127,9 @@ def _suspects(
         open_to = np.flatnonzero((ranking.given == label) & (code != code[i]) & ~doubtful)
         cosine = products(rows[open_to], rows[i])
         return tuple(
-            Example(source=cases[open_to[j]].source, path=cases[open_to[j]].path, similarity=float(cosine[j]))
+            Example(id=one.id, source=one.source, path=one.path, similarity=float(cosine[j]))
             for j in np.argsort(-cosine, kind="stable")[:EXAMPLES]
+            if (one := cases[open_to[j]])
         )
 
     return tuple(

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from doubleread.evals.suspects.finding import Example, Suspect, SuspectLabels
 from doubleread.render.html import style_sheet
-from doubleread.render.thumbnail import thumbnail
+from doubleread.render.thumbnail import case_thumbnail
 
 MOST = 200
 """Suspects on a page: more make it too large to open, and the table holds all."""
@@ -19,11 +19,11 @@ def suspects_page(found: SuspectLabels, *, table: str) -> str:
     """The first 200 suspects beside their nearest cases; ``table`` names the file that decisions go into."""
 
     @cache
-    def small(path: Path | None) -> str | None:
-        return thumbnail(path, side=_EXAMPLE_SIDE)
+    def small(path: Path | None, case: str) -> str | None:
+        return case_thumbnail(path, case, side=_EXAMPLE_SIDE)
 
     def pictured(examples: tuple[Example, ...]) -> list[tuple[str, str | None]]:
-        return [(one.source, small(one.path)) for one in examples]
+        return [(one.source, small(one.path, one.id)) for one in examples]
 
     def sides(one: Suspect) -> list[tuple[str, list[tuple[str, str | None]], str]]:
         return [
@@ -31,7 +31,7 @@ def suspects_page(found: SuspectLabels, *, table: str) -> str:
             (one.label, pictured(one.like_label), "s-given"),
         ]
 
-    shown = [(one, thumbnail(one.path, side=_SIDE), sides(one)) for one in found.suspects[:MOST]]
+    shown = [(one, case_thumbnail(one.path, one.id, side=_SIDE), sides(one)) for one in found.suspects[:MOST]]
     style = Markup(style_sheet())  # noqa: S704 - our own file
     return _template().render(found=found, shown=shown, table=table, percent=percent, style=style)
 

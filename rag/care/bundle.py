@@ -7,7 +7,6 @@ the history stay behind: a backup keeps those.
 
 import hashlib
 import os
-import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,11 +16,14 @@ import numpy as np
 from pydantic import AwareDatetime, ValidationError
 
 from doubleread.core.base import Record
-from doubleread.core.errors import StoreError
+from doubleread.core.case import Case
+from doubleread.core.errors import FileError, StoreError
+from doubleread.core.safe_files import read_bytes
 from doubleread.core.stored import StoredCase
 from doubleread.core.types import Embeddings
 from doubleread.rag.care import tabular
 from doubleread.rag.care.parcel import Parcel, parcel_of
+from doubleread.rag.images import MAX_BYTES
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.rows import unit_rows
 
@@ -170,15 +172,26 @@ def _with_pictures(cases: Sequence[StoredCase], folder: Path) -> tuple[list[Stor
     (folder / _PICTURES).mkdir()
     copied, gone = [], []
     for one in cases:
-        path = one.case.path
-        if path is None or not path.is_file():
+        path, picture = one.case.path, _picture(one.case)
+        if path is None or picture is None:
             gone.append(one.case.source or one.case.id)
             copied.append(one)
             continue
         name = f"{_PICTURES}/{one.case.id}{path.suffix.lower()}"
-        shutil.copyfile(path, folder / name)
+        (folder / name).write_bytes(picture)
         copied.append(one.model_copy(update={"case": one.case.model_copy(update={"path": Path(name)})}))
     return copied, gone
+
+
+def _picture(case: Case) -> bytes | None:
+    """The file of a case; None where it does not hold the bytes that the case's id names."""
+    if case.path is None:
+        return None
+    try:
+        data = read_bytes(case.path, limit=MAX_BYTES)
+    except FileError:
+        return None
+    return data if hashlib.sha256(data).hexdigest() == case.id else None
 
 
 def _found(one: StoredCase, folder: Path) -> StoredCase:

@@ -7,7 +7,7 @@ from pathlib import Path
 from doubleread.core.errors import EncoderError
 from doubleread.core.ports import Encoder
 from doubleread.rag.encoders import hub
-from doubleread.rag.encoders.table import ENCODERS
+from doubleread.rag.encoders.table import ENCLOSED, ENCODERS
 
 FALLBACK = "efficientnet-lite0"
 WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
@@ -60,6 +60,14 @@ def build(
         raise explain(kind, error) from None
     encoder: Encoder = builder(argument, device=device, checkpoint=checkpoint, download=download)
     return encoder
+
+
+def within_reach(spec: str, *, download: bool) -> bool:
+    """Whether ``build`` would use only this package, and weights that are on this machine or that ``auto`` takes."""
+    kind = spec.partition(":")[0]
+    if spec == "auto" or kind in ENCLOSED:
+        return True
+    return kind == "open-clip" and (not download or spec in dict(DEFAULTS))
 
 
 def probe_device(name: str = "auto") -> str:

@@ -185,6 +185,7 @@ def _load(name: str, source: _Source) -> tuple[Any, Any]:
             source.model,
             pretrained=str(source.weights) if source.weights is not None else None,
             require_pretrained=True,
+            weights_only=True,  # never unpickles anything but tensors
             force_quick_gelu=source.quick_gelu,
             force_preprocess_cfg=asdict(source.preprocess) if source.preprocess is not None else None,
         )

@@ -23,5 +23,7 @@ ENCODERS = Registry(
     },
 )
 
+ENCLOSED = frozenset({"colour-texture", "efficientnet-lite0"})
+"""Kinds that need nothing but installed packages."""
 WITH_TEXT = frozenset({"open-clip"})
 """Kinds whose encoders implement the ``TextEncoder`` port, told without loading one."""

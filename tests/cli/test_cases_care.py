@@ -108,14 +108,14 @@ def test_stats_and_history(doubleread, archive):
 
 def test_a_picture_is_drawn_in_half_blocks(tmp_path):
     case = image_case(tmp_path, 1)
-    text = half_blocks(case.path, columns=8)
+    text = half_blocks(case.path, case.id, columns=8)
     assert [len(line) for line in text.plain.splitlines()] == [8, 8, 8]
     first = text.get_style_at_offset(Console(), 0)
     assert first.color is not None
 
     case.path.unlink()
-    assert half_blocks(case.path, columns=8) is None
-    assert half_blocks(None, columns=8) is None
+    assert half_blocks(case.path, case.id, columns=8) is None
+    assert half_blocks(None, None, columns=8) is None
 
 
 # -- correcting ---------------------------------------------------------------------------------------------------

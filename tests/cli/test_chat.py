@@ -352,7 +352,8 @@ def drawn(reply, preview=NOTHING, **options):
 
 
 def neighbour(path=None):
-    return {"case_id": "a" * 64, "label": "rust" + HOSTILE, "similarity": 0.91234, "source": HOSTILE, "path": path}
+    case = "a" * 64 if path is None else Case.from_file(path).id
+    return {"case_id": case, "label": "rust" + HOSTILE, "similarity": 0.91234, "source": HOSTILE, "path": path}
 
 
 EVERYTHING = Reply(

@@ -120,7 +120,7 @@ def test_a_picture_lies_on_blank_cells_beside_other_things(tmp_path, how, width,
     file = tmp_path / "one.png"
     noise(width, height).save(file)
     preview = Preview(how, Cell(9, 19))
-    text = printed(beside("label", preview.file(file, 12)))
+    text = printed(beside("label", preview.file(file, None, 12)))
     (drawing,) = DRAWING.finditer(text)
     up, lines = int(drawing[1]), text[: drawing.start()].split("\n")
     left = len(lines[-1])
@@ -139,7 +139,7 @@ def test_a_picture_lies_on_blank_cells_beside_other_things(tmp_path, how, width,
 def test_kitty_pads_to_whole_cells_and_distorts_nothing(tmp_path):
     file = tmp_path / "one.png"
     noise(200, 50).save(file)
-    picture, said = unkitty(printed(Preview("kitty", Cell(9, 19)).file(file, 12)))
+    picture, said = unkitty(printed(Preview("kitty", Cell(9, 19)).file(file, None, 12)))
     assert picture.size == (int(said["c"]) * 9, int(said["r"]) * 19)
     assert Image.fromarray(np.asarray(picture)[..., 3]).getbbox() == (0, 0, 108, 27)
 
@@ -147,9 +147,9 @@ def test_kitty_pads_to_whole_cells_and_distorts_nothing(tmp_path):
 def test_what_cannot_be_shown_is_nothing(tmp_path):
     (tmp_path / "no.png").write_bytes(b"no picture")
     for how in ("kitty", "sixel", "blocks", "none"):
-        assert Preview(how).file(tmp_path / "no.png", 12) is None
-        assert Preview(how).file(None, 12) is None
-    assert Preview("none").file(photo(tmp_path / "leaf.png", 0, 1), 12) is None
+        assert Preview(how).file(tmp_path / "no.png", None, 12) is None
+        assert Preview(how).file(None, None, 12) is None
+    assert Preview("none").file(photo(tmp_path / "leaf.png", 0, 1), None, 12) is None
 
 
 def test_nothing_is_written_into_a_pipe(tmp_path):

@@ -12,6 +12,7 @@ from PIL import Image
 from reports_kit import EVIL, hostile, report_of, rows_of, write_run
 from verdicts_kit import verdict
 
+from doubleread.core.case import Case
 from doubleread.core.evidence import Evidence, Neighbour
 from doubleread.core.task import Label, Task
 from doubleread.core.verdict import Unread
@@ -169,11 +170,12 @@ def test_pictures_are_there_once_and_lost_ones_are_placeholders(tmp_path):
     leaf, stored = tmp_path / "leaf.png", tmp_path / "stored.png"
     Image.new("RGB", (300, 200), "teal").save(leaf)
     Image.new("RGB", (300, 200), "olive").save(stored)
-    near = Evidence(neighbours=(Neighbour(case_id="c", label="a", similarity=0.9, path=stored),) * 2)
+    named = Neighbour(case_id=Case.from_file(stored).id, label="a", similarity=0.9, path=stored)
+    near = Evidence(neighbours=(named, named, named.model_copy(update={"case_id": "c"})))
     there = verdict("there", "a", 0.9, agent=0.8)
     lost = verdict("lost", "b", 0.9, agent=0.8)
     shown = [
-        there.model_copy(update={"evidence": near, "case": there.case.model_copy(update={"path": leaf})}),
+        there.model_copy(update={"evidence": near, "case": Case.from_file(leaf)}),
         lost.model_copy(
             update={"evidence": near, "case": lost.case.model_copy(update={"path": tmp_path / "gone.png"})}
         ),

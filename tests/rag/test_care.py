@@ -259,12 +259,14 @@ def test_rows_of_an_export_are_in_the_order_of_its_lines(two_encoders, tmp_path)
 
 
 def test_pictures_travel_along(tmp_path):
-    cases = [image_case(tmp_path, seed, label="a") for seed in range(3)]
+    cases = [image_case(tmp_path, seed, label="a") for seed in range(4)]
     with opened(tmp_path / "store") as store:
-        store.add(cases, units(3, DIM))
+        store.add(cases, units(4, DIM))
         cases[2].path.unlink()
+        cases[3].path.write_bytes(b"something private")
         done = export(store, tmp_path / "out", images=True)
-    assert done.gone == (cases[2].source,)
+    assert set(done.gone) == {cases[2].source, cases[3].source}
+    assert len(list((tmp_path / "out" / "images").iterdir())) == 2
     (tmp_path / "out").rename(tmp_path / "moved")
     import_bundle(tmp_path / "new", tmp_path / "moved")
     with Archive.existing(tmp_path / "new") as copy:

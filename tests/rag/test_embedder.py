@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from rag_support import ScriptedEncoder, bare_case, encoded, image_case, picture
 
+from doubleread.core.case import Case
 from doubleread.core.errors import EncoderError, ImageError, UnknownPart
 from doubleread.core.ports import WHOLE, Embedder
 from doubleread.rag.cache import EncodingCache
@@ -132,7 +133,7 @@ def test_bulk_skips_what_cannot_be_read_and_says_so(make, tmp_path):
     cases = [image_case(tmp_path, i) for i in range(30)]
     cases[7] = bare_case(7, path=tmp_path / "gone.png")
     (tmp_path / "text.png").write_text("no image")
-    cases[9] = bare_case(9, path=tmp_path / "text.png")
+    cases[9] = Case.from_file(tmp_path / "text.png", source="9.png")
     told = []
     result = make(ScriptedEncoder()).embed_all(cases, progress=lambda done, total: told.append((done, total)))
     assert result.kept == tuple(i for i in range(30) if i not in {7, 9})

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -161,6 +162,31 @@ def test_a_checkpoint_that_is_rubbish(checkpoint, tmp_path):
     (tmp_path / "rubbish.pt").write_bytes(b"rubbish" * 100)
     with pytest.raises(EncoderError, match=r"rubbish\.pt"):
         build(f"open-clip:{TINY}", checkpoint=tmp_path / "rubbish.pt", device="cpu")
+
+
+class Harmful:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __reduce__(self):
+        return (Path.touch, (self.file,))
+
+
+@pytest.mark.parametrize("name", ["weights.pt", "weights.bin", "weights.safetensors", "weights.npz", "weights.npy"])
+def test_a_checkpoint_is_never_unpickled(checkpoint, tmp_path, name):
+    file, mark = tmp_path / name, tmp_path / "harmed"
+    if name.startswith("weights.np"):
+        save = np.savez if name.endswith("z") else np.save
+        save(file, np.array([Harmful(mark)], dtype=object), allow_pickle=True)
+    else:
+        import torch
+
+        torch.save({"state_dict": Harmful(mark)}, file)
+    with pytest.raises(EncoderError, match="cannot be loaded from"):
+        build(f"open-clip:{TINY}", checkpoint=file, device="cpu")
+    assert not mark.exists()
 
 
 def test_the_fingerprint_tells_weights_and_preprocessing_apart(folder, checkpoint):

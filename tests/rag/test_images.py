@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from rag_support import bare_case, encoded, picture
 
+from doubleread.core.case import Case
 from doubleread.core.errors import ImageError, UnknownPart
 from doubleread.rag.images import CROPS, MAX_BYTES, Images, open_image, view
 
@@ -178,4 +179,18 @@ def test_images_are_held_in_memory_up_to_a_size():
 
 def test_images_are_opened_from_files(tmp_path):
     (tmp_path / "a.png").write_bytes(encoded(picture()))
-    assert np.array_equal(Images().open(bare_case(0, path=tmp_path / "a.png")), picture())
+    assert np.array_equal(Images().open(Case.from_file(tmp_path / "a.png")), picture())
+
+
+def test_a_file_that_was_replaced_is_not_the_case_s_image(tmp_path):
+    """The path of a stored case may point anywhere: its id says which picture is meant."""
+    (tmp_path / "a.png").write_bytes(encoded(picture()))
+    case = Case.from_file(tmp_path / "a.png")
+    (tmp_path / "private.png").write_bytes(encoded(picture(1)))
+    os.mkfifo(tmp_path / "fifo")
+    moved = {"private.png": "changed", "fifo": "not-a-file", "/dev/zero": "not-a-file", "gone.png": "missing"}
+    for name, code in moved.items():
+        for side in (None, 16):
+            with pytest.raises(ImageError) as caught:
+                Images().open(case.model_copy(update={"path": tmp_path / name}), max_side=side)
+            assert caught.value.code == code

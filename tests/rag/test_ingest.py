@@ -128,7 +128,7 @@ def test_unreadable_images_are_reported_and_the_rest_goes_on(archive, cases):
     found = bring(archive, cases)
     assert counts(found) == {"added": 4}
     assert [one.path for one in found.problems] == [cases[1].source, cases[4].source]
-    assert "begins with b'no image'" in found.problems[0].problem
+    assert "was changed or replaced" in found.problems[0].problem
     assert "does not exist" in found.problems[1].problem
 
 

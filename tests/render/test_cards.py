@@ -8,6 +8,7 @@ from kit import case_of, evidence_for, opinion
 from PIL import Image
 from rich.console import Console
 
+from doubleread.core.case import Case
 from doubleread.core.opinion import Abstention
 from doubleread.core.verdict import AgentChange, Decision, SecondLook, Track, Verdict
 from doubleread.core.words import in_points
@@ -194,10 +195,10 @@ def test_a_card_shows_the_image_and_its_neighbours(tmp_path):
     path = tmp_path / "leaf.png"
     Image.new("RGB", (80, 80), "teal").save(path)
     evidence = evidence_for("rust")
-    pictured = [n.model_copy(update={"path": path}) for n in evidence.neighbours]
-    shown = verdict(
-        case=case_of("leaf", path=path), evidence=evidence.model_copy(update={"neighbours": tuple(pictured)})
-    )
+    case = Case.from_file(path)
+    pictured = [n.model_copy(update={"path": path, "case_id": case.id}) for n in evidence.neighbours]
+    replaced = evidence.neighbours[0].model_copy(update={"path": path})
+    shown = verdict(case=case, evidence=evidence.model_copy(update={"neighbours": (*pictured, replaced)}))
     found = Elements(verdict_html(shown, styled=False))
     assert found.tags.count("img") == 1 + len(pictured)
     assert all(value.startswith("data:image/webp") for key, value in found.attributes if key == "src")

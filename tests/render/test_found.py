@@ -4,6 +4,7 @@ from html.parser import HTMLParser
 
 from kit import case_of, photo
 
+from doubleread.core.case import Case
 from doubleread.core.evidence import Neighbour
 from doubleread.rag.finding import Found
 from doubleread.render.found import found_page
@@ -34,9 +35,8 @@ class Page(HTMLParser):
 def test_the_page_shows_pictures_and_fetches_nothing(tmp_path):
     path = photo(tmp_path / "one.png", 0, 1)
     gone = neighbour("far/gone.png", "scab", 0.5, path=tmp_path / "gone.png")
-    found = Found(
-        query=str(path), encoder="enc-1", neighbours=(neighbour("a.png", "rust", 0.9, path=path), gone), held_as="rust"
-    )
+    same = neighbour("a.png", "rust", 0.9, path=path).model_copy(update={"case_id": Case.from_file(path).id})
+    found = Found(query=str(path), encoder="enc-1", neighbours=(same, gone), held_as="rust")
     page = Page(found_page(found, "12 cases", picture=path))
     assert page.tags.count("img") == 2
     assert all(link.startswith("data:image/webp;base64,") for link in page.links)

@@ -1,0 +1,161 @@
+"""What the settings in a panel's folder ask of this machine, and what of it is allowed here.
+
+Addresses, names of key variables, and files outside the folder are proposals. They count where this machine's settings
+say the same, or where somebody allowed them for this panel: on the command line or in code, or by fitting it here. That
+is remembered in the user's configuration, one file a panel, for exactly these values; deleting the file takes it back.
+"""
+
+import json
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+from pydantic import BaseModel, Field, ValidationError
+
+from doubleread.core.authority import HERE, asking, marker
+from doubleread.core.base import Record
+from doubleread.core.durable import write_file
+from doubleread.core.errors import FileError, NotAllowed, PanelError
+from doubleread.core.harmless import harmless
+from doubleread.core.safe_files import read_json
+from doubleread.settings import Settings
+
+_log = logging.getLogger(__name__)
+_ID = re.compile(r"[0-9a-f]{32}")
+_LIMIT = 1_000_000
+_SHOWN = 200
+"""Characters of a value that are shown."""
+
+How = Literal["made here", "allowed"]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What one table of a panel's settings asks for; it is allowed as a whole or not at all."""
+
+    table: str
+    """``retrieval``, ``vlm.NAME``, …"""
+    values: Mapping[str, Any]
+    """By name of the setting: those that reach something, and that this machine's settings do not say."""
+    effects: Mapping[str, str]
+    """What happens with each."""
+
+    @property
+    def lines(self) -> list[str]:
+        """One a value: the setting, what it is, and what happens with it; safe to show."""
+        return [
+            f"{harmless(f'{self.table}.{name}')} = {self.shown(name)}: {self.effects[name]}" for name in self.values
+        ]
+
+    def shown(self, name: str) -> str:
+        """A value on one line, cut where it is long."""
+        text = harmless(json.dumps(self.values[name], ensure_ascii=False, sort_keys=True))
+        return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text):,} characters)"
+
+
+class Allowed(Record):
+    """What somebody allowed a panel on this machine."""
+
+    how: How
+    when: datetime
+    folder: str
+    """Where the panel lay."""
+    tables: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+def asks_of(settings: Settings, own: Settings | None) -> tuple[Ask, ...]:
+    """What a panel with these settings asks for beyond this machine's own; everything where that is None."""
+    asks = []
+    for table, section, at_home in _sections(settings, own):
+        known = {} if at_home is None else _reaching(at_home)
+        values = {name: value for name, value in _reaching(section).items() if known.get(name) != value}
+        if values:
+            effects = {name: one.effect for name, one in asking(type(section)).items()}
+            asks.append(Ask(table, values, effects))
+    return tuple(asks)
+
+
+def _sections(settings: Settings, own: Settings | None) -> Iterator[tuple[str, BaseModel, BaseModel | None]]:
+    """The tables that count, each with this machine's of that name. Agents that are not on the panel reach nothing."""
+    for name, field in type(settings).model_fields.items():
+        if marker(field) == HERE:
+            continue
+        section, at_home = getattr(settings, name), getattr(own, name, None)
+        if isinstance(section, BaseModel):
+            yield name, section, at_home
+            continue
+        for agent in sorted(set(section) & set(settings.panel.agents)):
+            yield f"{name}.{agent}", section[agent], (at_home or {}).get(agent)
+
+
+def _reaching(section: BaseModel) -> dict[str, Any]:
+    marked = asking(type(section))
+    return {name: value for name, one in marked.items() if (value := one.value(section, name)) is not None}
+
+
+def refused(panel: str, asks: Sequence[Ask]) -> list[Ask]:
+    """Those of the asks that nobody has allowed this panel here. Raises ``PanelError`` for a record that is damaged."""
+    known = allowed(panel) if asks else None
+    tables = {} if known is None else known.tables
+    return [ask for ask in asks if not _covers(tables.get(ask.table, {}), ask.values)]
+
+
+def check_allowed(folder: Path, panel: str, asks: Sequence[Ask], *, allow: bool = False) -> None:
+    """Raises ``NotAllowed``, which lists every ask that is not allowed; ``allow`` allows and remembers them all."""
+    if allow and asks:
+        remember(folder, panel, asks, "allowed")
+    elif open_ := refused(panel, asks):
+        tables = ", ".join(f"[{harmless(ask.table)}]" for ask in open_)
+        listed = "\n".join(f"  - {line}" for ask in open_ for line in ask.lines)
+        raise NotAllowed(
+            f"{folder} was not loaded: it asks for what this machine has not allowed. Nothing was sent.\n"
+            f"{listed}\n"
+            "If you trust where it came from and agree, add --allow-from-panel once (Python: allow_from_panel=True). "
+            f"Or name your own values in your settings, under {tables}. `doubleread doctor panel {folder}` says more."
+        )
+
+
+def remember(folder: Path, panel: str, asks: Sequence[Ask], how: How) -> None:
+    """Allows a panel what it asks for, from now on. Where that cannot be written it is only logged."""
+    if not asks or not _ID.fullmatch(panel):
+        return
+    tables = {ask.table: dict(ask.values) for ask in asks}
+    try:
+        before = allowed(panel)
+    except PanelError:
+        before = None
+    if before is not None:
+        tables = before.tables | tables
+    told = Allowed(how=how, when=datetime.now(UTC), folder=str(folder.absolute()), tables=tables)
+    file = _file(panel)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_file(file, json.dumps(told.model_dump(mode="json"), indent=1).encode())
+        file.chmod(0o600)
+    except (FileError, OSError) as error:
+        _log.warning("what %s may do is not remembered (%s): allow it again when it is loaded", folder, error)
+
+
+def allowed(panel: str) -> Allowed | None:
+    """What this panel was allowed here; None where that is nothing. Raises ``PanelError`` for a damaged record."""
+    file = _file(panel)
+    if not _ID.fullmatch(panel) or not file.exists():
+        return None
+    try:
+        return Allowed.model_validate(read_json(file, limit=_LIMIT))
+    except (FileError, ValidationError) as error:
+        told = " ".join(str(error).split())[:_SHOWN]
+        raise PanelError(f"{file} cannot be read ({told}); delete it, and allow the panel again") from None
+
+
+def _covers(known: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    return all(name in known and known[name] == value for name, value in values.items())
+
+
+def _file(panel: str) -> Path:
+    return platformdirs.user_config_path("doubleread") / "allowed" / f"{panel}.json"
