@@ -127,6 +127,7 @@ def _endless(status: str) -> Say:
 def _flood(connection: socket.socket) -> None:
     while True:
         connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+        time.sleep(0.005)  # the server's other threads must get to read what was sent to them
 
 
 def _measured(say: Say, max_calls: int | None, patience_s: float | None) -> _Outcome:
