@@ -32,7 +32,8 @@ def parsed(content: bytes, media_type: str = "") -> Any:
     except FileError as error:
         raise CallFault("server", harmless(str(error)), retryable=True) from None
     except (ValueError, RecursionError):
-        raise CallFault("server", f"the answer is not JSON ({harmless(media_type)})", retryable=True) from None
+        kind = f" ({harmless(media_type)})" if media_type else ""
+        raise CallFault("server", f"the answer is not JSON{kind}", retryable=True) from None
 
 
 def object_of(value: Any) -> Json:

@@ -78,7 +78,7 @@ def test_calls_that_are_given_up_are_counted_and_charged_at_their_estimate(patie
 @pytest.mark.parametrize("name", FAULTS)
 def test_the_ledger_is_the_servers_own_count_in_every_fault(name):
     budget = Budget(max_calls=4)
-    patience = {"attempts": 2, "attempt_timeout_s": 0.3, "deadline_s": 0.5}
+    patience = {"attempts": 2, "attempt_timeout_s": 0.5, "deadline_s": 20}
     with running(otherwise=Fault(name)) as mock, wire(budget=budget) as line:
         asyncio.run(asked(line, server(mock, **patience), 3))
         assert 1 <= settled(mock, budget) == budget.spent.calls <= 4
