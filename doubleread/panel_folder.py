@@ -78,7 +78,7 @@ class Head(Record):
     """What ``panel.json`` says."""
 
     format: int
-    id: str
+    id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     """Made when it was fitted; what it is allowed is remembered under it."""
     task: Task
     settings: Json

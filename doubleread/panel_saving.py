@@ -22,7 +22,7 @@ from doubleread.fitting import Fitted
 from doubleread.orchestrator.kept import kept
 from doubleread.outcomes import FILE as OUTCOMES
 from doubleread.outcomes import HEAD as OUTCOMES_HEAD
-from doubleread.panel_folder import FORMAT, SEALED
+from doubleread.panel_folder import FORMAT, SEALED, Head
 from doubleread.panel_lock import LOCK, locked
 from doubleread.provenance import provenance
 from doubleread.rag.stores.archive import Archive
@@ -56,10 +56,10 @@ def write_panel(folder: Path, settings: Settings, eyes: Eyes, fitted: Fitted | N
 
 def allow_own(folder: Path) -> None:
     """Remembers that a panel that was fitted here may do what its settings say."""
-    head = read_json(folder / MARK)
-    fitted = load_settings(None, head["settings"])
-    encoder = fitted.encoder.model_copy(update={"name": head["encoder"]["name"], "download": True})
-    remember(folder, head["id"], asks_of(fitted.model_copy(update={"encoder": encoder}), None), "made here")
+    head = Head.model_validate(read_json(folder / MARK))
+    fitted = load_settings(None, head.settings)
+    encoder = fitted.encoder.model_copy(update={"name": head.encoder.name, "download": True})
+    remember(folder, head.id, asks_of(fitted.model_copy(update={"encoder": encoder}), None), "made here")
 
 
 def check_target(folder: Path) -> None:

@@ -44,7 +44,8 @@ def _of_file(path: Path) -> Case:
     try:
         return Case.from_file(path)
     except DataError as error:
-        raise ImageError("unreadable" if os.path.lexists(path) else "missing", str(error)) from None
+        missing = "\0" not in str(path) and not os.path.lexists(path)
+        raise ImageError("missing" if missing else "unreadable", str(error)) from None
 
 
 def _png(image: Image.Image) -> bytes:

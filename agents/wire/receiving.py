@@ -20,6 +20,12 @@ LARGE = 1_000_000
 LARGE_AT_ONCE = 4
 _KEPT = ("x-request-id", "retry-after", "retry-after-ms")
 _MAX_HEADER = 200
+_SENT = frozenset(
+    ["accept", "accept-encoding", "authorization", "connection", "content-length", "content-type", "host", "transfer-encoding", "user-agent"]
+)
+"""Headers that are sent. The openai client would add others from its own environment variables, whatever the server."""
+_OPENAI = "api.openai.com"
+_SENT_TO_OPENAI = _SENT | {"openai-organization", "openai-project"}
 
 ON_SENDING: ContextVar[Callable[[], None]] = ContextVar("on_sending")
 """Called when the first byte of a request leaves; set by whoever sends."""
@@ -49,6 +55,9 @@ class BoundedClient(httpx2.AsyncClient):
 
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         request.headers["accept-encoding"] = "identity"
+        allowed = _SENT_TO_OPENAI if request.url.host == _OPENAI else _SENT
+        for name in request.headers.keys() - allowed:
+            del request.headers[name]
         request.extensions = {**request.extensions, "trace": _trace}
         response = await super().send(request, **{**options, "stream": True})
         if not response.is_success:

@@ -119,6 +119,17 @@ def test_the_request_and_the_answer_arrive_whole():
     assert not answered.cached
 
 
+def test_the_clients_own_environment_goes_to_openai_only(monkeypatch):
+    for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_ADMIN_KEY"):
+        monkeypatch.setenv(name, "confidential")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "x-more: confidential")
+    with running(otherwise=Reply(text="rust")) as mock:
+        ask(mock)
+    [received] = mock.server.requests
+    assert received.headers["authorization"] == f"Bearer {KEY}"
+    assert "confidential" not in str(received.headers)
+
+
 def test_token_probabilities_and_class_probabilities_are_read():
     letters = Reply(text="B", logprobs=((("B", -0.1), ("A", -2.5)),))
     with running([letters, Reply(probabilities={"rust": 0.7, "scab": 0.3})]) as mock:
