@@ -8,20 +8,18 @@ _SURE = 0.9
 
 
 def rehearse(arbiter: Arbiter) -> None:
-    """Goes through both rounds, with all agents and with one that gives no opinion. Raises whatever a part raises."""
+    """Goes through both rounds; in the second one agent gives no opinion. Raises whatever a part raises."""
     evidence = Evidence(neighbours=(), quality=EvidenceQuality(similarity=0.9, agreement=1, margin=0.5, nearness=0.5))
-    agents = dict.fromkeys(arbiter.agents)
-    for silent in (None, arbiter.agents[0]):
-        first = {name: _said(arbiter, name, 1, silent) for name in agents}
-        arbiter.assess(first, first, evidence, round_=1, can_ask_more=True, can_look_again=True)
-        if arbiter.second is not None:
-            last = {name: _said(arbiter, name, 2, silent) for name in agents}
-            arbiter.assess(first, last, evidence, round_=2)
+    first = {name: _said(arbiter, name, 1) for name in arbiter.agents}
+    arbiter.assess(first, first, evidence, round_=1, can_ask_more=True, can_look_again=True)
+    first[arbiter.agents[0]] = Abstention(agent=arbiter.agents[0], cause="failure")
+    last = {name: _said(arbiter, name, 2) for name in arbiter.agents[1:]}
+    arbiter.assess(first, first | last, evidence, round_=2)
 
 
-def _said(arbiter: Arbiter, name: str, round_: int, silent: str | None) -> Answer:
+def _said(arbiter: Arbiter, name: str, round_: int) -> Answer:
     profile = arbiter.profile(name, round_)
-    if profile is None or profile.confidence_source is None or name == silent:
+    if profile is None or profile.confidence_source is None:
         return Abstention(agent=name, cause="failure", round=round_)
     names = arbiter.task.names
     rest = (1 - _SURE) / (len(names) - 1)

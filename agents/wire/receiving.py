@@ -21,7 +21,7 @@ LARGE_AT_ONCE = 4
 _KEPT = ("x-request-id", "retry-after", "retry-after-ms")
 _MAX_HEADER = 200
 _SENT = frozenset(
-    ["accept", "accept-encoding", "authorization", "connection", "content-length", "content-type", "host", "transfer-encoding", "user-agent"]
+    {"accept", "accept-encoding", "authorization", "connection", "content-length", "content-type", "host", "user-agent"}
 )
 """Headers that are sent. The openai client would add others from its own environment variables, whatever the server."""
 _OPENAI = "api.openai.com"
