@@ -8,9 +8,11 @@ from pathlib import Path
 from doubleread.cli.chat_orders import ORDERS, order_in, own_help
 from doubleread.cli.chat_paths import dropped
 from doubleread.cli.chat_show import Show
-from doubleread.core.errors import DoublereadError, SessionError
+from doubleread.core.errors import DoublereadError, FileError, SessionError, SessionsFull
 from doubleread.core.harmless import harmless
+from doubleread.core.safe_files import read_bytes
 from doubleread.panel import Panel
+from doubleread.rag.images import MAX_BYTES
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.intent import Intent
 from doubleread.sessions.record import Event, Waiting
@@ -56,17 +58,23 @@ class Room:
         return True
 
     async def bring(self, images: Iterable[Path]) -> None:
-        """Adds images and reads them; those that cannot be read are told, and the others go on."""
+        """Adds images and reads them, one after the other; those that cannot be read are told.
+
+        All are stored before any is shown: what is not reached when the program ends is read at the next start.
+        """
         for path in images:
             try:
-                data = await asyncio.to_thread(path.read_bytes)
+                data = await asyncio.to_thread(read_bytes, path, limit=MAX_BYTES)
                 session = await self._made(path.name)
-                case = await self.sessions.add(session, data, path.name)
-                await self.sessions.read(session, case)
-            except (DoublereadError, OSError) as error:
-                told = error.strerror if isinstance(error, OSError) else str(error)
-                self.fail(f"{path}: {told}")
+                await self.sessions.bring(session, data, path.name, in_turn=True)
+            except FileError as error:
+                self.fail(str(error))
+            except DoublereadError as error:
+                self.fail(f"{path}: {error}")
+        try:
             await self.watch()
+        except SessionsFull as error:
+            self.fail(str(error))
 
     async def stop(self) -> None:
         """Gives up the readings that go on, and waits for nothing else."""

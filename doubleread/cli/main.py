@@ -202,6 +202,10 @@ def serve(
             help="What reviewers have to know, who see what waits in everybody's sessions.",
         ),
     ] = None,
+    public_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Name under which a TLS proxy makes it public; may be repeated."),
+    ] = None,
     settings: SettingsFile = None,
 ) -> None:
     """Inspection sessions in the browser: images in, verdicts and a talk about them out."""
@@ -216,6 +220,7 @@ def serve(
         port=port,
         token=token,
         reviewer_token=reviewer_token,
+        public_hosts=public_host or (),
     )
 
 

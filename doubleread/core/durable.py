@@ -6,6 +6,7 @@ file; the file is then as it was before.
 
 import errno
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -83,7 +84,7 @@ def append_lines(path: Path, lines: bytes) -> None:
 
 def write_file(path: Path, data: bytes) -> None:
     """Replaces a file: at every instant the old contents or the new ones are under its name."""
-    part = path.with_name(f".{path.name}.part-{os.getpid()}")
+    part = path.with_name(f".{path.name}.part-{os.getpid()}-{threading.get_ident()}")
     with told(path, "it is as it was before"):
         try:
             with part.open("wb", buffering=0) as file:

@@ -10,12 +10,12 @@ from doubleread.core.errors import ImageError
 from doubleread.rag.images import open_image
 
 
-def small_picture(path: Path | None, *, side: int) -> bytes | None:
-    """A WebP file with the longer side of at most ``side`` pixels; None where the file cannot be shown."""
-    if path is None:
+def small_picture(picture: Path | bytes | None, *, side: int) -> bytes | None:
+    """A WebP file with the longer side of at most ``side`` pixels; None where the picture cannot be shown."""
+    if picture is None:
         return None
     try:
-        image = open_image(path, max_side=side)
+        image = open_image(picture, max_side=side)
     except (ImageError, OSError, ValueError):  # a source may be any text: too long for a path, say
         return None
     out = io.BytesIO()

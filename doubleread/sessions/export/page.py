@@ -14,9 +14,10 @@ from doubleread.sessions.export.maps import maps_picture
 from doubleread.sessions.record import SessionInfo
 
 
-def page(info: SessionInfo, told: Iterable[Entry], folder: str) -> str:
-    """The document; its pictures lead to those in ``folder``, seen from it."""
-    return _template().render(info=info, told=list(told), folder=folder, style=Markup(style_sheet()))  # noqa: S704
+def page(info: SessionInfo, told: Iterable[Entry], folder: str, note: str) -> str:
+    """The document; its pictures lead to those in ``folder``, seen from it, and ``note`` says what they are."""
+    style = Markup(style_sheet())  # noqa: S704 - our own
+    return _template().render(info=info, told=list(told), folder=folder, note=note, style=style)
 
 
 def _card(verdict: Verdict) -> Markup:

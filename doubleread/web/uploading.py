@@ -1,0 +1,54 @@
+"""Forms as they are received: fields are short, and files lie on the disk but for their first kilobytes."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from doubleread.web.limits import FORM_BYTES, MAX_FILES
+
+MAX_FIELDS = 20
+_FIELD_BYTES = 20_000
+
+
+class _Parser(MultiPartParser):
+    spool_max_size = 64 * 1024
+
+
+@asynccontextmanager
+async def form_of(request: Request) -> AsyncIterator[FormData]:
+    """A form without files."""
+    request.state.body.limit = FORM_BYTES
+    try:
+        async with request.form(max_files=0, max_fields=MAX_FIELDS, max_part_size=_FIELD_BYTES) as form:
+            yield form
+    except (UnicodeError, LookupError) as error:  # a charset that is none of text
+        raise _unreadable(str(error)) from None
+
+
+@asynccontextmanager
+async def files_of(request: Request) -> AsyncIterator[list[UploadFile]]:
+    """The images of a form; how large it may be was settled before."""
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        yield []
+        return
+    try:
+        async with aclosing(request.stream()) as stream:
+            form = await _Parser(
+                request.headers, stream, max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=_FIELD_BYTES
+            ).parse()
+    except MultiPartException as error:
+        raise _unreadable(error.message) from None
+    except (UnicodeError, LookupError, ValueError) as error:
+        raise _unreadable(str(error)) from None
+    try:
+        yield [one for one in form.getlist("files") if isinstance(one, UploadFile) and one.filename]
+    finally:
+        await form.close()
+
+
+def _unreadable(why: str) -> HTTPException:
+    return HTTPException(400, f"the form cannot be read ({' '.join(why.split())[:200]}): send it again")
