@@ -68,7 +68,7 @@ class Room:
                 session = await self._made(path.name)
                 await self.sessions.bring(session, data, path.name, in_turn=True)
             except FileError as error:
-                self.fail(str(error))
+                self.fail(str(error) if path.exists() else f"{path}: No such file or directory")
             except DoublereadError as error:
                 self.fail(f"{path}: {error}")
         try:

@@ -42,7 +42,7 @@ class Body:
         """Bytes that are taken."""
         self._receive, self._send, self._limits = receive, send, limits
         self._over = "transfer-encoding" not in headers and not self.declared
-        self._closing = False
+        self._closing, self._linger = False, LINGER_S
         self._taken, self._waited = 0, 0.0
 
     async def receive(self) -> Message:
@@ -56,6 +56,7 @@ class Body:
             async with asyncio.timeout(self._patience()):
                 message = await self._receive()
         except TimeoutError:
+            self._linger = 0.0
             raise HTTPException(408, "the request took too long to arrive, and was given up: send it again") from None
         self._waited += monotonic() - began
         self._take(message)
@@ -87,7 +88,7 @@ class Body:
 
     async def _drop_the_rest(self) -> None:
         try:
-            async with asyncio.timeout(LINGER_S):
+            async with asyncio.timeout(self._linger):
                 while not self._over:
                     self._take(await self._receive())
         except TimeoutError:

@@ -11,7 +11,6 @@ from starlette.requests import Request
 from doubleread.web.limits import FORM_BYTES, MAX_FILES
 
 MAX_FIELDS = 20
-_FIELD_BYTES = 20_000
 
 
 class _Parser(MultiPartParser):
@@ -23,10 +22,10 @@ async def form_of(request: Request) -> AsyncIterator[FormData]:
     """A form without files."""
     request.state.body.limit = FORM_BYTES
     try:
-        async with request.form(max_files=0, max_fields=MAX_FIELDS, max_part_size=_FIELD_BYTES) as form:
-            yield form
-    except (UnicodeError, LookupError) as error:  # a charset that is none of text
+        form = await request.form(max_files=0, max_fields=MAX_FIELDS, max_part_size=FORM_BYTES)
+    except (ValueError, LookupError) as error:  # a charset that is none of text
         raise _unreadable(str(error)) from None
+    yield form
 
 
 @asynccontextmanager
@@ -38,11 +37,11 @@ async def files_of(request: Request) -> AsyncIterator[list[UploadFile]]:
     try:
         async with aclosing(request.stream()) as stream:
             form = await _Parser(
-                request.headers, stream, max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=_FIELD_BYTES
+                request.headers, stream, max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=FORM_BYTES
             ).parse()
     except MultiPartException as error:
         raise _unreadable(error.message) from None
-    except (UnicodeError, LookupError, ValueError) as error:
+    except (ValueError, LookupError) as error:
         raise _unreadable(str(error)) from None
     try:
         yield [one for one in form.getlist("files") if isinstance(one, UploadFile) and one.filename]
