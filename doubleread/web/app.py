@@ -130,7 +130,7 @@ class Web:
         info, case = await self._seen(request), request.path_params["case"]
         label = request.query_params.get("label") or None
         try:
-            found = await self._maps.get(info.id, case, label)
+            found = await self._maps.get(info.id, case, label, (await self._views.now(info.id)).read_last(case))
         except DoublereadError as error:
             return pages.where_problem(str(error))
         except HTTPException as error:

@@ -34,6 +34,10 @@ class Limits:
     uploads_waiting: int = 40
     maps_waiting: int = 8
     """Attribution maps that wait for the one that is worked out; more are refused."""
+    map_answer_s: float = 2.0
+    """How long a request waits for its map before the page is told to ask again."""
+    map_left_s: float = 15.0
+    """A map that nobody has asked for during this time is given up, or forgotten."""
     grace_s: float = 20.0
     """Seconds that the head of a request may take, and a body beyond its bytes at ``slowest``."""
     slowest: int = 8_000

@@ -10,11 +10,7 @@ from doubleread.core.attribution import Attribution
 from doubleread.sessions.engine import Sessions
 from doubleread.web.limits import Limits
 
-ANSWER_S = 2.0
-"""How long a request waits for its map before the page is told to ask again."""
-LEFT_S = 15.0
-"""A map that nobody has asked for during this time is given up, or forgotten."""
-Key = tuple[str, str, str | None]
+Key = tuple[str, str, str | None, str]
 
 
 @dataclass(eq=False)
@@ -27,41 +23,43 @@ class Maps:
     """The maps that are worked out or wait. For one event loop."""
 
     def __init__(self, sessions: Sessions, limits: Limits) -> None:
-        self._sessions, self._most = sessions, limits.maps_waiting
+        self._sessions, self._limits = sessions, limits
         self._jobs: dict[Key, _Job] = {}
         self._turn = asyncio.Lock()
 
-    async def get(self, session: str, case: str, label: str | None) -> Attribution | int:
+    async def get(self, session: str, case: str, label: str | None, reading: str = "") -> Attribution | int:
         """The map; or, where it is not there after a moment, how many come before it: ask again.
 
+        ``reading`` is the one that it belongs to: after another one the map may be another.
         Raises ``HTTPException`` (429) where too many wait, and what working it out raises.
         """
-        key = (session, case, label)
+        key = (session, case, label, reading)
         job = self._jobs.get(key) or self._begin(key)
         job.asked = monotonic()
-        await asyncio.wait({job.work}, timeout=ANSWER_S)
+        await asyncio.wait({job.work}, timeout=self._limits.map_answer_s)
         job.asked = monotonic()
         if not job.work.done():
             return self._before(key)
-        self._jobs.pop(key, None)
+        if job.work.cancelled() or job.work.exception() is not None:
+            self._jobs.pop(key, None)
         return job.work.result()
 
     def _begin(self, key: Key) -> _Job:
-        if sum(not job.work.done() for job in self._jobs.values()) > self._most:
+        if sum(not job.work.done() for job in self._jobs.values()) > self._limits.maps_waiting:
             raise HTTPException(429, "many maps are waiting to be worked out already: try again in a minute")
         job = self._jobs[key] = _Job(asyncio.create_task(self._work(key)), monotonic())
-        asyncio.get_running_loop().call_later(LEFT_S, self._look, key, job)
+        asyncio.get_running_loop().call_later(self._limits.map_left_s, self._look, key, job)
         return job
 
     async def _work(self, key: Key) -> Attribution:
         async with self._turn:
-            return await self._sessions.where(*key)
+            return await self._sessions.where(*key[:3])
 
     def _look(self, key: Key, job: _Job) -> None:
         """Gives a map up that nobody waits for any more."""
         if self._jobs.get(key) is not job:
             return
-        left = job.asked + LEFT_S - monotonic()
+        left = job.asked + self._limits.map_left_s - monotonic()
         if left > 0:
             asyncio.get_running_loop().call_later(left, self._look, key, job)
             return

@@ -149,9 +149,13 @@ def test_an_upload_that_drips_is_given_up(sessions, leaf):
 
 
 def test_connections_beyond_the_most_are_closed_at_once(sessions):
-    with running(make_app(sessions, ABOUT, Rules(), Limits(connections=2))) as base, talking(base) as _, talking(base):
-        with talking(base) as (third, _):
-            assert answer(third) == ""
+    with (
+        running(make_app(sessions, ABOUT, Rules(), Limits(connections=2))) as base,
+        talking(base),
+        talking(base),
+        talking(base) as (third, _),
+    ):
+        assert answer(third) == ""
 
 
 # -- quotas -------------------------------------------------------------------------------------------------------
@@ -244,10 +248,11 @@ def test_odd_values_are_refused_everywhere_in_words(sessions, leaf, odd):
     ]
     form = {"text": odd, "case": odd, "hint": odd, "reading": odd, "label": odd, "note": odd, "reviewer": odd}
     asked += [client.post(f"{address}/{what}", data=form) for what in ("say", "again", "decide", "rename", "images")]
+    kind = b"multipart/form-data; boundary=" + odd.encode()
     asked += [
         client.post("/name", data=form),
         client.post("/name", data=form, headers={"Origin": odd.encode()}),
-        client.post("/new", content=odd.encode(), headers={"Content-Type": b"multipart/form-data; boundary=" + odd.encode()}),
+        client.post("/new", content=odd.encode(), headers={"Content-Type": kind}),
         client.post("/new", files=[("files", (odd.replace("\0", ""), leaf.read_bytes()))]),
     ]  # fmt: skip
     assert [one.status_code for one in asked if one.status_code >= 500] == []
