@@ -6,8 +6,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from doubleread.core.errors import ImageError
-from doubleread.rag.images import open_image
+from doubleread.core.case import Case
+from doubleread.core.errors import FileError, ImageError
+from doubleread.core.safe_files import read_bytes
+from doubleread.rag.images import MAX_BYTES, open_image
 
 
 def small_picture(picture: Path | bytes | None, *, side: int) -> bytes | None:
@@ -23,6 +25,17 @@ def small_picture(picture: Path | bytes | None, *, side: int) -> bytes | None:
     return out.getvalue()
 
 
+def case_picture(path: Path | None, case: str, *, side: int) -> bytes | None:
+    """The same of a stored case; None where the file does not hold its picture: what names it may be from elsewhere."""
+    if path is None:
+        return None
+    try:
+        data = read_bytes(path, limit=MAX_BYTES)
+    except FileError:
+        return None
+    return small_picture(data, side=side) if Case.from_bytes(data).id == case else None
+
+
 def picture_url(image: Image.Image) -> str:
     """A picture as it is, transparency too, as a data URL."""
     out = io.BytesIO()
@@ -32,5 +45,13 @@ def picture_url(image: Image.Image) -> str:
 
 def thumbnail(path: Path | None, *, side: int) -> str | None:
     """``small_picture`` as a data URL."""
-    data = small_picture(path, side=side)
+    return _url(small_picture(path, side=side))
+
+
+def case_thumbnail(path: Path | None, case: str, *, side: int) -> str | None:
+    """``case_picture`` as a data URL."""
+    return _url(case_picture(path, case, side=side))
+
+
+def _url(data: bytes | None) -> str | None:
     return None if data is None else "data:image/webp;base64," + base64.b64encode(data).decode()

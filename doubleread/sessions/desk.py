@@ -467,7 +467,5 @@ def _some(case: str | None) -> str:
 
 def _told(error: Exception) -> str:
     if isinstance(error, sqlite3.Error):  # the steps of a reading could not be kept
-        return (
-            f"the reading could not be stored ({error}): free space or check the disk, then read it again"
-        )
+        return f"the reading could not be stored ({error}): free space or check the disk, then read it again"
     return str(error) if isinstance(error, DoublereadError) else f"{type(error).__name__}: {error}"[:300]

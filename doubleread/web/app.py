@@ -14,11 +14,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from doubleread.core.case import Case
-from doubleread.core.errors import DoublereadError, FileError, ImageError, SessionsAway, SessionsFull
-from doubleread.core.safe_files import read_bytes
+from doubleread.core.errors import DoublereadError, ImageError, SessionsAway, SessionsFull
 from doubleread.rag.images import MAX_BYTES
-from doubleread.render.thumbnail import small_picture
+from doubleread.render.thumbnail import case_picture
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.people import person
 from doubleread.sessions.record import MAX_HINT, Event, SessionInfo
@@ -315,12 +313,7 @@ async def _picture(request: Request, path: Path | None, case: str) -> Response:
 
 @lru_cache(maxsize=1000)
 def _small(path: Path, case: str, side: int) -> bytes | None:
-    """The picture of a case: a file with other contents, to which evidence from elsewhere may lead, is not shown."""
-    try:
-        data = read_bytes(path, limit=MAX_BYTES)
-    except FileError:
-        return None
-    return small_picture(data, side=side) if Case.from_bytes(data).id == case else None
+    return case_picture(path, case, side=side)
 
 
 def _name(file: UploadFile) -> str:

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from doubleread.core.verdict import Verdict
 from doubleread.render.html import style_sheet, verdict_html
-from doubleread.render.thumbnail import thumbnail
+from doubleread.render.thumbnail import case_thumbnail, thumbnail
 from doubleread.sessions.export.entries import Entry
 from doubleread.sessions.export.maps import maps_picture
 from doubleread.sessions.record import SessionInfo
@@ -21,7 +22,13 @@ def page(info: SessionInfo, told: Iterable[Entry], folder: str, note: str) -> st
 
 
 def _card(verdict: Verdict) -> Markup:
-    return Markup(verdict_html(verdict, styled=False))  # noqa: S704 - the card escapes what it shows
+    found = verdict.evidence
+    cases = {} if found is None else {one.path: one.case_id for one in (*found.neighbours, *found.near_copies)}
+
+    def picture(path: Path | None, *, side: int) -> str | None:
+        return case_thumbnail(path, cases[path], side=side) if path in cases else thumbnail(path, side=side)
+
+    return Markup(verdict_html(verdict, styled=False, pictures=picture))  # noqa: S704 - the card escapes what it shows
 
 
 @cache
@@ -34,6 +41,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters["card"] = _card
+    environment.filters["stored"] = lambda case: case_thumbnail(case.path, case.case_id, side=320)
     environment.filters["thumbnail"] = lambda path: thumbnail(path, side=320)
     environment.filters["maps"] = maps_picture
     environment.filters["kind"] = lambda what: "Verdict" if isinstance(what, Verdict) else type(what).__name__
