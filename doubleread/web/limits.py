@@ -27,11 +27,10 @@ class Limits:
     all_bytes: int = 50_000_000_000
     free_bytes: int = 500_000_000
     """Space on the disk that uploads leave free."""
-    uploads: int = 8
-    """Uploads that are received at a time; others wait."""
-    user_uploads: int = 4
-    """Of one user, those that wait included; more are refused."""
-    uploads_waiting: int = 40
+    uploads: int = 32
+    """Uploads that are received at a time; more are refused."""
+    user_uploads: int = 6
+    """Of one user, where there are several."""
     maps_waiting: int = 8
     """Attribution maps that wait for the one that is worked out; more are refused."""
     map_answer_s: float = 2.0

@@ -1,6 +1,5 @@
 """Room for what is uploaded: by session, user and disk, and how many uploads are received at a time."""
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -22,15 +21,14 @@ class Quota:
 
     def __init__(self, sessions: Sessions, limits: Limits) -> None:
         self._sessions, self._limits = sessions, limits
-        self._receiving = asyncio.Semaphore(limits.uploads)
         self._coming: Counter[str] = Counter()
-        """Uploads that are received or wait, by user."""
+        """Uploads that are received, by user."""
         self._promised: Counter[str] = Counter()
         """Bytes that were promised to them."""
 
     @asynccontextmanager
     async def upload(self, request: Request, mine: Collection[str]) -> AsyncIterator[None]:
-        """Takes one upload in: waits for its turn, and lets the body be as large as there is room.
+        """Takes one upload in, as large as there is room for.
 
         ``mine`` are the user's sessions. Raises ``HTTPException`` (429, 507) where there is no room.
         """
@@ -38,14 +36,13 @@ class Quota:
         self._check_turn(user)
         self._coming[user] += 1
         try:
-            async with self._receiving:
-                room = await self._room(request, user, mine)
-                self._promised[user] += room
-                try:
-                    request.state.body.limit = room
-                    yield
-                finally:
-                    self._promised[user] -= room
+            room = await self._room(request, user, mine)
+            self._promised[user] += room
+            try:
+                request.state.body.limit = room
+                yield
+            finally:
+                self._promised[user] -= room
         finally:
             self._coming[user] -= 1
 
@@ -63,8 +60,8 @@ class Quota:
             raise HTTPException(413, f"a session holds at most {most} images: begin another one")
 
     def _check_turn(self, user: str) -> None:
-        limits, waiting = self._limits, self._coming.total() - self._limits.uploads
-        if (user and self._coming[user] >= limits.user_uploads) or waiting >= limits.uploads_waiting:
+        own = bool(user) and self._coming[user] >= self._limits.user_uploads
+        if own or self._coming.total() >= self._limits.uploads:
             raise HTTPException(429, "too many uploads are on their way: wait until they have arrived, and send again")
 
     async def _room(self, request: Request, user: str, mine: Collection[str]) -> int:

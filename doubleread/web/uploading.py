@@ -43,6 +43,9 @@ async def files_of(request: Request) -> AsyncIterator[list[UploadFile]]:
         raise _unreadable(error.message) from None
     except (ValueError, LookupError) as error:
         raise _unreadable(str(error)) from None
+    except OSError as error:
+        told = f"nothing was added, because the server cannot write it down ({error.strerror})"
+        raise HTTPException(507, f"{told}. What was there before is kept") from None
     try:
         yield [one for one in form.getlist("files") if isinstance(one, UploadFile) and one.filename]
     finally:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from doubleread.evals.benchmarks.figure import Skipped
 
-_STATUS = Path("/proc/self/status")
+_STATUS = "/proc/{}/status"
 
 
 def resident() -> float:
@@ -13,16 +13,22 @@ def resident() -> float:
     return _read("VmRSS")
 
 
+def resident_of(process: int) -> float:
+    """Of another process, by its number."""
+    return _read("VmRSS", process)
+
+
 def peak() -> float:
     """At most, since the program began. ``getrusage`` would count what the parent took before it."""
     return _read("VmHWM")
 
 
-def _read(name: str) -> float:
+def _read(name: str, process: int | str = "self") -> float:
+    status = Path(_STATUS.format(process))
     try:
-        found = re.search(rf"^{name}:\s+(\d+) kB$", _STATUS.read_text(encoding="ascii"), re.MULTILINE)
+        found = re.search(rf"^{name}:\s+(\d+) kB$", status.read_text(encoding="ascii"), re.MULTILINE)
     except OSError:
         found = None
     if found is None:
-        raise Skipped(f"this system does not say in {_STATUS} what a process takes")
+        raise Skipped(f"this system does not say in {status} what a process takes")
     return int(found[1]) / 1e3

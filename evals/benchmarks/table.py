@@ -40,6 +40,7 @@ BENCHMARKS = Registry(
         "sweep": "doubleread.evals.benchmarks.sweep:sweep",
         "web_seconds": "doubleread.evals.benchmarks.web:web_seconds",
         "web_at_once": "doubleread.evals.benchmarks.web:web_at_once",
+        "web_hostile": "doubleread.evals.benchmarks.web_hostile:web_hostile",
         "attribution_faithfulness": "doubleread.evals.benchmarks.attribution:attribution_faithfulness",
         "attribution_seconds": "doubleread.evals.benchmarks.attribution:attribution_seconds",
         "second_look_seconds": "doubleread.evals.benchmarks.panel:second_look_seconds",

@@ -214,6 +214,17 @@ def test_a_disk_that_fills_between_two_images_keeps_the_first_and_says_so(sessio
     assert "leaf0.png" in client.get(address).text
 
 
+def test_uploads_beyond_the_most_are_refused_at_once(sessions, leaf):
+    limits = Limits(uploads=1)
+    with running(make_app(sessions, ABOUT, Rules(), limits)) as base, talking(base) as (line, host):
+        kind = "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n"
+        line.sendall(f"POST /new HTTP/1.1\r\n{host}{kind}".encode())
+        assert line.recv(100).startswith(b"HTTP/1.1 100")
+        refused = httpx2.post(f"{base}/new", files=images(leaf), headers={"Origin": base}, trust_env=False)
+        assert refused.status_code == 429
+        assert "send again" in refused.text
+
+
 # -- odd values ---------------------------------------------------------------------------------------------------
 
 
