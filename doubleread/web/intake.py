@@ -57,7 +57,7 @@ class Body:
                 message = await self._receive()
         except TimeoutError:
             self._linger = 0.0
-            raise HTTPException(408, "the request took too long to arrive, and was given up: send it again") from None
+            raise HTTPException(408, "The request took too long to arrive, and was given up: send it again.") from None
         self._waited += monotonic() - began
         self._take(message)
         if self._taken > self.limit:
@@ -95,7 +95,7 @@ class Body:
             pass
 
     def _too_large(self) -> HTTPException:
-        return HTTPException(413, f"this is more than is taken here (at most {_size(self.limit)}): send less at once")
+        return HTTPException(413, f"This is more than is taken here (at most {_size(self.limit)}): send less at once.")
 
 
 def _size(n: int) -> str:

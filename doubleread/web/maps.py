@@ -46,7 +46,7 @@ class Maps:
 
     def _begin(self, key: Key) -> _Job:
         if sum(not job.work.done() for job in self._jobs.values()) > self._limits.maps_waiting:
-            raise HTTPException(429, "many maps are waiting to be worked out already: try again in a minute")
+            raise HTTPException(429, "Many maps are waiting to be worked out already: try again in a minute.")
         job = self._jobs[key] = _Job(asyncio.create_task(self._work(key)), monotonic())
         asyncio.get_running_loop().call_later(self._limits.map_left_s, self._look, key, job)
         return job

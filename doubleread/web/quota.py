@@ -49,7 +49,7 @@ class Quota:
     def check_sessions(self, mine: int, everybody: int, user: str) -> None:
         """Raises ``HTTPException`` (507) where there may be no further session."""
         if user and mine >= self._limits.user_sessions:
-            raise _no_room(f"you have {mine} sessions, and more are not kept: delete one that is done with")
+            raise _no_room(f"you have {mine} sessions, and may have no more: delete one that is done with")
         if everybody >= self._limits.all_sessions:
             raise _no_room(f"the server holds {everybody} sessions, and no more: delete one that is done with")
 
@@ -57,12 +57,12 @@ class Quota:
         """Raises ``HTTPException`` (413) where a session may not hold so many."""
         if there + more > self._limits.session_images:
             most = self._limits.session_images
-            raise HTTPException(413, f"a session holds at most {most} images: begin another one")
+            raise HTTPException(413, f"A session holds at most {most} images: begin another one.")
 
     def _check_turn(self, user: str) -> None:
         own = bool(user) and self._coming[user] >= self._limits.user_uploads
         if own or self._coming.total() >= self._limits.uploads:
-            raise HTTPException(429, "too many uploads are on their way: wait until they have arrived, and send again")
+            raise HTTPException(429, "Too many uploads are on their way: wait until they have arrived, and send again.")
 
     async def _room(self, request: Request, user: str, mine: Collection[str]) -> int:
         """Bytes that this upload may have."""
@@ -83,7 +83,7 @@ class Quota:
 
 
 def _no_room(why: str) -> HTTPException:
-    return HTTPException(507, f"nothing was added, because {why}. What was there before is kept")
+    return HTTPException(507, f"Nothing was added, because {why}. What was there before is kept.")
 
 
 def not_kept(names: list[str], error: DoublereadError) -> str:

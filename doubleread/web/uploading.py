@@ -44,8 +44,8 @@ async def files_of(request: Request) -> AsyncIterator[list[UploadFile]]:
     except (ValueError, LookupError) as error:
         raise _unreadable(str(error)) from None
     except OSError as error:
-        told = f"nothing was added, because the server cannot write it down ({error.strerror})"
-        raise HTTPException(507, f"{told}. What was there before is kept") from None
+        told = f"Nothing was added, because the server cannot write it down ({error.strerror})"
+        raise HTTPException(507, f"{told}. What was there before is kept.") from None
     try:
         yield [one for one in form.getlist("files") if isinstance(one, UploadFile) and one.filename]
     finally:
@@ -53,4 +53,4 @@ async def files_of(request: Request) -> AsyncIterator[list[UploadFile]]:
 
 
 def _unreadable(why: str) -> HTTPException:
-    return HTTPException(400, f"the form cannot be read ({' '.join(why.split())[:200]}): send it again")
+    return HTTPException(400, f"The form cannot be read ({' '.join(why.split())[:200]}): send it again.")
