@@ -62,13 +62,17 @@ class Room:
 
         All are stored before any is shown: what is not reached when the program ends is read at the next start.
         """
-        for path in images:
+        for place, path in enumerate(named := list(images)):
             try:
                 data = await asyncio.to_thread(read_bytes, path, limit=MAX_BYTES)
                 session = await self._made(path.name)
                 await self.sessions.bring(session, data, path.name, in_turn=True)
             except FileError as error:
                 self.fail(str(error) if path.exists() else f"{path}: No such file or directory")
+            except SessionsFull as error:
+                more = f" and {len(named) - place - 1} more" if len(named) - place > 1 else ""
+                self.fail(f"{path}{more} not stored; those before are kept: {error}")
+                break
             except DoublereadError as error:
                 self.fail(f"{path}: {error}")
         try:

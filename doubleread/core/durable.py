@@ -85,7 +85,7 @@ def append_lines(path: Path, lines: bytes) -> None:
 def write_file(path: Path, data: bytes) -> None:
     """Replaces a file: at every instant the old contents or the new ones are under its name."""
     part = path.with_name(f".{path.name}.part-{os.getpid()}-{threading.get_ident()}")
-    with told(path, "it is as it was before"):
+    with told(path, "it is as it was before" if path.exists() else "nothing was written"):
         try:
             with part.open("wb", buffering=0) as file:
                 write_all(file.fileno(), data)
