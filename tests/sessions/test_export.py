@@ -1,5 +1,6 @@
 """A session as a document: everything that matters is in it, and whatever was written is only text."""
 
+import base64
 import hashlib
 import re
 
@@ -100,6 +101,9 @@ async def test_metadata_of_pictures_stays_behind_unless_it_is_kept_on_purpose(pa
     assert ("copies of the original files" in document.read_text()) == metadata
     written = b"".join(file.read_bytes() for file in (tmp_path / "out").rglob("*") if file.is_file())
     assert (b"Ann Owner" in written) == metadata
+    shown = [base64.b64decode(data) for data in re.findall(r"data:image/\w+;base64,([^\"]*)", document.read_text())]
+    assert len(shown) > 0 if format == "html" else not shown
+    assert not any(b"Ann Owner" in data or b"EXIF" in data for data in shown)
     await sessions.close()
 
 

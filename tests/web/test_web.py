@@ -37,7 +37,9 @@ def made(tmp_path, leaf):
 
     def make(token=None, words="round spots", limits=limits.Limits(), **more):  # noqa: B008 - frozen
         sessions = ScriptedSessions(tmp_path, words, neighbours=(leaf, tmp_path / "gone.png"), **more)
-        return make_app(sessions, ABOUT, Rules(token=token), limits)
+        app = make_app(sessions, ABOUT, Rules(token=token), limits)
+        app.state.sessions = sessions
+        return app
 
     return make
 
@@ -129,6 +131,9 @@ def test_a_session_is_renamed_exported_and_deleted(client, leaf):
     page = client.get(f"{address}/export/html")
     assert page.text == "# Orchard 3"
     assert page.headers["content-disposition"] == 'attachment; filename="doubleread-session1.html"'
+    assert 'name="metadata" value="keep"' in client.get(address).text
+    client.get(f"{address}/export/html", params={"metadata": "keep"})
+    assert client.app.state.sessions.exported == [False, True]
     packed = zipfile.ZipFile(io.BytesIO(client.get(f"{address}/export/markdown").content))
     assert sorted(packed.namelist()) == ["pictures/one.png", "session1.md"]
     assert client.post(f"{address}/delete").headers["location"] == "/"
