@@ -53,9 +53,9 @@ def run_serve(
 def _say_where(host: str, port: int, token: str | None, public: Sequence[str], *, given: bool) -> None:
     shown = socket.gethostname() if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104 - compared, not bound
     ending = "" if token is None or given else f"/?token={quote(token)}"
-    OUT.print(f"serving at http://{shown}:{port}{ending}", highlight=False, markup=False, soft_wrap=True)
     for name in public:
-        OUT.print(f"and, through the proxy, at https://{name}{ending}", highlight=False, markup=False, soft_wrap=True)
+        OUT.print(f"through the proxy: https://{name}{ending}", highlight=False, markup=False, soft_wrap=True)
+    OUT.print(f"serving at http://{shown}:{port}{ending}", highlight=False, markup=False, soft_wrap=True)
     if not is_loopback(host):
         warn("everybody on this network who has the token can use it; what is sent is not encrypted: put TLS before it")
     note("Ctrl-C stops it")

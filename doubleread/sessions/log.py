@@ -73,6 +73,7 @@ class Log:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._checked: set[tuple[str, int]] = set()
 
     @property
     def version(self) -> object:
@@ -172,7 +173,7 @@ class Log:
             row = db.execute(f"{_EVENT} where session = ? and seq = ?", (session, seq)).fetchone()
         if row is None:
             raise _gone(session)
-        return _sound(_event, row)
+        return _sound(self._event, row)
 
     def events(self, session: str, after: int = 0) -> list[Event]:
         """Those with a number above ``after``, in order."""
@@ -180,7 +181,7 @@ class Log:
             if db.execute("select 1 from sessions where id = ?", (session,)).fetchone() is None:
                 raise _gone(session)
             rows = db.execute(f"{_EVENT} where session = ? and seq > ? order by seq", (session, after)).fetchall()
-        return [_sound(_event, row) for row in rows]
+        return [_sound(self._event, row) for row in rows]
 
     # -- readings -----------------------------------------------------------------------------------------------
 
@@ -249,10 +250,22 @@ class Log:
             rows = db.execute(
                 f"{_EVENT} where kind = 'decided' order by time desc limit ?", (n + len(undone),)
             ).fetchall()
-        decided = (_sound(_event, row) for row in rows)
+        decided = (_sound(self._event, row) for row in rows)
         return list(islice((event for event in decided if (event.session, event.seq) not in undone), n))
 
+    def _event(self, row: tuple[str, int, str, Kind, str | None, str | None, str]) -> Event:
+        session, seq, time, kind, case, reading, data = row
+        found = parse_json(data, f"event {seq}")
+        if (session, seq) not in self._checked:
+            _RECORDS[kind].validate_python(found)
+            if len(self._checked) >= _CHECKED:
+                self._checked.clear()
+            self._checked.add((session, seq))
+        return Event(session=session, seq=seq, time=_time(time), kind=kind, case=case, reading=reading, data=found)
 
+
+_CHECKED = 100_000
+"""Events that are known to be whole; each is checked when it is first read."""
 _STARTED = "select id, session, about, how, progress from readings"
 
 
@@ -274,13 +287,6 @@ def _info(row: tuple[str, str, str, str, int, int]) -> SessionInfo:
     return SessionInfo(
         id=id_, title=title, created=_time(created), changed=_time(changed), images=images, waiting=waiting
     )
-
-
-def _event(row: tuple[str, int, str, Kind, str | None, str | None, str]) -> Event:
-    session, seq, time, kind, case, reading, data = row
-    found = parse_json(data, f"event {seq}")
-    _RECORDS[kind].validate_python(found)
-    return Event(session=session, seq=seq, time=_time(time), kind=kind, case=case, reading=reading, data=found)
 
 
 def _started(row: tuple[str, str, str, str, Progress]) -> Started:

@@ -80,7 +80,7 @@ def test_rows_that_somebody_else_wrote_are_a_clear_error(folder, column, value):
         with database.writing() as db:
             db.execute(f"update events set {column} = ?", (value,))
         with pytest.raises(SessionError, match="damaged"):
-            log.events(session)
+            Log(database).events(session)
 
 
 @pytest.mark.parametrize("session", ["../outside", "/etc", "..", "a/b", "", "x" * 100])
