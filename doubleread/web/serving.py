@@ -1,6 +1,7 @@
 """Runs the server: until Ctrl-C, or in a thread while a block lasts."""
 
 import asyncio
+import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -56,6 +57,7 @@ class _Server(uvicorn.Server):
     def __init__(self, app: Starlette) -> None:
         self._streams: Streams = app.state.streams
         limits: Limits = app.state.limits
+        logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it tells of every odd form that was refused
 
         class Connection(_Punctual):
             patience = limits
