@@ -28,8 +28,8 @@ from doubleread.panel import Panel
 from doubleread.render.preview import Preview
 from doubleread.sessions.engine import Sessions
 from doubleread.web.app import make_app
-from doubleread.web.door import Rules
 from doubleread.web.pages import About
+from doubleread.web.rules import Rules
 from doubleread.web.serving import running
 
 SAID, TYPED = ("who disagrees?", "show similar cases"), ("who disagrees?", "/similar 5")

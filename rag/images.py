@@ -84,6 +84,12 @@ def open_image(
     return _pixels(image, max_side)
 
 
+def orientation_of(data: bytes) -> int:
+    """How the metadata says that the pixels are turned: 2 to 8, or 1 for upright. Raises ``ImageError``."""
+    turned = _orientation(_header(data))
+    return turned if turned in _UPRIGHT else 1
+
+
 def view(image: Image.Image, name: str) -> Image.Image:
     """A named view: ``WHOLE``, one of ``CROPS``, or with cells covered (``occlusion``); raises ``UnknownPart``."""
     if name == WHOLE:

@@ -14,6 +14,7 @@ from doubleread.core.opinion import Abstention
 from doubleread.core.verdict import Decision, Verdict
 from doubleread.rag.images import open_image
 from doubleread.sessions.commands import Completion
+from doubleread.sessions.desk import Stored
 from doubleread.sessions.record import (
     Asked,
     Bars,
@@ -50,6 +51,9 @@ class ScriptedSessions:
         self.files: dict[tuple[str, str], Path] = {}
         self.tasks: list[asyncio.Task[str]] = []
         self.news = asyncio.Condition()
+        self.logins: set[str] = set()
+        self.free = 10**12
+        self.exported: list[bool] = []
 
     async def create(self, title=""):
         session = f"session{len(self.titles) + 1}"
@@ -81,6 +85,26 @@ class ScriptedSessions:
             return case
         await self._tell(session, "image", Image(name=name, width=image.width, height=image.height), case)
         return case
+
+    async def bring(self, session, data, name, *, in_turn=False):
+        case = await self.add(session, data, name)
+        await self.read(session, case)
+        return case
+
+    async def enter(self, login):
+        self.logins.add(login)
+
+    async def entered(self, login):
+        return login in self.logins
+
+    async def leave(self, login):
+        self.logins.discard(login)
+
+    async def stored(self):
+        sizes = {}
+        for (session, _), file in self.files.items():
+            sizes[session] = sizes.get(session, 0) + file.stat().st_size
+        return Stored(sizes, self.free)
 
     async def read(self, session, case, how=How()):  # noqa: B008 - frozen
         task = asyncio.ensure_future(self._read(session, case, how))
@@ -173,7 +197,8 @@ class ScriptedSessions:
             raise SessionError(f"no picture {case!r}")
         return self.files[session, case]
 
-    async def export(self, session, format, folder):
+    async def export(self, session, format, folder, *, metadata=False):
+        self.exported.append(metadata)
         file = folder / f"{session}.{'html' if format == 'html' else 'md'}"
         file.write_text(f"# {self.titles[session]}", encoding="utf-8")
         if format == "markdown":
@@ -195,7 +220,7 @@ class ScriptedSessions:
     def _evidence(self) -> Evidence:
         found = evidence_for("rust")
         pairs = zip(found.neighbours, (*self.neighbours, None, None, None, None, None), strict=False)
-        return found.model_copy(update={"neighbours": tuple(n.model_copy(update={"path": p}) for n, p in pairs)})
+        return found.model_copy(update={"neighbours": tuple(n.model_copy(update=_pictured(p)) for n, p in pairs)})
 
     def _verdict(self, session, case, answers) -> Verdict:
         refer = self._name(session, case).startswith("doubtful")
@@ -227,3 +252,9 @@ class ScriptedSessions:
             id=session, title=self.titles[session], created=now, changed=now,
             images=sum(e.kind == "image" for e in told), waiting=len(waits),
         )  # fmt: skip
+
+
+def _pictured(path: Path | None) -> dict[str, object]:
+    """A picture, and where it is there the id that it has."""
+    own = {"case_id": hashlib.sha256(path.read_bytes()).hexdigest()} if path is not None and path.is_file() else {}
+    return {"path": path, **own}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from doubleread.cli.chat_room import Room
     from doubleread.sessions.export import Format
 
+KEEP = "--keep-metadata"
 FORMATS: "dict[str, Format]" = {".md": "markdown", ".html": "html"}
 
 
@@ -91,15 +92,19 @@ async def _rename(room: "Room", rest: str) -> bool:
 
 
 async def _export(room: "Room", rest: str) -> bool:
-    paths = paths_in(rest)
+    named = rest.removesuffix(KEEP).strip()
+    metadata, paths = rest.endswith(KEEP), paths_in(named)
     if len(paths) != 1 or paths[0].suffix.lower() not in FORMATS:
         raise SessionError(f"name one file that ends in {' or '.join(FORMATS)}: /export session.html")
-    document = await room.sessions.export(room.session(), FORMATS[paths[0].suffix.lower()], paths[0].parent)
+    kind, folder = FORMATS[paths[0].suffix.lower()], paths[0].parent
+    document = await room.sessions.export(room.session(), kind, folder, metadata=metadata)
     try:
         document.replace(paths[0])
     except OSError as error:
         raise SessionError(f"{paths[0]} cannot be written ({error.strerror}); the session lies in {document}") from None
-    room.show.hint(f"written to {paths[0]}")
+    bare = f"without metadata (place, owner, device), which {KEEP} keeps"
+    told = "with the metadata that is in them" if metadata else bare
+    room.show.hint(f"written to {paths[0]}; its pictures are copies {told}")
     return True
 
 
@@ -123,7 +128,7 @@ ORDERS = {
     "waiting": Order("", "What waits for a decision, in all sessions.", _waiting),
     "next": Order("", "Take up the next that waits.", _next),
     "rename": Order("TITLE", "Give the session a title.", _rename),
-    "export": Order("FILE", "Write the session as .md or .html, its pictures beside it.", _export),
+    "export": Order(f"FILE [{KEEP}]", "Write the session as .md or .html, its pictures beside it.", _export),
     "delete": Order("yes", "Take the session away, for good.", _delete),
     "quit": Order("", "Leave; the session stays.", _quit),
 }

@@ -9,7 +9,7 @@ from doubleread.cli.chat_orders import ORDERS, order_in, own_help
 from doubleread.cli.chat_paths import dropped
 from doubleread.cli.chat_show import Show
 from doubleread.core.case import MAX_IMAGE_BYTES
-from doubleread.core.errors import DoublereadError, FileError, SessionError
+from doubleread.core.errors import DoublereadError, FileError, SessionError, SessionsFull
 from doubleread.core.harmless import harmless
 from doubleread.core.safe_files import read_bytes
 from doubleread.panel import Panel
@@ -58,19 +58,27 @@ class Room:
         return True
 
     async def bring(self, images: Iterable[Path]) -> None:
-        """Adds images and reads them; those that cannot be read are told, and the others go on."""
-        for path in images:
+        """Adds images and reads them, one after the other; those that cannot be read are told.
+
+        All are stored before any is shown: what is not reached when the program ends is read at the next start.
+        """
+        for place, path in enumerate(named := list(images)):
             try:
                 data = await asyncio.to_thread(read_bytes, path, limit=MAX_IMAGE_BYTES)
                 session = await self._made(path.name)
-                case = await self.sessions.add(session, data, path.name)
-                await self.sessions.read(session, case)
+                await self.sessions.bring(session, data, path.name, in_turn=True)
             except FileError as error:
                 self.fail(str(error))
-            except (DoublereadError, OSError) as error:
-                told = error.strerror if isinstance(error, OSError) else str(error)
-                self.fail(f"{path}: {told}")
+            except SessionsFull as error:
+                more = f" and {len(named) - place - 1} more" if len(named) - place > 1 else ""
+                self.fail(f"{path}{more} not stored; those before are kept: {error}")
+                break
+            except DoublereadError as error:
+                self.fail(f"{path}: {error}")
+        try:
             await self.watch()
+        except SessionsFull as error:
+            self.fail(str(error))
 
     async def stop(self) -> None:
         """Gives up the readings that go on, and waits for nothing else."""

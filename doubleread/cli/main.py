@@ -218,6 +218,10 @@ def serve(
             help="What reviewers have to know, who see what waits in everybody's sessions.",
         ),
     ] = None,
+    public_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Name under which a TLS proxy makes it public; may be repeated."),
+    ] = None,
     settings: SettingsFile = None,
     allow_from_panel: AllowFromPanel = False,
 ) -> None:
@@ -234,6 +238,7 @@ def serve(
         token=token,
         reviewer_token=reviewer_token,
         allow=allow_from_panel,
+        public_hosts=public_host or (),
     )
 
 

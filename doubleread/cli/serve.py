@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import quote
@@ -14,8 +15,8 @@ from doubleread.sessions.home import folder_of
 from doubleread.sessions.talking import open_talk
 from doubleread.settings import Settings
 from doubleread.web.app import make_app
-from doubleread.web.door import Rules, chosen_token, is_loopback
 from doubleread.web.pages import About
+from doubleread.web.rules import Rules, chosen_token, is_loopback, public_host
 from doubleread.web.serving import bound, serve
 
 
@@ -29,9 +30,11 @@ def run_serve(
     token: str | None,
     reviewer_token: str | None,
     allow: bool = False,
+    public_hosts: Sequence[str] = (),
 ) -> None:
     """Serves until Ctrl-C; prints the address, with the token where one was made, and nothing of what is sent."""
-    asked = chosen_token(host, token, reviewer_token)
+    public = tuple(public_host(name) for name in public_hosts)
+    asked = chosen_token(host, token, reviewer_token, public=bool(public))
     with ExitStack() as stack:
         listening = stack.enter_context(bound(host, port))
         panel = stack.enter_context(Panel.load(panel_folder, settings=settings, allow_from_panel=allow))
@@ -42,15 +45,17 @@ def run_serve(
         answering = stack.enter_context(open_talk(panel.settings, talk))
         sessions = Sessions(panel, folder_of(panel), answering, panel.settings.sessions.database)
         stack.callback(lambda: asyncio.run(sessions.close()))
-        _say_where(host, listening.getsockname()[1], asked, given=token is not None)
-        rules = Rules(host, asked, reviewer_token)
+        _say_where(host, listening.getsockname()[1], asked, public, given=token is not None)
+        rules = Rules(host, asked, reviewer_token, public)
         serve(make_app(sessions, About.of(panel), rules), listening)
     note("stopped; readings that had not ended are carried on at the next start")
 
 
-def _say_where(host: str, port: int, token: str | None, *, given: bool) -> None:
+def _say_where(host: str, port: int, token: str | None, public: Sequence[str], *, given: bool) -> None:
     shown = socket.gethostname() if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104 - compared, not bound
     ending = "" if token is None or given else f"/?token={quote(token)}"
+    for name in public:
+        OUT.print(f"through the proxy: https://{name}{ending}", highlight=False, markup=False, soft_wrap=True)
     OUT.print(f"serving at http://{shown}:{port}{ending}", highlight=False, markup=False, soft_wrap=True)
     if not is_loopback(host):
         warn("everybody on this network who has the token can use it; what is sent is not encrypted: put TLS before it")

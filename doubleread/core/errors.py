@@ -18,7 +18,8 @@
     │   └── NotAllowed       its settings ask for what this machine has not allowed
     ├── RunError           a run folder cannot be used
     ├── SessionError       a session, or what is asked of it, is not there
-    │   └── SessionsAway     the database that holds them cannot be reached
+    │   ├── SessionsAway     the database that holds them cannot be reached
+    │   └── SessionsFull     the disk refuses to store more of them
     └── UnknownPart        no agent, rule, calibrator … of that name
 
 Each message says what was wrong, what is allowed, and what to do.
@@ -115,6 +116,10 @@ class SessionError(DoublereadError):
 
 class SessionsAway(SessionError):
     """The database that holds the sessions cannot be reached now; what was kept is not lost."""
+
+
+class SessionsFull(SessionError):
+    """The disk refused to store something of a session; what was stored before is not lost."""
 
 
 class UnknownPart(DoublereadError):

@@ -34,6 +34,11 @@ class DatabasePictures:
             db.execute("delete from pictures where session = ?", (session,))
         self._copies.delete(session)
 
+    def sizes(self) -> dict[str, int]:
+        with self._database.reading() as db:
+            rows = db.execute("select session, sum(octet_length(data)) from pictures group by session").fetchall()
+        return {session: int(size) for session, size in rows}
+
     def sweep(self) -> None:
         copied = self._copies.sessions()
         with self._database.reading() as db:

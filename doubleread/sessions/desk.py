@@ -2,8 +2,11 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Coroutine, Sequence
+import shutil
+import sqlite3
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -11,7 +14,7 @@ from typing import ParamSpec, TypeVar
 from doubleread.core.attribution import Attribution
 from doubleread.core.base import Record
 from doubleread.core.case import Case
-from doubleread.core.errors import DoublereadError, NotConfirmed, SessionError, SessionsAway
+from doubleread.core.errors import DoublereadError, NotConfirmed, SessionError, SessionsAway, SessionsFull
 from doubleread.core.evidence import Evidence
 from doubleread.core.verdict import Verdict
 from doubleread.orchestrator.readings import Ended, Opened, Step
@@ -22,6 +25,7 @@ from doubleread.sessions.export import Format, write
 from doubleread.sessions.home import kind_of
 from doubleread.sessions.log import Progress, Started
 from doubleread.sessions.manner import PLAIN, check, seated
+from doubleread.sessions.mapping import mapped
 from doubleread.sessions.people import person
 from doubleread.sessions.record import (
     Asked,
@@ -51,6 +55,16 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class Stored:
+    """What the sessions take up."""
+
+    bytes: Mapping[str, int]
+    """Of the pictures, by session."""
+    free: int
+    """Bytes that the disk has left."""
+
+
 class Desk:
     """The sessions of a folder. ``open`` comes first, ``close`` last; see ``engine.Sessions`` for what each does."""
 
@@ -62,6 +76,10 @@ class Desk:
         """By session: replies come in the order of what was said."""
         self._deciding: dict[str, asyncio.Lock] = {}
         """By session: one decides at a time."""
+        self._turns: dict[str, asyncio.Lock] = {}
+        """By session: readings that are to come one after the other."""
+        self._full: dict[str, str] = {}
+        """By session: what the disk does not take; it is tried again until it does."""
         self._stack = AsyncExitStack()
 
     async def open(self) -> None:
@@ -75,7 +93,7 @@ class Desk:
         storage = await self._stack.enter_async_context(open_storage(self._folder, self._database))
         self._log, self._pictures, self._readings = storage.log, storage.pictures, storage.readings
         self._log.belong(kind_of(self._panel))
-        self._owner = storage.owner
+        self._owner, self._logins, self._place = storage.owner, storage.logins, storage.folder
         self._bell = Bell()
         self._listening = asyncio.create_task(self._bell.listen(lambda: self._log.version, self._pictures.sweep))
         for owner in filter(self._owner.gone, self._log.owners()):
@@ -104,6 +122,18 @@ class Desk:
     async def people(self) -> dict[str, str]:
         return await self._ask(self._log.people)
 
+    async def enter(self, login: str) -> None:
+        await self._ask(self._logins.enter, login)
+
+    async def entered(self, login: str) -> bool:
+        return await self._ask(self._logins.entered, login)
+
+    async def leave(self, login: str) -> None:
+        await self._ask(self._logins.leave, login)
+
+    async def stored(self) -> Stored:
+        return await self._ask(lambda: Stored(self._pictures.sizes(), shutil.disk_usage(self._place).free))
+
     async def delete(self, session: str) -> None:
         readings = await self._ask(self._log.readings, session)
         await self._ask(self._log.info, session)
@@ -112,7 +142,7 @@ class Desk:
             await self._readings.forget(reading.id)
         await self._ask(self._pictures.delete, session)
         await self._write(self._log.delete, session)
-        for locks in (self._talking, self._deciding):
+        for locks in (self._talking, self._deciding, self._turns):
             locks.pop(session, None)
 
     async def events(self, session: str, after: int) -> list[Event]:
@@ -129,7 +159,9 @@ class Desk:
 
     async def settled(self, session: str) -> None:
         while tasks := self._going_on(session):
-            await asyncio.wait(tasks)
+            await asyncio.wait(tasks, timeout=LISTEN_S)
+            if session in self._full:
+                raise SessionsFull(self._full[session])
 
     async def waiting(self) -> list[Waiting]:
         return await self._ask(self._log.waiting)
@@ -140,14 +172,14 @@ class Desk:
     async def picture(self, session: str, case: str) -> Path:
         return await self._ask(self._pictures.find, session, case)
 
-    async def export(self, session: str, format: Format, folder: Path) -> Path:
-        return await self._ask(self._export, session, format, folder)
+    async def export(self, session: str, format: Format, folder: Path, *, metadata: bool) -> Path:
+        return await self._ask(self._export, session, format, folder, metadata)
 
-    def _export(self, session: str, format: Format, folder: Path) -> Path:
+    def _export(self, session: str, format: Format, folder: Path, metadata: bool) -> Path:
         events = self._log.events(session)
         cases = [event.case for event in events if event.kind == "image" and event.case is not None]
         pictures = {case: self._pictures.find(session, case) for case in cases}
-        return write(self._log.info(session), events, pictures, format, folder)
+        return write(self._log.info(session), events, pictures, format, folder, metadata=metadata)
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -156,9 +188,25 @@ class Desk:
         case, image = await self._ask(self._pictures.keep, session, data, name)
         try:
             await self._write(self._log.add, session, "image", image, case=case, key=f"image/{case}")
+        except SessionsFull:
+            raise
         except SessionError:  # deleted meanwhile
             await self._ask(self._pictures.delete, session)
             raise
+        return case
+
+    async def bring(self, session: str, data: bytes, name: str, *, in_turn: bool) -> str:
+        await self._ask(self._log.info, session)
+        case, image = await self._ask(self._pictures.keep, session, data, name)
+        try:
+            reading = await self._write(self._log.join, session, case, image, PLAIN, self._owner.name)
+        except SessionsFull:
+            raise
+        except SessionError:  # deleted meanwhile
+            await self._ask(self._pictures.delete, session)
+            raise
+        carried = self._in_turn(reading) if in_turn else self._carry_on(reading)
+        self._start(session, carried, reading.id)
         return case
 
     async def read(self, session: str, case: str, how: How) -> str:
@@ -180,7 +228,12 @@ class Desk:
         seen = (await self._standing(session, case)).cases.get(case)
         if seen is None or not seen.verdicts:
             raise SessionError("there is no verdict on this image yet: wait for it, or read it again")
-        return await self._panel.aattribute(seen.verdicts[-1], label=label)
+        return await mapped(self._panel, seen.verdicts[-1], label)
+
+    async def _in_turn(self, reading: Started) -> None:
+        """The same, after those of the session that were to come before it."""
+        async with self._turns.setdefault(reading.session, asyncio.Lock()):
+            await self._carry_on(reading)
 
     async def _carry_on(self, reading: Started) -> None:
         """A reading from where it is to its end; what goes wrong with it is told in the session."""
@@ -358,13 +411,22 @@ class Desk:
         return done
 
     async def _ask(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Asks the storage, in a thread. What goes on in the background waits for a database that is away."""
+        """Asks the storage, in a thread. What goes on in the background waits for a database that is away or full."""
+        task = asyncio.current_task()
+        session = None if task is None else self._tasks.get(task)
         while True:
             try:
-                return await asyncio.to_thread(work, *args, **kwargs)
+                done = await asyncio.to_thread(work, *args, **kwargs)
             except SessionsAway:
-                if asyncio.current_task() not in self._tasks:
+                if session is None:
                     raise
+            except SessionsFull as error:
+                if session is None:
+                    raise
+                self._full[session] = f"{error}. It goes on when there is space again"
+            else:
+                self._full.pop(session or "", None)
+                return done
             await asyncio.sleep(LISTEN_S)
 
     def _start(self, session: str, work: Coroutine[None, None, None], name: str | None = None) -> None:
@@ -404,4 +466,6 @@ def _some(case: str | None) -> str:
 
 
 def _told(error: Exception) -> str:
+    if isinstance(error, sqlite3.Error):  # the steps of a reading could not be kept
+        return f"the reading could not be stored ({error}): free space or check the disk, then read it again"
     return str(error) if isinstance(error, DoublereadError) else f"{type(error).__name__}: {error}"[:300]

@@ -18,7 +18,7 @@ from doubleread.core.background import Background
 from doubleread.core.errors import SessionError
 from doubleread.panel import Panel
 from doubleread.sessions.commands import Completion
-from doubleread.sessions.desk import Desk
+from doubleread.sessions.desk import Desk, Stored
 from doubleread.sessions.export import Format
 from doubleread.sessions.record import Event, How, SessionInfo, Waiting
 from doubleread.sessions.standing import Talk
@@ -35,7 +35,8 @@ class Sessions:
     did not end is carried on by the next one that opens the place.
 
     All methods raise ``SessionError`` for a session, image or reading that is not there, and ``SessionsAway`` while the
-    database cannot be reached; readings and replies that were begun wait for it.
+    database cannot be reached; readings and replies that were begun wait for it. ``SessionsFull`` says that the
+    disk took no more; what was stored before is kept.
     """
 
     def __init__(self, panel: Panel, folder: Path, talk: Talk = answer, database: str = "") -> None:
@@ -81,12 +82,35 @@ class Sessions:
         """Whose sessions are, of those that belong to somebody."""
         return await self._home.run(self._desk.people)
 
+    async def enter(self, login: str) -> None:
+        """A browser has entered; ``login`` is a hash that only it can give."""
+        await self._home.run(self._desk.enter, login)
+
+    async def entered(self, login: str) -> bool:
+        """Whether a browser has entered, has not left, and did not stay away for too long."""
+        return await self._home.run(self._desk.entered, login)
+
+    async def leave(self, login: str) -> None:
+        """A browser has left."""
+        await self._home.run(self._desk.leave, login)
+
+    async def stored(self) -> Stored:
+        """What the pictures take up, and how much space is left."""
+        return await self._home.run(self._desk.stored)
+
     async def add(self, session: str, data: bytes, name: str) -> str:
         """A picture joins the session; returns its case id. The same picture joins once.
 
         ``name`` is only shown. Raises ``ImageError`` for bytes that cannot be read as an image.
         """
         return await self._home.run(self._desk.add, session, data, name)
+
+    async def bring(self, session: str, data: bytes, name: str, *, in_turn: bool = False) -> str:
+        """``add`` and ``read`` in one: both are stored when it returns, and the reading survives whatever happens.
+
+        Readings that are begun ``in_turn`` come one after the other.
+        """
+        return await self._home.run(self._desk.bring, session, data, name, in_turn=in_turn)
 
     async def read(self, session: str, case: str, how: How = PLAIN) -> str:
         """Begins a reading of an image, which goes on in the background; returns its id.
@@ -138,7 +162,10 @@ class Sessions:
                 return
 
     async def settled(self, session: str) -> None:
-        """Waits until what was said here is answered and obeyed, and no reading that this process carries goes on."""
+        """Waits until what was said here is answered and obeyed, and no reading that this process carries goes on.
+
+        Raises ``SessionsFull`` where the disk does not take what is to be stored; it is tried again until it does.
+        """
         await self._home.run(self._desk.settled, session)
 
     async def stop(self, session: str) -> None:
@@ -157,12 +184,13 @@ class Sessions:
         """The file of an image."""
         return await self._home.run(self._desk.picture, session, case)
 
-    async def export(self, session: str, format: Format, folder: Path) -> Path:
+    async def export(self, session: str, format: Format, folder: Path, *, metadata: bool = False) -> Path:
         """Writes a session into a folder, its pictures beside it; returns the document.
 
-        A page shows everything without them. Raises ``SessionError`` where the folder cannot be written.
+        A page shows everything without them. The pictures are copies without metadata (place, owner, device), unless
+        ``metadata`` keeps it. Raises ``SessionError`` where the folder cannot be written.
         """
-        return await self._home.run(self._desk.export, session, format, folder)
+        return await self._home.run(self._desk.export, session, format, folder, metadata=metadata)
 
     async def close(self) -> None:
         """Stops; readings that have not ended are carried on at the next start. A second call does nothing."""

@@ -3,20 +3,40 @@
 Every method is short, safe to call from any thread, and leaves the database whole whenever the process ends.
 """
 
-import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Literal
+from typing import Any, Literal, TypeVar
+
+from pydantic import TypeAdapter
 
 from doubleread.core.base import Record
-from doubleread.core.errors import SessionError
+from doubleread.core.errors import FileError, SessionError
+from doubleread.core.evidence import Evidence
+from doubleread.core.opinion import Abstention, Opinion
+from doubleread.core.safe_files import parse_json
+from doubleread.core.verdict import Verdict
 from doubleread.sessions.database import Database
-from doubleread.sessions.record import Event, How, Kind, SessionInfo, Waiting
+from doubleread.sessions.record import (
+    Asked,
+    Decided,
+    Event,
+    Failed,
+    How,
+    Image,
+    Kind,
+    Reply,
+    Said,
+    SessionInfo,
+    Undone,
+    Waiting,
+)
 
 Progress = Literal["running", "waiting", "ended"]
+R = TypeVar("R")
+T = TypeVar("T")
 
 _INFO = """
 select id, title, created, changed,
@@ -24,6 +44,17 @@ select id, title, created, changed,
     (select count(distinct about) from readings where session = sessions.id and progress = 'waiting')
 from sessions"""
 _EVENT = "select session, seq, time, kind, about, reading, data from events"
+_INSERT_EVENT = (
+    "insert into events select ?, coalesce(max(seq), 0) + 1, ?, ?, ?, ?, ?, ? "
+    "from events where session = ? on conflict do nothing"
+)
+_RECORDS: Mapping[str, TypeAdapter[Any]] = {
+    "image": TypeAdapter(Image), "asked": TypeAdapter(Asked), "evidence": TypeAdapter(Evidence),
+    "answer": TypeAdapter(Opinion | Abstention), "verdict": TypeAdapter(Verdict), "waiting": TypeAdapter(Waiting),
+    "decided": TypeAdapter(Decided), "said": TypeAdapter(Said), "reply": TypeAdapter(Reply),
+    "undone": TypeAdapter(Undone), "failed": TypeAdapter(Failed),
+}  # fmt: skip
+_INSERT_READING = "insert into readings values (?, ?, ?, ?, ?, ?)"
 
 
 @dataclass(frozen=True)
@@ -42,6 +73,7 @@ class Log:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._checked: set[tuple[str, int]] = set()
 
     @property
     def version(self) -> object:
@@ -76,13 +108,13 @@ class Log:
             row = db.execute(f"{_INFO} where id = ?", (session,)).fetchone()
         if row is None:
             raise _gone(session)
-        return _info(row)
+        return _sound(_info, row)
 
     def listed(self) -> list[SessionInfo]:
         """All sessions, the one that changed last first."""
         with self._database.reading() as db:
             rows = db.execute(f"{_INFO} order by changed desc, id").fetchall()
-        return [_info(row) for row in rows]
+        return [_sound(_info, row) for row in rows]
 
     def rename(self, session: str, title: str) -> SessionInfo:
         """Gives a session another title."""
@@ -131,11 +163,8 @@ class Log:
                 raise _gone(session)
             for one, far in (progress or {}).items():
                 db.execute("update readings set progress = ? where id = ?", (far, one))
-            added = db.execute(
-                "insert into events select ?, coalesce(max(seq), 0) + 1, ?, ?, ?, ?, ?, ? "
-                "from events where session = ? on conflict do nothing returning seq",
-                (session, now, kind, case, reading, key, data.model_dump_json(), session),
-            ).fetchone()
+            event = (session, now, kind, case, reading, key, data.model_dump_json(), session)
+            added = db.execute(f"{_INSERT_EVENT} returning seq", event).fetchone()
         return None if added is None else self.event(session, added[0])
 
     def event(self, session: str, seq: int) -> Event:
@@ -144,7 +173,7 @@ class Log:
             row = db.execute(f"{_EVENT} where session = ? and seq = ?", (session, seq)).fetchone()
         if row is None:
             raise _gone(session)
-        return _event(row)
+        return _sound(self._event, row)
 
     def events(self, session: str, after: int = 0) -> list[Event]:
         """Those with a number above ``after``, in order."""
@@ -152,17 +181,27 @@ class Log:
             if db.execute("select 1 from sessions where id = ?", (session,)).fetchone() is None:
                 raise _gone(session)
             rows = db.execute(f"{_EVENT} where session = ? and seq > ? order by seq", (session, after)).fetchall()
-        return [_event(row) for row in rows]
+        return [_sound(self._event, row) for row in rows]
 
     # -- readings -----------------------------------------------------------------------------------------------
+
+    def join(self, session: str, case: str, image: Image, how: How, owner: str) -> Started:
+        """A picture joins and a reading of it begins: both, or neither."""
+        now, reading = _now(), secrets.token_hex(8)
+        with self._database.writing() as db:
+            if not db.execute("update sessions set changed = ? where id = ?", (now, session)).rowcount:
+                raise _gone(session)
+            event = (session, now, "image", case, None, f"image/{case}", image.model_dump_json(), session)
+            db.execute(_INSERT_EVENT, event)
+            db.execute(_INSERT_READING, (reading, session, case, how.model_dump_json(), owner, "running"))
+        return Started(reading, session, case, how, "running")
 
     def begin(self, session: str, case: str, how: How, owner: str) -> Started:
         """A new reading, running."""
         reading = secrets.token_hex(8)
         with self._database.writing() as db:
-            row = (reading, session, case, how.model_dump_json(), owner, "running")
-            db.execute("insert into readings values (?, ?, ?, ?, ?, ?)", row)
-        return self.reading(session, reading)
+            db.execute(_INSERT_READING, (reading, session, case, how.model_dump_json(), owner, "running"))
+        return Started(reading, session, case, how, "running")
 
     def reading(self, session: str, reading: str) -> Started:
         """A reading of the session; raises ``SessionError`` for another."""
@@ -175,7 +214,7 @@ class Log:
         """All readings of a session, in the order they were begun."""
         with self._database.reading() as db:
             rows = db.execute(f"{_STARTED} where session = ? order by rowid", (session,)).fetchall()
-        return [_started(row) for row in rows]
+        return [_sound(_started, row) for row in rows]
 
     def take_over(self, before: str, owner: str) -> list[Started]:
         """Makes the running readings of one that is no more those of ``owner``; returns them."""
@@ -185,7 +224,7 @@ class Log:
                 "returning id, session, about, how, progress",
                 (owner, before),
             ).fetchall()
-        return [_started(row) for row in rows]
+        return [_sound(_started, row) for row in rows]
 
     def owners(self) -> set[str]:
         """Everyone who has a running reading."""
@@ -201,20 +240,32 @@ class Log:
                 "where kind = 'waiting' and readings.rowid in "
                 "(select max(rowid) from readings where progress = 'waiting' group by session, about) order by time"
             ).fetchall()
-        return [Waiting.model_validate_json(data) for (data,) in rows]
+        return [_sound(Waiting.model_validate_json, data) for (data,) in rows]
 
     def decisions(self, n: int) -> list[Event]:
         """The last ``n`` decisions that still count, over all sessions, the latest first."""
         with self._database.reading() as db:
             taken_back = db.execute("select session, data from events where kind = 'undone'").fetchall()
-            undone = {(session, json.loads(data)["seq"]) for session, data in taken_back}
+            undone = {(session, _sound(Undone.model_validate_json, data).seq) for session, data in taken_back}
             rows = db.execute(
                 f"{_EVENT} where kind = 'decided' order by time desc limit ?", (n + len(undone),)
             ).fetchall()
-        counting = (event for event in map(_event, rows) if (event.session, event.seq) not in undone)
-        return list(islice(counting, n))
+        decided = (_sound(self._event, row) for row in rows)
+        return list(islice((event for event in decided if (event.session, event.seq) not in undone), n))
+
+    def _event(self, row: tuple[str, int, str, Kind, str | None, str | None, str]) -> Event:
+        session, seq, time, kind, case, reading, data = row
+        found = parse_json(data, f"event {seq}")
+        if (session, seq) not in self._checked:
+            _RECORDS[kind].validate_python(found)
+            if len(self._checked) >= _CHECKED:
+                self._checked.clear()
+            self._checked.add((session, seq))
+        return Event(session=session, seq=seq, time=_time(time), kind=kind, case=case, reading=reading, data=found)
 
 
+_CHECKED = 100_000
+"""Events that are known to be whole; each is checked when it is first read."""
 _STARTED = "select id, session, about, how, progress from readings"
 
 
@@ -238,16 +289,20 @@ def _info(row: tuple[str, str, str, str, int, int]) -> SessionInfo:
     )
 
 
-def _event(row: tuple[str, int, str, Kind, str | None, str | None, str]) -> Event:
-    session, seq, time, kind, case, reading, data = row
-    return Event(
-        session=session, seq=seq, time=_time(time), kind=kind, case=case, reading=reading, data=json.loads(data)
-    )
-
-
 def _started(row: tuple[str, str, str, str, Progress]) -> Started:
     id_, session, case, how, progress = row
     return Started(id_, session, case, How.model_validate_json(how), progress)
+
+
+def _sound(made: Callable[[R], T], row: R) -> T:
+    """What is made of a row; raises ``SessionError`` where something else wrote it, or it is damaged."""
+    try:
+        return made(row)
+    except (ValueError, TypeError, KeyError, AttributeError, FileError) as error:
+        problem = " ".join(str(error).split())[:200]
+        raise SessionError(
+            f"these sessions are damaged ({problem}): restore their folder from a copy, or name another"
+        ) from None
 
 
 def _time(text: str) -> datetime:

@@ -1,13 +1,16 @@
 """The pictures of sessions: files by case id, one folder a session, whatever their name was."""
 
+import os
 import re
-import secrets
 import shutil
+import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 from doubleread.core.case import Case
-from doubleread.core.errors import SessionError
+from doubleread.core.durable import told, write_file
+from doubleread.core.errors import FileError, SessionError, SessionsFull
 from doubleread.rag.images import open_image
 from doubleread.sessions.record import Image
 
@@ -21,7 +24,7 @@ _SUFFIXES = {
     b"MM\0*": ".tiff",
     b"GIF8": ".gif",
 }
-_CASE = re.compile(r"[0-9a-f]{64}")
+_CASE, _SESSION = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
 class Pictures(Protocol):
@@ -38,6 +41,9 @@ class Pictures(Protocol):
 
     def delete(self, session: str) -> None:
         """Takes away every picture of a session."""
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of the pictures of each session that has some."""
 
     def sweep(self) -> None:
         """Takes away what is left here of sessions that another machine has deleted."""
@@ -61,7 +67,10 @@ class FolderPictures:
         return file
 
     def delete(self, session: str) -> None:
-        shutil.rmtree(self._folder / session, ignore_errors=True)
+        shutil.rmtree(self._home(session), ignore_errors=True)
+
+    def sizes(self) -> dict[str, int]:
+        return {name: _bytes(self._folder / name) for name in self.sessions()}
 
     def sweep(self) -> None:
         """Nobody else has this folder."""
@@ -70,20 +79,31 @@ class FolderPictures:
         """The file of a picture, if it is here."""
         if not _CASE.fullmatch(case):
             return None
-        files = (self._folder / session / f"{case}{suffix}" for suffix in _SUFFIXES.values())
-        return next((file for file in files if file.is_file()), None)
+        home = self._home(session)
+        return next((file for suffix in _SUFFIXES.values() if _is_ours(file := home / f"{case}{suffix}")), None)
 
     def write(self, session: str, case: str, data: bytes) -> Path:
-        """Writes a picture down, whole or not at all."""
-        folder = self._folder / session
-        folder.mkdir(parents=True, exist_ok=True)
-        part, file = folder / f"{secrets.token_hex(8)}.part", folder / f"{case}{_suffix(data)}"
-        part.write_bytes(data)
-        return part.replace(file)
+        """Writes a picture down, whole or not at all; it is on disk then. Raises ``SessionsFull``."""
+        folder = self._home(session)
+        file = folder / f"{case}{_suffix(data)}"
+        try:
+            with told(folder, "nothing was added"):
+                folder.mkdir(parents=True, exist_ok=True)
+            write_file(file, data)
+        except FileError as error:
+            raise SessionsFull(str(error)) from None
+        return file
 
     def sessions(self) -> list[str]:
         """Those with pictures here."""
-        return [one.name for one in self._folder.glob("*") if one.is_dir()]
+        return [one.name for one in self._folder.glob("*") if _SESSION.fullmatch(one.name) and _is_folder(one)]
+
+    def _home(self, session: str) -> Path:
+        """The folder of a session; a database from elsewhere may hold any name, and the folder any link."""
+        home = self._folder / session
+        if not _SESSION.fullmatch(session) or home.is_symlink() or self._folder.is_symlink():
+            raise SessionError(f"{home} is not a folder of sessions: restore it from a copy, or name another")
+        return home
 
 
 def seen(data: bytes, name: str) -> tuple[str, Image]:
@@ -102,6 +122,24 @@ def shown_name(name: str) -> str:
     last = re.split(r"[/\\]", name.strip())[-1]
     kept = "".join(sign for sign in last if sign.isprintable()).strip(" .")
     return kept[:NAME_LENGTH] or "image"
+
+
+def _is_ours(file: Path) -> bool:
+    """Whether it is a regular file, and no link."""
+    try:
+        return stat.S_ISREG(file.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _bytes(folder: Path) -> int:
+    with suppress(OSError), os.scandir(folder) as found:  # a session may be deleted meanwhile
+        return sum(one.stat(follow_symlinks=False).st_size for one in found)
+    return 0
 
 
 def _suffix(data: bytes) -> str:

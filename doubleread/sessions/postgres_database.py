@@ -35,6 +35,8 @@ create table if not exists pictures(session text not null, id text not null, dat
     primary key(session, id));
 alter table pictures alter data set storage external;
 create table if not exists people(session text primary key, person text not null);
+create table if not exists logins(
+    id text primary key, began text collate "C" not null, used text collate "C" not null);
 """
 
 

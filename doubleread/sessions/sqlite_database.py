@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from doubleread.core.errors import SessionError
+from doubleread.core.errors import SessionError, SessionsAway, SessionsFull
 from doubleread.core.sqlite import connect
 
 VERSION = 1
 _SCHEMA = """
 pragma secure_delete=on;
+pragma synchronous=full;
 create table if not exists sessions(
     id text primary key, title text not null, created text not null, changed text not null);
 create table if not exists belongs(panel text not null);
@@ -24,14 +25,19 @@ create table if not exists readings(
     progress text not null);
 create index if not exists readings_of on readings(session, about);
 create table if not exists people(session text primary key, person text not null);
+create table if not exists logins(id text primary key, began text not null, used text not null);
 """
 
 
 class SqliteDatabase:
-    """Raises ``sqlite3.Error`` where the file cannot be used, ``SessionError`` where it is of a newer version."""
+    """What was written is on disk when a block of ``writing`` has ended.
+
+    Raises ``sqlite3.Error`` where the file cannot be opened, ``SessionError`` where it is of a newer version or
+    damaged, ``SessionsAway`` while another process holds it, and ``SessionsFull`` where the disk takes no more.
+    """
 
     def __init__(self, file: Path) -> None:
-        self._db = connect(file, _SCHEMA)
+        self._file, self._db = file, connect(file, _SCHEMA)
         self._guard = threading.Lock()
         (version,) = self._db.execute("pragma user_version").fetchone()
         if version > VERSION:
@@ -41,28 +47,45 @@ class SqliteDatabase:
 
     @property
     def version(self) -> object:
-        with self._guard:
-            return self._db.execute("pragma data_version").fetchone()[0]
+        with self.reading() as db:
+            return db.execute("pragma data_version").fetchone()[0]
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        with self._guard:
+        with self._guard, self._telling():
             yield self._db
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        with self._guard:
+        with self._guard, self._telling():
             self._db.execute("begin immediate")
             try:
                 yield self._db
+                self._db.commit()
             except BaseException:
                 self._db.rollback()
                 raise
-            self._db.commit()
 
     def close(self) -> None:
         with self._guard:
             self._db.close()
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+                raise SessionsAway(f"{self._file} is held by another process; nothing is lost: try again") from None
+            if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}:
+                raise SessionsFull(
+                    f"{self._file} cannot be written ({error}): what was stored before is kept, this was not stored; "
+                    "free some space, or check the disk, and try again"
+                ) from None
+            raise SessionError(
+                f"{self._file} cannot be read ({error}): restore the folder from a copy, or name another for sessions"
+            ) from None
 
 
 def newer(where: str, version: int, known: int) -> str:

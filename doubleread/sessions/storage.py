@@ -4,6 +4,8 @@ In a database is everything that two machines must agree on, pictures too: one a
 and what is deleted is gone for all. The folder then holds only copies of the pictures that this machine has used.
 """
 
+import os
+import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from doubleread.core.errors import SessionError
 from doubleread.orchestrator.readings import Readings
 from doubleread.sessions.database_pictures import DatabasePictures
 from doubleread.sessions.log import Log
+from doubleread.sessions.logins import LoginTable
 from doubleread.sessions.owners import Owner
 from doubleread.sessions.pictures import FolderPictures, Pictures
 from doubleread.sessions.sqlite_database import SqliteDatabase
@@ -38,6 +41,8 @@ class Storage:
     pictures: Pictures
     owner: Owns
     readings: Readings
+    logins: LoginTable
+    folder: Path
 
 
 @asynccontextmanager
@@ -47,16 +52,28 @@ async def open_storage(folder: Path, database: str) -> AsyncIterator[Storage]:
     Raises ``SessionError``; ``OSError`` and ``sqlite3.Error`` where the folder cannot be used.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    _check(folder)
     opened = _in_database(folder, database) if database else _in_folder(folder)
     async with opened as storage:
         yield storage
+
+
+def _check(folder: Path) -> None:
+    """Raises ``SessionError`` where something else lies in the place of a file or folder of sessions."""
+    files = [f"{name}{more}" for name in ("sessions.sqlite", "readings.sqlite") for more in ("", "-wal", "-shm")]
+    for name, kind in [*((name, stat.S_IFREG) for name in files), ("pictures", stat.S_IFDIR), ("owners", stat.S_IFDIR)]:
+        path = folder / name
+        if os.path.lexists(path) and stat.S_IFMT(path.lstat().st_mode) != kind:
+            what = "a folder" if kind == stat.S_IFDIR else "a regular file"
+            raise SessionError(f"{path} is not {what}: this is no folder of sessions that can be opened; name another")
 
 
 @asynccontextmanager
 async def _in_folder(folder: Path) -> AsyncIterator[Storage]:
     with closing(SqliteDatabase(folder / "sessions.sqlite")) as database, closing(Owner(folder / "owners")) as owner:
         async with Readings.open(folder / "readings.sqlite") as readings:
-            yield Storage(Log(database), FolderPictures(folder / "pictures"), owner, readings)
+            pictures = FolderPictures(folder / "pictures")
+            yield Storage(Log(database), pictures, owner, readings, LoginTable(database), folder)
 
 
 @asynccontextmanager
@@ -72,4 +89,4 @@ async def _in_database(folder: Path, address: str) -> AsyncIterator[Storage]:
         async with Readings.open_database(address) as readings:
             pictures = DatabasePictures(database, folder / "pictures")
             pictures.sweep()
-            yield Storage(Log(database), pictures, database, readings)
+            yield Storage(Log(database), pictures, database, readings, LoginTable(database), folder)

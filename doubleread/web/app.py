@@ -1,8 +1,6 @@
 """The server's addresses. Whatever changes something is a POST; what it changes comes by the session's stream."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,30 +10,33 @@ from starlette.applications import Starlette
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from doubleread.core.errors import DoublereadError, ImageError, SessionsAway
+from doubleread.core.errors import DoublereadError, ImageError, SessionsAway, SessionsFull
 from doubleread.rag.images import MAX_BYTES
-from doubleread.render.thumbnail import small_picture
+from doubleread.render.thumbnail import case_picture
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.people import person
-from doubleread.sessions.record import MAX_HINT, Event, How, SessionInfo
+from doubleread.sessions.record import MAX_HINT, Event, SessionInfo
 from doubleread.web import pages
-from doubleread.web.door import Door, Rules
-from doubleread.web.exporting import packed
+from doubleread.web.door import Door
+from doubleread.web.exporting import pieces, write_out
+from doubleread.web.intake import Intake
+from doubleread.web.limits import MAX_TEXT, Limits, whole_number
+from doubleread.web.logins import Logins
+from doubleread.web.maps import Maps
 from doubleread.web.naming import remember, remembered
 from doubleread.web.owners import Owners
-from doubleread.web.pages import MAX_FILES, MAX_UPLOAD, About, Lists
+from doubleread.web.pages import About, Lists
+from doubleread.web.quota import Quota, not_kept
+from doubleread.web.rules import Rules
 from doubleread.web.streaming import Streams
+from doubleread.web.uploading import files_of, form_of
 from doubleread.web.views import Views
 
-MAX_IMAGES = 200
-"""Images in one session."""
-MAX_TEXT = 4000
-"""Characters that one can say at once."""
+DEFAULTS = Limits()
 LATELY, LOOKED_THROUGH = 12, 500
 """Decisions that the work list shows, and among how many of all users' it looks for them."""
 SIDES = (96, 192, 220, 1200)
@@ -45,9 +46,11 @@ SIDES = (96, 192, 220, 1200)
 class Web:
     """What the addresses share."""
 
-    def __init__(self, sessions: Sessions, about: About) -> None:
+    def __init__(self, sessions: Sessions, about: About, limits: Limits) -> None:
         self._sessions, self._about, self._owners = sessions, about, Owners(sessions)
-        self._views = Views(sessions)
+        self._views, self._maps, self._quota = Views(sessions), Maps(sessions, limits), Quota(sessions, limits)
+        self._adding, self._exporting = asyncio.Lock(), asyncio.Lock()
+        """One image is decoded, and one session written out, at a time: both may take much memory."""
         self.streams = Streams(about)
 
     # -- pages ------------------------------------------------------------------------------------------------------
@@ -67,34 +70,37 @@ class Web:
 
     async def events(self, request: Request) -> Response:
         info = await self._seen(request)
-        after = request.headers.get("last-event-id") or request.query_params.get("after", "0")
-        return self.streams.open(info.id, self._sessions.follow(info.id), int(after) if after.isdecimal() else 0)
+        after = whole_number(request.headers.get("last-event-id") or request.query_params.get("after"))
+        return self.streams.open(info.id, self._sessions.follow(info.id), after or 0)
 
     # -- what one can do --------------------------------------------------------------------------------------------
 
     async def new(self, request: Request) -> Response:
         """A session of the images that were sent."""
-        async with self._form(request) as form:
-            title = next((f.filename or "" for f in _images(form)), "")
-            info = await self._sessions.create(title[:120])
+        everybody, mine = await self._sessions.listed(), await self._owners.sees(request.state.owner)
+        own = [info.id for info in everybody if mine(info.id)]
+        self._quota.check_sessions(len(own), len(everybody), request.state.owner)
+        async with self._quota.upload(request, own), files_of(request) as sent:
+            self._quota.check_images(0, len(sent))
+            info = await self._sessions.create((sent[0].filename or "")[:120] if sent else "")
             await self._owners.keep(request.state.owner, info.id)
-            problems = await self._take(info, form)
+            status, problems = await self._take(info, sent)
         if problems and not await self._sessions.events(info.id):
             await self._remove(info.id)
-            return pages.notice(422, problems) if _htmx(request) else pages.error_page(422, "\n".join(problems))
+            return _told(request, status, *problems)
         return _go(request, f"/s/{info.id}")
 
     async def add(self, request: Request) -> Response:
-        info = await self._mine(request)
-        async with self._form(request) as form:
-            problems = await self._take(info, form)
-        if problems:
-            return pages.notice(422, problems) if _htmx(request) else pages.error_page(422, "\n".join(problems))
-        return _done(request, f"/s/{info.id}")
+        info, mine = await self._mine(request), await self._owners.sees(request.state.owner)
+        own = [one.id for one in await self._sessions.listed() if mine(one.id)]
+        async with self._quota.upload(request, own), files_of(request) as sent:
+            self._quota.check_images(info.images, len(sent))
+            status, problems = await self._take(info, sent)
+        return _told(request, status, *problems) if problems else _done(request, f"/s/{info.id}")
 
     async def say(self, request: Request) -> Response:
         info = await self._seen(request)
-        async with self._form(request) as form:
+        async with form_of(request) as form:
             text, case = _text(form, "text").strip(), _text(form, "case") or None
         if not text or len(text) > MAX_TEXT:
             raise HTTPException(422, f"say something of at most {MAX_TEXT} characters")
@@ -110,7 +116,7 @@ class Web:
     async def again(self, request: Request) -> Response:
         """The image is read again, with a hint to those that read text."""
         info = await self._seen(request)
-        async with self._form(request) as form:
+        async with form_of(request) as form:
             hint, case = _text(form, "hint").strip(), _text(form, "case")
         if not hint or len(hint) > MAX_HINT:
             raise HTTPException(422, f"say what the agents should know, in at most {MAX_HINT} characters")
@@ -120,15 +126,20 @@ class Web:
     async def where(self, request: Request) -> Response:
         """Where the local agents looked, of one label; nothing is kept of it in the session."""
         info, case = await self._seen(request), request.path_params["case"]
+        label = request.query_params.get("label") or None
         try:
-            found = await self._sessions.where(info.id, case, request.query_params.get("label") or None)
+            found = await self._maps.get(info.id, case, label, (await self._views.now(info.id)).read_last(case))
         except DoublereadError as error:
             return pages.where_problem(str(error))
+        except HTTPException as error:
+            return pages.where_problem(error.detail, error.status_code)
+        if isinstance(found, int):
+            return pages.where_waits(info.id, case, label, found)
         return pages.where_part(self._about, info.id, found)
 
     async def decide(self, request: Request) -> Response:
         info = await self._seen(request)
-        async with self._form(request) as form:
+        async with form_of(request) as form:
             reading, label, note = _text(form, "reading"), _text(form, "label"), _text(form, "note")
             name = person(_text(form, "reviewer")) if "reviewer" in form else remembered(request)
         await self._sessions.decide(info.id, reading, label, name, note[:MAX_TEXT])
@@ -136,13 +147,13 @@ class Web:
 
     async def name(self, request: Request) -> Response:
         """Under which name the user decides from now on, until the browser is closed."""
-        async with self._form(request) as form:
+        async with form_of(request) as form:
             name = person(_text(form, "reviewer"))
         return remember(_done(request, "/"), name, request)
 
     async def rename(self, request: Request) -> Response:
         info = await self._mine(request)
-        async with self._form(request) as form:
+        async with form_of(request) as form:
             title = _text(form, "title").strip()
         if not title:
             raise HTTPException(422, "a session needs a name")
@@ -156,24 +167,27 @@ class Web:
     async def export(self, request: Request) -> Response:
         info = await self._seen(request)
         chosen: Literal["markdown", "html"] = "html" if request.path_params["format"] == "html" else "markdown"
+        metadata = request.query_params.get("metadata") == "keep"
         with TemporaryDirectory(prefix="doubleread-export-") as scratch:
-            file = await self._sessions.export(info.id, chosen, Path(scratch))
-            name, media, data = await asyncio.to_thread(packed, file, Path(scratch))
+            async with self._exporting:
+                file = await self._sessions.export(info.id, chosen, Path(scratch), metadata=metadata)
+                name, media, out = await asyncio.to_thread(write_out, file, Path(scratch))
         headers = {"Content-Disposition": f'attachment; filename="doubleread-{name}"'}
-        return Response(data, media_type=media, headers=headers)
+        return StreamingResponse(pieces(out), media_type=media, headers=headers)
 
     # -- pictures ---------------------------------------------------------------------------------------------------
 
     async def picture(self, request: Request) -> Response:
         """An image of the session."""
         info = await self._seen(request)
-        return await _picture(request, await self._sessions.picture(info.id, request.path_params["case"]))
+        case = request.path_params["case"]
+        return await _picture(request, await self._sessions.picture(info.id, case), case)
 
     async def near(self, request: Request) -> Response:
         """A stored case that the session's evidence named, and no other."""
         info = await self._seen(request)
-        named = (await self._views.now(info.id)).near
-        return await _picture(request, named.get(request.path_params["case"]))
+        named, case = (await self._views.now(info.id)).near, request.path_params["case"]
+        return await _picture(request, named.get(case), case)
 
     # -- what they share --------------------------------------------------------------------------------------------
 
@@ -202,7 +216,8 @@ class Web:
         sessions, waiting = await asyncio.gather(self._sessions.listed(), self._sessions.waiting())
         own = [info for info in sessions if mine(info.id)]
         seen = [one for one in waiting if reviews or mine(one.session)]
-        return Lists(own, seen, frozenset(info.id for info in own), remembered(request), reviews)
+        ids = frozenset(info.id for info in own)
+        return Lists(own, seen, ids, remembered(request), reviews, request.state.entered)
 
     async def _decided(self, request: Request) -> list[Event]:
         """What was decided last in the sessions that the user may see."""
@@ -214,36 +229,31 @@ class Web:
                 break
         return seen
 
-    async def _take(self, info: SessionInfo, form: FormData) -> list[str]:
-        """Adds the images that were sent and has them read; returns what was wrong with the others."""
-        problems, sent = [], _images(form)
+    async def _take(self, info: SessionInfo, sent: list[UploadFile]) -> tuple[int, list[str]]:
+        """Adds the images that were sent and has them read; what was wrong with the others, and the status of that."""
         if not sent:
-            problems.append("no image came: choose, drop or paste JPEG, PNG, WEBP, BMP, TIFF or GIF files")
-        if info.images + len(sent) > MAX_IMAGES:
-            return [f"a session holds at most {MAX_IMAGES} images: begin another one"]
-        for file in sent:
-            name = (file.filename or "image").replace("\\", "/").rsplit("/", 1)[-1][:200]
+            return 422, ["no image came: choose, drop or paste JPEG, PNG, WEBP, BMP, TIFF or GIF files"]
+        problems, names = list[str](), [_name(file) for file in sent]
+        for place, file in enumerate(sent):
             try:
-                case = await self._sessions.add(info.id, await file.read(MAX_BYTES + 1), name)
+                async with self._adding:
+                    await self._sessions.bring(info.id, await file.read(MAX_BYTES + 1), names[place])
             except ImageError as error:
-                problems.append(f"{name}: {error}")
-            else:
-                await self._sessions.read(info.id, case, How())
-        return problems
+                problems.append(f"{names[place]}: {error}")
+            except SessionsFull as error:
+                return 507, [*problems, not_kept(names[place:], error)]
+            finally:
+                await file.close()
+        return 422, problems
 
     async def _remove(self, session: str) -> None:
         await self._sessions.delete(session)
         self._views.forget(session)
 
-    @asynccontextmanager
-    async def _form(self, request: Request) -> AsyncIterator[FormData]:
-        async with request.form(max_files=MAX_FILES, max_fields=20) as form:
-            yield form
 
-
-def make_app(sessions: Sessions, about: About, rules: Rules) -> Starlette:
+def make_app(sessions: Sessions, about: About, rules: Rules, limits: Limits = DEFAULTS) -> Starlette:
     """The server. Sessions are the caller's to close; ``state.streams`` are to be ended when the server stops."""
-    web = Web(sessions, about)
+    web = Web(sessions, about, limits)
     s = "/s/{session}"
     app = Starlette(
         routes=[
@@ -268,12 +278,17 @@ def make_app(sessions: Sessions, about: About, rules: Rules) -> Starlette:
             Route("/static/{name}", _static),
         ],
         middleware=[
-            Middleware(RequestBodyLimitMiddleware, max_body_size=MAX_UPLOAD),
-            Middleware(Door, rules=rules),
+            Middleware(Intake, limits=limits),
+            Middleware(Door, rules=rules, logins=Logins(sessions, rules)),
         ],
-        exception_handlers={HTTPException: _refused, DoublereadError: _failed, Exception: _broken},
+        exception_handlers={
+            HTTPException: _refused,
+            DoublereadError: _failed,
+            ClientDisconnect: _gone,
+            Exception: _broken,
+        },
     )
-    app.state.streams = web.streams
+    app.state.streams, app.state.limits = web.streams, limits
     return app
 
 
@@ -285,11 +300,11 @@ async def _static(request: Request) -> Response:
     return Response(pages.static_file(name), media_type=pages.STATIC[name], headers=headers)
 
 
-async def _picture(request: Request, path: Path | None) -> Response:
-    side = request.query_params.get("side", "220")
-    if path is None or not side.isdecimal() or int(side) not in SIDES:
+async def _picture(request: Request, path: Path | None, case: str) -> Response:
+    side = whole_number(request.query_params.get("side", "220"))
+    if path is None or side not in SIDES:
         raise HTTPException(404, "there is no such picture")
-    data = await asyncio.to_thread(_small, path, int(side))
+    data = await asyncio.to_thread(_small, path, case, side)
     if data is None:
         raise HTTPException(404, "the picture is not there any more")
     headers = {"Cache-Control": "private, max-age=86400"}
@@ -297,12 +312,12 @@ async def _picture(request: Request, path: Path | None) -> Response:
 
 
 @lru_cache(maxsize=1000)
-def _small(path: Path, side: int) -> bytes | None:
-    return small_picture(path, side=side)
+def _small(path: Path, case: str, side: int) -> bytes | None:
+    return case_picture(path, case, side=side)
 
 
-def _images(form: FormData) -> list[UploadFile]:
-    return [f for f in form.getlist("files") if isinstance(f, UploadFile) and f.filename]
+def _name(file: UploadFile) -> str:
+    return (file.filename or "image").replace("\\", "/").rsplit("/", 1)[-1][:200] or "image"
 
 
 def _text(form: FormData, name: str) -> str:
@@ -323,8 +338,8 @@ def _go(request: Request, page: str) -> Response:
     return Response(status_code=204, headers={"HX-Redirect": page}) if _htmx(request) else RedirectResponse(page, 303)
 
 
-def _told(request: Request, status: int, problem: str) -> Response:
-    return pages.notice(status, [problem]) if _htmx(request) else pages.error_page(status, problem)
+def _told(request: Request, status: int, *problems: str) -> Response:
+    return pages.notice(status, problems) if _htmx(request) else pages.error_page(status, "\n".join(problems))
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -333,7 +348,13 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    return _told(request, 503 if isinstance(error, SessionsAway) else 422, str(error))
+    status = 503 if isinstance(error, SessionsAway) else 507 if isinstance(error, SessionsFull) else 422
+    return _told(request, status, str(error))
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    """The browser left before it had sent everything; nobody reads this."""
+    return Response(status_code=400)
 
 
 async def _broken(request: Request, error: Exception) -> Response:

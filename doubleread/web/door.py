@@ -1,25 +1,23 @@
-"""Who is let in: the right host name, a token where one is asked for, and no page of somebody else's."""
+"""The door: lets requests in as the rules say, takes tokens, and guards every answer with headers."""
 
 import hashlib
-import hmac
 import secrets
-import socket
-from dataclasses import dataclass
-from ipaddress import ip_address
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from doubleread.core.errors import DataError
-from doubleread.web.pages import error_page, token_page
+from doubleread.core.errors import DoublereadError
+from doubleread.sessions.logins import LIFE
+from doubleread.web.logins import Attempts, Logins
+from doubleread.web.pages import error_page, left_page, token_page
+from doubleread.web.rules import Rules
 
-MIN_TOKEN = 16
-TOKEN_COOKIE, OWNER_COOKIE = "doubleread-token", "doubleread-owner"
+LOGIN_COOKIE, OWNER_COOKIE = "doubleread-login", "doubleread-owner"
 _YEAR = 365 * 24 * 3600
-_SAFE = ("GET", "HEAD")
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "style-src-attr 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; form-action 'self'; "
@@ -31,132 +29,117 @@ _HEADERS = {
 }
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server bound to ``host``."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def chosen_token(host: str, token: str | None, reviewer_token: str | None = None) -> str | None:
-    """The token that users are asked for: the one given, a fresh one where one is needed, or None.
-
-    One is needed where the network can reach ``host``, and where reviewers have a token of their own. Raises
-    ``DataError`` for a token that could be guessed, and where both are the same.
-    """
-    for option, one in (("token", token), ("reviewer-token", reviewer_token)):
-        if one is not None and len(one) < MIN_TOKEN:
-            advice = "leave --token out to have one made" if option == "token" else "choose a longer one"
-            raise DataError(f"the {option} has {len(one)} characters; at least {MIN_TOKEN} are needed: {advice}")
-    if token is not None and token == reviewer_token:
-        raise DataError("users and reviewers have the same token, so that every user would be a reviewer: choose two")
-    needed = reviewer_token is not None or not is_loopback(host)
-    return secrets.token_urlsafe(32) if token is None and needed else token
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What the door asks for. With a token there may be several users, each of whom sees their own sessions only.
-
-    Who comes with ``reviewer_token`` also sees what waits for a person in the sessions of others.
-    """
-
-    host: str = "127.0.0.1"
-    token: str | None = None
-    reviewer_token: str | None = None
-
-    def knows(self, host: str) -> bool:
-        """Whether a ``Host`` header names this machine: by address, or by a name nobody else's DNS can point here."""
-        name = urlsplit(f"//{host}").hostname or ""
-        own = socket.gethostname().lower()
-        return _is_address(name) or name in {"localhost", self.host.lower(), own, f"{own}.local"}
-
-    def cookie_of(self, said: str) -> str | None:
-        """What the browser keeps instead of a token that is right; takes as long for a wrong one."""
-        right = [_cookie(one) for one in self._tokens if _same(said, one)]
-        return right[0] if right else None
-
-    def admits(self, cookie: str) -> bool:
-        """Whether a cookie was made of a token."""
-        right = [_same(cookie, _cookie(one)) for one in self._tokens]
-        return any(right)
-
-    def reviews(self, cookie: str) -> bool:
-        """Whether it was made of the reviewers' token."""
-        return self.reviewer_token is not None and _same(cookie, _cookie(self.reviewer_token))
-
-    @property
-    def _tokens(self) -> tuple[str, ...]:
-        return tuple(one for one in (self.token, self.reviewer_token) if one is not None)
-
-
-def _cookie(token: str) -> str:
-    return hashlib.sha256(f"doubleread {token}".encode()).hexdigest()
-
-
-def _same(one: str, other: str) -> bool:
-    """Takes as long wherever they differ."""
-    return hmac.compare_digest(one.encode(), other.encode())
-
-
 class Door:
     """ASGI middleware that lets in as the rules say.
 
     ``request.state.owner`` is who came: "" where there is one user, else the hash of a cookie;
-    ``request.state.reviews`` is whether they came with the reviewers' token.
+    ``request.state.reviews`` is whether they came with the reviewers' token, ``request.state.entered`` whether they
+    came with any.
     """
 
-    def __init__(self, app: ASGIApp, rules: Rules) -> None:
-        self._app, self._rules = app, rules
+    def __init__(self, app: ASGIApp, rules: Rules, logins: Logins) -> None:
+        self._app, self._rules, self._logins, self._attempts = app, rules, logins, Attempts()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         request = Request(scope, receive)
-        answer = self._refused(request) or await self._entering(request)
+        if self._rules.encrypted(request):
+            scope["scheme"] = "https"
+        try:
+            answer = self._refused(request) or await self._entering(request)
+        except HTTPException as error:
+            answer = error_page(error.status_code, error.detail)
+        except DoublereadError as error:  # the database of the logins is away
+            answer = error_page(503, str(error))
+        except ClientDisconnect:
+            answer = Response(status_code=400)
         if answer is not None:
             return await answer(scope, receive, _guarded(send))
-        owner = request.cookies.get(OWNER_COOKIE, "") if self._rules.token else ""
-        made = secrets.token_urlsafe(24) if self._rules.token and not owner else ""
-        state = scope.setdefault("state", {})
-        state["owner"] = hashlib.sha256((made or owner).encode()).hexdigest() if made or owner else ""
-        state["reviews"] = self._rules.reviews(request.cookies.get(TOKEN_COOKIE, ""))
+        made = self._owned(request)
         return await self._app(scope, receive, _guarded(send, request, made))
 
     def _refused(self, request: Request) -> Response | None:
         host = request.headers.get("host", "")
         if not self._rules.knows(host):
-            advice = f"It was called as {host!r}. Use its address in numbers, or localhost."
+            advice = f"It was called as {host[:200]!r}. Use its address in numbers, or localhost; where it stands "
+            advice += "behind a proxy, start it with --public-host and that name."
             return error_page(421, "This is not the address of this server", advice)
-        if request.method not in _SAFE and urlsplit(request.headers.get("origin", "")).netloc != host:
-            advice = "Only pages of this server may change something here: reload it and try again."
+        if not self._rules.same_page(request):
+            advice = "Only pages of this server may change something here: reload it and try again. Behind a proxy "
+            advice += "the server has to be started with --public-host and its name."
             return error_page(403, "This came from another page", advice)
         return None
 
+    def _owned(self, request: Request) -> str:
+        """Notes who came; returns the cookie of somebody who is new."""
+        state = request.scope["state"]
+        several = state["entered"]
+        owner = request.cookies.get(OWNER_COOKIE, "") if several else ""
+        made = secrets.token_urlsafe(24) if several and not owner else ""
+        state["owner"] = hashlib.sha256((made or owner).encode(errors="replace")).hexdigest() if made or owner else ""
+        return made
+
     async def _entering(self, request: Request) -> Response | None:
         """What somebody gets without a token, or with one: a right one becomes a cookie, and leaves the address."""
+        state, path = request.scope.setdefault("state", {}), request.url.path
+        state["entered"] = state["reviews"] = False
         if self._rules.token is None:
             return None
-        known, path = self._rules.admits(request.cookies.get(TOKEN_COOKIE, "")), request.url.path
-        if not known and path.startswith("/static/"):
-            return None
+        key = request.cookies.get(LOGIN_COOKIE, "")
+        if path == "/leave" and request.method == "POST":
+            return await self._leave(request, key)
         said = request.query_params.get("token")
         if path == "/enter" and request.method == "POST":
-            said = parse_qs((await request.body()).decode(errors="replace")).get("token", [""])[0]
-        cookie = None if said is None else self._rules.cookie_of(said)
-        if cookie is None:
-            return None if known and path != "/enter" else token_page(wrong=said is not None)
+            said = _said(await request.body())
+        if said is not None:
+            return await self._enter(request, key, said)
+        token = await self._logins.token_of(key)
+        state["entered"] = token is not None
+        state["reviews"] = token is not None and token == self._rules.reviewer_token
+        if path == "/enter" or (token is None and not path.startswith("/static/")):
+            return token_page()
+        return None
+
+    async def _enter(self, request: Request, key: str, said: str) -> Response:
+        address = self._rules.client(request)
+        if self._attempts.too_many(address):
+            return error_page(429, "Too many wrong tokens came from here", "Wait a minute, then try again.")
+        token = self._rules.token_said(said)
+        if token is None:
+            self._attempts.wrong(address)
+            return token_page(wrong=True)
+        await self._logins.end(key)
         rest = urlencode([(k, v) for k, v in request.query_params.multi_items() if k != "token"])
-        target = "/" if path == "/enter" else "/" + path.lstrip("/")  # never another host
+        path = request.url.path
+        target = "/" if path == "/enter" else "/" + path.lstrip("/\\")  # never another host
         answer = RedirectResponse(target + (f"?{rest}" if rest else ""), 303)
-        _keep(answer, TOKEN_COOKIE, cookie, request)
+        _keep(answer, LOGIN_COOKIE, await self._logins.begin(token), request, int(LIFE.total_seconds()))
+        if not request.cookies.get(OWNER_COOKIE):
+            _keep(answer, OWNER_COOKIE, secrets.token_urlsafe(24), request, _YEAR)
+        return answer
+
+    async def _leave(self, request: Request, key: str) -> Response:
+        await self._logins.end(key)
+        answer = left_page()
+        answer.delete_cookie(LOGIN_COOKIE, httponly=True, samesite="lax", secure=_secure(request))
+        answer.headers["Clear-Site-Data"] = '"cache"'
         return answer
 
 
-def _keep(answer: Response, name: str, value: str, request: Request) -> None:
-    secure = request.url.scheme == "https"
-    answer.set_cookie(name, value, max_age=_YEAR, httponly=True, samesite="strict", secure=secure)
+def _said(body: bytes) -> str:
+    try:
+        return parse_qs(body.decode(errors="replace"), max_num_fields=20).get("token", [""])[0]
+    except ValueError:
+        return ""
+
+
+def _secure(request: Request) -> bool:
+    return request.url.scheme == "https"
+
+
+def _keep(answer: Response, name: str, value: str, request: Request, seconds: int) -> None:
+    answer.set_cookie(name, value, max_age=seconds, httponly=True, samesite="lax", secure=_secure(request))
 
 
 def _guarded(send: Send, request: Request | None = None, owner: str = "") -> Send:
@@ -170,16 +153,8 @@ def _guarded(send: Send, request: Request | None = None, owner: str = "") -> Sen
             headers.setdefault("Cache-Control", "no-store")
             if request is not None and owner:
                 cookie = Response()
-                _keep(cookie, OWNER_COOKIE, owner, request)
+                _keep(cookie, OWNER_COOKIE, owner, request, _YEAR)
                 headers.append("set-cookie", cookie.headers["set-cookie"])
         await send(message)
 
     return guarded
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True

@@ -25,7 +25,7 @@ def remember(answer: Answer, name: str, request: Request) -> Answer:
     """The answer, which has the browser keep a name, or forget it where that is empty."""
     secure = request.url.scheme == "https"
     if name:
-        answer.set_cookie(NAME_COOKIE, quote(name, safe=""), httponly=True, samesite="strict", secure=secure)
+        answer.set_cookie(NAME_COOKIE, quote(name, safe=""), httponly=True, samesite="lax", secure=secure)
     else:
-        answer.delete_cookie(NAME_COOKIE, httponly=True, samesite="strict", secure=secure)
+        answer.delete_cookie(NAME_COOKIE, httponly=True, samesite="lax", secure=secure)
     return answer

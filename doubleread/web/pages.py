@@ -24,12 +24,9 @@ from doubleread.render.thumbnail import picture_url
 from doubleread.sessions.commands import Completion
 from doubleread.sessions.people import MAX_NAME
 from doubleread.sessions.record import MAX_HINT, Decided, Event, SessionInfo, Waiting
+from doubleread.web.limits import MAX_FILES, MAX_UPLOAD
 from doubleread.web.view import Change, Reading, View
 
-MAX_FILES = 20
-"""Images in one upload."""
-MAX_UPLOAD = 200_000_000
-"""Bytes of one upload; each image is held to its own limit besides."""
 STATIC = {
     "htmx.min.js": "text/javascript",
     "htmx-ext-sse.js": "text/javascript",
@@ -68,6 +65,8 @@ class Lists:
     """Under which name the user decides."""
     reviews: bool = False
     """Whether the user sees what waits in the sessions of others."""
+    entered: bool = False
+    """Whether the user came with a token, and can log out."""
 
 
 def start_page(about: About, lists: Lists) -> HTMLResponse:
@@ -102,9 +101,14 @@ def where_part(about: About, session: str, found: Attribution) -> HTMLResponse:
     return HTMLResponse(_render("where.html", about=about, session=session, found=found, problem=""))
 
 
-def where_problem(problem: str) -> HTMLResponse:
+def where_problem(problem: str, status: int = 200) -> HTMLResponse:
     """Why that cannot be told."""
-    return HTMLResponse(_render("where.html", found=None, problem=problem))
+    return HTMLResponse(_render("where.html", found=None, problem=problem), status)
+
+
+def where_waits(session: str, case: str, label: str | None, before: int) -> HTMLResponse:
+    """That it is worked out, or waits for others; the page asks again."""
+    return HTMLResponse(_render("where_waits.html", session=session, case=case, label=label or "", before=before))
 
 
 def error_page(status: int, problem: str, advice: str = "") -> HTMLResponse:
@@ -118,9 +122,14 @@ def notice(status: int, problems: Iterable[str]) -> HTMLResponse:
     return HTMLResponse(_render("notices.html", problems=tuple(problems)), status, headers)
 
 
-def token_page(*, wrong: bool) -> HTMLResponse:
-    """Asks for the token."""
-    return HTMLResponse(_render("token.html", wrong=wrong), 401)
+def token_page(*, wrong: bool = False) -> HTMLResponse:
+    """Asks for the token; a part of a page that asked for something stays as it is."""
+    return HTMLResponse(_render("token.html", wrong=wrong), 401, {"HX-Reswap": "none"})
+
+
+def left_page() -> HTMLResponse:
+    """Says that the browser has left."""
+    return HTMLResponse(_render("left.html"))
 
 
 def changed(about: About, session: str, change: Change) -> str:

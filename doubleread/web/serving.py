@@ -1,18 +1,25 @@
 """Runs the server: until Ctrl-C, or in a thread while a block lasts."""
 
+import asyncio
+import logging
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+import h11
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from doubleread.core.errors import DataError
+from doubleread.web.limits import Limits
 from doubleread.web.streaming import Streams
 
 SHUTDOWN_S = 1
 """Open streams are given this long; browsers come back to what they missed."""
+HEAD_BYTES = 32_000
+"""The head of a request: address, cookies and other headers."""
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -49,6 +56,12 @@ class _Server(uvicorn.Server):
 
     def __init__(self, app: Starlette) -> None:
         self._streams: Streams = app.state.streams
+        limits: Limits = app.state.limits
+        logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it tells of every odd form that was refused
+
+        class Connection(_Punctual):
+            patience = limits
+
         super().__init__(
             uvicorn.Config(
                 app,
@@ -56,6 +69,10 @@ class _Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 lifespan="off",
+                http=Connection,
+                ws="none",
+                h11_max_incomplete_event_size=HEAD_BYTES,
+                proxy_headers=False,  # the door reads them, where a public host was named
                 timeout_graceful_shutdown=SHUTDOWN_S,
                 timeout_keep_alive=30,
             )
@@ -64,3 +81,40 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._streams.end()
         await super().shutdown(sockets)
+
+
+class _Punctual(H11Protocol):
+    """Closes connections that are one too many, and those on which no whole head of a request comes in time.
+
+    uvicorn waits for it for ever, on a new connection and after the first byte. Bodies are timed by ``Intake``.
+    """
+
+    patience: Limits
+    _waiting: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self.patience.connections:
+            transport.abort()
+        else:
+            self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state is h11.IDLE:
+            self._await_head()
+        else:
+            self._stop_waiting()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _await_head(self) -> None:
+        if self._waiting is None:
+            self._waiting = self.loop.call_later(self.patience.grace_s, self.transport.abort)
+
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None

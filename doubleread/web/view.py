@@ -95,6 +95,11 @@ class View:
     """Pictures of stored cases that the session's evidence or replies named, by case id."""
     seq: int = 0
 
+    def read_last(self, case: str) -> str:
+        """The last reading of an image that has a verdict; empty without one."""
+        shot = self.shots.get(case)
+        return next((r.id for r in reversed(shot.readings) if r.verdict is not None), "") if shot else ""
+
     def apply(self, event: Event) -> Change:
         """Takes one more event in."""
         first, self.seq = event.case is not None and event.case not in self.shots, event.seq

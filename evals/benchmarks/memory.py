@@ -5,13 +5,18 @@ from pathlib import Path
 
 from doubleread.evals.benchmarks.figure import Skipped
 
-_STATUS = Path("/proc/self/status")
+_STATUS = "/proc/{}/status"
 _FORGET = Path("/proc/self/clear_refs")
 
 
 def resident() -> float:
     """Now; raises ``Skipped`` where the system does not say."""
     return _read("VmRSS")
+
+
+def resident_of(process: int) -> float:
+    """Of another process, by its number."""
+    return _read("VmRSS", process)
 
 
 def peak() -> float:
@@ -27,11 +32,12 @@ def forget_peak() -> None:
         raise Skipped(f"this system cannot begin the measurement of memory anew in {_FORGET}") from None
 
 
-def _read(name: str) -> float:
+def _read(name: str, process: int | str = "self") -> float:
+    status = Path(_STATUS.format(process))
     try:
-        found = re.search(rf"^{name}:\s+(\d+) kB$", _STATUS.read_text(encoding="ascii"), re.MULTILINE)
+        found = re.search(rf"^{name}:\s+(\d+) kB$", status.read_text(encoding="ascii"), re.MULTILINE)
     except OSError:
         found = None
     if found is None:
-        raise Skipped(f"this system does not say in {_STATUS} what a process takes")
+        raise Skipped(f"this system does not say in {status} what a process takes")
     return int(found[1]) / 1e3

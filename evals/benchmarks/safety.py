@@ -26,7 +26,7 @@ from doubleread.core.errors import DoublereadError
 from doubleread.core.verdict import Verdict
 from doubleread.evals.benchmarks.data import leaves
 from doubleread.evals.benchmarks.figure import Figure
-from doubleread.evals.benchmarks.memory import peak, resident
+from doubleread.evals.benchmarks.memory import forget_peak, peak
 from doubleread.evals.benchmarks.mutations import ARCHIVE, mutate
 from doubleread.evals.benchmarks.panel import judged_panel
 from doubleread.outcomes import read_outcomes
@@ -100,7 +100,7 @@ def _stop(pool: ProcessPoolExecutor) -> None:
 
 def _read(folder: Path, cases: Sequence[Case]) -> tuple[Any, float]:
     """What the panel says of the cases, or ``refused …`` or ``traceback …``, and the peak of memory."""
-    _forget_peak()
+    forget_peak()
     try:
         with Panel.load(folder) as panel:
             said: Any = [_shown(one) for one in panel.diagnose_many(cases)]
@@ -109,14 +109,6 @@ def _read(folder: Path, cases: Sequence[Case]) -> tuple[Any, float]:
     except BaseException as error:  # noqa: BLE001 - what it is that escapes is the figure
         said = f"traceback {type(error).__name__}: {error}"
     return said, peak()
-
-
-def _forget_peak() -> None:
-    """Linux counts the peak anew after this; elsewhere it is that of the whole process."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    except OSError:
-        _ = resident()
 
 
 def _shown(one: object) -> Any:

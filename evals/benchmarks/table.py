@@ -44,6 +44,7 @@ BENCHMARKS = Registry(
         "shared_panels": "doubleread.evals.benchmarks.safety:shared_panels",
         "killed_fits": "doubleread.evals.benchmarks.safety:killed_fits",
         "full_disks": "doubleread.evals.benchmarks.safety:full_disks",
+        "web_hostile": "doubleread.evals.benchmarks.web_hostile:web_hostile",
         "attribution_faithfulness": "doubleread.evals.benchmarks.attribution:attribution_faithfulness",
         "attribution_seconds": "doubleread.evals.benchmarks.attribution:attribution_seconds",
         "second_look_seconds": "doubleread.evals.benchmarks.panel:second_look_seconds",

@@ -20,8 +20,8 @@ from doubleread.panel import Panel
 from doubleread.rag.images import open_image
 from doubleread.sessions.engine import Sessions
 from doubleread.web.app import make_app
-from doubleread.web.door import Rules
 from doubleread.web.pages import About
+from doubleread.web.rules import Rules
 from doubleread.web.serving import running
 
 UPLOADS, AT_ONCE = 20, 10

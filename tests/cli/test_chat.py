@@ -105,6 +105,10 @@ def test_a_session_is_listed_gone_on_with_renamed_exported_and_deleted(chat, lea
     ran = chat("--session", one["id"], lines=["/rename Leaves of June", f"/export {document}", "/export told.pdf"])
     assert ran.code == 2
     assert "ends in .md or .html" in ran.err
+    assert "without metadata (place, owner, device)" in " ".join(ran.err.split())
+    kept = chat("--session", one["id"], lines=[f"/export {document} --keep-metadata"])
+    assert "with the metadata that is in them" in " ".join(kept.err.split())
+    assert "copies of the original files" in document.read_text(encoding="utf-8")
     assert "talked about" in ran.out
     assert "leaf.png" in document.read_text(encoding="utf-8")
     assert [info["title"] for info in sessions_of(chat)] == ["Leaves of June"]

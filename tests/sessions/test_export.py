@@ -1,5 +1,7 @@
 """A session as a document: everything that matters is in it, and whatever was written is only text."""
 
+import base64
+import hashlib
 import re
 
 import pytest
@@ -54,7 +56,10 @@ async def test_markdown(told, tmp_path):
     outside = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     assert not re.search(r"(?<!\\)<script|(?<!\\)\]\(javascript", outside)
     (picture,) = re.findall(r"!\[.*\]\((session-[^)]*\.png)\)", text)
-    assert (document.parent / picture).read_bytes() == (tmp_path / "one.png").read_bytes()
+    assert bytes_of(document.parent / picture) == bytes_of(tmp_path / "one.png")
+    case = hashlib.sha256((tmp_path / "one.png").read_bytes()).hexdigest()
+    assert f"case {case}" in text
+    assert "copies without metadata (place, owner, device)" in text
 
 
 async def test_a_page_needs_nothing_else(told, tmp_path):
@@ -68,6 +73,58 @@ async def test_a_page_needs_nothing_else(told, tmp_path):
     assert (document.parent / link).exists()
     assert "Failed: nothing was confirmed" in text
     assert "<td>25.0 %</td><td>50.0 %</td>" in text
+
+
+def bytes_of(file):
+    with Image.open(file) as image:
+        return image.tobytes()
+
+
+def with_owner(file):
+    """A photograph that says where it was taken and whose it is."""
+    exif = Image.Exif()
+    exif[0x013B] = "Ann Owner"
+    exif.get_ifd(0x8825)[1] = "Ann Owner"
+    with Image.open(file) as image:
+        image.save(file.with_suffix(".jpg"), exif=exif, comment="Ann Owner")
+    return file.with_suffix(".jpg").read_bytes()
+
+
+@pytest.mark.parametrize("format", ["markdown", "html"])
+@pytest.mark.parametrize("metadata", [False, True])
+async def test_metadata_of_pictures_stays_behind_unless_it_is_kept_on_purpose(panel, tmp_path, format, metadata):
+    sessions = Sessions(panel, tmp_path / "sessions")
+    session = (await sessions.create("field")).id
+    await sessions.bring(session, with_owner(photo(tmp_path / "one.png", 0, 93)), "one.jpg")
+    await until(sessions, session, "verdict")
+    document = await sessions.export(session, format, tmp_path / "out", metadata=metadata)
+    assert ("copies of the original files" in document.read_text()) == metadata
+    written = b"".join(file.read_bytes() for file in (tmp_path / "out").rglob("*") if file.is_file())
+    assert (b"Ann Owner" in written) == metadata
+    shown = [base64.b64decode(data) for data in re.findall(r"data:image/\w+;base64,([^\"]*)", document.read_text())]
+    assert len(shown) > 0 if format == "html" else not shown
+    assert not any(b"Ann Owner" in data or b"EXIF" in data for data in shown)
+    await sessions.close()
+
+
+async def test_a_stored_case_is_shown_only_where_its_file_holds_its_picture(panel, tmp_path):
+    private, known = photo(tmp_path / "private.png", 0, 94), photo(tmp_path / "known.png", 0, 95)
+    case = hashlib.sha256(known.read_bytes()).hexdigest()
+
+    async def shown(_text, _standing):
+        cases = tuple(
+            Neighbour(case_id=case, label="red", similarity=0.9, source=file.name, path=file)
+            for file in (private, known)
+        )
+        return Answered(Reply(blocks=(Cases(cases=cases),)))
+
+    sessions = Sessions(panel, tmp_path / "sessions", shown)
+    session = (await sessions.create()).id
+    await sessions.say(session, "show")
+    await until(sessions, session, "reply")
+    page = (await sessions.export(session, "html", tmp_path / "out")).read_text()
+    assert page.count("data:image/webp") == 1
+    await sessions.close()
 
 
 async def test_maps_are_drawn_over_the_image_in_both(panel, tmp_path):

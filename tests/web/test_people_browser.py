@@ -6,8 +6,8 @@ from web_kit import ABOUT, ScriptedSessions
 
 from doubleread.evals.benchmarks.browser import NAMES, Browser, chromium
 from doubleread.web.app import make_app
-from doubleread.web.door import Rules
 from doubleread.web.pages import About
+from doubleread.web.rules import Rules
 from doubleread.web.serving import running
 
 pytestmark = pytest.mark.skipif(chromium() is None, reason=f"needs Chromium: one of {', '.join(NAMES)}")

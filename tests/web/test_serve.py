@@ -34,11 +34,11 @@ def test_it_serves_until_it_is_interrupted(made, quick, tmp_path):
 
 
 @contextmanager
-def serving(panel, settings):
+def serving(panel, settings, *more):
     """A server with an address of its own, and what it said when it has ended."""
     command = [sys.executable, "-m", "doubleread", "serve", "--panel", str(panel), "--settings", str(settings)]
     with subprocess.Popen(
-        [*command, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        [*command, "--port", "0", *more], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     ) as process:  # fmt: skip
         said = []
@@ -82,3 +82,30 @@ def test_a_token_that_could_be_guessed_is_refused_before_anything_is_loaded(tmp_
     assert ended.returncode != 0
     assert "at least 16" in ended.stderr
     assert "short" not in ended.stderr
+
+
+def test_behind_a_proxy_it_answers_to_its_public_name_and_asks_for_a_token(made, quick, tmp_path):
+    settings = tmp_path / "s.toml"
+    cache = str(quick.encoder.cache_dir).replace("\\", "/")
+    settings.write_text(f'[encoder]\ncache_dir = "{cache}"\n[sessions]\nfolder = "{(tmp_path / "kept").as_posix()}"\n')
+    proxied = {"Host": "panel.example.org", "Origin": "https://panel.example.org", "X-Forwarded-Proto": "https"}
+    with serving(made, settings, "--public-host", "panel.example.org") as (where, said):
+        address, _, token = where.partition("/?token=")
+        with httpx2.Client(trust_env=False) as client:
+            assert client.get(address).status_code == 401
+            entered = client.post(f"{address}/enter", data={"token": token}, headers=proxied)
+            assert entered.status_code == 303
+            assert "secure" in entered.headers["set-cookie"].lower()
+            cookie = "; ".join(one.partition(";")[0] for one in entered.headers.get_list("set-cookie"))
+            sent = [("files", ("leaf.png", photo(tmp_path / "leaf.png", 0, 6).read_bytes(), "image/png"))]
+            made_ = client.post(f"{address}/new", files=sent, headers={**proxied, "Cookie": cookie})
+            assert made_.status_code == 303
+    assert "https://panel.example.org/?token=" in "".join(said)
+
+
+def test_a_public_name_that_is_none_is_refused_before_anything_is_loaded(tmp_path):
+    command = [sys.executable, "-m", "doubleread", "serve", "--panel", str(tmp_path), "--public-host", "https://x.org"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode != 0
+    assert "give only the name" in " ".join(ended.stderr.split())
+    assert "Traceback" not in ended.stderr

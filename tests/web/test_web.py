@@ -1,5 +1,6 @@
 """The server over HTTP: what it shows, whom it lets in, and what it refuses."""
 
+import hashlib
 import io
 import re
 import socket
@@ -13,16 +14,16 @@ from starlette.testclient import TestClient
 from web_kit import ABOUT, ScriptedSessions
 
 from doubleread.core.errors import DataError
-from doubleread.web import app as limits
+from doubleread.web import limits
 from doubleread.web.app import make_app
-from doubleread.web.door import Rules, chosen_token, is_loopback
+from doubleread.web.rules import Rules, chosen_token, is_loopback
 from doubleread.web.serving import bound, running
 
 TOKEN = "a token of more than sixteen"
 HERE = "http://localhost:8000"
 EVIL = """<script>alert(1)</script>"><img src=x onerror=alert(2)> ' {{ 7*7 }}"""
-NAMED = "0" * 63
-"""The scripted evidence's case ids, but for the last digit."""
+GONE = f"{1:064x}"
+"""The case of the scripted evidence whose file is not there."""
 
 
 @pytest.fixture
@@ -34,9 +35,11 @@ def leaf(tmp_path):
 def made(tmp_path, leaf):
     """Makes an app with sessions of its own; they are the same for all clients of it."""
 
-    def make(token=None, words="round spots", **more):
+    def make(token=None, words="round spots", limits=limits.Limits(), **more):  # noqa: B008 - frozen
         sessions = ScriptedSessions(tmp_path, words, neighbours=(leaf, tmp_path / "gone.png"), **more)
-        return make_app(sessions, ABOUT, Rules(token=token))
+        app = make_app(sessions, ABOUT, Rules(token=token), limits)
+        app.state.sessions = sessions
+        return app
 
     return make
 
@@ -48,6 +51,10 @@ def client_of(app, **headers):
 @pytest.fixture
 def client(made):
     return client_of(made())
+
+
+def id_of(file):
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def begin(client, leaf, name="leaf.png", **more):
@@ -84,7 +91,7 @@ def test_what_is_said_is_answered_in_blocks(client, leaf):
     page = client.get(address).text
     assert "because it is so" in page
     assert '<th scope="col">agent</th>' in page
-    assert page.count(f"/near/{NAMED}0?side=192") >= 1
+    assert page.count(f"/near/{id_of(leaf)}?side=192") >= 1
     assert "no picture" in page
     assert 'title="before: 80.0' in page
     assert '<button name="text" value="why not scab">' in page
@@ -124,6 +131,9 @@ def test_a_session_is_renamed_exported_and_deleted(client, leaf):
     page = client.get(f"{address}/export/html")
     assert page.text == "# Orchard 3"
     assert page.headers["content-disposition"] == 'attachment; filename="doubleread-session1.html"'
+    assert 'name="metadata" value="keep"' in client.get(address).text
+    client.get(f"{address}/export/html", params={"metadata": "keep"})
+    assert client.app.state.sessions.exported == [False, True]
     packed = zipfile.ZipFile(io.BytesIO(client.get(f"{address}/export/markdown").content))
     assert sorted(packed.namelist()) == ["pictures/one.png", "session1.md"]
     assert client.post(f"{address}/delete").headers["location"] == "/"
@@ -136,9 +146,8 @@ def test_pictures_are_small_and_only_those_that_the_evidence_named(client, leaf)
     own = client.get(f"{address}/picture/{case}?side=96")
     assert own.headers["content-type"] == "image/webp"
     assert own.content[8:12] == b"WEBP"
-    assert client.get(f"{address}/near/{NAMED}0?side=96").content[8:12] == b"WEBP"
-    assert client.get(f"{address}/near/{NAMED}1?side=96").status_code == 404  # named, but its file is gone
-    assert client.get(f"{address}/near/{case}?side=96").status_code == 404
+    assert client.get(f"{address}/near/{id_of(leaf)}?side=96").content[8:12] == b"WEBP"
+    assert client.get(f"{address}/near/{GONE}?side=96").status_code == 404  # named, but its file is gone
     assert client.get(f"{address}/near/..%2f..%2fetc%2fpasswd").status_code == 404
     assert client.get(f"{address}/picture/{case}?side=97").status_code == 404
 
@@ -210,11 +219,11 @@ def test_one_bad_image_does_not_keep_the_others_out(client, leaf):
     assert client.get(address).text.count('class="dot commit"') == 2
 
 
-def test_limits(client, leaf, monkeypatch):
+def test_limits(made, leaf):
+    client = client_of(made(limits=limits.Limits(session_images=1)))
     address = begin(client, leaf)
     many = [("files", (f"{i}.png", b"x", "image/png")) for i in range(limits.MAX_FILES + 1)]
     assert client.post(f"{address}/images", files=many).status_code == 400
-    monkeypatch.setattr(limits, "MAX_IMAGES", 1)
     more = client.post(f"{address}/images", files=[("files", ("b.png", leaf.read_bytes(), "image/png"))])
     assert "at most 1 images" in more.text
     assert client.post(f"{address}/say", data={"text": "x" * 5000}).status_code == 422
@@ -273,7 +282,7 @@ def test_the_token_becomes_a_cookie_that_scripts_cannot_read(made):
     assert (answer.status_code, answer.headers["location"]) == (303, "/waiting?x=1")
     cookie = answer.headers["set-cookie"].lower()
     assert "httponly" in cookie
-    assert "samesite=strict" in cookie
+    assert "samesite=lax" in cookie
     assert TOKEN not in cookie
     assert client.get("/").status_code == 200
     entered = client_of(made(TOKEN)).post("/enter", data={"token": TOKEN})

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from contextlib import contextmanager
 
 import pytest
@@ -12,8 +13,9 @@ from web_kit import ABOUT, ScriptedSessions
 from doubleread.evals.benchmarks.browser import NAMES, Browser, chromium
 from doubleread.sessions.engine import Sessions
 from doubleread.web.app import make_app
-from doubleread.web.door import Rules
+from doubleread.web.limits import Limits
 from doubleread.web.pages import About
+from doubleread.web.rules import Rules
 from doubleread.web.serving import running
 
 pytestmark = pytest.mark.skipif(chromium() is None, reason=f"needs Chromium: one of {', '.join(NAMES)}")
@@ -358,3 +360,59 @@ def test_a_page_comes_back_to_a_server_that_was_away(shared, made, quick, tmp_pa
             say(shared, "why?")
             assert shared.run(ENTRIES) == 4
     assert shared.requests == []
+
+
+def test_a_failed_send_is_told_and_keeps_the_text_a_failed_poll_is_not(shared, tmp_path):
+    leaf = photo(tmp_path / "leaf.png", 0, 1)
+    with running(make_app(ScriptedSessions(tmp_path, neighbours=(leaf,)), ABOUT, Rules())) as base:
+        begin(shared, base, leaf)
+        shared.until(f"{CARDS} === 1")
+    shared.until("document.body.classList.contains('offline')")
+    shared.run("htmx.trigger('#lists', 'refresh')")
+    shared.run(f"{ASK}.value = 'is it rust?'")
+    shared.run("document.querySelector('#say').requestSubmit()")
+    shared.until("document.querySelector('.notice')")
+    told = shared.run("document.querySelector('#notices').innerText")
+    assert "What you typed was not sent; it is kept" in told
+    assert shared.run("document.querySelectorAll('.notice').length") == 1
+    assert shared.run(f"{ASK}.value") == "is it rust?"
+    shared.choose("#files", leaf)
+    shared.until("document.querySelectorAll('.notice').length === 2")
+    assert "Not sent: leaf.png" in shared.run("document.querySelector('#notices').innerText")
+    leave(shared)
+
+
+def test_a_map_that_waits_says_so_and_comes_by_itself(page, tmp_path):
+    leaf = photo(tmp_path / "leaf.png", 0, 1)
+    go = threading.Event()
+
+    class Slow(ScriptedSessions):
+        async def where(self, session, case, label=None):
+            await asyncio.to_thread(go.wait, 20)
+            return await super().where(session, case, label)
+
+    limits = Limits(map_answer_s=0.1)
+    with running(make_app(Slow(tmp_path, neighbours=(leaf,)), ABOUT, Rules(), limits)) as base:
+        begin(page, base, leaf)
+        page.until(f"{CARDS} === 1")
+        asked = "fetch(document.querySelector('.where').getAttribute('hx-get') + '?label=healthy')"
+        page.run(f"void {asked}.then(() => {{ window.asked = true; }})")
+        page.until("window.asked")
+        page.run("document.querySelector('.where').open = true")
+        page.until("document.querySelector('.where').innerText.includes('Waiting: 1 other map comes first')")
+        go.set()
+        page.until("document.querySelector('.where .maps')")
+        leave(page)
+
+
+def test_one_enters_and_logs_out(shared, tmp_path):
+    token = "a token of more than sixteen"
+    with running(make_app(ScriptedSessions(tmp_path), ABOUT, Rules(token=token))) as base:
+        shared.open(f"{base}/?token={token.replace(' ', '+')}")
+        assert shared.run("location.href") == f"{base}/"
+        assert shared.run("document.cookie") == ""
+        shared.run("document.querySelector('.leave button').click()")
+        shared.until("document.body && document.body.innerText.includes('You are logged out')")
+        shared.open(base)
+        assert "Which token?" in shared.run("document.body.innerText")
+        leave(shared)

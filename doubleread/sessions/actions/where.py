@@ -2,6 +2,7 @@
 
 from doubleread.sessions.actions.facts import read, said, unlike
 from doubleread.sessions.intent import Intent
+from doubleread.sessions.mapping import mapped
 from doubleread.sessions.record import Maps, Text
 from doubleread.sessions.standing import Answered, Standing
 
@@ -12,7 +13,7 @@ async def where(intent: Intent, standing: Standing) -> Answered:
     if seen.verdict.unfamiliar:
         return unlike(seen, "where its labels would rest in the image is not drawn")
     verdict = seen.verdict
-    found = await standing.panel.aattribute(verdict, label=intent.label)
+    found = await mapped(standing.panel, verdict, intent.label)
     if intent.agents:
         found = found.only(intent.agents)
     others = [f"/where {name}" for name in standing.panel.task.names if name != found.label]

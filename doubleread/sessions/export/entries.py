@@ -26,6 +26,8 @@ class Entry:
 
     what: What
     time: str
+    case: str
+    """The id of the image that it is about; empty where it is about none."""
     name: str
     picture: Path | None
     undone: bool
@@ -41,6 +43,7 @@ def entries(events: Sequence[Event], pictures: Mapping[str, Path]) -> Iterator[E
             yield Entry(
                 what=_RECORDS[event.kind].model_validate(event.data),
                 time=f"{event.time:%Y-%m-%d %H:%M:%S} UTC",
+                case=case,
                 name=name_of(events, case) if case else "",
                 picture=pictures.get(case),
                 undone=event.seq in undone,

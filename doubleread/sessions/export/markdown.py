@@ -29,10 +29,10 @@ _AT_START = re.compile(r"^(\d+(?=[.)](?:\s|$))|)([#+\-=]|(?<=\d)[.)])")
 """What makes a heading, a rule or a list where a line begins with it."""
 
 
-def markdown(info: SessionInfo, told: Iterable[Entry], folder: str) -> str:
-    """The document; ``folder`` is where the pictures lie, seen from it."""
+def markdown(info: SessionInfo, told: Iterable[Entry], folder: str, note: str) -> str:
+    """The document; ``folder`` is where the pictures lie, seen from it, and ``note`` says what they are."""
     head = f"# {plain(info.title or 'Session ' + info.id)}"
-    return "\n\n".join((head, *(part for entry in told for part in _parts(entry, folder)))) + "\n"
+    return "\n\n".join((head, plain(note), *(part for entry in told for part in _parts(entry, folder)))) + "\n"
 
 
 def plain(text: str) -> str:
@@ -44,7 +44,7 @@ def _parts(entry: Entry, folder: str) -> Iterator[str]:
     match entry.what:
         case Image() as image:
             yield f"## {plain(image.name)}"
-            yield f"{image.width} × {image.height} pixels, {entry.time}"
+            yield f"{image.width} × {image.height} pixels, {entry.time}, case {entry.case}"
             if entry.picture is not None:
                 yield f"![{plain(image.name)}]({folder}/{entry.picture.name})"
         case Verdict() as verdict:

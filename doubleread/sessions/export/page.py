@@ -8,15 +8,16 @@ from markupsafe import Markup
 
 from doubleread.core.verdict import Verdict
 from doubleread.render.html import style_sheet, verdict_html
-from doubleread.render.thumbnail import thumbnail
+from doubleread.render.thumbnail import case_thumbnail, thumbnail
 from doubleread.sessions.export.entries import Entry
 from doubleread.sessions.export.maps import maps_picture
 from doubleread.sessions.record import SessionInfo
 
 
-def page(info: SessionInfo, told: Iterable[Entry], folder: str) -> str:
-    """The document; its pictures lead to those in ``folder``, seen from it."""
-    return _template().render(info=info, told=list(told), folder=folder, style=Markup(style_sheet()))  # noqa: S704
+def page(info: SessionInfo, told: Iterable[Entry], folder: str, note: str) -> str:
+    """The document; its pictures lead to those in ``folder``, seen from it, and ``note`` says what they are."""
+    style = Markup(style_sheet())  # noqa: S704 - our own
+    return _template().render(info=info, told=list(told), folder=folder, note=note, style=style)
 
 
 def _card(verdict: Verdict) -> Markup:
@@ -33,6 +34,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters["card"] = _card
+    environment.filters["stored"] = lambda case: case_thumbnail(case.path, case.case_id, side=320)
     environment.filters["thumbnail"] = lambda path: thumbnail(path, side=320)
     environment.filters["maps"] = maps_picture
     environment.filters["kind"] = lambda what: "Verdict" if isinstance(what, Verdict) else type(what).__name__

@@ -70,8 +70,13 @@
   });
 
   // -- requests -------------------------------------------------------------------------------------------------
+  let names = "";  // of the images that are sent
   document.addEventListener("htmx:beforeRequest", ({ target }) => {
-    if (target.id === "upload") pending(all("input[type=file]", target).flatMap((input) => [...input.files]));
+    if (target.id === "upload") {
+      const files = all("input[type=file]", target).flatMap((input) => [...input.files]);
+      names = files.map((file) => file.name).join(", ");
+      pending(files);
+    }
     if (target.matches?.(".decide")) one("button", target).disabled = true;
   });
   document.addEventListener("htmx:afterRequest", ({ target, detail }) => {
@@ -81,11 +86,21 @@
       one("button", target).disabled = false;
       if (detail.successful && !desk) target.closest("li").remove();
     }
-    if (detail.failed && detail.xhr.status && !detail.xhr.getResponseHeader("HX-Retarget")) tell(`The server refused it (${detail.xhr.status}).`);
+    const { status } = detail.xhr;
+    if (status === 401) tell("Your log-in has ended. Enter the token in another tab, then go on here: what you typed is kept.");
+    else if (detail.failed && status && sent(detail) && !detail.xhr.getResponseHeader("HX-Retarget")) tell(`The server refused it (${status}).`);
+    if (target.id === "lists" && !stream) document.body.classList.toggle("offline", !status);
     if (detail.successful && target.id !== "lists") htmx.trigger("#lists", "refresh");
   });
-  document.addEventListener("htmx:sendError", () => tell("The server cannot be reached. What was said or sent just now did not arrive; try again."));
+  const sent = (detail) => detail.requestConfig.verb === "post";  // everything else asks in the background
+  document.addEventListener("htmx:sendError", ({ target, detail }) => {
+    if (target.matches?.(".result, .where, .of")) { one(".result", target.closest(".where"))?.replaceChildren("The server cannot be reached. Close and open this part to try again."); return; }
+    if (!sent(detail)) return;  // the pill at the top tells of it, and the page goes on by itself
+    const what = target.id === "upload" ? `Not sent: ${names}. Choose them again` : target.id === "say" ? "What you typed was not sent; it is kept: wait a moment" : "That was not sent: wait a moment";
+    tell(`The server cannot be reached. ${what}, and try again.`);
+  });
   const tell = (text) => {
+    if (all("#notices .notice span").some((said) => said.textContent === `! ${text}`)) return;
     const line = document.createElement("p"), close = document.createElement("button"), words = document.createElement("span");
     line.className = "notice";
     words.textContent = `! ${text}`;

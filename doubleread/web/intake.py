@@ -1,0 +1,102 @@
+"""Receiving requests: no more bytes than the address takes, and not slower than the server is patient."""
+
+import asyncio
+from time import monotonic
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from doubleread.web.limits import ENTRY_BYTES, Limits
+
+LINGER_S = 5.0
+"""How long what is still sent is read and dropped after a refusal, so that the refusal arrives."""
+
+
+class Intake:
+    """ASGI middleware that bounds the body of every request while it is received.
+
+    ``request.state.body`` is the ``Body``: it takes ``ENTRY_BYTES`` until the address allows more.
+    """
+
+    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+        self._app, self._limits = app, limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        body = Body(scope, receive, send, self._limits)
+        scope.setdefault("state", {})["body"] = body
+        return await self._app(scope, body.receive, body.send)
+
+
+class Body:
+    """The body of one request. ``receive`` raises ``HTTPException`` where it is too large (413) or too slow (408)."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, limits: Limits) -> None:
+        headers = Headers(scope=scope)
+        length = headers.get("content-length", "")
+        self.declared = int(length) if length.isascii() and length.isdigit() and len(length) < 19 else 0
+        """Bytes that the request says it has; 0 where it does not say."""
+        self.limit = ENTRY_BYTES
+        """Bytes that are taken."""
+        self._receive, self._send, self._limits = receive, send, limits
+        self._over = "transfer-encoding" not in headers and not self.declared
+        self._closing, self._linger = False, LINGER_S
+        self._taken, self._waited = 0, 0.0
+
+    async def receive(self) -> Message:
+        """The next part; only time that is spent waiting for it counts."""
+        if self._over:
+            return await self._receive()
+        if self.declared > self.limit:
+            raise self._too_large()
+        began = monotonic()
+        try:
+            async with asyncio.timeout(self._patience()):
+                message = await self._receive()
+        except TimeoutError:
+            self._linger = 0.0
+            raise HTTPException(408, "The request took too long to arrive, and was given up: send it again.") from None
+        self._waited += monotonic() - began
+        self._take(message)
+        if self._taken > self.limit:
+            raise self._too_large()
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Sends an answer; where the body has not come to its end the connection is closed after it."""
+        if message["type"] == "http.response.start" and not self._over:
+            self._closing = True
+            MutableHeaders(scope=message)["connection"] = "close"
+        if self._closing and message["type"] == "http.response.body" and not message.get("more_body", False):
+            await self._send({**message, "more_body": True})
+            await self._drop_the_rest()
+            message = {"type": "http.response.body", "body": b""}
+        await self._send(message)
+
+    def _patience(self) -> float:
+        allowed = min(self._limits.body_s, self._limits.grace_s + self._taken / self._limits.slowest)
+        return max(0.001, allowed - self._waited)
+
+    def _take(self, message: Message) -> None:
+        if message["type"] == "http.request":
+            self._taken += len(message.get("body", b""))
+            self._over = not message.get("more_body", False)
+        else:
+            self._over = True
+
+    async def _drop_the_rest(self) -> None:
+        try:
+            async with asyncio.timeout(self._linger):
+                while not self._over:
+                    self._take(await self._receive())
+        except TimeoutError:
+            pass
+
+    def _too_large(self) -> HTTPException:
+        return HTTPException(413, f"This is more than is taken here (at most {_size(self.limit)}): send less at once.")
+
+
+def _size(n: int) -> str:
+    return f"{n / 1e6:.0f} MB" if n >= 1e6 else f"{n / 1e3:.0f} kB"

@@ -1,0 +1,92 @@
+"""Room for what is uploaded: by session, user and disk, and how many uploads are received at a time."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from doubleread.core.errors import DoublereadError
+from doubleread.sessions.engine import Sessions
+from doubleread.web.limits import MAX_UPLOAD, Limits
+
+_DISK = "the disk of the server is nearly full: somebody has to free some space"
+_ALL = "the server holds {:.0f} GB of pictures, and no more: delete sessions that are done with"
+_USER = "your sessions hold {:.0f} GB of pictures, and no more: delete one that is done with"
+
+
+class Quota:
+    """What uploads may take. For one event loop."""
+
+    def __init__(self, sessions: Sessions, limits: Limits) -> None:
+        self._sessions, self._limits = sessions, limits
+        self._coming: Counter[str] = Counter()
+        """Uploads that are received, by user."""
+        self._promised: Counter[str] = Counter()
+        """Bytes that were promised to them."""
+
+    @asynccontextmanager
+    async def upload(self, request: Request, mine: Collection[str]) -> AsyncIterator[None]:
+        """Takes one upload in, as large as there is room for.
+
+        ``mine`` are the user's sessions. Raises ``HTTPException`` (429, 507) where there is no room.
+        """
+        user = request.state.owner
+        self._check_turn(user)
+        self._coming[user] += 1
+        try:
+            room = await self._room(request, user, mine)
+            self._promised[user] += room
+            try:
+                request.state.body.limit = room
+                yield
+            finally:
+                self._promised[user] -= room
+        finally:
+            self._coming[user] -= 1
+
+    def check_sessions(self, mine: int, everybody: int, user: str) -> None:
+        """Raises ``HTTPException`` (507) where there may be no further session."""
+        if user and mine >= self._limits.user_sessions:
+            raise _no_room(f"you have {mine} sessions, and may have no more: delete one that is done with")
+        if everybody >= self._limits.all_sessions:
+            raise _no_room(f"the server holds {everybody} sessions, and no more: delete one that is done with")
+
+    def check_images(self, there: int, more: int) -> None:
+        """Raises ``HTTPException`` (413) where a session may not hold so many."""
+        if there + more > self._limits.session_images:
+            most = self._limits.session_images
+            raise HTTPException(413, f"A session holds at most {most} images: begin another one.")
+
+    def _check_turn(self, user: str) -> None:
+        own = bool(user) and self._coming[user] >= self._limits.user_uploads
+        if own or self._coming.total() >= self._limits.uploads:
+            raise HTTPException(429, "Too many uploads are on their way: wait until they have arrived, and send again.")
+
+    async def _room(self, request: Request, user: str, mine: Collection[str]) -> int:
+        """Bytes that this upload may have."""
+        stored, limits = await self._sessions.stored(), self._limits
+        promised, own = self._promised.total(), sum(stored.bytes.get(session, 0) for session in mine)
+        rooms = {
+            _DISK: stored.free - promised - limits.free_bytes,
+            _ALL.format(limits.all_bytes / 1e9): limits.all_bytes - sum(stored.bytes.values()) - promised,
+        }
+        if user:
+            left = limits.user_bytes - own - self._promised[user]
+            rooms[_USER.format(limits.user_bytes / 1e9)] = left
+        needed = max(1, min(request.state.body.declared, MAX_UPLOAD))
+        short = next((why for why, room in rooms.items() if room < needed), None)
+        if short is not None:
+            raise _no_room(short)
+        return min(MAX_UPLOAD, request.state.body.declared or MAX_UPLOAD, *rooms.values())
+
+
+def _no_room(why: str) -> HTTPException:
+    return HTTPException(507, f"Nothing was added, because {why}. What was there before is kept.")
+
+
+def not_kept(names: list[str], error: DoublereadError) -> str:
+    """What to say where the disk took only the pictures before these."""
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"{names[0]}{more} not stored; those before are kept and read: {error}"
