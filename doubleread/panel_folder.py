@@ -222,6 +222,11 @@ def open_store(saved: PanelFolder, eyes: Eyes) -> CaseStore:
         create=False,
         index=retrieval.store == "chroma" and not retrieval.url,
     )
+    try:
+        own.contents()  # a damaged archive is told of now, and not in the middle of a batch
+    except BaseException:
+        own.close()
+        raise
     if not retrieval.url:
         return own
     try:

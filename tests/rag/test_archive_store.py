@@ -210,7 +210,7 @@ def test_a_database_of_something_else_is_told(tmp_path):
         db.execute("create table about (key text primary key, value text not null)")
         db.execute("insert into about values ('schema', '99')")
     db.close()
-    with pytest.raises(StoreError, match="schema 99; this doubleread reads 2"):
+    with pytest.raises(StoreError, match="schema 99; this doubleread reads 3: upgrade doubleread"):
         opened(tmp_path)
 
 
