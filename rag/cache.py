@@ -82,7 +82,7 @@ class EncodingCache:
                     self._db.executemany(statement, parameters)
             except sqlite3.OperationalError as error:  # locked, disk full: this time without
                 _log.warning("the embedding cache %s could not be used: %s", self.path, error)
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                 self._set_aside(error)
                 self._open()
             return []

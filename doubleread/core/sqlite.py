@@ -28,6 +28,9 @@ def connect(path: Path, schema: str) -> sqlite3.Connection:
                 continue
             db.close()
             raise
+        except UnicodeDecodeError:  # of the error's own text, which quotes the file
+            db.close()
+            raise sqlite3.DatabaseError("its list of tables is malformed") from None
         except sqlite3.DatabaseError:
             db.close()
             raise

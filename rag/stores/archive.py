@@ -54,6 +54,9 @@ _log = logging.getLogger(__name__)
 class Archive(Searched):
     """Implements the ``CaseStore`` port on a folder; made there if there is none, where it may ``create`` one.
 
+    Whatever is read is checked when it is read: what the archive says of itself at opening, its cases and embeddings
+    by ``contents``, which every search rests on.
+
     ``index``: whether Chroma is to answer plain searches, where there are ``index_from`` cases or more. Raises
     ``EncoderMismatch`` where the folder holds embeddings of other encoders only, and ``StoreError`` where it is no
     archive or a damaged one.
@@ -80,7 +83,7 @@ class Archive(Searched):
         self._familiar: tuple[int, float] | None = None
         self._guard = threading.RLock()
         try:
-            self.encoder = self._encoder(name)
+            self.encoder = self._encoder(name, begin=create and not read_only)
         except BaseException:
             self.file.close()
             raise
@@ -88,15 +91,10 @@ class Archive(Searched):
     @classmethod
     def existing(cls, folder: Path, *, index: bool = False) -> Self:
         """An archive as it lies there, by the encoder it is searched by; no encoder is loaded."""
-        file = LedgerFile(folder, create=False)
-        try:
-            active = file.about(ACTIVE)
-            known = {row.fingerprint: row for row in LedgerEmbeddings(file).encoders()}
-        finally:
-            file.close()
-        if active is None or active not in known:
+        held = held_encoder(folder)
+        if held is None:
             raise StoreError(begun(folder))
-        return cls(folder, active, dim=known[active].dim, index=index)
+        return cls(folder, held.fingerprint, dim=held.dim, create=False, index=index)
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -147,8 +145,7 @@ class Archive(Searched):
             self._drop_index()
             wiped = wipe_indexes(self.folder / INDEXES)
             self.file.shrink(
-                f"{len(set(ids)):,} cases are erased, and nothing finds them; give the same command again once there "
-                "is space"
+                f"{len(set(ids)):,} cases are erased, and nothing finds them. Give the command again to free their space"
             )
             return wiped
 
@@ -197,6 +194,10 @@ class Archive(Searched):
         cases = [one.case for one in self.ledger.records() if one.case.id in contents.position]
         return Exported(cases, contents.embeddings[[contents.position[case.id] for case in cases]])
 
+    def digest_at(self, seq: int) -> str | None:
+        """The digest of the chain after that many changes; None where there were fewer."""
+        return self.file.digest_at(seq)
+
     def version(self) -> str:
         """The state as it is now, such as ``v120-3f9a0c11d2e4``."""
         return self.file.version().id
@@ -236,18 +237,19 @@ class Archive(Searched):
 
     # -- inside -------------------------------------------------------------------------------------------------
 
-    def _encoder(self, name: str) -> int:
+    def _encoder(self, name: str, *, begin: bool) -> int:
+        """The number of its encoder, which an archive that was just begun is given."""
         known = {row.fingerprint: row for row in self.vectors.encoders()}
-        row = known.get(self.fingerprint)
-        if row is not None and row.dim == self.dim:
+        active, row = self.file.about(ACTIVE), known.get(self.fingerprint)
+        if row is not None and row.dim == self.dim and active is not None:
             return row.number
-        if known:
+        if known and active is not None:
             held = ", ".join(f"{one.fingerprint} (length {one.dim})" for one in known.values())
             raise EncoderMismatch(
                 f"the archive {self.folder} holds embeddings of {held}, not of {self.fingerprint} (length {self.dim}): "
                 "use that encoder, or encode the archive anew with `doubleread cases reencode`"
             )
-        if self.read_only:
+        if not begin:
             raise StoreError(begun(self.folder))
         with self.file.writing() as step:
             number = add_encoder(step, self.fingerprint, self.dim, name)
@@ -360,6 +362,16 @@ class Archive(Searched):
     def _check_writable(self) -> None:
         if self.read_only:
             raise StoreError(f"the archive {self.folder} was opened read-only: open it for writing to change it")
+
+
+def held_encoder(folder: Path) -> EncoderRow | None:
+    """The encoder that an archive is searched by; None where it was begun and nothing has been stored yet."""
+    file = LedgerFile(folder, create=False)
+    try:
+        active = file.about(ACTIVE)
+        return next((row for row in LedgerEmbeddings(file).encoders() if row.fingerprint == active), None)
+    finally:
+        file.close()
 
 
 def begun(folder: Path) -> str:

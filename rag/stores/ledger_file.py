@@ -44,6 +44,7 @@ class LedgerFile:
         self.folder = folder.resolve()
         self.path = self.folder / FILE
         self.guard = threading.RLock()
+        self._sound = False
         with self.mapped("open"):
             self.db = self._open(create)
         try:
@@ -96,6 +97,7 @@ class LedgerFile:
     def writing(self) -> Iterator[Transaction]:
         """A transaction: committed and on disk at the end, rolled back where anything fails."""
         with self.mapped("write"), self.guard:
+            self._check_lookups()
             self.db.execute("begin immediate")
             try:
                 step = Transaction(self.db)
@@ -139,19 +141,29 @@ class LedgerFile:
             yield
         except Damaged as error:
             raise damaged(self.path, str(error)) from None
+        except UnicodeDecodeError:
+            raise damaged(self.path, "it holds text that is not UTF-8") from None
         except (sqlite3.Error, OSError) as error:
             if _tells_damage(error):
                 raise damaged(self.path, reason(error)) from None
             raise StoreError(f"{self.path}: failed to {verb}: {reason(error)}; {_remedy(error)}") from None
 
     def shrink(self, done: str) -> None:
-        """Frees the space of what was deleted, once others have read it. ``done`` begins the error: what is done."""
+        """Frees the space of what was deleted, once others have read it; overwritten it is already.
+
+        Raises ``StoreError`` that begins with what is ``done``.
+        """
         try:
             with self.mapped("shrink"), self.guard:
+                self._overwrite()
                 self.db.execute("vacuum")
-                self.db.execute("pragma wal_checkpoint(truncate)").fetchall()
+                self._overwrite()
         except StoreError as error:
-            raise StoreError(f"{done}; only the space was not freed, and traces may be left in it: {error}") from None
+            raise StoreError(f"{done}. The file could not be made smaller: {error}") from None
+
+    def _overwrite(self) -> None:
+        """Takes what was committed into the file itself, and empties what is beside it."""
+        self.db.execute("pragma wal_checkpoint(truncate)").fetchall()
 
     def close(self) -> None:
         """Lets go of the file; a second call does nothing."""
@@ -178,6 +190,16 @@ class LedgerFile:
         )  # fmt: skip
         db.executescript(f"pragma trusted_schema=off; {_CAREFUL}")
         return db
+
+    def _check_lookups(self) -> None:
+        """Before the first change: what a damaged index does not find would be written twice, or not be changed."""
+        if self._sound:
+            return
+        for table in ("cases", "changes"):
+            for (line,) in self.db.execute(f"pragma integrity_check({table})").fetchall():
+                if line != "ok":
+                    raise Damaged(" ".join(str(line).split()))
+        self._sound = True
 
     def _check(self, whole: bool) -> None:
         schema = schema_of(self.db)

@@ -50,7 +50,7 @@ def everything(db: sqlite3.Connection, seal: Seal, encoder: int, dim: int) -> De
         embeddings[len(rows) : len(rows) + len(there)] = units[[row is not None for row in here]] if lacking else units
         rows += there
         stamp = block[-1][0]
-    if found != sealed:
+    if found != sealed or len({row.id for row in rows}) < len(rows):
         raise Damaged("embeddings were lost, added or exchanged")
     return Delta(rows, embeddings[: len(rows)], frozenset(), seal.head.seq, stamp)
 

@@ -14,7 +14,7 @@ from doubleread.core.errors import EncoderMismatch, StoreError
 from doubleread.core.stored import Wanted
 from doubleread.core.verdict import Unread
 from doubleread.rag.care.auditing import audit
-from doubleread.rag.care.bundle import ABOUT, export, read_bundle
+from doubleread.rag.care.bundle import ABOUT, export
 from doubleread.rag.care.edits import relabel, tag
 from doubleread.rag.care.layout import drawn_at_random, layout
 from doubleread.rag.care.listing import listed
@@ -24,6 +24,7 @@ from doubleread.rag.care.parcel import Conflict, parcel_of
 from doubleread.rag.care.reencoding import forget, named_encoder, reencode, use
 from doubleread.rag.care.returning import restore, undo
 from doubleread.rag.care.statistics import statistics
+from doubleread.rag.care.unbundling import read_bundle
 from doubleread.rag.embedder import EmbeddedCases
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.ledger_file import FILE
