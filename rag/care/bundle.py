@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from doubleread.core.drafts import drafted
 from doubleread.core.errors import FileError, StoreError
 from doubleread.core.safe_files import read_bytes
 from doubleread.core.stored import StoredCase
+from doubleread.core.types import Embeddings
 from doubleread.rag.care import tabular
 from doubleread.rag.care.parcel import parcel_of
 from doubleread.rag.stores.archive import Archive
@@ -94,7 +96,7 @@ def _write(archive: Archive, folder: Path, format: Format, images: bool) -> Expo
         for one in known
     )  # fmt: skip
     for one in encoders:
-        np.save(folder / one.file, parcel.rows[one.fingerprint], allow_pickle=False)
+        _write_rows(folder / one.file, parcel.rows[one.fingerprint])
     sums = {name: _digest(folder / name) for name in (file, *(one.file for one in encoders))}
     about = About(
         format=NUMBER, version=version, exported=datetime.now(UTC), cases=len(cases), file=file, encoders=encoders,
@@ -107,6 +109,12 @@ def _write(archive: Archive, folder: Path, format: Format, images: bool) -> Expo
 def _write_lines(file: Path, cases: Sequence[StoredCase]) -> None:
     with file.open("w", encoding="utf-8") as lines:
         lines.writelines(one.model_dump_json() + "\n" for one in cases)
+
+
+def _write_rows(file: Path, rows: Embeddings) -> None:
+    """As ``numpy.save`` does, whose own errors do not say that the disk is full."""
+    with file.open("wb") as data:
+        np.lib.format.write_array(SimpleNamespace(write=data.write), rows, allow_pickle=False)
 
 
 def _with_pictures(cases: Sequence[StoredCase], folder: Path) -> tuple[list[StoredCase], list[str]]:

@@ -144,9 +144,7 @@ class Archive(Searched):
             self._contents, self._seq, self._stamp, self._moved = Contents.empty(self.dim), 0, 0, -1
             self._drop_index()
             wiped = wipe_indexes(self.folder / INDEXES)
-            self.file.shrink(
-                f"{len(set(ids)):,} cases are erased, and nothing finds them. Give the command again to free their space"
-            )
+            self.file.shrink(f"{len(set(ids)):,} cases are erased")
             return wiped
 
     # -- reading ------------------------------------------------------------------------------------------------

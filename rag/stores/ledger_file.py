@@ -153,13 +153,22 @@ class LedgerFile:
 
         Raises ``StoreError`` that begins with what is ``done``.
         """
-        try:
-            with self.mapped("shrink"), self.guard:
+        with self.guard:
+            try:
                 self._overwrite()
+            except sqlite3.Error as error:
+                raise StoreError(
+                    f"{done}, but traces may be left beside {self.path} ({error}): free some space, and give the command "
+                    "again"
+                ) from None
+            try:
                 self.db.execute("vacuum")
                 self._overwrite()
-        except StoreError as error:
-            raise StoreError(f"{done}. The file could not be made smaller: {error}") from None
+            except sqlite3.Error as error:
+                raise StoreError(
+                    f"{done} and overwritten; only {self.path} could not be made smaller ({error}): what is added next "
+                    "uses that space"
+                ) from None
 
     def _overwrite(self) -> None:
         """Takes what was committed into the file itself, and empties what is beside it."""
@@ -284,4 +293,4 @@ def _remedy(error: Exception) -> str:
         return "another process is writing: wait for it and try again"
     if "readonly" in text or "read-only" in text:
         return "it cannot be written here: check the permissions of the folder"
-    return "what was stored before is kept: check the disk's space and the permissions of the folder"
+    return "what was stored before is kept: free some space, or check the disk and the permissions of the folder"

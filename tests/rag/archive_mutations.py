@@ -68,7 +68,7 @@ _STATEMENTS = (
     "update changes set record = replace(record, '\"a\"', '\"b\"') where seq = {row}",
     "update changes set record = null where seq = {row}",
     "update changes set digest = 'x' where seq = {row}",
-    "insert into cases (id, label, source, tags, added, removed, seq, hash) values ('{row}', 'a', '', '[]', 1, 0, 1, '')",
+    "insert into cases (id, label, source, tags, added, removed, seq, hash) values ('{row}', 'a', '', '', 1, 0, 1, '')",
     "insert into embeddings (encoder, id, row, digest) select 2, id, row, digest from embeddings where stamp = {row}",
     "update embeddings set row = zeroblob(length(row))",
     "update embeddings set row = zeroblob(length(row)) where stamp = {row}",
