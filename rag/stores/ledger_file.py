@@ -158,8 +158,8 @@ class LedgerFile:
                 self._overwrite()
             except sqlite3.Error as error:
                 raise StoreError(
-                    f"{done}, but traces may be left beside {self.path} ({error}): free some space, and give the command "
-                    "again"
+                    f"{done}, but traces may be left beside {self.path} ({error}): free some space, and give "
+                    "the command again"
                 ) from None
             try:
                 self.db.execute("vacuum")
