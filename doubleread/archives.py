@@ -15,7 +15,7 @@ from doubleread.rag.encoders import Choice
 from doubleread.rag.finding import Found, find_like
 from doubleread.rag.images import Images
 from doubleread.rag.stores.archive import Archive, held_encoder
-from doubleread.rag.stores.ledger_file import check_folder
+from doubleread.rag.stores.ledger_folder import check_folder
 from doubleread.rag.stores.searched import EVERYTHING
 from doubleread.settings import Settings, load_settings
 

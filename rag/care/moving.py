@@ -7,7 +7,7 @@ from doubleread.rag.care.bundle import About
 from doubleread.rag.care.parcel import Taken, parcel_of, take
 from doubleread.rag.care.unbundling import read_bundle
 from doubleread.rag.stores.archive import Archive, held_encoder
-from doubleread.rag.stores.ledger_file import check_folder
+from doubleread.rag.stores.ledger_folder import check_folder
 
 
 def import_bundle(archive: Path, folder: Path, *, theirs: bool = False, reviewer: str = "") -> Taken:

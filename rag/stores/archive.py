@@ -25,7 +25,8 @@ from doubleread.rag.stores.contents import Contents
 from doubleread.rag.stores.familiar import least_usual_similarity
 from doubleread.rag.stores.ledger import ERASED, Event, Ledger, Vectors, event_of
 from doubleread.rag.stores.ledger_embeddings import EncoderRow, LedgerEmbeddings, add_encoder
-from doubleread.rag.stores.ledger_file import LedgerFile, damaged
+from doubleread.rag.stores.ledger_file import LedgerFile
+from doubleread.rag.stores.ledger_folder import damaged
 from doubleread.rag.stores.rows import Exported, check_k, checked_rows, differs, nearest_first, unit_rows
 from doubleread.rag.stores.searched import EVERYTHING, NOBODY, Searched
 from doubleread.rag.stores.wiping import wipe_indexes

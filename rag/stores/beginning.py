@@ -40,6 +40,7 @@ def _write(path: Path) -> None:
         db.executemany("insert into about values (?,?)", about)
         write_seal(db, Seal())
         db.execute("commit")
+        db.execute("pragma journal_mode=wal")  # under its own name this would leave a journal if it were killed
 
 
 def _place(draft: Path, path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import sqlite3
-import stat
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,14 +14,13 @@ from doubleread.core.errors import StoreError
 from doubleread.core.sqlite import connect
 from doubleread.core.stored import StoredCase, Version
 from doubleread.rag.stores.chain import START
+from doubleread.rag.stores.ledger_folder import FILE, check_folder, damaged, size_of
 from doubleread.rag.stores.schema import OLDER, SCHEMA, schema_of
 from doubleread.rag.stores.seal import Damaged, Seal, check_change, count_rows, last_change, read_seal
 from doubleread.rag.stores.transaction import Transaction
 
-FILE = "archive.sqlite3"
 _OF_DAMAGE = ("malformed", "not a database", "disk image", "decode to UTF-8", "triggers", "file format")
 """Words of SQLite for a file that is not as it left it."""
-_BESIDE = ("", "-wal", "-shm", "-journal")
 _CAREFUL = "pragma cell_size_check=on; pragma secure_delete=on;"
 """Damaged pages are noticed, and what is deleted is overwritten."""
 _RECORDS = (
@@ -188,7 +186,7 @@ class LedgerFile:
             begin(self.folder, FILE)
         if os.access(self.folder, os.W_OK):
             return connect(self.path, _CAREFUL)
-        if _size(self.path.with_name(f"{FILE}-wal")):
+        if size_of(self.path.with_name(f"{FILE}-wal")):
             raise StoreError(
                 f"{self.path} was not closed, and its last changes can only be read where it can be written: "
                 "copy the folder, or make it writable"
@@ -225,60 +223,6 @@ class LedgerFile:
         if whole:
             with self.reading() as (db, seal):
                 count_rows(db, seal)
-
-
-def check_folder(folder: Path) -> bool:
-    """True where an archive may be begun, False where one is; touches nothing.
-
-    Raises ``StoreError`` for a file, a folder of something else, and an archive whose file is lost or damaged.
-    """
-    if not folder.exists():
-        return True
-    if not folder.is_dir():
-        raise StoreError(f"{folder} is a file; an archive is a folder: name another place")
-    path = folder / FILE
-    _check_files(folder)
-    others = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith(f".{FILE}"))
-    if path.exists():
-        with path.open("rb") as file:
-            begin = file.read(16)
-        if not begin and all(name.startswith(FILE) for name in others):
-            return True  # a process was killed before anything was in it
-        if begin != b"SQLite format 3\0":
-            what = "empty" if not begin else f"no SQLite database (it begins with {begin[:8]!r})"
-            raise StoreError(f"{path} is {what}: restore it from a backup")
-        return False
-    if others:
-        raise StoreError(
-            f"{folder} holds {', '.join(others[:4])} but no {FILE}: it is no archive, or its file was lost. "
-            "Name an empty folder, or restore the file from a backup"
-        )
-    return True
-
-
-def _check_files(folder: Path) -> None:
-    for name in (FILE + end for end in _BESIDE):
-        if os.path.lexists(folder / name) and not stat.S_ISREG((folder / name).lstat().st_mode):
-            raise StoreError(f"{folder / name} is a link or no regular file: an archive's file lies in its folder")
-    if _size(folder / f"{FILE}-journal"):
-        raise StoreError(
-            f"{folder / FILE}-journal is no part of an archive: remove it, or restore the folder from a backup"
-        )
-
-
-def damaged(path: Path, what: str) -> StoreError:
-    """What to say of a file that is not as doubleread left it."""
-    return StoreError(
-        f"{path} is damaged, or was changed by something other than doubleread: {what}. "
-        f"`doubleread cases audit {path.parent}` lists what is wrong; restore it from a backup"
-    )
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
 
 
 def _tells_damage(error: Exception) -> bool:

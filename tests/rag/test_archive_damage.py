@@ -16,7 +16,8 @@ from rag_support import bare_case, units
 from doubleread.core.errors import StoreBusy, StoreError
 from doubleread.rag.care.auditing import audit, audit_file
 from doubleread.rag.stores.archive import ACTIVE, Archive
-from doubleread.rag.stores.ledger_file import FILE, LedgerFile
+from doubleread.rag.stores.ledger_file import LedgerFile
+from doubleread.rag.stores.ledger_folder import FILE
 from doubleread.rag.stores.lock import LOCK_NAME, FolderLock
 
 DIM = 8

@@ -19,7 +19,7 @@ from doubleread.core.stored import StoredCase
 from doubleread.rag.care.auditing import audit
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.exact import ExactStore
-from doubleread.rag.stores.ledger_file import FILE
+from doubleread.rag.stores.ledger_folder import FILE
 
 DIM = 8
 CASES = [bare_case(i, "ab"[i % 2], group=f"g{i // 4}", metadata={"n": str(i)}) for i in range(40)]

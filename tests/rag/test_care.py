@@ -27,7 +27,7 @@ from doubleread.rag.care.statistics import statistics
 from doubleread.rag.care.unbundling import read_bundle
 from doubleread.rag.embedder import EmbeddedCases
 from doubleread.rag.stores.archive import Archive
-from doubleread.rag.stores.ledger_file import FILE
+from doubleread.rag.stores.ledger_folder import FILE
 
 DIM = 8
 CASES = [bare_case(i, "ab"[i % 2], group=f"g{i // 4}", metadata={"n": str(i)}) for i in range(12)]
