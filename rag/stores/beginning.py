@@ -24,13 +24,21 @@ def begin(folder: Path, name: str) -> None:
         with suppress(FileExistsError):
             _place(draft, path)
         sync_folder(folder)
-        for left in folder.glob(f".{name}.*"):  # of killed processes
-            left.unlink(missing_ok=True)
+        clear(folder, name)
+    except sqlite3.Error:  # another process has made the file meanwhile, and cleared this draft away
+        if not path.exists():
+            raise
     finally:
         draft.unlink(missing_ok=True)
         if new:
             with suppress(OSError):  # not empty: it is an archive now
                 folder.rmdir()
+
+
+def clear(folder: Path, name: str) -> None:
+    """Removes the drafts of killed processes; one that is being written is not needed where the file is there."""
+    for left in folder.glob(f".{name}.*"):
+        left.unlink(missing_ok=True)
 
 
 def _write(path: Path) -> None:

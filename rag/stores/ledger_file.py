@@ -13,6 +13,7 @@ from doubleread.core.durable import reason
 from doubleread.core.errors import StoreError
 from doubleread.core.sqlite import connect
 from doubleread.core.stored import StoredCase, Version
+from doubleread.rag.stores.beginning import begin, clear
 from doubleread.rag.stores.chain import START
 from doubleread.rag.stores.ledger_folder import FILE, check_folder, damaged, size_of
 from doubleread.rag.stores.schema import OLDER, SCHEMA, schema_of
@@ -181,10 +182,9 @@ class LedgerFile:
         if check_folder(self.folder):
             if not create:
                 raise StoreError(f"there is no archive in {self.folder}: make one with `doubleread cases add`")
-            from doubleread.rag.stores.beginning import begin  # noqa: PLC0415 - rarely needed
-
             begin(self.folder, FILE)
         if os.access(self.folder, os.W_OK):
+            clear(self.folder, FILE)
             return connect(self.path, _CAREFUL)
         if size_of(self.path.with_name(f"{FILE}-wal")):
             raise StoreError(

@@ -323,6 +323,7 @@ def test_an_archive_that_was_begun_by_a_killed_process_goes_on(tmp_path, left):
     """An empty file; tables without an encoder; an encoder without the word that it is searched by."""
     folder = tmp_path / "store"
     folder.mkdir()
+    (folder / f".{FILE}.0123").write_bytes(b"a draft")
     if not left:
         (folder / FILE).touch()
     else:
@@ -338,6 +339,7 @@ def test_an_archive_that_was_begun_by_a_killed_process_goes_on(tmp_path, left):
         assert store.file.about(ACTIVE) == "enc-1"
     with Archive.existing(folder) as store:
         assert store.count() == 60
+    assert [path.name for path in folder.iterdir()] == [FILE]
 
 
 def deny_vacuum(action: int, *_: object) -> int:
