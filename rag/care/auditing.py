@@ -30,7 +30,8 @@ def audit(archive: Archive) -> list[str]:
 
 def audit_file(file: LedgerFile) -> list[str]:
     """The same, of a file that may have been opened unchecked."""
-    return [line for check in (_seal, audit_tables, _digests, _indexes) for line in _told(check, file)]
+    checks = (_seal, audit_tables, _digests, _indexes)
+    return list(dict.fromkeys(line for check in checks for line in _told(check, file)))
 
 
 def audit_tables(file: LedgerFile) -> Iterator[str]:
@@ -46,7 +47,7 @@ def _told(check: Callable[[LedgerFile], Iterator[str]], file: LedgerFile) -> Ite
     try:
         yield from check(file)
     except StoreError as error:
-        yield str(error)
+        yield str(error).partition(". `doubleread")[0]
     except (ValueError, TypeError, OverflowError) as error:
         yield f"{file.path} holds values that cannot be read ({type(error).__name__})"
 
