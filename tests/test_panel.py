@@ -1,9 +1,11 @@
 """The front door, with the real encoder on small photographs: fit, save, load, diagnose."""
 
 import asyncio
+import contextlib
 import io
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -353,6 +355,11 @@ def remove(file):
     shutil.rmtree(file) if file.is_dir() else file.unlink()
 
 
+def relabelled(path):
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.executescript("update cases set label = (select min(label) from cases)")
+
+
 @pytest.mark.parametrize(
     ("name", "damage", "error", "message"),
     [
@@ -372,6 +379,7 @@ def remove(file):
         ("agents/logistic.json", remove, PanelError, "logistic.json cannot be read.*fit the panel again"),
         ("store", remove, StoreError, "no archive"),
         ("store/archive.sqlite3", cut, StoreError, "restore it from a backup"),
+        ("store/archive.sqlite3", relabelled, StoreError, "is not what was stored.*cases audit"),
     ],
 )
 def test_a_damaged_folder_is_an_error_that_says_what_to_do(copy, settings, name, damage, error, message):
