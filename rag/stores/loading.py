@@ -1,8 +1,10 @@
 """What searches rest on, read from an archive's file: no row is taken that its digest does not fit."""
 
+import gc
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,6 +35,11 @@ def everything(db: sqlite3.Connection, seal: Seal, encoder: int, dim: int) -> De
 
     Raises ``Damaged`` where the sums of the digests are not those of the seal.
     """
+    with _no_garbage():
+        return _everything(db, seal, encoder, dim)
+
+
+def _everything(db: sqlite3.Connection, seal: Seal, encoder: int, dim: int) -> Delta:
     known = _cases(db, seal)
     sealed = seal.embeddings.get(encoder, Sum())
     rows, embeddings, stamp, found = list[Row](), np.empty((sealed.rows, dim), np.float32), 0, Sum()
@@ -83,6 +90,19 @@ def unit_blocks(rows: Sequence[bytes], dim: int) -> Embeddings:
     if not (np.abs(np.einsum("ij,ij->i", made, made) - 1) <= _UNIT).all():
         raise Damaged("an embedding is not finite or not of length 1")
     return made
+
+
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Nothing is searched for garbage: what is loaded stays, and looking through it again and again takes a tenth of
+    the time."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _cases(db: sqlite3.Connection, seal: Seal) -> dict[str, Row]:
