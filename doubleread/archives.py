@@ -14,8 +14,8 @@ from doubleread.rag.embedder import CachedEmbedder
 from doubleread.rag.encoders import Choice
 from doubleread.rag.finding import Found, find_like
 from doubleread.rag.images import Images
-from doubleread.rag.stores.archive import Archive
-from doubleread.rag.stores.ledger_file import check_folder
+from doubleread.rag.stores.archive import Archive, held_encoder
+from doubleread.rag.stores.ledger_folder import check_folder
 from doubleread.rag.stores.searched import EVERYTHING
 from doubleread.settings import Settings, load_settings
 
@@ -43,9 +43,10 @@ def open_intake(folder: Path, settings: Settings) -> Iterator[Intake]:
     Raises ``StoreError`` where no archive can be, and ``EncoderMismatch`` before any image is looked at.
     """
     new = check_folder(folder)
-    choice = None if new or settings.encoder.name != AUTO else _held_choice(folder, None)
+    filled = not new and held_encoder(folder) is not None
+    choice = _held_choice(folder, None) if filled and settings.encoder.name == AUTO else None
     choice, encoder = open_encoder(settings, choice)
-    if not new:
+    if filled:
         Archive(folder, encoder.fingerprint, dim=encoder.dim, name=choice.name, index=False).close()
     embedder = embedder_of(encoder, Images(), settings)
     try:

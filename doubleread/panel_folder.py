@@ -255,12 +255,17 @@ def _own_archive(saved: PanelFolder, fingerprint: str, dim: int, *, index: bool)
     """The archive in the panel's folder. Raises ``PanelError`` for another than the panel was fitted with."""
     with damaged(saved.folder / "store"):
         home = inside(saved.folder, "store")
-    own = Archive(home, fingerprint, dim=dim, create=False, index=index)
-    pin = saved.archive
-    if own.file.about("id") == pin.id and own.past.digest_at(pin.seq) == pin.digest:
-        return own
-    own.close()
-    raise PanelError(f"{home} is not the archive that the panel was fitted with, or its history is damaged; {AGAIN}")
+    own, pin = Archive(home, fingerprint, dim=dim, create=False, index=index), saved.archive
+    try:
+        if own.file.about("id") != pin.id or own.digest_at(pin.seq) != pin.digest:
+            raise PanelError(
+                f"{home} is not the archive that the panel was fitted with, or its history is damaged; {AGAIN}"
+            )
+        own.contents()  # a damaged archive is told of now, and not in the middle of a batch
+    except BaseException:
+        own.close()
+        raise
+    return own
 
 
 def share(own: Archive, shared: CaseStore) -> None:

@@ -20,7 +20,10 @@ Row: TypeAlias = NDArray[np.float32]
 """Shape ``(dim,)``."""
 
 _log = logging.getLogger(__name__)
-_TABLE = "CREATE TABLE IF NOT EXISTS rows (id TEXT, view TEXT, crc INTEGER, vector BLOB, PRIMARY KEY (id, view))"
+_TABLE = """
+pragma synchronous=normal;
+CREATE TABLE IF NOT EXISTS rows (id TEXT, view TEXT, crc INTEGER, vector BLOB, PRIMARY KEY (id, view))
+"""
 _IDS_AT_ONCE = 500
 
 
@@ -53,7 +56,7 @@ class EncodingCache:
         """Keep these rows; they are on disk when it returns."""
         blobs = [(*key, np.ascontiguousarray(row, np.float32).tobytes()) for key, row in rows.items()]
         statement = "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)"
-        self._run(statement, [(case_id, view, zlib.crc32(blob), blob) for case_id, view, blob in blobs])
+        self._run(statement, [(*row[:2], _crc(*row), row[2]) for row in blobs])
 
     def close(self) -> None:
         """Close the file; afterwards nothing is found and nothing is kept."""
@@ -64,7 +67,8 @@ class EncodingCache:
         marks = ",".join("?" * len(ids))
         statement = f"SELECT id, crc, vector FROM rows WHERE view = ? AND id IN ({marks})"  # noqa: S608 (only marks)
         found = self._run(statement, [(view, *ids)])
-        return {(i, view): np.frombuffer(blob, np.float32) for i, crc, blob in found if zlib.crc32(blob) == crc}
+        sound = [(i, np.frombuffer(row, np.float32)) for i, crc, row in found if _crc(i, view, row) == crc]
+        return {(i, view): row for i, row in sound if np.isfinite(row).all()}
 
     def _run(self, statement: str, parameters: Sequence[tuple[object, ...]]) -> list[tuple[str, int, bytes]]:
         with self._guard:
@@ -78,7 +82,7 @@ class EncodingCache:
                     self._db.executemany(statement, parameters)
             except sqlite3.OperationalError as error:  # locked, disk full: this time without
                 _log.warning("the embedding cache %s could not be used: %s", self.path, error)
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                 self._set_aside(error)
                 self._open()
             return []
@@ -91,8 +95,14 @@ class EncodingCache:
             self._without(error)
         except sqlite3.DatabaseError as error:
             self._set_aside(error)
-            self._db = connect(self.path, _TABLE)
+            self._begin_anew()
         except OSError as error:
+            self._without(error)
+
+    def _begin_anew(self) -> None:
+        try:
+            self._db = connect(self.path, _TABLE)
+        except (sqlite3.Error, OSError) as error:
             self._without(error)
 
     def _without(self, error: Exception) -> None:
@@ -101,10 +111,21 @@ class EncodingCache:
 
     def _set_aside(self, error: Exception) -> None:
         self._drop()
-        aside = set_aside(self.path)
+        try:
+            aside = set_aside(self.path)
+        except OSError as refused:
+            self._without(refused)
+            return
         _log.warning("the embedding cache %s is damaged (%s): set aside as %s, begun anew", self.path, error, aside)
 
     def _drop(self) -> None:
         if self._db is not None:
             self._db.close()
         self._db = None
+
+
+def _crc(case_id: str, view: str, row: object) -> int:
+    """Of a row and what it is of; -1, which none is, where it is no row of numbers."""
+    if not isinstance(row, bytes) or len(row) % 4:
+        return -1
+    return zlib.crc32(row, zlib.crc32(f"{case_id} {view} ".encode()))

@@ -28,7 +28,7 @@ def near_rule_of(archive: Archive, encoder: Encoder, images: ImageSource) -> Nea
     """
     key, contents = f"near copies by {archive.fingerprint}", archive.contents()
     told = archive.file.about(key)
-    kept = None if told is None else _Kept.model_validate_json(told)
+    kept = _kept(told)
     if kept is not None and len(contents) < 2 * kept.n:
         return kept.rule
     hashed = np.flatnonzero(contents.columns.hashed)
@@ -40,6 +40,14 @@ def near_rule_of(archive: Archive, encoder: Encoder, images: ImageSource) -> Nea
     rule = measure_rule(pictures, encoder, images)
     archive.file.tell(key, _Kept(n=len(contents), rule=rule).model_dump_json())
     return rule
+
+
+def _kept(told: str | None) -> _Kept | None:
+    """What was measured before; None where nothing was, or it cannot be read."""
+    try:
+        return None if told is None else _Kept.model_validate_json(told)
+    except ValueError:
+        return None
 
 
 def near_arrivals(archive: Archive, arrived: Collection[str], rule: NearRule) -> list[tuple[str, str]]:

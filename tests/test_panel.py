@@ -1,9 +1,11 @@
 """The front door, with the real encoder on small photographs: fit, save, load, diagnose."""
 
 import asyncio
+import contextlib
 import io
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -359,6 +361,11 @@ CHANGED = "has changed since it was written, or is damaged; copy the panel again
 GONE = "is missing; copy the panel again, or fit it again"
 
 
+def relabelled(path):
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.executescript("update cases set label = (select min(label) from cases)")
+
+
 @pytest.mark.parametrize(
     ("name", "damage", "error", "message"),
     [
@@ -383,6 +390,7 @@ GONE = "is missing; copy the panel again, or fit it again"
         ("trust.json", put("{}"), PanelError, "trust.json is damaged.*fit it again"),
         ("store", remove, StoreError, "no archive"),
         ("store/archive.sqlite3", cut, StoreError, "restore it from a backup"),
+        ("store/archive.sqlite3", relabelled, StoreError, "is not what was stored.*cases audit"),
     ],
 )
 def test_a_damaged_folder_is_an_error_that_says_what_to_do(copy, settings, name, damage, error, message):

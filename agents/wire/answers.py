@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 REMEMBERED_S = 7 * 24 * 3600.0
 """A server may have learned a feature since."""
 _TABLES = """
+pragma synchronous=normal;
 create table if not exists answers (key text primary key, answer text not null, at real not null) without rowid;
 create table if not exists lacking (server text, feature text, at real not null, primary key (server, feature));
 """

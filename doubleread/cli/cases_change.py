@@ -63,10 +63,10 @@ def delete(
 ) -> None:
     """Take cases out of every search. They stay on record, and `undo` brings them back, unless erased."""
     from doubleread.cli.screen import warn
-    from doubleread.rag.care.naming import whole_ids
+    from doubleread.rag.care.naming import remembered_ids, whole_ids
 
     with opened(archive) as store:
-        chosen = whole_ids(store, ids)
+        chosen = (remembered_ids if erase else whole_ids)(store, ids)
         if not erase:
             there = len(store.get(chosen))
             store.remove(chosen, reviewer=reviewer, note=note)

@@ -64,6 +64,7 @@ def restore(
 def backup(archive: Folder, file: Annotated[Path, typer.Argument(help="File to write; must not exist.")]) -> None:
     """Copy the archive's file, while others read and write. A folder with it, named archive.sqlite3, is an archive."""
     with opened(archive) as store:
+        store.contents()  # a backup of a damaged file would be taken for a good one
         store.past.backup(file)
         version = store.version()
     say(f"{version}, {file.stat().st_size / 1e6:,.1f} MB")
@@ -74,13 +75,17 @@ def backup(archive: Folder, file: Annotated[Path, typer.Argument(help="File to w
 def audit(archive: Folder) -> None:
     """Check every change and every embedding. Exit code 1 where something is wrong."""
     from doubleread.cli.screen import warn
-    from doubleread.rag.care.auditing import audit as check
+    from doubleread.rag.care.auditing import audit_file
+    from doubleread.rag.stores.ledger_file import LedgerFile
 
-    with opened(archive) as store:
-        problems, version = check(store), store.file.version()
-        rows = sum(one.cases for one in store.encoders())
-    for problem in problems:
-        warn(problem)
-    if problems:
-        raise typer.Exit(1)
+    file = LedgerFile(archive, create=False, check=False)
+    try:
+        problems = audit_file(file)
+        for problem in problems:
+            warn(problem)
+        if problems:
+            raise typer.Exit(1)
+        version, ((rows,),) = file.version(), file.ask("select count(*) from embeddings")
+    finally:
+        file.close()
     say(f"sound: {version.seq:,} changes and {rows:,} embeddings checked, {version.id}")

@@ -76,6 +76,8 @@ def _tell(done: "Taken", theirs: bool) -> None:
         warn(f"… and {len(done.conflicts) - SHOWN_CONFLICTS:,} more")
     if done.without:
         warn(f"{len(done.without):,} cases were left out: the encoder in use has not read them")
+    if done.repeated:
+        warn(f"{len(done.repeated):,} ids stood in it more than once, as {done.repeated[0][:SHOWN]}: the first counted")
     kept = "took theirs" if theirs else "kept the archive's own"
     conflicts = f", {len(done.conflicts):,} judged differently ({kept})" if done.conflicts else ""
     say(f"{done.added:,} cases added, {done.same:,} were there{conflicts}")

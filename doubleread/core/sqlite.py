@@ -8,12 +8,19 @@ PATIENCE_S = 30.0
 
 
 def connect(path: Path, schema: str) -> sqlite3.Connection:
-    """The file with its tables, in write-ahead mode. Raises ``sqlite3.DatabaseError`` where it cannot be used."""
+    """The file with its tables, in write-ahead mode; what is committed is on disk, unless ``schema`` says otherwise.
+
+    Raises ``sqlite3.DatabaseError`` where it cannot be used, or holds triggers or views: none of ours does, and they
+    are code of whoever wrote the file.
+    """
+    if path.exists() and not path.is_file():
+        raise sqlite3.OperationalError(f"{path} is not a regular file")
     db = sqlite3.connect(path, timeout=PATIENCE_S, isolation_level=None, check_same_thread=False)
     until = time.monotonic() + PATIENCE_S
     while True:
         try:
-            db.executescript(f"pragma journal_mode=wal; pragma synchronous=normal; {schema}")
+            _check(db)
+            db.executescript(f"pragma journal_mode=wal; pragma synchronous=full; {schema}")
         except sqlite3.OperationalError as error:
             # Changing the journal mode does not wait for another process that is doing the same.
             if "locked" in str(error) and time.monotonic() < until:
@@ -21,10 +28,19 @@ def connect(path: Path, schema: str) -> sqlite3.Connection:
                 continue
             db.close()
             raise
+        except UnicodeDecodeError:  # of the error's own text, which quotes the file
+            db.close()
+            raise sqlite3.DatabaseError("its list of tables is malformed") from None
         except sqlite3.DatabaseError:
             db.close()
             raise
         return db
+
+
+def _check(db: sqlite3.Connection) -> None:
+    db.execute("pragma trusted_schema=off")
+    if db.execute("select 1 from sqlite_master where type in ('trigger', 'view')").fetchone():
+        raise sqlite3.DatabaseError("it holds triggers or views, which doubleread does not make")
 
 
 def set_aside(path: Path) -> Path:

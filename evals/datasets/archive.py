@@ -8,7 +8,8 @@ from doubleread.core.stored import StoredCase
 from doubleread.evals.datasets.gather import Row, gather
 from doubleread.evals.datasets.record import Labelled, Progress
 from doubleread.rag.stores.ledger import Ledger
-from doubleread.rag.stores.ledger_file import FILE, LedgerFile
+from doubleread.rag.stores.ledger_file import LedgerFile
+from doubleread.rag.stores.ledger_folder import FILE
 
 
 def is_archive(folder: Path) -> bool:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from doubleread.core.stored import StoredCase, Wanted
 from doubleread.rag.stores.archive import Archive
+from doubleread.rag.stores.ledger_file import OF_CASES
 
 
 class Listed(NamedTuple):
@@ -18,12 +19,10 @@ def listed(archive: Archive, wanted: Wanted, *, removed: bool = False, limit: in
     be found."""
     where, values = _where(wanted, removed)
     ((total,),) = archive.file.ask(f"select count(*) from cases c where {where}", values)  # noqa: S608 - marks only
-    found = archive.file.ask(
-        "select h.record from cases c join changes h on h.seq = c.seq "  # noqa: S608 - marks only
-        f"where {where} order by c.added desc, c.id limit ?",
-        [*values, -1 if limit is None else limit],
+    found = archive.file.records(
+        f"{OF_CASES} where {where} order by c.added desc, c.id limit ?", [*values, -1 if limit is None else limit]
     )
-    return Listed([StoredCase.model_validate_json(record) for (record,) in found], int(total))
+    return Listed(found, int(total))
 
 
 def _where(wanted: Wanted, removed: bool) -> tuple[str, list[object]]:

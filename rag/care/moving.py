@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from doubleread.core.errors import EncoderMismatch, StoreError
-from doubleread.rag.care.bundle import About, read_bundle
+from doubleread.rag.care.bundle import About
 from doubleread.rag.care.parcel import Taken, parcel_of, take
-from doubleread.rag.stores.archive import Archive
-from doubleread.rag.stores.ledger_file import check_folder
+from doubleread.rag.care.unbundling import read_bundle
+from doubleread.rag.stores.archive import Archive, held_encoder
+from doubleread.rag.stores.ledger_folder import check_folder
 
 
 def import_bundle(archive: Path, folder: Path, *, theirs: bool = False, reviewer: str = "") -> Taken:
@@ -15,7 +16,7 @@ def import_bundle(archive: Path, folder: Path, *, theirs: bool = False, reviewer
     Raises ``StoreError`` for what is wrong with either and ``EncoderMismatch`` where their encoders differ.
     """
     about, parcel = read_bundle(folder)
-    new = check_folder(archive)
+    new = check_folder(archive) or held_encoder(archive) is None
     with _begun(archive, about, folder) if new else Archive.existing(archive) as store:
         return take(store, parcel, folder.resolve().name, theirs=theirs, reviewer=reviewer)
 

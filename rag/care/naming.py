@@ -26,6 +26,11 @@ def remembered_id(archive: Archive, given: str) -> str:
     return _whole(archive, "changes", given)
 
 
+def remembered_ids(archive: Archive, given: Sequence[str]) -> list[str]:
+    """The ids of cases that are or once were there, also erased ones. Raises ``StoreError``."""
+    return list(dict.fromkeys(_whole(archive, "changes", one) for one in given))
+
+
 def _whole(archive: Archive, table: str, given: str) -> str:
     beginning = given.strip().lower()
     if not _BEGINNING.match(beginning):

@@ -1,5 +1,6 @@
 """Cases on their way from one archive to another, with the embeddings of every encoder that read them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -38,6 +39,8 @@ class Taken(NamedTuple):
     conflicts: tuple[Conflict, ...]
     without: tuple[str, ...]
     """Ids of new cases that were left out, since the encoder in use has no embedding of them."""
+    repeated: tuple[str, ...] = ()
+    """Ids that were given more than once, where the first counted."""
 
 
 def parcel_of(archive: Archive) -> Parcel:
@@ -64,6 +67,7 @@ def take(archive: Archive, parcel: Parcel, origin: str, *, theirs: bool = False,
             f"the archive {archive.folder} is searched by {archive.fingerprint}, and {origin} holds embeddings of "
             f"{held}: encode one of them anew with `doubleread cases reencode`, then switch with `doubleread cases use`"
         )
+    parcel, repeated = _distinct(parcel)
     rows = parcel.rows[archive.fingerprint]
     there = {one.case.id: one for one in archive.ledger.records([one.case.id for one in parcel.cases], removed=True)}
     new = [i for i, one in enumerate(parcel.cases) if one.case.id not in there]
@@ -74,8 +78,20 @@ def take(archive: Archive, parcel: Parcel, origin: str, *, theirs: bool = False,
         judged = {one.case.id: one for one in parcel.cases}
         archive.write([_theirs(there[one.case_id], judged[one.case_id], reviewer, origin) for one in conflicts])
     _complete(archive, parcel)
-    without = tuple(parcel.cases[i].case.id for i in set(new) - set(ready))
-    return Taken(len(ready), len(parcel.cases) - len(new) - len(conflicts), conflicts, without)
+    without = tuple(parcel.cases[i].case.id for i in sorted(set(new) - set(ready)))
+    return Taken(len(ready), len(parcel.cases) - len(new) - len(conflicts), conflicts, without, repeated)
+
+
+def _distinct(parcel: Parcel) -> tuple[Parcel, tuple[str, ...]]:
+    """The first of each case, and the ids of which there were more."""
+    ids = [one.case.id for one in parcel.cases]
+    first = {one: i for i, one in reversed(list(enumerate(ids)))}
+    if len(first) == len(ids):
+        return parcel, ()
+    kept = sorted(first.values())
+    rows = {name: values[kept] for name, values in parcel.rows.items()}
+    repeated = tuple(one for one, times in Counter(ids).items() if times > 1)
+    return Parcel([parcel.cases[i] for i in kept], rows), repeated
 
 
 def _from(one: StoredCase, origin: str) -> StoredCase:

@@ -74,4 +74,4 @@ def forget(archive: Archive, encoder: EncoderRow) -> None:
     if not wipe_index(archive.folder / INDEXES / str(encoder.number)):
         raise StoreError(f"another process searches by {encoder.fingerprint}: end it and try again")
     archive.vectors.drop_encoder(encoder.number)
-    archive.file.shrink()
+    archive.file.shrink(f"{encoder.fingerprint} is forgotten, its embeddings are deleted")

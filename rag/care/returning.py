@@ -6,6 +6,7 @@ from doubleread.core.errors import StoreError
 from doubleread.core.stored import StoredCase, Version
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.ledger import Event
+from doubleread.rag.stores.transaction import marks
 
 
 class Undone(NamedTuple):
@@ -35,10 +36,11 @@ def undo(archive: Archive, case_id: str | None = None, *, reviewer: str = "", no
     if not last:
         raise StoreError(f"nothing has changed in the archive {archive.folder}: there is nothing to take back")
     one, what = last[0]
-    states = archive.file.ask("select record from changes where id = ? order by seq desc limit 2", [one])
-    if what == "erased" or states[0][0] is None:
+    states = archive.file.ask("select seq, record is null from changes where id = ? order by seq desc limit 2", [one])
+    if what == "erased" or states[0][1]:
         raise StoreError(f"case {one[:12]} was erased for good: add it again from its picture")
-    now, *earlier = (StoredCase.model_validate_json(record) for (record,) in states if record is not None)
+    kept = [seq for seq, wiped in states if not wiped]
+    now, *earlier = archive.file.records(f"from changes h where h.seq in ({marks(kept)}) order by h.seq desc", kept)
     then = earlier[0] if earlier else now.model_copy(update={"removed": True})
     event = toward(now, then, reviewer, note or f"took back: {what}")
     if event is None:

@@ -6,14 +6,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
-from doubleread.core.errors import StoreError
+from doubleread.core.errors import FileError, StoreError
+from doubleread.core.safe_files import MAX_BYTES, parse_json
 from doubleread.core.stored import StoredCase
 
 Kind = Literal["text", "number", "count", "flag"]
 BATCH = 1000
 """Rows that are in memory at a time."""
+_MOST_ROWS = 10_000_000
 
 _CASE = ("id", "label", "group", "split", "source", "path")
 _OWN = ("added", "origin", "reviewer", "removed", "perceptual_hash")
@@ -67,8 +67,14 @@ def read(file: Path) -> list[StoredCase]:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
-        return [_case(row) for row in pq.read_table(file).to_pylist()]
-    except (pa.ArrowException, KeyError, TypeError, ValueError, ValidationError) as error:
+        table = pq.ParquetFile(file)
+        if (
+            table.metadata.num_rows > _MOST_ROWS
+            or sum(table.metadata.row_group(i).total_byte_size for i in range(table.num_row_groups)) > MAX_BYTES
+        ):
+            raise StoreError(f"{file} is larger than any table of cases: export it again")
+        return [_case(row) for row in table.read().to_pylist()]
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError, FileError) as error:
         raise StoreError(f"{file} holds no table of cases ({type(error).__name__}): export it again") from None
 
 
@@ -80,5 +86,5 @@ def _row(one: StoredCase) -> dict[str, Any]:
 
 
 def _case(row: dict[str, Any]) -> StoredCase:
-    case = {**{name: row[name] for name in _CASE}, "metadata": json.loads(row["metadata"])}
+    case = {**{name: row[name] for name in _CASE}, "metadata": parse_json(row["metadata"], "metadata")}
     return StoredCase.model_validate({**{name: row[name] for name in _OWN}, "case": case, "tags": tuple(row["tags"])})

@@ -4,12 +4,16 @@ The ledger (SQLite) is the truth, a copy of its rows in memory answers every exa
 answers the plain nearest-neighbour question faster where there are many cases. Losing the index loses nothing.
 """
 
+import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
+
+import numpy as np
 
 from doubleread.core.case import Case
 from doubleread.core.errors import EncoderMismatch, StoreError
@@ -20,8 +24,9 @@ from doubleread.rag.stores.chronicle import Chronicle
 from doubleread.rag.stores.contents import Contents
 from doubleread.rag.stores.familiar import least_usual_similarity
 from doubleread.rag.stores.ledger import ERASED, Event, Ledger, Vectors, event_of
-from doubleread.rag.stores.ledger_embeddings import EncoderRow, LedgerEmbeddings
+from doubleread.rag.stores.ledger_embeddings import EncoderRow, LedgerEmbeddings, add_encoder
 from doubleread.rag.stores.ledger_file import LedgerFile
+from doubleread.rag.stores.ledger_folder import damaged
 from doubleread.rag.stores.rows import Exported, check_k, checked_rows, differs, nearest_first, unit_rows
 from doubleread.rag.stores.searched import EVERYTHING, NOBODY, Searched
 from doubleread.rag.stores.wiping import wipe_indexes
@@ -40,12 +45,18 @@ INDEX_LAG = 5000
 INDEX_STEP = 2000
 """Rows that the index catches up with whenever something is written, besides those: a few seconds, not minutes."""
 _MARGIN = 16
+_SAME = 1e-3
+"""How far a similarity that the index tells may be from the archive's own."""
 _COMMIT = 1000
 """Rows in one transaction."""
+_log = logging.getLogger(__name__)
 
 
 class Archive(Searched):
     """Implements the ``CaseStore`` port on a folder; made there if there is none, where it may ``create`` one.
+
+    Whatever is read is checked when it is read: what the archive says of itself at opening, its cases and embeddings
+    by ``contents``, which every search rests on.
 
     ``index``: whether Chroma is to answer plain searches, where there are ``index_from`` cases or more. Raises
     ``EncoderMismatch`` where the folder holds embeddings of other encoders only, and ``StoreError`` where it is no
@@ -73,7 +84,7 @@ class Archive(Searched):
         self._familiar: tuple[int, float] | None = None
         self._guard = threading.RLock()
         try:
-            self.encoder = self._encoder(name)
+            self.encoder = self._encoder(name, begin=create and not read_only)
         except BaseException:
             self.file.close()
             raise
@@ -81,15 +92,10 @@ class Archive(Searched):
     @classmethod
     def existing(cls, folder: Path, *, index: bool = False) -> Self:
         """An archive as it lies there, by the encoder it is searched by; no encoder is loaded."""
-        file = LedgerFile(folder, create=False)
-        try:
-            active = file.about(ACTIVE)
-            known = {row.fingerprint: row for row in LedgerEmbeddings(file).encoders()}
-        finally:
-            file.close()
-        if active is None or active not in known:
-            raise StoreError(f"the archive {folder} holds no embeddings yet: add cases to it")
-        return cls(folder, active, dim=known[active].dim, index=index)
+        held = held_encoder(folder)
+        if held is None:
+            raise StoreError(begun(folder))
+        return cls(folder, held.fingerprint, dim=held.dim, create=False, index=index)
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -126,6 +132,9 @@ class Archive(Searched):
     def erase(self, ids: Sequence[str], *, reviewer: str = "", note: str = "") -> bool:
         """Cases leave the archive for good, with their embeddings and all they were; that they did is on record.
 
+        Those that were erased before are wiped again. Raises ``StoreError`` that says what is done and what is left
+        where the disk is too full to write the file anew.
+
         The indexes of all encoders are wiped, and this object builds none again: Chroma writes memory as it finds it.
         False where another process holds one: it finds the cases no more, and its files keep their embeddings until
         it ends and the index is opened again.
@@ -135,7 +144,9 @@ class Archive(Searched):
             self.ledger.erase(ids, reviewer, note)
             self._contents, self._seq, self._stamp, self._moved = Contents.empty(self.dim), 0, 0, -1
             self._drop_index()
-            return wipe_indexes(self.folder / INDEXES)
+            wiped = wipe_indexes(self.folder / INDEXES)
+            self.file.shrink(f"{len(set(ids)):,} cases are erased")
+            return wiped
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -171,6 +182,9 @@ class Archive(Searched):
     def get(self, ids: Sequence[str]) -> list[StoredCase]:
         """The stored cases of these ids, in this order; unknown ids are left out."""
         found = {one.case.id: one for one in self.ledger.records(ids)}
+        lost = [one for one in ids if one not in found and one in self._contents.position]
+        if lost and any(one in self.contents().position for one in lost):
+            raise damaged(self.file.path, f"case {lost[0][:12]} is not found under its id")
         return [found[one] for one in ids if one in found]
 
     def export(self) -> Exported:
@@ -178,6 +192,10 @@ class Archive(Searched):
         contents = self.contents()
         cases = [one.case for one in self.ledger.records() if one.case.id in contents.position]
         return Exported(cases, contents.embeddings[[contents.position[case.id] for case in cases]])
+
+    def digest_at(self, seq: int) -> str | None:
+        """The digest of the chain after that many changes; None where there were fewer."""
+        return self.file.digest_at(seq)
 
     def version(self) -> str:
         """The state as it is now, such as ``v120-3f9a0c11d2e4``."""
@@ -219,22 +237,24 @@ class Archive(Searched):
 
     # -- inside -------------------------------------------------------------------------------------------------
 
-    def _encoder(self, name: str) -> int:
+    def _encoder(self, name: str, *, begin: bool) -> int:
+        """The number of its encoder, which an archive that was just begun is given."""
         known = {row.fingerprint: row for row in self.vectors.encoders()}
-        row = known.get(self.fingerprint)
-        if row is not None and row.dim == self.dim:
+        active, row = self.file.about(ACTIVE), known.get(self.fingerprint)
+        if row is not None and row.dim == self.dim and active is not None:
             return row.number
-        if known:
+        if known and active is not None:
             held = ", ".join(f"{one.fingerprint} (length {one.dim})" for one in known.values())
             raise EncoderMismatch(
                 f"the archive {self.folder} holds embeddings of {held}, not of {self.fingerprint} (length {self.dim}): "
                 "use that encoder, or encode the archive anew with `doubleread cases reencode`"
             )
-        if self.read_only:
-            raise StoreError(f"the archive {self.folder} holds no embeddings yet: add cases to it")
-        number = self.vectors.encoder(self.fingerprint, self.dim, name)
-        self.file.tell(ACTIVE, self.fingerprint)
-        return number
+        if not begin:
+            raise StoreError(begun(self.folder))
+        with self.file.writing() as step:
+            number = add_encoder(step, self.fingerprint, self.dim, name)
+            step.db.execute("insert or replace into about values (?,?)", (ACTIVE, self.fingerprint))
+            return number
 
     def _put(self, stored: Sequence[StoredCase], embeddings: Embeddings, reviewer: str, note: str) -> None:
         ids = [one.case.id for one in stored]
@@ -256,16 +276,22 @@ class Archive(Searched):
         exclude_groups: frozenset[str],
         usual: float,
     ) -> list[Neighbour]:
-        """More are fetched than wanted and filtered here: Chroma's own filters are ten times slower."""
+        """More are fetched than wanted and filtered here: Chroma's own filters are ten times slower.
+
+        The index only proposes: similarities are those of the archive's own embeddings.
+        """
         everything = len(contents)
         fetch = k + len(exclude_ids) + _MARGIN
         while fetch < everything:
-            found = [(contents.position.get(one), similarity) for one, similarity in nearest(query, fetch)]
-            rows = [(contents.rows[i], similarity) for i, similarity in found if i is not None]
+            told = [(contents.position.get(one), similarity) for one, similarity in nearest(query, fetch)]
+            found = [i for i, _ in told if i is not None]
+            similarities = contents.embeddings[found] @ query
+            if np.abs(similarities - [one for i, one in told if i is not None]).max(initial=0.0) > _SAME:
+                break  # it holds other embeddings than the archive
             open_to = [
-                row.neighbour(similarity)
-                for row, similarity in rows
-                if row.id not in exclude_ids and row.group not in exclude_groups
+                contents.rows[i].neighbour(float(similarity))
+                for i, similarity in zip(found, similarities, strict=True)
+                if contents.rows[i].id not in exclude_ids and contents.rows[i].group not in exclude_groups
             ]
             if open_to and max(one.similarity for one in open_to) < usual:
                 break
@@ -287,7 +313,8 @@ class Archive(Searched):
                 return
             index = self._opened_index()
             if index is not None:
-                index.catch_up(most)
+                with self._expendable():
+                    index.catch_up(most)
 
     def _current_index(self, cases: int) -> "Index | None":
         """The index, up to date; None for few cases, and where another process has it or it is far behind."""
@@ -299,15 +326,17 @@ class Archive(Searched):
                 return index
             if self.vectors.count_after(self.encoder, index.upto) > INDEX_LAG:
                 return None
-            index.catch_up(INDEX_LAG)
-            return index
+            with self._expendable():
+                index.catch_up(INDEX_LAG)
+            return self._index
 
     def _opened_index(self) -> "Index | None":
         if self._index is None and self._wants_index:
             folder = self.folder / INDEXES / str(self.encoder)
             from doubleread.rag.stores.index import Index  # noqa: PLC0415 - Chroma takes a second to load
 
-            self._index = Index.open(folder, self._state(), partial(self.vectors.after, self.encoder, self.dim))
+            with self._expendable():
+                self._index = Index.open(folder, self._state(), partial(self.vectors.after, self.encoder, self.dim))
             self._wants_index = self._index is not None
         return self._index
 
@@ -316,10 +345,38 @@ class Archive(Searched):
         return f"{self.fingerprint} {self.file.about(ERASED) or 0}"
 
     def _drop_index(self) -> None:
-        if self._index is not None:
-            self._index.close()
-        self._index, self._wants_index = None, False
+        index, self._index, self._wants_index = self._index, None, False
+        if index is not None:
+            with suppress(StoreError):  # it is built again
+                index.close()
+
+    @contextmanager
+    def _expendable(self) -> Iterator[None]:
+        """Where the index fails, this object does without: what was stored is stored, and searches are exact."""
+        try:
+            yield
+        except StoreError as error:
+            _log.warning("the archive %s is searched without its index: %s", self.folder, error)
+            self._drop_index()
 
     def _check_writable(self) -> None:
         if self.read_only:
             raise StoreError(f"the archive {self.folder} was opened read-only: open it for writing to change it")
+
+
+def held_encoder(folder: Path) -> EncoderRow | None:
+    """The encoder that an archive is searched by; None where it was begun and nothing has been stored yet."""
+    file = LedgerFile(folder, create=False)
+    try:
+        active = file.about(ACTIVE)
+        return next((row for row in LedgerEmbeddings(file).encoders() if row.fingerprint == active), None)
+    finally:
+        file.close()
+
+
+def begun(folder: Path) -> str:
+    """What to say of an archive in which nothing has been stored yet."""
+    return (
+        f"the archive {folder} was begun and holds no embeddings yet: give `doubleread cases add {folder} DATA` "
+        "(again), it goes on from there"
+    )

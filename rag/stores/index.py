@@ -1,22 +1,21 @@
 """The index of an archive: Chroma in a sub-folder, made from the ledger and made again whenever it is in doubt.
 
 It belongs to the one process that holds its lock; others search exactly, in memory. A mark beside it says up to where
-the ledger is in it, of which encoder and since which erasure, and what its files looked like when it was closed. An
-index of anything else is thrown away. One whose files do not fit was left in haste: it is tried in a process of its
-own, since a damaged one can take the process down.
+the ledger is in it, of which encoder and since which erasure, and the digests of its files when it was closed. An index
+of anything else is thrown away, and so is one whose files do not fit, since a damaged one can take the process down.
 """
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
+from xxhash import xxh3_128
 
-from doubleread.core.errors import StoreBusy, StoreError
+from doubleread.core.durable import write_file
+from doubleread.core.errors import FileError, StoreBusy, StoreError
+from doubleread.core.safe_files import open_regular, read_json
 from doubleread.core.types import Embeddings
 from doubleread.rag.stores.chroma import BATCH, Chroma, mapped
 from doubleread.rag.stores.lock import FolderLock
@@ -25,7 +24,8 @@ from doubleread.rag.stores.rows import differs
 _NAME = "cases"
 _MARK = "built.json"
 _DATA = "chroma"
-_TRIAL_S = 120.0
+_MARK_BYTES = 10_000_000
+_CHUNK = 1 << 20
 
 Rows = tuple[list[int], list[str], Embeddings]
 """Stamps, ids and embeddings, in the order of their stamps."""
@@ -46,6 +46,8 @@ class Index:
         written."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            if any(part.is_symlink() for part in (folder.parent, folder, folder / _DATA)):
+                return None  # it would be written to, and cleared, elsewhere
             lock = FolderLock(folder, shared=False)
         except (StoreBusy, StoreError, OSError):
             return None
@@ -89,15 +91,17 @@ class Index:
         """Marks it as closed in order and lets go; a second call does nothing."""
         if self._chroma is None:
             return
-        rows = self.count()
-        self._shut()
-        self._rows = rows
-        self._sign(_files(self.folder / _DATA))
-        self._lock.release()
+        try:
+            self._rows = self.count()
+            self._shut()
+            self._sign(_files(self.folder / _DATA))
+        finally:
+            self._shut()
+            self._lock.release()
 
     def _start(self) -> None:
         mark, data = _read(self.folder / _MARK), self.folder / _DATA
-        if mark is None or mark["of"] != self._of or not (mark["files"] == _files(data) or self._survives(data)):
+        if mark is None or mark["of"] != self._of or mark["files"] != _files(data):
             mark = self._anew()
         self._open(data)
         if self.count() < mark["rows"]:
@@ -111,10 +115,13 @@ class Index:
         shutil.rmtree(self.folder / _DATA, ignore_errors=True)
         return {"upto": 0, "rows": 0}
 
-    def _sign(self, files: dict[str, list[int]] | None) -> None:
+    def _sign(self, files: dict[str, str] | None) -> None:
         """Writes the mark; without ``files`` it is that of an index in use."""
         mark = {"of": self._of, "upto": self.upto, "rows": self._rows, "files": files}
-        (self.folder / _MARK).write_text(json.dumps(mark), encoding="utf-8")
+        try:
+            write_file(self.folder / _MARK, json.dumps(mark).encode())
+        except FileError as error:
+            raise StoreError(str(error)) from None
 
     def _shut(self) -> None:
         chroma, self._chroma = self._chroma, None
@@ -124,19 +131,6 @@ class Index:
     def _open(self, data: Path) -> None:
         self._chroma = Chroma.folder(data)
         self._cases = self._chroma.collection(_NAME, {"of": "an archive's embeddings"})
-
-    def _survives(self, data: Path) -> bool:
-        """Whether another process finds some rows of the ledger in the index by their own embeddings."""
-        _, ids, rows = self._after(0, 3)
-        trial = json.dumps({"folder": str(data), "ids": ids, "rows": np.asarray(rows, float).tolist()})
-        try:
-            done = subprocess.run(
-                [sys.executable, "-m", "doubleread.rag.stores.trial"],
-                input=trial, text=True, capture_output=True, timeout=_TRIAL_S, check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            return False
-        return done.returncode == 0
 
 
 def _write(collection: Any, ids: Sequence[str], rows: Embeddings) -> None:
@@ -150,18 +144,38 @@ def _write(collection: Any, ids: Sequence[str], rows: Embeddings) -> None:
             action(ids=[ids[i] for i in positions], embeddings=rows[positions])
 
 
+def was_altered(folder: Path) -> bool:
+    """Whether the files of an index that was closed in order are other than they were then."""
+    mark = _read(folder / _MARK)
+    return mark is not None and mark["files"] is not None and mark["files"] != _files(folder / _DATA)
+
+
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        mark = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        mark = read_json(path, limit=_MARK_BYTES)
+    except FileError:
         return None
-    return mark if isinstance(mark, dict) and {"of", "upto", "rows", "files"} <= mark.keys() else None
+    numbers = all(isinstance(mark.get(name), int) and mark[name] >= 0 for name in ("upto", "rows"))
+    return mark if numbers and {"of", "files"} <= mark.keys() else None
 
 
-def _files(folder: Path) -> dict[str, list[int]]:
-    """Size and time of every file: what a change from outside would change."""
-    return {
-        str(file.relative_to(folder)): [file.stat().st_size, file.stat().st_mtime_ns]
-        for file in sorted(folder.rglob("*"))
-        if file.is_file()
-    }
+def _files(folder: Path) -> dict[str, str] | None:
+    """The digest of every file; None where one cannot be read."""
+    try:
+        return {
+            file.relative_to(folder).as_posix(): _digest(file)
+            for file in sorted(folder.rglob("*"))
+            if file.is_symlink() or not file.is_dir()
+        }
+    except (FileError, OSError):
+        return None
+
+
+def _digest(file: Path) -> str:
+    if file.is_symlink():
+        raise FileError(f"{file} is a link")
+    digest = xxh3_128()
+    with open_regular(file) as data:
+        while chunk := data.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

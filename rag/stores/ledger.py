@@ -6,33 +6,20 @@ Several processes may read and write; SQLite makes them take turns.
 """
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import NamedTuple
 
 from doubleread.core.stored import StoredCase, Version, What
 from doubleread.core.types import Embeddings
-from doubleread.rag.stores.chain import chained
 from doubleread.rag.stores.contents import Row
-from doubleread.rag.stores.ledger_embeddings import put_embeddings
-from doubleread.rag.stores.ledger_file import LedgerFile, parts
+from doubleread.rag.stores.ledger_file import OF_CASES, LedgerFile
+from doubleread.rag.stores.loading import Delta, changed, everything
+from doubleread.rag.stores.seal import count_rows
+from doubleread.rag.stores.transaction import marks, parts
 
 ERASED = "erased"
 """Under this the file keeps the number of the last erasure."""
-_COLUMNS = "c.id, c.label, c.grp, c.split, c.source, c.path, c.tags, c.added, c.hash"
-
-
-class Delta(NamedTuple):
-    """What has changed since a reader last looked."""
-
-    rows: list[Row]
-    embeddings: Embeddings
-    gone: frozenset[str]
-    seq: int
-    stamp: int
 
 
 class Event(NamedTuple):
@@ -83,47 +70,33 @@ class Ledger:
 
     def write(self, events: Sequence[Event], vectors: Vectors | None = None) -> Version:
         """Commits changes, and embeddings if given: all or none."""
-        with self._file.writing() as db:
-            head, now = self._file.head(db), datetime.now(UTC).isoformat()
-            seq, digest = head.seq, head.digest
-            changes, cases = [], []
-            for event in events:
-                seq, record = seq + 1, event.stored.model_dump_json()
-                digest = chained(
-                    digest, [seq, now, event.what, event.stored.case.id, event.reviewer, event.note, record]
-                )
-                changes.append((seq, now, event.what, event.stored.case.id, event.reviewer, event.note, record, digest))
-                row = Row.of(event.stored)
-                cases.append(
-                    (*row[:6], json.dumps(row.tags), row.added, event.stored.removed, seq, row.perceptual_hash)
-                )
-            db.executemany("insert into changes values (?,?,?,?,?,?,?,?)", changes)
-            db.executemany("insert or replace into cases values (?,?,?,?,?,?,?,?,?,?,?)", cases)
+        with self._file.writing() as step:
+            now, cases = datetime.now(UTC).isoformat(), []
+            for what, stored, reviewer, note in events:
+                seq = step.change(now, what, stored.case.id, reviewer, note, stored.model_dump_json())
+                row = Row.of(stored)
+                cases.append((*row[:6], json.dumps(row.tags), row.added, row.perceptual_hash, int(stored.removed), seq))
+            step.put_cases(cases)
             if vectors is not None:
-                put_embeddings(db, *vectors)
-            return Version(seq=seq, digest=digest)
+                step.put_embeddings(*vectors)
+            return step.head
 
     def erase(self, ids: Sequence[str], reviewer: str, note: str) -> None:
-        """Cases leave no picture's trace: records and embeddings are wiped, the changes stay with their digests."""
-        with self._file.writing() as db:
-            for part in parts(ids):
-                marks = ",".join("?" * len(part))
-                for statement in (
-                    "update changes set record = null where id in",
-                    "delete from cases where id in",
-                    "delete from embeddings where id in",
-                ):
-                    db.execute(f"{statement} ({marks})", part)
-            now, head = datetime.now(UTC).isoformat(), self._file.head(db)
-            for one in ids:
-                digest = chained(head.digest, [head.seq + 1, now, "erased", one, reviewer, note, None])
-                db.execute(
-                    "insert into changes values (?,?,'erased',?,?,?,null,?)",
-                    (head.seq + 1, now, one, reviewer, note, digest),
-                )
-                head = Version(seq=head.seq + 1, digest=digest)
-            db.execute("insert or replace into about values (?,?)", (ERASED, str(head.seq)))
-        self._file.shrink()
+        """Cases leave no picture's trace: records and embeddings are wiped, the changes stay with their digests.
+
+        Those that were erased before are wiped again, and no change is added.
+        """
+        distinct = list(dict.fromkeys(ids))
+        with self._file.writing() as step:
+            query = "select id from changes where record is not null and id in"
+            kept = {one for part in parts(distinct) for (one,) in step.db.execute(f"{query} ({marks(part)})", part)}
+            step.erase(distinct)
+            now = datetime.now(UTC).isoformat()
+            for one in distinct:
+                if one in kept:
+                    step.change(now, "erased", one, reviewer, note, None)
+            if kept:
+                step.db.execute("insert or replace into about values (?,?)", (ERASED, str(step.head.seq)))
 
     def count(self) -> int:
         """Cases that are not removed."""
@@ -135,60 +108,22 @@ class Ledger:
 
     def records(self, ids: Sequence[str] | None = None, *, removed: bool = False) -> list[StoredCase]:
         """Stored cases in the order of their ids; None: all. ``removed``: also those that are."""
-        query = "select h.record from cases c join changes h on h.seq = c.seq"
         if ids is None:
-            found = self._file.ask(f"{query} {'' if removed else 'where not c.removed'} order by c.id")
-        else:
-            found = [
-                row
-                for part in parts(sorted(set(ids)))
-                for row in self._file.ask(f"{query} where c.id in ({','.join('?' * len(part))}) order by c.id", part)
-            ]
-        records = [StoredCase.model_validate_json(record) for (record,) in found]
-        return records if removed else [one for one in records if not one.removed]
+            return self._file.records(f"{OF_CASES} {'' if removed else 'where not c.removed'} order by c.id")
+        found = [
+            one
+            for part in parts(sorted(set(ids)))
+            for one in self._file.records(f"{OF_CASES} where c.id in ({marks(part)}) order by c.id", part)
+        ]
+        return found if removed else [one for one in found if not one.removed]
 
     def since(self, encoder: int, dim: int, seq: int, stamp: int) -> Delta:
-        """Cases that changed after ``seq`` or were embedded after ``stamp``, read in one state."""
-        with self._file.mapped("read"), self._file.guard:
-            db = self._file.db
-            db.execute("begin")
-            try:
-                found = _changed(db, encoder, dim, seq, stamp) if stamp else _everything(db, encoder, dim)
-                gone = db.execute(
-                    "select id from changes where seq > ? and (what = 'removed' or what = 'erased')", (seq,)
-                ).fetchall()
-                head = self._file.head(db).seq
-            finally:
-                db.execute("commit")
-        rows, embeddings, last = found
-        return Delta(rows, embeddings, frozenset(one for (one,) in gone), head, max(stamp, last))
+        """Cases that changed after ``seq`` or were embedded after ``stamp``, read in one state and checked.
 
-
-def _everything(db: sqlite3.Connection, encoder: int, dim: int) -> tuple[list[Row], Embeddings, int]:
-    """Two reads from one end of the file to the other: to look each case up takes a cold disk many times as long."""
-    known = {found[0]: found for found in db.execute(f"select {_COLUMNS} from cases c where not c.removed")}  # noqa: S608
-    (most,) = db.execute("select count(*) from embeddings where encoder = ?", (encoder,)).fetchone()
-    rows, embeddings, stamp = list[Row](), np.empty((most, dim), np.float32), 0
-    query = "select id, row, stamp from embeddings not indexed where encoder = ? order by stamp"
-    for one, row, stamp in db.execute(query, (encoder,)):  # noqa: B007 - the last one counts
-        if one in known:
-            embeddings[len(rows)] = np.frombuffer(row, np.float32)
-            rows.append(_row(known[one]))
-    return rows, embeddings[: len(rows)], stamp
-
-
-def _changed(db: sqlite3.Connection, encoder: int, dim: int, seq: int, stamp: int) -> tuple[list[Row], Embeddings, int]:
-    """Only what changed is looked up."""
-    found = db.execute(
-        f"select {_COLUMNS}, e.row, e.stamp from (select id from cases where seq > ? union "  # noqa: S608
-        "select id from embeddings not indexed where stamp > ? and encoder = ?) d cross join cases c on c.id = d.id "
-        "cross join embeddings e on e.encoder = ? and e.id = d.id where not c.removed order by e.stamp",
-        (seq, stamp, encoder, encoder),
-    ).fetchall()
-    embeddings = np.frombuffer(b"".join(one[-2] for one in found), np.float32).reshape(-1, dim)
-    return [_row(one) for one in found], embeddings, found[-1][-1] if found else 0
-
-
-def _row(found: Sequence[Any]) -> Row:
-    one, label, group, split, source, path, tags, added, seen = found[:9]
-    return Row(one, label, group, split, source, path, () if tags == "[]" else tuple(json.loads(tags)), added, seen)
+        The seal must fit what there is: the sums of all rows where everything is read, else their numbers.
+        """
+        with self._file.reading() as (db, seal):
+            if not stamp:
+                return everything(db, seal, encoder, dim)
+            count_rows(db, seal)
+            return changed(db, seal, encoder, dim, seq, stamp)

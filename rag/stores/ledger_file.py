@@ -3,59 +3,54 @@
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-from uuid import uuid4
 
+from doubleread.core.durable import reason
 from doubleread.core.errors import StoreError
 from doubleread.core.one_process import OneProcess
 from doubleread.core.sqlite import connect
-from doubleread.core.stored import Version
+from doubleread.core.stored import StoredCase, Version
+from doubleread.rag.stores.beginning import begin, clear
 from doubleread.rag.stores.chain import START
+from doubleread.rag.stores.ledger_folder import FILE, check_folder, damaged, size_of
+from doubleread.rag.stores.schema import OLDER, SCHEMA, schema_of
+from doubleread.rag.stores.seal import Damaged, Seal, check_change, count_rows, last_change, read_seal
+from doubleread.rag.stores.transaction import Transaction
 
-FILE = "archive.sqlite3"
-SCHEMA = 2
-_AT_ONCE = 500
-_TABLES = """
-pragma synchronous=full;
-create table if not exists about (key text primary key, value text not null);
-create table if not exists changes (
-    seq integer primary key, time text not null, what text not null, id text not null, reviewer text not null,
-    note text not null, record text, digest text not null);
-create index if not exists changes_of on changes (id);
-create table if not exists cases (
-    id text primary key, label text not null, grp text, split text, source text not null, path text,
-    tags text not null, added real not null, removed integer not null, seq integer not null, hash text not null);
-create index if not exists cases_changed on cases (seq);
-create table if not exists encoders (number integer primary key, fingerprint text unique not null, dim integer not null,
-    name text not null);
-create table if not exists embeddings (
-    stamp integer primary key autoincrement, encoder integer not null, id text not null, row blob not null);
-create unique index if not exists embedding_of on embeddings (encoder, id);
-create table if not exists snapshots (name text primary key, seq integer not null, digest text not null,
-    time text not null, note text not null);
-"""
+_OF_DAMAGE = ("malformed", "not a database", "disk image", "decode to UTF-8", "triggers", "file format")
+"""Words of SQLite for a file that is not as it left it."""
+_CAREFUL = "pragma cell_size_check=on; pragma secure_delete=on;"
+"""Damaged pages are noticed, and what is deleted is overwritten."""
+_RECORDS = (
+    "select h.seq, h.time, h.what, h.id, h.reviewer, h.note, h.record, h.digest, "
+    "(select p.digest from changes p where p.seq = h.seq - 1)"
+)
+OF_CASES = "from cases c left join changes h on h.seq = c.seq and h.id = c.id"
+"""The change that each case was last told of by."""
 
 
 class LedgerFile:
-    """Opens or, with ``create``, begins the file in ``folder``.
+    """Opens or, with ``create``, begins the file in ``folder``; one of an older schema is brought up to date.
 
-    Raises ``StoreError`` for a folder that holds something else, a damaged file, and whatever the disk refuses.
+    Raises ``StoreError`` for a folder that holds something else, for a file that was damaged or changed by anything
+    but doubleread, and for whatever the disk refuses. ``check``: False only for those who look for damage.
     """
 
-    def __init__(self, folder: Path, *, create: bool) -> None:
+    def __init__(self, folder: Path, *, create: bool, check: bool = True) -> None:
         self.folder = folder.resolve()
+        self.path = self.folder / FILE
         self.guard = threading.RLock()
         self.home = OneProcess(f"the archive {self.folder}", StoreError)
+        self._sound = False
         with self.mapped("open"):
             self.db = self._open(create)
         try:
             with self.mapped("open"):
-                self._check()
+                self._check(check)
         except BaseException:
             self.db.close()
             raise
@@ -67,8 +62,8 @@ class LedgerFile:
 
     def tell(self, key: str, value: str) -> None:
         """Keeps something about the archive itself."""
-        with self.writing() as db:
-            db.execute("insert or replace into about values (?,?)", (key, value))
+        with self.writing() as step:
+            step.db.execute("insert or replace into about values (?,?)", (key, value))
 
     def moved(self) -> int:
         """Another number whenever this process or another has written."""
@@ -77,15 +72,38 @@ class LedgerFile:
     def version(self) -> Version:
         """The state as it is now."""
         with self.mapped("read"), self.guard:
-            return self.head(self.db)
+            return last_change(self.db)
+
+    def digest_at(self, seq: int) -> str | None:
+        """The digest of the chain after that many changes; None where there were fewer."""
+        if seq == 0:
+            return START
+        found = self.ask("select digest from changes where seq = ?", [seq])
+        return str(found[0][0]) if found else None
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction: committed at the end, rolled back where anything fails."""
+    def reading(self) -> Iterator[tuple[sqlite3.Connection, Seal]]:
+        """One state of the file, and its seal."""
+        with self.mapped("read"), self.guard:
+            self.db.execute("begin")
+            try:
+                yield self.db, read_seal(self.db)
+            except (ValueError, TypeError, KeyError, IndexError) as error:
+                raise Damaged(f"it holds values that no archive has ({type(error).__name__})") from None
+            finally:
+                with suppress(sqlite3.Error):
+                    self.db.execute("commit")
+
+    @contextmanager
+    def writing(self) -> Iterator[Transaction]:
+        """A transaction: committed and on disk at the end, rolled back where anything fails."""
         with self.mapped("write"), self.guard:
+            self._check_lookups()
             self.db.execute("begin immediate")
             try:
-                yield self.db
+                step = Transaction(self.db)
+                yield step
+                step.seal()
                 self.db.execute("commit")
             except BaseException:
                 if self.db.in_transaction:
@@ -97,26 +115,66 @@ class LedgerFile:
         with self.mapped("read"), self.guard:
             return self.db.execute(query, tuple(values)).fetchall()
 
+    def changes(self, source: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Sequence, time, what, id, reviewer, note and record of changes ``h``, each held against the one before it.
+
+        ``source`` begins with ``from``.
+        """
+        with self.mapped("read"):
+            found = self.ask(f"{_RECORDS} {source}", values)
+            for *change, before in found:
+                check_change(change, START if change[0] == 1 else before)
+            return [row[:7] for row in found]
+
+    def records(self, source: str, values: Sequence[object] = ()) -> list[StoredCase]:
+        """The cases as these changes left them."""
+        with self.mapped("read"):
+            found = self.changes(source, values)
+            try:
+                return [StoredCase.model_validate_json(change[6]) for change in found]
+            except ValueError:
+                raise Damaged("the record of a case is lost or cannot be read") from None
+
     @contextmanager
     def mapped(self, verb: str) -> Iterator[None]:
         """SQLite's errors as ours."""
         self.home.check()
         try:
             yield
+        except Damaged as error:
+            raise damaged(self.path, str(error)) from None
+        except UnicodeDecodeError:
+            raise damaged(self.path, "it holds text that is not UTF-8") from None
         except (sqlite3.Error, OSError) as error:
-            raise StoreError(f"the archive {self.folder} failed to {verb}: {error}; {_remedy(error)}") from None
+            if _tells_damage(error):
+                raise damaged(self.path, reason(error)) from None
+            raise StoreError(f"{self.path}: failed to {verb}: {reason(error)}; {_remedy(error)}") from None
 
-    def shrink(self) -> None:
-        """Frees the space of what was deleted, and overwrites it; what others still read, once they have read it."""
-        with self.mapped("shrink"), self.guard:
-            self.db.execute("vacuum")
-            self.db.execute("pragma wal_checkpoint(truncate)").fetchall()
+    def shrink(self, done: str) -> None:
+        """Frees the space of what was deleted, once others have read it; overwritten it is already.
 
-    @staticmethod
-    def head(db: sqlite3.Connection) -> Version:
-        """The last change, as seen from inside a transaction."""
-        found = db.execute("select seq, digest from changes order by seq desc limit 1").fetchone()
-        return Version(seq=found[0], digest=found[1]) if found else Version(seq=0, digest=START)
+        Raises ``StoreError`` that begins with what is ``done``.
+        """
+        with self.guard:
+            try:
+                self._overwrite()
+            except sqlite3.Error as error:
+                raise StoreError(
+                    f"{done}, but traces may be left beside {self.path} ({error}): free some space, and give "
+                    "the command again"
+                ) from None
+            try:
+                self.db.execute("vacuum")
+                self._overwrite()
+            except sqlite3.Error as error:
+                raise StoreError(
+                    f"{done} and overwritten; only {self.path} could not be made smaller ({error}): what is added next "
+                    "uses that space"
+                ) from None
+
+    def _overwrite(self) -> None:
+        """Takes what was committed into the file itself, and empties what is beside it."""
+        self.db.execute("pragma wal_checkpoint(truncate)").fetchall()
 
     def close(self) -> None:
         """Lets go of the file; a second call does nothing."""
@@ -124,68 +182,62 @@ class LedgerFile:
             self.db.close()
 
     def _open(self, create: bool) -> sqlite3.Connection:
-        path = self.folder / FILE
-        new = check_folder(self.folder)
-        if new and not create:
-            raise StoreError(f"there is no archive in {self.folder}: make one with `doubleread cases add`")
-        if new:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        if not new and not os.access(self.folder, os.W_OK):
-            uri = f"file:{quote(os.fspath(path))}?mode=ro&immutable=1"
-            return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-        db = connect(path, _TABLES)
-        for key, value in (("schema", str(SCHEMA)), ("id", uuid4().hex), ("created", time.strftime("%F %T"))):
-            db.execute("insert or ignore into about values (?,?)", (key, value))
+        if check_folder(self.folder):
+            if not create:
+                raise StoreError(f"there is no archive in {self.folder}: make one with `doubleread cases add`")
+            begin(self.folder, FILE)
+        if os.access(self.folder, os.W_OK):
+            clear(self.folder, FILE)
+            return connect(self.path, _CAREFUL)
+        if size_of(self.path.with_name(f"{FILE}-wal")):
+            raise StoreError(
+                f"{self.path} was not closed, and its last changes can only be read where it can be written: "
+                "copy the folder, or make it writable"
+            )
+        db = sqlite3.connect(
+            f"file:{quote(os.fspath(self.path))}?mode=ro&immutable=1", uri=True, isolation_level=None,
+            check_same_thread=False,
+        )  # fmt: skip
+        db.executescript(f"pragma trusted_schema=off; {_CAREFUL}")
         return db
 
-    def _check(self) -> None:
-        schema = self.about("schema")
-        if schema != str(SCHEMA):
+    def _check_lookups(self) -> None:
+        """Before the first change: what a damaged index does not find would be written twice, or not be changed."""
+        if self._sound:
+            return
+        for table in ("cases", "changes"):
+            for (line,) in self.db.execute(f"pragma integrity_check({table})").fetchall():
+                if line != "ok":
+                    raise Damaged(" ".join(str(line).split()))
+        self._sound = True
+
+    def _check(self, whole: bool) -> None:
+        schema = schema_of(self.db)
+        if schema == str(OLDER):
+            from doubleread.rag.stores.upgrade import upgrade  # noqa: PLC0415 - rarely needed
+
+            upgrade(self)
+        elif schema is None:
+            raise Damaged("its tables are not those of an archive")
+        elif schema != str(SCHEMA):
             raise StoreError(
-                f"the archive {self.folder} has schema {schema}; this doubleread reads {SCHEMA}: use the doubleread "
-                "that wrote it, export there and import here"
+                f"the archive {self.folder} has schema {schema}; this doubleread reads {SCHEMA}: upgrade doubleread"
             )
+        if whole:
+            with self.reading() as (db, seal):
+                count_rows(db, seal)
 
 
-def check_folder(folder: Path) -> bool:
-    """True where an archive may be begun, False where one is; touches nothing.
-
-    Raises ``StoreError`` for a file, a folder of something else, and an archive whose file is lost or damaged.
-    """
-    if not folder.exists():
-        return True
-    if not folder.is_dir():
-        raise StoreError(f"{folder} is a file; an archive is a folder: name another place")
-    path = folder / FILE
-    if path.is_file():
-        with path.open("rb") as file:
-            begin = file.read(16)
-        if begin != b"SQLite format 3\0":
-            what = "empty" if not begin else f"no SQLite database (it begins with {begin[:8]!r})"
-            raise StoreError(f"{path} is {what}: restore it from a backup")
-        return False
-    others = sorted(entry.name for entry in folder.iterdir())
-    if others:
-        raise StoreError(
-            f"{folder} holds {', '.join(others[:4])} but no {FILE}: it is no archive, or its file was lost. "
-            "Name an empty folder, or restore the file from a backup"
-        )
-    return True
-
-
-def parts(ids: Sequence[str]) -> list[Sequence[str]]:
-    """As many ids as one statement may name."""
-    return [ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE)]
+def _tells_damage(error: Exception) -> bool:
+    return any(one in str(error) for one in _OF_DAMAGE)
 
 
 def _remedy(error: Exception) -> str:
     text = str(error)
     if "full" in text or "No space" in text:
-        return "nothing of this step was stored, and all before it is: free some space and go on"
+        return "nothing of this step was stored, and all before it is kept: free some space and try again"
     if "locked" in text or "busy" in text:
         return "another process is writing: wait for it and try again"
-    if "malformed" in text or "not a database" in text or "disk image" in text:
-        return "the file is damaged: restore it from a backup"
     if "readonly" in text or "read-only" in text:
         return "it cannot be written here: check the permissions of the folder"
-    return "check the disk's space and permissions"
+    return "what was stored before is kept: free some space, or check the disk and the permissions of the folder"

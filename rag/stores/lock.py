@@ -1,17 +1,23 @@
 """One process writes a store, or several read it: a file lock that names its holder."""
 
+import errno
 import json
 import os
 import socket
+import stat
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 
 import portalocker
 
-from doubleread.core.errors import StoreBusy, StoreError
+from doubleread.core.durable import write_all
+from doubleread.core.errors import FileError, StoreBusy, StoreError
 from doubleread.core.one_process import OneProcess
+from doubleread.core.safe_files import read_json
 
 LOCK_NAME = "doubleread.lock"
+_HOLDER_BYTES = 10_000
 
 
 class FolderLock:
@@ -24,7 +30,7 @@ class FolderLock:
     def __init__(self, folder: Path, *, shared: bool) -> None:
         self._path, self._home = folder / LOCK_NAME, OneProcess()
         try:
-            self._file: TextIOWrapper | None = self._path.open("a+", encoding="utf-8")
+            self._file: TextIOWrapper | None = _opened(self._path)
         except OSError as error:
             raise StoreError(f"{self._path} cannot be written ({error.strerror}): check its permissions") from None
         kind = portalocker.LockFlags.SHARED if shared else portalocker.LockFlags.EXCLUSIVE
@@ -36,7 +42,8 @@ class FolderLock:
             raise StoreBusy(
                 f"the case store {folder} is in use by {holder}: close it there, or open it read-only on both sides"
             ) from None
-        self._sign()
+        with suppress(OSError):  # a full disk: others are not told who holds it
+            self._sign()
 
     def release(self) -> None:
         """Frees the lock; a second call does nothing."""
@@ -48,17 +55,24 @@ class FolderLock:
 
     def _sign(self) -> None:
         assert self._file is not None
-        self._file.truncate(0)
-        self._file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
-        self._file.flush()
+        os.truncate(self._file.fileno(), 0)
+        write_all(self._file.fileno(), json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
 
     def _holder(self) -> str:
         try:
-            holder = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return "another process"
-        if not isinstance(holder, dict):
+            holder = read_json(self._path, limit=_HOLDER_BYTES)
+        except FileError:
             return "another process"
         mine = holder.get("pid") == os.getpid() and holder.get("host") == socket.gethostname()
         where = f"process {holder.get('pid')} on {holder.get('host')}"
         return f"this process ({where})" if mine else where
+
+
+def _opened(path: Path) -> TextIOWrapper:
+    """Never through a link, and nothing but a regular file: its contents are replaced."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    handle = os.open(path, flags, 0o644)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    return os.fdopen(handle, "a+", encoding="utf-8")

@@ -11,14 +11,16 @@ from doubleread.rag.stores.lock import LOCK_NAME, FolderLock
 
 
 def wipe_indexes(root: Path) -> bool:
-    """Wipes the index of every encoder in ``root``; False where another process holds one."""
+    """Wipes the index of every encoder in ``root``; False where another process holds one. Links are not followed."""
+    if root.is_symlink():
+        return True
     held = [folder for folder in root.glob("*") if not wipe_index(folder)]
     return not held
 
 
 def wipe_index(folder: Path) -> bool:
     """Wipes one index, if there is one; False where another process holds it."""
-    if not folder.is_dir():
+    if folder.is_symlink() or not folder.is_dir():
         return True
     try:
         lock = FolderLock(folder, shared=False)
@@ -26,7 +28,7 @@ def wipe_index(folder: Path) -> bool:
         return False
     try:
         for entry in folder.iterdir():
-            if entry.is_dir():
+            if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
             elif entry.name != LOCK_NAME:
                 entry.unlink()

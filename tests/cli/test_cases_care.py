@@ -183,8 +183,8 @@ def test_a_backup_is_an_archive_and_an_audit_says_if_it_is_sound(doubleread, arc
     assert doubleread("cases", "backup", archive, file).out.splitlines()[-1] == f"backup: {file}"
     assert doubleread("cases", "backup", archive, file).code == 2
     assert doubleread("cases", "audit", file.parent).out.startswith("sound: 12 changes and 12 embeddings checked")
-    with Archive.existing(file.parent) as store, store.file.writing() as db:
-        db.execute("update embeddings set row = zeroblob(32) where stamp = 3")
+    with Archive.existing(file.parent) as store, store.file.writing() as step:
+        step.db.execute("update embeddings set row = zeroblob(32) where stamp = 3")
     ended = doubleread("cases", "audit", file.parent)
     assert (ended.code, ended.out) == (1, "")
     assert "not finite or not of length 1" in ended.err.replace("\n", " ")

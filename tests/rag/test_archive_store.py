@@ -19,7 +19,7 @@ from doubleread.core.stored import StoredCase
 from doubleread.rag.care.auditing import audit
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.exact import ExactStore
-from doubleread.rag.stores.ledger_file import FILE
+from doubleread.rag.stores.ledger_folder import FILE
 
 DIM = 8
 CASES = [bare_case(i, "ab"[i % 2], group=f"g{i // 4}", metadata={"n": str(i)}) for i in range(40)]
@@ -210,7 +210,7 @@ def test_a_database_of_something_else_is_told(tmp_path):
         db.execute("create table about (key text primary key, value text not null)")
         db.execute("insert into about values ('schema', '99')")
     db.close()
-    with pytest.raises(StoreError, match="schema 99; this doubleread reads 2"):
+    with pytest.raises(StoreError, match="schema 99; this doubleread reads 3: upgrade doubleread"):
         opened(tmp_path)
 
 

@@ -1,5 +1,6 @@
 """The embedding cache keeps rows, survives damage, and is never the reason for an error."""
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -94,6 +95,54 @@ def test_a_flipped_bit_is_a_missing_row(open_cache, tmp_path):
         db.execute("UPDATE rows SET vector = zeroblob(32) WHERE id = 'case-1' AND view = 'whole'")
     db.close()
     assert ("case-1", "whole") not in open_cache().get_many(list(ROWS))
+
+
+ENDLESS = (
+    "alter table rows rename to old; create view rows as with recursive r(i) as (select 1 union all select i from r) "
+    "select 'case-0' as id, 'whole' as view, 0 as crc, x'00' as vector from r"
+)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update rows set vector = (select vector from rows where id = 'case-2') where id = 'case-1'",
+        "delete from rows where id = 'case-1'; update rows set id = 'case-1' where id = 'case-0'",
+        "update rows set vector = 'text'",
+        "update rows set vector = null, crc = null",
+        "update rows set crc = 'x'",
+        "alter table rows rename column vector to v",
+        "drop table rows; create table rows (a)",
+        ENDLESS,
+        "create trigger t before insert on rows begin delete from rows; end",
+    ],
+)
+def test_a_changed_cache_gives_right_rows_or_none(open_cache, tmp_path, statement):
+    cache = open_cache()
+    cache.put_many(ROWS)
+    cache.close()
+    with sqlite3.connect(tmp_path / "enc-1.sqlite") as db:
+        db.executescript(statement)
+    db.close()
+    cache = open_cache()
+    found = cache.get_many(list(ROWS))
+    assert len(found) < len(ROWS)
+    assert same(found, {key: ROWS[key] for key in found})
+
+
+def test_rows_that_are_not_finite_are_missing(open_cache):
+    cache = open_cache()
+    cache.put_many({("case-1", "whole"): np.array([1, np.nan], np.float32), **ROWS})
+    cache.put_many({("case-1", "whole"): np.array([1, np.inf], np.float32)})
+    assert ("case-1", "whole") not in cache.get_many(list(ROWS))
+
+
+def test_a_pipe_is_done_without(open_cache, tmp_path, caplog):
+    os.mkfifo(tmp_path / "enc-1.sqlite")
+    cache = open_cache()
+    cache.put_many(ROWS)
+    assert cache.get_many(list(ROWS)) == {}
+    assert "not a regular file" in caplog.text
 
 
 def test_a_folder_that_cannot_be_used_is_done_without(tmp_path, caplog):
