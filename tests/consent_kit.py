@@ -1,10 +1,11 @@
 """Panels that ask for something, and a server that must not be asked."""
 
-import json
 import shutil
 import socketserver
 import threading
 from contextlib import contextmanager
+
+from panel_kit import edited
 
 
 @contextmanager
@@ -28,9 +29,11 @@ def counting():
 
 def with_settings(folder, target, **sections):
     """A copy of a panel whose folder says something else."""
+
+    def change(head):
+        for name, values in sections.items():
+            head["settings"][name] = {**head["settings"][name], **values}
+
     shutil.copytree(folder, target)
-    head = json.loads((target / "panel.json").read_text())
-    for name, values in sections.items():
-        head["settings"][name] = {**head["settings"][name], **values}
-    (target / "panel.json").write_text(json.dumps(head))
+    edited(target, "panel.json", change)
     return target
