@@ -108,7 +108,9 @@ def _sparse(folder: Path, rng: np.random.Generator) -> str:
     return f"{_name(folder, file)} has 100 GB"
 
 
-def _statement(text: str) -> Mutation:
+def statement(text: str) -> Mutation:
+    """A change of the archive by SQL."""
+
     def change(folder: Path, rng: np.random.Generator) -> str:
         del rng
         db = sqlite3.connect(folder / ARCHIVE)
@@ -163,7 +165,7 @@ def mutate(folder: Path, rng: np.random.Generator) -> str:
     """One random change; half of them to the bytes of some file, half to the archive's rows."""
     if rng.random() < 0.5:
         return BYTES[int(rng.integers(len(BYTES)))](folder, rng)
-    return _statement(STATEMENTS[int(rng.integers(len(STATEMENTS)))])(folder, rng)
+    return statement(STATEMENTS[int(rng.integers(len(STATEMENTS)))])(folder, rng)
 
 
 def _pick(folder: Path, rng: np.random.Generator, *endings: str) -> tuple[Path, bytearray]:

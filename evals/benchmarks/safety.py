@@ -23,7 +23,7 @@ import numpy as np
 
 from doubleread.core.case import Case
 from doubleread.core.errors import DoublereadError
-from doubleread.core.verdict import Verdict
+from doubleread.core.verdict import Unread, Verdict
 from doubleread.evals.benchmarks.data import leaves
 from doubleread.evals.benchmarks.figure import Figure
 from doubleread.evals.benchmarks.memory import forget_peak, peak
@@ -103,7 +103,9 @@ def _read(folder: Path, cases: Sequence[Case]) -> tuple[Any, float]:
     forget_peak()
     try:
         with Panel.load(folder) as panel:
-            said: Any = [_shown(one) for one in panel.diagnose_many(cases)]
+            found = list(panel.diagnose_many(cases))
+        unread = [one.problem for one in found if isinstance(one, Unread)]
+        said: Any = f"refused {unread[0]}" if unread else [_shown(one) for one in found]
     except DoublereadError as error:
         said = f"refused {error}"
     except BaseException as error:  # noqa: BLE001 - what it is that escapes is the figure
@@ -111,10 +113,8 @@ def _read(folder: Path, cases: Sequence[Case]) -> tuple[Any, float]:
     return said, peak()
 
 
-def _shown(one: object) -> Any:
+def _shown(one: Verdict | Unread) -> Any:
     """What matters in a verdict: neither times nor costs."""
-    if not isinstance(one, Verdict):
-        return repr(one)
     data = one.model_dump(mode="json", include=set(COMPARED))
     for opinion in data["opinions"]:
         opinion.pop("seconds")
