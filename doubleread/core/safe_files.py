@@ -34,8 +34,9 @@ _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 _NO_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"'))
 """All bytes but those that nesting is told by."""
 _STRINGS = re.compile(rb'"[^"]*"')
-_LARGE_EXPONENT = re.compile(rb"[eE]\+?[0-9]{3}")
-_DIGITS = bytes.maketrans(b"123456789", b"000000000")
+_LARGE = (b"e000", b"e+000", b"0" * 300)
+"""What a number that overflows holds once all its digits are zeros and its letters small."""
+_DIGITS = bytes.maketrans(b"123456789E", b"000000000e")
 _KINDS = "biufSU"
 """Array types that hold plain values: booleans, numbers and text. Objects would have to be unpickled."""
 
@@ -194,7 +195,8 @@ def _is_flat(raw: bytes) -> bool:
 def _may_overflow(data: bytes | str) -> bool:
     """Whether a number may be too large for a float: to look is faster than to check every number."""
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
-    return b"0" * 300 in raw.translate(_DIGITS) or _LARGE_EXPONENT.search(raw) is not None
+    zeros = raw.translate(_DIGITS)
+    return any(sign in zeros for sign in _LARGE)
 
 
 def _refuse(constant: str) -> float:
