@@ -34,6 +34,13 @@ _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 _NO_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"'))
 """All bytes but those that nesting is told by."""
 _STRINGS = re.compile(rb'"[^"]*"')
+_ZEROS = b"0" * 150
+_DIGITS = 30
+"""Longest integer in JSON; longer ones are no counts, and slow to convert."""
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+_NO_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"'))
+"""All bytes but those that nesting is told by."""
+_STRINGS = re.compile(rb'"[^"]*"')
 _LARGE = (b"e000", b"e+000", b"0" * 300)
 """What a number that overflows holds once all its digits are zeros and its letters small."""
 _DIGITS = bytes.maketrans(b"123456789E", b"000000000e")
@@ -196,7 +203,10 @@ def _may_overflow(data: bytes | str) -> bool:
     """Whether a number may be too large for a float: to look is faster than to check every number."""
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
     zeros = raw.translate(_DIGITS)
-    return any(sign in zeros for sign in _LARGE)
+    if b"e000" in zeros or b"e+000" in zeros:
+        return True
+    step = len(_ZEROS)  # a number with so many digits that it overflows holds a whole step of them
+    return any(zeros.startswith(_ZEROS, start) for start in range(0, len(zeros), step))
 
 
 def _refuse(constant: str) -> float:
