@@ -34,16 +34,6 @@ _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 _NO_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"'))
 """All bytes but those that nesting is told by."""
 _STRINGS = re.compile(rb'"[^"]*"')
-_ZEROS = b"0" * 150
-_DIGITS = 30
-"""Longest integer in JSON; longer ones are no counts, and slow to convert."""
-_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
-_NO_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"'))
-"""All bytes but those that nesting is told by."""
-_STRINGS = re.compile(rb'"[^"]*"')
-_LARGE = (b"e000", b"e+000", b"0" * 300)
-"""What a number that overflows holds once all its digits are zeros and its letters small."""
-_DIGITS = bytes.maketrans(b"123456789E", b"000000000e")
 _KINDS = "biufSU"
 """Array types that hold plain values: booleans, numbers and text. Objects would have to be unpickled."""
 
@@ -121,8 +111,7 @@ def parse_json(data: bytes | str, where: Path | str) -> Any:
     """A JSON value with bounded nesting and finite numbers of bounded length. ``where`` names it in errors."""
     check_json(data, where)
     try:
-        parse_float = _finite if _may_overflow(data) else None
-        return json.loads(data, parse_constant=_refuse, parse_int=_integer, parse_float=parse_float)
+        return json.loads(data, parse_constant=_refuse, parse_int=_integer, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise FileError(f"{where} is not JSON that can be read: {' '.join(str(error).split())[:200]}") from None
 
@@ -197,16 +186,6 @@ def _is_flat(raw: bytes) -> bool:
     for _ in range(MAX_DEPTH // 2):  # each pass removes one or two levels
         left = left.replace(b"[]", b"").replace(b"{}", b"")
     return not left
-
-
-def _may_overflow(data: bytes | str) -> bool:
-    """Whether a number may be too large for a float: to look is faster than to check every number."""
-    raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
-    zeros = raw.translate(_DIGITS)
-    if b"e000" in zeros or b"e+000" in zeros:
-        return True
-    step = len(_ZEROS)  # a number with so many digits that it overflows holds a whole step of them
-    return any(zeros.startswith(_ZEROS, start) for start in range(0, len(zeros), step))
 
 
 def _refuse(constant: str) -> float:
