@@ -9,7 +9,8 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
 from typing import Annotated
 
@@ -50,6 +51,8 @@ class Sealed:
 
     folder: Path
     files: dict[str, Seal]
+    _checked: dict[str, tuple[int, ...]] = field(default_factory=dict, repr=False, compare=False)
+    """States in which files matched."""
 
     @classmethod
     def open(cls, folder: Path, pinned: str) -> "Sealed":
@@ -64,23 +67,23 @@ class Sealed:
         return sealed
 
     def path(self, name: str) -> Path:
-        """The path of a listed file, once it is checked."""
+        """The path of a listed file; it is checked again where it was touched since."""
         with damaged(self.folder / name):
-            path, seal = self._listed(name)
+            path = inside(self.folder, name)
+            if name not in self.files:
+                raise FileError(f"{path} is not listed in {MANIFEST}")
             with open_regular(path) as file:
-                same = os.fstat(file.fileno()).st_size == seal.size
-                if not same or hashlib.file_digest(file, "sha256").hexdigest() != seal.sha256:
-                    raise _changed(path)
+                now = _state(file)
+                if self._checked.get(name) != now:
+                    if now[0] != self.files[name].size or _digest(file) != self.files[name].sha256:
+                        raise _changed(path)
+                    self._checked[name] = now
         return path
 
     def read(self, name: str) -> bytes:
         """The contents of a listed file."""
         with damaged(self.folder / name):
-            path, seal = self._listed(name)
-            data = read_bytes(path)
-            if hashlib.sha256(data).hexdigest() != seal.sha256:
-                raise _changed(path)
-        return data
+            return read_bytes(self.path(name))
 
     def json(self, name: str) -> Json:
         """A JSON object of a listed file."""
@@ -95,12 +98,6 @@ class Sealed:
         for name in entries:
             if name not in self.files and not name.rpartition("/")[2].startswith("."):
                 raise PanelError(f"{self.folder / name} does not belong to the panel: remove it, or {AGAIN}")
-
-    def _listed(self, name: str) -> tuple[Path, Seal]:
-        path = inside(self.folder, name)
-        if name not in self.files:
-            raise FileError(f"{path} is not listed in {MANIFEST}")
-        return path, self.files[name]
 
 
 def seal(folder: Path, leave_out: frozenset[str] = frozenset()) -> str:
@@ -142,4 +139,14 @@ def _changed(path: Path) -> FileError:
 
 def _seal_of(path: Path) -> Seal:
     with path.open("rb") as file:
-        return Seal(sha256=hashlib.file_digest(file, "sha256").hexdigest(), size=path.stat().st_size)
+        return Seal(sha256=_digest(file), size=_state(file)[0])
+
+
+def _digest(file: BufferedReader) -> str:
+    return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _state(file: BufferedReader) -> tuple[int, ...]:
+    """Changes when the file is written or replaced."""
+    now = os.fstat(file.fileno())
+    return now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino, now.st_dev

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -54,6 +55,7 @@ class Library:
         return {prompt.id: {"version": prompt.version, "sha256": prompt.sha256} for prompt in self.current()}
 
 
+@cache
 def built_in() -> tuple[Prompt, ...]:
     """The prompts of this package."""
     folder = files("doubleread.prompts").joinpath("library")

@@ -35,8 +35,6 @@ _HALF = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 _NO_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"'))
 """All bytes but those that nesting is told by."""
 _STRINGS = re.compile(rb'"[^"]*"')
-_LARGE_EXPONENT = re.compile(rb"[eE]\+?[0-9]{3}")
-_DIGITS = bytes.maketrans(b"123456789", b"000000000")
 _KINDS = "biufSU"
 """Array types that hold plain values: booleans, numbers and text. Objects would have to be unpickled."""
 
@@ -114,8 +112,7 @@ def parse_json(data: bytes | str, where: Path | str) -> Any:
     """A JSON value with bounded nesting and finite numbers of bounded length. ``where`` names it in errors."""
     check_json(data, where)
     try:
-        parse_float = _finite if _may_overflow(data) else None
-        loaded = json.loads(data, parse_constant=_refuse, parse_int=_integer, parse_float=parse_float)
+        loaded = json.loads(data, parse_constant=_refuse, parse_int=_integer, parse_float=_finite)
         if _HALF.search(data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")):
             json.dumps(loaded, ensure_ascii=False).encode()  # half a surrogate pair could never be written again
         return loaded
@@ -195,12 +192,6 @@ def _is_flat(raw: bytes) -> bool:
     for _ in range(MAX_DEPTH // 2):  # each pass removes one or two levels
         left = left.replace(b"[]", b"").replace(b"{}", b"")
     return not left
-
-
-def _may_overflow(data: bytes | str) -> bool:
-    """Whether a number may be too large for a float: to look is faster than to check every number."""
-    raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
-    return b"0" * 300 in raw.translate(_DIGITS) or _LARGE_EXPONENT.search(raw) is not None
 
 
 def _refuse(constant: str) -> float:
