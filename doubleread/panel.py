@@ -566,6 +566,7 @@ class Panel:
 
     def warm_up(self) -> None:
         """Loads what the first image would have to wait for; nobody is asked, nothing is kept."""
+        self._check_open()
         self._store.search(self._eyes.warm_up(), 1)
         self._seated.warm_up()
 

@@ -1,13 +1,12 @@
 """What can be diagnosed, and how it becomes a case."""
 
 import io
-import os
 from pathlib import Path
 
 from PIL import Image
 
 from doubleread.core.case import Case, shown
-from doubleread.core.errors import DataError, ImageError
+from doubleread.core.errors import DataError, FileMissing, ImageError
 from doubleread.core.verdict import Unread
 from doubleread.rag.images import Images
 
@@ -44,7 +43,7 @@ def _of_file(path: Path) -> Case:
     try:
         return Case.from_file(path)
     except DataError as error:
-        missing = "\0" not in str(path) and not os.path.lexists(path)
+        missing = isinstance(error.__context__, FileMissing)
         raise ImageError("missing" if missing else "unreadable", str(error)) from None
 
 

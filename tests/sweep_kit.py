@@ -6,13 +6,16 @@ from scripts_kit import Script, readings
 from doubleread.evals.sweep import Recorded
 from doubleread.fitting import learn_trust
 from doubleread.orchestrator.kept import kept, readings_of
-from doubleread.panel_folder import PanelFolder
+from doubleread.panel_folder import PanelFolder, PinnedArchive
 from doubleread.rag.encoders import Choice
 from doubleread.rag.near_rule import NearRule
 from doubleread.rag.neighbours import Weighting
 from doubleread.rag.stores.archive import Archive
+from doubleread.rag.stores.chain import START
+from doubleread.sealed import Sealed
 from doubleread.settings import load_settings
 from doubleread.trust_folder import Trust
+from doubleread.trust_pointer import Pointer
 
 SCRIPTS = {
     "a": Script(0.8, then=0.97, silent=0.05),
@@ -30,7 +33,10 @@ def panel_folder(folder, scripts, said, **sections):
         **sections,
     }
     settings = load_settings(None, flags)
-    Archive(folder / "store", "scripted", dim=4).close()
+    with Archive(folder / "store", "scripted", dim=4) as archive:
+        pin = PinnedArchive(id=archive.file.about("id"), seq=0, digest=START)
+    pointer = Pointer.to(1, {1: "0" * 64})
+    pointer.write(folder)
     arbiter = learn_trust(TASK, settings, said)
     return PanelFolder(
         folder=folder,
@@ -40,6 +46,9 @@ def panel_folder(folder, scripts, said, **sections):
         sights={},
         prompts={},
         trust=Trust(1, arbiter),
+        sealed=Sealed(folder, {}),
+        pointer=pointer,
+        archive=pin,
         notes=(),
         unread=(),
         dim=4,

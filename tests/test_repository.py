@@ -39,7 +39,7 @@ def shell_lines(text=README):
 def test_every_doubleread_command_in_the_documents_parses(line):
     words = line.split(">")[0].split()[1:]
     command = get_command(app).commands[words.pop(0)]
-    while hasattr(command, "commands"):
+    while words and words[0] in getattr(command, "commands", {}):
         command = command.commands[words.pop(0)]
     command.make_context(command.name, words)  # raises for an unknown option or a missing argument
 

@@ -17,8 +17,9 @@ from doubleread.cli.tables import comparison_table
 from doubleread.composition import open_eyes
 from doubleread.consent import asks_of, check_allowed
 from doubleread.core.case import Case
-from doubleread.core.errors import DataError, DoublereadError, StoreError
+from doubleread.core.errors import DataError, DoublereadError, FileError, StoreError
 from doubleread.core.reading import Outcome, Sampling
+from doubleread.core.safe_files import read_text
 from doubleread.core.verdict import Verdict
 from doubleread.evals.trust_comparison import compare
 from doubleread.living import (
@@ -273,9 +274,9 @@ def _verdicts(path: Path) -> tuple[list[Verdict], list[str]]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise DataError(f"{path} is not UTF-8 text: save it as such") from None
+        return read_text(path, encoding="utf-8-sig")
+    except FileError as error:
+        raise DataError(f"{error}: name a UTF-8 text file") from None
 
 
 def _only(verdicts: Sequence[Verdict], path: Path) -> Verdict:

@@ -4,7 +4,8 @@
     ├── SettingsError      the configuration cannot be used (all faults reported together)
     ├── TaskError          the labels, priors or costs make no sense
     ├── DataError          a data set, manifest or split cannot be used
-    ├── FileError          a file is not there, not safe to read, or cannot be written
+    ├── FileError          a file is not safe to read, or cannot be written
+    │   └── FileMissing      it is not there
     ├── ImageError         one image was rejected; ``code`` names the reason
     ├── EncoderError       an encoder cannot be built or run
     │   └── WeightsMissing   its weights are not on this machine
@@ -53,6 +54,10 @@ class DataError(DoublereadError):
 
 class FileError(DoublereadError):
     """A file is missing, is not safe to read, or cannot be written; the message names it."""
+
+
+class FileMissing(FileError):
+    """A file is not there."""
 
 
 class ImageError(DoublereadError):

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from doubleread.core.errors import FileError
+from doubleread.core.errors import FileError, FileMissing
 from doubleread.core.types import Json
 
 MAX_BYTES = 512_000_000
@@ -61,7 +61,7 @@ def open_regular(path: Path) -> BufferedReader:
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
-        raise FileError(f"{path} is missing") from None
+        raise FileMissing(f"{path} is missing") from None
     except (OSError, ValueError) as error:  # a name may hold a zero byte
         raise FileError(f"{path} cannot be opened: {getattr(error, 'strerror', None) or error}") from None
     if not stat.S_ISREG(os.fstat(handle).st_mode):

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from doubleread.core.case import Case
+from doubleread.core.case import Case, digest_of_file
 from doubleread.core.evidence import Evidence, EvidenceQuality, Neighbour
 from doubleread.core.opinion import Abstention, Opinion, Usage
 from doubleread.core.task import Task
@@ -74,9 +73,10 @@ def _record(cases: int, seed: int, rng: np.random.Generator) -> RunRecord:
 def _rows(pictures: Path, cases: int, archive: list[Neighbour], rng: np.random.Generator) -> Iterator[Row]:
     for i in range(cases):
         truth = int(rng.choice(len(TASK.names), p=(0.15, 0.35, 0.1, 0.2, 0.2)))
+        path = _picture(pictures / f"{i:05}.jpg", truth, rng)
         case = Case(
-            id=sha256(f"case {i}".encode()).hexdigest(),
-            path=_picture(pictures / f"{i:05}.jpg", truth, rng),
+            id=digest_of_file(path),
+            path=path,
             source=f"{TASK.names[truth]}/{i:05}.jpg",
             label=TASK.names[truth],
             group=f"leaf {i // 3}",
@@ -173,7 +173,7 @@ def _evidence(said: str, archive: list[Neighbour], rng: np.random.Generator) -> 
 def _neighbour(pictures: Path, i: int, rng: np.random.Generator) -> Neighbour:
     label = i % len(TASK.names)
     path = _picture(pictures / f"archive-{i}.jpg", label, rng)
-    return Neighbour(case_id=f"{i:064x}", label=TASK.names[label], similarity=0.9, source=path.name, path=path)
+    return Neighbour(case_id=digest_of_file(path), label=TASK.names[label], similarity=0.9, source=path.name, path=path)
 
 
 def _picture(path: Path, label: int, rng: np.random.Generator) -> Path:

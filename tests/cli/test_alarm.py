@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 import pytest
 from kit import photo
 from measures_kit import columns_of, rows_of
+from panel_kit import edited
 from rich.console import Console
 from verdicts_kit import verdict
 
@@ -59,9 +60,7 @@ class Strange:
 def strange(saved, settings, tmp_path_factory):
     folder = tmp_path_factory.mktemp("strange")
     shutil.copytree(saved, folder / "panel")
-    arbiter = json.loads((folder / "panel" / "arbiter.json").read_text())
-    arbiter["familiarity"]["alarm_rate"] = 0.99
-    (folder / "panel" / "arbiter.json").write_text(json.dumps(arbiter))
+    edited(folder / "panel", "arbiter.json", lambda arbiter: arbiter["familiarity"].update(alarm_rate=0.99))
     with Panel.load(folder / "panel", settings=settings) as panel:
         cases = [Case.from_file(photo(folder / name, hue, seed=7)) for name, hue in (("one.png", 2), ("other.png", 0))]
         seen = {case.id: CaseSeen(case, case.path.name, (panel.diagnose(case),)) for case in cases}

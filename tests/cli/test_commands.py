@@ -216,7 +216,7 @@ def test_a_damaged_panel_is_an_error_of_ours(doubleread, offline, saved, photos,
     ended = doubleread("diagnose", photos / "red" / "red-009.png", "--panel", copy)
     assert (ended.code, len(ended.err.splitlines())) == (2, 1)
     assert ended.err.startswith("error: ")
-    assert "fit the panel again" in ended.err
+    assert "copy the panel again, or fit it again" in ended.err
 
 
 # -- demo ---------------------------------------------------------------------------------------------------------

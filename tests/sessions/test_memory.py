@@ -131,7 +131,8 @@ async def test_what_is_remembered_is_paid_for_within_the_budget(talking):
         await one.say("is there anybody against it, I wonder")
     async with talking(memory=0) as one:
         await one.say("and now, my friend")
-        alone = sum(len(text_of(message)) for message in one.mock.server.requests[0].body["messages"])
+        body = one.mock.server.requests[0].body
+    alone = sum(len(text_of(message)) for message in body["messages"]) + len(json.dumps({"tools": body["tools"]}))
     enough = estimate(Price(**PRICE), alone + 100, 0, max_tokens=1)
     for memory, refused in ((0, False), (4000, True)):
         budget = Budget(enough, None)
