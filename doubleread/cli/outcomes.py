@@ -276,7 +276,7 @@ def _text(path: Path) -> str:
     try:
         return read_text(path, encoding="utf-8-sig")
     except FileError as error:
-        raise DataError(f"{error}: name a UTF-8 text file") from None
+        raise DataError(f"{error}: name a table or verdicts saved as UTF-8") from None
 
 
 def _only(verdicts: Sequence[Verdict], path: Path) -> Verdict:

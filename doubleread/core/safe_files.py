@@ -89,7 +89,8 @@ def read_text(path: Path, *, limit: int = MAX_BYTES, encoding: str = "utf-8") ->
     try:
         return read_bytes(path, limit=limit).decode(encoding)
     except UnicodeDecodeError as error:
-        raise FileError(f"{path} is not {error.encoding} text (byte {error.start})") from None
+        name = encoding.upper().removesuffix("-SIG")
+        raise FileError(f"{path} is not {name} text (byte {error.start})") from None
 
 
 def read_json(path: Path, *, limit: int = MAX_BYTES) -> Json:

@@ -54,7 +54,7 @@ def test_sizes_are_bounded(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"1,000,000,000,000 bytes; at most"):
         read_bytes(file)
     (tmp_path / "text").write_bytes(b"\xff\xfe")
-    with pytest.raises(FileError, match="not utf-8 text"):
+    with pytest.raises(FileError, match="not UTF-8 text"):
         read_text(tmp_path / "text")
 
 
