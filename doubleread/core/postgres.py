@@ -4,6 +4,7 @@ Nothing secret passes through here: addresses hold no password, libpq reads it f
 """
 
 import time
+from contextlib import AsyncExitStack, ExitStack, closing
 from typing import Any
 
 import psycopg
@@ -35,12 +36,14 @@ _ALONE = int.from_bytes(b"doublerd", "big")
 
 def connect(address: str) -> psycopg.Connection[Any]:
     """A connection in which every statement is on its own unless ``begin`` is said. Raises ``SessionsAway``."""
-    try:
-        connection = psycopg.connect("", **_options(address), autocommit=True)
-        for statement in _SETUP:
-            connection.execute(statement)
-    except psycopg.Error as error:
-        raise told(address, error, lost=True) from None
+    with ExitStack() as undo:
+        try:
+            connection = undo.enter_context(closing(psycopg.connect("", **_options(address), autocommit=True)))
+            for statement in _SETUP:
+                connection.execute(statement)
+        except psycopg.Error as error:
+            raise told(address, error, lost=True) from None
+        undo.pop_all()
     return connection
 
 
@@ -52,14 +55,17 @@ def probe(address: str) -> str:
 
 async def connect_async(address: str) -> psycopg.AsyncConnection[DictRow]:
     """The same for an event loop, its rows as dicts."""
-    try:
-        connection = await psycopg.AsyncConnection.connect(
-            "", **_options(address), autocommit=True, prepare_threshold=0, row_factory=dict_row
-        )
-        for statement in _SETUP:
-            await connection.execute(statement)
-    except psycopg.Error as error:
-        raise told(address, error, lost=True) from None
+    async with AsyncExitStack() as undo:
+        try:
+            connection = await psycopg.AsyncConnection.connect(
+                "", **_options(address), autocommit=True, prepare_threshold=0, row_factory=dict_row
+            )
+            undo.push_async_callback(connection.close)
+            for statement in _SETUP:
+                await connection.execute(statement)
+        except psycopg.Error as error:
+            raise told(address, error, lost=True) from None
+        undo.pop_all()
     return connection
 
 

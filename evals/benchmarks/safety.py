@@ -38,7 +38,9 @@ SHOWN = 4
 """Unseen pictures that each mutated panel is shown."""
 PATIENCE_S = 60.0
 KILLS = 50
-DISKS, CONFIRMED = 100, 40
+DISKS, CONFIRMED = 100, 250
+SMALLEST = 34_000
+"""Bytes that the files beside an archive need, without which nothing can be begun."""
 ARCHIVED = 10
 """Full disks that are met with the archive, too: that loads the encoder."""
 LIMIT_MB = 300.0
@@ -188,11 +190,12 @@ def full_disks() -> Iterator[Figure]:
         said.write_text("".join(v.model_dump_json() + "\n" for v in verdicts), encoding="utf-8")
         truth = "".join(f"{v.case.id},{v.case.label}\n" for v in verdicts)
         labels.write_text(f"case,label\n{truth}", encoding="utf-8")
-        trials = [_confirmed(judged.folder, said, labels, rng, archive=i < ARCHIVED) for i in range(DISKS)]
+        size = _outcome_bytes(judged.folder, said, labels)
+        trials = [_confirmed(judged.folder, said, labels, rng, size if i >= ARCHIVED else None) for i in range(DISKS)]
     lost = sum(max(0, one.said - one.stored) for one in trials)
-    note = f"{sum(one.stored < len(verdicts) for one in trials)} trials met the full disk"
+    note = f"{sum(not one.complete for one in trials)} trials met the full disk"
     yield Figure(name="full_disks.acknowledged_lost", value=lost, n=DISKS, target="== 0", note=note)
-    quiet = sum(one.stored < len(verdicts) and not one.told for one in trials)
+    quiet = sum(not one.complete and not one.told for one in trials)
     yield Figure(name="full_disks.not_told", value=quiet, n=DISKS, target="== 0", note="exit code 0 or a traceback")
     undone = sum(one.again != len(verdicts) for one in trials)
     yield Figure(
@@ -205,28 +208,47 @@ class _Trial(NamedTuple):
     """Outcomes that the command said it confirmed."""
     stored: int
     """Outcomes in the file after it."""
+    complete: bool
+    """It said that all went well."""
     told: bool
     """It ended with an error of our own."""
     again: int
     """Outcomes in the file once the same command had room."""
 
 
-def _confirmed(panel: Path, verdicts: Path, labels: Path, rng: np.random.Generator, *, archive: bool) -> _Trial:
-    """One full disk: a limit on the size of files makes writes short, and then fail, as a full disk does."""
+def _outcome_bytes(panel: Path, verdicts: Path, labels: Path) -> int:
+    """How large the file of outcomes is where there is room."""
     copy = Path(shutil.copytree(panel, verdicts.parent / "panel"))
-    room = int(rng.integers(5_000, 120_000))
-    limit = (copy / ARCHIVE).stat().st_size + room // 4 if archive else 35_000 + room
+    subprocess.run(_command(copy, verdicts, labels, archive=False), capture_output=True, check=True)  # noqa: S603
+    size = (copy / "outcomes.jsonl").stat().st_size
+    shutil.rmtree(copy)
+    return size
+
+
+def _command(panel: Path, verdicts: Path, labels: Path, *, archive: bool) -> list[str]:
+    told = [sys.executable, "-P", "-m", "doubleread", "trust", "confirm", str(verdicts), "--labels", str(labels)]
+    return [*told, "--panel", str(panel), "--archive" if archive else "--no-archive"]
+
+
+def _confirmed(panel: Path, verdicts: Path, labels: Path, rng: np.random.Generator, size: int | None) -> _Trial:
+    """One full disk: a limit on the size of files makes writes short, and then fail, as a full disk does.
+
+    ``size`` is that of the outcomes; where it is None the cases go into the archive too, and that meets the limit.
+    """
+    copy = Path(shutil.copytree(panel, verdicts.parent / "panel"))
+    room = int(rng.integers(0, (size or 120_000) - SMALLEST))
+    limit = SMALLEST + room if size else (copy / ARCHIVE).stat().st_size + room // 4
 
     def fill() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
-    told = [sys.executable, "-P", "-m", "doubleread", "trust", "confirm", str(verdicts), "--labels", str(labels)]
-    told += ["--panel", str(copy), "--archive" if archive else "--no-archive"]
-    done = subprocess.run(told, capture_output=True, text=True, check=False, preexec_fn=fill)  # noqa: S603
+    command = _command(copy, verdicts, labels, archive=size is None)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=fill)  # noqa: S603
     said = sum(int(count) for count in re.findall(r"(\d+) (?:confirmed|corrected)", done.stdout))
     stored = len(read_outcomes(copy).standing)
-    subprocess.run(told, capture_output=True, check=False)  # noqa: S603
+    subprocess.run(command, capture_output=True, check=False)  # noqa: S603
     again = len(read_outcomes(copy).standing)
     shutil.rmtree(copy)
-    return _Trial(said, stored, done.returncode != 0 and "Traceback" not in done.stderr, again)
+    told = done.returncode != 0 and "Traceback" not in done.stderr
+    return _Trial(said, stored, done.returncode == 0, told, again)
