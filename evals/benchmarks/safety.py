@@ -190,7 +190,9 @@ def full_disks() -> Iterator[Figure]:
         said.write_text("".join(v.model_dump_json() + "\n" for v in verdicts), encoding="utf-8")
         truth = "".join(f"{v.case.id},{v.case.label}\n" for v in verdicts)
         labels.write_text(f"case,label\n{truth}", encoding="utf-8")
-        size = _outcome_bytes(judged.folder, said, labels)
+        size, stored = _with_room(judged.folder, said, labels)
+        verdicts = [v for v in verdicts if v.case.id in stored]  # a near copy of the panel's own is refused
+        said.write_text("".join(v.model_dump_json() + "\n" for v in verdicts), encoding="utf-8")
         trials = [_confirmed(judged.folder, said, labels, rng, size if i >= ARCHIVED else None) for i in range(DISKS)]
     lost = sum(max(0, one.said - one.stored) for one in trials)
     note = f"{sum(not one.complete for one in trials)} trials met the full disk"
@@ -216,13 +218,13 @@ class _Trial(NamedTuple):
     """Outcomes in the file once the same command had room."""
 
 
-def _outcome_bytes(panel: Path, verdicts: Path, labels: Path) -> int:
-    """How large the file of outcomes is where there is room."""
+def _with_room(panel: Path, verdicts: Path, labels: Path) -> tuple[int, set[str]]:
+    """How large the file of outcomes is where there is room, and which cases are in it."""
     copy = Path(shutil.copytree(panel, verdicts.parent / "panel"))
-    subprocess.run(_command(copy, verdicts, labels, archive=False), capture_output=True, check=True)  # noqa: S603
-    size = (copy / "outcomes.jsonl").stat().st_size
+    subprocess.run(_command(copy, verdicts, labels, archive=False), capture_output=True, check=False)  # noqa: S603
+    found = (copy / "outcomes.jsonl").stat().st_size, {one.case for one in read_outcomes(copy).standing}
     shutil.rmtree(copy)
-    return size
+    return found
 
 
 def _command(panel: Path, verdicts: Path, labels: Path, *, archive: bool) -> list[str]:
