@@ -3,6 +3,7 @@
 Damage and tampering, kills while a panel is written, and full disks; each in processes of its own.
 """
 
+import json
 import re
 import resource
 import shutil
@@ -18,6 +19,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import numpy as np
 
@@ -29,9 +31,14 @@ from doubleread.evals.benchmarks.figure import Figure
 from doubleread.evals.benchmarks.memory import forget_peak, peak
 from doubleread.evals.benchmarks.mutations import ARCHIVE, mutate
 from doubleread.evals.benchmarks.panel import judged_panel
+from doubleread.mock_server import running
 from doubleread.outcomes import read_outcomes
 from doubleread.panel import Panel
 from doubleread.panel_folder import read_panel
+from doubleread.panel_saving import STORE
+from doubleread.sealed import MANIFEST, seal
+from doubleread.trust_folder import MARK
+from doubleread.trust_pointer import FITTED, POINTER, Pointer
 
 MUTATIONS, SEED = 300, 16
 SHOWN = 4
@@ -121,6 +128,25 @@ def _shown(one: Verdict | Unread) -> Any:
     for opinion in data["opinions"]:
         opinion.pop("seconds")
     return data
+
+
+def hostile_panel() -> Iterator[Figure]:
+    """Requests at the addresses that a panel's folder names, before this machine allowed them."""
+    judged = judged_panel(leaves)
+    image = judged.verdicts[0].case
+    with TemporaryDirectory(prefix="doubleread-bench-") as work, running() as server:
+        folder = Path(shutil.copytree(judged.folder, Path(work) / "panel"))
+        head = json.loads((folder / MARK).read_text(encoding="utf-8"))
+        head["id"] = uuid4().hex
+        head["settings"]["panel"]["agents"].append("asked")
+        head["settings"]["vlm"] = {"asked": {"model": "m", "base_url": server.base_url, "key_variable": "HOME"}}
+        (folder / MARK).write_text(json.dumps(head), encoding="utf-8")
+        (folder / MANIFEST).unlink()
+        Pointer.to(FITTED, {FITTED: seal(folder, frozenset({STORE, POINTER}))}).write(folder)
+        said, _ = _read(folder, [image])
+        yield Figure(
+            name="hostile_panel.requests", value=len(server.server.requests), n=1, target="== 0", note=str(said)[:60]
+        )
 
 
 def killed_fits() -> Iterator[Figure]:

@@ -42,6 +42,7 @@ BENCHMARKS = Registry(
         "web_seconds": "doubleread.evals.benchmarks.web:web_seconds",
         "web_at_once": "doubleread.evals.benchmarks.web:web_at_once",
         "shared_panels": "doubleread.evals.benchmarks.safety:shared_panels",
+        "hostile_panel": "doubleread.evals.benchmarks.safety:hostile_panel",
         "killed_fits": "doubleread.evals.benchmarks.safety:killed_fits",
         "full_disks": "doubleread.evals.benchmarks.safety:full_disks",
         "web_hostile": "doubleread.evals.benchmarks.web_hostile:web_hostile",
