@@ -19,13 +19,14 @@ check: $(STAMP) typed
 	cd .typed && $(abspath $(BIN))/lint-imports --config ../pyproject.toml
 
 bench: $(STAMP)
-	$(BIN)/python -m doubleread.evals.benchmarks
+	$(BIN)/python -m benchmarks
 
 # The user's top-level folders are sub-packages of doubleread once installed; this shows them to the checkers like that.
 .PHONY: typed
 typed:
 	@rm -rf .typed && mkdir -p .typed/doubleread
 	@ln -s $(CURDIR)/doubleread/* $(CURDIR)/agents $(CURDIR)/orchestrator $(CURDIR)/rag $(CURDIR)/prompts $(CURDIR)/evals .typed/doubleread/
+	@ln -s $(CURDIR)/benchmarks .typed/benchmarks
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

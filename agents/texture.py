@@ -1,7 +1,7 @@
 """A reader of colour and texture: the discriminant's head on other eyes, so that its errors are its own.
 
 The other local agents share one encoder and what it misses. This one sees colour histograms and local binary patterns
-(``rag/encoders/texture.py``), which is what double reading asks of a second reader.
+(``rag/encoders/colour_texture.py``), which is what double reading asks of a second reader.
 """
 
 from dataclasses import replace

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from doubleread.evals.benchmarks.solar import Unseen, judged_divisions
+from benchmarks.bench_solar import Unseen, judged_divisions
 from doubleread.evals.drawings import svg
 
 WIDTH, ROW, TOP, LEFT, SPAN, RIGHT, COVER = 940.0, 34.0, 118.0, 190.0, 330.0, 610.0, 150.0

@@ -18,12 +18,12 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
+from benchmarks.browser import Browser, chromium
 from doubleread.cli.chat_room import Room
 from doubleread.cli.chat_show import Screen
 from doubleread.core.case import Case
-from doubleread.evals.benchmarks.browser import Browser, chromium
 from doubleread.evals.demo import telling
-from doubleread.evals.runs.folder import read_rows
+from doubleread.evals.runs.run_folder import read_rows
 from doubleread.panel import Panel
 from doubleread.render.preview import Preview
 from doubleread.sessions.engine import Sessions

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from doubleread.core.trust import TrustProfile
     from doubleread.core.verdict import Decision, Unread, Verdict
     from doubleread.evals.datasets import Dataset, read_dataset
-    from doubleread.evals.judging import evaluate_panel
+    from doubleread.evals.panel_evaluation import evaluate_panel
     from doubleread.evals.stress import stress_panel
     from doubleread.panel import Panel
     from doubleread.settings import Settings, load_settings
@@ -45,7 +45,7 @@ _HOME = {
     "TrustProfile": "doubleread.core.trust",
     "Unread": "doubleread.core.verdict",
     "Verdict": "doubleread.core.verdict",
-    "evaluate_panel": "doubleread.evals.judging",
+    "evaluate_panel": "doubleread.evals.panel_evaluation",
     "load_settings": "doubleread.settings",
     "read_dataset": "doubleread.evals.datasets",
     "stress_panel": "doubleread.evals.stress",

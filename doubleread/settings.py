@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from doubleread.agents.recorded.columns import Columns
-from doubleread.agents.vlm.options import ReasonerOptions, TalkOptions, VlmOptions
+from doubleread.agents.vlm.vlm_options import ReasonerOptions, TalkOptions, VlmOptions
 from doubleread.agents.wire.prices import Price
 from doubleread.core.authority import HERE, INERT, Asks
 from doubleread.core.errors import HIDDEN, FileError, SettingsError

@@ -5,7 +5,7 @@
     def test_the_panel_is_good_enough():
         assert_panel("panel", "photos/", at_least={"accuracy": 0.95}, at_most={"ece": 0.05})
 
-Names of figures: see ``doubleread.evals.measures.gates.FIGURES``.
+Names of figures: see ``doubleread.evals.metrics.gates.FIGURES``.
 """
 
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 
 from doubleread.core.errors import RunError
 from doubleread.evals.datasets import Labelled, read_labelled
-from doubleread.evals.measures.evaluation import Evaluation
-from doubleread.evals.measures.folders import evaluate_folder
-from doubleread.evals.measures.gates import check, gate
+from doubleread.evals.metrics.evaluation import Evaluation
+from doubleread.evals.metrics.folders import evaluate_folder
+from doubleread.evals.metrics.gates import check, gate
 from doubleread.evals.runs.evaluate import Wanted, evaluate
 from doubleread.panel import Panel
 

@@ -9,7 +9,7 @@ from doubleread.core.base import Record
 from doubleread.core.types import Labels, Tensor3, Vector
 from doubleread.orchestrator import metrics
 from doubleread.orchestrator.fusion import FUSION_RULES
-from doubleread.orchestrator.learning import Groups, learn, learn_rules
+from doubleread.orchestrator.learning.fusion_learning import Groups, learn, learn_rules
 from doubleread.orchestrator.resampling import grouped_folds
 
 CALIBRATORS = ("temperature", "vector", "none")

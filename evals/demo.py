@@ -14,13 +14,13 @@ from doubleread.core.safe_files import read_json
 from doubleread.core.types import Json
 from doubleread.core.verdict import Verdict
 from doubleread.evals.datasets import Dataset
-from doubleread.evals.datasets.names import TEST
-from doubleread.evals.judging import Judged, judge_run
+from doubleread.evals.datasets.label_names import TEST
+from doubleread.evals.panel_evaluation import Judged, judge_run
 from doubleread.evals.runs.evaluate import Wanted, evaluate
-from doubleread.evals.runs.folder import read_rows
 from doubleread.evals.runs.row import Row
+from doubleread.evals.runs.run_folder import read_rows
 from doubleread.panel import Panel
-from doubleread.panel_saving import check_target, clear_leftovers
+from doubleread.panel.saving import check_target, clear_leftovers
 from doubleread.settings import Settings
 
 RUN = "run"

@@ -8,7 +8,7 @@ from scipy.special import entr
 from doubleread.core.task import Task
 from doubleread.core.types import Matrix, Tensor3, Vector
 from doubleread.core.verdict import Verdict
-from doubleread.orchestrator.familiarity import nearness_of
+from doubleread.orchestrator.ood.familiarity import nearness_of
 
 OURS = "familiarity"
 COOKED = ("discriminant", "logistic", "zero-shot")

@@ -12,7 +12,8 @@ from doubleread.core.verdict import Unread, Verdict
 from doubleread.evals.datasets import Dataset
 from doubleread.evals.ood import Mask, Scored
 from doubleread.evals.ood_scores import OURS, scores
-from doubleread.panel import Panel, Readable
+from doubleread.panel import Panel
+from doubleread.panel.panel import Readable
 from doubleread.settings import Settings
 
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from doubleread.core.base import Record
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError
-from doubleread.evals.datasets.names import CALIBRATION, SPLITS, SUPPORT, TEST, split_name
+from doubleread.evals.datasets.label_names import CALIBRATION, SPLITS, SUPPORT, TEST, split_name
 
 FRACTIONS: Mapping[str, float] = MappingProxyType({SUPPORT: 0.5, CALIBRATION: 0.2, TEST: 0.3})
 """Shares of the cases, met as closely as whole groups allow."""

@@ -16,9 +16,9 @@ from doubleread.core.errors import DataError
 from doubleread.core.trust import ReliabilityBin
 from doubleread.core.types import Labels, Matrix, Vector
 from doubleread.orchestrator import metrics
-from doubleread.orchestrator.grading import Graded
 from doubleread.orchestrator.resampling import Indices, group_codes
 from doubleread.orchestrator.simplex import spoken
+from doubleread.orchestrator.trust.grading import Graded
 
 BINS = 15
 OCR_THRESHOLD = 0.8

@@ -7,13 +7,13 @@ import numpy as np
 from doubleread.core.trust import TrustProfile
 from doubleread.core.types import Labels, Matrix
 from doubleread.evals.drawings import ReliabilityPanel, reliability_grid
-from doubleread.living import keeps_readings, learned_rows, unseen_outcomes
 from doubleread.orchestrator import metrics
-from doubleread.orchestrator.arbitration import PANEL, Readings
-from doubleread.orchestrator.grading import graded_unseen
-from doubleread.orchestrator.kept import readings_of
+from doubleread.orchestrator.course.kept import readings_of
+from doubleread.orchestrator.learning.arbitration import PANEL, Readings
 from doubleread.orchestrator.simplex import spoken
-from doubleread.panel_folder import PanelFolder
+from doubleread.orchestrator.trust.grading import graded_unseen
+from doubleread.panel.feedback import keeps_readings, learned_rows, unseen_outcomes
+from doubleread.panel.panel_folder import PanelFolder
 
 
 def draw_trust(saved: PanelFolder) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 from kit import TASK, ScriptedRetriever, TableEmbedder, case_of, clusters, evidence_for
 
 from doubleread.agents.context import AgentContext
-from doubleread.agents.table import AGENTS
+from doubleread.agents.local_agents import AGENTS
 from doubleread.core.errors import ImageError
 from doubleread.core.evidence import Evidence, Neighbour
 from doubleread.core.ports import Learns

@@ -7,11 +7,11 @@ from kit import case_of
 from verdicts_kit import AB, verdict
 
 from doubleread.core.verdict import Unread
-from doubleread.evals.measures.columns import read_columns
-from doubleread.evals.runs.record import RunRecord
+from doubleread.evals.metrics.run_columns import read_columns
 from doubleread.evals.runs.row import Row
+from doubleread.evals.runs.run_record import RunRecord
 from doubleread.orchestrator.calibration import CALIBRATORS
-from doubleread.orchestrator.trust import profile
+from doubleread.orchestrator.trust.profile import profile
 
 
 def trust(kind="none"):

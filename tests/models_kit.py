@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from PIL import Image
 
 from doubleread.agents.vlm.agent import VlmAgent, VlmContext
-from doubleread.agents.vlm.options import VlmOptions
-from doubleread.agents.vlm.pictures import Pictures
+from doubleread.agents.vlm.data_urls import Pictures
+from doubleread.agents.vlm.vlm_options import VlmOptions
 from doubleread.agents.wire.answers import AnswerCache
 from doubleread.agents.wire.budget import Budget
 from doubleread.agents.wire.prices import PriceTable

@@ -2,10 +2,10 @@
 
 import json
 
-from doubleread.panel_saving import STORE
-from doubleread.sealed import MANIFEST, seal
-from doubleread.trust_folder import home_of
-from doubleread.trust_pointer import FITTED, Pointer, read_pointer
+from doubleread.panel.manifest import MANIFEST, seal
+from doubleread.panel.saving import STORE
+from doubleread.panel.trust_folder import home_of
+from doubleread.panel.trust_pointer import FITTED, Pointer, read_pointer
 
 
 def reseal(folder):

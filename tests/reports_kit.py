@@ -7,15 +7,15 @@ from kit import case_of
 from verdicts_kit import AB, verdict
 
 from doubleread.core.verdict import Unread
-from doubleread.evals.measures.columns import read_columns
-from doubleread.evals.measures.evaluating import evaluate
-from doubleread.evals.measures.gates import check
+from doubleread.evals.metrics.calculation import evaluate
+from doubleread.evals.metrics.gates import check
+from doubleread.evals.metrics.run_columns import read_columns
 from doubleread.evals.report import write_report
-from doubleread.evals.runs.folder import RECORD, ROWS, read_record, read_rows
-from doubleread.evals.runs.record import RunRecord
 from doubleread.evals.runs.row import Row
+from doubleread.evals.runs.run_folder import RECORD, ROWS, read_record, read_rows
+from doubleread.evals.runs.run_record import RunRecord
 from doubleread.orchestrator.calibration import CALIBRATORS
-from doubleread.orchestrator.trust import profile
+from doubleread.orchestrator.trust.profile import profile
 
 EVIL = """<script>alert('1')</script>"><img src=x onerror=alert(2)>&amp; ' " </svg></style> ]]>"""
 

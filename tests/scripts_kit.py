@@ -7,8 +7,8 @@ import numpy as np
 from kit import TASK, evidence_for, opinion
 
 from doubleread.core.opinion import Abstention, Answer, Usage
-from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter
-from doubleread.orchestrator.policy import Policy
+from doubleread.orchestrator.course.policy import Policy
+from doubleread.orchestrator.learning.arbitration import Learning, Readings, fit_arbiter
 
 QUICK = Learning(rule="log-pool", calibrator="temperature", folds=2)
 """The quickest fit: what is tested here does not depend on the rule."""

@@ -4,18 +4,18 @@ from kit import TASK, case_of
 from scripts_kit import Script, readings
 
 from doubleread.evals.sweep import Recorded
-from doubleread.fitting import learn_trust
-from doubleread.orchestrator.kept import kept, readings_of
-from doubleread.panel_folder import PanelFolder, PinnedArchive
+from doubleread.orchestrator.course.kept import kept, readings_of
+from doubleread.panel.fitting import learn_trust
+from doubleread.panel.manifest import Sealed
+from doubleread.panel.panel_folder import PanelFolder, PinnedArchive
+from doubleread.panel.trust_folder import Trust
+from doubleread.panel.trust_pointer import Pointer
 from doubleread.rag.encoders import Choice
 from doubleread.rag.near_rule import NearRule
-from doubleread.rag.neighbours import Weighting
+from doubleread.rag.nearest_cases import Weighting
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.chain import START
-from doubleread.sealed import Sealed
 from doubleread.settings import load_settings
-from doubleread.trust_folder import Trust
-from doubleread.trust_pointer import Pointer
 
 SCRIPTS = {
     "a": Script(0.8, then=0.97, silent=0.05),

@@ -14,11 +14,11 @@ SAFE = {
 }
 READERS = {
     "agents/wire/values.py": "replies of servers, whose size and nesting are bounded before",
-    "doubleread/sealed.py": "digests of what was just written",
+    "doubleread/panel/manifest.py": "digests of what was just written",
     "doubleread/web/exporting.py": "the export that was just made",
-    "doubleread/sessions/owners.py": "lock files, made by the same folder of sessions",
+    "doubleread/sessions/owner_store.py": "lock files, made by the same folder of sessions",
     "evals/public/unpack.py": "a file whose sha256 was checked, held against the archive that it came from",
-    "evals/reproduction/tables.py": "figures of the package",
+    "evals/reproduction/paper_tables.py": "figures of the package",
     "prompts/library.py": "prompts of the package",
     "rag/care/auditing.py": "tags in a database whose rows are sealed",
     "rag/care/bundle.py": "digests of what was just written",

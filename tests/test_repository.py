@@ -12,8 +12,8 @@ from kit import photo, photo_folder
 from typer.main import get_command
 
 from doubleread.cli.main import app
-from doubleread.composition import check_names
 from doubleread.evals.datasets.task_file import read_task
+from doubleread.panel.composition import check_names
 from doubleread.settings import load_settings
 
 ROOT = Path(__file__).parents[1]
@@ -123,7 +123,7 @@ def test_every_package_and_data_file_is_shipped():
 
 def test_import_and_help_load_nothing_heavy():
     program = (
-        "import sys, doubleread, doubleread.cli.main, doubleread.composition, doubleread.settings\n"
+        "import sys, doubleread, doubleread.cli.main, doubleread.panel.composition, doubleread.settings\n"
         "heavy = {'torch', 'chromadb', 'netcal', 'open_clip', 'timm', 'sklearn', 'langgraph', 'openai', 'uvicorn'}\n"
         "heavy &= set(sys.modules)\n"
         "assert not heavy, heavy"

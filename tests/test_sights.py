@@ -3,10 +3,10 @@
 import pytest
 
 from doubleread.agents.texture import Texture
-from doubleread.composition import VIEWS, open_eyes
 from doubleread.core.case import Case
 from doubleread.core.errors import ImageError
-from doubleread.fitting import Pool
+from doubleread.panel.composition import VIEWS, open_eyes
+from doubleread.panel.fitting import Pool
 from doubleread.settings import load_settings
 
 

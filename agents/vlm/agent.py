@@ -7,12 +7,12 @@ from time import perf_counter
 
 import numpy as np
 
-from doubleread.agents.vlm.conversation import Reference, put, shuffled
+from doubleread.agents.vlm.data_urls import Pictures
 from doubleread.agents.vlm.forms import FORMS, MAX_LETTERS
-from doubleread.agents.vlm.options import VlmOptions
-from doubleread.agents.vlm.pictures import Pictures
+from doubleread.agents.vlm.messages import Reference, put, shuffled
 from doubleread.agents.vlm.reading import Reading
 from doubleread.agents.vlm.references import choose_references
+from doubleread.agents.vlm.vlm_options import VlmOptions
 from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.line import Answered
 from doubleread.agents.wire.request import Completion, Request

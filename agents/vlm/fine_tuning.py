@@ -8,9 +8,9 @@ was made up for it to repeat.
 import json
 
 from doubleread.agents.vlm.agent import VlmContext
-from doubleread.agents.vlm.conversation import put, shown, shuffled
 from doubleread.agents.vlm.forms import LetterForm
-from doubleread.agents.vlm.options import VlmOptions
+from doubleread.agents.vlm.messages import put, shown, shuffled
+from doubleread.agents.vlm.vlm_options import VlmOptions
 from doubleread.core.case import Case
 
 

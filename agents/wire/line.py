@@ -9,12 +9,12 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 from doubleread.agents.wire.answers import AnswerCache, key_of
 from doubleread.agents.wire.budget import Budget, Reservation
 from doubleread.agents.wire.charge import charged, estimate_of
-from doubleread.agents.wire.door import Door, FeatureMissing
+from doubleread.agents.wire.client import Door, FeatureMissing
 from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.pace import Pace
 from doubleread.agents.wire.prices import Price
 from doubleread.agents.wire.request import Completion, Request
-from doubleread.agents.wire.server import Server
+from doubleread.agents.wire.server_options import Server
 from doubleread.core.opinion import Usage
 
 Check = Callable[[Completion], object]

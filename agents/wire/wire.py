@@ -2,12 +2,12 @@
 
 from doubleread.agents.wire.answers import AnswerCache
 from doubleread.agents.wire.budget import Budget
-from doubleread.agents.wire.door import Door
+from doubleread.agents.wire.client import Door
 from doubleread.agents.wire.line import Answered, Check, Line
 from doubleread.agents.wire.pace import Pace
 from doubleread.agents.wire.prices import PriceTable
 from doubleread.agents.wire.request import Request
-from doubleread.agents.wire.server import Server
+from doubleread.agents.wire.server_options import Server
 from doubleread.core.background import Background
 
 

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from doubleread.cli.screen import ERR, OUT, warn
 
 if TYPE_CHECKING:
-    from doubleread.evals.judging import Judged
+    from doubleread.evals.panel_evaluation import Judged
     from doubleread.evals.runs.runner import Tally, Watch
 
 _EVERY_S = 30.0

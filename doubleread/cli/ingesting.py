@@ -8,10 +8,10 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from doubleread.archives import Intake, open_intake
 from doubleread.cli.screen import OUT, note, progress, tell_json, warn
 from doubleread.core.problem import RowProblem
 from doubleread.evals.datasets import Labelled, read_labelled
+from doubleread.panel.archives import Intake, open_intake
 from doubleread.rag.ingest import Provenance, gone, ingest, remove
 from doubleread.rag.ingested import Ingested
 from doubleread.rag.picture_quality import unusual_pictures

@@ -8,15 +8,15 @@ from typing import Annotated
 
 import typer
 
-from doubleread.cli.cases import app as cases_app
 from doubleread.cli.chat import app as chat_app
-from doubleread.cli.compare_runs import app as compare_app
-from doubleread.cli.datasets import app as datasets_app
-from doubleread.cli.evaluate import app as evaluate_app
+from doubleread.cli.cmd_cases import app as cases_app
+from doubleread.cli.cmd_compare_runs import app as compare_app
+from doubleread.cli.cmd_datasets import app as datasets_app
+from doubleread.cli.cmd_evaluate import app as evaluate_app
+from doubleread.cli.cmd_prompts import app as prompts_app
+from doubleread.cli.cmd_stress import app as stress_app
+from doubleread.cli.cmd_trust import app as trust_app
 from doubleread.cli.options import AllowFromPanel
-from doubleread.cli.prompts import app as prompts_app
-from doubleread.cli.stress import app as stress_app
-from doubleread.cli.trust import app as trust_app
 from doubleread.core.durable import is_full
 from doubleread.core.errors import DoublereadError
 from doubleread.core.harmless import harmless_lines
@@ -84,7 +84,7 @@ def demo(
     rule: Rule = None,
 ) -> None:
     """Fit a panel on real images and judge it on images it has never seen."""
-    from doubleread.cli.demo import run_demo
+    from doubleread.cli.cmd_demo import run_demo
     from doubleread.cli.options import settings_of
 
     chosen = settings_of(settings, encoder, agents, rule)
@@ -106,7 +106,7 @@ def fit(
     record: Record = None,
 ) -> None:
     """Fit a panel on labelled images and save it. Rows of split `test` are left alone."""
-    from doubleread.cli.fit import run_fit
+    from doubleread.cli.cmd_fit import run_fit
     from doubleread.cli.options import settings_of
 
     chosen = settings_of(settings, encoder, agents, rule, record)
@@ -132,7 +132,7 @@ def diagnose(
     allow_from_panel: AllowFromPanel = False,
 ) -> None:
     """Diagnose images with a fitted panel. Exit code 1 where an image could not be read."""
-    from doubleread.cli.diagnose import Drawn, run_diagnose
+    from doubleread.cli.cmd_diagnose import Drawn, run_diagnose
     from doubleread.cli.options import settings_of
 
     drawn = Drawn.asked(where, label, images)
@@ -168,8 +168,8 @@ def prevalence(
     Exit code 1 where the images differ from the calibration cases in more than label shares, so that there is no
     estimate.
     """
+    from doubleread.cli.cmd_prevalence import run_prevalence
     from doubleread.cli.options import settings_of
-    from doubleread.cli.prevalence import run_prevalence
 
     run_prevalence(panel, images, group, settings_of(settings), as_json=json, allow=allow_from_panel)
 
@@ -195,7 +195,7 @@ def sweep(
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Also write every figure to this .csv file.")] = None,
 ) -> None:
     """Judge other panels, rules, policies and costs by recorded answers. Nobody is asked again."""
-    from doubleread.cli.sweep import run_sweep
+    from doubleread.cli.cmd_sweep import run_sweep
 
     run_sweep(panel, run, vary or [], usd or [], as_json=json, draw=draw, out=out)
 
@@ -226,8 +226,8 @@ def serve(
     allow_from_panel: AllowFromPanel = False,
 ) -> None:
     """Inspection sessions in the browser: images in, verdicts and a talk about them out."""
+    from doubleread.cli.cmd_serve import run_serve
     from doubleread.cli.options import settings_of
-    from doubleread.cli.serve import run_serve
 
     run_serve(
         panel,
@@ -260,8 +260,8 @@ def reproduce_paper(
     settings: SettingsFile = None,
 ) -> None:
     """The tables of arXiv 2507.10571, and doubleread's orchestration of the same answers."""
+    from doubleread.cli.cmd_reproduce import run_reproduce
     from doubleread.cli.options import settings_of
-    from doubleread.cli.reproduce import run_reproduce
 
     run_reproduce(data, out, settings_of(settings, rule=rule), repeats)
 
@@ -281,7 +281,7 @@ def batch_write(
     settings: SettingsFile = None,
 ) -> None:
     """Write every image's first reading as a request. Upload the file yourself; nothing is sent."""
-    from doubleread.cli.files import write_batch
+    from doubleread.cli.cmd_files import write_batch
     from doubleread.cli.options import settings_of
 
     write_batch(data, agent, out, settings_of(settings), task)
@@ -297,7 +297,7 @@ def batch_read(
     settings: SettingsFile = None,
 ) -> None:
     """Turn a batch's results into recorded answers, which a [recorded.NAME] table replays."""
-    from doubleread.cli.files import read_batch
+    from doubleread.cli.cmd_files import read_batch
     from doubleread.cli.options import settings_of
 
     read_batch(results, data, agent, out, settings_of(settings), task)
@@ -312,7 +312,7 @@ def fine_tune(
     settings: SettingsFile = None,
 ) -> None:
     """Write chat examples with images for vision fine-tuning. Calibration and test images are left out."""
-    from doubleread.cli.files import write_fine_tuning
+    from doubleread.cli.cmd_files import write_fine_tuning
     from doubleread.cli.options import settings_of
 
     write_fine_tuning(data, agent, out, settings_of(settings), task)
@@ -337,7 +337,7 @@ def mock_server(
     ] = None,
 ) -> None:
     """Serve the OpenAI protocol on this machine, for dry runs of a panel that asks models. It costs nothing."""
-    from doubleread.cli.mock_server import run_mock_server
+    from doubleread.cli.cmd_mock_server import run_mock_server
     from doubleread.mock_server import Limits
 
     limits = Limits(requests_per_minute=requests_per_minute, in_flight=in_flight)
@@ -364,7 +364,7 @@ def doctor(context: typer.Context, settings: SettingsFile = None, encoder: Encod
     """Say what is installed, which weights, devices and keys are there, and what will be used."""
     if context.invoked_subcommand is not None:
         return
-    from doubleread.cli.doctor import run_doctor
+    from doubleread.cli.cmd_doctor import run_doctor
     from doubleread.cli.options import settings_of
 
     run_doctor(settings_of(settings, encoder))
@@ -380,7 +380,7 @@ def doctor_panel(
 
     Exit code 1 where something is not allowed.
     """
-    from doubleread.cli.doctor_panel import run_doctor_panel
+    from doubleread.cli.cmd_doctor_panel import run_doctor_panel
     from doubleread.cli.options import settings_of
 
     run_doctor_panel(panel, settings_of(settings), allow=allow_from_panel)

@@ -22,7 +22,7 @@ from rich.progress import (
 
 from doubleread.core.harmless import MARK, harmless_lines, is_shown
 from doubleread.core.legible import legible, legible_json
-from doubleread.watching import Progress as Report
+from doubleread.core.progress import Progress as Report
 
 
 class Harmless(RenderHook):

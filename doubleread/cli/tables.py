@@ -11,8 +11,8 @@ from rich.text import Text
 from doubleread.agents.wire.budget import Spending
 from doubleread.cli.screen import OUT
 from doubleread.core.trust import CalibrationError, Estimate, TrustProfile, trust_version
-from doubleread.evals.measures.evaluation import PANEL, Evaluation, ReaderFigures
-from doubleread.evals.measures.worth import worth
+from doubleread.evals.metrics.evaluation import PANEL, Evaluation, ReaderFigures
+from doubleread.evals.metrics.panel_worth import worth
 from doubleread.evals.trust_comparison import Comparison
 
 

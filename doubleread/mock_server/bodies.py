@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from doubleread.mock_server.reply import Reply
+from doubleread.mock_server.mock_reply import Reply
 
 
 def chat_body(reply: Reply) -> dict[str, Any]:

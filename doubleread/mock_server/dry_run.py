@@ -20,8 +20,8 @@ from PIL import Image
 from doubleread.agents.recorded.book import AnswerBook
 from doubleread.core.case import Case
 from doubleread.core.opinion import Opinion
-from doubleread.mock_server.app import Say
-from doubleread.mock_server.reply import Fault, Received, Reply
+from doubleread.mock_server.mock_app import Say
+from doubleread.mock_server.mock_reply import Fault, Received, Reply
 
 SIDE = 16
 LEADS = (0.6, 0.7, 0.8, 0.9, 0.95)

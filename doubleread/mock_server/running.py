@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import uvicorn
 
-from doubleread.mock_server.app import Answering, MockServer, Say
-from doubleread.mock_server.limits import Limits
-from doubleread.mock_server.reply import Reply
+from doubleread.mock_server.mock_app import Answering, MockServer, Say
+from doubleread.mock_server.mock_reply import Reply
+from doubleread.mock_server.rate_limits import Limits
 
 SHUTDOWN_S = 1
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from doubleread.rag.finding import Found
+from doubleread.rag.case_search import Found
 from doubleread.render.html import environment, style_sheet
 from doubleread.render.thumbnail import case_thumbnail, thumbnail
 

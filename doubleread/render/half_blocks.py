@@ -9,7 +9,7 @@ from rich.style import Style
 from rich.text import Text
 
 from doubleread.core.errors import ImageError
-from doubleread.rag.images import open_image
+from doubleread.rag.safe_images import open_image
 
 _UPPER_HALF = "▀"
 

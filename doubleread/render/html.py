@@ -7,7 +7,7 @@ from typing import Protocol
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from doubleread.core import words
+from doubleread.core import verdict_wording
 from doubleread.core.evidence import Neighbour
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.render.thumbnail import case_thumbnail
@@ -32,7 +32,7 @@ def verdict_html(verdict: Verdict, *, styled: bool = True, pictures: Pictures = 
         .get_template("card.html")
         .render(
             v=verdict,
-            words=words,
+            words=verdict_wording,
             name=Path(verdict.case.source).name or verdict.case.id[:12],
             image=pictures(verdict.case.path, verdict.case.id, side=220),
             posterior=sorted(verdict.posterior.items(), key=lambda item: -item[1]),

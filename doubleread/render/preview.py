@@ -11,7 +11,7 @@ from rich.measure import Measurement
 from rich.segment import ControlType, Segment
 
 from doubleread.core.errors import ImageError
-from doubleread.rag.images import open_image
+from doubleread.rag.safe_images import open_image
 from doubleread.render.graphics import kitty, sixel
 from doubleread.render.half_blocks import drawn
 

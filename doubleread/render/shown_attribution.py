@@ -10,7 +10,7 @@ from PIL import Image
 from doubleread.core.attribution import Attribution
 from doubleread.core.errors import ImageError, UnknownPart
 from doubleread.core.legible import legible
-from doubleread.rag.images import open_image
+from doubleread.rag.safe_images import open_image
 from doubleread.render.heat import overlay, sheet
 
 SIDE = 1024

@@ -12,7 +12,7 @@ from rich.text import Text
 from doubleread.core.harmless import tamed
 from doubleread.core.opinion import Abstention, Opinion
 from doubleread.core.verdict import Verdict
-from doubleread.core.words import NOT_SURE, fitting_labels, in_points, looks_like, other_warnings
+from doubleread.core.verdict_wording import NOT_SURE, fitting_labels, in_points, looks_like, other_warnings
 
 BAR = 24
 COMMIT, REFER = "bold green", "bold dark_orange"

@@ -8,8 +8,8 @@ number in them was told by one now or said by the person now; otherwise what the
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from doubleread.agents.vlm.conversation import text_part
-from doubleread.agents.vlm.options import TalkOptions
+from doubleread.agents.vlm.messages import text_part
+from doubleread.agents.vlm.vlm_options import TalkOptions
 from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.request import Completion, Request, ToolCall
 from doubleread.agents.wire.wire import Wire

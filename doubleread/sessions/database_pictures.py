@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from doubleread.sessions.database import Database
-from doubleread.sessions.pictures import FolderPictures, missing, seen
+from doubleread.sessions.picture_store import FolderPictures, missing, seen
 from doubleread.sessions.record import Image
 
 

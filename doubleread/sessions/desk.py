@@ -17,7 +17,6 @@ from doubleread.core.case import Case
 from doubleread.core.errors import DoublereadError, NotConfirmed, SessionError, SessionsAway, SessionsFull
 from doubleread.core.evidence import Evidence
 from doubleread.core.verdict import Verdict
-from doubleread.orchestrator.readings import Ended, Opened, Step
 from doubleread.panel import Panel
 from doubleread.sessions.bell import LISTEN_S, Bell
 from doubleread.sessions.commands import Completion, complete
@@ -27,6 +26,7 @@ from doubleread.sessions.log import Progress, Started
 from doubleread.sessions.manner import PLAIN, check, seated
 from doubleread.sessions.mapping import mapped
 from doubleread.sessions.people import person
+from doubleread.sessions.readings import Ended, Opened, Step
 from doubleread.sessions.record import (
     Asked,
     Confirm,

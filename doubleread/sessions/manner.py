@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from doubleread.core.errors import SessionError, UnknownPart
 from doubleread.core.ports import TakesHints
-from doubleread.orchestrator.seats import Seats, nobody
+from doubleread.orchestrator.course.seats import Seats, nobody
 from doubleread.sessions.names import fold
 from doubleread.sessions.record import How
 

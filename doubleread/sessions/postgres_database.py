@@ -13,8 +13,8 @@ import psycopg
 
 from doubleread.core.errors import SessionError
 from doubleread.core.postgres import SCHEMA, alone, connect, not_alone, told
-from doubleread.orchestrator.postgres_saver import migrate
 from doubleread.sessions.database import Rows, Statements
+from doubleread.sessions.postgres_saver import migrate
 from doubleread.sessions.sqlite_database import newer
 
 VERSION = 1

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Protocol
 
 from doubleread.core.errors import SessionError
-from doubleread.orchestrator.readings import Readings
 from doubleread.sessions.database_pictures import DatabasePictures
 from doubleread.sessions.log import Log
-from doubleread.sessions.logins import LoginTable
-from doubleread.sessions.owners import Owner
-from doubleread.sessions.pictures import FolderPictures, Pictures
+from doubleread.sessions.login_store import LoginTable
+from doubleread.sessions.owner_store import Owner
+from doubleread.sessions.picture_store import FolderPictures, Pictures
+from doubleread.sessions.readings import Readings
 from doubleread.sessions.sqlite_database import SqliteDatabase
 
 

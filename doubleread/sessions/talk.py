@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from doubleread.core.errors import DoublereadError
-from doubleread.sessions.actions.table import ACTIONS
+from doubleread.sessions.actions.registry import ACTIONS
 from doubleread.sessions.intent import Intent, NotUnderstood
 from doubleread.sessions.intents import known_of, parse
 from doubleread.sessions.names import Unclear

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from doubleread.composition import library
 from doubleread.core.errors import UnknownPart
+from doubleread.panel.composition import library
 from doubleread.sessions.standing import Talk
 from doubleread.sessions.talk import answer
 from doubleread.settings import Settings
@@ -21,7 +21,7 @@ def open_talk(settings: Settings, name: str = "") -> Iterator[Talk]:
         return
     if name not in settings.talk:
         raise UnknownPart("model to talk with", name, settings.talk)
-    from doubleread.models import open_wire  # noqa: PLC0415 - loads openai, which talk without a model does without
+    from doubleread.panel.models import open_wire  # noqa: PLC0415 - loads openai, which talk without a model does without
     from doubleread.sessions.conversation import PROMPT, Conversation  # noqa: PLC0415 - the same
 
     prompt, wire = library(settings).get(PROMPT), open_wire(settings)

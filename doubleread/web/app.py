@@ -15,22 +15,22 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from doubleread.core.errors import DoublereadError, ImageError, SessionsAway, SessionsFull
-from doubleread.rag.images import MAX_BYTES
+from doubleread.rag.safe_images import MAX_BYTES
 from doubleread.render.thumbnail import case_picture
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.people import person
 from doubleread.sessions.record import MAX_HINT, Event, SessionInfo
 from doubleread.web import pages
-from doubleread.web.door import Door
+from doubleread.web.access import Door
 from doubleread.web.exporting import pieces, write_out
 from doubleread.web.intake import Intake
 from doubleread.web.limits import MAX_TEXT, Limits, whole_number
 from doubleread.web.logins import Logins
 from doubleread.web.maps import Maps
-from doubleread.web.naming import remember, remembered
 from doubleread.web.owners import Owners
 from doubleread.web.pages import About, Lists
 from doubleread.web.quota import Quota, not_kept
+from doubleread.web.reviewer_name import remember, remembered
 from doubleread.web.rules import Rules
 from doubleread.web.streaming import Streams
 from doubleread.web.uploading import files_of, form_of

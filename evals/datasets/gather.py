@@ -10,8 +10,8 @@ from doubleread.core.case import Case
 from doubleread.core.errors import DataError
 from doubleread.core.problem import RowProblem
 from doubleread.core.task import Task
-from doubleread.evals.datasets.names import FOREIGN_SUFFIXES, slug, suffix
-from doubleread.evals.datasets.record import Dataset, Labelled, Progress
+from doubleread.evals.datasets.dataset_record import Dataset, Labelled, Progress
+from doubleread.evals.datasets.label_names import FOREIGN_SUFFIXES, slug, suffix
 
 _SHOWN, _LONGEST = 3, 300
 _NO_GROUP = (

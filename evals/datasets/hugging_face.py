@@ -10,12 +10,12 @@ from typing import Any, Protocol, Self
 
 from doubleread.core.errors import DataError
 from doubleread.core.problem import RowProblem
+from doubleread.evals.datasets.dataset_record import Labelled, Progress
 from doubleread.evals.datasets.gather import Row, gather
 from doubleread.evals.datasets.groups import GroupOf, group_key
 from doubleread.evals.datasets.kept_images import KeptImages
 from doubleread.evals.datasets.manifest import manifest_row
-from doubleread.evals.datasets.record import Labelled, Progress
-from doubleread.evals.datasets.table import as_text
+from doubleread.evals.datasets.text_table import as_text
 
 EXTRA = "huggingface"
 _SAVED = ("dataset_dict.json", "state.json")

@@ -6,13 +6,13 @@ from pathlib import Path, PurePosixPath
 
 from doubleread.core.errors import DataError
 from doubleread.core.problem import RowProblem
-from doubleread.evals.datasets.folder import images_in
+from doubleread.evals.datasets.dataset_record import Labelled, Progress
+from doubleread.evals.datasets.folder_dataset import images_in
 from doubleread.evals.datasets.gather import Row, gather
 from doubleread.evals.datasets.groups import group_key
+from doubleread.evals.datasets.label_names import SPLIT_NAMES
 from doubleread.evals.datasets.manifest import manifest_row
-from doubleread.evals.datasets.names import SPLIT_NAMES
-from doubleread.evals.datasets.record import Labelled, Progress
-from doubleread.evals.datasets.table import Table, read_table
+from doubleread.evals.datasets.text_table import Table, read_table
 
 FILE_NAME = "file_name"
 """The column that tells such a metadata file from any other table."""

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from doubleread.core.errors import DataError
 from doubleread.core.problem import RowProblem
+from doubleread.evals.datasets.dataset_record import Labelled, Progress
 from doubleread.evals.datasets.gather import Row, gather
 from doubleread.evals.datasets.groups import GroupOf, group_key
-from doubleread.evals.datasets.names import split_name
-from doubleread.evals.datasets.record import Labelled, Progress
-from doubleread.evals.datasets.table import EXTRA, read_table
+from doubleread.evals.datasets.label_names import split_name
+from doubleread.evals.datasets.text_table import EXTRA, read_table
 
 _VAGUE = frozenset({"manifest", "labels", "data", "index", "metadata"})
 

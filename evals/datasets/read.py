@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from doubleread.core.errors import DataError
-from doubleread.evals.datasets.archive import is_archive, read_archive
-from doubleread.evals.datasets.folder import read_folder
+from doubleread.evals.datasets.archive_dataset import is_archive, read_archive
+from doubleread.evals.datasets.dataset_record import Dataset, Labelled, Progress
+from doubleread.evals.datasets.folder_dataset import read_folder
 from doubleread.evals.datasets.gather import dataset_of
 from doubleread.evals.datasets.hugging_face import Rows, load_saved, read_hugging_face, was_saved
 from doubleread.evals.datasets.image_folder import metadata_of, read_image_folder
 from doubleread.evals.datasets.manifest import read_manifest
-from doubleread.evals.datasets.record import Dataset, Labelled, Progress
 from doubleread.evals.datasets.solar import NAME as SOLAR_CELLS
 from doubleread.evals.datasets.solar import TASK as SOLAR_TASK
 from doubleread.evals.datasets.solar import read_solar_cells
-from doubleread.evals.datasets.table import CSV_SUFFIXES, JSONL_SUFFIXES
+from doubleread.evals.datasets.text_table import CSV_SUFFIXES, JSONL_SUFFIXES
 
 _KINDS = (
     "a folder with one sub-folder of images per label, a folder with a metadata.csv or metadata.jsonl (column "

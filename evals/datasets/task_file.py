@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from doubleread.core.errors import DataError, FileError, TaskError
 from doubleread.core.safe_text import read_toml
 from doubleread.core.task import Task
-from doubleread.evals.datasets.record import Dataset
+from doubleread.evals.datasets.dataset_record import Dataset
 
 
 def read_task(path: Path) -> Task:

@@ -6,7 +6,7 @@ from pathlib import Path
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError
 from doubleread.core.verdict import Unread
-from doubleread.evals.datasets.folder import images_in
+from doubleread.evals.datasets.folder_dataset import images_in
 from doubleread.evals.datasets.groups import group_key
 
 

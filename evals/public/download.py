@@ -5,11 +5,11 @@ import re
 import httpx2
 
 from doubleread.core.errors import DataError
+from doubleread.core.progress import Progress
 from doubleread.evals.public.disk import check_room, writing
 from doubleread.evals.public.part import Part
-from doubleread.evals.public.record import File
+from doubleread.evals.public.public_dataset import File
 from doubleread.evals.public.transport import get
-from doubleread.watching import Progress
 
 MAX_BYTES = 4_000_000_000
 """Of a file whose size is not known."""

@@ -6,13 +6,13 @@ from typing import Literal
 
 from doubleread.core.base import Record
 from doubleread.core.errors import DataError
+from doubleread.core.progress import Progress, silent
 from doubleread.evals.public.checksums import remember, remembered
 from doubleread.evals.public.disk import digest
 from doubleread.evals.public.download import download
 from doubleread.evals.public.part import Part
-from doubleread.evals.public.record import SHA256, File, PublicDataset
+from doubleread.evals.public.public_dataset import SHA256, File, PublicDataset
 from doubleread.evals.public.unpack import unpack
-from doubleread.watching import Progress, silent
 
 Basis = Literal["known", "given", "remembered", "first copy"]
 """Why a file counts as the right one."""

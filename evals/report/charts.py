@@ -19,8 +19,8 @@ from doubleread.evals.drawings import (
     second_look_flow,
 )
 from doubleread.evals.drawings.risk_coverage import Curve
-from doubleread.evals.measures.columns import Columns
-from doubleread.evals.measures.evaluation import PANEL, Evaluation, ReaderFigures
+from doubleread.evals.metrics.evaluation import PANEL, Evaluation, ReaderFigures
+from doubleread.evals.metrics.run_columns import Columns
 from doubleread.orchestrator.metrics import Flags
 
 _STEPS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)

@@ -16,10 +16,10 @@ from doubleread.core.at_rest import at_rest
 from doubleread.core.background import Background
 from doubleread.core.case import Case
 from doubleread.evals.datasets import Labelled
-from doubleread.evals.runs.batch import write_comparison
-from doubleread.evals.runs.engine import Engine, LocalEngine, Numbered
-from doubleread.evals.runs.folder import RECORD, RunFolder, read_record
-from doubleread.evals.runs.record import RunRecord, Shard
+from doubleread.evals.runs.batch_pictures import write_comparison
+from doubleread.evals.runs.run_engine import Engine, LocalEngine, Numbered
+from doubleread.evals.runs.run_folder import RECORD, RunFolder, read_record
+from doubleread.evals.runs.run_record import RunRecord, Shard
 from doubleread.evals.runs.runner import End, Watch, run
 from doubleread.evals.runs.selection import Selection, select
 from doubleread.panel import Panel

@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 
 from doubleread.core.errors import RunError
-from doubleread.evals.runs.folder import RunFolder, read_record, read_rows
+from doubleread.evals.runs.run_folder import RunFolder, read_record, read_rows
 
 _AT_ONCE = 500
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, TypeVar
 
-from doubleread.agents.wire.server import Server
+from doubleread.agents.wire.server_options import Server
 from doubleread.core.errors import RunError
 from doubleread.core.verdict import Unread
-from doubleread.evals.runs.engine import Answered, Numbered
 from doubleread.evals.runs.ray_worker import Reader, Reply, facts
 from doubleread.evals.runs.row import Row
+from doubleread.evals.runs.run_engine import Answered, Numbered
 from doubleread.panel import Panel
 from doubleread.settings import RaySettings, Settings
 

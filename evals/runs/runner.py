@@ -8,9 +8,9 @@ from time import perf_counter
 from typing import Literal
 
 from doubleread.core.verdict import Unread, Verdict
-from doubleread.evals.runs.engine import Engine, Numbered
-from doubleread.evals.runs.folder import RunFolder
 from doubleread.evals.runs.row import Row
+from doubleread.evals.runs.run_engine import Engine, Numbered
+from doubleread.evals.runs.run_folder import RunFolder
 from doubleread.evals.runs.storing import Storing
 
 End = Literal["complete", "interrupted", "budget"]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError
-from doubleread.evals.datasets.names import TEST
-from doubleread.evals.runs.record import Shard
+from doubleread.evals.datasets.label_names import TEST
+from doubleread.evals.runs.run_record import Shard
 
 ALL = "all"
 

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
-from doubleread.evals.runs.folder import RunFolder
 from doubleread.evals.runs.row import Row
+from doubleread.evals.runs.run_folder import RunFolder
 
 
 class Storing:

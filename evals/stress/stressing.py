@@ -9,19 +9,19 @@ from doubleread.core.at_rest import at_rest
 from doubleread.core.background import Background
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError, ImageError
+from doubleread.core.progress import Progress, silent
 from doubleread.core.task import Costs
 from doubleread.evals.datasets import Labelled, read_labelled
-from doubleread.evals.measures.evaluating import FEW_CLUSTERS
+from doubleread.evals.metrics.calculation import FEW_CLUSTERS
 from doubleread.evals.runs.selection import select
+from doubleread.evals.stress.corrupted_pictures import Cell, thumbnails
+from doubleread.evals.stress.corruptions import Corruption, checked, chosen
 from doubleread.evals.stress.measuring import Measures
-from doubleread.evals.stress.page import write
-from doubleread.evals.stress.pictures import Cell, thumbnails
-from doubleread.evals.stress.reading import Readings, read
-from doubleread.evals.stress.record import ALL, CLEAN, Condition, Promise, Stress, Tested
-from doubleread.evals.stress.table import Corruption, checked, chosen
-from doubleread.evals.stress.words import counted, verdict
+from doubleread.evals.stress.stress_page import write
+from doubleread.evals.stress.stress_reading import Readings, read
+from doubleread.evals.stress.stress_record import ALL, CLEAN, Condition, Promise, Stress, Tested
+from doubleread.evals.stress.stress_wording import counted, verdict
 from doubleread.panel import Panel
-from doubleread.watching import Progress, silent
 
 USUAL_SEVERITIES = (1, 3, 5)
 USUAL_LIMIT = 120

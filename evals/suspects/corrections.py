@@ -11,7 +11,7 @@ from doubleread.core.case import Case
 from doubleread.core.durable import write_file
 from doubleread.core.errors import DataError, FileError
 from doubleread.core.safe_text import text_lines
-from doubleread.evals.suspects.finding import SuspectLabels
+from doubleread.evals.suspects.suspect_search import SuspectLabels
 
 ID, CORRECT, LABEL = "id", "correct", "label"
 COLUMNS = ("rank", CORRECT, LABEL, "suggested", "probability", "source", "group", ID)

@@ -6,7 +6,7 @@ a fit on other folds (whole groups at a time), or the cases of a run by a fit on
 
 from doubleread.evals.sweep.grid import variants_of
 from doubleread.evals.sweep.recorded import Recorded, Unseen
-from doubleread.evals.sweep.report import Judged, Pick, Sweep
+from doubleread.evals.sweep.sweep_result import Judged, Pick, Sweep
 from doubleread.evals.sweep.sweeping import sweep
 from doubleread.evals.sweep.variant import Variant
 

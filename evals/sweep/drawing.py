@@ -1,7 +1,7 @@
 """The drawing of a sweep: what it gains against what it takes."""
 
 from doubleread.evals.drawings import Variation, sweep_diagram
-from doubleread.evals.sweep.report import SHARES, Sweep
+from doubleread.evals.sweep.sweep_result import SHARES, Sweep
 
 _WORDS = {
     "accuracy": "accuracy",

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from doubleread.core.errors import DataError, UnknownPart
 from doubleread.evals.sweep.variant import Variant
 from doubleread.orchestrator.calibration import CALIBRATORS
-from doubleread.orchestrator.choice import AUTO
 from doubleread.orchestrator.fusion import FUSION_RULES
+from doubleread.orchestrator.learning.choice import AUTO
 
 MOST = 500
 """More variants than this say nothing that a smaller grid does not."""

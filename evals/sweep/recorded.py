@@ -14,8 +14,8 @@ from doubleread.core.task import Task
 from doubleread.core.types import Labels
 from doubleread.evals.sweep.run_rows import labelled_verdicts, reading_of
 from doubleread.evals.sweep.variant import Variant
-from doubleread.living import calibration_rows
-from doubleread.panel_folder import PanelFolder
+from doubleread.panel.feedback import calibration_rows
+from doubleread.panel.panel_folder import PanelFolder
 from doubleread.rag.stores.archive import Archive
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from doubleread.core.opinion import Answer
 from doubleread.core.reading import Reading, slim_evidence
 from doubleread.core.verdict import Verdict
-from doubleread.evals.runs.folder import read_record, read_rows
+from doubleread.evals.runs.run_folder import read_record, read_rows
 
 
 def labelled_verdicts(folder: Path) -> Iterator[Verdict]:

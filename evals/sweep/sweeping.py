@@ -6,16 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doubleread.core.errors import DataError
-from doubleread.evals.sweep.chance import Resamples
-from doubleread.evals.sweep.judging import Bench, Played, judged, pick
-from doubleread.evals.sweep.playing import play, task_of
+from doubleread.core.progress import Progress, silent
+from doubleread.evals.sweep.chance_control import Resamples
 from doubleread.evals.sweep.recorded import Recorded, Unseen
-from doubleread.evals.sweep.report import Refused, Sweep
+from doubleread.evals.sweep.scoring import Bench, Played, judged, pick
+from doubleread.evals.sweep.sweep_result import Refused, Sweep
 from doubleread.evals.sweep.variant import Variant
-from doubleread.orchestrator.arbitration import Readings
-from doubleread.orchestrator.kept import readings_of
+from doubleread.evals.sweep.variant_replay import play, task_of
+from doubleread.orchestrator.course.kept import readings_of
+from doubleread.orchestrator.learning.arbitration import Readings
 from doubleread.orchestrator.resampling import Fold, group_codes, grouped_folds
-from doubleread.watching import Progress, silent
 
 PARTS = 5
 """Parts of a run, whole groups each, for choosing a variant on other cases."""

@@ -1,7 +1,7 @@
 """One way the panel could have been: who sits on it, what fuses it, when it asks further, what decisions cost."""
 
 from doubleread.core.base import Record
-from doubleread.rag.neighbours import Weighting
+from doubleread.rag.nearest_cases import Weighting
 from doubleread.settings import Settings
 
 

@@ -1,7 +1,7 @@
 """No calibration: distributions are only clipped and normalised."""
 
 from doubleread.core.types import Labels, Matrix
-from doubleread.orchestrator.calibration.base import CalibratorRecord, RowCalibrator
+from doubleread.orchestrator.calibration.calibrator import CalibratorRecord, RowCalibrator
 
 
 class Identity(RowCalibrator[CalibratorRecord]):

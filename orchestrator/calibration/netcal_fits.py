@@ -11,7 +11,7 @@ from netcal.scaling import BetaCalibration
 from numpy.typing import NDArray
 
 from doubleread.core.types import Labels, Vector
-from doubleread.orchestrator.calibration.maps import BetaMap, LinesMap, StepMap
+from doubleread.orchestrator.calibration.calibration_maps import BetaMap, LinesMap, StepMap
 
 BINS = 10
 

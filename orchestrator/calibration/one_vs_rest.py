@@ -5,8 +5,8 @@ from typing import Literal
 import numpy as np
 
 from doubleread.core.types import Labels, Matrix, Vector
-from doubleread.orchestrator.calibration.base import CalibratorRecord, RowCalibrator
-from doubleread.orchestrator.calibration.maps import ConstantMap, ScoreMap
+from doubleread.orchestrator.calibration.calibration_maps import ConstantMap, ScoreMap
+from doubleread.orchestrator.calibration.calibrator import CalibratorRecord, RowCalibrator
 from doubleread.orchestrator.simplex import normalised
 
 ENOUGH = 100

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from doubleread.core.types import Labels, Matrix
-from doubleread.orchestrator.calibration.base import CalibratorRecord, RowCalibrator
+from doubleread.orchestrator.calibration.calibrator import CalibratorRecord, RowCalibrator
 from doubleread.orchestrator.simplex import log_loss, softmax
 
 SIGMA = 0.5

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from doubleread.core.types import Labels, Matrix, Vector
-from doubleread.orchestrator.calibration.base import CalibratorRecord, RowCalibrator
+from doubleread.orchestrator.calibration.calibrator import CalibratorRecord, RowCalibrator
 from doubleread.orchestrator.simplex import log_softmax_rows, softmax
 
 SLOPE_SPREAD = 0.5

@@ -10,8 +10,8 @@ from doubleread.core.base import Record
 from doubleread.core.errors import DataError
 from doubleread.core.types import Labels, Matrix, Vector
 from doubleread.orchestrator.conformal.chance import row_chances
+from doubleread.orchestrator.conformal.exchangeable import Groups, Units, promised_for, units_needed
 from doubleread.orchestrator.conformal.scores import SCORES, Score
-from doubleread.orchestrator.exchangeable import Groups, Units, promised_for, units_needed
 from doubleread.orchestrator.resampling import group_codes
 
 Kind = Literal["class-conditional", "marginal", "everything"]

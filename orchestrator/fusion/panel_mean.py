@@ -9,7 +9,7 @@ from doubleread.core.types import Labels, Matrix, Tensor3, Vector
 from doubleread.orchestrator.fusion.confusion_bayes import ConfusionBayes, ConfusionRecord
 from doubleread.orchestrator.fusion.log_pool import LogPool, LogPoolRecord
 from doubleread.orchestrator.fusion.stacking import Stacking, StackingRecord
-from doubleread.orchestrator.parametric import Parametric
+from doubleread.orchestrator.learning.parametric import Parametric
 
 
 class PanelMeanRecord(Record):

@@ -7,7 +7,7 @@ probabilities off 0, and cannot overturn a majority. Votes are not corrected for
 import numpy as np
 
 from doubleread.core.types import Labels, Matrix, Tensor3, Vector
-from doubleread.orchestrator.fusion.base import PanelRecord, PanelRule, Present
+from doubleread.orchestrator.fusion.fusion_rule import PanelRecord, PanelRule, Present
 from doubleread.orchestrator.metrics import confidences, correctness, ece
 
 HALF = 0.5

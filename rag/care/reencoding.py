@@ -8,7 +8,7 @@ from doubleread.core.verdict import Unread
 from doubleread.rag.embedder import EmbeddedCases
 from doubleread.rag.stores.archive import ACTIVE, INDEXES, Archive
 from doubleread.rag.stores.ledger_embeddings import EncoderRow
-from doubleread.rag.stores.rows import unit_rows
+from doubleread.rag.stores.stored_rows import unit_rows
 from doubleread.rag.stores.wiping import wipe_index
 
 _AT_ONCE = 256

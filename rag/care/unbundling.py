@@ -23,7 +23,7 @@ from doubleread.core.types import Embeddings
 from doubleread.rag.care import tabular
 from doubleread.rag.care.bundle import ABOUT, NUMBER, About, BundleEncoder
 from doubleread.rag.care.parcel import Parcel
-from doubleread.rag.stores.rows import unit_rows
+from doubleread.rag.stores.stored_rows import unit_rows
 
 _ABOUT_BYTES = 10_000_000
 _NOISE = 1e-5

@@ -27,8 +27,8 @@ from doubleread.rag.stores.ledger import ERASED, Event, Ledger, Vectors, event_o
 from doubleread.rag.stores.ledger_embeddings import EncoderRow, LedgerEmbeddings, add_encoder
 from doubleread.rag.stores.ledger_file import LedgerFile
 from doubleread.rag.stores.ledger_folder import damaged
-from doubleread.rag.stores.rows import Exported, check_k, checked_rows, differs, nearest_first, unit_rows
 from doubleread.rag.stores.searched import EVERYTHING, NOBODY, Searched
+from doubleread.rag.stores.stored_rows import Exported, check_k, checked_rows, differs, nearest_first, unit_rows
 from doubleread.rag.stores.wiping import wipe_indexes
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from doubleread.core.evidence import Neighbour
 from doubleread.core.stored import Columns, StoredCase, Wanted
 from doubleread.core.types import Embeddings, Vector
 from doubleread.rag.dot_products import products
-from doubleread.rag.stores.rows import nearest_first, top_positions
+from doubleread.rag.stores.stored_rows import nearest_first, top_positions
 
 Mask = NDArray[np.bool_]
 

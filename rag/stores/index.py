@@ -15,11 +15,11 @@ from xxhash import xxh3_128
 
 from doubleread.core.durable import write_file
 from doubleread.core.errors import FileError, StoreBusy, StoreError
+from doubleread.core.folder_lock import FolderLock
 from doubleread.core.safe_files import open_regular, read_json
 from doubleread.core.types import Embeddings
 from doubleread.rag.stores.chroma import BATCH, Chroma, mapped
-from doubleread.rag.stores.lock import FolderLock
-from doubleread.rag.stores.rows import differs
+from doubleread.rag.stores.stored_rows import differs
 
 _NAME = "cases"
 _MARK = "built.json"

@@ -7,7 +7,7 @@ from doubleread.core.evidence import Neighbour
 from doubleread.core.stored import Columns, Wanted
 from doubleread.core.types import Embeddings
 from doubleread.rag.stores.contents import Contents
-from doubleread.rag.stores.rows import check_k, unit_rows
+from doubleread.rag.stores.stored_rows import check_k, unit_rows
 
 EVERYTHING = Wanted()
 NOBODY: frozenset[str] = frozenset()

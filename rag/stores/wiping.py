@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from doubleread.core.errors import StoreBusy
-from doubleread.rag.stores.lock import LOCK_NAME, FolderLock
+from doubleread.core.folder_lock import LOCK_NAME, FolderLock
 
 
 def wipe_indexes(root: Path) -> bool:

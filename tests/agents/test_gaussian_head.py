@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
+from benchmarks.bench_few_shot import wang_scores, worth
 from doubleread.agents.gaussian_fit import FIRST_SCALE, fit_head
 from doubleread.agents.gaussian_head import GaussianHead, unit_head
-from doubleread.evals.benchmarks.few_shot import wang_scores, worth
 
 DIM, LABELS = 40, 3
 

@@ -6,9 +6,9 @@ from agents_support import CASES, BrokenImages, Phrases, X, Y, context, fitted, 
 from kit import TASK, ScriptedRetriever, evidence_for
 
 from doubleread.agents.discriminant import Discriminant
+from doubleread.agents.local_agents import AGENTS
 from doubleread.agents.logistic import Logistic
 from doubleread.agents.neighbours import Neighbours, describe
-from doubleread.agents.table import AGENTS
 from doubleread.agents.zero_shot import ZeroShot
 from doubleread.core.errors import NotFitted, UnknownPart
 from doubleread.core.evidence import Evidence, Neighbour

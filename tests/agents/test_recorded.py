@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit import TASK, case_of, evidence_for, opinion
 
-from doubleread.agents.recorded.agent import replay
 from doubleread.agents.recorded.book import read_book, summary
 from doubleread.agents.recorded.columns import Columns
+from doubleread.agents.recorded.recorded_agent import replay
 from doubleread.agents.recorded.recorder import Recorder
 from doubleread.core.errors import DataError
 from doubleread.core.opinion import Abstention, Opinion, Usage

@@ -16,11 +16,11 @@ from panel_kit import edited
 from rich.console import Console
 from verdicts_kit import verdict
 
-from doubleread.cli.compare_runs import _said
+from doubleread.cli.cmd_compare_runs import _said
 from doubleread.core.case import Case
 from doubleread.core.verdict import Unfamiliarity, Verdict
-from doubleread.evals.measures.comparison import compare_runs
-from doubleread.evals.measures.tables import CaseTable
+from doubleread.evals.metrics.case_tables import CaseTable
+from doubleread.evals.metrics.comparison import compare_runs
 from doubleread.panel import Panel
 from doubleread.render.shown import ShownVerdict
 from doubleread.render.terminal import verdict_card

@@ -8,9 +8,9 @@ import pytest
 from kit import photo, photo_folder
 from rag_support import TINY, bare_case, tiny_clip, units
 
-from doubleread.archives import find, open_searchable
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError, EncoderMismatch
+from doubleread.panel.archives import find, open_searchable
 from doubleread.rag.stores.archive import Archive
 from doubleread.settings import load_settings
 

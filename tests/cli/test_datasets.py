@@ -5,7 +5,7 @@ import sys
 
 from public_support import dataset_of, sha256, shelf
 
-from doubleread.cli.datasets import run_fetch
+from doubleread.cli.cmd_datasets import run_fetch
 from doubleread.evals.public import File, table
 
 

@@ -6,7 +6,7 @@ import pytest
 from kit import photo
 
 from doubleread.core.errors import DataError, RunError
-from doubleread.evals.runs.folder import read_record, read_rows
+from doubleread.evals.runs.run_folder import read_record, read_rows
 from doubleread.panel import Panel
 from doubleread.testing import assert_panel
 

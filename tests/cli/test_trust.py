@@ -15,8 +15,8 @@ from kit import photo
 from doubleread.cli.main import main
 from doubleread.core.reading import Retraction
 from doubleread.core.verdict import Verdict
-from doubleread.outcomes import Entry, add_entries, read_outcomes
 from doubleread.panel import Panel
+from doubleread.panel.outcomes import Entry, add_entries, read_outcomes
 
 NAMES = ("blue", "green", "red")
 

@@ -8,9 +8,9 @@ import pytest
 from agents_support import CASES, BrokenImages, X, Y, context, fitted, retrieved
 from kit import TASK, ScriptedAgent, ScriptedRetriever, SecondThoughts, opinion
 
-from doubleread.agents.recorded.agent import replay
+from doubleread.agents.local_agents import AGENTS
 from doubleread.agents.recorded.book import AnswerBook
-from doubleread.agents.table import AGENTS
+from doubleread.agents.recorded.recorded_agent import replay
 from doubleread.core.errors import NotFitted
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention, Opinion

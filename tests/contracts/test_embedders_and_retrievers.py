@@ -10,8 +10,8 @@ from doubleread.core.errors import ImageError, StoreError
 from doubleread.core.ports import WHOLE
 from doubleread.rag.cache import EncodingCache
 from doubleread.rag.embedder import CachedEmbedder
-from doubleread.rag.images import CROPS, Images
 from doubleread.rag.retrieval import StoreRetriever
+from doubleread.rag.safe_images import CROPS, Images
 from doubleread.rag.stores.exact import ExactStore
 
 X, Y = clusters(45)

@@ -6,7 +6,7 @@ from rag_support import TINY, picture, tiny_clip
 
 from doubleread.core.ports import Encoder, TextEncoder
 from doubleread.rag.encoders import ENCODERS, build
-from doubleread.rag.encoders.table import WITH_TEXT
+from doubleread.rag.encoders.encoder_registry import WITH_TEXT
 
 
 @pytest.fixture(scope="module")

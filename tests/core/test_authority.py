@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
-from doubleread.agents.vlm.options import TRANSPORT
-from doubleread.agents.wire.server import Server
+from doubleread.agents.vlm.vlm_options import TRANSPORT
+from doubleread.agents.wire.server_options import Server
 from doubleread.core.authority import HERE, INERT, Asks, asking, here, marker
 from doubleread.settings import EncoderSettings, RetrievalSettings, Settings
 

@@ -10,15 +10,15 @@ import pytest
 from kit import photo
 from ray_kit import Frail
 
-from doubleread.agents.vlm.options import VlmOptions
+from doubleread.agents.vlm.vlm_options import VlmOptions
 from doubleread.core.background import Background
 from doubleread.core.errors import RunError
 from doubleread.evals.datasets import read_labelled
-from doubleread.evals.runs.engine import Numbered
 from doubleread.evals.runs.evaluate import Wanted, evaluate
-from doubleread.evals.runs.folder import RunFolder, read_record, read_rows
 from doubleread.evals.runs.ray_engine import RayEngine, left_of, share
 from doubleread.evals.runs.ray_worker import Reader, facts
+from doubleread.evals.runs.run_engine import Numbered
+from doubleread.evals.runs.run_folder import RunFolder, read_record, read_rows
 from doubleread.evals.runs.runner import run
 from doubleread.panel import Panel
 from doubleread.settings import BudgetSettings

@@ -16,10 +16,10 @@ from doubleread.core.case import Case
 from doubleread.core.evidence import Evidence, Neighbour
 from doubleread.core.task import Label, Task
 from doubleread.core.verdict import Unread
-from doubleread.evals.measures.gates import parse_gate
+from doubleread.evals.metrics.gates import parse_gate
 from doubleread.evals.report.packs import CARDS_A_BLOCK
-from doubleread.evals.runs.folder import RECORD, ROWS
 from doubleread.evals.runs.row import Row
+from doubleread.evals.runs.run_folder import RECORD, ROWS
 
 SCRIPTED = 2  # the facts' and the page's own
 

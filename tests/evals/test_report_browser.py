@@ -6,10 +6,10 @@ import pytest
 from reports_kit import EVIL, hostile, report_of, rows_of, write_run
 from verdicts_kit import verdict
 
+from benchmarks.browser import NAMES, Browser, chromium
+from benchmarks.synthetic_run import synthetic_run
 from doubleread.core.task import Label, Task
-from doubleread.evals.benchmarks.browser import NAMES, Browser, chromium
-from doubleread.evals.benchmarks.synthetic_run import synthetic_run
-from doubleread.evals.runs.folder import read_rows
+from doubleread.evals.runs.run_folder import read_rows
 
 pytestmark = pytest.mark.skipif(chromium() is None, reason=f"needs Chromium: one of {', '.join(NAMES)}")
 

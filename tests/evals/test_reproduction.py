@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 from doubleread.cli.main import app
 from doubleread.core.errors import DataError
 from doubleread.evals.paper import load_paper_panel
-from doubleread.evals.reproduction.compare import System, differences, scores
-from doubleread.evals.reproduction.replay import readings_of, replay
-from doubleread.evals.reproduction.report import AGENTS, page, reproduce_paper
-from doubleread.evals.reproduction.tables import Row, paper_rows, published
-from doubleread.orchestrator.arbitration import Learning
-from doubleread.orchestrator.policy import Policy
+from doubleread.evals.reproduction.paper_replay import readings_of, replay
+from doubleread.evals.reproduction.paper_tables import Row, paper_rows, published
+from doubleread.evals.reproduction.published_figures import System, differences, scores
+from doubleread.evals.reproduction.reproduction_report import AGENTS, page, reproduce_paper
+from doubleread.orchestrator.course.policy import Policy
+from doubleread.orchestrator.learning.arbitration import Learning
 
 REAL = os.environ.get("DOUBLEREAD_PAPER", "")
 Y = np.array([0, 1, 0, 1])

@@ -16,11 +16,11 @@ from doubleread.core.errors import DataError, PanelError, RunError
 from doubleread.core.opinion import Abstention
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.evals.datasets import read_labelled
-from doubleread.evals.runs.engine import Answered, Numbered
 from doubleread.evals.runs.evaluate import Wanted, evaluate
-from doubleread.evals.runs.folder import ROWS, RunFolder, read_record, read_rows
-from doubleread.evals.runs.record import RunRecord, Shard
 from doubleread.evals.runs.row import Row
+from doubleread.evals.runs.run_engine import Answered, Numbered
+from doubleread.evals.runs.run_folder import ROWS, RunFolder, read_record, read_rows
+from doubleread.evals.runs.run_record import RunRecord, Shard
 from doubleread.evals.runs.runner import run
 from doubleread.evals.runs.selection import select
 from doubleread.panel import Panel

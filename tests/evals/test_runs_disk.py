@@ -13,12 +13,12 @@ from kit import TASK
 from verdicts_kit import verdict
 
 from doubleread.core.errors import RunError
-from doubleread.evals.runs.batch import FILE as BATCH
-from doubleread.evals.runs.batch import read_comparison
-from doubleread.evals.runs.engine import Answered, Numbered
-from doubleread.evals.runs.folder import RECORD, ROWS, RunFolder, read_record, read_rows
-from doubleread.evals.runs.record import RunRecord
+from doubleread.evals.runs.batch_pictures import FILE as BATCH
+from doubleread.evals.runs.batch_pictures import read_comparison
 from doubleread.evals.runs.row import Row
+from doubleread.evals.runs.run_engine import Answered, Numbered
+from doubleread.evals.runs.run_folder import RECORD, ROWS, RunFolder, read_record, read_rows
+from doubleread.evals.runs.run_record import RunRecord
 from doubleread.evals.runs.runner import run
 
 SAID = [verdict(str(i), "a", 0.9, agent=0.8) for i in range(60)]

@@ -10,21 +10,21 @@ from sweep_kit import SCRIPTS, recorded
 
 from doubleread.core.errors import DataError, RunError, UnknownPart
 from doubleread.core.task import Costs
-from doubleread.evals.runs.record import RunRecord
+from doubleread.evals.case_replay import walk
 from doubleread.evals.runs.row import Row
+from doubleread.evals.runs.run_record import RunRecord
 from doubleread.evals.sweep import Recorded, Unseen, sweep, variants_of
-from doubleread.evals.sweep.chance import Resamples, holm, paired_tests, picked_elsewhere
-from doubleread.evals.sweep.judging import Bench, Played, judged
-from doubleread.evals.sweep.neighbours import Neighbourhood
-from doubleread.evals.sweep.playing import play
-from doubleread.fitting import learning_of, policy_of
-from doubleread.living import calibration_rows
-from doubleread.orchestrator.arbitration import fit_arbiter
-from doubleread.orchestrator.graph import Seats, diagnose
-from doubleread.orchestrator.kept import readings_of
+from doubleread.evals.sweep.chance_control import Resamples, holm, paired_tests, picked_elsewhere
+from doubleread.evals.sweep.neighbours_replay import Neighbourhood
+from doubleread.evals.sweep.scoring import Bench, Played, judged
+from doubleread.evals.sweep.variant_replay import play
+from doubleread.orchestrator.course.graph import Seats, diagnose
+from doubleread.orchestrator.course.kept import readings_of
+from doubleread.orchestrator.learning.arbitration import fit_arbiter
 from doubleread.orchestrator.resampling import grouped_folds
-from doubleread.orchestrator.walk import walk
-from doubleread.panel_folder import read_panel
+from doubleread.panel.feedback import calibration_rows
+from doubleread.panel.fitting import learning_of, policy_of
+from doubleread.panel.panel_folder import read_panel
 
 PAID = {**SCRIPTS, "dear": Script(0.97, then=0.99, usd=0.002)}
 
@@ -367,7 +367,7 @@ def test_only_a_panel_with_neighbours_can_weigh_them(record):
 
 
 def test_costs_of_a_task_stay_but_for_the_referral(record):
-    from doubleread.evals.sweep.playing import task_of
+    from doubleread.evals.sweep.variant_replay import task_of
 
     priced = TASK.model_copy(update={"costs": Costs(referral=0.3, matrix={"rust": {"scab": 3.0}})})
     arbiter = replace(record.saved.arbiter, task=priced)

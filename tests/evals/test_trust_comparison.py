@@ -8,7 +8,7 @@ from scipy.stats import binom
 
 from doubleread.core.errors import DataError
 from doubleread.evals.trust_comparison import FIGURES, compare
-from doubleread.orchestrator.grading import Graded
+from doubleread.orchestrator.trust.grading import Graded
 
 
 def side(n, seed, *, sharp=1.0, skill=2.5, name="x", each=1):

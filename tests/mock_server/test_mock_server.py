@@ -13,15 +13,15 @@ from models_kit import vlm, wire
 from PIL import Image
 
 from doubleread.agents.recorded.book import AnswerBook
-from doubleread.cli.mock_server import _faults
+from doubleread.cli.cmd_mock_server import _faults
 from doubleread.core.errors import DataError
 from doubleread.core.opinion import Opinion
 from doubleread.core.task import Task
 from doubleread.evals.datasets import read_dataset
 from doubleread.mock_server import Fault, Limits, Reply, read_script, running
 from doubleread.mock_server.dry_run import DryRun, thumbnail
-from doubleread.mock_server.faults import FAULTS
-from doubleread.rag.images import Images
+from doubleread.mock_server.injected_faults import FAULTS
+from doubleread.rag.safe_images import Images
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
 

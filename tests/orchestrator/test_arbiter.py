@@ -7,10 +7,10 @@ from kit import ScriptedAgent, ScriptedRetriever, case_of, evidence_for, opinion
 from scripts_kit import QUICK, Script, panel
 
 from doubleread.core.opinion import Abstention
-from doubleread.orchestrator.arbiter import Arbiter
-from doubleread.orchestrator.graph import diagnose
-from doubleread.orchestrator.policy import Policy
-from doubleread.orchestrator.seats import Seats
+from doubleread.orchestrator.course.arbiter import Arbiter
+from doubleread.orchestrator.course.graph import diagnose
+from doubleread.orchestrator.course.policy import Policy
+from doubleread.orchestrator.course.seats import Seats
 
 ONCE = Policy(max_rounds=1)
 SURE = {"a": opinion("a", 0.02, 0.96, 0.02), "b": opinion("b", 0.02, 0.96, 0.02)}

@@ -5,9 +5,9 @@ import pytest
 from kit import TASK, opinion
 
 from doubleread.core.opinion import Abstention
-from doubleread.orchestrator.assumed_prior import assumed_priors, at_shares, stated_priors
-from doubleread.orchestrator.choice import AUTO, choose
-from doubleread.orchestrator.learning import Learned, learn
+from doubleread.orchestrator.learning.assumed_prior import assumed_priors, at_shares, stated_priors
+from doubleread.orchestrator.learning.choice import AUTO, choose
+from doubleread.orchestrator.learning.fusion_learning import Learned, learn
 from doubleread.orchestrator.metrics import nll
 
 SHARES = np.array([0.9, 0.1])

@@ -13,8 +13,8 @@ from doubleread.core.evidence import Evidence
 from doubleread.core.reading import Outcome, Reading
 from doubleread.core.task import Task
 from doubleread.core.verdict import Decision, Unfamiliarity, Unread, Verdict
-from doubleread.orchestrator.arbiter import HeldOut
-from doubleread.orchestrator.batch_prevalence import batch_prevalence
+from doubleread.orchestrator.course.arbiter import HeldOut
+from doubleread.orchestrator.prevalence.batch_prevalence import batch_prevalence
 
 NAMES = TASK.names
 PRIOR = {"healthy": 0.4, "rust": 0.3, "scab": 0.3}

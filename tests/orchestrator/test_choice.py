@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from doubleread.core.errors import UnknownPart
-from doubleread.orchestrator.choice import AUTO, choose
+from doubleread.orchestrator.learning.choice import AUTO, choose
 from doubleread.orchestrator.metrics import clustered, design_effect, log_gain, nll
 
 

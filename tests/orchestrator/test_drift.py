@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit, logit
 from scipy.stats import binom
 
-from doubleread.orchestrator.drift import ALPHA, SHIFTS, Baseline, Stream, log_evidence, told, warning_of, watch
+from doubleread.orchestrator.trust.drift import ALPHA, SHIFTS, Baseline, Stream, log_evidence, told, warning_of, watch
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ALWAYS = 100.0

@@ -7,13 +7,13 @@ import pytest
 from kit import TASK, ScriptedAgent, ScriptedRetriever, SecondThoughts, case_of, evidence_for, opinion
 
 from doubleread.core.opinion import Abstention
-from doubleread.core.words import in_points
-from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter
-from doubleread.orchestrator.explanation import explain, left_out
-from doubleread.orchestrator.graph import diagnose
-from doubleread.orchestrator.policy import Policy
-from doubleread.orchestrator.seats import Seats
-from doubleread.orchestrator.what_if import what_if
+from doubleread.core.verdict_wording import in_points
+from doubleread.orchestrator.course.graph import diagnose
+from doubleread.orchestrator.course.policy import Policy
+from doubleread.orchestrator.course.seats import Seats
+from doubleread.orchestrator.explanation.counterfactual import what_if
+from doubleread.orchestrator.explanation.influence import explain, left_out
+from doubleread.orchestrator.learning.arbitration import Learning, Readings, fit_arbiter
 
 CASE = case_of("leaf")
 SKILLS = {"a": 0.95, "b": 0.7, "c": 0.7}

@@ -5,8 +5,8 @@ from scipy.stats import betabinom
 
 from doubleread.core.evidence import EvidenceQuality
 from doubleread.core.verdict import Unfamiliarity
-from doubleread.orchestrator.exchangeable import units_needed
-from doubleread.orchestrator.familiarity import Familiarity, doubts, nearness_of
+from doubleread.orchestrator.conformal.exchangeable import units_needed
+from doubleread.orchestrator.ood.familiarity import Familiarity, doubts, nearness_of
 
 NAN = float("nan")
 

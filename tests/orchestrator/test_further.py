@@ -8,10 +8,10 @@ from kit import TASK
 from scripts_kit import QUICK, Script, panel, readings
 
 from doubleread.core.opinion import Abstention
-from doubleread.orchestrator.arbitration import fit_arbiter
-from doubleread.orchestrator.gate import doubts
-from doubleread.orchestrator.policy import Policy
-from doubleread.orchestrator.second_look import OFF
+from doubleread.orchestrator.course.policy import Policy
+from doubleread.orchestrator.gates.gate import doubts
+from doubleread.orchestrator.gates.second_look import OFF
+from doubleread.orchestrator.learning.arbitration import fit_arbiter
 
 LOOKS = Policy(max_share=0.4)
 CASCADE = Policy(max_rounds=1, ask_share=0.3)

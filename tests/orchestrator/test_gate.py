@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from doubleread.core.task import Costs, Task
-from doubleread.orchestrator.gate import NEVER, Gate, decision_costs, doubt_of_share, doubts, saving
+from doubleread.orchestrator.gates.gate import NEVER, Gate, decision_costs, doubt_of_share, doubts, saving
 
 AB = Task.of("ab", ["a", "b"])  # an error costs 1, a referral .2
 UNEVEN = Task(id="uneven", labels=AB.labels, costs=Costs(referral=0.5, matrix={"b": {"a": 4.0}}))

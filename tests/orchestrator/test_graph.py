@@ -8,11 +8,11 @@ from kit import TASK, ScriptedAgent, ScriptedRetriever, SecondThoughts, case_of,
 
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention
-from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter
-from doubleread.orchestrator.graph import diagnose
-from doubleread.orchestrator.policy import Policy
-from doubleread.orchestrator.rounds import combine
-from doubleread.orchestrator.seats import Seats
+from doubleread.orchestrator.course.graph import diagnose
+from doubleread.orchestrator.course.policy import Policy
+from doubleread.orchestrator.course.rounds import combine
+from doubleread.orchestrator.course.seats import Seats
+from doubleread.orchestrator.learning.arbitration import Learning, Readings, fit_arbiter
 
 CASE = case_of("leaf")
 QUICK = Learning(rule="log-pool", calibrator="temperature")

@@ -11,10 +11,10 @@ from doubleread.core.errors import DataError
 from doubleread.core.opinion import Abstention
 from doubleread.core.reading import Outcome, Reading, slim
 from doubleread.core.verdict import Decision, SecondLook, Verdict
-from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter
-from doubleread.orchestrator.grading import graded_learned, graded_unseen
-from doubleread.orchestrator.kept import kept, readings_of
-from doubleread.orchestrator.policy import Policy
+from doubleread.orchestrator.course.kept import kept, readings_of
+from doubleread.orchestrator.course.policy import Policy
+from doubleread.orchestrator.learning.arbitration import Learning, Readings, fit_arbiter
+from doubleread.orchestrator.trust.grading import graded_learned, graded_unseen
 
 AGENTS = ("sharp", "dull", "shy")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -5,7 +5,7 @@ import pytest
 
 from doubleread.core.errors import DataError, UnknownPart
 from doubleread.orchestrator import metrics
-from doubleread.orchestrator.learning import Learned, learn
+from doubleread.orchestrator.learning.fusion_learning import Learned, learn
 from doubleread.orchestrator.resampling import grouped_folds
 
 

@@ -8,12 +8,12 @@ from kit import TASK, ScriptedAgent, ScriptedRetriever, case_of, evidence_for, o
 from scripts_kit import QUICK, Script, panel, readings
 
 from doubleread.core.opinion import Abstention
-from doubleread.orchestrator.arbiter import Arbiter
-from doubleread.orchestrator.arbitration import fit_arbiter
-from doubleread.orchestrator.graph import diagnose
-from doubleread.orchestrator.missing import surest_opinions
-from doubleread.orchestrator.policy import Policy
-from doubleread.orchestrator.seats import Seats
+from doubleread.orchestrator.course.arbiter import Arbiter
+from doubleread.orchestrator.course.graph import diagnose
+from doubleread.orchestrator.course.missing import surest_opinions
+from doubleread.orchestrator.course.policy import Policy
+from doubleread.orchestrator.course.seats import Seats
+from doubleread.orchestrator.learning.arbitration import fit_arbiter
 
 ONCE = Policy(max_rounds=1)
 

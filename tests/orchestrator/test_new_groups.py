@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from kit import TASK
 
-from doubleread.orchestrator.commitment import Commitment
 from doubleread.orchestrator.conformal import ConformalSets
-from doubleread.orchestrator.exchangeable import Units, one_of_each, promised_for, units_needed
-from doubleread.orchestrator.familiarity import Familiarity
-from doubleread.orchestrator.selective_risk import SelectiveRisk
+from doubleread.orchestrator.conformal.exchangeable import Units, one_of_each, promised_for, units_needed
+from doubleread.orchestrator.conformal.selective_risk import SelectiveRisk
+from doubleread.orchestrator.gates.commitment import Commitment
+from doubleread.orchestrator.ood.familiarity import Familiarity
 
 DRAWS, GROUPS = 300, 25
 

@@ -5,8 +5,8 @@ import pytest
 from kit import TASK, evidence_for
 
 from doubleread.core.task import Costs, Task
-from doubleread.orchestrator.gate import Gate
-from doubleread.orchestrator.policy import Policy, decide, disagreements, reasons_to_ask, refer_instead
+from doubleread.orchestrator.course.policy import Policy, decide, disagreements, reasons_to_ask, refer_instead
+from doubleread.orchestrator.gates.gate import Gate
 
 AGREE = {"a": "healthy", "b": "healthy", "c": "healthy"}
 GATE = Gate(agents=("a", "b"), saves=0.5, price=0.02, doubt=0.05, referral=0.2, n=100)

@@ -5,13 +5,13 @@ from kit import TASK, ScriptedAgent, ScriptedRetriever, SecondThoughts, case_of,
 
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention
-from doubleread.orchestrator.arbiter import Arbiter
-from doubleread.orchestrator.arbitration import Learning, Readings, fit_arbiter
-from doubleread.orchestrator.contest import contested, for_second_look
-from doubleread.orchestrator.graph import diagnose
+from doubleread.orchestrator.course.arbiter import Arbiter
+from doubleread.orchestrator.course.contest import contested, for_second_look
+from doubleread.orchestrator.course.graph import diagnose
+from doubleread.orchestrator.course.policy import Policy
+from doubleread.orchestrator.course.seats import Seats
+from doubleread.orchestrator.learning.arbitration import Learning, Readings, fit_arbiter
 from doubleread.orchestrator.metrics import log_gain
-from doubleread.orchestrator.policy import Policy
-from doubleread.orchestrator.seats import Seats
 
 CASE = case_of("leaf")
 NOTHING = Evidence(neighbours=())

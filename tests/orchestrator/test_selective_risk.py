@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 
 from doubleread.core.errors import DataError
-from doubleread.orchestrator.fixed_sequence import EVERY_SCORE, errorless_cases, ranks_to_start_at, upper_bound
-from doubleread.orchestrator.selective_risk import SelectiveRisk
+from doubleread.orchestrator.conformal.fixed_sequence import (
+    EVERY_SCORE,
+    errorless_cases,
+    ranks_to_start_at,
+    upper_bound,
+)
+from doubleread.orchestrator.conformal.selective_risk import SelectiveRisk
 
 RISK, DELTA, DRAWS, HELD_OUT = 0.1, 0.1, 600, 300
 SLACK = 3 * np.sqrt(DELTA * (1 - DELTA) / DRAWS)

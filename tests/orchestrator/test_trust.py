@@ -5,7 +5,7 @@ from doubleread.core.errors import DataError
 from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
 from doubleread.orchestrator.calibration.temperature import Temperature
-from doubleread.orchestrator.trust import profile, share, track
+from doubleread.orchestrator.trust.profile import profile, share, track
 
 TASK = Task.of("coin", ["heads", "tails"])
 

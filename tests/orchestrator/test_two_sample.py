@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from doubleread.orchestrator.two_sample import (
+from doubleread.orchestrator.ood.two_sample import (
     divisions,
     drawn_groups,
     joint_codes,

@@ -10,11 +10,11 @@ from doubleread.core.errors import TaskError
 from doubleread.core.task import Costs, Label, Task
 from doubleread.core.trust import TrustProfile
 from doubleread.core.verdict import Decision, Verdict
-from doubleread.orchestrator.crossings import turning_points
-from doubleread.orchestrator.policy import decide
-from doubleread.orchestrator.prevalence import prior_in_force, shifted
-from doubleread.orchestrator.trust import profile
-from doubleread.orchestrator.what_if import what_if
+from doubleread.orchestrator.course.policy import decide
+from doubleread.orchestrator.explanation.counterfactual import what_if
+from doubleread.orchestrator.explanation.crossings import turning_points
+from doubleread.orchestrator.prevalence.prior_shift import prior_in_force, shifted
+from doubleread.orchestrator.trust.profile import profile
 
 CELLS = Task(
     id="cells",

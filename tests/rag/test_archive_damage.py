@@ -14,11 +14,11 @@ from archive_mutations import MUTATIONS
 from rag_support import bare_case, units
 
 from doubleread.core.errors import StoreBusy, StoreError
+from doubleread.core.folder_lock import LOCK_NAME, FolderLock
 from doubleread.rag.care.auditing import audit, audit_file
 from doubleread.rag.stores.archive import ACTIVE, Archive
 from doubleread.rag.stores.ledger_file import LedgerFile
 from doubleread.rag.stores.ledger_folder import FILE
-from doubleread.rag.stores.lock import LOCK_NAME, FolderLock
 
 DIM = 8
 CASES = [bare_case(i, "ab"[i % 2], group=f"g{i // 4}", metadata={"n": str(i)}) for i in range(60)]

@@ -16,10 +16,10 @@ from doubleread.core.verdict import Unread
 from doubleread.rag.care.auditing import audit
 from doubleread.rag.care.bundle import ABOUT, export
 from doubleread.rag.care.edits import relabel, tag
+from doubleread.rag.care.id_prefix import remembered_id, whole_id
 from doubleread.rag.care.layout import drawn_at_random, layout
 from doubleread.rag.care.listing import listed
 from doubleread.rag.care.moving import import_bundle, merge
-from doubleread.rag.care.naming import remembered_id, whole_id
 from doubleread.rag.care.parcel import Conflict, parcel_of
 from doubleread.rag.care.reencoding import forget, named_encoder, reencode, use
 from doubleread.rag.care.returning import restore, undo

@@ -11,7 +11,7 @@ from doubleread.core.errors import EncoderError, ImageError, UnknownPart
 from doubleread.core.ports import WHOLE, Embedder
 from doubleread.rag.cache import EncodingCache
 from doubleread.rag.embedder import CachedEmbedder
-from doubleread.rag.images import CROPS, Images
+from doubleread.rag.safe_images import CROPS, Images
 
 
 @pytest.fixture

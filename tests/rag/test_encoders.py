@@ -13,7 +13,7 @@ from rag_support import TINY, picture, tiny_clip
 
 from doubleread.core.errors import EncoderError, UnknownPart, WeightsMissing
 from doubleread.rag.encoders import build, choose, hub, probe_device
-from doubleread.rag.encoders.choice import DEFAULTS, FALLBACK, WEIGHTS, explain
+from doubleread.rag.encoders.encoder_choice import DEFAULTS, FALLBACK, WEIGHTS, explain
 
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 
@@ -44,7 +44,7 @@ def put_in_cache(cache, repo, name, content=b"weights"):
 
 def test_nothing_heavy_is_imported_before_it_is_chosen():
     code = (
-        "import sys, doubleread.rag, doubleread.rag.encoders as e, doubleread.rag.images, doubleread.rag.stores;"
+        "import sys, doubleread.rag, doubleread.rag.encoders as e, doubleread.rag.safe_images, doubleread.rag.stores;"
         "e.choose();"
         "print([m for m in ('torch', 'torchvision', 'timm', 'open_clip', 'chromadb', 'scipy') if m in sys.modules])"
     )

@@ -7,8 +7,8 @@ from rag_support import TINY, ScriptedEncoder, bare_case, image_case, picture, t
 from doubleread.core.errors import DataError, EncoderError, EncoderMismatch, ImageError, StoreError
 from doubleread.core.ports import TextEncoder
 from doubleread.core.stored import Wanted
+from doubleread.rag.case_search import find_like
 from doubleread.rag.encoders import build
-from doubleread.rag.finding import find_like
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.exact import ExactStore
 

@@ -6,8 +6,8 @@ from PIL import Image
 
 from doubleread.core.attribution import CELLS, window_cells
 from doubleread.core.errors import UnknownPart
-from doubleread.rag.images import view
 from doubleread.rag.occlusion import covered
+from doubleread.rag.safe_images import view
 
 WIDTH, HEIGHT = 240, 160
 

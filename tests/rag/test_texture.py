@@ -7,7 +7,7 @@ from rag_support import picture
 
 from doubleread.core.errors import EncoderError
 from doubleread.rag.encoders import build
-from doubleread.rag.encoders.texture import SIDE, ColourTexture, colours, texture
+from doubleread.rag.encoders.colour_texture import SIDE, ColourTexture, colours, texture
 
 COLOURS = 192
 FLAT = 8 * 5  # all eight neighbours at least as bright, the lowest contrast

@@ -11,7 +11,7 @@ from rich.console import Console
 from doubleread.core.case import Case
 from doubleread.core.opinion import Abstention
 from doubleread.core.verdict import AgentChange, Decision, SecondLook, Track, Verdict
-from doubleread.core.words import in_points
+from doubleread.core.verdict_wording import in_points
 from doubleread.render.html import style_sheet, verdict_html
 from doubleread.render.shown import ShownVerdict
 from doubleread.render.thumbnail import thumbnail

@@ -6,7 +6,7 @@ import pytest
 from kit import photo
 from models_kit import wire
 
-from doubleread.agents.vlm.options import TalkOptions
+from doubleread.agents.vlm.vlm_options import TalkOptions
 from doubleread.agents.wire.reply import completion_of
 from doubleread.core.case import Case
 from doubleread.core.errors import UnknownPart

@@ -9,9 +9,9 @@ from doubleread.agents.recorded.book import read_book
 from doubleread.core.errors import SessionError
 from doubleread.mock_server import running
 from doubleread.mock_server.dry_run import DryRun, thumbnail
-from doubleread.outcomes import read_outcomes
 from doubleread.panel import Panel
-from doubleread.rag.images import Images
+from doubleread.panel.outcomes import read_outcomes
+from doubleread.rag.safe_images import Images
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.manner import named_in
 from doubleread.sessions.plain_text import plain_text

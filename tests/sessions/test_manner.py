@@ -7,10 +7,10 @@ from kit import ScriptedAgent, ScriptedRetriever, SecondThoughts, case_of, evide
 from scripts_kit import Script, panel
 
 from doubleread.core.errors import SessionError, UnknownPart
-from doubleread.orchestrator.follow import follow
-from doubleread.orchestrator.graph import diagnose
-from doubleread.orchestrator.policy import Policy
-from doubleread.orchestrator.seats import Seats
+from doubleread.orchestrator.course.follow import follow
+from doubleread.orchestrator.course.graph import diagnose
+from doubleread.orchestrator.course.policy import Policy
+from doubleread.orchestrator.course.seats import Seats
 from doubleread.sessions.manner import check, seated
 from doubleread.sessions.record import How
 

@@ -7,7 +7,7 @@ import pytest
 from models_kit import wire
 from sessions_kit import picture
 
-from doubleread.agents.vlm.options import TalkOptions
+from doubleread.agents.vlm.vlm_options import TalkOptions
 from doubleread.agents.wire.budget import Budget
 from doubleread.agents.wire.prices import Price, estimate
 from doubleread.mock_server import Reply, running

@@ -4,7 +4,7 @@ import pytest
 from sessions_kit import own_panel, picture, referring, until
 
 from doubleread.core.errors import SessionError
-from doubleread.outcomes import read_outcomes
+from doubleread.panel.outcomes import read_outcomes
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.people import MAX_NAME, person, whoever_is_here
 

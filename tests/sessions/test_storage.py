@@ -13,8 +13,8 @@ from doubleread.core.errors import SessionError, SessionsFull
 from doubleread.panel import Panel
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.log import Log
-from doubleread.sessions.owners import Owner
-from doubleread.sessions.pictures import FolderPictures
+from doubleread.sessions.owner_store import Owner
+from doubleread.sessions.picture_store import FolderPictures
 from doubleread.sessions.record import How, Image, Said
 from doubleread.sessions.sqlite_database import SqliteDatabase
 from doubleread.sessions.storage import open_storage
@@ -120,7 +120,7 @@ import resource, signal, sys
 from pathlib import Path
 from doubleread.core.errors import SessionsFull
 from doubleread.sessions.log import Log
-from doubleread.sessions.pictures import FolderPictures
+from doubleread.sessions.picture_store import FolderPictures
 from doubleread.sessions.record import Said
 from doubleread.sessions.sqlite_database import SqliteDatabase
 

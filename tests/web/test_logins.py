@@ -9,11 +9,11 @@ from starlette.testclient import TestClient
 from web_kit import ABOUT, ScriptedSessions
 
 from doubleread.core.errors import DataError
-from doubleread.sessions import logins as times
-from doubleread.sessions.logins import LoginTable
+from doubleread.sessions import login_store as times
+from doubleread.sessions.login_store import LoginTable
 from doubleread.sessions.sqlite_database import SqliteDatabase
+from doubleread.web.access import LOGIN_COOKIE
 from doubleread.web.app import make_app
-from doubleread.web.door import LOGIN_COOKIE
 from doubleread.web.logins import TRIES
 from doubleread.web.rules import Rules, chosen_token, public_host
 

@@ -4,7 +4,7 @@ import pytest
 from kit import photo
 from web_kit import ABOUT, ScriptedSessions
 
-from doubleread.evals.benchmarks.browser import NAMES, Browser, chromium
+from benchmarks.browser import NAMES, Browser, chromium
 from doubleread.web.app import make_app
 from doubleread.web.pages import About
 from doubleread.web.rules import Rules

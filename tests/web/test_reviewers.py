@@ -12,8 +12,8 @@ from web_kit import ABOUT, ScriptedSessions
 
 from doubleread.core.errors import DataError
 from doubleread.web.app import make_app
-from doubleread.web.naming import NAME_COOKIE
 from doubleread.web.pages import About
+from doubleread.web.reviewer_name import NAME_COOKIE
 from doubleread.web.rules import Rules, chosen_token
 from doubleread.web.serving import running
 

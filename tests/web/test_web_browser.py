@@ -10,7 +10,7 @@ from kit import photo
 from sessions_kit import own_panel, referring
 from web_kit import ABOUT, ScriptedSessions
 
-from doubleread.evals.benchmarks.browser import NAMES, Browser, chromium
+from benchmarks.browser import NAMES, Browser, chromium
 from doubleread.sessions.engine import Sessions
 from doubleread.web.app import make_app
 from doubleread.web.limits import Limits

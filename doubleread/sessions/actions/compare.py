@@ -1,7 +1,7 @@
 """Two images of the session side by side."""
 
 from doubleread.core.opinion import Opinion
-from doubleread.core.words import UNLIKE
+from doubleread.core.verdict_wording import UNLIKE
 from doubleread.sessions.actions.facts import Seen, current, opinions, percent, said, seen_with_verdict
 from doubleread.sessions.intent import Intent
 from doubleread.sessions.names import Unclear

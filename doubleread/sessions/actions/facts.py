@@ -7,8 +7,8 @@ from doubleread.core.case import Case
 from doubleread.core.opinion import Opinion
 from doubleread.core.trust import Estimate, TrustProfile
 from doubleread.core.verdict import Verdict
-from doubleread.core.words import UNLIKE, looks_like
-from doubleread.orchestrator.arbitration import PANEL
+from doubleread.core.verdict_wording import UNLIKE, looks_like
+from doubleread.orchestrator.learning.arbitration import PANEL
 from doubleread.sessions.names import Unclear
 from doubleread.sessions.record import Block, Reply, Text
 from doubleread.sessions.standing import Answered, CaseSeen, Standing

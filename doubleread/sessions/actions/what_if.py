@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from doubleread.core.task import Costs
 from doubleread.core.verdict import Verdict
-from doubleread.orchestrator.what_if import WhatIf
+from doubleread.orchestrator.explanation.counterfactual import WhatIf
 from doubleread.sessions.actions.facts import percent, said, sorted_shares, spoken, standing_line, unlike
 from doubleread.sessions.intent import Intent, Price
 from doubleread.sessions.names import Unclear

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from doubleread.core.trust import TrustProfile
 from doubleread.core.verdict import Verdict
-from doubleread.core.words import UNLIKE, in_points
-from doubleread.orchestrator.arbitration import PANEL
-from doubleread.orchestrator.explanation import Without
+from doubleread.core.verdict_wording import UNLIKE, in_points
+from doubleread.orchestrator.explanation.influence import Without
+from doubleread.orchestrator.learning.arbitration import PANEL
 from doubleread.sessions.actions.facts import interval, opinions, percent, profile, read, said, standing_line
 from doubleread.sessions.intent import Intent
 from doubleread.sessions.record import Table

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from doubleread.core.verdict import Verdict
-from doubleread.core.words import other_warnings
+from doubleread.core.verdict_wording import other_warnings
 from doubleread.sessions.actions.facts import percent, read, said, sorted_shares, standing_line
 from doubleread.sessions.intent import Intent
 from doubleread.sessions.record import Bars

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from doubleread.core.verdict import Verdict
-from doubleread.core.words import fitting_labels, looks_like
+from doubleread.core.verdict_wording import fitting_labels, looks_like
 from doubleread.sessions.actions.facts import Seen, opinions, percent, said, spoken, unlike
 from doubleread.sessions.actions.why import why
 from doubleread.sessions.intent import Intent

@@ -7,18 +7,18 @@ from kit import case_of, photo_folder
 from models_kit import vlm, wire
 from typer.testing import CliRunner
 
-from doubleread.agents.recorded.agent import replay
 from doubleread.agents.recorded.book import read_book
-from doubleread.agents.vlm.batch import Line, read_results, request_lines, write_requests
+from doubleread.agents.recorded.recorded_agent import replay
+from doubleread.agents.vlm.batch_api import Line, read_results, request_lines, write_requests
 from doubleread.agents.vlm.fine_tuning import training_line
-from doubleread.agents.vlm.options import VlmOptions
+from doubleread.agents.vlm.vlm_options import VlmOptions
 from doubleread.agents.wire.prices import Price
 from doubleread.cli.main import app
 from doubleread.core.errors import DataError
 from doubleread.core.opinion import Abstention
 from doubleread.evals.datasets import read_dataset
 from doubleread.mock_server.bodies import chat_body, error_body
-from doubleread.mock_server.reply import Reply
+from doubleread.mock_server.mock_reply import Reply
 
 CASES = {case.id: case for case in (case_of("a", label="rust"), case_of("b", label="scab"), case_of("c"))}
 GOOD = '{"findings": "f", "probabilities": {"healthy": 0.1, "rust": 0.7, "scab": 0.2}, "label": "rust"}'

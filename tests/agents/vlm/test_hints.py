@@ -6,7 +6,7 @@ from kit import case_of
 from models_kit import LEAVES, images, says, texts, vlm, wire
 from PIL import Image
 
-from doubleread.agents.table import AGENTS
+from doubleread.agents.local_agents import AGENTS
 from doubleread.core.evidence import Evidence, Neighbour
 from doubleread.core.opinion import Abstention
 from doubleread.core.ports import TakesHints

@@ -8,13 +8,13 @@ from kit import evidence_for, opinion
 from models_kit import LEAVES, Plain, says, texts, wire
 
 from doubleread.agents.vlm.agent import VlmContext
-from doubleread.agents.vlm.options import ReasonerOptions
-from doubleread.agents.vlm.pictures import Pictures
+from doubleread.agents.vlm.data_urls import Pictures
 from doubleread.agents.vlm.reasoner import Reasoner
+from doubleread.agents.vlm.vlm_options import ReasonerOptions
 from doubleread.core.opinion import Abstention, Opinion
 from doubleread.core.ports import Deliberates
 from doubleread.mock_server import Fault, running
-from doubleread.orchestrator.trust import profile
+from doubleread.orchestrator.trust.profile import profile
 from doubleread.prompts.library import Library
 
 SAID = {

@@ -14,10 +14,10 @@ from models_kit import wire
 
 from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.request import Request
-from doubleread.agents.wire.server import Server
+from doubleread.agents.wire.server_options import Server
 from doubleread.mock_server.bodies import chat_body
+from doubleread.mock_server.mock_reply import Reply
 from doubleread.mock_server.raw import head, raw_server, reset, whole
-from doubleread.mock_server.reply import Reply
 
 GOOD = json.dumps(chat_body(Reply(text="yes"))).encode()
 UNFOLDED = bytes(30_000_000)

@@ -14,10 +14,10 @@ from doubleread.agents.wire.charge import charged, estimate_of
 from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.prices import Price
 from doubleread.agents.wire.request import Completion, Request
-from doubleread.agents.wire.server import Server
+from doubleread.agents.wire.server_options import Server
 from doubleread.core.opinion import Usage
 from doubleread.mock_server import Fault, Reply, running
-from doubleread.mock_server.faults import FAULTS
+from doubleread.mock_server.injected_faults import FAULTS
 
 PRICE = Price(input=10, output=100)
 

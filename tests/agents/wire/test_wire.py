@@ -11,9 +11,9 @@ from doubleread.agents.wire.budget import Budget
 from doubleread.agents.wire.faults import CallFault, harmless
 from doubleread.agents.wire.prices import Price
 from doubleread.agents.wire.request import Choice, Request
-from doubleread.agents.wire.server import OPENAI, Server
+from doubleread.agents.wire.server_options import OPENAI, Server
 from doubleread.mock_server import Fault, Limits, Reply, running
-from doubleread.mock_server.faults import FAULTS
+from doubleread.mock_server.injected_faults import FAULTS
 
 IMAGE = "data:image/jpeg;base64," + "QUJD" * 100
 QUESTION = Request(

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from doubleread.evals.measures.binned import BINS, calibration_errors, equal_mass_bins, expected_error
-from doubleread.evals.measures.draws import Draws
+from doubleread.evals.metrics.binned import BINS, calibration_errors, equal_mass_bins, expected_error
+from doubleread.evals.metrics.bootstrap import Draws
 from doubleread.orchestrator import metrics
-from doubleread.orchestrator.trust import calibration_error
+from doubleread.orchestrator.trust.profile import calibration_error
 
 RNG = np.random.default_rng(5)
 

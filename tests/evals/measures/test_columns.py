@@ -10,7 +10,7 @@ from doubleread.core.evidence import Evidence, Neighbour
 from doubleread.core.opinion import Usage
 from doubleread.core.task import Task
 from doubleread.core.verdict import Unfamiliarity
-from doubleread.evals.measures.columns import NONE, read_columns
+from doubleread.evals.metrics.run_columns import NONE, read_columns
 
 VERDICTS = [
     verdict("1", "a", 0.9, agent=0.8, sure=True),

@@ -13,9 +13,9 @@ from verdicts_kit import verdict
 from doubleread.cli.main import app
 from doubleread.core.errors import DataError, RunError
 from doubleread.core.task import Task
-from doubleread.evals.measures.columns import read_columns
-from doubleread.evals.measures.comparison import RunComparison, compare_runs, mcnemar
-from doubleread.evals.measures.folders import compare_folders, evaluate_folder
+from doubleread.evals.metrics.comparison import RunComparison, compare_runs, mcnemar
+from doubleread.evals.metrics.folders import compare_folders, evaluate_folder
+from doubleread.evals.metrics.run_columns import read_columns
 from doubleread.orchestrator.metrics import wilson
 
 NAMES = ("before", "after")

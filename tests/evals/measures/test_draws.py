@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from doubleread.evals.measures.draws import Draws, certain, estimate, with_wilson
-from doubleread.evals.measures.ranked import percentiles, ranking
+from doubleread.evals.metrics.bootstrap import Draws, certain, estimate, with_wilson
+from doubleread.evals.metrics.ranking_quality import percentiles, ranking
 from doubleread.orchestrator import metrics
 from doubleread.orchestrator.resampling import bootstrap, group_codes
-from doubleread.orchestrator.trust import share
+from doubleread.orchestrator.trust.profile import share
 
 RNG = np.random.default_rng(7)
 VALUES = RNG.normal(size=60)

@@ -10,11 +10,11 @@ from verdicts_kit import AB, verdict
 from doubleread.core.errors import DataError
 from doubleread.core.evidence import Evidence, Neighbour
 from doubleread.core.task import Task
-from doubleread.evals.measures.columns import read_columns
-from doubleread.evals.measures.evaluating import evaluate, evaluate_verdicts
-from doubleread.evals.measures.evaluation import Evaluation
+from doubleread.evals.metrics.calculation import evaluate, evaluate_verdicts
+from doubleread.evals.metrics.evaluation import Evaluation
+from doubleread.evals.metrics.run_columns import read_columns
 from doubleread.orchestrator.metrics import wilson
-from doubleread.orchestrator.trust import profile
+from doubleread.orchestrator.trust.profile import profile
 
 VERDICTS = [
     verdict("1", "a", 0.9, agent=0.8, sure=True),

@@ -5,8 +5,8 @@ from measures_kit import columns_of, simulated
 from verdicts_kit import verdict
 
 from doubleread.core.errors import DataError
-from doubleread.evals.measures.evaluating import evaluate
-from doubleread.evals.measures.gates import FIGURES, Gate, check, gate, parse_gate
+from doubleread.evals.metrics.calculation import evaluate
+from doubleread.evals.metrics.gates import FIGURES, Gate, check, gate, parse_gate
 
 
 def evaluated(verdicts):

@@ -9,10 +9,10 @@ from verdicts_kit import AB, verdict
 
 from doubleread.core.errors import StoreError
 from doubleread.core.task import Task
-from doubleread.evals.measures.evaluating import evaluate
-from doubleread.evals.measures.gates import check, gate
-from doubleread.evals.measures.markdown import markdown
-from doubleread.evals.measures.tables import CaseTable
+from doubleread.evals.metrics.calculation import evaluate
+from doubleread.evals.metrics.case_tables import CaseTable
+from doubleread.evals.metrics.gates import check, gate
+from doubleread.evals.metrics.markdown_report import markdown
 
 VERDICTS = [
     of_case(verdict("1.png", "a", 0.9, agent=0.8, sure=True), metadata={"site": "north"}, split="test", group="g"),

@@ -5,8 +5,8 @@ from measures_kit import columns_of, simulated
 from verdicts_kit import verdict
 
 from doubleread.core.trust import Estimate
-from doubleread.evals.measures.evaluating import evaluate
-from doubleread.evals.measures.worth import worth
+from doubleread.evals.metrics.calculation import evaluate
+from doubleread.evals.metrics.panel_worth import worth
 
 
 def of(low, high):

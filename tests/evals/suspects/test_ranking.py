@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from kit import clusters
 
+from benchmarks.bench_labels import flipped
 from doubleread.core.errors import DataError
-from doubleread.evals.benchmarks.labels import flipped
 from doubleread.evals.suspects.heads import discriminant, neighbours
 from doubleread.evals.suspects.ranking import doubted, rank
 

@@ -1,0 +1,53 @@
+"""How models are asked: one table of the settings an agent."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from doubleread.agents.wire.server_options import Server
+from doubleread.core.authority import INERT
+
+Confidence = Literal["verbalized-distribution", "verbalized", "logprobs", "class-probabilities", "consistency"]
+
+
+class VlmOptions(Server):
+    """A vision–language model as an agent; its name is that of the table, ``[vlm.NAME]``."""
+
+    confidence: Confidence = Field(
+        default="verbalized-distribution",
+        description="Where its probabilities come from: verbalized-distribution (a number for every label), verbalized "
+        "(one number), logprobs (of the label's letter), class-probabilities (OpenAI's decisions API), consistency "
+        "(the mean of several readings in other words and other orders).",
+    )
+    prompt: Annotated[str, INERT] = Field(
+        default="vlm-read", description="Prompt of the first reading, as ID or ID@VERSION."
+    )
+    second_prompt: Annotated[str, INERT] = Field(default="vlm-reconsider", description="Prompt of the second look.")
+    image_side: int = Field(default=1024, ge=64, le=4096, description="Longer side of the image sent, in pixels.")
+    reference_side: int = Field(default=512, ge=64, le=4096, description="The same of the retrieved images.")
+    references: int = Field(default=6, ge=1, le=20, description="Retrieved images shown in a second look, at the most.")
+    samples: int = Field(default=3, ge=2, le=20, description="Readings that `consistency` takes.")
+    temperature: float | None = Field(default=0.0, ge=0, le=2, description="Sampling temperature.")
+    max_tokens: int = Field(default=1000, ge=1, le=1_000_000, description="Length of an answer, at the most.")
+
+
+class ReasonerOptions(Server):
+    """A language model as referee; its name is that of the table, ``[reasoner.NAME]``."""
+
+    prompt: Annotated[str, INERT] = Field(default="reasoner", description="Its prompt, as ID or ID@VERSION.")
+    temperature: float | None = Field(default=0.0, ge=0, le=2, description="Sampling temperature.")
+    max_tokens: int = Field(default=1500, ge=1, le=1_000_000, description="Length of an answer, at the most.")
+
+
+class TalkOptions(Server):
+    """A language model that holds the conversation in sessions; its name is that of the table, ``[talk.NAME]``."""
+
+    temperature: float | None = Field(default=0.0, ge=0, le=2, description="Sampling temperature.")
+    max_tokens: int = Field(default=1000, ge=1, le=1_000_000, description="Length of an answer, at the most.")
+    memory: int = Field(
+        default=4000, ge=0, description="Characters of the talk before that it is told, the latest turns; 0: none."
+    )
+
+
+TRANSPORT = frozenset(Server.model_fields) - {"model", "extra"}
+"""What may differ from machine to machine without changing any answer."""

@@ -1,0 +1,48 @@
+"""What a report of 2,000 cases costs to send and to open."""
+
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.browser import NAMES, Browser, chromium
+from benchmarks.figure import Figure, Skipped
+from benchmarks.synthetic_run import synthetic_run
+from doubleread.evals.metrics.folders import evaluate_folder
+from doubleread.evals.report import write_report
+
+CASES, TIMES = 2000, 5
+READY = "document.documentElement.dataset.ready"
+
+
+def report() -> Iterator[Figure]:
+    """Megabytes of the file, and milliseconds until its gallery can be used; raises ``Skipped``."""
+    browser = chromium()
+    if browser is None:
+        raise Skipped(f"install Chromium (one of {', '.join(NAMES)}) to measure how fast a report opens")
+    with TemporaryDirectory(prefix="doubleread-bench-") as scratch:
+        folder = synthetic_run(Path(scratch) / "run", CASES)
+        found = evaluate_folder(folder, ("site",))
+        began = time.perf_counter()
+        file = write_report(folder, found)
+        note = f"written in {time.perf_counter() - began:.0f} s"
+        size = file.stat().st_size / 1e6
+        yield Figure(name="report.megabytes", value=size, n=CASES, target="<= 15", note=note)
+        times = [_opened(browser, file) for _ in range(TIMES)]
+    yield Figure(
+        name="report.interactive_ms",
+        value=statistics.median(times),
+        low=min(times),
+        high=max(times),
+        n=CASES,
+        target="<= 2000",
+        note=f"median and range of {TIMES} fresh browsers",
+    )
+
+
+def _opened(executable: str, file: Path) -> float:
+    with Browser(executable) as browser:
+        browser.open(file)
+        browser.until(READY)
+        return float(browser.run(READY))

@@ -1,0 +1,36 @@
+"""``doubleread cases``: the archive of labelled cases. Each kind of care has a file of its own."""
+
+import typer
+
+from doubleread.cli import (
+    cmd_cases_change,
+    cmd_cases_check,
+    cmd_cases_encoders,
+    cmd_cases_find,
+    cmd_cases_keep,
+    cmd_cases_list,
+    cmd_cases_map,
+    cmd_cases_move,
+    cmd_cases_suspect,
+)
+from doubleread.cli.cmd_cases_add import add, sync
+
+app = typer.Typer(
+    no_args_is_help=True, help="The archive of labelled cases: fill it, look, correct, keep, move, encode anew."
+)
+app.command("add", epilog="Example: doubleread cases add archive photos/ --tag greenhouse --reviewer ada")(add)
+app.command("sync", epilog="Example: doubleread cases sync archive photos/ --prune")(sync)
+
+PARTS = (
+    cmd_cases_list,
+    cmd_cases_find,
+    cmd_cases_check,
+    cmd_cases_suspect,
+    cmd_cases_change,
+    cmd_cases_keep,
+    cmd_cases_move,
+    cmd_cases_encoders,
+    cmd_cases_map,
+)
+for part in PARTS:
+    app.add_typer(part.app)

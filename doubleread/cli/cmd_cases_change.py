@@ -1,0 +1,96 @@
+"""``doubleread cases relabel``, ``tag``, ``delete`` and ``undo``: corrections, each on record."""
+
+from typing import Annotated
+
+import typer
+
+from doubleread.cli.cases_shared import SHOWN, Folder, Id, Ids, Note, Reviewer, opened, say
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: doubleread cases relabel archive 3f9a0c scab --reviewer Ada")
+def relabel(
+    archive: Folder,
+    case: Id,
+    label: Annotated[str, typer.Argument(help="The right label.")],
+    reviewer: Reviewer = "",
+    note: Note = "",
+) -> None:
+    """Give a case another label; the one before stays on record."""
+    from doubleread.cli.screen import warn
+    from doubleread.rag.care.edits import relabel as change
+    from doubleread.rag.care.id_prefix import whole_id
+
+    with opened(archive) as store:
+        before = change(store, whole_id(store, case), label, reviewer=reviewer, note=note)
+        known = store.file.ask("select 1 from cases where label = ? and id != ? limit 1", [label, before.case.id])
+    if before.label == label:
+        say(f"{before.case.id[:SHOWN]} is {label} already")
+        return
+    if not known:
+        warn(f"{label!r} is a new label: no other case of the archive has it")
+    say(f"{before.case.id[:SHOWN]}: {before.label} → {label}")
+
+
+@app.command(epilog="Example: doubleread cases tag archive 3f9a0c 77ab01 --add textbook --remove blurred")
+def tag(
+    archive: Folder,
+    ids: Ids,
+    add: Annotated[list[str] | None, typer.Option(help="Tag to give; repeatable.")] = None,
+    remove: Annotated[list[str] | None, typer.Option(help="Tag to take away; repeatable.")] = None,
+) -> None:
+    """Give tags to cases, or take them away."""
+    from doubleread.core.errors import StoreError
+    from doubleread.rag.care.edits import tag as change
+    from doubleread.rag.care.id_prefix import whole_ids
+
+    if not add and not remove:
+        raise StoreError("no tag was named: give --add TAG or --remove TAG")
+    with opened(archive) as store:
+        changed = change(store, whole_ids(store, ids), add=add or (), remove=remove or ())
+    say(f"{changed:,} cases changed")
+
+
+@app.command(epilog="Example: doubleread cases delete archive 3f9a0c --note 'not a leaf'")
+def delete(
+    archive: Folder,
+    ids: Ids,
+    reviewer: Reviewer = "",
+    note: Note = "",
+    erase: Annotated[bool, typer.Option("--erase", help="Wipe record and embeddings for good.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before erasing.")] = False,
+) -> None:
+    """Take cases out of every search. They stay on record, and `undo` brings them back, unless erased."""
+    from doubleread.cli.screen import warn
+    from doubleread.rag.care.id_prefix import remembered_ids, whole_ids
+
+    with opened(archive) as store:
+        chosen = (remembered_ids if erase else whole_ids)(store, ids)
+        if not erase:
+            there = len(store.get(chosen))
+            store.remove(chosen, reviewer=reviewer, note=note)
+            say(f"{there:,} cases removed" + (f", {len(chosen) - there:,} were already" * (there < len(chosen))))
+            return
+        if not yes:
+            typer.confirm(f"Erase {len(chosen):,} cases for good?", abort=True, err=True)
+        if not store.erase(chosen, reviewer=reviewer, note=note):
+            warn("another process holds the index: its files keep the embeddings until it ends and the next one opens")
+        say(f"{len(chosen):,} cases erased; backups and exports made before still hold them")
+
+
+@app.command(epilog="Example: doubleread cases undo archive")
+def undo(
+    archive: Folder,
+    case: Annotated[str | None, typer.Argument(metavar="[ID]", help="The case; without it, the last changed.")] = None,
+    reviewer: Reviewer = "",
+    note: Note = "",
+) -> None:
+    """Take the last change of a case back, as a new change; a second undo brings it again."""
+    from doubleread.rag.care.id_prefix import whole_id
+    from doubleread.rag.care.returning import undo as back
+
+    with opened(archive) as store:
+        done = back(store, whole_id(store, case) if case else None, reviewer=reviewer, note=note)
+    now = f"{done.after.label}{' (removed)' if done.after.removed else ''}"
+    say(f"{done.after.case.id[:SHOWN]}: took back {done.what}; it is {now} now")

@@ -1,0 +1,114 @@
+"""``doubleread compare``: two runs on the cases that both have."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from doubleread.cli.cases_shared import AsJson, say, say_json, table
+from doubleread.core.harmless import harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from doubleread.core.trust import Estimate
+    from doubleread.evals.metrics.comparison import Changed, Difference, RunComparison
+
+app = typer.Typer()
+
+SHOWN = 10
+"""Cases of a list that are shown, unless all are asked for."""
+
+
+@app.command(epilog="Example: doubleread compare runs/before runs/after")
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    second: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the run to compare with it.")],
+    every: Annotated[bool, typer.Option("--all", help="List every case that was fixed or broken.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Two runs on the cases both have: what the second fixed and broke, and whether that is more than chance."""
+    from doubleread.cli.screen import OUT
+    from doubleread.evals.metrics.folders import compare_folders
+
+    found = compare_folders(first, second)
+    if json:
+        say_json(found.model_dump_json())
+        return
+    OUT.print(_figures(found))
+    OUT.print()
+    for line in _counts(found):
+        say(line)
+    for title, cases in (("fixed", found.fixed), ("broken", found.broken)):
+        if cases:
+            OUT.print()
+            OUT.print(_cases(title, cases, None if every else SHOWN))
+    _notes(found)
+
+
+def _figures(found: "RunComparison") -> "Table":
+    shown = table("figure", "first", "second", "difference (95 %)", "", right=("first", "second", "difference (95 %)"))
+    for one in found.differences:
+        change = f"{_shown(one, one.difference.value, sign=True)} {_interval(one, one.difference)}"
+        shown.add_row(_NAMES[one.figure], _shown(one, one.first), _shown(one, one.second), change, _MARKS[one.change])
+    return shown
+
+
+_NAMES = {"accuracy": "accuracy", "nll": "log-loss", "brier": "Brier", "ece": "ECE", "cost": "US dollars a case"}
+_MARKS = {"better": "[green]▲ better[/]", "worse": "[red]▼ worse[/]", "same": "[dim]· same[/]"}
+
+
+def _shown(one: "Difference", value: float, *, sign: bool = False) -> str:
+    """Accuracy in per cent (differences in points), all else with its decimals."""
+    plus = "+" if sign else ""
+    if one.figure == "accuracy":
+        return f"{value * 100:{plus}.1f} {'pt' if sign else '%'}"
+    return f"{value:{plus}.{4 if one.figure == 'cost' else 3}f}"
+
+
+def _interval(one: "Difference", e: "Estimate") -> str:
+    low, high = (_shown(one, end, sign=True).removesuffix(" pt") for end in (e.low, e.high))
+    return f"({low} to {high})"
+
+
+def _counts(found: "RunComparison") -> list[str]:
+    changed = f"of {found.n:,} shared cases {len(found.fixed):,} were fixed and {len(found.broken):,} broken"
+    same = f"{found.both_right:,} are right in both and {found.both_wrong:,} wrong"
+    return [f"{changed}; {same}", f"McNemar's exact test: p = {_p(found.p_value)}"]
+
+
+def _p(value: float) -> str:
+    return f"{value:.2g}" if value >= 0.0001 else "less than 0.0001"
+
+
+def _cases(title: str, cases: "Sequence[Changed]", most: int | None) -> "Table":
+    from rich.text import Text
+
+    shown = table(title, "true label", "first", "second")
+    for one in cases[:most]:
+        said = (_said(one.first, one.first_confidence), _said(one.second, one.second_confidence))
+        shown.add_row(*(Text(harmless(text)) for text in (one.source, one.label, *said)))
+    if most is not None and len(cases) > most:
+        shown.add_row(f"[dim]… and {len(cases) - most:,} more: --all lists them[/]")
+    return shown
+
+
+def _said(label: str, confidence: float | None) -> str:
+    return f"{label}, unfamiliar" if confidence is None else f"{label} {confidence:.0%}"
+
+
+def _notes(found: "RunComparison") -> None:
+    from doubleread.cli.screen import note, warn
+
+    note(f"first: {found.first} · second: {found.second}")
+    if found.only_first or found.only_second:
+        warn(f"not shared: {found.only_first:,} cases of the first run and {found.only_second:,} of the second")
+    for n, why in (
+        (found.relabelled, "have another true label in the second run"),
+        (found.unlabelled, "have no true label"),
+        (found.silent, "have a run in which nobody spoke"),
+    ):
+        if n:
+            warn(f"{n:,} shared cases {why}: left out")

@@ -1,0 +1,76 @@
+"""``doubleread trust compare``: two panels, two versions of one, or a panel and its outcomes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from doubleread.cli.screen import OUT, note
+from doubleread.cli.tables import comparison_table
+from doubleread.core.durable import write_text
+from doubleread.core.errors import DataError
+from doubleread.evals.drawings import ReliabilityPanel, reliability_grid
+from doubleread.evals.trust_comparison import Comparison, compare
+from doubleread.orchestrator.trust.grading import Graded, graded_unseen
+from doubleread.panel.feedback import graded, learned_rows, unseen_outcomes
+from doubleread.panel.panel_folder import PanelFolder, read_panel
+
+OUTCOMES = "outcomes"
+
+
+@dataclass(frozen=True)
+class Side:
+    """What was named: ``panel``, ``panel@2`` or ``panel@outcomes``."""
+
+    name: str
+    saved: PanelFolder
+    outcomes: bool
+
+
+def side(name: str) -> Side:
+    """Raises ``DataError`` for what follows the ``@`` where it is neither a version nor ``outcomes``."""
+    folder, at, which = name.rpartition("@")
+    if not at or Path(name).is_dir():
+        return Side(name, read_panel(Path(name), None), outcomes=False)
+    if which == OUTCOMES:
+        return Side(name, read_panel(Path(folder), None), outcomes=True)
+    if not which.isdecimal():
+        raise DataError(f"cannot tell what {name} is: write PANEL, PANEL@2 for a version, or PANEL@{OUTCOMES}")
+    return Side(name, read_panel(Path(folder), None, int(which)), outcomes=False)
+
+
+def run_compare(first: str, second: str, draw: Path | None) -> None:
+    """Shows what is better, worse and the same, and draws both sides' reliability."""
+    a, b = side(first), side(second)
+    found = compare(_graded(a, b), _graded(b, a), (first, second))
+    OUT.print(comparison_table(found))
+    note(_about(found))
+    if draw is not None:
+        write_text(draw, _drawn(found))
+        OUT.print(str(draw), markup=False, highlight=False, soft_wrap=True)
+
+
+def _graded(one: Side, other: Side) -> Graded:
+    """Versions of one panel are judged on all that either was learned from; others on what they were learned from."""
+    if one.outcomes:
+        outcomes = [o for o in unseen_outcomes(one.saved) if o.sampling == "all"]
+        if not outcomes:
+            raise DataError(
+                f"{one.name}: there is no outcome of an unselected case that this panel was not learned from; "
+                "selected cases are no sample to judge by"
+            )
+        return graded_unseen(one.saved.arbiter, outcomes)
+    versions = not other.outcomes and one.saved.folder.resolve() == other.saved.folder.resolve()
+    return graded(one.saved, learned_rows(other.saved) if versions else ())
+
+
+def _about(found: Comparison) -> str:
+    if found.paired:
+        return f"both judged on the same {found.first_n} cases, none of which had a part in the judging fit"
+    return f"{found.first}: {found.first_n} cases, {found.second}: {found.second_n} other cases"
+
+
+def _drawn(found: Comparison) -> str:
+    panels = [
+        ReliabilityPanel(f"{r.reader} · {Path(r.side).name}", r.bins, r.ece, r.floor, r.n, floor_high=r.floor_high)
+        for r in found.reliability
+    ]
+    return reliability_grid(panels, title="After calibration, side by side", columns=2)

@@ -1,0 +1,164 @@
+"""``doubleread evaluate`` and ``doubleread report``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from doubleread.cli.cmd_cases_add import Group, LabelColumn, PathColumn
+from doubleread.cli.options import AllowFromPanel
+
+if TYPE_CHECKING:
+    from doubleread.evals.metrics.gates import Gate
+    from doubleread.evals.runs.run_record import Shard
+    from doubleread.settings import Settings
+
+app = typer.Typer()
+
+FAILED, INCOMPLETE, INTERRUPTED = 1, 3, 130
+
+By = Annotated[list[str] | None, typer.Option(help="Column of the data to tell subgroups by; repeatable.")]
+FailUnder = Annotated[
+    list[str] | None,
+    typer.Option("--fail-under", metavar="FIGURE=NUMBER", help="Exit code 1 below it: accuracy=0.95; repeatable."),
+]
+FailOver = Annotated[
+    list[str] | None,
+    typer.Option("--fail-over", metavar="FIGURE=NUMBER", help="Exit code 1 above it: ece=0.05; repeatable."),
+]
+
+
+@app.command(
+    epilog="Example: doubleread evaluate photos/ --panel panel --fail-under accuracy=0.95 --fail-over ece=0.05. Exit "
+    "codes: 0; 1 a figure is worse than asked for; 2 nothing was run; 3 the budget is spent; 130 interrupted."
+)
+def evaluate(
+    data: Annotated[str, typer.Argument(help="Labelled images, as for `fit`; of one with splits, its test split.")],
+    panel: Annotated[Path, typer.Option(help="The fitted panel.")] = Path("panel"),
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder of the run.", show_default="runs/TIME-NAME")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Run this split; `all` for every case.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Run so many cases, taken evenly.")] = None,
+    shard: Annotated[str | None, typer.Option(help="Run one of several equal parts, such as 2/8.")] = None,
+    retry_errors: Annotated[bool, typer.Option("--retry-errors", help="Try again what failed before.")] = False,
+    engine: Annotated[
+        Literal["local", "ray"] | None, typer.Option(help="Run in this process, or spread over workers of Ray.")
+    ] = None,
+    in_flight: Annotated[int | None, typer.Option(min=1, max=1024, help="Cases at the same time.")] = None,
+    max_cost: Annotated[float | None, typer.Option(min=0, help="US dollars to spend on models at most.")] = None,
+    by: By = None,
+    fail_under: FailUnder = None,
+    fail_over: FailOver = None,
+    group: Group = None,
+    label_column: LabelColumn = "label",
+    path_column: PathColumn = "path",
+    settings: Annotated[Path | None, typer.Option("--settings", help="Settings file; see `doubleread settings`.")] = (
+        None
+    ),
+    allow_from_panel: AllowFromPanel = False,
+) -> None:
+    """Judge a panel on images it has never seen. Stopped, the same command goes on where it was.
+
+    The first Ctrl-C lets the cases in flight finish, the second gives them up.
+    """
+    from doubleread.cli.cmd_fit import announce_reading
+    from doubleread.cli.evaluating import watching
+    from doubleread.cli.screen import note, progress, tell, warn
+    from doubleread.evals.datasets import read_labelled
+    from doubleread.evals.runs.evaluate import Wanted
+    from doubleread.evals.runs.evaluate import evaluate as run
+    from doubleread.panel import Panel
+
+    wanted, gates = Wanted(out, split, limit, _shard(shard), retry_errors), _gates(fail_under, fail_over)
+    chosen = _settings(settings, engine, in_flight, max_cost)
+    with Panel.load(panel, settings=chosen, allow_from_panel=allow_from_panel) as loaded:
+        with progress() as report:
+            dataset = read_labelled(
+                data,
+                group=group,
+                label_column=label_column,
+                path_column=path_column,
+                progress=lambda done, total: report("reading files", done, total),
+            )
+        announce_reading(dataset)
+
+        def announce(folder: Path, notes: Any) -> None:
+            for line in notes:
+                note(line)
+            note(f"run: {folder}")
+
+        with watching() as watch:
+            ended = run(loaded, dataset, wanted, watch=watch, announce=announce)
+    if ended.end != "complete":
+        warn(f"{ENDS[ended.end]}: the same command goes on from here; `doubleread report` judges what there is")
+        tell(str(ended.folder))
+        raise typer.Exit(INCOMPLETE if ended.end == "budget" else INTERRUPTED)
+    _judge(ended.folder, by, gates)
+
+
+ENDS = {"budget": "the budget is spent", "interrupted": "stopped"}
+
+
+@app.command(epilog="Example: doubleread report runs/latest --by site, or: report shard1 shard2 -o whole")
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="A run's folder; of several, shards of one run.")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the whole, where shards are joined.")] = (
+        None
+    ),
+    by: By = None,
+    fail_under: FailUnder = None,
+    fail_over: FailOver = None,
+) -> None:
+    """Judge what a run has so far: figures, the report, and tables. Nobody is asked again."""
+    from doubleread.core.errors import RunError
+    from doubleread.evals.runs.joined import join
+
+    gates = _gates(fail_under, fail_over)
+    if len(runs) > 1 and out is None:
+        raise RunError("to join the shards of a run, name a folder for the whole with -o")
+    _judge(runs[0] if out is None else join(runs, out), by, gates)
+
+
+def _judge(folder: Path, by: list[str] | None, gates: "list[Gate]") -> None:
+    """Writes everything, shows the figures; the last line is the report's place."""
+    from doubleread.cli.evaluating import show
+    from doubleread.cli.screen import tell
+    from doubleread.evals.panel_evaluation import judge_run
+
+    judged = judge_run(folder, tuple(by or ()), gates)
+    show(judged)
+    tell(str(judged.report))
+    if not judged.passed:
+        raise typer.Exit(FAILED)
+
+
+def _gates(under: list[str] | None, over: list[str] | None) -> "list[Gate]":
+    from doubleread.evals.metrics.gates import parse_gate
+
+    return [*(parse_gate(one, "at least") for one in under or ()), *(parse_gate(one, "at most") for one in over or ())]
+
+
+def _settings(file: Path | None, engine: str | None, in_flight: int | None, max_cost: float | None) -> "Settings":
+    from doubleread.settings import load_settings
+
+    flags: dict[str, dict[str, Any]] = {}
+    run = {"engine": engine, "in_flight": in_flight}
+    if given := {name: value for name, value in run.items() if value is not None}:
+        flags["run"] = given
+    if max_cost is not None:
+        flags["budget"] = {"max_cost_usd": max_cost}
+    return load_settings(file, flags)
+
+
+def _shard(text: str | None) -> "Shard | None":
+    from doubleread.core.errors import DataError
+    from doubleread.evals.runs.run_record import Shard
+
+    if text is None:
+        return None
+    number, _, of = text.partition("/")
+    plain = all(part.isascii() and part.isdigit() and len(part) < 10 for part in (number, of))
+    if not (plain and 1 <= int(number) <= int(of)):
+        raise DataError(f"{text[:40]!r} is no part of a run: write it as 2/8, the second of eight")
+    return Shard(number=int(number), of=int(of))

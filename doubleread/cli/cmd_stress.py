@@ -1,0 +1,159 @@
+"""``doubleread stress``."""
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from doubleread.cli.cmd_cases_add import Group, LabelColumn, PathColumn
+from doubleread.cli.options import AllowFromPanel
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from doubleread.evals.stress import Condition, Stress
+    from doubleread.settings import Settings
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog="Example: doubleread stress panel photos/ --corruptions noise,blur,greyscale --severities 1-5. Families: "
+    "noise, blur, weather, digital, colour, scene."
+)
+def stress(
+    panel: Annotated[Path, typer.Argument(help="Folder of a fitted panel.")],
+    data: Annotated[
+        str, typer.Argument(metavar="IMAGES", help="Labelled images, as for `fit`; of one with splits, its test split.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder for the results.", show_default="runs/TIME-NAME")
+    ] = None,
+    corruptions: Annotated[
+        str, typer.Option(help="Names or families, separated by commas; all without one.", show_default="all")
+    ] = "",
+    severities: Annotated[str, typer.Option(help="1 (slight) to 5 (severe), such as 1,3,5 or 1-5.")] = "1,3,5",
+    limit: Annotated[int, typer.Option(min=1, help="Use so many images, taken evenly.")] = 120,
+    split: Annotated[str | None, typer.Option(help="Use this split; `all` for every image.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object instead of the table.")] = False,
+    group: Group = None,
+    label_column: LabelColumn = "label",
+    path_column: PathColumn = "path",
+    settings: Annotated[Path | None, typer.Option("--settings", help="Settings file; see `doubleread settings`.")] = (
+        None
+    ),
+    allow_from_panel: AllowFromPanel = False,
+) -> None:
+    """Find out how a panel does on worse pictures: noise, blur, weather, other light. It writes stress.html.
+
+    Reports how often it is right, commits wrongly, refers, and notices, by corruption and severity.
+    """
+    from doubleread.cli.cmd_fit import announce_reading
+    from doubleread.cli.options import settings_of
+    from doubleread.cli.screen import note, progress, tell, tell_json
+    from doubleread.evals.datasets import read_labelled
+    from doubleread.evals.stress import stress_panel
+    from doubleread.evals.stress.corruptions import chosen
+    from doubleread.evals.stress.corruptions import severities as severities_of
+    from doubleread.panel import Panel
+
+    names, levels = [one.strip() for one in corruptions.split(",") if one.strip()], severities_of(severities)
+    chosen(names)
+    dataset = read_labelled(data, group=group, label_column=label_column, path_column=path_column)
+    announce_reading(dataset)
+    folder = out or _place(dataset.name)
+    with (
+        tempfile.TemporaryDirectory(prefix="doubleread-stress-") as encodings,
+        Panel.load(
+            panel, settings=_passing(settings_of(settings), encodings), allow_from_panel=allow_from_panel
+        ) as loaded,
+        progress() as report,
+    ):
+        found = stress_panel(
+            loaded,
+            dataset,
+            corruptions=names,
+            severities=levels,
+            split=split,
+            limit=limit,
+            out=folder,
+            progress=report,
+        )
+    for line in found.notes[len(dataset.notes) :]:
+        note(line)
+    if json:
+        tell_json(found.model_dump_json(indent=1))
+    else:
+        show(found)
+    (note if json else tell)(str(folder / "stress.html"))
+
+
+def _passing(settings: "Settings", folder: str) -> "Settings":
+    """The settings with encodings kept in a folder that is thrown away: corrupted pictures do not come again."""
+    return settings.model_copy(update={"encoder": settings.encoder.model_copy(update={"cache_dir": folder})})
+
+
+def _place(name: str) -> Path:
+    from datetime import UTC, datetime
+
+    from doubleread.evals.runs.evaluate import place_of
+
+    return place_of(datetime.now(UTC), f"{name}-stress")
+
+
+def show(found: "Stress") -> None:
+    """The verdict, then a row for each condition."""
+    from rich.text import Text
+
+    from doubleread.cli.screen import OUT
+
+    for place, line in enumerate(found.verdict):
+        OUT.print(Text(line, "" if place else "bold"))
+    OUT.print()
+    OUT.print(_table(found))
+
+
+def _table(found: "Stress") -> "Table":
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(
+        title=f"Per cent of {found.n} images in {found.groups} groups; wrong: of those committed (95 % interval)",
+        title_justify="left",
+        header_style="dim",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("", no_wrap=True)
+    for words in ("sev.", "right", "NLL", "in set", "wrong", "of", "referred", "alarm"):
+        table.add_column(words, justify="right", no_wrap=True)
+    table.add_row(*_row(found, found.clean))
+    for place, one in enumerate(found.overall):
+        table.add_row(*_row(found, one, named=not place))
+    for kind in found.corruptions:
+        for place, one in enumerate(found.of(kind.name)):
+            table.add_row(*_row(found, one, named=not place))
+    return table
+
+
+def _row(found: "Stress", one: "Condition", *, named: bool = True) -> list[str]:
+    from rich.markup import escape
+
+    from doubleread.evals.stress.stress_page import shown
+    from doubleread.evals.stress.stress_wording import breaks
+
+    def value(figure: str) -> str:
+        e = one.figures.get(figure)
+        return "–" if e is None else f"{e.value:.2f}" if figure == "nll" else f"{100 * e.value:.0f}"
+
+    risk, committed = shown(one, "risk"), one.figures.get("risk")
+    return [
+        escape(one.corruption) if named else "",
+        str(one.severity) if one.severity else "",
+        *map(value, ("accuracy", "nll", "coverage")),
+        f"[dark_orange]! {risk}[/]" if breaks(one, found.promise) else risk,
+        str(committed.n) if committed else "0",
+        *map(value, ("referred", "alarm")),
+    ]

@@ -1,0 +1,172 @@
+"""A batch of pictures compared with the calibration cases of a panel: alike, or not, and in what."""
+
+from collections.abc import Sequence
+from math import comb
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doubleread.core.batch import BatchComparison, Difference
+from doubleread.core.types import Labels, Matrix, Vector
+from doubleread.orchestrator.ood.two_sample import (
+    FEWEST_GROUPS,
+    Apart,
+    Codes,
+    Shuffles,
+    divisions,
+    drawn_groups,
+    joint_codes,
+    outside,
+    shifts,
+    shuffled,
+    told_apart,
+    told_apart_ungrouped,
+)
+from doubleread.orchestrator.resampling import group_codes
+from doubleread.panel.reference import Looked, whole_groups
+from doubleread.rag.picture_traits import TRAITS, difference, scaled, traits_of
+
+LEVEL = 0.01
+"""Share of batches that are like the calibration cases and may still be called different."""
+FEWEST = 30
+"""Of fewer pictures nothing is said."""
+MOST = 500
+"""Pictures of a large batch that are compared, whole groups of them: more would not show more."""
+_TESTS = 2
+"""Embeddings and traits are tested, each at half the level (Bonferroni): with few groups a trait that moved far shows
+sooner than a classifier on many components."""
+SURE, CLEAR, SHOWN = 0.05, 0.15, 3
+"""A trait is named where its shift has a joint p-value of at most 0.05 and is at least 0.15 ranks; three at most."""
+_UNKNOWN = (
+    "the groups of these pictures are unknown: they were taken for a few whole groups; if all come from one or two "
+    "(one patient, one module), that alone may be the difference"
+)
+_ALIKE = "simple statistics of the pictures show no difference"
+
+
+def sampled(groups: Sequence[str | None] | None, n: int, trusted: Looked) -> Codes:
+    """Rows of the pictures of a batch that are worth looking at: all, or of a large batch whole groups of them.
+
+    Where the calibration cases were taken one by one, one picture of each group; where the groups of the batch are
+    unknown (None), no more than half as many as there are calibration cases.
+    """
+    if trusted.groups is not None:
+        return whole_groups(groups, n, MOST if groups is not None else min(MOST, max(FEWEST, len(trusted) // 2)))
+    alone = np.sort(np.unique(group_codes(groups, n), return_index=True)[1])
+    return alone[whole_groups(None, len(alone), MOST)]
+
+
+def compare(batch: Looked, trusted: Looked) -> BatchComparison:
+    """Whether a batch, as ``sampled`` chose it, is like the calibration cases, and in what it differs.
+
+    Only pictures of which the panel said the same are compared.
+    """
+    sizes = (len(trusted), len(batch))
+    if len(batch) < FEWEST or not len(trusted):
+        return not_judged(len(batch), f"fewer than {FEWEST} pictures can be compared")
+    second = np.arange(sum(sizes)) >= len(trusted)
+    codes = joint_codes(trusted.groups, batch.groups, sizes)
+    known = trusted.groups is None or batch.groups is not None
+    found = BatchComparison(
+        n=len(batch),
+        groups=len(np.unique(codes[second])) if known else None,
+        trusted=len(trusted),
+        trusted_groups=len(np.unique(codes[~second])),
+        level=LEVEL,
+        note="" if known else _UNKNOWN,
+    )
+    pair = _Pair(batch, trusted, codes, second)
+    return _shuffled(found, pair) if known else _drawn(found, pair)
+
+
+def not_judged(n: int, why: str) -> BatchComparison:
+    """Nothing is said of ``n`` pictures, for want of pictures or, without a reason, of what to compare them with."""
+    note = why or "this panel cannot judge batches: it keeps no pictures to compare them with; fit it again"
+    return BatchComparison(n=n, groups=None, trusted=0, trusted_groups=0, level=LEVEL, note=note)
+
+
+class _Pair(NamedTuple):
+    batch: Looked
+    trusted: Looked
+    codes: Codes
+    second: NDArray[np.bool_]
+
+    @property
+    def labels(self) -> Labels:
+        return np.concatenate([self.trusted.said, self.batch.said]) + 1
+
+    @property
+    def embeddings(self) -> Matrix:
+        return np.concatenate([self.trusted.embeddings, self.batch.embeddings]).astype(float)
+
+    @property
+    def traits(self) -> Matrix:
+        return np.concatenate([traits_of(self.trusted.statistics), traits_of(self.batch.statistics)])
+
+
+def _shuffled(found: BatchComparison, pair: _Pair) -> BatchComparison:
+    """Judged by shuffling the groups of both."""
+    if divisions(pair.codes, pair.second) * LEVEL < _TESTS:
+        return _by_traits(found, pair)
+    shuffles = shuffled(pair.second, pair.codes)
+    apart = told_apart(pair.embeddings, pair.labels, shuffles)
+    return _judged(found, pair, apart, *shifts(pair.traits, pair.labels, shuffles))
+
+
+def _drawn(found: BatchComparison, pair: _Pair) -> BatchComparison:
+    """Judged by drawing groups of the calibration cases, as many as would make such a batch."""
+    trusted = pair.codes[~pair.second]
+    drawn = drawn_groups(trusted, len(pair.batch))
+    groups = round(float(np.mean([len(np.unique(trusted[column > 0])) for column in drawn.T])))
+    if comb(found.trusted_groups, groups) * LEVEL < _TESTS:
+        return _by_traits(found, pair)
+    apart = told_apart_ungrouped(pair.embeddings, pair.labels, drawn)
+    second = np.concatenate([drawn, np.zeros((len(pair.batch), drawn.shape[1]))])
+    truth = pair.second[:, None].astype(float)
+    return _judged(
+        found, pair, apart, *shifts(pair.traits, pair.labels, Shuffles(np.hstack([truth, second]), pair.codes))
+    )
+
+
+def _judged(found: BatchComparison, pair: _Pair, apart: Apart, moved: Vector, p_values: Vector) -> BatchComparison:
+    clear = np.abs(moved) >= CLEAR
+    by_traits = float(p_values[clear].min()) if clear.any() else 1.0
+    p_value = min(1.0, _TESTS * min(apart.p_value, by_traits))
+    differs = p_value <= LEVEL
+    order = [i for i in np.argsort(-np.abs(moved)) if p_values[i] <= SURE and clear[i]]
+    update = {
+        "auc": apart.auc,
+        "p_value": p_value,
+        "differs": differs,
+        "differences": _differences(pair, order) if differs else (),
+    }
+    return found.model_copy(update=update)
+
+
+def _by_traits(found: BatchComparison, pair: _Pair) -> BatchComparison:
+    """Judged, in want of groups, by traits alone: the batch is taken for one more group."""
+    if found.trusted_groups < FEWEST_GROUPS:
+        return found.model_copy(update={"note": _too_few(found)})
+    p_values = outside(scaled(pair.traits), pair.labels, pair.codes, pair.second)
+    order = [i for i in np.argsort(p_values) if p_values[i] <= LEVEL]
+    if not order:
+        return found.model_copy(update={"p_value": float(p_values.min()), "note": f"{_too_few(found)}; {_ALIKE}"})
+    update = {"p_value": float(p_values.min()), "differs": True, "differences": _differences(pair, order)}
+    return found.model_copy(update={**update, "note": _too_few(found)})
+
+
+def _differences(pair: _Pair, order: Sequence[int]) -> tuple[Difference, ...]:
+    ours, theirs = traits_of(pair.batch.statistics), traits_of(pair.trusted.statistics)
+    found = [difference(TRAITS[i], ours[:, i], theirs[:, i]) for i in order]
+    if any(one.told == "grey" for one in found):  # then a cast, or less colour, says the same again
+        found = [one for one in found if one.told == "grey" or not one.statistic.endswith("cast")]
+    return tuple(found[:SHOWN])
+
+
+def _too_few(found: BatchComparison) -> str:
+    here = "an unknown number of" if found.groups is None else str(found.groups)
+    return (
+        f"too few groups to compare embeddings at a level of {found.level:.0%}: {found.trusted_groups} among the "
+        f"calibration cases, {here} in this batch"
+    )

@@ -1,0 +1,273 @@
+"""The composition root: the one place where settings turn into parts."""
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from doubleread.agents.context import AgentContext
+from doubleread.agents.local_agents import AGENTS
+from doubleread.agents.recorded.book import read_book
+from doubleread.agents.recorded.recorded_agent import replay
+from doubleread.core.case import Case
+from doubleread.core.errors import PanelError, UnknownPart
+from doubleread.core.ports import TEXTURE, WHOLE, Agent, CaseStore, Deliberates, Encoder, TextEncoder
+from doubleread.core.task import Task
+from doubleread.core.types import Embeddings
+from doubleread.core.verdict import Unread
+from doubleread.orchestrator.calibration import CALIBRATORS
+from doubleread.orchestrator.conformal.scores import SCORES
+from doubleread.orchestrator.fusion import FUSION_RULES
+from doubleread.orchestrator.learning.choice import AUTO
+from doubleread.prompts.library import Library
+from doubleread.prompts.prompt import Prompt
+from doubleread.rag.cache import EncodingCache
+from doubleread.rag.embedder import CachedEmbedder
+from doubleread.rag.encoders import Choice, build, choose
+from doubleread.rag.near_copies import CopyFinder
+from doubleread.rag.near_rule import NearRule
+from doubleread.rag.nearest_cases import Weighting
+from doubleread.rag.picture_statistics import PictureStatistics
+from doubleread.rag.retrieval import StoreRetriever
+from doubleread.rag.safe_images import CROPS, VIEWS_VERSION, Images
+from doubleread.settings import RecordedOptions, Settings
+
+if TYPE_CHECKING:
+    from doubleread.panel.models import Models
+
+TEMPLATES = "clip-zero-shot"
+_NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_-]*$")
+VIEWS = (WHOLE, *CROPS)
+"""What a second look reads: the whole image, which the first look encoded, and its crops."""
+SIGHTS = {TEXTURE: "colour-texture"}
+"""What agents see that do not see the panel's encoder: the name of the sight, and the encoder behind it."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the eyes made of many cases: rows of those that all of them could read."""
+
+    kept: tuple[int, ...]
+    """Index of each row's case among the cases given."""
+    embeddings: Embeddings
+    """Of the panel's encoder, shape ``(len(kept), len(views), dim)``."""
+    sights: Mapping[str, Embeddings]
+    """The same of the other sights, each with its own ``dim``."""
+    unread: tuple[Unread, ...]
+
+
+@dataclass
+class Eyes:
+    """Everything that looks at pixels: an encoder and its embedder, other sights, and a wire to models, all shared."""
+
+    choice: Choice
+    encoder: Encoder
+    images: Images
+    embedder: CachedEmbedder
+    pictures: CachedEmbedder
+    """Statistics of pictures, which no agent sees."""
+    prompts: Library
+    models: "Models | None" = None
+    """None where no agent of the panel asks a model."""
+    sights: Mapping[str, CachedEmbedder] = field(default_factory=dict)
+    """The sights of ``SIGHTS`` that some agent of the panel has."""
+    near: NearRule | None = None
+    """When two pictures are near copies; None until that is measured."""
+
+    async def embed(self, case: Case) -> None:
+        """Looks at a case with all eyes, so that no agent has to wait; raises ``ImageError``."""
+        await asyncio.gather(*(embedder.embed(case) for embedder in (*self._embedders, self.pictures)))
+
+    def embed_all(
+        self,
+        cases: Sequence[Case],
+        views: Sequence[str] = (WHOLE,),
+        progress: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> Seen:
+        """Looks at many cases with all eyes, one after the other; ``progress(done, total)`` counts cases."""
+
+        def part(i: int) -> Callable[[int, int], None]:
+            return lambda done, total: progress((i * total + done) // len(self._embedders), total)
+
+        found = [one.embed_all(cases, views, part(i)) for i, one in enumerate(self._embedders)]
+        kept = sorted(set.intersection(*(set(one.kept) for one in found)))
+        first, *others = (one.embeddings[np.searchsorted(one.kept, kept)] for one in found)
+        unread = dict.fromkeys(row for one in found for row in one.unread)
+        return Seen(tuple(kept), first, dict(zip(self.sights, others, strict=True)), tuple(unread))
+
+    def warm_up(self) -> Embeddings:
+        """Has every eye look at a blank picture, so that the first case does not wait for what is made at first use.
+
+        Returns what the encoder made of it, ``(1, dim)``.
+        """
+        first, *_ = [one.encoder.encode([Image.new("RGB", (64, 64), "gray")]) for one in self._embedders]
+        return first
+
+    @property
+    def _embedders(self) -> tuple[CachedEmbedder, ...]:
+        return (self.embedder, *self.sights.values())
+
+    def close(self) -> None:
+        for embedder in (*self._embedders, self.pictures):
+            embedder.close()
+        if self.models is not None:
+            self.models.close()
+
+
+def check_names(settings: Settings) -> None:
+    """Raises ``UnknownPart`` for a name in the settings that no table knows, before anything heavy is loaded."""
+    _check_agents(settings)
+    CALIBRATORS.check({settings.trust.calibrator} - {AUTO})
+    FUSION_RULES.check({settings.fusion.rule} - {AUTO})
+    SCORES.check([settings.trust.sets])
+
+
+def _check_agents(settings: Settings) -> None:
+    named = [*settings.vlm, *settings.reasoner, *settings.recorded]
+    known = (*AGENTS.names(), *named)
+    for name in settings.panel.agents:
+        if name not in known:
+            raise UnknownPart("agent", name, known)
+    if len(set(settings.panel.agents)) < len(settings.panel.agents):
+        raise PanelError(f"panel.agents names an agent twice: {', '.join(settings.panel.agents)}")
+    if twice := sorted({name for name in known if known.count(name) > 1}):
+        raise PanelError(f"several agents go by one name ({', '.join(twice)}): rename the tables in the settings")
+    if odd := [name for name in named if not _NAME.match(name)]:
+        raise PanelError(f"{odd[0]!r} is no name for an agent: use letters, digits, dashes and underscores")
+    if set(settings.panel.agents) <= set(settings.reasoner):
+        raise PanelError("panel.agents names only referees; they need readers to weigh")
+
+
+def open_eyes(
+    settings: Settings,
+    choice: Choice | None = None,
+    prompt_versions: Mapping[str, int] | None = None,
+    near: NearRule | None = None,
+) -> Eyes:
+    """The encoder that the settings ask for, its cache and the shared embedder, and the way to models.
+
+    ``choice``, ``prompt_versions`` and ``near`` are those of a panel that was fitted before.
+    """
+    choice, encoder = open_encoder(settings, choice)
+    images, prompts = Images(), library(settings, prompt_versions)
+    models = _open_models(settings, images, prompts) if _asks_models(settings) else None
+    sights = {
+        name: embedder_of(build(spec), images, settings)
+        for name, spec in SIGHTS.items()
+        if name in settings.panel.agents
+    }
+    pictures = embedder_of(PictureStatistics(), images, settings)
+    embedder = embedder_of(encoder, images, settings)
+    return Eyes(choice, encoder, images, embedder, pictures, prompts, models, sights, near)
+
+
+def open_encoder(settings: Settings, choice: Choice | None = None) -> tuple[Choice, Encoder]:
+    """The encoder that the settings ask for, or that was chosen before."""
+    choice = choice or choose(settings.encoder.name)
+    checkpoint = Path(settings.encoder.checkpoint).expanduser() if settings.encoder.checkpoint else None
+    return choice, build(
+        choice.name, device=settings.encoder.device, checkpoint=checkpoint, download=settings.encoder.download
+    )
+
+
+def embedder_of(encoder: Encoder, images: Images, settings: Settings) -> CachedEmbedder:
+    """An encoder with the cache that the settings name."""
+    cache = EncodingCache(settings.cache_folder, f"{encoder.fingerprint}-{VIEWS_VERSION}")
+    return CachedEmbedder(encoder, images, cache)
+
+
+def library(settings: Settings, versions: Mapping[str, int] | None = None) -> Library:
+    """The prompts, the user's own among them; raises ``PromptError``."""
+    return Library(Path(settings.prompts.folder).expanduser() if settings.prompts.folder else None, versions)
+
+
+def _asks_models(settings: Settings) -> bool:
+    return any(name in settings.vlm or name in settings.reasoner for name in settings.panel.agents)
+
+
+def _open_models(settings: Settings, images: Images, prompts: Library) -> "Models":
+    from doubleread.panel.models import Models  # noqa: PLC0415 - loads openai, which local panels do without
+
+    return Models.open(settings, images, prompts)
+
+
+@dataclass
+class Seated:
+    """Agents around one store, fitted or not."""
+
+    task: Task
+    agents: dict[str, Agent]
+    referees: dict[str, Deliberates]
+    retriever: StoreRetriever
+    prompts: tuple[Prompt, ...]
+    """Every prompt that some agent may use."""
+    context: AgentContext
+    """What the local agents share."""
+
+    def warm_up(self) -> None:
+        """Makes what the first reading would have to wait for."""
+        if self.context.text is not None:
+            _ = self.context.prototypes
+
+
+def seat(settings: Settings, task: Task, eyes: Eyes, store: CaseStore, weighting: Weighting | None = None) -> Seated:
+    """The agents of the settings, sharing eyes, store and evidence; ``weighting`` as it was fitted before."""
+    finder = None if eyes.near is None else CopyFinder(eyes.near, eyes.images)
+    retriever = StoreRetriever(store, eyes.embedder, task, settings.retrieval.k, weighting, finder)
+    context = AgentContext(
+        task=task,
+        embedder=eyes.embedder,
+        retriever=retriever,
+        vectors=_vectors_of(store),
+        text=eyes.encoder if isinstance(eyes.encoder, TextEncoder) else None,
+        templates=tuple(eyes.prompts.get(TEMPLATES).render("user", phrase="{}").splitlines()),
+        texture=eyes.sights.get(TEXTURE),
+        views=VIEWS,
+    )
+    readers, referees = _readers(settings, context, eyes), _referees(settings, task, eyes)
+    asked = {prompt.ref: prompt for one in (*readers.values(), *referees.values()) for prompt in _prompts_of(one)}
+    templates = (eyes.prompts.get(TEMPLATES),) if context.text is not None else ()
+    return Seated(task, readers, dict(referees), retriever, (*templates, *asked.values()), context)
+
+
+def _readers(settings: Settings, context: AgentContext, eyes: Eyes) -> dict[str, Agent]:
+    found: dict[str, Agent] = {}
+    for name in settings.panel.agents:
+        if name in settings.vlm and eyes.models is not None:
+            found[name] = eyes.models.reader(name, context.task)
+        elif name in settings.recorded:
+            found[name] = _recorded(name, settings.recorded[name], context.task)
+        elif name not in settings.reasoner:
+            found[name] = AGENTS.get(name)(context)
+    return found
+
+
+def _referees(settings: Settings, task: Task, eyes: Eyes) -> dict[str, Deliberates]:
+    if eyes.models is None:
+        return {}
+    return {name: eyes.models.referee(name, task) for name in settings.panel.agents if name in settings.reasoner}
+
+
+def _prompts_of(agent: object) -> tuple[Prompt, ...]:
+    return getattr(agent, "prompts", ())
+
+
+def _recorded(name: str, options: RecordedOptions, task: Task) -> Agent:
+    path = Path(options.file).expanduser()
+    book = read_book(path, options.columns, agent=options.agent or name, task=task)
+    return replay(name, book, options.agent)
+
+
+def _vectors_of(store: CaseStore) -> Callable[[Sequence[str]], Embeddings]:
+    """Stored embeddings by case id, as the store is now."""
+
+    def vectors(ids: Sequence[str]) -> Embeddings:
+        columns = store.columns()
+        return columns.embeddings[[columns.position[case_id] for case_id in ids]]
+
+    return vectors

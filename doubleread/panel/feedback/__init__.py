@@ -1,0 +1,42 @@
+"""Living trust: outcomes are confirmed, watched for drift, and learned from.
+
+Nothing is graded by itself: a case of the panel's own cannot be confirmed, outcomes are watched only by trust that was
+not learned from them, and trust that is learned from them is cross-fitted as before. Selected outcomes (the referred
+ones, say) are no sample of what comes: accuracy, label shares and prediction sets must not rest on them, so learning
+leaves them out unless it is told otherwise, and then the profiles warn of it.
+"""
+
+from doubleread.panel.feedback.confirmation import check_confirmed, confirm, keep, outcome_of, retract
+from doubleread.panel.feedback.drift_watch import drifts
+from doubleread.panel.feedback.graded_cases import (
+    calibration_cases,
+    calibration_rows,
+    graded,
+    keeps_readings,
+    learned_rows,
+    unseen_outcomes,
+)
+from doubleread.panel.feedback.relearning import Relearned, adopt, relearn
+from doubleread.panel.feedback.remembering import fitted_on, forget, remember, remembered
+
+__all__ = [
+    "Relearned",
+    "adopt",
+    "calibration_cases",
+    "calibration_rows",
+    "check_confirmed",
+    "confirm",
+    "drifts",
+    "fitted_on",
+    "forget",
+    "graded",
+    "keep",
+    "keeps_readings",
+    "learned_rows",
+    "outcome_of",
+    "relearn",
+    "remember",
+    "remembered",
+    "retract",
+    "unseen_outcomes",
+]

@@ -1,0 +1,85 @@
+"""What turned out to be true of a case is written down; a case of the panel's own is refused.
+
+Whatever is done twice counts once: after a failure half-way the same call may be made again, and completes it.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from doubleread.core.errors import NotConfirmed, PanelError
+from doubleread.core.reading import Outcome, Retraction, Sampling
+from doubleread.core.verdict import Verdict
+from doubleread.panel.outcomes import Entry, add_entries, find_outcome
+from doubleread.panel.panel_folder import PanelFolder
+from doubleread.panel.trust_pointer import FITTED, read_pointer
+
+
+def confirm(
+    saved: PanelFolder,
+    verdict: Verdict,
+    label: str,
+    *,
+    own: bool,
+    sampling: Sampling = "selected",
+    reviewer: str = "",
+    note: str = "",
+) -> Outcome:
+    """Writes down what turned out to be true of a verdict's case; on disk when it returns. Errors as ``outcome_of``."""
+    outcome = outcome_of(saved, verdict, label, own=own, sampling=sampling, reviewer=reviewer, note=note)
+    return keep(saved, [outcome])[0]
+
+
+def outcome_of(
+    saved: PanelFolder, verdict: Verdict, label: str, *, own: bool, sampling: Sampling, reviewer: str, note: str
+) -> Outcome:
+    """What would be written down; nothing is yet.
+
+    ``own`` tells whether the case is among the panel's own. Raises ``PanelError`` for such a case and for a verdict of
+    another panel, ``TaskError`` for a label that the task does not know, and ``DataError`` where no agent spoke.
+    """
+    task, agents = saved.arbiter.task, saved.arbiter.agents
+    if verdict.task != task.id:
+        raise PanelError(f"{verdict.case.source}: a verdict of task {verdict.task!r}; this panel's is {task.id!r}")
+    if strangers := sorted({o.agent for o in verdict.opinions} - set(agents)):
+        raise PanelError(f"{verdict.case.source}: a verdict of another panel, with {', '.join(strangers)}")
+    task.index(label)
+    if own:
+        raise PanelError(
+            f"{verdict.case.source} is among the panel's own cases, or nearly the same picture is: the panel has "
+            "learned from it, and cannot be graded by it"
+        )
+    return Outcome.of(verdict, label, time=datetime.now(UTC), sampling=sampling, reviewer=reviewer, note=note)
+
+
+def keep(saved: PanelFolder, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Writes outcomes down, all or none; those that stand already are given as they were first written.
+
+    Raises ``PanelError`` where the file cannot be written, or the folder holds another panel by now.
+    """
+    if read_pointer(saved.folder).manifests[FITTED] != saved.pointer.manifests[FITTED]:
+        raise PanelError(f"{saved.folder} holds another panel than was loaded from it: load it again")
+    before = [find_outcome(saved.folder, outcome.case) for outcome in outcomes]
+    pairs = list(zip(before, outcomes, strict=True))
+    new = [Entry(outcome=after) for known, after in pairs if not _same(known, after)]
+    if new:
+        add_entries(saved.folder, new)
+    return [known if known is not None and _same(known, after) else after for known, after in pairs]
+
+
+def retract(saved: PanelFolder, case: str, *, reviewer: str = "", note: str = "") -> Retraction:
+    """Takes an outcome back. Raises ``NotConfirmed`` where the case has none."""
+    check_confirmed(saved, case)
+    taken = Retraction(case=case, reviewer=reviewer, note=note, time=datetime.now(UTC))
+    add_entries(saved.folder, [Entry(retraction=taken)])
+    return taken
+
+
+def check_confirmed(saved: PanelFolder, case: str) -> None:
+    """Raises ``NotConfirmed`` where a case has no outcome that stands."""
+    if find_outcome(saved.folder, case) is None:
+        raise NotConfirmed(f"case {case} has no outcome in {saved.folder} that could be taken back")
+
+
+def _same(known: Outcome | None, outcome: Outcome) -> bool:
+    """Whether an outcome is on record but for the time."""
+    return known is not None and known.model_copy(update={"time": outcome.time}) == outcome

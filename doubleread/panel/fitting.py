@@ -1,0 +1,363 @@
+"""Fitting a panel on labelled cases: encode, fit agents, collect honest answers, learn trust, build the store.
+
+Trust is learned from answers on cases that the answering agents were not fitted on: a calibration split where the
+data bring one, else cross-fitting of the one labelled pool, whole groups at a time.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from doubleread.core.background import Background
+from doubleread.core.case import Case
+from doubleread.core.errors import DataError
+from doubleread.core.evidence import Evidence
+from doubleread.core.opinion import Answer
+from doubleread.core.ports import HasSight, Learns, Reconsiders
+from doubleread.core.progress import Progress, silent
+from doubleread.core.stored import StoredCase
+from doubleread.core.task import Task
+from doubleread.core.trust import TrustProfile
+from doubleread.core.types import Embeddings, Labels
+from doubleread.core.verdict import Unread
+from doubleread.orchestrator.course.arbiter import Arbiter
+from doubleread.orchestrator.course.asking import ask
+from doubleread.orchestrator.course.contest import for_second_look
+from doubleread.orchestrator.course.hopeless import check_able
+from doubleread.orchestrator.course.policy import Policy
+from doubleread.orchestrator.course.seats import Witness, nobody
+from doubleread.orchestrator.learning.arbitration import Learning, Readings, fit_arbiter
+from doubleread.orchestrator.prevalence.implied_prevalence import implied_prevalence
+from doubleread.orchestrator.resampling import grouped_folds
+from doubleread.orchestrator.simplex import shares
+from doubleread.panel.composition import VIEWS, Eyes, Seated, check_names, seat
+from doubleread.panel.referees import with_referees
+from doubleread.panel.reference import Reference, looked_at, said_of
+from doubleread.panel.rewording import consistency_gaps, with_gaps
+from doubleread.rag.near_copies import Pictures, look_at, measure_rule
+from doubleread.rag.near_rule import NearRule
+from doubleread.rag.perceptual_hash import in_hex
+from doubleread.rag.stores.exact import ExactStore
+from doubleread.settings import Settings
+
+AT_ONCE = 32
+"""Calibration cases read at the same time."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Labelled, readable cases with their embeddings, row by row."""
+
+    cases: tuple[Case, ...]
+    embeddings: Embeddings
+    labels: Labels
+    hashes: NDArray[np.uint64]
+    """Perceptual hashes of the pictures."""
+    statistics: Embeddings
+    """Of the pictures, as ``picture_statistics`` gives them."""
+    sights: Mapping[str, Embeddings] = field(default_factory=dict)
+    """The same cases as agents see them that do not see the encoder's embeddings."""
+
+    def __getitem__(self, rows: ArrayLike) -> "Pool":
+        picked = np.asarray(rows, dtype=np.int64)
+        sights = {name: seen[picked] for name, seen in self.sights.items()}
+        cases = tuple(self.cases[i] for i in picked)
+        return Pool(
+            cases, self.embeddings[picked], self.labels[picked], self.hashes[picked], self.statistics[picked], sights
+        )
+
+    def stored(self) -> list[StoredCase]:
+        """The cases as the store takes them."""
+        now = datetime.now(UTC)
+        pairs = zip(self.cases, self.hashes.tolist(), strict=True)
+        return [StoredCase(case=case, added=now, perceptual_hash=in_hex(value)) for case, value in pairs]
+
+    def seen_by(self, agent: Learns) -> Embeddings:
+        """The rows that an agent learns from: of its own sight, or else the encoder's."""
+        return self.sights[agent.sight] if isinstance(agent, HasSight) else self.embeddings
+
+    def names(self, task: Task) -> list[str]:
+        """Label of each case."""
+        return [task.names[k] for k in self.labels]
+
+    @property
+    def groups(self) -> list[str] | None:
+        """Group of each case; a case without one stands alone. None where no case has one."""
+        if all(case.group is None for case in self.cases):
+            return None
+        return [case.group or case.id for case in self.cases]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What fitting produced: the support that goes into the store, and everything learned."""
+
+    support: Pool
+    calibration: tuple[Case, ...]
+    """Cases of the readings, in their order."""
+    readings: Readings
+    seated: Seated
+    store: ExactStore
+    arbiter: Arbiter
+    near: NearRule
+    """When two pictures are near copies under the panel's encoder."""
+    reference: Reference
+    """What later pictures are compared with."""
+    unread: tuple[Unread, ...]
+    notes: tuple[str, ...]
+
+
+def fit(
+    cases: Sequence[Case],
+    task: Task,
+    settings: Settings,
+    eyes: Eyes,
+    progress: Progress = silent,
+    witness: Witness = nobody,
+) -> Fitted:
+    """Fits a panel on labelled cases. Cases of split ``test`` are left alone; ``witness`` is told every answer.
+
+    Raises ``DataError`` where there is too little to learn from, ``PanelError`` where an agent cannot answer at all.
+    Blocks.
+    """
+    check_names(settings)
+    usable = _distinct(case for case in cases if case.label is not None and case.split != "test")
+    _check_counts([task.names[task.index(str(case.label))] for case in usable], task)
+    pool, unread = _encode(usable, task, eyes, progress)
+    _check_counts(pool.names(task), task)
+    near = _near_rule(pool, eyes, progress)
+    eyes = replace(eyes, near=near)
+    chosen = np.array([case.split == "calibration" for case in pool.cases])
+    support, calibration = pool[np.flatnonzero(~chosen)], pool[np.flatnonzero(chosen)]
+    scarce = _scarce(calibration, task)
+    if not scarce:
+        _check_counts(support.names(task), task)
+        seated, store = _fit_agents(support, task, settings, eyes, progress)
+        parts = [_read(seated, calibration, settings, eyes, progress, witness, done=0, total=len(calibration.cases))]
+        order, learned_from = calibration, f"calibration split of {len(calibration.cases)} cases"
+    else:
+        parts, order, learned_from = _cross_fit(pool, task, settings, eyes, progress, witness)
+        if chosen.any():
+            learned_from += f" (the calibration split is too small: {scarce})"
+        support = pool
+        seated, store = _fit_agents(support, task, settings, eyes, progress)
+    readings = with_referees(
+        _join(parts, order, learned_from, support.labels, task), order.cases, seated, settings, progress, witness
+    )
+    gaps = consistency_gaps(readings, order.cases, seated, settings, progress)
+    progress("learning trust", 0, 1)
+    arbiter = with_gaps(learn_trust(task, settings, readings), gaps)
+    progress("learning trust", 1, 1)
+    reference, odd = _reference(pool, order, arbiter)
+    notes = (*_notes(cases, order, arbiter, learned_from), *odd)
+    return Fitted(support, order.cases, readings, seated, store, arbiter, near, reference, unread, notes)
+
+
+def learn_trust(task: Task, settings: Settings, readings: Readings) -> Arbiter:
+    """The arbiter that the settings ask for; errors as ``fit_arbiter``."""
+    return fit_arbiter(
+        task,
+        settings.panel.agents,
+        readings,
+        policy_of(settings),
+        learning_of(settings),
+        tuple(name for name in settings.panel.agents if name in settings.reasoner),
+    )
+
+
+def policy_of(settings: Settings) -> Policy:
+    """What asking further may take; its gates are learned."""
+    return Policy(
+        **settings.second_look.model_dump(),
+        **settings.worth.model_dump(),
+        ask_share=settings.cascade.max_share,
+        free_usd=settings.cascade.free_usd,
+    )
+
+
+def learning_of(settings: Settings) -> Learning:
+    """How trust is to be learned."""
+    return Learning(rule=settings.fusion.rule, **settings.trust.model_dump(exclude={"consistency_cases"}))
+
+
+def _encode(cases: Sequence[Case], task: Task, eyes: Eyes, progress: Progress) -> tuple[Pool, tuple[Unread, ...]]:
+    seen = eyes.embed_all(cases, progress=lambda done, total: progress("encoding images", done, total))
+    kept = tuple(cases[i] for i in seen.kept)
+    labels = np.array([task.index(str(case.label)) for case in kept], dtype=np.int64)
+    sights = {name: rows[:, 0] for name, rows in seen.sights.items()}
+    looks = look_at(kept, eyes.images, partial(progress, "hashing images"))
+    return Pool(kept, seen.embeddings[:, 0], labels, looks.hashes, looks.statistics, sights), seen.unread
+
+
+def _near_rule(pool: Pool, eyes: Eyes, progress: Progress) -> NearRule:
+    pictures = Pictures(pool.cases, pool.embeddings, pool.hashes)
+    return measure_rule(pictures, eyes.encoder, eyes.images, partial(progress, "measuring what a copy is"))
+
+
+def _reference(pool: Pool, order: Pool, arbiter: Arbiter) -> tuple[Reference, tuple[str, ...]]:
+    """What later pictures are compared with, and a note on the pictures of the pool that stand out."""
+    said = said_of(arbiter.held_out.posterior)
+    trusted = looked_at(order.cases, order.embeddings, order.statistics, said)
+    reference = Reference.of(pool.statistics, [case.group for case in pool.cases], trusted)
+    return reference, reference.note(pool.statistics, [case.source for case in pool.cases])
+
+
+def _distinct(cases: Iterable[Case]) -> list[Case]:
+    """The first case of each picture: the same bytes on both sides of a split would flatter the panel."""
+    found: dict[str, Case] = {}
+    for case in cases:
+        same = found.setdefault(case.id, case)
+        if same.label != case.label:
+            raise DataError(
+                f"{same.source} and {case.source} are one picture with two labels, {same.label} and {case.label}"
+            )
+    return list(found.values())
+
+
+def _check_counts(labels: Sequence[str], task: Task) -> None:
+    counts = Counter(labels)
+    short = [f"{name} ({counts[name]})" for name in task.names if counts[name] < 2]
+    if short:
+        raise DataError(
+            f"too few readable labelled cases to fit on: {', '.join(short)}; every label needs at least 2, "
+            "and 20 or more to learn how far an agent can be trusted"
+        )
+
+
+def _scarce(pool: Pool, task: Task) -> str:
+    """Labels with fewer than the 2 groups that judging by cross-fitting needs, with how many they have."""
+    names, groups = pool.names(task), pool.groups or [case.id for case in pool.cases]
+    counts = {name: len({g for g, n in zip(groups, names, strict=True) if n == name}) for name in task.names}
+    return ", ".join(f"{name} ({n})" for name, n in counts.items() if n < 2)
+
+
+def _fit_agents(
+    support: Pool, task: Task, settings: Settings, eyes: Eyes, progress: Progress
+) -> tuple[Seated, ExactStore]:
+    store = ExactStore(eyes.encoder.fingerprint, dim=eyes.encoder.dim)
+    store.put(support.stored(), support.embeddings)
+    seated = seat(settings, task, eyes, store)
+    for i, agent in enumerate(seated.agents.values()):
+        progress("fitting agents", i, len(seated.agents))
+        if isinstance(agent, Learns):
+            agent.fit(support.seen_by(agent), support.labels, support.groups)
+    progress("fitting agents", len(seated.agents), len(seated.agents))
+    return seated, store
+
+
+def _cross_fit(
+    pool: Pool, task: Task, settings: Settings, eyes: Eyes, progress: Progress, witness: Witness
+) -> tuple[list["_Answers"], Pool, str]:
+    """Every case read by agents fitted on the other folds."""
+    groups = pool.groups
+    if scarce := _scarce(pool, task):
+        raise DataError(
+            f"too few groups to learn trust by cross-fitting: {scarce}; every label needs cases from at least 2 groups "
+            "(captures, patients, modules), or a calibration split of its own"
+        )
+    folds = grouped_folds(pool.labels, groups, settings.trust.folds, settings.trust.seed)
+    parts: list[_Answers] = []
+    order: list[int] = []
+    for train, held_out in folds:
+        seated, _ = _fit_agents(pool[train], task, settings, eyes, silent)
+        done, total = len(order), len(pool.cases)
+        parts.append(_read(seated, pool[held_out], settings, eyes, progress, witness, done=done, total=total))
+        order += list(held_out)
+    how = "by group" if groups else "no group key: cases taken one by one"
+    return parts, pool[order], f"cross-fitting in {len(folds)} folds, {how}"
+
+
+@dataclass(frozen=True)
+class _Answers:
+    first: list[list[Answer]]
+    second: list[list[Answer]]
+    evidence: list[Evidence]
+
+
+def _read(
+    seated: Seated,
+    held_out: Pool,
+    settings: Settings,
+    eyes: Eyes,
+    progress: Progress,
+    witness: Witness,
+    *,
+    done: int,
+    total: int,
+) -> _Answers:
+    """Both rounds' answers of every agent on cases it was not fitted on."""
+    again = settings.second_look.max_rounds > 1
+    if again:
+        eyes.embed_all(held_out.cases, VIEWS[1:], lambda d, _: progress("encoding crops", done + d, total))
+
+    async def one(case: Case) -> tuple[list[Answer], list[Answer], Evidence]:
+        evidence = await seated.retriever.find(case)
+        first = list(await asyncio.gather(*(asked(name, case, None) for name in seated.agents)))
+        if not again:
+            return first, first, evidence
+        evidence = await for_second_look(case, seated.task, first, evidence, seated.retriever)
+        able = [name for name, agent in seated.agents.items() if isinstance(agent, Reconsiders)]
+        later = dict(zip(able, await asyncio.gather(*(asked(name, case, evidence) for name in able)), strict=True))
+        second = [later.get(name, answer) for name, answer in zip(seated.agents, first, strict=True)]
+        return first, second, evidence
+
+    async def asked(name: str, case: Case, evidence: Evidence | None) -> Answer:
+        turn = 1 if evidence is None else 2
+        limit = settings.panel.agent_timeout_s
+        answer = await ask(name, seated.agents[name], case, evidence, task=seated.task, round_=turn, timeout_s=limit)
+        witness(case, answer)
+        return answer
+
+    async def everyone() -> _Answers:
+        rows: list[tuple[list[Answer], list[Answer], Evidence]] = []
+        for start in range(0, len(held_out.cases), AT_ONCE):
+            rows += await asyncio.gather(*(one(case) for case in held_out.cases[start : start + AT_ONCE]))
+            check_able(seated.agents, [row[0] for row in rows[start:]])
+            progress("reading calibration cases", done + len(rows), total)
+        return _Answers([r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows])
+
+    with Background() as background:
+        return background.call(everyone)
+
+
+def _join(parts: Sequence[_Answers], order: Pool, learned_from: str, support: Labels, task: Task) -> Readings:
+    return Readings(
+        support=shares(support, len(task.names)),
+        first=[row for part in parts for row in part.first],
+        second=[row for part in parts for row in part.second],
+        evidence=[row for part in parts for row in part.evidence],
+        labels=order.labels,
+        groups=order.groups,
+        learned_from=learned_from,
+    )
+
+
+def _notes(cases: Sequence[Case], order: Pool, arbiter: Arbiter, learned_from: str) -> tuple[str, ...]:
+    notes = [f"trust learned from {learned_from}", implied_prevalence(arbiter.task, order.labels)]
+    if skipped := sum(case.label is None for case in cases):
+        notes.append(f"{skipped} cases without a label were left out")
+    if tests := sum(case.split == "test" for case in cases):
+        notes.append(f"{tests} test cases were not looked at")
+    if order.groups is None:
+        notes.append("no group key: cases that belong together may stand on both sides, and trust may be flattered")
+    return (*notes, *arbiter_notes(arbiter))
+
+
+def arbiter_notes(arbiter: Arbiter) -> tuple[str, ...]:
+    """What learning trust had to say."""
+    return (*arbiter.notes, *_warnings(arbiter.profiles))
+
+
+def _warnings(profiles: Sequence[TrustProfile]) -> list[str]:
+    """What the profiles warn of, each warning once with those it is about."""
+    about: dict[str, list[str]] = {}
+    for one in profiles:
+        for warning in one.warnings:
+            about.setdefault(warning, []).append(one.agent)
+    return [f"{', '.join(dict.fromkeys(agents))}: {warning}" for warning, agents in about.items()]

@@ -1,0 +1,337 @@
+"""A fitted panel as a folder of JSON, arrays and the case store: movable, and no pickle in it.
+
+panel.json            format, task, settings, encoder, provenance, notes, and which archive belongs to it
+arbiter.json          calibrators, fusion, policy, conformal sets, held-out scores
+trust/*.json          one trust profile an agent and round
+readings.jsonl        the answers that trust was learned from
+reference.npz         what later pictures are compared with
+agents/*.json, *.npz  what each agent learned
+manifest.json         digests of all these: what does not match is refused (``sealed``)
+trust/v2/ …           trust learned again, with outcomes that were confirmed since (``trust_folder``)
+trust.json            which version of the trust counts (``trust_pointer``)
+outcomes.jsonl        those outcomes, once there are any (``outcomes``)
+store/                the labelled cases
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from pydantic import ConfigDict, Field
+
+from doubleread.agents.vlm.vlm_options import TRANSPORT
+from doubleread.agents.wire.server_options import Server
+from doubleread.core.authority import here
+from doubleread.core.base import Record
+from doubleread.core.errors import EncoderMismatch, PanelError
+from doubleread.core.ports import CaseStore, Learns
+from doubleread.core.safe_files import inside, read_arrays, read_json
+from doubleread.core.task import Task
+from doubleread.core.types import Json
+from doubleread.core.verdict import Unread
+from doubleread.orchestrator.course.arbiter import Arbiter
+from doubleread.panel.composition import Eyes, Seated
+from doubleread.panel.consent import Ask, asks_of
+from doubleread.panel.manifest import AGAIN, LARGEST, Sealed, damaged
+from doubleread.panel.reference import FILE as REFERENCE
+from doubleread.panel.reference import Reference
+from doubleread.panel.trust_folder import ARBITER, MARK, READINGS, Trust, read_trust
+from doubleread.panel.trust_pointer import FITTED, Pointer, pinned, read_pointer
+from doubleread.rag.encoders import Choice
+from doubleread.rag.near_rule import NearRule
+from doubleread.rag.nearest_cases import Weighting
+from doubleread.rag.stores.archive import Archive
+from doubleread.rag.stores.chroma_server import ServerStore
+from doubleread.settings import RetrievalSettings, Settings, load_settings
+
+Asked = TypeVar("Asked", bound=Server)
+FORMAT = 6
+SEALED = (MARK, ARBITER, READINGS, REFERENCE, "trust", "agents")
+"""Files and folders that the manifest lists."""
+
+
+class PinnedArchive(Record):
+    """The archive that a panel was fitted with, at the state it had then."""
+
+    id: str
+    seq: Annotated[int, Field(ge=0, lt=2**63)]
+    digest: str
+
+
+class PinnedPrompt(Record):
+    """A prompt that agents were asked with."""
+
+    version: int
+    sha256: str
+
+
+class Provenance(Record):
+    """What of a panel's provenance counts."""
+
+    model_config = ConfigDict(extra="ignore")
+    prompts: dict[str, PinnedPrompt]
+
+
+class Head(Record):
+    """What ``panel.json`` says."""
+
+    format: int
+    id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    """Made when it was fitted; what it is allowed is remembered under it."""
+    task: Task
+    settings: Json
+    encoder: Choice
+    fingerprint: str
+    dim: Annotated[int, Field(gt=0, lt=2**31)]
+    sights: dict[str, str]
+    trust: tuple[str, ...]
+    """File names of the profiles."""
+    support: int
+    near: NearRule
+    weighting: Weighting
+    notes: tuple[str, ...]
+    unread: tuple[Unread, ...]
+    archive: PinnedArchive
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
+class AboutPanel:
+    """What a panel's verdicts rest on."""
+
+    digest: str
+    """Of its folder, the archive left out; see ``digest_of``."""
+    archive: str
+    """Version of its archive."""
+    provenance: Json
+    """Versions of packages and prompts, git revision, time."""
+
+
+@dataclass(frozen=True)
+class PanelFolder:
+    """What a panel folder says."""
+
+    folder: Path
+    sealed: Sealed
+    """Its files, as they were fitted."""
+    pointer: Pointer
+    settings: Settings
+    encoder: Choice
+    fingerprint: str
+    sights: dict[str, str]
+    """Fingerprint of each sight that some of its agents have instead of the encoder's."""
+    prompts: dict[str, PinnedPrompt]
+    """Version and hash of every prompt its agents were asked with."""
+    trust: Trust
+    notes: tuple[str, ...]
+    unread: tuple[Unread, ...]
+    dim: int
+    """Length of its embeddings."""
+    weighting: Weighting
+    """How the neighbours agent weighs similar cases."""
+    near: NearRule
+    """When two pictures are near copies."""
+    archive: PinnedArchive
+    reference: Reference | None = None
+    """What later pictures are compared with; None for a panel that was saved without."""
+    id: str = ""
+    """Made when it was fitted; what it is allowed is remembered under it."""
+    asks: tuple[Ask, ...] = ()
+    """What the settings ask for beyond this machine's own; ``consent.check_allowed`` before they are acted on."""
+
+    @property
+    def arbiter(self) -> Arbiter:
+        return self.trust.arbiter
+
+    def with_trust(self, trust: Trust) -> "PanelFolder":
+        """The same panel with another version of its trust."""
+        notes = trust.about.notes if trust.about else self.notes
+        return replace(self, trust=trust, notes=notes, pointer=read_pointer(self.folder))
+
+
+def digest_of(folder: Path, version: int) -> str:
+    """Of everything that decides a panel's answers but its archive, which has versions of its own; sha256 in hex."""
+    return pinned(folder, read_pointer(folder), version)
+
+
+def read_panel(folder: Path, settings: Settings | None, version: int | None = None) -> PanelFolder:
+    """Reads everything but the store; raises ``PanelError`` that says what is missing or broken.
+
+    ``version`` is that of the trust; None: the one that counts.
+    """
+    now = settings or load_settings()
+    _check_format(folder)
+    pointer = read_pointer(folder)
+    sealed = Sealed.open(folder, pinned(folder, pointer, FITTED))
+    with damaged(folder):
+        sealed.check_listed(_entries(folder))
+        head = Head.model_validate(sealed.json(MARK))
+        trust = read_trust(sealed, head.trust, pointer, pointer.version if version is None else version)
+        running = _with_run_settings(load_settings(None, head.settings), now, head.encoder.name)
+        return PanelFolder(
+            folder=folder,
+            id=head.id,
+            sealed=sealed,
+            pointer=pointer,
+            settings=running,
+            asks=asks_of(running, now),
+            encoder=head.encoder,
+            fingerprint=head.fingerprint,
+            sights=head.sights,
+            prompts=head.provenance.prompts,
+            trust=trust,
+            notes=trust.about.notes if trust.about else head.notes,
+            unread=head.unread,
+            dim=head.dim,
+            weighting=head.weighting,
+            near=head.near,
+            archive=head.archive,
+            reference=_reference(sealed),
+        )
+
+
+def _reference(sealed: Sealed) -> Reference | None:
+    if REFERENCE not in sealed.files:
+        return None
+    with damaged(sealed.folder / REFERENCE):
+        return Reference.load(sealed.path(REFERENCE))
+
+
+def _check_format(folder: Path) -> None:
+    """A panel of another format is told from a damaged one."""
+    with damaged(folder / MARK):
+        if not (folder / MARK).exists():
+            raise PanelError(f"{folder} holds no panel (no {MARK}); make one with `doubleread fit` or Panel.save")
+        found = read_json(inside(folder, MARK)).get("format")
+        if found != FORMAT:
+            said = found if isinstance(found, int) and found < 1000 else "of no known number"
+            raise PanelError(f"{folder} has panel format {said}; this doubleread reads format {FORMAT}: fit it again")
+
+
+def _entries(folder: Path) -> Iterator[str]:
+    """What lies where the manifest's files do, versions of the trust left out."""
+    for name in SEALED:
+        if (home := inside(folder, name)).is_dir():
+            yield from (f"{name}/{one.name}" for one in home.iterdir() if not _is_version(one))
+        elif home.exists():
+            yield name
+
+
+def _is_version(path: Path) -> bool:
+    return path.is_dir() and path.parent.name == "trust" and path.name.startswith("v")
+
+
+@contextmanager
+def stored(saved: PanelFolder) -> Iterator[CaseStore]:
+    """The panel's case store as it lies there; no encoder is needed."""
+    with _own_archive(saved, saved.fingerprint, saved.dim, index=False) as store:
+        yield store
+
+
+def open_store(saved: PanelFolder, eyes: Eyes) -> CaseStore:
+    """The panel's case store, read-only; raises ``EncoderMismatch`` where another encoder would search it."""
+    if eyes.encoder.fingerprint != saved.fingerprint:
+        raise EncoderMismatch(
+            f"the panel was fitted with encoder {saved.encoder.name} ({saved.fingerprint}); "
+            f"here {saved.encoder.name} has fingerprint {eyes.encoder.fingerprint}: "
+            "install the same weights or fit again"
+        )
+    retrieval, encoder = saved.settings.retrieval, eyes.encoder
+    index = retrieval.store == "chroma" and not retrieval.url
+    own = _own_archive(saved, encoder.fingerprint, encoder.dim, index=index)
+    if not retrieval.url:
+        return own
+    try:
+        shared = ServerStore(retrieval.url, encoder.fingerprint, dim=encoder.dim, name=retrieval.collection)
+        share(own, shared)
+    finally:
+        own.close()
+    return shared
+
+
+def _own_archive(saved: PanelFolder, fingerprint: str, dim: int, *, index: bool) -> Archive:
+    """The archive in the panel's folder. Raises ``PanelError`` for another than the panel was fitted with."""
+    with damaged(saved.folder / "store"):
+        home = inside(saved.folder, "store")
+    own, pin = Archive(home, fingerprint, dim=dim, create=False, index=index), saved.archive
+    try:
+        if own.file.about("id") != pin.id or own.digest_at(pin.seq) != pin.digest:
+            raise PanelError(
+                f"{home} is not the archive that the panel was fitted with, or its history is damaged; {AGAIN}"
+            )
+        own.contents()  # a damaged archive is told of now, and not in the middle of a batch
+    except BaseException:
+        own.close()
+        raise
+    return own
+
+
+def share(own: Archive, shared: CaseStore) -> None:
+    """Gives a shared store the cases that it lacks."""
+    cases, embeddings = own.export()
+    lacks = [i for i, case in enumerate(cases) if not shared.holds(case.id)]
+    shared.put(own.get([cases[i].id for i in lacks]), embeddings[lacks])
+
+
+def check_prompts(saved: PanelFolder, seated: Seated) -> None:
+    """Raises ``PanelError`` where a prompt is no longer what the agents were calibrated with."""
+    changed = [
+        f"{p.id} (fitted with {saved.prompts[p.id].sha256[:8]}, now {p.sha256[:8]}, {p.origin})"
+        for p in seated.prompts
+        if p.id in saved.prompts and saved.prompts[p.id].sha256 != p.sha256
+    ]
+    if changed:
+        raise PanelError(
+            f"{saved.folder}: prompts have changed since the panel was fitted, and its trust is not that of other "
+            f"prompts: {', '.join(changed)}; set prompts.folder to the old ones, or fit again"
+        )
+
+
+def check_sights(saved: PanelFolder, eyes: Eyes) -> None:
+    """Raises ``EncoderMismatch`` where an agent would see something else than it was fitted on."""
+    for name, fingerprint in saved.sights.items():
+        if name in eyes.sights and eyes.sights[name].fingerprint != fingerprint:
+            raise EncoderMismatch(
+                f"the panel was fitted with {name} of {fingerprint}; here it is {eyes.sights[name].fingerprint}: "
+                "use the doubleread it was fitted with, or fit again"
+            )
+
+
+def restore_agents(saved: PanelFolder, seated: Seated) -> None:
+    """Gives each agent what it had learned."""
+    for name, agent in seated.agents.items():
+        if isinstance(agent, Learns):
+            with damaged(saved.folder / "agents" / name):
+                arrays = read_arrays(saved.sealed.path(f"agents/{name}.npz"), limit=LARGEST)
+                agent.restore(saved.sealed.json(f"agents/{name}.json"), arrays)
+
+
+def _with_run_settings(fitted: Settings, now: Settings, encoder: str) -> Settings:
+    """What was fitted stays; where and how it runs is this machine's, as far as its settings say so."""
+    weights = {"name": encoder, "checkpoint": now.encoder.checkpoint or fitted.encoder.checkpoint}
+    own = {name: getattr(now, name) for name in here(Settings)}
+    merged = {
+        "encoder": now.encoder.model_copy(update=weights),
+        "retrieval": _searched_at(fitted.retrieval, now.retrieval),
+        "prompts": now.prompts if now.prompts.folder else fitted.prompts,
+        "vlm": {name: _reached_by(options, now.vlm.get(name)) for name, options in fitted.vlm.items()},
+        "reasoner": {name: _reached_by(options, now.reasoner.get(name)) for name, options in fitted.reasoner.items()},
+        "recorded": {name: now.recorded.get(name, options) for name, options in fitted.recorded.items()},
+    }
+    return fitted.model_copy(update=own | merged)
+
+
+def _searched_at(fitted: RetrievalSettings, now: RetrievalSettings) -> RetrievalSettings:
+    """A panel that searches a server does so at this machine's, where that names one."""
+    if not (fitted.url and now.url):
+        return fitted
+    return fitted.model_copy(update={"url": now.url, "collection": now.collection})
+
+
+def _reached_by(fitted: Asked, now: Asked | None) -> Asked:
+    """The same model and questions, at the address and with the limits of this machine."""
+    if now is None:
+        return fitted
+    return fitted.model_copy(update={name: getattr(now, name) for name in TRANSPORT})

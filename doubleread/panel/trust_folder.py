@@ -1,0 +1,168 @@
+"""What a panel knows of its agents, as files: its first version, and those learned from outcomes later.
+
+arbiter.json, trust/*.json  version 1, as it was fitted; readings.jsonl holds the answers it was learned from
+trust/v2/                   version 2: arbiter.json, trust/*.json, the outcomes it was learned from, version.json
+trust.json                  says which one counts (``trust_pointer``)
+
+Versions are written once and never changed, and one small file switches between them: an update that is interrupted
+changes nothing, and any version can be gone back to. A version that the small file does not name is a left-over.
+"""
+
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from doubleread.core.base import Record
+from doubleread.core.drafts import clear_drafts, drafted
+from doubleread.core.errors import FileError, PanelError
+from doubleread.core.reading import Outcome, Reading
+from doubleread.core.trust import TrustProfile
+from doubleread.orchestrator.course.arbiter import Arbiter
+from doubleread.panel.manifest import Sealed, damaged, seal
+from doubleread.panel.panel_lock import locked
+from doubleread.panel.rehearsal import rehearse
+from doubleread.panel.trust_pointer import FITTED, Pointer, pinned, read_pointer
+
+ARBITER = "arbiter.json"
+READINGS = "readings.jsonl"
+LEARNED = "outcomes.jsonl"
+VERSION = "version.json"
+MARK = "panel.json"
+
+R = TypeVar("R", bound=Record)
+
+
+class TrustVersion(Record):
+    """Where a version of the trust came from."""
+
+    version: int
+    parent: int
+    created: datetime
+    learned_from: str
+    outcomes: int
+    selected: int
+    profiles: tuple[str, ...]
+    """File names."""
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Trust:
+    """One version: the arbiter, and the outcomes it was learned from beside the calibration cases."""
+
+    version: int
+    arbiter: Arbiter
+    outcomes: tuple[Outcome, ...] = ()
+    about: TrustVersion | None = None
+    """None for the version that was fitted."""
+
+
+def write_trust(folder: Path, arbiter: Arbiter) -> tuple[str, ...]:
+    """Writes the arbiter into ``folder`` and its profiles into ``folder/trust``; returns the profiles' names."""
+    write_json(folder / ARBITER, arbiter.dump())
+    (folder / "trust").mkdir()
+    for p in arbiter.profiles:
+        write_json(folder / "trust" / _file_of(p), p.model_dump(mode="json"))
+    return tuple(_file_of(p) for p in arbiter.profiles)
+
+
+def read_trust(panel: Sealed, profiles: Sequence[str], pointer: Pointer, version: int) -> Trust:
+    """A version of a panel's trust; ``profiles`` are the names of those of the fitted one.
+
+    Raises ``PanelError`` for a version that is not there or is damaged.
+    """
+    digest = pinned(panel.folder, pointer, version)
+    if version == FITTED:
+        return Trust(version, _arbiter(panel, profiles))
+    home = home_of(panel.folder, version)
+    sealed = Sealed.open(home, digest)
+    with damaged(home):
+        about = TrustVersion.model_validate(sealed.json(VERSION))
+        outcomes = records(sealed.read(LEARNED), Outcome, home / LEARNED)
+    return Trust(version, _arbiter(sealed, about.profiles), outcomes, about)
+
+
+def add_version(folder: Path, trust: Trust, about: TrustVersion) -> None:
+    """Writes a new version and makes it count from the next loading on: whole or not at all.
+
+    Raises ``PanelError`` where it cannot be written, or another process has written a version of that number.
+    """
+    with locked(folder):
+        pointer = read_pointer(folder)
+        if trust.version in pointer.manifests:
+            raise PanelError(
+                f"another process has just written version {trust.version} of the trust of {folder}, and that is kept: "
+                "load the panel again, and run the update again"
+            )
+        home = home_of(folder, trust.version)
+        try:
+            digest = _write_version(home, trust, about)
+            Pointer.to(trust.version, {**pointer.manifests, trust.version: digest}).write(folder)
+        except FileError as error:
+            shutil.rmtree(home, ignore_errors=True)
+            raise PanelError(f"{error}; the trust is as it was") from None
+
+
+def use_version(folder: Path, version: int) -> None:
+    """Makes a version count from the next loading on. Raises ``PanelError`` for one that is not there."""
+    with locked(folder):
+        pointer = read_pointer(folder)
+        pinned(folder, pointer, version)
+        try:
+            pointer.using(version).write(folder)
+        except FileError as error:
+            raise PanelError(f"{error}; the trust is as it was") from None
+
+
+def versions(folder: Path) -> tuple[int, ...]:
+    """All versions of the trust that there are."""
+    return read_pointer(folder).versions
+
+
+def home_of(folder: Path, version: int) -> Path:
+    """Where a version lies that was learned after fitting."""
+    return folder / "trust" / f"v{version}"
+
+
+def records(data: bytes, kind: type[R], where: Path) -> tuple[R, ...]:
+    """Records, one a line; ``where`` names them in errors. Raises ``PanelError`` where a line is none."""
+    with damaged(where):
+        return tuple(kind.model_validate_json(line) for line in data.splitlines())
+
+
+def write_lines(path: Path, rows: Iterable[Reading]) -> None:
+    """Records, one a line; what is at its default is left out."""
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(record.model_dump_json(exclude_defaults=True) + "\n" for record in rows)
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Writes a value as JSON for people to read."""
+    path.write_text(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+
+
+def _write_version(home: Path, trust: Trust, about: TrustVersion) -> str:
+    """Writes the files of a version, in the place of a left-over if there is one; returns its manifest's digest."""
+    for left in home.parent.glob(".v*.draft-*"):
+        clear_drafts(home.parent / left.name[1:].partition(".")[0])
+    with drafted(home) as draft:
+        names = write_trust(draft, trust.arbiter)
+        write_lines(draft / LEARNED, trust.outcomes)
+        write_json(draft / VERSION, about.model_copy(update={"profiles": names}).model_dump(mode="json"))
+        return seal(draft)
+
+
+def _file_of(p: TrustProfile) -> str:
+    return f"{p.agent}-round{p.round}.json"
+
+
+def _arbiter(sealed: Sealed, names: Sequence[str]) -> Arbiter:
+    with damaged(sealed.folder):
+        profiles = [TrustProfile.model_validate(sealed.json(f"trust/{name}")) for name in names]
+        arbiter = Arbiter.load(sealed.json(ARBITER), profiles)
+        rehearse(arbiter)
+    return arbiter

@@ -1,0 +1,70 @@
+"""``trust.json``: which version of a panel's trust counts, and the digest of every version's manifest.
+
+It is the only file of a panel that changes, and it is replaced in one step. It carries a digest of itself: a changed
+digit never makes another version count.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Self
+
+from doubleread.core.base import Record
+from doubleread.core.durable import write_file
+from doubleread.core.errors import FileError, PanelError
+from doubleread.core.safe_files import inside, read_json
+from doubleread.panel.manifest import Sha256, damaged
+
+POINTER = "trust.json"
+FITTED = 1
+"""The version that a panel is fitted with. Its manifest is that of the panel."""
+_LIMIT = 1_000_000
+
+
+class Pointer(Record):
+    """What the file says."""
+
+    version: int
+    manifests: dict[int, Sha256]
+    sha256: Sha256
+
+    @classmethod
+    def to(cls, version: int, manifests: dict[int, str]) -> Self:
+        """A pointer to one of these versions."""
+        return cls(version=version, manifests=manifests, sha256=_digest(version, manifests))
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """All versions that there are."""
+        return tuple(sorted(self.manifests))
+
+    def using(self, version: int) -> "Pointer":
+        """The same with another version that counts."""
+        return Pointer.to(version, self.manifests)
+
+    def write(self, folder: Path) -> None:
+        """Replaces the file; it is on disk when this returns. Raises ``FileError``."""
+        write_file(folder / POINTER, json.dumps(self.model_dump(mode="json"), indent=1).encode())
+
+
+def read_pointer(folder: Path) -> Pointer:
+    """Raises ``PanelError`` where the file is missing or damaged."""
+    path = folder / POINTER
+    with damaged(path):
+        found = Pointer.model_validate(read_json(inside(folder, POINTER), limit=_LIMIT))
+        whole = found.sha256 == _digest(found.version, found.manifests)
+        if not whole or found.version not in found.manifests or FITTED not in found.manifests:
+            raise FileError(f"{path} has changed since it was written, or is damaged")
+    return found
+
+
+def pinned(folder: Path, pointer: Pointer, version: int) -> str:
+    """The digest of a version's manifest. Raises ``PanelError`` for a version that is not there."""
+    if version not in pointer.manifests:
+        known = ", ".join(map(str, pointer.versions))
+        raise PanelError(f"{folder} has no version {version} of its trust; there are: {known}")
+    return pointer.manifests[version]
+
+
+def _digest(version: int, manifests: dict[int, str]) -> str:
+    return hashlib.sha256(json.dumps([version, sorted(manifests.items())]).encode()).hexdigest()

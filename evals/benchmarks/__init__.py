@@ -1,8 +1,0 @@
-"""Figures that are held to targets: ``make bench``, or ``python -m doubleread.evals.benchmarks [names…]``.
-
-A benchmark is a function that yields ``Figure``s; it has one row in ``table.py``.
-"""
-
-from doubleread.evals.benchmarks.figure import Benchmark, Figure, Skipped
-
-__all__ = ["Benchmark", "Figure", "Skipped"]

@@ -1,0 +1,115 @@
+"""A folder with one sub-folder of images per label."""
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from doubleread.core.errors import DataError
+from doubleread.core.problem import RowProblem
+from doubleread.evals.datasets.dataset_record import Labelled, Progress
+from doubleread.evals.datasets.gather import Row, gather
+from doubleread.evals.datasets.groups import GroupOf, group_key
+from doubleread.evals.datasets.label_names import FOREIGN_SUFFIXES, IMAGE_SUFFIXES, SPLIT_NAMES, split_name, suffix
+
+_MANIFESTS = (".csv", ".tsv", ".jsonl")
+
+
+def read_folder(folder: Path, *, group: str | None = None, progress: Progress | None = None) -> Labelled:
+    """The labelled cases of a folder; sub-folders named train, val, test … are taken as splits of label folders.
+
+    Raises ``DataError`` for a folder without images or without label folders, and what ``gather`` raises.
+    """
+    if group is not None and not group.startswith("re:"):
+        raise DataError(
+            f"group {group!r}: a folder has no columns; use group='re:…' with the part of the path that names "
+            "the group in round brackets, as in re:(plant\\d+)"
+        )
+    closed: list[OSError] = []
+    found = sorted(images_in(folder, closed.append))
+    if not found:
+        raise DataError(f"no images in {folder}; looked for {', '.join(sorted(IMAGE_SUFFIXES))} in its sub-folders")
+    depth = 3 if _has_splits(found) else 2
+    loose = [path for path in found if len(path.parts) < depth]
+    if len(loose) == len(found):
+        raise DataError(
+            f"{folder} holds {len(found)} images but no sub-folder per label; sort them into one sub-folder per "
+            "label, or give a manifest (CSV or JSONL with the columns path and label)"
+        )
+    key = group_key(group, (), "path") if group else None
+    rows = [_row(folder, path, depth, key) for path in found if len(path.parts) >= depth]
+    problems = [RowProblem(where=str(path), path=str(path), problem="not in a label's sub-folder") for path in loose]
+    problems += [RowProblem(where=str(e.filename), problem=f"the folder cannot be read: {e.strerror}") for e in closed]
+    name = folder.resolve().name or "images"
+    notes = _notes(folder, depth == 3)
+    return gather(name, rows, problems=problems, notes=notes, progress=progress)
+
+
+def images_in(folder: Path, on_error: Callable[[OSError], None]) -> Iterator[Path]:
+    """Relative paths of everything that looks like an image, hidden files and folders aside; links are followed.
+
+    Folders that cannot be opened, and links that lead to the folder itself or to one above it, go to ``on_error``.
+    """
+    above = {_known_by(one) for one in (folder.resolve(), *folder.resolve().parents)}
+    visited: set[tuple[int, int]] = set()
+    waiting = [folder]
+    while waiting:
+        home = waiting.pop()
+        try:
+            known = _known_by(home)
+            if home != folder and known in above:
+                raise OSError(errno.ELOOP, "it is a link back to a folder above", str(home))
+            if known in visited:
+                continue
+            visited.add(known)
+            with os.scandir(home) as found:
+                entries = [entry for entry in found if not entry.name.startswith(".")]
+        except OSError as error:
+            on_error(error)
+            continue
+        for entry in entries:
+            path = Path(entry.path)
+            if _is_folder(entry):
+                waiting.append(path)
+            elif suffix(path) in IMAGE_SUFFIXES | FOREIGN_SUFFIXES:
+                yield path.relative_to(folder)
+
+
+def _known_by(folder: Path) -> tuple[int, int]:
+    found = folder.stat()
+    return found.st_dev, found.st_ino
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads in a circle
+        return False
+
+
+def _has_splits(found: list[Path]) -> bool:
+    tops = {path.parts[0].lower() for path in found if len(path.parts) > 1}
+    deep = all(len(path.parts) > 2 for path in found if len(path.parts) > 1)
+    return bool(tops) and deep and tops <= SPLIT_NAMES.keys()
+
+
+def _row(folder: Path, path: Path, depth: int, key: GroupOf | None) -> Row:
+    text = path.as_posix()
+    return Row(
+        where=text,
+        path=folder / path,
+        source=text,
+        label=path.parts[depth - 2].strip(),
+        group=key({"path": text}) if key else None,
+        split=split_name(path.parts[0], text) if depth == 3 else None,
+    )
+
+
+def _notes(folder: Path, splits: bool) -> list[str]:
+    notes = ["labels are the names of the sub-folders"]
+    if splits:
+        notes.append("splits are the names of the top folders")
+    manifests = sorted(entry.name for entry in folder.iterdir() if suffix(entry) in _MANIFESTS)
+    if manifests:
+        notes.append(f"{', '.join(manifests)} in this folder was not read; name it as the source to use its columns")
+    return notes

@@ -1,0 +1,224 @@
+"""From a run's columns to everything it comes to."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from doubleread.core.errors import DataError
+from doubleread.core.task import Task
+from doubleread.core.trust import TrustProfile
+from doubleread.core.verdict import Verdict
+from doubleread.evals.metrics.bootstrap import Draws, certain, estimate
+from doubleread.evals.metrics.evaluation import (
+    PANEL,
+    Advantage,
+    Alarms,
+    Decisions,
+    Evaluation,
+    LabelCoverage,
+    Leaks,
+    Money,
+    PredictionSets,
+    ReaderFigures,
+    Resampling,
+    SecondLookEffect,
+    SecondLooks,
+    Seconds,
+)
+from doubleread.evals.metrics.ranking_quality import percentiles
+from doubleread.evals.metrics.reader_metrics import reader_figures
+from doubleread.evals.metrics.run_columns import NONE, AgentColumns, Columns, read_columns
+from doubleread.evals.metrics.subgroups import subgroups
+from doubleread.evals.runs.row import Row
+from doubleread.orchestrator.metrics import Flags, correctness, losses
+from doubleread.orchestrator.simplex import spoken
+
+DRAWS = 1000
+FEW_CLUSTERS = 20
+"""Fewer groups than that make an interval too narrow."""
+
+
+def evaluate(columns: Columns, *, name: str, draws: int = DRAWS, seed: int = 0) -> Evaluation:
+    """All figures of a run on the data set ``name``, with intervals over ``draws`` draws of whole groups.
+
+    Raises ``DataError`` where the run has no verdict, or a column makes too many subgroups.
+    """
+    if not columns.n:
+        raise DataError(
+            f"the run on {name!r} holds no verdict to judge ({sum(columns.unread.values())} cases could not be read)"
+        )
+    drawn = Draws(columns.groups, draws=draws, seed=seed)
+    task, labels = columns.task, columns.labels
+    readers = [_agent(agent, said, columns, drawn) for agent, said in columns.agents.items()]
+    labelled = int(columns.labelled.sum())
+    found = Evaluation(
+        name=name,
+        task=task.id,
+        labels=task.names,
+        n=columns.n,
+        unread=sum(columns.unread.values()),
+        unread_codes=columns.unread,
+        labelled=labelled,
+        unlabelled=columns.n - labelled,
+        unknown_labels=columns.unknown_labels,
+        panel=reader_figures(PANEL, task, columns.posterior, labels, drawn),
+        agents=tuple(one for one in readers if one is not None),
+        advantages=tuple(_advantages(columns, drawn)),
+        decisions=_decisions(columns, drawn),
+        sets=_sets(columns, drawn),
+        second_looks=_second_looks(columns, drawn),
+        alarms=Alarms(
+            judged=int(columns.judged.sum()),
+            raised=int(columns.alarm.sum()),
+            share=drawn.share(columns.alarm, columns.judged),
+        ),
+        leaks=_leaks(columns, drawn),
+        money=Money(
+            total=float(columns.cost.sum()),
+            each=certain(drawn.mean(columns.cost)),
+            unpriced=int(columns.unpriced.sum()),
+        ),
+        seconds=_seconds(columns, drawn),
+        subgroups=tuple(subgroups(columns, drawn)),
+        resampling=Resampling(draws=draws, seed=seed, clusters=drawn.clusters),
+    )
+    return found.model_copy(update={"warnings": tuple(_warnings(found))})
+
+
+def evaluate_verdicts(
+    verdicts: Iterable[Verdict], task: Task, trust: Sequence[TrustProfile], *, name: str, seed: int = 0
+) -> Evaluation:
+    """``evaluate`` on verdicts that are at hand; ``trust`` are the profiles of the panel that gave them."""
+    rows = (Row(index=i, case=verdict.case, verdict=verdict) for i, verdict in enumerate(verdicts))
+    return evaluate(read_columns(rows, task, trust), name=name, seed=seed)
+
+
+def _agent(name: str, said: AgentColumns, columns: Columns, draws: Draws) -> ReaderFigures | None:
+    found = reader_figures(name, columns.task, said.calibrated_first, columns.labels, draws)
+    counted = ~np.isnan(said.influence)
+    influence = draws.mean(np.where(counted, said.influence, 0), counted)
+    return found and found.model_copy(update={"influence": influence, "benefit": said.benefit})
+
+
+def _advantages(columns: Columns, draws: Draws) -> Iterator[Advantage]:
+    for agent, said in columns.agents.items():
+        theirs, ours = said.calibrated_first, columns.posterior
+        rows = columns.labelled & spoken(theirs) & spoken(ours)
+        if not rows.any():
+            continue
+        right = np.zeros(columns.n)
+        right[rows] = correctness(ours[rows], columns.labels[rows]) * 1.0 - correctness(
+            theirs[rows], columns.labels[rows]
+        )
+        saved = np.zeros(columns.n)
+        saved[rows] = losses(theirs[rows], columns.labels[rows]) - losses(ours[rows], columns.labels[rows])
+        yield Advantage(
+            agent=agent,
+            n=int(rows.sum()),
+            accuracy=certain(draws.mean(right, rows)),
+            nll=certain(draws.mean(saved, rows)),
+        )
+
+
+def _decisions(columns: Columns, draws: Draws) -> Decisions:
+    committed = columns.committed != NONE
+    judged = committed & columns.labelled
+    return Decisions(
+        committed=int(committed.sum()),
+        referred=int((~committed).sum()),
+        commitment=certain(draws.share(committed)),
+        committed_n=int(judged.sum()),
+        committed_accuracy=draws.share(columns.committed == columns.labels, judged),
+    )
+
+
+def _sets(columns: Columns, draws: Draws) -> PredictionSets:
+    holds = columns.sets[np.arange(columns.n), columns.labels] & columns.labelled
+    size = columns.sets.sum(axis=1)
+    labels = [
+        LabelCoverage(label=name, n=int(rows.sum()), coverage=certain(draws.share(holds, rows)))
+        for name, rows in _of_each_label(columns)
+    ]
+    return PredictionSets(
+        promised=columns.promised,
+        coverage=draws.share(holds, columns.labelled),
+        labels=tuple(labels),
+        size=certain(draws.mean(size)),
+        sizes=tuple(np.bincount(size, minlength=len(columns.task.names) + 1).tolist()),
+    )
+
+
+def _of_each_label(columns: Columns) -> Iterator[tuple[str, Flags]]:
+    for label, name in enumerate(columns.task.names):
+        rows = columns.labels == label
+        if rows.any():
+            yield name, rows
+
+
+def _second_looks(columns: Columns, draws: Draws) -> SecondLooks:
+    both = spoken(columns.before) & spoken(columns.posterior)
+    before = columns.before.argmax(axis=1) == columns.labels
+    after = columns.said == columns.labels
+    return SecondLooks(
+        cases=int(columns.looked.sum()),
+        share=certain(draws.share(columns.looked)),
+        panel=_effect(PANEL, before, after, both & columns.looked & columns.labelled, draws),
+        agents=tuple(_effect_on(name, said, columns, draws) for name, said in columns.agents.items()),
+    )
+
+
+def _effect_on(name: str, said: AgentColumns, columns: Columns, draws: Draws) -> SecondLookEffect:
+    rows = said.again & columns.looked & columns.labelled
+    return _effect(name, said.first_label == columns.labels, said.last_label == columns.labels, rows, draws)
+
+
+def _effect(name: str, before: Flags, after: Flags, rows: Flags, draws: Draws) -> SecondLookEffect:
+    return SecondLookEffect(
+        agent=name,
+        looked=int(rows.sum()),
+        helped=int((rows & after & ~before).sum()),
+        harmed=int((rows & before & ~after).sum()),
+        gain=draws.mean(after.astype(float) - before, rows),
+    )
+
+
+def _leaks(columns: Columns, draws: Draws) -> Leaks:
+    judged = columns.labelled & spoken(columns.posterior)
+    some = bool(columns.leaked.any())
+    return Leaks(
+        cases=int(columns.leaked.sum()),
+        accuracy_without=draws.share(columns.said == columns.labels, judged & ~columns.leaked) if some else None,
+    )
+
+
+def _seconds(columns: Columns, draws: Draws) -> Seconds:
+    p50, p90, p95, p99 = map(estimate, percentiles(columns.seconds, (0.5, 0.9, 0.95, 0.99), draws))
+    return Seconds(
+        total=float(columns.seconds.sum()), p50=certain(p50), p90=certain(p90), p95=certain(p95), p99=certain(p99)
+    )
+
+
+def _warnings(found: Evaluation) -> Iterator[str]:
+    if found.unread:
+        yield f"{_counted(found.unread)} could not be read: {_listed(found.unread_codes)}"
+    if found.unknown_labels:
+        yield f"labels the task does not know were left out: {_listed(found.unknown_labels)}"
+    if found.labelled and found.unlabelled > sum(found.unknown_labels.values()):
+        yield f"{_counted(found.unlabelled - sum(found.unknown_labels.values()))} without a true label were left out"
+    if found.panel and found.panel.abstained:
+        yield f"nobody spoke on {_counted(found.panel.abstained)}: they are in no figure of accuracy or calibration"
+    if found.money.unpriced:
+        yield f"{_counted(found.money.unpriced)} had answers of a model without a known price: they cost more than said"
+    if found.leaks.cases:
+        yield f"near copies of the panel's own cases: {found.leaks.cases:,}; accuracy without them stands beside"
+    if found.resampling.clusters < FEW_CLUSTERS:
+        yield f"the cases come from only {found.resampling.clusters} groups: the intervals are too narrow"
+
+
+def _counted(n: int) -> str:
+    return f"{n:,} case" if n == 1 else f"{n:,} cases"
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} ({n})" for name, n in Counter(counts).most_common(5))

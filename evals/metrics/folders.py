@@ -1,0 +1,45 @@
+"""Folders of runs, read and measured."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from doubleread.core.batch import BatchComparison
+from doubleread.evals.metrics.calculation import evaluate
+from doubleread.evals.metrics.comparison import RunComparison, check_comparable, compare_runs
+from doubleread.evals.metrics.evaluation import Evaluation
+from doubleread.evals.metrics.run_columns import read_columns
+from doubleread.evals.runs.batch_pictures import read_comparison
+from doubleread.evals.runs.run_folder import read_record, read_rows
+from doubleread.panel.batch_comparison import FEWEST
+
+
+def evaluate_folder(folder: Path, by: Sequence[str] = ()) -> Evaluation:
+    """What the run in a folder comes to so far, by the columns ``by`` too; with a warning where it is not complete.
+
+    Raises ``RunError`` where it holds no run, and ``DataError`` as ``evaluate`` and ``read_columns`` do.
+    """
+    record = read_record(folder)
+    columns = read_columns(read_rows(folder), record.task, record.trust, by)
+    found = evaluate(columns, name=record.name, seed=record.seed)
+    batch = read_comparison(folder)
+    found = found.model_copy(update={"batch": batch, "warnings": (*found.warnings, *_told(batch))})
+    missing = record.cases - found.n - found.unread
+    if missing <= 0:
+        return found
+    note = f"the run is not complete: {missing:,} of {record.cases:,} cases are still to be diagnosed"
+    return found.model_copy(update={"warnings": (note, *found.warnings)})
+
+
+def _told(batch: BatchComparison | None) -> tuple[str, ...]:
+    """One warning, where the pictures differ or that cannot be told."""
+    if batch is None or batch.n < FEWEST:
+        return ()
+    return ("; ".join(batch.lines),) if batch.lines else ()
+
+
+def compare_folders(first: Path, second: Path) -> RunComparison:
+    """Two runs by their folders; raises ``RunError`` or ``DataError``, see ``compare_runs``."""
+    before, after = read_record(first), read_record(second)
+    check_comparable(before.task, after.task)
+    columns = [read_columns(read_rows(folder), before.task, ()) for folder in (first, second)]
+    return compare_runs(columns[0], columns[1], (str(first), str(second)), seed=before.seed)

@@ -1,0 +1,68 @@
+"""What a panel is worth beside its best single agent, in a sentence: the first thing to read of an evaluation."""
+
+from collections.abc import Callable
+
+from doubleread.core.trust import Estimate
+from doubleread.evals.metrics.evaluation import Advantage, Evaluation, ReaderFigures
+
+Shown = Callable[[float], str]
+
+
+def worth(e: Evaluation) -> str:
+    """Accuracy and log-loss of the panel and of the agent that turned out best in each, with their paired difference.
+
+    The best agent is known only afterwards, on these very cases: that favours the agent.
+    """
+    panel = e.panel
+    if panel is None:
+        return f"The panel read {e.n:,} image{'' if e.n == 1 else 's'}; none has a true label to judge it by."
+    groups = e.resampling.clusters
+    among = f" of {groups:,} groups" if groups < e.n else ""
+    right = f"On {panel.n:,} unseen images{among} the panel was right on {_percent(panel.accuracy.value)}"
+    said = f"{right} (95 %: {panel.accuracy.low * 100:.0f}–{panel.accuracy.high * 100:.0f})"
+    if not e.agents:
+        return f"{said}."
+    surest = max(e.agents, key=lambda one: (one.accuracy.value, -one.nll.value))
+    kindest = min(e.agents, key=lambda one: one.nll.value)
+    by_agent = {one.agent: one for one in e.advantages}
+    return (
+        f"{said}; its best single agent in hindsight ({_named(surest)}) on {_percent(surest.accuracy.value)}; "
+        f"{_difference(by_agent, surest, lambda one: one.accuracy, _points)}. "
+        f"Its log-loss (lower is better) is {panel.nll.value:.3f}, that of its best single agent by it "
+        f"({_named(kindest)}) {kindest.nll.value:.3f}; {_difference(by_agent, kindest, lambda one: one.nll, _nats)}."
+    )
+
+
+def _named(agent: ReaderFigures) -> str:
+    return f"{agent.reader}, on the {agent.n:,} it answered" if agent.abstained else agent.reader
+
+
+def _difference(
+    advantages: dict[str, Advantage], agent: ReaderFigures, of: Callable[[Advantage], Estimate], shown: Shown
+) -> str:
+    """Better, worse, or within chance, by the whole interval of the paired difference; above 0 the panel is better."""
+    found = advantages.get(agent.reader)
+    if found is None:
+        return "they cannot be compared, as they spoke on different images"
+    e = of(found)
+    if e.low > 0:
+        return f"the panel is better by {shown(e.value)} ({_span(e.low, e.high, shown)})".replace("+", "")
+    if e.high < 0:
+        return f"the panel is worse by {shown(-e.value)} ({_span(-e.high, -e.low, shown)})".replace("+", "")
+    return f"the difference is within chance ({_span(e.low, e.high, shown)})"
+
+
+def _span(low: float, high: float, shown: Shown) -> str:
+    return f"95 %: {shown(low).removesuffix(' points')} to {shown(high)}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.1f} points"
+
+
+def _nats(loss: float) -> str:
+    return f"{loss:+.3f}"

@@ -1,0 +1,176 @@
+"""The figures of a report in words: one sentence that sums up, tiles, the agents' table, what was run."""
+
+import json
+from typing import NamedTuple
+
+from doubleread.core.trust import CalibrationError, Estimate
+from doubleread.core.verdict_wording import in_points
+from doubleread.evals.metrics.evaluation import Evaluation
+from doubleread.evals.metrics.panel_worth import worth
+from doubleread.evals.runs.run_record import RunRecord
+
+
+class Tile(NamedTuple):
+    """One figure; ``target`` is the filter that shows the cases behind it."""
+
+    name: str
+    figure: str
+    about: str
+    target: str = ""
+
+
+class AgentRow(NamedTuple):
+    """One reader in the table of agents, everything as it is shown."""
+
+    reader: str
+    answered: str
+    accuracy: str
+    ece: str
+    calibrated: bool
+    """Whether its ECE is no larger than perfect calibration would show."""
+    nll: str
+    ocr: str
+    influence: float | None
+    """How far it moves a verdict, on average; None for the panel."""
+    moves: str
+    benefit: str
+    """How much the log-loss of the calibration cases rises without it."""
+    fitted: str
+    """Accuracy when its trust was learned, after calibration."""
+    wrong: int
+
+
+def percent(share: float) -> str:
+    """A share of 1 in per cent."""
+    return f"{100 * share:.1f} %"
+
+
+def between(estimate: Estimate) -> str:
+    """A share with its interval, in per cent."""
+    return f"{percent(estimate.value)} ({100 * estimate.low:.1f}–{100 * estimate.high:.1f})"
+
+
+def lead(e: Evaluation) -> str:
+    """What came of the run, in a few sentences."""
+    d = e.decisions
+    kept = f", and was right on {percent(d.committed_accuracy.value)} of the rest" if d.committed_accuracy else ""
+    handed = f"{d.referred:,} of {e.n:,} cases" if d.referred else "no case"
+    return f"{worth(e)} It handed {handed} to a person{kept}."
+
+
+def tiles(e: Evaluation, counts: dict[str, int]) -> list[Tile]:
+    """The main figures, most important first."""
+    return [*_judged(e), *_decided(e), *_looked(e), *_spent(e), *_odd(e, counts)]
+
+
+def _judged(e: Evaluation) -> list[Tile]:
+    if e.panel is None:
+        return []
+    p = e.panel
+    return [
+        Tile("Accuracy, all cases", percent(p.accuracy.value), f"{_range(p.accuracy)}, n {p.n:,}", "show=wrong"),
+        Tile("Calibration error (ECE)", f"{p.ece.value:.3f}", _floor(p.ece), "by=panel&show=sure"),
+    ]
+
+
+def _decided(e: Evaluation) -> list[Tile]:
+    d, sets = e.decisions, e.sets
+    made = []
+    if d.committed_accuracy:
+        about = f"{_range(d.committed_accuracy)}, n {d.committed_n:,}"
+        made.append(Tile("Right when it commits", percent(d.committed_accuracy.value), about, "show=slipped"))
+    made.append(Tile("Referred to a person", percent(1 - d.commitment.value), f"{d.referred:,} cases", "show=referred"))
+    if sets.coverage:
+        promised = f"promised {sets.promised:.0%}".replace("%", " %") if sets.promised else ""
+        about = ", ".join(filter(None, (promised, f"mean size {sets.size.value:.2f}")))
+        made.append(Tile("True label in the set", percent(sets.coverage.value), about, "show=outside"))
+    return made
+
+
+def _looked(e: Evaluation) -> list[Tile]:
+    looks = e.second_looks
+    about = f"{looks.cases:,} cases: {looks.panel.helped} helped, {looks.panel.harmed} harmed"
+    return [Tile("Looked at again", percent(looks.share.value), about, "show=looked")] if looks.cases else []
+
+
+def _spent(e: Evaluation) -> list[Tile]:
+    time = Tile("Time of a case", f"{_seconds(e.seconds.p50.value)}", f"95 % within {_seconds(e.seconds.p95.value)}")
+    if e.money.total <= 0:
+        return [time]
+    unpriced = f", {e.money.unpriced} without a known price" if e.money.unpriced else ""
+    return [time, Tile("Cost of a case", f"${e.money.each.value:.4f}", f"${e.money.total:,.2f} in all{unpriced}")]
+
+
+def _odd(e: Evaluation, counts: dict[str, int]) -> list[Tile]:
+    made = []
+    if e.alarms.judged:
+        share = e.alarms.share.value if e.alarms.share else 0.0
+        made.append(
+            Tile("Unfamiliar", percent(share), f"{e.alarms.raised:,} of {e.alarms.judged:,}", "show=unfamiliar")
+        )
+    if e.leaks.cases:
+        without = f"accuracy without: {percent(e.leaks.accuracy_without.value)}" if e.leaks.accuracy_without else ""
+        made.append(Tile("Near copies", f"{e.leaks.cases:,}", without or "of the panel’s own cases", "show=leaked"))
+    if counts["unread"]:
+        made.append(Tile("Not read", f"{counts['unread']:,}", "in none of the figures", "show=unread"))
+    return made
+
+
+def agent_rows(run: RunRecord, e: Evaluation) -> list[AgentRow]:
+    """The panel and its agents side by side, all after calibration; influence and trust where they have them."""
+    fitted = {p.agent: p for p in run.trust if p.round == 1}
+    made = []
+    for r in e.readers:
+        profile = fitted.get(r.reader)
+        made.append(
+            AgentRow(
+                reader=r.reader,
+                answered=f"{r.n:,}" + (f" of {r.n + r.abstained:,}" if r.abstained else ""),
+                accuracy=between(r.accuracy),
+                ece=f"{r.ece.value:.3f} (floor {r.ece.floor_high:.3f})",
+                calibrated=r.ece.value <= r.ece.floor_high,
+                nll=f"{r.nll.value:.3f}",
+                ocr=percent(r.ocr.value),
+                influence=r.influence.value if r.influence else None,
+                moves=in_points(r.influence.value) if r.influence else "–",
+                benefit=f"{r.benefit.value:+.3f} ({r.benefit.low:+.3f} to {r.benefit.high:+.3f})" if r.benefit else "–",
+                fitted=between(profile.calibrated_accuracy or profile.accuracy) if profile else "",
+                wrong=sum(map(sum, r.confusion)) - sum(row[i] for i, row in enumerate(r.confusion)),
+            )
+        )
+    return made
+
+
+def provenance_lines(run: RunRecord, e: Evaluation) -> list[tuple[str, str]]:
+    """What was run, on what, with what: names and values."""
+    shard = [("shard", f"{run.shard.number} of {run.shard.of}")] if run.shard else []
+    unread = ", ".join(f"{code}: {n}" for code, n in e.unread_codes.items())
+    return [
+        ("data", f"{run.name} ({run.cases:,} cases{', not read: ' + unread if unread else ''})"),
+        *shard,
+        ("task", f"{run.task.id}: {', '.join(run.task.names)}"),
+        ("panel", run.panel),
+        ("archive", run.archive),
+        ("run", run.digest),
+        ("started", run.started.isoformat(sep=" ", timespec="seconds")),
+        ("seed", str(run.seed)),
+        (
+            "intervals",
+            f"95 %, {e.resampling.draws:,} draws of {e.resampling.clusters:,} groups, seed {e.resampling.seed}",
+        ),
+        ("made with", json.dumps(run.provenance, indent=1, ensure_ascii=False)),
+        ("settings", json.dumps(run.settings, indent=1, ensure_ascii=False)),
+    ]
+
+
+def _range(estimate: Estimate) -> str:
+    return f"{100 * estimate.low:.1f}–{100 * estimate.high:.1f}"
+
+
+def _floor(ece: CalibrationError) -> str:
+    verdict = "as perfect calibration would show" if ece.value <= ece.floor_high else "above what chance explains"
+    return f"{verdict} (≤ {ece.floor_high:.3f})"
+
+
+def _seconds(value: float) -> str:
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"

@@ -1,0 +1,182 @@
+"""The folder of a run: begun once, appended to, gone on with, and read as a stream."""
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import ValidationError
+
+from doubleread.core.durable import AppendFile, told, write_file
+from doubleread.core.errors import FileError, RunError, StoreBusy, StoreError
+from doubleread.core.folder_lock import LOCK_NAME, FolderLock
+from doubleread.core.safe_files import open_regular, read_bytes
+from doubleread.core.safe_text import MAX_LINE, byte_lines
+from doubleread.evals.runs.row import Row
+from doubleread.evals.runs.run_record import RunRecord
+
+RECORD, ROWS = "run.json", "rows.jsonl"
+Fate = Literal["verdict", "degraded", "unread"]
+"""``degraded``: an agent could not be reached, or failed; another time it might answer."""
+_BEGINS = re.compile(rb'\{"index":(\d{1,12}),"case":\{')
+"""A row tells its place first."""
+_PASSING = frozenset({"timeout", "rate-limit", "quota", "server", "network", "failure"})
+
+
+class RunFolder:
+    """A run that is written to. One process holds it; a row is on disk when ``append`` returns."""
+
+    def __init__(self, folder: Path, record: RunRecord, lock: FolderLock) -> None:
+        self.folder, self.record, self._lock, self._guard = folder, record, lock, threading.Lock()
+        self.done: dict[int, Fate] = {}
+        """What came of each case so far, by its place."""
+        with _as_run_error(), ExitStack() as undo:
+            self._rows = undo.enter_context(AppendFile(folder / ROWS))
+            self._rows.append(b"")  # cuts off half a line, as a kill leaves it
+            self.done.update((row.index, fate(row)) for row in _all_rows(folder / ROWS))
+            undo.pop_all()
+
+    @classmethod
+    def begin(cls, folder: Path, record: RunRecord) -> Self:
+        """A new run, or the one that is there if it is of the same cases, panel and settings.
+
+        A run that was killed before its head was written is begun again. Raises ``RunError`` where the folder holds
+        another run or something else, another process writes to it, or the disk refuses.
+        """
+        _check_place(folder)
+        try:
+            with told(folder, "nothing was begun"):
+                folder.mkdir(parents=True, exist_ok=True)
+            lock = FolderLock(folder, shared=False)
+        except StoreBusy:
+            raise RunError(f"another process is writing to {folder}: wait for it, or name another folder") from None
+        except (FileError, StoreError) as error:
+            raise RunError(str(error)) from None
+        try:
+            if (folder / RECORD).exists():
+                record = _gone_on_with(folder, record)
+            with _as_run_error():
+                write_file(folder / RECORD, (record.model_dump_json(indent=1) + "\n").encode())
+            return cls(folder, record, lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    def append(self, *rows: Row) -> None:
+        """Writes rows, all or none of them; they are on disk when this returns. Raises ``RunError`` where it cannot."""
+        with self._guard, _as_run_error():
+            self._rows.append(b"".join(row.line().encode() + b"\n" for row in rows))
+        self.done.update((row.index, fate(row)) for row in rows)
+
+    def close(self) -> None:
+        """Lets others write; a second call does nothing."""
+        with self._guard:
+            self._rows.close()
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def fate(row: Row) -> Fate:
+    """What came of a case."""
+    if row.verdict is None:
+        return "unread"
+    return "degraded" if any(one.cause in _PASSING for one in row.verdict.abstentions) else "verdict"
+
+
+def read_record(folder: Path) -> RunRecord:
+    """The head of a run; raises ``RunError`` where the folder holds none."""
+    if not (folder / RECORD).exists():
+        raise RunError(f"{folder} holds no run (no {RECORD}); make one with `doubleread evaluate`")
+    try:
+        return RunRecord.model_validate_json(read_bytes(folder / RECORD))
+    except FileError as error:
+        raise RunError(str(error)) from None
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise RunError(f"{folder / RECORD} is no head of a run ({where[:100]}: {problem['msg'][:200]})") from None
+
+
+def read_rows(folder: Path) -> Iterator[Row]:
+    """Every case's last row, in the order of the data set, one at a time.
+
+    A run may be read while it is written. Raises ``RunError`` for a line in its midst that is damaged.
+    """
+    file = folder / ROWS
+    if not file.exists():
+        return
+    places = dict[int, int]()
+    start = 0
+    for line in _whole_lines(file):
+        places[_index(line, file)] = start
+        start += len(line)
+    with open_regular(file) as rows:
+        for _, start in sorted(places.items()):
+            rows.seek(start)
+            yield _row(rows.readline(MAX_LINE), file)
+
+
+def _all_rows(file: Path) -> Iterator[Row]:
+    return (_row(line, file) for line in _whole_lines(file))
+
+
+def _whole_lines(file: Path) -> Iterator[bytes]:
+    """All lines but one that is being written, or torn."""
+    try:
+        yield from (line for line in byte_lines(file) if line.endswith(b"\n"))
+    except FileError as error:
+        raise RunError(str(error)) from None
+
+
+def _index(line: bytes, file: Path) -> int:
+    found = _BEGINS.match(line)
+    return _row(line, file).index if found is None else int(found[1])
+
+
+def _row(line: bytes, file: Path) -> Row:
+    try:
+        return Row.of_line(line)
+    except ValueError:
+        raise RunError(f"{file} is damaged at {line[:60]!r}: take that line out, and its case is run again") from None
+
+
+def _check_place(folder: Path) -> None:
+    """Raises ``RunError`` where the folder holds something else than a run, whole or half-begun."""
+    try:
+        names = {one.name for one in folder.iterdir()} if folder.exists() else set()
+    except OSError as error:
+        raise RunError(f"{folder} cannot be used for a run ({error.strerror}): name another folder") from None
+    begun = {name for name in names if name in (LOCK_NAME, f"{RECORD}.draft") or name.startswith(f".{RECORD}.part-")}
+    if names - begun and RECORD not in names:
+        raise RunError(f"{folder} is not empty and holds no run ({RECORD}): name a new folder")
+
+
+@contextmanager
+def _as_run_error() -> Iterator[None]:
+    try:
+        yield
+    except FileError as error:
+        raise RunError(f"{error}; the same command then goes on from there") from None
+
+
+def _gone_on_with(folder: Path, record: RunRecord) -> RunRecord:
+    there = read_record(folder)
+    if there.digest != record.digest:
+        raise RunError(
+            f"{folder} holds a run of {there.name} by panel {there.panel[:8]} from {there.started:%Y-%m-%d %H:%M}, of "
+            "other cases, another panel (its archive included) or other settings: name a new folder"
+        )
+    if there.shard != record.shard:
+        raise RunError(f"{folder} holds {_part(there)} of this run, not {_part(record)}: give each shard its folder")
+    return there.model_copy(update={"cases": record.cases})
+
+
+def _part(record: RunRecord) -> str:
+    return "the whole" if record.shard is None else f"shard {record.shard.number}/{record.shard.of}"

@@ -1,0 +1,78 @@
+"""``stress.json``, ``stress.svg`` and ``stress.html``: one offline file with the curves and every figure."""
+
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from doubleread.core.durable import write_text
+from doubleread.evals.drawings import Course, Strained, robustness_grid
+from doubleread.evals.stress.figures import FIGURES
+from doubleread.evals.stress.stress_record import CLEAN, Condition, Measured, Stress
+from doubleread.evals.stress.stress_wording import breaks
+
+SHOWN = {"accuracy": "accuracy", "risk": "wrong commitments", "referred": "referred", "alarm": "alarms"}
+"""The figures that are drawn, and their names there."""
+TITLES = {"nll": "log-loss", "coverage": "in the set", **SHOWN}
+
+
+def write(found: Stress, folder: Path) -> Path:
+    """Writes the three files into a folder, which may be there already; returns the page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    drawing = draw(found)
+    write_text(folder / "stress.json", found.model_dump_json(indent=1) + "\n")
+    write_text(folder / "stress.svg", drawing)
+    page = folder / "stress.html"
+    write_text(page, _page(found, drawing))
+    return page
+
+
+def draw(found: Stress) -> str:
+    """The curves of every corruption as SVG."""
+    return robustness_grid(
+        [_strained(found, one.name, one.about) for one in found.corruptions if any(found.of(one.name))],
+        title=f"{found.name}: pictures that get worse",
+        about=f"% of images by severity · n = {found.n} in {found.groups} groups · bars are 95 % intervals",
+        promise=found.promise.risk,
+        banded=SHOWN["risk"],
+    )
+
+
+def _strained(found: Stress, name: str, about: str) -> Strained:
+    each = [found.clean, *found.of(name)]
+    return Strained(name, about, tuple(Course(words, tuple(_points(each, figure))) for figure, words in SHOWN.items()))
+
+
+def _points(each: list[Condition], figure: str) -> list[tuple[int, Measured]]:
+    """Without shares of wrong commitments where there are too few of them."""
+    measured = [(one.severity, one.risk if figure == "risk" else one.figures.get(figure)) for one in each]
+    return [(severity, e) for severity, e in measured if e is not None]
+
+
+def shown(one: Condition, figure: str) -> str:
+    """A figure of a condition with its interval, ``97 (93–99)`` per cent; a dash where there is none."""
+    e = one.figures.get(figure)
+    if e is None:
+        return "–"
+    if not FIGURES[figure].share:
+        return f"{e.value:.2f} ({e.low:.2f}–{e.high:.2f})"
+    return f"{100 * e.value:.0f} ({100 * e.low:.0f}–{100 * e.high:.0f})"
+
+
+def _page(found: Stress, drawing: str) -> str:
+    template = Environment(
+        loader=PackageLoader("doubleread.evals.stress", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    ).get_template("page.html")
+    return template.render(
+        found=found,
+        figures=FIGURES,
+        titles={name: TITLES.get(name, name) for name in FIGURES},
+        shown=shown,
+        breaks=breaks,
+        clean=CLEAN,
+        drawing=Markup(drawing),  # noqa: S704 - drawn by us, text escaped
+    )

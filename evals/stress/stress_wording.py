@@ -1,0 +1,110 @@
+"""The verdict on a panel's robustness in plain words."""
+
+from collections.abc import Iterator, Sequence
+
+from doubleread.evals.stress.stress_record import FEW, Condition, Measured, Promise
+
+MILD = 3
+"""Up to this severity a picture is what an ordinary camera in ordinary hands may give."""
+
+
+def verdict(
+    promise: Promise, clean: Condition, conditions: Sequence[Condition], overall: Sequence[Condition]
+) -> tuple[str, ...]:
+    """The answer first: whether the panel keeps its promise, where it breaks it first, and whether it notices.
+
+    A condition breaks the promise where the share of wrong commitments lies above it, by its estimate, among at least
+    ten commitments. ``overall`` has all corruptions together, by severity.
+    """
+    return tuple(_sentences(promise, clean, conditions, overall))
+
+
+def _sentences(
+    promise: Promise, clean: Condition, conditions: Sequence[Condition], overall: Sequence[Condition]
+) -> Iterator[str]:
+    mild = [one for one in conditions if one.severity <= MILD] or list(conditions)
+    yield from _kept(promise, max(one.severity for one in mild), worst(mild))
+    if worst(conditions) is not None:
+        yield _first(promise, conditions)
+    yield _noticed(clean, overall[-1])
+    yield f"Clean images: accuracy {_share(clean, 'accuracy')}; wrong commitments {_share(clean, 'risk')}."
+
+
+def breaks(one: Condition, promise: Promise) -> bool:
+    """Whether more commitments are wrong than promised."""
+    return one.risk is not None and one.risk.value > promise.risk
+
+
+def worst(conditions: Sequence[Condition]) -> Condition | None:
+    """The condition with the largest share of wrong commitments; None where the panel commits too rarely to tell."""
+    judged = [one for one in conditions if one.risk is not None]
+    return max(judged, key=lambda one: one.risk.value if one.risk else 0.0, default=None)
+
+
+def _kept(promise: Promise, top: int, found: Condition | None) -> Iterator[str]:
+    if found is None or found.risk is None:
+        yield f"Up to severity {top} the panel commits on fewer than {FEW} images in every condition: too few to judge."
+        return
+    answer, risk = "does not keep" if breaks(found, promise) else "keeps", found.risk
+    yield (
+        f"Up to severity {top} the panel {answer} its promise: in the worst condition, {_where(found)}, "
+        f"{percent(risk.value)} of its commitments are wrong, and {percent(promise.risk)} may be."
+    )
+    unsure = "; more images would make sure" if risk.low <= promise.risk < risk.high else ""
+    yield f"The 95 % interval of that share is {_reach(risk)} commitments{unsure}. The promise: {promise.why}."
+
+
+def _first(promise: Promise, conditions: Sequence[Condition]) -> str:
+    rare = sum(one.risk is None for one in conditions)
+    careful = (
+        f" In {rare} of {len(conditions)} conditions it commits on fewer than {FEW} images: not judged." if rare else ""
+    )
+    broken = [one for one in conditions if breaks(one, promise)]
+    if not broken:
+        return f"No condition takes wrong commitments above {percent(promise.risk)}.{careful}"
+    first = worst([one for one in broken if one.severity == min(other.severity for other in broken)])
+    assert first is not None
+    others = dict.fromkeys(one.corruption for one in broken if one.corruption != first.corruption)
+    also = f" Also, at this severity or above, under {', '.join(others)}." if others else ""
+    share = percent(first.risk.value if first.risk else 0.0)
+    return f"It becomes unreliable first under {_where(first)}, with {share} of its commitments wrong.{also}{careful}"
+
+
+def _noticed(clean: Condition, hardest: Condition) -> str:
+    told = f"At severity {hardest.severity}, over all corruptions, accuracy is {_value(hardest, 'accuracy')} and "
+    told += f"{_value(hardest, 'referred')} of the images are referred"
+    if "alarm" not in hardest.figures:
+        return f"{told}; the panel has too few calibration cases to raise alarms."
+    return f"{told}; {_value(hardest, 'alarm')} raise the alarm (clean: {_value(clean, 'alarm')})."
+
+
+def _where(one: Condition) -> str:
+    return f"{one.corruption} at severity {one.severity}"
+
+
+def _value(one: Condition, figure: str) -> str:
+    found = one.figures.get(figure)
+    return "none" if found is None else percent(found.value)
+
+
+def _share(one: Condition, figure: str) -> str:
+    found = one.figures.get(figure)
+    return "none" if found is None else f"{percent(found.value)} ({_interval(found)})"
+
+
+def _interval(found: Measured) -> str:
+    return f"95 % interval {_reach(found)}"
+
+
+def _reach(found: Measured) -> str:
+    return f"{100 * found.low:.0f}–{100 * found.high:.0f} %, n = {found.n}"
+
+
+def counted(n: int, noun: str) -> str:
+    """``1 image``, ``2 images``."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def percent(share: float) -> str:
+    """A share of 1 in per cent, with a decimal below 10."""
+    return f"{100 * share:.{1 if 0 < share < 0.0995 else 0}f} %"

@@ -1,0 +1,149 @@
+"""The suspicious labels of a data set, as records."""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from doubleread.core.base import Record
+from doubleread.core.case import Case
+from doubleread.core.errors import DataError
+from doubleread.core.trust import Estimate
+from doubleread.core.types import Embeddings
+from doubleread.core.verdict import Unread
+from doubleread.evals.suspects.ranking import Ranking, rank
+from doubleread.panel.composition import Eyes
+from doubleread.rag.dot_products import products
+
+EXAMPLES = 3
+"""Cases of either label that are shown beside a suspicious one."""
+
+
+class Example(Record):
+    """A case whose label nobody doubts, like the suspicious one."""
+
+    id: str
+    source: str
+    path: Path | None
+    similarity: float
+
+
+class Suspect(Record):
+    """A label that looks wrong, and what the picture looks like instead."""
+
+    id: str
+    source: str
+    path: Path | None
+    group: str | None
+    label: str
+    suggested: str
+    probability: float
+    """Of the given label, by models that never saw the case or its group."""
+    suggested_probability: float
+    like_label: tuple[Example, ...] = ()
+    """The nearest cases of the given label, of other groups."""
+    like_suggested: tuple[Example, ...] = ()
+
+
+class SuspectLabels(Record):
+    """What ``doubleread cases suspect`` found; ``suspects`` begins with the most suspicious."""
+
+    name: str
+    cases: int
+    groups: int
+    """Groups that were kept together; as many as cases where none is known."""
+    wrong: Estimate
+    suspects: tuple[Suspect, ...]
+    unread: tuple[Unread, ...] = ()
+    left_out: dict[str, int] = Field(default_factory=dict)
+    """Cases of labels that stand in a single group, by label: nothing tells whether they are right."""
+
+    @property
+    def line(self) -> str:
+        """The answer in one sentence."""
+        w, shown = self.wrong, f"{len(self.suspects):,} most suspicious"
+        low, high = math.floor(w.low), math.ceil(w.high)
+        return (
+            f"About {w.value:,.0f} ({low:,} to {high:,}) of {self.cases:,} labels look wrong; the {shown} are listed."
+        )
+
+
+def find_suspects(
+    name: str,
+    cases: Sequence[Case],
+    eyes: Eyes,
+    *,
+    limit: int | None = None,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> SuspectLabels:
+    """Encodes labelled cases and ranks their labels; ``limit`` lists so many, otherwise as many as may be wrong.
+
+    Raises ``DataError`` where fewer than two labels are left that have cases in two groups.
+    """
+    usable, left_out = _comparable([case for case in cases if case.label is not None])
+    seen = eyes.embedder.embed_all(usable, progress=progress)
+    kept, lost = _comparable([usable[i] for i in seen.kept])
+    at = {case.id: row for case, row in zip((usable[i] for i in seen.kept), seen.embeddings[:, 0], strict=True)}
+    rows = np.stack([at[case.id] for case in kept])
+    names = sorted({str(case.label) for case in kept})
+    labels = np.array([names.index(str(case.label)) for case in kept], dtype=np.int64)
+    groups = [case.group or case.id for case in kept]
+    ranking = rank(rows, labels, groups if any(case.group for case in kept) else None)
+    most = math.ceil(ranking.wrong.high) if limit is None else limit
+    return SuspectLabels(
+        name=name,
+        cases=len(kept),
+        groups=len(set(groups)),
+        wrong=ranking.wrong,
+        suspects=_suspects(kept, groups, names, rows, ranking, most),
+        unread=seen.unread,
+        left_out={**left_out, **lost},
+    )
+
+
+def _comparable(cases: Sequence[Case]) -> tuple[list[Case], dict[str, int]]:
+    """The cases of labels that have two groups or more, and how many others there are of each label."""
+    groups: dict[str, set[str]] = {}
+    for case in cases:
+        groups.setdefault(str(case.label), set()).add(case.group or case.id)
+    lone = {label for label, found in groups.items() if len(found) < 2}
+    if len(groups) - len(lone) < 2:
+        raise DataError("two labels are needed that each have cases in at least two groups: add labelled cases")
+    left_out = {label: sum(case.label == label for case in cases) for label in sorted(lone)}
+    return [case for case in cases if case.label not in lone], left_out
+
+
+def _suspects(
+    cases: Sequence[Case], groups: Sequence[str], names: Sequence[str], rows: Embeddings, ranking: Ranking, most: int
+) -> tuple[Suspect, ...]:
+    order = ranking.order[: max(0, most)]
+    probability, suggested = ranking.probability, ranking.suggested
+    code = np.unique(groups, return_inverse=True)[1]
+    doubtful = np.isin(np.arange(len(cases)), order)
+
+    def like(i: int, label: int) -> tuple[Example, ...]:
+        open_to = np.flatnonzero((ranking.given == label) & (code != code[i]) & ~doubtful)
+        cosine = products(rows[open_to], rows[i])
+        return tuple(
+            Example(id=one.id, source=one.source, path=one.path, similarity=float(cosine[j]))
+            for j in np.argsort(-cosine, kind="stable")[:EXAMPLES]
+            if (one := cases[open_to[j]])
+        )
+
+    return tuple(
+        Suspect(
+            id=cases[i].id,
+            source=cases[i].source,
+            path=cases[i].path,
+            group=cases[i].group,
+            label=names[ranking.given[i]],
+            suggested=names[suggested[i]],
+            probability=float(probability[i]),
+            suggested_probability=float(ranking.posterior[i, suggested[i]]),
+            like_label=like(i, int(ranking.given[i])),
+            like_suggested=like(i, int(suggested[i])),
+        )
+        for i in order.tolist()
+    )

@@ -1,0 +1,387 @@
+"""The arbiter: the third reader, who knows how far each agent can be trusted and decides.
+
+It sees opinions and evidence, never the image.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from doubleread.core.base import Record
+from doubleread.core.evidence import Evidence
+from doubleread.core.opinion import Answer, Opinion
+from doubleread.core.task import Task
+from doubleread.core.trust import TrustProfile
+from doubleread.core.types import Json, Matrix, Tensor3, Vector
+from doubleread.core.verdict import Decision, Track, Unfamiliarity
+from doubleread.orchestrator.conformal import ConformalSets
+from doubleread.orchestrator.conformal.selective_risk import SelectiveRisk
+from doubleread.orchestrator.course.missing import replaced
+from doubleread.orchestrator.course.policy import Policy, decide, reasons_to_ask, refer_instead
+from doubleread.orchestrator.course.rounds import Fusion, SecondLook
+from doubleread.orchestrator.gates.commitment import Commitment
+from doubleread.orchestrator.gates.gate import Gate
+from doubleread.orchestrator.learning.fusion_learning import Learned
+from doubleread.orchestrator.ood.familiarity import Familiarity
+from doubleread.orchestrator.simplex import spoken
+from doubleread.orchestrator.trust.profile import track
+
+
+class Assessment(Record):
+    """What one round comes to; see ``Verdict`` for the fields."""
+
+    posterior: dict[str, float] = Field(default_factory=dict)
+    leaning: dict[str, float] = Field(default_factory=dict)
+    decision: Decision
+    influence: dict[str, float] = Field(default_factory=dict)
+    calibrated: dict[str, dict[str, float]] = Field(default_factory=dict)
+    leanings: dict[str, dict[str, float]] = Field(default_factory=dict)
+    prediction_set: tuple[str, ...]
+    p_values: dict[str, float] = Field(default_factory=dict)
+    coverage: float | None = None
+    track: Track | None = None
+    familiarity: Unfamiliarity | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The posterior, or ``leaning`` in its place."""
+        return self.posterior or self.leaning
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """How the whole panel scored the calibration cases, each by a fit that had not seen it."""
+
+    posterior: Matrix
+    correct: NDArray[np.bool_]
+
+    @property
+    def confidence(self) -> Vector:
+        """Of the leading label, shape ``(n,)``."""
+        return np.asarray(self.posterior.max(axis=1))
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What was said on one case, uncalibrated, ``(agents, k)``, NaN where there is nothing; ``again`` in a second look.
+
+    ``missing`` are the agents that were asked and gave nothing usable in either round, ``(agents,)``.
+    """
+
+    first: Matrix
+    again: Matrix | None
+    missing: NDArray[np.bool_]
+
+    def without_each(self) -> tuple[Tensor3, Tensor3 | None]:
+        """The case as it is and, in turn, without each agent, ``(1 + agents, agents, k)`` for each round."""
+        struck = np.concatenate([np.zeros((1, len(self.first)), dtype=bool), np.eye(len(self.first), dtype=bool)])
+        rounds = [np.where(struck[..., None], np.nan, raw) for raw in (self.first, self.again) if raw is not None]
+        return rounds[0], rounds[1] if len(rounds) > 1 else None
+
+
+@dataclass(frozen=True)
+class Arbiter:
+    """Fitted trust, fusion, guarantees and policy of one panel on one task.
+
+    ``first`` fuses the first round's opinions, ``local`` those of the agents that cost nothing where the others are
+    asked only in doubt, ``second`` those of both rounds; it is None where second looks are off. ``selective`` is None
+    where no risk was promised. ``support`` holds the label shares of the cases that agents were fitted on, ``surest``
+    what ``missing.surest_opinions`` gives.
+    """
+
+    task: Task
+    agents: tuple[str, ...]
+    first: Learned
+    local: Learned | None
+    second: SecondLook | None
+    policy: Policy
+    sets: ConformalSets
+    selective: SelectiveRisk | None
+    commitment: Commitment
+    familiarity: Familiarity
+    held_out: HeldOut
+    surest: Tensor3
+    support: tuple[float, ...] | None
+    profiles: tuple[TrustProfile, ...]
+    left_out: tuple[str, ...] = ()
+    """Agents and referees that are not asked: they were no better than chance, or the panel is better without them."""
+    notes: tuple[str, ...] = ()
+    """What fitting had to choose or could not promise."""
+
+    def assess(
+        self,
+        first: Mapping[str, Answer],
+        last: Mapping[str, Answer],
+        evidence: Evidence | None,
+        *,
+        round_: int,
+        can_ask_more: bool = False,
+        can_look_again: bool = False,
+    ) -> Assessment:
+        """Fuses what was said up to ``round_`` (``first``: in round one; ``last``: most lately) and decides.
+
+        With ``can_ask_more`` the action may be ``ask-more``, with ``can_look_again`` ``second-look`` instead of a
+        decision. An image unlike anything the panel was trusted on is referred at once: no probability applies to it.
+        """
+        said, fusion = self._said(first, last, round_), self._fusion(first, round_)
+        posteriors = fusion.posterior(*said.without_each())
+        if np.isnan(posteriors[0]).any():
+            return self._nobody_spoke()
+        posterior, calibrated = posteriors[0], self._calibrated(fusion, said)
+        influence = self._influence(posteriors, calibrated)
+        unfamiliar = self.familiarity.judge(evidence, said.first)
+        warnings = self._warnings(last, unfamiliar)
+        if unfamiliar is not None and unfamiliar.alarm:
+            reason = Decision(action="refer", reasons=(unfamiliar.reason,), expected_cost=self.task.costs.referral)
+            return Assessment(
+                leaning=self._named(posterior),
+                decision=reason,
+                influence=influence,
+                leanings=calibrated,
+                prediction_set=self.task.names,
+                familiarity=unfamiliar,
+                warnings=warnings,
+            )
+        further = self._ask_more(first, posterior, calibrated, evidence) if can_ask_more else None
+        if further is None and can_look_again:
+            further = self._look_again(first, round_, posterior, calibrated, evidence)
+        p_values = self.sets.p_values(posterior[None])
+        return Assessment(
+            posterior=self._named(posterior),
+            decision=further or self._decide(posterior, said, fusion),
+            influence=influence,
+            calibrated=calibrated,
+            prediction_set=tuple(self.task.names[k] for k in self.sets.predict(posterior[None])[0]),
+            p_values=self._named(p_values[0]),
+            coverage=self.sets.coverage,
+            track=track(float(posterior.max()), self.held_out.confidence, self.held_out.correct),
+            familiarity=unfamiliar,
+            warnings=warnings,
+        )
+
+    def calibrate(self, agent: str, opinions: Sequence[Opinion]) -> Matrix | None:
+        """First-look opinions of one agent after calibration, shape ``(len(opinions), n_labels)``.
+
+        None where the agent was never calibrated on such answers.
+        """
+        if agent not in self.agents or not all(map(self._calibrated_for, opinions)):
+            return None
+        calibrator = self.first.calibrators[self.agents.index(agent)]
+        return None if calibrator is None else calibrator.apply(np.stack([one.vector(self.task) for one in opinions]))
+
+    def spared(self, answers: Mapping[str, Answer]) -> tuple[str, ...]:
+        """The agents that cost money and were not asked; empty where everyone is asked at once."""
+        gate = self.policy.asking
+        return tuple(name for name in gate.agents if name not in answers) if gate is not None else ()
+
+    def _nothing_paid(self, answers: Mapping[str, Answer]) -> bool:
+        """Whether none of the agents that cost money was asked."""
+        gate = self.policy.asking
+        return gate is not None and not any(name in answers for name in gate.agents)
+
+    def looks_again(self, agent: str) -> bool:
+        """Whether a second look asks this agent."""
+        return self.policy.looking is None or agent in self.policy.looking.agents
+
+    def profile(self, agent: str, round_: int = 1) -> TrustProfile | None:
+        """The trust profile of an agent, or of ``panel``; None where it gave nothing to learn from."""
+        return next((p for p in self.profiles if p.agent == agent and p.round == round_), None)
+
+    def records(self, answers: Mapping[str, Answer]) -> dict[str, TrustProfile]:
+        """The profile of each agent that speaks, in the round it spoke in."""
+        found = {name: self.profile(name, min(answer.round, 2)) for name, answer in answers.items()}
+        return {name: profile for name, profile in found.items() if profile is not None}
+
+    def _ask_more(
+        self,
+        first: Mapping[str, Answer],
+        posterior: Vector,
+        calibrated: Mapping[str, Mapping[str, float]],
+        evidence: Evidence | None,
+    ) -> Decision | None:
+        """Asking the agents that were spared, where that is worth its price."""
+        if not self.spared(first):
+            return None
+        reasons = self._reasons(self.policy.asking, "asking the models", posterior, calibrated, evidence)
+        return Decision(action="ask-more", reasons=reasons) if reasons else None
+
+    def _look_again(
+        self,
+        first: Mapping[str, Answer],
+        round_: int,
+        posterior: Vector,
+        calibrated: Mapping[str, Mapping[str, float]],
+        evidence: Evidence | None,
+    ) -> Decision | None:
+        """Another round, where that is worth its price."""
+        if self.second is None or round_ >= self.policy.max_rounds or not any(map(self.looks_again, first)):
+            return None
+        reasons = self._reasons(self.policy.looking, "a second look", posterior, calibrated, evidence)
+        return Decision(action="second-look", reasons=reasons) if reasons else None
+
+    def _reasons(
+        self,
+        gate: Gate | None,
+        what: str,
+        posterior: Vector,
+        calibrated: Mapping[str, Mapping[str, float]],
+        evidence: Evidence | None,
+    ) -> tuple[str, ...]:
+        votes = {name: max(opinion, key=lambda label: opinion[label]) for name, opinion in calibrated.items()}
+        return reasons_to_ask(gate, what, self.task, posterior, votes, evidence)
+
+    def _decide(self, posterior: Vector, said: _Said, fusion: Fusion) -> Decision:
+        """Commits where expected cost, the limits learned on held-out cases and missing readers allow it."""
+        decision = self._by_limits(posterior)
+        if decision.action != "commit" or not said.missing.any():
+            return decision
+        first = replaced(said.first, said.missing, self.surest)
+        again = None if said.again is None else np.broadcast_to(said.again, first.shape)
+        for other in map(self._by_limits, fusion.posterior(first, again)):
+            if other.label != decision.label:
+                names = ", ".join(name for name, gone in zip(self.agents, said.missing, strict=True) if gone)
+                reason = f"{names} gave no opinion, and might have changed this decision"
+                return refer_instead(self.task, decision, reason)
+        return decision
+
+    def _by_limits(self, posterior: Vector) -> Decision:
+        decision = decide(self.task, posterior)
+        if decision.expected_cost is not None and decision.expected_cost > self.commitment.limit:
+            decision = refer_instead(self.task, decision, self.commitment.note)
+        if self.selective is not None and not self.selective.commits(posterior.max(keepdims=True))[0]:
+            decision = refer_instead(self.task, decision, _not_promised(self.selective))
+        return decision
+
+    def _fusion(self, first: Mapping[str, Answer], round_: int) -> Fusion:
+        learned = self.local if self.local is not None and self._nothing_paid(first) else self.first
+        return Fusion(learned, self.second if round_ > 1 else None)
+
+    def _said(self, first: Mapping[str, Answer], last: Mapping[str, Answer], round_: int) -> _Said:
+        raw = self._raw(first)
+        later = {name: answer for name, answer in last.items() if answer.round > 1}
+        again = self._raw(later) if round_ > 1 else None
+        asked = np.isin(self.agents, list(first)) & ~np.isin(np.arange(len(self.agents)), self.first.silent)
+        missing = asked & ~spoken(raw) & (True if again is None else ~spoken(again))
+        return _Said(raw, again, missing)
+
+    def _raw(self, answers: Mapping[str, Answer]) -> Matrix:
+        """Distributions as they were given, ``(agents, k)``; NaN where there is none that can be calibrated."""
+        rows = np.full((len(self.agents), len(self.task.names)), np.nan)
+        for i, name in enumerate(self.agents):
+            answer = answers.get(name)
+            if isinstance(answer, Opinion) and self._calibrated_for(answer):
+                rows[i] = answer.vector(self.task)
+        return rows
+
+    def _calibrated(self, fusion: Fusion, said: _Said) -> dict[str, dict[str, float]]:
+        """By agent, its last opinion after calibration."""
+        again = None if said.again is None else said.again[None]
+        rows = fusion.calibrated(said.first[None], again)[0]
+        return {name: self._named(row) for name, row in zip(self.agents, rows, strict=True) if spoken(row)}
+
+    def _influence(self, posteriors: Matrix, calibrated: Mapping[str, object]) -> dict[str, float]:
+        """Total variation distance between the posterior, the first row, and those without each agent.
+
+        An agent that spoke alone is compared with the prior.
+        """
+        prior = self.first.rule.fuse(np.full((1, len(self.agents), posteriors.shape[1]), np.nan))
+        without = np.where(np.isnan(posteriors[1:]), prior, posteriors[1:])
+        moved = np.abs(without - posteriors[0]).sum(axis=1) / 2
+        return {name: float(far) for name, far in zip(self.agents, moved, strict=True) if name in calibrated}
+
+    def _named(self, values: Vector) -> dict[str, float]:
+        return dict(zip(self.task.names, values.tolist(), strict=True))
+
+    def _calibrated_for(self, opinion: Opinion) -> bool:
+        profile = self.profile(opinion.agent, min(opinion.round, 2))
+        return (
+            profile is not None
+            and profile.confidence_source == opinion.confidence_source
+            and profile.prior == opinion.prior
+        )
+
+    def _warnings(self, answers: Mapping[str, Answer], unfamiliar: Unfamiliarity | None) -> tuple[str, ...]:
+        missing = [n for n, a in answers.items() if not isinstance(a, Opinion) and self.profile(n) is not None]
+        unusable = [n for n, a in answers.items() if isinstance(a, Opinion) and not self._calibrated_for(a)]
+        notes = [f"degraded panel: {', '.join(missing)} gave no opinion"] if missing else []
+        if unusable:
+            notes.append(f"left out, never calibrated on such answers: {', '.join(unusable)}")
+        if unfamiliar is not None and unfamiliar.alarm:
+            notes.append(unfamiliar.reason)
+        return tuple(notes)
+
+    def _nobody_spoke(self) -> Assessment:
+        decision = Decision(
+            action="refer", reasons=("no agent gave a usable opinion",), expected_cost=self.task.costs.referral
+        )
+        return Assessment(
+            decision=decision,
+            prediction_set=self.task.names,
+            warnings=("no agent gave a usable opinion",),
+        )
+
+    def dump(self) -> Json:
+        """Everything but the profiles, as a JSON object."""
+        return {
+            "task": self.task.model_dump(mode="json"),
+            "agents": list(self.agents),
+            "first": self.first.dump(),
+            "local": self.local.dump() if self.local else None,
+            "second": self.second.dump() if self.second else None,
+            "policy": self.policy.model_dump(mode="json"),
+            "sets": self.sets.model_dump(mode="json"),
+            "selective": self.selective.model_dump(mode="json") if self.selective else None,
+            "commitment": self.commitment.model_dump(mode="json"),
+            "familiarity": self.familiarity.model_dump(mode="json"),
+            "surest": [[_or_none(row) for row in one] for one in self.surest.tolist()],
+            "support": self.support,
+            "held_out": {
+                "posterior": self.held_out.posterior.tolist(),
+                "correct": self.held_out.correct.tolist(),
+            },
+            "left_out": list(self.left_out),
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def load(cls, data: Json, profiles: Sequence[TrustProfile]) -> "Arbiter":
+        """The arbiter of ``dump`` and its trust profiles."""
+        return cls(
+            task=Task.model_validate(data["task"]),
+            agents=tuple(data["agents"]),
+            first=Learned.load(data["first"]),
+            local=Learned.load(data["local"]) if data["local"] else None,
+            second=SecondLook.load(data["second"]) if data["second"] else None,
+            policy=Policy.model_validate(data["policy"]),
+            sets=ConformalSets.model_validate(data["sets"]),
+            selective=SelectiveRisk.model_validate(data["selective"]) if data["selective"] else None,
+            commitment=Commitment.model_validate(data["commitment"]),
+            familiarity=Familiarity.model_validate(data["familiarity"]),
+            surest=np.array([[row or [np.nan] * len(one) for row in one] for one in data["surest"]], dtype=float),
+            support=tuple(data["support"]) if data["support"] else None,
+            held_out=HeldOut(
+                posterior=np.array(data["held_out"]["posterior"], dtype=float),
+                correct=np.array(data["held_out"]["correct"], dtype=bool),
+            ),
+            profiles=tuple(profiles),
+            left_out=tuple(data["left_out"]),
+            notes=tuple(data["notes"]),
+        )
+
+
+def _not_promised(promise: SelectiveRisk) -> str:
+    if promise.threshold is None:
+        return f"no commitment can be promised: {promise.note}"
+    return (
+        f"below {promise.threshold:.1%}, from which on at most {promise.risk:.1%} of commitments are wrong "
+        f"({1 - promise.delta:.0%} confidence)"
+    )
+
+
+def _or_none(row: list[float]) -> list[float] | None:
+    """JSON has no NaN."""
+    return None if np.isnan(row).any() else row

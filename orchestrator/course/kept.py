@@ -1,0 +1,66 @@
+"""Readings as records that a panel keeps, and back."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from doubleread.core.case import Case
+from doubleread.core.opinion import Abstention, Answer
+from doubleread.core.reading import Reading, slim, slim_evidence
+from doubleread.core.task import Task
+from doubleread.orchestrator.learning.arbitration import Readings
+
+
+def kept(task: Task, cases: Sequence[Case], readings: Readings) -> tuple[Reading, ...]:
+    """One record a case. Without any group key every case's group is None."""
+    groups: Sequence[str | None] = readings.groups or [None] * len(cases)
+    rows = zip(cases, readings.first, readings.second, readings.evidence, readings.labels, groups, strict=True)
+    return tuple(
+        Reading(
+            case=case.id,
+            label=task.names[label],
+            group=group,
+            first=tuple(map(slim, first)),
+            second=tuple(slim(answer) for answer in second if answer.round > 1),
+            evidence=slim_evidence(evidence),
+        )
+        for case, first, second, evidence, label, group in rows
+    )
+
+
+def readings_of(
+    task: Task,
+    agents: Sequence[str],
+    rows: Sequence[Reading],
+    learned_from: str,
+    support: Sequence[float] | None = None,
+) -> Readings:
+    """The records as something to learn from; an agent without a record of its answer abstains.
+
+    Raises ``TaskError`` for a label that the task does not know.
+    """
+    grouped = any(row.group is not None for row in rows)
+    return Readings(
+        first=[first_look(row, agents) for row in rows],
+        second=[second_look(row, agents) for row in rows],
+        evidence=[row.evidence for row in rows],
+        labels=np.array([task.index(row.label) for row in rows], dtype=np.int64),
+        groups=[row.group or row.case for row in rows] if grouped else None,
+        learned_from=learned_from,
+        support=None if support is None else np.array(support, dtype=float),
+    )
+
+
+def first_look(row: Reading, agents: Sequence[str]) -> list[Answer]:
+    """Each agent's answer in the first round, in the order of ``agents``."""
+    return _in_order({answer.agent: answer for answer in row.first}, agents)
+
+
+def second_look(row: Reading, agents: Sequence[str]) -> list[Answer]:
+    """Each agent's latest answer after a second look; nobody's where the panel did not look again."""
+    said = {answer.agent: answer for answer in (*row.first, *row.second)} if row.second else {}
+    return _in_order(said, agents)
+
+
+def _in_order(said: Mapping[str, Answer], agents: Sequence[str]) -> list[Answer]:
+    return [said.get(name) or Abstention(agent=name, cause="not-recorded") for name in agents]

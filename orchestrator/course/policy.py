@@ -1,0 +1,99 @@
+"""When to ask further, and when to commit: pure functions of numbers, so that they can be replayed."""
+
+from collections.abc import Mapping
+
+from doubleread.core.base import Record
+from doubleread.core.evidence import Evidence
+from doubleread.core.task import Task
+from doubleread.core.types import Vector
+from doubleread.core.verdict import Decision
+from doubleread.orchestrator.gates.gate import Gate, best_of, doubts
+
+FREE_USD = 1e-4
+"""An answer that costs no more than this, in US dollars, counts as free."""
+
+
+class Policy(Record):
+    """What asking further may take, as set, and the gates that were learned for it.
+
+    ``max_share`` is the share of cases that may be looked at again, ``ask_share`` that on which the agents that cost
+    money are asked at all. ``error_usd`` is what one ordinary error costs, ``hour_usd`` an hour of waiting.
+    """
+
+    max_rounds: int = 2
+    max_share: float = 0.12
+    ask_share: float = 1.0
+    free_usd: float = FREE_USD
+    """Agents whose answers cost no more than this are always asked."""
+    error_usd: float = 1.0
+    hour_usd: float = 0.0
+    asking: Gate | None = None
+    """Opens the first round to the agents that cost money; None where everyone is asked at once."""
+    looking: Gate | None = None
+    """Opens the second look; None where it does not pay."""
+
+    def price(self, usd: float, seconds: float) -> float:
+        """Money and waiting in units of one ordinary error."""
+        return (usd + self.hour_usd * seconds / 3600) / self.error_usd
+
+
+def reasons_to_ask(
+    gate: Gate | None,
+    what: str,
+    task: Task,
+    posterior: Vector,
+    votes: Mapping[str, str],
+    evidence: Evidence | None,
+) -> tuple[str, ...]:
+    """Why ``what`` (more agents, a second look) is worth its price; empty where it is not.
+
+    ``posterior`` has shape ``(n_labels,)``; ``votes`` gives each agent's leading label after calibration.
+    """
+    doubt = doubts(task, posterior[None])
+    if gate is None or not gate.opens(doubt)[0]:
+        return ()
+    top = task.names[int(posterior.argmax())]
+    price = f"{gate.price:.4f}" if gate.price else "nothing"
+    worth = f"{what} saves {gate.worth(doubt)[0]:.3f} of an error in expectation and costs {price}"
+    return (
+        f"in doubt: {top} at {posterior.max():.1%}; {worth}",
+        *disagreements(top, votes, evidence),
+    )
+
+
+def disagreements(top: str, votes: Mapping[str, str], evidence: Evidence | None) -> tuple[str, ...]:
+    """Who says otherwise than the panel, the similar cases among them."""
+    said = [f"{name} says {label}" for name, label in sorted(votes.items()) if label != top]
+    against = evidence is not None and evidence.label is not None and evidence.label != top
+    return (
+        *([f"disagreement: {', '.join(said)}"] if said else []),
+        *([f"evidence against: the similar cases say {evidence.label}"] if evidence and against else []),
+    )
+
+
+def decide(task: Task, posterior: Vector) -> Decision:
+    """Commit to the label of least expected cost, or refer where that costs more than a referral.
+
+    ``posterior`` has shape ``(n_labels,)`` and is taken at its word: it must be calibrated.
+    """
+    found = best_of(task, posterior[None])
+    best, cost = int(found.label[0]), float(found.cost[0])
+    label = task.names[best]
+    if found.pays[0]:
+        reason = f"{label} at {posterior[best]:.1%}: expected cost {cost:.3f}, a referral costs {task.costs.referral:g}"
+        return Decision(action="commit", label=label, reasons=(reason,), expected_cost=cost)
+    reason = (
+        f"{label} at {posterior[best]:.1%} does not justify committing: expected cost {cost:.3f}, "
+        f"a referral costs {task.costs.referral:g}"
+    )
+    return Decision(action="refer", reasons=(reason,), expected_cost=task.costs.referral)
+
+
+def refer_instead(task: Task, decision: Decision, reason: str) -> Decision:
+    """A referral in place of a commitment, with one more reason; any other decision as it is."""
+    if decision.action != "commit":
+        return decision
+    return Decision(action="refer", reasons=(reason, *decision.reasons), expected_cost=task.costs.referral)
+
+
+__all__ = ["Policy", "decide", "disagreements", "reasons_to_ask", "refer_instead"]

@@ -1,0 +1,95 @@
+"""What the panel makes of its agents' opinions after each round.
+
+After a second look the answers of both rounds are fused at once, or each round is and the posterior is their geometric
+mean; the calibration cases say which.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doubleread.core.types import Json, Matrix, Tensor3
+from doubleread.orchestrator.learning.fusion_learning import Learned
+from doubleread.orchestrator.simplex import normalised, softmax, spoken
+
+Pooling = Literal["answers", "rounds"]
+"""``answers``: those of both rounds are fused at once; ``rounds``: each round is, then their geometric mean counts."""
+
+
+@dataclass(frozen=True)
+class SecondLook:
+    """How the answers of a second look are fused with those of the first; see ``Pooling``."""
+
+    pooling: Pooling
+    learned: Learned
+
+    def dump(self) -> Json:
+        """As a JSON object."""
+        return {"pooling": self.pooling, "learned": self.learned.dump()}
+
+    @classmethod
+    def load(cls, data: Json) -> "SecondLook":
+        """The second look of ``dump``."""
+        return cls(pooling=data["pooling"], learned=Learned.load(data["learned"]))
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """Fuses the first round by ``first`` and, where there was one, the second look by ``second``.
+
+    Opinions are uncalibrated, ``(n, agents, k)``, NaN where there is none; ``again`` holds those of the second look.
+    """
+
+    first: Learned
+    second: SecondLook | None = None
+
+    def posterior(self, first: Tensor3, again: Tensor3 | None = None) -> Matrix:
+        """One posterior a case, ``(n, k)``; NaN where nobody spoke."""
+        if self.second is None or again is None:
+            return posteriors(self.first, first)
+        return posteriors_of_both(self.first, self.second, first, again)
+
+    def calibrated(self, first: Tensor3, again: Tensor3 | None = None) -> Tensor3:
+        """Each agent's last opinion after calibration, shape as ``first``."""
+        before = self.first.calibrate(first)
+        if self.second is None or again is None:
+            return before
+        if self.second.pooling == "rounds":
+            return latest(before, self.second.learned.calibrate(latest(first, again)))
+        both = self.second.learned.calibrate(np.concatenate([first, again], axis=1))
+        return latest(*np.split(both, 2, axis=1))
+
+
+def posteriors(learned: Learned, raw: Tensor3) -> Matrix:
+    """Posteriors of one round, ``(n, k)``; NaN where nobody spoke. Opinions are ``(n, agents, k)``."""
+    calibrated = learned.calibrate(raw)
+    heard = spoken(calibrated).any(axis=1, keepdims=True)
+    return np.where(heard, learned.rule.fuse(calibrated), np.nan)
+
+
+def posteriors_of_both(learned: Learned, look: SecondLook, first: Tensor3, again: Tensor3) -> Matrix:
+    """Posteriors after a second look, ``(n, k)``; ``learned`` fuses the first round. NaN where nobody spoke."""
+    if look.pooling == "answers":
+        return posteriors(look.learned, np.concatenate([first, again], axis=1))
+    before, after = posteriors(learned, first), posteriors(look.learned, latest(first, again))
+    return combine([latest(after, before), latest(before, after)])
+
+
+def latest(first: NDArray[np.float64], again: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What each agent said last, of opinions ``(…, agents, k)`` in either round."""
+    return np.where(np.isnan(again), first, again)
+
+
+def struck(raw: Tensor3, slot: int) -> Tensor3:
+    """Opinions ``(n, agents, k)`` without those of one agent."""
+    other = raw.copy()
+    other[:, slot] = np.nan
+    return other
+
+
+def combine(rounds: Sequence[Matrix]) -> Matrix:
+    """The rounds' posteriors, each ``(cases, labels)``, as one: their normalised geometric mean."""
+    return softmax(np.mean([np.log(normalised(posterior)) for posterior in rounds], axis=0))

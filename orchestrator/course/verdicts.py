@@ -1,0 +1,78 @@
+"""From the end of a case's course to the verdict that people read."""
+
+from doubleread.core.evidence import Evidence
+from doubleread.core.opinion import Abstention, Answer, Opinion
+from doubleread.core.trust import trust_version
+from doubleread.core.verdict import AgentChange, SecondLook, Verdict
+from doubleread.orchestrator.course.course import Course
+from doubleread.orchestrator.course.seats import Seats
+
+
+def verdict_of(course: Course, seats: Seats, *, seconds: float) -> Verdict:
+    """Everything the rounds produced, as one record."""
+    arbiter = seats.arbiter
+    final = course.assessments[max(course.assessments)]
+    return Verdict(
+        case=course.case,
+        task=arbiter.task.id,
+        posterior=final.posterior,
+        leaning=final.leaning,
+        prediction_set=final.prediction_set,
+        p_values=final.p_values,
+        coverage=final.coverage,
+        decision=final.decision,
+        track=final.track,
+        familiarity=final.familiarity,
+        influence=final.influence,
+        opinions=tuple(a for a in course.answers if isinstance(a, Opinion)),
+        calibrated=final.calibrated,
+        leanings=final.leanings,
+        abstentions=tuple(a for a in course.answers if isinstance(a, Abstention)),
+        spared=seats.unasked(course.known(1)),
+        evidence=course.evidence,
+        second_look=_second_look(course),
+        warnings=(*seats.warnings, *_copies(course.evidence), *final.warnings),
+        trust_version=trust_version(arbiter.profiles),
+        seconds=seconds,
+        cost_usd=sum(_paid(answer) for answer in course.answers),
+    )
+
+
+def _copies(evidence: Evidence | None) -> tuple[str, ...]:
+    """What to say of stored pictures that are nearly this one."""
+    copies = evidence.near_copies if evidence else ()
+    if not copies:
+        return ()
+    labels = ", ".join(sorted({one.label for one in copies}))
+    more = f" and {len(copies) - 1} more" if len(copies) > 1 else ""
+    return (f"nearly this picture is stored as {labels} ({copies[0].source}{more}), and was left out of the evidence",)
+
+
+def _paid(answer: Answer) -> float:
+    """What the answer cost now: nothing from the cache; an unknown price counts as nothing."""
+    return 0.0 if isinstance(answer, Opinion) and answer.cached else answer.usage.cost_usd or 0.0
+
+
+def _second_look(course: Course) -> SecondLook | None:
+    rounds = max(course.assessments)
+    if rounds == 1:
+        return None
+    before, after = course.known(1), course.known(rounds)
+    return SecondLook(
+        reasons=course.assessments[1].decision.reasons,
+        rounds=rounds,
+        before=course.assessments[1].posterior,
+        changes=tuple(_change(name, before.get(name), answer) for name, answer in after.items()),
+    )
+
+
+def _change(name: str, before: Answer | None, after: Answer) -> AgentChange:
+    first = before if isinstance(before, Opinion) else None
+    last = after if isinstance(after, Opinion) else None
+    return AgentChange(
+        agent=name,
+        before=first.label if first else None,
+        after=last.label if last else None,
+        before_confidence=first.confidence if first else None,
+        after_confidence=last.confidence if last else None,
+    )

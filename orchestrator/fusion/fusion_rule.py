@@ -1,0 +1,98 @@
+"""What all fusion rules share: who spoke, and the prior."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Generic, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from doubleread.core.base import Record
+from doubleread.core.errors import DataError
+from doubleread.core.types import Labels, Matrix, Tensor3, Vector
+from doubleread.orchestrator.learning.parametric import Parametric
+from doubleread.orchestrator.simplex import normalised, shares, softmax, spoken
+
+Present = NDArray[np.bool_]
+"""Who spoke on each case, shape ``(n, agents)``."""
+
+
+class PanelRecord(Record):
+    """What every fitted rule knows of its panel."""
+
+    prior: tuple[float, ...]
+    """The prior of the cases to come."""
+    seen: tuple[float, ...]
+    """Label shares among the cases it was fitted on."""
+    heard: tuple[bool, ...] = Field(min_length=1)
+    """Which agents gave any opinion there; the others are ignored."""
+    case_weight: float = Field(default=1.0, gt=0, le=1)
+    """What one case counts for beside the priors; below 1 where cases of a group are alike."""
+    doubt: float = Field(default=0.0, ge=0, lt=1)
+    """Share of every posterior that goes back to the prior."""
+
+
+R = TypeVar("R", bound=PanelRecord)
+
+
+class PanelRule(Parametric[R], Generic[R]):
+    """A fusion rule: ``_learn`` fits it, ``_pool`` gives log posteriors ``(n, k)`` up to a constant, at ``seen``.
+
+    The posterior holds under ``prior``: with label shares ``seen`` while fitting, logits are moved by
+    ``log prior - log seen`` (Saerens et al. 2002), which is nothing where they are equal. A share ``doubt`` of
+    ``1 / (2n + 2)`` then goes back to the prior: n cases cannot show that all agents together fail more rarely. Here n
+    is the number of cases times ``case_weight``.
+    """
+
+    def fit(self, opinions: Tensor3, labels: Labels, prior: Vector, case_weight: float = 1.0) -> Self:
+        """From calibrated opinions, shape ``(n, agents, k)``, NaN rows where an agent gave none.
+
+        Raises ``DataError`` where there is no opinion at all, or the prior does not fit.
+        """
+        n, _, k = opinions.shape
+        if n != len(labels) or len(prior) != k:
+            raise DataError(f"opinions have shape {opinions.shape}, labels {labels.shape}, the prior {prior.shape}")
+        heard = np.any(spoken(opinions), axis=0)
+        if not np.any(heard):
+            raise DataError(f"no agent gave an opinion on any of {n} cases: {self.kind!r} cannot be fitted")
+        seen = _floats(shares(labels, k))
+        voices = tuple(bool(spoke) for spoke in np.atleast_1d(heard))
+        panel = PanelRecord(
+            prior=_floats(normalised(prior)),
+            seen=seen,
+            heard=voices,
+            case_weight=case_weight,
+            doubt=0.5 / (n * case_weight + 1),
+        )
+        self._fitted = self._learn(opinions, labels, panel)
+        return self
+
+    def fuse(self, opinions: Tensor3) -> Matrix:
+        """One posterior a case, ``(n, k)``; the prior where nobody spoke.
+
+        Raises ``DataError`` for another panel's shape.
+        """
+        fitted = self.fitted
+        if opinions.ndim != 3 or opinions.shape[1:] != (len(fitted.heard), len(fitted.prior)):
+            wanted = f"(n, {len(fitted.heard)}, {len(fitted.prior)})"
+            raise DataError(f"opinions have shape {opinions.shape}; {self.kind!r} was fitted for {wanted}")
+        present = spoken(opinions) & np.array(fitted.heard)
+        logits = self._pool(opinions, present) + np.log(fitted.prior) - np.log(fitted.seen)
+        logits[~present.any(axis=1)] = np.log(fitted.prior)
+        return np.asarray((1 - fitted.doubt) * softmax(logits) + fitted.doubt * np.array(fitted.prior))
+
+    @abstractmethod
+    def _learn(self, opinions: Tensor3, labels: Labels, panel: PanelRecord) -> R: ...
+
+    @abstractmethod
+    def _pool(self, opinions: Tensor3, present: Present) -> Matrix: ...
+
+
+def logs_of(opinions: Tensor3, present: Present, seen: Sequence[float], floor: float = 1e-4) -> Tensor3:
+    """What each opinion adds to the label shares ``seen``, in log; 0 for an absent agent, shape as ``opinions``."""
+    return np.where(present[..., None], np.log(normalised(opinions, floor)) - np.log(seen), 0.0)
+
+
+def _floats(values: Vector) -> tuple[float, ...]:
+    return tuple(float(x) for x in values)

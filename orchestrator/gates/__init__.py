@@ -1,0 +1,1 @@
+"""Whether asking further is worth its price."""

@@ -1,0 +1,177 @@
+"""Learning whom a second look asks, and when it is worth its price."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doubleread.core.opinion import Answer
+from doubleread.core.types import Matrix, Tensor3, Vector
+from doubleread.orchestrator.course.policy import Policy
+from doubleread.orchestrator.course.rounds import Pooling, SecondLook, combine, latest, struck
+from doubleread.orchestrator.gates.cascade import More
+from doubleread.orchestrator.gates.further import Asked, mean_seconds, mean_usd
+from doubleread.orchestrator.gates.gate import Gate, decision_costs, doubt_of_share, doubts
+from doubleread.orchestrator.learning.fusion_learning import Learned
+from doubleread.orchestrator.metrics import clustered, log_gain
+from doubleread.orchestrator.simplex import spoken
+
+OFF = "second look off: on the calibration cases it would have been taken on it did not clearly pay"
+HEARD = "heard"
+SURE = 2.0
+"""Standard errors above the mean saving that is still believed of an agent, before its price is held against it."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """Whether second looks are taken, and the held-out posterior after them, ``(n, k)``.
+
+    ``raw`` holds the second round's own opinions, ``(n, agents, k)``.
+    """
+
+    posterior: Matrix
+    raw: Tensor3
+    second: SecondLook | None = None
+    gate: Gate | None = None
+    notes: tuple[str, ...] = ()
+
+
+def look_again(
+    asked: Asked, first: Tensor3, second: Tensor3, answers: Sequence[Sequence[Answer]], more: More, policy: Policy
+) -> Look:
+    """Learns whom a second look asks, when it is worth its price, and how its answers join the first ones.
+
+    ``more`` is what the first round came to. An agent whose second answers clearly raised the log-loss, or clearly
+    save less than they cost, is not asked again. The second look is left out unless it lowered the log-loss of the
+    cases it would be taken on by more than one standard error clustered by group, and what decisions on them cost.
+    """
+    turns, before = asked_again(answers), more.posterior
+    second = np.where(turns[..., None], second, np.nan)  # an agent that was not asked again keeps its first answer
+    again = np.flatnonzero(spoken(second).any(axis=0)).tolist()
+    if policy.max_rounds < 2 or not again:
+        return Look(before, second)
+    read = ~np.isnan(second[:, again]).all(axis=(1, 2))  # a case that was confirmed later may have no second look
+    doubt = doubts(asked.task, before)
+    gated = read & (doubt > doubt_of_share(doubt, policy.max_share))
+    prices = _Prices(mean_usd(answers), mean_seconds(answers), policy)
+    kept, spared, found = _worth_asking(asked, _Rounds(first, second, more, gated), again, prices)
+    gate = Gate.fit(
+        asked.task,
+        [asked.agents[i] for i in kept],
+        before,
+        found.held_out,
+        asked.labels,
+        price=prices.of(kept),
+        max_share=policy.max_share,
+    )
+    opened = read & gate.open_on(before, asked.task)
+    gain = log_gain(before[opened], found.held_out[opened], asked.labels[opened], asked.groups_of(opened))
+    saved = clustered(
+        decision_costs(asked.task, before[opened], asked.labels[opened])
+        - decision_costs(asked.task, found.held_out[opened], asked.labels[opened]),
+        asked.groups_of(opened),
+    )
+    told = f"gain in log-loss {gain.line} and in decision cost {saved.line} on {int(opened.sum())} cases"
+    if not kept or not gain.clear or saved.mean <= 0:
+        return Look(before, second, notes=(f"{OFF} ({told})",))
+    names = ", ".join(asked.agents[i] for i in spared)
+    dropped = (f"not asked again, their second answers are not worth it: {names}",) if spared else ()
+    notes = (f"second look on {opened.mean():.0%} of the calibration cases ({told})", *dropped)
+    posterior = np.where(opened[:, None], found.held_out, before)
+    return Look(posterior, found.raw, SecondLook(found.pooling, found.learned), gate, notes)
+
+
+def asked_again(answers: Sequence[Sequence[Answer]]) -> NDArray[np.bool_]:
+    """Who took a second look on which case, ``(n, agents)``."""
+    return np.array([[answer.round > 1 for answer in row] for row in answers], dtype=bool)
+
+
+@dataclass(frozen=True)
+class _Prices:
+    """Mean price and time of each agent's answers, shape ``(agents,)``, in the policy's terms."""
+
+    usd: Vector
+    seconds: Vector
+    policy: Policy
+
+    def of(self, agents: Sequence[int]) -> float:
+        """What asking these costs: they answer side by side. An unknown price counts as none."""
+        return self.policy.price(float(np.nansum(self.usd[agents])), float(self.seconds[agents].max(initial=0.0)))
+
+
+@dataclass(frozen=True)
+class _Rounds:
+    """Opinions of both rounds, ``(n, agents, k)``, what the first came to, and the cases in doubt, ``(n,)``."""
+
+    first: Tensor3
+    second: Tensor3
+    more: More
+    gated: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class _Both:
+    """Both rounds fused: held-out posteriors, and those without each agent's second answer."""
+
+    pooling: Pooling
+    learned: Learned
+    held_out: Matrix
+    without: dict[int, Matrix]
+    raw: Tensor3
+
+
+def _worth_asking(
+    asked: Asked, rounds: _Rounds, again: Sequence[int], prices: _Prices
+) -> tuple[list[int], list[int], _Both]:
+    """Whom to ask again, whose second answers are not worth it, and both rounds fused with those of the former."""
+    heard = rounds.gated & ~(spoken(rounds.first) & ~spoken(rounds.more.heard)).T
+    able = [i for i in again if not rounds.gated.any() or heard[i].any()]  # not those that every doubtful case spares
+    found = _fused(asked, rounds, able)
+    kept = [i for i in able if not _useless(asked, found, i, rounds.gated, prices.of([i]))]
+    if kept and kept != able:
+        found = _fused(asked, rounds, kept)
+    return kept, [i for i in able if i not in kept], found
+
+
+def _fused(asked: Asked, rounds: _Rounds, again: Sequence[int]) -> _Both:
+    """Answers of both rounds at once; round by round where that is clearly better on the cases looked at again.
+
+    Fitted on every answer, judged on those that are heard: an agent that is spared at first has no second look either.
+    """
+    first, second, said, gated = rounds.first, rounds.second, rounds.more.heard, rounds.gated
+    new, width = np.full(second.shape, np.nan), first.shape[1]
+    new[:, again] = second[:, again]
+    heard = np.where(np.isnan(said) & ~np.isnan(first), np.nan, new)
+    slots = np.concatenate([said, heard], axis=1)
+    without = {str(i): struck(slots, width + i) for i in again}
+    at_once = asked.learn(np.concatenate([first, new], axis=1), {HEARD: slots, **without})
+    last = latest(said, heard)
+    without = {str(i): _with(last, said, i) for i in again}
+    by_round = asked.learn(latest(first, new), {HEARD: last, **without})
+    pooled = {name: combine([rounds.more.posterior, found]) for name, found in by_round.alternatives.items()}
+    heard_at_once = at_once.alternatives[HEARD]
+    if log_gain(heard_at_once[gated], pooled[HEARD][gated], asked.labels[gated], asked.groups_of(gated)).clear:
+        return _Both("rounds", by_round, pooled[HEARD], {i: pooled[str(i)] for i in again}, new)
+    one = at_once.alternatives
+    return _Both("answers", at_once, one[HEARD], {i: one[str(i)] for i in again}, new)
+
+
+def _useless(asked: Asked, found: _Both, agent: int, gated: NDArray[np.bool_], price: float) -> bool:
+    """Whether an agent's second answers clearly do harm, or clearly save less than their price.
+
+    One case more, on which they saved a referral, is imagined: a dozen cases without any saving are no proof of none.
+    """
+    labels, without, both = asked.labels[gated], found.without[agent][gated], found.held_out[gated]
+    if len(labels) < 2:
+        return False
+    saved = decision_costs(asked.task, without, labels) - decision_costs(asked.task, both, labels)
+    codes = asked.groups_of(gated)
+    believed = clustered(np.append(saved, asked.task.costs.referral), np.append(codes, codes.max() + 1))
+    return log_gain(both, without, labels, codes).clear or believed.mean + SURE * believed.error < price
+
+
+def _with(raw: Tensor3, first: Tensor3, agent: int) -> Tensor3:
+    other = raw.copy()
+    other[:, agent] = first[:, agent]
+    return other

@@ -1,0 +1,1 @@
+"""What a panel learns from the answers about its calibration cases."""

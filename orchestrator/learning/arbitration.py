@@ -1,0 +1,322 @@
+"""Learning an arbiter from the answers that agents gave on cases they were not fitted on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Self
+
+import numpy as np
+
+from doubleread.core.evidence import Evidence
+from doubleread.core.opinion import Answer, ConfidenceSource, Opinion
+from doubleread.core.task import Costs, Task, with_costs
+from doubleread.core.trust import Estimate, TrustProfile
+from doubleread.core.types import Labels, Matrix, Tensor3, Vector
+from doubleread.orchestrator.conformal import ConformalSets
+from doubleread.orchestrator.conformal.selective_risk import SelectiveRisk
+from doubleread.orchestrator.course.arbiter import Arbiter, HeldOut
+from doubleread.orchestrator.course.missing import surest_opinions
+from doubleread.orchestrator.course.policy import Policy
+from doubleread.orchestrator.course.rounds import struck
+from doubleread.orchestrator.gates.cascade import ask_more
+from doubleread.orchestrator.gates.commitment import Commitment
+from doubleread.orchestrator.gates.further import Asked, mean_usd
+from doubleread.orchestrator.gates.second_look import Look, asked_again, look_again
+from doubleread.orchestrator.learning.assumed_prior import assumed_priors, stated_priors
+from doubleread.orchestrator.learning.choice import AUTO, Chosen, choose
+from doubleread.orchestrator.learning.fusion_learning import Learned
+from doubleread.orchestrator.learning.membership import Members, select
+from doubleread.orchestrator.metrics import losses
+from doubleread.orchestrator.ood.familiarity import ALARM_RATE, Familiarity, nearness_of
+from doubleread.orchestrator.resampling import bootstrap
+from doubleread.orchestrator.simplex import spoken
+from doubleread.orchestrator.trust.profile import DRAWS, profile
+
+PANEL = "panel"
+"""Name of the whole panel in its own trust profile."""
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What every agent said about every calibration case, in both rounds, and the evidence it was given."""
+
+    first: Sequence[Sequence[Answer]]
+    """``first[case][agent]``."""
+    second: Sequence[Sequence[Answer]]
+    evidence: Sequence[Evidence]
+    labels: Labels
+    groups: Sequence[str] | None
+    learned_from: str
+    support: Vector | None = None
+    """Label shares of the cases that the agents were fitted on, ``(k,)``; None where that is not known."""
+
+    def rows(self, picked: Labels) -> "Readings":
+        """Those of the cases at these positions."""
+        at = picked.tolist()
+        return replace(
+            self,
+            first=[self.first[i] for i in at],
+            second=[self.second[i] for i in at],
+            evidence=[self.evidence[i] for i in at],
+            labels=self.labels[at],
+            groups=None if self.groups is None else [self.groups[i] for i in at],
+        )
+
+
+@dataclass(frozen=True)
+class Learning:
+    """How trust is to be learned; the names are those of the settings."""
+
+    rule: str = AUTO
+    calibrator: str = AUTO
+    folds: int = 5
+    bins: int = 15
+    ocr_threshold: float = 0.8
+    coverage: float = 0.9
+    sets: str = "lac"
+    max_risk: float | None = None
+    """Most that may be wrong among the committed; None: what decides is cost alone."""
+    risk_confidence: float = 0.9
+    alarm_rate: float = ALARM_RATE
+    draws: int = DRAWS
+    """Bootstrap samples behind the intervals of trust profiles."""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """What an arbiter rests on before any policy: the answers, and how those of the first round are fused."""
+
+    asked: Asked
+    first: Tensor3
+    second: Tensor3
+    """Raw opinions of both rounds, ``(n, agents, k)``; NaN where there is none."""
+    readings: Readings
+    learning: Learning
+    familiarity: Familiarity
+    members: Members
+
+    @classmethod
+    def of(
+        cls,
+        task: Task,
+        agents: tuple[str, ...],
+        readings: Readings,
+        learning: Learning,
+        referees: Sequence[str] = (),
+    ) -> Self:
+        """Chooses calibrators, fusion and who reads; ``referees`` stay only where they lowered the log-loss."""
+        first, second = tensor(task, readings.first), tensor(task, readings.second)
+        labels, groups = readings.labels, readings.groups
+        assumed = assumed_priors(stated_priors(len(agents), readings.first), task, readings.support)
+
+        def chosen(raw: Tensor3) -> Chosen:
+            return choose(
+                raw,
+                labels,
+                groups,
+                task.prior_vector()
+                if task.prior
+                else None,  # without a stated prevalence, that of the calibration cases
+                calibrator=learning.calibrator,
+                rule=learning.rule,
+                assumed=assumed,
+                names=agents,
+                folds=learning.folds,
+                seed=learning.seed,
+            )
+
+        usd = mean_usd(readings.first)
+        members = select(first, labels, groups, agents, referees, usd, chosen, learning.folds, learning.seed)
+        out = np.isin(agents, members.left_out)
+        heard, again = (np.where(out[None, :, None], np.nan, raw) for raw in (first, second))
+        asked = Asked(
+            task, agents, readings.first, labels, groups, members.chosen, assumed, learning.folds, learning.seed
+        )
+        near = np.array([nearness_of(found) for found in readings.evidence])
+        familiarity = Familiarity.fit(near, heard, learning.alarm_rate, groups)
+        return cls(asked, heard, again, readings, learning, familiarity, members)
+
+    def at(self, costs: Costs) -> Self:
+        """The same at other costs of errors and referrals."""
+        return replace(self, asked=replace(self.asked, task=with_costs(self.asked.task, costs)))
+
+    def settled(self, policy: Policy) -> tuple[Arbiter, Look]:
+        """The arbiter under a policy, without trust profiles, and the second look behind it.
+
+        Fits on answers that were fused before, under another policy or other costs, are not made again.
+        """
+        asked, readings, learning = self.asked, self.readings, self.learning
+        more = ask_more(asked, self.first, policy)
+        look = look_again(asked, self.first, self.second, readings.second, more, policy)
+        posterior, correct = look.posterior, look.posterior.argmax(axis=1) == readings.labels
+        sets = ConformalSets.fit(
+            posterior, readings.labels, coverage=learning.coverage, score=learning.sets, groups=readings.groups
+        )
+        selective = _selective(posterior, correct, readings, learning)
+        commitment = Commitment.fit(asked.task, posterior, readings.labels, readings.groups)
+        notes = (
+            *asked.chosen.notes,
+            *self.members.notes,
+            *more.notes,
+            *look.notes,
+            sets.note,
+            commitment.note,
+            self.familiarity.note,
+            selective.note if selective else "",
+        )
+        arbiter = Arbiter(
+            task=asked.task,
+            agents=asked.agents,
+            first=asked.chosen.learned,
+            local=more.local,
+            second=look.second,
+            policy=policy.model_copy(update={"asking": more.gate, "looking": look.gate}),
+            sets=sets,
+            selective=selective,
+            commitment=commitment,
+            familiarity=self.familiarity,
+            held_out=HeldOut(posterior=posterior, correct=correct),
+            surest=surest_opinions(self.first),
+            support=None if readings.support is None else tuple(readings.support.tolist()),
+            profiles=(),
+            left_out=self.members.left_out,
+            notes=tuple(filter(None, notes)),
+        )
+        return arbiter, look
+
+
+def fit_arbiter(
+    task: Task,
+    agents: tuple[str, ...],
+    readings: Readings,
+    policy: Policy,
+    learning: Learning,
+    referees: Sequence[str] = (),
+) -> Arbiter:
+    """Calibrators, fusion, profiles, guarantees and gates, everything judged by cross-fitting.
+
+    Every choice takes the most cautious candidate unless another lowered the held-out log-loss by more than one
+    standard error clustered by group: fusion, intercepts, agents, referees, cascade and second looks.
+    """
+    grounds = Grounds.of(task, agents, readings, learning, referees)
+    arbiter, look = grounds.settled(policy)
+    first = tensor(task, readings.first)
+    profiles = (
+        *_profiles(task, agents, first, arbiter.first, 1, readings, learning, _effects(grounds)),
+        *(_profiles(task, agents, look.raw, look.second.learned, 2, readings, learning) if look.second else ()),
+        _panel_profile(task, look.posterior, readings, learning),
+    )
+    return replace(arbiter, profiles=profiles)
+
+
+def _effects(grounds: Grounds) -> dict[str, dict[str, Estimate]]:
+    """Of each agent on the panel, how far it moves held-out posteriors and lowers their log-loss (first round)."""
+    asked, readings, learning = grounds.asked, grounds.readings, grounds.learning
+    without_each = {
+        str(i): struck(grounds.first, i) for i in np.flatnonzero(spoken(grounds.first).any(axis=0)).tolist()
+    }
+    found = asked.learn(grounds.first, without_each)
+    effects: dict[str, dict[str, Estimate]] = {}
+    for i, without in found.alternatives.items():
+        moved = np.abs(without - found.held_out).sum(axis=1) / 2
+        lowered = losses(without, readings.labels) - losses(found.held_out, readings.labels)
+        effects[asked.agents[int(i)]] = {
+            name: bootstrap(partial(_mean_of, values), len(values), learning.draws, learning.seed, readings.groups)
+            for name, values in (("influence", moved), ("benefit", lowered))
+        }
+    return effects
+
+
+def _mean_of(values: Vector, rows: Labels) -> float:
+    return float(values[rows].mean())
+
+
+def _selective(
+    posterior: Matrix, correct: np.ndarray[tuple[int], np.dtype[np.bool_]], readings: "Readings", learning: "Learning"
+) -> SelectiveRisk | None:
+    """The threshold that keeps the promise about the committed; None where none is wanted."""
+    if learning.max_risk is None:
+        return None
+    return SelectiveRisk.fit(
+        posterior.max(axis=1), correct, learning.max_risk, 1 - learning.risk_confidence, groups=readings.groups
+    )
+
+
+def tensor(task: Task, answers: Sequence[Sequence[Answer]]) -> Tensor3:
+    """Raw distributions, shape ``(cases, agents, labels)``; NaN where an agent abstained."""
+    nothing = np.full(len(task.names), np.nan)
+    rows = [[a.vector(task) if isinstance(a, Opinion) else nothing for a in case] for case in answers]
+    return np.array(rows, dtype=float)
+
+
+def _profiles(
+    task: Task,
+    agents: tuple[str, ...],
+    raw: Tensor3,
+    learned: Learned,
+    round_: int,
+    readings: Readings,
+    learning: Learning,
+    effects: Mapping[str, Mapping[str, Estimate]] | None = None,
+) -> list[TrustProfile]:
+    """One profile for each agent that gave any opinion in that round, of the cases it was asked on.
+
+    Its slot in ``learned`` is the last of its own; an agent that was left out has no calibrator there.
+    """
+    answers = readings.first if round_ == 1 else readings.second
+    slots = len(learned.calibrators) - len(agents)
+    turns = asked_again(answers) if round_ > 1 else np.ones(raw.shape[:2], dtype=bool)
+    spoke = [i for i in range(len(agents)) if not np.isnan(raw[turns[:, i], i]).all()]
+    rows = {i: readings.rows(np.flatnonzero(turns[:, i])) for i in spoke}
+    priors = stated_priors(len(agents), answers)
+    return [
+        profile(
+            agents[i],
+            task,
+            raw[turns[:, i], i],
+            rows[i].labels,
+            rows[i].groups,
+            round=round_,
+            source=_source(answers, i),
+            prior=priors[i],
+            bins=learning.bins,
+            ocr_threshold=learning.ocr_threshold,
+            calibrator=learned.calibrators[slots + i],
+            calibrated_P=None
+            if learned.calibrators[slots + i] is None
+            else learned.held_out_calibrated[turns[:, i], slots + i],
+            learned_from=readings.learned_from,
+            seed=learning.seed,
+            draws=learning.draws,
+        ).model_copy(update=dict((effects or {}).get(agents[i], {})))
+        for i in spoke
+    ]
+
+
+def _panel_profile(task: Task, posterior: Matrix, readings: Readings, learning: Learning) -> TrustProfile:
+    return profile(
+        PANEL,
+        task,
+        posterior,
+        readings.labels,
+        readings.groups,
+        round=1,
+        source=None,
+        bins=learning.bins,
+        ocr_threshold=learning.ocr_threshold,
+        learned_from=readings.learned_from,
+        seed=learning.seed,
+        draws=learning.draws,
+    )
+
+
+def sources(agents: Sequence[str], readings: Readings) -> tuple[tuple[ConfidenceSource | None, ...], ...]:
+    """Of both rounds, each agent's kind of confidence that is calibrated; None where it gave no opinion."""
+    return tuple(
+        tuple(_source(answers, i) for i in range(len(agents))) for answers in (readings.first, readings.second)
+    )
+
+
+def _source(answers: Sequence[Sequence[Answer]], agent: int) -> ConfidenceSource | None:
+    return next((a.confidence_source for case in answers if isinstance(a := case[agent], Opinion)), None)

@@ -1,0 +1,275 @@
+"""Learning a panel's calibration and fusion from labelled cases, without judging it on what it was fitted on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from threadpoolctl import threadpool_limits
+
+from doubleread.core.base import Record
+from doubleread.core.errors import DataError
+from doubleread.core.ports import Calibrator, FusionRule
+from doubleread.core.types import Json, Labels, Matrix, Tensor3, Vector
+from doubleread.orchestrator.calibration import CALIBRATORS, restore_calibrator
+from doubleread.orchestrator.fusion import FUSION_RULES, restore_rule
+from doubleread.orchestrator.learning.assumed_prior import Assumed, at_shares
+from doubleread.orchestrator.metrics import design_effect, losses
+from doubleread.orchestrator.resampling import Fold, group_codes, grouped_folds
+from doubleread.orchestrator.simplex import normalised, shares, softmax, spoken
+
+Groups = Sequence[str | None] | NDArray[np.generic] | None
+Calibrators = tuple[Calibrator | None, ...]
+
+
+class LearnedRecord(Record):
+    """``Learned`` as JSON; None stands for an absent opinion."""
+
+    assumed: tuple[tuple[float, ...] | None, ...]
+    seen: tuple[float, ...]
+    calibrators: tuple[Json | None, ...]
+    rule: Json
+    held_out: tuple[tuple[float, ...], ...]
+    held_out_calibrated: tuple[tuple[tuple[float, ...] | None, ...], ...]
+    folds: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What ``learn`` found. New cases go through ``fuse``; the held-out arrays are for judging.
+
+    ``assumed`` holds the prior that each agent's opinions assume, ``seen`` the label shares ``(k,)`` that they are
+    brought to before they are calibrated. ``held_out``, ``(n, k)``, and ``held_out_calibrated``, ``(n, agents, k)``,
+    come from cross-fitting: each case was judged by calibrators and a rule fitted on other folds. Their rows are those
+    given to ``learn``.
+    """
+
+    assumed: Assumed
+    seen: Vector
+    calibrators: Calibrators
+    rule: FusionRule
+    held_out: Matrix
+    held_out_calibrated: Tensor3
+    folds: int
+    notes: tuple[str, ...] = ()
+    alternatives: Mapping[str, Matrix] = field(default_factory=dict)
+    """Held-out posteriors of other answers on the same cases, by the same fits; not kept on disk."""
+
+    @property
+    def silent(self) -> tuple[int, ...]:
+        """Positions of the agents without any opinion to learn from: they get no weight."""
+        return tuple(i for i, calibrator in enumerate(self.calibrators) if calibrator is None)
+
+    def calibrate(self, raw: Tensor3) -> Tensor3:
+        """Calibrated opinions, same shape ``(n, agents, k)``; silent agents are NaN."""
+        return _calibrate(self.calibrators, at_shares(raw, self.assumed, self.seen))
+
+    def fuse(self, raw: Tensor3) -> Matrix:
+        """Posteriors ``(n, k)`` from raw opinions."""
+        return self.rule.fuse(self.calibrate(raw))
+
+    def dump(self) -> Json:
+        """All of it as a JSON object; floats come back exactly."""
+        record = LearnedRecord(
+            assumed=tuple(None if a is None else tuple(a.tolist()) for a in self.assumed),
+            seen=tuple(self.seen.tolist()),
+            calibrators=tuple(None if c is None else c.params() for c in self.calibrators),
+            rule=self.rule.params(),
+            held_out=tuple(map(tuple, self.held_out.tolist())),
+            held_out_calibrated=_without_nan(self.held_out_calibrated),
+            folds=self.folds,
+            notes=self.notes,
+        )
+        return record.model_dump(mode="json")
+
+    @classmethod
+    def load(cls, data: Json) -> Self:
+        """Rebuilds what ``dump`` gave; raises ``DataError`` for anything else."""
+        try:
+            record = LearnedRecord.model_validate(data)
+        except ValidationError as error:
+            raise DataError(f"this is not a learned panel: {error}") from None
+        k = len(record.held_out[0])
+        absent = (float("nan"),) * k
+        return cls(
+            assumed=tuple(None if a is None else np.array(a) for a in record.assumed),
+            seen=np.array(record.seen),
+            calibrators=tuple(None if c is None else restore_calibrator(c) for c in record.calibrators),
+            rule=restore_rule(record.rule),
+            held_out=np.array(record.held_out),
+            held_out_calibrated=np.array([[row or absent for row in case] for case in record.held_out_calibrated]),
+            folds=record.folds,
+            notes=record.notes,
+        )
+
+
+def learn(
+    raw: Tensor3,
+    y: Labels,
+    groups: Groups = None,
+    prior: Vector | None = None,
+    *,
+    rule: str = "panel-mean",
+    calibrator: str | Sequence[str] = "temperature",
+    assumed: Assumed | None = None,
+    folds: int | Sequence[Fold] = 5,
+    seed: int = 0,
+    alternatives: Mapping[str, Tensor3] | None = None,
+) -> Learned:
+    """``learn_rules`` for a single rule."""
+    found = learn_rules(
+        raw,
+        y,
+        groups,
+        prior,
+        rules=(rule,),
+        calibrator=calibrator,
+        assumed=assumed,
+        folds=folds,
+        seed=seed,
+        alternatives=alternatives,
+    )
+    return found[rule]
+
+
+def learn_rules(
+    raw: Tensor3,
+    y: Labels,
+    groups: Groups = None,
+    prior: Vector | None = None,
+    *,
+    rules: Sequence[str],
+    calibrator: str | Sequence[str],
+    assumed: Assumed | None = None,
+    folds: int | Sequence[Fold],
+    seed: int,
+    alternatives: Mapping[str, Tensor3] | None = None,
+) -> dict[str, Learned]:
+    """Fits one calibrator per agent and each fusion rule, and cross-fits all by group for the held-out arrays.
+
+    ``raw`` holds uncalibrated opinions ``(n, agents, k)``, NaN rows where an agent gave none; ``assumed`` the priors
+    that they assume (None: unknown), from which they are brought to the label shares of the cases that are fitted on.
+    ``calibrator`` names one for all agents, or one each. ``prior`` is that of the cases to come; None: the label shares
+    of ``y``. ``folds`` is a number (fewer are used, and noted, where groups are few) or the folds themselves.
+    ``alternatives`` are other answers to the same cases, shaped as ``raw``, that the held-out fits are to fuse too:
+    with agents struck out, for instance. Raises ``DataError`` where cross-fitting is impossible, and ``UnknownPart``
+    for a rule or calibrator that is not in its table.
+    """
+    raw, k = np.where(spoken(raw)[..., None], raw, np.nan), raw.shape[2]
+    kinds = (calibrator,) * raw.shape[1] if isinstance(calibrator, str) else tuple(calibrator)
+    assumed = assumed or (None,) * raw.shape[1]
+    codes = group_codes(groups, len(y))
+    prior = shares(y, k) if prior is None else prior
+    parts = grouped_folds(y, codes, folds, seed) if isinstance(folds, int) else list(folds)
+    blank = np.full((len(y), k), np.nan)
+    held_out = {rule: blank.copy() for rule in rules}
+    others = {rule: {name: blank.copy() for name in alternatives or {}} for rule in rules}
+    held_out_calibrated = np.full(raw.shape, np.nan)
+    with threadpool_limits(1):  # the matrices are small: threads that wait for each other cost several times the work
+        for part in parts:
+            seen = shares(y[part.train], k)
+            moved = at_shares(raw, assumed, seen)
+            fitted = _fit(moved[part.train], y[part.train], codes[part.train], prior, rules, kinds, seed)
+            held_out_calibrated[part.test] = _calibrate(fitted.calibrators, moved[part.test])
+            for rule, fusion in fitted.rules.items():
+                held_out[rule][part.test] = fusion.fuse(held_out_calibrated[part.test])
+                for name, other in (alternatives or {}).items():
+                    calibrated = _calibrate(fitted.calibrators, at_shares(other[part.test], assumed, seen))
+                    others[rule][name][part.test] = fusion.fuse(calibrated)
+        seen = shares(y, k)
+        final = _fit(at_shares(raw, assumed, seen), y, codes, prior, rules, kinds, seed)
+    notes = _notes(final.calibrators, len(parts), folds)
+    return {
+        rule: Learned(
+            assumed=assumed,
+            seen=seen,
+            calibrators=final.calibrators,
+            rule=final.rules[rule],
+            held_out=held_out[rule],
+            held_out_calibrated=held_out_calibrated,
+            folds=len(parts),
+            notes=notes,
+            alternatives=others[rule],
+        )
+        for rule in rules
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    calibrators: Calibrators
+    rules: dict[str, FusionRule]
+
+
+def _fit(
+    raw: Tensor3,
+    y: Labels,
+    codes: NDArray[np.int64],
+    prior: Vector,
+    rules: Sequence[str],
+    kinds: Sequence[str],
+    seed: int,
+) -> _Fitted:
+    """Calibrators on all rows; the rules on opinions calibrated without their own row's fold.
+
+    Both are fitted with priors, beside which a case of a group of like cases counts for less than one on its own.
+    """
+    calibrators = _fit_calibrators(raw, y, codes, kinds)
+    inner = _inner(raw, y, codes, kinds, seed)
+    heard = spoken(inner).any(axis=1)
+    together = softmax(np.nanmean(np.log(inner[heard]), axis=1)) if heard.any() else inner[:0, 0]
+    weight = 1 / design_effect(losses(together, y[heard]), codes[heard])
+    return _Fitted(calibrators, {rule: FUSION_RULES.get(rule)().fit(inner, y, prior, weight) for rule in rules})
+
+
+def _inner(raw: Tensor3, y: Labels, codes: NDArray[np.int64], kinds: Sequence[str], seed: int) -> Tensor3:
+    """Cross-fitted calibrated opinions; fitted in sample where there are too few groups to do better."""
+    try:
+        parts = grouped_folds(y, codes, 5, seed)
+    except DataError:
+        return _calibrate(_fit_calibrators(raw, y, codes, kinds), raw)
+    calibrated = np.full(raw.shape, np.nan)
+    for train, test in parts:
+        calibrated[test] = _calibrate(_fit_calibrators(raw[train], y[train], codes[train], kinds), raw[test])
+    return calibrated
+
+
+def _fit_calibrators(raw: Tensor3, y: Labels, codes: NDArray[np.int64], kinds: Sequence[str]) -> Calibrators:
+    opinions = [raw[:, a] for a in range(raw.shape[1])]
+    return tuple(fit_calibrator(kind, P, y, codes) for kind, P in zip(kinds, opinions, strict=True))
+
+
+def fit_calibrator(kind: str, P: Matrix, y: Labels, codes: NDArray[np.int64]) -> Calibrator | None:
+    """One agent's calibrator, from opinions ``(n, k)``; None where it gave none. ``codes`` are the groups, ``(n,)``."""
+    heard = spoken(P)
+    if not heard.any():
+        return None
+    weight = 1 / design_effect(losses(normalised(P[heard]), y[heard]), codes[heard])
+    made: Calibrator = CALIBRATORS.get(kind)().fit(P, y, weight)
+    return made
+
+
+def _calibrate(calibrators: Calibrators, raw: Tensor3) -> Tensor3:
+    columns = [
+        np.full(raw[:, a].shape, np.nan) if calibrator is None else calibrator.apply(raw[:, a])
+        for a, calibrator in enumerate(calibrators)
+    ]
+    return np.stack(columns, axis=1)
+
+
+def _notes(calibrators: Calibrators, used: int, wanted: int | Sequence[Fold]) -> tuple[str, ...]:
+    asked = wanted if isinstance(wanted, int) else used
+    fewer = [f"cross-fitted in {used} folds instead of {asked}: a label has too few groups for more"]
+    calibration = sorted({str(note) for c in calibrators if (note := getattr(c, "note", ""))})
+    return (*(fewer if used < asked else ()), *calibration)
+
+
+def _without_nan(values: Tensor3) -> tuple[tuple[tuple[float, ...] | None, ...], ...]:
+    there = spoken(values)
+    return tuple(
+        tuple(tuple(row) if here else None for row, here in zip(case, said, strict=True))
+        for case, said in zip(values.tolist(), there.tolist(), strict=True)
+    )

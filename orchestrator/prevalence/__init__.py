@@ -1,0 +1,1 @@
+"""Label shares: of a batch without labels, and posteriors under other shares."""

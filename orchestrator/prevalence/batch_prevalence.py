@@ -1,0 +1,163 @@
+"""The label shares of an unlabelled batch, as a record: an estimate with intervals, or the reason why there is none."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from doubleread.core.base import Record
+from doubleread.core.errors import DataError
+from doubleread.core.reading import Outcome, Reading
+from doubleread.core.task import Task
+from doubleread.core.verdict import Unread, Verdict
+from doubleread.orchestrator.course.arbiter import Arbiter
+from doubleread.orchestrator.metrics import wilson
+from doubleread.orchestrator.prevalence.label_shift import DRAWS, Outputs, label_shares
+from doubleread.orchestrator.prevalence.prior_shift import prior_in_force
+
+FEWEST_IMAGES = 20
+FEWEST_GROUPS = 5
+"""Groups of held-out cases a label, at the least: fewer do not show how the panel reads it."""
+LEVEL = 0.02
+"""Share of batches that are refused although labels alone have shifted, at most."""
+MOST_ALARMS = 2.0
+"""How many times the promised rate of false alarms may be exceeded before the batch counts as unfamiliar."""
+
+
+class LabelShare(Record):
+    """One label's share of the batch with its 95 % interval, and the share that the panel takes for granted."""
+
+    label: str
+    share: float
+    low: float
+    high: float
+    now: float
+
+
+class BatchPrevalence(Record):
+    """The label shares of a batch. ``refused`` says why there are none; then ``labels`` is empty."""
+
+    images: int
+    """Images that the estimate rests on."""
+    labels: tuple[LabelShare, ...] = ()
+    refused: str = ""
+    p_value: float | None = None
+    """Of the hypothesis that only the label shares have changed."""
+    alarms: int = 0
+    """Images that are unlike what the panel was trusted on."""
+    held_out: int
+    """Held-out cases that the batch is compared with."""
+    unread: tuple[Unread, ...] = ()
+    learned_from: int = 0
+    """Images left out because the panel was fitted or calibrated on them."""
+    silent: int = 0
+    """Images left out because no agent gave an opinion."""
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The estimate by label, as ``Panel.what_if`` and a task's ``prior`` take it; empty where it was refused."""
+        return {one.label: one.share for one in self.labels}
+
+    @property
+    def line(self) -> str:
+        """The answer in one sentence, about the label whose share differs most from what the panel assumes."""
+        if self.refused:
+            return f"No estimate for these {self.images:,} images: {self.refused}."
+        one = max(self.labels, key=lambda label: abs(label.share - label.now))
+        digits = 0 if one.high - one.low >= 0.02 else 1
+        share, low, high, now = (f"{100 * value:.{digits}f}" for value in (one.share, one.low, one.high, one.now))
+        return (
+            f"About {share} % ({low} to {high} %) of these {self.images:,} images are {one.label}; "
+            f"the panel assumes {now} %."
+        )
+
+    @property
+    def changed(self) -> bool:
+        """Whether some label's interval excludes the share that the panel assumes."""
+        return any(not one.low <= one.now <= one.high for one in self.labels)
+
+
+def batch_prevalence(
+    arbiter: Arbiter,
+    rows: Sequence[Reading],
+    verdicts: Iterable[Verdict | Unread],
+    *,
+    learned_from: int = 0,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> BatchPrevalence:
+    """The label shares of the images that ``verdicts`` are about; nothing is changed by it.
+
+    ``rows`` are what the arbiter was learned from, in its order. Outcomes of selected cases are not compared with: they
+    are no sample of their label. Raises ``DataError`` where ``rows`` do not belong to the arbiter.
+    """
+    if len(rows) != len(arbiter.held_out.posterior):
+        raise DataError(
+            f"{len(rows)} readings for {len(arbiter.held_out.posterior)} held-out cases: give those that the arbiter "
+            "was learned from"
+        )
+    sampled = [i for i, row in enumerate(rows) if not (isinstance(row, Outcome) and row.sampling == "selected")]
+    kept = [rows[i] for i in sampled]
+    every = list(verdicts)
+    read = [one for one in every if isinstance(one, Verdict)]
+    told = [(one, said) for one in read if (said := probabilities(one))]
+    found = BatchPrevalence(
+        images=len(told),
+        alarms=sum(one.familiarity is not None and one.familiarity.alarm for one, _ in told),
+        held_out=len(kept),
+        unread=tuple(one for one in every if isinstance(one, Unread)),
+        learned_from=learned_from,
+        silent=len(read) - len(told),
+    )
+    if refused := _too_little(arbiter.task, kept, found) or _unfamiliar(arbiter, found):
+        return found.model_copy(update={"refused": refused})
+    names, now = arbiter.task.names, prior_in_force(arbiter)
+    posterior = np.array([[said[name] for name in names] for _, said in told])
+    shares = label_shares(
+        Outputs.of(arbiter.held_out.posterior[sampled], [row.group for row in kept]),
+        np.array([arbiter.task.index(row.label) for row in kept], dtype=np.int64),
+        Outputs.of(posterior, [one.case.group for one, _ in told]),
+        now,
+        draws=draws,
+        seed=seed,
+    )
+    if shares.p_value < LEVEL:
+        return found.model_copy(update={"refused": _not_labels_alone(shares.p_value), "p_value": shares.p_value})
+    columns = zip(names, shares.estimate.tolist(), shares.low.tolist(), shares.high.tolist(), now.tolist(), strict=True)
+    labels = tuple(LabelShare(label=n, share=s, low=low, high=high, now=p) for n, s, low, high, p in columns)
+    return found.model_copy(update={"labels": labels, "p_value": shares.p_value})
+
+
+def probabilities(verdict: Verdict) -> dict[str, float]:
+    """What the panel makes of an image, whether it vouches for it or not; empty where no agent gave an opinion."""
+    return verdict.scores
+
+
+def _too_little(task: Task, rows: Sequence[Reading], found: BatchPrevalence) -> str:
+    if found.images < FEWEST_IMAGES:
+        return f"at least {FEWEST_IMAGES} readable images are needed that the panel was not fitted on"
+    groups = Counter(label for label, _ in {(row.label, row.group or row.case) for row in rows})
+    few = [f"{name} ({groups[name]})" for name in task.names if groups[name] < FEWEST_GROUPS]
+    if few:
+        return (
+            f"each label needs held-out cases from at least {FEWEST_GROUPS} groups, and some have fewer: "
+            f"{', '.join(few)}; fit again with more labelled cases of them"
+        )
+    return ""
+
+
+def _unfamiliar(arbiter: Arbiter, found: BatchPrevalence) -> str:
+    rate = arbiter.familiarity.alarm_rate
+    if wilson(found.alarms, found.images).low <= MOST_ALARMS * rate:
+        return ""
+    return (
+        f"{found.alarms:,} of them are unlike what the panel was trusted on (at most {rate:.0%} are expected), "
+        "so more than the label shares has changed; label some of them, and fit again"
+    )
+
+
+def _not_labels_alone(p_value: float) -> str:
+    return (
+        "the panel's answers fit no label shares, so more than these has changed: the camera, the light, the kind of "
+        f"cases, or a label the panel does not know (p = {p_value:.3f}); label some of them, and fit again"
+    )

@@ -1,0 +1,53 @@
+"""Prevalence: the label shares a posterior holds under, and what it would be under others."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from doubleread.core.errors import TaskError
+from doubleread.core.task import Task
+from doubleread.core.types import Vector
+from doubleread.orchestrator.course.arbiter import Arbiter
+from doubleread.orchestrator.learning.arbitration import PANEL
+
+
+def prior_in_force(arbiter: Arbiter) -> Vector:
+    """What the arbiter's posteriors hold under, shape ``(n_labels,)``.
+
+    The task's prior, or where it states none, the label shares of the calibration cases, a label without a case counted
+    as half a case.
+    """
+    profile = arbiter.profile(PANEL)
+    if arbiter.task.prior or profile is None:
+        return arbiter.task.prior_vector()
+    counts = np.maximum(np.array(profile.confusion, dtype=float).sum(axis=1), 0.5)
+    return np.asarray(counts / counts.sum())
+
+
+def prevalence_with(task: Task, prior: Vector, stated: Mapping[str, float]) -> Vector:
+    """``prior`` with the stated shares; the other labels keep their proportions. Shape ``(n_labels,)``.
+
+    Raises ``TaskError`` for an unknown label, a share that is not between 0 and 1, or shares that leave nothing for the
+    other labels (or something, where there are none).
+    """
+    for name, share in stated.items():
+        task.index(name)
+        if not 0 < share < 1:
+            raise TaskError(f"the prevalence of {name!r} is {share}: it is a share, between 0 and 1")
+    others = np.array([name not in stated for name in task.names])
+    left = 1 - sum(stated.values())
+    if (left <= 1e-9) if others.any() else (abs(left) > 1e-6):
+        wanted = "less than 1, for there are other labels" if others.any() else "1, for they are all labels"
+        raise TaskError(f"prevalences {dict(stated)} sum to {sum(stated.values()):g}; they must sum to {wanted}")
+    kept = left * prior / prior[others].sum() if others.any() else prior
+    return np.array([stated.get(name, float(kept[k])) for k, name in enumerate(task.names)])
+
+
+def shifted(posterior: Vector, prior: Vector, prevalence: Vector) -> Vector:
+    """A posterior that held under ``prior`` as it is under ``prevalence``, all of shape ``(n_labels,)``.
+
+    Bayes' rule with the likelihoods unchanged: p' is proportional to p * prevalence / prior (Saerens, Latinne and
+    Decaestecker 2002, equation 2.4).
+    """
+    moved = posterior * prevalence / prior
+    return np.asarray(moved / moved.sum())

@@ -1,0 +1,193 @@
+"""A case store on a Chroma server, for several machines that share one.
+
+The server holds the truth: each row carries its stored case. A copy in memory answers every exact question; it is
+brought up to date by the time stamp that each row carries too. A removed case stays as a row that nobody finds.
+"""
+
+import hashlib
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Self
+from uuid import uuid4
+
+import numpy as np
+
+from doubleread.core.case import Case
+from doubleread.core.errors import EncoderMismatch, StoreError
+from doubleread.core.stored import StoredCase
+from doubleread.core.types import Embeddings
+from doubleread.rag.stores.chroma import BATCH, Chroma, mapped
+from doubleread.rag.stores.contents import Contents, Row
+from doubleread.rag.stores.ledger import event_of
+from doubleread.rag.stores.searched import Searched
+from doubleread.rag.stores.stored_rows import Exported, checked_rows, differs, unit_rows
+from doubleread.rag.stores.version import Versioned
+
+SCHEMA = 1
+_PAGE = 2000
+_SLACK_S = 120.0
+"""Clocks of several machines may differ by so much."""
+_CHANGED = "changed"
+"""Under this the collection's metadata hold another word after every change."""
+
+
+class ServerStore(Searched):
+    """Implements the ``CaseStore`` port at the address ``url``; one collection an encoder and ``name``.
+
+    Raises ``StoreError`` where the server cannot be reached or holds something else under that name.
+    """
+
+    def __init__(self, url: str, fingerprint: str, *, dim: int, name: str = "cases") -> None:
+        self.url, self.fingerprint, self.dim = url, fingerprint, dim
+        self._guard = threading.RLock()
+        self._cases: dict[str, StoredCase] = {}
+        self._versioned = Versioned()
+        self._contents, self._stamp, self._head = Contents.empty(dim), 0.0, ""
+        self._about = {"schema": SCHEMA, "fingerprint": fingerprint, "dim": dim}
+        self._chroma: Chroma | None = Chroma.server(url)
+        try:
+            told = {**self._about, _CHANGED: uuid4().hex}
+            self._collection = self._chroma.collection(collection_name(name, fingerprint), told)
+            self._check(self._collection.metadata or {})
+        except BaseException:
+            self.close()
+            raise
+
+    def add(self, cases: Sequence[Case], embeddings: Embeddings) -> None:
+        """Upserts by case id; on the server when it returns. Raises ``StoreError``."""
+        now = datetime.now(UTC)
+        self.put([StoredCase(case=case, added=now) for case in cases], embeddings)
+
+    def put(self, stored: Sequence[StoredCase], embeddings: Embeddings) -> None:
+        """Upserts by case id, with tags and provenance; raises ``StoreError``."""
+        rows = checked_rows(stored, embeddings, self.dim)
+        for start in range(0, len(rows.stored), BATCH):
+            part = slice(start, start + BATCH)
+            self._write(rows.stored[part], rows.embeddings[part])
+
+    def remove(self, ids: Sequence[str], *, reviewer: str = "") -> None:
+        """Cases are found no more; ids that are not there do nothing, and nothing is kept of who it was."""
+        del reviewer
+        gone = [one.model_copy(update={"removed": True}) for one in self.get(ids)]
+        if gone:
+            with self._use("write") as cases:
+                cases.update(ids=[one.case.id for one in gone], metadatas=[_metadata(one) for one in gone])
+
+    def get(self, ids: Sequence[str]) -> list[StoredCase]:
+        """The stored cases of these ids, in this order; unknown ids are left out."""
+        there = self.contents().position
+        return [self._cases[one] for one in ids if one in there]
+
+    def export(self) -> Exported:
+        """Every case that can be found, in the order of the case ids."""
+        contents = self.contents()
+        order = sorted(range(len(contents)), key=lambda i: contents.rows[i].id)
+        return Exported([self._cases[contents.rows[i].id].case for i in order], contents.embeddings[order])
+
+    def version(self) -> str:
+        """A digest of what is stored."""
+        contents = self.contents()
+        return self._versioned.of(contents, lambda: [self._cases[row.id] for row in contents.rows])
+
+    def contents(self) -> Contents:
+        """What the server holds now, whoever wrote it."""
+        with self._guard, mapped("read", self.url):
+            if self._chroma is None:
+                raise StoreError(f"the case store at {self.url} is closed: open it again")
+            head = self._chroma.metadata(self._collection.name).get(_CHANGED, "")
+            if head != self._head:
+                self._read_since(self._stamp - _SLACK_S)
+                self._head = head
+            return self._contents
+
+    def close(self) -> None:
+        """Lets go of the connection; a second call does nothing."""
+        with self._guard:
+            if self._chroma is not None:
+                self._chroma.close()
+            self._chroma = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _write(self, stored: Sequence[StoredCase], embeddings: Embeddings) -> None:
+        """Adds what is new and rewrites what differs: Chroma takes 16 ms for each row it rewrites unchanged."""
+        before = self.contents().position
+        same = {
+            one.case.id
+            for one, row in zip(stored, embeddings, strict=True)
+            if one.case.id in before
+            and event_of(self._cases[one.case.id], one, "", "") is None
+            and not differs(self._contents.embeddings[before[one.case.id]], row)
+        }
+        told = [i for i, one in enumerate(stored) if one.case.id not in same]
+        if not told:
+            return
+        with self._use("write") as cases:
+            cases.upsert(
+                ids=[stored[i].case.id for i in told],
+                embeddings=embeddings[told],
+                metadatas=[_metadata(stored[i]) for i in told],
+            )
+
+    def _read_since(self, stamp: float) -> None:
+        """Takes over the rows that were written after a stamp, all or none."""
+        found: dict[str, tuple[StoredCase, Embeddings]] = {}
+        latest, offset = self._stamp, 0
+        while True:
+            page = self._collection.get(
+                where={"stamp": {"$gt": stamp}}, limit=_PAGE, offset=offset, include=["metadatas", "embeddings"]
+            )
+            if not page["ids"]:
+                break
+            offset += len(page["ids"])
+            latest = max(latest, *(float(metadata["stamp"]) for metadata in page["metadatas"]))
+            stored = [StoredCase.model_validate_json(metadata["stored"]) for metadata in page["metadatas"]]
+            units = unit_rows(np.asarray(page["embeddings"], np.float32), self.dim)
+            found.update((one.case.id, (one, row)) for one, row in zip(stored, units, strict=True))
+        self._take_over(found)
+        self._stamp = latest
+
+    def _take_over(self, found: dict[str, tuple[StoredCase, Embeddings]]) -> None:
+        here = [(one, row) for one, row in found.values() if not one.removed]
+        gone = frozenset(case_id for case_id, (one, _) in found.items() if one.removed)
+        rows = np.stack([row for _, row in here]) if here else np.zeros((0, self.dim), np.float32)
+        self._cases.update((case_id, one) for case_id, (one, _) in found.items())
+        self._contents = self._contents.changed([Row.of(one) for one, _ in here], rows, gone)
+
+    @contextmanager
+    def _use(self, verb: str) -> Iterator[Any]:
+        """The collection, to write to; the others are told that it changed."""
+        with self._guard, mapped(verb, self.url):
+            if self._chroma is None:
+                raise StoreError(f"the case store at {self.url} is closed: open it again")
+            yield self._collection
+            self._collection.modify(metadata={**self._about, _CHANGED: uuid4().hex})
+
+    def _check(self, metadata: dict[str, Any]) -> None:
+        if metadata.get("schema") != SCHEMA:
+            raise StoreError(
+                f"the collection {self._collection.name} at {self.url} has schema {metadata.get('schema')}; this "
+                f"doubleread reads {SCHEMA}: name another"
+            )
+        if metadata.get("fingerprint") != self.fingerprint or metadata.get("dim") != self.dim:
+            raise EncoderMismatch(
+                f"the collection {self._collection.name} at {self.url} holds embeddings of "
+                f"{metadata.get('fingerprint')}, not of {self.fingerprint}: use that encoder, or name another"
+            )
+
+
+def collection_name(name: str, fingerprint: str) -> str:
+    """One collection for each name and encoder, within Chroma's alphabet."""
+    return f"{name}-{hashlib.sha256(fingerprint.encode()).hexdigest()[:12]}"
+
+
+def _metadata(stored: StoredCase) -> dict[str, Any]:
+    """Always the same keys, since Chroma merges: a key left out would keep its old value."""
+    return {"label": stored.label, "stored": stored.model_dump_json(), "stamp": time.time()}
