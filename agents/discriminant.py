@@ -11,8 +11,7 @@ from scipy.special import log_softmax
 
 from doubleread.agents.context import AgentContext
 from doubleread.agents.embedding_agent import EmbeddingAgent, evidence_arrays
-from doubleread.agents.gaussian_fit import fit_head
-from doubleread.agents.gaussian_head import GaussianHead
+from doubleread.agents.gaussian_head import GaussianHead, fit_head
 from doubleread.core.errors import NotFitted
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import AbstentionCause

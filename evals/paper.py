@@ -6,7 +6,7 @@ from pathlib import Path
 
 from doubleread.agents.recorded.book import read_book
 from doubleread.agents.recorded.columns import Columns
-from doubleread.agents.recorded.recorded_agent import Recorded, replay
+from doubleread.agents.recorded.recorder import Recorded, replay
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError, FileError, UnknownPart
 from doubleread.core.safe_text import text_lines

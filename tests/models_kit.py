@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from PIL import Image
 
 from doubleread.agents.vlm.agent import VlmAgent, VlmContext
-from doubleread.agents.vlm.data_urls import Pictures
+from doubleread.agents.vlm.messages import Pictures
 from doubleread.agents.vlm.vlm_options import VlmOptions
 from doubleread.agents.wire.answers import AnswerCache
 from doubleread.agents.wire.budget import Budget

@@ -10,8 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from doubleread.agents.recorded.columns import Columns
-from doubleread.agents.recorded.rows import answer_of
+from doubleread.agents.recorded.columns import Columns, answer_of
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError, FileError
 from doubleread.core.opinion import Abstention, Answer, Opinion

@@ -7,16 +7,12 @@ from time import perf_counter
 
 import numpy as np
 
-from doubleread.agents.vlm.data_urls import Pictures
-from doubleread.agents.vlm.forms import FORMS, MAX_LETTERS
-from doubleread.agents.vlm.messages import Reference, put, shuffled
-from doubleread.agents.vlm.reading import Reading
-from doubleread.agents.vlm.references import choose_references
+from doubleread.agents.vlm.forms import FORMS, MAX_LETTERS, Reading
+from doubleread.agents.vlm.messages import Pictures, Reference, choose_references, put, shuffled
 from doubleread.agents.vlm.vlm_options import VlmOptions
 from doubleread.agents.wire.faults import CallFault
-from doubleread.agents.wire.line import Answered
 from doubleread.agents.wire.request import Completion, Request
-from doubleread.agents.wire.wire import Wire
+from doubleread.agents.wire.wire import Answered, Wire
 from doubleread.core.case import Case
 from doubleread.core.errors import ImageError, SettingsError
 from doubleread.core.evidence import Evidence

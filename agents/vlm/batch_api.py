@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from doubleread.agents.vlm.agent import VlmAgent
+from doubleread.agents.vlm.agent import VlmAgent, VlmContext
+from doubleread.agents.vlm.forms import LetterForm
+from doubleread.agents.vlm.messages import put, shown, shuffled
+from doubleread.agents.vlm.vlm_options import VlmOptions
 from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.prices import Price, cost
 from doubleread.agents.wire.protocol import PATHS, body_of
-from doubleread.agents.wire.refusal import fault_of_status, status_of
-from doubleread.agents.wire.reply import completion_of
+from doubleread.agents.wire.reply import completion_of, fault_of_status, status_of
 from doubleread.agents.wire.request import Completion
 from doubleread.agents.wire.values import object_of, parsed
 from doubleread.core.case import Case
@@ -136,3 +138,16 @@ def _priced(usage: Usage, price: Price | None) -> Usage:
     """With its cost; unknown where the server reports no usage that can be."""
     known = None if price is None or not usage.input_tokens else DISCOUNT * cost(price, usage)
     return usage.model_copy(update={"cost_usd": known})
+
+
+async def training_line(case: Case, options: VlmOptions, context: VlmContext) -> str:
+    """One example as a line; raises ``ImageError``, and ``TaskError`` for a label the task does not know."""
+    form, task = LetterForm(), context.task
+    order = shuffled(task, case.id, "fine-tuning")
+    image = await context.pictures.url(case, options.image_side)
+    question, answer_form = context.prompts.get(options.prompt), context.prompts.get(form.prompt)
+    request = put(options.model, question, form, answer_form, task, order, image)
+    label = task.names[task.index(str(case.label))]
+    letter = next(one.letter for one in shown(task, order) if one.name == label)
+    messages = [*request.messages, {"role": "assistant", "content": letter}]
+    return json.dumps({"messages": messages}, ensure_ascii=False) + "\n"

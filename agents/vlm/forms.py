@@ -5,6 +5,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Any, Protocol
 
@@ -19,12 +20,24 @@ from doubleread.agents.vlm.parsing import (
     number,
     words,
 )
-from doubleread.agents.vlm.reading import Reading
 from doubleread.agents.wire.faults import CallFault, printable
 from doubleread.agents.wire.request import Choice, Completion
 from doubleread.core.opinion import ConfidenceSource
 from doubleread.core.task import Task
 from doubleread.core.types import Json, Vector
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A distribution over the task's labels (shape ``(n_labels,)``, summing to 1) or one label with a confidence."""
+
+    label: str
+    confidence: float
+    vector: Vector | None = None
+    findings: str = ""
+    captured_mass: float | None = None
+    notes: tuple[str, ...] = ()
+
 
 MAX_LETTERS = 20
 """Alternatives that the protocol gives for a token, at the most."""

@@ -1,14 +1,23 @@
 """The messages of one call: system, question, images, and the form of the answer. Never a file name or an id."""
 
+import asyncio
+import base64
+import io
 import random
-from collections.abc import Sequence
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
+from itertools import zip_longest
 from string import ascii_uppercase
 from typing import Any
 
 from doubleread.agents.vlm.forms import Form
 from doubleread.agents.wire.request import Request
 from doubleread.core.base import Record
+from doubleread.core.case import Case
+from doubleread.core.evidence import Evidence, Neighbour
+from doubleread.core.ports import ImageSource
 from doubleread.core.task import Task
 from doubleread.core.types import Json
 from doubleread.prompts.prompt import Prompt
@@ -85,3 +94,64 @@ def text_part(text: str) -> Json:
 
 def _image(url: str) -> Json:
     return {"type": "image_url", "image_url": {"url": url}}
+
+
+def choose_references(evidence: Evidence, most: int) -> list[Case]:
+    """At most ``most`` stored cases with a picture: every contested label's nearest first, then every second one's…
+
+    Without contested labels, those of the retrieved cases. Labels take turns, so that the number of references says
+    nothing about which label is right.
+    """
+    pool = {n.case_id: n for n in (*evidence.contrast, *evidence.neighbours) if n.path is not None}
+    labels = evidence.contested or tuple(dict.fromkeys(n.label for n in evidence.neighbours))
+    of_label = [_nearest(pool.values(), label) for label in labels]
+    in_turn = [n for row in zip_longest(*of_label) for n in row if n is not None]
+    return [Case(id=n.case_id, path=n.path, label=n.label) for n in in_turn[:most]]
+
+
+def _nearest(pool: Iterable[Neighbour], label: str) -> list[Neighbour]:
+    return sorted((n for n in pool if n.label == label), key=lambda n: -n.similarity)
+
+
+JPEG_QUALITY = 92
+HELD = 256
+"""Pictures kept, the longest unused go first: enough for the cases in flight and their references."""
+_LOCKS = 16
+
+
+class Pictures:
+    """Data URLs of cases' images. Thread-safe."""
+
+    def __init__(self, images: ImageSource) -> None:
+        self._images = images
+        self._held: OrderedDict[tuple[str, int], str] = OrderedDict()
+        self._guard = threading.Lock()
+        self._making = [threading.Lock() for _ in range(_LOCKS)]
+
+    async def url(self, case: Case, side: int) -> str:
+        """The image as a JPEG data URL whose longer side is at most ``side`` pixels; raises ``ImageError``."""
+        found = self._find((case.id, side))
+        return found if found is not None else await asyncio.to_thread(self._make, case, side)
+
+    def _make(self, case: Case, side: int) -> str:
+        key = (case.id, side)
+        with self._making[hash(key) % _LOCKS]:  # agents ask for the same image at the same moment
+            if found := self._find(key):
+                return found
+            buffer = io.BytesIO()
+            self._images.open(case, max_side=side).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+            url = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+            self._keep(key, url)
+            return url
+
+    def _find(self, key: tuple[str, int]) -> str | None:
+        with self._guard:
+            if key in self._held:
+                self._held.move_to_end(key)
+            return self._held.get(key)
+
+    def _keep(self, key: tuple[str, int], url: str) -> None:
+        with self._guard:
+            self._held[key] = url
+            while len(self._held) > HELD:
+                self._held.popitem(last=False)

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from time import perf_counter
 
 from doubleread.agents.vlm.agent import VlmContext
-from doubleread.agents.vlm.forms import DistributionForm
+from doubleread.agents.vlm.forms import DistributionForm, Reading
 from doubleread.agents.vlm.messages import shown, shuffled, text_part
-from doubleread.agents.vlm.reading import Reading
 from doubleread.agents.vlm.vlm_options import ReasonerOptions
 from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.request import Completion, Request

@@ -14,13 +14,11 @@ import httpx2
 import openai
 
 from doubleread.agents.wire.faults import CallFault, harmless
-from doubleread.agents.wire.features import missing_feature
-from doubleread.agents.wire.loopback import is_loopback
-from doubleread.agents.wire.protocol import PATHS, body_of
+from doubleread.agents.wire.protocol import PATHS, body_of, missing_feature
 from doubleread.agents.wire.receiving import MAX_REPLY, ON_SENDING, BoundedClient, Refused, ReplyTooLarge
-from doubleread.agents.wire.refusal import error_of, fault_of_status
-from doubleread.agents.wire.reply import completion_of
+from doubleread.agents.wire.reply import completion_of, error_of, fault_of_status
 from doubleread.agents.wire.request import Completion, Request
+from doubleread.agents.wire.server_options import is_loopback
 from doubleread.agents.wire.values import parsed
 
 CONNECT_S = 10.0

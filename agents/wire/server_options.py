@@ -1,6 +1,7 @@
 """Where a model is asked, how fast, and what it costs: one table of the settings."""
 
 import os
+from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -69,3 +70,12 @@ class Server(BaseModel):
     def key(self) -> str:
         """The key itself, now; empty where none is set."""
         return os.environ.get(self.key_name, "").strip() if self.key_name else ""
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the address is this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -7,8 +7,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from doubleread.agents.recorded.recorder import Recorder
-from doubleread.agents.vlm.batch_api import Line, read_results, request_lines, write_requests
-from doubleread.agents.vlm.fine_tuning import training_line
+from doubleread.agents.vlm.batch_api import Line, read_results, request_lines, training_line, write_requests
 from doubleread.agents.wire.prices import PriceTable
 from doubleread.cli.screen import ERR, OUT, progress, warn
 from doubleread.core.case import Case

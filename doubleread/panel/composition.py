@@ -13,7 +13,7 @@ from PIL import Image
 from doubleread.agents.context import AgentContext
 from doubleread.agents.local_agents import AGENTS
 from doubleread.agents.recorded.book import read_book
-from doubleread.agents.recorded.recorded_agent import replay
+from doubleread.agents.recorded.recorder import replay
 from doubleread.core.case import Case
 from doubleread.core.errors import PanelError, UnknownPart
 from doubleread.core.ports import TEXTURE, WHOLE, Agent, CaseStore, Deliberates, Encoder, TextEncoder

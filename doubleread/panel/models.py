@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from doubleread.agents.vlm.agent import VlmAgent, VlmContext
-from doubleread.agents.vlm.data_urls import Pictures
+from doubleread.agents.vlm.messages import Pictures
 from doubleread.agents.vlm.reasoner import Reasoner
 from doubleread.agents.wire.answers import AnswerCache
 from doubleread.agents.wire.budget import Budget

@@ -11,8 +11,7 @@ from kit import TASK, case_of, evidence_for, opinion
 
 from doubleread.agents.recorded.book import read_book, summary
 from doubleread.agents.recorded.columns import Columns
-from doubleread.agents.recorded.recorded_agent import replay
-from doubleread.agents.recorded.recorder import Recorder
+from doubleread.agents.recorded.recorder import Recorder, replay
 from doubleread.core.errors import DataError
 from doubleread.core.opinion import Abstention, Opinion, Usage
 from doubleread.core.ports import Agent, Reconsiders

@@ -8,9 +8,8 @@ from models_kit import vlm, wire
 from typer.testing import CliRunner
 
 from doubleread.agents.recorded.book import read_book
-from doubleread.agents.recorded.recorded_agent import replay
-from doubleread.agents.vlm.batch_api import Line, read_results, request_lines, write_requests
-from doubleread.agents.vlm.fine_tuning import training_line
+from doubleread.agents.recorded.recorder import replay
+from doubleread.agents.vlm.batch_api import Line, read_results, request_lines, training_line, write_requests
 from doubleread.agents.vlm.vlm_options import VlmOptions
 from doubleread.agents.wire.prices import Price
 from doubleread.cli.main import app

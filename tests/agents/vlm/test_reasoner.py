@@ -8,7 +8,7 @@ from kit import evidence_for, opinion
 from models_kit import LEAVES, Plain, says, texts, wire
 
 from doubleread.agents.vlm.agent import VlmContext
-from doubleread.agents.vlm.data_urls import Pictures
+from doubleread.agents.vlm.messages import Pictures
 from doubleread.agents.vlm.reasoner import Reasoner
 from doubleread.agents.vlm.vlm_options import ReasonerOptions
 from doubleread.core.opinion import Abstention, Opinion

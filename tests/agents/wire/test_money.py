@@ -10,9 +10,8 @@ from models_kit import LEAVES, vlm, wire
 
 from doubleread.agents.wire.answers import AnswerCache
 from doubleread.agents.wire.budget import Budget
-from doubleread.agents.wire.charge import charged, estimate_of
 from doubleread.agents.wire.faults import CallFault
-from doubleread.agents.wire.prices import Price
+from doubleread.agents.wire.prices import Price, charged, estimate_of
 from doubleread.agents.wire.request import Completion, Request
 from doubleread.agents.wire.server_options import Server
 from doubleread.core.opinion import Usage
