@@ -17,8 +17,7 @@ from doubleread.agents.wire.prices import Price, PriceTable
 from doubleread.agents.wire.request import Request
 from doubleread.agents.wire.server_options import Server
 from doubleread.agents.wire.wire import Wire
-from doubleread.mock_server.bodies import chat_body, error_body
-from doubleread.mock_server.mock_reply import Reply
+from doubleread.mock_server.mock_reply import Reply, chat_body, error_body
 from doubleread.mock_server.raw import Say, head, raw_server, reset, whole
 
 QUESTIONS = 6

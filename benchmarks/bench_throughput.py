@@ -21,7 +21,7 @@ from doubleread.evals.runs.evaluate import Wanted, evaluate
 from doubleread.evals.runs.run_folder import read_rows
 from doubleread.panel import Panel
 from doubleread.rag.embedder import DECODE_SIDE
-from doubleread.rag.safe_images import Images
+from doubleread.rag.images.case_images import Images
 from doubleread.settings import load_settings
 
 CASES, PAIRS = 600, 3

@@ -12,9 +12,8 @@ from doubleread.evals.leakage import check_leakage, contradictions
 from doubleread.evals.leakage_effect import LeakEffect, leak_effect, leak_keys
 from doubleread.evals.leakage_report import LeakageReport
 from doubleread.evals.splits import split
-from doubleread.rag.near_copies import Pictures
-from doubleread.rag.near_duplicates import NearDuplicates
-from doubleread.rag.near_rule import NearRule
+from doubleread.rag.near_copies.copy_finder import Pictures
+from doubleread.rag.near_copies.near_duplicates import NearDuplicates, NearRule
 
 ARCHIVE = "archive"
 _MOST_TESTS = 2000

@@ -11,7 +11,7 @@ from doubleread.core.stored import Wanted
 from doubleread.core.types import Embeddings
 from doubleread.rag.embedder import DECODE_SIDE
 from doubleread.rag.encoders.encoder_registry import WITH_TEXT
-from doubleread.rag.safe_images import Images
+from doubleread.rag.images.case_images import Images
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.searched import EVERYTHING
 

@@ -19,7 +19,8 @@ from doubleread.core.types import Embeddings
 from doubleread.core.verdict import Unread
 from doubleread.rag.batcher import Batcher
 from doubleread.rag.cache import EncodingCache, Key, Row
-from doubleread.rag.safe_images import Images, view
+from doubleread.rag.images.case_images import Images
+from doubleread.rag.images.views import view
 
 DECODE_SIDE = 1024
 """Encoders see 224 to 512 pixels a side: decoding more of a photograph only costs time."""

@@ -20,12 +20,46 @@ from doubleread.core.types import Embeddings
 from doubleread.rag.arriving import Arrival, arrive
 from doubleread.rag.cache import Row
 from doubleread.rag.embedder import CachedEmbedder
-from doubleread.rag.ingested import Ingested, UnusualPicture
-from doubleread.rag.near_arrivals import near_arrivals, near_rule_of
-from doubleread.rag.near_copies import look_at
-from doubleread.rag.perceptual_hash import in_hex
-from doubleread.rag.picture_quality import UsualPictures
+from doubleread.rag.images.picture_quality import UsualPictures
+from doubleread.rag.near_copies.copy_finder import look_at, near_arrivals, near_rule_of
+from doubleread.rag.near_copies.perceptual_hash import in_hex
 from doubleread.rag.stores.archive import Archive
+
+
+class UnusualPicture(Record):
+    """A picture that stands out among the others, and how: ``dark``, ``blurred``, ``shape``, …"""
+
+    source: str
+    signs: tuple[str, ...]
+
+
+class Ingested(Record):
+    """Every case of the data set is in exactly one of the counts, or in ``problems``."""
+
+    origin: str
+    added: int = 0
+    changed: int = 0
+    """Label, group, split, path, tags or metadata rewritten, or brought back."""
+    unchanged: int = 0
+    kept: int = 0
+    """Relabelled, removed or erased in the archive since the data set last brought them: people's word stands."""
+    duplicates: int = 0
+    """Pictures that the data set holds twice, or that the archive has from another origin."""
+    near_copies: tuple[tuple[str, str], ...] = ()
+    """Sources of new pictures that are nearly the same as others in the archive, and of those; they were added."""
+    unusual: tuple[UnusualPicture, ...] = ()
+    """New pictures that are dark, blurred, flat, over-bright, tiny or oddly shaped; they were added all the same."""
+    encoded: int = 0
+    """There already, as they are, without an embedding of the archive's encoder: they have one now."""
+    gone: int = 0
+    """Cases of this origin that are no longer in the data set; only a sync counts them."""
+    removed: int = 0
+    """Those of them that were removed."""
+    problems: tuple[RowProblem, ...] = ()
+    """Rows that were left out."""
+    version: str = ""
+    """That of the archive afterwards."""
+
 
 PIECE = 500
 """Cases that are committed together."""

@@ -17,7 +17,7 @@ from doubleread.core.ports import WHOLE, CaseStore, Embedder
 from doubleread.core.stored import Columns
 from doubleread.core.task import Task
 from doubleread.core.types import Embeddings, Matrix, Vector
-from doubleread.rag.near_copies import CopyFinder
+from doubleread.rag.near_copies.copy_finder import CopyFinder
 from doubleread.rag.nearest_cases import REFERENCES, NeighbourModel, Weighting
 from doubleread.rag.stores.contents import Row
 

@@ -77,7 +77,7 @@ def run_check(cases: "tuple[Case, ...]", settings: "Settings", contradicting: "t
     from doubleread.cli.screen import progress, warn
     from doubleread.evals.cases_check import check_cases
     from doubleread.panel.composition import open_eyes
-    from doubleread.rag.near_copies import Pictures, hash_pictures, measure_rule, near_copies
+    from doubleread.rag.near_copies.copy_finder import Pictures, hash_pictures, measure_rule, near_copies
 
     eyes = open_eyes(settings)
     try:

@@ -126,7 +126,7 @@ def _table(found: "Found", *, each: bool) -> "Table":
 
 
 def _write(out: Path, found: "Found", line: str, *, picture: Path | None, each: bool) -> None:
-    from doubleread.render.found import found_page
+    from doubleread.render.html import found_page
 
     out.parent.mkdir(parents=True, exist_ok=True)
     write_text(out, found_page(found, line, picture=picture, each=each))

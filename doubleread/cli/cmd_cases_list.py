@@ -58,7 +58,7 @@ def show_list(
 @app.command(epilog="Example: doubleread cases show archive 3f9a0c")
 def show(archive: Folder, ids: Ids, json: AsJson = False) -> None:
     """Show all of a case and what happened to it; its picture too, where the terminal has colours."""
-    from doubleread.rag.care.id_prefix import whole_ids
+    from doubleread.rag.care.listing import whole_ids
 
     with opened(archive) as store:
         for one in store.ledger.records(whole_ids(store, ids), removed=True):
@@ -95,7 +95,7 @@ def history(
 ) -> None:
     """Tell what happened, oldest first: who changed what, when and why."""
     from doubleread.cli.screen import OUT
-    from doubleread.rag.care.id_prefix import remembered_id
+    from doubleread.rag.care.listing import remembered_id
 
     with opened(archive) as store:
         changes = store.past.history(remembered_id(store, case) if case else None)
@@ -113,7 +113,7 @@ def _show_one(one: "StoredCase", changes: "Sequence[Change]") -> None:
     from rich.text import Text
 
     from doubleread.cli.screen import OUT
-    from doubleread.render.half_blocks import half_blocks
+    from doubleread.render.preview import half_blocks
 
     facts = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
     facts.add_column(style="dim", no_wrap=True)

@@ -18,7 +18,7 @@ from doubleread.evals.datasets import read_dataset
 from doubleread.evals.datasets.task_file import with_task
 from doubleread.panel.composition import library
 from doubleread.panel.models import Models
-from doubleread.rag.safe_images import Images
+from doubleread.rag.images.case_images import Images
 from doubleread.settings import Settings
 
 

@@ -15,7 +15,7 @@ from doubleread.mock_server import Fault, Limits, read_script, running
 from doubleread.mock_server.dry_run import DryRun, thumbnail
 from doubleread.mock_server.injected_faults import FAULTS
 from doubleread.mock_server.mock_app import MockServer
-from doubleread.rag.safe_images import Images
+from doubleread.rag.images.case_images import Images
 
 SNIPPET = '[vlm.mock]\nmodel = "mock-1"\nbase_url = "{url}"\nprice = {{ input = 0, output = 0 }}'
 

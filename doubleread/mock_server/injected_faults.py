@@ -8,8 +8,7 @@ from functools import cache
 
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 
-from doubleread.mock_server.bodies import chat_body, error_body
-from doubleread.mock_server.mock_reply import Fault, Received, Reply
+from doubleread.mock_server.mock_reply import Fault, Received, Reply, chat_body, error_body
 
 GOOD = '{"findings": "f", "probabilities": {"a": 0.5, "b": 0.5}, "label": "a"}'
 DRIP_S = 0.05

@@ -13,7 +13,7 @@ from doubleread.panel.composition import embedder_of, open_encoder
 from doubleread.rag.case_search import Found, find_like
 from doubleread.rag.embedder import CachedEmbedder
 from doubleread.rag.encoders import Choice
-from doubleread.rag.safe_images import Images
+from doubleread.rag.images.case_images import Images
 from doubleread.rag.stores.archive import Archive, held_encoder
 from doubleread.rag.stores.ledger_folder import check_folder
 from doubleread.rag.stores.searched import EVERYTHING

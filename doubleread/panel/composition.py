@@ -29,12 +29,13 @@ from doubleread.prompts.prompt import Prompt
 from doubleread.rag.cache import EncodingCache
 from doubleread.rag.embedder import CachedEmbedder
 from doubleread.rag.encoders import Choice, build, choose
-from doubleread.rag.near_copies import CopyFinder
-from doubleread.rag.near_rule import NearRule
+from doubleread.rag.images.case_images import Images
+from doubleread.rag.images.picture_statistics import PictureStatistics
+from doubleread.rag.images.views import CROPS, VIEWS_VERSION
+from doubleread.rag.near_copies.copy_finder import CopyFinder
+from doubleread.rag.near_copies.near_duplicates import NearRule
 from doubleread.rag.nearest_cases import Weighting
-from doubleread.rag.picture_statistics import PictureStatistics
 from doubleread.rag.retrieval import StoreRetriever
-from doubleread.rag.safe_images import CROPS, VIEWS_VERSION, Images
 from doubleread.settings import RecordedOptions, Settings
 
 if TYPE_CHECKING:

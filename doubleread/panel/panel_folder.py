@@ -40,7 +40,7 @@ from doubleread.panel.reference import Reference
 from doubleread.panel.trust_folder import ARBITER, MARK, READINGS, Trust, read_trust
 from doubleread.panel.trust_pointer import FITTED, Pointer, pinned, read_pointer
 from doubleread.rag.encoders import Choice
-from doubleread.rag.near_rule import NearRule
+from doubleread.rag.near_copies.near_duplicates import NearRule
 from doubleread.rag.nearest_cases import Weighting
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.chroma_server import ServerStore

@@ -1,19 +1,86 @@
 """Small pictures in a terminal, in the best way that it can show them, among text and in tables."""
 
+import base64
+import io
+import re
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from PIL import Image
+from rich.color import Color
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.segment import ControlType, Segment
+from rich.style import Style
+from rich.text import Text
 
 from doubleread.core.errors import ImageError
-from doubleread.rag.safe_images import open_image
-from doubleread.render.graphics import kitty, sixel
-from doubleread.render.half_blocks import drawn
+from doubleread.rag.images.safe_images import open_image
+
+CHUNK = 4096
+"""Characters of a picture that kitty takes at once."""
+COLOURS = 256
+_RUN = re.compile(rb"(.)\1{3,}", re.DOTALL)
+
+
+def kitty(image: Image.Image, columns: int, rows: int) -> str:
+    """The picture on so many cells from the cursor on, which stays where it is; the terminal does not answer."""
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    data = base64.standard_b64encode(file.getvalue()).decode("ascii")
+    pieces = [data[i : i + CHUNK] for i in range(0, len(data), CHUNK)]
+    told = [f"a=T,f=100,q=2,C=1,c={columns},r={rows},", *[""] * (len(pieces) - 1)]
+    more = [1] * (len(pieces) - 1) + [0]
+    return "".join(f"\x1b_G{head}m={m};{piece}\x1b\\" for head, m, piece in zip(told, more, pieces, strict=True))
+
+
+def sixel(image: Image.Image) -> str:
+    """The picture in at most 256 colours, one pixel to one of the terminal's, from the cursor on."""
+    few = image.convert("RGB").quantize(COLOURS)
+    palette = np.asarray(few.getpalette(), dtype=np.int64).reshape(-1, 3)
+    pixels = np.asarray(few)
+    used = np.unique(pixels)
+    registers = "".join("#{};2;{};{};{}".format(c, *((palette[c] * 100 + 127) // 255)) for c in used)
+    bands = (pixels[top : top + 6] for top in range(0, len(pixels), 6))
+    body = "-".join("$".join(_colour(band, c) for c in np.unique(band)) for band in bands)
+    return f'\x1bP0;1;0q"1;1;{image.width};{image.height}{registers}{body}\x1b\\'
+
+
+def _colour(band: np.ndarray, colour: int) -> str:
+    """Where one colour is in six rows of pixels: a letter a column, runs of the same one counted."""
+    bits = (band == colour).astype(np.uint8) << np.arange(len(band), dtype=np.uint8)[:, None]
+    row = (63 + bits.sum(axis=0, dtype=np.uint8)).tobytes().rstrip(b"?")
+    return f"#{colour}" + _RUN.sub(lambda run: b"!%d%b" % (len(run[0]), run[1]), row).decode("ascii")
+
+
+_UPPER_HALF = "▀"
+
+
+def half_blocks(path: Path | None, sha256: str | None, *, columns: int) -> Text | None:
+    """The picture, its longer side ``columns`` letters wide or half as many lines high; None where the file cannot be
+    shown. ``sha256`` is the id of the case that names the file. Needs a terminal with 256 colours or more."""
+    if path is None:
+        return None
+    try:
+        return drawn(open_image(path, max_side=columns, sha256=sha256))
+    except (ImageError, OSError, ValueError):
+        return None
+
+
+def drawn(image: Image.Image) -> Text:
+    """A picture as it is, each of its pixels half a letter."""
+    pixels = np.asarray(image).tolist()
+    text = Text(no_wrap=True)
+    for y in range(0, image.height - 1, 2):
+        for x in range(image.width):
+            above, below = (Color.from_rgb(*pixels[y + i][x]) for i in (0, 1))
+            text.append(_UPPER_HALF, Style(color=above, bgcolor=below))
+        text.append("\n")
+    return text
+
 
 How = Literal["kitty", "sixel", "blocks", "none"]
 

@@ -10,11 +10,10 @@ import numpy as np
 from doubleread.core.errors import StoreError
 from doubleread.core.stored import StoredCase
 from doubleread.rag.stores.archive import INDEXES, Archive
-from doubleread.rag.stores.chain import START, chained
 from doubleread.rag.stores.contents import Row
 from doubleread.rag.stores.index import was_altered
 from doubleread.rag.stores.ledger_file import LedgerFile
-from doubleread.rag.stores.seal import CASE_COLUMNS, Sum, case_digest, count_rows, embedding_digest
+from doubleread.rag.stores.seal import CASE_COLUMNS, START, Sum, case_digest, chained, count_rows, embedding_digest
 
 _AT_ONCE = 5000
 _UNIT = 1e-3

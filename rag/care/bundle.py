@@ -23,7 +23,7 @@ from doubleread.core.stored import StoredCase
 from doubleread.core.types import Embeddings
 from doubleread.rag.care import tabular
 from doubleread.rag.care.parcel import parcel_of
-from doubleread.rag.safe_images import MAX_BYTES
+from doubleread.rag.images.safe_images import MAX_BYTES
 from doubleread.rag.stores.archive import Archive
 
 Format = Literal["jsonl", "parquet"]

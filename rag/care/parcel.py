@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from doubleread.core.errors import EncoderMismatch
+from doubleread.core.errors import EncoderMismatch, StoreError
 from doubleread.core.stored import StoredCase
 from doubleread.core.types import Embeddings
 from doubleread.rag.stores.archive import Archive
@@ -122,3 +122,10 @@ def _complete(archive: Archive, parcel: Parcel) -> None:
         lacking = {one.case.id for one in archive.vectors.without_embedding(encoder.number)}
         wanted = [i for i, one in enumerate(parcel.cases) if one.case.id in lacking and np.isfinite(rows[i]).all()]
         archive.vectors.embed(encoder.number, [parcel.cases[i].case.id for i in wanted], rows[wanted])
+
+
+def merge(archive: Archive, other: Archive, *, theirs: bool = False, reviewer: str = "") -> Taken:
+    """Takes another archive's cases in. Raises ``EncoderMismatch``, and ``StoreError`` for an archive and itself."""
+    if archive.folder == other.folder:
+        raise StoreError(f"{archive.folder} was named twice: name two archives")
+    return take(archive, parcel_of(other), other.folder.name, theirs=theirs, reviewer=reviewer)

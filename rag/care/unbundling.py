@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import ValidationError
 
-from doubleread.core.errors import FileError, StoreError
+from doubleread.core.errors import EncoderMismatch, FileError, StoreError
 from doubleread.core.safe_files import (
     MAX_ARRAY_BYTES,
     MAX_BYTES,
@@ -22,7 +22,9 @@ from doubleread.core.stored import StoredCase
 from doubleread.core.types import Embeddings
 from doubleread.rag.care import tabular
 from doubleread.rag.care.bundle import ABOUT, NUMBER, About, BundleEncoder
-from doubleread.rag.care.parcel import Parcel
+from doubleread.rag.care.parcel import Parcel, Taken, take
+from doubleread.rag.stores.archive import Archive, held_encoder
+from doubleread.rag.stores.ledger_folder import check_folder
 from doubleread.rag.stores.stored_rows import unit_rows
 
 _ABOUT_BYTES = 10_000_000
@@ -149,3 +151,24 @@ def _digest(file: Path) -> str:
         while chunk := data.read(1 << 20):
             digest.update(chunk)
         return digest.hexdigest()
+
+
+def import_bundle(archive: Path, folder: Path, *, theirs: bool = False, reviewer: str = "") -> Taken:
+    """Takes an export in; the archive is made, with all the export's encoders, where there is none.
+
+    Raises ``StoreError`` for what is wrong with either and ``EncoderMismatch`` where their encoders differ.
+    """
+    about, parcel = read_bundle(folder)
+    new = check_folder(archive) or held_encoder(archive) is None
+    with _begun(archive, about, folder) if new else Archive.existing(archive) as store:
+        return take(store, parcel, folder.resolve().name, theirs=theirs, reviewer=reviewer)
+
+
+def _begun(archive: Path, about: About, folder: Path) -> Archive:
+    active = next((one for one in about.encoders if one.active), None)
+    if active is None:
+        raise EncoderMismatch(f"{folder} does not say which encoder it is searched by: export it again")
+    store = Archive(archive, active.fingerprint, dim=active.dim, name=active.name, index=False)
+    for one in about.encoders:
+        store.vectors.encoder(one.fingerprint, one.dim, one.name)
+    return store

@@ -1,5 +1,8 @@
 """Where an encoder computes, and how finely."""
 
+import hashlib
+import json
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -7,6 +10,7 @@ import torch
 
 from doubleread.core.errors import EncoderError
 from doubleread.core.one_process import forked_with
+from doubleread.core.types import Json
 
 
 def pick_device(name: str) -> torch.device:
@@ -40,3 +44,27 @@ def precision(device: torch.device) -> AbstractContextManager[Any]:
 def _available() -> list[str]:
     found = [("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available()), ("cpu", True)]
     return [name for name, present in found if present]
+
+
+_VALUES = 64
+
+
+def weights_digest(state: Mapping[str, torch.Tensor]) -> str:
+    """Hash of every tensor's name, shape and up to 64 evenly spaced values.
+
+    Training moves nearly every value, so a sample tells two sets of weights apart; and unlike a hash of the file it is
+    the same for the same weights in another file format.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        flat = state[name].detach().reshape(-1)
+        sample = flat[:: max(1, flat.numel() // _VALUES)][:_VALUES].to("cpu", torch.float32)
+        digest.update(f"{name}{tuple(state[name].shape)}".encode())
+        digest.update(sample.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def fingerprint(kind: str, name: str, weights: str, preprocess: Json) -> str:
+    """``<kind>-<12 hexadecimal digits>`` over everything that the vectors depend on."""
+    record = json.dumps([kind, name, weights, preprocess], sort_keys=True)
+    return f"{kind}-{hashlib.sha256(record.encode()).hexdigest()[:12]}"

@@ -20,16 +20,14 @@ from doubleread.core.errors import EncoderMismatch, StoreError
 from doubleread.core.evidence import Neighbour
 from doubleread.core.stored import StoredCase, Version, Wanted
 from doubleread.core.types import Embeddings
-from doubleread.rag.stores.chronicle import Chronicle
 from doubleread.rag.stores.contents import Contents
 from doubleread.rag.stores.familiar import least_usual_similarity
-from doubleread.rag.stores.ledger import ERASED, Event, Ledger, Vectors, event_of
+from doubleread.rag.stores.ledger import ERASED, Chronicle, Event, Ledger, Vectors, event_of
 from doubleread.rag.stores.ledger_embeddings import EncoderRow, LedgerEmbeddings, add_encoder
 from doubleread.rag.stores.ledger_file import LedgerFile
-from doubleread.rag.stores.ledger_folder import damaged
+from doubleread.rag.stores.ledger_folder import damaged, wipe_indexes
 from doubleread.rag.stores.searched import EVERYTHING, NOBODY, Searched
 from doubleread.rag.stores.stored_rows import Exported, check_k, checked_rows, differs, nearest_first, unit_rows
-from doubleread.rag.stores.wiping import wipe_indexes
 
 if TYPE_CHECKING:
     from doubleread.rag.stores.index import Index

@@ -22,9 +22,8 @@ from doubleread.core.types import Embeddings
 from doubleread.rag.stores.chroma import BATCH, Chroma, mapped
 from doubleread.rag.stores.contents import Contents, Row
 from doubleread.rag.stores.ledger import event_of
-from doubleread.rag.stores.searched import Searched
+from doubleread.rag.stores.searched import Searched, Versioned
 from doubleread.rag.stores.stored_rows import Exported, checked_rows, differs, unit_rows
-from doubleread.rag.stores.version import Versioned
 
 SCHEMA = 1
 _PAGE = 2000

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from doubleread.core.evidence import Neighbour
 from doubleread.core.stored import Columns, StoredCase, Wanted
 from doubleread.core.types import Embeddings, Vector
-from doubleread.rag.dot_products import products
-from doubleread.rag.stores.stored_rows import nearest_first, top_positions
+from doubleread.rag.stores.stored_rows import nearest_first, products, top_positions
 
 Mask = NDArray[np.bool_]
 

@@ -12,9 +12,8 @@ from doubleread.core.ports import CaseStore
 from doubleread.core.stored import StoredCase
 from doubleread.core.types import Embeddings
 from doubleread.rag.stores.contents import Contents, Row
-from doubleread.rag.stores.searched import Searched
+from doubleread.rag.stores.searched import Searched, Versioned
 from doubleread.rag.stores.stored_rows import Exported, checked_rows
-from doubleread.rag.stores.version import Versioned
 
 
 class ExactStore(Searched):

@@ -14,11 +14,9 @@ from doubleread.core.errors import StoreError
 from doubleread.core.one_process import OneProcess
 from doubleread.core.sqlite import connect
 from doubleread.core.stored import StoredCase, Version
-from doubleread.rag.stores.beginning import begin, clear
-from doubleread.rag.stores.chain import START
-from doubleread.rag.stores.ledger_folder import FILE, check_folder, damaged, size_of
+from doubleread.rag.stores.ledger_folder import FILE, begin, check_folder, clear, damaged, size_of
 from doubleread.rag.stores.schema import OLDER, SCHEMA, schema_of
-from doubleread.rag.stores.seal import Damaged, Seal, check_change, count_rows, last_change, read_seal
+from doubleread.rag.stores.seal import START, Damaged, Seal, check_change, count_rows, last_change, read_seal
 from doubleread.rag.stores.transaction import Transaction
 
 _OF_DAMAGE = ("malformed", "not a database", "disk image", "decode to UTF-8", "triggers", "file format")
@@ -214,7 +212,7 @@ class LedgerFile:
     def _check(self, whole: bool) -> None:
         schema = schema_of(self.db)
         if schema == str(OLDER):
-            from doubleread.rag.stores.upgrade import upgrade  # noqa: PLC0415 - rarely needed
+            from doubleread.rag.stores.schema import upgrade  # noqa: PLC0415 - rarely needed
 
             upgrade(self)
         elif schema is None:

@@ -17,7 +17,14 @@ from typing import Any, NamedTuple
 from xxhash import xxh3_128_digest
 
 from doubleread.core.stored import Version
-from doubleread.rag.stores.chain import START, chained
+
+START = "0" * 64
+
+
+def chained(before: str, values: Sequence[object]) -> str:
+    """The digest after ``values`` happened; sha256 in hex."""
+    return hashlib.sha256(json.dumps([before, *values]).encode()).hexdigest()
+
 
 SEAL = "seal"
 """Under this the file keeps it."""

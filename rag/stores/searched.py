@@ -1,10 +1,11 @@
 """The questions that every store answers exactly, from what it holds in memory."""
 
+import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from doubleread.core.evidence import Neighbour
-from doubleread.core.stored import Columns, Wanted
+from doubleread.core.stored import Columns, StoredCase, Wanted
 from doubleread.core.types import Embeddings
 from doubleread.rag.stores.contents import Contents
 from doubleread.rag.stores.stored_rows import check_k, unit_rows
@@ -63,3 +64,23 @@ class Searched(ABC):
     def columns(self) -> Columns:
         """What a model of the cases learns from."""
         return self.contents().columns
+
+
+class Versioned:
+    """Remembers the version of contents that are never changed in place."""
+
+    def __init__(self) -> None:
+        self._of: object = None
+        self._version = ""
+
+    def of(self, contents: object, stored: Callable[[], Iterable[StoredCase]]) -> str:
+        """That of the cases; they are looked at only where the contents are other than before."""
+        if self._of is not contents:
+            self._of, self._version = contents, version_of(stored())
+        return self._version
+
+
+def version_of(stored: Iterable[StoredCase]) -> str:
+    """Sixteen hexadecimal digits; equal for equal cases, tags and labels, whatever order they came in."""
+    lines = sorted(f"{one.case.model_dump_json()} {' '.join(one.tags)}" for one in stored)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

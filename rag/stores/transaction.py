@@ -8,8 +8,7 @@ import numpy as np
 
 from doubleread.core.stored import Version
 from doubleread.core.types import Embeddings
-from doubleread.rag.stores.chain import chained
-from doubleread.rag.stores.seal import CASE_COLUMNS, Sum, case_digest, embedding_digest, read_seal, write_seal
+from doubleread.rag.stores.seal import CASE_COLUMNS, Sum, case_digest, chained, embedding_digest, read_seal, write_seal
 
 _AT_ONCE = 500
 _CASES = f"insert or replace into cases ({CASE_COLUMNS}, digest) values ({','.join('?' * 12)})"  # noqa: S608 - a constant

@@ -12,7 +12,7 @@ from rich.console import Console
 from doubleread.cli.cases_table import print_cases
 from doubleread.core.stored import StoredCase
 from doubleread.rag.stores.archive import Archive
-from doubleread.render.half_blocks import half_blocks
+from doubleread.render.preview import half_blocks
 
 DIM = 8
 CASES = [bare_case(i, "ab"[i % 2], group=f"g{i // 4}") for i in range(12)]

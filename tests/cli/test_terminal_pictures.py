@@ -20,8 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from doubleread.cli.terminal import preview_of
-from doubleread.render.graphics import kitty, sixel
-from doubleread.render.preview import Cell, Preview
+from doubleread.render.preview import Cell, Preview, kitty, sixel
 
 APC = re.compile(r"\x1b_G([^;]*);([^\x1b]*)\x1b\\")
 DCS = re.compile(r'\x1bP0;1;0q"1;1;(\d+);(\d+)([^\x1b]*)\x1b\\')

@@ -21,7 +21,7 @@ from doubleread.evals.datasets import read_dataset
 from doubleread.mock_server import Fault, Limits, Reply, read_script, running
 from doubleread.mock_server.dry_run import DryRun, thumbnail
 from doubleread.mock_server.injected_faults import FAULTS
-from doubleread.rag.safe_images import Images
+from doubleread.rag.images.case_images import Images
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
 

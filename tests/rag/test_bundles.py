@@ -13,7 +13,7 @@ from rag_support import bare_case, encoded, image_case, picture, units
 from doubleread.core.errors import StoreError
 from doubleread.rag.care.auditing import audit
 from doubleread.rag.care.bundle import ABOUT, export
-from doubleread.rag.care.moving import import_bundle
+from doubleread.rag.care.unbundling import import_bundle
 from doubleread.rag.stores.archive import Archive
 
 DIM = 8

@@ -15,16 +15,12 @@ from doubleread.core.stored import Wanted
 from doubleread.core.verdict import Unread
 from doubleread.rag.care.auditing import audit
 from doubleread.rag.care.bundle import ABOUT, export
-from doubleread.rag.care.edits import relabel, tag
-from doubleread.rag.care.id_prefix import remembered_id, whole_id
-from doubleread.rag.care.layout import drawn_at_random, layout
-from doubleread.rag.care.listing import listed
-from doubleread.rag.care.moving import import_bundle, merge
-from doubleread.rag.care.parcel import Conflict, parcel_of
+from doubleread.rag.care.listing import listed, remembered_id, whole_id
+from doubleread.rag.care.parcel import Conflict, merge, parcel_of
 from doubleread.rag.care.reencoding import forget, named_encoder, reencode, use
-from doubleread.rag.care.returning import restore, undo
-from doubleread.rag.care.statistics import statistics
-from doubleread.rag.care.unbundling import read_bundle
+from doubleread.rag.care.returning import relabel, restore, tag, undo
+from doubleread.rag.care.statistics import drawn_at_random, layout, statistics
+from doubleread.rag.care.unbundling import import_bundle, read_bundle
 from doubleread.rag.embedder import EmbeddedCases
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.ledger_folder import FILE

@@ -14,9 +14,9 @@ from doubleread.core.case import Case
 from doubleread.core.problem import RowProblem
 from doubleread.rag.care.auditing import audit
 from doubleread.rag.embedder import CachedEmbedder
+from doubleread.rag.images.case_images import Images
 from doubleread.rag.ingest import Provenance, gone, ingest, remove
-from doubleread.rag.mild_changes import MILD_CHANGES
-from doubleread.rag.safe_images import Images
+from doubleread.rag.near_copies.copy_finder import MILD_CHANGES
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.ledger import Event
 
@@ -242,7 +242,7 @@ from pathlib import Path
 from rag_support import ScriptedEncoder, image_case
 from doubleread.rag import ingest
 from doubleread.rag.embedder import CachedEmbedder
-from doubleread.rag.safe_images import Images
+from doubleread.rag.images.safe_images import Images
 from doubleread.rag.stores.archive import Archive
 folder = Path(sys.argv[1])
 cases = [image_case(folder, i, label="ab"[i % 2]) for i in range(40)]

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from doubleread.core.errors import ImageError
-from doubleread.rag.opened import OpenedLately
+from doubleread.rag.images.case_images import OpenedLately
 
 
 class Opening:

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image, ImageFilter
 from rag_support import blotches, encoded, picture
 
-from doubleread.rag.picture_statistics import NAMES, PictureStatistics, Statistics, picture_statistics
-from doubleread.rag.safe_images import open_image
+from doubleread.rag.images.picture_statistics import NAMES, PictureStatistics, Statistics, picture_statistics
+from doubleread.rag.images.safe_images import open_image
 
 
 def of(image):

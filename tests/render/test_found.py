@@ -7,7 +7,7 @@ from kit import case_of, photo
 from doubleread.core.case import Case
 from doubleread.core.evidence import Neighbour
 from doubleread.rag.case_search import Found
-from doubleread.render.found import found_page
+from doubleread.render.html import found_page
 
 EVIL = """</style><script>alert('1')</script>"><img src=x onerror=alert(2)> & ' [bold]"""
 

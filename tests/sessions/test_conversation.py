@@ -11,7 +11,7 @@ from doubleread.agents.wire.reply import completion_of
 from doubleread.core.case import Case
 from doubleread.core.errors import UnknownPart
 from doubleread.mock_server import Fault, Reply, running
-from doubleread.mock_server.bodies import chat_body
+from doubleread.mock_server.mock_reply import chat_body
 from doubleread.prompts.library import Library
 from doubleread.sessions.conversation import _TOOLS, MOST_TURNS, PROMPT, Conversation, _called, _Turn
 from doubleread.sessions.grounding import untold

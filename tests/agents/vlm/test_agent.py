@@ -17,7 +17,7 @@ from doubleread.core.opinion import Abstention, Opinion
 from doubleread.core.ports import Agent, Reconsiders, Rephrases, TakesItsTime
 from doubleread.core.task import Task
 from doubleread.mock_server import Fault, Reply, running
-from doubleread.rag.safe_images import Images
+from doubleread.rag.images.case_images import Images
 
 CASE = case_of("leaf-0042-rust.jpg")
 

@@ -16,8 +16,7 @@ from doubleread.cli.main import app
 from doubleread.core.errors import DataError
 from doubleread.core.opinion import Abstention
 from doubleread.evals.datasets import read_dataset
-from doubleread.mock_server.bodies import chat_body, error_body
-from doubleread.mock_server.mock_reply import Reply
+from doubleread.mock_server.mock_reply import Reply, chat_body, error_body
 
 CASES = {case.id: case for case in (case_of("a", label="rust"), case_of("b", label="scab"), case_of("c"))}
 GOOD = '{"findings": "f", "probabilities": {"healthy": 0.1, "rust": 0.7, "scab": 0.2}, "label": "rust"}'

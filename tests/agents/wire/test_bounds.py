@@ -15,8 +15,7 @@ from models_kit import wire
 from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.request import Request
 from doubleread.agents.wire.server_options import Server
-from doubleread.mock_server.bodies import chat_body
-from doubleread.mock_server.mock_reply import Reply
+from doubleread.mock_server.mock_reply import Reply, chat_body
 from doubleread.mock_server.raw import head, raw_server, reset, whole
 
 GOOD = json.dumps(chat_body(Reply(text="yes"))).encode()

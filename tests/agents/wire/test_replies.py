@@ -14,8 +14,7 @@ from doubleread.agents.wire.reply import completion_of, error_of, fault_of_statu
 from doubleread.agents.wire.request import Completion
 from doubleread.agents.wire.values import parsed
 from doubleread.core.opinion import Opinion
-from doubleread.mock_server.bodies import chat_body, decisions_body, error_body
-from doubleread.mock_server.mock_reply import Reply
+from doubleread.mock_server.mock_reply import Reply, chat_body, decisions_body, error_body
 
 ORDER = ("scab", "healthy", "rust")
 TEXT = '{"findings": "spots", "probabilities": {"rust": 0.7, "scab": 0.2, "healthy": 0.1}, "label": "rust"}'

@@ -1,23 +1,57 @@
 """Near copies of pictures under an encoder: among many, and of one picture in an archive."""
 
-from collections.abc import Callable, Sequence
+import io
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageEnhance
 
+from doubleread.core.base import Record
 from doubleread.core.case import Case
 from doubleread.core.ports import Encoder, ImageSource
 from doubleread.core.stored import Columns
 from doubleread.core.types import Embeddings, Vector
-from doubleread.rag.mild_changes import MILD_CHANGES
-from doubleread.rag.near_duplicates import NearDuplicates, find_near_duplicates
-from doubleread.rag.near_rule import NearRule, nearest_others
-from doubleread.rag.perceptual_hash import distances, perceptual_hash
-from doubleread.rag.picture_statistics import NAMES, picture_statistics
+from doubleread.rag.images.picture_statistics import NAMES, picture_statistics
+from doubleread.rag.near_copies.near_duplicates import (
+    NearDuplicates,
+    NearRule,
+    find_near_duplicates,
+    near_copies_between,
+    nearest_others,
+)
+from doubleread.rag.near_copies.perceptual_hash import distances, perceptual_hash
+from doubleread.rag.stores.archive import Archive
+
+
+def _reencoded(image: Image.Image) -> Image.Image:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=60)
+    return Image.open(file).convert("RGB")
+
+
+def _resized(image: Image.Image) -> Image.Image:
+    width, height = (max(8, round(side * 0.7)) for side in image.size)
+    return image.resize((width, height), Image.Resampling.BICUBIC)
+
+
+def _cropped(image: Image.Image) -> Image.Image:
+    return image.crop((round(image.width * 0.03), round(image.height * 0.03), image.width, image.height))
+
+
+def _lit(image: Image.Image) -> Image.Image:
+    return ImageEnhance.Brightness(image).enhance(1.1)
+
+
+MILD_CHANGES: Mapping[str, Callable[[Image.Image], Image.Image]] = MappingProxyType(
+    {"JPEG quality 60": _reencoded, "70 % size": _resized, "3 % crop": _cropped, "10 % more light": _lit}
+)
+"""Each takes and gives 8-bit RGB."""
+
 
 _SIDE = 512
 """Of the 32 pixels a side that a hash looks at, many times enough."""
@@ -125,3 +159,54 @@ def near_copies(pictures: Pictures, rule: NearRule) -> NearDuplicates:
 def _spread(order: NDArray[np.intp], most: int) -> NDArray[np.intp]:
     picked: NDArray[np.intp] = order[np.linspace(0, len(order) - 1, min(most, len(order))).round().astype(int)]
     return picked
+
+
+_SAMPLE = 1000
+
+
+class _Kept(Record):
+    """A rule, and how many cases there were when it was measured."""
+
+    n: int
+    rule: NearRule
+
+
+def near_rule_of(archive: Archive, encoder: Encoder, images: ImageSource) -> NearRule | None:
+    """When pictures are near copies by the archive's encoder: measured once, and again when the archive has doubled.
+
+    None for an archive without pictures. Raises ``ImageError`` where one can no longer be read.
+    """
+    key, contents = f"near copies by {archive.fingerprint}", archive.contents()
+    told = archive.file.about(key)
+    kept = _kept(told)
+    if kept is not None and len(contents) < 2 * kept.n:
+        return kept.rule
+    hashed = np.flatnonzero(contents.columns.hashed)
+    if not len(hashed):
+        return None
+    rows = hashed[np.linspace(0, len(hashed) - 1, min(_SAMPLE, len(hashed))).round().astype(int)]
+    cases = tuple(one.case for one in archive.get([contents.rows[i].id for i in rows.tolist()]))
+    pictures = Pictures(cases, contents.embeddings[rows], contents.columns.hashes[rows])
+    rule = measure_rule(pictures, encoder, images)
+    archive.file.tell(key, _Kept(n=len(contents), rule=rule).model_dump_json())
+    return rule
+
+
+def _kept(told: str | None) -> _Kept | None:
+    """What was measured before; None where nothing was, or it cannot be read."""
+    try:
+        return None if told is None else _Kept.model_validate_json(told)
+    except ValueError:
+        return None
+
+
+def near_arrivals(archive: Archive, arrived: Collection[str], rule: NearRule) -> list[tuple[str, str]]:
+    """Sources of the cases with these ids that are near copies of others in the archive, and of those others."""
+    contents = archive.contents()
+    hashed = np.flatnonzero(contents.columns.hashed)
+    new = np.array([i for i in hashed.tolist() if contents.rows[i].id in arrived], np.intp)
+    rows, hashes = contents.embeddings, contents.columns.hashes
+    pairs = near_copies_between(rows[new], hashes[new], rows[hashed], hashes[hashed], rule)
+    found = {(int(new[i]), int(hashed[j])) for i, j in pairs}
+    once = {(i, j) for i, j in found if i != j and not (i < j and (j, i) in found)}
+    return sorted((contents.rows[i].source, contents.rows[j].source) for i, j in once)

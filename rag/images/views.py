@@ -1,8 +1,4 @@
-"""Views of an image with some of its cells covered, by which attribution finds what a reading rests on.
-
-What is covered is replaced by smoothed means of large parts of the image, with soft edges: black or grey patches are
-unlike anything an encoder has seen, and would be read for themselves (Petsiuk et al. 2018, "RISE", arXiv 1806.07421).
-"""
+"""Named views of an image: crops, and images with some of their cells covered."""
 
 import re
 
@@ -11,6 +7,30 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from doubleread.core.attribution import CELLS
+from doubleread.core.errors import UnknownPart
+from doubleread.core.ports import WHOLE
+
+CROPS: tuple[str, ...] = ("top-left", "top-right", "bottom-left", "bottom-right", "centre")
+"""The crops of an image: seven eighths of each side, as in the classical five-crop test."""
+_CROP_SHARE = 0.875
+VIEWS_VERSION = f"crops{_CROP_SHARE}"
+"""Changes when the same view name would give other pixels; cached encodings carry it."""
+_CORNERS = dict(zip(CROPS, ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (0.5, 0.5)), strict=True))
+
+
+def view(image: Image.Image, name: str) -> Image.Image:
+    """A named view: ``WHOLE``, one of ``CROPS``, or with cells covered (``occlusion``); raises ``UnknownPart``."""
+    if name == WHOLE:
+        return image
+    if (partly := cover(image, name)) is not None:
+        return partly
+    if name not in _CORNERS:
+        raise UnknownPart("view", name, (WHOLE, *CROPS))
+    width, height = (max(1, round(side * _CROP_SHARE)) for side in image.size)
+    x, y = _CORNERS[name]
+    left, top = round((image.width - width) * x), round((image.height - height) * y)
+    return image.crop((left, top, left + width, top + height))
+
 
 _BYTES = -(-(CELLS**2) // 8)
 _NAME = re.compile(rf"covered-1-([0-9a-f]{{{2 * _BYTES}}})")

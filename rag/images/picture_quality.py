@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doubleread.core.types import Embeddings, Matrix, Vector
-from doubleread.rag.picture_statistics import Statistics
+from doubleread.rag.images.picture_statistics import Statistics
 
 FEW = 20
 """With fewer pictures nobody can say what is usual, and only the limits that hold everywhere count."""

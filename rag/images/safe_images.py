@@ -4,33 +4,19 @@ import hashlib
 import io
 import os
 import stat
-import threading
-from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
 from PIL import BmpImagePlugin, GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 from PIL.ImageFile import ImageFile
 
-from doubleread.core.case import Case
-from doubleread.core.errors import ImageError, UnknownPart
-from doubleread.core.ports import WHOLE
-from doubleread.rag.occlusion import cover
-from doubleread.rag.opened import OpenedLately
+from doubleread.core.errors import ImageError
 
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 40_000_000
 MIN_SIDE = 8
 MAX_ASPECT = 50
 
-CROPS: tuple[str, ...] = ("top-left", "top-right", "bottom-left", "bottom-right", "centre")
-"""The views of an image besides ``WHOLE``: crops of seven eighths of each side, as in the classical five-crop test."""
-
-_CROP_SHARE = 0.875
-VIEWS_VERSION = f"crops{_CROP_SHARE}"
-"""Changes when the same view name would give other pixels; cached encodings carry it."""
-_CORNERS = {"top-left": (0.0, 0.0), "top-right": (1.0, 0.0), "bottom-left": (0.0, 1.0), "bottom-right": (1.0, 1.0)}
-_CORNERS["centre"] = (0.5, 0.5)
 
 # The plugins are called directly: Image.open would warn about large images before we could refuse them, would
 # believe an MPO header (phones add previews to plain photographs), and would try formats beyond the list.
@@ -88,67 +74,6 @@ def orientation_of(data: bytes) -> int:
     """How the metadata says that the pixels are turned: 2 to 8, or 1 for upright. Raises ``ImageError``."""
     turned = _orientation(_header(data))
     return turned if turned in _UPRIGHT else 1
-
-
-def view(image: Image.Image, name: str) -> Image.Image:
-    """A named view: ``WHOLE``, one of ``CROPS``, or with cells covered (``occlusion``); raises ``UnknownPart``."""
-    if name == WHOLE:
-        return image
-    if (partly := cover(image, name)) is not None:
-        return partly
-    if name not in _CORNERS:
-        raise UnknownPart("view", name, (WHOLE, *CROPS))
-    width, height = (max(1, round(side * _CROP_SHARE)) for side in image.size)
-    x, y = _CORNERS[name]
-    left, top = round((image.width - width) * x), round((image.height - height) * y)
-    return image.crop((left, top, left + width, top + height))
-
-
-class Images:
-    """Opens the pixels of cases, from their file or from bytes held in memory.
-
-    At most ``max_held`` bytes are held; the longest unused go first. The same goes for pixels that were opened lately:
-    whoever looks at a case shares them.
-    """
-
-    def __init__(
-        self, *, max_pixels: int = MAX_PIXELS, max_held: int = 256_000_000, max_opened: int = 64_000_000
-    ) -> None:
-        self._max_pixels, self._max_held = max_pixels, max_held
-        self._held: OrderedDict[str, bytes] = OrderedDict()
-        self._opened = OpenedLately(max_opened)
-        self._guard = threading.Lock()
-
-    def hold(self, case_id: str, data: bytes) -> None:
-        """Keep the bytes of a case that has no file."""
-        with self._guard:
-            self._held[case_id] = data
-            self._held.move_to_end(case_id)
-            while len(self._held) > 1 and sum(map(len, self._held.values())) > self._max_held:
-                self._held.popitem(last=False)
-
-    def open(self, case: Case, *, max_side: int | None = None) -> Image.Image:
-        """The case's image as ``open_image`` gives it, not to be changed.
-
-        Raises ``ImageError``, also where the file no longer holds the bytes that the case's id names.
-        """
-        return self._opened.get(case.id, max_side, lambda: self._open(case, max_side))
-
-    def _open(self, case: Case, max_side: int | None) -> Image.Image:
-        held = self._bytes(case.id)
-        if held is not None:
-            return open_image(held, max_pixels=self._max_pixels, max_side=max_side)
-        if case.path is None:
-            raise ImageError(
-                "missing", f"case {case.id[:12]} has no file and its image is no longer held in memory: pass it again"
-            )
-        return open_image(case.path, max_pixels=self._max_pixels, max_side=max_side, sha256=case.id)
-
-    def _bytes(self, case_id: str) -> bytes | None:
-        with self._guard:
-            if case_id in self._held:
-                self._held.move_to_end(case_id)
-            return self._held.get(case_id)
 
 
 def _read(path: Path) -> bytes:
