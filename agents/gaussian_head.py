@@ -25,7 +25,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from doubleread.agents.folds import Fold, Indices, as_blocks, blocks_per_label, label_folds
+from doubleread.agents.folds import HeadFold, Indices, as_blocks, blocks_per_label, label_folds
 from doubleread.core.types import Labels, Matrix, Vector
 
 LEAST_TRUE = 0.05
@@ -110,7 +110,7 @@ text vectors of CLIP, with 1 to 16 cases a label: the median over the sets, and 
 """
 
 
-class Fitted(NamedTuple):
+class GaussianFit(NamedTuple):
     """A fitted head, and what was chosen for it."""
 
     head: GaussianHead
@@ -118,7 +118,7 @@ class Fitted(NamedTuple):
     scale: float
 
 
-class _Trial(NamedTuple):
+class _RidgeTrial(NamedTuple):
     """A ridge, the scale that suits it, and each case's weighted held-out log-loss with both, shape ``(n,)``."""
 
     ridge: float
@@ -126,7 +126,7 @@ class _Trial(NamedTuple):
     losses: Vector
 
 
-def fit_head(x: Matrix, labels: Labels, n_labels: int, groups: Sequence[str] | None = None) -> Fitted:
+def fit_head(x: Matrix, labels: Labels, n_labels: int, groups: Sequence[str] | None = None) -> GaussianFit:
     """The head for embeddings ``(n, dim)`` and label indices ``(n,)``; every label needs a case."""
     blocks = as_blocks(groups, len(x))
     axes = leading_axes(x)
@@ -134,7 +134,7 @@ def fit_head(x: Matrix, labels: Labels, n_labels: int, groups: Sequence[str] | N
     ridge, scale = _choose(z, labels, blocks, n_labels)
     head = unit_head(z, labels, n_labels, ridge).scaled(scale)
     whitening = axes @ head.whitening
-    return Fitted(
+    return GaussianFit(
         GaussianHead(whitening, head.means + x.mean(axis=0) @ whitening, head.counts, head.spread), ridge, scale
     )
 
@@ -161,7 +161,9 @@ def _choose(z: Matrix, labels: Labels, blocks: Indices, n_labels: int) -> tuple[
     return chosen.ridge, chosen.scale
 
 
-def _try(z: Matrix, labels: Labels, blocks: Indices, folds: Sequence[Fold], ridge: float, n_labels: int) -> _Trial:
+def _try(
+    z: Matrix, labels: Labels, blocks: Indices, folds: Sequence[HeadFold], ridge: float, n_labels: int
+) -> _RidgeTrial:
     """Fits on each fold; held-out scores are put at the scale that suits the whole support, which is larger."""
     whole = _expected_scale(blocks_per_label(labels, blocks, n_labels))
     rows, parts = np.concatenate([fold.held_out for fold in folds]), []
@@ -172,7 +174,7 @@ def _try(z: Matrix, labels: Labels, blocks: Indices, folds: Sequence[Fold], ridg
     weights = _balanced(labels, n_labels)[rows] / times[rows]
     scale = _best_scale(scores, truth, weights, centre=float(np.log(whole)))
     losses = np.asarray(np.bincount(rows, weights * _losses(scores, truth, scale), minlength=len(z)), dtype=float)
-    return _Trial(ridge, scale, losses)
+    return _RidgeTrial(ridge, scale, losses)
 
 
 def _expected_scale(blocks_a_label: Vector) -> float:
@@ -189,9 +191,9 @@ def _balanced(labels: Labels, n_labels: int) -> Vector:
     return np.asarray(_harmonic(counts) / counts[labels])
 
 
-def _repeated_folds(labels: Labels, blocks: Indices) -> list[Fold]:
+def _repeated_folds(labels: Labels, blocks: Indices) -> list[HeadFold]:
     """About ``FOLDS`` folds: where few are possible, the cases are divided several times."""
-    found: list[Fold] = []
+    found: list[HeadFold] = []
     for seed in range(FOLDS):
         once = list(label_folds(labels, blocks, folds=FOLDS, seed=seed))
         found += once

@@ -25,7 +25,7 @@ from doubleread.core.types import Embeddings
 from doubleread.panel.composition import open_encoder
 from doubleread.rag.embedder import DECODE_SIDE, CachedEmbedder
 from doubleread.rag.images.case_images import Images
-from doubleread.rag.ingest import Provenance, ingest
+from doubleread.rag.ingest import IngestSource, ingest
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.chroma import BATCH, Chroma
 from doubleread.rag.stores.contents import Contents
@@ -97,7 +97,7 @@ def _ingested(cases: Sequence[Case], encoder: Encoder, images: Images) -> None:
     embedder = CachedEmbedder(encoder, images)
     folder = Path(mkdtemp(prefix="doubleread-bench-")) / "archive"
     with Archive(folder, encoder.fingerprint, dim=encoder.dim) as store:
-        ingest(store, cases, embedder, Provenance(origin="leaves"))
+        ingest(store, cases, embedder, IngestSource(origin="leaves"))
     embedder.close()
 
 

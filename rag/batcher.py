@@ -12,7 +12,7 @@ from doubleread.core.types import Embeddings
 
 
 @dataclass
-class _Job:
+class _EncodingJob:
     images: Sequence[Image.Image]
     rows: Embeddings | None = None
     error: Exception | None = None
@@ -27,12 +27,12 @@ class Batcher:
 
     def __init__(self, encoder: Encoder, size: int) -> None:
         self._encoder, self._size = encoder, size
-        self._waiting: list[_Job] = []
+        self._waiting: list[_EncodingJob] = []
         self._guard, self._turn = threading.Lock(), threading.Lock()
 
     def encode(self, images: Sequence[Image.Image]) -> Embeddings:
         """Rows of shape ``(len(images), dim)``; blocks until they are there. Raises what the encoder raised."""
-        job = _Job(images)
+        job = _EncodingJob(images)
         with self._guard:
             self._waiting.append(job)
         while not job.done:
@@ -44,14 +44,14 @@ class Batcher:
         assert job.rows is not None
         return job.rows
 
-    def _take(self) -> list[_Job]:
+    def _take(self) -> list[_EncodingJob]:
         with self._guard:
             taken = [self._waiting.pop(0)]
             while self._waiting and sum(len(job.images) for job in taken) < self._size:
                 taken.append(self._waiting.pop(0))
             return taken
 
-    def _run(self, jobs: Sequence[_Job]) -> None:
+    def _run(self, jobs: Sequence[_EncodingJob]) -> None:
         try:
             rows = self._encoder.encode([image for job in jobs for image in job.images])
         except Exception as error:  # noqa: BLE001 (handed to every thread that waits for it)

@@ -18,7 +18,7 @@ from doubleread.rag.stores.searched import EVERYTHING
 _EXAMPLE = "open-clip:ViT-B-32/datacomp_xl_s13b_b90k"
 
 
-class Found(Record):
+class SimilarCases(Record):
     """What a store holds that is like a picture or a text."""
 
     query: str
@@ -44,7 +44,7 @@ def find_like(
     k: int = 10,
     each: bool = False,
     wanted: Wanted = EVERYTHING,
-) -> Found:
+) -> SimilarCases:
     """The ``k`` stored cases that are most like a case's picture or a text, nearest first; ``each``: of every label.
 
     Only what is ``wanted`` is looked at. A picture that is stored itself is left out, its group is not. For a text no
@@ -63,7 +63,7 @@ def find_like(
         neighbours = _by_nearest(store.search_each(rows[0], labels, k, wanted=wanted, exclude_ids=itself))
     else:
         (neighbours,) = store.search(rows, k, wanted=wanted, exclude_ids=itself)
-    return Found(
+    return SimilarCases(
         query=query if isinstance(query, str) else query.source or query.id,
         encoder=encoder.fingerprint,
         neighbours=tuple(neighbours),

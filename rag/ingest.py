@@ -68,7 +68,7 @@ _SEPARATOR = re.compile(r"[,;]")
 Progress = Callable[[int, int], None]
 
 
-class Provenance(Record):
+class IngestSource(Record):
     """Where the cases of a data set come from, who vouches for their labels, and tags for all of them."""
 
     origin: str
@@ -99,7 +99,7 @@ def note_of(origin: str) -> str:
 
 
 @dataclass
-class Tally:
+class IngestTally:
     """Counts and problems as they come."""
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -118,7 +118,7 @@ def ingest(
     archive: Archive,
     cases: Sequence[Case],
     embedder: CachedEmbedder,
-    provenance: Provenance,
+    provenance: IngestSource,
     progress: Progress = lambda _done, _total: None,
     *,
     piece: int = PIECE,
@@ -130,7 +130,7 @@ def ingest(
     cases are committed together. Near copies are stored and told of. Raises ``StoreError``; what was committed before
     stays. Blocks.
     """
-    tally = Tally()
+    tally = IngestTally()
     distinct = _distinct(cases, tally)
     progress(0, len(distinct))
     for start in range(0, len(distinct), piece):
@@ -157,12 +157,12 @@ def gone(archive: Archive, origin: str, cases: Iterable[Case], problems: Iterabl
     ]
 
 
-def remove(archive: Archive, provenance: Provenance, ids: Sequence[str]) -> None:
+def remove(archive: Archive, provenance: IngestSource, ids: Sequence[str]) -> None:
     """Removes cases in the name of their data set: it may bring them back."""
     archive.remove(ids, reviewer=provenance.reviewer, note=provenance.note)
 
 
-def _distinct(cases: Sequence[Case], tally: Tally) -> list[Case]:
+def _distinct(cases: Sequence[Case], tally: IngestTally) -> list[Case]:
     """The first case of each picture; a picture with two labels is a problem in every row it stands in."""
     copies: dict[str, list[Case]] = defaultdict(list)
     for case in cases:
@@ -186,8 +186,8 @@ def _take(
     archive: Archive,
     cases: Sequence[Case],
     embedder: CachedEmbedder,
-    source: Provenance,
-    tally: Tally,
+    source: IngestSource,
+    tally: IngestTally,
     report: Progress,
 ) -> None:
     """One piece: looked up, encoded where it must be, committed."""
@@ -235,7 +235,9 @@ def _told(archive: Archive, there: Iterable[StoredCase]) -> dict[str, StoredCase
     return found
 
 
-def _encoded(cases: Sequence[Case], embedder: CachedEmbedder, tally: Tally, report: Progress) -> dict[str, Embeddings]:
+def _encoded(
+    cases: Sequence[Case], embedder: CachedEmbedder, tally: IngestTally, report: Progress
+) -> dict[str, Embeddings]:
     if not cases:
         return {}
     found = embedder.embed_all(cases, progress=report)
@@ -247,7 +249,7 @@ def _encoded(cases: Sequence[Case], embedder: CachedEmbedder, tally: Tally, repo
     return {cases[i].id: row for i, row in zip(found.kept, found.embeddings[:, 0], strict=True)}
 
 
-def _hashed(arrivals: Sequence[Arrival], embedder: CachedEmbedder, tally: Tally) -> list[Arrival]:
+def _hashed(arrivals: Sequence[Arrival], embedder: CachedEmbedder, tally: IngestTally) -> list[Arrival]:
     """The arrivals, each picture that is to be written with its perceptual hash; its statistics go into the tally."""
     bare = [one.stored for one in arrivals if one.stored is not None and not one.stored.perceptual_hash]
     looks = look_at([one.case for one in bare], embedder.images)
@@ -277,7 +279,7 @@ def _unusual(looks: Sequence[tuple[Case, Row]]) -> Iterator[UnusualPicture]:
             yield UnusualPicture(source=case.source or case.id[:12], signs=words)
 
 
-def _write(archive: Archive, arrivals: Sequence[Arrival], rows: Mapping[str, Embeddings], source: Provenance) -> None:
+def _write(archive: Archive, arrivals: Sequence[Arrival], rows: Mapping[str, Embeddings], source: IngestSource) -> None:
     """What stands as the data set says goes under its note; what keeps a correction of the archive does not."""
     for corrected, note in ((False, source.note), (True, f"{source.note}, with corrections kept")):
         part = [one.stored for one in arrivals if one.stored is not None and one.corrected is corrected]

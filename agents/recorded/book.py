@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from doubleread.agents.recorded.columns import Columns, answer_of
+from doubleread.agents.recorded.columns import AnswerColumns, answer_of
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError, FileError
 from doubleread.core.opinion import Abstention, Answer, Opinion
@@ -48,7 +48,7 @@ class AnswerBook:
 
 
 def read_book(
-    path: Path, columns: Columns | None = None, *, agent: str = "", task: Task | None = None, torn: bool = False
+    path: Path, columns: AnswerColumns | None = None, *, agent: str = "", task: Task | None = None, torn: bool = False
 ) -> AnswerBook:
     """The answers in a ``.jsonl`` or ``.csv`` file: a recording, or any table whose ``columns`` are named.
 
@@ -141,7 +141,9 @@ def _recorded(row: Mapping[str, Any]) -> Iterator[tuple[str, Answer]]:
     yield row["case"], Opinion.model_validate(opinion)
 
 
-def _foreign(row: Mapping[str, Any], columns: Columns, agent: str, task: Task | None) -> Iterator[tuple[str, Answer]]:
+def _foreign(
+    row: Mapping[str, Any], columns: AnswerColumns, agent: str, task: Task | None
+) -> Iterator[tuple[str, Answer]]:
     if task is None or not agent:
         raise DataError("a table from elsewhere needs the task its labels belong to, and the name of its agent")
     for round_, part in enumerate((columns, columns.second), start=1):

@@ -13,7 +13,7 @@ from doubleread.core.safe_files import parse_json
 from doubleread.core.task import Task
 
 
-class Columns(Record):
+class AnswerColumns(Record):
     """Names of the columns of one round's answers."""
 
     key: str = Field(description="Column that says which case a row is about.")
@@ -34,14 +34,14 @@ class Columns(Record):
     seconds: str = ""
     cost_usd: str = ""
     confidence_source: ConfidenceSource = "recorded"
-    second: "Columns | None" = Field(default=None, description="The second round's columns, in the same rows.")
+    second: "AnswerColumns | None" = Field(default=None, description="The second round's columns, in the same rows.")
 
 
 TOLERATED_SUM = 0.02
 _LABEL_KEYS, _SHARE_KEYS = ("label", "category"), ("probability", "confidence")
 
 
-def answer_of(row: Mapping[str, Any], columns: Columns, agent: str, round_: int, task: Task) -> Answer:
+def answer_of(row: Mapping[str, Any], columns: AnswerColumns, agent: str, round_: int, task: Task) -> Answer:
     """The row's answer; an empty one is an abstention."""
     said = {
         "agent": agent,
@@ -71,7 +71,7 @@ def answer_of(row: Mapping[str, Any], columns: Columns, agent: str, round_: int,
     )
 
 
-def _shares(row: Mapping[str, Any], columns: Columns, task: Task) -> dict[str, float] | None:
+def _shares(row: Mapping[str, Any], columns: AnswerColumns, task: Task) -> dict[str, float] | None:
     if columns.probabilities:
         stated = _stated(row[columns.probabilities])
     elif columns.prefix:
@@ -99,7 +99,7 @@ def _first(item: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
     return next(item[key] for key in keys if key in item)
 
 
-def _confidence(row: Mapping[str, Any], columns: Columns) -> float:
+def _confidence(row: Mapping[str, Any], columns: AnswerColumns) -> float:
     stated = _number(row, columns.confidence)
     if stated is None:
         raise ValueError("the row names a label without a confidence")

@@ -70,7 +70,7 @@ def _csv_line(values: tuple[str, ...]) -> bytes:
     return line.getvalue().encode()
 
 
-class Recorded:
+class RecordedAgent:
     """Replays one agent of a book. A case that is not in it is an abstention."""
 
     def __init__(self, name: str, book: AnswerBook, whose: str) -> None:
@@ -89,7 +89,7 @@ class Recorded:
         return found.model_copy(update={"agent": self.name, **paid})
 
 
-class RecordedTwice(Recorded):
+class RecordedAgentTwoRounds(RecordedAgent):
     """The same for an agent that was asked again; the evidence it was shown then may have been another."""
 
     async def reconsider(self, case: Case, evidence: Evidence) -> Answer:
@@ -97,7 +97,7 @@ class RecordedTwice(Recorded):
         return self._again(case, 2)
 
 
-def replay(name: str, book: AnswerBook, whose: str = "") -> Recorded:
+def replay(name: str, book: AnswerBook, whose: str = "") -> RecordedAgent:
     """One agent of the book under a name of its own; ``whose`` may be left out where the book has only one.
 
     Raises ``DataError`` for an agent that is not in the book.
@@ -106,4 +106,4 @@ def replay(name: str, book: AnswerBook, whose: str = "") -> Recorded:
         whose = name if name in book.agents or len(book.agents) > 1 else book.agents[0]
     if whose not in book.agents:
         raise DataError(f"no answers of {whose!r} are recorded; there are some of {', '.join(book.agents)}")
-    return (RecordedTwice if 2 in book.rounds(whose) else Recorded)(name, book, whose)
+    return (RecordedAgentTwoRounds if 2 in book.rounds(whose) else RecordedAgent)(name, book, whose)

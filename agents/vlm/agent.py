@@ -7,12 +7,12 @@ from time import perf_counter
 
 import numpy as np
 
-from doubleread.agents.vlm.forms import FORMS, MAX_LETTERS, Reading
-from doubleread.agents.vlm.messages import Pictures, Reference, choose_references, put, shuffled
+from doubleread.agents.vlm.forms import FORMS, MAX_LETTERS, FormReading
+from doubleread.agents.vlm.messages import DataUrls, ReferenceImage, choose_references, put, shuffled
 from doubleread.agents.vlm.vlm_options import VlmOptions
 from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.request import Completion, Request
-from doubleread.agents.wire.wire import Answered, Wire
+from doubleread.agents.wire.wire import CallResult, Wire
 from doubleread.core.case import Case
 from doubleread.core.errors import ImageError, SettingsError
 from doubleread.core.evidence import Evidence
@@ -35,17 +35,17 @@ class VlmContext:
     """What the composition root hands to agents that ask models."""
 
     task: Task
-    pictures: Pictures
+    pictures: DataUrls
     wire: Wire
     prompts: Library
 
 
 @dataclass(frozen=True)
-class Said:
+class _Sample:
     """A reading, and the answer it was read from."""
 
-    reading: Reading
-    answered: Answered
+    reading: FormReading
+    answered: CallResult
     prompt: str
 
 
@@ -115,7 +115,9 @@ class VlmAgent:
     def opinion_from(self, case: Case, completion: Completion) -> Opinion:
         """The opinion in an answer to ``first_request``; raises ``CallFault``."""
         reading = self._form.read(completion, self._task, self._order(case))
-        return self._opinion([Said(reading, Answered(completion, cached=False), self._question.ref)], self._form.source)
+        return self._opinion(
+            [_Sample(reading, CallResult(completion, cached=False), self._question.ref)], self._form.source
+        )
 
     def _order(self, case: Case, *, compared: bool = False, shift: int = 0) -> tuple[str, ...]:
         """The labels as a call shows them: shuffled by the case, and ``shift`` places further on."""
@@ -146,7 +148,7 @@ class VlmAgent:
             *(self._say(case, wordings[i % len(wordings)], evidence, sample=i) for i in range(self.options.samples)),
             return_exceptions=True,
         )
-        said = [one for one in results if isinstance(one, Said)]
+        said = [one for one in results if isinstance(one, _Sample)]
         failed = [one for one in results if isinstance(one, BaseException)]
         if failed and len(said) < FEWEST_SAMPLES:
             raise failed[0]
@@ -155,7 +157,7 @@ class VlmAgent:
             return opinion
         return opinion.model_copy(update={"notes": (*opinion.notes, f"{len(said)} of {len(results)} readings")})
 
-    async def _say(self, case: Case, question: Prompt, evidence: Evidence | None, *, sample: int) -> Said:
+    async def _say(self, case: Case, question: Prompt, evidence: Evidence | None, *, sample: int) -> _Sample:
         references = [] if evidence is None else await self._references(evidence)
         image = await self._context.pictures.url(case, self.options.image_side)
         try:
@@ -172,19 +174,26 @@ class VlmAgent:
         return _with_usage(said, wasted)
 
     async def _ask(
-        self, case: Case, question: Prompt, references: Sequence[Reference], image: str, *, sample: int, again: bool
-    ) -> Said:
+        self,
+        case: Case,
+        question: Prompt,
+        references: Sequence[ReferenceImage],
+        image: str,
+        *,
+        sample: int,
+        again: bool,
+    ) -> _Sample:
         order = self._order(case, compared=bool(references), shift=sample + again)
         request = self._request(question, order, image, references)
 
-        def reading(completion: Completion) -> Reading:
+        def reading(completion: Completion) -> FormReading:
             return self._form.read(completion, self._task, order)
 
         answered = await self._context.wire.ask(self.options, self.name, request, reading, sample=sample)
-        return Said(reading(answered.completion), answered, question.ref)
+        return _Sample(reading(answered.completion), answered, question.ref)
 
     def _request(
-        self, question: Prompt, order: Sequence[str], image: str, references: Sequence[Reference] = ()
+        self, question: Prompt, order: Sequence[str], image: str, references: Sequence[ReferenceImage] = ()
     ) -> Request:
         options = self.options
         return put(
@@ -202,13 +211,13 @@ class VlmAgent:
             extra=options.extra,
         )
 
-    async def _references(self, evidence: Evidence) -> list[Reference]:
+    async def _references(self, evidence: Evidence) -> list[ReferenceImage]:
         """The retrieved images that can be opened; raises ``CallFault`` where none can."""
         found, problems = [], []
         for case in choose_references(evidence, self.options.references):
             try:
                 url = await self._context.pictures.url(case, self.options.reference_side)
-                found.append(Reference(label=str(case.label), url=url))
+                found.append(ReferenceImage(label=str(case.label), url=url))
             except ImageError as error:
                 problems.append(str(error))
         if not found:
@@ -216,7 +225,7 @@ class VlmAgent:
             raise CallFault("no-evidence", f"no retrieved image to compare with: {detail}")
         return found
 
-    def _opinion(self, said: Sequence[Said], source: ConfidenceSource) -> Opinion:
+    def _opinion(self, said: Sequence[_Sample], source: ConfidenceSource) -> Opinion:
         vectors = [one.reading.vector for one in said if one.reading.vector is not None]
         mean = np.mean(vectors, axis=0) if vectors else None
         label = said[0].reading.label if mean is None else self._task.names[int(mean.argmax())]
@@ -244,7 +253,7 @@ class VlmAgent:
         return [prompt.ref for prompt in (self._note_prompt, self._form_prompt) if prompt is not None]
 
 
-def _with_usage(said: Said, more: Usage) -> Said:
+def _with_usage(said: _Sample, more: Usage) -> _Sample:
     completion = said.answered.completion
     completion = completion.model_copy(update={"usage": more + completion.usage})
-    return Said(said.reading, Answered(completion, said.answered.cached), said.prompt)
+    return _Sample(said.reading, CallResult(completion, said.answered.cached), said.prompt)

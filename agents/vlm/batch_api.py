@@ -10,7 +10,7 @@ from doubleread.agents.vlm.forms import LetterForm
 from doubleread.agents.vlm.messages import put, shown, shuffled
 from doubleread.agents.vlm.vlm_options import VlmOptions
 from doubleread.agents.wire.faults import CallFault
-from doubleread.agents.wire.prices import Price, cost
+from doubleread.agents.wire.prices import TokenPrice, cost
 from doubleread.agents.wire.protocol import PATHS, body_of
 from doubleread.agents.wire.reply import completion_of, fault_of_status, status_of
 from doubleread.agents.wire.request import Completion
@@ -27,7 +27,7 @@ DISCOUNT = 0.5
 
 
 @dataclass(frozen=True)
-class Line:
+class BatchLine:
     """One request as a line of a batch file, or why there is none."""
 
     case: Case
@@ -35,21 +35,23 @@ class Line:
     problem: str = ""
 
 
-async def request_lines(agent: VlmAgent, cases: Iterable[Case]) -> AsyncIterator[Line]:
+async def request_lines(agent: VlmAgent, cases: Iterable[Case]) -> AsyncIterator[BatchLine]:
     """A line for each case's first reading; raises ``DataError`` for an agent that needs several calls."""
     for case in cases:
         try:
             request = await agent.first_request(case)
         except ImageError as error:
-            yield Line(case, problem=str(error))
+            yield BatchLine(case, problem=str(error))
             continue
         if request is None:
             raise DataError(f"agent {agent.name} takes several calls or another API: no batch file can hold them")
         row = {"custom_id": case.id, "method": "POST", "url": f"/v1{PATHS[request.api]}", "body": body_of(request)}
-        yield Line(case, json.dumps(row, ensure_ascii=False) + "\n")
+        yield BatchLine(case, json.dumps(row, ensure_ascii=False) + "\n")
 
 
-async def write_requests(lines: AsyncIterator[Line], path: Path, *, most_lines: int = MOST_LINES) -> tuple[Path, ...]:
+async def write_requests(
+    lines: AsyncIterator[BatchLine], path: Path, *, most_lines: int = MOST_LINES
+) -> tuple[Path, ...]:
     """Writes the lines into ``path``, and on into ``-2``, ``-3``… where one file would be too large."""
     files: list[Path] = []
     count, size, out = 0, 0, None
@@ -73,7 +75,7 @@ def read_results(
     agent: VlmAgent,
     path: Path,
     cases: Mapping[str, Case],
-    price: Price | None,
+    price: TokenPrice | None,
     unreadable: Callable[[int, str], None] = lambda _, __: None,
 ) -> Iterator[tuple[Case, Answer]]:
     """Every result with its case, in the file's order: an opinion, or an abstention with its cause.
@@ -110,7 +112,7 @@ def _row(line: bytes) -> Json:
     return row
 
 
-def _answer(agent: VlmAgent, case: Case, row: Json, price: Price | None) -> Answer:
+def _answer(agent: VlmAgent, case: Case, row: Json, price: TokenPrice | None) -> Answer:
     try:
         return agent.opinion_from(case, _completion(row, price))
     except CallFault as fault:
@@ -119,7 +121,7 @@ def _answer(agent: VlmAgent, case: Case, row: Json, price: Price | None) -> Answ
         )
 
 
-def _completion(row: Json, price: Price | None) -> Completion:
+def _completion(row: Json, price: TokenPrice | None) -> Completion:
     response = object_of(row.get("response"))
     status, body, named = status_of(response.get("status_code"), 500), response.get("body"), response.get("request_id")
     request_id = named if isinstance(named, str) else None
@@ -134,7 +136,7 @@ def _completion(row: Json, price: Price | None) -> Completion:
     return completion.model_copy(update={"usage": _priced(completion.usage, price)})
 
 
-def _priced(usage: Usage, price: Price | None) -> Usage:
+def _priced(usage: Usage, price: TokenPrice | None) -> Usage:
     """With its cost; unknown where the server reports no usage that can be."""
     known = None if price is None or not usage.input_tokens else DISCOUNT * cost(price, usage)
     return usage.model_copy(update={"cost_usd": known})

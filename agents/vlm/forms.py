@@ -21,14 +21,14 @@ from doubleread.agents.vlm.parsing import (
     words,
 )
 from doubleread.agents.wire.faults import CallFault, printable
-from doubleread.agents.wire.request import Choice, Completion
+from doubleread.agents.wire.request import AnswerOption, Completion
 from doubleread.core.opinion import ConfidenceSource
 from doubleread.core.task import Task
 from doubleread.core.types import Json, Vector
 
 
 @dataclass(frozen=True)
-class Reading:
+class FormReading:
     """A distribution over the task's labels (shape ``(n_labels,)``, summing to 1) or one label with a confidence."""
 
     label: str
@@ -56,7 +56,7 @@ class Form(Protocol):
         """What the request needs for it."""
         ...
 
-    def read(self, completion: Completion, task: Task, order: Sequence[str]) -> Reading:
+    def read(self, completion: Completion, task: Task, order: Sequence[str]) -> FormReading:
         """The reading in an answer; raises ``CallFault`` for an answer that cannot be one."""
         ...
 
@@ -73,7 +73,7 @@ class DistributionForm:
         properties = {"findings": {"type": "string"}, "probabilities": shares, "label": _one_of(order)}
         return {"answer_schema": _object(properties)}
 
-    def read(self, completion: Completion, task: Task, order: Sequence[str]) -> Reading:
+    def read(self, completion: Completion, task: Task, order: Sequence[str]) -> FormReading:
         del order
         answer = json_object(completion.text)
         stated = np.array(distribution(answer.get("probabilities"), task.names))
@@ -84,7 +84,7 @@ class DistributionForm:
         said = matching(words(answer.get("label", top)), task.names)
         if stated[task.index(said)] < stated.max():
             notes.append(f"named {said}, but gave {top} the highest probability")
-        return Reading(top, float(vector.max()), vector, _findings(answer), notes=tuple(notes))
+        return FormReading(top, float(vector.max()), vector, _findings(answer), notes=tuple(notes))
 
 
 class NumberForm:
@@ -98,13 +98,13 @@ class NumberForm:
         properties = {"findings": {"type": "string"}, "label": _one_of(order), "confidence": {"type": "number"}}
         return {"answer_schema": _object(properties)}
 
-    def read(self, completion: Completion, task: Task, order: Sequence[str]) -> Reading:
+    def read(self, completion: Completion, task: Task, order: Sequence[str]) -> FormReading:
         del order
         answer = json_object(completion.text)
         label, stated = matching(words(answer.get("label")), task.names), number(answer.get("confidence"))
         if stated > 1:
             raise CallFault("invalid-answer", f"a confidence of {stated:g} is above 1")
-        return Reading(label, stated, findings=_findings(answer))
+        return FormReading(label, stated, findings=_findings(answer))
 
 
 class LetterForm:
@@ -117,7 +117,7 @@ class LetterForm:
         del task, order
         return {"top_logprobs": MAX_LETTERS}
 
-    def read(self, completion: Completion, task: Task, order: Sequence[str]) -> Reading:
+    def read(self, completion: Completion, task: Task, order: Sequence[str]) -> FormReading:
         letters = dict(zip(ascii_uppercase, order, strict=False))
         if not completion.tokens:
             raise CallFault("invalid-answer", "the server gave no token probabilities: choose another `confidence`")
@@ -140,10 +140,10 @@ class ChoiceForm:
 
     def fields(self, task: Task, order: Sequence[str]) -> dict[str, Any]:
         described = {label.name: label.description for label in task.labels}
-        choices = tuple(Choice(value=name, description=described[name]) for name in order)
+        choices = tuple(AnswerOption(value=name, description=described[name]) for name in order)
         return {"api": "decisions", "choices": choices}
 
-    def read(self, completion: Completion, task: Task, order: Sequence[str]) -> Reading:
+    def read(self, completion: Completion, task: Task, order: Sequence[str]) -> FormReading:
         del order
         return _reading(np.array(distribution(completion.probabilities, task.names)), task)
 
@@ -169,10 +169,10 @@ def _letter_mass(token: Sequence[Any], letters: dict[str, str]) -> dict[str, flo
     return mass if chosen in letters else None
 
 
-def _reading(shares: Vector, task: Task, *, captured_mass: float | None = None) -> Reading:
+def _reading(shares: Vector, task: Task, *, captured_mass: float | None = None) -> FormReading:
     vector = shares / shares.sum()
     top = int(vector.argmax())
-    return Reading(task.names[top], float(vector[top]), vector, captured_mass=captured_mass)
+    return FormReading(task.names[top], float(vector[top]), vector, captured_mass=captured_mass)
 
 
 def _findings(answer: Json) -> str:

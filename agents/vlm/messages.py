@@ -23,7 +23,7 @@ from doubleread.core.types import Json
 from doubleread.prompts.prompt import Prompt
 
 
-class Reference(Record):
+class ReferenceImage(Record):
     """A retrieved case to compare with: its confirmed label and its image as a data URL."""
 
     label: str
@@ -61,7 +61,7 @@ def put(
     task: Task,
     order: Sequence[str],
     image: str,
-    references: Sequence[Reference] = (),
+    references: Sequence[ReferenceImage] = (),
     note: str = "",
     **fields: Any,
 ) -> Request:
@@ -119,7 +119,7 @@ HELD = 256
 _LOCKS = 16
 
 
-class Pictures:
+class DataUrls:
     """Data URLs of cases' images. Thread-safe."""
 
     def __init__(self, images: ImageSource) -> None:

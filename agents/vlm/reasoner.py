@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from time import perf_counter
 
 from doubleread.agents.vlm.agent import VlmContext
-from doubleread.agents.vlm.forms import DistributionForm, Reading
+from doubleread.agents.vlm.forms import DistributionForm, FormReading
 from doubleread.agents.vlm.messages import shown, shuffled, text_part
 from doubleread.agents.vlm.vlm_options import ReasonerOptions
 from doubleread.agents.wire.faults import CallFault
@@ -20,7 +20,7 @@ from doubleread.core.trust import TrustProfile
 from doubleread.prompts.prompt import Prompt
 
 
-class Reader(Record):
+class ReaderRecord(Record):
     """One reader as the prompt sees it."""
 
     name: str
@@ -93,7 +93,7 @@ class Reasoner:
             **self._form.fields(self._task, order),
         )
 
-        def reading(completion: Completion) -> Reading:
+        def reading(completion: Completion) -> FormReading:
             return self._form.read(completion, self._task, order)
 
         answered = await self._context.wire.ask(self._options, self.name, request, reading)
@@ -112,9 +112,9 @@ class Reasoner:
             }
         )
 
-    def _reader(self, name: str, opinion: Opinion, profile: TrustProfile | None) -> Reader:
+    def _reader(self, name: str, opinion: Opinion, profile: TrustProfile | None) -> ReaderRecord:
         shares = sorted(opinion.probabilities.items(), key=lambda item: -item[1])
-        return Reader(
+        return ReaderRecord(
             name=name,
             label=opinion.label,
             confidence=f"{opinion.confidence:.2f}",

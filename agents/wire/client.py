@@ -15,7 +15,7 @@ import openai
 
 from doubleread.agents.wire.faults import CallFault, harmless
 from doubleread.agents.wire.protocol import PATHS, body_of, missing_feature
-from doubleread.agents.wire.receiving import MAX_REPLY, ON_SENDING, BoundedClient, Refused, ReplyTooLarge
+from doubleread.agents.wire.receiving import MAX_REPLY, ON_SENDING, BoundedClient, RefusedResponse, ReplyTooLarge
 from doubleread.agents.wire.reply import completion_of, error_of, fault_of_status
 from doubleread.agents.wire.request import Completion, Request
 from doubleread.agents.wire.server_options import is_loopback
@@ -34,7 +34,7 @@ class FeatureMissing(Exception):
         super().__init__(feature)
 
 
-class Door:
+class ServerClient:
     """One client of one server, for one event loop; it never retries and follows no redirect.
 
     ``timeout_s`` bounds one attempt as a whole, whatever trickles in; ``receiving.py`` bounds its size.
@@ -85,7 +85,7 @@ class Door:
             fault = CallFault("network", _connection(error), retryable=True)
         except ReplyTooLarge:
             fault = CallFault("server", f"the answer is larger than {MAX_REPLY / 1e6:g} MB")
-        except Refused as refused:
+        except RefusedResponse as refused:
             fault = self._refusal(refused.response, request, lacking)
         except Exception as error:  # noqa: BLE001 - whatever a reply does to the client, the call has failed
             fault = CallFault("network", f"no usable answer ({type(error).__name__})", retryable=True)

@@ -29,7 +29,7 @@ BURST_S = 1.0
 
 
 @dataclass(frozen=True)
-class Turn:
+class PaceSlot:
     """One call's turn, to be told what the server made of it."""
 
     succeeded: Callable[[], None]
@@ -38,7 +38,7 @@ class Turn:
     """The server asked for fewer calls, and to wait so many seconds where it said how long."""
 
 
-class Pace:
+class RateController:
     """The pace of one model on one server, for one event loop. Waiting is first come, first served.
 
     ``requests_per_minute`` is a bound that is never exceeded; without it the server's refusals alone decide.
@@ -56,13 +56,13 @@ class Pace:
         self._latency = 0.0
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[Turn]:
+    async def turn(self) -> AsyncIterator[PaceSlot]:
         """Waits for a slot and for the rate."""
         async with self._slots:
             async with self._queue:
                 await self._token()
             began = _now()
-            yield Turn(lambda: self._answered(began), self._refused)
+            yield PaceSlot(lambda: self._answered(began), self._refused)
 
     async def _token(self) -> None:
         while True:

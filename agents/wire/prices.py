@@ -22,7 +22,7 @@ TOKENS_AN_IMAGE = 1500
 _SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 
 
-class Price(Record):
+class TokenPrice(Record):
     """US dollars per million tokens."""
 
     input: float = Field(ge=0, le=MILLION, description="Input tokens.")
@@ -36,15 +36,15 @@ class Price(Record):
 class PriceTable:
     """Prices by model: those of the settings, then the built-in ones."""
 
-    def __init__(self, overrides: Mapping[str, Price] | None = None) -> None:
+    def __init__(self, overrides: Mapping[str, TokenPrice] | None = None) -> None:
         self._prices = {**_built_in(), **(overrides or {})}
 
-    def of(self, model: str) -> Price | None:
+    def of(self, model: str) -> TokenPrice | None:
         """The price of a model or of a dated snapshot of it (``gpt-4o-2024-08-06``); None where it is not known."""
         return self._prices.get(model) or self._prices.get(_SNAPSHOT.sub("", model))
 
 
-def cost(price: Price, usage: Usage) -> float:
+def cost(price: TokenPrice, usage: Usage) -> float:
     """US dollars that the usage costs."""
     cached = min(usage.cached_tokens, usage.input_tokens)
     rate = price.input if price.cached_input is None else price.cached_input
@@ -52,16 +52,16 @@ def cost(price: Price, usage: Usage) -> float:
     return (fresh * price.input + cached * rate + usage.output_tokens * price.output) / MILLION
 
 
-def estimate(price: Price, chars: int, images: int, max_tokens: int) -> float:
+def estimate(price: TokenPrice, chars: int, images: int, max_tokens: int) -> float:
     """US dollars that a question of so many characters and images may cost at the most, for reserving them."""
     tokens = chars / CHARS_A_TOKEN + images * TOKENS_AN_IMAGE
     return (tokens * price.input + max_tokens * price.output) / MILLION
 
 
 @cache
-def _built_in() -> dict[str, Price]:
+def _built_in() -> dict[str, TokenPrice]:
     table = tomllib.loads(files("doubleread.agents.wire").joinpath("prices.toml").read_text(encoding="utf-8"))
-    return {model: Price.model_validate(row) for model, row in table.items()}
+    return {model: TokenPrice.model_validate(row) for model, row in table.items()}
 
 
 BYTES_A_CHAR = 4
@@ -74,12 +74,12 @@ LONGER = 4
 """Some servers overstep max_tokens; nobody believes more than this many times as many, and the margin."""
 
 
-def estimate_of(price: Price, request: Request) -> float:
+def estimate_of(price: TokenPrice, request: Request) -> float:
     """What a request may cost at the most."""
     return estimate(price, *_size(request), request.max_tokens)
 
 
-def charged(usage: Usage, price: Price | None, request: Request) -> Usage:
+def charged(usage: Usage, price: TokenPrice | None, request: Request) -> Usage:
     """The usage of a call that was answered, with its cost.
 
     Where the server reports none, or counts that cannot be, no tokens are counted and the cost is the estimate.

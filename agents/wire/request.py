@@ -11,7 +11,7 @@ from doubleread.core.types import Json
 Api = Literal["chat", "decisions"]
 
 
-class Choice(Record):
+class AnswerOption(Record):
     """One option of a question to a model that answers with class probabilities."""
 
     value: str
@@ -32,7 +32,7 @@ class Request(Record):
     max_tokens: int = 1000
     temperature: float | None = 0.0
     top_logprobs: int = 0
-    choices: tuple[Choice, ...] = ()
+    choices: tuple[AnswerOption, ...] = ()
     instructions: str = ""
     extra: dict[str, Any] = Field(default_factory=dict)
 

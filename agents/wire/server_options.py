@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from doubleread.agents.wire.prices import Price
+from doubleread.agents.wire.prices import TokenPrice
 from doubleread.core.authority import Asks
 from doubleread.core.errors import HIDDEN
 
@@ -41,7 +41,7 @@ class Server(BaseModel):
         default=300.0, gt=0, description="Seconds before a call is given up, waiting its turn and retries included."
     )
     attempts: int = Field(default=4, ge=1, le=10, description="Attempts at a call that failed by accident.")
-    price: Annotated[Price | None, Asks("calls are counted towards the budget at this price")] = Field(
+    price: Annotated[TokenPrice | None, Asks("calls are counted towards the budget at this price")] = Field(
         default=None, description="What it costs, where the price table does not know it."
     )
     extra: Annotated[dict[str, object], Asks("every request carries these fields as well")] = Field(

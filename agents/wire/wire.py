@@ -8,10 +8,10 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 
 from doubleread.agents.wire.answers import AnswerCache, key_of
 from doubleread.agents.wire.budget import Budget, Reservation
-from doubleread.agents.wire.client import Door, FeatureMissing
+from doubleread.agents.wire.client import FeatureMissing, ServerClient
 from doubleread.agents.wire.faults import CallFault
-from doubleread.agents.wire.pace import Pace
-from doubleread.agents.wire.prices import Price, PriceTable, charged, estimate_of
+from doubleread.agents.wire.pace import RateController
+from doubleread.agents.wire.prices import PriceTable, TokenPrice, charged, estimate_of
 from doubleread.agents.wire.request import Completion, Request
 from doubleread.agents.wire.server_options import Server
 from doubleread.core.background import Background
@@ -22,24 +22,31 @@ Check = Callable[[Completion], object]
 
 
 @dataclass(frozen=True)
-class Answered:
+class CallResult:
     """A completion; ``cached`` where nothing was sent for it."""
 
     completion: Completion
     cached: bool
 
 
-class Line:
+class ModelClient:
     """Asks one model. Lives on the wire's event loop."""
 
     def __init__(
-        self, server: Server, door: Door, pace: Pace, *, price: Price | None, answers: AnswerCache, budget: Budget
+        self,
+        server: Server,
+        door: ServerClient,
+        pace: RateController,
+        *,
+        price: TokenPrice | None,
+        answers: AnswerCache,
+        budget: Budget,
     ) -> None:
         self._server, self._door, self._pace, self._price = server, door, pace, price
         self._answers, self._budget = answers, budget
         self._place = f"{server.base_url} {server.model}"
 
-    async def ask(self, agent: str, request: Request, check: Check, *, sample: int = 0) -> Answered:
+    async def ask(self, agent: str, request: Request, check: Check, *, sample: int = 0) -> CallResult:
         """The answer to a request, from the cache or the server; ``sample`` tells repeated questions apart.
 
         The usage in it is that of all attempts. Raises ``CallFault``, usage included.
@@ -58,7 +65,7 @@ class Line:
             raise fault.with_usage(_used(made)) from None
         if found.cached:
             self._budget.count_cached(agent)
-        return Answered(found.completion, found.cached)
+        return CallResult(found.completion, found.cached)
 
     async def _call(self, agent: str, request: Request, check: Check, made: list[Reservation]) -> Completion:
         """Tries until an answer passes the check; accidents are repeated after a random pause.
@@ -133,10 +140,10 @@ class Wire:
     def __init__(self, answers: AnswerCache, budget: Budget, prices: PriceTable) -> None:
         self._answers, self.budget, self._prices = answers, budget, prices
         self._background = Background(self._farewell)
-        self._doors: dict[tuple[str, str, float], Door] = {}
-        self._paces: dict[tuple[str, str, str], Pace] = {}
+        self._doors: dict[tuple[str, str, float], ServerClient] = {}
+        self._paces: dict[tuple[str, str, str], RateController] = {}
 
-    async def ask(self, server: Server, agent: str, request: Request, check: Check, *, sample: int = 0) -> Answered:
+    async def ask(self, server: Server, agent: str, request: Request, check: Check, *, sample: int = 0) -> CallResult:
         """``Line.ask`` of that server; a cancelled caller cancels the call, unless others wait for the same answer."""
         return await self._background.run(lambda: self._line(server).ask(agent, request, check, sample=sample))
 
@@ -145,18 +152,18 @@ class Wire:
         self._background.close()
         self._answers.close()
 
-    def _line(self, server: Server) -> Line:
+    def _line(self, server: Server) -> ModelClient:
         """Runs on the loop, where doors and paces belong."""
         key = server.key()
         address = (server.base_url, key, server.attempt_timeout_s)
         if address not in self._doors:
-            self._doors[address] = Door(server.base_url, key, timeout_s=server.attempt_timeout_s)
+            self._doors[address] = ServerClient(server.base_url, key, timeout_s=server.attempt_timeout_s)
         pace = self._paces.setdefault(
             (server.base_url, server.key_name, server.model),
-            Pace(in_flight=server.in_flight, requests_per_minute=server.requests_per_minute),
+            RateController(in_flight=server.in_flight, requests_per_minute=server.requests_per_minute),
         )
         price = server.price or self._prices.of(server.model)
-        return Line(server, self._doors[address], pace, price=price, answers=self._answers, budget=self.budget)
+        return ModelClient(server, self._doors[address], pace, price=price, answers=self._answers, budget=self.budget)
 
     async def _farewell(self) -> None:
         doors, self._doors = list(self._doors.values()), {}

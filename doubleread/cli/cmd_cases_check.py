@@ -77,7 +77,7 @@ def run_check(cases: "tuple[Case, ...]", settings: "Settings", contradicting: "t
     from doubleread.cli.screen import progress, warn
     from doubleread.evals.cases_check import check_cases
     from doubleread.panel.composition import open_eyes
-    from doubleread.rag.near_copies.copy_finder import Pictures, hash_pictures, measure_rule, near_copies
+    from doubleread.rag.near_copies.copy_finder import PictureSet, hash_pictures, measure_rule, near_copies
 
     eyes = open_eyes(settings)
     try:
@@ -85,7 +85,7 @@ def run_check(cases: "tuple[Case, ...]", settings: "Settings", contradicting: "t
             seen = eyes.embedder.embed_all(cases, progress=partial(report, "encoding"))
             kept = tuple(cases[i] for i in seen.kept)
             hashes = hash_pictures(kept, eyes.images, partial(report, "hashing"))
-            pictures = Pictures(kept, seen.embeddings[:, 0], hashes)
+            pictures = PictureSet(kept, seen.embeddings[:, 0], hashes)
             rule = measure_rule(pictures, eyes.encoder, eyes.images, partial(report, "measuring what a copy is"))
         for row in seen.unread:
             warn(f"skipped {row.source}: {row.problem}")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from doubleread.core.stored import Change, StoredCase
-    from doubleread.rag.care.statistics import Statistics
+    from doubleread.rag.care.statistics import ArchiveStatistics
 
 app = typer.Typer()
 
@@ -161,7 +161,7 @@ def _changes(changes: "Sequence[Change]") -> "Table":
     return shown
 
 
-def _labels(found: "Statistics") -> "Table":
+def _labels(found: "ArchiveStatistics") -> "Table":
     from rich.text import Text
 
     numbers = ("cases", "share", "groups", "removed", "nearest agrees")
@@ -174,7 +174,7 @@ def _labels(found: "Statistics") -> "Table":
     return shown
 
 
-def _encoders(found: "Statistics") -> "Table":
+def _encoders(found: "ArchiveStatistics") -> "Table":
     from rich.text import Text
 
     shown = table("encoder", "fingerprint", "length", "cases", "", right=("length", "cases"))

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from doubleread.agents.recorded.recorder import Recorder
-from doubleread.agents.vlm.batch_api import Line, read_results, request_lines, training_line, write_requests
+from doubleread.agents.vlm.batch_api import BatchLine, read_results, request_lines, training_line, write_requests
 from doubleread.agents.wire.prices import PriceTable
 from doubleread.cli.screen import ERR, OUT, progress, warn
 from doubleread.core.case import Case
@@ -27,7 +27,7 @@ def write_batch(data: str, agent: str, out: Path, settings: Settings, task_file:
     dataset = with_task(read_dataset(data), task_file)
     models = Models.open(settings, Images(), library(settings))
 
-    async def reported(lines: AsyncIterator[Line]) -> AsyncIterator[Line]:
+    async def reported(lines: AsyncIterator[BatchLine]) -> AsyncIterator[BatchLine]:
         with progress() as report:
             done = 0
             async for line in lines:

@@ -11,7 +11,7 @@ from doubleread.agents.recorded.book import read_book
 from doubleread.cli.screen import ERR, OUT, progress, warn
 from doubleread.core.errors import DataError, ImageError
 from doubleread.evals.datasets import read_dataset
-from doubleread.mock_server import Fault, Limits, read_script, running
+from doubleread.mock_server import Fault, RateLimits, read_script, running
 from doubleread.mock_server.dry_run import DryRun, thumbnail
 from doubleread.mock_server.injected_faults import FAULTS
 from doubleread.mock_server.mock_app import MockServer
@@ -29,7 +29,7 @@ def run_mock_server(
     script: Path | None,
     accuracy: float,
     latency: float,
-    limits: Limits,
+    limits: RateLimits,
     faults: list[str],
     without: list[str],
 ) -> None:

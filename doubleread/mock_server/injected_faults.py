@@ -8,7 +8,7 @@ from functools import cache
 
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 
-from doubleread.mock_server.mock_reply import Fault, Received, Reply, chat_body, error_body
+from doubleread.mock_server.mock_reply import Fault, MockReply, Received, chat_body, error_body
 
 GOOD = '{"findings": "f", "probabilities": {"a": 0.5, "b": 0.5}, "label": "a"}'
 DRIP_S = 0.05
@@ -20,7 +20,7 @@ def _error(status: int, code: str | None, message: str) -> Make:
     return lambda fault, _: JSONResponse(error_body(fault.message or message, code), status)
 
 
-def _said(reply: Reply) -> Make:
+def _said(reply: MockReply) -> Make:
     return lambda _, __: JSONResponse(chat_body(reply))
 
 
@@ -53,7 +53,7 @@ def _drip(fault: Fault, received: Received) -> Response:
     del fault, received
 
     async def body() -> AsyncIterator[bytes]:
-        for byte in json.dumps(chat_body(Reply(text=GOOD))):
+        for byte in json.dumps(chat_body(MockReply(text=GOOD))):
             yield byte.encode()
             await asyncio.sleep(DRIP_S)
 
@@ -108,12 +108,12 @@ def _folded() -> bytes:
 
 def _with_usage(tokens: str) -> Make:
     """An answer that is fine, with counts as they stand in the JSON."""
-    body = {**chat_body(Reply(text=GOOD)), "usage": {"prompt_tokens": "TOKENS", "completion_tokens": 1}}
+    body = {**chat_body(MockReply(text=GOOD)), "usage": {"prompt_tokens": "TOKENS", "completion_tokens": 1}}
     return _raw(json.dumps(body).replace('"TOKENS"', tokens))
 
 
 def _choices(value: object) -> str:
-    return json.dumps({**chat_body(Reply()), "choices": value})
+    return json.dumps({**chat_body(MockReply()), "choices": value})
 
 
 FAULTS: dict[str, Make] = {
@@ -132,13 +132,15 @@ FAULTS: dict[str, Make] = {
     "broken-json": _raw('{"choices": [{"message": '),
     "html": _raw("<html><body>502 Bad Gateway</body></html>", "text/html"),
     "empty-body": _raw(""),
-    "refusal": _said(Reply(refusal="I can't help with that.")),
-    "content-filter": _said(Reply(text="", finish_reason="content_filter")),
-    "truncation": _said(Reply(text=GOOD[:40], finish_reason="length")),
-    "wrong-label": _said(Reply(text='{"findings": "f", "probabilities": {"zebra": 1.0}, "label": "zebra"}')),
-    "duplicate-keys": _said(Reply(text='{"findings": "f", "probabilities": {"a": 0.9, "a": 0.1}, "label": "a"}')),
-    "not-a-distribution": _said(Reply(text='{"findings": "f", "probabilities": {"a": -1, "b": NaN}, "label": "a"}')),
-    "prose": _said(Reply(text="I think it is probably a, but I am not sure.")),
+    "refusal": _said(MockReply(refusal="I can't help with that.")),
+    "content-filter": _said(MockReply(text="", finish_reason="content_filter")),
+    "truncation": _said(MockReply(text=GOOD[:40], finish_reason="length")),
+    "wrong-label": _said(MockReply(text='{"findings": "f", "probabilities": {"zebra": 1.0}, "label": "zebra"}')),
+    "duplicate-keys": _said(MockReply(text='{"findings": "f", "probabilities": {"a": 0.9, "a": 0.1}, "label": "a"}')),
+    "not-a-distribution": _said(
+        MockReply(text='{"findings": "f", "probabilities": {"a": -1, "b": NaN}, "label": "a"}')
+    ),
+    "prose": _said(MockReply(text="I think it is probably a, but I am not sure.")),
     "null-choices": _raw(_choices(None)),
     "no-choices": _raw(_choices([])),
     "null-content": _raw(_choices([{"index": 0, "finish_reason": "stop", "message": {"content": None}}])),
@@ -150,8 +152,8 @@ FAULTS: dict[str, Make] = {
     "endless-error": _endless(500),
     "bomb": _bomb,
     "deep": _raw('{"choices": ' + "[" * 100_000),
-    "latin-1": _raw(json.dumps(chat_body(Reply(text="brûlé")), ensure_ascii=False).encode("latin-1")),
-    "lone-surrogate": _raw(json.dumps(chat_body(Reply(text=GOOD.replace('"f"', '"\ud800\0"'))))),
+    "latin-1": _raw(json.dumps(chat_body(MockReply(text="brûlé")), ensure_ascii=False).encode("latin-1")),
+    "lone-surrogate": _raw(json.dumps(chat_body(MockReply(text=GOOD.replace('"f"', '"\ud800\0"'))))),
     "odd-error-code": _raw(json.dumps({"error": {"code": "²", "message": "provider returned error"}})),
     "infinite-usage": _with_usage("1e999"),
     "negative-usage": _with_usage("-5"),

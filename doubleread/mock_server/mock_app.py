@@ -17,11 +17,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from doubleread.mock_server.injected_faults import FAULTS, rate_limit
-from doubleread.mock_server.mock_reply import Fault, Received, Reply, chat_body, decisions_body, error_body
+from doubleread.mock_server.mock_reply import Fault, MockReply, Received, chat_body, decisions_body, error_body
 
 
 @dataclass(frozen=True)
-class Limits:
+class RateLimits:
     """Requests a minute (a token bucket that holds ``burst``) and requests at the same time; None: no limit.
 
     ``retry_after`` seconds are named in a refusal, if given.
@@ -33,10 +33,10 @@ class Limits:
     retry_after: float | None = None
 
 
-class Gate:
+class RateLimiter:
     """Counts what is let in. For one event loop."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: RateLimits) -> None:
         self._limits = limits
         self._tokens, self._filled = float(limits.burst), time.monotonic()
         self._inside = 0
@@ -63,7 +63,7 @@ class Gate:
         return True
 
 
-Say = Reply | Fault
+Say = MockReply | Fault
 Answering = Say | Callable[[Received], Say]
 _FEATURES: dict[str, Callable[[dict[str, Any]], bool]] = {
     "json_schema": lambda body: body.get("response_format", {}).get("type") == "json_schema",
@@ -82,10 +82,10 @@ class MockServer:
     """
 
     def __init__(
-        self, replies: Sequence[Say], otherwise: Answering, limits: Limits, latency_s: float, without: Sequence[str]
+        self, replies: Sequence[Say], otherwise: Answering, limits: RateLimits, latency_s: float, without: Sequence[str]
     ) -> None:
         self._replies, self._otherwise = deque(replies), otherwise
-        self._gate, self._limits, self._latency_s = Gate(limits), limits, latency_s
+        self._gate, self._limits, self._latency_s = RateLimiter(limits), limits, latency_s
         self._without = tuple(without)
         self._received: list[Received] = []
         self._guard = threading.Lock()
@@ -152,9 +152,9 @@ class Running:
 @contextmanager
 def running(
     replies: Sequence[Say] = (),
-    otherwise: Answering = Reply(),  # noqa: B008 - frozen
+    otherwise: Answering = MockReply(),  # noqa: B008 - frozen
     *,
-    limits: Limits = Limits(),
+    limits: RateLimits = RateLimits(),
     latency_s: float = 0.0,
     without: Sequence[str] = (),
     host: str = "127.0.0.1",

@@ -21,7 +21,7 @@ class Received:
 
 
 @dataclass(frozen=True)
-class Reply:
+class MockReply:
     """A well-formed answer."""
 
     text: str = ""
@@ -50,12 +50,12 @@ class Fault:
     message: str = ""
 
 
-def read_script(path: Path) -> list[Reply | Fault]:
+def read_script(path: Path) -> list[MockReply | Fault]:
     """What to say, in order: lines such as ``{"text": "…"}``, ``{"refusal": "…"}`` or ``{"fault": "html"}``.
 
-    The keys are those of ``Reply`` and ``Fault``. Raises ``DataError`` for a line that is neither.
+    The keys are those of ``MockReply`` and ``Fault``. Raises ``DataError`` for a line that is neither.
     """
-    said: list[Reply | Fault] = []
+    said: list[MockReply | Fault] = []
     try:
         lines = list(text_lines(path))
     except FileError as error:
@@ -64,14 +64,14 @@ def read_script(path: Path) -> list[Reply | Fault]:
         if line.strip():
             try:
                 row = parse_json(line, path)
-                said.append(Fault(row.pop("fault"), **row) if "fault" in row else Reply(**row))
+                said.append(Fault(row.pop("fault"), **row) if "fault" in row else MockReply(**row))
             except (FileError, TypeError, AttributeError):
-                known = ", ".join(one.name for one in fields(Reply))
+                known = ", ".join(one.name for one in fields(MockReply))
                 raise DataError(f"{path}:{number} is no reply: give `fault`, or some of {known}") from None
     return said
 
 
-def chat_body(reply: Reply) -> dict[str, Any]:
+def chat_body(reply: MockReply) -> dict[str, Any]:
     """A chat completion."""
     content = None if reply.refusal else reply.text
     message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": reply.refusal}
@@ -96,7 +96,7 @@ def chat_body(reply: Reply) -> dict[str, Any]:
     }
 
 
-def decisions_body(reply: Reply) -> dict[str, Any]:
+def decisions_body(reply: MockReply) -> dict[str, Any]:
     """An answer of the decisions API: one choice with its class probabilities."""
     best = max(reply.probabilities, key=lambda name: reply.probabilities[name], default="")
     rows = [{"value": name, "probability": p} for name, p in reply.probabilities.items()]

@@ -28,7 +28,7 @@ from doubleread.prompts.library import Library
 from doubleread.prompts.prompt import Prompt
 from doubleread.rag.cache import EncodingCache
 from doubleread.rag.embedder import CachedEmbedder
-from doubleread.rag.encoders import Choice, build, choose
+from doubleread.rag.encoders import EncoderChoice, build, choose
 from doubleread.rag.images.case_images import Images
 from doubleread.rag.images.picture_statistics import PictureStatistics
 from doubleread.rag.images.views import CROPS, VIEWS_VERSION
@@ -66,7 +66,7 @@ class Seen:
 class Eyes:
     """Everything that looks at pixels: an encoder and its embedder, other sights, and a wire to models, all shared."""
 
-    choice: Choice
+    choice: EncoderChoice
     encoder: Encoder
     images: Images
     embedder: CachedEmbedder
@@ -146,7 +146,7 @@ def _check_agents(settings: Settings) -> None:
 
 def open_eyes(
     settings: Settings,
-    choice: Choice | None = None,
+    choice: EncoderChoice | None = None,
     prompt_versions: Mapping[str, int] | None = None,
     near: NearRule | None = None,
 ) -> Eyes:
@@ -167,7 +167,7 @@ def open_eyes(
     return Eyes(choice, encoder, images, embedder, pictures, prompts, models, sights, near)
 
 
-def open_encoder(settings: Settings, choice: Choice | None = None) -> tuple[Choice, Encoder]:
+def open_encoder(settings: Settings, choice: EncoderChoice | None = None) -> tuple[EncoderChoice, Encoder]:
     """The encoder that the settings ask for, or that was chosen before."""
     choice = choice or choose(settings.encoder.name)
     checkpoint = Path(settings.encoder.checkpoint).expanduser() if settings.encoder.checkpoint else None

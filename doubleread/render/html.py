@@ -15,10 +15,10 @@ from doubleread.core.verdict import Unread, Verdict
 from doubleread.render.thumbnail import case_thumbnail, thumbnail
 
 if TYPE_CHECKING:
-    from doubleread.rag.case_search import Found
+    from doubleread.rag.case_search import SimilarCases
 
 
-class Pictures(Protocol):
+class PictureSource(Protocol):
     """Where a card gets its pictures from: ``case_thumbnail``, or a page that holds each picture once."""
 
     def __call__(self, path: Path | None, case: str, *, side: int) -> str | None:
@@ -29,7 +29,7 @@ class Pictures(Protocol):
         ...
 
 
-def verdict_html(verdict: Verdict, *, styled: bool = True, pictures: Pictures = case_thumbnail) -> str:
+def verdict_html(verdict: Verdict, *, styled: bool = True, pictures: PictureSource = case_thumbnail) -> str:
     """One card; ``styled`` puts the style sheet in front, which a page of many cards needs only once."""
     last = {o.agent: o for o in sorted(verdict.opinions, key=lambda o: o.round)}
     card = (
@@ -57,7 +57,7 @@ def unread_html(unread: Unread) -> str:
     return environment().get_template("unread.html").render(unread=unread, name=Path(unread.source).name)
 
 
-def _pictured(cases: tuple[Neighbour, ...], pictures: Pictures) -> list[tuple[Neighbour, str | None]]:
+def _pictured(cases: tuple[Neighbour, ...], pictures: PictureSource) -> list[tuple[Neighbour, str | None]]:
     return [(case, pictures(case.path, case.case_id, side=192)) for case in cases]
 
 
@@ -83,7 +83,7 @@ _SIDE = 360
 """Pixels of a picture's longer side: sharp where two of them make one of the page's."""
 
 
-def found_page(found: "Found", line: str, *, picture: Path | None = None, each: bool = False) -> str:
+def found_page(found: "SimilarCases", line: str, *, picture: Path | None = None, each: bool = False) -> str:
     """The cases with their pictures, where those can still be opened; ``line`` says what was searched.
 
     ``picture``: the file that was looked for, where it was a picture. ``each``: label by label.

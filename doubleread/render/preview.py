@@ -86,14 +86,14 @@ How = Literal["kitty", "sixel", "blocks", "none"]
 
 
 @dataclass(frozen=True)
-class Cell:
+class CellSize:
     """One letter's place on the screen, in pixels."""
 
     width: int
     height: int
 
 
-USUAL = Cell(10, 20)
+USUAL = CellSize(10, 20)
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Preview:
     """How pictures are shown; with ``none`` nothing is."""
 
     how: How = "blocks"
-    cell: Cell = USUAL
+    cell: CellSize = USUAL
 
     def file(self, path: Path | None, sha256: str | None, columns: int) -> RenderableType | None:
         """The picture of a file, ``columns`` letters wide or half as many lines high; None where it cannot be shown.
@@ -133,7 +133,7 @@ class Preview:
 class _Graphic:
     """Blank cells that the picture is laid upon, once they are on the screen, so that nothing scrolls under it."""
 
-    def __init__(self, image: Image.Image, how: How, cell: Cell) -> None:
+    def __init__(self, image: Image.Image, how: How, cell: CellSize) -> None:
         self._columns, self._rows = ceil(image.width / cell.width), ceil(image.height / cell.height)
         if how == "sixel":
             picture = sixel(image)

@@ -10,7 +10,7 @@ import numpy as np
 from doubleread.core.errors import StoreError
 from doubleread.core.stored import StoredCase
 from doubleread.rag.stores.archive import INDEXES, Archive
-from doubleread.rag.stores.contents import Row
+from doubleread.rag.stores.contents import CaseRow
 from doubleread.rag.stores.index import was_altered
 from doubleread.rag.stores.ledger_file import LedgerFile
 from doubleread.rag.stores.seal import CASE_COLUMNS, START, Sum, case_digest, chained, count_rows, embedding_digest
@@ -105,7 +105,7 @@ def _copies(file: LedgerFile) -> Iterator[str]:
             yield f"case {one[:12]} has no change that tells of it"
             continue
         stored = StoredCase.model_validate_json(record)
-        told = Row.of(stored)
+        told = CaseRow.of(stored)
         there = (one, label, group, split, source, path, tuple(json.loads(tags)), added, seen, bool(removed))
         if there != (*told[:6], told.tags, told.added, told.perceptual_hash, stored.removed):
             yield f"case {one[:12]} is searched as {label!r}, group {group!r}, and its last change says otherwise"

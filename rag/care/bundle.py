@@ -44,7 +44,7 @@ class BundleEncoder(Record):
     active: bool
 
 
-class About(Record):
+class BundleManifest(Record):
     """What ``about.json`` says."""
 
     format: int
@@ -61,7 +61,7 @@ class About(Record):
 class Exporting(NamedTuple):
     """What was written."""
 
-    about: About
+    about: BundleManifest
     gone: tuple[str, ...]
     """Sources of the cases whose picture could not be copied."""
 
@@ -99,7 +99,7 @@ def _write(archive: Archive, folder: Path, format: Format, images: bool) -> Expo
     for one in encoders:
         _write_rows(folder / one.file, parcel.rows[one.fingerprint])
     sums = {name: _digest(folder / name) for name in (file, *(one.file for one in encoders))}
-    about = About(
+    about = BundleManifest(
         format=NUMBER, version=version, exported=datetime.now(UTC), cases=len(cases), file=file, encoders=encoders,
         sha256=sums,
     )  # fmt: skip

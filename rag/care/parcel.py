@@ -11,7 +11,7 @@ from doubleread.core.errors import EncoderMismatch, StoreError
 from doubleread.core.stored import StoredCase
 from doubleread.core.types import Embeddings
 from doubleread.rag.stores.archive import Archive
-from doubleread.rag.stores.ledger import Event
+from doubleread.rag.stores.ledger import CaseEvent
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,10 +107,10 @@ def _conflicts(parcel: Parcel, there: dict[str, StoredCase]) -> list[Conflict]:
     ]
 
 
-def _theirs(our: StoredCase, their: StoredCase, reviewer: str, origin: str) -> Event:
+def _theirs(our: StoredCase, their: StoredCase, reviewer: str, origin: str) -> CaseEvent:
     case = our.case.model_copy(update={"label": their.label})
     after = our.model_copy(update={"case": case, "removed": False, "reviewer": their.reviewer or our.reviewer})
-    return Event("restored" if our.removed else "relabelled", after, reviewer, f"as in {origin}")
+    return CaseEvent("restored" if our.removed else "relabelled", after, reviewer, f"as in {origin}")
 
 
 def _complete(archive: Archive, parcel: Parcel) -> None:

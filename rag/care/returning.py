@@ -6,7 +6,7 @@ from typing import NamedTuple
 from doubleread.core.errors import StoreError
 from doubleread.core.stored import StoredCase, Version
 from doubleread.rag.stores.archive import Archive
-from doubleread.rag.stores.ledger import Event
+from doubleread.rag.stores.ledger import CaseEvent
 from doubleread.rag.stores.transaction import marks
 
 
@@ -21,7 +21,7 @@ def relabel(archive: Archive, case_id: str, label: str, *, reviewer: str = "", n
     if before.label != label:
         case = before.case.model_copy(update={"label": label})
         after = before.model_copy(update={"case": case, "reviewer": reviewer or before.reviewer})
-        archive.write([Event("relabelled", after, reviewer, note)])
+        archive.write([CaseEvent("relabelled", after, reviewer, note)])
     return before
 
 
@@ -34,7 +34,7 @@ def tag(archive: Archive, ids: Sequence[str], *, add: Sequence[str] = (), remove
         kept = [one for one in before.tags if one not in remove]
         tags = tuple(dict.fromkeys([*kept, *(one for one in add if one not in remove)]))
         if tags != before.tags:
-            events.append(Event("described", before.model_copy(update={"tags": tags})))
+            events.append(CaseEvent("described", before.model_copy(update={"tags": tags})))
     archive.write(events)
     return len(events)
 
@@ -48,7 +48,7 @@ def _there(archive: Archive, ids: Sequence[str]) -> list[StoredCase]:
     return found
 
 
-class Undone(NamedTuple):
+class UndoneChange(NamedTuple):
     """A change that was taken back."""
 
     what: str
@@ -65,7 +65,7 @@ class Restored(NamedTuple):
     """Cases of that state that were erased since; they stay gone."""
 
 
-def undo(archive: Archive, case_id: str | None = None, *, reviewer: str = "", note: str = "") -> Undone:
+def undo(archive: Archive, case_id: str | None = None, *, reviewer: str = "", note: str = "") -> UndoneChange:
     """Takes the last change of a case back; without an id, that of the case that changed last.
 
     Raises ``StoreError`` where nothing has changed yet and for an erased case.
@@ -87,7 +87,7 @@ def undo(archive: Archive, case_id: str | None = None, *, reviewer: str = "", no
             f"the last change of case {one[:12]} moved nothing but its file: there is nothing to take back"
         )
     archive.write([event])
-    return Undone(what, now, event.stored)
+    return UndoneChange(what, now, event.stored)
 
 
 def restore(archive: Archive, name: str, *, reviewer: str = "") -> Restored:
@@ -130,12 +130,12 @@ def version_named(archive: Archive, name: str) -> Version:
     )
 
 
-def toward(now: StoredCase, then: StoredCase, reviewer: str = "", note: str = "") -> Event | None:
+def toward(now: StoredCase, then: StoredCase, reviewer: str = "", note: str = "") -> CaseEvent | None:
     """The change that makes ``now`` what ``then`` was, wherever the picture lies now; None where nothing differs."""
     where = {"path": now.case.path, "source": now.case.source}
     after = then.model_copy(update={"case": then.case.model_copy(update=where)})
     if after == now:
         return None
     if after.removed != now.removed:
-        return Event("removed" if after.removed else "restored", after, reviewer, note)
-    return Event("relabelled" if after.label != now.label else "described", after, reviewer, note)
+        return CaseEvent("removed" if after.removed else "restored", after, reviewer, note)
+    return CaseEvent("relabelled" if after.label != now.label else "described", after, reviewer, note)

@@ -39,7 +39,7 @@ class EncoderStatistics(Record):
     active: bool
 
 
-class Statistics(Record):
+class ArchiveStatistics(Record):
     """The whole archive."""
 
     version: str
@@ -52,7 +52,7 @@ class Statistics(Record):
     encoders: tuple[EncoderStatistics, ...]
 
 
-def statistics(archive: Archive) -> Statistics:
+def statistics(archive: Archive) -> ArchiveStatistics:
     """Counts per label and encoder; nearest neighbours are asked of at most 2,000 cases drawn at random."""
     agreement = _agreement(archive.contents())
     found = archive.file.ask(
@@ -67,7 +67,7 @@ def statistics(archive: Archive) -> Statistics:
         )
         for label, cases, groups, removed in found
     ]  # fmt: skip
-    return Statistics(
+    return ArchiveStatistics(
         version=archive.version(),
         cases=total,
         removed=sum(one.removed for one in labels),

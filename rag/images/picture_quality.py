@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doubleread.core.types import Embeddings, Matrix, Vector
-from doubleread.rag.images.picture_statistics import Statistics
+from doubleread.rag.images.picture_statistics import StatisticColumns
 
 FEW = 20
 """With fewer pictures nobody can say what is usual, and only the limits that hold everywhere count."""
@@ -34,7 +34,7 @@ class Check(NamedTuple):
     """One way to be unusual: ``value`` beyond a fence, upwards (``side`` 1) or downwards (-1)."""
 
     name: str
-    value: Callable[[Statistics], Vector]
+    value: Callable[[StatisticColumns], Vector]
     side: int
     least: float
     """The fence lies at least so far beyond the outermost percent."""
@@ -43,7 +43,7 @@ class Check(NamedTuple):
     """Whether a picture beyond the fence is no longer one that the panel can be trusted on."""
 
 
-def _brightness(s: Statistics) -> Vector:
+def _brightness(s: StatisticColumns) -> Vector:
     return np.asarray(np.log(s.brightness + 0.01))
 
 
@@ -64,7 +64,7 @@ CHECKS = (
     Check("shape", lambda s: np.log(s.aspect), -1, np.log(1.25), "much narrower than", alarm=False),
     Check("small", lambda s: np.log(s.side), -1, np.log(2), "much smaller than", alarm=False),
 )
-ABSOLUTE: tuple[tuple[str, Callable[[Statistics], Flags]], ...] = (
+ABSOLUTE: tuple[tuple[str, Callable[[StatisticColumns], Flags]], ...] = (
     ("black", lambda s: s.dark > 0.99),
     ("white", lambda s: s.bright > 0.995),
     ("empty", lambda s: s.contrast < 0.01),
@@ -90,7 +90,7 @@ class UsualPictures:
     @classmethod
     def fit(cls, rows: Rows, groups: Sequence[str | None] | None = None) -> Self:
         """From the statistics of pictures, ``(n, 10)``, and the group of each."""
-        s = Statistics.of_rows(rows)
+        s = StatisticColumns.of_rows(rows)
         broken = np.array([limit(s).mean() if len(rows) else 0.0 for _, limit in ABSOLUTE])
         fences = np.array([np.inf * check.side for check in CHECKS])
         if len(rows) >= FEW:
@@ -100,7 +100,7 @@ class UsualPictures:
 
     def flags(self, rows: Rows) -> tuple[Flags, Flags]:
         """Which pictures break which of ``CHECKS``, ``(n, checks)``, and of ``ABSOLUTE``, ``(n, limits)``."""
-        s = Statistics.of_rows(rows)
+        s = StatisticColumns.of_rows(rows)
         absolute = np.column_stack([limit(s) for _, limit in ABSOLUTE]) & self.absolute
         absolute &= absolute.cumsum(axis=1) == 1  # the first says it all
         return _beyond(_values(s), self.fences) & ~absolute.any(axis=1, keepdims=True), absolute
@@ -146,7 +146,7 @@ def _first(sources: Sequence[str]) -> str:
     return ", ".join(sources[:SHOWN]) + more
 
 
-def _values(s: Statistics) -> Matrix:
+def _values(s: StatisticColumns) -> Matrix:
     return np.column_stack([check.value(s) for check in CHECKS])
 
 

@@ -24,7 +24,7 @@ FEW_LIT = 0.01
 """Where fewer pixels than this share are lit, the picture is looked at as a whole."""
 
 
-class Statistics(NamedTuple):
+class StatisticColumns(NamedTuple):
     """One number a picture in each field, or one column of many pictures; luminance and colours lie in 0 to 1."""
 
     brightness: Vector
@@ -49,12 +49,12 @@ class Statistics(NamedTuple):
     """Longer side in pixels, at most 512."""
 
     @classmethod
-    def of_rows(cls, rows: Matrix | Embeddings) -> "Statistics":
+    def of_rows(cls, rows: Matrix | Embeddings) -> "StatisticColumns":
         """The columns of rows ``(n, 10)``."""
         return cls(*np.asarray(rows, float).T)
 
 
-NAMES = Statistics._fields
+NAMES = StatisticColumns._fields
 
 
 class PictureStatistics:
@@ -126,14 +126,14 @@ class Trait(NamedTuple):
     """What a person sees in pictures, worked out of their statistics."""
 
     name: str
-    value: Callable[[Statistics], Vector]
+    value: Callable[[StatisticColumns], Vector]
     more: str
     less: str
     ratio: bool = False
     """Compared on a logarithmic scale."""
 
 
-def _of_brightness(value: Vector, s: Statistics) -> Vector:
+def _of_brightness(value: Vector, s: StatisticColumns) -> Vector:
     """Exposure scales contrast and colour too: what is left is their own change."""
     return np.asarray(value / (s.brightness + 0.01))
 
@@ -165,7 +165,7 @@ def difference(trait: Trait, ours: Vector, theirs: Vector) -> Difference:
 
 def traits_of(rows: Rows) -> Matrix:
     """The traits of pictures by their statistics, ``(n, traits)``."""
-    s = Statistics.of_rows(rows)
+    s = StatisticColumns.of_rows(rows)
     return np.column_stack([trait.value(s) for trait in TRAITS])
 
 

@@ -61,7 +61,7 @@ _WORKERS = 4
 
 
 @dataclass(frozen=True)
-class Pictures:
+class PictureSet:
     """What is known of the pictures of cases, a row each."""
 
     cases: tuple[Case, ...]
@@ -129,7 +129,7 @@ def hash_pictures(
 
 
 def measure_rule(
-    pictures: Pictures,
+    pictures: PictureSet,
     encoder: Encoder,
     images: ImageSource,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
@@ -151,7 +151,7 @@ def measure_rule(
     return NearRule.measured(np.concatenate(own or [np.zeros(0, np.float32)]).astype(float), others)
 
 
-def near_copies(pictures: Pictures, rule: NearRule) -> NearDuplicates:
+def near_copies(pictures: PictureSet, rule: NearRule) -> NearDuplicates:
     """The near copies among the pictures; positions are those of ``pictures.cases``."""
     return find_near_duplicates(pictures.embeddings, pictures.hashes, rule)
 
@@ -186,7 +186,7 @@ def near_rule_of(archive: Archive, encoder: Encoder, images: ImageSource) -> Nea
         return None
     rows = hashed[np.linspace(0, len(hashed) - 1, min(_SAMPLE, len(hashed))).round().astype(int)]
     cases = tuple(one.case for one in archive.get([contents.rows[i].id for i in rows.tolist()]))
-    pictures = Pictures(cases, contents.embeddings[rows], contents.columns.hashes[rows])
+    pictures = PictureSet(cases, contents.embeddings[rows], contents.columns.hashes[rows])
     rule = measure_rule(pictures, encoder, images)
     archive.file.tell(key, _Kept(n=len(contents), rule=rule).model_dump_json())
     return rule

@@ -22,7 +22,7 @@ from doubleread.core.stored import StoredCase, Version, Wanted
 from doubleread.core.types import Embeddings
 from doubleread.rag.stores.contents import Contents
 from doubleread.rag.stores.familiar import least_usual_similarity
-from doubleread.rag.stores.ledger import ERASED, Chronicle, Event, Ledger, Vectors, event_of
+from doubleread.rag.stores.ledger import ERASED, CaseEvent, Chronicle, Ledger, Vectors, event_of
 from doubleread.rag.stores.ledger_embeddings import EncoderRow, LedgerEmbeddings, add_encoder
 from doubleread.rag.stores.ledger_file import LedgerFile
 from doubleread.rag.stores.ledger_folder import damaged, wipe_indexes
@@ -117,7 +117,7 @@ class Archive(Searched):
         self._catch_up(len(rows.stored) + INDEX_STEP)
         return self.file.version()
 
-    def write(self, events: Sequence[Event]) -> Version:
+    def write(self, events: Sequence[CaseEvent]) -> Version:
         """Commits changes of cases whose embeddings stay as they are."""
         self._check_writable()
         return self.ledger.write(events) if events else self.file.version()
@@ -125,7 +125,7 @@ class Archive(Searched):
     def remove(self, ids: Sequence[str], *, reviewer: str = "", note: str = "") -> None:
         """Cases are found no more; their record stays. Ids that are not there do nothing."""
         there = self.ledger.records(ids)
-        self.write([Event("removed", one.model_copy(update={"removed": True}), reviewer, note) for one in there])
+        self.write([CaseEvent("removed", one.model_copy(update={"removed": True}), reviewer, note) for one in there])
 
     def erase(self, ids: Sequence[str], *, reviewer: str = "", note: str = "") -> bool:
         """Cases leave the archive for good, with their embeddings and all they were; that they did is on record.

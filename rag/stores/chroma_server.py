@@ -20,7 +20,7 @@ from doubleread.core.errors import EncoderMismatch, StoreError
 from doubleread.core.stored import StoredCase
 from doubleread.core.types import Embeddings
 from doubleread.rag.stores.chroma import BATCH, Chroma, mapped
-from doubleread.rag.stores.contents import Contents, Row
+from doubleread.rag.stores.contents import CaseRow, Contents
 from doubleread.rag.stores.ledger import event_of
 from doubleread.rag.stores.searched import Searched, Versioned
 from doubleread.rag.stores.stored_rows import Exported, checked_rows, differs, unit_rows
@@ -158,7 +158,7 @@ class ServerStore(Searched):
         gone = frozenset(case_id for case_id, (one, _) in found.items() if one.removed)
         rows = np.stack([row for _, row in here]) if here else np.zeros((0, self.dim), np.float32)
         self._cases.update((case_id, one) for case_id, (one, _) in found.items())
-        self._contents = self._contents.changed([Row.of(one) for one, _ in here], rows, gone)
+        self._contents = self._contents.changed([CaseRow.of(one) for one, _ in here], rows, gone)
 
     @contextmanager
     def _use(self, verb: str) -> Iterator[Any]:

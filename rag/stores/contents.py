@@ -16,7 +16,7 @@ from doubleread.rag.stores.stored_rows import nearest_first, products, top_posit
 Mask = NDArray[np.bool_]
 
 
-class Row(NamedTuple):
+class CaseRow(NamedTuple):
     """What a search needs to know of a stored case; ``added`` in seconds since the epoch."""
 
     id: str
@@ -30,7 +30,7 @@ class Row(NamedTuple):
     perceptual_hash: str
 
     @classmethod
-    def of(cls, stored: StoredCase) -> "Row":
+    def of(cls, stored: StoredCase) -> "CaseRow":
         """That of a stored case."""
         case, path = stored.case, stored.case.path
         where = None if path is None else str(path)
@@ -61,7 +61,7 @@ class Row(NamedTuple):
 class Contents:
     """Rows in the order they came, with their unit-length embeddings ``(n, dim)``. Never changed in place."""
 
-    def __init__(self, rows: Sequence[Row], embeddings: Embeddings) -> None:
+    def __init__(self, rows: Sequence[CaseRow], embeddings: Embeddings) -> None:
         self.rows, self.embeddings = rows, embeddings
         self.position = {row.id: i for i, row in enumerate(rows)}
 
@@ -146,7 +146,9 @@ class Contents:
             found += self._told(similarities, best.tolist(), k)
         return found
 
-    def changed(self, rows: Sequence[Row], embeddings: Embeddings, gone: frozenset[str] = frozenset()) -> "Contents":
+    def changed(
+        self, rows: Sequence[CaseRow], embeddings: Embeddings, gone: frozenset[str] = frozenset()
+    ) -> "Contents":
         """These rows in place of those of the same id, or after the others; ``gone`` ids are left out."""
         taken = gone | {row.id for row in rows}
         keep = [i for i, row in enumerate(self.rows) if row.id not in taken]

@@ -11,7 +11,7 @@ from doubleread.core.case import Case
 from doubleread.core.ports import CaseStore
 from doubleread.core.stored import StoredCase
 from doubleread.core.types import Embeddings
-from doubleread.rag.stores.contents import Contents, Row
+from doubleread.rag.stores.contents import CaseRow, Contents
 from doubleread.rag.stores.searched import Searched, Versioned
 from doubleread.rag.stores.stored_rows import Exported, checked_rows
 
@@ -46,7 +46,7 @@ class ExactStore(Searched):
             return
         with self._guard:
             self._cases.update((one.case.id, one) for one in rows.stored)
-            self._contents = self._contents.changed([Row.of(one) for one in rows.stored], rows.embeddings)
+            self._contents = self._contents.changed([CaseRow.of(one) for one in rows.stored], rows.embeddings)
 
     def remove(self, ids: Sequence[str], *, reviewer: str = "") -> None:
         """Takes cases out; ids that are not there do nothing, and nothing is kept of who it was."""

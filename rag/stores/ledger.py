@@ -17,7 +17,7 @@ from doubleread.core.durable import reason, sync_folder
 from doubleread.core.errors import StoreError
 from doubleread.core.stored import Change, Snapshot, StoredCase, Version, What
 from doubleread.core.types import Embeddings
-from doubleread.rag.stores.contents import Row
+from doubleread.rag.stores.contents import CaseRow
 from doubleread.rag.stores.ledger_file import OF_CASES, LedgerFile
 from doubleread.rag.stores.loading import Delta, changed, everything
 from doubleread.rag.stores.seal import count_rows
@@ -27,7 +27,7 @@ ERASED = "erased"
 """Under this the file keeps the number of the last erasure."""
 
 
-class Event(NamedTuple):
+class CaseEvent(NamedTuple):
     """A change that is to be written."""
 
     what: What
@@ -44,14 +44,14 @@ class Vectors(NamedTuple):
     embeddings: Embeddings
 
 
-def event_of(before: StoredCase | None, after: StoredCase, reviewer: str, note: str) -> Event | None:
+def event_of(before: StoredCase | None, after: StoredCase, reviewer: str, note: str) -> CaseEvent | None:
     """What changes when a case is given again; None where nothing does. When it first came stays, and from where.
 
     A removed case that another data set brings back is that data set's from then on.
     """
     vouched = reviewer or after.reviewer
     if before is None:
-        return Event("added", after, vouched, note)
+        return CaseEvent("added", after, vouched, note)
     kept = after.model_copy(
         update={
             "added": before.added,
@@ -60,11 +60,11 @@ def event_of(before: StoredCase | None, after: StoredCase, reviewer: str, note: 
         }
     )
     if before.removed:
-        return Event("restored", kept.model_copy(update={"origin": after.origin or before.origin}), vouched, note)
+        return CaseEvent("restored", kept.model_copy(update={"origin": after.origin or before.origin}), vouched, note)
     if before.label != after.label:
-        return Event("relabelled", kept, vouched, note)
+        return CaseEvent("relabelled", kept, vouched, note)
     same = (before.case, before.tags, before.perceptual_hash) == (kept.case, kept.tags, kept.perceptual_hash)
-    return None if same else Event("described", kept, reviewer, note)
+    return None if same else CaseEvent("described", kept, reviewer, note)
 
 
 class Ledger:
@@ -73,13 +73,13 @@ class Ledger:
     def __init__(self, file: LedgerFile) -> None:
         self._file = file
 
-    def write(self, events: Sequence[Event], vectors: Vectors | None = None) -> Version:
+    def write(self, events: Sequence[CaseEvent], vectors: Vectors | None = None) -> Version:
         """Commits changes, and embeddings if given: all or none."""
         with self._file.writing() as step:
             now, cases = datetime.now(UTC).isoformat(), []
             for what, stored, reviewer, note in events:
                 seq = step.change(now, what, stored.case.id, reviewer, note, stored.model_dump_json())
-                row = Row.of(stored)
+                row = CaseRow.of(stored)
                 cases.append((*row[:6], json.dumps(row.tags), row.added, row.perceptual_hash, int(stored.removed), seq))
             step.put_cases(cases)
             if vectors is not None:

@@ -16,7 +16,7 @@ from doubleread.core.sqlite import connect
 from doubleread.core.stored import StoredCase, Version
 from doubleread.rag.stores.ledger_folder import FILE, begin, check_folder, clear, damaged, size_of
 from doubleread.rag.stores.schema import OLDER, SCHEMA, schema_of
-from doubleread.rag.stores.seal import START, Damaged, Seal, check_change, count_rows, last_change, read_seal
+from doubleread.rag.stores.seal import START, ArchiveSeal, Damaged, check_change, count_rows, last_change, read_seal
 from doubleread.rag.stores.transaction import Transaction
 
 _OF_DAMAGE = ("malformed", "not a database", "disk image", "decode to UTF-8", "triggers", "file format")
@@ -80,7 +80,7 @@ class LedgerFile:
         return str(found[0][0]) if found else None
 
     @contextmanager
-    def reading(self) -> Iterator[tuple[sqlite3.Connection, Seal]]:
+    def reading(self) -> Iterator[tuple[sqlite3.Connection, ArchiveSeal]]:
         """One state of the file, and its seal."""
         with self.mapped("read"), self.guard:
             self.db.execute("begin")

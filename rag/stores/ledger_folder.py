@@ -13,7 +13,7 @@ from doubleread.core.durable import sync_folder
 from doubleread.core.errors import StoreBusy, StoreError
 from doubleread.core.folder_lock import LOCK_NAME, FolderLock
 from doubleread.rag.stores.schema import SCHEMA, TABLES
-from doubleread.rag.stores.seal import Seal, write_seal
+from doubleread.rag.stores.seal import ArchiveSeal, write_seal
 
 FILE = "archive.sqlite3"
 _BESIDE = ("", "-wal", "-shm", "-journal")
@@ -108,7 +108,7 @@ def _write(path: Path) -> None:
         db.executescript(f"pragma journal_mode=off; pragma synchronous=full; begin; {TABLES}")
         about = (("schema", str(SCHEMA)), ("id", uuid4().hex), ("created", time.strftime("%F %T")))
         db.executemany("insert into about values (?,?)", about)
-        write_seal(db, Seal())
+        write_seal(db, ArchiveSeal())
         db.execute("commit")
         db.execute("pragma journal_mode=wal")  # under its own name this would leave a journal if it were killed
 

@@ -5,7 +5,15 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from doubleread.core.errors import StoreError
-from doubleread.rag.stores.seal import CASE_COLUMNS, Seal, Sum, case_digest, embedding_digest, last_change, write_seal
+from doubleread.rag.stores.seal import (
+    CASE_COLUMNS,
+    ArchiveSeal,
+    Sum,
+    case_digest,
+    embedding_digest,
+    last_change,
+    write_seal,
+)
 
 if TYPE_CHECKING:
     from doubleread.rag.stores.ledger_file import LedgerFile
@@ -103,7 +111,7 @@ def upgrade(file: "LedgerFile") -> None:
 def _convert(db: sqlite3.Connection) -> None:
     for statement in ADD_DIGESTS:
         db.execute(statement)
-    seal = Seal(head=last_change(db))
+    seal = ArchiveSeal(head=last_change(db))
     for one in db.execute(f"select {CASE_COLUMNS} from cases").fetchall():  # noqa: S608 - constants
         digest = case_digest(one)
         db.execute("update cases set digest = ? where id = ?", (digest, one[0]))

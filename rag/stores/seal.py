@@ -58,7 +58,7 @@ _NONE_YET = Sum()
 
 
 @dataclass
-class Seal:
+class ArchiveSeal:
     """What the tables must be."""
 
     head: Version = field(default_factory=lambda: Version(seq=0, digest=START))
@@ -74,7 +74,7 @@ class Seal:
         return [self.head.seq, self.head.digest, self.stamp, [self.cases.rows, f"{self.cases.total:032x}"], sums]
 
     @classmethod
-    def of(cls, values: Sequence[Any]) -> "Seal":
+    def of(cls, values: Sequence[Any]) -> "ArchiveSeal":
         """From JSON; raises ``ValueError``, ``TypeError`` or ``KeyError`` for anything else."""
         seq, digest, stamp, cases, sums = values
         embeddings = {int(number): Sum(int(rows), int(total, 16)) for number, (rows, total) in sums.items()}
@@ -102,7 +102,7 @@ def embedding_digest(encoder: int, stamp: int, case_id: str, row: bytes) -> byte
         return b""
 
 
-def read_seal(db: sqlite3.Connection) -> Seal:
+def read_seal(db: sqlite3.Connection) -> ArchiveSeal:
     """The seal, after the small tables and the last change were held against it; raises ``Damaged``.
 
     To be called inside a transaction, so that no other process writes in between.
@@ -110,7 +110,7 @@ def read_seal(db: sqlite3.Connection) -> Seal:
     told = db.execute("select value from about where key = ?", (SEAL,)).fetchone()
     try:
         values, digest = json.loads(told[0])
-        seal = Seal.of(values)
+        seal = ArchiveSeal.of(values)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise Damaged("it has no seal") from None
     if digest != _digest(db, seal):
@@ -120,7 +120,7 @@ def read_seal(db: sqlite3.Connection) -> Seal:
     return seal
 
 
-def write_seal(db: sqlite3.Connection, seal: Seal) -> None:
+def write_seal(db: sqlite3.Connection, seal: ArchiveSeal) -> None:
     """At the end of a transaction."""
     value = json.dumps([seal.values(), _digest(db, seal)])
     db.execute("insert or replace into about values (?,?)", (SEAL, value))
@@ -143,7 +143,7 @@ def check_change(change: Sequence[Any], before: object) -> None:
         raise Damaged(f"change {seq} ({what} {str(case_id)[:12]}) is not what was written")
 
 
-def count_rows(db: sqlite3.Connection, seal: Seal) -> None:
+def count_rows(db: sqlite3.Connection, seal: ArchiveSeal) -> None:
     """Raises ``Damaged`` where rows are missing or too many; their contents are checked when they are read."""
     ((changes,),) = db.execute("select count(*) from changes").fetchall()
     ((cases,),) = db.execute("select count(*) from cases").fetchall()
@@ -162,7 +162,7 @@ def _number(counted: int | dict[int, int]) -> str:
     return f"{counted if isinstance(counted, int) else sum(counted.values()):,}"
 
 
-def _digest(db: sqlite3.Connection, seal: Seal) -> str:
+def _digest(db: sqlite3.Connection, seal: ArchiveSeal) -> str:
     """Of the seal's values and of the tables that are read whole."""
     tables = [
         db.execute(query).fetchall()

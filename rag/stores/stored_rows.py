@@ -35,14 +35,14 @@ class Exported(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Rows:
+class CheckedRows:
     """Checked cases, one row of unit length for each, no id twice."""
 
     stored: tuple[StoredCase, ...]
     embeddings: Embeddings
 
 
-def checked_rows(stored: Sequence[StoredCase], embeddings: Embeddings, dim: int) -> Rows:
+def checked_rows(stored: Sequence[StoredCase], embeddings: Embeddings, dim: int) -> CheckedRows:
     """The rows as they may be stored; of a case given twice the last counts.
 
     Raises ``StoreError`` for unlabelled cases and for embeddings of the wrong number, the wrong length, or that are
@@ -57,7 +57,7 @@ def checked_rows(stored: Sequence[StoredCase], embeddings: Embeddings, dim: int)
                 f"case {case.id[:12]} ({case.source or 'no source'}) has no label: only labelled cases are evidence"
             )
     last = {one.case.id: i for i, one in enumerate(stored)}
-    return Rows(tuple(stored[i] for i in last.values()), units[list(last.values())])
+    return CheckedRows(tuple(stored[i] for i in last.values()), units[list(last.values())])
 
 
 def unit_rows(embeddings: Embeddings, dim: int) -> Embeddings:

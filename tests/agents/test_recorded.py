@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kit import TASK, case_of, evidence_for, opinion
 
 from doubleread.agents.recorded.book import read_book, summary
-from doubleread.agents.recorded.columns import Columns
+from doubleread.agents.recorded.columns import AnswerColumns
 from doubleread.agents.recorded.recorder import Recorder, replay
 from doubleread.core.errors import DataError
 from doubleread.core.opinion import Abstention, Opinion, Usage
@@ -114,8 +114,8 @@ async def test_a_table_from_elsewhere_by_its_columns(tmp_path):
         {"file": "leaf.jpg", "diagnosis": "rust", "sure": "85", "why": "spots", "later": "scab", "later_sure": "60"},
         {"file": "other.jpg", "diagnosis": "", "sure": "", "why": "", "later": "", "later_sure": ""},
     )
-    second = Columns(key="file", label="later", confidence="later_sure", scale=0.01)
-    columns = Columns(key="file", label="diagnosis", confidence="sure", scale=0.01, reason="why", second=second)
+    second = AnswerColumns(key="file", label="later", confidence="later_sure", scale=0.01)
+    columns = AnswerColumns(key="file", label="diagnosis", confidence="sure", scale=0.01, reason="why", second=second)
     agent = replay("clinic", read_book(path, columns, agent="clinic", task=TASK))
     first, later = await agent.read(LEAF), await agent.reconsider(LEAF, evidence_for("rust"))
     assert (first.label, first.confidence, first.reason, first.confidence_source) == ("rust", 0.85, "spots", "recorded")
@@ -140,7 +140,7 @@ IN_ONE = {"probabilities": "p"}
 )
 def test_a_distribution_may_stand_in_one_column_or_in_many(tmp_path, row, columns):
     path = table(tmp_path / "t.csv", {"id": "leaf", **row})
-    book = read_book(path, Columns(key="id", key_is="stem", **columns), agent="a", task=TASK)
+    book = read_book(path, AnswerColumns(key="id", key_is="stem", **columns), agent="a", task=TASK)
     assert book.find(LEAF, "a", 1).probabilities == pytest.approx({"healthy": 0.0, "rust": 0.7, "scab": 0.3})
 
 
@@ -157,7 +157,7 @@ def test_a_distribution_may_stand_in_one_column_or_in_many(tmp_path, row, column
 def test_rows_that_cannot_be_used_are_told_and_the_others_go_on(tmp_path, row, fault):
     good = {"file": "leaf.jpg", "label": "rust", "sure": "0.5"}
     path = table(tmp_path / "t.csv", good, {"file": "other.jpg", **row})
-    book = read_book(path, Columns(key="file", label="label", confidence="sure"), agent="a", task=TASK)
+    book = read_book(path, AnswerColumns(key="file", label="label", confidence="sure"), agent="a", task=TASK)
     assert len(book.answers) == 1
     [problem] = book.problems
     assert problem.startswith("t.csv:3: ")
@@ -167,9 +167,9 @@ def test_rows_that_cannot_be_used_are_told_and_the_others_go_on(tmp_path, row, f
 def test_a_table_without_a_usable_row_or_column_is_an_error(tmp_path):
     path = table(tmp_path / "t.csv", {"file": "leaf.jpg", "label": "zebra", "sure": "0.5"})
     with pytest.raises(DataError, match=r"holds no answer that can be used.*zebra"):
-        read_book(path, Columns(key="file", label="label", confidence="sure"), agent="a", task=TASK)
+        read_book(path, AnswerColumns(key="file", label="label", confidence="sure"), agent="a", task=TASK)
     with pytest.raises(DataError, match="there is no column 'name'"):
-        read_book(path, Columns(key="name", label="label", confidence="sure"), agent="a", task=TASK)
+        read_book(path, AnswerColumns(key="name", label="label", confidence="sure"), agent="a", task=TASK)
     with pytest.raises(DataError, match="is missing"):
         read_book(tmp_path / "none.csv")
     (tmp_path / "bad.jsonl").write_text("{}\nnot json\n")

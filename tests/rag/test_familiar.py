@@ -5,7 +5,7 @@ import pytest
 from rag_support import bare_case
 
 from doubleread.core.stored import StoredCase
-from doubleread.rag.stores.contents import Contents, Row
+from doubleread.rag.stores.contents import CaseRow, Contents
 from doubleread.rag.stores.familiar import least_usual_similarity
 
 
@@ -15,7 +15,7 @@ def contents(angles, groups):
     stored = [
         StoredCase(case=bare_case(i, group=group), added="2026-01-01T00:00:00Z") for i, group in enumerate(groups)
     ]
-    return Contents([Row.of(one) for one in stored], rows)
+    return Contents([CaseRow.of(one) for one in stored], rows)
 
 
 def test_a_case_is_not_its_own_neighbour_nor_is_its_group():

@@ -9,14 +9,14 @@ from typer.testing import CliRunner
 
 from doubleread.agents.recorded.book import read_book
 from doubleread.agents.recorded.recorder import replay
-from doubleread.agents.vlm.batch_api import Line, read_results, request_lines, training_line, write_requests
+from doubleread.agents.vlm.batch_api import BatchLine, read_results, request_lines, training_line, write_requests
 from doubleread.agents.vlm.vlm_options import VlmOptions
-from doubleread.agents.wire.prices import Price
+from doubleread.agents.wire.prices import TokenPrice
 from doubleread.cli.main import app
 from doubleread.core.errors import DataError
 from doubleread.core.opinion import Abstention
 from doubleread.evals.datasets import read_dataset
-from doubleread.mock_server.mock_reply import Reply, chat_body, error_body
+from doubleread.mock_server.mock_reply import MockReply, chat_body, error_body
 
 CASES = {case.id: case for case in (case_of("a", label="rust"), case_of("b", label="scab"), case_of("c"))}
 GOOD = '{"findings": "f", "probabilities": {"healthy": 0.1, "rust": 0.7, "scab": 0.2}, "label": "rust"}'
@@ -48,14 +48,14 @@ async def test_each_case_is_one_request_that_is_joined_by_its_id(agent, tmp_path
 
 async def test_results_in_any_order_become_answers(agent, tmp_path):
     a, b, c = CASES.values()
-    refused = chat_body(Reply(refusal="I can't help with that."))
+    refused = chat_body(MockReply(refusal="I can't help with that."))
     rows = [
         result(c, error_body("overloaded"), 500),
-        result(a, chat_body(Reply(text=GOOD, input_tokens=1000, output_tokens=100))),
+        result(a, chat_body(MockReply(text=GOOD, input_tokens=1000, output_tokens=100))),
         result(b, refused),
     ]
     (tmp_path / "results.jsonl").write_text("\n".join(rows))
-    results = read_results(agent, tmp_path / "results.jsonl", CASES, Price(input=10, output=100))
+    results = read_results(agent, tmp_path / "results.jsonl", CASES, TokenPrice(input=10, output=100))
     found = {case.id: answer for case, answer in results}
     assert found[a.id].label == "rust"
     assert found[a.id].request_id == "req-9"
@@ -75,9 +75,9 @@ async def test_results_about_other_images_are_refused(agent, tmp_path):
 
 async def test_lines_that_are_no_results_are_told_by_number_and_stop_nothing(agent, tmp_path):
     a, b, c = CASES.values()
-    good = result(a, chat_body(Reply(text=GOOD)))
+    good = result(a, chat_body(MockReply(text=GOOD)))
     odd = [
-        result(b, chat_body(Reply(text=GOOD)), status="²"),
+        result(b, chat_body(MockReply(text=GOOD)), status="²"),
         json.dumps({"custom_id": c.id, "response": [1], "error": "none"}),
         json.dumps({"custom_id": c.id, "response": {"status_code": 200, "request_id": {}, "body": [1]}}),
     ]
@@ -92,16 +92,16 @@ async def test_lines_that_are_no_results_are_told_by_number_and_stop_nothing(age
 
 async def test_results_whose_usage_cannot_be_cost_what_nobody_knows(agent, tmp_path):
     [a, *_] = CASES.values()
-    body = {**chat_body(Reply(text=GOOD)), "usage": {"prompt_tokens": -1, "completion_tokens": 1}}
+    body = {**chat_body(MockReply(text=GOOD)), "usage": {"prompt_tokens": -1, "completion_tokens": 1}}
     (tmp_path / "results.jsonl").write_text(result(a, body))
-    [(_, answer)] = read_results(agent, tmp_path / "results.jsonl", CASES, Price(input=10, output=100))
+    [(_, answer)] = read_results(agent, tmp_path / "results.jsonl", CASES, TokenPrice(input=10, output=100))
     assert (answer.label, answer.usage.cost_usd) == ("rust", None)
 
 
 async def test_too_many_requests_go_on_in_a_second_file(tmp_path):
     async def lines():
         for i in range(5):
-            yield Line(case_of(str(i)), f"{i}\n")
+            yield BatchLine(case_of(str(i)), f"{i}\n")
 
     files = await write_requests(lines(), tmp_path / "r.jsonl", most_lines=2)
     assert [file.name for file in files] == ["r.jsonl", "r-2.jsonl", "r-3.jsonl"]
@@ -139,7 +139,7 @@ def test_from_the_command_line_and_back_into_a_panel(tmp_path, monkeypatch):
     assert len(requests) == 9
     answer = '{"findings": "f", "probabilities": {"blue": 0.1, "green": 0.2, "red": 0.7}, "label": "red"}'
     cases = {case.id: case for case in read_dataset("photos").cases}
-    results = [result(cases[row["custom_id"]], chat_body(Reply(text=answer))) for row in reversed(requests)]
+    results = [result(cases[row["custom_id"]], chat_body(MockReply(text=answer))) for row in reversed(requests)]
     (tmp_path / "results.jsonl").write_text("\n".join(results[:8]))
     words = ["batch", "read", "results.jsonl", "photos", "--agent", "gpt", "--settings", "s.toml", "-o", "a.jsonl"]
     read = runner.invoke(app, words)
