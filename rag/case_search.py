@@ -13,7 +13,7 @@ from doubleread.rag.embedder import DECODE_SIDE
 from doubleread.rag.encoders.encoder_registry import WITH_TEXT
 from doubleread.rag.images.case_images import Images
 from doubleread.rag.stores.archive import Archive
-from doubleread.rag.stores.searched import EVERYTHING
+from doubleread.rag.stores.store_base import EVERYTHING
 
 _EXAMPLE = "open-clip:ViT-B-32/datacomp_xl_s13b_b90k"
 

@@ -16,7 +16,7 @@ from doubleread.rag.encoders import EncoderChoice
 from doubleread.rag.images.case_images import Images
 from doubleread.rag.stores.archive import Archive, held_encoder
 from doubleread.rag.stores.ledger_folder import check_folder
-from doubleread.rag.stores.searched import EVERYTHING
+from doubleread.rag.stores.store_base import EVERYTHING
 from doubleread.settings import Settings, load_settings
 
 AUTO = "auto"
