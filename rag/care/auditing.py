@@ -9,7 +9,7 @@ import numpy as np
 
 from doubleread.core.errors import StoreError
 from doubleread.core.stored import StoredCase
-from doubleread.rag.stores.archive import INDEXES, Archive
+from doubleread.rag.stores.archive import INDEXES
 from doubleread.rag.stores.contents import CaseRow
 from doubleread.rag.stores.index import was_altered
 from doubleread.rag.stores.ledger_file import LedgerFile
@@ -22,13 +22,8 @@ _PAGES = 20
 """Faults of SQLite's own pages that are listed."""
 
 
-def audit(archive: Archive) -> list[str]:
-    """Everything that is wrong, in words; nothing if all is well. Reads the whole file."""
-    return audit_file(archive.file)
-
-
 def audit_file(file: LedgerFile) -> list[str]:
-    """The same, of a file that may have been opened unchecked."""
+    """Everything that is wrong with an archive's file, in words; nothing if all is well. Reads the whole file."""
     checks = (_seal, audit_tables, _digests, _indexes)
     return list(dict.fromkeys(line for check in checks for line in _told(check, file)))
 

@@ -80,8 +80,6 @@ class Archive(SearchableStore):
             raise StoreError(begun(folder))
         return cls(folder, held.fingerprint, dim=held.dim, create=False, index=index)
 
-    # -- writing ------------------------------------------------------------------------------------------------
-
     def put(
         self, stored: Sequence[StoredCase], embeddings: Embeddings, *, reviewer: str = "", note: str = ""
     ) -> Version:
@@ -127,10 +125,7 @@ class Archive(SearchableStore):
             self.file.shrink(f"{len(set(ids)):,} cases are erased")
             return wiped
 
-    # -- reading ------------------------------------------------------------------------------------------------
-
     def holds(self, case_id: str) -> bool:
-        """Whether a case of that id is stored."""
         return self.ledger.holds(case_id)
 
     def get(self, ids: Sequence[str]) -> list[StoredCase]:
@@ -185,8 +180,6 @@ class Archive(SearchableStore):
             self._index.drop()
             self.file.close()
 
-    # -- inside -------------------------------------------------------------------------------------------------
-
     def _encoder(self, name: str, *, begin: bool) -> int:
         """The number of its encoder, which an archive that was just begun is given."""
         known = {row.fingerprint: row for row in self.vectors.encoders()}
@@ -203,7 +196,7 @@ class Archive(SearchableStore):
             raise StoreError(begun(self.folder))
         with self.file.writing() as step:
             number = add_encoder(step, self.fingerprint, self.dim, name)
-            step.db.execute("insert or replace into about values (?,?)", (ACTIVE, self.fingerprint))
+            step.tell(ACTIVE, self.fingerprint)
             return number
 
     def _put(self, stored: Sequence[StoredCase], embeddings: Embeddings, reviewer: str, note: str) -> None:

@@ -101,7 +101,7 @@ class Ledger:
                 if one in kept:
                     step.change(now, "erased", one, reviewer, note, None)
             if kept:
-                step.db.execute("insert or replace into about values (?,?)", (ERASED, str(step.head.seq)))
+                step.tell(ERASED, str(step.head.seq))
 
     def count(self) -> int:
         """Cases that are not removed."""

@@ -61,7 +61,7 @@ class LedgerFile:
     def tell(self, key: str, value: str) -> None:
         """Keeps something about the archive itself."""
         with self.writing() as step:
-            step.db.execute("insert or replace into about values (?,?)", (key, value))
+            step.tell(key, value)
 
     def moved(self) -> int:
         """Another number whenever this process or another has written."""
@@ -144,7 +144,7 @@ class LedgerFile:
         except UnicodeDecodeError:
             raise damaged(self.path, "it holds text that is not UTF-8") from None
         except (sqlite3.Error, OSError) as error:
-            if _tells_damage(error):
+            if any(one in str(error) for one in _OF_DAMAGE):
                 raise damaged(self.path, reason(error)) from None
             raise StoreError(f"{self.path}: failed to {verb}: {reason(error)}; {_remedy(error)}") from None
 
@@ -224,10 +224,6 @@ class LedgerFile:
         if whole:
             with self.reading() as (db, seal):
                 count_rows(db, seal)
-
-
-def _tells_damage(error: Exception) -> bool:
-    return any(one in str(error) for one in _OF_DAMAGE)
 
 
 def _remedy(error: Exception) -> str:

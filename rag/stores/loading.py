@@ -30,16 +30,25 @@ class Delta(NamedTuple):
     stamp: int
 
 
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Nothing is searched for garbage: what is loaded stays, and looking through it again and again takes a tenth of
+    the time."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+@_no_garbage()
 def everything(db: sqlite3.Connection, seal: ArchiveSeal, encoder: int, dim: int) -> Delta:
     """Two reads from one end of the file to the other: to look each case up takes a cold disk many times as long.
 
     Raises ``Damaged`` where the sums of the digests are not those of the seal.
     """
-    with _no_garbage():
-        return _everything(db, seal, encoder, dim)
-
-
-def _everything(db: sqlite3.Connection, seal: ArchiveSeal, encoder: int, dim: int) -> Delta:
     known = _cases(db, seal)
     sealed = seal.embeddings.get(encoder, Sum())
     rows, embeddings, stamp, found = list[CaseRow](), np.empty((sealed.rows, dim), np.float32), 0, Sum()
@@ -90,19 +99,6 @@ def unit_blocks(rows: Sequence[bytes], dim: int) -> Embeddings:
     if not (np.abs(np.einsum("ij,ij->i", made, made) - 1) <= _UNIT).all():
         raise Damaged("an embedding is not finite or not of length 1")
     return made
-
-
-@contextmanager
-def _no_garbage() -> Iterator[None]:
-    """Nothing is searched for garbage: what is loaded stays, and looking through it again and again takes a tenth of
-    the time."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
 
 
 def _cases(db: sqlite3.Connection, seal: ArchiveSeal) -> dict[str, CaseRow]:

@@ -1,7 +1,7 @@
 """Changes of an archive's tables that keep its seal in step."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,10 @@ class Transaction:
         self._seal.head = Version(seq=self.head.seq + 1, digest=digest)
         return self.head.seq
 
+    def tell(self, key: str, value: str) -> None:
+        """Keeps something about the archive itself."""
+        self.db.execute("insert or replace into about values (?,?)", (key, value))
+
     def put_cases(self, rows: Sequence[Sequence[Any]]) -> None:
         """Rows in the order of ``CASE_COLUMNS``, in place of those of the same id."""
         made = {row[0]: (*row, case_digest(row)) for row in rows}
@@ -52,7 +56,8 @@ class Transaction:
             "insert or replace into embeddings (stamp, encoder, id, row, digest) values (?,?,?,?,?)", made
         )
         self._seal.stamp += len(made)
-        self._add(encoder, [row[-1] for row in made])
+        sums = self._seal.embeddings
+        sums[encoder] = sums.get(encoder, Sum()).plus(row[-1] for row in made)
 
     def erase(self, ids: Sequence[str]) -> None:
         """Takes cases out of every table but that they were there; records of the past are wiped."""
@@ -89,9 +94,6 @@ class Transaction:
                 query = f"{query} and encoder = {encoder:d}"
             for number, digest in self.db.execute(query, part).fetchall():
                 self._seal.embeddings[number] = self._seal.embeddings.get(number, Sum()).minus([digest])
-
-    def _add(self, encoder: int, digests: Iterable[bytes]) -> None:
-        self._seal.embeddings[encoder] = self._seal.embeddings.get(encoder, Sum()).plus(digests)
 
 
 def parts(ids: Sequence[str]) -> list[Sequence[str]]:

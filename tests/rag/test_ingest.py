@@ -12,7 +12,7 @@ from rag_support import ScriptedEncoder, image_case, picture, units
 
 from doubleread.core.case import Case
 from doubleread.core.problem import RowProblem
-from doubleread.rag.care.auditing import audit
+from doubleread.rag.care.auditing import audit_file
 from doubleread.rag.embedder import CachedEmbedder
 from doubleread.rag.images.case_images import Images
 from doubleread.rag.ingest import IngestSource, gone, ingest, remove
@@ -267,7 +267,7 @@ def test_a_killed_ingest_goes_on_where_it_was(tmp_path):
     process.stdout.close()
     cases = [image_case(tmp_path, i, label="ab"[i % 2]) for i in range(40)]
     with Archive(tmp_path / "archive", "scripted-1", dim=8, index=False) as archive:
-        assert audit(archive) == []
+        assert audit_file(archive.file) == []
         there = archive.count()
         assert 12 <= there < 40
         assert there % 4 == 0
