@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from benchmarks.figure import Figure
 from benchmarks.memory_use import forget_peak, peak, resident
+from benchmarks.raw_server import Say, head, raw_server, reset, whole
 from doubleread.agents.wire.answers import AnswerCache
 from doubleread.agents.wire.budget import Budget
 from doubleread.agents.wire.faults import CallFault
@@ -18,7 +19,6 @@ from doubleread.agents.wire.request import Request
 from doubleread.agents.wire.server_options import Server
 from doubleread.agents.wire.wire import Wire
 from doubleread.mock_server.mock_reply import MockReply, chat_body, error_body
-from doubleread.mock_server.raw import Say, head, raw_server, reset, whole
 
 QUESTIONS = 6
 """Asked at the same time."""

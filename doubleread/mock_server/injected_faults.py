@@ -28,82 +28,55 @@ def _raw(content: str | bytes, media_type: str = "application/json") -> Make:
     return lambda _, __: Response(content, media_type=media_type)
 
 
-def rate_limit(fault: Fault, received: Received | None = None) -> Response:
+def rate_limit(fault: Fault, *_: object) -> Response:
     """429, with or without the seconds to wait."""
-    del received
     headers = {} if fault.retry_after is None else {"retry-after": f"{fault.retry_after:g}"}
     if fault.retry_after is not None and fault.retry_after < 1:  # the header counts whole seconds
         headers = {"retry-after-ms": f"{fault.retry_after * 1000:.0f}"}
     return JSONResponse(error_body("rate limit reached", "rate_limit_exceeded"), 429, headers)
 
 
-def _unauthorized(fault: Fault, received: Received) -> Response:
+def _unauthorized(_: Fault, received: Received) -> Response:
     """As real servers do, it repeats the key it was given."""
-    del fault
     key = received.headers.get("authorization", "").removeprefix("Bearer ")
     return JSONResponse(error_body(f"Incorrect API key provided: {key}.", "invalid_api_key"), 401)
 
 
-def _server_error(fault: Fault, received: Received) -> Response:
-    del received
-    return JSONResponse(error_body("the server had an error", "server_error"), fault.status)
+def _streamed(body: Callable[[], AsyncIterator[bytes]], status: int = 200) -> Make:
+    return lambda _, __: StreamingResponse(body(), status, media_type="application/json")
 
 
-def _drip(fault: Fault, received: Received) -> Response:
-    del fault, received
-
-    async def body() -> AsyncIterator[bytes]:
-        for byte in json.dumps(chat_body(MockReply(text=GOOD))):
-            yield byte.encode()
-            await asyncio.sleep(DRIP_S)
-
-    return StreamingResponse(body(), media_type="application/json")
+async def _drip() -> AsyncIterator[bytes]:
+    for byte in json.dumps(chat_body(MockReply(text=GOOD))):
+        yield byte.encode()
+        await asyncio.sleep(DRIP_S)
 
 
-def _hang(fault: Fault, received: Received) -> Response:
-    del fault, received
-
-    async def body() -> AsyncIterator[bytes]:
-        await asyncio.sleep(3600)
-        yield b""
-
-    return StreamingResponse(body(), media_type="application/json")
+async def _hang() -> AsyncIterator[bytes]:
+    await asyncio.sleep(3600)
+    yield b""
 
 
 class Dropped(Exception):
     """The connection ends here."""
 
 
-def _disconnect(fault: Fault, received: Received) -> Response:
-    del fault, received
-
-    async def body() -> AsyncIterator[bytes]:
-        yield b'{"choices": [{"mess'
-        raise Dropped
-
-    return StreamingResponse(body(), media_type="application/json")
+async def _disconnect() -> AsyncIterator[bytes]:
+    yield b'{"choices": [{"mess'
+    raise Dropped
 
 
-def _endless(status: int) -> Make:
-    """A body without end."""
-
-    async def body() -> AsyncIterator[bytes]:
-        while True:
-            yield b" " * 100_000
-            await asyncio.sleep(0)  # whoever is gone is noticed only then
-
-    return lambda _, __: StreamingResponse(body(), status, media_type="application/json")
-
-
-def _bomb(fault: Fault, received: Received) -> Response:
-    """A small body that is compressed twice and unfolds into a large one."""
-    del fault, received
-    return Response(_folded(), headers={"content-encoding": "gzip, gzip"}, media_type="application/json")
+async def _endless() -> AsyncIterator[bytes]:
+    while True:
+        yield b" " * 100_000
+        await asyncio.sleep(0)  # whoever is gone is noticed only then
 
 
 @cache
-def _folded() -> bytes:
-    return gzip.compress(gzip.compress(bytes(UNFOLDED)))
+def _bomb() -> Response:
+    """A small body that is compressed twice and unfolds into a large one."""
+    body = gzip.compress(gzip.compress(bytes(UNFOLDED)))
+    return Response(body, headers={"content-encoding": "gzip, gzip"}, media_type="application/json")
 
 
 def _with_usage(tokens: str) -> Make:
@@ -125,10 +98,10 @@ FAULTS: dict[str, Make] = {
     "too-large": _error(413, None, "request entity too large"),
     "bad-request": _error(400, None, "something is wrong with the request"),
     "unprocessable": _error(422, None, "something is wrong with the request"),
-    "server-error": _server_error,
+    "server-error": lambda fault, _: JSONResponse(error_body("the server had an error", "server_error"), fault.status),
     "overloaded": _error(529, "overloaded_error", "overloaded"),
-    "hang": _hang,
-    "drip": _drip,
+    "hang": _streamed(_hang),
+    "drip": _streamed(_drip),
     "broken-json": _raw('{"choices": [{"message": '),
     "html": _raw("<html><body>502 Bad Gateway</body></html>", "text/html"),
     "empty-body": _raw(""),
@@ -147,10 +120,10 @@ FAULTS: dict[str, Make] = {
     "null-message": _raw(_choices([{"index": 0, "finish_reason": "stop", "message": None}])),
     "gateway-error": _raw(json.dumps({"error": {"code": 502, "message": "provider returned error"}})),
     "not-an-object": _raw("[1, 2, 3]"),
-    "disconnect": _disconnect,
-    "endless": _endless(200),
-    "endless-error": _endless(500),
-    "bomb": _bomb,
+    "disconnect": _streamed(_disconnect),
+    "endless": _streamed(_endless),
+    "endless-error": _streamed(_endless, 500),
+    "bomb": lambda _, __: _bomb(),
     "deep": _raw('{"choices": ' + "[" * 100_000),
     "latin-1": _raw(json.dumps(chat_body(MockReply(text="brûlé")), ensure_ascii=False).encode("latin-1")),
     "lone-surrogate": _raw(json.dumps(chat_body(MockReply(text=GOOD.replace('"f"', '"\ud800\0"'))))),

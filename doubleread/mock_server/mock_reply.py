@@ -77,7 +77,10 @@ def chat_body(reply: MockReply) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": reply.refusal}
     choice: dict[str, Any] = {"index": 0, "finish_reason": reply.finish_reason, "message": message, "logprobs": None}
     if reply.tool_calls:
-        message["tool_calls"] = [_tool_call(i, *call) for i, call in enumerate(reply.tool_calls)]
+        message["tool_calls"] = [
+            {"id": f"call-{i}", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
+            for i, (name, arguments) in enumerate(reply.tool_calls)
+        ]
         choice["finish_reason"] = "tool_calls"
     if reply.logprobs:
         choice["logprobs"] = {"content": [_token(alternatives) for alternatives in reply.logprobs], "refusal": None}
@@ -123,10 +126,6 @@ def decisions_body(reply: MockReply) -> dict[str, Any]:
 def error_body(message: str, code: str | None = None, param: str | None = None) -> dict[str, Any]:
     """An error object."""
     return {"error": {"message": message, "type": "invalid_request_error", "param": param, "code": code}}
-
-
-def _tool_call(i: int, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    return {"id": f"call-{i}", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
 
 
 def _token(alternatives: tuple[tuple[str, float], ...]) -> dict[str, Any]:
