@@ -30,6 +30,19 @@ from doubleread.core.types import Labels, Matrix, Vector
 
 LEAST_TRUE = 0.05
 """Of the spread of the estimated means, what is at least taken to be that of the true means."""
+COMPONENTS = 256
+"""Principal components kept. With fewer cases than that nothing is lost: the cases span no more."""
+FOLDS = 10
+RIDGES = (1.0, 0.25, 0.0625)
+"""Lighter step by step, as long as the held-out gain of the next step exceeds one standard error."""
+GROUPS_FOR_RIDGE = 4.0
+"""A ridge below the first is tried from ``GROUPS_FOR_RIDGE / ridge`` groups a label: fewer cannot tell."""
+FIRST_SCALE, GROWTH, LOG_SPREAD = 5.0, 0.6, 1.0
+"""Prior of ``scale`` with ``m`` groups a label: log-normal around ``FIRST_SCALE · m ** GROWTH``.
+
+Fitted to the best scales on leaves, solar cells, microstructures and printed layers, each seen by two encoders, and on
+text vectors of CLIP, with 1 to 16 cases a label: the median over the sets, and somewhat less than their spread.
+"""
 
 
 @dataclass(frozen=True)
@@ -93,21 +106,6 @@ def unit_head(z: Matrix, labels: Labels, n_labels: int, ridge: float) -> Gaussia
 def between_means(means: Matrix) -> float:
     """Half the mean squared distance of two labels' means: their variance, summed over the components."""
     return float(((means - means.mean(axis=0)) ** 2).sum() / (len(means) - 1))
-
-
-COMPONENTS = 256
-"""Principal components kept. With fewer cases than that nothing is lost: the cases span no more."""
-FOLDS = 10
-RIDGES = (1.0, 0.25, 0.0625)
-"""Lighter step by step, as long as the held-out gain of the next step exceeds one standard error."""
-GROUPS_FOR_RIDGE = 4.0
-"""A ridge below the first is tried from ``GROUPS_FOR_RIDGE / ridge`` groups a label: fewer cannot tell."""
-FIRST_SCALE, GROWTH, LOG_SPREAD = 5.0, 0.6, 1.0
-"""Prior of ``scale`` with ``m`` groups a label: log-normal around ``FIRST_SCALE · m ** GROWTH``.
-
-Fitted to the best scales on leaves, solar cells, microstructures and printed layers, each seen by two encoders, and on
-text vectors of CLIP, with 1 to 16 cases a label: the median over the sets, and somewhat less than their spread.
-"""
 
 
 class GaussianFit(NamedTuple):

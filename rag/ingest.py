@@ -25,6 +25,12 @@ from doubleread.rag.near_copies.copy_finder import look_at, near_arrivals, near_
 from doubleread.rag.near_copies.perceptual_hash import in_hex
 from doubleread.rag.stores.archive import Archive
 
+PIECE = 500
+"""Cases that are committed together."""
+_TAGS = "tags"
+_SEPARATOR = re.compile(r"[,;]")
+Progress = Callable[[int, int], None]
+
 
 class UnusualPicture(Record):
     """A picture that stands out among the others, and how: ``dark``, ``blurred``, ``shape``, …"""
@@ -59,13 +65,6 @@ class Ingested(Record):
     """Rows that were left out."""
     version: str = ""
     """That of the archive afterwards."""
-
-
-PIECE = 500
-"""Cases that are committed together."""
-_TAGS = "tags"
-_SEPARATOR = re.compile(r"[,;]")
-Progress = Callable[[int, int], None]
 
 
 class IngestSource(Record):

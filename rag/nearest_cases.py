@@ -19,6 +19,10 @@ from doubleread.rag.stores.stored_rows import products
 _PRIOR_SHARE = 9.0  # the prior temperature gives the median case's leading label .9 against the second
 _PRIOR_SPREAD = 1.0
 _LEAST = 1e-4
+_CHUNK = 1000
+REFERENCES = 5000
+"""Cases against which hubness is measured where there are more."""
+_HELD_OUT = 2000
 
 
 def hubness(similarities: Matrix, local: int) -> Vector:
@@ -106,12 +110,6 @@ def _filled(scores: Matrix) -> Matrix:
     present = np.isfinite(scores)
     least = np.where(present, scores, np.inf).min(axis=1, keepdims=True)
     return np.where(present, scores, np.where(np.isfinite(least), least, 0.0))
-
-
-_CHUNK = 1000
-REFERENCES = 5000
-"""Cases against which hubness is measured where there are more."""
-_HELD_OUT = 2000
 
 
 class Weighting(Record):

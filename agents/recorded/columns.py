@@ -12,6 +12,9 @@ from doubleread.core.opinion import Abstention, Answer, ConfidenceSource, Opinio
 from doubleread.core.safe_files import parse_json
 from doubleread.core.task import Task
 
+TOLERATED_SUM = 0.02
+_LABEL_KEYS, _SHARE_KEYS = ("label", "category"), ("probability", "confidence")
+
 
 class AnswerColumns(Record):
     """Names of the columns of one round's answers."""
@@ -35,10 +38,6 @@ class AnswerColumns(Record):
     cost_usd: str = ""
     confidence_source: ConfidenceSource = "recorded"
     second: "AnswerColumns | None" = Field(default=None, description="The second round's columns, in the same rows.")
-
-
-TOLERATED_SUM = 0.02
-_LABEL_KEYS, _SHARE_KEYS = ("label", "category"), ("probability", "confidence")
 
 
 def answer_of(row: Mapping[str, Any], columns: AnswerColumns, agent: str, round_: int, task: Task) -> Answer:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
@@ -10,9 +10,10 @@ import numpy as np
 from doubleread.agents.vlm.forms import FORMS, MAX_LETTERS, FormReading
 from doubleread.agents.vlm.messages import DataUrls, ReferenceImage, choose_references, put, shuffled
 from doubleread.agents.vlm.vlm_options import VlmOptions
+from doubleread.agents.wire.answers import CallResult
 from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.request import Completion, Request
-from doubleread.agents.wire.wire import CallResult, Wire
+from doubleread.agents.wire.wire import Wire
 from doubleread.core.case import Case
 from doubleread.core.errors import ImageError, SettingsError
 from doubleread.core.evidence import Evidence
@@ -77,8 +78,8 @@ class VlmAgent:
     @property
     def prompts(self) -> tuple[Prompt, ...]:
         """Every prompt this agent may use."""
-        all_of_them = (self._question, self._second, self._form_prompt, *self._paraphrases)
-        return tuple(prompt for prompt in all_of_them if prompt is not None)
+        form = () if self._form_prompt is None else (self._form_prompt,)
+        return (self._question, self._second, *form, *self._paraphrases)
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -89,15 +90,11 @@ class VlmAgent:
         return VlmAgent(self.name, self.options, self._context, hint)
 
     async def read(self, case: Case) -> Answer:
-        if self.options.confidence == "consistency":
-            return await self._timed(1, lambda: self._several(case, None))
-        return await self._timed(1, lambda: self._once(case, self._question, None, sample=0))
+        return await self._timed(1, lambda: self._look(case, self._question, None))
 
     async def reconsider(self, case: Case, evidence: Evidence) -> Answer:
         """A second look, with the retrieved images of every contested label. It is not shown any earlier answer."""
-        if self.options.confidence == "consistency":
-            return await self._timed(2, lambda: self._several(case, evidence))
-        return await self._timed(2, lambda: self._once(case, self._second, evidence, sample=0))
+        return await self._timed(2, lambda: self._look(case, self._second, evidence))
 
     async def read_as(self, case: Case, variant: str) -> Answer:
         """One reading in other words, or with the labels in another order."""
@@ -132,14 +129,17 @@ class VlmAgent:
         except ImageError as error:
             answer = Abstention(agent=self.name, cause="image", detail=str(error))
         except CallFault as fault:
-            answer = Abstention(
-                agent=self.name, cause=fault.cause, detail=fault.detail, usage=fault.usage, request_id=fault.request_id
-            )
+            answer = fault.abstention(self.name)
         return answer.model_copy(update={"round": turn, "seconds": perf_counter() - began})
 
     async def _once(self, case: Case, question: Prompt, evidence: Evidence | None, *, sample: int) -> Opinion:
         said = await self._say(case, question, evidence, sample=sample)
         return self._opinion([said], self._form.source)
+
+    async def _look(self, case: Case, question: Prompt, evidence: Evidence | None) -> Opinion:
+        if self.options.confidence == "consistency":
+            return await self._several(case, evidence)
+        return await self._once(case, question, evidence, sample=0)
 
     async def _several(self, case: Case, evidence: Evidence | None) -> Opinion:
         """The mean of readings in other orders and, in a first look, in other words."""
@@ -171,7 +171,9 @@ class VlmAgent:
         except CallFault as fault:
             fault.usage = wasted + fault.usage
             raise
-        return _with_usage(said, wasted)
+        completion = said.answered.completion
+        completion = completion.model_copy(update={"usage": wasted + completion.usage})
+        return replace(said, answered=replace(said.answered, completion=completion))
 
     async def _ask(
         self,
@@ -195,20 +197,9 @@ class VlmAgent:
     def _request(
         self, question: Prompt, order: Sequence[str], image: str, references: Sequence[ReferenceImage] = ()
     ) -> Request:
-        options = self.options
+        sampling = self.options.model_dump(include={"model", "max_tokens", "temperature", "extra"})
         return put(
-            options.model,
-            question,
-            self._form,
-            self._form_prompt,
-            self._task,
-            order,
-            image,
-            references,
-            self._note,
-            max_tokens=options.max_tokens,
-            temperature=options.temperature,
-            extra=options.extra,
+            question, self._form, self._form_prompt, self._task, order, image, references, self._note, **sampling
         )
 
     async def _references(self, evidence: Evidence) -> list[ReferenceImage]:
@@ -232,12 +223,13 @@ class VlmAgent:
         telling = next((one for one in said if one.reading.label == label), said[0])
         paid = [one for one in said if not one.answered.cached] or said
         completion, reading = telling.answered.completion, telling.reading
+        further = [prompt.ref for prompt in (self._note_prompt, self._form_prompt) if prompt is not None]
         details = {
             "reason": reading.findings,
             "usage": sum((one.answered.completion.usage for one in paid), Usage()),
             "request_id": completion.request_id,
             "model": completion.model,
-            "prompt": " + ".join([*dict.fromkeys(one.prompt for one in said), *self._further_prompts()]),
+            "prompt": " + ".join([*dict.fromkeys(one.prompt for one in said), *further]),
             "cached": all(one.answered.cached for one in said),
             "captured_mass": reading.captured_mass,
             "notes": tuple(dict.fromkeys(note for one in said for note in one.reading.notes)),
@@ -247,13 +239,3 @@ class VlmAgent:
                 agent=self.name, label=label, confidence=reading.confidence, confidence_source=source, **details
             )
         return Opinion.from_vector(self.name, self._task, mean, source).model_copy(update=details)
-
-    def _further_prompts(self) -> list[str]:
-        """What the question came with: a note, the form of the answer."""
-        return [prompt.ref for prompt in (self._note_prompt, self._form_prompt) if prompt is not None]
-
-
-def _with_usage(said: _Sample, more: Usage) -> _Sample:
-    completion = said.answered.completion
-    completion = completion.model_copy(update={"usage": more + completion.usage})
-    return _Sample(said.reading, CallResult(completion, said.answered.cached), said.prompt)

@@ -17,7 +17,7 @@ from doubleread.agents.wire.request import Completion
 from doubleread.agents.wire.values import object_of, parsed
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError, FileError, ImageError
-from doubleread.core.opinion import Abstention, Answer, Usage
+from doubleread.core.opinion import Answer, Usage
 from doubleread.core.safe_files import read_bytes
 from doubleread.core.types import Json
 
@@ -116,9 +116,7 @@ def _answer(agent: VlmAgent, case: Case, row: Json, price: TokenPrice | None) ->
     try:
         return agent.opinion_from(case, _completion(row, price))
     except CallFault as fault:
-        return Abstention(
-            agent=agent.name, cause=fault.cause, detail=fault.detail, usage=fault.usage, request_id=fault.request_id
-        )
+        return fault.abstention(agent.name)
 
 
 def _completion(row: Json, price: TokenPrice | None) -> Completion:
@@ -148,7 +146,7 @@ async def training_line(case: Case, options: VlmOptions, context: VlmContext) ->
     order = shuffled(task, case.id, "fine-tuning")
     image = await context.pictures.url(case, options.image_side)
     question, answer_form = context.prompts.get(options.prompt), context.prompts.get(form.prompt)
-    request = put(options.model, question, form, answer_form, task, order, image)
+    request = put(question, form, answer_form, task, order, image, model=options.model)
     label = task.names[task.index(str(case.label))]
     letter = next(one.letter for one in shown(task, order) if one.name == label)
     messages = [*request.messages, {"role": "assistant", "content": letter}]

@@ -26,6 +26,11 @@ from doubleread.core.opinion import ConfidenceSource
 from doubleread.core.task import Task
 from doubleread.core.types import Json, Vector
 
+MAX_LETTERS = 20
+"""Alternatives that the protocol gives for a token, at the most."""
+LEAST_MASS = 0.5
+"""Below this share of the probability on any label, the letters do not speak for the model."""
+
 
 @dataclass(frozen=True)
 class FormReading:
@@ -37,12 +42,6 @@ class FormReading:
     findings: str = ""
     captured_mass: float | None = None
     notes: tuple[str, ...] = ()
-
-
-MAX_LETTERS = 20
-"""Alternatives that the protocol gives for a token, at the most."""
-LEAST_MASS = 0.5
-"""Below this share of the probability on any label, the letters do not speak for the model."""
 
 
 class Form(Protocol):

@@ -6,7 +6,7 @@ import io
 import random
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from itertools import zip_longest
 from string import ascii_uppercase
@@ -16,11 +16,16 @@ from doubleread.agents.vlm.forms import Form
 from doubleread.agents.wire.request import Request
 from doubleread.core.base import Record
 from doubleread.core.case import Case
-from doubleread.core.evidence import Evidence, Neighbour
+from doubleread.core.evidence import Evidence
 from doubleread.core.ports import ImageSource
 from doubleread.core.task import Task
 from doubleread.core.types import Json
 from doubleread.prompts.prompt import Prompt
+
+JPEG_QUALITY = 92
+HELD = 256
+"""Pictures kept, the longest unused go first: enough for the cases in flight and their references."""
+_LOCKS = 16
 
 
 class ReferenceImage(Record):
@@ -54,7 +59,6 @@ def shown(task: Task, order: Sequence[str]) -> list[ShownLabel]:
 
 
 def put(
-    model: str,
     question: Prompt,
     form: Form,
     form_prompt: Prompt | None,
@@ -84,7 +88,7 @@ def put(
         {"role": "system", "content": [text_part(question.render("system"))]},
         {"role": "user", "content": content},
     )
-    return Request(model=model, messages=messages, instructions=user, **form.fields(task, order), **fields)
+    return Request(messages=messages, instructions=user, **form.fields(task, order), **fields)
 
 
 def text_part(text: str) -> Json:
@@ -104,19 +108,10 @@ def choose_references(evidence: Evidence, most: int) -> list[Case]:
     """
     pool = {n.case_id: n for n in (*evidence.contrast, *evidence.neighbours) if n.path is not None}
     labels = evidence.contested or tuple(dict.fromkeys(n.label for n in evidence.neighbours))
-    of_label = [_nearest(pool.values(), label) for label in labels]
+    nearest = sorted(pool.values(), key=lambda n: -n.similarity)
+    of_label = [[n for n in nearest if n.label == label] for label in labels]
     in_turn = [n for row in zip_longest(*of_label) for n in row if n is not None]
     return [Case(id=n.case_id, path=n.path, label=n.label) for n in in_turn[:most]]
-
-
-def _nearest(pool: Iterable[Neighbour], label: str) -> list[Neighbour]:
-    return sorted((n for n in pool if n.label == label), key=lambda n: -n.similarity)
-
-
-JPEG_QUALITY = 92
-HELD = 256
-"""Pictures kept, the longest unused go first: enough for the cases in flight and their references."""
-_LOCKS = 16
 
 
 class DataUrls:

@@ -15,7 +15,7 @@ from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.request import Completion, Request
 from doubleread.core.base import Record
 from doubleread.core.evidence import Evidence
-from doubleread.core.opinion import Abstention, Answer, Opinion
+from doubleread.core.opinion import Answer, Opinion
 from doubleread.core.trust import TrustProfile
 from doubleread.prompts.prompt import Prompt
 
@@ -61,9 +61,7 @@ class Reasoner:
                 raise CallFault("no-evidence", "nobody gave an opinion to weigh")
             answer: Answer = await self._weigh(spoken, profiles, evidence)
         except CallFault as fault:
-            answer = Abstention(
-                agent=self.name, cause=fault.cause, detail=fault.detail, usage=fault.usage, request_id=fault.request_id
-            )
+            answer = fault.abstention(self.name)
         return answer.model_copy(update={"round": turn, "seconds": perf_counter() - began})
 
     async def _weigh(

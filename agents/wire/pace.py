@@ -50,7 +50,7 @@ class RateController:
         self._slots, self._queue = asyncio.Semaphore(in_flight), asyncio.Lock()
         now = _now()
         self._tokens, self._filled, self._grown = self._rate if requests_per_minute is None else 1.0, now, now
-        self._resume = self._settled = self._began = now
+        self._resume = self._settled = now
         self._starting, self._held_back = True, False
         self._answers: deque[float] = deque()
         self._latency = 0.0
@@ -93,8 +93,7 @@ class RateController:
             self._resume = max(self._resume, now + min(retry_after, LONGEST_PAUSE_S))
         if now < self._settled:
             return
-        measured = self._measured(now)
-        self._rate = max(SLOWEST, DEEPEST_CUT * self._rate, min(self._rate, measured))
+        self._rate = max(SLOWEST, DEEPEST_CUT * self._rate, min(self._rate, self._measured(now)))
         self._tokens, self._starting = 0.0, False
         self._settled = now + SETTLE_S
 

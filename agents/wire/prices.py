@@ -20,6 +20,14 @@ CHARS_A_TOKEN = 3
 TOKENS_AN_IMAGE = 1500
 """Cautious: an image of 1024 pixels a side costs 765 tokens in tiles of 512 pixels, and 1,400 in patches of 28."""
 _SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
+BYTES_A_CHAR = 4
+"""A token has at least one byte, so that a text has at most this many tokens for each character."""
+MOST_AN_IMAGE = 50_000
+"""Tokens: small models count up to 48,000 for an image of high detail."""
+MARGIN = 10_000
+"""Tokens of what servers add themselves."""
+LONGER = 4
+"""Some servers overstep max_tokens; nobody believes more than this many times as many, and the margin."""
 
 
 class TokenPrice(Record):
@@ -64,16 +72,6 @@ def _built_in() -> dict[str, TokenPrice]:
     return {model: TokenPrice.model_validate(row) for model, row in table.items()}
 
 
-BYTES_A_CHAR = 4
-"""A token has at least one byte, so that a text has at most this many tokens for each character."""
-MOST_AN_IMAGE = 50_000
-"""Tokens: small models count up to 48,000 for an image of high detail."""
-MARGIN = 10_000
-"""Tokens of what servers add themselves."""
-LONGER = 4
-"""Some servers overstep max_tokens; nobody believes more than this many times as many, and the margin."""
-
-
 def estimate_of(price: TokenPrice, request: Request) -> float:
     """What a request may cost at the most."""
     return estimate(price, *_size(request), request.max_tokens)
@@ -84,27 +82,22 @@ def charged(usage: Usage, price: TokenPrice | None, request: Request) -> Usage:
 
     Where the server reports none, or counts that cannot be, no tokens are counted and the cost is the estimate.
     """
-    if not _is_believable(usage, request):
-        usage = Usage(calls=usage.calls)
-        expected = None if price is None else estimate_of(price, request)
-        return usage.model_copy(update={"cost_usd": expected})
-    return usage.model_copy(update={"cost_usd": None if price is None else cost(price, usage)})
-
-
-def _is_believable(usage: Usage, request: Request) -> bool:
     chars, images = _size(request)
     most = BYTES_A_CHAR * chars + MOST_AN_IMAGE * images + MARGIN
-    return 0 < usage.input_tokens <= most and usage.output_tokens <= LONGER * request.max_tokens + MARGIN
+    believed = 0 < usage.input_tokens <= most and usage.output_tokens <= LONGER * request.max_tokens + MARGIN
+    if not believed:
+        usage = Usage(calls=usage.calls)
+    if price is None:
+        return usage.model_copy(update={"cost_usd": None})
+    return usage.model_copy(update={"cost_usd": cost(price, usage) if believed else estimate_of(price, request)})
 
 
 def _size(request: Request) -> tuple[int, int]:
     """Characters and images: of the messages, and of the schema, tools and choices that come with them."""
-    parts = [part for message in request.messages for part in _parts(message["content"])]
-    chars = sum(len(part["text"]) for part in parts if part["type"] == "text")
+    contents = [message["content"] for message in request.messages]
+    parts = [part for content in contents if isinstance(content, list) for part in content]
+    texts = [str(content) for content in contents if not isinstance(content, list)]
+    chars = sum(map(len, texts + [part["text"] for part in parts if part["type"] == "text"]))
     beside = [request.answer_schema, request.extra, [choice.model_dump() for choice in request.choices]]
     chars += sum(len(json.dumps(one, default=str)) for one in beside if one)
     return chars, sum(part["type"] == "image_url" for part in parts)
-
-
-def _parts(content: object) -> list[dict[str, str]]:
-    return content if isinstance(content, list) else [{"type": "text", "text": str(content)}]

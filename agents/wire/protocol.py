@@ -8,6 +8,13 @@ from doubleread.agents.wire.request import Request
 from doubleread.core.types import Json
 
 PATHS = {"chat": "/chat/completions", "decisions": "/decisions"}
+_SIGNS = (
+    ("logprobs", re.compile(r"logprobs", re.IGNORECASE)),
+    ("max_completion_tokens", re.compile(r"max_completion_tokens", re.IGNORECASE)),
+    ("temperature", re.compile(r"temperature", re.IGNORECASE)),
+    ("json_object", re.compile(r"json_object|json mode", re.IGNORECASE)),
+    ("json_schema", re.compile(r"json_schema|response_format|structured output|guided", re.IGNORECASE)),
+)
 
 
 def body_of(request: Request, lacking: frozenset[str] = frozenset()) -> Json:
@@ -48,15 +55,6 @@ def _input_part(part: Mapping[str, Any]) -> Json:
     if part["type"] == "text":
         return {"type": "input_text", "text": part["text"]}
     return {"type": "input_image", "image_url": part["image_url"]["url"]}
-
-
-_SIGNS = (
-    ("logprobs", re.compile(r"logprobs", re.IGNORECASE)),
-    ("max_completion_tokens", re.compile(r"max_completion_tokens", re.IGNORECASE)),
-    ("temperature", re.compile(r"temperature", re.IGNORECASE)),
-    ("json_object", re.compile(r"json_object|json mode", re.IGNORECASE)),
-    ("json_schema", re.compile(r"json_schema|response_format|structured output|guided", re.IGNORECASE)),
-)
 
 
 def missing_feature(message: str, request: Request, lacking: frozenset[str]) -> str | None:

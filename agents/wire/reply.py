@@ -23,6 +23,7 @@ MAX_TOOL_CALLS, MAX_ARGUMENTS = 16, 20_000
 """Functions that one answer may call, and characters of the arguments of one."""
 MAX_COUNT = 10_000_000
 """Tokens that a single call can have used."""
+_LOOKED_AT = 100 * MAX_DETAIL
 
 
 def completion_of(body: Any, request_id: str | None = None, secrets: Sequence[str] = ()) -> Completion:
@@ -159,9 +160,6 @@ def _count(counts: Any, *names: str) -> int | None:
     if value is None or not is_number(value) or not 0 <= value <= MAX_COUNT or value != int(value):
         return None
     return int(value)
-
-
-_LOOKED_AT = 100 * MAX_DETAIL
 
 
 def error_of(content: bytes) -> Json:

@@ -2,11 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from doubleread.agents.wire.answers import AnswerCache, key_of
+from doubleread.agents.wire.answers import AnswerCache, CallResult, key_of
 from doubleread.agents.wire.budget import Budget, Reservation
 from doubleread.agents.wire.client import FeatureMissing, ServerClient
 from doubleread.agents.wire.faults import CallFault
@@ -19,14 +18,6 @@ from doubleread.core.opinion import Usage
 
 Check = Callable[[Completion], object]
 """Raises ``CallFault`` for an answer that cannot be used: such answers are not kept."""
-
-
-@dataclass(frozen=True)
-class CallResult:
-    """A completion; ``cached`` where nothing was sent for it."""
-
-    completion: Completion
-    cached: bool
 
 
 class ModelClient:
@@ -65,7 +56,7 @@ class ModelClient:
             raise fault.with_usage(_used(made)) from None
         if found.cached:
             self._budget.count_cached(agent)
-        return CallResult(found.completion, found.cached)
+        return found
 
     async def _call(self, agent: str, request: Request, check: Check, made: list[Reservation]) -> Completion:
         """Tries until an answer passes the check; accidents are repeated after a random pause.
@@ -140,32 +131,32 @@ class Wire:
     def __init__(self, answers: AnswerCache, budget: Budget, prices: PriceTable) -> None:
         self._answers, self.budget, self._prices = answers, budget, prices
         self._background = Background(self._farewell)
-        self._doors: dict[tuple[str, str, float], ServerClient] = {}
+        self._clients: dict[tuple[str, str, float], ServerClient] = {}
         self._paces: dict[tuple[str, str, str], RateController] = {}
 
     async def ask(self, server: Server, agent: str, request: Request, check: Check, *, sample: int = 0) -> CallResult:
-        """``Line.ask`` of that server; a cancelled caller cancels the call, unless others wait for the same answer."""
-        return await self._background.run(lambda: self._line(server).ask(agent, request, check, sample=sample))
+        """``ModelClient.ask`` of that server. A cancelled caller cancels the call, unless others wait for its answer."""
+        return await self._background.run(lambda: self._client(server).ask(agent, request, check, sample=sample))
 
     def close(self) -> None:
         """Ends what still runs, every connection and the thread; a second call does nothing."""
         self._background.close()
         self._answers.close()
 
-    def _line(self, server: Server) -> ModelClient:
-        """Runs on the loop, where doors and paces belong."""
+    def _client(self, server: Server) -> ModelClient:
+        """Runs on the loop, where clients and rate controllers belong."""
         key = server.key()
         address = (server.base_url, key, server.attempt_timeout_s)
-        if address not in self._doors:
-            self._doors[address] = ServerClient(server.base_url, key, timeout_s=server.attempt_timeout_s)
+        if address not in self._clients:
+            self._clients[address] = ServerClient(server.base_url, key, timeout_s=server.attempt_timeout_s)
         pace = self._paces.setdefault(
             (server.base_url, server.key_name, server.model),
             RateController(in_flight=server.in_flight, requests_per_minute=server.requests_per_minute),
         )
         price = server.price or self._prices.of(server.model)
-        return ModelClient(server, self._doors[address], pace, price=price, answers=self._answers, budget=self.budget)
+        return ModelClient(server, self._clients[address], pace, price=price, answers=self._answers, budget=self.budget)
 
     async def _farewell(self) -> None:
-        doors, self._doors = list(self._doors.values()), {}
-        for door in doors:
-            await door.close()
+        clients, self._clients = list(self._clients.values()), {}
+        for client in clients:
+            await client.close()

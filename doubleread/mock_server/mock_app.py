@@ -19,6 +19,18 @@ from starlette.routing import Route
 from doubleread.mock_server.injected_faults import FAULTS, rate_limit
 from doubleread.mock_server.mock_reply import Fault, MockReply, Received, chat_body, decisions_body, error_body
 
+Say = MockReply | Fault
+Answering = Say | Callable[[Received], Say]
+_FEATURES: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "json_schema": lambda body: body.get("response_format", {}).get("type") == "json_schema",
+    "json_object": lambda body: body.get("response_format", {}).get("type") == "json_object",
+    "logprobs": lambda body: bool(body.get("logprobs")),
+    "temperature": lambda body: "temperature" in body,
+    "max_completion_tokens": lambda body: "max_completion_tokens" in body,
+}
+"""Features that a server may lack, and how a request shows that it uses one."""
+SHUTDOWN_S = 1
+
 
 @dataclass(frozen=True)
 class RateLimits:
@@ -61,18 +73,6 @@ class RateLimiter:
             return False
         self._tokens -= 1
         return True
-
-
-Say = MockReply | Fault
-Answering = Say | Callable[[Received], Say]
-_FEATURES: dict[str, Callable[[dict[str, Any]], bool]] = {
-    "json_schema": lambda body: body.get("response_format", {}).get("type") == "json_schema",
-    "json_object": lambda body: body.get("response_format", {}).get("type") == "json_object",
-    "logprobs": lambda body: bool(body.get("logprobs")),
-    "temperature": lambda body: "temperature" in body,
-    "max_completion_tokens": lambda body: "max_completion_tokens" in body,
-}
-"""Features that a server may lack, and how a request shows that it uses one."""
 
 
 class MockServer:
@@ -136,9 +136,6 @@ class MockServer:
     async def _models(self, request: Request) -> Response:
         del request
         return JSONResponse({"object": "list", "data": [{"id": "mock-1", "object": "model", "owned_by": "nobody"}]})
-
-
-SHUTDOWN_S = 1
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,9 @@ from doubleread.render.thumbnail import case_thumbnail, thumbnail
 if TYPE_CHECKING:
     from doubleread.rag.case_search import SimilarCases
 
+_SIDE = 360
+"""Pixels of a picture's longer side: sharp where two of them make one of the page's."""
+
 
 class PictureSource(Protocol):
     """Where a card gets its pictures from: ``case_thumbnail``, or a page that holds each picture once."""
@@ -77,10 +80,6 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-
-
-_SIDE = 360
-"""Pixels of a picture's longer side: sharp where two of them make one of the page's."""
 
 
 def found_page(found: "SimilarCases", line: str, *, picture: Path | None = None, each: bool = False) -> str:

@@ -24,6 +24,8 @@ CHUNK = 4096
 """Characters of a picture that kitty takes at once."""
 COLOURS = 256
 _RUN = re.compile(rb"(.)\1{3,}", re.DOTALL)
+_UPPER_HALF = "▀"
+How = Literal["kitty", "sixel", "blocks", "none"]
 
 
 def kitty(image: Image.Image, columns: int, rows: int) -> str:
@@ -56,9 +58,6 @@ def _colour(band: np.ndarray, colour: int) -> str:
     return f"#{colour}" + _RUN.sub(lambda run: b"!%d%b" % (len(run[0]), run[1]), row).decode("ascii")
 
 
-_UPPER_HALF = "▀"
-
-
 def half_blocks(path: Path | None, sha256: str | None, *, columns: int) -> Text | None:
     """The picture, its longer side ``columns`` letters wide or half as many lines high; None where the file cannot be
     shown. ``sha256`` is the id of the case that names the file. Needs a terminal with 256 colours or more."""
@@ -80,9 +79,6 @@ def drawn(image: Image.Image) -> Text:
             text.append(_UPPER_HALF, Style(color=above, bgcolor=below))
         text.append("\n")
     return text
-
-
-How = Literal["kitty", "sixel", "blocks", "none"]
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from doubleread.render.html import verdict_html
 from doubleread.render.terminal import verdict_card
 
 PLAIN_WIDTH = 100
+SIDE = 1024
 
 
 class ShownVerdict(Verdict):
@@ -38,9 +39,6 @@ class ShownVerdict(Verdict):
 
     def _repr_html_(self) -> str:
         return verdict_html(self)
-
-
-SIDE = 1024
 
 
 class ShownAttribution(Attribution):

@@ -9,6 +9,10 @@ from doubleread.core.stored import StoredCase, Wanted
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.ledger_file import OF_CASES
 
+FEWEST = 6
+"""Digits that a beginning needs."""
+_BEGINNING = re.compile(rf"^[0-9a-f]{{{FEWEST},64}}$")
+
 
 class Listed(NamedTuple):
     """Some cases, and how many there are in all that were asked for."""
@@ -43,11 +47,6 @@ def _where(wanted: Wanted, removed: bool) -> tuple[str, list[object]]:
             parts.append(f"c.added {sign} ?")
             given.append(when.timestamp())
     return " and ".join(parts), given
-
-
-FEWEST = 6
-"""Digits that a beginning needs."""
-_BEGINNING = re.compile(rf"^[0-9a-f]{{{FEWEST},64}}$")
 
 
 def whole_ids(archive: Archive, given: Sequence[str]) -> list[str]:

@@ -10,6 +10,10 @@ from doubleread.rag.stores.contents import Contents
 
 _ASKED = 2000
 _AT_ONCE = 256
+_DIMENSIONS = 50
+_PERPLEXITY = 30.0
+_FEWEST = 5
+"""Below this there are no neighbourhoods to keep, and the two main axes say it all."""
 
 
 class LabelStatistics(Record):
@@ -114,12 +118,6 @@ def _agreement(contents: Contents) -> dict[str, tuple[int, int]]:
                 before, agreeing = counts.get(str(labels[i]), (0, 0))
                 counts[str(labels[i])] = before + 1, agreeing + int(labels[i] == labels[j])
     return counts
-
-
-_DIMENSIONS = 50
-_PERPLEXITY = 30.0
-_FEWEST = 5
-"""Below this there are no neighbourhoods to keep, and the two main axes say it all."""
 
 
 def drawn_at_random(n: int, most: int, seed: int = 0) -> NDArray[np.intp]:

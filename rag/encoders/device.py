@@ -12,6 +12,8 @@ from doubleread.core.errors import EncoderError
 from doubleread.core.one_process import forked_with
 from doubleread.core.types import Json
 
+_VALUES = 64
+
 
 def pick_device(name: str) -> torch.device:
     """The device of that name; ``auto`` takes cuda, then mps, then cpu. Raises ``EncoderError``."""
@@ -44,9 +46,6 @@ def precision(device: torch.device) -> AbstractContextManager[Any]:
 def _available() -> list[str]:
     found = [("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available()), ("cpu", True)]
     return [name for name, present in found if present]
-
-
-_VALUES = 64
 
 
 def weights_digest(state: Mapping[str, torch.Tensor]) -> str:

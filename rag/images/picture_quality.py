@@ -28,6 +28,18 @@ SHOWN = 3
 
 Rows = Matrix | Embeddings
 Flags = NDArray[np.bool_]
+ABSOLUTE: tuple[tuple[str, Callable[[StatisticColumns], Flags]], ...] = (
+    ("black", lambda s: s.dark > 0.99),
+    ("white", lambda s: s.bright > 0.995),
+    ("empty", lambda s: s.contrast < 0.01),
+)
+"""What shows nothing anywhere, unless more than one in ten of the usual pictures are like that."""
+_TOLD = {
+    "black": "the picture is practically black",
+    "white": "the picture is practically white",
+    "empty": "the picture is practically one even surface",
+}
+_COMMON = 0.1
 
 
 class Check(NamedTuple):
@@ -64,18 +76,6 @@ CHECKS = (
     Check("shape", lambda s: np.log(s.aspect), -1, np.log(1.25), "much narrower than", alarm=False),
     Check("small", lambda s: np.log(s.side), -1, np.log(2), "much smaller than", alarm=False),
 )
-ABSOLUTE: tuple[tuple[str, Callable[[StatisticColumns], Flags]], ...] = (
-    ("black", lambda s: s.dark > 0.99),
-    ("white", lambda s: s.bright > 0.995),
-    ("empty", lambda s: s.contrast < 0.01),
-)
-"""What shows nothing anywhere, unless more than one in ten of the usual pictures are like that."""
-_TOLD = {
-    "black": "the picture is practically black",
-    "white": "the picture is practically white",
-    "empty": "the picture is practically one even surface",
-}
-_COMMON = 0.1
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,9 @@ LARGE = 512
 """Pixels a side from which a picture counts as large: many are opened no larger."""
 FEW_LIT = 0.01
 """Where fewer pixels than this share are lit, the picture is looked at as a whole."""
+Rows = Matrix | Embeddings
+GREY = 0.03
+"""Colour, relative to brightness, below which pictures are grey."""
 
 
 class StatisticColumns(NamedTuple):
@@ -115,11 +118,6 @@ def _roughness(luma: NDArray[np.int16], lit: NDArray[np.bool_]) -> float:
     around = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:]
     found = (4 * luma[1:-1, 1:-1] - around)[inner].astype(np.float32)
     return float(np.mean(found * found)) if len(found) else 0.0
-
-
-Rows = Matrix | Embeddings
-GREY = 0.03
-"""Colour, relative to brightness, below which pictures are grey."""
 
 
 class Trait(NamedTuple):

@@ -16,6 +16,13 @@ _CROP_SHARE = 0.875
 VIEWS_VERSION = f"crops{_CROP_SHARE}"
 """Changes when the same view name would give other pixels; cached encodings carry it."""
 _CORNERS = dict(zip(CROPS, ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (0.5, 0.5)), strict=True))
+_BYTES = -(-(CELLS**2) // 8)
+_NAME = re.compile(rf"covered-1-([0-9a-f]{{{2 * _BYTES}}})")
+"""The number changes when the same cells would be covered otherwise; cached encodings carry the name."""
+_PARTS = 4
+"""Parts a side whose means fill what is covered."""
+_FINE, _SOFT = 8, 1.0
+"""Pixels a side that a cell has in the mask before it is enlarged, and the radius by which its edges are softened."""
 
 
 def view(image: Image.Image, name: str) -> Image.Image:
@@ -30,15 +37,6 @@ def view(image: Image.Image, name: str) -> Image.Image:
     x, y = _CORNERS[name]
     left, top = round((image.width - width) * x), round((image.height - height) * y)
     return image.crop((left, top, left + width, top + height))
-
-
-_BYTES = -(-(CELLS**2) // 8)
-_NAME = re.compile(rf"covered-1-([0-9a-f]{{{2 * _BYTES}}})")
-"""The number changes when the same cells would be covered otherwise; cached encodings carry the name."""
-_PARTS = 4
-"""Parts a side whose means fill what is covered."""
-_FINE, _SOFT = 8, 1.0
-"""Pixels a side that a cell has in the mask before it is enlarged, and the radius by which its edges are softened."""
 
 
 def covered(cells: NDArray[np.bool_]) -> str:

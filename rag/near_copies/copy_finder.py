@@ -27,6 +27,13 @@ from doubleread.rag.near_copies.near_duplicates import (
 from doubleread.rag.near_copies.perceptual_hash import distances, perceptual_hash
 from doubleread.rag.stores.archive import Archive
 
+_SIDE = 512
+"""Of the 32 pixels a side that a hash looks at, many times enough."""
+_CHANGED, _COMPARED = 16, 500
+"""Pictures that are mildly changed, and pictures that are compared with others, to measure a rule."""
+_WORKERS = 4
+_SAMPLE = 1000
+
 
 def _reencoded(image: Image.Image) -> Image.Image:
     file = io.BytesIO()
@@ -51,13 +58,6 @@ MILD_CHANGES: Mapping[str, Callable[[Image.Image], Image.Image]] = MappingProxyT
     {"JPEG quality 60": _reencoded, "70 % size": _resized, "3 % crop": _cropped, "10 % more light": _lit}
 )
 """Each takes and gives 8-bit RGB."""
-
-
-_SIDE = 512
-"""Of the 32 pixels a side that a hash looks at, many times enough."""
-_CHANGED, _COMPARED = 16, 500
-"""Pictures that are mildly changed, and pictures that are compared with others, to measure a rule."""
-_WORKERS = 4
 
 
 @dataclass(frozen=True)
@@ -159,9 +159,6 @@ def near_copies(pictures: PictureSet, rule: NearRule) -> NearDuplicates:
 def _spread(order: NDArray[np.intp], most: int) -> NDArray[np.intp]:
     picked: NDArray[np.intp] = order[np.linspace(0, len(order) - 1, min(most, len(order))).round().astype(int)]
     return picked
-
-
-_SAMPLE = 1000
 
 
 class _Kept(Record):

@@ -19,6 +19,10 @@ _LOST, _TAIL = 0.01, 0.99
 _WITHOUT_OTHERS = 0.95
 
 Near = NDArray[np.bool_]
+_BLOCK = 2048
+_AT_ONCE = 20_000
+"""Pairs whose embeddings are compared together."""
+_MOST_PAIRS = 1_000_000
 
 
 class NearRule(Record):
@@ -64,12 +68,6 @@ def nearest_others(
     similarities[distances(hashes[:, None], archive_hashes[None]) <= LIKE_HASH] = -np.inf
     best: Vector = similarities.max(axis=1, initial=-np.inf).astype(float)
     return best[np.isfinite(best)]
-
-
-_BLOCK = 2048
-_AT_ONCE = 20_000
-"""Pairs whose embeddings are compared together."""
-_MOST_PAIRS = 1_000_000
 
 
 class NearPair(Record):

@@ -44,6 +44,7 @@ create table snapshots (name text primary key, seq integer not null, digest text
 ADD_DIGESTS = tuple(f"alter table {table} add column {_DIGEST}" for table in ("cases", "embeddings"))
 """Makes the tables of the older number those of the present one."""
 _OLDER_TABLES = TABLES.replace(f",\n    {_DIGEST}", "")
+_SHOWN = 3
 
 
 def schema_of(db: sqlite3.Connection) -> str | None:
@@ -75,9 +76,6 @@ def _expected(tables: str) -> frozenset[tuple[str, str, str, str]]:
         return _listed(db)
     finally:
         db.close()
-
-
-_SHOWN = 3
 
 
 def upgrade(file: "LedgerFile") -> None:

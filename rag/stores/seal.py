@@ -19,13 +19,6 @@ from xxhash import xxh3_128_digest
 from doubleread.core.stored import Version
 
 START = "0" * 64
-
-
-def chained(before: str, values: Sequence[object]) -> str:
-    """The digest after ``values`` happened; sha256 in hex."""
-    return hashlib.sha256(json.dumps([before, *values]).encode()).hexdigest()
-
-
 SEAL = "seal"
 """Under this the file keeps it."""
 CASE_COLUMNS = "id, label, grp, split, source, path, tags, added, hash, removed, seq"
@@ -33,6 +26,11 @@ _MODULUS = 1 << 128
 _NONE = "\1"
 _NUMBERS = struct.Struct("<dqq").pack
 _CHANGE = "select seq, time, what, id, reviewer, note, record, digest from changes"
+
+
+def chained(before: str, values: Sequence[object]) -> str:
+    """The digest after ``values`` happened; sha256 in hex."""
+    return hashlib.sha256(json.dumps([before, *values]).encode()).hexdigest()
 
 
 class Damaged(Exception):

@@ -12,6 +12,9 @@ from doubleread.core.evidence import Neighbour
 from doubleread.core.stored import StoredCase
 from doubleread.core.types import Embeddings, Vector
 
+_ZERO = 1e-6
+_SAME = 1e-3  # another image is hundreds of times further away
+
 
 def products(rows: Embeddings, vector: Embeddings | Vector) -> Embeddings:
     """The inner product of each row ``(n, dim)`` with the vector ``(dim,)``, shape ``(n,)``.
@@ -20,10 +23,6 @@ def products(rows: Embeddings, vector: Embeddings | Vector) -> Embeddings:
     other a hundred times as long as the sum takes (measured: 12 ms against 0.1 for 1,240 rows of 1,280).
     """
     return np.asarray(np.vecdot(rows, vector), np.float32)
-
-
-_ZERO = 1e-6
-_SAME = 1e-3  # another image is hundreds of times further away
 
 
 class Exported(NamedTuple):
