@@ -2,7 +2,6 @@
 
 import csv
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,7 +43,9 @@ class AnswerBook:
 
     def find(self, case: Case, agent: str, round_: int) -> Answer | None:
         """The agent's answer to a case in a round; None where there is none."""
-        return self.answers.get((agent, round_, _key(case, self.key_is)))
+        path = Path(case.source)
+        keys = {"id": case.id, "source": case.source, "name": path.name, "stem": path.stem}
+        return self.answers.get((agent, round_, keys[self.key_is]))
 
 
 def read_book(
@@ -115,13 +116,6 @@ def answer_row(case: Case, answer: Answer) -> tuple[str, ...]:
     return tuple(row.get(name, "") for name in FLAT)
 
 
-def summary(book: AnswerBook) -> str:
-    """For people: how many answers, whose, and how many abstain."""
-    counts = Counter(agent for agent, _, _ in book.answers)
-    silent = sum(isinstance(a, Abstention) for a in book.answers.values())
-    return ", ".join(f"{name} {n}" for name, n in counts.items()) + (f"; {silent} abstentions" if silent else "")
-
-
 def _recorded(row: Mapping[str, Any]) -> Iterator[tuple[str, Answer]]:
     if "answer" in row:
         yield str(row["case"]), ANSWER.validate_python(row["answer"])
@@ -149,11 +143,6 @@ def _foreign(
     for round_, part in enumerate((columns, columns.second), start=1):
         if part is not None:
             yield str(row[columns.key]), answer_of(row, part, agent, round_, task)
-
-
-def _key(case: Case, key_is: str) -> str:
-    path = Path(case.source)
-    return {"id": case.id, "source": case.source, "name": path.name, "stem": path.stem}[key_is]
 
 
 def _rows(path: Path, *, torn: bool) -> Iterator[tuple[int, Mapping[str, Any] | FileError]]:

@@ -5,18 +5,17 @@ import io
 import json
 import threading
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from doubleread.agents.recorded.book import FLAT, AnswerBook, answer_row, read_keys
 from doubleread.core.case import Case
+from doubleread.core.closing import Closing
 from doubleread.core.durable import AppendFile
 from doubleread.core.errors import DataError, FileError
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention, Answer, Opinion
 
 
-class Recorder:
+class Recorder(Closing):
     """Called with every case and answer; adds those to a ``.jsonl`` or ``.csv`` file that are not in it yet.
 
     An answer is on disk when the call returns. Threads and processes may share a file. Half a line that a crash left
@@ -50,14 +49,6 @@ class Recorder:
     def close(self) -> None:
         self._file.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
 
 def _json_line(case: Case, answer: Answer) -> bytes:
     row = {"case": case.id, "source": case.source, "label": case.label, "answer": answer.model_dump(mode="json")}
@@ -66,7 +57,10 @@ def _json_line(case: Case, answer: Answer) -> bytes:
 
 def _csv_line(values: tuple[str, ...]) -> bytes:
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow([" ".join(value.splitlines()) for value in values])
+    # NUL has no place in text: one would make the whole file unreadable.
+    csv.writer(line, lineterminator="\n").writerow(
+        [" ".join(value.replace("\0", " ").splitlines()) for value in values]
+    )
     return line.getvalue().encode()
 
 

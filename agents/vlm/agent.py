@@ -8,7 +8,7 @@ from time import perf_counter
 import numpy as np
 
 from doubleread.agents.vlm.forms import FORMS, MAX_LETTERS, FormReading
-from doubleread.agents.vlm.messages import DataUrls, ReferenceImage, choose_references, put, shuffled
+from doubleread.agents.vlm.messages import DataUrls, ReferenceImage, build_request, choose_references, shuffled
 from doubleread.agents.vlm.vlm_options import VlmOptions
 from doubleread.agents.wire.answers import CallResult
 from doubleread.agents.wire.faults import CallFault
@@ -198,7 +198,7 @@ class VlmAgent:
         self, question: Prompt, order: Sequence[str], image: str, references: Sequence[ReferenceImage] = ()
     ) -> Request:
         sampling = self.options.model_dump(include={"model", "max_tokens", "temperature", "extra"})
-        return put(
+        return build_request(
             question, self._form, self._form_prompt, self._task, order, image, references, self._note, **sampling
         )
 

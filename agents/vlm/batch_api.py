@@ -7,7 +7,7 @@ from pathlib import Path
 
 from doubleread.agents.vlm.agent import VlmAgent, VlmContext
 from doubleread.agents.vlm.forms import LetterForm
-from doubleread.agents.vlm.messages import put, shown, shuffled
+from doubleread.agents.vlm.messages import build_request, shown, shuffled
 from doubleread.agents.vlm.vlm_options import VlmOptions
 from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.prices import TokenPrice, cost
@@ -146,7 +146,7 @@ async def training_line(case: Case, options: VlmOptions, context: VlmContext) ->
     order = shuffled(task, case.id, "fine-tuning")
     image = await context.pictures.url(case, options.image_side)
     question, answer_form = context.prompts.get(options.prompt), context.prompts.get(form.prompt)
-    request = put(question, form, answer_form, task, order, image, model=options.model)
+    request = build_request(question, form, answer_form, task, order, image, model=options.model)
     label = task.names[task.index(str(case.label))]
     letter = next(one.letter for one in shown(task, order) if one.name == label)
     messages = [*request.messages, {"role": "assistant", "content": letter}]

@@ -51,11 +51,11 @@ class Form(Protocol):
     prompt: str
     """Id of the prompt that asks for it; empty where the API does."""
 
-    def fields(self, task: Task, order: Sequence[str]) -> dict[str, Any]:
+    def fields(self, task: Task, order: Sequence[str], /) -> dict[str, Any]:
         """What the request needs for it."""
         ...
 
-    def read(self, completion: Completion, task: Task, order: Sequence[str]) -> FormReading:
+    def read(self, completion: Completion, task: Task, order: Sequence[str], /) -> FormReading:
         """The reading in an answer; raises ``CallFault`` for an answer that cannot be one."""
         ...
 
@@ -66,14 +66,12 @@ class DistributionForm:
     source: ConfidenceSource = "verbalized-distribution"
     prompt = "form-distribution"
 
-    def fields(self, task: Task, order: Sequence[str]) -> dict[str, Any]:
-        del task
+    def fields(self, _: Task, order: Sequence[str]) -> dict[str, Any]:
         shares = _object({name: {"type": "number"} for name in order})
         properties = {"findings": {"type": "string"}, "probabilities": shares, "label": _one_of(order)}
         return {"answer_schema": _object(properties)}
 
-    def read(self, completion: Completion, task: Task, order: Sequence[str]) -> FormReading:
-        del order
+    def read(self, completion: Completion, task: Task, _: Sequence[str]) -> FormReading:
         answer = json_object(completion.text)
         stated = np.array(distribution(answer.get("probabilities"), task.names))
         vector, top = stated / stated.sum(), task.names[int(stated.argmax())]
@@ -92,13 +90,11 @@ class NumberForm:
     source: ConfidenceSource = "verbalized"
     prompt = "form-number"
 
-    def fields(self, task: Task, order: Sequence[str]) -> dict[str, Any]:
-        del task
+    def fields(self, _: Task, order: Sequence[str]) -> dict[str, Any]:
         properties = {"findings": {"type": "string"}, "label": _one_of(order), "confidence": {"type": "number"}}
         return {"answer_schema": _object(properties)}
 
-    def read(self, completion: Completion, task: Task, order: Sequence[str]) -> FormReading:
-        del order
+    def read(self, completion: Completion, task: Task, _: Sequence[str]) -> FormReading:
         answer = json_object(completion.text)
         label, stated = matching(words(answer.get("label")), task.names), number(answer.get("confidence"))
         if stated > 1:
@@ -112,8 +108,7 @@ class LetterForm:
     source: ConfidenceSource = "logprobs"
     prompt = "form-letter"
 
-    def fields(self, task: Task, order: Sequence[str]) -> dict[str, Any]:
-        del task, order
+    def fields(self, _: Task, __: Sequence[str]) -> dict[str, Any]:
         return {"top_logprobs": MAX_LETTERS}
 
     def read(self, completion: Completion, task: Task, order: Sequence[str]) -> FormReading:
@@ -142,8 +137,7 @@ class ChoiceForm:
         choices = tuple(AnswerOption(value=name, description=described[name]) for name in order)
         return {"api": "decisions", "choices": choices}
 
-    def read(self, completion: Completion, task: Task, order: Sequence[str]) -> FormReading:
-        del order
+    def read(self, completion: Completion, task: Task, _: Sequence[str]) -> FormReading:
         return _reading(np.array(distribution(completion.probabilities, task.names)), task)
 
 
@@ -183,9 +177,4 @@ def _one_of(names: Sequence[str]) -> Json:
 
 
 def _object(properties: Json) -> Json:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}

@@ -58,7 +58,7 @@ def shown(task: Task, order: Sequence[str]) -> list[ShownLabel]:
     return [ShownLabel(name=n, description=described[n], letter=x) for n, x in zip(order, letters, strict=False)]
 
 
-def put(
+def build_request(
     question: Prompt,
     form: Form,
     form_prompt: Prompt | None,

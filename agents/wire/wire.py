@@ -135,7 +135,7 @@ class Wire:
         self._paces: dict[tuple[str, str, str], RateController] = {}
 
     async def ask(self, server: Server, agent: str, request: Request, check: Check, *, sample: int = 0) -> CallResult:
-        """``ModelClient.ask`` of that server. A cancelled caller cancels the call, unless others wait for its answer."""
+        """``ModelClient.ask`` of that server. A cancelled caller cancels the call, unless others wait for it."""
         return await self._background.run(lambda: self._client(server).ask(agent, request, check, sample=sample))
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ import json
 import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from kit import TASK, case_of, evidence_for, opinion
 
@@ -190,9 +190,10 @@ def test_whose_answers_are_replayed_must_be_clear(tmp_path):
     reason=st.text(),
     suffix=st.sampled_from(["jsonl", "csv"]),
 )
+@example(shares=[1.0, 1.0, 1.0], reason="a\0b", suffix="csv")
 def test_no_digit_is_lost_on_the_way(tmp_path_factory, shares, reason, suffix):
     said = opinion("gpt", *shares).model_copy(update={"reason": reason})
     path = record(tmp_path_factory.mktemp("r") / f"a.{suffix}", said)
     found = read_book(path).find(LEAF, "gpt", 1)
     assert found.probabilities == said.probabilities
-    assert found.reason == (reason if suffix == "jsonl" else " ".join(reason.splitlines()))
+    assert found.reason == (reason if suffix == "jsonl" else " ".join(reason.replace("\0", " ").splitlines()))
