@@ -147,7 +147,7 @@ def _foreign(
 
 def _rows(path: Path, *, torn: bool) -> Iterator[tuple[int, Mapping[str, Any] | FileError]]:
     """Every row with its line number, or why it cannot be read."""
-    lines = (line for line in text_lines(path) if not torn or line.endswith("\n"))
+    lines = text_lines(path, torn=torn)
     try:
         if path.suffix != ".csv":
             for number, line in enumerate(lines, start=1):

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from kit import TASK, case_of, evidence_for, opinion
 
-from doubleread.agents.recorded.book import read_book, summary
+from doubleread.agents.recorded.book import read_book
 from doubleread.agents.recorded.columns import AnswerColumns
 from doubleread.agents.recorded.recorder import Recorder, replay
 from doubleread.core.errors import DataError
@@ -50,7 +50,7 @@ async def test_what_was_said_is_said_again(tmp_path, suffix):
     for replayed, said in ((first, SAID), (second, AGAIN)):
         assert {name: getattr(replayed, name) for name in kept} == {name: getattr(said, name) for name in kept}
     assert first.usage.cost_usd == 0.002
-    assert summary(book) == "gpt 2, qwen 1"
+    assert [name for name, _, _ in book.answers] == ["gpt", "gpt", "qwen"]
     again = await replay("qwen", book).read(LEAF)
     assert (again.label, again.confidence, again.probabilities) == ("scab", 0.95, {})
 
