@@ -12,8 +12,9 @@ from doubleread.cli.screen import OUT, note, progress, tell_json, warn
 from doubleread.core.problem import RowProblem
 from doubleread.evals.datasets import Labelled, read_labelled
 from doubleread.panel.archives import Intake, open_intake
+from doubleread.rag.arrivals import IngestSource
 from doubleread.rag.images.picture_quality import unusual_pictures
-from doubleread.rag.ingest import Ingested, IngestSource, gone, ingest, remove
+from doubleread.rag.ingest import Ingested, gone, ingest, remove
 from doubleread.settings import Settings
 
 SHOWN_PROBLEMS, SHOWN_COPIES = 10, 3

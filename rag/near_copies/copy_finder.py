@@ -1,4 +1,4 @@
-"""Near copies of pictures under an encoder: among many, and of one picture in an archive."""
+"""Near copies under an encoder: how near they are, those of one picture in an archive, and those among newcomers."""
 
 import io
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -18,9 +18,7 @@ from doubleread.core.stored import Columns
 from doubleread.core.types import Embeddings, Vector
 from doubleread.rag.images.picture_statistics import NAMES, picture_statistics
 from doubleread.rag.near_copies.near_duplicates import (
-    NearDuplicates,
     NearRule,
-    find_near_duplicates,
     near_copies_between,
     nearest_others,
 )
@@ -46,18 +44,17 @@ def _resized(image: Image.Image) -> Image.Image:
     return image.resize((width, height), Image.Resampling.BICUBIC)
 
 
-def _cropped(image: Image.Image) -> Image.Image:
-    return image.crop((round(image.width * 0.03), round(image.height * 0.03), image.width, image.height))
-
-
-def _lit(image: Image.Image) -> Image.Image:
-    return ImageEnhance.Brightness(image).enhance(1.1)
-
-
 MILD_CHANGES: Mapping[str, Callable[[Image.Image], Image.Image]] = MappingProxyType(
-    {"JPEG quality 60": _reencoded, "70 % size": _resized, "3 % crop": _cropped, "10 % more light": _lit}
+    {
+        "JPEG quality 60": _reencoded,
+        "70 % size": _resized,
+        "3 % crop": lambda image: image.crop(
+            (round(image.width * 0.03), round(image.height * 0.03), image.width, image.height)
+        ),
+        "10 % more light": lambda image: ImageEnhance.Brightness(image).enhance(1.1),
+    }
 )
-"""Each takes and gives 8-bit RGB."""
+"""What happens to a picture between two copies of it; each takes and gives 8-bit RGB."""
 
 
 @dataclass(frozen=True)
@@ -108,24 +105,17 @@ def look_at(
     cases: Sequence[Case], images: ImageSource, progress: Callable[[int, int], None] = lambda _done, _total: None
 ) -> Looks:
     """The perceptual hash and the statistics of each case's picture, opened once; raises ``ImageError``."""
+
+    def look(case: Case) -> tuple[int, Vector]:
+        image = images.open(case, max_side=_SIDE)
+        return perceptual_hash(image), picture_statistics(image)
+
     hashes, statistics = np.zeros(len(cases), np.uint64), np.zeros((len(cases), len(NAMES)), np.float32)
     with ThreadPoolExecutor(_WORKERS, thread_name_prefix="doubleread-hash") as pool:
-        opened = pool.map(lambda case: _look(images.open(case, max_side=_SIDE)), cases)
-        for i, (hashed, row) in enumerate(opened):
+        for i, (hashed, row) in enumerate(pool.map(look, cases)):
             hashes[i], statistics[i] = hashed, row
             progress(i + 1, len(cases))
     return Looks(hashes, statistics)
-
-
-def _look(image: Image.Image) -> tuple[int, Vector]:
-    return perceptual_hash(image), picture_statistics(image)
-
-
-def hash_pictures(
-    cases: Sequence[Case], images: ImageSource, progress: Callable[[int, int], None] = lambda _done, _total: None
-) -> NDArray[np.uint64]:
-    """The perceptual hash of each case's picture, shape ``(n,)``; raises ``ImageError`` for one that cannot be read."""
-    return look_at(cases, images, progress).hashes
 
 
 def measure_rule(
@@ -151,12 +141,8 @@ def measure_rule(
     return NearRule.measured(np.concatenate(own or [np.zeros(0, np.float32)]).astype(float), others)
 
 
-def near_copies(pictures: PictureSet, rule: NearRule) -> NearDuplicates:
-    """The near copies among the pictures; positions are those of ``pictures.cases``."""
-    return find_near_duplicates(pictures.embeddings, pictures.hashes, rule)
-
-
 def _spread(order: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+    """At most so many of these positions, evenly spread."""
     picked: NDArray[np.intp] = order[np.linspace(0, len(order) - 1, min(most, len(order))).round().astype(int)]
     return picked
 
@@ -181,7 +167,7 @@ def near_rule_of(archive: Archive, encoder: Encoder, images: ImageSource) -> Nea
     hashed = np.flatnonzero(contents.columns.hashed)
     if not len(hashed):
         return None
-    rows = hashed[np.linspace(0, len(hashed) - 1, min(_SAMPLE, len(hashed))).round().astype(int)]
+    rows = _spread(hashed, _SAMPLE)
     cases = tuple(one.case for one in archive.get([contents.rows[i].id for i in rows.tolist()]))
     pictures = PictureSet(cases, contents.embeddings[rows], contents.columns.hashes[rows])
     rule = measure_rule(pictures, encoder, images)

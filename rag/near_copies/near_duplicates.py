@@ -109,13 +109,10 @@ def find_near_duplicates(embeddings: Embeddings, hashes: NDArray[np.uint64], rul
             NearPair(first=int(i), second=int(j), similarity=float(s), distance=int(d))
             for (i, j, s, d), _ in zip(found, range(_MOST_PAIRS - len(pairs)), strict=False)
         ]
-    return NearDuplicates(
-        n=len(rows),
-        rule=rule,
-        pairs=tuple(pairs),
-        n_pairs=n_pairs,
-        clusters=_clusters(belongs),
-    )
+    order = np.argsort(belongs, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(belongs[order])) + 1)
+    clusters = sorted(tuple(map(int, part)) for part in parts if len(part) > 1)
+    return NearDuplicates(n=len(rows), rule=rule, pairs=tuple(pairs), n_pairs=n_pairs, clusters=tuple(clusters))
 
 
 def near_copies_between(
@@ -161,13 +158,10 @@ def _near(
     """Hashes first: they are compared a hundred times faster than embeddings and leave few pairs."""
     apart = distances(codes[:, None], other_codes[None])
     first, second = np.nonzero(apart <= LIKE_HASH)
-    similarity = np.concatenate(
-        [np.zeros(0, np.float32)]
-        + [
-            np.einsum("ij,ij->i", rows[first[part]], others[second[part]])
-            for part in (slice(i, i + _AT_ONCE) for i in range(0, len(first), _AT_ONCE))
-        ]
-    )
+    similarity = np.zeros(len(first), np.float32)
+    for start in range(0, len(first), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        similarity[part] = np.einsum("ij,ij->i", rows[first[part]], others[second[part]])
     near = rule.near(similarity, apart[first, second])
     return _Pairs(first[near], second[near], similarity[near], apart[first, second][near])
 
@@ -181,9 +175,3 @@ def _joined(belongs: Labels, first: Labels, second: Labels) -> Labels:
     edges = coo_array((np.ones(len(first), np.int8), (belongs[first], belongs[second])), shape=(n, n))
     found: Labels = connected_components(edges, directed=False)[1].astype(np.int64)[belongs]
     return found
-
-
-def _clusters(belongs: Labels) -> tuple[tuple[int, ...], ...]:
-    order = np.argsort(belongs, kind="stable")
-    parts = np.split(order, np.flatnonzero(np.diff(belongs[order])) + 1)
-    return tuple(sorted(tuple(map(int, part)) for part in parts if len(part) > 1))

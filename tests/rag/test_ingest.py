@@ -12,10 +12,11 @@ from rag_support import ScriptedEncoder, image_case, picture, units
 
 from doubleread.core.case import Case
 from doubleread.core.problem import RowProblem
+from doubleread.rag.arrivals import IngestSource
 from doubleread.rag.care.auditing import audit_file
 from doubleread.rag.embedder import CachedEmbedder
 from doubleread.rag.images.case_images import Images
-from doubleread.rag.ingest import IngestSource, gone, ingest, remove
+from doubleread.rag.ingest import gone, ingest, remove
 from doubleread.rag.near_copies.copy_finder import MILD_CHANGES
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.ledger import CaseEvent
