@@ -53,7 +53,6 @@ class Discriminant(EmbeddingAgent):
         return self._log_posteriors(embeddings, self._fitted().joined_by(np.asarray(vectors, dtype=float), labels))
 
     def state(self) -> tuple[Json, dict[str, Matrix]]:
-        """What ``restore`` needs."""
         head = self._fitted()
         return {"spread": head.spread}, {"whitening": head.whitening, "means": head.means, "counts": head.counts}
 

@@ -50,7 +50,6 @@ class EmbeddingAgent(ABC):
         return await self._answer(case, self._context.views, evidence)
 
     async def read_views(self, case: Case, views: Sequence[str]) -> tuple[Answer, ...]:
-        """A first look at each view on its own."""
         if obstacle := self.cannot():
             return (Abstention(agent=self.name, cause=obstacle[0], detail=obstacle[1]),) * len(views)
         try:

@@ -47,7 +47,6 @@ class Logistic(EmbeddingAgent):
         return np.asarray(log_softmax(head.log_scores(np.asarray(embeddings, dtype=float), step), axis=1))
 
     def state(self) -> tuple[Json, dict[str, Matrix]]:
-        """What ``restore`` needs."""
         head = self._fitted()
         arrays = {name: getattr(head, name) for name in ("weights", "bias", "centre", "width", "shares")}
         return {"strength": head.strength, "temperature": head.temperature}, arrays

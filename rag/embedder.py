@@ -64,7 +64,6 @@ class CachedEmbedder:
 
     @property
     def fingerprint(self) -> str:
-        """That of the encoder."""
         return self.encoder.fingerprint
 
     async def embed(self, case: Case, views: Sequence[str] = (WHOLE,)) -> Embeddings:

@@ -19,7 +19,7 @@ from doubleread.rag.cache import Row
 from doubleread.rag.embedder import CachedEmbedder
 from doubleread.rag.images.picture_quality import UsualPictures
 from doubleread.rag.near_copies.copy_finder import look_at, near_arrivals, near_rule_of
-from doubleread.rag.near_copies.perceptual_hash import in_hex
+from doubleread.rag.near_copies.near_duplicates import in_hex
 from doubleread.rag.stores.archive import Archive
 
 PIECE = 500

@@ -5,6 +5,7 @@ scaling (CSLS; Conneau et al. 2018, section 2.3): a stored case that is near to 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -124,6 +125,14 @@ class Weighting(Record):
     """Of the vote over the nearest cases as the archive holds them."""
 
 
+@dataclass
+class _StoredCases:
+    embeddings: Embeddings
+    labels: Labels
+    n_labels: int
+    hubs: Vector
+
+
 class NeighbourModel:
     """Class-balanced, hub-corrected label distribution of a query; its temperature is fitted on group-excluded
     leave-one-out over the stored cases themselves.
@@ -134,7 +143,7 @@ class NeighbourModel:
 
     def __init__(self, weighting: Weighting | None = None) -> None:
         self.weighting = weighting or Weighting()
-        self._fitted: _Stored | None = None
+        self._fitted: _StoredCases | None = None
 
     def fit(
         self,
@@ -154,7 +163,7 @@ class NeighbourModel:
         rows, codes = np.asarray(embeddings, np.float32), _group_codes(groups)
         rng = np.random.default_rng(seed)
         references = np.sort(rng.permutation(len(rows))[:REFERENCES])
-        self._fitted = _Stored(rows, np.asarray(labels, np.int64), n_labels, np.zeros(len(rows)))
+        self._fitted = _StoredCases(rows, np.asarray(labels, np.int64), n_labels, np.zeros(len(rows)))
         found = np.full(len(rows), np.nan) if hubs is None else hubs.copy()
         for part in _parts(np.flatnonzero(np.isnan(found))):
             found[part] = hubness(self._others(rows, codes, part, references), self.weighting.local)
@@ -181,19 +190,16 @@ class NeighbourModel:
 
     def similarities(self, query: Vector | Embeddings) -> Vector:
         """Cosine of a query with each stored row, shape ``(n,)``; raises ``NotFitted`` before ``fit``."""
-        found: Vector = products(self._stored().embeddings, np.asarray(query, np.float32)).astype(float)
-        return found
+        return products(self._stored().embeddings, np.asarray(query, np.float32)).astype(float)
 
     def nearness_of(self, similarities: Vector, exclude: NDArray[np.bool_] | None = None) -> Vector:
         """``nearness``, given the query's similarity to each stored row, shape ``(n,)``."""
         open_to = similarities if exclude is None else np.where(exclude, -np.inf, similarities)
-        scores: Vector = self._scores(open_to[None])[0]
-        return scores
+        return np.asarray(self._scores(open_to[None])[0])
 
     def shares(self, nearness: Vector) -> Vector:
         """The label distribution, shape ``(n_labels,)``, that the labels' ``nearness`` implies."""
-        shares: Vector = distribution(nearness[None], self.weighting.temperature or 1.0)[0]
-        return shares
+        return np.asarray(distribution(nearness[None], self.weighting.temperature or 1.0)[0])
 
     @property
     def hubs(self) -> Vector:
@@ -204,7 +210,7 @@ class NeighbourModel:
         """Label shares among the nearest cases, given their similarities and label indices."""
         return vote(similarities, labels, self._stored().n_labels, self.weighting.vote_temperature)
 
-    def _stored(self) -> "_Stored":
+    def _stored(self) -> _StoredCases:
         if self._fitted is None:
             raise NotFitted("the neighbour model has not been fitted: call fit with the stored cases first")
         return self._fitted
@@ -225,11 +231,6 @@ class NeighbourModel:
         similarities = (rows[part] @ rows[columns].T).astype(float)
         similarities[codes[part][:, None] == codes[columns][None]] = -np.inf
         return similarities
-
-
-class _Stored:
-    def __init__(self, embeddings: Embeddings, labels: Labels, n_labels: int, hubs: Vector) -> None:
-        self.embeddings, self.labels, self.n_labels, self.hubs = embeddings, labels, n_labels, hubs
 
 
 def _group_codes(groups: Sequence[str | None]) -> Labels:

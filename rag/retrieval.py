@@ -151,11 +151,18 @@ class StoreRetriever:
         indexed = fitted.model.vote(
             np.array([one.similarity for one in found]), np.array([self._task.index(one.label) for one in found])
         )
+        leading, (second, first) = self._task.names[int(shares.argmax())], np.sort(shares)[-2:]
         return Evidence(
             neighbours=tuple(found),
             distribution=self._named(shares),
             as_indexed=self._named(indexed),
-            quality=_quality(found, shares, self._task.names, float(nearness[0].max()), fitted.hubness(found)),
+            quality=EvidenceQuality(
+                similarity=found[0].similarity,
+                agreement=sum(one.label == leading for one in found) / len(found),
+                margin=float(first - second),
+                nearness=float(nearness[0].max()),
+                hubness=fitted.hubness(found),
+            ),
             near_copies=copies,
             archive=self._store.version(),
         )
@@ -225,17 +232,3 @@ class _Unseen(NamedTuple):
     hidden: NDArray[np.bool_]
     copies: NDArray[np.intp]
     """Rows of the near copies."""
-
-
-def _quality(
-    found: Sequence[Neighbour], shares: Vector, names: Sequence[str], nearness: float, hubness: float | None
-) -> EvidenceQuality:
-    leading = names[int(shares.argmax())]
-    second, first = np.sort(shares)[-2:]
-    return EvidenceQuality(
-        similarity=found[0].similarity,
-        agreement=sum(one.label == leading for one in found) / len(found),
-        margin=float(first - second),
-        nearness=nearness,
-        hubness=hubness,
-    )

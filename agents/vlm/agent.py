@@ -77,7 +77,6 @@ class VlmAgent:
 
     @property
     def prompts(self) -> tuple[Prompt, ...]:
-        """Every prompt this agent may use."""
         form = () if self._form_prompt is None else (self._form_prompt,)
         return (self._question, self._second, *form, *self._paraphrases)
 
@@ -117,7 +116,6 @@ class VlmAgent:
         )
 
     def _order(self, case: Case, *, compared: bool = False, shift: int = 0) -> tuple[str, ...]:
-        """The labels as a call shows them: shuffled by the case, and ``shift`` places further on."""
         order = shuffled(self._task, case.id, compared)
         by = shift % len(order)
         return order[by:] + order[:by]

@@ -47,7 +47,6 @@ class Reasoner:
 
     @property
     def prompts(self) -> tuple[Prompt, ...]:
-        """Every prompt it may use."""
         return (self._prompt, self._form_prompt)
 
     async def deliberate(

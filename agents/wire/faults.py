@@ -79,7 +79,6 @@ def printable(text: str) -> str:
 
 @lru_cache(maxsize=64)
 def _forms(secret: str) -> re.Pattern[str]:
-    """Every form of a secret that is looked for."""
     spelled = r"\s*".join(f"(?:{re.escape(c)}|{''.join(f'%{byte:02x}' for byte in c.encode())})" for c in secret)
     data = secret.encode()
     encoded = [data.hex()]

@@ -137,6 +137,5 @@ def _brief(value: str) -> str:
 
 
 async def _trace(event: str, info: Mapping[str, Any]) -> None:
-    """What httpcore2 tells while it sends."""
     if event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":  # CONNECT: to a proxy
         ON_SENDING.get()()

@@ -41,8 +41,7 @@ from doubleread.panel.referees import with_referees
 from doubleread.panel.reference import Reference, looked_at, said_of
 from doubleread.panel.rewording import consistency_gaps, with_gaps
 from doubleread.rag.near_copies.copy_finder import PictureSet, look_at, measure_rule
-from doubleread.rag.near_copies.near_duplicates import NearRule
-from doubleread.rag.near_copies.perceptual_hash import in_hex
+from doubleread.rag.near_copies.near_duplicates import NearRule, in_hex
 from doubleread.rag.stores.exact import ExactStore
 from doubleread.settings import Settings
 

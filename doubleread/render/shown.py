@@ -26,7 +26,6 @@ class ShownVerdict(Verdict):
 
     @classmethod
     def of(cls, verdict: Verdict) -> Self:
-        """The same verdict, able to show itself."""
         return cls.model_validate(verdict, from_attributes=True)
 
     def __str__(self) -> str:

@@ -73,7 +73,7 @@ def within_reach(spec: str, *, download: bool) -> bool:
 def probe_device(name: str = "auto") -> str:
     """In words, where an encoder would compute, or why it cannot; loads torch."""
     try:
-        device = import_module("doubleread.rag.encoders.device")
+        device = import_module("doubleread.rag.encoders.torch_support")
         return str(device.describe(name))
     except EncoderError as error:
         return str(error)

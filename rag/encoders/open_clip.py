@@ -16,7 +16,7 @@ from PIL import Image
 from doubleread.core.errors import EncoderError, WeightsMissing
 from doubleread.core.types import Embeddings
 from doubleread.rag.encoders import hub
-from doubleread.rag.encoders.device import fingerprint, pick_device, precision, weights_digest
+from doubleread.rag.encoders.torch_support import fingerprint, pick_device, precision, weights_digest
 
 _HUB = "hf-hub:"
 _CONFIG = "open_clip_config.json"

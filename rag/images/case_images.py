@@ -47,13 +47,9 @@ class OpenedLately:
         whole = max_side is None or max(picture.size) < max_side
         with self._guard:
             self._pictures[case_id, None if whole else max_side] = picture
-            while sum(map(_size, self._pictures.values())) > self._max_bytes:
+            while sum(_BYTES_A_PIXEL * one.width * one.height for one in self._pictures.values()) > self._max_bytes:
                 self._pictures.popitem(last=False)
         return picture
-
-
-def _size(picture: Image.Image) -> int:
-    return picture.width * picture.height * _BYTES_A_PIXEL
 
 
 class Images:

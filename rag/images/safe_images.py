@@ -3,14 +3,16 @@
 import hashlib
 import io
 import os
-import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from PIL import BmpImagePlugin, GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 from PIL.ImageFile import ImageFile
 
-from doubleread.core.errors import ImageError
+from doubleread.core.errors import FileError, FileMissing, ImageError
+from doubleread.core.safe_files import open_regular
 
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 40_000_000
@@ -60,9 +62,7 @@ def open_image(
     ``multi-frame``, ``high-bit-depth``, ``non-finite``.
     """
     raw = _read(data) if isinstance(data, Path) else data
-    _check_bytes(raw)
-    if sha256 is not None:
-        _check_digest(raw, sha256)
+    _check_bytes(raw, sha256)
     image = _header(raw)
     _check_shape(image, max_pixels)
     _check_frames(image)
@@ -77,56 +77,47 @@ def orientation_of(data: bytes) -> int:
 
 
 def _read(path: Path) -> bytes:
-    handle = _open(path)
     try:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise _not_a_file(path)
-        if status.st_size > MAX_BYTES:
-            raise _too_large(status.st_size)
-        with os.fdopen(handle, "rb", closefd=False) as file:
+        with open_regular(path) as file:
+            _check_size(os.fstat(file.fileno()).st_size)
             return file.read(MAX_BYTES + 1)
-    finally:
-        os.close(handle)
-
-
-def _open(path: Path) -> int:
-    try:
-        # Without O_NONBLOCK, opening a FIFO waits for a writer that may never come.
-        return os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except FileNotFoundError:
+    except FileMissing:
         raise ImageError("missing", f"{path} does not exist: check the path, or the link it is") from None
-    except OSError as error:
-        if path.exists() and not path.is_file():  # a socket, or a folder on Windows
-            raise _not_a_file(path) from None
-        raise ImageError("unreadable", f"{path} cannot be opened ({error.strerror}): check its permissions") from None
+    except FileError as error:
+        if path.exists() and not path.is_file():
+            raise ImageError(
+                "not-a-file", f"{path} is not a regular file: name an image file, or a link to one"
+            ) from None
+        why = str(error).removeprefix(f"{path} cannot be opened: ")
+        raise ImageError("unreadable", f"{path} cannot be opened ({why}): check its permissions") from None
 
 
-def _not_a_file(path: Path) -> ImageError:
-    return ImageError("not-a-file", f"{path} is not a regular file: name an image file, or a link to one")
+def _check_size(size: int) -> None:
+    if size > MAX_BYTES:
+        most = f"at most {MAX_BYTES // 1_000_000} MB are read"
+        raise ImageError("too-large", f"the file has {size:,} bytes; {most}: export it smaller, as JPEG or PNG")
 
 
-def _too_large(size: int) -> ImageError:
-    megabytes = MAX_BYTES // 1_000_000
-    return ImageError(
-        "too-large", f"the file has {size:,} bytes; at most {megabytes} MB are read: export it smaller, as JPEG or PNG"
-    )
-
-
-def _check_bytes(raw: bytes) -> None:
+def _check_bytes(raw: bytes, sha256: str | None) -> None:
     if not raw:
         raise ImageError("empty", "the file has no bytes; an image is needed: copy or download it again")
-    if len(raw) > MAX_BYTES:
-        raise _too_large(len(raw))
-
-
-def _check_digest(raw: bytes, sha256: str) -> None:
-    if hashlib.sha256(raw).hexdigest() != sha256:
+    _check_size(len(raw))
+    if sha256 is not None and hashlib.sha256(raw).hexdigest() != sha256:
         raise ImageError(
             "changed",
             f"the file does not hold the image of case {sha256[:12]}: it was changed or replaced; put the original "
             "back, or add the file as a new case",
         )
+
+
+@contextmanager
+def _decoding() -> Iterator[None]:
+    """What decoders raise on a broken file, as ``ImageError``."""
+    try:
+        yield
+    except _DECODER_ERRORS as error:
+        reason = str(error)[:120] or type(error).__name__
+        raise ImageError("corrupt", f"the image is damaged or cut short ({reason}): copy or export it again") from None
 
 
 def _header(raw: bytes) -> ImageFile:
@@ -136,15 +127,8 @@ def _header(raw: bytes) -> ImageFile:
             "not-an-image",
             f"the file begins with {raw[:8]!r}; JPEG, PNG, WEBP, BMP, TIFF and GIF are read: convert it to one of them",
         )
-    try:
+    with _decoding():
         return plugin(io.BytesIO(raw))
-    except _DECODER_ERRORS as error:
-        raise _corrupt(error) from None
-
-
-def _corrupt(error: Exception) -> ImageError:
-    reason = str(error)[:120] or type(error).__name__
-    return ImageError("corrupt", f"the image is damaged or cut short ({reason}): copy or export it again")
 
 
 def _check_shape(image: ImageFile, max_pixels: int) -> None:
@@ -166,10 +150,8 @@ def _check_shape(image: ImageFile, max_pixels: int) -> None:
 
 
 def _check_frames(image: ImageFile) -> None:
-    try:
+    with _decoding():
         many = bool(getattr(image, "is_animated", False))
-    except _DECODER_ERRORS as error:
-        raise _corrupt(error) from None
     if many:
         raise ImageError(
             "multi-frame", "the file has several frames or pages; one image is read: save the one meant on its own"
@@ -179,7 +161,12 @@ def _check_frames(image: ImageFile) -> None:
 def _check_depth(image: ImageFile, raw: bytes) -> None:
     depth = _bits(image, raw)
     if image.mode == "F":
-        _check_finite(image)
+        with _decoding():
+            finite = np.isfinite(np.asarray(image)).all()
+        if not finite:
+            raise ImageError(
+                "non-finite", "the image holds NaN or infinite values: replace them and export it as 8-bit"
+            )
     if depth > 8:
         raise ImageError(
             "high-bit-depth",
@@ -201,17 +188,8 @@ def _bits(image: ImageFile, raw: bytes) -> int:
     return 8
 
 
-def _check_finite(image: ImageFile) -> None:
-    try:
-        values = np.asarray(image)
-    except _DECODER_ERRORS as error:
-        raise _corrupt(error) from None
-    if not np.isfinite(values).all():
-        raise ImageError("non-finite", "the image holds NaN or infinite values: replace them and export it as 8-bit")
-
-
 def _pixels(image: ImageFile, max_side: int | None) -> Image.Image:
-    try:
+    with _decoding():
         if max_side is not None and max(image.size) > max_side:
             share = max_side / max(image.size)
             image.draft("RGB", (round(image.width * share), round(image.height * share)))
@@ -221,8 +199,6 @@ def _pixels(image: ImageFile, max_side: int | None) -> Image.Image:
         pixels = pixels.transpose(turn) if turn is not None else pixels
         if max_side is not None:
             pixels.thumbnail((max_side, max_side), Image.Resampling.BICUBIC)
-    except _DECODER_ERRORS as error:
-        raise _corrupt(error) from None
     pixels.info.clear()
     return pixels
 

@@ -19,10 +19,11 @@ from doubleread.core.types import Embeddings, Vector
 from doubleread.rag.images.picture_statistics import NAMES, picture_statistics
 from doubleread.rag.near_copies.near_duplicates import (
     NearRule,
+    distances,
     near_copies_between,
     nearest_others,
+    perceptual_hash,
 )
-from doubleread.rag.near_copies.perceptual_hash import distances, perceptual_hash
 from doubleread.rag.stores.archive import Archive
 
 _SIDE = 512

@@ -1,6 +1,10 @@
 """Pictures that are nearly the same: embeddings almost parallel *and* perceptual hashes a few bits apart.
 
 Embeddings alone take look-alikes for copies, hashes alone plain backgrounds. Exact copies have equal case ids already.
+
+The hash is the DCT hash: grey, shrunk to 32 × 32, the 8 × 8 lowest frequencies of its cosine transform, one bit each
+for being above their median (C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010,
+section 3.2). It stays nearly the same when a picture is re-encoded, resized, lit otherwise or cropped a little.
 """
 
 from collections.abc import Iterator
@@ -8,21 +12,41 @@ from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from doubleread.core.base import Record
 from doubleread.core.types import Embeddings, Labels, Vector
-from doubleread.rag.near_copies.perceptual_hash import distances
 
+_SIDE, _LOW = 32, 8
+_WAVES = np.cos(np.pi / _SIDE * np.outer(np.arange(_LOW), np.arange(_SIDE) + 0.5))
+"""The eight lowest cosine waves, a row each (DCT-II)."""
 SAME_HASH, LIKE_HASH = 4, 12
 """Bits of 64: re-encoding, resizing and light move a hash by at most 2, a crop of 3 % by 6 (median) to 18."""
 _LOST, _TAIL = 0.01, 0.99
 _WITHOUT_OTHERS = 0.95
-
 Near = NDArray[np.bool_]
 _BLOCK = 2048
 _AT_ONCE = 20_000
 """Pairs whose embeddings are compared together."""
 _MOST_PAIRS = 1_000_000
+
+
+def perceptual_hash(image: Image.Image) -> int:
+    """The hash of an image, whatever its size."""
+    pixels = np.asarray(image.convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX), float)
+    low = np.round(_WAVES @ pixels @ _WAVES.T, 6).ravel()  # rounded: what is zero must not be a coin's toss
+    return int.from_bytes(np.packbits(low > np.median(low[1:])).tobytes(), "big")
+
+
+def in_hex(value: int) -> str:
+    """A hash as it is stored: sixteen hexadecimal digits."""
+    return f"{value:016x}"
+
+
+def distances(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """Bits in which hashes differ (Hamming distance, 0 to 64), broadcast."""
+    differing: NDArray[np.uint8] = np.bitwise_count(first ^ second)
+    return differing
 
 
 class NearRule(Record):

@@ -129,7 +129,6 @@ class Archive(SearchableStore):
         return self.ledger.holds(case_id)
 
     def get(self, ids: Sequence[str]) -> list[StoredCase]:
-        """The stored cases of these ids, in this order; unknown ids are left out."""
         found = {one.case.id: one for one in self.ledger.records(ids)}
         lost = [one for one in ids if one not in found and one in self._contents.position]
         if lost and any(one in self.contents().position for one in lost):
@@ -137,7 +136,6 @@ class Archive(SearchableStore):
         return [found[one] for one in ids if one in found]
 
     def export(self) -> Exported:
-        """Every case that can be found, in the order of the case ids."""
         contents = self.contents()
         cases = [one.case for one in self.ledger.records() if one.case.id in contents.position]
         return Exported(cases, contents.embeddings[[contents.position[case.id] for case in cases]])
@@ -157,7 +155,6 @@ class Archive(SearchableStore):
             return self._index.current(cases, self._stamp)
 
     def encoders(self) -> list[EncoderRow]:
-        """Every encoder whose embeddings it holds."""
         return self.vectors.encoders()
 
     def contents(self) -> Contents:
@@ -175,7 +172,6 @@ class Archive(SearchableStore):
             return self._contents
 
     def close(self) -> None:
-        """Lets go of the folder; a second call does nothing."""
         with self._guard:
             self._index.drop()
             self.file.close()

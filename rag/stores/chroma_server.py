@@ -78,7 +78,6 @@ class ServerStore(MemoryStore):
             return self._contents
 
     def close(self) -> None:
-        """Lets go of the connection; a second call does nothing."""
         with self._guard:
             if self._chroma is not None:
                 self._chroma.close()

@@ -175,7 +175,6 @@ class LedgerFile:
         self.db.execute("pragma wal_checkpoint(truncate)").fetchall()
 
     def close(self) -> None:
-        """Lets go of the file; a second call does nothing."""
         with self.guard:
             self.db.close()
 

@@ -67,7 +67,6 @@ class ArchiveSeal:
     """By the number of the encoder."""
 
     def values(self) -> list[Any]:
-        """As JSON."""
         sums = {str(number): [one.rows, f"{one.total:032x}"] for number, one in sorted(self.embeddings.items())}
         return [self.head.seq, self.head.digest, self.stamp, [self.cases.rows, f"{self.cases.total:032x}"], sums]
 

@@ -22,7 +22,6 @@ class Transaction:
 
     @property
     def head(self) -> Version:
-        """The last change."""
         return self._seal.head
 
     def change(self, time: str, what: str, case_id: str, reviewer: str, note: str, record: str | None) -> int:

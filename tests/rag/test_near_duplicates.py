@@ -10,10 +10,11 @@ from doubleread.rag.near_copies.near_duplicates import (
     LIKE_HASH,
     SAME_HASH,
     NearRule,
+    distances,
     find_near_duplicates,
     nearest_others,
+    perceptual_hash,
 )
-from doubleread.rag.near_copies.perceptual_hash import distances, perceptual_hash
 
 RULE = NearRule(same_hash=0.9, like_hash=0.98)
 

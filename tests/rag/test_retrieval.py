@@ -18,8 +18,7 @@ from doubleread.core.task import Task
 from doubleread.rag.embedder import CachedEmbedder
 from doubleread.rag.images.case_images import Images
 from doubleread.rag.near_copies.copy_finder import CopyFinder, hash_picture
-from doubleread.rag.near_copies.near_duplicates import NearRule
-from doubleread.rag.near_copies.perceptual_hash import in_hex
+from doubleread.rag.near_copies.near_duplicates import NearRule, in_hex
 from doubleread.rag.nearest_cases import NeighbourModel, Weighting
 from doubleread.rag.retrieval import StoreRetriever
 from doubleread.rag.stores.exact import ExactStore
