@@ -7,7 +7,6 @@ from pathlib import Path
 from statistics import median
 from tempfile import mkdtemp
 
-import open_clip
 import torch
 from PIL import Image
 
@@ -21,6 +20,7 @@ from doubleread.evals.runs.evaluate import Wanted, evaluate
 from doubleread.evals.runs.run_folder import read_rows
 from doubleread.panel import Panel
 from doubleread.rag.embedder import DECODE_SIDE
+from doubleread.rag.encoders.open_clip import untrained_weights
 from doubleread.rag.images.case_images import Images
 from doubleread.settings import load_settings
 
@@ -87,7 +87,7 @@ def _encode(encode: Callable[[Sequence[Image.Image]], object], ready: Sequence[I
 def _random_weights() -> Path:
     torch.manual_seed(0)
     file = Path(mkdtemp(prefix="doubleread-bench-")) / f"{CLIP}.pt"
-    torch.save(open_clip.create_model(CLIP).state_dict(), file)
+    torch.save(untrained_weights(CLIP), file)
     return file
 
 

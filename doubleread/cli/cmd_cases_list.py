@@ -95,10 +95,10 @@ def history(
 ) -> None:
     """Tell what happened, oldest first: who changed what, when and why."""
     from doubleread.cli.screen import OUT
-    from doubleread.rag.care.listing import remembered_id
+    from doubleread.rag.care.listing import whole_id
 
     with opened(archive) as store:
-        changes = store.past.history(remembered_id(store, case) if case else None)
+        changes = store.past.history(whole_id(store, case, erased=True) if case else None)
         version = store.version()
     if json:
         for one in changes:

@@ -1,4 +1,4 @@
-"""Which cases an archive holds, by label, tag, group, split and time; nothing but the page asked for is read."""
+"""Which cases an archive holds: by label, tag, group, split and time, and by the beginning of an id."""
 
 import re
 from collections.abc import Sequence
@@ -49,27 +49,17 @@ def _where(wanted: Wanted, removed: bool) -> tuple[str, list[object]]:
     return " and ".join(parts), given
 
 
-def whole_ids(archive: Archive, given: Sequence[str]) -> list[str]:
-    """The ids of cases that are there, removed or not. Raises ``StoreError`` for none, or several, of a beginning."""
-    return list(dict.fromkeys(_whole(archive, "cases", one) for one in given))
+def whole_ids(archive: Archive, given: Sequence[str], *, erased: bool = False) -> list[str]:
+    """``whole_id`` of each, none twice."""
+    return list(dict.fromkeys(whole_id(archive, one, erased=erased) for one in given))
 
 
-def whole_id(archive: Archive, given: str) -> str:
-    """The id of one case that is there, removed or not. Raises ``StoreError``."""
-    return _whole(archive, "cases", given)
+def whole_id(archive: Archive, given: str, *, erased: bool = False) -> str:
+    """The id of a case from its beginning; removed cases count, and with ``erased`` those that once were there.
 
-
-def remembered_id(archive: Archive, given: str) -> str:
-    """The id of a case that is or once was there, also an erased one. Raises ``StoreError``."""
-    return _whole(archive, "changes", given)
-
-
-def remembered_ids(archive: Archive, given: Sequence[str]) -> list[str]:
-    """The ids of cases that are or once were there, also erased ones. Raises ``StoreError``."""
-    return list(dict.fromkeys(_whole(archive, "changes", one) for one in given))
-
-
-def _whole(archive: Archive, table: str, given: str) -> str:
+    Raises ``StoreError`` where no id or several begin so.
+    """
+    table = "changes" if erased else "cases"
     beginning = given.strip().lower()
     if not _BEGINNING.match(beginning):
         raise StoreError(

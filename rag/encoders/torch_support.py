@@ -1,16 +1,18 @@
-"""Where an encoder computes, and how finely."""
+"""What encoders on torch share: the device, the precision, encoding in chunks, and a fingerprint of the weights."""
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 
 from doubleread.core.errors import EncoderError
 from doubleread.core.one_process import forked_with
-from doubleread.core.types import Json
+from doubleread.core.types import Embeddings, Json
 
 _VALUES = 64
 
@@ -41,6 +43,28 @@ def precision(device: torch.device) -> AbstractContextManager[Any]:
     The weights stay in full precision, so that an encoder's fingerprint does not depend on the machine.
     """
     return torch.autocast("cuda", dtype=torch.float16) if device.type == "cuda" else nullcontext()
+
+
+def encoded(
+    features: Callable[[Sequence[Image.Image]], torch.Tensor],
+    images: Sequence[Image.Image],
+    *,
+    chunk: int,
+    dim: int,
+    device: torch.device,
+) -> Embeddings:
+    """Unit-length rows ``(len(images), dim)`` of what ``features`` gives for so many images at a time."""
+    rows = [np.zeros((0, dim), np.float32)]
+    for start in range(0, len(images), chunk):
+        with torch.inference_mode(), precision(device):
+            rows.append(unit_length(features(images[start : start + chunk])))
+    return np.concatenate(rows)
+
+
+def unit_length(features: torch.Tensor) -> Embeddings:
+    """The rows at unit length, as an array."""
+    rows: Embeddings = torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
+    return rows
 
 
 def _available() -> list[str]:

@@ -15,10 +15,10 @@ from doubleread.core.stored import Wanted
 from doubleread.core.verdict import Unread
 from doubleread.rag.care.auditing import audit_file
 from doubleread.rag.care.bundle import ABOUT, export
-from doubleread.rag.care.listing import listed, remembered_id, whole_id
+from doubleread.rag.care.corrections import relabel, restore, tag, undo
+from doubleread.rag.care.listing import listed, whole_id
 from doubleread.rag.care.parcel import Conflict, merge, parcel_of
 from doubleread.rag.care.reencoding import forget, named_encoder, reencode, use
-from doubleread.rag.care.returning import relabel, restore, tag, undo
 from doubleread.rag.care.statistics import drawn_at_random, layout, statistics
 from doubleread.rag.care.unbundling import import_bundle, read_bundle
 from doubleread.rag.embedder import EmbeddedCases
@@ -145,7 +145,7 @@ def test_an_erased_case_is_not_taken_back(tmp_path):
     with opened(tmp_path / "s") as store:
         store.add(CASES, ROWS)
         assert store.erase([CASES[0].id])
-        assert remembered_id(store, CASES[0].id[:8]) == CASES[0].id
+        assert whole_id(store, CASES[0].id[:8]) == CASES[0].id
         with pytest.raises(StoreError, match="erased for good"):
             undo(store, CASES[0].id)
         store.add([CASES[0]], ROWS[:1])

@@ -1,4 +1,4 @@
-"""Back to how it was, by new changes: nothing of the history is lost, and going back can itself be taken back."""
+"""Corrections by hand, and going back: both are new changes, so that nothing of the history is lost."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
