@@ -56,8 +56,10 @@ def find_like(
         raise EncoderMismatch(
             f"the cases are encoded by {store.fingerprint}, not by {encoder.fingerprint}: look with that encoder"
         )
-    rows = _words(store, encoder, query) if isinstance(query, str) else _picture(encoder, query)
-    itself = frozenset() if isinstance(query, str) else frozenset({query.id})
+    if isinstance(query, str):
+        rows, itself = _words(store, encoder, query), frozenset[str]()
+    else:
+        rows, itself = encoder.encode([Images().open(query, max_side=DECODE_SIDE)]), frozenset({query.id})
     if each:
         labels = sorted(wanted.labels or set(store.columns().labels.tolist()))
         neighbours = _by_nearest(store.search_each(rows[0], labels, k, wanted=wanted, exclude_ids=itself))
@@ -69,10 +71,6 @@ def find_like(
         neighbours=tuple(neighbours),
         held_as=next((one.label for one in store.get(sorted(itself))), None),
     )
-
-
-def _picture(encoder: Encoder, case: Case) -> Embeddings:
-    return encoder.encode([Images().open(case, max_side=DECODE_SIDE)])
 
 
 def _words(store: CaseStore, encoder: Encoder, text: str) -> Embeddings:

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -127,22 +128,12 @@ def _connection(error: openai.APIConnectionError) -> str:
 
 def _retry_after(headers: httpx2.Headers) -> float | None:
     """Seconds to wait, from whichever header says so: milliseconds, seconds, or a date; None where none can be read."""
-    said, thousandths = headers.get("retry-after"), headers.get("retry-after-ms")
-    seconds = _number(said) if thousandths is None else _number(thousandths) / 1000
-    if math.isnan(seconds) and said is not None:
-        seconds = _until(said)
+    said, seconds = headers.get("retry-after", ""), math.nan
+    with suppress(ValueError, TypeError, IndexError, OverflowError, AttributeError):  # of a date that is none
+        seconds = (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds()
+    with suppress(ValueError):
+        seconds = float(said)
+    if (thousandths := headers.get("retry-after-ms")) is not None:
+        with suppress(ValueError):
+            seconds = float(thousandths) / 1000
     return max(0.0, seconds) if math.isfinite(seconds) else None
-
-
-def _number(said: str | None) -> float:
-    try:
-        return math.nan if said is None else float(said)
-    except ValueError:
-        return math.nan
-
-
-def _until(date: str) -> float:
-    try:
-        return (parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds()
-    except (ValueError, TypeError, IndexError, OverflowError, AttributeError):
-        return math.nan

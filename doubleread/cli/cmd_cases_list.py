@@ -113,7 +113,7 @@ def _show_one(one: "StoredCase", changes: "Sequence[Change]") -> None:
     from rich.text import Text
 
     from doubleread.cli.screen import OUT
-    from doubleread.render.preview import half_blocks
+    from doubleread.render.preview import Preview
 
     facts = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
     facts.add_column(style="dim", no_wrap=True)
@@ -122,7 +122,7 @@ def _show_one(one: "StoredCase", changes: "Sequence[Change]") -> None:
         if value:
             facts.add_row(Text(name), Text(value))
     colours = OUT.is_terminal and OUT.color_system in ("256", "truecolor")
-    picture = half_blocks(one.case.path, one.case.id, columns=THUMBNAIL) if colours else None
+    picture = Preview().file(one.case.path, one.case.id, THUMBNAIL) if colours else None
     if picture is not None:
         OUT.print(picture)
     OUT.print(facts)

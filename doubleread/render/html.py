@@ -35,29 +35,30 @@ class PictureSource(Protocol):
 def verdict_html(verdict: Verdict, *, styled: bool = True, pictures: PictureSource = case_thumbnail) -> str:
     """One card; ``styled`` puts the style sheet in front, which a page of many cards needs only once."""
     last = {o.agent: o for o in sorted(verdict.opinions, key=lambda o: o.round)}
-    card = (
-        environment()
-        .get_template("card.html")
-        .render(
-            v=verdict,
-            words=verdict_wording,
-            name=Path(verdict.case.source).name or verdict.case.id[:12],
-            image=pictures(verdict.case.path, verdict.case.id, side=220),
-            posterior=sorted(verdict.posterior.items(), key=lambda item: -item[1]),
-            opinions=list(last.values()),
-            abstentions=list({a.agent: a for a in verdict.abstentions if a.agent not in last}.values()),
-            before=verdict.second_look.before if verdict.second_look else {},
-            changes={c.agent: c for c in verdict.second_look.changes} if verdict.second_look else {},
-            neighbours=_pictured(verdict.evidence.neighbours[:6] if verdict.evidence else (), pictures),
-            copies=_pictured(verdict.evidence.near_copies[:6] if verdict.evidence else (), pictures),
-        )
+    card = _rendered(
+        "card.html",
+        v=verdict,
+        words=verdict_wording,
+        name=Path(verdict.case.source).name or verdict.case.id[:12],
+        image=pictures(verdict.case.path, verdict.case.id, side=220),
+        posterior=sorted(verdict.posterior.items(), key=lambda item: -item[1]),
+        opinions=list(last.values()),
+        abstentions=list({a.agent: a for a in verdict.abstentions if a.agent not in last}.values()),
+        before=verdict.second_look.before if verdict.second_look else {},
+        changes={c.agent: c for c in verdict.second_look.changes} if verdict.second_look else {},
+        neighbours=_pictured(verdict.evidence.neighbours[:6] if verdict.evidence else (), pictures),
+        copies=_pictured(verdict.evidence.near_copies[:6] if verdict.evidence else (), pictures),
     )
     return f"<style>{style_sheet()}</style>{card}" if styled else card
 
 
 def unread_html(unread: Unread) -> str:
     """The card of a case that could not be read, without a style sheet."""
-    return environment().get_template("unread.html").render(unread=unread, name=Path(unread.source).name)
+    return _rendered("unread.html", unread=unread, name=Path(unread.source).name)
+
+
+def _rendered(template: str, **values: object) -> str:
+    return environment().get_template(template).render(**values)
 
 
 def _pictured(cases: tuple[Neighbour, ...], pictures: PictureSource) -> list[tuple[Neighbour, str | None]]:
@@ -94,15 +95,12 @@ def found_page(found: "SimilarCases", line: str, *, picture: Path | None = None,
     parts = (
         [(label, list(part)) for label, part in groupby(shown, lambda item: item[0].label)] if each else [("", shown)]
     )
-    return (
-        environment()
-        .get_template("found.html")
-        .render(
-            found=found,
-            line=line,
-            title=f"Cases like {Path(found.query).name}" if picture is not None else f"Cases like “{found.query}”",
-            picture=thumbnail(picture, side=_SIDE),
-            parts=parts,
-            style=Markup(style_sheet()),  # noqa: S704 - our own file
-        )
+    return _rendered(
+        "found.html",
+        found=found,
+        line=line,
+        title=f"Cases like {Path(found.query).name}" if picture is not None else f"Cases like “{found.query}”",
+        picture=thumbnail(picture, side=_SIDE),
+        parts=parts,
+        style=Markup(style_sheet()),  # noqa: S704 - our own file
     )

@@ -58,17 +58,6 @@ def _colour(band: np.ndarray, colour: int) -> str:
     return f"#{colour}" + _RUN.sub(lambda run: b"!%d%b" % (len(run[0]), run[1]), row).decode("ascii")
 
 
-def half_blocks(path: Path | None, sha256: str | None, *, columns: int) -> Text | None:
-    """The picture, its longer side ``columns`` letters wide or half as many lines high; None where the file cannot be
-    shown. ``sha256`` is the id of the case that names the file. Needs a terminal with 256 colours or more."""
-    if path is None:
-        return None
-    try:
-        return drawn(open_image(path, max_side=columns, sha256=sha256))
-    except (ImageError, OSError, ValueError):
-        return None
-
-
 def drawn(image: Image.Image) -> Text:
     """A picture as it is, each of its pixels half a letter."""
     pixels = np.asarray(image).tolist()

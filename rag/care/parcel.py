@@ -72,7 +72,8 @@ def take(archive: Archive, parcel: Parcel, origin: str, *, theirs: bool = False,
     there = {one.case.id: one for one in archive.ledger.records([one.case.id for one in parcel.cases], removed=True)}
     new = [i for i, one in enumerate(parcel.cases) if one.case.id not in there]
     ready = [i for i in new if np.isfinite(rows[i]).all()]
-    archive.put([_from(parcel.cases[i], origin) for i in ready], rows[ready], reviewer=reviewer)
+    arriving = [one.model_copy(update={"origin": one.origin or origin}) for one in (parcel.cases[i] for i in ready)]
+    archive.put(arriving, rows[ready], reviewer=reviewer)
     conflicts = tuple(_conflicts(parcel, there))
     if theirs:
         judged = {one.case.id: one for one in parcel.cases}
@@ -92,10 +93,6 @@ def _distinct(parcel: Parcel) -> tuple[Parcel, tuple[str, ...]]:
     rows = {name: values[kept] for name, values in parcel.rows.items()}
     repeated = tuple(one for one, times in Counter(ids).items() if times > 1)
     return Parcel([parcel.cases[i] for i in kept], rows), repeated
-
-
-def _from(one: StoredCase, origin: str) -> StoredCase:
-    return one if one.origin else one.model_copy(update={"origin": origin})
 
 
 def _conflicts(parcel: Parcel, there: dict[str, StoredCase]) -> list[Conflict]:

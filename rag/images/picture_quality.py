@@ -135,15 +135,13 @@ def unusual_pictures(named: Sequence[tuple[str, ...]], sources: Sequence[str]) -
             odd.setdefault(word, []).append(source)
     if not odd:
         return ()
-    listed = "; ".join(f"{name}: {len(found)} ({_first(found)})" for name, found in odd.items())
+    listed = "; ".join(
+        f"{name}: {len(found)} ({', '.join(found[:SHOWN])}{', …' if len(found) > SHOWN else ''})"
+        for name, found in odd.items()
+    )
     count = sum(map(bool, named))
     start = "1 picture looks" if count == 1 else f"{count} pictures look"
     return (f"{start} unlike the others and should be checked by hand; nothing was left out: {listed}",)
-
-
-def _first(sources: Sequence[str]) -> str:
-    more = ", …" if len(sources) > SHOWN else ""
-    return ", ".join(sources[:SHOWN]) + more
 
 
 def _values(s: StatisticColumns) -> Matrix:

@@ -32,19 +32,10 @@ class CaseRow(NamedTuple):
     @classmethod
     def of(cls, stored: StoredCase) -> "CaseRow":
         """That of a stored case."""
-        case, path = stored.case, stored.case.path
-        where = None if path is None else str(path)
-        return cls(
-            id=case.id,
-            label=stored.label,
-            group=case.group,
-            split=case.split,
-            source=case.source,
-            path=where,
-            tags=stored.tags,
-            added=stored.added.timestamp(),
-            perceptual_hash=stored.perceptual_hash,
-        )
+        case = stored.case
+        path, added = None if case.path is None else str(case.path), stored.added.timestamp()
+        shown = (case.id, stored.label, case.group, case.split, case.source, path)
+        return cls(*shown, stored.tags, added, stored.perceptual_hash)
 
     def neighbour(self, similarity: float) -> Neighbour:
         """The case as evidence."""
