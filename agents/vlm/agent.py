@@ -195,10 +195,8 @@ class VlmAgent:
     def _request(
         self, question: Prompt, order: Sequence[str], image: str, references: Sequence[ReferenceImage] = ()
     ) -> Request:
-        sampling = self.options.model_dump(include={"model", "max_tokens", "temperature", "extra"})
-        return build_request(
-            question, self._form, self._form_prompt, self._task, order, image, references, self._note, **sampling
-        )
+        parts = (self._task, order, image, references, self._note)
+        return build_request(question, self._form, self._form_prompt, *parts, **self.options.sampling)
 
     async def _references(self, evidence: Evidence) -> list[ReferenceImage]:
         """The retrieved images that can be opened; raises ``CallFault`` where none can."""

@@ -4,8 +4,6 @@ import asyncio
 import base64
 import io
 import random
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from hashlib import sha256
 from itertools import zip_longest
@@ -18,6 +16,7 @@ from doubleread.core.base import Record
 from doubleread.core.case import Case
 from doubleread.core.evidence import Evidence
 from doubleread.core.ports import ImageSource
+from doubleread.core.recent_values import RecentValues
 from doubleread.core.task import Task
 from doubleread.core.types import Json
 from doubleread.prompts.prompt import Prompt
@@ -25,7 +24,6 @@ from doubleread.prompts.prompt import Prompt
 JPEG_QUALITY = 92
 HELD = 256
 """Pictures kept, the longest unused go first: enough for the cases in flight and their references."""
-_LOCKS = 16
 
 
 class ReferenceImage(Record):
@@ -84,11 +82,13 @@ def build_request(
     content.append(_image(image))
     if form_prompt is not None:
         content.append(text_part(form_prompt.render("answer", labels=labels)))
-    messages = (
-        {"role": "system", "content": [text_part(question.render("system"))]},
-        {"role": "user", "content": content},
-    )
+    messages = chat(question.render("system"), content)
     return Request(messages=messages, instructions=user, **form.fields(task, order), **fields)
+
+
+def chat(system: str, user: Sequence[Json]) -> tuple[Json, ...]:
+    """A fresh conversation: a system message and the parts of a user's."""
+    return {"role": "system", "content": [text_part(system)]}, {"role": "user", "content": list(user)}
 
 
 def text_part(text: str) -> Json:
@@ -115,38 +115,24 @@ def choose_references(evidence: Evidence, most: int) -> list[Case]:
 
 
 class DataUrls:
-    """Data URLs of cases' images. Thread-safe."""
+    """Images as data URLs, each made once and shared by all agents: upright, bounded in size, pixels only."""
 
     def __init__(self, images: ImageSource) -> None:
         self._images = images
-        self._held: OrderedDict[tuple[str, int], str] = OrderedDict()
-        self._guard = threading.Lock()
-        self._making = [threading.Lock() for _ in range(_LOCKS)]
+        self._held = RecentValues[tuple[str, int], str](HELD)
 
     async def url(self, case: Case, side: int) -> str:
         """The image as a JPEG data URL whose longer side is at most ``side`` pixels; raises ``ImageError``."""
-        found = self._find((case.id, side))
+        found = self._held.find((case.id, side))
         return found if found is not None else await asyncio.to_thread(self._make, case, side)
 
     def _make(self, case: Case, side: int) -> str:
         key = (case.id, side)
-        with self._making[hash(key) % _LOCKS]:  # agents ask for the same image at the same moment
-            if found := self._find(key):
+        with self._held.making(key):  # agents ask for the same image at the same moment
+            if found := self._held.find(key):
                 return found
             buffer = io.BytesIO()
             self._images.open(case, max_side=side).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
             url = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
-            self._keep(key, url)
+            self._held.keep(key, url)
             return url
-
-    def _find(self, key: tuple[str, int]) -> str | None:
-        with self._guard:
-            if key in self._held:
-                self._held.move_to_end(key)
-            return self._held.get(key)
-
-    def _keep(self, key: tuple[str, int], url: str) -> None:
-        with self._guard:
-            self._held[key] = url
-            while len(self._held) > HELD:
-                self._held.popitem(last=False)

@@ -9,7 +9,7 @@ from time import perf_counter
 
 from doubleread.agents.vlm.agent import VlmContext
 from doubleread.agents.vlm.forms import DistributionForm, FormReading
-from doubleread.agents.vlm.messages import shown, shuffled, text_part
+from doubleread.agents.vlm.messages import chat, shown, shuffled, text_part
 from doubleread.agents.vlm.vlm_options import ReasonerOptions
 from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.request import Completion, Request
@@ -76,17 +76,11 @@ class Reasoner:
             "user", about=self._task.about, labels=labels, readers=readers, evidence=describe(evidence)
         )
         request = Request(
-            model=self._options.model,
-            messages=(
-                {"role": "system", "content": [text_part(self._prompt.render("system"))]},
-                {
-                    "role": "user",
-                    "content": [text_part(user), text_part(self._form_prompt.render("answer", labels=labels))],
-                },
+            messages=chat(
+                self._prompt.render("system"),
+                [text_part(user), text_part(self._form_prompt.render("answer", labels=labels))],
             ),
-            max_tokens=self._options.max_tokens,
-            temperature=self._options.temperature,
-            extra=self._options.extra,
+            **self._options.sampling,
             **self._form.fields(self._task, order),
         )
 
@@ -98,16 +92,9 @@ class Reasoner:
         if read.vector is None:
             raise RuntimeError("a distribution form always gives a distribution")
         opinion = Opinion.from_vector(self.name, self._task, read.vector, self._form.source, reason=read.findings)
-        return opinion.model_copy(
-            update={
-                "usage": completion.usage,
-                "request_id": completion.request_id,
-                "model": completion.model,
-                "prompt": f"{self._prompt.ref} + {self._form_prompt.ref}",
-                "cached": answered.cached,
-                "notes": read.notes,
-            }
-        )
+        details = {"usage": completion.usage, "request_id": completion.request_id, "model": completion.model}
+        prompts = f"{self._prompt.ref} + {self._form_prompt.ref}"
+        return opinion.model_copy(update={**details, "prompt": prompts, "cached": answered.cached, "notes": read.notes})
 
     def _reader(self, name: str, opinion: Opinion, profile: TrustProfile | None) -> ReaderRecord:
         shares = sorted(opinion.probabilities.items(), key=lambda item: -item[1])

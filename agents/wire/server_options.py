@@ -2,7 +2,7 @@
 
 import os
 from ipaddress import ip_address
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -59,6 +59,11 @@ class Server(BaseModel):
                 HIDDEN, "must hold no user, password or query: keys belong into an environment variable"
             )
         return url.rstrip("/")
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """The fields of a request that these options decide."""
+        return self.model_dump(include={"model", "max_tokens", "temperature", "extra"})
 
     @property
     def key_name(self) -> str:

@@ -1,55 +1,15 @@
 """The pixels of cases, opened once for all who look at the same picture within a moment."""
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable
 
 from PIL import Image
 
 from doubleread.core.case import Case
 from doubleread.core.errors import ImageError
+from doubleread.core.recent_values import RecentValues
 from doubleread.rag.images.safe_images import MAX_PIXELS, open_image
 
 _BYTES_A_PIXEL = 3
-_LOCKS = 16
-
-
-class OpenedLately:
-    """Holds at most ``max_bytes`` of pixels; the longest unused go first. Thread-safe.
-
-    Who asks for a picture that is just being opened waits for it.
-    """
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._pictures: OrderedDict[tuple[str, int | None], Image.Image] = OrderedDict()
-        self._guard = threading.Lock()
-        self._opening = [threading.Lock() for _ in range(_LOCKS)]
-
-    def get(self, case_id: str, max_side: int | None, opened: Callable[[], Image.Image]) -> Image.Image:
-        """The picture of a case, its longer side at most ``max_side``; as ``opened`` gives it where it is not held."""
-        with self._opening[hash(case_id) % _LOCKS]:
-            found = self._find(case_id, max_side)
-            return found if found is not None else self._keep(case_id, max_side, opened())
-
-    def _find(self, case_id: str, max_side: int | None) -> Image.Image | None:
-        """Held for this size; or whole, and no larger than this size."""
-        with self._guard:
-            for key in ((case_id, max_side), (case_id, None)):
-                found = self._pictures.get(key)
-                if found is not None and (max_side is None or max(found.size) <= max_side):
-                    self._pictures.move_to_end(key)
-                    return found
-            return None
-
-    def _keep(self, case_id: str, max_side: int | None, picture: Image.Image) -> Image.Image:
-        # One that is smaller than it might be has not been scaled down: it is whole.
-        whole = max_side is None or max(picture.size) < max_side
-        with self._guard:
-            self._pictures[case_id, None if whole else max_side] = picture
-            while sum(_BYTES_A_PIXEL * one.width * one.height for one in self._pictures.values()) > self._max_bytes:
-                self._pictures.popitem(last=False)
-        return picture
 
 
 class Images:
@@ -62,18 +22,13 @@ class Images:
     def __init__(
         self, *, max_pixels: int = MAX_PIXELS, max_held: int = 256_000_000, max_opened: int = 64_000_000
     ) -> None:
-        self._max_pixels, self._max_held = max_pixels, max_held
-        self._held: OrderedDict[str, bytes] = OrderedDict()
-        self._opened = OpenedLately(max_opened)
-        self._guard = threading.Lock()
+        self._max_pixels = max_pixels
+        self._held = RecentValues[str, bytes](max_held, len, least=1)
+        self._opened = OpenedImages(max_opened)
 
     def hold(self, case_id: str, data: bytes) -> None:
         """Keep the bytes of a case that has no file."""
-        with self._guard:
-            self._held[case_id] = data
-            self._held.move_to_end(case_id)
-            while len(self._held) > 1 and sum(map(len, self._held.values())) > self._max_held:
-                self._held.popitem(last=False)
+        self._held.keep(case_id, data)
 
     def open(self, case: Case, *, max_side: int | None = None) -> Image.Image:
         """The case's image as ``open_image`` gives it, not to be changed.
@@ -83,7 +38,7 @@ class Images:
         return self._opened.get(case.id, max_side, lambda: self._open(case, max_side))
 
     def _open(self, case: Case, max_side: int | None) -> Image.Image:
-        held = self._bytes(case.id)
+        held = self._held.find(case.id)
         if held is not None:
             return open_image(held, max_pixels=self._max_pixels, max_side=max_side)
         if case.path is None:
@@ -92,8 +47,24 @@ class Images:
             )
         return open_image(case.path, max_pixels=self._max_pixels, max_side=max_side, sha256=case.id)
 
-    def _bytes(self, case_id: str) -> bytes | None:
-        with self._guard:
-            if case_id in self._held:
-                self._held.move_to_end(case_id)
-            return self._held.get(case_id)
+
+class OpenedImages:
+    """Pictures by case and size, at most ``max_bytes`` of pixels. Who asks for one being opened waits for it."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._pictures = RecentValues[tuple[str, int | None], Image.Image](
+            max_bytes, lambda picture: picture.width * picture.height * _BYTES_A_PIXEL
+        )
+
+    def get(self, case_id: str, max_side: int | None, opened: Callable[[], Image.Image]) -> Image.Image:
+        """The picture of a case, its longer side at most ``max_side``; as ``opened`` gives it where it is not held."""
+        with self._pictures.making(case_id):
+            for key in ((case_id, max_side), (case_id, None)):  # for this size; or whole, and no larger
+                found = self._pictures.find(key)
+                if found is not None and (max_side is None or max(found.size) <= max_side):
+                    return found
+            picture = opened()
+            # One that is smaller than it might be has not been scaled down: it is whole.
+            whole = max_side is None or max(picture.size) < max_side
+            self._pictures.keep((case_id, None if whole else max_side), picture)
+            return picture

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from doubleread.core.errors import ImageError
-from doubleread.rag.images.case_images import OpenedLately
+from doubleread.rag.images.case_images import OpenedImages
 
 
 class Opening:
@@ -21,7 +21,7 @@ class Opening:
 
 
 def test_those_who_ask_at_once_share_one_picture():
-    lately, opening, found = OpenedLately(1_000_000), Opening(), []
+    lately, opening, found = OpenedImages(1_000_000), Opening(), []
     asking = [threading.Thread(target=lambda: found.append(lately.get("a", 1024, opening))) for _ in range(8)]
     for thread in asking:
         thread.start()
@@ -32,7 +32,7 @@ def test_those_who_ask_at_once_share_one_picture():
 
 
 def test_a_whole_picture_serves_every_size_that_it_fits_into():
-    lately, opening = OpenedLately(1_000_000), Opening(width=100)
+    lately, opening = OpenedImages(1_000_000), Opening(width=100)
     whole = lately.get("a", 1024, opening)
     assert lately.get("a", 100, opening) is whole
     assert lately.get("a", None, opening) is whole
@@ -42,14 +42,14 @@ def test_a_whole_picture_serves_every_size_that_it_fits_into():
 
 
 def test_a_picture_that_was_scaled_down_is_no_answer_for_another_size():
-    lately = OpenedLately(1_000_000)
+    lately = OpenedImages(1_000_000)
     lately.get("a", 80, lambda: Image.new("RGB", (80, 40)))
     assert lately.get("a", 90, lambda: Image.new("RGB", (90, 45))).width == 90
     assert lately.get("a", None, lambda: Image.new("RGB", (100, 50))).width == 100
 
 
 def test_the_longest_unused_go_first():
-    lately, a, b, c = OpenedLately(2 * 100 * 50 * 3), Opening(), Opening(), Opening()
+    lately, a, b, c = OpenedImages(2 * 100 * 50 * 3), Opening(), Opening(), Opening()
     lately.get("a", None, a)
     lately.get("b", None, b)
     lately.get("a", None, a)
@@ -60,14 +60,14 @@ def test_the_longest_unused_go_first():
 
 
 def test_a_picture_larger_than_all_that_may_be_held_is_given_all_the_same():
-    lately, opening = OpenedLately(10), Opening()
+    lately, opening = OpenedImages(10), Opening()
     assert lately.get("a", None, opening).width == 100
     assert lately.get("a", None, opening).width == 100
     assert opening.times == 2
 
 
 def test_a_failure_is_told_and_not_held():
-    lately = OpenedLately(1_000_000)
+    lately = OpenedImages(1_000_000)
 
     def broken():
         raise ImageError("corrupt", "cut short")
