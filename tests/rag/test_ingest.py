@@ -243,14 +243,14 @@ from pathlib import Path
 from rag_support import ScriptedEncoder, image_case
 from doubleread.rag import ingest
 from doubleread.rag.embedder import CachedEmbedder
-from doubleread.rag.images.safe_images import Images
+from doubleread.rag.images.case_images import Images
 from doubleread.rag.stores.archive import Archive
 folder = Path(sys.argv[1])
 cases = [image_case(folder, i, label="ab"[i % 2]) for i in range(40)]
 with Archive(folder / "archive", "scripted-1", dim=8, index=False) as archive:
     embedder = CachedEmbedder(ScriptedEncoder(seconds=0.1), Images(), batch=4)
     report = lambda done, total: print(done, flush=True)
-    ingest.ingest(archive, cases, embedder, ingest.Provenance(origin="leaves"), report, piece=4)
+    ingest.ingest(archive, cases, embedder, ingest.IngestSource(origin="leaves"), report, piece=4)
 """
 
 
