@@ -23,6 +23,8 @@ _OF_DAMAGE = ("malformed", "not a database", "disk image", "decode to UTF-8", "t
 """Words of SQLite for a file that is not as it left it."""
 _CAREFUL = "pragma cell_size_check=on; pragma secure_delete=on;"
 """Damaged pages are noticed, and what is deleted is overwritten."""
+_CHECKPOINT = "pragma wal_checkpoint(truncate)"
+"""Takes what was committed into the file itself, and empties what is beside it."""
 _RECORDS = (
     "select h.seq, h.time, h.what, h.id, h.reviewer, h.note, h.record, h.digest, "
     "(select p.digest from changes p where p.seq = h.seq - 1)"
@@ -155,7 +157,7 @@ class LedgerFile:
         """
         with self.guard:
             try:
-                self._overwrite()
+                self.db.execute(_CHECKPOINT).fetchall()
             except sqlite3.Error as error:
                 raise StoreError(
                     f"{done}, but traces may be left beside {self.path} ({error}): free some space, and give "
@@ -163,16 +165,12 @@ class LedgerFile:
                 ) from None
             try:
                 self.db.execute("vacuum")
-                self._overwrite()
+                self.db.execute(_CHECKPOINT).fetchall()
             except sqlite3.Error as error:
                 raise StoreError(
                     f"{done} and overwritten; only {self.path} could not be made smaller ({error}): what is added next "
                     "uses that space"
                 ) from None
-
-    def _overwrite(self) -> None:
-        """Takes what was committed into the file itself, and empties what is beside it."""
-        self.db.execute("pragma wal_checkpoint(truncate)").fetchall()
 
     def close(self) -> None:
         with self.guard:

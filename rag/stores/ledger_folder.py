@@ -81,8 +81,9 @@ def begin(folder: Path, name: str) -> None:
     draft, path = folder / f".{name}.{uuid4().hex}", folder / name
     try:
         _write(draft)
-        if path.exists() and not path.stat().st_size:
-            _clear(folder, name)
+        if path.exists() and not path.stat().st_size:  # an older doubleread was killed before anything was in it
+            for file in folder.glob(f"{name}*"):
+                file.unlink(missing_ok=True)
         with suppress(FileExistsError):
             _place(draft, path)
         sync_folder(folder)
@@ -128,18 +129,9 @@ def _place(draft: Path, path: Path) -> None:
         draft.rename(path)
 
 
-def _clear(folder: Path, name: str) -> None:
-    """What an older doubleread left that was killed before anything was in the file."""
-    for file in folder.glob(f"{name}*"):
-        file.unlink(missing_ok=True)
-
-
 def wipe_indexes(root: Path) -> bool:
     """Wipes the index of every encoder in ``root``; False where another process holds one. Links are not followed."""
-    if root.is_symlink():
-        return True
-    held = [folder for folder in root.glob("*") if not wipe_index(folder)]
-    return not held
+    return root.is_symlink() or not [folder for folder in root.glob("*") if not wipe_index(folder)]
 
 
 def wipe_index(folder: Path) -> bool:
