@@ -145,7 +145,7 @@ def test_an_erased_case_is_not_taken_back(tmp_path):
     with opened(tmp_path / "s") as store:
         store.add(CASES, ROWS)
         assert store.erase([CASES[0].id])
-        assert whole_id(store, CASES[0].id[:8]) == CASES[0].id
+        assert whole_id(store, CASES[0].id[:8], erased=True) == CASES[0].id
         with pytest.raises(StoreError, match="erased for good"):
             undo(store, CASES[0].id)
         store.add([CASES[0]], ROWS[:1])
