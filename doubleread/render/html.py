@@ -34,7 +34,6 @@ class PictureSource(Protocol):
 
 def verdict_html(verdict: Verdict, *, styled: bool = True, pictures: PictureSource = case_thumbnail) -> str:
     """One card; ``styled`` puts the style sheet in front, which a page of many cards needs only once."""
-    last = {o.agent: o for o in sorted(verdict.opinions, key=lambda o: o.round)}
     card = _rendered(
         "card.html",
         v=verdict,
@@ -42,8 +41,8 @@ def verdict_html(verdict: Verdict, *, styled: bool = True, pictures: PictureSour
         name=Path(verdict.case.source).name or verdict.case.id[:12],
         image=pictures(verdict.case.path, verdict.case.id, side=220),
         posterior=sorted(verdict.posterior.items(), key=lambda item: -item[1]),
-        opinions=list(last.values()),
-        abstentions=list({a.agent: a for a in verdict.abstentions if a.agent not in last}.values()),
+        opinions=list(verdict.last_opinions.values()),
+        abstentions=verdict.silent,
         before=verdict.second_look.before if verdict.second_look else {},
         changes={c.agent: c for c in verdict.second_look.changes} if verdict.second_look else {},
         neighbours=_pictured(verdict.evidence.neighbours[:6] if verdict.evidence else (), pictures),

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from doubleread.core.harmless import tamed
-from doubleread.core.opinion import Abstention, Opinion
+from doubleread.core.opinion import Opinion
 from doubleread.core.verdict import Verdict
 from doubleread.core.verdict_wording import NOT_SURE, fitting_labels, in_points, looks_like, other_warnings
 
@@ -78,10 +78,10 @@ def _opinions(verdict: Verdict) -> Table:
     figures = () if verdict.unfamiliar else ("stated", "calibrated", "influence")
     for name in figures:
         table.add_column(name, justify="right", no_wrap=True)
-    for name, opinion in _last(verdict).items():
+    for name, opinion in verdict.last_opinions.items():
         shown = _figures(verdict, opinion) if figures else ()
         table.add_row(Text(name), _said(verdict, opinion), *shown)
-    for abstention in _silent(verdict):
+    for abstention in verdict.silent:
         table.add_row(Text(abstention.agent), Text("abstains", "dim"), *("–" for _ in figures))
     return table
 
@@ -95,15 +95,6 @@ def _figures(verdict: Verdict, opinion: Opinion) -> tuple[str, str, str]:
         "–" if calibrated is None else f"{calibrated:.1%}",
         "–" if influence is None else in_points(influence),
     )
-
-
-def _last(verdict: Verdict) -> dict[str, Opinion]:
-    return {o.agent: o for o in sorted(verdict.opinions, key=lambda o: o.round)}
-
-
-def _silent(verdict: Verdict) -> list[Abstention]:
-    spoke = _last(verdict)
-    return list({a.agent: a for a in verdict.abstentions if a.agent not in spoke}.values())
 
 
 def _said(verdict: Verdict, opinion: Opinion) -> Text:
@@ -121,10 +112,10 @@ def _lines(verdict: Verdict) -> Iterator[Text]:
     if verdict.second_look and not verdict.unfamiliar:
         yield _line("second look", "; ".join(verdict.second_look.reasons))
     yield _line("decision", "; ".join(verdict.decision.reasons))
-    for opinion in _last(verdict).values():
+    for opinion in verdict.last_opinions.values():
         if opinion.reason:
             yield _line(opinion.agent, opinion.reason)
-    for abstention in _silent(verdict):
+    for abstention in verdict.silent:
         yield _line(abstention.agent, abstention.detail or abstention.cause)
     if verdict.spared:
         yield _line("not asked", f"{', '.join(verdict.spared)} (worth less here than they cost)")
