@@ -24,12 +24,13 @@ from doubleread.core.stored import StoredCase, Wanted
 from doubleread.core.types import Embeddings
 from doubleread.panel.composition import open_encoder
 from doubleread.rag.arrivals import IngestSource
-from doubleread.rag.embedder import DECODE_SIDE, CachedEmbedder
+from doubleread.rag.embedder import CachedEmbedder
 from doubleread.rag.images.case_images import Images
 from doubleread.rag.ingest import ingest
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.chroma import BATCH, Chroma
 from doubleread.rag.stores.contents import Contents
+from doubleread.rag.view_encoder import DECODE_SIDE
 from doubleread.settings import Settings
 
 N, DIM, LABELS, PER_GROUP = 100_000, 512, 40, 8

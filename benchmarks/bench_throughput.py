@@ -19,9 +19,9 @@ from doubleread.evals.datasets import Labelled
 from doubleread.evals.runs.evaluate import Wanted, evaluate
 from doubleread.evals.runs.run_folder import read_rows
 from doubleread.panel import Panel
-from doubleread.rag.embedder import DECODE_SIDE
 from doubleread.rag.encoders.open_clip import untrained_weights
 from doubleread.rag.images.case_images import Images
+from doubleread.rag.view_encoder import DECODE_SIDE
 from doubleread.settings import load_settings
 
 CASES, PAIRS = 600, 3

@@ -9,11 +9,11 @@ from doubleread.core.evidence import Neighbour
 from doubleread.core.ports import CaseStore, Encoder, TextEncoder
 from doubleread.core.stored import Wanted
 from doubleread.core.types import Embeddings
-from doubleread.rag.embedder import DECODE_SIDE
 from doubleread.rag.encoders.encoder_registry import WITH_TEXT
 from doubleread.rag.images.case_images import Images
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.store_base import EVERYTHING
+from doubleread.rag.view_encoder import DECODE_SIDE
 
 _EXAMPLE = "open-clip:ViT-B-32/datacomp_xl_s13b_b90k"
 

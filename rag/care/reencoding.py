@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from doubleread.core.case import Case
 from doubleread.core.errors import StoreError
 from doubleread.core.verdict import Unread
-from doubleread.rag.embedder import EmbeddedCases
+from doubleread.rag.bulk_embedding import EmbeddedCases
 from doubleread.rag.stores.archive import ACTIVE, INDEXES, Archive
 from doubleread.rag.stores.ledger_embeddings import EncoderRow
 from doubleread.rag.stores.ledger_folder import wipe_index

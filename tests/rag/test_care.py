@@ -13,6 +13,7 @@ from rag_support import bare_case, image_case, units
 from doubleread.core.errors import EncoderMismatch, StoreError
 from doubleread.core.stored import Wanted
 from doubleread.core.verdict import Unread
+from doubleread.rag.bulk_embedding import EmbeddedCases
 from doubleread.rag.care.auditing import audit_file
 from doubleread.rag.care.bundle import ABOUT, export
 from doubleread.rag.care.corrections import relabel, restore, tag, undo
@@ -21,7 +22,6 @@ from doubleread.rag.care.parcel import Conflict, merge, parcel_of
 from doubleread.rag.care.reencoding import forget, named_encoder, reencode, use
 from doubleread.rag.care.statistics import drawn_at_random, layout, statistics
 from doubleread.rag.care.unbundling import import_bundle, read_bundle
-from doubleread.rag.embedder import EmbeddedCases
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.ledger_folder import FILE
 
