@@ -1,6 +1,6 @@
 """Gaussian discriminant analysis on the embeddings: shrunken covariance, and a confidence that suits few cases.
 
-``gaussian_head.py`` holds the model, its formula and its sources, ``gaussian_fit.py`` how it is fitted.
+``gaussian_head.py`` holds the model, its formula and its sources, and how it is fitted.
 """
 
 from collections.abc import Sequence

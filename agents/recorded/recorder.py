@@ -1,4 +1,4 @@
-"""Writes every answer down as it is given: one line each, on disk before the next, so that a crash loses none."""
+"""Answers written down as they are given, on disk one by one so that a crash loses none, and replayed as agents."""
 
 import csv
 import io

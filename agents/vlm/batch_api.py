@@ -1,4 +1,7 @@
-"""Files of the Batch API: requests out, results in, joined by the case's id. Half the price, an answer within a day."""
+"""Files for servers: requests and results of the Batch API, joined by the case's id, and examples for fine-tuning.
+
+The Batch API costs half the price and answers within a day.
+"""
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
@@ -140,7 +143,11 @@ def _priced(usage: Usage, price: TokenPrice | None) -> Usage:
 
 
 async def training_line(case: Case, options: VlmOptions, context: VlmContext) -> str:
-    """One example as a line; raises ``ImageError``, and ``TaskError`` for a label the task does not know."""
+    """One example for vision fine-tuning: chat JSONL with the image and the letter of the case's label.
+
+    Only the label of a training case is known, so only the label is taught. With ``confidence = "logprobs"`` the tuned
+    model's probabilities are then its own. Raises ``ImageError``, and ``TaskError`` for a label the task does not know.
+    """
     form, task = LetterForm(), context.task
     order = shuffled(task, case.id, "fine-tuning")
     image = await context.pictures.url(case, options.image_side)

@@ -1,4 +1,4 @@
-"""The one door to servers: the openai client, and every one of its failures turned into a ``CallFault``.
+"""The one way to servers: the openai client, and every one of its failures turned into a ``CallFault``.
 
 Nothing of the request leaves through an error: exceptions of the client hold key and image, so they are never chained.
 """

@@ -1,4 +1,4 @@
-"""What models cost: a dated table that the settings can add to."""
+"""What models cost, by a dated table that the settings can add to, and what a call is charged."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Replies as JSON bodies of the OpenAI protocol. Whatever a body holds, it becomes a ``Completion`` or a ``CallFault``.
+"""Replies and refusals of the OpenAI protocol. Whatever a body holds, it becomes a ``Completion`` or a ``CallFault``.
 
 A server may be broken or hostile: each value is checked where it is used, and no more is looked at than can be meant.
 """

@@ -26,14 +26,14 @@ class ModelClient:
     def __init__(
         self,
         server: Server,
-        door: ServerClient,
+        client: ServerClient,
         pace: RateController,
         *,
         price: TokenPrice | None,
         answers: AnswerCache,
         budget: Budget,
     ) -> None:
-        self._server, self._door, self._pace, self._price = server, door, pace, price
+        self._server, self._client, self._pace, self._price = server, client, pace, price
         self._answers, self._budget = answers, budget
         self._place = f"{server.base_url} {server.model}"
 
@@ -107,7 +107,7 @@ class ModelClient:
         with self._budget.reserve(agent, expected, model=request.model) as reservation:
             made.append(reservation)
             try:
-                completion = await self._door.send(request, reservation.sent, lacking)
+                completion = await self._client.send(request, reservation.sent, lacking)
             except CallFault as fault:
                 if fault.usage.calls:
                     reservation.settle(charged(fault.usage, self._price, request))

@@ -1,4 +1,4 @@
-"""The server itself."""
+"""The server: what it lets in, what it answers, and running it in a thread on a free port."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""What the server is told to say."""
+"""What the server is told to say, and how the protocol puts it."""
 
 import json
 from dataclasses import dataclass, field, fields

@@ -1,4 +1,4 @@
-"""The verdict card as HTML: for notebooks and pages. Everything is escaped; nothing is fetched."""
+"""Verdict cards and what was found in an archive as HTML. Everything is escaped; nothing is fetched."""
 
 from functools import cache
 from importlib.resources import files

@@ -1,4 +1,8 @@
-"""Small pictures in a terminal, in the best way that it can show them, among text and in tables."""
+"""Small pictures in a terminal, in the best way that it can show them, among text and in tables.
+
+Kitty's graphics protocol (https://sw.kovidgoyal.net/kitty/graphics-protocol/), sixels
+(https://vt100.net/docs/vt3xx-gp/chapter14.html), or half a letter a pixel. Only what is written, nothing is asked.
+"""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""A verdict that shows itself: as text in a terminal, as a card in a notebook."""
+"""Verdicts and attributions that show themselves: as text in a terminal, as a card or a picture in a notebook."""
 
 import io
 import sys

@@ -1,4 +1,4 @@
-"""Cases on their way from one archive to another, with the embeddings of every encoder that read them."""
+"""Cases taken from one archive into another, with the embeddings of every encoder that read them."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What an archive holds, in numbers."""
+"""What an archive holds, in numbers and on a map."""
 
 import numpy as np
 from numpy.typing import NDArray

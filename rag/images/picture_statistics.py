@@ -1,7 +1,7 @@
-"""A few simple statistics of a picture: how bright, colourful, sharp and large it is, and of what shape.
+"""A few simple statistics of a picture, and what a person sees by them: darker, more blurred, greyer than others.
 
-They are computed on a copy of at most 256 pixels a side, so that they hardly depend on the resolution. Most of them
-look at *lit* pixels only: a background that was masked black says nothing about exposure, contrast or colour.
+Statistics are computed on a copy of at most 256 pixels a side, so that they hardly depend on the resolution. Most of
+them look at *lit* pixels only: a background that was masked black says nothing about exposure, contrast or colour.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""The folder of an archive: whether it holds one, and nothing that an archive has not."""
+"""The folder of an archive: whether it holds one and nothing else, beginning one, and wiping its indexes."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The tables of an archive's file, and whether a file has these tables and nothing else."""
+"""The tables of an archive's file: whether a file has these and nothing else, and bringing those of an older one up."""
 
 import sqlite3
 from functools import cache
