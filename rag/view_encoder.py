@@ -12,7 +12,7 @@ from doubleread.core.ports import Encoder
 from doubleread.core.types import Embeddings
 from doubleread.rag.cache import EncodingCache, Key, Row
 from doubleread.rag.images.case_images import Images
-from doubleread.rag.images.views import view
+from doubleread.rag.images.image_views import view
 
 DECODE_SIDE = 1024
 """Encoders see 224 to 512 pixels a side: decoding more of a photograph only costs time."""

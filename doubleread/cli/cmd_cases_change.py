@@ -19,7 +19,7 @@ def relabel(
 ) -> None:
     """Give a case another label; the one before stays on record."""
     from doubleread.cli.screen import warn
-    from doubleread.rag.care.corrections import relabel as change
+    from doubleread.rag.care.case_corrections import relabel as change
     from doubleread.rag.care.listing import whole_id
 
     with opened(archive) as store:
@@ -42,7 +42,7 @@ def tag(
 ) -> None:
     """Give tags to cases, or take them away."""
     from doubleread.core.errors import StoreError
-    from doubleread.rag.care.corrections import tag as change
+    from doubleread.rag.care.case_corrections import tag as change
     from doubleread.rag.care.listing import whole_ids
 
     if not add and not remove:
@@ -87,7 +87,7 @@ def undo(
     note: Note = "",
 ) -> None:
     """Take the last change of a case back, as a new change; a second undo brings it again."""
-    from doubleread.rag.care.corrections import undo as back
+    from doubleread.rag.care.case_corrections import undo as back
     from doubleread.rag.care.listing import whole_id
 
     with opened(archive) as store:

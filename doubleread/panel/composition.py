@@ -30,8 +30,8 @@ from doubleread.rag.cache import EncodingCache
 from doubleread.rag.embedder import CachedEmbedder
 from doubleread.rag.encoders import EncoderChoice, build, choose
 from doubleread.rag.images.case_images import Images
+from doubleread.rag.images.image_views import CROPS, VIEWS_VERSION
 from doubleread.rag.images.picture_statistics import PictureStatistics
-from doubleread.rag.images.views import CROPS, VIEWS_VERSION
 from doubleread.rag.near_copies.copy_finder import CopyFinder
 from doubleread.rag.near_copies.near_duplicates import NearRule
 from doubleread.rag.nearest_cases import Weighting

@@ -15,7 +15,7 @@ from doubleread.core.verdict import Verdict
 from doubleread.rag.images.safe_images import open_image
 from doubleread.render.heat import overlay, sheet
 from doubleread.render.html import verdict_html
-from doubleread.render.terminal import verdict_card
+from doubleread.render.terminal_card import verdict_card
 
 PLAIN_WIDTH = 100
 SIDE = 1024

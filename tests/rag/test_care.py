@@ -16,7 +16,7 @@ from doubleread.core.verdict import Unread
 from doubleread.rag.bulk_embedding import EmbeddedCases
 from doubleread.rag.care.auditing import audit_file
 from doubleread.rag.care.bundle import ABOUT, export
-from doubleread.rag.care.corrections import relabel, restore, tag, undo
+from doubleread.rag.care.case_corrections import relabel, restore, tag, undo
 from doubleread.rag.care.listing import listed, whole_id
 from doubleread.rag.care.parcel import Conflict, merge, parcel_of
 from doubleread.rag.care.reencoding import forget, named_encoder, reencode, use

@@ -12,7 +12,7 @@ from doubleread.core.ports import WHOLE, Embedder
 from doubleread.rag.cache import EncodingCache
 from doubleread.rag.embedder import CachedEmbedder
 from doubleread.rag.images.case_images import Images
-from doubleread.rag.images.views import CROPS
+from doubleread.rag.images.image_views import CROPS
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from rag_support import bare_case, encoded, picture
 from doubleread.core.case import Case
 from doubleread.core.errors import ImageError, UnknownPart
 from doubleread.rag.images.case_images import Images
+from doubleread.rag.images.image_views import CROPS, view
 from doubleread.rag.images.safe_images import MAX_BYTES, open_image
-from doubleread.rag.images.views import CROPS, view
 
 
 def png(width: int, height: int, extra: bytes = b"", depth: int = 8, colour: int = 0) -> bytes:

@@ -6,7 +6,7 @@ from PIL import Image
 
 from doubleread.core.attribution import CELLS, window_cells
 from doubleread.core.errors import UnknownPart
-from doubleread.rag.images.views import covered, view
+from doubleread.rag.images.image_views import covered, view
 
 WIDTH, HEIGHT = 240, 160
 
