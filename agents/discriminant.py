@@ -1,6 +1,6 @@
 """Gaussian discriminant analysis on the embeddings: shrunken covariance, and a confidence that suits few cases.
 
-``gaussian_head.py`` holds the model, its formula and its sources, ``gaussian_fit.py`` how it is fitted.
+``gaussian_head.py`` holds the model, its formula and its sources, and how it is fitted.
 """
 
 from collections.abc import Sequence
@@ -9,33 +9,22 @@ from typing import Self
 import numpy as np
 from scipy.special import log_softmax
 
-from doubleread.agents.context import AgentContext
-from doubleread.agents.embedding_agent import EmbeddingAgent, evidence_arrays
-from doubleread.agents.gaussian_fit import fit_head
-from doubleread.agents.gaussian_head import GaussianHead
-from doubleread.core.errors import NotFitted
+from doubleread.agents.embedding_agent import FittedAgent, evidence_arrays
+from doubleread.agents.gaussian_head import GaussianHead, fit_head
 from doubleread.core.evidence import Evidence
-from doubleread.core.opinion import AbstentionCause
 from doubleread.core.types import Embeddings, Json, Labels, Matrix
 
 TEXT_WORTH = 4.0
 """How many labelled cases a label the text prototypes are worth as prior knowledge."""
 
 
-class Discriminant(EmbeddingAgent):
+class Discriminant(FittedAgent[GaussianHead]):
     """Linear discriminant: one Gaussian a label, with a shared covariance (``gaussian_head.py``).
 
     Labels are equally likely to it: prevalence belongs to the fusion, which counts it once for the whole panel.
     """
 
     name = "discriminant"
-
-    def __init__(self, context: AgentContext) -> None:
-        super().__init__(context)
-        self._head: GaussianHead | None = None
-
-    def cannot(self) -> tuple[AbstentionCause, str] | None:
-        return ("not-fitted", "it has seen no labelled case") if self._head is None else None
 
     def fit(self, embeddings: Embeddings, labels: Labels, groups: Sequence[str] | None = None) -> Self:
         """Learns from embeddings ``(n, dim)`` and label indices ``(n,)``; every label needs a case.
@@ -54,7 +43,6 @@ class Discriminant(EmbeddingAgent):
         return self._log_posteriors(embeddings, self._fitted().joined_by(np.asarray(vectors, dtype=float), labels))
 
     def state(self) -> tuple[Json, dict[str, Matrix]]:
-        """What ``restore`` needs."""
         head = self._fitted()
         return {"spread": head.spread}, {"whitening": head.whitening, "means": head.means, "counts": head.counts}
 
@@ -62,11 +50,6 @@ class Discriminant(EmbeddingAgent):
         whitening = np.asarray(arrays["whitening"], dtype=float)
         self._head = GaussianHead(whitening, arrays["means"], arrays["counts"], float(settings["spread"]))
         return self
-
-    def _fitted(self) -> GaussianHead:
-        if self._head is None:
-            raise NotFitted(f"fit the {self.name} agent on labelled cases first")
-        return self._head
 
     def _log_posteriors(self, embeddings: Embeddings, head: GaussianHead) -> Matrix:
         scores = head.log_scores(np.asarray(embeddings, dtype=float))

@@ -3,17 +3,19 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from time import perf_counter
-from typing import ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
 from doubleread.agents.context import AgentContext
 from doubleread.core.case import Case
-from doubleread.core.errors import ImageError
+from doubleread.core.errors import ImageError, NotFitted
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention, AbstentionCause, Answer, Opinion, OpinionPrior
 from doubleread.core.ports import WHOLE
 from doubleread.core.types import Embeddings, Matrix, Vector
+
+Head = TypeVar("Head")
 
 
 class EmbeddingAgent(ABC):
@@ -50,16 +52,13 @@ class EmbeddingAgent(ABC):
         return await self._answer(case, self._context.views, evidence)
 
     async def read_views(self, case: Case, views: Sequence[str]) -> tuple[Answer, ...]:
-        """A first look at each view on its own."""
         if obstacle := self.cannot():
             return (Abstention(agent=self.name, cause=obstacle[0], detail=obstacle[1]),) * len(views)
         try:
             logs = self.log_posteriors(await self._context.embedder.embed(case, views))
         except ImageError as error:
             return (Abstention(agent=self.name, cause="image", detail=str(error)),) * len(views)
-        return tuple(
-            Opinion.from_vector(self.name, self._task, average(row[None]), "softmax", prior=self.prior) for row in logs
-        )
+        return tuple(self._opinion(row[None]) for row in logs)
 
     async def _answer(self, case: Case, views: Sequence[str], evidence: Evidence | None) -> Answer:
         began, turn = perf_counter(), 1 if evidence is None else 2
@@ -73,16 +72,11 @@ class EmbeddingAgent(ABC):
             logs = self.log_posteriors_with(embeddings, evidence)
         else:  # a first look, or retrieval found nothing that could join the head
             logs = self.log_posteriors(embeddings)
-        opinion = Opinion.from_vector(
-            self.name,
-            self._task,
-            average(logs),
-            "softmax",
-            prior=self.prior,
-            round=turn,
-            reason=self._reason(logs),
-        )
+        opinion = self._opinion(logs, round=turn, reason=self._reason(logs))
         return opinion.model_copy(update={"seconds": perf_counter() - began})
+
+    def _opinion(self, logs: Matrix, **details: Any) -> Opinion:
+        return Opinion.from_vector(self.name, self._task, average(logs), "softmax", prior=self.prior, **details)
 
     def _reason(self, logs: Matrix) -> str:
         if len(logs) == 1:
@@ -90,6 +84,22 @@ class EmbeddingAgent(ABC):
         top = int(average(logs).argmax())
         agree = int((logs.argmax(axis=1) == top).sum())
         return f"{agree} of {len(logs)} views of the image read {self._task.names[top]}"
+
+
+class FittedAgent(EmbeddingAgent, Generic[Head]):
+    """An agent whose head is fitted on labelled cases."""
+
+    def __init__(self, context: AgentContext) -> None:
+        super().__init__(context)
+        self._head: Head | None = None
+
+    def cannot(self) -> tuple[AbstentionCause, str] | None:
+        return ("not-fitted", "it has seen no labelled case") if self._head is None else None
+
+    def _fitted(self) -> Head:
+        if self._head is None:
+            raise NotFitted(f"fit the {self.name} agent on labelled cases first")
+        return self._head
 
 
 def average(logs: Matrix) -> Vector:

@@ -12,7 +12,7 @@ from doubleread.core.types import Labels
 Indices: TypeAlias = NDArray[np.intp]
 
 
-class Fold(NamedTuple):
+class HeadFold(NamedTuple):
     """Row numbers to fit on and row numbers that are held out."""
 
     training: Indices
@@ -29,7 +29,7 @@ def blocks_per_label(labels: Labels, blocks: Indices, n_labels: int) -> NDArray[
     return np.array([len(np.unique(blocks[labels == k])) for k in range(n_labels)], dtype=float)
 
 
-def label_folds(labels: Labels, blocks: Indices, *, folds: int, seed: int = 0) -> Iterator[Fold]:
+def label_folds(labels: Labels, blocks: Indices, *, folds: int, seed: int = 0) -> Iterator[HeadFold]:
     """At most ``folds`` folds that hold out whole groups, with the labels spread evenly over them.
 
     There are fewer folds where a label comes from fewer groups. A group that is the only one of a label is never held
@@ -51,4 +51,4 @@ def label_folds(labels: Labels, blocks: Indices, *, folds: int, seed: int = 0) -
     for held_out in parts:
         training = np.setdiff1d(np.arange(len(labels)), held_out)
         if len(held_out) and len(np.unique(labels[training])) == len(np.unique(labels)):
-            yield Fold(training, held_out)
+            yield HeadFold(training, held_out)

@@ -14,17 +14,37 @@ few cases are drawn towards the middle, as James and Stein (1961) do, compared w
 with few cases would seem further away than they are. ``D`` is the mean squared distance between two cases of different
 labels. It makes ``scale`` free of units, and it can be measured with a single case a label.
 
-``gaussian_fit.py`` chooses ``ridge`` and ``scale``.
+``fit_head`` chooses ``ridge`` and ``scale`` (an inverse temperature, Guo et al. 2017, arXiv 1706.04599): those of the
+least log-loss on held-out groups of the support, all labels weighing alike, with a log-normal prior on ``scale``. With
+a single group a label only the prior is left.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
 
+from doubleread.agents.folds import HeadFold, Indices, as_blocks, blocks_per_label, label_folds
 from doubleread.core.types import Labels, Matrix, Vector
 
 LEAST_TRUE = 0.05
 """Of the spread of the estimated means, what is at least taken to be that of the true means."""
+COMPONENTS = 256
+"""Principal components kept. With fewer cases than that nothing is lost: the cases span no more."""
+FOLDS = 10
+RIDGES = (1.0, 0.25, 0.0625)
+"""Lighter step by step, as long as the held-out gain of the next step exceeds one standard error."""
+GROUPS_FOR_RIDGE = 4.0
+"""A ridge below the first is tried from ``GROUPS_FOR_RIDGE / ridge`` groups a label: fewer cannot tell."""
+FIRST_SCALE, GROWTH, LOG_SPREAD = 5.0, 0.6, 1.0
+"""Prior of ``scale`` with ``m`` groups a label: log-normal around ``FIRST_SCALE · m ** GROWTH``.
+
+Fitted to the best scales on leaves, solar cells, microstructures and printed layers, each seen by two encoders, and on
+text vectors of CLIP, with 1 to 16 cases a label: the median over the sets, and somewhat less than their spread.
+"""
 
 
 @dataclass(frozen=True)
@@ -88,3 +108,114 @@ def unit_head(z: Matrix, labels: Labels, n_labels: int, ridge: float) -> Gaussia
 def between_means(means: Matrix) -> float:
     """Half the mean squared distance of two labels' means: their variance, summed over the components."""
     return float(((means - means.mean(axis=0)) ** 2).sum() / (len(means) - 1))
+
+
+class GaussianFit(NamedTuple):
+    """A fitted head, and what was chosen for it."""
+
+    head: GaussianHead
+    ridge: float
+    scale: float
+
+
+class _RidgeTrial(NamedTuple):
+    """A ridge, the scale that suits it, and each case's weighted held-out log-loss with both, shape ``(n,)``."""
+
+    ridge: float
+    scale: float
+    losses: Vector
+
+
+def fit_head(x: Matrix, labels: Labels, n_labels: int, groups: Sequence[str] | None = None) -> GaussianFit:
+    """The head for embeddings ``(n, dim)`` and label indices ``(n,)``; every label needs a case."""
+    blocks = as_blocks(groups, len(x))
+    axes = leading_axes(x)
+    z = (x - x.mean(axis=0)) @ axes
+    ridge, scale = _choose(z, labels, blocks, n_labels)
+    head = unit_head(z, labels, n_labels, ridge).scaled(scale)
+    whitening = axes @ head.whitening
+    return GaussianFit(
+        GaussianHead(whitening, head.means + x.mean(axis=0) @ whitening, head.counts, head.spread), ridge, scale
+    )
+
+
+def leading_axes(x: Matrix) -> Matrix:
+    """The first principal components of ``x`` ``(n, dim)``, shape ``(dim, components)``."""
+    _, _, directions = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
+    return np.asarray(directions[: min(COMPONENTS, len(x) - 1, x.shape[1])].T)
+
+
+def _choose(z: Matrix, labels: Labels, blocks: Indices, n_labels: int) -> tuple[float, float]:
+    """Ridge and scale with the least held-out log-loss; see ``RIDGES``."""
+    counts = blocks_per_label(labels, blocks, n_labels)
+    folds = _repeated_folds(labels, blocks)
+    if not folds:
+        return RIDGES[0], _expected_scale(counts)
+    ridges = [one for one in RIDGES if one == RIDGES[0] or one * counts.min() >= GROUPS_FOR_RIDGE]
+    chosen = _try(z, labels, blocks, folds, ridges[0], n_labels)
+    for ridge in ridges[1:]:
+        lighter = _try(z, labels, blocks, folds, ridge, n_labels)
+        if not _exceeds_its_error(chosen.losses - lighter.losses, blocks):
+            break
+        chosen = lighter
+    return chosen.ridge, chosen.scale
+
+
+def _try(
+    z: Matrix, labels: Labels, blocks: Indices, folds: Sequence[HeadFold], ridge: float, n_labels: int
+) -> _RidgeTrial:
+    """Fits on each fold; held-out scores are put at the scale that suits the whole support, which is larger."""
+    whole = _expected_scale(blocks_per_label(labels, blocks, n_labels))
+    rows, parts = np.concatenate([fold.held_out for fold in folds]), []
+    for some, held_out in folds:
+        less = _expected_scale(blocks_per_label(labels[some], blocks[some], n_labels))
+        parts.append(unit_head(z[some], labels[some], n_labels, ridge).log_scores(z[held_out]) * less / whole)
+    scores, truth, times = np.concatenate(parts), labels[rows], np.bincount(rows, minlength=len(z))
+    weights = _balanced(labels, n_labels)[rows] / times[rows]
+    scale = _best_scale(scores, truth, weights, centre=float(np.log(whole)))
+    losses = np.asarray(np.bincount(rows, weights * _losses(scores, truth, scale), minlength=len(z)), dtype=float)
+    return _RidgeTrial(ridge, scale, losses)
+
+
+def _expected_scale(blocks_a_label: Vector) -> float:
+    return float(FIRST_SCALE * _harmonic(blocks_a_label) ** GROWTH)
+
+
+def _harmonic(counts: Vector) -> float:
+    return float(len(counts) / (1 / counts).sum())
+
+
+def _balanced(labels: Labels, n_labels: int) -> Vector:
+    """Weights that count all labels alike and sum to the number of cases that an even support would be worth."""
+    counts = np.bincount(labels, minlength=n_labels).astype(float)
+    return np.asarray(_harmonic(counts) / counts[labels])
+
+
+def _repeated_folds(labels: Labels, blocks: Indices) -> list[HeadFold]:
+    """About ``FOLDS`` folds: where few are possible, the cases are divided several times."""
+    found: list[HeadFold] = []
+    for seed in range(FOLDS):
+        once = list(label_folds(labels, blocks, folds=FOLDS, seed=seed))
+        found += once
+        if not once or len(found) + len(once) > FOLDS:
+            break
+    return found
+
+
+def _losses(scores: Matrix, truth: Labels, scale: float) -> Vector:
+    logs = log_softmax(scale * scores, axis=1)
+    return np.asarray(-logs[np.arange(len(logs)), truth])
+
+
+def _best_scale(scores: Matrix, truth: Labels, weights: Vector, *, centre: float) -> float:
+    def penalised(log_scale: float) -> float:
+        prior = (log_scale - centre) ** 2 / (2 * LOG_SPREAD**2)
+        return float(weights @ _losses(scores, truth, float(np.exp(log_scale)))) + prior
+
+    return float(np.exp(minimize_scalar(penalised, bounds=(centre - 6, centre + 4), method="bounded").x))
+
+
+def _exceeds_its_error(gains: Vector, blocks: Indices) -> bool:
+    """Whether the sum of the cases' gains exceeds one standard error, clustered by group."""
+    clusters = np.bincount(blocks, gains - gains.mean())
+    return bool(gains.sum() > np.sqrt((clusters**2).sum()))

@@ -6,27 +6,17 @@ from typing import Self
 import numpy as np
 from scipy.special import log_softmax
 
-from doubleread.agents.context import AgentContext
-from doubleread.agents.embedding_agent import EmbeddingAgent, evidence_arrays
+from doubleread.agents.embedding_agent import FittedAgent, evidence_arrays
 from doubleread.agents.softmax_head import SoftmaxHead, fit_softmax_head
-from doubleread.core.errors import NotFitted
 from doubleread.core.evidence import Evidence
-from doubleread.core.opinion import AbstentionCause
 from doubleread.core.types import Embeddings, Json, Labels, Matrix
 
 
-class Logistic(EmbeddingAgent):
+class Logistic(FittedAgent[SoftmaxHead]):
     """Linear probe with softmax output. Its opinions are at the support's shares of labels."""
 
     name = "logistic"
     prior = "support"
-
-    def __init__(self, context: AgentContext) -> None:
-        super().__init__(context)
-        self._head: SoftmaxHead | None = None
-
-    def cannot(self) -> tuple[AbstentionCause, str] | None:
-        return ("not-fitted", "it has seen no labelled case") if self._head is None else None
 
     def fit(self, embeddings: Embeddings, labels: Labels, groups: Sequence[str] | None = None) -> Self:
         """Learns from embeddings ``(n, dim)``, label indices ``(n,)``, and groups that cross-validation keeps whole."""
@@ -47,7 +37,6 @@ class Logistic(EmbeddingAgent):
         return np.asarray(log_softmax(head.log_scores(np.asarray(embeddings, dtype=float), step), axis=1))
 
     def state(self) -> tuple[Json, dict[str, Matrix]]:
-        """What ``restore`` needs."""
         head = self._fitted()
         arrays = {name: getattr(head, name) for name in ("weights", "bias", "centre", "width", "shares")}
         return {"strength": head.strength, "temperature": head.temperature}, arrays
@@ -59,8 +48,3 @@ class Logistic(EmbeddingAgent):
             temperature=float(settings["temperature"]),
         )
         return self
-
-    def _fitted(self) -> SoftmaxHead:
-        if self._head is None:
-            raise NotFitted("fit the logistic probe on labelled cases first")
-        return self._head

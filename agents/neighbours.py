@@ -29,7 +29,6 @@ class Neighbours:
         return await self._answer(case, self._context.views, round=2)
 
     async def read_views(self, case: Case, views: Sequence[str]) -> tuple[Answer, ...]:
-        """A first look at each view on its own."""
         try:
             rows = await self._context.retriever.distributions(case, views)
         except DoublereadError as error:

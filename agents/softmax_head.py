@@ -20,7 +20,7 @@ import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax, softmax
 
-from doubleread.agents.folds import Fold, as_blocks, label_folds
+from doubleread.agents.folds import HeadFold, as_blocks, label_folds
 from doubleread.core.types import Labels, Matrix, Vector
 
 COMPONENTS = 256
@@ -109,7 +109,7 @@ def _shares(labels: Labels, n_labels: int) -> Vector:
     return np.asarray(np.bincount(labels, minlength=n_labels) / len(labels))
 
 
-def _tried(z: Matrix, labels: Labels, n_labels: int, folds: Sequence[Fold]) -> Iterator[_Choice]:
+def _tried(z: Matrix, labels: Labels, n_labels: int, folds: Sequence[HeadFold]) -> Iterator[_Choice]:
     starts: list[Matrix | None] = [None] * len(folds)
     best, idle = np.inf, 0
     for strength in STRENGTHS:

@@ -23,12 +23,14 @@ from doubleread.core.ports import Encoder
 from doubleread.core.stored import StoredCase, Wanted
 from doubleread.core.types import Embeddings
 from doubleread.panel.composition import open_encoder
-from doubleread.rag.embedder import DECODE_SIDE, CachedEmbedder
-from doubleread.rag.ingest import Provenance, ingest
-from doubleread.rag.safe_images import Images
+from doubleread.rag.arrivals import IngestSource
+from doubleread.rag.embedder import CachedEmbedder
+from doubleread.rag.images.case_images import Images
+from doubleread.rag.ingest import ingest
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.chroma import BATCH, Chroma
 from doubleread.rag.stores.contents import Contents
+from doubleread.rag.view_encoder import DECODE_SIDE
 from doubleread.settings import Settings
 
 N, DIM, LABELS, PER_GROUP = 100_000, 512, 40, 8
@@ -97,7 +99,7 @@ def _ingested(cases: Sequence[Case], encoder: Encoder, images: Images) -> None:
     embedder = CachedEmbedder(encoder, images)
     folder = Path(mkdtemp(prefix="doubleread-bench-")) / "archive"
     with Archive(folder, encoder.fingerprint, dim=encoder.dim) as store:
-        ingest(store, cases, embedder, Provenance(origin="leaves"))
+        ingest(store, cases, embedder, IngestSource(origin="leaves"))
     embedder.close()
 
 

@@ -37,7 +37,7 @@ from doubleread.orchestrator.course.graph import diagnose
 from doubleread.orchestrator.course.seats import Seats
 from doubleread.panel import Panel
 from doubleread.panel.panel_folder import read_panel
-from doubleread.rag.safe_images import Images
+from doubleread.rag.images.case_images import Images
 from doubleread.settings import Settings, load_settings
 
 CASES, PAIRS = 200, 3

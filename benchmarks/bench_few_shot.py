@@ -14,7 +14,7 @@ from scipy.special import log_softmax
 
 from benchmarks.data import paper_folder
 from benchmarks.figure import Figure, Skipped
-from doubleread.agents.gaussian_fit import fit_head
+from doubleread.agents.gaussian_head import fit_head
 from doubleread.core.types import Labels, Matrix
 
 Indices: TypeAlias = NDArray[np.intp]

@@ -10,16 +10,15 @@ from dataclasses import dataclass
 
 from benchmarks.figure import Figure
 from benchmarks.memory_use import forget_peak, peak, resident
+from benchmarks.raw_server import Say, head, raw_server, reset, whole
 from doubleread.agents.wire.answers import AnswerCache
 from doubleread.agents.wire.budget import Budget
 from doubleread.agents.wire.faults import CallFault
-from doubleread.agents.wire.prices import Price, PriceTable
+from doubleread.agents.wire.prices import PriceTable, TokenPrice
 from doubleread.agents.wire.request import Request
 from doubleread.agents.wire.server_options import Server
 from doubleread.agents.wire.wire import Wire
-from doubleread.mock_server.bodies import chat_body, error_body
-from doubleread.mock_server.mock_reply import Reply
-from doubleread.mock_server.raw import Say, head, raw_server, reset, whole
+from doubleread.mock_server.mock_reply import MockReply, chat_body, error_body
 
 QUESTIONS = 6
 """Asked at the same time."""
@@ -67,7 +66,7 @@ def replies() -> Iterator[Figure]:
 
 
 def _faults() -> dict[str, Say]:
-    good = chat_body(Reply(text="yes"))
+    good = chat_body(MockReply(text="yes"))
     answer = json.dumps(good).encode()
     odd = answer.replace(b'"prompt_tokens": 100', b'"prompt_tokens": 1e999')
     lacking = json.dumps(error_body("temperature is not supported", param="temperature")).encode()
@@ -140,7 +139,7 @@ def _measured(say: Say, max_calls: int | None, patience_s: float | None) -> _Out
             attempts=ATTEMPTS,
             attempt_timeout_s=ATTEMPT_S,
             deadline_s=DEADLINE_S,
-            price=Price(input=1, output=1),
+            price=TokenPrice(input=1, output=1),
         )
         forget_peak()
         rest = resident()

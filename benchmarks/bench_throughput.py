@@ -7,7 +7,6 @@ from pathlib import Path
 from statistics import median
 from tempfile import mkdtemp
 
-import open_clip
 import torch
 from PIL import Image
 
@@ -20,8 +19,9 @@ from doubleread.evals.datasets import Labelled
 from doubleread.evals.runs.evaluate import Wanted, evaluate
 from doubleread.evals.runs.run_folder import read_rows
 from doubleread.panel import Panel
-from doubleread.rag.embedder import DECODE_SIDE
-from doubleread.rag.safe_images import Images
+from doubleread.rag.encoders.open_clip import untrained_weights
+from doubleread.rag.images.case_images import Images
+from doubleread.rag.view_encoder import DECODE_SIDE
 from doubleread.settings import load_settings
 
 CASES, PAIRS = 600, 3
@@ -87,7 +87,7 @@ def _encode(encode: Callable[[Sequence[Image.Image]], object], ready: Sequence[I
 def _random_weights() -> Path:
     torch.manual_seed(0)
     file = Path(mkdtemp(prefix="doubleread-bench-")) / f"{CLIP}.pt"
-    torch.save(open_clip.create_model(CLIP).state_dict(), file)
+    torch.save(untrained_weights(CLIP), file)
     return file
 
 

@@ -17,7 +17,7 @@ from benchmarks.browser import NAMES, Browser, chromium
 from benchmarks.data import leaves
 from benchmarks.figure import Figure, Skipped
 from doubleread.panel import Panel
-from doubleread.rag.safe_images import open_image
+from doubleread.rag.images.safe_images import open_image
 from doubleread.sessions.engine import Sessions
 from doubleread.web.app import make_app
 from doubleread.web.pages import About

@@ -12,7 +12,7 @@ from doubleread.agents.wire.prices import PriceTable
 from doubleread.agents.wire.request import Request
 from doubleread.agents.wire.server_options import Server
 from doubleread.agents.wire.wire import Wire
-from doubleread.mock_server import Limits, Reply, running
+from doubleread.mock_server import MockReply, RateLimits, running
 
 CALLS, WORKERS = 400, 64
 PER_MINUTE, BURST, LATENCY_S = 1800.0, 30, 0.5
@@ -23,23 +23,23 @@ def wire_rate_limited() -> Iterator[Figure]:
     """Wall time over the ideal on a server that lets in 1,800 requests a minute."""
     ideal = (CALLS - BURST) / (PER_MINUTE / 60) + LATENCY_S
     for name, retry_after in (("", None), (" with Retry-After", 1.0)):
-        limits = Limits(requests_per_minute=PER_MINUTE, burst=BURST, retry_after=retry_after)
+        limits = RateLimits(requests_per_minute=PER_MINUTE, burst=BURST, retry_after=retry_after)
         yield from _figures(f"1,800 a minute{name}", limits, LATENCY_S, ideal, "<= 1.10")
 
 
 def wire_concurrency_capped() -> Iterator[Figure]:
     """Wall time over the ideal on a server that answers 16 at a time."""
-    limits = Limits(in_flight=CAP)
+    limits = RateLimits(in_flight=CAP)
     yield from _figures("16 at a time", limits, CAP_LATENCY_S, CALLS / CAP * CAP_LATENCY_S, "<= 1.30")
 
 
 def wire_unlimited() -> Iterator[Figure]:
     """Wall time over the ideal on a server without limits: 64 workers wait for latency only."""
-    yield from _figures("no limit", Limits(), CAP_LATENCY_S, CALLS / WORKERS * CAP_LATENCY_S, "<= 1.30")
+    yield from _figures("no limit", RateLimits(), CAP_LATENCY_S, CALLS / WORKERS * CAP_LATENCY_S, "<= 1.30")
 
 
-def _figures(name: str, limits: Limits, latency_s: float, ideal: float, target: str) -> Iterator[Figure]:
-    with running(otherwise=Reply(text="yes"), limits=limits, latency_s=latency_s) as mock:
+def _figures(name: str, limits: RateLimits, latency_s: float, ideal: float, target: str) -> Iterator[Figure]:
+    with running(otherwise=MockReply(text="yes"), limits=limits, latency_s=latency_s) as mock:
         wire = Wire(AnswerCache(None), Budget(), PriceTable())
         server = Server(model="mock-1", base_url=mock.base_url, in_flight=WORKERS)
         try:

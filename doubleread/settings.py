@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from doubleread.agents.recorded.columns import Columns
+from doubleread.agents.recorded.columns import AnswerColumns
 from doubleread.agents.vlm.vlm_options import ReasonerOptions, TalkOptions, VlmOptions
-from doubleread.agents.wire.prices import Price
+from doubleread.agents.wire.prices import TokenPrice
 from doubleread.core.authority import HERE, INERT, Asks
 from doubleread.core.errors import HIDDEN, FileError, SettingsError
 from doubleread.core.safe_text import read_toml
@@ -266,7 +266,7 @@ class RecordedOptions(Section):
     agent: Annotated[str, INERT] = Field(
         default="", description="Whose answers, where the recording holds several agents'."
     )
-    columns: Annotated[Columns | None, INERT] = Field(
+    columns: Annotated[AnswerColumns | None, INERT] = Field(
         default=None, description="Which column is what, for a table from elsewhere."
     )
 
@@ -321,7 +321,7 @@ class Settings(BaseSettings):
     recorded: dict[str, RecordedOptions] = Field(
         default_factory=dict, description="Recorded answers as agents; name them in panel.agents."
     )
-    prices: Annotated[dict[str, Price], HERE] = Field(
+    prices: Annotated[dict[str, TokenPrice], HERE] = Field(
         default_factory=dict, description="US dollars per million tokens, by model; they go before the built-in table."
     )
 

@@ -12,9 +12,8 @@ from doubleread.evals.leakage import check_leakage, contradictions
 from doubleread.evals.leakage_effect import LeakEffect, leak_effect, leak_keys
 from doubleread.evals.leakage_report import LeakageReport
 from doubleread.evals.splits import split
-from doubleread.rag.near_copies import Pictures
-from doubleread.rag.near_duplicates import NearDuplicates
-from doubleread.rag.near_rule import NearRule
+from doubleread.rag.near_copies.copy_finder import PictureSet
+from doubleread.rag.near_copies.near_duplicates import NearDuplicates, NearRule
 
 ARCHIVE = "archive"
 _MOST_TESTS = 2000
@@ -45,7 +44,7 @@ def to_check(cases: Sequence[Case], against: Sequence[Case] | None = None, *, se
     return (*_with_split(cases, ARCHIVE), *_with_split(tests, TEST))
 
 
-def check_cases(pictures: Pictures, near: NearDuplicates, contradicting: Sequence[Case] = ()) -> CasesCheck:
+def check_cases(pictures: PictureSet, near: NearDuplicates, contradicting: Sequence[Case] = ()) -> CasesCheck:
     """Leaks among the cases of ``pictures`` and how much accuracy on its test cases rests on them.
 
     ``contradicting``: what reading left out, since one picture carries several labels; it is told as conflicts.
@@ -64,7 +63,7 @@ def check_cases(pictures: Pictures, near: NearDuplicates, contradicting: Sequenc
     )
 
 
-def _effect(pictures: Pictures, near: NearDuplicates) -> LeakEffect:
+def _effect(pictures: PictureSet, near: NearDuplicates) -> LeakEffect:
     cases = pictures.cases
     labels = {label: i for i, label in enumerate(sorted({case.label for case in cases if case.label is not None}))}
     codes = np.array([labels.get(case.label or "", -1) for case in cases], np.int64)

@@ -18,7 +18,7 @@ from doubleread.core.ports import ReadsViews
 from doubleread.core.types import Matrix
 from doubleread.orchestrator.course.seats import Seats
 from doubleread.panel.attribution_maps import attribute, read_views
-from doubleread.rag.occlusion import covered
+from doubleread.rag.images.image_views import covered
 
 STEP = 4
 """Cells that are covered or uncovered at a time."""

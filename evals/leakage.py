@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from doubleread.core.case import Case
 from doubleread.evals.leakage_report import Copies, LeakageReport, NearCopy, SharedGroup
-from doubleread.rag.near_duplicates import NearDuplicates
+from doubleread.rag.near_copies.near_duplicates import NearDuplicates
 
 
 def check_leakage(cases: Iterable[Case], near: NearDuplicates | None = None) -> LeakageReport:

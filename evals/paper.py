@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from doubleread.agents.recorded.book import read_book
-from doubleread.agents.recorded.columns import Columns
-from doubleread.agents.recorded.recorded_agent import Recorded, replay
+from doubleread.agents.recorded.columns import AnswerColumns
+from doubleread.agents.recorded.recorder import RecordedAgent, replay
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError, FileError, UnknownPart
 from doubleread.core.safe_text import text_lines
@@ -19,9 +19,9 @@ TASK = Task(
 )
 
 
-def _columns(name: str, second: str = "") -> Columns:
+def _columns(name: str, second: str = "") -> AnswerColumns:
     again = _columns(second) if second else None
-    return Columns(
+    return AnswerColumns(
         key="Image",
         key_is="source",
         label=name,
@@ -34,7 +34,7 @@ def _columns(name: str, second: str = "") -> Columns:
     )
 
 
-_RETRIEVAL = Columns(
+_RETRIEVAL = AnswerColumns(
     key="Image",
     key_is="source",
     probabilities="RAG_response",
@@ -60,8 +60,8 @@ class RecordedPanel:
 
     task: Task
     cases: tuple[Case, ...]
-    agents: dict[str, Recorded]
-    orchestrator: Recorded
+    agents: dict[str, RecordedAgent]
+    orchestrator: RecordedAgent
 
 
 def load_paper_panel(folder: Path, name: str) -> RecordedPanel:
@@ -81,7 +81,7 @@ def load_paper_panel(folder: Path, name: str) -> RecordedPanel:
     )
 
 
-def _replayed(path: Path, agent: str, columns: Columns) -> Recorded:
+def _replayed(path: Path, agent: str, columns: AnswerColumns) -> RecordedAgent:
     return replay(agent, read_book(path, columns, agent=agent, task=TASK), agent)
 
 

@@ -87,23 +87,18 @@ class EncodingCache:
                 self._open()
             return []
 
-    def _open(self) -> None:
+    def _open(self, *, again: bool = False) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._db = connect(self.path, _TABLE)
-        except sqlite3.OperationalError as error:
+        except (sqlite3.OperationalError, OSError) as error:
             self._without(error)
         except sqlite3.DatabaseError as error:
+            if again:
+                self._without(error)
+                return
             self._set_aside(error)
-            self._begin_anew()
-        except OSError as error:
-            self._without(error)
-
-    def _begin_anew(self) -> None:
-        try:
-            self._db = connect(self.path, _TABLE)
-        except (sqlite3.Error, OSError) as error:
-            self._without(error)
+            self._open(again=True)
 
     def _without(self, error: Exception) -> None:
         self._drop()

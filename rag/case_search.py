@@ -9,16 +9,16 @@ from doubleread.core.evidence import Neighbour
 from doubleread.core.ports import CaseStore, Encoder, TextEncoder
 from doubleread.core.stored import Wanted
 from doubleread.core.types import Embeddings
-from doubleread.rag.embedder import DECODE_SIDE
 from doubleread.rag.encoders.encoder_registry import WITH_TEXT
-from doubleread.rag.safe_images import Images
+from doubleread.rag.images.case_images import Images
 from doubleread.rag.stores.archive import Archive
-from doubleread.rag.stores.searched import EVERYTHING
+from doubleread.rag.stores.store_base import EVERYTHING
+from doubleread.rag.view_encoder import DECODE_SIDE
 
 _EXAMPLE = "open-clip:ViT-B-32/datacomp_xl_s13b_b90k"
 
 
-class Found(Record):
+class SimilarCases(Record):
     """What a store holds that is like a picture or a text."""
 
     query: str
@@ -44,7 +44,7 @@ def find_like(
     k: int = 10,
     each: bool = False,
     wanted: Wanted = EVERYTHING,
-) -> Found:
+) -> SimilarCases:
     """The ``k`` stored cases that are most like a case's picture or a text, nearest first; ``each``: of every label.
 
     Only what is ``wanted`` is looked at. A picture that is stored itself is left out, its group is not. For a text no
@@ -56,23 +56,21 @@ def find_like(
         raise EncoderMismatch(
             f"the cases are encoded by {store.fingerprint}, not by {encoder.fingerprint}: look with that encoder"
         )
-    rows = _words(store, encoder, query) if isinstance(query, str) else _picture(encoder, query)
-    itself = frozenset() if isinstance(query, str) else frozenset({query.id})
+    if isinstance(query, str):
+        rows, itself = _words(store, encoder, query), frozenset[str]()
+    else:
+        rows, itself = encoder.encode([Images().open(query, max_side=DECODE_SIDE)]), frozenset({query.id})
     if each:
         labels = sorted(wanted.labels or set(store.columns().labels.tolist()))
         neighbours = _by_nearest(store.search_each(rows[0], labels, k, wanted=wanted, exclude_ids=itself))
     else:
         (neighbours,) = store.search(rows, k, wanted=wanted, exclude_ids=itself)
-    return Found(
+    return SimilarCases(
         query=query if isinstance(query, str) else query.source or query.id,
         encoder=encoder.fingerprint,
         neighbours=tuple(neighbours),
         held_as=next((one.label for one in store.get(sorted(itself))), None),
     )
-
-
-def _picture(encoder: Encoder, case: Case) -> Embeddings:
-    return encoder.encode([Images().open(case, max_side=DECODE_SIDE)])
 
 
 def _words(store: CaseStore, encoder: Encoder, text: str) -> Embeddings:

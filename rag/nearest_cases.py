@@ -1,21 +1,116 @@
-"""The model of what similar cases imply: every stored case in memory, searched exactly."""
+"""The label distribution that similar cases imply: every stored case in memory, searched exactly.
+
+Similarities are cosines, ``-inf`` where a case must not be looked at. The scores follow cross-domain similarity local
+scaling (CSLS; Conneau et al. 2018, section 2.3): a stored case that is near to everything says less.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 
 from doubleread.core.base import Record
 from doubleread.core.errors import NotFitted
 from doubleread.core.types import Embeddings, Labels, Matrix, Vector
-from doubleread.rag.dot_products import products
-from doubleread.rag.label_distribution import class_scores, distribution, fit_temperature, hubness, vote
+from doubleread.rag.stores.stored_rows import products
 
+_PRIOR_SHARE = 9.0  # the prior temperature gives the median case's leading label .9 against the second
+_PRIOR_SPREAD = 1.0
+_LEAST = 1e-4
 _CHUNK = 1000
 REFERENCES = 5000
 """Cases against which hubness is measured where there are more."""
 _HELD_OUT = 2000
+
+
+def hubness(similarities: Matrix, local: int) -> Vector:
+    """Mean similarity of each row to its ``local`` nearest cases, shape ``(n,)``; 0 for a row without any."""
+    return mean_of_top(similarities, local, empty=0.0)
+
+
+def mean_of_top(similarities: Matrix, top: int, *, empty: float = -np.inf) -> Vector:
+    """Mean of each row's ``top`` largest finite values (of all, where there are fewer); ``empty`` without any."""
+    width = min(top, similarities.shape[1])
+    if width == 0:
+        return np.full(len(similarities), empty)
+    largest = np.partition(similarities, -width, axis=1)[:, -width:]
+    finite = np.isfinite(largest)
+    n = finite.sum(axis=1)
+    total = np.where(finite, largest, 0.0).sum(axis=1)
+    return np.where(n > 0, total / np.maximum(n, 1), empty)
+
+
+def class_scores(similarities: Matrix, hubs: Vector, labels: Labels, n_labels: int, top: int) -> Matrix:
+    """Class-balanced scores of shape ``(n, n_labels)``: the mean CSLS of the ``top`` best cases of each class.
+
+    ``similarities`` is ``(n, cases)``, ``hubs`` and ``labels`` are ``(cases,)``. A class without any case scores
+    ``-inf``.
+    """
+    scaled = 2 * similarities - hubs
+    return np.stack([mean_of_top(scaled[:, labels == label], top) for label in range(n_labels)], axis=1)
+
+
+def distribution(scores: Matrix, temperature: float) -> Matrix:
+    """Softmax of class scores, rows summing to 1.
+
+    A class without cases is as likely as the least likely one that has some: nothing speaks against it but silence.
+    """
+    filled = _filled(scores)
+    weights = np.exp((filled - filled.max(axis=1, keepdims=True)) / temperature)
+    shares: Matrix = weights / weights.sum(axis=1, keepdims=True)
+    return shares
+
+
+def vote(similarities: Vector, labels: Labels, n_labels: int, temperature: float) -> Vector:
+    """Shares of the labels among the given neighbours, each weighed by the softmax of its similarity.
+
+    One vote more is spread over all labels evenly, so that no label is ruled out by ``k`` cases alone.
+    """
+    if not len(labels):
+        return np.full(n_labels, 1 / n_labels)
+    weights = np.exp((similarities - similarities.max()) / temperature)
+    shares = np.bincount(labels, weights / weights.sum(), minlength=n_labels)
+    smoothed: Vector = (shares * len(labels) + 1 / n_labels) / (len(labels) + 1)
+    return smoothed
+
+
+def prior_temperature(scores: Matrix) -> float:
+    """The temperature at which the median row gives its leading label .9 against its second."""
+    ordered = np.sort(_filled(scores), axis=1)
+    margin = float(np.median(ordered[:, -1] - ordered[:, -2])) if len(ordered) else 0.0
+    return max(margin / float(np.log(_PRIOR_SHARE)), _LEAST)
+
+
+def fit_temperature(scores: Matrix, labels: Labels) -> float:
+    """The temperature of highest posterior density for held-out scores ``(n, n_labels)`` and their true labels.
+
+    The prior on its logarithm is normal around ``prior_temperature``, so that a few easy cases do not drive it to
+    certainty. Rows whose true class has no case are left out; without any row it is the prior's.
+    """
+    usable = np.isfinite(scores[np.arange(len(labels)), labels])
+    scores, labels = scores[usable], labels[usable]
+    centre = float(np.log(prior_temperature(scores)))
+    if not len(labels):
+        return float(np.exp(centre))
+
+    def loss(log_temperature: float) -> float:
+        shares = distribution(scores, float(np.exp(log_temperature)))
+        right = shares[np.arange(len(labels)), labels]
+        misfit = -float(np.log(np.maximum(right, 1e-300)).sum())
+        return misfit + (log_temperature - centre) ** 2 / (2 * _PRIOR_SPREAD**2)
+
+    best = minimize_scalar(loss, bounds=(centre - 5, centre + 5), method="bounded")
+    return float(np.exp(best.x))
+
+
+def _filled(scores: Matrix) -> Matrix:
+    """Scores with the missing classes at the least score of their row."""
+    present = np.isfinite(scores)
+    least = np.where(present, scores, np.inf).min(axis=1, keepdims=True)
+    return np.where(present, scores, np.where(np.isfinite(least), least, 0.0))
 
 
 class Weighting(Record):
@@ -30,6 +125,14 @@ class Weighting(Record):
     """Of the vote over the nearest cases as the archive holds them."""
 
 
+@dataclass
+class _StoredCases:
+    embeddings: Embeddings
+    labels: Labels
+    n_labels: int
+    hubs: Vector
+
+
 class NeighbourModel:
     """Class-balanced, hub-corrected label distribution of a query; its temperature is fitted on group-excluded
     leave-one-out over the stored cases themselves.
@@ -40,7 +143,7 @@ class NeighbourModel:
 
     def __init__(self, weighting: Weighting | None = None) -> None:
         self.weighting = weighting or Weighting()
-        self._fitted: _Stored | None = None
+        self._fitted: _StoredCases | None = None
 
     def fit(
         self,
@@ -60,7 +163,7 @@ class NeighbourModel:
         rows, codes = np.asarray(embeddings, np.float32), _group_codes(groups)
         rng = np.random.default_rng(seed)
         references = np.sort(rng.permutation(len(rows))[:REFERENCES])
-        self._fitted = _Stored(rows, np.asarray(labels, np.int64), n_labels, np.zeros(len(rows)))
+        self._fitted = _StoredCases(rows, np.asarray(labels, np.int64), n_labels, np.zeros(len(rows)))
         found = np.full(len(rows), np.nan) if hubs is None else hubs.copy()
         for part in _parts(np.flatnonzero(np.isnan(found))):
             found[part] = hubness(self._others(rows, codes, part, references), self.weighting.local)
@@ -87,19 +190,16 @@ class NeighbourModel:
 
     def similarities(self, query: Vector | Embeddings) -> Vector:
         """Cosine of a query with each stored row, shape ``(n,)``; raises ``NotFitted`` before ``fit``."""
-        found: Vector = products(self._stored().embeddings, np.asarray(query, np.float32)).astype(float)
-        return found
+        return products(self._stored().embeddings, np.asarray(query, np.float32)).astype(float)
 
     def nearness_of(self, similarities: Vector, exclude: NDArray[np.bool_] | None = None) -> Vector:
         """``nearness``, given the query's similarity to each stored row, shape ``(n,)``."""
         open_to = similarities if exclude is None else np.where(exclude, -np.inf, similarities)
-        scores: Vector = self._scores(open_to[None])[0]
-        return scores
+        return np.asarray(self._scores(open_to[None])[0])
 
     def shares(self, nearness: Vector) -> Vector:
         """The label distribution, shape ``(n_labels,)``, that the labels' ``nearness`` implies."""
-        shares: Vector = distribution(nearness[None], self.weighting.temperature or 1.0)[0]
-        return shares
+        return np.asarray(distribution(nearness[None], self.weighting.temperature or 1.0)[0])
 
     @property
     def hubs(self) -> Vector:
@@ -110,7 +210,7 @@ class NeighbourModel:
         """Label shares among the nearest cases, given their similarities and label indices."""
         return vote(similarities, labels, self._stored().n_labels, self.weighting.vote_temperature)
 
-    def _stored(self) -> "_Stored":
+    def _stored(self) -> _StoredCases:
         if self._fitted is None:
             raise NotFitted("the neighbour model has not been fitted: call fit with the stored cases first")
         return self._fitted
@@ -131,11 +231,6 @@ class NeighbourModel:
         similarities = (rows[part] @ rows[columns].T).astype(float)
         similarities[codes[part][:, None] == codes[columns][None]] = -np.inf
         return similarities
-
-
-class _Stored:
-    def __init__(self, embeddings: Embeddings, labels: Labels, n_labels: int, hubs: Vector) -> None:
-        self.embeddings, self.labels, self.n_labels, self.hubs = embeddings, labels, n_labels, hubs
 
 
 def _group_codes(groups: Sequence[str | None]) -> Labels:

@@ -17,16 +17,16 @@ from doubleread.core.ports import WHOLE, CaseStore, Embedder
 from doubleread.core.stored import Columns
 from doubleread.core.task import Task
 from doubleread.core.types import Embeddings, Matrix, Vector
-from doubleread.rag.near_copies import CopyFinder
+from doubleread.rag.near_copies.copy_finder import CopyFinder
 from doubleread.rag.nearest_cases import REFERENCES, NeighbourModel, Weighting
-from doubleread.rag.stores.contents import Row
+from doubleread.rag.stores.contents import CaseRow
 
 Look = Callable[[Case], Awaitable[tuple[str, ...]]]
 _EMPTY = "the case store holds no other case: add labelled cases to it"
 
 
 @dataclass(frozen=True)
-class _Fitted:
+class _FittedModel:
     """The model, and the cases it was fitted on."""
 
     model: NeighbourModel
@@ -80,7 +80,7 @@ class StoreRetriever:
         self._weighting = weighting or Weighting()
         self.look: Look | None = None
         """Says in what a case's picture is unusual; None while that is not known, as when a panel is being fitted."""
-        self._fitted: _Fitted | None = None
+        self._fitted: _FittedModel | None = None
         self._flying: dict[_Question, asyncio.Task[Evidence]] = {}
         self._guard = threading.Lock()
 
@@ -151,11 +151,18 @@ class StoreRetriever:
         indexed = fitted.model.vote(
             np.array([one.similarity for one in found]), np.array([self._task.index(one.label) for one in found])
         )
+        leading, (second, first) = self._task.names[int(shares.argmax())], np.sort(shares)[-2:]
         return Evidence(
             neighbours=tuple(found),
             distribution=self._named(shares),
             as_indexed=self._named(indexed),
-            quality=_quality(found, shares, self._task.names, float(nearness[0].max()), fitted.hubness(found)),
+            quality=EvidenceQuality(
+                similarity=found[0].similarity,
+                agreement=sum(one.label == leading for one in found) / len(found),
+                margin=float(first - second),
+                nearness=float(nearness[0].max()),
+                hubness=fitted.hubness(found),
+            ),
             near_copies=copies,
             archive=self._store.version(),
         )
@@ -176,22 +183,22 @@ class StoreRetriever:
             self._store.search_each(query, labels, per_label, exclude_ids=unseen.ids, exclude_groups=unseen.groups)
         )
 
-    def _copies(self, fitted: _Fitted, unseen: "_Unseen", similarities: Vector) -> tuple[Neighbour, ...]:
+    def _copies(self, fitted: _FittedModel, unseen: "_Unseen", similarities: Vector) -> tuple[Neighbour, ...]:
         rows = unseen.copies.tolist()
         if not rows:
             return ()
         stored = self._store.get([fitted.columns.ids[i] for i in rows])
         near = {str(fitted.columns.ids[i]): float(similarities[i]) for i in rows}
-        return tuple(Row.of(one).neighbour(near[one.case.id]) for one in stored)
+        return tuple(CaseRow.of(one).neighbour(near[one.case.id]) for one in stored)
 
-    def _current(self) -> _Fitted:
+    def _current(self) -> _FittedModel:
         with self._guard:
             columns = self._store.columns()
             if self._fitted is None or self._fitted.columns is not columns:
                 self._fitted = self._fit(columns, self._fitted)
             return self._fitted
 
-    def _fit(self, columns: Columns, before: _Fitted | None) -> _Fitted:
+    def _fit(self, columns: Columns, before: _FittedModel | None) -> _FittedModel:
         unknown = set(columns.labels.tolist()) - set(self._task.names)
         if unknown:
             raise StoreError(
@@ -203,7 +210,7 @@ class StoreRetriever:
         model = NeighbourModel(self._weighting if before is None else before.model.weighting)
         large = len(columns.ids) > REFERENCES  # few are measured anew in no time, and more exactly
         hubs = before.hubs(columns.ids) if before is not None and large else None
-        return _Fitted(model.fit(columns.embeddings, labels, groups, len(self._task.names), hubs=hubs), columns)
+        return _FittedModel(model.fit(columns.embeddings, labels, groups, len(self._task.names), hubs=hubs), columns)
 
     def _named(self, shares: Vector) -> dict[str, float]:
         return {name: float(share) for name, share in zip(self._task.names, shares, strict=True)}
@@ -225,17 +232,3 @@ class _Unseen(NamedTuple):
     hidden: NDArray[np.bool_]
     copies: NDArray[np.intp]
     """Rows of the near copies."""
-
-
-def _quality(
-    found: Sequence[Neighbour], shares: Vector, names: Sequence[str], nearness: float, hubness: float | None
-) -> EvidenceQuality:
-    leading = names[int(shares.argmax())]
-    second, first = np.sort(shares)[-2:]
-    return EvidenceQuality(
-        similarity=found[0].similarity,
-        agreement=sum(one.label == leading for one in found) / len(found),
-        margin=float(first - second),
-        nearness=nearness,
-        hubness=hubness,
-    )

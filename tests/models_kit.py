@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from PIL import Image
 
 from doubleread.agents.vlm.agent import VlmAgent, VlmContext
-from doubleread.agents.vlm.data_urls import Pictures
+from doubleread.agents.vlm.messages import DataUrls
 from doubleread.agents.vlm.vlm_options import VlmOptions
 from doubleread.agents.wire.answers import AnswerCache
 from doubleread.agents.wire.budget import Budget
@@ -17,7 +17,7 @@ from doubleread.agents.wire.wire import Wire
 from doubleread.core.case import Case
 from doubleread.core.errors import ImageError
 from doubleread.core.task import Label, Task
-from doubleread.mock_server import Reply
+from doubleread.mock_server import MockReply
 from doubleread.prompts.library import Library
 
 LEAVES = Task(
@@ -51,14 +51,14 @@ def wire(*, answers=None, budget=None, prices=None):
 def vlm(base_url, on, name="gpt", task=LEAVES, library=None, **options):
     """An agent that asks the server at ``base_url``; hasty, so that faults do not take long."""
     hasty = {"model": "m", "attempts": 2, "attempt_timeout_s": 0.4, "deadline_s": 5.0}
-    context = VlmContext(task, Pictures(Plain()), on, library or Library())
+    context = VlmContext(task, DataUrls(Plain()), on, library or Library())
     return VlmAgent(name, VlmOptions(base_url=base_url, **{**hasty, **options}), context)
 
 
 def says(label="rust", *, findings="orange spots", **shares):
     """A reply with a full distribution."""
     shares = shares or {"healthy": 0.1, "rust": 0.7, "scab": 0.2}
-    return Reply(text=json.dumps({"findings": findings, "probabilities": shares, "label": label}))
+    return MockReply(text=json.dumps({"findings": findings, "probabilities": shares, "label": label}))
 
 
 def texts(body):

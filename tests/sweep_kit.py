@@ -10,11 +10,11 @@ from doubleread.panel.manifest import Sealed
 from doubleread.panel.panel_folder import PanelFolder, PinnedArchive
 from doubleread.panel.trust_folder import Trust
 from doubleread.panel.trust_pointer import Pointer
-from doubleread.rag.encoders import Choice
-from doubleread.rag.near_rule import NearRule
+from doubleread.rag.encoders import EncoderChoice
+from doubleread.rag.near_copies.near_duplicates import NearRule
 from doubleread.rag.nearest_cases import Weighting
 from doubleread.rag.stores.archive import Archive
-from doubleread.rag.stores.chain import START
+from doubleread.rag.stores.seal import START
 from doubleread.settings import load_settings
 
 SCRIPTS = {
@@ -41,7 +41,7 @@ def panel_folder(folder, scripts, said, **sections):
     return PanelFolder(
         folder=folder,
         settings=settings,
-        encoder=Choice("scripted", "", fallback=False),
+        encoder=EncoderChoice("scripted", "", fallback=False),
         fingerprint="scripted",
         sights={},
         prompts={},

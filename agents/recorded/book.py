@@ -2,7 +2,6 @@
 
 import csv
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from doubleread.agents.recorded.columns import Columns
-from doubleread.agents.recorded.rows import answer_of
+from doubleread.agents.recorded.columns import AnswerColumns, answer_of
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError, FileError
 from doubleread.core.opinion import Abstention, Answer, Opinion
@@ -45,11 +43,13 @@ class AnswerBook:
 
     def find(self, case: Case, agent: str, round_: int) -> Answer | None:
         """The agent's answer to a case in a round; None where there is none."""
-        return self.answers.get((agent, round_, _key(case, self.key_is)))
+        path = Path(case.source)
+        keys = {"id": case.id, "source": case.source, "name": path.name, "stem": path.stem}
+        return self.answers.get((agent, round_, keys[self.key_is]))
 
 
 def read_book(
-    path: Path, columns: Columns | None = None, *, agent: str = "", task: Task | None = None, torn: bool = False
+    path: Path, columns: AnswerColumns | None = None, *, agent: str = "", task: Task | None = None, torn: bool = False
 ) -> AnswerBook:
     """The answers in a ``.jsonl`` or ``.csv`` file: a recording, or any table whose ``columns`` are named.
 
@@ -116,13 +116,6 @@ def answer_row(case: Case, answer: Answer) -> tuple[str, ...]:
     return tuple(row.get(name, "") for name in FLAT)
 
 
-def summary(book: AnswerBook) -> str:
-    """For people: how many answers, whose, and how many abstain."""
-    counts = Counter(agent for agent, _, _ in book.answers)
-    silent = sum(isinstance(a, Abstention) for a in book.answers.values())
-    return ", ".join(f"{name} {n}" for name, n in counts.items()) + (f"; {silent} abstentions" if silent else "")
-
-
 def _recorded(row: Mapping[str, Any]) -> Iterator[tuple[str, Answer]]:
     if "answer" in row:
         yield str(row["case"]), ANSWER.validate_python(row["answer"])
@@ -142,7 +135,9 @@ def _recorded(row: Mapping[str, Any]) -> Iterator[tuple[str, Answer]]:
     yield row["case"], Opinion.model_validate(opinion)
 
 
-def _foreign(row: Mapping[str, Any], columns: Columns, agent: str, task: Task | None) -> Iterator[tuple[str, Answer]]:
+def _foreign(
+    row: Mapping[str, Any], columns: AnswerColumns, agent: str, task: Task | None
+) -> Iterator[tuple[str, Answer]]:
     if task is None or not agent:
         raise DataError("a table from elsewhere needs the task its labels belong to, and the name of its agent")
     for round_, part in enumerate((columns, columns.second), start=1):
@@ -150,14 +145,9 @@ def _foreign(row: Mapping[str, Any], columns: Columns, agent: str, task: Task | 
             yield str(row[columns.key]), answer_of(row, part, agent, round_, task)
 
 
-def _key(case: Case, key_is: str) -> str:
-    path = Path(case.source)
-    return {"id": case.id, "source": case.source, "name": path.name, "stem": path.stem}[key_is]
-
-
 def _rows(path: Path, *, torn: bool) -> Iterator[tuple[int, Mapping[str, Any] | FileError]]:
     """Every row with its line number, or why it cannot be read."""
-    lines = (line for line in text_lines(path) if not torn or line.endswith("\n"))
+    lines = text_lines(path, torn=torn)
     try:
         if path.suffix != ".csv":
             for number, line in enumerate(lines, start=1):

@@ -1,21 +1,21 @@
-"""Writes every answer down as it is given: one line each, on disk before the next, so that a crash loses none."""
+"""Answers written down as they are given, on disk one by one so that a crash loses none, and replayed as agents."""
 
 import csv
 import io
 import json
 import threading
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from doubleread.agents.recorded.book import FLAT, answer_row, read_keys
+from doubleread.agents.recorded.book import FLAT, AnswerBook, answer_row, read_keys
 from doubleread.core.case import Case
+from doubleread.core.closing import Closing
 from doubleread.core.durable import AppendFile
 from doubleread.core.errors import DataError, FileError
-from doubleread.core.opinion import Answer
+from doubleread.core.evidence import Evidence
+from doubleread.core.opinion import Abstention, Answer, Opinion
 
 
-class Recorder:
+class Recorder(Closing):
     """Called with every case and answer; adds those to a ``.jsonl`` or ``.csv`` file that are not in it yet.
 
     An answer is on disk when the call returns. Threads and processes may share a file. Half a line that a crash left
@@ -49,14 +49,6 @@ class Recorder:
     def close(self) -> None:
         self._file.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
 
 def _json_line(case: Case, answer: Answer) -> bytes:
     row = {"case": case.id, "source": case.source, "label": case.label, "answer": answer.model_dump(mode="json")}
@@ -65,5 +57,47 @@ def _json_line(case: Case, answer: Answer) -> bytes:
 
 def _csv_line(values: tuple[str, ...]) -> bytes:
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow([" ".join(value.splitlines()) for value in values])
+    # NUL has no place in text: one would make the whole file unreadable.
+    csv.writer(line, lineterminator="\n").writerow(
+        [" ".join(value.replace("\0", " ").splitlines()) for value in values]
+    )
     return line.getvalue().encode()
+
+
+class RecordedAgent:
+    """Replays one agent of a book. A case that is not in it is an abstention."""
+
+    def __init__(self, name: str, book: AnswerBook, whose: str) -> None:
+        self.name = name
+        self._book, self._whose = book, whose
+
+    async def read(self, case: Case) -> Answer:
+        return self._again(case, 1)
+
+    def _again(self, case: Case, round_: int) -> Answer:
+        found = self._book.find(case, self._whose, round_)
+        if found is None:
+            detail = f"{self._whose} has no recorded answer to this image in round {round_}"
+            return Abstention(agent=self.name, cause="not-recorded", detail=detail, round=round_)
+        paid = {"cached": True} if isinstance(found, Opinion) else {}
+        return found.model_copy(update={"agent": self.name, **paid})
+
+
+class RecordedAgentTwoRounds(RecordedAgent):
+    """The same for an agent that was asked again; the evidence it was shown then may have been another."""
+
+    async def reconsider(self, case: Case, evidence: Evidence) -> Answer:
+        del evidence
+        return self._again(case, 2)
+
+
+def replay(name: str, book: AnswerBook, whose: str = "") -> RecordedAgent:
+    """One agent of the book under a name of its own; ``whose`` may be left out where the book has only one.
+
+    Raises ``DataError`` for an agent that is not in the book.
+    """
+    if not whose:
+        whose = name if name in book.agents or len(book.agents) > 1 else book.agents[0]
+    if whose not in book.agents:
+        raise DataError(f"no answers of {whose!r} are recorded; there are some of {', '.join(book.agents)}")
+    return (RecordedAgentTwoRounds if 2 in book.rounds(whose) else RecordedAgent)(name, book, whose)

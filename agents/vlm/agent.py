@@ -2,19 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
 
-from doubleread.agents.vlm.data_urls import Pictures
-from doubleread.agents.vlm.forms import FORMS, MAX_LETTERS
-from doubleread.agents.vlm.messages import Reference, put, shuffled
-from doubleread.agents.vlm.reading import Reading
-from doubleread.agents.vlm.references import choose_references
+from doubleread.agents.vlm.forms import FORMS, MAX_LETTERS, FormReading
+from doubleread.agents.vlm.messages import DataUrls, ReferenceImage, build_request, choose_references, shuffled
 from doubleread.agents.vlm.vlm_options import VlmOptions
+from doubleread.agents.wire.answers import CallResult
 from doubleread.agents.wire.faults import CallFault
-from doubleread.agents.wire.line import Answered
 from doubleread.agents.wire.request import Completion, Request
 from doubleread.agents.wire.wire import Wire
 from doubleread.core.case import Case
@@ -39,17 +36,17 @@ class VlmContext:
     """What the composition root hands to agents that ask models."""
 
     task: Task
-    pictures: Pictures
+    pictures: DataUrls
     wire: Wire
     prompts: Library
 
 
 @dataclass(frozen=True)
-class Said:
+class _Sample:
     """A reading, and the answer it was read from."""
 
-    reading: Reading
-    answered: Answered
+    reading: FormReading
+    answered: CallResult
     prompt: str
 
 
@@ -80,9 +77,8 @@ class VlmAgent:
 
     @property
     def prompts(self) -> tuple[Prompt, ...]:
-        """Every prompt this agent may use."""
-        all_of_them = (self._question, self._second, self._form_prompt, *self._paraphrases)
-        return tuple(prompt for prompt in all_of_them if prompt is not None)
+        form = () if self._form_prompt is None else (self._form_prompt,)
+        return (self._question, self._second, *form, *self._paraphrases)
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -93,15 +89,11 @@ class VlmAgent:
         return VlmAgent(self.name, self.options, self._context, hint)
 
     async def read(self, case: Case) -> Answer:
-        if self.options.confidence == "consistency":
-            return await self._timed(1, lambda: self._several(case, None))
-        return await self._timed(1, lambda: self._once(case, self._question, None, sample=0))
+        return await self._timed(1, lambda: self._look(case, self._question, None))
 
     async def reconsider(self, case: Case, evidence: Evidence) -> Answer:
         """A second look, with the retrieved images of every contested label. It is not shown any earlier answer."""
-        if self.options.confidence == "consistency":
-            return await self._timed(2, lambda: self._several(case, evidence))
-        return await self._timed(2, lambda: self._once(case, self._second, evidence, sample=0))
+        return await self._timed(2, lambda: self._look(case, self._second, evidence))
 
     async def read_as(self, case: Case, variant: str) -> Answer:
         """One reading in other words, or with the labels in another order."""
@@ -119,10 +111,11 @@ class VlmAgent:
     def opinion_from(self, case: Case, completion: Completion) -> Opinion:
         """The opinion in an answer to ``first_request``; raises ``CallFault``."""
         reading = self._form.read(completion, self._task, self._order(case))
-        return self._opinion([Said(reading, Answered(completion, cached=False), self._question.ref)], self._form.source)
+        return self._opinion(
+            [_Sample(reading, CallResult(completion, cached=False), self._question.ref)], self._form.source
+        )
 
     def _order(self, case: Case, *, compared: bool = False, shift: int = 0) -> tuple[str, ...]:
-        """The labels as a call shows them: shuffled by the case, and ``shift`` places further on."""
         order = shuffled(self._task, case.id, compared)
         by = shift % len(order)
         return order[by:] + order[:by]
@@ -134,14 +127,17 @@ class VlmAgent:
         except ImageError as error:
             answer = Abstention(agent=self.name, cause="image", detail=str(error))
         except CallFault as fault:
-            answer = Abstention(
-                agent=self.name, cause=fault.cause, detail=fault.detail, usage=fault.usage, request_id=fault.request_id
-            )
+            answer = fault.abstention(self.name)
         return answer.model_copy(update={"round": turn, "seconds": perf_counter() - began})
 
     async def _once(self, case: Case, question: Prompt, evidence: Evidence | None, *, sample: int) -> Opinion:
         said = await self._say(case, question, evidence, sample=sample)
         return self._opinion([said], self._form.source)
+
+    async def _look(self, case: Case, question: Prompt, evidence: Evidence | None) -> Opinion:
+        if self.options.confidence == "consistency":
+            return await self._several(case, evidence)
+        return await self._once(case, question, evidence, sample=0)
 
     async def _several(self, case: Case, evidence: Evidence | None) -> Opinion:
         """The mean of readings in other orders and, in a first look, in other words."""
@@ -150,7 +146,7 @@ class VlmAgent:
             *(self._say(case, wordings[i % len(wordings)], evidence, sample=i) for i in range(self.options.samples)),
             return_exceptions=True,
         )
-        said = [one for one in results if isinstance(one, Said)]
+        said = [one for one in results if isinstance(one, _Sample)]
         failed = [one for one in results if isinstance(one, BaseException)]
         if failed and len(said) < FEWEST_SAMPLES:
             raise failed[0]
@@ -159,7 +155,7 @@ class VlmAgent:
             return opinion
         return opinion.model_copy(update={"notes": (*opinion.notes, f"{len(said)} of {len(results)} readings")})
 
-    async def _say(self, case: Case, question: Prompt, evidence: Evidence | None, *, sample: int) -> Said:
+    async def _say(self, case: Case, question: Prompt, evidence: Evidence | None, *, sample: int) -> _Sample:
         references = [] if evidence is None else await self._references(evidence)
         image = await self._context.pictures.url(case, self.options.image_side)
         try:
@@ -173,46 +169,42 @@ class VlmAgent:
         except CallFault as fault:
             fault.usage = wasted + fault.usage
             raise
-        return _with_usage(said, wasted)
+        completion = said.answered.completion
+        completion = completion.model_copy(update={"usage": wasted + completion.usage})
+        return replace(said, answered=replace(said.answered, completion=completion))
 
     async def _ask(
-        self, case: Case, question: Prompt, references: Sequence[Reference], image: str, *, sample: int, again: bool
-    ) -> Said:
+        self,
+        case: Case,
+        question: Prompt,
+        references: Sequence[ReferenceImage],
+        image: str,
+        *,
+        sample: int,
+        again: bool,
+    ) -> _Sample:
         order = self._order(case, compared=bool(references), shift=sample + again)
         request = self._request(question, order, image, references)
 
-        def reading(completion: Completion) -> Reading:
+        def reading(completion: Completion) -> FormReading:
             return self._form.read(completion, self._task, order)
 
         answered = await self._context.wire.ask(self.options, self.name, request, reading, sample=sample)
-        return Said(reading(answered.completion), answered, question.ref)
+        return _Sample(reading(answered.completion), answered, question.ref)
 
     def _request(
-        self, question: Prompt, order: Sequence[str], image: str, references: Sequence[Reference] = ()
+        self, question: Prompt, order: Sequence[str], image: str, references: Sequence[ReferenceImage] = ()
     ) -> Request:
-        options = self.options
-        return put(
-            options.model,
-            question,
-            self._form,
-            self._form_prompt,
-            self._task,
-            order,
-            image,
-            references,
-            self._note,
-            max_tokens=options.max_tokens,
-            temperature=options.temperature,
-            extra=options.extra,
-        )
+        parts = (self._task, order, image, references, self._note)
+        return build_request(question, self._form, self._form_prompt, *parts, **self.options.sampling)
 
-    async def _references(self, evidence: Evidence) -> list[Reference]:
+    async def _references(self, evidence: Evidence) -> list[ReferenceImage]:
         """The retrieved images that can be opened; raises ``CallFault`` where none can."""
         found, problems = [], []
         for case in choose_references(evidence, self.options.references):
             try:
                 url = await self._context.pictures.url(case, self.options.reference_side)
-                found.append(Reference(label=str(case.label), url=url))
+                found.append(ReferenceImage(label=str(case.label), url=url))
             except ImageError as error:
                 problems.append(str(error))
         if not found:
@@ -220,19 +212,20 @@ class VlmAgent:
             raise CallFault("no-evidence", f"no retrieved image to compare with: {detail}")
         return found
 
-    def _opinion(self, said: Sequence[Said], source: ConfidenceSource) -> Opinion:
+    def _opinion(self, said: Sequence[_Sample], source: ConfidenceSource) -> Opinion:
         vectors = [one.reading.vector for one in said if one.reading.vector is not None]
         mean = np.mean(vectors, axis=0) if vectors else None
         label = said[0].reading.label if mean is None else self._task.names[int(mean.argmax())]
         telling = next((one for one in said if one.reading.label == label), said[0])
         paid = [one for one in said if not one.answered.cached] or said
         completion, reading = telling.answered.completion, telling.reading
+        further = [prompt.ref for prompt in (self._note_prompt, self._form_prompt) if prompt is not None]
         details = {
             "reason": reading.findings,
             "usage": sum((one.answered.completion.usage for one in paid), Usage()),
             "request_id": completion.request_id,
             "model": completion.model,
-            "prompt": " + ".join([*dict.fromkeys(one.prompt for one in said), *self._further_prompts()]),
+            "prompt": " + ".join([*dict.fromkeys(one.prompt for one in said), *further]),
             "cached": all(one.answered.cached for one in said),
             "captured_mass": reading.captured_mass,
             "notes": tuple(dict.fromkeys(note for one in said for note in one.reading.notes)),
@@ -242,13 +235,3 @@ class VlmAgent:
                 agent=self.name, label=label, confidence=reading.confidence, confidence_source=source, **details
             )
         return Opinion.from_vector(self.name, self._task, mean, source).model_copy(update=details)
-
-    def _further_prompts(self) -> list[str]:
-        """What the question came with: a note, the form of the answer."""
-        return [prompt.ref for prompt in (self._note_prompt, self._form_prompt) if prompt is not None]
-
-
-def _with_usage(said: Said, more: Usage) -> Said:
-    completion = said.answered.completion
-    completion = completion.model_copy(update={"usage": more + completion.usage})
-    return Said(said.reading, Answered(completion, said.answered.cached), said.prompt)

@@ -1,21 +1,25 @@
-"""Files of the Batch API: requests out, results in, joined by the case's id. Half the price, an answer within a day."""
+"""Files for servers: requests and results of the Batch API, joined by the case's id, and examples for fine-tuning.
+
+The Batch API costs half the price and answers within a day.
+"""
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from doubleread.agents.vlm.agent import VlmAgent
+from doubleread.agents.vlm.agent import VlmAgent, VlmContext
+from doubleread.agents.vlm.forms import LetterForm
+from doubleread.agents.vlm.messages import build_request, shown, shuffled
+from doubleread.agents.vlm.vlm_options import VlmOptions
 from doubleread.agents.wire.faults import CallFault
-from doubleread.agents.wire.prices import Price, cost
-from doubleread.agents.wire.protocol import PATHS, body_of
-from doubleread.agents.wire.refusal import fault_of_status, status_of
-from doubleread.agents.wire.reply import completion_of
-from doubleread.agents.wire.request import Completion
+from doubleread.agents.wire.prices import TokenPrice, cost
+from doubleread.agents.wire.reply import completion_of, fault_of_status, status_of
+from doubleread.agents.wire.request import PATHS, Completion, body_of
 from doubleread.agents.wire.values import object_of, parsed
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError, FileError, ImageError
-from doubleread.core.opinion import Abstention, Answer, Usage
+from doubleread.core.opinion import Answer, Usage
 from doubleread.core.safe_files import read_bytes
 from doubleread.core.types import Json
 
@@ -25,7 +29,7 @@ DISCOUNT = 0.5
 
 
 @dataclass(frozen=True)
-class Line:
+class BatchLine:
     """One request as a line of a batch file, or why there is none."""
 
     case: Case
@@ -33,21 +37,23 @@ class Line:
     problem: str = ""
 
 
-async def request_lines(agent: VlmAgent, cases: Iterable[Case]) -> AsyncIterator[Line]:
+async def request_lines(agent: VlmAgent, cases: Iterable[Case]) -> AsyncIterator[BatchLine]:
     """A line for each case's first reading; raises ``DataError`` for an agent that needs several calls."""
     for case in cases:
         try:
             request = await agent.first_request(case)
         except ImageError as error:
-            yield Line(case, problem=str(error))
+            yield BatchLine(case, problem=str(error))
             continue
         if request is None:
             raise DataError(f"agent {agent.name} takes several calls or another API: no batch file can hold them")
         row = {"custom_id": case.id, "method": "POST", "url": f"/v1{PATHS[request.api]}", "body": body_of(request)}
-        yield Line(case, json.dumps(row, ensure_ascii=False) + "\n")
+        yield BatchLine(case, json.dumps(row, ensure_ascii=False) + "\n")
 
 
-async def write_requests(lines: AsyncIterator[Line], path: Path, *, most_lines: int = MOST_LINES) -> tuple[Path, ...]:
+async def write_requests(
+    lines: AsyncIterator[BatchLine], path: Path, *, most_lines: int = MOST_LINES
+) -> tuple[Path, ...]:
     """Writes the lines into ``path``, and on into ``-2``, ``-3``… where one file would be too large."""
     files: list[Path] = []
     count, size, out = 0, 0, None
@@ -71,7 +77,7 @@ def read_results(
     agent: VlmAgent,
     path: Path,
     cases: Mapping[str, Case],
-    price: Price | None,
+    price: TokenPrice | None,
     unreadable: Callable[[int, str], None] = lambda _, __: None,
 ) -> Iterator[tuple[Case, Answer]]:
     """Every result with its case, in the file's order: an opinion, or an abstention with its cause.
@@ -108,16 +114,14 @@ def _row(line: bytes) -> Json:
     return row
 
 
-def _answer(agent: VlmAgent, case: Case, row: Json, price: Price | None) -> Answer:
+def _answer(agent: VlmAgent, case: Case, row: Json, price: TokenPrice | None) -> Answer:
     try:
         return agent.opinion_from(case, _completion(row, price))
     except CallFault as fault:
-        return Abstention(
-            agent=agent.name, cause=fault.cause, detail=fault.detail, usage=fault.usage, request_id=fault.request_id
-        )
+        return fault.abstention(agent.name)
 
 
-def _completion(row: Json, price: Price | None) -> Completion:
+def _completion(row: Json, price: TokenPrice | None) -> Completion:
     response = object_of(row.get("response"))
     status, body, named = status_of(response.get("status_code"), 500), response.get("body"), response.get("request_id")
     request_id = named if isinstance(named, str) else None
@@ -132,7 +136,24 @@ def _completion(row: Json, price: Price | None) -> Completion:
     return completion.model_copy(update={"usage": _priced(completion.usage, price)})
 
 
-def _priced(usage: Usage, price: Price | None) -> Usage:
+def _priced(usage: Usage, price: TokenPrice | None) -> Usage:
     """With its cost; unknown where the server reports no usage that can be."""
     known = None if price is None or not usage.input_tokens else DISCOUNT * cost(price, usage)
     return usage.model_copy(update={"cost_usd": known})
+
+
+async def training_line(case: Case, options: VlmOptions, context: VlmContext) -> str:
+    """One example for vision fine-tuning: chat JSONL with the image and the letter of the case's label.
+
+    Only the label of a training case is known, so only the label is taught. With ``confidence = "logprobs"`` the tuned
+    model's probabilities are then its own. Raises ``ImageError``, and ``TaskError`` for a label the task does not know.
+    """
+    form, task = LetterForm(), context.task
+    order = shuffled(task, case.id, "fine-tuning")
+    image = await context.pictures.url(case, options.image_side)
+    question, answer_form = context.prompts.get(options.prompt), context.prompts.get(form.prompt)
+    request = build_request(question, form, answer_form, task, order, image, model=options.model)
+    label = task.names[task.index(str(case.label))]
+    letter = next(one.letter for one in shown(task, order) if one.name == label)
+    messages = [*request.messages, {"role": "assistant", "content": letter}]
+    return json.dumps({"messages": messages}, ensure_ascii=False) + "\n"

@@ -5,6 +5,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Any, Protocol
 
@@ -19,9 +20,8 @@ from doubleread.agents.vlm.parsing import (
     number,
     words,
 )
-from doubleread.agents.vlm.reading import Reading
 from doubleread.agents.wire.faults import CallFault, printable
-from doubleread.agents.wire.request import Choice, Completion
+from doubleread.agents.wire.request import AnswerOption, Completion
 from doubleread.core.opinion import ConfidenceSource
 from doubleread.core.task import Task
 from doubleread.core.types import Json, Vector
@@ -32,6 +32,18 @@ LEAST_MASS = 0.5
 """Below this share of the probability on any label, the letters do not speak for the model."""
 
 
+@dataclass(frozen=True)
+class FormReading:
+    """A distribution over the task's labels (shape ``(n_labels,)``, summing to 1) or one label with a confidence."""
+
+    label: str
+    confidence: float
+    vector: Vector | None = None
+    findings: str = ""
+    captured_mass: float | None = None
+    notes: tuple[str, ...] = ()
+
+
 class Form(Protocol):
     """A way of answering."""
 
@@ -39,11 +51,11 @@ class Form(Protocol):
     prompt: str
     """Id of the prompt that asks for it; empty where the API does."""
 
-    def fields(self, task: Task, order: Sequence[str]) -> dict[str, Any]:
+    def fields(self, task: Task, order: Sequence[str], /) -> dict[str, Any]:
         """What the request needs for it."""
         ...
 
-    def read(self, completion: Completion, task: Task, order: Sequence[str]) -> Reading:
+    def read(self, completion: Completion, task: Task, order: Sequence[str], /) -> FormReading:
         """The reading in an answer; raises ``CallFault`` for an answer that cannot be one."""
         ...
 
@@ -54,14 +66,12 @@ class DistributionForm:
     source: ConfidenceSource = "verbalized-distribution"
     prompt = "form-distribution"
 
-    def fields(self, task: Task, order: Sequence[str]) -> dict[str, Any]:
-        del task
+    def fields(self, _: Task, order: Sequence[str]) -> dict[str, Any]:
         shares = _object({name: {"type": "number"} for name in order})
         properties = {"findings": {"type": "string"}, "probabilities": shares, "label": _one_of(order)}
         return {"answer_schema": _object(properties)}
 
-    def read(self, completion: Completion, task: Task, order: Sequence[str]) -> Reading:
-        del order
+    def read(self, completion: Completion, task: Task, _: Sequence[str]) -> FormReading:
         answer = json_object(completion.text)
         stated = np.array(distribution(answer.get("probabilities"), task.names))
         vector, top = stated / stated.sum(), task.names[int(stated.argmax())]
@@ -71,7 +81,7 @@ class DistributionForm:
         said = matching(words(answer.get("label", top)), task.names)
         if stated[task.index(said)] < stated.max():
             notes.append(f"named {said}, but gave {top} the highest probability")
-        return Reading(top, float(vector.max()), vector, _findings(answer), notes=tuple(notes))
+        return FormReading(top, float(vector.max()), vector, _findings(answer), notes=tuple(notes))
 
 
 class NumberForm:
@@ -80,18 +90,16 @@ class NumberForm:
     source: ConfidenceSource = "verbalized"
     prompt = "form-number"
 
-    def fields(self, task: Task, order: Sequence[str]) -> dict[str, Any]:
-        del task
+    def fields(self, _: Task, order: Sequence[str]) -> dict[str, Any]:
         properties = {"findings": {"type": "string"}, "label": _one_of(order), "confidence": {"type": "number"}}
         return {"answer_schema": _object(properties)}
 
-    def read(self, completion: Completion, task: Task, order: Sequence[str]) -> Reading:
-        del order
+    def read(self, completion: Completion, task: Task, _: Sequence[str]) -> FormReading:
         answer = json_object(completion.text)
         label, stated = matching(words(answer.get("label")), task.names), number(answer.get("confidence"))
         if stated > 1:
             raise CallFault("invalid-answer", f"a confidence of {stated:g} is above 1")
-        return Reading(label, stated, findings=_findings(answer))
+        return FormReading(label, stated, findings=_findings(answer))
 
 
 class LetterForm:
@@ -100,11 +108,10 @@ class LetterForm:
     source: ConfidenceSource = "logprobs"
     prompt = "form-letter"
 
-    def fields(self, task: Task, order: Sequence[str]) -> dict[str, Any]:
-        del task, order
+    def fields(self, _: Task, __: Sequence[str]) -> dict[str, Any]:
         return {"top_logprobs": MAX_LETTERS}
 
-    def read(self, completion: Completion, task: Task, order: Sequence[str]) -> Reading:
+    def read(self, completion: Completion, task: Task, order: Sequence[str]) -> FormReading:
         letters = dict(zip(ascii_uppercase, order, strict=False))
         if not completion.tokens:
             raise CallFault("invalid-answer", "the server gave no token probabilities: choose another `confidence`")
@@ -127,11 +134,10 @@ class ChoiceForm:
 
     def fields(self, task: Task, order: Sequence[str]) -> dict[str, Any]:
         described = {label.name: label.description for label in task.labels}
-        choices = tuple(Choice(value=name, description=described[name]) for name in order)
+        choices = tuple(AnswerOption(value=name, description=described[name]) for name in order)
         return {"api": "decisions", "choices": choices}
 
-    def read(self, completion: Completion, task: Task, order: Sequence[str]) -> Reading:
-        del order
+    def read(self, completion: Completion, task: Task, _: Sequence[str]) -> FormReading:
         return _reading(np.array(distribution(completion.probabilities, task.names)), task)
 
 
@@ -156,10 +162,10 @@ def _letter_mass(token: Sequence[Any], letters: dict[str, str]) -> dict[str, flo
     return mass if chosen in letters else None
 
 
-def _reading(shares: Vector, task: Task, *, captured_mass: float | None = None) -> Reading:
+def _reading(shares: Vector, task: Task, *, captured_mass: float | None = None) -> FormReading:
     vector = shares / shares.sum()
     top = int(vector.argmax())
-    return Reading(task.names[top], float(vector[top]), vector, captured_mass=captured_mass)
+    return FormReading(task.names[top], float(vector[top]), vector, captured_mass=captured_mass)
 
 
 def _findings(answer: Json) -> str:
@@ -171,9 +177,4 @@ def _one_of(names: Sequence[str]) -> Json:
 
 
 def _object(properties: Json) -> Json:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}

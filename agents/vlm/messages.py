@@ -1,20 +1,32 @@
 """The messages of one call: system, question, images, and the form of the answer. Never a file name or an id."""
 
+import asyncio
+import base64
+import io
 import random
 from collections.abc import Sequence
 from hashlib import sha256
+from itertools import zip_longest
 from string import ascii_uppercase
 from typing import Any
 
 from doubleread.agents.vlm.forms import Form
 from doubleread.agents.wire.request import Request
 from doubleread.core.base import Record
+from doubleread.core.case import Case
+from doubleread.core.evidence import Evidence
+from doubleread.core.ports import ImageSource
+from doubleread.core.recent_values import RecentValues
 from doubleread.core.task import Task
 from doubleread.core.types import Json
 from doubleread.prompts.prompt import Prompt
 
+JPEG_QUALITY = 92
+HELD = 256
+"""Pictures kept, the longest unused go first: enough for the cases in flight and their references."""
 
-class Reference(Record):
+
+class ReferenceImage(Record):
     """A retrieved case to compare with: its confirmed label and its image as a data URL."""
 
     label: str
@@ -44,15 +56,14 @@ def shown(task: Task, order: Sequence[str]) -> list[ShownLabel]:
     return [ShownLabel(name=n, description=described[n], letter=x) for n, x in zip(order, letters, strict=False)]
 
 
-def put(
-    model: str,
+def build_request(
     question: Prompt,
     form: Form,
     form_prompt: Prompt | None,
     task: Task,
     order: Sequence[str],
     image: str,
-    references: Sequence[Reference] = (),
+    references: Sequence[ReferenceImage] = (),
     note: str = "",
     **fields: Any,
 ) -> Request:
@@ -71,11 +82,13 @@ def put(
     content.append(_image(image))
     if form_prompt is not None:
         content.append(text_part(form_prompt.render("answer", labels=labels)))
-    messages = (
-        {"role": "system", "content": [text_part(question.render("system"))]},
-        {"role": "user", "content": content},
-    )
-    return Request(model=model, messages=messages, instructions=user, **form.fields(task, order), **fields)
+    messages = chat(question.render("system"), content)
+    return Request(messages=messages, instructions=user, **form.fields(task, order), **fields)
+
+
+def chat(system: str, user: Sequence[Json]) -> tuple[Json, ...]:
+    """A fresh conversation: a system message and the parts of a user's."""
+    return {"role": "system", "content": [text_part(system)]}, {"role": "user", "content": list(user)}
 
 
 def text_part(text: str) -> Json:
@@ -85,3 +98,41 @@ def text_part(text: str) -> Json:
 
 def _image(url: str) -> Json:
     return {"type": "image_url", "image_url": {"url": url}}
+
+
+def choose_references(evidence: Evidence, most: int) -> list[Case]:
+    """At most ``most`` stored cases with a picture: every contested label's nearest first, then every second one's…
+
+    Without contested labels, those of the retrieved cases. Labels take turns, so that the number of references says
+    nothing about which label is right.
+    """
+    pool = {n.case_id: n for n in (*evidence.contrast, *evidence.neighbours) if n.path is not None}
+    labels = evidence.contested or tuple(dict.fromkeys(n.label for n in evidence.neighbours))
+    nearest = sorted(pool.values(), key=lambda n: -n.similarity)
+    of_label = [[n for n in nearest if n.label == label] for label in labels]
+    in_turn = [n for row in zip_longest(*of_label) for n in row if n is not None]
+    return [Case(id=n.case_id, path=n.path, label=n.label) for n in in_turn[:most]]
+
+
+class DataUrls:
+    """Images as data URLs, each made once and shared by all agents: upright, bounded in size, pixels only."""
+
+    def __init__(self, images: ImageSource) -> None:
+        self._images = images
+        self._held = RecentValues[tuple[str, int], str](HELD)
+
+    async def url(self, case: Case, side: int) -> str:
+        """The image as a JPEG data URL whose longer side is at most ``side`` pixels; raises ``ImageError``."""
+        found = self._held.find((case.id, side))
+        return found if found is not None else await asyncio.to_thread(self._make, case, side)
+
+    def _make(self, case: Case, side: int) -> str:
+        key = (case.id, side)
+        with self._held.making(key):  # agents ask for the same image at the same moment
+            if found := self._held.find(key):
+                return found
+            buffer = io.BytesIO()
+            self._images.open(case, max_side=side).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+            url = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+            self._held.keep(key, url)
+            return url

@@ -101,7 +101,6 @@ def _brief(value: Any) -> str:
 
 
 def _objects(text: str, faults: list[str]) -> Iterator[Json]:
-    """Every outermost JSON object in a text."""
     decoder = json.JSONDecoder(object_pairs_hook=_distinct, parse_constant=_refuse)
     at = text.find("{")
     while at >= 0:

@@ -8,20 +8,19 @@ from collections.abc import Mapping
 from time import perf_counter
 
 from doubleread.agents.vlm.agent import VlmContext
-from doubleread.agents.vlm.forms import DistributionForm
-from doubleread.agents.vlm.messages import shown, shuffled, text_part
-from doubleread.agents.vlm.reading import Reading
+from doubleread.agents.vlm.forms import DistributionForm, FormReading
+from doubleread.agents.vlm.messages import chat, shown, shuffled, text_part
 from doubleread.agents.vlm.vlm_options import ReasonerOptions
 from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.request import Completion, Request
 from doubleread.core.base import Record
 from doubleread.core.evidence import Evidence
-from doubleread.core.opinion import Abstention, Answer, Opinion
+from doubleread.core.opinion import Answer, Opinion
 from doubleread.core.trust import TrustProfile
 from doubleread.prompts.prompt import Prompt
 
 
-class Reader(Record):
+class ReaderRecord(Record):
     """One reader as the prompt sees it."""
 
     name: str
@@ -48,7 +47,6 @@ class Reasoner:
 
     @property
     def prompts(self) -> tuple[Prompt, ...]:
-        """Every prompt it may use."""
         return (self._prompt, self._form_prompt)
 
     async def deliberate(
@@ -62,9 +60,7 @@ class Reasoner:
                 raise CallFault("no-evidence", "nobody gave an opinion to weigh")
             answer: Answer = await self._weigh(spoken, profiles, evidence)
         except CallFault as fault:
-            answer = Abstention(
-                agent=self.name, cause=fault.cause, detail=fault.detail, usage=fault.usage, request_id=fault.request_id
-            )
+            answer = fault.abstention(self.name)
         return answer.model_copy(update={"round": turn, "seconds": perf_counter() - began})
 
     async def _weigh(
@@ -80,21 +76,15 @@ class Reasoner:
             "user", about=self._task.about, labels=labels, readers=readers, evidence=describe(evidence)
         )
         request = Request(
-            model=self._options.model,
-            messages=(
-                {"role": "system", "content": [text_part(self._prompt.render("system"))]},
-                {
-                    "role": "user",
-                    "content": [text_part(user), text_part(self._form_prompt.render("answer", labels=labels))],
-                },
+            messages=chat(
+                self._prompt.render("system"),
+                [text_part(user), text_part(self._form_prompt.render("answer", labels=labels))],
             ),
-            max_tokens=self._options.max_tokens,
-            temperature=self._options.temperature,
-            extra=self._options.extra,
+            **self._options.sampling,
             **self._form.fields(self._task, order),
         )
 
-        def reading(completion: Completion) -> Reading:
+        def reading(completion: Completion) -> FormReading:
             return self._form.read(completion, self._task, order)
 
         answered = await self._context.wire.ask(self._options, self.name, request, reading)
@@ -102,20 +92,13 @@ class Reasoner:
         if read.vector is None:
             raise RuntimeError("a distribution form always gives a distribution")
         opinion = Opinion.from_vector(self.name, self._task, read.vector, self._form.source, reason=read.findings)
-        return opinion.model_copy(
-            update={
-                "usage": completion.usage,
-                "request_id": completion.request_id,
-                "model": completion.model,
-                "prompt": f"{self._prompt.ref} + {self._form_prompt.ref}",
-                "cached": answered.cached,
-                "notes": read.notes,
-            }
-        )
+        details = {"usage": completion.usage, "request_id": completion.request_id, "model": completion.model}
+        prompts = f"{self._prompt.ref} + {self._form_prompt.ref}"
+        return opinion.model_copy(update={**details, "prompt": prompts, "cached": answered.cached, "notes": read.notes})
 
-    def _reader(self, name: str, opinion: Opinion, profile: TrustProfile | None) -> Reader:
+    def _reader(self, name: str, opinion: Opinion, profile: TrustProfile | None) -> ReaderRecord:
         shares = sorted(opinion.probabilities.items(), key=lambda item: -item[1])
-        return Reader(
+        return ReaderRecord(
             name=name,
             label=opinion.label,
             confidence=f"{opinion.confidence:.2f}",

@@ -8,6 +8,8 @@ from doubleread.agents.wire.server_options import Server
 from doubleread.core.authority import INERT
 
 Confidence = Literal["verbalized-distribution", "verbalized", "logprobs", "class-probabilities", "consistency"]
+TRANSPORT = frozenset(Server.model_fields) - {"model", "extra"}
+"""What may differ from machine to machine without changing any answer."""
 
 
 class VlmOptions(Server):
@@ -47,7 +49,3 @@ class TalkOptions(Server):
     memory: int = Field(
         default=4000, ge=0, description="Characters of the talk before that it is told, the latest turns; 0: none."
     )
-
-
-TRANSPORT = frozenset(Server.model_fields) - {"model", "extra"}
-"""What may differ from machine to machine without changing any answer."""

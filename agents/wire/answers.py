@@ -32,8 +32,8 @@ Call = Callable[[], Coroutine[Any, Any, Completion]]
 
 
 @dataclass(frozen=True)
-class Found:
-    """An answer, and whether it cost nothing."""
+class CallResult:
+    """A completion; ``cached`` where nothing was sent for it."""
 
     completion: Completion
     cached: bool
@@ -55,8 +55,6 @@ class AnswerCache:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self.unsaved = 0
-        """Answers that could not be written down: they were used all the same."""
         self._flights: dict[str, _Flight] = {}
         self._guard = threading.Lock()
         self._db = _open(path)
@@ -70,24 +68,22 @@ class AnswerCache:
             return None  # of another version
 
     def put(self, key: str, completion: Completion) -> None:
-        """Keeps an answer; where that fails, it is counted as unsaved."""
-        row = (key, completion.model_dump_json(), time.time())
-        if not self._tell("insert or replace into answers values (?, ?, ?)", *row):
-            self.unsaved += 1
+        """Keeps an answer, where it can be written down."""
+        self._ask("insert or replace into answers values (?, ?, ?)", key, completion.model_dump_json(), time.time())
 
-    async def get_or_call(self, key: str, call: Call) -> Found:
+    async def get_or_call(self, key: str, call: Call) -> CallResult:
         """The answer under a key, or that of ``call``, which equal questions at the same time share.
 
         A call ends when nobody waits for it any more. Its exceptions reach all who wait.
         """
         if (kept := self.get(key)) is not None:
-            return Found(kept, cached=True)
+            return CallResult(kept, cached=True)
         flight, shared = self._flights.get(key), key in self._flights
         if flight is None:
             flight = self._begin(key, call)
         flight.waiting += 1
         try:
-            return Found(await asyncio.shield(flight.task), cached=shared)
+            return CallResult(await asyncio.shield(flight.task), cached=shared)
         finally:
             flight.waiting -= 1
             if not flight.waiting and not flight.task.done():
@@ -103,7 +99,7 @@ class AnswerCache:
 
     def lacks(self, server: str, feature: str) -> None:
         """Remembers for a week that a server lacks a feature."""
-        self._tell("insert or replace into lacking values (?, ?, ?)", server, feature, time.time())
+        self._ask("insert or replace into lacking values (?, ?, ?)", server, feature, time.time())
 
     def close(self) -> None:
         with self._guard:
@@ -134,15 +130,7 @@ class AnswerCache:
             with self._guard:
                 return self._db.execute(statement, values).fetchall()
         except sqlite3.Error:
-            return []  # a cache that cannot be read is an empty one
-
-    def _tell(self, statement: str, *values: object) -> bool:
-        try:
-            with self._guard:
-                self._db.execute(statement, values)
-        except sqlite3.Error:
-            return False
-        return True
+            return []  # a cache that cannot be used is an empty one
 
 
 def _open(path: Path | None) -> sqlite3.Connection:

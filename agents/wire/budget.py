@@ -3,8 +3,6 @@
 import math
 import threading
 from collections import defaultdict
-from collections.abc import Iterable
-from types import TracebackType
 from typing import Self
 
 from doubleread.agents.wire.faults import CallFault
@@ -22,6 +20,20 @@ class Spending(Record):
     cost_usd: float = 0.0
     unpriced: int = 0
     """Calls whose cost is unknown, because the model has no price."""
+
+    @classmethod
+    def of(cls, usage: Usage) -> Self:
+        """That of one call."""
+        return cls(
+            calls=usage.calls,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cost_usd=usage.cost_usd or 0.0,
+            unpriced=usage.calls if usage.cost_usd is None else 0,
+        )
+
+    def __add__(self, more: Self) -> Self:
+        return type(self)(**{name: getattr(self, name) + getattr(more, name) for name in type(self).model_fields})
 
 
 class Reservation:
@@ -50,9 +62,7 @@ class Reservation:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._budget.close(self)
 
 
@@ -109,12 +119,12 @@ class Budget:
         with self._guard:
             if reservation in self._open:
                 self._open.remove(reservation)
-                self._ledger[reservation.agent] = _sum([self._ledger[reservation.agent], _spending(reservation.usage)])
+                self._ledger[reservation.agent] += Spending.of(reservation.usage)
 
     def count_cached(self, agent: str) -> None:
         """An answer that needed no call."""
         with self._guard:
-            self._ledger[agent] = _sum([self._ledger[agent], Spending(cached=1)])
+            self._ledger[agent] += Spending(cached=1)
 
     @property
     def spent(self) -> Spending:
@@ -129,26 +139,11 @@ class Budget:
             return self._by_agent()
 
     def _total(self) -> Spending:
-        return _sum(self._by_agent().values())
+        return sum(self._by_agent().values(), Spending())
 
     def _by_agent(self) -> dict[str, Spending]:
         found = dict(self._ledger)
         for one in self._open:
             if one.usage.calls:
-                found[one.agent] = _sum([found.get(one.agent, Spending()), _spending(one.usage)])
+                found[one.agent] = found.get(one.agent, Spending()) + Spending.of(one.usage)
         return found
-
-
-def _spending(usage: Usage) -> Spending:
-    return Spending(
-        calls=usage.calls,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cost_usd=usage.cost_usd or 0.0,
-        unpriced=usage.calls if usage.cost_usd is None else 0,
-    )
-
-
-def _sum(some: Iterable[Spending]) -> Spending:
-    some = list(some)
-    return Spending(**{name: sum(getattr(one, name) for one in some) for name in Spending.model_fields})

@@ -1,4 +1,4 @@
-"""The one door to servers: the openai client, and every one of its failures turned into a ``CallFault``.
+"""The one way to servers: the openai client, and every one of its failures turned into a ``CallFault``.
 
 Nothing of the request leaves through an error: exceptions of the client hold key and image, so they are never chained.
 """
@@ -7,6 +7,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -14,13 +15,10 @@ import httpx2
 import openai
 
 from doubleread.agents.wire.faults import CallFault, harmless
-from doubleread.agents.wire.features import missing_feature
-from doubleread.agents.wire.loopback import is_loopback
-from doubleread.agents.wire.protocol import PATHS, body_of
-from doubleread.agents.wire.receiving import MAX_REPLY, ON_SENDING, BoundedClient, Refused, ReplyTooLarge
-from doubleread.agents.wire.refusal import error_of, fault_of_status
-from doubleread.agents.wire.reply import completion_of
-from doubleread.agents.wire.request import Completion, Request
+from doubleread.agents.wire.receiving import MAX_REPLY, ON_SENDING, BoundedClient, RefusedResponse, ReplyTooLarge
+from doubleread.agents.wire.reply import completion_of, error_of, fault_of_status
+from doubleread.agents.wire.request import PATHS, Completion, Request, body_of, missing_feature
+from doubleread.agents.wire.server_options import is_loopback
 from doubleread.agents.wire.values import parsed
 
 CONNECT_S = 10.0
@@ -36,7 +34,7 @@ class FeatureMissing(Exception):
         super().__init__(feature)
 
 
-class Door:
+class ServerClient:
     """One client of one server, for one event loop; it never retries and follows no redirect.
 
     ``timeout_s`` bounds one attempt as a whole, whatever trickles in; ``receiving.py`` bounds its size.
@@ -87,7 +85,7 @@ class Door:
             fault = CallFault("network", _connection(error), retryable=True)
         except ReplyTooLarge:
             fault = CallFault("server", f"the answer is larger than {MAX_REPLY / 1e6:g} MB")
-        except Refused as refused:
+        except RefusedResponse as refused:
             fault = self._refusal(refused.response, request, lacking)
         except Exception as error:  # noqa: BLE001 - whatever a reply does to the client, the call has failed
             fault = CallFault("network", f"no usable answer ({type(error).__name__})", retryable=True)
@@ -130,22 +128,12 @@ def _connection(error: openai.APIConnectionError) -> str:
 
 def _retry_after(headers: httpx2.Headers) -> float | None:
     """Seconds to wait, from whichever header says so: milliseconds, seconds, or a date; None where none can be read."""
-    said, thousandths = headers.get("retry-after"), headers.get("retry-after-ms")
-    seconds = _number(said) if thousandths is None else _number(thousandths) / 1000
-    if math.isnan(seconds) and said is not None:
-        seconds = _until(said)
+    said, seconds = headers.get("retry-after", ""), math.nan
+    with suppress(ValueError, TypeError, IndexError, OverflowError, AttributeError):  # of a date that is none
+        seconds = (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds()
+    with suppress(ValueError):
+        seconds = float(said)
+    if (thousandths := headers.get("retry-after-ms")) is not None:
+        with suppress(ValueError):
+            seconds = float(thousandths) / 1000
     return max(0.0, seconds) if math.isfinite(seconds) else None
-
-
-def _number(said: str | None) -> float:
-    try:
-        return math.nan if said is None else float(said)
-    except ValueError:
-        return math.nan
-
-
-def _until(date: str) -> float:
-    try:
-        return (parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds()
-    except (ValueError, TypeError, IndexError, OverflowError, AttributeError):
-        return math.nan

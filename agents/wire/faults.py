@@ -5,7 +5,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from doubleread.core.opinion import AbstentionCause, Usage
+from doubleread.core.opinion import Abstention, AbstentionCause, Usage
 
 MAX_DETAIL = 200
 _LOOKED_AT = 20_000
@@ -43,15 +43,15 @@ class CallFault(Exception):
 
     def with_usage(self, usage: Usage) -> "CallFault":
         """The same fault with another usage: one call may fail several askers, and only one of them pays."""
-        return CallFault(
-            self.cause,
-            self.detail,
-            retryable=self.retryable,
-            limited=self.limited,
-            free=self.free,
-            retry_after=self.retry_after,
-            usage=usage,
-            request_id=self.request_id,
+        fault = CallFault(self.cause, self.detail, usage=usage, request_id=self.request_id)
+        fault.retryable, fault.limited, fault.free = self.retryable, self.limited, self.free
+        fault.retry_after = self.retry_after
+        return fault
+
+    def abstention(self, agent: str) -> Abstention:
+        """What an agent answers whose call failed so."""
+        return Abstention(
+            agent=agent, cause=self.cause, detail=self.detail, usage=self.usage, request_id=self.request_id
         )
 
 
@@ -79,14 +79,10 @@ def printable(text: str) -> str:
 
 @lru_cache(maxsize=64)
 def _forms(secret: str) -> re.Pattern[str]:
-    """Every form of a secret that is looked for."""
     spelled = r"\s*".join(f"(?:{re.escape(c)}|{''.join(f'%{byte:02x}' for byte in c.encode())})" for c in secret)
     data = secret.encode()
-    encoded = [data.hex(), *(_inner(data, before) for before in range(3))]
+    encoded = [data.hex()]
+    for before in range(3):  # Base64 of it within a longer text, as far as the bytes around it do not change it
+        whole = b64encode(bytes(before) + data).decode().rstrip("=")
+        encoded.append(whole[-(-before * 8 // 6) : (before + len(data)) * 8 // 6])
     return re.compile("|".join([spelled, *map(re.escape, encoded)]), re.IGNORECASE)
-
-
-def _inner(data: bytes, before: int) -> str:
-    """The Base64 that ``data`` has within a longer text, as far as the bytes around it do not change it."""
-    first = -(-before * 8 // 6)
-    return b64encode(bytes(before) + data).decode().rstrip("=")[first : (before + len(data)) * 8 // 6]

@@ -29,7 +29,7 @@ BURST_S = 1.0
 
 
 @dataclass(frozen=True)
-class Turn:
+class PaceSlot:
     """One call's turn, to be told what the server made of it."""
 
     succeeded: Callable[[], None]
@@ -38,7 +38,7 @@ class Turn:
     """The server asked for fewer calls, and to wait so many seconds where it said how long."""
 
 
-class Pace:
+class RateController:
     """The pace of one model on one server, for one event loop. Waiting is first come, first served.
 
     ``requests_per_minute`` is a bound that is never exceeded; without it the server's refusals alone decide.
@@ -50,19 +50,19 @@ class Pace:
         self._slots, self._queue = asyncio.Semaphore(in_flight), asyncio.Lock()
         now = _now()
         self._tokens, self._filled, self._grown = self._rate if requests_per_minute is None else 1.0, now, now
-        self._resume = self._settled = self._began = now
+        self._resume = self._settled = now
         self._starting, self._held_back = True, False
         self._answers: deque[float] = deque()
         self._latency = 0.0
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[Turn]:
+    async def turn(self) -> AsyncIterator[PaceSlot]:
         """Waits for a slot and for the rate."""
         async with self._slots:
             async with self._queue:
                 await self._token()
             began = _now()
-            yield Turn(lambda: self._answered(began), self._refused)
+            yield PaceSlot(lambda: self._answered(began), self._refused)
 
     async def _token(self) -> None:
         while True:
@@ -93,8 +93,7 @@ class Pace:
             self._resume = max(self._resume, now + min(retry_after, LONGEST_PAUSE_S))
         if now < self._settled:
             return
-        measured = self._measured(now)
-        self._rate = max(SLOWEST, DEEPEST_CUT * self._rate, min(self._rate, measured))
+        self._rate = max(SLOWEST, DEEPEST_CUT * self._rate, min(self._rate, self._measured(now)))
         self._tokens, self._starting = 0.0, False
         self._settled = now + SETTLE_S
 

@@ -1,5 +1,6 @@
-"""What models cost: a dated table that the settings can add to."""
+"""What models cost, by a dated table that the settings can add to, and what a call is charged."""
 
+import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from importlib.resources import files
 
 from pydantic import Field
 
+from doubleread.agents.wire.request import Request
 from doubleread.core.base import Record
 from doubleread.core.opinion import Usage
 
@@ -18,9 +20,17 @@ CHARS_A_TOKEN = 3
 TOKENS_AN_IMAGE = 1500
 """Cautious: an image of 1024 pixels a side costs 765 tokens in tiles of 512 pixels, and 1,400 in patches of 28."""
 _SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
+BYTES_A_CHAR = 4
+"""A token has at least one byte, so that a text has at most this many tokens for each character."""
+MOST_AN_IMAGE = 50_000
+"""Tokens: small models count up to 48,000 for an image of high detail."""
+MARGIN = 10_000
+"""Tokens of what servers add themselves."""
+LONGER = 4
+"""Some servers overstep max_tokens; nobody believes more than this many times as many, and the margin."""
 
 
-class Price(Record):
+class TokenPrice(Record):
     """US dollars per million tokens."""
 
     input: float = Field(ge=0, le=MILLION, description="Input tokens.")
@@ -34,15 +44,15 @@ class Price(Record):
 class PriceTable:
     """Prices by model: those of the settings, then the built-in ones."""
 
-    def __init__(self, overrides: Mapping[str, Price] | None = None) -> None:
+    def __init__(self, overrides: Mapping[str, TokenPrice] | None = None) -> None:
         self._prices = {**_built_in(), **(overrides or {})}
 
-    def of(self, model: str) -> Price | None:
+    def of(self, model: str) -> TokenPrice | None:
         """The price of a model or of a dated snapshot of it (``gpt-4o-2024-08-06``); None where it is not known."""
         return self._prices.get(model) or self._prices.get(_SNAPSHOT.sub("", model))
 
 
-def cost(price: Price, usage: Usage) -> float:
+def cost(price: TokenPrice, usage: Usage) -> float:
     """US dollars that the usage costs."""
     cached = min(usage.cached_tokens, usage.input_tokens)
     rate = price.input if price.cached_input is None else price.cached_input
@@ -50,13 +60,44 @@ def cost(price: Price, usage: Usage) -> float:
     return (fresh * price.input + cached * rate + usage.output_tokens * price.output) / MILLION
 
 
-def estimate(price: Price, chars: int, images: int, max_tokens: int) -> float:
+def estimate(price: TokenPrice, chars: int, images: int, max_tokens: int) -> float:
     """US dollars that a question of so many characters and images may cost at the most, for reserving them."""
     tokens = chars / CHARS_A_TOKEN + images * TOKENS_AN_IMAGE
     return (tokens * price.input + max_tokens * price.output) / MILLION
 
 
 @cache
-def _built_in() -> dict[str, Price]:
+def _built_in() -> dict[str, TokenPrice]:
     table = tomllib.loads(files("doubleread.agents.wire").joinpath("prices.toml").read_text(encoding="utf-8"))
-    return {model: Price.model_validate(row) for model, row in table.items()}
+    return {model: TokenPrice.model_validate(row) for model, row in table.items()}
+
+
+def estimate_of(price: TokenPrice, request: Request) -> float:
+    """What a request may cost at the most."""
+    return estimate(price, *_size(request), request.max_tokens)
+
+
+def charged(usage: Usage, price: TokenPrice | None, request: Request) -> Usage:
+    """The usage of a call that was answered, with its cost.
+
+    Where the server reports none, or counts that cannot be, no tokens are counted and the cost is the estimate.
+    """
+    chars, images = _size(request)
+    most = BYTES_A_CHAR * chars + MOST_AN_IMAGE * images + MARGIN
+    believed = 0 < usage.input_tokens <= most and usage.output_tokens <= LONGER * request.max_tokens + MARGIN
+    if not believed:
+        usage = Usage(calls=usage.calls)
+    if price is None:
+        return usage.model_copy(update={"cost_usd": None})
+    return usage.model_copy(update={"cost_usd": cost(price, usage) if believed else estimate_of(price, request)})
+
+
+def _size(request: Request) -> tuple[int, int]:
+    """Characters and images: of the messages, and of the schema, tools and choices that come with them."""
+    contents = [message["content"] for message in request.messages]
+    parts = [part for content in contents if isinstance(content, list) for part in content]
+    texts = [str(content) for content in contents if not isinstance(content, list)]
+    chars = sum(map(len, texts + [part["text"] for part in parts if part["type"] == "text"]))
+    beside = [request.answer_schema, request.extra, [choice.model_dump() for choice in request.choices]]
+    chars += sum(len(json.dumps(one, default=str)) for one in beside if one)
+    return chars, sum(part["type"] == "image_url" for part in parts)

@@ -35,7 +35,7 @@ class ReplyTooLarge(Exception):
     """A body has more bytes than are read."""
 
 
-class Refused(Exception):
+class RefusedResponse(Exception):
     """The server answered with another status than 2xx; ``response`` holds as much of its body as was read."""
 
     def __init__(self, response: httpx2.Response) -> None:
@@ -44,7 +44,7 @@ class Refused(Exception):
 
 
 class BoundedClient(httpx2.AsyncClient):
-    """A client whose responses are read whole and are small; what is not 2xx raises ``Refused``.
+    """A client whose responses are read whole and are small; what is not 2xx raises ``RefusedResponse``.
 
     Of the headers only those that are used are kept.
     """
@@ -61,7 +61,7 @@ class BoundedClient(httpx2.AsyncClient):
         request.extensions = {**request.extensions, "trace": _trace}
         response = await super().send(request, **{**options, "stream": True})
         if not response.is_success:
-            raise Refused(_small(response, await _refusal(response)))
+            raise RefusedResponse(_small(response, await _refusal(response)))
         return _small(response, await self._answer(response))
 
     async def _answer(self, response: httpx2.Response) -> bytes:
@@ -137,6 +137,5 @@ def _brief(value: str) -> str:
 
 
 async def _trace(event: str, info: Mapping[str, Any]) -> None:
-    """What httpcore2 tells while it sends."""
     if event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":  # CONNECT: to a proxy
         ON_SENDING.get()()

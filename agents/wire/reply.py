@@ -1,15 +1,15 @@
-"""Replies as JSON bodies of the OpenAI protocol. Whatever a body holds, it becomes a ``Completion`` or a ``CallFault``.
+"""Replies and refusals of the OpenAI protocol. Whatever a body holds, it becomes a ``Completion`` or a ``CallFault``.
 
 A server may be broken or hostile: each value is checked where it is used, and no more is looked at than can be meant.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from doubleread.agents.wire.faults import CallFault, harmless
-from doubleread.agents.wire.refusal import fault_of_status, status_of
+from doubleread.agents.wire.faults import MAX_DETAIL, CallFault, harmless
 from doubleread.agents.wire.request import Alternative, Completion, ToolCall
-from doubleread.agents.wire.values import is_number, object_of, said, text_of
+from doubleread.agents.wire.values import is_number, object_of, parsed, said, text_of
 from doubleread.core.opinion import Usage
 from doubleread.core.types import Json
 
@@ -23,6 +23,7 @@ MAX_TOOL_CALLS, MAX_ARGUMENTS = 16, 20_000
 """Functions that one answer may call, and characters of the arguments of one."""
 MAX_COUNT = 10_000_000
 """Tokens that a single call can have used."""
+_LOOKED_AT = 100 * MAX_DETAIL
 
 
 def completion_of(body: Any, request_id: str | None = None, secrets: Sequence[str] = ()) -> Completion:
@@ -159,3 +160,39 @@ def _count(counts: Any, *names: str) -> int | None:
     if value is None or not is_number(value) or not 0 <= value <= MAX_COUNT or value != int(value):
         return None
     return int(value)
+
+
+def error_of(content: bytes) -> Json:
+    """The error object in the body of a refusal; empty where none can be made out."""
+    try:
+        body = parsed(content)
+    except CallFault:
+        return {}
+    error = body.get("error", body) if isinstance(body, dict) else body
+    return error if isinstance(error, dict) else {"message": error} if isinstance(error, str) else {}
+
+
+def fault_of_status(
+    status: int, error: Mapping[str, Any], request_id: str | None = None, secrets: Sequence[str] = ()
+) -> CallFault:
+    """The fault that an HTTP status and the error object of its body stand for."""
+    code, kind = (said(error.get(name), secrets) for name in ("code", "type"))
+    message = said(error.get("message"), secrets, _LOOKED_AT) or "no message"
+    detail = harmless(f"HTTP {status} {code or kind}: {message}", secrets)
+    request_id = None if request_id is None else said(request_id, secrets)
+    if status == 429 and "insufficient_quota" in (code, kind):
+        return CallFault("quota", detail, request_id=request_id, free=True)
+    if status == 429:
+        return CallFault("rate-limit", detail, retryable=True, limited=True, request_id=request_id, free=True)
+    if status in (408, 409) or status >= 500:
+        return CallFault("server", detail, retryable=True, request_id=request_id)
+    causes = {401: "authentication", 403: "authentication", 404: "not-found"}
+    cause: Any = causes.get(status, "bad-request")
+    return CallFault(cause, detail, request_id=request_id, free=True)
+
+
+def status_of(value: Any, otherwise: int) -> int:
+    """The HTTP status of an error that a body states, as a number or its digits."""
+    if isinstance(value, str) and re.fullmatch("[1-5][0-9]{2}", value):
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 100 <= value <= 599 else otherwise

@@ -1,13 +1,14 @@
 """Where a model is asked, how fast, and what it costs: one table of the settings."""
 
 import os
-from typing import Annotated
+from ipaddress import ip_address
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from doubleread.agents.wire.prices import Price
+from doubleread.agents.wire.prices import TokenPrice
 from doubleread.core.authority import Asks
 from doubleread.core.errors import HIDDEN
 
@@ -40,7 +41,7 @@ class Server(BaseModel):
         default=300.0, gt=0, description="Seconds before a call is given up, waiting its turn and retries included."
     )
     attempts: int = Field(default=4, ge=1, le=10, description="Attempts at a call that failed by accident.")
-    price: Annotated[Price | None, Asks("calls are counted towards the budget at this price")] = Field(
+    price: Annotated[TokenPrice | None, Asks("calls are counted towards the budget at this price")] = Field(
         default=None, description="What it costs, where the price table does not know it."
     )
     extra: Annotated[dict[str, object], Asks("every request carries these fields as well")] = Field(
@@ -60,6 +61,11 @@ class Server(BaseModel):
         return url.rstrip("/")
 
     @property
+    def sampling(self) -> dict[str, Any]:
+        """The fields of a request that these options decide."""
+        return self.model_dump(include={"model", "max_tokens", "temperature", "extra"})
+
+    @property
     def key_name(self) -> str:
         """The variable the key is read from; empty where none is sent. OpenAI's key goes to no other host."""
         if self.key_variable is not None:
@@ -69,3 +75,12 @@ class Server(BaseModel):
     def key(self) -> str:
         """The key itself, now; empty where none is set."""
         return os.environ.get(self.key_name, "").strip() if self.key_name else ""
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the address is this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

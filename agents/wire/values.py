@@ -28,7 +28,7 @@ def parsed(content: bytes, media_type: str = "") -> Any:
         raise CallFault("server", "the answer is JSON of too many parts")
     try:
         check_json(content, "the answer")
-        return json.loads(content.decode("utf-8-sig"), parse_int=_integer, parse_constant=_not_finite)
+        return json.loads(content.decode("utf-8-sig"), parse_int=_integer, parse_constant=lambda _: math.nan)
     except FileError as error:
         raise CallFault("server", harmless(str(error)), retryable=True) from None
     except (ValueError, RecursionError):
@@ -63,8 +63,3 @@ def is_number(value: Any) -> bool:
 
 def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) <= MAX_DIGITS else math.nan
-
-
-def _not_finite(constant: str) -> float:
-    del constant
-    return math.nan

@@ -1,14 +1,128 @@
 """All servers of a panel, behind one event loop: one client a server, one pace a model, one budget for all."""
 
-from doubleread.agents.wire.answers import AnswerCache
-from doubleread.agents.wire.budget import Budget
-from doubleread.agents.wire.client import Door
-from doubleread.agents.wire.line import Answered, Check, Line
-from doubleread.agents.wire.pace import Pace
-from doubleread.agents.wire.prices import PriceTable
-from doubleread.agents.wire.request import Request
+import asyncio
+from collections.abc import Callable, Sequence
+
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from doubleread.agents.wire.answers import AnswerCache, CallResult, key_of
+from doubleread.agents.wire.budget import Budget, Reservation
+from doubleread.agents.wire.client import FeatureMissing, ServerClient
+from doubleread.agents.wire.faults import CallFault
+from doubleread.agents.wire.pace import RateController
+from doubleread.agents.wire.prices import PriceTable, TokenPrice, charged, estimate_of
+from doubleread.agents.wire.request import Completion, Request
 from doubleread.agents.wire.server_options import Server
 from doubleread.core.background import Background
+from doubleread.core.opinion import Usage
+
+Check = Callable[[Completion], object]
+"""Raises ``CallFault`` for an answer that cannot be used: such answers are not kept."""
+
+
+class ModelClient:
+    """Asks one model. Lives on the wire's event loop."""
+
+    def __init__(
+        self,
+        server: Server,
+        client: ServerClient,
+        pace: RateController,
+        *,
+        price: TokenPrice | None,
+        answers: AnswerCache,
+        budget: Budget,
+    ) -> None:
+        self._server, self._client, self._pace, self._price = server, client, pace, price
+        self._answers, self._budget = answers, budget
+        self._place = f"{server.base_url} {server.model}"
+
+    async def ask(self, agent: str, request: Request, check: Check, *, sample: int = 0) -> CallResult:
+        """The answer to a request, from the cache or the server; ``sample`` tells repeated questions apart.
+
+        The usage in it is that of all attempts. Raises ``CallFault``, usage included.
+        """
+        if self._server.key_name and not self._server.key():
+            raise CallFault("authentication", f"the environment variable {self._server.key_name} is not set")
+        key = key_of(server=self._server.base_url, request=request.model_dump(mode="json"), sample=sample)
+        made: list[Reservation] = []
+        try:
+            async with asyncio.timeout(self._server.deadline_s):
+                found = await self._answers.get_or_call(key, lambda: self._call(agent, request, check, made))
+        except TimeoutError:
+            limit = f"no answer within {self._server.deadline_s:g} s, waiting its turn included"
+            raise CallFault("timeout", limit, usage=_used(made)) from None
+        except CallFault as fault:
+            raise fault.with_usage(_used(made)) from None
+        if found.cached:
+            self._budget.count_cached(agent)
+        return found
+
+    async def _call(self, agent: str, request: Request, check: Check, made: list[Reservation]) -> Completion:
+        """Tries until an answer passes the check; accidents are repeated after a random pause.
+
+        ``made`` receives every call, so that whoever waits knows what was used even when the wait is cut short.
+        """
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(lambda error: isinstance(error, CallFault) and error.retryable),
+            wait=wait_random_exponential(multiplier=0.5, max=20),
+            stop=stop_after_attempt(self._server.attempts),
+            reraise=True,
+        )
+        async for attempt in retrying:
+            with attempt:
+                completion = await self._until_let_in(agent, request, made)
+                check(completion)
+        return completion.model_copy(update={"usage": _used(made)})
+
+    async def _until_let_in(self, agent: str, request: Request, made: list[Reservation]) -> Completion:
+        """Sends; where the server asks for fewer calls, waits for the next turn, as long as the deadline allows."""
+        while True:
+            async with self._pace.turn() as turn:
+                try:
+                    completion = await self._send(agent, request, made)
+                except CallFault as fault:
+                    if not fault.limited:
+                        raise
+                    turn.limited(fault.retry_after)
+                else:
+                    turn.succeeded()
+                    return completion
+
+    async def _send(self, agent: str, request: Request, made: list[Reservation]) -> Completion:
+        """One answered question, without the features that this server turns out to lack, and paid for."""
+        lacking = self._answers.features(self._place)
+        while True:
+            if request.top_logprobs and "logprobs" in lacking:
+                advice = "choose another `confidence` for this agent"
+                raise CallFault("bad-request", f"{request.model} gives no token probabilities here: {advice}")
+            try:
+                return await self._paid(agent, request, lacking, made)
+            except FeatureMissing as missing:
+                lacking |= {missing.feature}
+                self._answers.lacks(self._place, missing.feature)
+
+    async def _paid(self, agent: str, request: Request, lacking: frozenset[str], made: list[Reservation]) -> Completion:
+        expected = None if self._price is None else estimate_of(self._price, request)
+        with self._budget.reserve(agent, expected, model=request.model) as reservation:
+            made.append(reservation)
+            try:
+                completion = await self._client.send(request, reservation.sent, lacking)
+            except CallFault as fault:
+                if fault.usage.calls:
+                    reservation.settle(charged(fault.usage, self._price, request))
+                elif fault.free:
+                    reservation.settle(Usage(cost_usd=0.0))
+                raise
+            except FeatureMissing:
+                reservation.settle(Usage(cost_usd=0.0))
+                raise
+            reservation.settle(charged(completion.usage, self._price, request))
+            return completion
+
+
+def _used(made: Sequence[Reservation]) -> Usage:
+    return sum((one.usage for one in made), Usage())
 
 
 class Wire:
@@ -17,32 +131,32 @@ class Wire:
     def __init__(self, answers: AnswerCache, budget: Budget, prices: PriceTable) -> None:
         self._answers, self.budget, self._prices = answers, budget, prices
         self._background = Background(self._farewell)
-        self._doors: dict[tuple[str, str, float], Door] = {}
-        self._paces: dict[tuple[str, str, str], Pace] = {}
+        self._clients: dict[tuple[str, str, float], ServerClient] = {}
+        self._paces: dict[tuple[str, str, str], RateController] = {}
 
-    async def ask(self, server: Server, agent: str, request: Request, check: Check, *, sample: int = 0) -> Answered:
-        """``Line.ask`` of that server; a cancelled caller cancels the call, unless others wait for the same answer."""
-        return await self._background.run(lambda: self._line(server).ask(agent, request, check, sample=sample))
+    async def ask(self, server: Server, agent: str, request: Request, check: Check, *, sample: int = 0) -> CallResult:
+        """``ModelClient.ask`` of that server. A cancelled caller cancels the call, unless others wait for it."""
+        return await self._background.run(lambda: self._client(server).ask(agent, request, check, sample=sample))
 
     def close(self) -> None:
         """Ends what still runs, every connection and the thread; a second call does nothing."""
         self._background.close()
         self._answers.close()
 
-    def _line(self, server: Server) -> Line:
-        """Runs on the loop, where doors and paces belong."""
+    def _client(self, server: Server) -> ModelClient:
+        """Runs on the loop, where clients and rate controllers belong."""
         key = server.key()
         address = (server.base_url, key, server.attempt_timeout_s)
-        if address not in self._doors:
-            self._doors[address] = Door(server.base_url, key, timeout_s=server.attempt_timeout_s)
+        if address not in self._clients:
+            self._clients[address] = ServerClient(server.base_url, key, timeout_s=server.attempt_timeout_s)
         pace = self._paces.setdefault(
             (server.base_url, server.key_name, server.model),
-            Pace(in_flight=server.in_flight, requests_per_minute=server.requests_per_minute),
+            RateController(in_flight=server.in_flight, requests_per_minute=server.requests_per_minute),
         )
         price = server.price or self._prices.of(server.model)
-        return Line(server, self._doors[address], pace, price=price, answers=self._answers, budget=self.budget)
+        return ModelClient(server, self._clients[address], pace, price=price, answers=self._answers, budget=self.budget)
 
     async def _farewell(self) -> None:
-        doors, self._doors = list(self._doors.values()), {}
-        for door in doors:
-            await door.close()
+        clients, self._clients = list(self._clients.values()), {}
+        for client in clients:
+            await client.close()

@@ -13,8 +13,8 @@ from doubleread.core.evidence import Neighbour
 from doubleread.core.harmless import harmless
 from doubleread.render.heat import FRAMES, scale_words
 from doubleread.render.preview import Preview
-from doubleread.render.shown_attribution import ShownAttribution
-from doubleread.render.terminal import share_bars
+from doubleread.render.shown import ShownAttribution
+from doubleread.render.terminal_card import share_bars
 from doubleread.sessions.record import Bars, Block, Cases, Maps, Reply, Table, Text
 
 SMALL, MAP = 18, 26

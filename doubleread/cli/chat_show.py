@@ -19,7 +19,7 @@ from doubleread.cli.screen import tell_json
 from doubleread.core.harmless import harmless
 from doubleread.core.verdict import LEANINGS, Verdict
 from doubleread.render.preview import Preview
-from doubleread.render.terminal import verdict_card
+from doubleread.render.terminal_card import verdict_card
 from doubleread.sessions.record import Event, Reply, SessionInfo, Waiting
 
 PREVIEW, BESIDE = 26, 110

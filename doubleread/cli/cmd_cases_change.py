@@ -19,8 +19,8 @@ def relabel(
 ) -> None:
     """Give a case another label; the one before stays on record."""
     from doubleread.cli.screen import warn
-    from doubleread.rag.care.edits import relabel as change
-    from doubleread.rag.care.id_prefix import whole_id
+    from doubleread.rag.care.case_corrections import relabel as change
+    from doubleread.rag.care.listing import whole_id
 
     with opened(archive) as store:
         before = change(store, whole_id(store, case), label, reviewer=reviewer, note=note)
@@ -42,8 +42,8 @@ def tag(
 ) -> None:
     """Give tags to cases, or take them away."""
     from doubleread.core.errors import StoreError
-    from doubleread.rag.care.edits import tag as change
-    from doubleread.rag.care.id_prefix import whole_ids
+    from doubleread.rag.care.case_corrections import tag as change
+    from doubleread.rag.care.listing import whole_ids
 
     if not add and not remove:
         raise StoreError("no tag was named: give --add TAG or --remove TAG")
@@ -63,10 +63,10 @@ def delete(
 ) -> None:
     """Take cases out of every search. They stay on record, and `undo` brings them back, unless erased."""
     from doubleread.cli.screen import warn
-    from doubleread.rag.care.id_prefix import remembered_ids, whole_ids
+    from doubleread.rag.care.listing import whole_ids
 
     with opened(archive) as store:
-        chosen = (remembered_ids if erase else whole_ids)(store, ids)
+        chosen = whole_ids(store, ids, erased=erase)
         if not erase:
             there = len(store.get(chosen))
             store.remove(chosen, reviewer=reviewer, note=note)
@@ -87,8 +87,8 @@ def undo(
     note: Note = "",
 ) -> None:
     """Take the last change of a case back, as a new change; a second undo brings it again."""
-    from doubleread.rag.care.id_prefix import whole_id
-    from doubleread.rag.care.returning import undo as back
+    from doubleread.rag.care.case_corrections import undo as back
+    from doubleread.rag.care.listing import whole_id
 
     with opened(archive) as store:
         done = back(store, whole_id(store, case) if case else None, reviewer=reviewer, note=note)

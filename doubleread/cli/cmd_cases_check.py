@@ -77,19 +77,20 @@ def run_check(cases: "tuple[Case, ...]", settings: "Settings", contradicting: "t
     from doubleread.cli.screen import progress, warn
     from doubleread.evals.cases_check import check_cases
     from doubleread.panel.composition import open_eyes
-    from doubleread.rag.near_copies import Pictures, hash_pictures, measure_rule, near_copies
+    from doubleread.rag.near_copies.copy_finder import PictureSet, look_at, measure_rule
+    from doubleread.rag.near_copies.near_duplicates import find_near_duplicates
 
     eyes = open_eyes(settings)
     try:
         with progress() as report:
             seen = eyes.embedder.embed_all(cases, progress=partial(report, "encoding"))
             kept = tuple(cases[i] for i in seen.kept)
-            hashes = hash_pictures(kept, eyes.images, partial(report, "hashing"))
-            pictures = Pictures(kept, seen.embeddings[:, 0], hashes)
+            hashes = look_at(kept, eyes.images, partial(report, "hashing")).hashes
+            pictures = PictureSet(kept, seen.embeddings[:, 0], hashes)
             rule = measure_rule(pictures, eyes.encoder, eyes.images, partial(report, "measuring what a copy is"))
         for row in seen.unread:
             warn(f"skipped {row.source}: {row.problem}")
-        return check_cases(pictures, near_copies(pictures, rule), contradicting)
+        return check_cases(pictures, find_near_duplicates(pictures.embeddings, pictures.hashes, rule), contradicting)
     finally:
         eyes.close()
 

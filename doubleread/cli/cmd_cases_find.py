@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from doubleread.panel.archives import Searchable
-    from doubleread.rag.case_search import Found
+    from doubleread.rag.case_search import SimilarCases
 
 app = typer.Typer()
 
@@ -83,7 +83,7 @@ def find(
         note(f"page: {out}")
 
 
-def _notes(searchable: "Searchable", found: "Found") -> list[str]:
+def _notes(searchable: "Searchable", found: "SimilarCases") -> list[str]:
     """What is not to be seen from the answer itself."""
     lacking = searchable.archive.ledger.count() - searchable.archive.count()
     notes = [f"encoder: {searchable.choice.name}: {searchable.choice.reason}"]
@@ -96,12 +96,12 @@ def _notes(searchable: "Searchable", found: "Found") -> list[str]:
     return notes
 
 
-def _summary(searchable: "Searchable", found: "Found") -> str:
+def _summary(searchable: "Searchable", found: "SimilarCases") -> str:
     nearest = "" if found.nearest is None else f"nearest {found.nearest.similarity:.3f} · "
     return f"{nearest}{searchable.archive.count():,} cases, {searchable.archive.version()} · {found.encoder}"
 
 
-def _show(found: "Found", line: str, *, each: bool) -> None:
+def _show(found: "SimilarCases", line: str, *, each: bool) -> None:
     from doubleread.cli.screen import OUT
 
     if found.neighbours:
@@ -110,7 +110,7 @@ def _show(found: "Found", line: str, *, each: bool) -> None:
     say(line)
 
 
-def _table(found: "Found", *, each: bool) -> "Table":
+def _table(found: "SimilarCases", *, each: bool) -> "Table":
     from rich.text import Text
 
     shown = table("cosine", "label", "id", "source", right=("cosine",))
@@ -125,8 +125,8 @@ def _table(found: "Found", *, each: bool) -> "Table":
     return shown
 
 
-def _write(out: Path, found: "Found", line: str, *, picture: Path | None, each: bool) -> None:
-    from doubleread.render.found import found_page
+def _write(out: Path, found: "SimilarCases", line: str, *, picture: Path | None, each: bool) -> None:
+    from doubleread.render.html import found_page
 
     out.parent.mkdir(parents=True, exist_ok=True)
     write_text(out, found_page(found, line, picture=picture, each=each))

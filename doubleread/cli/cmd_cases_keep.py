@@ -51,7 +51,7 @@ def restore(
 ) -> None:
     """Bring labels, tags and removals back to a state, by new changes. What happened since stays on record."""
     from doubleread.cli.screen import warn
-    from doubleread.rag.care.returning import restore as back
+    from doubleread.rag.care.case_corrections import restore as back
 
     with opened(archive) as store:
         done, now = back(store, name, reviewer=reviewer), store.version()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from doubleread.core.stored import Change, StoredCase
-    from doubleread.rag.care.statistics import Statistics
+    from doubleread.rag.care.statistics import ArchiveStatistics
 
 app = typer.Typer()
 
@@ -58,7 +58,7 @@ def show_list(
 @app.command(epilog="Example: doubleread cases show archive 3f9a0c")
 def show(archive: Folder, ids: Ids, json: AsJson = False) -> None:
     """Show all of a case and what happened to it; its picture too, where the terminal has colours."""
-    from doubleread.rag.care.id_prefix import whole_ids
+    from doubleread.rag.care.listing import whole_ids
 
     with opened(archive) as store:
         for one in store.ledger.records(whole_ids(store, ids), removed=True):
@@ -95,10 +95,10 @@ def history(
 ) -> None:
     """Tell what happened, oldest first: who changed what, when and why."""
     from doubleread.cli.screen import OUT
-    from doubleread.rag.care.id_prefix import remembered_id
+    from doubleread.rag.care.listing import whole_id
 
     with opened(archive) as store:
-        changes = store.past.history(remembered_id(store, case) if case else None)
+        changes = store.past.history(whole_id(store, case, erased=True) if case else None)
         version = store.version()
     if json:
         for one in changes:
@@ -113,7 +113,7 @@ def _show_one(one: "StoredCase", changes: "Sequence[Change]") -> None:
     from rich.text import Text
 
     from doubleread.cli.screen import OUT
-    from doubleread.render.half_blocks import half_blocks
+    from doubleread.render.preview import Preview
 
     facts = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
     facts.add_column(style="dim", no_wrap=True)
@@ -122,7 +122,7 @@ def _show_one(one: "StoredCase", changes: "Sequence[Change]") -> None:
         if value:
             facts.add_row(Text(name), Text(value))
     colours = OUT.is_terminal and OUT.color_system in ("256", "truecolor")
-    picture = half_blocks(one.case.path, one.case.id, columns=THUMBNAIL) if colours else None
+    picture = Preview().file(one.case.path, one.case.id, THUMBNAIL) if colours else None
     if picture is not None:
         OUT.print(picture)
     OUT.print(facts)
@@ -161,7 +161,7 @@ def _changes(changes: "Sequence[Change]") -> "Table":
     return shown
 
 
-def _labels(found: "Statistics") -> "Table":
+def _labels(found: "ArchiveStatistics") -> "Table":
     from rich.text import Text
 
     numbers = ("cases", "share", "groups", "removed", "nearest agrees")
@@ -174,7 +174,7 @@ def _labels(found: "Statistics") -> "Table":
     return shown
 
 
-def _encoders(found: "Statistics") -> "Table":
+def _encoders(found: "ArchiveStatistics") -> "Table":
     from rich.text import Text
 
     shown = table("encoder", "fingerprint", "length", "cases", "", right=("length", "cases"))

@@ -53,7 +53,7 @@ def draw_map(
 
 def _drawn(store: "Archive", title: str) -> str:
     from doubleread.evals.drawings import MapPoint, archive_map
-    from doubleread.rag.care.layout import drawn_at_random, layout
+    from doubleread.rag.care.statistics import drawn_at_random, layout
 
     contents = store.contents()
     chosen = drawn_at_random(len(contents), MOST)

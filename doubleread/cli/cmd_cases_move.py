@@ -47,7 +47,7 @@ def run_import(
     reviewer: Reviewer = "",
 ) -> None:
     """Take an export in; makes the archive where there is none. Nothing is encoded."""
-    from doubleread.rag.care.moving import import_bundle
+    from doubleread.rag.care.unbundling import import_bundle
 
     _tell(import_bundle(archive, folder, theirs=theirs, reviewer=reviewer), theirs)
 
@@ -60,7 +60,7 @@ def merge(
     reviewer: Reviewer = "",
 ) -> None:
     """Take another archive's cases in, with their embeddings. Where labels differ, the archive's own stay."""
-    from doubleread.rag.care.moving import merge as take_in
+    from doubleread.rag.care.parcel import merge as take_in
 
     with opened(archive) as store, opened(other) as source:
         done = take_in(store, source, theirs=theirs, reviewer=reviewer)

@@ -151,7 +151,7 @@ def _show(found: "SuspectLabels") -> None:
 
 def _relabel(folder: Path, corrections: "list[Correction]", reviewer: str, note: str) -> None:
     from doubleread.cli.cases_shared import opened
-    from doubleread.rag.care.edits import relabel
+    from doubleread.rag.care.case_corrections import relabel
 
     done, lost = 0, []
     with opened(folder) as store:

@@ -7,8 +7,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from doubleread.agents.recorded.recorder import Recorder
-from doubleread.agents.vlm.batch_api import Line, read_results, request_lines, write_requests
-from doubleread.agents.vlm.fine_tuning import training_line
+from doubleread.agents.vlm.batch_api import BatchLine, read_results, request_lines, training_line, write_requests
 from doubleread.agents.wire.prices import PriceTable
 from doubleread.cli.screen import ERR, OUT, progress, warn
 from doubleread.core.case import Case
@@ -19,7 +18,7 @@ from doubleread.evals.datasets import read_dataset
 from doubleread.evals.datasets.task_file import with_task
 from doubleread.panel.composition import library
 from doubleread.panel.models import Models
-from doubleread.rag.safe_images import Images
+from doubleread.rag.images.case_images import Images
 from doubleread.settings import Settings
 
 
@@ -28,7 +27,7 @@ def write_batch(data: str, agent: str, out: Path, settings: Settings, task_file:
     dataset = with_task(read_dataset(data), task_file)
     models = Models.open(settings, Images(), library(settings))
 
-    async def reported(lines: AsyncIterator[Line]) -> AsyncIterator[Line]:
+    async def reported(lines: AsyncIterator[BatchLine]) -> AsyncIterator[BatchLine]:
         with progress() as report:
             done = 0
             async for line in lines:

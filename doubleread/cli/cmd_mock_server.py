@@ -11,11 +11,11 @@ from doubleread.agents.recorded.book import read_book
 from doubleread.cli.screen import ERR, OUT, progress, warn
 from doubleread.core.errors import DataError, ImageError
 from doubleread.evals.datasets import read_dataset
-from doubleread.mock_server import Fault, Limits, read_script, running
+from doubleread.mock_server import Fault, RateLimits, read_script, running
 from doubleread.mock_server.dry_run import DryRun, thumbnail
 from doubleread.mock_server.injected_faults import FAULTS
 from doubleread.mock_server.mock_app import MockServer
-from doubleread.rag.safe_images import Images
+from doubleread.rag.images.case_images import Images
 
 SNIPPET = '[vlm.mock]\nmodel = "mock-1"\nbase_url = "{url}"\nprice = {{ input = 0, output = 0 }}'
 
@@ -29,7 +29,7 @@ def run_mock_server(
     script: Path | None,
     accuracy: float,
     latency: float,
-    limits: Limits,
+    limits: RateLimits,
     faults: list[str],
     without: list[str],
 ) -> None:

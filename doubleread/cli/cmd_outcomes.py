@@ -41,7 +41,7 @@ from doubleread.panel.feedback import (
 from doubleread.panel.outcomes import read_outcomes
 from doubleread.panel.panel_folder import PanelFolder, open_store, read_panel, stored
 from doubleread.panel.trust_folder import use_version, versions
-from doubleread.rag.near_copies import hash_picture
+from doubleread.rag.near_copies.copy_finder import hash_picture
 from doubleread.settings import PanelSettings, Settings, load_settings
 
 AT_ONCE = 100

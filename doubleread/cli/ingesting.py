@@ -12,9 +12,9 @@ from doubleread.cli.screen import OUT, note, progress, tell_json, warn
 from doubleread.core.problem import RowProblem
 from doubleread.evals.datasets import Labelled, read_labelled
 from doubleread.panel.archives import Intake, open_intake
-from doubleread.rag.ingest import Provenance, gone, ingest, remove
-from doubleread.rag.ingested import Ingested
-from doubleread.rag.picture_quality import unusual_pictures
+from doubleread.rag.arrivals import IngestSource
+from doubleread.rag.images.picture_quality import unusual_pictures
+from doubleread.rag.ingest import Ingested, gone, ingest, remove
 from doubleread.settings import Settings
 
 SHOWN_PROBLEMS, SHOWN_COPIES = 10, 3
@@ -79,7 +79,7 @@ def run_ingest(
 
 
 def _bring(intake: Intake, dataset: Labelled, given: Given, prune: bool | None) -> Ingested:
-    source = Provenance(origin=given.origin or dataset.name, reviewer=given.reviewer, tags=given.tags)
+    source = IngestSource(origin=given.origin or dataset.name, reviewer=given.reviewer, tags=given.tags)
     with intake.archive() as archive, progress() as report:
         found = ingest(
             archive, dataset.cases, intake.embedder, source, lambda done, total: report("adding cases", done, total)

@@ -338,9 +338,9 @@ def mock_server(
 ) -> None:
     """Serve the OpenAI protocol on this machine, for dry runs of a panel that asks models. It costs nothing."""
     from doubleread.cli.cmd_mock_server import run_mock_server
-    from doubleread.mock_server import Limits
+    from doubleread.mock_server import RateLimits
 
-    limits = Limits(requests_per_minute=requests_per_minute, in_flight=in_flight)
+    limits = RateLimits(requests_per_minute=requests_per_minute, in_flight=in_flight)
     run_mock_server(
         data,
         host=host,

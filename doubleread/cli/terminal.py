@@ -10,7 +10,7 @@ from typing import Literal
 
 from rich.console import Console
 
-from doubleread.render.preview import USUAL, Cell, Preview
+from doubleread.render.preview import USUAL, CellSize, Preview
 
 Wanted = Literal["auto", "kitty", "sixel", "blocks", "none"]
 ANSWER_S = 1.0
@@ -104,11 +104,11 @@ def _silent(inlet: int) -> Iterator[None]:
         termios.tcsetattr(inlet, termios.TCSANOW, before)
 
 
-def _cell(said: bytes) -> Cell | None:
+def _cell(said: bytes) -> CellSize | None:
     """The size of a letter, as the terminal says it, or its window's."""
     answer = _CELL_IS.search(said)
     if answer and int(answer[1]) and int(answer[2]):
-        return Cell(int(answer[2]), int(answer[1]))
+        return CellSize(int(answer[2]), int(answer[1]))
     try:
         import fcntl
         import struct
@@ -118,4 +118,6 @@ def _cell(said: bytes) -> Cell | None:
     except (ImportError, OSError, ValueError):
         return None
     rows, columns, width, height = struct.unpack("HHHH", asked)
-    return Cell(width // columns, height // rows) if rows and columns and width >= columns and height >= rows else None
+    return (
+        CellSize(width // columns, height // rows) if rows and columns and width >= columns and height >= rows else None
+    )

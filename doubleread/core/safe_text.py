@@ -23,8 +23,11 @@ _WIDE = (b"\xff\xfe", b"\xfe\xff")
 """How UTF-16 begins."""
 
 
-def byte_lines(path: Path, *, longest: int = MAX_LINE) -> Iterator[bytes]:
-    """The lines of a file with their ends, one at a time; of a file of any size."""
+def byte_lines(path: Path, *, longest: int = MAX_LINE, torn: bool = False) -> Iterator[bytes]:
+    """The lines of a file with their ends, one at a time; of a file of any size.
+
+    With ``torn`` half a last line, as a crash or a writer at work leaves it, is left out.
+    """
     with open_regular(path) as file:
         number = 0
         try:
@@ -32,7 +35,8 @@ def byte_lines(path: Path, *, longest: int = MAX_LINE) -> Iterator[bytes]:
                 number += 1
                 if len(line) > longest:
                     raise FileError(f"{path}, line {number}: more than {longest:,} bytes in one line")
-                yield line
+                if not torn or line.endswith(b"\n"):
+                    yield line
         except OSError as error:
             raise FileError(f"{path} cannot be read: {error.strerror}") from None
 
@@ -43,12 +47,15 @@ def read_head(path: Path, size: int) -> bytes:
         return file.read(size)
 
 
-def text_lines(path: Path, *, limit: int = MAX_BYTES) -> Iterator[str]:
-    """The lines of a UTF-8 file with their ends, without a byte order mark; as ``csv`` takes them."""
+def text_lines(path: Path, *, limit: int = MAX_BYTES, torn: bool = False) -> Iterator[str]:
+    """The lines of a UTF-8 file with their ends, without a byte order mark; as ``csv`` takes them.
+
+    ``torn`` as for ``byte_lines``.
+    """
     with open_regular(path) as file:
         if (size := os.fstat(file.fileno()).st_size) > limit:
             raise FileError(f"{path} has {size:,} bytes; at most {limit:,} are read")
-    for number, line in enumerate(byte_lines(path), start=1):
+    for number, line in enumerate(byte_lines(path, torn=torn), start=1):
         yield from filter(None, _OLD_ENDS.split(_text(line, path, number)))
 
 

@@ -136,6 +136,17 @@ class Verdict(Record):
         return self.calibrated or self.leanings
 
     @property
+    def last_opinions(self) -> dict[str, Opinion]:
+        """Each agent's last opinion."""
+        return {o.agent: o for o in sorted(self.opinions, key=lambda o: o.round)}
+
+    @property
+    def silent(self) -> tuple[Abstention, ...]:
+        """The last abstention of each agent that gave no opinion at all."""
+        spoke = self.last_opinions
+        return tuple({a.agent: a for a in self.abstentions if a.agent not in spoke}.values())
+
+    @property
     def label(self) -> str | None:
         """The leading label, committed or not; None where no agent gave an opinion.
 

@@ -1,7 +1,6 @@
 """A loopback server that speaks the OpenAI protocol: for tests, benchmarks, and users' dry runs. It costs nothing."""
 
-from doubleread.mock_server.mock_reply import Fault, Received, Reply, read_script
-from doubleread.mock_server.rate_limits import Limits
-from doubleread.mock_server.running import Running, running
+from doubleread.mock_server.mock_app import RateLimits, Running, running
+from doubleread.mock_server.mock_reply import Fault, MockReply, Received, read_script
 
-__all__ = ["Fault", "Limits", "Received", "Reply", "Running", "read_script", "running"]
+__all__ = ["Fault", "MockReply", "RateLimits", "Received", "Running", "read_script", "running"]

@@ -21,7 +21,7 @@ from doubleread.agents.recorded.book import AnswerBook
 from doubleread.core.case import Case
 from doubleread.core.opinion import Opinion
 from doubleread.mock_server.mock_app import Say
-from doubleread.mock_server.mock_reply import Fault, Received, Reply
+from doubleread.mock_server.mock_reply import Fault, MockReply, Received
 
 SIDE = 16
 LEADS = (0.6, 0.7, 0.8, 0.9, 0.95)
@@ -128,22 +128,22 @@ def _options(body: Mapping[str, Any]) -> list[str]:
     return re.findall(r'"([^"]+)"', found[1]) if found else []
 
 
-def _reply(body: Mapping[str, Any], shares: dict[str, float], findings: str) -> Reply:
+def _reply(body: Mapping[str, Any], shares: dict[str, float], findings: str) -> MockReply:
     text, best = _text(body), max(shares, key=lambda name: shares[name])
     tokens = len(text) // 4
     if "questions" in body:
-        return Reply(probabilities=shares, input_tokens=tokens)
+        return MockReply(probabilities=shares, input_tokens=tokens)
     if body.get("logprobs"):
         ranked = sorted(shares, key=lambda name: -shares[name])
         letters = {label: letter for letter, label in _LETTERS.findall(text)} or dict(
             zip(shares, ascii_uppercase, strict=False)
         )
         logs = tuple((letters[name], float(np.log(max(shares[name], 1e-9)))) for name in ranked)
-        return Reply(text=letters[best], logprobs=(logs,), input_tokens=tokens, output_tokens=1)
+        return MockReply(text=letters[best], logprobs=(logs,), input_tokens=tokens, output_tokens=1)
     answer: dict[str, object] = {"findings": findings, "label": best}
     if '"confidence"' in text:
         answer["confidence"] = round(shares[best], 4)
     else:
         answer = {"findings": findings, "probabilities": {n: round(p, 4) for n, p in shares.items()}, "label": best}
     said = json.dumps(answer)
-    return Reply(text=said, input_tokens=tokens, output_tokens=len(said) // 4)
+    return MockReply(text=said, input_tokens=tokens, output_tokens=len(said) // 4)

@@ -8,8 +8,7 @@ from functools import cache
 
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 
-from doubleread.mock_server.bodies import chat_body, error_body
-from doubleread.mock_server.mock_reply import Fault, Received, Reply
+from doubleread.mock_server.mock_reply import Fault, MockReply, Received, chat_body, error_body
 
 GOOD = '{"findings": "f", "probabilities": {"a": 0.5, "b": 0.5}, "label": "a"}'
 DRIP_S = 0.05
@@ -21,7 +20,7 @@ def _error(status: int, code: str | None, message: str) -> Make:
     return lambda fault, _: JSONResponse(error_body(fault.message or message, code), status)
 
 
-def _said(reply: Reply) -> Make:
+def _said(reply: MockReply) -> Make:
     return lambda _, __: JSONResponse(chat_body(reply))
 
 
@@ -29,92 +28,65 @@ def _raw(content: str | bytes, media_type: str = "application/json") -> Make:
     return lambda _, __: Response(content, media_type=media_type)
 
 
-def rate_limit(fault: Fault, received: Received | None = None) -> Response:
+def rate_limit(fault: Fault, *_: object) -> Response:
     """429, with or without the seconds to wait."""
-    del received
     headers = {} if fault.retry_after is None else {"retry-after": f"{fault.retry_after:g}"}
     if fault.retry_after is not None and fault.retry_after < 1:  # the header counts whole seconds
         headers = {"retry-after-ms": f"{fault.retry_after * 1000:.0f}"}
     return JSONResponse(error_body("rate limit reached", "rate_limit_exceeded"), 429, headers)
 
 
-def _unauthorized(fault: Fault, received: Received) -> Response:
+def _unauthorized(_: Fault, received: Received) -> Response:
     """As real servers do, it repeats the key it was given."""
-    del fault
     key = received.headers.get("authorization", "").removeprefix("Bearer ")
     return JSONResponse(error_body(f"Incorrect API key provided: {key}.", "invalid_api_key"), 401)
 
 
-def _server_error(fault: Fault, received: Received) -> Response:
-    del received
-    return JSONResponse(error_body("the server had an error", "server_error"), fault.status)
+def _streamed(body: Callable[[], AsyncIterator[bytes]], status: int = 200) -> Make:
+    return lambda _, __: StreamingResponse(body(), status, media_type="application/json")
 
 
-def _drip(fault: Fault, received: Received) -> Response:
-    del fault, received
-
-    async def body() -> AsyncIterator[bytes]:
-        for byte in json.dumps(chat_body(Reply(text=GOOD))):
-            yield byte.encode()
-            await asyncio.sleep(DRIP_S)
-
-    return StreamingResponse(body(), media_type="application/json")
+async def _drip() -> AsyncIterator[bytes]:
+    for byte in json.dumps(chat_body(MockReply(text=GOOD))):
+        yield byte.encode()
+        await asyncio.sleep(DRIP_S)
 
 
-def _hang(fault: Fault, received: Received) -> Response:
-    del fault, received
-
-    async def body() -> AsyncIterator[bytes]:
-        await asyncio.sleep(3600)
-        yield b""
-
-    return StreamingResponse(body(), media_type="application/json")
+async def _hang() -> AsyncIterator[bytes]:
+    await asyncio.sleep(3600)
+    yield b""
 
 
 class Dropped(Exception):
     """The connection ends here."""
 
 
-def _disconnect(fault: Fault, received: Received) -> Response:
-    del fault, received
-
-    async def body() -> AsyncIterator[bytes]:
-        yield b'{"choices": [{"mess'
-        raise Dropped
-
-    return StreamingResponse(body(), media_type="application/json")
+async def _disconnect() -> AsyncIterator[bytes]:
+    yield b'{"choices": [{"mess'
+    raise Dropped
 
 
-def _endless(status: int) -> Make:
-    """A body without end."""
-
-    async def body() -> AsyncIterator[bytes]:
-        while True:
-            yield b" " * 100_000
-            await asyncio.sleep(0)  # whoever is gone is noticed only then
-
-    return lambda _, __: StreamingResponse(body(), status, media_type="application/json")
-
-
-def _bomb(fault: Fault, received: Received) -> Response:
-    """A small body that is compressed twice and unfolds into a large one."""
-    del fault, received
-    return Response(_folded(), headers={"content-encoding": "gzip, gzip"}, media_type="application/json")
+async def _endless() -> AsyncIterator[bytes]:
+    while True:
+        yield b" " * 100_000
+        await asyncio.sleep(0)  # whoever is gone is noticed only then
 
 
 @cache
-def _folded() -> bytes:
-    return gzip.compress(gzip.compress(bytes(UNFOLDED)))
+def _bomb() -> Response:
+    """A small body that is compressed twice and unfolds into a large one."""
+    body = gzip.compress(gzip.compress(bytes(UNFOLDED)))
+    return Response(body, headers={"content-encoding": "gzip, gzip"}, media_type="application/json")
 
 
 def _with_usage(tokens: str) -> Make:
     """An answer that is fine, with counts as they stand in the JSON."""
-    body = {**chat_body(Reply(text=GOOD)), "usage": {"prompt_tokens": "TOKENS", "completion_tokens": 1}}
+    body = {**chat_body(MockReply(text=GOOD)), "usage": {"prompt_tokens": "TOKENS", "completion_tokens": 1}}
     return _raw(json.dumps(body).replace('"TOKENS"', tokens))
 
 
 def _choices(value: object) -> str:
-    return json.dumps({**chat_body(Reply()), "choices": value})
+    return json.dumps({**chat_body(MockReply()), "choices": value})
 
 
 FAULTS: dict[str, Make] = {
@@ -126,33 +98,35 @@ FAULTS: dict[str, Make] = {
     "too-large": _error(413, None, "request entity too large"),
     "bad-request": _error(400, None, "something is wrong with the request"),
     "unprocessable": _error(422, None, "something is wrong with the request"),
-    "server-error": _server_error,
+    "server-error": lambda fault, _: JSONResponse(error_body("the server had an error", "server_error"), fault.status),
     "overloaded": _error(529, "overloaded_error", "overloaded"),
-    "hang": _hang,
-    "drip": _drip,
+    "hang": _streamed(_hang),
+    "drip": _streamed(_drip),
     "broken-json": _raw('{"choices": [{"message": '),
     "html": _raw("<html><body>502 Bad Gateway</body></html>", "text/html"),
     "empty-body": _raw(""),
-    "refusal": _said(Reply(refusal="I can't help with that.")),
-    "content-filter": _said(Reply(text="", finish_reason="content_filter")),
-    "truncation": _said(Reply(text=GOOD[:40], finish_reason="length")),
-    "wrong-label": _said(Reply(text='{"findings": "f", "probabilities": {"zebra": 1.0}, "label": "zebra"}')),
-    "duplicate-keys": _said(Reply(text='{"findings": "f", "probabilities": {"a": 0.9, "a": 0.1}, "label": "a"}')),
-    "not-a-distribution": _said(Reply(text='{"findings": "f", "probabilities": {"a": -1, "b": NaN}, "label": "a"}')),
-    "prose": _said(Reply(text="I think it is probably a, but I am not sure.")),
+    "refusal": _said(MockReply(refusal="I can't help with that.")),
+    "content-filter": _said(MockReply(text="", finish_reason="content_filter")),
+    "truncation": _said(MockReply(text=GOOD[:40], finish_reason="length")),
+    "wrong-label": _said(MockReply(text='{"findings": "f", "probabilities": {"zebra": 1.0}, "label": "zebra"}')),
+    "duplicate-keys": _said(MockReply(text='{"findings": "f", "probabilities": {"a": 0.9, "a": 0.1}, "label": "a"}')),
+    "not-a-distribution": _said(
+        MockReply(text='{"findings": "f", "probabilities": {"a": -1, "b": NaN}, "label": "a"}')
+    ),
+    "prose": _said(MockReply(text="I think it is probably a, but I am not sure.")),
     "null-choices": _raw(_choices(None)),
     "no-choices": _raw(_choices([])),
     "null-content": _raw(_choices([{"index": 0, "finish_reason": "stop", "message": {"content": None}}])),
     "null-message": _raw(_choices([{"index": 0, "finish_reason": "stop", "message": None}])),
     "gateway-error": _raw(json.dumps({"error": {"code": 502, "message": "provider returned error"}})),
     "not-an-object": _raw("[1, 2, 3]"),
-    "disconnect": _disconnect,
-    "endless": _endless(200),
-    "endless-error": _endless(500),
-    "bomb": _bomb,
+    "disconnect": _streamed(_disconnect),
+    "endless": _streamed(_endless),
+    "endless-error": _streamed(_endless, 500),
+    "bomb": lambda _, __: _bomb(),
     "deep": _raw('{"choices": ' + "[" * 100_000),
-    "latin-1": _raw(json.dumps(chat_body(Reply(text="brûlé")), ensure_ascii=False).encode("latin-1")),
-    "lone-surrogate": _raw(json.dumps(chat_body(Reply(text=GOOD.replace('"f"', '"\ud800\0"'))))),
+    "latin-1": _raw(json.dumps(chat_body(MockReply(text="brûlé")), ensure_ascii=False).encode("latin-1")),
+    "lone-surrogate": _raw(json.dumps(chat_body(MockReply(text=GOOD.replace('"f"', '"\ud800\0"'))))),
     "odd-error-code": _raw(json.dumps({"error": {"code": "²", "message": "provider returned error"}})),
     "infinite-usage": _with_usage("1e999"),
     "negative-usage": _with_usage("-5"),

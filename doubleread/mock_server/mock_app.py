@@ -1,23 +1,25 @@
-"""The server itself."""
+"""The server: what it lets in, what it answers, and running it in a thread on a free port."""
 
 import asyncio
+import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
+import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from doubleread.mock_server.bodies import chat_body, decisions_body, error_body
 from doubleread.mock_server.injected_faults import FAULTS, rate_limit
-from doubleread.mock_server.mock_reply import Fault, Received, Reply
-from doubleread.mock_server.rate_limits import Gate, Limits
+from doubleread.mock_server.mock_reply import Fault, MockReply, Received, chat_body, decisions_body, error_body
 
-Say = Reply | Fault
+Say = MockReply | Fault
 Answering = Say | Callable[[Received], Say]
 _FEATURES: dict[str, Callable[[dict[str, Any]], bool]] = {
     "json_schema": lambda body: body.get("response_format", {}).get("type") == "json_schema",
@@ -27,6 +29,50 @@ _FEATURES: dict[str, Callable[[dict[str, Any]], bool]] = {
     "max_completion_tokens": lambda body: "max_completion_tokens" in body,
 }
 """Features that a server may lack, and how a request shows that it uses one."""
+SHUTDOWN_S = 1
+
+
+@dataclass(frozen=True)
+class RateLimits:
+    """Requests a minute (a token bucket that holds ``burst``) and requests at the same time; None: no limit.
+
+    ``retry_after`` seconds are named in a refusal, if given.
+    """
+
+    requests_per_minute: float | None = None
+    burst: int = 30
+    in_flight: int | None = None
+    retry_after: float | None = None
+
+
+class RateLimiter:
+    """Counts what is let in. For one event loop."""
+
+    def __init__(self, limits: RateLimits) -> None:
+        self._limits = limits
+        self._tokens, self._filled = float(limits.burst), time.monotonic()
+        self._inside = 0
+
+    def enter(self) -> bool:
+        """Whether a request is let in; one that is must leave."""
+        if self._limits.in_flight is not None and self._inside >= self._limits.in_flight:
+            return False
+        if self._limits.requests_per_minute is not None and not self._token(self._limits.requests_per_minute):
+            return False
+        self._inside += 1
+        return True
+
+    def leave(self) -> None:
+        self._inside -= 1
+
+    def _token(self, rate: float) -> bool:
+        now = time.monotonic()
+        self._tokens = min(self._limits.burst, self._tokens + (now - self._filled) * rate / 60)
+        self._filled = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
 
 
 class MockServer:
@@ -36,10 +82,10 @@ class MockServer:
     """
 
     def __init__(
-        self, replies: Sequence[Say], otherwise: Answering, limits: Limits, latency_s: float, without: Sequence[str]
+        self, replies: Sequence[Say], otherwise: Answering, limits: RateLimits, latency_s: float, without: Sequence[str]
     ) -> None:
         self._replies, self._otherwise = deque(replies), otherwise
-        self._gate, self._limits, self._latency_s = Gate(limits), limits, latency_s
+        self._gate, self._limits, self._latency_s = RateLimiter(limits), limits, latency_s
         self._without = tuple(without)
         self._received: list[Received] = []
         self._guard = threading.Lock()
@@ -90,3 +136,39 @@ class MockServer:
     async def _models(self, request: Request) -> Response:
         del request
         return JSONResponse({"object": "list", "data": [{"id": "mock-1", "object": "model", "owned_by": "nobody"}]})
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server at work."""
+
+    base_url: str
+    server: MockServer
+
+
+@contextmanager
+def running(
+    replies: Sequence[Say] = (),
+    otherwise: Answering = MockReply(),  # noqa: B008 - frozen
+    *,
+    limits: RateLimits = RateLimits(),
+    latency_s: float = 0.0,
+    without: Sequence[str] = (),
+    host: str = "127.0.0.1",
+    port: int = 0,
+) -> Iterator[Running]:
+    """The server while the block lasts; ``port`` 0 takes a free one. Raises ``OSError`` for a port in use."""
+    mock = MockServer(replies, otherwise, limits, latency_s, without)
+    config = uvicorn.Config(
+        mock.app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=SHUTDOWN_S, backlog=2048
+    )
+    server = uvicorn.Server(config)
+    listening = socket.create_server((host, port), backlog=2048)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="mock-server", daemon=True)
+    thread.start()
+    try:
+        yield Running(f"http://{host}:{listening.getsockname()[1]}/v1", mock)
+    finally:
+        server.should_exit = True
+        thread.join(SHUTDOWN_S + 5)
+        listening.close()

@@ -1,5 +1,6 @@
-"""What the server is told to say."""
+"""What the server is told to say, and how the protocol puts it."""
 
+import json
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ class Received:
 
 
 @dataclass(frozen=True)
-class Reply:
+class MockReply:
     """A well-formed answer."""
 
     text: str = ""
@@ -49,12 +50,12 @@ class Fault:
     message: str = ""
 
 
-def read_script(path: Path) -> list[Reply | Fault]:
+def read_script(path: Path) -> list[MockReply | Fault]:
     """What to say, in order: lines such as ``{"text": "…"}``, ``{"refusal": "…"}`` or ``{"fault": "html"}``.
 
-    The keys are those of ``Reply`` and ``Fault``. Raises ``DataError`` for a line that is neither.
+    The keys are those of ``MockReply`` and ``Fault``. Raises ``DataError`` for a line that is neither.
     """
-    said: list[Reply | Fault] = []
+    said: list[MockReply | Fault] = []
     try:
         lines = list(text_lines(path))
     except FileError as error:
@@ -63,8 +64,70 @@ def read_script(path: Path) -> list[Reply | Fault]:
         if line.strip():
             try:
                 row = parse_json(line, path)
-                said.append(Fault(row.pop("fault"), **row) if "fault" in row else Reply(**row))
+                said.append(Fault(row.pop("fault"), **row) if "fault" in row else MockReply(**row))
             except (FileError, TypeError, AttributeError):
-                known = ", ".join(one.name for one in fields(Reply))
+                known = ", ".join(one.name for one in fields(MockReply))
                 raise DataError(f"{path}:{number} is no reply: give `fault`, or some of {known}") from None
     return said
+
+
+def chat_body(reply: MockReply) -> dict[str, Any]:
+    """A chat completion."""
+    content = None if reply.refusal else reply.text
+    message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": reply.refusal}
+    choice: dict[str, Any] = {"index": 0, "finish_reason": reply.finish_reason, "message": message, "logprobs": None}
+    if reply.tool_calls:
+        message["tool_calls"] = [
+            {"id": f"call-{i}", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
+            for i, (name, arguments) in enumerate(reply.tool_calls)
+        ]
+        choice["finish_reason"] = "tool_calls"
+    if reply.logprobs:
+        choice["logprobs"] = {"content": [_token(alternatives) for alternatives in reply.logprobs], "refusal": None}
+    return {
+        "id": "chatcmpl-mock",
+        "object": "chat.completion",
+        "created": 0,
+        "model": reply.model,
+        "choices": [choice],
+        "usage": {
+            "prompt_tokens": reply.input_tokens,
+            "completion_tokens": reply.output_tokens,
+            "total_tokens": reply.input_tokens + reply.output_tokens,
+            "prompt_tokens_details": {"cached_tokens": reply.cached_tokens},
+        },
+    }
+
+
+def decisions_body(reply: MockReply) -> dict[str, Any]:
+    """An answer of the decisions API: one choice with its class probabilities."""
+    best = max(reply.probabilities, key=lambda name: reply.probabilities[name], default="")
+    rows = [{"value": name, "probability": p} for name, p in reply.probabilities.items()]
+    answer = {
+        "type": "choice",
+        "name": "reading",
+        "choice": best,
+        "confidence": reply.probabilities.get(best, 0.0),
+        "probabilities": rows,
+    }
+    return {
+        "answers": [{"type": "refusal", "name": "reading"} if reply.refusal else answer],
+        "model": reply.model,
+        "usage": {
+            "input_tokens": reply.input_tokens,
+            "input_tokens_details": {"cached_tokens": reply.cached_tokens, "cache_write_tokens": 0},
+            "output_tokens": reply.output_tokens,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": reply.input_tokens + reply.output_tokens,
+        },
+    }
+
+
+def error_body(message: str, code: str | None = None, param: str | None = None) -> dict[str, Any]:
+    """An error object."""
+    return {"error": {"message": message, "type": "invalid_request_error", "param": param, "code": code}}
+
+
+def _token(alternatives: tuple[tuple[str, float], ...]) -> dict[str, Any]:
+    rows = [{"token": token, "logprob": logprob, "bytes": list(token.encode())} for token, logprob in alternatives]
+    return {**rows[0], "top_logprobs": rows}

@@ -10,13 +10,13 @@ from doubleread.core.errors import DataError, EncoderMismatch
 from doubleread.core.ports import Encoder
 from doubleread.core.stored import Wanted
 from doubleread.panel.composition import embedder_of, open_encoder
-from doubleread.rag.case_search import Found, find_like
+from doubleread.rag.case_search import SimilarCases, find_like
 from doubleread.rag.embedder import CachedEmbedder
-from doubleread.rag.encoders import Choice
-from doubleread.rag.safe_images import Images
+from doubleread.rag.encoders import EncoderChoice
+from doubleread.rag.images.case_images import Images
 from doubleread.rag.stores.archive import Archive, held_encoder
 from doubleread.rag.stores.ledger_folder import check_folder
-from doubleread.rag.stores.searched import EVERYTHING
+from doubleread.rag.stores.store_base import EVERYTHING
 from doubleread.settings import Settings, load_settings
 
 AUTO = "auto"
@@ -27,7 +27,7 @@ class Intake:
     """What it takes to bring cases into an archive: the place, and an encoder that fits it."""
 
     folder: Path
-    choice: Choice
+    choice: EncoderChoice
     encoder: Encoder
     embedder: CachedEmbedder
 
@@ -60,10 +60,10 @@ class Searchable:
     """An archive, read only, and an encoder whose embeddings it holds."""
 
     archive: Archive
-    choice: Choice
+    choice: EncoderChoice
     encoder: Encoder
 
-    def find(self, query: Case | str, *, k: int = 10, each: bool = False, wanted: Wanted = EVERYTHING) -> Found:
+    def find(self, query: Case | str, *, k: int = 10, each: bool = False, wanted: Wanted = EVERYTHING) -> SimilarCases:
         """The stored cases that are most like a picture or a text, as ``find_like`` finds them."""
         return find_like(self.archive, self.encoder, query, k=k, each=each, wanted=wanted)
 
@@ -95,7 +95,7 @@ def find(
     each: bool = False,
     wanted: Wanted = EVERYTHING,
     settings: Settings | None = None,
-) -> Found:
+) -> SimilarCases:
     """The ``k`` cases of an archive that are most like the picture in a file, or like a text; ``each``: of every label.
 
     The encoder is loaded for each call: ask several questions with ``open_searchable``. Raises ``DataError`` for
@@ -115,10 +115,10 @@ def query_of(image: Path | str | None, text: str | None) -> Case | str:
     raise DataError("name one thing to look for: the file of a picture, or a text")
 
 
-def _held_choice(folder: Path, fingerprint: str | None) -> Choice | None:
+def _held_choice(folder: Path, fingerprint: str | None) -> EncoderChoice | None:
     """The encoder of a fingerprint, or the one an archive is searched by, where the archive says how to load it."""
     with Archive.existing(folder) as archive:
         sought = fingerprint or archive.fingerprint
         name = next((row.name for row in archive.encoders() if row.fingerprint == sought), "")
     reason = "it was asked for" if fingerprint else "the archive was made with it"
-    return Choice(name, reason, fallback=False) if name else None
+    return EncoderChoice(name, reason, fallback=False) if name else None

@@ -18,7 +18,7 @@ from doubleread.core.ports import WHOLE, Agent, ReadsViews
 from doubleread.core.progress import Progress, silent
 from doubleread.core.types import Matrix
 from doubleread.orchestrator.course.arbiter import Arbiter
-from doubleread.rag.occlusion import covered
+from doubleread.rag.images.image_views import covered
 
 AT_ONCE = 16
 """Views that are asked for at a time: other readings get their turn, and a caller may give up, in between."""

@@ -25,7 +25,7 @@ from doubleread.orchestrator.ood.two_sample import (
 )
 from doubleread.orchestrator.resampling import group_codes
 from doubleread.panel.reference import Looked, whole_groups
-from doubleread.rag.picture_traits import TRAITS, difference, scaled, traits_of
+from doubleread.rag.images.picture_statistics import TRAITS, difference, scaled, traits_of
 
 LEVEL = 0.01
 """Share of batches that are like the calibration cases and may still be called different."""

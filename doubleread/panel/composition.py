@@ -13,7 +13,7 @@ from PIL import Image
 from doubleread.agents.context import AgentContext
 from doubleread.agents.local_agents import AGENTS
 from doubleread.agents.recorded.book import read_book
-from doubleread.agents.recorded.recorded_agent import replay
+from doubleread.agents.recorded.recorder import replay
 from doubleread.core.case import Case
 from doubleread.core.errors import PanelError, UnknownPart
 from doubleread.core.ports import TEXTURE, WHOLE, Agent, CaseStore, Deliberates, Encoder, TextEncoder
@@ -28,13 +28,14 @@ from doubleread.prompts.library import Library
 from doubleread.prompts.prompt import Prompt
 from doubleread.rag.cache import EncodingCache
 from doubleread.rag.embedder import CachedEmbedder
-from doubleread.rag.encoders import Choice, build, choose
-from doubleread.rag.near_copies import CopyFinder
-from doubleread.rag.near_rule import NearRule
+from doubleread.rag.encoders import EncoderChoice, build, choose
+from doubleread.rag.images.case_images import Images
+from doubleread.rag.images.image_views import CROPS, VIEWS_VERSION
+from doubleread.rag.images.picture_statistics import PictureStatistics
+from doubleread.rag.near_copies.copy_finder import CopyFinder
+from doubleread.rag.near_copies.near_duplicates import NearRule
 from doubleread.rag.nearest_cases import Weighting
-from doubleread.rag.picture_statistics import PictureStatistics
 from doubleread.rag.retrieval import StoreRetriever
-from doubleread.rag.safe_images import CROPS, VIEWS_VERSION, Images
 from doubleread.settings import RecordedOptions, Settings
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Seen:
 class Eyes:
     """Everything that looks at pixels: an encoder and its embedder, other sights, and a wire to models, all shared."""
 
-    choice: Choice
+    choice: EncoderChoice
     encoder: Encoder
     images: Images
     embedder: CachedEmbedder
@@ -145,7 +146,7 @@ def _check_agents(settings: Settings) -> None:
 
 def open_eyes(
     settings: Settings,
-    choice: Choice | None = None,
+    choice: EncoderChoice | None = None,
     prompt_versions: Mapping[str, int] | None = None,
     near: NearRule | None = None,
 ) -> Eyes:
@@ -166,7 +167,7 @@ def open_eyes(
     return Eyes(choice, encoder, images, embedder, pictures, prompts, models, sights, near)
 
 
-def open_encoder(settings: Settings, choice: Choice | None = None) -> tuple[Choice, Encoder]:
+def open_encoder(settings: Settings, choice: EncoderChoice | None = None) -> tuple[EncoderChoice, Encoder]:
     """The encoder that the settings ask for, or that was chosen before."""
     choice = choice or choose(settings.encoder.name)
     checkpoint = Path(settings.encoder.checkpoint).expanduser() if settings.encoder.checkpoint else None

@@ -40,9 +40,8 @@ from doubleread.panel.composition import VIEWS, Eyes, Seated, check_names, seat
 from doubleread.panel.referees import with_referees
 from doubleread.panel.reference import Reference, looked_at, said_of
 from doubleread.panel.rewording import consistency_gaps, with_gaps
-from doubleread.rag.near_copies import Pictures, look_at, measure_rule
-from doubleread.rag.near_rule import NearRule
-from doubleread.rag.perceptual_hash import in_hex
+from doubleread.rag.near_copies.copy_finder import PictureSet, look_at, measure_rule
+from doubleread.rag.near_copies.near_duplicates import NearRule, in_hex
 from doubleread.rag.stores.exact import ExactStore
 from doubleread.settings import Settings
 
@@ -196,7 +195,7 @@ def _encode(cases: Sequence[Case], task: Task, eyes: Eyes, progress: Progress) -
 
 
 def _near_rule(pool: Pool, eyes: Eyes, progress: Progress) -> NearRule:
-    pictures = Pictures(pool.cases, pool.embeddings, pool.hashes)
+    pictures = PictureSet(pool.cases, pool.embeddings, pool.hashes)
     return measure_rule(pictures, eyes.encoder, eyes.images, partial(progress, "measuring what a copy is"))
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from doubleread.agents.vlm.agent import VlmAgent, VlmContext
-from doubleread.agents.vlm.data_urls import Pictures
+from doubleread.agents.vlm.messages import DataUrls
 from doubleread.agents.vlm.reasoner import Reasoner
 from doubleread.agents.wire.answers import AnswerCache
 from doubleread.agents.wire.budget import Budget
@@ -23,13 +23,13 @@ class Models:
 
     settings: Settings
     wire: Wire
-    pictures: Pictures
+    pictures: DataUrls
     prompts: Library
 
     @classmethod
     def open(cls, settings: Settings, images: ImageSource, prompts: Library) -> Self:
         """With the answer cache in the cache folder, and the budget of the settings."""
-        return cls(settings, open_wire(settings), Pictures(images), prompts)
+        return cls(settings, open_wire(settings), DataUrls(images), prompts)
 
     def context(self, task: Task) -> VlmContext:
         """What an agent is given for a task."""

@@ -77,10 +77,9 @@ from doubleread.panel.readable import Readable, case_of, case_or_unread
 from doubleread.panel.reference import Looked, Reference, groups_of, looked_at
 from doubleread.panel.saving import allow_own, write_panel
 from doubleread.panel.trust_folder import TrustVersion
-from doubleread.rag.near_copies import hash_picture
-from doubleread.rag.picture_quality import NOTHING_USUAL
-from doubleread.render.shown import ShownVerdict
-from doubleread.render.shown_attribution import ShownAttribution
+from doubleread.rag.images.picture_quality import NOTHING_USUAL
+from doubleread.rag.near_copies.copy_finder import hash_picture
+from doubleread.render.shown import ShownAttribution, ShownVerdict
 from doubleread.settings import Settings, load_settings
 
 

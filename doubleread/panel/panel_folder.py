@@ -39,8 +39,8 @@ from doubleread.panel.reference import FILE as REFERENCE
 from doubleread.panel.reference import Reference
 from doubleread.panel.trust_folder import ARBITER, MARK, READINGS, Trust, read_trust
 from doubleread.panel.trust_pointer import FITTED, Pointer, pinned, read_pointer
-from doubleread.rag.encoders import Choice
-from doubleread.rag.near_rule import NearRule
+from doubleread.rag.encoders import EncoderChoice
+from doubleread.rag.near_copies.near_duplicates import NearRule
 from doubleread.rag.nearest_cases import Weighting
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.chroma_server import ServerStore
@@ -82,7 +82,7 @@ class Head(Record):
     """Made when it was fitted; what it is allowed is remembered under it."""
     task: Task
     settings: Json
-    encoder: Choice
+    encoder: EncoderChoice
     fingerprint: str
     dim: Annotated[int, Field(gt=0, lt=2**31)]
     sights: dict[str, str]
@@ -118,7 +118,7 @@ class PanelFolder:
     """Its files, as they were fitted."""
     pointer: Pointer
     settings: Settings
-    encoder: Choice
+    encoder: EncoderChoice
     fingerprint: str
     sights: dict[str, str]
     """Fingerprint of each sight that some of its agents have instead of the encoder's."""

@@ -8,7 +8,7 @@ from PIL import Image
 from doubleread.core.case import Case, shown
 from doubleread.core.errors import DataError, FileMissing, ImageError
 from doubleread.core.verdict import Unread
-from doubleread.rag.safe_images import Images
+from doubleread.rag.images.case_images import Images
 
 Readable = Case | Path | str | bytes | Image.Image
 """What can be diagnosed: a case, a file, encoded bytes, or a PIL image."""

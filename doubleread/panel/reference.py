@@ -17,7 +17,7 @@ from doubleread.core.case import Case
 from doubleread.core.safe_files import read_arrays
 from doubleread.core.types import Embeddings, Labels, Matrix
 from doubleread.orchestrator.simplex import spoken
-from doubleread.rag.picture_quality import ABSOLUTE, CHECKS, UsualPictures, unusual_pictures
+from doubleread.rag.images.picture_quality import ABSOLUTE, CHECKS, UsualPictures, unusual_pictures
 
 FILE = "reference.npz"
 MOST = 1500

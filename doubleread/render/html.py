@@ -1,19 +1,27 @@
-"""The verdict card as HTML: for notebooks and pages. Everything is escaped; nothing is fetched."""
+"""Verdict cards and what was found in an archive as HTML. Everything is escaped; nothing is fetched."""
 
 from functools import cache
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from doubleread.core import verdict_wording
 from doubleread.core.evidence import Neighbour
 from doubleread.core.verdict import Unread, Verdict
-from doubleread.render.thumbnail import case_thumbnail
+from doubleread.render.thumbnail import case_thumbnail, thumbnail
+
+if TYPE_CHECKING:
+    from doubleread.rag.case_search import SimilarCases
+
+_SIDE = 360
+"""Pixels of a picture's longer side: sharp where two of them make one of the page's."""
 
 
-class Pictures(Protocol):
+class PictureSource(Protocol):
     """Where a card gets its pictures from: ``case_thumbnail``, or a page that holds each picture once."""
 
     def __call__(self, path: Path | None, case: str, *, side: int) -> str | None:
@@ -24,35 +32,35 @@ class Pictures(Protocol):
         ...
 
 
-def verdict_html(verdict: Verdict, *, styled: bool = True, pictures: Pictures = case_thumbnail) -> str:
+def verdict_html(verdict: Verdict, *, styled: bool = True, pictures: PictureSource = case_thumbnail) -> str:
     """One card; ``styled`` puts the style sheet in front, which a page of many cards needs only once."""
-    last = {o.agent: o for o in sorted(verdict.opinions, key=lambda o: o.round)}
-    card = (
-        environment()
-        .get_template("card.html")
-        .render(
-            v=verdict,
-            words=verdict_wording,
-            name=Path(verdict.case.source).name or verdict.case.id[:12],
-            image=pictures(verdict.case.path, verdict.case.id, side=220),
-            posterior=sorted(verdict.posterior.items(), key=lambda item: -item[1]),
-            opinions=list(last.values()),
-            abstentions=list({a.agent: a for a in verdict.abstentions if a.agent not in last}.values()),
-            before=verdict.second_look.before if verdict.second_look else {},
-            changes={c.agent: c for c in verdict.second_look.changes} if verdict.second_look else {},
-            neighbours=_pictured(verdict.evidence.neighbours[:6] if verdict.evidence else (), pictures),
-            copies=_pictured(verdict.evidence.near_copies[:6] if verdict.evidence else (), pictures),
-        )
+    card = _rendered(
+        "card.html",
+        v=verdict,
+        words=verdict_wording,
+        name=Path(verdict.case.source).name or verdict.case.id[:12],
+        image=pictures(verdict.case.path, verdict.case.id, side=220),
+        posterior=sorted(verdict.posterior.items(), key=lambda item: -item[1]),
+        opinions=list(verdict.last_opinions.values()),
+        abstentions=verdict.silent,
+        before=verdict.second_look.before if verdict.second_look else {},
+        changes={c.agent: c for c in verdict.second_look.changes} if verdict.second_look else {},
+        neighbours=_pictured(verdict.evidence.neighbours[:6] if verdict.evidence else (), pictures),
+        copies=_pictured(verdict.evidence.near_copies[:6] if verdict.evidence else (), pictures),
     )
     return f"<style>{style_sheet()}</style>{card}" if styled else card
 
 
 def unread_html(unread: Unread) -> str:
     """The card of a case that could not be read, without a style sheet."""
-    return environment().get_template("unread.html").render(unread=unread, name=Path(unread.source).name)
+    return _rendered("unread.html", unread=unread, name=Path(unread.source).name)
 
 
-def _pictured(cases: tuple[Neighbour, ...], pictures: Pictures) -> list[tuple[Neighbour, str | None]]:
+def _rendered(template: str, **values: object) -> str:
+    return environment().get_template(template).render(**values)
+
+
+def _pictured(cases: tuple[Neighbour, ...], pictures: PictureSource) -> list[tuple[Neighbour, str | None]]:
     return [(case, pictures(case.path, case.case_id, side=192)) for case in cases]
 
 
@@ -71,4 +79,27 @@ def environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+    )
+
+
+def found_page(found: "SimilarCases", line: str, *, picture: Path | None = None, each: bool = False) -> str:
+    """The cases with their pictures, where those can still be opened; ``line`` says what was searched.
+
+    ``picture``: the file that was looked for, where it was a picture. ``each``: label by label.
+    """
+    shown = [
+        (one, Path(one.source).name or one.case_id[:12], case_thumbnail(one.path, one.case_id, side=_SIDE))
+        for one in found.neighbours
+    ]
+    parts = (
+        [(label, list(part)) for label, part in groupby(shown, lambda item: item[0].label)] if each else [("", shown)]
+    )
+    return _rendered(
+        "found.html",
+        found=found,
+        line=line,
+        title=f"Cases like {Path(found.query).name}" if picture is not None else f"Cases like “{found.query}”",
+        picture=thumbnail(picture, side=_SIDE),
+        parts=parts,
+        style=Markup(style_sheet()),  # noqa: S704 - our own file
     )

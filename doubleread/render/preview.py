@@ -1,32 +1,88 @@
-"""Small pictures in a terminal, in the best way that it can show them, among text and in tables."""
+"""Small pictures in a terminal, in the best way that it can show them, among text and in tables.
 
+Kitty's graphics protocol (https://sw.kovidgoyal.net/kitty/graphics-protocol/), sixels
+(https://vt100.net/docs/vt3xx-gp/chapter14.html), or half a letter a pixel. Only what is written, nothing is asked.
+"""
+
+import base64
+import io
+import re
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from PIL import Image
+from rich.color import Color
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.segment import ControlType, Segment
+from rich.style import Style
+from rich.text import Text
 
 from doubleread.core.errors import ImageError
-from doubleread.rag.safe_images import open_image
-from doubleread.render.graphics import kitty, sixel
-from doubleread.render.half_blocks import drawn
+from doubleread.rag.images.safe_images import open_image
 
+CHUNK = 4096
+"""Characters of a picture that kitty takes at once."""
+COLOURS = 256
+_RUN = re.compile(rb"(.)\1{3,}", re.DOTALL)
+_UPPER_HALF = "▀"
 How = Literal["kitty", "sixel", "blocks", "none"]
 
 
+def kitty(image: Image.Image, columns: int, rows: int) -> str:
+    """The picture on so many cells from the cursor on, which stays where it is; the terminal does not answer."""
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    data = base64.standard_b64encode(file.getvalue()).decode("ascii")
+    pieces = [data[i : i + CHUNK] for i in range(0, len(data), CHUNK)]
+    told = [f"a=T,f=100,q=2,C=1,c={columns},r={rows},", *[""] * (len(pieces) - 1)]
+    more = [1] * (len(pieces) - 1) + [0]
+    return "".join(f"\x1b_G{head}m={m};{piece}\x1b\\" for head, m, piece in zip(told, more, pieces, strict=True))
+
+
+def sixel(image: Image.Image) -> str:
+    """The picture in at most 256 colours, one pixel to one of the terminal's, from the cursor on."""
+    few = image.convert("RGB").quantize(COLOURS)
+    palette = np.asarray(few.getpalette(), dtype=np.int64).reshape(-1, 3)
+    pixels = np.asarray(few)
+    used = np.unique(pixels)
+    registers = "".join("#{};2;{};{};{}".format(c, *((palette[c] * 100 + 127) // 255)) for c in used)
+    bands = (pixels[top : top + 6] for top in range(0, len(pixels), 6))
+    body = "-".join("$".join(_colour(band, c) for c in np.unique(band)) for band in bands)
+    return f'\x1bP0;1;0q"1;1;{image.width};{image.height}{registers}{body}\x1b\\'
+
+
+def _colour(band: np.ndarray, colour: int) -> str:
+    """Where one colour is in six rows of pixels: a letter a column, runs of the same one counted."""
+    bits = (band == colour).astype(np.uint8) << np.arange(len(band), dtype=np.uint8)[:, None]
+    row = (63 + bits.sum(axis=0, dtype=np.uint8)).tobytes().rstrip(b"?")
+    return f"#{colour}" + _RUN.sub(lambda run: b"!%d%b" % (len(run[0]), run[1]), row).decode("ascii")
+
+
+def drawn(image: Image.Image) -> Text:
+    """A picture as it is, each of its pixels half a letter."""
+    pixels = np.asarray(image).tolist()
+    text = Text(no_wrap=True)
+    for y in range(0, image.height - 1, 2):
+        for x in range(image.width):
+            above, below = (Color.from_rgb(*pixels[y + i][x]) for i in (0, 1))
+            text.append(_UPPER_HALF, Style(color=above, bgcolor=below))
+        text.append("\n")
+    return text
+
+
 @dataclass(frozen=True)
-class Cell:
+class CellSize:
     """One letter's place on the screen, in pixels."""
 
     width: int
     height: int
 
 
-USUAL = Cell(10, 20)
+USUAL = CellSize(10, 20)
 
 
 @dataclass(frozen=True)
@@ -34,7 +90,7 @@ class Preview:
     """How pictures are shown; with ``none`` nothing is."""
 
     how: How = "blocks"
-    cell: Cell = USUAL
+    cell: CellSize = USUAL
 
     def file(self, path: Path | None, sha256: str | None, columns: int) -> RenderableType | None:
         """The picture of a file, ``columns`` letters wide or half as many lines high; None where it cannot be shown.
@@ -66,7 +122,7 @@ class Preview:
 class _Graphic:
     """Blank cells that the picture is laid upon, once they are on the screen, so that nothing scrolls under it."""
 
-    def __init__(self, image: Image.Image, how: How, cell: Cell) -> None:
+    def __init__(self, image: Image.Image, how: How, cell: CellSize) -> None:
         self._columns, self._rows = ceil(image.width / cell.width), ceil(image.height / cell.height)
         if how == "sixel":
             picture = sixel(image)

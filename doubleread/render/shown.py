@@ -1,17 +1,24 @@
-"""A verdict that shows itself: as text in a terminal, as a card in a notebook."""
+"""Verdicts and attributions that show themselves: as text in a terminal, as a card or a picture in a notebook."""
 
 import io
 import sys
+from pathlib import Path
 from typing import Self
 
+from PIL import Image
 from rich.console import Console, RenderableType
 
+from doubleread.core.attribution import Attribution
+from doubleread.core.errors import ImageError, UnknownPart
 from doubleread.core.legible import legible
 from doubleread.core.verdict import Verdict
+from doubleread.rag.images.safe_images import open_image
+from doubleread.render.heat import overlay, sheet
 from doubleread.render.html import verdict_html
-from doubleread.render.terminal import verdict_card
+from doubleread.render.terminal_card import verdict_card
 
 PLAIN_WIDTH = 100
+SIDE = 1024
 
 
 class ShownVerdict(Verdict):
@@ -19,7 +26,6 @@ class ShownVerdict(Verdict):
 
     @classmethod
     def of(cls, verdict: Verdict) -> Self:
-        """The same verdict, able to show itself."""
         return cls.model_validate(verdict, from_attributes=True)
 
     def __str__(self) -> str:
@@ -32,3 +38,48 @@ class ShownVerdict(Verdict):
 
     def _repr_html_(self) -> str:
         return verdict_html(self)
+
+
+class ShownAttribution(Attribution):
+    """An ``Attribution`` with ``print``, notebook output and pictures.
+
+    Pictures are drawn over ``image``, or over the case's file where none is given; they raise ``ImageError`` where
+    that cannot be opened.
+    """
+
+    @classmethod
+    def of_attribution(cls, found: Attribution) -> Self:
+        """The same, able to show itself."""
+        return cls.model_validate(found, from_attributes=True)
+
+    def overlay(self, agent: str, image: Path | Image.Image | None = None) -> Image.Image:
+        """The image under one agent's heat, RGB. Raises ``UnknownPart`` for an agent without a map."""
+        one = self.of(agent)
+        if one is None:
+            raise UnknownPart("agent with a map", agent, (known.agent for known in self.maps))
+        return overlay(self._pixels(image), one, self.scale)
+
+    def picture(self, image: Path | Image.Image | None = None) -> Image.Image:
+        """The image, every agent's overlay with its numbers, and the legend, in one RGB picture."""
+        return sheet(self._pixels(image), self, Path(self.case.source).name or self.case.id[:12])
+
+    def _pixels(self, image: Path | Image.Image | None) -> Image.Image:
+        if isinstance(image, Image.Image):
+            return image.convert("RGB")
+        if image is not None:
+            return open_image(image, max_side=SIDE)
+        if self.case.path is None:
+            raise ImageError("missing", f"case {self.case.id[:12]} has no file to draw on: pass its image")
+        return open_image(self.case.path, max_side=SIDE, sha256=self.case.id)
+
+    def __str__(self) -> str:
+        return legible("\n".join(self.lines), getattr(sys.stdout, "encoding", None))
+
+    def _repr_png_(self) -> bytes | None:
+        try:
+            picture = self.picture()
+        except ImageError:
+            return None  # the notebook falls back on the text
+        out = io.BytesIO()
+        picture.save(out, "PNG")
+        return out.getvalue()

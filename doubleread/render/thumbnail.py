@@ -9,7 +9,7 @@ from PIL import Image
 from doubleread.core.case import Case
 from doubleread.core.errors import FileError, ImageError
 from doubleread.core.safe_files import read_bytes
-from doubleread.rag.safe_images import MAX_BYTES, open_image
+from doubleread.rag.images.safe_images import MAX_BYTES, open_image
 
 
 def small_picture(picture: Path | bytes | None, *, side: int) -> bytes | None:

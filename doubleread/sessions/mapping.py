@@ -5,7 +5,7 @@ from weakref import WeakKeyDictionary
 
 from doubleread.core.verdict import Verdict
 from doubleread.panel import Panel
-from doubleread.render.shown_attribution import ShownAttribution
+from doubleread.render.shown import ShownAttribution
 
 _TURNS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 """By event loop: that of the sessions is one."""

@@ -11,7 +11,7 @@ from typing import Protocol
 from doubleread.core.case import Case
 from doubleread.core.durable import told, write_file
 from doubleread.core.errors import FileError, SessionError, SessionsFull
-from doubleread.rag.safe_images import open_image
+from doubleread.rag.images.safe_images import open_image
 from doubleread.sessions.record import Image
 
 NAME_LENGTH = 120

@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from doubleread.core.errors import DoublereadError, ImageError, SessionsAway, SessionsFull
-from doubleread.rag.safe_images import MAX_BYTES
+from doubleread.rag.images.safe_images import MAX_BYTES
 from doubleread.render.thumbnail import case_picture
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.people import person

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from doubleread.agents.wire.loopback import is_loopback
+from doubleread.agents.wire.server_options import is_loopback
 from doubleread.core.errors import DataError
 
 MAX_REDIRECTS = 5

@@ -130,7 +130,7 @@ def _all_rows(file: Path) -> Iterator[Row]:
 def _whole_lines(file: Path) -> Iterator[bytes]:
     """All lines but one that is being written, or torn."""
     try:
-        yield from (line for line in byte_lines(file) if line.endswith(b"\n"))
+        yield from byte_lines(file, torn=True)
     except FileError as error:
         raise RunError(str(error)) from None
 

@@ -14,7 +14,7 @@ from doubleread.core.case import Case
 from doubleread.core.errors import ImageError
 from doubleread.evals.stress.corruptions import Corruption
 from doubleread.evals.stress.pixels import Pixels, image_of, pixels_of
-from doubleread.rag.safe_images import open_image
+from doubleread.rag.images.safe_images import open_image
 
 SIDE = 512
 """The longer side is scaled down to that, the clean picture too, so that corruption is the only difference."""

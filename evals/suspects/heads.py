@@ -3,8 +3,7 @@
 import numpy as np
 from scipy.special import log_softmax
 
-from doubleread.agents.gaussian_fit import leading_axes
-from doubleread.agents.gaussian_head import unit_head
+from doubleread.agents.gaussian_head import leading_axes, unit_head
 from doubleread.core.types import Labels, Matrix
 
 NEIGHBOURS = 25

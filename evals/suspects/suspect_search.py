@@ -15,7 +15,7 @@ from doubleread.core.types import Embeddings
 from doubleread.core.verdict import Unread
 from doubleread.evals.suspects.ranking import Ranking, rank
 from doubleread.panel.composition import Eyes
-from doubleread.rag.dot_products import products
+from doubleread.rag.stores.stored_rows import products
 
 EXAMPLES = 3
 """Cases of either label that are shown beside a suspicious one."""

@@ -17,8 +17,8 @@ from doubleread.core.types import Embeddings, Vector
 from doubleread.panel.composition import VIEWS
 from doubleread.panel.panel_folder import PanelFolder
 from doubleread.rag.cache import EncodingCache
+from doubleread.rag.images.image_views import VIEWS_VERSION
 from doubleread.rag.nearest_cases import NeighbourModel, Weighting
-from doubleread.rag.safe_images import VIEWS_VERSION
 from doubleread.rag.stores.archive import Archive
 
 AGENT = "neighbours"

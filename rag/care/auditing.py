@@ -2,19 +2,18 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 import numpy as np
 
 from doubleread.core.errors import StoreError
 from doubleread.core.stored import StoredCase
-from doubleread.rag.stores.archive import INDEXES, Archive
-from doubleread.rag.stores.chain import START, chained
-from doubleread.rag.stores.contents import Row
+from doubleread.rag.stores.archive import INDEXES
+from doubleread.rag.stores.contents import CaseRow
 from doubleread.rag.stores.index import was_altered
 from doubleread.rag.stores.ledger_file import LedgerFile
-from doubleread.rag.stores.seal import CASE_COLUMNS, Sum, case_digest, count_rows, embedding_digest
+from doubleread.rag.stores.seal import CASE_COLUMNS, START, Sum, case_digest, chained, count_rows, embedding_digest
 
 _AT_ONCE = 5000
 _UNIT = 1e-3
@@ -23,13 +22,8 @@ _PAGES = 20
 """Faults of SQLite's own pages that are listed."""
 
 
-def audit(archive: Archive) -> list[str]:
-    """Everything that is wrong, in words; nothing if all is well. Reads the whole file."""
-    return audit_file(archive.file)
-
-
 def audit_file(file: LedgerFile) -> list[str]:
-    """The same, of a file that may have been opened unchecked."""
+    """Everything that is wrong with an archive's file, in words; nothing if all is well. Reads the whole file."""
     checks = (_seal, audit_tables, _digests, _indexes)
     return list(dict.fromkeys(line for check in checks for line in _told(check, file)))
 
@@ -42,7 +36,7 @@ def audit_tables(file: LedgerFile) -> Iterator[str]:
         yield from _told(partial(_embeddings, encoder=number, fingerprint=fingerprint, dim=dim), file)
 
 
-def _told(check: Callable[[LedgerFile], Iterator[str]], file: LedgerFile) -> Iterator[str]:
+def _told(check: Callable[[LedgerFile], Iterable[str]], file: LedgerFile) -> Iterator[str]:
     """What a check finds, and why it could not go on where it could not."""
     try:
         yield from check(file)
@@ -52,10 +46,10 @@ def _told(check: Callable[[LedgerFile], Iterator[str]], file: LedgerFile) -> Ite
         yield f"{file.path} holds values that cannot be read ({type(error).__name__})"
 
 
-def _seal(file: LedgerFile) -> Iterator[str]:
+def _seal(file: LedgerFile) -> Iterable[str]:
     with file.reading() as (db, seal):
         count_rows(db, seal)
-    yield from ()
+    return ()
 
 
 def _pages(file: LedgerFile) -> Iterator[str]:
@@ -90,8 +84,7 @@ def _snapshots(file: LedgerFile) -> Iterator[str]:
         "select s.name from snapshots s left join changes c on c.seq = s.seq "
         "where s.seq > 0 and c.digest is not s.digest order by s.name"
     )
-    for (name,) in file.ask(query):
-        yield f"snapshot {name!r} names a state that the archive never had"
+    yield from (f"snapshot {name!r} names a state that the archive never had" for (name,) in file.ask(query))
 
 
 def _copies(file: LedgerFile) -> Iterator[str]:
@@ -106,7 +99,7 @@ def _copies(file: LedgerFile) -> Iterator[str]:
             yield f"case {one[:12]} has no change that tells of it"
             continue
         stored = StoredCase.model_validate_json(record)
-        told = Row.of(stored)
+        told = CaseRow.of(stored)
         there = (one, label, group, split, source, path, tuple(json.loads(tags)), added, seen, bool(removed))
         if there != (*told[:6], told.tags, told.added, told.perceptual_hash, stored.removed):
             yield f"case {one[:12]} is searched as {label!r}, group {group!r}, and its last change says otherwise"
@@ -114,8 +107,7 @@ def _copies(file: LedgerFile) -> Iterator[str]:
         "select id from changes h where what != 'erased' and seq = (select max(seq) from changes where id = h.id) "
         "and not exists (select 1 from cases c where c.id = h.id) order by id"
     )
-    for (one,) in file.ask(lost):
-        yield f"case {str(one)[:12]} is on record and not among the cases"
+    yield from (f"case {str(one)[:12]} is on record and not among the cases" for (one,) in file.ask(lost))
 
 
 def _strays(file: LedgerFile) -> Iterator[str]:
@@ -170,7 +162,6 @@ def _digests(file: LedgerFile) -> Iterator[str]:
             yield "embeddings were changed, lost or added since the last change on record"
 
 
-def _indexes(file: LedgerFile) -> Iterator[str]:
-    for folder in sorted((file.folder / INDEXES).glob("*")):
-        if was_altered(folder):
-            yield f"{folder} is not as it was closed; it is built again when it is next used"
+def _indexes(file: LedgerFile) -> Iterable[str]:
+    altered = [folder for folder in sorted((file.folder / INDEXES).glob("*")) if was_altered(folder)]
+    return [f"{folder} is not as it was closed; it is built again when it is next used" for folder in altered]

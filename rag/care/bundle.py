@@ -20,10 +20,9 @@ from doubleread.core.drafts import drafted
 from doubleread.core.errors import FileError, StoreError
 from doubleread.core.safe_files import read_bytes
 from doubleread.core.stored import StoredCase
-from doubleread.core.types import Embeddings
 from doubleread.rag.care import tabular
 from doubleread.rag.care.parcel import parcel_of
-from doubleread.rag.safe_images import MAX_BYTES
+from doubleread.rag.images.safe_images import MAX_BYTES
 from doubleread.rag.stores.archive import Archive
 
 Format = Literal["jsonl", "parquet"]
@@ -44,7 +43,7 @@ class BundleEncoder(Record):
     active: bool
 
 
-class About(Record):
+class BundleManifest(Record):
     """What ``about.json`` says."""
 
     format: int
@@ -61,7 +60,7 @@ class About(Record):
 class Exporting(NamedTuple):
     """What was written."""
 
-    about: About
+    about: BundleManifest
     gone: tuple[str, ...]
     """Sources of the cases whose picture could not be copied."""
 
@@ -97,9 +96,11 @@ def _write(archive: Archive, folder: Path, format: Format, images: bool) -> Expo
         for one in known
     )  # fmt: skip
     for one in encoders:
-        _write_rows(folder / one.file, parcel.rows[one.fingerprint])
+        with (folder / one.file).open("wb") as data:  # numpy.save would not say that the disk is full
+            rows = parcel.rows[one.fingerprint]
+            np.lib.format.write_array(SimpleNamespace(write=data.write), rows, allow_pickle=False)
     sums = {name: _digest(folder / name) for name in (file, *(one.file for one in encoders))}
-    about = About(
+    about = BundleManifest(
         format=NUMBER, version=version, exported=datetime.now(UTC), cases=len(cases), file=file, encoders=encoders,
         sha256=sums,
     )  # fmt: skip
@@ -110,12 +111,6 @@ def _write(archive: Archive, folder: Path, format: Format, images: bool) -> Expo
 def _write_lines(file: Path, cases: Sequence[StoredCase]) -> None:
     with file.open("w", encoding="utf-8") as lines:
         lines.writelines(one.model_dump_json() + "\n" for one in cases)
-
-
-def _write_rows(file: Path, rows: Embeddings) -> None:
-    """As ``numpy.save`` does, whose own errors do not say that the disk is full."""
-    with file.open("wb") as data:
-        np.lib.format.write_array(SimpleNamespace(write=data.write), rows, allow_pickle=False)
 
 
 def _with_pictures(cases: Sequence[StoredCase], folder: Path) -> tuple[list[StoredCase], list[str]]:

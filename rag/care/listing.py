@@ -1,10 +1,17 @@
-"""Which cases an archive holds, by label, tag, group, split and time; nothing but the page asked for is read."""
+"""Which cases an archive holds: by label, tag, group, split and time, and by the beginning of an id."""
 
+import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from doubleread.core.errors import StoreError
 from doubleread.core.stored import StoredCase, Wanted
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.ledger_file import OF_CASES
+
+FEWEST = 6
+"""Digits that a beginning needs."""
+_BEGINNING = re.compile(rf"^[0-9a-f]{{{FEWEST},64}}$")
 
 
 class Listed(NamedTuple):
@@ -40,3 +47,31 @@ def _where(wanted: Wanted, removed: bool) -> tuple[str, list[object]]:
             parts.append(f"c.added {sign} ?")
             given.append(when.timestamp())
     return " and ".join(parts), given
+
+
+def whole_ids(archive: Archive, given: Sequence[str], *, erased: bool = False) -> list[str]:
+    """``whole_id`` of each, none twice."""
+    return list(dict.fromkeys(whole_id(archive, one, erased=erased) for one in given))
+
+
+def whole_id(archive: Archive, given: str, *, erased: bool = False) -> str:
+    """The id of a case from its beginning; removed cases count, and with ``erased`` those that once were there.
+
+    Raises ``StoreError`` where no id or several begin so.
+    """
+    table = "changes" if erased else "cases"
+    beginning = given.strip().lower()
+    if not _BEGINNING.match(beginning):
+        raise StoreError(
+            f"{given!r} is no case id: give {FEWEST} to 64 of its hexadecimal digits, as `doubleread cases list` shows"
+        )
+    query = f"select distinct id from {table} where id glob ? order by id limit 4"  # noqa: S608 - one of two tables
+    found = [str(one) for (one,) in archive.file.ask(query, [f"{beginning}*"])]
+    if not found:
+        raise StoreError(
+            f"the archive {archive.folder} has no case {given}: `doubleread cases list` shows those it has"
+        )
+    if len(found) > 1:
+        some = ", ".join(f"{one[:16]}…" for one in found[:3])
+        raise StoreError(f"several cases begin with {given} ({some}): give more digits")
+    return found[0]

@@ -1,4 +1,4 @@
-"""Cases on their way from one archive to another, with the embeddings of every encoder that read them."""
+"""Cases taken from one archive into another, with the embeddings of every encoder that read them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from doubleread.core.errors import EncoderMismatch
+from doubleread.core.errors import EncoderMismatch, StoreError
 from doubleread.core.stored import StoredCase
 from doubleread.core.types import Embeddings
 from doubleread.rag.stores.archive import Archive
-from doubleread.rag.stores.ledger import Event
+from doubleread.rag.stores.ledger import CaseEvent
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,8 @@ def take(archive: Archive, parcel: Parcel, origin: str, *, theirs: bool = False,
     there = {one.case.id: one for one in archive.ledger.records([one.case.id for one in parcel.cases], removed=True)}
     new = [i for i, one in enumerate(parcel.cases) if one.case.id not in there]
     ready = [i for i in new if np.isfinite(rows[i]).all()]
-    archive.put([_from(parcel.cases[i], origin) for i in ready], rows[ready], reviewer=reviewer)
+    arriving = [one.model_copy(update={"origin": one.origin or origin}) for one in (parcel.cases[i] for i in ready)]
+    archive.put(arriving, rows[ready], reviewer=reviewer)
     conflicts = tuple(_conflicts(parcel, there))
     if theirs:
         judged = {one.case.id: one for one in parcel.cases}
@@ -94,10 +95,6 @@ def _distinct(parcel: Parcel) -> tuple[Parcel, tuple[str, ...]]:
     return Parcel([parcel.cases[i] for i in kept], rows), repeated
 
 
-def _from(one: StoredCase, origin: str) -> StoredCase:
-    return one if one.origin else one.model_copy(update={"origin": origin})
-
-
 def _conflicts(parcel: Parcel, there: dict[str, StoredCase]) -> list[Conflict]:
     pairs = [(there[one.case.id], one) for one in parcel.cases if one.case.id in there]
     return [
@@ -107,10 +104,10 @@ def _conflicts(parcel: Parcel, there: dict[str, StoredCase]) -> list[Conflict]:
     ]
 
 
-def _theirs(our: StoredCase, their: StoredCase, reviewer: str, origin: str) -> Event:
+def _theirs(our: StoredCase, their: StoredCase, reviewer: str, origin: str) -> CaseEvent:
     case = our.case.model_copy(update={"label": their.label})
     after = our.model_copy(update={"case": case, "removed": False, "reviewer": their.reviewer or our.reviewer})
-    return Event("restored" if our.removed else "relabelled", after, reviewer, f"as in {origin}")
+    return CaseEvent("restored" if our.removed else "relabelled", after, reviewer, f"as in {origin}")
 
 
 def _complete(archive: Archive, parcel: Parcel) -> None:
@@ -122,3 +119,10 @@ def _complete(archive: Archive, parcel: Parcel) -> None:
         lacking = {one.case.id for one in archive.vectors.without_embedding(encoder.number)}
         wanted = [i for i, one in enumerate(parcel.cases) if one.case.id in lacking and np.isfinite(rows[i]).all()]
         archive.vectors.embed(encoder.number, [parcel.cases[i].case.id for i in wanted], rows[wanted])
+
+
+def merge(archive: Archive, other: Archive, *, theirs: bool = False, reviewer: str = "") -> Taken:
+    """Takes another archive's cases in. Raises ``EncoderMismatch``, and ``StoreError`` for an archive and itself."""
+    if archive.folder == other.folder:
+        raise StoreError(f"{archive.folder} was named twice: name two archives")
+    return take(archive, parcel_of(other), other.folder.name, theirs=theirs, reviewer=reviewer)

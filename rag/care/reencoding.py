@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from doubleread.core.case import Case
 from doubleread.core.errors import StoreError
 from doubleread.core.verdict import Unread
-from doubleread.rag.embedder import EmbeddedCases
+from doubleread.rag.bulk_embedding import EmbeddedCases
 from doubleread.rag.stores.archive import ACTIVE, INDEXES, Archive
 from doubleread.rag.stores.ledger_embeddings import EncoderRow
+from doubleread.rag.stores.ledger_folder import wipe_index
 from doubleread.rag.stores.stored_rows import unit_rows
-from doubleread.rag.stores.wiping import wipe_index
 
 _AT_ONCE = 256
 """Cases in one transaction: what an interruption can cost."""

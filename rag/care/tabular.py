@@ -19,55 +19,42 @@ _CASE = ("id", "label", "group", "split", "source", "path")
 _OWN = ("added", "origin", "reviewer", "removed", "perceptual_hash")
 
 
-def check() -> None:
-    """Raises ``StoreError`` where pyarrow is not installed."""
+def check() -> Any:
+    """The module ``pyarrow``, with ``pyarrow.parquet``; raises ``StoreError`` where it is not installed."""
     try:
-        import pyarrow.parquet  # noqa: F401, PLC0415 - an optional extra
+        import pyarrow.parquet  # noqa: PLC0415 - an optional extra
     except ImportError:
         raise StoreError(
             "Parquet needs pyarrow, which is not installed: pip install 'doubleread[parquet]', or write another format"
         ) from None
+    return pyarrow
 
 
 def write(file: Path, cases: Sequence[StoredCase]) -> None:
     """One row a case; ``tags`` is a list, ``metadata`` a JSON object in text."""
-    check()
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    text = [(name, pa.string()) for name in _CASE]
-    own = [
-        ("added", pa.timestamp("us", tz="UTC")),
-        *((name, pa.string()) for name in ("origin", "reviewer", "perceptual_hash")),
-    ]
-    schema = pa.schema(
-        [*text, *own, ("removed", pa.bool_()), ("tags", pa.list_(pa.string())), ("metadata", pa.string())]
-    )
-    pq.write_table(pa.Table.from_pylist([_row(one) for one in cases], schema=schema), file)
+    pa = check()
+    kinds = dict.fromkeys((*_CASE, "added", "origin", "reviewer", "perceptual_hash"), pa.string())
+    kinds |= {"added": pa.timestamp("us", tz="UTC"), "removed": pa.bool_(), "tags": pa.list_(pa.string())}
+    schema = pa.schema([*kinds.items(), ("metadata", pa.string())])
+    pa.parquet.write_table(pa.Table.from_pylist([_row(one) for one in cases], schema=schema), file)
 
 
 def write_rows(file: Path, columns: Mapping[str, Kind], rows: Iterable[Mapping[str, Any]]) -> None:
     """A table of ``columns`` from a stream of rows; what a row lacks or has as None is null. Raises ``StoreError``."""
-    check()
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
+    pa = check()
     kinds = {"text": pa.string(), "number": pa.float64(), "count": pa.int64(), "flag": pa.bool_()}
     schema = pa.schema([(name, kinds[kind]) for name, kind in columns.items()])
     stream = iter(rows)
-    with pq.ParquetWriter(file, schema) as writer:
+    with pa.parquet.ParquetWriter(file, schema) as writer:
         while some := list(islice(stream, BATCH)):
             writer.write_table(pa.Table.from_pylist(some, schema=schema))
 
 
 def read(file: Path) -> list[StoredCase]:
     """The cases of a table that ``write`` wrote. Raises ``StoreError``."""
-    check()
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
+    pa = check()
     try:
-        table = pq.ParquetFile(file)
+        table = pa.parquet.ParquetFile(file)
         if (
             table.metadata.num_rows > _MOST_ROWS
             or sum(table.metadata.row_group(i).total_byte_size for i in range(table.num_row_groups)) > MAX_BYTES

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import ValidationError
 
-from doubleread.core.errors import FileError, StoreError
+from doubleread.core.errors import EncoderMismatch, FileError, StoreError
 from doubleread.core.safe_files import (
     MAX_ARRAY_BYTES,
     MAX_BYTES,
@@ -21,8 +21,10 @@ from doubleread.core.safe_files import (
 from doubleread.core.stored import StoredCase
 from doubleread.core.types import Embeddings
 from doubleread.rag.care import tabular
-from doubleread.rag.care.bundle import ABOUT, NUMBER, About, BundleEncoder
-from doubleread.rag.care.parcel import Parcel
+from doubleread.rag.care.bundle import ABOUT, NUMBER, BundleEncoder, BundleManifest
+from doubleread.rag.care.parcel import Parcel, Taken, take
+from doubleread.rag.stores.archive import Archive, held_encoder
+from doubleread.rag.stores.ledger_folder import check_folder
 from doubleread.rag.stores.stored_rows import unit_rows
 
 _ABOUT_BYTES = 10_000_000
@@ -33,7 +35,7 @@ _NOISE = 1e-5
 class Bundle(NamedTuple):
     """What was read from a bundle."""
 
-    about: About
+    about: BundleManifest
     parcel: Parcel
 
 
@@ -57,14 +59,14 @@ def _read(folder: Path) -> Bundle:
     return Bundle(about, Parcel(cases, {one.fingerprint: _rows(folder, one, len(cases)) for one in about.encoders}))
 
 
-def _about(folder: Path) -> About:
+def _about(folder: Path) -> BundleManifest:
     file = folder / ABOUT
     if not file.exists():
         raise StoreError(f"{folder} holds no {ABOUT}: it is no export, or one that was never finished")
     data = read_bytes(file, limit=_ABOUT_BYTES)
     check_json(data, file)
     try:
-        about = About.model_validate_json(data)
+        about = BundleManifest.model_validate_json(data)
     except ValidationError as error:
         raise StoreError(f"{file} is no description of an export: {error.errors()[0]['msg']}") from None
     if about.format != NUMBER:
@@ -149,3 +151,24 @@ def _digest(file: Path) -> str:
         while chunk := data.read(1 << 20):
             digest.update(chunk)
         return digest.hexdigest()
+
+
+def import_bundle(archive: Path, folder: Path, *, theirs: bool = False, reviewer: str = "") -> Taken:
+    """Takes an export in; the archive is made, with all the export's encoders, where there is none.
+
+    Raises ``StoreError`` for what is wrong with either and ``EncoderMismatch`` where their encoders differ.
+    """
+    about, parcel = read_bundle(folder)
+    new = check_folder(archive) or held_encoder(archive) is None
+    with _begun(archive, about, folder) if new else Archive.existing(archive) as store:
+        return take(store, parcel, folder.resolve().name, theirs=theirs, reviewer=reviewer)
+
+
+def _begun(archive: Path, about: BundleManifest, folder: Path) -> Archive:
+    active = next((one for one in about.encoders if one.active), None)
+    if active is None:
+        raise EncoderMismatch(f"{folder} does not say which encoder it is searched by: export it again")
+    store = Archive(archive, active.fingerprint, dim=active.dim, name=active.name, index=False)
+    for one in about.encoders:
+        store.vectors.encoder(one.fingerprint, one.dim, one.name)
+    return store

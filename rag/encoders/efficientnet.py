@@ -14,8 +14,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from doubleread.core.errors import EncoderError, WeightsMissing
 from doubleread.core.types import Embeddings
-from doubleread.rag.encoders.device import pick_device, precision
-from doubleread.rag.encoders.fingerprint import fingerprint, weights_digest
+from doubleread.rag.encoders.torch_support import encoded, fingerprint, pick_device, weights_digest
 
 _SIDE = 256  # the whole image at the scale the model was trained at (224-pixel crops of 256); 224 lost log-loss
 _CHUNK = 8  # the fastest batch on a CPU
@@ -41,16 +40,13 @@ class EfficientNetLite0:
 
     def encode(self, images: Sequence[Image.Image]) -> Embeddings:
         """Unit-length rows of shape ``(len(images), 1280)``."""
-        chunks = [self._features(images[i : i + _CHUNK]) for i in range(0, len(images), _CHUNK)]
-        return np.concatenate(chunks) if chunks else np.zeros((0, self.dim), np.float32)
+        return encoded(self._features, images, chunk=_CHUNK, dim=self.dim, device=self._device)
 
-    def _features(self, images: Sequence[Image.Image]) -> Embeddings:
+    def _features(self, images: Sequence[Image.Image]) -> torch.Tensor:
         pixels = torch.from_numpy(np.stack([_pixels(image) for image in images]))
         pixels = pixels.to(self._device, memory_format=torch.channels_last)
-        with torch.inference_mode(), precision(self._device):
-            pooled = self._model.forward_features(pixels).float().mean(dim=(2, 3))
-        rows: Embeddings = torch.nn.functional.normalize(pooled, dim=1).cpu().numpy()
-        return rows
+        pooled: torch.Tensor = self._model.forward_features(pixels).float().mean(dim=(2, 3))
+        return pooled
 
 
 def build(argument: str, *, device: str, checkpoint: Path | None, download: bool) -> EfficientNetLite0:  # noqa: ARG001

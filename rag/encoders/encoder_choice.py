@@ -19,7 +19,7 @@ DEFAULTS: tuple[tuple[str, str], ...] = (
 
 
 @dataclass(frozen=True)
-class Choice:
+class EncoderChoice:
     """The encoder that a spec stands for here and now; a ``fallback`` must be announced to the user."""
 
     name: str
@@ -27,16 +27,16 @@ class Choice:
     fallback: bool
 
 
-def choose(spec: str = "auto") -> Choice:
+def choose(spec: str = "auto") -> EncoderChoice:
     """Which encoder ``build`` would take, and why; loads no model. Raises ``UnknownPart``."""
     if spec != "auto":
         ENCODERS.check([spec.partition(":")[0]])
-        return Choice(spec, "it was asked for", fallback=False)
+        return EncoderChoice(spec, "it was asked for", fallback=False)
     for name, repo in DEFAULTS:
         if hub.cached(repo, WEIGHTS) is not None:
-            return Choice(name, f"its weights ({repo}) are on this machine", fallback=False)
+            return EncoderChoice(name, f"its weights ({repo}) are on this machine", fallback=False)
     _, repo = DEFAULTS[-1]
-    return Choice(
+    return EncoderChoice(
         FALLBACK,
         "no CLIP weights are on this machine, so the built-in ImageNet features are used: good for similar cases and "
         f"heads fitted on labelled ones, but without a text tower. For CLIP: hf download {repo} {WEIGHTS[0]}",
@@ -73,7 +73,7 @@ def within_reach(spec: str, *, download: bool) -> bool:
 def probe_device(name: str = "auto") -> str:
     """In words, where an encoder would compute, or why it cannot; loads torch."""
     try:
-        device = import_module("doubleread.rag.encoders.device")
+        device = import_module("doubleread.rag.encoders.torch_support")
         return str(device.describe(name))
     except EncoderError as error:
         return str(error)

@@ -38,7 +38,13 @@ def fetch(repo: str, names: Sequence[str], *, download: bool) -> Path:
         raise _missing(repo, names, "are not on this machine")
     if not reachable(constants.ENDPOINT):
         raise _missing(repo, names, f"are not on this machine and {constants.ENDPOINT} does not answer")
-    return _download(repo, names)
+    problem: Exception | None = None
+    for name in names:
+        try:
+            return Path(hf_hub_download(repo, name))
+        except (OSError, ValueError, RuntimeError) as error:  # the hub's errors derive from these
+            problem = error
+    raise _missing(repo, names, f"could not be downloaded ({str(problem)[:200]})") from None
 
 
 def reachable(url: str, seconds: float = PROBE_SECONDS) -> bool:
@@ -71,16 +77,6 @@ def offline(active: bool = True) -> Iterator[None]:
             yield
         finally:
             constants.HF_HUB_OFFLINE = before
-
-
-def _download(repo: str, names: Sequence[str]) -> Path:
-    problem: Exception | None = None
-    for name in names:
-        try:
-            return Path(hf_hub_download(repo, name))
-        except (OSError, ValueError, RuntimeError) as error:  # the hub's errors derive from these
-            problem = error
-    raise _missing(repo, names, f"could not be downloaded ({str(problem)[:200]})") from None
 
 
 def _missing(repo: str, names: Sequence[str], what: str) -> WeightsMissing:

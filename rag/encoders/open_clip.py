@@ -16,8 +16,14 @@ from PIL import Image
 from doubleread.core.errors import EncoderError, WeightsMissing
 from doubleread.core.types import Embeddings
 from doubleread.rag.encoders import hub
-from doubleread.rag.encoders.device import pick_device, precision
-from doubleread.rag.encoders.fingerprint import fingerprint, weights_digest
+from doubleread.rag.encoders.torch_support import (
+    encoded,
+    fingerprint,
+    pick_device,
+    precision,
+    unit_length,
+    weights_digest,
+)
 
 _HUB = "hf-hub:"
 _CONFIG = "open_clip_config.json"
@@ -80,9 +86,8 @@ class OpenClip:
 
     def encode(self, images: Sequence[Image.Image]) -> Embeddings:
         """Unit-length rows of shape ``(len(images), dim)``."""
-        size = _CHUNK[self._device.type]
-        chunks = [self._encode_chunk(images[i : i + size]) for i in range(0, len(images), size)]
-        return np.concatenate(chunks) if chunks else np.zeros((0, self.dim), np.float32)
+        chunk = _CHUNK[self._device.type]
+        return encoded(self._features, images, chunk=chunk, dim=self.dim, device=self._device)
 
     def encode_text(self, texts: Sequence[str]) -> Embeddings:
         """Unit-length rows of shape ``(len(texts), dim)``, in the same space as the images."""
@@ -90,12 +95,16 @@ class OpenClip:
             return np.zeros((0, self.dim), np.float32)
         tokens = self._tokenize(list(texts)).to(self._device)
         with torch.inference_mode(), precision(self._device):
-            return _unit(self._model.encode_text(tokens))
+            return unit_length(self._model.encode_text(tokens))
 
-    def _encode_chunk(self, images: Sequence[Image.Image]) -> Embeddings:
-        pixels = torch.stack([self._prepare(image) for image in images]).to(self._device)
-        with torch.inference_mode(), precision(self._device):
-            return _unit(self._model.encode_image(pixels))
+    def _features(self, images: Sequence[Image.Image]) -> Any:
+        return self._model.encode_image(torch.stack([self._prepare(image) for image in images]).to(self._device))
+
+
+def untrained_weights(name: str) -> dict[str, torch.Tensor]:
+    """Random weights of an architecture, for measurements of speed; ``OpenClip`` takes them as a checkpoint only."""
+    state: dict[str, torch.Tensor] = open_clip.create_model(name).state_dict()
+    return state
 
 
 def build(argument: str, *, device: str, checkpoint: Path | None, download: bool) -> OpenClip:
@@ -120,7 +129,9 @@ def _locate(
     config = _tag_config(name, tag) if tag is not None else {}
     fields = ("mean", "std", "interpolation", "resize_mode")
     known = Preprocess(**{field: config[field] for field in fields if field in config})
-    weights = _checked(checkpoint) if checkpoint is not None else _tag_weights(config, download)
+    if checkpoint is not None and not checkpoint.is_file():
+        raise WeightsMissing(f"the checkpoint {checkpoint} does not exist: name a .pt, .bin or .safetensors file")
+    weights = checkpoint or _tag_weights(config, download)
     return _Source(name, weights, preprocess or known, quick_gelu=bool(config.get("quick_gelu", False)))
 
 
@@ -173,12 +184,6 @@ def _url_weights(url: str, download: bool) -> Path:
         ) from None
 
 
-def _checked(checkpoint: Path) -> Path:
-    if not checkpoint.is_file():
-        raise WeightsMissing(f"the checkpoint {checkpoint} does not exist: name a .pt, .bin or .safetensors file")
-    return checkpoint
-
-
 def _load(name: str, source: _Source) -> tuple[Any, Any]:
     try:
         model = open_clip.create_model(
@@ -197,8 +202,3 @@ def _load(name: str, source: _Source) -> tuple[Any, Any]:
             f"open-clip:{name} cannot be loaded from {where} ({reason}): check that the weights belong to this "
             "architecture and are complete; download them again with download=True"
         ) from None
-
-
-def _unit(features: torch.Tensor) -> Embeddings:
-    rows: Embeddings = torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
-    return rows

@@ -9,22 +9,19 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
 
-from doubleread.core.case import Case
 from doubleread.core.errors import EncoderMismatch, StoreError
 from doubleread.core.stored import StoredCase
 from doubleread.core.types import Embeddings
 from doubleread.rag.stores.chroma import BATCH, Chroma, mapped
-from doubleread.rag.stores.contents import Contents, Row
+from doubleread.rag.stores.contents import CaseRow, Contents
 from doubleread.rag.stores.ledger import event_of
-from doubleread.rag.stores.searched import Searched
-from doubleread.rag.stores.stored_rows import Exported, checked_rows, differs, unit_rows
-from doubleread.rag.stores.version import Versioned
+from doubleread.rag.stores.store_base import MemoryStore
+from doubleread.rag.stores.stored_rows import checked_rows, differs, unit_rows
 
 SCHEMA = 1
 _PAGE = 2000
@@ -34,18 +31,16 @@ _CHANGED = "changed"
 """Under this the collection's metadata hold another word after every change."""
 
 
-class ServerStore(Searched):
+class ServerStore(MemoryStore):
     """Implements the ``CaseStore`` port at the address ``url``; one collection an encoder and ``name``.
 
     Raises ``StoreError`` where the server cannot be reached or holds something else under that name.
     """
 
     def __init__(self, url: str, fingerprint: str, *, dim: int, name: str = "cases") -> None:
-        self.url, self.fingerprint, self.dim = url, fingerprint, dim
-        self._guard = threading.RLock()
-        self._cases: dict[str, StoredCase] = {}
-        self._versioned = Versioned()
-        self._contents, self._stamp, self._head = Contents.empty(dim), 0.0, ""
+        super().__init__(fingerprint, dim)
+        self.url, self._guard = url, threading.RLock()
+        self._stamp, self._head = 0.0, ""
         self._about = {"schema": SCHEMA, "fingerprint": fingerprint, "dim": dim}
         self._chroma: Chroma | None = Chroma.server(url)
         try:
@@ -56,13 +51,8 @@ class ServerStore(Searched):
             self.close()
             raise
 
-    def add(self, cases: Sequence[Case], embeddings: Embeddings) -> None:
-        """Upserts by case id; on the server when it returns. Raises ``StoreError``."""
-        now = datetime.now(UTC)
-        self.put([StoredCase(case=case, added=now) for case in cases], embeddings)
-
     def put(self, stored: Sequence[StoredCase], embeddings: Embeddings) -> None:
-        """Upserts by case id, with tags and provenance; raises ``StoreError``."""
+        """Upserts by case id; on the server when it returns. Raises ``StoreError``."""
         rows = checked_rows(stored, embeddings, self.dim)
         for start in range(0, len(rows.stored), BATCH):
             part = slice(start, start + BATCH)
@@ -76,22 +66,6 @@ class ServerStore(Searched):
             with self._use("write") as cases:
                 cases.update(ids=[one.case.id for one in gone], metadatas=[_metadata(one) for one in gone])
 
-    def get(self, ids: Sequence[str]) -> list[StoredCase]:
-        """The stored cases of these ids, in this order; unknown ids are left out."""
-        there = self.contents().position
-        return [self._cases[one] for one in ids if one in there]
-
-    def export(self) -> Exported:
-        """Every case that can be found, in the order of the case ids."""
-        contents = self.contents()
-        order = sorted(range(len(contents)), key=lambda i: contents.rows[i].id)
-        return Exported([self._cases[contents.rows[i].id].case for i in order], contents.embeddings[order])
-
-    def version(self) -> str:
-        """A digest of what is stored."""
-        contents = self.contents()
-        return self._versioned.of(contents, lambda: [self._cases[row.id] for row in contents.rows])
-
     def contents(self) -> Contents:
         """What the server holds now, whoever wrote it."""
         with self._guard, mapped("read", self.url):
@@ -104,17 +78,10 @@ class ServerStore(Searched):
             return self._contents
 
     def close(self) -> None:
-        """Lets go of the connection; a second call does nothing."""
         with self._guard:
             if self._chroma is not None:
                 self._chroma.close()
             self._chroma = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _write(self, stored: Sequence[StoredCase], embeddings: Embeddings) -> None:
         """Adds what is new and rewrites what differs: Chroma takes 16 ms for each row it rewrites unchanged."""
@@ -159,7 +126,7 @@ class ServerStore(Searched):
         gone = frozenset(case_id for case_id, (one, _) in found.items() if one.removed)
         rows = np.stack([row for _, row in here]) if here else np.zeros((0, self.dim), np.float32)
         self._cases.update((case_id, one) for case_id, (one, _) in found.items())
-        self._contents = self._contents.changed([Row.of(one) for one, _ in here], rows, gone)
+        self._contents = self._contents.changed([CaseRow.of(one) for one, _ in here], rows, gone)
 
     @contextmanager
     def _use(self, verb: str) -> Iterator[Any]:

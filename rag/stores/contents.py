@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from doubleread.core.evidence import Neighbour
 from doubleread.core.stored import Columns, StoredCase, Wanted
 from doubleread.core.types import Embeddings, Vector
-from doubleread.rag.dot_products import products
-from doubleread.rag.stores.stored_rows import nearest_first, top_positions
+from doubleread.rag.stores.stored_rows import nearest_first, products, top_positions
 
 Mask = NDArray[np.bool_]
 
 
-class Row(NamedTuple):
+class CaseRow(NamedTuple):
     """What a search needs to know of a stored case; ``added`` in seconds since the epoch."""
 
     id: str
@@ -31,21 +30,12 @@ class Row(NamedTuple):
     perceptual_hash: str
 
     @classmethod
-    def of(cls, stored: StoredCase) -> "Row":
+    def of(cls, stored: StoredCase) -> "CaseRow":
         """That of a stored case."""
-        case, path = stored.case, stored.case.path
-        where = None if path is None else str(path)
-        return cls(
-            id=case.id,
-            label=stored.label,
-            group=case.group,
-            split=case.split,
-            source=case.source,
-            path=where,
-            tags=stored.tags,
-            added=stored.added.timestamp(),
-            perceptual_hash=stored.perceptual_hash,
-        )
+        case = stored.case
+        path, added = None if case.path is None else str(case.path), stored.added.timestamp()
+        shown = (case.id, stored.label, case.group, case.split, case.source, path)
+        return cls(*shown, stored.tags, added, stored.perceptual_hash)
 
     def neighbour(self, similarity: float) -> Neighbour:
         """The case as evidence."""
@@ -62,7 +52,7 @@ class Row(NamedTuple):
 class Contents:
     """Rows in the order they came, with their unit-length embeddings ``(n, dim)``. Never changed in place."""
 
-    def __init__(self, rows: Sequence[Row], embeddings: Embeddings) -> None:
+    def __init__(self, rows: Sequence[CaseRow], embeddings: Embeddings) -> None:
         self.rows, self.embeddings = rows, embeddings
         self.position = {row.id: i for i, row in enumerate(rows)}
 
@@ -147,7 +137,9 @@ class Contents:
             found += self._told(similarities, best.tolist(), k)
         return found
 
-    def changed(self, rows: Sequence[Row], embeddings: Embeddings, gone: frozenset[str] = frozenset()) -> "Contents":
+    def changed(
+        self, rows: Sequence[CaseRow], embeddings: Embeddings, gone: frozenset[str] = frozenset()
+    ) -> "Contents":
         """These rows in place of those of the same id, or after the others; ``gone`` ids are left out."""
         taken = gone | {row.id for row in rows}
         keep = [i for i, row in enumerate(self.rows) if row.id not in taken]

@@ -7,7 +7,7 @@ of anything else is thrown away, and so is one whose files do not fit, since a d
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,6 +26,7 @@ _MARK = "built.json"
 _DATA = "chroma"
 _MARK_BYTES = 10_000_000
 _CHUNK = 1 << 20
+_NOTHING: Mapping[str, Any] = {"upto": 0, "rows": 0}
 
 Rows = tuple[list[int], list[str], Embeddings]
 """Stamps, ids and embeddings, in the order of their stamps."""
@@ -100,20 +101,22 @@ class Index:
             self._lock.release()
 
     def _start(self) -> None:
-        mark, data = _read(self.folder / _MARK), self.folder / _DATA
-        if mark is None or mark["of"] != self._of or mark["files"] != _files(data):
-            mark = self._anew()
-        self._open(data)
+        mark: Mapping[str, Any] | None = _read(self.folder / _MARK)
+        if mark is None or mark["of"] != self._of or mark["files"] != _files(self.folder / _DATA):
+            mark = _NOTHING
+        self._open(mark)
         if self.count() < mark["rows"]:
             self._shut()
-            mark = self._anew()
-            self._open(data)
+            mark = _NOTHING
+            self._open(mark)
         self.upto, self._rows = mark["upto"], mark["rows"]
         self._sign(None)
 
-    def _anew(self) -> dict[str, Any]:
-        shutil.rmtree(self.folder / _DATA, ignore_errors=True)
-        return {"upto": 0, "rows": 0}
+    def _open(self, mark: Mapping[str, Any]) -> None:
+        if mark is _NOTHING:
+            shutil.rmtree(self.folder / _DATA, ignore_errors=True)
+        self._chroma = Chroma.folder(self.folder / _DATA)
+        self._cases = self._chroma.collection(_NAME, {"of": "an archive's embeddings"})
 
     def _sign(self, files: dict[str, str] | None) -> None:
         """Writes the mark; without ``files`` it is that of an index in use."""
@@ -127,10 +130,6 @@ class Index:
         chroma, self._chroma = self._chroma, None
         if chroma is not None:
             chroma.close()
-
-    def _open(self, data: Path) -> None:
-        self._chroma = Chroma.folder(data)
-        self._cases = self._chroma.collection(_NAME, {"of": "an archive's embeddings"})
 
 
 def _write(collection: Any, ids: Sequence[str], rows: Embeddings) -> None:

@@ -6,13 +6,18 @@ Several processes may read and write; SQLite makes them take turns.
 """
 
 import json
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import NamedTuple
 
-from doubleread.core.stored import StoredCase, Version, What
+from doubleread.core.durable import reason, sync_folder
+from doubleread.core.errors import StoreError
+from doubleread.core.stored import Change, Snapshot, StoredCase, Version, What
 from doubleread.core.types import Embeddings
-from doubleread.rag.stores.contents import Row
+from doubleread.rag.stores.contents import CaseRow
 from doubleread.rag.stores.ledger_file import OF_CASES, LedgerFile
 from doubleread.rag.stores.loading import Delta, changed, everything
 from doubleread.rag.stores.seal import count_rows
@@ -22,7 +27,7 @@ ERASED = "erased"
 """Under this the file keeps the number of the last erasure."""
 
 
-class Event(NamedTuple):
+class CaseEvent(NamedTuple):
     """A change that is to be written."""
 
     what: What
@@ -39,14 +44,14 @@ class Vectors(NamedTuple):
     embeddings: Embeddings
 
 
-def event_of(before: StoredCase | None, after: StoredCase, reviewer: str, note: str) -> Event | None:
+def event_of(before: StoredCase | None, after: StoredCase, reviewer: str, note: str) -> CaseEvent | None:
     """What changes when a case is given again; None where nothing does. When it first came stays, and from where.
 
     A removed case that another data set brings back is that data set's from then on.
     """
     vouched = reviewer or after.reviewer
     if before is None:
-        return Event("added", after, vouched, note)
+        return CaseEvent("added", after, vouched, note)
     kept = after.model_copy(
         update={
             "added": before.added,
@@ -55,11 +60,11 @@ def event_of(before: StoredCase | None, after: StoredCase, reviewer: str, note: 
         }
     )
     if before.removed:
-        return Event("restored", kept.model_copy(update={"origin": after.origin or before.origin}), vouched, note)
+        return CaseEvent("restored", kept.model_copy(update={"origin": after.origin or before.origin}), vouched, note)
     if before.label != after.label:
-        return Event("relabelled", kept, vouched, note)
+        return CaseEvent("relabelled", kept, vouched, note)
     same = (before.case, before.tags, before.perceptual_hash) == (kept.case, kept.tags, kept.perceptual_hash)
-    return None if same else Event("described", kept, reviewer, note)
+    return None if same else CaseEvent("described", kept, reviewer, note)
 
 
 class Ledger:
@@ -68,13 +73,13 @@ class Ledger:
     def __init__(self, file: LedgerFile) -> None:
         self._file = file
 
-    def write(self, events: Sequence[Event], vectors: Vectors | None = None) -> Version:
+    def write(self, events: Sequence[CaseEvent], vectors: Vectors | None = None) -> Version:
         """Commits changes, and embeddings if given: all or none."""
         with self._file.writing() as step:
             now, cases = datetime.now(UTC).isoformat(), []
             for what, stored, reviewer, note in events:
                 seq = step.change(now, what, stored.case.id, reviewer, note, stored.model_dump_json())
-                row = Row.of(stored)
+                row = CaseRow.of(stored)
                 cases.append((*row[:6], json.dumps(row.tags), row.added, row.perceptual_hash, int(stored.removed), seq))
             step.put_cases(cases)
             if vectors is not None:
@@ -96,7 +101,7 @@ class Ledger:
                 if one in kept:
                     step.change(now, "erased", one, reviewer, note, None)
             if kept:
-                step.db.execute("insert or replace into about values (?,?)", (ERASED, str(step.head.seq)))
+                step.tell(ERASED, str(step.head.seq))
 
     def count(self) -> int:
         """Cases that are not removed."""
@@ -127,3 +132,95 @@ class Ledger:
                 return everything(db, seal, encoder, dim)
             count_rows(db, seal)
             return changed(db, seal, encoder, dim, seq, stamp)
+
+
+class Chronicle:
+    """The past of an open archive. Raises ``StoreError`` for whatever the disk refuses."""
+
+    def __init__(self, file: LedgerFile) -> None:
+        self._file = file
+
+    def history(self, case_id: str | None = None) -> list[Change]:
+        """What happened, oldest first; to one case or to all."""
+        where, values = ("where h.id = ?", [case_id]) if case_id else ("", [])
+        found = self._file.changes(f"from changes h {where} order by seq", values)
+        labels: dict[str, str] = {}
+        changes = []
+        for seq, when, what, one, reviewer, note, record in found:
+            after = StoredCase.model_validate_json(record).label if record else ""
+            changes.append(
+                Change(
+                    seq=seq, time=datetime.fromisoformat(when), what=what, case_id=one, reviewer=reviewer, note=note,
+                    before=labels.get(one, ""), after=after,
+                )
+            )  # fmt: skip
+            labels[one] = after
+        return changes
+
+    def at(self, version: Version) -> dict[str, StoredCase]:
+        """Every case as it was at a version, also the removed ones; erased cases are gone from every version."""
+        records = self._file.records(
+            "from changes h where h.record is not null and h.seq in "
+            "(select max(seq) from changes where seq <= ? group by id)",
+            [version.seq],
+        )
+        return {one.case.id: one for one in records}
+
+    def last_under(self, note: str, ids: Sequence[str]) -> dict[str, StoredCase]:
+        """The state that each case was last given under a note; cases that never were are left out."""
+        query = (
+            "from changes h where h.record is not null and h.seq in "
+            "(select max(seq) from changes where note = ? and id in ({}) group by id)"
+        )
+        records = [one for part in parts(ids) for one in self._file.records(query.format(marks(part)), [note, *part])]
+        return {one.case.id: one for one in records}
+
+    def erased(self, ids: Sequence[str]) -> frozenset[str]:
+        """Those of these cases that were once erased."""
+        query = "select id from changes where what = 'erased' and id in ({})"
+        found = [row for part in parts(ids) for row in self._file.ask(query.format(marks(part)), part)]
+        return frozenset(one for (one,) in found)
+
+    def snapshots(self) -> list[Snapshot]:
+        """Named versions, oldest first."""
+        return [
+            Snapshot(name=n, version=Version(seq=s, digest=d), time=datetime.fromisoformat(t), note=note)
+            for n, s, d, t, note in self._file.ask("select name, seq, digest, time, note from snapshots order by time")
+        ]
+
+    def backup(self, file: Path) -> None:
+        """A consistent copy of the file, while others read and write. Raises ``StoreError`` where one exists."""
+        part = file.with_name(f".{file.name}.part")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if file.exists():
+                raise StoreError(f"{file} exists: name another file for the backup")
+            try:
+                self._copy(part)
+                part.rename(file)
+                sync_folder(file.parent)
+            finally:
+                part.unlink(missing_ok=True)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(
+                f"{file} cannot be written: {reason(error)}; there is no backup, and the archive is as it was: "
+                "free some space, or name another place"
+            ) from None
+
+    def _copy(self, file: Path) -> None:
+        file.unlink(missing_ok=True)
+        with closing(sqlite3.connect(file)) as copy, self._file.guard:
+            copy.executescript("pragma journal_mode=off; pragma synchronous=full;")
+            self._file.db.backup(copy)
+
+    def snapshot(self, name: str, note: str) -> Snapshot:
+        """Names the state as it is now. Raises ``StoreError`` where the name is taken."""
+        with self._file.writing() as step:
+            head, now = step.head, datetime.now(UTC)
+            if step.db.execute("select 1 from snapshots where name = ?", (name,)).fetchone():
+                raise StoreError(
+                    f"the archive {self._file.folder} has a snapshot {name!r} already: choose another name"
+                )
+            values = (name, head.seq, head.digest, now.isoformat(), note)
+            step.db.execute("insert into snapshots values (?,?,?,?,?)", values)
+            return Snapshot(name=name, version=head, time=now, note=note)

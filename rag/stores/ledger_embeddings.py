@@ -107,5 +107,5 @@ def add_encoder(step: Transaction, fingerprint: str, dim: int, name: str) -> int
     (last,) = step.db.execute(f"select max(number) from ({numbers})", (_NUMBERED,)).fetchone()  # noqa: S608
     number = int(last or 0) + 1
     step.db.execute("insert into encoders values (?,?,?,?)", (number, fingerprint, dim, name))
-    step.db.execute("insert or replace into about values (?,?)", (_NUMBERED, str(number)))
+    step.tell(_NUMBERED, str(number))
     return number

@@ -14,17 +14,17 @@ from doubleread.core.errors import StoreError
 from doubleread.core.one_process import OneProcess
 from doubleread.core.sqlite import connect
 from doubleread.core.stored import StoredCase, Version
-from doubleread.rag.stores.beginning import begin, clear
-from doubleread.rag.stores.chain import START
-from doubleread.rag.stores.ledger_folder import FILE, check_folder, damaged, size_of
+from doubleread.rag.stores.ledger_folder import FILE, begin, check_folder, clear, damaged, size_of
 from doubleread.rag.stores.schema import OLDER, SCHEMA, schema_of
-from doubleread.rag.stores.seal import Damaged, Seal, check_change, count_rows, last_change, read_seal
+from doubleread.rag.stores.seal import START, ArchiveSeal, Damaged, check_change, count_rows, last_change, read_seal
 from doubleread.rag.stores.transaction import Transaction
 
 _OF_DAMAGE = ("malformed", "not a database", "disk image", "decode to UTF-8", "triggers", "file format")
 """Words of SQLite for a file that is not as it left it."""
 _CAREFUL = "pragma cell_size_check=on; pragma secure_delete=on;"
 """Damaged pages are noticed, and what is deleted is overwritten."""
+_CHECKPOINT = "pragma wal_checkpoint(truncate)"
+"""Takes what was committed into the file itself, and empties what is beside it."""
 _RECORDS = (
     "select h.seq, h.time, h.what, h.id, h.reviewer, h.note, h.record, h.digest, "
     "(select p.digest from changes p where p.seq = h.seq - 1)"
@@ -63,7 +63,7 @@ class LedgerFile:
     def tell(self, key: str, value: str) -> None:
         """Keeps something about the archive itself."""
         with self.writing() as step:
-            step.db.execute("insert or replace into about values (?,?)", (key, value))
+            step.tell(key, value)
 
     def moved(self) -> int:
         """Another number whenever this process or another has written."""
@@ -82,7 +82,7 @@ class LedgerFile:
         return str(found[0][0]) if found else None
 
     @contextmanager
-    def reading(self) -> Iterator[tuple[sqlite3.Connection, Seal]]:
+    def reading(self) -> Iterator[tuple[sqlite3.Connection, ArchiveSeal]]:
         """One state of the file, and its seal."""
         with self.mapped("read"), self.guard:
             self.db.execute("begin")
@@ -146,7 +146,7 @@ class LedgerFile:
         except UnicodeDecodeError:
             raise damaged(self.path, "it holds text that is not UTF-8") from None
         except (sqlite3.Error, OSError) as error:
-            if _tells_damage(error):
+            if any(one in str(error) for one in _OF_DAMAGE):
                 raise damaged(self.path, reason(error)) from None
             raise StoreError(f"{self.path}: failed to {verb}: {reason(error)}; {_remedy(error)}") from None
 
@@ -157,7 +157,7 @@ class LedgerFile:
         """
         with self.guard:
             try:
-                self._overwrite()
+                self.db.execute(_CHECKPOINT).fetchall()
             except sqlite3.Error as error:
                 raise StoreError(
                     f"{done}, but traces may be left beside {self.path} ({error}): free some space, and give "
@@ -165,19 +165,14 @@ class LedgerFile:
                 ) from None
             try:
                 self.db.execute("vacuum")
-                self._overwrite()
+                self.db.execute(_CHECKPOINT).fetchall()
             except sqlite3.Error as error:
                 raise StoreError(
                     f"{done} and overwritten; only {self.path} could not be made smaller ({error}): what is added next "
                     "uses that space"
                 ) from None
 
-    def _overwrite(self) -> None:
-        """Takes what was committed into the file itself, and empties what is beside it."""
-        self.db.execute("pragma wal_checkpoint(truncate)").fetchall()
-
     def close(self) -> None:
-        """Lets go of the file; a second call does nothing."""
         with self.guard:
             self.db.close()
 
@@ -214,7 +209,7 @@ class LedgerFile:
     def _check(self, whole: bool) -> None:
         schema = schema_of(self.db)
         if schema == str(OLDER):
-            from doubleread.rag.stores.upgrade import upgrade  # noqa: PLC0415 - rarely needed
+            from doubleread.rag.stores.schema import upgrade  # noqa: PLC0415 - rarely needed
 
             upgrade(self)
         elif schema is None:
@@ -226,10 +221,6 @@ class LedgerFile:
         if whole:
             with self.reading() as (db, seal):
                 count_rows(db, seal)
-
-
-def _tells_damage(error: Exception) -> bool:
-    return any(one in str(error) for one in _OF_DAMAGE)
 
 
 def _remedy(error: Exception) -> str:

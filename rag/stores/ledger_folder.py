@@ -1,10 +1,19 @@
-"""The folder of an archive: whether it holds one, and nothing that an archive has not."""
+"""The folder of an archive: whether it holds one and nothing else, beginning one, and wiping its indexes."""
 
 import os
+import shutil
+import sqlite3
 import stat
+import time
+from contextlib import closing, suppress
 from pathlib import Path
+from uuid import uuid4
 
-from doubleread.core.errors import StoreError
+from doubleread.core.durable import sync_folder
+from doubleread.core.errors import StoreBusy, StoreError
+from doubleread.core.folder_lock import LOCK_NAME, FolderLock
+from doubleread.rag.stores.schema import SCHEMA, TABLES
+from doubleread.rag.stores.seal import ArchiveSeal, write_seal
 
 FILE = "archive.sqlite3"
 _BESIDE = ("", "-wal", "-shm", "-journal")
@@ -63,3 +72,82 @@ def size_of(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
+
+
+def begin(folder: Path, name: str) -> None:
+    """Makes folder and file, unless another process has just made it. Raises ``sqlite3.Error`` and ``OSError``."""
+    new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    draft, path = folder / f".{name}.{uuid4().hex}", folder / name
+    try:
+        _write(draft)
+        if path.exists() and not path.stat().st_size:  # an older doubleread was killed before anything was in it
+            for file in folder.glob(f"{name}*"):
+                file.unlink(missing_ok=True)
+        with suppress(FileExistsError):
+            _place(draft, path)
+        sync_folder(folder)
+        clear(folder, name)
+    except sqlite3.Error:  # another process has made the file meanwhile, and cleared this draft away
+        if not path.exists():
+            raise
+    finally:
+        draft.unlink(missing_ok=True)
+        if new:
+            with suppress(OSError):  # not empty: it is an archive now
+                folder.rmdir()
+
+
+def clear(folder: Path, name: str) -> None:
+    """Removes the drafts of killed processes; one that is being written is not needed where the file is there."""
+    for left in folder.glob(f".{name}.*"):
+        left.unlink(missing_ok=True)
+
+
+def _write(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.executescript(f"pragma journal_mode=off; pragma synchronous=full; begin; {TABLES}")
+        about = (("schema", str(SCHEMA)), ("id", uuid4().hex), ("created", time.strftime("%F %T")))
+        db.executemany("insert into about values (?,?)", about)
+        write_seal(db, ArchiveSeal())
+        db.execute("commit")
+        db.execute("pragma journal_mode=wal")  # under its own name this would leave a journal if it were killed
+
+
+def _place(draft: Path, path: Path) -> None:
+    """Raises ``FileExistsError`` where the name is taken."""
+    try:
+        os.link(draft, path)
+    except FileNotFoundError:
+        if not path.exists():  # another process has begun the archive and cleared up
+            raise
+    except FileExistsError:
+        raise
+    except OSError:  # a disk without hard links
+        if path.exists():
+            raise FileExistsError(path) from None
+        draft.rename(path)
+
+
+def wipe_indexes(root: Path) -> bool:
+    """Wipes the index of every encoder in ``root``; False where another process holds one. Links are not followed."""
+    return root.is_symlink() or not [folder for folder in root.glob("*") if not wipe_index(folder)]
+
+
+def wipe_index(folder: Path) -> bool:
+    """Wipes one index, if there is one; False where another process holds it."""
+    if folder.is_symlink() or not folder.is_dir():
+        return True
+    try:
+        lock = FolderLock(folder, shared=False)
+    except StoreBusy:
+        return False
+    try:
+        for entry in folder.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            elif entry.name != LOCK_NAME:
+                entry.unlink()
+    finally:
+        lock.release()
+    return True

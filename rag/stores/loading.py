@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from doubleread.core.types import Embeddings
-from doubleread.rag.stores.contents import Row
-from doubleread.rag.stores.seal import CASE_COLUMNS, Damaged, Seal, Sum, case_digest, embedding_digest
+from doubleread.rag.stores.contents import CaseRow
+from doubleread.rag.stores.seal import CASE_COLUMNS, ArchiveSeal, Damaged, Sum, case_digest, embedding_digest
 
 _AT_ONCE = 1000
 _NEW = tuple.__new__
@@ -23,26 +23,35 @@ _UNIT = 2e-3
 class Delta(NamedTuple):
     """What has changed since a reader last looked."""
 
-    rows: list[Row]
+    rows: list[CaseRow]
     embeddings: Embeddings
     gone: frozenset[str]
     seq: int
     stamp: int
 
 
-def everything(db: sqlite3.Connection, seal: Seal, encoder: int, dim: int) -> Delta:
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Nothing is searched for garbage: what is loaded stays, and looking through it again and again takes a tenth of
+    the time."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+@_no_garbage()
+def everything(db: sqlite3.Connection, seal: ArchiveSeal, encoder: int, dim: int) -> Delta:
     """Two reads from one end of the file to the other: to look each case up takes a cold disk many times as long.
 
     Raises ``Damaged`` where the sums of the digests are not those of the seal.
     """
-    with _no_garbage():
-        return _everything(db, seal, encoder, dim)
-
-
-def _everything(db: sqlite3.Connection, seal: Seal, encoder: int, dim: int) -> Delta:
     known = _cases(db, seal)
     sealed = seal.embeddings.get(encoder, Sum())
-    rows, embeddings, stamp, found = list[Row](), np.empty((sealed.rows, dim), np.float32), 0, Sum()
+    rows, embeddings, stamp, found = list[CaseRow](), np.empty((sealed.rows, dim), np.float32), 0, Sum()
     cursor = db.execute(
         "select stamp, id, row, digest from embeddings not indexed where encoder = ? order by stamp", (encoder,)
     )
@@ -62,7 +71,7 @@ def _everything(db: sqlite3.Connection, seal: Seal, encoder: int, dim: int) -> D
     return Delta(rows, embeddings[: len(rows)], frozenset(), seal.head.seq, stamp)
 
 
-def changed(db: sqlite3.Connection, seal: Seal, encoder: int, dim: int, seq: int, stamp: int) -> Delta:
+def changed(db: sqlite3.Connection, seal: ArchiveSeal, encoder: int, dim: int, seq: int, stamp: int) -> Delta:
     """Only what changed is looked up."""
     columns = ", ".join(f"c.{one}" for one in CASE_COLUMNS.split(", "))
     found = db.execute(
@@ -92,22 +101,9 @@ def unit_blocks(rows: Sequence[bytes], dim: int) -> Embeddings:
     return made
 
 
-@contextmanager
-def _no_garbage() -> Iterator[None]:
-    """Nothing is searched for garbage: what is loaded stays, and looking through it again and again takes a tenth of
-    the time."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
-
-
-def _cases(db: sqlite3.Connection, seal: Seal) -> dict[str, Row]:
+def _cases(db: sqlite3.Connection, seal: ArchiveSeal) -> dict[str, CaseRow]:
     """The cases that are not removed."""
-    known, found = dict[str, Row](), Sum()
+    known, found = dict[str, CaseRow](), Sum()
     cursor = db.execute(f"select {CASE_COLUMNS}, digest from cases")  # noqa: S608 - constants
     while block := cursor.fetchmany(_AT_ONCE):
         for one in block:
@@ -132,6 +128,6 @@ def checked_digests(block: Sequence[tuple[Any, ...]], encoder: int) -> list[byte
     return [one[3] for one in block]
 
 
-def _row(one: Sequence[Any]) -> Row:
+def _row(one: Sequence[Any]) -> CaseRow:
     tags = () if one[6] == "[]" else tuple(json.loads(one[6]))
-    return _NEW(Row, (one[0], one[1], one[2], one[3], one[4], one[5], tags, one[7], one[8]))
+    return _NEW(CaseRow, (one[0], one[1], one[2], one[3], one[4], one[5], tags, one[7], one[8]))

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 from xxhash import xxh3_128_digest
 
 from doubleread.core.stored import Version
-from doubleread.rag.stores.chain import START, chained
 
+START = "0" * 64
 SEAL = "seal"
 """Under this the file keeps it."""
 CASE_COLUMNS = "id, label, grp, split, source, path, tags, added, hash, removed, seq"
@@ -26,6 +26,11 @@ _MODULUS = 1 << 128
 _NONE = "\1"
 _NUMBERS = struct.Struct("<dqq").pack
 _CHANGE = "select seq, time, what, id, reviewer, note, record, digest from changes"
+
+
+def chained(before: str, values: Sequence[object]) -> str:
+    """The digest after ``values`` happened; sha256 in hex."""
+    return hashlib.sha256(json.dumps([before, *values]).encode()).hexdigest()
 
 
 class Damaged(Exception):
@@ -51,7 +56,7 @@ _NONE_YET = Sum()
 
 
 @dataclass
-class Seal:
+class ArchiveSeal:
     """What the tables must be."""
 
     head: Version = field(default_factory=lambda: Version(seq=0, digest=START))
@@ -62,12 +67,11 @@ class Seal:
     """By the number of the encoder."""
 
     def values(self) -> list[Any]:
-        """As JSON."""
         sums = {str(number): [one.rows, f"{one.total:032x}"] for number, one in sorted(self.embeddings.items())}
         return [self.head.seq, self.head.digest, self.stamp, [self.cases.rows, f"{self.cases.total:032x}"], sums]
 
     @classmethod
-    def of(cls, values: Sequence[Any]) -> "Seal":
+    def of(cls, values: Sequence[Any]) -> "ArchiveSeal":
         """From JSON; raises ``ValueError``, ``TypeError`` or ``KeyError`` for anything else."""
         seq, digest, stamp, cases, sums = values
         embeddings = {int(number): Sum(int(rows), int(total, 16)) for number, (rows, total) in sums.items()}
@@ -95,7 +99,7 @@ def embedding_digest(encoder: int, stamp: int, case_id: str, row: bytes) -> byte
         return b""
 
 
-def read_seal(db: sqlite3.Connection) -> Seal:
+def read_seal(db: sqlite3.Connection) -> ArchiveSeal:
     """The seal, after the small tables and the last change were held against it; raises ``Damaged``.
 
     To be called inside a transaction, so that no other process writes in between.
@@ -103,7 +107,7 @@ def read_seal(db: sqlite3.Connection) -> Seal:
     told = db.execute("select value from about where key = ?", (SEAL,)).fetchone()
     try:
         values, digest = json.loads(told[0])
-        seal = Seal.of(values)
+        seal = ArchiveSeal.of(values)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise Damaged("it has no seal") from None
     if digest != _digest(db, seal):
@@ -113,7 +117,7 @@ def read_seal(db: sqlite3.Connection) -> Seal:
     return seal
 
 
-def write_seal(db: sqlite3.Connection, seal: Seal) -> None:
+def write_seal(db: sqlite3.Connection, seal: ArchiveSeal) -> None:
     """At the end of a transaction."""
     value = json.dumps([seal.values(), _digest(db, seal)])
     db.execute("insert or replace into about values (?,?)", (SEAL, value))
@@ -136,7 +140,7 @@ def check_change(change: Sequence[Any], before: object) -> None:
         raise Damaged(f"change {seq} ({what} {str(case_id)[:12]}) is not what was written")
 
 
-def count_rows(db: sqlite3.Connection, seal: Seal) -> None:
+def count_rows(db: sqlite3.Connection, seal: ArchiveSeal) -> None:
     """Raises ``Damaged`` where rows are missing or too many; their contents are checked when they are read."""
     ((changes,),) = db.execute("select count(*) from changes").fetchall()
     ((cases,),) = db.execute("select count(*) from cases").fetchall()
@@ -155,7 +159,7 @@ def _number(counted: int | dict[int, int]) -> str:
     return f"{counted if isinstance(counted, int) else sum(counted.values()):,}"
 
 
-def _digest(db: sqlite3.Connection, seal: Seal) -> str:
+def _digest(db: sqlite3.Connection, seal: ArchiveSeal) -> str:
     """Of the seal's values and of the tables that are read whole."""
     tables = [
         db.execute(query).fetchall()

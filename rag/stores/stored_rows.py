@@ -16,6 +16,15 @@ _ZERO = 1e-6
 _SAME = 1e-3  # another image is hundreds of times further away
 
 
+def products(rows: Embeddings, vector: Embeddings | Vector) -> Embeddings:
+    """The inner product of each row ``(n, dim)`` with the vector ``(dim,)``, shape ``(n,)``.
+
+    Not ``rows @ vector``: BLAS would wake its threads for it, and where others keep the cores busy they wait for each
+    other a hundred times as long as the sum takes (measured: 12 ms against 0.1 for 1,240 rows of 1,280).
+    """
+    return np.asarray(np.vecdot(rows, vector), np.float32)
+
+
 class Exported(NamedTuple):
     """Everything a store holds, in the order of the case ids."""
 
@@ -25,14 +34,14 @@ class Exported(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Rows:
+class CheckedRows:
     """Checked cases, one row of unit length for each, no id twice."""
 
     stored: tuple[StoredCase, ...]
     embeddings: Embeddings
 
 
-def checked_rows(stored: Sequence[StoredCase], embeddings: Embeddings, dim: int) -> Rows:
+def checked_rows(stored: Sequence[StoredCase], embeddings: Embeddings, dim: int) -> CheckedRows:
     """The rows as they may be stored; of a case given twice the last counts.
 
     Raises ``StoreError`` for unlabelled cases and for embeddings of the wrong number, the wrong length, or that are
@@ -47,7 +56,7 @@ def checked_rows(stored: Sequence[StoredCase], embeddings: Embeddings, dim: int)
                 f"case {case.id[:12]} ({case.source or 'no source'}) has no label: only labelled cases are evidence"
             )
     last = {one.case.id: i for i, one in enumerate(stored)}
-    return Rows(tuple(stored[i] for i in last.values()), units[list(last.values())])
+    return CheckedRows(tuple(stored[i] for i in last.values()), units[list(last.values())])
 
 
 def unit_rows(embeddings: Embeddings, dim: int) -> Embeddings:

@@ -1,15 +1,14 @@
 """Changes of an archive's tables that keep its seal in step."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from doubleread.core.stored import Version
 from doubleread.core.types import Embeddings
-from doubleread.rag.stores.chain import chained
-from doubleread.rag.stores.seal import CASE_COLUMNS, Sum, case_digest, embedding_digest, read_seal, write_seal
+from doubleread.rag.stores.seal import CASE_COLUMNS, Sum, case_digest, chained, embedding_digest, read_seal, write_seal
 
 _AT_ONCE = 500
 _CASES = f"insert or replace into cases ({CASE_COLUMNS}, digest) values ({','.join('?' * 12)})"  # noqa: S608 - a constant
@@ -23,7 +22,6 @@ class Transaction:
 
     @property
     def head(self) -> Version:
-        """The last change."""
         return self._seal.head
 
     def change(self, time: str, what: str, case_id: str, reviewer: str, note: str, record: str | None) -> int:
@@ -33,6 +31,10 @@ class Transaction:
         self.db.execute("insert into changes values (?,?,?,?,?,?,?,?)", (*values, digest))
         self._seal.head = Version(seq=self.head.seq + 1, digest=digest)
         return self.head.seq
+
+    def tell(self, key: str, value: str) -> None:
+        """Keeps something about the archive itself."""
+        self.db.execute("insert or replace into about values (?,?)", (key, value))
 
     def put_cases(self, rows: Sequence[Sequence[Any]]) -> None:
         """Rows in the order of ``CASE_COLUMNS``, in place of those of the same id."""
@@ -53,7 +55,8 @@ class Transaction:
             "insert or replace into embeddings (stamp, encoder, id, row, digest) values (?,?,?,?,?)", made
         )
         self._seal.stamp += len(made)
-        self._add(encoder, [row[-1] for row in made])
+        sums = self._seal.embeddings
+        sums[encoder] = sums.get(encoder, Sum()).plus(row[-1] for row in made)
 
     def erase(self, ids: Sequence[str]) -> None:
         """Takes cases out of every table but that they were there; records of the past are wiped."""
@@ -90,9 +93,6 @@ class Transaction:
                 query = f"{query} and encoder = {encoder:d}"
             for number, digest in self.db.execute(query, part).fetchall():
                 self._seal.embeddings[number] = self._seal.embeddings.get(number, Sum()).minus([digest])
-
-    def _add(self, encoder: int, digests: Iterable[bytes]) -> None:
-        self._seal.embeddings[encoder] = self._seal.embeddings.get(encoder, Sum()).plus(digests)
 
 
 def parts(ids: Sequence[str]) -> list[Sequence[str]]:

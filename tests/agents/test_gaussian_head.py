@@ -5,8 +5,7 @@ import pytest
 from scipy.special import log_softmax
 
 from benchmarks.bench_few_shot import wang_scores, worth
-from doubleread.agents.gaussian_fit import FIRST_SCALE, fit_head
-from doubleread.agents.gaussian_head import GaussianHead, unit_head
+from doubleread.agents.gaussian_head import FIRST_SCALE, GaussianHead, fit_head, unit_head
 
 DIM, LABELS = 40, 3
 

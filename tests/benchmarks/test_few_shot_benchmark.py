@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import bench_few_shot
 from benchmarks.figure import Skipped
-from doubleread.agents.gaussian_fit import fit_head
+from doubleread.agents.gaussian_head import fit_head
 
 REAL = os.environ.get("DOUBLEREAD_PAPER", "")
 needs_vectors = pytest.mark.skipif(not REAL, reason="set DOUBLEREAD_PAPER to the folder with clip_vit_b32_train.npz")

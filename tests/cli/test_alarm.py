@@ -23,7 +23,7 @@ from doubleread.evals.metrics.case_tables import CaseTable
 from doubleread.evals.metrics.comparison import compare_runs
 from doubleread.panel import Panel
 from doubleread.render.shown import ShownVerdict
-from doubleread.render.terminal import verdict_card
+from doubleread.render.terminal_card import verdict_card
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.plain_text import plain_text
 from doubleread.sessions.standing import CaseSeen, Standing

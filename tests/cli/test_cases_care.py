@@ -12,7 +12,7 @@ from rich.console import Console
 from doubleread.cli.cases_table import print_cases
 from doubleread.core.stored import StoredCase
 from doubleread.rag.stores.archive import Archive
-from doubleread.render.half_blocks import half_blocks
+from doubleread.render.preview import Preview
 
 DIM = 8
 CASES = [bare_case(i, "ab"[i % 2], group=f"g{i // 4}") for i in range(12)]
@@ -108,14 +108,14 @@ def test_stats_and_history(doubleread, archive):
 
 def test_a_picture_is_drawn_in_half_blocks(tmp_path):
     case = image_case(tmp_path, 1)
-    text = half_blocks(case.path, case.id, columns=8)
+    text = Preview().file(case.path, case.id, 8)
     assert [len(line) for line in text.plain.splitlines()] == [8, 8, 8]
     first = text.get_style_at_offset(Console(), 0)
     assert first.color is not None
 
     case.path.unlink()
-    assert half_blocks(case.path, case.id, columns=8) is None
-    assert half_blocks(None, None, columns=8) is None
+    assert Preview().file(case.path, case.id, 8) is None
+    assert Preview().file(None, None, 8) is None
 
 
 # -- correcting ---------------------------------------------------------------------------------------------------

@@ -20,8 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from doubleread.cli.terminal import preview_of
-from doubleread.render.graphics import kitty, sixel
-from doubleread.render.preview import Cell, Preview
+from doubleread.render.preview import CellSize, Preview, kitty, sixel
 
 APC = re.compile(r"\x1b_G([^;]*);([^\x1b]*)\x1b\\")
 DCS = re.compile(r'\x1bP0;1;0q"1;1;(\d+);(\d+)([^\x1b]*)\x1b\\')
@@ -119,7 +118,7 @@ DRAWING = re.compile(r"\x1b7\x1b\[(\d+)A(?:\x1b_G.*?\x1b\\|\x1bP.*?\x1b\\)+\x1b8
 def test_a_picture_lies_on_blank_cells_beside_other_things(tmp_path, how, width, height):
     file = tmp_path / "one.png"
     noise(width, height).save(file)
-    preview = Preview(how, Cell(9, 19))
+    preview = Preview(how, CellSize(9, 19))
     text = printed(beside("label", preview.file(file, None, 12)))
     (drawing,) = DRAWING.finditer(text)
     up, lines = int(drawing[1]), text[: drawing.start()].split("\n")
@@ -139,7 +138,7 @@ def test_a_picture_lies_on_blank_cells_beside_other_things(tmp_path, how, width,
 def test_kitty_pads_to_whole_cells_and_distorts_nothing(tmp_path):
     file = tmp_path / "one.png"
     noise(200, 50).save(file)
-    picture, said = unkitty(printed(Preview("kitty", Cell(9, 19)).file(file, None, 12)))
+    picture, said = unkitty(printed(Preview("kitty", CellSize(9, 19)).file(file, None, 12)))
     assert picture.size == (int(said["c"]) * 9, int(said["r"]) * 19)
     assert Image.fromarray(np.asarray(picture)[..., 3]).getbbox() == (0, 0, 108, 27)
 

@@ -10,7 +10,7 @@ from kit import TASK, ScriptedAgent, ScriptedRetriever, SecondThoughts, opinion
 
 from doubleread.agents.local_agents import AGENTS
 from doubleread.agents.recorded.book import AnswerBook
-from doubleread.agents.recorded.recorded_agent import replay
+from doubleread.agents.recorded.recorder import replay
 from doubleread.core.errors import NotFitted
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention, Opinion

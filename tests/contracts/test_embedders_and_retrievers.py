@@ -10,8 +10,9 @@ from doubleread.core.errors import ImageError, StoreError
 from doubleread.core.ports import WHOLE
 from doubleread.rag.cache import EncodingCache
 from doubleread.rag.embedder import CachedEmbedder
+from doubleread.rag.images.case_images import Images
+from doubleread.rag.images.image_views import CROPS
 from doubleread.rag.retrieval import StoreRetriever
-from doubleread.rag.safe_images import CROPS, Images
 from doubleread.rag.stores.exact import ExactStore
 
 X, Y = clusters(45)

@@ -19,6 +19,7 @@ from doubleread.core.safe_files import (
     read_json_lines,
     read_text,
 )
+from doubleread.core.safe_text import byte_lines, text_lines
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a/../../x", "", "a\\..\\x", "C:\\x", "a\0b", ".."])
@@ -135,3 +136,11 @@ def test_other_bad_arrays_are_refused(tmp_path: Path) -> None:
         file.write_bytes(whole[:cut])
         with pytest.raises(FileError):
             read_arrays(file)
+
+
+def test_half_a_last_line_is_left_out_where_that_is_asked(tmp_path):
+    file = tmp_path / "rows.jsonl"
+    file.write_bytes(b"one\ntwo\nthr")
+    assert list(byte_lines(file)) == [b"one\n", b"two\n", b"thr"]
+    assert list(byte_lines(file, torn=True)) == [b"one\n", b"two\n"]
+    assert list(text_lines(file, torn=True)) == ["one\n", "two\n"]

@@ -8,7 +8,7 @@ from hostile_kit import FILES, error_of, odd_things, patient
 from kit import TASK, photo_folder
 
 from doubleread.agents.recorded.book import read_book
-from doubleread.agents.recorded.columns import Columns
+from doubleread.agents.recorded.columns import AnswerColumns
 from doubleread.agents.recorded.recorder import Recorder
 from doubleread.core.case import MAX_IMAGE_BYTES, Case
 from doubleread.core.errors import DataError, DoublereadError
@@ -24,7 +24,7 @@ from doubleread.prompts.library import Library
 from doubleread.settings import load_settings
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="pipes, devices and limits as Linux has them")
-FOREIGN = Columns(key="path", label="label", confidence="label")
+FOREIGN = AnswerColumns(key="path", label="label", confidence="label")
 READERS = {
     "manifest.csv": read_dataset,
     "manifest.jsonl": read_dataset,

@@ -18,10 +18,10 @@ from doubleread.core.errors import DataError
 from doubleread.core.opinion import Opinion
 from doubleread.core.task import Task
 from doubleread.evals.datasets import read_dataset
-from doubleread.mock_server import Fault, Limits, Reply, read_script, running
+from doubleread.mock_server import Fault, MockReply, RateLimits, read_script, running
 from doubleread.mock_server.dry_run import DryRun, thumbnail
 from doubleread.mock_server.injected_faults import FAULTS
-from doubleread.rag.safe_images import Images
+from doubleread.rag.images.case_images import Images
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
 
@@ -40,7 +40,9 @@ def test_the_vendors_own_client_understands_it():
             models = await client.models.list()
             return chat, decision, models
 
-    with running([Reply(text="hi", logprobs=((("hi", -0.5),),)), Reply(probabilities={"a": 0.9, "b": 0.1})]) as mock:
+    with running(
+        [MockReply(text="hi", logprobs=((("hi", -0.5),),)), MockReply(probabilities={"a": 0.9, "b": 0.1})]
+    ) as mock:
         chat, decision, models = asyncio.run(ask(mock.base_url))
     assert chat.choices[0].message.content == "hi"
     assert chat.choices[0].logprobs.content[0].top_logprobs[0].logprob == -0.5
@@ -50,7 +52,7 @@ def test_the_vendors_own_client_understands_it():
 
 
 def test_replies_come_in_order_and_requests_are_kept():
-    with running([Reply(text="one"), Reply(text="two")], lambda r: Reply(text=r.body["model"])) as mock:
+    with running([MockReply(text="one"), MockReply(text="two")], lambda r: MockReply(text=r.body["model"])) as mock:
         said = [post(mock, Authorization="Bearer k").json()["choices"][0]["message"]["content"] for _ in range(3)]
     assert said == ["one", "two", "m"]
     assert [r.headers["authorization"] for r in mock.server.requests] == ["Bearer k"] * 3
@@ -115,7 +117,7 @@ def test_the_seconds_to_wait_stand_in_the_header_that_can_hold_them():
 
 
 def test_limits_turn_away_what_is_too_much():
-    with running(otherwise=Reply(), limits=Limits(requests_per_minute=60, burst=2)) as mock:
+    with running(otherwise=MockReply(), limits=RateLimits(requests_per_minute=60, burst=2)) as mock:
         assert [post(mock).status_code for _ in range(4)] == [200, 200, 429, 429]
     assert mock.server.refused == 2
 
@@ -129,7 +131,7 @@ def test_a_feature_it_lacks_is_named(feature):
         "json_object": {"response_format": {"type": "json_object"}},
         "max_completion_tokens": {"max_completion_tokens": 5},
     }
-    with running(otherwise=Reply(), without=[feature]) as mock:
+    with running(otherwise=MockReply(), without=[feature]) as mock:
         refused, plain = post(mock, BODY | used[feature]), post(mock)
     assert refused.status_code == 400
     assert feature in refused.json()["error"]["message"]
@@ -197,7 +199,7 @@ def test_a_share_of_requests_may_fail(photos):
 def test_a_script_is_read_line_by_line(tmp_path):
     file = tmp_path / "script.jsonl"
     file.write_text('{"text": "yes", "delay_s": 0.1}\n\n{"fault": "rate-limit", "retry_after": 2}\n')
-    assert read_script(file) == [Reply(text="yes", delay_s=0.1), Fault("rate-limit", retry_after=2)]
+    assert read_script(file) == [MockReply(text="yes", delay_s=0.1), Fault("rate-limit", retry_after=2)]
     for wrong in ("nonsense", '{"txt": "yes"}', "[1]"):
         file.write_text(wrong)
         with pytest.raises(DataError, match="is no reply"):

@@ -17,9 +17,9 @@ from doubleread.orchestrator.course.seats import Seats
 from doubleread.panel import Panel
 from doubleread.panel.attribution_maps import VIEWS, attribute
 from doubleread.rag.embedder import CachedEmbedder
-from doubleread.rag.safe_images import Images
+from doubleread.rag.images.case_images import Images
 from doubleread.render.heat import heat
-from doubleread.render.shown_attribution import ShownAttribution
+from doubleread.render.shown import ShownAttribution
 
 PATCH = (slice(1, 2), slice(4, 5))
 """The cell that is red, and that the label ``rust`` comes from."""

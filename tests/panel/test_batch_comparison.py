@@ -13,9 +13,9 @@ from doubleread.core.errors import PanelError
 from doubleread.panel import Panel
 from doubleread.panel.batch_comparison import FEWEST, LEVEL, compare, sampled
 from doubleread.panel.reference import FILE, Looked, Reference, whole_groups
-from doubleread.rag.picture_statistics import Statistics
+from doubleread.rag.images.picture_statistics import StatisticColumns
 
-USUAL = Statistics(0.5, 0.0, 0.0, 0.15, 0.2, 0.05, -0.05, 1.0, 1.0, 256.0)
+USUAL = StatisticColumns(0.5, 0.0, 0.0, 0.15, 0.2, 0.05, -0.05, 1.0, 1.0, 256.0)
 
 
 def looked(seed, groups, size, *, grouped=True, shift=0.0, dim=16, **changed):

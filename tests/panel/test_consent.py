@@ -25,7 +25,7 @@ from doubleread.mock_server.dry_run import DryRun, thumbnail
 from doubleread.panel import Panel
 from doubleread.panel.consent import allowed, asks_of, refused, remember
 from doubleread.panel.panel_folder import read_panel
-from doubleread.rag.safe_images import Images
+from doubleread.rag.images.case_images import Images
 from doubleread.settings import load_settings
 
 PROMPT = """+++

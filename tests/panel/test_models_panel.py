@@ -10,7 +10,7 @@ from doubleread.core.errors import PanelError, SettingsError, UnknownPart
 from doubleread.mock_server import Fault, running
 from doubleread.mock_server.dry_run import DryRun, thumbnail
 from doubleread.panel import Panel
-from doubleread.rag.safe_images import Images
+from doubleread.rag.images.case_images import Images
 from doubleread.settings import load_settings
 
 READERS = ("discriminant", "neighbours", "gpt")

@@ -15,7 +15,7 @@ from rag_support import bare_case, units
 
 from doubleread.core.errors import StoreBusy, StoreError
 from doubleread.core.folder_lock import LOCK_NAME, FolderLock
-from doubleread.rag.care.auditing import audit, audit_file
+from doubleread.rag.care.auditing import audit_file
 from doubleread.rag.stores.archive import ACTIVE, Archive
 from doubleread.rag.stores.ledger_file import LedgerFile
 from doubleread.rag.stores.ledger_folder import FILE
@@ -92,7 +92,7 @@ def test_the_check_itself_can_fail(folder):
     assert before[0][1][0] == "a"
     assert seen(folder)[0][1][0] == "b"
     with opened(folder) as store:
-        assert any("its last change says otherwise" in line for line in audit(store))
+        assert any("its last change says otherwise" in line for line in audit_file(store.file))
 
 
 @pytest.mark.parametrize("kind", ["sql", "page", "exchanged pages"])
@@ -230,11 +230,11 @@ def test_an_index_whose_files_were_changed_is_built_again(indexed):
     file.write_bytes(data)
     os.utime(file, ns=(told.st_atime_ns, told.st_mtime_ns))
     with opened(indexed, index=True, index_from=0) as store:
-        assert any("is built again" in line for line in audit(store))
+        assert any("is built again" in line for line in audit_file(store.file))
         store.index()
         assert [store.search(ROWS[i : i + 1], 1)[0][0].case_id for i in range(60)] == [case.id for case in CASES]
     with opened(indexed, index=True, index_from=0) as store:
-        assert audit(store) == []
+        assert audit_file(store.file) == []
 
 
 def test_an_index_only_proposes(indexed):
@@ -260,7 +260,7 @@ def test_an_older_archive_is_brought_up_to_date_and_loses_nothing(folder):
     assert seen(folder) == before
     with opened(folder) as store:
         assert store.file.about("schema") == "3"
-        assert audit(store) == []
+        assert audit_file(store.file) == []
         assert len(store.past.snapshots()) == 1
         store.add([bare_case(70)], units(1, DIM, seed=70))
     assert len(seen(folder)[0][0]) == 59
@@ -314,7 +314,7 @@ def test_a_disk_that_is_full_from_some_point_on_leaves_an_archive_that_goes_on(t
         assert store.count() >= told
         store.add([bare_case(j) for j in range(1000)], units(1000, DIM))
         assert store.count() == 1000
-        assert audit(store) == []
+        assert audit_file(store.file) == []
     assert [path.name for path in folder.iterdir()] == [FILE]
 
 
@@ -361,7 +361,7 @@ def test_erasing_says_what_is_done_where_the_file_cannot_be_made_smaller(folder)
         changes = store.file.version()
         assert store.erase([secret.id])
         assert store.file.version() == changes, "it is not erased twice"
-        assert audit(store) == []
+        assert audit_file(store.file) == []
 
 
 def test_a_backup_that_cannot_be_written_leaves_nothing(folder, tmp_path):

@@ -16,7 +16,7 @@ from rag_support import bare_case, units
 
 from doubleread.core.errors import EncoderMismatch, StoreError
 from doubleread.core.stored import StoredCase
-from doubleread.rag.care.auditing import audit
+from doubleread.rag.care.auditing import audit_file
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.exact import ExactStore
 from doubleread.rag.stores.ledger_folder import FILE
@@ -127,7 +127,7 @@ def test_processes_that_write_at_once_lose_nothing(folder, request):
         assert store.count() == 40 + 180
         for i in (1000, 1059, 2030, 3059):
             assert nearest(store, units(1, DIM, seed=i)[0]) == bare_case(i).id
-        assert audit(store) == []
+        assert audit_file(store.file) == []
 
 
 def test_a_killed_ingest_keeps_every_case_it_told_of(folder, request):
@@ -138,7 +138,7 @@ def test_a_killed_ingest_keeps_every_case_it_told_of(folder, request):
     with opened(folder) as store:
         assert all(store.holds(bare_case(i).id) for i in told)
         assert nearest(store, units(1, DIM, seed=told[-1])[0]) == bare_case(told[-1]).id
-        assert audit(store) == []
+        assert audit_file(store.file) == []
         store.add([bare_case(6)], units(1, DIM, seed=6))
 
 
@@ -153,7 +153,7 @@ def test_a_full_disk_loses_no_committed_case(folder):
         store.file.db.execute("pragma max_page_count = 1000000")
         store.add(many, units(1000, DIM, seed=3))
         assert store.count() == 1040
-        assert audit(store) == []
+        assert audit_file(store.file) == []
 
 
 def test_an_archive_that_cannot_be_written_is_read(folder):
@@ -380,7 +380,7 @@ def test_an_erased_case_leaves_nothing_but_the_fact(folder):
         assert nearest(store, ROWS[4]) != CASES[4].id
         assert CASES[4].id not in store.past.at(store.file.version())
         assert [change.what for change in store.past.history(CASES[4].id)] == ["added", "described", "erased"]
-        assert audit(store) == []
+        assert audit_file(store.file) == []
     assert secret.source.encode() not in (folder / FILE).read_bytes()
     assert ROWS[4].tobytes() not in (folder / FILE).read_bytes()
 

@@ -11,9 +11,9 @@ import pytest
 from rag_support import bare_case, encoded, image_case, picture, units
 
 from doubleread.core.errors import StoreError
-from doubleread.rag.care.auditing import audit
+from doubleread.rag.care.auditing import audit_file
 from doubleread.rag.care.bundle import ABOUT, export
-from doubleread.rag.care.moving import import_bundle
+from doubleread.rag.care.unbundling import import_bundle
 from doubleread.rag.stores.archive import Archive
 
 DIM = 8
@@ -60,7 +60,7 @@ def test_repeated_cases_count_once_and_are_told(out, tmp_path):
     with Archive.existing(tmp_path / "new") as store:
         assert store.count() == len(store.past.history()) == 6
         assert {one.label for one in store.get(ids)} == {"a", "b"}
-        assert audit(store) == []
+        assert audit_file(store.file) == []
     again = import_bundle(tmp_path / "new", out)
     assert (again.added, again.same, len(again.repeated)) == (0, 6, 2)
 
@@ -74,7 +74,7 @@ def test_rows_that_are_no_embeddings_are_left_out_and_told(out, tmp_path):
     assert (taken.added, len(taken.without)) == (4, 2)
     with Archive.existing(tmp_path / "new") as store:
         assert np.allclose(np.linalg.norm(store.contents().embeddings, axis=1), 1, atol=1e-5)
-        assert audit(store) == []
+        assert audit_file(store.file) == []
 
 
 def pipe(out, name):

@@ -13,19 +13,15 @@ from rag_support import bare_case, image_case, units
 from doubleread.core.errors import EncoderMismatch, StoreError
 from doubleread.core.stored import Wanted
 from doubleread.core.verdict import Unread
-from doubleread.rag.care.auditing import audit
+from doubleread.rag.bulk_embedding import EmbeddedCases
+from doubleread.rag.care.auditing import audit_file
 from doubleread.rag.care.bundle import ABOUT, export
-from doubleread.rag.care.edits import relabel, tag
-from doubleread.rag.care.id_prefix import remembered_id, whole_id
-from doubleread.rag.care.layout import drawn_at_random, layout
-from doubleread.rag.care.listing import listed
-from doubleread.rag.care.moving import import_bundle, merge
-from doubleread.rag.care.parcel import Conflict, parcel_of
+from doubleread.rag.care.case_corrections import relabel, restore, tag, undo
+from doubleread.rag.care.listing import listed, whole_id
+from doubleread.rag.care.parcel import Conflict, merge, parcel_of
 from doubleread.rag.care.reencoding import forget, named_encoder, reencode, use
-from doubleread.rag.care.returning import restore, undo
-from doubleread.rag.care.statistics import statistics
-from doubleread.rag.care.unbundling import read_bundle
-from doubleread.rag.embedder import EmbeddedCases
+from doubleread.rag.care.statistics import drawn_at_random, layout, statistics
+from doubleread.rag.care.unbundling import import_bundle, read_bundle
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.ledger_folder import FILE
 
@@ -149,12 +145,12 @@ def test_an_erased_case_is_not_taken_back(tmp_path):
     with opened(tmp_path / "s") as store:
         store.add(CASES, ROWS)
         assert store.erase([CASES[0].id])
-        assert remembered_id(store, CASES[0].id[:8]) == CASES[0].id
+        assert whole_id(store, CASES[0].id[:8], erased=True) == CASES[0].id
         with pytest.raises(StoreError, match="erased for good"):
             undo(store, CASES[0].id)
         store.add([CASES[0]], ROWS[:1])
         assert undo(store, CASES[0].id).after.removed
-        assert audit(store) == []
+        assert audit_file(store.file) == []
 
 
 def test_going_back_to_a_version_loses_nothing(archive):
@@ -173,7 +169,7 @@ def test_going_back_to_a_version_loses_nothing(archive):
     assert cases == [one for one in before[0] if one.case.id != CASES[11].id]
     assert len(archive.past.history()) == changes + 5
     assert restore(archive, made.version.id).changed == restore(archive, f"v{made.version.seq}").changed == 0
-    assert audit(archive) == []
+    assert audit_file(archive.file) == []
 
 
 @pytest.mark.parametrize("name", ["never", "v999", "v3-ffff", "v", "vv1", "3", "v²"])
@@ -211,11 +207,11 @@ def test_going_back_leaves_pictures_where_they_are(archive):
 )
 def test_an_audit_finds_what_was_altered(archive, statement, told):
     archive.past.snapshot("one", "")
-    assert audit(archive) == []
+    assert audit_file(archive.file) == []
     with sqlite3.connect(archive.folder / FILE) as db:
         db.execute(statement)
     db.close()
-    found = audit(archive)
+    found = audit_file(archive.file)
     assert [line for line in found if re.search(told, line)]
     assert not [line for line in found if "cannot be read" in line]
 
@@ -334,7 +330,7 @@ def test_where_two_archives_differ_one_of_them_is_believed(archive, tmp_path, th
     assert labels(archive)[CASES[0].id] == ("b" if theirs else "a")
     assert archive.holds(CASES[1].id) == theirs
     assert archive.search(units(1, DIM, seed=30), 1)[0][0].case_id == bare_case(30).id
-    assert audit(archive) == []
+    assert audit_file(archive.file) == []
 
 
 def test_archives_of_other_encoders_or_of_one_place_are_not_merged(archive, tmp_path):
@@ -378,7 +374,7 @@ def test_an_interrupted_encoding_goes_on_where_it_stopped(tmp_path):
         assert use(store, named_encoder(store, "second")) == 0
     with Archive.existing(tmp_path / "s") as store:
         assert (store.fingerprint, store.dim, store.count()) == ("enc-2", 3, 600)
-        assert audit(store) == []
+        assert audit_file(store.file) == []
 
 
 def test_an_encoder_that_is_not_whole_is_not_switched_to(archive):

@@ -11,7 +11,8 @@ from doubleread.core.errors import EncoderError, ImageError, UnknownPart
 from doubleread.core.ports import WHOLE, Embedder
 from doubleread.rag.cache import EncodingCache
 from doubleread.rag.embedder import CachedEmbedder
-from doubleread.rag.safe_images import CROPS, Images
+from doubleread.rag.images.case_images import Images
+from doubleread.rag.images.image_views import CROPS
 
 
 @pytest.fixture

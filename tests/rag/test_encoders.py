@@ -44,7 +44,8 @@ def put_in_cache(cache, repo, name, content=b"weights"):
 
 def test_nothing_heavy_is_imported_before_it_is_chosen():
     code = (
-        "import sys, doubleread.rag, doubleread.rag.encoders as e, doubleread.rag.safe_images, doubleread.rag.stores;"
+        "import sys, doubleread.rag, doubleread.rag.encoders as e, doubleread.rag.images.safe_images;"
+        "import doubleread.rag.stores;"
         "e.choose();"
         "print([m for m in ('torch', 'torchvision', 'timm', 'open_clip', 'chromadb', 'scipy') if m in sys.modules])"
     )

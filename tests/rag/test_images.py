@@ -11,7 +11,9 @@ from rag_support import bare_case, encoded, picture
 
 from doubleread.core.case import Case
 from doubleread.core.errors import ImageError, UnknownPart
-from doubleread.rag.safe_images import CROPS, MAX_BYTES, Images, open_image, view
+from doubleread.rag.images.case_images import Images
+from doubleread.rag.images.image_views import CROPS, view
+from doubleread.rag.images.safe_images import MAX_BYTES, open_image
 
 
 def png(width: int, height: int, extra: bytes = b"", depth: int = 8, colour: int = 0) -> bytes:

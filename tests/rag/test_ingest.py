@@ -12,15 +12,16 @@ from rag_support import ScriptedEncoder, image_case, picture, units
 
 from doubleread.core.case import Case
 from doubleread.core.problem import RowProblem
-from doubleread.rag.care.auditing import audit
+from doubleread.rag.arrivals import IngestSource
+from doubleread.rag.care.auditing import audit_file
 from doubleread.rag.embedder import CachedEmbedder
-from doubleread.rag.ingest import Provenance, gone, ingest, remove
-from doubleread.rag.mild_changes import MILD_CHANGES
-from doubleread.rag.safe_images import Images
+from doubleread.rag.images.case_images import Images
+from doubleread.rag.ingest import gone, ingest, remove
+from doubleread.rag.near_copies.copy_finder import MILD_CHANGES
 from doubleread.rag.stores.archive import Archive
-from doubleread.rag.stores.ledger import Event
+from doubleread.rag.stores.ledger import CaseEvent
 
-LEAVES = Provenance(origin="leaves", reviewer="ada")
+LEAVES = IngestSource(origin="leaves", reviewer="ada")
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def relabelled(archive, case, label):
     """As a person does it."""
     (stored,) = archive.get([case.id])
     new = stored.model_copy(update={"case": stored.case.model_copy(update={"label": label})})
-    archive.write([Event("relabelled", new, "grace", "looked again")])
+    archive.write([CaseEvent("relabelled", new, "grace", "looked again")])
 
 
 def updated(case, **fields):
@@ -65,7 +66,7 @@ def updated(case, **fields):
 
 def test_new_cases_come_with_provenance_and_tags_of_both_kinds(archive, tmp_path):
     case = image_case(tmp_path, 1, label="a", metadata={"tags": " wet;blurred, wet", "site": "north"})
-    found = bring(archive, [case], Provenance(origin="leaves", reviewer="ada", tags=("2024",)))
+    found = bring(archive, [case], IngestSource(origin="leaves", reviewer="ada", tags=("2024",)))
     (stored,) = archive.get([case.id])
     assert (stored.origin, stored.reviewer, stored.tags) == ("leaves", "ada", ("2024", "blurred", "wet"))
     assert stored.case.metadata == {"site": "north"}
@@ -104,7 +105,7 @@ def test_changes_are_rewritten_without_encoding(archive, cases, tmp_path):
 
 def test_what_is_gone_is_named_and_a_row_that_cannot_be_used_is_not_gone(archive, cases):
     bring(archive, cases[:3])
-    bring(archive, cases[3:], Provenance(origin="others"))
+    bring(archive, cases[3:], IngestSource(origin="others"))
     problem = RowProblem(where="line 3", path=cases[1].source, problem="the file is missing")
     assert gone(archive, "leaves", cases[:1], [problem]) == [cases[2].id]
     remove(archive, LEAVES, [cases[2].id])
@@ -117,7 +118,7 @@ def test_what_is_gone_is_named_and_a_row_that_cannot_be_used_is_not_gone(archive
 def test_a_pruned_picture_may_come_back_from_another_data_set_and_is_its_own_then(archive, cases):
     bring(archive, cases)
     remove(archive, LEAVES, [cases[0].id])
-    assert counts(bring(archive, cases[:1], Provenance(origin="others"))) == {"changed": 1}
+    assert counts(bring(archive, cases[:1], IngestSource(origin="others"))) == {"changed": 1}
     assert archive.get([cases[0].id])[0].origin == "others"
     assert gone(archive, "leaves", cases[1:], []) == []
 
@@ -144,7 +145,7 @@ def test_a_picture_with_two_labels_is_left_out_and_both_files_are_named(archive,
 
 def test_another_origins_case_is_a_duplicate_or_a_conflict_and_stays(archive, cases):
     bring(archive, cases)
-    found = bring(archive, [updated(cases[0], group="x"), updated(cases[1], label="a")], Provenance(origin="others"))
+    found = bring(archive, [updated(cases[0], group="x"), updated(cases[1], label="a")], IngestSource(origin="others"))
     assert counts(found) == {"duplicates": 1}
     (problem,) = found.problems
     assert f"as b ({cases[1].source} from leaves), here it is a" in problem.problem
@@ -185,7 +186,7 @@ def test_what_a_person_removed_or_erased_does_not_come_back(archive, cases):
 def test_a_tag_given_by_a_person_stays(archive, cases):
     bring(archive, cases)
     (stored,) = archive.get([cases[0].id])
-    archive.write([Event("described", stored.model_copy(update={"tags": ("rare",)}), "grace")])
+    archive.write([CaseEvent("described", stored.model_copy(update={"tags": ("rare",)}), "grace")])
     assert counts(bring(archive, cases)) == {"unchanged": 6}
     assert archive.get([cases[0].id])[0].tags == ("rare",)
 
@@ -213,7 +214,7 @@ def test_what_the_encoder_in_use_has_not_encoded_is_encoded(archive, cases, tmp_
         version, encoder = other.version(), ScriptedEncoder()
         assert other.count() == 2
         assert counts(bring(other, cases[:3], encoder=encoder)) == {"unchanged": 2, "encoded": 1}
-        found = bring(other, cases[1:], Provenance(origin="elsewhere"), encoder)
+        found = bring(other, cases[1:], IngestSource(origin="elsewhere"), encoder)
         assert counts(found) == {"duplicates": 2, "encoded": 2, "kept": 1}
         assert (encoder.encoded, other.count(), other.version()) == (3, 5, version)
         assert other.search(encoder._row(Images().open(cases[3]))[None], 1)[0][0].case_id == cases[3].id
@@ -242,14 +243,14 @@ from pathlib import Path
 from rag_support import ScriptedEncoder, image_case
 from doubleread.rag import ingest
 from doubleread.rag.embedder import CachedEmbedder
-from doubleread.rag.safe_images import Images
+from doubleread.rag.images.case_images import Images
 from doubleread.rag.stores.archive import Archive
 folder = Path(sys.argv[1])
 cases = [image_case(folder, i, label="ab"[i % 2]) for i in range(40)]
 with Archive(folder / "archive", "scripted-1", dim=8, index=False) as archive:
     embedder = CachedEmbedder(ScriptedEncoder(seconds=0.1), Images(), batch=4)
     report = lambda done, total: print(done, flush=True)
-    ingest.ingest(archive, cases, embedder, ingest.Provenance(origin="leaves"), report, piece=4)
+    ingest.ingest(archive, cases, embedder, ingest.IngestSource(origin="leaves"), report, piece=4)
 """
 
 
@@ -267,12 +268,12 @@ def test_a_killed_ingest_goes_on_where_it_was(tmp_path):
     process.stdout.close()
     cases = [image_case(tmp_path, i, label="ab"[i % 2]) for i in range(40)]
     with Archive(tmp_path / "archive", "scripted-1", dim=8, index=False) as archive:
-        assert audit(archive) == []
+        assert audit_file(archive.file) == []
         there = archive.count()
         assert 12 <= there < 40
         assert there % 4 == 0
         encoder = ScriptedEncoder()
-        found = bring(archive, cases, Provenance(origin="leaves"), encoder)
+        found = bring(archive, cases, IngestSource(origin="leaves"), encoder)
         assert (found.added, found.unchanged) == (40 - there, there)
         assert (encoder.encoded, archive.count()) == (40 - there + measured(16), 40)
 

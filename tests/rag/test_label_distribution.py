@@ -5,8 +5,16 @@ import pytest
 from rag_support import units
 
 from doubleread.core.errors import NotFitted
-from doubleread.rag.label_distribution import class_scores, distribution, fit_temperature, hubness, mean_of_top, vote
-from doubleread.rag.nearest_cases import NeighbourModel, Weighting
+from doubleread.rag.nearest_cases import (
+    NeighbourModel,
+    Weighting,
+    class_scores,
+    distribution,
+    fit_temperature,
+    hubness,
+    mean_of_top,
+    vote,
+)
 
 GONE = -np.inf
 

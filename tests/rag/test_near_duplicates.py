@@ -5,10 +5,16 @@ import pytest
 from kit import photo
 from PIL import Image
 
-from doubleread.rag.mild_changes import MILD_CHANGES
-from doubleread.rag.near_duplicates import find_near_duplicates
-from doubleread.rag.near_rule import LIKE_HASH, SAME_HASH, NearRule, nearest_others
-from doubleread.rag.perceptual_hash import distances, perceptual_hash
+from doubleread.rag.near_copies.copy_finder import MILD_CHANGES
+from doubleread.rag.near_copies.near_duplicates import (
+    LIKE_HASH,
+    SAME_HASH,
+    NearRule,
+    distances,
+    find_near_duplicates,
+    nearest_others,
+    perceptual_hash,
+)
 
 RULE = NearRule(same_hash=0.9, like_hash=0.98)
 

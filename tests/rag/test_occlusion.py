@@ -6,8 +6,7 @@ from PIL import Image
 
 from doubleread.core.attribution import CELLS, window_cells
 from doubleread.core.errors import UnknownPart
-from doubleread.rag.occlusion import covered
-from doubleread.rag.safe_images import view
+from doubleread.rag.images.image_views import covered, view
 
 WIDTH, HEIGHT = 240, 160
 

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 from rag_support import blotches
 
-from doubleread.rag.picture_quality import FLAG_RATE, NOTHING_USUAL, UsualPictures, unusual_pictures
-from doubleread.rag.picture_statistics import NAMES, PictureStatistics, picture_statistics
+from doubleread.rag.images.picture_quality import FLAG_RATE, NOTHING_USUAL, UsualPictures, unusual_pictures
+from doubleread.rag.images.picture_statistics import NAMES, PictureStatistics, picture_statistics
 
 
 def ordinary(seed, *, dim=1.0, masked=False):

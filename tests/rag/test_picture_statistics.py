@@ -5,12 +5,12 @@ import pytest
 from PIL import Image, ImageFilter
 from rag_support import blotches, encoded, picture
 
-from doubleread.rag.picture_statistics import NAMES, PictureStatistics, Statistics, picture_statistics
-from doubleread.rag.safe_images import open_image
+from doubleread.rag.images.picture_statistics import NAMES, PictureStatistics, StatisticColumns, picture_statistics
+from doubleread.rag.images.safe_images import open_image
 
 
 def of(image):
-    return Statistics(*picture_statistics(image))
+    return StatisticColumns(*picture_statistics(image))
 
 
 def flat(*colour, size=(64, 48)):
@@ -59,7 +59,7 @@ def test_the_size_at_which_a_picture_is_opened_hardly_matters():
 def test_many_pictures_are_rows_and_columns():
     rows = PictureStatistics().encode([flat(0, 0, 0), flat(255, 255, 255, size=(80, 20))])
     assert rows.shape == (2, len(NAMES))
-    assert Statistics.of_rows(rows).aspect == pytest.approx([64 / 48, 4])
+    assert StatisticColumns.of_rows(rows).aspect == pytest.approx([64 / 48, 4])
     assert PictureStatistics().encode([]).shape == (0, len(NAMES))
 
 

@@ -16,12 +16,11 @@ from doubleread.core.ports import WHOLE, Retriever
 from doubleread.core.stored import StoredCase
 from doubleread.core.task import Task
 from doubleread.rag.embedder import CachedEmbedder
-from doubleread.rag.near_copies import CopyFinder, hash_picture
-from doubleread.rag.near_rule import NearRule
+from doubleread.rag.images.case_images import Images
+from doubleread.rag.near_copies.copy_finder import CopyFinder, hash_picture
+from doubleread.rag.near_copies.near_duplicates import NearRule, in_hex
 from doubleread.rag.nearest_cases import NeighbourModel, Weighting
-from doubleread.rag.perceptual_hash import in_hex
 from doubleread.rag.retrieval import StoreRetriever
-from doubleread.rag.safe_images import Images
 from doubleread.rag.stores.exact import ExactStore
 
 TASK = Task.of("leaves", ["healthy", "rust", "scab"])

@@ -6,8 +6,8 @@ from kit import case_of, photo
 
 from doubleread.core.case import Case
 from doubleread.core.evidence import Neighbour
-from doubleread.rag.case_search import Found
-from doubleread.render.found import found_page
+from doubleread.rag.case_search import SimilarCases
+from doubleread.render.html import found_page
 
 EVIL = """</style><script>alert('1')</script>"><img src=x onerror=alert(2)> & ' [bold]"""
 
@@ -36,7 +36,7 @@ def test_the_page_shows_pictures_and_fetches_nothing(tmp_path):
     path = photo(tmp_path / "one.png", 0, 1)
     gone = neighbour("far/gone.png", "scab", 0.5, path=tmp_path / "gone.png")
     same = neighbour("a.png", "rust", 0.9, path=path).model_copy(update={"case_id": Case.from_file(path).id})
-    found = Found(query=str(path), encoder="enc-1", neighbours=(same, gone), held_as="rust")
+    found = SimilarCases(query=str(path), encoder="enc-1", neighbours=(same, gone), held_as="rust")
     page = Page(found_page(found, "12 cases", picture=path))
     assert page.tags.count("img") == 2
     assert all(link.startswith("data:image/webp;base64,") for link in page.links)
@@ -46,14 +46,16 @@ def test_the_page_shows_pictures_and_fetches_nothing(tmp_path):
 
 
 def test_each_label_has_a_heading():
-    found = Found(query="spots", encoder="enc-1", neighbours=(neighbour("a", "rust", 0.9), neighbour("b", "scab", 0.8)))
+    found = SimilarCases(
+        query="spots", encoder="enc-1", neighbours=(neighbour("a", "rust", 0.9), neighbour("b", "scab", 0.8))
+    )
     assert Page(found_page(found, "", each=True)).tags.count("h4") == 2
     assert Page(found_page(found, "")).tags.count("h4") == 1
 
 
 def test_text_stays_text():
     evil = neighbour(EVIL.replace("/", "∕"), EVIL, 0.9, group=EVIL)
-    found = Found(query=EVIL, encoder=EVIL, neighbours=(evil,), held_as=EVIL)
+    found = SimilarCases(query=EVIL, encoder=EVIL, neighbours=(evil,), held_as=EVIL)
     for each in (False, True):
         page = Page(found_page(found, EVIL, each=each))
         assert {"script", "img"}.isdisjoint(page.tags)
@@ -63,5 +65,5 @@ def test_text_stays_text():
 
 
 def test_nothing_found_is_said():
-    page = Page(found_page(Found(query="spots", encoder="enc-1", neighbours=()), "0 cases"))
+    page = Page(found_page(SimilarCases(query="spots", encoder="enc-1", neighbours=()), "0 cases"))
     assert "No case is as the filters want it" in page.text

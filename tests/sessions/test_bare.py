@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from doubleread.core.errors import ImageError
-from doubleread.rag.safe_images import open_image
+from doubleread.rag.images.safe_images import open_image
 from doubleread.sessions.export.bare import bare
 
 SECRET = b"Ann Owner"

@@ -10,8 +10,8 @@ from doubleread.agents.vlm.vlm_options import TalkOptions
 from doubleread.agents.wire.reply import completion_of
 from doubleread.core.case import Case
 from doubleread.core.errors import UnknownPart
-from doubleread.mock_server import Fault, Reply, running
-from doubleread.mock_server.bodies import chat_body
+from doubleread.mock_server import Fault, MockReply, running
+from doubleread.mock_server.mock_reply import chat_body
 from doubleread.prompts.library import Library
 from doubleread.sessions.conversation import _TOOLS, MOST_TURNS, PROMPT, Conversation, _called, _Turn
 from doubleread.sessions.grounding import untold
@@ -30,12 +30,12 @@ def standing(panel, tmp_path_factory):
 
 
 def calls(*asked):
-    return Reply(tool_calls=tuple((name, {"arguments": words}) for name, words in asked))
+    return MockReply(tool_calls=tuple((name, {"arguments": words}) for name, words in asked))
 
 
 async def talk(text, standing, *replies):
     """What comes of the words, and what the server received."""
-    with running(replies, otherwise=Reply(text="I do not know.")) as mock, wire() as on:
+    with running(replies, otherwise=MockReply(text="I do not know.")) as mock, wire() as on:
         options = TalkOptions(model="m", base_url=mock.base_url, attempts=1, attempt_timeout_s=2.0, deadline_s=5.0)
         answered = await Conversation(options, on, Library().get(PROMPT))(text, standing)
         return answered, [one.body for one in mock.server.requests]
@@ -49,7 +49,7 @@ def confidence(standing):
 async def test_it_answers_from_what_a_tool_told(standing):
     words = f"The panel is at {confidence(standing)}, and the green cases are below."
     answered, bodies = await talk(
-        "so, tell me a story", standing, calls(("why", ""), ("similar", "green 2")), Reply(words)
+        "so, tell me a story", standing, calls(("why", ""), ("similar", "green 2")), MockReply(words)
     )
     assert plain_text(answered.reply).startswith(words)
     assert [len(block.cases) for block in answered.reply.blocks if isinstance(block, Cases)] == [2]
@@ -67,7 +67,7 @@ async def test_it_is_offered_the_actions_but_none_that_says_what_is_true(standin
 
 
 async def test_a_number_that_nobody_told_is_not_shown(standing):
-    answered, _ = await talk("how sure?", standing, calls(("why", "")), Reply("I am 12.34% sure of it."))
+    answered, _ = await talk("how sure?", standing, calls(("why", "")), MockReply("I am 12.34% sure of it."))
     said = plain_text(answered.reply)
     assert "12.34" not in said
     assert confidence(standing) in said
@@ -75,7 +75,7 @@ async def test_a_number_that_nobody_told_is_not_shown(standing):
 
 
 async def test_words_without_a_tool_are_not_shown(standing):
-    answered, _ = await talk("is it contagious", standing, Reply("Yes, very."))
+    answered, _ = await talk("is it contagious", standing, MockReply("Yes, very."))
     assert "Yes" not in plain_text(answered.reply)
     assert "nothing this session can tell" in plain_text(answered.reply)
 
@@ -85,7 +85,7 @@ async def test_it_can_have_the_image_read_again(standing):
         "perhaps once more, but not the linear one",
         standing,
         calls(("read-again", "without logistic")),
-        Reply("Reading."),
+        MockReply("Reading."),
     )
     assert answered.orders == (Read(how=How(without=("logistic",))),)
 
@@ -98,14 +98,14 @@ async def test_what_is_true_is_never_left_to_the_model(text, standing):
 
 
 async def test_a_model_that_asks_to_confirm_all_the_same_is_refused(standing):
-    answered, bodies = await talk("I guess green", standing, calls(("confirm", "green")), Reply("Confirmed."))
+    answered, bodies = await talk("I guess green", standing, calls(("confirm", "green")), MockReply("Confirmed."))
     assert answered.orders == ()
     assert bodies[1]["messages"][-1]["content"] == "there is no tool confirm"
 
 
 async def test_arguments_that_are_no_json_are_told_to_the_model(standing):
     odd = replace(calls(("why", "")), tool_calls=(("why", ["x"]), ("why-not", {"arguments": "moss"})))
-    _, bodies = await talk("tell me", standing, odd, Reply("I do not know."))
+    _, bodies = await talk("tell me", standing, odd, MockReply("I do not know."))
     told = [one["content"] for one in bodies[1]["messages"] if one["role"] == "tool"]
     assert told[0] == "the arguments are no JSON object"
     assert told[1].startswith("there is no label “moss”")
@@ -125,12 +125,12 @@ async def test_arguments_of_any_shape_are_told_to_the_model(standing, arguments)
 @pytest.mark.parametrize("words", ["9" * 5000, "\ud800 \x00", "²", "x" * 20_000, "1e999 2", "-1", "/why " * 100])
 async def test_no_words_of_a_tool_call_raise(standing, words):
     asked = [(command.name, {"arguments": words}) for command in _TOOLS]
-    for one in completion_of(chat_body(Reply(tool_calls=tuple(asked)))).tool_calls:
+    for one in completion_of(chat_body(MockReply(tool_calls=tuple(asked)))).tool_calls:
         assert (await _called(one, standing, _Turn([]), [words]))["content"]
 
 
 async def test_more_words_than_an_answer_has_are_not_shown(standing):
-    answered, _ = await talk("why?", standing, calls(("why", "")), Reply("well " * 10_000))
+    answered, _ = await talk("why?", standing, calls(("why", "")), MockReply("well " * 10_000))
     assert plain_text(answered.reply).startswith("the model's answer is too long")
 
 
@@ -152,7 +152,7 @@ async def test_the_settings_say_who_talks(standing, settings, tmp_path):
         assert talk is answer
     with pytest.raises(UnknownPart, match="model to talk with 'gpt'"), open_talk(settings, "gpt"):
         pass
-    with running([calls(("why", "")), Reply("Because.")]) as mock:
+    with running([calls(("why", "")), MockReply("Because.")]) as mock:
         data = settings.model_dump(mode="json")
         data["talk"] = {"mine": {"model": "m", "base_url": mock.base_url}}
         data["encoder"]["cache_dir"] = str(tmp_path)

@@ -11,7 +11,7 @@ from doubleread.mock_server import running
 from doubleread.mock_server.dry_run import DryRun, thumbnail
 from doubleread.panel import Panel
 from doubleread.panel.outcomes import read_outcomes
-from doubleread.rag.safe_images import Images
+from doubleread.rag.images.case_images import Images
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.manner import named_in
 from doubleread.sessions.plain_text import plain_text

@@ -9,22 +9,22 @@ from sessions_kit import picture
 
 from doubleread.agents.vlm.vlm_options import TalkOptions
 from doubleread.agents.wire.budget import Budget
-from doubleread.agents.wire.prices import Price, estimate
-from doubleread.mock_server import Reply, running
+from doubleread.agents.wire.prices import TokenPrice, estimate
+from doubleread.mock_server import MockReply, running
 from doubleread.panel import Panel
 from doubleread.prompts.library import Library
 from doubleread.sessions.conversation import PROMPT, Conversation
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.memory import LONGEST, remembered
 from doubleread.sessions.plain_text import plain_text
-from doubleread.sessions.record import Reply as Told
+from doubleread.sessions.record import MockReply as Told
 from doubleread.sessions.standing import Turn
 
 PRICE = {"input": 10.0, "output": 10.0}
 
 
 def calls(name, words=""):
-    return Reply(tool_calls=((name, {"arguments": words}),))
+    return MockReply(tool_calls=((name, {"arguments": words}),))
 
 
 class Talking:
@@ -74,7 +74,7 @@ def talking(made, quick, tmp_path):
 
 
 async def test_the_turns_before_are_in_the_request_and_the_newest_is_last(talking):
-    async with talking(calls("who"), Reply("Nobody differs."), calls("why"), Reply("So it is.")) as one:
+    async with talking(calls("who"), MockReply("Nobody differs."), calls("why"), MockReply("So it is.")) as one:
         await one.say("does anybody see it otherwise, my friend")
         await one.say("/images")
         await one.say("and what about the first of them")
@@ -87,7 +87,7 @@ async def test_the_turns_before_are_in_the_request_and_the_newest_is_last(talkin
 
 
 async def test_they_are_there_after_a_restart(talking):
-    async with talking(calls("who"), Reply("Nobody differs.")) as one:
+    async with talking(calls("who"), MockReply("Nobody differs.")) as one:
         await one.say("is there anybody against it, I wonder")
     async with talking() as one:
         await one.say("and now, my friend")
@@ -96,7 +96,7 @@ async def test_they_are_there_after_a_restart(talking):
 
 async def test_they_are_bounded_and_the_oldest_go_first(talking):
     said = [f"tell me of number {chr(ord('a') + i)} {'x' * 200}" for i in range(4)]
-    turns = [one for _ in said for one in (calls("who"), Reply("Nobody differs."))]
+    turns = [one for _ in said for one in (calls("who"), MockReply("Nobody differs."))]
     async with talking(*turns, memory=500) as one:
         for text in said:
             await one.say(text)
@@ -111,7 +111,7 @@ async def test_they_are_bounded_and_the_oldest_go_first(talking):
 async def test_a_number_from_a_turn_before_is_not_a_fact(talking):
     first = "does referral matter, my friend"
     async with talking(
-        calls("costs", "referral=0.37"), Reply("At 0.37 it may be."), calls("who"), Reply("Still 0.37.")
+        calls("costs", "referral=0.37"), MockReply("At 0.37 it may be."), calls("who"), MockReply("Still 0.37.")
     ) as one:
         assert "0.37" in await one.say(first)
         again = await one.say("and what was that again, my friend")
@@ -121,19 +121,19 @@ async def test_a_number_from_a_turn_before_is_not_a_fact(talking):
 
 
 async def test_words_without_a_tool_are_not_shown_however_much_was_said_before(talking):
-    async with talking(calls("who"), Reply("Nobody differs."), Reply("As I said, nobody differs.")) as one:
+    async with talking(calls("who"), MockReply("Nobody differs."), MockReply("As I said, nobody differs.")) as one:
         await one.say("is there anybody against it, I wonder")
         assert "As I said" not in await one.say("could you say that once more, my friend")
 
 
 async def test_what_is_remembered_is_paid_for_within_the_budget(talking):
-    async with talking(calls("who"), Reply("Nobody differs." + " So it is." * 60)) as one:
+    async with talking(calls("who"), MockReply("Nobody differs." + " So it is." * 60)) as one:
         await one.say("is there anybody against it, I wonder")
     async with talking(memory=0) as one:
         await one.say("and now, my friend")
         body = one.mock.server.requests[0].body
     alone = sum(len(text_of(message)) for message in body["messages"]) + len(json.dumps({"tools": body["tools"]}))
-    enough = estimate(Price(**PRICE), alone + 100, 0, max_tokens=1)
+    enough = estimate(TokenPrice(**PRICE), alone + 100, 0, max_tokens=1)
     for memory, refused in ((0, False), (4000, True)):
         budget = Budget(enough, None)
         async with talking(budget=budget, price=PRICE, memory=memory, max_tokens=1) as one:
@@ -144,12 +144,12 @@ async def test_what_is_remembered_is_paid_for_within_the_budget(talking):
 
 async def test_a_hint_from_the_model_must_be_what_the_person_said(talking):
     async with talking(
-        calls("read-again", "hint: the leaf shows rust"), Reply("I cannot."), calls("who"), Reply("Fine.")
+        calls("read-again", "hint: the leaf shows rust"), MockReply("I cannot."), calls("who"), MockReply("Fine.")
     ) as one:
         await one.say("it has rained a lot, my friend")
         told = [text for role, text in one.asked() if role == "tool"]
         assert told == ["a hint must be the person's own words, as they were said"]
-    async with talking(calls("read-again", "hint: It has rained a lot"), Reply("I cannot.")) as one:
+    async with talking(calls("read-again", "hint: It has rained a lot"), MockReply("I cannot.")) as one:
         await one.say("keep that in mind and look, will you")
         told = [text for role, text in one.asked() if role == "tool"]
         assert "no agent of this panel reads text" in told[0]

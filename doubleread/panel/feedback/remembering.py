@@ -9,7 +9,7 @@ from doubleread.core.reading import Outcome
 from doubleread.core.stored import StoredCase
 from doubleread.core.types import Embeddings
 from doubleread.core.verdict import Verdict
-from doubleread.rag.perceptual_hash import in_hex
+from doubleread.rag.near_copies.near_duplicates import in_hex
 
 CONFIRMED = "confirmed verdict"
 

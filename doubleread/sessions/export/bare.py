@@ -9,7 +9,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from doubleread.rag.safe_images import open_image, orientation_of
+from doubleread.rag.images.safe_images import open_image, orientation_of
 
 _JPEG_KEPT = frozenset({0xE0, 0xEE})
 """JFIF and Adobe, which say what the numbers mean; of 0xE2 colour profiles stay."""

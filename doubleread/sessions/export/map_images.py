@@ -8,7 +8,7 @@ from PIL import Image
 
 from doubleread.core.attribution import Attribution
 from doubleread.core.errors import ImageError
-from doubleread.render.shown_attribution import ShownAttribution
+from doubleread.render.shown import ShownAttribution
 from doubleread.render.thumbnail import picture_url
 from doubleread.sessions.export.entries import Entry
 from doubleread.sessions.record import Maps, Reply

@@ -8,7 +8,7 @@ from typing import Literal
 from doubleread.core.errors import FileError, SessionError
 from doubleread.core.safe_files import read_bytes
 from doubleread.core.verdict import Verdict
-from doubleread.rag.safe_images import MAX_BYTES
+from doubleread.rag.images.safe_images import MAX_BYTES
 from doubleread.sessions.export.bare import bare
 from doubleread.sessions.export.entries import Entry, entries
 from doubleread.sessions.export.map_images import write_maps

@@ -16,8 +16,8 @@ from doubleread.core.evidence import Evidence, Neighbour
 from doubleread.core.opinion import Abstention, Opinion
 from doubleread.core.ports import Agent, Reconsiders, Rephrases, TakesItsTime
 from doubleread.core.task import Task
-from doubleread.mock_server import Fault, Reply, running
-from doubleread.rag.safe_images import Images
+from doubleread.mock_server import Fault, MockReply, running
+from doubleread.rag.images.case_images import Images
 
 CASE = case_of("leaf-0042-rust.jpg")
 
@@ -43,7 +43,7 @@ def letters(request, **mass):
     """A reply in letters, by label, whatever order this call shows them in."""
     shown = dict(row.split(": ")[::-1] for row in texts(request.body)[-1].splitlines() if row[1:3] == ": ")
     row = tuple((shown[label], float(np.log(p))) for label, p in mass.items())
-    return Reply(text=row[0][0], logprobs=(row,))
+    return MockReply(text=row[0][0], logprobs=(row,))
 
 
 async def test_a_reading_is_an_opinion_with_everything_known_of_it(line):
@@ -115,11 +115,11 @@ async def test_the_task_is_told_in_its_own_words(line):
 
 
 async def test_letters_numbers_and_class_probabilities_each_keep_their_source(line):
-    with running([Reply(text='{"findings": "f", "label": "scab", "confidence": 0.8}')]) as mock:
+    with running([MockReply(text='{"findings": "f", "label": "scab", "confidence": 0.8}')]) as mock:
         number = await vlm(mock.base_url, line, confidence="verbalized").read(CASE)
     with running(otherwise=lambda r: letters(r, rust=0.6, scab=0.3)) as mock:
         letter = await vlm(mock.base_url, line, confidence="logprobs").read(CASE)
-    with running([Reply(probabilities={"rust": 0.5, "scab": 0.4, "healthy": 0.1})]) as mock:
+    with running([MockReply(probabilities={"rust": 0.5, "scab": 0.4, "healthy": 0.1})]) as mock:
         native = await vlm(mock.base_url, line, confidence="class-probabilities").read(CASE)
     assert (number.confidence_source, number.label, number.confidence) == ("verbalized", "scab", 0.8)
     assert number.probabilities == {}

@@ -10,7 +10,7 @@ from doubleread.agents.local_agents import AGENTS
 from doubleread.core.evidence import Evidence, Neighbour
 from doubleread.core.opinion import Abstention
 from doubleread.core.ports import TakesHints
-from doubleread.mock_server import Reply, running
+from doubleread.mock_server import MockReply, running
 
 CASE = case_of("leaf")
 HINT = "the plant was sprayed with copper"
@@ -51,7 +51,7 @@ async def test_a_hint_stands_behind_the_question_and_before_the_image_and_the_fo
 
 
 async def test_a_hint_cannot_end_its_quotation_nor_change_form_or_labels(line):
-    moss = Reply(text='{"findings": "", "probabilities": {"moss": 1}, "label": "moss"}')
+    moss = MockReply(text='{"findings": "", "probabilities": {"moss": 1}, "label": "moss"}')
     (plain, hinted, again), (_, obeyed) = await bodies(line, ATTACK, replies=[says(), moss, moss])
     for body in (hinted, again):
         assert texts(body)[1].count("</note>") == 1
@@ -95,7 +95,7 @@ async def test_a_second_look_and_every_reading_of_several_hear_it(line, tmp_path
 
 
 async def test_an_api_with_class_probabilities_hears_it_too(line):
-    reply = Reply(probabilities={"healthy": 0.1, "rust": 0.8, "scab": 0.1})
+    reply = MockReply(probabilities={"healthy": 0.1, "rust": 0.8, "scab": 0.1})
     sent, _ = await bodies(line, HINT, replies=[reply] * 2, confidence="class-probabilities")
     assert f"<note>{HINT}</note>" in sent[1]["questions"][0]["instructions"]
     assert HINT not in str(sent[0])

@@ -8,7 +8,7 @@ from kit import evidence_for, opinion
 from models_kit import LEAVES, Plain, says, texts, wire
 
 from doubleread.agents.vlm.agent import VlmContext
-from doubleread.agents.vlm.data_urls import Pictures
+from doubleread.agents.vlm.messages import DataUrls
 from doubleread.agents.vlm.reasoner import Reasoner
 from doubleread.agents.vlm.vlm_options import ReasonerOptions
 from doubleread.core.opinion import Abstention, Opinion
@@ -33,7 +33,7 @@ def line():
 
 
 def referee(base_url, on):
-    context = VlmContext(LEAVES, Pictures(Plain()), on, Library())
+    context = VlmContext(LEAVES, DataUrls(Plain()), on, Library())
     return Reasoner("judge", ReasonerOptions(model="m", base_url=base_url, attempts=1, attempt_timeout_s=0.5), context)
 
 

@@ -12,14 +12,13 @@ import zlib
 import pytest
 from models_kit import wire
 
+from benchmarks.raw_server import head, raw_server, reset, whole
 from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.request import Request
 from doubleread.agents.wire.server_options import Server
-from doubleread.mock_server.bodies import chat_body
-from doubleread.mock_server.mock_reply import Reply
-from doubleread.mock_server.raw import head, raw_server, reset, whole
+from doubleread.mock_server.mock_reply import MockReply, chat_body
 
-GOOD = json.dumps(chat_body(Reply(text="yes"))).encode()
+GOOD = json.dumps(chat_body(MockReply(text="yes"))).encode()
 UNFOLDED = bytes(30_000_000)
 QUESTION = Request(model="m", messages=({"role": "user", "content": "which?"},))
 

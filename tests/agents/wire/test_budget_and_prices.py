@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from doubleread.agents.wire.budget import Budget, Spending
 from doubleread.agents.wire.faults import CallFault
-from doubleread.agents.wire.prices import Price, PriceTable, cost, estimate
+from doubleread.agents.wire.prices import PriceTable, TokenPrice, cost, estimate
 from doubleread.core.opinion import Usage
 
 PAID = Usage(input_tokens=100, output_tokens=10, calls=1, cost_usd=0.2)
@@ -82,18 +82,18 @@ def test_prices_are_found_by_model_and_by_dated_snapshot_but_never_guessed():
     assert table.of("gpt-4o") == table.of("gpt-4o-2024-08-06")
     assert table.of("gpt-4o").as_of == date(2025, 8, 31)
     assert table.of("gpt-4o-audio-preview") is None
-    own = Price(input=0, output=0)
+    own = TokenPrice(input=0, output=0)
     assert PriceTable({"gpt-4o": own}).of("gpt-4o") == own
 
 
 def test_the_cost_counts_cached_tokens_at_their_own_rate():
-    price = Price(input=2.0, cached_input=0.5, output=10.0)
+    price = TokenPrice(input=2.0, cached_input=0.5, output=10.0)
     usage = Usage(input_tokens=1_000_000, cached_tokens=400_000, output_tokens=100_000)
     assert cost(price, usage) == pytest.approx(0.6 * 2 + 0.4 * 0.5 + 0.1 * 10)
-    assert cost(Price(input=2, output=10), usage) == pytest.approx(3.0)
+    assert cost(TokenPrice(input=2, output=10), usage) == pytest.approx(3.0)
 
 
 def test_the_estimate_is_not_below_what_a_call_can_cost():
-    price = Price(input=2.5, output=10)
+    price = TokenPrice(input=2.5, output=10)
     real = Usage(input_tokens=765 + 600, output_tokens=300)
     assert estimate(price, chars=2400, images=1, max_tokens=300) >= cost(price, real)

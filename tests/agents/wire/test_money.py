@@ -10,16 +10,15 @@ from models_kit import LEAVES, vlm, wire
 
 from doubleread.agents.wire.answers import AnswerCache
 from doubleread.agents.wire.budget import Budget
-from doubleread.agents.wire.charge import charged, estimate_of
 from doubleread.agents.wire.faults import CallFault
-from doubleread.agents.wire.prices import Price
+from doubleread.agents.wire.prices import TokenPrice, charged, estimate_of
 from doubleread.agents.wire.request import Completion, Request
 from doubleread.agents.wire.server_options import Server
 from doubleread.core.opinion import Usage
-from doubleread.mock_server import Fault, Reply, running
+from doubleread.mock_server import Fault, MockReply, running
 from doubleread.mock_server.injected_faults import FAULTS
 
-PRICE = Price(input=10, output=100)
+PRICE = TokenPrice(input=10, output=100)
 
 
 def question(seed=0):
@@ -57,7 +56,7 @@ def settled(mock, budget):
 def test_calls_that_are_given_up_are_counted_and_charged_at_their_estimate(patience):
     budget = Budget(max_calls=3)
     give_up_s, close = patience.pop("give_up_s", None), patience.pop("close", False)
-    with running(otherwise=Reply(text="yes", delay_s=3)) as mock, wire(budget=budget) as line:
+    with running(otherwise=MockReply(text="yes", delay_s=3)) as mock, wire(budget=budget) as line:
         for _ in range(2):
             if close:
 
@@ -87,7 +86,7 @@ def test_the_ledger_is_the_servers_own_count_in_every_fault(name):
 
 def test_questions_without_a_feature_are_calls_too():
     budget = Budget()
-    with running(otherwise=Reply(text="yes"), without=("temperature",)) as mock, wire(budget=budget) as line:
+    with running(otherwise=MockReply(text="yes"), without=("temperature",)) as mock, wire(budget=budget) as line:
         [answered] = asyncio.run(asked(line, server(mock)))
     assert len(mock.server.requests) == budget.spent.calls == answered.completion.usage.calls == 2
     assert budget.spent.cost_usd == pytest.approx((100 * 10 + 20 * 100) / 1e6)
@@ -136,7 +135,7 @@ def test_more_tokens_than_a_question_can_have_are_not_believed(tokens, believed)
 @pytest.mark.parametrize("price", [float("nan"), float("inf"), -1, 1e300])
 def test_a_price_is_a_number_of_dollars(price):
     with pytest.raises(ValueError, match="input"):
-        Price(input=price, output=1)
+        TokenPrice(input=price, output=1)
 
 
 def test_no_settlement_makes_the_ledger_negative_or_odd():
@@ -188,7 +187,7 @@ async def test_of_several_who_wait_for_a_call_that_fails_one_pays():
 
 async def test_an_agent_says_what_its_abstention_cost():
     budget = Budget()
-    with running(otherwise=Reply(text=json.dumps({"label": LEAVES.names[0]}))) as mock, wire(budget=budget) as line:
+    with running(otherwise=MockReply(text=json.dumps({"label": LEAVES.names[0]}))) as mock, wire(budget=budget) as line:
         answer = await vlm(mock.base_url, line, price=PRICE).read(case_of("a"))
         good = await vlm(mock.base_url, line, price=PRICE).read(case_of("b"))
     assert answer.usage.calls == 2

@@ -6,7 +6,7 @@ import random
 import pytest
 from models_kit import in_virtual_time
 
-from doubleread.agents.wire.pace import Pace
+from doubleread.agents.wire.pace import RateController
 
 CALLS, WORKERS = 400, 64
 
@@ -41,7 +41,7 @@ def seconds_for(server, *, calls=CALLS, in_flight=WORKERS, per_minute=None):
     """How long 64 workers take for all calls; every call is answered in the end."""
 
     async def main():
-        pace, todo, done = Pace(in_flight, per_minute), iter(range(calls)), 0
+        pace, todo, done = RateController(in_flight, per_minute), iter(range(calls)), 0
 
         async def worker():
             nonlocal done
@@ -98,7 +98,7 @@ def test_no_more_calls_are_in_flight_than_allowed():
 
 def test_a_named_pause_stops_everybody():
     async def main():
-        pace = Pace(8)
+        pace = RateController(8)
         async with pace.turn() as turn:
             turn.limited(20.0)
         async with pace.turn():
@@ -110,7 +110,7 @@ def test_a_named_pause_stops_everybody():
 
 def test_who_gives_up_waiting_leaves_no_slot_taken():
     async def main():
-        pace = Pace(1)
+        pace = RateController(1)
         async with pace.turn():
             waiting = asyncio.ensure_future(hold(pace))
             await asyncio.sleep(1)

@@ -10,13 +10,11 @@ from models_kit import KEY, LEAVES
 from doubleread.agents.vlm.forms import FORMS
 from doubleread.agents.wire.answers import AnswerCache
 from doubleread.agents.wire.faults import CallFault, harmless, masked
-from doubleread.agents.wire.refusal import error_of, fault_of_status
-from doubleread.agents.wire.reply import completion_of, usage_of
+from doubleread.agents.wire.reply import completion_of, error_of, fault_of_status, usage_of
 from doubleread.agents.wire.request import Completion
 from doubleread.agents.wire.values import parsed
 from doubleread.core.opinion import Opinion
-from doubleread.mock_server.bodies import chat_body, decisions_body, error_body
-from doubleread.mock_server.mock_reply import Reply
+from doubleread.mock_server.mock_reply import MockReply, chat_body, decisions_body, error_body
 
 ORDER = ("scab", "healthy", "rust")
 TEXT = '{"findings": "spots", "probabilities": {"rust": 0.7, "scab": 0.2, "healthy": 0.1}, "label": "rust"}'
@@ -24,10 +22,10 @@ NUMBER = '{"findings": "spots", "label": "rust", "confidence": 0.7}'
 LOGPROBS = ((("A", -0.1), ("B", -3.0)), (("C", -0.2),))
 SHARES = {"rust": 0.6, "scab": 0.3, "healthy": 0.1}
 BODIES = {
-    "verbalized-distribution": chat_body(Reply(text=TEXT, tool_calls=(("why", {"arguments": "rust"}),))),
-    "verbalized": chat_body(Reply(text=NUMBER)),
-    "logprobs": chat_body(Reply(text="A", logprobs=LOGPROBS)),
-    "class-probabilities": decisions_body(Reply(probabilities=SHARES)),
+    "verbalized-distribution": chat_body(MockReply(text=TEXT, tool_calls=(("why", {"arguments": "rust"}),))),
+    "verbalized": chat_body(MockReply(text=NUMBER)),
+    "logprobs": chat_body(MockReply(text="A", logprobs=LOGPROBS)),
+    "class-probabilities": decisions_body(MockReply(probabilities=SHARES)),
 }
 RAW = {
     "1e999": "1e999",
@@ -121,7 +119,7 @@ def test_odd_values_in_every_place_of_a_body_make_an_answer_or_a_fault(kind):
 def test_odd_values_in_every_place_of_the_models_own_json_do_too(kind):
     form, body = FORMS[kind](), BODIES[kind]
     answer = json.loads(body["choices"][0]["message"]["content"])
-    outcomes = [usable(form, json.dumps(chat_body(Reply(text=text)))) for text in mutations(answer)]
+    outcomes = [usable(form, json.dumps(chat_body(MockReply(text=text)))) for text in mutations(answer)]
     assert {True, False} <= set(outcomes)
 
 
@@ -133,7 +131,7 @@ def test_odd_values_in_every_place_of_an_error_make_a_fault():
 
 @pytest.mark.parametrize("change", ["utf-16", "utf-16-le", "utf-32", "latin-1", "utf-8-sig"])
 def test_text_in_other_encodings_makes_an_answer_or_a_fault(change):
-    text = json.dumps(chat_body(Reply(text="brûlé")), ensure_ascii=False)
+    text = json.dumps(chat_body(MockReply(text="brûlé")), ensure_ascii=False)
     if change == "utf-8-sig":
         assert completion_of(parsed(text.encode(change))).text == "brûlé"
     else:
@@ -145,21 +143,21 @@ def test_text_in_other_encodings_makes_an_answer_or_a_fault(change):
 
 
 def test_no_more_is_looked_at_than_can_be_meant():
-    many = Reply(tool_calls=(("why", {"arguments": "x" * 100_000}),) * 1000)
+    many = MockReply(tool_calls=(("why", {"arguments": "x" * 100_000}),) * 1000)
     calls = completion_of(chat_body(many)).tool_calls
     assert len(calls) == 16
     assert max(len(call.arguments) for call in calls) == 20_000
-    tokens = completion_of(chat_body(Reply(text="A", logprobs=((("A", -0.1),) * 30,) * 4200))).tokens
+    tokens = completion_of(chat_body(MockReply(text="A", logprobs=((("A", -0.1),) * 30,) * 4200))).tokens
     assert (len(tokens), max(map(len, tokens))) == (4096, 21)
     with pytest.raises(CallFault, match="600,000 characters"):
-        completion_of(chat_body(Reply(text="x" * 600_000)))
+        completion_of(chat_body(MockReply(text="x" * 600_000)))
     with pytest.raises(CallFault, match="too many parts"):
         parsed(b"[" + b"[]," * 500_000 + b"[]]")
 
 
 def test_the_largest_answer_that_can_be_asked_for_is_read():
     row = tuple((f"token {i}", -12.3456789) for i in range(20))
-    content = json.dumps(chat_body(Reply(text="A", logprobs=(row,) * 4096)), separators=(",", ":")).encode()
+    content = json.dumps(chat_body(MockReply(text="A", logprobs=(row,) * 4096)), separators=(",", ":")).encode()
     assert len(content) < 8_000_000
     assert len(completion_of(parsed(content)).tokens) == 4096
 
@@ -188,9 +186,8 @@ def test_counts_that_cannot_be_are_not_counted(usage):
 
 def test_an_answer_with_characters_that_cannot_be_stored_is_stored(tmp_path):
     cache = AnswerCache(tmp_path / "answers.sqlite")
-    cache.put("k", completion_of(chat_body(Reply(text="a \ud800 \x00 b"))))
+    cache.put("k", completion_of(chat_body(MockReply(text="a \ud800 \x00 b"))))
     assert cache.get("k").text == "a \N{REPLACEMENT CHARACTER} \N{REPLACEMENT CHARACTER} b"
-    assert cache.unsaved == 0
     cache.close()
 
 
@@ -210,9 +207,9 @@ def test_an_answer_with_characters_that_cannot_be_stored_is_stored(tmp_path):
 )
 def test_a_key_that_a_server_repeats_is_taken_out_however_it_is_written(echo):
     error = {"message": f"wrong key ({echo}) given"}
-    said = [fault_of_status(401, error, echo, [KEY]), completion_of(chat_body(Reply(text=echo)), echo, [KEY])]
+    said = [fault_of_status(401, error, echo, [KEY]), completion_of(chat_body(MockReply(text=echo)), echo, [KEY])]
     with pytest.raises(CallFault) as refused:
-        completion_of(chat_body(Reply(refusal=f"not with {echo}")), echo, [KEY])
+        completion_of(chat_body(MockReply(refusal=f"not with {echo}")), echo, [KEY])
     with pytest.raises(CallFault) as gateway:
         completion_of({"error": error}, None, [KEY])
     for one in (*said, refused.value, gateway.value):

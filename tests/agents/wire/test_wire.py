@@ -9,10 +9,10 @@ from models_kit import KEY, wire
 
 from doubleread.agents.wire.budget import Budget
 from doubleread.agents.wire.faults import CallFault, harmless
-from doubleread.agents.wire.prices import Price
-from doubleread.agents.wire.request import Choice, Request
+from doubleread.agents.wire.prices import TokenPrice
+from doubleread.agents.wire.request import AnswerOption, Request
 from doubleread.agents.wire.server_options import OPENAI, Server
-from doubleread.mock_server import Fault, Limits, Reply, running
+from doubleread.mock_server import Fault, MockReply, RateLimits, running
 from doubleread.mock_server.injected_faults import FAULTS
 
 IMAGE = "data:image/jpeg;base64," + "QUJD" * 100
@@ -96,7 +96,7 @@ def ask(mock, request=QUESTION, check=lambda completion: None, on=None, **change
 
 
 def test_the_request_and_the_answer_arrive_whole():
-    with running(otherwise=Reply(text="rust", input_tokens=70, output_tokens=5, cached_tokens=20)) as mock:
+    with running(otherwise=MockReply(text="rust", input_tokens=70, output_tokens=5, cached_tokens=20)) as mock:
         answered = ask(mock)
     [received] = mock.server.requests
     assert received.path == "/v1/chat/completions"
@@ -123,7 +123,7 @@ def test_the_clients_own_environment_goes_to_openai_only(monkeypatch):
     for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_ADMIN_KEY"):
         monkeypatch.setenv(name, "confidential")
     monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "x-more: confidential")
-    with running(otherwise=Reply(text="rust")) as mock:
+    with running(otherwise=MockReply(text="rust")) as mock:
         ask(mock)
     [received] = mock.server.requests
     assert received.headers["authorization"] == f"Bearer {KEY}"
@@ -131,10 +131,10 @@ def test_the_clients_own_environment_goes_to_openai_only(monkeypatch):
 
 
 def test_token_probabilities_and_class_probabilities_are_read():
-    letters = Reply(text="B", logprobs=((("B", -0.1), ("A", -2.5)),))
-    with running([letters, Reply(probabilities={"rust": 0.7, "scab": 0.3})]) as mock:
+    letters = MockReply(text="B", logprobs=((("B", -0.1), ("A", -2.5)),))
+    with running([letters, MockReply(probabilities={"rust": 0.7, "scab": 0.3})]) as mock:
         tokens = ask(mock, Request(model="m", messages=QUESTION.messages, top_logprobs=5)).completion.tokens
-        choices = (Choice(value="rust", description="orange"), Choice(value="scab"))
+        choices = (AnswerOption(value="rust", description="orange"), AnswerOption(value="scab"))
         native = Request(model="m", messages=QUESTION.messages, api="decisions", choices=choices, instructions="which?")
         shares = ask(mock, native).completion.probabilities
     assert [(a.token, a.logprob) for a in tokens[0]] == [("B", -0.1), ("A", -2.5)]
@@ -154,7 +154,7 @@ def test_every_fault_has_an_expectation():
 def test_a_fault_becomes_a_value_with_its_cause_and_gives_nothing_away(name, caplog):
     caplog.set_level(logging.DEBUG)
     expected = WHAT_BECOMES_OF_IT[name]
-    with running([Fault(name)] * 2, Reply(text="yes")) as mock:
+    with running([Fault(name)] * 2, MockReply(text="yes")) as mock:
         if expected is None:
             assert ask(mock).completion.text
         else:
@@ -174,7 +174,7 @@ def test_a_fault_becomes_a_value_with_its_cause_and_gives_nothing_away(name, cap
 
 @pytest.mark.parametrize("name", [n for n in FAULTS if WHAT_BECOMES_OF_IT[n] in REPEATED and n not in ONCE])
 def test_an_accident_is_repeated_and_forgotten(name):
-    with running([Fault(name)], Reply(text="yes")) as mock:
+    with running([Fault(name)], MockReply(text="yes")) as mock:
         answered = ask(mock)
     assert answered.completion.text == "yes"
     assert len(mock.server.requests) == 2
@@ -182,7 +182,7 @@ def test_an_accident_is_repeated_and_forgotten(name):
 
 @pytest.mark.parametrize("retry_after", [None, 0.2])
 def test_a_rate_limit_is_waited_out_and_takes_no_attempt_away(retry_after):
-    with running([Fault("rate-limit", retry_after=retry_after)] * 3, Reply(text="yes")) as mock:
+    with running([Fault("rate-limit", retry_after=retry_after)] * 3, MockReply(text="yes")) as mock:
         assert ask(mock, attempts=1).completion.text == "yes"
     gaps = [b.at - a.at for a, b in zip(mock.server.requests, mock.server.requests[1:], strict=False)]
     assert min(gaps) >= (retry_after or 0)
@@ -216,7 +216,7 @@ def test_a_server_that_is_not_there_is_a_network_fault():
     ],
 )
 def test_what_a_server_lacks_is_left_out_and_remembered(without, left):
-    with running(otherwise=Reply(text="yes"), without=without) as mock, wire() as line:
+    with running(otherwise=MockReply(text="yes"), without=without) as mock, wire() as line:
         assert ask(mock, on=line).completion.text == "yes"
         first = len(mock.server.requests)
         again = QUESTION.model_copy(update={"extra": {"seed": 8}})
@@ -239,7 +239,7 @@ def test_the_same_question_is_asked_once_and_failures_are_asked_again():
         if completion.text != "yes":
             raise CallFault("invalid-answer", "not yes")
 
-    with running([Reply(text="no"), Reply(text="yes")]) as mock, wire() as line:
+    with running([MockReply(text="no"), MockReply(text="yes")]) as mock, wire() as line:
         with pytest.raises(CallFault, match="not yes") as caught:
             ask(mock, check=only_yes, on=line)
         assert caught.value.usage.input_tokens == 100
@@ -251,15 +251,15 @@ def test_the_same_question_is_asked_once_and_failures_are_asked_again():
 
 
 def test_the_cost_is_that_of_the_price_and_unknown_without_one():
-    price = Price(input=10.0, output=100.0)
-    with running(otherwise=Reply(text="yes", input_tokens=1000, output_tokens=100)) as mock:
+    price = TokenPrice(input=10.0, output=100.0)
+    with running(otherwise=MockReply(text="yes", input_tokens=1000, output_tokens=100)) as mock:
         assert ask(mock, price=price).completion.usage.cost_usd == pytest.approx(0.02)
         assert ask(mock).completion.usage.cost_usd is None
 
 
 def test_the_budget_stops_calls_before_they_are_sent():
     budget = Budget(max_calls=3)
-    with running(otherwise=Reply(text="yes")) as mock, wire(budget=budget) as line:
+    with running(otherwise=MockReply(text="yes")) as mock, wire(budget=budget) as line:
 
         async def many():
             questions = [QUESTION.model_copy(update={"extra": {"seed": i}}) for i in range(10)]
@@ -274,13 +274,13 @@ def test_the_budget_stops_calls_before_they_are_sent():
 def test_a_call_that_may_have_been_charged_counts_against_the_budget():
     budget = Budget(max_cost_usd=1.0)
     with running(otherwise=Fault("hang")) as mock, wire(budget=budget) as line, pytest.raises(CallFault):
-        ask(mock, on=line, attempts=1, price=Price(input=10, output=10))
+        ask(mock, on=line, attempts=1, price=TokenPrice(input=10, output=10))
     assert budget.spent.calls == 1
     assert budget.spent.cost_usd > 0
 
 
 def test_who_gives_up_ends_the_call():
-    with running(otherwise=Reply(text="yes", delay_s=30)) as mock, wire() as line:
+    with running(otherwise=MockReply(text="yes", delay_s=30)) as mock, wire() as line:
 
         async def give_up():
             asked = asyncio.ensure_future(line.ask(server(mock, attempt_timeout_s=60), "gpt", QUESTION, print))
@@ -294,15 +294,15 @@ def test_who_gives_up_ends_the_call():
 
 
 def test_callers_from_different_event_loops_share_the_wire():
-    with running(otherwise=Reply(text="yes")) as mock, wire() as line:
+    with running(otherwise=MockReply(text="yes")) as mock, wire() as line:
         for seed in range(3):  # each asyncio.run is a loop of its own
             question = QUESTION.model_copy(update={"extra": {"seed": seed}})
             assert ask(mock, question, on=line).completion.text == "yes"
 
 
 def test_limits_hold_for_all_who_ask_the_same_model():
-    limits = Limits(in_flight=4)
-    with running(otherwise=Reply(text="yes"), limits=limits, latency_s=0.05) as mock, wire() as line:
+    limits = RateLimits(in_flight=4)
+    with running(otherwise=MockReply(text="yes"), limits=limits, latency_s=0.05) as mock, wire() as line:
 
         async def many():
             questions = [QUESTION.model_copy(update={"extra": {"seed": i}}) for i in range(12)]

@@ -1,0 +1,93 @@
+"""What encoders on torch share: the device, the precision, encoding in chunks, and a fingerprint of the weights."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from doubleread.core.errors import EncoderError
+from doubleread.core.one_process import forked_with
+from doubleread.core.types import Embeddings, Json
+
+_VALUES = 64
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name; ``auto`` takes cuda, then mps, then cpu. Raises ``EncoderError``."""
+    if forked_with("torch"):
+        torch.set_num_threads(1)  # the parent's other threads are not here, and would be waited for
+    if name == "auto":
+        return torch.device(_available()[0])
+    kind = name.partition(":")[0]
+    if kind not in _available():
+        raise EncoderError(f"device {name!r} is not available here; use one of: auto, {', '.join(_available())}")
+    return torch.device(name)
+
+
+def describe(name: str) -> str:
+    """The device of that name in words, with its precision; raises ``EncoderError``."""
+    device = pick_device(name)
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)}), half precision"
+    return f"{device} ({torch.get_num_threads()} threads), full precision"
+
+
+def precision(device: torch.device) -> AbstractContextManager[Any]:
+    """Half precision on a GPU, where it is several times faster; full precision elsewhere.
+
+    The weights stay in full precision, so that an encoder's fingerprint does not depend on the machine.
+    """
+    return torch.autocast("cuda", dtype=torch.float16) if device.type == "cuda" else nullcontext()
+
+
+def encoded(
+    features: Callable[[Sequence[Image.Image]], torch.Tensor],
+    images: Sequence[Image.Image],
+    *,
+    chunk: int,
+    dim: int,
+    device: torch.device,
+) -> Embeddings:
+    """Unit-length rows ``(len(images), dim)`` of what ``features`` gives for so many images at a time."""
+    rows = [np.zeros((0, dim), np.float32)]
+    for start in range(0, len(images), chunk):
+        with torch.inference_mode(), precision(device):
+            rows.append(unit_length(features(images[start : start + chunk])))
+    return np.concatenate(rows)
+
+
+def unit_length(features: torch.Tensor) -> Embeddings:
+    """The rows at unit length, as an array."""
+    rows: Embeddings = torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
+    return rows
+
+
+def _available() -> list[str]:
+    found = [("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available()), ("cpu", True)]
+    return [name for name, present in found if present]
+
+
+def weights_digest(state: Mapping[str, torch.Tensor]) -> str:
+    """Hash of every tensor's name, shape and up to 64 evenly spaced values.
+
+    Training moves nearly every value, so a sample tells two sets of weights apart; and unlike a hash of the file it is
+    the same for the same weights in another file format.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        flat = state[name].detach().reshape(-1)
+        sample = flat[:: max(1, flat.numel() // _VALUES)][:_VALUES].to("cpu", torch.float32)
+        digest.update(f"{name}{tuple(state[name].shape)}".encode())
+        digest.update(sample.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def fingerprint(kind: str, name: str, weights: str, preprocess: Json) -> str:
+    """``<kind>-<12 hexadecimal digits>`` over everything that the vectors depend on."""
+    record = json.dumps([kind, name, weights, preprocess], sort_keys=True)
+    return f"{kind}-{hashlib.sha256(record.encode()).hexdigest()[:12]}"

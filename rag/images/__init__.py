@@ -1,0 +1,1 @@
+"""Pictures: opened safely, cut into views, and described by simple statistics."""

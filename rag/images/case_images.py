@@ -1,0 +1,70 @@
+"""The pixels of cases, opened once for all who look at the same picture within a moment."""
+
+from collections.abc import Callable
+
+from PIL import Image
+
+from doubleread.core.case import Case
+from doubleread.core.errors import ImageError
+from doubleread.core.recent_values import RecentValues
+from doubleread.rag.images.safe_images import MAX_PIXELS, open_image
+
+_BYTES_A_PIXEL = 3
+
+
+class Images:
+    """Opens the pixels of cases, from their file or from bytes held in memory.
+
+    At most ``max_held`` bytes are held; the longest unused go first. The same goes for pixels that were opened lately:
+    whoever looks at a case shares them.
+    """
+
+    def __init__(
+        self, *, max_pixels: int = MAX_PIXELS, max_held: int = 256_000_000, max_opened: int = 64_000_000
+    ) -> None:
+        self._max_pixels = max_pixels
+        self._held = RecentValues[str, bytes](max_held, len, least=1)
+        self._opened = OpenedImages(max_opened)
+
+    def hold(self, case_id: str, data: bytes) -> None:
+        """Keep the bytes of a case that has no file."""
+        self._held.keep(case_id, data)
+
+    def open(self, case: Case, *, max_side: int | None = None) -> Image.Image:
+        """The case's image as ``open_image`` gives it, not to be changed.
+
+        Raises ``ImageError``, also where the file no longer holds the bytes that the case's id names.
+        """
+        return self._opened.get(case.id, max_side, lambda: self._open(case, max_side))
+
+    def _open(self, case: Case, max_side: int | None) -> Image.Image:
+        held = self._held.find(case.id)
+        if held is not None:
+            return open_image(held, max_pixels=self._max_pixels, max_side=max_side)
+        if case.path is None:
+            raise ImageError(
+                "missing", f"case {case.id[:12]} has no file and its image is no longer held in memory: pass it again"
+            )
+        return open_image(case.path, max_pixels=self._max_pixels, max_side=max_side, sha256=case.id)
+
+
+class OpenedImages:
+    """Pictures by case and size, at most ``max_bytes`` of pixels. Who asks for one being opened waits for it."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._pictures = RecentValues[tuple[str, int | None], Image.Image](
+            max_bytes, lambda picture: picture.width * picture.height * _BYTES_A_PIXEL
+        )
+
+    def get(self, case_id: str, max_side: int | None, opened: Callable[[], Image.Image]) -> Image.Image:
+        """The picture of a case, its longer side at most ``max_side``; as ``opened`` gives it where it is not held."""
+        with self._pictures.making(case_id):
+            for key in ((case_id, max_side), (case_id, None)):  # for this size; or whole, and no larger
+                found = self._pictures.find(key)
+                if found is not None and (max_side is None or max(found.size) <= max_side):
+                    return found
+            picture = opened()
+            # One that is smaller than it might be has not been scaled down: it is whole.
+            whole = max_side is None or max(picture.size) < max_side
+            self._pictures.keep((case_id, None if whole else max_side), picture)
+            return picture

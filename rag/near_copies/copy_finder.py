@@ -1,0 +1,196 @@
+"""Near copies under an encoder: how near they are, those of one picture in an archive, and those among newcomers."""
+
+import io
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageEnhance
+
+from doubleread.core.base import Record
+from doubleread.core.case import Case
+from doubleread.core.ports import Encoder, ImageSource
+from doubleread.core.stored import Columns
+from doubleread.core.types import Embeddings, Vector
+from doubleread.rag.images.picture_statistics import NAMES, picture_statistics
+from doubleread.rag.near_copies.near_duplicates import (
+    NearRule,
+    distances,
+    near_copies_between,
+    nearest_others,
+    perceptual_hash,
+)
+from doubleread.rag.stores.archive import Archive
+
+_SIDE = 512
+"""Of the 32 pixels a side that a hash looks at, many times enough."""
+_CHANGED, _COMPARED = 16, 500
+"""Pictures that are mildly changed, and pictures that are compared with others, to measure a rule."""
+_WORKERS = 4
+_SAMPLE = 1000
+
+
+def _reencoded(image: Image.Image) -> Image.Image:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=60)
+    return Image.open(file).convert("RGB")
+
+
+def _resized(image: Image.Image) -> Image.Image:
+    width, height = (max(8, round(side * 0.7)) for side in image.size)
+    return image.resize((width, height), Image.Resampling.BICUBIC)
+
+
+MILD_CHANGES: Mapping[str, Callable[[Image.Image], Image.Image]] = MappingProxyType(
+    {
+        "JPEG quality 60": _reencoded,
+        "70 % size": _resized,
+        "3 % crop": lambda image: image.crop(
+            (round(image.width * 0.03), round(image.height * 0.03), image.width, image.height)
+        ),
+        "10 % more light": lambda image: ImageEnhance.Brightness(image).enhance(1.1),
+    }
+)
+"""What happens to a picture between two copies of it; each takes and gives 8-bit RGB."""
+
+
+@dataclass(frozen=True)
+class PictureSet:
+    """What is known of the pictures of cases, a row each."""
+
+    cases: tuple[Case, ...]
+    embeddings: Embeddings
+    """Unit-length rows, shape ``(n, dim)``."""
+    hashes: NDArray[np.uint64]
+    """Perceptual hashes, shape ``(n,)``."""
+
+
+class Looks(NamedTuple):
+    """What was seen of many pictures, a row each."""
+
+    hashes: NDArray[np.uint64]
+    """Perceptual hashes, shape ``(n,)``."""
+    statistics: Embeddings
+    """As ``picture_statistics`` gives them, shape ``(n, 10)``."""
+
+
+@dataclass(frozen=True)
+class CopyFinder:
+    """Finds the stored cases that are nearly the same picture as a case."""
+
+    rule: NearRule
+    images: ImageSource
+
+    def copies(self, case: Case, similarities: Vector, columns: Columns) -> NDArray[np.intp]:
+        """Their rows, given the similarity of every row to the case, ``(n,)``.
+
+        Its picture is opened only where some embedding is near enough. Raises ``ImageError``.
+        """
+        rows = np.flatnonzero(columns.hashed & (similarities >= self.rule.same_hash))
+        if not len(rows):
+            return rows
+        own = np.full(1, hash_picture(case, self.images), np.uint64)
+        return rows[self.rule.near(similarities[rows].astype(np.float32), distances(own, columns.hashes[rows]))]
+
+
+def hash_picture(case: Case, images: ImageSource) -> int:
+    """The perceptual hash of a case's picture; raises ``ImageError``."""
+    return perceptual_hash(images.open(case, max_side=_SIDE))
+
+
+def look_at(
+    cases: Sequence[Case], images: ImageSource, progress: Callable[[int, int], None] = lambda _done, _total: None
+) -> Looks:
+    """The perceptual hash and the statistics of each case's picture, opened once; raises ``ImageError``."""
+
+    def look(case: Case) -> tuple[int, Vector]:
+        image = images.open(case, max_side=_SIDE)
+        return perceptual_hash(image), picture_statistics(image)
+
+    hashes, statistics = np.zeros(len(cases), np.uint64), np.zeros((len(cases), len(NAMES)), np.float32)
+    with ThreadPoolExecutor(_WORKERS, thread_name_prefix="doubleread-hash") as pool:
+        for i, (hashed, row) in enumerate(pool.map(look, cases)):
+            hashes[i], statistics[i] = hashed, row
+            progress(i + 1, len(cases))
+    return Looks(hashes, statistics)
+
+
+def measure_rule(
+    pictures: PictureSet,
+    encoder: Encoder,
+    images: ImageSource,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> NearRule:
+    """The rule for near copies, from mild changes of 16 of the pictures and from the neighbours of 500 others.
+
+    Both are spread evenly over the case ids. Raises ``ImageError``, and ``ValueError`` without any picture.
+    """
+    order = np.argsort([case.id for case in pictures.cases])
+    own: list[Embeddings] = []
+    changed = _spread(order, _CHANGED)
+    for done, i in enumerate(changed, start=1):
+        image = images.open(pictures.cases[i], max_side=_SIDE)
+        seen = encoder.encode([change(image) for change in MILD_CHANGES.values()])
+        own.append(seen @ pictures.embeddings[i])
+        progress(done, len(changed))
+    some = _spread(order, _COMPARED)
+    others = nearest_others(pictures.embeddings[some], pictures.hashes[some], pictures.embeddings, pictures.hashes)
+    return NearRule.measured(np.concatenate(own or [np.zeros(0, np.float32)]).astype(float), others)
+
+
+def _spread(order: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+    """At most so many of these positions, evenly spread."""
+    picked: NDArray[np.intp] = order[np.linspace(0, len(order) - 1, min(most, len(order))).round().astype(int)]
+    return picked
+
+
+class _Kept(Record):
+    """A rule, and how many cases there were when it was measured."""
+
+    n: int
+    rule: NearRule
+
+
+def near_rule_of(archive: Archive, encoder: Encoder, images: ImageSource) -> NearRule | None:
+    """When pictures are near copies by the archive's encoder: measured once, and again when the archive has doubled.
+
+    None for an archive without pictures. Raises ``ImageError`` where one can no longer be read.
+    """
+    key, contents = f"near copies by {archive.fingerprint}", archive.contents()
+    told = archive.file.about(key)
+    kept = _kept(told)
+    if kept is not None and len(contents) < 2 * kept.n:
+        return kept.rule
+    hashed = np.flatnonzero(contents.columns.hashed)
+    if not len(hashed):
+        return None
+    rows = _spread(hashed, _SAMPLE)
+    cases = tuple(one.case for one in archive.get([contents.rows[i].id for i in rows.tolist()]))
+    pictures = PictureSet(cases, contents.embeddings[rows], contents.columns.hashes[rows])
+    rule = measure_rule(pictures, encoder, images)
+    archive.file.tell(key, _Kept(n=len(contents), rule=rule).model_dump_json())
+    return rule
+
+
+def _kept(told: str | None) -> _Kept | None:
+    """What was measured before; None where nothing was, or it cannot be read."""
+    try:
+        return None if told is None else _Kept.model_validate_json(told)
+    except ValueError:
+        return None
+
+
+def near_arrivals(archive: Archive, arrived: Collection[str], rule: NearRule) -> list[tuple[str, str]]:
+    """Sources of the cases with these ids that are near copies of others in the archive, and of those others."""
+    contents = archive.contents()
+    hashed = np.flatnonzero(contents.columns.hashed)
+    new = np.array([i for i in hashed.tolist() if contents.rows[i].id in arrived], np.intp)
+    rows, hashes = contents.embeddings, contents.columns.hashes
+    pairs = near_copies_between(rows[new], hashes[new], rows[hashed], hashes[hashed], rule)
+    found = {(int(new[i]), int(hashed[j])) for i, j in pairs}
+    once = {(i, j) for i, j in found if i != j and not (i < j and (j, i) in found)}
+    return sorted((contents.rows[i].source, contents.rows[j].source) for i, j in once)
