@@ -6,7 +6,18 @@ ones, say) are no sample of what comes: accuracy, label shares and prediction se
 leaves them out unless it is told otherwise, and then the profiles warn of it.
 """
 
-from doubleread.panel.feedback.confirmation import check_confirmed, confirm, keep, outcome_of, retract
+from doubleread.panel.feedback.confirmation import (
+    check_confirmed,
+    confirm,
+    fitted_on,
+    forget,
+    keep,
+    known_as,
+    outcome_of,
+    remember,
+    remembered,
+    retract,
+)
 from doubleread.panel.feedback.drift_watch import drifts
 from doubleread.panel.feedback.graded_cases import (
     calibration_cases,
@@ -17,7 +28,6 @@ from doubleread.panel.feedback.graded_cases import (
     unseen_outcomes,
 )
 from doubleread.panel.feedback.relearning import Relearned, adopt, relearn
-from doubleread.panel.feedback.remembering import fitted_on, forget, remember, remembered
 
 __all__ = [
     "Relearned",
@@ -32,6 +42,7 @@ __all__ = [
     "graded",
     "keep",
     "keeps_readings",
+    "known_as",
     "learned_rows",
     "outcome_of",
     "relearn",
