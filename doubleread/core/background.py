@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
-from doubleread.core.one_process import OneProcess
+from doubleread.core.process import OneProcess
 
 P = ParamSpec("P")
 T = TypeVar("T")

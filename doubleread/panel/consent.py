@@ -21,8 +21,8 @@ from doubleread.core.authority import HERE, asking, marker
 from doubleread.core.base import Record
 from doubleread.core.durable import write_file
 from doubleread.core.errors import FileError, NotAllowed, PanelError
-from doubleread.core.harmless import harmless
 from doubleread.core.safe_files import read_json
+from doubleread.core.terminal_text import harmless
 from doubleread.settings import Settings
 
 _log = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from doubleread.agents.wire.budget import Spending
 from doubleread.core.background import Background
 from doubleread.core.case import Case
 from doubleread.core.errors import PanelError
-from doubleread.core.one_process import OneProcess
 from doubleread.core.ports import CaseStore, TakesHints
+from doubleread.core.process import OneProcess
 from doubleread.core.reading import Reading
 from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile

@@ -16,10 +16,9 @@ from doubleread.core.batch import BatchComparison
 from doubleread.core.case import Case
 from doubleread.core.errors import TaskError
 from doubleread.core.evidence import Neighbour
-from doubleread.core.progress import Progress, silent
 from doubleread.core.reading import Outcome, Sampling
 from doubleread.core.task import Costs, Task
-from doubleread.core.types import Embeddings
+from doubleread.core.types import Embeddings, Progress, silent
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.core.verdict_wording import UNLIKE
 from doubleread.orchestrator.course.follow import follow

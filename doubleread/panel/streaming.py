@@ -10,7 +10,7 @@ from PIL import Image
 
 from doubleread.core.case import Case, shown
 from doubleread.core.errors import DataError, FileError, FileMissing, ImageError
-from doubleread.core.one_thread import one_thread
+from doubleread.core.process import one_thread
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.rag.safe_images import Images
 
