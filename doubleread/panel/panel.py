@@ -34,9 +34,10 @@ from doubleread.panel.consent import check_allowed
 from doubleread.panel.feedback import (
     adopt,
     check_confirmed,
-    confirm,
     fitted_on,
     forget,
+    keep,
+    outcome_of,
     relearn,
     remember,
     retract,
@@ -128,20 +129,20 @@ class Panel(OpenPanel):
         saved: PanelFolder = read_panel(Path(folder), settings)
         for line in saved.unused:
             _log.warning("%s: %s", saved.folder, line)
-        check_allowed(saved.folder, saved.id, saved.asks, allow=allow_from_panel)
-        versions = {name: prompt.version for name, prompt in saved.prompts.items()}
-        eyes = open_eyes(saved.settings, saved.encoder, versions, saved.near)
+        check_allowed(saved.folder, saved.head.id, saved.asks, allow=allow_from_panel)
+        versions = {name: prompt.version for name, prompt in saved.head.provenance.prompts.items()}
+        eyes = open_eyes(saved.settings, saved.head.encoder, versions, saved.head.near)
         with ExitStack() as undo:
             undo.callback(eyes.close)
             store = open_store(saved, eyes)
             undo.callback(store.close)
-            seated = seat(saved.settings, saved.arbiter.task, eyes, store, saved.weighting)
+            seated = seat(saved.settings, saved.arbiter.task, eyes, store, saved.head.weighting)
             check_prompts(saved, seated)
             check_sights(saved, eyes)
             restore_agents(saved, seated)
             undo.pop_all()
         panel = cls(saved.settings, eyes, seated, store, saved.arbiter)
-        panel._unread = saved.unread
+        panel._unread = saved.head.unread
         panel._see(saved.reference)
         panel._use(saved)
         return panel
@@ -321,7 +322,8 @@ class Panel(OpenPanel):
         self._check_open()
         own = verdict.case.id in self._calibration or fitted_on(self._store, verdict)
         seen = self._background.call(self._look, verdict.case) if archive and not own else None
-        outcome = confirm(saved, verdict, label, own=own, sampling=sampling, reviewer=reviewer, note=note)
+        told = outcome_of(saved, verdict, label, own=own, sampling=sampling, reviewer=reviewer, note=note)
+        (outcome,) = keep(saved, [told])
         if seen is not None:
             remember(self._store, verdict.case, outcome, *seen)
         return outcome

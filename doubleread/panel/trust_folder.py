@@ -27,8 +27,7 @@ from doubleread.core.reading import Outcome, Reading
 from doubleread.core.trust import TrustProfile
 from doubleread.orchestrator.course.arbiter import Arbiter
 from doubleread.panel.manifest import Sealed, damaged, seal
-from doubleread.panel.panel_lock import locked
-from doubleread.panel.trust_pointer import FITTED, Pointer, pinned, read_pointer
+from doubleread.panel.trust_pointer import FITTED, Pointer, locked, pinned, read_pointer
 
 ARBITER = "arbiter.json"
 READINGS = "readings.jsonl"
@@ -116,7 +115,7 @@ def use_version(folder: Path, version: int) -> None:
         pointer = read_pointer(folder)
         pinned(folder, pointer, version)
         try:
-            pointer.using(version).write(folder)
+            Pointer.to(version, pointer.manifests).write(folder)
         except FileError as error:
             raise PanelError(f"{error}; the trust is as it was") from None
 

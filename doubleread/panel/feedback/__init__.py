@@ -8,7 +8,6 @@ leaves them out unless it is told otherwise, and then the profiles warn of it.
 
 from doubleread.panel.feedback.confirmation import (
     check_confirmed,
-    confirm,
     fitted_on,
     forget,
     keep,
@@ -35,7 +34,6 @@ __all__ = [
     "calibration_cases",
     "calibration_rows",
     "check_confirmed",
-    "confirm",
     "drifts",
     "fitted_on",
     "forget",

@@ -23,21 +23,6 @@ from doubleread.rag.perceptual_hash import in_hex
 CONFIRMED = "confirmed verdict"
 
 
-def confirm(
-    saved: PanelFolder,
-    verdict: Verdict,
-    label: str,
-    *,
-    own: bool,
-    sampling: Sampling = "selected",
-    reviewer: str = "",
-    note: str = "",
-) -> Outcome:
-    """Writes down what turned out to be true of a verdict's case; on disk when it returns. Errors as ``outcome_of``."""
-    outcome = outcome_of(saved, verdict, label, own=own, sampling=sampling, reviewer=reviewer, note=note)
-    return keep(saved, [outcome])[0]
-
-
 def outcome_of(
     saved: PanelFolder, verdict: Verdict, label: str, *, own: bool, sampling: Sampling, reviewer: str, note: str
 ) -> Outcome:
