@@ -1,6 +1,6 @@
 """Tables of named parts, open to other packages through entry points."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, NamedTuple
@@ -12,12 +12,7 @@ class Row(NamedTuple):
     """A part as ``module:attribute``, and what must be known of it before it is loaded."""
 
     where: str
-    traits: frozenset[str] = frozenset()
-
-    @classmethod
-    def of(cls, where: str, *traits: str) -> "Row":
-        """A row with these traits."""
-        return cls(where, frozenset(traits))
+    traits: Collection[str] = ()
 
 
 class Registry:
