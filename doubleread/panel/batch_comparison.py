@@ -25,7 +25,7 @@ from doubleread.orchestrator.ood.two_sample import (
     told_apart_ungrouped,
 )
 from doubleread.orchestrator.resampling import group_codes
-from doubleread.panel.reference import Looked, Reference, groups_of, looked_at, whole_groups
+from doubleread.panel.reference import Looked, Reference, groups_of, whole_groups
 from doubleread.rag.embedder import EmbeddedCases
 from doubleread.rag.picture_traits import TRAITS, difference, scaled, traits_of
 
@@ -64,7 +64,7 @@ def compare_verdicts(
     kept = sorted(set.intersection(*(set(one.kept) for one in rows)))
     embeddings, statistics = (one.embeddings[np.searchsorted(one.kept, kept), 0] for one in rows)
     labels = np.array([chosen[i][1] for i in kept], np.int64)
-    return compare(looked_at([chosen[i][0] for i in kept], embeddings, statistics, labels), trusted)
+    return compare(Looked(embeddings, statistics, labels, groups_of([chosen[i][0] for i in kept])), trusted)
 
 
 def sampled(groups: Sequence[str | None] | None, n: int, trusted: Looked) -> Codes:

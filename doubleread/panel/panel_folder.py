@@ -14,7 +14,7 @@ store/                the labelled cases
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -196,20 +196,15 @@ def _entries(folder: Path) -> Iterator[str]:
     """What lies where the manifest's files do, versions of the trust left out."""
     for name in SEALED:
         if (home := inside(folder, name)).is_dir():
-            yield from (f"{name}/{one.name}" for one in home.iterdir() if not _is_version(one))
+            versions = {one for one in home.glob("v*") if name == "trust" and one.is_dir()}
+            yield from (f"{name}/{one.name}" for one in home.iterdir() if one not in versions)
         elif home.exists():
             yield name
 
 
-def _is_version(path: Path) -> bool:
-    return path.is_dir() and path.parent.name == "trust" and path.name.startswith("v")
-
-
-@contextmanager
-def stored(saved: PanelFolder) -> Iterator[CaseStore]:
-    """The panel's case store as it lies there; no encoder is needed."""
-    with _own_archive(saved, saved.head.fingerprint, saved.head.dim) as store:
-        yield store
+def stored(saved: PanelFolder) -> Archive:
+    """The panel's case store as it lies there; no encoder is needed. Close it."""
+    return _own_archive(saved, saved.head.fingerprint, saved.head.dim)
 
 
 def open_store(saved: PanelFolder, eyes: Eyes) -> CaseStore:

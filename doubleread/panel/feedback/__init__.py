@@ -17,10 +17,10 @@ from doubleread.panel.feedback.confirmation import (
     remembered,
     retract,
 )
-from doubleread.panel.feedback.drift_watch import drifts
 from doubleread.panel.feedback.graded_cases import (
     calibration_cases,
     calibration_rows,
+    drifts,
     graded,
     keeps_readings,
     learned_rows,
