@@ -35,6 +35,7 @@ from doubleread.rag.nearest_cases import Weighting
 from doubleread.rag.picture_statistics import PictureStatistics
 from doubleread.rag.retrieval import StoreRetriever
 from doubleread.rag.safe_images import CROPS, VIEWS_VERSION, Images
+from doubleread.rag.stores import STORES
 from doubleread.settings import Settings
 from doubleread.settings_sections import RecordedOptions
 
@@ -126,6 +127,7 @@ def check_names(settings: Settings) -> None:
     CALIBRATORS.check({settings.trust.calibrator} - {AUTO})
     FUSION_RULES.check({settings.fusion.rule} - {AUTO})
     SCORES.check([settings.trust.sets])
+    STORES.check([settings.retrieval.store])
 
 
 def _check_agents(settings: Settings) -> None:
