@@ -6,7 +6,7 @@ from scripts_kit import Script, readings
 from doubleread.evals.sweep import Recorded
 from doubleread.orchestrator.course.kept import kept, readings_of
 from doubleread.panel.fitting import learn_trust
-from doubleread.panel.manifest import Sealed
+from doubleread.panel.panel_manifest import Sealed
 from doubleread.panel.panel_folder import Head, PanelFolder, PinnedArchive
 from doubleread.panel.trust_folder import Trust
 from doubleread.panel.trust_pointer import Pointer

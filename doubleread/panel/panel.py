@@ -53,7 +53,7 @@ from doubleread.panel.panel_folder import (
     restore_agents,
 )
 from doubleread.panel.saving import allow_own, write_panel
-from doubleread.panel.streaming import Readable, case_of, verdicts_of
+from doubleread.panel.image_stream import Readable, case_of, verdicts_of
 from doubleread.panel.trust_folder import TrustVersion
 from doubleread.rag.near_copies import hash_picture
 from doubleread.render.shown import ShownVerdict

@@ -31,7 +31,7 @@ from doubleread.core.verdict import Unread
 from doubleread.orchestrator.course.arbiter import Arbiter
 from doubleread.panel.composition import Eyes, Seated
 from doubleread.panel.consent import Ask, asks_of
-from doubleread.panel.manifest import AGAIN, LARGEST, Sealed, damaged
+from doubleread.panel.panel_manifest import AGAIN, LARGEST, Sealed, damaged
 from doubleread.panel.reference import FILE as REFERENCE
 from doubleread.panel.reference import Reference
 from doubleread.panel.run_settings import run_settings, unused_settings
@@ -41,7 +41,7 @@ from doubleread.rag.encoders import Choice
 from doubleread.rag.near_rule import NearRule
 from doubleread.rag.nearest_cases import Weighting
 from doubleread.rag.stores.archive import Archive
-from doubleread.rag.stores.registry import STORES, OpensStore, StorePlace
+from doubleread.rag.stores.store_registry import STORES, OpensStore, StorePlace
 from doubleread.settings import Settings, load_settings
 
 FORMAT = 6

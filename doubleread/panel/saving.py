@@ -20,7 +20,7 @@ from doubleread.orchestrator.course.kept import kept
 from doubleread.panel.composition import Eyes
 from doubleread.panel.consent import asks_of, remember
 from doubleread.panel.fitting import Fitted
-from doubleread.panel.manifest import LARGEST, MANIFEST, seal
+from doubleread.panel.panel_manifest import LARGEST, MANIFEST, seal
 from doubleread.panel.outcomes import FILE as OUTCOMES
 from doubleread.panel.outcomes import HEAD as OUTCOMES_HEAD
 from doubleread.panel.panel_folder import FORMAT, SEALED, Head

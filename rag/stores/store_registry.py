@@ -10,7 +10,7 @@ from doubleread.core.registry import Registry, Row
 if TYPE_CHECKING:
     from doubleread.rag.stores.archive import Archive
 
-_HERE = "doubleread.rag.stores.registry"
+_HERE = "doubleread.rag.stores.store_registry"
 
 
 @dataclass(frozen=True)
