@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from doubleread.core.errors import UnknownPart
 
 
-class Row(NamedTuple):
+class PartRow(NamedTuple):
     """A part as ``module:attribute``, and what must be known of it before it is loaded."""
 
     where: str
@@ -22,9 +22,9 @@ class Registry:
     run on every name there is; a part of another package has no traits.
     """
 
-    def __init__(self, kind: str, group: str, table: Mapping[str, str | Row]) -> None:
+    def __init__(self, kind: str, group: str, table: Mapping[str, str | PartRow]) -> None:
         self._kind, self._group = kind, group
-        self._table = {name: row if isinstance(row, Row) else Row(row) for name, row in table.items()}
+        self._table = {name: row if isinstance(row, PartRow) else PartRow(row) for name, row in table.items()}
 
     @property
     def built_in(self) -> frozenset[str]:
