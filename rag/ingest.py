@@ -11,8 +11,7 @@ from functools import partial
 import numpy as np
 
 from doubleread.core.base import Record
-from doubleread.core.case import Case
-from doubleread.core.problem import RowProblem
+from doubleread.core.case import Case, RowProblem
 from doubleread.core.types import Embeddings
 from doubleread.rag.arrivals import Arrival, IngestSource, arrivals_of
 from doubleread.rag.cache import Row

@@ -9,9 +9,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from doubleread.cli.screen import OUT, note, progress, tell_json, warn
-from doubleread.core.problem import RowProblem
+from doubleread.core.case import RowProblem
 from doubleread.evals.datasets import Labelled, read_labelled
-from doubleread.panel.archives import Intake, open_intake
+from doubleread.panel.archives import ArchiveIntake, open_intake
 from doubleread.rag.arrivals import IngestSource
 from doubleread.rag.images.picture_quality import unusual_pictures
 from doubleread.rag.ingest import Ingested, gone, ingest, remove
@@ -78,7 +78,7 @@ def run_ingest(
         raise typer.Exit(1)
 
 
-def _bring(intake: Intake, dataset: Labelled, given: Given, prune: bool | None) -> Ingested:
+def _bring(intake: ArchiveIntake, dataset: Labelled, given: Given, prune: bool | None) -> Ingested:
     source = IngestSource(origin=given.origin or dataset.name, reviewer=given.reviewer, tags=given.tags)
     with intake.archive() as archive, progress() as report:
         found = ingest(

@@ -1,4 +1,4 @@
-"""One image to read."""
+"""One image to read, and what is said of one that could not become a case."""
 
 import hashlib
 import os
@@ -67,6 +67,15 @@ class Case(Record):
     def from_bytes(cls, data: bytes, *, source: str = "memory") -> Self:
         """The case of an image that is already in memory."""
         return cls(id=hashlib.sha256(data).hexdigest(), source=source)
+
+
+class RowProblem(Record):
+    """One row or file that was left out, and why."""
+
+    where: str
+    """``row 12`` of a manifest, or a path relative to the folder."""
+    path: str = ""
+    problem: str
 
 
 def digest_of_file(path: Path) -> str:

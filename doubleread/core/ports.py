@@ -259,26 +259,3 @@ class FusionRule(Protocol):
 
     @classmethod
     def from_params(cls, params: Json) -> Self: ...
-
-
-__all__ = [
-    "TEXTURE",
-    "WHOLE",
-    "Agent",
-    "Calibrator",
-    "CaseStore",
-    "Deliberates",
-    "Embedder",
-    "Encoder",
-    "FusionRule",
-    "HasSight",
-    "ImageSource",
-    "Learns",
-    "ReadsViews",
-    "Reconsiders",
-    "Rephrases",
-    "Retriever",
-    "TakesHints",
-    "TakesItsTime",
-    "TextEncoder",
-]

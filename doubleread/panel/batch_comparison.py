@@ -1,6 +1,6 @@
 """A batch of pictures compared with the calibration cases of a panel: alike, or not, and in what."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import comb
 from typing import NamedTuple
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doubleread.core.batch import BatchComparison, Difference
+from doubleread.core.case import Case
 from doubleread.core.types import Labels, Matrix, Vector
 from doubleread.orchestrator.ood.two_sample import (
     FEWEST_GROUPS,
@@ -24,9 +25,12 @@ from doubleread.orchestrator.ood.two_sample import (
     told_apart_ungrouped,
 )
 from doubleread.orchestrator.resampling import group_codes
-from doubleread.panel.reference import Looked, whole_groups
+from doubleread.panel.reference import Looked, PictureReference, groups_of, whole_groups
+from doubleread.rag.bulk_embedding import EmbeddedCases
 from doubleread.rag.images.picture_statistics import TRAITS, difference, scaled, traits_of
 
+Rows = tuple[EmbeddedCases, EmbeddedCases]
+"""Of the panel's encoder, and of the statistics of pictures."""
 LEVEL = 0.01
 """Share of batches that are like the calibration cases and may still be called different."""
 FEWEST = 30
@@ -43,6 +47,24 @@ _UNKNOWN = (
     "(one patient, one module), that alone may be the difference"
 )
 _ALIKE = "simple statistics of the pictures show no difference"
+
+
+def compare_verdicts(
+    said: Sequence[tuple[Case, int]], reference: PictureReference | None, look: Callable[[Sequence[Case]], Rows]
+) -> BatchComparison:
+    """Compares cases, each with the index of the label that the panel found, or -1, with the calibration cases.
+
+    ``look`` gives their embeddings and statistics; cases that can no longer be read are left out.
+    """
+    if reference is None or len(said) < FEWEST:
+        return not_judged(len(said), "" if reference is None else f"fewer than {FEWEST} pictures")
+    trusted = reference.calibration
+    chosen = [said[i] for i in sampled(groups_of([case for case, _ in said]), len(said), trusted)]
+    rows = look([case for case, _ in chosen])
+    kept = sorted(set.intersection(*(set(one.kept) for one in rows)))
+    embeddings, statistics = (one.embeddings[np.searchsorted(one.kept, kept), 0] for one in rows)
+    labels = np.array([chosen[i][1] for i in kept], np.int64)
+    return compare(Looked(embeddings, statistics, labels, groups_of([chosen[i][0] for i in kept])), trusted)
 
 
 def sampled(groups: Sequence[str | None] | None, n: int, trusted: Looked) -> Codes:
@@ -76,7 +98,7 @@ def compare(batch: Looked, trusted: Looked) -> BatchComparison:
         level=LEVEL,
         note="" if known else _UNKNOWN,
     )
-    pair = _Pair(batch, trusted, codes, second)
+    pair = _Compared(batch, trusted, codes, second)
     return _shuffled(found, pair) if known else _drawn(found, pair)
 
 
@@ -86,7 +108,7 @@ def not_judged(n: int, why: str) -> BatchComparison:
     return BatchComparison(n=n, groups=None, trusted=0, trusted_groups=0, level=LEVEL, note=note)
 
 
-class _Pair(NamedTuple):
+class _Compared(NamedTuple):
     batch: Looked
     trusted: Looked
     codes: Codes
@@ -105,7 +127,7 @@ class _Pair(NamedTuple):
         return np.concatenate([traits_of(self.trusted.statistics), traits_of(self.batch.statistics)])
 
 
-def _shuffled(found: BatchComparison, pair: _Pair) -> BatchComparison:
+def _shuffled(found: BatchComparison, pair: _Compared) -> BatchComparison:
     """Judged by shuffling the groups of both."""
     if divisions(pair.codes, pair.second) * LEVEL < _TESTS:
         return _by_traits(found, pair)
@@ -114,7 +136,7 @@ def _shuffled(found: BatchComparison, pair: _Pair) -> BatchComparison:
     return _judged(found, pair, apart, *shifts(pair.traits, pair.labels, shuffles))
 
 
-def _drawn(found: BatchComparison, pair: _Pair) -> BatchComparison:
+def _drawn(found: BatchComparison, pair: _Compared) -> BatchComparison:
     """Judged by drawing groups of the calibration cases, as many as would make such a batch."""
     trusted = pair.codes[~pair.second]
     drawn = drawn_groups(trusted, len(pair.batch))
@@ -129,7 +151,7 @@ def _drawn(found: BatchComparison, pair: _Pair) -> BatchComparison:
     )
 
 
-def _judged(found: BatchComparison, pair: _Pair, apart: Apart, moved: Vector, p_values: Vector) -> BatchComparison:
+def _judged(found: BatchComparison, pair: _Compared, apart: Apart, moved: Vector, p_values: Vector) -> BatchComparison:
     clear = np.abs(moved) >= CLEAR
     by_traits = float(p_values[clear].min()) if clear.any() else 1.0
     p_value = min(1.0, _TESTS * min(apart.p_value, by_traits))
@@ -144,7 +166,7 @@ def _judged(found: BatchComparison, pair: _Pair, apart: Apart, moved: Vector, p_
     return found.model_copy(update=update)
 
 
-def _by_traits(found: BatchComparison, pair: _Pair) -> BatchComparison:
+def _by_traits(found: BatchComparison, pair: _Compared) -> BatchComparison:
     """Judged, in want of groups, by traits alone: the batch is taken for one more group."""
     if found.trusted_groups < FEWEST_GROUPS:
         return found.model_copy(update={"note": _too_few(found)})
@@ -156,7 +178,7 @@ def _by_traits(found: BatchComparison, pair: _Pair) -> BatchComparison:
     return found.model_copy(update={**update, "note": _too_few(found)})
 
 
-def _differences(pair: _Pair, order: Sequence[int]) -> tuple[Difference, ...]:
+def _differences(pair: _Compared, order: Sequence[int]) -> tuple[Difference, ...]:
     ours, theirs = traits_of(pair.batch.statistics), traits_of(pair.trusted.statistics)
     found = [difference(TRAITS[i], ours[:, i], theirs[:, i]) for i in order]
     if any(one.told == "grey" for one in found):  # then a cast, or less colour, says the same again

@@ -36,7 +36,9 @@ from doubleread.rag.near_copies.copy_finder import CopyFinder
 from doubleread.rag.near_copies.near_duplicates import NearRule
 from doubleread.rag.nearest_cases import Weighting
 from doubleread.rag.retrieval import StoreRetriever
-from doubleread.settings import RecordedOptions, Settings
+from doubleread.rag.stores import STORES
+from doubleread.settings import Settings
+from doubleread.settings_sections import RecordedOptions
 
 if TYPE_CHECKING:
     from doubleread.panel.models import Models
@@ -50,7 +52,7 @@ SIGHTS = {TEXTURE: "colour-texture"}
 
 
 @dataclass(frozen=True)
-class Seen:
+class EncodedCases:
     """What the eyes made of many cases: rows of those that all of them could read."""
 
     kept: tuple[int, ...]
@@ -89,7 +91,7 @@ class Eyes:
         cases: Sequence[Case],
         views: Sequence[str] = (WHOLE,),
         progress: Callable[[int, int], None] = lambda _done, _total: None,
-    ) -> Seen:
+    ) -> EncodedCases:
         """Looks at many cases with all eyes, one after the other; ``progress(done, total)`` counts cases."""
 
         def part(i: int) -> Callable[[int, int], None]:
@@ -99,7 +101,7 @@ class Eyes:
         kept = sorted(set.intersection(*(set(one.kept) for one in found)))
         first, *others = (one.embeddings[np.searchsorted(one.kept, kept)] for one in found)
         unread = dict.fromkeys(row for one in found for row in one.unread)
-        return Seen(tuple(kept), first, dict(zip(self.sights, others, strict=True)), tuple(unread))
+        return EncodedCases(tuple(kept), first, dict(zip(self.sights, others, strict=True)), tuple(unread))
 
     def warm_up(self) -> Embeddings:
         """Has every eye look at a blank picture, so that the first case does not wait for what is made at first use.
@@ -126,6 +128,7 @@ def check_names(settings: Settings) -> None:
     CALIBRATORS.check({settings.trust.calibrator} - {AUTO})
     FUSION_RULES.check({settings.fusion.rule} - {AUTO})
     SCORES.check([settings.trust.sets])
+    STORES.check([settings.retrieval.store])
 
 
 def _check_agents(settings: Settings) -> None:
@@ -156,7 +159,7 @@ def open_eyes(
     """
     choice, encoder = open_encoder(settings, choice)
     images, prompts = Images(), library(settings, prompt_versions)
-    models = _open_models(settings, images, prompts) if _asks_models(settings) else None
+    models = _models(settings, images, prompts)
     sights = {
         name: embedder_of(build(spec), images, settings)
         for name, spec in SIGHTS.items()
@@ -187,11 +190,10 @@ def library(settings: Settings, versions: Mapping[str, int] | None = None) -> Li
     return Library(Path(settings.prompts.folder).expanduser() if settings.prompts.folder else None, versions)
 
 
-def _asks_models(settings: Settings) -> bool:
-    return any(name in settings.vlm or name in settings.reasoner for name in settings.panel.agents)
-
-
-def _open_models(settings: Settings, images: Images, prompts: Library) -> "Models":
+def _models(settings: Settings, images: Images, prompts: Library) -> "Models | None":
+    """The way to models; None where no agent of the panel asks one."""
+    if not any(name in settings.vlm or name in settings.reasoner for name in settings.panel.agents):
+        return None
     from doubleread.panel.models import Models  # noqa: PLC0415 - loads openai, which local panels do without
 
     return Models.open(settings, images, prompts)
@@ -231,7 +233,9 @@ def seat(settings: Settings, task: Task, eyes: Eyes, store: CaseStore, weighting
         views=VIEWS,
     )
     readers, referees = _readers(settings, context, eyes), _referees(settings, task, eyes)
-    asked = {prompt.ref: prompt for one in (*readers.values(), *referees.values()) for prompt in _prompts_of(one)}
+    asked = {
+        prompt.ref: prompt for one in (*readers.values(), *referees.values()) for prompt in getattr(one, "prompts", ())
+    }
     templates = (eyes.prompts.get(TEMPLATES),) if context.text is not None else ()
     return Seated(task, readers, dict(referees), retriever, (*templates, *asked.values()), context)
 
@@ -252,10 +256,6 @@ def _referees(settings: Settings, task: Task, eyes: Eyes) -> dict[str, Deliberat
     if eyes.models is None:
         return {}
     return {name: eyes.models.referee(name, task) for name in settings.panel.agents if name in settings.reasoner}
-
-
-def _prompts_of(agent: object) -> tuple[Prompt, ...]:
-    return getattr(agent, "prompts", ())
 
 
 def _recorded(name: str, options: RecordedOptions, task: Task) -> Agent:

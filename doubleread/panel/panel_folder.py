@@ -14,16 +14,13 @@ store/                the labelled cases
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from doubleread.agents.vlm.vlm_options import TRANSPORT
-from doubleread.agents.wire.server_options import Server
-from doubleread.core.authority import here
 from doubleread.core.base import Record
 from doubleread.core.errors import EncoderMismatch, PanelError
 from doubleread.core.ports import CaseStore, Learns
@@ -34,19 +31,19 @@ from doubleread.core.verdict import Unread
 from doubleread.orchestrator.course.arbiter import Arbiter
 from doubleread.panel.composition import Eyes, Seated
 from doubleread.panel.consent import Ask, asks_of
-from doubleread.panel.manifest import AGAIN, LARGEST, Sealed, damaged
+from doubleread.panel.panel_manifest import AGAIN, LARGEST, Sealed, damaged
 from doubleread.panel.reference import FILE as REFERENCE
-from doubleread.panel.reference import Reference
+from doubleread.panel.reference import PictureReference
+from doubleread.panel.run_settings import run_settings, unused_settings
 from doubleread.panel.trust_folder import ARBITER, MARK, READINGS, Trust, read_trust
 from doubleread.panel.trust_pointer import FITTED, Pointer, pinned, read_pointer
 from doubleread.rag.encoders import EncoderChoice
 from doubleread.rag.near_copies.near_duplicates import NearRule
 from doubleread.rag.nearest_cases import Weighting
 from doubleread.rag.stores.archive import Archive
-from doubleread.rag.stores.chroma_server import ServerStore
-from doubleread.settings import RetrievalSettings, Settings, load_settings
+from doubleread.rag.stores.store_registry import STORES, OpensStore, StorePlace
+from doubleread.settings import Settings, load_settings
 
-Asked = TypeVar("Asked", bound=Server)
 FORMAT = 6
 SEALED = (MARK, ARBITER, READINGS, REFERENCE, "trust", "agents")
 """Files and folders that the manifest lists."""
@@ -67,14 +64,14 @@ class PinnedPrompt(Record):
     sha256: str
 
 
-class Provenance(Record):
+class PanelProvenance(Record):
     """What of a panel's provenance counts."""
 
     model_config = ConfigDict(extra="ignore")
     prompts: dict[str, PinnedPrompt]
 
 
-class Head(Record):
+class PanelHead(Record):
     """What ``panel.json`` says."""
 
     format: int
@@ -94,7 +91,7 @@ class Head(Record):
     notes: tuple[str, ...]
     unread: tuple[Unread, ...]
     archive: PinnedArchive
-    provenance: Provenance
+    provenance: PanelProvenance
 
 
 @dataclass(frozen=True)
@@ -116,28 +113,15 @@ class PanelFolder:
     folder: Path
     sealed: Sealed
     """Its files, as they were fitted."""
+    head: PanelHead
     pointer: Pointer
     settings: Settings
-    encoder: EncoderChoice
-    fingerprint: str
-    sights: dict[str, str]
-    """Fingerprint of each sight that some of its agents have instead of the encoder's."""
-    prompts: dict[str, PinnedPrompt]
-    """Version and hash of every prompt its agents were asked with."""
+    """What it was fitted with, and how it runs here."""
     trust: Trust
-    notes: tuple[str, ...]
-    unread: tuple[Unread, ...]
-    dim: int
-    """Length of its embeddings."""
-    weighting: Weighting
-    """How the neighbours agent weighs similar cases."""
-    near: NearRule
-    """When two pictures are near copies."""
-    archive: PinnedArchive
-    reference: Reference | None = None
+    reference: PictureReference | None = None
     """What later pictures are compared with; None for a panel that was saved without."""
-    id: str = ""
-    """Made when it was fitted; what it is allowed is remembered under it."""
+    unused: tuple[str, ...] = ()
+    """What this machine's settings name and the panel does not follow: it keeps what it was fitted with."""
     asks: tuple[Ask, ...] = ()
     """What the settings ask for beyond this machine's own; ``consent.check_allowed`` before they are acted on."""
 
@@ -145,10 +129,14 @@ class PanelFolder:
     def arbiter(self) -> Arbiter:
         return self.trust.arbiter
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What learning this trust had to say."""
+        return self.trust.about.notes if self.trust.about else self.head.notes
+
     def with_trust(self, trust: Trust) -> "PanelFolder":
         """The same panel with another version of its trust."""
-        notes = trust.about.notes if trust.about else self.notes
-        return replace(self, trust=trust, notes=notes, pointer=read_pointer(self.folder))
+        return replace(self, trust=trust, pointer=read_pointer(self.folder))
 
 
 def digest_of(folder: Path, version: int) -> str:
@@ -167,36 +155,30 @@ def read_panel(folder: Path, settings: Settings | None, version: int | None = No
     sealed = Sealed.open(folder, pinned(folder, pointer, FITTED))
     with damaged(folder):
         sealed.check_listed(_entries(folder))
-        head = Head.model_validate(sealed.json(MARK))
+        head = PanelHead.model_validate(sealed.json(MARK))
         trust = read_trust(sealed, head.trust, pointer, pointer.version if version is None else version)
-        running = _with_run_settings(load_settings(None, head.settings), now, head.encoder.name)
+        fitted = load_settings(None, head.settings)
+        running = run_settings(fitted, now)
+        encoder = running.encoder.model_copy(update={"name": head.encoder.name})
+        running = running.model_copy(update={"encoder": encoder})
         return PanelFolder(
             folder=folder,
-            id=head.id,
             sealed=sealed,
+            head=head,
             pointer=pointer,
             settings=running,
-            asks=asks_of(running, now),
-            encoder=head.encoder,
-            fingerprint=head.fingerprint,
-            sights=head.sights,
-            prompts=head.provenance.prompts,
             trust=trust,
-            notes=trust.about.notes if trust.about else head.notes,
-            unread=head.unread,
-            dim=head.dim,
-            weighting=head.weighting,
-            near=head.near,
-            archive=head.archive,
             reference=_reference(sealed),
+            unused=unused_settings(running, fitted, now),
+            asks=asks_of(running, now),
         )
 
 
-def _reference(sealed: Sealed) -> Reference | None:
+def _reference(sealed: Sealed) -> PictureReference | None:
     if REFERENCE not in sealed.files:
         return None
     with damaged(sealed.folder / REFERENCE):
-        return Reference.load(sealed.path(REFERENCE))
+        return PictureReference.load(sealed.path(REFERENCE))
 
 
 def _check_format(folder: Path) -> None:
@@ -214,48 +196,42 @@ def _entries(folder: Path) -> Iterator[str]:
     """What lies where the manifest's files do, versions of the trust left out."""
     for name in SEALED:
         if (home := inside(folder, name)).is_dir():
-            yield from (f"{name}/{one.name}" for one in home.iterdir() if not _is_version(one))
+            versions = {one for one in home.glob("v*") if name == "trust" and one.is_dir()}
+            yield from (f"{name}/{one.name}" for one in home.iterdir() if one not in versions)
         elif home.exists():
             yield name
 
 
-def _is_version(path: Path) -> bool:
-    return path.is_dir() and path.parent.name == "trust" and path.name.startswith("v")
-
-
-@contextmanager
-def stored(saved: PanelFolder) -> Iterator[CaseStore]:
-    """The panel's case store as it lies there; no encoder is needed."""
-    with _own_archive(saved, saved.fingerprint, saved.dim, index=False) as store:
-        yield store
+def stored(saved: PanelFolder) -> Archive:
+    """The panel's case store as it lies there; no encoder is needed. Close it."""
+    return _own_archive(saved, saved.head.fingerprint, saved.head.dim)
 
 
 def open_store(saved: PanelFolder, eyes: Eyes) -> CaseStore:
     """The panel's case store, read-only; raises ``EncoderMismatch`` where another encoder would search it."""
-    if eyes.encoder.fingerprint != saved.fingerprint:
+    if eyes.encoder.fingerprint != saved.head.fingerprint:
         raise EncoderMismatch(
-            f"the panel was fitted with encoder {saved.encoder.name} ({saved.fingerprint}); "
-            f"here {saved.encoder.name} has fingerprint {eyes.encoder.fingerprint}: "
+            f"the panel was fitted with encoder {saved.head.encoder.name} ({saved.head.fingerprint}); "
+            f"here {saved.head.encoder.name} has fingerprint {eyes.encoder.fingerprint}: "
             "install the same weights or fit again"
         )
-    retrieval, encoder = saved.settings.retrieval, eyes.encoder
-    index = retrieval.store == "chroma" and not retrieval.url
-    own = _own_archive(saved, encoder.fingerprint, encoder.dim, index=index)
-    if not retrieval.url:
-        return own
-    try:
-        shared = ServerStore(retrieval.url, encoder.fingerprint, dim=encoder.dim, name=retrieval.collection)
-        share(own, shared)
-    finally:
-        own.close()
-    return shared
+    retrieval = saved.settings.retrieval
+    with ExitStack() as undo:
+        own = undo.enter_context(_own_archive(saved, eyes.encoder.fingerprint, eyes.encoder.dim))
+        opens: OpensStore = STORES.get(retrieval.answered_by)
+        store = opens(StorePlace(own, retrieval.url, retrieval.collection))
+        if store is not own:
+            share(own, store)
+            return store
+        undo.pop_all()
+        return store
 
 
-def _own_archive(saved: PanelFolder, fingerprint: str, dim: int, *, index: bool) -> Archive:
+def _own_archive(saved: PanelFolder, fingerprint: str, dim: int) -> Archive:
     """The archive in the panel's folder. Raises ``PanelError`` for another than the panel was fitted with."""
     with damaged(saved.folder / "store"):
         home = inside(saved.folder, "store")
-    own, pin = Archive(home, fingerprint, dim=dim, create=False, index=index), saved.archive
+    own, pin = Archive(home, fingerprint, dim=dim, create=False, index=False), saved.head.archive
     try:
         if own.file.about("id") != pin.id or own.digest_at(pin.seq) != pin.digest:
             raise PanelError(
@@ -277,10 +253,11 @@ def share(own: Archive, shared: CaseStore) -> None:
 
 def check_prompts(saved: PanelFolder, seated: Seated) -> None:
     """Raises ``PanelError`` where a prompt is no longer what the agents were calibrated with."""
+    fitted = saved.head.provenance.prompts
     changed = [
-        f"{p.id} (fitted with {saved.prompts[p.id].sha256[:8]}, now {p.sha256[:8]}, {p.origin})"
+        f"{p.id} (fitted with {fitted[p.id].sha256[:8]}, now {p.sha256[:8]}, {p.origin})"
         for p in seated.prompts
-        if p.id in saved.prompts and saved.prompts[p.id].sha256 != p.sha256
+        if p.id in fitted and fitted[p.id].sha256 != p.sha256
     ]
     if changed:
         raise PanelError(
@@ -291,7 +268,7 @@ def check_prompts(saved: PanelFolder, seated: Seated) -> None:
 
 def check_sights(saved: PanelFolder, eyes: Eyes) -> None:
     """Raises ``EncoderMismatch`` where an agent would see something else than it was fitted on."""
-    for name, fingerprint in saved.sights.items():
+    for name, fingerprint in saved.head.sights.items():
         if name in eyes.sights and eyes.sights[name].fingerprint != fingerprint:
             raise EncoderMismatch(
                 f"the panel was fitted with {name} of {fingerprint}; here it is {eyes.sights[name].fingerprint}: "
@@ -306,32 +283,3 @@ def restore_agents(saved: PanelFolder, seated: Seated) -> None:
             with damaged(saved.folder / "agents" / name):
                 arrays = read_arrays(saved.sealed.path(f"agents/{name}.npz"), limit=LARGEST)
                 agent.restore(saved.sealed.json(f"agents/{name}.json"), arrays)
-
-
-def _with_run_settings(fitted: Settings, now: Settings, encoder: str) -> Settings:
-    """What was fitted stays; where and how it runs is this machine's, as far as its settings say so."""
-    weights = {"name": encoder, "checkpoint": now.encoder.checkpoint or fitted.encoder.checkpoint}
-    own = {name: getattr(now, name) for name in here(Settings)}
-    merged = {
-        "encoder": now.encoder.model_copy(update=weights),
-        "retrieval": _searched_at(fitted.retrieval, now.retrieval),
-        "prompts": now.prompts if now.prompts.folder else fitted.prompts,
-        "vlm": {name: _reached_by(options, now.vlm.get(name)) for name, options in fitted.vlm.items()},
-        "reasoner": {name: _reached_by(options, now.reasoner.get(name)) for name, options in fitted.reasoner.items()},
-        "recorded": {name: now.recorded.get(name, options) for name, options in fitted.recorded.items()},
-    }
-    return fitted.model_copy(update=own | merged)
-
-
-def _searched_at(fitted: RetrievalSettings, now: RetrievalSettings) -> RetrievalSettings:
-    """A panel that searches a server does so at this machine's, where that names one."""
-    if not (fitted.url and now.url):
-        return fitted
-    return fitted.model_copy(update={"url": now.url, "collection": now.collection})
-
-
-def _reached_by(fitted: Asked, now: Asked | None) -> Asked:
-    """The same model and questions, at the address and with the limits of this machine."""
-    if now is None:
-        return fitted
-    return fitted.model_copy(update={name: getattr(now, name) for name in TRANSPORT})

@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 
 from doubleread.core.attribution import Attribution
 from doubleread.core.errors import ImageError, UnknownPart
-from doubleread.core.legible import legible
+from doubleread.core.terminal_text import legible
 from doubleread.core.verdict import Verdict
 from doubleread.rag.images.safe_images import open_image
 from doubleread.render.heat import overlay, sheet

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from doubleread.core.errors import EncoderError
-from doubleread.core.one_process import forked_with
+from doubleread.core.process import forked_with
 from doubleread.core.types import Embeddings, Json
 
 _VALUES = 64

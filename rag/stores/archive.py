@@ -80,6 +80,11 @@ class Archive(SearchableStore):
             raise StoreError(begun(folder))
         return cls(folder, held.fingerprint, dim=held.dim, create=False, index=index)
 
+    def use_index(self) -> Self:
+        """From now on Chroma answers plain searches, as with ``index``."""
+        self._wants_index = not self.read_only
+        return self
+
     def put(
         self, stored: Sequence[StoredCase], embeddings: Embeddings, *, reviewer: str = "", note: str = ""
     ) -> Version:

@@ -10,8 +10,7 @@ from kit import photo
 from PIL import Image
 from rag_support import ScriptedEncoder, image_case, picture, units
 
-from doubleread.core.case import Case
-from doubleread.core.problem import RowProblem
+from doubleread.core.case import Case, RowProblem
 from doubleread.rag.arrivals import IngestSource
 from doubleread.rag.care.auditing import audit_file
 from doubleread.rag.embedder import CachedEmbedder
