@@ -4,28 +4,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
+from rich.text import Text
 
-from doubleread.cli.cases_shared import (
-    SHOWN,
+from doubleread.cli.cases_shared import SHOWN, wanted_of
+from doubleread.cli.options import (
+    Archive,
     AsJson,
-    Folder,
     OnlyGroups,
     OnlyLabels,
     OnlySplits,
     OnlyTags,
+    SettingsFile,
     Since,
     Until,
-    say,
-    say_json,
-    table,
-    wanted_of,
+    settings_of,
 )
+from doubleread.cli.screen import OUT, note, say, table, tell_json
 from doubleread.core.durable import write_text
+from doubleread.core.errors import DataError
 from doubleread.core.harmless import harmless
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from doubleread.panel.archives import Searchable
     from doubleread.rag.case_search import Found
 
@@ -34,7 +34,7 @@ app = typer.Typer()
 
 @app.command(epilog='Example: doubleread cases find archive leaf.jpg, or: cases find archive --text "orange spots"')
 def find(
-    archive: Folder,
+    archive: Archive,
     image: Annotated[Path | None, typer.Argument(metavar="IMAGE", help="File of the picture to look for.")] = None,
     text: Annotated[str | None, typer.Option(help="Words to look for instead; needs an encoder that reads them.")] = (
         None
@@ -54,14 +54,9 @@ def find(
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Also write a page with the pictures (.html).")] = (
         None
     ),
-    settings: Annotated[
-        Path | None, typer.Option("--settings", help="Settings file; see `doubleread settings`.")
-    ] = None,
+    settings: SettingsFile = None,
 ) -> None:
     """Find the cases that are most like a picture or a text, nearest first. The picture itself is left out."""
-    from doubleread.cli.options import settings_of
-    from doubleread.cli.screen import note
-    from doubleread.core.errors import DataError
     from doubleread.panel.archives import open_searchable, query_of
 
     if out is not None and out.suffix.lower() != ".html":
@@ -75,7 +70,7 @@ def find(
             note(line)
         line = _summary(searchable, found)
     if json:
-        say_json(found.model_dump_json())
+        tell_json(found.model_dump_json())
     else:
         _show(found, line, each=each)
     if out is not None:
@@ -102,17 +97,13 @@ def _summary(searchable: "Searchable", found: "Found") -> str:
 
 
 def _show(found: "Found", line: str, *, each: bool) -> None:
-    from doubleread.cli.screen import OUT
-
     if found.neighbours:
         OUT.print(_table(found, each=each))
         OUT.print()
     say(line)
 
 
-def _table(found: "Found", *, each: bool) -> "Table":
-    from rich.text import Text
-
+def _table(found: "Found", *, each: bool) -> Table:
     shown = table("cosine", "label", "id", "source", right=("cosine",))
     shown.columns[0].no_wrap = shown.columns[2].no_wrap = True
     before = None

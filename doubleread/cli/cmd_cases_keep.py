@@ -4,15 +4,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
-from doubleread.cli.cases_shared import AsJson, Folder, Note, Reviewer, opened, say, say_json, table
+from doubleread.cli.cases_shared import opened
+from doubleread.cli.options import Archive, AsJson, Note, Reviewer
+from doubleread.cli.screen import OUT, say, table, tell_json, warn
 
 app = typer.Typer()
 
 
 @app.command(epilog="Example: doubleread cases snapshot archive before-relabelling")
 def snapshot(
-    archive: Folder,
+    archive: Archive,
     name: Annotated[str, typer.Argument(help="A name that no other snapshot has.")],
     note: Note = "",
 ) -> None:
@@ -23,17 +26,13 @@ def snapshot(
 
 
 @app.command(epilog="Example: doubleread cases snapshots archive")
-def snapshots(archive: Folder, json: AsJson = False) -> None:
+def snapshots(archive: Archive, json: AsJson = False) -> None:
     """List the named states."""
-    from rich.text import Text
-
-    from doubleread.cli.screen import OUT
-
     with opened(archive) as store:
         found, now = store.past.snapshots(), store.version()
     if json:
         for one in found:
-            say_json(one.model_dump_json())
+            tell_json(one.model_dump_json())
         return
     shown = table("name", "version", "time", "note")
     for one in found:
@@ -45,12 +44,11 @@ def snapshots(archive: Folder, json: AsJson = False) -> None:
 
 @app.command(epilog="Example: doubleread cases restore archive before-relabelling")
 def restore(
-    archive: Folder,
+    archive: Archive,
     name: Annotated[str, typer.Argument(metavar="NAME_OR_VERSION", help="A snapshot, or a version such as v120.")],
     reviewer: Reviewer = "",
 ) -> None:
     """Bring labels, tags and removals back to a state, by new changes. What happened since stays on record."""
-    from doubleread.cli.screen import warn
     from doubleread.rag.care.returning import restore as back
 
     with opened(archive) as store:
@@ -61,7 +59,7 @@ def restore(
 
 
 @app.command(epilog="Example: doubleread cases backup archive copies/2026-05-01/archive.sqlite3")
-def backup(archive: Folder, file: Annotated[Path, typer.Argument(help="File to write; must not exist.")]) -> None:
+def backup(archive: Archive, file: Annotated[Path, typer.Argument(help="File to write; must not exist.")]) -> None:
     """Copy the archive's file, while others read and write. A folder with it, named archive.sqlite3, is an archive."""
     with opened(archive) as store:
         store.contents()  # a backup of a damaged file would be taken for a good one
@@ -72,9 +70,8 @@ def backup(archive: Folder, file: Annotated[Path, typer.Argument(help="File to w
 
 
 @app.command(epilog="Example: doubleread cases audit archive")
-def audit(archive: Folder) -> None:
+def audit(archive: Archive) -> None:
     """Check every change and every embedding. Exit code 1 where something is wrong."""
-    from doubleread.cli.screen import warn
     from doubleread.rag.care.auditing import audit_file
     from doubleread.rag.stores.ledger_file import LedgerFile
 

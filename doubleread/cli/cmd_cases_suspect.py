@@ -4,9 +4,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
-from doubleread.cli.cases_shared import AsJson, Note, Reviewer, say, say_json, table
+from doubleread.cli.cases_shared import opened
+from doubleread.cli.data_source import DataSource, announce_reading
+from doubleread.cli.options import (
+    AsJson,
+    Encoder,
+    GroupAsForFit,
+    LabelColumn,
+    Note,
+    PathColumn,
+    Reviewer,
+    SettingsFile,
+    settings_of,
+)
+from doubleread.cli.screen import OUT, progress, say, table, tell_json, warn
+from doubleread.cli.screen import note as tell_note
 from doubleread.core.durable import write_text
+from doubleread.core.errors import DataError
+from doubleread.core.harmless import harmless
 
 if TYPE_CHECKING:
     from doubleread.evals.datasets import Labelled
@@ -20,9 +37,6 @@ PAGE, TABLE = "suspects.html", "corrections.csv"
 Where = Annotated[
     str, typer.Argument(metavar="WHERE", help="A data set, as for `fit`, an archive, or a panel's folder (its cases).")
 ]
-Group = Annotated[str | None, typer.Option(help="What must stay together, as for `fit`.")]
-LabelColumn = Annotated[str, typer.Option(help="Column that holds the label.")]
-PathColumn = Annotated[str, typer.Option(help="Column that holds the image's path.")]
 
 
 @app.command(epilog="Example: doubleread cases suspect photos/ -o suspects")
@@ -32,21 +46,18 @@ def suspect(
     limit: Annotated[
         int | None, typer.Option(min=1, help="List so many; otherwise as many as may be wrong at most.")
     ] = None,
-    group: Group = None,
+    group: GroupAsForFit = None,
     label_column: LabelColumn = "label",
     path_column: PathColumn = "path",
     json: AsJson = False,
-    settings: Annotated[Path | None, typer.Option("--settings", help="Settings file.")] = None,
-    encoder: Annotated[str | None, typer.Option(help="Encoder, as for `fit`.")] = None,
+    settings: SettingsFile = None,
+    encoder: Encoder = None,
 ) -> None:
     """Find labels that look wrong, the most suspicious first, and show them beside what they look like.
 
     Every label is judged by models that saw neither the image nor its group. Nothing is changed: look at the page,
     write the right labels into the table, and apply it with `cases correct`.
     """
-    from doubleread.cli.options import settings_of
-    from doubleread.cli.screen import note, progress, warn
-    from doubleread.core.errors import DataError
     from doubleread.evals.suspects.corrections import write_table
     from doubleread.evals.suspects.suspect_search import find_suspects
     from doubleread.evals.suspects.suspects_page import suspects_page
@@ -54,7 +65,7 @@ def suspect(
 
     if (out / TABLE).exists():
         raise DataError(f"{out / TABLE} is there already and may hold decisions: apply it, or name another folder (-o)")
-    cases = _read(where, group, label_column, path_column)
+    cases = _read(DataSource(where, group, label_column, path_column))
     eyes = open_eyes(settings_of(settings, encoder))
     try:
         with progress() as report:
@@ -71,11 +82,13 @@ def suspect(
     write_text(out / PAGE, suspects_page(found, table=TABLE))
     write_table(found, out / TABLE)
     if json:
-        say_json(found.model_dump_json())
+        tell_json(found.model_dump_json())
     else:
         _show(found)
-    note(f"page: {out / PAGE}")
-    note(f"table: {out / TABLE}; fill in the column `correct`, then: doubleread cases correct {where} {out / TABLE}")
+    tell_note(f"page: {out / PAGE}")
+    tell_note(
+        f"table: {out / TABLE}; fill in the column `correct`, then: doubleread cases correct {where} {out / TABLE}"
+    )
 
 
 @app.command(epilog="Example: doubleread cases correct archive suspects/corrections.csv --reviewer Ada")
@@ -87,7 +100,7 @@ def correct(
     ] = Path("corrected.csv"),
     reviewer: Reviewer = "",
     note: Note = "",
-    group: Group = None,
+    group: GroupAsForFit = None,
     label_column: LabelColumn = "label",
     path_column: PathColumn = "path",
 ) -> None:
@@ -103,19 +116,15 @@ def correct(
     if is_archive(home):
         _relabel(home, corrections, reviewer, note or f"corrected by {file.name}")
         return
-    cases, lost = corrected(_read(where, group, label_column, path_column).cases, corrections)
+    cases, lost = corrected(_read(DataSource(where, group, label_column, path_column)).cases, corrections)
     _warn_lost([one.id for one in lost])
     write_manifest(cases, out)
     say(f"{_labels(len(corrections) - len(lost))} corrected in {out}; {where} is as it was")
 
 
-def _read(where: str, group: str | None, label_column: str, path_column: str) -> "Labelled":
-    from doubleread.cli.cmd_fit import announce_reading
-    from doubleread.evals.datasets.read import read_labelled
-
-    home = _archive_of(Path(where))
-    source = where if home == Path(where) else home
-    cases = read_labelled(source, label_column=label_column, path_column=path_column, group=group)
+def _read(source: DataSource) -> "Labelled":
+    home = _archive_of(Path(source.data))
+    cases = source._replace(data=source.data if home == Path(source.data) else str(home)).labelled()
     announce_reading(cases)
     return cases
 
@@ -128,10 +137,6 @@ def _archive_of(folder: Path) -> Path:
 
 
 def _show(found: "SuspectLabels") -> None:
-    from rich.text import Text
-
-    from doubleread.cli.screen import OUT, note
-    from doubleread.core.harmless import harmless
     from doubleread.evals.suspects.suspects_page import percent
 
     say(found.line)
@@ -146,11 +151,10 @@ def _show(found: "SuspectLabels") -> None:
     OUT.print(shown)
     OUT.print()
     if len(found.suspects) > SHOWN:
-        note(f"{len(found.suspects) - SHOWN:,} more are in the table and on the page")
+        tell_note(f"{len(found.suspects) - SHOWN:,} more are in the table and on the page")
 
 
 def _relabel(folder: Path, corrections: "list[Correction]", reviewer: str, note: str) -> None:
-    from doubleread.cli.cases_shared import opened
     from doubleread.rag.care.edits import relabel
 
     done, lost = 0, []
@@ -170,7 +174,5 @@ def _labels(n: int) -> str:
 
 
 def _warn_lost(ids: list[str]) -> None:
-    from doubleread.cli.screen import warn
-
     for one in ids:
         warn(f"no case {one[:12]}: it was removed, or is of another data set")

@@ -1,21 +1,25 @@
 """``doubleread evaluate`` and ``doubleread report``."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from rich.markup import escape
 
-from doubleread.cli.cmd_cases_add import Group, LabelColumn, PathColumn
-from doubleread.cli.options import AllowFromPanel
+from doubleread.cli.data_source import DataSource, announce_reading
+from doubleread.cli.options import AllowFromPanel, GroupAsForFit, LabelColumn, PathColumn, SettingsFile, settings_of
+from doubleread.cli.screen import OUT, note, tell, warn
+from doubleread.core.errors import DataError, RunError
 
 if TYPE_CHECKING:
     from doubleread.evals.metrics.gates import Gate
     from doubleread.evals.runs.run_record import Shard
-    from doubleread.settings import Settings
 
 app = typer.Typer()
 
 FAILED, INCOMPLETE, INTERRUPTED = 1, 3, 130
+ENDS = {"budget": "the budget is spent", "interrupted": "stopped"}
 
 By = Annotated[list[str] | None, typer.Option(help="Column of the data to tell subgroups by; repeatable.")]
 FailUnder = Annotated[
@@ -50,46 +54,29 @@ def evaluate(
     by: By = None,
     fail_under: FailUnder = None,
     fail_over: FailOver = None,
-    group: Group = None,
+    group: GroupAsForFit = None,
     label_column: LabelColumn = "label",
     path_column: PathColumn = "path",
-    settings: Annotated[Path | None, typer.Option("--settings", help="Settings file; see `doubleread settings`.")] = (
-        None
-    ),
+    settings: SettingsFile = None,
     allow_from_panel: AllowFromPanel = False,
 ) -> None:
     """Judge a panel on images it has never seen. Stopped, the same command goes on where it was.
 
     The first Ctrl-C lets the cases in flight finish, the second gives them up.
     """
-    from doubleread.cli.cmd_fit import announce_reading
-    from doubleread.cli.evaluating import watching
-    from doubleread.cli.screen import note, progress, tell, warn
-    from doubleread.evals.datasets import read_labelled
-    from doubleread.evals.runs.evaluate import Wanted
+    from doubleread.cli.run_progress import watching
+    from doubleread.evals.runs.evaluate import RunChoice
     from doubleread.evals.runs.evaluate import evaluate as run
     from doubleread.panel import Panel
 
-    wanted, gates = Wanted(out, split, limit, _shard(shard), retry_errors), _gates(fail_under, fail_over)
-    chosen = _settings(settings, engine, in_flight, max_cost)
+    choice, gates = RunChoice(out, split, limit, _shard(shard), retry_errors), _gates(fail_under, fail_over)
+    run_flags = {"engine": engine, "in_flight": in_flight}
+    chosen = settings_of(settings, run=run_flags, budget={"max_cost_usd": max_cost})
     with Panel.load(panel, settings=chosen, allow_from_panel=allow_from_panel) as loaded:
-        with progress() as report:
-            dataset = read_labelled(
-                data,
-                group=group,
-                label_column=label_column,
-                path_column=path_column,
-                progress=lambda done, total: report("reading files", done, total),
-            )
+        dataset = DataSource(data, group, label_column, path_column).labelled_with_bar()
         announce_reading(dataset)
-
-        def announce(folder: Path, notes: Any) -> None:
-            for line in notes:
-                note(line)
-            note(f"run: {folder}")
-
         with watching() as watch:
-            ended = run(loaded, dataset, wanted, watch=watch, announce=announce)
+            ended = run(loaded, dataset, choice, watch=watch, announce=_announce)
     if ended.end != "complete":
         warn(f"{ENDS[ended.end]}: the same command goes on from here; `doubleread report` judges what there is")
         tell(str(ended.folder))
@@ -97,7 +84,10 @@ def evaluate(
     _judge(ended.folder, by, gates)
 
 
-ENDS = {"budget": "the budget is spent", "interrupted": "stopped"}
+def _announce(folder: Path, notes: Sequence[str]) -> None:
+    for line in notes:
+        note(line)
+    note(f"run: {folder}")
 
 
 @app.command(epilog="Example: doubleread report runs/latest --by site, or: report shard1 shard2 -o whole")
@@ -111,8 +101,7 @@ def report(
     fail_over: FailOver = None,
 ) -> None:
     """Judge what a run has so far: figures, the report, and tables. Nobody is asked again."""
-    from doubleread.core.errors import RunError
-    from doubleread.evals.runs.joined import join
+    from doubleread.evals.runs.run_folder import join
 
     gates = _gates(fail_under, fail_over)
     if len(runs) > 1 and out is None:
@@ -121,13 +110,18 @@ def report(
 
 
 def _judge(folder: Path, by: list[str] | None, gates: "list[Gate]") -> None:
-    """Writes everything, shows the figures; the last line is the report's place."""
-    from doubleread.cli.evaluating import show
-    from doubleread.cli.screen import tell
+    """Writes everything and shows what the run came to; the last line is the report's place."""
+    from doubleread.cli.tables import show_evaluation
     from doubleread.evals.panel_evaluation import judge_run
 
     judged = judge_run(folder, tuple(by or ()), gates)
-    show(judged)
+    for line in judged.evaluation.warnings:
+        warn(line)
+    show_evaluation(judged.evaluation)
+    for gate in judged.gates:
+        mark = "[green]✓[/]" if gate.passed else "[red]✗[/]"
+        doubt = "" if gate.sure else "  [dim](its interval lies on both sides)[/]"
+        OUT.print(f"{mark} {escape(gate.text)}{doubt}", highlight=False, soft_wrap=True)
     tell(str(judged.report))
     if not judged.passed:
         raise typer.Exit(FAILED)
@@ -139,20 +133,7 @@ def _gates(under: list[str] | None, over: list[str] | None) -> "list[Gate]":
     return [*(parse_gate(one, "at least") for one in under or ()), *(parse_gate(one, "at most") for one in over or ())]
 
 
-def _settings(file: Path | None, engine: str | None, in_flight: int | None, max_cost: float | None) -> "Settings":
-    from doubleread.settings import load_settings
-
-    flags: dict[str, dict[str, Any]] = {}
-    run = {"engine": engine, "in_flight": in_flight}
-    if given := {name: value for name, value in run.items() if value is not None}:
-        flags["run"] = given
-    if max_cost is not None:
-        flags["budget"] = {"max_cost_usd": max_cost}
-    return load_settings(file, flags)
-
-
 def _shard(text: str | None) -> "Shard | None":
-    from doubleread.core.errors import DataError
     from doubleread.evals.runs.run_record import Shard
 
     if text is None:

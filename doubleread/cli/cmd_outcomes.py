@@ -11,8 +11,7 @@ from pathlib import Path
 import typer
 from pydantic import ValidationError
 
-from doubleread.cli.cmd_fit import SHOWN_PROBLEMS
-from doubleread.cli.screen import OUT, note, warn
+from doubleread.cli.screen import OUT, note, warn, warn_some
 from doubleread.cli.tables import comparison_table
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError, DoublereadError, FileError, StoreError
@@ -75,7 +74,7 @@ def run_confirm(
     wanted = [(verdict, truth[verdict.case.id]) for verdict in found if verdict.case.id in truth]
     told = _told(saved, wanted, failed, sampling=sampling, reviewer=reviewer, note=said)
     kept = _kept(saved, told, failed)
-    _warn_of(failed, "rows that could not be used")
+    warn_some(failed, "{n} more rows that could not be used")
     if kept and sampling == "selected":
         note(
             "kept as selected cases: watched for drift of calibration, but not learned from unless asked; "
@@ -140,14 +139,6 @@ def _keep(saved: PanelFolder, told: Sequence[tuple[Case, Outcome]]) -> list[tupl
     return [(case, outcome) for (case, _), outcome in zip(told, outcomes, strict=True)]
 
 
-def _warn_of(problems: Sequence[str], what: str) -> None:
-    """The first of many, and how many more there are."""
-    for problem in problems[:SHOWN_PROBLEMS]:
-        warn(problem)
-    if len(problems) > SHOWN_PROBLEMS:
-        warn(f"… and {len(problems) - SHOWN_PROBLEMS} more {what}")
-
-
 def _joined(saved: PanelFolder, kept: Sequence[tuple[Case, Outcome]]) -> bool:
     """Puts the confirmed cases into the panel's archive, and tells; False where the disk did not take them all."""
     unseen: list[str] = []
@@ -157,7 +148,7 @@ def _joined(saved: PanelFolder, kept: Sequence[tuple[Case, Outcome]]) -> bool:
             joined += one
     except StoreError as error:
         refused = str(error)
-    _warn_of([f"kept as an outcome, but not in the archive: {problem}" for problem in unseen], "such cases")
+    warn_some([f"kept as an outcome, but not in the archive: {problem}" for problem in unseen], "{n} more such cases")
     note(f"{joined} cases joined the panel's archive: they are evidence for others from now on")
     if refused:
         left = len(kept) - len(unseen) - joined

@@ -1,0 +1,51 @@
+"""The data set that a command names, and what reading it had to say."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from doubleread.cli.screen import note, progress, warn_some
+
+if TYPE_CHECKING:
+    from doubleread.evals.datasets import Dataset, Labelled, Progress
+
+
+class DataSource(NamedTuple):
+    """Where the data are, and which columns of them count."""
+
+    data: str
+    group: str | None = None
+    label_column: str = "label"
+    path_column: str = "path"
+
+    def dataset(self, task: Path | None = None) -> "Dataset":
+        """A data set of one task, of which a file may say more."""
+        from doubleread.evals.datasets import read_dataset
+        from doubleread.evals.datasets.task_file import with_task
+
+        columns = {"label_column": self.label_column, "path_column": self.path_column}
+        return with_task(read_dataset(self.data, **columns, group=self.group), task)
+
+    def labelled(self, progress: "Progress | None" = None) -> "Labelled":
+        """Labelled cases, whatever their labels are."""
+        from doubleread.evals.datasets import read_labelled
+
+        columns = {"label_column": self.label_column, "path_column": self.path_column}
+        return read_labelled(self.data, **columns, group=self.group, progress=progress)
+
+    def labelled_with_bar(self) -> "Labelled":
+        """The same, with a progress bar while the files are hashed."""
+        with progress() as report:
+            return self.labelled(lambda done, total: report("reading files", done, total))
+
+
+def announce_reading(dataset: "Labelled") -> None:
+    """What was read, and what was wrong with it."""
+    labels = sorted({case.label for case in dataset.cases if case.label is not None})
+    note(f"{dataset.name}: {len(dataset.cases)} images, labels {', '.join(labels)}")
+    for line in dataset.notes:
+        note(line)
+    problems = []
+    for problem in dataset.problems:
+        path = f" ({problem.path})" if problem.path and problem.path not in problem.where else ""
+        problems.append(f"skipped {problem.where}{path}: {problem.problem}")
+    warn_some(problems, "{n} more rows skipped")
