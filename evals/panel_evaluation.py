@@ -13,7 +13,7 @@ from doubleread.evals.metrics.folders import evaluate_folder
 from doubleread.evals.metrics.gates import Gate, GateResult, check
 from doubleread.evals.metrics.markdown_report import markdown
 from doubleread.evals.report.report_page import write_report
-from doubleread.evals.runs.evaluate import Wanted, evaluate
+from doubleread.evals.runs.evaluate import RunChoice, evaluate
 from doubleread.evals.runs.run_folder import read_record, read_rows
 from doubleread.evals.runs.runner import Watch
 from doubleread.panel import Panel
@@ -52,7 +52,7 @@ def evaluate_panel(
     without. Raises what ``runs.evaluate`` and ``judge_run`` raise.
     """
     dataset = data if isinstance(data, Labelled) else read_labelled(data)
-    wanted = Wanted(None if out is None else Path(out), split=split, limit=limit)
+    wanted = RunChoice(None if out is None else Path(out), split=split, limit=limit)
     return judge_run(evaluate(panel, dataset, wanted, watch=watch).folder, by)
 
 

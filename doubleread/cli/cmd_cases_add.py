@@ -8,8 +8,8 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from doubleread.cli import options
 from doubleread.cli.data_source import DataSource
-from doubleread.cli.options import GroupAsForFit, LabelColumn, PathColumn, SettingsFile, settings_of
 from doubleread.cli.screen import OUT, note, progress, say, tell_json, warn, warn_some
 
 if TYPE_CHECKING:
@@ -52,23 +52,23 @@ AsJson = Annotated[bool, typer.Option("--json", help="The result as one JSON obj
 def add(
     archive: Folder,
     data: Data,
-    group: GroupAsForFit = None,
-    label_column: LabelColumn = "label",
-    path_column: PathColumn = "path",
+    group: options.GroupAsForFit = None,
+    label_column: options.LabelColumn = "label",
+    path_column: options.PathColumn = "path",
     tag: Tags = None,
     reviewer: Reviewer = "",
     origin: Origin = "",
     strict: Strict = False,
     json: AsJson = False,
     encoder: Encoder = None,
-    settings: SettingsFile = None,
+    settings: options.SettingsFile = None,
 ) -> None:
     """Add labelled images to an archive; those that are there with other labels or groups are rewritten.
 
     What people corrected in the archive stays as they left it. Stopped, it goes on where it was.
     """
     source = DataSource(data, group, label_column, path_column)
-    intake = _Intake(archive, source, settings_of(settings, encoder), origin, reviewer, tuple(tag or ()))
+    intake = _Intake(archive, source, options.settings_of(settings, encoder), origin, reviewer, tuple(tag or ()))
     intake.run(prune=None, strict=strict, as_json=json)
 
 
@@ -77,23 +77,23 @@ def sync(
     archive: Folder,
     data: Data,
     prune: Annotated[bool, typer.Option("--prune", help="Remove cases that the data set no longer has.")] = False,
-    group: GroupAsForFit = None,
-    label_column: LabelColumn = "label",
-    path_column: PathColumn = "path",
+    group: options.GroupAsForFit = None,
+    label_column: options.LabelColumn = "label",
+    path_column: options.PathColumn = "path",
     tag: Tags = None,
     reviewer: Reviewer = "",
     origin: Origin = "",
     strict: Strict = False,
     json: AsJson = False,
     encoder: Encoder = None,
-    settings: SettingsFile = None,
+    settings: options.SettingsFile = None,
 ) -> None:
     """Make an archive follow a data set: what is new is added, what changed rewritten, what is gone counted.
 
     Removed cases are found no more, and their record stays.
     """
     source = DataSource(data, group, label_column, path_column)
-    intake = _Intake(archive, source, settings_of(settings, encoder), origin, reviewer, tuple(tag or ()))
+    intake = _Intake(archive, source, options.settings_of(settings, encoder), origin, reviewer, tuple(tag or ()))
     intake.run(prune=prune, strict=strict, as_json=json)
 
 

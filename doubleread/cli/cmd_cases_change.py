@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
+from doubleread.cli import options
 from doubleread.cli.cases_shared import SHOWN, opened
-from doubleread.cli.options import Archive, CaseId, CaseIds, Note, Reviewer
 from doubleread.cli.screen import say, warn
 from doubleread.core.errors import StoreError
 
@@ -14,11 +14,11 @@ app = typer.Typer()
 
 @app.command(epilog="Example: doubleread cases relabel archive 3f9a0c scab --reviewer Ada")
 def relabel(
-    archive: Archive,
-    case: CaseId,
+    archive: options.Archive,
+    case: options.CaseId,
     label: Annotated[str, typer.Argument(help="The right label.")],
-    reviewer: Reviewer = "",
-    note: Note = "",
+    reviewer: options.Reviewer = "",
+    note: options.Note = "",
 ) -> None:
     """Give a case another label; the one before stays on record."""
     from doubleread.rag.care.edits import relabel as change
@@ -37,8 +37,8 @@ def relabel(
 
 @app.command(epilog="Example: doubleread cases tag archive 3f9a0c 77ab01 --add textbook --remove blurred")
 def tag(
-    archive: Archive,
-    ids: CaseIds,
+    archive: options.Archive,
+    ids: options.CaseIds,
     add: Annotated[list[str] | None, typer.Option(help="Tag to give; repeatable.")] = None,
     remove: Annotated[list[str] | None, typer.Option(help="Tag to take away; repeatable.")] = None,
 ) -> None:
@@ -55,10 +55,10 @@ def tag(
 
 @app.command(epilog="Example: doubleread cases delete archive 3f9a0c --note 'not a leaf'")
 def delete(
-    archive: Archive,
-    ids: CaseIds,
-    reviewer: Reviewer = "",
-    note: Note = "",
+    archive: options.Archive,
+    ids: options.CaseIds,
+    reviewer: options.Reviewer = "",
+    note: options.Note = "",
     erase: Annotated[bool, typer.Option("--erase", help="Wipe record and embeddings for good.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before erasing.")] = False,
 ) -> None:
@@ -81,10 +81,10 @@ def delete(
 
 @app.command(epilog="Example: doubleread cases undo archive")
 def undo(
-    archive: Archive,
+    archive: options.Archive,
     case: Annotated[str | None, typer.Argument(metavar="[ID]", help="The case; without it, the last changed.")] = None,
-    reviewer: Reviewer = "",
-    note: Note = "",
+    reviewer: options.Reviewer = "",
+    note: options.Note = "",
 ) -> None:
     """Take the last change of a case back, as a new change; a second undo brings it again."""
     from doubleread.rag.care.id_prefix import whole_id

@@ -8,8 +8,8 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from doubleread.cli import options
 from doubleread.cli.data_source import DataSource, announce_reading
-from doubleread.cli.options import Encoder, GroupAsForFit, LabelColumn, PathColumn, SettingsFile, settings_of
 from doubleread.cli.screen import OUT, note, progress, say, warn
 from doubleread.core.durable import write_text
 
@@ -29,12 +29,12 @@ def check(
     against: Annotated[
         str | None, typer.Option(help="Test images: a data set; of one with splits, its test split.")
     ] = None,
-    group: GroupAsForFit = None,
+    group: options.GroupAsForFit = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Also write everything to this .json file.")] = None,
-    label_column: LabelColumn = "label",
-    path_column: PathColumn = "path",
-    settings: SettingsFile = None,
-    encoder: Encoder = None,
+    label_column: options.LabelColumn = "label",
+    path_column: options.PathColumn = "path",
+    settings: options.SettingsFile = None,
+    encoder: options.Encoder = None,
 ) -> None:
     """Find copies, near copies, shared groups and contradicting labels, and say how much accuracy rests on them.
 
@@ -47,7 +47,7 @@ def check(
     tests = _read(DataSource(against, *columns)) if against else None
     cases = to_check(seen.cases, tests.cases if tests else None)
     left_out = (*seen.contradicting, *(tests.contradicting if tests else ()))
-    found = run_check(cases, settings_of(settings, encoder), left_out)
+    found = run_check(cases, options.settings_of(settings, encoder), left_out)
     _show(found)
     if out is not None:
         write_text(out, found.model_dump_json(indent=1))

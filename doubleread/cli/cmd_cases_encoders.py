@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
+from doubleread.cli import options
 from doubleread.cli.cases_shared import opened
-from doubleread.cli.options import Archive, Encoder, SettingsFile, settings_of
 from doubleread.cli.screen import note, progress, say, warn
 
 app = typer.Typer()
@@ -16,9 +16,9 @@ EncoderName = Annotated[str, typer.Argument(metavar="ENCODER", help="Fingerprint
 
 @app.command(epilog="Example: doubleread cases reencode archive --encoder efficientnet-lite0")
 def reencode(
-    archive: Archive,
-    encoder: Encoder = None,
-    settings: SettingsFile = None,
+    archive: options.Archive,
+    encoder: options.Encoder = None,
+    settings: options.SettingsFile = None,
 ) -> None:
     """Encode the cases that an encoder has not encoded, beside the embeddings there are. Run it again to go on.
 
@@ -27,7 +27,7 @@ def reencode(
     from doubleread.panel.composition import open_eyes
     from doubleread.rag.care.reencoding import reencode as encode
 
-    chosen = settings_of(settings, encoder, agents="neighbours")
+    chosen = options.settings_of(settings, encoder, agents="neighbours")
     with opened(archive) as store:
         eyes = open_eyes(chosen)
         try:
@@ -53,7 +53,7 @@ def reencode(
 
 @app.command(epilog="Example: doubleread cases use archive efficientnet-lite0")
 def use(
-    archive: Archive,
+    archive: options.Archive,
     name: EncoderName,
     partial: Annotated[
         bool, typer.Option("--partial", help="Also where it has not encoded every case; those are not found then.")
@@ -73,7 +73,7 @@ def use(
 
 @app.command("forget-encoder", epilog="Example: doubleread cases forget-encoder archive open-clip-0a1b2c3d4e5f")
 def forget_encoder(
-    archive: Archive,
+    archive: options.Archive,
     name: EncoderName,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:

@@ -7,19 +7,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from doubleread.cli import options
 from doubleread.cli.cases_shared import SHOWN, wanted_of
-from doubleread.cli.options import (
-    Archive,
-    AsJson,
-    OnlyGroups,
-    OnlyLabels,
-    OnlySplits,
-    OnlyTags,
-    SettingsFile,
-    Since,
-    Until,
-    settings_of,
-)
 from doubleread.cli.screen import OUT, note, say, table, tell_json
 from doubleread.core.durable import write_text
 from doubleread.core.errors import DataError
@@ -34,27 +23,27 @@ app = typer.Typer()
 
 @app.command(epilog='Example: doubleread cases find archive leaf.jpg, or: cases find archive --text "orange spots"')
 def find(
-    archive: Archive,
+    archive: options.Archive,
     image: Annotated[Path | None, typer.Argument(metavar="IMAGE", help="File of the picture to look for.")] = None,
     text: Annotated[str | None, typer.Option(help="Words to look for instead; needs an encoder that reads them.")] = (
         None
     ),
     k: Annotated[int, typer.Option("-k", min=1, help="How many cases.")] = 10,
     each: Annotated[bool, typer.Option("--each", help="So many of every label, for contrast.")] = False,
-    label: OnlyLabels = None,
-    tag: OnlyTags = None,
-    group: OnlyGroups = None,
-    split: OnlySplits = None,
-    since: Since = None,
-    until: Until = None,
+    label: options.OnlyLabels = None,
+    tag: options.OnlyTags = None,
+    group: options.OnlyGroups = None,
+    split: options.OnlySplits = None,
+    since: options.Since = None,
+    until: options.Until = None,
     encoder: Annotated[
         str | None, typer.Option(help="One of the archive's encoders, by name or fingerprint; see `cases stats`.")
     ] = None,
-    json: AsJson = False,
+    json: options.AsJson = False,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Also write a page with the pictures (.html).")] = (
         None
     ),
-    settings: SettingsFile = None,
+    settings: options.SettingsFile = None,
 ) -> None:
     """Find the cases that are most like a picture or a text, nearest first. The picture itself is left out."""
     from doubleread.panel.archives import open_searchable, query_of
@@ -64,7 +53,7 @@ def find(
     if image is not None and not image.exists():
         raise DataError(f'there is no picture {image}: to look for words, write --text "{image}"')
     query, wanted = query_of(image, text), wanted_of(label, tag, group, split, since, until)
-    with open_searchable(archive, settings_of(settings, encoder)) as searchable:
+    with open_searchable(archive, options.settings_of(settings, encoder)) as searchable:
         found = searchable.find(query, k=k, each=each, wanted=wanted)
         for line in _notes(searchable, found):
             note(line)

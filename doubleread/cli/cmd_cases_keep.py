@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from doubleread.cli import options
 from doubleread.cli.cases_shared import opened
-from doubleread.cli.options import Archive, AsJson, Note, Reviewer
 from doubleread.cli.screen import OUT, say, table, tell_json, warn
 
 app = typer.Typer()
@@ -15,9 +15,9 @@ app = typer.Typer()
 
 @app.command(epilog="Example: doubleread cases snapshot archive before-relabelling")
 def snapshot(
-    archive: Archive,
+    archive: options.Archive,
     name: Annotated[str, typer.Argument(help="A name that no other snapshot has.")],
-    note: Note = "",
+    note: options.Note = "",
 ) -> None:
     """Name the archive's state as it is now. It takes no space: every state is on record anyway."""
     with opened(archive) as store:
@@ -26,7 +26,7 @@ def snapshot(
 
 
 @app.command(epilog="Example: doubleread cases snapshots archive")
-def snapshots(archive: Archive, json: AsJson = False) -> None:
+def snapshots(archive: options.Archive, json: options.AsJson = False) -> None:
     """List the named states."""
     with opened(archive) as store:
         found, now = store.past.snapshots(), store.version()
@@ -44,9 +44,9 @@ def snapshots(archive: Archive, json: AsJson = False) -> None:
 
 @app.command(epilog="Example: doubleread cases restore archive before-relabelling")
 def restore(
-    archive: Archive,
+    archive: options.Archive,
     name: Annotated[str, typer.Argument(metavar="NAME_OR_VERSION", help="A snapshot, or a version such as v120.")],
-    reviewer: Reviewer = "",
+    reviewer: options.Reviewer = "",
 ) -> None:
     """Bring labels, tags and removals back to a state, by new changes. What happened since stays on record."""
     from doubleread.rag.care.returning import restore as back
@@ -59,7 +59,9 @@ def restore(
 
 
 @app.command(epilog="Example: doubleread cases backup archive copies/2026-05-01/archive.sqlite3")
-def backup(archive: Archive, file: Annotated[Path, typer.Argument(help="File to write; must not exist.")]) -> None:
+def backup(
+    archive: options.Archive, file: Annotated[Path, typer.Argument(help="File to write; must not exist.")]
+) -> None:
     """Copy the archive's file, while others read and write. A folder with it, named archive.sqlite3, is an archive."""
     with opened(archive) as store:
         store.contents()  # a backup of a damaged file would be taken for a good one
@@ -70,7 +72,7 @@ def backup(archive: Archive, file: Annotated[Path, typer.Argument(help="File to 
 
 
 @app.command(epilog="Example: doubleread cases audit archive")
-def audit(archive: Archive) -> None:
+def audit(archive: options.Archive) -> None:
     """Check every change and every embedding. Exit code 1 where something is wrong."""
     from doubleread.rag.care.auditing import audit_file
     from doubleread.rag.stores.ledger_file import LedgerFile

@@ -9,18 +9,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from doubleread.cli import options
 from doubleread.cli.cases_shared import SHOWN, opened, wanted_of
-from doubleread.cli.options import (
-    Archive,
-    AsJson,
-    CaseIds,
-    OnlyGroups,
-    OnlyLabels,
-    OnlySplits,
-    OnlyTags,
-    Since,
-    Until,
-)
 from doubleread.cli.screen import OUT, facts_table, note, say, table, tell_json
 
 if TYPE_CHECKING:
@@ -35,13 +25,13 @@ THUMBNAIL = 32
 
 @app.command("list", epilog="Example: doubleread cases list archive --label rust --since 2026-05-01")
 def show_list(
-    archive: Archive,
-    label: OnlyLabels = None,
-    tag: OnlyTags = None,
-    group: OnlyGroups = None,
-    split: OnlySplits = None,
-    since: Since = None,
-    until: Until = None,
+    archive: options.Archive,
+    label: options.OnlyLabels = None,
+    tag: options.OnlyTags = None,
+    group: options.OnlyGroups = None,
+    split: options.OnlySplits = None,
+    since: options.Since = None,
+    until: options.Until = None,
     removed: Annotated[bool, typer.Option("--removed", help="The removed ones instead.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help=f"At most so many; tables show {PAGE} unless told.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line: all, unless limited.")] = False,
@@ -64,7 +54,7 @@ def show_list(
 
 
 @app.command(epilog="Example: doubleread cases show archive 3f9a0c")
-def show(archive: Archive, ids: CaseIds, json: AsJson = False) -> None:
+def show(archive: options.Archive, ids: options.CaseIds, json: options.AsJson = False) -> None:
     """Show all of a case and what happened to it; its picture too, where the terminal has colours."""
     from doubleread.rag.care.id_prefix import whole_ids
 
@@ -79,7 +69,7 @@ def show(archive: Archive, ids: CaseIds, json: AsJson = False) -> None:
 
 
 @app.command(epilog="Example: doubleread cases stats archive")
-def stats(archive: Archive, json: AsJson = False) -> None:
+def stats(archive: options.Archive, json: options.AsJson = False) -> None:
     """Count cases per label, and say how often the nearest case of another group has the same label."""
     from doubleread.rag.care.statistics import statistics
 
@@ -96,9 +86,9 @@ def stats(archive: Archive, json: AsJson = False) -> None:
 
 @app.command(epilog="Example: doubleread cases history archive 3f9a0c")
 def history(
-    archive: Archive,
+    archive: options.Archive,
     case: Annotated[str | None, typer.Argument(metavar="[ID]", help="One case; without it, all.")] = None,
-    json: AsJson = False,
+    json: options.AsJson = False,
 ) -> None:
     """Tell what happened, oldest first: who changed what, when and why."""
     from doubleread.rag.care.id_prefix import remembered_id

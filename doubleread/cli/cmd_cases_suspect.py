@@ -6,19 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
+from doubleread.cli import options
 from doubleread.cli.cases_shared import opened
 from doubleread.cli.data_source import DataSource, announce_reading
-from doubleread.cli.options import (
-    AsJson,
-    Encoder,
-    GroupAsForFit,
-    LabelColumn,
-    Note,
-    PathColumn,
-    Reviewer,
-    SettingsFile,
-    settings_of,
-)
 from doubleread.cli.screen import OUT, progress, say, table, tell_json, warn
 from doubleread.cli.screen import note as tell_note
 from doubleread.core.durable import write_text
@@ -46,12 +36,12 @@ def suspect(
     limit: Annotated[
         int | None, typer.Option(min=1, help="List so many; otherwise as many as may be wrong at most.")
     ] = None,
-    group: GroupAsForFit = None,
-    label_column: LabelColumn = "label",
-    path_column: PathColumn = "path",
-    json: AsJson = False,
-    settings: SettingsFile = None,
-    encoder: Encoder = None,
+    group: options.GroupAsForFit = None,
+    label_column: options.LabelColumn = "label",
+    path_column: options.PathColumn = "path",
+    json: options.AsJson = False,
+    settings: options.SettingsFile = None,
+    encoder: options.Encoder = None,
 ) -> None:
     """Find labels that look wrong, the most suspicious first, and show them beside what they look like.
 
@@ -66,7 +56,7 @@ def suspect(
     if (out / TABLE).exists():
         raise DataError(f"{out / TABLE} is there already and may hold decisions: apply it, or name another folder (-o)")
     cases = _read(DataSource(where, group, label_column, path_column))
-    eyes = open_eyes(settings_of(settings, encoder))
+    eyes = open_eyes(options.settings_of(settings, encoder))
     try:
         with progress() as report:
             found = find_suspects(
@@ -98,11 +88,11 @@ def correct(
     out: Annotated[
         Path, typer.Option("-o", "--out", help="Of a data set: the corrected manifest (.csv) to write.")
     ] = Path("corrected.csv"),
-    reviewer: Reviewer = "",
-    note: Note = "",
-    group: GroupAsForFit = None,
-    label_column: LabelColumn = "label",
-    path_column: PathColumn = "path",
+    reviewer: options.Reviewer = "",
+    note: options.Note = "",
+    group: options.GroupAsForFit = None,
+    label_column: options.LabelColumn = "label",
+    path_column: options.PathColumn = "path",
 ) -> None:
     """Apply a table of corrections: relabel the cases of an archive, or write a corrected manifest of a data set."""
     from doubleread.evals.datasets.archive_dataset import is_archive

@@ -7,19 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from doubleread.cli import options
 from doubleread.cli.cmd_fit import announce, announce_models, announce_panel
 from doubleread.cli.data_source import DataSource
-from doubleread.cli.options import (
-    Agents,
-    Encoder,
-    Group,
-    LabelColumn,
-    PathColumn,
-    Rule,
-    SettingsFile,
-    TaskFile,
-    settings_of,
-)
 from doubleread.cli.screen import OUT, note, progress, say, warn
 
 if TYPE_CHECKING:
@@ -35,14 +25,14 @@ def demo(
     ),
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the results.")] = None,
     show: Annotated[int, typer.Option(help="How many verdicts to print.")] = 4,
-    group: Group = None,
-    label_column: LabelColumn = "label",
-    path_column: PathColumn = "path",
-    task: TaskFile = None,
-    settings: SettingsFile = None,
-    encoder: Encoder = None,
-    agents: Agents = None,
-    rule: Rule = None,
+    group: options.Group = None,
+    label_column: options.LabelColumn = "label",
+    path_column: options.PathColumn = "path",
+    task: options.TaskFile = None,
+    settings: options.SettingsFile = None,
+    encoder: options.Encoder = None,
+    agents: options.Agents = None,
+    rule: options.Rule = None,
 ) -> None:
     """Fit a panel on real images and judge it on images it has never seen."""
     from doubleread.cli.tables import show_evaluation
@@ -50,7 +40,7 @@ def demo(
     from doubleread.evals.splits import split
     from doubleread.render.shown import ShownVerdict
 
-    began, chosen = perf_counter(), settings_of(settings, encoder, agents, rule)
+    began, chosen = perf_counter(), options.settings_of(settings, encoder, agents, rule)
     dataset = DataSource(data, group, label_column, path_column).dataset(task)
     cases = split(dataset.cases, seed=chosen.trust.seed)
     announce(dataset.model_copy(update={"cases": cases}))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 import typer
 from rich.markup import escape
 
-from doubleread.cli.options import AllowFromPanel, Panel, Record, SettingsFile, settings_of
+from doubleread.cli import options
 from doubleread.cli.screen import ERR, OUT, note, tell_json, warn
 from doubleread.core.durable import write_text
 from doubleread.core.harmless import harmless
@@ -25,7 +25,7 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 @app.command(epilog="Example: doubleread diagnose leaf.jpg --panel panel")
 def diagnose(
     images: Annotated[list[str], typer.Argument(help="Image files.")],
-    panel: Panel = Path("panel"),
+    panel: options.Panel = Path("panel"),
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line instead of cards.")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Also say why, and what would change it.")] = False,
     where: Annotated[
@@ -36,9 +36,9 @@ def diagnose(
         ),
     ] = None,
     label: Annotated[str | None, typer.Option(help="With --where: of this label, not the likeliest.")] = None,
-    settings: SettingsFile = None,
-    record: Record = None,
-    allow_from_panel: AllowFromPanel = False,
+    settings: options.SettingsFile = None,
+    record: options.Record = None,
+    allow_from_panel: options.AllowFromPanel = False,
 ) -> None:
     """Diagnose images with a fitted panel. Exit code 1 where an image could not be read."""
     from doubleread.cli.tables import spending_table
@@ -46,7 +46,7 @@ def diagnose(
     from doubleread.panel import Panel
 
     drawing = _Drawing.asked(where, label, images)
-    chosen, failed, batch = settings_of(settings, record=record), False, list[Verdict]()
+    chosen, failed, batch = options.settings_of(settings, record=record), False, list[Verdict]()
     with Panel.load(panel, settings=chosen, allow_from_panel=allow_from_panel) as loaded:
         if loaded.encoder_is_fallback and not json:
             warn(loaded.encoder_note)

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from doubleread.cli.options import AllowFromPanel, Encoder, SettingsFile, settings_of
+from doubleread.cli import options
 from doubleread.cli.screen import OUT
 from doubleread.core.errors import DoublereadError
 
@@ -36,11 +36,11 @@ def show_settings() -> None:
 
 
 @doctor_app.callback()
-def doctor(context: typer.Context, settings: SettingsFile = None, encoder: Encoder = None) -> None:
+def doctor(context: typer.Context, settings: options.SettingsFile = None, encoder: options.Encoder = None) -> None:
     """Say what is installed, which weights, devices and keys are there, and what will be used."""
     if context.invoked_subcommand is not None:
         return
-    chosen = settings_of(settings, encoder)
+    chosen = options.settings_of(settings, encoder)
     OUT.print(_packages())
     table = Table(title="what will be used", title_justify="left", show_header=False)
     for name, value in _findings(chosen):
@@ -51,8 +51,8 @@ def doctor(context: typer.Context, settings: SettingsFile = None, encoder: Encod
 @doctor_app.command("panel", epilog="Example: doubleread doctor panel received-panel")
 def doctor_panel(
     panel: Annotated[Path, typer.Argument(metavar="FOLDER", help="A panel, from here or from somebody else.")],
-    allow_from_panel: AllowFromPanel = False,
-    settings: SettingsFile = None,
+    allow_from_panel: options.AllowFromPanel = False,
+    settings: options.SettingsFile = None,
 ) -> None:
     """List what a panel asks of this machine, and what of it is allowed. Nothing is sent, and no pictures are opened.
 
@@ -61,7 +61,7 @@ def doctor_panel(
     from doubleread.panel.consent import refused, remember
     from doubleread.panel.panel_folder import read_panel
 
-    saved = read_panel(panel, settings_of(settings))
+    saved = read_panel(panel, options.settings_of(settings))
     if allow_from_panel:
         remember(panel, saved.id, saved.asks, "allowed")
     open_ = refused(saved.id, saved.asks)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.markup import escape
 
+from doubleread.cli import options
 from doubleread.cli.data_source import DataSource, announce_reading
-from doubleread.cli.options import AllowFromPanel, GroupAsForFit, LabelColumn, PathColumn, SettingsFile, settings_of
 from doubleread.cli.screen import OUT, note, tell, warn
 from doubleread.core.errors import DataError, RunError
 
@@ -54,11 +54,11 @@ def evaluate(
     by: By = None,
     fail_under: FailUnder = None,
     fail_over: FailOver = None,
-    group: GroupAsForFit = None,
-    label_column: LabelColumn = "label",
-    path_column: PathColumn = "path",
-    settings: SettingsFile = None,
-    allow_from_panel: AllowFromPanel = False,
+    group: options.GroupAsForFit = None,
+    label_column: options.LabelColumn = "label",
+    path_column: options.PathColumn = "path",
+    settings: options.SettingsFile = None,
+    allow_from_panel: options.AllowFromPanel = False,
 ) -> None:
     """Judge a panel on images it has never seen. Stopped, the same command goes on where it was.
 
@@ -71,7 +71,7 @@ def evaluate(
 
     choice, gates = RunChoice(out, split, limit, _shard(shard), retry_errors), _gates(fail_under, fail_over)
     run_flags = {"engine": engine, "in_flight": in_flight}
-    chosen = settings_of(settings, run=run_flags, budget={"max_cost_usd": max_cost})
+    chosen = options.settings_of(settings, run=run_flags, budget={"max_cost_usd": max_cost})
     with Panel.load(panel, settings=chosen, allow_from_panel=allow_from_panel) as loaded:
         dataset = DataSource(data, group, label_column, path_column).labelled_with_bar()
         announce_reading(dataset)

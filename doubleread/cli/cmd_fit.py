@@ -6,19 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from doubleread.cli import options
 from doubleread.cli.data_source import DataSource, announce_reading
-from doubleread.cli.options import (
-    Agents,
-    Encoder,
-    Group,
-    LabelColumn,
-    PathColumn,
-    Record,
-    Rule,
-    SettingsFile,
-    TaskFile,
-    settings_of,
-)
 from doubleread.cli.screen import OUT, note, progress, say, warn
 
 if TYPE_CHECKING:
@@ -35,22 +24,22 @@ REWORDINGS = {"paraphrase": "asked in other words", "permutation": "labels in an
 def fit(
     data: Annotated[str, typer.Argument(help="A folder with a sub-folder a label, a manifest, or solar-cells.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the fitted panel.")] = Path("panel"),
-    group: Group = None,
-    label_column: LabelColumn = "label",
-    path_column: PathColumn = "path",
-    task: TaskFile = None,
-    settings: SettingsFile = None,
-    encoder: Encoder = None,
-    agents: Agents = None,
-    rule: Rule = None,
-    record: Record = None,
+    group: options.Group = None,
+    label_column: options.LabelColumn = "label",
+    path_column: options.PathColumn = "path",
+    task: options.TaskFile = None,
+    settings: options.SettingsFile = None,
+    encoder: options.Encoder = None,
+    agents: options.Agents = None,
+    rule: options.Rule = None,
+    record: options.Record = None,
 ) -> None:
     """Fit a panel on labelled images and save it. Rows of split `test` are left alone."""
     from doubleread.cli.tables import show_trust
     from doubleread.panel import Panel
     from doubleread.panel.saving import check_target, clear_leftovers
 
-    chosen = settings_of(settings, encoder, agents, rule, record)
+    chosen = options.settings_of(settings, encoder, agents, rule, record)
     clear_leftovers(out)
     check_target(out)
     dataset = DataSource(data, group, label_column, path_column).dataset(task)

@@ -36,7 +36,7 @@ def prevalence(
     Exit code 1 where the images differ from the calibration cases in more than label shares, so that there is no
     estimate.
     """
-    from doubleread.evals.datasets.unlabelled import read_unlabelled
+    from doubleread.evals.datasets.folder_dataset import read_unlabelled
     from doubleread.panel import Panel
 
     chosen = settings_of(settings)

@@ -9,16 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from doubleread.cli import options
 from doubleread.cli.data_source import DataSource, announce_reading
-from doubleread.cli.options import (
-    AllowFromPanel,
-    GroupAsForFit,
-    LabelColumn,
-    PanelArgument,
-    PathColumn,
-    SettingsFile,
-    settings_of,
-)
 from doubleread.cli.screen import OUT, note, progress, table, tell, tell_json
 
 if TYPE_CHECKING:
@@ -33,7 +25,7 @@ app = typer.Typer()
     "noise, blur, weather, digital, colour, scene."
 )
 def stress(
-    panel: PanelArgument,
+    panel: options.PanelArgument,
     data: Annotated[
         str, typer.Argument(metavar="IMAGES", help="Labelled images, as for `fit`; of one with splits, its test split.")
     ],
@@ -47,11 +39,11 @@ def stress(
     limit: Annotated[int, typer.Option(min=1, help="Use so many images, taken evenly.")] = 120,
     split: Annotated[str | None, typer.Option(help="Use this split; `all` for every image.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object instead of the table.")] = False,
-    group: GroupAsForFit = None,
-    label_column: LabelColumn = "label",
-    path_column: PathColumn = "path",
-    settings: SettingsFile = None,
-    allow_from_panel: AllowFromPanel = False,
+    group: options.GroupAsForFit = None,
+    label_column: options.LabelColumn = "label",
+    path_column: options.PathColumn = "path",
+    settings: options.SettingsFile = None,
+    allow_from_panel: options.AllowFromPanel = False,
 ) -> None:
     """Find out how a panel does on worse pictures: noise, blur, weather, other light. It writes stress.html.
 
@@ -70,7 +62,7 @@ def stress(
     with (
         tempfile.TemporaryDirectory(prefix="doubleread-stress-") as encodings,
         Panel.load(
-            panel, settings=_passing(settings_of(settings), encodings), allow_from_panel=allow_from_panel
+            panel, settings=_passing(options.settings_of(settings), encodings), allow_from_panel=allow_from_panel
         ) as loaded,
         progress() as report,
     ):

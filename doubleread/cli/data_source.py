@@ -22,15 +22,20 @@ class DataSource(NamedTuple):
         from doubleread.evals.datasets import read_dataset
         from doubleread.evals.datasets.task_file import with_task
 
-        columns = {"label_column": self.label_column, "path_column": self.path_column}
-        return with_task(read_dataset(self.data, **columns, group=self.group), task)
+        found = read_dataset(self.data, label_column=self.label_column, path_column=self.path_column, group=self.group)
+        return with_task(found, task)
 
     def labelled(self, progress: "Progress | None" = None) -> "Labelled":
         """Labelled cases, whatever their labels are."""
         from doubleread.evals.datasets import read_labelled
 
-        columns = {"label_column": self.label_column, "path_column": self.path_column}
-        return read_labelled(self.data, **columns, group=self.group, progress=progress)
+        return read_labelled(
+            self.data,
+            label_column=self.label_column,
+            path_column=self.path_column,
+            group=self.group,
+            progress=progress,
+        )
 
     def labelled_with_bar(self) -> "Labelled":
         """The same, with a progress bar while the files are hashed."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from doubleread.cli.options import AllowFromPanel, Panel, PanelArgument, Rule, SettingsFile, settings_of
+from doubleread.cli import options
 
 app = typer.Typer()
 reproduce_app = typer.Typer(no_args_is_help=True, help="Published figures again, from their own record.")
@@ -13,7 +13,7 @@ reproduce_app = typer.Typer(no_args_is_help=True, help="Published figures again,
 
 @app.command(epilog="Example: doubleread sweep panel --vary max_share=0,0.05,0.12,0.3 --vary rule")
 def sweep(
-    panel: PanelArgument = Path("panel"),
+    panel: options.PanelArgument = Path("panel"),
     run: Annotated[
         Path | None, typer.Option(help="Replay on the cases of this run instead of the panel's calibration cases.")
     ] = None,
@@ -39,7 +39,7 @@ def sweep(
 
 @app.command(epilog="Example: doubleread serve --panel panel")
 def serve(
-    panel: Panel = Path("panel"),
+    panel: options.Panel = Path("panel"),
     talk: Annotated[str, typer.Option(help="Model of the settings' \\[talk.NAME] that holds the conversation.")] = "",
     host: Annotated[str, typer.Option(help="Address to listen at; the network needs a token.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
@@ -59,15 +59,15 @@ def serve(
         list[str] | None,
         typer.Option(metavar="NAME", help="Name under which a TLS proxy makes it public; may be repeated."),
     ] = None,
-    settings: SettingsFile = None,
-    allow_from_panel: AllowFromPanel = False,
+    settings: options.SettingsFile = None,
+    allow_from_panel: options.AllowFromPanel = False,
 ) -> None:
     """Inspection sessions in the browser: images in, verdicts and a talk about them out."""
     from doubleread.cli.cmd_serve import run_serve
 
     run_serve(
         panel,
-        settings_of(settings),
+        options.settings_of(settings),
         talk=talk,
         host=host,
         port=port,
@@ -88,10 +88,10 @@ def reproduce_paper(
     data: Annotated[Path, typer.Option(help="Folder with the paper's recorded answers (its CSV files).")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the page and the figures.")] = Path("runs/paper"),
     repeats: Annotated[int, typer.Option(min=1, help="Cross-fittings, each with folds of its own.")] = 20,
-    rule: Rule = None,
-    settings: SettingsFile = None,
+    rule: options.Rule = None,
+    settings: options.SettingsFile = None,
 ) -> None:
     """The tables of arXiv 2507.10571, and doubleread's orchestration of the same answers."""
     from doubleread.cli.cmd_reproduce import run_reproduce
 
-    run_reproduce(data, out, settings_of(settings, rule=rule), repeats)
+    run_reproduce(data, out, options.settings_of(settings, rule=rule), repeats)

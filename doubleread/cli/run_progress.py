@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from doubleread.cli.screen import ERR
 
 if TYPE_CHECKING:
-    from doubleread.evals.runs.runner import Tally, Watch
+    from doubleread.evals.runs.runner import RunProgress, Watch
 
 _EVERY_S = 30.0
 """Seconds between lines where there is no terminal."""
@@ -30,7 +30,7 @@ def watching() -> "Iterator[Watch]":
     )
     task, last = bar.add_task("", total=None), 0.0
 
-    def watch(tally: "Tally") -> None:
+    def watch(tally: "RunProgress") -> None:
         nonlocal last
         bar.update(task, completed=tally.done, total=tally.total, description=words(tally))
         now = time.monotonic()
@@ -42,7 +42,7 @@ def watching() -> "Iterator[Watch]":
         yield watch
 
 
-def words(tally: "Tally") -> str:
+def words(tally: "RunProgress") -> str:
     """Rate, cost, failures and time left; nothing before the first case."""
     if not tally.fresh:
         return ""

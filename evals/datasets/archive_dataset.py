@@ -6,7 +6,7 @@ from doubleread.core.errors import DataError
 from doubleread.core.problem import RowProblem
 from doubleread.core.stored import StoredCase
 from doubleread.evals.datasets.dataset_record import Labelled, Progress
-from doubleread.evals.datasets.gather import Row, gather
+from doubleread.evals.datasets.dataset_rows import DatasetRow, gather
 from doubleread.rag.stores.ledger import Ledger
 from doubleread.rag.stores.ledger_file import LedgerFile
 from doubleread.rag.stores.ledger_folder import FILE
@@ -29,20 +29,19 @@ def read_archive(folder: Path, *, progress: Progress | None = None) -> Labelled:
         file.close()
     if not stored:
         raise DataError(f"the archive {folder} holds no cases: add some with `doubleread cases add`")
-    rows = [_row(one) for one in stored if one.case.path is not None]
-    problems = [_problem(one, "it has no file: it was added from memory") for one in stored if one.case.path is None]
-    name = folder.resolve().name or "archive"
     notes = ["labels, groups and splits are those of the archive"]
-    found = gather(name, rows, problems=problems, notes=notes, progress=progress)
+    found = gather(folder.resolve().name or "archive", map(_row, stored), notes=notes, progress=progress)
     return _as_stored(found, stored)
 
 
-def _row(stored: StoredCase) -> Row:
+def _row(stored: StoredCase) -> DatasetRow | RowProblem:
     case = stored.case
+    if case.path is None:
+        return RowProblem(where=case.id[:12], path=case.source, problem="it has no file: it was added from memory")
     tags = {"tags": ",".join(stored.tags)} if stored.tags else {}
-    return Row(
+    return DatasetRow(
         where=case.id[:12],
-        path=Path(str(case.path)),
+        path=case.path,
         source=case.source,
         label=stored.label,
         group=case.group,
@@ -61,7 +60,3 @@ def _as_stored(dataset: Labelled, stored: list[StoredCase]) -> Labelled:
     ]
     kept = tuple(case for case in dataset.cases if case.id in known)
     return dataset.model_copy(update={"cases": kept, "problems": (*dataset.problems, *told)})
-
-
-def _problem(stored: StoredCase, problem: str) -> RowProblem:
-    return RowProblem(where=stored.case.id[:12], path=stored.case.source, problem=problem)

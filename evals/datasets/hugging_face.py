@@ -11,8 +11,8 @@ from typing import Any, Protocol, Self
 from doubleread.core.errors import DataError
 from doubleread.core.problem import RowProblem
 from doubleread.evals.datasets.dataset_record import Labelled, Progress
-from doubleread.evals.datasets.gather import Row, gather
-from doubleread.evals.datasets.groups import GroupOf, group_key
+from doubleread.evals.datasets.dataset_rows import DatasetRow, gather
+from doubleread.evals.datasets.groups import GroupOf, usual_key
 from doubleread.evals.datasets.kept_images import KeptImages
 from doubleread.evals.datasets.manifest import manifest_row
 from doubleread.evals.datasets.text_table import as_text
@@ -21,7 +21,7 @@ EXTRA = "huggingface"
 _SAVED = ("dataset_dict.json", "state.json")
 
 
-class Rows(Protocol):
+class HubRows(Protocol):
     """What is used of a ``datasets.Dataset``."""
 
     @property
@@ -39,7 +39,7 @@ def was_saved(folder: Path) -> bool:
     return any((folder / name).is_file() for name in _SAVED)
 
 
-def load_saved(folder: Path) -> Rows | Mapping[str, Rows]:
+def load_saved(folder: Path) -> HubRows | Mapping[str, HubRows]:
     """What ``save_to_disk`` wrote; raises ``DataError`` without the package, or where it cannot be loaded."""
     try:
         from datasets import load_from_disk  # noqa: PLC0415 - an extra, and slow to import
@@ -50,14 +50,14 @@ def load_saved(folder: Path) -> Rows | Mapping[str, Rows]:
     if odd := next((one for one in folder.rglob("*") if not (one.is_file() or one.is_dir())), None):
         raise DataError(f"{odd} is not a regular file: the package datasets cannot load {folder}")
     try:
-        found: Rows | Mapping[str, Rows] = load_from_disk(str(folder))
+        found: HubRows | Mapping[str, HubRows] = load_from_disk(str(folder))
     except Exception as error:  # the package and Arrow have no common error
         raise DataError(f"the package datasets cannot load {folder}: {error}") from error
     return found
 
 
 def read_hugging_face(
-    source: Rows | Mapping[str, Rows],
+    source: HubRows | Mapping[str, HubRows],
     *,
     name: str = "dataset",
     label_column: str = "label",
@@ -78,18 +78,16 @@ def read_hugging_face(
         for split, part in parts.items()
     ]
     read = [row for one in reading for row in one.rows()]
-    rows = [row for row in read if isinstance(row, Row)]
-    problems = [row for row in read if isinstance(row, RowProblem)]
     notes = [f"labels are the column {label_column!r}"]
     notes += [f"{one!r} is the only split: it is not taken as one" for one in parts if one and len(parts) == 1]
-    return gather(name, rows, problems=problems, notes=notes, progress=progress)
+    return gather(name, read, notes=notes, progress=progress)
 
 
 @dataclass(frozen=True)
 class _Reading:
     """One split, and how its columns are read."""
 
-    data: Rows
+    data: HubRows
     split: str
     label: str
     image: str
@@ -97,7 +95,7 @@ class _Reading:
     kept: KeptImages
 
     @classmethod
-    def of(cls, data: Rows, split: str, label: str, path: str, group: str | None, kept: KeptImages) -> Self:
+    def of(cls, data: HubRows, split: str, label: str, path: str, group: str | None, kept: KeptImages) -> Self:
         features = getattr(data, "features", None)
         if features is None or not hasattr(data, "__len__"):
             raise DataError(
@@ -109,12 +107,11 @@ class _Reading:
             raise DataError(
                 f"the data set has no column {label!r}; columns: {', '.join(features)}. Name it with label_column"
             )
-        expression = group or ("group" if "group" in features else None)
-        key = group_key(expression, tuple(features), image) if expression else None
+        _, key = usual_key(group, tuple(features), image)
         # The feature's own class, so that the stored bytes come as they are, not as pixels.
         return cls(data.cast_column(image, type(features[image])(decode=False)), split, label, image, key, kept)
 
-    def rows(self) -> Iterator[Row | RowProblem]:
+    def rows(self) -> Iterator[DatasetRow | RowProblem]:
         names = {column: getattr(feature, "names", None) for column, feature in self.data.features.items()}
         for number, values in enumerate(self.data, start=1):
             where = f"{self.split} row {number}".strip()
@@ -127,7 +124,7 @@ class _Reading:
             text[self.image] = _source(values[self.image], self.split, number)
             text["split"] = self.split or text.get("split", "")
             row = manifest_row(Path(), where, text, self.label, self.image, self.key)
-            yield row if isinstance(row, RowProblem) else Row(**{**vars(row), "path": path})
+            yield row if isinstance(row, RowProblem) else DatasetRow(**{**vars(row), "path": path})
 
 
 def _image_column(features: Mapping[str, Any], named: str) -> str:

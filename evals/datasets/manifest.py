@@ -6,8 +6,8 @@ from pathlib import Path
 from doubleread.core.errors import DataError
 from doubleread.core.problem import RowProblem
 from doubleread.evals.datasets.dataset_record import Labelled, Progress
-from doubleread.evals.datasets.gather import Row, gather
-from doubleread.evals.datasets.groups import GroupOf, group_key
+from doubleread.evals.datasets.dataset_rows import DatasetRow, gather
+from doubleread.evals.datasets.groups import GroupOf, usual_key
 from doubleread.evals.datasets.label_names import split_name
 from doubleread.evals.datasets.text_table import EXTRA, read_table
 
@@ -36,23 +36,20 @@ def read_manifest(
             f"{file} has no column {' and '.join(map(repr, missing))}; columns: {', '.join(table.columns)}. "
             "Name them with label_column and path_column"
         )
-    expression = group or ("group" if "group" in table.columns else None)
-    key = group_key(expression, table.columns, path_column) if expression else None
+    expression, key = usual_key(group, table.columns, path_column)
     read = [
         manifest_row(file.parent, f"line {line}", values, label_column, path_column, key)
         for line, values in zip(table.lines, table.rows, strict=True)
     ]
-    rows = [row for row in read if isinstance(row, Row)]
-    problems = [*table.problems, *(row for row in read if isinstance(row, RowProblem))]
     name = file.resolve().parent.name if file.stem.lower() in _VAGUE else file.stem
     notes = [f"labels are the column {label_column!r} of {file.name}"]
     notes += [f"group key: {expression}"] if expression else []
-    return gather(name or file.stem, rows, problems=problems, notes=notes, progress=progress)
+    return gather(name or file.stem, [*table.problems, *read], notes=notes, progress=progress)
 
 
 def manifest_row(
     folder: Path, where: str, values: Mapping[str, str], label_column: str, path_column: str, key: GroupOf | None
-) -> Row | RowProblem:
+) -> DatasetRow | RowProblem:
     """One row of a table, its path taken relative to ``folder``; raises ``DataError`` for an unknown split."""
     text = values.get(path_column, "").strip()
     if EXTRA in values:
@@ -65,7 +62,7 @@ def manifest_row(
         return RowProblem(where=where, path=text, problem=str(error))
     split = values.get("split", "").strip()
     taken = {label_column, path_column, "split"}
-    return Row(
+    return DatasetRow(
         where=where,
         path=folder / text,
         source=text,

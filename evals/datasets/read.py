@@ -7,9 +7,9 @@ from typing import NamedTuple
 from doubleread.core.errors import DataError
 from doubleread.evals.datasets.archive_dataset import is_archive, read_archive
 from doubleread.evals.datasets.dataset_record import Dataset, Labelled, Progress
+from doubleread.evals.datasets.dataset_rows import dataset_of
 from doubleread.evals.datasets.folder_dataset import read_folder
-from doubleread.evals.datasets.gather import dataset_of
-from doubleread.evals.datasets.hugging_face import Rows, load_saved, read_hugging_face, was_saved
+from doubleread.evals.datasets.hugging_face import HubRows, load_saved, read_hugging_face, was_saved
 from doubleread.evals.datasets.image_folder import metadata_of, read_image_folder
 from doubleread.evals.datasets.manifest import read_manifest
 from doubleread.evals.datasets.solar import NAME as SOLAR_CELLS
@@ -25,7 +25,7 @@ _KINDS = (
 
 
 def read_dataset(
-    source: str | Path | Rows | Mapping[str, Rows],
+    source: str | Path | HubRows | Mapping[str, HubRows],
     *,
     label_column: str = "label",
     path_column: str = "path",
@@ -50,7 +50,7 @@ def read_dataset(
 
 
 def read_labelled(
-    source: str | Path | Rows | Mapping[str, Rows],
+    source: str | Path | HubRows | Mapping[str, HubRows],
     *,
     label_column: str = "label",
     path_column: str = "path",

@@ -11,7 +11,7 @@ from doubleread.core.errors import DataError, FileError
 from doubleread.core.safe_text import text_lines
 from doubleread.core.task import Label, Task
 from doubleread.evals.datasets.dataset_record import Labelled, Progress
-from doubleread.evals.datasets.gather import Row, gather
+from doubleread.evals.datasets.dataset_rows import DatasetRow, gather
 
 NAME = "solar-cells"
 DEFECTIVE_FROM = 0.5
@@ -74,13 +74,13 @@ def _lines(file: Path) -> list[str]:
         raise DataError(f"{error}; reinstall elpv-dataset") from None
 
 
-def _row(folder: Path, number: int, line: str) -> Row:
+def _row(folder: Path, number: int, line: str) -> DatasetRow:
     try:
         source, graded, kind = line.split()
         probability = float(graded)
     except ValueError:
         raise DataError(f"{folder / 'labels.csv'}, line {number + 1}: expected path, probability and type") from None
-    return Row(
+    return DatasetRow(
         where=f"line {number + 1}",
         path=folder / source,
         source=source,

@@ -8,7 +8,7 @@ from doubleread.core.errors import DataError
 from doubleread.core.progress import Progress
 from doubleread.evals.public.disk import check_room, writing
 from doubleread.evals.public.part import Part
-from doubleread.evals.public.public_dataset import File
+from doubleread.evals.public.public_dataset import PublicFile
 from doubleread.evals.public.transport import get
 
 MAX_BYTES = 4_000_000_000
@@ -21,7 +21,7 @@ class _NotTheFile(DataError):
     """What comes is something else: none of it is kept."""
 
 
-def download(file: File, part: Part, report: Progress) -> None:
+def download(file: PublicFile, part: Part, report: Progress) -> None:
     """Brings the file into its part; nothing says yet that it is the right one.
 
     ``report`` is told the file's name, the bytes that have come, and those of the whole (0: the server does not say).
@@ -38,7 +38,7 @@ def download(file: File, part: Part, report: Progress) -> None:
         raise
 
 
-def _attempt(file: File, part: Part, headers: dict[str, str], report: Progress) -> bool:
+def _attempt(file: PublicFile, part: Part, headers: dict[str, str], report: Progress) -> bool:
     """False where the server cannot go on from where the part ends."""
     with get(file.url, headers) as response:
         if headers and not _goes_on(response, part.size):
@@ -60,7 +60,7 @@ def _goes_on(response: httpx2.Response, size: int) -> bool:
     return response.status_code == httpx2.codes.OK
 
 
-def _total(file: File, response: httpx2.Response, done: int) -> int:
+def _total(file: PublicFile, response: httpx2.Response, done: int) -> int:
     """Bytes the whole will have, 0 where nobody knows; refuses what is plainly not the file."""
     if not done and response.status_code != httpx2.codes.OK:
         raise DataError(f"{file.url} answers HTTP {response.status_code} to a plain question: try again later")
@@ -79,7 +79,7 @@ def _total(file: File, response: httpx2.Response, done: int) -> int:
     return file.size or offered
 
 
-def _receive(file: File, part: Part, response: httpx2.Response, report: Progress, done: int, total: int) -> None:
+def _receive(file: PublicFile, part: Part, response: httpx2.Response, report: Progress, done: int, total: int) -> None:
     limit = file.size or MAX_BYTES
     with writing(part.path), part.open(response) as out:
         for chunk in response.iter_raw():
@@ -92,7 +92,7 @@ def _receive(file: File, part: Part, response: httpx2.Response, report: Progress
             report(file.name, done, total)
 
 
-def _too_large(file: File) -> DataError:
+def _too_large(file: PublicFile) -> DataError:
     return _NotTheFile(
         f"{file.url} has more than {file.size or MAX_BYTES:,} bytes: it is not the file; nothing was kept"
     )

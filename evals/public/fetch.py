@@ -4,15 +4,21 @@ import re
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field, ValidationError
+
 from doubleread.core.base import Record
-from doubleread.core.errors import DataError
+from doubleread.core.durable import write_text
+from doubleread.core.errors import DataError, FileError
 from doubleread.core.progress import Progress, silent
-from doubleread.evals.public.checksums import remember, remembered
+from doubleread.core.safe_files import read_bytes
 from doubleread.evals.public.disk import digest
 from doubleread.evals.public.download import download
 from doubleread.evals.public.part import Part
-from doubleread.evals.public.public_dataset import SHA256, File, PublicDataset
+from doubleread.evals.public.public_dataset import SHA256, PublicDataset, PublicFile
 from doubleread.evals.public.unpack import unpack
+
+CHECKSUMS = "checksums.json"
+_MAX_BYTES = 1_000_000
 
 Basis = Literal["known", "given", "remembered", "first copy"]
 """Why a file counts as the right one."""
@@ -31,7 +37,7 @@ class Fetched(Record):
 
 
 class _Wanted(Record):
-    file: File
+    file: PublicFile
     sha256: str | None
     basis: Basis
 
@@ -81,7 +87,7 @@ def _assign(dataset: PublicDataset, sha256: str | None) -> dict[str, str]:
     return {unknown[0]: sha256.lower()}
 
 
-def _wanted(file: File, given: str | None, known: str | None) -> _Wanted:
+def _wanted(file: PublicFile, given: str | None, known: str | None) -> _Wanted:
     reasons: tuple[tuple[str | None, Basis], ...] = (
         (file.sha256, "known"),
         (given, "given"),
@@ -130,3 +136,29 @@ def _download(wanted: _Wanted, target: Path, report: Progress) -> str:
         )
     part.complete()
     return found
+
+
+class _Checksums(Record):
+    """What the first copies of files were, sha256 by name, where no checksum was known."""
+
+    sha256: dict[str, str] = Field(default_factory=dict)
+
+
+def remembered(folder: Path) -> dict[str, str]:
+    """The checksums that the folder remembers; raises ``DataError`` for a file that is something else."""
+    path = folder / CHECKSUMS
+    if not path.exists():
+        return {}
+    try:
+        return dict(_Checksums.model_validate_json(read_bytes(path, limit=_MAX_BYTES)).sha256)
+    except (FileError, ValidationError):
+        raise DataError(f"{path} is not a list of checksums: move it away, or choose another -o") from None
+
+
+def remember(folder: Path, name: str, sha256: str) -> None:
+    """From now on the file must be this one."""
+    known = _Checksums(sha256={**remembered(folder), name: sha256})
+    try:
+        write_text(folder / CHECKSUMS, known.model_dump_json(indent=1) + "\n")
+    except FileError as error:
+        raise DataError(str(error)) from None

@@ -1,8 +1,8 @@
 """Stress: how a panel does on corrupted pictures, and whether it notices."""
 
 from doubleread.evals.stress.corruptions import CORRUPTIONS, Corruption
-from doubleread.evals.stress.stress_record import Condition, Measured, Promise, Stress
-from doubleread.evals.stress.stressing import USUAL_LIMIT, USUAL_SEVERITIES, stress_panel
+from doubleread.evals.stress.panel_stress import USUAL_LIMIT, USUAL_SEVERITIES, stress_panel
+from doubleread.evals.stress.stress_record import Condition, Measured, Promise, StressTest
 
 __all__ = [
     "CORRUPTIONS",
@@ -12,6 +12,6 @@ __all__ = [
     "Corruption",
     "Measured",
     "Promise",
-    "Stress",
+    "StressTest",
     "stress_panel",
 ]

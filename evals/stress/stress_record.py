@@ -57,7 +57,7 @@ class Tested(Record):
     about: str
 
 
-class Stress(Record):
+class StressTest(Record):
     """A panel's robustness card."""
 
     name: str

@@ -16,9 +16,9 @@ from doubleread.core.verdict import Decision, Unread
 from doubleread.evals.datasets import Labelled
 from doubleread.evals.drawings import robustness_grid
 from doubleread.evals.stress import Condition, Measured, Promise, stress_panel
-from doubleread.evals.stress.figures import distribution
+from doubleread.evals.stress.panel_stress import promised
+from doubleread.evals.stress.stress_figures import distribution
 from doubleread.evals.stress.stress_wording import verdict
-from doubleread.evals.stress.stressing import promised
 from doubleread.settings import load_settings
 
 

@@ -21,7 +21,7 @@ _NO_GROUP = (
 
 
 @dataclass(frozen=True)
-class Row:
+class DatasetRow:
     """One image as its source names it."""
 
     where: str
@@ -35,15 +35,17 @@ class Row:
 
 def gather(
     name: str,
-    rows: Sequence[Row],
+    found: Iterable[DatasetRow | RowProblem],
     *,
-    problems: Iterable[RowProblem] = (),
     notes: Iterable[str] = (),
     progress: Progress | None = None,
 ) -> Labelled:
-    """The cases of these rows. Raises ``DataError`` where no row can be used."""
-    bad = list(problems)
-    kept: list[tuple[Row, Case]] = []
+    """The cases of the rows that were found. Raises ``DataError`` where no row can be used."""
+    rows: list[DatasetRow] = []
+    bad: list[RowProblem] = []
+    for one in found:
+        rows.append(one) if isinstance(one, DatasetRow) else bad.append(one)
+    kept: list[tuple[DatasetRow, Case]] = []
     for done, row in enumerate(rows, start=1):
         case = _read(row)
         if isinstance(case, RowProblem):
@@ -77,7 +79,7 @@ def dataset_of(found: Labelled, *, task: Task | None = None, task_id: str | None
     return Dataset(task=told, **{name: getattr(found, name) for name in Labelled.model_fields})
 
 
-def _read(row: Row) -> Case | RowProblem:
+def _read(row: DatasetRow) -> Case | RowProblem:
     problem = _unusable(row)
     if problem:
         return RowProblem(where=row.where, path=row.source, problem=problem)
@@ -94,7 +96,7 @@ def _read(row: Row) -> Case | RowProblem:
         return RowProblem(where=row.where, path=row.source, problem=str(error))
 
 
-def _unusable(row: Row) -> str:
+def _unusable(row: DatasetRow) -> str:
     if not row.label:
         return "the label is empty"
     if suffix(row.path) in FOREIGN_SUFFIXES:
@@ -111,7 +113,7 @@ def _unusable(row: Row) -> str:
 
 
 def _merge_identical(
-    kept: Sequence[tuple[Row, Case]],
+    kept: Sequence[tuple[DatasetRow, Case]],
 ) -> tuple[list[Case], list[tuple[Case, RowProblem]], int]:
     """One case per picture, those of pictures with two labels, and how many copies went; copies in two splits stay."""
     labels: dict[str, dict[str, str]] = defaultdict(dict)
