@@ -24,7 +24,7 @@ from doubleread.core.ports import WHOLE, Agent
 from doubleread.core.task import Task
 from doubleread.core.types import Matrix
 from doubleread.core.verdict import Verdict
-from doubleread.evals.datasets import Labelled
+from doubleread.evals.datasets import LabelledCases
 from doubleread.evals.runs.evaluate import RunChoice, evaluate
 from doubleread.evals.runs.run_engine import CaseResult, NumberedCase
 from doubleread.evals.runs.run_folder import RunFolder, read_rows
@@ -192,7 +192,7 @@ def _asking(address: str, folder: Path) -> Settings:
     )
 
 
-def _photos(folder: Path, n: int, *, seed: int) -> Labelled:
+def _photos(folder: Path, n: int, *, seed: int) -> LabelledCases:
     """Invented pictures of two labels, told apart by their colour."""
     rng, cases = np.random.default_rng(seed), []
     folder.mkdir(parents=True)
@@ -201,7 +201,7 @@ def _photos(folder: Path, n: int, *, seed: int) -> Labelled:
         pixels[:, :, i % 2] = np.minimum(pixels[:, :, i % 2].astype(int) + 60, 255)
         Image.fromarray(pixels).save(folder / f"{i}.png")
         cases.append(Case.from_file(folder / f"{i}.png", label=("amber", "blue")[i % 2]))
-    return Labelled(name="invented", cases=tuple(cases))
+    return LabelledCases(name="invented", cases=tuple(cases))
 
 
 def _record(panel: Path) -> RunRecord:

@@ -16,7 +16,7 @@ from doubleread.core.errors import DataError
 from doubleread.core.harmless import harmless
 
 if TYPE_CHECKING:
-    from doubleread.evals.datasets import Labelled
+    from doubleread.evals.datasets import LabelledCases
     from doubleread.evals.suspects.corrections import Correction
     from doubleread.evals.suspects.suspect_search import SuspectLabels
 
@@ -112,7 +112,7 @@ def correct(
     say(f"{_labels(len(corrections) - len(lost))} corrected in {out}; {where} is as it was")
 
 
-def _read(source: DataSource) -> "Labelled":
+def _read(source: DataSource) -> "LabelledCases":
     home = _archive_of(Path(source.data))
     cases = source._replace(data=source.data if home == Path(source.data) else str(home)).labelled()
     announce_reading(cases)

@@ -13,7 +13,7 @@ from doubleread.cli.screen import ERR, OUT, facts_table, note, say, table, warn
 
 if TYPE_CHECKING:
     from doubleread.core.progress import Progress as Report
-    from doubleread.evals.public import Fetched, PublicDataset, PublicFile
+    from doubleread.evals.public import FetchedFile, PublicDataset, PublicFile
 
 app = typer.Typer(no_args_is_help=True, help="Public data: where it is, what may be done with it; fetch it verified.")
 
@@ -84,7 +84,7 @@ def run_fetch(
         _lines("next:", [dataset.use.format(folder=out)])
 
 
-def _line(file: "Fetched") -> str:
+def _line(file: "FetchedFile") -> str:
     came = "already there" if file.was_there else "fetched"
     unpacked = f", {file.unpacked:,} files unpacked" if file.unpacked else ""
     return f"{file.name}  {_size(file.size)}  {came}, sha256 {file.sha256[:12]}… ({file.basis}){unpacked}"

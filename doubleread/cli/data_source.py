@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from doubleread.cli.screen import note, progress, warn_some
 
 if TYPE_CHECKING:
-    from doubleread.evals.datasets import Dataset, Labelled, Progress
+    from doubleread.evals.datasets import Dataset, LabelledCases, Progress
 
 
 class DataSource(NamedTuple):
@@ -25,7 +25,7 @@ class DataSource(NamedTuple):
         found = read_dataset(self.data, label_column=self.label_column, path_column=self.path_column, group=self.group)
         return with_task(found, task)
 
-    def labelled(self, progress: "Progress | None" = None) -> "Labelled":
+    def labelled(self, progress: "Progress | None" = None) -> "LabelledCases":
         """Labelled cases, whatever their labels are."""
         from doubleread.evals.datasets import read_labelled
 
@@ -37,13 +37,13 @@ class DataSource(NamedTuple):
             progress=progress,
         )
 
-    def labelled_with_bar(self) -> "Labelled":
+    def labelled_with_bar(self) -> "LabelledCases":
         """The same, with a progress bar while the files are hashed."""
         with progress() as report:
             return self.labelled(lambda done, total: report("reading files", done, total))
 
 
-def announce_reading(dataset: "Labelled") -> None:
+def announce_reading(dataset: "LabelledCases") -> None:
     """What was read, and what was wrong with it."""
     labels = sorted({case.label for case in dataset.cases if case.label is not None})
     note(f"{dataset.name}: {len(dataset.cases)} images, labels {', '.join(labels)}")

@@ -5,7 +5,7 @@ from pathlib import Path
 from doubleread.core.errors import DataError
 from doubleread.core.problem import RowProblem
 from doubleread.core.stored import StoredCase
-from doubleread.evals.datasets.dataset_record import Labelled, Progress
+from doubleread.evals.datasets.dataset_record import LabelledCases, Progress
 from doubleread.evals.datasets.dataset_rows import DatasetRow, gather
 from doubleread.rag.stores.ledger import Ledger
 from doubleread.rag.stores.ledger_file import LedgerFile
@@ -17,7 +17,7 @@ def is_archive(folder: Path) -> bool:
     return (folder / FILE).is_file()
 
 
-def read_archive(folder: Path, *, progress: Progress | None = None) -> Labelled:
+def read_archive(folder: Path, *, progress: Progress | None = None) -> LabelledCases:
     """The labelled cases of an archive; files that are gone, or that hold other pictures by now, are problems.
 
     Tags come as metadata ``tags``. Raises ``StoreError`` for a damaged archive, and what ``gather`` raises.
@@ -50,7 +50,7 @@ def _row(stored: StoredCase) -> DatasetRow | RowProblem:
     )
 
 
-def _as_stored(dataset: Labelled, stored: list[StoredCase]) -> Labelled:
+def _as_stored(dataset: LabelledCases, stored: list[StoredCase]) -> LabelledCases:
     """Without the files that are no longer the pictures that were added."""
     known = {one.case.id for one in stored}
     changed = [case for case in dataset.cases if case.id not in known]

@@ -13,7 +13,7 @@ Progress = Callable[[int, int], None]
 """Called with the rows read so far and the rows there are."""
 
 
-class Labelled(Record):
+class LabelledCases(Record):
     """Labelled cases, in the order of their source, whatever their labels are."""
 
     name: str
@@ -28,7 +28,7 @@ class Labelled(Record):
     """Rows whose picture carries several labels, left out; they are in ``problems`` too."""
 
 
-class Dataset(Labelled):
+class Dataset(LabelledCases):
     """Labelled cases of one task."""
 
     task: Task

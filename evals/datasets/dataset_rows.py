@@ -10,7 +10,7 @@ from doubleread.core.case import Case
 from doubleread.core.errors import DataError
 from doubleread.core.problem import RowProblem
 from doubleread.core.task import Task
-from doubleread.evals.datasets.dataset_record import Dataset, Labelled, Progress
+from doubleread.evals.datasets.dataset_record import Dataset, LabelledCases, Progress
 from doubleread.evals.datasets.label_names import FOREIGN_SUFFIXES, slug, suffix
 
 _SHOWN, _LONGEST = 3, 300
@@ -39,7 +39,7 @@ def gather(
     *,
     notes: Iterable[str] = (),
     progress: Progress | None = None,
-) -> Labelled:
+) -> LabelledCases:
     """The cases of the rows that were found. Raises ``DataError`` where no row can be used."""
     rows: list[DatasetRow] = []
     bad: list[RowProblem] = []
@@ -58,7 +58,7 @@ def gather(
     bad.extend(problem for _, problem in contradicting)
     if not cases:
         raise DataError(f"{name}: none of {len(rows)} rows can be used{_first(bad)}")
-    return Labelled(
+    return LabelledCases(
         name=name,
         cases=tuple(cases),
         problems=tuple(bad),
@@ -68,7 +68,7 @@ def gather(
     )
 
 
-def dataset_of(found: Labelled, *, task: Task | None = None, task_id: str | None = None) -> Dataset:
+def dataset_of(found: LabelledCases, *, task: Task | None = None, task_id: str | None = None) -> Dataset:
     """The data set of labelled cases; the task is made of the labels found unless it is given.
 
     Raises ``DataError`` where there is one label only, or a label has a single case.
@@ -76,7 +76,7 @@ def dataset_of(found: Labelled, *, task: Task | None = None, task_id: str | None
     _check_labels(found.name, found.cases, found.problems)
     made = task or Task.of(slug(task_id or found.name), (case.label or "" for case in found.cases))
     told = made.model_copy(update={"id": task_id}) if task and task_id else made
-    return Dataset(task=told, **{name: getattr(found, name) for name in Labelled.model_fields})
+    return Dataset(task=told, **{name: getattr(found, name) for name in LabelledCases.model_fields})
 
 
 def _read(row: DatasetRow) -> Case | RowProblem:

@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self
 
 from doubleread.core.errors import DataError
 from doubleread.core.problem import RowProblem
-from doubleread.evals.datasets.dataset_record import Labelled, Progress
+from doubleread.evals.datasets.dataset_record import LabelledCases, Progress
 from doubleread.evals.datasets.dataset_rows import DatasetRow, gather
 from doubleread.evals.datasets.groups import GroupOf, usual_key
 from doubleread.evals.datasets.kept_images import KeptImages
@@ -65,7 +65,7 @@ def read_hugging_face(
     group: str | None = None,
     progress: Progress | None = None,
     kept: KeptImages | None = None,
-) -> Labelled:
+) -> LabelledCases:
     """The labelled cases of these rows; numbers of a ``ClassLabel`` become its names, other plain columns metadata.
 
     The images are in ``path_column``, or else in the only ``Image`` column. Those that have no file are written to
@@ -74,7 +74,7 @@ def read_hugging_face(
     """
     parts = {**source} if isinstance(source, Mapping) else {"": source}
     reading = [
-        _Reading.of(part, split if len(parts) > 1 else "", label_column, path_column, group, kept or KeptImages())
+        _Split.of(part, split if len(parts) > 1 else "", label_column, path_column, group, kept or KeptImages())
         for split, part in parts.items()
     ]
     read = [row for one in reading for row in one.rows()]
@@ -84,7 +84,7 @@ def read_hugging_face(
 
 
 @dataclass(frozen=True)
-class _Reading:
+class _Split:
     """One split, and how its columns are read."""
 
     data: HubRows

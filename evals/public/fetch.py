@@ -24,7 +24,7 @@ Basis = Literal["known", "given", "remembered", "first copy"]
 """Why a file counts as the right one."""
 
 
-class Fetched(Record):
+class FetchedFile(Record):
     """A file that is there now."""
 
     name: str
@@ -49,7 +49,7 @@ def fetch(
     sha256: str | None = None,
     accept_unverified: bool = False,
     report: Progress = silent,
-) -> tuple[Fetched, ...]:
+) -> tuple[FetchedFile, ...]:
     """Brings every file of the data set into the folder, verified; what is there and right is not fetched again.
 
     A file whose checksum the table does not know must be ``sha256``, or what ``checksums.json`` in the folder
@@ -97,13 +97,13 @@ def _wanted(file: PublicFile, given: str | None, known: str | None) -> _Wanted:
     return _Wanted(file=file, sha256=sha256, basis=basis)
 
 
-def _bring(wanted: _Wanted, folder: Path, report: Progress) -> Fetched:
+def _bring(wanted: _Wanted, folder: Path, report: Progress) -> FetchedFile:
     target = folder / wanted.file.name
     was_there = target.exists() or target.is_symlink()
     found = _in_place(wanted, target) if was_there else _download(wanted, target, report)
     if wanted.basis in ("given", "first copy"):
         remember(folder, wanted.file.name, found)
-    return Fetched(
+    return FetchedFile(
         name=wanted.file.name,
         size=target.stat().st_size,
         sha256=found,

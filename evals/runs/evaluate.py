@@ -15,7 +15,7 @@ from pathlib import Path
 from doubleread.core.at_rest import at_rest
 from doubleread.core.background import Background
 from doubleread.core.case import Case
-from doubleread.evals.datasets import Labelled
+from doubleread.evals.datasets import LabelledCases
 from doubleread.evals.runs.batch_pictures import write_comparison
 from doubleread.evals.runs.run_engine import Engine, LocalEngine, NumberedCase
 from doubleread.evals.runs.run_folder import RECORD, RunFolder, read_record
@@ -53,7 +53,7 @@ class RunChoice:
 
 def evaluate(
     panel: Panel,
-    dataset: Labelled,
+    dataset: LabelledCases,
     wanted: RunChoice = RunChoice(),
     *,
     watch: Watch = lambda _tally: None,
@@ -110,7 +110,7 @@ def _waited(going: "Future[End]", stop: threading.Event) -> End:
         return "interrupted"
 
 
-def _record(panel: Panel, dataset: Labelled, chosen: Selection, shard: Shard | None) -> RunRecord:
+def _record(panel: Panel, dataset: LabelledCases, chosen: Selection, shard: Shard | None) -> RunRecord:
     about = panel.about()
     return RunRecord(
         name=dataset.name,

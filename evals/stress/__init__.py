@@ -2,7 +2,7 @@
 
 from doubleread.evals.stress.corruptions import CORRUPTIONS, Corruption
 from doubleread.evals.stress.panel_stress import USUAL_LIMIT, USUAL_SEVERITIES, stress_panel
-from doubleread.evals.stress.stress_record import Condition, Measured, Promise, StressTest
+from doubleread.evals.stress.stress_record import Condition, MeasuredFigure, Promise, StressTest
 
 __all__ = [
     "CORRUPTIONS",
@@ -10,7 +10,7 @@ __all__ = [
     "USUAL_SEVERITIES",
     "Condition",
     "Corruption",
-    "Measured",
+    "MeasuredFigure",
     "Promise",
     "StressTest",
     "stress_panel",

@@ -11,14 +11,14 @@ from doubleread.core.case import Case
 from doubleread.core.errors import DataError, ImageError
 from doubleread.core.progress import Progress, silent
 from doubleread.core.task import Costs
-from doubleread.evals.datasets import Labelled, read_labelled
+from doubleread.evals.datasets import LabelledCases, read_labelled
 from doubleread.evals.runs.selection import select
 from doubleread.evals.stress.corrupted_pictures import PictureVariant, thumbnails
 from doubleread.evals.stress.corruptions import Corruption, checked, chosen
 from doubleread.evals.stress.stress_figures import ConditionFigures
 from doubleread.evals.stress.stress_page import write
 from doubleread.evals.stress.stress_reading import read
-from doubleread.evals.stress.stress_record import ALL, CLEAN, Promise, StressTest, Tested
+from doubleread.evals.stress.stress_record import ALL, CLEAN, Promise, StressTest, TestedCorruption
 from doubleread.evals.stress.stress_wording import counted, left_out, narrow, partly, verdict
 from doubleread.panel import Panel
 
@@ -29,7 +29,7 @@ USUAL_LIMIT = 120
 
 def stress_panel(
     panel: Panel,
-    data: Labelled | str | Path,
+    data: LabelledCases | str | Path,
     *,
     corruptions: Sequence[str] = (),
     severities: Sequence[int] = USUAL_SEVERITIES,
@@ -48,7 +48,7 @@ def stress_panel(
     ``PanelError`` for a panel that was never saved, ``RunError`` where the budget for models is spent.
     """
     kinds, levels = chosen(corruptions), checked(severities)
-    dataset = data if isinstance(data, Labelled) else read_labelled(data)
+    dataset = data if isinstance(data, LabelledCases) else read_labelled(data)
     about, began = panel.about(), time.perf_counter()
     cases, notes = _cases(panel, dataset, split, limit)
     variants = [PictureVariant(None, 0), *(PictureVariant(kind, level) for kind in kinds for level in levels)]
@@ -75,7 +75,7 @@ def stress_panel(
         promise=promise,
         verdict=verdict(promise, clean, judged, overall),
         severities=levels,
-        corruptions=tuple(Tested(name=kind.name, family=kind.family, about=kind.about) for kind in kinds),
+        corruptions=tuple(TestedCorruption(name=kind.name, family=kind.family, about=kind.about) for kind in kinds),
         clean=clean,
         overall=tuple(overall),
         conditions=tuple(judged),
@@ -108,7 +108,7 @@ def _cheapest_error(costs: Costs, names: Sequence[str]) -> float:
     return min((c for true, said in pairs if (c := costs.matrix.get(true, {}).get(said, costs.error)) > 0), default=1.0)
 
 
-def _cases(panel: Panel, dataset: Labelled, split: str | None, limit: int) -> tuple[list[Case], list[str]]:
+def _cases(panel: Panel, dataset: LabelledCases, split: str | None, limit: int) -> tuple[list[Case], list[str]]:
     """The images to corrupt, and what to know about the choice."""
     labelled = [case for case in dataset.cases if case.label in panel.task.names]
     if not labelled:

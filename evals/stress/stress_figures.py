@@ -17,7 +17,7 @@ from doubleread.core.task import Task
 from doubleread.core.types import Matrix, Tensor3
 from doubleread.core.verdict import Verdict
 from doubleread.evals.metrics.bootstrap import Draws, estimate, ratio, with_wilson
-from doubleread.evals.stress.stress_record import Condition, Measured
+from doubleread.evals.stress.stress_record import Condition, MeasuredFigure
 from doubleread.orchestrator.metrics import CLIP
 
 NOT_COUNTED = math.nan
@@ -135,7 +135,7 @@ class ConditionFigures:
             figures=self._measured(self._figures[:, variants]),
         )
 
-    def _measured(self, values: Tensor3) -> dict[str, Measured]:
+    def _measured(self, values: Tensor3) -> dict[str, MeasuredFigure]:
         """Means of ``(cases, variants, figures)`` over cases and variants; those of a case are drawn together."""
         counts = np.asarray((~np.isnan(values)).sum(axis=1), float)
         sums: Matrix = np.nansum(values, axis=1)
@@ -146,5 +146,5 @@ class ConditionFigures:
             if figure.share:
                 e = with_wilson(e, int((counts[:, i] > 0).sum()))
             if e is not None:
-                measured[name] = Measured(value=e.value, low=e.low, high=e.high, n=int(counts[:, i].sum()))
+                measured[name] = MeasuredFigure(value=e.value, low=e.low, high=e.high, n=int(counts[:, i].sum()))
         return measured

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from doubleread.core.durable import write_text
 from doubleread.evals.drawings import Course, Strained, robustness_grid
 from doubleread.evals.stress.stress_figures import FIGURES
-from doubleread.evals.stress.stress_record import CLEAN, Condition, Measured, StressTest
+from doubleread.evals.stress.stress_record import CLEAN, Condition, MeasuredFigure, StressTest
 from doubleread.evals.stress.stress_wording import breaks
 from doubleread.render.html import environment
 
@@ -43,7 +43,7 @@ def _strained(found: StressTest, name: str, about: str) -> Strained:
     return Strained(name, about, tuple(Course(words, tuple(_points(each, figure))) for figure, words in SHOWN.items()))
 
 
-def _points(each: list[Condition], figure: str) -> list[tuple[int, Measured]]:
+def _points(each: list[Condition], figure: str) -> list[tuple[int, MeasuredFigure]]:
     """Without shares of wrong commitments where there are too few of them."""
     measured = [(one.severity, one.risk if figure == "risk" else one.figures.get(figure)) for one in each]
     return [(severity, e) for severity, e in measured if e is not None]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from doubleread.evals.metrics.calculation import FEW_CLUSTERS
 from doubleread.evals.stress.stress_figures import Readings
-from doubleread.evals.stress.stress_record import FEW, Condition, Measured, Promise
+from doubleread.evals.stress.stress_record import FEW, Condition, MeasuredFigure, Promise
 
 MILD = 3
 """Up to this severity a picture is what an ordinary camera in ordinary hands may give."""
@@ -94,7 +94,7 @@ def _share(one: Condition, figure: str) -> str:
     return "none" if found is None else f"{percent(found.value)} (95 % interval {_reach(found)})"
 
 
-def _reach(found: Measured) -> str:
+def _reach(found: MeasuredFigure) -> str:
     return f"{100 * found.low:.0f}–{100 * found.high:.0f} %, n = {found.n}"
 
 
