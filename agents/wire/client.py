@@ -15,13 +15,13 @@ import openai
 
 from doubleread.agents.wire.faults import CallFault, harmless
 from doubleread.agents.wire.features import missing_feature
-from doubleread.agents.wire.loopback import is_loopback
 from doubleread.agents.wire.protocol import PATHS, body_of
 from doubleread.agents.wire.receiving import MAX_REPLY, ON_SENDING, BoundedClient, Refused, ReplyTooLarge
 from doubleread.agents.wire.refusal import error_of, fault_of_status
 from doubleread.agents.wire.reply import completion_of
 from doubleread.agents.wire.request import Completion, Request
 from doubleread.agents.wire.values import parsed
+from doubleread.core.loopback import is_loopback
 
 CONNECT_S = 10.0
 NO_KEY = "none"

@@ -1,5 +1,6 @@
 """``doubleread cases add | sync``: labelled cases into an archive."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -132,9 +133,7 @@ class _Intake(NamedTuple):
                 note(line)
             source = Provenance(origin=self.origin or dataset.name, reviewer=self.reviewer, tags=self.tags)
             with intake.archive() as archive, progress() as report:
-                found = ingest(
-                    archive, dataset.cases, intake.embedder, source, lambda done, n: report("adding cases", done, n)
-                )
+                found = ingest(archive, dataset.cases, intake.embedder, source, partial(report, "adding cases"))
                 found = found.model_copy(
                     update={
                         "problems": (*dataset.problems, *found.problems),

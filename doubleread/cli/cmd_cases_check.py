@@ -1,5 +1,7 @@
 """``doubleread cases check``: what leaks between the cases of a data set."""
 
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,14 +69,11 @@ def run_check(cases: "tuple[Case, ...]", settings: "Settings", contradicting: "t
 
     ``contradicting``: cases that reading left out, since their picture carries several labels.
     """
-    from functools import partial
-
     from doubleread.evals.cases_check import check_cases
     from doubleread.panel.composition import open_eyes
     from doubleread.rag.near_copies import Pictures, hash_pictures, measure_rule, near_copies
 
-    eyes = open_eyes(settings)
-    try:
+    with closing(open_eyes(settings)) as eyes:
         with progress() as report:
             seen = eyes.embedder.embed_all(cases, progress=partial(report, "encoding"))
             kept = tuple(cases[i] for i in seen.kept)
@@ -84,8 +83,6 @@ def run_check(cases: "tuple[Case, ...]", settings: "Settings", contradicting: "t
         for row in seen.unread:
             warn(f"skipped {row.source}: {row.problem}")
         return check_cases(pictures, near_copies(pictures, rule), contradicting)
-    finally:
-        eyes.close()
 
 
 def _show(found: "CasesCheck") -> None:

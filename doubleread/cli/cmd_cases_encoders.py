@@ -1,5 +1,7 @@
 """``doubleread cases reencode``, ``use`` and ``forget-encoder``: from one encoder to another, side by side."""
 
+from contextlib import closing
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -29,17 +31,12 @@ def reencode(
 
     chosen = options.settings_of(settings, encoder, agents="neighbours")
     with opened(archive) as store:
-        eyes = open_eyes(chosen)
-        try:
+        with closing(open_eyes(chosen)) as eyes:
             (warn if eyes.choice.fallback else note)(f"{eyes.choice.name}: {eyes.choice.reason}")
             fingerprint, dim = eyes.encoder.fingerprint, eyes.encoder.dim
             number = store.vectors.encoder(fingerprint, dim, eyes.choice.name)
             with progress() as report:
-                unread = encode(
-                    store, number, dim, eyes.embedder.embed_all, lambda done, total: report("encoding", done, total)
-                )
-        finally:
-            eyes.close()
+                unread = encode(store, number, dim, eyes.embedder.embed_all, partial(report, "encoding"))
         active = number == store.encoder
     for one in unread[:SHOWN_PROBLEMS]:
         warn(f"{one.source}: {one.problem}")

@@ -1,5 +1,6 @@
 """``doubleread cases snapshot``, ``snapshots``, ``restore``, ``backup`` and ``audit``: that nothing is lost."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -77,14 +78,11 @@ def audit(archive: options.Archive) -> None:
     from doubleread.rag.care.auditing import audit_file
     from doubleread.rag.stores.ledger_file import LedgerFile
 
-    file = LedgerFile(archive, create=False, check=False)
-    try:
+    with closing(LedgerFile(archive, create=False, check=False)) as file:
         problems = audit_file(file)
         for problem in problems:
             warn(problem)
         if problems:
             raise typer.Exit(1)
         version, ((rows,),) = file.version(), file.ask("select count(*) from embeddings")
-    finally:
-        file.close()
     say(f"sound: {version.seq:,} changes and {rows:,} embeddings checked, {version.id}")

@@ -1,5 +1,7 @@
 """``doubleread cases suspect`` and ``correct``: labels that look wrong, and what people say about them."""
 
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,14 +58,8 @@ def suspect(
     if (out / TABLE).exists():
         raise DataError(f"{out / TABLE} is there already and may hold decisions: apply it, or name another folder (-o)")
     cases = _read(DataSource(where, group, label_column, path_column))
-    eyes = open_eyes(options.settings_of(settings, encoder))
-    try:
-        with progress() as report:
-            found = find_suspects(
-                cases.name, cases.cases, eyes, limit=limit, progress=lambda d, n: report("encoding", d, n)
-            )
-    finally:
-        eyes.close()
+    with closing(open_eyes(options.settings_of(settings, encoder))) as eyes, progress() as report:
+        found = find_suspects(cases.name, cases.cases, eyes, limit=limit, progress=partial(report, "encoding"))
     for row in found.unread:
         warn(f"skipped {row.source}: {row.problem}")
     for label, n in found.left_out.items():

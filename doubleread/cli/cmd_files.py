@@ -1,7 +1,7 @@
 """``doubleread batch write | read`` and ``doubleread fine-tune``: files for services, nothing is sent."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -144,15 +144,10 @@ def fine_tune(
     say(str(out))
 
 
-@contextmanager
-def _models(settings: "Settings") -> "Iterator[Models]":
+def _models(settings: "Settings") -> "closing[Models]":
     """The models of the settings, closed in the end."""
     from doubleread.panel.composition import library
     from doubleread.panel.models import Models
     from doubleread.rag.safe_images import Images
 
-    models = Models.open(settings, Images(), library(settings))
-    try:
-        yield models
-    finally:
-        models.close()
+    return closing(Models.open(settings, Images(), library(settings)))

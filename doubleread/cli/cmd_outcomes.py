@@ -158,8 +158,7 @@ def _joined(saved: PanelFolder, kept: Sequence[tuple[Case, Outcome]]) -> bool:
 
 def _archived(saved: PanelFolder, kept: Sequence[tuple[Case, Outcome]], unseen: list[str]) -> Iterator[int]:
     """1 for every case that is in the archive; pictures that can no longer be read are added to ``unseen``."""
-    eyes = open_eyes(_without_models(saved.settings), saved.encoder)
-    try:
+    with closing(open_eyes(_without_models(saved.settings), saved.encoder)) as eyes:
         seen = eyes.embed_all([case for case, _ in kept])
         unseen += [f"{one.source}: {one.problem}" for one in seen.unread]
         with closing(open_store(saved, eyes)) as store:
@@ -167,8 +166,6 @@ def _archived(saved: PanelFolder, kept: Sequence[tuple[Case, Outcome]], unseen: 
                 case, outcome = kept[i]
                 remember(store, case, outcome, seen.embeddings[row, :1], hash_picture(case, eyes.images))
                 yield 1
-    finally:
-        eyes.close()
 
 
 def _without_models(settings: Settings) -> Settings:

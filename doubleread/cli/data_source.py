@@ -1,12 +1,13 @@
 """The data set that a command names, and what reading it had to say."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from doubleread.cli.screen import note, progress, warn_some
 
 if TYPE_CHECKING:
-    from doubleread.evals.datasets import Dataset, LabelledCases, Progress
+    from doubleread.evals.datasets import Dataset, LabelledCases, RowProgress
 
 
 class DataSource(NamedTuple):
@@ -25,7 +26,7 @@ class DataSource(NamedTuple):
         found = read_dataset(self.data, label_column=self.label_column, path_column=self.path_column, group=self.group)
         return with_task(found, task)
 
-    def labelled(self, progress: "Progress | None" = None) -> "LabelledCases":
+    def labelled(self, progress: "RowProgress | None" = None) -> "LabelledCases":
         """Labelled cases, whatever their labels are."""
         from doubleread.evals.datasets import read_labelled
 
@@ -40,7 +41,7 @@ class DataSource(NamedTuple):
     def labelled_with_bar(self) -> "LabelledCases":
         """The same, with a progress bar while the files are hashed."""
         with progress() as report:
-            return self.labelled(lambda done, total: report("reading files", done, total))
+            return self.labelled(partial(report, "reading files"))
 
 
 def announce_reading(dataset: "LabelledCases") -> None:

@@ -1,11 +1,12 @@
 """An archive as a data set: its cases with what is known of them."""
 
+from contextlib import closing
 from pathlib import Path
 
 from doubleread.core.errors import DataError
 from doubleread.core.problem import RowProblem
 from doubleread.core.stored import StoredCase
-from doubleread.evals.datasets.dataset_record import LabelledCases, Progress
+from doubleread.evals.datasets.dataset_record import LabelledCases, RowProgress
 from doubleread.evals.datasets.dataset_rows import DatasetRow, gather
 from doubleread.rag.stores.ledger import Ledger
 from doubleread.rag.stores.ledger_file import LedgerFile
@@ -17,16 +18,13 @@ def is_archive(folder: Path) -> bool:
     return (folder / FILE).is_file()
 
 
-def read_archive(folder: Path, *, progress: Progress | None = None) -> LabelledCases:
+def read_archive(folder: Path, *, progress: RowProgress | None = None) -> LabelledCases:
     """The labelled cases of an archive; files that are gone, or that hold other pictures by now, are problems.
 
     Tags come as metadata ``tags``. Raises ``StoreError`` for a damaged archive, and what ``gather`` raises.
     """
-    file = LedgerFile(folder, create=False)
-    try:
+    with closing(LedgerFile(folder, create=False)) as file:
         stored = Ledger(file).records()
-    finally:
-        file.close()
     if not stored:
         raise DataError(f"the archive {folder} holds no cases: add some with `doubleread cases add`")
     notes = ["labels, groups and splits are those of the archive"]

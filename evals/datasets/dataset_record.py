@@ -9,7 +9,7 @@ from doubleread.core.case import Case
 from doubleread.core.problem import RowProblem
 from doubleread.core.task import Task
 
-Progress = Callable[[int, int], None]
+RowProgress = Callable[[int, int], None]
 """Called with the rows read so far and the rows there are."""
 
 

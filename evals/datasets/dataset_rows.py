@@ -10,7 +10,7 @@ from doubleread.core.case import Case
 from doubleread.core.errors import DataError
 from doubleread.core.problem import RowProblem
 from doubleread.core.task import Task
-from doubleread.evals.datasets.dataset_record import Dataset, LabelledCases, Progress
+from doubleread.evals.datasets.dataset_record import Dataset, LabelledCases, RowProgress
 from doubleread.evals.datasets.label_names import FOREIGN_SUFFIXES, slug, suffix
 
 _SHOWN, _LONGEST = 3, 300
@@ -38,7 +38,7 @@ def gather(
     found: Iterable[DatasetRow | RowProblem],
     *,
     notes: Iterable[str] = (),
-    progress: Progress | None = None,
+    progress: RowProgress | None = None,
 ) -> LabelledCases:
     """The cases of the rows that were found. Raises ``DataError`` where no row can be used."""
     rows: list[DatasetRow] = []

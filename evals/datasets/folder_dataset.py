@@ -9,7 +9,7 @@ from doubleread.core.case import Case
 from doubleread.core.errors import DataError
 from doubleread.core.problem import RowProblem
 from doubleread.core.verdict import Unread
-from doubleread.evals.datasets.dataset_record import LabelledCases, Progress
+from doubleread.evals.datasets.dataset_record import LabelledCases, RowProgress
 from doubleread.evals.datasets.dataset_rows import DatasetRow, gather
 from doubleread.evals.datasets.groups import GroupOf, group_key
 from doubleread.evals.datasets.label_names import FOREIGN_SUFFIXES, IMAGE_SUFFIXES, SPLIT_NAMES, split_name, suffix
@@ -17,7 +17,7 @@ from doubleread.evals.datasets.label_names import FOREIGN_SUFFIXES, IMAGE_SUFFIX
 _MANIFESTS = (".csv", ".tsv", ".jsonl")
 
 
-def read_folder(folder: Path, *, group: str | None = None, progress: Progress | None = None) -> LabelledCases:
+def read_folder(folder: Path, *, group: str | None = None, progress: RowProgress | None = None) -> LabelledCases:
     """The labelled cases of a folder; sub-folders named train, val, test … are taken as splits of label folders.
 
     Raises ``DataError`` for a folder without images or without label folders, and what ``gather`` raises.

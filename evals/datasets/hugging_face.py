@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self
 
 from doubleread.core.errors import DataError
 from doubleread.core.problem import RowProblem
-from doubleread.evals.datasets.dataset_record import LabelledCases, Progress
+from doubleread.evals.datasets.dataset_record import LabelledCases, RowProgress
 from doubleread.evals.datasets.dataset_rows import DatasetRow, gather
 from doubleread.evals.datasets.groups import GroupOf, usual_key
 from doubleread.evals.datasets.kept_images import KeptImages
@@ -63,7 +63,7 @@ def read_hugging_face(
     label_column: str = "label",
     path_column: str = "path",
     group: str | None = None,
-    progress: Progress | None = None,
+    progress: RowProgress | None = None,
     kept: KeptImages | None = None,
 ) -> LabelledCases:
     """The labelled cases of these rows; numbers of a ``ClassLabel`` become its names, other plain columns metadata.

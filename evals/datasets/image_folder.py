@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from doubleread.core.errors import DataError
 from doubleread.core.problem import RowProblem
-from doubleread.evals.datasets.dataset_record import LabelledCases, Progress
+from doubleread.evals.datasets.dataset_record import LabelledCases, RowProgress
 from doubleread.evals.datasets.dataset_rows import DatasetRow, gather
 from doubleread.evals.datasets.folder_dataset import closed_folder, images_in
 from doubleread.evals.datasets.groups import usual_key
@@ -47,7 +47,7 @@ def read_image_folder(
     *,
     label_column: str = "label",
     group: str | None = None,
-    progress: Progress | None = None,
+    progress: RowProgress | None = None,
 ) -> LabelledCases:
     """The labelled cases of a folder with these metadata files; file names are relative to the file that names them.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from doubleread.core.errors import DataError
 from doubleread.core.problem import RowProblem
-from doubleread.evals.datasets.dataset_record import LabelledCases, Progress
+from doubleread.evals.datasets.dataset_record import LabelledCases, RowProgress
 from doubleread.evals.datasets.dataset_rows import DatasetRow, gather
 from doubleread.evals.datasets.groups import GroupOf, usual_key
 from doubleread.evals.datasets.label_names import split_name
@@ -20,7 +20,7 @@ def read_manifest(
     label_column: str = "label",
     path_column: str = "path",
     group: str | None = None,
-    progress: Progress | None = None,
+    progress: RowProgress | None = None,
 ) -> LabelledCases:
     """The labelled cases of a manifest; paths are relative to its folder, further columns become metadata.
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from doubleread.core.errors import DataError
 from doubleread.evals.datasets.archive_dataset import is_archive, read_archive
-from doubleread.evals.datasets.dataset_record import Dataset, LabelledCases, Progress
+from doubleread.evals.datasets.dataset_record import Dataset, LabelledCases, RowProgress
 from doubleread.evals.datasets.dataset_rows import dataset_of
 from doubleread.evals.datasets.folder_dataset import read_folder
 from doubleread.evals.datasets.hugging_face import HubRows, load_saved, read_hugging_face, was_saved
@@ -31,7 +31,7 @@ def read_dataset(
     path_column: str = "path",
     group: str | None = None,
     task_id: str | None = None,
-    progress: Progress | None = None,
+    progress: RowProgress | None = None,
 ) -> Dataset:
     """A labelled data set from a folder, a manifest, an archive, ``solar-cells``, or Hugging Face ``datasets``.
 
@@ -55,7 +55,7 @@ def read_labelled(
     label_column: str = "label",
     path_column: str = "path",
     group: str | None = None,
-    progress: Progress | None = None,
+    progress: RowProgress | None = None,
 ) -> LabelledCases:
     """The same for an archive, which takes cases of one label too. Raises ``DataError`` where no case can be used."""
     if source == SOLAR_CELLS:
@@ -88,7 +88,7 @@ class _Columns(NamedTuple):
     group: str | None
 
 
-def _read_directory(folder: Path, columns: _Columns, progress: Progress | None) -> LabelledCases:
+def _read_directory(folder: Path, columns: _Columns, progress: RowProgress | None) -> LabelledCases:
     if is_archive(folder):
         if columns.group is not None:
             raise DataError(f"the archive {folder} brings its own groups; leave group out")

@@ -10,7 +10,7 @@ from pathlib import Path
 from doubleread.core.errors import DataError, FileError
 from doubleread.core.safe_text import text_lines
 from doubleread.core.task import Label, Task
-from doubleread.evals.datasets.dataset_record import LabelledCases, Progress
+from doubleread.evals.datasets.dataset_record import LabelledCases, RowProgress
 from doubleread.evals.datasets.dataset_rows import DatasetRow, gather
 
 NAME = "solar-cells"
@@ -52,7 +52,7 @@ TASK = Task(
 )
 
 
-def read_solar_cells(*, progress: Progress | None = None) -> LabelledCases:
+def read_solar_cells(*, progress: RowProgress | None = None) -> LabelledCases:
     """The solar cells; raises ``DataError`` where the package is not installed or not as expected."""
     folder = _folder()
     rows = [_row(folder, number, line) for number, line in enumerate(_lines(folder / "labels.csv"))]
