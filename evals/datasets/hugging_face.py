@@ -14,7 +14,7 @@ from doubleread.evals.datasets.dataset_record import LabelledCases, RowProgress
 from doubleread.evals.datasets.dataset_rows import DatasetRow, gather
 from doubleread.evals.datasets.groups import GroupOf, usual_key
 from doubleread.evals.datasets.kept_images import KeptImages
-from doubleread.evals.datasets.manifest import manifest_row
+from doubleread.evals.datasets.manifest import USUAL_COLUMNS, TableColumns, manifest_row
 from doubleread.evals.datasets.text_table import as_text
 
 EXTRA = "huggingface"
@@ -58,27 +58,24 @@ def load_saved(folder: Path) -> HubRows | Mapping[str, HubRows]:
 
 def read_hugging_face(
     source: HubRows | Mapping[str, HubRows],
+    columns: TableColumns = USUAL_COLUMNS,
     *,
     name: str = "dataset",
-    label_column: str = "label",
-    path_column: str = "path",
-    group: str | None = None,
     progress: RowProgress | None = None,
     kept: KeptImages | None = None,
 ) -> LabelledCases:
     """The labelled cases of these rows; numbers of a ``ClassLabel`` become its names, other plain columns metadata.
 
-    The images are in ``path_column``, or else in the only ``Image`` column. Those that have no file are written to
+    The images are in ``columns.path``, or else in the only ``Image`` column. Those that have no file are written to
     ``kept`` (by default in the user's cache folder). The names of a ``DatasetDict`` are the splits, unless there is
     only one. Raises ``DataError`` for missing columns, unknown splits, and what ``gather`` raises.
     """
     parts = {**source} if isinstance(source, Mapping) else {"": source}
     reading = [
-        _Split.of(part, split if len(parts) > 1 else "", label_column, path_column, group, kept or KeptImages())
-        for split, part in parts.items()
+        _Split.of(part, split if len(parts) > 1 else "", columns, kept or KeptImages()) for split, part in parts.items()
     ]
     read = [row for one in reading for row in one.rows()]
-    notes = [f"labels are the column {label_column!r}"]
+    notes = [f"labels are the column {columns.label!r}"]
     notes += [f"{one!r} is the only split: it is not taken as one" for one in parts if one and len(parts) == 1]
     return gather(name, read, notes=notes, progress=progress)
 
@@ -89,41 +86,43 @@ class _Split:
 
     data: HubRows
     split: str
-    label: str
-    image: str
+    columns: TableColumns
     key: GroupOf | None
     kept: KeptImages
 
     @classmethod
-    def of(cls, data: HubRows, split: str, label: str, path: str, group: str | None, kept: KeptImages) -> Self:
+    def of(cls, data: HubRows, split: str, columns: TableColumns, kept: KeptImages) -> Self:
         features = getattr(data, "features", None)
         if features is None or not hasattr(data, "__len__"):
             raise DataError(
                 f"a {type(data).__name__} is not a data set; give a Dataset or DatasetDict that is not streamed, "
                 "a path, or a name"
             )
-        image = _image_column(features, path)
-        if label not in features:
+        image = _image_column(features, columns.path)
+        if columns.label not in features:
             raise DataError(
-                f"the data set has no column {label!r}; columns: {', '.join(features)}. Name it with label_column"
+                f"the data set has no column {columns.label!r}; columns: {', '.join(features)}. "
+                "Name it with label_column"
             )
-        _, key = usual_key(group, tuple(features), image)
+        _, key = usual_key(columns.group, tuple(features), image)
         # The feature's own class, so that the stored bytes come as they are, not as pixels.
-        return cls(data.cast_column(image, type(features[image])(decode=False)), split, label, image, key, kept)
+        as_stored = data.cast_column(image, type(features[image])(decode=False))
+        return cls(as_stored, split, columns._replace(path=image), key, kept)
 
     def rows(self) -> Iterator[DatasetRow | RowProblem]:
         names = {column: getattr(feature, "names", None) for column, feature in self.data.features.items()}
+        image = self.columns.path
         for number, values in enumerate(self.data, start=1):
             where = f"{self.split} row {number}".strip()
             try:
-                path = self.kept.path_of(values[self.image])
+                path = self.kept.path_of(values[image])
             except DataError as error:
                 yield RowProblem(where=where, problem=str(error))
                 continue
-            text = {column: _text(value, names[column]) for column, value in values.items() if column != self.image}
-            text[self.image] = _source(values[self.image], self.split, number)
+            text = {column: _text(value, names[column]) for column, value in values.items() if column != image}
+            text[image] = _source(values[image], self.split, number)
             text["split"] = self.split or text.get("split", "")
-            row = manifest_row(Path(), where, text, self.label, self.image, self.key)
+            row = manifest_row(Path(), where, text, self.columns, self.key)
             yield row if isinstance(row, RowProblem) else DatasetRow(**{**vars(row), "path": path})
 
 

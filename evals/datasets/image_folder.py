@@ -11,7 +11,7 @@ from doubleread.evals.datasets.dataset_rows import DatasetRow, gather
 from doubleread.evals.datasets.folder_dataset import closed_folder, images_in
 from doubleread.evals.datasets.groups import usual_key
 from doubleread.evals.datasets.label_names import SPLIT_NAMES
-from doubleread.evals.datasets.manifest import manifest_row
+from doubleread.evals.datasets.manifest import TableColumns, manifest_row
 from doubleread.evals.datasets.text_table import TextTable, read_table
 
 FILE_NAME = "file_name"
@@ -44,9 +44,7 @@ def metadata_of(folder: Path) -> list[Metadata]:
 def read_image_folder(
     folder: Path,
     metadata: list[Metadata],
-    *,
-    label_column: str = "label",
-    group: str | None = None,
+    wanted: TableColumns,
     progress: RowProgress | None = None,
 ) -> LabelledCases:
     """The labelled cases of a folder with these metadata files; file names are relative to the file that names them.
@@ -55,15 +53,15 @@ def read_image_folder(
     of the folder an image stands in. Raises ``DataError`` for missing columns, and what ``gather`` raises.
     """
     columns = tuple(dict.fromkeys(name for one in metadata for name in one.table.columns))
-    named = label_column in columns
-    if not named and label_column != "label":
+    named = wanted.label in columns
+    if not named and wanted.label != "label":
         raise DataError(
-            f"the metadata of {folder} has no column {label_column!r}; columns: {', '.join(columns)}. "
+            f"the metadata of {folder} has no column {wanted.label!r}; columns: {', '.join(columns)}. "
             "Name the column with label_column"
         )
-    expression, key = usual_key(group, columns, FILE_NAME)
+    expression, key = usual_key(wanted.group, columns, FILE_NAME)
     read = [
-        manifest_row(folder, where, values if named else _labelled(values), label_column, FILE_NAME, key)
+        manifest_row(folder, where, values if named else _labelled(values), wanted._replace(path=FILE_NAME), key)
         for one in metadata
         for where, values in _rows(folder, one)
     ]
@@ -71,7 +69,7 @@ def read_image_folder(
     read += _unnamed(folder, {row.source if isinstance(row, DatasetRow) else row.path for row in read})
     files = " and ".join(one.file.relative_to(folder).as_posix() for one in metadata)
     notes = [f"images are those that {files} names"]
-    notes.append(f"labels are the column {label_column!r}" if named else "labels are the names of the folders")
+    notes.append(f"labels are the column {wanted.label!r}" if named else "labels are the names of the folders")
     notes += [f"group key: {expression}"] if expression else []
     name = folder.resolve().name or "images"
     return gather(name, read, notes=notes, progress=progress)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from doubleread.core.errors import DataError
 from doubleread.evals.datasets.archive_dataset import is_archive, read_archive
@@ -11,7 +10,7 @@ from doubleread.evals.datasets.dataset_rows import dataset_of
 from doubleread.evals.datasets.folder_dataset import read_folder
 from doubleread.evals.datasets.hugging_face import HubRows, load_saved, read_hugging_face, was_saved
 from doubleread.evals.datasets.image_folder import metadata_of, read_image_folder
-from doubleread.evals.datasets.manifest import read_manifest
+from doubleread.evals.datasets.manifest import TableColumns, read_manifest
 from doubleread.evals.datasets.solar import NAME as SOLAR_CELLS
 from doubleread.evals.datasets.solar import TASK as SOLAR_TASK
 from doubleread.evals.datasets.solar import read_solar_cells
@@ -62,9 +61,9 @@ def read_labelled(
         if group is not None:
             raise DataError(f"{SOLAR_CELLS} brings its own groups (the modules); leave group out")
         return read_solar_cells(progress=progress)
-    columns = _Columns(label_column, path_column, group)
+    columns = TableColumns(label_column, path_column, group)
     if not isinstance(source, str | Path):
-        return read_hugging_face(source, **columns._asdict(), progress=progress)
+        return read_hugging_face(source, columns, progress=progress)
     if not str(source).strip():
         raise DataError(f"no data set was named; a data set is {_KINDS}")
     path = Path(source).expanduser()
@@ -76,27 +75,18 @@ def read_labelled(
     if not path.exists():
         raise DataError(f"there is no {source}; a data set is {_KINDS}")
     if path.suffix.lower() in CSV_SUFFIXES | JSONL_SUFFIXES and path.is_file():
-        return read_manifest(path, **columns._asdict(), progress=progress)
+        return read_manifest(path, columns, progress=progress)
     raise DataError(f"{source} is not a data set; a data set is {_KINDS}")
 
 
-class _Columns(NamedTuple):
-    """What stands where."""
-
-    label_column: str
-    path_column: str
-    group: str | None
-
-
-def _read_directory(folder: Path, columns: _Columns, progress: RowProgress | None) -> LabelledCases:
+def _read_directory(folder: Path, columns: TableColumns, progress: RowProgress | None) -> LabelledCases:
     if is_archive(folder):
         if columns.group is not None:
             raise DataError(f"the archive {folder} brings its own groups; leave group out")
         return read_archive(folder, progress=progress)
     if was_saved(folder):
         name = folder.resolve().name
-        return read_hugging_face(load_saved(folder), name=name, **columns._asdict(), progress=progress)
+        return read_hugging_face(load_saved(folder), columns, name=name, progress=progress)
     if metadata := metadata_of(folder):
-        label, group = columns.label_column, columns.group
-        return read_image_folder(folder, metadata, label_column=label, group=group, progress=progress)
+        return read_image_folder(folder, metadata, columns, progress)
     return read_folder(folder, group=columns.group, progress=progress)
