@@ -10,6 +10,7 @@ from pathlib import Path
 from doubleread.core.case import Case
 from doubleread.core.durable import write_text
 from doubleread.core.errors import FileError
+from doubleread.core.progress import Progress
 from doubleread.core.safe_files import read_json
 from doubleread.core.types import Json
 from doubleread.core.verdict import Verdict
@@ -24,7 +25,6 @@ from doubleread.panel.saving import check_target, clear_leftovers
 from doubleread.settings import Settings
 
 RUN = "run"
-Report = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def judge(
     cases: tuple[Case, ...],
     folder: Path,
     settings: Settings,
-    report: Report,
+    report: Progress,
     announce: Callable[[Panel], None],
 ) -> DemoOutcome:
     """Fits on support and calibration into ``folder/panel``, and judges on test in ``folder/run``.

@@ -14,7 +14,7 @@ from doubleread.evals.datasets.dataset_record import LabelledCases, RowProgress
 from doubleread.evals.datasets.dataset_rows import DatasetRow, gather
 from doubleread.evals.datasets.groups import GroupOf, usual_key
 from doubleread.evals.datasets.kept_images import KeptImages
-from doubleread.evals.datasets.manifest import USUAL_COLUMNS, TableColumns, manifest_row
+from doubleread.evals.datasets.manifest_dataset import USUAL_COLUMNS, TableColumns, manifest_row
 from doubleread.evals.datasets.text_table import as_text
 
 EXTRA = "huggingface"

@@ -11,7 +11,7 @@ from doubleread.evals.datasets.dataset_rows import DatasetRow, gather
 from doubleread.evals.datasets.folder_dataset import closed_folder, images_in
 from doubleread.evals.datasets.groups import usual_key
 from doubleread.evals.datasets.label_names import SPLIT_NAMES
-from doubleread.evals.datasets.manifest import TableColumns, manifest_row
+from doubleread.evals.datasets.manifest_dataset import TableColumns, manifest_row
 from doubleread.evals.datasets.text_table import TextTable, read_table
 
 FILE_NAME = "file_name"

@@ -10,7 +10,7 @@ from doubleread.evals.datasets.dataset_rows import dataset_of
 from doubleread.evals.datasets.folder_dataset import read_folder
 from doubleread.evals.datasets.hugging_face import HubRows, load_saved, read_hugging_face, was_saved
 from doubleread.evals.datasets.image_folder import metadata_of, read_image_folder
-from doubleread.evals.datasets.manifest import TableColumns, read_manifest
+from doubleread.evals.datasets.manifest_dataset import TableColumns, read_manifest
 from doubleread.evals.datasets.solar import NAME as SOLAR_CELLS
 from doubleread.evals.datasets.solar import TASK as SOLAR_TASK
 from doubleread.evals.datasets.solar import read_solar_cells

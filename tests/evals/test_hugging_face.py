@@ -13,7 +13,7 @@ from doubleread.core.errors import DataError
 from doubleread.evals.datasets import read_dataset
 from doubleread.evals.datasets.hugging_face import read_hugging_face
 from doubleread.evals.datasets.kept_images import KeptImages
-from doubleread.evals.datasets.manifest import TableColumns
+from doubleread.evals.datasets.manifest_dataset import TableColumns
 
 PACKAGE = importlib.util.find_spec("datasets") is not None
 
