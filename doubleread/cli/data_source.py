@@ -21,7 +21,7 @@ class DataSource(NamedTuple):
     def dataset(self, task: Path | None = None) -> "Dataset":
         """A data set of one task, of which a file may say more."""
         from doubleread.evals.datasets import read_dataset
-        from doubleread.evals.datasets.task_file import with_task
+        from doubleread.evals.datasets.read import with_task
 
         found = read_dataset(self.data, label_column=self.label_column, path_column=self.path_column, group=self.group)
         return with_task(found, task)

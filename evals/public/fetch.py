@@ -12,8 +12,7 @@ from doubleread.core.errors import DataError, FileError
 from doubleread.core.progress import Progress, silent
 from doubleread.core.safe_files import read_bytes
 from doubleread.evals.public.disk import digest
-from doubleread.evals.public.download import download
-from doubleread.evals.public.part import Part
+from doubleread.evals.public.download import Part, download
 from doubleread.evals.public.public_dataset import SHA256, PublicDataset, PublicFile
 from doubleread.evals.public.unpack import unpack
 

@@ -14,7 +14,7 @@ from doubleread.core.case import MAX_IMAGE_BYTES, Case
 from doubleread.core.errors import DataError, DoublereadError
 from doubleread.evals.datasets import read_dataset, read_labelled
 from doubleread.evals.datasets.folder_dataset import images_in, read_unlabelled
-from doubleread.evals.datasets.task_file import read_task
+from doubleread.evals.datasets.read import read_task
 from doubleread.evals.public.fetch import CHECKSUMS, remembered
 from doubleread.evals.suspects.corrections import read_table
 from doubleread.mock_server.mock_reply import read_script

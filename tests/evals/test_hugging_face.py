@@ -11,8 +11,7 @@ from PIL import Image as Picture
 
 from doubleread.core.errors import DataError
 from doubleread.evals.datasets import read_dataset
-from doubleread.evals.datasets.hugging_face import read_hugging_face
-from doubleread.evals.datasets.kept_images import KeptImages
+from doubleread.evals.datasets.hugging_face import KeptImages, read_hugging_face
 from doubleread.evals.datasets.manifest_dataset import TableColumns
 
 PACKAGE = importlib.util.find_spec("datasets") is not None
