@@ -39,8 +39,7 @@ def distribution(verdict: Verdict) -> dict[str, float]:
     return scores
 
 
-def _accuracy(verdict: Verdict, label: str, task: Task) -> float:
-    del task
+def _accuracy(verdict: Verdict, label: str, _task: Task) -> float:
     shares = distribution(verdict)
     return float(bool(shares) and max(shares, key=lambda name: shares[name]) == label)
 
@@ -50,23 +49,19 @@ def _nll(verdict: Verdict, label: str, task: Task) -> float:
     return -math.log(max(share, CLIP))
 
 
-def _coverage(verdict: Verdict, label: str, task: Task) -> float:
-    del task
+def _coverage(verdict: Verdict, label: str, _task: Task) -> float:
     return NOT_COUNTED if verdict.coverage is None else float(label in verdict.prediction_set)
 
 
-def _risk(verdict: Verdict, label: str, task: Task) -> float:
-    del task
+def _risk(verdict: Verdict, label: str, _task: Task) -> float:
     return float(verdict.decision.label != label) if verdict.decision.action == "commit" else NOT_COUNTED
 
 
-def _referred(verdict: Verdict, label: str, task: Task) -> float:
-    del label, task
+def _referred(verdict: Verdict, _label: str, _task: Task) -> float:
     return float(verdict.decision.action != "commit")
 
 
-def _alarm(verdict: Verdict, label: str, task: Task) -> float:
-    del label, task
+def _alarm(verdict: Verdict, _label: str, _task: Task) -> float:
     seen = verdict.familiarity
     return NOT_COUNTED if seen is None or seen.threshold is None else float(seen.alarm)
 
