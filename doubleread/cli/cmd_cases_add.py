@@ -1,8 +1,9 @@
 """``doubleread cases add | sync``: labelled cases into an archive."""
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -10,13 +11,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from doubleread.cli import options
-from doubleread.cli.data_source import DataSource
+from doubleread.cli.option_groups import DataColumns, grouped
 from doubleread.cli.screen import OUT, note, progress, say, tell_json, warn, warn_some
 
 if TYPE_CHECKING:
     from doubleread.core.problem import RowProblem
     from doubleread.rag.ingested import Ingested
-    from doubleread.settings import Settings
 
 app = typer.Typer()
 
@@ -37,116 +37,89 @@ _ROWS = {
 
 Folder = Annotated[Path, typer.Argument(help="Folder of the archive; made where there is none.")]
 Data = Annotated[str, typer.Argument(help="A folder with a sub-folder a label, a manifest, or another archive.")]
-Encoder = Annotated[str | None, typer.Option(help="auto (an archive's own, where there is one), efficientnet-lite0, …")]
-Tags = Annotated[
-    list[str] | None, typer.Option("--tag", help="Tag for every case, besides a column `tags`; repeatable.")
-]
-Reviewer = Annotated[str, typer.Option(help="Who vouches for the labels.")]
-Origin = Annotated[
-    str, typer.Option(help="Name the cases are kept under, for later syncs.", show_default="the data set's")
-]
-Strict = Annotated[bool, typer.Option("--strict", help="Exit code 1 where a row was left out.")]
-AsJson = Annotated[bool, typer.Option("--json", help="The result as one JSON object.")]
+
+
+@dataclass(frozen=True)
+class IntakeOptions(DataColumns):
+    """How cases come into an archive."""
+
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", help="Tag for every case, besides a column `tags`; repeatable.")
+    ] = None
+    reviewer: Annotated[str, typer.Option(help="Who vouches for the labels.")] = ""
+    origin: Annotated[
+        str, typer.Option(help="Name the cases are kept under, for later syncs.", show_default="the data set's")
+    ] = ""
+    strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 where a row was left out.")] = False
+    json: Annotated[bool, typer.Option("--json", help="The result as one JSON object.")] = False
+    encoder: Annotated[
+        str | None, typer.Option(help="auto (an archive's own, where there is one), efficientnet-lite0, …")
+    ] = None
+    settings: options.SettingsFile = None
 
 
 @app.command(epilog="Example: doubleread cases add archive photos/ --tag greenhouse --reviewer ada")
-def add(
-    archive: Folder,
-    data: Data,
-    group: options.GroupAsForFit = None,
-    label_column: options.LabelColumn = "label",
-    path_column: options.PathColumn = "path",
-    tag: Tags = None,
-    reviewer: Reviewer = "",
-    origin: Origin = "",
-    strict: Strict = False,
-    json: AsJson = False,
-    encoder: Encoder = None,
-    settings: options.SettingsFile = None,
-) -> None:
+@grouped
+def add(archive: Folder, data: Data, *, given: IntakeOptions) -> None:
     """Add labelled images to an archive; those that are there with other labels or groups are rewritten.
 
     What people corrected in the archive stays as they left it. Stopped, it goes on where it was.
     """
-    source = DataSource(data, group, label_column, path_column)
-    intake = _Intake(archive, source, options.settings_of(settings, encoder), origin, reviewer, tuple(tag or ()))
-    intake.run(prune=None, strict=strict, as_json=json)
+    _run(archive, data, given, prune=None)
 
 
 @app.command(epilog="Example: doubleread cases sync archive photos/ --prune")
+@grouped
 def sync(
     archive: Folder,
     data: Data,
+    *,
     prune: Annotated[bool, typer.Option("--prune", help="Remove cases that the data set no longer has.")] = False,
-    group: options.GroupAsForFit = None,
-    label_column: options.LabelColumn = "label",
-    path_column: options.PathColumn = "path",
-    tag: Tags = None,
-    reviewer: Reviewer = "",
-    origin: Origin = "",
-    strict: Strict = False,
-    json: AsJson = False,
-    encoder: Encoder = None,
-    settings: options.SettingsFile = None,
+    given: IntakeOptions,
 ) -> None:
     """Make an archive follow a data set: what is new is added, what changed rewritten, what is gone counted.
 
     Removed cases are found no more, and their record stays.
     """
-    source = DataSource(data, group, label_column, path_column)
-    intake = _Intake(archive, source, options.settings_of(settings, encoder), origin, reviewer, tuple(tag or ()))
-    intake.run(prune=prune, strict=strict, as_json=json)
+    _run(archive, data, given, prune=prune)
 
 
-class _Intake(NamedTuple):
-    """A data set on its way into an archive."""
+def _run(folder: Path, data: str, given: IntakeOptions, *, prune: bool | None) -> None:
+    """``prune``: whether what is gone is removed; None for an addition, which does not look.
 
-    folder: Path
-    source: DataSource
-    settings: "Settings"
-    origin: str
-    reviewer: str
-    tags: tuple[str, ...]
+    Exit code 1 if ``strict`` and rows were left out.
+    """
+    found = _ingested(folder, data, given, prune)
+    if given.json:
+        tell_json(found.model_dump_json())
+    else:
+        _show(found, folder)
+    _warn(found, prune)
+    if given.strict and found.problems:
+        raise typer.Exit(1)
 
-    def run(self, *, prune: bool | None, strict: bool, as_json: bool) -> None:
-        """``prune``: whether what is gone is removed; None for an addition, which does not look.
 
-        Exit code 1 if ``strict`` and rows were left out.
-        """
-        found = self._ingested(prune)
-        if as_json:
-            tell_json(found.model_dump_json())
-        else:
-            _show(found, self.folder)
-        _warn(found, prune)
-        if strict and found.problems:
-            raise typer.Exit(1)
+def _ingested(folder: Path, data: str, given: IntakeOptions, prune: bool | None) -> "Ingested":
+    from doubleread.panel.archives import open_intake
+    from doubleread.rag.ingest import Provenance, gone, ingest, remove
 
-    def _ingested(self, prune: bool | None) -> "Ingested":
-        from doubleread.panel.archives import open_intake
-        from doubleread.rag.ingest import Provenance, gone, ingest, remove
-
-        with open_intake(self.folder, self.settings) as intake:
-            (warn if intake.choice.fallback else note)(f"encoder: {intake.choice.name}: {intake.choice.reason}")
-            dataset = self.source.labelled_with_bar()
-            for line in (f"{dataset.name}: {len(dataset.cases)} images", *dataset.notes):
-                note(line)
-            source = Provenance(origin=self.origin or dataset.name, reviewer=self.reviewer, tags=self.tags)
-            with intake.archive() as archive, progress() as report:
-                found = ingest(archive, dataset.cases, intake.embedder, source, partial(report, "adding cases"))
-                found = found.model_copy(
-                    update={
-                        "problems": (*dataset.problems, *found.problems),
-                        "duplicates": found.duplicates + dataset.copies,
-                    }
-                )
-                if prune is None:
-                    return found
-                lost = gone(archive, source.origin, dataset.cases, found.problems)
-                if prune:
-                    remove(archive, source, lost)
-                counts = {"gone": len(lost), "removed": len(lost) if prune else 0, "version": archive.version()}
-                return found.model_copy(update=counts)
+    with open_intake(folder, options.settings_of(given.settings, given.encoder)) as intake:
+        (warn if intake.choice.fallback else note)(f"encoder: {intake.choice.name}: {intake.choice.reason}")
+        dataset = given.labelled_with_bar(data)
+        for line in (f"{dataset.name}: {len(dataset.cases)} images", *dataset.notes):
+            note(line)
+        source = Provenance(origin=given.origin or dataset.name, reviewer=given.reviewer, tags=tuple(given.tag or ()))
+        with intake.archive() as archive, progress() as report:
+            found = ingest(archive, dataset.cases, intake.embedder, source, partial(report, "adding cases"))
+            problems, duplicates = (*dataset.problems, *found.problems), found.duplicates + dataset.copies
+            found = found.model_copy(update={"problems": problems, "duplicates": duplicates})
+            if prune is None:
+                return found
+            lost = gone(archive, source.origin, dataset.cases, found.problems)
+            if prune:
+                remove(archive, source, lost)
+            counts = {"gone": len(lost), "removed": len(lost) if prune else 0, "version": archive.version()}
+            return found.model_copy(update=counts)
 
 
 def _show(found: "Ingested", folder: Path) -> None:

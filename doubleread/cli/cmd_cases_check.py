@@ -11,7 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from doubleread.cli import options
-from doubleread.cli.data_source import DataSource, announce_reading
+from doubleread.cli.announcements import announce_reading
+from doubleread.cli.option_groups import DataColumns
 from doubleread.cli.screen import OUT, note, progress, say, warn
 from doubleread.core.durable import write_text
 
@@ -44,9 +45,8 @@ def check(
     """
     from doubleread.evals.cases_check import to_check
 
-    columns = (group, label_column, path_column)
-    seen = _read(DataSource(data, *columns))
-    tests = _read(DataSource(against, *columns)) if against else None
+    columns = DataColumns(group, label_column, path_column)
+    seen, tests = _read(data, columns), _read(against, columns) if against else None
     cases = to_check(seen.cases, tests.cases if tests else None)
     left_out = (*seen.contradicting, *(tests.contradicting if tests else ()))
     found = run_check(cases, options.settings_of(settings, encoder), left_out)
@@ -58,8 +58,8 @@ def check(
         raise typer.Exit(1)
 
 
-def _read(source: DataSource) -> "Dataset":
-    dataset = source.dataset()
+def _read(data: str, columns: DataColumns) -> "Dataset":
+    dataset = columns.dataset(data)
     announce_reading(dataset)
     return dataset
 

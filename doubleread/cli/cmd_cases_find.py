@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from doubleread.cli import options
-from doubleread.cli.cases_shared import SHOWN, wanted_of
+from doubleread.cli.cases_shared import SHOWN
+from doubleread.cli.option_groups import CaseFilters, grouped
 from doubleread.cli.screen import OUT, note, say, table, tell_json
 from doubleread.core.durable import write_text
 from doubleread.core.errors import DataError
@@ -22,20 +23,17 @@ app = typer.Typer()
 
 
 @app.command(epilog='Example: doubleread cases find archive leaf.jpg, or: cases find archive --text "orange spots"')
+@grouped
 def find(
     archive: options.Archive,
     image: Annotated[Path | None, typer.Argument(metavar="IMAGE", help="File of the picture to look for.")] = None,
+    *,
     text: Annotated[str | None, typer.Option(help="Words to look for instead; needs an encoder that reads them.")] = (
         None
     ),
     k: Annotated[int, typer.Option("-k", min=1, help="How many cases.")] = 10,
     each: Annotated[bool, typer.Option("--each", help="So many of every label, for contrast.")] = False,
-    label: options.OnlyLabels = None,
-    tag: options.OnlyTags = None,
-    group: options.OnlyGroups = None,
-    split: options.OnlySplits = None,
-    since: options.Since = None,
-    until: options.Until = None,
+    filters: CaseFilters,
     encoder: Annotated[
         str | None, typer.Option(help="One of the archive's encoders, by name or fingerprint; see `cases stats`.")
     ] = None,
@@ -52,7 +50,7 @@ def find(
         raise DataError(f"{out} does not end in .html: name the page so")
     if image is not None and not image.exists():
         raise DataError(f'there is no picture {image}: to look for words, write --text "{image}"')
-    query, wanted = query_of(image, text), wanted_of(label, tag, group, split, since, until)
+    query, wanted = query_of(image, text), filters.wanted()
     with open_searchable(archive, options.settings_of(settings, encoder)) as searchable:
         found = searchable.find(query, k=k, each=each, wanted=wanted)
         for line in _notes(searchable, found):

@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from doubleread.cli import options
-from doubleread.cli.cases_shared import SHOWN, opened, wanted_of
+from doubleread.cli.cases_shared import SHOWN, opened
+from doubleread.cli.option_groups import CaseFilters, grouped
 from doubleread.cli.screen import OUT, facts_table, note, say, table, tell_json
 
 if TYPE_CHECKING:
@@ -24,14 +25,11 @@ THUMBNAIL = 32
 
 
 @app.command("list", epilog="Example: doubleread cases list archive --label rust --since 2026-05-01")
+@grouped
 def show_list(
     archive: options.Archive,
-    label: options.OnlyLabels = None,
-    tag: options.OnlyTags = None,
-    group: options.OnlyGroups = None,
-    split: options.OnlySplits = None,
-    since: options.Since = None,
-    until: options.Until = None,
+    *,
+    filters: CaseFilters,
     removed: Annotated[bool, typer.Option("--removed", help="The removed ones instead.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help=f"At most so many; tables show {PAGE} unless told.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line: all, unless limited.")] = False,
@@ -40,7 +38,7 @@ def show_list(
     from doubleread.cli.cases_table import print_cases
     from doubleread.rag.care.listing import listed
 
-    wanted = wanted_of(label, tag, group, split, since, until)
+    wanted = filters.wanted()
     with opened(archive) as store:
         found = listed(store, wanted, removed=removed, limit=limit or (None if json else PAGE))
     if json:

@@ -9,8 +9,9 @@ import typer
 from rich.text import Text
 
 from doubleread.cli import options
+from doubleread.cli.announcements import announce_reading
 from doubleread.cli.cases_shared import opened
-from doubleread.cli.data_source import DataSource, announce_reading
+from doubleread.cli.option_groups import DataColumns, grouped
 from doubleread.cli.screen import OUT, progress, say, table, tell_json, warn
 from doubleread.cli.screen import note as tell_note
 from doubleread.core.durable import write_text
@@ -32,15 +33,15 @@ Where = Annotated[
 
 
 @app.command(epilog="Example: doubleread cases suspect photos/ -o suspects")
+@grouped
 def suspect(
     where: Where,
+    *,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the page and the table.")] = Path("suspects"),
     limit: Annotated[
         int | None, typer.Option(min=1, help="List so many; otherwise as many as may be wrong at most.")
     ] = None,
-    group: options.GroupAsForFit = None,
-    label_column: options.LabelColumn = "label",
-    path_column: options.PathColumn = "path",
+    columns: DataColumns,
     json: options.AsJson = False,
     settings: options.SettingsFile = None,
     encoder: options.Encoder = None,
@@ -57,7 +58,7 @@ def suspect(
 
     if (out / TABLE).exists():
         raise DataError(f"{out / TABLE} is there already and may hold decisions: apply it, or name another folder (-o)")
-    cases = _read(DataSource(where, group, label_column, path_column))
+    cases = _read(where, columns)
     with closing(open_eyes(options.settings_of(settings, encoder))) as eyes, progress() as report:
         found = find_suspects(cases.name, cases.cases, eyes, limit=limit, progress=partial(report, "encoding"))
     for row in found.unread:
@@ -78,17 +79,17 @@ def suspect(
 
 
 @app.command(epilog="Example: doubleread cases correct archive suspects/corrections.csv --reviewer Ada")
+@grouped
 def correct(
     where: Where,
     file: Annotated[Path, typer.Argument(metavar="TABLE", help="Table of `cases suspect` with labels in `correct`.")],
+    *,
     out: Annotated[
         Path, typer.Option("-o", "--out", help="Of a data set: the corrected manifest (.csv) to write.")
     ] = Path("corrected.csv"),
     reviewer: options.Reviewer = "",
     note: options.Note = "",
-    group: options.GroupAsForFit = None,
-    label_column: options.LabelColumn = "label",
-    path_column: options.PathColumn = "path",
+    columns: DataColumns,
 ) -> None:
     """Apply a table of corrections: relabel the cases of an archive, or write a corrected manifest of a data set."""
     from doubleread.evals.datasets.archive_dataset import is_archive
@@ -102,15 +103,15 @@ def correct(
     if is_archive(home):
         _relabel(home, corrections, reviewer, note or f"corrected by {file.name}")
         return
-    cases, lost = corrected(_read(DataSource(where, group, label_column, path_column)).cases, corrections)
+    cases, lost = corrected(_read(where, columns).cases, corrections)
     _warn_lost([one.id for one in lost])
     write_manifest(cases, out)
     say(f"{_labels(len(corrections) - len(lost))} corrected in {out}; {where} is as it was")
 
 
-def _read(source: DataSource) -> "LabelledCases":
-    home = _archive_of(Path(source.data))
-    cases = source._replace(data=source.data if home == Path(source.data) else str(home)).labelled()
+def _read(where: str, columns: DataColumns) -> "LabelledCases":
+    home = _archive_of(Path(where))
+    cases = columns.labelled(where if home == Path(where) else str(home))
     announce_reading(cases)
     return cases
 

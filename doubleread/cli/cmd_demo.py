@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from doubleread.cli import options
-from doubleread.cli.cmd_fit import announce, announce_models, announce_panel
-from doubleread.cli.data_source import DataSource
+from doubleread.cli.announcements import announce, announce_models, announce_panel
+from doubleread.cli.option_groups import FitOptions, grouped
 from doubleread.cli.screen import OUT, note, progress, say, warn
 
 if TYPE_CHECKING:
@@ -19,20 +18,15 @@ app = typer.Typer()
 
 
 @app.command(epilog="Example: doubleread demo --data photos/ -o out")
+@grouped
 def demo(
+    *,
     data: Annotated[str, typer.Option(help="solar-cells, a folder with a sub-folder a label, or a manifest.")] = (
         "solar-cells"
     ),
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the results.")] = None,
     show: Annotated[int, typer.Option(help="How many verdicts to print.")] = 4,
-    group: options.Group = None,
-    label_column: options.LabelColumn = "label",
-    path_column: options.PathColumn = "path",
-    task: options.TaskFile = None,
-    settings: options.SettingsFile = None,
-    encoder: options.Encoder = None,
-    agents: options.Agents = None,
-    rule: options.Rule = None,
+    given: FitOptions,
 ) -> None:
     """Fit a panel on real images and judge it on images it has never seen."""
     from doubleread.cli.tables import show_evaluation
@@ -40,13 +34,13 @@ def demo(
     from doubleread.evals.splits import split
     from doubleread.render.shown import ShownVerdict
 
-    began, chosen = perf_counter(), options.settings_of(settings, encoder, agents, rule)
-    dataset = DataSource(data, group, label_column, path_column).dataset(task)
-    cases = split(dataset.cases, seed=chosen.trust.seed)
+    began, settings = perf_counter(), given.chosen()
+    dataset = given.dataset(data, given.task)
+    cases = split(dataset.cases, seed=settings.trust.seed)
     announce(dataset.model_copy(update={"cases": cases}))
     folder = out or Path("runs") / f"demo-{dataset.name}"
     with progress() as report:
-        outcome = judge(dataset, cases, folder, chosen, report, _introduce)
+        outcome = judge(dataset, cases, folder, settings, report, _introduce)
     if outcome.reused:
         note("the panel was fitted before on the same data: used again")
     for row in outcome.rows:

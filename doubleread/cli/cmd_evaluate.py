@@ -1,6 +1,7 @@
 """``doubleread evaluate`` and ``doubleread report``."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -8,7 +9,8 @@ import typer
 from rich.markup import escape
 
 from doubleread.cli import options
-from doubleread.cli.data_source import DataSource, announce_reading
+from doubleread.cli.announcements import announce_reading
+from doubleread.cli.option_groups import DataColumns, grouped
 from doubleread.cli.screen import OUT, note, tell, warn
 from doubleread.core.errors import DataError, RunError
 
@@ -21,23 +23,37 @@ app = typer.Typer()
 FAILED, INCOMPLETE, INTERRUPTED = 1, 3, 130
 ENDS = {"budget": "the budget is spent", "interrupted": "stopped"}
 
-By = Annotated[list[str] | None, typer.Option(help="Column of the data to tell subgroups by; repeatable.")]
-FailUnder = Annotated[
-    list[str] | None,
-    typer.Option("--fail-under", metavar="FIGURE=NUMBER", help="Exit code 1 below it: accuracy=0.95; repeatable."),
-]
-FailOver = Annotated[
-    list[str] | None,
-    typer.Option("--fail-over", metavar="FIGURE=NUMBER", help="Exit code 1 above it: ece=0.05; repeatable."),
-]
+
+@dataclass(frozen=True)
+class JudgeOptions:
+    """What a run is judged by."""
+
+    by: Annotated[list[str] | None, typer.Option(help="Column of the data to tell subgroups by; repeatable.")] = None
+    fail_under: Annotated[
+        list[str] | None,
+        typer.Option("--fail-under", metavar="FIGURE=NUMBER", help="Exit code 1 below it: accuracy=0.95; repeatable."),
+    ] = None
+    fail_over: Annotated[
+        list[str] | None,
+        typer.Option("--fail-over", metavar="FIGURE=NUMBER", help="Exit code 1 above it: ece=0.05; repeatable."),
+    ] = None
+
+    def gates(self) -> "list[Gate]":
+        """The bounds of the figures; raises ``DataError`` for what is none."""
+        from doubleread.evals.metrics.gates import parse_gate
+
+        under = [parse_gate(one, "at least") for one in self.fail_under or ()]
+        return under + [parse_gate(one, "at most") for one in self.fail_over or ()]
 
 
 @app.command(
     epilog="Example: doubleread evaluate photos/ --panel panel --fail-under accuracy=0.95 --fail-over ece=0.05. Exit "
     "codes: 0; 1 a figure is worse than asked for; 2 nothing was run; 3 the budget is spent; 130 interrupted."
 )
+@grouped
 def evaluate(
     data: Annotated[str, typer.Argument(help="Labelled images, as for `fit`; of one with splits, its test split.")],
+    *,
     panel: Annotated[Path, typer.Option(help="The fitted panel.")] = Path("panel"),
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Folder of the run.", show_default="runs/TIME-NAME")
@@ -51,12 +67,8 @@ def evaluate(
     ] = None,
     in_flight: Annotated[int | None, typer.Option(min=1, max=1024, help="Cases at the same time.")] = None,
     max_cost: Annotated[float | None, typer.Option(min=0, help="US dollars to spend on models at most.")] = None,
-    by: By = None,
-    fail_under: FailUnder = None,
-    fail_over: FailOver = None,
-    group: options.GroupAsForFit = None,
-    label_column: options.LabelColumn = "label",
-    path_column: options.PathColumn = "path",
+    judging: JudgeOptions,
+    columns: DataColumns,
     settings: options.SettingsFile = None,
     allow_from_panel: options.AllowFromPanel = False,
 ) -> None:
@@ -69,11 +81,11 @@ def evaluate(
     from doubleread.evals.runs.evaluate import evaluate as run
     from doubleread.panel import Panel
 
-    choice, gates = RunChoice(out, split, limit, _shard(shard), retry_errors), _gates(fail_under, fail_over)
+    choice, gates = RunChoice(out, split, limit, _shard(shard), retry_errors), judging.gates()
     run_flags = {"engine": engine, "in_flight": in_flight}
     chosen = options.settings_of(settings, run=run_flags, budget={"max_cost_usd": max_cost})
     with Panel.load(panel, settings=chosen, allow_from_panel=allow_from_panel) as loaded:
-        dataset = DataSource(data, group, label_column, path_column).labelled_with_bar()
+        dataset = columns.labelled_with_bar(data)
         announce_reading(dataset)
         with watching() as watch:
             ended = run(loaded, dataset, choice, watch=watch, announce=_announce)
@@ -81,7 +93,7 @@ def evaluate(
         warn(f"{ENDS[ended.end]}: the same command goes on from here; `doubleread report` judges what there is")
         tell(str(ended.folder))
         raise typer.Exit(INCOMPLETE if ended.end == "budget" else INTERRUPTED)
-    _judge(ended.folder, by, gates)
+    _judge(ended.folder, judging.by, gates)
 
 
 def _announce(folder: Path, notes: Sequence[str]) -> None:
@@ -91,22 +103,22 @@ def _announce(folder: Path, notes: Sequence[str]) -> None:
 
 
 @app.command(epilog="Example: doubleread report runs/latest --by site, or: report shard1 shard2 -o whole")
+@grouped
 def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="A run's folder; of several, shards of one run.")],
+    *,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the whole, where shards are joined.")] = (
         None
     ),
-    by: By = None,
-    fail_under: FailUnder = None,
-    fail_over: FailOver = None,
+    judging: JudgeOptions,
 ) -> None:
     """Judge what a run has so far: figures, the report, and tables. Nobody is asked again."""
     from doubleread.evals.runs.run_folder import join
 
-    gates = _gates(fail_under, fail_over)
+    gates = judging.gates()
     if len(runs) > 1 and out is None:
         raise RunError("to join the shards of a run, name a folder for the whole with -o")
-    _judge(runs[0] if out is None else join(runs, out), by, gates)
+    _judge(runs[0] if out is None else join(runs, out), judging.by, gates)
 
 
 def _judge(folder: Path, by: list[str] | None, gates: "list[Gate]") -> None:
@@ -125,12 +137,6 @@ def _judge(folder: Path, by: list[str] | None, gates: "list[Gate]") -> None:
     tell(str(judged.report))
     if not judged.passed:
         raise typer.Exit(FAILED)
-
-
-def _gates(under: list[str] | None, over: list[str] | None) -> "list[Gate]":
-    from doubleread.evals.metrics.gates import parse_gate
-
-    return [*(parse_gate(one, "at least") for one in under or ()), *(parse_gate(one, "at most") for one in over or ())]
 
 
 def _shard(text: str | None) -> "Shard | None":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from doubleread.cli.data_source import DataSource
+from doubleread.cli.option_groups import DataColumns
 from doubleread.cli.options import SettingsFile, TaskFile, settings_of
 from doubleread.cli.screen import ERR, OUT, progress, say, warn
 from doubleread.core.durable import replacing
@@ -39,7 +39,7 @@ def write_batch(
     from doubleread.agents.vlm.batch_api import request_lines, write_requests
 
     chosen = settings_of(settings)
-    dataset = DataSource(data).dataset(task)
+    dataset = DataColumns().dataset(data, task)
     with _models(chosen) as models:
         lines = request_lines(models.reader(agent, dataset.task), dataset.cases)
         files = asyncio.run(write_requests(_reported(lines, len(dataset.cases)), out))
@@ -76,7 +76,7 @@ def read_batch(
     from doubleread.core.opinion import Abstention
 
     chosen = settings_of(settings)
-    dataset = DataSource(data).dataset(task)
+    dataset = DataColumns().dataset(data, task)
     cases, unreadable = {case.id: case for case in dataset.cases}, list[int]()
     answered, count, silent = set[str](), 0, 0
 
@@ -115,7 +115,7 @@ def fine_tune(
     from doubleread.agents.vlm.fine_tuning import training_line
 
     chosen = settings_of(settings)
-    dataset = DataSource(data).dataset(task)
+    dataset = DataColumns().dataset(data, task)
     cases = [case for case in dataset.cases if case.label is not None and case.split in (None, "support", "train")]
     if not cases:
         raise DataError(f"{data} holds no labelled image outside its calibration and test splits")

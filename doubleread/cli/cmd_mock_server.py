@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 from rich.text import Text
 
-from doubleread.cli.data_source import DataSource
+from doubleread.cli.option_groups import DataColumns
 from doubleread.cli.screen import ERR, OUT, progress, warn
 from doubleread.core.errors import DataError, ImageError
 
@@ -68,7 +68,7 @@ def _looked_at(data: str) -> "tuple[list[Case], list[NDArray[np.uint8]]]":
     from doubleread.mock_server.dry_run import thumbnail
     from doubleread.rag.safe_images import Images
 
-    dataset, images = DataSource(data).dataset(), Images()
+    dataset, images = DataColumns().dataset(data), Images()
     cases, looks = [], []
     with progress() as report:
         for i, case in enumerate(dataset.cases, start=1):

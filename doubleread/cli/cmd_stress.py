@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from doubleread.cli import options
-from doubleread.cli.data_source import DataSource, announce_reading
+from doubleread.cli.announcements import announce_reading
+from doubleread.cli.option_groups import DataColumns, grouped
 from doubleread.cli.screen import OUT, note, progress, table, tell, tell_json
 
 if TYPE_CHECKING:
@@ -24,11 +25,13 @@ app = typer.Typer()
     epilog="Example: doubleread stress panel photos/ --corruptions noise,blur,greyscale --severities 1-5. Families: "
     "noise, blur, weather, digital, colour, scene."
 )
+@grouped
 def stress(
     panel: options.PanelArgument,
     data: Annotated[
         str, typer.Argument(metavar="IMAGES", help="Labelled images, as for `fit`; of one with splits, its test split.")
     ],
+    *,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Folder for the results.", show_default="runs/TIME-NAME")
     ] = None,
@@ -39,9 +42,7 @@ def stress(
     limit: Annotated[int, typer.Option(min=1, help="Use so many images, taken evenly.")] = 120,
     split: Annotated[str | None, typer.Option(help="Use this split; `all` for every image.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object instead of the table.")] = False,
-    group: options.GroupAsForFit = None,
-    label_column: options.LabelColumn = "label",
-    path_column: options.PathColumn = "path",
+    columns: DataColumns,
     settings: options.SettingsFile = None,
     allow_from_panel: options.AllowFromPanel = False,
 ) -> None:
@@ -56,7 +57,7 @@ def stress(
 
     names, levels = [one.strip() for one in corruptions.split(",") if one.strip()], severities_of(severities)
     chosen(names)
-    dataset = DataSource(data, group, label_column, path_column).labelled()
+    dataset = columns.labelled(data)
     announce_reading(dataset)
     folder = out or _place(dataset.name)
     with (
