@@ -9,12 +9,12 @@ import numpy as np
 
 from benchmarks.bench_panel import judged_panel
 from benchmarks.data import leaves
+from benchmarks.faithfulness import Faithfulness, faithfulness
 from benchmarks.figure import Figure
 from doubleread.core.background import Background
 from doubleread.core.trust import Estimate
 from doubleread.core.types import Vector
 from doubleread.core.verdict import Verdict
-from doubleread.evals.faithfulness import Faithfulness, faithfulness
 from doubleread.orchestrator.resampling import bootstrap
 from doubleread.panel import Panel
 from doubleread.settings import Settings, load_settings

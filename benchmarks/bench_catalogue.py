@@ -7,9 +7,9 @@ import numpy as np
 from benchmarks.bench_panel import judged_panel
 from benchmarks.data import leaves, paper_answers, solar_cells
 from benchmarks.figure import Figure
+from benchmarks.fusion_catalogue import CatalogueEntry, cross_fitted, judged
 from doubleread.core.types import Labels, Tensor3
 from doubleread.core.verdict import Verdict
-from doubleread.evals.catalogue import Entry, cross_fitted, judged
 from doubleread.evals.datasets import Dataset
 from doubleread.orchestrator.course.kept import readings_of as kept_readings
 from doubleread.orchestrator.learning.arbitration import tensor
@@ -55,7 +55,7 @@ def _first(verdicts: Iterable[Verdict], agents: tuple[str, ...], names: tuple[st
     return np.array(rows, dtype=float), np.array(truth, dtype=np.int64)
 
 
-def _figures(name: str, entries: Iterable[Entry], n: int) -> Iterator[Figure]:
+def _figures(name: str, entries: Iterable[CatalogueEntry], n: int) -> Iterator[Figure]:
     for e in sorted(entries, key=lambda entry: entry.nll):
         yield Figure(
             name=f"catalogue.{name}.{e.rule}.{e.calibrator}",

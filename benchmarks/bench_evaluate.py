@@ -24,9 +24,9 @@ from doubleread.core.ports import WHOLE, Agent
 from doubleread.core.task import Task
 from doubleread.core.types import Matrix
 from doubleread.core.verdict import Verdict
-from doubleread.evals.datasets import Labelled
-from doubleread.evals.runs.evaluate import Wanted, evaluate
-from doubleread.evals.runs.run_engine import Answered, Numbered
+from doubleread.evals.datasets import LabelledCases
+from doubleread.evals.runs.evaluate import RunChoice, evaluate
+from doubleread.evals.runs.run_engine import CaseResult, NumberedCase
 from doubleread.evals.runs.run_folder import RunFolder, read_rows
 from doubleread.evals.runs.run_record import RunRecord
 from doubleread.evals.runs.runner import run
@@ -84,7 +84,7 @@ def batch_waiting() -> Iterator[Figure]:
             Panel.load(folder / "panel", settings=_asking(mock.base_url, folder)) as panel,
         ):
             panel._eyes.embed_all(later.cases)  # noqa: SLF001 - waiting is measured, not encoding
-            taken.append(_seconds(partial(evaluate, panel, later, Wanted(folder / f"run-{i}"))))
+            taken.append(_seconds(partial(evaluate, panel, later, RunChoice(folder / f"run-{i}"))))
     shares = [ideal / one for one in taken]
     yield Figure(
         name="evaluate.waiting_share",
@@ -101,7 +101,7 @@ def batch_memory() -> Iterator[Figure]:
     """How much memory grows from the first 2,000 to 20,000 cases of a run, with verdicts of real size."""
     judged = judged_panel(leaves)
     some = judged.verdicts[0]
-    cases = [Numbered(i, Case(id=f"{i:064x}", source=f"{i}.jpg", label=some.case.label)) for i in range(MANY)]
+    cases = [NumberedCase(i, Case(id=f"{i:064x}", source=f"{i}.jpg", label=some.case.label)) for i in range(MANY)]
     marks: dict[int, float] = {}
 
     def mark(done: int) -> None:
@@ -122,9 +122,9 @@ class _Repeating:
     def __init__(self, verdict: Verdict) -> None:
         self._verdict = verdict
 
-    async def answers(self, cases: Iterable[Numbered]) -> AsyncGenerator[Answered, None]:
+    async def answers(self, cases: Iterable[NumberedCase]) -> AsyncGenerator[CaseResult, None]:
         for one in cases:
-            yield Answered(one, self._verdict.model_copy(update={"case": one.case}))
+            yield CaseResult(one, self._verdict.model_copy(update={"case": one.case}))
 
 
 class _Again:
@@ -192,7 +192,7 @@ def _asking(address: str, folder: Path) -> Settings:
     )
 
 
-def _photos(folder: Path, n: int, *, seed: int) -> Labelled:
+def _photos(folder: Path, n: int, *, seed: int) -> LabelledCases:
     """Invented pictures of two labels, told apart by their colour."""
     rng, cases = np.random.default_rng(seed), []
     folder.mkdir(parents=True)
@@ -201,7 +201,7 @@ def _photos(folder: Path, n: int, *, seed: int) -> Labelled:
         pixels[:, :, i % 2] = np.minimum(pixels[:, :, i % 2].astype(int) + 60, 255)
         Image.fromarray(pixels).save(folder / f"{i}.png")
         cases.append(Case.from_file(folder / f"{i}.png", label=("amber", "blue")[i % 2]))
-    return Labelled(name="invented", cases=tuple(cases))
+    return LabelledCases(name="invented", cases=tuple(cases))
 
 
 def _record(panel: Path) -> RunRecord:

@@ -12,10 +12,9 @@ from PIL import Image
 
 from benchmarks.data import leaves, solar_cells
 from benchmarks.figure import Figure
+from benchmarks.ood_scoring import OURS, Scored, alarms, gain, mean_over, passed_at_95
+from benchmarks.ood_trial import Trial, leave_each_out
 from doubleread.core.trust import Estimate
-from doubleread.evals.ood import Scored, alarms, gain, mean_over, passed_at_95
-from doubleread.evals.ood_scores import OURS
-from doubleread.evals.ood_trial import Trial, leave_each_out
 from doubleread.orchestrator.ood.familiarity import ALARM_RATE
 from doubleread.panel.image_stream import Readable
 from doubleread.settings import load_settings

@@ -6,7 +6,7 @@ from tempfile import mkdtemp
 from benchmarks.bench_panel import judged_panel
 from benchmarks.data import leaves
 from benchmarks.figure import Figure
-from doubleread.evals.stress import Condition, Stress, stress_panel
+from doubleread.evals.stress import Condition, StressTest, stress_panel
 from doubleread.evals.stress.stress_wording import MILD, worst
 from doubleread.panel import Panel
 from doubleread.settings import load_settings
@@ -31,7 +31,7 @@ def stress_leaves() -> Iterator[Figure]:
         yield _figure(f"stress.severity_{hardest.severity}.{figure}", hardest, figure)
 
 
-def _risks(found: Stress) -> Iterator[Figure]:
+def _risks(found: StressTest) -> Iterator[Figure]:
     allowed = f"<= {2 * found.promise.risk:g}"
     note = f"twice the promise of {found.promise.risk:g}: {found.promise.why}"
     mild = worst([one for one in found.conditions if one.severity <= MILD])

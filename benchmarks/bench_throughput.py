@@ -15,8 +15,8 @@ from benchmarks.data import leaves
 from benchmarks.figure import Figure
 from doubleread.core.case import Case
 from doubleread.core.types import Json
-from doubleread.evals.datasets import Labelled
-from doubleread.evals.runs.evaluate import Wanted, evaluate
+from doubleread.evals.datasets import LabelledCases
+from doubleread.evals.runs.evaluate import RunChoice, evaluate
 from doubleread.evals.runs.run_folder import read_rows
 from doubleread.panel import Panel
 from doubleread.rag.encoders.open_clip import untrained_weights
@@ -60,7 +60,7 @@ def _share(name: str, folder: Path, tests: tuple[Case, ...], encoder: Mapping[st
             encode = panel._eyes.encoder.encode  # noqa: SLF001 - what is measured against
             before = _cost(partial(_encode, encode, ready))
             run = Path(mkdtemp(prefix="doubleread-bench-")) / "run"
-            taken = _cost(partial(evaluate, panel, Labelled(name="leaves", cases=tests), Wanted(run)))
+            taken = _cost(partial(evaluate, panel, LabelledCases(name="leaves", cases=tests), RunChoice(run)))
             after = _cost(partial(_encode, encode, ready))
         looks = sum(row.verdict is not None and row.verdict.second_look is not None for row in read_rows(run))
         views = len(tests) + looks * CROPS

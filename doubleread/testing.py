@@ -13,17 +13,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from doubleread.core.errors import RunError
-from doubleread.evals.datasets import Labelled, read_labelled
+from doubleread.evals.datasets import LabelledCases, read_labelled
 from doubleread.evals.metrics.evaluation import Evaluation
 from doubleread.evals.metrics.folders import evaluate_folder
 from doubleread.evals.metrics.gates import check, gate
-from doubleread.evals.runs.evaluate import Wanted, evaluate
+from doubleread.evals.runs.evaluate import RunChoice, evaluate
 from doubleread.panel import Panel
 
 
 def assert_panel(
     panel: Panel | str | Path,
-    data: Labelled | str | Path,
+    data: LabelledCases | str | Path,
     *,
     at_least: Mapping[str, float] | None = None,
     at_most: Mapping[str, float] | None = None,
@@ -40,9 +40,9 @@ def assert_panel(
     gates += [gate(name, "at most", bound) for name, bound in (at_most or {}).items()]
     if not gates:
         raise RunError("nothing is asked of the panel: name a figure, such as at_least={'accuracy': 0.95}")
-    dataset = data if isinstance(data, Labelled) else read_labelled(data)
+    dataset = data if isinstance(data, LabelledCases) else read_labelled(data)
     with TemporaryDirectory(prefix="doubleread-") as scratch:
-        found = _judged(panel, dataset, Wanted(run or Path(scratch) / "run", limit=limit))
+        found = _judged(panel, dataset, RunChoice(run or Path(scratch) / "run", limit=limit))
     missed = [one for one in check(found, gates) if not one.passed or (sure and not one.sure)]
     if missed:
         lines = [one.text + (", but not surely so" if one.passed else "") for one in missed]
@@ -50,7 +50,7 @@ def assert_panel(
     return found
 
 
-def _judged(panel: Panel | str | Path, dataset: Labelled, wanted: Wanted) -> Evaluation:
+def _judged(panel: Panel | str | Path, dataset: LabelledCases, wanted: RunChoice) -> Evaluation:
     if not isinstance(panel, Panel):
         with Panel.load(panel) as loaded:
             return _judged(loaded, dataset, wanted)

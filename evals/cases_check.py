@@ -8,9 +8,8 @@ from doubleread.core.base import Record
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError
 from doubleread.evals.datasets.label_names import SPLIT_NAMES, TEST
-from doubleread.evals.leakage import check_leakage, contradictions
+from doubleread.evals.leakage import LeakageReport, check_leakage, contradictions
 from doubleread.evals.leakage_effect import LeakEffect, leak_effect, leak_keys
-from doubleread.evals.leakage_report import LeakageReport
 from doubleread.evals.splits import split
 from doubleread.rag.near_copies.copy_finder import PictureSet
 from doubleread.rag.near_copies.near_duplicates import NearDuplicates, NearRule

@@ -11,12 +11,12 @@ from doubleread.core.case import Case
 from doubleread.core.durable import write_text
 from doubleread.core.errors import FileError
 from doubleread.core.safe_files import read_json
-from doubleread.core.types import Json
+from doubleread.core.types import Json, Progress
 from doubleread.core.verdict import Verdict
 from doubleread.evals.datasets import Dataset
 from doubleread.evals.datasets.label_names import TEST
-from doubleread.evals.panel_evaluation import Judged, judge_run
-from doubleread.evals.runs.evaluate import Wanted, evaluate
+from doubleread.evals.panel_evaluation import PanelEvaluation, judge_run
+from doubleread.evals.runs.evaluate import RunChoice, evaluate
 from doubleread.evals.runs.row import Row
 from doubleread.evals.runs.run_folder import read_rows
 from doubleread.panel import Panel
@@ -24,14 +24,13 @@ from doubleread.panel.saving import check_target, clear_leftovers
 from doubleread.settings import Settings
 
 RUN = "run"
-Report = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DemoOutcome:
     """What the run came to and where it lies."""
 
-    judged: Judged
+    judged: PanelEvaluation
     rows: tuple[Row, ...]
     reused: bool
 
@@ -41,9 +40,9 @@ def judge(
     cases: tuple[Case, ...],
     folder: Path,
     settings: Settings,
-    report: Report,
+    report: Progress,
     announce: Callable[[Panel], None],
-) -> Outcome:
+) -> DemoOutcome:
     """Fits on support and calibration into ``folder/panel``, and judges on test in ``folder/run``.
 
     A panel already there that was fitted on the same cases with the same settings is used again, and so are its
@@ -65,12 +64,12 @@ def judge(
         ended = evaluate(
             panel,
             dataset.with_cases(cases),
-            Wanted(folder / RUN, split=TEST),
+            RunChoice(folder / RUN, split=TEST),
             watch=lambda tally: report("diagnosing unseen images", tally.done, tally.total),
         )
     if ended.end != "complete":
         raise KeyboardInterrupt
-    return Outcome(judge_run(folder / RUN), tuple(read_rows(folder / RUN)), reused)
+    return DemoOutcome(judge_run(folder / RUN), tuple(read_rows(folder / RUN)), reused)
 
 
 def fingerprint(cases: tuple[Case, ...], task: Json, settings: Settings) -> str:

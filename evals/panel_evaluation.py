@@ -6,14 +6,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from doubleread.core.durable import write_text
-from doubleread.evals.datasets import Labelled, read_labelled
+from doubleread.evals.datasets import LabelledCases, read_labelled
 from doubleread.evals.metrics.case_tables import CaseTable
 from doubleread.evals.metrics.evaluation import Evaluation
 from doubleread.evals.metrics.folders import evaluate_folder
 from doubleread.evals.metrics.gates import Gate, GateResult, check
 from doubleread.evals.metrics.markdown_report import markdown
 from doubleread.evals.report.report_page import write_report
-from doubleread.evals.runs.evaluate import Wanted, evaluate
+from doubleread.evals.runs.evaluate import RunChoice, evaluate
 from doubleread.evals.runs.run_folder import read_record, read_rows
 from doubleread.evals.runs.runner import Watch
 from doubleread.panel import Panel
@@ -22,7 +22,7 @@ EVALUATION, SUMMARY, TABLE = "evaluation.json", "summary.md", "cases"
 
 
 @dataclass(frozen=True)
-class Judged:
+class PanelEvaluation:
     """The figures of a run, and what was asked of them."""
 
     folder: Path
@@ -38,25 +38,25 @@ class Judged:
 
 def evaluate_panel(
     panel: Panel,
-    data: Labelled | str | Path,
+    data: LabelledCases | str | Path,
     *,
     out: Path | str | None = None,
     split: str | None = None,
     limit: int | None = None,
     by: Sequence[str] = (),
     watch: Watch = lambda _tally: None,
-) -> Judged:
+) -> PanelEvaluation:
     """Judges a saved panel on labelled images that it has not learned from, and writes the report.
 
     Called again with the same, it goes on where it was stopped. ``out`` is the run's folder, a new one under ``runs/``
     without. Raises what ``runs.evaluate`` and ``judge_run`` raise.
     """
-    dataset = data if isinstance(data, Labelled) else read_labelled(data)
-    wanted = Wanted(None if out is None else Path(out), split=split, limit=limit)
+    dataset = data if isinstance(data, LabelledCases) else read_labelled(data)
+    wanted = RunChoice(None if out is None else Path(out), split=split, limit=limit)
     return judge_run(evaluate(panel, dataset, wanted, watch=watch).folder, by)
 
 
-def judge_run(folder: Path, by: Sequence[str] = (), gates: Sequence[Gate] = ()) -> Judged:
+def judge_run(folder: Path, by: Sequence[str] = (), gates: Sequence[Gate] = ()) -> PanelEvaluation:
     """Writes ``report.html``, ``evaluation.json``, ``summary.md`` and ``cases.csv`` (``.parquet``, with pyarrow).
 
     ``by`` names columns of the data for subgroups. Raises ``RunError`` where the folder holds no run, ``DataError``
@@ -67,7 +67,7 @@ def judge_run(folder: Path, by: Sequence[str] = (), gates: Sequence[Gate] = ()) 
     write_text(folder / EVALUATION, evaluation.model_dump_json(indent=1) + "\n")
     write_text(folder / SUMMARY, markdown(evaluation, results))
     _write_tables(folder)
-    return Judged(folder, evaluation, results, write_report(folder, evaluation, gates=results))
+    return PanelEvaluation(folder, evaluation, results, write_report(folder, evaluation, gates=results))
 
 
 def _write_tables(folder: Path) -> None:

@@ -5,7 +5,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from doubleread.core.base import Record
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError
 from doubleread.evals.datasets.label_names import CALIBRATION, SPLITS, SUPPORT, TEST, split_name
@@ -15,24 +14,6 @@ FRACTIONS: Mapping[str, float] = MappingProxyType({SUPPORT: 0.5, CALIBRATION: 0.
 
 Counts = Counter[str]
 """Cases by label."""
-
-
-class SplitSizes(Record):
-    """How many cases of each label each split holds, and what to know about it."""
-
-    cases: dict[str, dict[str, int]]
-    """``cases[label][split]``."""
-    groups: dict[str, int]
-    """Groups in each split; a case without a group is one of its own."""
-    notes: tuple[str, ...] = ()
-
-    def lines(self) -> list[str]:
-        """A small table for people."""
-        width = max(len(label) for label in ("label", "groups", *self.cases))
-        head = f"{'label':<{width}}" + "".join(f"{name:>13}" for name in SPLITS)
-        rows = [f"{name:<{width}}" + "".join(f"{row[s]:>13,}" for s in SPLITS) for name, row in self.cases.items()]
-        foot = f"{'groups':<{width}}" + "".join(f"{self.groups[s]:>13,}" for s in SPLITS)
-        return [head, *rows, foot, *self.notes]
 
 
 def split(cases: Sequence[Case], *, fractions: Mapping[str, float] = FRACTIONS, seed: int) -> tuple[Case, ...]:
@@ -56,18 +37,13 @@ def split(cases: Sequence[Case], *, fractions: Mapping[str, float] = FRACTIONS, 
     return _checked(_honour(cases, fractions, seed))
 
 
-def split_sizes(cases: Iterable[Case]) -> SplitSizes:
-    """Sizes of the splits by label, with a note for each label that a split lacks."""
-    table: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(SPLITS, 0))
-    groups: dict[str, set[str]] = {name: set() for name in SPLITS}
+def split_sizes(cases: Iterable[Case]) -> dict[str, dict[str, int]]:
+    """How many cases of each label are in each split: ``sizes[label][split]``."""
+    sizes: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(SPLITS, 0))
     for case in cases:
-        if case.split in groups:
-            table[case.label or "(no label)"][case.split] += 1
-            groups[case.split].add(_group(case))
-    notes = [f"{s} has no case of {label}" for label, row in sorted(table.items()) for s in SPLITS if not row[s]]
-    return SplitSizes(
-        cases=dict(sorted(table.items())), groups={s: len(found) for s, found in groups.items()}, notes=tuple(notes)
-    )
+        if case.split in SPLITS:
+            sizes[case.label or "(no label)"][case.split] += 1
+    return dict(sorted(sizes.items()))
 
 
 def _check_fractions(fractions: Mapping[str, float]) -> None:
@@ -97,7 +73,7 @@ def _honour(cases: Sequence[Case], fractions: Mapping[str, float], seed: int) ->
 
 def _checked(cases: Sequence[Case]) -> tuple[Case, ...]:
     sizes = split_sizes(cases)
-    lacking = [f"{label} ({name})" for label, row in sizes.cases.items() for name in (SUPPORT, TEST) if not row[name]]
+    lacking = [f"{label} ({name})" for label, row in sizes.items() for name in (SUPPORT, TEST) if not row[name]]
     if lacking:
         raise DataError(
             f"labels without a case in a split: {', '.join(lacking)}. Each label needs at least 2 groups, so that it "

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from doubleread.evals.public import File, PublicDataset
+from doubleread.evals.public import PublicDataset, PublicFile
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Shelf:
         return f"{self.url}{path}"
 
 
-def dataset_of(*files: File, **fields: object) -> PublicDataset:
+def dataset_of(*files: PublicFile, **fields: object) -> PublicDataset:
     facts = {"name": "leaves", "what": "Leaves", "images": 1, "labels": ("a",), "licence": "MIT", "home": "https://x"}
     return PublicDataset.model_validate({**facts, "citation": "Nobody 2026", "files": files, **fields})
 

@@ -5,10 +5,10 @@ import signal
 from pathlib import Path
 
 from doubleread.core.case import Case
-from doubleread.evals.runs.ray_worker import Reader
+from doubleread.evals.runs.ray_worker import RunReader
 
 
-class Frail(Reader):
+class Frail(RunReader):
     """Is killed by a case whose metadata say ``always``, or ``once`` with a file that marks the first time."""
 
     async def read(self, place, case):

@@ -12,7 +12,7 @@ from kit import photo, photo_folder
 from typer.main import get_command
 
 from doubleread.cli.main import app
-from doubleread.evals.datasets.task_file import read_task
+from doubleread.evals.datasets.read import read_task
 from doubleread.panel.composition import check_names
 from doubleread.settings import load_settings
 

@@ -18,8 +18,8 @@ from doubleread.agents.wire.faults import CallFault, harmless
 from doubleread.agents.wire.receiving import MAX_REPLY, ON_SENDING, BoundedClient, RefusedResponse, ReplyTooLarge
 from doubleread.agents.wire.reply import completion_of, error_of, fault_of_status
 from doubleread.agents.wire.request import PATHS, Completion, Request, body_of, missing_feature
-from doubleread.agents.wire.server_options import is_loopback
 from doubleread.agents.wire.values import parsed
+from doubleread.core.loopback import is_loopback
 
 CONNECT_S = 10.0
 NO_KEY = "none"

@@ -1,7 +1,6 @@
 """Where a model is asked, how fast, and what it costs: one table of the settings."""
 
 import os
-from ipaddress import ip_address
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -81,12 +80,3 @@ class Server(BaseModel):
     def key(self) -> str:
         """The key itself, now; empty where none is set."""
         return os.environ.get(self.key_name, "").strip() if self.key_name else ""
-
-
-def is_loopback(url: str) -> bool:
-    """Whether the address is this machine."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
-from doubleread.cli.cases_shared import SHOWN, table
+from doubleread.cli.cases_shared import SHOWN
+from doubleread.cli.screen import table
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from doubleread.core.stored import StoredCase
 
 _FIRST_TO_GO = ("origin", "split", "tags", "group")
@@ -52,7 +52,7 @@ def _columns(cases: "Sequence[StoredCase]") -> _Columns:
     return {name: texts for name, texts in found.items() if any(texts)}
 
 
-def _cut(columns: _Columns, width: int) -> "Table":
+def _cut(columns: _Columns, width: int) -> Table:
     if width < _NARROW:
         columns = {**columns, "id": [one[:_FEW] for one in columns["id"]]}
     for name in _FIRST_TO_GO:
@@ -82,7 +82,7 @@ def _end(text: str, room: int) -> str:
     return f"…{text}"
 
 
-def _table(columns: _Columns, most: int | None = None) -> "Table":
+def _table(columns: _Columns, most: int | None = None) -> Table:
     shown = table(*columns)
     for column in shown.columns:
         column.no_wrap, column.overflow = True, "ellipsis"

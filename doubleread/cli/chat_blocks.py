@@ -6,7 +6,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text as Line
 
-from doubleread.cli.cases_shared import SHOWN, table
+from doubleread.cli.cases_shared import SHOWN
+from doubleread.cli.screen import table
 from doubleread.core.attribution import Attribution, AttributionMap
 from doubleread.core.errors import ImageError
 from doubleread.core.evidence import Neighbour

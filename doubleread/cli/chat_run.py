@@ -15,7 +15,7 @@ from doubleread.cli.chat_prompt import Prompt
 from doubleread.cli.chat_room import Room
 from doubleread.cli.chat_show import JsonLines, Screen, Show
 from doubleread.cli.screen import ERR, OUT, note, warn
-from doubleread.cli.terminal import preview_of
+from doubleread.cli.terminal_pictures import preview_of
 from doubleread.panel import Panel
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.home import folder_of

@@ -12,10 +12,9 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from doubleread.cli.cases_shared import table
 from doubleread.cli.chat_blocks import reply_blocks
 from doubleread.cli.chat_events import happened, tame
-from doubleread.cli.screen import tell_json
+from doubleread.cli.screen import table, tell_json
 from doubleread.core.terminal_text import harmless
 from doubleread.core.verdict import LEANINGS, Verdict
 from doubleread.render.preview import Preview

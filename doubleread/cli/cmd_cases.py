@@ -3,6 +3,7 @@
 import typer
 
 from doubleread.cli import (
+    cmd_cases_add,
     cmd_cases_change,
     cmd_cases_check,
     cmd_cases_encoders,
@@ -13,15 +14,13 @@ from doubleread.cli import (
     cmd_cases_move,
     cmd_cases_suspect,
 )
-from doubleread.cli.cmd_cases_add import add, sync
 
 app = typer.Typer(
     no_args_is_help=True, help="The archive of labelled cases: fill it, look, correct, keep, move, encode anew."
 )
-app.command("add", epilog="Example: doubleread cases add archive photos/ --tag greenhouse --reviewer ada")(add)
-app.command("sync", epilog="Example: doubleread cases sync archive photos/ --prune")(sync)
 
 PARTS = (
+    cmd_cases_add,
     cmd_cases_list,
     cmd_cases_find,
     cmd_cases_check,
@@ -32,5 +31,6 @@ PARTS = (
     cmd_cases_encoders,
     cmd_cases_map,
 )
+"""In the order of the help."""
 for part in PARTS:
     app.add_typer(part.app)

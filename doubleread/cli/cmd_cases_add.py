@@ -1,74 +1,154 @@
 """``doubleread cases add | sync``: labelled cases into an archive."""
 
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+
+from doubleread.cli import options
+from doubleread.cli.option_groups import DataColumns, grouped
+from doubleread.cli.screen import OUT, note, progress, say, tell_json, warn, warn_some
+
+if TYPE_CHECKING:
+    from doubleread.core.case import RowProblem
+    from doubleread.rag.ingest import Ingested
+
+app = typer.Typer()
+
+SHOWN_COPIES = 3
+_ROWS = {
+    "added": "new",
+    "changed": "rewritten: label, group, split, path, tags or metadata",
+    "unchanged": "there already",
+    "kept": "corrected, removed or erased in the archive, and left so",
+    "duplicates": "the same picture again, here or from another origin",
+    "encoded": "there already, and encoded now by the encoder in use",
+    "near_copies": "new pictures nearly the same as another of the archive; added all the same",
+    "unusual": "dark, blurred, flat, over-bright, tiny or oddly shaped; added all the same",
+    "gone": "no longer in the data set",
+    "removed": "of these, removed",
+    "problems": "left out",
+}
 
 Folder = Annotated[Path, typer.Argument(help="Folder of the archive; made where there is none.")]
 Data = Annotated[str, typer.Argument(help="A folder with a sub-folder a label, a manifest, or another archive.")]
-Encoder = Annotated[str | None, typer.Option(help="auto (an archive's own, where there is one), efficientnet-lite0, …")]
-Group = Annotated[str | None, typer.Option(help="What must stay together; as for `fit`.")]
-LabelColumn = Annotated[str, typer.Option(help="Column of a manifest that holds the label.")]
-PathColumn = Annotated[str, typer.Option(help="Column of a manifest that holds the image's path.")]
-Tags = Annotated[
-    list[str] | None, typer.Option("--tag", help="Tag for every case, besides a column `tags`; repeatable.")
-]
-Reviewer = Annotated[str, typer.Option(help="Who vouches for the labels.")]
-Origin = Annotated[
-    str, typer.Option(help="Name the cases are kept under, for later syncs.", show_default="the data set's")
-]
-Strict = Annotated[bool, typer.Option("--strict", help="Exit code 1 where a row was left out.")]
-AsJson = Annotated[bool, typer.Option("--json", help="The result as one JSON object.")]
-SettingsFile = Annotated[Path | None, typer.Option("--settings", help="Settings file; see `doubleread settings`.")]
 
 
-def add(
-    archive: Folder,
-    data: Data,
-    group: Group = None,
-    label_column: LabelColumn = "label",
-    path_column: PathColumn = "path",
-    tag: Tags = None,
-    reviewer: Reviewer = "",
-    origin: Origin = "",
-    strict: Strict = False,
-    json: AsJson = False,
-    encoder: Encoder = None,
-    settings: SettingsFile = None,
-) -> None:
+@dataclass(frozen=True)
+class IntakeOptions(DataColumns):
+    """How cases come into an archive."""
+
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", help="Tag for every case, besides a column `tags`; repeatable.")
+    ] = None
+    reviewer: Annotated[str, typer.Option(help="Who vouches for the labels.")] = ""
+    origin: Annotated[
+        str, typer.Option(help="Name the cases are kept under, for later syncs.", show_default="the data set's")
+    ] = ""
+    strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 where a row was left out.")] = False
+    json: Annotated[bool, typer.Option("--json", help="The result as one JSON object.")] = False
+    encoder: Annotated[
+        str | None, typer.Option(help="auto (an archive's own, where there is one), efficientnet-lite0, …")
+    ] = None
+    settings: options.SettingsFile = None
+
+
+@app.command(epilog="Example: doubleread cases add archive photos/ --tag greenhouse --reviewer ada")
+@grouped
+def add(archive: Folder, data: Data, *, given: IntakeOptions) -> None:
     """Add labelled images to an archive; those that are there with other labels or groups are rewritten.
 
     What people corrected in the archive stays as they left it. Stopped, it goes on where it was.
     """
-    from doubleread.cli.ingesting import Given, run_ingest
-    from doubleread.cli.options import settings_of
-
-    given = Given(data, group, label_column, path_column, origin, reviewer, tuple(tag or ()))
-    run_ingest(archive, given, settings_of(settings, encoder), prune=None, strict=strict, as_json=json)
+    _run(archive, data, given, prune=None)
 
 
+@app.command(epilog="Example: doubleread cases sync archive photos/ --prune")
+@grouped
 def sync(
     archive: Folder,
     data: Data,
+    *,
     prune: Annotated[bool, typer.Option("--prune", help="Remove cases that the data set no longer has.")] = False,
-    group: Group = None,
-    label_column: LabelColumn = "label",
-    path_column: PathColumn = "path",
-    tag: Tags = None,
-    reviewer: Reviewer = "",
-    origin: Origin = "",
-    strict: Strict = False,
-    json: AsJson = False,
-    encoder: Encoder = None,
-    settings: SettingsFile = None,
+    given: IntakeOptions,
 ) -> None:
     """Make an archive follow a data set: what is new is added, what changed rewritten, what is gone counted.
 
     Removed cases are found no more, and their record stays.
     """
-    from doubleread.cli.ingesting import Given, run_ingest
-    from doubleread.cli.options import settings_of
+    _run(archive, data, given, prune=prune)
 
-    given = Given(data, group, label_column, path_column, origin, reviewer, tuple(tag or ()))
-    run_ingest(archive, given, settings_of(settings, encoder), prune=prune, strict=strict, as_json=json)
+
+def _run(folder: Path, data: str, given: IntakeOptions, *, prune: bool | None) -> None:
+    """``prune``: whether what is gone is removed; None for an addition, which does not look.
+
+    Exit code 1 if ``strict`` and rows were left out.
+    """
+    found = _ingested(folder, data, given, prune)
+    if given.json:
+        tell_json(found.model_dump_json())
+    else:
+        _show(found, folder)
+    _warn(found, prune)
+    if given.strict and found.problems:
+        raise typer.Exit(1)
+
+
+def _ingested(folder: Path, data: str, given: IntakeOptions, prune: bool | None) -> "Ingested":
+    from doubleread.panel.archives import open_intake
+    from doubleread.rag.arrivals import IngestSource
+    from doubleread.rag.ingest import gone, ingest, remove
+
+    with open_intake(folder, options.settings_of(given.settings, given.encoder)) as intake:
+        (warn if intake.choice.fallback else note)(f"encoder: {intake.choice.name}: {intake.choice.reason}")
+        dataset = given.labelled_with_bar(data)
+        for line in (f"{dataset.name}: {len(dataset.cases)} images", *dataset.notes):
+            note(line)
+        source = IngestSource(origin=given.origin or dataset.name, reviewer=given.reviewer, tags=tuple(given.tag or ()))
+        with intake.archive() as archive, progress() as report:
+            found = ingest(archive, dataset.cases, intake.embedder, source, partial(report, "adding cases"))
+            problems, duplicates = (*dataset.problems, *found.problems), found.duplicates + dataset.copies
+            found = found.model_copy(update={"problems": problems, "duplicates": duplicates})
+            if prune is None:
+                return found
+            lost = gone(archive, source.origin, dataset.cases, found.problems)
+            if prune:
+                remove(archive, source, lost)
+            counts = {"gone": len(lost), "removed": len(lost) if prune else 0, "version": archive.version()}
+            return found.model_copy(update=counts)
+
+
+def _show(found: "Ingested", folder: Path) -> None:
+    table = Table(title=escape(f"{found.origin} → {folder}"), title_justify="left", show_header=False, box=SIMPLE_HEAD)
+    table.add_column("count", justify="right")
+    table.add_column("name", style="bold", no_wrap=True)
+    table.add_column("what", style="dim")
+    for name, what in _ROWS.items():
+        value = getattr(found, name)
+        count = value if isinstance(value, int) else len(value)
+        if count or name == "added":
+            table.add_row(f"{count:,}", name, what)
+    OUT.print(table)
+    say(f"archive: {folder} at {found.version}")
+
+
+def _warn(found: "Ingested", prune: bool | None) -> None:
+    from doubleread.rag.images.picture_quality import unusual_pictures
+
+    warn_some([f"left out {_line(one)}" for one in found.problems], "{n} more rows left out; --json lists them all")
+    copies = [f"nearly one picture: {new} and {other}" for new, other in found.near_copies]
+    warn_some(copies, "{n} more such pairs; --json lists them all", SHOWN_COPIES)
+    for line in unusual_pictures([one.signs for one in found.unusual], [one.source for one in found.unusual]):
+        warn(line)
+    if found.gone and not prune:
+        warn(f"{found.gone} cases of {found.origin} are no longer in the data set: --prune removes them")
+
+
+def _line(problem: "RowProblem") -> str:
+    where = problem.where if problem.path in ("", problem.where) else f"{problem.where} ({problem.path})"
+    return f"{where}: {problem.problem}"

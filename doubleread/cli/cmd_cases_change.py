@@ -4,21 +4,23 @@ from typing import Annotated
 
 import typer
 
-from doubleread.cli.cases_shared import SHOWN, Folder, Id, Ids, Note, Reviewer, opened, say
+from doubleread.cli import options
+from doubleread.cli.cases_shared import SHOWN, opened
+from doubleread.cli.screen import say, warn
+from doubleread.core.errors import StoreError
 
 app = typer.Typer()
 
 
 @app.command(epilog="Example: doubleread cases relabel archive 3f9a0c scab --reviewer Ada")
 def relabel(
-    archive: Folder,
-    case: Id,
+    archive: options.Archive,
+    case: options.CaseId,
     label: Annotated[str, typer.Argument(help="The right label.")],
-    reviewer: Reviewer = "",
-    note: Note = "",
+    reviewer: options.Reviewer = "",
+    note: options.Note = "",
 ) -> None:
     """Give a case another label; the one before stays on record."""
-    from doubleread.cli.screen import warn
     from doubleread.rag.care.case_corrections import relabel as change
     from doubleread.rag.care.listing import whole_id
 
@@ -35,13 +37,12 @@ def relabel(
 
 @app.command(epilog="Example: doubleread cases tag archive 3f9a0c 77ab01 --add textbook --remove blurred")
 def tag(
-    archive: Folder,
-    ids: Ids,
+    archive: options.Archive,
+    ids: options.CaseIds,
     add: Annotated[list[str] | None, typer.Option(help="Tag to give; repeatable.")] = None,
     remove: Annotated[list[str] | None, typer.Option(help="Tag to take away; repeatable.")] = None,
 ) -> None:
     """Give tags to cases, or take them away."""
-    from doubleread.core.errors import StoreError
     from doubleread.rag.care.case_corrections import tag as change
     from doubleread.rag.care.listing import whole_ids
 
@@ -54,15 +55,14 @@ def tag(
 
 @app.command(epilog="Example: doubleread cases delete archive 3f9a0c --note 'not a leaf'")
 def delete(
-    archive: Folder,
-    ids: Ids,
-    reviewer: Reviewer = "",
-    note: Note = "",
+    archive: options.Archive,
+    ids: options.CaseIds,
+    reviewer: options.Reviewer = "",
+    note: options.Note = "",
     erase: Annotated[bool, typer.Option("--erase", help="Wipe record and embeddings for good.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before erasing.")] = False,
 ) -> None:
     """Take cases out of every search. They stay on record, and `undo` brings them back, unless erased."""
-    from doubleread.cli.screen import warn
     from doubleread.rag.care.listing import whole_ids
 
     with opened(archive) as store:
@@ -81,10 +81,10 @@ def delete(
 
 @app.command(epilog="Example: doubleread cases undo archive")
 def undo(
-    archive: Folder,
+    archive: options.Archive,
     case: Annotated[str | None, typer.Argument(metavar="[ID]", help="The case; without it, the last changed.")] = None,
-    reviewer: Reviewer = "",
-    note: Note = "",
+    reviewer: options.Reviewer = "",
+    note: options.Note = "",
 ) -> None:
     """Take the last change of a case back, as a new change; a second undo brings it again."""
     from doubleread.rag.care.case_corrections import undo as back

@@ -1,15 +1,22 @@
-"""``doubleread cases``: care of labelled cases."""
+"""``doubleread cases check``: what leaks between the cases of a data set."""
 
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
 
+from doubleread.cli import options
+from doubleread.cli.announcements import announce_reading
+from doubleread.cli.option_groups import DataColumns
+from doubleread.cli.screen import OUT, note, progress, say, warn
 from doubleread.core.durable import write_text
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from doubleread.core.case import Case
     from doubleread.evals.cases_check import CasesCheck
     from doubleread.evals.datasets import Dataset
@@ -25,44 +32,34 @@ def check(
     against: Annotated[
         str | None, typer.Option(help="Test images: a data set; of one with splits, its test split.")
     ] = None,
-    group: Annotated[str | None, typer.Option(help="What must stay together, as for `fit`.")] = None,
+    group: options.GroupAsForFit = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Also write everything to this .json file.")] = None,
-    label_column: Annotated[str, typer.Option(help="Column that holds the label.")] = "label",
-    path_column: Annotated[str, typer.Option(help="Column that holds the image's path.")] = "path",
-    settings: Annotated[Path | None, typer.Option("--settings", help="Settings file.")] = None,
-    encoder: Annotated[str | None, typer.Option(help="Encoder, as for `fit`.")] = None,
+    label_column: options.LabelColumn = "label",
+    path_column: options.PathColumn = "path",
+    settings: options.SettingsFile = None,
+    encoder: options.Encoder = None,
 ) -> None:
     """Find copies, near copies, shared groups and contradicting labels, and say how much accuracy rests on them.
 
     Exit code 1 where something leaks, or one picture carries several labels.
     """
-    from doubleread.cli.options import settings_of
-    from doubleread.cli.screen import OUT
     from doubleread.evals.cases_check import to_check
 
-    columns = {"group": group, "label_column": label_column, "path_column": path_column}
+    columns = DataColumns(group, label_column, path_column)
     seen, tests = _read(data, columns), _read(against, columns) if against else None
     cases = to_check(seen.cases, tests.cases if tests else None)
     left_out = (*seen.contradicting, *(tests.contradicting if tests else ()))
-    found = run_check(cases, settings_of(settings, encoder), left_out)
-    show(found)
+    found = run_check(cases, options.settings_of(settings, encoder), left_out)
+    _show(found)
     if out is not None:
         write_text(out, found.model_dump_json(indent=1))
-        OUT.print(str(out), markup=False, highlight=False, soft_wrap=True)
+        say(str(out))
     if not found.leakage.clean:
         raise typer.Exit(1)
 
 
-def _read(data: str, columns: "dict[str, str | None]") -> "Dataset":
-    from doubleread.cli.cmd_fit import announce_reading
-    from doubleread.evals.datasets import read_dataset
-
-    dataset = read_dataset(
-        data,
-        label_column=columns["label_column"] or "",
-        path_column=columns["path_column"] or "",
-        group=columns["group"],
-    )
+def _read(data: str, columns: DataColumns) -> "Dataset":
+    dataset = columns.dataset(data)
     announce_reading(dataset)
     return dataset
 
@@ -72,16 +69,12 @@ def run_check(cases: "tuple[Case, ...]", settings: "Settings", contradicting: "t
 
     ``contradicting``: cases that reading left out, since their picture carries several labels.
     """
-    from functools import partial
-
-    from doubleread.cli.screen import progress, warn
     from doubleread.evals.cases_check import check_cases
     from doubleread.panel.composition import open_eyes
     from doubleread.rag.near_copies.copy_finder import PictureSet, look_at, measure_rule
     from doubleread.rag.near_copies.near_duplicates import find_near_duplicates
 
-    eyes = open_eyes(settings)
-    try:
+    with closing(open_eyes(settings)) as eyes:
         with progress() as report:
             seen = eyes.embedder.embed_all(cases, progress=partial(report, "encoding"))
             kept = tuple(cases[i] for i in seen.kept)
@@ -91,23 +84,17 @@ def run_check(cases: "tuple[Case, ...]", settings: "Settings", contradicting: "t
         for row in seen.unread:
             warn(f"skipped {row.source}: {row.problem}")
         return check_cases(pictures, find_near_duplicates(pictures.embeddings, pictures.hashes, rule), contradicting)
-    finally:
-        eyes.close()
 
 
-def show(found: "CasesCheck") -> None:
+def _show(found: "CasesCheck") -> None:
     """The findings, with a mark each, and the accuracy that rests on them."""
-    from rich.markup import escape
-
-    from doubleread.cli.screen import OUT, note
-
     for line in found.leakage.lines():
         style = _style(line)
         OUT.print(f"[{style[1]}]{style[0]}[/] {escape(line)}", highlight=False, soft_wrap=True)
     OUT.print()
     OUT.print(_accuracy(found.effect))
     for line in found.effect.lines():
-        OUT.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(line)
     note(
         f"near copies: hashes up to 4 of 64 bits apart and a cosine of at least {found.rule.same_hash:.3f}, "
         f"or up to 12 bits and {found.rule.like_hash:.3f}"
@@ -122,10 +109,7 @@ def _style(line: str) -> tuple[str, str]:
     return ("✓", "green") if line.startswith("no ") else ("✗", "red")
 
 
-def _accuracy(effect: "LeakEffect") -> "Table":
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
+def _accuracy(effect: "LeakEffect") -> Table:
     title = f"Accuracy of the {effect.k} nearest cases, {effect.n:,} test cases against {effect.seen:,}"
     table = Table(title=title, title_justify="left", header_style="dim", box=SIMPLE_HEAD, show_edge=False)
     table.add_column("they may see", no_wrap=True)

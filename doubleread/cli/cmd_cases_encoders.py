@@ -1,11 +1,14 @@
 """``doubleread cases reencode``, ``use`` and ``forget-encoder``: from one encoder to another, side by side."""
 
-from pathlib import Path
+from contextlib import closing
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from doubleread.cli.cases_shared import Folder, opened, say
+from doubleread.cli import options
+from doubleread.cli.cases_shared import opened
+from doubleread.cli.screen import note, progress, say, warn
 
 app = typer.Typer()
 
@@ -15,34 +18,25 @@ EncoderName = Annotated[str, typer.Argument(metavar="ENCODER", help="Fingerprint
 
 @app.command(epilog="Example: doubleread cases reencode archive --encoder efficientnet-lite0")
 def reencode(
-    archive: Folder,
-    encoder: Annotated[str | None, typer.Option(help="auto, efficientnet-lite0, open-clip:MODEL/TAG, …")] = None,
-    settings: Annotated[
-        Path | None, typer.Option("--settings", help="Settings file; see `doubleread settings`.")
-    ] = None,
+    archive: options.Archive,
+    encoder: options.Encoder = None,
+    settings: options.SettingsFile = None,
 ) -> None:
     """Encode the cases that an encoder has not encoded, beside the embeddings there are. Run it again to go on.
 
     Exit code 1 where a picture could not be read.
     """
-    from doubleread.cli.options import settings_of
-    from doubleread.cli.screen import note, progress, warn
     from doubleread.panel.composition import open_eyes
     from doubleread.rag.care.reencoding import reencode as encode
 
-    chosen = settings_of(settings, encoder, agents="neighbours")
+    chosen = options.settings_of(settings, encoder, agents="neighbours")
     with opened(archive) as store:
-        eyes = open_eyes(chosen)
-        try:
+        with closing(open_eyes(chosen)) as eyes:
             (warn if eyes.choice.fallback else note)(f"{eyes.choice.name}: {eyes.choice.reason}")
             fingerprint, dim = eyes.encoder.fingerprint, eyes.encoder.dim
             number = store.vectors.encoder(fingerprint, dim, eyes.choice.name)
             with progress() as report:
-                unread = encode(
-                    store, number, dim, eyes.embedder.embed_all, lambda done, total: report("encoding", done, total)
-                )
-        finally:
-            eyes.close()
+                unread = encode(store, number, dim, eyes.embedder.embed_all, partial(report, "encoding"))
         active = number == store.encoder
     for one in unread[:SHOWN_PROBLEMS]:
         warn(f"{one.source}: {one.problem}")
@@ -56,14 +50,13 @@ def reencode(
 
 @app.command(epilog="Example: doubleread cases use archive efficientnet-lite0")
 def use(
-    archive: Folder,
+    archive: options.Archive,
     name: EncoderName,
     partial: Annotated[
         bool, typer.Option("--partial", help="Also where it has not encoded every case; those are not found then.")
     ] = False,
 ) -> None:
     """Search by another encoder from now on, once it has encoded every case."""
-    from doubleread.cli.screen import warn
     from doubleread.rag.care.reencoding import named_encoder
     from doubleread.rag.care.reencoding import use as switch
 
@@ -77,7 +70,7 @@ def use(
 
 @app.command("forget-encoder", epilog="Example: doubleread cases forget-encoder archive open-clip-0a1b2c3d4e5f")
 def forget_encoder(
-    archive: Folder,
+    archive: options.Archive,
     name: EncoderName,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:

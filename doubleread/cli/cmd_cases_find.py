@@ -4,28 +4,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
+from rich.text import Text
 
-from doubleread.cli.cases_shared import (
-    SHOWN,
-    AsJson,
-    Folder,
-    OnlyGroups,
-    OnlyLabels,
-    OnlySplits,
-    OnlyTags,
-    Since,
-    Until,
-    say,
-    say_json,
-    table,
-    wanted_of,
-)
+from doubleread.cli import options
+from doubleread.cli.cases_shared import SHOWN
+from doubleread.cli.option_groups import CaseFilters, grouped
+from doubleread.cli.screen import OUT, note, say, table, tell_json
 from doubleread.core.durable import write_text
+from doubleread.core.errors import DataError
 from doubleread.core.terminal_text import harmless
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from doubleread.panel.archives import Searchable
     from doubleread.rag.case_search import SimilarCases
 
@@ -33,49 +23,41 @@ app = typer.Typer()
 
 
 @app.command(epilog='Example: doubleread cases find archive leaf.jpg, or: cases find archive --text "orange spots"')
+@grouped
 def find(
-    archive: Folder,
+    archive: options.Archive,
     image: Annotated[Path | None, typer.Argument(metavar="IMAGE", help="File of the picture to look for.")] = None,
+    *,
     text: Annotated[str | None, typer.Option(help="Words to look for instead; needs an encoder that reads them.")] = (
         None
     ),
     k: Annotated[int, typer.Option("-k", min=1, help="How many cases.")] = 10,
     each: Annotated[bool, typer.Option("--each", help="So many of every label, for contrast.")] = False,
-    label: OnlyLabels = None,
-    tag: OnlyTags = None,
-    group: OnlyGroups = None,
-    split: OnlySplits = None,
-    since: Since = None,
-    until: Until = None,
+    filters: CaseFilters,
     encoder: Annotated[
         str | None, typer.Option(help="One of the archive's encoders, by name or fingerprint; see `cases stats`.")
     ] = None,
-    json: AsJson = False,
+    json: options.AsJson = False,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Also write a page with the pictures (.html).")] = (
         None
     ),
-    settings: Annotated[
-        Path | None, typer.Option("--settings", help="Settings file; see `doubleread settings`.")
-    ] = None,
+    settings: options.SettingsFile = None,
 ) -> None:
     """Find the cases that are most like a picture or a text, nearest first. The picture itself is left out."""
-    from doubleread.cli.options import settings_of
-    from doubleread.cli.screen import note
-    from doubleread.core.errors import DataError
     from doubleread.panel.archives import open_searchable, query_of
 
     if out is not None and out.suffix.lower() != ".html":
         raise DataError(f"{out} does not end in .html: name the page so")
     if image is not None and not image.exists():
         raise DataError(f'there is no picture {image}: to look for words, write --text "{image}"')
-    query, wanted = query_of(image, text), wanted_of(label, tag, group, split, since, until)
-    with open_searchable(archive, settings_of(settings, encoder)) as searchable:
+    query, wanted = query_of(image, text), filters.wanted()
+    with open_searchable(archive, options.settings_of(settings, encoder)) as searchable:
         found = searchable.find(query, k=k, each=each, wanted=wanted)
         for line in _notes(searchable, found):
             note(line)
         line = _summary(searchable, found)
     if json:
-        say_json(found.model_dump_json())
+        tell_json(found.model_dump_json())
     else:
         _show(found, line, each=each)
     if out is not None:
@@ -102,17 +84,13 @@ def _summary(searchable: "Searchable", found: "SimilarCases") -> str:
 
 
 def _show(found: "SimilarCases", line: str, *, each: bool) -> None:
-    from doubleread.cli.screen import OUT
-
     if found.neighbours:
         OUT.print(_table(found, each=each))
         OUT.print()
     say(line)
 
 
-def _table(found: "SimilarCases", *, each: bool) -> "Table":
-    from rich.text import Text
-
+def _table(found: "SimilarCases", *, each: bool) -> Table:
     shown = table("cosine", "label", "id", "source", right=("cosine",))
     shown.columns[0].no_wrap = shown.columns[2].no_wrap = True
     before = None

@@ -1,20 +1,24 @@
 """``doubleread cases snapshot``, ``snapshots``, ``restore``, ``backup`` and ``audit``: that nothing is lost."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
-from doubleread.cli.cases_shared import AsJson, Folder, Note, Reviewer, opened, say, say_json, table
+from doubleread.cli import options
+from doubleread.cli.cases_shared import opened
+from doubleread.cli.screen import OUT, say, table, tell_json, warn
 
 app = typer.Typer()
 
 
 @app.command(epilog="Example: doubleread cases snapshot archive before-relabelling")
 def snapshot(
-    archive: Folder,
+    archive: options.Archive,
     name: Annotated[str, typer.Argument(help="A name that no other snapshot has.")],
-    note: Note = "",
+    note: options.Note = "",
 ) -> None:
     """Name the archive's state as it is now. It takes no space: every state is on record anyway."""
     with opened(archive) as store:
@@ -23,17 +27,13 @@ def snapshot(
 
 
 @app.command(epilog="Example: doubleread cases snapshots archive")
-def snapshots(archive: Folder, json: AsJson = False) -> None:
+def snapshots(archive: options.Archive, json: options.AsJson = False) -> None:
     """List the named states."""
-    from rich.text import Text
-
-    from doubleread.cli.screen import OUT
-
     with opened(archive) as store:
         found, now = store.past.snapshots(), store.version()
     if json:
         for one in found:
-            say_json(one.model_dump_json())
+            tell_json(one.model_dump_json())
         return
     shown = table("name", "version", "time", "note")
     for one in found:
@@ -45,12 +45,11 @@ def snapshots(archive: Folder, json: AsJson = False) -> None:
 
 @app.command(epilog="Example: doubleread cases restore archive before-relabelling")
 def restore(
-    archive: Folder,
+    archive: options.Archive,
     name: Annotated[str, typer.Argument(metavar="NAME_OR_VERSION", help="A snapshot, or a version such as v120.")],
-    reviewer: Reviewer = "",
+    reviewer: options.Reviewer = "",
 ) -> None:
     """Bring labels, tags and removals back to a state, by new changes. What happened since stays on record."""
-    from doubleread.cli.screen import warn
     from doubleread.rag.care.case_corrections import restore as back
 
     with opened(archive) as store:
@@ -61,7 +60,9 @@ def restore(
 
 
 @app.command(epilog="Example: doubleread cases backup archive copies/2026-05-01/archive.sqlite3")
-def backup(archive: Folder, file: Annotated[Path, typer.Argument(help="File to write; must not exist.")]) -> None:
+def backup(
+    archive: options.Archive, file: Annotated[Path, typer.Argument(help="File to write; must not exist.")]
+) -> None:
     """Copy the archive's file, while others read and write. A folder with it, named archive.sqlite3, is an archive."""
     with opened(archive) as store:
         store.contents()  # a backup of a damaged file would be taken for a good one
@@ -72,20 +73,16 @@ def backup(archive: Folder, file: Annotated[Path, typer.Argument(help="File to w
 
 
 @app.command(epilog="Example: doubleread cases audit archive")
-def audit(archive: Folder) -> None:
+def audit(archive: options.Archive) -> None:
     """Check every change and every embedding. Exit code 1 where something is wrong."""
-    from doubleread.cli.screen import warn
     from doubleread.rag.care.auditing import audit_file
     from doubleread.rag.stores.ledger_file import LedgerFile
 
-    file = LedgerFile(archive, create=False, check=False)
-    try:
+    with closing(LedgerFile(archive, create=False, check=False)) as file:
         problems = audit_file(file)
         for problem in problems:
             warn(problem)
         if problems:
             raise typer.Exit(1)
         version, ((rows,),) = file.version(), file.ask("select count(*) from embeddings")
-    finally:
-        file.close()
     say(f"sound: {version.seq:,} changes and {rows:,} embeddings checked, {version.id}")

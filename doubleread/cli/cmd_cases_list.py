@@ -6,12 +6,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
+from rich.text import Text
 
-from doubleread.cli.cases_shared import SHOWN, AsJson, Folder, Ids, opened, say, say_json, table
+from doubleread.cli import options
+from doubleread.cli.cases_shared import SHOWN, opened
+from doubleread.cli.option_groups import CaseFilters, grouped
+from doubleread.cli.screen import OUT, facts_table, note, say, table, tell_json
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from doubleread.core.stored import Change, StoredCase
     from doubleread.rag.care.statistics import ArchiveStatistics
 
@@ -19,35 +22,28 @@ app = typer.Typer()
 
 PAGE = 50
 THUMBNAIL = 32
-Several = list[str] | None
 
 
 @app.command("list", epilog="Example: doubleread cases list archive --label rust --since 2026-05-01")
+@grouped
 def show_list(
-    archive: Folder,
-    label: Annotated[Several, typer.Option(help="Only this label; repeatable.")] = None,
-    tag: Annotated[Several, typer.Option(help="Only cases with this tag; repeated: with all of them.")] = None,
-    group: Annotated[Several, typer.Option(help="Only this group; repeatable.")] = None,
-    split: Annotated[Several, typer.Option(help="Only this split; repeatable.")] = None,
-    since: Annotated[datetime | None, typer.Option(help="Added then or later.")] = None,
-    until: Annotated[datetime | None, typer.Option(help="Added before then.")] = None,
+    archive: options.Archive,
+    *,
+    filters: CaseFilters,
     removed: Annotated[bool, typer.Option("--removed", help="The removed ones instead.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help=f"At most so many; tables show {PAGE} unless told.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line: all, unless limited.")] = False,
 ) -> None:
     """List cases, newest first."""
     from doubleread.cli.cases_table import print_cases
-    from doubleread.cli.screen import OUT, note
-    from doubleread.core.stored import Wanted
     from doubleread.rag.care.listing import listed
 
-    names = {"labels": label, "tags": tag, "groups": group, "splits": split}
-    wanted = Wanted(**{key: frozenset(value or ()) for key, value in names.items()}, since=since, until=until)
+    wanted = filters.wanted()
     with opened(archive) as store:
         found = listed(store, wanted, removed=removed, limit=limit or (None if json else PAGE))
     if json:
         for one in found.cases:
-            say_json(one.model_dump_json())
+            tell_json(one.model_dump_json())
         return
     if found.cases:
         print_cases(found.cases, OUT)
@@ -56,7 +52,7 @@ def show_list(
 
 
 @app.command(epilog="Example: doubleread cases show archive 3f9a0c")
-def show(archive: Folder, ids: Ids, json: AsJson = False) -> None:
+def show(archive: options.Archive, ids: options.CaseIds, json: options.AsJson = False) -> None:
     """Show all of a case and what happened to it; its picture too, where the terminal has colours."""
     from doubleread.rag.care.listing import whole_ids
 
@@ -65,21 +61,20 @@ def show(archive: Folder, ids: Ids, json: AsJson = False) -> None:
             changes = store.past.history(one.case.id)
             if json:
                 told = [change.model_dump(mode="json") for change in changes]
-                say_json(json_text.dumps({**one.model_dump(mode="json"), "history": told}, ensure_ascii=False))
+                tell_json(json_text.dumps({**one.model_dump(mode="json"), "history": told}, ensure_ascii=False))
             else:
                 _show_one(one, changes)
 
 
 @app.command(epilog="Example: doubleread cases stats archive")
-def stats(archive: Folder, json: AsJson = False) -> None:
+def stats(archive: options.Archive, json: options.AsJson = False) -> None:
     """Count cases per label, and say how often the nearest case of another group has the same label."""
-    from doubleread.cli.screen import OUT
     from doubleread.rag.care.statistics import statistics
 
     with opened(archive) as store:
         found = statistics(store)
     if json:
-        say_json(found.model_dump_json())
+        tell_json(found.model_dump_json())
         return
     OUT.print(_labels(found))
     OUT.print()
@@ -89,12 +84,11 @@ def stats(archive: Folder, json: AsJson = False) -> None:
 
 @app.command(epilog="Example: doubleread cases history archive 3f9a0c")
 def history(
-    archive: Folder,
+    archive: options.Archive,
     case: Annotated[str | None, typer.Argument(metavar="[ID]", help="One case; without it, all.")] = None,
-    json: AsJson = False,
+    json: options.AsJson = False,
 ) -> None:
     """Tell what happened, oldest first: who changed what, when and why."""
-    from doubleread.cli.screen import OUT
     from doubleread.rag.care.listing import whole_id
 
     with opened(archive) as store:
@@ -102,30 +96,20 @@ def history(
         version = store.version()
     if json:
         for one in changes:
-            say_json(one.model_dump_json())
+            tell_json(one.model_dump_json())
         return
     OUT.print(_changes(changes))
     say(f"\n{len(changes):,} changes · now {version}")
 
 
 def _show_one(one: "StoredCase", changes: "Sequence[Change]") -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from doubleread.cli.screen import OUT
     from doubleread.render.preview import Preview
 
-    facts = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
-    facts.add_column(style="dim", no_wrap=True)
-    facts.add_column(overflow="fold")
-    for name, value in _facts(one):
-        if value:
-            facts.add_row(Text(name), Text(value))
     colours = OUT.is_terminal and OUT.color_system in ("256", "truecolor")
     picture = Preview().file(one.case.path, one.case.id, THUMBNAIL) if colours else None
     if picture is not None:
         OUT.print(picture)
-    OUT.print(facts)
+    OUT.print(facts_table(_facts(one)))
     OUT.print(_changes(changes))
     OUT.print()
 
@@ -148,9 +132,7 @@ def _facts(one: "StoredCase") -> list[tuple[str, str]]:
     ]
 
 
-def _changes(changes: "Sequence[Change]") -> "Table":
-    from rich.text import Text
-
+def _changes(changes: "Sequence[Change]") -> Table:
     shown = table("change", "time", "case", "what", "label", "reviewer", "note", right=("change",))
     for column in shown.columns[:4]:
         column.no_wrap = True
@@ -161,9 +143,7 @@ def _changes(changes: "Sequence[Change]") -> "Table":
     return shown
 
 
-def _labels(found: "ArchiveStatistics") -> "Table":
-    from rich.text import Text
-
+def _labels(found: "ArchiveStatistics") -> Table:
     numbers = ("cases", "share", "groups", "removed", "nearest agrees")
     shown = table("label", *numbers, right=numbers)
     for one in found.labels:
@@ -174,9 +154,7 @@ def _labels(found: "ArchiveStatistics") -> "Table":
     return shown
 
 
-def _encoders(found: "ArchiveStatistics") -> "Table":
-    from rich.text import Text
-
+def _encoders(found: "ArchiveStatistics") -> Table:
     shown = table("encoder", "fingerprint", "length", "cases", "", right=("length", "cases"))
     for one in found.encoders:
         shown.add_row(

@@ -5,11 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from doubleread.cli.cases_shared import SHOWN, Folder, opened, say
+from doubleread.cli.cases_shared import SHOWN, opened
+from doubleread.cli.options import Archive
+from doubleread.cli.screen import note, say
 from doubleread.core.durable import write_text
+from doubleread.core.errors import StoreError
 
 if TYPE_CHECKING:
-    from doubleread.rag.stores.archive import Archive
+    from doubleread.rag.stores.archive import Archive as CaseArchive
 
 app = typer.Typer()
 
@@ -29,12 +32,10 @@ svg{{display:block;margin:0 auto}}</style></head>
 
 @app.command("map", epilog="Example: doubleread cases map archive -o map.html")
 def draw_map(
-    archive: Folder,
+    archive: Archive,
     out: Annotated[Path, typer.Option("-o", "--out", help="File to write: .html or .svg.")] = Path("map.html"),
 ) -> None:
     """Draw the archive: cases that look alike lie together, coloured by label. Rest the pointer on one to see which."""
-    from doubleread.cli.screen import note
-    from doubleread.core.errors import StoreError
     from doubleread.evals.drawings.svg import clean
 
     if out.suffix.lower() not in SUFFIXES:
@@ -51,7 +52,7 @@ def draw_map(
     say(f"map: {out}")
 
 
-def _drawn(store: "Archive", title: str) -> str:
+def _drawn(store: "CaseArchive", title: str) -> str:
     from doubleread.evals.drawings import MapPoint, archive_map
     from doubleread.rag.care.statistics import drawn_at_random, layout
 

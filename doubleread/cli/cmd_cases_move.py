@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from doubleread.cli.cases_shared import SHOWN, Folder, Reviewer, opened, say
+from doubleread.cli.cases_shared import SHOWN, opened
+from doubleread.cli.options import Archive, Reviewer
+from doubleread.cli.screen import say, warn, warn_some
 
 if TYPE_CHECKING:
     from doubleread.rag.care.parcel import Taken
@@ -18,7 +20,7 @@ Theirs = Annotated[bool, typer.Option("--theirs", help="Where labels differ, tak
 
 @app.command("export", epilog="Example: doubleread cases export archive portable --images")
 def run_export(
-    archive: Folder,
+    archive: Archive,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="New folder for the export.")],
     format: Annotated[
         Literal["jsonl", "parquet"], typer.Option(help="How cases are written; parquet needs the extra of that name.")
@@ -26,22 +28,18 @@ def run_export(
     images: Annotated[bool, typer.Option("--images", help="Copy the pictures too.")] = False,
 ) -> None:
     """Write the cases and their embeddings as plain files, for other tools and other machines."""
-    from doubleread.cli.screen import warn
     from doubleread.rag.care.bundle import export
 
     with opened(archive) as store:
         done = export(store, folder, format=format, images=images)
-    for source in done.gone[:SHOWN_CONFLICTS]:
-        warn(f"no picture: {source}")
-    if len(done.gone) > SHOWN_CONFLICTS:
-        warn(f"… and {len(done.gone) - SHOWN_CONFLICTS:,} more without a picture")
+    warn_some([f"no picture: {source}" for source in done.gone], "{n:,} more without a picture", SHOWN_CONFLICTS)
     say(f"{done.about.cases:,} cases of {done.about.version}, embeddings of {len(done.about.encoders)} encoders")
     say(f"export: {folder}")
 
 
 @app.command("import", epilog="Example: doubleread cases import archive portable")
 def run_import(
-    archive: Folder,
+    archive: Archive,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of an export.")],
     theirs: Theirs = False,
     reviewer: Reviewer = "",
@@ -54,7 +52,7 @@ def run_import(
 
 @app.command(epilog="Example: doubleread cases merge archive other-archive")
 def merge(
-    archive: Folder,
+    archive: Archive,
     other: Annotated[Path, typer.Argument(metavar="OTHER", help="Folder of the archive whose cases are taken in.")],
     theirs: Theirs = False,
     reviewer: Reviewer = "",
@@ -68,16 +66,12 @@ def merge(
 
 
 def _tell(done: "Taken", theirs: bool) -> None:
-    from doubleread.cli.screen import warn
-
-    for one in done.conflicts[:SHOWN_CONFLICTS]:
-        warn(f"{one.case_id[:SHOWN]}: here {one.ours}, there {one.theirs}")
-    if len(done.conflicts) > SHOWN_CONFLICTS:
-        warn(f"… and {len(done.conflicts) - SHOWN_CONFLICTS:,} more")
+    conflicts = [f"{one.case_id[:SHOWN]}: here {one.ours}, there {one.theirs}" for one in done.conflicts]
+    warn_some(conflicts, "{n:,} more", SHOWN_CONFLICTS)
     if done.without:
         warn(f"{len(done.without):,} cases were left out: the encoder in use has not read them")
     if done.repeated:
         warn(f"{len(done.repeated):,} ids stood in it more than once, as {done.repeated[0][:SHOWN]}: the first counted")
     kept = "took theirs" if theirs else "kept the archive's own"
-    conflicts = f", {len(done.conflicts):,} judged differently ({kept})" if done.conflicts else ""
-    say(f"{done.added:,} cases added, {done.same:,} were there{conflicts}")
+    differently = f", {len(done.conflicts):,} judged differently ({kept})" if done.conflicts else ""
+    say(f"{done.added:,} cases added, {done.same:,} were there{differently}")

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from doubleread.cli.cases_shared import AsJson, say, say_json, table
+from doubleread.cli.options import AsJson
+from doubleread.cli.screen import say, table, tell_json
 from doubleread.core.terminal_text import harmless
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def compare(
 
     found = compare_folders(first, second)
     if json:
-        say_json(found.model_dump_json())
+        tell_json(found.model_dump_json())
         return
     OUT.print(_figures(found))
     OUT.print()

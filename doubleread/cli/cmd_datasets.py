@@ -1,17 +1,19 @@
 """``doubleread datasets``: public data, where it is and how it comes here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
+from rich.text import Text
+
+from doubleread.cli.screen import ERR, OUT, facts_table, note, say, table, warn
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from doubleread.core.types import Progress as Report
-    from doubleread.evals.public import Fetched, File, PublicDataset
+    from doubleread.evals.public import FetchedFile, PublicDataset, PublicFile
 
 app = typer.Typer(no_args_is_help=True, help="Public data: where it is, what may be done with it; fetch it verified.")
 
@@ -21,23 +23,20 @@ Name = Annotated[str, typer.Argument(help="One of `doubleread datasets list`.")]
 @app.command("list", epilog="Example: doubleread datasets list")
 def show_list() -> None:
     """Every data set that doubleread knows of: what, where, under which licence, and what to run on it."""
-    from rich.text import Text
+    from doubleread.evals.public import public_datasets
 
-    from doubleread.cli.screen import OUT, note
-    from doubleread.evals.public import table
-
-    OUT.print(_overview(list(table().values())))
-    for one in table().values():
+    known = public_datasets()
+    OUT.print(_overview(list(known.values())))
+    for one in known.values():
         OUT.print(Text.assemble((f"\n{one.name}  ", "bold"), one.home), soft_wrap=True)
         if one.use is not None:
-            OUT.print(f"  {one.use.format(folder=one.name)}", markup=False, highlight=False, soft_wrap=True)
+            say(f"  {one.use.format(folder=one.name)}")
     note("doubleread datasets show NAME: citation, files with checksums, remarks, the commands")
 
 
 @app.command(epilog="Example: doubleread datasets show apple-leaves")
 def show(name: Name) -> None:
     """Everything about one data set."""
-    from doubleread.cli.screen import OUT
     from doubleread.evals.public import find
 
     found = find(name)
@@ -46,10 +45,10 @@ def show(name: Name) -> None:
     for remark in found.remarks:
         OUT.print(f"• {remark}", markup=False, highlight=False)
     if found.files:
-        _lines("files:", tuple(line for file in found.files for line in _about(file)))
+        _lines("files:", [line for file in found.files for line in _about(file)])
     _lines("to get it:", found.steps or (f"doubleread datasets fetch {name} -o {name}{_consent(found)}",))
     if found.use is not None:
-        _lines("then:", (found.use.format(folder=name),))
+        _lines("then:", [found.use.format(folder=name)])
 
 
 @app.command(epilog="Example: doubleread datasets fetch paper-answers -o paper")
@@ -72,32 +71,27 @@ def run_fetch(
     dataset: "PublicDataset", out: Path, *, sha256: str | None = None, accept_unverified: bool = False
 ) -> None:
     """Says what is fetched and under which licence, fetches it, and names the next command."""
-    from doubleread.cli.screen import OUT, note, warn
     from doubleread.evals.public import fetch as fetch_all
 
     note(f"{dataset.what}. Licence: {dataset.licence}")
     with _progress() as report:
         found = fetch_all(dataset, out, sha256=sha256, accept_unverified=accept_unverified, report=report)
     for file in found:
-        OUT.print(_line(file), markup=False, highlight=False, soft_wrap=True)
+        say(_line(file))
         if file.basis == "first copy":
             warn(f"{file.name}: its checksum was not known; this copy's is kept in {out / 'checksums.json'}")
     if dataset.use is not None:
-        _lines("next:", (dataset.use.format(folder=out),))
+        _lines("next:", [dataset.use.format(folder=out)])
 
 
-def _line(file: "Fetched") -> str:
+def _line(file: "FetchedFile") -> str:
     came = "already there" if file.was_there else "fetched"
     unpacked = f", {file.unpacked:,} files unpacked" if file.unpacked else ""
     return f"{file.name}  {_size(file.size)}  {came}, sha256 {file.sha256[:12]}… ({file.basis}){unpacked}"
 
 
-def _overview(datasets: "list[PublicDataset]") -> "Table":
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    shown = Table(header_style="dim", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+def _overview(datasets: "list[PublicDataset]") -> Table:
+    shown = table()
     shown.add_column("name", style="bold", no_wrap=True)
     shown.add_column("what", ratio=1)
     shown.add_column("images", justify="right", no_wrap=True)
@@ -115,29 +109,21 @@ def _way(dataset: "PublicDataset") -> str:
     return f"pip {dataset.package}" if dataset.package else "git clone"
 
 
-def _facts(dataset: "PublicDataset") -> "Table":
-    from rich.table import Table
-    from rich.text import Text
-
-    facts = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
-    facts.add_column(style="dim", no_wrap=True)
-    facts.add_column(overflow="fold")
-    rows = {
-        "where": dataset.home,
-        "licence": dataset.licence,
-        "cite": dataset.citation,
-        "images": f"{dataset.images:,}",
-        "labels": ", ".join(dataset.labels),
-        "package": dataset.package,
-        "checksums": dataset.checksums_from,
-    }
-    for name, value in rows.items():
-        if value:
-            facts.add_row(name, Text(value))
-    return facts
+def _facts(dataset: "PublicDataset") -> Table:
+    return facts_table(
+        [
+            ("where", dataset.home),
+            ("licence", dataset.licence),
+            ("cite", dataset.citation),
+            ("images", f"{dataset.images:,}"),
+            ("labels", ", ".join(dataset.labels)),
+            ("package", dataset.package or ""),
+            ("checksums", dataset.checksums_from or ""),
+        ]
+    )
 
 
-def _about(file: "File") -> tuple[str, ...]:
+def _about(file: "PublicFile") -> tuple[str, ...]:
     unpacked = ", to be unpacked" if file.unpack else ""
     return f"{file.name}  {_size(file.size)}{unpacked}", f"  {file.url}", f"  sha256 {file.sha256 or 'not known'}"
 
@@ -146,13 +132,11 @@ def _consent(dataset: "PublicDataset") -> str:
     return " --accept-unverified" if any(file.sha256 is None for file in dataset.files) else ""
 
 
-def _lines(title: str, lines: tuple[str, ...]) -> None:
+def _lines(title: str, lines: Sequence[str]) -> None:
     """Unbroken lines, to be copied."""
-    from doubleread.cli.screen import OUT
-
     OUT.print(title, style="dim")
     for line in lines:
-        OUT.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+        say(f"  {line}")
 
 
 def _size(n: int | None) -> str:
@@ -167,8 +151,6 @@ def _size(n: int | None) -> str:
 def _progress() -> "Iterator[Report]":
     """A bar a file, in bytes; nothing in a pipe."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
-    from doubleread.cli.screen import ERR
 
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), DownloadColumn(), TransferSpeedColumn())
     bars = Progress(*columns, TimeRemainingColumn(compact=True), console=ERR, disable=not ERR.is_terminal)

@@ -2,56 +2,61 @@
 
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.markup import escape
 
-from doubleread.cli.cmd_fit import announce, announce_models, announce_panel
-from doubleread.cli.screen import OUT, note, progress, warn
-from doubleread.cli.tables import show_evaluation, show_trust
-from doubleread.evals.datasets import read_dataset
-from doubleread.evals.datasets.task_file import with_task
-from doubleread.evals.demo import judge, telling
-from doubleread.evals.splits import split
-from doubleread.panel import Panel
-from doubleread.render.shown import ShownVerdict
-from doubleread.settings import Settings
+from doubleread.cli.announcements import announce, announce_models, announce_panel
+from doubleread.cli.option_groups import FitOptions, grouped
+from doubleread.cli.screen import OUT, note, progress, say, warn
+
+if TYPE_CHECKING:
+    from doubleread.panel import Panel
+
+app = typer.Typer()
 
 
-def run_demo(
-    data: str,
-    out: Path | None,
-    show: int,
-    settings: Settings,
+@app.command(epilog="Example: doubleread demo --data photos/ -o out")
+@grouped
+def demo(
     *,
-    group: str | None,
-    label_column: str,
-    path_column: str,
-    task_file: Path | None = None,
+    data: Annotated[str, typer.Option(help="solar-cells, a folder with a sub-folder a label, or a manifest.")] = (
+        "solar-cells"
+    ),
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the results.")] = None,
+    show: Annotated[int, typer.Option(help="How many verdicts to print.")] = 4,
+    given: FitOptions,
 ) -> None:
-    """The whole job on real images, with progress, some verdicts, the figures, and where everything lies."""
-    began = perf_counter()
-    dataset = read_dataset(data, label_column=label_column, path_column=path_column, group=group)
-    dataset = with_task(dataset, task_file)
+    """Fit a panel on real images and judge it on images it has never seen."""
+    from doubleread.cli.tables import show_evaluation
+    from doubleread.evals.demo import judge, telling
+    from doubleread.evals.splits import split
+    from doubleread.render.shown import ShownVerdict
+
+    began, settings = perf_counter(), given.chosen()
+    dataset = given.dataset(data, given.task)
     cases = split(dataset.cases, seed=settings.trust.seed)
     announce(dataset.model_copy(update={"cases": cases}))
     folder = out or Path("runs") / f"demo-{dataset.name}"
-
-    def introduce(panel: Panel) -> None:
-        announce_panel(panel)
-        show_trust(panel.profiles, panel.left_out)
-        announce_models(panel)
-
     with progress() as report:
-        outcome = judge(dataset, cases, folder, settings, report, introduce)
+        outcome = judge(dataset, cases, folder, settings, report, _introduce)
     if outcome.reused:
         note("the panel was fitted before on the same data: used again")
     for row in outcome.rows:
         if row.unread is not None:
             warn(f"not diagnosed, left out of the figures: {row.unread.source}: {row.unread.problem}")
-    verdicts = [row.verdict for row in outcome.rows if row.verdict is not None]
-    for verdict in telling(verdicts)[:show]:
+    for verdict in telling([row.verdict for row in outcome.rows if row.verdict is not None])[:show]:
         OUT.print(ShownVerdict.of(verdict))
         OUT.print(f"[dim]true label: {escape(str(verdict.case.label))}[/dim]\n")
     show_evaluation(outcome.judged.evaluation)
     note(f"{perf_counter() - began:.0f} s")
-    OUT.print(escape(f"results: {folder}  (open {outcome.judged.report})"), soft_wrap=True, highlight=False)
+    say(f"results: {folder}  (open {outcome.judged.report})")
+
+
+def _introduce(panel: "Panel") -> None:
+    from doubleread.cli.tables import show_trust
+
+    announce_panel(panel)
+    show_trust(panel.profiles, panel.left_out)
+    announce_models(panel)

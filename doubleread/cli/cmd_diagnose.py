@@ -3,25 +3,70 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 from rich.markup import escape
 
+from doubleread.cli import options
 from doubleread.cli.screen import ERR, OUT, note, tell_json, warn
-from doubleread.cli.tables import spending_table
 from doubleread.core.durable import write_text
 from doubleread.core.terminal_text import harmless
-from doubleread.core.verdict import LEANINGS, Unread, Verdict
-from doubleread.panel import Panel
-from doubleread.panel.batch_comparison import FEWEST
-from doubleread.settings import Settings
+
+if TYPE_CHECKING:
+    from doubleread.core.verdict import Unread, Verdict
+    from doubleread.panel import Panel as FittedPanel
+
+app = typer.Typer()
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 
+@app.command(epilog="Example: doubleread diagnose leaf.jpg --panel panel")
+def diagnose(
+    images: Annotated[list[str], typer.Argument(help="Image files.")],
+    panel: options.Panel = Path("panel"),
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line instead of cards.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Also say why, and what would change it.")] = False,
+    where: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Of one image: draw where the local agents looked (.png, .jpg, .webp), or write it as .json.",
+        ),
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="With --where: of this label, not the likeliest.")] = None,
+    settings: options.SettingsFile = None,
+    record: options.Record = None,
+    allow_from_panel: options.AllowFromPanel = False,
+) -> None:
+    """Diagnose images with a fitted panel. Exit code 1 where an image could not be read."""
+    from doubleread.cli.tables import spending_table
+    from doubleread.core.verdict import Verdict
+    from doubleread.panel import Panel
+
+    drawing = _Drawing.asked(where, label, images)
+    chosen, failed, batch = options.settings_of(settings, record=record), False, list[Verdict]()
+    with Panel.load(panel, settings=chosen, allow_from_panel=allow_from_panel) as loaded:
+        if loaded.encoder_is_fallback and not json:
+            warn(loaded.encoder_note)
+        for result in loaded.diagnose_many(images):
+            _show(result, loaded if explain else None, as_json=json)
+            if not isinstance(result, Verdict):
+                failed = True
+                continue
+            batch.append(_bare(result))
+            if drawing is not None:
+                drawing.write(loaded, result)
+        announce_batch(loaded, batch)
+        if loaded.spent and not json:
+            ERR.print(spending_table(loaded.spent))
+    if failed:
+        raise typer.Exit(1)
+
+
 @dataclass(frozen=True)
-class Drawn:
+class _Drawing:
     """The file that says where the agents looked, and for which label; the likeliest where it is None."""
 
     file: Path
@@ -40,7 +85,7 @@ class Drawn:
             raise typer.BadParameter(f"--where draws one image, and {len(images)} were named: name one")
         return cls(file, label)
 
-    def write(self, panel: Panel, verdict: Verdict) -> None:
+    def write(self, panel: "FittedPanel", verdict: "Verdict") -> None:
         """Reads the image with parts of it covered, and writes what that shows."""
         found = panel.attribute(verdict, label=self.label)
         for line in (*found.lines, *((found.method,) if found.maps else ())):
@@ -52,37 +97,9 @@ class Drawn:
         note(f"written to {self.file}")
 
 
-def run_diagnose(
-    images: list[str],
-    panel_folder: Path,
-    *,
-    as_json: bool,
-    explained: bool,
-    settings: Settings,
-    drawn: Drawn | None = None,
-    allow: bool = False,
-) -> None:
-    """A card (or a JSON line) for each image; images that cannot be read are reported and the rest goes on."""
-    failed = False
-    batch: list[Verdict] = []
-    with Panel.load(panel_folder, settings=settings, allow_from_panel=allow) as panel:
-        if panel.encoder_is_fallback and not as_json:
-            warn(panel.encoder_note)
-        for result in panel.diagnose_many(images):
-            failed |= isinstance(result, Unread)
-            if isinstance(result, Verdict):
-                batch.append(_bare(result))
-            _show(result, panel if explained else None, as_json=as_json)
-            if drawn is not None and isinstance(result, Verdict):
-                drawn.write(panel, result)
-        announce_batch(panel, batch)
-        if panel.spent and not as_json:
-            ERR.print(spending_table(panel.spent))
-    if failed:
-        raise typer.Exit(1)
+def _show(result: "Verdict | Unread", explaining: "FittedPanel | None", *, as_json: bool) -> None:
+    from doubleread.core.verdict import LEANINGS, Unread
 
-
-def _show(result: Verdict | Unread, explaining: Panel | None, *, as_json: bool) -> None:
     if as_json:
         tell_json(result.model_dump_json(exclude=set(LEANINGS)))
     elif isinstance(result, Unread):
@@ -93,8 +110,10 @@ def _show(result: Verdict | Unread, explaining: Panel | None, *, as_json: bool) 
             OUT.print(f"· {harmless(line)}", markup=False, highlight=False)
 
 
-def announce_batch(panel: Panel, verdicts: Sequence[Verdict]) -> None:
+def announce_batch(panel: "FittedPanel", verdicts: "Sequence[Verdict]") -> None:
     """Warns on stderr where the pictures, as a batch, differ from those the panel was trusted on."""
+    from doubleread.panel.batch_comparison import FEWEST
+
     if len(verdicts) < FEWEST:
         return
     found = panel.compare_batch(verdicts)
@@ -102,12 +121,7 @@ def announce_batch(panel: Panel, verdicts: Sequence[Verdict]) -> None:
         (warn if found.differs else note)(line)
 
 
-def _bare(verdict: Verdict) -> Verdict:
+def _bare(verdict: "Verdict") -> "Verdict":
     """What a batch is judged by: of thousands of verdicts the rest would only fill the memory."""
-    return Verdict(
-        case=verdict.case,
-        task=verdict.task,
-        posterior=verdict.posterior,
-        leaning=verdict.leaning,
-        decision=verdict.decision,
-    )
+    kept = {name: getattr(verdict, name) for name in ("case", "task", "posterior", "leaning", "decision")}
+    return type(verdict)(**kept)

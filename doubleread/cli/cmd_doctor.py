@@ -1,33 +1,87 @@
-"""``doubleread doctor``: what is here, and what will be used."""
+"""``doubleread doctor`` and ``doubleread settings``: what is here, and what will be used."""
 
+import sys
 from collections.abc import Iterator
-from importlib.metadata import requires
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from packaging.requirements import Requirement
+import typer
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from doubleread.agents.wire.prices import PriceTable
+from doubleread.cli import options
 from doubleread.cli.screen import OUT
 from doubleread.core.errors import DoublereadError
-from doubleread.panel.composition import check_names
-from doubleread.panel.provenance import package_version
-from doubleread.rag.encoders import choose, probe_device
-from doubleread.settings import Settings
+
+if TYPE_CHECKING:
+    from doubleread.panel.consent import Ask
+    from doubleread.panel.panel_folder import PanelFolder
+    from doubleread.settings import Settings
+
+doctor_app = typer.Typer(invoke_without_command=True)
+app = typer.Typer()
 
 OK, MISSING = "[green]✓[/green]", "[dark_orange]✗[/dark_orange]"
+REASONS = {"made here": "allowed: this panel was fitted here", "allowed": "allowed: you allowed it for this panel"}
+SAME, REFUSED = "allowed: your settings say the same", "not allowed"
 
 
-def run_doctor(settings: Settings) -> None:
-    """Prints packages, encoder and weights, device, keys (whether set, never their value)."""
+@app.command("settings")
+def show_settings() -> None:
+    """Print a settings file with every default, commented."""
+    from doubleread.settings import default_toml
+
+    sys.stdout.write(default_toml())
+
+
+@doctor_app.callback()
+def doctor(context: typer.Context, settings: options.SettingsFile = None, encoder: options.Encoder = None) -> None:
+    """Say what is installed, which weights, devices and keys are there, and what will be used."""
+    if context.invoked_subcommand is not None:
+        return
+    chosen = options.settings_of(settings, encoder)
     OUT.print(_packages())
     table = Table(title="what will be used", title_justify="left", show_header=False)
-    for name, value in _findings(settings):
+    for name, value in _findings(chosen):
         table.add_row(name, value)
     OUT.print(table)
 
 
+@doctor_app.command("panel", epilog="Example: doubleread doctor panel received-panel")
+def doctor_panel(
+    panel: Annotated[Path, typer.Argument(metavar="FOLDER", help="A panel, from here or from somebody else.")],
+    allow_from_panel: options.AllowFromPanel = False,
+    settings: options.SettingsFile = None,
+) -> None:
+    """List what a panel asks of this machine, and what of it is allowed. Nothing is sent, and no pictures are opened.
+
+    Exit code 1 where something is not allowed.
+    """
+    from doubleread.panel.consent import refused, remember
+    from doubleread.panel.panel_folder import read_panel
+
+    saved = read_panel(panel, options.settings_of(settings))
+    if allow_from_panel:
+        remember(panel, saved.head.id, saved.asks, "allowed")
+    open_ = refused(saved.head.id, saved.asks)
+    OUT.print(_answer(saved, open_))
+    for line in _asked(saved, open_):
+        OUT.print(line)
+    if open_:
+        tables = ", ".join(f"[{ask.table}]" for ask in open_)
+        OUT.print(Text(f"To use values of your own: write them into your settings, under {tables}."))
+        OUT.print(Text("To allow all of this for this panel: add --allow-from-panel. It is remembered."))
+        raise typer.Exit(1)
+
+
 def _packages() -> Table:
+    from importlib.metadata import requires
+
+    from packaging.requirements import Requirement
+
+    from doubleread.panel.provenance import package_version
+
     table = Table(title="packages", title_justify="left", show_header=False)
     for line in requires("doubleread") or ():
         requirement = Requirement(line)
@@ -42,7 +96,11 @@ def _packages() -> Table:
     return table
 
 
-def _findings(settings: Settings) -> Iterator[tuple[str, str]]:
+def _findings(settings: "Settings") -> Iterator[tuple[str, str]]:
+    """Encoder and weights, device, agents, sessions, and keys (whether set, never their value)."""
+    from doubleread.panel.composition import check_names
+    from doubleread.rag.encoders import choose, probe_device
+
     try:
         choice = choose(settings.encoder.name)
         yield "encoder", escape(f"{choice.name}: {choice.reason}")
@@ -60,7 +118,7 @@ def _findings(settings: Settings) -> Iterator[tuple[str, str]]:
     yield from _models(settings)
 
 
-def _sessions(settings: Settings) -> str:
+def _sessions(settings: "Settings") -> str:
     """Where sessions are kept, and whether a database answers."""
     address = settings.sessions.database
     if not address:
@@ -75,8 +133,10 @@ def _sessions(settings: Settings) -> str:
         return f"{MISSING} {escape(str(error))}"
 
 
-def _models(settings: Settings) -> Iterator[tuple[str, str]]:
+def _models(settings: "Settings") -> Iterator[tuple[str, str]]:
     """The models of agents and sessions: where, whether the key is set (never its value), and at what price."""
+    from doubleread.agents.wire.prices import PriceTable
+
     prices = PriceTable(settings.prices)
     for name, server in {**settings.vlm, **settings.reasoner, **settings.talk}.items():
         seat = "" if name in settings.panel.agents or name in settings.talk else "; not on this panel"
@@ -85,3 +145,34 @@ def _models(settings: Settings) -> Iterator[tuple[str, str]]:
         dated = f" as of {price.as_of}" if price and price.as_of else ""
         cost = f"; ${price.input:g} in, ${price.output:g} out per million tokens{dated}" if price else "; price unknown"
         yield name, escape(f"{server.model} at {server.base_url}{key}{cost}{seat}")
+
+
+def _answer(saved: "PanelFolder", open_: "list[Ask]") -> Text:
+    """Whether the panel can be used, in one sentence."""
+    from doubleread.panel.consent import asks_of
+
+    if open_:
+        count = sum(len(ask.values) for ask in open_)
+        things = "1 thing that is" if count == 1 else f"{count} things that are"
+        return Text(f"{saved.folder} cannot be used yet: it asks for {things} not allowed here.", "bold")
+    if asks_of(saved.settings, None):
+        return Text(f"{saved.folder} can be used: everything it asks for is allowed here.", "bold")
+    return Text(f"{saved.folder} can be used: it asks for nothing outside its own folder.", "bold")
+
+
+def _asked(saved: "PanelFolder", open_: "list[Ask]") -> Iterator[Text]:
+    """Two lines for each value: what it is, and what happens with it."""
+    from doubleread.panel.consent import allowed, asks_of
+
+    beyond = {ask.table: ask for ask in saved.asks}
+    record = allowed(saved.head.id)
+    for ask in asks_of(saved.settings, None):
+        asked = beyond.get(ask.table)
+        for name in ask.values:
+            if asked is None or name not in asked.values:
+                why = SAME
+            else:
+                why = REFUSED if record is None or asked in open_ else REASONS[record.how]
+            mark = ("✗", "dark_orange") if why == REFUSED else ("✓", "green")
+            yield Text.assemble(mark, f" {ask.table}.{name} = {ask.shown(name)}")
+            yield Text.assemble((f"    {ask.effects[name]}; {why}", "dim"))

@@ -1,39 +1,59 @@
 """``doubleread evaluate`` and ``doubleread report``."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from rich.markup import escape
 
-from doubleread.cli.cmd_cases_add import Group, LabelColumn, PathColumn
-from doubleread.cli.options import AllowFromPanel
+from doubleread.cli import options
+from doubleread.cli.announcements import announce_reading
+from doubleread.cli.option_groups import DataColumns, grouped
+from doubleread.cli.screen import OUT, note, tell, warn
+from doubleread.core.errors import DataError, RunError
 
 if TYPE_CHECKING:
     from doubleread.evals.metrics.gates import Gate
     from doubleread.evals.runs.run_record import Shard
-    from doubleread.settings import Settings
 
 app = typer.Typer()
 
 FAILED, INCOMPLETE, INTERRUPTED = 1, 3, 130
+ENDS = {"budget": "the budget is spent", "interrupted": "stopped"}
 
-By = Annotated[list[str] | None, typer.Option(help="Column of the data to tell subgroups by; repeatable.")]
-FailUnder = Annotated[
-    list[str] | None,
-    typer.Option("--fail-under", metavar="FIGURE=NUMBER", help="Exit code 1 below it: accuracy=0.95; repeatable."),
-]
-FailOver = Annotated[
-    list[str] | None,
-    typer.Option("--fail-over", metavar="FIGURE=NUMBER", help="Exit code 1 above it: ece=0.05; repeatable."),
-]
+
+@dataclass(frozen=True)
+class JudgeOptions:
+    """What a run is judged by."""
+
+    by: Annotated[list[str] | None, typer.Option(help="Column of the data to tell subgroups by; repeatable.")] = None
+    fail_under: Annotated[
+        list[str] | None,
+        typer.Option("--fail-under", metavar="FIGURE=NUMBER", help="Exit code 1 below it: accuracy=0.95; repeatable."),
+    ] = None
+    fail_over: Annotated[
+        list[str] | None,
+        typer.Option("--fail-over", metavar="FIGURE=NUMBER", help="Exit code 1 above it: ece=0.05; repeatable."),
+    ] = None
+
+    def gates(self) -> "list[Gate]":
+        """The bounds of the figures; raises ``DataError`` for what is none."""
+        from doubleread.evals.metrics.gates import parse_gate
+
+        under = [parse_gate(one, "at least") for one in self.fail_under or ()]
+        return under + [parse_gate(one, "at most") for one in self.fail_over or ()]
 
 
 @app.command(
     epilog="Example: doubleread evaluate photos/ --panel panel --fail-under accuracy=0.95 --fail-over ece=0.05. Exit "
     "codes: 0; 1 a figure is worse than asked for; 2 nothing was run; 3 the budget is spent; 130 interrupted."
 )
+@grouped
 def evaluate(
     data: Annotated[str, typer.Argument(help="Labelled images, as for `fit`; of one with splits, its test split.")],
+    *,
     panel: Annotated[Path, typer.Option(help="The fitted panel.")] = Path("panel"),
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Folder of the run.", show_default="runs/TIME-NAME")
@@ -47,112 +67,79 @@ def evaluate(
     ] = None,
     in_flight: Annotated[int | None, typer.Option(min=1, max=1024, help="Cases at the same time.")] = None,
     max_cost: Annotated[float | None, typer.Option(min=0, help="US dollars to spend on models at most.")] = None,
-    by: By = None,
-    fail_under: FailUnder = None,
-    fail_over: FailOver = None,
-    group: Group = None,
-    label_column: LabelColumn = "label",
-    path_column: PathColumn = "path",
-    settings: Annotated[Path | None, typer.Option("--settings", help="Settings file; see `doubleread settings`.")] = (
-        None
-    ),
-    allow_from_panel: AllowFromPanel = False,
+    judging: JudgeOptions,
+    columns: DataColumns,
+    settings: options.SettingsFile = None,
+    allow_from_panel: options.AllowFromPanel = False,
 ) -> None:
     """Judge a panel on images it has never seen. Stopped, the same command goes on where it was.
 
     The first Ctrl-C lets the cases in flight finish, the second gives them up.
     """
-    from doubleread.cli.cmd_fit import announce_reading
-    from doubleread.cli.evaluating import watching
-    from doubleread.cli.screen import note, progress, tell, warn
-    from doubleread.evals.datasets import read_labelled
-    from doubleread.evals.runs.evaluate import Wanted
+    from doubleread.cli.run_progress import watching
+    from doubleread.evals.runs.evaluate import RunChoice
     from doubleread.evals.runs.evaluate import evaluate as run
     from doubleread.panel import Panel
 
-    wanted, gates = Wanted(out, split, limit, _shard(shard), retry_errors), _gates(fail_under, fail_over)
-    chosen = _settings(settings, engine, in_flight, max_cost)
+    choice, gates = RunChoice(out, split, limit, _shard(shard), retry_errors), judging.gates()
+    run_flags = {"engine": engine, "in_flight": in_flight}
+    chosen = options.settings_of(settings, run=run_flags, budget={"max_cost_usd": max_cost})
     with Panel.load(panel, settings=chosen, allow_from_panel=allow_from_panel) as loaded:
-        with progress() as report:
-            dataset = read_labelled(
-                data,
-                group=group,
-                label_column=label_column,
-                path_column=path_column,
-                progress=lambda done, total: report("reading files", done, total),
-            )
+        dataset = columns.labelled_with_bar(data)
         announce_reading(dataset)
-
-        def announce(folder: Path, notes: Any) -> None:
-            for line in notes:
-                note(line)
-            note(f"run: {folder}")
-
         with watching() as watch:
-            ended = run(loaded, dataset, wanted, watch=watch, announce=announce)
+            ended = run(loaded, dataset, choice, watch=watch, announce=_announce)
     if ended.end != "complete":
         warn(f"{ENDS[ended.end]}: the same command goes on from here; `doubleread report` judges what there is")
         tell(str(ended.folder))
         raise typer.Exit(INCOMPLETE if ended.end == "budget" else INTERRUPTED)
-    _judge(ended.folder, by, gates)
+    _judge(ended.folder, judging.by, gates)
 
 
-ENDS = {"budget": "the budget is spent", "interrupted": "stopped"}
+def _announce(folder: Path, notes: Sequence[str]) -> None:
+    for line in notes:
+        note(line)
+    note(f"run: {folder}")
 
 
 @app.command(epilog="Example: doubleread report runs/latest --by site, or: report shard1 shard2 -o whole")
+@grouped
 def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="A run's folder; of several, shards of one run.")],
+    *,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the whole, where shards are joined.")] = (
         None
     ),
-    by: By = None,
-    fail_under: FailUnder = None,
-    fail_over: FailOver = None,
+    judging: JudgeOptions,
 ) -> None:
     """Judge what a run has so far: figures, the report, and tables. Nobody is asked again."""
-    from doubleread.core.errors import RunError
-    from doubleread.evals.runs.joined import join
+    from doubleread.evals.runs.run_folder import join
 
-    gates = _gates(fail_under, fail_over)
+    gates = judging.gates()
     if len(runs) > 1 and out is None:
         raise RunError("to join the shards of a run, name a folder for the whole with -o")
-    _judge(runs[0] if out is None else join(runs, out), by, gates)
+    _judge(runs[0] if out is None else join(runs, out), judging.by, gates)
 
 
 def _judge(folder: Path, by: list[str] | None, gates: "list[Gate]") -> None:
-    """Writes everything, shows the figures; the last line is the report's place."""
-    from doubleread.cli.evaluating import show
-    from doubleread.cli.screen import tell
+    """Writes everything and shows what the run came to; the last line is the report's place."""
+    from doubleread.cli.tables import show_evaluation
     from doubleread.evals.panel_evaluation import judge_run
 
     judged = judge_run(folder, tuple(by or ()), gates)
-    show(judged)
+    for line in judged.evaluation.warnings:
+        warn(line)
+    show_evaluation(judged.evaluation)
+    for gate in judged.gates:
+        mark = "[green]✓[/]" if gate.passed else "[red]✗[/]"
+        doubt = "" if gate.sure else "  [dim](its interval lies on both sides)[/]"
+        OUT.print(f"{mark} {escape(gate.text)}{doubt}", highlight=False, soft_wrap=True)
     tell(str(judged.report))
     if not judged.passed:
         raise typer.Exit(FAILED)
 
 
-def _gates(under: list[str] | None, over: list[str] | None) -> "list[Gate]":
-    from doubleread.evals.metrics.gates import parse_gate
-
-    return [*(parse_gate(one, "at least") for one in under or ()), *(parse_gate(one, "at most") for one in over or ())]
-
-
-def _settings(file: Path | None, engine: str | None, in_flight: int | None, max_cost: float | None) -> "Settings":
-    from doubleread.settings import load_settings
-
-    flags: dict[str, dict[str, Any]] = {}
-    run = {"engine": engine, "in_flight": in_flight}
-    if given := {name: value for name, value in run.items() if value is not None}:
-        flags["run"] = given
-    if max_cost is not None:
-        flags["budget"] = {"max_cost_usd": max_cost}
-    return load_settings(file, flags)
-
-
 def _shard(text: str | None) -> "Shard | None":
-    from doubleread.core.errors import DataError
     from doubleread.evals.runs.run_record import Shard
 
     if text is None:

@@ -1,93 +1,126 @@
 """``doubleread batch write | read`` and ``doubleread fine-tune``: files for services, nothing is sent."""
 
-import asyncio
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from rich.markup import escape
+import typer
 
-from doubleread.agents.recorded.recorder import Recorder
-from doubleread.agents.vlm.batch_api import BatchLine, read_results, request_lines, training_line, write_requests
-from doubleread.agents.wire.prices import PriceTable
-from doubleread.cli.screen import ERR, OUT, progress, warn
-from doubleread.core.case import Case
+from doubleread.cli.option_groups import DataColumns
+from doubleread.cli.options import SettingsFile, TaskFile, settings_of
+from doubleread.cli.screen import ERR, OUT, progress, say, warn
 from doubleread.core.durable import replacing
 from doubleread.core.errors import DataError, ImageError
-from doubleread.core.opinion import Abstention
-from doubleread.evals.datasets import read_dataset
-from doubleread.evals.datasets.task_file import with_task
-from doubleread.panel.composition import library
-from doubleread.panel.models import Models
-from doubleread.rag.images.case_images import Images
-from doubleread.settings import Settings
+
+if TYPE_CHECKING:
+    from doubleread.agents.vlm.batch_api import BatchLine
+    from doubleread.core.case import Case
+    from doubleread.panel.models import Models
+    from doubleread.settings import Settings
+
+batch_app = typer.Typer(no_args_is_help=True, help="Files of the Batch API: requests out, results in.")
+app = typer.Typer()
+
+AgentName = Annotated[str, typer.Option("--agent", help="Name of the [vlm.NAME] table.")]
 
 
-def write_batch(data: str, agent: str, out: Path, settings: Settings, task_file: Path | None) -> None:
-    """A batch file of every image's first reading."""
-    dataset = with_task(read_dataset(data), task_file)
-    models = Models.open(settings, Images(), library(settings))
+@batch_app.command("write", epilog="Example: doubleread batch write photos/ --agent gpt --settings doubleread.toml")
+def write_batch(
+    data: Annotated[str, typer.Argument(help="The images, as for `fit`.")],
+    agent: AgentName,
+    out: Annotated[Path, typer.Option("-o", "--out", help="File for the requests.")] = Path("requests.jsonl"),
+    task: TaskFile = None,
+    settings: SettingsFile = None,
+) -> None:
+    """Write every image's first reading as a request. Upload the file yourself; nothing is sent."""
+    import asyncio
 
-    async def reported(lines: AsyncIterator[BatchLine]) -> AsyncIterator[BatchLine]:
-        with progress() as report:
-            done = 0
-            async for line in lines:
-                done += 1
-                report("writing requests", done, len(dataset.cases))
-                if line.problem:
-                    warn(f"skipped {line.case.source}: {line.problem}")
-                else:
-                    yield line
+    from doubleread.agents.vlm.batch_api import request_lines, write_requests
 
-    try:
-        files = asyncio.run(
-            write_requests(reported(request_lines(models.reader(agent, dataset.task), dataset.cases)), out)
-        )
-    finally:
-        models.close()
+    chosen = settings_of(settings)
+    dataset = DataColumns().dataset(data, task)
+    with _models(chosen) as models:
+        lines = request_lines(models.reader(agent, dataset.task), dataset.cases)
+        files = asyncio.run(write_requests(_reported(lines, len(dataset.cases)), out))
     for file in files:
-        OUT.print(f"{escape(str(file))}  {file.stat().st_size / 1e6:.1f} MB", highlight=False, soft_wrap=True)
+        say(f"{file}  {file.stat().st_size / 1e6:.1f} MB")
 
 
-def read_batch(results: Path, data: str, agent: str, out: Path, settings: Settings, task_file: Path | None) -> None:
-    """The answers in a batch's results, written down as a recording."""
-    dataset = with_task(read_dataset(data), task_file)
-    models = Models.open(settings, Images(), library(settings))
-    cases, silent, count, unreadable = {case.id: case for case in dataset.cases}, 0, 0, 0
-    answered: set[str] = set()
+async def _reported(lines: "AsyncIterator[BatchLine]", total: int) -> "AsyncIterator[BatchLine]":
+    """The lines that are requests; of the others a warning says why not."""
+    with progress() as report:
+        done = 0
+        async for line in lines:
+            done += 1
+            report("writing requests", done, total)
+            if line.problem:
+                warn(f"skipped {line.case.source}: {line.problem}")
+            else:
+                yield line
+
+
+@batch_app.command("read", epilog="Example: doubleread batch read results.jsonl photos/ --agent gpt -o answers.jsonl")
+def read_batch(
+    results: Annotated[Path, typer.Argument(help="The batch's output file.")],
+    data: Annotated[str, typer.Argument(help="The images that the requests were written for.")],
+    agent: AgentName,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Recording, .jsonl or .csv.")] = Path("answers.jsonl"),
+    task: TaskFile = None,
+    settings: SettingsFile = None,
+) -> None:
+    """Turn a batch's results into recorded answers, which a [recorded.NAME] table replays."""
+    from doubleread.agents.recorded.recorder import Recorder
+    from doubleread.agents.vlm.batch_api import read_results
+    from doubleread.agents.wire.prices import PriceTable
+    from doubleread.core.opinion import Abstention
+
+    chosen = settings_of(settings)
+    dataset = DataColumns().dataset(data, task)
+    cases, unreadable = {case.id: case for case in dataset.cases}, list[int]()
+    answered, count, silent = set[str](), 0, 0
 
     def skip(number: int, why: str) -> None:
-        nonlocal unreadable
-        unreadable += 1
+        unreadable.append(number)
         warn(f"skipped {results}, line {number}: {why}")
 
-    try:
-        options = models.reader(agent, dataset.task).options
-        price = options.price or PriceTable(settings.prices).of(options.model)
+    with _models(chosen) as models:
+        reader = models.reader(agent, dataset.task)
+        price = reader.options.price or PriceTable(chosen.prices).of(reader.options.model)
         with Recorder(out) as record:
-            for case, answer in read_results(models.reader(agent, dataset.task), results, cases, price, skip):
+            for case, answer in read_results(reader, results, cases, price, skip):
                 record(case, answer)
                 count += 1
                 answered.add(case.id)
                 if isinstance(answer, Abstention):
                     silent += 1
                     ERR.print(f"{case.source}: {answer.cause}: {answer.detail}", markup=False, highlight=False)
-    finally:
-        models.close()
     missing = f"{len(cases) - len(answered)} images without a result"
-    skipped = f", {unreadable} lines that cannot be read" if unreadable else ""
+    skipped = f", {len(unreadable)} lines that cannot be read" if unreadable else ""
     OUT.print(f"{count} answers, {silent} abstentions, {missing}{skipped}", highlight=False)
-    OUT.print(f"recording: {escape(str(out))}", highlight=False, soft_wrap=True)
+    say(f"recording: {out}")
 
 
-def write_fine_tuning(data: str, agent: str, out: Path, settings: Settings, task_file: Path | None) -> None:
-    """Training examples of the cases that are neither for calibration nor for testing."""
-    dataset = with_task(read_dataset(data), task_file)
+@app.command("fine-tune", epilog="Example: doubleread fine-tune photos/ --agent gpt -o training.jsonl")
+def fine_tune(
+    data: Annotated[str, typer.Argument(help="The labelled images, as for `fit`.")],
+    agent: AgentName,
+    out: Annotated[Path, typer.Option("-o", "--out", help="File for the examples.")] = Path("training.jsonl"),
+    task: TaskFile = None,
+    settings: SettingsFile = None,
+) -> None:
+    """Write chat examples with images for vision fine-tuning. Calibration and test images are left out."""
+    import asyncio
+
+    from doubleread.agents.vlm.batch_api import training_line
+
+    chosen = settings_of(settings)
+    dataset = DataColumns().dataset(data, task)
     cases = [case for case in dataset.cases if case.label is not None and case.split in (None, "support", "train")]
     if not cases:
         raise DataError(f"{data} holds no labelled image outside its calibration and test splits")
-    models = Models.open(settings, Images(), library(settings))
 
-    async def line(case: Case) -> str:
+    async def line(case: "Case") -> str:
         try:
             return await training_line(case, reader.options, models.context(dataset.task))
         except ImageError as error:
@@ -104,10 +137,17 @@ def write_fine_tuning(data: str, agent: str, out: Path, settings: Settings, task
                 report("writing examples", i, len(cases))
         return written
 
-    try:
+    with _models(chosen) as models:
         reader = models.reader(agent, dataset.task)
         written = asyncio.run(write())
-    finally:
-        models.close()
     OUT.print(f'{written} examples; ask the tuned model with confidence = "logprobs"', highlight=False, markup=False)
-    OUT.print(escape(str(out)), highlight=False, soft_wrap=True)
+    say(str(out))
+
+
+def _models(settings: "Settings") -> "closing[Models]":
+    """The models of the settings, closed in the end."""
+    from doubleread.panel.composition import library
+    from doubleread.panel.models import Models
+    from doubleread.rag.images.case_images import Images
+
+    return closing(Models.open(settings, Images(), library(settings)))

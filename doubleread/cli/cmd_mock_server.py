@@ -2,43 +2,74 @@
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from rich.live import Live
+import typer
 from rich.markup import escape
 from rich.text import Text
 
-from doubleread.agents.recorded.book import read_book
+from doubleread.cli.option_groups import DataColumns
 from doubleread.cli.screen import ERR, OUT, progress, warn
 from doubleread.core.errors import DataError, ImageError
-from doubleread.evals.datasets import read_dataset
-from doubleread.mock_server import Fault, RateLimits, read_script, running
-from doubleread.mock_server.dry_run import DryRun, thumbnail
-from doubleread.mock_server.injected_faults import FAULTS
-from doubleread.mock_server.mock_app import MockServer
-from doubleread.rag.images.case_images import Images
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from doubleread.core.case import Case
+    from doubleread.mock_server.mock_app import MockServer
+
+app = typer.Typer()
 
 SNIPPET = '[vlm.mock]\nmodel = "mock-1"\nbase_url = "{url}"\nprice = {{ input = 0, output = 0 }}'
 
 
-def run_mock_server(
-    data: str,
-    *,
-    host: str,
-    port: int,
-    answers: Path | None,
-    script: Path | None,
-    accuracy: float,
-    latency: float,
-    limits: RateLimits,
-    faults: list[str],
-    without: list[str],
+@app.command("mock-server", epilog="Example: doubleread mock-server photos/ --accuracy 0.7 --fault rate-limit=0.05")
+def mock_server(
+    data: Annotated[str, typer.Argument(help="The labelled images it will be asked about, as for `fit`.")],
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0: a free one.")] = 8099,
+    answers: Annotated[Path | None, typer.Option(help="Recorded answers to give instead of invented ones.")] = None,
+    script: Annotated[
+        Path | None, typer.Option(help='Lines such as {"text": "…"} or {"fault": "html"}, said before anything else.')
+    ] = None,
+    accuracy: Annotated[float, typer.Option(min=0, max=1, help="Share of invented answers that are right.")] = 0.7,
+    latency: Annotated[float, typer.Option(min=0, help="Seconds before each answer.")] = 0.2,
+    requests_per_minute: Annotated[float | None, typer.Option(min=1, help="Let in no more than that.")] = None,
+    in_flight: Annotated[int | None, typer.Option(min=1, help="Answer no more at the same time.")] = None,
+    fault: Annotated[list[str] | None, typer.Option(help="NAME=SHARE of requests that fail so; repeatable.")] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(help="Feature it rejects (json_schema, json_object, logprobs, …); repeatable.")
+    ] = None,
 ) -> None:
-    """Serves until Ctrl-C; prints the address, what to put into the settings, and a running count."""
-    shares, replies = _faults(faults), [] if script is None else read_script(script)
+    """Serve the OpenAI protocol on this machine, for dry runs of a panel that asks models. It costs nothing."""
+    from doubleread.agents.recorded.book import read_book
+    from doubleread.mock_server import Fault, RateLimits, read_script, running
+    from doubleread.mock_server.dry_run import DryRun
+    from doubleread.mock_server.injected_faults import FAULTS
+
+    shares, replies = _faults(fault or []), [] if script is None else read_script(script)
     if unknown := [say.name for say in replies if isinstance(say, Fault) and say.name not in FAULTS]:
         raise DataError(f"{script} names a fault {unknown[0]!r}; there are {', '.join(FAULTS)}")
-    dataset = read_dataset(data)
-    images, cases, looks = Images(), [], []
+    cases, looks = _looked_at(data)
+    book = None if answers is None else read_book(answers)
+    says = DryRun(cases, looks, accuracy=accuracy, book=book, faults=shares)
+    limits = RateLimits(requests_per_minute=requests_per_minute, in_flight=in_flight)
+    with running(replies, says, limits=limits, latency_s=latency, without=without or [], host=host, port=port) as mock:
+        OUT.print(f"serving at {mock.base_url}; for the settings:\n", highlight=False)
+        OUT.print(escape(SNIPPET.format(url=mock.base_url)) + "\n", highlight=False)
+        if book is None:
+            warn(f"answers are invented: right on {accuracy:.0%} of the images at first")
+        _until_stopped(mock.server)
+
+
+def _looked_at(data: str) -> "tuple[list[Case], list[NDArray[np.uint8]]]":
+    """The cases whose pictures can be read, and a thumbnail of each."""
+    from doubleread.mock_server.dry_run import thumbnail
+    from doubleread.rag.images.case_images import Images
+
+    dataset, images = DataColumns().dataset(data), Images()
+    cases, looks = [], []
     with progress() as report:
         for i, case in enumerate(dataset.cases, start=1):
             try:
@@ -49,17 +80,12 @@ def run_mock_server(
             report("looking at the images", i, len(dataset.cases))
     if not cases:
         raise DataError(f"{data} holds no image that can be read")
-    book = None if answers is None else read_book(answers)
-    says = DryRun(cases, looks, accuracy=accuracy, book=book, faults=shares)
-    with running(replies, says, limits=limits, latency_s=latency, without=without, host=host, port=port) as mock:
-        OUT.print(f"serving at {mock.base_url}; for the settings:\n", highlight=False)
-        OUT.print(escape(SNIPPET.format(url=mock.base_url)) + "\n", highlight=False)
-        if book is None:
-            warn(f"answers are invented: right on {accuracy:.0%} of the images at first")
-        _until_stopped(mock.server)
+    return cases, looks
 
 
-def _until_stopped(server: MockServer) -> None:
+def _until_stopped(server: "MockServer") -> None:
+    from rich.live import Live
+
     with Live(console=ERR, refresh_per_second=2) as live:
         try:
             while True:
@@ -72,6 +98,8 @@ def _until_stopped(server: MockServer) -> None:
 
 def _faults(given: list[str]) -> dict[str, float]:
     """``name=share`` pairs."""
+    from doubleread.mock_server.injected_faults import FAULTS
+
     shares = {}
     for text in given:
         name, _, share = text.partition("=")

@@ -1,23 +1,18 @@
 """``doubleread trust confirm``, ``retract`` and ``update``: what turned out to be true, and learning from it."""
 
-import csv
-import io
-import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import typer
-from pydantic import ValidationError
 
-from doubleread.cli.cmd_fit import SHOWN_PROBLEMS
-from doubleread.cli.screen import OUT, note, warn
+from doubleread.cli.outcome_files import match_labels, only_one, read_labels, read_verdicts
+from doubleread.cli.screen import OUT, note, warn, warn_some
 from doubleread.cli.tables import comparison_table
 from doubleread.core.case import Case
-from doubleread.core.errors import DataError, DoublereadError, FileError, StoreError
+from doubleread.core.errors import DataError, DoublereadError, StoreError
 from doubleread.core.reading import Outcome, Sampling
-from doubleread.core.safe_files import read_text
 from doubleread.core.verdict import Verdict
 from doubleread.evals.trust_comparison import compare
 from doubleread.orchestrator.trust.drift import told
@@ -68,15 +63,15 @@ def run_confirm(
         check_allowed(saved.folder, saved.head.id, asks_of(_without_models(saved.settings), load_settings()))
     if not keeps_readings(saved):
         warn(f"{panel} was fitted by an older doubleread: it cannot learn from outcomes before it is fitted again")
-    found, failed = _verdicts(verdicts)
+    found, failed = read_verdicts(verdicts)
     if labels is not None:
-        truth = _matched(_labels(labels), found, failed)
+        truth = match_labels(read_labels(labels), found, failed)
     else:
-        truth = {_only(found, verdicts).case.id: str(label)}
+        truth = {only_one(found, verdicts).case.id: str(label)}
     wanted = [(verdict, truth[verdict.case.id]) for verdict in found if verdict.case.id in truth]
     told = _told(saved, wanted, failed, sampling=sampling, reviewer=reviewer, note=said)
     kept = _kept(saved, told, failed)
-    _warn_of(failed, "rows that could not be used")
+    warn_some(failed, "{n} more rows that could not be used")
     if kept and sampling == "selected":
         note(
             "kept as selected cases: watched for drift of calibration, but not learned from unless asked; "
@@ -141,14 +136,6 @@ def _keep(saved: PanelFolder, told: Sequence[tuple[Case, Outcome]]) -> list[tupl
     return [(case, outcome) for (case, _), outcome in zip(told, outcomes, strict=True)]
 
 
-def _warn_of(problems: Sequence[str], what: str) -> None:
-    """The first of many, and how many more there are."""
-    for problem in problems[:SHOWN_PROBLEMS]:
-        warn(problem)
-    if len(problems) > SHOWN_PROBLEMS:
-        warn(f"… and {len(problems) - SHOWN_PROBLEMS} more {what}")
-
-
 def _joined(saved: PanelFolder, kept: Sequence[tuple[Case, Outcome]]) -> bool:
     """Puts the confirmed cases into the panel's archive, and tells; False where the disk did not take them all."""
     unseen: list[str] = []
@@ -158,7 +145,7 @@ def _joined(saved: PanelFolder, kept: Sequence[tuple[Case, Outcome]]) -> bool:
             joined += one
     except StoreError as error:
         refused = str(error)
-    _warn_of([f"kept as an outcome, but not in the archive: {problem}" for problem in unseen], "such cases")
+    warn_some([f"kept as an outcome, but not in the archive: {problem}" for problem in unseen], "{n} more such cases")
     note(f"{joined} cases joined the panel's archive: they are evidence for others from now on")
     if refused:
         left = len(kept) - len(unseen) - joined
@@ -168,8 +155,7 @@ def _joined(saved: PanelFolder, kept: Sequence[tuple[Case, Outcome]]) -> bool:
 
 def _archived(saved: PanelFolder, kept: Sequence[tuple[Case, Outcome]], unseen: list[str]) -> Iterator[int]:
     """1 for every case that is in the archive; pictures that can no longer be read are added to ``unseen``."""
-    eyes = open_eyes(_without_models(saved.settings), saved.head.encoder)
-    try:
+    with closing(open_eyes(_without_models(saved.settings), saved.head.encoder)) as eyes:
         seen = eyes.embed_all([case for case, _ in kept])
         unseen += [f"{one.source}: {one.problem}" for one in seen.unread]
         with closing(open_store(saved, eyes)) as store:
@@ -177,8 +163,6 @@ def _archived(saved: PanelFolder, kept: Sequence[tuple[Case, Outcome]], unseen: 
                 case, outcome = kept[i]
                 remember(store, case, outcome, seen.embeddings[row, :1], hash_picture(case, eyes.images))
                 yield 1
-    finally:
-        eyes.close()
 
 
 def _without_models(settings: Settings) -> Settings:
@@ -256,60 +240,3 @@ def run_update(panel: Path, *, include_selected: bool, dry_run: bool, to_version
         highlight=False,
         soft_wrap=True,
     )
-
-
-def _verdicts(path: Path) -> tuple[list[Verdict], list[str]]:
-    """The verdicts of a file with one JSON object a line, ``-`` for standard input, and what is none."""
-    text = sys.stdin.read() if str(path) == "-" else _text(path)
-    found, failed = {}, []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            verdict = Verdict.model_validate_json(line)
-            found[verdict.case.id] = verdict
-        except ValidationError:
-            failed.append(f"{path}, line {number}: no verdict (`doubleread diagnose --json` writes them)")
-    return list(found.values()), failed
-
-
-def _text(path: Path) -> str:
-    try:
-        return read_text(path, encoding="utf-8-sig")
-    except FileError as error:
-        raise DataError(f"{error}: name a table or verdicts saved as UTF-8") from None
-
-
-def _only(verdicts: Sequence[Verdict], path: Path) -> Verdict:
-    if len(verdicts) != 1:
-        raise DataError(f"{path} holds {len(verdicts)} verdicts; --label is for one: name a file with --labels")
-    return verdicts[0]
-
-
-def _labels(path: Path) -> dict[str, str]:
-    """Image or case → label, from a table of two columns; a first row that says so is a heading."""
-    try:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(_text(path))) if any(row)]
-    except csv.Error as error:
-        raise DataError(f"{path} is no table of commas: {error}") from None
-    if bad := next((i for i, row in enumerate(rows, start=1) if len(row) < 2 or not row[0] or not row[1]), None):
-        raise DataError(f"{path}, row {bad}: give a case id or image path, and a label")
-    headed = rows and rows[0][1].lower() == "label"
-    return {row[0]: row[1] for row in rows[1 if headed else 0 :]}
-
-
-def _matched(labels: Mapping[str, str], verdicts: Sequence[Verdict], failed: list[str]) -> dict[str, str]:
-    """Label by case id. A row names a case by id, by its source or path, or by a file name that no other case has."""
-    names: dict[str, set[str]] = {}
-    for verdict in verdicts:
-        case = verdict.case
-        for name in {case.id, case.source, Path(case.source).name, str(case.path or case.source)}:
-            names.setdefault(name, set()).add(case.id)
-    truth = {}
-    for name, label in labels.items():
-        cases = names.get(name, set())
-        if len(cases) == 1:
-            truth[next(iter(cases))] = label
-        else:
-            failed.append(f"{name}: {'several verdicts go by that name' if cases else 'no verdict on it'}")
-    return truth

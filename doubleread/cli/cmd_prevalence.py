@@ -1,40 +1,52 @@
 """``doubleread prevalence``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
-from doubleread.cli.cases_shared import say, say_json, table
-from doubleread.cli.screen import OUT, note, progress, warn
-from doubleread.evals.datasets.unlabelled import read_unlabelled
-from doubleread.orchestrator.prevalence.implied_prevalence import toml_key
-from doubleread.panel import Panel
-from doubleread.settings import Settings
+from doubleread.cli.options import AllowFromPanel, SettingsFile, settings_of
+from doubleread.cli.screen import OUT, note, progress, say, table, tell_json, warn_some
 
 if TYPE_CHECKING:
     from doubleread.orchestrator.prevalence.batch_prevalence import BatchPrevalence
 
-SHOWN_PROBLEMS = 10
+app = typer.Typer()
 
 
-def run_prevalence(
-    folder: Path,
-    images: list[str],
-    group: str | None,
-    settings: Settings,
-    *,
-    as_json: bool = False,
-    allow: bool = False,
+@app.command(epilog="Example: doubleread prevalence panel photos/")
+def prevalence(
+    panel: Annotated[Path, typer.Argument(metavar="PANEL", help="Folder of a fitted panel.")],
+    images: Annotated[
+        list[str], typer.Argument(metavar="IMAGES…", help="Image files, or folders of them; labels are not needed.")
+    ],
+    group: Annotated[
+        str | None,
+        typer.Option(
+            help="Which images belong together, so that they count as one draw: 're:' and a pattern with one group."
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+    settings: SettingsFile = None,
+    allow_from_panel: AllowFromPanel = False,
 ) -> None:
-    """Diagnoses the images and says which shares of them have which label."""
+    """Estimate which share of unlabelled images has each label. Nothing is changed by it.
+
+    Exit code 1 where the images differ from the calibration cases in more than label shares, so that there is no
+    estimate.
+    """
+    from doubleread.evals.datasets.folder_dataset import read_unlabelled
+    from doubleread.panel import Panel
+
+    chosen = settings_of(settings)
     cases, unread = read_unlabelled(images, group=group)
-    with Panel.load(folder, settings=settings, allow_from_panel=allow) as panel:
+    with Panel.load(panel, settings=chosen, allow_from_panel=allow_from_panel) as loaded:
         with progress() as report:
-            found = panel.prevalence(cases, progress=report)
+            found = loaded.prevalence(cases, progress=report)
         found = found.model_copy(update={"unread": (*unread, *found.unread)})
-    if as_json:
-        say_json(found.model_dump_json())
+    if json:
+        tell_json(found.model_dump_json())
     else:
         _show(found)
     if found.refused:
@@ -42,10 +54,7 @@ def run_prevalence(
 
 
 def _show(found: "BatchPrevalence") -> None:
-    for one in found.unread[:SHOWN_PROBLEMS]:
-        warn(f"skipped {one.source}: {one.problem}")
-    if len(found.unread) > SHOWN_PROBLEMS:
-        warn(f"… and {len(found.unread) - SHOWN_PROBLEMS:,} more images skipped")
+    warn_some([f"skipped {one.source}: {one.problem}" for one in found.unread], "{n:,} more images skipped")
     say(found.line)
     if found.labels:
         OUT.print()
@@ -55,8 +64,6 @@ def _show(found: "BatchPrevalence") -> None:
 
 
 def _show_labels(found: "BatchPrevalence") -> None:
-    from rich.text import Text
-
     numbers = ("share", "95 % interval", "panel assumes")
     shown = table("label", *numbers, right=numbers)
     for one in found.labels:
@@ -85,6 +92,8 @@ def _notes(found: "BatchPrevalence") -> list[str]:
 
 def _in_task_file(found: "BatchPrevalence") -> str:
     """The shares as a task takes them: none is 0, and rounded they still sum to 1."""
+    from doubleread.orchestrator.prevalence.implied_prevalence import toml_key
+
     rounded = {label: max(round(share, 4), 0.0001) for label, share in found.shares.items()}
     largest = max(rounded, key=lambda label: rounded[label])
     rounded[largest] += 1 - sum(rounded.values())

@@ -4,6 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
+from rich.table import Table
+
+from doubleread.cli.screen import OUT, say
 
 app = typer.Typer(no_args_is_help=True, help="Look at the prompts: built-in ones and your own.")
 
@@ -13,17 +17,12 @@ Folder = Annotated[Path | None, typer.Option("--folder", help="Folder of your ow
 @app.command("list", epilog="Example: doubleread prompts list --folder my-prompts")
 def show_list(folder: Folder = None) -> None:
     """Every prompt in every version."""
-    from rich.table import Table
-
-    from doubleread.cli.screen import OUT
     from doubleread.prompts.library import Library
 
-    table = Table("prompt", "version", "hash", "variant of", "origin", "purpose", box=None, header_style="dim")
-    for prompt in Library(folder).all():
-        table.add_row(
-            prompt.id, str(prompt.version), prompt.sha256[:8], prompt.variant_of or "", prompt.origin, prompt.purpose
-        )
-    OUT.print(table)
+    shown = Table("prompt", "version", "hash", "variant of", "origin", "purpose", box=None, header_style="dim")
+    for one in Library(folder).all():
+        shown.add_row(one.id, str(one.version), one.sha256[:8], one.variant_of or "", one.origin, one.purpose)
+    OUT.print(shown)
 
 
 @app.command(epilog="Example: doubleread prompts show vlm-read")
@@ -32,16 +31,13 @@ def show(
     folder: Folder = None,
 ) -> None:
     """One prompt, section by section."""
-    from rich.markup import escape
-
-    from doubleread.cli.screen import OUT
     from doubleread.prompts.library import Library
 
     found = Library(folder).get(prompt)
     OUT.print(f"[bold]{found.ref}[/bold]  {escape(found.origin)}\n{escape(found.purpose)}", highlight=False)
     for name, text in found.sections.items():
         OUT.print(f"\n[cyan]\\[{name}][/cyan]")
-        OUT.print(text.strip(), markup=False, highlight=False, soft_wrap=True)
+        say(text.strip())
 
 
 @app.command(epilog="Example: doubleread prompts diff vlm-read vlm-read-brief")
@@ -55,17 +51,14 @@ def diff(
     """What differs between two prompts. Exit code 1 where something does."""
     from difflib import unified_diff
 
-    from doubleread.cli.screen import OUT
     from doubleread.prompts.library import Library
 
     before = Library().get(one) if other is None else Library(folder).get(one)
     after = Library(folder).get(other or one)
-    lines = list(
-        unified_diff(_lines(before.sections), _lines(after.sections), f"{before.ref}", f"{after.ref}", lineterm="")
-    )
+    lines = list(unified_diff(_lines(before.sections), _lines(after.sections), before.ref, after.ref, lineterm=""))
     styles = {"+": "green", "-": "red", "@": "cyan"}
     for line in lines:
-        OUT.print(line, style=styles.get(line[:1], ""), markup=False, highlight=False, soft_wrap=True)
+        say(line, styles.get(line[:1]))
     if lines:
         raise typer.Exit(1)
     OUT.print(f"{before.ref} and {after.ref} are the same", highlight=False)

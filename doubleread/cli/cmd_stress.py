@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
 
-from doubleread.cli.cmd_cases_add import Group, LabelColumn, PathColumn
-from doubleread.cli.options import AllowFromPanel
+from doubleread.cli import options
+from doubleread.cli.announcements import announce_reading
+from doubleread.cli.option_groups import DataColumns, grouped
+from doubleread.cli.screen import OUT, note, progress, table, tell, tell_json
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from doubleread.evals.stress import Condition, Stress
+    from doubleread.evals.stress import Condition, StressTest
     from doubleread.settings import Settings
 
 app = typer.Typer()
@@ -22,11 +25,13 @@ app = typer.Typer()
     epilog="Example: doubleread stress panel photos/ --corruptions noise,blur,greyscale --severities 1-5. Families: "
     "noise, blur, weather, digital, colour, scene."
 )
+@grouped
 def stress(
-    panel: Annotated[Path, typer.Argument(help="Folder of a fitted panel.")],
+    panel: options.PanelArgument,
     data: Annotated[
         str, typer.Argument(metavar="IMAGES", help="Labelled images, as for `fit`; of one with splits, its test split.")
     ],
+    *,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Folder for the results.", show_default="runs/TIME-NAME")
     ] = None,
@@ -37,22 +42,14 @@ def stress(
     limit: Annotated[int, typer.Option(min=1, help="Use so many images, taken evenly.")] = 120,
     split: Annotated[str | None, typer.Option(help="Use this split; `all` for every image.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object instead of the table.")] = False,
-    group: Group = None,
-    label_column: LabelColumn = "label",
-    path_column: PathColumn = "path",
-    settings: Annotated[Path | None, typer.Option("--settings", help="Settings file; see `doubleread settings`.")] = (
-        None
-    ),
-    allow_from_panel: AllowFromPanel = False,
+    columns: DataColumns,
+    settings: options.SettingsFile = None,
+    allow_from_panel: options.AllowFromPanel = False,
 ) -> None:
     """Find out how a panel does on worse pictures: noise, blur, weather, other light. It writes stress.html.
 
     Reports how often it is right, commits wrongly, refers, and notices, by corruption and severity.
     """
-    from doubleread.cli.cmd_fit import announce_reading
-    from doubleread.cli.options import settings_of
-    from doubleread.cli.screen import note, progress, tell, tell_json
-    from doubleread.evals.datasets import read_labelled
     from doubleread.evals.stress import stress_panel
     from doubleread.evals.stress.corruptions import chosen
     from doubleread.evals.stress.corruptions import severities as severities_of
@@ -60,13 +57,13 @@ def stress(
 
     names, levels = [one.strip() for one in corruptions.split(",") if one.strip()], severities_of(severities)
     chosen(names)
-    dataset = read_labelled(data, group=group, label_column=label_column, path_column=path_column)
+    dataset = columns.labelled(data)
     announce_reading(dataset)
     folder = out or _place(dataset.name)
     with (
         tempfile.TemporaryDirectory(prefix="doubleread-stress-") as encodings,
         Panel.load(
-            panel, settings=_passing(settings_of(settings), encodings), allow_from_panel=allow_from_panel
+            panel, settings=_passing(options.settings_of(settings), encodings), allow_from_panel=allow_from_panel
         ) as loaded,
         progress() as report,
     ):
@@ -85,7 +82,7 @@ def stress(
     if json:
         tell_json(found.model_dump_json(indent=1))
     else:
-        show(found)
+        _show(found)
     (note if json else tell)(str(folder / "stress.html"))
 
 
@@ -102,45 +99,28 @@ def _place(name: str) -> Path:
     return place_of(datetime.now(UTC), f"{name}-stress")
 
 
-def show(found: "Stress") -> None:
+def _show(found: "StressTest") -> None:
     """The verdict, then a row for each condition."""
-    from rich.text import Text
-
-    from doubleread.cli.screen import OUT
-
     for place, line in enumerate(found.verdict):
         OUT.print(Text(line, "" if place else "bold"))
     OUT.print()
     OUT.print(_table(found))
 
 
-def _table(found: "Stress") -> "Table":
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(
-        title=f"Per cent of {found.n} images in {found.groups} groups; wrong: of those committed (95 % interval)",
-        title_justify="left",
-        header_style="dim",
-        box=SIMPLE_HEAD,
-        show_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    table.add_column("", no_wrap=True)
-    for words in ("sev.", "right", "NLL", "in set", "wrong", "of", "referred", "alarm"):
-        table.add_column(words, justify="right", no_wrap=True)
-    table.add_row(*_row(found, found.clean))
-    for place, one in enumerate(found.overall):
-        table.add_row(*_row(found, one, named=not place))
-    for kind in found.corruptions:
-        for place, one in enumerate(found.of(kind.name)):
-            table.add_row(*_row(found, one, named=not place))
-    return table
+def _table(found: "StressTest") -> Table:
+    shown = table()
+    shown.title = f"Per cent of {found.n} images in {found.groups} groups; wrong: of those committed (95 % interval)"
+    shown.title_justify = "left"
+    for words in ("", "sev.", "right", "NLL", "in set", "wrong", "of", "referred", "alarm"):
+        shown.add_column(words, justify="right" if words else "left", no_wrap=True)
+    shown.add_row(*_row(found, found.clean))
+    for each in (found.overall, *(tuple(found.of(kind.name)) for kind in found.corruptions)):
+        for place, one in enumerate(each):
+            shown.add_row(*_row(found, one, named=not place))
+    return shown
 
 
-def _row(found: "Stress", one: "Condition", *, named: bool = True) -> list[str]:
-    from rich.markup import escape
-
+def _row(found: "StressTest", one: "Condition", *, named: bool = True) -> list[str]:
     from doubleread.evals.stress.stress_page import shown
     from doubleread.evals.stress.stress_wording import breaks
 

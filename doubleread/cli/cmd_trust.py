@@ -30,8 +30,8 @@ def show(
     draw: Annotated[Path | None, typer.Option(help="Also draw every reliability diagram into this .svg file.")] = None,
 ) -> None:
     """Accuracy, calibration and what they were learned from, agent by agent and round by round; signs of drift."""
+    from doubleread.cli.announcements import announce_gaps
     from doubleread.cli.cmd_compare_trust import side
-    from doubleread.cli.cmd_fit import announce_gaps
     from doubleread.cli.cmd_outcomes import announce_outcomes
     from doubleread.cli.screen import OUT, note
     from doubleread.cli.tables import show_trust

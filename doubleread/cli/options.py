@@ -1,5 +1,6 @@
-"""Flags that several commands share, and flags into settings."""
+"""Options that several commands share, declared once, and the settings that they make."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,6 +9,33 @@ import typer
 if TYPE_CHECKING:
     from doubleread.settings import Settings
 
+# settings
+SettingsFile = Annotated[Path | None, typer.Option("--settings", help="Settings file; see `doubleread settings`.")]
+Encoder = Annotated[str | None, typer.Option(help="auto, efficientnet-lite0, open-clip:MODEL/TAG, …")]
+Agents = Annotated[str | None, typer.Option(help="Agents of the panel, separated by commas.")]
+Rule = Annotated[str | None, typer.Option(help="Fusion rule.")]
+Record = Annotated[
+    Path | None, typer.Option("--record", help="Add every agent's answers to this .jsonl or .csv file, to replay them.")
+]
+
+# data sets
+Group = Annotated[
+    str | None,
+    typer.Option(
+        help="What must stay together: columns such as 'patient' or 'series,capture//10' (blocks of ten); "
+        "for folders 're:' and a pattern with one group."
+    ),
+]
+GroupAsForFit = Annotated[str | None, typer.Option(help="What must stay together, as for `fit`.")]
+LabelColumn = Annotated[str, typer.Option(help="Column of a manifest that holds the label.")]
+PathColumn = Annotated[str, typer.Option(help="Column of a manifest that holds the image's path.")]
+TaskFile = Annotated[
+    Path | None, typer.Option("--task", help="TOML file that says what the images show and what the labels mean.")
+]
+
+# panels
+Panel = Annotated[Path, typer.Option(help="Folder of a fitted panel.")]
+PanelArgument = Annotated[Path, typer.Argument(help="Folder of a fitted panel.")]
 AllowFromPanel = Annotated[
     bool,
     typer.Option(
@@ -17,6 +45,22 @@ AllowFromPanel = Annotated[
     ),
 ]
 
+# archives of cases
+Archive = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="Folder of the archive.")]
+CaseId = Annotated[str, typer.Argument(metavar="ID", help="A case: at least 6 digits of its id.")]
+CaseIds = Annotated[list[str], typer.Argument(metavar="ID…", help="Cases: at least 6 digits of each id.")]
+Reviewer = Annotated[str, typer.Option(help="Who says so; goes on record.")]
+Note = Annotated[str, typer.Option(help="Why; goes on record.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of tables.")]
+OnlyLabels = Annotated[list[str] | None, typer.Option("--label", help="Only this label; repeatable.")]
+OnlyTags = Annotated[
+    list[str] | None, typer.Option("--tag", help="Only cases with this tag; repeated: with all of them.")
+]
+OnlyGroups = Annotated[list[str] | None, typer.Option("--group", help="Only this group; repeatable.")]
+OnlySplits = Annotated[list[str] | None, typer.Option("--split", help="Only this split; repeatable.")]
+Since = Annotated[datetime | None, typer.Option(help="Added then or later.")]
+Until = Annotated[datetime | None, typer.Option(help="Added before then.")]
+
 
 def settings_of(
     file: Path | None,
@@ -25,19 +69,23 @@ def settings_of(
     rule: str | None = None,
     record: Path | None = None,
     preview: str | None = None,
+    **tables: dict[str, Any],
 ) -> "Settings":
-    """Settings from the file, the environment, and the flags that were given."""
+    """Settings from the file, the environment, and the flags that were given.
+
+    ``tables`` holds further flags by the table and name of their setting; those that are None were not given.
+    """
     from doubleread.settings import load_settings
 
-    flags: dict[str, dict[str, Any]] = {}
-    if encoder is not None:
-        flags["encoder"] = {"name": encoder}
-    if agents is not None:
-        flags["panel"] = {"agents": tuple(name.strip() for name in agents.split(",") if name.strip())}
-    if rule is not None:
-        flags["fusion"] = {"rule": rule}
-    if record is not None:
-        flags["run"] = {"record": str(record)}
-    if preview is not None:
-        flags["sessions"] = {"preview": preview}
-    return load_settings(file, flags)
+    names = None if agents is None else tuple(name.strip() for name in agents.split(",") if name.strip())
+    flags: dict[str, dict[str, Any]] = {
+        "encoder": {"name": encoder},
+        "panel": {"agents": names},
+        "fusion": {"rule": rule},
+        "run": {"record": None if record is None else str(record)},
+        "sessions": {"preview": preview},
+    }
+    for table, values in tables.items():
+        flags[table] = {**flags.get(table, {}), **values}
+    given = {table: {k: v for k, v in values.items() if v is not None} for table, values in flags.items()}
+    return load_settings(file, {table: values for table, values in given.items() if values})

@@ -4,9 +4,10 @@ Whatever is printed on these consoles is harmless, whoever wrote it.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
 from rich.markup import escape
@@ -19,6 +20,8 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
+from rich.text import Text
 
 from doubleread.core.terminal_text import MARK, harmless_lines, is_shown, legible, legible_json
 from doubleread.core.types import Progress as Report
@@ -78,6 +81,30 @@ def progress() -> Iterator[Report]:
         yield report
 
 
+def table(*columns: str, right: Sequence[str] = ()) -> Table:
+    """An empty table in the look of all others; the columns named in ``right`` are aligned there."""
+    made = Table(header_style="dim", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    for name in columns:
+        made.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    return made
+
+
+def facts_table(facts: Sequence[tuple[str, str]]) -> Table:
+    """Names and what they stand for, without those that are empty."""
+    made = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
+    made.add_column(style="dim", no_wrap=True)
+    made.add_column(overflow="fold")
+    for name, value in facts:
+        if value:
+            made.add_row(Text(name), Text(value))
+    return made
+
+
+def say(text: str, style: str | None = None) -> None:
+    """A result for people, in one line however long."""
+    OUT.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
 def tell(text: str) -> None:
     """A line for programs: a path, as it is."""
     _write(legible(text, getattr(sys.stdout, "encoding", None)))
@@ -101,3 +128,11 @@ def note(text: str) -> None:
 def warn(text: str) -> None:
     """A line that must not be missed."""
     ERR.print(f"[dark_orange]![/dark_orange] {escape(harmless_lines(text))}", highlight=False)
+
+
+def warn_some(lines: Sequence[str], more: str, shown: int = 10) -> None:
+    """Warns of the first of many; ``more`` says how many are left, as in ``{n:,} more rows``."""
+    for line in lines[:shown]:
+        warn(line)
+    if len(lines) > shown:
+        warn(f"… and {more.format(n=len(lines) - shown)}")

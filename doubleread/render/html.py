@@ -71,10 +71,10 @@ def style_sheet() -> str:
 
 
 @cache
-def environment() -> Environment:
-    """Templates of this package: everything is escaped, and a name that is missing is an error."""
+def environment(package: str = "doubleread.render") -> Environment:
+    """Templates of a package: everything is escaped, and a name that is missing is an error."""
     return Environment(
-        loader=PackageLoader("doubleread.render", ""),
+        loader=PackageLoader(package, ""),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -8,11 +8,11 @@ from doubleread.core.base import Record
 from doubleread.core.case import Case, RowProblem
 from doubleread.core.task import Task
 
-Progress = Callable[[int, int], None]
+RowProgress = Callable[[int, int], None]
 """Called with the rows read so far and the rows there are."""
 
 
-class Labelled(Record):
+class LabelledCases(Record):
     """Labelled cases, in the order of their source, whatever their labels are."""
 
     name: str
@@ -27,7 +27,7 @@ class Labelled(Record):
     """Rows whose picture carries several labels, left out; they are in ``problems`` too."""
 
 
-class Dataset(Labelled):
+class Dataset(LabelledCases):
     """Labelled cases of one task."""
 
     task: Task

@@ -1,21 +1,22 @@
-"""A folder with one sub-folder of images per label."""
+"""A folder with one sub-folder of images per label, and images without labels."""
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from doubleread.core.case import RowProblem
+from doubleread.core.case import Case, RowProblem
 from doubleread.core.errors import DataError
-from doubleread.evals.datasets.dataset_record import Labelled, Progress
-from doubleread.evals.datasets.gather import Row, gather
+from doubleread.core.verdict import Unread
+from doubleread.evals.datasets.dataset_record import LabelledCases, RowProgress
+from doubleread.evals.datasets.dataset_rows import DatasetRow, gather
 from doubleread.evals.datasets.groups import GroupOf, group_key
 from doubleread.evals.datasets.label_names import FOREIGN_SUFFIXES, IMAGE_SUFFIXES, SPLIT_NAMES, split_name, suffix
 
 _MANIFESTS = (".csv", ".tsv", ".jsonl")
 
 
-def read_folder(folder: Path, *, group: str | None = None, progress: Progress | None = None) -> Labelled:
+def read_folder(folder: Path, *, group: str | None = None, progress: RowProgress | None = None) -> LabelledCases:
     """The labelled cases of a folder; sub-folders named train, val, test … are taken as splits of label folders.
 
     Raises ``DataError`` for a folder without images or without label folders, and what ``gather`` raises.
@@ -37,12 +38,46 @@ def read_folder(folder: Path, *, group: str | None = None, progress: Progress | 
             "label, or give a manifest (CSV or JSONL with the columns path and label)"
         )
     key = group_key(group, (), "path") if group else None
-    rows = [_row(folder, path, depth, key) for path in found if len(path.parts) >= depth]
-    problems = [RowProblem(where=str(path), path=str(path), problem="not in a label's sub-folder") for path in loose]
-    problems += [RowProblem(where=str(e.filename), problem=f"the folder cannot be read: {e.strerror}") for e in closed]
-    name = folder.resolve().name or "images"
-    notes = _notes(folder, depth == 3)
-    return gather(name, rows, problems=problems, notes=notes, progress=progress)
+    read: list[DatasetRow | RowProblem] = [_row(folder, path, depth, key) for path in found if len(path.parts) >= depth]
+    read += [RowProblem(where=str(path), path=str(path), problem="not in a label's sub-folder") for path in loose]
+    read += map(closed_folder, closed)
+    return gather(folder.resolve().name or "images", read, notes=_notes(folder, depth == 3), progress=progress)
+
+
+def read_unlabelled(sources: Sequence[str], *, group: str | None = None) -> tuple[list[Case], list[Unread]]:
+    """The images of these files and folders, and those that cannot be opened; ``group`` is a pattern (``re:(…)``).
+
+    Raises ``DataError`` where there is no image at all, or ``group`` is not a pattern.
+    """
+    if group is not None and not group.startswith("re:"):
+        raise DataError(f"group {group!r}: images have no columns; use re:(…), which takes a part of the path")
+    key = group_key(group, (), "path") if group else None
+    cases: list[Case] = []
+    unread: list[Unread] = []
+    for path in (path for source in sources for path in _files(Path(source).expanduser(), unread)):
+        try:
+            cases.append(Case.from_file(path, group=key({"path": path.as_posix()}) if key else None))
+        except DataError as error:
+            unread.append(Unread(source=str(path), code="unreadable", problem=str(error)))
+    if not cases and not unread:
+        raise DataError(f"there are no images in {', '.join(sources)}")
+    return cases, unread
+
+
+def _files(source: Path, unread: list[Unread]) -> list[Path]:
+    if not source.is_dir():
+        return [source]
+
+    def closed(error: OSError) -> None:
+        problem = closed_folder(error)
+        unread.append(Unread(source=problem.where, code="unreadable", problem=problem.problem))
+
+    return [source / path for path in sorted(images_in(source, closed))]
+
+
+def closed_folder(error: OSError) -> RowProblem:
+    """What is told of a folder that cannot be read."""
+    return RowProblem(where=str(error.filename), problem=f"the folder cannot be read: {error.strerror}")
 
 
 def images_in(folder: Path, on_error: Callable[[OSError], None]) -> Iterator[Path]:
@@ -93,9 +128,9 @@ def _has_splits(found: list[Path]) -> bool:
     return bool(tops) and deep and tops <= SPLIT_NAMES.keys()
 
 
-def _row(folder: Path, path: Path, depth: int, key: GroupOf | None) -> Row:
+def _row(folder: Path, path: Path, depth: int, key: GroupOf | None) -> DatasetRow:
     text = path.as_posix()
-    return Row(
+    return DatasetRow(
         where=text,
         path=folder / path,
         source=text,

@@ -15,6 +15,15 @@ GroupOf = Callable[[Mapping[str, str]], str | None]
 _PATTERN = "re:"
 
 
+def usual_key(group: str | None, columns: Collection[str], path_column: str) -> tuple[str | None, GroupOf | None]:
+    """The expression that groups a table, and its rule: ``group``, or the column ``group`` where there is one.
+
+    Raises what ``group_key`` raises.
+    """
+    expression = group or ("group" if "group" in columns else None)
+    return expression, group_key(expression, columns, path_column) if expression else None
+
+
 def group_key(expression: str, columns: Collection[str], path_column: str) -> GroupOf:
     """The rule that an expression stands for.
 

@@ -3,25 +3,29 @@
 Only what was saved on disk needs the package; a data set that is given brings its own classes.
 """
 
+import hashlib
+import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, Self
 
+import platformdirs
+
 from doubleread.core.case import RowProblem
 from doubleread.core.errors import DataError
-from doubleread.evals.datasets.dataset_record import Labelled, Progress
-from doubleread.evals.datasets.gather import Row, gather
-from doubleread.evals.datasets.groups import GroupOf, group_key
-from doubleread.evals.datasets.kept_images import KeptImages
-from doubleread.evals.datasets.manifest import manifest_row
+from doubleread.evals.datasets.dataset_record import LabelledCases, RowProgress
+from doubleread.evals.datasets.dataset_rows import DatasetRow, gather
+from doubleread.evals.datasets.groups import GroupOf, usual_key
+from doubleread.evals.datasets.manifest_dataset import USUAL_COLUMNS, TableColumns, manifest_row
 from doubleread.evals.datasets.text_table import as_text
 
 EXTRA = "huggingface"
 _SAVED = ("dataset_dict.json", "state.json")
 
 
-class Rows(Protocol):
+class HubRows(Protocol):
     """What is used of a ``datasets.Dataset``."""
 
     @property
@@ -39,7 +43,7 @@ def was_saved(folder: Path) -> bool:
     return any((folder / name).is_file() for name in _SAVED)
 
 
-def load_saved(folder: Path) -> Rows | Mapping[str, Rows]:
+def load_saved(folder: Path) -> HubRows | Mapping[str, HubRows]:
     """What ``save_to_disk`` wrote; raises ``DataError`` without the package, or where it cannot be loaded."""
     try:
         from datasets import load_from_disk  # noqa: PLC0415 - an extra, and slow to import
@@ -50,84 +54,123 @@ def load_saved(folder: Path) -> Rows | Mapping[str, Rows]:
     if odd := next((one for one in folder.rglob("*") if not (one.is_file() or one.is_dir())), None):
         raise DataError(f"{odd} is not a regular file: the package datasets cannot load {folder}")
     try:
-        found: Rows | Mapping[str, Rows] = load_from_disk(str(folder))
+        found: HubRows | Mapping[str, HubRows] = load_from_disk(str(folder))
     except Exception as error:  # the package and Arrow have no common error
         raise DataError(f"the package datasets cannot load {folder}: {error}") from error
     return found
 
 
+class KeptImages:
+    """Images that exist only as bytes inside a data set, written once so that they have a path.
+
+    A folder of images by the sha256 of their bytes; by default in the user's cache folder.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or platformdirs.user_cache_path("doubleread") / "images"
+
+    def path_of(self, image: Any) -> Path:
+        """The file of an image as ``datasets`` stores it, ``{"bytes": …, "path": …}``, written if need be.
+
+        Raises ``DataError`` where there is neither, or the folder cannot be written to.
+        """
+        if not isinstance(image, Mapping) or not (image.get("bytes") or image.get("path")):
+            raise DataError("there is no image in this row")
+        path = Path(image.get("path") or "")
+        return self._keep(image["bytes"], path.suffix.lower()) if image.get("bytes") else path
+
+    def _keep(self, data: bytes, suffix: str) -> Path:
+        digest = hashlib.sha256(data).hexdigest()
+        file = self.folder / digest[:2] / f"{digest}{suffix}"
+        try:
+            if not (file.is_file() and file.stat().st_size == len(data)):
+                _write(file, data)
+        except OSError as error:
+            raise DataError(f"cannot write the image to {file}: {error.strerror or error}") from None
+        return file
+
+
+def _write(file: Path, data: bytes) -> None:
+    """All of it or nothing, also where several processes write the same image."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=".")
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(data)
+        Path(name).replace(file)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
 def read_hugging_face(
-    source: Rows | Mapping[str, Rows],
+    source: HubRows | Mapping[str, HubRows],
+    columns: TableColumns = USUAL_COLUMNS,
     *,
     name: str = "dataset",
-    label_column: str = "label",
-    path_column: str = "path",
-    group: str | None = None,
-    progress: Progress | None = None,
+    progress: RowProgress | None = None,
     kept: KeptImages | None = None,
-) -> Labelled:
+) -> LabelledCases:
     """The labelled cases of these rows; numbers of a ``ClassLabel`` become its names, other plain columns metadata.
 
-    The images are in ``path_column``, or else in the only ``Image`` column. Those that have no file are written to
+    The images are in ``columns.path``, or else in the only ``Image`` column. Those that have no file are written to
     ``kept`` (by default in the user's cache folder). The names of a ``DatasetDict`` are the splits, unless there is
     only one. Raises ``DataError`` for missing columns, unknown splits, and what ``gather`` raises.
     """
     parts = {**source} if isinstance(source, Mapping) else {"": source}
     reading = [
-        _Reading.of(part, split if len(parts) > 1 else "", label_column, path_column, group, kept or KeptImages())
-        for split, part in parts.items()
+        _Split.of(part, split if len(parts) > 1 else "", columns, kept or KeptImages()) for split, part in parts.items()
     ]
     read = [row for one in reading for row in one.rows()]
-    rows = [row for row in read if isinstance(row, Row)]
-    problems = [row for row in read if isinstance(row, RowProblem)]
-    notes = [f"labels are the column {label_column!r}"]
+    notes = [f"labels are the column {columns.label!r}"]
     notes += [f"{one!r} is the only split: it is not taken as one" for one in parts if one and len(parts) == 1]
-    return gather(name, rows, problems=problems, notes=notes, progress=progress)
+    return gather(name, read, notes=notes, progress=progress)
 
 
 @dataclass(frozen=True)
-class _Reading:
+class _Split:
     """One split, and how its columns are read."""
 
-    data: Rows
+    data: HubRows
     split: str
-    label: str
-    image: str
+    columns: TableColumns
     key: GroupOf | None
     kept: KeptImages
 
     @classmethod
-    def of(cls, data: Rows, split: str, label: str, path: str, group: str | None, kept: KeptImages) -> Self:
+    def of(cls, data: HubRows, split: str, columns: TableColumns, kept: KeptImages) -> Self:
         features = getattr(data, "features", None)
         if features is None or not hasattr(data, "__len__"):
             raise DataError(
                 f"a {type(data).__name__} is not a data set; give a Dataset or DatasetDict that is not streamed, "
                 "a path, or a name"
             )
-        image = _image_column(features, path)
-        if label not in features:
+        image = _image_column(features, columns.path)
+        if columns.label not in features:
             raise DataError(
-                f"the data set has no column {label!r}; columns: {', '.join(features)}. Name it with label_column"
+                f"the data set has no column {columns.label!r}; columns: {', '.join(features)}. "
+                "Name it with label_column"
             )
-        expression = group or ("group" if "group" in features else None)
-        key = group_key(expression, tuple(features), image) if expression else None
+        _, key = usual_key(columns.group, tuple(features), image)
         # The feature's own class, so that the stored bytes come as they are, not as pixels.
-        return cls(data.cast_column(image, type(features[image])(decode=False)), split, label, image, key, kept)
+        as_stored = data.cast_column(image, type(features[image])(decode=False))
+        return cls(as_stored, split, columns._replace(path=image), key, kept)
 
-    def rows(self) -> Iterator[Row | RowProblem]:
+    def rows(self) -> Iterator[DatasetRow | RowProblem]:
         names = {column: getattr(feature, "names", None) for column, feature in self.data.features.items()}
+        image = self.columns.path
         for number, values in enumerate(self.data, start=1):
             where = f"{self.split} row {number}".strip()
             try:
-                path = self.kept.path_of(values[self.image])
+                path = self.kept.path_of(values[image])
             except DataError as error:
                 yield RowProblem(where=where, problem=str(error))
                 continue
-            text = {column: _text(value, names[column]) for column, value in values.items() if column != self.image}
-            text[self.image] = _source(values[self.image], self.split, number)
+            text = {column: _text(value, names[column]) for column, value in values.items() if column != image}
+            text[image] = _source(values[image], self.split, number)
             text["split"] = self.split or text.get("split", "")
-            row = manifest_row(Path(), where, text, self.label, self.image, self.key)
-            yield row if isinstance(row, RowProblem) else Row(**{**vars(row), "path": path})
+            row = manifest_row(Path(), where, text, self.columns, self.key)
+            yield row if isinstance(row, RowProblem) else DatasetRow(**{**vars(row), "path": path})
 
 
 def _image_column(features: Mapping[str, Any], named: str) -> str:

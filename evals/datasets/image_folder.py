@@ -6,13 +6,13 @@ from pathlib import Path, PurePosixPath
 
 from doubleread.core.case import RowProblem
 from doubleread.core.errors import DataError
-from doubleread.evals.datasets.dataset_record import Labelled, Progress
-from doubleread.evals.datasets.folder_dataset import images_in
-from doubleread.evals.datasets.gather import Row, gather
-from doubleread.evals.datasets.groups import group_key
+from doubleread.evals.datasets.dataset_record import LabelledCases, RowProgress
+from doubleread.evals.datasets.dataset_rows import DatasetRow, gather
+from doubleread.evals.datasets.folder_dataset import closed_folder, images_in
+from doubleread.evals.datasets.groups import usual_key
 from doubleread.evals.datasets.label_names import SPLIT_NAMES
-from doubleread.evals.datasets.manifest import manifest_row
-from doubleread.evals.datasets.text_table import Table, read_table
+from doubleread.evals.datasets.manifest_dataset import TableColumns, manifest_row
+from doubleread.evals.datasets.text_table import TextTable, read_table
 
 FILE_NAME = "file_name"
 """The column that tells such a metadata file from any other table."""
@@ -24,7 +24,7 @@ class Metadata:
     """One metadata file and what stands in it."""
 
     file: Path
-    table: Table
+    table: TextTable
     split: str = ""
     """Name of the split folder it stands in; empty at the root."""
 
@@ -44,40 +44,35 @@ def metadata_of(folder: Path) -> list[Metadata]:
 def read_image_folder(
     folder: Path,
     metadata: list[Metadata],
-    *,
-    label_column: str = "label",
-    group: str | None = None,
-    progress: Progress | None = None,
-) -> Labelled:
+    wanted: TableColumns,
+    progress: RowProgress | None = None,
+) -> LabelledCases:
     """The labelled cases of a folder with these metadata files; file names are relative to the file that names them.
 
     The split is that of the split folder, or a column ``split``. Without a column ``label``, the label is the name
     of the folder an image stands in. Raises ``DataError`` for missing columns, and what ``gather`` raises.
     """
     columns = tuple(dict.fromkeys(name for one in metadata for name in one.table.columns))
-    named = label_column in columns
-    if not named and label_column != "label":
+    named = wanted.label in columns
+    if not named and wanted.label != "label":
         raise DataError(
-            f"the metadata of {folder} has no column {label_column!r}; columns: {', '.join(columns)}. "
+            f"the metadata of {folder} has no column {wanted.label!r}; columns: {', '.join(columns)}. "
             "Name the column with label_column"
         )
-    expression = group or ("group" if "group" in columns else None)
-    key = group_key(expression, columns, FILE_NAME) if expression else None
+    expression, key = usual_key(wanted.group, columns, FILE_NAME)
     read = [
-        manifest_row(folder, where, values if named else _labelled(values), label_column, FILE_NAME, key)
+        manifest_row(folder, where, values if named else _labelled(values), wanted._replace(path=FILE_NAME), key)
         for one in metadata
         for where, values in _rows(folder, one)
     ]
-    rows = [row for row in read if isinstance(row, Row)]
-    problems = [row for row in read if isinstance(row, RowProblem)]
-    problems += [_placed(folder, one.file, problem) for one in metadata for problem in one.table.problems]
-    problems += _unnamed(folder, {row.source for row in rows} | {row.path for row in problems})
+    read += [_placed(folder, one.file, problem) for one in metadata for problem in one.table.problems]
+    read += _unnamed(folder, {row.source if isinstance(row, DatasetRow) else row.path for row in read})
     files = " and ".join(one.file.relative_to(folder).as_posix() for one in metadata)
     notes = [f"images are those that {files} names"]
-    notes.append(f"labels are the column {label_column!r}" if named else "labels are the names of the folders")
+    notes.append(f"labels are the column {wanted.label!r}" if named else "labels are the names of the folders")
     notes += [f"group key: {expression}"] if expression else []
     name = folder.resolve().name or "images"
-    return gather(name, rows, problems=problems, notes=notes, progress=progress)
+    return gather(name, read, notes=notes, progress=progress)
 
 
 def _rows(folder: Path, metadata: Metadata) -> Iterator[tuple[str, Mapping[str, str]]]:
@@ -103,8 +98,7 @@ def _unnamed(folder: Path, named: set[str]) -> list[RowProblem]:
     found = sorted(path.as_posix() for path in images_in(folder, closed.append))
     told = "no metadata file names this image"
     unnamed = [RowProblem(where=path, path=path, problem=told) for path in found if path not in named]
-    shut = [RowProblem(where=str(e.filename), problem=f"the folder cannot be read: {e.strerror}") for e in closed]
-    return [*unnamed, *shut]
+    return [*unnamed, *map(closed_folder, closed)]
 
 
 def _split_folder(path: str) -> str:

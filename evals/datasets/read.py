@@ -1,17 +1,20 @@
-"""One way in for every kind of data set."""
+"""One way in for every kind of data set, and for a task in a file."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
-from doubleread.core.errors import DataError
+from pydantic import ValidationError
+
+from doubleread.core.errors import DataError, FileError, TaskError
+from doubleread.core.safe_text import read_toml
+from doubleread.core.task import Task
 from doubleread.evals.datasets.archive_dataset import is_archive, read_archive
-from doubleread.evals.datasets.dataset_record import Dataset, Labelled, Progress
+from doubleread.evals.datasets.dataset_record import Dataset, LabelledCases, RowProgress
+from doubleread.evals.datasets.dataset_rows import dataset_of
 from doubleread.evals.datasets.folder_dataset import read_folder
-from doubleread.evals.datasets.gather import dataset_of
-from doubleread.evals.datasets.hugging_face import Rows, load_saved, read_hugging_face, was_saved
+from doubleread.evals.datasets.hugging_face import HubRows, load_saved, read_hugging_face, was_saved
 from doubleread.evals.datasets.image_folder import metadata_of, read_image_folder
-from doubleread.evals.datasets.manifest import read_manifest
+from doubleread.evals.datasets.manifest_dataset import TableColumns, read_manifest
 from doubleread.evals.datasets.solar import NAME as SOLAR_CELLS
 from doubleread.evals.datasets.solar import TASK as SOLAR_TASK
 from doubleread.evals.datasets.solar import read_solar_cells
@@ -25,13 +28,13 @@ _KINDS = (
 
 
 def read_dataset(
-    source: str | Path | Rows | Mapping[str, Rows],
+    source: str | Path | HubRows | Mapping[str, HubRows],
     *,
     label_column: str = "label",
     path_column: str = "path",
     group: str | None = None,
     task_id: str | None = None,
-    progress: Progress | None = None,
+    progress: RowProgress | None = None,
 ) -> Dataset:
     """A labelled data set from a folder, a manifest, an archive, ``solar-cells``, or Hugging Face ``datasets``.
 
@@ -50,21 +53,21 @@ def read_dataset(
 
 
 def read_labelled(
-    source: str | Path | Rows | Mapping[str, Rows],
+    source: str | Path | HubRows | Mapping[str, HubRows],
     *,
     label_column: str = "label",
     path_column: str = "path",
     group: str | None = None,
-    progress: Progress | None = None,
-) -> Labelled:
+    progress: RowProgress | None = None,
+) -> LabelledCases:
     """The same for an archive, which takes cases of one label too. Raises ``DataError`` where no case can be used."""
     if source == SOLAR_CELLS:
         if group is not None:
             raise DataError(f"{SOLAR_CELLS} brings its own groups (the modules); leave group out")
         return read_solar_cells(progress=progress)
-    columns = _Columns(label_column, path_column, group)
+    columns = TableColumns(label_column, path_column, group)
     if not isinstance(source, str | Path):
-        return read_hugging_face(source, **columns._asdict(), progress=progress)
+        return read_hugging_face(source, columns, progress=progress)
     if not str(source).strip():
         raise DataError(f"no data set was named; a data set is {_KINDS}")
     path = Path(source).expanduser()
@@ -76,27 +79,50 @@ def read_labelled(
     if not path.exists():
         raise DataError(f"there is no {source}; a data set is {_KINDS}")
     if path.suffix.lower() in CSV_SUFFIXES | JSONL_SUFFIXES and path.is_file():
-        return read_manifest(path, **columns._asdict(), progress=progress)
+        return read_manifest(path, columns, progress=progress)
     raise DataError(f"{source} is not a data set; a data set is {_KINDS}")
 
 
-class _Columns(NamedTuple):
-    """What stands where."""
-
-    label_column: str
-    path_column: str
-    group: str | None
-
-
-def _read_directory(folder: Path, columns: _Columns, progress: Progress | None) -> Labelled:
+def _read_directory(folder: Path, columns: TableColumns, progress: RowProgress | None) -> LabelledCases:
     if is_archive(folder):
         if columns.group is not None:
             raise DataError(f"the archive {folder} brings its own groups; leave group out")
         return read_archive(folder, progress=progress)
     if was_saved(folder):
         name = folder.resolve().name
-        return read_hugging_face(load_saved(folder), name=name, **columns._asdict(), progress=progress)
+        return read_hugging_face(load_saved(folder), columns, name=name, progress=progress)
     if metadata := metadata_of(folder):
-        label, group = columns.label_column, columns.group
-        return read_image_folder(folder, metadata, label_column=label, group=group, progress=progress)
+        return read_image_folder(folder, metadata, columns, progress)
     return read_folder(folder, group=columns.group, progress=progress)
+
+
+def read_task(path: Path) -> Task:
+    """The task in a TOML file; raises ``DataError`` that says what is wrong with it.
+
+    id = "apple-leaves"
+    about = "Photographs of single apple leaves; which disease, if any?"
+    [[labels]]
+    name = "rust"
+    description = "orange pustules, often ringed"
+    """
+    try:
+        return Task.model_validate(read_toml(path))
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise DataError(f"{path} is no task: {faults}") from None
+    except FileError as error:
+        raise DataError(str(error)) from None
+    except TaskError as error:
+        raise DataError(f"{path} is no task: {error}") from None
+
+
+def with_task(dataset: Dataset, file: Path | None) -> Dataset:
+    """The data set under the task of a file; raises ``DataError`` where the two have other labels."""
+    if file is None:
+        return dataset
+    task = read_task(file)
+    if set(task.names) != set(dataset.task.names):
+        raise DataError(
+            f"{file} has the labels {', '.join(sorted(task.names))}; {dataset.name} has {', '.join(dataset.task.names)}"
+        )
+    return dataset.model_copy(update={"task": task})

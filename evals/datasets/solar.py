@@ -10,8 +10,8 @@ from pathlib import Path
 from doubleread.core.errors import DataError, FileError
 from doubleread.core.safe_text import text_lines
 from doubleread.core.task import Label, Task
-from doubleread.evals.datasets.dataset_record import Labelled, Progress
-from doubleread.evals.datasets.gather import Row, gather
+from doubleread.evals.datasets.dataset_record import LabelledCases, RowProgress
+from doubleread.evals.datasets.dataset_rows import DatasetRow, gather
 
 NAME = "solar-cells"
 DEFECTIVE_FROM = 0.5
@@ -52,7 +52,7 @@ TASK = Task(
 )
 
 
-def read_solar_cells(*, progress: Progress | None = None) -> Labelled:
+def read_solar_cells(*, progress: RowProgress | None = None) -> LabelledCases:
     """The solar cells; raises ``DataError`` where the package is not installed or not as expected."""
     folder = _folder()
     rows = [_row(folder, number, line) for number, line in enumerate(_lines(folder / "labels.csv"))]
@@ -74,13 +74,13 @@ def _lines(file: Path) -> list[str]:
         raise DataError(f"{error}; reinstall elpv-dataset") from None
 
 
-def _row(folder: Path, number: int, line: str) -> Row:
+def _row(folder: Path, number: int, line: str) -> DatasetRow:
     try:
         source, graded, kind = line.split()
         probability = float(graded)
     except ValueError:
         raise DataError(f"{folder / 'labels.csv'}, line {number + 1}: expected path, probability and type") from None
-    return Row(
+    return DatasetRow(
         where=f"line {number + 1}",
         path=folder / source,
         source=source,

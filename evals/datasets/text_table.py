@@ -19,7 +19,7 @@ EXTRA = "\0extra"
 
 
 @dataclass(frozen=True)
-class Table:
+class TextTable:
     """Rows as text, with the line of the file each starts on."""
 
     columns: tuple[str, ...]
@@ -29,7 +29,7 @@ class Table:
     """Rows that could not be read, each on its own."""
 
 
-def read_table(file: Path) -> Table:
+def read_table(file: Path) -> TextTable:
     """The table in a file, JSONL or CSV by its suffix; raises ``DataError`` (with the line) where it is broken."""
     try:
         return _jsonl(file) if file.suffix.lower() in JSONL_SUFFIXES else _csv(file)
@@ -44,7 +44,7 @@ def as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _csv(file: Path) -> Table:
+def _csv(file: Path) -> TextTable:
     header = next(text_lines(file), "")
     separator = max(",;\t", key=header.count)
     reader = csv.DictReader(text_lines(file), delimiter=separator, strict=True, restkey=EXTRA, restval="")
@@ -69,7 +69,7 @@ def _csv(file: Path) -> Table:
             told = f"a value has more than {csv.field_size_limit():,} characters"
             problems.append(RowProblem(where=f"line {begun}", problem=told))
     _check_header(file, columns)
-    return Table(tuple(columns), tuple(rows), tuple(lines), tuple(problems))
+    return TextTable(tuple(columns), tuple(rows), tuple(lines), tuple(problems))
 
 
 def _check_header(file: Path, columns: Sequence[str]) -> None:
@@ -78,7 +78,7 @@ def _check_header(file: Path, columns: Sequence[str]) -> None:
         raise DataError(f"{file} has two columns called {', '.join(map(repr, twice))}; rename one")
 
 
-def _jsonl(file: Path) -> Table:
+def _jsonl(file: Path) -> TextTable:
     rows: list[Mapping[str, str]] = []
     lines: list[int] = []
     columns: dict[str, None] = {}
@@ -96,7 +96,7 @@ def _jsonl(file: Path) -> Table:
         lines.append(number)
     if problems and not rows:
         raise DataError(f"{file}, {problems[0].problem}")
-    return Table(tuple(columns), tuple(rows), tuple(lines), tuple(problems))
+    return TextTable(tuple(columns), tuple(rows), tuple(lines), tuple(problems))
 
 
 def _json_row(line: str, where: str) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Public data: where it is, what its files must be, and how they come onto this machine."""
 
-from doubleread.evals.public.fetch import Fetched, fetch
-from doubleread.evals.public.public_dataset import File, PublicDataset, find, table
+from doubleread.evals.public.fetch import FetchedFile, fetch
+from doubleread.evals.public.public_dataset import PublicDataset, PublicFile, find, public_datasets
 
-__all__ = ["Fetched", "File", "PublicDataset", "fetch", "find", "table"]
+__all__ = ["FetchedFile", "PublicDataset", "PublicFile", "fetch", "find", "public_datasets"]

@@ -1,14 +1,16 @@
 """One file from the network into its ``Part``: resumed where the server allows, from the beginning where not."""
 
 import re
+from pathlib import Path
+from typing import BinaryIO
 
 import httpx2
 
-from doubleread.core.errors import DataError
+from doubleread.core.errors import DataError, FileError
+from doubleread.core.safe_files import read_text
 from doubleread.core.types import Progress
 from doubleread.evals.public.disk import check_room, writing
-from doubleread.evals.public.part import Part
-from doubleread.evals.public.public_dataset import File
+from doubleread.evals.public.public_dataset import PublicFile
 from doubleread.evals.public.transport import get
 
 MAX_BYTES = 4_000_000_000
@@ -17,11 +19,61 @@ _PAGE = "{url} gives a web page instead of the file: is there a login page betwe
 _PAGES = (b"<!doctype html", b"<html")
 
 
+class Part:
+    """What has come of a file, kept between runs: ``NAME.part``, and beside it which version of the file it is."""
+
+    def __init__(self, target: Path) -> None:
+        self.path = target.with_name(f"{target.name}.part")
+        self._version = target.with_name(f"{target.name}.part-version")
+        self._target = target
+
+    @property
+    def size(self) -> int:
+        """Bytes that have come."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def headers(self) -> dict[str, str]:
+        """Ask for the rest, and for all of it where the file has changed since (RFC 9110, If-Range).
+
+        Nothing where no part is there, or the server never said which version it was.
+        """
+        try:
+            version = read_text(self._version, limit=1000)
+        except FileError:
+            version = ""
+        return {"Range": f"bytes={self.size}-", "If-Range": version} if version and self.size else {}
+
+    def open(self, response: httpx2.Response) -> BinaryIO:
+        """The file to write the answer into: at its end where the answer is the rest, else at a new beginning."""
+        if response.status_code == httpx2.codes.PARTIAL_CONTENT:
+            return self.path.open("ab")
+        self.drop()
+        with writing(self._version):
+            self._version.write_text(_version(response), encoding="utf-8")
+        return self.path.open("wb")
+
+    def complete(self) -> None:
+        """It becomes the file."""
+        self.path.replace(self._target)
+        self.drop()
+
+    def drop(self) -> None:
+        """Nothing of it is kept."""
+        self.path.unlink(missing_ok=True)
+        self._version.unlink(missing_ok=True)
+
+
+def _version(response: httpx2.Response) -> str:
+    """A name of this version that the server will know again; a weak ETag is none (RFC 9110, 13.1.5)."""
+    etag: str = response.headers.get("etag", "")
+    return etag if etag.startswith('"') else str(response.headers.get("last-modified", ""))
+
+
 class _NotTheFile(DataError):
     """What comes is something else: none of it is kept."""
 
 
-def download(file: File, part: Part, report: Progress) -> None:
+def download(file: PublicFile, part: Part, report: Progress) -> None:
     """Brings the file into its part; nothing says yet that it is the right one.
 
     ``report`` is told the file's name, the bytes that have come, and those of the whole (0: the server does not say).
@@ -38,7 +90,7 @@ def download(file: File, part: Part, report: Progress) -> None:
         raise
 
 
-def _attempt(file: File, part: Part, headers: dict[str, str], report: Progress) -> bool:
+def _attempt(file: PublicFile, part: Part, headers: dict[str, str], report: Progress) -> bool:
     """False where the server cannot go on from where the part ends."""
     with get(file.url, headers) as response:
         if headers and not _goes_on(response, part.size):
@@ -60,7 +112,7 @@ def _goes_on(response: httpx2.Response, size: int) -> bool:
     return response.status_code == httpx2.codes.OK
 
 
-def _total(file: File, response: httpx2.Response, done: int) -> int:
+def _total(file: PublicFile, response: httpx2.Response, done: int) -> int:
     """Bytes the whole will have, 0 where nobody knows; refuses what is plainly not the file."""
     if not done and response.status_code != httpx2.codes.OK:
         raise DataError(f"{file.url} answers HTTP {response.status_code} to a plain question: try again later")
@@ -79,7 +131,7 @@ def _total(file: File, response: httpx2.Response, done: int) -> int:
     return file.size or offered
 
 
-def _receive(file: File, part: Part, response: httpx2.Response, report: Progress, done: int, total: int) -> None:
+def _receive(file: PublicFile, part: Part, response: httpx2.Response, report: Progress, done: int, total: int) -> None:
     limit = file.size or MAX_BYTES
     with writing(part.path), part.open(response) as out:
         for chunk in response.iter_raw():
@@ -92,7 +144,7 @@ def _receive(file: File, part: Part, response: httpx2.Response, report: Progress
             report(file.name, done, total)
 
 
-def _too_large(file: File) -> DataError:
+def _too_large(file: PublicFile) -> DataError:
     return _NotTheFile(
         f"{file.url} has more than {file.size or MAX_BYTES:,} bytes: it is not the file; nothing was kept"
     )

@@ -4,21 +4,26 @@ import re
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field, ValidationError
+
 from doubleread.core.base import Record
-from doubleread.core.errors import DataError
+from doubleread.core.durable import write_text
+from doubleread.core.errors import DataError, FileError
+from doubleread.core.safe_files import read_bytes
 from doubleread.core.types import Progress, silent
-from doubleread.evals.public.checksums import remember, remembered
 from doubleread.evals.public.disk import digest
-from doubleread.evals.public.download import download
-from doubleread.evals.public.part import Part
-from doubleread.evals.public.public_dataset import SHA256, File, PublicDataset
+from doubleread.evals.public.download import Part, download
+from doubleread.evals.public.public_dataset import SHA256, PublicDataset, PublicFile
 from doubleread.evals.public.unpack import unpack
+
+CHECKSUMS = "checksums.json"
+_MAX_BYTES = 1_000_000
 
 Basis = Literal["known", "given", "remembered", "first copy"]
 """Why a file counts as the right one."""
 
 
-class Fetched(Record):
+class FetchedFile(Record):
     """A file that is there now."""
 
     name: str
@@ -31,7 +36,7 @@ class Fetched(Record):
 
 
 class _Wanted(Record):
-    file: File
+    file: PublicFile
     sha256: str | None
     basis: Basis
 
@@ -43,7 +48,7 @@ def fetch(
     sha256: str | None = None,
     accept_unverified: bool = False,
     report: Progress = silent,
-) -> tuple[Fetched, ...]:
+) -> tuple[FetchedFile, ...]:
     """Brings every file of the data set into the folder, verified; what is there and right is not fetched again.
 
     A file whose checksum the table does not know must be ``sha256``, or what ``checksums.json`` in the folder
@@ -81,7 +86,7 @@ def _assign(dataset: PublicDataset, sha256: str | None) -> dict[str, str]:
     return {unknown[0]: sha256.lower()}
 
 
-def _wanted(file: File, given: str | None, known: str | None) -> _Wanted:
+def _wanted(file: PublicFile, given: str | None, known: str | None) -> _Wanted:
     reasons: tuple[tuple[str | None, Basis], ...] = (
         (file.sha256, "known"),
         (given, "given"),
@@ -91,13 +96,13 @@ def _wanted(file: File, given: str | None, known: str | None) -> _Wanted:
     return _Wanted(file=file, sha256=sha256, basis=basis)
 
 
-def _bring(wanted: _Wanted, folder: Path, report: Progress) -> Fetched:
+def _bring(wanted: _Wanted, folder: Path, report: Progress) -> FetchedFile:
     target = folder / wanted.file.name
     was_there = target.exists() or target.is_symlink()
     found = _in_place(wanted, target) if was_there else _download(wanted, target, report)
     if wanted.basis in ("given", "first copy"):
         remember(folder, wanted.file.name, found)
-    return Fetched(
+    return FetchedFile(
         name=wanted.file.name,
         size=target.stat().st_size,
         sha256=found,
@@ -130,3 +135,29 @@ def _download(wanted: _Wanted, target: Path, report: Progress) -> str:
         )
     part.complete()
     return found
+
+
+class _Checksums(Record):
+    """What the first copies of files were, sha256 by name, where no checksum was known."""
+
+    sha256: dict[str, str] = Field(default_factory=dict)
+
+
+def remembered(folder: Path) -> dict[str, str]:
+    """The checksums that the folder remembers; raises ``DataError`` for a file that is something else."""
+    path = folder / CHECKSUMS
+    if not path.exists():
+        return {}
+    try:
+        return dict(_Checksums.model_validate_json(read_bytes(path, limit=_MAX_BYTES)).sha256)
+    except (FileError, ValidationError):
+        raise DataError(f"{path} is not a list of checksums: move it away, or choose another -o") from None
+
+
+def remember(folder: Path, name: str, sha256: str) -> None:
+    """From now on the file must be this one."""
+    known = _Checksums(sha256={**remembered(folder), name: sha256})
+    try:
+        write_text(folder / CHECKSUMS, known.model_dump_json(indent=1) + "\n")
+    except FileError as error:
+        raise DataError(str(error)) from None

@@ -12,7 +12,7 @@ from doubleread.core.errors import UnknownPart
 SHA256 = r"^[0-9a-f]{64}$"
 
 
-class File(Record):
+class PublicFile(Record):
     """One file: the name it is saved under, its address, and what it must be."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -41,7 +41,7 @@ class PublicDataset(Record):
     checksums_from: str | None = Field(default=None, description="Who vouches for the checksums.")
     steps: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
-    files: tuple[File, ...] = ()
+    files: tuple[PublicFile, ...] = ()
 
     @property
     def size(self) -> int | None:
@@ -51,7 +51,7 @@ class PublicDataset(Record):
 
 
 @cache
-def table() -> dict[str, PublicDataset]:
+def public_datasets() -> dict[str, PublicDataset]:
     """Every public data set by its name."""
     rows = tomllib.loads(files("doubleread.evals.public").joinpath("table.toml").read_text(encoding="utf-8"))
     return {name: PublicDataset.model_validate({"name": name, **row}) for name, row in rows.items()}
@@ -59,6 +59,6 @@ def table() -> dict[str, PublicDataset]:
 
 def find(name: str) -> PublicDataset:
     """The data set of that name; raises ``UnknownPart``."""
-    if name not in table():
-        raise UnknownPart("data set", name, table())
-    return table()[name]
+    if name not in public_datasets():
+        raise UnknownPart("data set", name, public_datasets())
+    return public_datasets()[name]

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from doubleread.agents.wire.server_options import is_loopback
 from doubleread.core.errors import DataError
+from doubleread.core.loopback import is_loopback
 
 MAX_REDIRECTS = 5
 CONNECT_S, READ_S = 10.0, 60.0

@@ -15,9 +15,9 @@ from pathlib import Path
 from doubleread.core.background import Background
 from doubleread.core.case import Case
 from doubleread.core.process import at_rest
-from doubleread.evals.datasets import Labelled
+from doubleread.evals.datasets import LabelledCases
 from doubleread.evals.runs.batch_pictures import write_comparison
-from doubleread.evals.runs.run_engine import Engine, LocalEngine, Numbered
+from doubleread.evals.runs.run_engine import Engine, LocalEngine, NumberedCase
 from doubleread.evals.runs.run_folder import RECORD, RunFolder, read_record
 from doubleread.evals.runs.run_record import RunRecord, Shard
 from doubleread.evals.runs.runner import End, Watch, run
@@ -30,7 +30,7 @@ _NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True)
-class Ended:
+class RunOutcome:
     """Where a run lies and how it ended."""
 
     folder: Path
@@ -39,7 +39,7 @@ class Ended:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RunChoice:
     """Which part of a data set to run, and where to."""
 
     out: Path | None = None
@@ -53,13 +53,13 @@ class Wanted:
 
 def evaluate(
     panel: Panel,
-    dataset: Labelled,
-    wanted: Wanted = Wanted(),
+    dataset: LabelledCases,
+    wanted: RunChoice = RunChoice(),
     *,
     watch: Watch = lambda _tally: None,
     announce: Callable[[Path, Sequence[str]], None] = lambda _folder, _notes: None,
     stop: threading.Event | None = None,
-) -> Ended:
+) -> RunOutcome:
     """Diagnoses the cases that have no verdict yet, and returns when all have one, or it was stopped.
 
     The first ``KeyboardInterrupt``, or ``stop``, lets the cases in flight finish; a second one gives them up. Either
@@ -77,14 +77,14 @@ def evaluate(
         if wanted.out is None:
             _point(folder)
         announce(folder, chosen.notes)
-        cases = [Numbered(place, case) for place, case in chosen.chosen]
+        cases = [NumberedCase(place, case) for place, case in chosen.chosen]
         halt = stop or threading.Event()
         with at_rest(), Background() as background:
             going = background.submit(run, engine, cases, begun, watch, halt, retry=wanted.retry)
             end = _waited(going, halt)
         if end == "complete":
             write_comparison(panel, folder)
-    return Ended(folder, end, chosen.notes)
+    return RunOutcome(folder, end, chosen.notes)
 
 
 def _engine(panel: Panel) -> Engine:
@@ -110,7 +110,7 @@ def _waited(going: "Future[End]", stop: threading.Event) -> End:
         return "interrupted"
 
 
-def _record(panel: Panel, dataset: Labelled, chosen: Selection, shard: Shard | None) -> RunRecord:
+def _record(panel: Panel, dataset: LabelledCases, chosen: Selection, shard: Shard | None) -> RunRecord:
     about = panel.about()
     return RunRecord(
         name=dataset.name,

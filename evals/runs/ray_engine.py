@@ -9,18 +9,18 @@ import asyncio
 import math
 import os
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any
 
-from doubleread.agents.wire.server_options import Server
 from doubleread.core.errors import RunError
 from doubleread.core.verdict import Unread
-from doubleread.evals.runs.ray_worker import Reader, Reply, facts
+from doubleread.evals.runs.ray_share import left_of, share
+from doubleread.evals.runs.ray_worker import ReaderReply, RunReader, facts
 from doubleread.evals.runs.row import Row
-from doubleread.evals.runs.run_engine import Answered, Numbered
+from doubleread.evals.runs.run_engine import CaseResult, NumberedCase
 from doubleread.panel import Panel
 from doubleread.settings import Settings
 from doubleread.settings_sections import RaySettings
@@ -31,8 +31,6 @@ _STORE_BYTES = 100_000_000
 """Of Ray's shared memory here: cases and rows are too small to go through it."""
 _FAREWELL_S = 5.0
 
-Asked = TypeVar("Asked", bound=Server)
-
 
 class RayEngine:
     """Workers that each load the panel from its folder; ``run.in_flight`` cases at a time each.
@@ -41,12 +39,12 @@ class RayEngine:
     installed, and, once cases are asked for, where the cluster cannot be used or a worker cannot load the panel.
     """
 
-    def __init__(self, panel: Panel, reader: type[Reader] = Reader) -> None:
+    def __init__(self, panel: Panel, reader: type[RunReader] = RunReader) -> None:
         self._ray, self._panel, self._reader = _ray(), panel, reader
         if panel.settings.run.record:
             raise RunError("answers cannot be recorded by many workers: unset run.record, or use the engine local")
 
-    async def answers(self, cases: Iterable[Numbered]) -> AsyncGenerator[Answered, None]:
+    async def answers(self, cases: Iterable[NumberedCase]) -> AsyncGenerator[CaseResult, None]:
         """As ``Engine``."""
         waiting = iter(cases)
         for first in waiting:  # none: then nothing is started
@@ -76,7 +74,7 @@ class _Worker:
 class _Crew:
     """The workers of a run, and who reads what."""
 
-    def __init__(self, ray: Any, panel: Panel, reader: type[Reader], waiting: Iterator[Numbered]) -> None:
+    def __init__(self, ray: Any, panel: Panel, reader: type[RunReader], waiting: Iterator[NumberedCase]) -> None:
         self._ray, self._waiting, self._settings = ray, waiting, panel.settings
         self._folder, self._facts = str(panel.folder.absolute()), facts(panel)
         self._actor = ray.remote(reader).options(
@@ -86,8 +84,8 @@ class _Crew:
             scheduling_strategy="SPREAD",
         )
         self._workers: list[_Worker] = []
-        self._tasks: set[asyncio.Task[Answered | None]] = set()
-        self._suspects: deque[Numbered] = deque()
+        self._tasks: set[asyncio.Task[CaseResult | None]] = set()
+        self._suspects: deque[NumberedCase] = deque()
         self._deaths: Counter[int] = Counter()
         """Of workers, by the place of a case that they were reading."""
         self._unanswered = 0
@@ -95,7 +93,7 @@ class _Crew:
         self._last = False
         """Whether all cases were taken."""
 
-    async def answers(self) -> AsyncGenerator[Answered, None]:
+    async def answers(self) -> AsyncGenerator[CaseResult, None]:
         """Until the cases are out and answered; then, or where the consumer ends early, the workers are ended."""
         many = self._settings.ray.workers
         try:
@@ -156,7 +154,7 @@ class _Crew:
             worker.reading += 1
             self._tasks.add(asyncio.create_task(self._read(worker, case)))
 
-    def _next(self) -> Numbered | None:
+    def _next(self) -> NumberedCase | None:
         case = next(self._waiting, None)
         self._last = case is None
         self._unanswered += case is not None
@@ -166,9 +164,9 @@ class _Crew:
         most = 1 if self._suspects else self._settings.run.in_flight
         return worker.ready and not worker.alone and worker.reading < most
 
-    async def _read(self, worker: _Worker, case: Numbered) -> Answered | None:
+    async def _read(self, worker: _Worker, case: NumberedCase) -> CaseResult | None:
         try:
-            reply = Reply(*await _of(worker.handle.read.remote(case.place, case.case.model_dump_json())))
+            reply = ReaderReply(*await _of(worker.handle.read.remote(case.place, case.case.model_dump_json())))
         except self._ray.exceptions.RayActorError:
             if worker in self._workers:
                 self._replace(worker)
@@ -178,7 +176,7 @@ class _Crew:
         row = Row.of_line(reply.line)
         result = row.verdict or row.unread
         assert result is not None
-        return Answered(case, result)
+        return CaseResult(case, result)
 
     def _replace(self, worker: _Worker) -> None:
         """Another worker in the place of one that died, with what is known to be left of its share."""
@@ -187,60 +185,18 @@ class _Crew:
         forerunners = 0 if worker.ready else worker.forerunners + 1
         self._workers[self._workers.index(worker)] = self._hire(settings, forerunners)
 
-    def _suspected(self, case: Numbered) -> Answered | None:
+    def _suspected(self, case: NumberedCase) -> CaseResult | None:
         self._deaths[case.place] += 1
         if self._deaths[case.place] < LIVES:
             self._suspects.append(case)
             return None
         problem = f"{LIVES} workers died while they read it, the last of them reading nothing else"
-        return Answered(case, Unread(source=case.case.source, code="failure", problem=problem))
+        return CaseResult(case, Unread(source=case.case.source, code="failure", problem=problem))
 
 
 async def _of(reply: Any) -> Any:
     """What a worker replies. Where nobody waits any longer it comes all the same: Ray's client takes no cancelling."""
     return await asyncio.shield(asyncio.wrap_future(reply.future()))
-
-
-def share(settings: Settings, workers: int) -> Settings:
-    """What one of so many workers may spend, and how fast it may ask models."""
-    budget = settings.budget
-    if budget.max_calls is not None and budget.max_calls < workers:
-        raise RunError(
-            f"{budget.max_calls} calls (budget.max_calls) cannot be shared by {workers} workers (ray.workers)"
-        )
-    part = {
-        "max_cost_usd": budget.max_cost_usd and budget.max_cost_usd / workers,
-        "max_calls": budget.max_calls and budget.max_calls // workers,
-    }
-    return settings.model_copy(
-        update={
-            "budget": budget.model_copy(update=part),
-            "vlm": _slower(settings.vlm, workers),
-            "reasoner": _slower(settings.reasoner, workers),
-        }
-    )
-
-
-def left_of(settings: Settings, cost_usd: float, calls: int) -> Settings:
-    """What is left of a worker's share; of one that is spent, next to nothing and one call."""
-    budget = settings.budget
-    left = {
-        "max_cost_usd": budget.max_cost_usd and max(budget.max_cost_usd - cost_usd, 1e-9),
-        "max_calls": budget.max_calls and max(budget.max_calls - calls, 1),
-    }
-    return settings.model_copy(update={"budget": budget.model_copy(update=left)})
-
-
-def _slower(servers: Mapping[str, Asked], workers: int) -> dict[str, Asked]:
-    return {
-        name: server.model_copy(
-            update={
-                "in_flight": max(server.in_flight // workers, 1),
-                "requests_per_minute": server.requests_per_minute and server.requests_per_minute / workers,
-            }
-        )
-        for name, server in servers.items()
-    }
 
 
 def _ray() -> Any:

@@ -10,7 +10,7 @@ from doubleread.panel import Panel
 from doubleread.settings import load_settings
 
 
-class Reply(NamedTuple):
+class ReaderReply(NamedTuple):
     """A case's row, as the line it is in a run, and what the worker has spent on models by then."""
 
     line: str
@@ -18,7 +18,7 @@ class Reply(NamedTuple):
     calls: int
 
 
-class Reader:
+class RunReader:
     """One process with a panel of its own; what goes in and out is text and numbers."""
 
     def __init__(self) -> None:
@@ -38,14 +38,14 @@ class Reader:
         other = [f"{name} {here[name]} instead of {value}" for name, value in expected.items() if here[name] != value]
         return f"the worker on {host} would answer otherwise: it has {', '.join(other)}" if other else ""
 
-    async def read(self, place: int, case: str) -> Reply:
+    async def read(self, place: int, case: str) -> ReaderReply:
         """The row of a case, which is given as JSON."""
         assert self._panel is not None
         asked = Case.model_validate_json(case)
         ((_, result),) = [answer async for answer in self._panel.astream([asked])]
         verdict, unread = (result, None) if isinstance(result, Verdict) else (None, result)
         spent = self._panel.spent.values()
-        return Reply(
+        return ReaderReply(
             Row(index=place, case=asked, verdict=verdict, unread=unread).line(),
             sum(one.cost_usd for one in spent),
             sum(one.calls for one in spent),

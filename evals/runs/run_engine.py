@@ -9,17 +9,17 @@ from doubleread.core.verdict import Unread, Verdict
 from doubleread.panel import Panel
 
 
-class Numbered(NamedTuple):
+class NumberedCase(NamedTuple):
     """A case and its place in the run."""
 
     place: int
     case: Case
 
 
-class Answered(NamedTuple):
+class CaseResult(NamedTuple):
     """What came of one."""
 
-    numbered: Numbered
+    numbered: NumberedCase
     result: Verdict | Unread
 
 
@@ -29,7 +29,7 @@ class Engine(Protocol):
     A case that fails, however it fails, is an ``Unread``. Where its consumer ends early, cases in flight are cancelled.
     """
 
-    def answers(self, cases: Iterable[Numbered]) -> AsyncGenerator[Answered, None]: ...
+    def answers(self, cases: Iterable[NumberedCase]) -> AsyncGenerator[CaseResult, None]: ...
 
 
 class LocalEngine:
@@ -38,9 +38,9 @@ class LocalEngine:
     def __init__(self, panel: Panel, in_flight: int) -> None:
         self._panel, self._in_flight = panel, in_flight
 
-    async def answers(self, cases: Iterable[Numbered]) -> AsyncGenerator[Answered, None]:
+    async def answers(self, cases: Iterable[NumberedCase]) -> AsyncGenerator[CaseResult, None]:
         """As ``Engine``."""
-        waiting: dict[int, Numbered] = {}
+        waiting: dict[int, NumberedCase] = {}
 
         def taken() -> Iterable[Case]:
             for place, numbered in enumerate(cases):
@@ -49,4 +49,4 @@ class LocalEngine:
 
         async with aclosing(self._panel.astream(taken(), in_flight=self._in_flight)) as results:
             async for place, result in results:
-                yield Answered(waiting.pop(place), result)
+                yield CaseResult(waiting.pop(place), result)

@@ -2,8 +2,9 @@
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Literal, Self
 
@@ -22,6 +23,7 @@ Fate = Literal["verdict", "degraded", "unread"]
 """``degraded``: an agent could not be reached, or failed; another time it might answer."""
 _BEGINS = re.compile(rb'\{"index":(\d{1,12}),"case":\{')
 """A row tells its place first."""
+_JOINED_AT_ONCE = 500
 _PASSING = frozenset({"timeout", "rate-limit", "quota", "server", "network", "failure"})
 
 
@@ -121,6 +123,30 @@ def read_rows(folder: Path) -> Iterator[Row]:
         for _, start in sorted(places.items()):
             rows.seek(start)
             yield _row(rows.readline(MAX_LINE), file)
+
+
+def join(shards: Sequence[Path], out: Path) -> Path:
+    """Writes the rows of several shards into a new run; returns its folder.
+
+    Raises ``RunError`` where they are not of one run, one shard is given twice, or ``out`` cannot be written.
+    """
+    heads = {folder: read_record(folder) for folder in shards}
+    first = next(iter(heads.values()))
+    for folder, head in heads.items():
+        if head.digest != first.digest:
+            raise RunError(
+                f"{folder} is of another run than {shards[0]}: other cases, panel or settings; join one run's"
+            )
+    parts = [head.shard for head in heads.values()]
+    if None in parts or len(set(parts)) < len(parts) or len(heads) < len(shards):
+        raise RunError("shards of one run are joined, each once: name the folders that were made with --shard")
+    whole = first.model_copy(update={"shard": None, "cases": sum(head.cases for head in heads.values())})
+    with RunFolder.begin(out, whole) as joined:
+        for folder in shards:
+            missing = (row for row in read_rows(folder) if row.index not in joined.done)
+            while some := tuple(islice(missing, _JOINED_AT_ONCE)):
+                joined.append(*some)
+    return out
 
 
 def _all_rows(file: Path) -> Iterator[Row]:

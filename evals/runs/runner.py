@@ -1,5 +1,6 @@
 """Takes a run from where it is to its end: cases out to an engine, rows into the folder as they come in."""
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
@@ -9,15 +10,14 @@ from typing import Literal
 
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.evals.runs.row import Row
-from doubleread.evals.runs.run_engine import Engine, Numbered
+from doubleread.evals.runs.run_engine import Engine, NumberedCase
 from doubleread.evals.runs.run_folder import RunFolder
-from doubleread.evals.runs.storing import Storing
 
 End = Literal["complete", "interrupted", "budget"]
 
 
 @dataclass(frozen=True)
-class Tally:
+class RunProgress:
     """How far a run is. ``done`` counts the cases of earlier sittings too, the rest is of this one."""
 
     total: int
@@ -38,12 +38,12 @@ class Tally:
         return (self.total - self.done) / self.rate if self.rate else None
 
 
-Watch = Callable[[Tally], None]
+Watch = Callable[[RunProgress], None]
 
 
 async def run(
     engine: Engine,
-    cases: Sequence[Numbered],
+    cases: Sequence[NumberedCase],
     folder: RunFolder,
     watch: Watch,
     stop: threading.Event,
@@ -57,7 +57,7 @@ async def run(
     """
     missing = [one for one in cases if one.place not in folder.done or (retry and folder.done[one.place] != "verdict")]
     began, spent = perf_counter(), False
-    tally = Tally(total=len(cases), done=len(cases) - len(missing))
+    tally = RunProgress(total=len(cases), done=len(cases) - len(missing))
     watch(tally)
 
     def stored(row: Row) -> None:
@@ -72,7 +72,7 @@ async def run(
         )
         watch(tally)
 
-    storing = Storing(folder, stored)
+    storage = _RowStorage(folder, stored)
     try:
         async with aclosing(engine.answers(_until(missing, stop))) as answers:
             async for (place, case), result in answers:
@@ -81,15 +81,15 @@ async def run(
                     stop.set()
                     continue
                 row = Row(index=place, case=case, verdict=result) if isinstance(result, Verdict) else None
-                storing.add(row or Row(index=place, case=case, unread=Unread.model_validate(result)))
+                storage.add(row or Row(index=place, case=case, unread=Unread.model_validate(result)))
     finally:
-        await storing.close()
+        await storage.close()
     if spent:
         return "budget"
     return "complete" if tally.done == tally.total else "interrupted"
 
 
-def _until(cases: Iterable[Numbered], stop: threading.Event) -> Iterable[Numbered]:
+def _until(cases: Iterable[NumberedCase], stop: threading.Event) -> Iterable[NumberedCase]:
     for one in cases:
         if stop.is_set():
             return
@@ -99,3 +99,35 @@ def _until(cases: Iterable[Numbered], stop: threading.Event) -> Iterable[Numbere
 def _unpaid(result: Verdict | Unread) -> bool:
     """Whether some agent was not asked because there was no money left."""
     return isinstance(result, Verdict) and any(one.cause in ("budget", "quota") for one in result.abstentions)
+
+
+class _RowStorage:
+    """Appends rows to a run in another thread; ``stored`` is told of each row once it is on disk.
+
+    What comes in during one sync goes to disk with the next.
+    """
+
+    def __init__(self, folder: RunFolder, stored: Callable[[Row], None]) -> None:
+        self._folder, self._stored = folder, stored
+        self._waiting: list[Row] = []
+        self._task: asyncio.Task[None] | None = None
+
+    def add(self, row: Row) -> None:
+        """Takes a row; raises the ``RunError`` of an earlier one that could not be stored."""
+        if self._task is not None and self._task.done():
+            self._task.result()
+            self._task = None
+        self._waiting.append(row)
+        self._task = self._task or asyncio.create_task(self._store())
+
+    async def close(self) -> None:
+        """Returns when all rows are on disk; raises the ``RunError`` of one that is not."""
+        if self._task is not None:
+            await self._task
+
+    async def _store(self) -> None:
+        while self._waiting:
+            rows, self._waiting = self._waiting, []
+            await asyncio.to_thread(self._folder.append, *rows)
+            for row in rows:
+                self._stored(row)

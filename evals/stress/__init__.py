@@ -1,8 +1,8 @@
 """Stress: how a panel does on corrupted pictures, and whether it notices."""
 
 from doubleread.evals.stress.corruptions import CORRUPTIONS, Corruption
-from doubleread.evals.stress.stress_record import Condition, Measured, Promise, Stress
-from doubleread.evals.stress.stressing import USUAL_LIMIT, USUAL_SEVERITIES, stress_panel
+from doubleread.evals.stress.panel_stress import USUAL_LIMIT, USUAL_SEVERITIES, stress_panel
+from doubleread.evals.stress.stress_record import Condition, MeasuredFigure, Promise, StressTest
 
 __all__ = [
     "CORRUPTIONS",
@@ -10,8 +10,8 @@ __all__ = [
     "USUAL_SEVERITIES",
     "Condition",
     "Corruption",
-    "Measured",
+    "MeasuredFigure",
     "Promise",
-    "Stress",
+    "StressTest",
     "stress_panel",
 ]

@@ -13,11 +13,10 @@ _FINE = 8
 """Samples along the side of a pixel, for the rim of a disc."""
 
 
-def defocus(pixels: Pixels, rng: Generator, radius: float) -> Pixels:
+def defocus(pixels: Pixels, _rng: Generator, radius: float) -> Pixels:
     """Out of focus: every point is a disc."""
     from scipy.signal import fftconvolve  # noqa: PLC0415 - slow to import
 
-    del rng
     radius *= unit(pixels.shape)
     reach = int(np.ceil(radius))
     places = (np.arange((2 * reach + 1) * _FINE) + 0.5) / _FINE - reach - 0.5
@@ -60,9 +59,8 @@ def streaked(pixels: Pixels, length: float, angle: float) -> Pixels:
     return total / np.float32(steps)
 
 
-def zoom(pixels: Pixels, rng: Generator, most: float) -> Pixels:
+def zoom(pixels: Pixels, _rng: Generator, most: float) -> Pixels:
     """Zoomed while the shutter was open, up to ``most`` times."""
-    del rng
     image, total = image_of(pixels), np.zeros_like(pixels)
     width, height = image.size
     for factor in np.linspace(1, most, _LAYERS):

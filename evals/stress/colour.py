@@ -6,9 +6,8 @@ from numpy.random import Generator
 from doubleread.evals.stress.pixels import Pixels, grey_of
 
 
-def greyscale(pixels: Pixels, rng: Generator, kept: float) -> Pixels:
+def greyscale(pixels: Pixels, _rng: Generator, kept: float) -> Pixels:
     """Less colour; ``kept`` 0 is a grey picture."""
-    del rng
     grey = grey_of(pixels)[..., None]
     return grey + (pixels - grey) * np.float32(kept)
 

@@ -22,7 +22,7 @@ _AHEAD = 2
 _THUMBNAIL = 112
 
 
-class Cell(NamedTuple):
+class PictureVariant(NamedTuple):
     """A corruption at a severity; None and 0 for the clean picture."""
 
     corruption: Corruption | None
@@ -40,14 +40,14 @@ def opened(case: Case) -> Pixels:
     return pixels_of(open_image(case.path, max_side=SIDE, sha256=case.id))
 
 
-def corrupted(cases: Sequence[Case], cells: Sequence[Cell]) -> Iterator[list[bytes | None] | ImageError]:
-    """For each case the encoded pictures of all cells, None where one is impossible; or why it cannot be opened."""
+def corrupted(cases: Sequence[Case], variants: Sequence[PictureVariant]) -> Iterator[list[bytes | None] | ImageError]:
+    """For each case the encoded pictures of all variants, None where one is impossible; or why it cannot be opened."""
     with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="doubleread-stress") as pool:
         waiting, flying = iter(cases), deque[Future[list[bytes | None] | ImageError]]()
         try:
             while True:
                 while len(flying) < _AHEAD and (case := next(waiting, None)) is not None:
-                    flying.append(pool.submit(_all_of, case, cells))
+                    flying.append(pool.submit(_all_of, case, variants))
                 if not flying:
                     return
                 yield flying.popleft().result()
@@ -56,12 +56,13 @@ def corrupted(cases: Sequence[Case], cells: Sequence[Cell]) -> Iterator[list[byt
                 one.cancel()
 
 
-def _all_of(case: Case, cells: Sequence[Cell]) -> list[bytes | None] | ImageError:
+def _all_of(case: Case, variants: Sequence[PictureVariant]) -> list[bytes | None] | ImageError:
     try:
         pixels = opened(case)
     except ImageError as error:
         return error
-    return [None if (one := cell.apply(pixels, case.id)) is None else _encoded(image_of(one)) for cell in cells]
+    made = [variant.apply(pixels, case.id) for variant in variants]
+    return [None if one is None else _encoded(image_of(one)) for one in made]
 
 
 def _encoded(image: Image.Image, kind: str = "BMP") -> bytes:
@@ -71,10 +72,11 @@ def _encoded(image: Image.Image, kind: str = "BMP") -> bytes:
     return buffer.getvalue()
 
 
-def thumbnails(case: Case, cells: Sequence[Cell]) -> list[str | None]:
-    """Small pictures of all cells as data URIs, None where one is impossible; raises ``ImageError``."""
+def thumbnails(case: Case, variants: Sequence[PictureVariant]) -> list[str | None]:
+    """Small pictures of all variants as data URIs, None where one is impossible; raises ``ImageError``."""
     pixels = opened(case)
-    return [None if (one := cell.apply(pixels, case.id)) is None else _uri(image_of(one)) for cell in cells]
+    made = [variant.apply(pixels, case.id) for variant in variants]
+    return [None if one is None else _uri(image_of(one)) for one in made]
 
 
 def _uri(image: Image.Image) -> str:

@@ -9,9 +9,8 @@ from PIL import Image
 from doubleread.evals.stress.pixels import Pixels, image_of, pixels_of, resized, smooth, unit
 
 
-def contrast(pixels: Pixels, rng: Generator, kept: float) -> Pixels:
+def contrast(pixels: Pixels, _rng: Generator, kept: float) -> Pixels:
     """Less contrast around the mean of each channel."""
-    del rng
     mean = pixels.mean(axis=(0, 1), keepdims=True)
     return np.asarray((pixels - mean) * np.float32(kept) + mean)
 
@@ -28,24 +27,21 @@ def elastic(pixels: Pixels, rng: Generator, reach: float) -> Pixels:
     return np.stack(channels, axis=2)
 
 
-def pixelate(pixels: Pixels, rng: Generator, share: float) -> Pixels:
+def pixelate(pixels: Pixels, _rng: Generator, share: float) -> Pixels:
     """Large square pixels: ``share`` of the reference's number a side."""
-    del rng
     small = resized(pixels, _reduced(pixels, share), Image.Resampling.BOX)
     return resized(small, pixels.shape[1::-1], Image.Resampling.NEAREST)
 
 
-def jpeg(pixels: Pixels, rng: Generator, quality: float) -> Pixels:
+def jpeg(pixels: Pixels, _rng: Generator, quality: float) -> Pixels:
     """Compressed as JPEG."""
-    del rng
     file = io.BytesIO()
     image_of(pixels).save(file, "JPEG", quality=int(quality))
     return pixels_of(Image.open(file))
 
 
-def scale(pixels: Pixels, rng: Generator, share: float) -> Pixels:
+def scale(pixels: Pixels, _rng: Generator, share: float) -> Pixels:
     """Scaled down and up again: ``share`` of the reference's size is left."""
-    del rng
     small = resized(pixels, _reduced(pixels, share), Image.Resampling.BICUBIC)
     return resized(small, pixels.shape[1::-1], Image.Resampling.BICUBIC)
 

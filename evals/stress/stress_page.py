@@ -2,21 +2,21 @@
 
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from doubleread.core.durable import write_text
 from doubleread.evals.drawings import Course, Strained, robustness_grid
-from doubleread.evals.stress.figures import FIGURES
-from doubleread.evals.stress.stress_record import CLEAN, Condition, Measured, Stress
+from doubleread.evals.stress.stress_figures import FIGURES
+from doubleread.evals.stress.stress_record import CLEAN, Condition, MeasuredFigure, StressTest
 from doubleread.evals.stress.stress_wording import breaks
+from doubleread.render.html import environment
 
 SHOWN = {"accuracy": "accuracy", "risk": "wrong commitments", "referred": "referred", "alarm": "alarms"}
 """The figures that are drawn, and their names there."""
 TITLES = {"nll": "log-loss", "coverage": "in the set", **SHOWN}
 
 
-def write(found: Stress, folder: Path) -> Path:
+def write(found: StressTest, folder: Path) -> Path:
     """Writes the three files into a folder, which may be there already; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
     drawing = draw(found)
@@ -27,7 +27,7 @@ def write(found: Stress, folder: Path) -> Path:
     return page
 
 
-def draw(found: Stress) -> str:
+def draw(found: StressTest) -> str:
     """The curves of every corruption as SVG."""
     return robustness_grid(
         [_strained(found, one.name, one.about) for one in found.corruptions if any(found.of(one.name))],
@@ -38,12 +38,12 @@ def draw(found: Stress) -> str:
     )
 
 
-def _strained(found: Stress, name: str, about: str) -> Strained:
+def _strained(found: StressTest, name: str, about: str) -> Strained:
     each = [found.clean, *found.of(name)]
     return Strained(name, about, tuple(Course(words, tuple(_points(each, figure))) for figure, words in SHOWN.items()))
 
 
-def _points(each: list[Condition], figure: str) -> list[tuple[int, Measured]]:
+def _points(each: list[Condition], figure: str) -> list[tuple[int, MeasuredFigure]]:
     """Without shares of wrong commitments where there are too few of them."""
     measured = [(one.severity, one.risk if figure == "risk" else one.figures.get(figure)) for one in each]
     return [(severity, e) for severity, e in measured if e is not None]
@@ -59,14 +59,8 @@ def shown(one: Condition, figure: str) -> str:
     return f"{100 * e.value:.0f} ({100 * e.low:.0f}–{100 * e.high:.0f})"
 
 
-def _page(found: Stress, drawing: str) -> str:
-    template = Environment(
-        loader=PackageLoader("doubleread.evals.stress", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    ).get_template("page.html")
+def _page(found: StressTest, drawing: str) -> str:
+    template = environment("doubleread.evals.stress").get_template("page.html")
     return template.render(
         found=found,
         figures=FIGURES,

@@ -13,7 +13,7 @@ FEW = 10
 """With fewer commitments than that a share of wrong ones says nothing."""
 
 
-class Measured(Estimate):
+class MeasuredFigure(Estimate):
     """A figure with its 95 % interval over whole groups, of ``n`` readings."""
 
     n: int
@@ -32,11 +32,11 @@ class Condition(Record):
     """Pictures that cannot be corrupted so: no background is known."""
     silent: int = 0
     """Readings in which no agent spoke: counted as wrong, and as uniform in the log-loss."""
-    figures: dict[str, Measured]
+    figures: dict[str, MeasuredFigure]
     """By name, as in ``figures.FIGURES``; without those that no reading counts for."""
 
     @property
-    def risk(self) -> Measured | None:
+    def risk(self) -> MeasuredFigure | None:
         """Share of wrong commitments; None where there are too few to tell."""
         found = self.figures.get("risk")
         return found if found is not None and found.n >= FEW else None
@@ -49,7 +49,7 @@ class Promise(Record):
     why: str
 
 
-class Tested(Record):
+class TestedCorruption(Record):
     """A corruption that was asked for, in words."""
 
     name: str
@@ -57,7 +57,7 @@ class Tested(Record):
     about: str
 
 
-class Stress(Record):
+class StressTest(Record):
     """A panel's robustness card."""
 
     name: str
@@ -71,7 +71,7 @@ class Stress(Record):
     verdict: tuple[str, ...]
     """In plain words, the answer first."""
     severities: tuple[int, ...]
-    corruptions: tuple[Tested, ...]
+    corruptions: tuple[TestedCorruption, ...]
     clean: Condition
     overall: tuple[Condition, ...]
     """All corruptions together, by severity."""

@@ -1,8 +1,10 @@
-"""The verdict on a panel's robustness in plain words."""
+"""The verdict on a panel's robustness in plain words, and what its readers must know."""
 
 from collections.abc import Iterator, Sequence
 
-from doubleread.evals.stress.stress_record import FEW, Condition, Measured, Promise
+from doubleread.evals.metrics.calculation import FEW_CLUSTERS
+from doubleread.evals.stress.stress_figures import Readings
+from doubleread.evals.stress.stress_record import FEW, Condition, MeasuredFigure, Promise
 
 MILD = 3
 """Up to this severity a picture is what an ordinary camera in ordinary hands may give."""
@@ -89,15 +91,38 @@ def _value(one: Condition, figure: str) -> str:
 
 def _share(one: Condition, figure: str) -> str:
     found = one.figures.get(figure)
-    return "none" if found is None else f"{percent(found.value)} ({_interval(found)})"
+    return "none" if found is None else f"{percent(found.value)} (95 % interval {_reach(found)})"
 
 
-def _interval(found: Measured) -> str:
-    return f"95 % interval {_reach(found)}"
-
-
-def _reach(found: Measured) -> str:
+def _reach(found: MeasuredFigure) -> str:
     return f"{100 * found.low:.0f}–{100 * found.high:.0f} %, n = {found.n}"
+
+
+def left_out(found: Readings) -> Iterator[str]:
+    """Which images do not count, and why."""
+    if found.unread:
+        yield f"{counted(len(found.unread), 'image')} could not be opened, such as {next(iter(found.unread.values()))}"
+    if found.known:
+        yield f"{counted(len(found.known), 'image')} left out: the archive holds nearly the same picture"
+
+
+def partly(each: Sequence[Condition]) -> Iterator[str]:
+    """What a reader must know of conditions that not every image is in."""
+    silent_, failed = sum(one.silent for one in each), sum(one.failed for one in each)
+    if silent_:
+        yield f"in {counted(silent_, 'reading')} no agent spoke: counted as wrong, and as uniform in the log-loss"
+    if failed:
+        yield f"{counted(failed, 'corrupted picture')} could not be read"
+    for name in dict.fromkeys(one.corruption for one in each if one.impossible):
+        most = max(one.impossible for one in each if one.corruption == name)
+        image = counted(most, "image")
+        yield f"{name}: not for {image}, whose background is not known (one uniform colour at the rim, or alpha)"
+
+
+def narrow(groups: int) -> Iterator[str]:
+    """A warning where there are few groups."""
+    if groups < FEW_CLUSTERS:
+        yield f"{counted(groups, 'group')}: with fewer than {FEW_CLUSTERS} the intervals are too narrow"
 
 
 def counted(n: int, noun: str) -> str:

@@ -56,7 +56,6 @@ def fog(pixels: Pixels, rng: Generator, thickness: float) -> Pixels:
     return np.asarray((pixels + haze) * (brightest / (brightest + thickness)), np.float32)
 
 
-def brightness(pixels: Pixels, rng: Generator, gain: float) -> Pixels:
+def brightness(pixels: Pixels, _rng: Generator, gain: float) -> Pixels:
     """More light, so that bright parts burn out."""
-    del rng
     return pixels * np.float32(1 + gain)

@@ -3,11 +3,10 @@
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from doubleread.evals.suspects.suspect_search import Example, Suspect, SuspectLabels
-from doubleread.render.html import style_sheet
+from doubleread.render.html import environment, style_sheet
 from doubleread.render.thumbnail import case_thumbnail
 
 MOST = 200
@@ -33,7 +32,8 @@ def suspects_page(found: SuspectLabels, *, table: str) -> str:
 
     shown = [(one, case_thumbnail(one.path, one.id, side=_SIDE), sides(one)) for one in found.suspects[:MOST]]
     style = Markup(style_sheet())  # noqa: S704 - our own file
-    return _template().render(found=found, shown=shown, table=table, percent=percent, style=style)
+    template = environment("doubleread.evals.suspects").get_template("page.html")
+    return template.render(found=found, shown=shown, table=table, percent=percent, style=style)
 
 
 def percent(share: float) -> str:
@@ -41,15 +41,3 @@ def percent(share: float) -> str:
     if share < 0.001:
         return "below 0.1 %"
     return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
-
-
-@cache
-def _template() -> Template:
-    loaded = Environment(
-        loader=PackageLoader("doubleread.evals.suspects", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return loaded.get_template("page.html")

@@ -38,6 +38,29 @@ def test_help_loads_nothing_heavy():
     assert found.stdout.splitlines()[-1] == "[]"
 
 
+ALL_HELP = """
+from typer.main import get_command
+from doubleread.cli.main import app, main
+
+def paths(command, path=()):
+    yield path
+    for name, one in getattr(command, "commands", {}).items():
+        yield from paths(one, (*path, name))
+
+for path in paths(get_command(app)):
+    try:
+        main([*path, "--help"])
+    except SystemExit as ended:
+        assert ended.code == 0, path
+"""
+
+
+def test_the_help_of_no_command_loads_anything_heavy():
+    heavy = "import sys; print([m for m in ('torch', 'langgraph', 'numpy', 'chromadb', 'sklearn') if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", ALL_HELP + heavy], capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines()[-1] == "[]"
+
+
 def test_version(doubleread):
     assert doubleread("--version").out == f"doubleread {__version__}\n"
 

@@ -6,13 +6,13 @@ import sys
 from public_support import dataset_of, sha256, shelf
 
 from doubleread.cli.cmd_datasets import run_fetch
-from doubleread.evals.public import File, table
+from doubleread.evals.public import PublicFile, public_datasets
 
 
 def test_the_list_names_every_data_set_its_place_and_its_command(doubleread):
     ended = doubleread("datasets", "list")
     assert ended.code == 0
-    for one in table().values():
+    for one in public_datasets().values():
         assert f"{one.name}  {one.home}" in ended.out.splitlines()
         assert one.use is None or f"  {one.use.format(folder=one.name)}" in ended.out.splitlines()
     assert "CC BY-SA 3.0" in ended.out
@@ -26,7 +26,7 @@ def test_one_is_shown_with_all_that_must_be_known(doubleread):
     assert "same leaf" in ended.out
     assert ended.out.splitlines()[-1].endswith(r"--group 're:.*___(.+)\d_final' -o panel")
     ended = doubleread("datasets", "show", "paper-answers")
-    assert f"    sha256 {table()['paper-answers'].files[0].sha256}" in ended.out.splitlines()
+    assert f"    sha256 {public_datasets()['paper-answers'].files[0].sha256}" in ended.out.splitlines()
     assert "  doubleread datasets fetch paper-answers -o paper-answers" in ended.out.splitlines()
     assert "--accept-unverified" in doubleread("datasets", "show", "paper-embeddings").out
 
@@ -44,8 +44,8 @@ def test_errors_are_one_line(doubleread, monkeypatch, tmp_path):
 def test_fetching_says_what_came_and_what_to_run(capsys, tmp_path):
     with shelf() as server:
         files = (
-            File(name="a.csv", url=server.put("/a", b"aaa"), sha256=sha256(b"aaa")),
-            File(name="b.csv", url=server.put("/b", b"bbb")),
+            PublicFile(name="a.csv", url=server.put("/a", b"aaa"), sha256=sha256(b"aaa")),
+            PublicFile(name="b.csv", url=server.put("/b", b"bbb")),
         )
         dataset = dataset_of(*files, use="doubleread fit {folder}")
         run_fetch(dataset, tmp_path / "new", accept_unverified=True)

@@ -19,7 +19,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from doubleread.cli.terminal import preview_of
+from doubleread.cli.terminal_pictures import preview_of
 from doubleread.render.preview import CellSize, Preview, kitty, sixel
 
 APC = re.compile(r"\x1b_G([^;]*);([^\x1b]*)\x1b\\")
@@ -162,7 +162,7 @@ def test_nothing_is_written_into_a_pipe(tmp_path):
 ASK = """
 import sys
 from rich.console import Console
-from doubleread.cli.terminal import preview_of
+from doubleread.cli.terminal_pictures import preview_of
 found = preview_of(Console(), sys.argv[1])
 print("FOUND", found.how, found.cell.width, found.cell.height, flush=True)
 print("LINE", repr(sys.stdin.readline()), "END", flush=True)

@@ -13,11 +13,9 @@ from doubleread.agents.recorded.recorder import Recorder
 from doubleread.core.case import MAX_IMAGE_BYTES, Case
 from doubleread.core.errors import DataError, DoublereadError
 from doubleread.evals.datasets import read_dataset, read_labelled
-from doubleread.evals.datasets.folder_dataset import images_in
-from doubleread.evals.datasets.task_file import read_task
-from doubleread.evals.datasets.unlabelled import read_unlabelled
-from doubleread.evals.public.checksums import NAME as CHECKSUMS
-from doubleread.evals.public.checksums import remembered
+from doubleread.evals.datasets.folder_dataset import images_in, read_unlabelled
+from doubleread.evals.datasets.read import read_task
+from doubleread.evals.public.fetch import CHECKSUMS, remembered
 from doubleread.evals.suspects.corrections import read_table
 from doubleread.mock_server.mock_reply import read_script
 from doubleread.prompts.library import Library

@@ -21,7 +21,7 @@ from doubleread.cli.main import app
 from doubleread.core.errors import DataError, UnknownPart
 from doubleread.evals.datasets.groups import group_key
 from doubleread.evals.paper import PAPER_PANELS
-from doubleread.evals.public import File, fetch, find, table
+from doubleread.evals.public import PublicFile, fetch, find, public_datasets
 from doubleread.evals.public.disk import digest
 
 REAL = os.environ.get("DOUBLEREAD_PAPER", "")
@@ -37,13 +37,13 @@ def server():
 def one(url, body=BODY, *, known=True, name="leaves.bin", **fields):
     """A data set of one file."""
     checksum = sha256(body) if known else None
-    return dataset_of(File(name=name, url=url, sha256=checksum, **fields))
+    return dataset_of(PublicFile(name=name, url=url, sha256=checksum, **fields))
 
 
-# -- the table ----------------------------------------------------------------------------------------------------
+# -- the table ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", table())
+@pytest.mark.parametrize("name", public_datasets())
 def test_every_data_set_can_be_got_and_says_what_it_is(name):
     found = find(name)
     assert found.files or found.steps
@@ -56,7 +56,7 @@ def test_every_data_set_can_be_got_and_says_what_it_is(name):
             assert re.search(r"/[0-9a-f]{40}/", file.url), "pinned to a commit"
 
 
-@pytest.mark.parametrize("use", [one.use for one in table().values() if one.use])
+@pytest.mark.parametrize("use", [one.use for one in public_datasets().values() if one.use])
 def test_every_command_of_the_table_parses(use):
     words = shlex.split(use.format(folder="here"))[1:]
     command = get_command(app).commands[words.pop(0)]
@@ -97,8 +97,8 @@ def test_the_real_record_has_the_checksums_of_the_table():
 
 def test_files_come_verified_and_are_not_fetched_again(server, tmp_path):
     dataset = dataset_of(
-        File(name="a.csv", url=server.put("/long/a", b"aaa"), sha256=sha256(b"aaa"), size=3),
-        File(name="b.csv", url=server.put("/b", BODY, length=False, etag=None), sha256=sha256(BODY)),
+        PublicFile(name="a.csv", url=server.put("/long/a", b"aaa"), sha256=sha256(b"aaa"), size=3),
+        PublicFile(name="b.csv", url=server.put("/b", BODY, length=False, etag=None), sha256=sha256(BODY)),
     )
     told = []
     first = fetch(dataset, tmp_path / "new" / "folder", report=lambda *news: told.append(news))

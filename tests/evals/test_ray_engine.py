@@ -14,10 +14,11 @@ from doubleread.agents.vlm.vlm_options import VlmOptions
 from doubleread.core.background import Background
 from doubleread.core.errors import RunError
 from doubleread.evals.datasets import read_labelled
-from doubleread.evals.runs.evaluate import Wanted, evaluate
-from doubleread.evals.runs.ray_engine import RayEngine, left_of, share
-from doubleread.evals.runs.ray_worker import Reader, facts
-from doubleread.evals.runs.run_engine import Numbered
+from doubleread.evals.runs.evaluate import RunChoice, evaluate
+from doubleread.evals.runs.ray_engine import RayEngine
+from doubleread.evals.runs.ray_share import left_of, share
+from doubleread.evals.runs.ray_worker import RunReader, facts
+from doubleread.evals.runs.run_engine import NumberedCase
 from doubleread.evals.runs.run_folder import RunFolder, read_record, read_rows
 from doubleread.evals.runs.runner import run
 from doubleread.panel import Panel
@@ -68,10 +69,10 @@ def untimed(folder):
 
 @on_ray
 def test_a_run_begun_here_goes_on_on_ray_and_has_the_rows_of_a_run_here(live, spread, unseen, tmp_path, capfd):
-    assert evaluate(live, unseen, Wanted(tmp_path / "here")).end == "complete"
-    evaluate(live, unseen, Wanted(tmp_path / "both", limit=3))
+    assert evaluate(live, unseen, RunChoice(tmp_path / "here")).end == "complete"
+    evaluate(live, unseen, RunChoice(tmp_path / "both", limit=3))
     seen = []
-    ended = evaluate(spread, unseen, Wanted(tmp_path / "both"), watch=seen.append)
+    ended = evaluate(spread, unseen, RunChoice(tmp_path / "both"), watch=seen.append)
     assert (ended.end, seen[0].done, seen[-1].fresh) == ("complete", 3, 10)
     assert untimed(tmp_path / "both") == untimed(tmp_path / "here")
     assert read_record(tmp_path / "both").settings["run"]["engine"] == "local"  # as it was begun
@@ -89,11 +90,11 @@ def test_a_worker_that_dies_is_replaced_and_only_the_case_that_kills_again_and_a
     marked[4] = marked[4].model_copy(update={"metadata": {"always": "yes"}})
     marked[7] = marked[7].model_copy(update={"metadata": {"once": str(tmp_path / "killed")}})
     dataset = unseen.model_copy(update={"cases": tuple(marked)})
-    evaluate(live, dataset, Wanted(tmp_path / "here"))
-    begun = evaluate(live, dataset, Wanted(tmp_path / "there", limit=1))
+    evaluate(live, dataset, RunChoice(tmp_path / "here"))
+    begun = evaluate(live, dataset, RunChoice(tmp_path / "there", limit=1))
     engine = RayEngine(spread, Frail)
     with RunFolder.begin(begun.folder, read_record(begun.folder)) as folder, Background() as background:
-        cases = [Numbered(place, case) for place, case in enumerate(marked)]
+        cases = [NumberedCase(place, case) for place, case in enumerate(marked)]
         assert background.call(run, engine, cases, folder, lambda _tally: None, threading.Event()) == "complete"
     assert capfd.readouterr() == ("", "")
     here, there = untimed(tmp_path / "here"), untimed(tmp_path / "there")
@@ -101,7 +102,8 @@ def test_a_worker_that_dies_is_replaced_and_only_the_case_that_kills_again_and_a
     assert [row for row in there if row["index"] != 4] == [row for row in here if row["index"] != 4]
     assert there[4]["unread"]["code"] == "failure"
     assert "3 workers died while they read it" in there[4]["unread"]["problem"]
-    assert evaluate(live, dataset, Wanted(tmp_path / "there", retry=True)).end == "complete"  # begun on Ray, ended here
+    begun_on_ray = RunChoice(tmp_path / "there", retry=True)
+    assert evaluate(live, dataset, begun_on_ray).end == "complete"
     assert untimed(tmp_path / "there") == here
 
 
@@ -109,7 +111,7 @@ _INTERRUPTED = """
 import os, signal, sys
 from pathlib import Path
 from doubleread.evals.datasets import read_labelled
-from doubleread.evals.runs.evaluate import Wanted, evaluate
+from doubleread.evals.runs.evaluate import RunChoice, evaluate
 from doubleread.panel import Panel
 from doubleread.settings import load_settings
 
@@ -121,7 +123,7 @@ def watch(tally):
         os.killpg(0, signal.SIGINT)  # as a terminal does: everyone gets it
 
 with Panel.load(panel, settings=load_settings(None, spread)) as loaded:
-    print(evaluate(loaded, read_labelled(photos), Wanted(Path(out)), watch=watch).end)
+    print(evaluate(loaded, read_labelled(photos), RunChoice(Path(out)), watch=watch).end)
 """
 
 
@@ -167,12 +169,12 @@ def test_what_cannot_be_done_on_ray_is_told_before_the_run_is_begun(made, quick,
     run_settings = quick.run.model_copy(update={"engine": "ray", "record": str(tmp_path / "answers.jsonl")})
     recording = quick.model_copy(update={"run": run_settings})
     with Panel.load(made, settings=recording) as panel, pytest.raises(RunError, match="recorded by many workers"):
-        evaluate(panel, unseen, Wanted(tmp_path / "run"))
+        evaluate(panel, unseen, RunChoice(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 
 async def test_a_worker_tells_why_it_would_not_answer_as_it_should(live, made, quick, tmp_path):
-    settings, reader = quick.model_dump(mode="json"), Reader()
+    settings, reader = quick.model_dump(mode="json"), RunReader()
     assert "cannot load the panel" in await reader.open(str(tmp_path), settings, facts(live))
     problem = await reader.open(str(made), settings, {**facts(live), "archive": "v9"})
     await reader.close()

@@ -16,9 +16,9 @@ from doubleread.core.errors import DataError, PanelError, RunError
 from doubleread.core.opinion import Abstention
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.evals.datasets import read_labelled
-from doubleread.evals.runs.evaluate import Wanted, evaluate
+from doubleread.evals.runs.evaluate import RunChoice, evaluate
 from doubleread.evals.runs.row import Row
-from doubleread.evals.runs.run_engine import Answered, Numbered
+from doubleread.evals.runs.run_engine import CaseResult, NumberedCase
 from doubleread.evals.runs.run_folder import ROWS, RunFolder, read_record, read_rows
 from doubleread.evals.runs.run_record import RunRecord, Shard
 from doubleread.evals.runs.runner import run
@@ -61,7 +61,7 @@ def untimed(verdict):
 
 def test_every_case_has_a_row_with_the_verdict_that_the_panel_gives(live, unseen, tmp_path):
     seen = []
-    ended = evaluate(live, unseen, Wanted(tmp_path / "run"), watch=seen.append)
+    ended = evaluate(live, unseen, RunChoice(tmp_path / "run"), watch=seen.append)
     rows = rows_of(ended.folder)
     assert (ended.end, [row.index for row in rows]) == ("complete", list(range(19)))
     assert [row.case for row in rows] == list(unseen.cases)
@@ -77,36 +77,36 @@ def test_every_case_has_a_row_with_the_verdict_that_the_panel_gives(live, unseen
 
 
 def test_what_is_done_is_not_done_again(live, unseen, tmp_path):
-    evaluate(live, unseen, Wanted(tmp_path / "run", limit=5))
+    evaluate(live, unseen, RunChoice(tmp_path / "run", limit=5))
     before = (tmp_path / "run" / ROWS).read_bytes()
     assert len(before.splitlines()) == 5
     seen = []
-    evaluate(live, unseen, Wanted(tmp_path / "run"), watch=seen.append)
+    evaluate(live, unseen, RunChoice(tmp_path / "run"), watch=seen.append)
     assert (seen[0].done, seen[-1].fresh) == (5, 14)
     assert (tmp_path / "run" / ROWS).read_bytes().startswith(before)
     seen.clear()
-    evaluate(live, unseen, Wanted(tmp_path / "run"), watch=seen.append)
+    evaluate(live, unseen, RunChoice(tmp_path / "run"), watch=seen.append)
     assert [tally.fresh for tally in seen] == [0]
-    evaluate(live, unseen, Wanted(tmp_path / "run", retry=True), watch=seen.append)
+    evaluate(live, unseen, RunChoice(tmp_path / "run", retry=True), watch=seen.append)
     assert seen[-1].fresh == 1  # the file that is no picture
     assert len(rows_of(tmp_path / "run")) == 19
 
 
 def test_a_run_without_a_folder_is_found_again(live, unseen, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    first = evaluate(live, unseen, Wanted(limit=3))
+    first = evaluate(live, unseen, RunChoice(limit=3))
     assert first.folder.parts[0] == "runs"
     assert (tmp_path / "runs" / "latest").resolve() == (tmp_path / first.folder).resolve()
-    again = evaluate(live, unseen, Wanted(limit=4))
+    again = evaluate(live, unseen, RunChoice(limit=4))
     assert again.folder == first.folder
-    part = evaluate(live, unseen, Wanted(shard=Shard(number=2, of=2)))
+    part = evaluate(live, unseen, RunChoice(shard=Shard(number=2, of=2)))
     assert part.folder != first.folder
     assert part.folder.name.endswith("-2of2")
 
 
 def test_shards_make_up_the_whole(live, unseen, tmp_path):
     parts = [
-        rows_of(evaluate(live, unseen, Wanted(tmp_path / f"{i}", shard=Shard(number=i, of=3))).folder)
+        rows_of(evaluate(live, unseen, RunChoice(tmp_path / f"{i}", shard=Shard(number=i, of=3))).folder)
         for i in (1, 2, 3)
     ]
     assert sorted(row.index for part in parts for row in part) == list(range(19))
@@ -114,20 +114,20 @@ def test_shards_make_up_the_whole(live, unseen, tmp_path):
 
 
 def test_another_panel_or_other_cases_do_not_go_into_the_same_run(live, unseen, tmp_path, made, quick):
-    evaluate(live, unseen, Wanted(tmp_path / "run", limit=2))
+    evaluate(live, unseen, RunChoice(tmp_path / "run", limit=2))
     fewer = unseen.model_copy(update={"cases": unseen.cases[:10]})
     with pytest.raises(RunError, match=r"other cases, another panel .* name a new folder"):
-        evaluate(live, fewer, Wanted(tmp_path / "run"))
+        evaluate(live, fewer, RunChoice(tmp_path / "run"))
     with pytest.raises(RunError, match="the whole of this run, not shard 1/2"):
-        evaluate(live, unseen, Wanted(tmp_path / "run", shard=Shard(number=1, of=2)))
+        evaluate(live, unseen, RunChoice(tmp_path / "run", shard=Shard(number=1, of=2)))
     other = quick.model_copy(update={"run": quick.run.model_copy(update={"in_flight": 2})})
     with Panel.load(made, settings=other) as same:  # how many at once decides nothing
-        assert evaluate(same, unseen, Wanted(tmp_path / "run")).end == "complete"
+        assert evaluate(same, unseen, RunChoice(tmp_path / "run")).end == "complete"
 
 
 def test_a_panel_that_was_never_saved_cannot_be_judged(fitted, unseen, tmp_path):
     with pytest.raises(PanelError, match="save it"):
-        evaluate(fitted, unseen, Wanted(tmp_path / "run"))
+        evaluate(fitted, unseen, RunChoice(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 
@@ -250,11 +250,11 @@ class ScriptedEngine:
     async def answers(self, cases):
         for numbered in cases:
             self.taken.append(numbered.place)
-            yield Answered(numbered, self.results[numbered.place])
+            yield CaseResult(numbered, self.results[numbered.place])
             self.after(numbered.place)
 
 
-CASES = [Numbered(i, one.case) for i, one in enumerate(SAID)]
+CASES = [NumberedCase(i, one.case) for i, one in enumerate(SAID)]
 
 
 async def test_stopping_begins_nothing_new(record, tmp_path):
@@ -296,7 +296,7 @@ _SLOW = """
 import asyncio, sys
 from pathlib import Path
 from doubleread.evals.datasets import read_labelled
-from doubleread.evals.runs.evaluate import Wanted, evaluate
+from doubleread.evals.runs.evaluate import RunChoice, evaluate
 from doubleread.panel import Panel
 from doubleread.settings import load_settings
 
@@ -308,7 +308,7 @@ class Slow(Panel):
 settings = load_settings(None, {"run": {"in_flight": 3}, "encoder": {"cache_dir": sys.argv[5]}})
 with Slow.load(sys.argv[1], settings=settings) as panel:
     watch = lambda tally: print(tally.done, flush=True)
-    print(evaluate(panel, read_labelled(sys.argv[2]), Wanted(Path(sys.argv[3])), watch=watch).end, flush=True)
+    print(evaluate(panel, read_labelled(sys.argv[2]), RunChoice(Path(sys.argv[3])), watch=watch).end, flush=True)
 """
 
 

@@ -16,13 +16,13 @@ from doubleread.core.errors import RunError
 from doubleread.evals.runs.batch_pictures import FILE as BATCH
 from doubleread.evals.runs.batch_pictures import read_comparison
 from doubleread.evals.runs.row import Row
-from doubleread.evals.runs.run_engine import Answered, Numbered
+from doubleread.evals.runs.run_engine import CaseResult, NumberedCase
 from doubleread.evals.runs.run_folder import RECORD, ROWS, RunFolder, read_record, read_rows
 from doubleread.evals.runs.run_record import RunRecord
 from doubleread.evals.runs.runner import run
 
 SAID = [verdict(str(i), "a", 0.9, agent=0.8) for i in range(60)]
-CASES = [Numbered(i, one.case) for i, one in enumerate(SAID)]
+CASES = [NumberedCase(i, one.case) for i, one in enumerate(SAID)]
 HEAD = RunRecord(
     name="x", cases=60, digest="d", panel="p" * 64, task=TASK, trust=(), archive="v1", settings={}, provenance={},
     seed=0, started="2026-01-01T00:00:00Z",
@@ -34,7 +34,7 @@ class Engine:
 
     async def answers(self, cases):
         for numbered in cases:
-            yield Answered(numbered, SAID[numbered.place])
+            yield CaseResult(numbered, SAID[numbered.place])
 
 
 async def go_on(folder, watch=lambda _tally: None):

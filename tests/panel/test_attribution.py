@@ -8,11 +8,11 @@ import pytest
 from kit import TASK, ScriptedAgent, case_of, opinion
 from PIL import Image
 
+from benchmarks.faithfulness import faithfulness
 from doubleread.core.attribution import CELLS, LEAST_SCALE, WINDOW, WINDOWS, Attribution, window_cells
 from doubleread.core.case import Case
 from doubleread.core.errors import ImageError, TaskError, UnknownPart
 from doubleread.core.opinion import Abstention, Opinion
-from doubleread.evals.faithfulness import faithfulness
 from doubleread.orchestrator.course.seats import Seats
 from doubleread.panel import Panel
 from doubleread.panel.attribution_maps import VIEWS, attribute

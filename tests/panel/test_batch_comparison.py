@@ -172,10 +172,10 @@ def test_evaluate_keeps_what_came_of_the_batch(made, quick, batches, tmp_path):
     assert "these pictures differ" in judged.report.read_text()
 
 
-def test_diagnose_warns_of_a_batch_on_stderr_and_leaves_the_lines_of_json_alone(made, quick, batches, capsys):
-    from doubleread.cli.cmd_diagnose import run_diagnose
+def test_diagnose_warns_of_a_batch_on_stderr_and_leaves_the_lines_of_json_alone(made, batches, capsys):
+    from doubleread.cli.cmd_diagnose import diagnose
 
-    run_diagnose(list(map(str, batches[1])), made, as_json=True, explained=False, settings=quick)
+    diagnose(list(map(str, batches[1])), made, json=True)
     said = capsys.readouterr()
     assert [json.loads(line)["task"] for line in said.out.splitlines()] == ["photos0"] * 36
     assert "these pictures differ from those the panel was trusted on" in " ".join(said.err.split())

@@ -19,7 +19,7 @@ from PIL import Image
 from doubleread.core.errors import NotAllowed, PanelError, SettingsError
 from doubleread.core.evidence import Evidence
 from doubleread.evals.datasets import read_dataset
-from doubleread.evals.runs.ray_worker import Reader
+from doubleread.evals.runs.ray_worker import RunReader
 from doubleread.mock_server import running
 from doubleread.mock_server.dry_run import DryRun, thumbnail
 from doubleread.panel import Panel
@@ -173,7 +173,7 @@ def test_a_run_on_several_machines_takes_the_consent_along(asking, stranger):
     shutil.rmtree(allowed_file(read_panel(folder, stranger).head.id).parent)
 
     async def opened(settings):
-        reader = Reader()
+        reader = RunReader()
         try:
             return await reader.open(str(folder), settings, {})
         finally:

@@ -13,18 +13,18 @@ from doubleread.core.evidence import Evidence, Neighbour
 from doubleread.core.opinion import Abstention
 from doubleread.core.task import Costs, Task
 from doubleread.core.verdict import Decision, Unread
-from doubleread.evals.datasets import Labelled
+from doubleread.evals.datasets import LabelledCases
 from doubleread.evals.drawings import robustness_grid
-from doubleread.evals.stress import Condition, Measured, Promise, stress_panel
-from doubleread.evals.stress.figures import distribution
+from doubleread.evals.stress import Condition, MeasuredFigure, Promise, stress_panel
+from doubleread.evals.stress.panel_stress import promised
+from doubleread.evals.stress.stress_figures import distribution
 from doubleread.evals.stress.stress_wording import verdict
-from doubleread.evals.stress.stressing import promised
 from doubleread.settings import load_settings
 
 
 @pytest.fixture
 def light(tmp_path):
-    return Labelled(name="light", cases=light_cases(tmp_path / "light", 12))
+    return LabelledCases(name="light", cases=light_cases(tmp_path / "light", 12))
 
 
 def of(found, corruption, severity):
@@ -156,7 +156,7 @@ def test_the_promise_is_what_was_asked_for_or_what_costs_imply():
 
 def condition(corruption, severity, risk, n=50):
     measured = {
-        name: Measured(value=value, low=value, high=value, n=n)
+        name: MeasuredFigure(value=value, low=value, high=value, n=n)
         for name, value in (("accuracy", 1 - risk), ("risk", risk), ("referred", 0.3), ("alarm", 0.25))
     }
     return Condition(corruption=corruption, severity=severity, n=n, figures=measured)

@@ -9,8 +9,7 @@ from kit import clusters
 
 from benchmarks.bench_labels import flipped
 from doubleread.core.errors import DataError
-from doubleread.evals.suspects.heads import discriminant, neighbours
-from doubleread.evals.suspects.ranking import doubted, rank
+from doubleread.evals.suspects.ranking import discriminant, doubted, neighbours, rank
 
 
 def precision_at_n(ranking, wrong):

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.ood_scoring import OURS, Mask, Scored, scores
 from doubleread.core.case import Case
 from doubleread.core.task import Task
 from doubleread.core.types import Vector
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.evals.datasets import Dataset
-from doubleread.evals.ood import Mask, Scored
-from doubleread.evals.ood_scores import OURS, scores
 from doubleread.panel import Panel
 from doubleread.panel.image_stream import Readable
 from doubleread.settings import Settings

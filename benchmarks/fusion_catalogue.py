@@ -15,7 +15,7 @@ from doubleread.orchestrator.resampling import grouped_folds
 CALIBRATORS = ("temperature", "vector", "none")
 
 
-class Entry(Record):
+class CatalogueEntry(Record):
     """How one pair of rule and calibrator did."""
 
     rule: str
@@ -35,7 +35,7 @@ class Entry(Record):
     """Cross-fitted log-loss on the cases it was learned from: what ``auto`` goes by."""
 
 
-def cross_fitted(raw: Tensor3, labels: Labels, repeats: int) -> Iterator[Entry]:
+def cross_fitted(raw: Tensor3, labels: Labels, repeats: int) -> Iterator[CatalogueEntry]:
     """Each case judged by fits on other folds, ``repeats`` times over with seeds 0, 1, 2…"""
     for rule, calibrator in product(FUSION_RULES.names(), CALIBRATORS):
         found = [
@@ -48,7 +48,7 @@ def cross_fitted(raw: Tensor3, labels: Labels, repeats: int) -> Iterator[Entry]:
 
 def judged(
     raw: Tensor3, labels: Labels, groups: Groups, prior: Vector | None, unseen: Tensor3, truth: Labels
-) -> Iterator[Entry]:
+) -> Iterator[CatalogueEntry]:
     """Learned from ``raw``, judged on ``unseen``."""
     for calibrator in CALIBRATORS:
         fits = learn_rules(
@@ -60,9 +60,9 @@ def judged(
 
 def _entry(
     rule: str, calibrator: str, P: np.ndarray[tuple[int, int], np.dtype[np.float64]], y: Labels, by: float
-) -> Entry:
+) -> CatalogueEntry:
     confidence, correct = metrics.confidences(P), metrics.correctness(P, y)
-    return Entry(
+    return CatalogueEntry(
         rule=rule,
         calibrator=calibrator,
         accuracy=float(correct.mean()),
@@ -78,8 +78,8 @@ def _entry(
     )
 
 
-def _mean(entries: Sequence[Entry]) -> Entry:
-    numbers = [name for name, field in Entry.model_fields.items() if field.annotation is float]
+def _mean(entries: Sequence[CatalogueEntry]) -> CatalogueEntry:
+    numbers = [name for name, field in CatalogueEntry.model_fields.items() if field.annotation is float]
     return entries[0].model_copy(
         update={name: float(np.mean([getattr(entry, name) for entry in entries])) for name in numbers}
     )

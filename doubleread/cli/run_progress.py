@@ -1,18 +1,16 @@
-"""What ``doubleread evaluate`` shows: the run while it works, and what it came to."""
+"""What ``doubleread evaluate`` shows of a run while it works."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-from doubleread.cli.screen import ERR, OUT, warn
+from doubleread.cli.screen import ERR
 
 if TYPE_CHECKING:
-    from doubleread.evals.panel_evaluation import Judged
-    from doubleread.evals.runs.runner import Tally, Watch
+    from doubleread.evals.runs.runner import RunProgress, Watch
 
 _EVERY_S = 30.0
 """Seconds between lines where there is no terminal."""
@@ -32,7 +30,7 @@ def watching() -> "Iterator[Watch]":
     )
     task, last = bar.add_task("", total=None), 0.0
 
-    def watch(tally: "Tally") -> None:
+    def watch(tally: "RunProgress") -> None:
         nonlocal last
         bar.update(task, completed=tally.done, total=tally.total, description=words(tally))
         now = time.monotonic()
@@ -44,7 +42,7 @@ def watching() -> "Iterator[Watch]":
         yield watch
 
 
-def words(tally: "Tally") -> str:
+def words(tally: "RunProgress") -> str:
     """Rate, cost, failures and time left; nothing before the first case."""
     if not tally.fresh:
         return ""
@@ -62,16 +60,3 @@ def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def show(judged: "Judged") -> None:
-    """What the run came to, and whether that is good enough."""
-    from doubleread.cli.tables import show_evaluation
-
-    for line in judged.evaluation.warnings:
-        warn(line)
-    show_evaluation(judged.evaluation)
-    for gate in judged.gates:
-        mark = "[green]✓[/]" if gate.passed else "[red]✗[/]"
-        doubt = "" if gate.sure else "  [dim](its interval lies on both sides)[/]"
-        OUT.print(f"{mark} {escape(gate.text)}{doubt}", highlight=False, soft_wrap=True)

@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from doubleread.evals.ood import auroc
-from doubleread.evals.ood_scores import OURS
-from doubleread.evals.ood_trial import leave_each_out
+from benchmarks.ood_scoring import OURS, auroc
+from benchmarks.ood_trial import leave_each_out
 
 
 @pytest.fixture(scope="module")

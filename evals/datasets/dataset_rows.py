@@ -9,7 +9,7 @@ from stat import S_ISREG
 from doubleread.core.case import Case, RowProblem
 from doubleread.core.errors import DataError
 from doubleread.core.task import Task
-from doubleread.evals.datasets.dataset_record import Dataset, Labelled, Progress
+from doubleread.evals.datasets.dataset_record import Dataset, LabelledCases, RowProgress
 from doubleread.evals.datasets.label_names import FOREIGN_SUFFIXES, slug, suffix
 
 _SHOWN, _LONGEST = 3, 300
@@ -20,7 +20,7 @@ _NO_GROUP = (
 
 
 @dataclass(frozen=True)
-class Row:
+class DatasetRow:
     """One image as its source names it."""
 
     where: str
@@ -34,15 +34,17 @@ class Row:
 
 def gather(
     name: str,
-    rows: Sequence[Row],
+    found: Iterable[DatasetRow | RowProblem],
     *,
-    problems: Iterable[RowProblem] = (),
     notes: Iterable[str] = (),
-    progress: Progress | None = None,
-) -> Labelled:
-    """The cases of these rows. Raises ``DataError`` where no row can be used."""
-    bad = list(problems)
-    kept: list[tuple[Row, Case]] = []
+    progress: RowProgress | None = None,
+) -> LabelledCases:
+    """The cases of the rows that were found. Raises ``DataError`` where no row can be used."""
+    rows: list[DatasetRow] = []
+    bad: list[RowProblem] = []
+    for one in found:
+        rows.append(one) if isinstance(one, DatasetRow) else bad.append(one)
+    kept: list[tuple[DatasetRow, Case]] = []
     for done, row in enumerate(rows, start=1):
         case = _read(row)
         if isinstance(case, RowProblem):
@@ -55,7 +57,7 @@ def gather(
     bad.extend(problem for _, problem in contradicting)
     if not cases:
         raise DataError(f"{name}: none of {len(rows)} rows can be used{_first(bad)}")
-    return Labelled(
+    return LabelledCases(
         name=name,
         cases=tuple(cases),
         problems=tuple(bad),
@@ -65,7 +67,7 @@ def gather(
     )
 
 
-def dataset_of(found: Labelled, *, task: Task | None = None, task_id: str | None = None) -> Dataset:
+def dataset_of(found: LabelledCases, *, task: Task | None = None, task_id: str | None = None) -> Dataset:
     """The data set of labelled cases; the task is made of the labels found unless it is given.
 
     Raises ``DataError`` where there is one label only, or a label has a single case.
@@ -73,10 +75,10 @@ def dataset_of(found: Labelled, *, task: Task | None = None, task_id: str | None
     _check_labels(found.name, found.cases, found.problems)
     made = task or Task.of(slug(task_id or found.name), (case.label or "" for case in found.cases))
     told = made.model_copy(update={"id": task_id}) if task and task_id else made
-    return Dataset(task=told, **{name: getattr(found, name) for name in Labelled.model_fields})
+    return Dataset(task=told, **{name: getattr(found, name) for name in LabelledCases.model_fields})
 
 
-def _read(row: Row) -> Case | RowProblem:
+def _read(row: DatasetRow) -> Case | RowProblem:
     problem = _unusable(row)
     if problem:
         return RowProblem(where=row.where, path=row.source, problem=problem)
@@ -93,7 +95,7 @@ def _read(row: Row) -> Case | RowProblem:
         return RowProblem(where=row.where, path=row.source, problem=str(error))
 
 
-def _unusable(row: Row) -> str:
+def _unusable(row: DatasetRow) -> str:
     if not row.label:
         return "the label is empty"
     if suffix(row.path) in FOREIGN_SUFFIXES:
@@ -110,7 +112,7 @@ def _unusable(row: Row) -> str:
 
 
 def _merge_identical(
-    kept: Sequence[tuple[Row, Case]],
+    kept: Sequence[tuple[DatasetRow, Case]],
 ) -> tuple[list[Case], list[tuple[Case, RowProblem]], int]:
     """One case per picture, those of pictures with two labels, and how many copies went; copies in two splits stay."""
     labels: dict[str, dict[str, str]] = defaultdict(dict)

@@ -3,10 +3,9 @@ import pytest
 from kit import TASK, case_of, evidence_for, opinion
 from sklearn.metrics import roc_auc_score
 
+from benchmarks.ood_scoring import Scored, alarms, auroc, first_opinions, gain, mean_over, passed_at_95, scores
 from doubleread.core.opinion import Abstention
 from doubleread.core.verdict import Decision, Verdict
-from doubleread.evals.ood import Scored, alarms, auroc, gain, mean_over, passed_at_95
-from doubleread.evals.ood_scores import first_opinions, scores
 
 AGENTS = ("discriminant", "logistic", "zero-shot")
 

@@ -1,7 +1,7 @@
 """How a panel does on corrupted pictures."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,16 +11,15 @@ from doubleread.core.errors import DataError, ImageError
 from doubleread.core.process import at_rest
 from doubleread.core.task import Costs
 from doubleread.core.types import Progress, silent
-from doubleread.evals.datasets import Labelled, read_labelled
-from doubleread.evals.metrics.calculation import FEW_CLUSTERS
+from doubleread.evals.datasets import LabelledCases, read_labelled
 from doubleread.evals.runs.selection import select
-from doubleread.evals.stress.corrupted_pictures import Cell, thumbnails
+from doubleread.evals.stress.corrupted_pictures import PictureVariant, thumbnails
 from doubleread.evals.stress.corruptions import Corruption, checked, chosen
-from doubleread.evals.stress.measuring import Measures
+from doubleread.evals.stress.stress_figures import ConditionFigures
 from doubleread.evals.stress.stress_page import write
-from doubleread.evals.stress.stress_reading import Readings, read
-from doubleread.evals.stress.stress_record import ALL, CLEAN, Condition, Promise, Stress, Tested
-from doubleread.evals.stress.stress_wording import counted, verdict
+from doubleread.evals.stress.stress_reading import read
+from doubleread.evals.stress.stress_record import ALL, CLEAN, Promise, StressTest, TestedCorruption
+from doubleread.evals.stress.stress_wording import counted, left_out, narrow, partly, verdict
 from doubleread.panel import Panel
 
 USUAL_SEVERITIES = (1, 3, 5)
@@ -30,7 +29,7 @@ USUAL_LIMIT = 120
 
 def stress_panel(
     panel: Panel,
-    data: Labelled | str | Path,
+    data: LabelledCases | str | Path,
     *,
     corruptions: Sequence[str] = (),
     severities: Sequence[int] = USUAL_SEVERITIES,
@@ -38,7 +37,7 @@ def stress_panel(
     limit: int = USUAL_LIMIT,
     out: str | Path | None = None,
     progress: Progress = silent,
-) -> Stress:
+) -> StressTest:
     """Reads labelled images, clean and corrupted, and reports what came of each corruption at each severity.
 
     ``corruptions`` are names or families, all without one; ``limit`` images are taken evenly from first to last, the
@@ -49,25 +48,25 @@ def stress_panel(
     ``PanelError`` for a panel that was never saved, ``RunError`` where the budget for models is spent.
     """
     kinds, levels = chosen(corruptions), checked(severities)
-    dataset = data if isinstance(data, Labelled) else read_labelled(data)
+    dataset = data if isinstance(data, LabelledCases) else read_labelled(data)
     about, began = panel.about(), time.perf_counter()
     cases, notes = _cases(panel, dataset, split, limit)
-    cells = [Cell(None, 0), *(Cell(kind, level) for kind in kinds for level in levels)]
+    variants = [PictureVariant(None, 0), *(PictureVariant(kind, level) for kind in kinds for level in levels)]
     with at_rest(), Background() as background:
-        found = background.call(read, panel, cases, cells, lambda *counts: progress("corrupted images", *counts))
+        found = background.call(read, panel, cases, variants, lambda *counts: progress("corrupted images", *counts))
     kept = [i for i in range(len(cases)) if i not in found.unread and i not in found.known]
     if not kept:
-        raise DataError("no image is left to judge: " + "; ".join(_left_out(found)))
-    measures, promise = Measures(found, kept, [cases[i].group for i in kept]), promised(panel)
+        raise DataError("no image is left to judge: " + "; ".join(left_out(found)))
+    measures, promise = ConditionFigures(found, kept, [cases[i].group for i in kept]), promised(panel)
     clean = measures.condition(CLEAN, 0, [0])
-    each = [measures.condition(kind.name, level, [j]) for j, (kind, level) in enumerate(cells) if kind is not None]
+    each = [measures.condition(kind.name, level, [j]) for j, (kind, level) in enumerate(variants) if kind is not None]
     overall = [
-        measures.condition(ALL, level, [j for j, c in enumerate(cells) if c.severity == level]) for level in levels
+        measures.condition(ALL, level, [j for j, c in enumerate(variants) if c.severity == level]) for level in levels
     ]
     judged = [one for one in each if one.n]
     if not judged:
-        raise DataError("no picture could be corrupted and read: " + "; ".join((*_left_out(found), *_partly(each))))
-    result = Stress(
+        raise DataError("no picture could be corrupted and read: " + "; ".join((*left_out(found), *partly(each))))
+    result = StressTest(
         name=dataset.name,
         task=panel.task.id,
         panel=about.digest,
@@ -76,14 +75,14 @@ def stress_panel(
         promise=promise,
         verdict=verdict(promise, clean, judged, overall),
         severities=levels,
-        corruptions=tuple(Tested(name=kind.name, family=kind.family, about=kind.about) for kind in kinds),
+        corruptions=tuple(TestedCorruption(name=kind.name, family=kind.family, about=kind.about) for kind in kinds),
         clean=clean,
         overall=tuple(overall),
         conditions=tuple(judged),
-        notes=(*dataset.notes, *notes, *_left_out(found), *_partly(each), *_narrow(measures.groups)),
+        notes=(*dataset.notes, *notes, *left_out(found), *partly(each), *narrow(measures.groups)),
         readings=found.read,
         seconds=time.perf_counter() - began,
-        examples=_examples([cases[i] for i in kept], cells),
+        examples=_examples([cases[i] for i in kept], variants),
     )
     if out is not None:
         write(result, Path(out))
@@ -109,7 +108,7 @@ def _cheapest_error(costs: Costs, names: Sequence[str]) -> float:
     return min((c for true, said in pairs if (c := costs.matrix.get(true, {}).get(said, costs.error)) > 0), default=1.0)
 
 
-def _cases(panel: Panel, dataset: Labelled, split: str | None, limit: int) -> tuple[list[Case], list[str]]:
+def _cases(panel: Panel, dataset: LabelledCases, split: str | None, limit: int) -> tuple[list[Case], list[str]]:
     """The images to corrupt, and what to know about the choice."""
     labelled = [case for case in dataset.cases if case.label in panel.task.names]
     if not labelled:
@@ -128,45 +127,20 @@ def _cases(panel: Panel, dataset: Labelled, split: str | None, limit: int) -> tu
     return [case for _, case in selection.chosen], [*notes, *selection.notes]
 
 
-def _left_out(found: Readings) -> Iterator[str]:
-    if found.unread:
-        yield f"{counted(len(found.unread), 'image')} could not be opened, such as {next(iter(found.unread.values()))}"
-    if found.known:
-        yield f"{counted(len(found.known), 'image')} left out: the archive holds nearly the same picture"
-
-
-def _partly(each: Sequence[Condition]) -> Iterator[str]:
-    """What a reader must know of conditions that not every image is in."""
-    silent_, failed = sum(one.silent for one in each), sum(one.failed for one in each)
-    if silent_:
-        yield f"in {counted(silent_, 'reading')} no agent spoke: counted as wrong, and as uniform in the log-loss"
-    if failed:
-        yield f"{counted(failed, 'corrupted picture')} could not be read"
-    for name in dict.fromkeys(one.corruption for one in each if one.impossible):
-        most = max(one.impossible for one in each if one.corruption == name)
-        image = counted(most, "image")
-        yield f"{name}: not for {image}, whose background is not known (one uniform colour at the rim, or alpha)"
-
-
-def _narrow(groups: int) -> Iterator[str]:
-    if groups < FEW_CLUSTERS:
-        yield f"{counted(groups, 'group')}: with fewer than {FEW_CLUSTERS} the intervals are too narrow"
-
-
-def _examples(cases: Sequence[Case], cells: Sequence[Cell]) -> dict[str, tuple[str, ...]]:
+def _examples(cases: Sequence[Case], variants: Sequence[PictureVariant]) -> dict[str, tuple[str, ...]]:
     """Thumbnails of the first image to which most can be done."""
     for case in cases:
         with suppress(ImageError):
-            found = thumbnails(case, cells)
+            found = thumbnails(case, variants)
             if None not in found or case is cases[-1]:
-                return _by_corruption(cells, found)
+                return _by_corruption(variants, found)
     return {}
 
 
-def _by_corruption(cells: Sequence[Cell], found: Sequence[str | None]) -> dict[str, tuple[str, ...]]:
+def _by_corruption(variants: Sequence[PictureVariant], found: Sequence[str | None]) -> dict[str, tuple[str, ...]]:
     strips: dict[str, tuple[str, ...]] = {}
-    for cell, uri in zip(cells, found, strict=True):
+    for variant, uri in zip(variants, found, strict=True):
         if uri is not None:
-            name = cell.corruption.name if isinstance(cell.corruption, Corruption) else CLEAN
+            name = variant.corruption.name if isinstance(variant.corruption, Corruption) else CLEAN
             strips[name] = (*strips.get(name, ()), uri)
     return strips

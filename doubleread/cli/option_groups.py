@@ -1,0 +1,109 @@
+"""Options that several commands share as a group: a command takes them as one object.
+
+@app.command()
+@grouped
+def fit(data: str, *, options: FitOptions) -> None: ...
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from functools import partial, wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from doubleread.cli import options
+from doubleread.cli.screen import progress
+
+if TYPE_CHECKING:
+    from doubleread.core.stored import Wanted
+    from doubleread.evals.datasets import Dataset, LabelledCases, RowProgress
+    from doubleread.settings import Settings
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """A command in which each parameter of a dataclass stands for the options of its fields, in their place."""
+    signature = inspect.signature(command)
+    groups: dict[str, Any] = {}
+    parameters = []
+    for one in signature.parameters.values():
+        if not is_dataclass(one.annotation):
+            parameters.append(one)
+            continue
+        groups[one.name] = group = one.annotation
+        hints = get_type_hints(group, include_extras=True)
+        parameters += [one.replace(name=f.name, default=f.default, annotation=hints[f.name]) for f in fields(group)]
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        for name, group in groups.items():
+            given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
+        command(**given)
+
+    vars(run)["__signature__"] = signature.replace(parameters=parameters)
+    return run
+
+
+@dataclass(frozen=True)
+class DataColumns:
+    """Which columns of a data set count, and what groups its cases."""
+
+    group: options.GroupAsForFit = None
+    label_column: options.LabelColumn = "label"
+    path_column: options.PathColumn = "path"
+
+    def dataset(self, data: str, task: Path | None = None) -> "Dataset":
+        """A data set of one task, of which a file may say more."""
+        from doubleread.evals.datasets import read_dataset
+        from doubleread.evals.datasets.read import with_task
+
+        found = read_dataset(data, label_column=self.label_column, path_column=self.path_column, group=self.group)
+        return with_task(found, task)
+
+    def labelled(self, data: str, report: "RowProgress | None" = None) -> "LabelledCases":
+        """Labelled cases, whatever their labels are."""
+        from doubleread.evals.datasets import read_labelled
+
+        columns = {"label_column": self.label_column, "path_column": self.path_column}
+        return read_labelled(data, group=self.group, progress=report, **columns)
+
+    def labelled_with_bar(self, data: str) -> "LabelledCases":
+        """The same, with a progress bar while the files are hashed."""
+        with progress() as report:
+            return self.labelled(data, partial(report, "reading files"))
+
+
+@dataclass(frozen=True)
+class FitOptions(DataColumns):
+    """What a panel is fitted on, and with."""
+
+    group: options.Group = None
+    task: options.TaskFile = None
+    settings: options.SettingsFile = None
+    encoder: options.Encoder = None
+    agents: options.Agents = None
+    rule: options.Rule = None
+
+    def chosen(self, record: Path | None = None) -> "Settings":
+        """The settings with these flags."""
+        return options.settings_of(self.settings, self.encoder, self.agents, self.rule, record)
+
+
+@dataclass(frozen=True)
+class CaseFilters:
+    """Which cases of an archive are asked for."""
+
+    label: options.OnlyLabels = None
+    tag: options.OnlyTags = None
+    group: options.OnlyGroups = None
+    split: options.OnlySplits = None
+    since: options.Since = None
+    until: options.Until = None
+
+    def wanted(self) -> "Wanted":
+        """What the filters ask for."""
+        from doubleread.core.stored import Wanted
+
+        names = {"labels": self.label, "tags": self.tag, "groups": self.group, "splits": self.split}
+        chosen = {name: frozenset(values or ()) for name, values in names.items()}
+        return Wanted(**chosen, since=self.since, until=self.until)
