@@ -13,7 +13,7 @@ from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention
 from doubleread.core.verdict import Decision, Verdict
 from doubleread.rag.safe_images import open_image
-from doubleread.sessions.commands import Completion
+from doubleread.sessions.completion import Completion
 from doubleread.sessions.desk import Stored
 from doubleread.sessions.record import (
     Asked,

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 from doubleread.cli.chat_paths import paths_in
 from doubleread.core.errors import SessionError
-from doubleread.sessions.intents import known_of
-from doubleread.sessions.names import Unclear
+from doubleread.sessions.actions.arguments import exact_label
+from doubleread.sessions.names import Unclear, known_of
 from doubleread.sessions.record import Reply, Table
-from doubleread.sessions.slash import exact_label
 
 if TYPE_CHECKING:
     from doubleread.cli.chat_room import Room

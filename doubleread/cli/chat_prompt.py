@@ -17,7 +17,7 @@ from prompt_toolkit.styles import Style
 from doubleread.cli.chat_orders import ORDERS
 from doubleread.cli.chat_paths import dropped
 from doubleread.cli.chat_room import Room
-from doubleread.sessions.commands import complete
+from doubleread.sessions.completion import complete
 
 KEYS = " Tab completes · /help · drop files to add them · Ctrl-C stops · Ctrl-D leaves"
 NAME = 30

@@ -13,8 +13,8 @@ from doubleread.core.errors import DoublereadError, FileError, SessionError, Ses
 from doubleread.core.harmless import harmless
 from doubleread.core.safe_files import read_bytes
 from doubleread.panel import Panel
+from doubleread.sessions.actions.action import Intent
 from doubleread.sessions.engine import Sessions
-from doubleread.sessions.intent import Intent
 from doubleread.sessions.record import Event, Waiting
 from doubleread.sessions.standing import Standing
 from doubleread.sessions.talk import act

@@ -7,6 +7,7 @@ number in them was told by one now or said by the person now; otherwise what the
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from doubleread.agents.vlm.messages import text_part
 from doubleread.agents.vlm.vlm_options import TalkOptions
@@ -17,15 +18,14 @@ from doubleread.core.errors import FileError
 from doubleread.core.safe_files import parse_json
 from doubleread.core.types import Json
 from doubleread.prompts.prompt import Prompt
-from doubleread.sessions.commands import COMMANDS, Command
+from doubleread.sessions.actions.action import Action, Intent
+from doubleread.sessions.actions.registry import actions
 from doubleread.sessions.grounding import untold
-from doubleread.sessions.intent import Intent
-from doubleread.sessions.intents import known_of, parse
+from doubleread.sessions.intents import parse
 from doubleread.sessions.memory import remembered
-from doubleread.sessions.names import fold
+from doubleread.sessions.names import fold, known_of
 from doubleread.sessions.plain_text import plain_text
 from doubleread.sessions.record import Block, Order, Reply, Text
-from doubleread.sessions.slash import NEVER_GUESSED
 from doubleread.sessions.standing import Answered, Standing, Turn
 from doubleread.sessions.talk import answer
 
@@ -36,7 +36,6 @@ MOST_TURNS = 5
 """Answers that the model may give to one thing that was said, calls of tools included."""
 MOST_WORDS = 20_000
 """Characters of the model's words that are shown."""
-_TOOLS = tuple(command for command in COMMANDS if command.name not in (*NEVER_GUESSED, "help"))
 
 
 @dataclass
@@ -61,7 +60,7 @@ class Conversation:
     async def __call__(self, text: str, standing: Standing) -> Answered:
         """What comes of words; where the model cannot be asked, what comes of them without one."""
         intent = parse(text, known_of(standing))
-        if text.lstrip().startswith("/") or (isinstance(intent, Intent) and intent.command in NEVER_GUESSED):
+        if text.lstrip().startswith("/") or (isinstance(intent, Intent) and actions()[intent.command].decides):
             return await answer(text, standing)
         try:
             return await self._talk(text, standing)
@@ -90,7 +89,7 @@ class Conversation:
             messages=tuple(messages),
             max_tokens=self._options.max_tokens,
             temperature=self._options.temperature,
-            extra={**self._options.extra, "tools": [_tool(command) for command in _TOOLS]},
+            extra={**self._options.extra, "tools": [tool(action) for action in actions().for_models]},
         )
         return (await self._wire.ask(self._options, AGENT, request, _anything)).completion
 
@@ -99,8 +98,9 @@ def _anything(_completion: Completion) -> None:
     """Every answer is kept: it is checked against what the tools told, which the next question may change."""
 
 
-def _tool(command: Command) -> Json:
-    usage = f"What stands behind the command: {command.usage}" if command.usage else "Nothing."
+def tool(action: Action[Any]) -> Json:
+    """An action as a model is offered it."""
+    usage = f"What stands behind the command: {action.takes}" if action.takes else "Nothing."
     parameters = {
         "type": "object",
         "properties": {"arguments": {"type": "string", "description": usage}},
@@ -109,7 +109,7 @@ def _tool(command: Command) -> Json:
     }
     return {
         "type": "function",
-        "function": {"name": command.name, "description": command.about, "parameters": parameters},
+        "function": {"name": action.name, "description": action.help, "parameters": parameters},
     }
 
 
@@ -125,7 +125,7 @@ async def _called(call: ToolCall, standing: Standing, turn: _Turn, said: Sequenc
 
 async def _do(call: ToolCall, standing: Standing, said: Sequence[str]) -> Answered:
     """``said`` is what the person said: a hint goes on as theirs only where it is."""
-    if call.name not in {command.name for command in _TOOLS}:
+    if call.name not in {action.name for action in actions().for_models}:
         return _line(f"there is no tool {call.name}")
     try:
         given = parse_json(call.arguments or "{}", "the arguments")
@@ -136,9 +136,14 @@ async def _do(call: ToolCall, standing: Standing, said: Sequence[str]) -> Answer
         return _line("the arguments are no JSON object")
     line = f"/{call.name} {' '.join(str(words).split())}"
     intent = parse(line, known_of(standing))
-    if isinstance(intent, Intent) and not any(fold(intent.how.hint) in fold(one) for one in said):
+    own_words = actions()[call.name].own_words
+    if isinstance(intent, Intent) and own_words and not _said(own_words(intent.arguments), said):
         return _line("a hint must be the person's own words, as they were said")
     return await answer(line, standing)
+
+
+def _said(words: str, said: Sequence[str]) -> bool:
+    return any(fold(words) in fold(one) for one in said)
 
 
 def _checked(words: str, said: str, turn: _Turn) -> Answered:

@@ -19,7 +19,7 @@ from doubleread.core.evidence import Evidence
 from doubleread.core.verdict import Verdict
 from doubleread.panel import Panel
 from doubleread.sessions.bell import LISTEN_S, Bell
-from doubleread.sessions.commands import Completion, complete
+from doubleread.sessions.completion import Completion, complete
 from doubleread.sessions.export import Format, write
 from doubleread.sessions.home import kind_of
 from doubleread.sessions.log import Progress, Started

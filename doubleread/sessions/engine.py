@@ -17,7 +17,7 @@ from doubleread.core.attribution import Attribution
 from doubleread.core.background import Background
 from doubleread.core.errors import SessionError
 from doubleread.panel import Panel
-from doubleread.sessions.commands import Completion
+from doubleread.sessions.completion import Completion
 from doubleread.sessions.desk import Desk, Stored
 from doubleread.sessions.export import Format
 from doubleread.sessions.record import Event, How, SessionInfo, Waiting

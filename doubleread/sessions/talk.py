@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from doubleread.core.errors import DoublereadError
-from doubleread.sessions.actions.registry import ACTIONS
-from doubleread.sessions.intent import Intent, NotUnderstood
-from doubleread.sessions.intents import known_of, parse
-from doubleread.sessions.names import Unclear
+from doubleread.sessions.actions.action import Intent, NotUnderstood
+from doubleread.sessions.actions.registry import actions
+from doubleread.sessions.intents import parse
+from doubleread.sessions.names import Unclear, known_of
 from doubleread.sessions.record import Reply, Text
 from doubleread.sessions.standing import Answered, Standing
 
@@ -22,7 +22,7 @@ async def answer(text: str, standing: Standing) -> Answered:
 async def act(intent: Intent, standing: Standing) -> Answered:
     """What follows from an intent."""
     try:
-        done = await ACTIONS[intent.command](intent, standing)
+        done = await actions()[intent.command].run(intent.arguments, standing)
     except Unclear as problem:
         return _refused(problem.problem, problem.suggestions)
     except DoublereadError as error:

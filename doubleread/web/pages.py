@@ -21,7 +21,7 @@ from doubleread.panel import Panel
 from doubleread.render.heat import FRAMES, colours, heat, scale_words
 from doubleread.render.html import style_sheet, verdict_html
 from doubleread.render.thumbnail import picture_url
-from doubleread.sessions.commands import Completion
+from doubleread.sessions.completion import Completion
 from doubleread.sessions.people import MAX_NAME
 from doubleread.sessions.record import MAX_HINT, Decided, Event, SessionInfo, Waiting
 from doubleread.web.limits import MAX_FILES, MAX_UPLOAD

@@ -1,21 +1,32 @@
 """Two images of the session side by side."""
 
+from typing import Annotated
+
+from doubleread.core.base import Record
 from doubleread.core.opinion import Opinion
 from doubleread.core.verdict_wording import UNLIKE
+from doubleread.sessions.actions.action import Action
+from doubleread.sessions.actions.arguments import IMAGE
 from doubleread.sessions.actions.facts import Seen, current, opinions, percent, said, seen_with_verdict
-from doubleread.sessions.intent import Intent
 from doubleread.sessions.names import Unclear
+from doubleread.sessions.phrases import phrases
 from doubleread.sessions.record import Cases, Table
 from doubleread.sessions.standing import Answered, Standing
 
 
-async def compare(intent: Intent, standing: Standing) -> Answered:
+class Other(Record):
+    """Another image."""
+
+    image: Annotated[str, IMAGE]
+
+
+async def compare(asked: Other, standing: Standing) -> Answered:
     """Probabilities, decisions and agents beside one another, how alike the images are, and the cases both resemble."""
-    if intent.image == standing.current:
+    if asked.image == standing.current:
         raise Unclear(
             f"{current(standing).name} is the image talked about: name another to compare it with", ("/images",)
         )
-    one, other = seen_with_verdict(current(standing)), seen_with_verdict(standing.cases[str(intent.image)])
+    one, other = seen_with_verdict(current(standing)), seen_with_verdict(standing.cases[asked.image])
     alike = await standing.panel.similarity(one.case, other.case)
     theirs = {n.case_id for n in other.verdict.evidence.neighbours} if other.verdict.evidence else set()
     mine = one.verdict.evidence.neighbours if one.verdict.evidence else ()
@@ -64,3 +75,18 @@ def _agents(one: Seen, other: Seen) -> Table:
         for agent in dict.fromkeys((*first, *second))
     )
     return Table(head=("agent said", one.name, other.name), rows=rows)
+
+
+COMPARE = Action(
+    "compare",
+    Other,
+    compare,
+    help="Another image of the session beside this one.",
+    saying="compare with the second image",
+    phrases=phrases(
+        r"compare(?: (?:{IT}|them|both|the (?:two )?images|the two))?",
+        r"compare (?:{IT} )?(?:with |to |and |against )?{image}",
+        r"how does {IT} (?:differ from|compare (?:to|with)) {image}",
+        r"(?:what is the )?difference (?:to|from|between {IT} and) {image}",
+    ),
+)
