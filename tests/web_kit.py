@@ -14,7 +14,6 @@ from doubleread.core.opinion import Abstention
 from doubleread.core.verdict import Decision, Verdict
 from doubleread.rag.safe_images import open_image
 from doubleread.sessions.completion import Completion
-from doubleread.sessions.desk import Stored
 from doubleread.sessions.record import (
     Asked,
     Bars,
@@ -31,6 +30,7 @@ from doubleread.sessions.record import (
     Undone,
     Waiting,
 )
+from doubleread.sessions.storage import Stored
 from doubleread.web.pages import About
 
 ABOUT = About(TASK, ("one", "two", "three"))

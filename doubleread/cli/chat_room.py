@@ -16,9 +16,8 @@ from doubleread.panel import Panel
 from doubleread.sessions.actions.action import Intent
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.record import Event, Waiting
-from doubleread.sessions.standing import Standing
+from doubleread.sessions.standing import Standing, name_of, standing_of, talked_about
 from doubleread.sessions.talk import act
-from doubleread.sessions.telling import name_of, standing_of, talked_about
 
 TITLE_LENGTH = 60
 

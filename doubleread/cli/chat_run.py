@@ -18,9 +18,8 @@ from doubleread.cli.screen import ERR, OUT, note, warn
 from doubleread.cli.terminal import preview_of
 from doubleread.panel import Panel
 from doubleread.sessions.engine import Sessions
-from doubleread.sessions.home import folder_of
-from doubleread.sessions.people import person, whoever_is_here
-from doubleread.sessions.talking import open_talk
+from doubleread.sessions.opening import folder_of, open_talk, whoever_is_here
+from doubleread.sessions.record import person
 from doubleread.settings import Settings
 
 FAILED = 2

@@ -11,8 +11,7 @@ from doubleread.cli.screen import OUT, note, warn
 from doubleread.core.at_rest import at_rest
 from doubleread.panel import Panel
 from doubleread.sessions.engine import Sessions
-from doubleread.sessions.home import folder_of
-from doubleread.sessions.talking import open_talk
+from doubleread.sessions.opening import folder_of, open_talk
 from doubleread.settings import Settings
 from doubleread.web.app import make_app
 from doubleread.web.pages import About

@@ -1,8 +1,9 @@
-"""What a model that talks is told of the talk before: the latest turns, and no more than it is to pay for."""
+"""What a model that talks is told: the latest turns of the talk before, and replies as plain text."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
+from doubleread.sessions.record import Bars, Block, Cases, Maps, Reply, Table, Text
 from doubleread.sessions.standing import Turn
 
 LONGEST = 1000
@@ -29,3 +30,25 @@ def _in_turn(earlier: Iterable[Turn]) -> Iterable[Turn]:
 
 def _cut(turn: Turn) -> Turn:
     return turn if len(turn.text) <= LONGEST else Turn(turn.by, f"{turn.text[: LONGEST - 1]}…")
+
+
+def plain_text(reply: Reply) -> str:
+    """A reply as plain text, line by line; tables have bars between their cells."""
+    return "\n".join(line for block in reply.blocks for line in _lines(block))
+
+
+def _lines(block: Block) -> Iterator[str]:
+    if isinstance(block, Text):
+        yield from block.lines
+    elif isinstance(block, Table):
+        yield from (" | ".join(row) for row in (block.head, *block.rows))
+    elif isinstance(block, Cases):
+        yield from filter(None, [block.title])
+        yield from (f"{one.label}, cosine similarity {one.similarity:.3f}: {one.source}" for one in block.cases)
+    elif isinstance(block, Maps):
+        yield from block.found.lines
+    elif isinstance(block, Bars):
+        yield from filter(None, [block.title])
+        for name, share in block.shares.items():
+            before = f" (before {block.before[name]:.1%})" if name in block.before else ""
+            yield f"{name} {share:.1%}{before}"

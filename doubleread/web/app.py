@@ -18,8 +18,7 @@ from doubleread.core.errors import DoublereadError, ImageError, SessionsAway, Se
 from doubleread.rag.safe_images import MAX_BYTES
 from doubleread.render.thumbnail import case_picture
 from doubleread.sessions.engine import Sessions
-from doubleread.sessions.people import person
-from doubleread.sessions.record import MAX_HINT, Event, SessionInfo
+from doubleread.sessions.record import MAX_HINT, Event, SessionInfo, person
 from doubleread.web import pages
 from doubleread.web.access import Door
 from doubleread.web.exporting import pieces, write_out

@@ -22,8 +22,7 @@ from doubleread.render.heat import FRAMES, colours, heat, scale_words
 from doubleread.render.html import style_sheet, verdict_html
 from doubleread.render.thumbnail import picture_url
 from doubleread.sessions.completion import Completion
-from doubleread.sessions.people import MAX_NAME
-from doubleread.sessions.record import MAX_HINT, Decided, Event, SessionInfo, Waiting
+from doubleread.sessions.record import MAX_HINT, MAX_NAME, Decided, Event, SessionInfo, Waiting
 from doubleread.web.limits import MAX_FILES, MAX_UPLOAD
 from doubleread.web.view import Change, Reading, View
 

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from doubleread.core.errors import SessionError
-from doubleread.sessions.people import person
+from doubleread.sessions.record import person
 
 NAME_COOKIE = "doubleread-name"
 Answer = TypeVar("Answer", bound=Response)

@@ -41,7 +41,7 @@ ODDS = Action(
     help="The odds of a label.",
     saying="what are the odds of X?",
     question="the odds of what? Name a label",
-    phrases=phrases("(?:what are )?(?:the )?odds (?:of|for) {ART}{label}", "how do the chances of {label} stand"),
+    phrases=phrases("(?:what are )?(?:the )?odds (?:of|for) {ART}{label}", "how balanced is {label}"),
 )
 '''
 
@@ -94,9 +94,7 @@ async def test_it_is_listed_in_the_help(standing):
 
 
 @pytest.mark.usefixtures("row")
-@pytest.mark.parametrize(
-    "text", ["what are the odds of green?", "Odds for a grene", "how do the chanses of green stand"]
-)
+@pytest.mark.parametrize("text", ["what are the odds of green?", "Odds for a grene", "how balansed is green"])
 def test_its_plain_words_are_understood(text, standing):
     assert arguments_of(text, standing) == {"label": "green"}
 

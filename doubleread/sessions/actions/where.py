@@ -1,17 +1,24 @@
 """Where in the image the agents' probability of a label rests."""
 
+import asyncio
 from dataclasses import replace
 from typing import Annotated
+from weakref import WeakKeyDictionary
 
 from doubleread.core.base import Record
+from doubleread.core.verdict import Verdict
+from doubleread.panel import Panel
+from doubleread.render.shown_attribution import ShownAttribution
 from doubleread.sessions.actions.action import Action, Heard, Offers, Slots
 from doubleread.sessions.actions.arguments import AGENTS, LABEL, label_in, label_offers, one_agent
 from doubleread.sessions.actions.facts import read, said, unlike
-from doubleread.sessions.mapping import mapped
 from doubleread.sessions.names import Known, Unclear, agents_of
 from doubleread.sessions.phrases import Phrase, phrases
 from doubleread.sessions.record import Maps, Text
 from doubleread.sessions.standing import Answered, Standing
+
+_TURNS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+"""By event loop: that of the sessions is one."""
 
 
 def _labels(rest: str, standing: Standing) -> Offers:
@@ -27,6 +34,15 @@ class Sought(Record):
 
     agents: Annotated[tuple[str, ...], AGENTS] = ()
     label: Annotated[str | None, replace(LABEL, offers=_labels)] = None
+
+
+async def mapped(panel: Panel, verdict: Verdict, label: str | None) -> ShownAttribution:
+    """Where the agents' probability of a label rests; may be cancelled.
+
+    Maps come one after the other: each reads the image dozens of times, and together none would end.
+    """
+    async with _TURNS.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+        return await panel.aattribute(verdict, label=label)
 
 
 async def where(asked: Sought, standing: Standing) -> Answered:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from doubleread.core.verdict import Verdict
 from doubleread.sessions.record import Decided, Event, Failed, Image, Reply, Said, Undone
-from doubleread.sessions.telling import name_of
+from doubleread.sessions.standing import name_of
 
 What = Image | Verdict | Decided | Said | Reply | Undone | Failed
 _RECORDS: Mapping[str, type[What]] = {
