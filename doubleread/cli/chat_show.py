@@ -90,15 +90,15 @@ class Screen:
         event = tame(event)
         match event.kind:
             case "verdict":
-                self._results.print(self._card(Verdict.model_validate(event.data), picture))
+                self._results.print(self._card(event.what, picture))
             case "reply":
-                self.reply(Reply.model_validate(event.data))
+                self.reply(event.what)
             case "decided" | "undone":
-                self._results.print(happened(event))
+                self._results.print(happened(event.what))
             case "said" if self._results is self._progress:
                 pass
             case _:
-                self._progress.print(happened(event))
+                self._progress.print(happened(event.what))
         if self._status is not None and event.kind == "asked":
             self._status.update(f"{len(event.data['agents'])} agents look at it…")
 

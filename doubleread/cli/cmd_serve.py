@@ -1,6 +1,5 @@
 """``doubleread serve``."""
 
-import asyncio
 import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -10,8 +9,7 @@ from urllib.parse import quote
 from doubleread.cli.screen import OUT, note, warn
 from doubleread.core.at_rest import at_rest
 from doubleread.panel import Panel
-from doubleread.sessions.engine import Sessions
-from doubleread.sessions.opening import folder_of, open_talk
+from doubleread.sessions.opening import open_sessions
 from doubleread.settings import Settings
 from doubleread.web.app import make_app
 from doubleread.web.pages import About
@@ -41,9 +39,7 @@ def run_serve(
             warn(panel.encoder_note)
         panel.warm_up()
         stack.enter_context(at_rest())
-        answering = stack.enter_context(open_talk(panel.settings, talk))
-        sessions = Sessions(panel, folder_of(panel), answering, panel.settings.sessions.database)
-        stack.callback(lambda: asyncio.run(sessions.close()))
+        sessions = stack.enter_context(open_sessions(panel, talk))
         _say_where(host, listening.getsockname()[1], asked, public, given=token is not None)
         rules = Rules(host, asked, reviewer_token, public)
         serve(make_app(sessions, About.of(panel), rules), listening)

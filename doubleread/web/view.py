@@ -4,14 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from doubleread.core.evidence import Evidence, Neighbour
-from doubleread.core.opinion import Abstention, Answer, Opinion
+from doubleread.core.opinion import Answer
 from doubleread.core.verdict import Verdict
 from doubleread.sessions.record import Asked, Cases, Decided, Event, Failed, Image, Reply, Said, Undone, Waiting
 
-_ANSWER: TypeAdapter[Answer] = TypeAdapter(Opinion | Abstention)
+Read = Asked | Evidence | Answer | Verdict | Waiting | Failed
 
 
 @dataclass
@@ -113,47 +111,40 @@ class View:
         return Change(new, again, shot, first=first and shot is not None)
 
     def _entry(self, event: Event) -> Entry | None:
-        match event.kind:
-            case "image":
-                image = Image.model_validate(event.data)
-                self.shots.setdefault(event.case or "", Shot(event.case or "", image))
-                return self._new(event, image)
-            case "said":
-                return self._new(event, Said.model_validate(event.data))
-            case "reply":
-                reply = Reply.model_validate(event.data)
-                self._name(n for block in reply.blocks if isinstance(block, Cases) for n in block.cases)
-                return self._new(event, reply)
-            case "decided":
-                decided = Decided.model_validate(event.data)
-                self._decide(event, decided)
-                return self._new(event, decided)
-            case "undone":
-                return self._new(event, Undone.model_validate(event.data))
+        what = event.what
+        match what:
+            case Image():
+                self.shots.setdefault(event.case or "", Shot(event.case or "", what))
+            case Reply(blocks=blocks):
+                self._name(n for block in blocks if isinstance(block, Cases) for n in block.cases)
+            case Decided():
+                self._decide(event, what)
+            case Said() | Undone():
+                pass
             case _:
-                return self._read(event)
+                return self._read(event, what)
+        return Entry(f"e-{event.seq}", event, what)
 
-    def _read(self, event: Event) -> Entry | None:
+    def _read(self, event: Event, what: Read) -> Entry | None:
         """An event of a reading; a failure without one stands on its own."""
         reading = self._reading(event)
         if reading is None:
-            return self._new(event, Failed.model_validate(event.data)) if event.kind == "failed" else None
-        match event.kind:
-            case "asked":
-                reading.rounds.append(Asked.model_validate(event.data))
-            case "evidence":
-                reading.evidence = Evidence.model_validate(event.data)
-                self._name_evidence(reading.evidence)
-            case "answer":
-                answer = _ANSWER.validate_python(event.data)
+            return Entry(f"e-{event.seq}", event, what) if isinstance(what, Failed) else None
+        match what:
+            case Asked():
+                reading.rounds.append(what)
+            case Evidence():
+                reading.evidence = what
+                self._name_evidence(what)
+            case Verdict():
+                reading.verdict = what
+                self._name_evidence(what.evidence)
+            case Waiting():
+                reading.waiting = what
+            case Failed(problem=problem):
+                reading.problem = problem
+            case answer:
                 reading.answers[answer.round, answer.agent] = answer
-            case "verdict":
-                reading.verdict = Verdict.model_validate(event.data)
-                self._name_evidence(reading.verdict.evidence)
-            case "waiting":
-                reading.waiting = Waiting.model_validate(event.data)
-            case "failed":
-                reading.problem = Failed.model_validate(event.data).problem
         return self._of(reading, event)
 
     def _reading(self, event: Event) -> Reading | None:
@@ -168,9 +159,6 @@ class View:
 
     def _of(self, reading: Reading, event: Event) -> Entry:
         return next((e for e in self.entries if e.what is reading), None) or Entry(f"e-{event.seq}", event, reading)
-
-    def _new(self, event: Event, what: Image | Decided | Said | Reply | Undone | Failed) -> Entry:
-        return Entry(f"e-{event.seq}", event, what)
 
     def _decide(self, event: Event, decided: Decided | None) -> None:
         shot = self.shots.get(event.case or "")

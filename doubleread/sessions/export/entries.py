@@ -9,15 +9,7 @@ from doubleread.sessions.record import Decided, Event, Failed, Image, Reply, Sai
 from doubleread.sessions.standing import name_of
 
 What = Image | Verdict | Decided | Said | Reply | Undone | Failed
-_RECORDS: Mapping[str, type[What]] = {
-    "image": Image,
-    "verdict": Verdict,
-    "decided": Decided,
-    "said": Said,
-    "reply": Reply,
-    "undone": Undone,
-    "failed": Failed,
-}
+_TOLD = ("image", "verdict", "decided", "said", "reply", "undone", "failed")
 
 
 @dataclass(frozen=True)
@@ -38,10 +30,10 @@ def entries(events: Sequence[Event], pictures: Mapping[str, Path]) -> Iterator[E
     """The entries of a session whose pictures lie at ``pictures``, by case id."""
     undone = {event.data["seq"] for event in events if event.kind == "undone"}
     for event in events:
-        if event.kind in _RECORDS:
+        if event.kind in _TOLD:
             case = event.case or ""
             yield Entry(
-                what=_RECORDS[event.kind].model_validate(event.data),
+                what=event.what,
                 time=f"{event.time:%Y-%m-%d %H:%M:%S} UTC",
                 case=case,
                 name=name_of(events, case) if case else "",
