@@ -32,6 +32,8 @@ class Room:
         self.id: str | None = None
         self.failed = False
         """Whether something could not be read, understood or done."""
+        self.over = False
+        """Whether the person has left."""
         self.events: list[Event] = []
         self._pictures: dict[str, Path] = {}
         self._about: str | None = None
@@ -49,12 +51,12 @@ class Room:
                 await self.bring(images)
             elif found := order_in(text):
                 order, rest = found
-                return await ORDERS[order].do(self, rest)
+                await ORDERS[order].do(self, rest)
             elif text:
                 await self._say(text)
         except DoublereadError as error:
             self.fail(str(error))
-        return True
+        return not self.over
 
     async def bring(self, images: Iterable[Path]) -> None:
         """Adds images and reads them, one after the other; those that cannot be read are told.

@@ -20,7 +20,7 @@ import portalocker
 from doubleread.core.errors import SessionError
 from doubleread.sessions.log import Log
 from doubleread.sessions.login_store import LoginTable
-from doubleread.sessions.picture_store import DatabasePictures, FolderPictures, Pictures
+from doubleread.sessions.picture_store import DatabasePictures, FolderPictures
 from doubleread.sessions.readings import Readings
 from doubleread.sessions.sqlite_database import SqliteDatabase
 
@@ -92,7 +92,7 @@ class Storage:
     """What is kept, and who carries on what was begun here."""
 
     log: Log
-    pictures: Pictures
+    pictures: FolderPictures
     owner: Owns
     readings: Readings
     logins: LoginTable

@@ -1,6 +1,6 @@
 """The actions of a session: a row for each, and what is made of all of them together."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from typing import Any
@@ -32,20 +32,8 @@ _ROWS = {
 Ways = tuple[tuple[Action[Any], Phrase], ...]
 
 
-class Actions(Mapping[str, Action[Any]]):
+class Actions(dict[str, Action[Any]]):
     """Actions by name, in their order."""
-
-    def __init__(self, every: Iterable[Action[Any]]) -> None:
-        self._by_name = {one.name: one for one in every}
-
-    def __getitem__(self, name: str) -> Action[Any]:
-        return self._by_name[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._by_name)
-
-    def __len__(self) -> int:
-        return len(self._by_name)
 
     @cached_property
     def ways(self) -> Ways:
@@ -94,4 +82,4 @@ def another_action(name: str, where: str) -> Iterator[None]:
 @lru_cache(maxsize=2)
 def _imported(rows: tuple[tuple[str, str], ...]) -> Actions:
     registry = Registry("chat action", "doubleread.actions", dict(rows))
-    return Actions(registry.get(name) for name in dict.fromkeys((*dict(rows), *registry.names())))
+    return Actions({name: registry.get(name) for name in dict.fromkeys((*dict(rows), *registry.names()))})
