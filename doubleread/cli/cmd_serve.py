@@ -12,7 +12,7 @@ from doubleread.panel import Panel
 from doubleread.sessions.opening import open_sessions
 from doubleread.settings import Settings
 from doubleread.web.app import make_app
-from doubleread.web.pages import About
+from doubleread.web.pages import PanelFacts
 from doubleread.web.rules import Rules, chosen_token, is_loopback, public_host
 from doubleread.web.serving import bound, serve
 
@@ -42,7 +42,7 @@ def run_serve(
         sessions = stack.enter_context(open_sessions(panel, talk))
         _say_where(host, listening.getsockname()[1], asked, public, given=token is not None)
         rules = Rules(host, asked, reviewer_token, public)
-        serve(make_app(sessions, About.of(panel), rules), listening)
+        serve(make_app(sessions, PanelFacts.of(panel), rules), listening)
     note("stopped; readings that had not ended are carried on at the next start")
 
 

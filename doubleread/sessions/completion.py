@@ -5,14 +5,14 @@ from doubleread.sessions.actions.registry import actions
 from doubleread.sessions.standing import Standing
 
 
-class Completion(Record):
+class LineCompletion(Record):
     """How a line may go on: ``text`` is the whole line then."""
 
     text: str
     about: str
 
 
-def complete(text: str, standing: Standing) -> list[Completion]:
+def complete(text: str, standing: Standing) -> list[LineCompletion]:
     """How a line begun may go on; nothing for one that is no command."""
     line = text.lstrip()
     if line and not line.startswith("/"):
@@ -20,7 +20,7 @@ def complete(text: str, standing: Standing) -> list[Completion]:
     word, blank, rest = line.partition(" ")
     if not blank:
         commands = {f"/{name}": action.help for name, action in actions().items()}
-        return [Completion(text=name, about=about) for name, about in commands.items() if name.startswith(word)]
+        return [LineCompletion(text=name, about=about) for name, about in commands.items() if name.startswith(word)]
     action = actions().get(word[1:])
     offers = action.complete(rest, standing) if action is not None else ()
-    return [Completion(text=f"{word} {said}", about=about) for said, about in offers]
+    return [LineCompletion(text=f"{word} {said}", about=about) for said, about in offers]

@@ -25,7 +25,7 @@ from doubleread.sessions.intents import parse
 from doubleread.sessions.memory import plain_text, remembered
 from doubleread.sessions.names import fold, known_of
 from doubleread.sessions.record import Block, Order, Reply, Text
-from doubleread.sessions.standing import Answered, Standing, Turn
+from doubleread.sessions.standing import Response, Standing, TalkTurn
 from doubleread.sessions.talk import answer
 
 PROMPT = "session-talk"
@@ -57,7 +57,7 @@ class Conversation:
     def __init__(self, options: TalkOptions, wire: Wire, prompt: Prompt) -> None:
         self._options, self._wire, self._prompt = options, wire, prompt
 
-    async def __call__(self, text: str, standing: Standing) -> Answered:
+    async def __call__(self, text: str, standing: Standing) -> Response:
         """What comes of words; where the model cannot be asked, what comes of them without one."""
         intent = parse(text, known_of(standing))
         if text.lstrip().startswith("/") or (isinstance(intent, Intent) and actions()[intent.command].decides):
@@ -68,7 +68,7 @@ class Conversation:
             plain = await answer(text, standing)
             return _led(f"the model gave no answer ({fault.cause}); this is without it", plain)
 
-    async def _talk(self, text: str, standing: Standing) -> Answered:
+    async def _talk(self, text: str, standing: Standing) -> Response:
         task = standing.panel.task
         system = self._prompt.render("system", about=task.about, labels=task.labels)
         before = [_before(one) for one in remembered(standing.earlier, self._options.memory)]
@@ -123,7 +123,7 @@ async def _called(call: ToolCall, standing: Standing, turn: _Turn, said: Sequenc
     return {"role": "tool", "tool_call_id": call.id, "content": content}
 
 
-async def _do(call: ToolCall, standing: Standing, said: Sequence[str]) -> Answered:
+async def _do(call: ToolCall, standing: Standing, said: Sequence[str]) -> Response:
     """``said`` is what the person said: a hint goes on as theirs only where it is."""
     if call.name not in {action.name for action in actions().for_models}:
         return _line(f"there is no tool {call.name}")
@@ -146,11 +146,11 @@ def _said(words: str, said: Sequence[str]) -> bool:
     return any(fold(words) in fold(one) for one in said)
 
 
-def _checked(words: str, said: str, turn: _Turn) -> Answered:
+def _checked(words: str, said: str, turn: _Turn) -> Response:
     """The model's words where all their numbers were told."""
     if not turn.replies:
         unknown = "that is nothing this session can tell; what one can say: /help"
-        return Answered(Reply(blocks=(Text(lines=(unknown,)),), suggestions=("/help",), refused=True))
+        return Response(Reply(blocks=(Text(lines=(unknown,)),), suggestions=("/help",), refused=True))
     if len(words) > MOST_WORDS:
         return _told(turn, "the model's answer is too long; this is what it looked up")
     if made_up := untold(words, [*turn.told, said]):
@@ -175,30 +175,30 @@ def _digits(found: re.Match[str]) -> str:
     return re.split(r"\s*(?:%|p)", found[0].casefold())[0].strip()
 
 
-def _told(turn: _Turn, why: str) -> Answered:
+def _told(turn: _Turn, why: str) -> Response:
     return _put(Text(lines=(why,)), [block for reply in turn.replies for block in reply.blocks], turn)
 
 
-def _put(first: Text, blocks: Iterable[Block], turn: _Turn) -> Answered:
+def _put(first: Text, blocks: Iterable[Block], turn: _Turn) -> Response:
     suggestions = tuple(dict.fromkeys(one for reply in turn.replies for one in reply.suggestions))
     orders = tuple(order for i, order in enumerate(turn.orders) if order not in turn.orders[:i])
-    return Answered(Reply(blocks=(first, *blocks), suggestions=suggestions), orders)
+    return Response(Reply(blocks=(first, *blocks), suggestions=suggestions), orders)
 
 
-def _led(line: str, done: Answered) -> Answered:
+def _led(line: str, done: Response) -> Response:
     reply = done.reply or Reply(blocks=())
-    return Answered(reply.model_copy(update={"blocks": (Text(lines=(line,)), *reply.blocks)}), done.orders)
+    return Response(reply.model_copy(update={"blocks": (Text(lines=(line,)), *reply.blocks)}), done.orders)
 
 
-def _line(line: str) -> Answered:
-    return Answered(Reply(blocks=(Text(lines=(line,)),)))
+def _line(line: str) -> Response:
+    return Response(Reply(blocks=(Text(lines=(line,)),)))
 
 
 def _message(role: str, text: str) -> Json:
     return {"role": role, "content": [text_part(text)]}
 
 
-def _before(turn: Turn) -> Json:
+def _before(turn: TalkTurn) -> Json:
     return _message("user", turn.text) if turn.by == "person" else {"role": "assistant", "content": turn.text}
 
 

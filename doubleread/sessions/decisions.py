@@ -9,20 +9,20 @@ from doubleread.core.errors import DoublereadError, NotConfirmed, SessionError
 from doubleread.panel import Panel
 from doubleread.sessions.log import Log, Progress, Started
 from doubleread.sessions.manner import PLAIN
-from doubleread.sessions.readings import Readings
+from doubleread.sessions.readings import ReadingStore
 from doubleread.sessions.record import Decided, Event, Undone
 from doubleread.sessions.standing import Standing, last_decision, name_of
 from doubleread.sessions.work import Work
 
 
-class Decisions:
+class SessionDecisions:
     """Decisions of one panel's sessions; the caller holds the session's lock."""
 
     def __init__(
         self,
         panel: Panel,
         log: Log,
-        readings: Readings,
+        readings: ReadingStore,
         work: Work,
         standing: Callable[[str, str], Coroutine[None, None, Standing]],
     ) -> None:

@@ -17,12 +17,12 @@ from doubleread.core.evidence import Evidence
 from doubleread.core.verdict import Verdict
 from doubleread.panel import Panel
 from doubleread.sessions.actions.where import mapped
-from doubleread.sessions.completion import Completion, complete
-from doubleread.sessions.decisions import Decisions
+from doubleread.sessions.completion import LineCompletion, complete
+from doubleread.sessions.decisions import SessionDecisions
 from doubleread.sessions.export import Format, write
 from doubleread.sessions.log import Progress, Started
 from doubleread.sessions.manner import PLAIN, check, seated
-from doubleread.sessions.readings import Ended, Opened, Step
+from doubleread.sessions.readings import Opened, ReadingEnd, ReadingStep
 from doubleread.sessions.record import (
     Asked,
     Confirm,
@@ -41,7 +41,7 @@ from doubleread.sessions.record import (
     Waiting,
     person,
 )
-from doubleread.sessions.standing import Answered, Standing, Talk, name_of, standing_of, talked_about
+from doubleread.sessions.standing import Response, Standing, Talk, name_of, standing_of, talked_about
 from doubleread.sessions.storage import open_storage
 from doubleread.sessions.work import Work, cancelled
 
@@ -79,7 +79,7 @@ class Desk:
         self._log, self._pictures, self._readings = storage.log, storage.pictures, storage.readings
         self._log.belong(kind_of(self._panel))
         self._owner, self.storage, self.work = storage.owner, storage, Work()
-        self._decisions = Decisions(self._panel, self._log, self._readings, self.work, self._standing)
+        self._decisions = SessionDecisions(self._panel, self._log, self._readings, self.work, self._standing)
         listening = self.work.bell.listen(lambda: self._log.version, self._pictures.sweep)
         self._listening = asyncio.create_task(listening)
         for owner in filter(self._owner.gone, self._log.owners()):
@@ -190,13 +190,13 @@ class Desk:
             except SessionError:  # deleted meanwhile, by another process
                 await self._readings.forget(reading.id)
 
-    async def _tell(self, reading: Started, step: Step) -> None:
+    async def _tell(self, reading: Started, step: ReadingStep) -> None:
         match step.what:
             case Opened(round=round_, agents=agents):
                 await self._add(reading, "asked", Asked(round=round_, agents=agents, how=reading.how), key=step.key)
             case Evidence():
                 await self._add(reading, "evidence", step.what, key=step.key)
-            case Ended(verdict=verdict, waits=waits):
+            case ReadingEnd(verdict=verdict, waits=waits):
                 ended: Progress | None = None if waits else "ended"
                 await self._add(reading, "verdict", verdict, key="verdict", progress=ended)
                 if waits:
@@ -218,7 +218,7 @@ class Desk:
         said = await self.work.write(self._log.add, session, "said", Said(text=text), case=about)
         self.work.start(session, self._answer(session, text, about, reviewer, None if said is None else said.seq))
 
-    async def complete(self, session: str, text: str, case: str | None) -> list[Completion]:
+    async def complete(self, session: str, text: str, case: str | None) -> list[LineCompletion]:
         events = await self.work.ask(self._log.events, session)
         unseen = Path()  # names are enough: no picture is fetched while somebody types
         return complete(text, await asyncio.to_thread(standing_of, self._panel, events, lambda _: unseen, case))
@@ -237,7 +237,7 @@ class Desk:
             except Exception as error:  # noqa: BLE001 - told in the session
                 await self.work.write(self._log.add, session, "failed", Failed(problem=_told(error)), case=about)
 
-    async def _switched(self, session: str, answered: Answered, about: str | None) -> tuple[str | None, Reply | None]:
+    async def _switched(self, session: str, answered: Response, about: str | None) -> tuple[str | None, Reply | None]:
         """The image that is talked about then, and the reply: that which says so."""
         to = [order.case for order in answered.orders if isinstance(order, Switch)]
         if not to:

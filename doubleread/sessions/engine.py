@@ -18,7 +18,7 @@ from doubleread.core.attribution import Attribution
 from doubleread.core.background import Background
 from doubleread.core.errors import SessionError
 from doubleread.panel import Panel
-from doubleread.sessions.completion import Completion
+from doubleread.sessions.completion import LineCompletion
 from doubleread.sessions.desk import Desk
 from doubleread.sessions.export import Format
 from doubleread.sessions.manner import PLAIN
@@ -138,7 +138,7 @@ class Sessions:
         """
         await self._home.run(self._desk.say, session, text, case, reviewer)
 
-    async def complete(self, session: str, text: str, case: str | None = None) -> list[Completion]:
+    async def complete(self, session: str, text: str, case: str | None = None) -> list[LineCompletion]:
         """How a line begun may go on, said about an image or the one that was talked about last."""
         return await self._home.run(self._desk.complete, session, text, case)
 

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from doubleread.sessions.record import Bars, Block, Cases, Maps, Reply, Table, Text
-from doubleread.sessions.standing import Turn
+from doubleread.sessions.standing import TalkTurn
 
 LONGEST = 1000
 """Characters of one turn."""
 
 
-def remembered(earlier: Sequence[Turn], most: int) -> list[Turn]:
+def remembered(earlier: Sequence[TalkTurn], most: int) -> list[TalkTurn]:
     """The latest turns that fit into ``most`` characters together, from something a person said to a reply.
 
     Whoever spoke several times in a row spoke once: not every model can be told otherwise. A long turn is cut.
@@ -23,13 +23,13 @@ def remembered(earlier: Sequence[Turn], most: int) -> list[Turn]:
     return turns
 
 
-def _in_turn(earlier: Iterable[Turn]) -> Iterable[Turn]:
+def _in_turn(earlier: Iterable[TalkTurn]) -> Iterable[TalkTurn]:
     for by, turns in groupby(earlier, key=lambda turn: turn.by):
-        yield Turn(by, "\n".join(turn.text for turn in turns))
+        yield TalkTurn(by, "\n".join(turn.text for turn in turns))
 
 
-def _cut(turn: Turn) -> Turn:
-    return turn if len(turn.text) <= LONGEST else Turn(turn.by, f"{turn.text[: LONGEST - 1]}…")
+def _cut(turn: TalkTurn) -> TalkTurn:
+    return turn if len(turn.text) <= LONGEST else TalkTurn(turn.by, f"{turn.text[: LONGEST - 1]}…")
 
 
 def plain_text(reply: Reply) -> str:

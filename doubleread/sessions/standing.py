@@ -25,7 +25,7 @@ class CaseSeen:
 
 
 @dataclass(frozen=True)
-class Turn:
+class TalkTurn:
     """What a person said, or the text of what was replied."""
 
     by: Literal["person", "doubleread"]
@@ -45,19 +45,19 @@ class Standing:
     """Case id → the label that a person decided on, where that still counts."""
     deciders: Mapping[str, str] = field(default_factory=dict)
     """Case id → who decided that; empty where no name was given."""
-    earlier: tuple[Turn, ...] = ()
+    earlier: tuple[TalkTurn, ...] = ()
     """What was said and replied before, the latest last."""
 
 
 @dataclass(frozen=True)
-class Answered:
+class Response:
     """What comes of someone's words: a reply, orders to the session, or both."""
 
     reply: Reply | None = None
     orders: tuple[Order, ...] = ()
 
 
-Talk = Callable[[str, Standing], Awaitable[Answered]]
+Talk = Callable[[str, Standing], Awaitable[Response]]
 """Makes of someone's words what comes of them. It changes nothing itself."""
 
 
@@ -99,16 +99,16 @@ def name_of(events: Iterable[Event], case: str) -> str:
     return next((str(e.data["name"]) for e in events if e.kind == "image" and e.case == case), case[:12])
 
 
-def _turns(events: Iterable[Event], said: int) -> Iterator[Turn]:
+def _turns(events: Iterable[Event], said: int) -> Iterator[TalkTurn]:
     """The talk before the words of that number, with every reply that there is: they may be replied to in between."""
     for event in events:
         if event.kind == "said" and event.seq < said:
-            yield Turn("person", event.what.text)
+            yield TalkTurn("person", event.what.text)
         elif event.kind == "reply":
             texts = (block for block in event.what.blocks if isinstance(block, Text))
-            yield Turn("doubleread", "\n".join(line for one in texts for line in one.lines))
+            yield TalkTurn("doubleread", "\n".join(line for one in texts for line in one.lines))
         elif event.kind == "failed" and event.reading is None:
-            yield Turn("doubleread", event.what.problem)
+            yield TalkTurn("doubleread", event.what.problem)
 
 
 def _decisions(events: Sequence[Event]) -> list[Event]:

@@ -21,7 +21,7 @@ from doubleread.core.errors import SessionError
 from doubleread.sessions.log import Log
 from doubleread.sessions.login_store import LoginTable
 from doubleread.sessions.picture_store import DatabasePictures, FolderPictures
-from doubleread.sessions.readings import Readings
+from doubleread.sessions.readings import ReadingStore
 from doubleread.sessions.sqlite_database import SqliteDatabase
 
 _NAME = re.compile(r"[0-9a-f]{16}")
@@ -94,7 +94,7 @@ class Storage:
     log: Log
     pictures: FolderPictures
     owner: Owns
-    readings: Readings
+    readings: ReadingStore
     logins: LoginTable
     folder: Path
 
@@ -129,7 +129,7 @@ def _check(folder: Path) -> None:
 @asynccontextmanager
 async def _in_folder(folder: Path) -> AsyncIterator[Storage]:
     with closing(SqliteDatabase(folder / "sessions.sqlite")) as database, closing(Owner(folder / "owners")) as owner:
-        async with Readings.open(folder / "readings.sqlite") as readings:
+        async with ReadingStore.open(folder / "readings.sqlite") as readings:
             pictures = FolderPictures(folder / "pictures")
             yield Storage(Log(database), pictures, owner, readings, LoginTable(database), folder)
 
@@ -144,7 +144,7 @@ async def _in_database(folder: Path, address: str) -> AsyncIterator[Storage]:
             'pip install "doubleread[postgres]"'
         ) from None
     with closing(PostgresDatabase(address)) as database:
-        async with Readings.open_database(address) as readings:
+        async with ReadingStore.open_database(address) as readings:
             pictures = DatabasePictures(database, folder / "pictures")
             pictures.sweep()
             yield Storage(Log(database), pictures, database, readings, LoginTable(database), folder)

@@ -29,7 +29,7 @@ _HEADERS = {
 }
 
 
-class Door:
+class AccessMiddleware:
     """ASGI middleware that lets in as the rules say.
 
     ``request.state.owner`` is who came: "" where there is one user, else the hash of a cookie;

@@ -17,27 +17,27 @@ from doubleread.core.errors import DoublereadError, ImageError, SessionsAway, Se
 from doubleread.rag.safe_images import MAX_BYTES
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.record import MAX_HINT, SessionInfo, person
-from doubleread.web.access import Door
+from doubleread.web.access import AccessMiddleware
 from doubleread.web.downloads import picture, pieces, static, write_out
-from doubleread.web.intake import Intake
-from doubleread.web.limits import MAX_TEXT, Limits, whole_number
+from doubleread.web.intake import BodyLimitMiddleware
+from doubleread.web.limits import MAX_TEXT, WebLimits, whole_number
 from doubleread.web.logins import Logins
-from doubleread.web.maps import Maps
-from doubleread.web.pages import About, error_page, notice, page, session_page
+from doubleread.web.maps import MapQueue
+from doubleread.web.pages import PanelFacts, error_page, notice, page, session_page
 from doubleread.web.rules import Rules
 from doubleread.web.streaming import Streams
 from doubleread.web.uploads import Quota, files_of, form_of, not_kept
 from doubleread.web.visibility import Visibility, remember, remembered
 
-DEFAULTS = Limits()
+DEFAULTS = WebLimits()
 
 
 class Web:
     """What the addresses share."""
 
-    def __init__(self, sessions: Sessions, about: About, limits: Limits) -> None:
+    def __init__(self, sessions: Sessions, about: PanelFacts, limits: WebLimits) -> None:
         self._sessions, self._about, self._visible = sessions, about, Visibility(sessions)
-        self._maps, self._quota = Maps(sessions, limits), Quota(sessions, limits)
+        self._maps, self._quota = MapQueue(sessions, limits), Quota(sessions, limits)
         self._adding, self._exporting = asyncio.Lock(), asyncio.Lock()
         """One image is decoded, and one session written out, at a time: both may take much memory."""
         self.streams = Streams(about)
@@ -202,7 +202,7 @@ class Web:
         self._visible.forget(session)
 
 
-def make_app(sessions: Sessions, about: About, rules: Rules, limits: Limits = DEFAULTS) -> Starlette:
+def make_app(sessions: Sessions, about: PanelFacts, rules: Rules, limits: WebLimits = DEFAULTS) -> Starlette:
     """The server. Sessions are the caller's to close; ``state.streams`` are to be ended when the server stops."""
     web = Web(sessions, about, limits)
     s = "/s/{session}"
@@ -229,8 +229,8 @@ def make_app(sessions: Sessions, about: About, rules: Rules, limits: Limits = DE
             Route("/static/{name}", static),
         ],
         middleware=[
-            Middleware(Intake, limits=limits),
-            Middleware(Door, rules=rules, logins=Logins(sessions, rules)),
+            Middleware(BodyLimitMiddleware, limits=limits),
+            Middleware(AccessMiddleware, rules=rules, logins=Logins(sessions, rules)),
         ],
         exception_handlers={
             HTTPException: _refused,

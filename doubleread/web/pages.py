@@ -23,7 +23,7 @@ from doubleread.render.html import style_sheet, verdict_html
 from doubleread.render.thumbnail import picture_url
 from doubleread.sessions.record import MAX_HINT, MAX_NAME, SessionInfo, Waiting
 from doubleread.web.limits import MAX_FILES, MAX_UPLOAD
-from doubleread.web.view import Change, Reading, View
+from doubleread.web.view import PageChange, Reading, View
 
 STATIC = {
     "htmx.min.js": "text/javascript",
@@ -37,7 +37,7 @@ STATIC = {
 
 
 @dataclass(frozen=True)
-class About:
+class PanelFacts:
     """What the pages know of the panel."""
 
     task: Task
@@ -46,7 +46,7 @@ class About:
     """The agents that can be told something before they read."""
 
     @classmethod
-    def of(cls, panel: Panel) -> "About":
+    def of(cls, panel: Panel) -> "PanelFacts":
         """What a panel's pages say of it."""
         return cls(panel.task, panel.agents, panel.taking_hints)
 
@@ -72,7 +72,7 @@ def page(template: str, status: int = 200, headers: Mapping[str, str] | None = N
     return HTMLResponse(_render(template, **shown), status, headers)
 
 
-def session_page(about: About, lists: Lists, info: SessionInfo, view: View) -> HTMLResponse:
+def session_page(about: PanelFacts, lists: Lists, info: SessionInfo, view: View) -> HTMLResponse:
     """One session, as far as it has come; the stream adds the rest."""
     own, id_ = info.id in lists.mine, info.id
     return page("session.html", about=about, lists=lists, here=id_, session=id_, info=info, view=view, own=own)
@@ -89,7 +89,7 @@ def notice(status: int, problems: Iterable[str]) -> HTMLResponse:
     return page("notices.html", status, headers, problems=tuple(problems))
 
 
-def changed(about: About, session: str, change: Change) -> str:
+def changed(about: PanelFacts, session: str, change: PageChange) -> str:
     """What a change does to an open page, as fragments that replace or join what is there."""
     return _render("changed.html", about=about, lists=Lists((), ()), session=session, change=change)
 

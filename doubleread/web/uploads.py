@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from doubleread.core.errors import DoublereadError
 from doubleread.sessions.engine import Sessions
-from doubleread.web.limits import FORM_BYTES, MAX_FILES, MAX_UPLOAD, Limits
+from doubleread.web.limits import FORM_BYTES, MAX_FILES, MAX_UPLOAD, WebLimits
 
 MAX_FIELDS = 20
 _DISK = "the disk of the server is nearly full: somebody has to free some space"
@@ -25,7 +25,7 @@ _USER = "your sessions hold {:.0f} GB of pictures, and no more: delete one that 
 class Quota:
     """What uploads may take. For one event loop."""
 
-    def __init__(self, sessions: Sessions, limits: Limits) -> None:
+    def __init__(self, sessions: Sessions, limits: WebLimits) -> None:
         self._sessions, self._limits = sessions, limits
         self._coming: Counter[str] = Counter()
         """Uploads that are received, by user."""

@@ -55,7 +55,7 @@ class Shot:
 
 
 @dataclass
-class Entry:
+class TalkEntry:
     """One thing in the conversation; ``what`` is the record that the event holds, or the reading it belongs to."""
 
     id: str
@@ -70,12 +70,12 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Change:
+class PageChange:
     """What an event does to a page that shows what was before it."""
 
-    new: Entry | None = None
+    new: TalkEntry | None = None
     """Joins the conversation."""
-    again: tuple[Entry, ...] = ()
+    again: tuple[TalkEntry, ...] = ()
     """Entries that look different now."""
     shot: Shot | None = None
     """The image that it is about."""
@@ -88,7 +88,7 @@ class View:
     """A session as its page shows it."""
 
     shots: dict[str, Shot] = field(default_factory=dict)
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[TalkEntry] = field(default_factory=list)
     near: dict[str, Path] = field(default_factory=dict)
     """Pictures of stored cases that the session's evidence or replies named, by case id."""
     seq: int = 0
@@ -98,7 +98,7 @@ class View:
         shot = self.shots.get(case)
         return next((r.id for r in reversed(shot.readings) if r.verdict is not None), "") if shot else ""
 
-    def apply(self, event: Event) -> Change:
+    def apply(self, event: Event) -> PageChange:
         """Takes one more event in."""
         first, self.seq = event.case is not None and event.case not in self.shots, event.seq
         entry, again = self._entry(event), self._undone(event)
@@ -108,9 +108,9 @@ class View:
         elif entry is not None:
             again = (*again, entry)
         shot = self.shots.get(event.case or "")
-        return Change(new, again, shot, first=first and shot is not None)
+        return PageChange(new, again, shot, first=first and shot is not None)
 
-    def _entry(self, event: Event) -> Entry | None:
+    def _entry(self, event: Event) -> TalkEntry | None:
         what = event.what
         match what:
             case Image():
@@ -123,13 +123,13 @@ class View:
                 pass
             case _:
                 return self._read(event, what)
-        return Entry(f"e-{event.seq}", event, what)
+        return TalkEntry(f"e-{event.seq}", event, what)
 
-    def _read(self, event: Event, what: Read) -> Entry | None:
+    def _read(self, event: Event, what: Read) -> TalkEntry | None:
         """An event of a reading; a failure without one stands on its own."""
         reading = self._reading(event)
         if reading is None:
-            return Entry(f"e-{event.seq}", event, what) if isinstance(what, Failed) else None
+            return TalkEntry(f"e-{event.seq}", event, what) if isinstance(what, Failed) else None
         match what:
             case Asked():
                 reading.rounds.append(what)
@@ -157,8 +157,8 @@ class View:
             shot.readings.append(found)
         return found
 
-    def _of(self, reading: Reading, event: Event) -> Entry:
-        return next((e for e in self.entries if e.what is reading), None) or Entry(f"e-{event.seq}", event, reading)
+    def _of(self, reading: Reading, event: Event) -> TalkEntry:
+        return next((e for e in self.entries if e.what is reading), None) or TalkEntry(f"e-{event.seq}", event, reading)
 
     def _decide(self, event: Event, decided: Decided | None) -> None:
         shot = self.shots.get(event.case or "")
@@ -169,7 +169,7 @@ class View:
             if reading.id == event.reading:
                 reading.decided = decided
 
-    def _undone(self, event: Event) -> tuple[Entry, ...]:
+    def _undone(self, event: Event) -> tuple[TalkEntry, ...]:
         """The entries that an undoing event takes back."""
         if event.kind != "undone":
             return ()

@@ -6,7 +6,7 @@ with an ``Action``, and a row in ``registry``:
     class Of(Record):
         label: Annotated[str, LABEL]
 
-    async def odds(asked: Of, standing: Standing) -> Answered: ...
+    async def odds(asked: Of, standing: Standing) -> Response: ...
 
     ODDS = Action("odds", Of, odds, help="The odds of a label.", phrases=phrases("what are the odds of {label}"))
 """
@@ -21,7 +21,7 @@ from pydantic import SerializeAsAny
 from doubleread.core.base import Record
 from doubleread.sessions.names import Known, Unclear
 from doubleread.sessions.phrases import Phrase
-from doubleread.sessions.standing import Answered, Standing
+from doubleread.sessions.standing import Response, Standing
 
 Heard = list[str]
 """What was mended to understand someone, in words."""
@@ -86,7 +86,7 @@ class Action(Generic[A]):
 
     name: str
     arguments: type[A]
-    run: Callable[[A, Standing], Awaitable[Answered]]
+    run: Callable[[A, Standing], Awaitable[Response]]
     help: str
     saying: str = ""
     """An example in plain words."""

@@ -9,7 +9,7 @@ from doubleread.sessions.actions.facts import percent, read
 from doubleread.sessions.names import Known, Unclear
 from doubleread.sessions.phrases import Phrase, phrases
 from doubleread.sessions.record import Confirm, Order, Reply, Text, Undo
-from doubleread.sessions.standing import Answered, Standing
+from doubleread.sessions.standing import Response, Standing
 
 
 class Truth(Record):
@@ -18,13 +18,13 @@ class Truth(Record):
     label: Annotated[str | None, TRUE_LABEL] = None
 
 
-class Correction(Truth):
+class OtherTruth(Truth):
     """What is true instead."""
 
     label: Annotated[str | None, TRUE_LABEL]
 
 
-async def decide(asked: Truth, standing: Standing) -> Answered:
+async def decide(asked: Truth, standing: Standing) -> Response:
     """An order to keep it, and what that means. Raises ``Unclear`` where there is nothing to confirm."""
     seen = read(standing)
     name, case, verdict = seen
@@ -57,15 +57,15 @@ async def decide(asked: Truth, standing: Standing) -> Answered:
     return _ordered(lines, Confirm(label=label), "/undo")
 
 
-async def undo(_asked: Nothing, standing: Standing) -> Answered:
+async def undo(_asked: Nothing, standing: Standing) -> Response:
     """An order to take the last decision back. Raises ``Unclear`` where there is none."""
     if not standing.decided:
         raise Unclear("nothing was confirmed or corrected in this session: there is nothing to take back")
     return _ordered(["taking the last decision back, out of trust and archive too"], Undo())
 
 
-def _ordered(lines: list[str], order: Order, *suggestions: str) -> Answered:
-    return Answered(Reply(blocks=(Text(lines=tuple(lines)),), suggestions=suggestions), (order,))
+def _ordered(lines: list[str], order: Order, *suggestions: str) -> Response:
+    return Response(Reply(blocks=(Text(lines=tuple(lines)),), suggestions=suggestions), (order,))
 
 
 def _confirmed(rest: str, known: Known, _heard: Heard) -> Truth:
@@ -85,13 +85,13 @@ def _agreed(phrase: Phrase, slots: Slots, known: Known, _heard: Heard) -> Truth:
     return Truth(label=label)
 
 
-def _objected(phrase: Phrase, slots: Slots, known: Known, _heard: Heard) -> Correction | Intent:
+def _objected(phrase: Phrase, slots: Slots, known: Known, _heard: Heard) -> OtherTruth | Intent:
     label = exact_label(slots["label"], known)
     if phrase.note == "no" and label == known.leading:
         raise Unclear(f"what was found is {label}; nothing was confirmed", (f"/confirm {label}",))
     if label == known.leading:
         return Intent(command="confirm", arguments=Truth(label=label))
-    return Correction(label=label)
+    return OtherTruth(label=label)
 
 
 CONFIRM = Action(
@@ -114,7 +114,7 @@ CONFIRM = Action(
 )
 CORRECT = Action(
     "correct",
-    Correction,
+    OtherTruth,
     decide,
     help="Say what is true instead.",
     saying="no, it's X",

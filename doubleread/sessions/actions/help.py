@@ -5,10 +5,10 @@ from doubleread.sessions.actions.facts import said
 from doubleread.sessions.actions.registry import actions
 from doubleread.sessions.phrases import phrases
 from doubleread.sessions.record import Table
-from doubleread.sessions.standing import Answered, Standing
+from doubleread.sessions.standing import Response, Standing
 
 
-async def help_(_asked: Nothing, standing: Standing) -> Answered:
+async def help_(_asked: Nothing, standing: Standing) -> Response:
     """The table of actions, and what may stand in them."""
     rows = tuple((action.line, action.saying, action.help) for action in actions().values())
     lines = ("type a command, or say it in plain words", f"labels: {', '.join(standing.panel.task.names)}")

@@ -6,10 +6,10 @@ from doubleread.sessions.actions.facts import current, percent, said
 from doubleread.sessions.names import Unclear
 from doubleread.sessions.phrases import phrases
 from doubleread.sessions.record import Reply, Switch, Table, Text
-from doubleread.sessions.standing import Answered, CaseSeen, Standing
+from doubleread.sessions.standing import CaseSeen, Response, Standing
 
 
-async def images(_asked: Nothing, standing: Standing) -> Answered:
+async def images(_asked: Nothing, standing: Standing) -> Response:
     """What was said and decided of each."""
     if not standing.cases:
         raise Unclear("there is no image in this session yet: add one first")
@@ -47,13 +47,13 @@ def _found(seen: CaseSeen) -> tuple[str, str]:
     return likeliest, verdict.decision.action
 
 
-async def switch(asked: Other, standing: Standing) -> Answered:
+async def switch(asked: Other, standing: Standing) -> Response:
     """An order to talk about another image."""
     case = asked.image
     if case == standing.current:
         raise Unclear(f"{current(standing).name} is the image talked about already", ("/images",))
     line = f"now about {standing.cases[case].name}"
-    return Answered(Reply(blocks=(Text(lines=(line,)),), suggestions=("/why",)), (Switch(case=case),))
+    return Response(Reply(blocks=(Text(lines=(line,)),), suggestions=("/why",)), (Switch(case=case),))
 
 
 IMAGES = Action(

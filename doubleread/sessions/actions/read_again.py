@@ -13,7 +13,7 @@ from doubleread.sessions.manner import asked, named_in, unheard
 from doubleread.sessions.names import Known, Unclear, agents_of
 from doubleread.sessions.phrases import Phrase, phrases
 from doubleread.sessions.record import MAX_HINT, How, Read, Reply, Text
-from doubleread.sessions.standing import Answered, Standing
+from doubleread.sessions.standing import Response, Standing
 
 _WORDS = {
     "without": "leave agents out",
@@ -39,14 +39,14 @@ class Manner(Record):
     how: How = How()
 
 
-async def read_again(wanted: Manner, standing: Standing) -> Answered:
+async def read_again(wanted: Manner, standing: Standing) -> Response:
     """An order to read it as was said. Raises ``Unclear`` where nobody would be left to ask, or to hear the hint."""
     seen, how = current(standing), wanted.how
     left = asked(how, standing.panel.agents)
     if not left:
         raise Unclear("nobody would be left to read it: leave out fewer agents")
     lines = (" ".join([f"reading {seen.name} again", *_words(how)]), *_of_hint(how.hint, left, standing))
-    return Answered(Reply(blocks=(Text(lines=lines),)), (Read(how=how),))
+    return Response(Reply(blocks=(Text(lines=lines),)), (Read(how=how),))
 
 
 def _of_hint(hint: str, left: tuple[str, ...], standing: Standing) -> Iterator[str]:

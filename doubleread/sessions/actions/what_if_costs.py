@@ -13,10 +13,10 @@ from doubleread.sessions.actions.what_if import now_and_then, pairs
 from doubleread.sessions.amounts import amount
 from doubleread.sessions.names import Known, Unclear, fold
 from doubleread.sessions.phrases import Phrase, phrases
-from doubleread.sessions.standing import Answered, Standing
+from doubleread.sessions.standing import Response, Standing
 
 
-class Price(Record):
+class StatedCost(Record):
     """One cost: of a referral, of any error, of missing ``label``, or of calling ``label`` ``said``."""
 
     of: Literal["referral", "error", "missed", "mistaken"]
@@ -25,13 +25,13 @@ class Price(Record):
     amount: float
 
 
-class Prices(Record):
+class StatedCosts(Record):
     """What costs otherwise than in the task."""
 
-    prices: tuple[Price, ...]
+    prices: tuple[StatedCost, ...]
 
 
-async def costs(asked: Prices, standing: Standing) -> Answered:
+async def costs(asked: StatedCosts, standing: Standing) -> Response:
     """What would be decided at other costs; the probabilities stay."""
     seen = spoken(standing)
     if seen.verdict.unfamiliar:
@@ -41,7 +41,7 @@ async def costs(asked: Prices, standing: Standing) -> Answered:
     return said(lines, suggestions=("/what-would-change",))
 
 
-def _priced(standing: Standing, prices: Iterable[Price]) -> Costs:
+def _priced(standing: Standing, prices: Iterable[StatedCost]) -> Costs:
     """The task's costs with those that are named. Raises ``Unclear`` for an error that costs nothing at all."""
     now = standing.panel.task.costs
     matrix = {true: dict(row) for true, row in now.matrix.items()}
@@ -59,7 +59,7 @@ def _priced(standing: Standing, prices: Iterable[Price]) -> Costs:
     return Costs.model_validate({**now.model_dump(), **changed, "matrix": matrix})
 
 
-def _told(price: Price) -> str:
+def _told(price: StatedCost) -> str:
     cost = f"costs {price.amount:g}"
     return {
         "referral": f"a referral {cost}",
@@ -69,35 +69,35 @@ def _told(price: Price) -> str:
     }[price.of]
 
 
-def _typed(rest: str, known: Known, heard: Heard) -> Prices:
+def _typed(rest: str, known: Known, heard: Heard) -> StatedCosts:
     found = pairs(rest, COSTS.line)
-    return Prices(prices=tuple(_price(name, amount(value), known, heard) for name, value in found))
+    return StatedCosts(prices=tuple(_price(name, amount(value), known, heard) for name, value in found))
 
 
-def _price(name: str, value: float, known: Known, heard: Heard) -> Price:
+def _price(name: str, value: float, known: Known, heard: Heard) -> StatedCost:
     if fold(name) in ("referral", "referrals"):
-        return Price(of="referral", amount=value)
+        return StatedCost(of="referral", amount=value)
     if fold(name) in ("error", "errors"):
-        return Price(of="error", amount=value)
+        return StatedCost(of="error", amount=value)
     true, arrow, said = name.partition(">")
     if arrow and known.labels.exact(name) is None:
         label, other = known.labels.find(true.strip(), heard), known.labels.find(said.strip(), heard)
-        return Price(of="mistaken", label=label, said=other, amount=value)
-    return Price(of="missed", label=known.labels.find(re.sub(r"^missed\s+", "", name), heard), amount=value)
+        return StatedCost(of="mistaken", label=label, said=other, amount=value)
+    return StatedCost(of="missed", label=known.labels.find(re.sub(r"^missed\s+", "", name), heard), amount=value)
 
 
-def _understood(phrase: Phrase, slots: Slots, known: Known, heard: Heard) -> Prices:
+def _understood(phrase: Phrase, slots: Slots, known: Known, heard: Heard) -> StatedCosts:
     value = amount(slots["amount"])
     if phrase.note == "referral":
-        return Prices(prices=(Price(of="referral", amount=value),))
+        return StatedCosts(prices=(StatedCost(of="referral", amount=value),))
     if phrase.note == "error":
-        return Prices(prices=(Price(of="error", amount=value),))
+        return StatedCosts(prices=(StatedCost(of="error", amount=value),))
     if phrase.note == "missed":
         label = known.labels.find(slots["label"], heard)
-        return Prices(prices=(Price(of="missed", label=label, amount=value),))
+        return StatedCosts(prices=(StatedCost(of="missed", label=label, amount=value),))
     true, other = _two(slots["pair"], known) if "pair" in slots else (slots["true"], slots["other"])
     label, other = known.labels.find(true, heard), known.labels.find(other, heard)
-    return Prices(prices=(Price(of="mistaken", label=label, said=other, amount=value),))
+    return StatedCosts(prices=(StatedCost(of="mistaken", label=label, said=other, amount=value),))
 
 
 def _two(text: str, known: Known) -> tuple[str, str]:
@@ -117,7 +117,7 @@ def _offers(rest: str, standing: Standing) -> Offers:
 
 COSTS = Action(
     "costs",
-    Prices,
+    StatedCosts,
     costs,
     help="The verdict at other costs: of a referral, of an error, of missing X, of calling X Y.",
     saying="what if a missed X costs 5?",

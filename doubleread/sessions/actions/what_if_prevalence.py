@@ -13,10 +13,10 @@ from doubleread.sessions.amounts import factor, share
 from doubleread.sessions.names import Known, Unclear
 from doubleread.sessions.phrases import Phrase, phrases
 from doubleread.sessions.record import Bars
-from doubleread.sessions.standing import Answered, Standing
+from doubleread.sessions.standing import Response, Standing
 
 
-class Shares(Record):
+class StatedShares(Record):
     """How common labels are."""
 
     shares: dict[str, float] = Field(default_factory=dict)
@@ -25,7 +25,7 @@ class Shares(Record):
     """How many times as common, by label."""
 
 
-async def prevalence(asked: Shares, standing: Standing) -> Answered:
+async def prevalence(asked: StatedShares, standing: Standing) -> Response:
     """What would be likely and decided at other shares of the labels."""
     seen = spoken(standing)
     if seen.verdict.unfamiliar:
@@ -45,7 +45,7 @@ async def prevalence(asked: Shares, standing: Standing) -> Answered:
     return said((*supposed, *now_and_then(verdict, then)), bars, suggestions=("/what-would-change",))
 
 
-def _typed(rest: str, known: Known, heard: Heard) -> Shares:
+def _typed(rest: str, known: Known, heard: Heard) -> StatedShares:
     shares, factors = dict[str, float](), dict[str, float]()
     for name, value in pairs(rest, PREVALENCE.line):
         label = known.labels.find(name, heard)
@@ -53,15 +53,15 @@ def _typed(rest: str, known: Known, heard: Heard) -> Shares:
             factors[label] = factor(value)
         else:
             shares[label] = share(value)
-    return Shares(shares=shares, factors=factors)
+    return StatedShares(shares=shares, factors=factors)
 
 
-def _understood(phrase: Phrase, slots: Slots, known: Known, heard: Heard) -> Shares:
+def _understood(phrase: Phrase, slots: Slots, known: Known, heard: Heard) -> StatedShares:
     label = known.labels.find(slots["label"], heard)
     if "share" in slots:
-        return Shares(shares={label: share(slots["share"])})
+        return StatedShares(shares={label: share(slots["share"])})
     times = factor(slots["factor"])
-    return Shares(factors={label: 1 / times if phrase.note == "rarer" else times})
+    return StatedShares(factors={label: 1 / times if phrase.note == "rarer" else times})
 
 
 def _offers(rest: str, standing: Standing) -> Offers:
@@ -70,7 +70,7 @@ def _offers(rest: str, standing: Standing) -> Offers:
 
 PREVALENCE = Action(
     "prevalence",
-    Shares,
+    StatedShares,
     prevalence,
     help="The verdict where labels are more or less common.",
     saying="what if X were twice as common?",

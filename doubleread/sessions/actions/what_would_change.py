@@ -3,10 +3,10 @@
 from doubleread.sessions.actions.action import Action, Nothing
 from doubleread.sessions.actions.facts import said, spoken, standing_line, unlike
 from doubleread.sessions.phrases import phrases
-from doubleread.sessions.standing import Answered, Standing
+from doubleread.sessions.standing import Response, Standing
 
 
-async def what_would_change(_asked: Nothing, standing: Standing) -> Answered:
+async def what_would_change(_asked: Nothing, standing: Standing) -> Response:
     """Every turning point, and what would be without each agent that decides it."""
     seen = spoken(standing)
     if seen.verdict.unfamiliar:

@@ -15,7 +15,7 @@ from doubleread.sessions.actions.facts import read, said, unlike
 from doubleread.sessions.names import Known, Unclear, agents_of
 from doubleread.sessions.phrases import Phrase, phrases
 from doubleread.sessions.record import Maps, Text
-from doubleread.sessions.standing import Answered, Standing
+from doubleread.sessions.standing import Response, Standing
 
 _TURNS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 """By event loop: that of the sessions is one."""
@@ -45,7 +45,7 @@ async def mapped(panel: Panel, verdict: Verdict, label: str | None) -> ShownAttr
         return await panel.aattribute(verdict, label=label)
 
 
-async def where(asked: Sought, standing: Standing) -> Answered:
+async def where(asked: Sought, standing: Standing) -> Response:
     """The maps of all local agents, or of the one named; of one without a map it is told why, and nothing drawn."""
     seen = read(standing)
     if seen.verdict.unfamiliar:

@@ -16,7 +16,7 @@ from doubleread.sessions.actions.facts import interval, opinions, percent, profi
 from doubleread.sessions.names import Known, fold
 from doubleread.sessions.phrases import Phrase, phrases
 from doubleread.sessions.record import Table
-from doubleread.sessions.standing import Answered, Standing
+from doubleread.sessions.standing import Response, Standing
 
 INTERVALS = "in brackets: 95% intervals"
 _PANEL = ("you", "it", "this", "that", "panel", "the panel", "the verdict", "verdict", "the result", "this verdict")
@@ -33,7 +33,7 @@ class Whom(Record):
     label: str | None = None
 
 
-async def who(asked: Whom, standing: Standing) -> Answered:
+async def who(asked: Whom, standing: Standing) -> Response:
     """All agents side by side, or all that is known of those named."""
     if asked.agents:
         told = [line for agent in asked.agents for line in _of_one(agent, standing)]

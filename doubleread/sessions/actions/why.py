@@ -9,7 +9,7 @@ from doubleread.sessions.actions.action import Action
 from doubleread.sessions.actions.facts import percent, read, said, sorted_shares, standing_line
 from doubleread.sessions.phrases import phrases
 from doubleread.sessions.record import Bars
-from doubleread.sessions.standing import Answered, Standing
+from doubleread.sessions.standing import Response, Standing
 
 
 class Account(Record):
@@ -18,7 +18,7 @@ class Account(Record):
     label: str | None = None
 
 
-async def why(_asked: Account, standing: Standing) -> Answered:
+async def why(_asked: Account, standing: Standing) -> Response:
     """Who said what and how far each is trusted, what would be without each, and what the promises are."""
     seen = read(standing)
     verdict, explained = seen.verdict, standing.panel.explain(seen.verdict)

@@ -8,12 +8,12 @@ from doubleread.core.verdict import Verdict
 from doubleread.core.verdict_wording import fitting_labels, looks_like
 from doubleread.sessions.actions.action import Action, Heard, Intent, Slots
 from doubleread.sessions.actions.arguments import LABEL
-from doubleread.sessions.actions.facts import Seen, opinions, percent, said, spoken, unlike
+from doubleread.sessions.actions.facts import SeenVerdict, opinions, percent, said, spoken, unlike
 from doubleread.sessions.actions.why import WHY, Account
 from doubleread.sessions.names import Known
 from doubleread.sessions.phrases import Phrase, phrases
 from doubleread.sessions.record import Table
-from doubleread.sessions.standing import Answered, Standing
+from doubleread.sessions.standing import Response, Standing
 
 
 class Rival(Record):
@@ -22,7 +22,7 @@ class Rival(Record):
     label: Annotated[str, LABEL]
 
 
-async def why_not(asked: Rival, standing: Standing) -> Answered:
+async def why_not(asked: Rival, standing: Standing) -> Response:
     """The label beside the likeliest one: agents, similar cases, prediction set, and what would turn it."""
     seen, label = spoken(standing), asked.label
     if seen.verdict.unfamiliar:
@@ -33,12 +33,12 @@ async def why_not(asked: Rival, standing: Standing) -> Answered:
         first = said((f"it is {label} that is likeliest.",)).reply
         assert first is not None
         assert told.reply is not None
-        return Answered(told.reply.model_copy(update={"blocks": (*first.blocks, *told.reply.blocks)}))
+        return Response(told.reply.model_copy(update={"blocks": (*first.blocks, *told.reply.blocks)}))
     lines = (*_lines(seen, label), *_turning(seen.verdict, label, standing))
     return said(lines, _table(seen.verdict, label), suggestions=(f"/similar {label}", "/what-would-change"))
 
 
-def _lines(seen: Seen, label: str) -> Iterator[str]:
+def _lines(seen: SeenVerdict, label: str) -> Iterator[str]:
     verdict = seen.verdict
     leading, shares = str(verdict.label), verdict.posterior
     yield f"{label} is at {percent(shares[label])}, {leading} at {percent(shares[leading])}"

@@ -9,7 +9,7 @@ from doubleread.sessions.actions.facts import said, spoken, standing_line, unlik
 from doubleread.sessions.names import Unclear
 from doubleread.sessions.phrases import phrases
 from doubleread.sessions.record import How, Read, Reply, Text
-from doubleread.sessions.standing import Answered, Standing
+from doubleread.sessions.standing import Response, Standing
 
 
 class Silent(Record):
@@ -18,13 +18,13 @@ class Silent(Record):
     agents: Annotated[tuple[str, ...], AGENTS]
 
 
-async def without(asked: Silent, standing: Standing) -> Answered:
+async def without(asked: Silent, standing: Standing) -> Response:
     """For one agent from what was said; for several the image is read again."""
     seen = spoken(standing)
     verdict = seen.verdict
     if len(asked.agents) > 1:
         line = f"reading again without {', '.join(asked.agents)}"
-        return Answered(Reply(blocks=(Text(lines=(line,)),)), (Read(how=How(without=asked.agents)),))
+        return Response(Reply(blocks=(Text(lines=(line,)),)), (Read(how=How(without=asked.agents)),))
     (agent,) = asked.agents
     if verdict.unfamiliar:
         again = f"/read-again without {agent}"

@@ -13,7 +13,7 @@ _TOLD = ("image", "verdict", "decided", "said", "reply", "undone", "failed")
 
 
 @dataclass(frozen=True)
-class Entry:
+class ExportEntry:
     """One event of the document; ``name`` and ``picture`` are those of the image it is about, where it is about one."""
 
     what: What
@@ -26,13 +26,13 @@ class Entry:
     """Whether it does not count any more."""
 
 
-def entries(events: Sequence[Event], pictures: Mapping[str, Path]) -> Iterator[Entry]:
+def entries(events: Sequence[Event], pictures: Mapping[str, Path]) -> Iterator[ExportEntry]:
     """The entries of a session whose pictures lie at ``pictures``, by case id."""
     undone = {event.data["seq"] for event in events if event.kind == "undone"}
     for event in events:
         if event.kind in _TOLD:
             case = event.case or ""
-            yield Entry(
+            yield ExportEntry(
                 what=event.what,
                 time=f"{event.time:%Y-%m-%d %H:%M:%S} UTC",
                 case=case,

@@ -10,7 +10,7 @@ from doubleread.core.attribution import Attribution
 from doubleread.core.errors import ImageError
 from doubleread.render.shown_attribution import ShownAttribution
 from doubleread.render.thumbnail import picture_url
-from doubleread.sessions.export.entries import Entry
+from doubleread.sessions.export.entries import ExportEntry
 from doubleread.sessions.record import Maps, Reply
 
 
@@ -19,7 +19,7 @@ def maps_name(found: Attribution) -> str:
     return f"where-{hashlib.sha256(found.model_dump_json().encode()).hexdigest()[:16]}.png"
 
 
-def write_maps(told: Iterable[Entry], folder: Path) -> None:
+def write_maps(told: Iterable[ExportEntry], folder: Path) -> None:
     """Writes the picture of every map that is told of, where the image it is about is there."""
     for entry in told:
         for block in entry.what.blocks if isinstance(entry.what, Reply) else ():

@@ -10,7 +10,7 @@ from doubleread.core.safe_files import read_bytes
 from doubleread.core.verdict import Verdict
 from doubleread.rag.safe_images import MAX_BYTES
 from doubleread.sessions.export.bare import bare
-from doubleread.sessions.export.entries import Entry, entries
+from doubleread.sessions.export.entries import ExportEntry, entries
 from doubleread.sessions.export.map_images import write_maps
 from doubleread.sessions.export.session_markdown import markdown
 from doubleread.sessions.export.session_page import page
@@ -63,7 +63,7 @@ def _copied(picture: Path, folder: Path, *, metadata: bool) -> Path:
     return file
 
 
-def _placed(entry: Entry) -> Entry:
+def _placed(entry: ExportEntry) -> ExportEntry:
     """A verdict shows the picture where it lies now."""
     if not isinstance(entry.what, Verdict):
         return entry

@@ -9,12 +9,12 @@ from markupsafe import Markup
 from doubleread.core.verdict import Verdict
 from doubleread.render.html import style_sheet, verdict_html
 from doubleread.render.thumbnail import case_thumbnail, thumbnail
-from doubleread.sessions.export.entries import Entry
+from doubleread.sessions.export.entries import ExportEntry
 from doubleread.sessions.export.map_images import maps_picture
 from doubleread.sessions.record import SessionInfo
 
 
-def page(info: SessionInfo, told: Iterable[Entry], folder: str, note: str) -> str:
+def page(info: SessionInfo, told: Iterable[ExportEntry], folder: str, note: str) -> str:
     """The document; its pictures lead to those in ``folder``, seen from it, and ``note`` says what they are."""
     style = Markup(style_sheet())  # noqa: S704 - our own
     return _template().render(info=info, told=list(told), folder=folder, note=note, style=style)
