@@ -5,7 +5,6 @@ knows what is meant, but nothing in them counts as told: its words are shown onl
 number in them was told by one now or said by the person now; otherwise what the tools told is shown itself.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,8 +20,8 @@ from doubleread.core.types import Json
 from doubleread.prompts.prompt import Prompt
 from doubleread.sessions.actions.action import Action, Intent
 from doubleread.sessions.actions.registry import actions
+from doubleread.sessions.grounding import plain_text, remembered, untold
 from doubleread.sessions.intents import parse
-from doubleread.sessions.memory import plain_text, remembered
 from doubleread.sessions.names import fold, known_of
 from doubleread.sessions.record import Block, Order, Reply, Text
 from doubleread.sessions.standing import Response, Standing, TalkTurn
@@ -35,7 +34,6 @@ MOST_TURNS = 5
 """Answers that the model may give to one thing that was said, calls of tools included."""
 MOST_WORDS = 20_000
 """Characters of the model's words that are shown."""
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*(?:e[-+]?\d+)?(?:\s*(?P<percent>%|per ?cent\b|percent\b))?", re.IGNORECASE)
 
 
 @dataclass
@@ -158,21 +156,6 @@ def _checked(words: str, said: str, turn: _Turn) -> Response:
     lines = tuple(line.strip() for line in words.splitlines() if line.strip())
     beside = [block for reply in turn.replies for block in reply.blocks if not isinstance(block, Text)]
     return _put(Text(lines=lines), beside, turn)
-
-
-def untold(text: str, told: Iterable[str]) -> tuple[str, ...]:
-    """Numbers of a text that occur in none of those that were told: not with the same digits, and the same per cent."""
-    known = {number for one in told for number in _numbers(one)}
-    return tuple(written for number, written in _numbers(text).items() if number not in known)
-
-
-def _numbers(text: str) -> dict[tuple[str, bool], str]:
-    """The numbers of a text, each with whether it is in per cent, and as it stands there."""
-    return {(_digits(found), bool(found["percent"])): found[0] for found in _NUMBER.finditer(text)}
-
-
-def _digits(found: re.Match[str]) -> str:
-    return re.split(r"\s*(?:%|p)", found[0].casefold())[0].strip()
 
 
 def _told(turn: _Turn, why: str) -> Response:

@@ -25,7 +25,7 @@ from doubleread.panel import Panel
 from doubleread.render.shown import ShownVerdict
 from doubleread.render.terminal import verdict_card
 from doubleread.sessions.engine import Sessions
-from doubleread.sessions.memory import plain_text
+from doubleread.sessions.grounding import plain_text
 from doubleread.sessions.standing import CaseSeen, Standing
 from doubleread.sessions.talk import answer
 from doubleread.web.pages import Lists, PanelFacts, session_page

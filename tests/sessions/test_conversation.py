@@ -15,7 +15,7 @@ from doubleread.mock_server.bodies import chat_body
 from doubleread.prompts.library import Library
 from doubleread.sessions.actions.registry import actions
 from doubleread.sessions.conversation import MOST_TURNS, PROMPT, Conversation, _called, _Turn, untold
-from doubleread.sessions.memory import plain_text
+from doubleread.sessions.grounding import plain_text
 from doubleread.sessions.opening import open_talk
 from doubleread.sessions.record import Cases, Confirm, How, Read
 from doubleread.sessions.standing import CaseSeen, Standing

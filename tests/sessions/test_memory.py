@@ -15,7 +15,7 @@ from doubleread.panel import Panel
 from doubleread.prompts.library import Library
 from doubleread.sessions.conversation import PROMPT, Conversation
 from doubleread.sessions.engine import Sessions
-from doubleread.sessions.memory import LONGEST, plain_text, remembered
+from doubleread.sessions.grounding import LONGEST, plain_text, remembered
 from doubleread.sessions.record import Reply as Told
 from doubleread.sessions.standing import TalkTurn
 

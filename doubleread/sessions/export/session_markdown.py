@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from doubleread.core.harmless import harmless
 from doubleread.core.verdict import Verdict
 from doubleread.render.shown import ShownVerdict
-from doubleread.sessions.export.entries import ExportEntry
-from doubleread.sessions.export.map_images import maps_name
+from doubleread.sessions.export.entries import ExportEntry, maps_name
 from doubleread.sessions.record import (
     Bars,
     Block,

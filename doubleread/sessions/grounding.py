@@ -1,5 +1,6 @@
-"""What a model that talks is told: the latest turns of the talk before, and replies as plain text."""
+"""What a model that talks is told, the latest turns and replies as plain text, and what its words must hold to."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
@@ -8,6 +9,7 @@ from doubleread.sessions.standing import TalkTurn
 
 LONGEST = 1000
 """Characters of one turn."""
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*(?:e[-+]?\d+)?(?:\s*(?P<percent>%|per ?cent\b|percent\b))?", re.IGNORECASE)
 
 
 def remembered(earlier: Sequence[TalkTurn], most: int) -> list[TalkTurn]:
@@ -52,3 +54,18 @@ def _lines(block: Block) -> Iterator[str]:
         for name, share in block.shares.items():
             before = f" (before {block.before[name]:.1%})" if name in block.before else ""
             yield f"{name} {share:.1%}{before}"
+
+
+def untold(text: str, told: Iterable[str]) -> tuple[str, ...]:
+    """Numbers of a text that occur in none of those that were told: not with the same digits, and the same per cent."""
+    known = {number for one in told for number in _numbers(one)}
+    return tuple(written for number, written in _numbers(text).items() if number not in known)
+
+
+def _numbers(text: str) -> dict[tuple[str, bool], str]:
+    """The numbers of a text, each with whether it is in per cent, and as it stands there."""
+    return {(_digits(found), bool(found["percent"])): found[0] for found in _NUMBER.finditer(text)}
+
+
+def _digits(found: re.Match[str]) -> str:
+    return re.split(r"\s*(?:%|p)", found[0].casefold())[0].strip()
