@@ -89,7 +89,7 @@ async def test_every_step_is_told_as_it_happens(readings, arbiter):
     told = shape(steps)
     assert told[0] == "asked abc in round 1"
     assert sorted(told[1:5]) == ["answer"] * 3 + ["evidence"]
-    assert told[5:] == ["evidence", "asked abc in round 2", "answer", "answer", "answer", "ended"]
+    assert told[5:] == ["evidence", "asked abc in round 2", "answer", "answer", "answer", "readingend"]
     assert len({step.key for step in steps}) == len(steps)
     assert isinstance(steps[5].what, Evidence)
 
