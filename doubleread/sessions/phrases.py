@@ -1,13 +1,13 @@
 """Plain English for actions: a phrase is a pattern that must fit the whole of what is said.
 
-``{label}`` and its like are slots: they stand for words that must be names, or that are said in several ways.
+``{label}`` in a phrase is a slot, see ``SLOTS``; ``(?P<name>…)`` makes one of its own.
 """
 
 import re
 from functools import cache
 from typing import NamedTuple
 
-_SLOTS = {
+SLOTS = {
     "label": r"(?P<label>.+?)",
     "true": r"(?P<true>.+?)",
     "other": r"(?P<other>.+?)",
@@ -37,6 +37,7 @@ _SLOTS = {
     "YES": r"(?:(?:yes|yeah|yep|indeed),? )",
     "REALLY": r"(?:really |actually |definitely |certainly |clearly |indeed )?",
 }
+"""Small letters: words that the action reads, such as the name of a label. Capitals: ways to say the same."""
 
 
 class Phrase(NamedTuple):
@@ -68,4 +69,4 @@ def words_of(phrase: Phrase) -> frozenset[str]:
 
 def _slot(found: re.Match[str]) -> str:
     name, again = found[1], found[2]
-    return _SLOTS[name].replace(f"(?P<{name}>", f"(?P<{name}{again}>")
+    return SLOTS[name].replace(f"(?P<{name}>", f"(?P<{name}{again}>")

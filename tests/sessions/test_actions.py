@@ -10,6 +10,7 @@ from doubleread.sessions.completion import complete
 from doubleread.sessions.conversation import tool
 from doubleread.sessions.intents import parse
 from doubleread.sessions.names import known_of
+from doubleread.sessions.phrases import pattern
 from doubleread.sessions.standing import CaseSeen, Standing
 from doubleread.sessions.talk import answer
 
@@ -48,8 +49,10 @@ ODDS = Action(
 
 @pytest.fixture(scope="module")
 def standing(panel, tmp_path_factory):
-    case = Case.from_file(photo(tmp_path_factory.mktemp("seen") / "red.png", 2, seed=77_001))
-    return Standing(panel, {case.id: CaseSeen(case, "red.png", (panel.diagnose(case),))}, case.id)
+    folder = tmp_path_factory.mktemp("seen")
+    red, blue = (Case.from_file(photo(folder / f"{hue}.png", hue, seed=77_001)) for hue in (2, 0))
+    seen = {red.id: CaseSeen(red, "red.png", (panel.diagnose(red),)), blue.id: CaseSeen(blue, "blue.png")}
+    return Standing(panel, seen, red.id)
 
 
 @pytest.fixture
@@ -111,8 +114,7 @@ def test_a_model_is_offered_it(standing):
 
 @pytest.mark.usefixtures("row")
 async def test_it_is_carried_out(standing):
-    (seen,) = standing.cases.values()
-    share = seen.verdicts[-1].posterior["green"]
+    share = standing.cases[standing.current].verdicts[-1].posterior["green"]
     (block,) = (await answer("what are the odds of green?", standing)).reply.blocks
     assert block.lines == (f"the odds of green are {share / (1 - share):.3f}",)
 
@@ -125,3 +127,21 @@ def test_without_its_row_it_is_not_there(standing):
 def test_every_row_is_named_as_its_action():
     assert all(name == action.name for name, action in actions().items())
     assert all(action.help.endswith(".") for action in actions().values())
+
+
+EXAMPLES = [(name, said) for name, action in actions().items() for said in action.saying.split("; ") if said]
+
+
+@pytest.mark.parametrize(("name", "said"), EXAMPLES, ids=[said for _, said in EXAMPLES])
+def test_what_the_help_says_is_understood(name, said, standing):
+    """X stands for a label or an agent."""
+    meant = [said.replace("X", one) for one in ("green", "logistic")]
+    found = [parse(text, known_of(standing)) for text in meant]
+    assert name in [one.command for one in found if isinstance(one, Intent)]
+
+
+def test_every_phrase_is_a_pattern_that_belongs_to_one_action():
+    every = actions()
+    ways = (*every.ways, *every.decisions, *every.late_ways)
+    assert all(pattern(phrase.says).fullmatch("") is None for _, phrase in ways)
+    assert len({phrase.says for _, phrase in ways}) == len(ways)
