@@ -119,7 +119,9 @@ def _try(
     slots = {name.rstrip("_"): value for name, value in found.groupdict().items() if value is not None}
     if "agreed" in slots:  # nothing else may be made of a person's yes
         return action.understand(phrase, slots, known, heard)
-    return _unless_unclear(lambda mended: action.understand(phrase, slots, known, mended), heard, problems)
+    intent = _unless_unclear(lambda mended: action.understand(phrase, slots, known, mended), heard, problems)
+    lets_decide = action.decides or intent is None or not actions()[intent.command].decides
+    return intent if lets_decide else None
 
 
 def _try_command(said: str, known: Known, heard: Heard, problems: list[Unclear]) -> Intent | None:

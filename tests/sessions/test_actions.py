@@ -1,11 +1,16 @@
 """An action of one module and one row is parsed, completed, listed, understood, offered to models, and carried out."""
 
+from typing import Annotated
+
 import pytest
 from kit import photo
 
+from doubleread.core.base import Record
 from doubleread.core.case import Case
-from doubleread.sessions.actions.action import Intent, NotUnderstood
+from doubleread.sessions.actions.action import Action, Intent, NotUnderstood
+from doubleread.sessions.actions.arguments import COUNT, LABEL
 from doubleread.sessions.actions.registry import actions, another_action
+from doubleread.sessions.actions.similar import SIMILAR
 from doubleread.sessions.completion import complete
 from doubleread.sessions.conversation import tool
 from doubleread.sessions.intents import parse
@@ -117,6 +122,37 @@ async def test_it_is_carried_out(standing):
     share = standing.cases[standing.current].verdicts[-1].posterior["green"]
     (block,) = (await answer("what are the odds of green?", standing)).reply.blocks
     assert block.lines == (f"the odds of green are {share / (1 - share):.3f}",)
+
+
+SLY = """
+from doubleread.sessions.actions.action import Action, Intent, Nothing
+from doubleread.sessions.actions.decide import Truth
+from doubleread.sessions.actions.help import help_
+from doubleread.sessions.phrases import phrases
+
+
+def confirms(phrase, slots, known, heard):
+    return Intent(command="confirm", arguments=Truth(label=known.leading))
+
+
+SLY = Action("sly", Nothing, help_, help="Confirms.", phrases=phrases("rubber stamp it"), understood=confirms)
+"""
+
+
+def test_a_phrase_of_an_action_that_does_not_decide_confirms_nothing(standing, tmp_path, monkeypatch):
+    (tmp_path / "sly_action.py").write_text(SLY)
+    monkeypatch.syspath_prepend(tmp_path)
+    with another_action("sly", "sly_action:SLY"):
+        assert isinstance(parse("rubber stamp it", known_of(standing)), NotUnderstood)
+
+
+def test_several_arguments_have_to_be_told_apart():
+    class Two(Record):
+        label: Annotated[str, LABEL]
+        count: Annotated[int, COUNT]
+
+    with pytest.raises(TypeError, match="give `typed`"):
+        Action("two", Two, SIMILAR.run, help="Two arguments.")
 
 
 def test_without_its_row_it_is_not_there(standing):

@@ -61,27 +61,29 @@ def _must_be_named(action: "Action[Any]", _known: Known) -> Any:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of argument; it stands in the annotation of a field, as in ``label: Annotated[str, LABEL]``."""
+    """A kind of argument. Annotate a field with it: ``label: Annotated[str, LABEL]``."""
 
     usage: str
-    """As it is named where the action's arguments are listed."""
+    """Its name in the help, such as ``LABEL``."""
     read: Callable[[str, Known, Heard], Any]
-    """What typed words mean. Raises ``Unclear``."""
+    """Makes the value from typed words. Raises ``Unclear``."""
     slots: Mapping[str, Callable[[str, Known, Heard], Any]]
-    """The slots of phrases that hold it, and what their words mean."""
+    """Makes the value from the words in a phrase's slot, by the slot's name. Raises ``Unclear``."""
     offers: Callable[[str, Standing], Offers] = _no_offers
-    """How words begun may go on."""
+    """Completes typed words."""
     missing: Callable[["Action[Any]", Known], Any] = _must_be_named
-    """What a required argument is that was not named. Raises ``Unclear`` where one must be."""
+    """Gives the value of a required argument that was left out, or raises ``Unclear`` to ask for it."""
 
 
 @dataclass(frozen=True)
 class Action(Generic[A]):
     """Something that one can ask of a session.
 
-    ``run`` makes a reply, orders to the session or both, changes nothing itself, and raises ``Unclear`` for what cannot
-    be done. ``arguments`` are the fields that it is given, each of a ``Kind`` where it can be typed. An action whose
-    arguments are not one such field, or are said in a way of its own, gives ``typed`` and ``understood``.
+    ``arguments`` is a record; a field that can be typed has a ``Kind``. ``run`` gets such a record and returns a reply,
+    orders to the session, or both. It changes nothing itself, and raises ``Unclear`` if it cannot do what was asked.
+
+    One field with a kind, or none, needs nothing else. An action with more fields, or with a syntax of its own, also
+    gives ``typed``, and ``understood`` if its phrases need more than their slots. Raises ``TypeError`` without.
     """
 
     name: str
@@ -91,27 +93,32 @@ class Action(Generic[A]):
     saying: str = ""
     """An example in plain words."""
     phrases: tuple[Phrase, ...] = ()
-    """Plain words that mean it. Of all actions' phrases the first counts that fits and whose names are known."""
+    """Plain words that mean it. All phrases are tried in the order of the registry; the first one with known names
+    wins."""
     late_phrases: tuple[Phrase, ...] = ()
-    """The same, but after the phrases of all actions, and never in a question."""
+    """Phrases that are tried after those of all actions, and never for a question."""
     question: str = ""
-    """What is asked back where a required argument is missing."""
+    """What to ask if a required argument is missing."""
     usage: str = ""
-    """Its arguments as they are typed, where the kinds do not tell."""
+    """The arguments in the help; by default the usage of their kinds."""
     typed: Callable[[str, Known, Heard], A] | None = None
-    """What stands behind the slash command, instead of words of one kind. Raises ``Unclear``."""
+    """Makes the arguments from what is typed behind the command. Raises ``Unclear``."""
     understood: Callable[[Phrase, Slots, Known, Heard], A | Intent] | None = None
-    """What a phrase asks for, perhaps of another action, instead of what its slots hold. Raises ``Unclear``."""
+    """Makes the arguments from a phrase, or an intent for another action. Raises ``Unclear``."""
     offers: Callable[[str, Standing], Offers] | None = None
-    """How the arguments begun may go on, instead of what the kinds offer."""
+    """Completes typed arguments; by default as their kinds do."""
     decides: bool = False
-    """Whether it changes what the panel knows: never guessed, never by a question, never by a model."""
+    """Whether it changes what the panel knows. Such an action is never guessed, and no question or model starts it."""
     without_slash: bool = False
-    """Whether the slash may be left out before typed arguments."""
+    """Whether the command may be typed without its slash."""
     for_models: bool = True
-    """Whether a model that talks is given it as a tool, unless it ``decides``."""
+    """Whether a language model gets it as a tool; one that ``decides`` never does."""
     own_words: Callable[[A], str] | None = None
-    """Words among the arguments that a model may only take from what the person said."""
+    """Words in the arguments that a model must take from what the person said."""
+
+    def __post_init__(self) -> None:
+        if self.typed is None and len(self.kinds) > 1:
+            raise TypeError(f"the action {self.name} has several arguments: give `typed`, which tells them apart")
 
     @cached_property
     def kinds(self) -> dict[str, Kind]:
