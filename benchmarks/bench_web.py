@@ -20,7 +20,7 @@ from doubleread.panel import Panel
 from doubleread.rag.images.safe_images import open_image
 from doubleread.sessions.engine import Sessions
 from doubleread.web.app import make_app
-from doubleread.web.pages import About
+from doubleread.web.pages import PanelFacts
 from doubleread.web.rules import Rules
 from doubleread.web.serving import running
 
@@ -120,7 +120,7 @@ def _served(folder: Path) -> Iterator[str]:
         panel.warm_up()
         sessions = Sessions(panel, folder / "sessions")
         try:
-            with running(make_app(sessions, About.of(panel), Rules())) as base:
+            with running(make_app(sessions, PanelFacts.of(panel), Rules())) as base:
                 yield base
         finally:
             asyncio.run(sessions.close())

@@ -15,7 +15,7 @@ from benchmarks.bench_panel import judged_panel
 from benchmarks.data import leaves
 from benchmarks.figure import Figure, Skipped
 from benchmarks.memory_use import resident_of
-from doubleread.web.limits import Limits
+from doubleread.web.limits import WebLimits
 
 POSTS, BYTES = 20, 190_000_000
 HALF_SENT = 50
@@ -42,7 +42,7 @@ def web_hostile() -> Iterator[Figure]:
             value=float(left),
             n=HALF_SENT * len(_BEGUN),
             target="== 0",
-            note=f"connections open {Limits().grace_s + _SPARE_S:.0f} s after a part of a request",
+            note=f"connections open {WebLimits().grace_s + _SPARE_S:.0f} s after a part of a request",
         )
 
 
@@ -123,7 +123,7 @@ async def _half_sent(port: int) -> int:
     lines = [await asyncio.open_connection("127.0.0.1", port) for _ in range(HALF_SENT * len(_BEGUN))]
     for i, (_, writer) in enumerate(lines):
         writer.write(_BEGUN[i % len(_BEGUN)].format(host=host).encode())
-    until = time.monotonic() + Limits().grace_s + _SPARE_S
+    until = time.monotonic() + WebLimits().grace_s + _SPARE_S
     ends = [asyncio.ensure_future(_ended(reader)) for reader, _ in lines]
     _, left = await asyncio.wait(ends, timeout=until - time.monotonic())
     for one in left:

@@ -28,7 +28,7 @@ from doubleread.panel import Panel
 from doubleread.render.preview import Preview
 from doubleread.sessions.engine import Sessions
 from doubleread.web.app import make_app
-from doubleread.web.pages import About
+from doubleread.web.pages import PanelFacts
 from doubleread.web.rules import Rules
 from doubleread.web.serving import running
 
@@ -86,7 +86,7 @@ def pictures(demo: Path, scratch: Path) -> list[Path]:
 def browse(panel: Panel, files: list[Path], scratch: Path, out: Path, executable: str) -> None:
     """A session in the browser: light, dark, and on a phone."""
     sessions = Sessions(panel, scratch / "browser")
-    app = make_app(sessions, About.of(panel), Rules())
+    app = make_app(sessions, PanelFacts.of(panel), Rules())
     with running(app) as base, Browser(executable) as page:
         page.resize(1400, 960, density=1.5)
         page.open(base)

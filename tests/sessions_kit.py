@@ -8,7 +8,7 @@ from kit import photo
 
 from doubleread.panel import Panel
 from doubleread.sessions.record import Confirm, Read, Reply, Switch, Text, Undo
-from doubleread.sessions.standing import Answered
+from doubleread.sessions.standing import Response
 
 
 def reply(*lines):
@@ -27,8 +27,8 @@ async def scripted(text, standing):
     if verb == "fail":
         raise RuntimeError("no talking today")
     if verb in orders:
-        return Answered(reply("as you say"), (orders[verb](),))
-    return Answered(reply(f"{len(standing.cases)} images, {standing.decided}"))
+        return Response(reply("as you say"), (orders[verb](),))
+    return Response(reply(f"{len(standing.cases)} images, {standing.decided}"))
 
 
 def picture(folder, hue=0, seed=77):

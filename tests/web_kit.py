@@ -13,8 +13,7 @@ from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention
 from doubleread.core.verdict import Decision, Verdict
 from doubleread.rag.images.safe_images import open_image
-from doubleread.sessions.commands import Completion
-from doubleread.sessions.desk import Stored
+from doubleread.sessions.completion import LineCompletion
 from doubleread.sessions.record import (
     Asked,
     Bars,
@@ -31,9 +30,10 @@ from doubleread.sessions.record import (
     Undone,
     Waiting,
 )
-from doubleread.web.pages import About
+from doubleread.sessions.storage import Stored
+from doubleread.web.pages import PanelFacts
 
-ABOUT = About(TASK, ("one", "two", "three"))
+ABOUT = PanelFacts(TASK, ("one", "two", "three"))
 COMPLETIONS = ("/similar", "/why", "/why-not", *(f"/why-not {label}" for label in TASK.names))
 
 
@@ -163,7 +163,7 @@ class ScriptedSessions:
 
     async def complete(self, session, text, case=None):
         found = (one for one in COMPLETIONS if one.startswith(text) and (" " in text or " " not in one))
-        return [Completion(text=one, about=self.words) for one in found if one != text or " " not in one]
+        return [LineCompletion(text=one, about=self.words) for one in found if one != text or " " not in one]
 
     async def decide(self, session, reading, label, reviewer="", note=""):
         waits = next((w for w in await self.waiting() if w.reading == reading and w.session == session), None)

@@ -1,10 +1,12 @@
 """What happens in a session, each in a line."""
 
+from functools import singledispatch
 from typing import Any
 
 from rich.text import Text
 
 from doubleread.core.evidence import Evidence
+from doubleread.core.opinion import Abstention, Opinion
 from doubleread.core.terminal_text import tamed
 from doubleread.sessions.record import Asked, Decided, Event, Failed, Image, Said, Undone, Waiting
 
@@ -16,71 +18,69 @@ def tame(event: Event) -> Event:
     return event.model_copy(update={"data": tamed(event.data)})
 
 
-def happened(event: Event) -> Text:
-    """A line about an event that is neither a verdict nor a reply; its texts must be tame."""
-    return _LINES[event.kind](event.data)
+@singledispatch
+def happened(what: Any) -> Text:
+    """A line about what an event holds, which is neither a verdict nor a reply; its texts must be tame."""
+    raise TypeError(f"no line is told of a {type(what).__name__}")
 
 
-def _image(data: Any) -> Text:
-    image = Image.model_validate(data)
-    return Text.assemble(("+ ", "cyan"), (image.name, "bold"), (f"  {image.width}×{image.height}", "dim"))
+@happened.register
+def _(what: Image) -> Text:
+    return Text.assemble(("+ ", "cyan"), (what.name, "bold"), (f"  {what.width}×{what.height}", "dim"))
 
 
-def _asked(data: Any) -> Text:
-    asked = Asked.model_validate(data)
-    again = "second look: " if asked.round > 1 else ""
-    told = f", with the hint “{asked.how.hint}”" if asked.how.hint else ""
-    return Text(f"  {again}asking {', '.join(asked.agents)}{told}", style="dim")
+@happened.register
+def _(what: Asked) -> Text:
+    told = f", with the hint “{what.how.hint}”" if what.how.hint else ""
+    return Text(f"  {'second look: ' if what.round > 1 else ''}asking {', '.join(what.agents)}{told}", style="dim")
 
 
-def _evidence(data: Any) -> Text:
-    evidence = Evidence.model_validate(data)
-    found, what = (evidence.contrast, "to compare") if evidence.contrast else (evidence.neighbours, "similar cases")
+@happened.register
+def _(what: Evidence) -> Text:
+    found, kind = (what.contrast, "to compare") if what.contrast else (what.neighbours, "similar cases")
     shown = ", ".join(f"{one.label} {one.similarity:.2f}" for one in found[:CASES]) or "none"
-    return Text(f"  {what}: {shown}{', …' if len(found) > CASES else ''}", style="dim")
+    return Text(f"  {kind}: {shown}{', …' if len(found) > CASES else ''}", style="dim")
 
 
-def _answer(data: Any) -> Text:
-    again = " again" if data["round"] > 1 else ""
-    if "cause" in data:
-        return Text(f"  – {data['agent']}{again} abstains: {data['detail'] or data['cause']}", style="dim")
-    return Text.assemble(("  ✓ ", "green"), f"{data['agent']}{again}: ", (data["label"], "bold"))
+@happened.register
+def _(what: Abstention) -> Text:
+    return Text(f"  – {what.agent}{_again(what.round)} abstains: {what.detail or what.cause}", style="dim")
 
 
-def _waiting(data: Any) -> Text:
-    waiting = Waiting.model_validate(data)
-    return Text.assemble(("⚑ ", "dark_orange"), f"{waiting.name} waits for a person: /decide LABEL")
+@happened.register
+def _(what: Opinion) -> Text:
+    return Text.assemble(("  ✓ ", "green"), f"{what.agent}{_again(what.round)}: ", (what.label, "bold"))
 
 
-def _decided(data: Any) -> Text:
-    decided = Decided.model_validate(data)
-    kept = f"; only this session keeps it: {decided.kept}" if decided.kept else "; trust and archive have it"
-    by = f" by {decided.reviewer}" if decided.reviewer else ""
-    return Text.assemble(("✓ ", "green"), "decided: ", (decided.label, "bold"), by, (kept, "dim"))
+@happened.register
+def _(what: Waiting) -> Text:
+    return Text.assemble(("⚑ ", "dark_orange"), f"{what.name} waits for a person: /decide LABEL")
 
 
-def _said(data: Any) -> Text:
-    return Text(f"> {Said.model_validate(data).text}", style="bold")
+@happened.register
+def _(what: Decided) -> Text:
+    kept = f"; only this session keeps it: {what.kept}" if what.kept else "; trust and archive have it"
+    return Text.assemble(("✓ ", "green"), "decided: ", (what.label, "bold"), _by(what.reviewer), (kept, "dim"))
 
 
-def _undone(data: Any) -> Text:
-    undone = Undone.model_validate(data)
-    by = f" by {undone.reviewer}" if undone.reviewer else ""
-    return Text.assemble(("↶ ", "cyan"), f"taken back{by}: {undone.what}")
+@happened.register
+def _(what: Said) -> Text:
+    return Text(f"> {what.text}", style="bold")
 
 
-def _failed(data: Any) -> Text:
-    return Text.assemble(("✗ ", "red"), Failed.model_validate(data).problem)
+@happened.register
+def _(what: Undone) -> Text:
+    return Text.assemble(("↶ ", "cyan"), f"taken back{_by(what.reviewer)}: {what.what}")
 
 
-_LINES = {
-    "image": _image,
-    "asked": _asked,
-    "evidence": _evidence,
-    "answer": _answer,
-    "waiting": _waiting,
-    "decided": _decided,
-    "said": _said,
-    "undone": _undone,
-    "failed": _failed,
-}
+@happened.register
+def _(what: Failed) -> Text:
+    return Text.assemble(("✗ ", "red"), what.problem)
+
+
+def _again(round_: int) -> str:
+    return " again" if round_ > 1 else ""
+
+
+def _by(reviewer: str) -> str:
+    return f" by {reviewer}" if reviewer else ""

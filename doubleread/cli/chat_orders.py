@@ -2,14 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from doubleread.cli.chat_paths import paths_in
 from doubleread.core.errors import SessionError
-from doubleread.sessions.intents import known_of
-from doubleread.sessions.names import Unclear
+from doubleread.sessions.actions.arguments import exact_label
+from doubleread.sessions.names import Unclear, known_of
 from doubleread.sessions.record import Reply, Table
-from doubleread.sessions.slash import exact_label
 
 if TYPE_CHECKING:
     from doubleread.cli.chat_room import Room
@@ -21,11 +20,13 @@ FORMATS: "dict[str, Format]" = {".md": "markdown", ".html": "html"}
 
 @dataclass(frozen=True)
 class Order:
-    """One of them; ``do`` is given what stands behind the name, and says whether the person stays."""
+    """One of them; ``do`` is given what stands behind the name."""
 
     usage: str
     about: str
-    do: "Callable[[Room, str], Awaitable[bool]]"
+    do: "Callable[[Room, str], Awaitable[None]]"
+    completes: Literal["", "files", "labels"] = ""
+    """What Tab offers behind the name."""
 
 
 def order_in(text: str) -> tuple[str, str] | None:
@@ -40,14 +41,13 @@ def own_help() -> Reply:
     return Reply(blocks=(Table(head=("command", "what it does"), rows=rows),))
 
 
-async def _add(room: "Room", rest: str) -> bool:
+async def _add(room: "Room", rest: str) -> None:
     if not rest:
         raise SessionError("name an image file: /add leaf.jpg")
     await room.bring(paths_in(rest))
-    return True
 
 
-async def _decide(room: "Room", rest: str) -> bool:
+async def _decide(room: "Room", rest: str) -> None:
     session, waiting = room.session(), await room.sessions.waiting()
     here = [one for one in waiting if (one.session, one.case) == (session, room.current)]
     if not here:
@@ -64,34 +64,30 @@ async def _decide(room: "Room", rest: str) -> bool:
     await room.watch()
     if others := len(waiting) - 1:
         room.show.hint(f"{others} more {'waits' if others == 1 else 'wait'}: /next")
-    return True
 
 
-async def _waiting(room: "Room", _rest: str) -> bool:
+async def _waiting(room: "Room", _rest: str) -> None:
     room.show.work(await room.sessions.waiting())
     room.tell_who()
-    return True
 
 
-async def _next(room: "Room", _rest: str) -> bool:
+async def _next(room: "Room", _rest: str) -> None:
     """The one after the one before the person, or the first."""
     waiting = await room.sessions.waiting()
     if not waiting:
         raise SessionError("nothing waits for a decision")
     places = [i for i, one in enumerate(waiting) if (one.session, one.case) == (room.id, room.current)]
     await room.take_up(waiting[(places[0] + 1) % len(waiting) if places else 0])
-    return True
 
 
-async def _rename(room: "Room", rest: str) -> bool:
+async def _rename(room: "Room", rest: str) -> None:
     if not rest:
         raise SessionError("name the title: /rename Leaves of June")
     info = await room.sessions.rename(room.session(), rest)
     room.show.sessions([info])
-    return True
 
 
-async def _export(room: "Room", rest: str) -> bool:
+async def _export(room: "Room", rest: str) -> None:
     named = rest.removesuffix(KEEP).strip()
     metadata, paths = rest.endswith(KEEP), paths_in(named)
     if len(paths) != 1 or paths[0].suffix.lower() not in FORMATS:
@@ -105,30 +101,28 @@ async def _export(room: "Room", rest: str) -> bool:
     bare = f"without metadata (place, owner, device), which {KEEP} keeps"
     told = "with the metadata that is in them" if metadata else bare
     room.show.hint(f"written to {paths[0]}; its pictures are copies {told}")
-    return True
 
 
-async def _delete(room: "Room", rest: str) -> bool:
+async def _delete(room: "Room", rest: str) -> None:
     session = room.session()
     if rest != "yes":
         raise SessionError("this takes away the session with its images, for good; to do so: /delete yes")
     await room.sessions.delete(session)
     room.leave()
     room.show.hint("the session is deleted; what was confirmed stays in trust and archive")
-    return True
 
 
-async def _quit(_room: "Room", _rest: str) -> bool:
-    return False
+async def _quit(room: "Room", _rest: str) -> None:
+    room.over = True
 
 
 ORDERS = {
-    "add": Order("FILE…", "Add images and read them; dropping files does the same.", _add),
-    "decide": Order("LABEL", "Decide what waits for a person.", _decide),
+    "add": Order("FILE…", "Add images and read them; dropping files does the same.", _add, "files"),
+    "decide": Order("LABEL", "Decide what waits for a person.", _decide, "labels"),
     "waiting": Order("", "What waits for a decision, in all sessions.", _waiting),
     "next": Order("", "Take up the next that waits.", _next),
     "rename": Order("TITLE", "Give the session a title.", _rename),
-    "export": Order(f"FILE [{KEEP}]", "Write the session as .md or .html, its pictures beside it.", _export),
+    "export": Order(f"FILE [{KEEP}]", "Write the session as .md or .html, its pictures beside it.", _export, "files"),
     "delete": Order("yes", "Take the session away, for good.", _delete),
     "quit": Order("", "Leave; the session stays.", _quit),
 }

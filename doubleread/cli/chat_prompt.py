@@ -17,13 +17,11 @@ from prompt_toolkit.styles import Style
 from doubleread.cli.chat_orders import ORDERS
 from doubleread.cli.chat_paths import dropped
 from doubleread.cli.chat_room import Room
-from doubleread.sessions.commands import complete
+from doubleread.sessions.completion import complete
 
 KEYS = " Tab completes · /help · drop files to add them · Ctrl-C stops · Ctrl-D leaves"
 NAME = 30
 STYLE = Style.from_dict({"bottom-toolbar": "noreverse ansibrightblack", "name": "bold"})
-_FILES = ("add", "export")
-"""Commands that take files."""
 
 
 class Prompt:
@@ -64,11 +62,12 @@ class Suggestions(Completer):
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
         text = document.text_before_cursor
         word, blank, rest = text.lstrip().partition(" ")
-        if blank and word[1:] == "decide":
+        order = ORDERS.get(word[1:]) if blank and word.startswith("/") else None
+        if order is not None and order.completes == "labels":
             for name in self._room.panel.task.names:
                 if name.casefold().startswith(rest.casefold()) and name != rest:
                     yield _completion(text, f"{word} {name}", "label")
-        elif (blank and word[1:] in _FILES) or _begins_path(word):
+        elif (order is not None and order.completes == "files") or _begins_path(word):
             path = rest if blank else text
             yield from self._paths.get_completions(Document(path), complete_event)
         else:

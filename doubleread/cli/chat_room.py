@@ -13,12 +13,11 @@ from doubleread.core.errors import DoublereadError, FileError, SessionError, Ses
 from doubleread.core.safe_files import read_bytes
 from doubleread.core.terminal_text import harmless
 from doubleread.panel import Panel
+from doubleread.sessions.actions.action import Intent
 from doubleread.sessions.engine import Sessions
-from doubleread.sessions.intent import Intent
 from doubleread.sessions.record import Event, Waiting
-from doubleread.sessions.standing import Standing
+from doubleread.sessions.standing import Standing, name_of, standing_of, talked_about
 from doubleread.sessions.talk import act
-from doubleread.sessions.telling import name_of, standing_of, talked_about
 
 TITLE_LENGTH = 60
 
@@ -33,6 +32,8 @@ class Room:
         self.id: str | None = None
         self.failed = False
         """Whether something could not be read, understood or done."""
+        self.over = False
+        """Whether the person has left."""
         self.events: list[Event] = []
         self._pictures: dict[str, Path] = {}
         self._about: str | None = None
@@ -50,12 +51,12 @@ class Room:
                 await self.bring(images)
             elif found := order_in(text):
                 order, rest = found
-                return await ORDERS[order].do(self, rest)
+                await ORDERS[order].do(self, rest)
             elif text:
                 await self._say(text)
         except DoublereadError as error:
             self.fail(str(error))
-        return True
+        return not self.over
 
     async def bring(self, images: Iterable[Path]) -> None:
         """Adds images and reads them, one after the other; those that cannot be read are told.

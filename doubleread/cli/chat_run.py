@@ -4,8 +4,7 @@ import asyncio
 import io
 import shlex
 import sys
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +16,8 @@ from doubleread.cli.chat_show import JsonLines, Screen, Show
 from doubleread.cli.screen import ERR, OUT, note, warn
 from doubleread.cli.terminal_pictures import preview_of
 from doubleread.panel import Panel
-from doubleread.sessions.engine import Sessions
-from doubleread.sessions.home import folder_of
-from doubleread.sessions.people import person, whoever_is_here
-from doubleread.sessions.talking import open_talk
+from doubleread.sessions.opening import open_sessions, whoever_is_here
+from doubleread.sessions.record import person
 from doubleread.settings import Settings
 
 FAILED = 2
@@ -46,7 +43,7 @@ def run_chat(panel_folder: Path, settings: Settings, wish: Wish, *, as_json: boo
     show: Show = JsonLines() if as_json else _screen(settings, at_prompt=at_prompt)
     with (
         Panel.load(panel_folder, settings=settings, allow_from_panel=allow) as panel,
-        _opened(panel, wish.talk) as sessions,
+        open_sessions(panel, wish.talk) as sessions,
     ):
         if panel.encoder_is_fallback and not as_json:
             warn(panel.encoder_note)
@@ -101,16 +98,6 @@ async def _enter(room: Room, wish: Wish) -> bool:
         await room.show_work()
     await room.bring(wish.images)
     return True
-
-
-@contextmanager
-def _opened(panel: Panel, talk: str) -> Iterator[Sessions]:
-    with open_talk(panel.settings, talk) as answering:
-        sessions = Sessions(panel, folder_of(panel), answering, panel.settings.sessions.database)
-        try:
-            yield sessions
-        finally:
-            asyncio.run(sessions.close())
 
 
 def _reviewer(wish: Wish, settings: Settings) -> str:

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Protocol
 
 import typer
 from rich.console import Console, Group, RenderableType
@@ -23,31 +22,6 @@ from doubleread.sessions.record import Event, Reply, SessionInfo, Waiting
 
 PREVIEW, BESIDE = 26, 110
 """Columns of a preview, and of a screen that has room for a card beside it."""
-
-
-class Show(Protocol):
-    """Where it is shown."""
-
-    def event(self, event: Event, picture: Path | None) -> None:
-        """Something happened, to the image that lies there."""
-
-    def reply(self, reply: Reply) -> None:
-        """Something that is told, and no part of the session."""
-
-    def sessions(self, infos: Sequence[SessionInfo]) -> None:
-        """A list of sessions."""
-
-    def work(self, waiting: Sequence[Waiting]) -> None:
-        """The work list."""
-
-    def hint(self, text: str) -> None:
-        """Something useful to know."""
-
-    def problem(self, text: str) -> None:
-        """Something that could not be done."""
-
-    def busy(self) -> AbstractContextManager[None]:
-        """Something goes on."""
 
 
 class JsonLines:
@@ -86,39 +60,46 @@ class Screen:
         self._status: Status | None = None
 
     def event(self, event: Event, picture: Path | None) -> None:
+        """Something happened, to the image that lies there."""
         event = tame(event)
         match event.kind:
             case "verdict":
-                self._results.print(self._card(Verdict.model_validate(event.data), picture))
+                self._results.print(self._card(event.what, picture))
             case "reply":
-                self.reply(Reply.model_validate(event.data))
+                self.reply(event.what)
             case "decided" | "undone":
-                self._results.print(happened(event))
+                self._results.print(happened(event.what))
             case "said" if self._results is self._progress:
                 pass
             case _:
-                self._progress.print(happened(event))
+                self._progress.print(happened(event.what))
         if self._status is not None and event.kind == "asked":
             self._status.update(f"{len(event.data['agents'])} agents look at it…")
 
     def reply(self, reply: Reply) -> None:
+        """Something that is told, and no part of the session."""
         self._results.print()
         for block in reply_blocks(reply, self._results, self._preview):
             self._results.print(block)
 
     def sessions(self, infos: Sequence[SessionInfo]) -> None:
+        """A list of sessions."""
         self._results.print(_sessions(infos) if infos else Text("no sessions yet: doubleread chat IMAGE"))
 
     def work(self, waiting: Sequence[Waiting]) -> None:
+        """The work list."""
         self._results.print(_work(waiting) if waiting else Text("nothing waits for a decision"))
 
     def hint(self, text: str) -> None:
+        """Something useful to know."""
         self._progress.print(Text(f"· {harmless(text)}", style="dim"))
 
     def problem(self, text: str) -> None:
+        """Something that could not be done."""
         self._progress.print(Text.assemble(("✗ ", "red"), harmless(text)))
 
     def busy(self) -> AbstractContextManager[None]:
+        """Something goes on."""
         at_prompt = self._results is self._progress and self._results.is_terminal
         return self._spinning() if at_prompt else nullcontext[None]()
 
@@ -140,6 +121,10 @@ class Screen:
         beside.add_column(ratio=1)
         beside.add_row(preview, card)
         return beside
+
+
+Show = Screen | JsonLines
+"""Where what happens is shown."""
 
 
 def _sessions(infos: Sequence[SessionInfo]) -> Table:

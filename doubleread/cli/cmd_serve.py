@@ -1,6 +1,5 @@
 """``doubleread serve``."""
 
-import asyncio
 import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -10,12 +9,10 @@ from urllib.parse import quote
 from doubleread.cli.screen import OUT, note, warn
 from doubleread.core.process import at_rest
 from doubleread.panel import Panel
-from doubleread.sessions.engine import Sessions
-from doubleread.sessions.home import folder_of
-from doubleread.sessions.talking import open_talk
+from doubleread.sessions.opening import open_sessions
 from doubleread.settings import Settings
 from doubleread.web.app import make_app
-from doubleread.web.pages import About
+from doubleread.web.pages import PanelFacts
 from doubleread.web.rules import Rules, chosen_token, is_loopback, public_host
 from doubleread.web.serving import bound, serve
 
@@ -42,12 +39,10 @@ def run_serve(
             warn(panel.encoder_note)
         panel.warm_up()
         stack.enter_context(at_rest())
-        answering = stack.enter_context(open_talk(panel.settings, talk))
-        sessions = Sessions(panel, folder_of(panel), answering, panel.settings.sessions.database)
-        stack.callback(lambda: asyncio.run(sessions.close()))
+        sessions = stack.enter_context(open_sessions(panel, talk))
         _say_where(host, listening.getsockname()[1], asked, public, given=token is not None)
         rules = Rules(host, asked, reviewer_token, public)
-        serve(make_app(sessions, About.of(panel), rules), listening)
+        serve(make_app(sessions, PanelFacts.of(panel), rules), listening)
     note("stopped; readings that had not ended are carried on at the next start")
 
 

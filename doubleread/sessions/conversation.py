@@ -7,6 +7,7 @@ number in them was told by one now or said by the person now; otherwise what the
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from doubleread.agents.vlm.messages import text_part
 from doubleread.agents.vlm.vlm_options import TalkOptions
@@ -17,16 +18,13 @@ from doubleread.core.errors import FileError
 from doubleread.core.safe_files import parse_json
 from doubleread.core.types import Json
 from doubleread.prompts.prompt import Prompt
-from doubleread.sessions.commands import COMMANDS, Command
-from doubleread.sessions.grounding import untold
-from doubleread.sessions.intent import Intent
-from doubleread.sessions.intents import known_of, parse
-from doubleread.sessions.memory import remembered
-from doubleread.sessions.names import fold
-from doubleread.sessions.plain_text import plain_text
+from doubleread.sessions.actions.action import Action, Intent
+from doubleread.sessions.actions.registry import actions
+from doubleread.sessions.grounding import plain_text, remembered, untold
+from doubleread.sessions.intents import parse
+from doubleread.sessions.names import fold, known_of
 from doubleread.sessions.record import Block, Order, Reply, Text
-from doubleread.sessions.slash import NEVER_GUESSED
-from doubleread.sessions.standing import Answered, Standing, Turn
+from doubleread.sessions.standing import Response, Standing, TalkTurn
 from doubleread.sessions.talk import answer
 
 PROMPT = "session-talk"
@@ -36,7 +34,6 @@ MOST_TURNS = 5
 """Answers that the model may give to one thing that was said, calls of tools included."""
 MOST_WORDS = 20_000
 """Characters of the model's words that are shown."""
-_TOOLS = tuple(command for command in COMMANDS if command.name not in (*NEVER_GUESSED, "help"))
 
 
 @dataclass
@@ -58,10 +55,10 @@ class Conversation:
     def __init__(self, options: TalkOptions, wire: Wire, prompt: Prompt) -> None:
         self._options, self._wire, self._prompt = options, wire, prompt
 
-    async def __call__(self, text: str, standing: Standing) -> Answered:
+    async def __call__(self, text: str, standing: Standing) -> Response:
         """What comes of words; where the model cannot be asked, what comes of them without one."""
         intent = parse(text, known_of(standing))
-        if text.lstrip().startswith("/") or (isinstance(intent, Intent) and intent.command in NEVER_GUESSED):
+        if text.lstrip().startswith("/") or (isinstance(intent, Intent) and actions()[intent.command].decides):
             return await answer(text, standing)
         try:
             return await self._talk(text, standing)
@@ -69,7 +66,7 @@ class Conversation:
             plain = await answer(text, standing)
             return _led(f"the model gave no answer ({fault.cause}); this is without it", plain)
 
-    async def _talk(self, text: str, standing: Standing) -> Answered:
+    async def _talk(self, text: str, standing: Standing) -> Response:
         task = standing.panel.task
         system = self._prompt.render("system", about=task.about, labels=task.labels)
         before = [_before(one) for one in remembered(standing.earlier, self._options.memory)]
@@ -90,7 +87,7 @@ class Conversation:
             messages=tuple(messages),
             max_tokens=self._options.max_tokens,
             temperature=self._options.temperature,
-            extra={**self._options.extra, "tools": [_tool(command) for command in _TOOLS]},
+            extra={**self._options.extra, "tools": [tool(action) for action in actions().for_models]},
         )
         return (await self._wire.ask(self._options, AGENT, request, _anything)).completion
 
@@ -99,8 +96,9 @@ def _anything(_completion: Completion) -> None:
     """Every answer is kept: it is checked against what the tools told, which the next question may change."""
 
 
-def _tool(command: Command) -> Json:
-    usage = f"What stands behind the command: {command.usage}" if command.usage else "Nothing."
+def tool(action: Action[Any]) -> Json:
+    """An action as a model is offered it."""
+    usage = f"What stands behind the command: {action.takes}" if action.takes else "Nothing."
     parameters = {
         "type": "object",
         "properties": {"arguments": {"type": "string", "description": usage}},
@@ -109,7 +107,7 @@ def _tool(command: Command) -> Json:
     }
     return {
         "type": "function",
-        "function": {"name": command.name, "description": command.about, "parameters": parameters},
+        "function": {"name": action.name, "description": action.help, "parameters": parameters},
     }
 
 
@@ -123,9 +121,9 @@ async def _called(call: ToolCall, standing: Standing, turn: _Turn, said: Sequenc
     return {"role": "tool", "tool_call_id": call.id, "content": content}
 
 
-async def _do(call: ToolCall, standing: Standing, said: Sequence[str]) -> Answered:
+async def _do(call: ToolCall, standing: Standing, said: Sequence[str]) -> Response:
     """``said`` is what the person said: a hint goes on as theirs only where it is."""
-    if call.name not in {command.name for command in _TOOLS}:
+    if call.name not in {action.name for action in actions().for_models}:
         return _line(f"there is no tool {call.name}")
     try:
         given = parse_json(call.arguments or "{}", "the arguments")
@@ -136,16 +134,21 @@ async def _do(call: ToolCall, standing: Standing, said: Sequence[str]) -> Answer
         return _line("the arguments are no JSON object")
     line = f"/{call.name} {' '.join(str(words).split())}"
     intent = parse(line, known_of(standing))
-    if isinstance(intent, Intent) and not any(fold(intent.how.hint) in fold(one) for one in said):
+    own_words = actions()[call.name].own_words
+    if isinstance(intent, Intent) and own_words and not _said(own_words(intent.arguments), said):
         return _line("a hint must be the person's own words, as they were said")
     return await answer(line, standing)
 
 
-def _checked(words: str, said: str, turn: _Turn) -> Answered:
+def _said(words: str, said: Sequence[str]) -> bool:
+    return any(fold(words) in fold(one) for one in said)
+
+
+def _checked(words: str, said: str, turn: _Turn) -> Response:
     """The model's words where all their numbers were told."""
     if not turn.replies:
         unknown = "that is nothing this session can tell; what one can say: /help"
-        return Answered(Reply(blocks=(Text(lines=(unknown,)),), suggestions=("/help",), refused=True))
+        return Response(Reply(blocks=(Text(lines=(unknown,)),), suggestions=("/help",), refused=True))
     if len(words) > MOST_WORDS:
         return _told(turn, "the model's answer is too long; this is what it looked up")
     if made_up := untold(words, [*turn.told, said]):
@@ -155,30 +158,30 @@ def _checked(words: str, said: str, turn: _Turn) -> Answered:
     return _put(Text(lines=lines), beside, turn)
 
 
-def _told(turn: _Turn, why: str) -> Answered:
+def _told(turn: _Turn, why: str) -> Response:
     return _put(Text(lines=(why,)), [block for reply in turn.replies for block in reply.blocks], turn)
 
 
-def _put(first: Text, blocks: Iterable[Block], turn: _Turn) -> Answered:
+def _put(first: Text, blocks: Iterable[Block], turn: _Turn) -> Response:
     suggestions = tuple(dict.fromkeys(one for reply in turn.replies for one in reply.suggestions))
     orders = tuple(order for i, order in enumerate(turn.orders) if order not in turn.orders[:i])
-    return Answered(Reply(blocks=(first, *blocks), suggestions=suggestions), orders)
+    return Response(Reply(blocks=(first, *blocks), suggestions=suggestions), orders)
 
 
-def _led(line: str, done: Answered) -> Answered:
+def _led(line: str, done: Response) -> Response:
     reply = done.reply or Reply(blocks=())
-    return Answered(reply.model_copy(update={"blocks": (Text(lines=(line,)), *reply.blocks)}), done.orders)
+    return Response(reply.model_copy(update={"blocks": (Text(lines=(line,)), *reply.blocks)}), done.orders)
 
 
-def _line(line: str) -> Answered:
-    return Answered(Reply(blocks=(Text(lines=(line,)),)))
+def _line(line: str) -> Response:
+    return Response(Reply(blocks=(Text(lines=(line,)),)))
 
 
 def _message(role: str, text: str) -> Json:
     return {"role": role, "content": [text_part(text)]}
 
 
-def _before(turn: Turn) -> Json:
+def _before(turn: TalkTurn) -> Json:
     return _message("user", turn.text) if turn.by == "person" else {"role": "assistant", "content": turn.text}
 
 

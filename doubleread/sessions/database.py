@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 
-class Rows(Protocol):
+class Cursor(Protocol):
     """What a statement found."""
 
     @property
@@ -22,7 +22,7 @@ class Rows(Protocol):
 class Statements(Protocol):
     """Takes statements."""
 
-    def execute(self, statement: str, values: Sequence[object] = ()) -> Rows:
+    def execute(self, statement: str, values: Sequence[object] = ()) -> Cursor:
         """Carries one out; each ``?`` in it is the next of the values."""
 
 

@@ -2,67 +2,56 @@
 
 import asyncio
 import secrets
-import shutil
 import sqlite3
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import AsyncExitStack, aclosing, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import TypeVar
 
 from doubleread.core.attribution import Attribution
 from doubleread.core.base import Record
 from doubleread.core.case import Case
-from doubleread.core.errors import DoublereadError, NotConfirmed, SessionError, SessionsAway, SessionsFull
+from doubleread.core.errors import DoublereadError, SessionError, SessionsAway, SessionsFull
 from doubleread.core.evidence import Evidence
 from doubleread.core.verdict import Verdict
 from doubleread.panel import Panel
-from doubleread.sessions.bell import LISTEN_S, Bell
-from doubleread.sessions.commands import Completion, complete
+from doubleread.sessions.actions.where import mapped
+from doubleread.sessions.completion import LineCompletion, complete
+from doubleread.sessions.decisions import SessionDecisions
 from doubleread.sessions.export import Format, write
-from doubleread.sessions.home import kind_of
 from doubleread.sessions.log import Progress, Started
 from doubleread.sessions.manner import PLAIN, check, seated
-from doubleread.sessions.mapping import mapped
-from doubleread.sessions.people import person
-from doubleread.sessions.readings import Ended, Opened, Step
+from doubleread.sessions.readings import Opened, ReadingEnd, ReadingStep
 from doubleread.sessions.record import (
     Asked,
     Confirm,
-    Decided,
     Event,
     Failed,
     How,
+    Image,
     Kind,
     Order,
     Read,
     Reply,
     Said,
-    SessionInfo,
     Switch,
     Text,
     Undo,
-    Undone,
     Waiting,
+    person,
 )
-from doubleread.sessions.standing import Answered, Standing, Talk
+from doubleread.sessions.standing import Response, Standing, Talk, name_of, standing_of, talked_about
 from doubleread.sessions.storage import open_storage
-from doubleread.sessions.telling import last_decision, name_of, standing_of, talked_about
+from doubleread.sessions.work import Work, cancelled
 
-STOPPED = "the reading was stopped before its end: read the image again for a verdict"
-P = ParamSpec("P")
 T = TypeVar("T")
+STOPPED = "the reading was stopped before its end: read the image again for a verdict"
 
 
-@dataclass(frozen=True)
-class Stored:
-    """What the sessions take up."""
-
-    bytes: Mapping[str, int]
-    """Of the pictures, by session."""
-    free: int
-    """Bytes that the disk has left."""
+def kind_of(panel: Panel) -> str:
+    """What panels share that can go on with each other's sessions: the task, its labels, and who reads."""
+    return f"task {panel.task.id!r} ({', '.join(panel.task.names)}), read by {', '.join(panel.agents)}"
 
 
 class Desk:
@@ -70,16 +59,12 @@ class Desk:
 
     def __init__(self, panel: Panel, folder: Path, talk: Talk, database: str) -> None:
         self._panel, self._folder, self._talk, self._database = panel, folder, talk, database
-        self._tasks: dict[asyncio.Task[None], str] = {}
-        """What goes on in the background, and in which session."""
         self._talking: dict[str, asyncio.Lock] = {}
         """By session: replies come in the order of what was said."""
         self._deciding: dict[str, asyncio.Lock] = {}
         """By session: one decides at a time."""
         self._turns: dict[str, asyncio.Lock] = {}
         """By session: readings that are to come one after the other."""
-        self._full: dict[str, str] = {}
-        """By session: what the disk does not take; it is tried again until it does."""
         self._stack = AsyncExitStack()
 
     async def open(self) -> None:
@@ -93,87 +78,41 @@ class Desk:
         storage = await self._stack.enter_async_context(open_storage(self._folder, self._database))
         self._log, self._pictures, self._readings = storage.log, storage.pictures, storage.readings
         self._log.belong(kind_of(self._panel))
-        self._owner, self._logins, self._place = storage.owner, storage.logins, storage.folder
-        self._bell = Bell()
-        self._listening = asyncio.create_task(self._bell.listen(lambda: self._log.version, self._pictures.sweep))
+        self._owner, self.storage, self.work = storage.owner, storage, Work()
+        self._decisions = SessionDecisions(self._panel, self._log, self._readings, self.work, self._standing)
+        listening = self.work.bell.listen(lambda: self._log.version, self._pictures.sweep)
+        self._listening = asyncio.create_task(listening)
         for owner in filter(self._owner.gone, self._log.owners()):
             for reading in self._log.take_over(owner, self._owner.name):
-                self._start(reading.session, self._carry_on(reading), reading.id)
+                self.work.start(reading.session, self._carry_on(reading), reading.id)
 
     async def close(self) -> None:
         """Stops; what was going on is gone on with at the next start."""
-        await _cancelled([*self._tasks, self._listening])
+        await cancelled([*self.work.going_on(), self._listening])
         await self._stack.aclose()
 
-    # -- sessions -----------------------------------------------------------------------------------------------
-
-    async def create(self, title: str) -> SessionInfo:
-        return await self._write(self._log.create, title)
-
-    async def listed(self) -> list[SessionInfo]:
-        return await self._ask(self._log.listed)
-
-    async def rename(self, session: str, title: str) -> SessionInfo:
-        return await self._write(self._log.rename, session, title)
-
-    async def own(self, session: str, person: str) -> None:
-        await self._ask(self._log.own, session, person)
-
-    async def people(self) -> dict[str, str]:
-        return await self._ask(self._log.people)
-
-    async def enter(self, login: str) -> None:
-        await self._ask(self._logins.enter, login)
-
-    async def entered(self, login: str) -> bool:
-        return await self._ask(self._logins.entered, login)
-
-    async def leave(self, login: str) -> None:
-        await self._ask(self._logins.leave, login)
-
-    async def stored(self) -> Stored:
-        return await self._ask(lambda: Stored(self._pictures.sizes(), shutil.disk_usage(self._place).free))
-
     async def delete(self, session: str) -> None:
-        readings = await self._ask(self._log.readings, session)
-        await self._ask(self._log.info, session)
-        await _cancelled(self._going_on(session))
+        readings = await self.work.ask(self._log.readings, session)
+        await self.work.ask(self._log.info, session)
+        await cancelled(self.work.going_on(session))
         for reading in readings:
             await self._readings.forget(reading.id)
-        await self._ask(self._pictures.delete, session)
-        await self._write(self._log.delete, session)
+        await self.work.ask(self._pictures.delete, session)
+        await self.work.write(self._log.delete, session)
         for locks in (self._talking, self._deciding, self._turns):
             locks.pop(session, None)
-
-    async def events(self, session: str, after: int) -> list[Event]:
-        return await self._ask(self._log.events, session, after)
 
     async def next_events(self, session: str, after: int) -> list[Event]:
         """Waits until there are some."""
         while True:
-            bell = self._bell.next
+            bell = self.work.bell.next
             with suppress(SessionsAway):  # it rings when the database is back
-                if found := await self.events(session, after):
+                if found := await self.work.ask(self._log.events, session, after):
                     return found
             await bell.wait()
 
-    async def settled(self, session: str) -> None:
-        while tasks := self._going_on(session):
-            await asyncio.wait(tasks, timeout=LISTEN_S)
-            if session in self._full:
-                raise SessionsFull(self._full[session])
-
-    async def waiting(self) -> list[Waiting]:
-        return await self._ask(self._log.waiting)
-
-    async def decisions(self, n: int) -> list[Event]:
-        return await asyncio.to_thread(self._log.decisions, n)
-
-    async def picture(self, session: str, case: str) -> Path:
-        return await self._ask(self._pictures.find, session, case)
-
     async def export(self, session: str, format: Format, folder: Path, *, metadata: bool) -> Path:
-        return await self._ask(self._export, session, format, folder, metadata)
+        return await self.work.ask(self._export, session, format, folder, metadata)
 
     def _export(self, session: str, format: Format, folder: Path, metadata: bool) -> Path:
         events = self._log.events(session)
@@ -184,43 +123,45 @@ class Desk:
     # -- reading ------------------------------------------------------------------------------------------------
 
     async def add(self, session: str, data: bytes, name: str) -> str:
-        await self._ask(self._log.info, session)
-        case, image = await self._ask(self._pictures.keep, session, data, name)
-        try:
-            await self._write(self._log.add, session, "image", image, case=case, key=f"image/{case}")
-        except SessionsFull:
-            raise
-        except SessionError:  # deleted meanwhile
-            await self._ask(self._pictures.delete, session)
-            raise
+        def joined(case: str, image: Image) -> None:
+            self._log.add(session, "image", image, case=case, key=f"image/{case}")
+
+        case, _ = await self._kept(session, data, name, joined)
         return case
 
     async def bring(self, session: str, data: bytes, name: str, *, in_turn: bool) -> str:
-        await self._ask(self._log.info, session)
-        case, image = await self._ask(self._pictures.keep, session, data, name)
+        def joined(case: str, image: Image) -> Started:
+            return self._log.join(session, case, image, PLAIN, self._owner.name)
+
+        case, reading = await self._kept(session, data, name, joined)
+        carried = self._in_turn(reading) if in_turn else self._carry_on(reading)
+        self.work.start(session, carried, reading.id)
+        return case
+
+    async def _kept(self, session: str, data: bytes, name: str, joined: Callable[[str, Image], T]) -> tuple[str, T]:
+        """The case id of a picture that was kept, and what came of its joining the session."""
+        await self.work.ask(self._log.info, session)
+        case, image = await self.work.ask(self._pictures.keep, session, data, name)
         try:
-            reading = await self._write(self._log.join, session, case, image, PLAIN, self._owner.name)
+            return case, await self.work.write(joined, case, image)
         except SessionsFull:
             raise
         except SessionError:  # deleted meanwhile
-            await self._ask(self._pictures.delete, session)
+            await self.work.ask(self._pictures.delete, session)
             raise
-        carried = self._in_turn(reading) if in_turn else self._carry_on(reading)
-        self._start(session, carried, reading.id)
-        return case
 
     async def read(self, session: str, case: str, how: How) -> str:
         check(how, self._panel.agents, self._panel.taking_hints)
-        await self.picture(session, case)
-        reading = await self._ask(self._log.begin, session, case, how, self._owner.name)
-        self._start(session, self._carry_on(reading), reading.id)
+        await self.work.ask(self._pictures.find, session, case)
+        reading = await self.work.ask(self._log.begin, session, case, how, self._owner.name)
+        self.work.start(session, self._carry_on(reading), reading.id)
         return reading.id
 
     async def stop(self, session: str) -> None:
-        readings = await self._ask(self._log.readings, session)
-        going_on = {task.get_name(): task for task in self._going_on(session)}
+        readings = await self.work.ask(self._log.readings, session)
+        going_on = {task.get_name(): task for task in self.work.going_on(session)}
         stopped = [one for one in readings if one.progress == "running" and one.id in going_on]
-        await _cancelled([going_on[one.id] for one in stopped])
+        await cancelled([going_on[one.id] for one in stopped])
         for one in stopped:
             await self._add(one, "failed", Failed(problem=STOPPED), progress="ended")
 
@@ -249,13 +190,13 @@ class Desk:
             except SessionError:  # deleted meanwhile, by another process
                 await self._readings.forget(reading.id)
 
-    async def _tell(self, reading: Started, step: Step) -> None:
+    async def _tell(self, reading: Started, step: ReadingStep) -> None:
         match step.what:
             case Opened(round=round_, agents=agents):
                 await self._add(reading, "asked", Asked(round=round_, agents=agents, how=reading.how), key=step.key)
             case Evidence():
                 await self._add(reading, "evidence", step.what, key=step.key)
-            case Ended(verdict=verdict, waits=waits):
+            case ReadingEnd(verdict=verdict, waits=waits):
                 ended: Progress | None = None if waits else "ended"
                 await self._add(reading, "verdict", verdict, key="verdict", progress=ended)
                 if waits:
@@ -264,21 +205,21 @@ class Desk:
                 await self._add(reading, "answer", step.what, key=step.key)
 
     async def _case(self, session: str, case: str) -> Case:
-        path = await self.picture(session, case)
-        return Case(id=case, path=path, source=name_of(await self.events(session, 0), case))
+        path = await self.work.ask(self._pictures.find, session, case)
+        return Case(id=case, path=path, source=name_of(await self.work.ask(self._log.events, session), case))
 
     # -- talking ------------------------------------------------------------------------------------------------
 
     async def say(self, session: str, text: str, case: str | None, reviewer: str) -> None:
         reviewer = person(reviewer)
         if case is not None:
-            await self.picture(session, case)
-        about = case or talked_about(await self.events(session, 0))
-        said = await self._write(self._log.add, session, "said", Said(text=text), case=about)
-        self._start(session, self._answer(session, text, about, reviewer, None if said is None else said.seq))
+            await self.work.ask(self._pictures.find, session, case)
+        about = case or talked_about(await self.work.ask(self._log.events, session))
+        said = await self.work.write(self._log.add, session, "said", Said(text=text), case=about)
+        self.work.start(session, self._answer(session, text, about, reviewer, None if said is None else said.seq))
 
-    async def complete(self, session: str, text: str, case: str | None) -> list[Completion]:
-        events = await self.events(session, 0)
+    async def complete(self, session: str, text: str, case: str | None) -> list[LineCompletion]:
+        events = await self.work.ask(self._log.events, session)
         unseen = Path()  # names are enough: no picture is fetched while somebody types
         return complete(text, await asyncio.to_thread(standing_of, self._panel, events, lambda _: unseen, case))
 
@@ -290,13 +231,13 @@ class Desk:
                 answered = await self._talk(text, await self._standing(session, about, said))
                 about, reply = await self._switched(session, answered, about)
                 if reply is not None:
-                    await self._write(self._log.add, session, "reply", reply, case=about, key=key)
+                    await self.work.write(self._log.add, session, "reply", reply, case=about, key=key)
                 for order in answered.orders:
                     await self._obey(session, order, about, reviewer)
             except Exception as error:  # noqa: BLE001 - told in the session
-                await self._write(self._log.add, session, "failed", Failed(problem=_told(error)), case=about)
+                await self.work.write(self._log.add, session, "failed", Failed(problem=_told(error)), case=about)
 
-    async def _switched(self, session: str, answered: Answered, about: str | None) -> tuple[str | None, Reply | None]:
+    async def _switched(self, session: str, answered: Response, about: str | None) -> tuple[str | None, Reply | None]:
         """The image that is talked about then, and the reply: that which says so."""
         to = [order.case for order in answered.orders if isinstance(order, Switch)]
         if not to:
@@ -309,92 +250,32 @@ class Desk:
         match order:
             case Undo():
                 async with self._decision(session):
-                    await self._undo(session, reviewer)
+                    await self._decisions.undo(session, reviewer)
             case Read(how=how):
                 await self.read(session, _some(about), how)
             case Confirm(label=label, note=note):
                 async with self._decision(session):
-                    await self._confirm(session, _some(about), label, reviewer, note)
+                    await self._decisions.confirm(session, _some(about), label, reviewer, note)
 
     async def _standing(self, session: str, about: str | None, said: int | None = None) -> Standing:
-        events = await self.events(session, 0)
-        return await self._ask(
+        events = await self.work.ask(self._log.events, session)
+        return await self.work.ask(
             standing_of, self._panel, events, lambda case: self._pictures.find(session, case), about, said
         )
 
     # -- deciding -----------------------------------------------------------------------------------------------
 
     async def decide(self, session: str, reading: str, label: str, reviewer: str, note: str) -> None:
-        started = await self._ask(self._log.reading, session, reading)
+        started = await self.work.ask(self._log.reading, session, reading)
         async with self._decision(session):
-            await self._confirm(session, started.case, label, person(reviewer), note, reading)
-
-    async def _confirm(
-        self, session: str, case: str, label: str, reviewer: str, note: str, reading: str | None = None
-    ) -> None:
-        """Keeps what is true of an image, and ends the readings of it that wait; an earlier decision is undone."""
-        self._panel.task.index(label)
-        standing, read = await self._standing(session, case), await self._ask(self._log.readings, session)
-        ended = [one for one in read if one.case == case and one.progress != "running"]
-        if not standing.cases[case].verdicts:
-            raise SessionError(f"{standing.cases[case].name} has no verdict yet that could be decided on: wait for it")
-        events = await self.events(session, 0)
-        if (earlier := last_decision(events, case)) is not None:
-            await self._take_back(session, earlier, reviewer)
-        kept = await asyncio.to_thread(self._keep, events, ended, standing.cases[case].case, label, reviewer, note)
-        decided = Decided(label=label, reviewer=reviewer, note=note, kept=kept)
-        about = reading or ended[-1].id
-        waited: dict[str, Progress] = {one.id: "ended" for one in ended if one.progress == "waiting"}
-        await self._write(self._log.add, session, "decided", decided, case=case, reading=about, progress=waited)
-        for one in waited:
-            await self._readings.decide(one, decided.model_dump(mode="json"))
-
-    def _keep(
-        self, events: Sequence[Event], ended: Sequence[Started], case: Case, label: str, reviewer: str, note: str
-    ) -> str:
-        """Confirms to the panel; returns why that could not be, or nothing.
-
-        The panel's record is of verdicts that were read as it was fitted: those with other settings say nothing of it.
-        """
-        plain = {one.id for one in ended if one.how == PLAIN}
-        verdicts = [e.data for e in events if e.kind == "verdict" and e.reading in plain]
-        if not verdicts:
-            return "the image was read with other settings only: read it as the panel was fitted, then confirm"
-        verdict = Verdict.model_validate(verdicts[-1]).model_copy(update={"case": case})
-        try:
-            self._panel.confirm(verdict, label, reviewer=reviewer, note=note)
-        except DoublereadError as error:
-            return str(error)
-        return ""
-
-    async def _undo(self, session: str, reviewer: str) -> None:
-        decision = last_decision(await self.events(session, 0))
-        if decision is None:
-            raise SessionError("nothing was confirmed or decided in this session that could be undone")
-        await self._take_back(session, decision, reviewer)
-
-    async def _take_back(self, session: str, decision: Event, reviewer: str) -> None:
-        """A decision counts no more; what waited for it waits again."""
-        case, decided = _some(decision.case), Decided.model_validate(decision.data)
-        if not decided.kept:
-            await asyncio.to_thread(self._retract, case, reviewer)
-        events = await self.events(session, 0)
-        undone = Undone(seq=decision.seq, what=f"{name_of(events, case)} is {decided.label}", reviewer=reviewer)
-        again: dict[str, Progress] = {
-            e.reading: "waiting" for e in events if e.kind == "waiting" and e.case == case and e.reading is not None
-        }
-        await self._write(self._log.add, session, "undone", undone, case=case, reading=decision.reading, progress=again)
-
-    def _retract(self, case: str, reviewer: str) -> None:
-        with suppress(NotConfirmed):  # somebody else has taken it back already
-            self._panel.retract(case, reviewer=reviewer)
+            await self._decisions.confirm(session, started.case, label, person(reviewer), note, reading)
 
     # -- everything else ----------------------------------------------------------------------------------------
 
     async def _add(
         self, reading: Started, kind: Kind, data: Record, key: str | None = None, progress: Progress | None = None
     ) -> None:
-        await self._write(
+        await self.work.write(
             self._log.add,
             reading.session,
             kind,
@@ -405,46 +286,8 @@ class Desk:
             progress=None if progress is None else {reading.id: progress},
         )
 
-    async def _write(self, write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        done = await self._ask(write, *args, **kwargs)
-        self._bell.ring()
-        return done
-
-    async def _ask(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Asks the storage, in a thread. What goes on in the background waits for a database that is away or full."""
-        task = asyncio.current_task()
-        session = None if task is None else self._tasks.get(task)
-        while True:
-            try:
-                done = await asyncio.to_thread(work, *args, **kwargs)
-            except SessionsAway:
-                if session is None:
-                    raise
-            except SessionsFull as error:
-                if session is None:
-                    raise
-                self._full[session] = f"{error}. It goes on when there is space again"
-            else:
-                self._full.pop(session or "", None)
-                return done
-            await asyncio.sleep(LISTEN_S)
-
-    def _start(self, session: str, work: Coroutine[None, None, None], name: str | None = None) -> None:
-        task = asyncio.create_task(work, name=name)
-        self._tasks[task] = session
-        task.add_done_callback(self._tasks.pop)
-
-    def _going_on(self, session: str) -> list[asyncio.Task[None]]:
-        return [task for task, where in self._tasks.items() if where == session]
-
     def _decision(self, session: str) -> asyncio.Lock:
         return self._deciding.setdefault(session, asyncio.Lock())
-
-
-async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _wait(reading: Started, verdict: Verdict) -> Waiting:

@@ -10,21 +10,25 @@ A referred case waits for a person, in any process and as long as it takes. From
 """
 
 import sqlite3
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from doubleread.core.attribution import Attribution
 from doubleread.core.background import Background
 from doubleread.core.errors import SessionError
 from doubleread.panel import Panel
-from doubleread.sessions.commands import Completion
-from doubleread.sessions.desk import Desk, Stored
+from doubleread.sessions.completion import LineCompletion
+from doubleread.sessions.desk import Desk
 from doubleread.sessions.export import Format
+from doubleread.sessions.manner import PLAIN
 from doubleread.sessions.record import Event, How, SessionInfo, Waiting
 from doubleread.sessions.standing import Talk
+from doubleread.sessions.storage import Storage, Stored
 from doubleread.sessions.talk import answer
 
-PLAIN = How()
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Sessions:
@@ -60,15 +64,15 @@ class Sessions:
 
     async def create(self, title: str = "") -> SessionInfo:
         """A new session."""
-        return await self._home.run(self._desk.create, title)
+        return await self._write(self._store.log.create, title)
 
     async def listed(self) -> list[SessionInfo]:
         """All sessions, the one that changed last first."""
-        return await self._home.run(self._desk.listed)
+        return await self._ask(self._store.log.listed)
 
     async def rename(self, session: str, title: str) -> SessionInfo:
         """Gives a session another title."""
-        return await self._home.run(self._desk.rename, session, title)
+        return await self._write(self._store.log.rename, session, title)
 
     async def delete(self, session: str) -> None:
         """Takes away a session with its events, readings and pictures; what was confirmed stays in the archive."""
@@ -76,27 +80,27 @@ class Sessions:
 
     async def own(self, session: str, person: str) -> None:
         """A session belongs to a person, for those who show each their own."""
-        await self._home.run(self._desk.own, session, person)
+        await self._ask(self._store.log.own, session, person)
 
     async def people(self) -> dict[str, str]:
         """Whose sessions are, of those that belong to somebody."""
-        return await self._home.run(self._desk.people)
+        return await self._ask(self._store.log.people)
 
     async def enter(self, login: str) -> None:
         """A browser has entered; ``login`` is a hash that only it can give."""
-        await self._home.run(self._desk.enter, login)
+        await self._ask(self._store.logins.enter, login)
 
     async def entered(self, login: str) -> bool:
         """Whether a browser has entered, has not left, and did not stay away for too long."""
-        return await self._home.run(self._desk.entered, login)
+        return await self._ask(self._store.logins.entered, login)
 
     async def leave(self, login: str) -> None:
         """A browser has left."""
-        await self._home.run(self._desk.leave, login)
+        await self._ask(self._store.logins.leave, login)
 
     async def stored(self) -> Stored:
         """What the pictures take up, and how much space is left."""
-        return await self._home.run(self._desk.stored)
+        return await self._ask(self._store.stored)
 
     async def add(self, session: str, data: bytes, name: str) -> str:
         """A picture joins the session; returns its case id. The same picture joins once.
@@ -134,7 +138,7 @@ class Sessions:
         """
         await self._home.run(self._desk.say, session, text, case, reviewer)
 
-    async def complete(self, session: str, text: str, case: str | None = None) -> list[Completion]:
+    async def complete(self, session: str, text: str, case: str | None = None) -> list[LineCompletion]:
         """How a line begun may go on, said about an image or the one that was talked about last."""
         return await self._home.run(self._desk.complete, session, text, case)
 
@@ -147,7 +151,7 @@ class Sessions:
 
     async def events(self, session: str, after: int = 0) -> list[Event]:
         """What has happened since the event of number ``after``."""
-        return await self._home.run(self._desk.events, session, after)
+        return await self._ask(self._store.log.events, session, after)
 
     async def follow(self, session: str, after: int = 0) -> AsyncGenerator[Event, None]:
         """What has happened since the event of number ``after``, then what happens, until the session is deleted."""
@@ -166,7 +170,7 @@ class Sessions:
 
         Raises ``SessionsFull`` where the disk does not take what is to be stored; it is tried again until it does.
         """
-        await self._home.run(self._desk.settled, session)
+        await self._home.run(self._desk.work.settled, session)
 
     async def stop(self, session: str) -> None:
         """Gives up the readings that this process carries; what was answered stays, and an event tells of the end."""
@@ -174,15 +178,15 @@ class Sessions:
 
     async def waiting(self) -> list[Waiting]:
         """The work list: readings of all sessions that wait for a person, the oldest first."""
-        return await self._home.run(self._desk.waiting)
+        return await self._ask(self._store.log.waiting)
 
     async def decisions(self, n: int = 20) -> list[Event]:
         """The last decisions that still count, over all sessions, the latest first."""
-        return await self._home.run(self._desk.decisions, n)
+        return await self._ask(self._store.log.decisions, n)
 
     async def picture(self, session: str, case: str) -> Path:
         """The file of an image."""
-        return await self._home.run(self._desk.picture, session, case)
+        return await self._ask(self._store.pictures.find, session, case)
 
     async def export(self, session: str, format: Format, folder: Path, *, metadata: bool = False) -> Path:
         """Writes a session into a folder, its pictures beside it; returns the document.
@@ -191,6 +195,16 @@ class Sessions:
         ``metadata`` keeps it. Raises ``SessionError`` where the folder cannot be written.
         """
         return await self._home.run(self._desk.export, session, format, folder, metadata=metadata)
+
+    @property
+    def _store(self) -> Storage:
+        return self._desk.storage
+
+    async def _ask(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._home.run(lambda: self._desk.work.ask(work, *args, **kwargs))
+
+    async def _write(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._home.run(lambda: self._desk.work.write(work, *args, **kwargs))
 
     async def close(self) -> None:
         """Stops; readings that have not ended are carried on at the next start. A second call does nothing."""

@@ -8,31 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, Literal, TypeVar
-
-from pydantic import TypeAdapter
+from typing import Literal, TypeVar
 
 from doubleread.core.base import Record
 from doubleread.core.errors import FileError, SessionError
-from doubleread.core.evidence import Evidence
-from doubleread.core.opinion import Abstention, Opinion
 from doubleread.core.safe_files import parse_json
-from doubleread.core.verdict import Verdict
-from doubleread.sessions.database import Database
-from doubleread.sessions.record import (
-    Asked,
-    Decided,
-    Event,
-    Failed,
-    How,
-    Image,
-    Kind,
-    Reply,
-    Said,
-    SessionInfo,
-    Undone,
-    Waiting,
-)
+from doubleread.sessions.database import Database, Statements
+from doubleread.sessions.record import Event, How, Image, Kind, SessionInfo, Undone, Waiting
 
 Progress = Literal["running", "waiting", "ended"]
 R = TypeVar("R")
@@ -48,13 +30,6 @@ _INSERT_EVENT = (
     "insert into events select ?, coalesce(max(seq), 0) + 1, ?, ?, ?, ?, ?, ? "
     "from events where session = ? on conflict do nothing"
 )
-_RECORDS: Mapping[str, TypeAdapter[Any]] = {
-    "image": TypeAdapter(Image), "asked": TypeAdapter(Asked), "evidence": TypeAdapter(Evidence),
-    "answer": TypeAdapter(Opinion | Abstention), "verdict": TypeAdapter(Verdict), "waiting": TypeAdapter(Waiting),
-    "decided": TypeAdapter(Decided), "said": TypeAdapter(Said), "reply": TypeAdapter(Reply),
-    "undone": TypeAdapter(Undone), "failed": TypeAdapter(Failed),
-}  # fmt: skip
-_INSERT_READING = "insert into readings values (?, ?, ?, ?, ?, ?)"
 
 
 @dataclass(frozen=True)
@@ -159,8 +134,7 @@ class Log:
         """
         now = _now()
         with self._database.writing() as db:
-            if not db.execute("update sessions set changed = ? where id = ?", (now, session)).rowcount:
-                raise _gone(session)
+            _touch(db, session, now)
             for one, far in (progress or {}).items():
                 db.execute("update readings set progress = ? where id = ?", (far, one))
             event = (session, now, kind, case, reading, key, data.model_dump_json(), session)
@@ -187,21 +161,17 @@ class Log:
 
     def join(self, session: str, case: str, image: Image, how: How, owner: str) -> Started:
         """A picture joins and a reading of it begins: both, or neither."""
-        now, reading = _now(), secrets.token_hex(8)
+        now = _now()
         with self._database.writing() as db:
-            if not db.execute("update sessions set changed = ? where id = ?", (now, session)).rowcount:
-                raise _gone(session)
+            _touch(db, session, now)
             event = (session, now, "image", case, None, f"image/{case}", image.model_dump_json(), session)
             db.execute(_INSERT_EVENT, event)
-            db.execute(_INSERT_READING, (reading, session, case, how.model_dump_json(), owner, "running"))
-        return Started(reading, session, case, how, "running")
+            return _begun(db, session, case, how, owner)
 
     def begin(self, session: str, case: str, how: How, owner: str) -> Started:
         """A new reading, running."""
-        reading = secrets.token_hex(8)
         with self._database.writing() as db:
-            db.execute(_INSERT_READING, (reading, session, case, how.model_dump_json(), owner, "running"))
-        return Started(reading, session, case, how, "running")
+            return _begun(db, session, case, how, owner)
 
     def reading(self, session: str, reading: str) -> Started:
         """A reading of the session; raises ``SessionError`` for another."""
@@ -256,17 +226,31 @@ class Log:
     def _event(self, row: tuple[str, int, str, Kind, str | None, str | None, str]) -> Event:
         session, seq, time, kind, case, reading, data = row
         found = parse_json(data, f"event {seq}")
+        event = Event(session=session, seq=seq, time=_time(time), kind=kind, case=case, reading=reading, data=found)
         if (session, seq) not in self._checked:
-            _RECORDS[kind].validate_python(found)
+            _ = event.what
             if len(self._checked) >= _CHECKED:
                 self._checked.clear()
             self._checked.add((session, seq))
-        return Event(session=session, seq=seq, time=_time(time), kind=kind, case=case, reading=reading, data=found)
+        return event
 
 
 _CHECKED = 100_000
 """Events that are known to be whole; each is checked when it is first read."""
 _STARTED = "select id, session, about, how, progress from readings"
+
+
+def _touch(db: Statements, session: str, now: str) -> None:
+    """The session changed. Raises ``SessionError`` where there is none."""
+    if not db.execute("update sessions set changed = ? where id = ?", (now, session)).rowcount:
+        raise _gone(session)
+
+
+def _begun(db: Statements, session: str, case: str, how: How, owner: str) -> Started:
+    begun = Started(secrets.token_hex(8), session, case, how, "running")
+    row = (begun.id, session, case, how.model_dump_json(), owner, begun.progress)
+    db.execute("insert into readings values (?, ?, ?, ?, ?, ?)", row)
+    return begun
 
 
 def _now() -> str:

@@ -6,6 +6,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from doubleread.sessions.standing import Standing
+
 _NEAR, _CLEARLY = 0.75, 0.1
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _AROUND = re.compile(r"^(?:the|a|an|agent|label|image|picture|photo) | (?:agent|agents|label|image|picture|photo|one)$")
@@ -127,3 +129,26 @@ def image_names(shown: Mapping[str, str], current: str | None) -> Names:
     spellings += [("last", ids[-1])] if ids else []
     spellings += [("other", others[0])] if len(others) == 1 else []
     return Names.of("image", shown, spellings)
+
+
+def known_of(standing: Standing) -> Known:
+    """The names that can occur in what is said now."""
+    task, current = standing.panel.task, standing.cases.get(standing.current or "")
+    last = current.verdicts[-1] if current and current.verdicts else None
+    return Known(
+        labels=Names.of(
+            "label",
+            {name: name for name in task.names},
+            [(phrase, label.name) for label in task.labels for phrase in label.phrases],
+        ),
+        agents=Names.of("agent", {name: name for name in agents_of(standing)}),
+        images=image_names({one: seen.name for one, seen in standing.cases.items()}, standing.current),
+        leading=last.label if last else None,
+        others=tuple(one for one in standing.cases if one != standing.current),
+        k=standing.panel.settings.retrieval.k,
+    )
+
+
+def agents_of(standing: Standing) -> tuple[str, ...]:
+    """Who can be asked, or asked about: those who read, and referees, kept or not."""
+    return tuple(dict.fromkeys((*standing.panel.agents, *standing.panel.settings.panel.agents)))

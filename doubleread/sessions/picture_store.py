@@ -1,4 +1,4 @@
-"""The pictures of sessions: files by case id, one folder a session, whatever their name was."""
+"""The pictures of sessions: files by case id, one folder a session, or rows of the database."""
 
 import os
 import re
@@ -6,12 +6,12 @@ import shutil
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
 from doubleread.core.case import Case
 from doubleread.core.durable import told, write_file
 from doubleread.core.errors import FileError, SessionError, SessionsFull
 from doubleread.rag.images.safe_images import open_image
+from doubleread.sessions.database import Database
 from doubleread.sessions.record import Image
 
 NAME_LENGTH = 120
@@ -27,28 +27,6 @@ _SUFFIXES = {
 _CASE, _SESSION = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
-class Pictures(Protocol):
-    """Where the pictures are."""
-
-    def keep(self, session: str, data: bytes, name: str) -> tuple[str, Image]:
-        """Keeps a picture, whole or not at all; returns its case id and what is to be said of it.
-
-        Raises ``ImageError`` for bytes that cannot be read as an image.
-        """
-
-    def find(self, session: str, case: str) -> Path:
-        """The file of a picture; raises ``SessionError`` where there is none."""
-
-    def delete(self, session: str) -> None:
-        """Takes away every picture of a session."""
-
-    def sizes(self) -> dict[str, int]:
-        """Bytes of the pictures of each session that has some."""
-
-    def sweep(self) -> None:
-        """Takes away what is left here of sessions that another machine has deleted."""
-
-
 class FolderPictures:
     """The pictures in a folder."""
 
@@ -56,24 +34,31 @@ class FolderPictures:
         self._folder = folder
 
     def keep(self, session: str, data: bytes, name: str) -> tuple[str, Image]:
-        case, image = seen(data, name)
+        """Keeps a picture, whole or not at all; returns its case id and what is to be said of it.
+
+        Raises ``ImageError`` for bytes that cannot be read as an image.
+        """
+        case, image = _seen(data, name)
         self.write(session, case, data)
         return case, image
 
     def find(self, session: str, case: str) -> Path:
+        """The file of a picture; raises ``SessionError`` where there is none."""
         file = self.there(session, case)
         if file is None:
-            raise missing(session, case)
+            raise _missing(session, case)
         return file
 
     def delete(self, session: str) -> None:
+        """Takes away every picture of a session."""
         shutil.rmtree(self._home(session), ignore_errors=True)
 
     def sizes(self) -> dict[str, int]:
+        """Bytes of the pictures of each session that has some."""
         return {name: _bytes(self._folder / name) for name in self.sessions()}
 
     def sweep(self) -> None:
-        """Nobody else has this folder."""
+        """Takes away what is left here of sessions that another machine has deleted; nobody else has this folder."""
 
     def there(self, session: str, case: str) -> Path | None:
         """The file of a picture, if it is here."""
@@ -106,14 +91,57 @@ class FolderPictures:
         return home
 
 
-def seen(data: bytes, name: str) -> tuple[str, Image]:
-    """The case id of a picture and what is to be said of it. Raises ``ImageError``."""
+class DatabasePictures(FolderPictures):
+    """The pictures in the database, with copies in a folder of this machine for those who need files.
+
+    A copy is never trusted to say that a picture is still there: the database is asked.
+    """
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        super().__init__(folder)
+        self._database = database
+
+    def keep(self, session: str, data: bytes, name: str) -> tuple[str, Image]:
+        case, image = _seen(data, name)
+        with self._database.writing() as db:
+            db.execute("insert into pictures values (?, ?, ?) on conflict do nothing", (session, case, data))
+        self.write(session, case, data)
+        return case, image
+
+    def find(self, session: str, case: str) -> Path:
+        copy = self.there(session, case)
+        wanted = "data" if copy is None else "null"
+        with self._database.reading() as db:
+            row = db.execute(f"select {wanted} from pictures where session = ? and id = ?", (session, case)).fetchone()  # noqa: S608 - words of our own
+        if row is None:
+            raise _missing(session, case)
+        return copy or self.write(session, case, bytes(row[0]))
+
+    def delete(self, session: str) -> None:
+        with self._database.writing() as db:
+            db.execute("delete from pictures where session = ?", (session,))
+        super().delete(session)
+
+    def sizes(self) -> dict[str, int]:
+        with self._database.reading() as db:
+            rows = db.execute("select session, sum(octet_length(data)) from pictures group by session").fetchall()
+        return {session: int(size) for session, size in rows}
+
+    def sweep(self) -> None:
+        copied = self.sessions()
+        with self._database.reading() as db:
+            there = {session for (session,) in db.execute("select id from sessions").fetchall()}
+        for session in copied:
+            if session not in there:
+                super().delete(session)
+
+
+def _seen(data: bytes, name: str) -> tuple[str, Image]:
     width, height = open_image(data).size
     return Case.from_bytes(data).id, Image(name=shown_name(name), width=width, height=height)
 
 
-def missing(session: str, case: str) -> SessionError:
-    """That there is no such picture."""
+def _missing(session: str, case: str) -> SessionError:
     return SessionError(f"session {session} has no picture {case[:80]!r}: add it again")
 
 

@@ -13,7 +13,7 @@ import psycopg
 
 from doubleread.core.errors import SessionError
 from doubleread.core.postgres import SCHEMA, alone, connect, not_alone, told
-from doubleread.sessions.database import Rows, Statements
+from doubleread.sessions.database import Cursor, Statements
 from doubleread.sessions.postgres_saver import migrate
 from doubleread.sessions.sqlite_database import newer
 
@@ -94,7 +94,7 @@ class PostgresDatabase:
         with self._guard:
             self._connection.close()
 
-    def _repeatable(self, statement: str, values: Sequence[object] = ()) -> Rows:
+    def _repeatable(self, statement: str, values: Sequence[object] = ()) -> Cursor:
         """What is no part of a transaction: said again on a new connection where the old one is lost."""
         if not self._connection.closed:
             try:
@@ -106,7 +106,7 @@ class PostgresDatabase:
         self._hold()
         return self._once(statement, values)
 
-    def _once(self, statement: str, values: Sequence[object] = ()) -> Rows:
+    def _once(self, statement: str, values: Sequence[object] = ()) -> Cursor:
         return self._connection.execute(statement.replace("?", "%s").encode(), values or None)
 
     def _hold(self) -> None:
@@ -134,10 +134,10 @@ class PostgresDatabase:
 
 
 class _Statements:
-    def __init__(self, execute: Callable[[str, Sequence[object]], Rows]) -> None:
+    def __init__(self, execute: Callable[[str, Sequence[object]], Cursor]) -> None:
         self._execute = execute
 
-    def execute(self, statement: str, values: Sequence[object] = ()) -> Rows:
+    def execute(self, statement: str, values: Sequence[object] = ()) -> Cursor:
         return self._execute(statement, values)
 
 

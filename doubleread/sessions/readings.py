@@ -38,21 +38,21 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class Ended:
+class ReadingEnd:
     """The verdict; where it ``waits``, a person is to decide."""
 
     verdict: Verdict
     waits: bool
 
 
-class Step(NamedTuple):
+class ReadingStep(NamedTuple):
     """What happened in a reading. A reading that goes on after a break may tell a step again, under the same key."""
 
     key: str
-    what: Opened | Evidence | Answer | Ended
+    what: Opened | Evidence | Answer | ReadingEnd
 
 
-class Readings:
+class ReadingStore:
     """Every reading of one file or database; made by ``open`` or ``open_database``, for one event loop."""
 
     def __init__(self, saver: BaseCheckpointSaver[Any]) -> None:
@@ -76,10 +76,10 @@ class Readings:
         async with postgres_saver(address, _only_json()) as saver:
             yield cls(saver)
 
-    async def follow(self, reading: str, case: Case, seats: Seats) -> AsyncGenerator[Step, None]:
+    async def follow(self, reading: str, case: Case, seats: Seats) -> AsyncGenerator[ReadingStep, None]:
         """Begins a reading, or goes on with it where it stopped: who answered is not asked again.
 
-        Gives every step as it happens, after a break those before it too, and ``Ended`` as the last.
+        Gives every step as it happens, after a break those before it too, and ``ReadingEnd`` as the last.
         """
         began = perf_counter()
         known = await self._graph.aget_state(_thread(reading))
@@ -96,7 +96,7 @@ class Readings:
                         yield step
         found = await self._graph.aget_state(_thread(reading))
         verdict = verdict_of(course_of(found.values), seats, seconds=perf_counter() - began)
-        yield Step("ended", Ended(verdict, waits=bool(found.interrupts)))
+        yield ReadingStep("ended", ReadingEnd(verdict, waits=bool(found.interrupts)))
 
     async def decide(self, reading: str, decision: Json) -> None:
         """Ends a reading, where it waits. ``decision`` is JSON; it stands in the state as ``decided``."""
@@ -123,13 +123,13 @@ def _thread(reading: str) -> Any:
     return {"configurable": {"thread_id": reading}}
 
 
-def _steps(change: Any) -> Iterator[Step]:
+def _steps(change: Any) -> Iterator[ReadingStep]:
     """What a change of the state tells, or the state itself."""
     if not isinstance(change, dict):  # an interrupt
         return
     if "evidence" in change:
-        yield Step(f"evidence/{change.get('round', 1)}", Evidence.model_validate(change["evidence"]))
+        yield ReadingStep(f"evidence/{change.get('round', 1)}", Evidence.model_validate(change["evidence"]))
     for turn, names in change.get("asked", {}).items():
-        yield Step(f"asked/{turn}", Opened(int(turn.partition("/")[0]), tuple(names)))
+        yield ReadingStep(f"asked/{turn}", Opened(int(turn.partition("/")[0]), tuple(names)))
     for key, answer in change.get("answers", {}).items():
-        yield Step(f"answer/{key}", ANSWER.validate_python(answer))
+        yield ReadingStep(f"answer/{key}", ANSWER.validate_python(answer))

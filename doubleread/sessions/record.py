@@ -4,31 +4,26 @@ A session is its events. Whoever shows it (terminal, browser, an export) reads t
 as they come; nothing else is remembered.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BeforeValidator, Field
+from pydantic import AwareDatetime, BeforeValidator, Field, TypeAdapter
 
 from doubleread.agents.wire.faults import printable
 from doubleread.core.attribution import Attribution
 from doubleread.core.base import Record
-from doubleread.core.evidence import Neighbour
+from doubleread.core.errors import SessionError
+from doubleread.core.evidence import Evidence, Neighbour
+from doubleread.core.opinion import Abstention, Opinion
 from doubleread.core.types import Json
+from doubleread.core.verdict import Verdict
 
-MAX_HINT = 400
-"""Characters of a hint."""
+MAX_HINT, MAX_NAME = 400, 120
+"""Characters of a hint, and of a person's name."""
 Kind = Literal[
-    "image",  # a picture joined the session: Image
-    "asked",  # a round of a reading was opened: Asked
-    "evidence",  # similar cases were found: Evidence
-    "answer",  # an agent answered: Answer (Opinion or Abstention)
-    "verdict",  # a reading ended: Verdict
-    "waiting",  # a person's decision is waited for: Waiting
-    "decided",  # a person decided: Decided
-    "said",  # a person said something: Said
-    "reply",  # what doubleread says to that: Reply
-    "undone",  # an earlier event no longer counts: Undone
-    "failed",  # something could not be done: Failed
-]
+    "image", "asked", "evidence", "answer", "verdict", "waiting", "decided", "said", "reply", "undone", "failed"
+]  # fmt: skip
+"""What happened; see ``RECORDS``."""
 
 
 class Event(Record):
@@ -44,6 +39,11 @@ class Event(Record):
     reading: str | None = None
     """The reading it belongs to; an image can be read again."""
     data: Json
+
+    @property
+    def what(self) -> Any:
+        """The record that its data is. Raises ``ValidationError``."""
+        return RECORDS[self.kind].validate_python(self.data)
 
 
 class SessionInfo(Record):
@@ -132,6 +132,17 @@ class Failed(Record):
     problem: str
 
 
+def person(name: str) -> str:
+    """A name as it goes on record: one line of what can be shown; empty for nobody in particular.
+
+    Raises ``SessionError`` for one that is too long.
+    """
+    shown = printable(name)
+    if len(shown) > MAX_NAME:
+        raise SessionError(f"a name has at most {MAX_NAME} characters, this one {len(shown)}: give a shorter one")
+    return shown
+
+
 # -- replies --------------------------------------------------------------------------------------------------------
 
 
@@ -186,6 +197,22 @@ class Reply(Record):
     """What one might say next, as it would be typed."""
     refused: bool = False
     """Whether what was said was not understood, or could not be done."""
+
+
+RECORDS: Mapping[Kind, TypeAdapter[Any]] = {
+    "image": TypeAdapter(Image),  # a picture joined the session
+    "asked": TypeAdapter(Asked),  # a round of a reading was opened
+    "evidence": TypeAdapter(Evidence),  # similar cases were found
+    "answer": TypeAdapter(Opinion | Abstention),  # an agent answered
+    "verdict": TypeAdapter(Verdict),  # a reading ended
+    "waiting": TypeAdapter(Waiting),  # a person's decision is waited for
+    "decided": TypeAdapter(Decided),  # a person decided
+    "said": TypeAdapter(Said),  # a person said something
+    "reply": TypeAdapter(Reply),  # what doubleread says to that
+    "undone": TypeAdapter(Undone),  # an earlier event no longer counts
+    "failed": TypeAdapter(Failed),  # something could not be done
+}
+"""The record of each kind of event."""
 
 
 # -- what an action asks of the session -----------------------------------------------------------------------------

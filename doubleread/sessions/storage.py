@@ -5,21 +5,26 @@ and what is deleted is gone for all. The folder then holds only copies of the pi
 """
 
 import os
+import re
+import secrets
+import shutil
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import portalocker
+
 from doubleread.core.errors import SessionError
-from doubleread.sessions.database_pictures import DatabasePictures
 from doubleread.sessions.log import Log
 from doubleread.sessions.login_store import LoginTable
-from doubleread.sessions.owner_store import Owner
-from doubleread.sessions.picture_store import FolderPictures, Pictures
-from doubleread.sessions.readings import Readings
+from doubleread.sessions.picture_store import DatabasePictures, FolderPictures
+from doubleread.sessions.readings import ReadingStore
 from doubleread.sessions.sqlite_database import SqliteDatabase
+
+_NAME = re.compile(r"[0-9a-f]{16}")
 
 
 class Owns(Protocol):
@@ -33,16 +38,69 @@ class Owns(Protocol):
         """Whether another one has ended."""
 
 
+class Owner:
+    """This process as the owner of the readings that it began; once it has ended, the next one carries them on.
+
+    A lock on a file of that name tells others that it lives; the operating system frees it however the process ends.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self.name = folder, secrets.token_hex(8)
+        self._file = self._path(self.name).open("w")
+        portalocker.lock(self._file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
+
+    def gone(self, other: str) -> bool:
+        """Whether an owner has ended."""
+        if other == self.name:
+            return False
+        if not _NAME.fullmatch(other) or self._path(other).is_symlink():  # a database from elsewhere may hold any name
+            return True
+        try:
+            file = self._path(other).open("r+")
+        except OSError:
+            return True
+        with file:
+            try:
+                portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
+            except portalocker.LockException:
+                return False
+        self._path(other).unlink(missing_ok=True)
+        return True
+
+    def close(self) -> None:
+        """Others may take over what is left."""
+        self._file.close()
+        self._path(self.name).unlink(missing_ok=True)
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.lock"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What the sessions take up."""
+
+    bytes: Mapping[str, int]
+    """Of the pictures, by session."""
+    free: int
+    """Bytes that the disk has left."""
+
+
 @dataclass(frozen=True)
 class Storage:
     """What is kept, and who carries on what was begun here."""
 
     log: Log
-    pictures: Pictures
+    pictures: FolderPictures
     owner: Owns
-    readings: Readings
+    readings: ReadingStore
     logins: LoginTable
     folder: Path
+
+    def stored(self) -> Stored:
+        """What is taken up now."""
+        return Stored(self.pictures.sizes(), shutil.disk_usage(self.folder).free)
 
 
 @asynccontextmanager
@@ -71,7 +129,7 @@ def _check(folder: Path) -> None:
 @asynccontextmanager
 async def _in_folder(folder: Path) -> AsyncIterator[Storage]:
     with closing(SqliteDatabase(folder / "sessions.sqlite")) as database, closing(Owner(folder / "owners")) as owner:
-        async with Readings.open(folder / "readings.sqlite") as readings:
+        async with ReadingStore.open(folder / "readings.sqlite") as readings:
             pictures = FolderPictures(folder / "pictures")
             yield Storage(Log(database), pictures, owner, readings, LoginTable(database), folder)
 
@@ -86,7 +144,7 @@ async def _in_database(folder: Path, address: str) -> AsyncIterator[Storage]:
             'pip install "doubleread[postgres]"'
         ) from None
     with closing(PostgresDatabase(address)) as database:
-        async with Readings.open_database(address) as readings:
+        async with ReadingStore.open_database(address) as readings:
             pictures = DatabasePictures(database, folder / "pictures")
             pictures.sweep()
             yield Storage(Log(database), pictures, database, readings, LoginTable(database), folder)

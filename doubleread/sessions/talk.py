@@ -3,15 +3,15 @@
 from dataclasses import replace
 
 from doubleread.core.errors import DoublereadError
-from doubleread.sessions.actions.registry import ACTIONS
-from doubleread.sessions.intent import Intent, NotUnderstood
-from doubleread.sessions.intents import known_of, parse
-from doubleread.sessions.names import Unclear
+from doubleread.sessions.actions.action import Intent, NotUnderstood
+from doubleread.sessions.actions.registry import actions
+from doubleread.sessions.intents import parse
+from doubleread.sessions.names import Unclear, known_of
 from doubleread.sessions.record import Reply, Text
-from doubleread.sessions.standing import Answered, Standing
+from doubleread.sessions.standing import Response, Standing
 
 
-async def answer(text: str, standing: Standing) -> Answered:
+async def answer(text: str, standing: Standing) -> Response:
     """A reply, orders to the session, or both; what cannot be understood or done is told, and orders nothing."""
     intent = parse(text, known_of(standing))
     if isinstance(intent, NotUnderstood):
@@ -19,10 +19,10 @@ async def answer(text: str, standing: Standing) -> Answered:
     return await act(intent, standing)
 
 
-async def act(intent: Intent, standing: Standing) -> Answered:
+async def act(intent: Intent, standing: Standing) -> Response:
     """What follows from an intent."""
     try:
-        done = await ACTIONS[intent.command](intent, standing)
+        done = await actions()[intent.command].run(intent.arguments, standing)
     except Unclear as problem:
         return _refused(problem.problem, problem.suggestions)
     except DoublereadError as error:
@@ -30,11 +30,11 @@ async def act(intent: Intent, standing: Standing) -> Answered:
     return _with_heard(done, intent.heard)
 
 
-def _refused(problem: str, suggestions: tuple[str, ...]) -> Answered:
-    return Answered(Reply(blocks=(Text(lines=(problem,)),), suggestions=suggestions or ("/help",), refused=True))
+def _refused(problem: str, suggestions: tuple[str, ...]) -> Response:
+    return Response(Reply(blocks=(Text(lines=(problem,)),), suggestions=suggestions or ("/help",), refused=True))
 
 
-def _with_heard(done: Answered, heard: tuple[str, ...]) -> Answered:
+def _with_heard(done: Response, heard: tuple[str, ...]) -> Response:
     """What was mended to understand it stands first."""
     if not heard or done.reply is None:
         return done

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from doubleread.core.errors import DoublereadError
 from doubleread.sessions.login_store import LIFE
 from doubleread.web.logins import Attempts, Logins
-from doubleread.web.pages import error_page, left_page, token_page
+from doubleread.web.pages import error_page, page
 from doubleread.web.rules import Rules
 
 LOGIN_COOKIE, OWNER_COOKIE = "doubleread-login", "doubleread-owner"
@@ -29,7 +29,7 @@ _HEADERS = {
 }
 
 
-class Door:
+class AccessMiddleware:
     """ASGI middleware that lets in as the rules say.
 
     ``request.state.owner`` is who came: "" where there is one user, else the hash of a cookie;
@@ -98,7 +98,7 @@ class Door:
         state["entered"] = token is not None
         state["reviews"] = token is not None and token == self._rules.reviewer_token
         if path == "/enter" or (token is None and not path.startswith("/static/")):
-            return token_page()
+            return _asking()
         return None
 
     async def _enter(self, request: Request, key: str, said: str) -> Response:
@@ -108,7 +108,7 @@ class Door:
         token = self._rules.token_said(said)
         if token is None:
             self._attempts.wrong(address)
-            return token_page(wrong=True)
+            return _asking(wrong=True)
         await self._logins.end(key)
         rest = urlencode([(k, v) for k, v in request.query_params.multi_items() if k != "token"])
         path = request.url.path
@@ -121,10 +121,15 @@ class Door:
 
     async def _leave(self, request: Request, key: str) -> Response:
         await self._logins.end(key)
-        answer = left_page()
+        answer = page("left.html")
         answer.delete_cookie(LOGIN_COOKIE, httponly=True, samesite="lax", secure=_secure(request))
         answer.headers["Clear-Site-Data"] = '"cache"'
         return answer
+
+
+def _asking(*, wrong: bool = False) -> Response:
+    """Asks for the token; a part of a page that asked for something stays as it is."""
+    return page("token.html", 401, {"HX-Reswap": "none"}, wrong=wrong)
 
 
 def _said(body: bytes) -> str:

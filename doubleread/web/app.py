@@ -1,7 +1,6 @@
 """The server's addresses. Whatever changes something is a POST; what it changes comes by the session's stream."""
 
 import asyncio
-from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -16,39 +15,29 @@ from starlette.routing import Route
 
 from doubleread.core.errors import DoublereadError, ImageError, SessionsAway, SessionsFull
 from doubleread.rag.images.safe_images import MAX_BYTES
-from doubleread.render.thumbnail import case_picture
 from doubleread.sessions.engine import Sessions
-from doubleread.sessions.people import person
-from doubleread.sessions.record import MAX_HINT, Event, SessionInfo
-from doubleread.web import pages
-from doubleread.web.access import Door
-from doubleread.web.exporting import pieces, write_out
-from doubleread.web.intake import Intake
-from doubleread.web.limits import MAX_TEXT, Limits, whole_number
+from doubleread.sessions.record import MAX_HINT, SessionInfo, person
+from doubleread.web.access import AccessMiddleware
+from doubleread.web.downloads import picture, pieces, static, write_out
+from doubleread.web.intake import BodyLimitMiddleware
+from doubleread.web.limits import MAX_TEXT, WebLimits, whole_number
 from doubleread.web.logins import Logins
-from doubleread.web.maps import Maps
-from doubleread.web.owners import Owners
-from doubleread.web.pages import About, Lists
-from doubleread.web.quota import Quota, not_kept
-from doubleread.web.reviewer_name import remember, remembered
+from doubleread.web.maps import MapQueue
+from doubleread.web.pages import PanelFacts, error_page, notice, page, session_page
 from doubleread.web.rules import Rules
 from doubleread.web.streaming import Streams
-from doubleread.web.uploading import files_of, form_of
-from doubleread.web.views import Views
+from doubleread.web.uploads import Quota, files_of, form_of, not_kept
+from doubleread.web.visibility import Visibility, remember, remembered
 
-DEFAULTS = Limits()
-LATELY, LOOKED_THROUGH = 12, 500
-"""Decisions that the work list shows, and among how many of all users' it looks for them."""
-SIDES = (96, 192, 220, 1200)
-"""Longer sides, in pixels, that pictures are served in."""
+DEFAULTS = WebLimits()
 
 
 class Web:
     """What the addresses share."""
 
-    def __init__(self, sessions: Sessions, about: About, limits: Limits) -> None:
-        self._sessions, self._about, self._owners = sessions, about, Owners(sessions)
-        self._views, self._maps, self._quota = Views(sessions), Maps(sessions, limits), Quota(sessions, limits)
+    def __init__(self, sessions: Sessions, about: PanelFacts, limits: WebLimits) -> None:
+        self._sessions, self._about, self._visible = sessions, about, Visibility(sessions)
+        self._maps, self._quota = MapQueue(sessions, limits), Quota(sessions, limits)
         self._adding, self._exporting = asyncio.Lock(), asyncio.Lock()
         """One image is decoded, and one session written out, at a time: both may take much memory."""
         self.streams = Streams(about)
@@ -56,20 +45,22 @@ class Web:
     # -- pages ------------------------------------------------------------------------------------------------------
 
     async def start(self, request: Request) -> Response:
-        return pages.start_page(self._about, await self._lists(request))
+        return page("start.html", about=self._about, lists=await self._visible.lists(request), here="")
 
     async def session(self, request: Request) -> Response:
-        lists, info = await self._lists(request), await self._seen(request)
-        return pages.session_page(self._about, lists, info, await self._views.now(info.id))
+        lists, info = await self._visible.lists(request), await self._visible.seen(request)
+        return session_page(self._about, lists, info, await self._visible.view(info.id))
 
     async def waiting(self, request: Request) -> Response:
-        return pages.waiting_page(self._about, await self._lists(request), await self._decided(request))
+        lists, decided = await self._visible.lists(request), await self._visible.decided(request)
+        return page("waiting.html", about=self._about, lists=lists, decided=decided, here="waiting")
 
     async def lists(self, request: Request) -> Response:
-        return pages.lists_part(await self._lists(request), request.query_params.get("here", ""))
+        here = request.query_params.get("here", "")
+        return page("lists.html", lists=await self._visible.lists(request), here=here)
 
     async def events(self, request: Request) -> Response:
-        info = await self._seen(request)
+        info = await self._visible.seen(request)
         after = whole_number(request.headers.get("last-event-id") or request.query_params.get("after"))
         return self.streams.open(info.id, self._sessions.follow(info.id), after or 0)
 
@@ -77,13 +68,13 @@ class Web:
 
     async def new(self, request: Request) -> Response:
         """A session of the images that were sent."""
-        everybody, mine = await self._sessions.listed(), await self._owners.sees(request.state.owner)
+        everybody, mine = await self._sessions.listed(), await self._visible.sees(request)
         own = [info.id for info in everybody if mine(info.id)]
         self._quota.check_sessions(len(own), len(everybody), request.state.owner)
         async with self._quota.upload(request, own), files_of(request) as sent:
             self._quota.check_images(0, len(sent))
             info = await self._sessions.create((sent[0].filename or "")[:120] if sent else "")
-            await self._owners.keep(request.state.owner, info.id)
+            await self._visible.keep(request, info.id)
             status, problems = await self._take(info, sent)
         if problems and not await self._sessions.events(info.id):
             await self._remove(info.id)
@@ -91,7 +82,7 @@ class Web:
         return _go(request, f"/s/{info.id}")
 
     async def add(self, request: Request) -> Response:
-        info, mine = await self._mine(request), await self._owners.sees(request.state.owner)
+        info, mine = await self._visible.own(request), await self._visible.sees(request)
         own = [one.id for one in await self._sessions.listed() if mine(one.id)]
         async with self._quota.upload(request, own), files_of(request) as sent:
             self._quota.check_images(info.images, len(sent))
@@ -99,7 +90,7 @@ class Web:
         return _told(request, status, *problems) if problems else _done(request, f"/s/{info.id}")
 
     async def say(self, request: Request) -> Response:
-        info = await self._seen(request)
+        info = await self._visible.seen(request)
         async with form_of(request) as form:
             text, case = _text(form, "text").strip(), _text(form, "case") or None
         if not text or len(text) > MAX_TEXT:
@@ -109,13 +100,13 @@ class Web:
 
     async def complete(self, request: Request) -> Response:
         """How what is being typed may go on."""
-        info, asked = await self._seen(request), request.query_params
+        info, asked = await self._visible.seen(request), request.query_params
         found = await self._sessions.complete(info.id, asked.get("text", "")[:MAX_TEXT], asked.get("case") or None)
-        return pages.completions_part(found)
+        return page("completions.html", headers={"Cache-Control": "no-store"}, found=found)
 
     async def again(self, request: Request) -> Response:
         """The image is read again, with a hint to those that read text."""
-        info = await self._seen(request)
+        info = await self._visible.seen(request)
         async with form_of(request) as form:
             hint, case = _text(form, "hint").strip(), _text(form, "case")
         if not hint or len(hint) > MAX_HINT:
@@ -125,20 +116,20 @@ class Web:
 
     async def where(self, request: Request) -> Response:
         """Where the local agents looked, of one label; nothing is kept of it in the session."""
-        info, case = await self._seen(request), request.path_params["case"]
+        info, case = await self._visible.seen(request), request.path_params["case"]
         label = request.query_params.get("label") or None
         try:
-            found = await self._maps.get(info.id, case, label, (await self._views.now(info.id)).read_last(case))
+            found = await self._maps.get(info.id, case, label, (await self._visible.view(info.id)).read_last(case))
         except DoublereadError as error:
-            return pages.where_problem(str(error))
+            return page("where.html", found=None, problem=str(error))
         except HTTPException as error:
-            return pages.where_problem(error.detail, error.status_code)
+            return page("where.html", error.status_code, found=None, problem=error.detail)
         if isinstance(found, int):
-            return pages.where_waits(info.id, case, label, found)
-        return pages.where_part(self._about, info.id, found)
+            return page("where_waits.html", session=info.id, case=case, label=label or "", before=found)
+        return page("where.html", about=self._about, session=info.id, found=found, problem="")
 
     async def decide(self, request: Request) -> Response:
-        info = await self._seen(request)
+        info = await self._visible.seen(request)
         async with form_of(request) as form:
             reading, label, note = _text(form, "reading"), _text(form, "label"), _text(form, "note")
             name = person(_text(form, "reviewer")) if "reviewer" in form else remembered(request)
@@ -152,7 +143,7 @@ class Web:
         return remember(_done(request, "/"), name, request)
 
     async def rename(self, request: Request) -> Response:
-        info = await self._mine(request)
+        info = await self._visible.own(request)
         async with form_of(request) as form:
             title = _text(form, "title").strip()
         if not title:
@@ -161,11 +152,11 @@ class Web:
         return _done(request, f"/s/{info.id}")
 
     async def delete(self, request: Request) -> Response:
-        await self._remove((await self._mine(request)).id)
+        await self._remove((await self._visible.own(request)).id)
         return _go(request, "/")
 
     async def export(self, request: Request) -> Response:
-        info = await self._seen(request)
+        info = await self._visible.seen(request)
         chosen: Literal["markdown", "html"] = "html" if request.path_params["format"] == "html" else "markdown"
         metadata = request.query_params.get("metadata") == "keep"
         with TemporaryDirectory(prefix="doubleread-export-") as scratch:
@@ -179,55 +170,15 @@ class Web:
 
     async def picture(self, request: Request) -> Response:
         """An image of the session."""
-        info = await self._seen(request)
+        info = await self._visible.seen(request)
         case = request.path_params["case"]
-        return await _picture(request, await self._sessions.picture(info.id, case), case)
+        return await picture(request, await self._sessions.picture(info.id, case), case)
 
     async def near(self, request: Request) -> Response:
         """A stored case that the session's evidence named, and no other."""
-        info = await self._seen(request)
-        named, case = (await self._views.now(info.id)).near, request.path_params["case"]
-        return await _picture(request, named.get(case), case)
-
-    # -- what they share --------------------------------------------------------------------------------------------
-
-    async def _mine(self, request: Request) -> SessionInfo:
-        """The user's session of the address."""
-        info = await self._seen(request)
-        if not (await self._owners.sees(request.state.owner))(info.id):
-            raise HTTPException(403, "this session is somebody else's: a reviewer may look, talk and decide in it")
-        return info
-
-    async def _seen(self, request: Request) -> SessionInfo:
-        """The session of the address, where the user may see it: their own, and for reviewers what waits or waited.
-
-        Any other is as one that is not there.
-        """
-        name, mine = request.path_params["session"], await self._owners.sees(request.state.owner)
-        own = mine(name)
-        listed = await self._sessions.listed() if own or request.state.reviews else []
-        found = next((info for info in listed if info.id == name), None)
-        if found is None or not (own or await self._views.waited(name)):
-            raise HTTPException(404, "there is no such session: it was deleted, or is somebody else's")
-        return found
-
-    async def _lists(self, request: Request) -> Lists:
-        mine, reviews = await self._owners.sees(request.state.owner), request.state.reviews
-        sessions, waiting = await asyncio.gather(self._sessions.listed(), self._sessions.waiting())
-        own = [info for info in sessions if mine(info.id)]
-        seen = [one for one in waiting if reviews or mine(one.session)]
-        ids = frozenset(info.id for info in own)
-        return Lists(own, seen, ids, remembered(request), reviews, request.state.entered)
-
-    async def _decided(self, request: Request) -> list[Event]:
-        """What was decided last in the sessions that the user may see."""
-        mine, reviews, seen = await self._owners.sees(request.state.owner), request.state.reviews, list[Event]()
-        for event in await self._sessions.decisions(LOOKED_THROUGH):
-            if mine(event.session) or (reviews and await self._views.waited(event.session)):
-                seen.append(event)
-            if len(seen) == LATELY:
-                break
-        return seen
+        info = await self._visible.seen(request)
+        named, case = (await self._visible.view(info.id)).near, request.path_params["case"]
+        return await picture(request, named.get(case), case)
 
     async def _take(self, info: SessionInfo, sent: list[UploadFile]) -> tuple[int, list[str]]:
         """Adds the images that were sent and has them read; what was wrong with the others, and the status of that."""
@@ -248,10 +199,10 @@ class Web:
 
     async def _remove(self, session: str) -> None:
         await self._sessions.delete(session)
-        self._views.forget(session)
+        self._visible.forget(session)
 
 
-def make_app(sessions: Sessions, about: About, rules: Rules, limits: Limits = DEFAULTS) -> Starlette:
+def make_app(sessions: Sessions, about: PanelFacts, rules: Rules, limits: WebLimits = DEFAULTS) -> Starlette:
     """The server. Sessions are the caller's to close; ``state.streams`` are to be ended when the server stops."""
     web = Web(sessions, about, limits)
     s = "/s/{session}"
@@ -275,11 +226,11 @@ def make_app(sessions: Sessions, about: About, rules: Rules, limits: Limits = DE
             Route(s + "/export/{format}", web.export),
             Route(s + "/picture/{case}", web.picture),
             Route(s + "/near/{case}", web.near),
-            Route("/static/{name}", _static),
+            Route("/static/{name}", static),
         ],
         middleware=[
-            Middleware(Intake, limits=limits),
-            Middleware(Door, rules=rules, logins=Logins(sessions, rules)),
+            Middleware(BodyLimitMiddleware, limits=limits),
+            Middleware(AccessMiddleware, rules=rules, logins=Logins(sessions, rules)),
         ],
         exception_handlers={
             HTTPException: _refused,
@@ -290,30 +241,6 @@ def make_app(sessions: Sessions, about: About, rules: Rules, limits: Limits = DE
     )
     app.state.streams, app.state.limits = web.streams, limits
     return app
-
-
-async def _static(request: Request) -> Response:
-    name = request.path_params["name"]
-    if name not in pages.STATIC:
-        raise HTTPException(404, "there is no such file")
-    headers = {"Cache-Control": "public, max-age=31536000, immutable"}
-    return Response(pages.static_file(name), media_type=pages.STATIC[name], headers=headers)
-
-
-async def _picture(request: Request, path: Path | None, case: str) -> Response:
-    side = whole_number(request.query_params.get("side", "220"))
-    if path is None or side not in SIDES:
-        raise HTTPException(404, "there is no such picture")
-    data = await asyncio.to_thread(_small, path, case, side)
-    if data is None:
-        raise HTTPException(404, "the picture is not there any more")
-    headers = {"Cache-Control": "private, max-age=86400"}
-    return Response(data, media_type="image/webp", headers=headers)
-
-
-@lru_cache(maxsize=1000)
-def _small(path: Path, case: str, side: int) -> bytes | None:
-    return case_picture(path, case, side=side)
 
 
 def _name(file: UploadFile) -> str:
@@ -339,7 +266,7 @@ def _go(request: Request, page: str) -> Response:
 
 
 def _told(request: Request, status: int, *problems: str) -> Response:
-    return pages.notice(status, problems) if _htmx(request) else pages.error_page(status, "\n".join(problems))
+    return notice(status, problems) if _htmx(request) else error_page(status, "\n".join(problems))
 
 
 async def _refused(request: Request, error: Exception) -> Response:

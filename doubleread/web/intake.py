@@ -7,19 +7,19 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from doubleread.web.limits import ENTRY_BYTES, Limits
+from doubleread.web.limits import ENTRY_BYTES, WebLimits
 
 LINGER_S = 5.0
 """How long what is still sent is read and dropped after a refusal, so that the refusal arrives."""
 
 
-class Intake:
+class BodyLimitMiddleware:
     """ASGI middleware that bounds the body of every request while it is received.
 
     ``request.state.body`` is the ``Body``: it takes ``ENTRY_BYTES`` until the address allows more.
     """
 
-    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+    def __init__(self, app: ASGIApp, limits: WebLimits) -> None:
         self._app, self._limits = app, limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -33,7 +33,7 @@ class Intake:
 class Body:
     """The body of one request. ``receive`` raises ``HTTPException`` where it is too large (413) or too slow (408)."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, limits: Limits) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, limits: WebLimits) -> None:
         headers = Headers(scope=scope)
         length = headers.get("content-length", "")
         self.declared = int(length) if length.isascii() and length.isdigit() and len(length) < 19 else 0

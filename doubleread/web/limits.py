@@ -15,7 +15,7 @@ ENTRY_BYTES = 4_000
 
 
 @dataclass(frozen=True)
-class Limits:
+class WebLimits:
     """What sessions may use, and how patient the server is."""
 
     session_images: int = 200

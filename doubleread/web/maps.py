@@ -8,23 +8,23 @@ from starlette.exceptions import HTTPException
 
 from doubleread.core.attribution import Attribution
 from doubleread.sessions.engine import Sessions
-from doubleread.web.limits import Limits
+from doubleread.web.limits import WebLimits
 
 Key = tuple[str, str, str | None, str]
 
 
 @dataclass(eq=False)
-class _Job:
+class _MapJob:
     work: asyncio.Task[Attribution]
     asked: float
 
 
-class Maps:
+class MapQueue:
     """The maps that are worked out or wait. For one event loop."""
 
-    def __init__(self, sessions: Sessions, limits: Limits) -> None:
+    def __init__(self, sessions: Sessions, limits: WebLimits) -> None:
         self._sessions, self._limits = sessions, limits
-        self._jobs: dict[Key, _Job] = {}
+        self._jobs: dict[Key, _MapJob] = {}
         self._turn = asyncio.Lock()
 
     async def get(self, session: str, case: str, label: str | None, reading: str = "") -> Attribution | int:
@@ -44,10 +44,10 @@ class Maps:
             self._jobs.pop(key, None)
         return job.work.result()
 
-    def _begin(self, key: Key) -> _Job:
+    def _begin(self, key: Key) -> _MapJob:
         if sum(not job.work.done() for job in self._jobs.values()) > self._limits.maps_waiting:
             raise HTTPException(429, "Many maps are waiting to be worked out already: try again in a minute.")
-        job = self._jobs[key] = _Job(asyncio.create_task(self._work(key)), monotonic())
+        job = self._jobs[key] = _MapJob(asyncio.create_task(self._work(key)), monotonic())
         asyncio.get_running_loop().call_later(self._limits.map_left_s, self._look, key, job)
         return job
 
@@ -55,7 +55,7 @@ class Maps:
         async with self._turn:
             return await self._sessions.where(*key[:3])
 
-    def _look(self, key: Key, job: _Job) -> None:
+    def _look(self, key: Key, job: _MapJob) -> None:
         """Gives a map up that nobody waits for any more."""
         if self._jobs.get(key) is not job:
             return

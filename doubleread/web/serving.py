@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from doubleread.core.errors import DataError
-from doubleread.web.limits import Limits
+from doubleread.web.limits import WebLimits
 from doubleread.web.streaming import Streams
 
 SHUTDOWN_S = 1
@@ -56,7 +56,7 @@ class _Server(uvicorn.Server):
 
     def __init__(self, app: Starlette) -> None:
         self._streams: Streams = app.state.streams
-        limits: Limits = app.state.limits
+        limits: WebLimits = app.state.limits
         logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it tells of every odd form that was refused
 
         class Connection(_Punctual):
@@ -86,10 +86,10 @@ class _Server(uvicorn.Server):
 class _Punctual(H11Protocol):
     """Closes connections that are one too many, and those on which no whole head of a request comes in time.
 
-    uvicorn waits for it for ever, on a new connection and after the first byte. Bodies are timed by ``Intake``.
+    uvicorn waits for it for ever, on a new connection and after the first byte. ``BodyLimitMiddleware`` times bodies.
     """
 
-    patience: Limits
+    patience: WebLimits
     _waiting: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

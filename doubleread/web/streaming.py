@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from starlette.responses import StreamingResponse
 
 from doubleread.sessions.record import Event
-from doubleread.web.pages import About, changed
+from doubleread.web.pages import PanelFacts, changed
 from doubleread.web.view import View
 
 BEAT_S = 15.0
@@ -16,7 +16,7 @@ BEAT_S = 15.0
 class Streams:
     """The streams that are open; they end when the server does, and browsers come back to what they missed."""
 
-    def __init__(self, about: About) -> None:
+    def __init__(self, about: PanelFacts) -> None:
         self._about = about
         self._open: set[asyncio.Event] = set()
 

@@ -4,14 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from doubleread.core.evidence import Evidence, Neighbour
-from doubleread.core.opinion import Abstention, Answer, Opinion
+from doubleread.core.opinion import Answer
 from doubleread.core.verdict import Verdict
 from doubleread.sessions.record import Asked, Cases, Decided, Event, Failed, Image, Reply, Said, Undone, Waiting
 
-_ANSWER: TypeAdapter[Answer] = TypeAdapter(Opinion | Abstention)
+Read = Asked | Evidence | Answer | Verdict | Waiting | Failed
 
 
 @dataclass
@@ -57,7 +55,7 @@ class Shot:
 
 
 @dataclass
-class Entry:
+class TalkEntry:
     """One thing in the conversation; ``what`` is the record that the event holds, or the reading it belongs to."""
 
     id: str
@@ -72,12 +70,12 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Change:
+class PageChange:
     """What an event does to a page that shows what was before it."""
 
-    new: Entry | None = None
+    new: TalkEntry | None = None
     """Joins the conversation."""
-    again: tuple[Entry, ...] = ()
+    again: tuple[TalkEntry, ...] = ()
     """Entries that look different now."""
     shot: Shot | None = None
     """The image that it is about."""
@@ -90,7 +88,7 @@ class View:
     """A session as its page shows it."""
 
     shots: dict[str, Shot] = field(default_factory=dict)
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[TalkEntry] = field(default_factory=list)
     near: dict[str, Path] = field(default_factory=dict)
     """Pictures of stored cases that the session's evidence or replies named, by case id."""
     seq: int = 0
@@ -100,7 +98,7 @@ class View:
         shot = self.shots.get(case)
         return next((r.id for r in reversed(shot.readings) if r.verdict is not None), "") if shot else ""
 
-    def apply(self, event: Event) -> Change:
+    def apply(self, event: Event) -> PageChange:
         """Takes one more event in."""
         first, self.seq = event.case is not None and event.case not in self.shots, event.seq
         entry, again = self._entry(event), self._undone(event)
@@ -110,50 +108,43 @@ class View:
         elif entry is not None:
             again = (*again, entry)
         shot = self.shots.get(event.case or "")
-        return Change(new, again, shot, first=first and shot is not None)
+        return PageChange(new, again, shot, first=first and shot is not None)
 
-    def _entry(self, event: Event) -> Entry | None:
-        match event.kind:
-            case "image":
-                image = Image.model_validate(event.data)
-                self.shots.setdefault(event.case or "", Shot(event.case or "", image))
-                return self._new(event, image)
-            case "said":
-                return self._new(event, Said.model_validate(event.data))
-            case "reply":
-                reply = Reply.model_validate(event.data)
-                self._name(n for block in reply.blocks if isinstance(block, Cases) for n in block.cases)
-                return self._new(event, reply)
-            case "decided":
-                decided = Decided.model_validate(event.data)
-                self._decide(event, decided)
-                return self._new(event, decided)
-            case "undone":
-                return self._new(event, Undone.model_validate(event.data))
+    def _entry(self, event: Event) -> TalkEntry | None:
+        what = event.what
+        match what:
+            case Image():
+                self.shots.setdefault(event.case or "", Shot(event.case or "", what))
+            case Reply(blocks=blocks):
+                self._name(n for block in blocks if isinstance(block, Cases) for n in block.cases)
+            case Decided():
+                self._decide(event, what)
+            case Said() | Undone():
+                pass
             case _:
-                return self._read(event)
+                return self._read(event, what)
+        return TalkEntry(f"e-{event.seq}", event, what)
 
-    def _read(self, event: Event) -> Entry | None:
+    def _read(self, event: Event, what: Read) -> TalkEntry | None:
         """An event of a reading; a failure without one stands on its own."""
         reading = self._reading(event)
         if reading is None:
-            return self._new(event, Failed.model_validate(event.data)) if event.kind == "failed" else None
-        match event.kind:
-            case "asked":
-                reading.rounds.append(Asked.model_validate(event.data))
-            case "evidence":
-                reading.evidence = Evidence.model_validate(event.data)
-                self._name_evidence(reading.evidence)
-            case "answer":
-                answer = _ANSWER.validate_python(event.data)
+            return TalkEntry(f"e-{event.seq}", event, what) if isinstance(what, Failed) else None
+        match what:
+            case Asked():
+                reading.rounds.append(what)
+            case Evidence():
+                reading.evidence = what
+                self._name_evidence(what)
+            case Verdict():
+                reading.verdict = what
+                self._name_evidence(what.evidence)
+            case Waiting():
+                reading.waiting = what
+            case Failed(problem=problem):
+                reading.problem = problem
+            case answer:
                 reading.answers[answer.round, answer.agent] = answer
-            case "verdict":
-                reading.verdict = Verdict.model_validate(event.data)
-                self._name_evidence(reading.verdict.evidence)
-            case "waiting":
-                reading.waiting = Waiting.model_validate(event.data)
-            case "failed":
-                reading.problem = Failed.model_validate(event.data).problem
         return self._of(reading, event)
 
     def _reading(self, event: Event) -> Reading | None:
@@ -166,11 +157,8 @@ class View:
             shot.readings.append(found)
         return found
 
-    def _of(self, reading: Reading, event: Event) -> Entry:
-        return next((e for e in self.entries if e.what is reading), None) or Entry(f"e-{event.seq}", event, reading)
-
-    def _new(self, event: Event, what: Image | Decided | Said | Reply | Undone | Failed) -> Entry:
-        return Entry(f"e-{event.seq}", event, what)
+    def _of(self, reading: Reading, event: Event) -> TalkEntry:
+        return next((e for e in self.entries if e.what is reading), None) or TalkEntry(f"e-{event.seq}", event, reading)
 
     def _decide(self, event: Event, decided: Decided | None) -> None:
         shot = self.shots.get(event.case or "")
@@ -181,7 +169,7 @@ class View:
             if reading.id == event.reading:
                 reading.decided = decided
 
-    def _undone(self, event: Event) -> tuple[Entry, ...]:
+    def _undone(self, event: Event) -> tuple[TalkEntry, ...]:
         """The entries that an undoing event takes back."""
         if event.kind != "undone":
             return ()

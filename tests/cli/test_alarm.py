@@ -25,10 +25,10 @@ from doubleread.panel import Panel
 from doubleread.render.shown import ShownVerdict
 from doubleread.render.terminal_card import verdict_card
 from doubleread.sessions.engine import Sessions
-from doubleread.sessions.plain_text import plain_text
+from doubleread.sessions.grounding import plain_text
 from doubleread.sessions.standing import CaseSeen, Standing
 from doubleread.sessions.talk import answer
-from doubleread.web.pages import About, Lists, session_page
+from doubleread.web.pages import Lists, PanelFacts, session_page
 from doubleread.web.view import View
 
 UNLIKE = "unlike those the panel was trusted on: no probability and no track record applies"
@@ -124,7 +124,7 @@ def web_page(strange, info, events):
     view = View()
     for event in events:
         view.apply(event)
-    return visible(session_page(About.of(strange.panel), Lists((), ()), info, view).body.decode())
+    return visible(session_page(PanelFacts.of(strange.panel), Lists((), ()), info, view).body.decode())
 
 
 @pytest.fixture(scope="module")

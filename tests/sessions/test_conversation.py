@@ -13,13 +13,13 @@ from doubleread.core.errors import UnknownPart
 from doubleread.mock_server import Fault, MockReply, running
 from doubleread.mock_server.mock_reply import chat_body
 from doubleread.prompts.library import Library
-from doubleread.sessions.conversation import _TOOLS, MOST_TURNS, PROMPT, Conversation, _called, _Turn
-from doubleread.sessions.grounding import untold
-from doubleread.sessions.plain_text import plain_text
+from doubleread.sessions.actions.registry import actions
+from doubleread.sessions.conversation import MOST_TURNS, PROMPT, Conversation, _called, _Turn, untold
+from doubleread.sessions.grounding import plain_text
+from doubleread.sessions.opening import open_talk
 from doubleread.sessions.record import Cases, Confirm, How, Read
 from doubleread.sessions.standing import CaseSeen, Standing
 from doubleread.sessions.talk import answer
-from doubleread.sessions.talking import open_talk
 from doubleread.settings import load_settings
 
 
@@ -124,7 +124,7 @@ async def test_arguments_of_any_shape_are_told_to_the_model(standing, arguments)
 
 @pytest.mark.parametrize("words", ["9" * 5000, "\ud800 \x00", "²", "x" * 20_000, "1e999 2", "-1", "/why " * 100])
 async def test_no_words_of_a_tool_call_raise(standing, words):
-    asked = [(command.name, {"arguments": words}) for command in _TOOLS]
+    asked = [(action.name, {"arguments": words}) for action in actions().for_models]
     for one in completion_of(chat_body(MockReply(tool_calls=tuple(asked)))).tool_calls:
         assert (await _called(one, standing, _Turn([]), [words]))["content"]
 

@@ -14,7 +14,7 @@ from doubleread.core.evidence import Neighbour
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.export.session_markdown import plain
 from doubleread.sessions.record import Bars, Cases, Reply, Table, Text
-from doubleread.sessions.standing import Answered
+from doubleread.sessions.standing import Response
 
 EVIL = "<script>alert(1)</script> [x](javascript:alert(1)) `a` | b"
 
@@ -27,7 +27,7 @@ async def replies(text, standing):
         Cases(title="Similar", cases=(stored,)),
         Bars(title="If red were rare", shares={"red": 0.25, "blue": 0.75}, before={"red": 0.5}),
     )
-    return Answered(Reply(blocks=blocks)) if text == EVIL else await scripted(text, standing)
+    return Response(Reply(blocks=blocks)) if text == EVIL else await scripted(text, standing)
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ async def test_a_stored_case_is_shown_only_where_its_file_holds_its_picture(pane
             Neighbour(case_id=case, label="red", similarity=0.9, source=file.name, path=file)
             for file in (private, known)
         )
-        return Answered(Reply(blocks=(Cases(cases=cases),)))
+        return Response(Reply(blocks=(Cases(cases=cases),)))
 
     sessions = Sessions(panel, tmp_path / "sessions", shown)
     session = (await sessions.create()).id

@@ -13,8 +13,8 @@ from doubleread.panel import Panel
 from doubleread.panel.outcomes import read_outcomes
 from doubleread.rag.images.case_images import Images
 from doubleread.sessions.engine import Sessions
+from doubleread.sessions.grounding import plain_text
 from doubleread.sessions.manner import named_in
-from doubleread.sessions.plain_text import plain_text
 from doubleread.sessions.record import MAX_HINT, How, Read, Reply
 from doubleread.sessions.talk import answer
 from doubleread.settings import load_settings

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doubleread.sessions.intent import Intent, NotUnderstood
+from doubleread.sessions.actions.action import Intent, NotUnderstood
+from doubleread.sessions.actions.registry import actions
 from doubleread.sessions.intents import parse
 from doubleread.sessions.names import Known, Names, Unclear, image_names
 
@@ -41,6 +42,10 @@ def hint(words, **more):
 
 def looking(words):
     return hint(words, look_again=True)
+
+
+def asked(command, **given):
+    return Intent(command=command, arguments=actions()[command].arguments(**given))
 
 
 UNDERSTOOD = [
@@ -175,7 +180,11 @@ UNDERSTOOD = [
 def test_what_is_understood(text, command, given):
     intent = parse(text, KNOWN)
     assert isinstance(intent, Intent), intent
-    assert intent.model_dump(exclude_defaults=True) == {"command": command, **given}
+    assert intent.heard == ()
+    assert {"command": intent.command, **intent.arguments.model_dump(exclude_defaults=True)} == {
+        "command": command,
+        **given,
+    }
 
 
 MENDED = [
@@ -191,7 +200,7 @@ MENDED = [
 def test_a_slip_that_fits_one_name_is_mended_and_said(text, command, label):
     intent = parse(text, KNOWN)
     assert isinstance(intent, Intent), intent
-    assert (intent.command, intent.label) == (command, label)
+    assert (intent.command, intent.arguments.label) == (command, label)
     assert intent.heard
 
 
@@ -257,36 +266,36 @@ def test_what_must_not_confirm_correct_or_undo_anything(text):
 def test_a_yes_that_is_a_label_confirms_nothing():
     sides = known(("left", "right"), "left")
     assert isinstance(parse("that's right", sides), NotUnderstood)
-    assert parse("/correct right", sides) == Intent(command="correct", label="right")
+    assert parse("/correct right", sides) == asked("correct", label="right")
     assert isinstance(parse("no", known(("yes", "no"), "yes")), NotUnderstood)
 
 
 def test_a_label_that_denies_another_is_taken_only_from_a_command():
     odd = known(("rust", "not rust"), "rust")
     assert isinstance(parse("this is not rust", odd), NotUnderstood)
-    assert parse("/correct not rust", odd) == Intent(command="correct", label="not rust")
+    assert parse("/correct not rust", odd) == asked("correct", label="not rust")
 
 
 def test_a_label_that_ends_in_a_number_is_not_taken_apart():
     grades = known(("grade 1", "grade 2"), "grade 1")
-    assert parse("/similar grade 1", grades) == Intent(command="similar", label="grade 1")
-    assert parse("/similar grade 1 4", grades) == Intent(command="similar", label="grade 1", count=4)
-    assert parse("it is grade 2", grades) == Intent(command="correct", label="grade 2")
+    assert parse("/similar grade 1", grades) == asked("similar", label="grade 1")
+    assert parse("/similar grade 1 4", grades) == asked("similar", label="grade 1", count=4)
+    assert parse("it is grade 2", grades) == asked("correct", label="grade 2")
 
 
 def test_what_fits_two_names_is_asked_back():
     rots = known(("black-rot", "bitter-rot", "healthy"), "healthy")
-    asked = parse("why not rot", rots)
-    assert isinstance(asked, NotUnderstood)
-    assert "more than one label: black-rot, bitter-rot" in asked.problem
+    told = parse("why not rot", rots)
+    assert isinstance(told, NotUnderstood)
+    assert "more than one label: black-rot, bitter-rot" in told.problem
     twins = known(images={ONE: "leaf.jpg", TWO: "leaf.jpg"})
     assert isinstance(parse("/switch leaf.jpg", twins), NotUnderstood)
-    assert parse("/switch image 2", twins) == Intent(command="switch", image=TWO)
+    assert parse("/switch image 2", twins) == asked("switch", image=TWO)
 
 
 def test_labels_that_differ_in_case_only_are_told_apart():
     cases = known(("Rust", "rust"), "Rust")
-    assert parse("/why-not rust", cases) == Intent(command="why-not", label="rust")
+    assert parse("/why-not rust", cases) == asked("why-not", label="rust")
     assert isinstance(parse("/why-not RUST", cases), NotUnderstood)
 
 

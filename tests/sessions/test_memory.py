@@ -15,10 +15,9 @@ from doubleread.panel import Panel
 from doubleread.prompts.library import Library
 from doubleread.sessions.conversation import PROMPT, Conversation
 from doubleread.sessions.engine import Sessions
-from doubleread.sessions.memory import LONGEST, remembered
-from doubleread.sessions.plain_text import plain_text
+from doubleread.sessions.grounding import LONGEST, plain_text, remembered
 from doubleread.sessions.record import MockReply as Told
-from doubleread.sessions.standing import Turn
+from doubleread.sessions.standing import TalkTurn
 
 PRICE = {"input": 10.0, "output": 10.0}
 
@@ -156,7 +155,7 @@ async def test_a_hint_from_the_model_must_be_what_the_person_said(talking):
 
 
 def turns(*pairs):
-    return [Turn(by, text) for by, text in pairs]
+    return [TalkTurn(by, text) for by, text in pairs]
 
 
 def test_who_spoke_twice_spoke_once_and_what_nobody_replied_to_is_left_out():

@@ -6,7 +6,8 @@ from sessions_kit import own_panel, picture, referring, until
 from doubleread.core.errors import SessionError
 from doubleread.panel.outcomes import read_outcomes
 from doubleread.sessions.engine import Sessions
-from doubleread.sessions.people import MAX_NAME, person, whoever_is_here
+from doubleread.sessions.opening import whoever_is_here
+from doubleread.sessions.record import MAX_NAME, person
 
 
 @pytest.fixture

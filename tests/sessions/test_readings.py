@@ -14,7 +14,7 @@ from doubleread.core.opinion import Opinion
 from doubleread.orchestrator.course.graph import diagnose
 from doubleread.orchestrator.course.policy import Policy
 from doubleread.orchestrator.course.seats import Seats
-from doubleread.sessions.readings import Ended, Opened, Readings
+from doubleread.sessions.readings import Opened, ReadingEnd, ReadingStore
 
 SCRIPTS = {"a": Script(0.8, then=0.97), "b": Script(0.75, then=0.9), "c": Script(0.7, then=0.9)}
 CASE = case_of("leaf")
@@ -34,14 +34,14 @@ async def readings(tmp_path, database):
 def opened(folder, database):
     """The readings of a file, or of a database with its tables."""
     if not database:
-        return Readings.open(folder / "readings.sqlite")
+        return ReadingStore.open(folder / "readings.sqlite")
     from doubleread.core.postgres import connect
     from doubleread.sessions.postgres_saver import migrate
 
     with connect(database) as connection:
         connection.execute("create schema doubleread")
         migrate(connection)
-    return Readings.open_database(database)
+    return ReadingStore.open_database(database)
 
 
 def kept(folder, database, sqlite, postgres):
@@ -89,7 +89,7 @@ async def test_every_step_is_told_as_it_happens(readings, arbiter):
     told = shape(steps)
     assert told[0] == "asked abc in round 1"
     assert sorted(told[1:5]) == ["answer"] * 3 + ["evidence"]
-    assert told[5:] == ["evidence", "asked abc in round 2", "answer", "answer", "answer", "ended"]
+    assert told[5:] == ["evidence", "asked abc in round 2", "answer", "answer", "answer", "readingend"]
     assert len({step.key for step in steps}) == len(steps)
     assert isinstance(steps[5].what, Evidence)
 
@@ -115,7 +115,7 @@ async def test_a_reading_that_has_ended_is_told_again_and_nobody_asked(readings,
 
 async def test_a_referred_case_waits_for_a_decision(readings, arbiter):
     (*_, last) = await follow(readings, seats(arbiter, "rust", "rust", "rust", referral=0.0))
-    assert isinstance(last.what, Ended)
+    assert isinstance(last.what, ReadingEnd)
     assert last.what.waits
     assert await readings.decided("one") is None
     await readings.decide("one", {"label": "scab"})

@@ -13,11 +13,10 @@ from doubleread.core.errors import SessionError, SessionsFull
 from doubleread.panel import Panel
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.log import Log
-from doubleread.sessions.owner_store import Owner
 from doubleread.sessions.picture_store import FolderPictures
 from doubleread.sessions.record import How, Image, Said
 from doubleread.sessions.sqlite_database import SqliteDatabase
-from doubleread.sessions.storage import open_storage
+from doubleread.sessions.storage import Owner, open_storage
 
 TESTS = Path(__file__).parents[1]
 

@@ -7,8 +7,9 @@ from kit import photo
 
 from doubleread.core.case import Case
 from doubleread.panel import Panel
-from doubleread.sessions.commands import COMMANDS, complete
-from doubleread.sessions.plain_text import plain_text
+from doubleread.sessions.actions.registry import actions
+from doubleread.sessions.completion import complete
+from doubleread.sessions.grounding import plain_text
 from doubleread.sessions.record import Bars, Cases, Confirm, How, Read, Switch, Table, Text, Undo
 from doubleread.sessions.standing import CaseSeen, Standing
 from doubleread.sessions.talk import answer
@@ -248,7 +249,7 @@ async def test_a_panel_of_two_agents_answers_too(made, quick, tmp_path):
         assert "nobody would be left" in await told("/read-again without logistic neighbours", alone)
 
 
-@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
+@pytest.mark.parametrize("command", [*actions()])
 async def test_a_session_without_an_image_or_a_verdict_says_so(command, panel, standing):
     usage = {"why-not": "blue", "without": "logistic", "costs": "error=2", "prevalence": "blue=0.5", "correct": "blue"}
     text = f"/{command} {usage.get(command, '')}".strip()
@@ -274,7 +275,7 @@ async def test_what_was_mended_is_said_first(standing):
 
 async def test_help_names_every_command(standing):
     said = await told("help", standing)
-    assert all(command.line in said for command in COMMANDS)
+    assert all(action.line in said for action in actions().values())
 
 
 @pytest.mark.parametrize(
@@ -298,4 +299,4 @@ def test_completion(text, offered, standing):
 
 
 def test_an_empty_line_offers_every_command(standing):
-    assert [one.text for one in complete("", standing)] == [f"/{command.name}" for command in COMMANDS]
+    assert [one.text for one in complete("", standing)] == [f"/{name}" for name in actions()]

@@ -13,13 +13,13 @@ from web_kit import ABOUT, ScriptedSessions
 
 from doubleread.core.errors import SessionsFull
 from doubleread.web.app import make_app
-from doubleread.web.limits import ENTRY_BYTES, FORM_BYTES, MAX_FILES, Limits, whole_number
+from doubleread.web.limits import ENTRY_BYTES, FORM_BYTES, MAX_FILES, WebLimits, whole_number
 from doubleread.web.rules import Rules
 from doubleread.web.serving import running
 
 TOKEN = "a token of more than sixteen"
 HERE = "http://localhost:8000"
-QUICK = Limits(grace_s=0.3, slowest=1_000_000)
+QUICK = WebLimits(grace_s=0.3, slowest=1_000_000)
 ODD = ("9" * 5000, "-1", "²", "٣", "1e3", "0x10", " 1", "1\x00", "𝟙", "inf", "", "+1", "1_0")
 
 
@@ -33,7 +33,7 @@ def sessions(tmp_path, leaf):
     return ScriptedSessions(tmp_path, neighbours=(leaf,))
 
 
-def client_of(sessions, limits=Limits(), token=None, **more):  # noqa: B008 - frozen
+def client_of(sessions, limits=WebLimits(), token=None, **more):  # noqa: B008 - frozen
     app = make_app(sessions, ABOUT, Rules(token=token), limits)
     client = TestClient(app, base_url=HERE, headers={"Origin": HERE}, follow_redirects=False, **more)
     if token:
@@ -150,7 +150,7 @@ def test_an_upload_that_drips_is_given_up(sessions, leaf):
 
 def test_connections_beyond_the_most_are_closed_at_once(sessions):
     with (
-        running(make_app(sessions, ABOUT, Rules(), Limits(connections=2))) as base,
+        running(make_app(sessions, ABOUT, Rules(), WebLimits(connections=2))) as base,
         talking(base),
         talking(base),
         talking(base) as (third, _),
@@ -162,26 +162,26 @@ def test_connections_beyond_the_most_are_closed_at_once(sessions):
 
 
 def test_a_user_has_so_many_sessions_and_is_told(sessions, leaf):
-    client = client_of(sessions, Limits(user_sessions=1), TOKEN)
+    client = client_of(sessions, WebLimits(user_sessions=1), TOKEN)
     begin(client, leaf)
     refused = client.post("/new", files=images(leaf))
     assert refused.status_code == 507
     assert "you have 1 sessions" in refused.text
     assert "What was there before is kept" in refused.text
-    other = client_of(sessions, Limits(user_sessions=1, all_sessions=1), TOKEN)
+    other = client_of(sessions, WebLimits(user_sessions=1, all_sessions=1), TOKEN)
     assert "the server holds 1 sessions" in other.post("/new", files=images(leaf)).text
     assert len(sessions.titles) == 1
 
 
 def test_bytes_are_counted_by_user_and_for_all(sessions, leaf):
     size = leaf.stat().st_size
-    one, two = (client_of(sessions, Limits(user_bytes=2 * size), TOKEN) for _ in range(2))
+    one, two = (client_of(sessions, WebLimits(user_bytes=2 * size), TOKEN) for _ in range(2))
     address = begin(one, leaf)
     refused = one.post(f"{address}/images", files=images(leaf, 2))
     assert refused.status_code == 507
     assert "your sessions hold" in refused.text
     assert begin(two, leaf)
-    full = client_of(sessions, Limits(all_bytes=2 * size), TOKEN).post("/new", files=images(leaf))
+    full = client_of(sessions, WebLimits(all_bytes=2 * size), TOKEN).post("/new", files=images(leaf))
     assert full.status_code == 507
     assert "the server holds" in full.text
 
@@ -215,7 +215,7 @@ def test_a_disk_that_fills_between_two_images_keeps_the_first_and_says_so(sessio
 
 
 def test_uploads_beyond_the_most_are_refused_at_once(sessions, leaf):
-    limits = Limits(uploads=1)
+    limits = WebLimits(uploads=1)
     with running(make_app(sessions, ABOUT, Rules(), limits)) as base, talking(base) as (line, host):
         kind = "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n"
         line.sendall(f"POST /new HTTP/1.1\r\n{host}{kind}".encode())

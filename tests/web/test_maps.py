@@ -6,8 +6,8 @@ import pytest
 from starlette.exceptions import HTTPException
 
 from doubleread.core.errors import SessionError
-from doubleread.web.limits import Limits
-from doubleread.web.maps import Maps
+from doubleread.web.limits import WebLimits
+from doubleread.web.maps import MapQueue
 
 
 class Slow:
@@ -34,7 +34,7 @@ class Slow:
 
 
 def hurried(slow, **limits):
-    return Maps(slow, Limits(map_answer_s=0.02, map_left_s=0.2, **limits))
+    return MapQueue(slow, WebLimits(map_answer_s=0.02, map_left_s=0.2, **limits))
 
 
 async def test_maps_are_worked_out_one_at_a_time_and_each_once():

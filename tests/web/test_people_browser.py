@@ -6,7 +6,7 @@ from web_kit import ABOUT, ScriptedSessions
 
 from benchmarks.browser import NAMES, Browser, chromium
 from doubleread.web.app import make_app
-from doubleread.web.pages import About
+from doubleread.web.pages import PanelFacts
 from doubleread.web.rules import Rules
 from doubleread.web.serving import running
 
@@ -20,7 +20,7 @@ TEXT = "document.body.innerText"
 def base(tmp_path):
     photo(tmp_path / "doubtful.png", 0, 1)
     sessions = ScriptedSessions(tmp_path)
-    about = About(ABOUT.task, ABOUT.agents, taking_hints=("two",))
+    about = PanelFacts(ABOUT.task, ABOUT.agents, taking_hints=("two",))
     rules = Rules(token=USERS, reviewer_token=REVIEWERS)
     with running(make_app(sessions, about, rules)) as address:
         yield address

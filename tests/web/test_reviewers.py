@@ -12,10 +12,10 @@ from web_kit import ABOUT, ScriptedSessions
 
 from doubleread.core.errors import DataError
 from doubleread.web.app import make_app
-from doubleread.web.pages import About
-from doubleread.web.reviewer_name import NAME_COOKIE
+from doubleread.web.pages import PanelFacts
 from doubleread.web.rules import Rules, chosen_token
 from doubleread.web.serving import running
+from doubleread.web.visibility import NAME_COOKIE
 
 USERS, REVIEWERS = "a token of more than sixteen", "another token, of the reviewers"
 HERE = "http://localhost:8000"
@@ -230,7 +230,7 @@ def test_a_name_that_is_too_long_or_hostile_does_no_harm(app, leaf):
 
 def test_the_form_for_hints_stands_where_somebody_reads_text(tmp_path, leaf):
     sessions = ScriptedSessions(tmp_path, neighbours=(leaf,))
-    reading = About(ABOUT.task, ABOUT.agents, taking_hints=("two",))
+    reading = PanelFacts(ABOUT.task, ABOUT.agents, taking_hints=("two",))
     for about, offered in ((ABOUT, False), (reading, True)):
         client = client_of(make_app(sessions, about, Rules()))
         address = begin(client, leaf, "leaf.png")

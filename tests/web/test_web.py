@@ -35,7 +35,7 @@ def leaf(tmp_path):
 def made(tmp_path, leaf):
     """Makes an app with sessions of its own; they are the same for all clients of it."""
 
-    def make(token=None, words="round spots", limits=limits.Limits(), **more):  # noqa: B008 - frozen
+    def make(token=None, words="round spots", limits=limits.WebLimits(), **more):  # noqa: B008 - frozen
         sessions = ScriptedSessions(tmp_path, words, neighbours=(leaf, tmp_path / "gone.png"), **more)
         app = make_app(sessions, ABOUT, Rules(token=token), limits)
         app.state.sessions = sessions
@@ -220,7 +220,7 @@ def test_one_bad_image_does_not_keep_the_others_out(client, leaf):
 
 
 def test_limits(made, leaf):
-    client = client_of(made(limits=limits.Limits(session_images=1)))
+    client = client_of(made(limits=limits.WebLimits(session_images=1)))
     address = begin(client, leaf)
     many = [("files", (f"{i}.png", b"x", "image/png")) for i in range(limits.MAX_FILES + 1)]
     assert client.post(f"{address}/images", files=many).status_code == 400

@@ -13,8 +13,8 @@ from web_kit import ABOUT, ScriptedSessions
 from benchmarks.browser import NAMES, Browser, chromium
 from doubleread.sessions.engine import Sessions
 from doubleread.web.app import make_app
-from doubleread.web.limits import Limits
-from doubleread.web.pages import About
+from doubleread.web.limits import WebLimits
+from doubleread.web.pages import PanelFacts
 from doubleread.web.rules import Rules
 from doubleread.web.serving import running
 
@@ -301,7 +301,7 @@ def served(panel, folder, port=0):
     """A server of that panel and those sessions, from its start to its end."""
     sessions = Sessions(panel, folder)
     try:
-        with running(make_app(sessions, About.of(panel), Rules()), port=port) as base:
+        with running(make_app(sessions, PanelFacts.of(panel), Rules()), port=port) as base:
             yield base
     finally:
         asyncio.run(sessions.close())
@@ -391,7 +391,7 @@ def test_a_map_that_waits_says_so_and_comes_by_itself(page, tmp_path):
             await asyncio.to_thread(go.wait, 20)
             return await super().where(session, case, label)
 
-    limits = Limits(map_answer_s=0.1)
+    limits = WebLimits(map_answer_s=0.1)
     with running(make_app(Slow(tmp_path, neighbours=(leaf,)), ABOUT, Rules(), limits)) as base:
         begin(page, base, leaf)
         page.until(f"{CARDS} === 1")

@@ -1,21 +1,32 @@
 """Two images of the session side by side."""
 
+from typing import Annotated
+
+from doubleread.core.base import Record
 from doubleread.core.opinion import Opinion
 from doubleread.core.verdict_wording import UNLIKE
-from doubleread.sessions.actions.facts import Seen, current, opinions, percent, said, seen_with_verdict
-from doubleread.sessions.intent import Intent
+from doubleread.sessions.actions.action import Action
+from doubleread.sessions.actions.arguments import IMAGE
+from doubleread.sessions.actions.facts import SeenVerdict, current, opinions, percent, said, seen_with_verdict
 from doubleread.sessions.names import Unclear
+from doubleread.sessions.phrases import phrases
 from doubleread.sessions.record import Cases, Table
-from doubleread.sessions.standing import Answered, Standing
+from doubleread.sessions.standing import Response, Standing
 
 
-async def compare(intent: Intent, standing: Standing) -> Answered:
+class Other(Record):
+    """Another image."""
+
+    image: Annotated[str, IMAGE]
+
+
+async def compare(asked: Other, standing: Standing) -> Response:
     """Probabilities, decisions and agents beside one another, how alike the images are, and the cases both resemble."""
-    if intent.image == standing.current:
+    if asked.image == standing.current:
         raise Unclear(
             f"{current(standing).name} is the image talked about: name another to compare it with", ("/images",)
         )
-    one, other = seen_with_verdict(current(standing)), seen_with_verdict(standing.cases[str(intent.image)])
+    one, other = seen_with_verdict(current(standing)), seen_with_verdict(standing.cases[asked.image])
     alike = await standing.panel.similarity(one.case, other.case)
     theirs = {n.case_id for n in other.verdict.evidence.neighbours} if other.verdict.evidence else set()
     mine = one.verdict.evidence.neighbours if one.verdict.evidence else ()
@@ -32,29 +43,29 @@ async def compare(intent: Intent, standing: Standing) -> Answered:
     return said(lines, _labels(one, other), _agents(one, other), *cases, suggestions=(switch,))
 
 
-def _labels(one: Seen, other: Seen) -> Table:
+def _labels(one: SeenVerdict, other: SeenVerdict) -> Table:
     labels = dict.fromkeys((*one.verdict.posterior, *other.verdict.posterior))
     rows = tuple((label, *(_share(seen, label) for seen in (one, other))) for label in labels)
     decided = ("decision", *(_decision(seen) for seen in (one, other)))
     return Table(head=("label", one.name, other.name), rows=(*rows, decided))
 
 
-def _share(seen: Seen, label: str) -> str:
+def _share(seen: SeenVerdict, label: str) -> str:
     return percent(seen.verdict.posterior[label]) if label in seen.verdict.posterior else "no probability"
 
 
-def _decision(seen: Seen) -> str:
+def _decision(seen: SeenVerdict) -> str:
     decision = seen.verdict.decision
     return f"commit to {decision.label}" if decision.action == "commit" else "refer"
 
 
-def _opinion(seen: Seen, opinion: Opinion | None) -> str:
+def _opinion(seen: SeenVerdict, opinion: Opinion | None) -> str:
     if opinion is None:
         return "no opinion"
     return opinion.label if seen.verdict.unfamiliar else f"{opinion.label} {percent(opinion.confidence)}"
 
 
-def _agents(one: Seen, other: Seen) -> Table:
+def _agents(one: SeenVerdict, other: SeenVerdict) -> Table:
     first, second = opinions(one.verdict), opinions(other.verdict)
     rows = tuple(
         (
@@ -64,3 +75,18 @@ def _agents(one: Seen, other: Seen) -> Table:
         for agent in dict.fromkeys((*first, *second))
     )
     return Table(head=("agent said", one.name, other.name), rows=rows)
+
+
+COMPARE = Action(
+    "compare",
+    Other,
+    compare,
+    help="Another image of the session beside this one.",
+    saying="compare with the second image",
+    phrases=phrases(
+        r"compare(?: (?:{IT}|them|both|the (?:two )?images|the two))?",
+        r"compare (?:{IT} )?(?:with |to |and |against )?{image}",
+        r"how does {IT} (?:differ from|compare (?:to|with)) {image}",
+        r"(?:what is the )?difference (?:to|from|between {IT} and) {image}",
+    ),
+)

@@ -1,17 +1,34 @@
 """What a person says is true."""
 
+from typing import Annotated
+
+from doubleread.core.base import Record
+from doubleread.sessions.actions.action import Action, Heard, Intent, Nothing, Slots
+from doubleread.sessions.actions.arguments import TRUE_LABEL, exact_label
 from doubleread.sessions.actions.facts import percent, read
-from doubleread.sessions.intent import Intent
-from doubleread.sessions.names import Unclear
+from doubleread.sessions.names import Known, Unclear
+from doubleread.sessions.phrases import Phrase, phrases
 from doubleread.sessions.record import Confirm, Order, Reply, Text, Undo
-from doubleread.sessions.standing import Answered, Standing
+from doubleread.sessions.standing import Response, Standing
 
 
-async def decide(intent: Intent, standing: Standing) -> Answered:
+class Truth(Record):
+    """What is true; None where no label is likeliest, and none was named."""
+
+    label: Annotated[str | None, TRUE_LABEL] = None
+
+
+class OtherTruth(Truth):
+    """What is true instead."""
+
+    label: Annotated[str | None, TRUE_LABEL]
+
+
+async def decide(asked: Truth, standing: Standing) -> Response:
     """An order to keep it, and what that means. Raises ``Unclear`` where there is nothing to confirm."""
     seen = read(standing)
     name, case, verdict = seen
-    before, label = standing.decided.get(case.id), intent.label
+    before, label = standing.decided.get(case.id), asked.label
     if label is None:
         offers = [f"/correct {one}" for one in standing.panel.task.names]
         raise Unclear(f"no agent gave an opinion on {name}: say what it is", offers)
@@ -40,12 +57,90 @@ async def decide(intent: Intent, standing: Standing) -> Answered:
     return _ordered(lines, Confirm(label=label), "/undo")
 
 
-async def undo(_intent: Intent, standing: Standing) -> Answered:
+async def undo(_asked: Nothing, standing: Standing) -> Response:
     """An order to take the last decision back. Raises ``Unclear`` where there is none."""
     if not standing.decided:
         raise Unclear("nothing was confirmed or corrected in this session: there is nothing to take back")
     return _ordered(["taking the last decision back, out of trust and archive too"], Undo())
 
 
-def _ordered(lines: list[str], order: Order, *suggestions: str) -> Answered:
-    return Answered(Reply(blocks=(Text(lines=tuple(lines)),), suggestions=suggestions), (order,))
+def _ordered(lines: list[str], order: Order, *suggestions: str) -> Response:
+    return Response(Reply(blocks=(Text(lines=tuple(lines)),), suggestions=suggestions), (order,))
+
+
+def _confirmed(rest: str, known: Known, _heard: Heard) -> Truth:
+    return Truth(label=exact_label(rest, known) if rest else known.leading)
+
+
+def _agreed(phrase: Phrase, slots: Slots, known: Known, _heard: Heard) -> Truth:
+    if "label" not in slots:
+        if known.labels.exact(slots.get("agreed", "")):
+            raise Unclear(f"“{slots['agreed']}” is a label too; nothing was confirmed", ("/confirm",))
+        return Truth(label=known.leading)
+    label = exact_label(slots["label"], known)
+    if phrase.note == "yes" and label != known.leading:
+        raise Unclear(
+            f"the likeliest label is {known.leading}, not {label}; nothing was confirmed", (f"/correct {label}",)
+        )
+    return Truth(label=label)
+
+
+def _objected(phrase: Phrase, slots: Slots, known: Known, _heard: Heard) -> OtherTruth | Intent:
+    label = exact_label(slots["label"], known)
+    if phrase.note == "no" and label == known.leading:
+        raise Unclear(f"what was found is {label}; nothing was confirmed", (f"/confirm {label}",))
+    if label == known.leading:
+        return Intent(command="confirm", arguments=Truth(label=label))
+    return OtherTruth(label=label)
+
+
+CONFIRM = Action(
+    "confirm",
+    Truth,
+    decide,
+    help="Say that the likeliest label, or the one named, is true: trust and archive learn from it.",
+    saying="yes, that's right",
+    typed=_confirmed,
+    understood=_agreed,
+    decides=True,
+    phrases=(
+        Phrase(
+            r"{YES}?(?:(?:{IS}|that's) (?P<agreed>right|correct|true)|you(?:'re| are) (?P<agreed_>right|correct)"
+            r"|i (?:agree|confirm)(?: (?:it|this|that))?|confirm(?:ed)?(?: (?:it|this|that))?|agreed)"
+        ),
+        Phrase(r"{YES}{IS} {REALLY}{ART}{label}", "yes"),
+        Phrase(r"(?:please )?confirm(?: (?:it|this|that))?(?: as| to be|:)? {ART}{label}"),
+    ),
+)
+CORRECT = Action(
+    "correct",
+    OtherTruth,
+    decide,
+    help="Say what is true instead.",
+    saying="no, it's X",
+    question="what is it? Name the label",
+    understood=_objected,
+    decides=True,
+    phrases=(
+        Phrase(r"(?:no|nope|wrong),? (?:{IS} )?{REALLY}{ART}{label}", "no"),
+        *phrases(
+            r"(?:actually,? |really,? )?{IS} {REALLY}{ART}{label}",
+            r"(?:no,? )?(?:the )?(?:true |right |correct |real )?(?:label|answer|diagnosis)(?: here)? is {ART}{label}",
+            r"(?:correct|change|set|label|mark|record) (?:it|this|that|the label)? ?(?:to|as|:) {ART}{label}",
+            r"(?:actually|in truth|in fact),? {ART}{label}",
+        ),
+    ),
+)
+UNDO = Action(
+    "undo",
+    Nothing,
+    undo,
+    help="Take the last confirmation or correction back.",
+    saying="take that back",
+    decides=True,
+    phrases=phrases(
+        r"(?:undo|revert)(?: (?:it|that|this))?|take (?:it|that|this) back|take back(?: (?:it|that|this))?",
+        r"take (?:the |my )?(?:last )?(?:confirmation|correction|decision) back|take back (?:the |my )?(?:last )?"
+        r"(?:confirmation|correction|decision)",
+    ),
+)

@@ -11,10 +11,10 @@ from doubleread.core.verdict_wording import UNLIKE, looks_like
 from doubleread.orchestrator.learning.arbitration import PANEL
 from doubleread.sessions.names import Unclear
 from doubleread.sessions.record import Block, Reply, Text
-from doubleread.sessions.standing import Answered, CaseSeen, Standing
+from doubleread.sessions.standing import CaseSeen, Response, Standing
 
 
-class Seen(NamedTuple):
+class SeenVerdict(NamedTuple):
     """The image talked about and the last verdict on it."""
 
     name: str
@@ -30,19 +30,19 @@ def current(standing: Standing) -> CaseSeen:
     return seen
 
 
-def read(standing: Standing) -> Seen:
+def read(standing: Standing) -> SeenVerdict:
     """The image talked about with its last verdict. Raises ``Unclear`` where it has none."""
     return seen_with_verdict(current(standing))
 
 
-def seen_with_verdict(seen: CaseSeen) -> Seen:
+def seen_with_verdict(seen: CaseSeen) -> SeenVerdict:
     """An image with its last verdict. Raises ``Unclear`` where it has none."""
     if not seen.verdicts:
         raise Unclear(f"there is no verdict on {seen.name} yet", ("/read-again",))
-    return Seen(seen.name, seen.case, seen.verdicts[-1])
+    return SeenVerdict(seen.name, seen.case, seen.verdicts[-1])
 
 
-def spoken(standing: Standing) -> Seen:
+def spoken(standing: Standing) -> SeenVerdict:
     """As ``read``, where some agent gave an opinion, be it on an image unlike others. Raises ``Unclear`` otherwise."""
     seen = read(standing)
     if not seen.verdict.posterior and not seen.verdict.unfamiliar:
@@ -60,14 +60,14 @@ def profile(standing: Standing, agent: str = PANEL, round_: int = 1) -> TrustPro
     return next((p for p in standing.panel.profiles if p.agent == agent and p.round == min(round_, 2)), None)
 
 
-def said(lines: Iterable[str], *blocks: Block, suggestions: Iterable[str] = ()) -> Answered:
+def said(lines: Iterable[str], *blocks: Block, suggestions: Iterable[str] = ()) -> Response:
     """A reply of lines and what goes with them."""
     told = tuple(lines)
     text = (Text(lines=told),) if told else ()
-    return Answered(Reply(blocks=(*text, *blocks), suggestions=tuple(dict.fromkeys(suggestions))))
+    return Response(Reply(blocks=(*text, *blocks), suggestions=tuple(dict.fromkeys(suggestions))))
 
 
-def unlike(seen: Seen, *lines: str, suggestions: Iterable[str] = ("/who", "/similar")) -> Answered:
+def unlike(seen: SeenVerdict, *lines: str, suggestions: Iterable[str] = ("/who", "/similar")) -> Response:
     """The answer to whatever needs a probability, of an image that raised the alarm of familiarity."""
     return said((f"{seen.name}: {UNLIKE}", *lines), suggestions=suggestions)
 

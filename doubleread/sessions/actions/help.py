@@ -1,14 +1,28 @@
 """What one can say."""
 
+from doubleread.sessions.actions.action import Action, Nothing
 from doubleread.sessions.actions.facts import said
-from doubleread.sessions.commands import COMMANDS
-from doubleread.sessions.intent import Intent
+from doubleread.sessions.actions.registry import actions
+from doubleread.sessions.phrases import phrases
 from doubleread.sessions.record import Table
-from doubleread.sessions.standing import Answered, Standing
+from doubleread.sessions.standing import Response, Standing
 
 
-async def help_(_intent: Intent, standing: Standing) -> Answered:
-    """The table of commands, and what may stand in them."""
-    rows = tuple((command.line, command.saying, command.about) for command in COMMANDS)
+async def help_(_asked: Nothing, standing: Standing) -> Response:
+    """The table of actions, and what may stand in them."""
+    rows = tuple((action.line, action.saying, action.help) for action in actions().values())
     lines = ("type a command, or say it in plain words", f"labels: {', '.join(standing.panel.task.names)}")
     return said(lines, Table(head=("command", "or say", "what it does"), rows=rows))
+
+
+HELP = Action(
+    "help",
+    Nothing,
+    help_,
+    help="What one can say.",
+    for_models=False,
+    without_slash=True,
+    phrases=phrases(
+        r"help(?: me)?|what (?:can|may|could) (?:i|one|you|we) (?:say|ask|do)|commands|how does this work|\?",
+    ),
+)

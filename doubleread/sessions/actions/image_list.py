@@ -1,13 +1,15 @@
 """The images of the session."""
 
+from doubleread.sessions.actions.action import Action, Nothing
+from doubleread.sessions.actions.compare import Other
 from doubleread.sessions.actions.facts import current, percent, said
-from doubleread.sessions.intent import Intent
 from doubleread.sessions.names import Unclear
+from doubleread.sessions.phrases import phrases
 from doubleread.sessions.record import Reply, Switch, Table, Text
-from doubleread.sessions.standing import Answered, CaseSeen, Standing
+from doubleread.sessions.standing import CaseSeen, Response, Standing
 
 
-async def images(_intent: Intent, standing: Standing) -> Answered:
+async def images(_asked: Nothing, standing: Standing) -> Response:
     """What was said and decided of each."""
     if not standing.cases:
         raise Unclear("there is no image in this session yet: add one first")
@@ -45,10 +47,32 @@ def _found(seen: CaseSeen) -> tuple[str, str]:
     return likeliest, verdict.decision.action
 
 
-async def switch(intent: Intent, standing: Standing) -> Answered:
+async def switch(asked: Other, standing: Standing) -> Response:
     """An order to talk about another image."""
-    case = str(intent.image)
+    case = asked.image
     if case == standing.current:
         raise Unclear(f"{current(standing).name} is the image talked about already", ("/images",))
     line = f"now about {standing.cases[case].name}"
-    return Answered(Reply(blocks=(Text(lines=(line,)),), suggestions=("/why",)), (Switch(case=case),))
+    return Response(Reply(blocks=(Text(lines=(line,)),), suggestions=("/why",)), (Switch(case=case),))
+
+
+IMAGES = Action(
+    "images",
+    Nothing,
+    images,
+    help="The images of the session, and what was said of them.",
+    phrases=phrases(
+        r"(?:list |show |which |what )?(?:me )?(?:the |all |my )*(?:images|pictures|photos)(?: are there| do we have)?",
+    ),
+)
+SWITCH = Action(
+    "switch",
+    Other,
+    switch,
+    help="Talk about another image.",
+    saying="switch to the first",
+    phrases=phrases(
+        r"(?:switch|go|change|turn|go back|back)(?: back)? to {image}",
+        r"(?:let us |let's )?(?:now )?talk about {image}|open {image_}|show(?: me)? {image__}",
+    ),
+)

@@ -1,43 +1,85 @@
-"""Which action follows from which command."""
+"""The actions of a session: a row for each, and what is made of all of them together."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property, lru_cache
+from typing import Any
 
-from doubleread.sessions.actions.compare import compare
-from doubleread.sessions.actions.decide import decide, undo
-from doubleread.sessions.actions.help import help_
-from doubleread.sessions.actions.image_list import images, switch
-from doubleread.sessions.actions.read_again import read_again
-from doubleread.sessions.actions.similar import similar
-from doubleread.sessions.actions.what_if import costs, prevalence
-from doubleread.sessions.actions.what_would_change import what_would_change
-from doubleread.sessions.actions.where import where
-from doubleread.sessions.actions.who import who
-from doubleread.sessions.actions.why import why
-from doubleread.sessions.actions.why_not import why_not
-from doubleread.sessions.actions.without import without
-from doubleread.sessions.commands import CommandName
-from doubleread.sessions.intent import Intent
-from doubleread.sessions.standing import Answered, Standing
+from doubleread.core.registry import Registry
+from doubleread.sessions.actions.action import Action
+from doubleread.sessions.phrases import Phrase, words_of
 
-Act = Callable[[Intent, Standing], Awaitable[Answered]]
-"""Makes a reply, orders, or both of what a person wants; raises ``Unclear`` where it cannot be done."""
-
-ACTIONS: dict[CommandName, Act] = {
-    "why": why,
-    "why-not": why_not,
-    "similar": similar,
-    "who": who,
-    "where": where,
-    "what-would-change": what_would_change,
-    "read-again": read_again,
-    "without": without,
-    "costs": costs,
-    "prevalence": prevalence,
-    "confirm": decide,
-    "correct": decide,
-    "undo": undo,
-    "compare": compare,
-    "images": images,
-    "switch": switch,
-    "help": help_,
+_ROWS = {
+    "why": "doubleread.sessions.actions.why:WHY",
+    "why-not": "doubleread.sessions.actions.why_not:WHY_NOT",
+    "similar": "doubleread.sessions.actions.similar:SIMILAR",
+    "who": "doubleread.sessions.actions.who:WHO",
+    "where": "doubleread.sessions.actions.where:WHERE",
+    "what-would-change": "doubleread.sessions.actions.what_would_change:WHAT_WOULD_CHANGE",
+    "read-again": "doubleread.sessions.actions.read_again:READ_AGAIN",
+    "without": "doubleread.sessions.actions.without:WITHOUT",
+    "costs": "doubleread.sessions.actions.what_if_costs:COSTS",
+    "prevalence": "doubleread.sessions.actions.what_if_prevalence:PREVALENCE",
+    "confirm": "doubleread.sessions.actions.decide:CONFIRM",
+    "correct": "doubleread.sessions.actions.decide:CORRECT",
+    "undo": "doubleread.sessions.actions.decide:UNDO",
+    "compare": "doubleread.sessions.actions.compare:COMPARE",
+    "images": "doubleread.sessions.actions.image_list:IMAGES",
+    "switch": "doubleread.sessions.actions.image_list:SWITCH",
+    "help": "doubleread.sessions.actions.help:HELP",
 }
+"""In the order of the help, in which phrases are tried too. Other packages add theirs as ``doubleread.actions``."""
+Ways = tuple[tuple[Action[Any], Phrase], ...]
+
+
+class Actions(dict[str, Action[Any]]):
+    """Actions by name, in their order."""
+
+    @cached_property
+    def ways(self) -> Ways:
+        """What one may say in a question too: the phrases of actions that decide nothing."""
+        return tuple((one, phrase) for one in self.values() if not one.decides for phrase in one.phrases)
+
+    @cached_property
+    def decisions(self) -> Ways:
+        """The phrases of actions that decide."""
+        return tuple((one, phrase) for one in self.values() if one.decides for phrase in one.phrases)
+
+    @cached_property
+    def late_ways(self) -> Ways:
+        """What is tried after all those."""
+        return tuple((one, phrase) for one in self.values() for phrase in one.late_phrases)
+
+    @cached_property
+    def vocabulary(self) -> frozenset[str]:
+        """The ordinary words of ``ways``, of four letters and more."""
+        return frozenset(word for _, phrase in self.ways for word in words_of(phrase))
+
+    @cached_property
+    def for_models(self) -> tuple[Action[Any], ...]:
+        """Those that a model that talks may take."""
+        return tuple(one for one in self.values() if one.for_models and not one.decides)
+
+
+_added: dict[str, str] = {}
+
+
+def actions() -> Actions:
+    """All actions that there are; they are imported when they are first asked for."""
+    return _imported((*_ROWS.items(), *_added.items()))
+
+
+@contextmanager
+def another_action(name: str, where: str) -> Iterator[None]:
+    """One more row, ``module:attribute``, while the block lasts: to try an action before it is installed."""
+    _added[name] = where
+    try:
+        yield
+    finally:
+        del _added[name]
+
+
+@lru_cache(maxsize=2)
+def _imported(rows: tuple[tuple[str, str], ...]) -> Actions:
+    registry = Registry("chat action", "doubleread.actions", dict(rows))
+    return Actions({name: registry.get(name) for name in dict.fromkeys((*dict(rows), *registry.names()))})

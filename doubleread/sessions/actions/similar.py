@@ -1,24 +1,67 @@
 """The stored cases that are most like the image."""
 
+from typing import Annotated
+
+from doubleread.core.base import Record
+from doubleread.sessions.actions.action import Action, Heard
+from doubleread.sessions.actions.arguments import COUNT, LABEL
 from doubleread.sessions.actions.facts import current, said
-from doubleread.sessions.intent import Intent
-from doubleread.sessions.names import Unclear
+from doubleread.sessions.amounts import count
+from doubleread.sessions.names import Known, Unclear
+from doubleread.sessions.phrases import phrases
 from doubleread.sessions.record import Cases
-from doubleread.sessions.standing import Answered, Standing
+from doubleread.sessions.standing import Response, Standing
 
 SHOWN = 6
 
 
-async def similar(intent: Intent, standing: Standing) -> Answered:
+class SimilarCases(Record):
+    """Of which label, and how many."""
+
+    label: Annotated[str | None, LABEL] = None
+    count: Annotated[int | None, COUNT] = None
+
+
+async def similar(asked: SimilarCases, standing: Standing) -> Response:
     """The nearest cases, of one label where one is named; never the image itself, nor its group."""
-    seen, n = current(standing), intent.count or SHOWN
-    labels = [intent.label] if intent.label else list(standing.panel.task.names)
+    seen, n = current(standing), asked.count or SHOWN
+    labels = [asked.label] if asked.label else list(standing.panel.task.names)
     found = await standing.panel.nearest(seen.case, labels, n)
     nearest = sorted(found, key=lambda one: -one.similarity)[:n]
-    of = f" of {intent.label}" if intent.label else ""
+    of = f" of {asked.label}" if asked.label else ""
     if not nearest:
         raise Unclear(f"the archive holds no case{of} that may be shown beside {seen.name}")
     fewer = f"; the archive has no more{of}" if len(nearest) < n else ""
     line = f"the {len(nearest)} stored cases{of} that are most like {seen.name}, by cosine similarity{fewer}"
-    others = [name for name in standing.panel.task.names if name != intent.label]
+    others = [name for name in standing.panel.task.names if name != asked.label]
     return said((line,), Cases(cases=tuple(nearest)), suggestions=[f"/similar {name}" for name in others[:2]])
+
+
+def _typed(rest: str, known: Known, heard: Heard) -> SimilarCases:
+    """A label that may end in a number, and a number behind it."""
+    if not rest or known.labels.exact(rest):
+        return SimilarCases(label=known.labels.exact(rest))
+    label, _, number = rest.rpartition(" ")
+    if not number.isdecimal():
+        return SimilarCases(label=known.labels.find(rest, heard))
+    return SimilarCases(label=known.labels.find(label, heard) if label else None, count=count(number))
+
+
+SIMILAR = Action(
+    "similar",
+    SimilarCases,
+    similar,
+    help="The most similar stored cases, of one label if one is named.",
+    saying="show me similar cases of X",
+    typed=_typed,
+    without_slash=True,
+    phrases=phrases(
+        r"(?:{SHOW} )?(?:the )?(?:{count} )?(?:most )?(?:similar|like|nearest|closest|alike)(?: {CASES})?",
+        r"(?:{SHOW} )?(?:the )?neighbou?r(?:s|ing cases)|what looks like {IT}|what does {IT} look like",
+        r"(?:{SHOW} )?(?:the )?(?:{count} )?(?:most )?(?:similar|nearest|closest) {CASES} "
+        r"(?:of|for|with|from|in|labelled)(?: label)? {label}",
+        r"{SHOW} (?:{count} )?(?:more )?{CASES} (?:of|for|with|from|labelled)(?: label)? {label}",
+        r"{SHOW} (?:{count} )?(?:most )?(?:similar |nearest |closest )?{label} {CASES}",
+        r"what (?:does|do|would|did) {ART}{label}(?: {CASES})? look like",
+    ),
+)

@@ -1,11 +1,12 @@
 """What would change the verdict: costs, prevalences, and agents without which it would be another."""
 
+from doubleread.sessions.actions.action import Action, Nothing
 from doubleread.sessions.actions.facts import said, spoken, standing_line, unlike
-from doubleread.sessions.intent import Intent
-from doubleread.sessions.standing import Answered, Standing
+from doubleread.sessions.phrases import phrases
+from doubleread.sessions.standing import Response, Standing
 
 
-async def what_would_change(_intent: Intent, standing: Standing) -> Answered:
+async def what_would_change(_asked: Nothing, standing: Standing) -> Response:
     """Every turning point, and what would be without each agent that decides it."""
     seen = spoken(standing)
     if seen.verdict.unfamiliar:
@@ -22,3 +23,19 @@ async def what_would_change(_intent: Intent, standing: Standing) -> Answered:
     if explained.without and not turning:
         lines.append("no single agent turns it by being left out")
     return said(lines, suggestions=(*(f"/read-again without {one.agent}" for one in turning), "/read-again look-again"))
+
+
+WHAT_WOULD_CHANGE = Action(
+    "what-would-change",
+    Nothing,
+    what_would_change,
+    help="From which cost or prevalence on the verdict would be another.",
+    saying="what would change your mind?",
+    phrases=phrases(
+        r"what (?:would|could|might|does) (?:it take|change|turn|flip)(?: .+ (?:mind|verdict|decision"
+        r"|opinion|answer|diagnosis)| {IT}| anything)?",
+        r"when would (?:you|it|the panel) (?:decide|say|think|change|refer|commit).*",
+        r"what would make (?:you|it|the panel) (?:decide|say|think|change|refer|commit).*",
+        r"(?:the )?turning points|how (?:stable|robust|close|fragile) is {IT}",
+    ),
+)

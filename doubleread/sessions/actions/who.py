@@ -1,28 +1,46 @@
 """Who said what, who differs, and how far each is trusted."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Annotated
 
+from doubleread.core.base import Record
 from doubleread.core.trust import TrustProfile
 from doubleread.core.verdict import Verdict
 from doubleread.core.verdict_wording import UNLIKE, in_points
 from doubleread.orchestrator.explanation.influence import Without
 from doubleread.orchestrator.learning.arbitration import PANEL
+from doubleread.sessions.actions.action import Action, Heard, Slots
+from doubleread.sessions.actions.arguments import AGENTS, agents_in, label_in, one_agent
 from doubleread.sessions.actions.facts import interval, opinions, percent, profile, read, said, standing_line
-from doubleread.sessions.intent import Intent
+from doubleread.sessions.names import Known, fold
+from doubleread.sessions.phrases import Phrase, phrases
 from doubleread.sessions.record import Table
-from doubleread.sessions.standing import Answered, Standing
+from doubleread.sessions.standing import Response, Standing
 
 INTERVALS = "in brackets: 95% intervals"
+_PANEL = ("you", "it", "this", "that", "panel", "the panel", "the verdict", "verdict", "the result", "this verdict")
 
 
-async def who(intent: Intent, standing: Standing) -> Answered:
+def _typed_agents(text: str, known: Known, heard: Heard) -> tuple[str, ...]:
+    return (PANEL,) if fold(text) in ("panel", "the panel") else agents_in(text, known, heard)
+
+
+class Whom(Record):
+    """About whom; without agents, who is for and against the label, or the likeliest one."""
+
+    agents: Annotated[tuple[str, ...], replace(AGENTS, read=_typed_agents)] = ()
+    label: str | None = None
+
+
+async def who(asked: Whom, standing: Standing) -> Response:
     """All agents side by side, or all that is known of those named."""
-    if intent.agents:
-        told = [line for agent in intent.agents for line in _of_one(agent, standing)]
-        offers = [f"/without {agent}" for agent in intent.agents if agent != PANEL]
+    if asked.agents:
+        told = [line for agent in asked.agents for line in _of_one(agent, standing)]
+        offers = [f"/without {agent}" for agent in asked.agents if agent != PANEL]
         return said((*told, INTERVALS), suggestions=offers or ("/who",))
     verdict = read(standing).verdict
-    label = intent.label or verdict.label
+    label = asked.label or verdict.label
     left = (f"{name} was not asked: {why}" for name, why in standing.panel.left_out.items())
     last = opinions(verdict)
     against = [one.agent for one in last.values() if one.label != label]
@@ -135,3 +153,36 @@ def _gaps(one: TrustProfile) -> Sequence[str]:
         f"asked otherwise ({kind}), it changed its label on {interval(gap.flips)} of {gap.n} readings"
         for kind, gap in one.consistency.items()
     ]
+
+
+def _understood(_phrase: Phrase, slots: Slots, known: Known, heard: Heard) -> Whom:
+    if "label" in slots:
+        return Whom(label=label_in(slots["label"], known, heard))
+    if "agent" not in slots:
+        return Whom()
+    panel = slots["agent"].casefold() in _PANEL
+    return Whom(agents=(PANEL,) if panel else one_agent(slots["agent"], known, heard))
+
+
+WHO = Action(
+    "who",
+    Whom,
+    who,
+    help="Who said what, who differs, and how far each is trusted; or all that is known of one agent.",
+    saying="who disagrees?",
+    understood=_understood,
+    without_slash=True,
+    phrases=phrases(
+        r"who(?: (?:disagrees|differs|dissents|agrees|said what|says what|is against {IT}))?",
+        r"who (?:says|said|thinks|thought) (?:otherwise|so|something else|what)",
+        r"(?:do|did) (?:they|the agents|all(?: agents)?)(?: all)? agree|(?:does|did) (?:anyone|anybody) disagree",
+        r"(?:how far|how much|whom?) (?:can|should|do|could) (?:i|we|you) trust(?: them| each| the agents)?",
+        r"how (?:far|much) (?:is|are) (?:each|they|the agents)(?: of them)? trusted",
+        r"(?:who|which agents?) (?:says?|said|thinks?|thought|voted)(?: for)? {label}",
+        r"(?:how (?:far|much) )?(?:can|should|could|do) (?:i|we|you) (?:trust|believe|rely on) {agent}",
+        r"how (?:good|reliable|accurate|trustworthy|often right|well calibrated|far trusted) is {agent}",
+        r"how (?:far|much) is {agent} trusted|how (?:often|many times) is {agent_} right",
+        r"what (?:did|does|do) {agent} (?:say|think|see)|tell me (?:more )?about {agent_}",
+        r"(?:how|what) about {agent}",
+    ),
+)

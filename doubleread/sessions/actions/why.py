@@ -2,15 +2,23 @@
 
 from collections.abc import Iterator
 
+from doubleread.core.base import Record
 from doubleread.core.verdict import Verdict
 from doubleread.core.verdict_wording import other_warnings
+from doubleread.sessions.actions.action import Action
 from doubleread.sessions.actions.facts import percent, read, said, sorted_shares, standing_line
-from doubleread.sessions.intent import Intent
+from doubleread.sessions.phrases import phrases
 from doubleread.sessions.record import Bars
-from doubleread.sessions.standing import Answered, Standing
+from doubleread.sessions.standing import Response, Standing
 
 
-async def why(_intent: Intent, standing: Standing) -> Answered:
+class Account(Record):
+    """The label that it was asked of, if one was: the likeliest."""
+
+    label: str | None = None
+
+
+async def why(_asked: Account, standing: Standing) -> Response:
     """Who said what and how far each is trusted, what would be without each, and what the promises are."""
     seen = read(standing)
     verdict, explained = seen.verdict, standing.panel.explain(seen.verdict)
@@ -30,3 +38,21 @@ def _promises(verdict: Verdict) -> Iterator[str]:
         track = verdict.track
         span = f"95% interval {percent(track.low)} to {percent(track.high)}"
         yield f"of {track.n} held-out cases with a similar score {track.right} were right ({span})"
+
+
+WHY = Action(
+    "why",
+    Account,
+    why,
+    help="Why the verdict is what it is.",
+    saying="why?",
+    phrases=phrases(
+        r"why(?: (?:so|(?:is )?{IT}(?: so)?))?",
+        # why it is not settled, before anything that takes what follows "why" for a label
+        r"why (?:(?:is|was|did|do|does|are|were) )?(?:not )?(?:(?:{IT}|you|they|the panel) )?(?:(?:is|was) )?(?:not )?"
+        r"(?:being )?(?:confirm|commit|refer|decide|sure|certain)(?:red|ted|ed|d)?(?: (?:so|that|this|it))?",
+        r"(?:explain|justify)(?: (?:{IT}|yourself))?|how (?:so|come)|(?:give me )?(?:the |your )?reasons",
+        r"how (?:sure|certain|confident) (?:are you|is {IT}|is the panel)(?: (?:of|about) {IT})?",
+        r"what makes you (?:think|say|believe) (?:so|that|this)|what (?:is {IT}|do you (?:see|think))",
+    ),
+)

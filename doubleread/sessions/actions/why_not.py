@@ -1,33 +1,44 @@
 """What speaks for and against a label that the verdict is not."""
 
 from collections.abc import Iterator
+from typing import Annotated
 
+from doubleread.core.base import Record
 from doubleread.core.verdict import Verdict
 from doubleread.core.verdict_wording import fitting_labels, looks_like
-from doubleread.sessions.actions.facts import Seen, opinions, percent, said, spoken, unlike
-from doubleread.sessions.actions.why import why
-from doubleread.sessions.intent import Intent
+from doubleread.sessions.actions.action import Action, Heard, Intent, Slots
+from doubleread.sessions.actions.arguments import LABEL
+from doubleread.sessions.actions.facts import SeenVerdict, opinions, percent, said, spoken, unlike
+from doubleread.sessions.actions.why import WHY, Account
+from doubleread.sessions.names import Known
+from doubleread.sessions.phrases import Phrase, phrases
 from doubleread.sessions.record import Table
-from doubleread.sessions.standing import Answered, Standing
+from doubleread.sessions.standing import Response, Standing
 
 
-async def why_not(intent: Intent, standing: Standing) -> Answered:
+class Rival(Record):
+    """The label that the verdict is not."""
+
+    label: Annotated[str, LABEL]
+
+
+async def why_not(asked: Rival, standing: Standing) -> Response:
     """The label beside the likeliest one: agents, similar cases, prediction set, and what would turn it."""
-    seen, label = spoken(standing), str(intent.label)
+    seen, label = spoken(standing), asked.label
     if seen.verdict.unfamiliar:
         lines = (*_said(seen.verdict, label), *_similar(seen.verdict, label))
         return unlike(seen, f"it {looks_like(seen.verdict)}", *lines, suggestions=(f"/similar {label}", "/who"))
     if label == seen.verdict.label:
-        told = await why(intent, standing)
+        told = await WHY.run(Account(label=label), standing)
         first = said((f"it is {label} that is likeliest.",)).reply
         assert first is not None
         assert told.reply is not None
-        return Answered(told.reply.model_copy(update={"blocks": (*first.blocks, *told.reply.blocks)}))
+        return Response(told.reply.model_copy(update={"blocks": (*first.blocks, *told.reply.blocks)}))
     lines = (*_lines(seen, label), *_turning(seen.verdict, label, standing))
     return said(lines, _table(seen.verdict, label), suggestions=(f"/similar {label}", "/what-would-change"))
 
 
-def _lines(seen: Seen, label: str) -> Iterator[str]:
+def _lines(seen: SeenVerdict, label: str) -> Iterator[str]:
     verdict = seen.verdict
     leading, shares = str(verdict.label), verdict.posterior
     yield f"{label} is at {percent(shares[label])}, {leading} at {percent(shares[leading])}"
@@ -71,3 +82,39 @@ def _table(verdict: Verdict, label: str) -> Table:
     rows = tuple((agent, percent(p[label]), percent(p[leading])) for agent, p in verdict.calibrated.items())
     whole = ("panel", percent(verdict.posterior[label]), percent(verdict.posterior[leading]))
     return Table(head=("agent, calibrated", label, leading), rows=(*rows, whole))
+
+
+def _understood(phrase: Phrase, slots: Slots, known: Known, heard: Heard) -> Rival | Intent:
+    """Asked of the label that leads: why it is that."""
+    asked = WHY_NOT.filled(slots, known, heard)
+    if phrase.note == "or why" and asked.label == known.leading:
+        return Intent(command="why", arguments=Account(label=asked.label))
+    return asked
+
+
+WHY_NOT = Action(
+    "why-not",
+    Rival,
+    why_not,
+    help="What speaks against a label.",
+    saying="why not X?",
+    question="why not what? Name a label",
+    understood=_understood,
+    phrases=(
+        *phrases(
+            r"why not",
+            r"why (?:is |was |did |could |can |would |should )?(?:(?:{IT}|you|there) )?(?:no|not) "
+            r"(?:(?:{IT}|you) )?(?:be |say |think |called )?{ART}{label}",
+            r"(?:what (?:speaks|is there) against|rule out) {ART}{label}",
+        ),
+        *phrases(
+            r"why (?:is |was |did )?(?:(?:{IT}|you|there) )?(?:is |be |say |think |called )?{ART}{label}",
+            r"what makes you (?:think|say|believe)(?: of)?(?: {IS})? {ART}{label}",
+            r"what speaks for {ART}{label}",
+            r"(?:could|can|might|may) {IT} (?:also |not )?be {ART}{label}",
+            r"(?:is|was) (?:it|this|that) (?:not |maybe |perhaps )?{ART}{label}",
+            r"(?:how|what) about {ART}{label}",
+            note="or why",
+        ),
+    ),
+)

@@ -1,20 +1,31 @@
 """What the verdict would have been without an agent."""
 
+from typing import Annotated
+
+from doubleread.core.base import Record
+from doubleread.sessions.actions.action import Action
+from doubleread.sessions.actions.arguments import AGENTS
 from doubleread.sessions.actions.facts import said, spoken, standing_line, unlike
-from doubleread.sessions.intent import Intent
 from doubleread.sessions.names import Unclear
+from doubleread.sessions.phrases import phrases
 from doubleread.sessions.record import How, Read, Reply, Text
-from doubleread.sessions.standing import Answered, Standing
+from doubleread.sessions.standing import Response, Standing
 
 
-async def without(intent: Intent, standing: Standing) -> Answered:
+class Silent(Record):
+    """Who is left out."""
+
+    agents: Annotated[tuple[str, ...], AGENTS]
+
+
+async def without(asked: Silent, standing: Standing) -> Response:
     """For one agent from what was said; for several the image is read again."""
     seen = spoken(standing)
     verdict = seen.verdict
-    if len(intent.agents) > 1:
-        line = f"reading again without {', '.join(intent.agents)}"
-        return Answered(Reply(blocks=(Text(lines=(line,)),)), (Read(how=How(without=intent.agents)),))
-    (agent,) = intent.agents
+    if len(asked.agents) > 1:
+        line = f"reading again without {', '.join(asked.agents)}"
+        return Response(Reply(blocks=(Text(lines=(line,)),)), (Read(how=How(without=asked.agents)),))
+    (agent,) = asked.agents
     if verdict.unfamiliar:
         again = f"/read-again without {agent}"
         return unlike(
@@ -34,3 +45,23 @@ async def without(intent: Intent, standing: Standing) -> Answered:
         "this is worked out from what the others said; nobody was asked again",
     )
     return said(lines, suggestions=(f"/read-again without {agent}",))
+
+
+WITHOUT = Action(
+    "without",
+    Silent,
+    without,
+    help="What the verdict would have been without an agent; nobody is asked again.",
+    saying="leave X out",
+    without_slash=True,
+    phrases=phrases(
+        r"(?:and )?without {agents}",
+        r"(?:leave out|ignore|exclude|drop|omit|skip|disregard) {agents}",
+        r"(?:leave|take|keep|throw) {agents} (?:out|away)",
+        r"(?:what|how) (?:would|does|did|is|about|if|would happen|changes)(?: {IT}| the verdict| you)?"
+        r"(?: (?:be|say|think|look|change))?(?: like)? without {agents}",
+        r"{WHATIF} (?:we |you |i )?(?:leave|take|left|took) {agents} out",
+        r"{WHATIF} (?:we |you |i )?(?:leave out|left out|ignored?|drop(?:ped)?|excluded?) {agents}",
+        r"{WHATIF} {agents} (?:is|are|was|were|had been|said) (?:silent|left out|absent|missing|nothing)",
+    ),
+)

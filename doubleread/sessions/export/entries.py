@@ -1,27 +1,26 @@
 """What a document tells of a session, one entry after the other: the events that matter afterwards."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL.Image import Image as Picture
+
+from doubleread.core.attribution import Attribution
+from doubleread.core.errors import ImageError
 from doubleread.core.verdict import Verdict
-from doubleread.sessions.record import Decided, Event, Failed, Image, Reply, Said, Undone
-from doubleread.sessions.telling import name_of
+from doubleread.render.shown import ShownAttribution
+from doubleread.render.thumbnail import picture_url
+from doubleread.sessions.record import Decided, Event, Failed, Image, Maps, Reply, Said, Undone
+from doubleread.sessions.standing import name_of
 
 What = Image | Verdict | Decided | Said | Reply | Undone | Failed
-_RECORDS: Mapping[str, type[What]] = {
-    "image": Image,
-    "verdict": Verdict,
-    "decided": Decided,
-    "said": Said,
-    "reply": Reply,
-    "undone": Undone,
-    "failed": Failed,
-}
+_TOLD = ("image", "verdict", "decided", "said", "reply", "undone", "failed")
 
 
 @dataclass(frozen=True)
-class Entry:
+class ExportEntry:
     """One event of the document; ``name`` and ``picture`` are those of the image it is about, where it is about one."""
 
     what: What
@@ -34,17 +33,48 @@ class Entry:
     """Whether it does not count any more."""
 
 
-def entries(events: Sequence[Event], pictures: Mapping[str, Path]) -> Iterator[Entry]:
+def entries(events: Sequence[Event], pictures: Mapping[str, Path]) -> Iterator[ExportEntry]:
     """The entries of a session whose pictures lie at ``pictures``, by case id."""
     undone = {event.data["seq"] for event in events if event.kind == "undone"}
     for event in events:
-        if event.kind in _RECORDS:
+        if event.kind in _TOLD:
             case = event.case or ""
-            yield Entry(
-                what=_RECORDS[event.kind].model_validate(event.data),
+            yield ExportEntry(
+                what=event.what,
                 time=f"{event.time:%Y-%m-%d %H:%M:%S} UTC",
                 case=case,
                 name=name_of(events, case) if case else "",
                 picture=pictures.get(case),
                 undone=event.seq in undone,
             )
+
+
+# -- attribution maps ------------------------------------------------------------------------------------------------
+
+
+def maps_name(found: Attribution) -> str:
+    """The name of the file that shows it, the same whenever it is written."""
+    return f"where-{hashlib.sha256(found.model_dump_json().encode()).hexdigest()[:16]}.png"
+
+
+def write_maps(told: Iterable[ExportEntry], folder: Path) -> None:
+    """Writes the picture of every map that is told of, where the image it is about is there."""
+    for entry in told:
+        for block in entry.what.blocks if isinstance(entry.what, Reply) else ():
+            if isinstance(block, Maps) and (drawn := _drawn(block.found, entry.picture)) is not None:
+                drawn.save(folder / maps_name(block.found), optimize=True)
+
+
+def maps_picture(found: Attribution, picture: Path | None) -> str | None:
+    """The same as a data URL; None where the image is not there."""
+    drawn = _drawn(found, picture)
+    return None if drawn is None else picture_url(drawn)
+
+
+def _drawn(found: Attribution, picture: Path | None) -> Picture | None:
+    if picture is None:
+        return None
+    try:
+        return ShownAttribution.of_attribution(found).picture(picture)
+    except (ImageError, OSError):
+        return None

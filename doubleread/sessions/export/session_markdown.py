@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from doubleread.core.terminal_text import harmless
 from doubleread.core.verdict import Verdict
 from doubleread.render.shown import ShownVerdict
-from doubleread.sessions.export.entries import Entry
-from doubleread.sessions.export.map_images import maps_name
+from doubleread.sessions.export.entries import ExportEntry, maps_name
 from doubleread.sessions.record import (
     Bars,
     Block,
@@ -29,7 +28,7 @@ _AT_START = re.compile(r"^(\d+(?=[.)](?:\s|$))|)([#+\-=]|(?<=\d)[.)])")
 """What makes a heading, a rule or a list where a line begins with it."""
 
 
-def markdown(info: SessionInfo, told: Iterable[Entry], folder: str, note: str) -> str:
+def markdown(info: SessionInfo, told: Iterable[ExportEntry], folder: str, note: str) -> str:
     """The document; ``folder`` is where the pictures lie, seen from it, and ``note`` says what they are."""
     head = f"# {plain(info.title or 'Session ' + info.id)}"
     return "\n\n".join((head, plain(note), *(part for entry in told for part in _parts(entry, folder)))) + "\n"
@@ -40,7 +39,7 @@ def plain(text: str) -> str:
     return _AT_START.sub(r"\1\\\2", _MARKUP.sub(r"\\\1", harmless(" ".join(text.split()))))
 
 
-def _parts(entry: Entry, folder: str) -> Iterator[str]:
+def _parts(entry: ExportEntry, folder: str) -> Iterator[str]:
     match entry.what:
         case Image() as image:
             yield f"## {plain(image.name)}"
@@ -61,7 +60,7 @@ def _parts(entry: Entry, folder: str) -> Iterator[str]:
             yield _line(what, entry)
 
 
-def _line(what: Decided | Undone | Failed, entry: Entry) -> str:
+def _line(what: Decided | Undone | Failed, entry: ExportEntry) -> str:
     match what:
         case Decided():
             by = f" by {plain(what.reviewer)}" if what.reviewer else ""

@@ -1,16 +1,22 @@
-"""Room for what is uploaded: by session, user and disk, and how many uploads are received at a time."""
+"""Uploads: the room that there is for them, by session, user and disk, and their forms as they are received.
+
+Fields of forms are short; files lie on the disk but for their first kilobytes.
+"""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from doubleread.core.errors import DoublereadError
 from doubleread.sessions.engine import Sessions
-from doubleread.web.limits import MAX_UPLOAD, Limits
+from doubleread.web.limits import FORM_BYTES, MAX_FILES, MAX_UPLOAD, WebLimits
 
+MAX_FIELDS = 20
 _DISK = "the disk of the server is nearly full: somebody has to free some space"
 _ALL = "the server holds {:.0f} GB of pictures, and no more: delete sessions that are done with"
 _USER = "your sessions hold {:.0f} GB of pictures, and no more: delete one that is done with"
@@ -19,7 +25,7 @@ _USER = "your sessions hold {:.0f} GB of pictures, and no more: delete one that 
 class Quota:
     """What uploads may take. For one event loop."""
 
-    def __init__(self, sessions: Sessions, limits: Limits) -> None:
+    def __init__(self, sessions: Sessions, limits: WebLimits) -> None:
         self._sessions, self._limits = sessions, limits
         self._coming: Counter[str] = Counter()
         """Uploads that are received, by user."""
@@ -90,3 +96,46 @@ def not_kept(names: list[str], error: DoublereadError) -> str:
     """What to say where the disk took only the pictures before these."""
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     return f"{names[0]}{more} not stored; those before are kept and read: {error}"
+
+
+class _Parser(MultiPartParser):
+    spool_max_size = 64 * 1024
+
+
+@asynccontextmanager
+async def form_of(request: Request) -> AsyncIterator[FormData]:
+    """A form without files."""
+    request.state.body.limit = FORM_BYTES
+    try:
+        form = await request.form(max_files=0, max_fields=MAX_FIELDS, max_part_size=FORM_BYTES)
+    except (ValueError, LookupError) as error:  # a charset that is none of text
+        raise _unreadable(str(error)) from None
+    yield form
+
+
+@asynccontextmanager
+async def files_of(request: Request) -> AsyncIterator[list[UploadFile]]:
+    """The images of a form; how large it may be was settled before."""
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        yield []
+        return
+    try:
+        async with aclosing(request.stream()) as stream:
+            form = await _Parser(
+                request.headers, stream, max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=FORM_BYTES
+            ).parse()
+    except MultiPartException as error:
+        raise _unreadable(error.message) from None
+    except (ValueError, LookupError) as error:
+        raise _unreadable(str(error)) from None
+    except OSError as error:
+        told = f"Nothing was added, because the server cannot write it down ({error.strerror})"
+        raise HTTPException(507, f"{told}. What was there before is kept.") from None
+    try:
+        yield [one for one in form.getlist("files") if isinstance(one, UploadFile) and one.filename]
+    finally:
+        await form.close()
+
+
+def _unreadable(why: str) -> HTTPException:
+    return HTTPException(400, f"The form cannot be read ({' '.join(why.split())[:200]}): send it again.")
