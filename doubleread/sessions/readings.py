@@ -23,9 +23,8 @@ from doubleread.core.opinion import Answer
 from doubleread.core.sqlite import PATIENCE_S
 from doubleread.core.types import Json
 from doubleread.core.verdict import Verdict
-from doubleread.orchestrator.course.graph import waiting_graph
+from doubleread.orchestrator.course.graph import ANSWER, PanelInput, course_of, waiting_graph
 from doubleread.orchestrator.course.seats import Seats
-from doubleread.orchestrator.course.state import ANSWER, PanelInput, course_of
 from doubleread.orchestrator.course.verdicts import verdict_of
 
 
@@ -95,7 +94,8 @@ class Readings:
                     for step in _steps(change):
                         yield step
         found = await self._graph.aget_state(_thread(reading))
-        verdict = verdict_of(course_of(found.values), seats, seconds=perf_counter() - began)
+        read = Case.model_validate(found.values["case"])
+        verdict = verdict_of(read, course_of(found.values), seats, seconds=perf_counter() - began)
         yield Step("ended", Ended(verdict, waits=bool(found.interrupts)))
 
     async def decide(self, reading: str, decision: Json) -> None:

@@ -1,5 +1,6 @@
 """From the end of a case's course to the verdict that people read."""
 
+from doubleread.core.case import Case
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention, Answer, Opinion
 from doubleread.core.trust import trust_version
@@ -8,12 +9,11 @@ from doubleread.orchestrator.course.course import Course
 from doubleread.orchestrator.course.seats import Seats
 
 
-def verdict_of(course: Course, seats: Seats, *, seconds: float) -> Verdict:
+def verdict_of(case: Case, course: Course, seats: Seats, *, seconds: float) -> Verdict:
     """Everything the rounds produced, as one record."""
-    arbiter = seats.arbiter
-    final = course.assessments[max(course.assessments)]
+    arbiter, final, answers = seats.arbiter, course.assessment, tuple(course.answers.values())
     return Verdict(
-        case=course.case,
+        case=case,
         task=arbiter.task.id,
         posterior=final.posterior,
         leaning=final.leaning,
@@ -24,17 +24,17 @@ def verdict_of(course: Course, seats: Seats, *, seconds: float) -> Verdict:
         track=final.track,
         familiarity=final.familiarity,
         influence=final.influence,
-        opinions=tuple(a for a in course.answers if isinstance(a, Opinion)),
+        opinions=tuple(a for a in answers if isinstance(a, Opinion)),
         calibrated=final.calibrated,
         leanings=final.leanings,
-        abstentions=tuple(a for a in course.answers if isinstance(a, Abstention)),
-        spared=seats.unasked(course.known(1)),
+        abstentions=tuple(a for a in answers if isinstance(a, Abstention)),
+        spared=tuple(name for name in seats.roster.spared if name not in course.known(1)),
         evidence=course.evidence,
         second_look=_second_look(course),
         warnings=(*seats.warnings, *_copies(course.evidence), *final.warnings),
         trust_version=trust_version(arbiter.profiles),
         seconds=seconds,
-        cost_usd=sum(_paid(answer) for answer in course.answers),
+        cost_usd=sum(_paid(answer) for answer in answers),
     )
 
 

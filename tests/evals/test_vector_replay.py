@@ -9,7 +9,7 @@ from scripts_kit import QUICK, Script, panel, readings
 
 from doubleread.core.reading import slim
 from doubleread.core.task import Costs, with_costs
-from doubleread.evals.case_replay import walk
+from doubleread.evals.case_replay import replay_case
 from doubleread.evals.vector_replay import Said, Walker, sources_of
 from doubleread.orchestrator.course.graph import Seats, diagnose
 from doubleread.orchestrator.course.kept import kept, readings_of
@@ -58,7 +58,7 @@ def heard(n=60, seed=7):
 def hold_to_walk(arbiter, said, walks):
     """Every case as ``walk`` has it."""
     for i, (first, second, evidence) in enumerate(zip(said.first, said.second, said.evidence, strict=True)):
-        one = walk(arbiter, {a.agent: a for a in first}, {a.agent: a for a in second}, evidence)
+        one = replay_case(arbiter, {a.agent: a for a in first}, {a.agent: a for a in second}, evidence)
         found = one.assessment
         if found.scores:
             expected = [found.scores[name] for name in TASK.names]
@@ -67,8 +67,8 @@ def hold_to_walk(arbiter, said, walks):
             assert np.isnan(walks.posterior[i]).all()
         assert walks.committed[i] == (found.decision.action == "commit")
         assert found.decision.label in (None, TASK.names[walks.label[i]])
-        assert walks.looked_again[i] == one.looked_again
-        assert {(a.agent, a.round) for a in one.asked} == told(walks, i)
+        assert walks.looked_again[i] == (one.round > 1)
+        assert {(a.agent, a.round) for a in one.answers.values()} == told(walks, i)
 
 
 def told(walks, i):
