@@ -1,6 +1,6 @@
-"""``walk`` for many cases and many arbiters at once: arrays of answers in, who was asked and what was decided out.
+"""A course for many cases and many arbiters at once: arrays of answers in, who was asked and what was decided out.
 
-A test holds it to ``walk`` and to the graph.
+The one fast copy of ``next_step``; tests hold it to ``case_replay`` and to the graph, on random panels too.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +27,7 @@ A = TypeVar("A")
 
 
 @dataclass(frozen=True)
-class Said:
+class AnswerArrays:
     """What agents said about ``n`` cases, as arrays; the first axis counts the cases."""
 
     first: Tensor3
@@ -81,7 +81,7 @@ def sources_of(arbiter: Arbiter) -> tuple[tuple[ConfidenceSource | None, ...], .
 
 
 @dataclass(frozen=True)
-class Walks:
+class ReplayedCases:
     """Where ``n`` cases ended, and who was asked on the way."""
 
     posterior: Matrix
@@ -98,17 +98,17 @@ class Walks:
 
 
 @dataclass
-class Walker:
+class VectorReplay:
     """Replays the same cases under one arbiter after another.
 
     What arbiters have in common (fits, familiarity) is applied to the cases once; a policy costs a few comparisons.
     """
 
-    said: Said
+    said: AnswerArrays
     _known: dict[tuple[object, ...], tuple[tuple[object, ...], Any]] = field(default_factory=dict)
 
-    def walk(self, arbiter: Arbiter) -> Walks:
-        """What ``walk`` does on every case. Opinions must be ``usable`` by the arbiter."""
+    def run(self, arbiter: Arbiter) -> ReplayedCases:
+        """What the course comes to on every case. Opinions must be ``usable`` by the arbiter."""
         said, policy = self.said, arbiter.policy
         dear = np.isin(arbiter.agents, arbiter.spared({}))
         looks = np.array([arbiter.looks_again(name) for name in arbiter.agents])
@@ -141,7 +141,7 @@ class Walker:
             if len(rows):
                 spared = np.zeros_like(dear) if opens else dear
                 committed[rows] = self._stands(arbiter, rows, label[rows], missing[rows], spared, looks, looks_again)
-        return Walks(posterior, label, committed & ~alarm, looked, heard, asked_again, unanswered)
+        return ReplayedCases(posterior, label, committed & ~alarm, looked, heard, asked_again, unanswered)
 
     def _first(self, arbiter: Arbiter, spared: Flags) -> Matrix:
         """Posteriors of the first round without the agents that are spared."""
@@ -203,7 +203,7 @@ class Walker:
 
 
 def _arrays(task: Task, place: dict[str, int], row: Reading) -> tuple[object, ...]:
-    """One case's part of each field of ``Said``."""
+    """One case's part of each field of ``AnswerArrays``."""
     rounds = [_round(task, place, answers) for answers in (row.first, [a for a in row.second if a.round > 1])]
     (first, one, answered), (second, two, again) = rounds
     return first, second, one, two, answered, again, nearness_of(row.evidence), bool(row.evidence.unusual)
