@@ -9,8 +9,8 @@ from doubleread.core.base import Record
 from doubleread.core.types import Labels, Tensor3, Vector
 from doubleread.orchestrator import metrics
 from doubleread.orchestrator.fusion import FUSION_RULES
-from doubleread.orchestrator.learning.fusion_learning import Groups, learn, learn_rules
-from doubleread.orchestrator.resampling import grouped_folds
+from doubleread.orchestrator.learning.fusion_learning import learn, learn_rules
+from doubleread.orchestrator.resampling import Groups, grouped_folds
 
 CALIBRATORS = ("temperature", "vector", "none")
 

@@ -16,8 +16,7 @@ from doubleread.core.reading import Reading
 from doubleread.core.task import Task
 from doubleread.core.types import Labels, Matrix, Tensor3, Vector
 from doubleread.orchestrator.course.arbiter import Arbiter
-from doubleread.orchestrator.course.missing import filled
-from doubleread.orchestrator.course.rounds import Fusion, posteriors, posteriors_of_both
+from doubleread.orchestrator.course.rounds import Fusion, filled, posteriors, posteriors_of_both
 from doubleread.orchestrator.gates.gate import Gate, best_of, doubts
 from doubleread.orchestrator.ood.familiarity import Familiarity, nearness_of
 from doubleread.orchestrator.simplex import spoken

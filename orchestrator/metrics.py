@@ -4,7 +4,7 @@
 closed above (0 belongs to the first), so that a confidence of exactly 1 falls into the last bin.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from scipy.special import ndtri
 
 from doubleread.core.trust import ReliabilityBin
 from doubleread.core.types import Labels, Matrix, Vector
-from doubleread.orchestrator.resampling import group_codes
+from doubleread.orchestrator.resampling import Groups, group_codes
 
 CLIP = 1e-6
 """Smallest probability that enters a logarithm."""
@@ -24,7 +24,6 @@ FEWEST_GROUPS = 20
 
 Flags = NDArray[np.bool_]
 Metric = Callable[[Matrix, Labels], float]
-Groups = Sequence[str | None] | NDArray[np.generic] | None
 
 
 class Floor(NamedTuple):

@@ -8,7 +8,7 @@ import typer
 from doubleread.cli.cases_shared import say, say_json, table
 from doubleread.cli.screen import OUT, note, progress, warn
 from doubleread.evals.datasets.unlabelled import read_unlabelled
-from doubleread.orchestrator.prevalence.implied_prevalence import toml_key
+from doubleread.orchestrator.prevalence.prior_shift import toml_key
 from doubleread.panel import Panel
 from doubleread.settings import Settings
 

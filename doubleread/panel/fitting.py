@@ -32,7 +32,7 @@ from doubleread.orchestrator.course.follow import run_course
 from doubleread.orchestrator.course.policy import Policy
 from doubleread.orchestrator.course.seats import Readers, Witness, check_able, nobody
 from doubleread.orchestrator.learning.arbitration import Learning, Readings, fit_arbiter
-from doubleread.orchestrator.prevalence.implied_prevalence import implied_prevalence
+from doubleread.orchestrator.prevalence.prior_shift import implied_prevalence
 from doubleread.orchestrator.resampling import grouped_folds
 from doubleread.orchestrator.simplex import shares
 from doubleread.panel.composition import VIEWS, Eyes, Seated, check_names, seat

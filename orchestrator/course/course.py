@@ -6,7 +6,7 @@ and the replay of recorded answers do what it says and add what came of it to th
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from doubleread.core.opinion import Answer, Opinion
 from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
 from doubleread.core.verdict import Decision
-from doubleread.orchestrator.course.arbiter import Assessment
+from doubleread.orchestrator.course.arbiter import Arbiter, Assessment
 
 _ASKED_FOR = Decision(action="second-look", reasons=("asked for",))
 
@@ -57,57 +57,26 @@ class Course:
         return replace(self, round=self.round + 1, evidence=evidence)
 
 
-class Judge(Protocol):
-    """What the course asks of the arbiter; see there."""
-
-    @property
-    def task(self) -> Task: ...
-    @property
-    def left_out(self) -> tuple[str, ...]: ...
-    def spared(self, answers: Mapping[str, Answer]) -> tuple[str, ...]: ...
-    def looks_again(self, agent: str) -> bool: ...
-    def records(self, answers: Mapping[str, Answer]) -> dict[str, TrustProfile]: ...
-    def assess(
-        self,
-        first: Mapping[str, Answer],
-        last: Mapping[str, Answer],
-        evidence: Evidence | None,
-        *,
-        round_: int,
-        can_ask_more: bool = False,
-        can_look_again: bool = False,
-    ) -> Assessment: ...
-
-
 @dataclass(frozen=True)
 class Unlearned:
-    """The judge of calibration cases, before trust is learned: everyone is asked in each of ``rounds``."""
+    """Judges calibration cases, before trust is learned: everyone is asked in each of ``rounds``."""
 
     task: Task
     rounds: int
     left_out: tuple[str, ...] = ()
 
-    def spared(self, answers: Mapping[str, Answer]) -> tuple[str, ...]:  # noqa: ARG002
+    def spared(self, _: Mapping[str, Answer]) -> tuple[str, ...]:
         return ()
 
-    def looks_again(self, agent: str) -> bool:  # noqa: ARG002
+    def looks_again(self, _: str) -> bool:
         return True
 
-    def records(self, answers: Mapping[str, Answer]) -> dict[str, TrustProfile]:  # noqa: ARG002
+    def records(self, _: Mapping[str, Answer]) -> dict[str, TrustProfile]:
         return {}
 
-    def assess(
-        self,
-        first: Mapping[str, Answer],  # noqa: ARG002
-        last: Mapping[str, Answer],  # noqa: ARG002
-        evidence: Evidence | None,  # noqa: ARG002
-        *,
-        round_: int,
-        can_ask_more: bool = False,  # noqa: ARG002
-        can_look_again: bool = False,  # noqa: ARG002
-    ) -> Assessment:
-        action = _ASKED_FOR if round_ < self.rounds else Decision(action="refer")
-        return Assessment(decision=action, prediction_set=self.task.names)
+    def assess(self, *_: object, round_: int, **__: object) -> Assessment:
+        decision = Decision(action="second-look" if round_ < self.rounds else "refer")
+        return Assessment(decision=decision, prediction_set=self.task.names)
 
 
 @dataclass(frozen=True)
@@ -118,7 +87,7 @@ class Roster:
     whatever it is worth, where someone can take one.
     """
 
-    judge: Judge
+    judge: Arbiter | Unlearned
     agents: tuple[str, ...]
     able: frozenset[str]
     """The agents that can take a second look."""

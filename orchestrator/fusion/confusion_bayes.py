@@ -8,8 +8,7 @@ from scipy.special import logit
 
 from doubleread.core.base import Record
 from doubleread.core.types import Labels, Matrix, Tensor3
-from doubleread.orchestrator.fusion.dependence import effective
-from doubleread.orchestrator.fusion.fusion_rule import PanelRecord, PanelRule, Present
+from doubleread.orchestrator.fusion.fusion_rule import PanelRecord, PanelRule, Present, effective
 from doubleread.orchestrator.simplex import log_loss, spoken
 
 BINS = 3

@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 
 from doubleread.core.opinion import Answer
 from doubleread.core.task import Task
-from doubleread.core.types import Labels, Tensor3, Vector
+from doubleread.core.types import Labels, Matrix, Tensor3, Vector
+from doubleread.orchestrator.course.policy import Policy
+from doubleread.orchestrator.gates.gate import NEVER, Gate, decision_costs
 from doubleread.orchestrator.learning.assumed_prior import Assumed
 from doubleread.orchestrator.learning.choice import Chosen
-from doubleread.orchestrator.learning.fusion_learning import Groups, Learned, learn
-from doubleread.orchestrator.resampling import group_codes
+from doubleread.orchestrator.learning.fusion_learning import Learned, learn
+from doubleread.orchestrator.metrics import Gain, log_gain, nll
+from doubleread.orchestrator.resampling import Groups, group_codes
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,15 @@ class Asked:
     def groups_of(self, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
         """The groups of some cases as integers."""
         return group_codes(self.groups, len(self.labels))[rows]
+
+    def gain(self, before: Matrix, after: Matrix, rows: NDArray[np.bool_]) -> Gain:
+        """How far ``after``, ``(n, k)``, lowers the log-loss of some cases."""
+        return log_gain(before[rows], after[rows], self.labels[rows], self.groups_of(rows))
+
+    def saved(self, before: Matrix, after: Matrix, rows: NDArray[np.bool_]) -> Vector:
+        """What deciding by ``after``, ``(n, k)``, saves on each of some cases."""
+        costs = (decision_costs(self.task, posterior[rows], self.labels[rows]) for posterior in (before, after))
+        return np.asarray(np.subtract(*costs))
 
     def learn(self, raw: Tensor3, alternatives: Mapping[str, Tensor3] | None = None) -> Learned:
         """A fit on other answers to the same cases, by what was chosen; the same answers are fitted once.
@@ -80,3 +92,60 @@ def mean_usd(answers: Sequence[Sequence[Answer]]) -> Vector:
 def mean_seconds(answers: Sequence[Sequence[Answer]]) -> Vector:
     """How long an answer of each agent takes on average, shape ``(agents,)``."""
     return np.asarray(np.mean([[a.seconds for a in row] for row in answers], axis=0))
+
+
+@dataclass(frozen=True)
+class More:
+    """Whether some agents are spared at first, and the held-out posterior that comes of it, ``(n, k)``.
+
+    ``heard`` holds the first answers without those that were spared, ``(n, agents, k)``.
+    """
+
+    posterior: Matrix
+    heard: Tensor3
+    local: Learned | None = None
+    gate: Gate | None = None
+    notes: tuple[str, ...] = ()
+
+
+def ask_more(asked: Asked, first: Tensor3, policy: Policy) -> More:
+    """Learns when the agents that cost money are worth it; everyone is asked at once where the budget allows all.
+
+    They are asked only where that clearly lowered the log-loss of the calibration cases it would be done on.
+    """
+    everyone = asked.chosen.learned.held_out
+    usd = mean_usd(asked.first)
+    spoke = np.asarray(~np.isnan(first).all(axis=(0, 2)))
+    dear = [i for i in range(len(asked.agents)) if spoke[i] and not usd[i] <= policy.free_usd]
+    if policy.ask_share >= 1 or not dear or len(dear) == spoke.sum():
+        return More(everyone, first)
+    silent = first.copy()
+    silent[:, dear] = np.nan
+    local = asked.learn(silent)
+    gate = Gate.fit(
+        asked.task,
+        [asked.agents[i] for i in dear],
+        local.held_out,
+        everyone,
+        asked.labels,
+        price=policy.price(float(np.nansum(usd[dear])), mean_seconds(asked.first)[dear].max()),
+        max_share=policy.ask_share,
+    )
+    opened = gate.open_on(local.held_out, asked.task)
+    gain = asked.gain(local.held_out, everyone, opened)
+    if not gain.clear:
+        gate, opened = gate.model_copy(update={"doubt": NEVER}), np.zeros_like(opened)
+    posterior = np.where(opened[:, None], everyone, local.held_out)
+    heard = np.where(opened[:, None, None], first, silent)
+    losses = f"log-loss {nll(posterior, asked.labels):.3f}, {nll(everyone, asked.labels):.3f} if always asked"
+    unknown = [asked.agents[i] for i in dear if np.isnan(usd[i])]
+    told = f"gain in log-loss where asked {gain.line}"
+    note = f"{', '.join(gate.agents)} asked on {opened.mean():.0%} of the calibration cases ({losses}; {told})"
+    if not opened.any() and policy.ask_share > 0:
+        note = f"{', '.join(gate.agents)} not asked: no clear gain in log-loss ({gain.line} where it would be asked)"
+    return More(posterior, heard, local, gate, (note, *_unpriced(unknown)))
+
+
+def _unpriced(agents: Sequence[str]) -> tuple[str, ...]:
+    """A note on agents whose worth cannot be weighed against their price."""
+    return (f"price unknown, so only the share bounds how often it is asked: {', '.join(agents)}",) if agents else ()

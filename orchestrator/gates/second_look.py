@@ -10,11 +10,10 @@ from doubleread.core.opinion import Answer
 from doubleread.core.types import Matrix, Tensor3, Vector
 from doubleread.orchestrator.course.policy import Policy
 from doubleread.orchestrator.course.rounds import Pooling, SecondLook, combine, latest, struck
-from doubleread.orchestrator.gates.cascade import More
-from doubleread.orchestrator.gates.further import Asked, mean_seconds, mean_usd
-from doubleread.orchestrator.gates.gate import Gate, decision_costs, doubt_of_share, doubts
+from doubleread.orchestrator.gates.further import Asked, More, mean_seconds, mean_usd
+from doubleread.orchestrator.gates.gate import Gate, doubt_of_share, doubts
 from doubleread.orchestrator.learning.fusion_learning import Learned
-from doubleread.orchestrator.metrics import clustered, log_gain
+from doubleread.orchestrator.metrics import clustered
 from doubleread.orchestrator.simplex import spoken
 
 OFF = "second look off: on the calibration cases it would have been taken on it did not clearly pay"
@@ -66,12 +65,8 @@ def look_again(
         max_share=policy.max_share,
     )
     opened = read & gate.open_on(before, asked.task)
-    gain = log_gain(before[opened], found.held_out[opened], asked.labels[opened], asked.groups_of(opened))
-    saved = clustered(
-        decision_costs(asked.task, before[opened], asked.labels[opened])
-        - decision_costs(asked.task, found.held_out[opened], asked.labels[opened]),
-        asked.groups_of(opened),
-    )
+    gain = asked.gain(before, found.held_out, opened)
+    saved = clustered(asked.saved(before, found.held_out, opened), asked.groups_of(opened))
     told = f"gain in log-loss {gain.line} and in decision cost {saved.line} on {int(opened.sum())} cases"
     if not kept or not gain.clear or saved.mean <= 0:
         return Look(before, second, notes=(f"{OFF} ({told})",))
@@ -151,7 +146,7 @@ def _fused(asked: Asked, rounds: _Rounds, again: Sequence[int]) -> _Both:
     by_round = asked.learn(latest(first, new), {HEARD: last, **without})
     pooled = {name: combine([rounds.more.posterior, found]) for name, found in by_round.alternatives.items()}
     heard_at_once = at_once.alternatives[HEARD]
-    if log_gain(heard_at_once[gated], pooled[HEARD][gated], asked.labels[gated], asked.groups_of(gated)).clear:
+    if asked.gain(heard_at_once, pooled[HEARD], gated).clear:
         return _Both("rounds", by_round, pooled[HEARD], {i: pooled[str(i)] for i in again}, new)
     one = at_once.alternatives
     return _Both("answers", at_once, one[HEARD], {i: one[str(i)] for i in again}, new)
@@ -162,13 +157,12 @@ def _useless(asked: Asked, found: _Both, agent: int, gated: NDArray[np.bool_], p
 
     One case more, on which they saved a referral, is imagined: a dozen cases without any saving are no proof of none.
     """
-    labels, without, both = asked.labels[gated], found.without[agent][gated], found.held_out[gated]
-    if len(labels) < 2:
+    if gated.sum() < 2:
         return False
-    saved = decision_costs(asked.task, without, labels) - decision_costs(asked.task, both, labels)
-    codes = asked.groups_of(gated)
+    without, codes = found.without[agent], asked.groups_of(gated)
+    saved = asked.saved(without, found.held_out, gated)
     believed = clustered(np.append(saved, asked.task.costs.referral), np.append(codes, codes.max() + 1))
-    return log_gain(both, without, labels, codes).clear or believed.mean + SURE * believed.error < price
+    return asked.gain(found.held_out, without, gated).clear or believed.mean + SURE * believed.error < price
 
 
 def _with(raw: Tensor3, first: Tensor3, agent: int) -> Tensor3:

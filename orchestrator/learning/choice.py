@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from doubleread.core.types import Labels, Matrix, Tensor3, Vector
 from doubleread.orchestrator.learning.assumed_prior import Assumed
-from doubleread.orchestrator.learning.fusion_learning import Groups, Learned, fit_calibrator, learn_rules
+from doubleread.orchestrator.learning.fusion_learning import Learned, fit_calibrator, learn_rules
 from doubleread.orchestrator.metrics import FEWEST_GROUPS, Gain, log_gain
-from doubleread.orchestrator.resampling import Fold, group_codes, grouped_folds
+from doubleread.orchestrator.resampling import Fold, Groups, group_codes, grouped_folds
 from doubleread.orchestrator.simplex import spoken
 
 AUTO = "auto"

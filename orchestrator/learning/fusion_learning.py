@@ -17,10 +17,9 @@ from doubleread.orchestrator.calibration import CALIBRATORS, restore_calibrator
 from doubleread.orchestrator.fusion import FUSION_RULES, restore_rule
 from doubleread.orchestrator.learning.assumed_prior import Assumed, at_shares
 from doubleread.orchestrator.metrics import design_effect, losses
-from doubleread.orchestrator.resampling import Fold, group_codes, grouped_folds
+from doubleread.orchestrator.resampling import Fold, Groups, group_codes, grouped_folds
 from doubleread.orchestrator.simplex import normalised, shares, softmax, spoken
 
-Groups = Sequence[str | None] | NDArray[np.generic] | None
 Calibrators = tuple[Calibrator | None, ...]
 
 

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from doubleread.core.types import Labels, Matrix, Tensor3, Vector
 from doubleread.orchestrator.course.policy import FREE_USD
 from doubleread.orchestrator.learning.choice import FEWEST, Chosen
-from doubleread.orchestrator.learning.fusion_learning import Groups
 from doubleread.orchestrator.metrics import Gain, log_gain
-from doubleread.orchestrator.resampling import group_codes, grouped_folds
+from doubleread.orchestrator.resampling import Groups, group_codes, grouped_folds
 from doubleread.orchestrator.simplex import shares, spoken
 
 HARM = 2.0
