@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, TypeAdapter
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from doubleread.core.base import Record
 from doubleread.core.evidence import Evidence
@@ -17,6 +18,7 @@ from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
 from doubleread.core.types import Json, Matrix, Tensor3, Vector
 from doubleread.core.verdict import Action, Decision, Track, Unfamiliarity
+from doubleread.orchestrator.arrays import CONFIG, Array, FlagArray
 from doubleread.orchestrator.conformal import ConformalSets
 from doubleread.orchestrator.conformal.selective_risk import SelectiveRisk
 from doubleread.orchestrator.course.policy import Policy, decide, reasons_to_ask, refer_instead
@@ -50,12 +52,12 @@ class Assessment(Record):
         return self.posterior or self.leaning
 
 
-@dataclass(frozen=True)
+@pydantic_dataclass(frozen=True, config=CONFIG)
 class HeldOut:
     """How the whole panel scored the calibration cases, each by a fit that had not seen it."""
 
-    posterior: Matrix
-    correct: NDArray[np.bool_]
+    posterior: Array
+    correct: FlagArray
 
     @property
     def confidence(self) -> Vector:
@@ -81,7 +83,7 @@ class _Heard:
         return rounds[0], rounds[1] if len(rounds) > 1 else None
 
 
-@dataclass(frozen=True)
+@pydantic_dataclass(frozen=True, config=CONFIG)
 class Arbiter:
     """Fitted trust, fusion, guarantees and policy of one panel on one task.
 
@@ -101,9 +103,9 @@ class Arbiter:
     selective: SelectiveRisk | None
     commitment: Commitment
     familiarity: Familiarity
-    held_out: HeldOut
-    surest: Tensor3
+    surest: Array
     support: tuple[float, ...] | None
+    held_out: HeldOut
     profiles: tuple[TrustProfile, ...]
     left_out: tuple[str, ...] = ()
     """Agents and referees that are not asked: they were no better than chance, or the panel is better without them."""
@@ -295,51 +297,16 @@ class Arbiter:
 
     def dump(self) -> Json:
         """Everything but the profiles, as a JSON object."""
-        return {
-            "task": self.task.model_dump(mode="json"),
-            "agents": list(self.agents),
-            "first": self.first.dump(),
-            "local": self.local.dump() if self.local else None,
-            "second": self.second.dump() if self.second else None,
-            "policy": self.policy.model_dump(mode="json"),
-            "sets": self.sets.model_dump(mode="json"),
-            "selective": self.selective.model_dump(mode="json") if self.selective else None,
-            "commitment": self.commitment.model_dump(mode="json"),
-            "familiarity": self.familiarity.model_dump(mode="json"),
-            "surest": [[_or_none(row) for row in one] for one in self.surest.tolist()],
-            "support": self.support,
-            "held_out": {
-                "posterior": self.held_out.posterior.tolist(),
-                "correct": self.held_out.correct.tolist(),
-            },
-            "left_out": list(self.left_out),
-            "notes": list(self.notes),
-        }
+        found: Json = _ARBITER.dump_python(self, mode="json", exclude={"profiles"})
+        return found
 
     @classmethod
     def load(cls, data: Json, profiles: Sequence[TrustProfile]) -> "Arbiter":
         """The arbiter of ``dump`` and its trust profiles."""
-        return cls(
-            task=Task.model_validate(data["task"]),
-            agents=tuple(data["agents"]),
-            first=Learned.load(data["first"]),
-            local=Learned.load(data["local"]) if data["local"] else None,
-            second=SecondLook.load(data["second"]) if data["second"] else None,
-            policy=Policy.model_validate(data["policy"]),
-            sets=ConformalSets.model_validate(data["sets"]),
-            selective=SelectiveRisk.model_validate(data["selective"]) if data["selective"] else None,
-            commitment=Commitment.model_validate(data["commitment"]),
-            familiarity=Familiarity.model_validate(data["familiarity"]),
-            surest=np.array([[row or [np.nan] * len(one) for row in one] for one in data["surest"]], dtype=float),
-            support=tuple(data["support"]) if data["support"] else None,
-            held_out=HeldOut(
-                posterior=np.array(data["held_out"]["posterior"], dtype=float),
-                correct=np.array(data["held_out"]["correct"], dtype=bool),
-            ),
-            profiles=tuple(profiles),
-            left_out=tuple(data["left_out"]),
-            notes=tuple(data["notes"]),
-        )
+        return _ARBITER.validate_python({**data, "profiles": tuple(profiles)})
+
+
+_ARBITER = TypeAdapter(Arbiter)
 
 
 def _not_promised(promise: SelectiveRisk) -> str:
@@ -349,8 +316,3 @@ def _not_promised(promise: SelectiveRisk) -> str:
         f"below {promise.threshold:.1%}, from which on at most {promise.risk:.1%} of commitments are wrong "
         f"({1 - promise.delta:.0%} confidence)"
     )
-
-
-def _or_none(row: list[float]) -> list[float] | None:
-    """JSON has no NaN."""
-    return None if np.isnan(row).any() else row

@@ -10,8 +10,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 
-from doubleread.core.types import Json, Matrix, Tensor3
+from doubleread.core.types import Matrix, Tensor3
+from doubleread.orchestrator.arrays import CONFIG
 from doubleread.orchestrator.learning.fusion_learning import Learned
 from doubleread.orchestrator.simplex import normalised, softmax, spoken
 
@@ -19,21 +21,12 @@ Pooling = Literal["answers", "rounds"]
 """``answers``: those of both rounds are fused at once; ``rounds``: each round is, then their geometric mean counts."""
 
 
-@dataclass(frozen=True)
+@pydantic_dataclass(frozen=True, config=CONFIG)
 class SecondLook:
     """How the answers of a second look are fused with those of the first; see ``Pooling``."""
 
     pooling: Pooling
     learned: Learned
-
-    def dump(self) -> Json:
-        """As a JSON object."""
-        return {"pooling": self.pooling, "learned": self.learned.dump()}
-
-    @classmethod
-    def load(cls, data: Json) -> "SecondLook":
-        """The second look of ``dump``."""
-        return cls(pooling=data["pooling"], learned=Learned.load(data["learned"]))
 
 
 @dataclass(frozen=True)

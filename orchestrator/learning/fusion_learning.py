@@ -1,18 +1,19 @@
 """Learning a panel's calibration and fusion from labelled cases, without judging it on what it was fitted on."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Self
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
+from pydantic import Field, PlainSerializer, PlainValidator, SkipValidation, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 from threadpoolctl import threadpool_limits
 
-from doubleread.core.base import Record
 from doubleread.core.errors import DataError
 from doubleread.core.ports import Calibrator, FusionRule
 from doubleread.core.types import Json, Labels, Matrix, Tensor3, Vector
+from doubleread.orchestrator.arrays import CONFIG, Array, MaybeArray
 from doubleread.orchestrator.calibration import CALIBRATORS, restore_calibrator
 from doubleread.orchestrator.fusion import FUSION_RULES, restore_rule
 from doubleread.orchestrator.learning.assumed_prior import Assumed, at_shares
@@ -20,23 +21,24 @@ from doubleread.orchestrator.metrics import design_effect, losses
 from doubleread.orchestrator.resampling import Fold, Groups, group_codes, grouped_folds
 from doubleread.orchestrator.simplex import normalised, shares, softmax, spoken
 
-Calibrators = tuple[Calibrator | None, ...]
+
+def _restored_by(restore: Callable[[Json], object]) -> PlainValidator:
+    """Makes a part of its parameters; a part, and None, stay what they are."""
+
+    def restored(data: object) -> object:
+        if isinstance(data, dict) and "kind" not in data:
+            raise ValueError("parameters without a kind")
+        return restore(data) if isinstance(data, dict) else data
+
+    return PlainValidator(restored)
 
 
-class LearnedRecord(Record):
-    """``Learned`` as JSON; None stands for an absent opinion."""
-
-    assumed: tuple[tuple[float, ...] | None, ...]
-    seen: tuple[float, ...]
-    calibrators: tuple[Json | None, ...]
-    rule: Json
-    held_out: tuple[tuple[float, ...], ...]
-    held_out_calibrated: tuple[tuple[tuple[float, ...] | None, ...], ...]
-    folds: int
-    notes: tuple[str, ...]
+_PARAMS = PlainSerializer(lambda part: None if part is None else part.params())
+Calibrators = tuple[Annotated[Calibrator | None, _restored_by(restore_calibrator), _PARAMS], ...]
+Rule = Annotated[FusionRule, _restored_by(restore_rule), _PARAMS]
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic_dataclass(frozen=True, config=CONFIG)
 class Learned:
     """What ``learn`` found. New cases go through ``fuse``; the held-out arrays are for judging.
 
@@ -46,15 +48,15 @@ class Learned:
     given to ``learn``.
     """
 
-    assumed: Assumed
-    seen: Vector
+    assumed: tuple[MaybeArray, ...]
+    seen: Array
     calibrators: Calibrators
-    rule: FusionRule
-    held_out: Matrix
-    held_out_calibrated: Tensor3
+    rule: Rule
+    held_out: Array
+    held_out_calibrated: Array
     folds: int
     notes: tuple[str, ...] = ()
-    alternatives: Mapping[str, Matrix] = field(default_factory=dict)
+    alternatives: SkipValidation[Mapping[str, Matrix]] = Field(default_factory=dict, exclude=True)
     """Held-out posteriors of other answers on the same cases, by the same fits; not kept on disk."""
 
     @property
@@ -72,37 +74,19 @@ class Learned:
 
     def dump(self) -> Json:
         """All of it as a JSON object; floats come back exactly."""
-        record = LearnedRecord(
-            assumed=tuple(None if a is None else tuple(a.tolist()) for a in self.assumed),
-            seen=tuple(self.seen.tolist()),
-            calibrators=tuple(None if c is None else c.params() for c in self.calibrators),
-            rule=self.rule.params(),
-            held_out=tuple(map(tuple, self.held_out.tolist())),
-            held_out_calibrated=_without_nan(self.held_out_calibrated),
-            folds=self.folds,
-            notes=self.notes,
-        )
-        return record.model_dump(mode="json")
+        found: Json = _LEARNED.dump_python(self, mode="json")
+        return found
 
     @classmethod
-    def load(cls, data: Json) -> Self:
+    def load(cls, data: Json) -> "Learned":
         """Rebuilds what ``dump`` gave; raises ``DataError`` for anything else."""
         try:
-            record = LearnedRecord.model_validate(data)
+            return _LEARNED.validate_python(data)
         except ValidationError as error:
             raise DataError(f"this is not a learned panel: {error}") from None
-        k = len(record.held_out[0])
-        absent = (float("nan"),) * k
-        return cls(
-            assumed=tuple(None if a is None else np.array(a) for a in record.assumed),
-            seen=np.array(record.seen),
-            calibrators=tuple(None if c is None else restore_calibrator(c) for c in record.calibrators),
-            rule=restore_rule(record.rule),
-            held_out=np.array(record.held_out),
-            held_out_calibrated=np.array([[row or absent for row in case] for case in record.held_out_calibrated]),
-            folds=record.folds,
-            notes=record.notes,
-        )
+
+
+_LEARNED = TypeAdapter(Learned)
 
 
 def learn(
@@ -264,11 +248,3 @@ def _notes(calibrators: Calibrators, used: int, wanted: int | Sequence[Fold]) ->
     fewer = [f"cross-fitted in {used} folds instead of {asked}: a label has too few groups for more"]
     calibration = sorted({str(note) for c in calibrators if (note := getattr(c, "note", ""))})
     return (*(fewer if used < asked else ()), *calibration)
-
-
-def _without_nan(values: Tensor3) -> tuple[tuple[tuple[float, ...] | None, ...], ...]:
-    there = spoken(values)
-    return tuple(
-        tuple(tuple(row) if here else None for row, here in zip(case, said, strict=True))
-        for case, said in zip(values.tolist(), there.tolist(), strict=True)
-    )
