@@ -84,8 +84,8 @@ class Readings:
         known = await self._graph.aget_state(_thread(reading))
         for step in _steps(known.values):
             yield step
-        if not known.values or (known.next and not known.interrupts):
-            start = None if known.values else PanelInput(case=case.model_dump(mode="json"))
+        if not known.interrupts and (known.next or not course_of(known.values).ended):
+            start = None if known.next else PanelInput(case=case.model_dump(mode="json"))
             running = self._graph.astream(
                 start, _thread(reading), context=seats, stream_mode="updates", durability="sync"
             )

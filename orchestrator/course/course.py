@@ -43,6 +43,11 @@ class Course:
         """The last one."""
         return self.assessments[max(self.assessments)]
 
+    @property
+    def ended(self) -> bool:
+        """Whether the case was decided or referred."""
+        return bool(self.assessments) and self.assessment.decision.action in {"commit", "refer"}
+
     def known(self, round_: int) -> dict[str, Answer]:
         """Each agent's latest answer up to ``round_``: an agent that was not asked again keeps its answer."""
         ordered = sorted((one for one in self.answers.values() if one.round <= round_), key=lambda one: one.round)

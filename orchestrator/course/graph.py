@@ -65,7 +65,8 @@ class Turn(TypedDict):
     case: Json
     agent: str
     round: int
-    turn: str
+    turn: NotRequired[str]
+    """Absent from checkpoints of older releases."""
     evidence: Any
 
 
@@ -151,7 +152,7 @@ async def read(state: Turn, runtime: Runtime[Seats]) -> Json:
         task=seats.arbiter.task,
         round_=state["round"],
     )
-    return {"answers": _by_key(state["turn"], [answer])}
+    return {"answers": _by_key(state.get("turn", str(state["round"])), [answer])}
 
 
 async def consult(state: PanelState, runtime: Runtime[Seats]) -> Json:
