@@ -1,7 +1,7 @@
 """Calibration cases on which to learn whom to ask further, and what asking costs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 import numpy as np
@@ -12,11 +12,9 @@ from doubleread.core.task import Task
 from doubleread.core.types import Labels, Matrix, Tensor3, Vector
 from doubleread.orchestrator.course.policy import Policy
 from doubleread.orchestrator.gates.gate import NEVER, Gate, decision_costs
-from doubleread.orchestrator.learning.assumed_prior import Assumed
 from doubleread.orchestrator.learning.choice import Chosen
-from doubleread.orchestrator.learning.fusion_learning import Learned, learn
+from doubleread.orchestrator.learning.fusion_learning import Learned, Sample, learn
 from doubleread.orchestrator.metrics import Gain, log_gain, nll
-from doubleread.orchestrator.resampling import Groups, group_codes
 
 
 @dataclass(frozen=True)
@@ -26,18 +24,14 @@ class Asked:
     task: Task
     agents: tuple[str, ...]
     first: Sequence[Sequence[Answer]]
-    labels: Labels
-    groups: Groups
+    sample: Sample
     chosen: Chosen
-    assumed: Assumed
-    folds: int
-    seed: int
     made: dict[bytes, Learned] = field(default_factory=dict, repr=False, compare=False)
     """The fits there are, by a digest of what was fused."""
 
     def groups_of(self, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
         """The groups of some cases as integers."""
-        return group_codes(self.groups, len(self.labels))[rows]
+        return self.sample.codes[rows]
 
     def gain(self, before: Matrix, after: Matrix, rows: NDArray[np.bool_]) -> Gain:
         """How far ``after``, ``(n, k)``, lowers the log-loss of some cases."""
@@ -55,24 +49,16 @@ class Asked:
         """
         key = _digest({"": raw, **(alternatives or {})})
         if key not in self.made:
-            self.made[key] = self._learn(raw, alternatives)
+            rounds = raw.shape[1] // len(self.agents)
+            sample = replace(self.sample, assumed=self.sample.assumed_by(len(self.agents)) * rounds)
+            kinds = self.chosen.calibrators * rounds
+            self.made[key] = learn(raw, sample, rule=self.chosen.rule, calibrator=kinds, alternatives=alternatives)
         return self.made[key]
 
-    def _learn(self, raw: Tensor3, alternatives: Mapping[str, Tensor3] | None) -> Learned:
-        prior = self.task.prior_vector() if self.task.prior else None
-        rounds = raw.shape[1] // len(self.agents)
-        return learn(
-            raw,
-            self.labels,
-            self.groups,
-            prior,
-            rule=self.chosen.rule,
-            calibrator=self.chosen.calibrators * rounds,
-            assumed=self.assumed * rounds,
-            folds=self.folds,
-            seed=self.seed,
-            alternatives=alternatives,
-        )
+    @property
+    def labels(self) -> Labels:
+        """True labels, shape ``(n,)``."""
+        return self.sample.labels
 
 
 def _digest(opinions: Mapping[str, Tensor3]) -> bytes:

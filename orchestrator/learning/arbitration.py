@@ -21,8 +21,8 @@ from doubleread.orchestrator.gates.further import Asked, ask_more, mean_usd
 from doubleread.orchestrator.gates.gate import Commitment
 from doubleread.orchestrator.gates.second_look import Look, asked_again, look_again
 from doubleread.orchestrator.learning.assumed_prior import assumed_priors, stated_priors
-from doubleread.orchestrator.learning.choice import AUTO, Chosen, choose
-from doubleread.orchestrator.learning.fusion_learning import Learned
+from doubleread.orchestrator.learning.choice import AUTO, choose
+from doubleread.orchestrator.learning.fusion_learning import Learned, Sample
 from doubleread.orchestrator.learning.membership import Members, select
 from doubleread.orchestrator.metrics import losses
 from doubleread.orchestrator.ood.familiarity import ALARM_RATE, Familiarity, nearness_of
@@ -105,33 +105,21 @@ class Grounds:
     ) -> Self:
         """Chooses calibrators, fusion and who reads; ``referees`` stay only where they lowered the log-loss."""
         first, second = tensor(task, readings.first), tensor(task, readings.second)
-        labels, groups = readings.labels, readings.groups
-        assumed = assumed_priors(stated_priors(len(agents), readings.first), task, readings.support)
-
-        def chosen(raw: Tensor3) -> Chosen:
-            prior = task.prior_vector() if task.prior else None  # or else that of the calibration cases
-            return choose(
-                raw,
-                labels,
-                groups,
-                prior,
-                calibrator=learning.calibrator,
-                rule=learning.rule,
-                assumed=assumed,
-                names=agents,
-                folds=learning.folds,
-                seed=learning.seed,
-            )
-
-        usd = mean_usd(readings.first)
-        members = select(first, labels, groups, agents, referees, usd, chosen, learning.folds, learning.seed)
+        sample = Sample(
+            readings.labels,
+            readings.groups,
+            task.prior_vector() if task.prior else None,
+            assumed_priors(stated_priors(len(agents), readings.first), task, readings.support),
+            learning.folds,
+            learning.seed,
+        )
+        choosing = partial(choose, sample=sample, calibrator=learning.calibrator, rule=learning.rule, names=agents)
+        members = select(first, sample, agents, referees, mean_usd(readings.first), choosing)
         out = np.isin(agents, members.left_out)
         heard, again = (np.where(out[None, :, None], np.nan, raw) for raw in (first, second))
-        asked = Asked(
-            task, agents, readings.first, labels, groups, members.chosen, assumed, learning.folds, learning.seed
-        )
+        asked = Asked(task, agents, readings.first, sample, members.chosen)
         near = np.array([nearness_of(found) for found in readings.evidence])
-        familiarity = Familiarity.fit(near, heard, learning.alarm_rate, groups)
+        familiarity = Familiarity.fit(near, heard, learning.alarm_rate, readings.groups)
         return cls(asked, heard, again, readings, learning, familiarity, members)
 
     def at(self, costs: Costs) -> Self:

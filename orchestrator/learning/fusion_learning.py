@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated
 
 import numpy as np
@@ -89,64 +90,74 @@ class Learned:
 _LEARNED = TypeAdapter(Learned)
 
 
+@dataclass(frozen=True)
+class Sample:
+    """Labelled cases to learn from, and how they are divided for cross-fitting.
+
+    ``labels`` and ``groups`` have shape ``(n,)``. ``prior`` is that of the cases to come (None: the label shares of
+    ``labels``); ``assumed`` holds the priors that the agents' opinions assume (None: unknown). ``folds`` is a number,
+    of which fewer are used where groups are few, or the folds themselves.
+    """
+
+    labels: Labels
+    groups: Groups = None
+    prior: Vector | None = None
+    assumed: Assumed | None = None
+    folds: int | Sequence[Fold] = 5
+    seed: int = 0
+
+    @cached_property
+    def codes(self) -> NDArray[np.int64]:
+        """The groups as integers, shape ``(n,)``."""
+        return group_codes(self.groups, len(self.labels))
+
+    @cached_property
+    def parts(self) -> Sequence[Fold]:
+        """The folds. Raises ``DataError`` where cross-fitting is impossible."""
+        return self.divided(self.codes)
+
+    def divided(self, groups: Groups) -> Sequence[Fold]:
+        """The folds that keep these groups together."""
+        return grouped_folds(self.labels, groups, self.folds, self.seed) if isinstance(self.folds, int) else self.folds
+
+    def assumed_by(self, agents: int) -> Assumed:
+        """The prior that each of so many agents assumes."""
+        return self.assumed or (None,) * agents
+
+
 def learn(
     raw: Tensor3,
-    y: Labels,
-    groups: Groups = None,
-    prior: Vector | None = None,
+    sample: Sample,
     *,
     rule: str = "panel-mean",
     calibrator: str | Sequence[str] = "temperature",
-    assumed: Assumed | None = None,
-    folds: int | Sequence[Fold] = 5,
-    seed: int = 0,
     alternatives: Mapping[str, Tensor3] | None = None,
 ) -> Learned:
     """``learn_rules`` for a single rule."""
-    found = learn_rules(
-        raw,
-        y,
-        groups,
-        prior,
-        rules=(rule,),
-        calibrator=calibrator,
-        assumed=assumed,
-        folds=folds,
-        seed=seed,
-        alternatives=alternatives,
-    )
-    return found[rule]
+    return learn_rules(raw, sample, rules=(rule,), calibrator=calibrator, alternatives=alternatives)[rule]
 
 
 def learn_rules(
     raw: Tensor3,
-    y: Labels,
-    groups: Groups = None,
-    prior: Vector | None = None,
+    sample: Sample,
     *,
     rules: Sequence[str],
     calibrator: str | Sequence[str],
-    assumed: Assumed | None = None,
-    folds: int | Sequence[Fold],
-    seed: int,
     alternatives: Mapping[str, Tensor3] | None = None,
 ) -> dict[str, Learned]:
     """Fits one calibrator per agent and each fusion rule, and cross-fits all by group for the held-out arrays.
 
-    ``raw`` holds uncalibrated opinions ``(n, agents, k)``, NaN rows where an agent gave none; ``assumed`` the priors
-    that they assume (None: unknown), from which they are brought to the label shares of the cases that are fitted on.
-    ``calibrator`` names one for all agents, or one each. ``prior`` is that of the cases to come; None: the label shares
-    of ``y``. ``folds`` is a number (fewer are used, and noted, where groups are few) or the folds themselves.
-    ``alternatives`` are other answers to the same cases, shaped as ``raw``, that the held-out fits are to fuse too:
-    with agents struck out, for instance. Raises ``DataError`` where cross-fitting is impossible, and ``UnknownPart``
-    for a rule or calibrator that is not in its table.
+    ``raw`` holds uncalibrated opinions ``(n, agents, k)``, NaN rows where an agent gave none; they are brought from the
+    priors that they assume to the label shares of the cases that are fitted on. ``calibrator`` names one for all
+    agents, or one each. ``alternatives`` are other answers to the same cases, shaped as ``raw``, that the held-out fits
+    are to fuse too: with agents struck out, for instance. Raises ``DataError`` where cross-fitting is impossible, and
+    ``UnknownPart`` for a rule or calibrator that is not in its table.
     """
+    y, codes, parts, seed = sample.labels, sample.codes, sample.parts, sample.seed
     raw, k = np.where(spoken(raw)[..., None], raw, np.nan), raw.shape[2]
     kinds = (calibrator,) * raw.shape[1] if isinstance(calibrator, str) else tuple(calibrator)
-    assumed = assumed or (None,) * raw.shape[1]
-    codes = group_codes(groups, len(y))
-    prior = shares(y, k) if prior is None else prior
-    parts = grouped_folds(y, codes, folds, seed) if isinstance(folds, int) else list(folds)
+    assumed = sample.assumed_by(raw.shape[1])
+    prior = shares(y, k) if sample.prior is None else sample.prior
     blank = np.full((len(y), k), np.nan)
     held_out = {rule: blank.copy() for rule in rules}
     others = {rule: {name: blank.copy() for name in alternatives or {}} for rule in rules}
@@ -164,7 +175,7 @@ def learn_rules(
                     others[rule][name][part.test] = fusion.fuse(calibrated)
         seen = shares(y, k)
         final = _fit(at_shares(raw, assumed, seen), y, codes, prior, rules, kinds, seed)
-    notes = _notes(final.calibrators, len(parts), folds)
+    notes = _notes(final.calibrators, len(parts), sample.folds)
     return {
         rule: Learned(
             assumed=assumed,
