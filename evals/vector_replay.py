@@ -74,7 +74,7 @@ class AnswerArrays:
 
 
 def sources_of(arbiter: Arbiter) -> tuple[tuple[ConfidenceSource | None, ...], ...]:
-    """Of both rounds, the kind of confidence that an arbiter calibrates each agent by."""
+    """For each round, the confidence source that each agent is calibrated on; None where it was never calibrated."""
     found = [[arbiter.profile(name, turn) for name in arbiter.agents] for turn in (1, 2)]
     return tuple(tuple(p.confidence_source if p else None for p in profiles) for profiles in found)
 

@@ -280,7 +280,7 @@ def _profiles(
 
 
 def sources(agents: Sequence[str], readings: Readings) -> tuple[tuple[ConfidenceSource | None, ...], ...]:
-    """Of both rounds, each agent's kind of confidence that is calibrated; None where it gave no opinion."""
+    """For each round, the confidence source of each agent's opinions; None where it gave none."""
     return tuple(
         tuple(_source(answers, i) for i in range(len(agents))) for answers in (readings.first, readings.second)
     )
