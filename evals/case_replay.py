@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Answer
 from doubleread.orchestrator.course.arbiter import Arbiter
-from doubleread.orchestrator.course.course import Ask, Contrast, Course, Roster, next_step
+from doubleread.orchestrator.course.course import AgentsToAsk, Course, LabelsToContrast, Roster, next_step
 
 
 def replay_case(
@@ -16,10 +16,10 @@ def replay_case(
     roster = Roster(arbiter, tuple(first), frozenset(again))
     course, step = next_step(Course(evidence=evidence), roster)
     while step is not None:
-        if isinstance(step, Ask):
+        if isinstance(step, AgentsToAsk):
             said = again if course.round > 1 else first
             course = course.with_answers(said[name] for name in step.agents)
-        elif isinstance(step, Contrast):
+        elif isinstance(step, LabelsToContrast):
             course = course.next_round(evidence)
         course, step = next_step(course, roster)
     return course

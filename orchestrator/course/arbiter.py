@@ -22,7 +22,7 @@ from doubleread.orchestrator.arrays import CONFIG, Array, FlagArray
 from doubleread.orchestrator.conformal import ConformalSets
 from doubleread.orchestrator.conformal.selective_risk import SelectiveRisk
 from doubleread.orchestrator.course.policy import Policy, decide, reasons_to_ask, refer_instead
-from doubleread.orchestrator.course.rounds import Fusion, SecondLook, replaced
+from doubleread.orchestrator.course.rounds import Fusion, SecondLookFusion, replaced
 from doubleread.orchestrator.gates.gate import Commitment, Gate
 from doubleread.orchestrator.learning.fusion_learning import Learned
 from doubleread.orchestrator.ood.familiarity import Familiarity
@@ -97,7 +97,7 @@ class Arbiter:
     agents: tuple[str, ...]
     first: Learned
     local: Learned | None
-    second: SecondLook | None
+    second: SecondLookFusion | None
     policy: Policy
     sets: ConformalSets
     selective: SelectiveRisk | None

@@ -152,14 +152,14 @@ class Roster:
 
 
 @dataclass(frozen=True)
-class Ask:
+class AgentsToAsk:
     """Ask these agents side by side, and find the evidence meanwhile where there is none yet."""
 
     agents: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Consult:
+class RefereesToConsult:
     """Ask these referees what they make of what was said, by agents with these records."""
 
     referees: tuple[str, ...]
@@ -168,32 +168,32 @@ class Consult:
 
 
 @dataclass(frozen=True)
-class Contrast:
+class LabelsToContrast:
     """Find stored cases of these labels, and open the next round with them."""
 
     labels: tuple[str, ...]
 
 
-class Next(NamedTuple):
+class NextStep(NamedTuple):
     """The course with what has just been concluded, and what is to be done; None where it has ended."""
 
     course: Course
-    task: Ask | Consult | Contrast | None
+    task: AgentsToAsk | RefereesToConsult | LabelsToContrast | None
 
 
-def next_step(course: Course, roster: Roster) -> Next:
+def next_step(course: Course, roster: Roster) -> NextStep:
     """What happens next to a case, by what is known of it. Nobody is asked here, and nothing is changed."""
     due = roster.due(course)
     if due or course.evidence is None:
-        return Next(course, Ask(due))
+        return NextStep(course, AgentsToAsk(due))
     if referees := roster.referees_due(course):
         said = {name: a for name, a in course.known(course.round).items() if name not in roster.referees}
-        return Next(course, Consult(referees, said, roster.judge.records(said)))
+        return NextStep(course, RefereesToConsult(referees, said, roster.judge.records(said)))
     course = replace(course, assessments={**course.assessments, course.round: roster.assess(course)})
     action = course.assessment.decision.action
     if action == "ask-more":
         return next_step(replace(course, asked_all=True), roster)
-    return Next(course, Contrast(roster.contested(course)) if action == "second-look" else None)
+    return NextStep(course, LabelsToContrast(roster.contested(course)) if action == "second-look" else None)
 
 
 def contested(task: Task, answers: Iterable[Answer], evidence: Evidence | None) -> tuple[str, ...]:

@@ -8,7 +8,14 @@ from doubleread.core.case import Case
 from doubleread.core.evidence import Evidence
 from doubleread.core.task import Task
 from doubleread.core.verdict import Verdict
-from doubleread.orchestrator.course.course import Ask, Consult, Contrast, Course, Roster, next_step
+from doubleread.orchestrator.course.course import (
+    AgentsToAsk,
+    Course,
+    LabelsToContrast,
+    RefereesToConsult,
+    Roster,
+    next_step,
+)
 from doubleread.orchestrator.course.seats import Readers, Seats
 from doubleread.orchestrator.course.verdicts import verdict_of
 
@@ -28,11 +35,13 @@ async def run_course(case: Case, readers: Readers, roster: Roster) -> Course:
     return course
 
 
-async def _done(step: Ask | Consult | Contrast, case: Case, course: Course, readers: Readers, task: Task) -> Course:
+async def _done(
+    step: AgentsToAsk | RefereesToConsult | LabelsToContrast, case: Case, course: Course, readers: Readers, task: Task
+) -> Course:
     """The course after a step was taken."""
-    if isinstance(step, Consult):
+    if isinstance(step, RefereesToConsult):
         return course.with_answers(await readers.consult(step, case, course, task))
-    if isinstance(step, Contrast):
+    if isinstance(step, LabelsToContrast):
         assert course.evidence is not None  # which is found in the first round
         return course.next_round(await readers.contrast(step.labels, case, course.evidence))
     evidence, answers = await asyncio.gather(

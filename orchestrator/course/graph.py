@@ -25,7 +25,7 @@ from doubleread.core.opinion import Answer
 from doubleread.core.types import Json
 from doubleread.core.verdict import Verdict
 from doubleread.orchestrator.course.arbiter import Assessment
-from doubleread.orchestrator.course.course import Ask, Consult, Course, next_step
+from doubleread.orchestrator.course.course import AgentsToAsk, Course, RefereesToConsult, next_step
 from doubleread.orchestrator.course.seats import Seats
 from doubleread.orchestrator.course.verdicts import verdict_of
 
@@ -59,7 +59,7 @@ class PanelState(PanelInput):
     """What a person decided of a case that was referred."""
 
 
-class Turn(TypedDict):
+class ReadTask(TypedDict):
     """What one agent is asked in one turn."""
 
     case: Json
@@ -94,7 +94,7 @@ def _panel_graph(referred: str) -> Any:
     """The graph, and where a case goes that was referred."""
     graph = StateGraph(PanelState, context_schema=Seats, input_schema=PanelInput)
     graph.add_node("step", step_to(referred))
-    graph.add_node("read", read, input_schema=Turn)
+    graph.add_node("read", read, input_schema=ReadTask)
     graph.add_edge(START, "step")
     graph.add_edge("read", "step")
     for name, node in (("retrieve", retrieve), ("consult", consult), ("contrast", contrast)):
@@ -113,19 +113,19 @@ def step_to(referred: str) -> Any:
             "asked_all": course.asked_all,
             "assessments": {str(turn): one.model_dump(mode="json") for turn, one in course.assessments.items()},
         }
-        if isinstance(task, Ask):
+        if isinstance(task, AgentsToAsk):
             asked = {"asked": {course.turn: list(task.agents)}}
             return Command(update={**changes, **asked}, goto=_asking(state, course, task))
         if task is None:
             return Command(update=changes, goto=referred if course.assessment.decision.action == "refer" else END)
-        return Command(update=changes, goto="consult" if isinstance(task, Consult) else "contrast")
+        return Command(update=changes, goto="consult" if isinstance(task, RefereesToConsult) else "contrast")
 
     return step
 
 
-def _asking(state: PanelState, course: Course, task: Ask) -> list[str | Send]:
+def _asking(state: PanelState, course: Course, task: AgentsToAsk) -> list[str | Send]:
     """One reading for each agent whose turn it is, beside the search for evidence."""
-    turn = Turn(
+    turn = ReadTask(
         case=state["case"],
         agent="",
         round=course.round,
@@ -142,7 +142,7 @@ async def retrieve(state: PanelState, runtime: Runtime[Seats]) -> Json:
     return {"evidence": evidence.model_dump(mode="json")}
 
 
-async def read(state: Turn, runtime: Runtime[Seats]) -> Json:
+async def read(state: ReadTask, runtime: Runtime[Seats]) -> Json:
     """One agent's answer in one turn."""
     seats, shown = runtime.context, state["evidence"]
     answer = await seats.read(
@@ -159,7 +159,7 @@ async def consult(state: PanelState, runtime: Runtime[Seats]) -> Json:
     """What the referees make of the turn's answers."""
     seats, case = runtime.context, Case.model_validate(state["case"])
     course, task = next_step(course_of(state), seats.roster)
-    answers = await seats.consult(task, case, course, seats.arbiter.task) if isinstance(task, Consult) else ()
+    answers = await seats.consult(task, case, course, seats.arbiter.task) if isinstance(task, RefereesToConsult) else ()
     return {"answers": _by_key(course.turn, answers)}
 
 

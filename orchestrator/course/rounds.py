@@ -22,7 +22,7 @@ Pooling = Literal["answers", "rounds"]
 
 
 @pydantic_dataclass(frozen=True, config=CONFIG)
-class SecondLook:
+class SecondLookFusion:
     """How the answers of a second look are fused with those of the first; see ``Pooling``."""
 
     pooling: Pooling
@@ -37,7 +37,7 @@ class Fusion:
     """
 
     first: Learned
-    second: SecondLook | None = None
+    second: SecondLookFusion | None = None
 
     def posterior(self, first: Tensor3, again: Tensor3 | None = None) -> Matrix:
         """One posterior a case, ``(n, k)``; NaN where nobody spoke."""
@@ -63,7 +63,7 @@ def posteriors(learned: Learned, raw: Tensor3) -> Matrix:
     return np.where(heard, learned.rule.fuse(calibrated), np.nan)
 
 
-def posteriors_of_both(learned: Learned, look: SecondLook, first: Tensor3, again: Tensor3) -> Matrix:
+def posteriors_of_both(learned: Learned, look: SecondLookFusion, first: Tensor3, again: Tensor3) -> Matrix:
     """Posteriors after a second look, ``(n, k)``; ``learned`` fuses the first round. NaN where nobody spoke."""
     if look.pooling == "answers":
         return posteriors(look.learned, np.concatenate([first, again], axis=1))

@@ -16,7 +16,7 @@ from doubleread.core.ports import Agent, Deliberates, Reconsiders, Retriever, Ta
 from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
 from doubleread.orchestrator.course.arbiter import Arbiter
-from doubleread.orchestrator.course.course import Consult, Course, Roster
+from doubleread.orchestrator.course.course import Course, RefereesToConsult, Roster
 
 GRACE_S = 5.0
 REFEREE_S = 60.0
@@ -60,7 +60,7 @@ class Readers:
         self.witness(case, answer)
         return answer
 
-    async def consult(self, step: Consult, case: Case, course: Course, task: Task) -> tuple[Answer, ...]:
+    async def consult(self, step: RefereesToConsult, case: Case, course: Course, task: Task) -> tuple[Answer, ...]:
         """What the referees make of what was said. Raises nothing."""
         asked = {name: self.referees[name] for name in step.referees}
         given = await consult(asked, step.said, step.records, course.evidence, task=task, round_=course.round)

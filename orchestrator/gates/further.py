@@ -12,20 +12,20 @@ from doubleread.core.task import Task
 from doubleread.core.types import Labels, Matrix, Tensor3, Vector
 from doubleread.orchestrator.course.policy import Policy
 from doubleread.orchestrator.gates.gate import NEVER, Gate, decision_costs
-from doubleread.orchestrator.learning.choice import Chosen
+from doubleread.orchestrator.learning.choice import FusionChoice
 from doubleread.orchestrator.learning.fusion_learning import Learned, Sample, learn
 from doubleread.orchestrator.metrics import Gain, log_gain, nll
 
 
 @dataclass(frozen=True)
-class Asked:
+class GateSample:
     """The calibration cases, what was said first, and how it is fused."""
 
     task: Task
     agents: tuple[str, ...]
     first: Sequence[Sequence[Answer]]
     sample: Sample
-    chosen: Chosen
+    chosen: FusionChoice
     made: dict[bytes, Learned] = field(default_factory=dict, repr=False, compare=False)
     """The fits there are, by a digest of what was fused."""
 
@@ -81,7 +81,7 @@ def mean_seconds(answers: Sequence[Sequence[Answer]]) -> Vector:
 
 
 @dataclass(frozen=True)
-class More:
+class CascadeFit:
     """Whether some agents are spared at first, and the held-out posterior that comes of it, ``(n, k)``.
 
     ``heard`` holds the first answers without those that were spared, ``(n, agents, k)``.
@@ -94,7 +94,7 @@ class More:
     notes: tuple[str, ...] = ()
 
 
-def ask_more(asked: Asked, first: Tensor3, policy: Policy) -> More:
+def ask_more(asked: GateSample, first: Tensor3, policy: Policy) -> CascadeFit:
     """Learns when the agents that cost money are worth it; everyone is asked at once where the budget allows all.
 
     They are asked only where that clearly lowered the log-loss of the calibration cases it would be done on.
@@ -104,7 +104,7 @@ def ask_more(asked: Asked, first: Tensor3, policy: Policy) -> More:
     spoke = np.asarray(~np.isnan(first).all(axis=(0, 2)))
     dear = [i for i in range(len(asked.agents)) if spoke[i] and not usd[i] <= policy.free_usd]
     if policy.ask_share >= 1 or not dear or len(dear) == spoke.sum():
-        return More(everyone, first)
+        return CascadeFit(everyone, first)
     silent = first.copy()
     silent[:, dear] = np.nan
     local = asked.learn(silent)
@@ -129,7 +129,7 @@ def ask_more(asked: Asked, first: Tensor3, policy: Policy) -> More:
     note = f"{', '.join(gate.agents)} asked on {opened.mean():.0%} of the calibration cases ({losses}; {told})"
     if not opened.any() and policy.ask_share > 0:
         note = f"{', '.join(gate.agents)} not asked: no clear gain in log-loss ({gain.line} where it would be asked)"
-    return More(posterior, heard, local, gate, (note, *_unpriced(unknown)))
+    return CascadeFit(posterior, heard, local, gate, (note, *_unpriced(unknown)))
 
 
 def _unpriced(agents: Sequence[str]) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from doubleread.core.opinion import Answer
 from doubleread.core.types import Matrix, Tensor3, Vector
 from doubleread.orchestrator.course.policy import Policy
-from doubleread.orchestrator.course.rounds import Pooling, SecondLook, combine, latest, struck
-from doubleread.orchestrator.gates.further import Asked, More, mean_seconds, mean_usd
+from doubleread.orchestrator.course.rounds import Pooling, SecondLookFusion, combine, latest, struck
+from doubleread.orchestrator.gates.further import CascadeFit, GateSample, mean_seconds, mean_usd
 from doubleread.orchestrator.gates.gate import Gate, doubt_of_share, doubts
 from doubleread.orchestrator.learning.fusion_learning import Learned
 from doubleread.orchestrator.metrics import clustered
@@ -23,7 +23,7 @@ SURE = 2.0
 
 
 @dataclass(frozen=True)
-class Look:
+class SecondLookFit:
     """Whether second looks are taken, and the held-out posterior after them, ``(n, k)``.
 
     ``raw`` holds the second round's own opinions, ``(n, agents, k)``.
@@ -31,14 +31,19 @@ class Look:
 
     posterior: Matrix
     raw: Tensor3
-    second: SecondLook | None = None
+    second: SecondLookFusion | None = None
     gate: Gate | None = None
     notes: tuple[str, ...] = ()
 
 
 def look_again(
-    asked: Asked, first: Tensor3, second: Tensor3, answers: Sequence[Sequence[Answer]], more: More, policy: Policy
-) -> Look:
+    asked: GateSample,
+    first: Tensor3,
+    second: Tensor3,
+    answers: Sequence[Sequence[Answer]],
+    more: CascadeFit,
+    policy: Policy,
+) -> SecondLookFit:
     """Learns whom a second look asks, when it is worth its price, and how its answers join the first ones.
 
     ``more`` is what the first round came to. An agent whose second answers clearly raised the log-loss, or clearly
@@ -49,7 +54,7 @@ def look_again(
     second = np.where(turns[..., None], second, np.nan)  # an agent that was not asked again keeps its first answer
     again = np.flatnonzero(spoken(second).any(axis=0)).tolist()
     if policy.max_rounds < 2 or not again:
-        return Look(before, second)
+        return SecondLookFit(before, second)
     read = ~np.isnan(second[:, again]).all(axis=(1, 2))  # a case that was confirmed later may have no second look
     doubt = doubts(asked.task, before)
     gated = read & (doubt > doubt_of_share(doubt, policy.max_share))
@@ -69,12 +74,12 @@ def look_again(
     saved = clustered(asked.saved(before, found.held_out, opened), asked.groups_of(opened))
     told = f"gain in log-loss {gain.line} and in decision cost {saved.line} on {int(opened.sum())} cases"
     if not kept or not gain.clear or saved.mean <= 0:
-        return Look(before, second, notes=(f"{OFF} ({told})",))
+        return SecondLookFit(before, second, notes=(f"{OFF} ({told})",))
     names = ", ".join(asked.agents[i] for i in spared)
     dropped = (f"not asked again, their second answers are not worth it: {names}",) if spared else ()
     notes = (f"second look on {opened.mean():.0%} of the calibration cases ({told})", *dropped)
     posterior = np.where(opened[:, None], found.held_out, before)
-    return Look(posterior, found.raw, SecondLook(found.pooling, found.learned), gate, notes)
+    return SecondLookFit(posterior, found.raw, SecondLookFusion(found.pooling, found.learned), gate, notes)
 
 
 def asked_again(answers: Sequence[Sequence[Answer]]) -> NDArray[np.bool_]:
@@ -101,7 +106,7 @@ class _Rounds:
 
     first: Tensor3
     second: Tensor3
-    more: More
+    more: CascadeFit
     gated: NDArray[np.bool_]
 
 
@@ -117,7 +122,7 @@ class _Both:
 
 
 def _worth_asking(
-    asked: Asked, rounds: _Rounds, again: Sequence[int], prices: _Prices
+    asked: GateSample, rounds: _Rounds, again: Sequence[int], prices: _Prices
 ) -> tuple[list[int], list[int], _Both]:
     """Whom to ask again, whose second answers are not worth it, and both rounds fused with those of the former."""
     heard = rounds.gated & ~(spoken(rounds.first) & ~spoken(rounds.more.heard)).T
@@ -129,7 +134,7 @@ def _worth_asking(
     return kept, [i for i in able if i not in kept], found
 
 
-def _fused(asked: Asked, rounds: _Rounds, again: Sequence[int]) -> _Both:
+def _fused(asked: GateSample, rounds: _Rounds, again: Sequence[int]) -> _Both:
     """Answers of both rounds at once; round by round where that is clearly better on the cases looked at again.
 
     Fitted on every answer, judged on those that are heard: an agent that is spared at first has no second look either.
@@ -152,7 +157,7 @@ def _fused(asked: Asked, rounds: _Rounds, again: Sequence[int]) -> _Both:
     return _Both("answers", at_once, one[HEARD], {i: one[str(i)] for i in again}, new)
 
 
-def _useless(asked: Asked, found: _Both, agent: int, gated: NDArray[np.bool_], price: float) -> bool:
+def _useless(asked: GateSample, found: _Both, agent: int, gated: NDArray[np.bool_], price: float) -> bool:
     """Whether an agent's second answers clearly do harm, or clearly save less than their price.
 
     One case more, on which they saved a referral, is imagined: a dozen cases without any saving are no proof of none.

@@ -17,9 +17,9 @@ from doubleread.orchestrator.conformal.selective_risk import SelectiveRisk
 from doubleread.orchestrator.course.arbiter import Arbiter, HeldOut
 from doubleread.orchestrator.course.policy import Policy
 from doubleread.orchestrator.course.rounds import struck, surest_opinions
-from doubleread.orchestrator.gates.further import Asked, ask_more, mean_usd
+from doubleread.orchestrator.gates.further import GateSample, ask_more, mean_usd
 from doubleread.orchestrator.gates.gate import Commitment
-from doubleread.orchestrator.gates.second_look import Look, asked_again, look_again
+from doubleread.orchestrator.gates.second_look import SecondLookFit, asked_again, look_again
 from doubleread.orchestrator.learning.assumed_prior import assumed_priors, stated_priors
 from doubleread.orchestrator.learning.choice import AUTO, choose
 from doubleread.orchestrator.learning.fusion_learning import Learned, Sample
@@ -85,7 +85,7 @@ class Learning:
 class Grounds:
     """What an arbiter rests on before any policy: the answers, and how those of the first round are fused."""
 
-    asked: Asked
+    asked: GateSample
     first: Tensor3
     second: Tensor3
     """Raw opinions of both rounds, ``(n, agents, k)``; NaN where there is none."""
@@ -117,7 +117,7 @@ class Grounds:
         members = select(first, sample, agents, referees, mean_usd(readings.first), choosing)
         out = np.isin(agents, members.left_out)
         heard, again = (np.where(out[None, :, None], np.nan, raw) for raw in (first, second))
-        asked = Asked(task, agents, readings.first, sample, members.chosen)
+        asked = GateSample(task, agents, readings.first, sample, members.chosen)
         near = np.array([nearness_of(found) for found in readings.evidence])
         familiarity = Familiarity.fit(near, heard, learning.alarm_rate, readings.groups)
         return cls(asked, heard, again, readings, learning, familiarity, members)
@@ -126,7 +126,7 @@ class Grounds:
         """The same at other costs of errors and referrals."""
         return replace(self, asked=replace(self.asked, task=with_costs(self.asked.task, costs)))
 
-    def settled(self, policy: Policy) -> tuple[Arbiter, Look]:
+    def settled(self, policy: Policy) -> tuple[Arbiter, SecondLookFit]:
         """The arbiter under a policy, without trust profiles, and the second look behind it.
 
         Fits on answers that were fused before, under another policy or other costs, are not made again.

@@ -21,7 +21,7 @@ Candidate = tuple[tuple[str, ...], str]
 
 
 @dataclass(frozen=True)
-class Chosen:
+class FusionChoice:
     """What was chosen, how it was fitted, and notes for people; there are none without a choice."""
 
     calibrators: tuple[str, ...]
@@ -31,7 +31,7 @@ class Chosen:
     notes: tuple[str, ...] = ()
 
 
-def choose(raw: Tensor3, sample: Sample, *, calibrator: str, rule: str, names: Sequence[str] = ()) -> Chosen:
+def choose(raw: Tensor3, sample: Sample, *, calibrator: str, rule: str, names: Sequence[str] = ()) -> FusionChoice:
     """Fits every candidate; ``auto`` opens a name to its candidates. Arguments and errors as ``learn_rules``.
 
     The first candidate is taken, unless others' cross-fitted log-loss is lower by more than one standard error
@@ -59,7 +59,7 @@ def choose(raw: Tensor3, sample: Sample, *, calibrator: str, rule: str, names: S
     best = max((one for one in gains if gains[one].clear), key=lambda one: gains[one].mean, default=first)
     if gains:
         notes = (*notes, _note(best, first, gains))
-    return Chosen(best[0], best[1], fits[best], notes)
+    return FusionChoice(best[0], best[1], fits[best], notes)
 
 
 def _too_few(raw: Tensor3, sample: Sample) -> str:

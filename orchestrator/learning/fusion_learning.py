@@ -193,7 +193,7 @@ def learn_rules(
 
 
 @dataclass(frozen=True, slots=True)
-class _Fitted:
+class _FoldFit:
     calibrators: Calibrators
     rules: dict[str, FusionRule]
 
@@ -206,7 +206,7 @@ def _fit(
     rules: Sequence[str],
     kinds: Sequence[str],
     seed: int,
-) -> _Fitted:
+) -> _FoldFit:
     """Calibrators on all rows; the rules on opinions calibrated without their own row's fold.
 
     Both are fitted with priors, beside which a case of a group of like cases counts for less than one on its own.
@@ -216,7 +216,7 @@ def _fit(
     heard = spoken(inner).any(axis=1)
     together = softmax(np.nanmean(np.log(inner[heard]), axis=1)) if heard.any() else inner[:0, 0]
     weight = 1 / design_effect(losses(together, y[heard]), codes[heard])
-    return _Fitted(calibrators, {rule: FUSION_RULES.get(rule)().fit(inner, y, prior, weight) for rule in rules})
+    return _FoldFit(calibrators, {rule: FUSION_RULES.get(rule)().fit(inner, y, prior, weight) for rule in rules})
 
 
 def _inner(raw: Tensor3, y: Labels, codes: NDArray[np.int64], kinds: Sequence[str], seed: int) -> Tensor3:

@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 from doubleread.core.types import Tensor3, Vector
 from doubleread.orchestrator.course.policy import FREE_USD
-from doubleread.orchestrator.learning.choice import FEWEST, Chosen
+from doubleread.orchestrator.learning.choice import FEWEST, FusionChoice
 from doubleread.orchestrator.learning.fusion_learning import Sample
 from doubleread.orchestrator.metrics import Gain, log_gain
 from doubleread.orchestrator.simplex import shares, spoken
 
 HARM = 2.0
 """Standard errors by which the panel must be better without an agent: of several agents one is easily unlucky."""
-Choose = Callable[[Tensor3], Chosen]
+Choose = Callable[[Tensor3], FusionChoice]
 """Chooses and fits a fusion of opinions ``(n, agents, k)``, NaN where an agent is left out."""
 
 
@@ -23,7 +23,7 @@ Choose = Callable[[Tensor3], Chosen]
 class Members:
     """The fusion of those who read, who was left out, and notes on why."""
 
-    chosen: Chosen
+    chosen: FusionChoice
     left_out: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -74,7 +74,7 @@ def select(
     return Members(chosen, tuple(name for name in names if name in left_out), tuple(notes))
 
 
-def _over_chance(chosen: Chosen, kept: NDArray[np.bool_], sample: Sample) -> dict[int, Gain]:
+def _over_chance(chosen: FusionChoice, kept: NDArray[np.bool_], sample: Sample) -> dict[int, Gain]:
     """How far each agent's held-out log-loss, calibrated, lies below that of the label frequencies."""
     calibrated, y, codes = chosen.learned.held_out_calibrated, sample.labels, sample.codes
     plain = np.full((len(y), calibrated.shape[2]), np.nan)
@@ -88,8 +88,8 @@ def _over_chance(chosen: Chosen, kept: NDArray[np.bool_], sample: Sample) -> dic
 
 
 def _without_harm(
-    raw: Tensor3, sample: Sample, kept: NDArray[np.bool_], usd: Vector, chosen: Chosen, choose: Choose
-) -> tuple[Chosen, dict[int, Gain]]:
+    raw: Tensor3, sample: Sample, kept: NDArray[np.bool_], usd: Vector, chosen: FusionChoice, choose: Choose
+) -> tuple[FusionChoice, dict[int, Gain]]:
     """The fusion without the agents that make it worse, and these, each with the gain. Changes ``kept``."""
     dropped: dict[int, Gain] = {}
     while kept.sum() > 1:
@@ -105,7 +105,7 @@ def _without_harm(
     return chosen, dropped
 
 
-def _gain(before: Chosen, after: Chosen, sample: Sample) -> Gain:
+def _gain(before: FusionChoice, after: FusionChoice, sample: Sample) -> Gain:
     return log_gain(before.learned.held_out, after.learned.held_out, sample.labels, sample.groups)
 
 

@@ -110,7 +110,7 @@ def watch(agent: str, baseline: Baseline, stream: Stream, threshold: float) -> t
     return tuple(found)
 
 
-def log_evidence(null: Vector, correct: Flags, shifts: Sequence[float]) -> "Evidence":
+def log_evidence(null: Vector, correct: Flags, shifts: Sequence[float]) -> "BettingRecord":
     """Bets on shifts of the log-odds, all of one sign, against ``null``, the probabilities of being right.
 
     For negative shifts the wealth is a supermartingale also where the true probabilities are higher than ``null``, and
@@ -124,11 +124,11 @@ def log_evidence(null: Vector, correct: Flags, shifts: Sequence[float]) -> "Evid
     placed = np.log(-np.diff(waiting))[:, None] - (total - bets)
     by_shift = total + np.logaddexp.accumulate(placed, axis=0)
     wealth = np.logaddexp(logsumexp(by_shift, axis=1) - np.log(len(shifts)), np.log(waiting[1:]))
-    return Evidence(wealth, placed, by_shift)
+    return BettingRecord(wealth, placed, by_shift)
 
 
 @dataclass(frozen=True)
-class Evidence:
+class BettingRecord:
     """``log_wealth``, ``(n,)``: of the gambler after each case; ``placed``, ``(n, shifts)``: by case of beginning."""
 
     log_wealth: Vector
@@ -173,7 +173,7 @@ def _accuracy(agent: str, baseline: Baseline, stream: Stream, threshold: float) 
     )
 
 
-def _seen(log_wealth: Vector, found: Evidence, times: Sequence[datetime], threshold: float) -> Json:
+def _seen(log_wealth: Vector, found: BettingRecord, times: Sequence[datetime], threshold: float) -> Json:
     """How much betting made, whether that is an alarm, and since when."""
     at = int(log_wealth.argmax())
     alarm = bool(log_wealth[at] >= np.log(threshold))
