@@ -18,6 +18,7 @@ from doubleread.core.types import Labels, Matrix, Tensor3, Vector
 from doubleread.orchestrator.course.arbiter import Arbiter
 from doubleread.orchestrator.course.rounds import Fusion, filled, posteriors, posteriors_of_both
 from doubleread.orchestrator.gates.gate import Gate, best_of, doubts
+from doubleread.orchestrator.learning.fusion_learning import Learned
 from doubleread.orchestrator.ood.familiarity import Familiarity, nearness_of
 from doubleread.orchestrator.simplex import spoken
 
@@ -144,12 +145,12 @@ class VectorReplay:
 
     def _first(self, arbiter: Arbiter, spared: Flags) -> Matrix:
         """Posteriors of the first round without the agents that are spared."""
-        learned = arbiter.local if arbiter.local is not None and spared.any() else arbiter.first
+        learned = _learned(arbiter, spared)
         return self._once((learned,), (spared,), lambda: posteriors(learned, self._heard(spared)))
 
     def _both(self, arbiter: Arbiter, spared: Flags, looks: Flags) -> Matrix:
         """Posteriors after a second look of those who take one and were heard."""
-        learned, look = arbiter.local if arbiter.local is not None and spared.any() else arbiter.first, arbiter.second
+        learned, look = _learned(arbiter, spared), arbiter.second
         assert look is not None
         again = self._again(spared, looks)
         return self._once(
@@ -169,8 +170,10 @@ class VectorReplay:
         looked_again: bool,
     ) -> Flags:
         """Which commitments would stand whatever the missing agents had said."""
-        learned = arbiter.local if arbiter.local is not None and spared.any() else arbiter.first
-        fusion, stands = Fusion(learned, arbiter.second if looked_again else None), np.ones(len(rows), dtype=bool)
+        fusion, stands = (
+            Fusion(_learned(arbiter, spared), arbiter.second if looked_again else None),
+            np.ones(len(rows), dtype=bool),
+        )
         again = self._again(spared, looks)[rows] if looked_again else None
         for k in range(len(arbiter.task.names)):
             other = fusion.posterior(filled(self._heard(spared)[rows], missing, arbiter.surest, k), again)
@@ -218,6 +221,11 @@ def _round(task: Task, place: dict[str, int], answers: Iterable[Answer]) -> tupl
         if isinstance(answer, Opinion):
             opinions[i], sources[i] = answer.vector(task), answer.confidence_source
     return opinions, sources, answered
+
+
+def _learned(arbiter: Arbiter, spared: Flags) -> Learned:
+    """What fuses the first round where these agents are spared."""
+    return arbiter.local if arbiter.local is not None and spared.any() else arbiter.first
 
 
 def _opens(gate: Gate | None, task: Task, posterior: Matrix) -> Flags:

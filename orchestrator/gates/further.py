@@ -69,6 +69,19 @@ def _digest(opinions: Mapping[str, Tensor3]) -> bytes:
     return found.digest()
 
 
+@dataclass(frozen=True)
+class Prices:
+    """Mean price and time of each agent's answers, shape ``(agents,)``, in the policy's terms."""
+
+    usd: Vector
+    seconds: Vector
+    policy: Policy
+
+    def of(self, agents: Sequence[int]) -> float:
+        """What asking these costs: they answer side by side. An unknown price counts as none."""
+        return self.policy.price(float(np.nansum(self.usd[agents])), float(self.seconds[agents].max(initial=0.0)))
+
+
 def mean_usd(answers: Sequence[Sequence[Answer]]) -> Vector:
     """What an answer of each agent costs on average, shape ``(agents,)``; NaN where a price is unknown."""
     costs = [[np.nan if a.usage.cost_usd is None else a.usage.cost_usd for a in row] for row in answers]
@@ -114,7 +127,7 @@ def ask_more(asked: GateSample, first: Tensor3, policy: Policy) -> CascadeFit:
         local.held_out,
         everyone,
         asked.labels,
-        price=policy.price(float(np.nansum(usd[dear])), mean_seconds(asked.first)[dear].max()),
+        price=Prices(usd, mean_seconds(asked.first), policy).of(dear),
         max_share=policy.ask_share,
     )
     opened = gate.open_on(local.held_out, asked.task)

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doubleread.core.opinion import Answer
-from doubleread.core.types import Matrix, Tensor3, Vector
+from doubleread.core.types import Matrix, Tensor3
 from doubleread.orchestrator.course.policy import Policy
 from doubleread.orchestrator.course.rounds import Pooling, SecondLookFusion, combine, latest, struck
-from doubleread.orchestrator.gates.further import CascadeFit, GateSample, mean_seconds, mean_usd
+from doubleread.orchestrator.gates.further import CascadeFit, GateSample, Prices, mean_seconds, mean_usd
 from doubleread.orchestrator.gates.gate import Gate, doubt_of_share, doubts
 from doubleread.orchestrator.learning.fusion_learning import Learned
 from doubleread.orchestrator.metrics import clustered
@@ -58,7 +58,7 @@ def look_again(
     read = ~np.isnan(second[:, again]).all(axis=(1, 2))  # a case that was confirmed later may have no second look
     doubt = doubts(asked.task, before)
     gated = read & (doubt > doubt_of_share(doubt, policy.max_share))
-    prices = _Prices(mean_usd(answers), mean_seconds(answers), policy)
+    prices = Prices(mean_usd(answers), mean_seconds(answers), policy)
     kept, spared, found = _worth_asking(asked, _Rounds(first, second, more, gated), again, prices)
     gate = Gate.fit(
         asked.task,
@@ -88,19 +88,6 @@ def asked_again(answers: Sequence[Sequence[Answer]]) -> NDArray[np.bool_]:
 
 
 @dataclass(frozen=True)
-class _Prices:
-    """Mean price and time of each agent's answers, shape ``(agents,)``, in the policy's terms."""
-
-    usd: Vector
-    seconds: Vector
-    policy: Policy
-
-    def of(self, agents: Sequence[int]) -> float:
-        """What asking these costs: they answer side by side. An unknown price counts as none."""
-        return self.policy.price(float(np.nansum(self.usd[agents])), float(self.seconds[agents].max(initial=0.0)))
-
-
-@dataclass(frozen=True)
 class _Rounds:
     """Opinions of both rounds, ``(n, agents, k)``, what the first came to, and the cases in doubt, ``(n,)``."""
 
@@ -122,7 +109,7 @@ class _Both:
 
 
 def _worth_asking(
-    asked: GateSample, rounds: _Rounds, again: Sequence[int], prices: _Prices
+    asked: GateSample, rounds: _Rounds, again: Sequence[int], prices: Prices
 ) -> tuple[list[int], list[int], _Both]:
     """Whom to ask again, whose second answers are not worth it, and both rounds fused with those of the former."""
     heard = rounds.gated & ~(spoken(rounds.first) & ~spoken(rounds.more.heard)).T
