@@ -14,7 +14,7 @@ from doubleread.core.types import Labels, Tensor3, Vector
 from doubleread.orchestrator.conformal import ConformalSets
 from doubleread.orchestrator.learning.assumed_prior import Assumed
 from doubleread.orchestrator.learning.choice import AUTO, choose
-from doubleread.orchestrator.learning.fusion_learning import learn
+from doubleread.orchestrator.learning.fusion_learning import Sample, learn
 from doubleread.orchestrator.metrics import Gain, log_gain, nll
 from doubleread.orchestrator.ood.familiarity import Familiarity
 from doubleread.orchestrator.resampling import group_codes
@@ -120,9 +120,10 @@ def _load() -> list[Division]:
 
 def _judge(d: Division) -> Kept:
     groups, like = d.groups.tolist(), d.assumed
-    panel = choose(d.cal, d.y, groups, None, calibrator=AUTO, rule=AUTO, assumed=like, folds=FOLDS, seed=0).learned
+    sample = Sample(d.y, groups, assumed=like, folds=FOLDS)
+    panel = choose(d.cal, sample, calibrator=AUTO, rule=AUTO).learned
     P = panel.fuse(d.test)
-    alone = learn(d.cal, d.y, groups, None, rule="log-pool", assumed=like, folds=FOLDS, seed=0).calibrate(d.test)
+    alone = learn(d.cal, sample, rule="log-pool").calibrate(d.test)
     heard = [i for i in range(len(d.agents)) if spoken(alone[:, i]).all()]
     best = min(heard, key=lambda i: nll(alone[:, i], d.truth))
     sets = ConformalSets.fit(panel.held_out, d.y, groups=groups)

@@ -8,6 +8,7 @@ from benchmarks.figure import Figure
 from doubleread.core.types import Labels, Matrix, Tensor3
 from doubleread.orchestrator.learning.assumed_prior import Assumed
 from doubleread.orchestrator.learning.choice import AUTO, choose
+from doubleread.orchestrator.learning.fusion_learning import Sample
 from doubleread.orchestrator.metrics import nll
 
 SHARES = np.array([0.9, 0.1])
@@ -22,7 +23,7 @@ def priors() -> Iterator[Figure]:
         for seed in range(DRAWS):
             raw, y, _ = exact(CASES, seed)
             fresh, truth, bayes = exact(FRESH, 1000 + seed)
-            found = choose(raw, y, None, None, calibrator=AUTO, rule=AUTO, assumed=assumed, folds=5, seed=seed)
+            found = choose(raw, Sample(y, assumed=assumed, seed=seed), calibrator=AUTO, rule=AUTO)
             above.append(nll(found.learned.fuse(fresh), truth) - nll(bayes, truth))
         yield Figure(
             name=f"priors.{name}.nll_above_bayes",

@@ -11,7 +11,7 @@ from doubleread.core.opinion import Opinion
 from doubleread.core.reading import Reading
 from doubleread.core.task import Costs, Task
 from doubleread.core.types import Labels, Matrix, Tensor3
-from doubleread.evals.vector_replay import Said, Walker
+from doubleread.evals.vector_replay import AnswerArrays, VectorReplay
 from doubleread.orchestrator.course.kept import readings_of
 from doubleread.orchestrator.course.policy import Policy
 from doubleread.orchestrator.learning.arbitration import Grounds, Learning, sources
@@ -32,7 +32,7 @@ def sweep(target: str = ">= 10000") -> Iterator[Figure]:
     rows = _rows(CASES + CALIBRATION)
     learned = readings_of(TASK, AGENTS, rows[:CALIBRATION], "")
     grounds = Grounds.of(TASK, AGENTS, learned, Learning(rule="log-pool", calibrator="temperature"))
-    said = Said.of(TASK, AGENTS, rows[CALIBRATION:]).usable(sources(AGENTS, learned))
+    said = AnswerArrays.of(TASK, AGENTS, rows[CALIBRATION:]).usable(sources(AGENTS, learned))
     began = time.process_time()
     arbiters = [
         grounds.at(Costs(referral=referral)).settled(Policy(max_share=share))[0]
@@ -40,8 +40,8 @@ def sweep(target: str = ">= 10000") -> Iterator[Figure]:
         for share in SHARES
     ]
     learning, began = time.process_time() - began, time.process_time()
-    walker = Walker(said)
-    looked = [float(walker.walk(arbiter).looked_again.mean()) for arbiter in arbiters]
+    replay = VectorReplay(said)
+    looked = [float(replay.run(arbiter).looked_again.mean()) for arbiter in arbiters]
     replaying, n = time.process_time() - began, len(arbiters) * CASES
     note = f"{len(arbiters)} policies, {CASES:,} cases; looked at again: {min(looked):.0%} to {max(looked):.0%}"
     yield Figure(name="sweep.replayed_a_second", value=n / replaying, n=n, target=target, note=note)

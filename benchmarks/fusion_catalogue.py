@@ -9,8 +9,8 @@ from doubleread.core.base import Record
 from doubleread.core.types import Labels, Tensor3, Vector
 from doubleread.orchestrator import metrics
 from doubleread.orchestrator.fusion import FUSION_RULES
-from doubleread.orchestrator.learning.fusion_learning import Groups, learn, learn_rules
-from doubleread.orchestrator.resampling import grouped_folds
+from doubleread.orchestrator.learning.fusion_learning import Sample, learn, learn_rules
+from doubleread.orchestrator.resampling import Groups, grouped_folds
 
 CALIBRATORS = ("temperature", "vector", "none")
 
@@ -39,7 +39,9 @@ def cross_fitted(raw: Tensor3, labels: Labels, repeats: int) -> Iterator[Catalog
     """Each case judged by fits on other folds, ``repeats`` times over with seeds 0, 1, 2…"""
     for rule, calibrator in product(FUSION_RULES.names(), CALIBRATORS):
         found = [
-            learn(raw, labels, rule=rule, calibrator=calibrator, folds=grouped_folds(labels, None, 5, seed)).held_out
+            learn(
+                raw, Sample(labels, folds=grouped_folds(labels, None, 5, seed)), rule=rule, calibrator=calibrator
+            ).held_out
             for seed in range(repeats)
         ]
         entries = [_entry(rule, calibrator, P, labels, metrics.nll(P, labels)) for P in found]
@@ -51,9 +53,7 @@ def judged(
 ) -> Iterator[CatalogueEntry]:
     """Learned from ``raw``, judged on ``unseen``."""
     for calibrator in CALIBRATORS:
-        fits = learn_rules(
-            raw, labels, groups, prior, rules=FUSION_RULES.names(), calibrator=calibrator, folds=5, seed=0
-        )
+        fits = learn_rules(raw, Sample(labels, groups, prior), rules=FUSION_RULES.names(), calibrator=calibrator)
         for rule, fit in fits.items():
             yield _entry(rule, calibrator, fit.fuse(unseen), truth, metrics.nll(fit.held_out, labels))
 

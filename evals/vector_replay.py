@@ -1,6 +1,6 @@
-"""``walk`` for many cases and many arbiters at once: arrays of answers in, who was asked and what was decided out.
+"""A course for many cases and many arbiters at once: arrays of answers in, who was asked and what was decided out.
 
-A test holds it to ``walk`` and to the graph.
+The one fast copy of ``next_step``; tests hold it to ``case_replay`` and to the graph, on random panels too.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -16,9 +16,9 @@ from doubleread.core.reading import Reading
 from doubleread.core.task import Task
 from doubleread.core.types import Labels, Matrix, Tensor3, Vector
 from doubleread.orchestrator.course.arbiter import Arbiter
-from doubleread.orchestrator.course.missing import filled
-from doubleread.orchestrator.course.rounds import Fusion, posteriors, posteriors_of_both
+from doubleread.orchestrator.course.rounds import Fusion, filled, posteriors, posteriors_of_both
 from doubleread.orchestrator.gates.gate import Gate, best_of, doubts
+from doubleread.orchestrator.learning.fusion_learning import Learned
 from doubleread.orchestrator.ood.familiarity import Familiarity, nearness_of
 from doubleread.orchestrator.simplex import spoken
 
@@ -27,7 +27,7 @@ A = TypeVar("A")
 
 
 @dataclass(frozen=True)
-class Said:
+class AnswerArrays:
     """What agents said about ``n`` cases, as arrays; the first axis counts the cases."""
 
     first: Tensor3
@@ -75,13 +75,13 @@ class Said:
 
 
 def sources_of(arbiter: Arbiter) -> tuple[tuple[ConfidenceSource | None, ...], ...]:
-    """Of both rounds, the kind of confidence that an arbiter calibrates each agent by."""
+    """For each round, the confidence source that each agent is calibrated on; None where it was never calibrated."""
     found = [[arbiter.profile(name, turn) for name in arbiter.agents] for turn in (1, 2)]
     return tuple(tuple(p.confidence_source if p else None for p in profiles) for profiles in found)
 
 
 @dataclass(frozen=True)
-class Walks:
+class ReplayedCases:
     """Where ``n`` cases ended, and who was asked on the way."""
 
     posterior: Matrix
@@ -98,17 +98,17 @@ class Walks:
 
 
 @dataclass
-class Walker:
+class VectorReplay:
     """Replays the same cases under one arbiter after another.
 
     What arbiters have in common (fits, familiarity) is applied to the cases once; a policy costs a few comparisons.
     """
 
-    said: Said
+    said: AnswerArrays
     _known: dict[tuple[object, ...], tuple[tuple[object, ...], Any]] = field(default_factory=dict)
 
-    def walk(self, arbiter: Arbiter) -> Walks:
-        """What ``walk`` does on every case. Opinions must be ``usable`` by the arbiter."""
+    def run(self, arbiter: Arbiter) -> ReplayedCases:
+        """What the course comes to on every case. Opinions must be ``usable`` by the arbiter."""
         said, policy = self.said, arbiter.policy
         dear = np.isin(arbiter.agents, arbiter.spared({}))
         looks = np.array([arbiter.looks_again(name) for name in arbiter.agents])
@@ -141,16 +141,16 @@ class Walker:
             if len(rows):
                 spared = np.zeros_like(dear) if opens else dear
                 committed[rows] = self._stands(arbiter, rows, label[rows], missing[rows], spared, looks, looks_again)
-        return Walks(posterior, label, committed & ~alarm, looked, heard, asked_again, unanswered)
+        return ReplayedCases(posterior, label, committed & ~alarm, looked, heard, asked_again, unanswered)
 
     def _first(self, arbiter: Arbiter, spared: Flags) -> Matrix:
         """Posteriors of the first round without the agents that are spared."""
-        learned = arbiter.local if arbiter.local is not None and spared.any() else arbiter.first
+        learned = _learned(arbiter, spared)
         return self._once((learned,), (spared,), lambda: posteriors(learned, self._heard(spared)))
 
     def _both(self, arbiter: Arbiter, spared: Flags, looks: Flags) -> Matrix:
         """Posteriors after a second look of those who take one and were heard."""
-        learned, look = arbiter.local if arbiter.local is not None and spared.any() else arbiter.first, arbiter.second
+        learned, look = _learned(arbiter, spared), arbiter.second
         assert look is not None
         again = self._again(spared, looks)
         return self._once(
@@ -170,8 +170,10 @@ class Walker:
         looked_again: bool,
     ) -> Flags:
         """Which commitments would stand whatever the missing agents had said."""
-        learned = arbiter.local if arbiter.local is not None and spared.any() else arbiter.first
-        fusion, stands = Fusion(learned, arbiter.second if looked_again else None), np.ones(len(rows), dtype=bool)
+        fusion, stands = (
+            Fusion(_learned(arbiter, spared), arbiter.second if looked_again else None),
+            np.ones(len(rows), dtype=bool),
+        )
         again = self._again(spared, looks)[rows] if looked_again else None
         for k in range(len(arbiter.task.names)):
             other = fusion.posterior(filled(self._heard(spared)[rows], missing, arbiter.surest, k), again)
@@ -203,7 +205,7 @@ class Walker:
 
 
 def _arrays(task: Task, place: dict[str, int], row: Reading) -> tuple[object, ...]:
-    """One case's part of each field of ``Said``."""
+    """One case's part of each field of ``AnswerArrays``."""
     rounds = [_round(task, place, answers) for answers in (row.first, [a for a in row.second if a.round > 1])]
     (first, one, answered), (second, two, again) = rounds
     return first, second, one, two, answered, again, nearness_of(row.evidence), bool(row.evidence.unusual)
@@ -219,6 +221,11 @@ def _round(task: Task, place: dict[str, int], answers: Iterable[Answer]) -> tupl
         if isinstance(answer, Opinion):
             opinions[i], sources[i] = answer.vector(task), answer.confidence_source
     return opinions, sources, answered
+
+
+def _learned(arbiter: Arbiter, spared: Flags) -> Learned:
+    """What fuses the first round where these agents are spared."""
+    return arbiter.local if arbiter.local is not None and spared.any() else arbiter.first
 
 
 def _opens(gate: Gate | None, task: Task, posterior: Matrix) -> Flags:

@@ -4,7 +4,7 @@
 closed above (0 belongs to the first), so that a confidence of exactly 1 falls into the last bin.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from scipy.special import ndtri
 
 from doubleread.core.trust import ReliabilityBin
 from doubleread.core.types import Labels, Matrix, Vector
-from doubleread.orchestrator.resampling import group_codes
+from doubleread.orchestrator.resampling import Groups, group_codes
 
 CLIP = 1e-6
 """Smallest probability that enters a logarithm."""
@@ -24,7 +24,6 @@ FEWEST_GROUPS = 20
 
 Flags = NDArray[np.bool_]
 Metric = Callable[[Matrix, Labels], float]
-Groups = Sequence[str | None] | NDArray[np.generic] | None
 
 
 class Floor(NamedTuple):
@@ -76,7 +75,10 @@ def nll(P: Matrix, y: Labels) -> float:
 
 def ece(confidence: Vector, correct: Flags, bins: int = 15) -> float:
     """Expected calibration error: mean over cases of the |confidence - accuracy| of their bin (Guo et al. 2017)."""
-    return _gap(confidence, correct, bins) / len(confidence) if len(confidence) else float("nan")
+    if not len(confidence):
+        return float("nan")
+    signed = np.bincount(bin_index(confidence, bins), correct - confidence, bins)
+    return float(np.abs(signed).sum()) / len(confidence)
 
 
 def ece_floor(confidence: Vector, bins: int, rng: np.random.Generator, draws: int = 400) -> Floor:
@@ -213,7 +215,7 @@ def design_effect(values: Vector, groups: Groups = None) -> float:
 
 def losses(P: Matrix, y: Labels) -> Vector:
     """-log p(true label) of each case, in nats, shape ``(n,)``; probabilities are clipped at ``CLIP``."""
-    return -_logs(P[np.arange(len(y)), y])
+    return -np.log(np.maximum(P[np.arange(len(y)), y], CLIP))
 
 
 def log_gain(before: Matrix, after: Matrix, labels: Labels, groups: Groups = None) -> Gain:
@@ -231,15 +233,6 @@ def wilson(right: int, n: int, level: float = 0.95) -> Interval:
     half = z / (1 + spread) * float(np.sqrt(p * (1 - p) / n + spread / (4 * n)))
     # at the ends the bound is exactly 0 or 1, which rounding would miss
     return Interval(centre - half if right else 0.0, centre + half if right < n else 1.0)
-
-
-def _gap(confidence: Vector, correct: Flags, bins: int) -> float:
-    signed = np.bincount(bin_index(confidence, bins), correct - confidence, bins)
-    return float(np.abs(signed).sum())
-
-
-def _logs(p: Vector) -> Vector:
-    return np.asarray(np.log(np.maximum(p, CLIP)))
 
 
 def _mean(values: NDArray[np.generic]) -> float:

@@ -11,6 +11,8 @@ from doubleread.core.trust import Estimate
 from doubleread.core.types import Labels
 
 Indices = NDArray[np.int64]
+Groups = Sequence[str | None] | NDArray[np.generic] | None
+"""The group of each case; one without a group stands alone."""
 TRIES = 20
 
 
@@ -21,7 +23,7 @@ class Fold(NamedTuple):
     test: Indices
 
 
-def group_codes(groups: Sequence[str | None] | NDArray[np.generic] | None, n: int) -> Indices:
+def group_codes(groups: Groups, n: int) -> Indices:
     """Groups as integers, shape ``(n,)``; a case without a group is a group of its own.
 
     Raises ``DataError`` where there is not one group per case.
@@ -34,9 +36,7 @@ def group_codes(groups: Sequence[str | None] | NDArray[np.generic] | None, n: in
     return np.unique(names, return_inverse=True)[1].astype(np.int64)
 
 
-def grouped_folds(
-    labels: Labels, groups: Sequence[str | None] | NDArray[np.generic] | None, folds: int, seed: int
-) -> list[Fold]:
+def grouped_folds(labels: Labels, groups: Groups, folds: int, seed: int) -> list[Fold]:
     """Up to ``folds`` folds that keep groups together, share the labels out evenly and never lose one in training.
 
     Fewer folds come back where a label has fewer groups than ``folds``: the length of the list says so. Raises
@@ -57,7 +57,7 @@ def bootstrap(
     n: int,
     draws: int = 1000,
     seed: int = 0,
-    groups: Sequence[str | None] | NDArray[np.generic] | None = None,
+    groups: Groups = None,
 ) -> Estimate:
     """``statistic`` of all rows ``0..n-1`` with its 95 % percentile interval; whole groups are drawn where given.
 

@@ -92,7 +92,7 @@ def _notes(found: "BatchPrevalence") -> list[str]:
 
 def _in_task_file(found: "BatchPrevalence") -> str:
     """The shares as a task takes them: none is 0, and rounded they still sum to 1."""
-    from doubleread.orchestrator.prevalence.implied_prevalence import toml_key
+    from doubleread.orchestrator.prevalence.prior_shift import toml_key
 
     rounded = {label: max(round(share, 4), 0.0001) for label, share in found.shares.items()}
     largest = max(rounded, key=lambda label: rounded[label])

@@ -19,20 +19,19 @@ from doubleread.core.case import Case
 from doubleread.core.errors import DataError
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Answer
-from doubleread.core.ports import HasSight, Learns, Reconsiders
+from doubleread.core.ports import HasSight, Learns
 from doubleread.core.stored import StoredCase
 from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
 from doubleread.core.types import Embeddings, Labels, Progress, silent
 from doubleread.core.verdict import Unread
 from doubleread.orchestrator.course.arbiter import Arbiter
-from doubleread.orchestrator.course.asking import ask
-from doubleread.orchestrator.course.contest import for_second_look
-from doubleread.orchestrator.course.hopeless import check_able
+from doubleread.orchestrator.course.course import Course, Roster, Unlearned
+from doubleread.orchestrator.course.follow import run_course
 from doubleread.orchestrator.course.policy import Policy
-from doubleread.orchestrator.course.seats import Witness, nobody
+from doubleread.orchestrator.course.seats import Readers, Witness, check_able, nobody
 from doubleread.orchestrator.learning.arbitration import Learning, Readings, fit_arbiter
-from doubleread.orchestrator.prevalence.implied_prevalence import implied_prevalence
+from doubleread.orchestrator.prevalence.prior_shift import implied_prevalence
 from doubleread.orchestrator.resampling import grouped_folds
 from doubleread.orchestrator.simplex import shares
 from doubleread.panel.composition import VIEWS, Eyes, Seated, check_names, seat
@@ -277,6 +276,13 @@ class _Answers:
     second: list[list[Answer]]
     evidence: list[Evidence]
 
+    def add(self, course: Course, agents: Sequence[str]) -> None:
+        """One more case, in both rounds."""
+        for answers, known in ((self.first, course.known(1)), (self.second, course.known(2))):
+            answers.append([known[name] for name in agents])
+        assert course.evidence is not None  # which is found in the first round
+        self.evidence.append(course.evidence)
+
 
 def _read(
     seated: Seated,
@@ -290,35 +296,22 @@ def _read(
     total: int,
 ) -> _Answers:
     """Both rounds' answers of every agent on cases it was not fitted on."""
-    again = settings.second_look.max_rounds > 1
-    if again:
+    names, rounds = tuple(seated.agents), settings.second_look.max_rounds
+    if rounds > 1:
         eyes.embed_all(held_out.cases, VIEWS[1:], lambda d, _: progress("encoding crops", done + d, total))
-
-    async def one(case: Case) -> tuple[list[Answer], list[Answer], Evidence]:
-        evidence = await seated.retriever.find(case)
-        first = list(await asyncio.gather(*(asked(name, case, None) for name in seated.agents)))
-        if not again:
-            return first, first, evidence
-        evidence = await for_second_look(case, seated.task, first, evidence, seated.retriever)
-        able = [name for name, agent in seated.agents.items() if isinstance(agent, Reconsiders)]
-        later = dict(zip(able, await asyncio.gather(*(asked(name, case, evidence) for name in able)), strict=True))
-        second = [later.get(name, answer) for name, answer in zip(seated.agents, first, strict=True)]
-        return first, second, evidence
-
-    async def asked(name: str, case: Case, evidence: Evidence | None) -> Answer:
-        turn = 1 if evidence is None else 2
-        limit = settings.panel.agent_timeout_s
-        answer = await ask(name, seated.agents[name], case, evidence, task=seated.task, round_=turn, timeout_s=limit)
-        witness(case, answer)
-        return answer
+    limit = settings.panel.agent_timeout_s
+    readers = Readers(seated.agents, seated.retriever, witness=witness, agent_timeout_s=limit)
+    roster = Roster(Unlearned(seated.task, rounds), names, readers.able)
 
     async def everyone() -> _Answers:
-        rows: list[tuple[list[Answer], list[Answer], Evidence]] = []
+        found = _Answers([], [], [])
         for start in range(0, len(held_out.cases), AT_ONCE):
-            rows += await asyncio.gather(*(one(case) for case in held_out.cases[start : start + AT_ONCE]))
-            check_able(seated.agents, [row[0] for row in rows[start:]])
-            progress("reading calibration cases", done + len(rows), total)
-        return _Answers([r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows])
+            cases = held_out.cases[start : start + AT_ONCE]
+            for course in await asyncio.gather(*(run_course(case, readers, roster) for case in cases)):
+                found.add(course, names)
+            check_able(names, found.first[start:])
+            progress("reading calibration cases", done + len(found.first), total)
+        return found
 
     with Background() as background:
         return background.call(everyone)

@@ -11,8 +11,7 @@ from doubleread.core.case import Case
 from doubleread.core.opinion import Answer
 from doubleread.core.trust import TrustProfile
 from doubleread.core.types import Labels, Progress
-from doubleread.orchestrator.course.asking import consult
-from doubleread.orchestrator.course.seats import Witness
+from doubleread.orchestrator.course.seats import Witness, consult
 from doubleread.orchestrator.learning.arbitration import Readings, tensor
 from doubleread.orchestrator.resampling import grouped_folds
 from doubleread.orchestrator.trust.profile import profile

@@ -58,7 +58,7 @@ def seated(how: How, seats: Seats) -> Seats:
         raise SessionError(
             f"{', '.join(fewer.referees)} would be asked alone, but only weighs what others say: ask one that reads"
         )
-    at_once = bool(how.only or how.hint) or set(fewer.spared).issuperset(fewer.agents)
+    at_once = bool(how.only or how.hint) or set(fewer.roster.spared).issuperset(fewer.agents)
     changed = replace(fewer, at_once=at_once, look_again=how.look_again)
     told = _told(how.hint, changed) if how.hint else changed
     return replace(told, warnings=(*seats.warnings, *_warnings(how, changed)))
@@ -73,7 +73,7 @@ def _warnings(how: How, seats: Seats) -> Iterator[str]:
     yield f"read with other settings ({'; '.join(_words(how))}): trust and guarantees are those of the panel as fitted"
     if how.hint:
         yield from _of_hint(how.hint, seats)
-    if how.look_again and not any(map(seats.can_look_again, seats.agents)):
+    if how.look_again and not any(map(seats.roster.can_look_again, seats.agents)):
         yield "a second look was asked for, but none of the agents can take one"
     elif how.look_again and seats.arbiter.second is None:
         yield "second looks are off on this panel: the second answers are shown, but not counted"

@@ -23,9 +23,8 @@ from doubleread.core.opinion import Answer
 from doubleread.core.sqlite import PATIENCE_S
 from doubleread.core.types import Json
 from doubleread.core.verdict import Verdict
-from doubleread.orchestrator.course.graph import waiting_graph
+from doubleread.orchestrator.course.graph import ANSWER, PanelInput, course_of, waiting_graph
 from doubleread.orchestrator.course.seats import Seats
-from doubleread.orchestrator.course.state import ANSWER, PanelInput, course_of
 from doubleread.orchestrator.course.verdicts import verdict_of
 
 
@@ -85,8 +84,8 @@ class ReadingStore:
         known = await self._graph.aget_state(_thread(reading))
         for step in _steps(known.values):
             yield step
-        if not known.values or (known.next and not known.interrupts):
-            start = None if known.values else PanelInput(case=case.model_dump(mode="json"))
+        if not known.interrupts and (known.next or not course_of(known.values).ended):
+            start = None if known.next else PanelInput(case=case.model_dump(mode="json"))
             running = self._graph.astream(
                 start, _thread(reading), context=seats, stream_mode="updates", durability="sync"
             )
@@ -95,7 +94,8 @@ class ReadingStore:
                     for step in _steps(change):
                         yield step
         found = await self._graph.aget_state(_thread(reading))
-        verdict = verdict_of(course_of(found.values), seats, seconds=perf_counter() - began)
+        read = Case.model_validate(found.values["case"])
+        verdict = verdict_of(read, course_of(found.values), seats, seconds=perf_counter() - began)
         yield ReadingStep("ended", ReadingEnd(verdict, waits=bool(found.interrupts)))
 
     async def decide(self, reading: str, decision: Json) -> None:

@@ -12,7 +12,7 @@ from doubleread.core.opinion import Answer, Opinion
 from doubleread.core.ports import Reconsiders
 from doubleread.core.task import Task
 from doubleread.core.types import Progress, Tensor3, silent
-from doubleread.evals.case_replay import walk
+from doubleread.evals.case_replay import replay_case
 from doubleread.evals.paper import RecordedPanel
 from doubleread.orchestrator.course.arbiter import Arbiter
 from doubleread.orchestrator.course.policy import Policy
@@ -77,11 +77,11 @@ def replay(
 
 def _judge(arbiter: Arbiter, agents: Sequence[str], readings: Readings, i: int, r: int, found: Replay) -> None:
     first, second = _named(agents, readings.first[i]), _named(agents, readings.second[i])
-    walked = walk(arbiter, first, second, readings.evidence[i])
-    found.looked_again[r, i] = walked.looked_again
-    found.posterior[r, i] = [walked.assessment.scores[name] for name in arbiter.task.names]
-    found.committed[r, i] = walked.assessment.decision.action == "commit"
-    found.cost_usd[r, i] = sum(answer.usage.cost_usd or 0.0 for answer in walked.asked)
+    course = replay_case(arbiter, first, second, readings.evidence[i])
+    found.looked_again[r, i] = course.round > 1
+    found.posterior[r, i] = [course.assessment.scores[name] for name in arbiter.task.names]
+    found.committed[r, i] = course.assessment.decision.action == "commit"
+    found.cost_usd[r, i] = sum(answer.usage.cost_usd or 0.0 for answer in course.answers.values())
 
 
 def _named(agents: Sequence[str], answers: Sequence[Answer]) -> Mapping[str, Answer]:

@@ -20,6 +20,7 @@ from doubleread.orchestrator import metrics
 from doubleread.orchestrator.course.policy import Policy
 from doubleread.orchestrator.learning.arbitration import Learning, Readings, tensor
 from doubleread.orchestrator.learning.choice import choose
+from doubleread.orchestrator.learning.fusion_learning import Sample
 
 AGENTS = ("qwen", "gpt", RETRIEVAL)
 OURS, ONE_LOOK, CASCADE = "doubleread", "doubleread, one look", "doubleread, cascade"
@@ -137,8 +138,8 @@ def _calibrated_retrieval(task: Task, readings: Readings, learning: Learning, re
     alone = tensor(task, readings.first)[:, [AGENTS.index(RETRIEVAL)]]
     held_out = [
         choose(
-            alone, readings.labels, None, task.prior_vector(),
-            rule="log-pool", calibrator=learning.calibrator, folds=folds, seed=seed,
+            alone, Sample(readings.labels, prior=task.prior_vector(), folds=folds, seed=seed),
+            rule="log-pool", calibrator=learning.calibrator,
         ).learned.held_out
         for seed in range(repeats)
     ]  # fmt: skip

@@ -11,7 +11,7 @@ from doubleread.core.types import Labels, Matrix, Vector
 from doubleread.evals.sweep.chance_control import Resamples, holm, interval, paired_tests, picked_elsewhere
 from doubleread.evals.sweep.sweep_result import FIGURES, SHARES, Judged, Pick
 from doubleread.evals.sweep.variant import Variant
-from doubleread.evals.vector_replay import Flags, Walks
+from doubleread.evals.vector_replay import Flags, ReplayedCases
 from doubleread.orchestrator import metrics
 from doubleread.orchestrator.gates.gate import realised_costs
 from doubleread.orchestrator.simplex import spoken
@@ -34,12 +34,12 @@ class Played:
         no = np.zeros(n, dtype=bool)
         return cls(np.full((n, k), np.nan), np.zeros(n, np.int64), no.copy(), no.copy(), no.copy(), np.zeros(n))
 
-    def put(self, rows: Labels, walks: Walks, usd: Vector) -> None:
+    def put(self, rows: Labels, replayed: ReplayedCases, usd: Vector) -> None:
         """Some of the cases, with the price of each agent's answer, ``(agents,)``."""
-        self.posterior[rows], self.label[rows] = walks.posterior, walks.label
-        self.committed[rows], self.looked_again[rows] = walks.committed, walks.looked_again
-        self.unanswered[rows] = walks.unanswered
-        self.usd[rows] = (walks.asked.astype(float) + walks.asked_again) @ usd
+        self.posterior[rows], self.label[rows] = replayed.posterior, replayed.label
+        self.committed[rows], self.looked_again[rows] = replayed.committed, replayed.looked_again
+        self.unanswered[rows] = replayed.unanswered
+        self.usd[rows] = (replayed.asked.astype(float) + replayed.asked_again) @ usd
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from doubleread.evals.sweep.neighbours_replay import Neighbourhood
 from doubleread.evals.sweep.recorded import Recorded, Unseen
 from doubleread.evals.sweep.scoring import Played
 from doubleread.evals.sweep.variant import Variant
-from doubleread.evals.vector_replay import Said, Walker
+from doubleread.evals.vector_replay import AnswerArrays, VectorReplay
 from doubleread.orchestrator.course.arbiter import Arbiter
 from doubleread.orchestrator.course.kept import readings_of
 from doubleread.orchestrator.course.policy import Policy
@@ -61,7 +61,7 @@ def _play_alike(
 
     rows = recorded.with_prices(read(iter(recorded.rows)))
     readings = readings_of(task, agents, rows, "")
-    said = Said.of(task, agents, rows if unseen is None else read(unseen.rows()))
+    said = AnswerArrays.of(task, agents, rows if unseen is None else read(unseen.rows()))
     usd = np.array([recorded.usd.get(name, 0.0) for name in agents])
     learning = replace(learning_of(settings), rule=one.rule, calibrator=one.calibrator)
     referees = [name for name in recorded.referees if name in agents]
@@ -71,9 +71,9 @@ def _play_alike(
             grounds = Grounds.of(task, agents, train, learning, referees)
         except DataError as error:
             raise DataError(f"{one.name(recorded.first)}: {error}") from None
-        walker = Walker(said.rows(fold.test).usable(sources(agents, train)))
+        replay = VectorReplay(said.rows(fold.test).usable(sources(agents, train)))
         for variant, outcome in zip(variants, played, strict=True):
-            outcome.put(fold.test, walker.walk(_settled(recorded, grounds, learning, variant)), usd)
+            outcome.put(fold.test, replay.run(_settled(recorded, grounds, learning, variant)), usd)
 
 
 def _settled(recorded: Recorded, grounds: Grounds, learning: Learning, variant: Variant) -> Arbiter:

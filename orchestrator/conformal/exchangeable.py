@@ -6,17 +6,13 @@ weighs the same, its cases share its weight, and the new group weighs as much as
 conformal prediction: Dunn, Wasserman and Ramdas 2022; Lee, Barber and Willett 2023).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from doubleread.core.types import Labels, Vector
-from doubleread.orchestrator.resampling import group_codes
-
-Groups = Sequence[str | None] | NDArray[np.generic] | None
+from doubleread.orchestrator.resampling import Groups, group_codes
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ EVERY_SCORE = -float(np.finfo(float).max)
 Counts = Labels | int
 
 
-class Step(NamedTuple):
+class PassedThreshold(NamedTuple):
     """A threshold that passed: held-out cases at or above it, the errors among them, and the bound on the risk."""
 
     threshold: float
@@ -42,7 +42,7 @@ class Step(NamedTuple):
     bound: float
 
 
-def lowest_threshold(scores: Vector, correct: NDArray[np.bool_], risk: float, delta: float) -> Step | None:
+def lowest_threshold(scores: Vector, correct: NDArray[np.bool_], risk: float, delta: float) -> PassedThreshold | None:
     """The furthest step down that is reached from any start without a step that fails; None where there is none.
 
     ``scores`` (higher is surer) and ``correct`` have shape ``(n,)``.
@@ -57,7 +57,9 @@ def lowest_threshold(scores: Vector, correct: NDArray[np.bool_], risk: float, de
     step = max(reached, default=-1)
     if step < 0:
         return None
-    return Step(float(ladder.thresholds[step]), int(ladder.above[step]), int(ladder.wrong[step]), float(bounds[step]))
+    return PassedThreshold(
+        float(ladder.thresholds[step]), int(ladder.above[step]), int(ladder.wrong[step]), float(bounds[step])
+    )
 
 
 def errorless_cases(risk: float, delta: float) -> int:

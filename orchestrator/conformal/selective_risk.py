@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from doubleread.core.base import Record
 from doubleread.core.errors import DataError
 from doubleread.core.types import Vector
-from doubleread.orchestrator.conformal.exchangeable import Groups, one_of_each, promised_for
+from doubleread.orchestrator.conformal.exchangeable import one_of_each, promised_for
 from doubleread.orchestrator.conformal.fixed_sequence import errorless_cases, lowest_threshold
+from doubleread.orchestrator.resampling import Groups
 
 
 class SelectiveRisk(Record):
@@ -47,15 +48,13 @@ class SelectiveRisk(Record):
     ) -> Self:
         """From held-out scores (higher is surer) and whether committing would have been right, shape ``(n,)`` both.
 
-        Raises ``DataError`` for shapes that differ, scores that are not
-        finite, or shares that are not between 0 and 1.
+        Raises ``DataError`` for shapes that differ, scores that are not finite, or shares that are not between 0 and 1.
         """
         _check(scores, correct, risk, delta)
         promise = promised_for(groups, len(scores))
         rows = one_of_each(groups, len(scores))
         scores, correct, n = scores[rows], correct[rows], len(rows)
         found = lowest_threshold(scores, correct, risk, delta)
-        notes = (f"committed risk is promised {promise}" if found else _why_nothing(n, risk, delta),)
         return cls(
             threshold=found.threshold if found else None,
             risk=risk,
@@ -64,7 +63,7 @@ class SelectiveRisk(Record):
             committed=found.above / n if found else 0.0,
             wrong=found.wrong if found else 0,
             bound=found.bound if found else None,
-            note="; ".join(filter(None, notes)),
+            note=f"committed risk is promised {promise}" if found else _why_nothing(n, risk, delta),
         )
 
     def commits(self, scores: Vector) -> NDArray[np.bool_]:

@@ -1,5 +1,7 @@
 """Prediction sets: which labels cannot be excluded, by p-values against held-out cases."""
 
+import hashlib
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Literal, Self
 
@@ -9,10 +11,9 @@ from numpy.typing import NDArray
 from doubleread.core.base import Record
 from doubleread.core.errors import DataError
 from doubleread.core.types import Labels, Matrix, Vector
-from doubleread.orchestrator.conformal.chance import row_chances
-from doubleread.orchestrator.conformal.exchangeable import Groups, Units, promised_for, units_needed
+from doubleread.orchestrator.conformal.exchangeable import Units, promised_for, units_needed
 from doubleread.orchestrator.conformal.scores import SCORES, Score
-from doubleread.orchestrator.resampling import group_codes
+from doubleread.orchestrator.resampling import Groups, group_codes
 
 Kind = Literal["class-conditional", "marginal", "everything"]
 
@@ -164,3 +165,28 @@ def _check(P: Matrix, y: Labels, coverage: float) -> None:
         raise DataError(f"distributions have shape {P.shape} for {len(y)} labels: give one row for each label")
     if not np.isfinite(P).all():
         raise DataError("held-out distributions hold NaN or infinity: leave out the cases that nobody spoke on")
+
+
+_SALT = b"doubleread conformal sets\0"
+_BITS = 53
+"""As many as a float holds exactly."""
+
+
+def chances(case_ids: Iterable[str]) -> Vector:
+    """One number a case from the sha256 of its id, shape ``(n,)``: uniform over cases, always the same for one."""
+    return np.array([_uniform(case_id.encode()) for case_id in case_ids], dtype=float)
+
+
+def row_chances(P: Matrix) -> Vector:
+    """One number a row from the sha256 of the row itself, to nine decimals, shape ``(n,)``.
+
+    Equal distributions get equal sets. Coverage does not suffer: a score that is a fixed function of distribution and
+    label keeps the promise whatever that function is.
+    """
+    rounded = np.round(np.asarray(P, dtype="<f8"), 9) + 0.0  # -0.0 and 0.0 are one number, but not the same bytes
+    return np.array([_uniform(row.tobytes()) for row in rounded], dtype=float)
+
+
+def _uniform(key: bytes) -> float:
+    digest = hashlib.sha256(_SALT + key).digest()
+    return float(int.from_bytes(digest[:8], "big") >> (64 - _BITS)) / 2.0**_BITS

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, TypeAdapter
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from doubleread.core.base import Record
 from doubleread.core.evidence import Evidence
@@ -16,14 +17,13 @@ from doubleread.core.opinion import Answer, Opinion
 from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
 from doubleread.core.types import Json, Matrix, Tensor3, Vector
-from doubleread.core.verdict import Decision, Track, Unfamiliarity
+from doubleread.core.verdict import Action, Decision, Track, Unfamiliarity
+from doubleread.orchestrator.arrays import CONFIG, Array, FlagArray
 from doubleread.orchestrator.conformal import ConformalSets
 from doubleread.orchestrator.conformal.selective_risk import SelectiveRisk
-from doubleread.orchestrator.course.missing import replaced
 from doubleread.orchestrator.course.policy import Policy, decide, reasons_to_ask, refer_instead
-from doubleread.orchestrator.course.rounds import Fusion, SecondLook
-from doubleread.orchestrator.gates.commitment import Commitment
-from doubleread.orchestrator.gates.gate import Gate
+from doubleread.orchestrator.course.rounds import Fusion, SecondLookFusion, replaced
+from doubleread.orchestrator.gates.gate import Commitment, Gate
 from doubleread.orchestrator.learning.fusion_learning import Learned
 from doubleread.orchestrator.ood.familiarity import Familiarity
 from doubleread.orchestrator.simplex import spoken
@@ -52,12 +52,12 @@ class Assessment(Record):
         return self.posterior or self.leaning
 
 
-@dataclass(frozen=True)
+@pydantic_dataclass(frozen=True, config=CONFIG)
 class HeldOut:
     """How the whole panel scored the calibration cases, each by a fit that had not seen it."""
 
-    posterior: Matrix
-    correct: NDArray[np.bool_]
+    posterior: Array
+    correct: FlagArray
 
     @property
     def confidence(self) -> Vector:
@@ -66,7 +66,7 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
-class _Said:
+class _Heard:
     """What was said on one case, uncalibrated, ``(agents, k)``, NaN where there is nothing; ``again`` in a second look.
 
     ``missing`` are the agents that were asked and gave nothing usable in either round, ``(agents,)``.
@@ -83,7 +83,7 @@ class _Said:
         return rounds[0], rounds[1] if len(rounds) > 1 else None
 
 
-@dataclass(frozen=True)
+@pydantic_dataclass(frozen=True, config=CONFIG)
 class Arbiter:
     """Fitted trust, fusion, guarantees and policy of one panel on one task.
 
@@ -97,15 +97,15 @@ class Arbiter:
     agents: tuple[str, ...]
     first: Learned
     local: Learned | None
-    second: SecondLook | None
+    second: SecondLookFusion | None
     policy: Policy
     sets: ConformalSets
     selective: SelectiveRisk | None
     commitment: Commitment
     familiarity: Familiarity
-    held_out: HeldOut
-    surest: Tensor3
+    surest: Array
     support: tuple[float, ...] | None
+    held_out: HeldOut
     profiles: tuple[TrustProfile, ...]
     left_out: tuple[str, ...] = ()
     """Agents and referees that are not asked: they were no better than chance, or the panel is better without them."""
@@ -130,37 +130,42 @@ class Arbiter:
         said, fusion = self._said(first, last, round_), self._fusion(first, round_)
         posteriors = fusion.posterior(*said.without_each())
         if np.isnan(posteriors[0]).any():
-            return self._nobody_spoke()
+            silence = "no agent gave a usable opinion"
+            return Assessment(decision=self._refer(silence), prediction_set=self.task.names, warnings=(silence,))
         posterior, calibrated = posteriors[0], self._calibrated(fusion, said)
-        influence = self._influence(posteriors, calibrated)
         unfamiliar = self.familiarity.judge(evidence, said.first)
-        warnings = self._warnings(last, unfamiliar)
+        common: Json = {
+            "influence": self._influence(posteriors, calibrated),
+            "familiarity": unfamiliar,
+            "warnings": self._warnings(last, unfamiliar),
+        }
         if unfamiliar is not None and unfamiliar.alarm:
-            reason = Decision(action="refer", reasons=(unfamiliar.reason,), expected_cost=self.task.costs.referral)
             return Assessment(
                 leaning=self._named(posterior),
-                decision=reason,
-                influence=influence,
                 leanings=calibrated,
+                decision=self._refer(unfamiliar.reason),
                 prediction_set=self.task.names,
-                familiarity=unfamiliar,
-                warnings=warnings,
+                **common,
             )
-        further = self._ask_more(first, posterior, calibrated, evidence) if can_ask_more else None
-        if further is None and can_look_again:
-            further = self._look_again(first, round_, posterior, calibrated, evidence)
-        p_values = self.sets.p_values(posterior[None])
+        again = can_look_again and round_ < self.policy.max_rounds and any(map(self.looks_again, first))
+        further = self._further(
+            [
+                ("ask-more", self.policy.asking if can_ask_more and self.spared(first) else None, "asking the models"),
+                ("second-look", self.policy.looking if self.second and again else None, "a second look"),
+            ],
+            posterior,
+            calibrated,
+            evidence,
+        )
         return Assessment(
             posterior=self._named(posterior),
-            decision=further or self._decide(posterior, said, fusion),
-            influence=influence,
             calibrated=calibrated,
+            decision=further or self._decide(posterior, said, fusion),
             prediction_set=tuple(self.task.names[k] for k in self.sets.predict(posterior[None])[0]),
-            p_values=self._named(p_values[0]),
+            p_values=self._named(self.sets.p_values(posterior[None])[0]),
             coverage=self.sets.coverage,
             track=track(float(posterior.max()), self.held_out.confidence, self.held_out.correct),
-            familiarity=unfamiliar,
-            warnings=warnings,
+            **common,
         )
 
     def calibrate(self, agent: str, opinions: Sequence[Opinion]) -> Matrix | None:
@@ -178,11 +183,6 @@ class Arbiter:
         gate = self.policy.asking
         return tuple(name for name in gate.agents if name not in answers) if gate is not None else ()
 
-    def _nothing_paid(self, answers: Mapping[str, Answer]) -> bool:
-        """Whether none of the agents that cost money was asked."""
-        gate = self.policy.asking
-        return gate is not None and not any(name in answers for name in gate.agents)
-
     def looks_again(self, agent: str) -> bool:
         """Whether a second look asks this agent."""
         return self.policy.looking is None or agent in self.policy.looking.agents
@@ -196,45 +196,21 @@ class Arbiter:
         found = {name: self.profile(name, min(answer.round, 2)) for name, answer in answers.items()}
         return {name: profile for name, profile in found.items() if profile is not None}
 
-    def _ask_more(
+    def _further(
         self,
-        first: Mapping[str, Answer],
+        gates: Sequence[tuple[Action, Gate | None, str]],
         posterior: Vector,
         calibrated: Mapping[str, Mapping[str, float]],
         evidence: Evidence | None,
     ) -> Decision | None:
-        """Asking the agents that were spared, where that is worth its price."""
-        if not self.spared(first):
-            return None
-        reasons = self._reasons(self.policy.asking, "asking the models", posterior, calibrated, evidence)
-        return Decision(action="ask-more", reasons=reasons) if reasons else None
-
-    def _look_again(
-        self,
-        first: Mapping[str, Answer],
-        round_: int,
-        posterior: Vector,
-        calibrated: Mapping[str, Mapping[str, float]],
-        evidence: Evidence | None,
-    ) -> Decision | None:
-        """Another round, where that is worth its price."""
-        if self.second is None or round_ >= self.policy.max_rounds or not any(map(self.looks_again, first)):
-            return None
-        reasons = self._reasons(self.policy.looking, "a second look", posterior, calibrated, evidence)
-        return Decision(action="second-look", reasons=reasons) if reasons else None
-
-    def _reasons(
-        self,
-        gate: Gate | None,
-        what: str,
-        posterior: Vector,
-        calibrated: Mapping[str, Mapping[str, float]],
-        evidence: Evidence | None,
-    ) -> tuple[str, ...]:
+        """What the first gate that opens asks for; None where it is worth its price at none of them."""
         votes = {name: max(opinion, key=lambda label: opinion[label]) for name, opinion in calibrated.items()}
-        return reasons_to_ask(gate, what, self.task, posterior, votes, evidence)
+        for action, gate, what in gates:
+            if reasons := reasons_to_ask(gate, what, self.task, posterior, votes, evidence):
+                return Decision(action=action, reasons=reasons)
+        return None
 
-    def _decide(self, posterior: Vector, said: _Said, fusion: Fusion) -> Decision:
+    def _decide(self, posterior: Vector, said: _Heard, fusion: Fusion) -> Decision:
         """Commits where expected cost, the limits learned on held-out cases and missing readers allow it."""
         decision = self._by_limits(posterior)
         if decision.action != "commit" or not said.missing.any():
@@ -257,16 +233,18 @@ class Arbiter:
         return decision
 
     def _fusion(self, first: Mapping[str, Answer], round_: int) -> Fusion:
-        learned = self.local if self.local is not None and self._nothing_paid(first) else self.first
+        """Without any of the agents that cost money ``local`` fuses."""
+        paid = self.policy.asking is None or any(name in first for name in self.policy.asking.agents)
+        learned = self.first if self.local is None or paid else self.local
         return Fusion(learned, self.second if round_ > 1 else None)
 
-    def _said(self, first: Mapping[str, Answer], last: Mapping[str, Answer], round_: int) -> _Said:
+    def _said(self, first: Mapping[str, Answer], last: Mapping[str, Answer], round_: int) -> _Heard:
         raw = self._raw(first)
         later = {name: answer for name, answer in last.items() if answer.round > 1}
         again = self._raw(later) if round_ > 1 else None
         asked = np.isin(self.agents, list(first)) & ~np.isin(np.arange(len(self.agents)), self.first.silent)
         missing = asked & ~spoken(raw) & (True if again is None else ~spoken(again))
-        return _Said(raw, again, missing)
+        return _Heard(raw, again, missing)
 
     def _raw(self, answers: Mapping[str, Answer]) -> Matrix:
         """Distributions as they were given, ``(agents, k)``; NaN where there is none that can be calibrated."""
@@ -277,7 +255,7 @@ class Arbiter:
                 rows[i] = answer.vector(self.task)
         return rows
 
-    def _calibrated(self, fusion: Fusion, said: _Said) -> dict[str, dict[str, float]]:
+    def _calibrated(self, fusion: Fusion, said: _Heard) -> dict[str, dict[str, float]]:
         """By agent, its last opinion after calibration."""
         again = None if said.again is None else said.again[None]
         rows = fusion.calibrated(said.first[None], again)[0]
@@ -314,63 +292,21 @@ class Arbiter:
             notes.append(unfamiliar.reason)
         return tuple(notes)
 
-    def _nobody_spoke(self) -> Assessment:
-        decision = Decision(
-            action="refer", reasons=("no agent gave a usable opinion",), expected_cost=self.task.costs.referral
-        )
-        return Assessment(
-            decision=decision,
-            prediction_set=self.task.names,
-            warnings=("no agent gave a usable opinion",),
-        )
+    def _refer(self, reason: str) -> Decision:
+        return Decision(action="refer", reasons=(reason,), expected_cost=self.task.costs.referral)
 
     def dump(self) -> Json:
         """Everything but the profiles, as a JSON object."""
-        return {
-            "task": self.task.model_dump(mode="json"),
-            "agents": list(self.agents),
-            "first": self.first.dump(),
-            "local": self.local.dump() if self.local else None,
-            "second": self.second.dump() if self.second else None,
-            "policy": self.policy.model_dump(mode="json"),
-            "sets": self.sets.model_dump(mode="json"),
-            "selective": self.selective.model_dump(mode="json") if self.selective else None,
-            "commitment": self.commitment.model_dump(mode="json"),
-            "familiarity": self.familiarity.model_dump(mode="json"),
-            "surest": [[_or_none(row) for row in one] for one in self.surest.tolist()],
-            "support": self.support,
-            "held_out": {
-                "posterior": self.held_out.posterior.tolist(),
-                "correct": self.held_out.correct.tolist(),
-            },
-            "left_out": list(self.left_out),
-            "notes": list(self.notes),
-        }
+        found: Json = _ARBITER.dump_python(self, mode="json", exclude={"profiles"})
+        return found
 
     @classmethod
     def load(cls, data: Json, profiles: Sequence[TrustProfile]) -> "Arbiter":
         """The arbiter of ``dump`` and its trust profiles."""
-        return cls(
-            task=Task.model_validate(data["task"]),
-            agents=tuple(data["agents"]),
-            first=Learned.load(data["first"]),
-            local=Learned.load(data["local"]) if data["local"] else None,
-            second=SecondLook.load(data["second"]) if data["second"] else None,
-            policy=Policy.model_validate(data["policy"]),
-            sets=ConformalSets.model_validate(data["sets"]),
-            selective=SelectiveRisk.model_validate(data["selective"]) if data["selective"] else None,
-            commitment=Commitment.model_validate(data["commitment"]),
-            familiarity=Familiarity.model_validate(data["familiarity"]),
-            surest=np.array([[row or [np.nan] * len(one) for row in one] for one in data["surest"]], dtype=float),
-            support=tuple(data["support"]) if data["support"] else None,
-            held_out=HeldOut(
-                posterior=np.array(data["held_out"]["posterior"], dtype=float),
-                correct=np.array(data["held_out"]["correct"], dtype=bool),
-            ),
-            profiles=tuple(profiles),
-            left_out=tuple(data["left_out"]),
-            notes=tuple(data["notes"]),
-        )
+        return _ARBITER.validate_python({**data, "profiles": tuple(profiles)})
+
+
+_ARBITER = TypeAdapter(Arbiter)
 
 
 def _not_promised(promise: SelectiveRisk) -> str:
@@ -380,8 +316,3 @@ def _not_promised(promise: SelectiveRisk) -> str:
         f"below {promise.threshold:.1%}, from which on at most {promise.risk:.1%} of commitments are wrong "
         f"({1 - promise.delta:.0%} confidence)"
     )
-
-
-def _or_none(row: list[float]) -> list[float] | None:
-    """JSON has no NaN."""
-    return None if np.isnan(row).any() else row

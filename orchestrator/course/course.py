@@ -1,35 +1,210 @@
-"""A case's course through the panel: what is known of it so far."""
+"""A case's course through the panel: what is known of it so far, and what happens next.
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+``next_step`` is the one place that knows the order of things, and it is a pure function. The graph, ``follow``, fitting
+and the replay of recorded answers do what it says and add what came of it to the ``Course``.
+"""
 
-from doubleread.core.case import Case
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+
 from doubleread.core.evidence import Evidence
-from doubleread.core.opinion import Answer
-from doubleread.core.verdict import Action
-from doubleread.orchestrator.course.arbiter import Assessment
+from doubleread.core.opinion import Answer, Opinion
+from doubleread.core.task import Task
+from doubleread.core.trust import TrustProfile
+from doubleread.core.verdict import Decision
+from doubleread.orchestrator.course.arbiter import Arbiter, Assessment
+
+_ASKED_FOR = Decision(action="second-look", reasons=("asked for",))
 
 
 @dataclass(frozen=True)
 class Course:
-    """One case on its way."""
+    """What is known of one case."""
 
-    case: Case
     round: int = 1
     asked_all: bool = False
     """Whether the agents that are spared at first are asked too."""
     evidence: Evidence | None = None
-    answers: tuple[Answer, ...] = ()
-    """Of all rounds, as they came."""
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    """By turn and agent, ``"1/logistic"``, in the order in which they came."""
     assessments: Mapping[int, Assessment] = field(default_factory=dict)
-    """By round."""
+    """The last of each round."""
+
+    @property
+    def turn(self) -> str:
+        """The round, and whether it is open to everyone: ``1``, ``1/all``, ``2`` or ``2/all``."""
+        return f"{self.round}/all" if self.asked_all else f"{self.round}"
+
+    @property
+    def assessment(self) -> Assessment:
+        """The last one."""
+        return self.assessments[max(self.assessments)]
+
+    @property
+    def ended(self) -> bool:
+        """Whether the case was decided or referred."""
+        return bool(self.assessments) and self.assessment.decision.action in {"commit", "refer"}
 
     def known(self, round_: int) -> dict[str, Answer]:
         """Each agent's latest answer up to ``round_``: an agent that was not asked again keeps its answer."""
-        ordered = sorted((one for one in self.answers if one.round <= round_), key=lambda answer: answer.round)
+        ordered = sorted((one for one in self.answers.values() if one.round <= round_), key=lambda one: one.round)
         return {answer.agent: answer for answer in ordered}
 
+    def with_answers(self, answers: Iterable[Answer]) -> "Course":
+        """The same after these were given in this turn."""
+        return replace(self, answers={**self.answers, **{f"{self.turn}/{one.agent}": one for one in answers}})
+
+    def next_round(self, evidence: Evidence) -> "Course":
+        """The same with the next round open, on this evidence."""
+        return replace(self, round=self.round + 1, evidence=evidence)
+
+
+@dataclass(frozen=True)
+class Unlearned:
+    """Judges calibration cases, before trust is learned: everyone is asked in each of ``rounds``."""
+
+    task: Task
+    rounds: int
+    left_out: tuple[str, ...] = ()
+
+    def spared(self, _: Mapping[str, Answer]) -> tuple[str, ...]:
+        return ()
+
+    def looks_again(self, _: str) -> bool:
+        return True
+
+    def records(self, _: Mapping[str, Answer]) -> dict[str, TrustProfile]:
+        return {}
+
+    def assess(self, *_: object, round_: int, **__: object) -> Assessment:
+        decision = Decision(action="second-look" if round_ < self.rounds else "refer")
+        return Assessment(decision=decision, prediction_set=self.task.names)
+
+
+@dataclass(frozen=True)
+class Roster:
+    """Who can be asked about a case, by name, and by whose judgement.
+
+    With ``at_once`` agents that cost money are asked with the others; with ``look_again`` a second look is taken
+    whatever it is worth, where someone can take one.
+    """
+
+    judge: Arbiter | Unlearned
+    agents: tuple[str, ...]
+    able: frozenset[str]
+    """The agents that can take a second look."""
+    referees: tuple[str, ...] = ()
+    at_once: bool = False
+    look_again: bool = False
+
     @property
-    def action(self) -> Action:
-        """Where the last assessment sends the case."""
-        return self.assessments[self.round].decision.action
+    def spared(self) -> tuple[str, ...]:
+        """Who costs money, and is asked only where that is worth it."""
+        names = () if self.at_once else self.judge.spared({})
+        return tuple(name for name in names if name in self.agents or name in self.referees)
+
+    def can_look_again(self, agent: str) -> bool:
+        """Whether an agent can take a second look, and has been found worth asking for one."""
+        return agent in self.able and self.judge.looks_again(agent)
+
+    def due(self, course: Course) -> tuple[str, ...]:
+        """The agents that have yet to answer in this turn.
+
+        First those that cost nothing, then the others; in a second look those that can and should look again.
+        """
+        known = course.known(course.round)
+        if course.round > 1:
+            earlier = [name for name in self.agents if name in known and known[name].round < course.round]
+            return tuple(name for name in earlier if self.can_look_again(name))
+        unasked = self._unasked(course)
+        return tuple(name for name in self.agents if name not in known and name not in unasked)
+
+    def referees_due(self, course: Course) -> tuple[str, ...]:
+        """The referees that have yet to answer in this turn."""
+        unasked = self._unasked(course)
+        given = [name for name in self.referees if f"{course.turn}/{name}" in course.answers]
+        return tuple(name for name in self.referees if name not in unasked and name not in given)
+
+    def contested(self, course: Course) -> tuple[str, ...]:
+        """The labels that a second look is about."""
+        return contested(self.judge.task, course.known(course.round).values(), course.evidence)
+
+    def assess(self, course: Course) -> Assessment:
+        """What the round's answers come to, and where that sends the case."""
+        first = course.known(1)
+        able = any(self.can_look_again(name) for name in first)
+        found = self.judge.assess(
+            first,
+            course.known(course.round),
+            course.evidence,
+            round_=course.round,
+            can_ask_more=course.round == 1 and not course.asked_all and bool(self.spared),
+            can_look_again=able,
+        )
+        wanted = self.look_again and able and course.round == 1 and found.decision.action in {"commit", "refer"}
+        return found.model_copy(update={"decision": _ASKED_FOR}) if wanted else found
+
+    def _unasked(self, course: Course) -> tuple[str, ...]:
+        return (*(() if course.asked_all else self.spared), *self.judge.left_out)
+
+
+@dataclass(frozen=True)
+class AgentsToAsk:
+    """Ask these agents side by side, and find the evidence meanwhile where there is none yet."""
+
+    agents: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RefereesToConsult:
+    """Ask these referees what they make of what was said, by agents with these records."""
+
+    referees: tuple[str, ...]
+    said: Mapping[str, Answer]
+    records: Mapping[str, TrustProfile]
+
+
+@dataclass(frozen=True)
+class LabelsToContrast:
+    """Find stored cases of these labels, and open the next round with them."""
+
+    labels: tuple[str, ...]
+
+
+class NextStep(NamedTuple):
+    """The course with what has just been concluded, and what is to be done; None where it has ended."""
+
+    course: Course
+    task: AgentsToAsk | RefereesToConsult | LabelsToContrast | None
+
+
+def next_step(course: Course, roster: Roster) -> NextStep:
+    """What happens next to a case, by what is known of it. Nobody is asked here, and nothing is changed."""
+    due = roster.due(course)
+    if due or course.evidence is None:
+        return NextStep(course, AgentsToAsk(due))
+    if referees := roster.referees_due(course):
+        said = {name: a for name, a in course.known(course.round).items() if name not in roster.referees}
+        return NextStep(course, RefereesToConsult(referees, said, roster.judge.records(said)))
+    course = replace(course, assessments={**course.assessments, course.round: roster.assess(course)})
+    action = course.assessment.decision.action
+    if action == "ask-more":
+        return next_step(replace(course, asked_all=True), roster)
+    return NextStep(course, LabelsToContrast(roster.contested(course)) if action == "second-look" else None)
+
+
+def contested(task: Task, answers: Iterable[Answer], evidence: Evidence | None) -> tuple[str, ...]:
+    """Labels that some agent named or that the evidence implies, in task order; never fewer than two.
+
+    Where all name the same label, the one that comes second in their mean joins it.
+    """
+    opinions = [answer for answer in answers if isinstance(answer, Opinion)]
+    named = {opinion.label for opinion in opinions} | ({evidence.label} if evidence and evidence.label else set())
+    if len(named) < 2:
+        mean = np.mean([opinion.vector(task) for opinion in opinions] or [task.prior_vector()], axis=0)
+        ranked = [task.names[k] for k in np.argsort(-mean, kind="stable")]
+        named |= set([name for name in ranked if name not in named][: 2 - len(named)])
+    return tuple(name for name in task.names if name in named)

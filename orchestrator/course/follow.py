@@ -1,38 +1,57 @@
-"""A case through the panel without a graph: the same steps in the same order, for many cases at little cost."""
+"""A case through the panel without a graph: for many cases at little cost, and for calibration cases."""
 
 import asyncio
 from dataclasses import replace
 from time import perf_counter
 
 from doubleread.core.case import Case
-from doubleread.core.opinion import Answer
+from doubleread.core.evidence import Evidence
+from doubleread.core.task import Task
 from doubleread.core.verdict import Verdict
-from doubleread.orchestrator.course.course import Course
-from doubleread.orchestrator.course.seats import Seats
-from doubleread.orchestrator.course.steps import assess, deliberate, look_again, read, whose_turn
+from doubleread.orchestrator.course.course import (
+    AgentsToAsk,
+    Course,
+    LabelsToContrast,
+    RefereesToConsult,
+    Roster,
+    next_step,
+)
+from doubleread.orchestrator.course.seats import Readers, Seats
 from doubleread.orchestrator.course.verdicts import verdict_of
 
 
 async def follow(case: Case, seats: Seats) -> Verdict:
     """One case through the panel. Raises nothing for a case the agents cannot read: the verdict says so."""
     began = perf_counter()
-    course = Course(case)
-    evidence, first = await asyncio.gather(seats.retriever.find(case), _everyone(course, seats))
-    course = await _assessed(replace(course, evidence=evidence, answers=first), seats)
-    while course.action in ("ask-more", "second-look"):
-        if course.action == "ask-more":
-            course = replace(course, asked_all=True)
-        else:
-            course = replace(course, evidence=await look_again(course, seats), round=course.round + 1)
-        course = replace(course, answers=(*course.answers, *await _everyone(course, seats)))
-        course = await _assessed(course, seats)
-    return verdict_of(course, seats, seconds=perf_counter() - began)
+    course = await run_course(case, seats, seats.roster)
+    return verdict_of(case, course, seats, seconds=perf_counter() - began)
 
 
-async def _everyone(course: Course, seats: Seats) -> tuple[Answer, ...]:
-    return tuple(await asyncio.gather(*(read(name, course, seats) for name in whose_turn(course, seats))))
+async def run_course(case: Case, readers: Readers, roster: Roster) -> Course:
+    """The whole course of one case, whoever judges it."""
+    course, step = next_step(Course(), roster)
+    while step is not None:
+        course, step = next_step(await _done(step, case, course, readers, roster.judge.task), roster)
+    return course
 
 
-async def _assessed(course: Course, seats: Seats) -> Course:
-    course = replace(course, answers=(*course.answers, *await deliberate(course, seats)))
-    return replace(course, assessments={**course.assessments, course.round: assess(course, seats)})
+async def _done(
+    step: AgentsToAsk | RefereesToConsult | LabelsToContrast, case: Case, course: Course, readers: Readers, task: Task
+) -> Course:
+    """The course after a step was taken."""
+    if isinstance(step, RefereesToConsult):
+        return course.with_answers(await readers.consult(step, case, course, task))
+    if isinstance(step, LabelsToContrast):
+        assert course.evidence is not None  # which is found in the first round
+        return course.next_round(await readers.contrast(step.labels, case, course.evidence))
+    evidence, answers = await asyncio.gather(
+        _evidence(case, course, readers),
+        asyncio.gather(
+            *(readers.read(name, case, course.evidence, task=task, round_=course.round) for name in step.agents)
+        ),
+    )
+    return replace(course, evidence=evidence).with_answers(answers)
+
+
+async def _evidence(case: Case, course: Course, readers: Readers) -> Evidence | None:
+    return await readers.retriever.find(case) if course.evidence is None else course.evidence

@@ -1,33 +1,73 @@
-"""The panel as a LangGraph graph.
+"""The panel as a LangGraph graph: one node takes the next step, the others do what it says and come back.
 
-    intake → (retrieve ‖ read, one branch an agent) → deliberate → assess → finish
-                        ▲                                            │
-                        ├─────────────── ask_more ◄──────────────────┤  agents that cost money, where they are worth it
-                        └────────────── look_again ◄─────────────────┘  in doubt worth the price, or unfamiliar
+    step → (retrieve ‖ read, one branch an agent) → step
+         → consult → step          referees weigh what was said
+         → contrast → step         a second look: cases that tell the contested labels apart
+         → decide                  where somebody is there to decide, a referred case waits for them
 
-Where somebody is there to decide, a referred case goes on to ``decide``, which waits for them (``readings.py``).
-
-The state holds JSON only; agents, retriever and arbiter are injected as the run's context. An agent that fails or
-takes too long becomes an abstention: the panel degrades and the join still happens.
+The state holds JSON only, so that a checkpoint holds no image, array or class; agents, retriever and arbiter are
+injected as the run's context. What is known is all that ``step`` looks at: it goes on wherever a run broke off.
 """
 
+from collections.abc import Iterable
 from functools import cache
 from time import perf_counter
-from typing import Any, Literal
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
-from langgraph.types import Send, interrupt
+from langgraph.types import Command, Send, interrupt
+from pydantic import TypeAdapter
 
 from doubleread.core.case import Case
+from doubleread.core.evidence import Evidence
+from doubleread.core.opinion import Answer
 from doubleread.core.types import Json
 from doubleread.core.verdict import Verdict
-from doubleread.orchestrator.course import steps
+from doubleread.orchestrator.course.arbiter import Assessment
+from doubleread.orchestrator.course.course import AgentsToAsk, Course, RefereesToConsult, next_step
 from doubleread.orchestrator.course.seats import Seats
-from doubleread.orchestrator.course.state import PanelInput, PanelState, Turn, by_key, course_of, turn_name, turn_of
 from doubleread.orchestrator.course.verdicts import verdict_of
 
-_FURTHER = {"ask_more": "ask_more", "look_again": "look_again"}
+ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
+
+
+def merge(left: Json, right: Json) -> Json:
+    """Reducer of keys that several nodes write at once; writing the same key again changes nothing."""
+    return {**left, **right}
+
+
+class PanelInput(TypedDict):
+    """What a run starts from."""
+
+    case: Json
+
+
+class PanelState(PanelInput):
+    """One case on its way through the panel; see ``Course``."""
+
+    round: NotRequired[int]
+    asked_all: NotRequired[bool]
+    asked: NotRequired[Annotated[Json, merge]]
+    """By turn, the agents that were asked."""
+    evidence: NotRequired[Json]
+    answers: NotRequired[Annotated[Json, merge]]
+    """By turn and agent, opinion or abstention."""
+    assessments: NotRequired[Annotated[Json, merge]]
+    """By round."""
+    decided: NotRequired[Json]
+    """What a person decided of a case that was referred."""
+
+
+class ReadTask(TypedDict):
+    """What one agent is asked in one turn."""
+
+    case: Json
+    agent: str
+    round: int
+    turn: NotRequired[str]
+    """Absent from checkpoints of older releases."""
+    evidence: Any
 
 
 async def diagnose(case: Case, seats: Seats) -> Verdict:
@@ -35,94 +75,100 @@ async def diagnose(case: Case, seats: Seats) -> Verdict:
     began = perf_counter()
     start = PanelInput(case=case.model_dump(mode="json"))
     state: Any = await _graph().ainvoke(start, context=seats)
-    return verdict_of(course_of(state), seats, seconds=perf_counter() - began)
+    return verdict_of(case, course_of(state), seats, seconds=perf_counter() - began)
 
 
 @cache
 def _graph() -> Any:
-    graph = panel_graph()
-    graph.add_conditional_edges("assess", route, {**_FURTHER, "finish": END})
-    return graph.compile(name="doubleread-panel")
+    return _panel_graph(END).compile(name="doubleread-panel")
 
 
 def waiting_graph(checkpointer: Any) -> Any:
     """The graph with a memory, where a referred case waits for a person."""
-    graph = panel_graph()
+    graph = _panel_graph("decide")
     graph.add_node("decide", decide)
-    graph.add_conditional_edges("assess", route_or_wait, {**_FURTHER, "finish": END, "decide": "decide"})
     return graph.compile(checkpointer, name="doubleread-reading")
 
 
-def panel_graph() -> Any:
-    """Everything up to what follows the assessment."""
+def _panel_graph(referred: str) -> Any:
+    """The graph, and where a case goes that was referred."""
     graph = StateGraph(PanelState, context_schema=Seats, input_schema=PanelInput)
-    graph.add_node("intake", intake)
-    graph.add_node("retrieve", retrieve)
-    graph.add_node("read", read, input_schema=Turn)
-    graph.add_node("deliberate", deliberate)
-    graph.add_node("assess", assess)
-    graph.add_node("ask_more", ask_more)
-    graph.add_node("look_again", look_again)
-    graph.add_edge(START, "intake")
-    graph.add_edge("intake", "retrieve")
-    graph.add_conditional_edges("intake", ask_everyone, ["read"])
-    graph.add_edge("retrieve", "deliberate")
-    graph.add_edge("read", "deliberate")
-    graph.add_edge("deliberate", "assess")
-    graph.add_conditional_edges("ask_more", ask_everyone, ["read", "deliberate"])
-    graph.add_conditional_edges("look_again", ask_everyone, ["read", "deliberate"])
+    graph.add_node("step", step_to(referred))
+    graph.add_node("read", read, input_schema=ReadTask)
+    graph.add_edge(START, "step")
+    graph.add_edge("read", "step")
+    for name, node in (("retrieve", retrieve), ("consult", consult), ("contrast", contrast)):
+        graph.add_node(name, node)
+        graph.add_edge(name, "step")
     return graph
 
 
-async def intake(state: PanelState, runtime: Runtime[Seats]) -> Json:
-    """Opens the first round."""
-    return {"round": 1, "asked": _turn(state, runtime.context)}
+def step_to(referred: str) -> Any:
+    """The node that takes the next step; ``referred`` names the node for a case that is referred."""
+
+    async def step(state: PanelState, runtime: Runtime[Seats]) -> Command[str]:
+        course, task = next_step(course_of(state), runtime.context.roster)
+        changes: Json = {
+            "round": course.round,
+            "asked_all": course.asked_all,
+            "assessments": {str(turn): one.model_dump(mode="json") for turn, one in course.assessments.items()},
+        }
+        if isinstance(task, AgentsToAsk):
+            asked = {"asked": {course.turn: list(task.agents)}}
+            return Command(update={**changes, **asked}, goto=_asking(state, course, task))
+        if task is None:
+            return Command(update=changes, goto=referred if course.assessment.decision.action == "refer" else END)
+        return Command(update=changes, goto="consult" if isinstance(task, RefereesToConsult) else "contrast")
+
+    return step
+
+
+def _asking(state: PanelState, course: Course, task: AgentsToAsk) -> list[str | Send]:
+    """One reading for each agent whose turn it is, beside the search for evidence."""
+    turn = ReadTask(
+        case=state["case"],
+        agent="",
+        round=course.round,
+        turn=course.turn,
+        evidence=state.get("evidence") if course.round > 1 else None,
+    )
+    finding: list[str | Send] = ["retrieve"] if course.evidence is None else []
+    return [*finding, *(Send("read", {**turn, "agent": name}) for name in task.agents)]
 
 
 async def retrieve(state: PanelState, runtime: Runtime[Seats]) -> Json:
-    """Finds the evidence, beside the first reading."""
+    """Finds the evidence."""
     evidence = await runtime.context.retriever.find(Case.model_validate(state["case"]))
     return {"evidence": evidence.model_dump(mode="json")}
 
 
-def ask_everyone(state: PanelState) -> list[Send] | str:
-    """One reading for each agent whose turn it is; straight on where it is nobody's."""
-    turn = state.get("round", 1)
-    evidence = state.get("evidence") if turn > 1 else None
-    asked = state["asked"][turn_name(state)]
-    turns = [Send("read", Turn(case=state["case"], agent=name, round=turn, evidence=evidence)) for name in asked]
-    return turns or "deliberate"
+async def read(state: ReadTask, runtime: Runtime[Seats]) -> Json:
+    """One agent's answer in one turn."""
+    seats, shown = runtime.context, state["evidence"]
+    answer = await seats.read(
+        state["agent"],
+        Case.model_validate(state["case"]),
+        None if shown is None else Evidence.model_validate(shown),
+        task=seats.arbiter.task,
+        round_=state["round"],
+    )
+    return {"answers": _by_key(state.get("turn", str(state["round"])), [answer])}
 
 
-async def read(state: Turn, runtime: Runtime[Seats]) -> Json:
-    """One agent's answer in one round."""
-    answer = await steps.read(state["agent"], turn_of(state), runtime.context)
-    return {"answers": by_key([answer])}
+async def consult(state: PanelState, runtime: Runtime[Seats]) -> Json:
+    """What the referees make of the turn's answers."""
+    seats, case = runtime.context, Case.model_validate(state["case"])
+    course, task = next_step(course_of(state), seats.roster)
+    answers = await seats.consult(task, case, course, seats.arbiter.task) if isinstance(task, RefereesToConsult) else ()
+    return {"answers": _by_key(course.turn, answers)}
 
 
-async def deliberate(state: PanelState, runtime: Runtime[Seats]) -> Json:
-    """What the referees make of the round's answers; nothing without referees."""
-    return {"answers": by_key(await steps.deliberate(course_of(state), runtime.context))}
-
-
-async def assess(state: PanelState, runtime: Runtime[Seats]) -> Json:
-    """Fuses the round's answers and says what should happen next."""
-    assessment = steps.assess(course_of(state), runtime.context)
-    return {"assessments": {str(state.get("round", 1)): assessment.model_dump(mode="json")}}
-
-
-def route(state: PanelState) -> Literal["ask_more", "look_again", "finish"]:
-    """Where the assessment sends the case."""
-    action = state["assessments"][str(state.get("round", 1))]["decision"]["action"]
-    if action == "ask-more":
-        return "ask_more"
-    return "look_again" if action == "second-look" else "finish"
-
-
-def route_or_wait(state: PanelState) -> Literal["ask_more", "look_again", "finish", "decide"]:
-    """Where the assessment sends a case that somebody can decide."""
-    action = state["assessments"][str(state.get("round", 1))]["decision"]["action"]
-    return "decide" if action == "refer" else route(state)
+async def contrast(state: PanelState, runtime: Runtime[Seats]) -> Json:
+    """Opens the next round, with the cases that tell the contested labels apart."""
+    seats, case, course = runtime.context, Case.model_validate(state["case"]), course_of(state)
+    evidence = Evidence.model_validate(state["evidence"])
+    opened = course.next_round(await seats.contrast(seats.roster.contested(course), case, evidence))
+    return {"round": opened.round, "evidence": opened.evidence and opened.evidence.model_dump(mode="json")}
 
 
 async def decide(state: PanelState) -> Json:
@@ -130,21 +176,17 @@ async def decide(state: PanelState) -> Json:
     return {"decided": interrupt(state["assessments"][str(state.get("round", 1))]["decision"])}
 
 
-async def ask_more(state: PanelState, runtime: Runtime[Seats]) -> Json:
-    """Opens the first round to the agents that were spared."""
-    opened = {"asked_all": True}
-    return {**opened, "asked": _turn({**state, **opened}, runtime.context)}
+def course_of(state: PanelState) -> Course:
+    """The case's course as the state tells it."""
+    assessments = state.get("assessments", {}).items()
+    return Course(
+        round=state.get("round", 1),
+        asked_all=state.get("asked_all", False),
+        evidence=Evidence.model_validate(state["evidence"]) if "evidence" in state else None,
+        answers={key: ANSWER.validate_python(value) for key, value in state.get("answers", {}).items()},
+        assessments={int(turn): Assessment.model_validate(value) for turn, value in assessments},
+    )
 
 
-async def look_again(state: PanelState, runtime: Runtime[Seats]) -> Json:
-    """Opens the next round, with the cases that tell the contested labels apart."""
-    opened: Json = {"round": state.get("round", 1) + 1}
-    asked = _turn({**state, **opened}, runtime.context)
-    evidence = await steps.look_again(course_of(state), runtime.context)
-    found = {} if evidence is None else {"evidence": evidence.model_dump(mode="json")}
-    return {**opened, **found, "asked": asked}
-
-
-def _turn(state: Any, seats: Seats) -> Json:
-    """Whose turn it is, as it stands in the state."""
-    return {turn_name(state): steps.whose_turn(course_of(state), seats)}
+def _by_key(turn: str, answers: Iterable[Answer]) -> Json:
+    return {f"{turn}/{one.agent}": one.model_dump(mode="json") for one in answers}

@@ -94,6 +94,3 @@ def refer_instead(task: Task, decision: Decision, reason: str) -> Decision:
     if decision.action != "commit":
         return decision
     return Decision(action="refer", reasons=(reason, *decision.reasons), expected_cost=task.costs.referral)
-
-
-__all__ = ["Policy", "decide", "disagreements", "reasons_to_ask", "refer_instead"]

@@ -10,8 +10,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 
-from doubleread.core.types import Json, Matrix, Tensor3
+from doubleread.core.types import Matrix, Tensor3
+from doubleread.orchestrator.arrays import CONFIG
 from doubleread.orchestrator.learning.fusion_learning import Learned
 from doubleread.orchestrator.simplex import normalised, softmax, spoken
 
@@ -19,21 +21,12 @@ Pooling = Literal["answers", "rounds"]
 """``answers``: those of both rounds are fused at once; ``rounds``: each round is, then their geometric mean counts."""
 
 
-@dataclass(frozen=True)
-class SecondLook:
+@pydantic_dataclass(frozen=True, config=CONFIG)
+class SecondLookFusion:
     """How the answers of a second look are fused with those of the first; see ``Pooling``."""
 
     pooling: Pooling
     learned: Learned
-
-    def dump(self) -> Json:
-        """As a JSON object."""
-        return {"pooling": self.pooling, "learned": self.learned.dump()}
-
-    @classmethod
-    def load(cls, data: Json) -> "SecondLook":
-        """The second look of ``dump``."""
-        return cls(pooling=data["pooling"], learned=Learned.load(data["learned"]))
 
 
 @dataclass(frozen=True)
@@ -44,7 +37,7 @@ class Fusion:
     """
 
     first: Learned
-    second: SecondLook | None = None
+    second: SecondLookFusion | None = None
 
     def posterior(self, first: Tensor3, again: Tensor3 | None = None) -> Matrix:
         """One posterior a case, ``(n, k)``; NaN where nobody spoke."""
@@ -70,7 +63,7 @@ def posteriors(learned: Learned, raw: Tensor3) -> Matrix:
     return np.where(heard, learned.rule.fuse(calibrated), np.nan)
 
 
-def posteriors_of_both(learned: Learned, look: SecondLook, first: Tensor3, again: Tensor3) -> Matrix:
+def posteriors_of_both(learned: Learned, look: SecondLookFusion, first: Tensor3, again: Tensor3) -> Matrix:
     """Posteriors after a second look, ``(n, k)``; ``learned`` fuses the first round. NaN where nobody spoke."""
     if look.pooling == "answers":
         return posteriors(look.learned, np.concatenate([first, again], axis=1))
@@ -93,3 +86,30 @@ def struck(raw: Tensor3, slot: int) -> Tensor3:
 def combine(rounds: Sequence[Matrix]) -> Matrix:
     """The rounds' posteriors, each ``(cases, labels)``, as one: their normalised geometric mean."""
     return softmax(np.mean([np.log(normalised(posterior)) for posterior in rounds], axis=0))
+
+
+Flags = NDArray[np.bool_]
+
+
+def surest_opinions(raw: Tensor3) -> Tensor3:
+    """Of each agent, for each label, its surest opinion for it among ``(n, agents, k)``; shape ``(agents, k, k)``.
+
+    NaN for an agent without any.
+    """
+    agents, k = raw.shape[1:]
+    found = np.full((agents, k, k), np.nan)
+    for a in range(agents):
+        rows = raw[~np.isnan(raw[:, a]).any(axis=1), a]
+        if len(rows):
+            found[a] = rows[rows.argmax(axis=0)]
+    return found
+
+
+def filled(raw: Tensor3, missing: Flags, surest: Tensor3, label: int) -> Tensor3:
+    """Opinions ``(n, agents, k)`` as if the agents ``missing``, ``(n, agents)``, had all spoken for one label."""
+    return np.where(missing[..., None], surest[None, :, label], raw)
+
+
+def replaced(row: Matrix, missing: Flags, surest: Tensor3) -> Tensor3:
+    """One case's opinions ``(agents, k)`` in every way that ``filled`` knows, ``(k, agents, k)``."""
+    return np.concatenate([filled(row[None], missing[None], surest, label) for label in range(row.shape[1])])

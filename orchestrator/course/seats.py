@@ -1,12 +1,30 @@
-"""Who takes part in a diagnosis."""
+"""Who takes part in a diagnosis, and how they are asked.
 
-from collections.abc import Callable, Collection, Mapping
+Whatever goes wrong with an agent becomes an abstention with its cause, so that the panel degrades.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from time import perf_counter
 
 from doubleread.core.case import Case
-from doubleread.core.opinion import Answer
-from doubleread.core.ports import Agent, Deliberates, Reconsiders, Retriever
+from doubleread.core.errors import PanelError
+from doubleread.core.evidence import Evidence
+from doubleread.core.opinion import Abstention, AbstentionCause, Answer, Opinion
+from doubleread.core.ports import Agent, Deliberates, Reconsiders, Retriever, TakesItsTime
+from doubleread.core.task import Task
+from doubleread.core.trust import TrustProfile
 from doubleread.orchestrator.course.arbiter import Arbiter
+from doubleread.orchestrator.course.course import Course, RefereesToConsult, Roster
+
+GRACE_S = 5.0
+REFEREE_S = 60.0
+"""Time for a referee that does not bound its own."""
+PER_LABEL = 4
+"""Stored cases found for each contested label."""
+HOPELESS: frozenset[AbstentionCause] = frozenset({"authentication", "not-found", "quota", "budget"})
+"""Causes that go on: waiting teaches nothing about an agent that can never answer."""
 
 Witness = Callable[[Case, Answer], None]
 """Told every answer as it is given."""
@@ -18,32 +36,58 @@ def nobody(case: Case, answer: Answer) -> None:
 
 
 @dataclass(frozen=True)
-class Seats:
-    """Who takes part in a run: the agents by name, in the order the arbiter knows them.
+class Readers:
+    """The agents by name, in the order the arbiter knows them, and what finds the evidence.
 
-    ``referees`` see what the agents said, not the image. ``witness`` is told every answer. With ``at_once`` agents that
-    cost money are asked with the others; with ``look_again`` a second look is taken whatever it is worth, where someone
-    can take one.
+    ``referees`` see what the agents said, not the image. ``witness`` is told every answer.
     """
 
     agents: Mapping[str, Agent]
     retriever: Retriever
-    arbiter: Arbiter
-    referees: Mapping[str, Deliberates] = field(default_factory=dict)
-    witness: Witness = nobody
-    agent_timeout_s: float = 60.0
-    warnings: tuple[str, ...] = field(default=())
-    at_once: bool = False
-    look_again: bool = False
+    referees: Mapping[str, Deliberates] = field(default_factory=dict, kw_only=True)
+    witness: Witness = field(default=nobody, kw_only=True)
+    agent_timeout_s: float = field(default=60.0, kw_only=True)
 
     @property
-    def spared(self) -> tuple[str, ...]:
-        """Who is seated, costs money, and is asked only where that is worth it."""
-        return () if self.at_once else self._seated(self.arbiter.spared({}))
+    def able(self) -> frozenset[str]:
+        """The agents that can take a second look."""
+        return frozenset(name for name, agent in self.agents.items() if isinstance(agent, Reconsiders))
 
-    def unasked(self, heard: Collection[str]) -> tuple[str, ...]:
-        """Who was seated and spared to the end."""
-        return tuple(name for name in self.spared if name not in heard)
+    async def read(self, name: str, case: Case, evidence: Evidence | None, *, task: Task, round_: int) -> Answer:
+        """One agent's answer in a round; in the first it is not shown the evidence. Raises nothing."""
+        shown, limit = evidence if round_ > 1 else None, self.agent_timeout_s
+        answer = await ask(name, self.agents[name], case, shown, task=task, round_=round_, timeout_s=limit)
+        self.witness(case, answer)
+        return answer
+
+    async def consult(self, step: RefereesToConsult, case: Case, course: Course, task: Task) -> tuple[Answer, ...]:
+        """What the referees make of what was said. Raises nothing."""
+        asked = {name: self.referees[name] for name in step.referees}
+        given = await consult(asked, step.said, step.records, course.evidence, task=task, round_=course.round)
+        for answer in given.values():
+            self.witness(case, answer)
+        return tuple(given.values())
+
+    async def contrast(self, labels: tuple[str, ...], case: Case, evidence: Evidence) -> Evidence:
+        """The evidence with the contested labels and the nearest cases of each, whatever label leads."""
+        found = await self.retriever.contrast(case, labels, PER_LABEL)
+        return evidence.model_copy(update={"contested": labels, "contrast": found})
+
+
+@dataclass(frozen=True)
+class Seats(Readers):
+    """Readers with an arbiter; ``at_once`` and ``look_again`` as in ``Roster``."""
+
+    arbiter: Arbiter
+    warnings: tuple[str, ...] = field(default=(), kw_only=True)
+    at_once: bool = field(default=False, kw_only=True)
+    look_again: bool = field(default=False, kw_only=True)
+
+    @property
+    def roster(self) -> Roster:
+        """Who can be asked, for ``next_step``."""
+        agents, referees = tuple(self.agents), tuple(self.referees)
+        return Roster(self.arbiter, agents, self.able, referees, self.at_once, self.look_again)
 
     def with_only(self, names: Collection[str]) -> "Seats":
         """The same seats with fewer on them; for the arbiter the others are absent."""
@@ -53,9 +97,86 @@ class Seats:
             referees={name: referee for name, referee in self.referees.items() if name in names},
         )
 
-    def can_look_again(self, name: str) -> bool:
-        """Whether an agent can take a second look, and has been found worth asking for one."""
-        return isinstance(self.agents.get(name), Reconsiders) and self.arbiter.looks_again(name)
 
-    def _seated(self, names: Collection[str]) -> tuple[str, ...]:
-        return tuple(name for name in names if name in self.agents or name in self.referees)
+async def ask(
+    name: str, agent: Agent, case: Case, evidence: Evidence | None, *, task: Task, round_: int, timeout_s: float
+) -> Answer:
+    """The agent's answer to a case; with ``evidence`` its second look, where it can take one. Raises nothing.
+
+    An agent that bounds its own time is waited for that long, and a little longer to hear why it gave up.
+    """
+    limit = agent.deadline_s + GRACE_S if isinstance(agent, TakesItsTime) else timeout_s
+    return await settle(name, _answer(agent, case, evidence), task=task, round_=round_, timeout_s=limit)
+
+
+async def settle(name: str, answering: Awaitable[object], *, task: Task, round_: int, timeout_s: float) -> Answer:
+    """What an agent's answer comes to; an abstention where it fails, is late, or speaks of something else."""
+    began = perf_counter()
+    try:
+        async with asyncio.timeout(timeout_s):
+            answer = _usable(name, await answering, task)
+    except TimeoutError:
+        answer = Abstention(agent=name, cause="timeout", detail=f"no answer in {timeout_s:g} s")
+    except Exception as error:  # noqa: BLE001 - one failing agent must not take the panel down
+        answer = Abstention(agent=name, cause="failure", detail=f"{type(error).__name__}: {error}"[:200])
+    took = {} if answer.seconds else {"seconds": perf_counter() - began}
+    return answer.model_copy(update={"agent": name, "round": round_, **took})
+
+
+async def consult(
+    referees: Mapping[str, Deliberates],
+    answers: Mapping[str, Answer],
+    profiles: Mapping[str, TrustProfile],
+    evidence: Evidence | None,
+    *,
+    task: Task,
+    round_: int,
+) -> dict[str, Answer]:
+    """What each referee makes of the others' answers, by name. Raises nothing."""
+    given = await asyncio.gather(
+        *(
+            settle(
+                name,
+                referee.deliberate(answers, profiles, evidence),
+                task=task,
+                round_=round_,
+                timeout_s=(referee.deadline_s if isinstance(referee, TakesItsTime) else REFEREE_S) + GRACE_S,
+            )
+            for name, referee in referees.items()
+        )
+    )
+    return dict(zip(referees, given, strict=True))
+
+
+def check_able(agents: Iterable[str], rows: Sequence[Sequence[Answer]]) -> None:
+    """Raises ``PanelError`` where an agent failed in a way that goes on failing: nothing is learned from waiting."""
+    for i, name in enumerate(agents):
+        said = [row[i] for row in rows]
+        failed = [a for a in said if isinstance(a, Abstention)]
+        hopeless = next((a for a in failed if a.cause in HOPELESS), None)
+        if hopeless is None and len(failed) == len(said) and all(a.cause == "network" for a in failed):
+            hopeless = failed[0]
+        if hopeless is not None:
+            raise PanelError(
+                f"agent {name} cannot answer ({hopeless.cause}): {hopeless.detail}; mend it and fit again "
+                "(answers that were given are kept), or leave it out of panel.agents"
+            )
+
+
+async def _answer(agent: Agent, case: Case, evidence: Evidence | None) -> object:
+    if evidence is None or not isinstance(agent, Reconsiders):
+        return await agent.read(case)
+    return await agent.reconsider(case, evidence)
+
+
+def _usable(name: str, answer: object, task: Task) -> Answer:
+    """The answer, or an abstention where it is none to this task: agents come from other packages too."""
+    if isinstance(answer, Abstention):
+        return answer
+    if not isinstance(answer, Opinion):
+        fault = f"the answer is a {type(answer).__name__}; an Opinion or an Abstention is needed"
+    elif answer.label not in task.names or (answer.probabilities and set(answer.probabilities) != set(task.names)):
+        fault = f"the answer is about other labels ({answer.label}, …); the task has {', '.join(task.names)}"
+    else:
+        return answer
+    return Abstention(agent=name, cause="invalid-answer", detail=fault[:200])

@@ -1,40 +1,32 @@
 """From the end of a case's course to the verdict that people read."""
 
+from doubleread.core.case import Case
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention, Answer, Opinion
 from doubleread.core.trust import trust_version
+from doubleread.core.types import Json
 from doubleread.core.verdict import AgentChange, SecondLook, Verdict
 from doubleread.orchestrator.course.course import Course
 from doubleread.orchestrator.course.seats import Seats
 
 
-def verdict_of(course: Course, seats: Seats, *, seconds: float) -> Verdict:
+def verdict_of(case: Case, course: Course, seats: Seats, *, seconds: float) -> Verdict:
     """Everything the rounds produced, as one record."""
-    arbiter = seats.arbiter
-    final = course.assessments[max(course.assessments)]
+    arbiter, final, answers = seats.arbiter, course.assessment, tuple(course.answers.values())
+    warnings = (*seats.warnings, *_copies(course.evidence), *final.warnings)
+    assessed: Json = {**dict(final), "warnings": warnings}  # its fields are those of the verdict
     return Verdict(
-        case=course.case,
+        case=case,
         task=arbiter.task.id,
-        posterior=final.posterior,
-        leaning=final.leaning,
-        prediction_set=final.prediction_set,
-        p_values=final.p_values,
-        coverage=final.coverage,
-        decision=final.decision,
-        track=final.track,
-        familiarity=final.familiarity,
-        influence=final.influence,
-        opinions=tuple(a for a in course.answers if isinstance(a, Opinion)),
-        calibrated=final.calibrated,
-        leanings=final.leanings,
-        abstentions=tuple(a for a in course.answers if isinstance(a, Abstention)),
-        spared=seats.unasked(course.known(1)),
+        **assessed,
+        opinions=tuple(a for a in answers if isinstance(a, Opinion)),
+        abstentions=tuple(a for a in answers if isinstance(a, Abstention)),
+        spared=tuple(name for name in seats.roster.spared if name not in course.known(1)),
         evidence=course.evidence,
         second_look=_second_look(course),
-        warnings=(*seats.warnings, *_copies(course.evidence), *final.warnings),
         trust_version=trust_version(arbiter.profiles),
         seconds=seconds,
-        cost_usd=sum(_paid(answer) for answer in course.answers),
+        cost_usd=sum(_paid(answer) for answer in answers),
     )
 
 

@@ -12,8 +12,7 @@ from doubleread.core.verdict import Action, Verdict
 from doubleread.core.verdict_wording import UNLIKE, fitting_labels, in_points, looks_like
 from doubleread.orchestrator.course.arbiter import Arbiter
 from doubleread.orchestrator.explanation.counterfactual import other_reason
-from doubleread.orchestrator.explanation.crossings import turning_points
-from doubleread.orchestrator.explanation.turning_point import TurningPoint
+from doubleread.orchestrator.explanation.turning_points import TurningPoint, turning_points
 
 
 class Without(Record):

@@ -8,8 +8,7 @@ from scipy.special import logit
 
 from doubleread.core.base import Record
 from doubleread.core.types import Labels, Matrix, Tensor3
-from doubleread.orchestrator.fusion.dependence import effective
-from doubleread.orchestrator.fusion.fusion_rule import PanelRecord, PanelRule, Present
+from doubleread.orchestrator.fusion.fusion_rule import PanelRecord, PanelRule, Present, effective
 from doubleread.orchestrator.simplex import log_loss, spoken
 
 BINS = 3
@@ -40,7 +39,7 @@ class ConfusionRecord(PanelRecord):
     rho: float
 
 
-class Said(NamedTuple):
+class BinnedVotes(NamedTuple):
     """What one agent said: label and confidence bin of each case, shapes ``(n,)``."""
 
     label: NDArray[np.int64]
@@ -82,15 +81,15 @@ def _scale(present: Present, rho: float) -> Matrix:
     return np.asarray((effective(m, rho) / np.maximum(m, 1))[:, None])
 
 
-def _said(P: Matrix, edges: tuple[float, ...]) -> Said:
-    return Said(P.argmax(axis=1), np.searchsorted(edges, P.max(axis=1), side="left"))
+def _said(P: Matrix, edges: tuple[float, ...]) -> BinnedVotes:
+    return BinnedVotes(P.argmax(axis=1), np.searchsorted(edges, P.max(axis=1), side="left"))
 
 
 def _count(P: Matrix, present: NDArray[np.bool_], labels: Labels) -> AgentCounts:
     P, y, k = P[present], labels[present], P.shape[1]
     cuts = np.unique(np.quantile(P.max(axis=1), np.arange(1, BINS) / BINS)) if len(P) else np.array([])
     edges = tuple(cuts.tolist())
-    said = _said(P, edges) if len(P) else Said(np.zeros(0, np.int64), np.zeros(0, np.int64))
+    said = _said(P, edges) if len(P) else BinnedVotes(np.zeros(0, np.int64), np.zeros(0, np.int64))
     confusion, surety = np.zeros((k, k)), np.zeros((2, len(edges) + 1))
     np.add.at(confusion, (y, said.label), 1)
     np.add.at(surety, ((said.label == y).astype(int), said.bin), 1)
@@ -113,7 +112,7 @@ def _evidence(
     return evidence
 
 
-def _likelihood(counts: AgentCounts, said: Said, strength: float, left_out: Labels | None) -> Matrix:
+def _likelihood(counts: AgentCounts, said: BinnedVotes, strength: float, left_out: Labels | None) -> Matrix:
     """``log P(said, bin | true)`` for every true label, shape ``(n, k)``."""
     confusion, surety = np.array(counts.confusion), np.array(counts.surety)
     k, rows = len(confusion), np.arange(len(said.label))

@@ -5,8 +5,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from doubleread.core.types import Labels, Matrix, Tensor3, Vector
-from doubleread.orchestrator.fusion.dependence import effective
-from doubleread.orchestrator.fusion.fusion_rule import PanelRecord, PanelRule, Present, logs_of
+from doubleread.orchestrator.fusion.fusion_rule import PanelRecord, PanelRule, Present, effective, logs_of
 from doubleread.orchestrator.simplex import log_softmax_rows, softmax, spoken
 
 SPREAD = 0.7

@@ -9,8 +9,7 @@ from scipy.optimize import minimize
 
 from doubleread.core.errors import DataError
 from doubleread.core.types import Labels, Matrix, Tensor3, Vector
-from doubleread.orchestrator.fusion.dependence import effective
-from doubleread.orchestrator.fusion.fusion_rule import PanelRecord, PanelRule, Present, logs_of
+from doubleread.orchestrator.fusion.fusion_rule import PanelRecord, PanelRule, Present, effective, logs_of
 from doubleread.orchestrator.resampling import grouped_folds
 from doubleread.orchestrator.simplex import log_loss, softmax, spoken
 

@@ -1,7 +1,7 @@
 """Calibration cases on which to learn whom to ask further, and what asking costs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 import numpy as np
@@ -9,32 +9,38 @@ from numpy.typing import NDArray
 
 from doubleread.core.opinion import Answer
 from doubleread.core.task import Task
-from doubleread.core.types import Labels, Tensor3, Vector
-from doubleread.orchestrator.learning.assumed_prior import Assumed
-from doubleread.orchestrator.learning.choice import Chosen
-from doubleread.orchestrator.learning.fusion_learning import Groups, Learned, learn
-from doubleread.orchestrator.resampling import group_codes
+from doubleread.core.types import Labels, Matrix, Tensor3, Vector
+from doubleread.orchestrator.course.policy import Policy
+from doubleread.orchestrator.gates.gate import NEVER, Gate, decision_costs
+from doubleread.orchestrator.learning.choice import FusionChoice
+from doubleread.orchestrator.learning.fusion_learning import Learned, Sample, learn
+from doubleread.orchestrator.metrics import Gain, log_gain, nll
 
 
 @dataclass(frozen=True)
-class Asked:
+class GateSample:
     """The calibration cases, what was said first, and how it is fused."""
 
     task: Task
     agents: tuple[str, ...]
     first: Sequence[Sequence[Answer]]
-    labels: Labels
-    groups: Groups
-    chosen: Chosen
-    assumed: Assumed
-    folds: int
-    seed: int
+    sample: Sample
+    chosen: FusionChoice
     made: dict[bytes, Learned] = field(default_factory=dict, repr=False, compare=False)
     """The fits there are, by a digest of what was fused."""
 
     def groups_of(self, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
         """The groups of some cases as integers."""
-        return group_codes(self.groups, len(self.labels))[rows]
+        return self.sample.codes[rows]
+
+    def gain(self, before: Matrix, after: Matrix, rows: NDArray[np.bool_]) -> Gain:
+        """How far ``after``, ``(n, k)``, lowers the log-loss of some cases."""
+        return log_gain(before[rows], after[rows], self.labels[rows], self.groups_of(rows))
+
+    def saved(self, before: Matrix, after: Matrix, rows: NDArray[np.bool_]) -> Vector:
+        """What deciding by ``after``, ``(n, k)``, saves on each of some cases."""
+        costs = (decision_costs(self.task, posterior[rows], self.labels[rows]) for posterior in (before, after))
+        return np.asarray(np.subtract(*costs))
 
     def learn(self, raw: Tensor3, alternatives: Mapping[str, Tensor3] | None = None) -> Learned:
         """A fit on other answers to the same cases, by what was chosen; the same answers are fitted once.
@@ -43,24 +49,16 @@ class Asked:
         """
         key = _digest({"": raw, **(alternatives or {})})
         if key not in self.made:
-            self.made[key] = self._learn(raw, alternatives)
+            rounds = raw.shape[1] // len(self.agents)
+            sample = replace(self.sample, assumed=self.sample.assumed_by(len(self.agents)) * rounds)
+            kinds = self.chosen.calibrators * rounds
+            self.made[key] = learn(raw, sample, rule=self.chosen.rule, calibrator=kinds, alternatives=alternatives)
         return self.made[key]
 
-    def _learn(self, raw: Tensor3, alternatives: Mapping[str, Tensor3] | None) -> Learned:
-        prior = self.task.prior_vector() if self.task.prior else None
-        rounds = raw.shape[1] // len(self.agents)
-        return learn(
-            raw,
-            self.labels,
-            self.groups,
-            prior,
-            rule=self.chosen.rule,
-            calibrator=self.chosen.calibrators * rounds,
-            assumed=self.assumed * rounds,
-            folds=self.folds,
-            seed=self.seed,
-            alternatives=alternatives,
-        )
+    @property
+    def labels(self) -> Labels:
+        """True labels, shape ``(n,)``."""
+        return self.sample.labels
 
 
 def _digest(opinions: Mapping[str, Tensor3]) -> bytes:
@@ -69,6 +67,19 @@ def _digest(opinions: Mapping[str, Tensor3]) -> bytes:
         found.update(f"{name} {values.shape}".encode())
         found.update(np.ascontiguousarray(values).tobytes())
     return found.digest()
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Mean price and time of each agent's answers, shape ``(agents,)``, in the policy's terms."""
+
+    usd: Vector
+    seconds: Vector
+    policy: Policy
+
+    def of(self, agents: Sequence[int]) -> float:
+        """What asking these costs: they answer side by side. An unknown price counts as none."""
+        return self.policy.price(float(np.nansum(self.usd[agents])), float(self.seconds[agents].max(initial=0.0)))
 
 
 def mean_usd(answers: Sequence[Sequence[Answer]]) -> Vector:
@@ -80,3 +91,60 @@ def mean_usd(answers: Sequence[Sequence[Answer]]) -> Vector:
 def mean_seconds(answers: Sequence[Sequence[Answer]]) -> Vector:
     """How long an answer of each agent takes on average, shape ``(agents,)``."""
     return np.asarray(np.mean([[a.seconds for a in row] for row in answers], axis=0))
+
+
+@dataclass(frozen=True)
+class CascadeFit:
+    """Whether some agents are spared at first, and the held-out posterior that comes of it, ``(n, k)``.
+
+    ``heard`` holds the first answers without those that were spared, ``(n, agents, k)``.
+    """
+
+    posterior: Matrix
+    heard: Tensor3
+    local: Learned | None = None
+    gate: Gate | None = None
+    notes: tuple[str, ...] = ()
+
+
+def ask_more(asked: GateSample, first: Tensor3, policy: Policy) -> CascadeFit:
+    """Learns when the agents that cost money are worth it; everyone is asked at once where the budget allows all.
+
+    They are asked only where that clearly lowered the log-loss of the calibration cases it would be done on.
+    """
+    everyone = asked.chosen.learned.held_out
+    usd = mean_usd(asked.first)
+    spoke = np.asarray(~np.isnan(first).all(axis=(0, 2)))
+    dear = [i for i in range(len(asked.agents)) if spoke[i] and not usd[i] <= policy.free_usd]
+    if policy.ask_share >= 1 or not dear or len(dear) == spoke.sum():
+        return CascadeFit(everyone, first)
+    silent = first.copy()
+    silent[:, dear] = np.nan
+    local = asked.learn(silent)
+    gate = Gate.fit(
+        asked.task,
+        [asked.agents[i] for i in dear],
+        local.held_out,
+        everyone,
+        asked.labels,
+        price=Prices(usd, mean_seconds(asked.first), policy).of(dear),
+        max_share=policy.ask_share,
+    )
+    opened = gate.open_on(local.held_out, asked.task)
+    gain = asked.gain(local.held_out, everyone, opened)
+    if not gain.clear:
+        gate, opened = gate.model_copy(update={"doubt": NEVER}), np.zeros_like(opened)
+    posterior = np.where(opened[:, None], everyone, local.held_out)
+    heard = np.where(opened[:, None, None], first, silent)
+    losses = f"log-loss {nll(posterior, asked.labels):.3f}, {nll(everyone, asked.labels):.3f} if always asked"
+    unknown = [asked.agents[i] for i in dear if np.isnan(usd[i])]
+    told = f"gain in log-loss where asked {gain.line}"
+    note = f"{', '.join(gate.agents)} asked on {opened.mean():.0%} of the calibration cases ({losses}; {told})"
+    if not opened.any() and policy.ask_share > 0:
+        note = f"{', '.join(gate.agents)} not asked: no clear gain in log-loss ({gain.line} where it would be asked)"
+    return CascadeFit(posterior, heard, local, gate, (note, *_unpriced(unknown)))
+
+
+def _unpriced(agents: Sequence[str]) -> tuple[str, ...]:
+    """A note on agents whose worth cannot be weighed against their price."""
+    return (f"price unknown, so only the share bounds how often it is asked: {', '.join(agents)}",) if agents else ()

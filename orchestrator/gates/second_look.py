@@ -7,14 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doubleread.core.opinion import Answer
-from doubleread.core.types import Matrix, Tensor3, Vector
+from doubleread.core.types import Matrix, Tensor3
 from doubleread.orchestrator.course.policy import Policy
-from doubleread.orchestrator.course.rounds import Pooling, SecondLook, combine, latest, struck
-from doubleread.orchestrator.gates.cascade import More
-from doubleread.orchestrator.gates.further import Asked, mean_seconds, mean_usd
-from doubleread.orchestrator.gates.gate import Gate, decision_costs, doubt_of_share, doubts
+from doubleread.orchestrator.course.rounds import Pooling, SecondLookFusion, combine, latest, struck
+from doubleread.orchestrator.gates.further import CascadeFit, GateSample, Prices, mean_seconds, mean_usd
+from doubleread.orchestrator.gates.gate import Gate, doubt_of_share, doubts
 from doubleread.orchestrator.learning.fusion_learning import Learned
-from doubleread.orchestrator.metrics import clustered, log_gain
+from doubleread.orchestrator.metrics import clustered
 from doubleread.orchestrator.simplex import spoken
 
 OFF = "second look off: on the calibration cases it would have been taken on it did not clearly pay"
@@ -24,7 +23,7 @@ SURE = 2.0
 
 
 @dataclass(frozen=True)
-class Look:
+class SecondLookFit:
     """Whether second looks are taken, and the held-out posterior after them, ``(n, k)``.
 
     ``raw`` holds the second round's own opinions, ``(n, agents, k)``.
@@ -32,14 +31,19 @@ class Look:
 
     posterior: Matrix
     raw: Tensor3
-    second: SecondLook | None = None
+    second: SecondLookFusion | None = None
     gate: Gate | None = None
     notes: tuple[str, ...] = ()
 
 
 def look_again(
-    asked: Asked, first: Tensor3, second: Tensor3, answers: Sequence[Sequence[Answer]], more: More, policy: Policy
-) -> Look:
+    asked: GateSample,
+    first: Tensor3,
+    second: Tensor3,
+    answers: Sequence[Sequence[Answer]],
+    more: CascadeFit,
+    policy: Policy,
+) -> SecondLookFit:
     """Learns whom a second look asks, when it is worth its price, and how its answers join the first ones.
 
     ``more`` is what the first round came to. An agent whose second answers clearly raised the log-loss, or clearly
@@ -50,11 +54,11 @@ def look_again(
     second = np.where(turns[..., None], second, np.nan)  # an agent that was not asked again keeps its first answer
     again = np.flatnonzero(spoken(second).any(axis=0)).tolist()
     if policy.max_rounds < 2 or not again:
-        return Look(before, second)
+        return SecondLookFit(before, second)
     read = ~np.isnan(second[:, again]).all(axis=(1, 2))  # a case that was confirmed later may have no second look
     doubt = doubts(asked.task, before)
     gated = read & (doubt > doubt_of_share(doubt, policy.max_share))
-    prices = _Prices(mean_usd(answers), mean_seconds(answers), policy)
+    prices = Prices(mean_usd(answers), mean_seconds(answers), policy)
     kept, spared, found = _worth_asking(asked, _Rounds(first, second, more, gated), again, prices)
     gate = Gate.fit(
         asked.task,
@@ -66,20 +70,16 @@ def look_again(
         max_share=policy.max_share,
     )
     opened = read & gate.open_on(before, asked.task)
-    gain = log_gain(before[opened], found.held_out[opened], asked.labels[opened], asked.groups_of(opened))
-    saved = clustered(
-        decision_costs(asked.task, before[opened], asked.labels[opened])
-        - decision_costs(asked.task, found.held_out[opened], asked.labels[opened]),
-        asked.groups_of(opened),
-    )
+    gain = asked.gain(before, found.held_out, opened)
+    saved = clustered(asked.saved(before, found.held_out, opened), asked.groups_of(opened))
     told = f"gain in log-loss {gain.line} and in decision cost {saved.line} on {int(opened.sum())} cases"
     if not kept or not gain.clear or saved.mean <= 0:
-        return Look(before, second, notes=(f"{OFF} ({told})",))
+        return SecondLookFit(before, second, notes=(f"{OFF} ({told})",))
     names = ", ".join(asked.agents[i] for i in spared)
     dropped = (f"not asked again, their second answers are not worth it: {names}",) if spared else ()
     notes = (f"second look on {opened.mean():.0%} of the calibration cases ({told})", *dropped)
     posterior = np.where(opened[:, None], found.held_out, before)
-    return Look(posterior, found.raw, SecondLook(found.pooling, found.learned), gate, notes)
+    return SecondLookFit(posterior, found.raw, SecondLookFusion(found.pooling, found.learned), gate, notes)
 
 
 def asked_again(answers: Sequence[Sequence[Answer]]) -> NDArray[np.bool_]:
@@ -88,25 +88,12 @@ def asked_again(answers: Sequence[Sequence[Answer]]) -> NDArray[np.bool_]:
 
 
 @dataclass(frozen=True)
-class _Prices:
-    """Mean price and time of each agent's answers, shape ``(agents,)``, in the policy's terms."""
-
-    usd: Vector
-    seconds: Vector
-    policy: Policy
-
-    def of(self, agents: Sequence[int]) -> float:
-        """What asking these costs: they answer side by side. An unknown price counts as none."""
-        return self.policy.price(float(np.nansum(self.usd[agents])), float(self.seconds[agents].max(initial=0.0)))
-
-
-@dataclass(frozen=True)
 class _Rounds:
     """Opinions of both rounds, ``(n, agents, k)``, what the first came to, and the cases in doubt, ``(n,)``."""
 
     first: Tensor3
     second: Tensor3
-    more: More
+    more: CascadeFit
     gated: NDArray[np.bool_]
 
 
@@ -122,7 +109,7 @@ class _Both:
 
 
 def _worth_asking(
-    asked: Asked, rounds: _Rounds, again: Sequence[int], prices: _Prices
+    asked: GateSample, rounds: _Rounds, again: Sequence[int], prices: Prices
 ) -> tuple[list[int], list[int], _Both]:
     """Whom to ask again, whose second answers are not worth it, and both rounds fused with those of the former."""
     heard = rounds.gated & ~(spoken(rounds.first) & ~spoken(rounds.more.heard)).T
@@ -134,7 +121,7 @@ def _worth_asking(
     return kept, [i for i in able if i not in kept], found
 
 
-def _fused(asked: Asked, rounds: _Rounds, again: Sequence[int]) -> _Both:
+def _fused(asked: GateSample, rounds: _Rounds, again: Sequence[int]) -> _Both:
     """Answers of both rounds at once; round by round where that is clearly better on the cases looked at again.
 
     Fitted on every answer, judged on those that are heard: an agent that is spared at first has no second look either.
@@ -151,24 +138,23 @@ def _fused(asked: Asked, rounds: _Rounds, again: Sequence[int]) -> _Both:
     by_round = asked.learn(latest(first, new), {HEARD: last, **without})
     pooled = {name: combine([rounds.more.posterior, found]) for name, found in by_round.alternatives.items()}
     heard_at_once = at_once.alternatives[HEARD]
-    if log_gain(heard_at_once[gated], pooled[HEARD][gated], asked.labels[gated], asked.groups_of(gated)).clear:
+    if asked.gain(heard_at_once, pooled[HEARD], gated).clear:
         return _Both("rounds", by_round, pooled[HEARD], {i: pooled[str(i)] for i in again}, new)
     one = at_once.alternatives
     return _Both("answers", at_once, one[HEARD], {i: one[str(i)] for i in again}, new)
 
 
-def _useless(asked: Asked, found: _Both, agent: int, gated: NDArray[np.bool_], price: float) -> bool:
+def _useless(asked: GateSample, found: _Both, agent: int, gated: NDArray[np.bool_], price: float) -> bool:
     """Whether an agent's second answers clearly do harm, or clearly save less than their price.
 
     One case more, on which they saved a referral, is imagined: a dozen cases without any saving are no proof of none.
     """
-    labels, without, both = asked.labels[gated], found.without[agent][gated], found.held_out[gated]
-    if len(labels) < 2:
+    if gated.sum() < 2:
         return False
-    saved = decision_costs(asked.task, without, labels) - decision_costs(asked.task, both, labels)
-    codes = asked.groups_of(gated)
+    without, codes = found.without[agent], asked.groups_of(gated)
+    saved = asked.saved(without, found.held_out, gated)
     believed = clustered(np.append(saved, asked.task.costs.referral), np.append(codes, codes.max() + 1))
-    return log_gain(both, without, labels, codes).clear or believed.mean + SURE * believed.error < price
+    return asked.gain(found.held_out, without, gated).clear or believed.mean + SURE * believed.error < price
 
 
 def _with(raw: Tensor3, first: Tensor3, agent: int) -> Tensor3:

@@ -1,6 +1,6 @@
 """Learning an arbiter from the answers that agents gave on cases they were not fitted on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
@@ -11,20 +11,18 @@ from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Answer, ConfidenceSource, Opinion
 from doubleread.core.task import Costs, Task, with_costs
 from doubleread.core.trust import Estimate, TrustProfile
-from doubleread.core.types import Labels, Matrix, Tensor3, Vector
+from doubleread.core.types import Labels, Tensor3, Vector
 from doubleread.orchestrator.conformal import ConformalSets
 from doubleread.orchestrator.conformal.selective_risk import SelectiveRisk
 from doubleread.orchestrator.course.arbiter import Arbiter, HeldOut
-from doubleread.orchestrator.course.missing import surest_opinions
 from doubleread.orchestrator.course.policy import Policy
-from doubleread.orchestrator.course.rounds import struck
-from doubleread.orchestrator.gates.cascade import ask_more
-from doubleread.orchestrator.gates.commitment import Commitment
-from doubleread.orchestrator.gates.further import Asked, mean_usd
-from doubleread.orchestrator.gates.second_look import Look, asked_again, look_again
+from doubleread.orchestrator.course.rounds import struck, surest_opinions
+from doubleread.orchestrator.gates.further import GateSample, ask_more, mean_usd
+from doubleread.orchestrator.gates.gate import Commitment
+from doubleread.orchestrator.gates.second_look import SecondLookFit, asked_again, look_again
 from doubleread.orchestrator.learning.assumed_prior import assumed_priors, stated_priors
-from doubleread.orchestrator.learning.choice import AUTO, Chosen, choose
-from doubleread.orchestrator.learning.fusion_learning import Learned
+from doubleread.orchestrator.learning.choice import AUTO, choose
+from doubleread.orchestrator.learning.fusion_learning import Learned, Sample
 from doubleread.orchestrator.learning.membership import Members, select
 from doubleread.orchestrator.metrics import losses
 from doubleread.orchestrator.ood.familiarity import ALARM_RATE, Familiarity, nearness_of
@@ -87,7 +85,7 @@ class Learning:
 class Grounds:
     """What an arbiter rests on before any policy: the answers, and how those of the first round are fused."""
 
-    asked: Asked
+    asked: GateSample
     first: Tensor3
     second: Tensor3
     """Raw opinions of both rounds, ``(n, agents, k)``; NaN where there is none."""
@@ -107,41 +105,28 @@ class Grounds:
     ) -> Self:
         """Chooses calibrators, fusion and who reads; ``referees`` stay only where they lowered the log-loss."""
         first, second = tensor(task, readings.first), tensor(task, readings.second)
-        labels, groups = readings.labels, readings.groups
-        assumed = assumed_priors(stated_priors(len(agents), readings.first), task, readings.support)
-
-        def chosen(raw: Tensor3) -> Chosen:
-            return choose(
-                raw,
-                labels,
-                groups,
-                task.prior_vector()
-                if task.prior
-                else None,  # without a stated prevalence, that of the calibration cases
-                calibrator=learning.calibrator,
-                rule=learning.rule,
-                assumed=assumed,
-                names=agents,
-                folds=learning.folds,
-                seed=learning.seed,
-            )
-
-        usd = mean_usd(readings.first)
-        members = select(first, labels, groups, agents, referees, usd, chosen, learning.folds, learning.seed)
+        sample = Sample(
+            readings.labels,
+            readings.groups,
+            task.prior_vector() if task.prior else None,
+            assumed_priors(stated_priors(len(agents), readings.first), task, readings.support),
+            learning.folds,
+            learning.seed,
+        )
+        choosing = partial(choose, sample=sample, calibrator=learning.calibrator, rule=learning.rule, names=agents)
+        members = select(first, sample, agents, referees, mean_usd(readings.first), choosing)
         out = np.isin(agents, members.left_out)
         heard, again = (np.where(out[None, :, None], np.nan, raw) for raw in (first, second))
-        asked = Asked(
-            task, agents, readings.first, labels, groups, members.chosen, assumed, learning.folds, learning.seed
-        )
+        asked = GateSample(task, agents, readings.first, sample, members.chosen)
         near = np.array([nearness_of(found) for found in readings.evidence])
-        familiarity = Familiarity.fit(near, heard, learning.alarm_rate, groups)
+        familiarity = Familiarity.fit(near, heard, learning.alarm_rate, readings.groups)
         return cls(asked, heard, again, readings, learning, familiarity, members)
 
     def at(self, costs: Costs) -> Self:
         """The same at other costs of errors and referrals."""
         return replace(self, asked=replace(self.asked, task=with_costs(self.asked.task, costs)))
 
-    def settled(self, policy: Policy) -> tuple[Arbiter, Look]:
+    def settled(self, policy: Policy) -> tuple[Arbiter, SecondLookFit]:
         """The arbiter under a policy, without trust profiles, and the second look behind it.
 
         Fits on answers that were fused before, under another policy or other costs, are not made again.
@@ -153,7 +138,12 @@ class Grounds:
         sets = ConformalSets.fit(
             posterior, readings.labels, coverage=learning.coverage, score=learning.sets, groups=readings.groups
         )
-        selective = _selective(posterior, correct, readings, learning)
+        selective = None
+        if learning.max_risk is not None:
+            delta = 1 - learning.risk_confidence
+            selective = SelectiveRisk.fit(
+                posterior.max(axis=1), correct, learning.max_risk, delta, groups=readings.groups
+            )
         commitment = Commitment.fit(asked.task, posterior, readings.labels, readings.groups)
         notes = (
             *asked.chosen.notes,
@@ -201,11 +191,23 @@ def fit_arbiter(
     """
     grounds = Grounds.of(task, agents, readings, learning, referees)
     arbiter, look = grounds.settled(policy)
-    first = tensor(task, readings.first)
+    make = partial(
+        profile,
+        task=task,
+        bins=learning.bins,
+        ocr_threshold=learning.ocr_threshold,
+        learned_from=readings.learned_from,
+        seed=learning.seed,
+        draws=learning.draws,
+    )
+    first, effects = tensor(task, readings.first), _effects(grounds)
     profiles = (
-        *_profiles(task, agents, first, arbiter.first, 1, readings, learning, _effects(grounds)),
-        *(_profiles(task, agents, look.raw, look.second.learned, 2, readings, learning) if look.second else ()),
-        _panel_profile(task, look.posterior, readings, learning),
+        *(
+            one.model_copy(update=effects.get(one.agent, {}))
+            for one in _profiles(make, agents, first, arbiter.first, 1, readings)
+        ),
+        *(_profiles(make, agents, look.raw, look.second.learned, 2, readings) if look.second else ()),
+        make(PANEL, P=look.posterior, y=readings.labels, groups=readings.groups),
     )
     return replace(arbiter, profiles=profiles)
 
@@ -232,17 +234,6 @@ def _mean_of(values: Vector, rows: Labels) -> float:
     return float(values[rows].mean())
 
 
-def _selective(
-    posterior: Matrix, correct: np.ndarray[tuple[int], np.dtype[np.bool_]], readings: "Readings", learning: "Learning"
-) -> SelectiveRisk | None:
-    """The threshold that keeps the promise about the committed; None where none is wanted."""
-    if learning.max_risk is None:
-        return None
-    return SelectiveRisk.fit(
-        posterior.max(axis=1), correct, learning.max_risk, 1 - learning.risk_confidence, groups=readings.groups
-    )
-
-
 def tensor(task: Task, answers: Sequence[Sequence[Answer]]) -> Tensor3:
     """Raw distributions, shape ``(cases, agents, labels)``; NaN where an agent abstained."""
     nothing = np.full(len(task.names), np.nan)
@@ -251,14 +242,12 @@ def tensor(task: Task, answers: Sequence[Sequence[Answer]]) -> Tensor3:
 
 
 def _profiles(
-    task: Task,
+    make: Callable[..., TrustProfile],
     agents: tuple[str, ...],
     raw: Tensor3,
     learned: Learned,
     round_: int,
     readings: Readings,
-    learning: Learning,
-    effects: Mapping[str, Mapping[str, Estimate]] | None = None,
 ) -> list[TrustProfile]:
     """One profile for each agent that gave any opinion in that round, of the cases it was asked on.
 
@@ -267,52 +256,31 @@ def _profiles(
     answers = readings.first if round_ == 1 else readings.second
     slots = len(learned.calibrators) - len(agents)
     turns = asked_again(answers) if round_ > 1 else np.ones(raw.shape[:2], dtype=bool)
-    spoke = [i for i in range(len(agents)) if not np.isnan(raw[turns[:, i], i]).all()]
-    rows = {i: readings.rows(np.flatnonzero(turns[:, i])) for i in spoke}
-    priors = stated_priors(len(agents), answers)
-    return [
-        profile(
-            agents[i],
-            task,
-            raw[turns[:, i], i],
-            rows[i].labels,
-            rows[i].groups,
-            round=round_,
-            source=_source(answers, i),
-            prior=priors[i],
-            bins=learning.bins,
-            ocr_threshold=learning.ocr_threshold,
-            calibrator=learned.calibrators[slots + i],
-            calibrated_P=None
-            if learned.calibrators[slots + i] is None
-            else learned.held_out_calibrated[turns[:, i], slots + i],
-            learned_from=readings.learned_from,
-            seed=learning.seed,
-            draws=learning.draws,
-        ).model_copy(update=dict((effects or {}).get(agents[i], {})))
-        for i in spoke
-    ]
-
-
-def _panel_profile(task: Task, posterior: Matrix, readings: Readings, learning: Learning) -> TrustProfile:
-    return profile(
-        PANEL,
-        task,
-        posterior,
-        readings.labels,
-        readings.groups,
-        round=1,
-        source=None,
-        bins=learning.bins,
-        ocr_threshold=learning.ocr_threshold,
-        learned_from=readings.learned_from,
-        seed=learning.seed,
-        draws=learning.draws,
-    )
+    priors, found = stated_priors(len(agents), answers), []
+    for i, name in enumerate(agents):
+        turn, calibrator = turns[:, i], learned.calibrators[slots + i]
+        if np.isnan(raw[turn, i]).all():
+            continue
+        rows = readings.rows(np.flatnonzero(turn))
+        calibrated = None if calibrator is None else learned.held_out_calibrated[turn, slots + i]
+        found.append(
+            make(
+                name,
+                P=raw[turn, i],
+                y=rows.labels,
+                groups=rows.groups,
+                round=round_,
+                source=_source(answers, i),
+                prior=priors[i],
+                calibrator=calibrator,
+                calibrated_P=calibrated,
+            )
+        )
+    return found
 
 
 def sources(agents: Sequence[str], readings: Readings) -> tuple[tuple[ConfidenceSource | None, ...], ...]:
-    """Of both rounds, each agent's kind of confidence that is calibrated; None where it gave no opinion."""
+    """For each round, the confidence source of each agent's opinions; None where it gave none."""
     return tuple(
         tuple(_source(answers, i) for i in range(len(agents))) for answers in (readings.first, readings.second)
     )

@@ -4,13 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from doubleread.core.types import Labels, Matrix, Tensor3, Vector
-from doubleread.orchestrator.learning.assumed_prior import Assumed
-from doubleread.orchestrator.learning.fusion_learning import Groups, Learned, fit_calibrator, learn_rules
+from doubleread.core.types import Matrix, Tensor3
+from doubleread.orchestrator.learning.fusion_learning import Learned, Sample, fit_calibrator, learn_rules
 from doubleread.orchestrator.metrics import FEWEST_GROUPS, Gain, log_gain
-from doubleread.orchestrator.resampling import Fold, group_codes, grouped_folds
 from doubleread.orchestrator.simplex import spoken
 
 AUTO = "auto"
@@ -24,7 +21,7 @@ Candidate = tuple[tuple[str, ...], str]
 
 
 @dataclass(frozen=True)
-class Chosen:
+class FusionChoice:
     """What was chosen, how it was fitted, and notes for people; there are none without a choice."""
 
     calibrators: tuple[str, ...]
@@ -34,19 +31,7 @@ class Chosen:
     notes: tuple[str, ...] = ()
 
 
-def choose(
-    raw: Tensor3,
-    y: Labels,
-    groups: Groups,
-    prior: Vector | None,
-    *,
-    calibrator: str,
-    rule: str,
-    assumed: Assumed | None = None,
-    names: Sequence[str] = (),
-    folds: int | Sequence[Fold],
-    seed: int,
-) -> Chosen:
+def choose(raw: Tensor3, sample: Sample, *, calibrator: str, rule: str, names: Sequence[str] = ()) -> FusionChoice:
     """Fits every candidate; ``auto`` opens a name to its candidates. Arguments and errors as ``learn_rules``.
 
     The first candidate is taken, unless others' cross-fitted log-loss is lower by more than one standard error
@@ -54,36 +39,35 @@ def choose(
     it always is. An agent of unknown prior gets the calibrator with an intercept for each label where that alone is so
     much better. ``names`` are those of the agents, for the notes.
     """
-    agents, assumed = raw.shape[1], assumed or (None,) * raw.shape[1]
+    agents = raw.shape[1]
     rules: tuple[str, ...] = RULES if rule == AUTO else (rule,)
     kinds: list[tuple[str, ...]] = [(CALIBRATORS[0] if calibrator == AUTO else calibrator,) * agents]
     notes: tuple[str, ...] = ()
-    if AUTO in (rule, calibrator) and (few := _too_few(raw, y, groups)):
+    if AUTO in (rule, calibrator) and (few := _too_few(raw, sample)):
         rules, notes = rules[:1], (f"{few} cannot choose a fusion: {rules[0]} over {kinds[0][0]} is taken",)
     elif calibrator == AUTO:
-        each, notes = _with_intercepts(raw, y, groups, assumed, names, folds, seed)
+        each, notes = _with_intercepts(raw, sample, names)
         kinds = list(dict.fromkeys((each, (CALIBRATORS[1],) * agents)))
     fits = {
         (kind, name): fit
         for kind in kinds
-        for name, fit in learn_rules(
-            raw, y, groups, prior, rules=rules, calibrator=kind, assumed=assumed, folds=folds, seed=seed
-        ).items()
+        for name, fit in learn_rules(raw, sample, rules=rules, calibrator=kind).items()
     }
     first, *others = fits
-    gains = {other: log_gain(fits[first].held_out, fits[other].held_out, y, groups) for other in others}
+    before, y, groups = fits[first].held_out, sample.labels, sample.groups
+    gains = {other: log_gain(before, fits[other].held_out, y, groups) for other in others}
     best = max((one for one in gains if gains[one].clear), key=lambda one: gains[one].mean, default=first)
     if gains:
         notes = (*notes, _note(best, first, gains))
-    return Chosen(best[0], best[1], fits[best], notes)
+    return FusionChoice(best[0], best[1], fits[best], notes)
 
 
-def _too_few(raw: Tensor3, y: Labels, groups: Groups) -> str:
+def _too_few(raw: Tensor3, sample: Sample) -> str:
     """What there is too little of to choose anything; empty where there is enough."""
-    cases, units = int(np.bincount(y, minlength=raw.shape[2]).min()), len(np.unique(group_codes(groups, len(y))))
+    cases, units = int(np.bincount(sample.labels, minlength=raw.shape[2]).min()), len(np.unique(sample.codes))
     if cases < FEWEST:
         return f"{cases} cases of the rarest label"
-    return f"{units} groups" if units < min(FEWEST_GROUPS, len(y)) else ""
+    return f"{units} groups" if units < min(FEWEST_GROUPS, len(sample.labels)) else ""
 
 
 def _note(best: Candidate, first: Candidate, gains: Mapping[Candidate, Gain]) -> str:
@@ -96,24 +80,15 @@ def _note(best: Candidate, first: Candidate, gains: Mapping[Candidate, Gain]) ->
     return f"fusion: {called(best)}, {why} (gain in log-loss over {called(first)} with its standard error: {told})"
 
 
-def _with_intercepts(
-    raw: Tensor3,
-    y: Labels,
-    groups: Groups,
-    assumed: Assumed,
-    names: Sequence[str],
-    folds: int | Sequence[Fold],
-    seed: int,
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _with_intercepts(raw: Tensor3, sample: Sample, names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Each agent's calibrator, and notes: with an intercept where its prior is unknown and that is clearly better."""
     kinds, notes = [CALIBRATORS[0]] * raw.shape[1], []
-    codes = group_codes(groups, len(y))
-    parts = grouped_folds(y, codes, folds, seed) if isinstance(folds, int) else folds
-    for i, prior in enumerate(assumed):
+    y, codes = sample.labels, sample.codes
+    for i, prior in enumerate(sample.assumed_by(raw.shape[1])):
         heard = spoken(raw[:, i])
         if prior is not None or not heard.any():
             continue
-        plain, moved = (_cross_fitted(kind, raw[:, i], y, codes, parts) for kind in CALIBRATORS)
+        plain, moved = (_cross_fitted(kind, raw[:, i], sample) for kind in CALIBRATORS)
         gain = log_gain(plain[heard], moved[heard], y[heard], codes[heard])
         if gain.clear:
             kinds[i] = CALIBRATORS[1]
@@ -124,11 +99,11 @@ def _with_intercepts(
     return tuple(kinds), tuple(notes)
 
 
-def _cross_fitted(kind: str, P: Matrix, y: Labels, codes: NDArray[np.int64], parts: Sequence[Fold]) -> Matrix:
+def _cross_fitted(kind: str, P: Matrix, sample: Sample) -> Matrix:
     """One agent's opinions, calibrated by fits that had not seen them; uncalibrated where it is silent in training."""
     found = P.copy()
-    for train, test in parts:
-        calibrator = fit_calibrator(kind, P[train], y[train], codes[train])
+    for train, test in sample.parts:
+        calibrator = fit_calibrator(kind, P[train], sample.labels[train], sample.codes[train])
         if calibrator is not None:
             found[test] = calibrator.apply(P[test])
     return found

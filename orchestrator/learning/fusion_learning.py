@@ -1,43 +1,45 @@
 """Learning a panel's calibration and fusion from labelled cases, without judging it on what it was fitted on."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Self
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
+from pydantic import Field, PlainSerializer, PlainValidator, SkipValidation, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 from threadpoolctl import threadpool_limits
 
-from doubleread.core.base import Record
 from doubleread.core.errors import DataError
 from doubleread.core.ports import Calibrator, FusionRule
 from doubleread.core.types import Json, Labels, Matrix, Tensor3, Vector
+from doubleread.orchestrator.arrays import CONFIG, Array, MaybeArray
 from doubleread.orchestrator.calibration import CALIBRATORS, restore_calibrator
 from doubleread.orchestrator.fusion import FUSION_RULES, restore_rule
 from doubleread.orchestrator.learning.assumed_prior import Assumed, at_shares
 from doubleread.orchestrator.metrics import design_effect, losses
-from doubleread.orchestrator.resampling import Fold, group_codes, grouped_folds
+from doubleread.orchestrator.resampling import Fold, Groups, group_codes, grouped_folds
 from doubleread.orchestrator.simplex import normalised, shares, softmax, spoken
 
-Groups = Sequence[str | None] | NDArray[np.generic] | None
-Calibrators = tuple[Calibrator | None, ...]
+
+def _restored_by(restore: Callable[[Json], object]) -> PlainValidator:
+    """Makes a part of its parameters; a part, and None, stay what they are."""
+
+    def restored(data: object) -> object:
+        if isinstance(data, dict) and "kind" not in data:
+            raise ValueError("parameters without a kind")
+        return restore(data) if isinstance(data, dict) else data
+
+    return PlainValidator(restored)
 
 
-class LearnedRecord(Record):
-    """``Learned`` as JSON; None stands for an absent opinion."""
-
-    assumed: tuple[tuple[float, ...] | None, ...]
-    seen: tuple[float, ...]
-    calibrators: tuple[Json | None, ...]
-    rule: Json
-    held_out: tuple[tuple[float, ...], ...]
-    held_out_calibrated: tuple[tuple[tuple[float, ...] | None, ...], ...]
-    folds: int
-    notes: tuple[str, ...]
+_PARAMS = PlainSerializer(lambda part: None if part is None else part.params())
+Calibrators = tuple[Annotated[Calibrator | None, _restored_by(restore_calibrator), _PARAMS], ...]
+Rule = Annotated[FusionRule, _restored_by(restore_rule), _PARAMS]
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic_dataclass(frozen=True, config=CONFIG)
 class Learned:
     """What ``learn`` found. New cases go through ``fuse``; the held-out arrays are for judging.
 
@@ -47,15 +49,15 @@ class Learned:
     given to ``learn``.
     """
 
-    assumed: Assumed
-    seen: Vector
+    assumed: tuple[MaybeArray, ...]
+    seen: Array
     calibrators: Calibrators
-    rule: FusionRule
-    held_out: Matrix
-    held_out_calibrated: Tensor3
+    rule: Rule
+    held_out: Array
+    held_out_calibrated: Array
     folds: int
     notes: tuple[str, ...] = ()
-    alternatives: Mapping[str, Matrix] = field(default_factory=dict)
+    alternatives: SkipValidation[Mapping[str, Matrix]] = Field(default_factory=dict, exclude=True)
     """Held-out posteriors of other answers on the same cases, by the same fits; not kept on disk."""
 
     @property
@@ -73,97 +75,89 @@ class Learned:
 
     def dump(self) -> Json:
         """All of it as a JSON object; floats come back exactly."""
-        record = LearnedRecord(
-            assumed=tuple(None if a is None else tuple(a.tolist()) for a in self.assumed),
-            seen=tuple(self.seen.tolist()),
-            calibrators=tuple(None if c is None else c.params() for c in self.calibrators),
-            rule=self.rule.params(),
-            held_out=tuple(map(tuple, self.held_out.tolist())),
-            held_out_calibrated=_without_nan(self.held_out_calibrated),
-            folds=self.folds,
-            notes=self.notes,
-        )
-        return record.model_dump(mode="json")
+        found: Json = _LEARNED.dump_python(self, mode="json")
+        return found
 
     @classmethod
-    def load(cls, data: Json) -> Self:
+    def load(cls, data: Json) -> "Learned":
         """Rebuilds what ``dump`` gave; raises ``DataError`` for anything else."""
         try:
-            record = LearnedRecord.model_validate(data)
+            return _LEARNED.validate_python(data)
         except ValidationError as error:
             raise DataError(f"this is not a learned panel: {error}") from None
-        k = len(record.held_out[0])
-        absent = (float("nan"),) * k
-        return cls(
-            assumed=tuple(None if a is None else np.array(a) for a in record.assumed),
-            seen=np.array(record.seen),
-            calibrators=tuple(None if c is None else restore_calibrator(c) for c in record.calibrators),
-            rule=restore_rule(record.rule),
-            held_out=np.array(record.held_out),
-            held_out_calibrated=np.array([[row or absent for row in case] for case in record.held_out_calibrated]),
-            folds=record.folds,
-            notes=record.notes,
-        )
+
+
+_LEARNED = TypeAdapter(Learned)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Labelled cases to learn from, and how they are divided for cross-fitting.
+
+    ``labels`` and ``groups`` have shape ``(n,)``. ``prior`` is that of the cases to come (None: the label shares of
+    ``labels``); ``assumed`` holds the priors that the agents' opinions assume (None: unknown). ``folds`` is a number,
+    of which fewer are used where groups are few, or the folds themselves.
+    """
+
+    labels: Labels
+    groups: Groups = None
+    prior: Vector | None = None
+    assumed: Assumed | None = None
+    folds: int | Sequence[Fold] = 5
+    seed: int = 0
+
+    @cached_property
+    def codes(self) -> NDArray[np.int64]:
+        """The groups as integers, shape ``(n,)``."""
+        return group_codes(self.groups, len(self.labels))
+
+    @cached_property
+    def parts(self) -> Sequence[Fold]:
+        """The folds. Raises ``DataError`` where cross-fitting is impossible."""
+        return self.divided(self.codes)
+
+    def divided(self, groups: Groups) -> Sequence[Fold]:
+        """The folds that keep these groups together."""
+        return grouped_folds(self.labels, groups, self.folds, self.seed) if isinstance(self.folds, int) else self.folds
+
+    def assumed_by(self, agents: int) -> Assumed:
+        """The prior that each of so many agents assumes."""
+        return self.assumed or (None,) * agents
 
 
 def learn(
     raw: Tensor3,
-    y: Labels,
-    groups: Groups = None,
-    prior: Vector | None = None,
+    sample: Sample,
     *,
     rule: str = "panel-mean",
     calibrator: str | Sequence[str] = "temperature",
-    assumed: Assumed | None = None,
-    folds: int | Sequence[Fold] = 5,
-    seed: int = 0,
     alternatives: Mapping[str, Tensor3] | None = None,
 ) -> Learned:
     """``learn_rules`` for a single rule."""
-    found = learn_rules(
-        raw,
-        y,
-        groups,
-        prior,
-        rules=(rule,),
-        calibrator=calibrator,
-        assumed=assumed,
-        folds=folds,
-        seed=seed,
-        alternatives=alternatives,
-    )
-    return found[rule]
+    return learn_rules(raw, sample, rules=(rule,), calibrator=calibrator, alternatives=alternatives)[rule]
 
 
 def learn_rules(
     raw: Tensor3,
-    y: Labels,
-    groups: Groups = None,
-    prior: Vector | None = None,
+    sample: Sample,
     *,
     rules: Sequence[str],
     calibrator: str | Sequence[str],
-    assumed: Assumed | None = None,
-    folds: int | Sequence[Fold],
-    seed: int,
     alternatives: Mapping[str, Tensor3] | None = None,
 ) -> dict[str, Learned]:
     """Fits one calibrator per agent and each fusion rule, and cross-fits all by group for the held-out arrays.
 
-    ``raw`` holds uncalibrated opinions ``(n, agents, k)``, NaN rows where an agent gave none; ``assumed`` the priors
-    that they assume (None: unknown), from which they are brought to the label shares of the cases that are fitted on.
-    ``calibrator`` names one for all agents, or one each. ``prior`` is that of the cases to come; None: the label shares
-    of ``y``. ``folds`` is a number (fewer are used, and noted, where groups are few) or the folds themselves.
-    ``alternatives`` are other answers to the same cases, shaped as ``raw``, that the held-out fits are to fuse too:
-    with agents struck out, for instance. Raises ``DataError`` where cross-fitting is impossible, and ``UnknownPart``
-    for a rule or calibrator that is not in its table.
+    ``raw`` holds uncalibrated opinions ``(n, agents, k)``, NaN rows where an agent gave none; they are brought from the
+    priors that they assume to the label shares of the cases that are fitted on. ``calibrator`` names one for all
+    agents, or one each. ``alternatives`` are other answers to the same cases, shaped as ``raw``, that the held-out fits
+    are to fuse too: with agents struck out, for instance. Raises ``DataError`` where cross-fitting is impossible, and
+    ``UnknownPart`` for a rule or calibrator that is not in its table.
     """
+    y, codes, parts, seed = sample.labels, sample.codes, sample.parts, sample.seed
     raw, k = np.where(spoken(raw)[..., None], raw, np.nan), raw.shape[2]
     kinds = (calibrator,) * raw.shape[1] if isinstance(calibrator, str) else tuple(calibrator)
-    assumed = assumed or (None,) * raw.shape[1]
-    codes = group_codes(groups, len(y))
-    prior = shares(y, k) if prior is None else prior
-    parts = grouped_folds(y, codes, folds, seed) if isinstance(folds, int) else list(folds)
+    assumed = sample.assumed_by(raw.shape[1])
+    prior = shares(y, k) if sample.prior is None else sample.prior
     blank = np.full((len(y), k), np.nan)
     held_out = {rule: blank.copy() for rule in rules}
     others = {rule: {name: blank.copy() for name in alternatives or {}} for rule in rules}
@@ -181,7 +175,7 @@ def learn_rules(
                     others[rule][name][part.test] = fusion.fuse(calibrated)
         seen = shares(y, k)
         final = _fit(at_shares(raw, assumed, seen), y, codes, prior, rules, kinds, seed)
-    notes = _notes(final.calibrators, len(parts), folds)
+    notes = _notes(final.calibrators, len(parts), sample.folds)
     return {
         rule: Learned(
             assumed=assumed,
@@ -199,7 +193,7 @@ def learn_rules(
 
 
 @dataclass(frozen=True, slots=True)
-class _Fitted:
+class _FoldFit:
     calibrators: Calibrators
     rules: dict[str, FusionRule]
 
@@ -212,7 +206,7 @@ def _fit(
     rules: Sequence[str],
     kinds: Sequence[str],
     seed: int,
-) -> _Fitted:
+) -> _FoldFit:
     """Calibrators on all rows; the rules on opinions calibrated without their own row's fold.
 
     Both are fitted with priors, beside which a case of a group of like cases counts for less than one on its own.
@@ -222,7 +216,7 @@ def _fit(
     heard = spoken(inner).any(axis=1)
     together = softmax(np.nanmean(np.log(inner[heard]), axis=1)) if heard.any() else inner[:0, 0]
     weight = 1 / design_effect(losses(together, y[heard]), codes[heard])
-    return _Fitted(calibrators, {rule: FUSION_RULES.get(rule)().fit(inner, y, prior, weight) for rule in rules})
+    return _FoldFit(calibrators, {rule: FUSION_RULES.get(rule)().fit(inner, y, prior, weight) for rule in rules})
 
 
 def _inner(raw: Tensor3, y: Labels, codes: NDArray[np.int64], kinds: Sequence[str], seed: int) -> Tensor3:
@@ -265,11 +259,3 @@ def _notes(calibrators: Calibrators, used: int, wanted: int | Sequence[Fold]) ->
     fewer = [f"cross-fitted in {used} folds instead of {asked}: a label has too few groups for more"]
     calibration = sorted({str(note) for c in calibrators if (note := getattr(c, "note", ""))})
     return (*(fewer if used < asked else ()), *calibration)
-
-
-def _without_nan(values: Tensor3) -> tuple[tuple[tuple[float, ...] | None, ...], ...]:
-    there = spoken(values)
-    return tuple(
-        tuple(tuple(row) if here else None for row, here in zip(case, said, strict=True))
-        for case, said in zip(values.tolist(), there.tolist(), strict=True)
-    )

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from doubleread.core.types import Labels, Matrix, Tensor3, Vector
+from doubleread.core.types import Tensor3, Vector
 from doubleread.orchestrator.course.policy import FREE_USD
-from doubleread.orchestrator.learning.choice import FEWEST, Chosen
-from doubleread.orchestrator.learning.fusion_learning import Groups
+from doubleread.orchestrator.learning.choice import FEWEST, FusionChoice
+from doubleread.orchestrator.learning.fusion_learning import Sample
 from doubleread.orchestrator.metrics import Gain, log_gain
-from doubleread.orchestrator.resampling import group_codes, grouped_folds
 from doubleread.orchestrator.simplex import shares, spoken
 
 HARM = 2.0
 """Standard errors by which the panel must be better without an agent: of several agents one is easily unlucky."""
-Choose = Callable[[Tensor3], Chosen]
+Choose = Callable[[Tensor3], FusionChoice]
 """Chooses and fits a fusion of opinions ``(n, agents, k)``, NaN where an agent is left out."""
 
 
@@ -24,21 +23,13 @@ Choose = Callable[[Tensor3], Chosen]
 class Members:
     """The fusion of those who read, who was left out, and notes on why."""
 
-    chosen: Chosen
+    chosen: FusionChoice
     left_out: tuple[str, ...]
     notes: tuple[str, ...]
 
 
 def select(
-    raw: Tensor3,
-    y: Labels,
-    groups: Groups,
-    names: Sequence[str],
-    referees: Sequence[str],
-    usd: Vector,
-    choose: Choose,
-    folds: int,
-    seed: int,
+    raw: Tensor3, sample: Sample, names: Sequence[str], referees: Sequence[str], usd: Vector, choose: Choose
 ) -> Members:
     """Leaves out agents by held-out log-loss, differences being told by their standard errors clustered by group.
 
@@ -53,8 +44,8 @@ def select(
     here = np.asarray(spoken(raw).any(axis=0))
     kept = here & np.array([name not in referees for name in names])
     chosen, left_out, notes = choose(_only(raw, kept)), [], []
-    if int(np.bincount(y, minlength=raw.shape[2]).min()) >= FEWEST:
-        chances = _over_chance(chosen, kept, y, groups, folds, seed)
+    if int(np.bincount(sample.labels, minlength=raw.shape[2]).min()) >= FEWEST:
+        chances = _over_chance(chosen, kept, sample)
         able = {i for i, gain in chances.items() if gain.clear}
         for i in sorted(set(chances) - able) if able else ():
             kept[i] = False
@@ -64,7 +55,7 @@ def select(
                 f"(gain in log-loss over the label frequencies {chances[i].line})"
             )
         chosen = choose(_only(raw, kept)) if left_out else chosen
-        chosen, dropped = _without_harm(raw, y, groups, kept, usd, chosen, choose)
+        chosen, dropped = _without_harm(raw, sample, kept, usd, chosen, choose)
         left_out += [names[i] for i in dropped]
         notes += [
             f"{names[i]} is left out and not asked: the panel is better without it (gain in log-loss {gain.line})"
@@ -74,7 +65,7 @@ def select(
         if name in referees and here[i]:
             kept[i] = True
             candidate = choose(_only(raw, kept))
-            gain = log_gain(chosen.learned.held_out, candidate.learned.held_out, y, groups)
+            gain = _gain(chosen, candidate, sample)
             kept[i] = gain.clear
             chosen = candidate if gain.clear else chosen
         if name in referees and not kept[i]:
@@ -83,15 +74,13 @@ def select(
     return Members(chosen, tuple(name for name in names if name in left_out), tuple(notes))
 
 
-def _over_chance(
-    chosen: Chosen, kept: NDArray[np.bool_], y: Labels, groups: Groups, folds: int, seed: int
-) -> dict[int, Gain]:
+def _over_chance(chosen: FusionChoice, kept: NDArray[np.bool_], sample: Sample) -> dict[int, Gain]:
     """How far each agent's held-out log-loss, calibrated, lies below that of the label frequencies."""
-    calibrated = chosen.learned.held_out_calibrated
+    calibrated, y, codes = chosen.learned.held_out_calibrated, sample.labels, sample.codes
     plain = np.full((len(y), calibrated.shape[2]), np.nan)
-    for train, test in grouped_folds(y, groups, folds, seed):
+    for train, test in sample.divided(sample.groups):
         plain[test] = shares(y[train], plain.shape[1])
-    found, codes = {}, group_codes(groups, len(y))
+    found = {}
     for i in np.flatnonzero(kept).tolist():
         heard = spoken(calibrated[:, i])
         found[i] = log_gain(plain[heard], calibrated[heard, i], y[heard], codes[heard])
@@ -99,19 +88,13 @@ def _over_chance(
 
 
 def _without_harm(
-    raw: Tensor3,
-    y: Labels,
-    groups: Groups,
-    kept: NDArray[np.bool_],
-    usd: Vector,
-    chosen: Chosen,
-    choose: Choose,
-) -> tuple[Chosen, dict[int, Gain]]:
+    raw: Tensor3, sample: Sample, kept: NDArray[np.bool_], usd: Vector, chosen: FusionChoice, choose: Choose
+) -> tuple[FusionChoice, dict[int, Gain]]:
     """The fusion without the agents that make it worse, and these, each with the gain. Changes ``kept``."""
     dropped: dict[int, Gain] = {}
     while kept.sum() > 1:
         without = {i: choose(_only(raw, kept, but=i)) for i in np.flatnonzero(kept).tolist()}
-        gains = {i: _gain(chosen.learned.held_out, one, y, groups) for i, one in without.items()}
+        gains = {i: _gain(chosen, one, sample) for i, one in without.items()}
         free = kept & (usd <= FREE_USD)
         last = set(np.flatnonzero(free).tolist()) if free.sum() == 1 else set()
         clear = [i for i in gains if gains[i].beyond(HARM) and i not in last]
@@ -122,8 +105,8 @@ def _without_harm(
     return chosen, dropped
 
 
-def _gain(before: Matrix, after: Chosen, y: Labels, groups: Groups) -> Gain:
-    return log_gain(before, after.learned.held_out, y, groups)
+def _gain(before: FusionChoice, after: FusionChoice, sample: Sample) -> Gain:
+    return log_gain(before.learned.held_out, after.learned.held_out, sample.labels, sample.groups)
 
 
 def _only(raw: Tensor3, kept: NDArray[np.bool_], but: int | None = None) -> Tensor3:

@@ -16,10 +16,10 @@ from doubleread.core.base import Record
 from doubleread.core.evidence import Evidence
 from doubleread.core.types import Matrix, Tensor3, Vector
 from doubleread.core.verdict import Unfamiliarity
-from doubleread.orchestrator.conformal.exchangeable import Groups, Units, units_needed
+from doubleread.orchestrator.conformal.exchangeable import Units, units_needed
 from doubleread.orchestrator.metrics import FEWEST_GROUPS
 from doubleread.orchestrator.ood.normal_scores import normal_scores, open_ended_scores
-from doubleread.orchestrator.resampling import group_codes
+from doubleread.orchestrator.resampling import Groups, group_codes
 
 ALARM_RATE = 0.02
 """Share of familiar cases that may raise an alarm: it costs as many needless referrals."""

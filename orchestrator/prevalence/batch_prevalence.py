@@ -100,7 +100,7 @@ def batch_prevalence(
     kept = [rows[i] for i in sampled]
     every = list(verdicts)
     read = [one for one in every if isinstance(one, Verdict)]
-    told = [(one, said) for one in read if (said := probabilities(one))]
+    told = [(one, said) for one in read if (said := one.scores)]
     found = BatchPrevalence(
         images=len(told),
         alarms=sum(one.familiarity is not None and one.familiarity.alarm for one, _ in told),
@@ -126,11 +126,6 @@ def batch_prevalence(
     columns = zip(names, shares.estimate.tolist(), shares.low.tolist(), shares.high.tolist(), now.tolist(), strict=True)
     labels = tuple(LabelShare(label=n, share=s, low=low, high=high, now=p) for n, s, low, high, p in columns)
     return found.model_copy(update={"labels": labels, "p_value": shares.p_value})
-
-
-def probabilities(verdict: Verdict) -> dict[str, float]:
-    """What the panel makes of an image, whether it vouches for it or not; empty where no agent gave an opinion."""
-    return verdict.scores
 
 
 def _too_little(task: Task, rows: Sequence[Reading], found: BatchPrevalence) -> str:

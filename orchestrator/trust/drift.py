@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.special import log_expit, logit, logsumexp
 
 from doubleread.core.base import Record
-from doubleread.core.types import Vector
+from doubleread.core.types import Json, Vector
 from doubleread.orchestrator.metrics import CLIP, Flags, wilson
 
 ALPHA = 0.01
@@ -110,7 +110,7 @@ def watch(agent: str, baseline: Baseline, stream: Stream, threshold: float) -> t
     return tuple(found)
 
 
-def log_evidence(null: Vector, correct: Flags, shifts: Sequence[float]) -> "Evidence":
+def log_evidence(null: Vector, correct: Flags, shifts: Sequence[float]) -> "BettingRecord":
     """Bets on shifts of the log-odds, all of one sign, against ``null``, the probabilities of being right.
 
     For negative shifts the wealth is a supermartingale also where the true probabilities are higher than ``null``, and
@@ -124,11 +124,11 @@ def log_evidence(null: Vector, correct: Flags, shifts: Sequence[float]) -> "Evid
     placed = np.log(-np.diff(waiting))[:, None] - (total - bets)
     by_shift = total + np.logaddexp.accumulate(placed, axis=0)
     wealth = np.logaddexp(logsumexp(by_shift, axis=1) - np.log(len(shifts)), np.log(waiting[1:]))
-    return Evidence(wealth, placed, by_shift)
+    return BettingRecord(wealth, placed, by_shift)
 
 
 @dataclass(frozen=True)
-class Evidence:
+class BettingRecord:
     """``log_wealth``, ``(n,)``: of the gambler after each case; ``placed``, ``(n, shifts)``: by case of beginning."""
 
     log_wealth: Vector
@@ -149,15 +149,13 @@ def _calibration(agent: str, baseline: Baseline, stream: Stream, threshold: floa
     at = int(wealth.argmax())
     leads = over.log_wealth[at] >= under.log_wealth[at]
     stated, right = float(stream.confidence.mean()), float(stream.correct.mean())
-    return _drift(
-        agent,
-        "calibration",
-        "over-confident" if leads else "under-confident",
-        wealth,
-        over if leads else under,
-        stream.times,
-        threshold,
-        f"stated {stated:.0%} on average, right on {right:.0%}",
+    return Drift(
+        agent=agent,
+        kind="calibration",
+        direction="over-confident" if leads else "under-confident",
+        threshold=threshold,
+        note=f"stated {stated:.0%} on average, right on {right:.0%}",
+        **_seen(wealth, over if leads else under, stream.times, threshold),
     )
 
 
@@ -165,33 +163,26 @@ def _accuracy(agent: str, baseline: Baseline, stream: Stream, threshold: float) 
     correct = stream.correct[stream.fair]
     times = [time for time, fair in zip(stream.times, stream.fair, strict=True) if fair]
     found = log_evidence(np.full(len(correct), baseline.accuracy_low), correct, [-s for s in SHIFTS])
-    note = f"right on {correct.mean():.0%}, trusted for {baseline.accuracy_low:.0%} or more"
-    return _drift(agent, "accuracy", "less accurate", found.log_wealth, found, times, threshold, note)
-
-
-def _drift(
-    agent: str,
-    kind: Kind,
-    direction: Direction,
-    log_wealth: Vector,
-    found: Evidence,
-    times: Sequence[datetime],
-    threshold: float,
-    note: str,
-) -> Drift:
-    at = int(log_wealth.argmax())
-    alarm = bool(log_wealth[at] >= np.log(threshold))
     return Drift(
         agent=agent,
-        kind=kind,
-        direction=direction,
-        e_value=float(np.exp(min(log_wealth[at], 700.0))),  # more than that is no float
+        kind="accuracy",
+        direction="less accurate",
         threshold=threshold,
-        n=len(times),
-        alarm=alarm,
-        since=times[found.began(at)] if alarm else None,
-        note=note,
+        note=f"right on {correct.mean():.0%}, trusted for {baseline.accuracy_low:.0%} or more",
+        **_seen(found.log_wealth, found, times, threshold),
     )
+
+
+def _seen(log_wealth: Vector, found: BettingRecord, times: Sequence[datetime], threshold: float) -> Json:
+    """How much betting made, whether that is an alarm, and since when."""
+    at = int(log_wealth.argmax())
+    alarm = bool(log_wealth[at] >= np.log(threshold))
+    return {
+        "e_value": float(np.exp(min(log_wealth[at], 700.0))),  # more than that is no float
+        "n": len(times),
+        "alarm": alarm,
+        "since": times[found.began(at)] if alarm else None,
+    }
 
 
 def _share(odds: Vector) -> Vector:

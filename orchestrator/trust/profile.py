@@ -1,10 +1,8 @@
 """What is known of an agent: its trust profile, and the track record of a score."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
-from numpy.typing import NDArray
 
 from doubleread.core.errors import DataError
 from doubleread.core.opinion import ConfidenceSource, OpinionPrior
@@ -14,7 +12,7 @@ from doubleread.core.trust import CalibrationError, Estimate, TrustProfile
 from doubleread.core.types import Labels, Matrix, Vector
 from doubleread.core.verdict import Track
 from doubleread.orchestrator import metrics
-from doubleread.orchestrator.resampling import bootstrap
+from doubleread.orchestrator.resampling import Groups, bootstrap
 from doubleread.orchestrator.simplex import spoken
 
 FEW_CASES = 100
@@ -24,8 +22,6 @@ WINDOW = 0.05
 """Scores further apart than this are not similar."""
 FEWEST = 10
 """A track record of fewer cases says nothing."""
-
-Groups = Sequence[str | None] | NDArray[np.str_] | None
 
 
 def profile(

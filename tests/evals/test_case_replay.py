@@ -4,7 +4,7 @@ import pytest
 from kit import TASK, ScriptedAgent, ScriptedRetriever, SecondThoughts, case_of
 from scripts_kit import Script, panel, readings
 
-from doubleread.evals.case_replay import walk
+from doubleread.evals.case_replay import replay_case
 from doubleread.orchestrator.course.follow import follow
 from doubleread.orchestrator.course.graph import diagnose
 from doubleread.orchestrator.course.policy import Policy
@@ -51,7 +51,7 @@ async def test_it_is_what_the_graph_does_and_what_many_cases_go_through(policy):
     )
     looked, spared, alarmed = 0, 0, 0
     for i, (first, second, evidence) in enumerate(zip(said.first, said.second, said.evidence, strict=True)):
-        replayed = walk(arbiter, {a.agent: a for a in first}, {a.agent: a for a in second}, evidence)
+        replayed = replay_case(arbiter, {a.agent: a for a in first}, {a.agent: a for a in second}, evidence)
         verdict = await diagnose(case_of(str(i)), live(arbiter, first, second, evidence))
         followed = await follow(case_of(str(i)), live(arbiter, first, second, evidence))
         assert timeless(followed) == timeless(verdict)
@@ -59,11 +59,12 @@ async def test_it_is_what_the_graph_does_and_what_many_cases_go_through(policy):
         assert found.scores == verdict.scores
         assert (found.decision, found.prediction_set) == (verdict.decision, verdict.prediction_set)
         assert (found.influence, found.familiarity) == (verdict.influence, verdict.familiarity)
-        assert (replayed.looked_again, replayed.spared) == (verdict.second_look is not None, verdict.spared)
+        unasked = arbiter.spared(replayed.known(1))
+        assert (replayed.round > 1, unasked) == (verdict.second_look is not None, verdict.spared)
         told = {(a.agent, a.round) for a in (*verdict.opinions, *verdict.abstentions)}
-        assert {(a.agent, a.round) for a in replayed.asked} == told
-        looked += replayed.looked_again
-        spared += bool(replayed.spared)
+        assert {(a.agent, a.round) for a in replayed.answers.values()} == told
+        looked += replayed.round > 1
+        spared += bool(unasked)
         alarmed += found.familiarity.alarm
     assert (looked > 0) == (policy.max_rounds > 1)
     assert (0 < spared < 60) == (policy.ask_share < 1)
@@ -74,11 +75,11 @@ def test_an_agent_that_is_spared_takes_no_second_look():
     arbiter = panel(SCRIPTS, policy=POLICIES["cascade, wider second look"])
     said = readings(SCRIPTS, 60, seed=8)
     courses = [
-        walk(arbiter, {a.agent: a for a in one}, {a.agent: a for a in two}, evidence)
+        replay_case(arbiter, {a.agent: a for a in one}, {a.agent: a for a in two}, evidence)
         for one, two, evidence in zip(said.first, said.second, said.evidence, strict=True)
     ]
-    both = [course for course in courses if course.looked_again and course.spared]
+    both = [course for course in courses if course.round > 1 and arbiter.spared(course.known(1))]
     assert both
-    assert all("dear" not in {a.agent for a in course.asked} for course in both)
-    assert {name for course in courses for name in course.spared} == {"dear"}
+    assert all("dear" not in {a.agent for a in course.answers.values()} for course in both)
+    assert {name for course in courses for name in arbiter.spared(course.known(1))} == {"dear"}
     assert set(TASK.names) >= {course.assessment.decision.label for course in courses} - {None}

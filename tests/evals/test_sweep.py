@@ -10,7 +10,7 @@ from sweep_kit import SCRIPTS, recorded
 
 from doubleread.core.errors import DataError, RunError, UnknownPart
 from doubleread.core.task import Costs
-from doubleread.evals.case_replay import walk
+from doubleread.evals.case_replay import replay_case
 from doubleread.evals.runs.row import Row
 from doubleread.evals.runs.run_record import RunRecord
 from doubleread.evals.sweep import Recorded, Unseen, sweep, variants_of
@@ -152,13 +152,13 @@ def test_the_panel_as_it_is_does_what_fits_on_other_folds_do(record):
     for fold in grouped_folds(rows.labels, rows.groups, 3, 0):
         arbiter = fit_arbiter(TASK, record.agents, rows.rows(fold.train), policy_of(settings), learning_of(settings))
         for i in fold.test:
-            one = walk(
+            one = replay_case(
                 arbiter, {a.agent: a for a in rows.first[i]}, {a.agent: a for a in rows.second[i]}, rows.evidence[i]
             )
             p, said = one.assessment.scores, one.assessment.decision
             truth = TASK.names[rows.labels[i]]
             right.append(max(p, key=p.get) == truth)
-            looked.append(one.looked_again)
+            looked.append(one.round > 1)
             cost.append(0.2 if said.label is None else float(said.label != truth))
     figures = found.judged[0].figures
     assert figures["accuracy"].value == pytest.approx(np.mean(right))

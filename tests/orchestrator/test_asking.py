@@ -5,7 +5,7 @@ from kit import TASK, ScriptedAgent, SecondThoughts, case_of, evidence_for, opin
 
 from doubleread.core.opinion import Abstention, Opinion
 from doubleread.core.task import Task
-from doubleread.orchestrator.course.asking import ask
+from doubleread.orchestrator.course.seats import ask
 
 CASE, OTHER = case_of("leaf"), Task.of("moles", ["benign", "malignant"])
 

@@ -7,7 +7,7 @@ from kit import TASK, opinion
 from doubleread.core.opinion import Abstention
 from doubleread.orchestrator.learning.assumed_prior import assumed_priors, at_shares, stated_priors
 from doubleread.orchestrator.learning.choice import AUTO, choose
-from doubleread.orchestrator.learning.fusion_learning import Learned, learn
+from doubleread.orchestrator.learning.fusion_learning import Learned, Sample, learn
 from doubleread.orchestrator.metrics import nll
 
 SHARES = np.array([0.9, 0.1])
@@ -51,7 +51,7 @@ def test_on_rare_labels_the_panel_comes_close_to_bayes(declared):
     raw, y, _ = exact(2000, 0)
     fresh, truth, bayes = exact(4000, 1)
     assumed = (BALANCED,) * 3 if declared else (None,) * 3
-    found = choose(raw, y, None, None, calibrator=AUTO, rule=AUTO, assumed=assumed, folds=5, seed=0)
+    found = choose(raw, Sample(y, assumed=assumed), calibrator=AUTO, rule=AUTO)
     assert nll(found.learned.fuse(fresh), truth) < nll(bayes, truth) + 0.01
 
 
@@ -59,20 +59,20 @@ def test_temperature_alone_cannot_mend_a_wrong_prior():
     """The negative control: the same agents, taken as if they had stated opinions at the shares of the cases."""
     raw, y, _ = exact(2000, 0)
     fresh, truth, bayes = exact(4000, 1)
-    found = learn(raw, y, rule="log-pool", calibrator="temperature")
+    found = learn(raw, Sample(y), rule="log-pool", calibrator="temperature")
     assert nll(found.fuse(fresh), truth) > nll(bayes, truth) + 0.1
 
 
 def test_a_few_cases_of_a_rare_label_are_enough_where_the_prior_is_declared():
     raw, y, _ = exact(60, 3)
     fresh, truth, bayes = exact(4000, 1)
-    found = learn(raw, y, rule="log-pool", calibrator="temperature", assumed=(BALANCED,) * 3)
+    found = learn(raw, Sample(y, assumed=(BALANCED,) * 3), rule="log-pool", calibrator="temperature")
     assert nll(found.fuse(fresh), truth) < nll(bayes, truth) + 0.05
 
 
 def test_what_is_assumed_travels_with_what_was_learned():
     raw, y, _ = exact(200, 4)
-    found = learn(raw, y, rule="log-pool", assumed=(BALANCED, None, SHARES))
+    found = learn(raw, Sample(y, assumed=(BALANCED, None, SHARES)), rule="log-pool")
     again = Learned.load(found.dump())
     assert (again.fuse(raw) == found.fuse(raw)).all()
     assert again.assumed[1] is None

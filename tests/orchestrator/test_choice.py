@@ -5,6 +5,7 @@ import pytest
 
 from doubleread.core.errors import UnknownPart
 from doubleread.orchestrator.learning.choice import AUTO, choose
+from doubleread.orchestrator.learning.fusion_learning import Sample
 from doubleread.orchestrator.metrics import clustered, design_effect, log_gain, nll
 
 
@@ -18,8 +19,8 @@ def panel(n, *, bias=0.0, seed=0):
     return p / p.sum(axis=2, keepdims=True), y
 
 
-def chosen(raw, y, calibrator=AUTO, rule="log-pool", **options):
-    return choose(raw, y, None, None, calibrator=calibrator, rule=rule, folds=3, seed=0, **options)
+def chosen(raw, y, calibrator=AUTO, rule="log-pool", assumed=None, names=()):
+    return choose(raw, Sample(y, assumed=assumed, folds=3), calibrator=calibrator, rule=rule, names=names)
 
 
 def test_an_unknown_prior_gets_an_intercept_where_that_is_clearly_better():
@@ -62,7 +63,7 @@ def test_fewer_than_five_cases_of_a_label_choose_nothing_and_that_is_said():
 
 def test_fewer_than_twenty_groups_choose_nothing():
     raw, y = panel(90, bias=3.0)
-    found = choose(raw, y, np.arange(90) % 19, None, calibrator=AUTO, rule=AUTO, folds=3, seed=0)
+    found = choose(raw, Sample(y, np.arange(90) % 19, folds=3), calibrator=AUTO, rule=AUTO)
     assert (found.calibrators, found.rule) == (("temperature", "temperature"), "log-pool")
     assert found.notes == ("19 groups cannot choose a fusion: log-pool over temperature is taken",)
 

@@ -5,7 +5,7 @@ from doubleread.core.errors import UnknownPart
 from doubleread.orchestrator import metrics
 from doubleread.orchestrator.fusion import FUSION_RULES, restore_rule
 from doubleread.orchestrator.fusion.confusion_bayes import ConfusionBayes
-from doubleread.orchestrator.fusion.dependence import effective
+from doubleread.orchestrator.fusion.fusion_rule import effective
 from doubleread.orchestrator.fusion.log_pool import LogPool
 from doubleread.orchestrator.fusion.votes import ConfidenceWeighted, EceWeighted, Majority
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from doubleread.core.task import Label, Task
-from doubleread.orchestrator.prevalence.implied_prevalence import implied_prevalence
+from doubleread.orchestrator.prevalence.prior_shift import implied_prevalence
 
 TASK = Task.of("leaves", ["healthy", "rust", "black rot"])
 

@@ -10,8 +10,8 @@ from scripts_kit import QUICK, Script, panel, readings
 from doubleread.core.opinion import Abstention
 from doubleread.orchestrator.course.arbiter import Arbiter
 from doubleread.orchestrator.course.graph import diagnose
-from doubleread.orchestrator.course.missing import surest_opinions
 from doubleread.orchestrator.course.policy import Policy
+from doubleread.orchestrator.course.rounds import surest_opinions
 from doubleread.orchestrator.course.seats import Seats
 from doubleread.orchestrator.learning.arbitration import fit_arbiter
 

@@ -7,7 +7,7 @@ from kit import TASK
 from doubleread.orchestrator.conformal import ConformalSets
 from doubleread.orchestrator.conformal.exchangeable import Units, one_of_each, promised_for, units_needed
 from doubleread.orchestrator.conformal.selective_risk import SelectiveRisk
-from doubleread.orchestrator.gates.commitment import Commitment
+from doubleread.orchestrator.gates.gate import Commitment
 from doubleread.orchestrator.ood.familiarity import Familiarity
 
 DRAWS, GROUPS = 300, 25

@@ -6,10 +6,10 @@ from kit import TASK, ScriptedAgent, ScriptedRetriever, SecondThoughts, case_of,
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention
 from doubleread.orchestrator.course.arbiter import Arbiter
-from doubleread.orchestrator.course.contest import contested, for_second_look
+from doubleread.orchestrator.course.course import contested
 from doubleread.orchestrator.course.graph import diagnose
 from doubleread.orchestrator.course.policy import Policy
-from doubleread.orchestrator.course.seats import Seats
+from doubleread.orchestrator.course.seats import Readers, Seats
 from doubleread.orchestrator.learning.arbitration import Learning, Readings, fit_arbiter
 from doubleread.orchestrator.metrics import log_gain
 
@@ -64,7 +64,8 @@ async def test_a_second_look_gets_cases_of_every_contested_label():
     both = evidence_for("rust").neighbours[:2] + evidence_for("scab").neighbours[:2]
     found = evidence_for("rust").model_copy(update={"neighbours": both})
     said = [opinion("a", 0.0, 0.4, 0.6)]
-    evidence = await for_second_look(CASE, TASK, said, found, ScriptedRetriever(found))
+    readers = Readers({}, ScriptedRetriever(found))
+    evidence = await readers.contrast(contested(TASK, said, found), CASE, found)
     assert evidence.contested == ("rust", "scab")
     assert {n.label for n in evidence.contrast} == {"rust", "scab"}
     assert evidence.distribution == found.distribution
