@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-from benchmarks.browser import Browser, chromium
+from benchmarks.browser import MISSING, Browser, chromium
 from doubleread.cli.chat_room import Room
 from doubleread.cli.chat_show import Screen
 from doubleread.core.case import Case
@@ -64,7 +64,7 @@ def main() -> None:
     asked = parser.parse_args()
     executable = chromium()
     if executable is None:
-        parser.error("needs Chromium")
+        parser.error(MISSING)
     with tempfile.TemporaryDirectory() as scratch, Panel.load(asked.demo / "panel") as panel:
         files = pictures(asked.demo, Path(scratch))
         browse(panel, files, Path(scratch), asked.out, executable)
@@ -87,7 +87,8 @@ def browse(panel: Panel, files: list[Path], scratch: Path, out: Path, executable
     """A session in the browser: light, dark, and on a phone."""
     sessions = Sessions(panel, scratch / "browser")
     app = make_app(sessions, About.of(panel), Rules())
-    with running(app) as base, Browser(executable) as page:
+    with running(app) as base, Browser(executable) as browser:
+        page = browser.page()
         page.resize(1400, 960, density=1.5)
         page.open(base)
         page.choose("#files", *reversed(files))
@@ -126,7 +127,8 @@ def verdict(panel: Panel, file: Path, scratch: Path, out: Path, executable: str)
     console.print(panel.diagnose(file))
     drawn = scratch / "verdict.svg"
     drawn.write_text(console.export_svg(title=f"doubleread diagnose '{file.name}'", theme=THEME), encoding="utf-8")
-    with Browser(executable) as page:
+    with Browser(executable) as browser:
+        page = browser.page()
         page.resize(1080, 760, density=1)
         page.open(drawn.as_uri())
         shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")

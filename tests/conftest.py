@@ -4,6 +4,7 @@ import pytest
 from kit import photo_folder
 from postgres_kit import PASSWORD, postgres_server, reason_to_skip
 
+from benchmarks.browser import MISSING, Browser, chromium
 from doubleread.evals.datasets import read_dataset
 from doubleread.panel import Panel
 from doubleread.settings import load_settings
@@ -100,3 +101,13 @@ def address(postgres, monkeypatch):
 def database(request):
     """Where sessions are kept, as the setting names it: empty for a folder."""
     return request.getfixturevalue("address") if request.param == "postgres" else ""
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium; each ``browser.page()`` is somebody else."""
+    executable = chromium()
+    if executable is None:
+        pytest.skip(MISSING)
+    with Browser(executable) as browser:
+        yield browser

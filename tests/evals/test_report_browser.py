@@ -6,12 +6,11 @@ import pytest
 from reports_kit import EVIL, hostile, report_of, rows_of, write_run
 from verdicts_kit import verdict
 
-from benchmarks.browser import NAMES, Browser, chromium
 from benchmarks.synthetic_run import synthetic_run
 from doubleread.core.task import Label, Task
 from doubleread.evals.runs.run_folder import read_rows
 
-pytestmark = pytest.mark.skipif(chromium() is None, reason=f"needs Chromium: one of {', '.join(NAMES)}")
+pytestmark = pytest.mark.integration
 
 READY = "document.documentElement.dataset.ready"
 COUNT = "document.getElementById('count').textContent"
@@ -30,9 +29,10 @@ def report(folder):
 
 
 @pytest.fixture(scope="module")
-def shared():
-    with Browser(chromium()) as browser:
-        yield browser
+def shared(browser):
+    page = browser.page()
+    yield page
+    page.close()
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from kit import photo
 from sessions_kit import own_panel, referring
 from web_kit import ABOUT, ScriptedSessions
 
-from benchmarks.browser import NAMES, Browser, chromium
 from doubleread.sessions.engine import Sessions
 from doubleread.web.app import make_app
 from doubleread.web.limits import Limits
@@ -18,7 +17,7 @@ from doubleread.web.pages import About
 from doubleread.web.rules import Rules
 from doubleread.web.serving import running
 
-pytestmark = pytest.mark.skipif(chromium() is None, reason=f"needs Chromium: one of {', '.join(NAMES)}")
+pytestmark = pytest.mark.integration
 
 CARDS = "document.querySelectorAll('.dr-card').length"
 ENTRIES = "document.querySelectorAll('.entry').length"
@@ -26,9 +25,10 @@ ASK = "document.querySelector('#text')"
 
 
 @pytest.fixture(scope="module")
-def shared():
-    with Browser(chromium()) as browser:
-        yield browser
+def shared(browser):
+    page = browser.page()
+    yield page
+    page.close()
 
 
 def leave(page):
@@ -50,12 +50,13 @@ def page(shared):
 
 
 @pytest.fixture
-def scripted(tmp_path):
-    """A server that takes its time, and a picture to send."""
+def scripted(shared, tmp_path):
+    """A server that takes its time, and a picture to send; the page has left it when it stops."""
     leaf = photo(tmp_path / "leaf.png", 0, 1)
     sessions = ScriptedSessions(tmp_path, neighbours=(leaf,), pause=0.25)
     with running(make_app(sessions, ABOUT, Rules())) as base:
         yield base
+        leave(shared)
 
 
 def say(page, text):
