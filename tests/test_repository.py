@@ -66,10 +66,11 @@ def test_every_make_target_in_the_readme_exists(line):
     assert re.search(rf"^{line.split()[1]}:", MAKEFILE, flags=re.MULTILINE)
 
 
-def test_ci_runs_the_readme_test_command():
+def test_ci_runs_the_readme_test_command_and_every_test_is_in_one_of_two():
     assert "make test" in shell_lines()
-    assert (ROOT / ".ci" / "run").read_text().rstrip().endswith("make test")
+    assert (ROOT / ".ci" / "run").read_text().splitlines()[-2:] == ["make test", "make test-integration"]
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    assert re.findall(r"-m (\"not integration\"|integration)", MAKEFILE) == ['"not integration"', "integration"]
 
 
 def test_the_python_examples_of_the_readme_run(tmp_path, settings):

@@ -154,12 +154,13 @@ def test_every_fault_has_an_expectation():
 def test_a_fault_becomes_a_value_with_its_cause_and_gives_nothing_away(name, caplog):
     caplog.set_level(logging.DEBUG)
     expected = WHAT_BECOMES_OF_IT[name]
+    patience = {} if expected == "timeout" else {"attempt_timeout_s": 30.0, "deadline_s": 60.0}
     with running([Fault(name)] * 2, Reply(text="yes")) as mock:
         if expected is None:
-            assert ask(mock).completion.text
+            assert ask(mock, **patience).completion.text
         else:
             with pytest.raises(CallFault) as caught:
-                ask(mock)
+                ask(mock, **patience)
             fault = caught.value
             assert fault.cause == expected
             assert fault.detail
