@@ -12,7 +12,7 @@ from doubleread.panel import Panel
 from doubleread.settings import load_settings
 
 
-def stress_leaves() -> Iterator[Figure]:
+def stress() -> Iterator[Figure]:
     """The usual plan on 120 test leaves: all corruptions at severities 1, 3 and 5, nothing cached.
 
     The worst condition is the largest of many estimates, so it is flattered by nobody; beside it stands the share of

@@ -8,19 +8,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.figure import Benchmark, Figure, Skipped
-from doubleread.core.registry import Registry
 
 
 def measure(names: Iterable[str], load: Callable[[str], Benchmark]) -> Iterator[Figure]:
     """The figures of these benchmarks as they come, each with its time; ``load`` finds a benchmark by name."""
     for name in names:
         yield from _run(name, load)
-
-
-def chosen(names: Sequence[str], registry: Registry) -> tuple[str, ...]:
-    """The names asked for, or all; raises ``UnknownPart`` for one that is not there."""
-    registry.check(names)
-    return tuple(dict.fromkeys(names)) or registry.names()
 
 
 def missed(figures: Iterable[Figure]) -> bool:
