@@ -48,4 +48,4 @@ def _figure(name: str, one: Condition, figure: str, target: str = "", note: str 
     e = one.figures.get(figure)
     if e is None:
         return Figure(name=name, n=0, target=target, note="no reading counts for it")
-    return Figure(name=name, value=e.value, low=e.low, high=e.high, n=e.n, target=target, note=note)
+    return Figure.of(name, e, e.n, target, note)

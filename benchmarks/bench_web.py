@@ -43,15 +43,8 @@ def web_seconds() -> Iterator[Figure]:
             page.until("document.querySelectorAll('.dr-card').length === 1")
             waits = [_upload(page, file, n) for n, file in enumerate(files[1:], start=2)]
     for name, times, target in zip(("first_progress", "verdict"), zip(*waits, strict=True), (0.3, 1.0), strict=True):
-        yield Figure(
-            name=f"web.{name}_seconds",
-            value=statistics.median(times),
-            low=min(times),
-            high=max(times),
-            n=len(times),
-            target=f"<= {target}",
-            note="median and range, local panel",
-        )
+        note = "median and range, local panel"
+        yield Figure.over(f"web.{name}_seconds", times, f"<= {target}", note, by=statistics.median)
 
 
 def web_at_once() -> Iterator[Figure]:

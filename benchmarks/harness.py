@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from statistics import median
 
 from rich.console import Console
 from rich.markup import escape
@@ -44,6 +45,27 @@ def _run(name: str, load: Callable[[str], Benchmark]) -> Iterator[Figure]:
         yield Figure(name=name, skipped=str(reason), seconds=_since(began))
     except Exception as error:  # noqa: BLE001  (whatever breaks in one benchmark must not stop the others)
         yield Figure(name=name, error=f"{type(error).__name__}: {error}", seconds=_since(began))
+
+
+def seconds(do: Callable[[], object]) -> float:
+    """How long it takes to do it."""
+    began = time.perf_counter()
+    do()
+    return time.perf_counter() - began
+
+
+def timed(name: str, taken: Sequence[float], target: str = "") -> Figure:
+    """Seconds of single calls; the first of them was to warm up."""
+    ordered = sorted(taken[1:])
+    return Figure(
+        name=name,
+        value=median(ordered),
+        low=ordered[0],
+        high=ordered[int(0.95 * len(ordered))],
+        n=len(ordered),
+        target=target,
+        note="median; from the fastest to the 95th percentile",
+    )
 
 
 def _since(began: float) -> float:
