@@ -280,7 +280,7 @@ def test_a_panel_of_another_process_reads_the_same_folder(saved, settings, panel
     )
     arguments = [str(saved), str(unseen[0].path), settings.encoder.cache_dir]
     found = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True, timeout=600
     )
     same(panel.diagnose(unseen[0]), Verdict.model_validate_json(found.stdout))
 

@@ -29,7 +29,7 @@ def test_it_serves_until_it_is_interrupted(made, quick, tmp_path):
         with httpx2.Client(trust_env=False) as client:
             assert "No session yet" in client.get(where).text
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=120)
     assert process.returncode == 0
     assert "carried on at the next start" in said
     assert (tmp_path / "kept" / "sessions.sqlite").exists()
@@ -48,7 +48,7 @@ def serving(panel, settings, *more):
             assert said[-1], "".join(said)
         yield said[-1].strip().removeprefix("serving at "), said
         process.send_signal(signal.SIGINT)
-        said.append(process.communicate(timeout=30)[0])
+        said.append(process.communicate(timeout=120)[0])
 
 
 def test_two_servers_share_a_database(made, quick, tmp_path, address):
