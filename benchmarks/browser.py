@@ -10,7 +10,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from playwright.async_api import Browser as Driven
-from playwright.async_api import CDPSession, Error, Playwright, async_playwright
+from playwright.async_api import BrowserContext, Error, Playwright, async_playwright
 from playwright.async_api import Page as Tab
 
 from doubleread.core.background import Background
@@ -19,7 +19,7 @@ EXECUTABLE = "DOUBLEREAD_CHROMIUM"
 """Environment variable with the path of a Chromium; without it, one is looked for on the ``PATH``."""
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MISSING = f"needs a Chromium: set {EXECUTABLE}, or install one of {', '.join(NAMES)}"
-PATIENCE, _PAUSE = 20.0, 0.015
+PATIENCE, _PAUSE = 60.0, 0.015
 """Seconds until a page is given up, and between two looks at it."""
 _FLAGS = (
     "--disable-gpu",
@@ -48,11 +48,19 @@ class Browser:
         self._playwright: Playwright = self._loop.call(async_playwright().start)
         self._browser: Driven = self._loop.call(self._launch, executable)
 
-    def page(self) -> "Page":
-        """An empty page, 1400 by 1000, that shares neither cookies nor storage with any other."""
-        page = Page(self._loop, *self._loop.call(self._new_tab))
-        page.resize(1400, 1000)
-        return page
+    def page(self, width: int = 1400, height: int = 1000, *, density: float = 1, phone: bool = False) -> "Page":
+        """An empty page that shares neither cookies nor storage with any other.
+
+        Its window is given in CSS pixels, each of them ``density`` pixels of the screen wide; a ``phone`` has touch.
+        """
+        context = self._loop.call(
+            self._browser.new_context,
+            viewport={"width": width, "height": height},
+            device_scale_factor=density,
+            is_mobile=phone,
+            has_touch=phone,
+        )
+        return Page(self._loop, context)
 
     def close(self) -> None:
         """Ends the browser."""
@@ -62,12 +70,6 @@ class Browser:
 
     async def _launch(self, executable: str) -> Driven:
         return await self._playwright.chromium.launch(executable_path=executable, args=_FLAGS)
-
-    async def _new_tab(self) -> tuple[Tab, CDPSession]:
-        context = await self._browser.new_context()
-        tab = await context.new_page()
-        tab.set_default_timeout(1000 * PATIENCE)
-        return tab, await context.new_cdp_session(tab)
 
     def __enter__(self) -> Self:
         return self
@@ -85,17 +87,17 @@ class Page:
     address it asked for that is not on this machine.
     """
 
-    def __init__(self, loop: Background, tab: Tab, session: CDPSession) -> None:
+    def __init__(self, loop: Background, context: BrowserContext) -> None:
         self.errors: list[str] = []
         self.requests: list[str] = []
-        self._loop, self._page, self._session, self._own = loop, tab, session, ""
+        self._loop, self._own = loop, ""
+        self._page: Tab = loop.call(context.new_page)
+        self._session = loop.call(context.new_cdp_session, self._page)
         loop.call(self._listen)
 
-    def resize(self, width: int, height: int, *, density: float = 1) -> None:
-        """Another window, in CSS pixels of ``density`` pixels of the screen each; a narrow one is a phone."""
-        size = {"width": width, "height": height, "deviceScaleFactor": density, "mobile": width < 600}
+    def resize(self, width: int, height: int) -> None:
+        """Another window, in CSS pixels."""
         self._loop.call(self._page.set_viewport_size, {"width": width, "height": height})
-        self._loop.call(self._session.send, "Emulation.setDeviceMetricsOverride", size)
 
     def scheme(self, *, dark: bool = False, printed: bool = False) -> None:
         """What the system is said to prefer, and whether the page is shown as it would be printed."""
@@ -137,9 +139,8 @@ class Page:
         self._loop.call(self._page.keyboard.press, key)
 
     def tap(self, x: float, y: float) -> None:
-        """A finger on a place of the window."""
-        for event, places in (("touchStart", [{"x": x, "y": y}]), ("touchEnd", [])):
-            self._loop.call(self._session.send, "Input.dispatchTouchEvent", {"type": event, "touchPoints": places})
+        """A finger on a place of a phone."""
+        self._loop.call(self._page.touchscreen.tap, x, y)
 
     def screenshot(self) -> bytes:
         """What the window shows, as PNG."""
@@ -170,6 +171,7 @@ class Page:
             raise
 
     async def _listen(self) -> None:
+        self._page.set_default_timeout(1000 * PATIENCE)
         self._page.on("pageerror", lambda error: self.errors.append(str(error)))
         self._page.on("console", lambda said: self._complained(said.type, said.text))
         self._page.on("request", lambda request: self._asked(request.url))

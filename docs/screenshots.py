@@ -88,8 +88,7 @@ def browse(panel: Panel, files: list[Path], scratch: Path, out: Path, executable
     sessions = Sessions(panel, scratch / "browser")
     app = make_app(sessions, About.of(panel), Rules())
     with running(app) as base, Browser(executable) as browser:
-        page = browser.page()
-        page.resize(1400, 960, density=1.5)
+        page = browser.page(1400, 960, density=1.5)
         page.open(base)
         page.choose("#files", *reversed(files))
         page.arrive("/s/")
@@ -111,13 +110,11 @@ def browse(panel: Panel, files: list[Path], scratch: Path, out: Path, executable
         page.scheme(dark=True)
         page.until(STILL)
         save(page.screenshot(), out / "session-dark.png")
-        page.scheme()
-        page.resize(390, 844, density=2)
-        page.open(base + page.run("location.pathname"))
-        page.run("window.scrollTo(0, 0)")
-        page.until(STILL)
-        save(page.screenshot(), out / "session-phone.png")
-        page.open("about:blank")
+        phone = browser.page(390, 844, density=2, phone=True)
+        phone.open(base + page.run("location.pathname"))
+        phone.run("window.scrollTo(0, 0)")
+        phone.until(STILL)
+        save(phone.screenshot(), out / "session-phone.png")
     asyncio.run(sessions.close())
 
 
@@ -128,8 +125,7 @@ def verdict(panel: Panel, file: Path, scratch: Path, out: Path, executable: str)
     drawn = scratch / "verdict.svg"
     drawn.write_text(console.export_svg(title=f"doubleread diagnose '{file.name}'", theme=THEME), encoding="utf-8")
     with Browser(executable) as browser:
-        page = browser.page()
-        page.resize(1080, 760, density=1)
+        page = browser.page(1080, 760)
         page.open(drawn.as_uri())
         shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
         held = io.BytesIO()

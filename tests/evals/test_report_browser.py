@@ -38,7 +38,6 @@ def shared(browser):
 @pytest.fixture
 def page(shared, report):
     """The report, just opened; whatever a test does must not upset it or make it ask for anything."""
-    shared.resize(1400, 1000)
     shared.scheme()
     load(shared, report)
     yield shared
@@ -230,14 +229,16 @@ def test_print_shows_figures_and_no_controls(page):
     assert page.pdf().startswith(b"%PDF")
 
 
-def test_it_fits_a_phone(page, report):
-    page.resize(390, 844)
+def test_it_fits_a_phone(browser, report):
+    page = browser.page(390, 844, phone=True)
     load(page, report)
     assert page.run("document.documentElement.scrollWidth") == 390
     page.press("j")
     page.press("Enter")
     page.until(OPEN)
     assert page.run("document.getElementById('case').scrollWidth <= 390")
+    assert page.errors == page.requests == []
+    page.close()
 
 
 def test_without_scripts_the_figures_are_there(shared, report):
