@@ -4,8 +4,10 @@ import os
 import signal
 from importlib import import_module
 
+import hypothesis
 import portalocker
 import pytest
+from hypothesis import HealthCheck
 from kit import photo_folder
 from postgres_kit import PASSWORD, postgres_server, reason_to_skip
 from threadpoolctl import threadpool_limits
@@ -26,6 +28,9 @@ def pytest_configure():
         del os.environ[name]
     os.environ["OMP_NUM_THREADS"] = "1"  # for what is loaded later, and for children
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which jobs in a shell's background ignore
+    patient = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+    hypothesis.settings.register_profile("anywhere", database=None, **patient)
+    hypothesis.settings.load_profile("anywhere")
     import_module("doubleread.cli.screen")  # a console keeps the width that it finds when it is made
 
 
