@@ -23,9 +23,10 @@ OWN = {"postgres", "browser", "chroma_server"}
 
 def pytest_configure():
     """Tests run alike however they are started: nothing of the caller's terminal, settings or signals reaches them."""
-    outside = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE")
+    outside = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "COLORTERM", "TTY_COMPATIBLE")
     for name in [name for name in os.environ if name in outside or (name.startswith("DOUBLEREAD_") and "__" in name)]:
         del os.environ[name]
+    os.environ["TERM"] = "xterm"
     os.environ["OMP_NUM_THREADS"] = "1"  # for what is loaded later, and for children
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which jobs in a shell's background ignore
     patient = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
