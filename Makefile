@@ -4,13 +4,20 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: demo test check bench wheel clean
+.PHONY: demo test test-integration check bench clean
 
 demo: $(STAMP)
 	$(BIN)/doubleread demo
 
+# A process a core; tests of one file share what their fixtures made.
+PYTEST = $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile
+
 test: $(STAMP) check
-	$(BIN)/python -m pytest
+	$(PYTEST) -m "not integration"
+
+# Browsers, servers, databases, clusters and killed processes; -rs says what was skipped, and why.
+test-integration: $(STAMP)
+	$(PYTEST) -m integration -rs
 
 check: $(STAMP) typed
 	$(BIN)/ruff check .

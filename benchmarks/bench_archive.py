@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from benchmarks.data import leaves
 from benchmarks.figure import Figure, Skipped
+from benchmarks.harness import seconds
 from benchmarks.memory_use import peak
 from doubleread.core.case import Case
 from doubleread.core.ports import Encoder
@@ -89,10 +90,10 @@ def _pictures() -> Iterator[Figure]:
     encoder.encode(ready[:8])
     ratios = []
     for _ in range(PAIRS):
-        alone = _seconds(lambda: [encoder.encode(ready[i : i + 8]) for i in range(0, len(ready), 8)])
-        ratios.append(alone / _seconds(partial(_ingested, cases, encoder, images)))
+        alone = seconds(lambda: [encoder.encode(ready[i : i + 8]) for i in range(0, len(ready), 8)])
+        ratios.append(alone / seconds(partial(_ingested, cases, encoder, images)))
     note = f"median, least, most of {PAIRS} pairs; decoding, hashing and committing included"
-    yield _ratio("archive.picture_rate_over_encoders", ratios, len(cases), ">= 0.8", note)
+    yield Figure.over("archive.picture_rate_over_encoders", ratios, ">= 0.8", note, by=statistics.median, n=len(cases))
 
 
 def _ingested(cases: Sequence[Case], encoder: Encoder, images: Images) -> None:
@@ -109,7 +110,7 @@ def _ingest(cases: Sequence[StoredCase], rows: Embeddings) -> Iterator[Figure]:
     alone, ours = times[-1]
     ratios = [one / other for one, other in times]
     note = f"median, least, most of {PAIRS} pairs; last: {len(cases) / ours:.0f} rows/s, {len(cases) / alone:.0f} alone"
-    yield _ratio("archive.ingest_rate_over_chromas", ratios, len(cases), ">= 0.8", note)
+    yield Figure.over("archive.ingest_rate_over_chromas", ratios, ">= 0.8", note, by=statistics.median, n=len(cases))
 
 
 def _alone(cases: Sequence[StoredCase], rows: Embeddings) -> float:
@@ -129,7 +130,7 @@ def _alone(cases: Sequence[StoredCase], rows: Embeddings) -> float:
 def _ours(cases: Sequence[StoredCase], rows: Embeddings) -> float:
     """Seconds that an archive takes, its index included."""
     with Archive(Path(mkdtemp(prefix="doubleread-bench-")) / "archive", "benchmark", dim=DIM) as store:
-        return _seconds(lambda: store.put(cases, rows))
+        return seconds(lambda: store.put(cases, rows))
 
 
 def _searches(store: Archive, rng: np.random.Generator, rows: Embeddings) -> Iterator[Figure]:
@@ -143,7 +144,7 @@ def _searches(store: Archive, rng: np.random.Generator, rows: Embeddings) -> Ite
     index = store.index()
     if index is None:
         raise RuntimeError("the archive has no index")
-    times = [(_seconds(partial(store.search, q[None], K)), _seconds(partial(index.nearest, q, K + 16))) for q in near]
+    times = [(seconds(partial(store.search, q[None], K)), seconds(partial(index.nearest, q, K + 16))) for q in near]
     ours, chromas = (statistics.median(column) for column in zip(*times, strict=True))
     note = f"p50 {ours * 1e3:.1f} ms against {chromas * 1e3:.1f} ms"
     yield Figure(name="archive.query_over_chromas", value=ours / chromas, n=QUERIES, target="<= 2", note=note)
@@ -213,15 +214,3 @@ def _id(i: int) -> str:
 
 def _day(i: int) -> datetime:
     return datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=i)
-
-
-def _seconds(do: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    do()
-    return time.perf_counter() - began
-
-
-def _ratio(name: str, ratios: Sequence[float], n: int, target: str, note: str) -> Figure:
-    return Figure(
-        name=name, value=statistics.median(ratios), low=min(ratios), high=max(ratios), n=n, target=target, note=note
-    )

@@ -1,8 +1,7 @@
 """Whether the maps of where agents looked are faithful, and what they cost, on leaves that the panel has never seen."""
 
-import statistics
-import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from tempfile import mkdtemp
 
 import numpy as np
@@ -11,6 +10,7 @@ from benchmarks.bench_panel import judged_panel
 from benchmarks.data import leaves
 from benchmarks.faithfulness import Faithfulness, faithfulness
 from benchmarks.figure import Figure
+from benchmarks.harness import seconds, timed
 from doubleread.core.background import Background
 from doubleread.core.trust import Estimate
 from doubleread.core.types import Vector
@@ -44,7 +44,7 @@ def attribution_faithfulness() -> Iterator[Figure]:
             e = _mean(np.array([gain(each) for each in column]), groups)
             target = "> 0" if name.endswith("random") else ""
             figure = f"attribution.{name}.{one.agent}"
-            yield Figure(name=figure, value=e.value, low=e.low, high=e.high, n=len(column), target=target, note=flat)
+            yield Figure.of(figure, e, len(column), target, flat)
 
 
 def attribution_seconds() -> Iterator[Figure]:
@@ -53,18 +53,8 @@ def attribution_seconds() -> Iterator[Figure]:
         taken = []
         for verdict in _some(TIMED + 1):
             panel.diagnose(verdict.case)
-            began = time.perf_counter()
-            panel.attribute(verdict)
-            taken.append(time.perf_counter() - began)
-    ordered = sorted(taken[1:])
-    yield Figure(
-        name="attribution.seconds",
-        value=statistics.median(ordered),
-        low=ordered[0],
-        high=ordered[int(0.95 * len(ordered))],
-        n=len(ordered),
-        note="median; from the fastest to the 95th percentile",
-    )
+            taken.append(seconds(partial(panel.attribute, verdict)))
+    yield timed("attribution.seconds", taken)
 
 
 def _mean(gains: Vector, groups: Sequence[str | None]) -> Estimate:

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image, ImageFilter
 
-from benchmarks.bench_panel import Judged, judged_panel
+from benchmarks.bench_panel import JudgedPanel, judged_panel
 from benchmarks.data import leaves, solar_cells
 from benchmarks.figure import Figure
 from doubleread.core.batch import BatchComparison
@@ -49,17 +49,15 @@ def _figures(name: str, load: Callable[[], Dataset], changes: Sequence[str]) -> 
                 yield _changed(name, panel, cases, change, known=known)
 
 
-def _flagged(name: str, judged: Judged) -> Figure:
+def _flagged(name: str, judged: JudgedPanel) -> Figure:
     """Unseen pictures of the same kind whose verdict says that the picture is unusual."""
     flags = np.array([any(one.startswith("the picture is") for one in v.warnings) for v in judged.verdicts], float)
     groups = [verdict.case.group for verdict in judged.verdicts]
     e = bootstrap(lambda rows: float(flags[rows].mean()), len(flags), groups=groups)
-    return Figure(
-        name=f"{name}.pictures_flagged", value=e.value, low=e.low, high=e.high, n=len(flags), target="<= 0.02"
-    )
+    return Figure.of(f"{name}.pictures_flagged", e, len(flags), "<= 0.02")
 
 
-def _false_alarms(name: str, panel: Panel, judged: Judged) -> Figure:
+def _false_alarms(name: str, panel: Panel, judged: JudgedPanel) -> Figure:
     """Both halves of the test groups, divided at random again and again."""
     codes = group_codes([verdict.case.group for verdict in judged.verdicts], len(judged.verdicts))
     rng, found = np.random.default_rng(0), list[BatchComparison]()

@@ -89,22 +89,15 @@ def divisions() -> Iterator[Figure]:
     yield _figure("no_worse_than_best_agent", 1 - len(worse) / n, n, ">= 0.9", note)
     names = ", ".join(f"{one.name} {one.gain.line}" for one in clearly) or "none"
     yield _figure("clearly_worse_than_best_agent", len(clearly), n, "<= 0", f"beyond 1.96 standard errors: {names}")
-    yield Figure(
-        name="divisions.nll_below_best_agent",
-        value=float(np.mean(means)),
-        low=min(means),
-        high=max(means),
-        n=n,
-        target=">= 0",
-        note="mean, least and most; divisions of one set overlap",
-    )
+    note = "mean, least and most; divisions of one set overlap"
+    yield Figure.over("divisions.nll_below_best_agent", means, ">= 0", note)
     solar = [one for one in found if one.name.startswith("solar.d")]
     if solar:
         covered = [one.coverage for one in solar]
         each = f"new modules counted alike; {len(solar)} divisions, least and most"
-        yield _range("solar.set_coverage", covered, ">= 0.9", each)
+        yield Figure.over("divisions.solar.set_coverage", covered, ">= 0.9", each)
         yield _figure("solar.worst_set_coverage", min(covered), len(solar), ">= 0.86", "of the divisions")
-        yield _range("solar.false_alarms", [one.alarms for one in solar], "<= 0.025", each)
+        yield Figure.over("divisions.solar.false_alarms", [one.alarms for one in solar], "<= 0.025", each)
     kept = float(np.mean([one.right >= 1 - Costs().referral for one in found if one.committed]))
     least = min((one.right for one in found if one.committed), default=float("nan"))
     yield _figure("committed_as_costs_imply", kept, n, ">= 0.95", f"right on at least 80 %; least {least:.3f}")
@@ -148,10 +141,3 @@ def _by_group(flags: NDArray[np.bool_], groups: NDArray[np.str_]) -> float:
 
 def _figure(name: str, value: float, n: int, target: str, note: str) -> Figure:
     return Figure(name=f"divisions.{name}", value=value, n=n, target=target, note=note)
-
-
-def _range(name: str, values: list[float], target: str, note: str) -> Figure:
-    mean = float(np.mean(values))
-    return Figure(
-        name=f"divisions.{name}", value=mean, low=min(values), high=max(values), n=len(values), target=target, note=note
-    )

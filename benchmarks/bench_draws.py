@@ -95,13 +95,5 @@ def _pooled(covered: Sequence[Sequence[bool]]) -> Interval:
 
 def _over(name: str, values: Sequence[float], n: int, target: str = "", note: str = "") -> Figure:
     """Mean over the draws, with the least and the most."""
-    best = note or f"mean, least and most of {len(values)} draws"
-    return Figure(
-        name=f"draws.{name}",
-        value=float(np.mean(values)),
-        low=min(values),
-        high=max(values),
-        n=n,
-        target=target,
-        note=best,
-    )
+    note = note or f"mean, least and most of {len(values)} draws"
+    return Figure.over(f"draws.{name}", values, target, note, n=n)

@@ -16,6 +16,7 @@ from PIL import Image
 from benchmarks.bench_panel import judged_panel
 from benchmarks.data import leaves
 from benchmarks.figure import Figure
+from benchmarks.harness import seconds
 from benchmarks.memory_use import resident
 from doubleread.core.case import Case
 from doubleread.core.evidence import Evidence, Neighbour
@@ -84,17 +85,10 @@ def batch_waiting() -> Iterator[Figure]:
             Panel.load(folder / "panel", settings=_asking(mock.base_url, folder)) as panel,
         ):
             panel._eyes.embed_all(later.cases)  # noqa: SLF001 - waiting is measured, not encoding
-            taken.append(_seconds(partial(evaluate, panel, later, RunChoice(folder / f"run-{i}"))))
+            taken.append(seconds(partial(evaluate, panel, later, RunChoice(folder / f"run-{i}"))))
     shares = [ideal / one for one in taken]
-    yield Figure(
-        name="evaluate.waiting_share",
-        value=median(shares),
-        low=min(shares),
-        high=max(shares),
-        n=WAITING,
-        target=">= 0.85",
-        note=f"median, least, most of {RUNS}; {median(taken):.1f} s, ideal {ideal:.0f} s; images were encoded before",
-    )
+    note = f"median, least, most of {RUNS}; {median(taken):.1f} s, ideal {ideal:.0f} s; images were encoded before"
+    yield Figure.over("evaluate.waiting_share", shares, ">= 0.85", note, by=median, n=WAITING)
 
 
 def batch_memory() -> Iterator[Figure]:
@@ -218,9 +212,3 @@ def _record(panel: Path) -> RunRecord:
         seed=0,
         started=datetime.now(UTC),
     )
-
-
-def _seconds(do: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    do()
-    return time.perf_counter() - began

@@ -38,15 +38,11 @@ def label_errors() -> Iterator[Figure]:
     for name, column, target in (("average_precision", 0, ">= 0.9"), ("precision_at_n", 1, ">= 0.85")):
         values = [one[column] for one in found]
         told = ", ".join(f"{value:.3f}" for value in values)
-        yield Figure(
-            name=f"label_errors.{name}", value=float(np.mean(values)), low=min(values), high=max(values), n=len(cases),
-            target=target, note=f"mean, least and most of {SEEDS} seeds: {told}",
-        )  # fmt: skip
+        note = f"mean, least and most of {SEEDS} seeds: {told}"
+        yield Figure.over(f"label_errors.{name}", values, target, note, n=len(cases))
     counted = [one[2] for one in found]
-    yield Figure(
-        name="label_errors.estimate_over_truth", value=float(np.mean(counted)), low=min(counted), high=max(counted),
-        n=len(cases), note="expected number of wrong labels over the number flipped",
-    )  # fmt: skip
+    note = "expected number of wrong labels over the number flipped"
+    yield Figure.over("label_errors.estimate_over_truth", counted, note=note, n=len(cases))
 
 
 def flipped(labels: Labels, share: float, seed: int) -> tuple[Labels, NDArray[np.bool_]]:

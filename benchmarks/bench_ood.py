@@ -14,7 +14,6 @@ from benchmarks.data import leaves, solar_cells
 from benchmarks.figure import Figure
 from benchmarks.ood_scoring import OURS, Scored, alarms, gain, mean_over, passed_at_95
 from benchmarks.ood_trial import Trial, leave_each_out
-from doubleread.core.trust import Estimate
 from doubleread.orchestrator.ood.familiarity import ALARM_RATE
 from doubleread.panel.image_stream import Readable
 from doubleread.settings import load_settings
@@ -31,19 +30,19 @@ def ood_near() -> Iterator[Figure]:
     trial = _trial()
     panels, groups = trial.near, trial.groups
     n = len(groups)
-    yield _figure("ood.near.auroc", mean_over(panels, OURS, groups), n, ">= 0.9", "mean over the left-out labels")
+    yield Figure.of("ood.near.auroc", mean_over(panels, OURS, groups), n, ">= 0.9", "mean over the left-out labels")
     for label, panel in zip(trial.left_out, panels, strict=True):
-        yield _figure(f"ood.near.auroc.{label}", mean_over([panel], OURS, groups), n, note=_in_short(panel))
+        yield Figure.of(f"ood.near.auroc.{label}", mean_over([panel], OURS, groups), n, note=_in_short(panel))
     for method in panels[0].scores:
         if method != OURS:
-            yield _figure(f"ood.near.auroc.{method}", mean_over(panels, method, groups), n, note=_note(trial, method))
+            yield Figure.of(f"ood.near.auroc.{method}", mean_over(panels, method, groups), n, note=_note(trial, method))
     for than in ("cooked.msp", "cooked.entropy"):
-        yield _figure(f"ood.near.gain_over_{than}", gain(panels, OURS, than, groups), n, "> 0", "paired")
+        yield Figure.of(f"ood.near.gain_over_{than}", gain(panels, OURS, than, groups), n, "> 0", "paired")
     passed = mean_over(panels, OURS, groups, passed_at_95)
-    yield _figure("ood.near.passed_at_95", passed, n, note="unfamiliar leaves among the 95 % most familiar")
-    yield _figure("ood.near.caught", alarms(panels, groups, unfamiliar=True), n, note="share that raises the alarm")
+    yield Figure.of("ood.near.passed_at_95", passed, n, note="unfamiliar leaves among the 95 % most familiar")
+    yield Figure.of("ood.near.caught", alarms(panels, groups, unfamiliar=True), n, note="share that raises the alarm")
     false = alarms(panels, groups, unfamiliar=False)
-    yield _figure("ood.false_alarms", false, n, f"<= {ALARM_RATE}", "familiar test leaves, mean over panels")
+    yield Figure.of("ood.false_alarms", false, n, f"<= {ALARM_RATE}", "familiar test leaves, mean over panels")
 
 
 def ood_far() -> Iterator[Figure]:
@@ -53,10 +52,10 @@ def ood_far() -> Iterator[Figure]:
         groups, name = trial.far_groups[kind], f"ood.far.auroc.{kind}"
         n = len(groups)
         note = f"{panels[0].unfamiliar.sum()} unfamiliar, mean over the panels"
-        yield _figure(name, mean_over(panels, OURS, groups), n, ">= 0.99", note)
+        yield Figure.of(name, mean_over(panels, OURS, groups), n, ">= 0.99", note)
         for method in RIVALS:
-            yield _figure(f"{name}.{method}", mean_over(panels, method, groups), n, note=_note(trial, method))
-        yield _figure(f"ood.far.caught.{kind}", alarms(panels, groups, unfamiliar=True), n, note="raises the alarm")
+            yield Figure.of(f"{name}.{method}", mean_over(panels, method, groups), n, note=_note(trial, method))
+        yield Figure.of(f"ood.far.caught.{kind}", alarms(panels, groups, unfamiliar=True), n, note="raises the alarm")
 
 
 @cache
@@ -88,7 +87,3 @@ def _in_short(panel: Scored) -> str:
 def _note(trial: Trial, method: str) -> str:
     zero_shot = "zero-shot.msp" in trial.near[0].scores
     return "the encoder has no text tower: no zero-shot CLIP in it" if "cooked" in method and not zero_shot else ""
-
-
-def _figure(name: str, e: Estimate, n: int, target: str = "", note: str = "") -> Figure:
-    return Figure(name=name, value=e.value, low=e.low, high=e.high, n=n, target=target, note=note)

@@ -1,11 +1,9 @@
 """What the panel reaches on images it has never seen, and how fast it is."""
 
 import io
-import statistics
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -15,8 +13,8 @@ from PIL import Image, ImageFilter, ImageOps
 from benchmarks.best import most_accurate, surest
 from benchmarks.data import leaves, solar_cells
 from benchmarks.figure import Figure
+from benchmarks.harness import seconds, timed
 from doubleread.core.case import Case
-from doubleread.core.trust import Estimate
 from doubleread.core.verdict import Verdict
 from doubleread.evals.datasets import Dataset
 from doubleread.evals.metrics.calculation import evaluate_verdicts
@@ -35,7 +33,7 @@ def leaves_panel() -> Iterator[Figure]:
     """Apple leaves: fitted on ``support``, trust from ``calibration``, reported on ``test``."""
     judged = judged_panel(leaves)
     p, best = judged.found.judged, most_accurate(judged.found)
-    yield _figure("leaves.accuracy", p.accuracy, p.n, ">= 0.965")
+    yield Figure.of("leaves.accuracy", p.accuracy, p.n, ">= 0.965")
     yield Figure(
         name="leaves.accuracy_above_best_agent",
         value=p.accuracy.value - best.accuracy.value,
@@ -44,7 +42,7 @@ def leaves_panel() -> Iterator[Figure]:
         note=f"best agent: {best.reader}",
     )
     yield _ece("leaves.ece", p)
-    yield _figure("leaves.nll", p.nll, p.n, "<= 0.11")
+    yield Figure.of("leaves.nll", p.nll, p.n, "<= 0.11")
     yield from _common("leaves", judged.found)
 
 
@@ -52,7 +50,7 @@ def solar_panel() -> Iterator[Figure]:
     """Solar cells: split by blocks of neighbouring cells."""
     judged = judged_panel(solar_cells)
     p, best = judged.found.judged, surest(judged.found)
-    yield _figure("solar.accuracy", p.accuracy, p.n, ">= 0.83")
+    yield Figure.of("solar.accuracy", p.accuracy, p.n, ">= 0.83")
     yield Figure(
         name="solar.nll_below_best_agent",
         value=best.nll.value - p.nll.value,
@@ -60,7 +58,7 @@ def solar_panel() -> Iterator[Figure]:
         target=">= 0",
         note=f"best agent: {best.reader}, calibrated, {best.nll.value:.3f}",
     )
-    yield _figure("solar.nll", p.nll, p.n, "<= 0.365")
+    yield Figure.of("solar.nll", p.nll, p.n, "<= 0.365")
     yield _ece("solar.ece", p)
     curve = p.risk_coverage
     half = curve.risk[len(curve.risk) // 2]
@@ -128,26 +126,12 @@ def second_look_seconds() -> Iterator[Figure]:
 def _timed(name: str, folder: Path, cases: Sequence[Case]) -> Figure:
     """Median seconds of single diagnoses after one to warm up, with a cache that holds none of the images."""
     settings = load_settings(None, {"encoder": {"cache_dir": mkdtemp(prefix="doubleread-bench-")}})
-    taken: list[float] = []
     with Panel.load(folder, settings=settings) as fresh:
-        for case in cases:
-            began = time.perf_counter()
-            fresh.diagnose(case)
-            taken.append(time.perf_counter() - began)
-    ordered = sorted(taken[1:])
-    return Figure(
-        name=name,
-        value=statistics.median(ordered),
-        low=ordered[0],
-        high=ordered[int(0.95 * len(ordered))],
-        n=len(ordered),
-        target="<= 0.3",
-        note="median; from the fastest to the 95th percentile",
-    )
+        return timed(name, [seconds(partial(fresh.diagnose, case)) for case in cases], "<= 0.3")
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedPanel:
     """A panel fitted on support and calibration, saved, and judged on test."""
 
     folder: Path
@@ -156,7 +140,7 @@ class Judged:
 
 
 @cache
-def judged_panel(load: Callable[[], Dataset]) -> Judged:
+def judged_panel(load: Callable[[], Dataset]) -> JudgedPanel:
     """Fits once a data set and process."""
     dataset = load()
     cases = _cases(dataset)
@@ -166,7 +150,7 @@ def judged_panel(load: Callable[[], Dataset]) -> Judged:
         tests = [case for case in cases if case.split == "test"]
         verdicts = tuple(v for v in panel.diagnose_many(tests) if isinstance(v, Verdict))
         found = evaluate_verdicts(verdicts, panel.task, panel.profiles, name=dataset.name)
-        return Judged(folder, verdicts, found)
+        return JudgedPanel(folder, verdicts, found)
 
 
 def _cases(dataset: Dataset) -> tuple[Case, ...]:
@@ -176,34 +160,25 @@ def _cases(dataset: Dataset) -> tuple[Case, ...]:
 def _common(name: str, found: Evaluation) -> Iterator[Figure]:
     """What is reported of every data set, without a target."""
     for agent in found.agents:
-        yield _figure(f"{name}.accuracy.{agent.reader}", agent.accuracy, agent.n, "")
-        yield _figure(f"{name}.nll.{agent.reader}", agent.nll, agent.n, "")
+        yield Figure.of(f"{name}.accuracy.{agent.reader}", agent.accuracy, agent.n, "")
+        yield Figure.of(f"{name}.nll.{agent.reader}", agent.nll, agent.n, "")
     best = surest(found).reader
     gain = next(one for one in found.advantages if one.agent == best)
-    yield _figure(f"{name}.nll_gain_over_{best}", gain.nll, gain.n, "", note="paired")
+    yield Figure.of(f"{name}.nll_gain_over_{best}", gain.nll, gain.n, "", note="paired")
     sets, decisions, looks = found.sets, found.decisions, found.second_looks
     if sets.coverage:
         note = f"promised {sets.promised:g}, mean size {sets.size.value:.2f}"
-        yield _figure(f"{name}.set_coverage", sets.coverage, found.labelled, "", note=note)
+        yield Figure.of(f"{name}.set_coverage", sets.coverage, found.labelled, "", note=note)
     if decisions.committed_accuracy:
         note = f"{decisions.referred} referred"
-        yield _figure(f"{name}.committed_accuracy", decisions.committed_accuracy, decisions.committed_n, "", note=note)
+        yield Figure.of(
+            f"{name}.committed_accuracy", decisions.committed_accuracy, decisions.committed_n, "", note=note
+        )
     effects = "; ".join(f"{e.agent} +{e.helped} -{e.harmed}" for e in looks.agents if e.looked)
     yield Figure(name=f"{name}.second_looks", value=looks.share.value, n=found.n, note=effects)
 
 
-def _figure(name: str, e: Estimate, n: int, target: str, note: str = "") -> Figure:
-    return Figure(name=name, value=e.value, low=e.low, high=e.high, n=n, target=target, note=note)
-
-
 def _ece(name: str, p: ReaderFigures) -> Figure:
     e = p.ece
-    return Figure(
-        name=name,
-        value=e.value,
-        low=e.low,
-        high=e.high,
-        n=p.n,
-        target=f"<= {e.floor_high:.6f}",
-        note=f"{e.bins} bins; sampling floor: mean {e.floor:.4f}, 95th percentile {e.floor_high:.4f}",
-    )
+    note = f"{e.bins} bins; sampling floor: mean {e.floor:.4f}, 95th percentile {e.floor_high:.4f}"
+    return Figure.of(name, e, p.n, f"<= {e.floor_high:.6f}", note)

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 from benchmarks.data import paper_folder
 from benchmarks.figure import Figure
-from doubleread.core.trust import Estimate
 from doubleread.evals.reproduction.reproduction_report import (
     CASCADE,
     ONE_LOOK,
@@ -31,8 +30,8 @@ def paper_replay() -> Iterator[Figure]:
     for name, accuracy, nll in ((ONE_LOOK, ">= 0.983", "<= 0.07"), (OURS, ">= 0.99", "<= 0.05")):
         score = by_name[name]
         again = f"; {score.looked_again:.0%} looked at again" if score.looked_again else ""
-        yield _figure(f"paper, {name}: accuracy", score.accuracy, found.images, accuracy, f"bootstrap{again}")
-        yield _figure(f"paper, {name}: NLL", score.nll, found.images, nll, "bootstrap")
+        yield Figure.of(f"paper, {name}: accuracy", score.accuracy, found.images, accuracy, f"bootstrap{again}")
+        yield Figure.of(f"paper, {name}: NLL", score.nll, found.images, nll, "bootstrap")
         share = f"surest 90 %{again}"
         yield Figure(
             name=f"paper, {name}: accuracy at 90 %",
@@ -46,20 +45,16 @@ def paper_replay() -> Iterator[Figure]:
     )
     cascade = by_name[CASCADE]
     again = f"bootstrap; {cascade.looked_again:.0%} looked at again"
-    yield _figure(f"paper, {CASCADE}: accuracy", cascade.accuracy, found.images, ">= 0.99", again)
-    yield _figure(f"paper, {CASCADE}: NLL", cascade.nll, found.images, "<= 0.05", "bootstrap")
+    yield Figure.of(f"paper, {CASCADE}: accuracy", cascade.accuracy, found.images, ">= 0.99", again)
+    yield Figure.of(f"paper, {CASCADE}: NLL", cascade.nll, found.images, "<= 0.05", "bootstrap")
     yield Figure(name=f"paper, {CASCADE}: $ an image", value=cascade.cost_usd, n=found.images, target="<= 0.0007")
     by_rival = {difference.than: difference for difference in found.differences}
     better, alone = by_rival[PAPERS], by_rival[RETRIEVAL_ALONE]
-    yield _figure("paper, accuracy above its orchestrator", better.accuracy, found.images, "> 0", "paired bootstrap")
-    yield _figure("paper, accuracy above retrieval alone", alone.accuracy, found.images, "", "paired bootstrap")
+    yield Figure.of("paper, accuracy above its orchestrator", better.accuracy, found.images, "> 0", "paired bootstrap")
+    yield Figure.of("paper, accuracy above retrieval alone", alone.accuracy, found.images, "", "paired bootstrap")
     yield Figure(
         name="paper, accuracy above retrieval alone in the worst cross-fitting",
         value=alone.worst_repeat,
         n=found.images,
         target=">= 0",
     )
-
-
-def _figure(name: str, e: Estimate, n: int, target: str, note: str) -> Figure:
-    return Figure(name=name, value=e.value, low=e.low, high=e.high, n=n, target=target, note=note)

@@ -25,15 +25,8 @@ def priors() -> Iterator[Figure]:
             fresh, truth, bayes = exact(FRESH, 1000 + seed)
             found = choose(raw, Sample(y, assumed=assumed, seed=seed), calibrator=AUTO, rule=AUTO)
             above.append(nll(found.learned.fuse(fresh), truth) - nll(bayes, truth))
-        yield Figure(
-            name=f"priors.{name}.nll_above_bayes",
-            value=float(np.mean(above)),
-            low=min(above),
-            high=max(above),
-            n=FRESH * DRAWS,
-            target="<= 0.01",
-            note=f"mean, least and most of {DRAWS} draws",
-        )
+        note = f"mean, least and most of {DRAWS} draws"
+        yield Figure.over(f"priors.{name}.nll_above_bayes", above, "<= 0.01", note, n=FRESH * DRAWS)
 
 
 def exact(n: int, seed: int) -> tuple[Tensor3, Labels, Matrix]:

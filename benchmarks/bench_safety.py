@@ -231,7 +231,7 @@ def full_disks() -> Iterator[Figure]:
     )
 
 
-class _Trial(NamedTuple):
+class _DiskTrial(NamedTuple):
     said: int
     """Outcomes that the command said it confirmed."""
     stored: int
@@ -258,7 +258,7 @@ def _command(panel: Path, verdicts: Path, labels: Path, *, archive: bool) -> lis
     return [*told, "--panel", str(panel), "--archive" if archive else "--no-archive"]
 
 
-def _confirmed(panel: Path, verdicts: Path, labels: Path, rng: np.random.Generator, size: int | None) -> _Trial:
+def _confirmed(panel: Path, verdicts: Path, labels: Path, rng: np.random.Generator, size: int | None) -> _DiskTrial:
     """One full disk: a limit on the size of files makes writes short, and then fail, as a full disk does.
 
     ``size`` is that of the outcomes; where it is None the cases go into the archive too, and that meets the limit.
@@ -279,4 +279,4 @@ def _confirmed(panel: Path, verdicts: Path, labels: Path, rng: np.random.Generat
     again = len(read_outcomes(copy).standing)
     shutil.rmtree(copy)
     told = done.returncode != 0 and "Traceback" not in done.stderr
-    return _Trial(said, stored, done.returncode == 0, told, again)
+    return _DiskTrial(said, stored, done.returncode == 0, told, again)

@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.best import surest
 from benchmarks.data import solar_cells
-from benchmarks.figure import Figure
+from benchmarks.figure import Figure, mean
 from doubleread.core.case import Case
 from doubleread.core.task import Task
 from doubleread.core.trust import Estimate
@@ -26,7 +26,7 @@ STRENGTHS = tuple(np.logspace(-5, 1, 7).tolist())
 
 
 @dataclass(frozen=True)
-class Unseen:
+class DivisionResult:
     """One division: log-losses of panel and plain probe, and what the panel promised and did."""
 
     panel: float
@@ -59,13 +59,13 @@ def solar_splits() -> Iterator[Figure]:
     yield _over("committed_accuracy", [one.right for one in found], ">= 0.8", least=True)
 
 
-def judged_divisions() -> list[Unseen]:
+def judged_divisions() -> list[DivisionResult]:
     """Each division, in the order of its seed; raises ``Skipped``."""
     dataset, settings = solar_cells(), load_settings(None, {"second_look": {"max_rounds": 1}})
     return [_judged(split(dataset.cases, seed=seed), dataset.task, settings) for seed in range(DIVISIONS)]
 
 
-def _judged(cases: Sequence[Case], task: Task, settings: Settings) -> Unseen:
+def _judged(cases: Sequence[Case], task: Task, settings: Settings) -> DivisionResult:
     with Panel.fit(cases, task, settings=settings) as panel:
         tests = [case for case in cases if case.split == "test"]
         verdicts = [v for v in panel.diagnose_many(tests) if isinstance(v, Verdict)]
@@ -74,7 +74,7 @@ def _judged(cases: Sequence[Case], task: Task, settings: Settings) -> Unseen:
     for v in verdicts:
         inside.setdefault(str(v.case.group), []).append(v.case.label in v.prediction_set)
     committed, best = [v for v in verdicts if v.decision.action == "commit"], surest(found).reader
-    return Unseen(
+    return DivisionResult(
         panel=found.judged.nll.value,
         accuracy=found.judged.accuracy,
         best=best,
@@ -114,12 +114,5 @@ def plain_probe(cases: Sequence[Case], task: Task, settings: Settings) -> float:
 
 def _over(name: str, values: Sequence[float], target: str, *, least: bool = False) -> Figure:
     """The mean over the divisions, or the least, which must reach the target in every one of them."""
-    return Figure(
-        name=f"solar_splits.{name}",
-        value=min(values) if least else float(np.mean(values)),
-        low=min(values),
-        high=max(values),
-        n=len(values),
-        target=target,
-        note=f"{'least' if least else 'mean'}, least and most of {len(values)} divisions",
-    )
+    note = f"{'least' if least else 'mean'}, least and most of {len(values)} divisions"
+    return Figure.over(f"solar_splits.{name}", values, target, note, by=min if least else mean)

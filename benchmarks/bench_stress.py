@@ -12,7 +12,7 @@ from doubleread.panel import Panel
 from doubleread.settings import load_settings
 
 
-def stress_leaves() -> Iterator[Figure]:
+def stress() -> Iterator[Figure]:
     """The usual plan on 120 test leaves: all corruptions at severities 1, 3 and 5, nothing cached.
 
     The worst condition is the largest of many estimates, so it is flattered by nobody; beside it stands the share of
@@ -48,4 +48,4 @@ def _figure(name: str, one: Condition, figure: str, target: str = "", note: str 
     e = one.figures.get(figure)
     if e is None:
         return Figure(name=name, n=0, target=target, note="no reading counts for it")
-    return Figure(name=name, value=e.value, low=e.low, high=e.high, n=e.n, target=target, note=note)
+    return Figure.of(name, e, e.n, target, note)

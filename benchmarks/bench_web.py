@@ -13,7 +13,7 @@ import httpx2
 from PIL import ImageOps
 
 from benchmarks.bench_panel import judged_panel
-from benchmarks.browser import NAMES, Browser, chromium
+from benchmarks.browser import MISSING, Browser, Page, chromium
 from benchmarks.data import leaves
 from benchmarks.figure import Figure, Skipped
 from doubleread.panel import Panel
@@ -32,25 +32,19 @@ def web_seconds() -> Iterator[Figure]:
     """Seconds from choosing an image to the first progress on the page, and to the verdict; raises ``Skipped``."""
     executable = chromium()
     if executable is None:
-        raise Skipped(f"install Chromium (one of {', '.join(NAMES)}) to measure what somebody at the browser waits for")
+        raise Skipped(MISSING)
     with TemporaryDirectory(prefix="doubleread-bench-") as scratch, _served(Path(scratch)) as base:
         files = _pictures(Path(scratch), UPLOADS + 1)
         with Browser(executable) as browser:
-            browser.open(base)
-            browser.choose("#files", files[0])
-            browser.arrive("/s/")
-            browser.until("document.querySelectorAll('.dr-card').length === 1")
-            waits = [_upload(browser, file, n) for n, file in enumerate(files[1:], start=2)]
+            page = browser.page()
+            page.open(base)
+            page.choose("#files", files[0])
+            page.arrive("/s/")
+            page.until("document.querySelectorAll('.dr-card').length === 1")
+            waits = [_upload(page, file, n) for n, file in enumerate(files[1:], start=2)]
     for name, times, target in zip(("first_progress", "verdict"), zip(*waits, strict=True), (0.3, 1.0), strict=True):
-        yield Figure(
-            name=f"web.{name}_seconds",
-            value=statistics.median(times),
-            low=min(times),
-            high=max(times),
-            n=len(times),
-            target=f"<= {target}",
-            note="median and range, local panel",
-        )
+        note = "median and range, local panel"
+        yield Figure.over(f"web.{name}_seconds", times, f"<= {target}", note, by=statistics.median)
 
 
 def web_at_once() -> Iterator[Figure]:
@@ -69,13 +63,13 @@ def web_at_once() -> Iterator[Figure]:
     )
 
 
-def _upload(browser: Browser, file: Path, n: int) -> tuple[float, float]:
+def _upload(page: Page, file: Path, n: int) -> tuple[float, float]:
     """Seconds until the ``n``th image shows any progress, and until its card is there."""
     began = time.perf_counter()
-    browser.choose("#files", file)
-    browser.until(f"document.querySelectorAll('.shot').length === {n}")
+    page.choose("#files", file)
+    page.until(f"document.querySelectorAll('.shot').length === {n}")
     first = time.perf_counter() - began
-    browser.until(f"document.querySelectorAll('.dr-card').length === {n}")
+    page.until(f"document.querySelectorAll('.dr-card').length === {n}")
     return first, time.perf_counter() - began
 
 

@@ -2,9 +2,10 @@
 
 import operator
 import re
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, Self
 
+import numpy as np
 from pydantic import model_validator
 
 from doubleread.core.base import Record
@@ -21,6 +22,24 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
 
 class Skipped(Exception):
     """Raised by a benchmark that cannot run here; its text says what to do about it."""
+
+
+def mean(values: Sequence[float]) -> float:
+    """Of several runs."""
+    return float(np.mean(values))
+
+
+class Interval(Protocol):
+    """A value and the ends of an interval around it."""
+
+    @property
+    def value(self) -> float: ...
+
+    @property
+    def low(self) -> float: ...
+
+    @property
+    def high(self) -> float: ...
 
 
 class Figure(Record):
@@ -42,6 +61,26 @@ class Figure(Record):
     note: str = ""
     skipped: str = ""
     error: str = ""
+
+    @classmethod
+    def of(cls, name: str, e: Interval, n: int, target: str = "", note: str = "") -> Self:
+        """An estimate with its interval, from ``n`` cases."""
+        return cls(name=name, value=e.value, low=e.low, high=e.high, n=n, target=target, note=note)
+
+    @classmethod
+    def over(
+        cls,
+        name: str,
+        values: Sequence[float],
+        target: str = "",
+        note: str = "",
+        *,
+        by: Callable[[Sequence[float]], float] = mean,
+        n: int | None = None,
+    ) -> Self:
+        """The mean of several runs, or what else ``by`` makes of them, with the least and the most of them."""
+        how = {"low": min(values), "high": max(values), "n": n or len(values)}
+        return cls(name=name, value=by(values), target=target, note=note, **how)
 
     @model_validator(mode="before")
     @classmethod

@@ -2,25 +2,19 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from statistics import median
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.figure import Benchmark, Figure, Skipped
-from doubleread.core.registry import Registry
 
 
 def measure(names: Iterable[str], load: Callable[[str], Benchmark]) -> Iterator[Figure]:
     """The figures of these benchmarks as they come, each with its time; ``load`` finds a benchmark by name."""
     for name in names:
         yield from _run(name, load)
-
-
-def chosen(names: Sequence[str], registry: Registry) -> tuple[str, ...]:
-    """The names asked for, or all; raises ``UnknownPart`` for one that is not there."""
-    registry.check(names)
-    return tuple(dict.fromkeys(names)) or registry.names()
 
 
 def missed(figures: Iterable[Figure]) -> bool:
@@ -51,6 +45,27 @@ def _run(name: str, load: Callable[[str], Benchmark]) -> Iterator[Figure]:
         yield Figure(name=name, skipped=str(reason), seconds=_since(began))
     except Exception as error:  # noqa: BLE001  (whatever breaks in one benchmark must not stop the others)
         yield Figure(name=name, error=f"{type(error).__name__}: {error}", seconds=_since(began))
+
+
+def seconds(do: Callable[[], object]) -> float:
+    """How long it takes to do it."""
+    began = time.perf_counter()
+    do()
+    return time.perf_counter() - began
+
+
+def timed(name: str, taken: Sequence[float], target: str = "") -> Figure:
+    """Seconds of single calls; the first of them was to warm up."""
+    ordered = sorted(taken[1:])
+    return Figure(
+        name=name,
+        value=median(ordered),
+        low=ordered[0],
+        high=ordered[int(0.95 * len(ordered))],
+        n=len(ordered),
+        target=target,
+        note="median; from the fastest to the 95th percentile",
+    )
 
 
 def _since(began: float) -> float:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks.bench_solar import Unseen, judged_divisions
+from benchmarks.bench_solar import DivisionResult, judged_divisions
 from doubleread.evals.drawings import svg
 
 WIDTH, ROW, TOP, LEFT, SPAN, RIGHT, COVER = 940.0, 34.0, 118.0, 190.0, 330.0, 610.0, 150.0
@@ -21,7 +21,7 @@ def cover_x(share: float) -> float:
     return RIGHT + COVER * (share - 0.8) / 0.2
 
 
-def row(i: int, one: Unseen) -> list[str]:
+def row(i: int, one: DivisionResult) -> list[str]:
     """One division."""
     y = TOP + ROW * i
     return [
@@ -35,7 +35,7 @@ def row(i: int, one: Unseen) -> list[str]:
     ]
 
 
-def drawing(found: list[Unseen]) -> str:
+def drawing(found: list[DivisionResult]) -> str:
     """The whole picture as SVG."""
     bottom = TOP + ROW * (len(found) - 1) + 20
     body = [

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-from benchmarks.browser import Browser, chromium
+from benchmarks.browser import MISSING, Browser, chromium
 from doubleread.cli.chat_room import Room
 from doubleread.cli.chat_show import Screen
 from doubleread.core.case import Case
@@ -64,7 +64,7 @@ def main() -> None:
     asked = parser.parse_args()
     executable = chromium()
     if executable is None:
-        parser.error("needs Chromium")
+        parser.error(MISSING)
     with tempfile.TemporaryDirectory() as scratch, Panel.load(asked.demo / "panel") as panel:
         files = pictures(asked.demo, Path(scratch))
         browse(panel, files, Path(scratch), asked.out, executable)
@@ -87,8 +87,8 @@ def browse(panel: Panel, files: list[Path], scratch: Path, out: Path, executable
     """A session in the browser: light, dark, and on a phone."""
     sessions = Sessions(panel, scratch / "browser")
     app = make_app(sessions, PanelFacts.of(panel), Rules())
-    with running(app) as base, Browser(executable) as page:
-        page.resize(1400, 960, density=1.5)
+    with running(app) as base, Browser(executable) as browser:
+        page = browser.page(1400, 960, density=1.5)
         page.open(base)
         page.choose("#files", *reversed(files))
         page.arrive("/s/")
@@ -110,13 +110,11 @@ def browse(panel: Panel, files: list[Path], scratch: Path, out: Path, executable
         page.scheme(dark=True)
         page.until(STILL)
         save(page.screenshot(), out / "session-dark.png")
-        page.scheme()
-        page.resize(390, 844, density=2)
-        page.open(base + page.run("location.pathname"))
-        page.run("window.scrollTo(0, 0)")
-        page.until(STILL)
-        save(page.screenshot(), out / "session-phone.png")
-        page.open("about:blank")
+        phone = browser.page(390, 844, density=2, phone=True)
+        phone.open(base + page.run("location.pathname"))
+        phone.run("window.scrollTo(0, 0)")
+        phone.until(STILL)
+        save(phone.screenshot(), out / "session-phone.png")
     asyncio.run(sessions.close())
 
 
@@ -126,8 +124,8 @@ def verdict(panel: Panel, file: Path, scratch: Path, out: Path, executable: str)
     console.print(panel.diagnose(file))
     drawn = scratch / "verdict.svg"
     drawn.write_text(console.export_svg(title=f"doubleread diagnose '{file.name}'", theme=THEME), encoding="utf-8")
-    with Browser(executable) as page:
-        page.resize(1080, 760, density=1)
+    with Browser(executable) as browser:
+        page = browser.page(1080, 760)
         page.open(drawn.as_uri())
         shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
         held = io.BytesIO()

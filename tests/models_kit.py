@@ -49,10 +49,10 @@ def wire(*, answers=None, budget=None, prices=None):
 
 
 def vlm(base_url, on, name="gpt", task=LEAVES, library=None, **options):
-    """An agent that asks the server at ``base_url``; hasty, so that faults do not take long."""
-    hasty = {"model": "m", "attempts": 2, "attempt_timeout_s": 0.4, "deadline_s": 5.0}
+    """An agent that asks the server at ``base_url``."""
+    usual = {"model": "m", "attempts": 2, "attempt_timeout_s": 30.0, "deadline_s": 60.0}
     context = VlmContext(task, DataUrls(Plain()), on, library or Library())
-    return VlmAgent(name, VlmOptions(base_url=base_url, **{**hasty, **options}), context)
+    return VlmAgent(name, VlmOptions(base_url=base_url, **{**usual, **options}), context)
 
 
 def says(label="rust", *, findings="orange spots", **shares):

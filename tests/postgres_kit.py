@@ -14,7 +14,7 @@ from pathlib import Path
 
 PASSWORD = "open sesame"
 NOBODY = 65534
-STARTS_S = 30
+STARTS_S = 120
 
 
 def programs():

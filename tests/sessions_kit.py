@@ -43,7 +43,7 @@ def own_panel(made, folder, settings):
 async def until(sessions, session, *kinds, after=0, n=1):
     """Events up to the ``n``th that is of one of these kinds."""
     found = []
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         async for event in sessions.follow(session, after):
             found.append(event)
             n -= event.kind in kinds

@@ -2,9 +2,11 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -66,10 +68,11 @@ def test_every_make_target_in_the_readme_exists(line):
     assert re.search(rf"^{line.split()[1]}:", MAKEFILE, flags=re.MULTILINE)
 
 
-def test_ci_runs_the_readme_test_command():
+def test_ci_runs_the_readme_test_command_and_every_test_is_in_one_of_two():
     assert "make test" in shell_lines()
-    assert (ROOT / ".ci" / "run").read_text().rstrip().endswith("make test")
+    assert (ROOT / ".ci" / "run").read_text().splitlines()[-2:] == ["make test", "make test-integration"]
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    assert re.findall(r"-m (\"not integration\"|integration)", MAKEFILE) == ['"not integration"', "integration"]
 
 
 def test_the_python_examples_of_the_readme_run(tmp_path, settings):
@@ -119,6 +122,24 @@ def test_every_package_and_data_file_is_shipped():
         assert set(beside) <= shipped, (
             f"{package}: {[f.name for f in beside if f not in shipped]} would not be installed"
         )
+
+
+@pytest.mark.integration
+def test_the_wheel_holds_the_packages_and_no_benchmarks(tmp_path):
+    source = tmp_path / "source"
+    mapping = PROJECT["tool"]["setuptools"]["package-dir"]
+    for folder in ("benchmarks", "tests", *mapping.values()):
+        shutil.copytree(ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / file, source)
+    build = [sys.executable, "-m", "pip", "wheel", source, "--no-deps", "--no-build-isolation", "-w", tmp_path]
+    subprocess.run(build, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"doubleread"}
+    shipped = {name.rpartition("/")[0].replace("/", ".") for name in names if name.endswith("/__init__.py")}
+    assert shipped == set(PROJECT["tool"]["setuptools"]["packages"])
+    assert not [name for name in names if "benchmark" in name]
 
 
 def test_import_and_help_load_nothing_heavy():

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,6 +41,7 @@ COMPLETIONS = ("/similar", "/why", "/why-not", *(f"/why-not {label}" for label i
 class ScriptedSessions:
     """Reads at once, or ``pause`` seconds an answer; refers what is called ``doubtful``.
 
+    After the first answer it waits for ``go``, which is set unless a test clears it.
     ``words`` stands wherever an agent, a file or the archive speaks.
     """
 
@@ -52,6 +54,8 @@ class ScriptedSessions:
         self.tasks: list[asyncio.Task[str]] = []
         self.news = asyncio.Condition()
         self.logins: set[str] = set()
+        self.go = threading.Event()
+        self.go.set()
         self.free = 10**12
         self.exported: list[bool] = []
 
@@ -120,7 +124,9 @@ class ScriptedSessions:
             opinion("two", 0.2, 0.3, 0.5),
             Abstention(agent="three", cause="timeout", detail=self.words),
         ]
-        for answer in answers:
+        for n, answer in enumerate(answers):
+            if n and not self.go.is_set():
+                await asyncio.to_thread(self.go.wait, 120)
             await asyncio.sleep(self.pause)
             await self._tell(session, "answer", answer, case, reading)
         verdict = self._verdict(session, case, answers)

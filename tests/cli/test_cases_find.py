@@ -19,17 +19,15 @@ EFFICIENTNET = "efficientnet-lite0"
 
 
 @pytest.fixture
-def pictures(tmp_path):
-    """Pictures that may be taken away."""
-    return photo_folder(tmp_path / "photos", 10)
-
-
-@pytest.fixture
-def archive(doubleread, pictures, tmp_path, monkeypatch):
+def archive(doubleread, photos, once, tmp_path, monkeypatch):
     """An archive of thirty pictures of three colours, which says itself how it is searched."""
-    assert doubleread("cases", "add", tmp_path / "archive", pictures, "--tag", "old").code == 0
+
+    def make(folder):
+        assert doubleread("cases", "add", folder / "archive", photos, "--tag", "old").code == 0
+
+    made = once("thirty", make)
     monkeypatch.setenv("DOUBLEREAD_ENCODER__NAME", "auto")
-    return tmp_path / "archive"
+    return shutil.copytree(made / "archive", tmp_path / "archive")
 
 
 @pytest.fixture
@@ -39,7 +37,7 @@ def green(tmp_path):
 
 
 @pytest.fixture
-def clip(archive, doubleread, tmp_path, monkeypatch):
+def clip(archive, doubleread, tmp_path):
     """Another encoder's embeddings in the archive, beside those it is searched by: of a model that reads words."""
     checkpoint = tiny_clip(tmp_path)
     settings = tmp_path / "clip.toml"
@@ -73,8 +71,8 @@ def test_a_picture_finds_its_like_nearest_first(doubleread, archive, green, monk
     assert (len(found["neighbours"]), found["query"], found["held_as"]) == (10, str(green), None)
 
 
-def test_a_picture_of_the_archive_is_left_out_and_said_to_be_there(doubleread, archive, pictures):
-    own = pictures / "red" / "red-000.png"
+def test_a_picture_of_the_archive_is_left_out_and_said_to_be_there(doubleread, archive, photos):
+    own = photos / "red" / "red-000.png"
     ended = doubleread("cases", "find", archive, own, "-k", "30", "--json")
     assert "the picture itself is in the archive, as red, and left out" in ended.err
     found = answer(ended)
@@ -110,7 +108,11 @@ def test_words_need_an_encoder_that_reads_them(doubleread, archive):
     assert f"doubleread cases reencode {archive} --encoder open-clip:" in ended.err
 
 
-def test_words_find_by_the_encoder_that_reads_them_with_no_picture_left(doubleread, archive, pictures, clip):
+def test_words_find_by_the_encoder_that_reads_them_with_no_picture_left(doubleread, clip, tmp_path):
+    pictures, archive = photo_folder(tmp_path / "photos", 10), tmp_path / "own"
+    assert doubleread("cases", "add", archive, pictures, "--encoder", EFFICIENTNET).code == 0
+    reencoded = doubleread("cases", "reencode", archive, "--encoder", f"open-clip:{TINY}", "--settings", clip)
+    assert reencoded.code == 0
     shutil.rmtree(pictures)
     with Archive.existing(archive) as opened:
         (row,) = [row for row in opened.encoders() if row.fingerprint != opened.fingerprint]

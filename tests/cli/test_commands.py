@@ -86,9 +86,10 @@ def test_doctor_says_what_will_be_used_and_never_a_key(doubleread, monkeypatch, 
     assert SECRET not in ended.out + ended.err
 
 
-def test_doctor_names_what_cannot_be_used(doubleread, tmp_path):
+def test_doctor_names_what_cannot_be_used(doubleread, tmp_path, monkeypatch):
     file = tmp_path / "s.toml"
     file.write_text(f'[panel]\nagents = ["oracle"]\n[encoder]\nname = "oracle"\ncache_dir = "{tmp_path}/[x]"\n')
+    monkeypatch.setenv("COLUMNS", "500")
     ended = doubleread("doctor", "--settings", file)
     assert ended.code == 0
     assert "unknown encoder 'oracle'" in ended.out

@@ -67,6 +67,7 @@ def untimed(folder):
     return [without(row.model_dump()) for row in read_rows(folder)]
 
 
+@pytest.mark.integration
 @on_ray
 def test_a_run_begun_here_goes_on_on_ray_and_has_the_rows_of_a_run_here(live, spread, unseen, tmp_path, capfd):
     assert evaluate(live, unseen, RunChoice(tmp_path / "here")).end == "complete"
@@ -82,6 +83,7 @@ def test_a_run_begun_here_goes_on_on_ray_and_has_the_rows_of_a_run_here(live, sp
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.integration
 @on_ray
 def test_a_worker_that_dies_is_replaced_and_only_the_case_that_kills_again_and_again_is_given_up(
     live, spread, unseen, tmp_path, capfd
@@ -127,6 +129,7 @@ with Panel.load(panel, settings=load_settings(None, spread)) as loaded:
 """
 
 
+@pytest.mark.integration
 @on_ray
 @pytest.mark.skipif(os.name == "nt", reason="Windows knows no SIGINT for a group of processes")
 def test_an_interruption_reaches_the_run_and_not_the_workers(made, unseen, tmp_path, monkeypatch):

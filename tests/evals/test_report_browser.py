@@ -6,12 +6,11 @@ import pytest
 from reports_kit import EVIL, hostile, report_of, rows_of, write_run
 from verdicts_kit import verdict
 
-from benchmarks.browser import NAMES, Browser, chromium
 from benchmarks.synthetic_run import synthetic_run
 from doubleread.core.task import Label, Task
 from doubleread.evals.runs.run_folder import read_rows
 
-pytestmark = pytest.mark.skipif(chromium() is None, reason=f"needs Chromium: one of {', '.join(NAMES)}")
+pytestmark = pytest.mark.integration
 
 READY = "document.documentElement.dataset.ready"
 COUNT = "document.getElementById('count').textContent"
@@ -30,15 +29,15 @@ def report(folder):
 
 
 @pytest.fixture(scope="module")
-def shared():
-    with Browser(chromium()) as browser:
-        yield browser
+def shared(browser):
+    page = browser.page()
+    yield page
+    page.close()
 
 
 @pytest.fixture
 def page(shared, report):
     """The report, just opened; whatever a test does must not upset it or make it ask for anything."""
-    shared.resize(1400, 1000)
     shared.scheme()
     load(shared, report)
     yield shared
@@ -230,14 +229,16 @@ def test_print_shows_figures_and_no_controls(page):
     assert page.pdf().startswith(b"%PDF")
 
 
-def test_it_fits_a_phone(page, report):
-    page.resize(390, 844)
+def test_it_fits_a_phone(browser, report):
+    page = browser.page(390, 844, phone=True)
     load(page, report)
     assert page.run("document.documentElement.scrollWidth") == 390
     page.press("j")
     page.press("Enter")
     page.until(OPEN)
     assert page.run("document.getElementById('case').scrollWidth <= 390")
+    assert page.errors == page.requests == []
+    page.close()
 
 
 def test_without_scripts_the_figures_are_there(shared, report):

@@ -342,6 +342,7 @@ def finish(process):
     return last
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL here")
 def test_a_killed_run_keeps_every_row_and_goes_on(slowly, tmp_path):
     process = slowly(0.2)
@@ -356,6 +357,7 @@ def test_a_killed_run_keeps_every_row_and_goes_on(slowly, tmp_path):
     assert (tmp_path / "run" / ROWS).read_bytes().startswith(kept[: kept.rfind(b"\n") + 1])
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(os.name == "nt", reason="Windows knows no SIGINT for another process")
 def test_the_first_interruption_drains_and_the_second_gives_up(slowly, tmp_path):
     process = slowly(0.5)

@@ -27,7 +27,7 @@ BODY = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
 
 
 def post(mock, body=BODY, path="/chat/completions", **headers):
-    with httpx2.Client(trust_env=False, timeout=0.5) as client:
+    with httpx2.Client(trust_env=False, timeout=30) as client:
         return client.post(mock.base_url + path, json=body, headers=headers)
 
 

@@ -96,7 +96,7 @@ async def test_evidence_against_the_panel_is_a_reason_only_in_doubt(arbiter):
 
 async def test_failing_and_late_agents_degrade_the_panel_and_the_verdict_says_so(arbiter):
     agents = [sure("a"), ScriptedAgent("b", ValueError("no JSON")), ScriptedAgent("c", opinion("c", 1, 0, 0), delay=9)]
-    verdict = await diagnose(CASE, seats(arbiter, *agents, timeout=0.1))
+    verdict = await diagnose(CASE, seats(arbiter, *agents, timeout=1.0))
     causes = {(a.agent, a.cause) for a in verdict.abstentions if a.round == 1}
     assert causes == {("b", "failure"), ("c", "timeout")}
     assert "ValueError: no JSON" in {a.detail for a in verdict.abstentions}

@@ -177,5 +177,5 @@ def test_diagnose_warns_of_a_batch_on_stderr_and_leaves_the_lines_of_json_alone(
 
     diagnose(list(map(str, batches[1])), made, json=True)
     said = capsys.readouterr()
-    assert [json.loads(line)["task"] for line in said.out.splitlines()] == ["photos0"] * 36
+    assert [json.loads(line)["task"] for line in said.out.splitlines()] == ["photos"] * 36
     assert "these pictures differ from those the panel was trusted on" in " ".join(said.err.split())

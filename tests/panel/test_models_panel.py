@@ -24,8 +24,8 @@ def says(dataset):
 
 
 @pytest.fixture
-def settings_for(settings, tmp_path, monkeypatch):
-    """Settings of a panel with the agent ``gpt`` at an address; caches are shared, models are the test's own."""
+def settings_for(plain, tmp_path, monkeypatch):
+    """Settings of a panel with the agent ``gpt`` at an address; models are the test's own."""
     monkeypatch.setenv("TEST_KEY", KEY)
 
     def make(base_url, agents=READERS, vlm=(), **sections):
@@ -34,13 +34,14 @@ def settings_for(settings, tmp_path, monkeypatch):
             "base_url": base_url,
             "key_variable": "TEST_KEY",
             "attempts": 1,
-            "attempt_timeout_s": 2.0,
+            "attempt_timeout_s": 30.0,
             "price": {"input": 2.5, "output": 10.0},
             **dict(vlm),
         }
         flags = {
-            "encoder": settings.encoder.model_dump(),
-            "trust": {"folds": 2, "consistency_cases": 4},
+            "encoder": plain.encoder.model_dump(),
+            "trust": {"folds": 2, "consistency_cases": 4, "calibrator": "temperature"},
+            "fusion": {"rule": "log-pool"},
             "panel": {"agents": agents},
             "vlm": {"gpt": gpt},
             **sections,
@@ -145,13 +146,14 @@ def test_trust_in_one_prompt_is_not_trust_in_another(says, settings_for, dataset
             Panel.load(tmp_path / "panel", settings=settings)
 
 
-def test_a_recording_replays_as_a_panel_without_any_server(says, settings_for, dataset, tmp_path):
+def test_a_recording_replays_as_a_panel_without_any_server(says, settings_for, settings, dataset, tmp_path):
     record = tmp_path / "answers.jsonl"
+    worse = {"encoder": settings.encoder.model_dump()}  # with which the others are not good enough alone
     with running(otherwise=says) as mock:
-        settings = settings_for(mock.base_url, run={"record": str(record)})
+        settings = settings_for(mock.base_url, run={"record": str(record)}, **worse)
         with Panel.fit(dataset.cases, dataset.task, settings=settings) as panel:
             paid = {(p.agent, p.round): p.accuracy.value for p in panel.profiles}
-    replayed = settings_for("http://127.0.0.1:9/v1", ("discriminant", "neighbours", "old"))
+    replayed = settings_for("http://127.0.0.1:9/v1", ("discriminant", "neighbours", "old"), **worse)
     old = {"old": {"file": str(record), "agent": "gpt"}}
     replayed = load_settings(None, {**replayed.model_dump(), "recorded": old})
     with Panel.fit(dataset.cases, dataset.task, settings=replayed) as panel:

@@ -30,12 +30,19 @@ def opened(folder, fingerprint="enc-1", dim=DIM, **options):
     return Archive(folder, fingerprint, dim=dim, index_from=0, **options)
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """The folder of a closed archive with forty cases."""
-    with opened(tmp_path / "store") as store:
+@pytest.fixture(scope="module")
+def forty(tmp_path_factory):
+    """The folder of a closed archive with forty cases; do not write into it."""
+    folder = tmp_path_factory.mktemp("forty") / "store"
+    with opened(folder) as store:
         store.add(CASES, ROWS)
-    return tmp_path / "store"
+    return folder
+
+
+@pytest.fixture
+def folder(forty, tmp_path):
+    """A copy of it."""
+    return shutil.copytree(forty, tmp_path / "store")
 
 
 def tree(folder):

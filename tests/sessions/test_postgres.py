@@ -53,7 +53,7 @@ async def test_what_one_machine_deletes_no_other_keeps(machines, tmp_path):
     await following
     with pytest.raises(SessionError, match="no picture"):
         await two.picture(session, case)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while copy.parent.exists():
             await asyncio.sleep(0.05)
     assert kept.exists()
@@ -137,11 +137,11 @@ async def test_one_that_lives_is_known_to_live_after_the_database_was_away(machi
     assert not one.gone(two.name)
     postgres.stop()
     postgres.start()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while one.gone(two.name):
             await asyncio.sleep(0.05)
     two.close()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while not one.gone(two.name):
             await asyncio.sleep(0.05)
 

@@ -14,6 +14,8 @@ from sessions_kit import own_panel, picture, referring, scripted, until, watched
 
 from doubleread.sessions.engine import Sessions
 
+pytestmark = pytest.mark.integration
+
 TESTS = Path(__file__).parents[1]
 KILLED = """
 import asyncio, sys

@@ -217,6 +217,7 @@ asyncio.run(room.bring([folder / f"0-{seed}.png" for seed in range(4)]))
 """
 
 
+@pytest.mark.integration
 async def test_images_that_were_named_and_not_reached_are_read_after_a_kill(made, quick, settings, tmp_path):
     own_panel(made, tmp_path, quick).close()
     for seed in range(4):

@@ -4,13 +4,12 @@ import pytest
 from kit import photo
 from web_kit import ABOUT, ScriptedSessions
 
-from benchmarks.browser import NAMES, Browser, chromium
 from doubleread.web.app import make_app
 from doubleread.web.pages import PanelFacts
 from doubleread.web.rules import Rules
 from doubleread.web.serving import running
 
-pytestmark = pytest.mark.skipif(chromium() is None, reason=f"needs Chromium: one of {', '.join(NAMES)}")
+pytestmark = pytest.mark.integration
 
 USERS, REVIEWERS = "a token of more than sixteen", "another token, of the reviewers"
 TEXT = "document.body.innerText"
@@ -27,27 +26,27 @@ def base(tmp_path):
 
 
 @pytest.fixture
-def people(base):
-    """Opens a browser for one person, who enters with a token; nobody's page may complain or ask elsewhere."""
+def people(base, browser):
+    """Opens a page for one person, who enters with a token; nobody's page may complain or ask elsewhere."""
     opened = []
 
     def enter(token):
-        browser = Browser(chromium())
-        opened.append(browser)
-        browser.open(base)
-        assert "Which token?" in browser.run(TEXT)
-        fill(browser, "input[name=token]", token)
-        browser.run("document.querySelector('form').requestSubmit()")
-        browser.until("document.querySelector('#lists') && document.readyState === 'complete'")
-        browser.errors.clear()  # the page that asks for the token is a 401
-        return browser
+        page = browser.page()
+        opened.append(page)
+        page.open(base)
+        assert "Which token?" in page.run(TEXT)
+        fill(page, "input[name=token]", token)
+        page.run("document.querySelector('form').requestSubmit()")
+        page.until("document.querySelector('#lists') && document.readyState === 'complete'")
+        page.errors.clear()  # the page that asks for the token is a 401
+        return page
 
     yield enter
-    for browser in opened:
-        browser.open("about:blank")
-        assert browser.errors == []
-        assert browser.requests == []
-        browser.close()
+    for page in opened:
+        page.open("about:blank")
+        assert page.errors == []
+        assert page.requests == []
+        page.close()
 
 
 def fill(page, selector, text):

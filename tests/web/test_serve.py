@@ -7,8 +7,11 @@ import sys
 from contextlib import contextmanager
 
 import httpx2
+import pytest
 from kit import photo
 from postgres_kit import PASSWORD
+
+pytestmark = pytest.mark.integration
 
 
 def test_it_serves_until_it_is_interrupted(made, quick, tmp_path):
@@ -21,13 +24,12 @@ def test_it_serves_until_it_is_interrupted(made, quick, tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     ) as process:
         where = process.stdout.readline().strip().removeprefix("serving at ")
         with httpx2.Client(trust_env=False) as client:
             assert "No session yet" in client.get(where).text
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=120)
     assert process.returncode == 0
     assert "carried on at the next start" in said
     assert (tmp_path / "kept" / "sessions.sqlite").exists()
@@ -38,8 +40,7 @@ def serving(panel, settings, *more):
     """A server with an address of its own, and what it said when it has ended."""
     command = [sys.executable, "-m", "doubleread", "serve", "--panel", str(panel), "--settings", str(settings)]
     with subprocess.Popen(
-        [*command, "--port", "0", *more], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+        [*command, "--port", "0", *more], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:  # fmt: skip
         said = []
         while not (said and said[-1].startswith("serving at ")):
@@ -47,7 +48,7 @@ def serving(panel, settings, *more):
             assert said[-1], "".join(said)
         yield said[-1].strip().removeprefix("serving at "), said
         process.send_signal(signal.SIGINT)
-        said.append(process.communicate(timeout=30)[0])
+        said.append(process.communicate(timeout=120)[0])
 
 
 def test_two_servers_share_a_database(made, quick, tmp_path, address):

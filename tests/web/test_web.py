@@ -324,7 +324,7 @@ def test_a_token_is_made_where_the_network_can_come_in():
 def messages(base, address, n, **how):
     """The next ``n`` messages of a stream: their numbers and what they hold."""
     found = []
-    with httpx2.Client(trust_env=False, timeout=10) as client, client.stream("GET", base + address, **how) as stream:
+    with httpx2.Client(trust_env=False, timeout=60) as client, client.stream("GET", base + address, **how) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         number, data = 0, []
         for line in stream.iter_lines():

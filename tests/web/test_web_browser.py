@@ -10,7 +10,6 @@ from kit import photo
 from sessions_kit import own_panel, referring
 from web_kit import ABOUT, ScriptedSessions
 
-from benchmarks.browser import NAMES, Browser, chromium
 from doubleread.sessions.engine import Sessions
 from doubleread.web.app import make_app
 from doubleread.web.limits import WebLimits
@@ -18,17 +17,27 @@ from doubleread.web.pages import PanelFacts
 from doubleread.web.rules import Rules
 from doubleread.web.serving import running
 
-pytestmark = pytest.mark.skipif(chromium() is None, reason=f"needs Chromium: one of {', '.join(NAMES)}")
+pytestmark = pytest.mark.integration
 
 CARDS = "document.querySelectorAll('.dr-card').length"
 ENTRIES = "document.querySelectorAll('.entry').length"
 ASK = "document.querySelector('#text')"
 
 
+on_a_phone = pytest.mark.parametrize("page", ["phone"], indirect=True)
+
+
 @pytest.fixture(scope="module")
-def shared():
-    with Browser(chromium()) as browser:
-        yield browser
+def pages(browser):
+    pages = {"desk": browser.page(), "phone": browser.page(390, 844, phone=True)}
+    yield pages
+    for page in pages.values():
+        page.close()
+
+
+@pytest.fixture
+def shared(pages):
+    return pages["desk"]
 
 
 def leave(page):
@@ -37,25 +46,34 @@ def leave(page):
 
 
 @pytest.fixture
-def page(shared):
-    """A browser that must not have complained of anything, nor asked anybody else."""
-    leave(shared)
-    shared.resize(1400, 1000)
-    shared.scheme()
-    shared.errors.clear()
-    shared.requests.clear()
-    yield shared
-    assert shared.errors == []
-    assert shared.requests == []
+def page(request, pages):
+    """A page that must not have complained of anything, nor asked anybody else."""
+    page = pages[getattr(request, "param", "desk")]
+    leave(page)
+    page.scheme()
+    page.errors.clear()
+    page.requests.clear()
+    yield page
+    assert page.errors == []
+    assert page.requests == []
 
 
 @pytest.fixture
-def scripted(tmp_path):
-    """A server that takes its time, and a picture to send."""
+def sessions(tmp_path):
+    """Sessions that take their time, and a picture to send."""
     leaf = photo(tmp_path / "leaf.png", 0, 1)
     sessions = ScriptedSessions(tmp_path, neighbours=(leaf,), pause=0.25)
+    yield sessions
+    sessions.go.set()
+
+
+@pytest.fixture
+def scripted(pages, sessions):
+    """A server of them; all pages have left it when it stops."""
     with running(make_app(sessions, ABOUT, Rules())) as base:
         yield base
+        for page in pages.values():
+            leave(page)
 
 
 def say(page, text):
@@ -75,24 +93,28 @@ def begin(page, base, *files):
     page.arrive("/s/")
 
 
-def test_progress_streams_and_a_reload_loses_nothing(page, scripted, tmp_path):
+def test_progress_streams_and_a_reload_loses_nothing(page, scripted, sessions, tmp_path):
+    sessions.go.clear()
     begin(page, scripted, tmp_path / "leaf.png")
     page.until("document.querySelectorAll('.asked .there').length === 1")
     assert page.run("document.querySelectorAll('.asked .pending').length") == 2
     assert page.run("document.querySelectorAll('.live .thumbs li').length") == 5
     assert page.run("document.querySelector('.shot').ariaBusy") == "true"
     page.open(scripted + page.run("location.pathname"))
+    sessions.go.set()
     page.until(f"{CARDS} === 1")
     assert page.run(ENTRIES) == 2
     page.until("[...document.querySelectorAll('.dr-card img')].every(i => i.complete && i.naturalWidth > 0)")
 
 
-def test_a_lost_connection_is_made_up_for_without_repeating(page, scripted, tmp_path):
+def test_a_lost_connection_is_made_up_for_without_repeating(page, scripted, sessions, tmp_path):
+    sessions.go.clear()
     begin(page, scripted, tmp_path / "leaf.png")
     page.until("document.querySelectorAll('.asked .there').length === 1")
     page.run("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
     page.run("document.dispatchEvent(new Event('visibilitychange'))")
     assert page.run("document.querySelector('[sse-connect]')") is None
+    sessions.go.set()
     page.run("new Promise(done => setTimeout(done, 800))")
     assert page.run(CARDS) == 0
     page.run("Object.defineProperty(document, 'hidden', {value: false, configurable: true})")
@@ -143,8 +165,8 @@ def test_commands_complete_and_keys_do_what_they_say(page, scripted, tmp_path):
     assert page.run(paper) == light
 
 
+@on_a_phone
 def test_where_the_agents_looked_is_toggled_over_the_image(page, scripted, tmp_path):
-    page.resize(390, 844)
     begin(page, scripted, tmp_path / "leaf.png")
     page.until(f"{CARDS} === 1")
     page.run("document.querySelector('.where summary').focus()")
@@ -222,8 +244,8 @@ def test_arguments_complete_from_the_keyboard(page, scripted, tmp_path):
     assert page.run(f"{ASK}.value") == "/why"
 
 
+@on_a_phone
 def test_a_touch_takes_a_completion_and_the_line_keeps_the_focus(page, scripted, tmp_path):
-    page.resize(390, 844)
     begin(page, scripted, tmp_path / "leaf.png")
     page.until(f"{CARDS} === 1")
     typed(page, "/why-not ")
@@ -280,8 +302,8 @@ def test_what_cannot_be_read_is_told_on_the_page(shared, scripted, tmp_path):
     assert shared.requests == []
 
 
+@on_a_phone
 def test_it_fits_a_phone_light_and_dark(page, scripted, tmp_path):
-    page.resize(390, 844)
     begin(page, scripted, tmp_path / "leaf.png")
     page.until(f"{CARDS} === 1")
     say(page, "why")

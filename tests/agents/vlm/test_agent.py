@@ -170,8 +170,11 @@ async def test_consistency_does_without_a_sample_that_failed_but_not_without_all
 )
 async def test_whatever_goes_wrong_is_an_abstention_with_its_cause(fault, cause, line, monkeypatch):
     monkeypatch.setenv("TEST_KEY", KEY)
+    options = {"key_variable": "TEST_KEY", "price": {"input": 1.0, "output": 1.0}}
+    if fault == "hang":
+        options["attempt_timeout_s"] = 0.4
     with running(otherwise=Fault(fault)) as mock:
-        answer = await vlm(mock.base_url, line, key_variable="TEST_KEY", price={"input": 1.0, "output": 1.0}).read(CASE)
+        answer = await vlm(mock.base_url, line, **options).read(CASE)
     assert isinstance(answer, Abstention)
     assert answer.cause == cause
     assert answer.detail

@@ -34,7 +34,7 @@ def line():
 
 def referee(base_url, on):
     context = VlmContext(LEAVES, DataUrls(Plain()), on, Library())
-    return Reasoner("judge", ReasonerOptions(model="m", base_url=base_url, attempts=1, attempt_timeout_s=0.5), context)
+    return Reasoner("judge", ReasonerOptions(model="m", base_url=base_url, attempts=1, attempt_timeout_s=30), context)
 
 
 def records():

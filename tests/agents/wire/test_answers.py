@@ -71,7 +71,7 @@ async def test_a_call_ends_when_nobody_waits_any_more(cache):
 
     async def call():
         try:
-            await asyncio.sleep(10)
+            await asyncio.sleep(100)
         finally:
             ended.set()
 
@@ -79,7 +79,7 @@ async def test_a_call_ends_when_nobody_waits_any_more(cache):
     await asyncio.sleep(0.02)
     for one in waiting:
         one.cancel()
-    await asyncio.wait_for(ended.wait(), 1)
+    await asyncio.wait_for(ended.wait(), 30)
 
 
 def test_a_damaged_file_is_set_aside_and_begun_anew(tmp_path, caplog):

@@ -26,7 +26,7 @@ QUESTION = Request(model="m", messages=({"role": "user", "content": "which?"},))
 def asked(say, **changes):
     """The text of the answer, or what the fault says; and how many requests came and were counted."""
     with raw_server(say) as server, wire() as line:
-        hasty = {"attempts": 1, "attempt_timeout_s": 5.0, "deadline_s": 8.0, **changes}
+        hasty = {"attempts": 1, "attempt_timeout_s": 60.0, "deadline_s": 90.0, **changes}
         one = Server(model="m", base_url=server.base_url, **hasty)
         try:
             said = asyncio.run(line.ask(one, "gpt", QUESTION, lambda completion: None)).completion.text

@@ -44,25 +44,25 @@ async def asked(line, server, n=1, give_up_s=None):
 
 def settled(mock, budget):
     """Waits until the server has counted all that is on its way to it."""
-    until = time.monotonic() + 5
+    until = time.monotonic() + 30
     while len(mock.server.requests) != budget.spent.calls and time.monotonic() < until:
         time.sleep(0.01)
     return len(mock.server.requests)
 
 
 @pytest.mark.parametrize(
-    "patience", [{"deadline_s": 0.2}, {"attempt_timeout_s": 0.2}, {"give_up_s": 0.2}, {"close": True}]
+    "patience", [{"deadline_s": 1.0}, {"attempt_timeout_s": 1.0}, {"give_up_s": 1.0}, {"close": True}]
 )
 def test_calls_that_are_given_up_are_counted_and_charged_at_their_estimate(patience):
     budget = Budget(max_calls=3)
     give_up_s, close = patience.pop("give_up_s", None), patience.pop("close", False)
-    with running(otherwise=MockReply(text="yes", delay_s=3)) as mock, wire(budget=budget) as line:
+    with running(otherwise=MockReply(text="yes", delay_s=30)) as mock, wire(budget=budget) as line:
         for _ in range(2):
             if close:
 
                 async def closed():
                     task = asyncio.ensure_future(asked(line, server(mock), 6))
-                    await asyncio.sleep(0.2)
+                    await asyncio.sleep(1.0)
                     await asyncio.to_thread(line.close)
                     return await task
 
