@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: demo test check bench wheel clean
+.PHONY: demo test check docs bench wheel clean
 
 demo: $(STAMP)
 	$(BIN)/doubleread demo
@@ -17,6 +17,9 @@ check: $(STAMP) typed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	cd .typed && $(abspath $(BIN))/lint-imports --config ../pyproject.toml
+
+docs: $(STAMP) typed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks

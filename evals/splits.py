@@ -18,16 +18,24 @@ Counts = Counter[str]
 
 
 class SplitSizes(Record):
-    """How many cases of each label each split holds, and what to know about it."""
+    """How many cases of each label each split holds.
+
+    Examples:
+        >>> from doubleread.evals.splits import split, split_sizes
+        >>> sizes = split_sizes(split(doubleread.read_dataset("photos").cases, seed=0))
+        >>> sizes.cases["red"]
+        {'support': 6, 'calibration': 2, 'test': 3}
+    """
 
     cases: dict[str, dict[str, int]]
     """``cases[label][split]``."""
     groups: dict[str, int]
-    """Groups in each split; a case without a group is one of its own."""
+    """Number of groups in each split; a case without a group counts as a group."""
     notes: tuple[str, ...] = ()
+    """Labels that a split lacks."""
 
     def lines(self) -> list[str]:
-        """A small table for people."""
+        """Returns the sizes as the lines of a small table."""
         width = max(len(label) for label in ("label", "groups", *self.cases))
         head = f"{'label':<{width}}" + "".join(f"{name:>13}" for name in SPLITS)
         rows = [f"{name:<{width}}" + "".join(f"{row[s]:>13,}" for s in SPLITS) for name, row in self.cases.items()]
@@ -36,14 +44,26 @@ class SplitSizes(Record):
 
 
 def split(cases: Sequence[Case], *, fractions: Mapping[str, float] = FRACTIONS, seed: int) -> tuple[Case, ...]:
-    """The cases, in order, each with one of the splits support, calibration and test.
+    """Gives each case a split: ``support`` to fit agents, ``calibration`` to learn trust, or ``test``; keeps the order.
 
-    Splits that the data bring are honoured; where they have no calibration split, it is taken from support. Otherwise
-    whole groups are dealt out, largest first, so that every label comes near its fractions; ``seed`` orders groups
-    of equal size. Labels with two groups get no calibration cases.
+    Whole groups are assigned, largest first, so that every label comes close to its fractions. Splits that the data
+    set brings are kept; if it has no calibration split, one is taken from support. A label with only two groups gets no
+    calibration cases.
 
-    Raises ``DataError`` for fractions that make no sense, splits on some cases only or of unknown names, and a label
-    that support or test would have to do without.
+    Args:
+        cases: Labelled cases, all with a split or all without.
+        fractions: Share of the cases for each split.
+        seed: Orders groups of equal size.
+
+    Raises:
+        DataError: The fractions do not make sense, only some cases have a split, a split has an unknown name, or
+            support or test would have no case of a label.
+
+    Examples:
+        >>> from doubleread.evals.splits import split
+        >>> cases = split(doubleread.read_dataset("photos").cases, seed=0)
+        >>> sum(case.split == "test" for case in cases)
+        9
     """
     _check_fractions(fractions)
     if not cases:
@@ -57,7 +77,13 @@ def split(cases: Sequence[Case], *, fractions: Mapping[str, float] = FRACTIONS, 
 
 
 def split_sizes(cases: Iterable[Case]) -> SplitSizes:
-    """Sizes of the splits by label, with a note for each label that a split lacks."""
+    """Counts the cases of each split by label.
+
+    Examples:
+        >>> from doubleread.evals.splits import split, split_sizes
+        >>> split_sizes(split(doubleread.read_dataset("photos").cases, seed=0)).groups
+        {'support': 18, 'calibration': 6, 'test': 9}
+    """
     table: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(SPLITS, 0))
     groups: dict[str, set[str]] = {name: set() for name in SPLITS}
     for case in cases:
@@ -160,3 +186,6 @@ def _group(case: Case) -> str:
 
 def _with_split(case: Case, name: str) -> Case:
     return case if case.split == name else case.model_copy(update={"split": name})
+
+
+__all__ = ["FRACTIONS", "SplitSizes", "split", "split_sizes"]

@@ -200,6 +200,7 @@ class Panel:
 
     @property
     def task(self) -> Task:
+        """What it diagnoses."""
         return self._arbiter.task
 
     @property
