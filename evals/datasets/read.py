@@ -56,7 +56,7 @@ def read_dataset(
         DataError: The source cannot be used, or has fewer than two labels with at least two cases.
 
     Examples:
-        >>> dataset = doubleread.read_dataset("photos", group=r"re:(red-00[0-4]|blue|green)")
+        >>> dataset = doubleread.read_dataset("photos", group=r"re:(\w+-\d\d)")
         >>> dataset.task.names, len(dataset.cases)
         (('blue', 'green', 'red'), 33)
     """
