@@ -10,7 +10,7 @@ from doubleread.core.ports import CaseStore, Encoder, TextEncoder
 from doubleread.core.stored import Wanted
 from doubleread.core.types import Embeddings
 from doubleread.rag.embedder import DECODE_SIDE
-from doubleread.rag.encoders.encoder_registry import WITH_TEXT
+from doubleread.rag.encoders.encoder_registry import ENCODERS, TEXT
 from doubleread.rag.safe_images import Images
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.searched import EVERYTHING
@@ -85,10 +85,11 @@ def _words(store: CaseStore, encoder: Encoder, text: str) -> Embeddings:
 
 def _no_words(store: CaseStore, fingerprint: str) -> str:
     """Why no words can be looked for, and what to do about it, from what the store holds."""
-    trouble = f"{fingerprint} has no text tower and cannot look for words; {', '.join(sorted(WITH_TEXT))} models can"
+    able = sorted(ENCODERS.having(TEXT))
+    trouble = f"{fingerprint} has no text tower and cannot look for words; {', '.join(able)} models can"
     if not isinstance(store, Archive):
         return f"{trouble}: encode the cases with one, such as {_EXAMPLE}"
-    held = [row for row in store.encoders() if any(row.fingerprint.startswith(f"{kind}-") for kind in WITH_TEXT)]
+    held = [row for row in store.encoders() if any(row.fingerprint.startswith(f"{kind}-") for kind in able)]
     if held:
         names = " or ".join(f"--encoder {row.name or row.fingerprint}" for row in held)
         return f"{trouble}. The archive holds embeddings of such a model too: look with {names}"

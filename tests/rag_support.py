@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import json
 import threading
 import time
 from pathlib import Path
@@ -13,11 +12,6 @@ from PIL import Image
 from doubleread.core.case import Case
 
 TINY = "doubleread-tiny"
-_TINY_CONFIG = {
-    "embed_dim": 16,
-    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16},
-    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
-}
 
 
 def encoded(image: Image.Image, format: str = "PNG", **options) -> bytes:
@@ -90,13 +84,6 @@ class ScriptedEncoder:
 
 def tiny_clip(folder: Path, seed: int = 0) -> Path:
     """A checkpoint of the architecture ``TINY``, which open_clip then knows."""
-    import open_clip
-    import torch
+    from doubleread.rag.encoders.open_clip import tiny_weights
 
-    config = folder / f"{TINY}.json"
-    config.write_text(json.dumps(_TINY_CONFIG))
-    open_clip.add_model_config(config)
-    torch.manual_seed(seed)
-    checkpoint = folder / f"tiny-{seed}.pt"
-    torch.save(open_clip.create_model(TINY).state_dict(), checkpoint)
-    return checkpoint
+    return tiny_weights(folder, seed)

@@ -47,7 +47,3 @@ class TalkOptions(Server):
     memory: int = Field(
         default=4000, ge=0, description="Characters of the talk before that it is told, the latest turns; 0: none."
     )
-
-
-TRANSPORT = frozenset(Server.model_fields) - {"model", "extra"}
-"""What may differ from machine to machine without changing any answer."""

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from doubleread.agents.wire.prices import Price
-from doubleread.core.authority import Asks
+from doubleread.core.authority import FIT, RUN, Asks
 from doubleread.core.errors import HIDDEN
 
 OPENAI = "https://api.openai.com/v1"
@@ -19,31 +19,37 @@ class Server(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    model: Annotated[str, Asks("this model is asked, and paid for")] = Field(
+    model: Annotated[str, Asks("this model is asked, and paid for"), FIT] = Field(
         min_length=1, description="The model's name, as the server knows it."
     )
-    base_url: Annotated[str, Asks("questions and pictures are sent to this address")] = Field(
+    base_url: Annotated[str, Asks("questions and pictures are sent to this address"), RUN] = Field(
         default=OPENAI, description="Address of the server, up to and including /v1."
     )
     key_variable: Annotated[
-        str | None, Asks("what this environment variable holds is sent there as the key", value_of="key_name")
+        str | None, Asks("what this environment variable holds is sent there as the key", value_of="key_name"), RUN
     ] = Field(
         default=None,
         description="Environment variable that holds the key; unset: OPENAI_API_KEY for OpenAI itself, else none.",
     )
-    in_flight: int = Field(default=16, ge=1, le=1024, description="Calls at the same time, at the most.")
-    requests_per_minute: float | None = Field(
+    in_flight: Annotated[int, RUN] = Field(
+        default=16, ge=1, le=1024, description="Calls at the same time, at the most."
+    )
+    requests_per_minute: Annotated[float | None, RUN] = Field(
         default=None, gt=0, description="Calls a minute, at the most; unset: found out from what the server refuses."
     )
-    attempt_timeout_s: float = Field(default=60.0, gt=0, description="Seconds before one attempt is given up.")
-    deadline_s: float = Field(
+    attempt_timeout_s: Annotated[float, RUN] = Field(
+        default=60.0, gt=0, description="Seconds before one attempt is given up."
+    )
+    deadline_s: Annotated[float, RUN] = Field(
         default=300.0, gt=0, description="Seconds before a call is given up, waiting its turn and retries included."
     )
-    attempts: int = Field(default=4, ge=1, le=10, description="Attempts at a call that failed by accident.")
-    price: Annotated[Price | None, Asks("calls are counted towards the budget at this price")] = Field(
+    attempts: Annotated[int, RUN] = Field(
+        default=4, ge=1, le=10, description="Attempts at a call that failed by accident."
+    )
+    price: Annotated[Price | None, Asks("calls are counted towards the budget at this price"), RUN] = Field(
         default=None, description="What it costs, where the price table does not know it."
     )
-    extra: Annotated[dict[str, object], Asks("every request carries these fields as well")] = Field(
+    extra: Annotated[dict[str, object], Asks("every request carries these fields as well"), FIT] = Field(
         default_factory=dict, description="Further fields of the request's body."
     )
 

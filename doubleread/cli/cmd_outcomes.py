@@ -42,7 +42,8 @@ from doubleread.panel.outcomes import read_outcomes
 from doubleread.panel.panel_folder import PanelFolder, open_store, read_panel, stored
 from doubleread.panel.trust_folder import use_version, versions
 from doubleread.rag.near_copies import hash_picture
-from doubleread.settings import PanelSettings, Settings, load_settings
+from doubleread.settings import Settings, load_settings
+from doubleread.settings_sections import PanelSettings
 
 AT_ONCE = 100
 """Outcomes that are written in one step."""

@@ -1,15 +1,28 @@
-"""What a setting may make a machine do. Each setting says so where it is declared.
+"""What a setting says of itself where it is declared: when it counts, and what it may make a machine do.
 
-A panel's folder may come from somebody else, and holds settings. Every setting that can hold text carries one of these
-markers in its annotation, as in ``url: Annotated[str, Asks("pictures are sent there")]``; a test finds one without.
+Every setting has a scope, its own or its table's: ``FIT`` or ``RUN``. A panel's folder may come from somebody else, and
+holds settings: every setting that can hold text also says what it reaches. Both are markers in the annotation, as in
+``url: Annotated[str, Asks("pictures are sent there"), RUN]``; a test finds a setting without.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+
+
+@dataclass(frozen=True)
+class Scope:
+    """When a setting counts: ``fit``, what a panel was fitted with stays; ``run``, each loading may name another."""
+
+    name: Literal["fit", "run"]
+    along: str = ""
+    """The setting of the same table that it goes with: it is taken over where that one is."""
+
+
+FIT, RUN = Scope("fit"), Scope("run")
 
 
 @dataclass(frozen=True)
@@ -49,6 +62,14 @@ Marker = Asks | Here | Inert
 def marker(field: FieldInfo) -> Marker | None:
     """What a setting says of itself."""
     return next((one for one in field.metadata if isinstance(one, Asks | Here | Inert)), None)
+
+
+def scope(field: FieldInfo, table: FieldInfo | None = None) -> Scope | None:
+    """When a setting counts, by its own marker or by its table's; what is always this machine's is ``RUN``."""
+    if isinstance(marker(field), Here) or (table is not None and isinstance(marker(table), Here)):
+        return RUN
+    found = next((one for one in field.metadata if isinstance(one, Scope)), None)
+    return found if found is not None or table is None else scope(table)
 
 
 def here(section: type[BaseModel]) -> list[str]:

@@ -35,7 +35,8 @@ from doubleread.rag.nearest_cases import Weighting
 from doubleread.rag.picture_statistics import PictureStatistics
 from doubleread.rag.retrieval import StoreRetriever
 from doubleread.rag.safe_images import CROPS, VIEWS_VERSION, Images
-from doubleread.settings import RecordedOptions, Settings
+from doubleread.settings import Settings
+from doubleread.settings_sections import RecordedOptions
 
 if TYPE_CHECKING:
     from doubleread.panel.models import Models

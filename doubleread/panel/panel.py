@@ -6,6 +6,7 @@
 """
 
 import asyncio
+import logging
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -83,6 +84,8 @@ from doubleread.render.shown import ShownVerdict
 from doubleread.render.shown_attribution import ShownAttribution
 from doubleread.settings import Settings, load_settings
 
+_log = logging.getLogger(__name__)
+
 
 class Panel:
     """A fitted panel. Make one with ``fit`` or ``load``; close it, or use it in a ``with`` block."""
@@ -150,6 +153,9 @@ class Panel:
     def load(cls, folder: str | Path, *, settings: Settings | None = None, allow_from_panel: bool = False) -> Self:
         """The panel saved in a folder. ``settings`` may change how it runs, not what was fitted.
 
+        Settings of scope ``run`` that it names are taken over. One of scope ``fit`` that differs from the panel's is
+        logged as not used: fit again to change it.
+
         A panel from somebody else may name addresses, key variables and files. These are used only where ``settings``
         name them too, where the panel was fitted here, or once they were allowed: ``allow_from_panel`` allows this
         panel what its folder asks for now, and remembers it. Raises ``NotAllowed``, before anything is contacted, where
@@ -160,6 +166,8 @@ class Panel:
         process.
         """
         saved: PanelFolder = read_panel(Path(folder), settings)
+        for line in saved.unused:
+            _log.warning("%s: %s", saved.folder, line)
         check_allowed(saved.folder, saved.id, saved.asks, allow=allow_from_panel)
         versions = {name: prompt.version for name, prompt in saved.prompts.items()}
         eyes = open_eyes(saved.settings, saved.encoder, versions, saved.near)

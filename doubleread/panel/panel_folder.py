@@ -14,16 +14,13 @@ store/                the labelled cases
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from doubleread.agents.vlm.vlm_options import TRANSPORT
-from doubleread.agents.wire.server_options import Server
-from doubleread.core.authority import here
 from doubleread.core.base import Record
 from doubleread.core.errors import EncoderMismatch, PanelError
 from doubleread.core.ports import CaseStore, Learns
@@ -37,16 +34,16 @@ from doubleread.panel.consent import Ask, asks_of
 from doubleread.panel.manifest import AGAIN, LARGEST, Sealed, damaged
 from doubleread.panel.reference import FILE as REFERENCE
 from doubleread.panel.reference import Reference
+from doubleread.panel.run_settings import run_settings, unused_settings
 from doubleread.panel.trust_folder import ARBITER, MARK, READINGS, Trust, read_trust
 from doubleread.panel.trust_pointer import FITTED, Pointer, pinned, read_pointer
 from doubleread.rag.encoders import Choice
 from doubleread.rag.near_rule import NearRule
 from doubleread.rag.nearest_cases import Weighting
 from doubleread.rag.stores.archive import Archive
-from doubleread.rag.stores.chroma_server import ServerStore
-from doubleread.settings import RetrievalSettings, Settings, load_settings
+from doubleread.rag.stores.registry import STORES, OpensStore, StorePlace
+from doubleread.settings import Settings, load_settings
 
-Asked = TypeVar("Asked", bound=Server)
 FORMAT = 6
 SEALED = (MARK, ARBITER, READINGS, REFERENCE, "trust", "agents")
 """Files and folders that the manifest lists."""
@@ -138,6 +135,8 @@ class PanelFolder:
     """What later pictures are compared with; None for a panel that was saved without."""
     id: str = ""
     """Made when it was fitted; what it is allowed is remembered under it."""
+    unused: tuple[str, ...] = ()
+    """What this machine's settings name and the panel does not follow: it keeps what it was fitted with."""
     asks: tuple[Ask, ...] = ()
     """What the settings ask for beyond this machine's own; ``consent.check_allowed`` before they are acted on."""
 
@@ -169,7 +168,10 @@ def read_panel(folder: Path, settings: Settings | None, version: int | None = No
         sealed.check_listed(_entries(folder))
         head = Head.model_validate(sealed.json(MARK))
         trust = read_trust(sealed, head.trust, pointer, pointer.version if version is None else version)
-        running = _with_run_settings(load_settings(None, head.settings), now, head.encoder.name)
+        fitted = load_settings(None, head.settings)
+        running = run_settings(fitted, now)
+        encoder = running.encoder.model_copy(update={"name": head.encoder.name})
+        running = running.model_copy(update={"encoder": encoder})
         return PanelFolder(
             folder=folder,
             id=head.id,
@@ -177,6 +179,7 @@ def read_panel(folder: Path, settings: Settings | None, version: int | None = No
             pointer=pointer,
             settings=running,
             asks=asks_of(running, now),
+            unused=unused_settings(running, fitted, now),
             encoder=head.encoder,
             fingerprint=head.fingerprint,
             sights=head.sights,
@@ -226,7 +229,7 @@ def _is_version(path: Path) -> bool:
 @contextmanager
 def stored(saved: PanelFolder) -> Iterator[CaseStore]:
     """The panel's case store as it lies there; no encoder is needed."""
-    with _own_archive(saved, saved.fingerprint, saved.dim, index=False) as store:
+    with _own_archive(saved, saved.fingerprint, saved.dim) as store:
         yield store
 
 
@@ -238,24 +241,23 @@ def open_store(saved: PanelFolder, eyes: Eyes) -> CaseStore:
             f"here {saved.encoder.name} has fingerprint {eyes.encoder.fingerprint}: "
             "install the same weights or fit again"
         )
-    retrieval, encoder = saved.settings.retrieval, eyes.encoder
-    index = retrieval.store == "chroma" and not retrieval.url
-    own = _own_archive(saved, encoder.fingerprint, encoder.dim, index=index)
-    if not retrieval.url:
-        return own
-    try:
-        shared = ServerStore(retrieval.url, encoder.fingerprint, dim=encoder.dim, name=retrieval.collection)
-        share(own, shared)
-    finally:
-        own.close()
-    return shared
+    retrieval = saved.settings.retrieval
+    with ExitStack() as undo:
+        own = undo.enter_context(_own_archive(saved, eyes.encoder.fingerprint, eyes.encoder.dim))
+        opens: OpensStore = STORES.get(retrieval.answered_by)
+        store = opens(StorePlace(own, retrieval.url, retrieval.collection))
+        if store is not own:
+            share(own, store)
+            return store
+        undo.pop_all()
+        return store
 
 
-def _own_archive(saved: PanelFolder, fingerprint: str, dim: int, *, index: bool) -> Archive:
+def _own_archive(saved: PanelFolder, fingerprint: str, dim: int) -> Archive:
     """The archive in the panel's folder. Raises ``PanelError`` for another than the panel was fitted with."""
     with damaged(saved.folder / "store"):
         home = inside(saved.folder, "store")
-    own, pin = Archive(home, fingerprint, dim=dim, create=False, index=index), saved.archive
+    own, pin = Archive(home, fingerprint, dim=dim, create=False, index=False), saved.archive
     try:
         if own.file.about("id") != pin.id or own.digest_at(pin.seq) != pin.digest:
             raise PanelError(
@@ -306,32 +308,3 @@ def restore_agents(saved: PanelFolder, seated: Seated) -> None:
             with damaged(saved.folder / "agents" / name):
                 arrays = read_arrays(saved.sealed.path(f"agents/{name}.npz"), limit=LARGEST)
                 agent.restore(saved.sealed.json(f"agents/{name}.json"), arrays)
-
-
-def _with_run_settings(fitted: Settings, now: Settings, encoder: str) -> Settings:
-    """What was fitted stays; where and how it runs is this machine's, as far as its settings say so."""
-    weights = {"name": encoder, "checkpoint": now.encoder.checkpoint or fitted.encoder.checkpoint}
-    own = {name: getattr(now, name) for name in here(Settings)}
-    merged = {
-        "encoder": now.encoder.model_copy(update=weights),
-        "retrieval": _searched_at(fitted.retrieval, now.retrieval),
-        "prompts": now.prompts if now.prompts.folder else fitted.prompts,
-        "vlm": {name: _reached_by(options, now.vlm.get(name)) for name, options in fitted.vlm.items()},
-        "reasoner": {name: _reached_by(options, now.reasoner.get(name)) for name, options in fitted.reasoner.items()},
-        "recorded": {name: now.recorded.get(name, options) for name, options in fitted.recorded.items()},
-    }
-    return fitted.model_copy(update=own | merged)
-
-
-def _searched_at(fitted: RetrievalSettings, now: RetrievalSettings) -> RetrievalSettings:
-    """A panel that searches a server does so at this machine's, where that names one."""
-    if not (fitted.url and now.url):
-        return fitted
-    return fitted.model_copy(update={"url": now.url, "collection": now.collection})
-
-
-def _reached_by(fitted: Asked, now: Asked | None) -> Asked:
-    """The same model and questions, at the address and with the limits of this machine."""
-    if now is None:
-        return fitted
-    return fitted.model_copy(update={name: getattr(now, name) for name in TRANSPORT})

@@ -22,7 +22,8 @@ from doubleread.evals.runs.ray_worker import Reader, Reply, facts
 from doubleread.evals.runs.row import Row
 from doubleread.evals.runs.run_engine import Answered, Numbered
 from doubleread.panel import Panel
-from doubleread.settings import RaySettings, Settings
+from doubleread.settings import Settings
+from doubleread.settings_sections import RaySettings
 
 LIVES = 3
 """Workers that one case may take with it before it is given up, and that may die in a row while they load the panel."""

@@ -1,19 +1,21 @@
 """Fusion rules: how a panel's calibrated opinions become one posterior."""
 
 from doubleread.core.ports import FusionRule
-from doubleread.core.registry import Registry
+from doubleread.core.registry import Registry, Row
 from doubleread.core.types import Json
 
 _HERE = "doubleread.orchestrator.fusion"
+PRIOR = "prior"
+"""Trait of rules by which a label that is rarer becomes less probable."""
 
 FUSION_RULES = Registry(
     "fusion rule",
     "doubleread.fusion_rules",
     {
-        "panel-mean": f"{_HERE}.panel_mean:PanelMean",
-        "log-pool": f"{_HERE}.log_pool:LogPool",
-        "confusion-bayes": f"{_HERE}.confusion_bayes:ConfusionBayes",
-        "stacking": f"{_HERE}.stacking:Stacking",
+        "panel-mean": Row.of(f"{_HERE}.panel_mean:PanelMean", PRIOR),
+        "log-pool": Row.of(f"{_HERE}.log_pool:LogPool", PRIOR),
+        "confusion-bayes": Row.of(f"{_HERE}.confusion_bayes:ConfusionBayes", PRIOR),
+        "stacking": Row.of(f"{_HERE}.stacking:Stacking", PRIOR),
         "majority": f"{_HERE}.votes:Majority",
         "confidence-weighted": f"{_HERE}.votes:ConfidenceWeighted",
         "ece-weighted": f"{_HERE}.votes:EceWeighted",
@@ -27,4 +29,4 @@ def restore_rule(params: Json) -> FusionRule:
     return rule
 
 
-__all__ = ["FUSION_RULES", "restore_rule"]
+__all__ = ["FUSION_RULES", "PRIOR", "restore_rule"]

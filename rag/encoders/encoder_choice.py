@@ -65,7 +65,7 @@ def build(
 def within_reach(spec: str, *, download: bool) -> bool:
     """Whether ``build`` would use only this package, and weights that are on this machine or that ``auto`` takes."""
     kind = spec.partition(":")[0]
-    if spec == "auto" or kind in ENCLOSED:
+    if spec == "auto" or kind in ENCODERS.having(ENCLOSED):
         return True
     return kind == "open-clip" and (not download or spec in dict(DEFAULTS))
 

@@ -4,26 +4,29 @@ from pathlib import Path
 from typing import Protocol
 
 from doubleread.core.ports import Encoder
-from doubleread.core.registry import Registry
+from doubleread.core.registry import Registry, Row
 
 
 class Builder(Protocol):
-    """Builds an encoder from the part of its spec after the colon; raises ``EncoderError``."""
+    """Builds an encoder from the part of its spec after the colon; raises ``EncoderError``.
+
+    Where it cannot be built without an argument, ``example(folder)`` beside it makes one for the contract tests.
+    """
 
     def __call__(self, argument: str, *, device: str, checkpoint: Path | None, download: bool) -> Encoder: ...
 
+
+ENCLOSED = "enclosed"
+"""Trait of encoders that need nothing but installed packages."""
+TEXT = "text"
+"""Trait of encoders that implement the ``TextEncoder`` port."""
 
 ENCODERS = Registry(
     "encoder",
     "doubleread.encoders",
     {
-        "colour-texture": "doubleread.rag.encoders.colour_texture:build",
-        "efficientnet-lite0": "doubleread.rag.encoders.efficientnet:build",
-        "open-clip": "doubleread.rag.encoders.open_clip:build",
+        "colour-texture": Row.of("doubleread.rag.encoders.colour_texture:build", ENCLOSED),
+        "efficientnet-lite0": Row.of("doubleread.rag.encoders.efficientnet:build", ENCLOSED),
+        "open-clip": Row.of("doubleread.rag.encoders.open_clip:build", TEXT),
     },
 )
-
-ENCLOSED = frozenset({"colour-texture", "efficientnet-lite0"})
-"""Kinds that need nothing but installed packages."""
-WITH_TEXT = frozenset({"open-clip"})
-"""Kinds whose encoders implement the ``TextEncoder`` port, told without loading one."""

@@ -1,5 +1,6 @@
 """CLIP models of every kind that open_clip knows. The only module that imports open_clip."""
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -22,6 +23,12 @@ from doubleread.rag.encoders.fingerprint import fingerprint, weights_digest
 _HUB = "hf-hub:"
 _CONFIG = "open_clip_config.json"
 _WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+TINY = "doubleread-tiny"
+_TINY_CONFIG = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
+}
 _CHUNK = {"cpu": 8, "mps": 32, "cuda": 128}
 
 
@@ -104,6 +111,22 @@ def build(argument: str, *, device: str, checkpoint: Path | None, download: bool
         return OpenClip(argument, checkpoint=checkpoint, device=device, download=download)
     name, _, tag = argument.partition("/")
     return OpenClip(name, tag or None, checkpoint=checkpoint, device=device, download=download)
+
+
+def example(folder: Path) -> OpenClip:
+    """A tiny model with random weights, for the contract tests; its files lie in ``folder``."""
+    return OpenClip(TINY, checkpoint=tiny_weights(folder), device="cpu")
+
+
+def tiny_weights(folder: Path, seed: int = 0) -> Path:
+    """A checkpoint of the architecture ``TINY``, which open_clip knows from now on."""
+    config = folder / f"{TINY}.json"
+    config.write_text(json.dumps(_TINY_CONFIG))
+    open_clip.add_model_config(config)
+    torch.manual_seed(seed)
+    checkpoint = folder / f"tiny-{seed}.pt"
+    torch.save(open_clip.create_model(TINY).state_dict(), checkpoint)
+    return checkpoint
 
 
 def _locate(

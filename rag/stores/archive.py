@@ -97,6 +97,11 @@ class Archive(Searched):
             raise StoreError(begun(folder))
         return cls(folder, held.fingerprint, dim=held.dim, create=False, index=index)
 
+    def use_index(self) -> Self:
+        """From now on Chroma answers plain searches, as with ``index``."""
+        self._wants_index = not self.read_only
+        return self
+
     # -- writing ------------------------------------------------------------------------------------------------
 
     def add(self, cases: Sequence[Case], embeddings: Embeddings) -> None:

@@ -1,13 +1,62 @@
-"""The case stores there are."""
+"""The case stores there are, and how each is opened for a panel."""
 
-from doubleread.core.registry import Registry
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from doubleread.core.errors import StoreError
+from doubleread.core.ports import CaseStore
+from doubleread.core.registry import Registry, Row
+
+if TYPE_CHECKING:
+    from doubleread.rag.stores.archive import Archive
+
+_HERE = "doubleread.rag.stores.registry"
+
+
+@dataclass(frozen=True)
+class StorePlace:
+    """What a store is opened with."""
+
+    own: "Archive"
+    """The archive in the panel's folder, open. A store that is another one is given the cases that it lacks."""
+    url: str = ""
+    """``retrieval.url``."""
+    collection: str = "cases"
+    """``retrieval.collection``."""
+
+
+class OpensStore(Protocol):
+    """Opens the store that a panel searches and adds confirmed cases to; raises ``StoreError``."""
+
+    def __call__(self, place: StorePlace) -> CaseStore: ...
+
 
 STORES = Registry(
     "case store",
     "doubleread.stores",
     {
-        "chroma": "doubleread.rag.stores.archive:Archive",
-        "chroma-server": "doubleread.rag.stores.chroma_server:ServerStore",
-        "exact": "doubleread.rag.stores.exact:ExactStore",
+        "chroma": f"{_HERE}:indexed",
+        "chroma-server": Row.of(f"{_HERE}:on_server", "server"),
+        "exact": f"{_HERE}:exact",
     },
 )
+
+
+def indexed(place: StorePlace) -> CaseStore:
+    """The panel's own archive; Chroma answers plain searches where that is faster."""
+    return place.own.use_index()
+
+
+def exact(place: StorePlace) -> CaseStore:
+    """The panel's own archive, which looks at every case."""
+    return place.own
+
+
+def on_server(place: StorePlace) -> CaseStore:
+    """A collection on a Chroma server."""
+    from doubleread.rag.stores.chroma_server import ServerStore  # noqa: PLC0415 - heavy
+
+    if not place.url:
+        raise StoreError("the store chroma-server needs an address: set retrieval.url")
+    own = place.own
+    return ServerStore(place.url, own.fingerprint, dim=own.dim, name=place.collection)

@@ -10,7 +10,9 @@ from rag_support import bare_case, units
 from doubleread.core.errors import StoreError
 from doubleread.core.ports import CaseStore
 from doubleread.core.stored import StoredCase, Wanted
-from doubleread.rag.stores import STORES
+from doubleread.rag.stores import STORES, StorePlace
+from doubleread.rag.stores.archive import Archive
+from doubleread.rag.stores.exact import ExactStore
 
 DIM = 8
 DAY = datetime(2026, 5, 1, tzinfo=UTC)
@@ -22,22 +24,17 @@ def server(tmp_path_factory):
         yield url
 
 
-def made(name, request):
-    """An empty store of each kind."""
-    kind = STORES.get(name)
-    if name == "chroma":
-        return kind(request.getfixturevalue("tmp_path") / "store", "enc-1", dim=DIM, index_from=0)
-    if name == "chroma-server":
-        own = f"cases-{abs(hash(request.node.name)):x}"
-        return kind(request.getfixturevalue("server"), "enc-1", dim=DIM, name=own)
-    return kind("enc-1", dim=DIM)
-
-
-@pytest.fixture(params=STORES.names())
-def store(request):
-    found = made(request.param, request)
-    yield found
-    found.close()
+@pytest.fixture(params=[*STORES.names(), "in memory"])
+def store(request, tmp_path):
+    """An empty store of each kind; that in memory is the one panels are fitted with."""
+    if request.param == "in memory":
+        yield ExactStore("enc-1", dim=DIM)
+        return
+    url = request.getfixturevalue("server") if request.param in STORES.having("server") else ""
+    with Archive(tmp_path / "store", "enc-1", dim=DIM, index=False, index_from=0) as own:
+        found = STORES.get(request.param)(StorePlace(own, url, f"cases-{abs(hash(request.node.name)):x}"))
+        yield found
+        found.close()
 
 
 def filled(store, n=20):

@@ -123,7 +123,7 @@ def test_refuses_what_does_not_fit(name, fitted):
         FUSION_RULES.get(name).from_params({"kind": "other"})
 
 
-@pytest.mark.parametrize("name", ["log-pool", "confusion-bayes", "stacking", "panel-mean"])
+@pytest.mark.parametrize("name", sorted(FUSION_RULES.having("prior")))
 def test_a_rarer_label_becomes_less_probable(name):
     P, y = panel()
     same = FUSION_RULES.get(name)().fit(P, y, shares(y, 3)).fuse(P)

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
-from doubleread.agents.vlm.vlm_options import TRANSPORT
 from doubleread.agents.wire.server_options import Server
-from doubleread.core.authority import HERE, INERT, Asks, asking, here, marker
-from doubleread.settings import EncoderSettings, RetrievalSettings, Settings
+from doubleread.core.authority import FIT, HERE, INERT, Asks, asking, here, marker, scope
+from doubleread.settings import Settings
+from doubleread.settings_sections import EncoderSettings, RetrievalSettings
 
 
 def holds_text(annotation: Any) -> bool:
@@ -57,8 +57,8 @@ def test_one_that_is_forgotten_is_found():
 
 def test_what_asks_and_what_is_always_this_machine_s():
     assert set(asking(Server)) == {"model", "base_url", "key_variable", "price", "extra"}
-    assert set(asking(Server)) - TRANSPORT == {"model", "extra"}
-    assert set(asking(RetrievalSettings)) == {"url", "collection"}
+    assert {name for name in asking(Server) if scope(Server.model_fields[name]) == FIT} == {"model", "extra"}
+    assert set(asking(RetrievalSettings)) == {"store", "url", "collection"}
     assert set(asking(EncoderSettings)) == {"name", "checkpoint"}
     assert here(EncoderSettings) == ["device", "download", "cache_dir"]
     assert here(Settings) == ["run", "ray", "sessions", "budget", "talk", "prices"]

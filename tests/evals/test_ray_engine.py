@@ -21,7 +21,7 @@ from doubleread.evals.runs.run_engine import Numbered
 from doubleread.evals.runs.run_folder import RunFolder, read_record, read_rows
 from doubleread.evals.runs.runner import run
 from doubleread.panel import Panel
-from doubleread.settings import BudgetSettings
+from doubleread.settings_sections import BudgetSettings
 
 on_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not here: pip install 'doubleread[ray]'")
 

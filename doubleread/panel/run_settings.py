@@ -1,0 +1,76 @@
+"""A loaded panel's settings: what it was fitted with, and what this machine says of running it.
+
+The scope of each setting decides (``core.authority``). Those of scope ``run`` are taken over from this machine's
+settings where they name them; an empty text names nothing. A table of a server or of recorded answers is named as a
+whole. What this machine's settings name and the panel does not follow is told.
+"""
+
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from doubleread.core.authority import HERE, RUN, marker, scope
+from doubleread.settings import Settings
+
+Table = TypeVar("Table", bound=BaseModel)
+
+
+def run_settings(fitted: Settings, now: Settings) -> Settings:
+    """The settings of a panel that was ``fitted`` so, as it runs on a machine whose settings are ``now``."""
+    found: dict[str, Any] = {}
+    for name, field in type(fitted).model_fields.items():
+        ours, theirs = getattr(now, name), getattr(fitted, name)
+        if marker(field) == HERE:
+            found[name] = ours
+        elif isinstance(theirs, BaseModel):
+            found[name] = _merged(theirs, ours, field)
+        else:
+            found[name] = {
+                one: _merged(table, ours[one], field, whole=True) if one in ours else table
+                for one, table in theirs.items()
+            }
+    return fitted.model_copy(update=found)
+
+
+def unused_settings(running: Settings, fitted: Settings, now: Settings) -> tuple[str, ...]:
+    """What ``now`` names and the running panel does not follow, one line a setting."""
+    return tuple(
+        f"{name}.{key} = {getattr(ours, key)!r} is not used: {_why(name, type(ours).model_fields[key], used)}"
+        for name, theirs, stated, ours in _tables(running, fitted, now)
+        for key in sorted(ours.model_fields_set)
+        if _names(ours, key) and getattr(ours, key) not in (used := getattr(theirs, key), getattr(stated, key))
+    )
+
+
+def _why(table: str, field: FieldInfo, used: object) -> str:
+    when = scope(field)
+    if when is not None and when.along:
+        return f"it counts only beside {table}.{when.along}"
+    return f"the panel was fitted with {used!r}, and keeps it until it is fitted again"
+
+
+def _merged(fitted: Table, now: BaseModel, table: FieldInfo, *, whole: bool = False) -> Table:
+    """A table with what is taken over; of one that is named as a ``whole`` the defaults count as well."""
+    found = {}
+    for key, field in type(fitted).model_fields.items():
+        when = scope(field, table) or RUN
+        if when.name == "run" and (whole or marker(field) == HERE or _names(now, when.along or key)):
+            found[key] = getattr(now, key)
+    return fitted.model_copy(update=found)
+
+
+def _names(table: BaseModel, key: str) -> bool:
+    return key in table.model_fields_set and getattr(table, key) not in ("", None)
+
+
+def _tables(*settings: Settings) -> Iterator[tuple[str, BaseModel, BaseModel, BaseModel]]:
+    """Each table that all of them have, by name."""
+    for name in type(settings[0]).model_fields:
+        first, second, third = (getattr(one, name) for one in settings)
+        if isinstance(first, BaseModel):
+            yield name, first, second, third
+        else:
+            shared = first.keys() & second.keys() & third.keys()
+            yield from ((f"{name}.{one}", first[one], second[one], third[one]) for one in sorted(shared))

@@ -1,0 +1,281 @@
+"""The tables of the settings file: each setting with its default, its help, its scope and what it may reach.
+
+``fit``: a fitted panel keeps the value it was fitted with. ``run``: it may differ each time a panel is loaded. What a
+setting may make a machine do is said by the other markers of ``core.authority``. A table whose settings are all alike
+is marked as a whole, in ``Settings``.
+"""
+
+from typing import Annotated, Literal
+from urllib.parse import parse_qsl, urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
+
+from doubleread.agents.recorded.columns import Columns
+from doubleread.core.authority import FIT, HERE, INERT, RUN, Asks, Scope
+from doubleread.core.errors import HIDDEN
+
+
+class Section(BaseModel):
+    """A table of the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PanelSettings(Section):
+    """Who sits on the panel."""
+
+    agents: Annotated[tuple[str, ...], INERT, FIT] = Field(
+        default=("zero-shot", "discriminant", "logistic", "neighbours", "texture"),
+        min_length=1,
+        description="Agents by name; one that cannot read (no text encoder, say) abstains and says so.",
+    )
+    agent_timeout_s: Annotated[float, RUN] = Field(
+        default=60.0, gt=0, description="Seconds before an agent's answer is given up."
+    )
+
+
+class EncoderSettings(Section):
+    """What turns images into embeddings."""
+
+    name: Annotated[str, Asks("this encoder is loaded", when=lambda encoder: encoder.reaches_out), FIT] = Field(
+        default="auto",
+        description="auto, efficientnet-lite0, open-clip:MODEL/TAG or open-clip:hf-hub:ORG/NAME.",
+    )
+    checkpoint: Annotated[str, Asks("this file is loaded as the encoder's weights"), RUN] = Field(
+        default="", description="Local weights for open-clip:MODEL, instead of a tag."
+    )
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], HERE] = Field(
+        default="auto", description="Where the encoder runs."
+    )
+    download: Annotated[bool, HERE] = Field(default=False, description="Whether missing weights may be downloaded.")
+    cache_dir: Annotated[str, HERE] = Field(
+        default="", description="Where encodings are kept; empty: the user's cache folder."
+    )
+
+    @property
+    def reaches_out(self) -> bool:
+        """Whether loading it reads a named file, may download weights, or runs another package's code."""
+        from doubleread.rag.encoders import within_reach  # noqa: PLC0415 - heavy
+
+        return bool(self.checkpoint) or not within_reach(self.name, download=self.download)
+
+
+_ELSEWHERE = "cases are searched in this store, of another package, and the panel's own are written to it"
+
+
+class RetrievalSettings(Section):
+    """How similar cases are found."""
+
+    store: Annotated[str, Asks(_ELSEWHERE, when=lambda retrieval: not retrieval.built_in), RUN] = Field(
+        default="chroma",
+        description="How plain searches are answered: by an index where that is faster (chroma), exactly (exact), or "
+        "by a store of another package.",
+    )
+    url: Annotated[str, Asks("cases are searched on this server, and the panel's own are written to it"), RUN] = Field(
+        default="", description="Address of a Chroma server whose cases are searched instead of the panel's own."
+    )
+    collection: Annotated[
+        str, Asks("in this collection", when=lambda retrieval: bool(retrieval.url)), Scope("run", along="url")
+    ] = Field(default="cases", pattern=r"^[a-z0-9][a-z0-9-]{1,40}[a-z0-9]$", description="Its name there.")
+    k: Annotated[int, FIT] = Field(default=10, ge=1, le=1000, description="How many similar cases make the evidence.")
+
+    @property
+    def built_in(self) -> bool:
+        """Whether the store is one of this package's."""
+        from doubleread.rag.stores.registry import STORES  # noqa: PLC0415 - heavy
+
+        return self.store in STORES.built_in
+
+    @property
+    def answered_by(self) -> str:
+        """The store that is opened, by its name in ``STORES``: an address stands for a Chroma server, unless another
+        package's store is named."""
+        return "chroma-server" if self.url and self.built_in else self.store
+
+    @field_validator("url")
+    @classmethod
+    def _is_bare(cls, url: str) -> str:
+        """Refuses passwords: settings are written into panels, runs and messages."""
+        if "@" in urlsplit(url).netloc:
+            raise PydanticCustomError(HIDDEN, "must hold no user or password")
+        return url
+
+
+class TrustSettings(Section):
+    """How trust is learned."""
+
+    calibrator: Annotated[str, INERT] = Field(
+        default="auto",
+        description="auto (temperature, or vector where that is clearly better on held-out cases), "
+        "temperature, vector, beta, histogram, isotonic or none.",
+    )
+    folds: int = Field(default=5, ge=2, le=20, description="Folds of cross-fitting, whole groups at a time.")
+    bins: int = Field(default=15, ge=2, le=100, description="Equal-width bins of the ECE.")
+    ocr_threshold: float = Field(
+        default=0.8, gt=0, lt=1, description="Overconfidence rate: wrong with a confidence above this, of all cases."
+    )
+    coverage: float = Field(default=0.9, gt=0.5, lt=1, description="Coverage that prediction sets promise.")
+    sets: Annotated[str, INERT] = Field(
+        default="lac", description="How prediction sets are made: lac (the smallest), aps or raps."
+    )
+    max_risk: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Share of the committed that may be wrong, with risk_confidence; unset: cost alone decides.",
+    )
+    risk_confidence: float = Field(default=0.9, gt=0.5, lt=1, description="Confidence in that promise.")
+    alarm_rate: float = Field(
+        default=0.02,
+        gt=0,
+        lt=0.5,
+        description="Share of cases like the calibration cases that may be taken for unfamiliar, and referred.",
+    )
+    seed: int = Field(default=0, ge=0, description="Seed of folds and bootstrap.")
+    consistency_cases: int = Field(
+        default=20,
+        ge=0,
+        description="Calibration cases that agents with prompts read again in other words and orders, to see how much "
+        "they change; 0: none.",
+    )
+
+
+class FusionSettings(Section):
+    """How calibrated opinions become one posterior."""
+
+    rule: Annotated[str, INERT] = Field(
+        default="auto",
+        description="auto (log-pool, or panel-mean where that is clearly better on held-out cases), "
+        "panel-mean, log-pool, confusion-bayes, stacking, ece-weighted, confidence-weighted or majority.",
+    )
+
+
+class SecondLookSettings(Section):
+    """When the panel looks again."""
+
+    max_rounds: int = Field(default=2, ge=1, le=2, description="1 never looks again; 2 looks again once.")
+    max_share: float = Field(
+        default=0.12,
+        ge=0,
+        le=1,
+        description="Look again on no more than this share of cases, the most doubtful ones, and where it is worth it.",
+    )
+
+
+class CascadeSettings(Section):
+    """Whether agents that cost money are asked only where they can change the decision."""
+
+    max_share: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Ask them on no more than this share of cases, the most doubtful ones; 1: everyone at once.",
+    )
+    free_usd: float = Field(
+        default=1e-4, ge=0, description="Agents whose answers cost no more US dollars than this are always asked."
+    )
+
+
+class WorthSettings(Section):
+    """What money and time are worth: what asking further saves is weighed against them."""
+
+    error_usd: float = Field(default=1.0, gt=0, description="What one ordinary error costs, in US dollars.")
+    hour_usd: float = Field(default=0.0, ge=0, description="What an hour of waiting costs, in US dollars.")
+
+
+class RunSettings(Section):
+    """How much is done at once."""
+
+    in_flight: int = Field(default=32, ge=1, le=1024, description="Cases read at the same time in a batch.")
+    engine: Literal["local", "ray"] = Field(
+        default="local",
+        description="What `evaluate` runs on: this process (local), or the workers of a Ray cluster (ray).",
+    )
+    record: str = Field(
+        default="", description="File (.jsonl or .csv) that every agent's answers are added to; empty: none."
+    )
+
+
+class RaySettings(Section):
+    """Where a run with `run.engine = "ray"` goes; it needs the extra of that name."""
+
+    address: str = Field(
+        default="",
+        description="Address of a cluster, auto for the one that runs here; empty: one is started for the run.",
+    )
+    workers: int = Field(
+        default=2, ge=1, le=1024, description="Processes; each loads the panel and reads run.in_flight cases at a time."
+    )
+    cpus: float = Field(default=1.0, gt=0, description="CPUs of each worker.")
+    gpus: float = Field(default=0.0, ge=0, description="GPUs of each worker, 0.5 for two on one; with 0 it sees none.")
+
+
+class SessionSettings(Section):
+    """Where inspection sessions are kept."""
+
+    folder: str = Field(
+        default="", description="Sessions, their readings and pictures; empty: one of the panel's in the user's data."
+    )
+    reviewer: str = Field(
+        default="", description="Who decides in `doubleread chat`, on record; empty: the user of this machine."
+    )
+    database: str = Field(
+        default="",
+        description="Postgres that keeps them instead, for several machines: postgresql://USER@HOST/NAME, and the "
+        "password in the environment variable PGPASSWORD or in ~/.pgpass.",
+    )
+    preview: Literal["auto", "kitty", "sixel", "blocks", "none"] = Field(
+        default="auto", description="How `chat` shows images: auto (what the terminal can), or one of these, or none."
+    )
+
+    @field_validator("database")
+    @classmethod
+    def _is_address(cls, address: str) -> str:
+        """Refuses passwords: settings are written into panels, runs and messages."""
+        if not address:
+            return address
+        try:
+            parts = urlsplit(address)
+            asked = {name.casefold() for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+            known = parts.scheme in ("postgresql", "postgres") and (parts.netloc or "host" in asked)
+            secret = parts.password is not None or not asked.isdisjoint({"password", "sslpassword"})
+            _ = parts.port
+        except ValueError:
+            known, secret = False, False
+        if not known:
+            raise PydanticCustomError(HIDDEN, "must be an address such as postgresql://ann@db.example.org/sessions")
+        if secret:
+            raise PydanticCustomError(
+                HIDDEN, "must hold no password: put it into the environment variable PGPASSWORD, or into ~/.pgpass"
+            )
+        return address
+
+
+class PromptSettings(Section):
+    """Where prompts come from."""
+
+    folder: Annotated[str, Asks("prompts are read from this folder, and sent to models")] = Field(
+        default="", description="Folder of your own prompt files; they go before the built-in ones."
+    )
+
+
+class BudgetSettings(Section):
+    """What a run may spend on models, at the most; answers that were given are kept."""
+
+    max_cost_usd: float | None = Field(default=None, gt=0, description="US dollars; unset: no limit.")
+    max_calls: int | None = Field(default=None, ge=1, description="Calls; unset: no limit.")
+
+
+class RecordedOptions(Section):
+    """Recorded answers as an agent; its name is that of the table."""
+
+    file: Annotated[str, Asks("answers are read from this file")] = Field(
+        min_length=1, description="Answers, .jsonl or .csv: a recording, or any table with `columns`."
+    )
+    agent: Annotated[str, INERT] = Field(
+        default="", description="Whose answers, where the recording holds several agents'."
+    )
+    columns: Annotated[Columns | None, INERT] = Field(
+        default=None, description="Which column is what, for a table from elsewhere."
+    )
