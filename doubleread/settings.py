@@ -149,8 +149,8 @@ def default_toml() -> str:
 
     Examples:
         >>> from doubleread.settings import default_toml
-        >>> default_toml().splitlines()[2:4]
-        ['# Who sits on the panel.', '[panel]']
+        >>> "[panel]" in default_toml().splitlines()
+        True
     """
     lines = [
         "# doubleread settings. Every key is optional; the values below are the defaults.",

@@ -124,3 +124,11 @@ def test_the_site_asks_nothing_of_other_hosts(site):
     loads = re.compile(r"""<(?:script|img|source|iframe|link)\b[^>]*?\b(?:src|href|srcset)=["']?(?:https?:)?//""")
     assert not [page.name for page in site.rglob("*.html") if loads.search(page.read_text(encoding="utf-8"))]
     assert not [page.name for page in site.rglob("*.css") if re.search(r"url\(['\"]?(https?:)?//", page.read_text())]
+
+
+def test_the_architecture_names_files_that_are_there():
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    tops = (ROOT / name for name in ("doubleread", "benchmarks", "prompts", *SOURCES))
+    files = [path.as_posix() for top in tops for path in top.rglob("*.*")]
+    named = set(re.findall(r"`([\w/]+\.(?:py|toml))`", text))
+    assert not [name for name in named if not any(file.endswith(f"/{name}") for file in files)]

@@ -33,7 +33,7 @@ def read_dataset(
     task_id: str | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
-    """Reads a labelled data set. Pictures are hashed, not decoded; unusable rows are listed in ``problems``.
+    r"""Reads a labelled data set. Pictures are hashed, not decoded; unusable rows are listed in ``problems``.
 
     Args:
         source: One of these.
@@ -48,7 +48,7 @@ def read_dataset(
         path_column: Column of a table that holds the path, or the image of a Hugging Face data set.
         group: What belongs together and must never be split (the same patient, plant, module). Column names of a
             manifest, such as ``"series,capture//10"``, which joins two columns and cuts the second into blocks of ten;
-            or ``"re:(plant\\d+)"``, which takes the captured part of the relative path.
+            or ``"re:(plant\d+)"``, which takes the captured part of the relative path.
         task_id: Id of the task; the name of the data set if None.
         progress: Called with the number of rows read so far and of all rows.
 
