@@ -62,7 +62,8 @@ def workshop(tmp_path_factory, saved, settings):
     """A folder as the examples assume it: images, a panel, and the panel's verdict on an image it has not seen."""
     folder = tmp_path_factory.mktemp("workshop")
     photo_folder(folder / "photos", 11)
-    photo(folder / "leaf.jpg", 2, seed=500)
+    for name in ("leaf.jpg", "new.jpg"):
+        photo(folder / name, 2, seed=500)
     shutil.copytree(saved, folder / "panel")
     with Panel.load(folder / "panel", settings=settings) as panel:
         verdict = panel.diagnose(folder / "leaf.jpg")
@@ -80,6 +81,19 @@ def test_the_examples_of_the_public_names_run(name, workshop, settings, monkeypa
         found.globs = dict(names)
         doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(found, out=told.append)
     assert not told, "".join(told)
+
+
+@pytest.mark.parametrize("page", ["index", "evaluation", "stress", "sweep", "sessions"])
+def test_the_python_of_the_guides_runs(page, workshop, settings, tmp_path):
+    folder = shutil.copytree(workshop[0], tmp_path / "workshop", ignore=shutil.ignore_patterns("runs"))
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    program = "\n".join(re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL))
+    env = {**os.environ, "DOUBLEREAD_ENCODER__NAME": "efficientnet-lite0"}
+    env |= {"DOUBLEREAD_ENCODER__CACHE_DIR": settings.encoder.cache_dir, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, env=env, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
 
 
 @pytest.mark.parametrize("name", DEFINED)
