@@ -4,6 +4,7 @@
 ``DOUBLEREAD_<SECTION>__<NAME>``. Unknown keys and every other fault are reported together.
 """
 
+import json
 import os
 from collections.abc import Mapping
 from functools import reduce
@@ -14,27 +15,12 @@ import platformdirs
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from doubleread import settings_sections as tables
 from doubleread.agents.vlm.vlm_options import ReasonerOptions, TalkOptions, VlmOptions
 from doubleread.agents.wire.prices import Price
 from doubleread.core.authority import FIT, HERE, RUN, scope
 from doubleread.core.errors import HIDDEN, FileError, SettingsError
 from doubleread.core.safe_text import read_toml
-from doubleread.settings_sections import (
-    BudgetSettings,
-    CascadeSettings,
-    EncoderSettings,
-    FusionSettings,
-    PanelSettings,
-    PromptSettings,
-    RaySettings,
-    RecordedOptions,
-    RetrievalSettings,
-    RunSettings,
-    SecondLookSettings,
-    SessionSettings,
-    TrustSettings,
-    WorthSettings,
-)
 
 ENV_PREFIX = "DOUBLEREAD_"
 
@@ -52,19 +38,19 @@ class Settings(BaseSettings):
         env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
     )
 
-    panel: PanelSettings = PanelSettings()
-    encoder: EncoderSettings = EncoderSettings()
-    retrieval: RetrievalSettings = RetrievalSettings()
-    trust: Annotated[TrustSettings, FIT] = TrustSettings()
-    fusion: Annotated[FusionSettings, FIT] = FusionSettings()
-    second_look: Annotated[SecondLookSettings, FIT] = SecondLookSettings()
-    cascade: Annotated[CascadeSettings, FIT] = CascadeSettings()
-    worth: Annotated[WorthSettings, FIT] = WorthSettings()
-    run: Annotated[RunSettings, HERE] = RunSettings()
-    ray: Annotated[RaySettings, HERE] = RaySettings()
-    prompts: Annotated[PromptSettings, RUN] = PromptSettings()
-    sessions: Annotated[SessionSettings, HERE] = SessionSettings()
-    budget: Annotated[BudgetSettings, HERE] = BudgetSettings()
+    panel: tables.PanelSettings = tables.PanelSettings()
+    encoder: tables.EncoderSettings = tables.EncoderSettings()
+    retrieval: tables.RetrievalSettings = tables.RetrievalSettings()
+    trust: Annotated[tables.TrustSettings, FIT] = tables.TrustSettings()
+    fusion: Annotated[tables.FusionSettings, FIT] = tables.FusionSettings()
+    second_look: Annotated[tables.SecondLookSettings, FIT] = tables.SecondLookSettings()
+    cascade: Annotated[tables.CascadeSettings, FIT] = tables.CascadeSettings()
+    worth: Annotated[tables.WorthSettings, FIT] = tables.WorthSettings()
+    run: Annotated[tables.RunSettings, HERE] = tables.RunSettings()
+    ray: Annotated[tables.RaySettings, HERE] = tables.RaySettings()
+    prompts: Annotated[tables.PromptSettings, RUN] = tables.PromptSettings()
+    sessions: Annotated[tables.SessionSettings, HERE] = tables.SessionSettings()
+    budget: Annotated[tables.BudgetSettings, HERE] = tables.BudgetSettings()
     vlm: Annotated[dict[str, VlmOptions], FIT] = Field(
         default_factory=dict, description="Vision-language models as agents, one table each; name them in panel.agents."
     )
@@ -77,7 +63,7 @@ class Settings(BaseSettings):
         default_factory=dict,
         description="Language models that hold the conversation in sessions; they decide nothing.",
     )
-    recorded: Annotated[dict[str, RecordedOptions], RUN] = Field(
+    recorded: Annotated[dict[str, tables.RecordedOptions], RUN] = Field(
         default_factory=dict, description="Recorded answers as agents; name them in panel.agents."
     )
     prices: Annotated[dict[str, Price], HERE] = Field(
@@ -182,17 +168,7 @@ def _toml_line(key: str, info: Any, *, off: bool) -> str:
     default = info.get_default(call_default_factory=True)
     if info.is_required() or default is None:
         return f"# {key} = "
-    return f"{'# ' if off else ''}{key} = {_toml_value(default)}"
-
-
-def _toml_value(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(_toml_value, value))}]"
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{k} = {_toml_value(v)}" for k, v in value.items()) + " }" if value else "{}"
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    return f"{'# ' if off else ''}{key} = {json.dumps(default)}"  # TOML writes these values as JSON does
 
 
 def _read_toml(file: Path | None, problems: list[str]) -> dict[str, Any]:

@@ -13,8 +13,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from doubleread.core.base import Record
-from doubleread.core.case import Case
-from doubleread.core.problem import RowProblem
+from doubleread.core.case import Case, RowProblem
 from doubleread.core.stored import StoredCase
 from doubleread.core.types import Embeddings
 from doubleread.rag.arriving import Arrival, arrive

@@ -1,7 +1,7 @@
 """What bringing a data set into an archive did."""
 
 from doubleread.core.base import Record
-from doubleread.core.problem import RowProblem
+from doubleread.core.case import RowProblem
 
 
 class UnusualPicture(Record):

@@ -7,11 +7,9 @@ from doubleread.evals.sweep import Recorded
 from doubleread.orchestrator.course.kept import kept, readings_of
 from doubleread.panel.fitting import learn_trust
 from doubleread.panel.manifest import Sealed
-from doubleread.panel.panel_folder import PanelFolder, PinnedArchive
+from doubleread.panel.panel_folder import Head, PanelFolder, PinnedArchive
 from doubleread.panel.trust_folder import Trust
 from doubleread.panel.trust_pointer import Pointer
-from doubleread.rag.encoders import Choice
-from doubleread.rag.near_rule import NearRule
 from doubleread.rag.nearest_cases import Weighting
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.chain import START
@@ -38,22 +36,14 @@ def panel_folder(folder, scripts, said, **sections):
     pointer = Pointer.to(1, {1: "0" * 64})
     pointer.write(folder)
     arbiter = learn_trust(TASK, settings, said)
+    head = Head.model_construct(fingerprint="scripted", dim=4, weighting=Weighting(), archive=pin, notes=())
     return PanelFolder(
         folder=folder,
+        head=head,
         settings=settings,
-        encoder=Choice("scripted", "", fallback=False),
-        fingerprint="scripted",
-        sights={},
-        prompts={},
         trust=Trust(1, arbiter),
         sealed=Sealed(folder, {}),
         pointer=pointer,
-        archive=pin,
-        notes=(),
-        unread=(),
-        dim=4,
-        weighting=Weighting(),
-        near=NearRule(same_hash=0.9, like_hash=0.95),
     )
 
 

@@ -10,7 +10,7 @@ from doubleread.cli.cases_shared import SHOWN, table
 from doubleread.core.attribution import Attribution, AttributionMap
 from doubleread.core.errors import ImageError
 from doubleread.core.evidence import Neighbour
-from doubleread.core.harmless import harmless
+from doubleread.core.terminal_text import harmless
 from doubleread.render.heat import FRAMES, scale_words
 from doubleread.render.preview import Preview
 from doubleread.render.shown_attribution import ShownAttribution

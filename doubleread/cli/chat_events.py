@@ -5,7 +5,7 @@ from typing import Any
 from rich.text import Text
 
 from doubleread.core.evidence import Evidence
-from doubleread.core.harmless import tamed
+from doubleread.core.terminal_text import tamed
 from doubleread.sessions.record import Asked, Decided, Event, Failed, Image, Said, Undone, Waiting
 
 CASES = 5

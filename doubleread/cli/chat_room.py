@@ -10,8 +10,8 @@ from doubleread.cli.chat_paths import dropped
 from doubleread.cli.chat_show import Show
 from doubleread.core.case import MAX_IMAGE_BYTES
 from doubleread.core.errors import DoublereadError, FileError, SessionError, SessionsFull
-from doubleread.core.harmless import harmless
 from doubleread.core.safe_files import read_bytes
+from doubleread.core.terminal_text import harmless
 from doubleread.panel import Panel
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.intent import Intent

@@ -16,7 +16,7 @@ from doubleread.cli.cases_shared import table
 from doubleread.cli.chat_blocks import reply_blocks
 from doubleread.cli.chat_events import happened, tame
 from doubleread.cli.screen import tell_json
-from doubleread.core.harmless import harmless
+from doubleread.core.terminal_text import harmless
 from doubleread.core.verdict import LEANINGS, Verdict
 from doubleread.render.preview import Preview
 from doubleread.render.terminal import verdict_card

@@ -21,7 +21,7 @@ from doubleread.cli.cases_shared import (
     wanted_of,
 )
 from doubleread.core.durable import write_text
-from doubleread.core.harmless import harmless
+from doubleread.core.terminal_text import harmless
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -131,7 +131,7 @@ def _show(found: "SuspectLabels") -> None:
     from rich.text import Text
 
     from doubleread.cli.screen import OUT, note
-    from doubleread.core.harmless import harmless
+    from doubleread.core.terminal_text import harmless
     from doubleread.evals.suspects.suspects_page import percent
 
     say(found.line)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from doubleread.cli.cases_shared import AsJson, say, say_json, table
-from doubleread.core.harmless import harmless
+from doubleread.core.terminal_text import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from doubleread.core.progress import Progress as Report
+    from doubleread.core.types import Progress as Report
     from doubleread.evals.public import Fetched, File, PublicDataset
 
 app = typer.Typer(no_args_is_help=True, help="Public data: where it is, what may be done with it; fetch it verified.")

@@ -11,7 +11,7 @@ from rich.markup import escape
 from doubleread.cli.screen import ERR, OUT, note, tell_json, warn
 from doubleread.cli.tables import spending_table
 from doubleread.core.durable import write_text
-from doubleread.core.harmless import harmless
+from doubleread.core.terminal_text import harmless
 from doubleread.core.verdict import LEANINGS, Unread, Verdict
 from doubleread.panel import Panel
 from doubleread.panel.batch_comparison import FEWEST

@@ -19,8 +19,8 @@ def run_doctor_panel(folder: Path, settings: Settings, *, allow: bool = False) -
     """The answer in one sentence, what happens with each value and whether it may, and what to do."""
     saved = read_panel(folder, settings)
     if allow:
-        remember(folder, saved.id, saved.asks, "allowed")
-    open_ = refused(saved.id, saved.asks)
+        remember(folder, saved.head.id, saved.asks, "allowed")
+    open_ = refused(saved.head.id, saved.asks)
     OUT.print(_answer(saved, open_))
     for line in _lines(saved, open_):
         OUT.print(line)
@@ -44,7 +44,7 @@ def _answer(saved: PanelFolder, open_: list[Ask]) -> Text:
 def _lines(saved: PanelFolder, open_: list[Ask]) -> Iterator[Text]:
     """Two for each value: what it is, and what happens with it."""
     beyond = {ask.table: ask for ask in saved.asks}
-    record = allowed(saved.id)
+    record = allowed(saved.head.id)
     for ask in asks_of(saved.settings, None):
         asked = beyond.get(ask.table)
         for name in ask.values:

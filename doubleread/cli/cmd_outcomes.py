@@ -65,7 +65,7 @@ def run_confirm(
         raise DataError("say what turned out to be true: --labels FILE for several verdicts, or --label NAME for one")
     saved = read_panel(panel, None)
     if archive:
-        check_allowed(saved.folder, saved.id, asks_of(_without_models(saved.settings), load_settings()))
+        check_allowed(saved.folder, saved.head.id, asks_of(_without_models(saved.settings), load_settings()))
     if not keeps_readings(saved):
         warn(f"{panel} was fitted by an older doubleread: it cannot learn from outcomes before it is fitted again")
     found, failed = _verdicts(verdicts)
@@ -168,7 +168,7 @@ def _joined(saved: PanelFolder, kept: Sequence[tuple[Case, Outcome]]) -> bool:
 
 def _archived(saved: PanelFolder, kept: Sequence[tuple[Case, Outcome]], unseen: list[str]) -> Iterator[int]:
     """1 for every case that is in the archive; pictures that can no longer be read are added to ``unseen``."""
-    eyes = open_eyes(_without_models(saved.settings), saved.encoder)
+    eyes = open_eyes(_without_models(saved.settings), saved.head.encoder)
     try:
         seen = eyes.embed_all([case for case, _ in kept])
         unseen += [f"{one.source}: {one.problem}" for one in seen.unread]

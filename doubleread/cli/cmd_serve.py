@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from doubleread.cli.screen import OUT, note, warn
-from doubleread.core.at_rest import at_rest
+from doubleread.core.process import at_rest
 from doubleread.panel import Panel
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.home import folder_of

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from doubleread.cli.screen import OUT, note, progress, tell_json, warn
-from doubleread.core.problem import RowProblem
+from doubleread.core.case import RowProblem
 from doubleread.evals.datasets import Labelled, read_labelled
 from doubleread.panel.archives import Intake, open_intake
 from doubleread.rag.ingest import Provenance, gone, ingest, remove

@@ -19,8 +19,7 @@ from doubleread.cli.cmd_trust import app as trust_app
 from doubleread.cli.options import AllowFromPanel
 from doubleread.core.durable import is_full
 from doubleread.core.errors import DoublereadError
-from doubleread.core.harmless import harmless_lines
-from doubleread.core.legible import prepare
+from doubleread.core.terminal_text import harmless_lines, prepare
 
 app = typer.Typer(
     name="doubleread",

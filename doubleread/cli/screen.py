@@ -20,9 +20,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from doubleread.core.harmless import MARK, harmless_lines, is_shown
-from doubleread.core.legible import legible, legible_json
-from doubleread.core.progress import Progress as Report
+from doubleread.core.terminal_text import MARK, harmless_lines, is_shown, legible, legible_json
+from doubleread.core.types import Progress as Report
 
 
 class Harmless(RenderHook):

@@ -1,4 +1,4 @@
-"""One image to read."""
+"""One image to read, and what is said of one that could not become a case."""
 
 import hashlib
 import os
@@ -82,6 +82,21 @@ class Case(Record):
         return cls(id=hashlib.sha256(data).hexdigest(), source=source)
 
 
+class RowProblem(Record):
+    """A row or file of a data set that was left out, and why.
+
+    Examples:
+        >>> doubleread.read_dataset("photos").problems  # nothing was left out
+        ()
+    """
+
+    where: str
+    """``row 12`` of a manifest, or a path relative to the folder."""
+    path: str = ""
+    problem: str
+    """The reason."""
+
+
 def digest_of_file(path: Path) -> str:
     """The sha256 of an image file. Raises ``DataError``, for one larger than ``MAX_IMAGE_BYTES`` too."""
     try:
@@ -96,4 +111,4 @@ def digest_of_file(path: Path) -> str:
         raise DataError(f"cannot read the image {path}: {error.strerror or error}") from None
 
 
-__all__ = ["MAX_IMAGE_BYTES", "Case"]
+__all__ = ["MAX_IMAGE_BYTES", "Case", "RowProblem"]

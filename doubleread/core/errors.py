@@ -1,29 +1,4 @@
-"""The errors that doubleread raises.
-
-    DoublereadError
-    ├── SettingsError      the configuration cannot be used (all faults reported together)
-    ├── TaskError          the labels, priors or costs make no sense
-    ├── DataError          a data set, manifest or split cannot be used
-    ├── FileError          a file is not safe to read, or cannot be written
-    │   └── FileMissing      it is not there
-    ├── ImageError         one image was rejected; ``code`` names the reason
-    ├── EncoderError       an encoder cannot be built or run
-    │   └── WeightsMissing   its weights are not on this machine
-    ├── StoreError         the case store cannot be opened, read or written
-    │   ├── StoreBusy        another process holds it
-    │   └── EncoderMismatch  it holds embeddings of another encoder
-    ├── PromptError        a prompt file or its use is wrong
-    ├── NotFitted          a part was used before it was fitted
-    ├── PanelError         a panel folder or panel cannot be used
-    │   ├── NotConfirmed     a case has no outcome that could be taken back
-    │   └── NotAllowed       its settings ask for what this machine has not allowed
-    ├── RunError           a run folder cannot be used
-    ├── SessionError       a session, or what is asked of it, is not there
-    │   ├── SessionsAway     the database that holds them cannot be reached
-    │   └── SessionsFull     the disk refuses to store more of them
-    └── UnknownPart        no agent, rule, calibrator … of that name
-
-Each message states what was wrong, what is allowed, and what to do.
+"""The errors that doubleread raises. Each message says what was wrong, what is allowed, and what to do.
 
 Examples:
     >>> try:

@@ -13,7 +13,7 @@ import portalocker
 
 from doubleread.core.durable import write_all
 from doubleread.core.errors import FileError, StoreBusy, StoreError
-from doubleread.core.one_process import OneProcess
+from doubleread.core.process import OneProcess
 from doubleread.core.safe_files import read_json
 
 LOCK_NAME = "doubleread.lock"

@@ -13,6 +13,9 @@ Sampling = Literal["all", "selected"]
 """Which cases of a stream are confirmed: ``all`` of them, or ``selected`` ones, such as those that were referred."""
 
 
+_KEPT = {"agent", "label", "confidence", "probabilities", "confidence_source", "prior", "round"}
+
+
 class Reading(Record):
     """What the agents said about one labelled case, in both rounds. Trust is learned from readings.
 
@@ -111,15 +114,7 @@ def slim(answer: Answer) -> Answer:
     """The answer without words, costs and traces: what calibration and fusion look at."""
     if isinstance(answer, Abstention):
         return Abstention(agent=answer.agent, cause=answer.cause, round=answer.round)
-    return Opinion(
-        agent=answer.agent,
-        label=answer.label,
-        confidence=answer.confidence,
-        probabilities=answer.probabilities,
-        confidence_source=answer.confidence_source,
-        prior=answer.prior,
-        round=answer.round,
-    )
+    return Opinion.model_validate(answer.model_dump(include=_KEPT))
 
 
 def slim_evidence(evidence: Evidence | None) -> Evidence:

@@ -1,6 +1,6 @@
 """Registries of named parts, which other packages extend through entry points."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, NamedTuple
@@ -13,19 +13,14 @@ class Row(NamedTuple):
 
     Examples:
         >>> from doubleread.core.registry import Row
-        >>> Row.of("my_package.my_encoder:build", "text").traits
-        frozenset({'text'})
+        >>> Row("my_package.my_encoder:build", {"text"}).traits
+        {'text'}
     """
 
     where: str
     """Where it is: ``module:attribute``."""
-    traits: frozenset[str] = frozenset()
+    traits: Collection[str] = ()
     """What must be known of it before it is imported."""
-
-    @classmethod
-    def of(cls, where: str, *traits: str) -> "Row":
-        """Makes a row with these traits."""
-        return cls(where, frozenset(traits))
 
 
 class Registry:

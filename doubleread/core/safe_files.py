@@ -30,11 +30,14 @@ MAX_DEPTH = 100
 """Deepest nesting of JSON."""
 MAX_DIGITS = 30
 """Longest integer in JSON; longer ones are no counts, and slow to convert."""
-_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 _NO_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"'))
 """All bytes but those that nesting is told by."""
-_STRINGS = re.compile(rb'"[^"]*"')
+_STRINGS = re.compile(rb'"[^"]*(?:"|\Z)')
+_ESCAPED = re.compile(rb"\\.", re.DOTALL)
+_SHAPE = bytes.maketrans(b"123456789E", b"000000000e")
+_ODD_NUMBERS = (b"0" * (MAX_DIGITS + 1), b"e000", b"e+000")
+"""What an integer that is too long and a number that is too large hold, every digit written as 0."""
 _KINDS = "biufSU"
 """Array types that hold plain values: booleans, numbers and text. Objects would have to be unpickled."""
 
@@ -112,9 +115,13 @@ def read_json_lines(path: Path, *, limit: int = MAX_BYTES) -> Iterator[tuple[int
 def parse_json(data: bytes | str, where: Path | str) -> Any:
     """A JSON value with bounded nesting and finite numbers of bounded length. ``where`` names it in errors."""
     check_json(data, where)
+    raw = data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
+    shape = raw.translate(_SHAPE)
+    odd = any(mark in shape for mark in _ODD_NUMBERS)  # few files have one: else every number would be looked at
+    checks: dict[str, Any] = {"parse_int": _integer, "parse_float": _finite} if odd else {}
     try:
-        loaded = json.loads(data, parse_constant=_refuse, parse_int=_integer, parse_float=_finite)
-        if _HALF.search(data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")):
+        loaded = json.loads(data, parse_constant=_refuse, **checks)
+        if (b"\\u" in raw or b"\xed" in raw) and _HALF.search(raw):
             json.dumps(loaded, ensure_ascii=False).encode()  # half a surrogate pair could never be written again
         return loaded
     except UnicodeEncodeError:
@@ -128,17 +135,17 @@ def check_json(data: bytes | str, where: Path | str) -> None:
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
     if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
         return
-    if b"\\" not in raw and _is_flat(raw):
-        return
+    if b"\\" in raw:
+        raw = _ESCAPED.sub(b"", raw)
+    brackets = _STRINGS.sub(b"", raw.translate(None, _NO_STRUCTURE))
+    left = brackets
+    for _ in range(MAX_DEPTH // 2):  # each pass removes one or two levels: twenty times as fast as to count them
+        left = left.replace(b"[]", b"").replace(b"{}", b"")
     depth = 0
-    for token in _TOKENS.finditer(raw):
-        mark = token[0][:1]
-        if mark in b"[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise FileError(f"{where} is nested deeper than {MAX_DEPTH} levels")
-        elif mark in b"]}":
-            depth -= 1
+    for mark in brackets if left else b"":
+        depth += 1 if mark in b"[{" else -1
+        if depth > MAX_DEPTH:
+            raise FileError(f"{where} is nested deeper than {MAX_DEPTH} levels")
 
 
 def read_arrays(path: Path, *, limit: int = MAX_ARRAY_BYTES) -> dict[str, NDArray[Any]]:
@@ -182,17 +189,6 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> NDA
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise FileError(f"{path} holds values in {member.filename} that are not finite")
     return array
-
-
-def _is_flat(raw: bytes) -> bool:
-    """Whether brackets are certainly not too deep: without a look at every one of them, twenty times as fast.
-
-    Strings must not hold a backslash.
-    """
-    left = _STRINGS.sub(b"", raw.translate(None, _NO_STRUCTURE))
-    for _ in range(MAX_DEPTH // 2):  # each pass removes one or two levels
-        left = left.replace(b"[]", b"").replace(b"{}", b"")
-    return not left
 
 
 def _refuse(constant: str) -> float:

@@ -1,5 +1,6 @@
-"""Names for the arrays that pass between parts."""
+"""Names for the arrays that pass between parts, and for who is told how far they are."""
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,3 +18,10 @@ Embeddings: TypeAlias = NDArray[np.float32]
 """Unit-length rows, shape ``(n, dim)``."""
 Json: TypeAlias = dict[str, Any]
 """A JSON object."""
+Progress = Callable[[str, int, int], None]
+"""Called with the stage's name, how much is done, and how much there is."""
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """The progress of nobody watching."""
+    del stage, done, total

@@ -15,8 +15,7 @@ from doubleread.core.attribution import WINDOWS, Attribution, AttributionMap, sc
 from doubleread.core.case import Case
 from doubleread.core.opinion import Abstention, Answer, Opinion
 from doubleread.core.ports import WHOLE, Agent, ReadsViews
-from doubleread.core.progress import Progress, silent
-from doubleread.core.types import Matrix
+from doubleread.core.types import Matrix, Progress, silent
 from doubleread.orchestrator.course.arbiter import Arbiter
 from doubleread.rag.occlusion import covered
 

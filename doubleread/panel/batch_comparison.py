@@ -1,6 +1,6 @@
 """A batch of pictures compared with the calibration cases of a panel: alike, or not, and in what."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import comb
 from typing import NamedTuple
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doubleread.core.batch import BatchComparison, Difference
+from doubleread.core.case import Case
 from doubleread.core.types import Labels, Matrix, Vector
 from doubleread.orchestrator.ood.two_sample import (
     FEWEST_GROUPS,
@@ -24,9 +25,12 @@ from doubleread.orchestrator.ood.two_sample import (
     told_apart_ungrouped,
 )
 from doubleread.orchestrator.resampling import group_codes
-from doubleread.panel.reference import Looked, whole_groups
+from doubleread.panel.reference import Looked, Reference, groups_of, whole_groups
+from doubleread.rag.embedder import EmbeddedCases
 from doubleread.rag.picture_traits import TRAITS, difference, scaled, traits_of
 
+Rows = tuple[EmbeddedCases, EmbeddedCases]
+"""Of the panel's encoder, and of the statistics of pictures."""
 LEVEL = 0.01
 """Share of batches that are like the calibration cases and may still be called different."""
 FEWEST = 30
@@ -43,6 +47,24 @@ _UNKNOWN = (
     "(one patient, one module), that alone may be the difference"
 )
 _ALIKE = "simple statistics of the pictures show no difference"
+
+
+def compare_verdicts(
+    said: Sequence[tuple[Case, int]], reference: Reference | None, look: Callable[[Sequence[Case]], Rows]
+) -> BatchComparison:
+    """Compares cases, each with the index of the label that the panel found, or -1, with the calibration cases.
+
+    ``look`` gives their embeddings and statistics; cases that can no longer be read are left out.
+    """
+    if reference is None or len(said) < FEWEST:
+        return not_judged(len(said), "" if reference is None else f"fewer than {FEWEST} pictures")
+    trusted = reference.calibration
+    chosen = [said[i] for i in sampled(groups_of([case for case, _ in said]), len(said), trusted)]
+    rows = look([case for case, _ in chosen])
+    kept = sorted(set.intersection(*(set(one.kept) for one in rows)))
+    embeddings, statistics = (one.embeddings[np.searchsorted(one.kept, kept), 0] for one in rows)
+    labels = np.array([chosen[i][1] for i in kept], np.int64)
+    return compare(Looked(embeddings, statistics, labels, groups_of([chosen[i][0] for i in kept])), trusted)
 
 
 def sampled(groups: Sequence[str | None] | None, n: int, trusted: Looked) -> Codes:

@@ -156,7 +156,7 @@ def open_eyes(
     """
     choice, encoder = open_encoder(settings, choice)
     images, prompts = Images(), library(settings, prompt_versions)
-    models = _open_models(settings, images, prompts) if _asks_models(settings) else None
+    models = _models(settings, images, prompts)
     sights = {
         name: embedder_of(build(spec), images, settings)
         for name, spec in SIGHTS.items()
@@ -187,11 +187,10 @@ def library(settings: Settings, versions: Mapping[str, int] | None = None) -> Li
     return Library(Path(settings.prompts.folder).expanduser() if settings.prompts.folder else None, versions)
 
 
-def _asks_models(settings: Settings) -> bool:
-    return any(name in settings.vlm or name in settings.reasoner for name in settings.panel.agents)
-
-
-def _open_models(settings: Settings, images: Images, prompts: Library) -> "Models":
+def _models(settings: Settings, images: Images, prompts: Library) -> "Models | None":
+    """The way to models; None where no agent of the panel asks one."""
+    if not any(name in settings.vlm or name in settings.reasoner for name in settings.panel.agents):
+        return None
     from doubleread.panel.models import Models  # noqa: PLC0415 - loads openai, which local panels do without
 
     return Models.open(settings, images, prompts)
@@ -231,7 +230,9 @@ def seat(settings: Settings, task: Task, eyes: Eyes, store: CaseStore, weighting
         views=VIEWS,
     )
     readers, referees = _readers(settings, context, eyes), _referees(settings, task, eyes)
-    asked = {prompt.ref: prompt for one in (*readers.values(), *referees.values()) for prompt in _prompts_of(one)}
+    asked = {
+        prompt.ref: prompt for one in (*readers.values(), *referees.values()) for prompt in getattr(one, "prompts", ())
+    }
     templates = (eyes.prompts.get(TEMPLATES),) if context.text is not None else ()
     return Seated(task, readers, dict(referees), retriever, (*templates, *asked.values()), context)
 
@@ -252,10 +253,6 @@ def _referees(settings: Settings, task: Task, eyes: Eyes) -> dict[str, Deliberat
     if eyes.models is None:
         return {}
     return {name: eyes.models.referee(name, task) for name in settings.panel.agents if name in settings.reasoner}
-
-
-def _prompts_of(agent: object) -> tuple[Prompt, ...]:
-    return getattr(agent, "prompts", ())
 
 
 def _recorded(name: str, options: RecordedOptions, task: Task) -> Agent:

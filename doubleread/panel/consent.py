@@ -21,8 +21,8 @@ from doubleread.core.authority import HERE, asking, marker
 from doubleread.core.base import Record
 from doubleread.core.durable import write_file
 from doubleread.core.errors import FileError, NotAllowed, PanelError
-from doubleread.core.harmless import harmless
 from doubleread.core.safe_files import read_json
+from doubleread.core.terminal_text import harmless
 from doubleread.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ def refused(panel: str, asks: Sequence[Ask]) -> list[Ask]:
     """Those of the asks that nobody has allowed this panel here. Raises ``PanelError`` for a record that is damaged."""
     known = allowed(panel) if asks else None
     tables = {} if known is None else known.tables
-    return [ask for ask in asks if not _covers(tables.get(ask.table, {}), ask.values)]
+    return [ask for ask in asks if not ask.values.items() <= tables.get(ask.table, {}).items()]
 
 
 def check_allowed(folder: Path, panel: str, asks: Sequence[Ask], *, allow: bool = False) -> None:
@@ -151,10 +151,6 @@ def allowed(panel: str) -> Allowed | None:
     except (FileError, ValidationError) as error:
         told = " ".join(str(error).split())[:_SHOWN]
         raise PanelError(f"{file} cannot be read ({told}); delete it, and allow the panel again") from None
-
-
-def _covers(known: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
-    return all(name in known and known[name] == value for name, value in values.items())
 
 
 def _file(panel: str) -> Path:

@@ -20,11 +20,10 @@ from doubleread.core.errors import DataError
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Answer
 from doubleread.core.ports import HasSight, Learns, Reconsiders
-from doubleread.core.progress import Progress, silent
 from doubleread.core.stored import StoredCase
 from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
-from doubleread.core.types import Embeddings, Labels
+from doubleread.core.types import Embeddings, Labels, Progress, silent
 from doubleread.core.verdict import Unread
 from doubleread.orchestrator.course.arbiter import Arbiter
 from doubleread.orchestrator.course.asking import ask
@@ -38,7 +37,7 @@ from doubleread.orchestrator.resampling import grouped_folds
 from doubleread.orchestrator.simplex import shares
 from doubleread.panel.composition import VIEWS, Eyes, Seated, check_names, seat
 from doubleread.panel.referees import with_referees
-from doubleread.panel.reference import Reference, looked_at, said_of
+from doubleread.panel.reference import Looked, Reference, groups_of, said_of
 from doubleread.panel.rewording import consistency_gaps, with_gaps
 from doubleread.rag.near_copies import Pictures, look_at, measure_rule
 from doubleread.rag.near_rule import NearRule
@@ -203,7 +202,7 @@ def _near_rule(pool: Pool, eyes: Eyes, progress: Progress) -> NearRule:
 def _reference(pool: Pool, order: Pool, arbiter: Arbiter) -> tuple[Reference, tuple[str, ...]]:
     """What later pictures are compared with, and a note on the pictures of the pool that stand out."""
     said = said_of(arbiter.held_out.posterior)
-    trusted = looked_at(order.cases, order.embeddings, order.statistics, said)
+    trusted = Looked(order.embeddings, order.statistics, said, groups_of(order.cases))
     reference = Reference.of(pool.statistics, [case.group for case in pool.cases], trusted)
     return reference, reference.note(pool.statistics, [case.source for case in pool.cases])
 

@@ -20,7 +20,7 @@ from doubleread.core.durable import append_lines, write_file
 from doubleread.core.errors import FileError, PanelError
 from doubleread.core.reading import Outcome, Retraction
 from doubleread.core.safe_files import inside, read_bytes, read_json
-from doubleread.panel.panel_lock import locked
+from doubleread.panel.trust_pointer import locked
 
 FILE = "outcomes.jsonl"
 HEAD = "outcomes.head.json"

@@ -14,7 +14,7 @@ store/                the labelled cases
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -113,28 +113,13 @@ class PanelFolder:
     folder: Path
     sealed: Sealed
     """Its files, as they were fitted."""
+    head: Head
     pointer: Pointer
     settings: Settings
-    encoder: Choice
-    fingerprint: str
-    sights: dict[str, str]
-    """Fingerprint of each sight that some of its agents have instead of the encoder's."""
-    prompts: dict[str, PinnedPrompt]
-    """Version and hash of every prompt its agents were asked with."""
+    """What it was fitted with, and how it runs here."""
     trust: Trust
-    notes: tuple[str, ...]
-    unread: tuple[Unread, ...]
-    dim: int
-    """Length of its embeddings."""
-    weighting: Weighting
-    """How the neighbours agent weighs similar cases."""
-    near: NearRule
-    """When two pictures are near copies."""
-    archive: PinnedArchive
     reference: Reference | None = None
     """What later pictures are compared with; None for a panel that was saved without."""
-    id: str = ""
-    """Made when it was fitted; what it is allowed is remembered under it."""
     unused: tuple[str, ...] = ()
     """What this machine's settings name and the panel does not follow: it keeps what it was fitted with."""
     asks: tuple[Ask, ...] = ()
@@ -144,10 +129,14 @@ class PanelFolder:
     def arbiter(self) -> Arbiter:
         return self.trust.arbiter
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What learning this trust had to say."""
+        return self.trust.about.notes if self.trust.about else self.head.notes
+
     def with_trust(self, trust: Trust) -> "PanelFolder":
         """The same panel with another version of its trust."""
-        notes = trust.about.notes if trust.about else self.notes
-        return replace(self, trust=trust, notes=notes, pointer=read_pointer(self.folder))
+        return replace(self, trust=trust, pointer=read_pointer(self.folder))
 
 
 def digest_of(folder: Path, version: int) -> str:
@@ -174,24 +163,14 @@ def read_panel(folder: Path, settings: Settings | None, version: int | None = No
         running = running.model_copy(update={"encoder": encoder})
         return PanelFolder(
             folder=folder,
-            id=head.id,
             sealed=sealed,
+            head=head,
             pointer=pointer,
             settings=running,
-            asks=asks_of(running, now),
-            unused=unused_settings(running, fitted, now),
-            encoder=head.encoder,
-            fingerprint=head.fingerprint,
-            sights=head.sights,
-            prompts=head.provenance.prompts,
             trust=trust,
-            notes=trust.about.notes if trust.about else head.notes,
-            unread=head.unread,
-            dim=head.dim,
-            weighting=head.weighting,
-            near=head.near,
-            archive=head.archive,
             reference=_reference(sealed),
+            unused=unused_settings(running, fitted, now),
+            asks=asks_of(running, now),
         )
 
 
@@ -217,28 +196,23 @@ def _entries(folder: Path) -> Iterator[str]:
     """What lies where the manifest's files do, versions of the trust left out."""
     for name in SEALED:
         if (home := inside(folder, name)).is_dir():
-            yield from (f"{name}/{one.name}" for one in home.iterdir() if not _is_version(one))
+            versions = {one for one in home.glob("v*") if name == "trust" and one.is_dir()}
+            yield from (f"{name}/{one.name}" for one in home.iterdir() if one not in versions)
         elif home.exists():
             yield name
 
 
-def _is_version(path: Path) -> bool:
-    return path.is_dir() and path.parent.name == "trust" and path.name.startswith("v")
-
-
-@contextmanager
-def stored(saved: PanelFolder) -> Iterator[CaseStore]:
-    """The panel's case store as it lies there; no encoder is needed."""
-    with _own_archive(saved, saved.fingerprint, saved.dim) as store:
-        yield store
+def stored(saved: PanelFolder) -> Archive:
+    """The panel's case store as it lies there; no encoder is needed. Close it."""
+    return _own_archive(saved, saved.head.fingerprint, saved.head.dim)
 
 
 def open_store(saved: PanelFolder, eyes: Eyes) -> CaseStore:
     """The panel's case store, read-only; raises ``EncoderMismatch`` where another encoder would search it."""
-    if eyes.encoder.fingerprint != saved.fingerprint:
+    if eyes.encoder.fingerprint != saved.head.fingerprint:
         raise EncoderMismatch(
-            f"the panel was fitted with encoder {saved.encoder.name} ({saved.fingerprint}); "
-            f"here {saved.encoder.name} has fingerprint {eyes.encoder.fingerprint}: "
+            f"the panel was fitted with encoder {saved.head.encoder.name} ({saved.head.fingerprint}); "
+            f"here {saved.head.encoder.name} has fingerprint {eyes.encoder.fingerprint}: "
             "install the same weights or fit again"
         )
     retrieval = saved.settings.retrieval
@@ -257,7 +231,7 @@ def _own_archive(saved: PanelFolder, fingerprint: str, dim: int) -> Archive:
     """The archive in the panel's folder. Raises ``PanelError`` for another than the panel was fitted with."""
     with damaged(saved.folder / "store"):
         home = inside(saved.folder, "store")
-    own, pin = Archive(home, fingerprint, dim=dim, create=False, index=False), saved.archive
+    own, pin = Archive(home, fingerprint, dim=dim, create=False, index=False), saved.head.archive
     try:
         if own.file.about("id") != pin.id or own.digest_at(pin.seq) != pin.digest:
             raise PanelError(
@@ -279,10 +253,11 @@ def share(own: Archive, shared: CaseStore) -> None:
 
 def check_prompts(saved: PanelFolder, seated: Seated) -> None:
     """Raises ``PanelError`` where a prompt is no longer what the agents were calibrated with."""
+    fitted = saved.head.provenance.prompts
     changed = [
-        f"{p.id} (fitted with {saved.prompts[p.id].sha256[:8]}, now {p.sha256[:8]}, {p.origin})"
+        f"{p.id} (fitted with {fitted[p.id].sha256[:8]}, now {p.sha256[:8]}, {p.origin})"
         for p in seated.prompts
-        if p.id in saved.prompts and saved.prompts[p.id].sha256 != p.sha256
+        if p.id in fitted and fitted[p.id].sha256 != p.sha256
     ]
     if changed:
         raise PanelError(
@@ -293,7 +268,7 @@ def check_prompts(saved: PanelFolder, seated: Seated) -> None:
 
 def check_sights(saved: PanelFolder, eyes: Eyes) -> None:
     """Raises ``EncoderMismatch`` where an agent would see something else than it was fitted on."""
-    for name, fingerprint in saved.sights.items():
+    for name, fingerprint in saved.head.sights.items():
         if name in eyes.sights and eyes.sights[name].fingerprint != fingerprint:
             raise EncoderMismatch(
                 f"the panel was fitted with {name} of {fingerprint}; here it is {eyes.sights[name].fingerprint}: "

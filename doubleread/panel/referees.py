@@ -9,9 +9,8 @@ import numpy as np
 from doubleread.core.background import Background
 from doubleread.core.case import Case
 from doubleread.core.opinion import Answer
-from doubleread.core.progress import Progress
 from doubleread.core.trust import TrustProfile
-from doubleread.core.types import Labels
+from doubleread.core.types import Labels, Progress
 from doubleread.orchestrator.course.asking import consult
 from doubleread.orchestrator.course.seats import Witness
 from doubleread.orchestrator.learning.arbitration import Readings, tensor

@@ -107,13 +107,8 @@ def _rows(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-def looked_at(cases: Sequence[Case], embeddings: Embeddings, statistics: Embeddings, said: Labels) -> Looked:
-    """Cases with what was made of each; a case without a group stands alone, unless none has one."""
-    return Looked(embeddings, statistics, said, groups_of(cases))
-
-
 def groups_of(cases: Sequence[Case]) -> tuple[str | None, ...] | None:
-    """The group of each; None where no case has one."""
+    """The group of each; None where no case has one. A case without a group stands alone, unless none has one."""
     return None if all(case.group is None for case in cases) else tuple(case.group for case in cases)
 
 

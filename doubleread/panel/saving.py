@@ -24,10 +24,9 @@ from doubleread.panel.manifest import LARGEST, MANIFEST, seal
 from doubleread.panel.outcomes import FILE as OUTCOMES
 from doubleread.panel.outcomes import HEAD as OUTCOMES_HEAD
 from doubleread.panel.panel_folder import FORMAT, SEALED, Head
-from doubleread.panel.panel_lock import LOCK, locked
 from doubleread.panel.provenance import provenance
 from doubleread.panel.trust_folder import MARK, READINGS, write_json, write_lines, write_trust
-from doubleread.panel.trust_pointer import FITTED, POINTER, Pointer
+from doubleread.panel.trust_pointer import FITTED, LOCK, POINTER, Pointer, locked
 from doubleread.rag.stores.archive import Archive
 from doubleread.settings import Settings, load_settings
 

@@ -16,16 +16,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 from doubleread.core.base import Record
 from doubleread.core.drafts import clear_drafts, drafted
 from doubleread.core.errors import FileError, PanelError
+from doubleread.core.evidence import Evidence, EvidenceQuality
+from doubleread.core.opinion import Abstention, Answer, Opinion
 from doubleread.core.reading import Outcome, Reading
 from doubleread.core.trust import TrustProfile
 from doubleread.orchestrator.course.arbiter import Arbiter
 from doubleread.panel.manifest import Sealed, damaged, seal
-from doubleread.panel.panel_lock import locked
-from doubleread.panel.rehearsal import rehearse
-from doubleread.panel.trust_pointer import FITTED, Pointer, pinned, read_pointer
+from doubleread.panel.trust_pointer import FITTED, Pointer, locked, pinned, read_pointer
 
 ARBITER = "arbiter.json"
 READINGS = "readings.jsonl"
@@ -113,7 +115,7 @@ def use_version(folder: Path, version: int) -> None:
         pointer = read_pointer(folder)
         pinned(folder, pointer, version)
         try:
-            pointer.using(version).write(folder)
+            Pointer.to(version, pointer.manifests).write(folder)
         except FileError as error:
             raise PanelError(f"{error}; the trust is as it was") from None
 
@@ -164,5 +166,26 @@ def _arbiter(sealed: Sealed, names: Sequence[str]) -> Arbiter:
     with damaged(sealed.folder):
         profiles = [TrustProfile.model_validate(sealed.json(f"trust/{name}")) for name in names]
         arbiter = Arbiter.load(sealed.json(ARBITER), profiles)
-        rehearse(arbiter)
+        _rehearse(arbiter)
     return arbiter
+
+
+def _rehearse(arbiter: Arbiter) -> None:
+    """Decides once on made-up opinions, so that parts which do not fit fail now; in round two one agent is silent."""
+    evidence = Evidence(neighbours=(), quality=EvidenceQuality(similarity=0.9, agreement=1, margin=0.5, nearness=0.5))
+    first = {name: _made_up(arbiter, name, 1) for name in arbiter.agents}
+    arbiter.assess(first, first, evidence, round_=1, can_ask_more=True, can_look_again=True)
+    first[arbiter.agents[0]] = Abstention(agent=arbiter.agents[0], cause="failure")
+    last = {name: _made_up(arbiter, name, 2) for name in arbiter.agents[1:]}
+    arbiter.assess(first, first | last, evidence, round_=2)
+
+
+def _made_up(arbiter: Arbiter, name: str, round_: int) -> Answer:
+    """An opinion of 90 % for the first label, as the agent gives them; an abstention where it gave none."""
+    profile, labels = arbiter.profile(name, round_), len(arbiter.task.names)
+    if profile is None or profile.confidence_source is None:
+        return Abstention(agent=name, cause="failure", round=round_)
+    p = np.full(labels, 0.1 / (labels - 1))
+    p[0] = 0.9
+    source, prior = profile.confidence_source, profile.prior or "unknown"
+    return Opinion.from_vector(name, arbiter.task, p, source, prior=prior, round=round_)

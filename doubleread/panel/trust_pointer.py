@@ -1,21 +1,28 @@
 """``trust.json``: which version of a panel's trust counts, and the digest of every version's manifest.
 
 It is the only file of a panel that changes, and it is replaced in one step. It carries a digest of itself: a changed
-digit never makes another version count.
+digit never makes another version count. Whoever writes into a panel's folder holds its lock (``locked``).
 """
 
 import hashlib
 import json
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+import portalocker
+
 from doubleread.core.base import Record
-from doubleread.core.durable import write_file
+from doubleread.core.durable import reason, remedy, write_file
 from doubleread.core.errors import FileError, PanelError
 from doubleread.core.safe_files import inside, read_json
 from doubleread.panel.manifest import Sha256, damaged
 
 POINTER = "trust.json"
+LOCK = ".lock"
 FITTED = 1
 """The version that a panel is fitted with. Its manifest is that of the panel."""
 _LIMIT = 1_000_000
@@ -37,10 +44,6 @@ class Pointer(Record):
     def versions(self) -> tuple[int, ...]:
         """All versions that there are."""
         return tuple(sorted(self.manifests))
-
-    def using(self, version: int) -> "Pointer":
-        """The same with another version that counts."""
-        return Pointer.to(version, self.manifests)
 
     def write(self, folder: Path) -> None:
         """Replaces the file; it is on disk when this returns. Raises ``FileError``."""
@@ -68,3 +71,32 @@ def pinned(folder: Path, pointer: Pointer, version: int) -> str:
 
 def _digest(version: int, manifests: dict[int, str]) -> str:
     return hashlib.sha256(json.dumps([version, sorted(manifests.items())]).encode()).hexdigest()
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Waits until no other process writes into the panel, and keeps others waiting.
+
+    What a process that was killed left of a file that it was replacing is removed. Raises ``PanelError`` where the
+    folder cannot be written, or holds another panel by the time it is free.
+    """
+    try:
+        path = inside(folder, LOCK)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o644)
+    except FileError as error:
+        raise PanelError(f"{error}: remove it") from None
+    except OSError as error:
+        raise PanelError(f"{folder / LOCK} cannot be written: {reason(error)}; {remedy(error)}") from None
+    with os.fdopen(handle, "r+b", buffering=0) as file:
+        mine = os.fstat(handle)
+        if not stat.S_ISREG(mine.st_mode):
+            raise PanelError(f"{path} is not a regular file: remove it")
+        try:
+            portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE)
+        except (OSError, portalocker.LockException) as error:
+            raise PanelError(f"{path} cannot be locked: {reason(error)}; {remedy(error)}") from None
+        if not path.exists() or not os.path.samestat(mine, path.stat()):
+            raise PanelError(f"{folder} has just been replaced by another panel: load it again")
+        for left in folder.glob(".*.part-*"):
+            left.unlink(missing_ok=True)
+        yield

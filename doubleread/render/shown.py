@@ -6,7 +6,7 @@ from typing import Self
 
 from rich.console import Console, RenderableType
 
-from doubleread.core.legible import legible
+from doubleread.core.terminal_text import legible
 from doubleread.core.verdict import Verdict
 from doubleread.render.html import verdict_html
 from doubleread.render.terminal import verdict_card

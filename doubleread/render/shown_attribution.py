@@ -9,7 +9,7 @@ from PIL import Image
 
 from doubleread.core.attribution import Attribution
 from doubleread.core.errors import ImageError, UnknownPart
-from doubleread.core.legible import legible
+from doubleread.core.terminal_text import legible
 from doubleread.rag.safe_images import open_image
 from doubleread.render.heat import overlay, sheet
 

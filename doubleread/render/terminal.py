@@ -9,8 +9,8 @@ from rich.panel import Panel as Box
 from rich.table import Table
 from rich.text import Text
 
-from doubleread.core.harmless import tamed
 from doubleread.core.opinion import Abstention, Opinion
+from doubleread.core.terminal_text import tamed
 from doubleread.core.verdict import Verdict
 from doubleread.core.verdict_wording import NOT_SURE, fitting_labels, in_points, looks_like, other_warnings
 

@@ -1,6 +1,6 @@
 """Labelled data sets: a folder of folders, a manifest, an archive, or the solar cells that come as a package."""
 
-from doubleread.core.problem import RowProblem
+from doubleread.core.case import RowProblem
 from doubleread.evals.datasets.dataset_record import Dataset, Labelled, Progress
 from doubleread.evals.datasets.read import read_dataset, read_labelled
 

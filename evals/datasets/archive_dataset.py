@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from doubleread.core.case import RowProblem
 from doubleread.core.errors import DataError
-from doubleread.core.problem import RowProblem
 from doubleread.core.stored import StoredCase
 from doubleread.evals.datasets.dataset_record import Labelled, Progress
 from doubleread.evals.datasets.gather import Row, gather

@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Self
 
 from doubleread.core.base import Record
-from doubleread.core.case import Case
-from doubleread.core.problem import RowProblem
+from doubleread.core.case import Case, RowProblem
 from doubleread.core.task import Task
 
 Progress = Callable[[int, int], None]

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISREG
 
-from doubleread.core.case import Case
+from doubleread.core.case import Case, RowProblem
 from doubleread.core.errors import DataError
-from doubleread.core.problem import RowProblem
 from doubleread.core.task import Task
 from doubleread.evals.datasets.dataset_record import Dataset, Labelled, Progress
 from doubleread.evals.datasets.label_names import FOREIGN_SUFFIXES, slug, suffix

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, Self
 
+from doubleread.core.case import RowProblem
 from doubleread.core.errors import DataError
-from doubleread.core.problem import RowProblem
 from doubleread.evals.datasets.dataset_record import Labelled, Progress
 from doubleread.evals.datasets.gather import Row, gather
 from doubleread.evals.datasets.groups import GroupOf, group_key

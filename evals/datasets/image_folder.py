@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from doubleread.core.case import RowProblem
 from doubleread.core.errors import DataError
-from doubleread.core.problem import RowProblem
 from doubleread.evals.datasets.dataset_record import Labelled, Progress
 from doubleread.evals.datasets.folder_dataset import images_in
 from doubleread.evals.datasets.gather import Row, gather

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from doubleread.core.case import RowProblem
 from doubleread.core.errors import DataError
-from doubleread.core.problem import RowProblem
 from doubleread.evals.datasets.dataset_record import Labelled, Progress
 from doubleread.evals.datasets.gather import Row, gather
 from doubleread.evals.datasets.groups import GroupOf, group_key

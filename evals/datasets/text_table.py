@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from doubleread.core.case import RowProblem
 from doubleread.core.errors import DataError, FileError
-from doubleread.core.problem import RowProblem
 from doubleread.core.safe_files import parse_json
 from doubleread.core.safe_text import text_lines
 

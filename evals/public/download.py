@@ -5,7 +5,7 @@ import re
 import httpx2
 
 from doubleread.core.errors import DataError
-from doubleread.core.progress import Progress
+from doubleread.core.types import Progress
 from doubleread.evals.public.disk import check_room, writing
 from doubleread.evals.public.part import Part
 from doubleread.evals.public.public_dataset import File

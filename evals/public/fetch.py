@@ -6,7 +6,7 @@ from typing import Literal
 
 from doubleread.core.base import Record
 from doubleread.core.errors import DataError
-from doubleread.core.progress import Progress, silent
+from doubleread.core.types import Progress, silent
 from doubleread.evals.public.checksums import remember, remembered
 from doubleread.evals.public.disk import digest
 from doubleread.evals.public.download import download

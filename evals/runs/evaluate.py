@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from doubleread.core.at_rest import at_rest
 from doubleread.core.background import Background
 from doubleread.core.case import Case
+from doubleread.core.process import at_rest
 from doubleread.evals.datasets import Labelled
 from doubleread.evals.runs.batch_pictures import write_comparison
 from doubleread.evals.runs.run_engine import Engine, LocalEngine, Numbered

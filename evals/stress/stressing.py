@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from doubleread.core.at_rest import at_rest
 from doubleread.core.background import Background
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError, ImageError
-from doubleread.core.progress import Progress, silent
+from doubleread.core.process import at_rest
 from doubleread.core.task import Costs
+from doubleread.core.types import Progress, silent
 from doubleread.evals.datasets import Labelled, read_labelled
 from doubleread.evals.metrics.calculation import FEW_CLUSTERS
 from doubleread.evals.runs.selection import select

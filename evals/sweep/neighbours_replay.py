@@ -41,10 +41,10 @@ class Neighbourhood:
             raise DataError(f"k, top and local are those of the agent {AGENT!r}, which is not on this panel")
         if saved.settings.retrieval.url:
             raise DataError("k, top and local can be varied over the panel's own archive only, not over a server's")
-        with Archive(saved.folder / "store", saved.fingerprint, dim=saved.dim, read_only=True) as archive:
+        with Archive(saved.folder / "store", saved.head.fingerprint, dim=saved.head.dim, read_only=True) as archive:
             columns = archive.columns()
-        cache = EncodingCache(saved.settings.cache_folder, f"{saved.fingerprint}-{VIEWS_VERSION}")
-        return cls(saved.arbiter.task, columns, cache, saved.weighting.vote_temperature)
+        cache = EncodingCache(saved.settings.cache_folder, f"{saved.head.fingerprint}-{VIEWS_VERSION}")
+        return cls(saved.arbiter.task, columns, cache, saved.head.weighting.vote_temperature)
 
     def read_again(self, rows: Iterable[Reading], weighed: tuple[int | None, int, int]) -> Iterator[Reading]:
         """The readings with the answers that the agent gives with these ``k``, ``top`` and ``local``.

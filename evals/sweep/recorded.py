@@ -53,7 +53,7 @@ class Recorded:
     @property
     def first(self) -> Variant:
         """The panel as it is."""
-        return Variant.as_it_is(self.saved.settings, self.task.costs.referral, self.saved.weighting)
+        return Variant.as_it_is(self.saved.settings, self.task.costs.referral, self.saved.head.weighting)
 
     def priced(self, usd: Mapping[str, float]) -> Self:
         """With prices that were measured; those that were named before go before them."""
@@ -131,7 +131,7 @@ def _known(recorded: Recorded) -> frozenset[str]:
     named = {row.case for row in recorded.rows} | {row.group for row in recorded.rows if row.group is not None}
     saved = recorded.saved
     if not saved.settings.retrieval.url:
-        with Archive(saved.folder / "store", saved.fingerprint, dim=saved.dim, read_only=True) as archive:
+        with Archive(saved.folder / "store", saved.head.fingerprint, dim=saved.head.dim, read_only=True) as archive:
             columns = archive.columns()
             named |= {*columns.ids.tolist(), *columns.groups.tolist()} - {""}
     return frozenset(named)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doubleread.core.errors import DataError
-from doubleread.core.progress import Progress, silent
+from doubleread.core.types import Progress, silent
 from doubleread.evals.sweep.chance_control import Resamples
 from doubleread.evals.sweep.recorded import Recorded, Unseen
 from doubleread.evals.sweep.scoring import Bench, Played, judged, pick

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from doubleread.core.errors import DataError
-from doubleread.core.progress import Progress, silent
 from doubleread.core.reading import Reading
 from doubleread.core.task import Task, with_costs
+from doubleread.core.types import Progress, silent
 from doubleread.evals.sweep.neighbours_replay import Neighbourhood
 from doubleread.evals.sweep.recorded import Recorded, Unseen
 from doubleread.evals.sweep.scoring import Played

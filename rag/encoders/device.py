@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from doubleread.core.errors import EncoderError
-from doubleread.core.one_process import forked_with
+from doubleread.core.process import forked_with
 
 
 def pick_device(name: str) -> torch.device:

@@ -25,8 +25,8 @@ ENCODERS = Registry(
     "encoder",
     "doubleread.encoders",
     {
-        "colour-texture": Row.of("doubleread.rag.encoders.colour_texture:build", ENCLOSED),
-        "efficientnet-lite0": Row.of("doubleread.rag.encoders.efficientnet:build", ENCLOSED),
-        "open-clip": Row.of("doubleread.rag.encoders.open_clip:build", TEXT),
+        "colour-texture": Row("doubleread.rag.encoders.colour_texture:build", {ENCLOSED}),
+        "efficientnet-lite0": Row("doubleread.rag.encoders.efficientnet:build", {ENCLOSED}),
+        "open-clip": Row("doubleread.rag.encoders.open_clip:build", {TEXT}),
     },
 )

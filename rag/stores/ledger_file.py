@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from doubleread.core.durable import reason
 from doubleread.core.errors import StoreError
-from doubleread.core.one_process import OneProcess
+from doubleread.core.process import OneProcess
 from doubleread.core.sqlite import connect
 from doubleread.core.stored import StoredCase, Version
 from doubleread.rag.stores.beginning import begin, clear

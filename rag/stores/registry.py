@@ -36,7 +36,7 @@ STORES = Registry(
     "doubleread.stores",
     {
         "chroma": f"{_HERE}:indexed",
-        "chroma-server": Row.of(f"{_HERE}:on_server", "server"),
+        "chroma-server": Row(f"{_HERE}:on_server", {"server"}),
         "exact": f"{_HERE}:exact",
     },
 )

@@ -5,7 +5,7 @@ import weakref
 
 import pytest
 
-from doubleread.core.at_rest import at_rest
+from doubleread.core.process import at_rest
 
 
 class Ring:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from doubleread.core.harmless import harmless, harmless_lines, tamed
+from doubleread.core.terminal_text import harmless, harmless_lines, tamed
 
 STEERING = "\x1b\x9b\r\x07\x08\u202e\u2028"
 

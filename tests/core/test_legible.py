@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doubleread.core.legible import legible, legible_json, prepare
+from doubleread.core.terminal_text import legible, legible_json, prepare
 
 ENCODINGS = ["ascii", "latin-1", "cp1252", "cp437", "shift-jis", "utf-8", "utf-16", None]
 

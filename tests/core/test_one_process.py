@@ -10,7 +10,7 @@ import pytest
 
 from doubleread.core.background import Background
 from doubleread.core.errors import PanelError, StoreError
-from doubleread.core.one_process import OneProcess
+from doubleread.core.process import OneProcess
 from doubleread.panel import Panel
 from doubleread.rag.stores.archive import Archive
 

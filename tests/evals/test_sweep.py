@@ -336,7 +336,7 @@ def test_neighbours_weighed_as_they_were_say_what_they_said(made, quick):
     saved = read_panel(made, quick)
     rows = calibration_rows(saved)
     around = Neighbourhood.of(saved)
-    again = list(around.read_again(rows, (None, saved.weighting.top, saved.weighting.local)))
+    again = list(around.read_again(rows, (None, saved.head.weighting.top, saved.head.weighting.local)))
     said = [next(a for a in row.first if a.agent == "neighbours").vector(saved.arbiter.task) for row in rows]
     anew = [next(a for a in row.first if a.agent == "neighbours").vector(saved.arbiter.task) for row in again]
     np.testing.assert_allclose(anew, said, atol=1e-9)

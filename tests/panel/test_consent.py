@@ -70,7 +70,7 @@ def asking(settings, configuration, tmp_path_factory):
             panel.save(home / "panel")
         for case in data.cases:
             Image.new("RGB", (64, 64), "magenta").save(case.path)
-        assert allowed(read_panel(home / "panel", None).id).how == "made here"
+        assert allowed(read_panel(home / "panel", None).head.id).how == "made here"
         patch.setenv("XDG_CONFIG_HOME", str(configuration))
         yield home / "panel", mock
 
@@ -130,10 +130,10 @@ def test_the_private_picture_would_be_recognised(tmp_path):
 def test_consent_is_remembered_for_these_values_and_no_others(asking, stranger):
     folder, _ = asking
     saved = read_panel(folder, stranger)
-    assert {ask.table for ask in refused(saved.id, saved.asks)} == {"prompts", "vlm.gpt"}
-    remember(folder, saved.id, saved.asks, "allowed")
-    assert refused(saved.id, saved.asks) == []
-    file = allowed_file(saved.id)
+    assert {ask.table for ask in refused(saved.head.id, saved.asks)} == {"prompts", "vlm.gpt"}
+    remember(folder, saved.head.id, saved.asks, "allowed")
+    assert refused(saved.head.id, saved.asks) == []
+    file = allowed_file(saved.head.id)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert KEY not in file.read_text()
     for change in (
@@ -145,7 +145,7 @@ def test_consent_is_remembered_for_these_values_and_no_others(asking, stranger):
     ):
         other = saved.settings.vlm["gpt"].model_copy(update=change)
         asks = asks_of(saved.settings.model_copy(update={"vlm": {"gpt": other}}), stranger)
-        assert [ask.table for ask in refused(saved.id, asks)] == ["vlm.gpt"], change
+        assert [ask.table for ask in refused(saved.head.id, asks)] == ["vlm.gpt"], change
     assert refused("0" * 32, saved.asks) == list(saved.asks)
 
 
@@ -167,10 +167,10 @@ def test_what_this_machine_s_settings_say_is_no_question(asking, stranger):
 def test_a_run_on_several_machines_takes_the_consent_along(asking, stranger):
     """A worker is told the settings of the panel as it was loaded: they name what was allowed, and nothing else is."""
     folder, _ = asking
-    remember(folder, read_panel(folder, stranger).id, read_panel(folder, stranger).asks, "allowed")
+    remember(folder, read_panel(folder, stranger).head.id, read_panel(folder, stranger).asks, "allowed")
     with Panel.load(folder, settings=stranger) as panel:
         told = panel.settings.model_dump(mode="json")
-    shutil.rmtree(allowed_file(read_panel(folder, stranger).id).parent)
+    shutil.rmtree(allowed_file(read_panel(folder, stranger).head.id).parent)
 
     async def opened(settings):
         reader = Reader()
@@ -252,21 +252,21 @@ def test_a_configuration_that_cannot_be_written_costs_only_the_memory(asking, st
     (tmp_path / "configuration").write_text("a file, not a folder")
     folder, _ = asking
     saved = read_panel(folder, stranger)
-    remember(folder, saved.id, saved.asks, "made here")
+    remember(folder, saved.head.id, saved.asks, "made here")
     assert "not remembered" in caplog.text
-    assert refused(saved.id, saved.asks) == list(saved.asks)
+    assert refused(saved.head.id, saved.asks) == list(saved.asks)
 
 
 def test_a_damaged_record_is_named(asking, stranger):
     saved = read_panel(asking[0], stranger)
-    file = allowed_file(saved.id)
+    file = allowed_file(saved.head.id)
     file.parent.mkdir(parents=True)
     for contents in ("", "[]", '{"how": "allowed"}', "[" * 100_000):
         file.write_text(contents)
-        with pytest.raises(PanelError, match=f"{saved.id}.json cannot be read.*delete it"):
-            refused(saved.id, saved.asks)
-    remember(asking[0], saved.id, saved.asks, "allowed")
-    assert refused(saved.id, saved.asks) == []
+        with pytest.raises(PanelError, match=f"{saved.head.id}.json cannot be read.*delete it"):
+            refused(saved.head.id, saved.asks)
+    remember(asking[0], saved.head.id, saved.asks, "allowed")
+    assert refused(saved.head.id, saved.asks) == []
 
 
 @pytest.mark.parametrize("panel", ["", "../../x", "0" * 31, "0" * 32 + "\n"])

@@ -10,8 +10,7 @@ from kit import photo
 from PIL import Image
 from rag_support import ScriptedEncoder, image_case, picture, units
 
-from doubleread.core.case import Case
-from doubleread.core.problem import RowProblem
+from doubleread.core.case import Case, RowProblem
 from doubleread.rag.care.auditing import audit
 from doubleread.rag.embedder import CachedEmbedder
 from doubleread.rag.ingest import Provenance, gone, ingest, remove

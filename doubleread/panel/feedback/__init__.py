@@ -6,18 +6,27 @@ ones, say) are no sample of what comes: accuracy, label shares and prediction se
 leaves them out unless it is told otherwise, and then the profiles warn of it.
 """
 
-from doubleread.panel.feedback.confirmation import check_confirmed, confirm, keep, outcome_of, retract
-from doubleread.panel.feedback.drift_watch import drifts
+from doubleread.panel.feedback.confirmation import (
+    check_confirmed,
+    fitted_on,
+    forget,
+    keep,
+    known_as,
+    outcome_of,
+    remember,
+    remembered,
+    retract,
+)
 from doubleread.panel.feedback.graded_cases import (
     calibration_cases,
     calibration_rows,
+    drifts,
     graded,
     keeps_readings,
     learned_rows,
     unseen_outcomes,
 )
 from doubleread.panel.feedback.relearning import Relearned, adopt, relearn
-from doubleread.panel.feedback.remembering import fitted_on, forget, remember, remembered
 
 __all__ = [
     "Relearned",
@@ -25,13 +34,13 @@ __all__ = [
     "calibration_cases",
     "calibration_rows",
     "check_confirmed",
-    "confirm",
     "drifts",
     "fitted_on",
     "forget",
     "graded",
     "keep",
     "keeps_readings",
+    "known_as",
     "learned_rows",
     "outcome_of",
     "relearn",

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from doubleread.core.harmless import harmless
+from doubleread.core.terminal_text import harmless
 from doubleread.core.verdict import Verdict
 from doubleread.render.shown import ShownVerdict
 from doubleread.sessions.export.entries import Entry
