@@ -101,7 +101,9 @@ def test_every_public_name_says_what_it_does(name):
     one = DEFINED[name]
     assert inspect.getdoc(one), f"{name} has no docstring"
     if inspect.isclass(one):
-        bare = [key for key, member in vars(one).items() if is_method(member) and key[0] != "_" and not member.__doc__]
+        own = [kind for kind in one.__mro__ if kind.__module__.startswith("doubleread")]
+        members = [(key, member) for kind in own for key, member in vars(kind).items() if is_method(member)]
+        bare = [key for key, member in members if key[0] != "_" and not member.__doc__]
         assert not bare, f"{name}: {bare} have no docstring"
     needs_example = not (inspect.isclass(one) and (issubclass(one, NO_EXAMPLE) or is_protocol(one)))
     assert examples_of(name, one) or not needs_example, f"{name} has no example"

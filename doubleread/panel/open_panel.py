@@ -130,7 +130,7 @@ class OpenPanel:
 
     @property
     def alarms(self) -> tuple[Drift, ...]:
-        """Drift alarms found at loading: agents or panel no longer do as well as their record. Verdicts carry a warning."""
+        """Drift alarms found at loading: an agent or the panel no longer matches its record. Verdicts then warn."""
         return self._alarms
 
     @property
@@ -139,7 +139,7 @@ class OpenPanel:
         return self._eyes.models.wire.budget.spent_by if self._eyes.models is not None else {}
 
     def learned_from(self, case: Case) -> bool:
-        """Whether the panel was fitted or calibrated on the image, so that its verdict on it says nothing about the panel."""
+        """Whether the panel was fitted or calibrated on the image; its verdict on it then cannot grade the panel."""
         return case.id in self._calibration or (self._store.holds(case.id) and remembered(self._store, case.id) is None)
 
     async def seats(self, case: Case, *, k: int | None = None) -> Seats:
