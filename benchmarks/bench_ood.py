@@ -17,7 +17,7 @@ from doubleread.evals.ood import Scored, alarms, gain, mean_over, passed_at_95
 from doubleread.evals.ood_scores import OURS
 from doubleread.evals.ood_trial import Trial, leave_each_out
 from doubleread.orchestrator.ood.familiarity import ALARM_RATE
-from doubleread.panel.streaming import Readable
+from doubleread.panel.image_stream import Readable
 from doubleread.settings import load_settings
 
 EVERY = 18

@@ -33,9 +33,9 @@ from doubleread.core.errors import DoublereadError
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.mock_server import running
 from doubleread.panel import Panel
-from doubleread.panel.manifest import MANIFEST, seal
 from doubleread.panel.outcomes import read_outcomes
 from doubleread.panel.panel_folder import read_panel
+from doubleread.panel.panel_manifest import MANIFEST, seal
 from doubleread.panel.saving import STORE
 from doubleread.panel.trust_folder import MARK
 from doubleread.panel.trust_pointer import FITTED, POINTER, Pointer

@@ -83,7 +83,7 @@ class RetrievalSettings(Section):
     @property
     def built_in(self) -> bool:
         """Whether the store is one of this package's."""
-        from doubleread.rag.stores.registry import STORES  # noqa: PLC0415 - heavy
+        from doubleread.rag.stores.store_registry import STORES  # noqa: PLC0415 - heavy
 
         return self.store in STORES.built_in
 

@@ -13,7 +13,7 @@ from doubleread.evals.datasets import Dataset
 from doubleread.evals.ood import Mask, Scored
 from doubleread.evals.ood_scores import OURS, scores
 from doubleread.panel import Panel
-from doubleread.panel.streaming import Readable
+from doubleread.panel.image_stream import Readable
 from doubleread.settings import Settings
 
 

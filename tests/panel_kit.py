@@ -2,7 +2,7 @@
 
 import json
 
-from doubleread.panel.manifest import MANIFEST, seal
+from doubleread.panel.panel_manifest import MANIFEST, seal
 from doubleread.panel.saving import STORE
 from doubleread.panel.trust_folder import home_of
 from doubleread.panel.trust_pointer import FITTED, Pointer, read_pointer

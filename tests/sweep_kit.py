@@ -6,8 +6,8 @@ from scripts_kit import Script, readings
 from doubleread.evals.sweep import Recorded
 from doubleread.orchestrator.course.kept import kept, readings_of
 from doubleread.panel.fitting import learn_trust
-from doubleread.panel.manifest import Sealed
-from doubleread.panel.panel_folder import Head, PanelFolder, PinnedArchive
+from doubleread.panel.panel_folder import PanelFolder, PanelHead, PinnedArchive
+from doubleread.panel.panel_manifest import Sealed
 from doubleread.panel.trust_folder import Trust
 from doubleread.panel.trust_pointer import Pointer
 from doubleread.rag.nearest_cases import Weighting
@@ -36,7 +36,7 @@ def panel_folder(folder, scripts, said, **sections):
     pointer = Pointer.to(1, {1: "0" * 64})
     pointer.write(folder)
     arbiter = learn_trust(TASK, settings, said)
-    head = Head.model_construct(fingerprint="scripted", dim=4, weighting=Weighting(), archive=pin, notes=())
+    head = PanelHead.model_construct(fingerprint="scripted", dim=4, weighting=Weighting(), archive=pin, notes=())
     return PanelFolder(
         folder=folder,
         head=head,

@@ -14,7 +14,7 @@ SAFE = {
 }
 READERS = {
     "agents/wire/values.py": "replies of servers, whose size and nesting are bounded before",
-    "doubleread/panel/manifest.py": "digests of what was just written",
+    "doubleread/panel/panel_manifest.py": "digests of what was just written",
     "doubleread/web/exporting.py": "the export that was just made",
     "doubleread/sessions/owner_store.py": "lock files, made by the same folder of sessions",
     "evals/public/unpack.py": "a file whose sha256 was checked, held against the archive that it came from",

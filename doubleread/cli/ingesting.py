@@ -11,7 +11,7 @@ from rich.table import Table
 from doubleread.cli.screen import OUT, note, progress, tell_json, warn
 from doubleread.core.case import RowProblem
 from doubleread.evals.datasets import Labelled, read_labelled
-from doubleread.panel.archives import Intake, open_intake
+from doubleread.panel.archives import ArchiveIntake, open_intake
 from doubleread.rag.ingest import Provenance, gone, ingest, remove
 from doubleread.rag.ingested import Ingested
 from doubleread.rag.picture_quality import unusual_pictures
@@ -78,7 +78,7 @@ def run_ingest(
         raise typer.Exit(1)
 
 
-def _bring(intake: Intake, dataset: Labelled, given: Given, prune: bool | None) -> Ingested:
+def _bring(intake: ArchiveIntake, dataset: Labelled, given: Given, prune: bool | None) -> Ingested:
     source = Provenance(origin=given.origin or dataset.name, reviewer=given.reviewer, tags=given.tags)
     with intake.archive() as archive, progress() as report:
         found = ingest(

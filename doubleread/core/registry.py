@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 from doubleread.core.errors import UnknownPart
 
 
-class Row(NamedTuple):
+class PartRow(NamedTuple):
     """One registered part.
 
     Examples:
-        >>> from doubleread.core.registry import Row
-        >>> Row("my_package.my_encoder:build", {"text"}).traits
+        >>> from doubleread.core.registry import PartRow
+        >>> PartRow("my_package.my_encoder:build", {"text"}).traits
         {'text'}
     """
 
@@ -39,9 +39,9 @@ class Registry:
         doubleread.core.errors.UnknownPart: unknown calibrator 'temprature'; known: beta, ...
     """
 
-    def __init__(self, kind: str, group: str, table: Mapping[str, str | Row]) -> None:
+    def __init__(self, kind: str, group: str, table: Mapping[str, str | PartRow]) -> None:
         self._kind, self._group = kind, group
-        self._table = {name: row if isinstance(row, Row) else Row(row) for name, row in table.items()}
+        self._table = {name: row if isinstance(row, PartRow) else PartRow(row) for name, row in table.items()}
 
     @property
     def built_in(self) -> frozenset[str]:
@@ -93,4 +93,4 @@ class Registry:
         return {entry.name: entry for entry in entry_points(group=self._group)}
 
 
-__all__ = ["Registry", "Row"]
+__all__ = ["PartRow", "Registry"]

@@ -23,7 +23,7 @@ AUTO = "auto"
 
 
 @dataclass(frozen=True)
-class Intake:
+class ArchiveIntake:
     """What it takes to bring cases into an archive: the place, and an encoder that fits it."""
 
     folder: Path
@@ -37,7 +37,7 @@ class Intake:
 
 
 @contextmanager
-def open_intake(folder: Path, settings: Settings) -> Iterator[Intake]:
+def open_intake(folder: Path, settings: Settings) -> Iterator[ArchiveIntake]:
     """Loads the encoder, for an archive that is there its own unless the settings name one; makes nothing.
 
     Raises ``StoreError`` where no archive can be, and ``EncoderMismatch`` before any image is looked at.
@@ -50,7 +50,7 @@ def open_intake(folder: Path, settings: Settings) -> Iterator[Intake]:
         Archive(folder, encoder.fingerprint, dim=encoder.dim, name=choice.name, index=False).close()
     embedder = embedder_of(encoder, Images(), settings)
     try:
-        yield Intake(folder, choice, encoder, embedder)
+        yield ArchiveIntake(folder, choice, encoder, embedder)
     finally:
         embedder.close()
 

@@ -25,7 +25,7 @@ from doubleread.orchestrator.ood.two_sample import (
     told_apart_ungrouped,
 )
 from doubleread.orchestrator.resampling import group_codes
-from doubleread.panel.reference import Looked, Reference, groups_of, whole_groups
+from doubleread.panel.reference import Looked, PictureReference, groups_of, whole_groups
 from doubleread.rag.embedder import EmbeddedCases
 from doubleread.rag.picture_traits import TRAITS, difference, scaled, traits_of
 
@@ -50,7 +50,7 @@ _ALIKE = "simple statistics of the pictures show no difference"
 
 
 def compare_verdicts(
-    said: Sequence[tuple[Case, int]], reference: Reference | None, look: Callable[[Sequence[Case]], Rows]
+    said: Sequence[tuple[Case, int]], reference: PictureReference | None, look: Callable[[Sequence[Case]], Rows]
 ) -> BatchComparison:
     """Compares cases, each with the index of the label that the panel found, or -1, with the calibration cases.
 
@@ -98,7 +98,7 @@ def compare(batch: Looked, trusted: Looked) -> BatchComparison:
         level=LEVEL,
         note="" if known else _UNKNOWN,
     )
-    pair = _Pair(batch, trusted, codes, second)
+    pair = _Compared(batch, trusted, codes, second)
     return _shuffled(found, pair) if known else _drawn(found, pair)
 
 
@@ -108,7 +108,7 @@ def not_judged(n: int, why: str) -> BatchComparison:
     return BatchComparison(n=n, groups=None, trusted=0, trusted_groups=0, level=LEVEL, note=note)
 
 
-class _Pair(NamedTuple):
+class _Compared(NamedTuple):
     batch: Looked
     trusted: Looked
     codes: Codes
@@ -127,7 +127,7 @@ class _Pair(NamedTuple):
         return np.concatenate([traits_of(self.trusted.statistics), traits_of(self.batch.statistics)])
 
 
-def _shuffled(found: BatchComparison, pair: _Pair) -> BatchComparison:
+def _shuffled(found: BatchComparison, pair: _Compared) -> BatchComparison:
     """Judged by shuffling the groups of both."""
     if divisions(pair.codes, pair.second) * LEVEL < _TESTS:
         return _by_traits(found, pair)
@@ -136,7 +136,7 @@ def _shuffled(found: BatchComparison, pair: _Pair) -> BatchComparison:
     return _judged(found, pair, apart, *shifts(pair.traits, pair.labels, shuffles))
 
 
-def _drawn(found: BatchComparison, pair: _Pair) -> BatchComparison:
+def _drawn(found: BatchComparison, pair: _Compared) -> BatchComparison:
     """Judged by drawing groups of the calibration cases, as many as would make such a batch."""
     trusted = pair.codes[~pair.second]
     drawn = drawn_groups(trusted, len(pair.batch))
@@ -151,7 +151,7 @@ def _drawn(found: BatchComparison, pair: _Pair) -> BatchComparison:
     )
 
 
-def _judged(found: BatchComparison, pair: _Pair, apart: Apart, moved: Vector, p_values: Vector) -> BatchComparison:
+def _judged(found: BatchComparison, pair: _Compared, apart: Apart, moved: Vector, p_values: Vector) -> BatchComparison:
     clear = np.abs(moved) >= CLEAR
     by_traits = float(p_values[clear].min()) if clear.any() else 1.0
     p_value = min(1.0, _TESTS * min(apart.p_value, by_traits))
@@ -166,7 +166,7 @@ def _judged(found: BatchComparison, pair: _Pair, apart: Apart, moved: Vector, p_
     return found.model_copy(update=update)
 
 
-def _by_traits(found: BatchComparison, pair: _Pair) -> BatchComparison:
+def _by_traits(found: BatchComparison, pair: _Compared) -> BatchComparison:
     """Judged, in want of groups, by traits alone: the batch is taken for one more group."""
     if found.trusted_groups < FEWEST_GROUPS:
         return found.model_copy(update={"note": _too_few(found)})
@@ -178,7 +178,7 @@ def _by_traits(found: BatchComparison, pair: _Pair) -> BatchComparison:
     return found.model_copy(update={**update, "note": _too_few(found)})
 
 
-def _differences(pair: _Pair, order: Sequence[int]) -> tuple[Difference, ...]:
+def _differences(pair: _Compared, order: Sequence[int]) -> tuple[Difference, ...]:
     ours, theirs = traits_of(pair.batch.statistics), traits_of(pair.trusted.statistics)
     found = [difference(TRAITS[i], ours[:, i], theirs[:, i]) for i in order]
     if any(one.told == "grey" for one in found):  # then a cast, or less colour, says the same again

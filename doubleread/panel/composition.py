@@ -35,6 +35,7 @@ from doubleread.rag.nearest_cases import Weighting
 from doubleread.rag.picture_statistics import PictureStatistics
 from doubleread.rag.retrieval import StoreRetriever
 from doubleread.rag.safe_images import CROPS, VIEWS_VERSION, Images
+from doubleread.rag.stores import STORES
 from doubleread.settings import Settings
 from doubleread.settings_sections import RecordedOptions
 
@@ -50,7 +51,7 @@ SIGHTS = {TEXTURE: "colour-texture"}
 
 
 @dataclass(frozen=True)
-class Seen:
+class EncodedCases:
     """What the eyes made of many cases: rows of those that all of them could read."""
 
     kept: tuple[int, ...]
@@ -89,7 +90,7 @@ class Eyes:
         cases: Sequence[Case],
         views: Sequence[str] = (WHOLE,),
         progress: Callable[[int, int], None] = lambda _done, _total: None,
-    ) -> Seen:
+    ) -> EncodedCases:
         """Looks at many cases with all eyes, one after the other; ``progress(done, total)`` counts cases."""
 
         def part(i: int) -> Callable[[int, int], None]:
@@ -99,7 +100,7 @@ class Eyes:
         kept = sorted(set.intersection(*(set(one.kept) for one in found)))
         first, *others = (one.embeddings[np.searchsorted(one.kept, kept)] for one in found)
         unread = dict.fromkeys(row for one in found for row in one.unread)
-        return Seen(tuple(kept), first, dict(zip(self.sights, others, strict=True)), tuple(unread))
+        return EncodedCases(tuple(kept), first, dict(zip(self.sights, others, strict=True)), tuple(unread))
 
     def warm_up(self) -> Embeddings:
         """Has every eye look at a blank picture, so that the first case does not wait for what is made at first use.
@@ -126,6 +127,7 @@ def check_names(settings: Settings) -> None:
     CALIBRATORS.check({settings.trust.calibrator} - {AUTO})
     FUSION_RULES.check({settings.fusion.rule} - {AUTO})
     SCORES.check([settings.trust.sets])
+    STORES.check([settings.retrieval.store])
 
 
 def _check_agents(settings: Settings) -> None:

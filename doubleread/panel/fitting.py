@@ -37,7 +37,7 @@ from doubleread.orchestrator.resampling import grouped_folds
 from doubleread.orchestrator.simplex import shares
 from doubleread.panel.composition import VIEWS, Eyes, Seated, check_names, seat
 from doubleread.panel.referees import with_referees
-from doubleread.panel.reference import Looked, Reference, groups_of, said_of
+from doubleread.panel.reference import Looked, PictureReference, groups_of, said_of
 from doubleread.panel.rewording import consistency_gaps, with_gaps
 from doubleread.rag.near_copies import Pictures, look_at, measure_rule
 from doubleread.rag.near_rule import NearRule
@@ -94,7 +94,7 @@ class Pool:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedPanel:
     """What fitting produced: the support that goes into the store, and everything learned."""
 
     support: Pool
@@ -106,7 +106,7 @@ class Fitted:
     arbiter: Arbiter
     near: NearRule
     """When two pictures are near copies under the panel's encoder."""
-    reference: Reference
+    reference: PictureReference
     """What later pictures are compared with."""
     unread: tuple[Unread, ...]
     notes: tuple[str, ...]
@@ -119,7 +119,7 @@ def fit(
     eyes: Eyes,
     progress: Progress = silent,
     witness: Witness = nobody,
-) -> Fitted:
+) -> FittedPanel:
     """Fits a panel on labelled cases. Cases of split ``test`` are left alone; ``witness`` is told every answer.
 
     Raises ``DataError`` where there is too little to learn from, ``PanelError`` where an agent cannot answer at all.
@@ -155,7 +155,7 @@ def fit(
     progress("learning trust", 1, 1)
     reference, odd = _reference(pool, order, arbiter)
     notes = (*_notes(cases, order, arbiter, learned_from), *odd)
-    return Fitted(support, order.cases, readings, seated, store, arbiter, near, reference, unread, notes)
+    return FittedPanel(support, order.cases, readings, seated, store, arbiter, near, reference, unread, notes)
 
 
 def learn_trust(task: Task, settings: Settings, readings: Readings) -> Arbiter:
@@ -199,11 +199,11 @@ def _near_rule(pool: Pool, eyes: Eyes, progress: Progress) -> NearRule:
     return measure_rule(pictures, eyes.encoder, eyes.images, partial(progress, "measuring what a copy is"))
 
 
-def _reference(pool: Pool, order: Pool, arbiter: Arbiter) -> tuple[Reference, tuple[str, ...]]:
+def _reference(pool: Pool, order: Pool, arbiter: Arbiter) -> tuple[PictureReference, tuple[str, ...]]:
     """What later pictures are compared with, and a note on the pictures of the pool that stand out."""
     said = said_of(arbiter.held_out.posterior)
     trusted = Looked(order.embeddings, order.statistics, said, groups_of(order.cases))
-    reference = Reference.of(pool.statistics, [case.group for case in pool.cases], trusted)
+    reference = PictureReference.of(pool.statistics, [case.group for case in pool.cases], trusted)
     return reference, reference.note(pool.statistics, [case.source for case in pool.cases])
 
 

@@ -25,10 +25,10 @@ from doubleread.orchestrator.explanation.influence import left_out
 from doubleread.orchestrator.trust.drift import Drift, warning_of
 from doubleread.panel.composition import Eyes, Seated
 from doubleread.panel.feedback import calibration_cases, drifts, known_as, learned_rows, remembered
-from doubleread.panel.fitting import Fitted
+from doubleread.panel.fitting import FittedPanel
 from doubleread.panel.panel_folder import AboutPanel, PanelFolder, digest_of
 from doubleread.panel.provenance import provenance
-from doubleread.panel.reference import Reference
+from doubleread.panel.reference import PictureReference
 from doubleread.rag.picture_quality import NOTHING_USUAL
 from doubleread.settings import Settings
 
@@ -38,7 +38,7 @@ class OpenPanel:
 
     def __init__(self, settings: Settings, eyes: Eyes, seated: Seated, store: CaseStore, arbiter: Arbiter) -> None:
         self._settings, self._eyes, self._seated, self._store, self._arbiter = settings, eyes, seated, store, arbiter
-        self._fitted: Fitted | None = None
+        self._fitted: FittedPanel | None = None
         self._saved: PanelFolder | None = None
         self._alarms: tuple[Drift, ...] = ()
         self._unwatched: tuple[str, ...] = ()
@@ -183,7 +183,7 @@ class OpenPanel:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _see(self, reference: Reference | None) -> None:
+    def _see(self, reference: PictureReference | None) -> None:
         """Takes what pictures are compared with; one that is unusual in itself raises the alarm from now on."""
         self._reference = reference
         self._usual = usual = NOTHING_USUAL if reference is None else reference.usual

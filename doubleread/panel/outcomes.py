@@ -31,14 +31,14 @@ _CHAINED = re.compile(rb'(\{.*),"chain":"([0-9a-f]{16})"\}', re.DOTALL)
 _HEAD_LIMIT = 10_000
 
 
-class Entry(Record):
+class OutcomeEntry(Record):
     """One line of the file, without its digest."""
 
     outcome: Outcome | None = None
     retraction: Retraction | None = None
 
 
-class Head(Record):
+class OutcomesHead(Record):
     """How many lines there were at least, and the digest of the last of them."""
 
     count: int = Field(default=0, ge=0)
@@ -50,7 +50,7 @@ class Outcomes:
     """What the file says now. ``standing`` are in the order in which their cases were first confirmed."""
 
     standing: tuple[Outcome, ...] = ()
-    history: tuple[Entry, ...] = ()
+    history: tuple[OutcomeEntry, ...] = ()
     problems: tuple[str, ...] = ()
     """Half a line at the end, which a process that was killed left behind."""
 
@@ -89,7 +89,7 @@ def find_outcome(folder: Path, case: str) -> Outcome | None:
     return found
 
 
-def add_entries(folder: Path, entries: Sequence[Entry]) -> None:
+def add_entries(folder: Path, entries: Sequence[OutcomeEntry]) -> None:
     """Adds lines, all or none of them; they are on disk when this returns.
 
     Half a line that a crash left behind is cut off. Raises ``FileError`` where the file cannot be written, and
@@ -106,7 +106,7 @@ def add_entries(folder: Path, entries: Sequence[Entry]) -> None:
             added += body[:-1] + f',"chain":"{digest}"}}\n'.encode()
         append_lines(folder / FILE, added)
         with suppress(FileError):  # the lines are stored; a head that is behind is caught up with next time
-            now = Head(count=len(lines) + len(entries), digest=digest)
+            now = OutcomesHead(count=len(lines) + len(entries), digest=digest)
             write_file(folder / HEAD, json.dumps(now.model_dump()).encode())
 
 
@@ -122,10 +122,12 @@ def sensible(folder: Path) -> Iterator[None]:
         raise PanelError(f"{folder / FILE} holds outcomes that the panel cannot use: {told}; {RESTORE}") from None
 
 
-def _head(folder: Path) -> Head:
+def _head(folder: Path) -> OutcomesHead:
     path = folder / HEAD
     try:
-        return Head.model_validate(read_json(inside(folder, HEAD), limit=_HEAD_LIMIT)) if path.exists() else Head()
+        if not path.exists():
+            return OutcomesHead()
+        return OutcomesHead.model_validate(read_json(inside(folder, HEAD), limit=_HEAD_LIMIT))
     except (FileError, ValueError) as error:
         raise PanelError(f"{path} is damaged: {' '.join(str(error).split())[:200]}; {RESTORE}") from None
 
@@ -155,14 +157,14 @@ def _stated(path: Path, number: int, line: bytes) -> str:
     return match[2].decode()
 
 
-def _entry(path: Path, number: int, body: bytes) -> Entry:
+def _entry(path: Path, number: int, body: bytes) -> OutcomeEntry:
     try:
-        return Entry.model_validate_json(body)
+        return OutcomeEntry.model_validate_json(body)
     except ValueError:
         raise PanelError(f"{path}, line {number} is damaged: it is no outcome; {RESTORE}") from None
 
 
-def _check_head(folder: Path, head: Head, lines: Sequence[bytes]) -> None:
+def _check_head(folder: Path, head: OutcomesHead, lines: Sequence[bytes]) -> None:
     path = folder / FILE
     if len(lines) < head.count:
         raise PanelError(f"{path} is damaged: {head.count} lines were written, and {len(lines)} are there; {RESTORE}")

@@ -38,6 +38,7 @@ from doubleread.panel.feedback import (
     retract,
 )
 from doubleread.panel.fitting import fit
+from doubleread.panel.image_stream import Readable, case_of, verdicts_of
 from doubleread.panel.open_panel import OpenPanel, recording
 from doubleread.panel.panel_folder import (
     PanelFolder,
@@ -48,7 +49,6 @@ from doubleread.panel.panel_folder import (
     restore_agents,
 )
 from doubleread.panel.saving import allow_own, write_panel
-from doubleread.panel.streaming import Readable, case_of, verdicts_of
 from doubleread.panel.trust_folder import TrustVersion
 from doubleread.rag.near_copies import hash_picture
 from doubleread.render.shown import ShownVerdict

@@ -31,9 +31,9 @@ from doubleread.core.verdict import Unread
 from doubleread.orchestrator.course.arbiter import Arbiter
 from doubleread.panel.composition import Eyes, Seated
 from doubleread.panel.consent import Ask, asks_of
-from doubleread.panel.manifest import AGAIN, LARGEST, Sealed, damaged
+from doubleread.panel.panel_manifest import AGAIN, LARGEST, Sealed, damaged
 from doubleread.panel.reference import FILE as REFERENCE
-from doubleread.panel.reference import Reference
+from doubleread.panel.reference import PictureReference
 from doubleread.panel.run_settings import run_settings, unused_settings
 from doubleread.panel.trust_folder import ARBITER, MARK, READINGS, Trust, read_trust
 from doubleread.panel.trust_pointer import FITTED, Pointer, pinned, read_pointer
@@ -41,7 +41,7 @@ from doubleread.rag.encoders import Choice
 from doubleread.rag.near_rule import NearRule
 from doubleread.rag.nearest_cases import Weighting
 from doubleread.rag.stores.archive import Archive
-from doubleread.rag.stores.registry import STORES, OpensStore, StorePlace
+from doubleread.rag.stores.store_registry import STORES, OpensStore, StorePlace
 from doubleread.settings import Settings, load_settings
 
 FORMAT = 6
@@ -64,14 +64,14 @@ class PinnedPrompt(Record):
     sha256: str
 
 
-class Provenance(Record):
+class PanelProvenance(Record):
     """What of a panel's provenance counts."""
 
     model_config = ConfigDict(extra="ignore")
     prompts: dict[str, PinnedPrompt]
 
 
-class Head(Record):
+class PanelHead(Record):
     """What ``panel.json`` says."""
 
     format: int
@@ -91,7 +91,7 @@ class Head(Record):
     notes: tuple[str, ...]
     unread: tuple[Unread, ...]
     archive: PinnedArchive
-    provenance: Provenance
+    provenance: PanelProvenance
 
 
 @dataclass(frozen=True)
@@ -113,12 +113,12 @@ class PanelFolder:
     folder: Path
     sealed: Sealed
     """Its files, as they were fitted."""
-    head: Head
+    head: PanelHead
     pointer: Pointer
     settings: Settings
     """What it was fitted with, and how it runs here."""
     trust: Trust
-    reference: Reference | None = None
+    reference: PictureReference | None = None
     """What later pictures are compared with; None for a panel that was saved without."""
     unused: tuple[str, ...] = ()
     """What this machine's settings name and the panel does not follow: it keeps what it was fitted with."""
@@ -155,7 +155,7 @@ def read_panel(folder: Path, settings: Settings | None, version: int | None = No
     sealed = Sealed.open(folder, pinned(folder, pointer, FITTED))
     with damaged(folder):
         sealed.check_listed(_entries(folder))
-        head = Head.model_validate(sealed.json(MARK))
+        head = PanelHead.model_validate(sealed.json(MARK))
         trust = read_trust(sealed, head.trust, pointer, pointer.version if version is None else version)
         fitted = load_settings(None, head.settings)
         running = run_settings(fitted, now)
@@ -174,11 +174,11 @@ def read_panel(folder: Path, settings: Settings | None, version: int | None = No
         )
 
 
-def _reference(sealed: Sealed) -> Reference | None:
+def _reference(sealed: Sealed) -> PictureReference | None:
     if REFERENCE not in sealed.files:
         return None
     with damaged(sealed.folder / REFERENCE):
-        return Reference.load(sealed.path(REFERENCE))
+        return PictureReference.load(sealed.path(REFERENCE))
 
 
 def _check_format(folder: Path) -> None:

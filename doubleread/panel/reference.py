@@ -46,7 +46,7 @@ class Looked:
 
 
 @dataclass(frozen=True)
-class Reference:
+class PictureReference:
     """What a panel keeps of the pictures it was fitted and trusted on."""
 
     usual: UsualPictures

@@ -19,11 +19,11 @@ from doubleread.core.types import Json
 from doubleread.orchestrator.course.kept import kept
 from doubleread.panel.composition import Eyes
 from doubleread.panel.consent import asks_of, remember
-from doubleread.panel.fitting import Fitted
-from doubleread.panel.manifest import LARGEST, MANIFEST, seal
+from doubleread.panel.fitting import FittedPanel
 from doubleread.panel.outcomes import FILE as OUTCOMES
 from doubleread.panel.outcomes import HEAD as OUTCOMES_HEAD
-from doubleread.panel.panel_folder import FORMAT, SEALED, Head
+from doubleread.panel.panel_folder import FORMAT, SEALED, PanelHead
+from doubleread.panel.panel_manifest import LARGEST, MANIFEST, seal
 from doubleread.panel.provenance import provenance
 from doubleread.panel.trust_folder import MARK, READINGS, write_json, write_lines, write_trust
 from doubleread.panel.trust_pointer import FITTED, LOCK, POINTER, Pointer, locked
@@ -35,7 +35,7 @@ OWN = {*SEALED, MANIFEST, POINTER, LOCK, STORE}
 """What a panel folder holds: saving over a panel replaces these, and nothing else may be lost with them."""
 
 
-def write_panel(folder: Path, settings: Settings, eyes: Eyes, fitted: Fitted | None) -> Path:
+def write_panel(folder: Path, settings: Settings, eyes: Eyes, fitted: FittedPanel | None) -> Path:
     """Writes beside ``folder`` and replaces it at the end: a panel is under its name at every instant."""
     if fitted is None:
         raise PanelError("this panel was loaded from a folder; copy that folder instead")
@@ -55,7 +55,7 @@ def write_panel(folder: Path, settings: Settings, eyes: Eyes, fitted: Fitted | N
 
 def allow_own(folder: Path) -> None:
     """Remembers that a panel that was fitted here may do what its settings say."""
-    head = Head.model_validate(read_json(folder / MARK))
+    head = PanelHead.model_validate(read_json(folder / MARK))
     fitted = load_settings(None, head.settings)
     encoder = fitted.encoder.model_copy(update={"name": head.encoder.name, "download": True})
     remember(folder, head.id, asks_of(fitted.model_copy(update={"encoder": encoder}), None), "made here")
@@ -108,7 +108,7 @@ def _is_own(name: str) -> bool:
     return name in OWN or name.startswith((f".{POINTER}.part-", f".{OUTCOMES_HEAD}.part-"))
 
 
-def _write(folder: Path, settings: Settings, eyes: Eyes, fitted: Fitted) -> None:
+def _write(folder: Path, settings: Settings, eyes: Eyes, fitted: FittedPanel) -> None:
     profiles = write_trust(folder, fitted.arbiter)
     write_lines(folder / READINGS, kept(fitted.arbiter.task, fitted.calibration, fitted.readings))
     (folder / "agents").mkdir()
@@ -131,7 +131,7 @@ def _write_agent(folder: Path, name: str, agent: Learns) -> None:
     read_arrays(path, limit=LARGEST)
 
 
-def _write_archive(folder: Path, eyes: Eyes, fitted: Fitted) -> Json:
+def _write_archive(folder: Path, eyes: Eyes, fitted: FittedPanel) -> Json:
     """The labelled cases; returns which archive it is, and at which state."""
     store = Archive(folder, eyes.encoder.fingerprint, dim=eyes.encoder.dim, name=eyes.choice.name)
     try:
@@ -141,7 +141,7 @@ def _write_archive(folder: Path, eyes: Eyes, fitted: Fitted) -> Json:
         store.close()
 
 
-def _head(settings: Settings, eyes: Eyes, fitted: Fitted, profiles: Sequence[str], archive: Json) -> Json:
+def _head(settings: Settings, eyes: Eyes, fitted: FittedPanel, profiles: Sequence[str], archive: Json) -> Json:
     return {
         "format": FORMAT,
         "id": uuid4().hex,

@@ -26,7 +26,7 @@ from doubleread.core.opinion import Abstention, Answer, Opinion
 from doubleread.core.reading import Outcome, Reading
 from doubleread.core.trust import TrustProfile
 from doubleread.orchestrator.course.arbiter import Arbiter
-from doubleread.panel.manifest import Sealed, damaged, seal
+from doubleread.panel.panel_manifest import Sealed, damaged, seal
 from doubleread.panel.trust_pointer import FITTED, Pointer, locked, pinned, read_pointer
 
 ARBITER = "arbiter.json"

@@ -19,7 +19,7 @@ from doubleread.core.base import Record
 from doubleread.core.durable import reason, remedy, write_file
 from doubleread.core.errors import FileError, PanelError
 from doubleread.core.safe_files import inside, read_json
-from doubleread.panel.manifest import Sha256, damaged
+from doubleread.panel.panel_manifest import Sha256, damaged
 
 POINTER = "trust.json"
 LOCK = ".lock"

@@ -1,7 +1,7 @@
 """Fusion rules: how a panel's calibrated opinions become one posterior."""
 
 from doubleread.core.ports import FusionRule
-from doubleread.core.registry import Registry, Row
+from doubleread.core.registry import PartRow, Registry
 from doubleread.core.types import Json
 
 _HERE = "doubleread.orchestrator.fusion"
@@ -12,10 +12,10 @@ FUSION_RULES = Registry(
     "fusion rule",
     "doubleread.fusion_rules",
     {
-        "panel-mean": Row(f"{_HERE}.panel_mean:PanelMean", {PRIOR}),
-        "log-pool": Row(f"{_HERE}.log_pool:LogPool", {PRIOR}),
-        "confusion-bayes": Row(f"{_HERE}.confusion_bayes:ConfusionBayes", {PRIOR}),
-        "stacking": Row(f"{_HERE}.stacking:Stacking", {PRIOR}),
+        "panel-mean": PartRow(f"{_HERE}.panel_mean:PanelMean", {PRIOR}),
+        "log-pool": PartRow(f"{_HERE}.log_pool:LogPool", {PRIOR}),
+        "confusion-bayes": PartRow(f"{_HERE}.confusion_bayes:ConfusionBayes", {PRIOR}),
+        "stacking": PartRow(f"{_HERE}.stacking:Stacking", {PRIOR}),
         "majority": f"{_HERE}.votes:Majority",
         "confidence-weighted": f"{_HERE}.votes:ConfidenceWeighted",
         "ece-weighted": f"{_HERE}.votes:EceWeighted",

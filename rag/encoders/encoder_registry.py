@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Protocol
 
 from doubleread.core.ports import Encoder
-from doubleread.core.registry import Registry, Row
+from doubleread.core.registry import PartRow, Registry
 
 
 class Builder(Protocol):
@@ -25,8 +25,8 @@ ENCODERS = Registry(
     "encoder",
     "doubleread.encoders",
     {
-        "colour-texture": Row("doubleread.rag.encoders.colour_texture:build", {ENCLOSED}),
-        "efficientnet-lite0": Row("doubleread.rag.encoders.efficientnet:build", {ENCLOSED}),
-        "open-clip": Row("doubleread.rag.encoders.open_clip:build", {TEXT}),
+        "colour-texture": PartRow("doubleread.rag.encoders.colour_texture:build", {ENCLOSED}),
+        "efficientnet-lite0": PartRow("doubleread.rag.encoders.efficientnet:build", {ENCLOSED}),
+        "open-clip": PartRow("doubleread.rag.encoders.open_clip:build", {TEXT}),
     },
 )

@@ -16,7 +16,7 @@ from doubleread.cli.main import main
 from doubleread.core.reading import Retraction
 from doubleread.core.verdict import Verdict
 from doubleread.panel import Panel
-from doubleread.panel.outcomes import Entry, add_entries, read_outcomes
+from doubleread.panel.outcomes import OutcomeEntry, add_entries, read_outcomes
 
 NAMES = ("blue", "green", "red")
 
@@ -112,7 +112,7 @@ def confirming(work):
 
 def test_only_what_is_stored_is_counted_when_the_disk_is_full(doubleread, work):
     path, long = work / "panel" / "outcomes.jsonl", "n" * 400_000  # there is room to open the archive
-    add_entries(work / "panel", [Entry(retraction=Retraction(case="0", note=long, time=datetime.now(UTC)))])
+    add_entries(work / "panel", [OutcomeEntry(retraction=Retraction(case="0", note=long, time=datetime.now(UTC)))])
     size, counts = path.stat().st_size, []
     for room in (1000, 3000, 6000):
         code, said = with_room(size + room, *confirming(work), "--no-archive")

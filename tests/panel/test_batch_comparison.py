@@ -12,7 +12,7 @@ from PIL import Image
 from doubleread.core.errors import PanelError
 from doubleread.panel import Panel
 from doubleread.panel.batch_comparison import FEWEST, LEVEL, compare, sampled
-from doubleread.panel.reference import FILE, Looked, Reference, whole_groups
+from doubleread.panel.reference import FILE, Looked, PictureReference, whole_groups
 from doubleread.rag.picture_statistics import Statistics
 
 USUAL = Statistics(0.5, 0.0, 0.0, 0.15, 0.2, 0.05, -0.05, 1.0, 1.0, 256.0)
@@ -148,9 +148,9 @@ def test_a_panel_without_its_reference_loads_and_cannot_judge_batches(made, quic
 
 
 def test_the_reference_comes_back_as_it_was_saved(tmp_path, trusted):
-    reference = Reference.of(trusted.statistics, trusted.groups, trusted)
+    reference = PictureReference.of(trusted.statistics, trusted.groups, trusted)
     reference.save(tmp_path)
-    again = Reference.load(tmp_path / FILE)
+    again = PictureReference.load(tmp_path / FILE)
     assert again.calibration.groups == trusted.groups
     assert np.array_equal(again.usual.fences, reference.usual.fences)
     assert np.allclose(again.calibration.embeddings, trusted.embeddings, atol=0.01)

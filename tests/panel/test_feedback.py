@@ -199,11 +199,11 @@ def test_two_processes_may_confirm_at_once(folder, fresh):
         "import sys\n"
         "from pathlib import Path\n"
         "from doubleread.core.reading import Retraction\n"
-        "from doubleread.panel.outcomes import Entry, add_entries\n"
+        "from doubleread.panel.outcomes import OutcomeEntry, add_entries\n"
         "from datetime import UTC, datetime\n"
         "for i in range(40):\n"
-        "    add_entries(Path(sys.argv[1]), [Entry(retraction=Retraction(case=f'{sys.argv[2]}{i}', note='x' * 9000,"
-        " time=datetime.now(UTC)))])\n"
+        "    taken = Retraction(case=f'{sys.argv[2]}{i}', note='x' * 9000, time=datetime.now(UTC))\n"
+        "    add_entries(Path(sys.argv[1]), [OutcomeEntry(retraction=taken)])\n"
     )
     both = [subprocess.Popen([sys.executable, "-c", code, str(folder), name]) for name in "ab"]
     assert [one.wait(60) for one in both] == [0, 0]

@@ -12,7 +12,7 @@ import pytest
 
 from doubleread.core.errors import FileError, PanelError
 from doubleread.core.reading import Retraction
-from doubleread.panel.outcomes import FILE, HEAD, Entry, Outcomes, add_entries, find_outcome, read_outcomes
+from doubleread.panel.outcomes import FILE, HEAD, OutcomeEntry, Outcomes, add_entries, find_outcome, read_outcomes
 
 TIME = datetime(2026, 1, 1, tzinfo=UTC)
 FULL_DISK = """
@@ -21,12 +21,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from doubleread.core.errors import FileError
 from doubleread.core.reading import Retraction
-from doubleread.panel.outcomes import Entry, add_entries
+from doubleread.panel.outcomes import OutcomeEntry, add_entries
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
 for i in range(8):
     try:
-        add_entries(Path(sys.argv[1]), [Entry(retraction=Retraction(case=f"c{i}", time=datetime.now(UTC)))])
+        add_entries(Path(sys.argv[1]), [OutcomeEntry(retraction=Retraction(case=f"c{i}", time=datetime.now(UTC)))])
         print(f"c{i}", flush=True)
     except FileError as error:
         print(error, file=sys.stderr)
@@ -36,7 +36,7 @@ for i in range(8):
 
 
 def entry(name, note=""):
-    return Entry(retraction=Retraction(case=name, note=note, time=TIME))
+    return OutcomeEntry(retraction=Retraction(case=name, note=note, time=TIME))
 
 
 def cases(folder):

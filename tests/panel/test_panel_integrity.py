@@ -11,9 +11,9 @@ from panel_kit import edited, reseal
 
 from doubleread.core.errors import PanelError
 from doubleread.panel import Panel
-from doubleread.panel.manifest import MANIFEST
 from doubleread.panel.outcomes import FILE as OUTCOMES
 from doubleread.panel.panel_folder import read_panel
+from doubleread.panel.panel_manifest import MANIFEST
 from doubleread.panel.trust_folder import use_version
 from doubleread.panel.trust_pointer import POINTER
 

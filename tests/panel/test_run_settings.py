@@ -7,7 +7,10 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from doubleread.core.authority import FIT, RUN, scope
+from doubleread.core.errors import StoreError, UnknownPart
+from doubleread.core.task import Task
 from doubleread.panel import Panel
+from doubleread.panel.consent import asks_of
 from doubleread.panel.panel_folder import read_panel
 from doubleread.panel.run_settings import run_settings, unused_settings
 from doubleread.settings import Settings, default_toml, load_settings, section_of
@@ -121,6 +124,26 @@ def test_a_panel_runs_as_this_machine_says_and_tells_what_it_does_not_follow(mad
         assert panel.settings.trust.coverage == 0.9
     assert "trust.coverage = 0.8 is not used: the panel was fitted with 0.9" in caplog.text
     assert read_panel(made, quick).unused == ()
+
+
+def test_an_unknown_store_is_told_before_anything_is_loaded():
+    named = load_settings(None, {"retrieval": {"store": "abacus"}})
+    with pytest.raises(UnknownPart, match=r"unknown case store 'abacus'; known: chroma, chroma-server, exact"):
+        Panel.fit([], Task.of("t", ["a", "b"]), settings=named)
+
+
+def test_a_server_without_an_address_is_told(made, quick):
+    here = load_settings(None, {**quick.model_dump(mode="json"), "retrieval": {"store": "chroma-server"}})
+    with pytest.raises(StoreError, match=r"chroma-server needs an address: set retrieval\.url"):
+        Panel.load(made, settings=here)
+
+
+def test_a_panel_of_somebody_else_opens_no_other_store_unasked():
+    fitted = load_settings(None, {"retrieval": {"store": "other-package"}})
+    (ask,) = asks_of(fitted, load_settings())
+    assert (ask.table, dict(ask.values)) == ("retrieval", {"store": "other-package"})
+    assert asks_of(fitted, fitted) == ()
+    assert asks_of(load_settings(None, {"retrieval": {"store": "exact"}}), load_settings()) == ()
 
 
 def test_the_printed_file_tells_the_scope():

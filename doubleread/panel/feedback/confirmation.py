@@ -15,7 +15,7 @@ from doubleread.core.reading import Outcome, Retraction, Sampling
 from doubleread.core.stored import StoredCase
 from doubleread.core.types import Embeddings
 from doubleread.core.verdict import Verdict
-from doubleread.panel.outcomes import Entry, add_entries, find_outcome
+from doubleread.panel.outcomes import OutcomeEntry, add_entries, find_outcome
 from doubleread.panel.panel_folder import PanelFolder
 from doubleread.panel.trust_pointer import FITTED, read_pointer
 from doubleread.rag.perceptual_hash import in_hex
@@ -54,7 +54,7 @@ def keep(saved: PanelFolder, outcomes: Sequence[Outcome]) -> list[Outcome]:
         raise PanelError(f"{saved.folder} holds another panel than was loaded from it: load it again")
     before = [find_outcome(saved.folder, outcome.case) for outcome in outcomes]
     pairs = list(zip(before, outcomes, strict=True))
-    new = [Entry(outcome=after) for known, after in pairs if not _same(known, after)]
+    new = [OutcomeEntry(outcome=after) for known, after in pairs if not _same(known, after)]
     if new:
         add_entries(saved.folder, new)
     return [known if known is not None and _same(known, after) else after for known, after in pairs]
@@ -64,7 +64,7 @@ def retract(saved: PanelFolder, case: str, *, reviewer: str = "", note: str = ""
     """Takes an outcome back. Raises ``NotConfirmed`` where the case has none."""
     check_confirmed(saved, case)
     taken = Retraction(case=case, reviewer=reviewer, note=note, time=datetime.now(UTC))
-    add_entries(saved.folder, [Entry(retraction=taken)])
+    add_entries(saved.folder, [OutcomeEntry(retraction=taken)])
     return taken
 
 

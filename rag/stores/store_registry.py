@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from doubleread.core.errors import StoreError
 from doubleread.core.ports import CaseStore
-from doubleread.core.registry import Registry, Row
+from doubleread.core.registry import PartRow, Registry
 
 if TYPE_CHECKING:
     from doubleread.rag.stores.archive import Archive
 
-_HERE = "doubleread.rag.stores.registry"
+_HERE = "doubleread.rag.stores.store_registry"
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ STORES = Registry(
     "doubleread.stores",
     {
         "chroma": f"{_HERE}:indexed",
-        "chroma-server": Row(f"{_HERE}:on_server", {"server"}),
+        "chroma-server": PartRow(f"{_HERE}:on_server", {"server"}),
         "exact": f"{_HERE}:exact",
     },
 )

@@ -32,7 +32,7 @@ Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f]+$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class Seal(Record):
+class FileSeal(Record):
     """One file as it was written."""
 
     sha256: Sha256
@@ -42,7 +42,7 @@ class Seal(Record):
 class Manifest(Record):
     """All files of a folder, by their names in it."""
 
-    files: dict[Name, Seal]
+    files: dict[Name, FileSeal]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Sealed:
     """A folder that matches its manifest. Raises ``PanelError`` for whatever does not."""
 
     folder: Path
-    files: dict[str, Seal]
+    files: dict[str, FileSeal]
     _checked: dict[str, tuple[int, ...]] = field(default_factory=dict, repr=False, compare=False)
     """States in which files matched."""
 
@@ -137,9 +137,9 @@ def _changed(path: Path) -> FileError:
     return FileError(f"{path} has changed since it was written, or is damaged")
 
 
-def _seal_of(path: Path) -> Seal:
+def _seal_of(path: Path) -> FileSeal:
     with path.open("rb") as file:
-        return Seal(sha256=_digest(file), size=_state(file)[0])
+        return FileSeal(sha256=_digest(file), size=_state(file)[0])
 
 
 def _digest(file: BufferedReader) -> str:
