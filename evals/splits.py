@@ -18,14 +18,7 @@ Counts = Counter[str]
 
 
 class SplitSizes(Record):
-    """How many cases of each label each split holds.
-
-    Examples:
-        >>> from doubleread.evals.splits import split, split_sizes
-        >>> sizes = split_sizes(split(doubleread.read_dataset("photos").cases, seed=0))
-        >>> sizes.cases["red"]
-        {'support': 6, 'calibration': 2, 'test': 3}
-    """
+    """How many cases of each label each split holds."""
 
     cases: dict[str, dict[str, int]]
     """``cases[label][split]``."""
@@ -77,13 +70,7 @@ def split(cases: Sequence[Case], *, fractions: Mapping[str, float] = FRACTIONS, 
 
 
 def split_sizes(cases: Iterable[Case]) -> SplitSizes:
-    """Counts the cases of each split by label.
-
-    Examples:
-        >>> from doubleread.evals.splits import split, split_sizes
-        >>> split_sizes(split(doubleread.read_dataset("photos").cases, seed=0)).groups
-        {'support': 18, 'calibration': 6, 'test': 9}
-    """
+    """Counts the cases of each split by label, with a note for each label that a split lacks."""
     table: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(SPLITS, 0))
     groups: dict[str, set[str]] = {name: set() for name in SPLITS}
     for case in cases:
@@ -188,4 +175,4 @@ def _with_split(case: Case, name: str) -> Case:
     return case if case.split == name else case.model_copy(update={"split": name})
 
 
-__all__ = ["FRACTIONS", "SplitSizes", "split", "split_sizes"]
+__all__ = ["FRACTIONS", "split"]
