@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: demo test test-integration check bench clean
+.PHONY: demo test test-integration check docs bench clean
 
 demo: $(STAMP)
 	$(BIN)/doubleread demo
@@ -24,6 +24,9 @@ check: $(STAMP) typed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	cd .typed && $(abspath $(BIN))/lint-imports --config ../pyproject.toml
+
+docs: $(STAMP) typed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks

@@ -26,7 +26,13 @@ ENV_PREFIX = "DOUBLEREAD_"
 
 
 class Settings(BaseSettings):
-    """Everything that can be set. Build it with ``load_settings``."""
+    """All settings, frozen. Build it with ``load_settings``.
+
+    Examples:
+        >>> settings = doubleread.load_settings()
+        >>> settings.trust.coverage, settings.retrieval.k
+        (0.9, 10)
+    """
 
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
@@ -79,15 +85,31 @@ class Settings(BaseSettings):
 
     @property
     def cache_folder(self) -> Path:
-        """Where encodings are kept."""
+        """Folder in which embeddings are cached."""
         return Path(self.encoder.cache_dir or platformdirs.user_cache_path("doubleread") / "encodings").expanduser()
 
 
 def load_settings(file: Path | None = None, flags: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:
-    """Settings from a file, the environment and flags (``{"encoder": {"name": "auto"}}``), later ones winning.
+    """Reads settings from a file, the environment and flags. Later ones win.
 
-    Raises ``SettingsError`` that lists every fault: an unreadable file, unknown keys, values out of range, unknown
-    environment names.
+    In the environment a setting is called ``DOUBLEREAD_SECTION__NAME``, such as ``DOUBLEREAD_TRUST__FOLDS=10``.
+
+    Args:
+        file: A TOML file; none if None.
+        flags: Values by section, such as ``{"encoder": {"name": "auto"}}``.
+
+    Raises:
+        SettingsError: The file cannot be read, a key or environment name is unknown, or a value is not allowed. All
+            faults are listed.
+
+    Examples:
+        >>> doubleread.load_settings(None, {"trust": {"folds": 10}}).trust.folds
+        10
+        >>> doubleread.load_settings(None, {"trust": {"fold": 10}})
+        Traceback (most recent call last):
+        ...
+        doubleread.core.errors.SettingsError: settings cannot be used:
+          - trust.fold: unknown key; known: calibrator, folds, ...
     """
     problems: list[str] = []
     layers: tuple[Mapping[str, Any], ...] = (_read_toml(file, problems), EnvSettingsSource(Settings)(), flags or {})
@@ -109,7 +131,13 @@ def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def default_toml() -> str:
-    """The settings file with every default, each key under the comment that explains it."""
+    """Returns a settings file with all defaults, each key below a comment that explains it.
+
+    Examples:
+        >>> from doubleread.settings import default_toml
+        >>> "[panel]" in default_toml().splitlines()
+        True
+    """
     lines = [
         "# doubleread settings. Every key is optional; the values below are the defaults.",
         "# (fit): a fitted panel keeps the value it was fitted with. (run): it may differ each time a panel is used.",
@@ -176,3 +204,6 @@ def _siblings(location: tuple[Any, ...]) -> list[str]:
     if len(location) == 1:
         return list(Settings.model_fields)
     return list(section_of(Settings.model_fields[location[0]]).model_fields)
+
+
+__all__ = ["Settings", "default_toml", "load_settings"]

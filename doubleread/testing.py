@@ -1,12 +1,4 @@
-"""Checks of a panel for a test suite.
-
-    from doubleread.testing import assert_panel
-
-    def test_the_panel_is_good_enough():
-        assert_panel("panel", "photos/", at_least={"accuracy": 0.95}, at_most={"ece": 0.05})
-
-Names of figures: see ``doubleread.evals.metrics.gates.FIGURES``.
-"""
+"""Checks of a panel for your own test suite."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,10 +23,27 @@ def assert_panel(
     run: Path | None = None,
     limit: int | None = None,
 ) -> Evaluation:
-    """Judges a panel on images it has not learned from; raises ``AssertionError`` that names every figure not reached.
+    """Evaluates a panel on images it has not learned from, and fails if a figure is worse than its bound.
 
-    With ``sure`` a figure must be reached by its whole 95 % interval. ``run`` keeps the run in a folder, and goes on
-    with one that is there. Raises ``DataError`` for names or bounds that make no sense, and ``RunError`` without any.
+    Args:
+        panel: A panel, or its folder.
+        data: Labelled cases, or anything that ``read_dataset`` takes.
+        at_least: Lower bounds by the name of a figure, such as ``{"accuracy": 0.95}``.
+        at_most: Upper bounds by the name of a figure, such as ``{"ece": 0.05}``.
+        sure: Whether the whole 95 % interval must be within the bound.
+        run: Folder that keeps the run, and from which it is resumed; a temporary one if None.
+        limit: Greatest number of images, taken evenly from the data.
+
+    Raises:
+        AssertionError: A figure is worse than its bound; the message names all of them.
+        DataError: There is no such figure, or a bound does not make sense.
+        RunError: No bound was given.
+
+    Examples:
+        >>> from doubleread.testing import assert_panel
+        >>> found = assert_panel("panel", "photos", at_least={"accuracy": 0.9}, at_most={"ece": 0.2})
+        >>> found.n
+        9
     """
     gates = [gate(name, "at least", bound) for name, bound in (at_least or {}).items()]
     gates += [gate(name, "at most", bound) for name, bound in (at_most or {}).items()]
@@ -55,3 +64,6 @@ def _judged(panel: Panel | str | Path, dataset: LabelledCases, wanted: RunChoice
         with Panel.load(panel) as loaded:
             return _judged(loaded, dataset, wanted)
     return evaluate_folder(evaluate(panel, dataset, wanted).folder)
+
+
+__all__ = ["assert_panel"]

@@ -23,16 +23,26 @@ EVALUATION, SUMMARY, TABLE = "evaluation.json", "summary.md", "cases"
 
 @dataclass(frozen=True)
 class PanelEvaluation:
-    """The figures of a run, and what was asked of them."""
+    """The figures of a run, and whether they reach the bounds that were set.
+
+    Examples:
+        >>> judged = doubleread.evaluate_panel(panel, "photos", out="runs/first")
+        >>> judged.report.name, judged.passed
+        ('report.html', True)
+    """
 
     folder: Path
+    """Folder of the run."""
     evaluation: Evaluation
+    """All figures, with intervals."""
     gates: tuple[GateResult, ...]
+    """The bounds, each with whether it is reached."""
     report: Path
+    """The HTML report, one file that works offline."""
 
     @property
     def passed(self) -> bool:
-        """Whether every figure is as good as was asked for."""
+        """Whether every bound is reached."""
         return all(one.passed for one in self.gates)
 
 
@@ -46,10 +56,28 @@ def evaluate_panel(
     by: Sequence[str] = (),
     watch: Watch = lambda _tally: None,
 ) -> PanelEvaluation:
-    """Judges a saved panel on labelled images that it has not learned from, and writes the report.
+    """Evaluates a saved panel on labelled images that it has not learned from, and writes a report.
 
-    Called again with the same, it goes on where it was stopped. ``out`` is the run's folder, a new one under ``runs/``
-    without. Raises what ``runs.evaluate`` and ``judge_run`` raise.
+    The same call again resumes a run that was stopped.
+
+    Args:
+        panel: A panel that was saved or loaded.
+        data: Labelled cases, or anything that ``read_dataset`` takes.
+        out: Folder of the run; a new one under ``runs/`` if None.
+        split: Split to run; if None, the test split of data that have splits, else all cases.
+        limit: Greatest number of images, taken evenly from the data.
+        by: Columns of the data to report subgroups by.
+        watch: Called with the state of the run after each case.
+
+    Raises:
+        DataError: No case is left to run, or no case has a column of ``by``.
+        RunError: The folder belongs to another run.
+        PanelError: The panel was never saved.
+
+    Examples:
+        >>> judged = doubleread.evaluate_panel(panel, "photos", out="runs/first")
+        >>> judged.evaluation.n, judged.evaluation.panel.accuracy.value
+        (9, 1.0)
     """
     dataset = data if isinstance(data, LabelledCases) else read_labelled(data)
     wanted = RunChoice(None if out is None else Path(out), split=split, limit=limit)
@@ -57,10 +85,24 @@ def evaluate_panel(
 
 
 def judge_run(folder: Path, by: Sequence[str] = (), gates: Sequence[Gate] = ()) -> PanelEvaluation:
-    """Writes ``report.html``, ``evaluation.json``, ``summary.md`` and ``cases.csv`` (``.parquet``, with pyarrow).
+    """Computes the figures of a run and writes ``report.html``, ``evaluation.json``, ``summary.md`` and ``cases.csv``.
 
-    ``by`` names columns of the data for subgroups. Raises ``RunError`` where the folder holds no run, ``DataError``
-    where no case of it can be judged or no case has such a column.
+    With pyarrow it also writes ``cases.parquet``.
+
+    Args:
+        folder: Folder of the run.
+        by: Columns of the data to report subgroups by.
+        gates: Bounds that figures must reach.
+
+    Raises:
+        RunError: The folder holds no run.
+        DataError: No case can be judged, or no case has a column of ``by``.
+
+    Examples:
+        >>> from doubleread.evals.panel_evaluation import judge_run
+        >>> run = doubleread.evaluate_panel(panel, "photos", out="runs/first").folder
+        >>> judge_run(run).evaluation.labels
+        ('blue', 'green', 'red')
     """
     evaluation = evaluate_folder(folder, by)
     results = check(evaluation, gates)
@@ -79,3 +121,6 @@ def _write_tables(folder: Path) -> None:
     table.write_csv(folder / f"{TABLE}.csv", read_rows(folder))
     if find_spec("pyarrow") is not None:
         table.write_parquet(folder / f"{TABLE}.parquet", read_rows(folder))
+
+
+__all__ = ["PanelEvaluation", "evaluate_panel", "judge_run"]

@@ -17,14 +17,26 @@ Counts = Counter[str]
 
 
 def split(cases: Sequence[Case], *, fractions: Mapping[str, float] = FRACTIONS, seed: int) -> tuple[Case, ...]:
-    """The cases, in order, each with one of the splits support, calibration and test.
+    """Gives each case a split: ``support`` to fit agents, ``calibration`` to learn trust, or ``test``; keeps the order.
 
-    Splits that the data bring are honoured; where they have no calibration split, it is taken from support. Otherwise
-    whole groups are dealt out, largest first, so that every label comes near its fractions; ``seed`` orders groups
-    of equal size. Labels with two groups get no calibration cases.
+    Whole groups are assigned, largest first, so that every label comes close to its fractions. Splits that the data
+    set brings are kept; if it has no calibration split, one is taken from support. A label with only two groups gets no
+    calibration cases.
 
-    Raises ``DataError`` for fractions that make no sense, splits on some cases only or of unknown names, and a label
-    that support or test would have to do without.
+    Args:
+        cases: Labelled cases, all with a split or all without.
+        fractions: Share of the cases for each split.
+        seed: Orders groups of equal size.
+
+    Raises:
+        DataError: The fractions do not make sense, only some cases have a split, a split has an unknown name, or
+            support or test would have no case of a label.
+
+    Examples:
+        >>> from doubleread.evals.splits import split
+        >>> cases = split(doubleread.read_dataset("photos").cases, seed=0)
+        >>> sum(case.split == "test" for case in cases)
+        9
     """
     _check_fractions(fractions)
     if not cases:
@@ -136,3 +148,6 @@ def _group(case: Case) -> str:
 
 def _with_split(case: Case, name: str) -> Case:
     return case if case.split == name else case.model_copy(update={"split": name})
+
+
+__all__ = ["FRACTIONS", "split"]

@@ -24,6 +24,7 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
+GUIDES = [page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md"))]
 MODELS = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
 
 
@@ -36,7 +37,7 @@ def shell_lines(text=README):
 
 
 @pytest.mark.parametrize(
-    "line", [n for text in (README, MODELS) for n in shell_lines(text) if n.startswith("doubleread")]
+    "line", [n for text in (README, *GUIDES) for n in shell_lines(text) if n.startswith("doubleread")]
 )
 def test_every_doubleread_command_in_the_documents_parses(line):
     words = line.split(">")[0].split()[1:]

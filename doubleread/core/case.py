@@ -12,7 +12,7 @@ from doubleread.core.errors import DataError, FileError
 from doubleread.core.safe_files import open_regular
 
 MAX_IMAGE_BYTES = 50_000_000
-"""Largest image file that is read."""
+"""Largest image file that is read, in bytes."""
 
 
 def shown(path: str | Path) -> str:
@@ -21,20 +21,32 @@ def shown(path: str | Path) -> str:
 
 
 class Case(Record):
-    """One image, known by the sha256 of its bytes.
+    """One image to read, identified by the sha256 of its bytes.
 
-    ``group`` names what must never be split between fitting and judging: the same capture,
-    patient, module. ``label`` is the true label where it is known.
+    Two files with the same bytes are the same case. Build a case with ``from_file`` or ``from_bytes``; the pixels are
+    only decoded when an agent reads it.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> case = doubleread.Case.from_file(Path("leaf.jpg"), label="red", group="plant 7")
+        >>> case.source, case.label, len(case.id)
+        ('leaf.jpg', 'red', 64)
     """
 
     id: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """The sha256 of the image file, 64 hexadecimal digits."""
     path: Path | None = None
+    """The image file; None for an image in memory."""
     source: str = ""
-    """Where it came from, for people: a file name, or ``memory``."""
+    """Where the image came from, for people: a file name, or ``memory``."""
     label: str | None = None
+    """The true label, where it is known."""
     group: str | None = None
+    """What the image belongs to (a patient, a plant, a module). A group is never split between fitting and judging."""
     split: str | None = None
+    """``support``, ``calibration`` or ``test``, where the data set says so."""
     metadata: dict[str, str] = Field(default_factory=dict)
+    """Other columns of the data set."""
 
     @classmethod
     def from_file(
@@ -47,9 +59,10 @@ class Case(Record):
         split: str | None = None,
         metadata: dict[str, str] | None = None,
     ) -> Self:
-        """The case of an image file of at most ``MAX_IMAGE_BYTES``; the bytes are hashed, the pixels not looked at.
+        """Makes a case from an image file. The bytes are hashed; the pixels are not decoded.
 
-        Raises ``DataError`` where the file cannot be read.
+        Raises:
+            DataError: The file cannot be read, is larger than ``MAX_IMAGE_BYTES``, or its name is not UTF-8.
         """
         if shown(path) != str(path):
             raise DataError(f"cannot use {shown(path)}: its name is not UTF-8; rename the file")
@@ -65,17 +78,23 @@ class Case(Record):
 
     @classmethod
     def from_bytes(cls, data: bytes, *, source: str = "memory") -> Self:
-        """The case of an image that is already in memory."""
+        """Makes a case from the bytes of an image file in memory; it has no ``path``."""
         return cls(id=hashlib.sha256(data).hexdigest(), source=source)
 
 
 class RowProblem(Record):
-    """One row or file that was left out, and why."""
+    """A row or file of a data set that was left out, and why.
+
+    Examples:
+        >>> doubleread.read_dataset("photos").problems  # nothing was left out
+        ()
+    """
 
     where: str
     """``row 12`` of a manifest, or a path relative to the folder."""
     path: str = ""
     problem: str
+    """The reason."""
 
 
 def digest_of_file(path: Path) -> str:
@@ -90,3 +109,6 @@ def digest_of_file(path: Path) -> str:
         raise DataError(f"cannot read the image: {error}") from None
     except OSError as error:
         raise DataError(f"cannot read the image {path}: {error.strerror or error}") from None
+
+
+__all__ = ["MAX_IMAGE_BYTES", "Case", "RowProblem"]

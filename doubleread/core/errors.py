@@ -1,17 +1,25 @@
-"""Every error doubleread raises on purpose; each says what was wrong, what is allowed, and what to do."""
+"""The errors that doubleread raises. Each message says what was wrong, what is allowed, and what to do.
+
+Examples:
+    >>> try:
+    ...     doubleread.Task.of("leaves", ["rust"])
+    ... except doubleread.DoublereadError as error:
+    ...     print(error)
+    task 'leaves' has 1 label(s) ['rust']; a diagnosis needs at least 2
+"""
 
 from collections.abc import Iterable
 
 HIDDEN = "hidden"
-"""The type of a validation fault whose value is not shown: it may be a secret."""
+"""Type of a validation fault whose value is not shown, because it may be a secret."""
 
 
 class DoublereadError(Exception):
-    """Base of every error raised on purpose."""
+    """Base class of all errors of doubleread."""
 
 
 class SettingsError(DoublereadError):
-    """The configuration cannot be used; ``problems`` lists every fault found."""
+    """The settings cannot be used. All faults are reported together, in ``problems``."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
@@ -35,9 +43,9 @@ class FileMissing(FileError):
 
 
 class ImageError(DoublereadError):
-    """One image was rejected.
+    """An image was rejected.
 
-    ``code`` is machine-readable: ``empty``, ``not-an-image``, ``corrupt``, ``too-many-pixels``, …
+    ``code`` names the reason for programs: ``missing``, ``empty``, ``not-an-image``, ``corrupt``, ``too-many-pixels``…
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -78,11 +86,11 @@ class PanelError(DoublereadError):
 
 
 class NotConfirmed(PanelError):
-    """A case has no outcome that could be taken back."""
+    """A case has no confirmed outcome to take back."""
 
 
 class NotAllowed(PanelError):
-    """A panel's settings name addresses, keys or files that this machine's settings do not, and nobody allowed it."""
+    """A panel's settings name addresses, keys or files that are not allowed on this machine."""
 
 
 class RunError(DoublereadError):
@@ -90,19 +98,45 @@ class RunError(DoublereadError):
 
 
 class SessionError(DoublereadError):
-    """A session, or what is asked of it, is not there."""
+    """A session, or something asked of it, does not exist."""
 
 
 class SessionsAway(SessionError):
-    """The database that holds the sessions cannot be reached now; what was kept is not lost."""
+    """The database that holds the sessions cannot be reached. Nothing that was stored is lost."""
 
 
 class SessionsFull(SessionError):
-    """The disk refused to store something of a session; what was stored before is not lost."""
+    """The disk refused to store something of a session. Nothing that was stored before is lost."""
 
 
 class UnknownPart(DoublereadError):
-    """No part of that kind has that name."""
+    """No part of that kind has this name. The message lists the known names."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         super().__init__(f"unknown {kind} {name!r}; known: {', '.join(sorted(known))}")
+
+
+__all__ = [
+    "DataError",
+    "DoublereadError",
+    "EncoderError",
+    "EncoderMismatch",
+    "FileError",
+    "FileMissing",
+    "ImageError",
+    "NotAllowed",
+    "NotConfirmed",
+    "NotFitted",
+    "PanelError",
+    "PromptError",
+    "RunError",
+    "SessionError",
+    "SessionsAway",
+    "SessionsFull",
+    "SettingsError",
+    "StoreBusy",
+    "StoreError",
+    "TaskError",
+    "UnknownPart",
+    "WeightsMissing",
+]

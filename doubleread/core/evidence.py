@@ -9,62 +9,93 @@ from doubleread.core.base import Record
 
 
 class Neighbour(Record):
-    """One stored case and how similar it is (cosine, at most 1)."""
+    """One stored case and how similar it is.
+
+    Examples:
+        >>> nearest = verdict.evidence.neighbours[0]
+        >>> nearest.label, nearest.similarity > 0.5
+        ('red', True)
+    """
 
     case_id: str
     label: str
+    """The confirmed label of the stored case."""
     similarity: float
+    """Cosine similarity of the embeddings, at most 1."""
     group: str | None = None
     source: str = ""
     path: Path | None = None
-    """Its picture, where it lay when it was stored."""
+    """Where its image was when the case was stored."""
 
 
 class EvidenceQuality(Record):
-    """How far the evidence deserves to be believed.
+    """How reliable the evidence is.
 
-    ``agreement`` (share of the neighbours that carry the leading label) and ``margin`` (leading
-    minus second label probability) tell right from wrong; ``similarity`` of the nearest case does not,
-    but it tells the unfamiliar from the familiar, and ``nearness`` does so better.
+    ``agreement`` and ``margin`` separate right from wrong answers. ``similarity`` and, better, ``nearness`` separate
+    familiar from unfamiliar images.
+
+    Examples:
+        >>> quality = verdict.evidence.quality
+        >>> 0 <= quality.margin <= 1
+        True
     """
 
     similarity: float
+    """Cosine similarity of the nearest case."""
     agreement: float = Field(ge=0, le=1)
+    """Share of the neighbours that have the leading label."""
     margin: float = Field(ge=0, le=1)
+    """Probability of the leading label minus that of the second."""
     nearness: float | None = None
-    """Hub-corrected similarity (CSLS) to the nearest cases of the nearest label; None where retrieval cannot say."""
+    """Similarity to the nearest cases of the nearest label, corrected for hubs by CSLS (Conneau et al. 2018); None if
+    it cannot be computed."""
     hubness: float | None = None
-    """How near the neighbours are to everything, in standard deviations from the mean of the stored cases: well above
-    0 they are hubs, which turn up for any image and say little of this one. None where retrieval cannot say."""
+    """How close the neighbours are to all stored cases, in standard deviations from the mean. Well above 0 they are
+    hubs: cases that are near to any image and say little about this one. None if it cannot be computed."""
 
 
 class Evidence(Record):
-    """The ``k`` most similar labelled cases, nearest first, never the case itself nor its group."""
+    """The most similar labelled cases and the label distribution they imply.
+
+    The case itself, near copies of it and cases of its group are never among the neighbours.
+
+    Examples:
+        >>> evidence = verdict.evidence
+        >>> evidence.label
+        'red'
+        >>> shares = evidence.under({"blue": 0.1, "green": 0.1, "red": 0.8})
+        >>> round(sum(shares.values()), 6)
+        1.0
+    """
 
     neighbours: tuple[Neighbour, ...]
+    """The ``k`` nearest cases, nearest first."""
     distribution: dict[str, float] = Field(default_factory=dict)
     """Label distribution under a uniform prior; empty without neighbours."""
     as_indexed: dict[str, float] = Field(default_factory=dict)
-    """Label shares among the neighbours as the archive happens to hold them."""
+    """Label shares among the neighbours, uncorrected for how many cases of each label the archive holds."""
     quality: EvidenceQuality | None = None
+    """None without neighbours."""
     contrast: tuple[Neighbour, ...] = ()
-    """The nearest cases of every label, label by label: what each label looks like at its most similar."""
+    """The nearest cases of each label, label by label."""
     contested: tuple[str, ...] = ()
-    """Labels that the panel is in two minds about; set for a second look."""
+    """Labels between which the panel is undecided; set for a second look."""
     near_copies: tuple[Neighbour, ...] = ()
-    """Stored cases that are nearly the same picture: left out, with their groups, like the case itself."""
+    """Stored cases that show nearly the same picture. They and their groups are left out of the neighbours."""
     unusual: tuple[str, ...] = ()
-    """In what the picture itself is unlike those the panel was trusted on, in a sentence each: much darker, grey, …"""
+    """How the picture differs from those the panel was calibrated on (much darker, grey, …), one sentence each."""
     archive: str = ""
     """Version of the store that was searched."""
     failure: str = ""
-    """Why retrieval gave nothing, where it failed."""
+    """Why retrieval failed; empty if it did not."""
 
     def under(self, prior: Mapping[str, float]) -> dict[str, float]:
-        """The label distribution where the labels are as frequent as ``prior`` says, whatever the archive holds.
+        """Returns the label distribution under another prior: ``distribution × prior``, normalised.
 
-        ``distribution`` is that of a uniform prior: a label with a thousand cases in the archive has no advantage over
-        one with ten. Labels that ``prior`` does not name do not occur. Raises ``ValueError`` where nothing is left.
+        Labels that ``prior`` does not name get 0.
+
+        Raises:
+            ValueError: No label is left.
         """
         weighted = {name: share * prior.get(name, 0.0) for name, share in self.distribution.items()}
         total = sum(weighted.values())
@@ -74,5 +105,8 @@ class Evidence(Record):
 
     @property
     def label(self) -> str | None:
-        """The leading label, where there is one."""
+        """The label with the highest probability; None without neighbours."""
         return max(self.distribution, key=lambda name: self.distribution[name]) if self.distribution else None
+
+
+__all__ = ["Evidence", "EvidenceQuality", "Neighbour"]

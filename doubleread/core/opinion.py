@@ -19,11 +19,14 @@ ConfidenceSource = Literal[
     "consistency",
     "recorded",
 ]
-"""Where the numbers come from. Each source is calibrated on its own: they never mix."""
+"""Where a confidence comes from. Each source is calibrated separately."""
 
 OpinionPrior = Literal["balanced", "support", "stated", "unknown"]
-"""The label frequencies that an opinion assumes: all labels equally frequent, those of the cases the agent was fitted
-on, those that the task states, or unknown, as with models that were never told any."""
+"""The label frequencies that an opinion assumes.
+
+``balanced``: all labels equally frequent. ``support``: those of the cases the agent was fitted on. ``stated``: those of
+the task's prior. ``unknown``: not known, as for models that were told none.
+"""
 
 AbstentionCause = Literal[
     "no-text-encoder",
@@ -46,20 +49,28 @@ AbstentionCause = Literal[
     "network",
     "failure",
 ]
+"""Why an agent gave no opinion."""
 
 
 class Usage(Record):
-    """What an answer used and cost; ``cost_usd`` is None where the model has no known price."""
+    """What an answer used and cost. Usages add up with ``+``.
+
+    Examples:
+        >>> from doubleread.core.opinion import Usage
+        >>> (Usage(calls=1, cost_usd=0.01) + Usage(calls=1, cost_usd=0.02)).cost_usd
+        0.03
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
-    """Input tokens that the server had seen before and charged less for."""
+    """Input tokens that the server had cached and charged less for."""
     image_tokens: int = 0
-    """Input tokens spent on images, where the server says so."""
+    """Input tokens spent on images, where the server reports them."""
     calls: int = 0
-    """Requests that were sent, failed ones included; 0 for local agents and for answers from the cache."""
+    """Requests sent, failed ones included; 0 for local agents and for answers from the cache."""
     cost_usd: float | None = 0.0
+    """US dollars; None if the model has no known price."""
 
     def __add__(self, other: "Usage") -> "Usage":
         unknown = self.cost_usd is None or other.cost_usd is None
@@ -74,31 +85,51 @@ class Usage(Record):
 
 
 class Opinion(Record):
-    """One agent's answer: a probability for every label, and/or a label with a confidence."""
+    """One agent's answer: a probability for each label, or a label with a confidence.
+
+    The numbers are the agent's own, before calibration.
+
+    Raises:
+        pydantic.ValidationError: The probabilities are negative, do not sum to 1, or do not contain ``label``.
+
+    Examples:
+        >>> task = doubleread.Task.of("leaves", ["healthy", "rust"])
+        >>> opinion = doubleread.Opinion.from_vector("my-agent", task, [0.1, 0.9], "softmax", prior="balanced")
+        >>> opinion.label, opinion.confidence
+        ('rust', 0.9)
+    """
 
     agent: str
     label: str
+    """The label with the highest probability."""
     confidence: float = Field(ge=0, le=1)
+    """The agent's probability of ``label``, 0 to 1."""
     probabilities: dict[str, float] = Field(default_factory=dict)
-    """One per label of the task, summing to 1; empty where the agent only named a label."""
+    """A probability for each label of the task, summing to 1; empty if the agent only named a label."""
     confidence_source: ConfidenceSource
+    """Where the numbers come from."""
     prior: OpinionPrior = "unknown"
-    """The label frequencies it assumes; the arbiter converts opinions to those of the calibration cases."""
+    """The label frequencies that the opinion assumes. Before fusion all opinions are converted to the same ones."""
     round: int = Field(default=1, ge=1)
+    """1 for the first look, 2 for the second."""
     reason: str = ""
+    """What the agent gives as its reason."""
     usage: Usage = Usage()
+    """Tokens, calls and cost."""
     seconds: float = 0.0
+    """How long the answer took."""
     request_id: str | None = None
+    """The server's id of the request."""
     model: str = ""
-    """The model that answered, in the server's words."""
+    """The model that answered, as named by the server."""
     prompt: str = ""
-    """Id, version and hash of the prompt that was used."""
+    """Id, version and hash of the prompt."""
     cached: bool = False
-    """An answer that was paid for before; ``usage`` says what it used then, and cost nothing now."""
+    """Whether the answer comes from the cache and cost nothing now; ``usage`` is what it used at the time."""
     captured_mass: float | None = None
-    """Share of the model's probability that fell on labels (``logprobs`` only)."""
+    """Share of the model's probability that fell on labels, 0 to 1; only with ``logprobs``."""
     notes: tuple[str, ...] = ()
-    """What was mended or is odd about this answer."""
+    """What was repaired in the answer, or is unusual about it."""
 
     @model_validator(mode="after")
     def _is_distribution(self) -> Self:
@@ -121,7 +152,10 @@ class Opinion(Record):
         round: int = 1,
         reason: str = "",
     ) -> Self:
-        """An opinion from a full distribution of shape ``(n_labels,)`` in the task's label order."""
+        """Makes an opinion from a distribution of shape ``(n_labels,)``, in the task's label order.
+
+        The vector is divided by its sum.
+        """
         p = np.asarray(vector, dtype=float)
         p = p / p.sum()
         top = int(p.argmax())
@@ -137,7 +171,10 @@ class Opinion(Record):
         )
 
     def vector(self, task: Task) -> Vector:
-        """The distribution in label order; a bare confidence leaves the rest to the other labels evenly."""
+        """Returns the distribution as an array of shape ``(n_labels,)``, in the task's label order.
+
+        If the agent only named a label, the rest of the probability is spread evenly over the other labels.
+        """
         if self.probabilities:
             return np.array([self.probabilities[name] for name in task.names])
         rest = (1 - self.confidence) / (len(task.names) - 1)
@@ -145,15 +182,29 @@ class Opinion(Record):
 
 
 class Abstention(Record):
-    """No answer, and why. It is never counted as a probability of 0."""
+    """An agent gave no opinion, and why.
+
+    The agent is left out of the fusion for this case. A missing answer never counts as a probability of 0.
+
+    Examples:
+        >>> doubleread.Abstention(agent="gpt", cause="timeout", detail="no answer within 60 s").cause
+        'timeout'
+    """
 
     agent: str
     cause: AbstentionCause
+    """The reason, from a fixed list."""
     detail: str = ""
+    """The reason in words."""
     round: int = Field(default=1, ge=1)
     seconds: float = 0.0
     usage: Usage = Usage()
+    """What was spent all the same."""
     request_id: str | None = None
 
 
 Answer = Opinion | Abstention
+"""What an agent returns."""
+
+
+__all__ = ["Abstention", "AbstentionCause", "Answer", "ConfidenceSource", "Opinion", "OpinionPrior", "Usage"]

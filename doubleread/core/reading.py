@@ -10,51 +10,74 @@ from doubleread.core.opinion import Abstention, Answer, Opinion
 from doubleread.core.verdict import Action, Verdict
 
 Sampling = Literal["all", "selected"]
-"""Whether every case of a stream is confirmed, or only chosen ones, such as those that were referred."""
+"""Which cases of a stream are confirmed: ``all`` of them, or ``selected`` ones, such as those that were referred."""
 
 
 _KEPT = {"agent", "label", "confidence", "probabilities", "confidence_source", "prior", "round"}
 
 
 class Reading(Record):
-    """Both rounds' answers about one labelled case; trust is learned from these."""
+    """What the agents said about one labelled case, in both rounds. Trust is learned from readings.
+
+    Examples:
+        >>> from doubleread.core.reading import Reading
+        >>> answers = tuple(one for one in verdict.opinions if one.round == 1)
+        >>> Reading(case=verdict.case.id, label="red", first=answers, evidence=verdict.evidence).label
+        'red'
+    """
 
     case: str
-    """The case's id."""
+    """Id of the case."""
     label: str
+    """The true label."""
     group: str | None = None
     first: tuple[Answer, ...]
+    """Answers of the first look."""
     second: tuple[Answer, ...] = ()
-    """Answers of the second look; empty where there was none."""
+    """Answers of the second look; empty if there was none."""
     evidence: Evidence
 
 
 class Outcome(Reading):
-    """What turned out to be true of a case that the panel had given a verdict on."""
+    """The true label of a case that the panel had given a verdict on. ``Panel.confirm`` makes it.
+
+    Examples:
+        >>> outcome = panel.confirm(verdict, "red", reviewer="ann")
+        >>> outcome.kind
+        'confirmed'
+        >>> panel.retract(outcome.case, reviewer="ann")
+    """
 
     source: str = ""
     said: str
     """The verdict's label, committed or not."""
     action: Action
+    """What the panel did."""
     posterior: dict[str, float]
-    """Empty where the image raised the alarm of familiarity."""
+    """The verdict's posterior; empty after an alarm."""
     trust_version: int = 1
     """Version of the trust that gave the verdict."""
     sampling: Sampling
     reviewer: str = ""
+    """Who confirmed it."""
     note: str = ""
     time: datetime
-    """When it was confirmed, UTC."""
+    """When it was confirmed, in UTC."""
 
     @property
     def kind(self) -> Literal["confirmed", "corrected"]:
+        """``confirmed`` if the verdict named the true label, else ``corrected``."""
         return "confirmed" if self.said == self.label else "corrected"
 
     @classmethod
     def of(
         cls, verdict: Verdict, label: str, *, time: datetime, sampling: Sampling, reviewer: str = "", note: str = ""
     ) -> Self:
-        """The outcome of a verdict. Raises ``DataError`` where no agent gave an opinion: there is nothing to learn."""
+        """Makes the outcome of a verdict.
+
+        Raises:
+            DataError: No agent gave an opinion, so there is nothing to learn.
+        """
         if verdict.label is None or not verdict.opinions:
             raise DataError(f"{verdict.case.source}: no agent gave an opinion, so there is nothing to confirm")
         given: list[Answer] = [*verdict.opinions, *verdict.abstentions]
@@ -79,7 +102,7 @@ class Outcome(Reading):
 
 
 class Retraction(Record):
-    """An outcome taken back: the case counts as unconfirmed again."""
+    """An outcome was taken back. The case counts as unconfirmed again."""
 
     case: str
     reviewer: str = ""
@@ -99,3 +122,6 @@ def slim_evidence(evidence: Evidence | None) -> Evidence:
     if evidence is None:
         return Evidence(neighbours=(), failure="no evidence was kept")
     return evidence.model_copy(update={"neighbours": (), "contrast": ()})
+
+
+__all__ = ["Outcome", "Reading", "Sampling"]

@@ -1,4 +1,4 @@
-"""Tables of named parts, open to other packages through entry points."""
+"""Registries of named parts, which other packages extend through entry points."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from importlib import import_module
@@ -9,17 +9,34 @@ from doubleread.core.errors import UnknownPart
 
 
 class PartRow(NamedTuple):
-    """A part as ``module:attribute``, and what must be known of it before it is loaded."""
+    """One registered part.
+
+    Examples:
+        >>> from doubleread.core.registry import PartRow
+        >>> PartRow("my_package.my_encoder:build", {"text"}).traits
+        {'text'}
+    """
 
     where: str
+    """Where it is: ``module:attribute``."""
     traits: Collection[str] = ()
+    """What must be known of it before it is imported."""
 
 
 class Registry:
-    """Named parts of one kind, each a row, so that a heavy module loads only when it is chosen.
+    """The parts of one kind, by name.
 
-    Another package adds its own through an entry point of the group ``doubleread.<plural kind>``. The contract tests
-    run on every name there is; a part of another package has no traits.
+    A part is imported when it is first asked for. Another package adds its own parts through an entry point of the
+    registry's group, such as ``doubleread.agents``; these have no traits. The contract tests run on every name.
+
+    Examples:
+        >>> from doubleread.orchestrator.calibration import CALIBRATORS
+        >>> CALIBRATORS.get("temperature").__name__
+        'Temperature'
+        >>> CALIBRATORS.get("temprature")
+        Traceback (most recent call last):
+        ...
+        doubleread.core.errors.UnknownPart: unknown calibrator 'temprature'; known: beta, ...
     """
 
     def __init__(self, kind: str, group: str, table: Mapping[str, str | PartRow]) -> None:
@@ -32,25 +49,33 @@ class Registry:
         return frozenset(self._table)
 
     def names(self) -> tuple[str, ...]:
-        """Every name that ``get`` accepts, sorted."""
+        """Returns all names, sorted."""
         return tuple(sorted({*self._table, *self._foreign()}))
 
     def having(self, trait: str) -> frozenset[str]:
-        """The names of the parts whose rows say so."""
+        """Returns the names of the parts with a trait."""
         return frozenset(name for name, row in self._table.items() if trait in row.traits)
 
     def get(self, name: str) -> Any:
-        """The part of that name; raises ``UnknownPart`` with the valid names."""
+        """Returns the part of that name.
+
+        Raises:
+            UnknownPart: There is none; the message lists the names.
+        """
         module, attribute = self._home(name)
         return getattr(import_module(module), attribute)
 
     def example(self, name: str) -> Callable[..., Any] | None:
-        """The function ``example`` beside the part, which makes one for the contract tests; None without one."""
+        """Returns the function ``example`` of the part's module, which makes one for the contract tests, or None."""
         found: Callable[..., Any] | None = getattr(import_module(self._home(name)[0]), "example", None)
         return found
 
     def check(self, names: Iterable[str]) -> None:
-        """Raises ``UnknownPart`` for the first name that ``get`` would not accept, loading nothing."""
+        """Checks names without importing the parts.
+
+        Raises:
+            UnknownPart: A name is not registered.
+        """
         for name in names:
             if name not in self.names():
                 raise UnknownPart(self._kind, name, self.names())
@@ -66,3 +91,6 @@ class Registry:
 
     def _foreign(self) -> dict[str, EntryPoint]:
         return {entry.name: entry for entry in entry_points(group=self._group)}
+
+
+__all__ = ["PartRow", "Registry"]

@@ -12,43 +12,73 @@ from doubleread.core.types import Matrix, Vector
 
 
 class Label(Record):
-    """One possible diagnosis."""
+    """One possible diagnosis.
+
+    Examples:
+        >>> doubleread.Label(name="apple-scab").prompt_phrases
+        ('apple scab',)
+    """
 
     name: str = Field(min_length=1)
     description: str = ""
+    """What the label means, for models that read text."""
     phrases: tuple[str, ...] = ()
-    """Ways to say it in a prompt; the name itself (dashes as spaces) when empty."""
+    """Ways to say it in a prompt. When empty, the name itself is used, with dashes as spaces."""
 
     @property
     def prompt_phrases(self) -> tuple[str, ...]:
+        """``phrases``, or the name in words."""
         return self.phrases or (self.name.replace("-", " ").replace("_", " "),)
 
 
 class Costs(Record):
-    """What decisions cost, in the units of one ordinary error."""
+    """What decisions cost, in units of one ordinary error.
+
+    The panel commits to the label with the lowest expected cost if that is at most ``referral``, and otherwise refers
+    the case. With the default costs it commits from a probability of 0.8 on.
+
+    Examples:
+        >>> costs = doubleread.Costs(referral=0.1, matrix={"defective": {"functional": 5.0}})  # a miss costs 5 errors
+        >>> costs.error
+        1.0
+    """
 
     referral: float = Field(default=0.2, ge=0)
-    """Cost of handing the case to a person."""
+    """Cost of handing a case to a person."""
     error: float = Field(default=1.0, gt=0)
-    """Cost of committing to a wrong label, where ``matrix`` does not say otherwise."""
+    """Cost of committing to a wrong label that ``matrix`` does not name."""
     matrix: dict[str, dict[str, float]] = Field(default_factory=dict)
-    """``matrix[true][committed]``; missing pairs cost ``error`` (0 where they agree)."""
+    """Cost by true and committed label: ``matrix[true][committed]``. Other pairs cost ``error``, or 0 if equal."""
 
 
 class Task(Record):
-    """A diagnostic question: one of ``labels`` is true of each case.
+    """A diagnostic question: exactly one of ``labels`` is true of each case.
 
-    Raises ``TaskError`` for fewer than two labels, repeated labels, a prior that does not name
-    every label or does not sum to 1, or costs of unknown labels.
+    Raises:
+        TaskError: There are fewer than two labels, a label is repeated, ``prior`` does not give every label a positive
+            share or does not sum to 1, or the costs name an unknown label.
+
+    Examples:
+        >>> task = doubleread.Task(
+        ...     id="cells",
+        ...     labels=(doubleread.Label(name="functional"), doubleread.Label(name="defective")),
+        ...     prior={"functional": 0.95, "defective": 0.05},
+        ... )
+        >>> task.names
+        ('functional', 'defective')
+        >>> task.prior_vector()
+        array([0.95, 0.05])
     """
 
     id: str = Field(min_length=1)
     about: str = ""
-    """What the images show and what is asked, for agents that read words: ``single apple leaves; which disease?``"""
+    """What the images show and what is asked, for models that read text: ``single apple leaves; which disease?``"""
     labels: tuple[Label, ...]
+    """At least two. Their order is the order of every array."""
     prior: dict[str, float] = Field(default_factory=dict)
-    """Prevalence of each label; uniform when empty."""
+    """Prevalence of each label where the panel is used; uniform when empty."""
     costs: Costs = Costs()
+    """What errors and referrals cost."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -68,28 +98,33 @@ class Task(Record):
 
     @classmethod
     def of(cls, id: str, names: Iterable[str]) -> "Task":
-        """A task from bare label names, sorted, with default costs and a uniform prior."""
+        """Makes a task from label names, sorted, with default costs and a uniform prior."""
         return cls(id=id, labels=tuple(Label(name=name) for name in sorted(set(names))))
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The label names, in order."""
         return tuple(label.name for label in self.labels)
 
     def index(self, name: str) -> int:
-        """Position of a label; raises ``TaskError`` for a label the task does not know."""
+        """Returns the position of a label.
+
+        Raises:
+            TaskError: The task has no such label.
+        """
         try:
             return self.names.index(name)
         except ValueError:
             raise TaskError(f"label {name!r} is not one of task {self.id!r}: {', '.join(self.names)}") from None
 
     def prior_vector(self) -> Vector:
-        """Prior as an array of shape ``(n_labels,)``, in label order."""
+        """Returns the prior as an array of shape ``(n_labels,)``, in label order."""
         if not self.prior:
             return np.full(len(self.labels), 1 / len(self.labels))
         return np.array([self.prior[name] for name in self.names])
 
     def cost_matrix(self) -> Matrix:
-        """Costs of shape ``(true, committed)``, in label order."""
+        """Returns the costs as an array of shape ``(n_labels, n_labels)``: true label by committed label."""
         return np.array(
             [
                 [self.costs.matrix.get(t, {}).get(c, 0.0 if t == c else self.costs.error) for c in self.names]
@@ -101,3 +136,6 @@ class Task(Record):
 def with_costs(task: Task, costs: Costs) -> Task:
     """The task at other costs; raises ``TaskError`` for costs of unknown labels."""
     return Task(id=task.id, about=task.about, labels=task.labels, prior=task.prior, costs=costs)
+
+
+__all__ = ["Costs", "Label", "Task"]

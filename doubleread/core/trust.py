@@ -11,7 +11,13 @@ from doubleread.core.types import Json
 
 
 class Estimate(Record):
-    """A figure with its 95 % bootstrap interval."""
+    """A figure with its 95 % interval, from a bootstrap over groups.
+
+    Examples:
+        >>> accuracy = profile.accuracy
+        >>> accuracy.low <= accuracy.value <= accuracy.high
+        True
+    """
 
     value: float
     low: float
@@ -19,82 +25,120 @@ class Estimate(Record):
 
 
 class CalibrationError(Record):
-    """ECE with its binning and the ECE that a perfectly calibrated agent would show on as many cases."""
+    """Expected calibration error, with its 95 % interval and its sampling floor.
+
+    ``ECE = Σ_b n_b / n · |accuracy_b − confidence_b|`` over bins of confidence (Guo et al. 2017). Even a perfectly
+    calibrated agent has an ECE above 0 on finitely many cases; ``floor`` says how large it would be.
+
+    Examples:
+        >>> ece = profile.ece
+        >>> ece.binning, ece.floor <= ece.floor_high
+        ('equal-width', True)
+    """
 
     value: float
     low: float
     high: float
     bins: int
+    """Number of bins."""
     binning: str = "equal-width"
     floor: float
-    """Mean ECE of a perfectly calibrated agent with these confidences (sampling floor)."""
+    """Mean ECE of a perfectly calibrated agent with the same confidences."""
     floor_high: float
-    """Its 95th percentile: an ECE below it is no sign of miscalibration."""
+    """Its 95th percentile. An ECE below it is no sign of miscalibration."""
 
 
 class ReliabilityBin(Record):
-    """Cases whose confidence fell into one bin."""
+    """The cases whose confidence lies in one bin.
+
+    Examples:
+        >>> sum(one.n for one in profile.reliability) == profile.n
+        True
+    """
 
     low: float
     high: float
     n: int
     confidence: float
+    """Their mean confidence."""
     accuracy: float
+    """The share of them that is right."""
 
 
 class ConsistencyGap(Record):
-    """How much an agent changes when the same question is put otherwise, on ``n`` repeated readings.
+    """How much an agent's answers change when the same question is asked in other words or another order.
 
-    ``flips`` is the share of readings whose label changed; ``distance`` the mean total variation distance between
-    the distributions (0: the same, 1: nothing in common).
+    Examples:
+        >>> profile.consistency  # empty for agents without a prompt
+        {}
     """
 
     n: int
+    """Repeated readings."""
     flips: Estimate
+    """Share of readings whose label changed."""
     distance: Estimate
+    """Mean total variation distance between the distributions, 0 to 1."""
 
 
 class TrustProfile(Record):
-    """Accuracy, calibration and confusion of one agent in one round, with n and intervals.
+    """The record of one agent, or of the panel, in one round on the ``n`` calibration cases it answered.
 
-    OCR is the share of *all* cases that were wrong with a confidence above ``ocr_threshold``; CCC is
-    the Pearson correlation of confidence and correctness (both: arXiv 2507.10571, section 3).
+    No case that a figure counts was used to fit the agent. OCR and CCC are defined in arXiv 2507.10571, section 3.
+
+    Examples:
+        >>> profile.agent, profile.round, profile.n
+        ('discriminant', 1, 24)
+        >>> profile.accuracy.value > 0.5
+        True
     """
 
     agent: str
+    """The agent's name, or ``panel``."""
     task: str
     round: int = 1
     confidence_source: ConfidenceSource | None = None
     prior: OpinionPrior | None = None
     """The label frequencies that its opinions assume; None for the panel."""
     n: int
+    """Cases it answered."""
     abstained: int = 0
+    """Cases it did not answer; no figure counts them."""
     accuracy: Estimate
+    """Share of right labels."""
     ece: CalibrationError
+    """Expected calibration error of the confidence in the leading label."""
     classwise_ece: float
+    """Mean over the labels of the ECE of each label's probability."""
     ocr: float
+    """Overconfidence rate: share of *all* cases that are wrong with a confidence above ``ocr_threshold``."""
     ocr_threshold: float
     ccc: float | None
-    """None where it is undefined: all right, all wrong, or all equally confident."""
+    """Confidence-correctness correlation (Pearson). None if all answers are right, all wrong or equally confident."""
     brier: Estimate
+    """Brier score: mean squared distance between the distribution and the true label, 0 to 2."""
     nll: Estimate
+    """Log-loss: mean negative logarithm of the true label's probability, in nats."""
     confusion: tuple[tuple[int, ...], ...]
-    """``confusion[true][said]``, in label order."""
+    """Numbers of cases: ``confusion[true][said]``, in label order."""
     reliability: tuple[ReliabilityBin, ...] = ()
     calibrator: Json = Field(default_factory=dict)
-    """``{"kind": …, parameters}`` of the fitted calibrator; empty for the panel itself."""
+    """``{"kind": …}`` and the parameters of the fitted calibrator; empty for the panel."""
     calibrated_accuracy: Estimate | None = None
+    """Accuracy after calibration, cross-fitted."""
     calibrated_ece: CalibrationError | None = None
+    """ECE after calibration, cross-fitted."""
     calibrated_nll: Estimate | None = None
-    """The same after calibration, cross-fitted."""
+    """Log-loss after calibration, cross-fitted."""
     influence: Estimate | None = None
-    """How far leaving the agent out moves held-out posteriors: mean total variation distance, 0 to 1."""
+    """How far held-out posteriors move if the agent is left out: mean total variation distance, 0 to 1."""
     benefit: Estimate | None = None
-    """How much the panel's held-out log-loss rises without the agent, in nats; below 0 where it does harm."""
+    """How much the panel's held-out log-loss rises without the agent, in nats; below 0 the agent does harm."""
     consistency: dict[str, ConsistencyGap] = Field(default_factory=dict)
-    """By kind of rewording (``paraphrase``, ``permutation``); empty for agents that cannot be asked otherwise."""
+    """By kind of rewording: ``paraphrase``, ``permutation``. Empty for agents without a prompt."""
     warnings: tuple[str, ...] = ()
     version: int = 1
+    """Version of the panel's trust that the profile belongs to."""
     learned_from: str = ""
     """``calibration split`` or ``cross-fitting in k folds``."""
     created: datetime | None = None
@@ -103,3 +147,6 @@ class TrustProfile(Record):
 def trust_version(profiles: Iterable[TrustProfile]) -> int:
     """The version of a panel's trust: that of its profiles."""
     return max((p.version for p in profiles), default=1)
+
+
+__all__ = ["CalibrationError", "ConsistencyGap", "Estimate", "ReliabilityBin", "TrustProfile"]

@@ -53,16 +53,24 @@ class OpenPanel:
 
     @property
     def settings(self) -> Settings:
-        """What it was fitted with, and how it runs here."""
+        """The settings it was fitted with, with those of this machine for running it."""
         return self._settings
 
     @property
     def folder(self) -> Path:
-        """Where it lies. Raises ``PanelError`` for a panel that was never saved."""
+        """The panel's folder.
+
+        Raises:
+            PanelError: The panel was never saved.
+        """
         return self._with_folder().folder
 
     def about(self) -> AboutPanel:
-        """What its verdicts rest on now. Raises ``PanelError`` for a panel without a folder."""
+        """Returns digest, archive version and provenance of the panel as it is now.
+
+        Raises:
+            PanelError: The panel has no folder.
+        """
         return AboutPanel(
             digest=digest_of(self.folder, self.trust_version),
             archive=self._store.version(),
@@ -71,42 +79,43 @@ class OpenPanel:
 
     @property
     def task(self) -> Task:
+        """What it diagnoses."""
         return self._arbiter.task
 
     @property
     def agents(self) -> tuple[str, ...]:
-        """Who reads, by name, then the referees; without those that fitting left out."""
+        """Names of the agents, then of the referees, without those that fitting left out."""
         seated = (*self._seated.agents, *self._seated.referees)
         return tuple(name for name in seated if name not in self._arbiter.left_out)
 
     @property
     def taking_hints(self) -> tuple[str, ...]:
-        """Those who can be told something before they read; the others look at nothing but the image."""
+        """Names of the agents that can be given a hint. The others look only at the image."""
         return tuple(name for name, agent in self._seated.agents.items() if isinstance(agent, TakesHints))
 
     @property
     def profiles(self) -> tuple[TrustProfile, ...]:
-        """What is known of each agent, in each round, and of the panel."""
+        """The trust profile of each agent in each round, and of the panel."""
         return self._arbiter.profiles
 
     @property
     def encoder_note(self) -> str:
-        """Which encoder is used and why; says so where it is the fallback."""
+        """Which encoder is used, and why."""
         return f"encoder {self._eyes.choice.name}: {self._eyes.choice.reason}"
 
     @property
     def encoder_is_fallback(self) -> bool:
-        """Whether the embedded encoder stands in for a CLIP encoder whose weights are not here."""
+        """Whether the embedded encoder replaces a CLIP encoder whose weights are not on this machine."""
         return self._eyes.choice.fallback
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What fitting had to say."""
+        """What fitting reported: choices, gains and warnings."""
         return self._notes
 
     @property
     def left_out(self) -> dict[str, str]:
-        """The agents and referees that are not asked, and why fitting left them out."""
+        """The agents and referees that fitting left out, each with the reason."""
         return left_out(self._arbiter)
 
     @property
@@ -116,28 +125,32 @@ class OpenPanel:
 
     @property
     def trust_version(self) -> int:
-        """Which version of its trust the panel uses: 1 as fitted, more once outcomes were learned from."""
+        """The version of trust in use: 1 as fitted, higher after learning from outcomes."""
         return self._saved.trust.version if self._saved else 1
 
     @property
     def alarms(self) -> tuple[Drift, ...]:
-        """Signs, at loading, that agents or panel are no longer what they are trusted for; verdicts warn of them."""
+        """Drift alarms found at loading: an agent or the panel no longer matches its record. Verdicts then warn."""
         return self._alarms
 
     @property
     def spent(self) -> dict[str, Spending]:
-        """What each agent has spent on models, fitting included; empty where no agent asks one."""
+        """What each agent has spent on models, fitting included; empty without such agents."""
         return self._eyes.models.wire.budget.spent_by if self._eyes.models is not None else {}
 
     def learned_from(self, case: Case) -> bool:
-        """Whether the panel was fitted or calibrated on the image: its verdict on it is no judgement of the panel."""
+        """Whether the panel was fitted or calibrated on the image; its verdict on it then cannot grade the panel."""
         return case.id in self._calibration or (self._store.holds(case.id) and remembered(self._store, case.id) is None)
 
     async def seats(self, case: Case, *, k: int | None = None) -> Seats:
-        """Who reads a case, and what is to be said of it beforehand; for those who drive a reading themselves.
+        """Returns who reads a case, and the warnings known beforehand, for code that drives a reading itself.
 
-        ``k`` is how many similar cases are found, where it should be another number than the panel's. Raises
-        ``ImageError`` for an image that cannot be read.
+        Args:
+            case: The case.
+            k: Number of similar cases to find; the panel's if None.
+
+        Raises:
+            ImageError: The image cannot be read.
         """
         self._check_open()
         await self._eyes.embed(case)
@@ -155,13 +168,13 @@ class OpenPanel:
         )
 
     def warm_up(self) -> None:
-        """Loads what the first image would have to wait for; nobody is asked, nothing is kept."""
+        """Loads everything that the first image would have to wait for. No agent is asked."""
         self._check_open()
         self._store.search(self._eyes.warm_up(), 1)
         self._seated.warm_up()
 
     def close(self) -> None:
-        """Lets go of the store, the cache and the event loop; a second call does nothing."""
+        """Closes archive, cache and event loop. Calling it again does nothing."""
         self._closing()
 
     def __enter__(self) -> Self:

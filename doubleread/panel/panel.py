@@ -1,9 +1,4 @@
-"""The front door: fit a panel, save and load it, diagnose one image or many.
-
->>> import doubleread
->>> panel = doubleread.Panel.load("panel")          # doctest: +SKIP
->>> print(panel.diagnose("leaf.jpg"))               # doctest: +SKIP
-"""
+"""Fit a panel, save and load it, diagnose images, and learn from outcomes."""
 
 import asyncio
 import logging
@@ -63,7 +58,17 @@ _log = logging.getLogger(__name__)
 
 
 class Panel(OpenPanel):
-    """A fitted panel. Make one with ``fit`` or ``load``; close it, or use it in a ``with`` block."""
+    """A panel of agents that diagnoses images. Make one with ``fit`` or ``load``, and close it after use.
+
+    An image is a path, the bytes of an image file, a PIL image, or a ``Case``. A panel may be used from any thread or
+    event loop of the process that made it. In a forked child its methods raise ``PanelError``: load it again there.
+
+    Examples:
+        >>> with doubleread.Panel.load("panel") as panel:
+        ...     verdict = panel.diagnose("leaf.jpg")
+        >>> verdict.label
+        'red'
+    """
 
     # -- making one ---------------------------------------------------------------------------------------------
 
@@ -76,13 +81,29 @@ class Panel(OpenPanel):
         settings: Settings | None = None,
         progress: Progress = silent,
     ) -> Self:
-        """A panel fitted on labelled cases; cases of split ``test`` are left alone.
+        """Fits a panel on labelled cases.
 
-        Trust comes from the ``calibration`` split where there is one, else from cross-fitting by group. The fitted
-        panel holds its cases in memory until ``save``.
+        Agents are fitted on the ``support`` split, and trust is learned on the ``calibration`` split. Without a
+        calibration split, trust comes from cross-fitting that keeps groups whole. Cases of split ``test`` are not used.
+        The panel keeps its cases in memory until ``save``.
 
-        Raises ``DataError`` for too few cases, ``EncoderError`` for an encoder that cannot be used, ``UnknownPart``
-        for an unknown agent, rule, calibrator or store.
+        Args:
+            cases: Labelled cases, such as ``Dataset.cases``.
+            task: What is diagnosed, such as ``Dataset.task``.
+            settings: Those of ``load_settings()`` if None.
+            progress: Called with what is done, how much of it, and how much there is.
+
+        Raises:
+            DataError: There are too few cases.
+            EncoderError: The encoder cannot be used.
+            UnknownPart: There is no such agent, fusion rule, calibrator or store.
+
+        Examples:
+            >>> dataset = doubleread.read_dataset("photos")
+            >>> settings = doubleread.load_settings(None, {"panel": {"agents": ["logistic"]}, "trust": {"folds": 2}})
+            >>> with doubleread.Panel.fit(dataset.cases, dataset.task, settings=settings) as fitted:
+            ...     fitted.agents
+            ('logistic',)
         """
         settings = settings or load_settings()
         check_names(settings)
@@ -99,11 +120,13 @@ class Panel(OpenPanel):
         return panel
 
     def save(self, folder: str | Path) -> Path:
-        """Writes a freshly fitted panel into a new folder, whole or not at all; returns it.
+        """Writes a panel that was just fitted to a folder, completely or not at all, and returns the folder.
 
-        What its settings reach (addresses, key variables, files) is remembered as allowed for this user.
+        A panel that is already there is replaced. The addresses, key variables and files that its settings name count
+        as allowed for you.
 
-        Raises ``PanelError`` where the folder exists already and is no panel, or this panel was loaded.
+        Raises:
+            PanelError: The folder exists and is not a panel, or this panel was loaded.
         """
         written = write_panel(Path(folder), self._settings, self._eyes, self._fitted)
         allow_own(written)
@@ -111,19 +134,21 @@ class Panel(OpenPanel):
 
     @classmethod
     def load(cls, folder: str | Path, *, settings: Settings | None = None, allow_from_panel: bool = False) -> Self:
-        """The panel saved in a folder. ``settings`` may change how it runs, not what was fitted.
+        """Loads a panel from its folder.
 
-        Settings of scope ``run`` that it names are taken over. One of scope ``fit`` that differs from the panel's is
-        logged as not used: fit again to change it.
+        A panel from somebody else may name addresses, key variables and files. They are used only if ``settings`` name
+        them too, if you fitted the panel, or if you allow them.
 
-        A panel from somebody else may name addresses, key variables and files. These are used only where ``settings``
-        name them too, where the panel was fitted here, or once they were allowed: ``allow_from_panel`` allows this
-        panel what its folder asks for now, and remembers it. Raises ``NotAllowed``, before anything is contacted, where
-        something is not allowed, ``PanelError`` for a folder that holds no panel, and ``EncoderMismatch`` where its
-        encoder is not here.
+        Args:
+            folder: The folder that ``save`` wrote.
+            settings: Settings of scope ``run`` that these name replace the panel's. A setting of scope ``fit`` that
+                differs is not used, and a warning is logged: fit again to change it.
+            allow_from_panel: Allows what the panel's folder asks for now, and remembers it.
 
-        A panel belongs to the process that loaded it: in a forked child its calls raise ``PanelError``. Load it in each
-        process.
+        Raises:
+            NotAllowed: The panel asks for something that is not allowed. Nothing was contacted.
+            PanelError: The folder does not hold a panel, is damaged, or its prompts have changed.
+            EncoderMismatch: The encoder here is not the one that the panel was fitted with.
         """
         saved: PanelFolder = read_panel(Path(folder), settings)
         for line in saved.unused:
@@ -149,22 +174,37 @@ class Panel(OpenPanel):
     # -- diagnosing ---------------------------------------------------------------------------------------------
 
     def diagnose(self, image: Readable) -> Verdict:
-        """The panel's verdict on one image. Raises ``ImageError`` for an image that cannot be read."""
+        """Diagnoses one image.
+
+        Raises:
+            ImageError: The image cannot be read.
+
+        Examples:
+            >>> panel.diagnose("leaf.jpg").decision.action
+            'commit'
+        """
         return self._background.call(self.adiagnose, image)
 
     def diagnose_many(self, images: Sequence[Readable]) -> Iterator[Verdict | Unread]:
-        """Verdicts in the order of the images; an image that cannot be read gives an ``Unread`` in its place."""
+        """Diagnoses many images, ``run.in_flight`` at a time, and yields results in their order.
+
+        An image that cannot be read gives an ``Unread`` in its place.
+
+        Examples:
+            >>> [type(one).__name__ for one in panel.diagnose_many(["leaf.jpg", "missing.jpg"])]
+            ['ShownVerdict', 'Unread']
+        """
         chunk = 4 * self._settings.run.in_flight
         for start in range(0, len(images), chunk):
             yield from self._background.call(self._chunk, images[start : start + chunk])
 
     async def adiagnose(self, image: Readable) -> Verdict:
-        """``diagnose`` for async code."""
+        """Like ``diagnose``, for async code."""
         self._check_open()
         return await self._read(case_of(image, self._eyes.images), diagnose)
 
     async def adiagnose_many(self, images: Sequence[Readable]) -> AsyncIterator[Verdict | Unread]:
-        """``diagnose_many`` for async code."""
+        """Like ``diagnose_many``, for async code."""
         chunk = 4 * self._settings.run.in_flight
         for start in range(0, len(images), chunk):
             for result in await self._chunk(images[start : start + chunk]):
@@ -173,10 +213,13 @@ class Panel(OpenPanel):
     async def astream(
         self, images: Iterable[Readable], *, in_flight: int | None = None
     ) -> AsyncGenerator[tuple[int, Verdict | Unread], None]:
-        """Verdicts as they are ready, each with the place of its image, ``in_flight`` images at a time.
+        """Diagnoses images and yields ``(position, result)`` pairs as they are ready.
 
-        Images are taken as there is room for them. Whatever goes wrong with one is an ``Unread``. Where the consumer
-        ends early, images in flight are given up.
+        Any failure with one image is an ``Unread``. If the consumer stops early, images in flight are cancelled.
+
+        Args:
+            images: Taken from the iterable as there is room for them.
+            in_flight: Images read at the same time; ``run.in_flight`` if None.
         """
         self._check_open()
         flying = verdicts_of(
@@ -197,9 +240,10 @@ class Panel(OpenPanel):
         return [found[place] for place in range(len(images))]
 
     def hold(self, data: bytes, like: Case) -> Case:
-        """An encoded image in memory as a case with label, group and source of another, for ``diagnose`` and its kin.
+        """Makes a case from the bytes of an image file, with the label, group and source of another case.
 
-        Evidence leaves out the group, as it does for ``like`` itself. Memory is limited: read it soon.
+        Use it to diagnose a changed version of an image: evidence then leaves out the group of the original. The bytes
+        are kept in a limited memory, so diagnose the case soon.
         """
         own = {"source": like.source, "label": like.label, "group": like.group, "metadata": like.metadata}
         return case_of(data, self._eyes.images).model_copy(update=own)
@@ -207,32 +251,61 @@ class Panel(OpenPanel):
     # -- looking closer -----------------------------------------------------------------------------------------
 
     def explain(self, verdict: Verdict) -> Explanation:
-        """Why this panel gave a verdict: who said what, how far each is trusted, what would be without each of them."""
+        """Explains a verdict: who said what, how far each agent is trusted, and what would change the verdict.
+
+        Examples:
+            >>> panel.explain(verdict).lines[0].startswith("the panel")
+            True
+        """
         return explain(verdict, self._arbiter)
 
     def what_if(
         self, verdict: Verdict, *, costs: Costs | None = None, prevalence: Mapping[str, float] | None = None
     ) -> WhatIf:
-        """The verdict under other costs or another prevalence; nobody is asked again.
+        """Computes what the verdict would be with other costs or another prevalence. No agent is asked again.
 
-        ``prevalence`` may name some labels only. Raises ``TaskError`` for labels that the task does not know.
+        The posterior moves from the prior ``s`` to ``s'`` by ``p'(label) ∝ p(label) · s'(label) / s(label)``.
+
+        Args:
+            verdict: A verdict of this panel.
+            costs: Other costs; the task's if None.
+            prevalence: Other shares of some or all labels. The other labels share the rest as before.
+
+        Raises:
+            TaskError: The task has no such label.
+
+        Examples:
+            >>> panel.what_if(verdict, costs=doubleread.Costs(referral=0.0)).decision.action
+            'refer'
         """
         return what_if(verdict, self._arbiter, costs, prevalence)
 
     def attribute(self, verdict: Verdict, *, label: str | None = None, progress: Progress = silent) -> ShownAttribution:
-        """Where each local agent's probability of a label rests in a verdict's image; of the likeliest without one.
+        """Maps which parts of the image each local agent's probability of a label depends on.
 
-        By occlusion: the image is read again, on its first look, with one part after the other covered (some seconds on
-        a CPU; ``progress`` counts the parts). Agents that ask models have no map, and none has where the image raised
-        the alarm of familiarity: maps are of calibrated probabilities. Raises ``TaskError`` for an unknown label or
-        none to ask about, ``ImageError`` where the picture can no longer be read.
+        The image is read again with one part after the other covered (occlusion, Zeiler and Fergus 2014). The heat of a
+        cell is the mean drop of the agent's calibrated probability when the cell is covered. It takes some seconds on
+        a CPU. Agents that ask models have no map, and there is none after an alarm.
+
+        Args:
+            verdict: A verdict of this panel.
+            label: The label to explain; the most probable one if None.
+            progress: Called as parts are covered.
+
+        Raises:
+            TaskError: The task has no such label, or no agent gave an opinion and no label is named.
+            ImageError: The image can no longer be read.
+
+        Examples:
+            >>> maps = panel.attribute(verdict, label="red")
+            >>> maps.picture().save("where.png")
         """
         return self._background.call(self.aattribute, verdict, label=label, progress=progress)
 
     async def aattribute(
         self, verdict: Verdict, *, label: str | None = None, progress: Progress = silent
     ) -> ShownAttribution:
-        """``attribute`` for async code; may be cancelled."""
+        """Like ``attribute``, for async code; may be cancelled."""
         self._check_open()
         asked = label or verdict.label
         if asked is None:
@@ -246,14 +319,15 @@ class Panel(OpenPanel):
         return ShownAttribution.of_attribution(found)
 
     def compare_batch(self, verdicts: Iterable[Verdict | Unread]) -> BatchComparison:
-        """Whether the pictures of these verdicts, as a batch, are like those that the panel was trusted on.
+        """Tests whether the pictures of a batch are like the calibration pictures, and says in what they differ.
 
-        A classifier two-sample test of their embeddings against those of the calibration cases, at a level of 1 %,
-        which shuffles whole groups (``case.group``); where they differ it says in what. Pictures that the panel was
-        fitted on are left out, and nothing is said of fewer than 30. A panel that was saved without what pictures are
-        compared with cannot judge; the ``note`` says so.
+        A classifier two-sample test (Lopez-Paz and Oquab 2017) of embeddings and simple statistics at a level of 1 %.
+        Whole groups (``Case.group``) are shuffled. Pictures that the panel was fitted on are left out. With fewer than
+        30 pictures nothing is tested, and ``note`` says why.
 
-        >>> print(*panel.compare_batch(panel.diagnose_many(paths)).lines, sep="\\n")  # doctest: +SKIP
+        Examples:
+            >>> panel.compare_batch([verdict]).note
+            'the batch was not compared: fewer than 30 pictures'
         """
         self._check_open()
         names, said = self.task.names, dict[str, tuple[Case, int]]()
@@ -268,11 +342,18 @@ class Panel(OpenPanel):
         )
 
     def prevalence(self, images: Sequence[Readable], *, progress: Progress = silent) -> BatchPrevalence:
-        """The label shares of unlabelled images, with 95 % intervals; nothing is changed by it.
+        """Estimates the label shares of unlabelled images, with 95 % intervals. The panel itself does not change.
 
-        It is refused, with the reason, where the images differ from the calibration cases in more than label shares.
-        Images that the panel was fitted on are left out. Cases of one ``group`` are drawn together. Raises
-        ``PanelError`` for a panel that keeps no readings.
+        The mean answer on the batch is explained as a mixture of the mean answers on held-out cases of each label
+        (adjusted count). There is no estimate, and a reason instead, if the images differ from the calibration cases in
+        more than label shares, or if there are too few. Images that the panel was fitted on are left out.
+
+        Raises:
+            PanelError: The panel keeps no readings.
+
+        Examples:
+            >>> panel.prevalence(["leaf.jpg"]).lines[0] != ""
+            True
         """
         rows, unseen = self._trusted_rows(), []
         for done, result in enumerate(self.diagnose_many(images), start=1):
@@ -282,16 +363,23 @@ class Panel(OpenPanel):
         return batch_prevalence(self._arbiter, rows, unseen, learned_from=len(images) - len(unseen))
 
     async def nearest(self, case: Case, labels: Sequence[str], per_label: int) -> tuple[Neighbour, ...]:
-        """The stored cases of each label that are most like a case's image, label by label, nearest first.
+        """Returns the ``per_label`` most similar stored cases of each label, label by label, nearest first.
 
-        Never the case itself, a near copy of it, or a case of its group. Raises ``ImageError``.
+        The case itself, near copies of it and cases of its group are left out.
+
+        Raises:
+            ImageError: The image cannot be read.
         """
         self._check_open()
         await self._eyes.embedder.embed(case)
         return await self._seated.retriever.contrast(case, labels, per_label)
 
     async def similarity(self, one: Case, other: Case) -> float:
-        """Cosine of two images' embeddings by the panel's encoder, at most 1. Raises ``ImageError``."""
+        """Returns the cosine similarity of two images' embeddings, at most 1.
+
+        Raises:
+            ImageError: An image cannot be read.
+        """
         self._check_open()
         rows = await asyncio.gather(*(self._eyes.embedder.embed(case) for case in (one, other)))
         return float(rows[0][0] @ rows[1][0])
@@ -308,14 +396,28 @@ class Panel(OpenPanel):
         sampling: Sampling = "selected",
         archive: bool = True,
     ) -> Outcome:
-        """Keeps what turned out to be true of a verdict's case, for trust to be learned from (``relearn``).
+        """Records the true label of a case that the panel gave a verdict on. ``relearn`` learns from it.
 
-        ``sampling`` is ``all`` where every case of a stream is confirmed, whatever the verdict. With ``archive`` the
-        case joins the panel's case store, and is evidence for others from then on. Raises ``PanelError`` for a panel
-        without a folder, a case of its own, or another panel's verdict; ``TaskError`` for an unknown label; and
-        ``ImageError`` where the picture can no longer be read, so that it could only be kept without ``archive``.
-        Then nothing is kept. Raises ``FileError`` or ``StoreError`` where the disk refuses, and says what is kept;
-        the same call completes it later, and what is kept already is not kept twice.
+        Args:
+            verdict: A verdict of this panel.
+            label: The true label.
+            reviewer: Who confirms it.
+            note: Anything worth recording.
+            sampling: ``all`` if every case of a stream is confirmed, whatever the verdict.
+            archive: Whether the case joins the archive and becomes evidence for other images.
+
+        Raises:
+            PanelError: The panel has no folder, the case is one of its own, or the verdict is another panel's.
+            TaskError: The task has no such label.
+            ImageError: The image can no longer be read; nothing was stored. Use ``archive=False``.
+            FileError: The outcome could not be written.
+            StoreError: The case could not be added to the archive. The message says what was stored; the same call
+                completes it later.
+
+        Examples:
+            >>> panel.confirm(verdict, "red", reviewer="ann", archive=False).kind
+            'confirmed'
+            >>> panel.retract(verdict.case.id)
         """
         saved = self._with_folder()
         self._check_open()
@@ -328,17 +430,27 @@ class Panel(OpenPanel):
         return outcome
 
     def retract(self, case: str, *, reviewer: str = "", note: str = "") -> None:
-        """Takes back what was confirmed of a case, out of the case store too. Raises ``NotConfirmed`` for another."""
+        """Takes back the outcome of a case, by case id, and removes the case from the archive.
+
+        Raises:
+            NotConfirmed: The case has no outcome.
+        """
         saved = self._with_folder()
         check_confirmed(saved, case)
         forget(self._store, case, reviewer)
         retract(saved, case, reviewer=reviewer, note=note)
 
     def relearn(self, *, include_selected: bool = False) -> TrustVersion:
-        """Learns trust anew from the calibration cases and the confirmed outcomes, keeps it in the panel's folder, and
-        uses it from now on. Older versions stay; ``doubleread trust update --to-version`` goes back to one.
+        """Learns a new version of trust from the calibration cases and the confirmed outcomes, and uses it from now on.
 
-        Selected outcomes are left out unless asked for. Raises ``PanelError`` where there is nothing new to learn from.
+        The version is stored in the panel's folder. Older versions stay; ``doubleread trust update --to-version`` goes
+        back to one.
+
+        Args:
+            include_selected: Whether outcomes of selected cases (see ``confirm``) count for accuracy too.
+
+        Raises:
+            PanelError: There is nothing new to learn from, or the panel has no folder.
         """
         saved = self._with_folder()
         learned = relearn(saved, include_selected=include_selected)

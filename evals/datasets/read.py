@@ -36,17 +36,32 @@ def read_dataset(
     task_id: str | None = None,
     progress: RowProgress | None = None,
 ) -> Dataset:
-    """A labelled data set from a folder, a manifest, an archive, ``solar-cells``, or Hugging Face ``datasets``.
+    r"""Reads a labelled data set. Pictures are hashed, not decoded; unusable rows are listed in ``problems``.
 
-    A folder holds one sub-folder a label, in split folders or not; or a ``metadata.csv`` or ``metadata.jsonl``
-    beside the images, at the root or in each split folder; or what ``Dataset.save_to_disk`` wrote. A ``Dataset`` or
-    ``DatasetDict`` may be given as it is; ``path_column`` then names its column of images.
+    Args:
+        source: One of these.
 
-    ``group`` says what belongs together and must not be split: columns of a manifest (``"series,capture//10"`` joins
-    two and cuts a running number into blocks of ten) or, for folders too, ``"re:(plant\\d+)"``, the captured part
-    of the relative path. Rows that cannot be used are in ``problems``; pictures are hashed, not decoded.
+            - A folder with one sub-folder for each label, or with a folder for each split that holds them.
+            - A folder with ``metadata.csv`` or ``metadata.jsonl``.
+            - A manifest: ``.csv``, ``.tsv`` or ``.jsonl``.
+            - The folder of an archive of cases.
+            - A Hugging Face ``Dataset`` or ``DatasetDict``, or a folder that ``save_to_disk`` wrote.
+            - ``"solar-cells"``.
+        label_column: Column of a table that holds the label.
+        path_column: Column of a table that holds the path, or the image of a Hugging Face data set.
+        group: What belongs together and must never be split (the same patient, plant, module). Column names of a
+            manifest, such as ``"series,capture//10"``, which joins two columns and cuts the second into blocks of ten;
+            or ``"re:(plant\d+)"``, which takes the captured part of the relative path.
+        task_id: Id of the task; the name of the data set if None.
+        progress: Called with the number of rows read so far and of all rows.
 
-    Raises ``DataError`` where the source as a whole cannot be used, and for fewer than two labels of two cases each.
+    Raises:
+        DataError: The source cannot be used, or has fewer than two labels with at least two cases.
+
+    Examples:
+        >>> dataset = doubleread.read_dataset("photos", group=r"re:(\w+-\d\d)")
+        >>> dataset.task.names, len(dataset.cases)
+        (('blue', 'green', 'red'), 33)
     """
     found = read_labelled(source, label_column=label_column, path_column=path_column, group=group, progress=progress)
     return dataset_of(found, task=SOLAR_TASK if source == SOLAR_CELLS else None, task_id=task_id)
@@ -60,7 +75,16 @@ def read_labelled(
     group: str | None = None,
     progress: RowProgress | None = None,
 ) -> LabelledCases:
-    """The same for an archive, which takes cases of one label too. Raises ``DataError`` where no case can be used."""
+    """Reads labelled cases like ``read_dataset``, with any number of labels.
+
+    Raises:
+        DataError: No case can be used.
+
+    Examples:
+        >>> from doubleread.evals.datasets import read_labelled
+        >>> [problem.where for problem in read_labelled("photos").problems]
+        []
+    """
     if source == SOLAR_CELLS:
         if group is not None:
             raise DataError(f"{SOLAR_CELLS} brings its own groups (the modules); leave group out")

@@ -19,19 +19,33 @@ SEVERITIES = (1, 2, 3, 4, 5)
 
 
 class Corruption(NamedTuple):
-    """One way in which a picture gets worse."""
+    """One way to corrupt a picture, at five severities.
+
+    Examples:
+        >>> import numpy as np
+        >>> from doubleread.evals.stress import CORRUPTIONS
+        >>> grey = np.full((64, 64, 3), 0.5)
+        >>> noise = CORRUPTIONS["gaussian-noise"].apply(grey, "any case id", severity=3)
+        >>> noise.shape, CORRUPTIONS["gaussian-noise"].family
+        ((64, 64, 3), 'noise')
+    """
 
     name: str
     family: str
+    """``noise``, ``blur``, ``weather``, ``digital``, ``colour`` or ``scene``."""
     about: str
-    """For people who have never heard of it."""
+    """What it looks like, in a few words."""
     change: Callable[..., Pixels | None]
-    """Takes pixels, which it leaves alone, a generator and a strength; None where it cannot be done to a picture."""
+    """Takes pixels (which it does not change), a random generator and a strength, and returns new pixels, or None if
+    the corruption cannot be applied."""
     strengths: tuple[tuple[float, ...], ...]
-    """What ``change`` takes, severity by severity."""
+    """What ``change`` takes, by severity."""
 
     def apply(self, pixels: Pixels, case: str, severity: int) -> Pixels | None:
-        """The corrupted pixels. The same case gives the same: a severity is the same noise or light, only stronger."""
+        """Returns corrupted pixels, shape ``(height, width, 3)``, values 0 to 1.
+
+        The random part depends on ``case`` and the corruption only, so a higher severity is the same noise, stronger.
+        """
         seed = hashlib.sha256(f"{case}\0{self.name}".encode()).digest()
         return self.change(pixels, np.random.default_rng(list(seed)), *self.strengths[severity - 1])
 
@@ -73,6 +87,7 @@ _ROWS = (
 )
 
 CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType({one.name: one for one in _ROWS})
+"""All corruptions, by name."""
 FAMILIES = tuple(dict.fromkeys(one.family for one in _ROWS))
 
 

@@ -23,8 +23,9 @@ from doubleread.evals.stress.stress_wording import counted, left_out, narrow, pa
 from doubleread.panel import Panel
 
 USUAL_SEVERITIES = (1, 3, 5)
+"""Default severities."""
 USUAL_LIMIT = 120
-"""Images: with the usual severities some minutes on two cores."""
+"""Default number of images: some minutes on two cores."""
 
 
 def stress_panel(
@@ -38,14 +39,30 @@ def stress_panel(
     out: str | Path | None = None,
     progress: Progress = silent,
 ) -> StressTest:
-    """Reads labelled images, clean and corrupted, and reports what came of each corruption at each severity.
+    """Measures a panel on clean and on corrupted images: how often it is right, commits wrongly, refers or warns.
 
-    ``corruptions`` are names or families, all without one; ``limit`` images are taken evenly from first to last, the
-    same for every condition. Images that the panel has learned from are left out. ``out`` is a folder for
-    ``stress.html``, ``stress.json`` and ``stress.svg``; without it nothing is written.
+    Every condition uses the same images. Images that the panel has learned from are left out.
 
-    Raises ``DataError`` where no image is left or a severity does not exist, ``UnknownPart`` for an unknown corruption,
-    ``PanelError`` for a panel that was never saved, ``RunError`` where the budget for models is spent.
+    Args:
+        panel: A panel that was saved or loaded.
+        data: Labelled cases, or anything that ``read_dataset`` takes.
+        corruptions: Names or families, see ``CORRUPTIONS``; all if empty.
+        severities: From 1 (slight) to 5 (severe).
+        split: Split to use; if None, the test split of data that have splits, else all cases.
+        limit: Greatest number of images, taken evenly from the data.
+        out: Folder for ``stress.html``, ``stress.json`` and ``stress.svg``; nothing is written if None.
+        progress: Called with what is done, and how much of it.
+
+    Raises:
+        DataError: No image is left, or a severity does not exist.
+        UnknownPart: There is no such corruption.
+        PanelError: The panel was never saved.
+        RunError: The budget for models is spent.
+
+    Examples:
+        >>> found = doubleread.stress_panel(panel, "photos", corruptions=["noise"], severities=[3], limit=6)
+        >>> found.clean.figures["accuracy"].value
+        1.0
     """
     kinds, levels = chosen(corruptions), checked(severities)
     dataset = data if isinstance(data, LabelledCases) else read_labelled(data)
