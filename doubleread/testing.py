@@ -5,7 +5,7 @@
     def test_the_panel_is_good_enough():
         assert_panel("panel", "photos/", at_least={"accuracy": 0.95}, at_most={"ece": 0.05})
 
-Names of figures: see ``doubleread.evals.metrics.gates.FIGURES``.
+Names of figures: see ``doubleread.evals.metrics.gates.gated``.
 """
 
 from collections.abc import Mapping

@@ -9,7 +9,6 @@ from doubleread.core.errors import DataError
 from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
 from doubleread.core.verdict import Verdict
-from doubleread.evals.metrics.bootstrap import Draws, certain, estimate
 from doubleread.evals.metrics.evaluation import (
     PANEL,
     Advantage,
@@ -26,12 +25,12 @@ from doubleread.evals.metrics.evaluation import (
     SecondLooks,
     Seconds,
 )
-from doubleread.evals.metrics.ranking_quality import percentiles
 from doubleread.evals.metrics.reader_metrics import reader_figures
 from doubleread.evals.metrics.run_columns import NONE, AgentColumns, Columns, read_columns
 from doubleread.evals.metrics.subgroups import subgroups
 from doubleread.evals.runs.row import Row
 from doubleread.orchestrator.metrics import Flags, correctness, losses
+from doubleread.orchestrator.metrics.draws import Draws, certain, estimate, percentiles
 from doubleread.orchestrator.simplex import spoken
 
 DRAWS = 1000

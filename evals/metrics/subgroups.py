@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from doubleread.core.errors import DataError
-from doubleread.evals.metrics.binned import expected_error
-from doubleread.evals.metrics.bootstrap import Draws
 from doubleread.evals.metrics.evaluation import Subgroup
 from doubleread.evals.metrics.run_columns import SPLIT, Columns
-from doubleread.orchestrator.metrics import Flags, losses
+from doubleread.orchestrator.metrics import Flags, Sample, losses
+from doubleread.orchestrator.metrics.calibration_errors import expected_error
+from doubleread.orchestrator.metrics.draws import Draws
 from doubleread.orchestrator.simplex import spoken
 
 SMALL = 10
@@ -43,8 +43,9 @@ def _rows(columns: Columns, values: Sequence[str], value: str) -> Flags:
 
 
 def _subgroup(column: str, value: str, n: int, rows: Flags, columns: Columns, draws: Draws) -> Subgroup:
+    P, y = columns.posterior[rows], columns.labels[rows]
     nll = np.zeros(columns.n)
-    nll[rows] = losses(columns.posterior[rows], columns.labels[rows])
+    nll[rows] = losses(P, y)
     return Subgroup(
         column=column,
         value=value,
@@ -52,5 +53,5 @@ def _subgroup(column: str, value: str, n: int, rows: Flags, columns: Columns, dr
         small=n < SMALL,
         accuracy=draws.share(columns.said == columns.labels, rows),
         nll=draws.mean(nll, rows),
-        ece=expected_error(columns.posterior[rows], columns.labels[rows], draws, rows) if rows.any() else None,
+        ece=expected_error(Sample(P, y, draws, rows)) if rows.any() else None,
     )

@@ -15,8 +15,8 @@ from doubleread.core.types import Labels
 from doubleread.evals.drawings import ReliabilityPanel, reliability_grid, risk_coverage_diagram
 from doubleread.evals.paper import load_paper_panel
 from doubleread.evals.reproduction.paper_replay import RETRIEVAL, readings_of, replay
-from doubleread.evals.reproduction.paper_tables import Row, last_answers, paper_rows
-from doubleread.evals.reproduction.published_figures import Difference, Scores, System, differences, scores
+from doubleread.evals.reproduction.paper_tables import PublishedFigure, last_answers, paper_rows
+from doubleread.evals.reproduction.published_figures import Scores, System, SystemGain, differences, scores
 from doubleread.orchestrator import metrics
 from doubleread.orchestrator.course.policy import Policy
 from doubleread.orchestrator.learning.arbitration import Learning, Readings, tensor
@@ -33,9 +33,9 @@ PAPERS = "paper's orchestrator"
 class Reproduction(Record):
     """Everything that was found. ``curves`` are risk against coverage, by system."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[PublishedFigure, ...]
     scores: tuple[Scores, ...]
-    differences: tuple[Difference, ...]
+    differences: tuple[SystemGain, ...]
     curves: dict[str, tuple[tuple[float, ...], tuple[float, ...]]]
     images: int
     repeats: int

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from doubleread.core.types import Matrix, Tensor3
-from doubleread.evals.metrics.bootstrap import Draws, estimate, ratio, with_wilson
 from doubleread.evals.stress.figures import FIGURES
 from doubleread.evals.stress.stress_reading import Fate, Readings
 from doubleread.evals.stress.stress_record import Condition, Measured
+from doubleread.orchestrator.metrics.draws import Draws, estimate, ratio, with_wilson
 
 _DRAWS = 1000
 

@@ -9,7 +9,8 @@ from doubleread.core.errors import DataError
 from doubleread.core.progress import Progress, silent
 from doubleread.evals.sweep.chance_control import Resamples
 from doubleread.evals.sweep.recorded import Recorded, Unseen
-from doubleread.evals.sweep.scoring import Bench, Played, judged, pick
+from doubleread.evals.sweep.scoring import Bench, judged, pick
+from doubleread.evals.sweep.sweep_figures import Outcomes
 from doubleread.evals.sweep.sweep_result import Refused, Sweep
 from doubleread.evals.sweep.variant import Variant
 from doubleread.evals.sweep.variant_replay import play, task_of
@@ -95,7 +96,7 @@ def _check(recorded: Recorded, variants: Sequence[Variant]) -> None:
 
 
 def _answerable(
-    variants: Sequence[Variant], played: Sequence[Played], unseen: Unseen | None
+    variants: Sequence[Variant], played: Sequence[Outcomes], unseen: Unseen | None
 ) -> tuple[list[int], tuple[Refused, ...]]:
     """Places of the variants that the record answers in full, and the others."""
     kept, refused = [], []
