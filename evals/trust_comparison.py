@@ -16,6 +16,7 @@ from doubleread.core.errors import DataError
 from doubleread.core.trust import ReliabilityBin
 from doubleread.core.types import Labels, Matrix, Vector
 from doubleread.orchestrator import metrics
+from doubleread.orchestrator.metrics.metric import Metric
 from doubleread.orchestrator.resampling import Indices, group_codes
 from doubleread.orchestrator.simplex import spoken
 from doubleread.orchestrator.trust.grading import Graded
@@ -106,7 +107,7 @@ class _CalibratedReader:
     def floor(self) -> metrics.Floor:
         return metrics.ece_floor(metrics.confidences(self.p), BINS, np.random.default_rng(0))
 
-    def values(self, rows: Indices, of: Sequence[metrics.Metric]) -> Vector:
+    def values(self, rows: Indices, of: Sequence[Metric]) -> Vector:
         """The metrics on those cases."""
         p, y = self.p[rows], self.labels[rows]
         return np.array([metric.value(p, y) for metric in of])
@@ -178,7 +179,7 @@ def _dealt(a: _CalibratedReader, b: _CalibratedReader, draws: int, seed: int) ->
         yield np.flatnonzero(first), np.flatnonzero(~first)
 
 
-def _change(metric: metrics.Metric, low: float, high: float) -> Change:
+def _change(metric: Metric, low: float, high: float) -> Change:
     if low <= 0 <= high:
         return "same"
     return "better" if (low > 0) == (metric.better == "higher") else "worse"

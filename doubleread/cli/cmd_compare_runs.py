@@ -56,7 +56,7 @@ def _figures(found: "RunComparison") -> "Table":
 
 def _row(one: "RunDifference") -> tuple[str, ...]:
     """Shares in per cent, and their differences in points."""
-    from doubleread.evals.metrics.figures import run_figures
+    from doubleread.evals.metrics.run_figures import run_figures
 
     figure = run_figures()[one.figure.replace("_", "-")]
     display, e = figure.display, one.difference

@@ -16,7 +16,7 @@ from doubleread.core.trust import Estimate
 from doubleread.evals.sweep import Pick, Recorded, Sweep, Unseen, VariantScore, sweep, variants_of
 from doubleread.evals.sweep.sweep_figures import sweep_figures
 from doubleread.evals.sweep.sweep_output import draw_sweep, flat
-from doubleread.orchestrator.metrics import Display
+from doubleread.orchestrator.metrics.metric import Display
 from doubleread.panel.panel_folder import read_panel
 
 

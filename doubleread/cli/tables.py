@@ -14,8 +14,8 @@ from doubleread.core.trust import CalibrationError, Estimate, TrustProfile, trus
 from doubleread.evals.metrics.evaluation import PANEL, Evaluation, ReaderFigures
 from doubleread.evals.metrics.panel_worth import worth
 from doubleread.evals.trust_comparison import Comparison
-from doubleread.orchestrator.metrics import Metric, shown_in
-from doubleread.orchestrator.metrics.metric import PERCENT
+from doubleread.orchestrator.metrics import shown_in
+from doubleread.orchestrator.metrics.metric import PERCENT, Metric
 
 
 def titled_table(title: str | Text, *columns: str | Text, left: int = 1) -> Table:

@@ -11,8 +11,9 @@ from doubleread.core.task import Task
 from doubleread.core.trust import Estimate
 from doubleread.core.types import Labels, Matrix, Vector
 from doubleread.evals.metrics.run_columns import Columns
-from doubleread.orchestrator.metrics import Flags, Sample, shown_in, wilson
+from doubleread.orchestrator.metrics import Flags, shown_in, wilson
 from doubleread.orchestrator.metrics.draws import Draws, certain, estimate
+from doubleread.orchestrator.metrics.metric import Sample
 
 DRAWS = 1000
 Change = Literal["better", "worse", "same"]

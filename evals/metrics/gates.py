@@ -8,8 +8,8 @@ from doubleread.core.base import Record
 from doubleread.core.errors import DataError
 from doubleread.core.trust import Estimate
 from doubleread.evals.metrics.evaluation import Evaluation
-from doubleread.evals.metrics.figures import RunFigure, run_figures
-from doubleread.orchestrator.metrics import Found
+from doubleread.evals.metrics.run_figures import RunFigure, run_figures
+from doubleread.orchestrator.metrics.metric import Found
 
 Side = Literal["at least", "at most"]
 

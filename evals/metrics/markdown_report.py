@@ -5,12 +5,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from doubleread.core.trust import CalibrationError
 from doubleread.core.verdict_wording import in_points
 from doubleread.evals.metrics.evaluation import Evaluation, ReaderFigures, Subgroup
-from doubleread.evals.metrics.figures import markdown_text, run_figures
 from doubleread.evals.metrics.gates import GateResult
 from doubleread.evals.metrics.panel_worth import benefit, worth
-from doubleread.orchestrator.metrics import Found, Metric, shown_in
-from doubleread.orchestrator.metrics.calibration_errors import ECE
+from doubleread.evals.metrics.run_figures import markdown_text, run_figures
+from doubleread.orchestrator.metrics import shown_in
+from doubleread.orchestrator.metrics.calibration_metrics import ECE
 from doubleread.orchestrator.metrics.case_metrics import ACCURACY
+from doubleread.orchestrator.metrics.metric import Found, Metric
 
 WIDEST = 12
 """Labels of a confusion matrix that still fits."""

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from doubleread.core.trust import Estimate
 from doubleread.evals.metrics.evaluation import Advantage, Evaluation, ReaderFigures
-from doubleread.orchestrator.metrics import Metric
 from doubleread.orchestrator.metrics.case_metrics import ACCURACY, NLL
+from doubleread.orchestrator.metrics.metric import Metric
 
 
 def worth(e: Evaluation) -> str:

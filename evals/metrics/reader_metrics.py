@@ -6,9 +6,9 @@ from doubleread.core.task import Task
 from doubleread.core.types import Labels, Matrix
 from doubleread.evals.metrics.evaluation import Curve, LabelFigures, ReaderFigures
 from doubleread.orchestrator import metrics
-from doubleread.orchestrator.metrics.case_metrics import OCR_THRESHOLD
 from doubleread.orchestrator.metrics.draws import Draws
 from doubleread.orchestrator.metrics.label_metrics import label_scores
+from doubleread.orchestrator.metrics.metric import Sample
 
 POINTS = 400
 """Of a curve, at most."""
@@ -19,7 +19,7 @@ def reader_figures(name: str, task: Task, P: Matrix, labels: Labels, draws: Draw
 
     A row of NaN is a case on which the reader was silent; a negative label one whose label is not known.
     """
-    sample = metrics.Sample.of(P, labels, draws)
+    sample = Sample.of(P, labels, draws)
     if sample is None:
         return None
     found = {metric.name: metric.found(sample) for metric in metrics.declared()}
@@ -31,7 +31,7 @@ def reader_figures(name: str, task: Task, P: Matrix, labels: Labels, draws: Draw
             "reader": name,
             "n": len(sample.y),
             "abstained": int((labels >= 0).sum()) - len(sample.y),
-            "ocr_threshold": OCR_THRESHOLD,
+            "ocr_threshold": metrics.OCR_THRESHOLD,
             "labels": _labels(task, sample),
             "confusion": metrics.confusion_matrix(sample.P, sample.y).tolist(),
             "reliability": metrics.reliability_bins(sample.confidence, sample.correct),
@@ -40,7 +40,7 @@ def reader_figures(name: str, task: Task, P: Matrix, labels: Labels, draws: Draw
     )
 
 
-def _labels(task: Task, sample: metrics.Sample) -> list[LabelFigures]:
+def _labels(task: Task, sample: Sample) -> list[LabelFigures]:
     scores = sample.once(label_scores)
     precision, recall, f1 = (scores.estimates(which) for which in ("precision", "recall", "f1"))
     return [
@@ -56,7 +56,7 @@ def _labels(task: Task, sample: metrics.Sample) -> list[LabelFigures]:
     ]
 
 
-def _curve(sample: metrics.Sample) -> Curve:
+def _curve(sample: Sample) -> Curve:
     curve = metrics.risk_coverage(sample.confidence, sample.correct)
     kept = np.unique(np.linspace(0, len(sample.y) - 1, min(len(sample.y), POINTS)).round().astype(int))
     return Curve(coverage=tuple(curve.coverage[kept].tolist()), risk=tuple(curve.risk[kept].tolist()))

@@ -8,9 +8,10 @@ import numpy as np
 from doubleread.core.errors import DataError
 from doubleread.evals.metrics.evaluation import Subgroup
 from doubleread.evals.metrics.run_columns import SPLIT, Columns
-from doubleread.orchestrator.metrics import Flags, Sample, losses
-from doubleread.orchestrator.metrics.calibration_errors import expected_error
+from doubleread.orchestrator.metrics import Flags, losses
+from doubleread.orchestrator.metrics.calibration_metrics import expected_error
 from doubleread.orchestrator.metrics.draws import Draws
+from doubleread.orchestrator.metrics.metric import Sample
 from doubleread.orchestrator.simplex import spoken
 
 SMALL = 10

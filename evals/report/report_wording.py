@@ -8,8 +8,8 @@ from doubleread.core.verdict_wording import in_points
 from doubleread.evals.metrics.evaluation import Evaluation
 from doubleread.evals.metrics.panel_worth import benefit, worth
 from doubleread.evals.runs.run_record import RunRecord
-from doubleread.orchestrator.metrics import Found, Metric, shown_in
-from doubleread.orchestrator.metrics.metric import PERCENT
+from doubleread.orchestrator.metrics import shown_in
+from doubleread.orchestrator.metrics.metric import PERCENT, Found, Metric
 
 
 class Tile(NamedTuple):

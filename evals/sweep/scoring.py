@@ -15,8 +15,7 @@ from doubleread.evals.sweep.sweep_result import Pick, VariantScore
 from doubleread.evals.sweep.variant import Variant
 from doubleread.evals.vector_replay import Flags
 from doubleread.orchestrator.gates.gate import realised_costs
-from doubleread.orchestrator.metrics import Sample
-from doubleread.orchestrator.metrics.metric import CaseMetric
+from doubleread.orchestrator.metrics.metric import CaseMetric, Sample
 from doubleread.orchestrator.simplex import spoken
 
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from doubleread.core.types import Labels, Matrix, Vector
 from doubleread.evals.vector_replay import Flags, Walks
-from doubleread.orchestrator.metrics import Display, Metric, shown_in
-from doubleread.orchestrator.metrics.metric import PERCENT, CaseMetric
+from doubleread.orchestrator.metrics import shown_in
+from doubleread.orchestrator.metrics.metric import PERCENT, CaseMetric, Display, Metric
 
 
 @dataclass

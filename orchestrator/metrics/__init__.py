@@ -5,83 +5,41 @@ names, its direction, its unit, how it is computed and how it is written. Trust 
 comparisons, sweeps and tables read the declaration. Another package adds a metric through an entry point of the group
 ``doubleread.metrics``.
 
-``confidence`` and ``correct`` have shape ``(n,)``. Means over no cases are NaN.
+``confidence`` and ``correct`` have shape ``(n,)``. Means over no cases are NaN. Bins are equal-width, open below and
+closed above (0 belongs to the first), so that a confidence of exactly 1 falls into the last bin.
 """
 
-from doubleread.core.registry import Registry
-from doubleread.orchestrator.metrics.calibration_errors import (
-    Floor,
-    bin_index,
-    classwise_ece,
-    ece,
-    ece_floor,
-    reliability_bins,
-)
-from doubleread.orchestrator.metrics.case_metrics import (
-    CLIP,
-    accuracy,
-    brier,
-    confidences,
-    correctness,
-    log_gain,
-    losses,
-    nll,
-    overconfidence_rate,
-)
-from doubleread.orchestrator.metrics.gains import (
-    FEWEST_GROUPS,
-    Gain,
-    Interval,
-    clustered,
-    design_effect,
-    wilson,
-)
-from doubleread.orchestrator.metrics.label_metrics import confusion_matrix
-from doubleread.orchestrator.metrics.metric import Display, Flags, Found, Metric, Sample, Surface
-from doubleread.orchestrator.metrics.ranking_metrics import (
-    accuracy_at_coverage,
-    aurc,
-    confidence_correctness_correlation,
-    risk_coverage,
-)
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-__all__ = [
-    "CLIP",
-    "FEWEST_GROUPS",
-    "METRICS",
-    "Display",
-    "Flags",
-    "Floor",
-    "Found",
-    "Gain",
-    "Interval",
-    "Metric",
-    "Sample",
-    "Surface",
-    "accuracy",
-    "accuracy_at_coverage",
-    "aurc",
-    "bin_index",
-    "brier",
-    "classwise_ece",
-    "clustered",
-    "confidence_correctness_correlation",
-    "confidences",
-    "confusion_matrix",
-    "correctness",
-    "declared",
-    "design_effect",
-    "ece",
-    "ece_floor",
-    "log_gain",
-    "losses",
-    "nll",
-    "overconfidence_rate",
-    "reliability_bins",
-    "risk_coverage",
-    "shown_in",
-    "wilson",
-]
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from doubleread.core.registry import Registry
+from doubleread.core.trust import ReliabilityBin
+from doubleread.core.types import Labels, Matrix, Vector
+from doubleread.orchestrator.resampling import group_codes
+
+if TYPE_CHECKING:
+    from doubleread.orchestrator.metrics.metric import Metric
+
+CLIP = 1e-6
+"""Smallest probability that enters a logarithm."""
+
+OCR_THRESHOLD = 0.8
+BINS = 15
+
+FEWEST_GROUPS = 20
+"""Groups below which a standard error clustered by group is unreliable (Cameron and Miller 2015)."""
+
+Flags = NDArray[np.bool_]
+Surface = Literal["summary", "readers", "report", "gates", "compare", "trust", "sweep", "cases"]
+"""Where a metric is shown: Markdown summary, table of readers, HTML report, gates, comparison of runs, trust, sweep,
+table of cases."""
+Groups = Sequence[str | None] | NDArray[np.generic] | None
+
 
 _HERE = "doubleread.orchestrator.metrics"
 _ROWS = {
@@ -90,10 +48,10 @@ _ROWS = {
     "macro_f1": f"{_HERE}.label_metrics:MACRO_F1",
     "nll": f"{_HERE}.case_metrics:NLL",
     "brier": f"{_HERE}.case_metrics:BRIER",
-    "ece": f"{_HERE}.calibration_errors:ECE",
-    "ace": f"{_HERE}.calibration_errors:ACE",
-    "mce": f"{_HERE}.calibration_errors:MCE",
-    "classwise_ece": f"{_HERE}.calibration_errors:CLASSWISE_ECE",
+    "ece": f"{_HERE}.calibration_metrics:ECE",
+    "ace": f"{_HERE}.calibration_metrics:ACE",
+    "mce": f"{_HERE}.calibration_metrics:MCE",
+    "classwise_ece": f"{_HERE}.calibration_metrics:CLASSWISE_ECE",
     "ocr": f"{_HERE}.case_metrics:OCR",
     "ccc": f"{_HERE}.ranking_metrics:CCC",
     "aurc": f"{_HERE}.ranking_metrics:AURC",
@@ -103,12 +61,228 @@ _ROWS = {
 METRICS = Registry("metric", "doubleread.metrics", _ROWS)
 
 
-def declared() -> tuple[Metric, ...]:
+def declared() -> "tuple[Metric, ...]":
     """Every metric: the rows of ``METRICS`` in their order, then those of other packages by name."""
     return tuple(METRICS.get(name) for name in dict.fromkeys((*_ROWS, *METRICS.names())))
 
 
-def shown_in(surface: Surface) -> tuple[Metric, ...]:
+def shown_in(surface: Surface) -> "tuple[Metric, ...]":
     """The metrics that a surface shows; those that are read from the top are sorted by rank."""
     found = [one for one in declared() if surface in one.shown]
     return tuple(sorted(found, key=lambda one: one.rank) if surface in ("summary", "readers", "report") else found)
+
+
+class Floor(NamedTuple):
+    """ECE of a perfectly calibrated forecaster: ``mean`` and 95th percentile ``high``."""
+
+    mean: float
+    high: float
+
+
+class Interval(NamedTuple):
+    """A confidence interval."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class RiskCoverage:
+    """Error rate ``risk[i]`` among the ``coverage[i]`` share of cases with the highest confidence; shapes ``(n,)``."""
+
+    coverage: Vector
+    risk: Vector
+
+
+def confidences(P: Matrix) -> Vector:
+    """Probability of the leading label, shape ``(n,)``."""
+    return np.asarray(P.max(axis=1))
+
+
+def correctness(P: Matrix, y: Labels) -> Flags:
+    """Whether the leading label is the true one, shape ``(n,)``; the first label leads in a tie."""
+    return np.asarray(P.argmax(axis=1) == y)
+
+
+def accuracy(P: Matrix, y: Labels) -> float:
+    """Share of cases whose leading label is right."""
+    return _mean(correctness(P, y))
+
+
+def brier(P: Matrix, y: Labels) -> float:
+    """Multi-class Brier score: the squared error summed over the labels, 0 to 2 (Brier 1950)."""
+    return _mean(squares(P, y))
+
+
+def nll(P: Matrix, y: Labels) -> float:
+    """Mean -log p(true label), in nats; probabilities are clipped at ``CLIP``."""
+    return _mean(losses(P, y))
+
+
+def ece(confidence: Vector, correct: Flags, bins: int = BINS) -> float:
+    """Expected calibration error: mean over cases of the |confidence - accuracy| of their bin (Guo et al. 2017)."""
+    gaps = np.bincount(bin_index(confidence, bins), correct - confidence, bins)
+    return float(np.abs(gaps).sum()) / len(confidence) if len(confidence) else float("nan")
+
+
+def ece_floor(confidence: Vector, bins: int, rng: np.random.Generator, draws: int = 400) -> Floor:
+    """The ECE that sampling alone gives: correctness is drawn with probability ``confidence``, ``draws`` times."""
+    if not len(confidence):
+        return Floor(float("nan"), float("nan"))
+    values = [ece(confidence, rng.random(len(confidence)) < confidence, bins) for _ in range(draws)]
+    return Floor(float(np.mean(values)), float(np.quantile(values, 0.95)))
+
+
+def classwise_ece(P: Matrix, y: Labels, bins: int = BINS) -> float:
+    """Mean over labels of the ECE of that label's probability against its presence (Kull et al. 2019)."""
+    return _mean(np.array([ece(P[:, label], y == label, bins) for label in range(P.shape[1])]))
+
+
+def overconfidence_rate(confidence: Vector, correct: Flags, threshold: float = OCR_THRESHOLD) -> float:
+    """OCR: share of *all* cases that are wrong with a confidence above ``threshold`` (arXiv 2507.10571, section 3)."""
+    return _mean((confidence > threshold) & ~correct)
+
+
+def confidence_correctness_correlation(confidence: Vector, correct: Flags) -> float | None:
+    """CCC: Pearson correlation of confidence and correctness (arXiv 2507.10571, section 3).
+
+    None where it is undefined: fewer than two cases, all right, all wrong or all equally confident.
+    """
+    if len(confidence) < 2 or np.ptp(confidence) < 1e-12 or correct.all() or not correct.any():
+        return None
+    return float(np.corrcoef(confidence, correct)[0, 1])
+
+
+def confusion_matrix(P: Matrix, y: Labels) -> NDArray[np.int64]:
+    """Counts of shape ``(true, said)``."""
+    counts = np.zeros((P.shape[1], P.shape[1]), dtype=np.int64)
+    np.add.at(counts, (y, P.argmax(axis=1)), 1)
+    return counts
+
+
+def bin_index(confidence: NDArray[np.float64], bins: int) -> NDArray[np.int64]:
+    """Number of the bin of each confidence, counted from 0; the shape is kept."""
+    # Rounding first: 0.7 * 10 is 7.000000000000001 in floating point, and would land one bin too high.
+    return np.clip(np.ceil(np.round(confidence * bins, 9)).astype(np.int64) - 1, 0, bins - 1)
+
+
+def reliability_bins(confidence: Vector, correct: Flags, bins: int = BINS) -> tuple[ReliabilityBin, ...]:
+    """The bins that hold a case, from the lowest confidence up."""
+    index = bin_index(confidence, bins)
+    return tuple(
+        ReliabilityBin(
+            low=b / bins,
+            high=(b + 1) / bins,
+            n=int((index == b).sum()),
+            confidence=float(confidence[index == b].mean()),
+            accuracy=float(correct[index == b].mean()),
+        )
+        for b in np.unique(index).tolist()
+    )
+
+
+def risk_coverage(confidence: Vector, correct: Flags) -> RiskCoverage:
+    """Selective risk from the surest case to the least sure; equally sure cases share their mean error.
+
+    Source: Geifman and El-Yaniv 2017; the averaging makes the curve independent of the order of the cases.
+    """
+    levels, level = np.unique(-np.round(confidence, 9), return_inverse=True)
+    errors = np.bincount(level, ~correct, len(levels)) / np.bincount(level, minlength=len(levels))
+    sorted_errors = errors[np.sort(level)]
+    rank = np.arange(1, len(confidence) + 1)
+    return RiskCoverage(coverage=rank / max(len(confidence), 1), risk=np.cumsum(sorted_errors) / rank)
+
+
+def aurc(confidence: Vector, correct: Flags) -> float:
+    """Area under the risk-coverage curve: mean selective risk over all coverages; lower is better."""
+    return _mean(risk_coverage(confidence, correct).risk)
+
+
+def accuracy_at_coverage(confidence: Vector, correct: Flags, coverage: float) -> float:
+    """Accuracy among the surest ``coverage`` share of cases, 0 < coverage <= 1, rounded up to a whole case."""
+    if not len(confidence):
+        return float("nan")
+    kept = max(1, int(np.ceil(coverage * len(confidence) - 1e-9)))
+    return 1.0 - float(risk_coverage(confidence, correct).risk[kept - 1])
+
+
+class Gain(NamedTuple):
+    """A mean gain of one candidate over another on held-out cases, and its standard error clustered by group."""
+
+    mean: float
+    error: float
+    """Infinite where there are not two groups to tell it from."""
+
+    @property
+    def clear(self) -> bool:
+        """Whether the gain exceeds one standard error: the rule by which every choice is made."""
+        return self.beyond(1.0)
+
+    def beyond(self, errors: float) -> bool:
+        """Whether the gain exceeds so many standard errors."""
+        return self.mean > errors * self.error
+
+    @property
+    def line(self) -> str:
+        """For people: the gain and how sure it is."""
+        if not np.isfinite(self.error):
+            return f"{self.mean:+.3f}, from too few groups to tell"
+        return f"{self.mean:+.3f} ± {self.error:.3f}"
+
+
+def clustered(values: Vector, groups: Groups = None) -> Gain:
+    """The mean of per-case gains ``(n,)`` and its standard error, whole groups taken as the independent units.
+
+    ``SE² = G / (G - 1) · Σ_g (Σ_{i in g} (v_i - mean))² / n²`` (Liang and Zeger 1986, for a mean); without groups this
+    is the ordinary standard error.
+    """
+    n = len(values)
+    codes = group_codes(groups, n)
+    if n == 0 or len(np.unique(codes)) < 2:
+        return Gain(_mean(values) if n else 0.0, float("inf"))
+    mean = float(values.mean())
+    sums = np.bincount(codes, values - mean)
+    count = len(np.unique(codes))
+    return Gain(mean, float(np.sqrt(count / (count - 1) * (sums**2).sum()) / n))
+
+
+def design_effect(values: Vector, groups: Groups = None) -> float:
+    """How many cases of ``values`` ``(n,)`` tell as much as one that stands alone: ``SE_clustered² / SE²``, 1 to n / G.
+
+    Source: Kish 1965, the design effect of cluster samples.
+    """
+    n, found = len(values), len(np.unique(group_codes(groups, len(values)))) if len(values) else 0
+    if found < 2 or np.ptp(values) < 1e-12:
+        return 1.0
+    return float(np.clip((clustered(values, groups).error / clustered(values).error) ** 2, 1.0, n / found))
+
+
+def losses(P: Matrix, y: Labels) -> Vector:
+    """-log p(true label) of each case, in nats, shape ``(n,)``; probabilities are clipped at ``CLIP``."""
+    return -np.log(np.maximum(P[np.arange(len(y)), y], CLIP))
+
+
+def squares(P: Matrix, y: Labels) -> Vector:
+    """Squared error of each case, summed over the labels, shape ``(n,)``."""
+    return np.asarray(((P - np.eye(P.shape[1])[y]) ** 2).sum(axis=1))
+
+
+def log_gain(before: Matrix, after: Matrix, labels: Labels, groups: Groups = None) -> Gain:
+    """How far the log-loss of ``after`` lies below that of ``before``, both ``(n, k)``, case by case."""
+    return clustered(losses(before, labels) - losses(after, labels), groups)
+
+
+def wilson(right: int, n: int, level: float = 0.95) -> Interval:
+    """Wilson score interval of a proportion (Wilson 1927); the whole of [0, 1] where n is 0."""
+    if n == 0:
+        return Interval(0.0, 1.0)
+    z = float(ndtri((1 + level) / 2))
+    p, spread = right / n, z * z / n
+    centre = (p + spread / 2) / (1 + spread)
+    half = z / (1 + spread) * float(np.sqrt(p * (1 - p) / n + spread / (4 * n)))
+    # at the ends the bound is exactly 0 or 1, which rounding would miss
+    return Interval(centre - half if right else 0.0, centre + half if right < n else 1.0)
+
+
+def _mean(values: NDArray[np.generic]) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from doubleread.core.trust import Estimate
 from doubleread.core.types import Matrix, Vector
-from doubleread.orchestrator.metrics.gains import wilson
+from doubleread.orchestrator.metrics import wilson
 from doubleread.orchestrator.resampling import group_codes
 
 _CELLS = 1_000_000

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from doubleread.core.trust import Estimate
-from doubleread.core.types import Labels, Matrix, Vector
+from doubleread.core.types import Matrix, Vector
 from doubleread.orchestrator.metrics.draws import certain, estimate, ratio, with_wilson
 from doubleread.orchestrator.metrics.metric import PERCENT, Metric, Sample
 
@@ -44,13 +43,6 @@ def label_scores(sample: Sample) -> LabelScores:
         said=said_n[0],
         either=(true_n + said_n - both_n)[0],
     )
-
-
-def confusion_matrix(P: Matrix, y: Labels) -> NDArray[np.int64]:
-    """Counts of shape ``(true, said)``."""
-    counts = np.zeros((P.shape[1], P.shape[1]), dtype=np.int64)
-    np.add.at(counts, (y, P.argmax(axis=1)), 1)
-    return counts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,14 +11,11 @@ from numpy.typing import NDArray
 
 from doubleread.core.trust import CalibrationError, Estimate
 from doubleread.core.types import Labels, Matrix, Vector
+from doubleread.orchestrator.metrics import Flags, Surface, confidences, correctness
 from doubleread.orchestrator.metrics.draws import Draws, estimate, ratio, with_wilson
 from doubleread.orchestrator.simplex import spoken
 
-Flags = NDArray[np.bool_]
 Found = Estimate | CalibrationError | None
-Surface = Literal["summary", "readers", "report", "gates", "compare", "trust", "sweep", "cases"]
-"""Where a metric is shown: Markdown summary, table of readers, HTML report, gates, comparison of runs, trust, sweep,
-table of cases."""
 EVERYWHERE: frozenset[Surface] = frozenset(get_args(Surface))
 BINS = 15
 T = TypeVar("T")
@@ -78,11 +75,11 @@ class Sample:
 
     @cached_property
     def confidence(self) -> Vector:
-        return np.asarray(self.P.max(axis=1))
+        return confidences(self.P)
 
     @cached_property
     def correct(self) -> Flags:
-        return np.asarray(self.P.argmax(axis=1) == self.y)
+        return correctness(self.P, self.y)
 
     @cached_property
     def n(self) -> Vector:
@@ -156,7 +153,7 @@ class CaseMetric(Metric):
         return ratio(sample.draws.total(self.of(sample.P, sample.y), sample.rows), sample.n)
 
     def value(self, P: Matrix, y: Labels) -> float:
-        return mean(self.of(P, y))
+        return float(np.mean(self.of(P, y).astype(float)))
 
     def found(self, sample: Sample) -> Found:
         plain = estimate(self.drawn(sample))
@@ -185,8 +182,3 @@ class SampleMetric(Metric):
 
     def drawn(self, sample: Sample) -> Vector:
         return self.of(sample)
-
-
-def mean(values: NDArray[np.generic]) -> float:
-    """The mean; NaN of nothing."""
-    return float(np.mean(values)) if len(values) else float("nan")  # type: ignore[arg-type]

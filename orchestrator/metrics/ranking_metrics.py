@@ -3,57 +3,14 @@
 Equally sure cases share their mean error: the order of the cases does not matter.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from doubleread.core.types import Matrix, Vector
+from doubleread.orchestrator.metrics import confidence_correctness_correlation
 from doubleread.orchestrator.metrics.draws import ratio
-from doubleread.orchestrator.metrics.metric import Flags, Sample, SampleMetric, mean
-
-
-@dataclass(frozen=True, slots=True)
-class RiskCoverage:
-    """Error rate ``risk[i]`` among the ``coverage[i]`` share of cases with the highest confidence; shapes ``(n,)``."""
-
-    coverage: Vector
-    risk: Vector
-
-
-def confidence_correctness_correlation(confidence: Vector, correct: Flags) -> float | None:
-    """CCC: Pearson correlation of confidence and correctness (arXiv 2507.10571, section 3).
-
-    None where it is undefined: fewer than two cases, all right, all wrong or all equally confident.
-    """
-    if len(confidence) < 2 or np.ptp(confidence) < 1e-12 or correct.all() or not correct.any():
-        return None
-    return float(np.corrcoef(confidence, correct)[0, 1])
-
-
-def risk_coverage(confidence: Vector, correct: Flags) -> RiskCoverage:
-    """Selective risk from the surest case to the least sure; equally sure cases share their mean error.
-
-    Source: Geifman and El-Yaniv 2017; the averaging makes the curve independent of the order of the cases.
-    """
-    levels, level = np.unique(-np.round(confidence, 9), return_inverse=True)
-    errors = np.bincount(level, ~correct, len(levels)) / np.bincount(level, minlength=len(levels))
-    sorted_errors = errors[np.sort(level)]
-    rank = np.arange(1, len(confidence) + 1)
-    return RiskCoverage(coverage=rank / max(len(confidence), 1), risk=np.cumsum(sorted_errors) / rank)
-
-
-def aurc(confidence: Vector, correct: Flags) -> float:
-    """Area under the risk-coverage curve: mean selective risk over all coverages; lower is better."""
-    return mean(risk_coverage(confidence, correct).risk)
-
-
-def accuracy_at_coverage(confidence: Vector, correct: Flags, coverage: float) -> float:
-    """Accuracy among the surest ``coverage`` share of cases, 0 < coverage <= 1, rounded up to a whole case."""
-    if not len(confidence):
-        return float("nan")
-    kept = max(1, int(np.ceil(coverage * len(confidence) - 1e-9)))
-    return 1.0 - float(risk_coverage(confidence, correct).risk[kept - 1])
+from doubleread.orchestrator.metrics.metric import Sample, SampleMetric
 
 
 class RankingScores(NamedTuple):

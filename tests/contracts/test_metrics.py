@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from doubleread.core.trust import CalibrationError
-from doubleread.orchestrator.metrics import METRICS, Sample, declared
+from doubleread.orchestrator.metrics import METRICS, declared
 from doubleread.orchestrator.metrics.draws import Draws
-from doubleread.orchestrator.metrics.metric import EVERYWHERE
+from doubleread.orchestrator.metrics.metric import EVERYWHERE, Sample
 
 
 @pytest.fixture(params=METRICS.names())

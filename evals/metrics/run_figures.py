@@ -10,8 +10,8 @@ from typing import Literal
 
 from doubleread.core.trust import Estimate
 from doubleread.evals.metrics.evaluation import Evaluation
-from doubleread.orchestrator.metrics import Display, Found, Metric, declared
-from doubleread.orchestrator.metrics.metric import PERCENT
+from doubleread.orchestrator.metrics import declared
+from doubleread.orchestrator.metrics.metric import PERCENT, Display, Found, Metric
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from doubleread.orchestrator import metrics
-from doubleread.orchestrator.metrics.calibration_errors import (
+from doubleread.orchestrator.metrics.calibration_metrics import (
     ACE,
     CLASSWISE_ECE,
     ECE,

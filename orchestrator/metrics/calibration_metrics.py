@@ -1,39 +1,27 @@
 """Calibration errors, with their intervals and what sampling alone would give.
 
 All are made of the signed sums of ``correct - confidence`` a bin. Bins are equal-width, open below and closed above (0
-belongs to the first), so that a confidence of exactly 1 falls into the last; or they hold equally many cases. Draws
+belongs to the first), or hold equally many cases. Draws
 keep the bins of the sample.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from doubleread.core.trust import CalibrationError, ReliabilityBin
+from doubleread.core.trust import CalibrationError
 from doubleread.core.types import Labels, Matrix, Vector
+from doubleread.orchestrator.metrics import BINS, bin_index, classwise_ece, ece
 from doubleread.orchestrator.metrics.draws import certain, estimate, ratio
-from doubleread.orchestrator.metrics.metric import BINS, Flags, Metric, Sample, mean
+from doubleread.orchestrator.metrics.metric import Metric, Sample
 
 SIMULATED = 400
 """Draws of a perfectly calibrated reader."""
 
 Numbers = NDArray[np.int64]
-
-
-class Floor(NamedTuple):
-    """ECE of a perfectly calibrated forecaster: ``mean`` and 95th percentile ``high``."""
-
-    mean: float
-    high: float
-
-
-def bin_index(confidence: NDArray[np.float64], bins: int) -> Numbers:
-    """Number of the equal-width bin of each confidence, counted from 0; the shape is kept."""
-    # Rounding first: 0.7 * 10 is 7.000000000000001 in floating point, and would land one bin too high.
-    return np.clip(np.ceil(np.round(confidence * bins, 9)).astype(np.int64) - 1, 0, bins - 1)
 
 
 def equal_mass_bins(confidence: Vector, bins: int) -> Numbers:
@@ -43,41 +31,6 @@ def equal_mass_bins(confidence: Vector, bins: int) -> Numbers:
     """
     ranks = np.searchsorted(np.sort(confidence), confidence, side="right")
     return np.ceil(ranks * bins / max(len(confidence), 1) - 1e-9).astype(np.int64) - 1
-
-
-def ece(confidence: Vector, correct: Flags, bins: int = BINS) -> float:
-    """Expected calibration error: mean over cases of the |confidence - accuracy| of their bin (Guo et al. 2017)."""
-    if not len(confidence):
-        return float("nan")
-    gaps = np.bincount(bin_index(confidence, bins), correct - confidence, bins)
-    return float(np.abs(gaps).sum()) / len(confidence)
-
-
-def ece_floor(confidence: Vector, bins: int, rng: np.random.Generator, draws: int = SIMULATED) -> Floor:
-    """The ECE that sampling alone gives: correctness is drawn with probability ``confidence``, ``draws`` times."""
-    if not len(confidence):
-        return Floor(float("nan"), float("nan"))
-    return _floor(np.array([ece(confidence, rng.random(len(confidence)) < confidence, bins) for _ in range(draws)]))
-
-
-def classwise_ece(P: Matrix, y: Labels, bins: int = BINS) -> float:
-    """Mean over labels of the ECE of that label's probability against its presence (Kull et al. 2019)."""
-    return mean(np.array([ece(P[:, label], y == label, bins) for label in range(P.shape[1])]))
-
-
-def reliability_bins(confidence: Vector, correct: Flags, bins: int = BINS) -> tuple[ReliabilityBin, ...]:
-    """The equal-width bins that hold a case, from the lowest confidence up."""
-    index = bin_index(confidence, bins)
-    return tuple(
-        ReliabilityBin(
-            low=b / bins,
-            high=(b + 1) / bins,
-            n=int((index == b).sum()),
-            confidence=float(confidence[index == b].mean()),
-            accuracy=float(correct[index == b].mean()),
-        )
-        for b in np.unique(index).tolist()
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,20 +120,16 @@ def _spread(values: Vector, bins: Numbers, count: int) -> Matrix:
     return columns
 
 
-def _floor(values: Vector) -> Floor:
-    return Floor(float(values.mean()), float(np.quantile(values, 0.95)))
-
-
 def _error(values: Vector, simulated_values: Vector, binning: str, bins: int) -> CalibrationError:
-    found, floor = certain(estimate(values)), _floor(simulated_values)
+    found = certain(estimate(values))
     return CalibrationError(
         value=found.value,
         low=found.low,
         high=found.high,
         bins=bins,
         binning=binning,
-        floor=floor.mean,
-        floor_high=floor.high,
+        floor=float(simulated_values.mean()),
+        floor_high=float(np.quantile(simulated_values, 0.95)),
     )
 
 
