@@ -15,7 +15,7 @@ from doubleread.core.types import Json
 from doubleread.core.verdict import Verdict
 from doubleread.evals.datasets import Dataset
 from doubleread.evals.datasets.label_names import TEST
-from doubleread.evals.panel_evaluation import Judged, judge_run
+from doubleread.evals.panel_evaluation import JudgedRun, judge_run
 from doubleread.evals.runs.evaluate import Wanted, evaluate
 from doubleread.evals.runs.row import Row
 from doubleread.evals.runs.run_folder import read_rows
@@ -31,7 +31,7 @@ Report = Callable[[str, int, int], None]
 class Outcome:
     """What the run came to and where it lies."""
 
-    judged: Judged
+    judged: JudgedRun
     rows: tuple[Row, ...]
     reused: bool
 

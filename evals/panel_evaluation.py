@@ -22,7 +22,7 @@ EVALUATION, SUMMARY, TABLE = "evaluation.json", "summary.md", "cases"
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedRun:
     """The figures of a run, and what was asked of them."""
 
     folder: Path
@@ -45,7 +45,7 @@ def evaluate_panel(
     limit: int | None = None,
     by: Sequence[str] = (),
     watch: Watch = lambda _tally: None,
-) -> Judged:
+) -> JudgedRun:
     """Judges a saved panel on labelled images that it has not learned from, and writes the report.
 
     Called again with the same, it goes on where it was stopped. ``out`` is the run's folder, a new one under ``runs/``
@@ -56,7 +56,7 @@ def evaluate_panel(
     return judge_run(evaluate(panel, dataset, wanted, watch=watch).folder, by)
 
 
-def judge_run(folder: Path, by: Sequence[str] = (), gates: Sequence[Gate] = ()) -> Judged:
+def judge_run(folder: Path, by: Sequence[str] = (), gates: Sequence[Gate] = ()) -> JudgedRun:
     """Writes ``report.html``, ``evaluation.json``, ``summary.md`` and ``cases.csv`` (``.parquet``, with pyarrow).
 
     ``by`` names columns of the data for subgroups. Raises ``RunError`` where the folder holds no run, ``DataError``
@@ -67,7 +67,7 @@ def judge_run(folder: Path, by: Sequence[str] = (), gates: Sequence[Gate] = ()) 
     write_text(folder / EVALUATION, evaluation.model_dump_json(indent=1) + "\n")
     write_text(folder / SUMMARY, markdown(evaluation, results))
     _write_tables(folder)
-    return Judged(folder, evaluation, results, write_report(folder, evaluation, gates=results))
+    return JudgedRun(folder, evaluation, results, write_report(folder, evaluation, gates=results))
 
 
 def _write_tables(folder: Path) -> None:

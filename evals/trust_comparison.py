@@ -103,10 +103,6 @@ class _CalibratedReader:
     labels: Labels
     groups: tuple[str, ...]
 
-    @property
-    def floor(self) -> metrics.Floor:
-        return metrics.ece_floor(metrics.confidences(self.p), BINS, np.random.default_rng(0))
-
     def values(self, rows: Indices, of: Sequence[Metric]) -> Vector:
         """The metrics on those cases."""
         p, y = self.p[rows], self.labels[rows]
@@ -127,15 +123,11 @@ def _spoken(first: Graded, second: Graded, name: str, *, together: bool) -> tupl
     there = [spoken(side.readers[name]) for side in (first, second)]
     if together:
         there = [there[0] & there[1]] * 2
-    a, b = (
-        _reader(side.rows(np.flatnonzero(rows).tolist()), name)
-        for side, rows in zip((first, second), there, strict=True)
+    a, b = (side.rows(np.flatnonzero(rows).tolist()) for side, rows in zip((first, second), there, strict=True))
+    return (
+        _CalibratedReader(a.readers[name], a.labels, a.groups),
+        _CalibratedReader(b.readers[name], b.labels, b.groups),
     )
-    return a, b
-
-
-def _reader(side: Graded, name: str) -> _CalibratedReader:
-    return _CalibratedReader(side.readers[name], side.labels, side.groups)
 
 
 def _differences(
@@ -187,7 +179,7 @@ def _change(metric: Metric, low: float, high: float) -> Change:
 
 def _reliability(name: str, side: str, found: _CalibratedReader) -> Reliability:
     confidence, correct = metrics.confidences(found.p), metrics.correctness(found.p, found.labels)
-    floor = found.floor
+    floor = metrics.ece_floor(confidence, BINS, np.random.default_rng(0))
     return Reliability(
         reader=name,
         side=side,

@@ -1,7 +1,5 @@
 """``doubleread sweep``: other panels, rules, policies and costs from recorded answers."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,11 +7,11 @@ from rich.table import Table
 from rich.text import Text
 
 from doubleread.cli.screen import OUT, note, progress, tell_json, warn
-from doubleread.cli.tables import titled_table
+from doubleread.cli.tables import csv_text, titled_table
 from doubleread.core.durable import write_text
 from doubleread.core.errors import DataError
 from doubleread.core.trust import Estimate
-from doubleread.evals.sweep import Pick, Recorded, Sweep, Unseen, VariantScore, sweep, variants_of
+from doubleread.evals.sweep import Pick, RecordedAnswers, Sweep, UnseenCases, VariantScore, sweep, variants_of
 from doubleread.evals.sweep.sweep_figures import sweep_figures
 from doubleread.evals.sweep.sweep_output import draw_sweep, flat
 from doubleread.orchestrator.metrics.metric import Display
@@ -33,18 +31,18 @@ def run_sweep(
     """Replays every combination of what is to vary and shows what came of it."""
     if out is not None and out.suffix != ".csv":
         raise DataError(f"cannot write {out}: name a .csv file")
-    recorded = Recorded.of(read_panel(panel, None), _prices(usd))
+    recorded = RecordedAnswers.of(read_panel(panel, None), _prices(usd))
     variants = variants_of(recorded.first, vary, recorded.referees)
-    unseen = None if run is None else Unseen.of(run, recorded)
+    unseen = None if run is None else UnseenCases.of(run, recorded)
     with progress() as report:
         found = sweep(recorded, variants, unseen, progress=report)
     if as_json:
         tell_json(found.model_dump_json(indent=1))
     else:
         _show(found)
-    for path, text in ((draw, draw_sweep), (out, None)):
+    for path, text in ((draw, draw_sweep), (out, lambda found: csv_text(list(flat(found))))):
         if path is not None:
-            write_text(path, text(found) if text else _csv(found))
+            write_text(path, text(found))
             note(f"{path}")
 
 
@@ -117,14 +115,6 @@ def _picked(pick: Pick) -> str:
         f"on these, {change.value:+.4f} ({change.low:+.4f}…{change.high:+.4f}) against 0. "
         "Each p holds for all variants together (Holm)."
     )
-
-
-def _csv(found: Sweep) -> str:
-    rows, out = list(flat(found)), io.StringIO(newline="")
-    writer = csv.DictWriter(out, rows[0])
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
 
 
 def _prices(usd: Sequence[str]) -> Mapping[str, float]:

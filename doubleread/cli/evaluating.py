@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from doubleread.cli.screen import ERR, OUT, warn
 
 if TYPE_CHECKING:
-    from doubleread.evals.panel_evaluation import Judged
+    from doubleread.evals.panel_evaluation import JudgedRun
     from doubleread.evals.runs.runner import Tally, Watch
 
 _EVERY_S = 30.0
@@ -64,7 +64,7 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def show(judged: "Judged") -> None:
+def show(judged: "JudgedRun") -> None:
     """What the run came to, and whether that is good enough."""
     from doubleread.cli.tables import show_evaluation
 

@@ -1,5 +1,7 @@
 """Tables of trust and of results."""
 
+import csv
+import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -26,6 +28,15 @@ def titled_table(title: str | Text, *columns: str | Text, left: int = 1) -> Tabl
     for i, column in enumerate(columns):
         table.add_column(column, justify="left" if i < left else "right", no_wrap=True)
     return table
+
+
+def csv_text(rows: Sequence[Mapping[str, object]]) -> str:
+    """Rows with the same keys as a CSV file."""
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, rows[0])
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
 
 
 def _readers_table(title: str) -> Table:
@@ -83,17 +94,21 @@ def figures(p: TrustProfile) -> dict[str, str | int | float | None]:
         "ccc": p.ccc,
         "brier": p.brier.value,
         "nll": p.nll.value,
-        "accuracy_calibrated": p.calibrated_accuracy.value if p.calibrated_accuracy else None,
-        "nll_calibrated": p.calibrated_nll.value if p.calibrated_nll else None,
-        "ece_calibrated": p.calibrated_ece.value if p.calibrated_ece else None,
-        "influence": p.influence.value if p.influence else None,
-        "benefit": p.benefit.value if p.benefit else None,
-        "benefit_low": p.benefit.low if p.benefit else None,
-        "benefit_high": p.benefit.high if p.benefit else None,
+        "accuracy_calibrated": _part(p.calibrated_accuracy),
+        "nll_calibrated": _part(p.calibrated_nll),
+        "ece_calibrated": _part(p.calibrated_ece),
+        "influence": _part(p.influence),
+        "benefit": _part(p.benefit),
+        "benefit_low": _part(p.benefit, "low"),
+        "benefit_high": _part(p.benefit, "high"),
         "version": p.version,
         "learned_from": p.learned_from,
         **{name: e.value for name, e in p.further.items()},
     }
+
+
+def _part(e: CalibrationError | Estimate | None, part: str = "value") -> float | None:
+    return None if e is None else float(getattr(e, part))
 
 
 def show_trust(profiles: Sequence[TrustProfile], left_out: Mapping[str, str]) -> None:

@@ -10,7 +10,7 @@ from doubleread.core.errors import DataError
 from doubleread.core.task import Task
 from doubleread.core.trust import Estimate
 from doubleread.core.types import Labels, Matrix, Vector
-from doubleread.evals.metrics.run_columns import Columns
+from doubleread.evals.metrics.run_columns import RunColumns
 from doubleread.orchestrator.metrics import Flags, shown_in, wilson
 from doubleread.orchestrator.metrics.draws import Draws, certain, estimate
 from doubleread.orchestrator.metrics.metric import Sample
@@ -90,7 +90,7 @@ def check_comparable(first: Task, second: Task) -> None:
 
 
 def compare_runs(
-    first: Columns, second: Columns, names: tuple[str, str], *, draws: int = DRAWS, seed: int = 0
+    first: RunColumns, second: RunColumns, names: tuple[str, str], *, draws: int = DRAWS, seed: int = 0
 ) -> RunComparison:
     """Both runs on their shared cases, by case id; groups are those of the first.
 
@@ -141,7 +141,7 @@ def mcnemar(fixed: int, broken: int) -> float:
 class _SharedCases:
     """The cases that both runs can be judged on, in the order of the first."""
 
-    def __init__(self, first: Columns, second: Columns) -> None:
+    def __init__(self, first: RunColumns, second: RunColumns) -> None:
         here, there = ({case: i for i, case in enumerate(run.ids)} for run in (first, second))
         rows = [(i, there[case]) for case, i in here.items() if case in there]
         a, b = np.array(rows, np.int64).reshape(-1, 2).T

@@ -13,6 +13,8 @@ from doubleread.evals.metrics.evaluation import Evaluation
 from doubleread.orchestrator.metrics import declared
 from doubleread.orchestrator.metrics.metric import PERCENT, Display, Found, Metric
 
+Title = str | Callable[[Evaluation], str]
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunFigure:
@@ -25,7 +27,7 @@ class RunFigure:
     share: bool = False
     """Between 0 and 1."""
     display: Display = PERCENT
-    title: str | Callable[[Evaluation], str] = ""
+    title: Title = ""
     """In Markdown."""
     gate: bool = True
     """Whether a bound can be asked for."""
@@ -77,92 +79,71 @@ def _promised(e: Evaluation) -> str:
     return f"sets that hold the true label{promise}"
 
 
+def _share(name: str, about: str, of: Callable[[Evaluation], Found], title: Title = "", gate: bool = True) -> RunFigure:
+    """A share of cases, of which more is better."""
+    return RunFigure(name=name, about=about, of=of, title=title, better="higher", share=True, gate=gate)
+
+
+def _amount(name: str, about: str, of: Callable[[Evaluation], Found], title: Title = "", digits: int = 2) -> RunFigure:
+    """Something to have little of."""
+    return RunFigure(name=name, about=about, of=of, title=title, display=Display(digits=digits), heading=about)
+
+
 OF_RUN = (
-    RunFigure(
-        name="committed",
-        about="share committed",
-        better="higher",
-        share=True,
-        title=lambda e: f"committed ({e.decisions.committed:,}; {e.decisions.referred:,} referred)",
-        of=lambda e: e.decisions.commitment,
+    _share(
+        "committed",
+        "share committed",
+        lambda e: e.decisions.commitment,
+        lambda e: f"committed ({e.decisions.committed:,}; {e.decisions.referred:,} referred)",
     ),
-    RunFigure(
-        name="committed-accuracy",
-        about="of the committed",
-        better="higher",
-        share=True,
-        title="accuracy of the committed",
-        of=lambda e: e.decisions.committed_accuracy,
+    _share(
+        "committed-accuracy", "of the committed", lambda e: e.decisions.committed_accuracy, "accuracy of the committed"
     ),
-    RunFigure(
-        name="coverage",
-        about="sets that hold the true label",
-        better="higher",
-        share=True,
-        title=_promised,
-        of=lambda e: e.sets.coverage,
+    _share("coverage", "sets that hold the true label", lambda e: e.sets.coverage, _promised),
+    _share(
+        "worst-coverage",
+        "coverage of the label that is covered least",
+        lambda e: e.sets.worst.coverage if e.sets.worst else None,
+        lambda e: f"… of {markdown_text(e.sets.worst.label)}, the worst label" if e.sets.worst else "",
     ),
-    RunFigure(
-        name="worst-coverage",
-        about="coverage of the label that is covered least",
-        better="higher",
-        share=True,
-        title=lambda e: f"… of {markdown_text(e.sets.worst.label)}, the worst label" if e.sets.worst else "",
-        of=lambda e: e.sets.worst.coverage if e.sets.worst else None,
-    ),
-    RunFigure(
-        name="set-size",
-        about="mean labels in a set",
-        display=Display(digits=2),
-        title="labels in a set",
-        of=lambda e: e.sets.size,
-    ),
-    RunFigure(
-        name="second-looks",
-        about="share of images looked at again",
-        title=lambda e: f"second looks ({e.second_looks.panel.helped} helped, {e.second_looks.panel.harmed} harmed)",
-        of=lambda e: e.second_looks.share,
+    _amount("set-size", "mean labels in a set", lambda e: e.sets.size, "labels in a set"),
+    _share(
+        "second-looks",
+        "share of images looked at again",
+        lambda e: e.second_looks.share,
+        lambda e: f"second looks ({e.second_looks.panel.helped} helped, {e.second_looks.panel.harmed} harmed)",
         gate=False,
     ),
     RunFigure(
         name="alarms",
         about="share of unfamiliar images",
-        share=True,
-        title=lambda e: f"unfamiliar images ({e.alarms.raised:,})",
         of=lambda e: e.alarms.share,
+        title=lambda e: f"unfamiliar images ({e.alarms.raised:,})",
+        share=True,
     ),
-    RunFigure(
-        name="accuracy-without-leaks",
-        about="accuracy on images that are no near copies",
-        better="higher",
-        title=lambda e: f"accuracy without {e.leaks.cases:,} near copies",
-        of=lambda e: e.leaks.accuracy_without,
+    _share(
+        "accuracy-without-leaks",
+        "accuracy on images that are no near copies",
+        lambda e: e.leaks.accuracy_without,
+        lambda e: f"accuracy without {e.leaks.cases:,} near copies",
         gate=False,
     ),
-    RunFigure(
-        name="cost",
-        about="US dollars a case",
-        heading="US dollars a case",
-        display=Display(digits=4),
-        title=lambda e: f"US dollars a case (${e.money.total:.2f} in all)",
-        of=lambda e: e.money.each,
+    _amount(
+        "cost",
+        "US dollars a case",
+        lambda e: e.money.each,
+        lambda e: f"US dollars a case (${e.money.total:.2f} in all)",
+        digits=4,
     ),
-    RunFigure(name="total-cost", about="US dollars", of=lambda e: _count(e.money.total)),
-    RunFigure(
-        name="p50-seconds",
-        about="seconds that half the cases stay within",
-        display=Display(digits=2),
-        title="seconds, median",
-        of=lambda e: e.seconds.p50,
+    _amount("total-cost", "US dollars", lambda e: _count(e.money.total)),
+    _amount("p50-seconds", "seconds that half the cases stay within", lambda e: e.seconds.p50, "seconds, median"),
+    _amount(
+        "p95-seconds",
+        "seconds that 95 % of the cases stay within",
+        lambda e: e.seconds.p95,
+        "seconds, 95th percentile",
     ),
-    RunFigure(
-        name="p95-seconds",
-        about="seconds that 95 % of the cases stay within",
-        display=Display(digits=2),
-        title="seconds, 95th percentile",
-        of=lambda e: e.seconds.p95,
-    ),
-    RunFigure(name="unread", about="images that could not be read", of=lambda e: _count(e.unread)),
-    RunFigure(name="leaks", about="near copies of the panel's own cases", of=lambda e: _count(e.leaks.cases)),
+    _amount("unread", "images that could not be read", lambda e: _count(e.unread)),
+    _amount("leaks", "near copies of the panel's own cases", lambda e: _count(e.leaks.cases)),
 )
 """Those that are no metrics."""

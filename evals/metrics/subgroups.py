@@ -7,7 +7,7 @@ import numpy as np
 
 from doubleread.core.errors import DataError
 from doubleread.evals.metrics.evaluation import Subgroup
-from doubleread.evals.metrics.run_columns import SPLIT, Columns
+from doubleread.evals.metrics.run_columns import SPLIT, RunColumns
 from doubleread.orchestrator.metrics import Flags, losses
 from doubleread.orchestrator.metrics.calibration_metrics import expected_error
 from doubleread.orchestrator.metrics.draws import Draws
@@ -19,7 +19,7 @@ MOST = 100
 """Values of a column; more are no subgroups."""
 
 
-def subgroups(columns: Columns, draws: Draws) -> Iterator[Subgroup]:
+def subgroups(columns: RunColumns, draws: Draws) -> Iterator[Subgroup]:
     """Column by column, the largest first; the split only where cases come from more than one.
 
     Raises ``DataError`` for a column of more than a hundred values.
@@ -37,13 +37,13 @@ def subgroups(columns: Columns, draws: Draws) -> Iterator[Subgroup]:
             yield _subgroup(column, value, n, _rows(columns, values, value), columns, draws)
 
 
-def _rows(columns: Columns, values: Sequence[str], value: str) -> Flags:
+def _rows(columns: RunColumns, values: Sequence[str], value: str) -> Flags:
     """Labelled cases of a value on which the panel spoke."""
     same = np.fromiter((one == value for one in values), bool, columns.n)
     return np.asarray(same & columns.labelled & spoken(columns.posterior))
 
 
-def _subgroup(column: str, value: str, n: int, rows: Flags, columns: Columns, draws: Draws) -> Subgroup:
+def _subgroup(column: str, value: str, n: int, rows: Flags, columns: RunColumns, draws: Draws) -> Subgroup:
     P, y = columns.posterior[rows], columns.labels[rows]
     nll = np.zeros(columns.n)
     nll[rows] = losses(P, y)

@@ -20,7 +20,7 @@ from doubleread.evals.drawings import (
 )
 from doubleread.evals.drawings.risk_coverage import Curve
 from doubleread.evals.metrics.evaluation import PANEL, Evaluation, ReaderFigures
-from doubleread.evals.metrics.run_columns import Columns
+from doubleread.evals.metrics.run_columns import RunColumns
 from doubleread.orchestrator.metrics import Flags
 
 _STEPS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
@@ -30,7 +30,7 @@ _STEPS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 class Charts:
     """SVGs by name; those that there is nothing for are empty."""
 
-    def __init__(self, evaluation: Evaluation, columns: Columns, marks: dict[str, Flags]) -> None:
+    def __init__(self, evaluation: Evaluation, columns: RunColumns, marks: dict[str, Flags]) -> None:
         self._e, self._c, self._marks = evaluation, columns, marks
 
     def all(self) -> dict[str, str]:
@@ -58,15 +58,7 @@ class Charts:
         p = self._e.panel
         if p is None:
             return ""
-        return reliability_diagram(
-            p.reliability,
-            title="Can its confidence be trusted?",
-            ece=p.ece.value,
-            floor=p.ece.floor,
-            floor_high=p.ece.floor_high,
-            n=p.n,
-            reader=PANEL,
-        )
+        return reliability_diagram(**_panel(p, "Can its confidence be trusted?")._asdict())
 
     def _confusion(self) -> str:
         p = self._e.panel
@@ -125,7 +117,7 @@ class Charts:
         return histogram(self._c.cost.tolist(), title="What does a case cost?", unit="US $", marks=marks, field="paid")
 
     def _agents_reliability(self) -> str:
-        panels = [_diagram(a) for a in self._e.agents]
+        panels = [_panel(a, a.reader) for a in self._e.agents]
         return reliability_grid(panels, title="Each agent’s confidence, after calibration", columns=4) if panels else ""
 
     def _labels(self) -> str:
@@ -159,13 +151,5 @@ def _grouped(evaluation: Evaluation) -> Iterator[ForestRow]:
             yield ForestRow(one.value or "(none)", one.n, one.accuracy, target, small=one.small)
 
 
-def _diagram(reader: ReaderFigures) -> ReliabilityPanel:
-    return ReliabilityPanel(
-        title=reader.reader,
-        bins=reader.reliability,
-        ece=reader.ece.value,
-        floor=reader.ece.floor,
-        n=reader.n,
-        floor_high=reader.ece.floor_high,
-        reader=reader.reader,
-    )
+def _panel(reader: ReaderFigures, title: str) -> ReliabilityPanel:
+    return ReliabilityPanel.of(title, reader.reliability, reader.ece, reader.n, reader.reader)

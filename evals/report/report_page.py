@@ -14,7 +14,7 @@ from markupsafe import Markup
 from doubleread.core.durable import replacing, told
 from doubleread.evals.metrics.evaluation import Evaluation
 from doubleread.evals.metrics.gates import GateResult
-from doubleread.evals.metrics.run_columns import Columns, read_columns
+from doubleread.evals.metrics.run_columns import RunColumns, read_columns
 from doubleread.evals.report.charts import Charts
 from doubleread.evals.report.packs import Packs, block, packed
 from doubleread.evals.report.report_facts import MARKS, facts, marked
@@ -58,7 +58,7 @@ def _compose(
     blocks: TextIO,
     run: RunRecord,
     evaluation: Evaluation,
-    columns: Columns,
+    columns: RunColumns,
     packs: Packs,
     gates: Sequence[GateResult],
 ) -> None:

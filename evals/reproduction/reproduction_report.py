@@ -92,17 +92,7 @@ def page(found: Reproduction) -> str:
     """One self-contained HTML file."""
     drawn = {
         "reliability": reliability_grid(
-            [
-                ReliabilityPanel(
-                    title=s.name,
-                    bins=s.reliability,
-                    ece=s.ece.value,
-                    floor=s.ece.floor,
-                    floor_high=s.ece.floor_high,
-                    n=sum(b.n for b in s.reliability),
-                )
-                for s in found.scores
-            ],
+            [ReliabilityPanel.of(s.name, s.reliability, s.ece, sum(b.n for b in s.reliability)) for s in found.scores],
             title="Does a confidence mean what it says?",
         ),
         "risk": risk_coverage_diagram(found.curves, n=found.images),

@@ -6,7 +6,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from doubleread.core.durable import write_text
-from doubleread.evals.drawings import Course, Strained, robustness_grid
+from doubleread.evals.drawings import RobustnessCurve, RobustnessPlot, robustness_grid
 from doubleread.evals.stress.figures import FIGURES
 from doubleread.evals.stress.stress_record import CLEAN, Condition, Measured, Stress
 from doubleread.evals.stress.stress_wording import breaks
@@ -38,9 +38,11 @@ def draw(found: Stress) -> str:
     )
 
 
-def _strained(found: Stress, name: str, about: str) -> Strained:
+def _strained(found: Stress, name: str, about: str) -> RobustnessPlot:
     each = [found.clean, *found.of(name)]
-    return Strained(name, about, tuple(Course(words, tuple(_points(each, figure))) for figure, words in SHOWN.items()))
+    return RobustnessPlot(
+        name, about, tuple(RobustnessCurve(words, tuple(_points(each, figure))) for figure, words in SHOWN.items())
+    )
 
 
 def _points(each: list[Condition], figure: str) -> list[tuple[int, Measured]]:

@@ -21,7 +21,7 @@ from doubleread.rag.stores.archive import Archive
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedAnswers:
     """A panel and the answers that its first trust was learned from.
 
     ``usd`` is what an answer of each agent costs: kept readings do not say.
@@ -75,7 +75,7 @@ class Recorded:
 
 
 @dataclass(frozen=True)
-class Unseen:
+class UnseenCases:
     """The cases of a run that had no part in the panel."""
 
     folder: Path
@@ -89,7 +89,7 @@ class Unseen:
     """What an answer of each agent cost on average, where it was to be paid for."""
 
     @classmethod
-    def of(cls, folder: Path, recorded: Recorded) -> Self:
+    def of(cls, folder: Path, recorded: RecordedAnswers) -> Self:
         """Reads a run as a stream. Raises ``DataError`` for one of other labels, or where no case is left."""
         known, task = _known(recorded), recorded.task
         kept: list[tuple[str, str]] = []
@@ -150,7 +150,7 @@ def _reading_of(verdict: Verdict) -> Reading:
     )
 
 
-def _known(recorded: Recorded) -> frozenset[str]:
+def _known(recorded: RecordedAnswers) -> frozenset[str]:
     named = {row.case for row in recorded.rows} | {row.group for row in recorded.rows if row.group is not None}
     saved = recorded.saved
     if not saved.settings.retrieval.url:

@@ -37,7 +37,7 @@ class Pick(Record):
     """Which variants were picked, by the share of cases that were judged by them."""
 
 
-class Refused(Record):
+class RefusedVariant(Record):
     """A variant that the record cannot answer, and why."""
 
     name: str
@@ -51,7 +51,7 @@ class Sweep(Record):
     n: int
     groups: int
     judged: tuple[VariantScore, ...]
-    refused: tuple[Refused, ...] = ()
+    refused: tuple[RefusedVariant, ...] = ()
     pick: Pick | None = None
     """None for a single variant."""
     notes: tuple[str, ...] = ()
