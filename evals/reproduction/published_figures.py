@@ -38,7 +38,7 @@ class System:
         return cls(name, np.array(rows)[None], cost, looked_again)
 
 
-class Scores(Record):
+class SystemScores(Record):
     """How one system did; intervals are 95 %, bootstrapped over images."""
 
     name: str
@@ -67,14 +67,14 @@ class SystemGain(Record):
     """The difference in accuracy in the cross-fitting where it was least."""
 
 
-def scores(system: System, labels: Labels) -> Scores:
+def scores(system: System, labels: Labels) -> SystemScores:
     """Means over the repeats of what each repeat scores."""
     confidence = system.posterior.max(axis=2)
     correct = system.posterior.argmax(axis=2) == labels
     eces = [metrics.ece(c, ok, BINS) for c, ok in zip(confidence, correct, strict=True)]
     floor = metrics.ece_floor(confidence[0], BINS, np.random.default_rng(0))
     ece = _mean_of(np.array(eces)) if len(eces) > 1 else Estimate(value=eces[0], low=eces[0], high=eces[0])
-    return Scores(
+    return SystemScores(
         name=system.name,
         accuracy=_over_images(_by_image(ACCURACY, system, labels)),
         nll=_over_images(_by_image(NLL, system, labels)),

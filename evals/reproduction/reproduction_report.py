@@ -16,7 +16,7 @@ from doubleread.evals.drawings import ReliabilityPanel, reliability_grid, risk_c
 from doubleread.evals.paper import load_paper_panel
 from doubleread.evals.reproduction.paper_replay import RETRIEVAL, readings_of, replay
 from doubleread.evals.reproduction.paper_tables import PublishedFigure, last_answers, paper_rows
-from doubleread.evals.reproduction.published_figures import Scores, System, SystemGain, differences, scores
+from doubleread.evals.reproduction.published_figures import System, SystemGain, SystemScores, differences, scores
 from doubleread.orchestrator import metrics
 from doubleread.orchestrator.course.policy import Policy
 from doubleread.orchestrator.learning.arbitration import Learning, Readings, tensor
@@ -34,7 +34,7 @@ class Reproduction(Record):
     """Everything that was found. ``curves`` are risk against coverage, by system."""
 
     rows: tuple[PublishedFigure, ...]
-    scores: tuple[Scores, ...]
+    scores: tuple[SystemScores, ...]
     differences: tuple[SystemGain, ...]
     curves: dict[str, tuple[tuple[float, ...], tuple[float, ...]]]
     images: int

@@ -10,7 +10,7 @@ from doubleread.core.task import Task
 from doubleread.core.trust import Estimate
 from doubleread.core.types import Labels, Matrix, Vector
 from doubleread.evals.sweep.chance_control import Resamples, holm, interval, paired_tests, picked_elsewhere
-from doubleread.evals.sweep.sweep_figures import Outcomes, sweep_figures
+from doubleread.evals.sweep.sweep_figures import VariantOutcomes, sweep_figures
 from doubleread.evals.sweep.sweep_result import Pick, VariantScore
 from doubleread.evals.sweep.variant import Variant
 from doubleread.evals.vector_replay import Flags
@@ -30,7 +30,7 @@ class Bench:
     bins: int
     error_usd: float
 
-    def scores(self, task: Task, outcomes: Outcomes) -> "Scores":
+    def scores(self, task: Task, outcomes: VariantOutcomes) -> "VariantFigures":
         """The figures of one variant. A case on which nobody spoke is no forecast, or one that is all alike."""
         there = spoken(outcomes.posterior)
         P = np.where(there[:, None], outcomes.posterior, 1 / outcomes.posterior.shape[1])
@@ -45,11 +45,11 @@ class Bench:
                 draws = self.resamples.draws
                 sample = Sample(outcomes.posterior[there], self.labels[there], draws, there, self.bins)
                 drawn[name] = figure.metric.drawn(sample)
-        return Scores(cases, drawn)
+        return VariantFigures(cases, drawn)
 
 
 @dataclass(frozen=True)
-class Scores:
+class VariantFigures:
     """Figures by name: case by case, shape ``(n,)``, or of the sample and every draw, shape ``(1 + draws,)``."""
 
     cases: Mapping[str, NDArray[np.generic]]
@@ -67,7 +67,7 @@ class Scores:
         } | {name: interval(*_split(values)) for name, values in self.drawn.items()}
         return {name: found[name] for name in sweep_figures()}
 
-    def changes(self, first: "Scores", resamples: Resamples) -> dict[str, Estimate]:
+    def changes(self, first: "VariantFigures", resamples: Resamples) -> dict[str, Estimate]:
         """Every difference to the first variant, case by case."""
         found = {
             name: resamples.mean(values.astype(float) - first.cases[name]) for name, values in self.cases.items()
@@ -85,7 +85,7 @@ def _split(values: Vector) -> tuple[float, Vector]:
 
 
 def judged(
-    bench: Bench, tasks: Sequence[Task], variants: Sequence[Variant], outcomes: Sequence[Outcomes], seed: int
+    bench: Bench, tasks: Sequence[Task], variants: Sequence[Variant], outcomes: Sequence[VariantOutcomes], seed: int
 ) -> tuple[VariantScore, ...]:
     """Every variant beside the first."""
     first = variants[0]
@@ -104,12 +104,14 @@ def judged(
     )
 
 
-def _changes(bench: Bench, scores: Scores, first: Scores, comparable: bool) -> dict[str, Estimate]:
+def _changes(bench: Bench, scores: VariantFigures, first: VariantFigures, comparable: bool) -> dict[str, Estimate]:
     found = scores.changes(first, bench.resamples)
     return {name: one for name, one in found.items() if name != "cost" or comparable}
 
 
-def pick(bench: Bench, variants: Sequence[Variant], tasks: Sequence[Task], outcomes: Sequence[Outcomes]) -> Pick | None:
+def pick(
+    bench: Bench, variants: Sequence[Variant], tasks: Sequence[Task], outcomes: Sequence[VariantOutcomes]
+) -> Pick | None:
     """What the cheapest variant costs when it is chosen on other cases; None where there is no choice."""
     first = variants[0]
     alike = [i for i, variant in enumerate(variants) if variant.referral == first.referral]
@@ -131,7 +133,7 @@ def pick(bench: Bench, variants: Sequence[Variant], tasks: Sequence[Task], outco
     )
 
 
-def _tests(bench: Bench, variants: Sequence[Variant], scores: Sequence[Scores], seed: int) -> dict[int, float]:
+def _tests(bench: Bench, variants: Sequence[Variant], scores: Sequence[VariantFigures], seed: int) -> dict[int, float]:
     """Holm-adjusted p-values of the differences in cost, by the variant's place."""
     alike = [i for i, one in enumerate(variants) if i and one.referral == variants[0].referral]
     if not alike:
@@ -141,6 +143,6 @@ def _tests(bench: Bench, variants: Sequence[Variant], scores: Sequence[Scores], 
     return dict(zip(alike, p.tolist(), strict=True))
 
 
-def _otherwise(one: Outcomes, first: Outcomes) -> int:
+def _otherwise(one: VariantOutcomes, first: VariantOutcomes) -> int:
     said, before = (np.where(p.committed, p.label, -1) for p in (one, first))
     return int((said != before).sum())

@@ -13,7 +13,7 @@ from doubleread.orchestrator.metrics.metric import PERCENT, CaseMetric, Display,
 
 
 @dataclass
-class Outcomes:
+class VariantOutcomes:
     """What became of the cases under one variant; the first axis counts the cases."""
 
     posterior: Matrix
@@ -24,7 +24,7 @@ class Outcomes:
     usd: Vector
 
     @classmethod
-    def blank(cls, n: int, k: int) -> "Outcomes":
+    def blank(cls, n: int, k: int) -> "VariantOutcomes":
         """Before any case is replayed."""
         no = np.zeros(n, dtype=bool)
         return cls(np.full((n, k), np.nan), np.zeros(n, np.int64), no.copy(), no.copy(), no.copy(), np.zeros(n))
@@ -52,7 +52,7 @@ class SweepFigure:
     change: str = ""
     display: Display = PERCENT
     metric: Metric | None = None
-    of: Callable[[Outcomes, Labels, Vector], NDArray[np.generic]] | None = None
+    of: Callable[[VariantOutcomes, Labels, Vector], NDArray[np.generic]] | None = None
 
 
 def sweep_figures() -> dict[str, SweepFigure]:

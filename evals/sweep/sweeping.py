@@ -10,7 +10,7 @@ from doubleread.core.progress import Progress, silent
 from doubleread.evals.sweep.chance_control import Resamples
 from doubleread.evals.sweep.recorded import RecordedAnswers, UnseenCases
 from doubleread.evals.sweep.scoring import Bench, judged, pick
-from doubleread.evals.sweep.sweep_figures import Outcomes
+from doubleread.evals.sweep.sweep_figures import VariantOutcomes
 from doubleread.evals.sweep.sweep_result import RefusedVariant, Sweep
 from doubleread.evals.sweep.variant import Variant
 from doubleread.evals.sweep.variant_replay import play, task_of
@@ -96,7 +96,7 @@ def _check(recorded: RecordedAnswers, variants: Sequence[Variant]) -> None:
 
 
 def _answerable(
-    variants: Sequence[Variant], played: Sequence[Outcomes], unseen: UnseenCases | None
+    variants: Sequence[Variant], played: Sequence[VariantOutcomes], unseen: UnseenCases | None
 ) -> tuple[list[int], tuple[RefusedVariant, ...]]:
     """Places of the variants that the record answers in full, and the others."""
     kept, refused = [], []

@@ -11,7 +11,7 @@ from doubleread.core.reading import Reading
 from doubleread.core.task import Task, with_costs
 from doubleread.evals.sweep.neighbours_replay import Neighbourhood
 from doubleread.evals.sweep.recorded import RecordedAnswers, UnseenCases
-from doubleread.evals.sweep.sweep_figures import Outcomes
+from doubleread.evals.sweep.sweep_figures import VariantOutcomes
 from doubleread.evals.sweep.variant import Variant
 from doubleread.evals.vector_replay import Said, Walker
 from doubleread.orchestrator.course.arbiter import Arbiter
@@ -28,14 +28,14 @@ def play(
     folds: Sequence[Fold],
     unseen: UnseenCases | None = None,
     progress: Progress = silent,
-) -> list[Outcomes]:
+) -> list[VariantOutcomes]:
     """What becomes of the cases of all folds' tests, variant by variant.
 
     The tests are positions among the run's cases, or without a run among the panel's own. Raises ``DataError`` where a
     variant cannot be learned.
     """
     n = len(recorded.rows) if unseen is None else len(unseen.labels)
-    played = [Outcomes.blank(n, len(recorded.task.names)) for _ in variants]
+    played = [VariantOutcomes.blank(n, len(recorded.task.names)) for _ in variants]
     together = _learned_alike(variants)
     for done, places in enumerate(together):
         progress("learning and replaying", done, len(together))
@@ -49,7 +49,7 @@ def _play_alike(
     unseen: UnseenCases | None,
     folds: Sequence[Fold],
     variants: Sequence[Variant],
-    played: Sequence[Outcomes],
+    played: Sequence[VariantOutcomes],
 ) -> None:
     """Variants that are learned alike, on every fold."""
     one, settings = variants[0], recorded.saved.settings

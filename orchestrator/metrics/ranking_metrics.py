@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from doubleread.core.types import Matrix, Vector
-from doubleread.orchestrator.metrics import confidence_correctness_correlation
+from doubleread.core.types import Labels, Matrix, Vector
+from doubleread.orchestrator.metrics import confidences, correctness
 from doubleread.orchestrator.metrics.draws import ratio
-from doubleread.orchestrator.metrics.metric import Sample, SampleMetric
+from doubleread.orchestrator.metrics.metric import Sample, SampleMetric, SumMetric
 
 
 class RankingScores(NamedTuple):
@@ -55,25 +55,27 @@ def _ranked(sizes: Matrix, wrong: Matrix, harmonic: Vector) -> tuple[Vector, Vec
     return aurc, aurc - ratio(best, n), ratio((wrong * surer).sum(axis=1), pairs)
 
 
-def _correlation(sample: Sample) -> Vector:
-    """Pearson's correlation from sums; where the whole sample has none there is none."""
-    confidence, correct = sample.confidence, sample.correct
-    if confidence_correctness_correlation(confidence, correct) is None:
-        return np.full(len(sample.n), np.nan)
+def _moments(P: Matrix, y: Labels) -> Matrix:
+    confidence, correct = confidences(P), correctness(P, y)
     x, right = confidence - confidence.mean(), correct - correct.mean()  # centred: no digits are lost
-    columns = np.stack([np.ones(len(x)), x, right, x * x, right * right, x * right], axis=1)
-    n, sx, sr, sxx, srr, sxr = sample.draws.sums(columns, sample.rows).T
+    return np.stack([np.ones(len(x)), x, right, x * x, right * right, x * right], axis=1)
+
+
+def _correlation(moments: Matrix, n: Vector) -> Vector:
+    """Pearson's correlation; NaN where all are right, all wrong or all equally confident."""
+    _, sx, sr, sxx, srr, sxr = np.moveaxis(moments, -1, 0)
     spread = (n * sxx - sx**2).clip(0) * (n * srr - sr**2).clip(0)
     return ratio(n * sxr - sx * sr, np.sqrt(np.where(spread > 1e-12, spread, 0)))
 
 
-CCC = SampleMetric(
+CCC = SumMetric(
     name="ccc",
     title="CCC",
     about="correlation of confidence and correctness",
     better="higher",
     unit="correlation",
     shown=frozenset(),
+    columns=_moments,
     of=_correlation,
 )
 AURC = SampleMetric(

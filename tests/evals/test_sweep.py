@@ -17,7 +17,7 @@ from doubleread.evals.sweep import RecordedAnswers, UnseenCases, sweep, variants
 from doubleread.evals.sweep.chance_control import Resamples, holm, paired_tests, picked_elsewhere
 from doubleread.evals.sweep.neighbours_replay import Neighbourhood
 from doubleread.evals.sweep.scoring import Bench, judged
-from doubleread.evals.sweep.sweep_figures import Outcomes
+from doubleread.evals.sweep.sweep_figures import VariantOutcomes
 from doubleread.evals.sweep.variant_replay import play
 from doubleread.orchestrator.course.graph import Seats, diagnose
 from doubleread.orchestrator.course.kept import readings_of
@@ -130,7 +130,9 @@ def test_figures_by_hand(record):
     no = np.zeros(4, dtype=bool)
     committed = np.array([True, True, False, False])
     usd = np.array([0.0, 0.02, 0.0, 0.0])
-    played = Outcomes(posterior, np.array([0, 0, 2, 0]), committed, np.array([False, True, False, False]), no, usd)
+    played = VariantOutcomes(
+        posterior, np.array([0, 0, 2, 0]), committed, np.array([False, True, False, False]), no, usd
+    )
     bench = Bench(labels, Resamples(None, 4, 50, 0), np.arange(4), bins=10, error_usd=0.5)
     one = judged(bench, [TASK], [record.first], [played], seed=0)[0].figures
     found = {name: e.value for name, e in one.items()}
