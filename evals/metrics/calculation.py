@@ -26,9 +26,8 @@ from doubleread.evals.metrics.evaluation import (
     SecondLooks,
     Seconds,
 )
-from doubleread.evals.metrics.reader_metrics import reader_figures
+from doubleread.evals.metrics.reader_metrics import reader_figures, subgroups
 from doubleread.evals.metrics.run_columns import NONE, AgentColumns, RunColumns, read_columns
-from doubleread.evals.metrics.subgroups import subgroups
 from doubleread.evals.runs.row import Row
 from doubleread.orchestrator.metrics import Flags
 from doubleread.orchestrator.metrics.case_metrics import ACCURACY, NLL

@@ -76,7 +76,7 @@ def marked(columns: RunColumns, threshold: float) -> dict[str, Flags]:
 
 
 def facts(columns: RunColumns, packs: Packs, marks: dict[str, Flags], labels: tuple[str, ...]) -> Json:
-    """RunColumns as lists, cases with a verdict first and those without after them; -1 stands for nothing."""
+    """Columns as lists, cases with a verdict first and those without after them; -1 stands for nothing."""
     readers = {PANEL: columns.posterior} | {name: a.calibrated_first for name, a in columns.agents.items()}
     readers = {name: p for name, p in readers.items() if name == PANEL or spoken(p).any()}
     rest = len(packs.unread)

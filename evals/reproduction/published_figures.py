@@ -1,6 +1,6 @@
 """Orchestrations of the same recorded answers, side by side: figures with intervals, and paired differences."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,9 +71,13 @@ def scores(system: System, labels: Labels) -> SystemScores:
     """Means over the repeats of what each repeat scores."""
     confidence = system.posterior.max(axis=2)
     correct = system.posterior.argmax(axis=2) == labels
-    eces = [metrics.ece(c, ok, BINS) for c, ok in zip(confidence, correct, strict=True)]
+
+    def each(of: Callable[[Vector, metrics.Flags], float]) -> Vector:
+        return np.array([of(c, ok) for c, ok in zip(confidence, correct, strict=True)])
+
+    eces = each(lambda c, ok: metrics.ece(c, ok, BINS))
     floor = metrics.ece_floor(confidence[0], BINS, np.random.default_rng(0))
-    ece = _mean_of(np.array(eces)) if len(eces) > 1 else Estimate(value=eces[0], low=eces[0], high=eces[0])
+    ece = _mean_of(eces) if len(eces) > 1 else Estimate(value=eces[0], low=eces[0], high=eces[0])
     return SystemScores(
         name=system.name,
         accuracy=_over_images(_by_image(ACCURACY, system, labels)),
@@ -83,10 +87,8 @@ def scores(system: System, labels: Labels) -> SystemScores:
             value=ece.value, low=ece.low, high=ece.high, bins=BINS, floor=floor.mean, floor_high=floor.high
         ),
         classwise_ece=float(np.mean([metrics.classwise_ece(P, labels, BINS) for P in system.posterior])),
-        aurc=float(np.mean([metrics.aurc(c, ok) for c, ok in zip(confidence, correct, strict=True)])),
-        accuracy_at_90=float(
-            np.mean([metrics.accuracy_at_coverage(c, ok, 0.9) for c, ok in zip(confidence, correct, strict=True)])
-        ),
+        aurc=float(each(metrics.aurc).mean()),
+        accuracy_at_90=float(each(lambda c, ok: metrics.accuracy_at_coverage(c, ok, 0.9)).mean()),
         cost_usd=system.cost_usd,
         looked_again=system.looked_again,
         reliability=metrics.reliability_bins(confidence[0], correct[0], BINS),
