@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -179,7 +180,7 @@ def _axes(box: _Box) -> list[str]:
     for tick in _TICKS:
         across = svg.level(box.y(tick / 100), box.left, box.right, str(tick))
         below = svg.tick(box.x(tick / 100), box.strip_bottom, str(tick))
-        lines += [*across, *below]
+        lines += chain.from_iterable(zip(across, below, strict=True))
     return [
         *lines,
         svg.line(box.left, box.bottom, box.right, box.top, "dr-ideal"),

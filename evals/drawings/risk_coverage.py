@@ -47,7 +47,8 @@ def risk_coverage_diagram(
         f'height="{_HEIGHT + 4}"/></clipPath>'
     )
     body = [
-        *svg.heading(title, about),
+        svg.text(20, 30, svg.fit(title, 420, 16), "dr-title"),
+        svg.text(20, 51, about),
         *_axes(top, step),
         clip,
         f'<g clip-path="url(#dr-clip-{key})">',
