@@ -5,7 +5,7 @@ dealt out anew where they are two samples. Unlike a bootstrap this keeps its lev
 are 0 on one side, and on the ECE, whose bias depends on n (Good 2005, permutation tests).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,19 +16,16 @@ from doubleread.core.errors import DataError
 from doubleread.core.trust import ReliabilityBin
 from doubleread.core.types import Labels, Matrix, Vector
 from doubleread.orchestrator import metrics
+from doubleread.orchestrator.metrics.metric import Metric
 from doubleread.orchestrator.resampling import Indices, group_codes
 from doubleread.orchestrator.simplex import spoken
 from doubleread.orchestrator.trust.grading import Graded
 
 BINS = 15
-OCR_THRESHOLD = 0.8
-FIGURES = ("accuracy", "NLL", "Brier", "ECE", "OCR")
-"""OCR: wrong with a confidence above 0.8, as a share of all cases."""
-
 Change = Literal["better", "worse", "same"]
 
 
-class Difference(Record):
+class ReaderDifference(Record):
     """One figure of one reader on both sides; ``change`` is that of the second, and ``same`` where chance explains it.
 
     The 95 % interval is that of ``second - first``: the shifts that exchanging the sides does not rule out.
@@ -63,7 +60,7 @@ class Comparison(Record):
     first_n: int
     second_n: int
     paired: bool
-    differences: tuple[Difference, ...]
+    differences: tuple[ReaderDifference, ...]
     reliability: tuple[Reliability, ...]
     """First and second side of each reader."""
 
@@ -99,24 +96,17 @@ def compare(first: Graded, second: Graded, names: tuple[str, str], *, draws: int
 
 
 @dataclass(frozen=True)
-class _Reader:
+class _CalibratedReader:
     """One reader's distributions on one side."""
 
     p: Matrix
     labels: Labels
     groups: tuple[str, ...]
 
-    @property
-    def floor(self) -> metrics.Floor:
-        return metrics.ece_floor(metrics.confidences(self.p), BINS, np.random.default_rng(0))
-
-    def figures(self, rows: Indices) -> Vector:
-        """Those of ``FIGURES``; shape ``(5,)``."""
+    def values(self, rows: Indices, of: Sequence[Metric]) -> Vector:
+        """The metrics on those cases."""
         p, y = self.p[rows], self.labels[rows]
-        confidence, correct = metrics.confidences(p), metrics.correctness(p, y)
-        ece = metrics.ece(confidence, correct, BINS)
-        ocr = metrics.overconfidence_rate(confidence, correct, OCR_THRESHOLD)
-        return np.array([metrics.accuracy(p, y), metrics.nll(p, y), metrics.brier(p, y), ece, ocr])
+        return np.array([metric.value(p, y) for metric in of])
 
 
 def _shared(first: Graded, second: Graded) -> tuple[Graded, Graded] | None:
@@ -128,42 +118,41 @@ def _shared(first: Graded, second: Graded) -> tuple[Graded, Graded] | None:
     return first.rows(common), second.rows([where[first.cases[i]] for i in common])
 
 
-def _spoken(first: Graded, second: Graded, name: str, *, together: bool) -> tuple[_Reader, _Reader]:
+def _spoken(first: Graded, second: Graded, name: str, *, together: bool) -> tuple[_CalibratedReader, _CalibratedReader]:
     """A reader where it gave an opinion; where sides are paired, on both of them."""
     there = [spoken(side.readers[name]) for side in (first, second)]
     if together:
         there = [there[0] & there[1]] * 2
-    a, b = (
-        _reader(side.rows(np.flatnonzero(rows).tolist()), name)
-        for side, rows in zip((first, second), there, strict=True)
+    a, b = (side.rows(np.flatnonzero(rows).tolist()) for side, rows in zip((first, second), there, strict=True))
+    return (
+        _CalibratedReader(a.readers[name], a.labels, a.groups),
+        _CalibratedReader(b.readers[name], b.labels, b.groups),
     )
-    return a, b
 
 
-def _reader(side: Graded, name: str) -> _Reader:
-    return _Reader(side.readers[name], side.labels, side.groups)
-
-
-def _differences(name: str, a: _Reader, b: _Reader, paired: bool, draws: int, seed: int) -> Iterator[Difference]:
-    pool = _Reader(np.concatenate([a.p, b.p]), np.concatenate([a.labels, b.labels]), (*a.groups, *b.groups))
+def _differences(
+    name: str, a: _CalibratedReader, b: _CalibratedReader, paired: bool, draws: int, seed: int
+) -> Iterator[ReaderDifference]:
+    pool = _CalibratedReader(np.concatenate([a.p, b.p]), np.concatenate([a.labels, b.labels]), (*a.groups, *b.groups))
     everyone, n = np.arange(len(pool.labels)), len(a.labels)
-    first, second = pool.figures(everyone[:n]), pool.figures(everyone[n:])
+    shown = metrics.shown_in("trust")
+    first, second = pool.values(everyone[:n], shown), pool.values(everyone[n:], shown)
     exchanged = _swapped(a, draws, seed) if paired else _dealt(a, b, draws, seed)
-    chance = np.array([pool.figures(j) - pool.figures(i) for i, j in exchanged])
+    chance = np.array([pool.values(j, shown) - pool.values(i, shown) for i, j in exchanged])
     low, high = second - first - np.quantile(chance, [0.975, 0.025], axis=0)
-    for i, figure in enumerate(FIGURES):
-        yield Difference(
+    for i, metric in enumerate(shown):
+        yield ReaderDifference(
             reader=name,
-            figure=figure,
+            figure=metric.symbol,
             first=first[i],
             second=second[i],
             low=low[i],
             high=high[i],
-            change=_change(figure, low[i], high[i]),
+            change=_change(metric, low[i], high[i]),
         )
 
 
-def _swapped(a: _Reader, draws: int, seed: int) -> Iterator[tuple[Indices, Indices]]:
+def _swapped(a: _CalibratedReader, draws: int, seed: int) -> Iterator[tuple[Indices, Indices]]:
     """Rows of both sides, among all rows, with the sides of random groups exchanged."""
     rng, n, codes = np.random.default_rng(seed), len(a.labels), group_codes(a.groups, len(a.labels))
     rows = np.arange(n)
@@ -172,7 +161,7 @@ def _swapped(a: _Reader, draws: int, seed: int) -> Iterator[tuple[Indices, Indic
         yield rows + n * swap, rows + n * ~swap
 
 
-def _dealt(a: _Reader, b: _Reader, draws: int, seed: int) -> Iterator[tuple[Indices, Indices]]:
+def _dealt(a: _CalibratedReader, b: _CalibratedReader, draws: int, seed: int) -> Iterator[tuple[Indices, Indices]]:
     """Rows of both sides, among all rows, with all groups dealt out anew; each side keeps its number of groups."""
     rng, n = np.random.default_rng(seed), len(a.labels) + len(b.labels)
     codes = group_codes((*a.groups, *b.groups), n)
@@ -182,15 +171,15 @@ def _dealt(a: _Reader, b: _Reader, draws: int, seed: int) -> Iterator[tuple[Indi
         yield np.flatnonzero(first), np.flatnonzero(~first)
 
 
-def _change(figure: str, low: float, high: float) -> Change:
+def _change(metric: Metric, low: float, high: float) -> Change:
     if low <= 0 <= high:
         return "same"
-    return "better" if (low > 0) == (figure == "accuracy") else "worse"
+    return "better" if (low > 0) == (metric.better == "higher") else "worse"
 
 
-def _reliability(name: str, side: str, found: _Reader) -> Reliability:
+def _reliability(name: str, side: str, found: _CalibratedReader) -> Reliability:
     confidence, correct = metrics.confidences(found.p), metrics.correctness(found.p, found.labels)
-    floor = found.floor
+    floor = metrics.ece_floor(confidence, BINS, np.random.default_rng(0))
     return Reliability(
         reader=name,
         side=side,

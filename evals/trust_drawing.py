@@ -75,6 +75,4 @@ def _title(p: TrustProfile) -> str:
 
 def _panel(title: str, p: TrustProfile) -> ReliabilityPanel:
     """A profile as one reliability diagram."""
-    return ReliabilityPanel(
-        title=title, bins=p.reliability, ece=p.ece.value, floor=p.ece.floor, floor_high=p.ece.floor_high, n=p.n
-    )
+    return ReliabilityPanel.of(title, p.reliability, p.ece, p.n)

@@ -3,7 +3,7 @@
 from kit import TASK, case_of
 from scripts_kit import Script, readings
 
-from doubleread.evals.sweep import Recorded
+from doubleread.evals.sweep import RecordedAnswers
 from doubleread.orchestrator.course.kept import kept, readings_of
 from doubleread.panel.fitting import learn_trust
 from doubleread.panel.panel_folder import PanelFolder, PanelHead, PinnedArchive
@@ -53,4 +53,4 @@ def recorded(folder, scripts=SCRIPTS, n=90, seed=0, usd=None, per_group=2, **sec
     rows = kept(TASK, [case_of(f"case {i}") for i in range(n)], said)
     rows = tuple(row.model_copy(update={"group": f"{row.label} {i // 3 // per_group}"}) for i, row in enumerate(rows))
     said = readings_of(TASK, tuple(scripts), rows, "")
-    return Recorded(panel_folder(folder, scripts, said, **sections), rows, usd or {})
+    return RecordedAnswers(panel_folder(folder, scripts, said, **sections), rows, usd or {})

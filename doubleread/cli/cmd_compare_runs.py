@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from doubleread.core.trust import Estimate
-    from doubleread.evals.metrics.comparison import Changed, Difference, RunComparison
+    from doubleread.evals.metrics.comparison import Changed, RunComparison, RunDifference
 
 app = typer.Typer()
 
@@ -52,26 +51,21 @@ def compare(
 def _figures(found: "RunComparison") -> "Table":
     shown = table("figure", "first", "second", "difference (95 %)", "", right=("first", "second", "difference (95 %)"))
     for one in found.differences:
-        change = f"{_shown(one, one.difference.value, sign=True)} {_interval(one, one.difference)}"
-        shown.add_row(_NAMES[one.figure], _shown(one, one.first), _shown(one, one.second), change, _MARKS[one.change])
+        shown.add_row(*_row(one), _MARKS[one.change])
     return shown
 
 
-_NAMES = {"accuracy": "accuracy", "nll": "log-loss", "brier": "Brier", "ece": "ECE", "cost": "US dollars a case"}
+def _row(one: "RunDifference") -> tuple[str, ...]:
+    """Shares in per cent, and their differences in points."""
+    from doubleread.evals.metrics.run_figures import run_figures
+
+    figure = run_figures()[one.figure.replace("_", "-")]
+    display, e = figure.display, one.difference
+    change = f"{display.change(e.value)} ({display.interval(e, ' to ', '+')})"
+    return figure.heading, display.value(one.first), display.value(one.second), change
+
+
 _MARKS = {"better": "[green]▲ better[/]", "worse": "[red]▼ worse[/]", "same": "[dim]· same[/]"}
-
-
-def _shown(one: "Difference", value: float, *, sign: bool = False) -> str:
-    """Accuracy in per cent (differences in points), all else with its decimals."""
-    plus = "+" if sign else ""
-    if one.figure == "accuracy":
-        return f"{value * 100:{plus}.1f} {'pt' if sign else '%'}"
-    return f"{value:{plus}.{4 if one.figure == 'cost' else 3}f}"
-
-
-def _interval(one: "Difference", e: "Estimate") -> str:
-    low, high = (_shown(one, end, sign=True).removesuffix(" pt") for end in (e.low, e.high))
-    return f"({low} to {high})"
 
 
 def _counts(found: "RunComparison") -> list[str]:

@@ -3,15 +3,16 @@
 import asyncio
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
 from doubleread.cli.screen import OUT, progress, warn
+from doubleread.cli.tables import titled_table
 from doubleread.core.durable import write_text
 from doubleread.core.trust import Estimate
-from doubleread.evals.reproduction.paper_tables import Row
+from doubleread.evals.reproduction.paper_tables import PublishedFigure
 from doubleread.evals.reproduction.reproduction_report import Reproduction, page, reproduce_paper
+from doubleread.orchestrator.metrics.case_metrics import ACCURACY, NLL
 from doubleread.panel.fitting import learning_of, policy_of
 from doubleread.settings import Settings
 
@@ -43,7 +44,7 @@ def run_reproduce(data: Path, out: Path, settings: Settings, repeats: int) -> No
 def _paper(found: Reproduction) -> Table:
     """A row for each case and agent: the published figures, ticked where the record gives the same."""
     title = f"Published figures that the record gives again: {found.matching} of {len(found.rows)}"
-    table = _table(title, "case", "agent", *(SHORT[figure] for figure in SHORT))
+    table = titled_table(title, "case", "agent", *(SHORT[figure] for figure in SHORT))
     cells = {(row.case, row.agent, row.figure): row for row in found.rows}
     for case, agent in dict.fromkeys((row.case, row.agent) for row in found.rows):
         rows = (cells.get((case, agent, figure)) for figure in SHORT)
@@ -51,7 +52,7 @@ def _paper(found: Reproduction) -> Table:
     return table
 
 
-def _cell(row: Row | None) -> str:
+def _cell(row: PublishedFigure | None) -> str:
     if row is None:
         return "–"
     return (
@@ -61,7 +62,7 @@ def _cell(row: Row | None) -> str:
 
 def _ours(found: Reproduction) -> Table:
     title = f"The same answers, orchestrated ({found.repeats} × {found.folds}-fold, {found.images} images)"
-    table = _table(title, "system", "accuracy %", "NLL", "ECE", "again", "¢")
+    table = titled_table(title, "system", "accuracy %", "NLL", "ECE", "again", "¢")
     for s in found.scores:
         again = f"{s.looked_again:.0%}" if s.looked_again else ""
         cents = f"{s.cost_usd * 100:.3f}" if s.cost_usd else ""
@@ -70,24 +71,17 @@ def _ours(found: Reproduction) -> Table:
 
 
 def _paired(found: Reproduction) -> Table:
-    table = _table("doubleread is better by, image by image", "than", "accuracy points", "NLL")
+    table = titled_table("doubleread is better by, image by image", "than", "accuracy points", "NLL")
     for d in found.differences:
         table.add_row(d.than, _percent(d.accuracy, sign="+"), _short(d.nll, sign="+"))
     return table
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(
-        title=title, title_justify="left", header_style="dim", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0)
-    )
-    for i, column in enumerate(columns):
-        table.add_column(column, no_wrap=True, justify="left" if i == 0 else "right")
-    return table
-
-
 def _percent(e: Estimate, sign: str = "") -> str:
-    return f"{e.value * 100:{sign}.1f} ({e.low * 100:{sign}.0f}–{e.high * 100:{sign}.0f})"
+    shown = ACCURACY.display
+    low, high = (shown.number(end, sign, digits=0) for end in (e.low, e.high))
+    return f"{shown.number(e.value, sign)} ({low}–{high})"
 
 
 def _short(e: Estimate, sign: str = "") -> str:
-    return f"{e.value:{sign}.3f} ({e.low:{sign}.3f}–{e.high:{sign}.3f})"
+    return f"{NLL.display.number(e.value, sign)} ({NLL.display.interval(e, sign=sign)})"

@@ -1,33 +1,21 @@
 """``doubleread sweep``: other panels, rules, policies and costs from recorded answers."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
 from doubleread.cli.screen import OUT, note, progress, tell_json, warn
+from doubleread.cli.tables import csv_text, titled_table
 from doubleread.core.durable import write_text
 from doubleread.core.errors import DataError
 from doubleread.core.trust import Estimate
-from doubleread.evals.sweep import Judged, Pick, Recorded, Sweep, Unseen, sweep, variants_of
-from doubleread.evals.sweep.drawing import draw_sweep
-from doubleread.evals.sweep.sweep_result import SHARES
-from doubleread.evals.sweep.sweep_table import flat
+from doubleread.evals.sweep import Pick, RecordedAnswers, Sweep, UnseenCases, VariantScore, sweep, variants_of
+from doubleread.evals.sweep.sweep_figures import sweep_figures
+from doubleread.evals.sweep.sweep_output import draw_sweep, flat
+from doubleread.orchestrator.metrics.metric import Display
 from doubleread.panel.panel_folder import read_panel
-
-_SHOWN = {
-    "accuracy": "accuracy %",
-    "nll": "NLL",
-    "ece": "ECE",
-    "referred": "referred %",
-    "looked_again": "2nd look %",
-    "cost": "cost",
-}
-_COMPARED = {"accuracy": "accuracy, pt", "nll": "NLL", "cost": "cost"}
 
 
 def run_sweep(
@@ -43,18 +31,18 @@ def run_sweep(
     """Replays every combination of what is to vary and shows what came of it."""
     if out is not None and out.suffix != ".csv":
         raise DataError(f"cannot write {out}: name a .csv file")
-    recorded = Recorded.of(read_panel(panel, None), _prices(usd))
+    recorded = RecordedAnswers.of(read_panel(panel, None), _prices(usd))
     variants = variants_of(recorded.first, vary, recorded.referees)
-    unseen = None if run is None else Unseen.of(run, recorded)
+    unseen = None if run is None else UnseenCases.of(run, recorded)
     with progress() as report:
         found = sweep(recorded, variants, unseen, progress=report)
     if as_json:
         tell_json(found.model_dump_json(indent=1))
     else:
         _show(found)
-    for path, text in ((draw, draw_sweep), (out, None)):
+    for path, text in ((draw, draw_sweep), (out, lambda found: csv_text(list(flat(found))))):
         if path is not None:
-            write_text(path, text(found) if text else _csv(found))
+            write_text(path, text(found))
             note(f"{path}")
 
 
@@ -74,7 +62,7 @@ def _show(found: Sweep) -> None:
 
 def _key(found: Sweep) -> Table:
     """Which variant is which, and how far it decides otherwise than the first."""
-    table = _table("Variants")
+    table = titled_table("Variants", "", left=0)
     table.add_column("", overflow="fold")
     for words in ("decided otherwise", "p of its cost"):
         table.add_column(words, justify="right", no_wrap=True)
@@ -85,54 +73,36 @@ def _key(found: Sweep) -> Table:
 
 
 def _figures_table(found: Sweep) -> Table:
-    """A row a variant, the interval below each figure."""
-    table = _table("Each on cases that had no part in it (95 % intervals over whole groups)")
+    """A row a variant, the interval below each figure; dollars only where answers were paid for."""
     paid = any(one.figures["usd"].value for one in found.judged)
-    shown = {**_SHOWN, **({"usd": "$ a case"} if paid else {})}
-    for words in shown.values():
-        table.add_column(words, justify="right", no_wrap=True)
+    shown = [one for one in sweep_figures().values() if one.heading and (paid or one.name != "usd")]
+    title = "Each on cases that had no part in it (95 % intervals over whole groups)"
+    table = titled_table(title, "", *(one.heading for one in shown), left=0)
     for place, one in enumerate(found.judged):
-        table.add_row(str(place), *(_cell(name, one.figures[name]) for name in shown))
+        table.add_row(str(place), *(_cell(figure.display, one.figures[figure.name]) for figure in shown))
     return table
 
 
 def _changes_table(found: Sweep) -> Table:
     """What sets each variant apart from the first, on the same cases."""
-    table = _table("Change against 0, case by case")
-    for words in _COMPARED.values():
-        table.add_column(words, justify="right", no_wrap=True)
+    shown = [one for one in sweep_figures().values() if one.change]
+    table = titled_table("Change against 0, case by case", "", *(one.change for one in shown), left=0)
     for place, one in enumerate(found.judged[1:], start=1):
-        table.add_row(str(place), *(_change(name, one.difference.get(name)) for name in _COMPARED))
+        table.add_row(str(place), *(_change(figure.display, one.difference.get(figure.name)) for figure in shown))
     return table
 
 
-def _table(title: str) -> Table:
-    table = Table(
-        title=title, title_justify="left", header_style="dim", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0)
-    )
-    table.add_column("", justify="right", no_wrap=True)
-    return table
+def _cell(display: Display, e: Estimate) -> Text:
+    return Text.assemble(display.number(e.value), "\n", (display.interval(e), "dim"))
 
 
-def _cell(name: str, e: Estimate) -> Text:
-    value, low, high = (_number(name, one) for one in (e.value, e.low, e.high))
-    return Text.assemble(value, "\n", (f"{low}–{high}", "dim"))
-
-
-def _number(name: str, value: float, sign: str = "") -> str:
-    if name in SHARES:
-        return f"{value * 100:{sign}.1f}"
-    return f"{value:{sign}.4f}" if name in ("cost", "usd") else f"{value:{sign}.3f}"
-
-
-def _change(name: str, e: Estimate | None) -> Text:
+def _change(display: Display, e: Estimate | None) -> Text:
     if e is None:
         return Text("–", "dim")
-    value, low, high = (_number(name, one, "+") for one in (e.value, e.low, e.high))
-    return Text.assemble(value, (f" {low}…{high}", "dim"))
+    return Text.assemble(display.number(e.value, "+"), (f" {display.interval(e, '…', '+')}", "dim"))
 
 
-def _chance(one: Judged) -> str:
+def _chance(one: VariantScore) -> str:
     return "–" if one.p is None else f"{one.p:.3f}" if one.p >= 0.001 else "<0.001"
 
 
@@ -145,14 +115,6 @@ def _picked(pick: Pick) -> str:
         f"on these, {change.value:+.4f} ({change.low:+.4f}…{change.high:+.4f}) against 0. "
         "Each p holds for all variants together (Holm)."
     )
-
-
-def _csv(found: Sweep) -> str:
-    rows, out = list(flat(found)), io.StringIO(newline="")
-    writer = csv.DictWriter(out, rows[0])
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
 
 
 def _prices(usd: Sequence[str]) -> Mapping[str, float]:

@@ -1,7 +1,5 @@
 """``doubleread trust``: what a panel knows of its agents."""
 
-import csv
-import io
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -62,19 +60,14 @@ def export(
 
     from doubleread.cli.cmd_compare_trust import side
     from doubleread.cli.screen import OUT
-    from doubleread.cli.tables import figures
+    from doubleread.cli.tables import csv_text, figures
     from doubleread.core.errors import DataError
 
     profiles = side(panel).saved.arbiter.profiles
     if out.suffix == ".json":
         write_text(out, json.dumps([p.model_dump(mode="json") for p in profiles], indent=1))
     elif out.suffix == ".csv":
-        rows = [figures(p) for p in profiles]
-        told = io.StringIO(newline="")
-        writer = csv.DictWriter(told, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-        write_text(out, told.getvalue())
+        write_text(out, csv_text([figures(p) for p in profiles]))
     else:
         raise DataError(f"cannot write {out}: name a .csv or a .json file")
     OUT.print(str(out), markup=False, highlight=False, soft_wrap=True)

@@ -1,8 +1,10 @@
 """Tables of trust and of results."""
 
+import csv
+import io
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -14,50 +16,63 @@ from doubleread.core.trust import CalibrationError, Estimate, TrustProfile, trus
 from doubleread.evals.metrics.evaluation import PANEL, Evaluation, ReaderFigures
 from doubleread.evals.metrics.panel_worth import worth
 from doubleread.evals.trust_comparison import Comparison
+from doubleread.orchestrator.metrics import shown_in
+from doubleread.orchestrator.metrics.metric import PERCENT, Metric
 
 
-@dataclass(frozen=True)
-class _Reader:
-    """A row of a table of readers: figures of calibrated opinions."""
-
-    name: str
-    n: int
-    accuracy: Estimate
-    ece: CalibrationError
-    nll: Estimate
-    influence: Estimate | None = None
-    benefit: Estimate | None = None
-
-
-def readers_table(title: str, readers: Sequence[ReaderFigures]) -> Table:
-    """Agents and panel on unseen cases, all after calibration."""
-    table = _table(title)
-    for one in readers:
-        _add(table, _Reader(one.reader, one.n, one.accuracy, one.ece, one.nll, one.influence, one.benefit))
-    return table
-
-
-def _table(title: str) -> Table:
+def titled_table(title: str | Text, *columns: str | Text, left: int = 1) -> Table:
+    """An empty table in the look of all others; the first ``left`` columns are aligned left, the others right."""
     table = Table(
         title=title, title_justify="left", header_style="dim", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0)
     )
-    table.add_column("agent", no_wrap=True)
-    for name in ("n", "accuracy %", "ECE", "NLL", "influence", "benefit"):
-        table.add_column(name, justify="right", no_wrap=True)
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="left" if i < left else "right", no_wrap=True)
     return table
 
 
-def _add(table: Table, one: _Reader) -> None:
-    """A tick where the ECE is no larger than chance would make it."""
+def csv_text(rows: Sequence[Mapping[str, object]]) -> str:
+    """Rows with the same keys as a CSV file."""
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, rows[0])
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def _readers_table(title: str) -> Table:
+    metrics = (f"{one.symbol} %" if one.display.percent else one.symbol for one in shown_in("readers"))
+    return titled_table(title, "agent", "n", *metrics, "influence", "benefit")
+
+
+def _add(
+    table: Table, name: str, one: ReaderFigures | TrustProfile, of: Callable[[str], CalibrationError | Estimate | None]
+) -> None:
+    """A reader's row, with its metrics by name."""
     table.add_row(
-        Text(one.name, style="bold" if one.name == PANEL else ""),
+        Text(name, style="bold" if name == PANEL else ""),
         str(one.n),
-        f"{one.accuracy.value * 100:.1f} ({one.accuracy.low * 100:.0f}–{one.accuracy.high * 100:.0f})",
-        f"{one.ece.value:.3f}{'✓' if one.ece.value <= one.ece.floor_high else ' '}",
-        f"{one.nll.value:.3f}",
+        *(_cell(metric, of(metric.name)) for metric in shown_in("readers")),
         f"{100 * one.influence.value:.1f} pt" if one.influence else "",
-        _short(f"{one.benefit.value:+.3f} ({one.benefit.low:.3f}–{one.benefit.high:.3f})") if one.benefit else "",
+        _benefit(one.benefit) if one.benefit else "",
     )
+
+
+def _cell(metric: Metric, e: CalibrationError | Estimate | None) -> str:
+    """A tick where a calibration error is no larger than chance would make it."""
+    if e is None:
+        return ""
+    value = metric.display.number(e.value)
+    if metric.with_interval:
+        low, high = (metric.display.number(end, digits=0) for end in (e.low, e.high))
+        return f"{value} ({low}–{high})"
+    if isinstance(e, CalibrationError):
+        return f"{value}{'✓' if e.value <= e.floor_high else ' '}"
+    return value
+
+
+def _benefit(e: Estimate) -> str:
+    """Without the zeros before decimal points, so that a row fits 80 columns."""
+    return re.sub(r"\b0\.", ".", f"{e.value:+.3f} ({e.low:.3f}–{e.high:.3f})")
 
 
 def figures(p: TrustProfile) -> dict[str, str | int | float | None]:
@@ -79,21 +94,21 @@ def figures(p: TrustProfile) -> dict[str, str | int | float | None]:
         "ccc": p.ccc,
         "brier": p.brier.value,
         "nll": p.nll.value,
-        "accuracy_calibrated": p.calibrated_accuracy.value if p.calibrated_accuracy else None,
-        "nll_calibrated": p.calibrated_nll.value if p.calibrated_nll else None,
-        "ece_calibrated": p.calibrated_ece.value if p.calibrated_ece else None,
-        "influence": p.influence.value if p.influence else None,
-        "benefit": p.benefit.value if p.benefit else None,
-        "benefit_low": p.benefit.low if p.benefit else None,
-        "benefit_high": p.benefit.high if p.benefit else None,
+        "accuracy_calibrated": _part(p.calibrated_accuracy),
+        "nll_calibrated": _part(p.calibrated_nll),
+        "ece_calibrated": _part(p.calibrated_ece),
+        "influence": _part(p.influence),
+        "benefit": _part(p.benefit),
+        "benefit_low": _part(p.benefit, "low"),
+        "benefit_high": _part(p.benefit, "high"),
         "version": p.version,
         "learned_from": p.learned_from,
+        **{name: e.value for name, e in p.further.items()},
     }
 
 
-def _short(figures: str) -> str:
-    """Without the zeros before decimal points, so that a row fits 80 columns."""
-    return re.sub(r"\b0\.", ".", figures)
+def _part(e: CalibrationError | Estimate | None, part: str = "value") -> float | None:
+    return None if e is None else float(getattr(e, part))
 
 
 def show_trust(profiles: Sequence[TrustProfile], left_out: Mapping[str, str]) -> None:
@@ -105,10 +120,10 @@ def show_trust(profiles: Sequence[TrustProfile], left_out: Mapping[str, str]) ->
     ranked = sorted(profiles, key=lambda p: (p.agent in left_out, order.get(p.agent, len(order)), p.round))
     version = trust_version(profiles)
     and_outcomes = f" and outcomes (version {version})" if version > 1 else ""
-    table = _table(f"Trust, learned on calibration cases{and_outcomes}; agents after calibration")
+    table = _readers_table(f"Trust, learned on calibration cases{and_outcomes}; agents after calibration")
     for p in ranked:
         if p.agent not in left_out:
-            _add(table, _calibrated(p))
+            _add(table, "  second look" if p.round > 1 else p.agent, p, partial(_calibrated, p))
     OUT.print(table)
     OUT.print(f"[dim]{_COLUMNS}[/dim]")
     for name, why in left_out.items():
@@ -121,47 +136,32 @@ _COLUMNS = (
 )
 
 
-def _calibrated(p: TrustProfile) -> _Reader:
-    return _Reader(
-        "  second look" if p.round > 1 else p.agent,
-        p.n,
-        p.calibrated_accuracy or p.accuracy,
-        p.calibrated_ece or p.ece,
-        p.calibrated_nll or p.nll,
-        p.influence,
-        p.benefit,
-    )
+def _calibrated(p: TrustProfile, name: str) -> CalibrationError | Estimate | None:
+    found: CalibrationError | Estimate | None = getattr(p, f"calibrated_{name}", None) or getattr(p, name, None)
+    return found or p.further.get(name)
 
 
 def comparison_table(found: Comparison) -> Table:
     """What each side has, and whether the second is better or worse beyond chance."""
-    table = Table(
-        title=Text(f"{found.second} against {found.first}, after calibration"),
-        title_justify="left",
-        header_style="dim",
-        box=SIMPLE_HEAD,
-        show_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    table.add_column("agent", no_wrap=True)
-    table.add_column("figure", no_wrap=True)
+    table = titled_table(Text(f"{found.second} against {found.first}, after calibration"), "agent", "figure", left=2)
     for side in (found.first, found.second):
         table.add_column(Text(side), justify="right", overflow="fold")
     table.add_column("difference", justify="right", no_wrap=True)
     table.add_column("")
     floors = {(r.reader, r.side): r.floor_high for r in found.reliability}
+    metrics = {metric.symbol: metric for metric in shown_in("trust")}
     reader = ""
     for d in found.differences:
         if reader and reader != d.reader:
             table.add_section()
-        values = [_figure(d.figure, value) for value in (d.first, d.second)]
-        if d.figure == "ECE":
+        metric = metrics[d.figure]
+        values = [metric.display.value(value) for value in (d.first, d.second)]
+        if metric.name == "ece":
             sides = zip(values, (found.first, found.second), strict=True)
             values = [f"{value} (chance {floors[d.reader, which]:.3f})" for value, which in sides]
-        interval = f"({_figure(d.figure, d.low, sign=True)} to {_figure(d.figure, d.high, sign=True)})"
-        change = f"{_figure(d.figure, d.second - d.first, sign=True)} {interval}"
+        change, low, high = (metric.display.change(value) for value in (d.second - d.first, d.low, d.high))
         shown = Text(d.reader if d.reader != reader else "", style="bold" if d.reader == "panel" else "")
-        table.add_row(shown, d.figure, *values, change, _MARKS[d.change])
+        table.add_row(shown, d.figure, *values, f"{change} ({low} to {high})", _MARKS[d.change])
         reader = d.reader
     return table
 
@@ -173,18 +173,9 @@ _MARKS = {
 }
 
 
-def _figure(name: str, value: float, *, sign: bool = False) -> str:
-    """Shares in per cent (differences in points), scores with three decimals."""
-    plus, unit = ("+", "pt") if sign else ("", "%")
-    return f"{value * 100:{plus}.1f} {unit}" if name in ("accuracy", "OCR") else f"{value:{plus}.3f}"
-
-
 def spending_table(spent: Mapping[str, Spending]) -> Table:
     """Calls, answers from the cache, tokens and cost of each agent that asks a model."""
-    table = Table(title="Asked of models", title_justify="left", header_style="dim", box=SIMPLE_HEAD, show_edge=False)
-    table.add_column("agent", no_wrap=True)
-    for name in ("calls", "from cache", "tokens in", "tokens out", "cost"):
-        table.add_column(name, justify="right", no_wrap=True)
+    table = titled_table("Asked of models", "agent", "calls", "from cache", "tokens in", "tokens out", "cost")
     for name, one in spent.items():
         cost = "unknown: no price" if one.unpriced else f"${one.cost_usd:.4f}"
         table.add_row(
@@ -199,7 +190,10 @@ def show_evaluation(e: Evaluation) -> None:
     OUT.print()
     readers = [*e.agents, *((e.panel,) if e.panel else ())]
     if readers:
-        OUT.print(readers_table(f"On {e.n} unseen images, after calibration", readers))
+        table = _readers_table(f"On {e.n} unseen images, after calibration")
+        for one in readers:
+            _add(table, one.reader, one, one.metric)
+        OUT.print(table)
         OUT.print(f"[dim]{_COLUMNS}[/dim]")
         OUT.print()
     OUT.print(_fates(e))
@@ -222,6 +216,5 @@ def _fates(e: Evaluation) -> Table:
     return table
 
 
-def percent(e: Estimate) -> str:
-    """``93.1 % (90.0–95.4)``."""
-    return f"{e.value * 100:.1f} % ({e.low * 100:.1f}–{e.high * 100:.1f})"
+percent = PERCENT.estimate
+"""``93.1 % (90.0–95.4)``."""

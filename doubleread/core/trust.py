@@ -1,5 +1,6 @@
 """What is known of an agent on a task, learned from answers on cases it was not fitted on."""
 
+import operator
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -136,6 +137,8 @@ class TrustProfile(Record):
     """How much the panel's held-out log-loss rises without the agent, in nats; below 0 the agent does harm."""
     consistency: dict[str, ConsistencyGap] = Field(default_factory=dict)
     """By kind of rewording: ``paraphrase``, ``permutation``. Empty for agents without a prompt."""
+    further: dict[str, Estimate] = Field(default_factory=dict, exclude_if=operator.not_)
+    """Metrics that have no field of their own, by name."""
     warnings: tuple[str, ...] = ()
     version: int = 1
     """Version of the panel's trust that the profile belongs to."""

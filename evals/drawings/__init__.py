@@ -6,16 +6,16 @@ from doubleread.evals.drawings.forest import ForestRow, forest_plot
 from doubleread.evals.drawings.histogram import histogram
 from doubleread.evals.drawings.reliability import ReliabilityPanel, reliability_diagram, reliability_grid
 from doubleread.evals.drawings.risk_coverage import risk_coverage_diagram
-from doubleread.evals.drawings.robustness import Course, Strained, robustness_grid
+from doubleread.evals.drawings.robustness import RobustnessCurve, RobustnessPlot, robustness_grid
 from doubleread.evals.drawings.second_look_chart import Turns, second_look_flow
 from doubleread.evals.drawings.sweep_chart import Variation, sweep_diagram
 
 __all__ = [
-    "Course",
     "ForestRow",
     "MapPoint",
     "ReliabilityPanel",
-    "Strained",
+    "RobustnessCurve",
+    "RobustnessPlot",
     "Turns",
     "Variation",
     "archive_map",

@@ -37,8 +37,7 @@ def forest_plot(rows: Sequence[ForestRow], *, title: str, about: str, whole: Est
         return _LEFT + _SPAN * (max(share, start) - start) / (1 - start)
 
     body = [
-        svg.text(20, 30, svg.fit(title, _WIDTH - 40, 16), "dr-title"),
-        svg.text(20, 51, svg.fit(about, _WIDTH - 40, 12), "dr-ink"),
+        *svg.heading(title, about, _WIDTH, "dr-ink"),
         svg.rect(x(whole.low), _TOP, max(1.5, x(whole.high) - x(whole.low)), bottom - _TOP, "dr-bar"),
         svg.line(x(whole.value), _TOP, x(whole.value), bottom, "dr-line dr-s1"),
     ]

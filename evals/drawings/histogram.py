@@ -46,8 +46,7 @@ def histogram(
     scale = ", logarithmic" if logarithmic else ""
     told = " · ".join(f"{name} {short(value)} {unit}" for name, value in marks.items())
     body = [
-        svg.text(20, 30, svg.fit(title, 420, 16), "dr-title"),
-        svg.text(20, 51, svg.fit(told, 420, 12), "dr-ink"),
+        *svg.heading(title, told, css="dr-ink"),
         svg.line(_LEFT, _TOP + _HEIGHT, _LEFT + _WIDTH, _TOP + _HEIGHT, "dr-axis"),
         *bars,
         *(_line(name, _place(edges, value), i) for i, (name, value) in enumerate(marks.items())),

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import NamedTuple
 from urllib.parse import urlencode
 
 from doubleread.core.errors import DataError
-from doubleread.core.trust import ReliabilityBin
+from doubleread.core.trust import CalibrationError, ReliabilityBin
 from doubleread.evals.drawings import svg
 from doubleread.orchestrator.metrics import wilson
 
@@ -33,6 +34,13 @@ class ReliabilityPanel(NamedTuple):
     """95th percentile of that ECE."""
     reader: str = ""
     """Whose cases the bins lead to, in a page that can show them; no links without."""
+
+    @classmethod
+    def of(
+        cls, title: str, bins: Sequence[ReliabilityBin], error: CalibrationError, n: int, reader: str = ""
+    ) -> "ReliabilityPanel":
+        """Of a calibration error with its floor."""
+        return cls(title, bins, error.value, error.floor, n, floor_high=error.floor_high, reader=reader)
 
 
 PlainPanel = tuple[str, Sequence[ReliabilityBin], float | None, float | None, int]
@@ -170,13 +178,9 @@ def _sides(bins: Sequence[ReliabilityBin], box: _Box) -> list[str]:
 def _axes(box: _Box) -> list[str]:
     lines: list[str] = []
     for tick in _TICKS:
-        x, y = box.x(tick / 100), box.y(tick / 100)
-        lines += [
-            svg.line(box.left, y, box.right, y, "dr-grid"),
-            svg.line(x, box.strip_bottom, x, box.strip_bottom + 4, "dr-axis"),
-            svg.text(box.left - 8, y + 4, str(tick), "dr-small", "end"),
-            svg.text(x, box.strip_bottom + 17, str(tick), "dr-small", "middle"),
-        ]
+        across = svg.level(box.y(tick / 100), box.left, box.right, str(tick))
+        below = svg.tick(box.x(tick / 100), box.strip_bottom, str(tick))
+        lines += chain.from_iterable(zip(across, below, strict=True))
     return [
         *lines,
         svg.line(box.left, box.bottom, box.right, box.top, "dr-ideal"),

@@ -89,17 +89,10 @@ def _axes(top: float, step: float) -> list[str]:
     bottom = _TOP + _HEIGHT
     drawn: list[str] = []
     for i in range(round(top / step) + 1):
-        y = _y(i * step, top)
-        drawn += [
-            svg.line(_LEFT, y, _LEFT + _WIDTH, y, "dr-grid" if i else "dr-axis"),
-            svg.text(_LEFT - 8, y + 4, svg.number(100 * i * step), "dr-small", "end"),
-        ]
+        words, css = svg.number(100 * i * step), "dr-grid" if i else "dr-axis"
+        drawn += svg.level(_y(i * step, top), _LEFT, _LEFT + _WIDTH, words, css)
     for tick in (0, 20, 40, 60, 80, 100):
-        x = _x(tick / 100)
-        drawn += [
-            svg.line(x, bottom, x, bottom + 4, "dr-axis"),
-            svg.text(x, bottom + 17, str(tick), "dr-small", "middle"),
-        ]
+        drawn += svg.tick(_x(tick / 100), bottom, str(tick))
     return [
         *drawn,
         svg.upright(_LEFT - 38, _TOP + _HEIGHT / 2, "wrong among answered, %", "dr-small"),
@@ -115,12 +108,7 @@ def _curve(place: int, name: str, curve: Curve, top: float) -> str:
     colour = place % svg.COLOURS + 1
     if len(points) == 1:
         return svg.circle(*points[0], 3.5, f"dr-f{colour}", svg.hint(name))
-    return svg.polyline(points, f"dr-line dr-s{colour}", _dash(place))
-
-
-def _dash(place: int) -> str:
-    dash = _DASHES[place % len(_DASHES)]
-    return f' stroke-dasharray="{dash}"' if dash else ""
+    return svg.polyline(points, f"dr-line dr-s{colour}", svg.dash(_DASHES[place % len(_DASHES)]))
 
 
 def _operating(names: Sequence[str], name: str, at: tuple[float, float], top: float, target: str) -> str:
@@ -139,7 +127,11 @@ def _legend(names: Sequence[str]) -> tuple[list[str], int]:
         if x > 20 and x + wide > 452:
             x, row = 20.0, row + 1
         y = _TOP + _HEIGHT + 60 + 20 * row
-        sample = svg.polyline(((x, y - 4), (x + 26, y - 4)), f"dr-line dr-s{place % svg.COLOURS + 1}", _dash(place))
+        sample = svg.polyline(
+            ((x, y - 4), (x + 26, y - 4)),
+            f"dr-line dr-s{place % svg.COLOURS + 1}",
+            svg.dash(_DASHES[place % len(_DASHES)]),
+        )
         drawn += [sample, svg.text(x + 33, y, words, "dr-small")]
         x += wide
     return drawn, row + 1

@@ -15,22 +15,22 @@ _DASHES = ("", "", "7 4", "2 4")
 _COLOURS = (1, 2, 3, 4)
 
 
-class Course(NamedTuple):
+class RobustnessCurve(NamedTuple):
     """A share at each severity that it is known at; severity 0 is the clean picture."""
 
     name: str
     points: tuple[tuple[int, Estimate], ...]
 
 
-class Strained(NamedTuple):
+class RobustnessPlot(NamedTuple):
     """One corruption: up to four courses, in the same order in every plot."""
 
     name: str
     about: str
-    courses: tuple[Course, ...]
+    courses: tuple[RobustnessCurve, ...]
 
 
-def robustness_grid(plots: Sequence[Strained], *, title: str, about: str, promise: float, banded: str) -> str:
+def robustness_grid(plots: Sequence[RobustnessPlot], *, title: str, about: str, promise: float, banded: str) -> str:
     """The plots as SVG, 980 pixels wide. ``promise`` is drawn as a level; ``banded`` names the course with intervals.
 
     Raises ``DataError`` without a plot.
@@ -39,8 +39,7 @@ def robustness_grid(plots: Sequence[Strained], *, title: str, about: str, promis
         raise DataError("a robustness grid needs at least one corruption")
     rows = -(-len(plots) // _COLUMNS)
     body = [
-        svg.text(20, 30, svg.fit(title, 940, 16), "dr-title"),
-        svg.text(20, 51, svg.fit(about, 940, 12)),
+        *svg.heading(title, about, 980),
         *_legend([course.name for course in plots[0].courses], promise),
     ]
     for place, plot in enumerate(plots):
@@ -62,7 +61,7 @@ def _legend(names: Sequence[str], promise: float) -> Iterator[str]:
     yield svg.text(x + 33, 78, f"promised at most ({svg.percent(promise)})", "dr-small")
 
 
-def _plot(plot: Strained, promise: float, banded: str) -> Iterator[str]:
+def _plot(plot: RobustnessPlot, promise: float, banded: str) -> Iterator[str]:
     yield svg.text(_LEFT, 14, svg.fit(plot.name, _WIDTH, 13.5), "dr-head")
     yield svg.text(_LEFT, 30, svg.fit(plot.about, _WIDTH, 11), "dr-small")
     yield from _axes()
@@ -92,9 +91,8 @@ def _y(share: float) -> float:
 
 
 def _line(place: int, points: Sequence[tuple[float, float]]) -> str:
-    dash = _DASHES[place % len(_DASHES)]
     css = f"dr-line dr-s{_COLOURS[place % len(_COLOURS)]}"
-    return svg.polyline(points, css, f' stroke-dasharray="{dash}"' if dash else "")
+    return svg.polyline(points, css, svg.dash(_DASHES[place % len(_DASHES)]))
 
 
 def _mark(place: int, x: float, y: float, hint: str = "") -> str:
@@ -117,7 +115,7 @@ def _hint(name: str, at: int, e: Estimate) -> str:
     return svg.hint(f"{name}, {where}: {svg.percent(e.value)} ({svg.percent(e.low)} to {svg.percent(e.high)})")
 
 
-def _told(plot: Strained) -> str:
+def _told(plot: RobustnessPlot) -> str:
     ends = [f"{c.name} {svg.percent(c.points[-1][1].value)}" for c in plot.courses if c.points]
     last = max((at for c in plot.courses for at, _ in c.points), default=0)
     return f"{plot.name} at severity {last}: {', '.join(ends)}"

@@ -46,8 +46,7 @@ def second_look_flow(turns: Turns, *, title: str, about: str, linked: bool = Fal
         ),
     )
     body = [
-        svg.text(20, 30, svg.fit(title, 420, 16), "dr-title"),
-        svg.text(20, 51, svg.fit(about, 420, 12), "dr-ink"),
+        *svg.heading(title, about, css="dr-ink"),
         _STYLE,
         svg.text(_BEFORE, _TOP - 14, "before", "dr-small"),
         svg.text(_AFTER, _TOP - 14, "after", "dr-small", "end"),

@@ -85,6 +85,27 @@ def text(x: float, y: float, words: str, css: str = "", anchor: str = "start", e
     return f'<text x="{number(x)}" y="{number(y)}"{kind}{side}{extra}>{clean(words)}</text>'
 
 
+def heading(title: str, about: str, width: float = 460, css: str = "") -> list[str]:
+    """The title of a drawing of that width, and a line about it."""
+    room = width - 40
+    return [text(20, 30, fit(title, room, 16), "dr-title"), text(20, 51, fit(about, room, 12), css)]
+
+
+def dash(pattern: str) -> str:
+    """For the ``extra`` of a line; solid where the pattern is empty."""
+    return f' stroke-dasharray="{pattern}"' if pattern else ""
+
+
+def level(y: float, left: float, right: float, words: str, css: str = "dr-grid", small: str = "dr-small") -> list[str]:
+    """A line across at a height, with words on its left."""
+    return [line(left, y, right, y, css), text(left - 8, y + 4, words, small, "end")]
+
+
+def tick(x: float, bottom: float, words: str) -> list[str]:
+    """A mark below the horizontal axis, with words under it."""
+    return [line(x, bottom, x, bottom + 4, "dr-axis"), text(x, bottom + 17, words, "dr-small", "middle")]
+
+
 def upright(x: float, y: float, words: str, css: str = "") -> str:
     """Words centred at a point, read from below."""
     return text(x, y, words, css, "middle", f' transform="rotate(-90 {number(x)} {number(y)})"')

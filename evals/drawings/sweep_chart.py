@@ -35,8 +35,7 @@ def sweep_diagram(
     key = [_key(i, one, flat, high) for i, one in enumerate(variations)]
     height = _TOP + _HEIGHT + 62 + 19 * len(variations)
     body = [
-        svg.text(20, 30, svg.fit(title, _WIDE - 40, 16), "dr-title"),
-        svg.text(20, 51, f"lines are 95 % intervals over whole groups · n = {n:,}"),
+        *svg.heading(title, f"lines are 95 % intervals over whole groups · n = {n:,}", _WIDE),
         *_axes(flat, high, across, up),
         *(_reach(i, one, flat, high) for i, one in enumerate(variations)),
         *(_mark(i, one, flat, high) for i, one in reversed(list(enumerate(variations)))),
@@ -89,17 +88,9 @@ def _axes(flat: _Scale, high: _Scale, across: str, up: str) -> list[str]:
     bottom = _TOP + _HEIGHT
     drawn = [svg.line(_LEFT, bottom, _LEFT + _WIDTH, bottom, "dr-axis")]
     for tick in high.ticks():
-        y = _y(high, tick)
-        drawn += [
-            svg.line(_LEFT, y, _LEFT + _WIDTH, y, "dr-grid"),
-            svg.text(_LEFT - 8, y + 4, high.words(tick, 0), "dr-small", "end"),
-        ]
+        drawn += svg.level(_y(high, tick), _LEFT, _LEFT + _WIDTH, high.words(tick, 0))
     for tick in flat.ticks():
-        x = _x(flat, tick)
-        drawn += [
-            svg.line(x, bottom, x, bottom + 4, "dr-axis"),
-            svg.text(x, bottom + 17, flat.words(tick, 0), "dr-small", "middle"),
-        ]
+        drawn += svg.tick(_x(flat, tick), bottom, flat.words(tick, 0))
     return [
         *drawn,
         svg.upright(_LEFT - 44, _TOP + _HEIGHT / 2, _titled(up, high), "dr-small"),

@@ -7,9 +7,9 @@ import numpy as np
 
 from doubleread.core.errors import DataError
 from doubleread.core.task import Task
-from doubleread.core.trust import TrustProfile
+from doubleread.core.trust import Estimate, TrustProfile
+from doubleread.core.types import Labels, Matrix
 from doubleread.core.verdict import Verdict
-from doubleread.evals.metrics.bootstrap import Draws, certain, estimate
 from doubleread.evals.metrics.evaluation import (
     PANEL,
     Advantage,
@@ -26,12 +26,13 @@ from doubleread.evals.metrics.evaluation import (
     SecondLooks,
     Seconds,
 )
-from doubleread.evals.metrics.ranking_quality import percentiles
-from doubleread.evals.metrics.reader_metrics import reader_figures
-from doubleread.evals.metrics.run_columns import NONE, AgentColumns, Columns, read_columns
-from doubleread.evals.metrics.subgroups import subgroups
+from doubleread.evals.metrics.reader_metrics import reader_figures, subgroups
+from doubleread.evals.metrics.run_columns import NONE, AgentColumns, RunColumns, read_columns
 from doubleread.evals.runs.row import Row
-from doubleread.orchestrator.metrics import Flags, correctness, losses
+from doubleread.orchestrator.metrics import Flags
+from doubleread.orchestrator.metrics.case_metrics import ACCURACY, NLL
+from doubleread.orchestrator.metrics.draws import Draws, certain, estimate, percentiles
+from doubleread.orchestrator.metrics.metric import CaseMetric
 from doubleread.orchestrator.simplex import spoken
 
 DRAWS = 1000
@@ -39,7 +40,7 @@ FEW_CLUSTERS = 20
 """Fewer groups than that make an interval too narrow."""
 
 
-def evaluate(columns: Columns, *, name: str, draws: int = DRAWS, seed: int = 0) -> Evaluation:
+def evaluate(columns: RunColumns, *, name: str, draws: int = DRAWS, seed: int = 0) -> Evaluation:
     """All figures of a run on the data set ``name``, with intervals over ``draws`` draws of whole groups.
 
     Raises ``DataError`` where the run has no verdict, or a column makes too many subgroups.
@@ -94,34 +95,36 @@ def evaluate_verdicts(
     return evaluate(read_columns(rows, task, trust), name=name, seed=seed)
 
 
-def _agent(name: str, said: AgentColumns, columns: Columns, draws: Draws) -> ReaderFigures | None:
+def _agent(name: str, said: AgentColumns, columns: RunColumns, draws: Draws) -> ReaderFigures | None:
     found = reader_figures(name, columns.task, said.calibrated_first, columns.labels, draws)
     counted = ~np.isnan(said.influence)
     influence = draws.mean(np.where(counted, said.influence, 0), counted)
     return found and found.model_copy(update={"influence": influence, "benefit": said.benefit})
 
 
-def _advantages(columns: Columns, draws: Draws) -> Iterator[Advantage]:
+def _advantages(columns: RunColumns, draws: Draws) -> Iterator[Advantage]:
     for agent, said in columns.agents.items():
         theirs, ours = said.calibrated_first, columns.posterior
         rows = columns.labelled & spoken(theirs) & spoken(ours)
         if not rows.any():
             continue
-        right = np.zeros(columns.n)
-        right[rows] = correctness(ours[rows], columns.labels[rows]) * 1.0 - correctness(
-            theirs[rows], columns.labels[rows]
-        )
-        saved = np.zeros(columns.n)
-        saved[rows] = losses(theirs[rows], columns.labels[rows]) - losses(ours[rows], columns.labels[rows])
         yield Advantage(
             agent=agent,
             n=int(rows.sum()),
-            accuracy=certain(draws.mean(right, rows)),
-            nll=certain(draws.mean(saved, rows)),
+            accuracy=_gain(ACCURACY, ours, theirs, columns.labels, rows, draws),
+            nll=_gain(NLL, ours, theirs, columns.labels, rows, draws),
         )
 
 
-def _decisions(columns: Columns, draws: Draws) -> Decisions:
+def _gain(metric: CaseMetric, ours: Matrix, theirs: Matrix, labels: Labels, rows: Flags, draws: Draws) -> Estimate:
+    """By how much the panel is better on the cases ``rows``, case by case."""
+    gains = np.zeros(len(rows))
+    mine, other = (metric.of(P[rows], labels[rows]).astype(float) for P in (ours, theirs))
+    gains[rows] = (mine - other) * metric.sign
+    return certain(draws.mean(gains, rows))
+
+
+def _decisions(columns: RunColumns, draws: Draws) -> Decisions:
     committed = columns.committed != NONE
     judged = committed & columns.labelled
     return Decisions(
@@ -133,12 +136,14 @@ def _decisions(columns: Columns, draws: Draws) -> Decisions:
     )
 
 
-def _sets(columns: Columns, draws: Draws) -> PredictionSets:
+def _sets(columns: RunColumns, draws: Draws) -> PredictionSets:
     holds = columns.sets[np.arange(columns.n), columns.labels] & columns.labelled
     size = columns.sets.sum(axis=1)
+    of_label = {name: columns.labels == i for i, name in enumerate(columns.task.names)}
     labels = [
         LabelCoverage(label=name, n=int(rows.sum()), coverage=certain(draws.share(holds, rows)))
-        for name, rows in _of_each_label(columns)
+        for name, rows in of_label.items()
+        if rows.any()
     ]
     return PredictionSets(
         promised=columns.promised,
@@ -149,14 +154,7 @@ def _sets(columns: Columns, draws: Draws) -> PredictionSets:
     )
 
 
-def _of_each_label(columns: Columns) -> Iterator[tuple[str, Flags]]:
-    for label, name in enumerate(columns.task.names):
-        rows = columns.labels == label
-        if rows.any():
-            yield name, rows
-
-
-def _second_looks(columns: Columns, draws: Draws) -> SecondLooks:
+def _second_looks(columns: RunColumns, draws: Draws) -> SecondLooks:
     both = spoken(columns.before) & spoken(columns.posterior)
     before = columns.before.argmax(axis=1) == columns.labels
     after = columns.said == columns.labels
@@ -168,7 +166,7 @@ def _second_looks(columns: Columns, draws: Draws) -> SecondLooks:
     )
 
 
-def _effect_on(name: str, said: AgentColumns, columns: Columns, draws: Draws) -> SecondLookEffect:
+def _effect_on(name: str, said: AgentColumns, columns: RunColumns, draws: Draws) -> SecondLookEffect:
     rows = said.again & columns.looked & columns.labelled
     return _effect(name, said.first_label == columns.labels, said.last_label == columns.labels, rows, draws)
 
@@ -183,7 +181,7 @@ def _effect(name: str, before: Flags, after: Flags, rows: Flags, draws: Draws) -
     )
 
 
-def _leaks(columns: Columns, draws: Draws) -> Leaks:
+def _leaks(columns: RunColumns, draws: Draws) -> Leaks:
     judged = columns.labelled & spoken(columns.posterior)
     some = bool(columns.leaked.any())
     return Leaks(
@@ -192,7 +190,7 @@ def _leaks(columns: Columns, draws: Draws) -> Leaks:
     )
 
 
-def _seconds(columns: Columns, draws: Draws) -> Seconds:
+def _seconds(columns: RunColumns, draws: Draws) -> Seconds:
     p50, p90, p95, p99 = map(estimate, percentiles(columns.seconds, (0.5, 0.9, 0.95, 0.99), draws))
     return Seconds(
         total=float(columns.seconds.sum()), p50=certain(p50), p90=certain(p90), p95=certain(p95), p99=certain(p99)

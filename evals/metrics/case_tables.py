@@ -4,10 +4,14 @@ import csv
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from doubleread.core.durable import replacing
 from doubleread.core.task import Task
 from doubleread.core.verdict import Verdict
 from doubleread.evals.runs.row import Row
+from doubleread.orchestrator.metrics import shown_in
+from doubleread.orchestrator.metrics.metric import CaseMetric
 from doubleread.rag.care import tabular
 
 Cell = str | float | int | bool | None
@@ -43,16 +47,19 @@ _AGENT: dict[str, tabular.Kind] = {"label": "text", "confidence": "number", "inf
 class CaseTable:
     """Which columns a run's table has; ``p:`` are the labels' probabilities, ``agent:`` and ``meta:`` what they say.
 
-    An agent's confidence is the calibrated probability of the label it named last. ``set`` joins its labels with ``|``.
-    A case that raised the ``alarm`` has no probabilities, and no influence.
+    ``metric:`` are metrics of another package, case by case. An agent's confidence is the calibrated
+    probability of the label it named last. ``set`` joins its labels with ``|``. A case that raised the ``alarm`` has no
+    probabilities, and no influence.
     """
 
     def __init__(self, task: Task, agents: Sequence[str], metadata: Sequence[str]) -> None:
         self.task, self.agents, self.metadata = task, tuple(agents), tuple(metadata)
+        self._metrics = [metric for metric in shown_in("cases") if isinstance(metric, CaseMetric)]
         self.columns: dict[str, tabular.Kind] = {
             **_CASE,
             **_VERDICT,
             **{f"p:{name}": "number" for name in task.names},
+            **{f"metric:{metric.name}": "number" for metric in self._metrics},
             **{f"agent:{agent}:{part}": kind for agent in self.agents for part, kind in _AGENT.items()},
             **{f"meta:{name}": "text" for name in self.metadata},
         }
@@ -101,8 +108,16 @@ class CaseTable:
             "seconds": verdict.seconds,
             "cost_usd": verdict.cost_usd,
             **{f"p:{name}": verdict.posterior.get(name) for name in self.task.names},
+            **self._values(verdict),
             **self._agents(verdict),
         }
+
+    def _values(self, verdict: Verdict) -> dict[str, Cell]:
+        if verdict.case.label not in self.task.names or not verdict.posterior:
+            return {}
+        P = np.array([[verdict.posterior[name] for name in self.task.names]])
+        y = np.array([self.task.index(verdict.case.label)])
+        return {f"metric:{metric.name}": float(metric.of(P, y)[0]) for metric in self._metrics}
 
     def _agents(self, verdict: Verdict) -> dict[str, Cell]:
         last = {o.agent: o for o in sorted(verdict.opinions, key=lambda o: o.round)}

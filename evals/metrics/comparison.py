@@ -10,10 +10,10 @@ from doubleread.core.errors import DataError
 from doubleread.core.task import Task
 from doubleread.core.trust import Estimate
 from doubleread.core.types import Labels, Matrix, Vector
-from doubleread.evals.metrics.binned import expected_sums
-from doubleread.evals.metrics.bootstrap import Draws, certain, estimate, ratio
-from doubleread.evals.metrics.run_columns import Columns
-from doubleread.orchestrator.metrics import Flags, losses, wilson
+from doubleread.evals.metrics.run_columns import RunColumns
+from doubleread.orchestrator.metrics import Flags, shown_in, wilson
+from doubleread.orchestrator.metrics.draws import Draws, certain, estimate
+from doubleread.orchestrator.metrics.metric import Sample
 
 DRAWS = 1000
 Change = Literal["better", "worse", "same"]
@@ -33,10 +33,10 @@ class Changed(Record):
     second_confidence: float | None
 
 
-class Difference(Record):
+class RunDifference(Record):
     """One figure in both runs; ``difference`` is second minus first, and ``same`` where its interval holds 0."""
 
-    figure: Literal["accuracy", "nll", "brier", "ece", "cost"]
+    figure: str
     first: float
     second: float
     difference: Estimate
@@ -68,7 +68,7 @@ class RunComparison(Record):
     p_value: float
     """McNemar's exact test of fixed against broken. It takes cases for independent: where groups are large, the
     interval of the difference in accuracy is the one to trust."""
-    differences: tuple[Difference, ...]
+    differences: tuple[RunDifference, ...]
     clusters: int
     draws: int
     seed: int
@@ -90,7 +90,7 @@ def check_comparable(first: Task, second: Task) -> None:
 
 
 def compare_runs(
-    first: Columns, second: Columns, names: tuple[str, str], *, draws: int = DRAWS, seed: int = 0
+    first: RunColumns, second: RunColumns, names: tuple[str, str], *, draws: int = DRAWS, seed: int = 0
 ) -> RunComparison:
     """Both runs on their shared cases, by case id; groups are those of the first.
 
@@ -100,7 +100,7 @@ def compare_runs(
     check_comparable(first.task, second.task)
     if first.task.names != second.task.names:
         raise DataError("the runs number their labels differently: read the rows of both with the task of one")
-    pair = _Pair(first, second)
+    pair = _SharedCases(first, second)
     if not pair.n:
         raise DataError(
             f"{names[0]} and {names[1]} have no case to compare on: {pair.shared} of their "
@@ -138,10 +138,10 @@ def mcnemar(fixed: int, broken: int) -> float:
     return float(binomtest(fixed, fixed + broken).pvalue) if fixed + broken else 1.0
 
 
-class _Pair:
+class _SharedCases:
     """The cases that both runs can be judged on, in the order of the first."""
 
-    def __init__(self, first: Columns, second: Columns) -> None:
+    def __init__(self, first: RunColumns, second: RunColumns) -> None:
         here, there = ({case: i for i, case in enumerate(run.ids)} for run in (first, second))
         rows = [(i, there[case]) for case, i in here.items() if case in there]
         a, b = np.array(rows, np.int64).reshape(-1, 2).T
@@ -182,39 +182,27 @@ class _Pair:
             )
 
 
-def _differences(pair: _Pair, draws: Draws) -> Iterator[Difference]:
-    n = draws.total(np.ones(pair.n))
-    y, one_hot = pair.labels, np.eye(pair.posteriors[0].shape[1])[pair.labels]
-
-    def means(first: Vector | Flags, second: Vector | Flags) -> tuple[Vector, Vector]:
-        return ratio(draws.total(first), n), ratio(draws.total(second), n)
-
-    def brier(P: Matrix) -> Vector:
-        return np.asarray(((P - one_hot) ** 2).sum(axis=1))
-
-    before, after = pair.posteriors
-    accuracy = _difference("accuracy", *means(*pair.right), better=1)
-    yield _doubted(accuracy, pair.n) if bool((pair.right[0] == pair.right[1]).all()) else accuracy
-    yield _difference("nll", *means(losses(before, y), losses(after, y)))
-    yield _difference("brier", *means(brier(before), brier(after)))
+def _differences(pair: _SharedCases, draws: Draws) -> Iterator[RunDifference]:
     every = np.ones(pair.n, bool)
-    first, second = (ratio(expected_sums(P, y, draws, every), n) for P in pair.posteriors)
-    yield _difference("ece", first, second)
-    yield _difference("cost", *means(*pair.costs))
+    before, after = (Sample(P, pair.labels, draws, every) for P in pair.posteriors)
+    for metric in shown_in("compare"):
+        found = _difference(metric.name, metric.drawn(before), metric.drawn(after), metric.sign)
+        unchanged = metric.name == "accuracy" and bool((before.correct == after.correct).all())
+        yield _doubted(found, pair.n) if unchanged else found
+    first, second = (draws.total(cost) / before.n for cost in pair.costs)
+    yield _difference("cost", first, second, -1)
 
 
-def _difference(
-    figure: Literal["accuracy", "nll", "brier", "ece", "cost"], first: Vector, second: Vector, better: int = -1
-) -> Difference:
+def _difference(figure: str, first: Vector, second: Vector, better: int) -> RunDifference:
     """``better`` is the sign of a change for the better."""
     found = certain(estimate(second - first))
     change: Change = "same"
     if found.low > 0 or found.high < 0:
         change = "better" if found.value * better > 0 else "worse"
-    return Difference(figure=figure, first=float(first[0]), second=float(second[0]), difference=found, change=change)
+    return RunDifference(figure=figure, first=float(first[0]), second=float(second[0]), difference=found, change=change)
 
 
-def _doubted(accuracy: Difference, n: int) -> Difference:
+def _doubted(accuracy: RunDifference, n: int) -> RunDifference:
     """Where no case changed, draws know no doubt: as many as Wilson allows might have, either way."""
     high = wilson(0, n).high
     return accuracy.model_copy(update={"difference": Estimate(value=0.0, low=-high, high=high)})

@@ -5,6 +5,8 @@ of cases that are all alike has Wilson's. Readers (the panel and its agents) are
 they spoke.
 """
 
+import operator
+
 from pydantic import Field
 
 from doubleread.core.base import Record
@@ -81,6 +83,13 @@ class ReaderFigures(Record):
     """How far an agent moves a verdict, on average: total variation distance, 0 to 1; None for the panel."""
     benefit: Estimate | None = None
     """How much the log-loss of the calibration cases rises without it, from its trust profile; below 0 it does harm."""
+    further: dict[str, CalibrationError | Estimate] = Field(default_factory=dict, exclude_if=operator.not_)
+    """Metrics that have no field of their own, by name."""
+
+    def metric(self, name: str) -> CalibrationError | Estimate | None:
+        """A declared metric by its name; None where it is undefined."""
+        found: CalibrationError | Estimate | None = getattr(self, name, None) or self.further.get(name)
+        return found
 
 
 class Advantage(Record):

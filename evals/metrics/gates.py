@@ -1,79 +1,17 @@
 """Gates: figures that must not be worse than asked for, by name, for a command that fails or a test that does."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from math import isfinite
 from typing import Literal
 
 from doubleread.core.base import Record
 from doubleread.core.errors import DataError
-from doubleread.core.trust import CalibrationError, Estimate
-from doubleread.evals.metrics.evaluation import Evaluation, ReaderFigures
+from doubleread.core.trust import Estimate
+from doubleread.evals.metrics.evaluation import Evaluation
+from doubleread.evals.metrics.run_figures import RunFigure, run_figures
+from doubleread.orchestrator.metrics.metric import Found
 
 Side = Literal["at least", "at most"]
-Found = Estimate | CalibrationError | None
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A figure by its name. ``side`` is what can be asked of it: at least so much where more is better."""
-
-    name: str
-    side: Side
-    about: str
-    of: Callable[[Evaluation], Found]
-    share: bool = False
-    """Between 0 and 1."""
-
-
-def _panel(of: Callable[[ReaderFigures], Found]) -> Callable[[Evaluation], Found]:
-    return lambda e: None if e.panel is None else of(e.panel)
-
-
-def _count(n: float) -> Estimate:
-    return Estimate(value=n, low=n, high=n)
-
-
-FIGURES = {
-    one.name: one
-    for one in (
-        Figure(
-            "accuracy", "at least", "share of cases whose leading label is right", _panel(lambda p: p.accuracy), True
-        ),
-        Figure("balanced-accuracy", "at least", "mean recall", _panel(lambda p: p.balanced_accuracy), True),
-        Figure("macro-f1", "at least", "mean F1", _panel(lambda p: p.macro_f1), True),
-        Figure(
-            "failure-auroc", "at least", "how well right is told from wrong", _panel(lambda p: p.failure_auroc), True
-        ),
-        Figure("committed", "at least", "share committed", lambda e: e.decisions.commitment, True),
-        Figure("committed-accuracy", "at least", "of the committed", lambda e: e.decisions.committed_accuracy, True),
-        Figure("coverage", "at least", "sets that hold the true label", lambda e: e.sets.coverage, True),
-        Figure(
-            "worst-coverage",
-            "at least",
-            "coverage of the label that is covered least",
-            lambda e: e.sets.worst.coverage if e.sets.worst else None,
-            True,
-        ),
-        Figure("brier", "at most", "Brier score", _panel(lambda p: p.brier)),
-        Figure("nll", "at most", "log-loss", _panel(lambda p: p.nll)),
-        Figure("ece", "at most", "expected calibration error", _panel(lambda p: p.ece), True),
-        Figure("ace", "at most", "adaptive calibration error", _panel(lambda p: p.ace), True),
-        Figure("mce", "at most", "worst bin's calibration error", _panel(lambda p: p.mce), True),
-        Figure("classwise-ece", "at most", "mean over labels", _panel(lambda p: p.classwise_ece), True),
-        Figure("ocr", "at most", "wrong and sure", _panel(lambda p: p.ocr), True),
-        Figure("aurc", "at most", "area under risk and coverage", _panel(lambda p: p.aurc), True),
-        Figure("set-size", "at most", "mean labels in a set", lambda e: e.sets.size),
-        Figure("alarms", "at most", "share of unfamiliar images", lambda e: e.alarms.share, True),
-        Figure("cost", "at most", "US dollars a case", lambda e: e.money.each),
-        Figure("total-cost", "at most", "US dollars", lambda e: _count(e.money.total)),
-        Figure("p50-seconds", "at most", "seconds that half the cases stay within", lambda e: e.seconds.p50),
-        Figure("p95-seconds", "at most", "seconds that 95 % of the cases stay within", lambda e: e.seconds.p95),
-        Figure("unread", "at most", "images that could not be read", lambda e: _count(e.unread)),
-        Figure("leaks", "at most", "near copies of the panel's own cases", lambda e: _count(e.leaks.cases)),
-    )
-}
-"""Of the panel, by name."""
 
 
 class Gate(Record):
@@ -109,15 +47,20 @@ class GateResult(Record):
         return f"{self.gate.figure} {interval} is {'' if self.passed else 'not '}{self.gate.side} {self.gate.bound:g}"
 
 
+def gated() -> dict[str, RunFigure]:
+    """The figures that a bound can be asked for, by name."""
+    return {name: figure for name, figure in run_figures().items() if figure.gate}
+
+
 def gate(name: str, side: Side, bound: float) -> Gate:
     """Raises ``DataError`` for a figure that is not known or is better the other way, or a bound it cannot have."""
-    figure = FIGURES.get(name)
+    figures = gated()
+    figure = figures.get(name)
     if figure is None:
-        known = ", ".join(one.name for one in FIGURES.values() if one.side == side)
+        known = ", ".join(one.name for one in figures.values() if one.side == side)
         raise DataError(f"there is no figure {name!r}; what must be {side} so much can be: {known}")
     if figure.side != side:
-        better = "higher" if figure.side == "at least" else "lower"
-        raise DataError(f"{name} is better the {better} it is: ask for {figure.side} {bound:g}, not {side}")
+        raise DataError(f"{name} is better the {figure.better} it is: ask for {figure.side} {bound:g}, not {side}")
     if not isfinite(bound) or bound < 0 or (figure.share and bound > 1):
         allowed = "a share, from 0 to 1, such as 0.95" if figure.share else "a number, 0 or more"
         raise DataError(f"{name} cannot be {side} {bound:g}: it is {allowed}")
@@ -137,7 +80,8 @@ def parse_gate(text: str, side: Side) -> Gate:
 
 def check(found: Evaluation, gates: Iterable[Gate]) -> tuple[GateResult, ...]:
     """Every gate's result, in their order."""
-    return tuple(_result(one, FIGURES[one.figure].of(found)) for one in gates)
+    figures = run_figures()
+    return tuple(_result(one, figures[one.figure].of(found)) for one in gates)
 
 
 def _result(asked: Gate, found: Found) -> GateResult:

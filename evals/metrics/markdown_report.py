@@ -1,13 +1,17 @@
 """A run in Markdown, short enough for a pull request."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from doubleread.core.trust import CalibrationError, Estimate
+from doubleread.core.trust import CalibrationError
 from doubleread.core.verdict_wording import in_points
-from doubleread.evals.metrics.evaluation import Evaluation, ReaderFigures
+from doubleread.evals.metrics.evaluation import Evaluation, ReaderFigures, Subgroup
 from doubleread.evals.metrics.gates import GateResult
-from doubleread.evals.metrics.panel_worth import worth
+from doubleread.evals.metrics.panel_worth import benefit, worth
+from doubleread.evals.metrics.run_figures import markdown_text, run_figures
+from doubleread.orchestrator.metrics import shown_in
+from doubleread.orchestrator.metrics.calibration_metrics import ECE
+from doubleread.orchestrator.metrics.case_metrics import ACCURACY
+from doubleread.orchestrator.metrics.metric import Found, Metric
 
 WIDEST = 12
 """Labels of a confusion matrix that still fits."""
@@ -26,9 +30,9 @@ def _head(found: Evaluation) -> str:
     r = found.resampling
     cases = f"{found.n:,} cases with a verdict, {found.labelled:,} of them labelled, in {r.clusters:,} groups."
     about = f"{cases} Intervals: 95 %, {r.draws:,} draws of whole groups."
-    notes = [f"- ⚠ {_text(one)}" for one in found.warnings]
-    title = f"## {_text(found.name)}: {_text(found.task)}"
-    return "\n".join([title, "", _text(worth(found)), "", about, *(["", *notes] if notes else [])])
+    notes = [f"- ⚠ {markdown_text(one)}" for one in found.warnings]
+    title = f"## {markdown_text(found.name)}: {markdown_text(found.task)}"
+    return "\n".join([title, "", markdown_text(worth(found)), "", about, *(["", *notes] if notes else [])])
 
 
 def _gates(results: Sequence[GateResult]) -> str:
@@ -41,61 +45,43 @@ def _figures(found: Evaluation) -> str:
 
 
 def _rows(found: Evaluation) -> Iterator[tuple[str, str, str]]:
-    panel, decisions, sets, looks = found.panel, found.decisions, found.sets, found.second_looks
-    if panel is not None:
-        yield "accuracy", *_percent(panel.accuracy)
-        yield "balanced accuracy", *_percent(panel.balanced_accuracy)
-        yield "macro F1", *_number(panel.macro_f1)
-        yield f"ECE ({_chance(panel.ece)})", *_number(panel.ece)
-        yield "log-loss", *_number(panel.nll)
-        yield "Brier score", *_number(panel.brier)
-        yield f"wrong and surer than {panel.ocr_threshold:g}", *_percent(panel.ocr)
-    yield f"committed ({decisions.committed:,}; {decisions.referred:,} referred)", *_percent(decisions.commitment)
-    if decisions.committed_accuracy is not None:
-        yield "accuracy of the committed", *_percent(decisions.committed_accuracy)
-    if sets.coverage is not None:
-        promised = "" if sets.promised is None else f" ({sets.promised:.0%} promised)"
-        yield f"sets that hold the true label{promised}", *_percent(sets.coverage)
-    if sets.worst is not None:
-        yield f"… of {_text(sets.worst.label)}, the worst label", *_percent(sets.worst.coverage)
-    yield "labels in a set", *_number(sets.size, 2)
-    yield f"second looks ({looks.panel.helped} helped, {looks.panel.harmed} harmed)", *_percent(looks.share)
-    if found.alarms.share is not None:
-        yield f"unfamiliar images ({found.alarms.raised:,})", *_percent(found.alarms.share)
-    if found.batch is not None and found.batch.auc is not None:
-        yield (
-            "pictures told from calibration's (AUC; .5: alike)",
-            f"{found.batch.auc:.2f}",
-            f"p {found.batch.p_value:.3f}",
-        )
-    if found.leaks.accuracy_without is not None:
-        yield f"accuracy without {found.leaks.cases:,} near copies", *_percent(found.leaks.accuracy_without)
-    yield f"US dollars a case (${found.money.total:.2f} in all)", *_number(found.money.each, 4)
-    yield "seconds, median", *_number(found.seconds.p50, 2)
-    yield "seconds, 95th percentile", *_number(found.seconds.p95, 2)
+    for figure in run_figures().values():
+        e, title = figure.of(found), figure.row(found)
+        if title and e is not None:
+            chance = f" ({_chance(e)})" if isinstance(e, CalibrationError) else ""
+            yield f"{title}{chance}", figure.display.value(e.value), figure.display.interval(e, " to ")
+        if figure.name == "alarms" and found.batch is not None and found.batch.auc is not None:
+            auc, p = found.batch.auc, found.batch.p_value
+            yield "pictures told from calibration's (AUC; .5: alike)", f"{auc:.2f}", f"p {p:.3f}"
 
 
 def _readers(found: Evaluation) -> str:
     if not found.agents:
         return ""
+    metrics = shown_in("readers")
     rows = [
         (
-            _text(one.reader),
+            markdown_text(one.reader),
             f"{one.n:,}",
-            _with(*_percent(one.accuracy)),
-            f"{one.ece.value:.3f}",
-            f"{one.nll.value:.3f}",
+            *(_cell(metric, one.metric(metric.name)) for metric in metrics),
             in_points(one.influence.value) if one.influence else "",
-            f"{one.benefit.value:+.3f} ({one.benefit.low:+.3f} to {one.benefit.high:+.3f})" if one.benefit else "",
+            benefit(one.benefit) if one.benefit else "",
         )
         for one in found.readers
     ]
-    head = ("reader, calibrated", "n", "accuracy", "ECE", "log-loss", "influence", "benefit")
+    head = ("reader, calibrated", "n", *(metric.heading for metric in metrics), "influence", "benefit")
     about = (
         "Influence: how far an agent moves a verdict, on average. Benefit: how much the log-loss of the calibration "
         "cases rises without it; below 0 it does harm."
     )
     return _table(head, rows, right=range(1, len(head))) + f"\n\n{about}"
+
+
+def _cell(metric: Metric, e: Found) -> str:
+    if e is None:
+        return ""
+    shown = metric.display
+    return f"{shown.value(e.value)} ({shown.interval(e, ' to ')})" if metric.with_interval else shown.value(e.value)
 
 
 def _confusion(found: Evaluation) -> str:
@@ -104,7 +90,7 @@ def _confusion(found: Evaluation) -> str:
         return ""
     if len(found.labels) > WIDEST:
         return _confused(found.labels, panel)
-    names = [_text(name) for name in found.labels]
+    names = [markdown_text(name) for name in found.labels]
     rows = [
         (f"**{name}**", *(f"**{n}**" if i == j else str(n or "·") for j, n in enumerate(row)))
         for i, (name, row) in enumerate(zip(names, panel.confusion, strict=True))
@@ -115,7 +101,7 @@ def _confusion(found: Evaluation) -> str:
 def _confused(labels: Sequence[str], panel: ReaderFigures) -> str:
     """Of many labels, the pairs that are confused most often."""
     pairs = [
-        (n, _text(labels[i]), _text(labels[j]))
+        (n, markdown_text(labels[i]), markdown_text(labels[j]))
         for i, row in enumerate(panel.confusion)
         for j, n in enumerate(row)
         if i != j and n
@@ -129,14 +115,18 @@ def _subgroups(found: Evaluation) -> str:
     worst = sorted(judged, key=lambda pair: (pair[0].small, pair[1].value))[:WORST]
     rows = [
         (
-            f"{_text(one.column)} = {_text(one.value) or '(none)'}{' (too few to conclude from)' if one.small else ''}",
+            _group(one) + (" (too few to conclude from)" if one.small else ""),
             f"{one.n:,}",
-            _with(*_percent(accuracy)),
-            f"{one.ece.value:.3f} ({_chance(one.ece)})" if one.ece else "",
+            _cell(ACCURACY, accuracy),
+            f"{ECE.display.value(one.ece.value)} ({_chance(one.ece)})" if one.ece else "",
         )
         for one, accuracy in worst
     ]
     return _table(("worst subgroups", "n", "accuracy", "ECE"), rows, right=(1, 2, 3)) if rows else ""
+
+
+def _group(one: Subgroup) -> str:
+    return f"{markdown_text(one.column)} = {markdown_text(one.value) or '(none)'}"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = ()) -> str:
@@ -145,23 +135,5 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[i
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, rule, *rows))
 
 
-def _percent(e: Estimate) -> tuple[str, str]:
-    return f"{e.value * 100:.1f} %", f"{e.low * 100:.1f} to {e.high * 100:.1f}"
-
-
-def _number(e: Estimate | CalibrationError, digits: int = 3) -> tuple[str, str]:
-    return f"{e.value:.{digits}f}", f"{e.low:.{digits}f} to {e.high:.{digits}f}"
-
-
-def _with(value: str, interval: str) -> str:
-    return f"{value} ({interval})"
-
-
 def _chance(e: CalibrationError) -> str:
     return f"chance: up to {e.floor_high:.3f}"
-
-
-def _text(words: str) -> str:
-    """Words that cannot become markup, a link or another cell."""
-    plain = " ".join(words.split()).replace("&", "&amp;").replace("<", "&lt;")
-    return re.sub(r"([\\`*_{}\[\]()#!|~@])", r"\\\1", plain)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from doubleread.core.trust import Estimate
 from doubleread.evals.metrics.evaluation import Advantage, Evaluation, ReaderFigures
-
-Shown = Callable[[float], str]
+from doubleread.orchestrator.metrics.case_metrics import ACCURACY, NLL
+from doubleread.orchestrator.metrics.metric import Metric
 
 
 def worth(e: Evaluation) -> str:
@@ -18,18 +18,20 @@ def worth(e: Evaluation) -> str:
         return f"The panel read {e.n:,} image{'' if e.n == 1 else 's'}; none has a true label to judge it by."
     groups = e.resampling.clusters
     among = f" of {groups:,} groups" if groups < e.n else ""
-    right = f"On {panel.n:,} unseen images{among} the panel was right on {_percent(panel.accuracy.value)}"
-    said = f"{right} (95 %: {panel.accuracy.low * 100:.0f}–{panel.accuracy.high * 100:.0f})"
+    right = f"On {panel.n:,} unseen images{among} the panel was right on {ACCURACY.display.value(panel.accuracy.value)}"
+    low, high = (ACCURACY.display.number(end, digits=0) for end in (panel.accuracy.low, panel.accuracy.high))
+    said = f"{right} (95 %: {low}–{high})"
     if not e.agents:
         return f"{said}."
+    shown = ACCURACY.display.value
     surest = max(e.agents, key=lambda one: (one.accuracy.value, -one.nll.value))
     kindest = min(e.agents, key=lambda one: one.nll.value)
     by_agent = {one.agent: one for one in e.advantages}
     return (
-        f"{said}; its best single agent in hindsight ({_named(surest)}) on {_percent(surest.accuracy.value)}; "
-        f"{_difference(by_agent, surest, lambda one: one.accuracy, _points)}. "
+        f"{said}; its best single agent in hindsight ({_named(surest)}) on {shown(surest.accuracy.value)}; "
+        f"{_difference(by_agent, surest, ACCURACY)}. "
         f"Its log-loss (lower is better) is {panel.nll.value:.3f}, that of its best single agent by it "
-        f"({_named(kindest)}) {kindest.nll.value:.3f}; {_difference(by_agent, kindest, lambda one: one.nll, _nats)}."
+        f"({_named(kindest)}) {kindest.nll.value:.3f}; {_difference(by_agent, kindest, NLL)}."
     )
 
 
@@ -37,14 +39,16 @@ def _named(agent: ReaderFigures) -> str:
     return f"{agent.reader}, on the {agent.n:,} it answered" if agent.abstained else agent.reader
 
 
-def _difference(
-    advantages: dict[str, Advantage], agent: ReaderFigures, of: Callable[[Advantage], Estimate], shown: Shown
-) -> str:
+def _difference(advantages: dict[str, Advantage], agent: ReaderFigures, metric: Metric) -> str:
     """Better, worse, or within chance, by the whole interval of the paired difference; above 0 the panel is better."""
     found = advantages.get(agent.reader)
     if found is None:
         return "they cannot be compared, as they spoke on different images"
-    e = of(found)
+    e: Estimate = getattr(found, metric.name)
+
+    def shown(value: float) -> str:
+        return metric.display.change(value, "points")
+
     if e.low > 0:
         return f"the panel is better by {shown(e.value)} ({_span(e.low, e.high, shown)})".replace("+", "")
     if e.high < 0:
@@ -52,17 +56,10 @@ def _difference(
     return f"the difference is within chance ({_span(e.low, e.high, shown)})"
 
 
-def _span(low: float, high: float, shown: Shown) -> str:
+def _span(low: float, high: float, shown: Callable[[float], str]) -> str:
     return f"95 %: {shown(low).removesuffix(' points')} to {shown(high)}"
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
-def _points(share: float) -> str:
-    return f"{100 * share:+.1f} points"
-
-
-def _nats(loss: float) -> str:
-    return f"{loss:+.3f}"
+def benefit(e: Estimate) -> str:
+    """How much the log-loss rises without an agent: ``+0.012 (-0.003 to +0.020)``."""
+    return f"{NLL.display.change(e.value)} ({NLL.display.interval(e, ' to ', '+')})"

@@ -1,20 +1,28 @@
-"""The figures of one reader: the panel, or an agent."""
+"""Every declared metric of one reader, the panel or an agent; and the panel on cases that share a value of a column."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from doubleread.core.errors import DataError
 from doubleread.core.task import Task
-from doubleread.core.trust import Estimate
-from doubleread.core.types import Labels, Matrix, Vector
-from doubleread.evals.metrics.binned import BINS, calibration_errors
-from doubleread.evals.metrics.bootstrap import Draws, certain, estimate, ratio, with_wilson
-from doubleread.evals.metrics.evaluation import Curve, LabelFigures, ReaderFigures
-from doubleread.evals.metrics.ranking_quality import ranking
+from doubleread.core.types import Labels, Matrix
+from doubleread.evals.metrics.evaluation import Curve, LabelFigures, ReaderFigures, Subgroup
+from doubleread.evals.metrics.run_columns import SPLIT, RunColumns
 from doubleread.orchestrator import metrics
+from doubleread.orchestrator.metrics import Flags, losses
+from doubleread.orchestrator.metrics.calibration_metrics import expected_error
+from doubleread.orchestrator.metrics.draws import Draws
+from doubleread.orchestrator.metrics.label_metrics import label_scores
+from doubleread.orchestrator.metrics.metric import Sample
 from doubleread.orchestrator.simplex import spoken
 
-OCR_THRESHOLD = 0.8
 POINTS = 400
 """Of a curve, at most."""
+SMALL = 10
+MOST = 100
+"""Values of a column; more are no subgroups."""
 
 
 def reader_figures(name: str, task: Task, P: Matrix, labels: Labels, draws: Draws) -> ReaderFigures | None:
@@ -22,109 +30,83 @@ def reader_figures(name: str, task: Task, P: Matrix, labels: Labels, draws: Draw
 
     A row of NaN is a case on which the reader was silent; a negative label one whose label is not known.
     """
-    known = labels >= 0
-    rows = known & spoken(P)
-    if not rows.any():
+    sample = Sample.of(P, labels, draws)
+    if sample is None:
         return None
-    p, y = P[rows], labels[rows]
-    confidence, correct = metrics.confidences(p), metrics.correctness(p, y)
-    errors = calibration_errors(p, y, draws, rows)
-    ranked = ranking(confidence, correct, draws, rows)
-    each, balanced, macro_f1 = _labels(task, p, y, draws, rows)
-
-    def mean(values: Vector | metrics.Flags) -> Estimate:
-        return certain(estimate(ratio(draws.total(values, rows), draws.total(np.ones(len(y)), rows))))
-
-    def share(flags: metrics.Flags) -> Estimate:
-        return certain(with_wilson(mean(flags), len(y)))
-
-    return ReaderFigures(
-        reader=name,
-        n=len(y),
-        abstained=int((known & ~rows).sum()),
-        accuracy=share(correct),
-        balanced_accuracy=balanced,
-        macro_f1=macro_f1,
-        brier=mean(((p - np.eye(p.shape[1])[y]) ** 2).sum(axis=1)),
-        nll=mean(metrics.losses(p, y)),
-        ece=errors.ece,
-        ace=errors.ace,
-        mce=errors.mce,
-        classwise_ece=errors.classwise,
-        ocr=share((confidence > OCR_THRESHOLD) & ~correct),
-        ocr_threshold=OCR_THRESHOLD,
-        ccc=_ccc(confidence, correct, draws, rows),
-        aurc=certain(estimate(ranked.aurc)),
-        e_aurc=certain(estimate(ranked.e_aurc)),
-        failure_auroc=estimate(ranked.failure_auroc),
-        labels=each,
-        confusion=tuple(tuple(row) for row in metrics.confusion_matrix(p, y).tolist()),
-        reliability=metrics.reliability_bins(confidence, correct, BINS),
-        risk_coverage=_curve(confidence, correct),
+    found = {metric.name: metric.found(sample) for metric in metrics.declared()}
+    fields = {name: found.pop(name) for name in list(found) if name in ReaderFigures.model_fields}
+    return ReaderFigures.model_validate(
+        {
+            **fields,
+            "further": {name: one for name, one in found.items() if one is not None},
+            "reader": name,
+            "n": len(sample.y),
+            "abstained": int((labels >= 0).sum()) - len(sample.y),
+            "ocr_threshold": metrics.OCR_THRESHOLD,
+            "labels": _labels(task, sample),
+            "confusion": metrics.confusion_matrix(sample.P, sample.y).tolist(),
+            "reliability": metrics.reliability_bins(sample.confidence, sample.correct),
+            "risk_coverage": _curve(sample),
+        }
     )
 
 
-def _labels(
-    task: Task, P: Matrix, y: Labels, draws: Draws, rows: metrics.Flags
-) -> tuple[tuple[LabelFigures, ...], Estimate, Estimate]:
-    """Label by label, with the mean of their recalls and of their F1."""
-    said, k = P.argmax(axis=1), P.shape[1]
-    one_hot = np.eye(k)
-    true_sums, said_sums, both_sums = np.split(
-        draws.sums(np.hstack([one_hot[y], one_hot[said], one_hot[y] * one_hot[said]]), rows), 3, axis=1
-    )
-    precision, recall = ratio(both_sums, said_sums), ratio(both_sums, true_sums)
-    f1 = ratio(2 * both_sums, true_sums + said_sums)
-    figures = []
-    for label, name in enumerate(task.names):
-        n_true, n_said = int(true_sums[0, label]), int(said_sums[0, label])
-        figures.append(
-            LabelFigures(
-                label=name,
-                support=n_true,
-                said=n_said,
-                precision=with_wilson(estimate(precision[:, label]), n_said),
-                recall=with_wilson(estimate(recall[:, label]), n_true),
-                f1=_f1(estimate(f1[:, label]), n_true + n_said - int(both_sums[0, label])),
-            )
+def _labels(task: Task, sample: Sample) -> list[LabelFigures]:
+    scores = sample.once(label_scores)
+    precision, recall, f1 = (scores.estimates(which) for which in ("precision", "recall", "f1"))
+    return [
+        LabelFigures(
+            label=label,
+            support=int(scores.true[i]),
+            said=int(scores.said[i]),
+            precision=precision[i],
+            recall=recall[i],
+            f1=f1[i],
         )
-    recalls, f1s = [one.recall for one in figures], [one.f1 for one in figures]
-    return tuple(figures), _mean_over(recall, recalls), _mean_over(f1, f1s)
+        for i, label in enumerate(task.names)
+    ]
 
 
-def _f1(found: Estimate | None, either: int) -> Estimate | None:
-    """Where said and true never differ, or never agree: from Wilson's interval of the share of agreement.
-
-    F1 is ``2 J / (1 + J)`` of the share ``J`` that is both said and true, among the ``either`` cases that are one.
-    """
-    if found is None or 0 < found.value < 1:
-        return found
-    agreed = certain(with_wilson(found, either))
-    return Estimate(value=found.value, low=2 * agreed.low / (1 + agreed.low), high=2 * agreed.high / (1 + agreed.high))
-
-
-def _mean_over(values: Matrix, each: list[Estimate | None]) -> Estimate:
-    """The mean over labels; where no label knows doubt, the mean of their intervals."""
-    found = certain(estimate(ratio(np.nansum(values, axis=1), np.isfinite(values).sum(axis=1))))
-    if 0 < found.value < 1:
-        return found
-    there = [one for one in each if one is not None]
-    low, high = (float(np.mean([getattr(one, end) for one in there])) for end in ("low", "high"))
-    return Estimate(value=found.value, low=low, high=high)
-
-
-def _ccc(confidence: Vector, correct: metrics.Flags, draws: Draws, rows: metrics.Flags) -> Estimate | None:
-    """Pearson's correlation from sums; where the whole sample has none there is none."""
-    if metrics.confidence_correctness_correlation(confidence, correct) is None:
-        return None
-    x, right = confidence - confidence.mean(), correct - correct.mean()  # centred: no digits are lost
-    columns = np.stack([np.ones(len(x)), x, right, x * x, right * right, x * right], axis=1)
-    n, sx, sr, sxx, srr, sxr = draws.sums(columns, rows).T
-    spread = (n * sxx - sx**2).clip(0) * (n * srr - sr**2).clip(0)
-    return estimate(ratio(n * sxr - sx * sr, np.sqrt(np.where(spread > 1e-12, spread, 0))))
-
-
-def _curve(confidence: Vector, correct: metrics.Flags) -> Curve:
-    curve = metrics.risk_coverage(confidence, correct)
-    kept = np.unique(np.linspace(0, len(confidence) - 1, min(len(confidence), POINTS)).round().astype(int))
+def _curve(sample: Sample) -> Curve:
+    curve = metrics.risk_coverage(sample.confidence, sample.correct)
+    kept = np.unique(np.linspace(0, len(sample.y) - 1, min(len(sample.y), POINTS)).round().astype(int))
     return Curve(coverage=tuple(curve.coverage[kept].tolist()), risk=tuple(curve.risk[kept].tolist()))
+
+
+def subgroups(columns: RunColumns, draws: Draws) -> Iterator[Subgroup]:
+    """Column by column, the largest first; the split only where cases come from more than one.
+
+    Raises ``DataError`` for a column of more than a hundred values.
+    """
+    for column, values in columns.subgroups.items():
+        counts = Counter(value for value, known in zip(values, columns.labelled.tolist(), strict=True) if known)
+        if len(counts) > MOST:
+            raise DataError(
+                f"column {column!r} has {len(counts):,} different values; subgroups can be made of at most {MOST}: "
+                "name a column that many cases share a value of"
+            )
+        if column == SPLIT and len(counts) < 2:
+            continue
+        for value, n in counts.most_common():
+            yield _subgroup(column, value, n, _rows(columns, values, value), columns, draws)
+
+
+def _rows(columns: RunColumns, values: Sequence[str], value: str) -> Flags:
+    """Labelled cases of a value on which the panel spoke."""
+    same = np.fromiter((one == value for one in values), bool, columns.n)
+    return np.asarray(same & columns.labelled & spoken(columns.posterior))
+
+
+def _subgroup(column: str, value: str, n: int, rows: Flags, columns: RunColumns, draws: Draws) -> Subgroup:
+    P, y = columns.posterior[rows], columns.labels[rows]
+    nll = np.zeros(columns.n)
+    nll[rows] = losses(P, y)
+    return Subgroup(
+        column=column,
+        value=value,
+        n=n,
+        small=n < SMALL,
+        accuracy=draws.share(columns.said == columns.labels, rows),
+        nll=draws.mean(nll, rows),
+        ece=expected_error(Sample(P, y, draws, rows)) if rows.any() else None,
+    )

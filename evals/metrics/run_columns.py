@@ -1,13 +1,15 @@
 """A run as arrays: one pass over its rows, after which none of them is held."""
 
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from doubleread.core.case import Case
 from doubleread.core.errors import DataError
 from doubleread.core.opinion import Answer, Opinion
 from doubleread.core.task import Task
@@ -47,7 +49,7 @@ class AgentColumns:
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class RunColumns:
     """Cases with a verdict, in the order of their rows; ``n`` of them, and ``k`` labels in the task's order."""
 
     task: Task
@@ -104,75 +106,92 @@ class Columns:
     @property
     def said(self) -> Labels:
         """The panel's leading label, shape ``(n,)``; ``NONE`` where nobody spoke."""
-        return _leading(self.posterior)
+        return leading(self.posterior)
 
 
-def read_columns(rows: Iterable[Row], task: Task, trust: Sequence[TrustProfile], by: Sequence[str] = ()) -> Columns:
+def read_columns(rows: Iterable[Row], task: Task, trust: Sequence[TrustProfile], by: Sequence[str] = ()) -> RunColumns:
     """The columns of a run's rows, one row a case, read once from first to last.
 
     The agents are those that ``trust`` has a calibrator of. ``by`` names the metadata columns that are kept for
     subgroups. Raises ``DataError`` for a row of another task, or a column that no case has.
     """
     profiles = {p.agent: p for p in trust if p.round == 1 and p.calibrator}
-    reading = _Reading(task, tuple(profiles), tuple(name for name in by if name != SPLIT))
+    reading = _RunBuffer(task, tuple(profiles), tuple(name for name in by if name != SPLIT))
     for row in rows:
         reading.take(row)
     return reading.columns(profiles)
 
 
-class _Said:
-    """One agent's answers, growing."""
+class _Buffer:
+    """Numbers by name that grow by a case at a time."""
 
     def __init__(self) -> None:
-        self.first, self.last, self.calibrated, self.influence = array("d"), array("d"), array("d"), array("d")
-        self.first_label, self.last_label, self.again = array("q"), array("q"), array("b")
+        self._values: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))
+
+    def add(self, **numbers: float | Iterable[float]) -> None:
+        for name, value in numbers.items():
+            self._values[name].extend(value if isinstance(value, Iterable) else (value,))
+
+    def floats(self, name: str) -> Vector:
+        return np.array(self._values[name], float)
+
+    def matrix(self, name: str, k: int) -> Matrix:
+        return self.floats(name).reshape(-1, k)
+
+    def integers(self, name: str) -> Labels:
+        return self.floats(name).astype(np.int64)
+
+    def flags(self, name: str) -> Flags:
+        return self.floats(name).astype(bool)
+
+
+class _AgentBuffer(_Buffer):
+    """One agent's answers."""
 
     def take(self, verdict: Verdict, agent: str, task: Task, index: dict[str, int]) -> None:
         said = sorted((o for o in verdict.opinions if o.agent == agent), key=lambda o: o.round)
         opening = next((o for o in said if o.round == 1), None)
         closing = said[-1] if said else None
-        for rows, names, answer in (
-            (self.first, self.first_label, opening),
-            (self.last, self.last_label, closing),
-        ):
-            rows.extend(_vector(answer, task))
-            names.append(NONE if answer is None else index[answer.label])
-        self.again.append(opening is not None and opening is not closing)
-        self.calibrated.extend(_shares(verdict.agent_scores.get(agent, {}), task))
-        self.influence.append(verdict.influence.get(agent, np.nan))
+        self.add(
+            first=_vector(opening, task),
+            last=_vector(closing, task),
+            first_label=NONE if opening is None else index[opening.label],
+            last_label=NONE if closing is None else index[closing.label],
+            again=opening is not None and opening is not closing,
+            calibrated=_shares(verdict.agent_scores.get(agent, {}), task),
+            influence=verdict.influence.get(agent, np.nan),
+        )
 
     def columns(self, k: int, profile: TrustProfile) -> AgentColumns:
-        first = _matrix(self.first, k)
+        first = self.matrix("first", k)
         calibrated = np.full_like(first, np.nan)
         spoke = spoken(first)
         if spoke.any():
             calibrated[spoke] = restore_calibrator(profile.calibrator).apply(first[spoke])
         return AgentColumns(
             first=first,
-            last=_matrix(self.last, k),
+            last=self.matrix("last", k),
             calibrated_first=calibrated,
-            calibrated_last=_matrix(self.calibrated, k),
-            first_label=_integers(self.first_label),
-            last_label=_integers(self.last_label),
-            again=_flags(self.again),
-            influence=np.array(self.influence, float),
+            calibrated_last=self.matrix("calibrated", k),
+            first_label=self.integers("first_label"),
+            last_label=self.integers("last_label"),
+            again=self.flags("again"),
+            influence=self.floats("influence"),
             benefit=profile.benefit,
         )
 
 
-class _Reading:
-    """Buffers of plain numbers that grow by a case at a time."""
+class _RunBuffer(_Buffer):
+    """The cases of a run."""
 
     def __init__(self, task: Task, agents: Sequence[str], by: Sequence[str]) -> None:
+        super().__init__()
         self.task, self.by = task, by
         self.index = {name: i for i, name in enumerate(task.names)}
         self.ids: list[str] = []
         self.sources: list[str] = []
         self.groups: list[str] = []
-        self.numbers = {name: array("d") for name in ("posterior", "before", "seconds", "cost")}
-        self.integers = {name: array("q") for name in ("labels", "committed", "rounds")}
-        self.flags = {name: array("b") for name in ("sets", "looked", "unpriced", "judged", "alarm", "leaked")}
-        self.said = {name: _Said() for name in agents}
+        self.said = {name: _AgentBuffer() for name in agents}
         self.subgroups: dict[str, list[str]] = {name: [] for name in dict.fromkeys((*by, SPLIT))}
         self.metadata: set[str] = set()
         self.unread: Counter[str] = Counter()
@@ -190,65 +209,60 @@ class _Reading:
                 f"row {row.index} says {foreign[0]!r}, which is no label of task {self.task.id!r} "
                 f"({', '.join(self.task.names)}): rows of another task have come among those of this run"
             )
-        self._case(row)
+        self._case(row.case)
         self._verdict(row.verdict)
 
-    def _case(self, row: Row) -> None:
-        case = row.case
+    def _case(self, case: Case) -> None:
         self.ids.append(case.id)
         self.sources.append(case.source)
         self.groups.append(case.group or case.id)
         for name, values in self.subgroups.items():
             values.append((case.split if name == SPLIT else case.metadata.get(name)) or "")
-        self.integers["labels"].append(self.index.get(case.label or "", NONE))
+        self.add(labels=self.index.get(case.label or "", NONE))
         if case.label is not None and case.label not in self.index:
             self.unknown[case.label] += 1
 
     def _verdict(self, verdict: Verdict) -> None:
         looked, familiarity = verdict.second_look, verdict.familiarity
-        numbers, integers, flags = self.numbers, self.integers, self.flags
-        numbers["posterior"].extend(_shares(verdict.scores, self.task))
-        numbers["before"].extend(_shares(looked.before if looked else {}, self.task))
-        numbers["seconds"].append(verdict.seconds)
-        numbers["cost"].append(verdict.cost_usd)
         committed = verdict.decision.label if verdict.decision.action == "commit" else None
-        integers["committed"].append(self.index.get(committed or "", NONE))
-        integers["rounds"].append(looked.rounds if looked else 1)
-        flags["sets"].extend(name in verdict.prediction_set for name in self.task.names)
-        flags["looked"].append(looked is not None)
         answers: tuple[Answer, ...] = (*verdict.opinions, *verdict.abstentions)
-        flags["unpriced"].append(any(answer.usage.cost_usd is None for answer in answers))
-        flags["judged"].append(familiarity is not None and familiarity.threshold is not None)
-        flags["alarm"].append(familiarity is not None and familiarity.alarm)
-        flags["leaked"].append(verdict.evidence is not None and bool(verdict.evidence.near_copies))
+        self.add(
+            posterior=_shares(verdict.scores, self.task),
+            before=_shares(looked.before if looked else {}, self.task),
+            seconds=verdict.seconds,
+            cost=verdict.cost_usd,
+            committed=self.index.get(committed or "", NONE),
+            rounds=looked.rounds if looked else 1,
+            sets=[name in verdict.prediction_set for name in self.task.names],
+            looked=looked is not None,
+            unpriced=any(answer.usage.cost_usd is None for answer in answers),
+            judged=familiarity is not None and familiarity.threshold is not None,
+            alarm=familiarity is not None and familiarity.alarm,
+            leaked=verdict.evidence is not None and bool(verdict.evidence.near_copies),
+        )
         self.promised = self.promised if verdict.coverage is None else verdict.coverage
         for name, said in self.said.items():
             said.take(verdict, name, self.task, self.index)
 
-    def columns(self, profiles: dict[str, TrustProfile]) -> Columns:
+    def columns(self, profiles: dict[str, TrustProfile]) -> RunColumns:
         missing = [name for name in self.by if name not in self.metadata]
         if missing:
             known = ", ".join(sorted((*self.metadata, SPLIT)))
             raise DataError(f"no case has a column {missing[0]!r} to make subgroups by; columns: {known}")
         k = len(self.task.names)
-        return Columns(
+        arrays: dict[str, Any] = {
+            "sets": self.flags("sets").reshape(-1, k),
+            **{name: self.matrix(name, k) for name in ("posterior", "before")},
+            **{name: self.floats(name) for name in ("seconds", "cost")},
+            **{name: self.integers(name) for name in ("labels", "committed", "rounds")},
+            **{name: self.flags(name) for name in ("looked", "unpriced", "judged", "alarm", "leaked")},
+        }
+        return RunColumns(
+            **arrays,
             task=self.task,
             ids=tuple(self.ids),
             sources=tuple(self.sources),
             groups=tuple(self.groups),
-            posterior=_matrix(self.numbers["posterior"], k),
-            before=_matrix(self.numbers["before"], k),
-            seconds=np.array(self.numbers["seconds"], float),
-            cost=np.array(self.numbers["cost"], float),
-            labels=_integers(self.integers["labels"]),
-            committed=_integers(self.integers["committed"]),
-            rounds=_integers(self.integers["rounds"]),
-            sets=_flags(self.flags["sets"]).reshape(-1, k),
-            looked=_flags(self.flags["looked"]),
-            unpriced=_flags(self.flags["unpriced"]),
-            judged=_flags(self.flags["judged"]),
-            alarm=_flags(self.flags["alarm"]),
-            leaked=_flags(self.flags["leaked"]),
             agents={name: said.columns(k, profiles[name]) for name, said in self.said.items()},
             subgroups={name: tuple(values) for name, values in self.subgroups.items()},
             metadata=tuple(sorted(self.metadata)),
@@ -266,17 +280,6 @@ def _shares(shares: dict[str, float], task: Task) -> list[float]:
     return [shares.get(name, np.nan) for name in task.names]
 
 
-def _leading(P: Matrix) -> Labels:
+def leading(P: Matrix) -> Labels:
+    """The leading label of each row, shape ``(n,)``; ``NONE`` where nobody spoke."""
     return np.where(spoken(P), P.argmax(axis=1), NONE).astype(np.int64)
-
-
-def _matrix(values: "array[float]", k: int) -> Matrix:
-    return np.array(values, float).reshape(-1, k)
-
-
-def _integers(values: "array[int]") -> Labels:
-    return np.array(values, np.int64)
-
-
-def _flags(values: "array[int]") -> Flags:
-    return np.array(values, bool)

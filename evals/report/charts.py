@@ -20,7 +20,7 @@ from doubleread.evals.drawings import (
 )
 from doubleread.evals.drawings.risk_coverage import Curve
 from doubleread.evals.metrics.evaluation import PANEL, Evaluation, ReaderFigures
-from doubleread.evals.metrics.run_columns import Columns
+from doubleread.evals.metrics.run_columns import RunColumns
 from doubleread.orchestrator.metrics import Flags
 
 _STEPS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
@@ -30,21 +30,22 @@ _STEPS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 class Charts:
     """SVGs by name; those that there is nothing for are empty."""
 
-    def __init__(self, evaluation: Evaluation, columns: Columns, marks: dict[str, Flags]) -> None:
+    def __init__(self, evaluation: Evaluation, columns: RunColumns, marks: dict[str, Flags]) -> None:
         self._e, self._c, self._marks = evaluation, columns, marks
 
     def all(self) -> dict[str, str]:
         """Every drawing of the report."""
+        p = self._e.panel
         return {
-            "reliability": self._reliability(),
-            "confusion": self._confusion(),
-            "risk": self._risk(),
-            "second_look": self._second_look(),
-            "seconds": self._seconds(),
-            "cost": self._cost(),
-            "agents_reliability": self._agents_reliability(),
-            "labels": self._labels(),
-            "subgroups": self._subgroups(),
+            "reliability": self._reliability(p) if p else "",
+            "confusion": self._confusion(p) if p else "",
+            "risk": self._risk() if self._e.readers else "",
+            "second_look": self._second_look() if self._e.second_looks.cases else "",
+            "seconds": self._seconds() if self._c.n else "",
+            "cost": self._cost() if self._e.money.total > 0 else "",
+            "agents_reliability": self._agents_reliability() if self._e.agents else "",
+            "labels": self._labels(p) if p else "",
+            "subgroups": self._subgroups(p) if p and self._e.subgroups else "",
         }
 
     def agents_confusion(self) -> list[str]:
@@ -54,27 +55,13 @@ class Charts:
             for a in self._e.agents
         ]
 
-    def _reliability(self) -> str:
-        p = self._e.panel
-        if p is None:
-            return ""
-        return reliability_diagram(
-            p.reliability,
-            title="Can its confidence be trusted?",
-            ece=p.ece.value,
-            floor=p.ece.floor,
-            floor_high=p.ece.floor_high,
-            n=p.n,
-            reader=PANEL,
-        )
+    def _reliability(self, p: ReaderFigures) -> str:
+        return reliability_diagram(**_panel(p, "Can its confidence be trusted?")._asdict())
 
-    def _confusion(self) -> str:
-        p = self._e.panel
-        return confusion_matrix(self._e.labels, p.confusion, title="What gets mixed up?", reader=PANEL) if p else ""
+    def _confusion(self, p: ReaderFigures) -> str:
+        return confusion_matrix(self._e.labels, p.confusion, title="What gets mixed up?", reader=PANEL)
 
     def _risk(self) -> str:
-        if not self._e.readers:
-            return ""
         curves: dict[str, Curve] = {r.reader: (r.risk_coverage.coverage, r.risk_coverage.risk) for r in self._e.readers}
         marks, targets = self._points()
         return risk_coverage_diagram(curves, n=self._e.labelled, marks=marks, targets=targets)
@@ -95,9 +82,6 @@ class Charts:
         return marks, targets
 
     def _second_look(self) -> str:
-        looks = self._e.second_looks
-        if not looks.cases:
-            return ""
         helped, harmed, looked = (self._marks[key] for key in ("helped", "harmed", "looked"))
         right, wrong = looked & self._marks["right"], looked & self._marks["wrong"]
         turns = Turns(
@@ -106,12 +90,10 @@ class Charts:
             harmed=int(harmed.sum()),
             stayed_wrong=int((wrong & ~harmed).sum()),
         )
-        about = f"{looks.cases} of {self._e.n} cases were read again"
+        about = f"{self._e.second_looks.cases} of {self._e.n} cases were read again"
         return second_look_flow(turns, title="What did looking again change?", about=about, linked=True)
 
     def _seconds(self) -> str:
-        if not self._c.n:
-            return ""
         taken = self._e.seconds
         marks = {"median": taken.p50.value, "95 %": taken.p95.value}
         return histogram(
@@ -119,36 +101,25 @@ class Charts:
         )
 
     def _cost(self) -> str:
-        if self._e.money.total <= 0:
-            return ""
         marks = {"mean": self._e.money.each.value}
         return histogram(self._c.cost.tolist(), title="What does a case cost?", unit="US $", marks=marks, field="paid")
 
     def _agents_reliability(self) -> str:
-        panels = [_diagram(a) for a in self._e.agents]
-        return reliability_grid(panels, title="Each agent’s confidence, after calibration", columns=4) if panels else ""
+        panels = [_panel(a, a.reader) for a in self._e.agents]
+        return reliability_grid(panels, title="Each agent’s confidence, after calibration", columns=4)
 
-    def _labels(self) -> str:
-        p = self._e.panel
-        if p is None:
-            return ""
+    def _labels(self, p: ReaderFigures) -> str:
         rows = [
             ForestRow(one.label, one.support, one.recall, urlencode({"true": one.label, "show": "wrong"}))
             for one in p.labels
             if one.recall is not None
         ]
         about = "cases of a label that were given it (recall); the band is the mean over labels"
-        return (
-            forest_plot(rows, title="Which labels are found?", about=about, whole=p.balanced_accuracy) if rows else ""
-        )
+        return forest_plot(rows, title="Which labels are found?", about=about, whole=p.balanced_accuracy)
 
-    def _subgroups(self) -> str:
-        p = self._e.panel
-        rows = list(_grouped(self._e))
-        if p is None or not rows:
-            return ""
+    def _subgroups(self, p: ReaderFigures) -> str:
         about = "share right of each group of cases; the band is the whole run"
-        return forest_plot(rows, title="Is it as good everywhere?", about=about, whole=p.accuracy)
+        return forest_plot(list(_grouped(self._e)), title="Is it as good everywhere?", about=about, whole=p.accuracy)
 
 
 def _grouped(evaluation: Evaluation) -> Iterator[ForestRow]:
@@ -159,13 +130,5 @@ def _grouped(evaluation: Evaluation) -> Iterator[ForestRow]:
             yield ForestRow(one.value or "(none)", one.n, one.accuracy, target, small=one.small)
 
 
-def _diagram(reader: ReaderFigures) -> ReliabilityPanel:
-    return ReliabilityPanel(
-        title=reader.reader,
-        bins=reader.reliability,
-        ece=reader.ece.value,
-        floor=reader.ece.floor,
-        n=reader.n,
-        floor_high=reader.ece.floor_high,
-        reader=reader.reader,
-    )
+def _panel(reader: ReaderFigures, title: str) -> ReliabilityPanel:
+    return ReliabilityPanel.of(title, reader.reliability, reader.ece, reader.n, reader.reader)

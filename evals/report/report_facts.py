@@ -8,12 +8,10 @@ from numpy.typing import NDArray
 
 from doubleread.core.types import Json, Labels, Matrix
 from doubleread.evals.metrics.evaluation import PANEL
-from doubleread.evals.metrics.run_columns import Columns
+from doubleread.evals.metrics.run_columns import NONE, RunColumns, leading
 from doubleread.evals.report.packs import CARDS_A_BLOCK, PICTURES_A_BLOCK, Packs
 from doubleread.orchestrator.metrics import Flags
 from doubleread.orchestrator.simplex import spoken
-
-NONE = -1
 
 
 class Mark(NamedTuple):
@@ -46,9 +44,9 @@ MARKS = (
 """In the order of their bits."""
 
 
-def marked(columns: Columns, threshold: float) -> dict[str, Flags]:
+def marked(columns: RunColumns, threshold: float) -> dict[str, Flags]:
     """Which mark is on which case with a verdict, each of shape ``(n,)``."""
-    known, said, before = columns.labelled, columns.said, _leading(columns.before)
+    known, said, before = columns.labelled, columns.said, leading(columns.before)
     right = known & (said == columns.labels)
     wrong = known & ~right
     committed = columns.committed != NONE
@@ -77,7 +75,7 @@ def marked(columns: Columns, threshold: float) -> dict[str, Flags]:
     }
 
 
-def facts(columns: Columns, packs: Packs, marks: dict[str, Flags], labels: tuple[str, ...]) -> Json:
+def facts(columns: RunColumns, packs: Packs, marks: dict[str, Flags], labels: tuple[str, ...]) -> Json:
     """Columns as lists, cases with a verdict first and those without after them; -1 stands for nothing."""
     readers = {PANEL: columns.posterior} | {name: a.calibrated_first for name, a in columns.agents.items()}
     readers = {name: p for name, p in readers.items() if name == PANEL or spoken(p).any()}
@@ -93,7 +91,7 @@ def facts(columns: Columns, packs: Packs, marks: dict[str, Flags], labels: tuple
         "names": [*columns.sources, *(source for *_, source in packs.unread)],
         "ids": _addresses([*columns.ids, *(key for _, _, key, _ in packs.unread)]),
         "truth": [*columns.labels.tolist(), *[NONE] * rest],
-        "said": [[*_leading(p).tolist(), *[NONE] * rest] for p in readers.values()],
+        "said": [[*leading(p).tolist(), *[NONE] * rest] for p in readers.values()],
         "sure": [[*_rounded(_confidence(p)), *[NONE] * rest] for p in readers.values()],
         "chance": [*_rounded(np.where(columns.labelled, true, np.nan)), *[NONE] * rest],
         "bits": [*np.asarray(bits).tolist(), *[unread_bit] * rest],
@@ -131,10 +129,6 @@ def _disagreeing(last: list[Labels], n: int) -> Flags:
     highest = named.max(axis=0)
     lowest = np.where(named == NONE, np.iinfo(np.int64).max, named).min(axis=0)
     return np.asarray((highest != NONE) & (lowest != highest))
-
-
-def _leading(p: Matrix) -> Labels:
-    return np.where(spoken(p), p.argmax(axis=1), NONE).astype(np.int64)
 
 
 def _confidence(p: Matrix) -> NDArray[np.float64]:

@@ -14,11 +14,11 @@ from markupsafe import Markup
 from doubleread.core.durable import replacing, told
 from doubleread.evals.metrics.evaluation import Evaluation
 from doubleread.evals.metrics.gates import GateResult
-from doubleread.evals.metrics.run_columns import Columns, read_columns
+from doubleread.evals.metrics.run_columns import RunColumns, read_columns
 from doubleread.evals.report.charts import Charts
 from doubleread.evals.report.packs import Packs, block, packed
 from doubleread.evals.report.report_facts import MARKS, facts, marked
-from doubleread.evals.report.report_wording import agent_rows, lead, provenance_lines, tiles
+from doubleread.evals.report.report_wording import agent_rows, lead, metric_headings, provenance_lines, tiles
 from doubleread.evals.runs.run_folder import read_record, read_rows
 from doubleread.evals.runs.run_record import RunRecord
 from doubleread.render.html import style_sheet
@@ -58,7 +58,7 @@ def _compose(
     blocks: TextIO,
     run: RunRecord,
     evaluation: Evaluation,
-    columns: Columns,
+    columns: RunColumns,
     packs: Packs,
     gates: Sequence[GateResult],
 ) -> None:
@@ -73,6 +73,7 @@ def _compose(
         lead=lead(evaluation),
         tiles=tiles(evaluation, counts),
         agents=agent_rows(run, evaluation),
+        headings=metric_headings(),
         charts={name: Markup(svg) for name, svg in charts.all().items()},  # noqa: S704 - drawn by us, text escaped
         confusions=[Markup(svg) for svg in charts.agents_confusion()],  # noqa: S704
         chips=[(mark, mark.told.format(threshold=threshold), counts[mark.key]) for mark in MARKS if counts[mark.key]],

@@ -3,11 +3,13 @@
 import json
 from typing import NamedTuple
 
-from doubleread.core.trust import CalibrationError, Estimate
+from doubleread.core.trust import CalibrationError
 from doubleread.core.verdict_wording import in_points
 from doubleread.evals.metrics.evaluation import Evaluation
-from doubleread.evals.metrics.panel_worth import worth
+from doubleread.evals.metrics.panel_worth import benefit, worth
 from doubleread.evals.runs.run_record import RunRecord
+from doubleread.orchestrator.metrics import shown_in
+from doubleread.orchestrator.metrics.metric import PERCENT, Found, Metric
 
 
 class Tile(NamedTuple):
@@ -24,12 +26,8 @@ class AgentRow(NamedTuple):
 
     reader: str
     answered: str
-    accuracy: str
-    ece: str
-    calibrated: bool
-    """Whether its ECE is no larger than perfect calibration would show."""
-    nll: str
-    ocr: str
+    cells: list[str]
+    """Of each metric that the report shows."""
     influence: float | None
     """How far it moves a verdict, on average; None for the panel."""
     moves: str
@@ -40,14 +38,22 @@ class AgentRow(NamedTuple):
     wrong: int
 
 
-def percent(share: float) -> str:
-    """A share of 1 in per cent."""
-    return f"{100 * share:.1f} %"
+percent, between = PERCENT.value, PERCENT.estimate
 
 
-def between(estimate: Estimate) -> str:
-    """A share with its interval, in per cent."""
-    return f"{percent(estimate.value)} ({100 * estimate.low:.1f}–{100 * estimate.high:.1f})"
+def metric_headings() -> list[str]:
+    """Above the cells of an ``AgentRow``."""
+    return [metric.heading for metric in shown_in("report")]
+
+
+def _cell(metric: Metric, e: Found) -> str:
+    """A calibration error with a mark that says whether it is more than perfect calibration would show."""
+    if e is None:
+        return "–"
+    value = metric.display.value(e.value)
+    if isinstance(e, CalibrationError):
+        return f"{'✓' if e.value <= e.floor_high else '▲'} {value} (floor {metric.display.number(e.floor_high)})"
+    return metric.display.estimate(e) if metric.with_interval else value
 
 
 def lead(e: Evaluation) -> str:
@@ -68,7 +74,9 @@ def _judged(e: Evaluation) -> list[Tile]:
         return []
     p = e.panel
     return [
-        Tile("Accuracy, all cases", percent(p.accuracy.value), f"{_range(p.accuracy)}, n {p.n:,}", "show=wrong"),
+        Tile(
+            "Accuracy, all cases", percent(p.accuracy.value), f"{PERCENT.interval(p.accuracy)}, n {p.n:,}", "show=wrong"
+        ),
         Tile("Calibration error (ECE)", f"{p.ece.value:.3f}", _floor(p.ece), "by=panel&show=sure"),
     ]
 
@@ -77,7 +85,7 @@ def _decided(e: Evaluation) -> list[Tile]:
     d, sets = e.decisions, e.sets
     made = []
     if d.committed_accuracy:
-        about = f"{_range(d.committed_accuracy)}, n {d.committed_n:,}"
+        about = f"{PERCENT.interval(d.committed_accuracy)}, n {d.committed_n:,}"
         made.append(Tile("Right when it commits", percent(d.committed_accuracy.value), about, "show=slipped"))
     made.append(Tile("Referred to a person", percent(1 - d.commitment.value), f"{d.referred:,} cases", "show=referred"))
     if sets.coverage:
@@ -118,7 +126,7 @@ def _odd(e: Evaluation, counts: dict[str, int]) -> list[Tile]:
 
 def agent_rows(run: RunRecord, e: Evaluation) -> list[AgentRow]:
     """The panel and its agents side by side, all after calibration; influence and trust where they have them."""
-    fitted = {p.agent: p for p in run.trust if p.round == 1}
+    fitted, metrics = {p.agent: p for p in run.trust if p.round == 1}, shown_in("report")
     made = []
     for r in e.readers:
         profile = fitted.get(r.reader)
@@ -126,14 +134,10 @@ def agent_rows(run: RunRecord, e: Evaluation) -> list[AgentRow]:
             AgentRow(
                 reader=r.reader,
                 answered=f"{r.n:,}" + (f" of {r.n + r.abstained:,}" if r.abstained else ""),
-                accuracy=between(r.accuracy),
-                ece=f"{r.ece.value:.3f} (floor {r.ece.floor_high:.3f})",
-                calibrated=r.ece.value <= r.ece.floor_high,
-                nll=f"{r.nll.value:.3f}",
-                ocr=percent(r.ocr.value),
+                cells=[_cell(metric, r.metric(metric.name)) for metric in metrics],
                 influence=r.influence.value if r.influence else None,
                 moves=in_points(r.influence.value) if r.influence else "–",
-                benefit=f"{r.benefit.value:+.3f} ({r.benefit.low:+.3f} to {r.benefit.high:+.3f})" if r.benefit else "–",
+                benefit=benefit(r.benefit) if r.benefit else "–",
                 fitted=between(profile.calibrated_accuracy or profile.accuracy) if profile else "",
                 wrong=sum(map(sum, r.confusion)) - sum(row[i] for i, row in enumerate(r.confusion)),
             )
@@ -161,10 +165,6 @@ def provenance_lines(run: RunRecord, e: Evaluation) -> list[tuple[str, str]]:
         ("made with", json.dumps(run.provenance, indent=1, ensure_ascii=False)),
         ("settings", json.dumps(run.settings, indent=1, ensure_ascii=False)),
     ]
-
-
-def _range(estimate: Estimate) -> str:
-    return f"{100 * estimate.low:.1f}–{100 * estimate.high:.1f}"
 
 
 def _floor(ece: CalibrationError) -> str:

@@ -21,7 +21,7 @@ NAMES = {"Qwen": "qwen", "GPT": "gpt", "Orchestrator": "orchestrator"}
 _NOTHING = Evidence(neighbours=())
 
 
-class Row(Record):
+class PublishedFigure(Record):
     """One published figure and the same figure from the record."""
 
     case: str
@@ -36,7 +36,7 @@ class Row(Record):
         return abs(self.published - self.found) <= HALF_A_STEP[self.figure] * (1 + 1e-9)
 
 
-async def paper_rows(folder: Path) -> tuple[Row, ...]:
+async def paper_rows(folder: Path) -> tuple[PublishedFigure, ...]:
     """Every published figure of the three cases; raises ``DataError`` where a file of the record is missing."""
     rows = []
     for case, agents in published().items():
@@ -46,7 +46,7 @@ async def paper_rows(folder: Path) -> tuple[Row, ...]:
             truth = [str(one.label) for one in panel.cases]
             for figure, value in figures.items():
                 found = FIGURES[figure](answers, truth, panel.task)
-                rows.append(Row(case=case, agent=shown, figure=figure, published=value, found=found))
+                rows.append(PublishedFigure(case=case, agent=shown, figure=figure, published=value, found=found))
     return tuple(rows)
 
 

@@ -1,6 +1,6 @@
 """Orchestrations of the same recorded answers, side by side: figures with intervals, and paired differences."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +9,10 @@ from doubleread.core.base import Record
 from doubleread.core.opinion import Answer, Opinion
 from doubleread.core.task import Task
 from doubleread.core.trust import CalibrationError, Estimate, ReliabilityBin
-from doubleread.core.types import Labels, Matrix, Tensor3, Vector
+from doubleread.core.types import Labels, Tensor3, Vector
 from doubleread.orchestrator import metrics
+from doubleread.orchestrator.metrics.case_metrics import ACCURACY, BRIER, NLL
+from doubleread.orchestrator.metrics.metric import CaseMetric
 from doubleread.orchestrator.resampling import bootstrap
 
 BINS = 15
@@ -36,7 +38,7 @@ class System:
         return cls(name, np.array(rows)[None], cost, looked_again)
 
 
-class Scores(Record):
+class SystemScores(Record):
     """How one system did; intervals are 95 %, bootstrapped over images."""
 
     name: str
@@ -54,7 +56,7 @@ class Scores(Record):
     """Of the first repeat: repeats are the same images again."""
 
 
-class Difference(Record):
+class SystemGain(Record):
     """By how much one system beats another on the same images; above 0 is better."""
 
     better: str
@@ -65,40 +67,42 @@ class Difference(Record):
     """The difference in accuracy in the cross-fitting where it was least."""
 
 
-def scores(system: System, labels: Labels) -> Scores:
+def scores(system: System, labels: Labels) -> SystemScores:
     """Means over the repeats of what each repeat scores."""
     confidence = system.posterior.max(axis=2)
     correct = system.posterior.argmax(axis=2) == labels
-    eces = [metrics.ece(c, ok, BINS) for c, ok in zip(confidence, correct, strict=True)]
+
+    def each(of: Callable[[Vector, metrics.Flags], float]) -> Vector:
+        return np.array([of(c, ok) for c, ok in zip(confidence, correct, strict=True)])
+
+    eces = each(lambda c, ok: metrics.ece(c, ok, BINS))
     floor = metrics.ece_floor(confidence[0], BINS, np.random.default_rng(0))
-    ece = _mean_of(np.array(eces)) if len(eces) > 1 else Estimate(value=eces[0], low=eces[0], high=eces[0])
-    return Scores(
+    ece = _mean_of(eces) if len(eces) > 1 else Estimate(value=eces[0], low=eces[0], high=eces[0])
+    return SystemScores(
         name=system.name,
-        accuracy=_over_images(_right(system, labels)),
-        nll=_over_images(_losses(system, labels)),
-        brier=_over_images(_squares(system, labels)),
+        accuracy=_over_images(_by_image(ACCURACY, system, labels)),
+        nll=_over_images(_by_image(NLL, system, labels)),
+        brier=_over_images(_by_image(BRIER, system, labels)),
         ece=CalibrationError(
             value=ece.value, low=ece.low, high=ece.high, bins=BINS, floor=floor.mean, floor_high=floor.high
         ),
         classwise_ece=float(np.mean([metrics.classwise_ece(P, labels, BINS) for P in system.posterior])),
-        aurc=float(np.mean([metrics.aurc(c, ok) for c, ok in zip(confidence, correct, strict=True)])),
-        accuracy_at_90=float(
-            np.mean([metrics.accuracy_at_coverage(c, ok, 0.9) for c, ok in zip(confidence, correct, strict=True)])
-        ),
+        aurc=float(each(metrics.aurc).mean()),
+        accuracy_at_90=float(each(lambda c, ok: metrics.accuracy_at_coverage(c, ok, 0.9)).mean()),
         cost_usd=system.cost_usd,
         looked_again=system.looked_again,
         reliability=metrics.reliability_bins(confidence[0], correct[0], BINS),
     )
 
 
-def differences(ours: System, others: Mapping[str, System], labels: Labels) -> tuple[Difference, ...]:
+def differences(ours: System, others: Mapping[str, System], labels: Labels) -> tuple[SystemGain, ...]:
     """Paired by image against every other system."""
     return tuple(
-        Difference(
+        SystemGain(
             better=ours.name,
             than=name,
-            accuracy=_over_images(_right(ours, labels) - _right(other, labels)),
-            nll=_over_images(_losses(other, labels) - _losses(ours, labels)),
+            accuracy=_gain(ACCURACY, ours, other, labels),
+            nll=_gain(NLL, ours, other, labels),
             worst_repeat=float((_accuracies(ours, labels) - _accuracies(other, labels)).min()),
         )
         for name, other in others.items()
@@ -110,19 +114,14 @@ def _accuracies(system: System, labels: Labels) -> Vector:
     return np.asarray((system.posterior.argmax(axis=2) == labels).mean(axis=1))
 
 
-def _right(system: System, labels: Labels) -> Vector:
-    """How often each image was right, shape ``(n,)``."""
-    return np.asarray((system.posterior.argmax(axis=2) == labels).mean(axis=0), dtype=float)
+def _by_image(metric: CaseMetric, system: System, labels: Labels) -> Vector:
+    """Of each image, the mean over the repeats, shape ``(n,)``."""
+    return np.asarray(np.mean([metric.of(P, labels).astype(float) for P in system.posterior], axis=0))
 
 
-def _losses(system: System, labels: Labels) -> Vector:
-    p = system.posterior[:, np.arange(len(labels)), labels]
-    return np.asarray(-np.log(np.clip(p, metrics.CLIP, 1)).mean(axis=0))
-
-
-def _squares(system: System, labels: Labels) -> Vector:
-    truth: Matrix = np.eye(system.posterior.shape[2])[labels]
-    return np.asarray(((system.posterior - truth) ** 2).sum(axis=2).mean(axis=0))
+def _gain(metric: CaseMetric, ours: System, other: System, labels: Labels) -> Estimate:
+    mine, theirs = (_by_image(metric, system, labels) for system in (ours, other))
+    return _over_images(mine - theirs if metric.better == "higher" else theirs - mine)
 
 
 def _over_images(values: Vector) -> Estimate:

@@ -14,8 +14,8 @@ from doubleread.core.types import Labels, Progress, silent
 from doubleread.evals.drawings import ReliabilityPanel, reliability_grid, risk_coverage_diagram
 from doubleread.evals.paper import load_paper_panel
 from doubleread.evals.reproduction.paper_replay import RETRIEVAL, readings_of, replay
-from doubleread.evals.reproduction.paper_tables import Row, last_answers, paper_rows
-from doubleread.evals.reproduction.published_figures import Difference, Scores, System, differences, scores
+from doubleread.evals.reproduction.paper_tables import PublishedFigure, last_answers, paper_rows
+from doubleread.evals.reproduction.published_figures import System, SystemGain, SystemScores, differences, scores
 from doubleread.orchestrator import metrics
 from doubleread.orchestrator.course.policy import Policy
 from doubleread.orchestrator.learning.arbitration import Learning, Readings, tensor
@@ -33,9 +33,9 @@ PAPERS = "paper's orchestrator"
 class Reproduction(Record):
     """Everything that was found. ``curves`` are risk against coverage, by system."""
 
-    rows: tuple[Row, ...]
-    scores: tuple[Scores, ...]
-    differences: tuple[Difference, ...]
+    rows: tuple[PublishedFigure, ...]
+    scores: tuple[SystemScores, ...]
+    differences: tuple[SystemGain, ...]
     curves: dict[str, tuple[tuple[float, ...], tuple[float, ...]]]
     images: int
     repeats: int
@@ -92,17 +92,7 @@ def page(found: Reproduction) -> str:
     """One self-contained HTML file."""
     drawn = {
         "reliability": reliability_grid(
-            [
-                ReliabilityPanel(
-                    title=s.name,
-                    bins=s.reliability,
-                    ece=s.ece.value,
-                    floor=s.ece.floor,
-                    floor_high=s.ece.floor_high,
-                    n=sum(b.n for b in s.reliability),
-                )
-                for s in found.scores
-            ],
+            [ReliabilityPanel.of(s.name, s.reliability, s.ece, sum(b.n for b in s.reliability)) for s in found.scores],
             title="Does a confidence mean what it says?",
         ),
         "risk": risk_coverage_diagram(found.curves, n=found.images),

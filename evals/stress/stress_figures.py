@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from doubleread.core.task import Task
 from doubleread.core.types import Matrix, Tensor3
 from doubleread.core.verdict import Verdict
-from doubleread.evals.metrics.bootstrap import Draws, estimate, ratio, with_wilson
+from doubleread.orchestrator.metrics.draws import Draws, estimate, ratio, with_wilson
 from doubleread.evals.stress.stress_record import Condition, MeasuredFigure
 from doubleread.orchestrator.metrics import CLIP
 

@@ -5,9 +5,14 @@ from pathlib import Path
 from markupsafe import Markup
 
 from doubleread.core.durable import write_text
-from doubleread.evals.drawings import Course, Strained, robustness_grid
+from doubleread.evals.drawings import RobustnessCurve
+from doubleread.evals.drawings import RobustnessPlot
+from doubleread.evals.drawings import robustness_grid
 from doubleread.evals.stress.stress_figures import FIGURES
-from doubleread.evals.stress.stress_record import CLEAN, Condition, MeasuredFigure, StressTest
+from doubleread.evals.stress.stress_record import CLEAN
+from doubleread.evals.stress.stress_record import Condition
+from doubleread.evals.stress.stress_record import MeasuredFigure
+from doubleread.evals.stress.stress_record import StressTest
 from doubleread.evals.stress.stress_wording import breaks
 from doubleread.render.html import environment
 
@@ -38,9 +43,11 @@ def draw(found: StressTest) -> str:
     )
 
 
-def _strained(found: StressTest, name: str, about: str) -> Strained:
+def _strained(found: StressTest, name: str, about: str) -> RobustnessPlot:
     each = [found.clean, *found.of(name)]
-    return Strained(name, about, tuple(Course(words, tuple(_points(each, figure))) for figure, words in SHOWN.items()))
+    return RobustnessPlot(
+        name, about, tuple(RobustnessCurve(words, tuple(_points(each, figure))) for figure, words in SHOWN.items())
+    )
 
 
 def _points(each: list[Condition], figure: str) -> list[tuple[int, MeasuredFigure]]:

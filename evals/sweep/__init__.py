@@ -5,9 +5,9 @@ a fit on other folds (whole groups at a time), or the cases of a run by a fit on
 """
 
 from doubleread.evals.sweep.grid import variants_of
-from doubleread.evals.sweep.recorded import Recorded, Unseen
-from doubleread.evals.sweep.sweep_result import Judged, Pick, Sweep
+from doubleread.evals.sweep.recorded import RecordedAnswers, UnseenCases
+from doubleread.evals.sweep.sweep_result import Pick, Sweep, VariantScore
 from doubleread.evals.sweep.sweeping import sweep
 from doubleread.evals.sweep.variant import Variant
 
-__all__ = ["Judged", "Pick", "Recorded", "Sweep", "Unseen", "Variant", "sweep", "variants_of"]
+__all__ = ["Pick", "RecordedAnswers", "Sweep", "UnseenCases", "Variant", "VariantScore", "sweep", "variants_of"]

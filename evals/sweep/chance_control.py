@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from doubleread.core.trust import Estimate
 from doubleread.core.types import Labels, Matrix, Vector
-from doubleread.evals.metrics.bootstrap import Draws
 from doubleread.orchestrator.metrics import wilson
+from doubleread.orchestrator.metrics.draws import Draws
 
 FLIPS = 5000
 """Draws behind a p-value: none is smaller than about 1 in 5,000."""
@@ -19,19 +19,19 @@ class Resamples:
     """The same bootstrap samples of whole groups for every figure, so that differences are paired."""
 
     def __init__(self, groups: Sequence[str] | None, n: int, draws: int, seed: int) -> None:
-        self._draws = Draws(groups or [None] * n, draws=draws, seed=seed)
-        self.codes, self.n = self._draws.codes, n
-        self._sizes = self._draws.sums(np.ones((n, 1)))[1:]
+        self.draws = Draws(groups or [None] * n, draws=draws, seed=seed)
+        self.codes, self.n = self.draws.codes, n
+        self._sizes = self.draws.sums(np.ones((n, 1)))[1:]
 
-    def sums(self, values: Matrix) -> Matrix:
+    def sums(self, values: NDArray[np.generic]) -> Matrix:
         """Sums of the columns of ``values``, ``(n, c)``, in each sample, divided by its cases: ``(draws, c)``."""
-        return np.asarray(self._draws.sums(values)[1:] / self._sizes)
+        return np.asarray(self.draws.sums(values)[1:] / self._sizes)
 
-    def mean(self, values: Vector) -> Estimate:
+    def mean(self, values: NDArray[np.generic]) -> Estimate:
         """The mean of ``values``, ``(n,)``, with its 95 % interval."""
         return interval(float(values.mean()), self.sums(values[:, None])[:, 0])
 
-    def share(self, flags: NDArray[np.bool_]) -> Estimate:
+    def share(self, flags: NDArray[np.generic]) -> Estimate:
         """A share of cases; Wilson's interval where all are alike, which a bootstrap takes for certain."""
         found = self.mean(flags.astype(float))
         if 0 < found.value < 1:

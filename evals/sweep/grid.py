@@ -7,6 +7,7 @@ from math import prod
 from typing import NamedTuple
 
 from doubleread.core.errors import DataError, UnknownPart
+from doubleread.core.registry import Registry
 from doubleread.evals.sweep.variant import Variant
 from doubleread.orchestrator.calibration import CALIBRATORS
 from doubleread.orchestrator.fusion import FUSION_RULES
@@ -107,15 +108,9 @@ def _risk(value: str, first: Variant) -> float | None:
     return None if value == "none" else _number("max_risk", 0.001, 0.999, value, first)
 
 
-def _rule(value: str, first: Variant) -> str:
+def _part(registry: Registry, value: str, first: Variant) -> str:
     del first
-    FUSION_RULES.check({value} - {AUTO})
-    return value
-
-
-def _calibrator(value: str, first: Variant) -> str:
-    del first
-    CALIBRATORS.check({value} - {AUTO})
+    registry.check({value} - {AUTO})
     return value
 
 
@@ -125,8 +120,8 @@ def _plain(*values: str) -> Callable[[Variant], Sequence[str]]:
 
 DIMENSIONS: Mapping[str, Dimension] = {
     "agents": Dimension("who sits on the panel: all, -texture, discriminant+neighbours", _agents, _leave_one_out),
-    "rule": Dimension("the fusion rule", _rule, lambda _: (AUTO, *FUSION_RULES.names())),
-    "calibrator": Dimension("the calibrator", _calibrator, lambda _: (AUTO, *CALIBRATORS.names())),
+    "rule": Dimension("the fusion rule", partial(_part, FUSION_RULES), lambda _: (AUTO, *FUSION_RULES.names())),
+    "calibrator": Dimension("the calibrator", partial(_part, CALIBRATORS), lambda _: (AUTO, *CALIBRATORS.names())),
     "max_share": Dimension(
         "share of cases that may be looked at again",
         partial(_number, "max_share", 0, 1),

@@ -9,10 +9,11 @@ import numpy as np
 
 from doubleread.core.errors import DataError
 from doubleread.core.opinion import Answer, Usage
-from doubleread.core.reading import Reading
+from doubleread.core.reading import Reading, slim_evidence
 from doubleread.core.task import Task
 from doubleread.core.types import Labels
-from doubleread.evals.sweep.run_rows import labelled_verdicts, reading_of
+from doubleread.core.verdict import Verdict
+from doubleread.evals.runs.run_folder import read_record, read_rows
 from doubleread.evals.sweep.variant import Variant
 from doubleread.panel.feedback import calibration_rows
 from doubleread.panel.panel_folder import PanelFolder
@@ -20,7 +21,7 @@ from doubleread.rag.stores.archive import Archive
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedAnswers:
     """A panel and the answers that its first trust was learned from.
 
     ``usd`` is what an answer of each agent costs: kept readings do not say.
@@ -74,7 +75,7 @@ class Recorded:
 
 
 @dataclass(frozen=True)
-class Unseen:
+class UnseenCases:
     """The cases of a run that had no part in the panel."""
 
     folder: Path
@@ -88,14 +89,14 @@ class Unseen:
     """What an answer of each agent cost on average, where it was to be paid for."""
 
     @classmethod
-    def of(cls, folder: Path, recorded: Recorded) -> Self:
+    def of(cls, folder: Path, recorded: RecordedAnswers) -> Self:
         """Reads a run as a stream. Raises ``DataError`` for one of other labels, or where no case is left."""
         known, task = _known(recorded), recorded.task
         kept: list[tuple[str, str]] = []
         paid: dict[str, list[float]] = {}
         left_out = 0
-        for verdict in labelled_verdicts(folder):
-            row = reading_of(verdict)
+        for verdict in _labelled_verdicts(folder):
+            row = _reading_of(verdict)
             task.index(row.label)
             for answer in (*row.first, *row.second):
                 if answer.usage.cost_usd:
@@ -121,13 +122,35 @@ class Unseen:
 
     def rows(self) -> Iterator[Reading]:
         """The readings, read from the run again, one at a time."""
-        for verdict in labelled_verdicts(self.folder):
-            row = reading_of(verdict)
+        for verdict in _labelled_verdicts(self.folder):
+            row = _reading_of(verdict)
             if row.case not in self.known and row.group not in self.known:
                 yield row
 
 
-def _known(recorded: Recorded) -> frozenset[str]:
+def _labelled_verdicts(folder: Path) -> Iterator[Verdict]:
+    """The verdicts on labelled cases on which anybody spoke, one at a time; raises ``RunError``."""
+    read_record(folder)
+    for row in read_rows(folder):
+        verdict = row.verdict
+        if verdict is not None and verdict.case.label is not None and verdict.opinions:
+            yield verdict
+
+
+def _reading_of(verdict: Verdict) -> Reading:
+    """What was said about a labelled case, with what it cost."""
+    answers: tuple[Answer, ...] = (*verdict.opinions, *verdict.abstentions)
+    return Reading(
+        case=verdict.case.id,
+        label=str(verdict.case.label),
+        group=verdict.case.group,
+        first=tuple(a for a in answers if a.round == 1),
+        second=tuple(a for a in answers if a.round > 1),
+        evidence=slim_evidence(verdict.evidence),
+    )
+
+
+def _known(recorded: RecordedAnswers) -> frozenset[str]:
     named = {row.case for row in recorded.rows} | {row.group for row in recorded.rows if row.group is not None}
     saved = recorded.saved
     if not saved.settings.retrieval.url:

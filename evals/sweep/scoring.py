@@ -4,42 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from doubleread.core.task import Task
 from doubleread.core.trust import Estimate
 from doubleread.core.types import Labels, Matrix, Vector
 from doubleread.evals.sweep.chance_control import Resamples, holm, interval, paired_tests, picked_elsewhere
-from doubleread.evals.sweep.sweep_result import FIGURES, SHARES, Judged, Pick
+from doubleread.evals.sweep.sweep_figures import VariantOutcomes, sweep_figures
+from doubleread.evals.sweep.sweep_result import Pick, VariantScore
 from doubleread.evals.sweep.variant import Variant
-from doubleread.evals.vector_replay import Flags, ReplayedCases
-from doubleread.orchestrator import metrics
+from doubleread.evals.vector_replay import Flags
 from doubleread.orchestrator.gates.gate import realised_costs
+from doubleread.orchestrator.metrics.metric import CaseMetric, Sample
 from doubleread.orchestrator.simplex import spoken
-
-
-@dataclass
-class Played:
-    """What became of the cases under one variant; the first axis counts the cases."""
-
-    posterior: Matrix
-    label: Labels
-    committed: Flags
-    looked_again: Flags
-    unanswered: Flags
-    usd: Vector
-
-    @classmethod
-    def blank(cls, n: int, k: int) -> "Played":
-        """Before any case is played."""
-        no = np.zeros(n, dtype=bool)
-        return cls(np.full((n, k), np.nan), np.zeros(n, np.int64), no.copy(), no.copy(), no.copy(), np.zeros(n))
-
-    def put(self, rows: Labels, replayed: ReplayedCases, usd: Vector) -> None:
-        """Some of the cases, with the price of each agent's answer, ``(agents,)``."""
-        self.posterior[rows], self.label[rows] = replayed.posterior, replayed.label
-        self.committed[rows], self.looked_again[rows] = replayed.committed, replayed.looked_again
-        self.unanswered[rows] = replayed.unanswered
-        self.usd[rows] = (replayed.asked.astype(float) + replayed.asked_again) @ usd
 
 
 @dataclass(frozen=True)
@@ -53,65 +30,94 @@ class Bench:
     bins: int
     error_usd: float
 
-    def columns(self, task: Task, played: Played) -> dict[str, Vector]:
-        """The figures that are means over cases, case by case. Where nobody spoke any label is as likely."""
-        silent = ~spoken(played.posterior)
-        P = np.where(silent[:, None], 1 / played.posterior.shape[1], played.posterior)
-        right = metrics.correctness(P, self.labels) & ~silent
-        truth = np.clip(P[np.arange(len(P)), self.labels], metrics.CLIP, 1.0)
-        decided = realised_costs(task, played.label, played.committed, self.labels)
-        return {
-            "accuracy": right.astype(float),
-            "nll": -np.log(truth),
-            "wrong": (played.committed & (played.label != self.labels)).astype(float),
-            "referred": (~played.committed).astype(float),
-            "looked_again": played.looked_again.astype(float),
-            "cost": decided + played.usd / self.error_usd,
-            "usd": played.usd,
-        }
+    def scores(self, task: Task, outcomes: VariantOutcomes) -> "VariantFigures":
+        """The figures of one variant. A case on which nobody spoke is no forecast, or one that is all alike."""
+        there = spoken(outcomes.posterior)
+        P = np.where(there[:, None], outcomes.posterior, 1 / outcomes.posterior.shape[1])
+        cost = realised_costs(task, outcomes.label, outcomes.committed, self.labels) + outcomes.usd / self.error_usd
+        cases, drawn = {}, {}
+        for name, figure in sweep_figures().items():
+            if figure.of is not None:
+                cases[name] = figure.of(outcomes, self.labels, cost)
+            elif isinstance(figure.metric, CaseMetric):
+                cases[name] = _filled(figure.metric, P, self.labels, there)
+            elif figure.metric is not None:
+                draws = self.resamples.draws
+                sample = Sample(outcomes.posterior[there], self.labels[there], draws, there, self.bins)
+                drawn[name] = figure.metric.drawn(sample)
+        return VariantFigures(cases, drawn)
 
-    def calibration_gap(self, played: Played) -> tuple[float, Vector]:
-        """ECE, and what it is in each sample, ``(draws,)``; a case on which nobody spoke is no forecast."""
-        there = spoken(played.posterior)
-        confidence = np.where(there, np.nan_to_num(played.posterior).max(axis=1), 0.0)
-        correct = metrics.correctness(np.nan_to_num(played.posterior), self.labels) & there
-        signed = np.zeros((len(there), self.bins))
-        signed[np.arange(len(there)), metrics.bin_index(confidence, self.bins)] = np.where(
-            there, correct - confidence, 0
-        )
-        spoke = there.astype(float)
-        drawn = np.abs(self.resamples.sums(signed)).sum(axis=1) / self.resamples.sums(spoke[:, None])[:, 0]
-        return float(np.abs(signed.sum(axis=0)).sum() / max(spoke.sum(), 1.0)), drawn
+
+@dataclass(frozen=True)
+class VariantFigures:
+    """Figures by name: case by case, shape ``(n,)``, or of the sample and every draw, shape ``(1 + draws,)``."""
+
+    cases: Mapping[str, NDArray[np.generic]]
+    drawn: Mapping[str, Vector]
+
+    @property
+    def cost(self) -> Vector:
+        return np.asarray(self.cases["cost"], float)
+
+    def estimates(self, resamples: Resamples) -> dict[str, Estimate]:
+        """Every figure with its interval."""
+        found = {
+            name: resamples.share(values) if values.dtype == np.bool_ else resamples.mean(values)
+            for name, values in self.cases.items()
+        } | {name: interval(*_split(values)) for name, values in self.drawn.items()}
+        return {name: found[name] for name in sweep_figures()}
+
+    def changes(self, first: "VariantFigures", resamples: Resamples) -> dict[str, Estimate]:
+        """Every difference to the first variant, case by case."""
+        found = {
+            name: resamples.mean(values.astype(float) - first.cases[name]) for name, values in self.cases.items()
+        } | {name: interval(*_split(values - first.drawn[name])) for name, values in self.drawn.items()}
+        return {name: found[name] for name in sweep_figures()}
+
+
+def _filled(metric: CaseMetric, P: Matrix, y: Labels, there: Flags) -> NDArray[np.generic]:
+    values = metric.of(P, y)
+    return values if metric.silent is None else np.where(there, values, metric.silent).astype(values.dtype)
+
+
+def _split(values: Vector) -> tuple[float, Vector]:
+    return float(values[0]), values[1:]
 
 
 def judged(
-    bench: Bench, tasks: Sequence[Task], variants: Sequence[Variant], played: Sequence[Played], seed: int
-) -> tuple[Judged, ...]:
+    bench: Bench, tasks: Sequence[Task], variants: Sequence[Variant], outcomes: Sequence[VariantOutcomes], seed: int
+) -> tuple[VariantScore, ...]:
     """Every variant beside the first."""
     first = variants[0]
-    columns = [bench.columns(task, one) for task, one in zip(tasks, played, strict=True)]
-    gaps = [bench.calibration_gap(one) for one in played]
-    p = _tests(bench, variants, columns, seed)
+    scores = [bench.scores(task, one) for task, one in zip(tasks, outcomes, strict=True)]
+    p = _tests(bench, variants, scores, seed)
     return tuple(
-        Judged(
+        VariantScore(
             name=variant.name(first),
             variant=variant,
-            figures=_figures(bench, columns[i], gaps[i]),
-            difference=_differences(bench, columns[i], gaps[i], columns[0], gaps[0], variant, first) if i else {},
-            decided_otherwise=_otherwise(played[i], played[0]),
+            figures=scores[i].estimates(bench.resamples),
+            difference=_changes(bench, scores[i], scores[0], variant.referral == first.referral) if i else {},
+            decided_otherwise=_otherwise(outcomes[i], outcomes[0]),
             p=p.get(i),
         )
         for i, variant in enumerate(variants)
     )
 
 
-def pick(bench: Bench, variants: Sequence[Variant], tasks: Sequence[Task], played: Sequence[Played]) -> Pick | None:
+def _changes(bench: Bench, scores: VariantFigures, first: VariantFigures, comparable: bool) -> dict[str, Estimate]:
+    found = scores.changes(first, bench.resamples)
+    return {name: one for name, one in found.items() if name != "cost" or comparable}
+
+
+def pick(
+    bench: Bench, variants: Sequence[Variant], tasks: Sequence[Task], outcomes: Sequence[VariantOutcomes]
+) -> Pick | None:
     """What the cheapest variant costs when it is chosen on other cases; None where there is no choice."""
     first = variants[0]
     alike = [i for i, variant in enumerate(variants) if variant.referral == first.referral]
     if len(alike) < 2:
         return None
-    costs = np.stack([bench.columns(tasks[i], played[i])["cost"] for i in alike], axis=1)
+    costs = np.stack([bench.scores(tasks[i], outcomes[i]).cost for i in alike], axis=1)
     names = [variants[i].name(first) for i in alike]
     chosen = picked_elsewhere(costs, bench.parts)
     paid = costs[np.arange(len(costs)), chosen]
@@ -127,42 +133,16 @@ def pick(bench: Bench, variants: Sequence[Variant], tasks: Sequence[Task], playe
     )
 
 
-def _figures(bench: Bench, columns: Mapping[str, Vector], gap: tuple[float, Vector]) -> dict[str, Estimate]:
-    found = {
-        name: bench.resamples.share(values > 0) if name in SHARES else bench.resamples.mean(values)
-        for name, values in columns.items()
-    }
-    found["ece"] = interval(*gap)
-    return {name: found[name] for name in FIGURES}
-
-
-def _differences(
-    bench: Bench,
-    columns: Mapping[str, Vector],
-    gap: tuple[float, Vector],
-    before: Mapping[str, Vector],
-    gap_before: tuple[float, Vector],
-    variant: Variant,
-    first: Variant,
-) -> dict[str, Estimate]:
-    found = {name: bench.resamples.mean(columns[name] - before[name]) for name in columns}
-    found["ece"] = interval(gap[0] - gap_before[0], gap[1] - gap_before[1])
-    comparable = variant.referral == first.referral
-    return {name: found[name] for name in FIGURES if name != "cost" or comparable}
-
-
-def _tests(
-    bench: Bench, variants: Sequence[Variant], columns: Sequence[Mapping[str, Vector]], seed: int
-) -> dict[int, float]:
+def _tests(bench: Bench, variants: Sequence[Variant], scores: Sequence[VariantFigures], seed: int) -> dict[int, float]:
     """Holm-adjusted p-values of the differences in cost, by the variant's place."""
     alike = [i for i, one in enumerate(variants) if i and one.referral == variants[0].referral]
     if not alike:
         return {}
-    differences = np.stack([columns[i]["cost"] - columns[0]["cost"] for i in alike], axis=1)
+    differences = np.stack([scores[i].cost - scores[0].cost for i in alike], axis=1)
     p = holm(paired_tests(differences, bench.resamples.codes, seed))
     return dict(zip(alike, p.tolist(), strict=True))
 
 
-def _otherwise(one: Played, first: Played) -> int:
+def _otherwise(one: VariantOutcomes, first: VariantOutcomes) -> int:
     said, before = (np.where(p.committed, p.label, -1) for p in (one, first))
     return int((said != before).sum())

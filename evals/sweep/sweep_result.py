@@ -4,19 +4,14 @@ from doubleread.core.base import Record
 from doubleread.core.trust import Estimate
 from doubleread.evals.sweep.variant import Variant
 
-FIGURES = ("accuracy", "nll", "ece", "wrong", "referred", "looked_again", "cost", "usd")
-"""In the order they are shown. ``accuracy`` is that of the leading label, committed to or not; ``wrong`` the share of
-all cases with a wrong commitment; ``cost`` what decisions came to, in ordinary errors, with what answers cost."""
-SHARES = ("accuracy", "wrong", "referred", "looked_again")
-"""Those that are shares of cases."""
 
-
-class Judged(Record):
+class VariantScore(Record):
     """A variant on cases that had no part in it; intervals are 95 %, over whole groups."""
 
     name: str
     variant: Variant
     figures: dict[str, Estimate]
+    """By name, see ``sweep_figures``. Accuracy is that of the leading label, committed to or not."""
     difference: dict[str, Estimate]
     """To the first variant, on the same cases; without ``cost`` where a referral costs something else."""
     decided_otherwise: int
@@ -42,7 +37,7 @@ class Pick(Record):
     """Which variants were picked, by the share of cases that were judged by them."""
 
 
-class Refused(Record):
+class RefusedVariant(Record):
     """A variant that the record cannot answer, and why."""
 
     name: str
@@ -55,8 +50,8 @@ class Sweep(Record):
     learned_from: str
     n: int
     groups: int
-    judged: tuple[Judged, ...]
-    refused: tuple[Refused, ...] = ()
+    judged: tuple[VariantScore, ...]
+    refused: tuple[RefusedVariant, ...] = ()
     pick: Pick | None = None
     """None for a single variant."""
     notes: tuple[str, ...] = ()

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from doubleread.core.errors import DataError
 from doubleread.core.types import Progress, silent
 from doubleread.evals.sweep.chance_control import Resamples
-from doubleread.evals.sweep.recorded import Recorded, Unseen
-from doubleread.evals.sweep.scoring import Bench, Played, judged, pick
-from doubleread.evals.sweep.sweep_result import Refused, Sweep
+from doubleread.evals.sweep.recorded import RecordedAnswers, UnseenCases
+from doubleread.evals.sweep.scoring import Bench, judged, pick
+from doubleread.evals.sweep.sweep_figures import VariantOutcomes
+from doubleread.evals.sweep.sweep_result import RefusedVariant, Sweep
 from doubleread.evals.sweep.variant import Variant
 from doubleread.evals.sweep.variant_replay import play, task_of
 from doubleread.orchestrator.course.kept import readings_of
@@ -22,9 +23,9 @@ PARTS = 5
 
 
 def sweep(
-    recorded: Recorded,
+    recorded: RecordedAnswers,
     variants: Sequence[Variant],
-    unseen: Unseen | None = None,
+    unseen: UnseenCases | None = None,
     *,
     draws: int = 1000,
     seed: int = 0,
@@ -63,7 +64,7 @@ def sweep(
 
 
 def _folds(
-    recorded: Recorded, readings: Readings, unseen: Unseen | None, seed: int
+    recorded: RecordedAnswers, readings: Readings, unseen: UnseenCases | None, seed: int
 ) -> tuple[list[Fold], NDArray[np.int64]]:
     """What is learned from and judged on, and the part of each judged case."""
     trust, n = recorded.saved.settings.trust, len(readings.labels)
@@ -78,7 +79,7 @@ def _folds(
     return folds, parts
 
 
-def _check(recorded: Recorded, variants: Sequence[Variant]) -> None:
+def _check(recorded: RecordedAnswers, variants: Sequence[Variant]) -> None:
     """Raises ``DataError`` for what no reading can answer."""
     looked = any(answer.round > 1 for row in recorded.rows for answer in row.second)
     if not looked and any(variant.max_share > 0 for variant in variants):
@@ -95,8 +96,8 @@ def _check(recorded: Recorded, variants: Sequence[Variant]) -> None:
 
 
 def _answerable(
-    variants: Sequence[Variant], played: Sequence[Played], unseen: Unseen | None
-) -> tuple[list[int], tuple[Refused, ...]]:
+    variants: Sequence[Variant], played: Sequence[VariantOutcomes], unseen: UnseenCases | None
+) -> tuple[list[int], tuple[RefusedVariant, ...]]:
     """Places of the variants that the record answers in full, and the others."""
     kept, refused = [], []
     for i, (variant, outcome) in enumerate(zip(variants, played, strict=True)):
@@ -107,7 +108,7 @@ def _answerable(
         held = "the readings" if unseen is None else str(unseen.folder)
         n = len(outcome.unanswered)
         why = f"it asks for answers on {missing} of {n} cases that {held} never got: nobody was asked then"
-        refused.append(Refused(name=variant.name(variants[0]), why=why))
+        refused.append(RefusedVariant(name=variant.name(variants[0]), why=why))
     if 0 not in kept:
         raise DataError(
             f"the panel as it is cannot be replayed: {refused[0].why}; a run made with second_look.max_share = 1 and "
@@ -116,13 +117,13 @@ def _answerable(
     return kept, tuple(refused)
 
 
-def _learned_from(n: int, folds: int, unseen: Unseen | None) -> str:
+def _learned_from(n: int, folds: int, unseen: UnseenCases | None) -> str:
     if unseen is None:
         return f"cross-fitted in {folds} folds of {n} calibration cases, whole groups at a time"
     return f"learned from {n} calibration cases, replayed on a run's cases"
 
 
-def _notes(recorded: Recorded, variants: Sequence[Variant], unseen: Unseen | None) -> Iterator[str]:
+def _notes(recorded: RecordedAnswers, variants: Sequence[Variant], unseen: UnseenCases | None) -> Iterator[str]:
     """What a reader must know of these figures."""
     first = variants[0]
     if unseen is not None and unseen.left_out:

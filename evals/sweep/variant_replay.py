@@ -10,8 +10,8 @@ from doubleread.core.reading import Reading
 from doubleread.core.task import Task, with_costs
 from doubleread.core.types import Progress, silent
 from doubleread.evals.sweep.neighbours_replay import Neighbourhood
-from doubleread.evals.sweep.recorded import Recorded, Unseen
-from doubleread.evals.sweep.scoring import Played
+from doubleread.evals.sweep.recorded import RecordedAnswers, UnseenCases
+from doubleread.evals.sweep.sweep_figures import VariantOutcomes
 from doubleread.evals.sweep.variant import Variant
 from doubleread.evals.vector_replay import AnswerArrays, VectorReplay
 from doubleread.orchestrator.course.arbiter import Arbiter
@@ -23,19 +23,19 @@ from doubleread.panel.fitting import learning_of, policy_of
 
 
 def play(
-    recorded: Recorded,
+    recorded: RecordedAnswers,
     variants: Sequence[Variant],
     folds: Sequence[Fold],
-    unseen: Unseen | None = None,
+    unseen: UnseenCases | None = None,
     progress: Progress = silent,
-) -> list[Played]:
+) -> list[VariantOutcomes]:
     """What becomes of the cases of all folds' tests, variant by variant.
 
     The tests are positions among the run's cases, or without a run among the panel's own. Raises ``DataError`` where a
     variant cannot be learned.
     """
     n = len(recorded.rows) if unseen is None else len(unseen.labels)
-    played = [Played.blank(n, len(recorded.task.names)) for _ in variants]
+    played = [VariantOutcomes.blank(n, len(recorded.task.names)) for _ in variants]
     together = _learned_alike(variants)
     for done, places in enumerate(together):
         progress("learning and replaying", done, len(together))
@@ -45,11 +45,11 @@ def play(
 
 
 def _play_alike(
-    recorded: Recorded,
-    unseen: Unseen | None,
+    recorded: RecordedAnswers,
+    unseen: UnseenCases | None,
     folds: Sequence[Fold],
     variants: Sequence[Variant],
-    played: Sequence[Played],
+    played: Sequence[VariantOutcomes],
 ) -> None:
     """Variants that are learned alike, on every fold."""
     one, settings = variants[0], recorded.saved.settings
@@ -76,13 +76,13 @@ def _play_alike(
             outcome.put(fold.test, replay.run(_settled(recorded, grounds, learning, variant)), usd)
 
 
-def _settled(recorded: Recorded, grounds: Grounds, learning: Learning, variant: Variant) -> Arbiter:
+def _settled(recorded: RecordedAnswers, grounds: Grounds, learning: Learning, variant: Variant) -> Arbiter:
     promised = replace(learning, max_risk=variant.max_risk)
     costs = task_of(recorded, variant).costs
     return replace(grounds.at(costs), learning=promised).settled(_policy(recorded, variant))[0]
 
 
-def _policy(recorded: Recorded, variant: Variant) -> Policy:
+def _policy(recorded: RecordedAnswers, variant: Variant) -> Policy:
     before = policy_of(recorded.saved.settings)
     rounds = 2 if variant.max_share > 0 else 1
     return before.model_copy(
@@ -90,7 +90,7 @@ def _policy(recorded: Recorded, variant: Variant) -> Policy:
     )
 
 
-def task_of(recorded: Recorded, variant: Variant) -> Task:
+def task_of(recorded: RecordedAnswers, variant: Variant) -> Task:
     """The task at the variant's costs."""
     costs = recorded.task.costs
     return with_costs(recorded.task, costs.model_copy(update={"referral": variant.referral}))

@@ -1,5 +1,6 @@
 """What is known of an agent: its trust profile, and the track record of a score."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 import numpy as np
@@ -73,6 +74,11 @@ def profile(
         ccc=metrics.confidence_correctness_correlation(confidence, correct),
         brier=estimate(metrics.brier, p, t, owners, seed, draws),
         nll=estimate(metrics.nll, p, t, owners, seed, draws),
+        further={
+            metric.name: estimate(metric.value, p, t, owners, seed, draws)
+            for metric in metrics.shown_in("trust")
+            if metric.name not in TrustProfile.model_fields and np.isfinite(metric.value(p, t))
+        },
         confusion=tuple(tuple(row) for row in metrics.confusion_matrix(p, t).tolist()),
         reliability=metrics.reliability_bins(confidence, correct, bins),
         calibrator={} if calibrator is None else calibrator.params(),
@@ -86,7 +92,12 @@ def profile(
 
 
 def estimate(
-    metric: metrics.Metric, P: Matrix, y: Labels, groups: Groups = None, seed: int = 0, draws: int = DRAWS
+    metric: Callable[[Matrix, Labels], float],
+    P: Matrix,
+    y: Labels,
+    groups: Groups = None,
+    seed: int = 0,
+    draws: int = DRAWS,
 ) -> Estimate:
     """A metric of distributions with its 95 % bootstrap interval over ``groups``."""
     return bootstrap(lambda rows: metric(P[rows], y[rows]), len(y), draws, seed, groups)

@@ -14,7 +14,7 @@ from doubleread.cli.main import app
 from doubleread.core.errors import DataError
 from doubleread.evals.paper import load_paper_panel
 from doubleread.evals.reproduction.paper_replay import readings_of, replay
-from doubleread.evals.reproduction.paper_tables import Row, paper_rows, published
+from doubleread.evals.reproduction.paper_tables import PublishedFigure, paper_rows, published
 from doubleread.evals.reproduction.published_figures import System, differences, scores
 from doubleread.evals.reproduction.reproduction_report import AGENTS, page, reproduce_paper
 from doubleread.orchestrator.course.policy import Policy
@@ -32,7 +32,7 @@ def system(name, *tops):
 
 def test_a_figure_matches_within_the_rounding_of_what_was_published():
     def row(figure, found):
-        return Row(case="zero-shot", agent="GPT", figure=figure, published=0.5078, found=found)
+        return PublishedFigure(case="zero-shot", agent="GPT", figure=figure, published=0.5078, found=found)
 
     assert row("f1_macro", 0.50784).matches
     assert not row("f1_macro", 0.50787).matches

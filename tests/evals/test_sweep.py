@@ -13,10 +13,11 @@ from doubleread.core.task import Costs
 from doubleread.evals.case_replay import replay_case
 from doubleread.evals.runs.row import Row
 from doubleread.evals.runs.run_record import RunRecord
-from doubleread.evals.sweep import Recorded, Unseen, sweep, variants_of
+from doubleread.evals.sweep import RecordedAnswers, UnseenCases, sweep, variants_of
 from doubleread.evals.sweep.chance_control import Resamples, holm, paired_tests, picked_elsewhere
 from doubleread.evals.sweep.neighbours_replay import Neighbourhood
-from doubleread.evals.sweep.scoring import Bench, Played, judged
+from doubleread.evals.sweep.scoring import Bench, judged
+from doubleread.evals.sweep.sweep_figures import VariantOutcomes
 from doubleread.evals.sweep.variant_replay import play
 from doubleread.orchestrator.course.graph import Seats, diagnose
 from doubleread.orchestrator.course.kept import readings_of
@@ -129,7 +130,9 @@ def test_figures_by_hand(record):
     no = np.zeros(4, dtype=bool)
     committed = np.array([True, True, False, False])
     usd = np.array([0.0, 0.02, 0.0, 0.0])
-    played = Played(posterior, np.array([0, 0, 2, 0]), committed, np.array([False, True, False, False]), no, usd)
+    played = VariantOutcomes(
+        posterior, np.array([0, 0, 2, 0]), committed, np.array([False, True, False, False]), no, usd
+    )
     bench = Bench(labels, Resamples(None, 4, 50, 0), np.arange(4), bins=10, error_usd=0.5)
     one = judged(bench, [TASK], [record.first], [played], seed=0)[0].figures
     found = {name: e.value for name, e in one.items()}
@@ -268,7 +271,7 @@ async def run_folder(folder, record, n=40, seed=5, *, scripts=SCRIPTS, first="ru
 
 
 async def test_a_run_is_replayed_as_it_was(tmp_path, record):
-    run = Unseen.of(await run_folder(tmp_path / "run", record), record)
+    run = UnseenCases.of(await run_folder(tmp_path / "run", record), record)
     found = sweep(record, variants_of(record.first, ["max_share=0,1"]), run, draws=20)
     rows = [Row.of_line(line) for line in (tmp_path / "run" / "rows.jsonl").read_text().splitlines()[1:-1]]
     verdicts = [row.verdict for row in rows]
@@ -290,7 +293,7 @@ async def test_the_panels_own_cases_do_not_judge_it(tmp_path, record):
     (folder / "rows.jsonl").write_text(
         "\n".join([*(folder / "rows.jsonl").read_text().splitlines()[1:-1], line]) + "\n"
     )
-    run = Unseen.of(folder, record)
+    run = UnseenCases.of(folder, record)
     assert (run.left_out, len(run.labels)) == (1, 5)
     assert len(list(run.rows())) == 5
     found = sweep(record, variants_of(record.first, ["referral=0.1"]), run, draws=20)
@@ -302,7 +305,7 @@ async def test_a_cascade_takes_its_prices_from_the_run_or_from_a_person(tmp_path
     variants = variants_of(record.first, ["cascade=0.3,1", "max_share=0"])
     with pytest.raises(DataError, match=r"no agent's price is known.*--usd gpt=0.002"):
         sweep(record, variants)
-    run = Unseen.of(await run_folder(tmp_path / "run", record, scripts=PAID), record)
+    run = UnseenCases.of(await run_folder(tmp_path / "run", record, scripts=PAID), record)
     assert run.usd == {"dear": pytest.approx(0.002)}
     priced = replace(record, usd={"dear": 0.002})
     for found in (sweep(record, variants, run, draws=20), sweep(priced, variants, draws=20)):
@@ -320,13 +323,13 @@ def test_second_looks_that_were_never_taken_are_not_replayed(tmp_path):
 
 def test_a_price_needs_an_agent_and_a_run_its_rows(tmp_path, saved):
     with pytest.raises(DataError, match="gpt is no agent of this panel"):
-        Recorded.of(read_panel(saved, None), {"gpt": 1.0})
+        RecordedAnswers.of(read_panel(saved, None), {"gpt": 1.0})
     with pytest.raises(RunError, match="holds no run"):
-        Unseen.of(tmp_path, Recorded.of(read_panel(saved, None)))
+        UnseenCases.of(tmp_path, RecordedAnswers.of(read_panel(saved, None)))
     head(tmp_path)
     (tmp_path / "rows.jsonl").write_text("nonsense\n")
     with pytest.raises(RunError, match="is damaged at b'nonsense"):
-        Unseen.of(tmp_path, Recorded.of(read_panel(saved, None)))
+        UnseenCases.of(tmp_path, RecordedAnswers.of(read_panel(saved, None)))
 
 
 # -- neighbours ---------------------------------------------------------------------------------------------------

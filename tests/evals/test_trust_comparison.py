@@ -7,8 +7,11 @@ import pytest
 from scipy.stats import binom
 
 from doubleread.core.errors import DataError
-from doubleread.evals.trust_comparison import FIGURES, compare
+from doubleread.evals.trust_comparison import compare
+from doubleread.orchestrator.metrics import shown_in
 from doubleread.orchestrator.trust.grading import Graded
+
+FIGURES = [metric.symbol for metric in shown_in("trust")]
 
 
 def side(n, seed, *, sharp=1.0, skill=2.5, name="x", each=1):

@@ -6,7 +6,7 @@ from verdicts_kit import verdict
 
 from doubleread.core.errors import DataError
 from doubleread.evals.metrics.calculation import evaluate
-from doubleread.evals.metrics.gates import FIGURES, Gate, check, gate, parse_gate
+from doubleread.evals.metrics.gates import Gate, check, gate, gated, parse_gate
 
 
 def evaluated(verdicts):
@@ -75,10 +75,10 @@ def test_a_figure_that_a_run_does_not_have_does_not_pass():
     assert not check(evaluated([verdict("1", None, 0.9)]), [gate("accuracy", "at least", 0)])[0].passed
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", gated())
 def test_every_figure_is_there_and_on_its_side(name):
     found = evaluated(simulated(50))
-    figure = FIGURES[name]
+    figure = gated()[name]
     value = figure.of(found)
     if name == "alarms":
         assert value is None  # nothing could tell

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from doubleread.core.trust import Estimate
 from doubleread.core.types import Matrix, Vector
-from doubleread.orchestrator.metrics import Flags, wilson
+from doubleread.orchestrator.metrics import wilson
 from doubleread.orchestrator.resampling import group_codes
 
 _CELLS = 1_000_000
@@ -46,12 +46,12 @@ class Draws:
         codes = self.codes[rows]
         return (self.counts[part][:, codes].astype(float) for part in self._parts(len(codes)))
 
-    def mean(self, values: NDArray[np.generic], rows: Flags | None = None) -> Estimate | None:
+    def mean(self, values: NDArray[np.generic], rows: NDArray[np.bool_] | None = None) -> Estimate | None:
         """The mean of ``values``, shape ``(n,)``, over the cases ``rows``; None where there is none."""
         kept = np.ones(self.n, bool) if rows is None else rows
         return estimate(ratio(self.total(values[kept], kept), self.total(np.ones(kept.sum()), kept)))
 
-    def share(self, flags: Flags, rows: Flags | None = None) -> Estimate | None:
+    def share(self, flags: NDArray[np.bool_], rows: NDArray[np.bool_] | None = None) -> Estimate | None:
         """The share of true ``flags``, shape ``(n,)``, among ``rows``; Wilson's interval where all are alike."""
         kept = np.ones(self.n, bool) if rows is None else rows
         return with_wilson(self.mean(flags, kept), int(kept.sum()))
@@ -59,6 +59,18 @@ class Draws:
     def _parts(self, width: int) -> Iterator[slice]:
         step = max(1, _CELLS // max(1, width))
         return (slice(start, start + step) for start in range(0, len(self.counts), step))
+
+
+def percentiles(values: Vector, shares: tuple[float, ...], draws: Draws) -> list[Vector]:
+    """For each share the smallest value that so many of all cases do not exceed, shape ``(1 + draws,)`` each."""
+    order = np.argsort(values, kind="stable")
+    found: list[list[Vector]] = [[] for _ in shares]
+    for times in draws.times(order):
+        reached = np.cumsum(times, axis=1)
+        for parts, share in zip(found, shares, strict=True):
+            place = (reached >= share * reached[:, -1:] - 1e-9).argmax(axis=1)
+            parts.append(values[order][place])
+    return [np.concatenate(parts) for parts in found]
 
 
 def estimate(values: Vector) -> Estimate | None:

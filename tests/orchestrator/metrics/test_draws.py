@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from doubleread.evals.metrics.bootstrap import Draws, certain, estimate, with_wilson
-from doubleread.evals.metrics.ranking_quality import percentiles, ranking
 from doubleread.orchestrator import metrics
+from doubleread.orchestrator.metrics.draws import Draws, certain, estimate, percentiles, with_wilson
+from doubleread.orchestrator.metrics.metric import Sample
+from doubleread.orchestrator.metrics.ranking_metrics import ranking_scores
 from doubleread.orchestrator.resampling import bootstrap, group_codes
 from doubleread.orchestrator.trust.profile import share
 
@@ -28,6 +29,11 @@ def expanded(draws, groups):
     codes = group_codes(groups, len(groups))
     for counts in draws.counts:
         yield np.repeat(np.arange(len(groups)), counts[codes])
+
+
+def ranking(confidence, correct, draws, rows):
+    """Two labels; the confidence is that of the first, and correctness says whether it is true."""
+    return ranking_scores(Sample(np.stack([confidence, 1 - confidence], axis=1), (~correct) * 1, draws, rows))
 
 
 def test_ranking_figures_are_those_of_the_rows_of_each_draw():

@@ -1,29 +1,73 @@
-"""How good probabilities are: pure functions of ``P``, shape ``(n, k)``, and true label indices ``y``, shape ``(n,)``.
+"""Metrics of probabilities ``P``, shape ``(n, k)``, against true label indices ``y``, shape ``(n,)``.
+
+A metric is declared once, as a ``Metric`` in a module of its own or of its family, with a row in ``METRICS``: its
+names, its direction, its unit, how it is computed and how it is written. Trust profiles, evaluations, reports, gates,
+comparisons, sweeps and tables read the declaration. Another package adds a metric through an entry point of the group
+``doubleread.metrics``.
 
 ``confidence`` and ``correct`` have shape ``(n,)``. Means over no cases are NaN. Bins are equal-width, open below and
 closed above (0 belongs to the first), so that a confidence of exactly 1 falls into the last bin.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from doubleread.core.registry import Registry
 from doubleread.core.trust import ReliabilityBin
 from doubleread.core.types import Labels, Matrix, Vector
 from doubleread.orchestrator.resampling import Groups, group_codes
 
+if TYPE_CHECKING:
+    from doubleread.orchestrator.metrics.metric import Metric
+
 CLIP = 1e-6
 """Smallest probability that enters a logarithm."""
+
+OCR_THRESHOLD = 0.8
+BINS = 15
 
 FEWEST_GROUPS = 20
 """Groups below which a standard error clustered by group is unreliable (Cameron and Miller 2015)."""
 
 Flags = NDArray[np.bool_]
-Metric = Callable[[Matrix, Labels], float]
+Surface = Literal["summary", "readers", "report", "gates", "compare", "trust", "sweep", "cases"]
+"""Where a metric is shown: Markdown summary, table of readers, HTML report, gates, comparison of runs, trust, sweep,
+table of cases."""
+
+
+_HERE = "doubleread.orchestrator.metrics"
+_ROWS = {
+    "accuracy": f"{_HERE}.case_metrics:ACCURACY",
+    "balanced_accuracy": f"{_HERE}.label_metrics:BALANCED_ACCURACY",
+    "macro_f1": f"{_HERE}.label_metrics:MACRO_F1",
+    "nll": f"{_HERE}.case_metrics:NLL",
+    "brier": f"{_HERE}.case_metrics:BRIER",
+    "ece": f"{_HERE}.calibration_metrics:ECE",
+    "ace": f"{_HERE}.calibration_metrics:ACE",
+    "mce": f"{_HERE}.calibration_metrics:MCE",
+    "classwise_ece": f"{_HERE}.calibration_metrics:CLASSWISE_ECE",
+    "ocr": f"{_HERE}.case_metrics:OCR",
+    "ccc": f"{_HERE}.ranking_metrics:CCC",
+    "aurc": f"{_HERE}.ranking_metrics:AURC",
+    "e_aurc": f"{_HERE}.ranking_metrics:E_AURC",
+    "failure_auroc": f"{_HERE}.ranking_metrics:FAILURE_AUROC",
+}
+METRICS = Registry("metric", "doubleread.metrics", _ROWS)
+
+
+def declared() -> "tuple[Metric, ...]":
+    """Every metric: the rows of ``METRICS`` in their order, then those of other packages by name."""
+    return tuple(METRICS.get(name) for name in dict.fromkeys((*_ROWS, *METRICS.names())))
+
+
+def shown_in(surface: Surface) -> "tuple[Metric, ...]":
+    """The metrics that a surface shows; those that are read from the top are sorted by rank."""
+    found = [one for one in declared() if surface in one.shown]
+    return tuple(sorted(found, key=lambda one: one.rank) if surface in ("summary", "readers", "report") else found)
 
 
 class Floor(NamedTuple):
@@ -65,7 +109,7 @@ def accuracy(P: Matrix, y: Labels) -> float:
 
 def brier(P: Matrix, y: Labels) -> float:
     """Multi-class Brier score: the squared error summed over the labels, 0 to 2 (Brier 1950)."""
-    return _mean(((P - np.eye(P.shape[1])[y]) ** 2).sum(axis=1))
+    return _mean(squares(P, y))
 
 
 def nll(P: Matrix, y: Labels) -> float:
@@ -73,12 +117,10 @@ def nll(P: Matrix, y: Labels) -> float:
     return _mean(losses(P, y))
 
 
-def ece(confidence: Vector, correct: Flags, bins: int = 15) -> float:
+def ece(confidence: Vector, correct: Flags, bins: int = BINS) -> float:
     """Expected calibration error: mean over cases of the |confidence - accuracy| of their bin (Guo et al. 2017)."""
-    if not len(confidence):
-        return float("nan")
-    signed = np.bincount(bin_index(confidence, bins), correct - confidence, bins)
-    return float(np.abs(signed).sum()) / len(confidence)
+    gaps = np.bincount(bin_index(confidence, bins), correct - confidence, bins)
+    return float(np.abs(gaps).sum()) / len(confidence) if len(confidence) else float("nan")
 
 
 def ece_floor(confidence: Vector, bins: int, rng: np.random.Generator, draws: int = 400) -> Floor:
@@ -89,12 +131,12 @@ def ece_floor(confidence: Vector, bins: int, rng: np.random.Generator, draws: in
     return Floor(float(np.mean(values)), float(np.quantile(values, 0.95)))
 
 
-def classwise_ece(P: Matrix, y: Labels, bins: int = 15) -> float:
+def classwise_ece(P: Matrix, y: Labels, bins: int = BINS) -> float:
     """Mean over labels of the ECE of that label's probability against its presence (Kull et al. 2019)."""
     return _mean(np.array([ece(P[:, label], y == label, bins) for label in range(P.shape[1])]))
 
 
-def overconfidence_rate(confidence: Vector, correct: Flags, threshold: float = 0.8) -> float:
+def overconfidence_rate(confidence: Vector, correct: Flags, threshold: float = OCR_THRESHOLD) -> float:
     """OCR: share of *all* cases that are wrong with a confidence above ``threshold`` (arXiv 2507.10571, section 3)."""
     return _mean((confidence > threshold) & ~correct)
 
@@ -122,7 +164,7 @@ def bin_index(confidence: NDArray[np.float64], bins: int) -> NDArray[np.int64]:
     return np.clip(np.ceil(np.round(confidence * bins, 9)).astype(np.int64) - 1, 0, bins - 1)
 
 
-def reliability_bins(confidence: Vector, correct: Flags, bins: int = 15) -> tuple[ReliabilityBin, ...]:
+def reliability_bins(confidence: Vector, correct: Flags, bins: int = BINS) -> tuple[ReliabilityBin, ...]:
     """The bins that hold a case, from the lowest confidence up."""
     index = bin_index(confidence, bins)
     return tuple(
@@ -216,6 +258,11 @@ def design_effect(values: Vector, groups: Groups = None) -> float:
 def losses(P: Matrix, y: Labels) -> Vector:
     """-log p(true label) of each case, in nats, shape ``(n,)``; probabilities are clipped at ``CLIP``."""
     return -np.log(np.maximum(P[np.arange(len(y)), y], CLIP))
+
+
+def squares(P: Matrix, y: Labels) -> Vector:
+    """Squared error of each case, summed over the labels, shape ``(n,)``."""
+    return np.asarray(((P - np.eye(P.shape[1])[y]) ** 2).sum(axis=1))
 
 
 def log_gain(before: Matrix, after: Matrix, labels: Labels, groups: Groups = None) -> Gain:

@@ -1,11 +1,21 @@
 """Calibration errors: those of ``metrics``, of every draw at once, and by hand."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from doubleread.evals.metrics.binned import BINS, calibration_errors, equal_mass_bins, expected_error
-from doubleread.evals.metrics.bootstrap import Draws
 from doubleread.orchestrator import metrics
+from doubleread.orchestrator.metrics.calibration_metrics import (
+    ACE,
+    CLASSWISE_ECE,
+    ECE,
+    MCE,
+    equal_mass_bins,
+    expected_error,
+)
+from doubleread.orchestrator.metrics.draws import Draws
+from doubleread.orchestrator.metrics.metric import BINS, Sample
 from doubleread.orchestrator.trust.profile import calibration_error
 
 RNG = np.random.default_rng(5)
@@ -17,8 +27,15 @@ def calibrated(n, k=3, sharp=0.4, seed=0):
     return P, (rng.random((n, 1)) > np.cumsum(P, axis=1)[:, :-1]).sum(axis=1)
 
 
+def sample_of(P, y, draws):
+    return Sample(P, y, Draws([None] * len(y), draws=draws, seed=0), np.ones(len(y), bool))
+
+
 def judged(P, y, draws=50):
-    return calibration_errors(P, y, Draws([None] * len(y), draws=draws, seed=0), np.ones(len(y), bool))
+    sample = sample_of(P, y, draws)
+    return SimpleNamespace(
+        ece=ECE.found(sample), ace=ACE.found(sample), mce=MCE.found(sample), classwise=CLASSWISE_ECE.found(sample)
+    )
 
 
 def test_the_errors_are_those_of_the_metrics():
@@ -29,7 +46,7 @@ def test_the_errors_are_those_of_the_metrics():
     assert found.ece.floor == pytest.approx(slow.floor, rel=0.05)
     assert found.ece.floor_high == pytest.approx(slow.floor_high, rel=0.1)
     assert found.classwise.value == pytest.approx(metrics.classwise_ece(P, y))
-    alone = expected_error(P, y, Draws([None] * 200, draws=1000, seed=0), np.ones(200, bool))
+    alone = expected_error(sample_of(P, y, 1000))
     assert (alone.value, alone.low, alone.high) == pytest.approx((slow.value, slow.low, slow.high))
 
 

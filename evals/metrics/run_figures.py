@@ -1,0 +1,149 @@
+"""The figures of a run: every declared metric of the panel, and what became of its cases.
+
+A figure is declared once; gates and the summary read it from here.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from doubleread.core.trust import Estimate
+from doubleread.evals.metrics.evaluation import Evaluation
+from doubleread.orchestrator.metrics import declared
+from doubleread.orchestrator.metrics.metric import PERCENT, Display, Found, Metric
+
+Title = str | Callable[[Evaluation], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFigure:
+    """A figure of an evaluation. ``title`` names it in the summary; without one it is not there."""
+
+    name: str
+    about: str
+    of: Callable[[Evaluation], Found]
+    better: Literal["higher", "lower"] = "lower"
+    share: bool = False
+    """Between 0 and 1."""
+    display: Display = PERCENT
+    title: Title = ""
+    """In Markdown."""
+    gate: bool = True
+    """Whether a bound can be asked for."""
+    heading: str = ""
+    """What tables call it."""
+
+    def row(self, found: Evaluation) -> str:
+        """What the summary calls it."""
+        return self.title if isinstance(self.title, str) else self.title(found)
+
+    @property
+    def side(self) -> Literal["at least", "at most"]:
+        """What can be asked of it: at least so much where more is better."""
+        return "at least" if self.better == "higher" else "at most"
+
+
+def run_figures() -> dict[str, RunFigure]:
+    """All figures by name, in the order of the summary: the panel's metrics, then those of the run."""
+    metrics = sorted(declared(), key=lambda metric: metric.rank)
+    return {one.name: one for one in (*map(_of_panel, metrics), *OF_RUN)}
+
+
+def _of_panel(metric: Metric) -> RunFigure:
+    return RunFigure(
+        name=metric.name.replace("_", "-"),
+        about=metric.about,
+        of=lambda e: e.panel.metric(metric.name) if e.panel else None,
+        better=metric.better,
+        share=metric.unit == "share",
+        display=metric.display,
+        title=metric.title if "summary" in metric.shown else "",
+        gate="gates" in metric.shown,
+        heading=metric.heading,
+    )
+
+
+def markdown_text(words: str) -> str:
+    """Words that cannot become markup, a link or another cell."""
+    plain = " ".join(words.split()).replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"([\\`*_{}\[\]()#!|~@])", r"\\\1", plain)
+
+
+def _count(n: float) -> Estimate:
+    return Estimate(value=n, low=n, high=n)
+
+
+def _promised(e: Evaluation) -> str:
+    promise = "" if e.sets.promised is None else f" ({e.sets.promised:.0%} promised)"
+    return f"sets that hold the true label{promise}"
+
+
+def _share(name: str, about: str, of: Callable[[Evaluation], Found], title: Title = "", gate: bool = True) -> RunFigure:
+    """A share of cases, of which more is better."""
+    return RunFigure(name=name, about=about, of=of, title=title, better="higher", share=True, gate=gate)
+
+
+def _amount(name: str, about: str, of: Callable[[Evaluation], Found], title: Title = "", digits: int = 2) -> RunFigure:
+    """Something to have little of."""
+    return RunFigure(name=name, about=about, of=of, title=title, display=Display(digits=digits), heading=about)
+
+
+OF_RUN = (
+    _share(
+        "committed",
+        "share committed",
+        lambda e: e.decisions.commitment,
+        lambda e: f"committed ({e.decisions.committed:,}; {e.decisions.referred:,} referred)",
+    ),
+    _share(
+        "committed-accuracy", "of the committed", lambda e: e.decisions.committed_accuracy, "accuracy of the committed"
+    ),
+    _share("coverage", "sets that hold the true label", lambda e: e.sets.coverage, _promised),
+    _share(
+        "worst-coverage",
+        "coverage of the label that is covered least",
+        lambda e: e.sets.worst.coverage if e.sets.worst else None,
+        lambda e: f"… of {markdown_text(e.sets.worst.label)}, the worst label" if e.sets.worst else "",
+    ),
+    _amount("set-size", "mean labels in a set", lambda e: e.sets.size, "labels in a set"),
+    _share(
+        "second-looks",
+        "share of images looked at again",
+        lambda e: e.second_looks.share,
+        lambda e: f"second looks ({e.second_looks.panel.helped} helped, {e.second_looks.panel.harmed} harmed)",
+        gate=False,
+    ),
+    RunFigure(
+        name="alarms",
+        about="share of unfamiliar images",
+        of=lambda e: e.alarms.share,
+        title=lambda e: f"unfamiliar images ({e.alarms.raised:,})",
+        share=True,
+    ),
+    _share(
+        "accuracy-without-leaks",
+        "accuracy on images that are no near copies",
+        lambda e: e.leaks.accuracy_without,
+        lambda e: f"accuracy without {e.leaks.cases:,} near copies",
+        gate=False,
+    ),
+    _amount(
+        "cost",
+        "US dollars a case",
+        lambda e: e.money.each,
+        lambda e: f"US dollars a case (${e.money.total:.2f} in all)",
+        digits=4,
+    ),
+    _amount("total-cost", "US dollars", lambda e: _count(e.money.total)),
+    _amount("p50-seconds", "seconds that half the cases stay within", lambda e: e.seconds.p50, "seconds, median"),
+    _amount(
+        "p95-seconds",
+        "seconds that 95 % of the cases stay within",
+        lambda e: e.seconds.p95,
+        "seconds, 95th percentile",
+    ),
+    _amount("unread", "images that could not be read", lambda e: _count(e.unread)),
+    _amount("leaks", "near copies of the panel's own cases", lambda e: _count(e.leaks.cases)),
+)
+"""Those that are no metrics."""
