@@ -96,7 +96,14 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class Metric(ABC):
-    """One metric. Subclasses say how it is computed.
+    """A metric of probabilities ``(n, k)`` against true labels ``(n,)``. Subclasses say how it is computed.
+
+    Examples:
+        >>> import numpy as np
+        >>> from doubleread.orchestrator.metrics import METRICS
+        >>> P = np.array([[0.9, 0.1], [0.6, 0.4]])
+        >>> METRICS.get("accuracy").value(P, np.array([0, 1]))
+        0.5
 
     ``name`` is its key in records; ``title`` names it in a row, ``heading`` above a column, ``symbol`` where there is
     little room; ``about`` explains it. ``unit`` is ``share`` for what lies between 0 and 1. ``rank`` sorts tables that

@@ -77,7 +77,12 @@ class Kind:
 
 @dataclass(frozen=True)
 class Action(Generic[A]):
-    """Something that one can ask of a session.
+    """A chat action: something that one can ask of a session.
+
+    Examples:
+        >>> from doubleread.sessions.actions.registry import actions
+        >>> actions()["similar"].line
+        '/similar [LABEL] [N]'
 
     ``arguments`` is a record; a field that can be typed has a ``Kind``. ``run`` gets such a record and returns a reply,
     orders to the session, or both. It changes nothing itself, and raises ``Unclear`` if it cannot do what was asked.
