@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from benchmarks.best import most_accurate, surest
+from benchmarks.bench_panel import most_accurate, surest
 from benchmarks.data import leaves
 from benchmarks.figure import Figure
 from doubleread.core.case import Case

@@ -10,7 +10,6 @@ from tempfile import mkdtemp
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
-from benchmarks.best import most_accurate, surest
 from benchmarks.data import leaves, solar_cells
 from benchmarks.figure import Figure
 from benchmarks.harness import seconds, timed
@@ -70,6 +69,16 @@ def solar_panel() -> Iterator[Figure]:
         note=f"risk {half:.3f} against {curve.risk[-1]:.3f}: the curve falls",
     )
     yield from _common("solar", judged.found)
+
+
+def most_accurate(found: Evaluation) -> ReaderFigures:
+    """The agent with the highest accuracy in hindsight."""
+    return max(found.agents, key=lambda one: one.accuracy.value)
+
+
+def surest(found: Evaluation) -> ReaderFigures:
+    """The agent with the lowest log-loss in hindsight."""
+    return min(found.agents, key=lambda one: one.nll.value)
 
 
 def unfamiliar_leaves() -> Iterator[Figure]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.best import surest
+from benchmarks.bench_panel import surest
 from benchmarks.data import solar_cells
 from benchmarks.figure import Figure, mean
 from doubleread.core.case import Case
