@@ -126,7 +126,7 @@ class Panel(OpenPanel):
         as allowed for you.
 
         Raises:
-            PanelError: The folder exists and is not a panel, or this panel was loaded.
+            PanelError: The folder exists and is not a panel, or holds confirmed outcomes, or this panel was loaded.
         """
         written = write_panel(Path(folder), self._settings, self._eyes, self._fitted)
         allow_own(written)
@@ -254,7 +254,7 @@ class Panel(OpenPanel):
         """Explains a verdict: who said what, how far each agent is trusted, and what would change the verdict.
 
         Examples:
-            >>> panel.explain(verdict).lines[0].startswith("the panel")
+            >>> len(panel.explain(verdict).lines) > 1
             True
         """
         return explain(verdict, self._arbiter)
@@ -327,7 +327,7 @@ class Panel(OpenPanel):
 
         Examples:
             >>> panel.compare_batch([verdict]).note
-            'the batch was not compared: fewer than 30 pictures'
+            'fewer than 30 pictures'
         """
         self._check_open()
         names, said = self.task.names, dict[str, tuple[Case, int]]()
@@ -352,8 +352,9 @@ class Panel(OpenPanel):
             PanelError: The panel keeps no readings.
 
         Examples:
-            >>> panel.prevalence(["leaf.jpg"]).lines[0] != ""
-            True
+            >>> found = panel.prevalence(["leaf.jpg"])  # too few images
+            >>> found.images, found.shares, found.refused != ""
+            (1, {}, True)
         """
         rows, unseen = self._trusted_rows(), []
         for done, result in enumerate(self.diagnose_many(images), start=1):
