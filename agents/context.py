@@ -6,7 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from doubleread.core.ports import WHOLE, Embedder, Retriever, TextEncoder
+from doubleread.core.agent_ports import WHOLE
+from doubleread.core.ports import Embedder, Retriever, TextEncoder
 from doubleread.core.task import Task
 from doubleread.core.types import Embeddings
 

@@ -8,11 +8,11 @@ from typing import Any, ClassVar, Generic, TypeVar
 import numpy as np
 
 from doubleread.agents.context import AgentContext
+from doubleread.core.agent_ports import WHOLE
 from doubleread.core.case import Case
 from doubleread.core.errors import ImageError, NotFitted
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention, AbstentionCause, Answer, Opinion, OpinionPrior
-from doubleread.core.ports import WHOLE
 from doubleread.core.types import Embeddings, Matrix, Vector
 
 Head = TypeVar("Head")

@@ -6,11 +6,11 @@ from time import perf_counter
 import numpy as np
 
 from doubleread.agents.context import AgentContext
+from doubleread.core.agent_ports import WHOLE
 from doubleread.core.case import Case
 from doubleread.core.errors import DoublereadError
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention, Answer, Opinion
-from doubleread.core.ports import WHOLE
 
 
 class Neighbours:

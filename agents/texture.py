@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from doubleread.agents.context import AgentContext
 from doubleread.agents.discriminant import Discriminant
+from doubleread.core.agent_ports import TEXTURE
 from doubleread.core.errors import PanelError
 from doubleread.core.evidence import Evidence
-from doubleread.core.ports import TEXTURE
 from doubleread.core.types import Embeddings, Matrix
 
 

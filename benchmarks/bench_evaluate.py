@@ -18,10 +18,10 @@ from benchmarks.data import leaves
 from benchmarks.figure import Figure
 from benchmarks.harness import seconds
 from benchmarks.memory_use import resident
+from doubleread.core.agent_ports import WHOLE, Agent
 from doubleread.core.case import Case
 from doubleread.core.evidence import Evidence, Neighbour
 from doubleread.core.opinion import Answer
-from doubleread.core.ports import WHOLE, Agent
 from doubleread.core.task import Task
 from doubleread.core.types import Matrix
 from doubleread.core.verdict import Verdict

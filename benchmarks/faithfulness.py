@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from doubleread.core.agent_ports import ReadsViews
 from doubleread.core.attribution import CELLS, WINDOWS, AttributionMap
 from doubleread.core.case import Case
-from doubleread.core.ports import ReadsViews
 from doubleread.core.types import Matrix
 from doubleread.orchestrator.course.seats import Seats
 from doubleread.panel.attribution_maps import attribute, read_views

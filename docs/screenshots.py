@@ -19,6 +19,7 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from benchmarks.browser import MISSING, Browser, chromium
+from doubleread.cli.chat_orders import take
 from doubleread.cli.chat_room import Room
 from doubleread.cli.chat_show import Screen
 from doubleread.core.case import Case
@@ -151,7 +152,7 @@ def chat(panel: Panel, file: Path, scratch: Path, out: Path) -> None:
         await room.bring([file])
         for text in TYPED:
             console.print(Text.assemble((room.current_name, "bold"), f" > {text}"))
-            await room.take(text)
+            await take(room, text)
         await sessions.close()
 
     asyncio.run(talk())

@@ -15,11 +15,8 @@ from doubleread.core.types import Json, Progress
 from doubleread.core.verdict import Verdict
 from doubleread.evals.datasets import Dataset
 from doubleread.evals.datasets.label_names import TEST
-from doubleread.evals.panel_evaluation import PanelEvaluation
-from doubleread.evals.panel_evaluation import PanelEvaluation
-from doubleread.evals.panel_evaluation import judge_run
-from doubleread.evals.runs.evaluate import RunChoice
-from doubleread.evals.runs.evaluate import evaluate
+from doubleread.evals.panel_evaluation import PanelEvaluation, judge_run
+from doubleread.evals.runs.evaluate import RunChoice, evaluate
 from doubleread.evals.runs.row import Row
 from doubleread.evals.runs.run_folder import read_rows
 from doubleread.panel import Panel

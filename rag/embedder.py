@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from doubleread.core.agent_ports import WHOLE
 from doubleread.core.case import Case
-from doubleread.core.ports import WHOLE, Encoder
+from doubleread.core.ports import Encoder
 from doubleread.core.types import Embeddings
 from doubleread.rag.bulk_embedding import EmbeddedCases, embed_cases
 from doubleread.rag.cache import EncodingCache, Key, Row

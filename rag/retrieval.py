@@ -10,10 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from doubleread.core.agent_ports import WHOLE
 from doubleread.core.case import Case
 from doubleread.core.errors import DoublereadError, StoreError
 from doubleread.core.evidence import Evidence, EvidenceQuality, Neighbour
-from doubleread.core.ports import WHOLE, CaseStore, Embedder
+from doubleread.core.ports import CaseStore, Embedder
 from doubleread.core.stored import Columns
 from doubleread.core.task import Task
 from doubleread.core.types import Embeddings, Matrix, Vector

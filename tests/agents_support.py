@@ -5,9 +5,9 @@ from kit import TASK, ScriptedRetriever, TableEmbedder, case_of, clusters, evide
 
 from doubleread.agents.context import AgentContext
 from doubleread.agents.local_agents import AGENTS
+from doubleread.core.agent_ports import Learns
 from doubleread.core.errors import ImageError
 from doubleread.core.evidence import Evidence, Neighbour
-from doubleread.core.ports import Learns
 
 X, Y = clusters(90)
 CASES = [case_of(f"case {i}", label=TASK.names[Y[i]]) for i in range(len(Y))]

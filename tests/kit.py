@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from doubleread.core.agent_ports import WHOLE
 from doubleread.core.case import Case
 from doubleread.core.errors import ImageError
 from doubleread.core.evidence import Evidence, EvidenceQuality, Neighbour
 from doubleread.core.opinion import Answer, ConfidenceSource, Opinion
-from doubleread.core.ports import WHOLE
 from doubleread.core.task import Task
 
 TASK = Task.of("leaves", ["healthy", "rust", "scab"])

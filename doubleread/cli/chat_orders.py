@@ -1,17 +1,17 @@
-"""Commands about the session itself; everything else that one says is answered by the session."""
+"""What a line typed at the terminal does: add images, run a command about the session, or ask the session."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from doubleread.cli.chat_paths import paths_in
-from doubleread.core.errors import SessionError
+from doubleread.cli.chat_paths import dropped, paths_in
+from doubleread.cli.chat_room import Room
+from doubleread.core.errors import DoublereadError, SessionError
 from doubleread.sessions.actions.arguments import exact_label
 from doubleread.sessions.names import Unclear, known_of
 from doubleread.sessions.record import Reply, Table
 
 if TYPE_CHECKING:
-    from doubleread.cli.chat_room import Room
     from doubleread.sessions.export import Format
 
 KEEP = "--keep-metadata"
@@ -24,30 +24,41 @@ class Order:
 
     usage: str
     about: str
-    do: "Callable[[Room, str], Awaitable[None]]"
+    do: Callable[[Room, str], Awaitable[None]]
     completes: Literal["", "files", "labels"] = ""
     """What Tab offers behind the name."""
 
 
-def order_in(text: str) -> tuple[str, str] | None:
-    """The command that a line begins with, and what stands behind it."""
+async def take(room: Room, text: str) -> bool:
+    """Carries out one line. Returns False when the user leaves."""
+    text = text.strip()
     word, _, rest = text.partition(" ")
-    return (word[1:], rest.strip()) if word.startswith("/") and word[1:] in ORDERS else None
+    try:
+        if images := dropped(text):
+            await room.bring(images)
+        elif word.startswith("/") and word[1:] in ORDERS:
+            await ORDERS[word[1:]].do(room, rest.strip())
+        elif text:
+            await room.say(text)
+            if text == "/help":
+                room.show.reply(_own_help())
+    except DoublereadError as error:
+        room.fail(str(error))
+    return not room.over
 
 
-def own_help() -> Reply:
-    """The table of these commands."""
+def _own_help() -> Reply:
     rows = tuple((f"/{name} {order.usage}".rstrip(), order.about) for name, order in ORDERS.items())
     return Reply(blocks=(Table(head=("command", "what it does"), rows=rows),))
 
 
-async def _add(room: "Room", rest: str) -> None:
+async def _add(room: Room, rest: str) -> None:
     if not rest:
         raise SessionError("name an image file: /add leaf.jpg")
     await room.bring(paths_in(rest))
 
 
-async def _decide(room: "Room", rest: str) -> None:
+async def _decide(room: Room, rest: str) -> None:
     session, waiting = room.session(), await room.sessions.waiting()
     here = [one for one in waiting if (one.session, one.case) == (session, room.current)]
     if not here:
@@ -66,12 +77,12 @@ async def _decide(room: "Room", rest: str) -> None:
         room.show.hint(f"{others} more {'waits' if others == 1 else 'wait'}: /next")
 
 
-async def _waiting(room: "Room", _rest: str) -> None:
+async def _waiting(room: Room, _rest: str) -> None:
     room.show.work(await room.sessions.waiting())
     room.tell_who()
 
 
-async def _next(room: "Room", _rest: str) -> None:
+async def _next(room: Room, _rest: str) -> None:
     """The one after the one before the person, or the first."""
     waiting = await room.sessions.waiting()
     if not waiting:
@@ -80,14 +91,14 @@ async def _next(room: "Room", _rest: str) -> None:
     await room.take_up(waiting[(places[0] + 1) % len(waiting) if places else 0])
 
 
-async def _rename(room: "Room", rest: str) -> None:
+async def _rename(room: Room, rest: str) -> None:
     if not rest:
         raise SessionError("name the title: /rename Leaves of June")
     info = await room.sessions.rename(room.session(), rest)
     room.show.sessions([info])
 
 
-async def _export(room: "Room", rest: str) -> None:
+async def _export(room: Room, rest: str) -> None:
     named = rest.removesuffix(KEEP).strip()
     metadata, paths = rest.endswith(KEEP), paths_in(named)
     if len(paths) != 1 or paths[0].suffix.lower() not in FORMATS:
@@ -103,7 +114,7 @@ async def _export(room: "Room", rest: str) -> None:
     room.show.hint(f"written to {paths[0]}; its pictures are copies {told}")
 
 
-async def _delete(room: "Room", rest: str) -> None:
+async def _delete(room: Room, rest: str) -> None:
     session = room.session()
     if rest != "yes":
         raise SessionError("this takes away the session with its images, for good; to do so: /delete yes")
@@ -112,7 +123,7 @@ async def _delete(room: "Room", rest: str) -> None:
     room.show.hint("the session is deleted; what was confirmed stays in trust and archive")
 
 
-async def _quit(room: "Room", _rest: str) -> None:
+async def _quit(room: Room, _rest: str) -> None:
     room.over = True
 
 

@@ -5,8 +5,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from doubleread.cli.chat_orders import ORDERS, order_in, own_help
-from doubleread.cli.chat_paths import dropped
 from doubleread.cli.chat_show import Show
 from doubleread.core.case import MAX_IMAGE_BYTES
 from doubleread.core.errors import DoublereadError, FileError, SessionError, SessionsFull
@@ -42,21 +40,6 @@ class Room:
         """What is known, and after how many events."""
 
     # -- what one does ------------------------------------------------------------------------------------------
-
-    async def take(self, text: str) -> bool:
-        """Images that are named are added, commands and words obeyed; False where the person leaves."""
-        text = text.strip()
-        try:
-            if images := dropped(text):
-                await self.bring(images)
-            elif found := order_in(text):
-                order, rest = found
-                await ORDERS[order].do(self, rest)
-            elif text:
-                await self._say(text)
-        except DoublereadError as error:
-            self.fail(str(error))
-        return not self.over
 
     async def bring(self, images: Iterable[Path]) -> None:
         """Adds images and reads them, one after the other; those that cannot be read are told.
@@ -169,13 +152,12 @@ class Room:
         self.failed = True
         self.show.problem(problem)
 
-    async def _say(self, text: str) -> None:
+    async def say(self, text: str) -> None:
+        """Sends a message about the current image to the session, and shows what comes of it."""
         session = await self._made(text)
         await self.sessions.say(session, text, self._about, self.reviewer)
         self._about = None
         await self.watch()
-        if text == "/help":
-            self.show.reply(own_help())
 
     async def watch(self) -> None:
         """Shows what happens until nothing goes on any more."""

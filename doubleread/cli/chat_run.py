@@ -10,6 +10,7 @@ from pathlib import Path
 
 import typer
 
+from doubleread.cli.chat_orders import take
 from doubleread.cli.chat_prompt import Prompt
 from doubleread.cli.chat_room import Room
 from doubleread.cli.chat_show import JsonLines, Screen, Show
@@ -68,7 +69,7 @@ def talk_at_prompt(room: Room, prompt: Prompt, wish: Wish) -> None:
     """What is typed is done, line after line. Ctrl-C stops what goes on, and the session stays."""
     _do(room, _enter(room, wish))
     while (text := prompt.line()) is not None:
-        if not _do(room, room.take(text)):
+        if not _do(room, take(room, text)):
             return
 
 
@@ -77,7 +78,7 @@ def _through_pipe(room: Room, wish: Wish) -> None:
         sys.stdin.reconfigure(errors="replace")
     asyncio.run(_enter(room, wish))
     for line in sys.stdin:
-        if not asyncio.run(room.take(line)):
+        if not asyncio.run(take(room, line)):
             break
     if room.failed:
         raise typer.Exit(FAILED)

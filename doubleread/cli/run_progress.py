@@ -10,9 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from doubleread.cli.screen import ERR
 
 if TYPE_CHECKING:
-    from doubleread.evals.panel_evaluation import PanelEvaluation
-    from doubleread.evals.runs.runner import RunProgress
-    from doubleread.evals.runs.runner import Watch
+    from doubleread.evals.runs.runner import RunProgress, Watch
 
 _EVERY_S = 30.0
 """Seconds between lines where there is no terminal."""

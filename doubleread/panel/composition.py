@@ -14,9 +14,10 @@ from doubleread.agents.context import AgentContext
 from doubleread.agents.local_agents import AGENTS
 from doubleread.agents.recorded.book import read_book
 from doubleread.agents.recorded.recorder import replay
+from doubleread.core.agent_ports import TEXTURE, WHOLE, Agent, Deliberates
 from doubleread.core.case import Case
 from doubleread.core.errors import PanelError, UnknownPart
-from doubleread.core.ports import TEXTURE, WHOLE, Agent, CaseStore, Deliberates, Encoder, TextEncoder
+from doubleread.core.ports import CaseStore, Encoder, TextEncoder
 from doubleread.core.task import Task
 from doubleread.core.types import Embeddings
 from doubleread.core.verdict import Unread

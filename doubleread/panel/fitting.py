@@ -14,12 +14,12 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from doubleread.core.agent_ports import HasSight, Learns
 from doubleread.core.background import Background
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Answer
-from doubleread.core.ports import HasSight, Learns
 from doubleread.core.stored import StoredCase
 from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile

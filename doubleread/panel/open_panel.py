@@ -9,10 +9,11 @@ from typing import Self
 
 from doubleread.agents.recorded.recorder import Recorder
 from doubleread.agents.wire.budget import Spending
+from doubleread.core.agent_ports import TakesHints
 from doubleread.core.background import Background
 from doubleread.core.case import Case
 from doubleread.core.errors import PanelError
-from doubleread.core.ports import CaseStore, TakesHints
+from doubleread.core.ports import CaseStore
 from doubleread.core.process import OneProcess
 from doubleread.core.reading import Reading
 from doubleread.core.task import Task

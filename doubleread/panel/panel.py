@@ -2,28 +2,20 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, aclosing
 from pathlib import Path
 from typing import Self
 
-from doubleread.core.batch import BatchComparison
 from doubleread.core.case import Case
-from doubleread.core.errors import TaskError
-from doubleread.core.evidence import Neighbour
 from doubleread.core.reading import Outcome, Sampling
-from doubleread.core.task import Costs, Task
+from doubleread.core.task import Task
 from doubleread.core.types import Embeddings, Progress, silent
 from doubleread.core.verdict import Unread, Verdict
-from doubleread.core.verdict_wording import UNLIKE
 from doubleread.orchestrator.course.follow import follow
 from doubleread.orchestrator.course.graph import diagnose
 from doubleread.orchestrator.course.seats import Seats
-from doubleread.orchestrator.explanation.counterfactual import WhatIf, what_if
-from doubleread.orchestrator.explanation.influence import Explanation, explain
 from doubleread.orchestrator.prevalence.batch_prevalence import BatchPrevalence, batch_prevalence
-from doubleread.panel.attribution_maps import attribute, no_maps
-from doubleread.panel.batch_comparison import compare_verdicts
 from doubleread.panel.composition import check_names, open_eyes, seat
 from doubleread.panel.consent import check_allowed
 from doubleread.panel.feedback import (
@@ -39,7 +31,7 @@ from doubleread.panel.feedback import (
 )
 from doubleread.panel.fitting import fit
 from doubleread.panel.image_stream import Readable, case_of, verdicts_of
-from doubleread.panel.open_panel import OpenPanel, recording
+from doubleread.panel.open_panel import recording
 from doubleread.panel.panel_folder import (
     PanelFolder,
     check_prompts,
@@ -50,14 +42,15 @@ from doubleread.panel.panel_folder import (
 )
 from doubleread.panel.saving import allow_own, write_panel
 from doubleread.panel.trust_folder import TrustVersion
+from doubleread.panel.verdict_queries import VerdictQueries
 from doubleread.rag.near_copies.copy_finder import hash_picture
-from doubleread.render.shown import ShownAttribution, ShownVerdict
+from doubleread.render.shown import ShownVerdict
 from doubleread.settings import Settings, load_settings
 
 _log = logging.getLogger(__name__)
 
 
-class Panel(OpenPanel):
+class Panel(VerdictQueries):
     """A panel of agents that diagnoses images. Make one with ``fit`` or ``load``, and close it after use.
 
     An image is a path, the bytes of an image file, a PIL image, or a ``Case``. A panel may be used from any thread or
@@ -248,99 +241,6 @@ class Panel(OpenPanel):
         own = {"source": like.source, "label": like.label, "group": like.group, "metadata": like.metadata}
         return case_of(data, self._eyes.images).model_copy(update=own)
 
-    # -- looking closer -----------------------------------------------------------------------------------------
-
-    def explain(self, verdict: Verdict) -> Explanation:
-        """Explains a verdict: who said what, how far each agent is trusted, and what would change the verdict.
-
-        Examples:
-            >>> len(panel.explain(verdict).lines) > 1
-            True
-        """
-        return explain(verdict, self._arbiter)
-
-    def what_if(
-        self, verdict: Verdict, *, costs: Costs | None = None, prevalence: Mapping[str, float] | None = None
-    ) -> WhatIf:
-        """Computes what the verdict would be with other costs or another prevalence. No agent is asked again.
-
-        The posterior moves from the prior ``s`` to ``s'`` by ``p'(label) ∝ p(label) · s'(label) / s(label)``.
-
-        Args:
-            verdict: A verdict of this panel.
-            costs: Other costs; the task's if None.
-            prevalence: Other shares of some or all labels. The other labels share the rest as before.
-
-        Raises:
-            TaskError: The task has no such label.
-
-        Examples:
-            >>> panel.what_if(verdict, costs=doubleread.Costs(referral=0.0)).decision.action
-            'refer'
-        """
-        return what_if(verdict, self._arbiter, costs, prevalence)
-
-    def attribute(self, verdict: Verdict, *, label: str | None = None, progress: Progress = silent) -> ShownAttribution:
-        """Maps which parts of the image each local agent's probability of a label depends on.
-
-        The image is read again with one part after the other covered (occlusion, Zeiler and Fergus 2014). The heat of a
-        cell is the mean drop of the agent's calibrated probability when the cell is covered. It takes some seconds on
-        a CPU. Agents that ask models have no map, and there is none after an alarm.
-
-        Args:
-            verdict: A verdict of this panel.
-            label: The label to explain; the most probable one if None.
-            progress: Called as parts are covered.
-
-        Raises:
-            TaskError: The task has no such label, or no agent gave an opinion and no label is named.
-            ImageError: The image can no longer be read.
-
-        Examples:
-            >>> maps = panel.attribute(verdict, label="red")
-            >>> maps.picture().save("where.png")
-        """
-        return self._background.call(self.aattribute, verdict, label=label, progress=progress)
-
-    async def aattribute(
-        self, verdict: Verdict, *, label: str | None = None, progress: Progress = silent
-    ) -> ShownAttribution:
-        """Like ``attribute``, for async code; may be cancelled."""
-        self._check_open()
-        asked = label or verdict.label
-        if asked is None:
-            raise TaskError(f"no agent gave an opinion on {verdict.case.source}: name a label to ask where it is seen")
-        if verdict.unfamiliar:
-            self.task.index(asked)
-            return ShownAttribution.of_attribution(no_maps(verdict.case, self.agents, asked, UNLIKE))
-        await self._eyes.embed(verdict.case)
-        agents = {name: agent for name, agent in self._seated.agents.items() if name not in self._arbiter.left_out}
-        found = await attribute(verdict.case, agents, self._arbiter, asked, progress)
-        return ShownAttribution.of_attribution(found)
-
-    def compare_batch(self, verdicts: Iterable[Verdict | Unread]) -> BatchComparison:
-        """Tests whether the pictures of a batch are like the calibration pictures, and says in what they differ.
-
-        A classifier two-sample test (Lopez-Paz and Oquab 2017) of embeddings and simple statistics at a level of 1 %.
-        Whole groups (``Case.group``) are shuffled. Pictures that the panel was fitted on are left out. With fewer than
-        30 pictures nothing is tested, and ``note`` says why.
-
-        Examples:
-            >>> panel.compare_batch([verdict]).note
-            'fewer than 30 pictures'
-        """
-        self._check_open()
-        names, said = self.task.names, dict[str, tuple[Case, int]]()
-        for one in verdicts:
-            if isinstance(one, Verdict) and not self.learned_from(one.case):
-                said[one.case.id] = one.case, -1 if one.label is None else names.index(one.label)
-        eyes = self._eyes
-        return compare_verdicts(
-            list(said.values()),
-            self._reference,
-            lambda cases: (eyes.embedder.embed_all(cases), eyes.pictures.embed_all(cases)),
-        )
-
     def prevalence(self, images: Sequence[Readable], *, progress: Progress = silent) -> BatchPrevalence:
         """Estimates the label shares of unlabelled images, with 95 % intervals. The panel itself does not change.
 
@@ -362,28 +262,6 @@ class Panel(OpenPanel):
                 unseen.append(result)
             progress("diagnosing images", done, len(images))
         return batch_prevalence(self._arbiter, rows, unseen, learned_from=len(images) - len(unseen))
-
-    async def nearest(self, case: Case, labels: Sequence[str], per_label: int) -> tuple[Neighbour, ...]:
-        """Returns the ``per_label`` most similar stored cases of each label, label by label, nearest first.
-
-        The case itself, near copies of it and cases of its group are left out.
-
-        Raises:
-            ImageError: The image cannot be read.
-        """
-        self._check_open()
-        await self._eyes.embedder.embed(case)
-        return await self._seated.retriever.contrast(case, labels, per_label)
-
-    async def similarity(self, one: Case, other: Case) -> float:
-        """Returns the cosine similarity of two images' embeddings, at most 1.
-
-        Raises:
-            ImageError: An image cannot be read.
-        """
-        self._check_open()
-        rows = await asyncio.gather(*(self._eyes.embedder.embed(case) for case in (one, other)))
-        return float(rows[0][0] @ rows[1][0])
 
     # -- learning from outcomes ---------------------------------------------------------------------------------
 

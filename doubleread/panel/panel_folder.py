@@ -21,9 +21,10 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
+from doubleread.core.agent_ports import Learns
 from doubleread.core.base import Record
 from doubleread.core.errors import EncoderMismatch, PanelError
-from doubleread.core.ports import CaseStore, Learns
+from doubleread.core.ports import CaseStore
 from doubleread.core.safe_files import inside, read_arrays, read_json
 from doubleread.core.task import Task
 from doubleread.core.types import Json

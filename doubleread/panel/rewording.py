@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from doubleread.core.agent_ports import Rephrases
 from doubleread.core.background import Background
 from doubleread.core.case import Case
 from doubleread.core.opinion import Answer, Opinion
-from doubleread.core.ports import Rephrases
 from doubleread.core.task import Task
 from doubleread.core.trust import ConsistencyGap
 from doubleread.core.types import Progress

@@ -11,9 +11,9 @@ from uuid import uuid4
 
 import numpy as np
 
+from doubleread.core.agent_ports import Learns
 from doubleread.core.drafts import clear_drafts, drafted
 from doubleread.core.errors import FileError, PanelError, StoreError
-from doubleread.core.ports import Learns
 from doubleread.core.safe_files import read_arrays, read_json
 from doubleread.core.types import Json
 from doubleread.orchestrator.course.kept import kept

@@ -7,8 +7,8 @@ the verdict says what it rests on; whoever can make use of the hint is asked at 
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
+from doubleread.core.agent_ports import TakesHints
 from doubleread.core.errors import SessionError, UnknownPart
-from doubleread.core.ports import TakesHints
 from doubleread.orchestrator.course.seats import Seats, nobody
 from doubleread.sessions.names import fold
 from doubleread.sessions.record import How

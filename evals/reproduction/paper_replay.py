@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from doubleread.core.agent_ports import Reconsiders
 from doubleread.core.case import Case
 from doubleread.core.evidence import Evidence, EvidenceQuality
 from doubleread.core.opinion import Answer, Opinion
-from doubleread.core.ports import Reconsiders
 from doubleread.core.task import Task
 from doubleread.core.types import Progress, Tensor3, silent
 from doubleread.evals.case_replay import replay_case

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import f1_score
 
+from doubleread.core.agent_ports import Reconsiders
 from doubleread.core.base import Record
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Opinion
-from doubleread.core.ports import Reconsiders
 from doubleread.core.task import Task
 from doubleread.evals.paper import RecordedPanel, load_paper_panel
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from doubleread.core.task import Task
 from doubleread.core.types import Matrix, Tensor3
 from doubleread.core.verdict import Verdict
-from doubleread.orchestrator.metrics.draws import Draws, estimate, ratio, with_wilson
 from doubleread.evals.stress.stress_record import Condition, MeasuredFigure
 from doubleread.orchestrator.metrics import CLIP
+from doubleread.orchestrator.metrics.draws import Draws, estimate, ratio, with_wilson
 
 NOT_COUNTED = math.nan
 _DRAWS = 1000

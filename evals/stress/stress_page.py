@@ -5,14 +5,9 @@ from pathlib import Path
 from markupsafe import Markup
 
 from doubleread.core.durable import write_text
-from doubleread.evals.drawings import RobustnessCurve
-from doubleread.evals.drawings import RobustnessPlot
-from doubleread.evals.drawings import robustness_grid
+from doubleread.evals.drawings import RobustnessCurve, RobustnessPlot, robustness_grid
 from doubleread.evals.stress.stress_figures import FIGURES
-from doubleread.evals.stress.stress_record import CLEAN
-from doubleread.evals.stress.stress_record import Condition
-from doubleread.evals.stress.stress_record import MeasuredFigure
-from doubleread.evals.stress.stress_record import StressTest
+from doubleread.evals.stress.stress_record import CLEAN, Condition, MeasuredFigure, StressTest
 from doubleread.evals.stress.stress_wording import breaks
 from doubleread.render.html import environment
 

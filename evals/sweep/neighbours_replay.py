@@ -7,9 +7,9 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from doubleread.core.agent_ports import WHOLE
 from doubleread.core.errors import DataError
 from doubleread.core.opinion import Answer, Opinion
-from doubleread.core.ports import WHOLE
 from doubleread.core.reading import Reading
 from doubleread.core.stored import Columns
 from doubleread.core.task import Task

@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
+from doubleread.core.agent_ports import Agent, Deliberates, Reconsiders, TakesItsTime
 from doubleread.core.case import Case
 from doubleread.core.errors import PanelError
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention, AbstentionCause, Answer, Opinion
-from doubleread.core.ports import Agent, Deliberates, Reconsiders, Retriever, TakesItsTime
+from doubleread.core.ports import Retriever
 from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
 from doubleread.orchestrator.course.arbiter import Arbiter

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from doubleread.core.agent_ports import WHOLE
 from doubleread.core.attribution import CELLS
 from doubleread.core.errors import UnknownPart
-from doubleread.core.ports import WHOLE
 
 CROPS: tuple[str, ...] = ("top-left", "top-right", "bottom-left", "bottom-right", "centre")
 """The crops of an image: seven eighths of each side, as in the classical five-crop test."""

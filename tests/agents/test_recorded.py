@@ -12,9 +12,9 @@ from kit import TASK, case_of, evidence_for, opinion
 from doubleread.agents.recorded.book import read_book
 from doubleread.agents.recorded.columns import AnswerColumns
 from doubleread.agents.recorded.recorder import Recorder, replay
+from doubleread.core.agent_ports import Agent, Reconsiders
 from doubleread.core.errors import DataError
 from doubleread.core.opinion import Abstention, Opinion, Usage
-from doubleread.core.ports import Agent, Reconsiders
 
 LEAF, OTHER = case_of("leaf.jpg", label="rust"), case_of("other.jpg")
 SAID = opinion("gpt", 0.1, 0.7, 0.2).model_copy(

@@ -7,8 +7,8 @@ from kit import TASK, TableEmbedder
 
 from doubleread.agents.discriminant import Discriminant
 from doubleread.agents.texture import Texture
+from doubleread.core.agent_ports import HasSight
 from doubleread.core.errors import PanelError
-from doubleread.core.ports import HasSight
 
 OTHER = np.roll(X, 3, axis=1)
 SIGHT = TableEmbedder({case.id: OTHER[i] for i, case in enumerate(CASES)})

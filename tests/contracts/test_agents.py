@@ -11,10 +11,10 @@ from kit import TASK, ScriptedAgent, ScriptedRetriever, SecondThoughts, opinion
 from doubleread.agents.local_agents import AGENTS
 from doubleread.agents.recorded.book import AnswerBook
 from doubleread.agents.recorded.recorder import replay
+from doubleread.core.agent_ports import Agent, Learns, ReadsViews, Reconsiders
 from doubleread.core.errors import NotFitted
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention, Opinion
-from doubleread.core.ports import Agent, Learns, ReadsViews, Reconsiders
 
 SCRIPTED = {
     "scripted": lambda: ScriptedAgent("scripted", opinion("scripted", 0.2, 0.7, 0.1)),

@@ -5,9 +5,9 @@ import pytest
 from kit import TASK, ScriptedRetriever, TableEmbedder, case_of, clusters, evidence_for, photo
 from rag_support import ScriptedEncoder
 
+from doubleread.core.agent_ports import WHOLE
 from doubleread.core.case import Case
 from doubleread.core.errors import ImageError, StoreError
-from doubleread.core.ports import WHOLE
 from doubleread.rag.cache import EncodingCache
 from doubleread.rag.embedder import CachedEmbedder
 from doubleread.rag.images.case_images import Images

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from doubleread.core.agent_ports import Reconsiders
 from doubleread.core.errors import DataError, UnknownPart
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Opinion
-from doubleread.core.ports import Reconsiders
 from doubleread.evals.paper import PAPER_PANELS, load_paper_panel
 
 REAL = os.environ.get("DOUBLEREAD_PAPER", "")

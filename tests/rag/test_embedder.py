@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from rag_support import ScriptedEncoder, bare_case, encoded, image_case, picture
 
+from doubleread.core.agent_ports import WHOLE
 from doubleread.core.case import Case
 from doubleread.core.errors import EncoderError, ImageError, UnknownPart
-from doubleread.core.ports import WHOLE, Embedder
+from doubleread.core.ports import Embedder
 from doubleread.rag.cache import EncodingCache
 from doubleread.rag.embedder import CachedEmbedder
 from doubleread.rag.images.case_images import Images

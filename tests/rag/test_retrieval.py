@@ -9,10 +9,11 @@ from kit import photo
 from PIL import Image
 from rag_support import ScriptedEncoder, bare_case, encoded, picture, units
 
+from doubleread.core.agent_ports import WHOLE
 from doubleread.core.case import Case
 from doubleread.core.errors import ImageError, StoreError
 from doubleread.core.evidence import Evidence
-from doubleread.core.ports import WHOLE, Retriever
+from doubleread.core.ports import Retriever
 from doubleread.core.stored import StoredCase
 from doubleread.core.task import Task
 from doubleread.rag.embedder import CachedEmbedder

@@ -10,11 +10,11 @@ from kit import case_of
 from models_kit import KEY, LEAVES, images, says, texts, vlm, wire
 from PIL import Image
 
+from doubleread.core.agent_ports import Agent, Reconsiders, Rephrases, TakesItsTime
 from doubleread.core.case import Case
 from doubleread.core.errors import PromptError, SettingsError
 from doubleread.core.evidence import Evidence, Neighbour
 from doubleread.core.opinion import Abstention, Opinion
-from doubleread.core.ports import Agent, Reconsiders, Rephrases, TakesItsTime
 from doubleread.core.task import Task
 from doubleread.mock_server import Fault, MockReply, running
 from doubleread.rag.images.case_images import Images

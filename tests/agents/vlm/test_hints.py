@@ -7,9 +7,9 @@ from models_kit import LEAVES, images, says, texts, vlm, wire
 from PIL import Image
 
 from doubleread.agents.local_agents import AGENTS
+from doubleread.core.agent_ports import TakesHints
 from doubleread.core.evidence import Evidence, Neighbour
 from doubleread.core.opinion import Abstention
-from doubleread.core.ports import TakesHints
 from doubleread.mock_server import MockReply, running
 
 CASE = case_of("leaf")

@@ -11,8 +11,8 @@ from doubleread.agents.vlm.agent import VlmContext
 from doubleread.agents.vlm.messages import DataUrls
 from doubleread.agents.vlm.reasoner import Reasoner
 from doubleread.agents.vlm.vlm_options import ReasonerOptions
+from doubleread.core.agent_ports import Deliberates
 from doubleread.core.opinion import Abstention, Opinion
-from doubleread.core.ports import Deliberates
 from doubleread.mock_server import Fault, running
 from doubleread.orchestrator.trust.profile import profile
 from doubleread.prompts.library import Library
