@@ -32,7 +32,7 @@ _CENTRE = -(_AT[:, None] + _AT[None])
 
 
 @dataclass(frozen=True)
-class Gain:
+class FaithfulnessGain:
     """What a map is worth beside another; both lie between -1 and 1."""
 
     deletion: float
@@ -47,8 +47,8 @@ class Faithfulness:
 
     agent: str
     flat: bool
-    over_random: Gain
-    over_centre: Gain
+    over_random: FaithfulnessGain
+    over_centre: FaithfulnessGain
 
 
 async def faithfulness(case: Case, seats: Seats, label: str, rng: np.random.Generator) -> list[Faithfulness]:
@@ -72,7 +72,9 @@ async def faithfulness(case: Case, seats: Seats, label: str, rng: np.random.Gene
 def _compared(one: AttributionMap, areas: Matrix) -> Faithfulness:
     """``areas``: deletion and insertion of the map, of each random one and of the centre, ``(RANDOM + 2, 2)``."""
     random, centre = areas[1:-1].mean(axis=0), areas[-1]
-    gains = [Gain(float(other[0] - areas[0, 0]), float(areas[0, 1] - other[1])) for other in (random, centre)]
+    gains = [
+        FaithfulnessGain(float(other[0] - areas[0, 0]), float(areas[0, 1] - other[1])) for other in (random, centre)
+    ]
     return Faithfulness(one.agent, one.flat, *gains)
 
 

@@ -29,7 +29,7 @@ def mean(values: Sequence[float]) -> float:
     return float(np.mean(values))
 
 
-class Interval(Protocol):
+class FigureInterval(Protocol):
     """A value and the ends of an interval around it."""
 
     @property
@@ -63,7 +63,7 @@ class Figure(Record):
     error: str = ""
 
     @classmethod
-    def of(cls, name: str, e: Interval, n: int, target: str = "", note: str = "") -> Self:
+    def of(cls, name: str, e: FigureInterval, n: int, target: str = "", note: str = "") -> Self:
         """An estimate with its interval, from ``n`` cases."""
         return cls(name=name, value=e.value, low=e.low, high=e.high, n=n, target=target, note=note)
 

@@ -10,7 +10,7 @@ from doubleread.evals.datasets import LabelledCases, read_labelled
 from doubleread.evals.metrics.case_tables import CaseTable
 from doubleread.evals.metrics.evaluation import Evaluation
 from doubleread.evals.metrics.folders import evaluate_folder
-from doubleread.evals.metrics.gates import Gate, GateResult, check
+from doubleread.evals.metrics.gates import GateResult, MetricBound, check
 from doubleread.evals.metrics.markdown_report import markdown
 from doubleread.evals.report.report_page import write_report
 from doubleread.evals.runs.evaluate import RunChoice, evaluate
@@ -84,7 +84,7 @@ def evaluate_panel(
     return judge_run(evaluate(panel, dataset, wanted, watch=watch).folder, by)
 
 
-def judge_run(folder: Path, by: Sequence[str] = (), gates: Sequence[Gate] = ()) -> PanelEvaluation:
+def judge_run(folder: Path, by: Sequence[str] = (), gates: Sequence[MetricBound] = ()) -> PanelEvaluation:
     """Computes the figures of a run and writes ``report.html``, ``evaluation.json``, ``summary.md`` and ``cases.csv``.
 
     With pyarrow it also writes ``cases.parquet``.

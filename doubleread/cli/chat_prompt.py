@@ -24,7 +24,7 @@ NAME = 30
 STYLE = Style.from_dict({"bottom-toolbar": "noreverse ansibrightblack", "name": "bold"})
 
 
-class Prompt:
+class ChatPrompt:
     """Asks for lines."""
 
     def __init__(self, room: Room) -> None:

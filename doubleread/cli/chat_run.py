@@ -11,7 +11,7 @@ from pathlib import Path
 import typer
 
 from doubleread.cli.chat_orders import take
-from doubleread.cli.chat_prompt import Prompt
+from doubleread.cli.chat_prompt import ChatPrompt
 from doubleread.cli.chat_room import Room
 from doubleread.cli.chat_show import JsonLines, Screen, Show
 from doubleread.cli.screen import ERR, OUT, note, warn
@@ -56,7 +56,7 @@ def run_chat(panel_folder: Path, settings: Settings, wish: Wish, *, as_json: boo
             _through_pipe(room, wish)
             return
         try:
-            talk_at_prompt(room, Prompt(room), wish)
+            talk_at_prompt(room, ChatPrompt(room), wish)
         finally:
             _say_how_to_come_back(room, panel_folder)
 
@@ -65,7 +65,7 @@ def _screen(settings: Settings, *, at_prompt: bool) -> Screen:
     return Screen(OUT, OUT if at_prompt else ERR, preview_of(OUT, settings.sessions.preview))
 
 
-def talk_at_prompt(room: Room, prompt: Prompt, wish: Wish) -> None:
+def talk_at_prompt(room: Room, prompt: ChatPrompt, wish: Wish) -> None:
     """What is typed is done, line after line. Ctrl-C stops what goes on, and the session stays."""
     _do(room, _enter(room, wish))
     while (text := prompt.line()) is not None:

@@ -15,7 +15,7 @@ from doubleread.cli.screen import OUT, note, tell, warn
 from doubleread.core.errors import DataError, RunError
 
 if TYPE_CHECKING:
-    from doubleread.evals.metrics.gates import Gate
+    from doubleread.evals.metrics.gates import MetricBound
     from doubleread.evals.runs.run_record import Shard
 
 app = typer.Typer()
@@ -38,7 +38,7 @@ class JudgeOptions:
         typer.Option("--fail-over", metavar="FIGURE=NUMBER", help="Exit code 1 above it: ece=0.05; repeatable."),
     ] = None
 
-    def gates(self) -> "list[Gate]":
+    def gates(self) -> "list[MetricBound]":
         """The bounds of the figures; raises ``DataError`` for what is none."""
         from doubleread.evals.metrics.gates import parse_gate
 
@@ -121,7 +121,7 @@ def report(
     _judge(runs[0] if out is None else join(runs, out), judging.by, gates)
 
 
-def _judge(folder: Path, by: list[str] | None, gates: "list[Gate]") -> None:
+def _judge(folder: Path, by: list[str] | None, gates: "list[MetricBound]") -> None:
     """Writes everything and shows what the run came to; the last line is the report's place."""
     from doubleread.cli.tables import show_evaluation
     from doubleread.evals.panel_evaluation import judge_run

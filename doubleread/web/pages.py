@@ -23,7 +23,7 @@ from doubleread.render.html import style_sheet, verdict_html
 from doubleread.render.thumbnail import picture_url
 from doubleread.sessions.record import MAX_HINT, MAX_NAME, SessionInfo, Waiting
 from doubleread.web.limits import MAX_FILES, MAX_UPLOAD
-from doubleread.web.view import PageChange, Reading, View
+from doubleread.web.view import PageChange, ReadingView, View
 
 STATIC = {
     "htmx.min.js": "text/javascript",
@@ -103,7 +103,7 @@ def static_file(name: str) -> bytes:
     return files("doubleread.web").joinpath("static", name).read_bytes()
 
 
-def _card(session: str, reading: Reading, verdict: Verdict) -> Markup:
+def _card(session: str, reading: ReadingView, verdict: Verdict) -> Markup:
     """The verdict's card, its pictures served by us."""
     evidence = verdict.evidence
     near = {n.case_id for n in (*evidence.neighbours, *evidence.near_copies)} if evidence is not None else set()

@@ -13,7 +13,7 @@ from doubleread.core.types import Labels, Matrix, Vector
 from doubleread.evals.metrics.run_columns import RunColumns
 from doubleread.orchestrator.metrics import Flags, shown_in, wilson
 from doubleread.orchestrator.metrics.draws import Draws, certain, estimate
-from doubleread.orchestrator.metrics.metric import Sample
+from doubleread.orchestrator.metrics.metric import MetricSample
 
 DRAWS = 1000
 Change = Literal["better", "worse", "same"]
@@ -184,7 +184,7 @@ class _SharedCases:
 
 def _differences(pair: _SharedCases, draws: Draws) -> Iterator[RunDifference]:
     every = np.ones(pair.n, bool)
-    before, after = (Sample(P, pair.labels, draws, every) for P in pair.posteriors)
+    before, after = (MetricSample(P, pair.labels, draws, every) for P in pair.posteriors)
     for metric in shown_in("compare"):
         found = _difference(metric.name, metric.drawn(before), metric.drawn(after), metric.sign)
         unchanged = metric.name == "accuracy" and bool((before.correct == after.correct).all())

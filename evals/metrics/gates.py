@@ -14,7 +14,7 @@ from doubleread.orchestrator.metrics.metric import Found
 Side = Literal["at least", "at most"]
 
 
-class Gate(Record):
+class MetricBound(Record):
     """What is asked of a figure."""
 
     figure: str
@@ -25,7 +25,7 @@ class Gate(Record):
 class GateResult(Record):
     """A gate and what was found; a figure that there is none of (``found`` is None) does not pass."""
 
-    gate: Gate
+    gate: MetricBound
     found: Estimate | None
     passed: bool
     """By the value, whatever its interval."""
@@ -52,7 +52,7 @@ def gated() -> dict[str, RunFigure]:
     return {name: figure for name, figure in run_figures().items() if figure.gate}
 
 
-def gate(name: str, side: Side, bound: float) -> Gate:
+def gate(name: str, side: Side, bound: float) -> MetricBound:
     """Raises ``DataError`` for a figure that is not known or is better the other way, or a bound it cannot have."""
     figures = gated()
     figure = figures.get(name)
@@ -64,10 +64,10 @@ def gate(name: str, side: Side, bound: float) -> Gate:
     if not isfinite(bound) or bound < 0 or (figure.share and bound > 1):
         allowed = "a share, from 0 to 1, such as 0.95" if figure.share else "a number, 0 or more"
         raise DataError(f"{name} cannot be {side} {bound:g}: it is {allowed}")
-    return Gate(figure=name, side=side, bound=bound)
+    return MetricBound(figure=name, side=side, bound=bound)
 
 
-def parse_gate(text: str, side: Side) -> Gate:
+def parse_gate(text: str, side: Side) -> MetricBound:
     """The gate of ``name=value``; raises ``DataError`` as ``gate`` does, and for text of another form."""
     name, _, number = (part.strip() for part in text.partition("="))
     try:
@@ -78,20 +78,20 @@ def parse_gate(text: str, side: Side) -> Gate:
     return gate(name, side, bound)
 
 
-def check(found: Evaluation, gates: Iterable[Gate]) -> tuple[GateResult, ...]:
+def check(found: Evaluation, gates: Iterable[MetricBound]) -> tuple[GateResult, ...]:
     """Every gate's result, in their order."""
     figures = run_figures()
     return tuple(_result(one, figures[one.figure].of(found)) for one in gates)
 
 
-def _result(asked: Gate, found: Found) -> GateResult:
+def _result(asked: MetricBound, found: Found) -> GateResult:
     if found is None:
         return GateResult(gate=asked, found=None, passed=False)
     figure = Estimate(value=found.value, low=found.low, high=found.high)
     return GateResult(gate=asked, found=figure, passed=_keeps(asked, found.value))
 
 
-def _keeps(asked: Gate, value: float) -> bool:
+def _keeps(asked: MetricBound, value: float) -> bool:
     """Up to rounding: 0.1 + 0.2 is at most 0.3."""
     slack = 1e-12
     return value >= asked.bound - slack if asked.side == "at least" else value <= asked.bound + slack

@@ -15,7 +15,7 @@ from doubleread.orchestrator.metrics import Flags, losses
 from doubleread.orchestrator.metrics.calibration_metrics import expected_error
 from doubleread.orchestrator.metrics.draws import Draws
 from doubleread.orchestrator.metrics.label_metrics import label_scores
-from doubleread.orchestrator.metrics.metric import Sample
+from doubleread.orchestrator.metrics.metric import MetricSample
 from doubleread.orchestrator.simplex import spoken
 
 POINTS = 400
@@ -30,7 +30,7 @@ def reader_figures(name: str, task: Task, P: Matrix, labels: Labels, draws: Draw
 
     A row of NaN is a case on which the reader was silent; a negative label one whose label is not known.
     """
-    sample = Sample.of(P, labels, draws)
+    sample = MetricSample.of(P, labels, draws)
     if sample is None:
         return None
     found = {metric.name: metric.found(sample) for metric in metrics.declared()}
@@ -51,7 +51,7 @@ def reader_figures(name: str, task: Task, P: Matrix, labels: Labels, draws: Draw
     )
 
 
-def _labels(task: Task, sample: Sample) -> list[LabelFigures]:
+def _labels(task: Task, sample: MetricSample) -> list[LabelFigures]:
     scores = sample.once(label_scores)
     precision, recall, f1 = (scores.estimates(which) for which in ("precision", "recall", "f1"))
     return [
@@ -67,7 +67,7 @@ def _labels(task: Task, sample: Sample) -> list[LabelFigures]:
     ]
 
 
-def _curve(sample: Sample) -> Curve:
+def _curve(sample: MetricSample) -> Curve:
     curve = metrics.risk_coverage(sample.confidence, sample.correct)
     kept = np.unique(np.linspace(0, len(sample.y) - 1, min(len(sample.y), POINTS)).round().astype(int))
     return Curve(coverage=tuple(curve.coverage[kept].tolist()), risk=tuple(curve.risk[kept].tolist()))
@@ -108,5 +108,5 @@ def _subgroup(column: str, value: str, n: int, rows: Flags, columns: RunColumns,
         small=n < SMALL,
         accuracy=draws.share(columns.said == columns.labels, rows),
         nll=draws.mean(nll, rows),
-        ece=expected_error(Sample(P, y, draws, rows)) if rows.any() else None,
+        ece=expected_error(MetricSample(P, y, draws, rows)) if rows.any() else None,
     )

@@ -91,7 +91,7 @@ class ReadingState(IntEnum):
 
 
 @dataclass
-class Readings:
+class StressReadings:
     """What the panel said, as numbers, and what could not be read."""
 
     figures: Tensor3
@@ -112,7 +112,7 @@ class Readings:
 class ConditionFigures:
     """Makes figures of the images ``kept``, with 95 % intervals over draws of whole ``groups``, one an image."""
 
-    def __init__(self, found: Readings, kept: Sequence[int], groups: Sequence[str | None]) -> None:
+    def __init__(self, found: StressReadings, kept: Sequence[int], groups: Sequence[str | None]) -> None:
         self._figures, self._states = found.figures[kept], found.states[kept]
         self._draws = Draws(groups, draws=_DRAWS, seed=0)
         self.groups = self._draws.clusters

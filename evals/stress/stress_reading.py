@@ -10,19 +10,19 @@ from doubleread.core.errors import ImageError, RunError
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.evals.runs.run_engine import LocalEngine, NumberedCase
 from doubleread.evals.stress.corrupted_pictures import PictureVariant, corrupted
-from doubleread.evals.stress.stress_figures import FIGURES, Readings, ReadingState, distribution
+from doubleread.evals.stress.stress_figures import FIGURES, ReadingState, StressReadings, distribution
 from doubleread.panel import Panel
 
 
 async def read(
     panel: Panel, cases: Sequence[Case], variants: Sequence[PictureVariant], progress: Callable[[int, int], None]
-) -> Readings:
+) -> StressReadings:
     """Reads all pictures; the first variant is the clean one. ``progress(done, total)`` counts pictures.
 
     Raises ``RunError`` where the budget for models is spent: without them the panel is another one.
     """
     shape = (len(cases), len(variants))
-    found = Readings(np.full((*shape, len(FIGURES)), np.nan), np.zeros(shape, np.int8))
+    found = StressReadings(np.full((*shape, len(FIGURES)), np.nan), np.zeros(shape, np.int8))
     engine = LocalEngine(panel, panel.settings.run.in_flight)
     async with aclosing(engine.answers(_pictures(panel, cases, variants, found))) as answers:
         async for (place, case), result in answers:
@@ -32,7 +32,7 @@ async def read(
 
 
 def _pictures(
-    panel: Panel, cases: Sequence[Case], variants: Sequence[PictureVariant], found: Readings
+    panel: Panel, cases: Sequence[Case], variants: Sequence[PictureVariant], found: StressReadings
 ) -> Iterator[NumberedCase]:
     for i, (case, pictures) in enumerate(zip(cases, corrupted(cases, variants), strict=True)):
         if isinstance(pictures, ImageError):
@@ -46,7 +46,7 @@ def _pictures(
                 yield NumberedCase(i * len(variants) + j, panel.hold(data, case))
 
 
-def _take(found: Readings, place: tuple[int, int], case: Case, result: Verdict | Unread, panel: Panel) -> None:
+def _take(found: StressReadings, place: tuple[int, int], case: Case, result: Verdict | Unread, panel: Panel) -> None:
     if isinstance(result, Unread):
         found.states[place] = ReadingState.FAILED
         return

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from doubleread.evals.metrics.calculation import FEW_CLUSTERS
-from doubleread.evals.stress.stress_figures import Readings
+from doubleread.evals.stress.stress_figures import StressReadings
 from doubleread.evals.stress.stress_record import FEW, Condition, MeasuredFigure, Promise
 
 MILD = 3
@@ -98,7 +98,7 @@ def _reach(found: MeasuredFigure) -> str:
     return f"{100 * found.low:.0f}–{100 * found.high:.0f} %, n = {found.n}"
 
 
-def left_out(found: Readings) -> Iterator[str]:
+def left_out(found: StressReadings) -> Iterator[str]:
     """Which images do not count, and why."""
     if found.unread:
         yield f"{counted(len(found.unread), 'image')} could not be opened, such as {next(iter(found.unread.values()))}"

@@ -15,7 +15,7 @@ from doubleread.evals.sweep.sweep_result import Pick, VariantScore
 from doubleread.evals.sweep.variant import Variant
 from doubleread.evals.vector_replay import Flags
 from doubleread.orchestrator.gates.gate import realised_costs
-from doubleread.orchestrator.metrics.metric import CaseMetric, Sample
+from doubleread.orchestrator.metrics.metric import CaseMetric, MetricSample
 from doubleread.orchestrator.simplex import spoken
 
 
@@ -43,7 +43,7 @@ class Bench:
                 cases[name] = _filled(figure.metric, P, self.labels, there)
             elif figure.metric is not None:
                 draws = self.resamples.draws
-                sample = Sample(outcomes.posterior[there], self.labels[there], draws, there, self.bins)
+                sample = MetricSample(outcomes.posterior[there], self.labels[there], draws, there, self.bins)
                 drawn[name] = figure.metric.drawn(sample)
         return VariantFigures(cases, drawn)
 

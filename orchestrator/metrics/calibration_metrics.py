@@ -16,7 +16,7 @@ from doubleread.core.trust import CalibrationError
 from doubleread.core.types import Labels, Matrix, Vector
 from doubleread.orchestrator.metrics import BINS, bin_index, classwise_ece, ece
 from doubleread.orchestrator.metrics.draws import certain, estimate, ratio
-from doubleread.orchestrator.metrics.metric import Metric, Sample
+from doubleread.orchestrator.metrics.metric import Metric, MetricSample
 
 SIMULATED = 400
 """Draws of a perfectly calibrated reader."""
@@ -43,12 +43,12 @@ class CalibrationMetric(Metric):
     better: Literal["higher", "lower"] = "lower"
     unit: str = "share"
 
-    def drawn(self, sample: Sample) -> Vector:
+    def drawn(self, sample: MetricSample) -> Vector:
         bins = self.bins_of(sample.confidence, sample.bins)
         columns = (sample.correct - sample.confidence, np.ones(len(sample.y)))
         return self.of(*(sample.draws.sums(_spread(values, bins, sample.bins), sample.rows) for values in columns))
 
-    def floor(self, sample: Sample) -> Vector:
+    def floor(self, sample: MetricSample) -> Vector:
         """The error under each of the simulated labels, shape ``(400,)``."""
         bins, said = self.bins_of(sample.confidence, sample.bins), sample.P.argmax(axis=1)
         sizes = np.bincount(bins, minlength=sample.bins).astype(float)
@@ -61,7 +61,7 @@ class CalibrationMetric(Metric):
         gaps = np.asarray(np.bincount(bins, (said == y) - P.max(axis=1), BINS)[None], float)
         return float(self.of(gaps, np.bincount(bins, minlength=BINS)[None].astype(float))[0])
 
-    def found(self, sample: Sample) -> CalibrationError:
+    def found(self, sample: MetricSample) -> CalibrationError:
         return _error(self.drawn(sample), self.floor(sample), self.binning, sample.bins)
 
 
@@ -72,7 +72,7 @@ class _Classwise(CalibrationMetric):
     def value(self, P: Matrix, y: Labels) -> float:
         return classwise_ece(P, y)
 
-    def drawn(self, sample: Sample) -> Vector:
+    def drawn(self, sample: MetricSample) -> Vector:
         P, cells = sample.P, bin_index(sample.P, sample.bins)
         total = np.zeros(len(sample.n))
         for label in range(P.shape[1]):
@@ -80,7 +80,7 @@ class _Classwise(CalibrationMetric):
             total += ratio(np.abs(sample.draws.sums(gaps, sample.rows)).sum(axis=1), sample.n)
         return np.asarray(total / P.shape[1])
 
-    def floor(self, sample: Sample) -> Vector:
+    def floor(self, sample: MetricSample) -> Vector:
         (n, k), cells = sample.P.shape, bin_index(sample.P, sample.bins)
         expected = np.concatenate([np.bincount(cells[:, i], sample.P[:, i], sample.bins) for i in range(k)])
         present = (
@@ -90,13 +90,13 @@ class _Classwise(CalibrationMetric):
         return np.array([np.abs(counts - expected).sum() / (n * k) for counts in present])
 
 
-def simulated(sample: Sample) -> list[Labels]:
+def simulated(sample: MetricSample) -> list[Labels]:
     """Labels drawn from the distributions themselves, as of a perfectly calibrated reader, each ``(m,)``."""
     steps, rng = np.cumsum(sample.P, axis=1)[:, :-1], np.random.default_rng(sample.draws.seed)
     return [(rng.random((len(sample.P), 1)) > steps).sum(axis=1) for _ in range(SIMULATED)]
 
 
-def expected_error(sample: Sample) -> CalibrationError:
+def expected_error(sample: MetricSample) -> CalibrationError:
     """The ECE with the floor of ``ece_floor``, for samples of which nothing else is asked."""
     rng, confidence = np.random.default_rng(sample.draws.seed), sample.confidence
     floor = [ece(confidence, rng.random(len(confidence)) < confidence, sample.bins) for _ in range(SIMULATED)]

@@ -9,7 +9,7 @@ import numpy as np
 from doubleread.core.trust import Estimate
 from doubleread.core.types import Matrix, Vector
 from doubleread.orchestrator.metrics.draws import certain, estimate, ratio, with_wilson
-from doubleread.orchestrator.metrics.metric import PERCENT, Metric, Sample
+from doubleread.orchestrator.metrics.metric import PERCENT, Metric, MetricSample
 
 
 class LabelScores(NamedTuple):
@@ -30,7 +30,7 @@ class LabelScores(NamedTuple):
         return tuple(bounded(estimate(column), int(n)) for column, n in zip(values.T, behind, strict=True))
 
 
-def label_scores(sample: Sample) -> LabelScores:
+def label_scores(sample: MetricSample) -> LabelScores:
     """Precision, recall and F1 of every label."""
     one_hot, said = np.eye(sample.P.shape[1]), sample.P.argmax(axis=1)
     columns = np.hstack([one_hot[sample.y], one_hot[said], one_hot[sample.y] * one_hot[said]])
@@ -51,11 +51,11 @@ class _LabelMean(Metric):
 
     which: str
 
-    def drawn(self, sample: Sample) -> Vector:
+    def drawn(self, sample: MetricSample) -> Vector:
         values = getattr(sample.once(label_scores), self.which)
         return ratio(np.nansum(values, axis=1), np.isfinite(values).sum(axis=1))
 
-    def found(self, sample: Sample) -> Estimate:
+    def found(self, sample: MetricSample) -> Estimate:
         found = certain(estimate(self.drawn(sample)))
         if 0 < found.value < 1:
             return found

@@ -53,7 +53,7 @@ PERCENT = Display(percent=True, digits=1)
 
 
 @dataclass
-class Sample:
+class MetricSample:
     """A reader's distributions ``P``, shape ``(m, k)``, on the ``m`` cases ``rows`` with labels ``y``, and the draws.
 
     ``rows`` are flags of all cases of the draws, with ``m`` of them true. Vectors over draws have shape
@@ -68,7 +68,7 @@ class Sample:
     _made: dict[object, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, P: Matrix, y: Labels, draws: Draws) -> "Sample | None":
+    def of(cls, P: Matrix, y: Labels, draws: Draws) -> "MetricSample | None":
         """The cases with an opinion and a label; None where there is none. NaN rows and negative labels are neither."""
         rows = (y >= 0) & spoken(P)
         return cls(P[rows], y[rows], draws, rows) if rows.any() else None
@@ -86,7 +86,7 @@ class Sample:
         """Cases in each draw."""
         return self.draws.total(np.ones(len(self.y)), self.rows)
 
-    def once(self, make: "Callable[[Sample], T]") -> T:
+    def once(self, make: "Callable[[MetricSample], T]") -> T:
         """What ``make`` gives for this sample, made once for all metrics that need it."""
         if make not in self._made:
             self._made[make] = make(self)
@@ -133,15 +133,15 @@ class Metric(ABC):
         return 1 if self.better == "higher" else -1
 
     @abstractmethod
-    def drawn(self, sample: Sample) -> Vector:
+    def drawn(self, sample: MetricSample) -> Vector:
         """The metric of the sample and of every draw, shape ``(1 + draws,)``."""
 
     def value(self, P: Matrix, y: Labels) -> float:
         """The metric of distributions ``(n, k)``."""
-        sample = Sample(P, y, Draws([None] * len(y), draws=0, seed=0), np.ones(len(y), bool))
+        sample = MetricSample(P, y, Draws([None] * len(y), draws=0, seed=0), np.ones(len(y), bool))
         return float(self.drawn(sample)[0])
 
-    def found(self, sample: Sample) -> Found:
+    def found(self, sample: MetricSample) -> Found:
         """The metric with its interval; None where it is undefined."""
         return estimate(self.drawn(sample))
 
@@ -156,13 +156,13 @@ class CaseMetric(Metric):
     of: Callable[[Matrix, Labels], NDArray[np.generic]]
     silent: float | None = None
 
-    def drawn(self, sample: Sample) -> Vector:
+    def drawn(self, sample: MetricSample) -> Vector:
         return ratio(sample.draws.total(self.of(sample.P, sample.y), sample.rows), sample.n)
 
     def value(self, P: Matrix, y: Labels) -> float:
         return float(np.mean(self.of(P, y).astype(float)))
 
-    def found(self, sample: Sample) -> Found:
+    def found(self, sample: MetricSample) -> Found:
         plain = estimate(self.drawn(sample))
         return with_wilson(plain, len(sample.y)) if self.of(sample.P, sample.y).dtype == np.bool_ else plain
 
@@ -177,7 +177,7 @@ class SumMetric(Metric):
     columns: Callable[[Matrix, Labels], Matrix]
     of: Callable[[Matrix, Vector], Vector]
 
-    def drawn(self, sample: Sample) -> Vector:
+    def drawn(self, sample: MetricSample) -> Vector:
         return self.of(sample.draws.sums(self.columns(sample.P, sample.y), sample.rows), sample.n)
 
 
@@ -185,7 +185,7 @@ class SumMetric(Metric):
 class SampleMetric(Metric):
     """Any other: ``of`` takes the sample and gives its values over the draws."""
 
-    of: Callable[[Sample], Vector]
+    of: Callable[[MetricSample], Vector]
 
-    def drawn(self, sample: Sample) -> Vector:
+    def drawn(self, sample: MetricSample) -> Vector:
         return self.of(sample)

@@ -10,7 +10,7 @@ import numpy as np
 from doubleread.core.types import Labels, Matrix, Vector
 from doubleread.orchestrator.metrics import confidences, correctness
 from doubleread.orchestrator.metrics.draws import ratio
-from doubleread.orchestrator.metrics.metric import Sample, SampleMetric, SumMetric
+from doubleread.orchestrator.metrics.metric import MetricSample, SampleMetric, SumMetric
 
 
 class RankingScores(NamedTuple):
@@ -22,7 +22,7 @@ class RankingScores(NamedTuple):
     """NaN where all are right or all are wrong."""
 
 
-def ranking_scores(sample: Sample) -> RankingScores:
+def ranking_scores(sample: MetricSample) -> RankingScores:
     """All at once, since they share the order of the cases."""
     _, level = np.unique(-np.round(sample.confidence, 9), return_inverse=True)
     order = np.argsort(level, kind="stable")

@@ -21,7 +21,7 @@ from sessions_kit import own_panel, referring, watched
 
 from doubleread.cli.chat_events import tame
 from doubleread.cli.chat_paths import dropped
-from doubleread.cli.chat_prompt import Prompt, Suggestions
+from doubleread.cli.chat_prompt import ChatPrompt, Suggestions
 from doubleread.cli.chat_room import Room
 from doubleread.cli.chat_run import Wish, talk_at_prompt
 from doubleread.cli.chat_show import Screen
@@ -219,7 +219,7 @@ class Desk:
     def typed(self, keys, *images):
         with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
             pipe.send_text(keys)
-            talk_at_prompt(self.room, Prompt(self.room), Wish(images))
+            talk_at_prompt(self.room, ChatPrompt(self.room), Wish(images))
         return self.text
 
     def kinds(self):

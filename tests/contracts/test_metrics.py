@@ -6,7 +6,7 @@ import pytest
 from doubleread.core.trust import CalibrationError
 from doubleread.orchestrator.metrics import METRICS, declared
 from doubleread.orchestrator.metrics.draws import Draws
-from doubleread.orchestrator.metrics.metric import EVERYWHERE, Sample
+from doubleread.orchestrator.metrics.metric import EVERYWHERE, MetricSample
 
 
 @pytest.fixture(params=METRICS.names())
@@ -21,7 +21,7 @@ def forecasts(n=120, k=3, seed=0):
 
 
 def sample_of(P, y, draws=30):
-    return Sample.of(P, y, Draws([f"g{i // 2}" for i in range(len(y))], draws=draws, seed=0))
+    return MetricSample.of(P, y, Draws([f"g{i // 2}" for i in range(len(y))], draws=draws, seed=0))
 
 
 def test_it_says_what_it_is(metric):
@@ -61,7 +61,7 @@ def test_silent_and_unlabelled_cases_are_left_out(metric):
     P, y = forecasts()
     more = np.vstack([P, [[np.nan] * 3], [[0.2, 0.3, 0.5]]])
     draws = Draws([None] * 122, draws=5, seed=0)
-    assert metric.drawn(Sample.of(more, np.array([*y, 0, -1]), draws))[0] == pytest.approx(metric.value(P, y))
+    assert metric.drawn(MetricSample.of(more, np.array([*y, 0, -1]), draws))[0] == pytest.approx(metric.value(P, y))
 
 
 def test_names_are_told_apart():

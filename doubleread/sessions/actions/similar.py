@@ -15,14 +15,14 @@ from doubleread.sessions.standing import Response, Standing
 SHOWN = 6
 
 
-class SimilarCases(Record):
+class SimilarRequest(Record):
     """Of which label, and how many."""
 
     label: Annotated[str | None, LABEL] = None
     count: Annotated[int | None, COUNT] = None
 
 
-async def similar(asked: SimilarCases, standing: Standing) -> Response:
+async def similar(asked: SimilarRequest, standing: Standing) -> Response:
     """The nearest cases, of one label where one is named; never the image itself, nor its group."""
     seen, n = current(standing), asked.count or SHOWN
     labels = [asked.label] if asked.label else list(standing.panel.task.names)
@@ -37,19 +37,19 @@ async def similar(asked: SimilarCases, standing: Standing) -> Response:
     return said((line,), Cases(cases=tuple(nearest)), suggestions=[f"/similar {name}" for name in others[:2]])
 
 
-def _typed(rest: str, known: Known, heard: Heard) -> SimilarCases:
+def _typed(rest: str, known: Known, heard: Heard) -> SimilarRequest:
     """A label that may end in a number, and a number behind it."""
     if not rest or known.labels.exact(rest):
-        return SimilarCases(label=known.labels.exact(rest))
+        return SimilarRequest(label=known.labels.exact(rest))
     label, _, number = rest.rpartition(" ")
     if not number.isdecimal():
-        return SimilarCases(label=known.labels.find(rest, heard))
-    return SimilarCases(label=known.labels.find(label, heard) if label else None, count=count(number))
+        return SimilarRequest(label=known.labels.find(rest, heard))
+    return SimilarRequest(label=known.labels.find(label, heard) if label else None, count=count(number))
 
 
 SIMILAR = Action(
     "similar",
-    SimilarCases,
+    SimilarRequest,
     similar,
     help="The most similar stored cases, of one label if one is named.",
     saying="show me similar cases of X",

@@ -6,7 +6,7 @@ from verdicts_kit import verdict
 
 from doubleread.core.errors import DataError
 from doubleread.evals.metrics.calculation import evaluate
-from doubleread.evals.metrics.gates import Gate, check, gate, gated, parse_gate
+from doubleread.evals.metrics.gates import MetricBound, check, gate, gated, parse_gate
 
 
 def evaluated(verdicts):
@@ -20,8 +20,8 @@ def found():
 
 
 def test_a_gate_is_read_from_a_word():
-    assert parse_gate("accuracy=0.95", "at least") == Gate(figure="accuracy", side="at least", bound=0.95)
-    assert parse_gate(" ece = 5e-2 ", "at most") == Gate(figure="ece", side="at most", bound=0.05)
+    assert parse_gate("accuracy=0.95", "at least") == MetricBound(figure="accuracy", side="at least", bound=0.95)
+    assert parse_gate(" ece = 5e-2 ", "at most") == MetricBound(figure="ece", side="at most", bound=0.05)
     assert parse_gate("cost=3", "at most").bound == 3
 
 

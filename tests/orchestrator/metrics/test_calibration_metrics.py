@@ -15,7 +15,7 @@ from doubleread.orchestrator.metrics.calibration_metrics import (
     expected_error,
 )
 from doubleread.orchestrator.metrics.draws import Draws
-from doubleread.orchestrator.metrics.metric import BINS, Sample
+from doubleread.orchestrator.metrics.metric import BINS, MetricSample
 from doubleread.orchestrator.trust.profile import calibration_error
 
 RNG = np.random.default_rng(5)
@@ -28,7 +28,7 @@ def calibrated(n, k=3, sharp=0.4, seed=0):
 
 
 def sample_of(P, y, draws):
-    return Sample(P, y, Draws([None] * len(y), draws=draws, seed=0), np.ones(len(y), bool))
+    return MetricSample(P, y, Draws([None] * len(y), draws=draws, seed=0), np.ones(len(y), bool))
 
 
 def judged(P, y, draws=50):

@@ -5,7 +5,7 @@ import pytest
 
 from doubleread.orchestrator import metrics
 from doubleread.orchestrator.metrics.draws import Draws, certain, estimate, percentiles, with_wilson
-from doubleread.orchestrator.metrics.metric import Sample
+from doubleread.orchestrator.metrics.metric import MetricSample
 from doubleread.orchestrator.metrics.ranking_metrics import ranking_scores
 from doubleread.orchestrator.resampling import bootstrap, group_codes
 from doubleread.orchestrator.trust.profile import share
@@ -33,7 +33,7 @@ def expanded(draws, groups):
 
 def ranking(confidence, correct, draws, rows):
     """Two labels; the confidence is that of the first, and correctness says whether it is true."""
-    return ranking_scores(Sample(np.stack([confidence, 1 - confidence], axis=1), (~correct) * 1, draws, rows))
+    return ranking_scores(MetricSample(np.stack([confidence, 1 - confidence], axis=1), (~correct) * 1, draws, rows))
 
 
 def test_ranking_figures_are_those_of_the_rows_of_each_draw():
