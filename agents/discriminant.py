@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from scipy.special import log_softmax
 
-from doubleread.agents.embedding_agent import FittedAgent, evidence_arrays
+from doubleread.agents._embedding_agent import FittedAgent, evidence_arrays
 from doubleread.agents.gaussian_head import GaussianHead, fit_head
 from doubleread.core.evidence import Evidence
 from doubleread.core.types import Embeddings, Json, Labels, Matrix

@@ -27,7 +27,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from doubleread.agents.folds import HeadFold, Indices, as_blocks, blocks_per_label, label_folds
+from doubleread.agents._folds import HeadFold, Indices, as_blocks, blocks_per_label, label_folds
 from doubleread.core.types import Labels, Matrix, Vector
 
 LEAST_TRUE = 0.05

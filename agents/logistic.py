@@ -6,8 +6,8 @@ from typing import Self
 import numpy as np
 from scipy.special import log_softmax
 
-from doubleread.agents.embedding_agent import FittedAgent, evidence_arrays
-from doubleread.agents.softmax_head import SoftmaxHead, fit_softmax_head
+from doubleread.agents._embedding_agent import FittedAgent, evidence_arrays
+from doubleread.agents._softmax_head import SoftmaxHead, fit_softmax_head
 from doubleread.core.evidence import Evidence
 from doubleread.core.types import Embeddings, Json, Labels, Matrix
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import log_softmax
 
-from doubleread.agents.embedding_agent import EmbeddingAgent
+from doubleread.agents._embedding_agent import EmbeddingAgent
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import AbstentionCause
 from doubleread.core.types import Embeddings, Matrix

@@ -11,7 +11,7 @@ from doubleread.core.case import Case
 from doubleread.core.errors import PanelError
 from doubleread.core.task import Task
 from doubleread.core.verdict import Decision, Unfamiliarity, Unread, Verdict
-from doubleread.evals.stress.pixels import clouds
+from doubleread.evals.stress._pixels import clouds
 from doubleread.settings import load_settings
 
 TASK = Task.of("light", ["bright", "dark"])

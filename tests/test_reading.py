@@ -15,15 +15,15 @@ SAFE = {
 READERS = {
     "agents/wire/values.py": "replies of servers, whose size and nesting are bounded before",
     "doubleread/panel/panel_manifest.py": "digests of what was just written",
-    "doubleread/web/downloads.py": "the export that was just made",
-    "doubleread/sessions/storage.py": "lock files, made by the same folder of sessions",
-    "evals/public/unpack.py": "a file whose sha256 was checked, held against the archive that it came from",
+    "doubleread/web/_downloads.py": "the export that was just made",
+    "doubleread/sessions/_storage.py": "lock files, made by the same folder of sessions",
+    "evals/public/_unpack.py": "a file whose sha256 was checked, held against the archive that it came from",
     "evals/reproduction/paper_tables.py": "figures of the package",
     "prompts/library.py": "prompts of the package",
     "rag/care/auditing.py": "tags in a database whose rows are sealed",
     "rag/care/bundle.py": "digests of what was just written",
     "rag/stores/ledger_folder.py": "the first bytes of a file that was just made sure of",
-    "rag/stores/loading.py": "tags in a database whose rows are sealed",
+    "rag/stores/_loading.py": "tags in a database whose rows are sealed",
     "rag/stores/seal.py": "the seal itself, whose errors are damage",
 }
 """Modules that read in another way, and why that is safe."""

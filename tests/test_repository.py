@@ -1,12 +1,15 @@
 """The README's commands and examples work; the package ships what it needs; no path of one machine in it."""
 
+import ast
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tomllib
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -40,7 +43,7 @@ def shell_lines(text=README):
     "line", [n for text in (README, *GUIDES) for n in shell_lines(text) if n.startswith("doubleread")]
 )
 def test_every_doubleread_command_in_the_documents_parses(line):
-    words = line.split(">")[0].split()[1:]
+    words = shlex.split(line.split(">")[0])[1:]
     command = get_command(app).commands[words.pop(0)]
     while words and words[0] in getattr(command, "commands", {}):
         command = command.commands[words.pop(0)]
@@ -165,3 +168,44 @@ def test_pinned_versions_satisfy_the_lower_bounds():
         if requirement.name != "doubleread":
             pinned = pins.get(requirement.name) or pins[requirement.name.replace("jinja2", "Jinja2")]
             assert requirement.specifier.contains(pinned), requirement.name
+
+
+def modules():
+    """Module name and file of everything that is not a test."""
+    for package, folder in PROJECT["tool"]["setuptools"]["package-dir"].items():
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            inner = file.relative_to(ROOT / folder).with_suffix("").parts
+            yield ".".join((package, *inner)).removesuffix(".__init__"), file
+
+
+def imported(file):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            yield node.module
+            yield from (f"{node.module}.{one.name}" for one in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (one.name for one in node.names)
+
+
+def test_private_modules_are_imported_in_their_own_folder_only():
+    found = dict(modules())
+    private = {name for name in found if re.search(r"\._[a-z]", name)}
+    assert len(private) > 50
+    for name, file in found.items():
+        package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+        strangers = [one for one in private.intersection(imported(file)) if one.rpartition(".")[0] != package]
+        assert not strangers, f"{name} imports {strangers}: rename them without the underscore, or move them"
+
+
+def test_file_and_class_names_are_rarely_used_twice():
+    found = [file for name, file in modules() if not file.name.startswith("__")]
+    names = Counter(file.name for file in found)
+    assert sum(n > 1 for n in names.values()) <= 15
+    classes = Counter(
+        node.name
+        for file in found
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    )
+    assert sum(n > 1 for n in classes.values()) <= 5
+    assert all(len(file.read_text(encoding="utf-8").splitlines()) <= 400 for file in found)

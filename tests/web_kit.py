@@ -14,6 +14,7 @@ from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention
 from doubleread.core.verdict import Decision, Verdict
 from doubleread.rag.images.safe_images import open_image
+from doubleread.sessions._storage import Stored
 from doubleread.sessions.completion import LineCompletion
 from doubleread.sessions.record import (
     Asked,
@@ -31,7 +32,6 @@ from doubleread.sessions.record import (
     Undone,
     Waiting,
 )
-from doubleread.sessions.storage import Stored
 from doubleread.web.pages import PanelFacts
 
 ABOUT = PanelFacts(TASK, ("one", "two", "three"))

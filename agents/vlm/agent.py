@@ -7,7 +7,7 @@ from time import perf_counter
 
 import numpy as np
 
-from doubleread.agents.vlm.forms import FORMS, MAX_LETTERS, FormReading
+from doubleread.agents.vlm._forms import FORMS, MAX_LETTERS, FormReading
 from doubleread.agents.vlm.messages import DataUrls, ReferenceImage, build_request, choose_references, shuffled
 from doubleread.agents.vlm.vlm_options import VlmOptions
 from doubleread.agents.wire.answers import CallResult

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from doubleread.agents.vlm._forms import LetterForm
 from doubleread.agents.vlm.agent import VlmAgent, VlmContext
-from doubleread.agents.vlm.forms import LetterForm
 from doubleread.agents.vlm.messages import build_request, shown, shuffled
 from doubleread.agents.vlm.vlm_options import VlmOptions
 from doubleread.agents.wire.faults import CallFault

@@ -10,7 +10,7 @@ from itertools import zip_longest
 from string import ascii_uppercase
 from typing import Any
 
-from doubleread.agents.vlm.forms import Form
+from doubleread.agents.vlm._forms import Form
 from doubleread.agents.wire.request import Request
 from doubleread.core.base import Record
 from doubleread.core.case import Case

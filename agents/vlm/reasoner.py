@@ -7,8 +7,8 @@ fused like any other opinion, and left out where it did not help on held-out cas
 from collections.abc import Mapping
 from time import perf_counter
 
+from doubleread.agents.vlm._forms import DistributionForm, FormReading
 from doubleread.agents.vlm.agent import VlmContext
-from doubleread.agents.vlm.forms import DistributionForm, FormReading
 from doubleread.agents.vlm.messages import chat, shown, shuffled, text_part
 from doubleread.agents.vlm.vlm_options import ReasonerOptions
 from doubleread.agents.wire.faults import CallFault

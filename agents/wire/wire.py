@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from doubleread.agents.wire._client import FeatureMissing, ServerClient
+from doubleread.agents.wire._pace import RateController
 from doubleread.agents.wire.answers import AnswerCache, CallResult, key_of
 from doubleread.agents.wire.budget import Budget, Reservation
-from doubleread.agents.wire.client import FeatureMissing, ServerClient
 from doubleread.agents.wire.faults import CallFault
-from doubleread.agents.wire.pace import RateController
 from doubleread.agents.wire.prices import PriceTable, TokenPrice, charged, estimate_of
 from doubleread.agents.wire.request import Completion, Request
 from doubleread.agents.wire.server_options import Server

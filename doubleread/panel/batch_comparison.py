@@ -25,7 +25,7 @@ from doubleread.orchestrator.ood.two_sample import (
     told_apart_ungrouped,
 )
 from doubleread.orchestrator.resampling import group_codes
-from doubleread.panel.reference import Looked, PictureReference, groups_of, whole_groups
+from doubleread.panel._reference import Looked, PictureReference, groups_of, whole_groups
 from doubleread.rag.bulk_embedding import EmbeddedCases
 from doubleread.rag.images.picture_statistics import TRAITS, difference, scaled, traits_of
 

@@ -34,10 +34,10 @@ from doubleread.orchestrator.learning.arbitration import Learning, Readings, fit
 from doubleread.orchestrator.prevalence.prior_shift import implied_prevalence
 from doubleread.orchestrator.resampling import grouped_folds
 from doubleread.orchestrator.simplex import shares
+from doubleread.panel._referees import with_referees
+from doubleread.panel._reference import Looked, PictureReference, groups_of, said_of
+from doubleread.panel._rewording import consistency_gaps, with_gaps
 from doubleread.panel.composition import VIEWS, Eyes, Seated, check_names, seat
-from doubleread.panel.referees import with_referees
-from doubleread.panel.reference import Looked, PictureReference, groups_of, said_of
-from doubleread.panel.rewording import consistency_gaps, with_gaps
 from doubleread.rag.near_copies.copy_finder import PictureSet, look_at, measure_rule
 from doubleread.rag.near_copies.near_duplicates import NearRule, in_hex
 from doubleread.rag.stores.exact import ExactStore

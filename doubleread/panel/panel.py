@@ -16,6 +16,8 @@ from doubleread.orchestrator.course.follow import follow
 from doubleread.orchestrator.course.graph import diagnose
 from doubleread.orchestrator.course.seats import Seats
 from doubleread.orchestrator.prevalence.batch_prevalence import BatchPrevalence, batch_prevalence
+from doubleread.panel._open_panel import recording
+from doubleread.panel._verdict_queries import VerdictQueries
 from doubleread.panel.composition import check_names, open_eyes, seat
 from doubleread.panel.consent import check_allowed
 from doubleread.panel.feedback import (
@@ -31,7 +33,6 @@ from doubleread.panel.feedback import (
 )
 from doubleread.panel.fitting import fit
 from doubleread.panel.image_stream import Readable, case_of, verdicts_of
-from doubleread.panel.open_panel import recording
 from doubleread.panel.panel_folder import (
     PanelFolder,
     check_prompts,
@@ -42,7 +43,6 @@ from doubleread.panel.panel_folder import (
 )
 from doubleread.panel.saving import allow_own, write_panel
 from doubleread.panel.trust_folder import TrustVersion
-from doubleread.panel.verdict_queries import VerdictQueries
 from doubleread.rag.near_copies.copy_finder import hash_picture
 from doubleread.render.shown import ShownVerdict
 from doubleread.settings import Settings, load_settings

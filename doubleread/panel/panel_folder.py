@@ -30,12 +30,12 @@ from doubleread.core.task import Task
 from doubleread.core.types import Json
 from doubleread.core.verdict import Unread
 from doubleread.orchestrator.course.arbiter import Arbiter
+from doubleread.panel._reference import FILE as REFERENCE
+from doubleread.panel._reference import PictureReference
+from doubleread.panel._run_settings import run_settings, unused_settings
 from doubleread.panel.composition import Eyes, Seated
 from doubleread.panel.consent import Ask, asks_of
 from doubleread.panel.panel_manifest import AGAIN, LARGEST, Sealed, damaged
-from doubleread.panel.reference import FILE as REFERENCE
-from doubleread.panel.reference import PictureReference
-from doubleread.panel.run_settings import run_settings, unused_settings
 from doubleread.panel.trust_folder import ARBITER, MARK, READINGS, Trust, read_trust
 from doubleread.panel.trust_pointer import FITTED, Pointer, pinned, read_pointer
 from doubleread.rag.encoders import EncoderChoice

@@ -18,13 +18,13 @@ from doubleread.core.attribution import Attribution
 from doubleread.core.background import Background
 from doubleread.core.errors import SessionError
 from doubleread.panel import Panel
+from doubleread.sessions._desk import Desk
+from doubleread.sessions._storage import Storage, Stored
 from doubleread.sessions.completion import LineCompletion
-from doubleread.sessions.desk import Desk
 from doubleread.sessions.export import Format
 from doubleread.sessions.manner import PLAIN
 from doubleread.sessions.record import Event, How, SessionInfo, Waiting
 from doubleread.sessions.standing import Talk
-from doubleread.sessions.storage import Storage, Stored
 from doubleread.sessions.talk import answer
 
 P = ParamSpec("P")

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from doubleread.sessions.database import Database
+from doubleread.sessions._database import Database
 
 IDLE, LIFE = timedelta(hours=12), timedelta(days=7)
 """A login ends after this long without a request, and at the latest so long after it began."""

@@ -12,7 +12,7 @@ import platformdirs
 from doubleread.core.errors import UnknownPart
 from doubleread.panel import Panel
 from doubleread.panel.composition import library
-from doubleread.sessions.desk import kind_of
+from doubleread.sessions._desk import kind_of
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.record import person
 from doubleread.sessions.standing import Talk
@@ -55,7 +55,7 @@ def open_talk(settings: Settings, name: str = "") -> Iterator[Talk]:
     if name not in settings.talk:
         raise UnknownPart("model to talk with", name, settings.talk)
     from doubleread.panel.models import open_wire  # noqa: PLC0415 - loads openai, which talk without a model does without
-    from doubleread.sessions.conversation import PROMPT, Conversation  # noqa: PLC0415 - the same
+    from doubleread.sessions._conversation import PROMPT, Conversation  # noqa: PLC0415 - the same
 
     prompt, wire = library(settings).get(PROMPT), open_wire(settings)
     try:

@@ -17,17 +17,17 @@ from doubleread.core.errors import DoublereadError, ImageError, SessionsAway, Se
 from doubleread.rag.images.safe_images import MAX_BYTES
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.record import MAX_HINT, SessionInfo, person
-from doubleread.web.access import AccessMiddleware
-from doubleread.web.downloads import picture, pieces, static, write_out
-from doubleread.web.intake import BodyLimitMiddleware
+from doubleread.web._access import AccessMiddleware
+from doubleread.web._downloads import picture, pieces, static, write_out
+from doubleread.web._intake import BodyLimitMiddleware
+from doubleread.web._logins import Logins
+from doubleread.web._maps import MapQueue
+from doubleread.web._streaming import Streams
+from doubleread.web._uploads import Quota, files_of, form_of, not_kept
+from doubleread.web._visibility import Visibility, remember, remembered
 from doubleread.web.limits import MAX_TEXT, WebLimits, whole_number
-from doubleread.web.logins import Logins
-from doubleread.web.maps import MapQueue
 from doubleread.web.pages import PanelFacts, error_page, notice, page, session_page
 from doubleread.web.rules import Rules
-from doubleread.web.streaming import Streams
-from doubleread.web.uploads import Quota, files_of, form_of, not_kept
-from doubleread.web.visibility import Visibility, remember, remembered
 
 DEFAULTS = WebLimits()
 

@@ -22,8 +22,8 @@ from doubleread.render.heat import FRAMES, colours, heat, scale_words
 from doubleread.render.html import style_sheet, verdict_html
 from doubleread.render.thumbnail import picture_url
 from doubleread.sessions.record import MAX_HINT, MAX_NAME, SessionInfo, Waiting
+from doubleread.web._view import PageChange, ReadingView, View
 from doubleread.web.limits import MAX_FILES, MAX_UPLOAD
-from doubleread.web.view import PageChange, ReadingView, View
 
 STATIC = {
     "htmx.min.js": "text/javascript",

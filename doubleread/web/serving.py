@@ -13,8 +13,8 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from doubleread.core.errors import DataError
+from doubleread.web._streaming import Streams
 from doubleread.web.limits import WebLimits
-from doubleread.web.streaming import Streams
 
 SHUTDOWN_S = 1
 """Open streams are given this long; browsers come back to what they missed."""

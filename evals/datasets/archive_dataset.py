@@ -6,8 +6,8 @@ from pathlib import Path
 from doubleread.core.case import RowProblem
 from doubleread.core.errors import DataError
 from doubleread.core.stored import StoredCase
-from doubleread.evals.datasets.dataset_record import LabelledCases, RowProgress
-from doubleread.evals.datasets.dataset_rows import DatasetRow, gather
+from doubleread.evals.datasets._dataset_record import LabelledCases, RowProgress
+from doubleread.evals.datasets._dataset_rows import DatasetRow, gather
 from doubleread.rag.stores.ledger import Ledger
 from doubleread.rag.stores.ledger_file import LedgerFile
 from doubleread.rag.stores.ledger_folder import FILE

@@ -8,9 +8,9 @@ from pathlib import Path
 from doubleread.core.case import Case, RowProblem
 from doubleread.core.errors import DataError
 from doubleread.core.verdict import Unread
-from doubleread.evals.datasets.dataset_record import LabelledCases, RowProgress
-from doubleread.evals.datasets.dataset_rows import DatasetRow, gather
-from doubleread.evals.datasets.groups import GroupOf, group_key
+from doubleread.evals.datasets._dataset_record import LabelledCases, RowProgress
+from doubleread.evals.datasets._dataset_rows import DatasetRow, gather
+from doubleread.evals.datasets._groups import GroupOf, group_key
 from doubleread.evals.datasets.label_names import FOREIGN_SUFFIXES, IMAGE_SUFFIXES, SPLIT_NAMES, split_name, suffix
 
 _MANIFESTS = (".csv", ".tsv", ".jsonl")

@@ -15,11 +15,11 @@ import platformdirs
 
 from doubleread.core.case import RowProblem
 from doubleread.core.errors import DataError
-from doubleread.evals.datasets.dataset_record import LabelledCases, RowProgress
-from doubleread.evals.datasets.dataset_rows import DatasetRow, gather
-from doubleread.evals.datasets.groups import GroupOf, usual_key
+from doubleread.evals.datasets._dataset_record import LabelledCases, RowProgress
+from doubleread.evals.datasets._dataset_rows import DatasetRow, gather
+from doubleread.evals.datasets._groups import GroupOf, usual_key
+from doubleread.evals.datasets._text_table import as_text
 from doubleread.evals.datasets.manifest_dataset import USUAL_COLUMNS, TableColumns, manifest_row
-from doubleread.evals.datasets.text_table import as_text
 
 EXTRA = "huggingface"
 _SAVED = ("dataset_dict.json", "state.json")

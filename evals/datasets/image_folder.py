@@ -6,13 +6,13 @@ from pathlib import Path, PurePosixPath
 
 from doubleread.core.case import RowProblem
 from doubleread.core.errors import DataError
-from doubleread.evals.datasets.dataset_record import LabelledCases, RowProgress
-from doubleread.evals.datasets.dataset_rows import DatasetRow, gather
+from doubleread.evals.datasets._dataset_record import LabelledCases, RowProgress
+from doubleread.evals.datasets._dataset_rows import DatasetRow, gather
+from doubleread.evals.datasets._groups import usual_key
+from doubleread.evals.datasets._text_table import TextTable, read_table
 from doubleread.evals.datasets.folder_dataset import closed_folder, images_in
-from doubleread.evals.datasets.groups import usual_key
 from doubleread.evals.datasets.label_names import SPLIT_NAMES
 from doubleread.evals.datasets.manifest_dataset import TableColumns, manifest_row
-from doubleread.evals.datasets.text_table import TextTable, read_table
 
 FILE_NAME = "file_name"
 """The column that tells such a metadata file from any other table."""

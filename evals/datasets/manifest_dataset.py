@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from doubleread.core.case import RowProblem
 from doubleread.core.errors import DataError
-from doubleread.evals.datasets.dataset_record import LabelledCases, RowProgress
-from doubleread.evals.datasets.dataset_rows import DatasetRow, gather
-from doubleread.evals.datasets.groups import GroupOf, usual_key
+from doubleread.evals.datasets._dataset_record import LabelledCases, RowProgress
+from doubleread.evals.datasets._dataset_rows import DatasetRow, gather
+from doubleread.evals.datasets._groups import GroupOf, usual_key
+from doubleread.evals.datasets._text_table import EXTRA, read_table
 from doubleread.evals.datasets.label_names import split_name
-from doubleread.evals.datasets.text_table import EXTRA, read_table
 
 _VAGUE = frozenset({"manifest", "labels", "data", "index", "metadata"})
 

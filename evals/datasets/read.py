@@ -8,9 +8,10 @@ from pydantic import ValidationError
 from doubleread.core.errors import DataError, FileError, TaskError
 from doubleread.core.safe_text import read_toml
 from doubleread.core.task import Task
+from doubleread.evals.datasets._dataset_record import Dataset, LabelledCases, RowProgress
+from doubleread.evals.datasets._dataset_rows import dataset_of
+from doubleread.evals.datasets._text_table import CSV_SUFFIXES, JSONL_SUFFIXES
 from doubleread.evals.datasets.archive_dataset import is_archive, read_archive
-from doubleread.evals.datasets.dataset_record import Dataset, LabelledCases, RowProgress
-from doubleread.evals.datasets.dataset_rows import dataset_of
 from doubleread.evals.datasets.folder_dataset import read_folder
 from doubleread.evals.datasets.hugging_face import HubRows, load_saved, read_hugging_face, was_saved
 from doubleread.evals.datasets.image_folder import metadata_of, read_image_folder
@@ -18,7 +19,6 @@ from doubleread.evals.datasets.manifest_dataset import TableColumns, read_manife
 from doubleread.evals.datasets.solar import NAME as SOLAR_CELLS
 from doubleread.evals.datasets.solar import TASK as SOLAR_TASK
 from doubleread.evals.datasets.solar import read_solar_cells
-from doubleread.evals.datasets.text_table import CSV_SUFFIXES, JSONL_SUFFIXES
 
 _KINDS = (
     "a folder with one sub-folder of images per label, a folder with a metadata.csv or metadata.jsonl (column "

@@ -10,8 +10,8 @@ from pathlib import Path
 from doubleread.core.errors import DataError, FileError
 from doubleread.core.safe_text import text_lines
 from doubleread.core.task import Label, Task
-from doubleread.evals.datasets.dataset_record import LabelledCases, RowProgress
-from doubleread.evals.datasets.dataset_rows import DatasetRow, gather
+from doubleread.evals.datasets._dataset_record import LabelledCases, RowProgress
+from doubleread.evals.datasets._dataset_rows import DatasetRow, gather
 
 NAME = "solar-cells"
 DEFECTIVE_FROM = 0.5

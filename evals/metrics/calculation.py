@@ -10,6 +10,7 @@ from doubleread.core.task import Task
 from doubleread.core.trust import Estimate, TrustProfile
 from doubleread.core.types import Labels, Matrix
 from doubleread.core.verdict import Verdict
+from doubleread.evals.metrics._reader_metrics import reader_figures, subgroups
 from doubleread.evals.metrics.evaluation import (
     PANEL,
     Advantage,
@@ -26,7 +27,6 @@ from doubleread.evals.metrics.evaluation import (
     SecondLooks,
     Seconds,
 )
-from doubleread.evals.metrics.reader_metrics import reader_figures, subgroups
 from doubleread.evals.metrics.run_columns import NONE, AgentColumns, RunColumns, read_columns
 from doubleread.evals.runs.row import Row
 from doubleread.orchestrator.metrics import Flags

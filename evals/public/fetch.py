@@ -11,10 +11,10 @@ from doubleread.core.durable import write_text
 from doubleread.core.errors import DataError, FileError
 from doubleread.core.safe_files import read_bytes
 from doubleread.core.types import Progress, silent
-from doubleread.evals.public.disk import digest
-from doubleread.evals.public.download import Part, download
-from doubleread.evals.public.public_dataset import SHA256, PublicDataset, PublicFile
-from doubleread.evals.public.unpack import unpack
+from doubleread.evals.public._disk import digest
+from doubleread.evals.public._download import Part, download
+from doubleread.evals.public._public_dataset import SHA256, PublicDataset, PublicFile
+from doubleread.evals.public._unpack import unpack
 
 CHECKSUMS = "checksums.json"
 _MAX_BYTES = 1_000_000

@@ -15,10 +15,10 @@ from doubleread.core.durable import replacing, told
 from doubleread.evals.metrics.evaluation import Evaluation
 from doubleread.evals.metrics.gates import GateResult
 from doubleread.evals.metrics.run_columns import RunColumns, read_columns
-from doubleread.evals.report.charts import Charts
-from doubleread.evals.report.packs import Packs, block, packed
-from doubleread.evals.report.report_facts import MARKS, facts, marked
-from doubleread.evals.report.report_wording import agent_rows, lead, metric_headings, provenance_lines, tiles
+from doubleread.evals.report._charts import Charts
+from doubleread.evals.report._packs import Packs, block, packed
+from doubleread.evals.report._report_facts import MARKS, facts, marked
+from doubleread.evals.report._report_wording import agent_rows, lead, metric_headings, provenance_lines, tiles
 from doubleread.evals.runs.run_folder import read_record, read_rows
 from doubleread.evals.runs.run_record import RunRecord
 from doubleread.render.html import style_sheet

@@ -13,9 +13,9 @@ from doubleread.core.task import Task
 from doubleread.core.types import Labels, Progress, silent
 from doubleread.evals.drawings import ReliabilityPanel, reliability_grid, risk_coverage_diagram
 from doubleread.evals.paper import load_paper_panel
+from doubleread.evals.reproduction._published_figures import System, SystemGain, SystemScores, differences, scores
 from doubleread.evals.reproduction.paper_replay import RETRIEVAL, readings_of, replay
 from doubleread.evals.reproduction.paper_tables import PublishedFigure, last_answers, paper_rows
-from doubleread.evals.reproduction.published_figures import System, SystemGain, SystemScores, differences, scores
 from doubleread.orchestrator import metrics
 from doubleread.orchestrator.course.policy import Policy
 from doubleread.orchestrator.learning.arbitration import Learning, Readings, tensor

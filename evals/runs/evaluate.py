@@ -90,7 +90,7 @@ def evaluate(
 def _engine(panel: Panel) -> Engine:
     if panel.settings.run.engine == "local":
         return LocalEngine(panel, panel.settings.run.in_flight)
-    from doubleread.evals.runs.ray_engine import RayEngine  # noqa: PLC0415 - loads Ray, an optional extra
+    from doubleread.evals.runs._ray_engine import RayEngine  # noqa: PLC0415 - loads Ray, an optional extra
 
     return RayEngine(panel)
 

@@ -1,8 +1,8 @@
 """Stress: how a panel does on corrupted pictures, and whether it notices."""
 
+from doubleread.evals.stress._panel_stress import USUAL_LIMIT, USUAL_SEVERITIES, stress_panel
+from doubleread.evals.stress._stress_record import Condition, MeasuredFigure, Promise, StressTest
 from doubleread.evals.stress.corruptions import CORRUPTIONS, Corruption
-from doubleread.evals.stress.panel_stress import USUAL_LIMIT, USUAL_SEVERITIES, stress_panel
-from doubleread.evals.stress.stress_record import Condition, MeasuredFigure, Promise, StressTest
 
 __all__ = [
     "CORRUPTIONS",

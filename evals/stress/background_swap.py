@@ -4,7 +4,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from doubleread.evals.stress.pixels import Field, Pixels, clouds, unit
+from doubleread.evals.stress._pixels import Field, Pixels, clouds, unit
 
 _RIM, _EXACT = 0.6, 0.6
 """Shares of the picture's rim, and of the background found from there, that must be of exactly one colour."""

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image
 
-from doubleread.evals.stress.pixels import Pixels, grained, image_of, unit
+from doubleread.evals.stress._pixels import Pixels, grained, image_of, unit
 
 _LAYERS = 12
 _NEAREST = 0.75

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.random import Generator
 
-from doubleread.evals.stress.pixels import Pixels, grey_of
+from doubleread.evals.stress._pixels import Pixels, grey_of
 
 
 def greyscale(pixels: Pixels, _rng: Generator, kept: float) -> Pixels:

@@ -13,7 +13,7 @@ import numpy as np
 
 from doubleread.core.errors import DataError, UnknownPart
 from doubleread.evals.stress import background_swap, blur, colour, digital, noise, weather
-from doubleread.evals.stress.pixels import Pixels
+from doubleread.evals.stress._pixels import Pixels
 
 SEVERITIES = (1, 2, 3, 4, 5)
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image
 
-from doubleread.evals.stress.pixels import Pixels, image_of, pixels_of, resized, smooth, unit
+from doubleread.evals.stress._pixels import Pixels, image_of, pixels_of, resized, smooth, unit
 
 
 def contrast(pixels: Pixels, _rng: Generator, kept: float) -> Pixels:

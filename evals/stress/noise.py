@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.random import Generator
 
-from doubleread.evals.stress.pixels import Pixels, coarse, grained
+from doubleread.evals.stress._pixels import Pixels, coarse, grained
 
 
 def gaussian(pixels: Pixels, rng: Generator, deviation: float) -> Pixels:

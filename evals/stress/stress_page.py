@@ -6,8 +6,8 @@ from markupsafe import Markup
 
 from doubleread.core.durable import write_text
 from doubleread.evals.drawings import RobustnessCurve, RobustnessPlot, robustness_grid
-from doubleread.evals.stress.stress_figures import FIGURES
-from doubleread.evals.stress.stress_record import CLEAN, Condition, MeasuredFigure, StressTest
+from doubleread.evals.stress._stress_figures import FIGURES
+from doubleread.evals.stress._stress_record import CLEAN, Condition, MeasuredFigure, StressTest
 from doubleread.evals.stress.stress_wording import breaks
 from doubleread.render.html import environment
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from doubleread.evals.metrics.calculation import FEW_CLUSTERS
-from doubleread.evals.stress.stress_figures import StressReadings
-from doubleread.evals.stress.stress_record import FEW, Condition, MeasuredFigure, Promise
+from doubleread.evals.stress._stress_figures import StressReadings
+from doubleread.evals.stress._stress_record import FEW, Condition, MeasuredFigure, Promise
 
 MILD = 3
 """Up to this severity a picture is what an ordinary camera in ordinary hands may give."""

@@ -4,8 +4,8 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image
 
+from doubleread.evals.stress._pixels import Field, Pixels, Shape, clouds, grey_of, unit
 from doubleread.evals.stress.blur import streaked
-from doubleread.evals.stress.pixels import Field, Pixels, Shape, clouds, grey_of, unit
 
 _STRANDS = 7
 """Directions that crystals of frost grow in."""

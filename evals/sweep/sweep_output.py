@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from doubleread.evals.drawings import Variation, sweep_diagram
+from doubleread.evals.sweep._sweep_result import Sweep
 from doubleread.evals.sweep.sweep_figures import sweep_figures
-from doubleread.evals.sweep.sweep_result import Sweep
 
 Value = str | float | int | None
 

@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 
 from doubleread.core.types import Labels, Matrix, Vector
-from doubleread.orchestrator.calibration.calibration_maps import ConstantMap, ScoreMap
+from doubleread.orchestrator.calibration._calibration_maps import ConstantMap, ScoreMap
 from doubleread.orchestrator.calibration.calibrator import CalibratorRecord, RowCalibrator
 from doubleread.orchestrator.simplex import normalised
 
@@ -38,13 +38,13 @@ class OneVsRest(RowCalibrator[OneVsRestRecord]):
         n, hits = len(outcomes), int(outcomes.sum())
         if hits in {0, n}:
             return ConstantMap(value=(hits + 0.5) / (n + 1))
-        from doubleread.orchestrator.calibration import netcal_fits  # noqa: PLC0415 - netcal takes seconds to load, and only fitting needs it
+        from doubleread.orchestrator.calibration import _netcal_fits  # noqa: PLC0415 - netcal takes seconds to load, and only fitting needs it
 
         if self.method == "beta":
-            return netcal_fits.fit_beta(_inside(scores), outcomes)
+            return _netcal_fits.fit_beta(_inside(scores), outcomes)
         if self.method == "histogram":
-            return netcal_fits.fit_histogram(_inside(scores), outcomes)
-        return netcal_fits.fit_isotonic(_inside(scores), outcomes)
+            return _netcal_fits.fit_histogram(_inside(scores), outcomes)
+        return _netcal_fits.fit_isotonic(_inside(scores), outcomes)
 
     def _map(self, P: Matrix) -> Matrix:
         bound = 0.5 / (self.fitted.n + 1)

@@ -1,6 +1,6 @@
 """Prediction sets that hold the true label with a promised frequency (split conformal)."""
 
+from doubleread.orchestrator.conformal._sets import ConformalSets, chances
 from doubleread.orchestrator.conformal.scores import SCORES
-from doubleread.orchestrator.conformal.sets import ConformalSets, chances
 
 __all__ = ["SCORES", "ConformalSets", "chances"]

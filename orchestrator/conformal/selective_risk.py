@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from doubleread.core.base import Record
 from doubleread.core.errors import DataError
 from doubleread.core.types import Vector
+from doubleread.orchestrator.conformal._fixed_sequence import errorless_cases, lowest_threshold
 from doubleread.orchestrator.conformal.exchangeable import one_of_each, promised_for
-from doubleread.orchestrator.conformal.fixed_sequence import errorless_cases, lowest_threshold
 from doubleread.orchestrator.resampling import Groups
 
 

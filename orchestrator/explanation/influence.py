@@ -11,8 +11,8 @@ from doubleread.core.trust import TrustProfile
 from doubleread.core.verdict import Action, Verdict
 from doubleread.core.verdict_wording import UNLIKE, fitting_labels, in_points, looks_like
 from doubleread.orchestrator.course.arbiter import Arbiter
+from doubleread.orchestrator.explanation._turning_points import TurningPoint, turning_points
 from doubleread.orchestrator.explanation.counterfactual import other_reason
-from doubleread.orchestrator.explanation.turning_points import TurningPoint, turning_points
 
 
 class Without(Record):

@@ -20,10 +20,10 @@ from doubleread.orchestrator.course.rounds import struck, surest_opinions
 from doubleread.orchestrator.gates.further import GateSample, ask_more, mean_usd
 from doubleread.orchestrator.gates.gate import Commitment
 from doubleread.orchestrator.gates.second_look import SecondLookFit, asked_again, look_again
+from doubleread.orchestrator.learning._membership import Members, select
 from doubleread.orchestrator.learning.assumed_prior import assumed_priors, stated_priors
 from doubleread.orchestrator.learning.choice import AUTO, choose
 from doubleread.orchestrator.learning.fusion_learning import Learned, Sample
-from doubleread.orchestrator.learning.membership import Members, select
 from doubleread.orchestrator.metrics import losses
 from doubleread.orchestrator.ood.familiarity import ALARM_RATE, Familiarity, nearness_of
 from doubleread.orchestrator.resampling import bootstrap

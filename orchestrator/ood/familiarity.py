@@ -18,7 +18,7 @@ from doubleread.core.types import Matrix, Tensor3, Vector
 from doubleread.core.verdict import Unfamiliarity
 from doubleread.orchestrator.conformal.exchangeable import Units, units_needed
 from doubleread.orchestrator.metrics import FEWEST_GROUPS
-from doubleread.orchestrator.ood.normal_scores import normal_scores, open_ended_scores
+from doubleread.orchestrator.ood._normal_scores import normal_scores, open_ended_scores
 from doubleread.orchestrator.resampling import Groups, group_codes
 
 ALARM_RATE = 0.02

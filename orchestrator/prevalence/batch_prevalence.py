@@ -12,7 +12,7 @@ from doubleread.core.task import Task
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.orchestrator.course.arbiter import Arbiter
 from doubleread.orchestrator.metrics import wilson
-from doubleread.orchestrator.prevalence.label_shift import DRAWS, Outputs, label_shares
+from doubleread.orchestrator.prevalence._label_shift import DRAWS, Outputs, label_shares
 from doubleread.orchestrator.prevalence.prior_shift import prior_in_force
 
 FEWEST_IMAGES = 20

@@ -14,7 +14,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from doubleread.core.errors import EncoderError, WeightsMissing
 from doubleread.core.types import Embeddings
-from doubleread.rag.encoders.torch_support import encoded, fingerprint, pick_device, weights_digest
+from doubleread.rag.encoders._torch_support import encoded, fingerprint, pick_device, weights_digest
 
 _SIDE = 256  # the whole image at the scale the model was trained at (224-pixel crops of 256); 224 lost log-loss
 _CHUNK = 8  # the fastest batch on a CPU

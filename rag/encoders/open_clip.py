@@ -16,8 +16,8 @@ from PIL import Image
 
 from doubleread.core.errors import EncoderError, WeightsMissing
 from doubleread.core.types import Embeddings
-from doubleread.rag.encoders import hub
-from doubleread.rag.encoders.torch_support import (
+from doubleread.rag.encoders import _hub
+from doubleread.rag.encoders._torch_support import (
     encoded,
     fingerprint,
     pick_device,
@@ -62,7 +62,7 @@ class OpenClip:
     """Image and text towers in one space of length ``dim``, unit length.
 
     ``name`` is an architecture ("ViT-B-32") with the ``tag`` of its weights ("datacomp_xl_s13b_b90k") or with a local
-    ``checkpoint``, or a hub id ("hf-hub:imageomics/bioclip"). A bare checkpoint does not say how its images were
+    ``checkpoint``, or a _hub id ("hf-hub:imageomics/bioclip"). A bare checkpoint does not say how its images were
     prepared: ``preprocess`` does, or else the values of ``tag``, or else OpenAI's.
 
     Raises ``EncoderError`` for an unknown name or tag and for weights that do not fit, and ``WeightsMissing`` where
@@ -81,7 +81,7 @@ class OpenClip:
     ) -> None:
         self._device = pick_device(device)
         source = _locate(name, tag, checkpoint, preprocess, download)
-        with hub.offline(not download):
+        with _hub.offline(not download):
             model, self._tokenize = _load(name, source)
         self._prepare = image_transform_v2(PreprocessCfg(**model.visual.preprocess_cfg), is_train=False)
         self.fingerprint = fingerprint(
@@ -162,8 +162,8 @@ def _from_hub(name: str, checkpoint: Path | None, preprocess: Preprocess | None,
     if checkpoint is not None:
         raise EncoderError(f"{name} brings its own weights: give an architecture name with a checkpoint instead")
     repo = name.removeprefix(_HUB)
-    hub.fetch(repo, (_CONFIG,), download=download)
-    hub.fetch(repo, _WEIGHTS, download=download)
+    _hub.fetch(repo, (_CONFIG,), download=download)
+    _hub.fetch(repo, _WEIGHTS, download=download)
     return _Source(name, None, preprocess)
 
 
@@ -189,7 +189,7 @@ def _tag_weights(config: dict[str, Any], download: bool) -> Path:
     if config.get("hf_hub"):
         repo, file = os.path.split(config["hf_hub"])
         safe = (f"{Path(file).stem}.safetensors",) if file.endswith((".bin", ".pth")) else ()
-        return hub.fetch(repo, (*safe, file) if file else _WEIGHTS, download=download)
+        return _hub.fetch(repo, (*safe, file) if file else _WEIGHTS, download=download)
     return _url_weights(config["url"], download)
 
 
@@ -197,7 +197,7 @@ def _url_weights(url: str, download: bool) -> Path:
     target = Path.home() / ".cache" / "clip" / url.rsplit("/", 1)[-1]
     if target.is_file():
         return target
-    if not (download and hub.reachable(url)):
+    if not (download and _hub.reachable(url)):
         raise WeightsMissing(f"the weights {target} are not on this machine: curl --create-dirs -Lo {target} {url}")
     try:
         return Path(open_clip.download_pretrained_from_url(url))

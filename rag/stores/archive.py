@@ -13,7 +13,7 @@ from doubleread.core.errors import EncoderMismatch, StoreError
 from doubleread.core.evidence import Neighbour
 from doubleread.core.stored import StoredCase, Version, Wanted
 from doubleread.core.types import Embeddings
-from doubleread.rag.stores.archive_index import INDEX_FROM, INDEX_STEP, ArchiveIndex, nearest_by_index
+from doubleread.rag.stores._archive_index import INDEX_FROM, INDEX_STEP, ArchiveIndex, nearest_by_index
 from doubleread.rag.stores.contents import Contents
 from doubleread.rag.stores.ledger import ERASED, CaseEvent, Chronicle, Ledger, Vectors, event_of
 from doubleread.rag.stores.ledger_embeddings import EncoderRow, LedgerEmbeddings, add_encoder

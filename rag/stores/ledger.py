@@ -17,9 +17,9 @@ from doubleread.core.durable import reason, sync_folder
 from doubleread.core.errors import StoreError
 from doubleread.core.stored import Change, Snapshot, StoredCase, Version, What
 from doubleread.core.types import Embeddings
+from doubleread.rag.stores._loading import Delta, changed, everything
 from doubleread.rag.stores.contents import CaseRow
 from doubleread.rag.stores.ledger_file import OF_CASES, LedgerFile
-from doubleread.rag.stores.loading import Delta, changed, everything
 from doubleread.rag.stores.seal import count_rows
 from doubleread.rag.stores.transaction import marks, parts
 

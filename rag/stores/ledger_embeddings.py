@@ -7,8 +7,8 @@ import numpy as np
 
 from doubleread.core.stored import StoredCase
 from doubleread.core.types import Embeddings
+from doubleread.rag.stores._loading import checked_digests, unit_blocks
 from doubleread.rag.stores.ledger_file import OF_CASES, LedgerFile
-from doubleread.rag.stores.loading import checked_digests, unit_blocks
 from doubleread.rag.stores.seal import Sum
 from doubleread.rag.stores.transaction import Transaction, marks, parts
 

@@ -14,8 +14,8 @@ from doubleread.core.errors import StoreError
 from doubleread.core.process import OneProcess
 from doubleread.core.sqlite import connect
 from doubleread.core.stored import StoredCase, Version
+from doubleread.rag.stores._schema import OLDER, SCHEMA, schema_of
 from doubleread.rag.stores.ledger_folder import FILE, begin, check_folder, clear, damaged, size_of
-from doubleread.rag.stores.schema import OLDER, SCHEMA, schema_of
 from doubleread.rag.stores.seal import START, ArchiveSeal, Damaged, check_change, count_rows, last_change, read_seal
 from doubleread.rag.stores.transaction import Transaction
 
@@ -209,7 +209,7 @@ class LedgerFile:
     def _check(self, whole: bool) -> None:
         schema = schema_of(self.db)
         if schema == str(OLDER):
-            from doubleread.rag.stores.schema import upgrade  # noqa: PLC0415 - rarely needed
+            from doubleread.rag.stores._schema import upgrade  # noqa: PLC0415 - rarely needed
 
             upgrade(self)
         elif schema is None:

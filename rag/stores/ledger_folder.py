@@ -12,7 +12,7 @@ from uuid import uuid4
 from doubleread.core.durable import sync_folder
 from doubleread.core.errors import StoreBusy, StoreError
 from doubleread.core.folder_lock import LOCK_NAME, FolderLock
-from doubleread.rag.stores.schema import SCHEMA, TABLES
+from doubleread.rag.stores._schema import SCHEMA, TABLES
 from doubleread.rag.stores.seal import ArchiveSeal, write_seal
 
 FILE = "archive.sqlite3"

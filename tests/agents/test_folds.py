@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from doubleread.agents.folds import as_blocks, blocks_per_label, label_folds
+from doubleread.agents._folds import as_blocks, blocks_per_label, label_folds
 
 
 def folds_of(labels, groups, wanted=5):

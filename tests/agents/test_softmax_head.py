@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from doubleread.agents.softmax_head import STRENGTHS, UNTRIED, SoftmaxHead, fit_softmax_head
+from doubleread.agents._softmax_head import STRENGTHS, UNTRIED, SoftmaxHead, fit_softmax_head
 
 DIM = 30
 

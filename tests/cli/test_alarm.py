@@ -24,12 +24,12 @@ from doubleread.evals.metrics.comparison import compare_runs
 from doubleread.panel import Panel
 from doubleread.render.shown import ShownVerdict
 from doubleread.render.terminal_card import verdict_card
+from doubleread.sessions._grounding import plain_text
 from doubleread.sessions.engine import Sessions
-from doubleread.sessions.grounding import plain_text
 from doubleread.sessions.standing import CaseSeen, Standing
 from doubleread.sessions.talk import answer
+from doubleread.web._view import View
 from doubleread.web.pages import Lists, PanelFacts, session_page
-from doubleread.web.view import View
 
 UNLIKE = "unlike those the panel was trusted on: no probability and no track record applies"
 ANSWERS = (

@@ -10,7 +10,7 @@ from typer.main import get_command
 
 from doubleread.cli.main import app
 from doubleread.evals.stress import CORRUPTIONS
-from doubleread.evals.stress.stress_figures import FIGURES
+from doubleread.evals.stress._stress_figures import FIGURES
 
 DOC = (Path(__file__).parents[2] / "docs" / "stress.md").read_text(encoding="utf-8")
 

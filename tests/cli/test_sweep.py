@@ -13,7 +13,7 @@ import pytest
 from typer.main import get_command
 
 from doubleread.cli.main import app
-from doubleread.evals.sweep.grid import DIMENSIONS
+from doubleread.evals.sweep._grid import DIMENSIONS
 
 DOC = (Path(__file__).parents[2] / "docs" / "sweep.md").read_text(encoding="utf-8")
 

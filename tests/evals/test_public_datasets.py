@@ -19,10 +19,10 @@ from typer.main import get_command
 
 from doubleread.cli.main import app
 from doubleread.core.errors import DataError, UnknownPart
-from doubleread.evals.datasets.groups import group_key
+from doubleread.evals.datasets._groups import group_key
 from doubleread.evals.paper import PAPER_PANELS
 from doubleread.evals.public import PublicFile, fetch, find, public_datasets
-from doubleread.evals.public.disk import digest
+from doubleread.evals.public._disk import digest
 
 REAL = os.environ.get("DOUBLEREAD_PAPER", "")
 BODY = bytes(range(256)) * 800

@@ -14,9 +14,9 @@ from doubleread.agents.vlm.vlm_options import VlmOptions
 from doubleread.core.background import Background
 from doubleread.core.errors import RunError
 from doubleread.evals.datasets import read_labelled
+from doubleread.evals.runs._ray_engine import RayEngine
+from doubleread.evals.runs._ray_share import left_of, share
 from doubleread.evals.runs.evaluate import RunChoice, evaluate
-from doubleread.evals.runs.ray_engine import RayEngine
-from doubleread.evals.runs.ray_share import left_of, share
 from doubleread.evals.runs.ray_worker import RunReader, facts
 from doubleread.evals.runs.run_engine import NumberedCase
 from doubleread.evals.runs.run_folder import RunFolder, read_record, read_rows

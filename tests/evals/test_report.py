@@ -17,7 +17,7 @@ from doubleread.core.evidence import Evidence, Neighbour
 from doubleread.core.task import Label, Task
 from doubleread.core.verdict import Unread
 from doubleread.evals.metrics.gates import parse_gate
-from doubleread.evals.report.packs import CARDS_A_BLOCK
+from doubleread.evals.report._packs import CARDS_A_BLOCK
 from doubleread.evals.runs.row import Row
 from doubleread.evals.runs.run_folder import RECORD, ROWS
 

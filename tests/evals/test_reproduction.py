@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 from doubleread.cli.main import app
 from doubleread.core.errors import DataError
 from doubleread.evals.paper import load_paper_panel
+from doubleread.evals.reproduction._published_figures import System, differences, scores
 from doubleread.evals.reproduction.paper_replay import readings_of, replay
 from doubleread.evals.reproduction.paper_tables import PublishedFigure, paper_rows, published
-from doubleread.evals.reproduction.published_figures import System, differences, scores
 from doubleread.evals.reproduction.reproduction_report import AGENTS, page, reproduce_paper
 from doubleread.orchestrator.course.policy import Policy
 from doubleread.orchestrator.learning.arbitration import Learning

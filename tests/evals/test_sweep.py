@@ -14,11 +14,11 @@ from doubleread.evals.case_replay import replay_case
 from doubleread.evals.runs.row import Row
 from doubleread.evals.runs.run_record import RunRecord
 from doubleread.evals.sweep import RecordedAnswers, UnseenCases, sweep, variants_of
-from doubleread.evals.sweep.chance_control import Resamples, holm, paired_tests, picked_elsewhere
-from doubleread.evals.sweep.neighbours_replay import Neighbourhood
-from doubleread.evals.sweep.scoring import Bench, judged
+from doubleread.evals.sweep._chance_control import Resamples, holm, paired_tests, picked_elsewhere
+from doubleread.evals.sweep._neighbours_replay import Neighbourhood
+from doubleread.evals.sweep._scoring import Bench, judged
+from doubleread.evals.sweep._variant_replay import play
 from doubleread.evals.sweep.sweep_figures import VariantOutcomes
-from doubleread.evals.sweep.variant_replay import play
 from doubleread.orchestrator.course.graph import Seats, diagnose
 from doubleread.orchestrator.course.kept import readings_of
 from doubleread.orchestrator.learning.arbitration import fit_arbiter
@@ -370,7 +370,7 @@ def test_only_a_panel_with_neighbours_can_weigh_them(record):
 
 
 def test_costs_of_a_task_stay_but_for_the_referral(record):
-    from doubleread.evals.sweep.variant_replay import task_of
+    from doubleread.evals.sweep._variant_replay import task_of
 
     priced = TASK.model_copy(update={"costs": Costs(referral=0.3, matrix={"rust": {"scab": 3.0}})})
     arbiter = replace(record.saved.arbiter, task=priced)

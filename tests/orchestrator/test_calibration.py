@@ -7,7 +7,7 @@ import pytest
 
 from doubleread.core.errors import UnknownPart
 from doubleread.orchestrator import metrics
-from doubleread.orchestrator.calibration import CALIBRATORS, netcal_fits, restore_calibrator
+from doubleread.orchestrator.calibration import CALIBRATORS, _netcal_fits, restore_calibrator
 from doubleread.orchestrator.calibration.temperature import Temperature
 
 
@@ -64,7 +64,7 @@ def test_extracted_maps_are_those_of_netcal(fit, model):
     rng = np.random.default_rng(0)
     scores = rng.uniform(0.01, 0.99, 300)
     outcomes = (rng.random(300) < scores**2).astype(int)
-    fitted = getattr(netcal_fits, fit)(scores, outcomes)
+    fitted = getattr(_netcal_fits, fit)(scores, outcomes)
     reference = getattr(netcal.scaling, model, None) or getattr(netcal.binning, model)
     theirs = reference().fit(scores, outcomes).transform(np.linspace(0.001, 0.999, 401))
     assert fitted(np.linspace(0.001, 0.999, 401)) == pytest.approx(np.ravel(theirs), abs=1e-5)

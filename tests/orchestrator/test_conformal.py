@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from doubleread.orchestrator.conformal import ConformalSets
+from doubleread.orchestrator.conformal._sets import HeldOutScores
 from doubleread.orchestrator.conformal.exchangeable import units_needed
-from doubleread.orchestrator.conformal.sets import HeldOutScores
 
 
 def forecasts(n, rng, k=3, skill=1.2):

@@ -5,10 +5,10 @@ import pytest
 
 from doubleread.core.errors import DataError, UnknownPart
 from doubleread.orchestrator.conformal import SCORES, ConformalSets, chances
+from doubleread.orchestrator.conformal._sets import HeldOutScores, row_chances
 from doubleread.orchestrator.conformal.aps import aps, ranks
 from doubleread.orchestrator.conformal.lac import lac
 from doubleread.orchestrator.conformal.raps import raps
-from doubleread.orchestrator.conformal.sets import HeldOutScores, row_chances
 
 ROW = np.array([[0.2, 0.5, 0.3]])
 HALF = np.array([0.5])

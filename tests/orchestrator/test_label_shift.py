@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from doubleread.orchestrator.prevalence.label_shift import Outputs, Shares, label_shares
+from doubleread.orchestrator.prevalence._label_shift import Outputs, Shares, label_shares
 
 K, EQUAL = 3, np.full(3, 1 / 3)
 BATCHES = 200

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from doubleread.orchestrator.ood.normal_scores import normal_scores, open_ended_scores
+from doubleread.orchestrator.ood._normal_scores import normal_scores, open_ended_scores
 
 NAN = float("nan")
 

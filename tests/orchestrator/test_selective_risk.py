@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from doubleread.core.errors import DataError
-from doubleread.orchestrator.conformal.fixed_sequence import (
+from doubleread.orchestrator.conformal._fixed_sequence import (
     EVERY_SCORE,
     errorless_cases,
     ranks_to_start_at,

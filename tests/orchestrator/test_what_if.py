@@ -11,8 +11,8 @@ from doubleread.core.task import Costs, Label, Task
 from doubleread.core.trust import TrustProfile
 from doubleread.core.verdict import Decision, Verdict
 from doubleread.orchestrator.course.policy import decide
+from doubleread.orchestrator.explanation._turning_points import turning_points
 from doubleread.orchestrator.explanation.counterfactual import what_if
-from doubleread.orchestrator.explanation.turning_points import turning_points
 from doubleread.orchestrator.prevalence.prior_shift import prior_in_force, shifted
 from doubleread.orchestrator.trust.profile import profile
 

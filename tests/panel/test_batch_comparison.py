@@ -11,8 +11,8 @@ from PIL import Image
 
 from doubleread.core.errors import PanelError
 from doubleread.panel import Panel
+from doubleread.panel._reference import FILE, Looked, PictureReference, whole_groups
 from doubleread.panel.batch_comparison import FEWEST, LEVEL, compare, sampled
-from doubleread.panel.reference import FILE, Looked, PictureReference, whole_groups
 from doubleread.rag.images.picture_statistics import StatisticColumns
 
 USUAL = StatisticColumns(0.5, 0.0, 0.0, 0.15, 0.2, 0.05, -0.05, 1.0, 1.0, 256.0)

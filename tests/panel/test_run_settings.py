@@ -10,9 +10,9 @@ from doubleread.core.authority import FIT, RUN, scope
 from doubleread.core.errors import StoreError, UnknownPart
 from doubleread.core.task import Task
 from doubleread.panel import Panel
+from doubleread.panel._run_settings import run_settings, unused_settings
 from doubleread.panel.consent import asks_of
 from doubleread.panel.panel_folder import read_panel
-from doubleread.panel.run_settings import run_settings, unused_settings
 from doubleread.settings import Settings, default_toml, load_settings, section_of
 from doubleread.settings_sections import Section
 

@@ -5,7 +5,7 @@ import pytest
 from rag_support import bare_case
 
 from doubleread.core.stored import StoredCase
-from doubleread.rag.stores.archive_index import least_usual_similarity
+from doubleread.rag.stores._archive_index import least_usual_similarity
 from doubleread.rag.stores.contents import CaseRow, Contents
 
 

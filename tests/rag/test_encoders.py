@@ -12,8 +12,8 @@ import pytest
 from rag_support import TINY, picture, tiny_clip
 
 from doubleread.core.errors import EncoderError, UnknownPart, WeightsMissing
-from doubleread.rag.encoders import build, choose, hub, probe_device
-from doubleread.rag.encoders.encoder_choice import DEFAULTS, FALLBACK, WEIGHTS, explain
+from doubleread.rag.encoders import _hub, build, choose, probe_device
+from doubleread.rag.encoders._encoder_choice import DEFAULTS, FALLBACK, WEIGHTS, explain
 
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 
@@ -30,7 +30,7 @@ def checkpoint(folder):
 
 @pytest.fixture
 def empty_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     return tmp_path / "hub"
 
 
@@ -123,7 +123,7 @@ def test_a_silent_hub_is_not_waited_for(empty_cache, monkeypatch):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
-    monkeypatch.setattr(hub.constants, "ENDPOINT", f"http://127.0.0.1:{port}")
+    monkeypatch.setattr(_hub.constants, "ENDPOINT", f"http://127.0.0.1:{port}")
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
     before = time.monotonic()
@@ -137,16 +137,16 @@ def test_reachable(monkeypatch):
         monkeypatch.delenv(name)
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        assert hub.reachable(url)
-    assert not hub.reachable(url)
-    assert not hub.reachable("")
+        assert _hub.reachable(url)
+    assert not _hub.reachable(url)
+    assert not _hub.reachable("")
 
 
 def test_offline_is_put_back():
-    before = hub.constants.HF_HUB_OFFLINE
-    with hub.offline():
-        assert hub.constants.HF_HUB_OFFLINE
-    assert before == hub.constants.HF_HUB_OFFLINE
+    before = _hub.constants.HF_HUB_OFFLINE
+    with _hub.offline():
+        assert _hub.constants.HF_HUB_OFFLINE
+    assert before == _hub.constants.HF_HUB_OFFLINE
 
 
 def test_a_checkpoint_that_is_not_there(tmp_path):

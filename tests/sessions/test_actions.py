@@ -7,12 +7,12 @@ from kit import photo
 
 from doubleread.core.base import Record
 from doubleread.core.case import Case
+from doubleread.sessions._conversation import tool
 from doubleread.sessions.actions.action import Action, Intent, NotUnderstood
 from doubleread.sessions.actions.arguments import COUNT, LABEL
 from doubleread.sessions.actions.registry import actions, another_action
 from doubleread.sessions.actions.similar import SIMILAR
 from doubleread.sessions.completion import complete
-from doubleread.sessions.conversation import tool
 from doubleread.sessions.intents import parse
 from doubleread.sessions.names import known_of
 from doubleread.sessions.phrases import pattern
@@ -27,7 +27,7 @@ from typing import Annotated
 from doubleread.core.base import Record
 from doubleread.sessions.actions.action import Action
 from doubleread.sessions.actions.arguments import LABEL
-from doubleread.sessions.actions.facts import said, spoken
+from doubleread.sessions.actions._facts import said, spoken
 from doubleread.sessions.phrases import phrases
 
 

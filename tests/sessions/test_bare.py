@@ -8,7 +8,7 @@ from PIL import Image, PngImagePlugin
 
 from doubleread.core.errors import ImageError
 from doubleread.rag.images.safe_images import open_image
-from doubleread.sessions.export.bare import bare
+from doubleread.sessions.export._bare import bare
 
 SECRET = b"Ann Owner"
 TURNS = range(1, 9)

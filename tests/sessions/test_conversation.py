@@ -13,9 +13,9 @@ from doubleread.core.errors import UnknownPart
 from doubleread.mock_server import Fault, MockReply, running
 from doubleread.mock_server.mock_reply import chat_body
 from doubleread.prompts.library import Library
+from doubleread.sessions._conversation import MOST_TURNS, PROMPT, Conversation, _called, _Turn, untold
+from doubleread.sessions._grounding import plain_text
 from doubleread.sessions.actions.registry import actions
-from doubleread.sessions.conversation import MOST_TURNS, PROMPT, Conversation, _called, _Turn, untold
-from doubleread.sessions.grounding import plain_text
 from doubleread.sessions.opening import open_talk
 from doubleread.sessions.record import Cases, Confirm, How, Read
 from doubleread.sessions.standing import CaseSeen, Standing

@@ -9,20 +9,20 @@ from contextlib import closing
 import pytest
 
 from doubleread.core.errors import SessionError
-from doubleread.sessions.log import Log
+from doubleread.sessions._log import Log
+from doubleread.sessions._sqlite_database import SqliteDatabase
 from doubleread.sessions.record import How, Said
-from doubleread.sessions.sqlite_database import SqliteDatabase
 
 WRITER = """
 import sys
 from pathlib import Path
-from doubleread.sessions.log import Log
+from doubleread.sessions._log import Log
 from doubleread.sessions.record import Said
-from doubleread.sessions.sqlite_database import SqliteDatabase
+from doubleread.sessions._sqlite_database import SqliteDatabase
 
 database, file, session, name = sys.argv[1:]
 if database:
-    from doubleread.sessions.postgres_database import PostgresDatabase
+    from doubleread.sessions._postgres_database import PostgresDatabase
 log = Log(PostgresDatabase(database) if database else SqliteDatabase(Path(file)))
 for i in range(50):
     log.add(session, "said", Said(text=f"{name} {i}"))
@@ -37,7 +37,7 @@ def opened(database, tmp_path):
 
     def open_one():
         if database:
-            from doubleread.sessions.postgres_database import PostgresDatabase
+            from doubleread.sessions._postgres_database import PostgresDatabase
 
             found.append(PostgresDatabase(database))
         else:

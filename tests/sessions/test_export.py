@@ -12,7 +12,7 @@ from sessions_kit import scripted, until
 from doubleread.core.errors import SessionError
 from doubleread.core.evidence import Neighbour
 from doubleread.sessions.engine import Sessions
-from doubleread.sessions.export.session_markdown import plain
+from doubleread.sessions.export._session_markdown import plain
 from doubleread.sessions.record import Bars, Cases, Reply, Table, Text
 from doubleread.sessions.standing import Response
 

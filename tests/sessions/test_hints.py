@@ -12,8 +12,8 @@ from doubleread.mock_server.dry_run import DryRun, thumbnail
 from doubleread.panel import Panel
 from doubleread.panel.outcomes import read_outcomes
 from doubleread.rag.images.case_images import Images
+from doubleread.sessions._grounding import plain_text
 from doubleread.sessions.engine import Sessions
-from doubleread.sessions.grounding import plain_text
 from doubleread.sessions.manner import named_in
 from doubleread.sessions.record import MAX_HINT, How, Read, Reply
 from doubleread.sessions.talk import answer

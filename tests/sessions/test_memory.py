@@ -13,9 +13,9 @@ from doubleread.agents.wire.prices import TokenPrice, estimate
 from doubleread.mock_server import MockReply, running
 from doubleread.panel import Panel
 from doubleread.prompts.library import Library
-from doubleread.sessions.conversation import PROMPT, Conversation
+from doubleread.sessions._conversation import PROMPT, Conversation
+from doubleread.sessions._grounding import LONGEST, plain_text, remembered
 from doubleread.sessions.engine import Sessions
-from doubleread.sessions.grounding import LONGEST, plain_text, remembered
 from doubleread.sessions.record import MockReply as Told
 from doubleread.sessions.standing import TalkTurn
 

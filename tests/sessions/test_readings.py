@@ -14,7 +14,7 @@ from doubleread.core.opinion import Opinion
 from doubleread.orchestrator.course.graph import diagnose
 from doubleread.orchestrator.course.policy import Policy
 from doubleread.orchestrator.course.seats import Seats
-from doubleread.sessions.readings import Opened, ReadingEnd, ReadingStore
+from doubleread.sessions._readings import Opened, ReadingEnd, ReadingStore
 
 SCRIPTS = {"a": Script(0.8, then=0.97), "b": Script(0.75, then=0.9), "c": Script(0.7, then=0.9)}
 CASE = case_of("leaf")
@@ -36,7 +36,7 @@ def opened(folder, database):
     if not database:
         return ReadingStore.open(folder / "readings.sqlite")
     from doubleread.core.postgres import connect
-    from doubleread.sessions.postgres_saver import migrate
+    from doubleread.sessions._postgres_saver import migrate
 
     with connect(database) as connection:
         connection.execute("create schema doubleread")

@@ -11,12 +11,12 @@ from sessions_kit import own_panel, picture, scripted, until, watched
 
 from doubleread.core.errors import SessionError, SessionsFull
 from doubleread.panel import Panel
+from doubleread.sessions._log import Log
+from doubleread.sessions._picture_store import FolderPictures
+from doubleread.sessions._sqlite_database import SqliteDatabase
+from doubleread.sessions._storage import Owner, open_storage
 from doubleread.sessions.engine import Sessions
-from doubleread.sessions.log import Log
-from doubleread.sessions.picture_store import FolderPictures
 from doubleread.sessions.record import How, Image, Said
-from doubleread.sessions.sqlite_database import SqliteDatabase
-from doubleread.sessions.storage import Owner, open_storage
 
 TESTS = Path(__file__).parents[1]
 
@@ -118,10 +118,10 @@ FULL = """
 import resource, signal, sys
 from pathlib import Path
 from doubleread.core.errors import SessionsFull
-from doubleread.sessions.log import Log
-from doubleread.sessions.picture_store import FolderPictures
+from doubleread.sessions._log import Log
+from doubleread.sessions._picture_store import FolderPictures
 from doubleread.sessions.record import Said
-from doubleread.sessions.sqlite_database import SqliteDatabase
+from doubleread.sessions._sqlite_database import SqliteDatabase
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 folder = Path(sys.argv[1])

@@ -7,9 +7,9 @@ from kit import photo
 
 from doubleread.core.case import Case
 from doubleread.panel import Panel
+from doubleread.sessions._grounding import plain_text
 from doubleread.sessions.actions.registry import actions
 from doubleread.sessions.completion import complete
-from doubleread.sessions.grounding import plain_text
 from doubleread.sessions.record import Bars, Cases, Confirm, How, Read, Switch, Table, Text, Undo
 from doubleread.sessions.standing import CaseSeen, Standing
 from doubleread.sessions.talk import answer

@@ -10,11 +10,11 @@ from web_kit import ABOUT, ScriptedSessions
 
 from doubleread.core.errors import DataError
 from doubleread.sessions import login_store as times
+from doubleread.sessions._sqlite_database import SqliteDatabase
 from doubleread.sessions.login_store import LoginTable
-from doubleread.sessions.sqlite_database import SqliteDatabase
-from doubleread.web.access import LOGIN_COOKIE
+from doubleread.web._access import LOGIN_COOKIE
+from doubleread.web._logins import TRIES
 from doubleread.web.app import make_app
-from doubleread.web.logins import TRIES
 from doubleread.web.rules import Rules, chosen_token, public_host
 
 TOKEN = "a token of more than sixteen"

@@ -6,8 +6,8 @@ import pytest
 from starlette.exceptions import HTTPException
 
 from doubleread.core.errors import SessionError
+from doubleread.web._maps import MapQueue
 from doubleread.web.limits import WebLimits
-from doubleread.web.maps import MapQueue
 
 
 class Slow:

@@ -11,11 +11,11 @@ from starlette.testclient import TestClient
 from web_kit import ABOUT, ScriptedSessions
 
 from doubleread.core.errors import DataError
+from doubleread.web._visibility import NAME_COOKIE
 from doubleread.web.app import make_app
 from doubleread.web.pages import PanelFacts
 from doubleread.web.rules import Rules, chosen_token
 from doubleread.web.serving import running
-from doubleread.web.visibility import NAME_COOKIE
 
 USERS, REVIEWERS = "a token of more than sixteen", "another token, of the reviewers"
 HERE = "http://localhost:8000"

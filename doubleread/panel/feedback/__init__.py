@@ -6,7 +6,7 @@ ones, say) are no sample of what comes: accuracy, label shares and prediction se
 leaves them out unless it is told otherwise, and then the profiles warn of it.
 """
 
-from doubleread.panel.feedback.confirmation import (
+from doubleread.panel.feedback._confirmation import (
     check_confirmed,
     fitted_on,
     forget,
@@ -17,7 +17,7 @@ from doubleread.panel.feedback.confirmation import (
     remembered,
     retract,
 )
-from doubleread.panel.feedback.graded_cases import (
+from doubleread.panel.feedback._graded_cases import (
     calibration_cases,
     calibration_rows,
     drifts,
@@ -26,7 +26,7 @@ from doubleread.panel.feedback.graded_cases import (
     learned_rows,
     unseen_outcomes,
 )
-from doubleread.panel.feedback.relearning import Relearned, adopt, relearn
+from doubleread.panel.feedback._relearning import Relearned, adopt, relearn
 
 __all__ = [
     "Relearned",

@@ -5,9 +5,9 @@ from typing import Annotated
 from doubleread.core.base import Record
 from doubleread.core.opinion import Opinion
 from doubleread.core.verdict_wording import UNLIKE
+from doubleread.sessions.actions._facts import SeenVerdict, current, opinions, percent, said, seen_with_verdict
 from doubleread.sessions.actions.action import Action
 from doubleread.sessions.actions.arguments import IMAGE
-from doubleread.sessions.actions.facts import SeenVerdict, current, opinions, percent, said, seen_with_verdict
 from doubleread.sessions.names import Unclear
 from doubleread.sessions.phrases import phrases
 from doubleread.sessions.record import Cases, Table

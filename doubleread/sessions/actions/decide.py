@@ -3,9 +3,9 @@
 from typing import Annotated
 
 from doubleread.core.base import Record
+from doubleread.sessions.actions._facts import percent, read
 from doubleread.sessions.actions.action import Action, Heard, Intent, Nothing, Slots
 from doubleread.sessions.actions.arguments import TRUE_LABEL, exact_label
-from doubleread.sessions.actions.facts import percent, read
 from doubleread.sessions.names import Known, Unclear
 from doubleread.sessions.phrases import Phrase, phrases
 from doubleread.sessions.record import Confirm, Order, Reply, Text, Undo

@@ -1,7 +1,7 @@
 """What one can say."""
 
+from doubleread.sessions.actions._facts import said
 from doubleread.sessions.actions.action import Action, Nothing
-from doubleread.sessions.actions.facts import said
 from doubleread.sessions.actions.registry import actions
 from doubleread.sessions.phrases import phrases
 from doubleread.sessions.record import Table

@@ -1,8 +1,8 @@
 """The images of the session."""
 
+from doubleread.sessions.actions._facts import current, percent, said
 from doubleread.sessions.actions.action import Action, Nothing
 from doubleread.sessions.actions.compare import Other
-from doubleread.sessions.actions.facts import current, percent, said
 from doubleread.sessions.names import Unclear
 from doubleread.sessions.phrases import phrases
 from doubleread.sessions.record import Reply, Switch, Table, Text

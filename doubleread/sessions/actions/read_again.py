@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 
 from doubleread.core.base import Record
+from doubleread.sessions.actions._facts import current
 from doubleread.sessions.actions.action import Action, Heard, Offers, Slots
 from doubleread.sessions.actions.arguments import agents_in, divided, last_word
-from doubleread.sessions.actions.facts import current
 from doubleread.sessions.amounts import count
 from doubleread.sessions.intents import says_something
 from doubleread.sessions.manner import asked, named_in, unheard

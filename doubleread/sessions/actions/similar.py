@@ -3,9 +3,9 @@
 from typing import Annotated
 
 from doubleread.core.base import Record
+from doubleread.sessions.actions._facts import current, said
 from doubleread.sessions.actions.action import Action, Heard
 from doubleread.sessions.actions.arguments import COUNT, LABEL
-from doubleread.sessions.actions.facts import current, said
 from doubleread.sessions.amounts import count
 from doubleread.sessions.names import Known, Unclear
 from doubleread.sessions.phrases import phrases

@@ -6,10 +6,10 @@ from typing import Literal
 
 from doubleread.core.base import Record
 from doubleread.core.task import Costs
+from doubleread.sessions.actions._facts import said, spoken, unlike
+from doubleread.sessions.actions._what_if import now_and_then, pairs
 from doubleread.sessions.actions.action import Action, Heard, Offers, Slots
 from doubleread.sessions.actions.arguments import last_word
-from doubleread.sessions.actions.facts import said, spoken, unlike
-from doubleread.sessions.actions.what_if import now_and_then, pairs
 from doubleread.sessions.amounts import amount
 from doubleread.sessions.names import Known, Unclear, fold
 from doubleread.sessions.phrases import Phrase, phrases

@@ -5,10 +5,10 @@ import re
 from pydantic import Field
 
 from doubleread.core.base import Record
+from doubleread.sessions.actions._facts import percent, said, sorted_shares, spoken, unlike
+from doubleread.sessions.actions._what_if import now_and_then, pairs
 from doubleread.sessions.actions.action import Action, Heard, Offers, Slots
 from doubleread.sessions.actions.arguments import last_word
-from doubleread.sessions.actions.facts import percent, said, sorted_shares, spoken, unlike
-from doubleread.sessions.actions.what_if import now_and_then, pairs
 from doubleread.sessions.amounts import factor, share
 from doubleread.sessions.names import Known, Unclear
 from doubleread.sessions.phrases import Phrase, phrases

@@ -1,7 +1,7 @@
 """What would change the verdict: costs, prevalences, and agents without which it would be another."""
 
+from doubleread.sessions.actions._facts import said, spoken, standing_line, unlike
 from doubleread.sessions.actions.action import Action, Nothing
-from doubleread.sessions.actions.facts import said, spoken, standing_line, unlike
 from doubleread.sessions.phrases import phrases
 from doubleread.sessions.standing import Response, Standing
 

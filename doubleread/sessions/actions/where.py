@@ -9,9 +9,9 @@ from doubleread.core.base import Record
 from doubleread.core.verdict import Verdict
 from doubleread.panel import Panel
 from doubleread.render.shown import ShownAttribution
+from doubleread.sessions.actions._facts import read, said, unlike
 from doubleread.sessions.actions.action import Action, Heard, Offers, Slots
 from doubleread.sessions.actions.arguments import AGENTS, LABEL, label_in, label_offers, one_agent
-from doubleread.sessions.actions.facts import read, said, unlike
 from doubleread.sessions.names import Known, Unclear, agents_of
 from doubleread.sessions.phrases import Phrase, phrases
 from doubleread.sessions.record import Maps, Text

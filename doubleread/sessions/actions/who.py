@@ -10,9 +10,9 @@ from doubleread.core.verdict import Verdict
 from doubleread.core.verdict_wording import UNLIKE, in_points
 from doubleread.orchestrator.explanation.influence import Without
 from doubleread.orchestrator.learning.arbitration import PANEL
+from doubleread.sessions.actions._facts import interval, opinions, percent, profile, read, said, standing_line
 from doubleread.sessions.actions.action import Action, Heard, Slots
 from doubleread.sessions.actions.arguments import AGENTS, agents_in, label_in, one_agent
-from doubleread.sessions.actions.facts import interval, opinions, percent, profile, read, said, standing_line
 from doubleread.sessions.names import Known, fold
 from doubleread.sessions.phrases import Phrase, phrases
 from doubleread.sessions.record import Table

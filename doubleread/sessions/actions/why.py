@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from doubleread.core.base import Record
 from doubleread.core.verdict import Verdict
 from doubleread.core.verdict_wording import other_warnings
+from doubleread.sessions.actions._facts import percent, read, said, sorted_shares, standing_line
 from doubleread.sessions.actions.action import Action
-from doubleread.sessions.actions.facts import percent, read, said, sorted_shares, standing_line
 from doubleread.sessions.phrases import phrases
 from doubleread.sessions.record import Bars
 from doubleread.sessions.standing import Response, Standing

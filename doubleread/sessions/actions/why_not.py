@@ -6,9 +6,9 @@ from typing import Annotated
 from doubleread.core.base import Record
 from doubleread.core.verdict import Verdict
 from doubleread.core.verdict_wording import fitting_labels, looks_like
+from doubleread.sessions.actions._facts import SeenVerdict, opinions, percent, said, spoken, unlike
 from doubleread.sessions.actions.action import Action, Heard, Intent, Slots
 from doubleread.sessions.actions.arguments import LABEL
-from doubleread.sessions.actions.facts import SeenVerdict, opinions, percent, said, spoken, unlike
 from doubleread.sessions.actions.why import WHY, Account
 from doubleread.sessions.names import Known
 from doubleread.sessions.phrases import Phrase, phrases

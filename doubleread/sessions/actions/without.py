@@ -3,9 +3,9 @@
 from typing import Annotated
 
 from doubleread.core.base import Record
+from doubleread.sessions.actions._facts import said, spoken, standing_line, unlike
 from doubleread.sessions.actions.action import Action
 from doubleread.sessions.actions.arguments import AGENTS
-from doubleread.sessions.actions.facts import said, spoken, standing_line, unlike
 from doubleread.sessions.names import Unclear
 from doubleread.sessions.phrases import phrases
 from doubleread.sessions.record import How, Read, Reply, Text

@@ -1,5 +1,5 @@
 """A session as a document with its pictures beside it."""
 
-from doubleread.sessions.export.session_export import Format, write
+from doubleread.sessions.export._session_export import Format, write
 
 __all__ = ["Format", "write"]

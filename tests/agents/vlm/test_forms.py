@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from models_kit import LEAVES
 
-from doubleread.agents.vlm.forms import FORMS, ChoiceForm, DistributionForm, LetterForm, NumberForm
-from doubleread.agents.vlm.parsing import json_object
+from doubleread.agents.vlm._forms import FORMS, ChoiceForm, DistributionForm, LetterForm, NumberForm
+from doubleread.agents.vlm._parsing import json_object
 from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.request import Alternative, Completion
 

@@ -6,7 +6,7 @@ import random
 import pytest
 from models_kit import in_virtual_time
 
-from doubleread.agents.wire.pace import RateController
+from doubleread.agents.wire._pace import RateController
 
 CALLS, WORKERS = 400, 64
 

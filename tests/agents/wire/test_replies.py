@@ -7,7 +7,7 @@ import math
 import pytest
 from models_kit import KEY, LEAVES
 
-from doubleread.agents.vlm.forms import FORMS
+from doubleread.agents.vlm._forms import FORMS
 from doubleread.agents.wire.answers import AnswerCache
 from doubleread.agents.wire.faults import CallFault, harmless, masked
 from doubleread.agents.wire.reply import completion_of, error_of, fault_of_status, usage_of

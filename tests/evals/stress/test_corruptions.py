@@ -8,9 +8,9 @@ from PIL import Image
 from stress_kit import scene
 
 from doubleread.core.errors import DataError, UnknownPart
+from doubleread.evals.stress._pixels import grey_of, image_of, pixels_of
 from doubleread.evals.stress.background_swap import mask_of
 from doubleread.evals.stress.corruptions import CORRUPTIONS, FAMILIES, SEVERITIES, chosen, severities
-from doubleread.evals.stress.pixels import grey_of, image_of, pixels_of
 
 EACH = pytest.mark.parametrize("corruption", CORRUPTIONS.values(), ids=list(CORRUPTIONS))
 NOT_DRAWN = {"defocus-blur", "zoom-blur", "brightness", "contrast", "pixelate", "jpeg", "scale", "greyscale"}

@@ -16,8 +16,8 @@ from doubleread.core.verdict import Decision, Unread
 from doubleread.evals.datasets import LabelledCases
 from doubleread.evals.drawings import robustness_grid
 from doubleread.evals.stress import Condition, MeasuredFigure, Promise, stress_panel
-from doubleread.evals.stress.panel_stress import promised
-from doubleread.evals.stress.stress_figures import distribution
+from doubleread.evals.stress._panel_stress import promised
+from doubleread.evals.stress._stress_figures import distribution
 from doubleread.evals.stress.stress_wording import verdict
 from doubleread.settings import load_settings
 

@@ -1,0 +1,194 @@
+"""A language model that talks about a session through tools: the same actions, and nothing else that it could know.
+
+Commands, and whatever tells the panel what is true, never go through the model. It is told the latest turns, so that it
+knows what is meant, but nothing in them counts as told: its words are shown only where it asked a tool now, and every
+number in them was told by one now or said by the person now; otherwise what the tools told is shown itself.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from doubleread.agents.vlm.messages import text_part
+from doubleread.agents.vlm.vlm_options import TalkOptions
+from doubleread.agents.wire.faults import CallFault
+from doubleread.agents.wire.request import Completion, Request, ToolCall
+from doubleread.agents.wire.wire import Wire
+from doubleread.core.errors import FileError
+from doubleread.core.safe_files import parse_json
+from doubleread.core.types import Json
+from doubleread.prompts.prompt import Prompt
+from doubleread.sessions._grounding import plain_text, remembered, untold
+from doubleread.sessions.actions.action import Action, Intent
+from doubleread.sessions.actions.registry import actions
+from doubleread.sessions.intents import parse
+from doubleread.sessions.names import fold, known_of
+from doubleread.sessions.record import Block, Order, Reply, Text
+from doubleread.sessions.standing import Response, Standing, TalkTurn
+from doubleread.sessions.talk import answer
+
+PROMPT = "session-talk"
+AGENT = "talk"
+"""Under which name its calls are counted in the budget."""
+MOST_TURNS = 5
+"""Answers that the model may give to one thing that was said, calls of tools included."""
+MOST_WORDS = 20_000
+"""Characters of the model's words that are shown."""
+
+
+@dataclass
+class _Turn:
+    """What the tools told and ordered while one thing was answered."""
+
+    messages: list[Json]
+    replies: list[Reply] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
+
+    @property
+    def told(self) -> list[str]:
+        return [plain_text(reply) for reply in self.replies]
+
+
+class Conversation:
+    """A ``Talk`` that asks a model where the words are not a command or a decision."""
+
+    def __init__(self, options: TalkOptions, wire: Wire, prompt: Prompt) -> None:
+        self._options, self._wire, self._prompt = options, wire, prompt
+
+    async def __call__(self, text: str, standing: Standing) -> Response:
+        """What comes of words; where the model cannot be asked, what comes of them without one."""
+        intent = parse(text, known_of(standing))
+        if text.lstrip().startswith("/") or (isinstance(intent, Intent) and actions()[intent.command].decides):
+            return await answer(text, standing)
+        try:
+            return await self._talk(text, standing)
+        except CallFault as fault:
+            plain = await answer(text, standing)
+            return _led(f"the model gave no answer ({fault.cause}); this is without it", plain)
+
+    async def _talk(self, text: str, standing: Standing) -> Response:
+        task = standing.panel.task
+        system = self._prompt.render("system", about=task.about, labels=task.labels)
+        before = [_before(one) for one in remembered(standing.earlier, self._options.memory)]
+        turn = _Turn([_message("system", system), *before, _message("user", text)])
+        said = [text, *(one.text for one in standing.earlier if one.by == "person")]
+        for _ in range(MOST_TURNS):
+            completion = await self._ask(turn.messages)
+            if not completion.tool_calls:
+                return _checked(completion.text, text, turn)
+            turn.messages.append(_asked(completion))
+            for call in completion.tool_calls:
+                turn.messages.append(await _called(call, standing, turn, said))
+        return _told(turn, "the model came to no end; this is what it looked up")
+
+    async def _ask(self, messages: Sequence[Json]) -> Completion:
+        request = Request(
+            model=self._options.model,
+            messages=tuple(messages),
+            max_tokens=self._options.max_tokens,
+            temperature=self._options.temperature,
+            extra={**self._options.extra, "tools": [tool(action) for action in actions().for_models]},
+        )
+        return (await self._wire.ask(self._options, AGENT, request, _anything)).completion
+
+
+def _anything(_completion: Completion) -> None:
+    """Every answer is kept: it is checked against what the tools told, which the next question may change."""
+
+
+def tool(action: Action[Any]) -> Json:
+    """An action as a model is offered it."""
+    usage = f"What stands behind the command: {action.takes}" if action.takes else "Nothing."
+    parameters = {
+        "type": "object",
+        "properties": {"arguments": {"type": "string", "description": usage}},
+        "required": ["arguments"],
+        "additionalProperties": False,
+    }
+    return {
+        "type": "function",
+        "function": {"name": action.name, "description": action.help, "parameters": parameters},
+    }
+
+
+async def _called(call: ToolCall, standing: Standing, turn: _Turn, said: Sequence[str]) -> Json:
+    """Does what a tool does, keeps what it told, and puts it as the model is told it."""
+    done = await _do(call, standing, said)
+    if done.reply is not None:
+        turn.replies.append(done.reply)
+    turn.orders.extend(done.orders)
+    content = plain_text(done.reply) if done.reply is not None else "done"
+    return {"role": "tool", "tool_call_id": call.id, "content": content}
+
+
+async def _do(call: ToolCall, standing: Standing, said: Sequence[str]) -> Response:
+    """``said`` is what the person said: a hint goes on as theirs only where it is."""
+    if call.name not in {action.name for action in actions().for_models}:
+        return _line(f"there is no tool {call.name}")
+    try:
+        given = parse_json(call.arguments or "{}", "the arguments")
+    except FileError:
+        given = None
+    words = given.get("arguments", "") if isinstance(given, dict) else None
+    if not isinstance(words, str | int | float):
+        return _line("the arguments are no JSON object")
+    line = f"/{call.name} {' '.join(str(words).split())}"
+    intent = parse(line, known_of(standing))
+    own_words = actions()[call.name].own_words
+    if isinstance(intent, Intent) and own_words and not _said(own_words(intent.arguments), said):
+        return _line("a hint must be the person's own words, as they were said")
+    return await answer(line, standing)
+
+
+def _said(words: str, said: Sequence[str]) -> bool:
+    return any(fold(words) in fold(one) for one in said)
+
+
+def _checked(words: str, said: str, turn: _Turn) -> Response:
+    """The model's words where all their numbers were told."""
+    if not turn.replies:
+        unknown = "that is nothing this session can tell; what one can say: /help"
+        return Response(Reply(blocks=(Text(lines=(unknown,)),), suggestions=("/help",), refused=True))
+    if len(words) > MOST_WORDS:
+        return _told(turn, "the model's answer is too long; this is what it looked up")
+    if made_up := untold(words, [*turn.told, said]):
+        return _told(turn, f"the model named numbers that nothing tells ({len(made_up)}); this is what it looked up")
+    lines = tuple(line.strip() for line in words.splitlines() if line.strip())
+    beside = [block for reply in turn.replies for block in reply.blocks if not isinstance(block, Text)]
+    return _put(Text(lines=lines), beside, turn)
+
+
+def _told(turn: _Turn, why: str) -> Response:
+    return _put(Text(lines=(why,)), [block for reply in turn.replies for block in reply.blocks], turn)
+
+
+def _put(first: Text, blocks: Iterable[Block], turn: _Turn) -> Response:
+    suggestions = tuple(dict.fromkeys(one for reply in turn.replies for one in reply.suggestions))
+    orders = tuple(order for i, order in enumerate(turn.orders) if order not in turn.orders[:i])
+    return Response(Reply(blocks=(first, *blocks), suggestions=suggestions), orders)
+
+
+def _led(line: str, done: Response) -> Response:
+    reply = done.reply or Reply(blocks=())
+    return Response(reply.model_copy(update={"blocks": (Text(lines=(line,)), *reply.blocks)}), done.orders)
+
+
+def _line(line: str) -> Response:
+    return Response(Reply(blocks=(Text(lines=(line,)),)))
+
+
+def _message(role: str, text: str) -> Json:
+    return {"role": role, "content": [text_part(text)]}
+
+
+def _before(turn: TalkTurn) -> Json:
+    return _message("user", turn.text) if turn.by == "person" else {"role": "assistant", "content": turn.text}
+
+
+def _asked(completion: Completion) -> Json:
+    """The model's own turn, as it is put back to it."""
+    calls = [
+        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+        for call in completion.tool_calls
+    ]
+    return {"role": "assistant", "content": completion.text, "tool_calls": calls}

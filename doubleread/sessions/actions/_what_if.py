@@ -1,0 +1,31 @@
+"""What actions that suppose something share: pairs of a name and a number, and the verdict now and then."""
+
+import re
+from collections.abc import Iterator
+
+from doubleread.core.verdict import Verdict
+from doubleread.orchestrator.explanation.counterfactual import WhatIf
+from doubleread.sessions.actions._facts import standing_line
+from doubleread.sessions.names import Unclear
+
+_PAIR = re.compile(r"\s*(?P<name>[^=]+?)\s*=\s*(?P<value>[^\s=;]+?(?:\s*%)?)(?:[,;]?\s+|;|$)")
+
+
+def pairs(rest: str, line: str) -> Iterator[tuple[str, str]]:
+    """NAME=NUMBER, again and again; ``line`` is how the command is typed. Raises ``Unclear``."""
+    at = 0
+    while at < len(rest) and (found := _PAIR.match(rest, at)):
+        yield found["name"], found["value"]
+        at = found.end()
+    if at < len(rest) or not rest:
+        raise Unclear(f"“{rest[at:]}” is not understood: write NAME=NUMBER" if rest else "of what?", (line,))
+
+
+def now_and_then(verdict: Verdict, then: WhatIf) -> Iterator[str]:
+    """The verdict as it is and as it would be."""
+    yield f"now: {standing_line(verdict)}"
+    yield f"then, {'another verdict' if then.changes else 'the same verdict'}: {then.decision.reasons[0]}"
+    if then.decision.action != "commit":
+        yield f"the image would be referred, leaning to {then.label}"
+    yield from then.warnings
+    yield "nobody was asked again, and the prediction set promises nothing there"

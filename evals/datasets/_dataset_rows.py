@@ -1,0 +1,188 @@
+"""From rows to labelled cases: hash the files, drop what cannot be used, and say so; from those to a data set."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from stat import S_ISREG
+
+from doubleread.core.case import Case, RowProblem
+from doubleread.core.errors import DataError
+from doubleread.core.task import Task
+from doubleread.evals.datasets._dataset_record import Dataset, LabelledCases, RowProgress
+from doubleread.evals.datasets.label_names import FOREIGN_SUFFIXES, slug, suffix
+
+_SHOWN, _LONGEST = 3, 300
+_NO_GROUP = (
+    "no group key: whether shots of one object stand in several splits is unknown; "
+    "if something tells which images belong together, say so with group=… (--group)"
+)
+
+
+@dataclass(frozen=True)
+class DatasetRow:
+    """One image as its source names it."""
+
+    where: str
+    path: Path
+    source: str
+    label: str
+    group: str | None = None
+    split: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+def gather(
+    name: str,
+    found: Iterable[DatasetRow | RowProblem],
+    *,
+    notes: Iterable[str] = (),
+    progress: RowProgress | None = None,
+) -> LabelledCases:
+    """The cases of the rows that were found. Raises ``DataError`` where no row can be used."""
+    rows: list[DatasetRow] = []
+    bad: list[RowProblem] = []
+    for one in found:
+        rows.append(one) if isinstance(one, DatasetRow) else bad.append(one)
+    kept: list[tuple[DatasetRow, Case]] = []
+    for done, row in enumerate(rows, start=1):
+        case = _read(row)
+        if isinstance(case, RowProblem):
+            bad.append(case)
+        else:
+            kept.append((row, case))
+        if progress:
+            progress(done, len(rows))
+    cases, contradicting, copies = _merge_identical(kept)
+    bad.extend(problem for _, problem in contradicting)
+    if not cases:
+        raise DataError(f"{name}: none of {len(rows)} rows can be used{_first(bad)}")
+    return LabelledCases(
+        name=name,
+        cases=tuple(cases),
+        problems=tuple(bad),
+        notes=(*notes, *_grouping(cases), *_copy_notes(copies, cases), *_look_alikes(cases)),
+        copies=copies,
+        contradicting=tuple(case for case, _ in contradicting),
+    )
+
+
+def dataset_of(found: LabelledCases, *, task: Task | None = None, task_id: str | None = None) -> Dataset:
+    """The data set of labelled cases; the task is made of the labels found unless it is given.
+
+    Raises ``DataError`` where there is one label only, or a label has a single case.
+    """
+    _check_labels(found.name, found.cases, found.problems)
+    made = task or Task.of(slug(task_id or found.name), (case.label or "" for case in found.cases))
+    told = made.model_copy(update={"id": task_id}) if task and task_id else made
+    return Dataset(task=told, **{name: getattr(found, name) for name in LabelledCases.model_fields})
+
+
+def _read(row: DatasetRow) -> Case | RowProblem:
+    problem = _unusable(row)
+    if problem:
+        return RowProblem(where=row.where, path=row.source, problem=problem)
+    try:
+        return Case.from_file(
+            row.path,
+            source=row.source,
+            label=row.label,
+            group=row.group,
+            split=row.split,
+            metadata=row.metadata,
+        )
+    except DataError as error:
+        return RowProblem(where=row.where, path=row.source, problem=str(error))
+
+
+def _unusable(row: DatasetRow) -> str:
+    if not row.label:
+        return "the label is empty"
+    if suffix(row.path) in FOREIGN_SUFFIXES:
+        return f"{row.path.suffix} images are not read: convert it to PNG or JPEG"
+    try:
+        found = row.path.stat()
+    except FileNotFoundError:
+        return "the file is missing"
+    except (OSError, ValueError) as error:
+        return f"the path cannot be used: {getattr(error, 'strerror', None) or error}"
+    if not S_ISREG(found.st_mode):
+        return "not a file"
+    return "" if found.st_size else "the file is empty"
+
+
+def _merge_identical(
+    kept: Sequence[tuple[DatasetRow, Case]],
+) -> tuple[list[Case], list[tuple[Case, RowProblem]], int]:
+    """One case per picture, those of pictures with two labels, and how many copies went; copies in two splits stay."""
+    labels: dict[str, dict[str, str]] = defaultdict(dict)
+    for row, case in kept:
+        labels[case.id].setdefault(row.label, row.source)
+    cases: list[Case] = []
+    contradicting: list[tuple[Case, RowProblem]] = []
+    seen: dict[tuple[str, str | None], str] = {}
+    copies = 0
+    for row, case in kept:
+        key = (case.id, case.split)
+        if len(labels[case.id]) > 1:
+            names = ", ".join(f"{label} ({source})" for label, source in sorted(labels[case.id].items()))
+            told = f"the same picture carries the labels {names}: all copies left out"
+            contradicting.append((case, RowProblem(where=row.where, path=row.source, problem=told)))
+        elif key in seen:
+            copies += 1
+        else:
+            seen[key] = row.where
+            cases.append(case)
+    return cases, contradicting, copies
+
+
+def _copy_notes(copies: int, cases: Sequence[Case]) -> list[str]:
+    across = len(cases) - len({case.id for case in cases})
+    notes = [f"identical files: {copies} copies of pictures that are there already were left out"] if copies else []
+    if across:
+        notes.append(f"identical files: {across} pictures stand in more than one split; see the leakage check")
+    return notes
+
+
+def _check_labels(name: str, cases: Sequence[Case], problems: Sequence[RowProblem]) -> None:
+    counts = Counter(case.label or "" for case in cases)
+    if len(counts) < 2:
+        only = next(iter(counts))
+        raise DataError(
+            f"{name}: every case has the label {only[:60]!r}; a diagnosis needs at least 2 labels{_first(problems)}"
+        )
+    few = sorted(label for label, n in counts.items() if n < 2)
+    if few:
+        raise DataError(
+            f"{name}: too few cases of {', '.join(few)[:_LONGEST]}; each label needs at least 2: "
+            f"add images or leave the label out{_first(problems)}"
+        )
+
+
+def _first(problems: Sequence[RowProblem]) -> str:
+    """The first problems in one breath, to end a message with."""
+    if not problems:
+        return ""
+    shown = "; ".join(f"{p.where}: {p.problem}"[:_LONGEST] for p in problems[:_SHOWN])
+    more = len(problems) - _SHOWN
+    return f" ({shown}{f'; and {more} more' if more > 0 else ''})"
+
+
+def _grouping(cases: Sequence[Case]) -> list[str]:
+    without = sum(case.group is None for case in cases)
+    if without == len(cases):
+        return [_NO_GROUP]
+    groups = len({case.group for case in cases if case.group is not None})
+    some = f"; {without} cases have no group" if without else ""
+    return [f"{groups} groups of cases that stay together{some}"]
+
+
+def _look_alikes(cases: Sequence[Case]) -> list[str]:
+    spelt: dict[str, list[str]] = defaultdict(list)
+    for name in sorted({case.label or "" for case in cases}):
+        spelt[slug(name)].append(name)
+    return [
+        f"labels {', '.join(map(repr, names))} are kept apart, though they look like one label spelt differently"
+        for names in spelt.values()
+        if len(names) > 1
+    ]

@@ -1,0 +1,57 @@
+"""What a sweep found."""
+
+from doubleread.core.base import Record
+from doubleread.core.trust import Estimate
+from doubleread.evals.sweep._variant import Variant
+
+
+class VariantScore(Record):
+    """A variant on cases that had no part in it; intervals are 95 %, over whole groups."""
+
+    name: str
+    variant: Variant
+    figures: dict[str, Estimate]
+    """By name, see ``sweep_figures``. Accuracy is that of the leading label, committed to or not."""
+    difference: dict[str, Estimate]
+    """To the first variant, on the same cases; without ``cost`` where a referral costs something else."""
+    decided_otherwise: int
+    """Cases on which it decides otherwise than the first variant."""
+    p: float | None = None
+    """That a difference in cost as large as this is chance, Holm-adjusted for all variants; None without one."""
+
+
+class Pick(Record):
+    """The honest price of choosing: the cheapest variant on other cases, judged on these."""
+
+    variants: int
+    """Those that were chosen from: they decide at the same costs."""
+    best: str
+    """The cheapest on all cases…"""
+    best_cost: float
+    """… and what it seems to cost: flattered by the choice."""
+    cost: Estimate
+    """Of the variant that was cheapest on the other parts of the cases, part by part."""
+    difference: Estimate
+    """To the first variant."""
+    picked: dict[str, float]
+    """Which variants were picked, by the share of cases that were judged by them."""
+
+
+class RefusedVariant(Record):
+    """A variant that the record cannot answer, and why."""
+
+    name: str
+    why: str
+
+
+class Sweep(Record):
+    """All variants, the first being what the others are compared with."""
+
+    learned_from: str
+    n: int
+    groups: int
+    judged: tuple[VariantScore, ...]
+    refused: tuple[RefusedVariant, ...] = ()
+    pick: Pick | None = None
+    """None for a single variant."""
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,91 @@
+"""From a spec such as ``open-clip:ViT-B-32/datacomp_xl_s13b_b90k`` to an encoder."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from doubleread.core.errors import EncoderError
+from doubleread.core.ports import Encoder
+from doubleread.rag.encoders import _hub
+from doubleread.rag.encoders.encoder_registry import ENCLOSED, ENCODERS
+
+FALLBACK = "efficientnet-lite0"
+WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+DEFAULTS: tuple[tuple[str, str], ...] = (
+    ("open-clip:ViT-B-32-256/datacomp_s34b_b86k", "laion/CLIP-ViT-B-32-256x256-DataComp-s34B-b86K"),
+    ("open-clip:ViT-B-32/datacomp_xl_s13b_b90k", "laion/CLIP-ViT-B-32-DataComp.XL-s13B-b90K"),
+)
+"""What ``auto`` looks for in the cache, best first: spec and _hub repository."""
+
+
+@dataclass(frozen=True)
+class EncoderChoice:
+    """The encoder that a spec stands for here and now; a ``fallback`` must be announced to the user."""
+
+    name: str
+    reason: str
+    fallback: bool
+
+
+def choose(spec: str = "auto") -> EncoderChoice:
+    """Which encoder ``build`` would take, and why; loads no model. Raises ``UnknownPart``."""
+    if spec != "auto":
+        ENCODERS.check([spec.partition(":")[0]])
+        return EncoderChoice(spec, "it was asked for", fallback=False)
+    for name, repo in DEFAULTS:
+        if _hub.cached(repo, WEIGHTS) is not None:
+            return EncoderChoice(name, f"its weights ({repo}) are on this machine", fallback=False)
+    _, repo = DEFAULTS[-1]
+    return EncoderChoice(
+        FALLBACK,
+        "no CLIP weights are on this machine, so the built-in ImageNet features are used: good for similar cases and "
+        f"heads fitted on labelled ones, but without a text tower. For CLIP: hf download {repo} {WEIGHTS[0]}",
+        fallback=True,
+    )
+
+
+def build(
+    spec: str = "auto", *, device: str = "auto", checkpoint: Path | None = None, download: bool = False
+) -> Encoder:
+    """The encoder of a spec, loaded on ``device`` (auto, cuda, mps, cpu).
+
+    ``auto`` takes what ``choose`` says. ``efficientnet-lite0``; ``open-clip:<architecture>/<tag>``;
+    ``open-clip:hf-hub:<org>/<name>``; ``open-clip:<architecture>`` with a local ``checkpoint``. Weights are downloaded
+    only with ``download``. Raises ``UnknownPart``, ``WeightsMissing`` or ``EncoderError``.
+    """
+    kind, _, argument = choose(spec).name.partition(":")
+    try:
+        builder = ENCODERS.get(kind)
+    except (ImportError, RuntimeError, OSError) as error:
+        raise explain(kind, error) from None
+    encoder: Encoder = builder(argument, device=device, checkpoint=checkpoint, download=download)
+    return encoder
+
+
+def within_reach(spec: str, *, download: bool) -> bool:
+    """Whether ``build`` would use only this package, and weights that are on this machine or that ``auto`` takes."""
+    kind = spec.partition(":")[0]
+    if spec == "auto" or kind in ENCODERS.having(ENCLOSED):
+        return True
+    return kind == "open-clip" and (not download or spec in dict(DEFAULTS))
+
+
+def probe_device(name: str = "auto") -> str:
+    """In words, where an encoder would compute, or why it cannot; loads torch."""
+    try:
+        device = import_module("doubleread.rag.encoders._torch_support")
+        return str(device.describe(name))
+    except EncoderError as error:
+        return str(error)
+    except (ImportError, RuntimeError, OSError) as error:
+        return str(explain("torch", error))
+
+
+def explain(kind: str, error: Exception) -> EncoderError:
+    """What to do when the libraries behind an encoder do not load."""
+    if "torchvision::" in str(error):
+        return EncoderError(
+            f"torch and torchvision do not match ({error}): install a pair that belongs together, "
+            "for example pip install --force-reinstall torch torchvision"
+        )
+    return EncoderError(f"encoder {kind!r} cannot be loaded ({error}): pip install --force-reinstall doubleread")
