@@ -10,8 +10,9 @@ from pathlib import Path
 from doubleread.core.case import Case
 from doubleread.core.durable import write_text
 from doubleread.core.errors import FileError
+from doubleread.core.progress import Progress
 from doubleread.core.safe_files import read_json
-from doubleread.core.types import Json, Progress
+from doubleread.core.types import Json
 from doubleread.core.verdict import Verdict
 from doubleread.evals.datasets import Dataset
 from doubleread.evals.datasets.label_names import TEST

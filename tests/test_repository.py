@@ -43,7 +43,7 @@ def shell_lines(text=README):
     "line", [n for text in (README, *GUIDES) for n in shell_lines(text) if n.startswith("doubleread")]
 )
 def test_every_doubleread_command_in_the_documents_parses(line):
-    words = shlex.split(line.split(">")[0])[1:]
+    words = shlex.split(re.split("[<>|]", line)[0])[1:]
     command = get_command(app).commands[words.pop(0)]
     while words and words[0] in getattr(command, "commands", {}):
         command = command.commands[words.pop(0)]

@@ -12,7 +12,7 @@ from rich.text import Text
 from doubleread.cli.screen import ERR, OUT, facts_table, note, say, table, warn
 
 if TYPE_CHECKING:
-    from doubleread.core.types import Progress as Report
+    from doubleread.core.progress import Progress as Report
     from doubleread.evals.public import FetchedFile, PublicDataset, PublicFile
 
 app = typer.Typer(no_args_is_help=True, help="Public data: where it is, what may be done with it; fetch it verified.")

@@ -23,8 +23,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from doubleread.core.progress import Progress as Report
 from doubleread.core.terminal_text import MARK, harmless_lines, is_shown, legible, legible_json
-from doubleread.core.types import Progress as Report
 
 
 class Harmless(RenderHook):

@@ -1,6 +1,5 @@
-"""Names for the arrays that pass between parts, and for who is told how far they are."""
+"""Names for the arrays that pass between parts."""
 
-from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,10 +17,3 @@ Embeddings: TypeAlias = NDArray[np.float32]
 """Unit-length rows, shape ``(n, dim)``."""
 Json: TypeAlias = dict[str, Any]
 """A JSON object."""
-Progress = Callable[[str, int, int], None]
-"""Called with the stage's name, how much is done, and how much there is."""
-
-
-def silent(stage: str, done: int, total: int) -> None:
-    """The progress of nobody watching."""
-    del stage, done, total

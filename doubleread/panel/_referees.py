@@ -9,8 +9,9 @@ import numpy as np
 from doubleread.core.background import Background
 from doubleread.core.case import Case
 from doubleread.core.opinion import Answer
+from doubleread.core.progress import Progress
 from doubleread.core.trust import TrustProfile
-from doubleread.core.types import Labels, Progress
+from doubleread.core.types import Labels
 from doubleread.orchestrator.course.seats import Witness, consult
 from doubleread.orchestrator.learning.arbitration import Readings, tensor
 from doubleread.orchestrator.resampling import grouped_folds

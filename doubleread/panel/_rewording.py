@@ -11,9 +11,9 @@ from doubleread.core.agent_ports import Rephrases
 from doubleread.core.background import Background
 from doubleread.core.case import Case
 from doubleread.core.opinion import Answer, Opinion
+from doubleread.core.progress import Progress
 from doubleread.core.task import Task
 from doubleread.core.trust import ConsistencyGap
-from doubleread.core.types import Progress
 from doubleread.orchestrator.course.arbiter import Arbiter
 from doubleread.orchestrator.learning.arbitration import Readings
 from doubleread.orchestrator.resampling import bootstrap

@@ -7,8 +7,8 @@ from doubleread.core.batch import BatchComparison
 from doubleread.core.case import Case
 from doubleread.core.errors import TaskError
 from doubleread.core.evidence import Neighbour
+from doubleread.core.progress import Progress, silent
 from doubleread.core.task import Costs
-from doubleread.core.types import Progress, silent
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.core.verdict_wording import UNLIKE
 from doubleread.orchestrator.explanation.counterfactual import WhatIf, what_if

@@ -15,7 +15,8 @@ from doubleread.core.agent_ports import WHOLE, Agent, ReadsViews
 from doubleread.core.attribution import WINDOWS, Attribution, AttributionMap, scale_of, window_cells
 from doubleread.core.case import Case
 from doubleread.core.opinion import Abstention, Answer, Opinion
-from doubleread.core.types import Matrix, Progress, silent
+from doubleread.core.progress import Progress, silent
+from doubleread.core.types import Matrix
 from doubleread.orchestrator.course.arbiter import Arbiter
 from doubleread.rag.images.image_views import covered
 

@@ -20,10 +20,11 @@ from doubleread.core.case import Case
 from doubleread.core.errors import DataError
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Answer
+from doubleread.core.progress import Progress, silent
 from doubleread.core.stored import StoredCase
 from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
-from doubleread.core.types import Embeddings, Labels, Progress, silent
+from doubleread.core.types import Embeddings, Labels
 from doubleread.core.verdict import Unread
 from doubleread.orchestrator.course.arbiter import Arbiter
 from doubleread.orchestrator.course.course import Course, Roster, Unlearned

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Self
 
 from doubleread.core.case import Case
+from doubleread.core.progress import Progress, silent
 from doubleread.core.reading import Outcome, Sampling
 from doubleread.core.task import Task
-from doubleread.core.types import Embeddings, Progress, silent
+from doubleread.core.types import Embeddings
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.orchestrator.course.follow import follow
 from doubleread.orchestrator.course.graph import diagnose

@@ -7,8 +7,8 @@ from typing import BinaryIO
 import httpx2
 
 from doubleread.core.errors import DataError, FileError
+from doubleread.core.progress import Progress
 from doubleread.core.safe_files import read_text
-from doubleread.core.types import Progress
 from doubleread.evals.public._disk import check_room, writing
 from doubleread.evals.public._public_dataset import PublicFile
 from doubleread.evals.public._transport import get

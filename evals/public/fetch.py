@@ -9,8 +9,8 @@ from pydantic import Field, ValidationError
 from doubleread.core.base import Record
 from doubleread.core.durable import write_text
 from doubleread.core.errors import DataError, FileError
+from doubleread.core.progress import Progress, silent
 from doubleread.core.safe_files import read_bytes
-from doubleread.core.types import Progress, silent
 from doubleread.evals.public._disk import digest
 from doubleread.evals.public._download import Part, download
 from doubleread.evals.public._public_dataset import SHA256, PublicDataset, PublicFile

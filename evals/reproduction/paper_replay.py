@@ -10,8 +10,9 @@ from doubleread.core.agent_ports import Reconsiders
 from doubleread.core.case import Case
 from doubleread.core.evidence import Evidence, EvidenceQuality
 from doubleread.core.opinion import Answer, Opinion
+from doubleread.core.progress import Progress, silent
 from doubleread.core.task import Task
-from doubleread.core.types import Progress, Tensor3, silent
+from doubleread.core.types import Tensor3
 from doubleread.evals.case_replay import replay_case
 from doubleread.evals.paper import RecordedPanel
 from doubleread.orchestrator.course.arbiter import Arbiter

@@ -9,8 +9,9 @@ from markupsafe import Markup
 
 from doubleread.core.base import Record
 from doubleread.core.opinion import Answer
+from doubleread.core.progress import Progress, silent
 from doubleread.core.task import Task
-from doubleread.core.types import Labels, Progress, silent
+from doubleread.core.types import Labels
 from doubleread.evals.drawings import ReliabilityPanel, reliability_grid, risk_coverage_diagram
 from doubleread.evals.paper import load_paper_panel
 from doubleread.evals.reproduction._published_figures import System, SystemGain, SystemScores, differences, scores

@@ -9,8 +9,8 @@ from doubleread.core.background import Background
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError, ImageError
 from doubleread.core.process import at_rest
+from doubleread.core.progress import Progress, silent
 from doubleread.core.task import Costs
-from doubleread.core.types import Progress, silent
 from doubleread.evals.datasets import LabelledCases, read_labelled
 from doubleread.evals.runs.selection import select
 from doubleread.evals.stress._corrupted_pictures import PictureVariant, thumbnails

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doubleread.core.errors import DataError
-from doubleread.core.types import Progress, silent
+from doubleread.core.progress import Progress, silent
 from doubleread.evals.sweep._chance_control import Resamples
 from doubleread.evals.sweep._recorded import RecordedAnswers, UnseenCases
 from doubleread.evals.sweep._scoring import Bench, judged, pick

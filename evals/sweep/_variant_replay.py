@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from doubleread.core.errors import DataError
+from doubleread.core.progress import Progress, silent
 from doubleread.core.reading import Reading
 from doubleread.core.task import Task, with_costs
-from doubleread.core.types import Progress, silent
 from doubleread.evals.sweep._neighbours_replay import Neighbourhood
 from doubleread.evals.sweep._recorded import RecordedAnswers, UnseenCases
 from doubleread.evals.sweep._variant import Variant

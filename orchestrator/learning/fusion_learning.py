@@ -82,9 +82,13 @@ class Learned:
     def load(cls, data: Json) -> "Learned":
         """Rebuilds what ``dump`` gave; raises ``DataError`` for anything else."""
         try:
-            return _LEARNED.validate_python(data)
+            found = _LEARNED.validate_python(data)
         except ValidationError as error:
             raise DataError(f"this is not a learned panel: {error}") from None
+        n, agents, k = (*found.held_out_calibrated.shape, 0, 0, 0)[:3]
+        if not n or agents != len(found.calibrators) or found.held_out.shape != (n, k):
+            raise DataError("this is not a learned panel: its held-out answers do not fit each other")
+        return found
 
 
 _LEARNED = TypeAdapter(Learned)

@@ -16,7 +16,7 @@ from doubleread.prompts.library import Library
 from doubleread.sessions._conversation import PROMPT, Conversation
 from doubleread.sessions._grounding import LONGEST, plain_text, remembered
 from doubleread.sessions.engine import Sessions
-from doubleread.sessions.record import MockReply as Told
+from doubleread.sessions.record import Reply as Told
 from doubleread.sessions.standing import TalkTurn
 
 PRICE = {"input": 10.0, "output": 10.0}
