@@ -60,6 +60,11 @@ class Learned:
     alternatives: SkipValidation[Mapping[str, Matrix]] = Field(default_factory=dict, exclude=True)
     """Held-out posteriors of other answers on the same cases, by the same fits; not kept on disk."""
 
+    def __post_init__(self) -> None:
+        n, agents, k = (*self.held_out_calibrated.shape, 0, 0, 0)[:3]
+        if not n or agents != len(self.calibrators) or self.held_out.shape != (n, k):
+            raise ValueError("the held-out answers do not fit the agents or each other")
+
     @property
     def silent(self) -> tuple[int, ...]:
         """Positions of the agents without any opinion to learn from: they get no weight."""
@@ -82,13 +87,9 @@ class Learned:
     def load(cls, data: Json) -> "Learned":
         """Rebuilds what ``dump`` gave; raises ``DataError`` for anything else."""
         try:
-            found = _LEARNED.validate_python(data)
+            return _LEARNED.validate_python(data)
         except ValidationError as error:
             raise DataError(f"this is not a learned panel: {error}") from None
-        n, agents, k = (*found.held_out_calibrated.shape, 0, 0, 0)[:3]
-        if not n or agents != len(found.calibrators) or found.held_out.shape != (n, k):
-            raise DataError("this is not a learned panel: its held-out answers do not fit each other")
-        return found
 
 
 _LEARNED = TypeAdapter(Learned)
