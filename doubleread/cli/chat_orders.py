@@ -1,4 +1,4 @@
-"""Commands about the session itself; everything else that one says is answered by the session."""
+"""Commands that manage the session; all other input is answered by the session."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -20,23 +20,23 @@ FORMATS: "dict[str, Format]" = {".md": "markdown", ".html": "html"}
 
 @dataclass(frozen=True)
 class Order:
-    """One of them; ``do`` is given what stands behind the name."""
+    """One command; ``do`` receives the text after the command's name."""
 
     usage: str
     about: str
     do: "Callable[[Room, str], Awaitable[None]]"
     completes: Literal["", "files", "labels"] = ""
-    """What Tab offers behind the name."""
+    """What Tab completes after the name."""
 
 
 def order_in(text: str) -> tuple[str, str] | None:
-    """The command that a line begins with, and what stands behind it."""
+    """Splits a line into the command it begins with and the rest; None if it begins with none."""
     word, _, rest = text.partition(" ")
     return (word[1:], rest.strip()) if word.startswith("/") and word[1:] in ORDERS else None
 
 
 def own_help() -> Reply:
-    """The table of these commands."""
+    """Returns a table of these commands."""
     rows = tuple((f"/{name} {order.usage}".rstrip(), order.about) for name, order in ORDERS.items())
     return Reply(blocks=(Table(head=("command", "what it does"), rows=rows),))
 
@@ -72,7 +72,7 @@ async def _waiting(room: "Room", _rest: str) -> None:
 
 
 async def _next(room: "Room", _rest: str) -> None:
-    """The one after the one before the person, or the first."""
+    """Takes up the waiting image after the current one, or the first."""
     waiting = await room.sessions.waiting()
     if not waiting:
         raise SessionError("nothing waits for a decision")
