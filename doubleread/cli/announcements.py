@@ -1,4 +1,4 @@
-"""What commands say on the way: of the data that were read, and of the panel at work."""
+"""Notes that commands print about the data they read and about the panel."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ REWORDINGS = {"paraphrase": "asked in other words", "permutation": "labels in an
 
 
 def announce_reading(dataset: "LabelledCases") -> None:
-    """What was read, and what was wrong with it."""
+    """Prints a summary of the data set and the rows that were skipped."""
     labels = sorted({case.label for case in dataset.cases if case.label is not None})
     note(f"{dataset.name}: {len(dataset.cases)} images, labels {', '.join(labels)}")
     for line in dataset.notes:
@@ -27,7 +27,7 @@ def announce_reading(dataset: "LabelledCases") -> None:
 
 
 def announce(dataset: "Dataset") -> None:
-    """What was read, what was wrong with it, and whether it leaks."""
+    """Prints a summary of the data set, its skipped rows, and its leakage check."""
     from doubleread.evals.leakage import check_leakage
 
     announce_reading(dataset)
@@ -36,7 +36,7 @@ def announce(dataset: "Dataset") -> None:
 
 
 def announce_gaps(profiles: "Sequence[TrustProfile]") -> None:
-    """How much the agents' answers depend on the wording."""
+    """Prints how much the agents' answers depend on the wording."""
     from doubleread.cli.tables import percent
 
     for profile in profiles:
@@ -46,7 +46,7 @@ def announce_gaps(profiles: "Sequence[TrustProfile]") -> None:
 
 
 def announce_models(panel: "Panel") -> None:
-    """What asking models has cost, and how much their answers depend on the wording."""
+    """Prints how much the answers depend on the wording, and what asking models has cost."""
     from doubleread.cli.tables import spending_table
 
     announce_gaps(panel.profiles)
@@ -55,7 +55,7 @@ def announce_models(panel: "Panel") -> None:
 
 
 def announce_panel(panel: "Panel") -> None:
-    """Which encoder is used, and what fitting had to say."""
+    """Prints which encoder is used, skipped images, and notes from fitting."""
     (warn if panel.encoder_is_fallback else note)(panel.encoder_note)
     for row in panel.unread:
         warn(f"skipped {row.source}: {row.problem}")

@@ -1,4 +1,4 @@
-"""What the commands of ``doubleread cases`` share."""
+"""Shared by the commands of ``doubleread cases``."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from doubleread.rag.stores.archive import Archive
 
 SHOWN = 12
-"""Digits of an id that tables show."""
+"""Characters of a case id shown in tables."""
 
 
 @contextmanager
 def opened(folder: Path) -> "Iterator[Archive]":
-    """The archive as it lies there, by the encoder it is searched by; closed in the end."""
+    """Opens the archive with the encoder that it is searched by, and closes it afterwards."""
     from doubleread.rag.stores.archive import Archive
 
     with Archive.existing(folder) as archive:

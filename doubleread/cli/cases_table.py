@@ -1,6 +1,6 @@
-"""The table of ``doubleread cases list``: one line a case, as wide as the screen.
+"""The table of ``doubleread cases list``: one line per case, as wide as the screen.
 
-Columns that say nothing are left out. On a narrow screen others go too, and long values are cut; in a pipe nothing is.
+Empty columns are left out. Narrow screens drop further columns and cut long values; pipes get everything.
 """
 
 from collections.abc import Sequence
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 _FIRST_TO_GO = ("origin", "split", "tags", "group")
 _MOST = 24
-"""Cells that any column but the source may take on a screen."""
+"""Maximum width in cells of a column on a screen, except the source column."""
 _SOURCE = 20
-"""Cells that the source should have before other columns may stand beside it."""
+"""Other columns are dropped until the source column has at least this many cells."""
 _NARROW, _FEW = 100, 8
-"""Below so many cells in a line, ids have so few digits."""
+"""On screens narrower than the first number of cells, ids are cut to the second number of characters."""
 _GAP = 2
 _Columns = dict[str, list[str]]
 
 
 def print_cases(cases: "Sequence[StoredCase]", console: Console) -> None:
-    """Prints the table as wide as a terminal is, and in a pipe as wide as it gets."""
+    """Prints the table: as wide as the terminal, or in a pipe as wide as its contents."""
     columns = _columns(cases)
     if console.is_terminal:
         console.print(_cut(columns, console.width))
@@ -69,12 +69,12 @@ def _beside_source(columns: _Columns) -> int:
 
 
 def _widths(columns: _Columns) -> dict[str, int]:
-    """Cells of each column, with those that keep it from the next."""
+    """Returns the width of each column in cells, including the gap to the next."""
     return {name: _GAP + max(map(cell_len, (name, *texts))) for name, texts in columns.items()}
 
 
 def _end(text: str, room: int) -> str:
-    """The end of a text, which tells more of a path than its beginning."""
+    """Keeps the end of a text, which says more about a path than its start."""
     if cell_len(text) <= room:
         return text
     while cell_len(text) >= room:

@@ -1,4 +1,4 @@
-"""Replies as they are drawn."""
+"""Draws replies in the terminal."""
 
 from collections.abc import Iterator
 
@@ -19,11 +19,11 @@ from doubleread.render.terminal_card import share_bars
 from doubleread.sessions.record import Bars, Block, Cases, Maps, Reply, Table, Text
 
 SMALL, MAP = 18, 26
-"""Columns of a stored case's picture, and of a map."""
+"""Columns of a stored case's picture, and of an attribution map."""
 
 
 def reply_blocks(reply: Reply, console: Console, preview: Preview) -> Iterator[RenderableType]:
-    """Each block, then what one might say next."""
+    """Yields each block of a reply, then the suggestions."""
     for block in reply.blocks:
         yield from _block(block, console, preview)
     if reply.suggestions:
@@ -76,7 +76,7 @@ def _cases(cases: tuple[Neighbour, ...]) -> Grid:
 
 
 def _maps(found: Attribution, console: Console, preview: Preview) -> RenderableType:
-    """Overlays beside each other, where they can be shown; then what they say."""
+    """Draws the overlays side by side where the terminal can show them, then their text."""
     shown = ShownAttribution.of_attribution(found)
     pictures = [_overlay(shown, one, preview) for one in found.maps] if preview.how != "none" else []
     lines = _paragraphs(Text(lines=found.lines))
@@ -99,7 +99,7 @@ def _overlay(found: ShownAttribution, one: AttributionMap, preview: Preview) -> 
 
 
 def _pictures(cases: tuple[Neighbour, ...], console: Console, preview: Preview) -> Grid:
-    """As many beside each other as there is room for; a picture that is gone is a line."""
+    """Draws as many pictures side by side as fit; a missing picture is shown as a line of text."""
     columns = max(1, console.width // (SMALL + 2))
     made = Grid.grid(padding=(0, 2, 1, 0))
     for _ in range(columns):

@@ -1,4 +1,4 @@
-"""What happens in a session, each in a line."""
+"""Formats session events as single lines."""
 
 from functools import singledispatch
 from typing import Any
@@ -14,13 +14,13 @@ CASES = 5
 
 
 def tame(event: Event) -> Event:
-    """The event with nothing in its texts that would steer a terminal, whoever wrote them."""
+    """Returns the event with terminal control characters removed from its texts."""
     return event.model_copy(update={"data": tamed(event.data)})
 
 
 @singledispatch
 def happened(what: Any) -> Text:
-    """A line about what an event holds, which is neither a verdict nor a reply; its texts must be tame."""
+    """Returns a line about the event's record, which is neither a verdict nor a reply; its texts must be tame."""
     raise TypeError(f"no line is told of a {type(what).__name__}")
 
 

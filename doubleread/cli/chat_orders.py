@@ -20,13 +20,13 @@ FORMATS: "dict[str, Format]" = {".md": "markdown", ".html": "html"}
 
 @dataclass(frozen=True)
 class Order:
-    """One of them; ``do`` is given what stands behind the name."""
+    """One command; ``do`` receives the text after the command's name."""
 
     usage: str
     about: str
     do: Callable[[Room, str], Awaitable[None]]
     completes: Literal["", "files", "labels"] = ""
-    """What Tab offers behind the name."""
+    """What Tab completes after the name."""
 
 
 async def take(room: Room, text: str) -> bool:
@@ -83,7 +83,7 @@ async def _waiting(room: Room, _rest: str) -> None:
 
 
 async def _next(room: Room, _rest: str) -> None:
-    """The one after the one before the person, or the first."""
+    """Takes up the waiting image after the current one, or the first."""
     waiting = await room.sessions.waiting()
     if not waiting:
         raise SessionError("nothing waits for a decision")

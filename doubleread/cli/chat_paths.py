@@ -1,4 +1,4 @@
-"""Files that are dropped into a terminal: it types their paths, quoted, escaped or as addresses."""
+"""Parses files dropped into a terminal, which types their paths quoted, escaped or as URLs."""
 
 import shlex
 from pathlib import Path
@@ -8,7 +8,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
 
 def dropped(text: str) -> tuple[Path, ...]:
-    """The image files that a line consists of; nothing where it says anything else."""
+    """Returns the image files that a line consists of; nothing if it contains anything else."""
     whole = _path(text)
     if _is_image(whole):
         return (whole,)
@@ -17,10 +17,10 @@ def dropped(text: str) -> tuple[Path, ...]:
 
 
 def paths_in(text: str) -> tuple[Path, ...]:
-    """What a line names, whether it is there or not."""
+    """Returns the paths that a line names, whether or not they exist."""
     try:
         words = shlex.split(text)
-    except ValueError:  # an apostrophe is no quotation
+    except ValueError:  # an apostrophe, not a quotation mark
         words = text.split()
     return tuple(map(_path, words))
 
@@ -34,5 +34,5 @@ def _path(word: str) -> Path:
 def _is_image(path: Path) -> bool:
     try:
         return path.suffix.lower() in SUFFIXES and path.is_file()
-    except OSError:  # a long sentence is no file name
+    except OSError:  # a sentence too long to be a file name
         return False

@@ -1,4 +1,4 @@
-"""The prompt: what was typed before, how a line may go on, and what the keys do."""
+"""The prompt: history, completion and key bindings."""
 
 import re
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ STYLE = Style.from_dict({"bottom-toolbar": "noreverse ansibrightblack", "name": 
 
 
 class ChatPrompt:
-    """Asks for lines."""
+    """Reads lines from the terminal."""
 
     def __init__(self, room: Room) -> None:
         self._room = room
@@ -40,7 +40,7 @@ class ChatPrompt:
         )
 
     def line(self) -> str | None:
-        """The next line; empty where it was given up with Ctrl-C, None where the person leaves."""
+        """Returns the next line; "" after Ctrl-C, None when the user leaves."""
         try:
             return self._asking.prompt(self._before)
         except KeyboardInterrupt:
@@ -54,7 +54,7 @@ class ChatPrompt:
 
 
 class Suggestions(Completer):
-    """Commands with their labels, agents, images and files; a line of plain words is left alone, but for paths."""
+    """Completes commands with their labels, agents, images and files; in plain text it completes only paths."""
 
     def __init__(self, room: Room) -> None:
         self._room, self._paths = room, PathCompleter(expanduser=True)
@@ -94,7 +94,7 @@ def _keys() -> KeyBindings:
 
     @keys.add(Keys.BracketedPaste)
     def _(event: KeyPressEvent) -> None:
-        """Several lines become one, which waits for Enter; files that are dropped into an empty line do not."""
+        """Joins pasted lines into one, which waits for Enter; files dropped into an empty line are submitted."""
         buffer, pasted = event.current_buffer, re.sub(r"[\r\n]+", " ", event.data).strip()
         alone = not buffer.text
         buffer.insert_text(pasted)
@@ -105,7 +105,7 @@ def _keys() -> KeyBindings:
 
 
 def _history() -> History:
-    """What this user typed, in a file that is theirs alone; nothing is kept where it cannot be."""
+    """Returns a history file that only the user can read; an in-memory history if it cannot be written."""
     file: Path = platformdirs.user_state_path("doubleread") / "chat_history"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

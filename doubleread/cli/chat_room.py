@@ -1,4 +1,4 @@
-"""A session as someone at a terminal has it before them: what they say is done, and what happens is shown."""
+"""The session shown in the terminal: carries out what the user types and shows what happens."""
 
 import asyncio
 from collections.abc import Iterable
@@ -21,30 +21,30 @@ TITLE_LENGTH = 60
 
 
 class Room:
-    """One session at a time, made when there is something to put into it."""
+    """Holds one session at a time, which is created when there is something to put into it."""
 
     def __init__(self, sessions: Sessions, panel: Panel, show: Show, reviewer: str = "") -> None:
         self.sessions, self.panel, self.show = sessions, panel, show
         self.reviewer = reviewer
-        """Under whose name decisions go on record."""
+        """The name recorded with decisions."""
         self.id: str | None = None
         self.failed = False
-        """Whether something could not be read, understood or done."""
+        """Whether anything could not be read, understood or done."""
         self.over = False
-        """Whether the person has left."""
+        """Whether the user has left."""
         self.events: list[Event] = []
         self._pictures: dict[str, Path] = {}
         self._about: str | None = None
-        """The image that was taken up and not talked about yet."""
+        """The image that was taken up and not yet talked about."""
         self._known: tuple[int, Standing] | None = None
-        """What is known, and after how many events."""
+        """The cached standing, and the number of events it was built from."""
 
-    # -- what one does ------------------------------------------------------------------------------------------
+    # -- input --------------------------------------------------------------------------------------------------
 
     async def bring(self, images: Iterable[Path]) -> None:
-        """Adds images and reads them, one after the other; those that cannot be read are told.
+        """Adds images and reads them one after the other; reports those that cannot be read.
 
-        All are stored before any is shown: what is not reached when the program ends is read at the next start.
+        All are stored before any is shown: if the program ends, the rest are read at the next start.
         """
         for place, path in enumerate(named := list(images)):
             try:
@@ -65,7 +65,7 @@ class Room:
             self.fail(str(error))
 
     async def stop(self) -> None:
-        """Gives up the readings that go on, and waits for nothing else."""
+        """Cancels the running readings, without waiting for anything else."""
         if self.id is not None:
             await self.sessions.stop(self.id)
             await self._catch_up(self.id)
@@ -73,7 +73,7 @@ class Room:
     # -- which session ------------------------------------------------------------------------------------------
 
     async def resume(self, session: str) -> None:
-        """Takes up a session where it was left, and shows what is in it. Raises ``SessionError`` for an unknown one."""
+        """Resumes a session and shows what is in it. Raises ``SessionError`` if it does not exist."""
         await self._open(session)
         info = next(one for one in await self.sessions.listed() if one.id == session)
         self.show.sessions([info])
@@ -84,7 +84,7 @@ class Room:
         await self.watch()
 
     async def show_work(self) -> None:
-        """The work list; the one that waits longest is taken up."""
+        """Shows the work list and takes up the reading that has waited longest."""
         waiting = await self.sessions.waiting()
         self.show.work(waiting)
         if waiting:
@@ -92,11 +92,11 @@ class Room:
             await self.take_up(waiting[0])
 
     def tell_who(self) -> None:
-        """Who is deciding."""
+        """Shows whose name is recorded with decisions."""
         self.show.hint(f"decisions go on record {f'as by {self.reviewer}' if self.reviewer else 'without a name'}")
 
     async def take_up(self, one: Waiting) -> None:
-        """An image that waits for a decision is before the person, with its verdict."""
+        """Makes a waiting image the current one and shows its verdict."""
         if one.session != self.id:
             await self._open(one.session)
         self._about = one.case
@@ -111,7 +111,7 @@ class Room:
         self.id = session
 
     def leave(self) -> None:
-        """No session is before the person; what comes next begins another."""
+        """Leaves the current session; the next input starts a new one."""
         self.id, self.events, self._pictures, self._about, self._known = None, [], {}, None, None
 
     async def _made(self, title: str) -> str:
@@ -119,7 +119,7 @@ class Room:
             self.id = (await self.sessions.create(harmless(title)[:TITLE_LENGTH])).id
         return self.id
 
-    # -- what is known ------------------------------------------------------------------------------------------
+    # -- state --------------------------------------------------------------------------------------------------
 
     @property
     def current(self) -> str | None:
@@ -128,27 +128,27 @@ class Room:
 
     @property
     def current_name(self) -> str:
-        """What it is called; empty without one."""
+        """Its name; empty without an image."""
         return "" if self.current is None else harmless(name_of(self.events, self.current))
 
     @property
     def standing(self) -> Standing:
-        """What one may talk about."""
+        """The state of the session that actions refer to."""
         if self._known is None or self._known[0] != len(self.events) or self._known[1].current != self.current:
             made = standing_of(self.panel, self.events, self._pictures.__getitem__, self.current)
             self._known = (len(self.events), made)
         return self._known[1]
 
     def session(self) -> str:
-        """The session; raises ``SessionError`` where there is none yet."""
+        """Returns the session id. Raises ``SessionError`` if there is no session yet."""
         if self.id is None:
             raise SessionError("there is no session yet: add an image first")
         return self.id
 
-    # -- what is shown ------------------------------------------------------------------------------------------
+    # -- output -------------------------------------------------------------------------------------------------
 
     def fail(self, problem: str) -> None:
-        """What could not be done."""
+        """Shows a problem and records the failure."""
         self.failed = True
         self.show.problem(problem)
 
@@ -160,7 +160,7 @@ class Room:
         await self.watch()
 
     async def watch(self) -> None:
-        """Shows what happens until nothing goes on any more."""
+        """Shows events until no task of the session is running."""
         if self.id is None:
             return
         with self.show.busy():

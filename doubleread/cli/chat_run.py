@@ -1,4 +1,4 @@
-"""Opens a panel's sessions and lets someone in: at a prompt, or through a pipe."""
+"""Opens a panel's sessions and reads input from a prompt or a pipe."""
 
 import asyncio
 import io
@@ -26,20 +26,20 @@ FAILED = 2
 
 @dataclass(frozen=True)
 class Wish:
-    """What the command line asks for."""
+    """The options of the command line."""
 
     images: tuple[Path, ...] = ()
     session: str | None = None
     listed: bool = False
     waiting: bool = False
     talk: str = ""
-    """The model that holds the conversation; empty: none."""
+    """The model that holds the conversation; "" for none."""
     reviewer: str | None = None
-    """Who decides; None: as the settings say."""
+    """The name recorded with decisions; None takes it from the settings."""
 
 
 def run_chat(panel_folder: Path, settings: Settings, wish: Wish, *, as_json: bool, allow: bool = False) -> None:
-    """Until the person leaves, or the pipe ends."""
+    """Runs until the user leaves or the pipe ends."""
     at_prompt = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     show: Show = JsonLines() if as_json else _screen(settings, at_prompt=at_prompt)
     with (
@@ -66,7 +66,7 @@ def _screen(settings: Settings, *, at_prompt: bool) -> Screen:
 
 
 def talk_at_prompt(room: Room, prompt: ChatPrompt, wish: Wish) -> None:
-    """What is typed is done, line after line. Ctrl-C stops what goes on, and the session stays."""
+    """Handles input line by line. Ctrl-C cancels the running readings and keeps the session."""
     _do(room, _enter(room, wish))
     while (text := prompt.line()) is not None:
         if not _do(room, take(room, text)):

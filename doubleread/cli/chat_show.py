@@ -1,4 +1,4 @@
-"""How what happens in a session is shown: drawn for people, or as it is for programs."""
+"""Shows session events: drawn for people, or as JSON for programs."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -21,18 +21,18 @@ from doubleread.render.terminal_card import verdict_card
 from doubleread.sessions.record import Event, Reply, SessionInfo, Waiting
 
 PREVIEW, BESIDE = 26, 110
-"""Columns of a preview, and of a screen that has room for a card beside it."""
+"""Columns of a preview, and the minimum screen width that puts a card beside it."""
 
 
 class JsonLines:
-    """Events, sessions and waiting readings, a JSON object a line."""
+    """Prints events, sessions and waiting readings as one JSON object per line."""
 
-    def event(self, event: Event, picture: Path | None) -> None:  # noqa: ARG002 - as others show it
+    def event(self, event: Event, picture: Path | None) -> None:  # noqa: ARG002 - same signature as Screen
         data = {key: value for key, value in event.data.items() if event.kind != "verdict" or key not in LEANINGS}
         tell_json(event.model_copy(update={"data": data}).model_dump_json())
 
     def reply(self, reply: Reply) -> None:
-        """Only events are told."""
+        """Prints nothing: only events are output."""
 
     def sessions(self, infos: Sequence[SessionInfo]) -> None:
         for one in infos:
@@ -43,7 +43,7 @@ class JsonLines:
             tell_json(one.model_dump_json())
 
     def hint(self, text: str) -> None:
-        """Only events are told."""
+        """Prints nothing: only events are output."""
 
     def problem(self, text: str) -> None:
         typer.echo(f"error: {harmless(text)}", file=sys.stderr)
@@ -53,14 +53,14 @@ class JsonLines:
 
 
 class Screen:
-    """Cards and replies go to ``results``, what happens on the way to ``progress``; at a prompt both are the same."""
+    """Prints cards and replies to ``results``, other events to ``progress``; at a prompt both are one console."""
 
     def __init__(self, results: Console, progress: Console, preview: Preview) -> None:
         self._results, self._progress, self._preview = results, progress, preview
         self._status: Status | None = None
 
     def event(self, event: Event, picture: Path | None) -> None:
-        """Something happened, to the image that lies there."""
+        """Shows an event; ``picture`` is the file of its image."""
         event = tame(event)
         match event.kind:
             case "verdict":
@@ -77,29 +77,29 @@ class Screen:
             self._status.update(f"{len(event.data['agents'])} agents look at it…")
 
     def reply(self, reply: Reply) -> None:
-        """Something that is told, and no part of the session."""
+        """Shows a reply that is not part of the session."""
         self._results.print()
         for block in reply_blocks(reply, self._results, self._preview):
             self._results.print(block)
 
     def sessions(self, infos: Sequence[SessionInfo]) -> None:
-        """A list of sessions."""
+        """Shows a list of sessions."""
         self._results.print(_sessions(infos) if infos else Text("no sessions yet: doubleread chat IMAGE"))
 
     def work(self, waiting: Sequence[Waiting]) -> None:
-        """The work list."""
+        """Shows the work list."""
         self._results.print(_work(waiting) if waiting else Text("nothing waits for a decision"))
 
     def hint(self, text: str) -> None:
-        """Something useful to know."""
+        """Shows a hint."""
         self._progress.print(Text(f"· {harmless(text)}", style="dim"))
 
     def problem(self, text: str) -> None:
-        """Something that could not be done."""
+        """Shows a problem."""
         self._progress.print(Text.assemble(("✗ ", "red"), harmless(text)))
 
     def busy(self) -> AbstractContextManager[None]:
-        """Something goes on."""
+        """Shows a spinner at a prompt while the block runs."""
         at_prompt = self._results is self._progress and self._results.is_terminal
         return self._spinning() if at_prompt else nullcontext[None]()
 
@@ -124,7 +124,7 @@ class Screen:
 
 
 Show = Screen | JsonLines
-"""Where what happens is shown."""
+"""Where session events are shown."""
 
 
 def _sessions(infos: Sequence[SessionInfo]) -> Table:

@@ -1,4 +1,4 @@
-"""``doubleread cases``: the archive of labelled cases. Each kind of care has a file of its own."""
+"""``doubleread cases``: the archive of labelled cases. Each group of commands has its own file."""
 
 import typer
 
@@ -31,6 +31,5 @@ PARTS = (
     cmd_cases_encoders,
     cmd_cases_map,
 )
-"""In the order of the help."""
 for part in PARTS:
     app.add_typer(part.app)

@@ -1,4 +1,4 @@
-"""``doubleread cases add | sync``: labelled cases into an archive."""
+"""``doubleread cases add | sync``: adds labelled cases to an archive."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -41,7 +41,7 @@ Data = Annotated[str, typer.Argument(help="A folder with a sub-folder a label, a
 
 @dataclass(frozen=True)
 class IntakeOptions(DataColumns):
-    """How cases come into an archive."""
+    """Options for adding cases to an archive."""
 
     tag: Annotated[
         list[str] | None, typer.Option("--tag", help="Tag for every case, besides a column `tags`; repeatable.")
@@ -85,9 +85,9 @@ def sync(
 
 
 def _run(folder: Path, data: str, given: IntakeOptions, *, prune: bool | None) -> None:
-    """``prune``: whether what is gone is removed; None for an addition, which does not look.
+    """``prune``: whether cases missing from the data set are removed; None for ``add``, which does not check.
 
-    Exit code 1 if ``strict`` and rows were left out.
+    Exits with code 1 if ``strict`` and rows were left out.
     """
     found = _ingested(folder, data, given, prune)
     if given.json:

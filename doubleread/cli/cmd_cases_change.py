@@ -1,4 +1,4 @@
-"""``doubleread cases relabel``, ``tag``, ``delete`` and ``undo``: corrections, each on record."""
+"""``doubleread cases relabel``, ``tag``, ``delete`` and ``undo``: corrections, each kept in the history."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""``doubleread cases check``: what leaks between the cases of a data set."""
+"""``doubleread cases check``: leakage between the cases of a data set."""
 
 from contextlib import closing
 from functools import partial
@@ -65,9 +65,9 @@ def _read(data: str, columns: DataColumns) -> "Dataset":
 
 
 def run_check(cases: "tuple[Case, ...]", settings: "Settings", contradicting: "tuple[Case, ...]" = ()) -> "CasesCheck":
-    """Looks at every picture and checks; pictures that cannot be read are named and left out.
+    """Reads every picture and checks for leakage; unreadable pictures are named and left out.
 
-    ``contradicting``: cases that reading left out, since their picture carries several labels.
+    ``contradicting``: cases that were left out on reading, since their picture has several labels.
     """
     from doubleread.evals.cases_check import check_cases
     from doubleread.panel.composition import open_eyes
@@ -87,7 +87,6 @@ def run_check(cases: "tuple[Case, ...]", settings: "Settings", contradicting: "t
 
 
 def _show(found: "CasesCheck") -> None:
-    """The findings, with a mark each, and the accuracy that rests on them."""
     for line in found.leakage.lines():
         style = _style(line)
         OUT.print(f"[{style[1]}]{style[0]}[/] {escape(line)}", highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""``doubleread cases reencode``, ``use`` and ``forget-encoder``: from one encoder to another, side by side."""
+"""``doubleread cases reencode``, ``use`` and ``forget-encoder``: move an archive from one encoder to another."""
 
 from contextlib import closing
 from functools import partial

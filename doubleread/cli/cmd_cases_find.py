@@ -1,4 +1,4 @@
-"""``doubleread cases find``: the stored cases that are like a picture, or like what a text says."""
+"""``doubleread cases find``: the stored cases most similar to a picture or a text."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -66,7 +66,7 @@ def find(
 
 
 def _notes(searchable: "Searchable", found: "SimilarCases") -> list[str]:
-    """What is not to be seen from the answer itself."""
+    """Returns notes on what the result itself does not show."""
     lacking = searchable.archive.ledger.count() - searchable.archive.count()
     notes = [f"encoder: {searchable.choice.name}: {searchable.choice.reason}"]
     if found.held_as is not None:

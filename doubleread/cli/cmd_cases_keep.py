@@ -1,4 +1,4 @@
-"""``doubleread cases snapshot``, ``snapshots``, ``restore``, ``backup`` and ``audit``: that nothing is lost."""
+"""``doubleread cases snapshot``, ``snapshots``, ``restore``, ``backup`` and ``audit``: protect against data loss."""
 
 from contextlib import closing
 from pathlib import Path
@@ -65,7 +65,7 @@ def backup(
 ) -> None:
     """Copy the archive's file, while others read and write. A folder with it, named archive.sqlite3, is an archive."""
     with opened(archive) as store:
-        store.contents()  # a backup of a damaged file would be taken for a good one
+        store.contents()  # fail on a damaged file rather than back it up
         store.past.backup(file)
         version = store.version()
     say(f"{version}, {file.stat().st_size / 1e6:,.1f} MB")

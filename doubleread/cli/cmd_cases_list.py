@@ -1,4 +1,4 @@
-"""``doubleread cases list``, ``show``, ``stats`` and ``history``: what an archive holds, and how it came to."""
+"""``doubleread cases list``, ``show``, ``stats`` and ``history``: what an archive holds and how it changed."""
 
 import json as json_text
 from collections.abc import Sequence

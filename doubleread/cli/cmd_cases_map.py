@@ -1,4 +1,4 @@
-"""``doubleread cases map``: the archive as a picture."""
+"""``doubleread cases map``: draws the archive."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 MOST = 3000
-"""Cases on a map: more hide one another, and take minutes to place."""
+"""Maximum number of cases on a map: more would hide one another and take minutes to place."""
 SUFFIXES = (".html", ".svg")
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">

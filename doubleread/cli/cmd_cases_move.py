@@ -1,4 +1,4 @@
-"""``doubleread cases export``, ``import`` and ``merge``: cases on their way between archives."""
+"""``doubleread cases export``, ``import`` and ``merge``: move cases between archives."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal

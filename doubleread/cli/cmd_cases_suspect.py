@@ -1,4 +1,4 @@
-"""``doubleread cases suspect`` and ``correct``: labels that look wrong, and what people say about them."""
+"""``doubleread cases suspect`` and ``correct``: find labels that look wrong and apply corrections."""
 
 from contextlib import closing
 from functools import partial
@@ -117,7 +117,7 @@ def _read(where: str, columns: DataColumns) -> "LabelledCases":
 
 
 def _archive_of(folder: Path) -> Path:
-    """A panel's own cases lie in an archive inside its folder."""
+    """Returns the archive folder; a panel keeps its archive inside its own folder."""
     from doubleread.panel.trust_folder import MARK
 
     return folder / "store" if (folder / MARK).is_file() else folder

@@ -1,4 +1,4 @@
-"""``doubleread compare``: two runs on the cases that both have."""
+"""``doubleread compare``: compares two runs on the cases they share."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 SHOWN = 10
-"""Cases of a list that are shown, unless all are asked for."""
+"""Cases shown per list, unless all are requested."""
 
 
 @app.command(epilog="Example: doubleread compare runs/before runs/after")
@@ -56,7 +56,7 @@ def _figures(found: "RunComparison") -> "Table":
 
 
 def _row(one: "RunDifference") -> tuple[str, ...]:
-    """Shares in per cent, and their differences in points."""
+    """Formats shares in per cent and their differences in percentage points."""
     from doubleread.evals.metrics.run_figures import run_figures
 
     figure = run_figures()[one.figure.replace("_", "-")]

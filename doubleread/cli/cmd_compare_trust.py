@@ -1,4 +1,4 @@
-"""``doubleread trust compare``: two panels, two versions of one, or a panel and its outcomes."""
+"""``doubleread trust compare``: compares two panels, two versions of one, or a panel with its outcomes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ OUTCOMES = "outcomes"
 
 @dataclass(frozen=True)
 class Side:
-    """What was named: ``panel``, ``panel@2`` or ``panel@outcomes``."""
+    """One side of a comparison: ``panel``, ``panel@2`` or ``panel@outcomes``."""
 
     name: str
     saved: PanelFolder
@@ -26,7 +26,7 @@ class Side:
 
 
 def side(name: str) -> Side:
-    """Raises ``DataError`` for what follows the ``@`` where it is neither a version nor ``outcomes``."""
+    """Parses a side. Raises ``DataError`` if the text after ``@`` is neither a version nor ``outcomes``."""
     folder, at, which = name.rpartition("@")
     if not at or Path(name).is_dir():
         return Side(name, read_panel(Path(name), None), outcomes=False)
@@ -49,7 +49,7 @@ def run_compare(first: str, second: str, draw: Path | None) -> None:
 
 
 def _graded(one: Side, other: Side) -> Graded:
-    """Versions of one panel are judged on all that either was learned from; others on what they were learned from."""
+    """Judges a side on the cases it learned trust from; for versions of one panel, on those of both."""
     if one.outcomes:
         outcomes = [o for o in unseen_outcomes(one.saved) if o.sampling == "all"]
         if not outcomes:

@@ -1,4 +1,4 @@
-"""``doubleread datasets``: public data, where it is and how it comes here."""
+"""``doubleread datasets``: lists, describes and downloads public data sets."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -70,7 +70,7 @@ def fetch(
 def run_fetch(
     dataset: "PublicDataset", out: Path, *, sha256: str | None = None, accept_unverified: bool = False
 ) -> None:
-    """Says what is fetched and under which licence, fetches it, and names the next command."""
+    """Prints the data set and its licence, downloads it, and names the next command."""
     from doubleread.evals.public import fetch as fetch_all
 
     note(f"{dataset.what}. Licence: {dataset.licence}")
@@ -133,7 +133,7 @@ def _consent(dataset: "PublicDataset") -> str:
 
 
 def _lines(title: str, lines: Sequence[str]) -> None:
-    """Unbroken lines, to be copied."""
+    """Prints lines unwrapped, to be copied."""
     OUT.print(title, style="dim")
     for line in lines:
         say(f"  {line}")
@@ -149,7 +149,7 @@ def _size(n: int | None) -> str:
 
 @contextmanager
 def _progress() -> "Iterator[Report]":
-    """A bar a file, in bytes; nothing in a pipe."""
+    """Shows a progress bar per file, in bytes; nothing in a pipe."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), DownloadColumn(), TransferSpeedColumn())

@@ -67,14 +67,14 @@ def diagnose(
 
 @dataclass(frozen=True)
 class _Drawing:
-    """The file that says where the agents looked, and for which label; the likeliest where it is None."""
+    """The file for the attribution map, and the label it shows; None means the most likely label."""
 
     file: Path
     label: str | None
 
     @classmethod
     def asked(cls, file: Path | None, label: str | None, images: Sequence[str]) -> Self | None:
-        """What the options ask for. Raises ``BadParameter`` for what cannot be had."""
+        """Builds it from the options. Raises ``BadParameter`` for combinations that are not supported."""
         if file is None:
             if label is not None:
                 raise typer.BadParameter("--label says which label --where draws: name a file with --where")
@@ -86,7 +86,7 @@ class _Drawing:
         return cls(file, label)
 
     def write(self, panel: "FittedPanel", verdict: "Verdict") -> None:
-        """Reads the image with parts of it covered, and writes what that shows."""
+        """Computes the attribution map by covering parts of the image, and writes it."""
         found = panel.attribute(verdict, label=self.label)
         for line in (*found.lines, *((found.method,) if found.maps else ())):
             ERR.print(f"· {line}", markup=False, highlight=False)
@@ -111,7 +111,7 @@ def _show(result: "Verdict | Unread", explaining: "FittedPanel | None", *, as_js
 
 
 def announce_batch(panel: "FittedPanel", verdicts: "Sequence[Verdict]") -> None:
-    """Warns on stderr where the pictures, as a batch, differ from those the panel was trusted on."""
+    """Warns on stderr if the images, as a batch, differ from those the panel was trusted on."""
     from doubleread.panel.batch_comparison import FEWEST
 
     if len(verdicts) < FEWEST:
@@ -122,6 +122,6 @@ def announce_batch(panel: "FittedPanel", verdicts: "Sequence[Verdict]") -> None:
 
 
 def _bare(verdict: "Verdict") -> "Verdict":
-    """What a batch is judged by: of thousands of verdicts the rest would only fill the memory."""
+    """Keeps only what the batch check needs, so that thousands of verdicts fit in memory."""
     kept = {name: getattr(verdict, name) for name in ("case", "task", "posterior", "leaning", "decision")}
     return type(verdict)(**kept)

@@ -1,4 +1,4 @@
-"""``doubleread doctor`` and ``doubleread settings``: what is here, and what will be used."""
+"""``doubleread doctor`` and ``doubleread settings``: what is installed and what will be used."""
 
 import sys
 from collections.abc import Iterator
@@ -97,7 +97,7 @@ def _packages() -> Table:
 
 
 def _findings(settings: "Settings") -> Iterator[tuple[str, str]]:
-    """Encoder and weights, device, agents, sessions, and keys (whether set, never their value)."""
+    """Yields the encoder and weights, device, agents, sessions, and keys (whether set, never their value)."""
     from doubleread.panel.composition import check_names
     from doubleread.rag.encoders import choose, probe_device
 
@@ -119,7 +119,7 @@ def _findings(settings: "Settings") -> Iterator[tuple[str, str]]:
 
 
 def _sessions(settings: "Settings") -> str:
-    """Where sessions are kept, and whether a database answers."""
+    """Describes where sessions are kept, and whether the database answers."""
     address = settings.sessions.database
     if not address:
         return escape(settings.sessions.folder or "in the user's data, a folder for panels of each kind")
@@ -134,7 +134,7 @@ def _sessions(settings: "Settings") -> str:
 
 
 def _models(settings: "Settings") -> Iterator[tuple[str, str]]:
-    """The models of agents and sessions: where, whether the key is set (never its value), and at what price."""
+    """Yields the models of agents and sessions: address, whether the key is set (never its value), and price."""
     from doubleread.agents.wire.prices import PriceTable
 
     prices = PriceTable(settings.prices)
@@ -148,7 +148,7 @@ def _models(settings: "Settings") -> Iterator[tuple[str, str]]:
 
 
 def _answer(saved: "PanelFolder", open_: "list[Ask]") -> Text:
-    """Whether the panel can be used, in one sentence."""
+    """Says in one sentence whether the panel can be used."""
     from doubleread.panel.consent import asks_of
 
     if open_:
@@ -161,7 +161,7 @@ def _answer(saved: "PanelFolder", open_: "list[Ask]") -> Text:
 
 
 def _asked(saved: "PanelFolder", open_: "list[Ask]") -> Iterator[Text]:
-    """Two lines for each value: what it is, and what happens with it."""
+    """Yields two lines per value: what it is, and what happens with it."""
     from doubleread.panel.consent import allowed, asks_of
 
     beyond = {ask.table: ask for ask in saved.asks}

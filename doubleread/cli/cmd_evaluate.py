@@ -26,7 +26,7 @@ ENDS = {"budget": "the budget is spent", "interrupted": "stopped"}
 
 @dataclass(frozen=True)
 class JudgeOptions:
-    """What a run is judged by."""
+    """Options for judging a run."""
 
     by: Annotated[list[str] | None, typer.Option(help="Column of the data to tell subgroups by; repeatable.")] = None
     fail_under: Annotated[
@@ -39,7 +39,7 @@ class JudgeOptions:
     ] = None
 
     def gates(self) -> "list[MetricBound]":
-        """The bounds of the figures; raises ``DataError`` for what is none."""
+        """The bounds on the metrics. Raises ``DataError`` for an invalid one."""
         from doubleread.evals.metrics.gates import parse_gate
 
         under = [parse_gate(one, "at least") for one in self.fail_under or ()]
@@ -122,7 +122,6 @@ def report(
 
 
 def _judge(folder: Path, by: list[str] | None, gates: "list[MetricBound]") -> None:
-    """Writes everything and shows what the run came to; the last line is the report's place."""
     from doubleread.cli.tables import show_evaluation
     from doubleread.evals.panel_evaluation import judge_run
 

@@ -1,4 +1,4 @@
-"""``doubleread batch write | read`` and ``doubleread fine-tune``: files for services, nothing is sent."""
+"""``doubleread batch write | read`` and ``doubleread fine-tune``: files for services. Nothing is sent."""
 
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -48,7 +48,7 @@ def write_batch(
 
 
 async def _reported(lines: "AsyncIterator[BatchLine]", total: int) -> "AsyncIterator[BatchLine]":
-    """The lines that are requests; of the others a warning says why not."""
+    """Yields the lines that are requests and warns about the others."""
     with progress() as report:
         done = 0
         async for line in lines:
@@ -145,7 +145,6 @@ def fine_tune(
 
 
 def _models(settings: "Settings") -> "closing[Models]":
-    """The models of the settings, closed in the end."""
     from doubleread.panel.composition import library
     from doubleread.panel.models import Models
     from doubleread.rag.images.case_images import Images

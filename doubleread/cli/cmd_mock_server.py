@@ -64,7 +64,6 @@ def mock_server(
 
 
 def _looked_at(data: str) -> "tuple[list[Case], list[NDArray[np.uint8]]]":
-    """The cases whose pictures can be read, and a thumbnail of each."""
     from doubleread.mock_server.dry_run import thumbnail
     from doubleread.rag.images.case_images import Images
 
@@ -97,7 +96,6 @@ def _until_stopped(server: "MockServer") -> None:
 
 
 def _faults(given: list[str]) -> dict[str, float]:
-    """``name=share`` pairs."""
     from doubleread.mock_server.injected_faults import FAULTS
 
     shares = {}

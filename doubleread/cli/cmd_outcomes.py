@@ -1,4 +1,4 @@
-"""``doubleread trust confirm``, ``retract`` and ``update``: what turned out to be true, and learning from it."""
+"""``doubleread trust confirm``, ``retract`` and ``update``: records outcomes and learns from them."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ from doubleread.settings import Settings, load_settings
 from doubleread.settings_sections import PanelSettings
 
 AT_ONCE = 100
-"""Outcomes that are written in one step."""
+"""Outcomes written per step."""
 
 
 def run_confirm(
@@ -55,7 +55,7 @@ def run_confirm(
     said: str,
     archive: bool,
 ) -> None:
-    """Confirms every verdict that has a label; rows that cannot be used are named, and all others kept."""
+    """Confirms every verdict that has a label; reports rows that cannot be used and keeps the others."""
     if (labels is None) == (label is None):
         raise DataError("say what turned out to be true: --labels FILE for several verdicts, or --label NAME for one")
     saved = read_panel(panel, None)
@@ -93,7 +93,7 @@ def _told(
     reviewer: str,
     note: str,
 ) -> list[tuple[Case, Outcome]]:
-    """The outcome of every verdict, not yet written down; what is wrong with the rest is added to ``failed``."""
+    """Returns the outcome of each verdict, not yet stored; problems are added to ``failed``."""
     found, calibration = [], calibration_cases(saved)
     with stored(saved) as store:
         for verdict, label in wanted:
@@ -107,7 +107,7 @@ def _told(
 
 
 def _kept(saved: PanelFolder, told: Sequence[tuple[Case, Outcome]], failed: list[str]) -> list[tuple[Case, Outcome]]:
-    """Writes outcomes down, some at a time; gives those that are stored. Why others are not is added to ``failed``."""
+    """Stores outcomes in batches and returns those that are stored; problems are added to ``failed``."""
     stored: list[tuple[Case, Outcome]] = []
     for start in range(0, len(told), AT_ONCE):
         part = told[start : start + AT_ONCE]
@@ -123,7 +123,7 @@ def _kept(saved: PanelFolder, told: Sequence[tuple[Case, Outcome]], failed: list
 def _kept_one_by_one(
     saved: PanelFolder, told: Sequence[tuple[Case, Outcome]], failed: list[str]
 ) -> Iterator[tuple[Case, Outcome]]:
-    """Those of a part that can be stored, or were before."""
+    """Stores the outcomes of a batch one by one; returns those that are stored now or were before."""
     for one in told:
         try:
             yield from _keep(saved, [one])
@@ -137,7 +137,7 @@ def _keep(saved: PanelFolder, told: Sequence[tuple[Case, Outcome]]) -> list[tupl
 
 
 def _joined(saved: PanelFolder, kept: Sequence[tuple[Case, Outcome]]) -> bool:
-    """Puts the confirmed cases into the panel's archive, and tells; False where the disk did not take them all."""
+    """Adds the confirmed cases to the panel's archive and reports it; False if the disk could not take them all."""
     unseen: list[str] = []
     joined, refused = 0, ""
     try:
@@ -154,7 +154,7 @@ def _joined(saved: PanelFolder, kept: Sequence[tuple[Case, Outcome]]) -> bool:
 
 
 def _archived(saved: PanelFolder, kept: Sequence[tuple[Case, Outcome]], unseen: list[str]) -> Iterator[int]:
-    """1 for every case that is in the archive; pictures that can no longer be read are added to ``unseen``."""
+    """Yields 1 per case in the archive; pictures that can no longer be read are added to ``unseen``."""
     with closing(open_eyes(_without_models(saved.settings), saved.head.encoder)) as eyes:
         seen = eyes.embed_all([case for case, _ in kept])
         unseen += [f"{one.source}: {one.problem}" for one in seen.unread]
@@ -166,12 +166,11 @@ def _archived(saved: PanelFolder, kept: Sequence[tuple[Case, Outcome]], unseen: 
 
 
 def _without_models(settings: Settings) -> Settings:
-    """The same encoder, and no other sight."""
     return settings.model_copy(update={"panel": PanelSettings(agents=("neighbours",))})
 
 
 def announce_outcomes(saved: PanelFolder) -> None:
-    """How many outcomes there are, and whether they agree with the trust that they had no part in."""
+    """Prints the number of outcomes, and whether they agree with the trust learned without them."""
     outcomes = read_outcomes(saved.folder)
     for problem in outcomes.problems:
         warn(problem)
@@ -195,7 +194,7 @@ def announce_outcomes(saved: PanelFolder) -> None:
 
 
 def run_retract(cases: Sequence[str], panel: Path, *, reviewer: str, said: str) -> None:
-    """Takes outcomes back, out of the archive first: what is cut short can be done again."""
+    """Retracts outcomes, from the archive first, so that an interrupted run can be repeated."""
     saved, taken = read_panel(panel, None), 0
     with stored(saved) as store:
         for case in cases:
@@ -213,7 +212,7 @@ def run_retract(cases: Sequence[str], panel: Path, *, reviewer: str, said: str) 
 
 
 def run_update(panel: Path, *, include_selected: bool, dry_run: bool, to_version: int | None) -> None:
-    """Learns trust anew, or goes back to a version; shows what that changes."""
+    """Learns trust again, or restores a version, and shows the changes."""
     before = read_panel(panel, None)
     if to_version is not None:
         after = read_panel(panel, None, to_version)

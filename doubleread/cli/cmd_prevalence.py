@@ -74,7 +74,7 @@ def _show_labels(found: "BatchPrevalence") -> None:
 
 
 def _notes(found: "BatchPrevalence") -> list[str]:
-    """What the figures rest on, and what to do with them."""
+    """Returns notes on what the estimates are based on and how to use them."""
     notes = [f"compared with {found.held_out:,} held-out cases; {found.alarms:,} images raised the unfamiliarity alarm"]
     if found.learned_from:
         notes.append(f"{found.learned_from:,} images left out: the panel was fitted on them")
@@ -91,7 +91,7 @@ def _notes(found: "BatchPrevalence") -> list[str]:
 
 
 def _in_task_file(found: "BatchPrevalence") -> str:
-    """The shares as a task takes them: none is 0, and rounded they still sum to 1."""
+    """Formats the shares as a task file takes them: none is 0, and they sum to 1 after rounding."""
     from doubleread.orchestrator.prevalence.prior_shift import toml_key
 
     rounded = {label: max(round(share, 4), 0.0001) for label, share in found.shares.items()}

@@ -26,7 +26,7 @@ SHORT = {
 
 
 def run_reproduce(data: Path, out: Path, settings: Settings, repeats: int) -> None:
-    """Tables on the terminal, a page and JSON in ``out``."""
+    """Prints tables, and writes a page and JSON to ``out``."""
     learning, policy = learning_of(settings), policy_of(settings)
     with progress() as report:
         found = asyncio.run(reproduce_paper(data, learning=learning, policy=policy, repeats=repeats, progress=report))
@@ -42,7 +42,7 @@ def run_reproduce(data: Path, out: Path, settings: Settings, repeats: int) -> No
 
 
 def _paper(found: Reproduction) -> Table:
-    """A row for each case and agent: the published figures, ticked where the record gives the same."""
+    """Returns a row per case and agent: the published metrics, ticked if the record reproduces them."""
     title = f"Published figures that the record gives again: {found.matching} of {len(found.rows)}"
     table = titled_table(title, "case", "agent", *(SHORT[figure] for figure in SHORT))
     cells = {(row.case, row.agent, row.figure): row for row in found.rows}

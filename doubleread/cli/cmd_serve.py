@@ -29,7 +29,7 @@ def run_serve(
     allow: bool = False,
     public_hosts: Sequence[str] = (),
 ) -> None:
-    """Serves until Ctrl-C; prints the address, with the token where one was made, and nothing of what is sent."""
+    """Serves until Ctrl-C. Prints the address, with the token if one was generated, and nothing that users send."""
     public = tuple(public_host(name) for name in public_hosts)
     asked = chosen_token(host, token, reviewer_token, public=bool(public))
     with ExitStack() as stack:

@@ -87,7 +87,7 @@ def stress(
 
 
 def _passing(settings: "Settings", folder: str) -> "Settings":
-    """The settings with encodings kept in a folder that is thrown away: corrupted pictures do not come again."""
+    """Returns settings that cache encodings in a temporary folder: corrupted images do not recur."""
     return settings.model_copy(update={"encoder": settings.encoder.model_copy(update={"cache_dir": folder})})
 
 
@@ -100,7 +100,6 @@ def _place(name: str) -> Path:
 
 
 def _show(found: "StressTest") -> None:
-    """The verdict, then a row for each condition."""
     for place, line in enumerate(found.verdict):
         OUT.print(Text(line, "" if place else "bold"))
     OUT.print()

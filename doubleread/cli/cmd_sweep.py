@@ -1,4 +1,4 @@
-"""``doubleread sweep``: other panels, rules, policies and costs from recorded answers."""
+"""``doubleread sweep``: evaluates other panels, rules, policies and costs from recorded answers."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ def run_sweep(
     draw: Path | None,
     out: Path | None,
 ) -> None:
-    """Replays every combination of what is to vary and shows what came of it."""
+    """Replays every combination of the options and shows the results."""
     if out is not None and out.suffix != ".csv":
         raise DataError(f"cannot write {out}: name a .csv file")
     recorded = RecordedAnswers.of(read_panel(panel, None), _prices(usd))
@@ -61,7 +61,7 @@ def _show(found: Sweep) -> None:
 
 
 def _key(found: Sweep) -> Table:
-    """Which variant is which, and how far it decides otherwise than the first."""
+    """Names each variant, with how often it decides differently from the first."""
     table = titled_table("Variants", "", left=0)
     table.add_column("", overflow="fold")
     for words in ("decided otherwise", "p of its cost"):
@@ -73,7 +73,7 @@ def _key(found: Sweep) -> Table:
 
 
 def _figures_table(found: Sweep) -> Table:
-    """A row a variant, the interval below each figure; dollars only where answers were paid for."""
+    """A row per variant, intervals below the estimates; costs in dollars only where answers were paid for."""
     paid = any(one.figures["usd"].value for one in found.judged)
     shown = [one for one in sweep_figures().values() if one.heading and (paid or one.name != "usd")]
     title = "Each on cases that had no part in it (95 % intervals over whole groups)"
@@ -84,7 +84,7 @@ def _figures_table(found: Sweep) -> Table:
 
 
 def _changes_table(found: Sweep) -> Table:
-    """What sets each variant apart from the first, on the same cases."""
+    """Compares each variant with the first, on the same cases."""
     shown = [one for one in sweep_figures().values() if one.change]
     table = titled_table("Change against 0, case by case", "", *(one.change for one in shown), left=0)
     for place, one in enumerate(found.judged[1:], start=1):
@@ -107,7 +107,7 @@ def _chance(one: VariantScore) -> str:
 
 
 def _picked(pick: Pick) -> str:
-    """The caveat: the best of many is flattered."""
+    """States the caveat: the best of many variants is biased upwards."""
     cost, change = pick.cost, pick.difference
     return (
         f"The cheapest of {pick.variants}, {pick.best}, seems to cost {pick.best_cost:.4f} a case: chosen on the very "
@@ -118,7 +118,6 @@ def _picked(pick: Pick) -> str:
 
 
 def _prices(usd: Sequence[str]) -> Mapping[str, float]:
-    """``NAME=PRICE`` by name."""
     found = {}
     for words in usd:
         name, _, price = words.partition("=")

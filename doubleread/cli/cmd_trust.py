@@ -1,4 +1,4 @@
-"""``doubleread trust``: what a panel knows of its agents."""
+"""``doubleread trust``: trust profiles, outcomes and updates."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +12,7 @@ app = typer.Typer(no_args_is_help=True, help="What a panel knows of its agents, 
 
 
 class Sampling(StrEnum):
-    """How the confirmed cases were come by."""
+    """How the confirmed cases were sampled."""
 
     all = "all"
     selected = "selected"

@@ -1,4 +1,4 @@
-"""Commands whose modules are slow to import: declared here, so that ``--help`` need not import them."""
+"""Commands with slow imports, declared here so that ``--help`` stays fast."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""``doubleread``: the commands. Each imports what it runs, so that ``--help`` answers at once."""
+"""The ``doubleread`` command line. Each command imports what it runs, so that ``--help`` stays fast."""
 
 import os
 import sys
@@ -60,15 +60,15 @@ COMMANDS: tuple[tuple[str | None, typer.Typer], ...] = (
     ("batch", cmd_files.batch_app),
     ("doctor", cmd_doctor.doctor_app),
 )
-"""In the order of the help; a group has a name."""
+"""In the order of the help; groups have a name."""
 for name, part in COMMANDS:
     app.add_typer(part, name=name)
 
 INTERRUPTED = 130
-"""What typer makes of Ctrl-C."""
+"""Typer's exit code for Ctrl-C."""
 CLOSED, UNEXPECTED = 1, 70
 TRACEBACK = "DOUBLEREAD_TRACEBACK"
-"""The environment variable that shows where an unexpected error came from."""
+"""Environment variable that shows the traceback of an unexpected error."""
 
 
 def _version(wanted: bool) -> None:
@@ -91,7 +91,7 @@ def _root(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command. Every error is a message on stderr, never a traceback.
 
-    Exit code 2 for what the user can mend, 70 for an error of doubleread itself.
+    Exits with code 2 for errors that the user can fix, 70 for an internal error.
     """
     if None in (sys.stdout, sys.stderr):  # closed, as with `>&-`
         nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the process ends
@@ -102,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except DoublereadError as error:
         raise _failed(f"error: {error}") from None
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # avoids the interpreter's complaint at exit
         raise SystemExit(CLOSED) from None
     except OSError as error:
         full = "; what was stored is kept: free some space and run the same command again" if is_full(error) else ""
@@ -123,7 +123,7 @@ def _failed(told: str, code: int = 2) -> SystemExit:
 
 
 def _unexpected(error: Exception) -> str:
-    """One line on an error that nobody foresaw."""
+    """Describes an unexpected error in one line."""
     match error:
         case MemoryError():
             what = "there is not enough memory for this"

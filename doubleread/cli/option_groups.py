@@ -1,4 +1,4 @@
-"""Options that several commands share as a group: a command takes them as one object.
+"""Groups of options shared by several commands, passed to a command as one object.
 
 @app.command()
 @grouped
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
-    """A command in which each parameter of a dataclass stands for the options of its fields, in their place."""
+    """Replaces each dataclass parameter of a command by options for the dataclass's fields."""
     signature = inspect.signature(command)
     groups: dict[str, Any] = {}
     parameters = []
@@ -46,14 +46,14 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 
 @dataclass(frozen=True)
 class DataColumns:
-    """Which columns of a data set count, and what groups its cases."""
+    """Which columns of a data set are used, and how its cases are grouped."""
 
     group: options.GroupAsForFit = None
     label_column: options.LabelColumn = "label"
     path_column: options.PathColumn = "path"
 
     def dataset(self, data: str, task: Path | None = None) -> "Dataset":
-        """A data set of one task, of which a file may say more."""
+        """Reads a data set of one task; ``task`` is a file with further details."""
         from doubleread.evals.datasets import read_dataset
         from doubleread.evals.datasets.read import with_task
 
@@ -61,21 +61,21 @@ class DataColumns:
         return with_task(found, task)
 
     def labelled(self, data: str, report: "RowProgress | None" = None) -> "LabelledCases":
-        """Labelled cases, whatever their labels are."""
+        """Reads labelled cases, with any labels."""
         from doubleread.evals.datasets import read_labelled
 
         columns = {"label_column": self.label_column, "path_column": self.path_column}
         return read_labelled(data, group=self.group, progress=report, **columns)
 
     def labelled_with_bar(self, data: str) -> "LabelledCases":
-        """The same, with a progress bar while the files are hashed."""
+        """Reads labelled cases and shows a progress bar while the files are hashed."""
         with progress() as report:
             return self.labelled(data, partial(report, "reading files"))
 
 
 @dataclass(frozen=True)
 class FitOptions(DataColumns):
-    """What a panel is fitted on, and with."""
+    """What a panel is fitted on, and how."""
 
     group: options.Group = None
     task: options.TaskFile = None
@@ -85,13 +85,13 @@ class FitOptions(DataColumns):
     rule: options.Rule = None
 
     def chosen(self, record: Path | None = None) -> "Settings":
-        """The settings with these flags."""
+        """Returns the settings with these flags applied."""
         return options.settings_of(self.settings, self.encoder, self.agents, self.rule, record)
 
 
 @dataclass(frozen=True)
 class CaseFilters:
-    """Which cases of an archive are asked for."""
+    """Which cases of an archive to select."""
 
     label: options.OnlyLabels = None
     tag: options.OnlyTags = None
@@ -101,7 +101,7 @@ class CaseFilters:
     until: options.Until = None
 
     def wanted(self) -> "Wanted":
-        """What the filters ask for."""
+        """Returns the filters as a query."""
         from doubleread.core.stored import Wanted
 
         names = {"labels": self.label, "tags": self.tag, "groups": self.group, "splits": self.split}

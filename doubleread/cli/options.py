@@ -1,4 +1,4 @@
-"""Options that several commands share, declared once, and the settings that they make."""
+"""Options shared by several commands, and the settings built from them."""
 
 from datetime import datetime
 from pathlib import Path
@@ -71,9 +71,9 @@ def settings_of(
     preview: str | None = None,
     **tables: dict[str, Any],
 ) -> "Settings":
-    """Settings from the file, the environment, and the flags that were given.
+    """Builds settings from the file, the environment, and the flags that were given.
 
-    ``tables`` holds further flags by the table and name of their setting; those that are None were not given.
+    ``tables`` holds further flags by table and setting name; None means not given.
     """
     from doubleread.settings import load_settings
 

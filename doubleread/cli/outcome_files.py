@@ -1,4 +1,4 @@
-"""The files that outcomes come in: verdicts as ``diagnose --json`` writes them, and tables of labels."""
+"""Reads outcome files: verdicts as written by ``diagnose --json``, and tables of labels."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from doubleread.core.verdict import Verdict
 
 
 def read_verdicts(path: Path) -> tuple[list[Verdict], list[str]]:
-    """The verdicts of a file with one JSON object a line, ``-`` for standard input, and why other lines hold none."""
+    """Reads a file of one JSON verdict per line (``-``: standard input); returns verdicts and problems."""
     text = sys.stdin.read() if str(path) == "-" else _text(path)
     found, failed = {}, []
     for number, line in enumerate(text.split("\n"), start=1):
@@ -36,14 +36,14 @@ def _text(path: Path) -> str:
 
 
 def only_one(verdicts: Sequence[Verdict], path: Path) -> Verdict:
-    """The only verdict of a file; raises ``DataError`` where it holds none or several."""
+    """Returns the only verdict of a file. Raises ``DataError`` if it holds none or several."""
     if len(verdicts) != 1:
         raise DataError(f"{path} holds {len(verdicts)} verdicts; --label is for one: name a file with --labels")
     return verdicts[0]
 
 
 def read_labels(path: Path) -> dict[str, str]:
-    """Image or case → label, from a table of two columns; a first row that says so is a heading."""
+    """Reads a two-column table of image or case and label; a header row is recognised."""
     try:
         rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(_text(path))) if any(row)]
     except csv.Error as error:
@@ -55,7 +55,7 @@ def read_labels(path: Path) -> dict[str, str]:
 
 
 def match_labels(labels: Mapping[str, str], verdicts: Sequence[Verdict], failed: list[str]) -> dict[str, str]:
-    """Label by case id. A row names a case by id, by its source or path, or by a file name that no other case has."""
+    """Returns labels by case id. A row names a case by id, source or path, or by a file name if that is unique."""
     names: dict[str, set[str]] = {}
     for verdict in verdicts:
         case = verdict.case

@@ -1,4 +1,4 @@
-"""What ``doubleread evaluate`` shows of a run while it works."""
+"""Shows the progress of ``doubleread evaluate``."""
 
 import time
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from doubleread.evals.runs.runner import RunProgress, Watch
 
 _EVERY_S = 30.0
-"""Seconds between lines where there is no terminal."""
+"""Seconds between lines if there is no terminal."""
 
 
 @contextmanager
 def watching() -> "Iterator[Watch]":
-    """A bar with rate, cost and time left; in a pipe a line now and then."""
+    """Shows a bar with rate, cost and time left; in a pipe, a line at intervals."""
     bar = Progress(
         SpinnerColumn(),
         TextColumn("diagnosing"),
@@ -43,7 +43,7 @@ def watching() -> "Iterator[Watch]":
 
 
 def words(tally: "RunProgress") -> str:
-    """Rate, cost, failures and time left; nothing before the first case."""
+    """Formats rate, cost, failures and time left; empty before the first case."""
     if not tally.fresh:
         return ""
     parts = [f"{tally.rate:.1f}/s" if tally.rate >= 1 else f"{1 / tally.rate:.1f} s each"]

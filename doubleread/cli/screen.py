@@ -1,6 +1,6 @@
-"""What the commands share on the terminal: consoles, progress, notes. Progress and notes go to stderr.
+"""Consoles, progress bars and notes for all commands. Progress and notes go to stderr.
 
-Whatever is printed on these consoles is harmless, whoever wrote it.
+These consoles neutralise terminal control characters in everything they print.
 """
 
 import sys
@@ -28,7 +28,7 @@ from doubleread.core.terminal_text import MARK, harmless_lines, is_shown, legibl
 
 
 class Harmless(RenderHook):
-    """Keeps what models, archives and file names say from steering the terminal."""
+    """Prevents text from models, archives and file names from controlling the terminal."""
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
         return [_Shown(one) for one in renderables]
@@ -44,7 +44,7 @@ class _Shown:
 
 
 def _as_wide(text: str) -> str:
-    """Harmless, and as wide as before: the lines are laid out already."""
+    """Replaces control characters and keeps the width, since lines are already laid out."""
     if text.isprintable():
         return text
     return "".join(one if one == "\n" or is_shown(one) else MARK * cell_len(one) for one in text)
@@ -58,7 +58,7 @@ for _console in (OUT, ERR):
 
 @contextmanager
 def progress() -> Iterator[Report]:
-    """A progress bar a stage; in a pipe one line when a stage is done."""
+    """Shows a progress bar per stage; in a pipe, one line when a stage is done."""
     bars = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -82,7 +82,7 @@ def progress() -> Iterator[Report]:
 
 
 def table(*columns: str, right: Sequence[str] = ()) -> Table:
-    """An empty table in the look of all others; the columns named in ``right`` are aligned there."""
+    """Returns an empty table in the common style; columns named in ``right`` are right-aligned."""
     made = Table(header_style="dim", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for name in columns:
         made.add_column(name, justify="right" if name in right else "left", overflow="fold")
@@ -90,7 +90,7 @@ def table(*columns: str, right: Sequence[str] = ()) -> Table:
 
 
 def facts_table(facts: Sequence[tuple[str, str]]) -> Table:
-    """Names and what they stand for, without those that are empty."""
+    """Returns a table of names and values, without empty values."""
     made = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
     made.add_column(style="dim", no_wrap=True)
     made.add_column(overflow="fold")
@@ -101,17 +101,17 @@ def facts_table(facts: Sequence[tuple[str, str]]) -> Table:
 
 
 def say(text: str, style: str | None = None) -> None:
-    """A result for people, in one line however long."""
+    """Prints a result for people, unwrapped."""
     OUT.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def tell(text: str) -> None:
-    """A line for programs: a path, as it is."""
+    """Prints a line for programs, such as a path, without formatting."""
     _write(legible(text, getattr(sys.stdout, "encoding", None)))
 
 
 def tell_json(text: str) -> None:
-    """A line of JSON for programs; what the encoding lacks is escaped."""
+    """Prints a line of JSON for programs; characters that the encoding lacks are escaped."""
     _write(legible_json(text, getattr(sys.stdout, "encoding", None)))
 
 
@@ -121,17 +121,17 @@ def _write(line: str) -> None:
 
 
 def note(text: str) -> None:
-    """A line for people."""
+    """Prints a note for people."""
     ERR.print(f"[dim]·[/dim] {escape(harmless_lines(text))}", highlight=False)
 
 
 def warn(text: str) -> None:
-    """A line that must not be missed."""
+    """Prints a warning."""
     ERR.print(f"[dark_orange]![/dark_orange] {escape(harmless_lines(text))}", highlight=False)
 
 
 def warn_some(lines: Sequence[str], more: str, shown: int = 10) -> None:
-    """Warns of the first of many; ``more`` says how many are left, as in ``{n:,} more rows``."""
+    """Prints the first ``shown`` warnings; ``more`` announces the rest, as in ``{n:,} more rows``."""
     for line in lines[:shown]:
         warn(line)
     if len(lines) > shown:

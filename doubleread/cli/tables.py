@@ -21,7 +21,7 @@ from doubleread.orchestrator.metrics.metric import PERCENT, Metric
 
 
 def titled_table(title: str | Text, *columns: str | Text, left: int = 1) -> Table:
-    """An empty table in the look of all others; the first ``left`` columns are aligned left, the others right."""
+    """Returns an empty table in the common style, with ``left`` left-aligned columns before right-aligned ones."""
     table = Table(
         title=title, title_justify="left", header_style="dim", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0)
     )
@@ -31,7 +31,7 @@ def titled_table(title: str | Text, *columns: str | Text, left: int = 1) -> Tabl
 
 
 def csv_text(rows: Sequence[Mapping[str, object]]) -> str:
-    """Rows with the same keys as a CSV file."""
+    """Formats rows with the same keys as CSV."""
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, rows[0])
     writer.writeheader()
@@ -47,7 +47,6 @@ def _readers_table(title: str) -> Table:
 def _add(
     table: Table, name: str, one: ReaderFigures | TrustProfile, of: Callable[[str], CalibrationError | Estimate | None]
 ) -> None:
-    """A reader's row, with its metrics by name."""
     table.add_row(
         Text(name, style="bold" if name == PANEL else ""),
         str(one.n),
@@ -58,7 +57,7 @@ def _add(
 
 
 def _cell(metric: Metric, e: CalibrationError | Estimate | None) -> str:
-    """A tick where a calibration error is no larger than chance would make it."""
+    """Formats a metric; a tick marks a calibration error no larger than expected by chance."""
     if e is None:
         return ""
     value = metric.display.number(e.value)
@@ -71,12 +70,12 @@ def _cell(metric: Metric, e: CalibrationError | Estimate | None) -> str:
 
 
 def _benefit(e: Estimate) -> str:
-    """Without the zeros before decimal points, so that a row fits 80 columns."""
+    """Drops leading zeros, so that a row fits 80 columns."""
     return re.sub(r"\b0\.", ".", f"{e.value:+.3f} ({e.low:.3f}–{e.high:.3f})")
 
 
 def figures(p: TrustProfile) -> dict[str, str | int | float | None]:
-    """A profile's figures in a row, by name."""
+    """Returns a profile's metrics as a row, by name."""
     return {
         "agent": p.agent,
         "round": p.round,
@@ -112,9 +111,9 @@ def _part(e: CalibrationError | Estimate | None, part: str = "value") -> float |
 
 
 def show_trust(profiles: Sequence[TrustProfile], left_out: Mapping[str, str]) -> None:
-    """What is known of each agent, from cases it was not fitted on; the panel comes last.
+    """Shows each agent's metrics on cases it was not fitted on, with the panel last.
 
-    Agents are shown as the panel uses them, after calibration; of those ``left_out`` it is told why.
+    Agents are shown as the panel uses them, after calibration; ``left_out`` gives the reasons for the others.
     """
     order = {agent: i for i, agent in enumerate(dict.fromkeys(p.agent for p in profiles if p.agent != PANEL))}
     ranked = sorted(profiles, key=lambda p: (p.agent in left_out, order.get(p.agent, len(order)), p.round))
@@ -142,7 +141,7 @@ def _calibrated(p: TrustProfile, name: str) -> CalibrationError | Estimate | Non
 
 
 def comparison_table(found: Comparison) -> Table:
-    """What each side has, and whether the second is better or worse beyond chance."""
+    """Shows both sides, and whether the second is better or worse than chance explains."""
     table = titled_table(Text(f"{found.second} against {found.first}, after calibration"), "agent", "figure", left=2)
     for side in (found.first, found.second):
         table.add_column(Text(side), justify="right", overflow="fold")
@@ -185,7 +184,7 @@ def spending_table(spent: Mapping[str, Spending]) -> Table:
 
 
 def show_evaluation(e: Evaluation) -> None:
-    """What the panel is worth, then the agents and the panel on unseen images, and what became of these."""
+    """Shows the panel's benefit, the agents and the panel on unseen images, and what was decided on these."""
     OUT.print(Text(worth(e)))
     OUT.print()
     readers = [*e.agents, *((e.panel,) if e.panel else ())]
@@ -217,4 +216,4 @@ def _fates(e: Evaluation) -> Table:
 
 
 percent = PERCENT.estimate
-"""``93.1 % (90.0–95.4)``."""
+"""Formats as ``93.1 % (90.0–95.4)``."""

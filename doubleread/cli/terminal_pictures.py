@@ -1,4 +1,4 @@
-"""What the terminal can show, asked of it: never for long, and nothing that it might print instead of answering."""
+"""Finds out how the terminal can show pictures, by short queries that it does not print."""
 
 import os
 import re
@@ -14,9 +14,9 @@ from doubleread.render.preview import USUAL, CellSize, Preview
 
 Wanted = Literal["auto", "kitty", "sixel", "blocks", "none"]
 ANSWER_S = 1.0
-"""A terminal that has not answered by then, never will."""
+"""Seconds to wait for the terminal's answer."""
 _IN, _OUT = 0, 1
-"""The process's own, wherever Python's streams lead."""
+"""The process's own file descriptors, even if Python's streams are redirected."""
 
 _ATTRIBUTES, _CELL = "\x1b[c", "\x1b[16t"
 _KITTY = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"
@@ -26,7 +26,7 @@ _CELL_IS = re.compile(rb"\x1b\[6;(\d+);(\d+)t")
 
 
 def preview_of(console: Console, wanted: Wanted) -> Preview:
-    """How this console shows pictures. What was asked for by name is done wherever a terminal is."""
+    """Returns how this console shows pictures. An explicitly requested mode is used on any terminal."""
     if not console.is_terminal or console.is_dumb_terminal or wanted == "none":
         return Preview("none")
     plain = Preview("blocks" if wanted == "blocks" or _colours(console) else "none")
@@ -49,8 +49,9 @@ def _colours(console: Console) -> bool:
 
 
 def _asked(environment: Mapping[str, str], wanted: Wanted) -> bytes:
-    """What the terminal answers. Only those that name themselves are asked about kitty's protocol: others print the
-    question. The last question is one that every terminal answers."""
+    """Returns the terminal's answer. Kitty's protocol is queried only on terminals known to support it, since others
+    print the query. Every terminal answers the last query.
+    """
     question = _CELL + _ATTRIBUTES
     if wanted == "auto" and _may_speak_kitty(environment):
         question = _KITTY + question
@@ -61,7 +62,7 @@ def _asked(environment: Mapping[str, str], wanted: Wanted) -> bytes:
 
 
 def _is_shared(environment: Mapping[str, str]) -> bool:
-    """Whether tmux or screen stands between, which answers for terminals that it does not know."""
+    """Whether tmux or screen is in between, which answers for a terminal that it does not know."""
     return bool(environment.get("TMUX")) or environment.get("TERM", "").startswith(("screen", "tmux"))
 
 
@@ -71,13 +72,13 @@ def _may_speak_kitty(environment: Mapping[str, str]) -> bool:
 
 
 def _talk(question: bytes) -> bytes:
-    """Asks, and listens until the last answer has come or it has taken too long."""
+    """Sends a query and reads until the last answer or the timeout."""
     import termios  # not on Windows
 
     if not (os.isatty(_IN) and os.isatty(_OUT)) or os.tcgetpgrp(_IN) != os.getpgrp():
         return b""
     with _silent(_IN):
-        if select.select([_IN], [], [], 0)[0]:  # something was typed ahead: it is not ours to read
+        if select.select([_IN], [], [], 0)[0]:  # type-ahead of the user: leave it unread
             return b""
         os.write(_OUT, question)
         heard, until = b"", time.monotonic() + ANSWER_S
@@ -92,7 +93,7 @@ def _talk(question: bytes) -> bytes:
 
 @contextmanager
 def _silent(inlet: int) -> Iterator[None]:
-    """Answers are read as they come, and not shown."""
+    """Turns off echo and line buffering while the block runs."""
     import termios
     import tty
 
@@ -105,7 +106,7 @@ def _silent(inlet: int) -> Iterator[None]:
 
 
 def _cell(said: bytes) -> CellSize | None:
-    """The size of a letter, as the terminal says it, or its window's."""
+    """Returns the size of a character cell: as reported, or from the window size."""
     answer = _CELL_IS.search(said)
     if answer and int(answer[1]) and int(answer[2]):
         return CellSize(int(answer[2]), int(answer[1]))

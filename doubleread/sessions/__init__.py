@@ -1,1 +1,1 @@
-"""Inspection sessions: images, what the panel says of them while it reads, and the talk about it."""
+"""Inspection sessions: images, the panel's readings of them, and the conversation about them."""

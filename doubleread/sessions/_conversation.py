@@ -1,8 +1,8 @@
-"""A language model that talks about a session through tools: the same actions, and nothing else that it could know.
+"""A language model that talks about a session through tools: the session's actions are its only source of facts.
 
-Commands, and whatever tells the panel what is true, never go through the model. It is told the latest turns, so that it
-knows what is meant, but nothing in them counts as told: its words are shown only where it asked a tool now, and every
-number in them was told by one now or said by the person now; otherwise what the tools told is shown itself.
+Commands and statements of the truth never go through the model. It sees the latest turns for context, but they do
+not count as sources: its words are shown only if it called a tool for this answer, and every number in them comes from
+a tool's result or from the person's current message. Otherwise the tools' results are shown instead.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,17 +29,15 @@ from doubleread.sessions.talk import answer
 
 PROMPT = "session-talk"
 AGENT = "talk"
-"""Under which name its calls are counted in the budget."""
+"""The name its calls are counted under in the budget."""
 MOST_TURNS = 5
-"""Answers that the model may give to one thing that was said, calls of tools included."""
+"""Maximum number of model answers per message, including tool calls."""
 MOST_WORDS = 20_000
-"""Characters of the model's words that are shown."""
+"""Maximum length of the model's answer in characters."""
 
 
 @dataclass
 class _Turn:
-    """What the tools told and ordered while one thing was answered."""
-
     messages: list[Json]
     replies: list[Reply] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
@@ -50,13 +48,13 @@ class _Turn:
 
 
 class Conversation:
-    """A ``Talk`` that asks a model where the words are not a command or a decision."""
+    """A ``Talk`` that asks a model, except for commands and decisions."""
 
     def __init__(self, options: TalkOptions, wire: Wire, prompt: Prompt) -> None:
         self._options, self._wire, self._prompt = options, wire, prompt
 
     async def __call__(self, text: str, standing: Standing) -> Response:
-        """What comes of words; where the model cannot be asked, what comes of them without one."""
+        """Answers a message; if the model cannot be reached, answers without it."""
         intent = parse(text, known_of(standing))
         if text.lstrip().startswith("/") or (isinstance(intent, Intent) and actions()[intent.command].decides):
             return await answer(text, standing)
@@ -93,11 +91,11 @@ class Conversation:
 
 
 def _anything(_completion: Completion) -> None:
-    """Every answer is kept: it is checked against what the tools told, which the next question may change."""
+    """Accepts every answer: checks depend on the tools' results, which the next question may change."""
 
 
 def tool(action: Action[Any]) -> Json:
-    """An action as a model is offered it."""
+    """Describes an action as a tool for the model."""
     usage = f"What stands behind the command: {action.takes}" if action.takes else "Nothing."
     parameters = {
         "type": "object",
@@ -112,7 +110,7 @@ def tool(action: Action[Any]) -> Json:
 
 
 async def _called(call: ToolCall, standing: Standing, turn: _Turn, said: Sequence[str]) -> Json:
-    """Does what a tool does, keeps what it told, and puts it as the model is told it."""
+    """Runs a tool, keeps its result, and formats it for the model."""
     done = await _do(call, standing, said)
     if done.reply is not None:
         turn.replies.append(done.reply)
@@ -122,7 +120,7 @@ async def _called(call: ToolCall, standing: Standing, turn: _Turn, said: Sequenc
 
 
 async def _do(call: ToolCall, standing: Standing, said: Sequence[str]) -> Response:
-    """``said`` is what the person said: a hint goes on as theirs only where it is."""
+    """``said`` holds the person's messages: a hint is accepted only if it quotes them."""
     if call.name not in {action.name for action in actions().for_models}:
         return _line(f"there is no tool {call.name}")
     try:
@@ -145,7 +143,7 @@ def _said(words: str, said: Sequence[str]) -> bool:
 
 
 def _checked(words: str, said: str, turn: _Turn) -> Response:
-    """The model's words where all their numbers were told."""
+    """Returns the model's answer if a tool or the person named every number in it."""
     if not turn.replies:
         unknown = "that is nothing this session can tell; what one can say: /help"
         return Response(Reply(blocks=(Text(lines=(unknown,)),), suggestions=("/help",), refused=True))
@@ -186,7 +184,6 @@ def _before(turn: TalkTurn) -> Json:
 
 
 def _asked(completion: Completion) -> Json:
-    """The model's own turn, as it is put back to it."""
     calls = [
         {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
         for call in completion.tool_calls

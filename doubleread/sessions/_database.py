@@ -1,4 +1,4 @@
-"""What the log of sessions needs of a database: short statements, all or nothing, from any thread."""
+"""The database interface of the session log: short atomic statements, callable from any thread."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -6,38 +6,38 @@ from typing import Any, Protocol
 
 
 class Cursor(Protocol):
-    """What a statement found."""
+    """The result of a statement."""
 
     @property
     def rowcount(self) -> int:
-        """Rows that it changed."""
+        """Number of rows changed."""
 
     def fetchone(self) -> Any:
-        """The next row as a tuple; None after the last."""
+        """Returns the next row as a tuple; None after the last."""
 
     def fetchall(self) -> list[Any]:
-        """The rest."""
+        """Returns the remaining rows."""
 
 
 class Statements(Protocol):
-    """Takes statements."""
+    """Executes statements."""
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> Cursor:
-        """Carries one out; each ``?`` in it is the next of the values."""
+        """Executes a statement; each ``?`` stands for the next value."""
 
 
 class Database(Protocol):
-    """Tables that several processes share."""
+    """Tables shared by several processes."""
 
     @property
     def version(self) -> object:
-        """Another one whenever another process has written."""
+        """Changes whenever another process has written."""
 
     def reading(self) -> AbstractContextManager[Statements]:
-        """For questions."""
+        """Opens a block for queries."""
 
     def writing(self) -> AbstractContextManager[Statements]:
-        """For changes, which all count when the block has ended, or none."""
+        """Opens a block for changes, which are committed together at its end, or not at all."""
 
     def close(self) -> None:
-        """Lets go of it."""
+        """Closes the connection."""

@@ -1,4 +1,4 @@
-"""What a person decides of an image: kept in the session, confirmed to the panel, and taken back."""
+"""A person's decisions on images: kept in the session, confirmed to the panel, and undone."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
@@ -16,7 +16,7 @@ from doubleread.sessions.standing import Standing, last_decision, name_of
 
 
 class SessionDecisions:
-    """Decisions of one panel's sessions; the caller holds the session's lock."""
+    """The decisions in one panel's sessions. Callers hold the session's lock."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class SessionDecisions:
     async def confirm(
         self, session: str, case: str, label: str, reviewer: str, note: str, reading: str | None = None
     ) -> None:
-        """Keeps what is true of an image, and ends the readings of it that wait; an earlier decision is undone."""
+        """Records the true label of an image and ends its waiting readings; undoes an earlier decision."""
         self._panel.task.index(label)
         standing, read = await self._standing(session, case), await self._work.ask(self._log.readings, session)
         ended = [one for one in read if one.case == case and one.progress != "running"]
@@ -49,7 +49,7 @@ class SessionDecisions:
             await self._readings.decide(one, decided.model_dump(mode="json"))
 
     async def undo(self, session: str, reviewer: str) -> None:
-        """Takes the last decision of a session back. Raises ``SessionError`` where there is none."""
+        """Undoes the last decision of a session. Raises ``SessionError`` if there is none."""
         decision = last_decision(await self._work.ask(self._log.events, session))
         if decision is None:
             raise SessionError("nothing was confirmed or decided in this session that could be undone")
@@ -58,9 +58,9 @@ class SessionDecisions:
     def _keep(
         self, events: Sequence[Event], ended: Sequence[Started], case: Case, label: str, reviewer: str, note: str
     ) -> str:
-        """Confirms to the panel; returns why that could not be, or nothing.
+        """Confirms to the panel; returns the reason if that failed, else an empty string.
 
-        The panel's record is of verdicts that were read as it was fitted: those with other settings say nothing of it.
+        Only readings with the panel's fitted settings count: others say nothing about its trust.
         """
         plain = {one.id for one in ended if one.how == PLAIN}
         verdicts = [event.what for event in events if event.kind == "verdict" and event.reading in plain]
@@ -73,7 +73,7 @@ class SessionDecisions:
         return ""
 
     async def _take_back(self, session: str, decision: Event, reviewer: str) -> None:
-        """A decision counts no more; what waited for it waits again."""
+        """Undoes a decision; readings that waited for it wait again."""
         case, decided = str(decision.case), decision.what
         if not decided.kept:
             await asyncio.to_thread(self._retract, case, reviewer)
@@ -87,5 +87,5 @@ class SessionDecisions:
         )
 
     def _retract(self, case: str, reviewer: str) -> None:
-        with suppress(NotConfirmed):  # somebody else has taken it back already
+        with suppress(NotConfirmed):  # already retracted by someone else
             self._panel.retract(case, reviewer=reviewer)

@@ -1,4 +1,4 @@
-"""What happens at an inspection desk: pictures come in and are read, people talk and decide. All on one event loop."""
+"""The implementation of sessions on one event loop: images, readings, conversation and decisions."""
 
 import asyncio
 import secrets
@@ -50,25 +50,25 @@ STOPPED = "the reading was stopped before its end: read the image again for a ve
 
 
 def kind_of(panel: Panel) -> str:
-    """What panels share that can go on with each other's sessions: the task, its labels, and who reads."""
+    """Describes what panels must share to continue each other's sessions: the task, its labels, and the agents."""
     return f"task {panel.task.id!r} ({', '.join(panel.task.names)}), read by {', '.join(panel.agents)}"
 
 
 class Desk:
-    """The sessions of a folder. ``open`` comes first, ``close`` last; see ``engine.Sessions`` for what each does."""
+    """The sessions of a folder. Call ``open`` first and ``close`` last; see ``engine.Sessions`` for the methods."""
 
     def __init__(self, panel: Panel, folder: Path, talk: Talk, database: str) -> None:
         self._panel, self._folder, self._talk, self._database = panel, folder, talk, database
         self._talking: dict[str, asyncio.Lock] = {}
-        """By session: replies come in the order of what was said."""
+        """Locks by session, so that replies keep the order of the messages."""
         self._deciding: dict[str, asyncio.Lock] = {}
-        """By session: one decides at a time."""
+        """Locks by session, so that decisions are made one at a time."""
         self._turns: dict[str, asyncio.Lock] = {}
-        """By session: readings that are to come one after the other."""
+        """Locks by session, for readings that run one after the other."""
         self._stack = AsyncExitStack()
 
     async def open(self) -> None:
-        """Opens the files, and goes on with readings that another process began and did not end."""
+        """Opens the storage and continues readings that another process left unfinished."""
         async with AsyncExitStack() as opening:
             opening.push_async_callback(self._stack.aclose)
             await self._open()
@@ -87,7 +87,7 @@ class Desk:
                 self.work.start(reading.session, self._carry_on(reading), reading.id)
 
     async def close(self) -> None:
-        """Stops; what was going on is gone on with at the next start."""
+        """Stops; unfinished readings continue at the next start."""
         await cancelled([*self.work.going_on(), self._listening])
         await self._stack.aclose()
 
@@ -103,10 +103,10 @@ class Desk:
             locks.pop(session, None)
 
     async def next_events(self, session: str, after: int) -> list[Event]:
-        """Waits until there are some."""
+        """Waits for events after number ``after`` and returns them."""
         while True:
             bell = self.work.bell.next
-            with suppress(SessionsAway):  # it rings when the database is back
+            with suppress(SessionsAway):  # the bell rings when the database is back
                 if found := await self.work.ask(self._log.events, session, after):
                     return found
             await bell.wait()
@@ -120,7 +120,7 @@ class Desk:
         pictures = {case: self._pictures.find(session, case) for case in cases}
         return write(self._log.info(session), events, pictures, format, folder, metadata=metadata)
 
-    # -- reading ------------------------------------------------------------------------------------------------
+    # -- readings -----------------------------------------------------------------------------------------------
 
     async def add(self, session: str, data: bytes, name: str) -> str:
         def joined(case: str, image: Image) -> None:
@@ -139,14 +139,14 @@ class Desk:
         return case
 
     async def _kept(self, session: str, data: bytes, name: str, joined: Callable[[str, Image], T]) -> tuple[str, T]:
-        """The case id of a picture that was kept, and what came of its joining the session."""
+        """Stores a picture and calls ``joined``; returns the case id and the result of ``joined``."""
         await self.work.ask(self._log.info, session)
         case, image = await self.work.ask(self._pictures.keep, session, data, name)
         try:
             return case, await self.work.write(joined, case, image)
         except SessionsFull:
             raise
-        except SessionError:  # deleted meanwhile
+        except SessionError:  # deleted in the meantime
             await self.work.ask(self._pictures.delete, session)
             raise
 
@@ -172,22 +172,21 @@ class Desk:
         return await mapped(self._panel, seen.verdicts[-1], label)
 
     async def _in_turn(self, reading: Started) -> None:
-        """The same, after those of the session that were to come before it."""
+        """Runs a reading after the earlier queued readings of its session."""
         async with self._turns.setdefault(reading.session, asyncio.Lock()):
             await self._carry_on(reading)
 
     async def _carry_on(self, reading: Started) -> None:
-        """A reading from where it is to its end; what goes wrong with it is told in the session."""
         try:
             case = await self._case(reading.session, reading.case)
             seats = seated(reading.how, await self._panel.seats(case, k=reading.how.k))
             async with aclosing(self._readings.follow(reading.id, case, seats)) as steps:
                 async for step in steps:
                     await self._tell(reading, step)
-        except Exception as error:  # noqa: BLE001 - told in the session
+        except Exception as error:  # noqa: BLE001 - recorded in the session
             try:
                 await self._add(reading, "failed", Failed(problem=_told(error)), key="failed", progress="ended")
-            except SessionError:  # deleted meanwhile, by another process
+            except SessionError:  # deleted in the meantime by another process
                 await self._readings.forget(reading.id)
 
     async def _tell(self, reading: Started, step: ReadingStep) -> None:
@@ -208,7 +207,7 @@ class Desk:
         path = await self.work.ask(self._pictures.find, session, case)
         return Case(id=case, path=path, source=name_of(await self.work.ask(self._log.events, session), case))
 
-    # -- talking ------------------------------------------------------------------------------------------------
+    # -- conversation -------------------------------------------------------------------------------------------
 
     async def say(self, session: str, text: str, case: str | None, reviewer: str) -> None:
         reviewer = person(reviewer)
@@ -220,12 +219,12 @@ class Desk:
 
     async def complete(self, session: str, text: str, case: str | None) -> list[LineCompletion]:
         events = await self.work.ask(self._log.events, session)
-        unseen = Path()  # names are enough: no picture is fetched while somebody types
+        unseen = Path()  # completion needs only names, so no pictures are fetched
         return complete(text, await asyncio.to_thread(standing_of, self._panel, events, lambda _: unseen, case))
 
     async def _answer(self, session: str, text: str, about: str | None, reviewer: str, said: int | None) -> None:
-        """The reply to someone's words, and what they order; what goes wrong is told in the session."""
-        key = f"answer/{secrets.token_hex(8)}"  # the reply joins once, however often it is written
+        """Records the reply and carries out its orders; errors are recorded in the session."""
+        key = f"answer/{secrets.token_hex(8)}"  # makes repeated writes of the reply idempotent
         async with self._talking.setdefault(session, asyncio.Lock()):
             try:
                 answered = await self._talk(text, await self._standing(session, about, said))
@@ -234,11 +233,11 @@ class Desk:
                     await self.work.write(self._log.add, session, "reply", reply, case=about, key=key)
                 for order in answered.orders:
                     await self._obey(session, order, about, reviewer)
-            except Exception as error:  # noqa: BLE001 - told in the session
+            except Exception as error:  # noqa: BLE001 - recorded in the session
                 await self.work.write(self._log.add, session, "failed", Failed(problem=_told(error)), case=about)
 
     async def _switched(self, session: str, answered: Response, about: str | None) -> tuple[str | None, Reply | None]:
-        """The image that is talked about then, and the reply: that which says so."""
+        """Applies a switch to another image; returns the current image and the reply."""
         to = [order.case for order in answered.orders if isinstance(order, Switch)]
         if not to:
             return about, answered.reply
@@ -246,7 +245,6 @@ class Desk:
         return case.id, answered.reply or Reply(blocks=(Text(lines=(f"Now about {case.source}.",)),))
 
     async def _obey(self, session: str, order: Order, about: str | None, reviewer: str) -> None:
-        """Carries an order out."""
         match order:
             case Undo():
                 async with self._decision(session):
@@ -263,14 +261,14 @@ class Desk:
             standing_of, self._panel, events, lambda case: self._pictures.find(session, case), about, said
         )
 
-    # -- deciding -----------------------------------------------------------------------------------------------
+    # -- decisions ----------------------------------------------------------------------------------------------
 
     async def decide(self, session: str, reading: str, label: str, reviewer: str, note: str) -> None:
         started = await self.work.ask(self._log.reading, session, reading)
         async with self._decision(session):
             await self._decisions.confirm(session, started.case, label, person(reviewer), note, reading)
 
-    # -- everything else ----------------------------------------------------------------------------------------
+    # -- helpers ------------------------------------------------------------------------------------------------
 
     async def _add(
         self, reading: Started, kind: Kind, data: Record, key: str | None = None, progress: Progress | None = None
@@ -309,6 +307,6 @@ def _some(case: str | None) -> str:
 
 
 def _told(error: Exception) -> str:
-    if isinstance(error, sqlite3.Error):  # the steps of a reading could not be kept
+    if isinstance(error, sqlite3.Error):  # the steps of a reading could not be stored
         return f"the reading could not be stored ({error}): free space or check the disk, then read it again"
     return str(error) if isinstance(error, DoublereadError) else f"{type(error).__name__}: {error}"[:300]

@@ -1,4 +1,4 @@
-"""What a model that talks is told, the latest turns and replies as plain text, and what its words must hold to."""
+"""The context given to a conversation model, and the check that its numbers have a source."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,17 +8,17 @@ from doubleread.sessions.record import Bars, Block, Cases, Maps, Reply, Table, T
 from doubleread.sessions.standing import TalkTurn
 
 LONGEST = 1000
-"""Characters of one turn."""
+"""Maximum length of one turn in characters."""
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*(?:e[-+]?\d+)?(?:\s*(?P<percent>%|per ?cent\b|percent\b))?", re.IGNORECASE)
 
 
 def remembered(earlier: Sequence[TalkTurn], most: int) -> list[TalkTurn]:
-    """The latest turns that fit into ``most`` characters together, from something a person said to a reply.
+    """Returns the latest turns that fit into ``most`` characters, starting with a person's and ending with a reply.
 
-    Whoever spoke several times in a row spoke once: not every model can be told otherwise. A long turn is cut.
+    Consecutive turns of one speaker are merged, since not every model accepts them. Long turns are cut.
     """
     turns = [_cut(turn) for turn in _in_turn(earlier)]
-    while turns and turns[-1].by == "person":  # nobody replied: the program ended
+    while turns and turns[-1].by == "person":  # no reply: the program ended
         turns.pop()
     while turns and (turns[0].by != "person" or sum(len(turn.text) for turn in turns) > most):
         turns.pop(0)
@@ -35,7 +35,7 @@ def _cut(turn: TalkTurn) -> TalkTurn:
 
 
 def plain_text(reply: Reply) -> str:
-    """A reply as plain text, line by line; tables have bars between their cells."""
+    """Formats a reply as plain text, line by line; table cells are separated by bars."""
     return "\n".join(line for block in reply.blocks for line in _lines(block))
 
 
@@ -57,13 +57,13 @@ def _lines(block: Block) -> Iterator[str]:
 
 
 def untold(text: str, told: Iterable[str]) -> tuple[str, ...]:
-    """Numbers of a text that occur in none of those that were told: not with the same digits, and the same per cent."""
+    """Returns the numbers in a text that occur in no source with the same digits and the same use of per cent."""
     known = {number for one in told for number in _numbers(one)}
     return tuple(written for number, written in _numbers(text).items() if number not in known)
 
 
 def _numbers(text: str) -> dict[tuple[str, bool], str]:
-    """The numbers of a text, each with whether it is in per cent, and as it stands there."""
+    """Returns the numbers of a text as written, keyed by their digits and whether they are per cent."""
     return {(_digits(found), bool(found["percent"])): found[0] for found in _NUMBER.finditer(text)}
 
 

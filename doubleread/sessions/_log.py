@@ -1,6 +1,6 @@
-"""All sessions of a place: their events, and how far each reading is.
+"""The event log of all sessions, and the progress of their readings.
 
-Every method is short, safe to call from any thread, and leaves the database whole whenever the process ends.
+Every method is short, callable from any thread, and leaves the database consistent if the process ends.
 """
 
 import secrets
@@ -34,7 +34,7 @@ _INSERT_EVENT = (
 
 @dataclass(frozen=True)
 class Started:
-    """A reading, and whose it is to carry on."""
+    """A reading of an image, and its progress."""
 
     id: str
     session: str
@@ -44,7 +44,7 @@ class Started:
 
 
 class Log:
-    """Raises ``SessionError`` for a session that is not there, and what the database raises."""
+    """All methods raise ``SessionError`` for an unknown session, and the database's own errors."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -52,11 +52,11 @@ class Log:
 
     @property
     def version(self) -> object:
-        """Another one whenever another process has written."""
+        """Changes whenever another process has written."""
         return self._database.version
 
     def belong(self, panel: str) -> None:
-        """Keeps the place for panels of this kind. Raises ``SessionError`` where it belongs to another."""
+        """Reserves the storage for panels of this kind. Raises ``SessionError`` if it belongs to another kind."""
         with self._database.writing() as db:
             db.execute(
                 "insert into belongs select ? where not exists (select * from belongs) on conflict do nothing", (panel,)
@@ -71,14 +71,14 @@ class Log:
     # -- sessions -----------------------------------------------------------------------------------------------
 
     def create(self, title: str) -> SessionInfo:
-        """A new session without events."""
+        """Creates a session without events."""
         session, now = secrets.token_hex(8), _now()
         with self._database.writing() as db:
             db.execute("insert into sessions values (?, ?, ?, ?)", (session, _text(title), now, now))
         return self.info(session)
 
     def info(self, session: str) -> SessionInfo:
-        """One session."""
+        """Returns a session."""
         with self._database.reading() as db:
             row = db.execute(f"{_INFO} where id = ?", (session,)).fetchone()
         if row is None:
@@ -86,32 +86,32 @@ class Log:
         return _sound(_info, row)
 
     def listed(self) -> list[SessionInfo]:
-        """All sessions, the one that changed last first."""
+        """Returns all sessions, the last changed first."""
         with self._database.reading() as db:
             rows = db.execute(f"{_INFO} order by changed desc, id").fetchall()
         return [_sound(_info, row) for row in rows]
 
     def rename(self, session: str, title: str) -> SessionInfo:
-        """Gives a session another title."""
+        """Changes the title of a session."""
         with self._database.writing() as db:
             db.execute("update sessions set title = ?, changed = ? where id = ?", (_text(title), _now(), session))
         return self.info(session)
 
     def delete(self, session: str) -> None:
-        """Takes a session with its events and readings away."""
+        """Deletes a session with its events and readings."""
         with self._database.writing() as db:
             for table, column in (
                 ("sessions", "id"), ("events", "session"), ("readings", "session"), ("people", "session")
             ):  # fmt: skip
-                db.execute(f"delete from {table} where {column} = ?", (session,))  # noqa: S608 - names of our own
+                db.execute(f"delete from {table} where {column} = ?", (session,))  # noqa: S608 - fixed names
 
     def own(self, session: str, person: str) -> None:
-        """From now on a session is this person's."""
+        """Assigns a session to a person, unless it has an owner."""
         with self._database.writing() as db:
             db.execute("insert into people values (?, ?) on conflict do nothing", (session, person))
 
     def people(self) -> dict[str, str]:
-        """Whose sessions are, of those that are somebody's."""
+        """Returns the owner of each session that has one."""
         with self._database.reading() as db:
             return dict(db.execute("select session, person from people").fetchall())
 
@@ -128,9 +128,9 @@ class Log:
         key: str | None = None,
         progress: Mapping[str, Progress] | None = None,
     ) -> Event | None:
-        """The event with the session's next number; None where one of the same ``key`` is there already.
+        """Adds an event with the session's next number; returns None if its ``key`` exists already.
 
-        With ``progress`` (reading → how far) readings are as far as that from the same moment on.
+        ``progress`` (by reading) is updated in the same transaction.
         """
         now = _now()
         with self._database.writing() as db:
@@ -142,7 +142,7 @@ class Log:
         return None if added is None else self.event(session, added[0])
 
     def event(self, session: str, seq: int) -> Event:
-        """One event."""
+        """Returns an event."""
         with self._database.reading() as db:
             row = db.execute(f"{_EVENT} where session = ? and seq = ?", (session, seq)).fetchone()
         if row is None:
@@ -150,7 +150,7 @@ class Log:
         return _sound(self._event, row)
 
     def events(self, session: str, after: int = 0) -> list[Event]:
-        """Those with a number above ``after``, in order."""
+        """Returns the events after number ``after``, in order."""
         with self._database.reading() as db:
             if db.execute("select 1 from sessions where id = ?", (session,)).fetchone() is None:
                 raise _gone(session)
@@ -160,7 +160,7 @@ class Log:
     # -- readings -----------------------------------------------------------------------------------------------
 
     def join(self, session: str, case: str, image: Image, how: How, owner: str) -> Started:
-        """A picture joins and a reading of it begins: both, or neither."""
+        """Adds a picture and starts a reading of it in one transaction."""
         now = _now()
         with self._database.writing() as db:
             _touch(db, session, now)
@@ -169,25 +169,25 @@ class Log:
             return _begun(db, session, case, how, owner)
 
     def begin(self, session: str, case: str, how: How, owner: str) -> Started:
-        """A new reading, running."""
+        """Starts a reading."""
         with self._database.writing() as db:
             return _begun(db, session, case, how, owner)
 
     def reading(self, session: str, reading: str) -> Started:
-        """A reading of the session; raises ``SessionError`` for another."""
+        """Returns a reading of the session. Raises ``SessionError`` for an unknown one."""
         found = [one for one in self.readings(session) if one.id == reading]
         if not found:
             raise SessionError(f"session {session} has no reading {reading!r}")
         return found[0]
 
     def readings(self, session: str) -> list[Started]:
-        """All readings of a session, in the order they were begun."""
+        """Returns all readings of a session, in the order they were started."""
         with self._database.reading() as db:
             rows = db.execute(f"{_STARTED} where session = ? order by rowid", (session,)).fetchall()
         return [_sound(_started, row) for row in rows]
 
     def take_over(self, before: str, owner: str) -> list[Started]:
-        """Makes the running readings of one that is no more those of ``owner``; returns them."""
+        """Moves the running readings of a process that has ended to ``owner`` and returns them."""
         with self._database.writing() as db:
             rows = db.execute(
                 "update readings set owner = ? where owner = ? and progress = 'running' "
@@ -197,13 +197,13 @@ class Log:
         return [_sound(_started, row) for row in rows]
 
     def owners(self) -> set[str]:
-        """Everyone who has a running reading."""
+        """Returns the owners of running readings."""
         with self._database.reading() as db:
             rows = db.execute("select distinct owner from readings where progress = 'running'").fetchall()
         return {owner for (owner,) in rows}
 
     def waiting(self) -> list[Waiting]:
-        """Readings that wait for a person, over all sessions, the oldest first; of an image its last one."""
+        """Returns readings that wait for a person, over all sessions, oldest first; only the last one of an image."""
         with self._database.reading() as db:
             rows = db.execute(
                 "select data from events join readings on readings.id = events.reading "
@@ -213,7 +213,7 @@ class Log:
         return [_sound(Waiting.model_validate_json, data) for (data,) in rows]
 
     def decisions(self, n: int) -> list[Event]:
-        """The last ``n`` decisions that still count, over all sessions, the latest first."""
+        """Returns the last ``n`` decisions that were not undone, over all sessions, latest first."""
         with self._database.reading() as db:
             taken_back = db.execute("select session, data from events where kind = 'undone'").fetchall()
             undone = {(session, _sound(Undone.model_validate_json, data).seq) for session, data in taken_back}
@@ -236,12 +236,12 @@ class Log:
 
 
 _CHECKED = 100_000
-"""Events that are known to be whole; each is checked when it is first read."""
+"""Maximum number of events remembered as valid; each event is checked when first read."""
 _STARTED = "select id, session, about, how, progress from readings"
 
 
 def _touch(db: Statements, session: str, now: str) -> None:
-    """The session changed. Raises ``SessionError`` where there is none."""
+    """Updates the time of change. Raises ``SessionError`` if there is no such session."""
     if not db.execute("update sessions set changed = ? where id = ?", (now, session)).rowcount:
         raise _gone(session)
 
@@ -258,7 +258,7 @@ def _now() -> str:
 
 
 def _text(title: str) -> str:
-    """Without the sign that databases take for the end of a text."""
+    """Removes NUL characters, which databases take for the end of a text."""
     return title.replace("\0", "")
 
 
@@ -279,7 +279,7 @@ def _started(row: tuple[str, str, str, str, Progress]) -> Started:
 
 
 def _sound(made: Callable[[R], T], row: R) -> T:
-    """What is made of a row; raises ``SessionError`` where something else wrote it, or it is damaged."""
+    """Parses a row. Raises ``SessionError`` if it is damaged or written by something else."""
     try:
         return made(row)
     except (ValueError, TypeError, KeyError, AttributeError, FileError) as error:

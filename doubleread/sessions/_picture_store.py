@@ -1,4 +1,4 @@
-"""The pictures of sessions: files by case id, one folder a session, or rows of the database."""
+"""Stores the pictures of sessions: as files by case id in a folder per session, or in the database."""
 
 import os
 import re
@@ -28,13 +28,13 @@ _CASE, _SESSION = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9A-Za-z_-]{1,64}"
 
 
 class FolderPictures:
-    """The pictures in a folder."""
+    """Pictures in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def keep(self, session: str, data: bytes, name: str) -> tuple[str, Image]:
-        """Keeps a picture, whole or not at all; returns its case id and what is to be said of it.
+        """Stores a picture atomically; returns its case id and its record.
 
         Raises ``ImageError`` for bytes that cannot be read as an image.
         """
@@ -43,32 +43,32 @@ class FolderPictures:
         return case, image
 
     def find(self, session: str, case: str) -> Path:
-        """The file of a picture; raises ``SessionError`` where there is none."""
+        """Returns the file of a picture. Raises ``SessionError`` if there is none."""
         file = self.there(session, case)
         if file is None:
             raise _missing(session, case)
         return file
 
     def delete(self, session: str) -> None:
-        """Takes away every picture of a session."""
+        """Deletes every picture of a session."""
         shutil.rmtree(self._home(session), ignore_errors=True)
 
     def sizes(self) -> dict[str, int]:
-        """Bytes of the pictures of each session that has some."""
+        """Returns the bytes that each session's pictures use."""
         return {name: _bytes(self._folder / name) for name in self.sessions()}
 
     def sweep(self) -> None:
-        """Takes away what is left here of sessions that another machine has deleted; nobody else has this folder."""
+        """Deletes local copies of sessions that another machine deleted; does nothing for an unshared folder."""
 
     def there(self, session: str, case: str) -> Path | None:
-        """The file of a picture, if it is here."""
+        """Returns the file of a picture if it exists locally."""
         if not _CASE.fullmatch(case):
             return None
         home = self._home(session)
         return next((file for suffix in _SUFFIXES.values() if _is_ours(file := home / f"{case}{suffix}")), None)
 
     def write(self, session: str, case: str, data: bytes) -> Path:
-        """Writes a picture down, whole or not at all; it is on disk then. Raises ``SessionsFull``."""
+        """Writes a picture to disk atomically and durably. Raises ``SessionsFull``."""
         folder = self._home(session)
         file = folder / f"{case}{_suffix(data)}"
         try:
@@ -80,11 +80,11 @@ class FolderPictures:
         return file
 
     def sessions(self) -> list[str]:
-        """Those with pictures here."""
+        """Returns the sessions with pictures here."""
         return [one.name for one in self._folder.glob("*") if _SESSION.fullmatch(one.name) and _is_folder(one)]
 
     def _home(self, session: str) -> Path:
-        """The folder of a session; a database from elsewhere may hold any name, and the folder any link."""
+        """Returns the folder of a session. Checks it: the database may hold any name, and the folder any link."""
         home = self._folder / session
         if not _SESSION.fullmatch(session) or home.is_symlink() or self._folder.is_symlink():
             raise SessionError(f"{home} is not a folder of sessions: restore it from a copy, or name another")
@@ -92,9 +92,9 @@ class FolderPictures:
 
 
 class DatabasePictures(FolderPictures):
-    """The pictures in the database, with copies in a folder of this machine for those who need files.
+    """Pictures in the database, with copies in a local folder for code that needs files.
 
-    A copy is never trusted to say that a picture is still there: the database is asked.
+    Whether a picture exists is always asked of the database, never inferred from a copy.
     """
 
     def __init__(self, database: Database, folder: Path) -> None:
@@ -112,7 +112,7 @@ class DatabasePictures(FolderPictures):
         copy = self.there(session, case)
         wanted = "data" if copy is None else "null"
         with self._database.reading() as db:
-            row = db.execute(f"select {wanted} from pictures where session = ? and id = ?", (session, case)).fetchone()  # noqa: S608 - words of our own
+            row = db.execute(f"select {wanted} from pictures where session = ? and id = ?", (session, case)).fetchone()  # noqa: S608 - fixed names
         if row is None:
             raise _missing(session, case)
         return copy or self.write(session, case, bytes(row[0]))
@@ -146,14 +146,14 @@ def _missing(session: str, case: str) -> SessionError:
 
 
 def shown_name(name: str) -> str:
-    """The last part of a name as it can be shown anywhere: printable, not too long, never empty."""
+    """Returns the last part of a name, safe to display: printable, not too long, never empty."""
     last = re.split(r"[/\\]", name.strip())[-1]
     kept = "".join(sign for sign in last if sign.isprintable()).strip(" .")
     return kept[:NAME_LENGTH] or "image"
 
 
 def _is_ours(file: Path) -> bool:
-    """Whether it is a regular file, and no link."""
+    """Whether it is a regular file and no link."""
     try:
         return stat.S_ISREG(file.lstat().st_mode)
     except OSError:
@@ -165,7 +165,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _bytes(folder: Path) -> int:
-    with suppress(OSError), os.scandir(folder) as found:  # a session may be deleted meanwhile
+    with suppress(OSError), os.scandir(folder) as found:  # a session may be deleted in the meantime
         return sum(one.stat(follow_symlinks=False).st_size for one in found)
     return 0
 

@@ -1,7 +1,7 @@
-"""The tables of sessions in a Postgres, in a schema of their own.
+"""The tables of sessions in Postgres, in a schema of their own.
 
-One connection, which is opened again when the database was away. It also holds the lock that tells other processes that
-this one lives: the database frees it when the connection ends, however the process or its machine did.
+One connection, which is reopened after an outage. It also holds the lock that shows other processes that this one is
+alive: the database releases it when the connection ends, even if the process or machine crashes.
 """
 
 import secrets
@@ -41,7 +41,7 @@ create table if not exists logins(
 
 
 class PostgresDatabase:
-    """Raises ``SessionsAway`` where the database cannot be reached, ``SessionError`` for everything else it refuses."""
+    """Raises ``SessionsAway`` if the database is unreachable, ``SessionError`` for its other errors."""
 
     def __init__(self, address: str) -> None:
         self._address, self.name = address, secrets.token_hex(8)
@@ -57,7 +57,7 @@ class PostgresDatabase:
 
     @property
     def version(self) -> object:
-        """The transactions that can be seen: another one as soon as one more has ended anywhere."""
+        """The snapshot of visible transactions; changes whenever a transaction ends anywhere."""
         with self.reading() as db:
             if not self._held:
                 self._hold()
@@ -95,7 +95,7 @@ class PostgresDatabase:
             self._connection.close()
 
     def _repeatable(self, statement: str, values: Sequence[object] = ()) -> Cursor:
-        """What is no part of a transaction: said again on a new connection where the old one is lost."""
+        """Executes a statement outside transactions; repeats it on a new connection if the old one was lost."""
         if not self._connection.closed:
             try:
                 return self._once(statement, values)
@@ -110,7 +110,7 @@ class PostgresDatabase:
         return self._connection.execute(statement.replace("?", "%s").encode(), values or None)
 
     def _hold(self) -> None:
-        """Takes the lock that tells others of this process; where the lost connection still has it, later."""
+        """Takes the lock of this process; retried later if the lost connection still holds it."""
         (self._held,) = self._once("select pg_try_advisory_lock(?)", (_key(self.name),)).fetchone()
 
     @contextmanager
@@ -142,5 +142,4 @@ class _Statements:
 
 
 def _key(name: str) -> int:
-    """The name as the signed number that locks have."""
     return int.from_bytes(bytes.fromhex(name), "big", signed=True)

@@ -1,4 +1,4 @@
-"""Checkpoints in Postgres. A reading waits while the database is away, and what an agent has answered is not lost."""
+"""Checkpoints in Postgres. Readings wait during an outage, and agents' answers are not lost."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -15,12 +15,12 @@ from doubleread.core.errors import SessionError, SessionsAway
 from doubleread.core.postgres import connect_async, told
 
 AWAY_S = 1.0
-"""How often a database that is away is looked for."""
+"""Seconds between attempts to reconnect."""
 T = TypeVar("T")
 
 
 def migrate(connection: psycopg.Connection[Any]) -> None:
-    """Makes the tables, or brings them up to date. Raises ``SessionError`` where they are of a newer version."""
+    """Creates or migrates the tables. Raises ``SessionError`` if they are of a newer version."""
     PostgresSaver(connection).setup()
     row = connection.execute("select max(v) from checkpoint_migrations").fetchone()
     known = len(PostgresSaver.MIGRATIONS) - 1
@@ -33,7 +33,7 @@ def migrate(connection: psycopg.Connection[Any]) -> None:
 
 @asynccontextmanager
 async def postgres_saver(address: str, serde: SerializerProtocol) -> AsyncIterator["Saver"]:
-    """A checkpointer on a connection of its own. Raises ``SessionsAway``."""
+    """Opens a checkpointer on its own connection. Raises ``SessionsAway``."""
     saver = Saver(address, await connect_async(address), serde)
     try:
         yield saver
@@ -42,7 +42,7 @@ async def postgres_saver(address: str, serde: SerializerProtocol) -> AsyncIterat
 
 
 class Saver(AsyncPostgresSaver):
-    """Every call of it can be repeated without harm, and is, until the database is there."""
+    """A checkpointer that repeats each call until the database is reachable; all calls are idempotent."""
 
     conn: psycopg.AsyncConnection[Any]
 

@@ -1,7 +1,7 @@
-"""Readings that can be watched, outlive the process that began them, and wait for a person.
+"""Readings that can be followed, survive the process that started them, and wait for a person.
 
-Each is a thread of the graph, kept step by step in one SQLite file or a Postgres database. Only JSON is in it, and
-nothing else is read back: a checkpoint that names a class is not trusted.
+Each is a thread of the graph, checkpointed step by step in a SQLite file or a Postgres database. Checkpoints hold only
+JSON, and nothing else is read back: a checkpoint that names a class is not trusted.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -38,21 +38,21 @@ class Opened:
 
 @dataclass(frozen=True)
 class ReadingEnd:
-    """The verdict; where it ``waits``, a person is to decide."""
+    """The verdict; if ``waits``, a person has to decide."""
 
     verdict: Verdict
     waits: bool
 
 
 class ReadingStep(NamedTuple):
-    """What happened in a reading. A reading that goes on after a break may tell a step again, under the same key."""
+    """One step of a reading. A resumed reading may repeat a step, under the same key."""
 
     key: str
     what: Opened | Evidence | Answer | ReadingEnd
 
 
 class ReadingStore:
-    """Every reading of one file or database; made by ``open`` or ``open_database``, for one event loop."""
+    """The readings of a file or database; made by ``open`` or ``open_database``, for one event loop."""
 
     def __init__(self, saver: BaseCheckpointSaver[Any]) -> None:
         self._saver, self._graph = saver, waiting_graph(saver)
@@ -60,7 +60,7 @@ class ReadingStore:
     @classmethod
     @asynccontextmanager
     async def open(cls, file: Path) -> AsyncIterator[Self]:
-        """The readings of a file, which several processes may have open. Raises ``sqlite3.Error``."""
+        """Opens a file, which several processes may share. Raises ``sqlite3.Error``."""
         async with aiosqlite.connect(file, timeout=PATIENCE_S) as connection:
             saver = AsyncSqliteSaver(connection, serde=_only_json())
             await saver.setup()
@@ -69,16 +69,16 @@ class ReadingStore:
     @classmethod
     @asynccontextmanager
     async def open_database(cls, address: str) -> AsyncIterator[Self]:
-        """The readings of a Postgres whose tables are there. Raises ``SessionsAway``."""
+        """Opens a Postgres database that has the tables. Raises ``SessionsAway``."""
         from doubleread.sessions._postgres_saver import postgres_saver  # noqa: PLC0415 - an optional extra
 
         async with postgres_saver(address, _only_json()) as saver:
             yield cls(saver)
 
     async def follow(self, reading: str, case: Case, seats: Seats) -> AsyncGenerator[ReadingStep, None]:
-        """Begins a reading, or goes on with it where it stopped: who answered is not asked again.
+        """Starts or resumes a reading; agents that answered are not asked again.
 
-        Gives every step as it happens, after a break those before it too, and ``ReadingEnd`` as the last.
+        Yields every step as it happens, on resuming also the earlier ones, and ``ReadingEnd`` last.
         """
         began = perf_counter()
         known = await self._graph.aget_state(_thread(reading))
@@ -99,19 +99,19 @@ class ReadingStore:
         yield ReadingStep("ended", ReadingEnd(verdict, waits=bool(found.interrupts)))
 
     async def decide(self, reading: str, decision: Json) -> None:
-        """Ends a reading, where it waits. ``decision`` is JSON; it stands in the state as ``decided``."""
+        """Ends a waiting reading. ``decision`` is JSON; the state keeps it as ``decided``."""
         if not (await self._graph.aget_state(_thread(reading))).interrupts:
             return
         await self._graph.ainvoke(Command(resume=decision), _thread(reading), durability="sync")
 
     async def decided(self, reading: str) -> Json | None:
-        """What a person decided of a reading; None where nobody has."""
+        """Returns a person's decision on a reading; None if there is none."""
         found = await self._graph.aget_state(_thread(reading))
         decision: Json | None = found.values.get("decided")
         return decision
 
     async def forget(self, reading: str) -> None:
-        """Takes a reading out of the file."""
+        """Deletes a reading."""
         await self._saver.adelete_thread(reading)
 
 
@@ -124,7 +124,7 @@ def _thread(reading: str) -> Any:
 
 
 def _steps(change: Any) -> Iterator[ReadingStep]:
-    """What a change of the state tells, or the state itself."""
+    """Yields the steps in a state or an update of it."""
     if not isinstance(change, dict):  # an interrupt
         return
     if "evidence" in change:

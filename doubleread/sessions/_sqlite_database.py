@@ -1,4 +1,4 @@
-"""The tables of sessions in one SQLite file."""
+"""The tables of sessions in a SQLite file."""
 
 import sqlite3
 import threading
@@ -30,10 +30,10 @@ create table if not exists logins(id text primary key, began text not null, used
 
 
 class SqliteDatabase:
-    """What was written is on disk when a block of ``writing`` has ended.
+    """Writes are on disk when a block of ``writing`` ends.
 
-    Raises ``sqlite3.Error`` where the file cannot be opened, ``SessionError`` where it is of a newer version or
-    damaged, ``SessionsAway`` while another process holds it, and ``SessionsFull`` where the disk takes no more.
+    Raises ``sqlite3.Error`` if the file cannot be opened, ``SessionError`` if it is damaged or of a newer version,
+    ``SessionsAway`` while another process locks it, and ``SessionsFull`` if the disk is full.
     """
 
     def __init__(self, file: Path) -> None:
@@ -89,7 +89,7 @@ class SqliteDatabase:
 
 
 def newer(where: str, version: int, known: int) -> str:
-    """What to say of tables that a later doubleread made."""
+    """Returns the message for tables of a newer doubleread."""
     return (
         f"the sessions in {where} are of format {version}, this doubleread knows up to {known}: upgrade doubleread, "
         "or name another place for sessions"

@@ -1,7 +1,7 @@
-"""Where sessions are kept: in a folder, or in a Postgres that several machines share.
+"""The storage of sessions: a folder, or a Postgres database shared by several machines.
 
-In a database is everything that two machines must agree on, pictures too: one address to reach, one thing to back up,
-and what is deleted is gone for all. The folder then holds only copies of the pictures that this machine has used.
+A database holds everything that machines must agree on, including pictures: one address, one backup, and deletions
+apply everywhere. The folder then holds only copies of the pictures that this machine has used.
 """
 
 import os
@@ -28,20 +28,20 @@ _NAME = re.compile(r"[0-9a-f]{16}")
 
 
 class Owns(Protocol):
-    """This process among those that carry readings on."""
+    """The identity of this process among those that run readings."""
 
     @property
     def name(self) -> str:
-        """Never given twice."""
+        """A name that is never reused."""
 
     def gone(self, other: str) -> bool:
-        """Whether another one has ended."""
+        """Whether another process has ended."""
 
 
 class Owner:
-    """This process as the owner of the readings that it began; once it has ended, the next one carries them on.
+    """This process as the owner of the readings it started; after it has ended, the next process continues them.
 
-    A lock on a file of that name tells others that it lives; the operating system frees it however the process ends.
+    A lock on a file of that name shows that it is alive; the operating system releases it however the process ends.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -54,7 +54,7 @@ class Owner:
         """Whether an owner has ended."""
         if other == self.name:
             return False
-        if not _NAME.fullmatch(other) or self._path(other).is_symlink():  # a database from elsewhere may hold any name
+        if not _NAME.fullmatch(other) or self._path(other).is_symlink():  # a foreign database may hold any name
             return True
         try:
             file = self._path(other).open("r+")
@@ -69,7 +69,7 @@ class Owner:
         return True
 
     def close(self) -> None:
-        """Others may take over what is left."""
+        """Releases the lock, so that others can take over."""
         self._file.close()
         self._path(self.name).unlink(missing_ok=True)
 
@@ -79,17 +79,17 @@ class Owner:
 
 @dataclass(frozen=True)
 class Stored:
-    """What the sessions take up."""
+    """The space that sessions use."""
 
     bytes: Mapping[str, int]
-    """Of the pictures, by session."""
+    """Bytes of the pictures, by session."""
     free: int
-    """Bytes that the disk has left."""
+    """Free bytes on the disk."""
 
 
 @dataclass(frozen=True)
 class Storage:
-    """What is kept, and who carries on what was begun here."""
+    """The opened stores, and the owner of readings started here."""
 
     log: Log
     pictures: FolderPictures
@@ -99,15 +99,15 @@ class Storage:
     folder: Path
 
     def stored(self) -> Stored:
-        """What is taken up now."""
+        """Returns the space used now."""
         return Stored(self.pictures.sizes(), shutil.disk_usage(self.folder).free)
 
 
 @asynccontextmanager
 async def open_storage(folder: Path, database: str) -> AsyncIterator[Storage]:
-    """The storage in a folder, or in the database where its address is given.
+    """Opens the storage in the folder, or in the database if its address is given.
 
-    Raises ``SessionError``; ``OSError`` and ``sqlite3.Error`` where the folder cannot be used.
+    Raises ``SessionError``; ``OSError`` and ``sqlite3.Error`` if the folder cannot be used.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _check(folder)
@@ -117,7 +117,7 @@ async def open_storage(folder: Path, database: str) -> AsyncIterator[Storage]:
 
 
 def _check(folder: Path) -> None:
-    """Raises ``SessionError`` where something else lies in the place of a file or folder of sessions."""
+    """Raises ``SessionError`` if a path that sessions need is of the wrong type."""
     files = [f"{name}{more}" for name in ("sessions.sqlite", "readings.sqlite") for more in ("", "-wal", "-shm")]
     for name, kind in [*((name, stat.S_IFREG) for name in files), ("pictures", stat.S_IFDIR), ("owners", stat.S_IFDIR)]:
         path = folder / name

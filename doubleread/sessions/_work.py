@@ -1,4 +1,4 @@
-"""What goes on in the background of sessions, and every question to their storage. All on one event loop."""
+"""Runs the background tasks of sessions and all access to their storage, on one event loop."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
@@ -7,31 +7,31 @@ from typing import ParamSpec, TypeVar
 from doubleread.core.errors import SessionsAway, SessionsFull
 
 LISTEN_S = 0.5
-"""How often another process's writes are looked for: one question to the database, for all followers together."""
+"""Seconds between checks for other processes' writes: one query for all followers together."""
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class Bell:
-    """Tells everyone who follows a session that something was written: at once here, within a second elsewhere."""
+    """Notifies followers of a session about writes: at once in this process, within a second in others."""
 
     def __init__(self) -> None:
         self._next = asyncio.Event()
 
     @property
     def next(self) -> asyncio.Event:
-        """Set when it rings next. Take it before looking, or what is written in between is missed."""
+        """The event set at the next ring. Get it before reading the log, or writes in between are missed."""
         return self._next
 
     def ring(self) -> None:
-        """Wakes everyone who waits."""
+        """Wakes all waiters."""
         self._next.set()
         self._next = asyncio.Event()
 
     async def listen(self, version: Callable[[], object], changed: Callable[[], None]) -> None:
-        """Calls ``changed`` and rings whenever ``version`` is another, until cancelled.
+        """Calls ``changed`` and rings whenever ``version`` changes, until cancelled.
 
-        Both may take their time, and may raise ``SessionsAway``: when the database is back, it rings.
+        Both callbacks may be slow, and may raise ``SessionsAway``; it rings when the database is back.
         """
         known = await asyncio.to_thread(version)
         while True:
@@ -48,40 +48,40 @@ class Bell:
 
 
 class Work:
-    """The tasks of sessions. Each asks the storage through ``ask`` and ``write``."""
+    """The tasks of sessions, which access the storage through ``ask`` and ``write``."""
 
     def __init__(self) -> None:
         self.bell = Bell()
         self._tasks: dict[asyncio.Task[None], str] = {}
-        """What goes on in the background, and in which session."""
+        """Running background tasks, and their session."""
         self._full: dict[str, str] = {}
-        """By session: what the disk does not take; it is tried again until it does."""
+        """Error messages by session while the disk is full; writing is retried until it succeeds."""
 
     def start(self, session: str, work: Coroutine[None, None, None], name: str | None = None) -> None:
-        """Begins a task of a session."""
+        """Starts a task of a session."""
         task = asyncio.create_task(work, name=name)
         self._tasks[task] = session
         task.add_done_callback(self._tasks.pop)
 
     def going_on(self, session: str | None = None) -> list[asyncio.Task[None]]:
-        """The tasks of a session, or of all."""
+        """Returns the running tasks of a session, or of all."""
         return [task for task, where in self._tasks.items() if session in {None, where}]
 
     async def settled(self, session: str) -> None:
-        """Waits for the tasks of a session. Raises ``SessionsFull`` while the disk takes no more."""
+        """Waits for the tasks of a session. Raises ``SessionsFull`` while the disk is full."""
         while tasks := self.going_on(session):
             await asyncio.wait(tasks, timeout=LISTEN_S)
             if session in self._full:
                 raise SessionsFull(self._full[session])
 
     async def write(self, write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """``ask`` for what changes something; whoever follows is told."""
+        """Calls ``ask`` for a change and notifies followers."""
         done = await self.ask(write, *args, **kwargs)
         self.bell.ring()
         return done
 
     async def ask(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Asks the storage, in a thread. What goes on in the background waits for a database that is away or full."""
+        """Runs storage access in a thread. Background tasks retry while the database is away or the disk full."""
         task = asyncio.current_task()
         session = None if task is None else self._tasks.get(task)
         while True:

@@ -1,4 +1,4 @@
-"""Numbers as people write them."""
+"""Parses numbers as people write them."""
 
 import math
 import re
@@ -14,7 +14,7 @@ _TIMES = {"twice": 2.0, "double": 2.0, "thrice": 3.0, "half": 0.5}
 
 
 def amount(text: str) -> float:
-    """A number of at least 0, with a decimal point or comma. Raises ``Unclear``."""
+    """Parses a number of at least 0, with a decimal point or comma. Raises ``Unclear``."""
     said = text.strip().casefold()
     if said in ("nothing", "free"):
         return 0.0
@@ -31,7 +31,7 @@ def amount(text: str) -> float:
 
 
 def count(text: str, most: int = 1000) -> int:
-    """A whole number from 1. Raises ``Unclear``."""
+    """Parses a whole number from 1 to ``most``. Raises ``Unclear``."""
     value = amount(text)
     if value != int(value) or not 1 <= value <= most:
         raise Unclear(f"“{text}” is no number of cases: write a whole number from 1 to {most}")
@@ -39,7 +39,7 @@ def count(text: str, most: int = 1000) -> int:
 
 
 def share(text: str) -> float:
-    """A share between 0 and 1: ``30 %``, ``0.3`` or ``1 in 10``. Raises ``Unclear``."""
+    """Parses a share between 0 and 1: ``30 %``, ``0.3`` or ``1 in 10``. Raises ``Unclear``."""
     said = text.strip().casefold()
     parts = _OUT_OF.fullmatch(said)
     if parts:
@@ -55,7 +55,7 @@ def share(text: str) -> float:
 
 
 def factor(text: str) -> float:
-    """How many times: ``twice``, ``half``, ``three times``, ``x2``. Raises ``Unclear``."""
+    """Parses a factor: ``twice``, ``half``, ``three times``, ``x2``. Raises ``Unclear``."""
     said = text.strip().casefold()
     value = _TIMES.get(said) or amount(re.sub(r"^[x×]|[x×]$| times$", "", said).strip())
     if not value:

@@ -1,4 +1,4 @@
-"""How a line begun may go on."""
+"""Completes typed commands."""
 
 from doubleread.core.base import Record
 from doubleread.sessions.actions.registry import actions
@@ -6,14 +6,14 @@ from doubleread.sessions.standing import Standing
 
 
 class LineCompletion(Record):
-    """How a line may go on: ``text`` is the whole line then."""
+    """A completion: ``text`` is the whole line."""
 
     text: str
     about: str
 
 
 def complete(text: str, standing: Standing) -> list[LineCompletion]:
-    """How a line begun may go on; nothing for one that is no command."""
+    """Completes a command; returns nothing for other text."""
     line = text.lstrip()
     if line and not line.startswith("/"):
         return []

@@ -1,6 +1,6 @@
-"""Inspection sessions: images, what the panel says of them while it reads, the talk about it, a person's decisions.
+"""Inspection sessions: images, the panel's readings of them, the conversation, and a person's decisions.
 
-A referred case waits for a person, in any process and as long as it takes. From Python:
+A referred case waits for a person as long as needed, and any process can record the decision. From Python:
 
 >>> from doubleread.sessions.engine import Sessions                       # doctest: +SKIP
 >>> sessions = Sessions(panel, Path("sessions"))                          # doctest: +SKIP
@@ -34,20 +34,20 @@ T = TypeVar("T")
 class Sessions:
     """The sessions of one folder or database, read by one panel.
 
-    Its methods run in any event loop: the work is done on one of its own, and goes on when a caller gives up. Several
-    processes may have the same place open; what one writes, the others see within a second. A reading that a process
-    did not end is carried on by the next one that opens the place.
+    Methods can be called from any event loop: work runs on a loop of its own and continues if a caller is cancelled.
+    Several processes may open the same storage; each sees the others' writes within a second. A reading that a process
+    left unfinished is continued by the next one that opens the storage.
 
-    All methods raise ``SessionError`` for a session, image or reading that is not there, and ``SessionsAway`` while the
-    database cannot be reached; readings and replies that were begun wait for it. ``SessionsFull`` says that the
-    disk took no more; what was stored before is kept.
+    All methods raise ``SessionError`` for an unknown session, image or reading, and ``SessionsAway`` while the database
+    is unreachable; running readings and replies wait for it. ``SessionsFull`` means that the disk is full; what was
+    stored before is kept.
     """
 
     def __init__(self, panel: Panel, folder: Path, talk: Talk = answer, database: str = "") -> None:
-        """Opens the folder, or makes it. Raises ``SessionError`` where it, or the database, cannot be used.
+        """Opens the folder, or creates it. Raises ``SessionError`` if it, or the database, cannot be used.
 
-        ``talk`` makes of someone's words what comes of them. With a ``database`` (``postgresql://USER@HOST/NAME``, the
-        password in ``PGPASSWORD`` or ``~/.pgpass``) everything is kept there, and the folder holds copies of pictures.
+        ``talk`` answers messages. With a ``database`` (``postgresql://USER@HOST/NAME``, password in ``PGPASSWORD`` or
+        ``~/.pgpass``) everything is stored there, and the folder holds copies of pictures.
         """
         self._home, self._closed = Background(), False
         self._desk = Desk(panel, folder.absolute(), talk, database)
@@ -63,98 +63,98 @@ class Sessions:
             raise
 
     async def create(self, title: str = "") -> SessionInfo:
-        """A new session."""
+        """Creates a session."""
         return await self._write(self._store.log.create, title)
 
     async def listed(self) -> list[SessionInfo]:
-        """All sessions, the one that changed last first."""
+        """Returns all sessions, the last changed first."""
         return await self._ask(self._store.log.listed)
 
     async def rename(self, session: str, title: str) -> SessionInfo:
-        """Gives a session another title."""
+        """Changes the title of a session."""
         return await self._write(self._store.log.rename, session, title)
 
     async def delete(self, session: str) -> None:
-        """Takes away a session with its events, readings and pictures; what was confirmed stays in the archive."""
+        """Deletes a session with its events, readings and pictures; confirmed cases stay in the archive."""
         await self._home.run(self._desk.delete, session)
 
     async def own(self, session: str, person: str) -> None:
-        """A session belongs to a person, for those who show each their own."""
+        """Assigns a session to a person, for servers that show users only their own."""
         await self._ask(self._store.log.own, session, person)
 
     async def people(self) -> dict[str, str]:
-        """Whose sessions are, of those that belong to somebody."""
+        """Returns the owner of each session that has one."""
         return await self._ask(self._store.log.people)
 
     async def enter(self, login: str) -> None:
-        """A browser has entered; ``login`` is a hash that only it can give."""
+        """Stores a browser's login, a hash that only this browser can produce."""
         await self._ask(self._store.logins.enter, login)
 
     async def entered(self, login: str) -> bool:
-        """Whether a browser has entered, has not left, and did not stay away for too long."""
+        """Whether a login is valid: not ended, and not expired."""
         return await self._ask(self._store.logins.entered, login)
 
     async def leave(self, login: str) -> None:
-        """A browser has left."""
+        """Ends a login."""
         await self._ask(self._store.logins.leave, login)
 
     async def stored(self) -> Stored:
-        """What the pictures take up, and how much space is left."""
+        """Returns the space that pictures use, and the free space."""
         return await self._ask(self._store.stored)
 
     async def add(self, session: str, data: bytes, name: str) -> str:
-        """A picture joins the session; returns its case id. The same picture joins once.
+        """Adds a picture to the session and returns its case id. The same picture is added only once.
 
-        ``name`` is only shown. Raises ``ImageError`` for bytes that cannot be read as an image.
+        ``name`` is for display only. Raises ``ImageError`` for bytes that cannot be read as an image.
         """
         return await self._home.run(self._desk.add, session, data, name)
 
     async def bring(self, session: str, data: bytes, name: str, *, in_turn: bool = False) -> str:
-        """``add`` and ``read`` in one: both are stored when it returns, and the reading survives whatever happens.
+        """Calls ``add`` and ``read`` in one step: when it returns, both are stored, and the reading survives a crash.
 
-        Readings that are begun ``in_turn`` come one after the other.
+        Readings started with ``in_turn`` run one after the other.
         """
         return await self._home.run(self._desk.bring, session, data, name, in_turn=in_turn)
 
     async def read(self, session: str, case: str, how: How = PLAIN) -> str:
-        """Begins a reading of an image, which goes on in the background; returns its id.
+        """Starts reading an image in the background and returns the reading's id.
 
-        What happens in it, faults too, is told by events. Raises ``UnknownPart`` for an agent that is not of the panel,
-        ``SessionError`` where nobody would be asked, or nobody who is takes the hint.
+        Progress and errors are reported as events. Raises ``UnknownPart`` for an agent that is not in the panel,
+        ``SessionError`` if no agent would be asked, or none of those asked takes the hint.
         """
         return await self._home.run(self._desk.read, session, case, how)
 
     async def where(self, session: str, case: str, label: str | None = None) -> Attribution:
-        """Where the local agents' probability of a label rests in an image; of the likeliest without one.
+        """Returns where the local agents' probability of a label (default: the most likely one) rests in an image.
 
-        It is no event of the session. Raises ``TaskError`` for an unknown label.
+        This is not recorded as an event. Raises ``TaskError`` for an unknown label.
         """
         return await self._home.run(self._desk.where, session, case, label)
 
     async def say(self, session: str, text: str, case: str | None = None, reviewer: str = "") -> None:
-        """Someone's words, about an image or the one that was talked about last; the reply comes as an event.
+        """Sends a person's message about an image (default: the one last talked about); the reply is an event.
 
-        ``reviewer`` is who speaks: what they decide by it goes on record under that name.
+        ``reviewer`` is the speaker: decisions made by the message are recorded under that name.
         """
         await self._home.run(self._desk.say, session, text, case, reviewer)
 
     async def complete(self, session: str, text: str, case: str | None = None) -> list[LineCompletion]:
-        """How a line begun may go on, said about an image or the one that was talked about last."""
+        """Completes a message about an image (default: the one last talked about)."""
         return await self._home.run(self._desk.complete, session, text, case)
 
     async def decide(self, session: str, reading: str, label: str, reviewer: str = "", note: str = "") -> None:
-        """A person's decision on the image of a reading: ends what waits for it, and is confirmed to the panel.
+        """Records a person's decision on a reading's image, ends its waiting readings, and confirms it to the panel.
 
-        An earlier decision on the image is undone. Raises ``TaskError`` for a label that the task does not know.
+        An earlier decision on the image is undone. Raises ``TaskError`` for an unknown label.
         """
         await self._home.run(self._desk.decide, session, reading, label, reviewer, note)
 
     async def events(self, session: str, after: int = 0) -> list[Event]:
-        """What has happened since the event of number ``after``."""
+        """Returns the events after number ``after``."""
         return await self._ask(self._store.log.events, session, after)
 
     async def follow(self, session: str, after: int = 0) -> AsyncGenerator[Event, None]:
-        """What has happened since the event of number ``after``, then what happens, until the session is deleted."""
+        """Yields the events after number ``after``, then new ones as they occur, until the session is deleted."""
         events = await self.events(session, after)
         while True:
             for event in events:
@@ -166,33 +166,33 @@ class Sessions:
                 return
 
     async def settled(self, session: str) -> None:
-        """Waits until what was said here is answered and obeyed, and no reading that this process carries goes on.
+        """Waits until all messages are answered and carried out, and this process runs no reading of the session.
 
-        Raises ``SessionsFull`` where the disk does not take what is to be stored; it is tried again until it does.
+        Raises ``SessionsFull`` if the disk is full; writing is retried until it succeeds.
         """
         await self._home.run(self._desk.work.settled, session)
 
     async def stop(self, session: str) -> None:
-        """Gives up the readings that this process carries; what was answered stays, and an event tells of the end."""
+        """Cancels the readings that this process runs. Answers so far are kept, and an event records the end."""
         await self._home.run(self._desk.stop, session)
 
     async def waiting(self) -> list[Waiting]:
-        """The work list: readings of all sessions that wait for a person, the oldest first."""
+        """Returns the work list: readings of all sessions that wait for a person, oldest first."""
         return await self._ask(self._store.log.waiting)
 
     async def decisions(self, n: int = 20) -> list[Event]:
-        """The last decisions that still count, over all sessions, the latest first."""
+        """Returns the last ``n`` decisions that were not undone, over all sessions, latest first."""
         return await self._ask(self._store.log.decisions, n)
 
     async def picture(self, session: str, case: str) -> Path:
-        """The file of an image."""
+        """Returns the file of an image."""
         return await self._ask(self._store.pictures.find, session, case)
 
     async def export(self, session: str, format: Format, folder: Path, *, metadata: bool = False) -> Path:
-        """Writes a session into a folder, its pictures beside it; returns the document.
+        """Writes a session and its pictures into a folder; returns the path of the document.
 
-        A page shows everything without them. The pictures are copies without metadata (place, owner, device), unless
-        ``metadata`` keeps it. Raises ``SessionError`` where the folder cannot be written.
+        An HTML document works without the pictures. These are copies without metadata (place, owner, device) unless
+        ``metadata`` is true. Raises ``SessionError`` if the folder cannot be written.
         """
         return await self._home.run(self._desk.export, session, format, folder, metadata=metadata)
 
@@ -207,7 +207,7 @@ class Sessions:
         return await self._home.run(lambda: self._desk.work.write(work, *args, **kwargs))
 
     async def close(self) -> None:
-        """Stops; readings that have not ended are carried on at the next start. A second call does nothing."""
+        """Stops; unfinished readings continue at the next start. Further calls do nothing."""
         if not self._closed:
             self._closed = True
             await self._home.run(self._desk.close)

@@ -1,6 +1,7 @@
-"""From what a person types to what they want: commands with a slash, and plain English for the same.
+"""Parses what a person types into intents: slash commands, and plain English for the same.
 
-Names with a slip are mended where only one is meant, and that is said; what the panel is told to be true never is.
+Misspelt names are corrected if only one matches, and the correction is reported; a label stated to be true is never
+corrected.
 """
 
 import difflib
@@ -21,16 +22,16 @@ _POLITE = re.compile(
     re.I,
 )
 _YES_OR_NO = r"(?:yes|yeah|yep|ok|okay|right|correct|true|fine|sure|no|nope|wrong|false|incorrect)"
-"""Too little to go by: it does not say what is true."""
+"""Too ambiguous: it does not say what is true."""
 _DENIALS = (
     r"(?:no,? )?{IS} not {REALLY}{ART}(?P<label>.+?)(?:,? (?:is (?:it|this|that)|right))?",
     r"(?:no,? )?{IS} (?:wrong|false|incorrect)|you(?:'re| are) wrong",
 )
-"""These say what is not true, and nothing follows from them."""
+"""These say what is not true; nothing can be concluded from them."""
 
 
 def parse(text: str, known: Known) -> Intent | NotUnderstood:
-    """What a person wants; never an exception, and never a guess at what is true."""
+    """Parses a message; never raises an exception, and never guesses a true label."""
     heard: Heard = []
     try:
         intent = _parse(text, known, heard)
@@ -41,7 +42,7 @@ def parse(text: str, known: Known) -> Intent | NotUnderstood:
 
 
 def says_something(words: str, known: Known) -> bool:
-    """Whether words are understood by themselves."""
+    """Whether the words are understood on their own."""
     every = actions()
     try:
         return any(_try(*way, _spelt(words), known, [], []) for way in (*every.ways, *every.decisions))
@@ -63,7 +64,7 @@ def _parse(text: str, known: Known, heard: Heard) -> Intent:
 
 
 def _command(word: str, heard: Heard) -> Action[Any]:
-    """The action of that name, or of the only one nearly so called. Raises ``Unclear``."""
+    """Returns the action of that name, or the only one with a similar name. Raises ``Unclear``."""
     every, name = actions(), word.casefold().replace("_", "-")
     if name in every:
         return every[name]
@@ -89,14 +90,14 @@ def _plain(said: str, known: Known, heard: Heard, *, asked: bool) -> Intent:
 
 
 def _spelt(said: str) -> str:
-    """Without what is only polite, and with "not" in full."""
+    """Removes polite phrases and expands "n't" to "not"."""
     polite = _POLITE.sub("", _POLITE.sub("", said)) or said
     spelt = re.sub(r"(?i)\bca(?=n't\b)", "can", polite)
     return re.sub(r"(?i)n't\b", " not", re.sub(r"(?i)^(it|that)s\b", r"\1's", spelt))
 
 
 def _deny(said: str, known: Known) -> None:
-    """Raises ``Unclear`` for what says too little to confirm or correct anything."""
+    """Raises ``Unclear`` for answers that are too vague to confirm or correct anything."""
     offers = [f"/correct {label}" for label in known.labels.shown.values() if label != known.leading]
     confirm = (f"/confirm {known.leading}",) if known.leading else ()
     if re.fullmatch(_YES_OR_NO, said, re.I):
@@ -112,12 +113,12 @@ def _deny(said: str, known: Known) -> None:
 def _try(
     action: Action[Any], phrase: Phrase, said: str, known: Known, heard: Heard, problems: list[Unclear]
 ) -> Intent | None:
-    """What a phrase asks for where it fits and its names are known; else what stood in the way is kept."""
+    """Makes an intent if the phrase fits and its names are known; else adds the reason to ``problems``."""
     found = pattern(phrase.says).fullmatch(said)
     if found is None:
         return None
     slots = {name.rstrip("_"): value for name, value in found.groupdict().items() if value is not None}
-    if "agreed" in slots:  # nothing else may be made of a person's yes
+    if "agreed" in slots:  # a person's yes must not be read as anything else
         return action.understand(phrase, slots, known, heard)
     intent = _unless_unclear(lambda mended: action.understand(phrase, slots, known, mended), heard, problems)
     lets_decide = action.decides or intent is None or not actions()[intent.command].decides
@@ -125,7 +126,7 @@ def _try(
 
 
 def _try_command(said: str, known: Known, heard: Heard, problems: list[Unclear]) -> Intent | None:
-    """A command without its slash."""
+    """Parses a command without its slash."""
     word, _, rest = said.partition(" ")
     action = actions().get(word.casefold())
     if action is None or not action.without_slash:
@@ -145,7 +146,7 @@ def _unless_unclear(read: Callable[[Heard], Intent], heard: Heard, problems: lis
 
 
 def _mended(said: str, known: Known, heard: Heard) -> Intent | None:
-    """The same with slips in ordinary words mended, never for what changes what the panel knows."""
+    """Retries with ordinary words spell-corrected, never for actions that decide."""
     every = actions()
     names = {
         part for some in (known.labels, known.agents, known.images) for one in some.spellings for part in one.split()
@@ -180,5 +181,4 @@ def _unknown(said: str, known: Known, *, asked: bool) -> Unclear:
 
 
 def _ways(labels: list[str]) -> list[str]:
-    """What one may say of labels."""
     return [f"/{command} {label}" for label in labels for command in ("why-not", "similar", "correct")]

@@ -1,23 +1,23 @@
-"""Which browsers have entered: kept with the sessions, so that a restart or another machine knows them."""
+"""Logins of browsers, stored with the sessions, so that they survive restarts and are shared between machines."""
 
 from datetime import UTC, datetime, timedelta
 
 from doubleread.sessions._database import Database
 
 IDLE, LIFE = timedelta(hours=12), timedelta(days=7)
-"""A login ends after this long without a request, and at the latest so long after it began."""
+"""Maximum time without a request, and maximum total time, before a login expires."""
 TOUCHED, MOST = timedelta(minutes=5), 10_000
-"""How often it is written down that a login was used, and how many are kept; the longest unused go first."""
+"""How often the use of a login is recorded, and how many are kept; the longest unused are dropped first."""
 
 
 class LoginTable:
-    """Logins by a hash that only the browser's key gives. Methods may be called from any thread."""
+    """Logins by a hash that only the browser's key produces. Methods can be called from any thread."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def enter(self, login: str) -> None:
-        """A browser has entered; logins that are over are taken away."""
+        """Stores a login and deletes expired ones."""
         now = datetime.now(UTC)
         with self._database.writing() as db:
             db.execute("delete from logins where used < ? or began < ?", (_text(now - IDLE), _text(now - LIFE)))
@@ -27,7 +27,7 @@ class LoginTable:
             db.execute("insert into logins values (?, ?, ?)", (login, _text(now), _text(now)))
 
     def entered(self, login: str) -> bool:
-        """Whether a browser is still in."""
+        """Whether a login is valid."""
         now = datetime.now(UTC)
         with self._database.reading() as db:
             row = db.execute("select began, used from logins where id = ?", (login,)).fetchone()
@@ -39,11 +39,11 @@ class LoginTable:
         return True
 
     def leave(self, login: str) -> None:
-        """A browser has left."""
+        """Deletes a login."""
         with self._database.writing() as db:
             db.execute("delete from logins where id = ?", (login,))
 
 
 def _text(when: datetime) -> str:
-    """Times that sort as text."""
+    """Formats a time so that texts sort by time."""
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")

@@ -1,7 +1,7 @@
-"""An image read otherwise than the panel was fitted: who is asked, and what the verdict then says of itself.
+"""Reads an image with other settings than the panel was fitted with: which agents are asked, and warnings.
 
-A hint is given to the agents that take hints, as an unverified note of a person. Trust was measured without hints, so
-the verdict says what it rests on; whoever can make use of the hint is asked at once, and no recording is made of it.
+A hint goes to the agents that take hints, as an unverified note of a person. Trust was measured without hints, so the
+verdict says so; agents that take the hint are asked at once, and no recording is made.
 """
 
 from collections.abc import Collection, Iterator
@@ -17,8 +17,7 @@ PLAIN = How()
 
 
 def check(how: How, agents: tuple[str, ...], taking: Collection[str] = ()) -> None:
-    """Raises ``UnknownPart`` for an agent that is not of the panel, ``SessionError`` where nobody would be asked, or
-    nobody of ``taking``, who take hints, would hear the hint."""
+    """Raises ``UnknownPart`` for unknown agents, ``SessionError`` if nobody is left to ask, or to take the hint."""
     for name in (*how.without, *how.only):
         if name not in agents:
             raise UnknownPart("agent", name, agents)
@@ -29,19 +28,19 @@ def check(how: How, agents: tuple[str, ...], taking: Collection[str] = ()) -> No
 
 
 def asked(how: How, agents: tuple[str, ...]) -> tuple[str, ...]:
-    """Who is asked of these agents."""
+    """Returns which of these agents are asked."""
     return tuple(name for name in how.only or agents if name not in how.without)
 
 
 def unheard(taking: Collection[str]) -> str:
-    """What to say of a hint that no agent would be told."""
+    """Explains that no agent would get the hint."""
     if taking:
         return f"of those that are to read only {', '.join(taking)} could use a hint, and is left out: nothing was read"
     return "no agent of this panel reads text beside an image: a hint would change nothing; nothing was read again"
 
 
 def named_in(hint: str, labels: Collection[str]) -> tuple[str, ...]:
-    """The labels that a hint names: who is told an answer tends to give it."""
+    """Returns the labels that a hint names: agents tend to repeat an answer they are told."""
     return tuple(name for name in labels if f" {_words_of(name)} " in f" {_words_of(hint)} ")
 
 
@@ -50,7 +49,7 @@ def _words_of(text: str) -> str:
 
 
 def seated(how: How, seats: Seats) -> Seats:
-    """The seats as they are to be; trust stays what it is. Raises ``SessionError`` where no agent sees the image."""
+    """Returns the seats for this reading; trust is unchanged. Raises ``SessionError`` if no agent sees the image."""
     if how == PLAIN:
         return seats
     fewer = seats.with_only(asked(how, (*seats.agents, *seats.referees)))

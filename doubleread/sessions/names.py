@@ -1,4 +1,4 @@
-"""Finding what a person means by a name: as it is spelt, by a part of it, or but for a slip that fits only one."""
+"""Finds names in what a person says: exact, by part, or misspelt if only one matches."""
 
 import difflib
 import re
@@ -14,7 +14,7 @@ _AROUND = re.compile(r"^(?:the|a|an|agent|label|image|picture|photo) | (?:agent|
 
 
 class Unclear(Exception):
-    """What was said cannot be understood for certain; says why, and what one might say instead."""
+    """Raised if input cannot be understood for certain; says why, and what to say instead."""
 
     def __init__(self, problem: str, suggestions: Iterable[str] = ()) -> None:
         self.problem, self.suggestions = problem, tuple(suggestions)
@@ -22,31 +22,31 @@ class Unclear(Exception):
 
 
 def fold(text: str) -> str:
-    """A name as it is compared: without case, dashes, underscores and repeated blanks."""
+    """Normalises a name: ignores case, dashes, underscores and repeated spaces."""
     plain = unicodedata.normalize("NFKC", text).casefold().replace("’", "'").replace("n't", " not")
     return " ".join(re.sub(r"[-_\s]+", " ", plain).split())
 
 
 @dataclass(frozen=True)
 class Names:
-    """The names of one kind of thing, each with the ways it may be spelt."""
+    """Names of one kind, with the ways each may be spelt."""
 
     kind: str
     shown: Mapping[str, str]
-    """How each is shown to people, by what it is."""
+    """The display name of each item."""
     spellings: Mapping[str, frozenset[str]]
-    """What a folded spelling may mean."""
+    """The items that a normalised spelling may mean."""
 
     @classmethod
     def of(cls, kind: str, shown: Mapping[str, str], spellings: Iterable[tuple[str, str]] = ()) -> "Names":
-        """Names that are spelt as they are shown, and in other ways: pairs of a spelling and what it means."""
+        """Makes names spelt as shown, or in other ways: pairs of a spelling and its item."""
         found: dict[str, set[str]] = {}
         for spelling, one in [*((name, one) for one, name in shown.items()), *spellings]:
             found.setdefault(fold(spelling), set()).add(one)
         return cls(kind, dict(shown), {spelling: frozenset(ones) for spelling, ones in found.items() if spelling})
 
     def exact(self, text: str) -> str | None:
-        """What is spelt so, and nothing else is; None where there is none or more than one."""
+        """Returns the item with exactly this spelling; None if there is none or more than one."""
         if text in self.shown.values() and list(self.shown.values()).count(text) == 1:
             return next(one for one, name in self.shown.items() if name == text)
         return self._spelt(fold(text))
@@ -56,7 +56,7 @@ class Names:
         return next(iter(meant)) if len(meant) == 1 else None
 
     def find(self, text: str, heard: list[str]) -> str:
-        """What a text means; a slip that was mended is added to ``heard``. Raises ``Unclear``."""
+        """Finds an item; a corrected misspelling is added to ``heard``. Raises ``Unclear``."""
         bare = _bare(fold(text))
         found = self.exact(text) or self._spelt(bare)
         if found is not None:
@@ -69,13 +69,13 @@ class Names:
         raise Unclear(self._problem(text, meant), self._offers(meant))
 
     def _partly(self, text: str) -> frozenset[str]:
-        """Those with these very words in their name."""
+        """Returns the items whose name contains exactly these words."""
         if len(text) < 3:
             return frozenset()
         return frozenset().union(*(ones for name, ones in self.spellings.items() if f" {text} " in f" {name} "))
 
     def _nearly(self, text: str) -> frozenset[str]:
-        """Those spelt nearly so, and about as nearly as the nearest."""
+        """Returns the items with a similar spelling, if about as similar as the best."""
         if len(text) < 3:
             return frozenset()
         near = {
@@ -98,28 +98,28 @@ class Names:
 
 
 def _bare(text: str) -> str:
-    """Without an article or the kind's own word around it."""
+    """Removes an article, or the word for the kind."""
     shorter = _AROUND.sub("", text).strip()
     return text if shorter == text or not shorter else _bare(shorter)
 
 
 @dataclass(frozen=True)
 class Known:
-    """The names that can occur in what is said now."""
+    """The names that may occur in a message."""
 
     labels: Names
     agents: Names
     images: Names
     leading: str | None = None
-    """The likeliest label of the image talked about."""
+    """The most likely label of the current image."""
     others: tuple[str, ...] = field(default=())
     """The other images of the session, by case id."""
     k: int = 10
-    """Similar cases that are looked for."""
+    """Number of similar cases in the evidence."""
 
 
 def image_names(shown: Mapping[str, str], current: str | None) -> Names:
-    """Images by their names, with or without the ending, by their place, and as the last or the other one."""
+    """Names images by file name, with or without suffix, by position, and as "last" or "other"."""
     ids = list(shown)
     spellings = [(name.rsplit(".", 1)[0], one) for one, name in shown.items()]
     for place, one in enumerate(ids, start=1):
@@ -132,7 +132,7 @@ def image_names(shown: Mapping[str, str], current: str | None) -> Names:
 
 
 def known_of(standing: Standing) -> Known:
-    """The names that can occur in what is said now."""
+    """Returns the names that may occur in a message."""
     task, current = standing.panel.task, standing.cases.get(standing.current or "")
     last = current.verdicts[-1] if current and current.verdicts else None
     return Known(
@@ -150,5 +150,5 @@ def known_of(standing: Standing) -> Known:
 
 
 def agents_of(standing: Standing) -> tuple[str, ...]:
-    """Who can be asked, or asked about: those who read, and referees, kept or not."""
+    """Returns all agents that can be asked or asked about: readers and referees, whether kept or not."""
     return tuple(dict.fromkeys((*standing.panel.agents, *standing.panel.settings.panel.agents)))

@@ -1,4 +1,4 @@
-"""Opens the sessions of a panel as its settings say: where they lie, who answers in them, and who decides."""
+"""Opens a panel's sessions according to its settings: storage, conversation model and reviewer."""
 
 import asyncio
 import getpass
@@ -22,9 +22,9 @@ from doubleread.settings import Settings
 
 @contextmanager
 def open_sessions(panel: Panel, talk: str = "") -> Iterator[Sessions]:
-    """The sessions of a panel while the block lasts, in which the model of ``[talk.NAME]`` answers, or none.
+    """Opens a panel's sessions while the block lasts; the model of ``[talk.NAME]`` answers in them, if named.
 
-    Raises ``UnknownPart`` for a name without a table, and ``SessionError`` where they cannot be opened.
+    Raises ``UnknownPart`` for a name without a table, and ``SessionError`` if they cannot be opened.
     """
     with open_talk(panel.settings, talk) as answering:
         sessions = Sessions(panel, folder_of(panel), answering, panel.settings.sessions.database)
@@ -35,7 +35,7 @@ def open_sessions(panel: Panel, talk: str = "") -> Iterator[Sessions]:
 
 
 def folder_of(panel: Panel) -> Path:
-    """The folder of the settings; without, one in the user's data that belongs to panels like this one."""
+    """Returns the folder of the settings; by default one in the user's data, shared by panels of the same kind."""
     named = panel.settings.sessions.folder
     if named:
         return Path(named).expanduser()
@@ -45,7 +45,7 @@ def folder_of(panel: Panel) -> Path:
 
 @contextmanager
 def open_talk(settings: Settings, name: str = "") -> Iterator[Talk]:
-    """The model of the table ``[talk.NAME]``; without a name, what needs none.
+    """Opens the model of the table ``[talk.NAME]``; without a name, answers need no model.
 
     It has a budget of its own, as large as that of the settings. Raises ``UnknownPart`` for a name without a table.
     """
@@ -54,7 +54,7 @@ def open_talk(settings: Settings, name: str = "") -> Iterator[Talk]:
         return
     if name not in settings.talk:
         raise UnknownPart("model to talk with", name, settings.talk)
-    from doubleread.panel.models import open_wire  # noqa: PLC0415 - loads openai, which talk without a model does without
+    from doubleread.panel.models import open_wire  # noqa: PLC0415 - loads openai, which not every talk needs
     from doubleread.sessions._conversation import PROMPT, Conversation  # noqa: PLC0415 - the same
 
     prompt, wire = library(settings).get(PROMPT), open_wire(settings)
@@ -65,7 +65,7 @@ def open_talk(settings: Settings, name: str = "") -> Iterator[Talk]:
 
 
 def whoever_is_here(settings: Settings) -> str:
-    """The name of the settings; without one, that of the user of this machine, where it is known."""
+    """Returns the reviewer of the settings; by default the user of this machine, if known."""
     if settings.sessions.reviewer:
         return person(settings.sessions.reviewer)
     try:

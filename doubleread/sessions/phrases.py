@@ -1,6 +1,6 @@
-"""Plain English for actions: a phrase is a pattern that must fit the whole of what is said.
+"""Plain-English phrases for actions: each is a pattern that must match the whole input.
 
-``{label}`` in a phrase is a slot, see ``SLOTS``; ``(?P<name>…)`` makes one of its own.
+``{label}`` in a phrase is a slot, see ``SLOTS``; ``(?P<name>…)`` defines a slot of its own.
 """
 
 import re
@@ -37,24 +37,24 @@ SLOTS = {
     "YES": r"(?:(?:yes|yeah|yep|indeed),? )",
     "REALLY": r"(?:really |actually |definitely |certainly |clearly |indeed )?",
 }
-"""Small letters: words that the action reads, such as the name of a label. Capitals: ways to say the same."""
+"""Lower case: text that the action reads, such as a label. Capitals: alternative wordings."""
 
 
 class Phrase(NamedTuple):
-    """A way to say an action; ``note`` tells the action what the slots do not."""
+    """A phrase of an action; ``note`` tells the action what the slots do not."""
 
     says: str
     note: str = ""
 
 
 def phrases(*says: str, note: str = "") -> tuple[Phrase, ...]:
-    """Several with the same note."""
+    """Makes phrases with the same note."""
     return tuple(Phrase(one, note) for one in says)
 
 
 @cache
 def pattern(says: str) -> re.Pattern[str]:
-    """A phrase as a pattern for the whole of what is said; ``{label_}`` is a second place for a label."""
+    """Compiles a phrase into a pattern for the whole input; ``{label_}`` is a second slot for a label."""
     before = None
     while before != says:
         before, says = says, re.sub(r"\{([A-Za-z]+)(_*)\}", _slot, says)
@@ -62,7 +62,7 @@ def pattern(says: str) -> re.Pattern[str]:
 
 
 def words_of(phrase: Phrase) -> frozenset[str]:
-    """The ordinary words of four letters and more that occur in a phrase."""
+    """Returns the ordinary words of a phrase with four letters or more."""
     bare = re.sub(r"\(\?P<\w+>|\{\w+\}|\\\w", " ", pattern(phrase.says).pattern)
     return frozenset(re.findall(r"[a-z]{4,}", bare))
 

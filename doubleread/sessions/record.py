@@ -1,7 +1,7 @@
-"""What a session is made of: events in the order they happened, and replies made of a few kinds of blocks.
+"""The records of a session: events in the order they happened, and replies made of a few kinds of blocks.
 
-A session is its events. Whoever shows it (terminal, browser, an export) reads them from the first, and follows new ones
-as they come; nothing else is remembered.
+A session consists of its events only. Displays (terminal, browser, export) read them from the first and follow new
+ones.
 """
 
 from collections.abc import Mapping
@@ -19,35 +19,35 @@ from doubleread.core.types import Json
 from doubleread.core.verdict import Verdict
 
 MAX_HINT, MAX_NAME = 400, 120
-"""Characters of a hint, and of a person's name."""
+"""Maximum length in characters of a hint, and of a person's name."""
 Kind = Literal[
     "image", "asked", "evidence", "answer", "verdict", "waiting", "decided", "said", "reply", "undone", "failed"
 ]  # fmt: skip
-"""What happened; see ``RECORDS``."""
+"""The kinds of events; see ``RECORDS``."""
 
 
 class Event(Record):
-    """One thing that happened in a session. ``data`` is the JSON of the record that its kind names."""
+    """One event of a session. ``data`` is the JSON of the record that its kind names."""
 
     session: str
     seq: int
-    """Counted from 1 within the session, without a gap."""
+    """Counted from 1 within the session, without gaps."""
     time: AwareDatetime
     kind: Kind
     case: str | None = None
-    """The image it is about."""
+    """The image it concerns."""
     reading: str | None = None
-    """The reading it belongs to; an image can be read again."""
+    """The reading it belongs to; an image can be read several times."""
     data: Json
 
     @property
     def what(self) -> Any:
-        """The record that its data is. Raises ``ValidationError``."""
+        """The record in its data. Raises ``ValidationError``."""
         return RECORDS[self.kind].validate_python(self.data)
 
 
 class SessionInfo(Record):
-    """A session in a list of them."""
+    """Summary of a session for lists."""
 
     id: str
     title: str
@@ -59,7 +59,7 @@ class SessionInfo(Record):
 
 
 class Image(Record):
-    """A picture of the session; its bytes lie in the session's folder, under the case's id."""
+    """A picture of the session; its bytes are stored under the case's id."""
 
     name: str
     width: int
@@ -67,22 +67,22 @@ class Image(Record):
 
 
 class How(Record):
-    """How an image is to be read; as the panel was fitted, where nothing is said."""
+    """How to read an image; by default as the panel was fitted."""
 
     without: tuple[str, ...] = ()
     """Agents that are left out."""
     only: tuple[str, ...] = ()
-    """If any: the agents that are asked, and no others."""
+    """If not empty, only these agents are asked."""
     look_again: bool = False
-    """Whether a second look is taken whatever it is worth."""
+    """Whether to take a second look regardless of its value."""
     k: int | None = Field(default=None, ge=1, le=1000)
     """Similar cases to find."""
     hint: Annotated[str, BeforeValidator(printable)] = Field(default="", max_length=MAX_HINT)
-    """What a person wants the agents to know that take hints; on one line, without characters that are not shown."""
+    """What a person wants agents that take hints to know; one line of printable characters."""
 
 
 class Asked(Record):
-    """Who is asked in a round of a reading."""
+    """The agents asked in a round of a reading."""
 
     round: int
     agents: tuple[str, ...]
@@ -96,24 +96,24 @@ class Waiting(Record):
     case: str
     reading: str
     name: str
-    """Of the image."""
+    """Name of the image."""
     leaning: str | None
     reasons: tuple[str, ...]
     since: AwareDatetime
 
 
 class Decided(Record):
-    """What a person decided of a reading; it is confirmed to the panel unless ``kept`` says why not."""
+    """A person's decision on a reading; it is confirmed to the panel unless ``kept`` gives a reason."""
 
     label: str
     reviewer: str = ""
     note: str = ""
     kept: str = ""
-    """Empty: trust and archive have it. Otherwise why they have not."""
+    """Why trust and archive have not recorded it; empty if they have."""
 
 
 class Said(Record):
-    """Words of a person."""
+    """A person's message."""
 
     text: str
 
@@ -127,15 +127,15 @@ class Undone(Record):
 
 
 class Failed(Record):
-    """What could not be done, why, and what can be done about it."""
+    """A failure: what could not be done, why, and what to do about it."""
 
     problem: str
 
 
 def person(name: str) -> str:
-    """A name as it goes on record: one line of what can be shown; empty for nobody in particular.
+    """Normalises a name for the record: one line of printable text; empty if no name is given.
 
-    Raises ``SessionError`` for one that is too long.
+    Raises ``SessionError`` if it is too long.
     """
     shown = printable(name)
     if len(shown) > MAX_NAME:
@@ -162,7 +162,7 @@ class Table(Record):
 
 
 class Cases(Record):
-    """Stored cases to look at."""
+    """Stored cases to show."""
 
     kind: Literal["cases"] = "cases"
     title: str = ""
@@ -176,11 +176,11 @@ class Bars(Record):
     title: str = ""
     shares: dict[str, float]
     before: dict[str, float] = Field(default_factory=dict)
-    """What they were, where they changed."""
+    """The earlier probabilities, where they changed."""
 
 
 class Maps(Record):
-    """Where agents' probabilities rest in the image; its ``lines`` are told beside the pictures."""
+    """Attribution maps of the image; ``lines`` is the text beside them."""
 
     kind: Literal["maps"] = "maps"
     found: Attribution
@@ -190,32 +190,32 @@ Block = Annotated[Text | Table | Cases | Bars | Maps, Field(discriminator="kind"
 
 
 class Reply(Record):
-    """What doubleread says: every number in it comes from a verdict, the panel's trust or the archive."""
+    """A reply. Every number in it comes from a verdict, the panel's trust or the archive."""
 
     blocks: tuple[Block, ...]
     suggestions: tuple[str, ...] = ()
-    """What one might say next, as it would be typed."""
+    """Suggested next input, as it would be typed."""
     refused: bool = False
-    """Whether what was said was not understood, or could not be done."""
+    """Whether the input was not understood, or could not be carried out."""
 
 
 RECORDS: Mapping[Kind, TypeAdapter[Any]] = {
-    "image": TypeAdapter(Image),  # a picture joined the session
+    "image": TypeAdapter(Image),  # a picture was added
     "asked": TypeAdapter(Asked),  # a round of a reading was opened
     "evidence": TypeAdapter(Evidence),  # similar cases were found
     "answer": TypeAdapter(Opinion | Abstention),  # an agent answered
     "verdict": TypeAdapter(Verdict),  # a reading ended
-    "waiting": TypeAdapter(Waiting),  # a person's decision is waited for
+    "waiting": TypeAdapter(Waiting),  # a reading waits for a person
     "decided": TypeAdapter(Decided),  # a person decided
     "said": TypeAdapter(Said),  # a person said something
-    "reply": TypeAdapter(Reply),  # what doubleread says to that
+    "reply": TypeAdapter(Reply),  # the reply to it
     "undone": TypeAdapter(Undone),  # an earlier event no longer counts
     "failed": TypeAdapter(Failed),  # something could not be done
 }
 """The record of each kind of event."""
 
 
-# -- what an action asks of the session -----------------------------------------------------------------------------
+# -- orders: what an action asks of the session ---------------------------------------------------------------------
 
 
 class Read(Record):
@@ -226,7 +226,7 @@ class Read(Record):
 
 
 class Confirm(Record):
-    """Keep what is true of the image."""
+    """Record the true label of the image."""
 
     do: Literal["confirm"] = "confirm"
     label: str
@@ -234,7 +234,7 @@ class Confirm(Record):
 
 
 class Undo(Record):
-    """Take the last confirmation or decision back."""
+    """Undo the last confirmation or decision."""
 
     do: Literal["undo"] = "undo"
 

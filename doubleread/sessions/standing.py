@@ -1,4 +1,4 @@
-"""What is known where someone speaks in a session, as its events tell, and what comes back to them."""
+"""The state of a session that actions see, built from its events, and their response."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from doubleread.panel import Panel
 from doubleread.sessions.record import Decided, Event, Order, Reply, Text
 
 _TALK = ("image", "asked", "said", "reply")
-"""The kinds of events that an image is talked about in."""
+"""Kinds of events that make an image the current one."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,12 @@ class CaseSeen:
     case: Case
     name: str
     verdicts: tuple[Verdict, ...] = ()
-    """Of each reading that ended, the last one last."""
+    """The verdict of each finished reading, the latest last."""
 
 
 @dataclass(frozen=True)
 class TalkTurn:
-    """What a person said, or the text of what was replied."""
+    """A person's message, or the text of a reply."""
 
     by: Literal["person", "doubleread"]
     text: str
@@ -34,39 +34,39 @@ class TalkTurn:
 
 @dataclass(frozen=True)
 class Standing:
-    """The panel, the session's images in the order they came, and what was said and decided of them."""
+    """The panel, the session's images in order of arrival, and the conversation and decisions about them."""
 
     panel: Panel
     cases: Mapping[str, CaseSeen] = field(default_factory=dict)
     """By case id."""
     current: str | None = None
-    """The image that is talked about; None in a session without images."""
+    """The current image; None in a session without images."""
     decided: Mapping[str, str] = field(default_factory=dict)
-    """Case id → the label that a person decided on, where that still counts."""
+    """Label a person decided on, by case id, if not undone."""
     deciders: Mapping[str, str] = field(default_factory=dict)
-    """Case id → who decided that; empty where no name was given."""
+    """Who decided, by case id; empty if no name was given."""
     earlier: tuple[TalkTurn, ...] = ()
-    """What was said and replied before, the latest last."""
+    """Earlier messages and replies, the latest last."""
 
 
 @dataclass(frozen=True)
 class Response:
-    """What comes of someone's words: a reply, orders to the session, or both."""
+    """The response to a message: a reply, orders to the session, or both."""
 
     reply: Reply | None = None
     orders: tuple[Order, ...] = ()
 
 
 Talk = Callable[[str, Standing], Awaitable[Response]]
-"""Makes of someone's words what comes of them. It changes nothing itself."""
+"""Answers a message. It changes nothing itself."""
 
 
 def standing_of(
     panel: Panel, events: Sequence[Event], picture: Callable[[str], Path], current: str | None, said: int | None = None
 ) -> Standing:
-    """What is known after these events, of a session whose pictures lie where ``picture`` says.
+    """Builds the state of a session from its events; ``picture`` returns the file of an image.
 
-    ``said`` is the number of the words that are to be answered, where some are.
+    ``said`` is the number of the event whose message is to be answered, if any.
     """
     seen = {
         event.case: _seen(event.case, event.what.name, events, picture)
@@ -85,22 +85,22 @@ def standing_of(
 
 
 def talked_about(events: Iterable[Event]) -> str | None:
-    """The image that was talked about last."""
+    """Returns the image last talked about."""
     return next((e.case for e in reversed([*events]) if e.kind in _TALK and e.case is not None), None)
 
 
 def last_decision(events: Sequence[Event], case: str | None = None) -> Event | None:
-    """The last decision that still counts, on any image or on this one."""
+    """Returns the last decision that was not undone, on this or any image."""
     return next((event for event in reversed(_decisions(events)) if case in {None, event.case}), None)
 
 
 def name_of(events: Iterable[Event], case: str) -> str:
-    """What an image is called."""
+    """Returns the name of an image."""
     return next((str(e.data["name"]) for e in events if e.kind == "image" and e.case == case), case[:12])
 
 
 def _turns(events: Iterable[Event], said: int) -> Iterator[TalkTurn]:
-    """The talk before the words of that number, with every reply that there is: they may be replied to in between."""
+    """Yields messages before event ``said``, and all replies, which may follow it if messages overlapped."""
     for event in events:
         if event.kind == "said" and event.seq < said:
             yield TalkTurn("person", event.what.text)

@@ -1,4 +1,4 @@
-"""What comes of what a person says, with no language model: understood, looked up, told. Nothing is changed here."""
+"""Answers messages without a language model: parses, looks up and replies. It changes nothing itself."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from doubleread.sessions.standing import Response, Standing
 
 
 async def answer(text: str, standing: Standing) -> Response:
-    """A reply, orders to the session, or both; what cannot be understood or done is told, and orders nothing."""
+    """Returns a reply, orders to the session, or both; input that fails is explained, without orders."""
     intent = parse(text, known_of(standing))
     if isinstance(intent, NotUnderstood):
         return _refused(intent.problem, intent.suggestions)
@@ -20,7 +20,7 @@ async def answer(text: str, standing: Standing) -> Response:
 
 
 async def act(intent: Intent, standing: Standing) -> Response:
-    """What follows from an intent."""
+    """Runs the action of an intent."""
     try:
         done = await actions()[intent.command].run(intent.arguments, standing)
     except Unclear as problem:
@@ -35,7 +35,7 @@ def _refused(problem: str, suggestions: tuple[str, ...]) -> Response:
 
 
 def _with_heard(done: Response, heard: tuple[str, ...]) -> Response:
-    """What was mended to understand it stands first."""
+    """Puts the corrections made to understand the input first."""
     if not heard or done.reply is None:
         return done
     blocks = (Text(lines=heard), *done.reply.blocks)

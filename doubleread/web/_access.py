@@ -1,4 +1,4 @@
-"""The door: lets requests in as the rules say, takes tokens, and guards every answer with headers."""
+"""Access control: checks requests against the rules, accepts tokens, and adds security headers."""
 
 import hashlib
 import secrets
@@ -30,11 +30,10 @@ _HEADERS = {
 
 
 class AccessMiddleware:
-    """ASGI middleware that lets in as the rules say.
+    """ASGI middleware that applies the access rules.
 
-    ``request.state.owner`` is who came: "" where there is one user, else the hash of a cookie;
-    ``request.state.reviews`` is whether they came with the reviewers' token, ``request.state.entered`` whether they
-    came with any.
+    It sets ``request.state.owner`` (the hash of a cookie; "" on a server with one user), ``request.state.entered``
+    (whether the user has a valid token) and ``request.state.reviews`` (whether it is the reviewers' token).
     """
 
     def __init__(self, app: ASGIApp, rules: Rules, logins: Logins) -> None:
@@ -50,7 +49,7 @@ class AccessMiddleware:
             answer = self._refused(request) or await self._entering(request)
         except HTTPException as error:
             answer = error_page(error.status_code, error.detail)
-        except DoublereadError as error:  # the database of the logins is away
+        except DoublereadError as error:  # the database of the logins is unreachable
             answer = error_page(503, str(error))
         except ClientDisconnect:
             answer = Response(status_code=400)
@@ -72,7 +71,7 @@ class AccessMiddleware:
         return None
 
     def _owned(self, request: Request) -> str:
-        """Notes who came; returns the cookie of somebody who is new."""
+        """Sets ``state.owner``; returns a new user's cookie, else ""."""
         state = request.scope["state"]
         several = state["entered"]
         owner = request.cookies.get(OWNER_COOKIE, "") if several else ""
@@ -81,7 +80,7 @@ class AccessMiddleware:
         return made
 
     async def _entering(self, request: Request) -> Response | None:
-        """What somebody gets without a token, or with one: a right one becomes a cookie, and leaves the address."""
+        """Returns a response that handles a token or asks for one; a valid token moves from the URL to a cookie."""
         state, path = request.scope.setdefault("state", {}), request.url.path
         state["entered"] = state["reviews"] = False
         if self._rules.token is None:
@@ -128,7 +127,7 @@ class AccessMiddleware:
 
 
 def _asking(*, wrong: bool = False) -> Response:
-    """Asks for the token; a part of a page that asked for something stays as it is."""
+    """Asks for the token; an htmx request leaves its part of the page unchanged."""
     return page("token.html", 401, {"HX-Reswap": "none"}, wrong=wrong)
 
 
@@ -148,7 +147,7 @@ def _keep(answer: Response, name: str, value: str, request: Request, seconds: in
 
 
 def _guarded(send: Send, request: Request | None = None, owner: str = "") -> Send:
-    """Adds the headers that guard a page, and the cookie of a user who is new."""
+    """Adds security headers, and a new user's cookie."""
 
     async def guarded(message: Message) -> None:
         if message["type"] == "http.response.start":

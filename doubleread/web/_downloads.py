@@ -1,4 +1,4 @@
-"""Files that are served: scripts and style sheets, pictures, and exports."""
+"""Serves static files, pictures and exports."""
 
 import asyncio
 import os
@@ -19,12 +19,12 @@ from doubleread.web.limits import whole_number
 from doubleread.web.pages import STATIC, static_file
 
 SIDES = (96, 192, 220, 1200)
-"""Longer sides, in pixels, that pictures are served in."""
+"""Sizes in which pictures are served: the longer side in pixels."""
 PIECE = 256 * 1024
 
 
 async def static(request: Request) -> Response:
-    """A script or style sheet."""
+    """Serves a script or style sheet."""
     name = request.path_params["name"]
     if name not in STATIC:
         raise HTTPException(404, "there is no such file")
@@ -33,7 +33,7 @@ async def static(request: Request) -> Response:
 
 
 async def picture(request: Request, path: Path | None, case: str) -> Response:
-    """A picture of a case, as small as it is asked for."""
+    """Serves a picture of a case, scaled to the requested size."""
     side = whole_number(request.query_params.get("side", "220"))
     if path is None or side not in SIDES:
         raise HTTPException(404, "there is no such picture")
@@ -50,15 +50,15 @@ def _small(path: Path, case: str, side: int) -> bytes | None:
 
 
 def write_out(file: Path, folder: Path) -> tuple[str, str, BinaryIO]:
-    """Name, media type and contents: the file itself, or everything in the folder where it came with pictures.
+    """Returns name, media type and contents: the file alone, or a zip archive of the folder if there are pictures.
 
-    The contents lie in a file without a name, which is gone when it is closed. Raises ``SessionsFull``.
+    The archive is an unnamed temporary file, deleted when closed. Raises ``SessionsFull``.
     """
     beside = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     if len(beside) == 1:
         media = "text/html" if file.suffix == ".html" else "text/markdown"
         return file.name, f"{media}; charset=utf-8", file.open("rb")
-    out = tempfile.TemporaryFile()  # noqa: SIM115 - closed by those who send it
+    out = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the sender
     try:
         with zipfile.ZipFile(out, "w") as archive:
             for path in beside:
@@ -72,7 +72,7 @@ def write_out(file: Path, folder: Path) -> tuple[str, str, BinaryIO]:
 
 
 def pieces(file: BinaryIO) -> Iterator[bytes]:
-    """The contents, piece by piece; closes the file."""
+    """Yields the contents in pieces and closes the file."""
     with file:
         while piece := file.read(PIECE):
             yield piece

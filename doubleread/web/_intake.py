@@ -1,4 +1,4 @@
-"""Receiving requests: no more bytes than the address takes, and not slower than the server is patient."""
+"""Limits the size and the duration of request bodies."""
 
 import asyncio
 from time import monotonic
@@ -10,13 +10,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from doubleread.web.limits import ENTRY_BYTES, WebLimits
 
 LINGER_S = 5.0
-"""How long what is still sent is read and dropped after a refusal, so that the refusal arrives."""
+"""Seconds to read and drop the rest of a refused body, so that the client receives the refusal."""
 
 
 class BodyLimitMiddleware:
-    """ASGI middleware that bounds the body of every request while it is received.
+    """ASGI middleware that limits the body of every request while it is received.
 
-    ``request.state.body`` is the ``Body``: it takes ``ENTRY_BYTES`` until the address allows more.
+    ``request.state.body`` is the ``Body``; its limit is ``ENTRY_BYTES`` until the route raises it.
     """
 
     def __init__(self, app: ASGIApp, limits: WebLimits) -> None:
@@ -31,22 +31,22 @@ class BodyLimitMiddleware:
 
 
 class Body:
-    """The body of one request. ``receive`` raises ``HTTPException`` where it is too large (413) or too slow (408)."""
+    """The body of a request. ``receive`` raises ``HTTPException`` if it is too large (413) or too slow (408)."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, limits: WebLimits) -> None:
         headers = Headers(scope=scope)
         length = headers.get("content-length", "")
         self.declared = int(length) if length.isascii() and length.isdigit() and len(length) < 19 else 0
-        """Bytes that the request says it has; 0 where it does not say."""
+        """Bytes announced by the request; 0 if not announced."""
         self.limit = ENTRY_BYTES
-        """Bytes that are taken."""
+        """Maximum number of bytes."""
         self._receive, self._send, self._limits = receive, send, limits
         self._over = "transfer-encoding" not in headers and not self.declared
         self._closing, self._linger = False, LINGER_S
         self._taken, self._waited = 0, 0.0
 
     async def receive(self) -> Message:
-        """The next part; only time that is spent waiting for it counts."""
+        """Receives the next part; only time spent waiting for it counts."""
         if self._over:
             return await self._receive()
         if self.declared > self.limit:
@@ -65,7 +65,7 @@ class Body:
         return message
 
     async def send(self, message: Message) -> None:
-        """Sends an answer; where the body has not come to its end the connection is closed after it."""
+        """Sends a response; if the body was not read to its end, closes the connection afterwards."""
         if message["type"] == "http.response.start" and not self._over:
             self._closing = True
             MutableHeaders(scope=message)["connection"] = "close"

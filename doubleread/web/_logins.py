@@ -1,4 +1,4 @@
-"""Who has entered: a random key in the browser's cookie, and its keyed hash with the sessions."""
+"""Logins: a random key in the browser's cookie, and its keyed hash stored with the sessions."""
 
 import hashlib
 import hmac
@@ -10,33 +10,33 @@ from doubleread.sessions.engine import Sessions
 from doubleread.web.rules import Rules
 
 SURE_S, HELD = 5.0, 1000
-"""How long an answer is kept before the sessions are asked again, and how many of them."""
+"""Seconds to cache that a login is valid, and the number of cached logins."""
 TRIES, WINDOW_S, ADDRESSES = 10, 60.0, 10_000
-"""Wrong tokens from one address within a time, and how many addresses are remembered."""
+"""Wrong tokens allowed per address within a period in seconds, and the number of addresses remembered."""
 
 
 class Logins:
-    """Keys of browsers. The hash is keyed with the token: another token ends every login that was made with the old."""
+    """Browser keys. The hash is keyed with the token, so changing the token ends all logins made with the old one."""
 
     def __init__(self, sessions: Sessions, rules: Rules) -> None:
         self._sessions, self._rules = sessions, rules
         self._sure: OrderedDict[str, float] = OrderedDict()
 
     async def begin(self, token: str) -> str:
-        """A new key, for somebody who knows the token."""
+        """Returns a new key for a browser that gave the token."""
         key = secrets.token_urlsafe(32)
         await self._sessions.enter(_hashed(key, token))
         return key
 
     async def token_of(self, key: str) -> str | None:
-        """The token that a browser entered with; None where it has not, has left, or stayed away for too long."""
+        """Returns the token that a browser logged in with; None if it has no valid login."""
         for token in self._rules.tokens if key else ():
             if await self._known(_hashed(key, token)):
                 return token
         return None
 
     async def end(self, key: str) -> None:
-        """The key counts no more."""
+        """Ends the login."""
         for token in self._rules.tokens if key else ():
             login = _hashed(key, token)
             self._sure.pop(login, None)
@@ -55,7 +55,7 @@ class Logins:
 
 
 class Attempts:
-    """Wrong tokens, by the address that they came from."""
+    """Wrong tokens by client address."""
 
     def __init__(self) -> None:
         self._wrong: OrderedDict[str, list[float]] = OrderedDict()
@@ -65,7 +65,7 @@ class Attempts:
         return len(self._lately(address)) >= TRIES
 
     def wrong(self, address: str) -> None:
-        """Another wrong token."""
+        """Records a wrong token."""
         self._wrong[address] = [*self._lately(address), monotonic()]
         self._wrong.move_to_end(address)
         while len(self._wrong) > ADDRESSES:

@@ -1,4 +1,4 @@
-"""Attribution maps for pages: one at a time, each worked out once for all who ask, and none that nobody waits for."""
+"""A queue of attribution maps: computed one at a time, shared by all requests, cancelled if nobody waits."""
 
 import asyncio
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class _MapJob:
 
 
 class MapQueue:
-    """The maps that are worked out or wait. For one event loop."""
+    """The queue of maps. For one event loop."""
 
     def __init__(self, sessions: Sessions, limits: WebLimits) -> None:
         self._sessions, self._limits = sessions, limits
@@ -28,10 +28,10 @@ class MapQueue:
         self._turn = asyncio.Lock()
 
     async def get(self, session: str, case: str, label: str | None, reading: str = "") -> Attribution | int:
-        """The map; or, where it is not there after a moment, how many come before it: ask again.
+        """Returns the map, or the number of maps before it if it is not ready soon: ask again.
 
-        ``reading`` is the one that it belongs to: after another one the map may be another.
-        Raises ``HTTPException`` (429) where too many wait, and what working it out raises.
+        ``reading`` is part of the key, since another reading may give another map. Raises ``HTTPException`` (429) if
+        too many maps are waiting, and the errors of the computation.
         """
         key = (session, case, label, reading)
         job = self._jobs.get(key) or self._begin(key)
@@ -56,7 +56,7 @@ class MapQueue:
             return await self._sessions.where(*key[:3])
 
     def _look(self, key: Key, job: _MapJob) -> None:
-        """Gives a map up that nobody waits for any more."""
+        """Cancels a map that nobody waits for any more."""
         if self._jobs.get(key) is not job:
             return
         left = job.asked + self._limits.map_left_s - monotonic()
@@ -66,7 +66,7 @@ class MapQueue:
         del self._jobs[key]
         job.work.cancel()
         if job.work.done() and not job.work.cancelled():
-            job.work.exception()  # nobody is left to be told
+            job.work.exception()  # retrieved so that asyncio does not report it
 
     def _before(self, key: Key) -> int:
         running = [one for one, job in self._jobs.items() if not job.work.done()]

@@ -1,4 +1,4 @@
-"""The events of a session as server-sent events: those missed first, then live."""
+"""Streams a session's events as server-sent events: those missed first, then live."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -10,23 +10,23 @@ from doubleread.web._view import View
 from doubleread.web.pages import PanelFacts, changed
 
 BEAT_S = 15.0
-"""A comment is sent this often, so that nobody between takes a quiet stream for a dead one."""
+"""Seconds between comments, which stop proxies from closing a quiet stream."""
 
 
 class Streams:
-    """The streams that are open; they end when the server does, and browsers come back to what they missed."""
+    """The open streams. They end when the server stops; browsers reconnect and catch up."""
 
     def __init__(self, about: PanelFacts) -> None:
         self._about = about
         self._open: set[asyncio.Event] = set()
 
     def end(self) -> None:
-        """Ends them all; on the event loop that serves them."""
+        """Ends all streams. Call it on the event loop that serves them."""
         for over in self._open:
             over.set()
 
     def open(self, session: str, events: AsyncGenerator[Event, None], after: int) -> StreamingResponse:
-        """What each event after ``after`` changes on the page; ``events`` begin with the session's first."""
+        """Streams the page changes of events after ``after``; ``events`` starts with the session's first event."""
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         messages = self._messages(session, events, after)
         return StreamingResponse(messages, media_type="text/event-stream", headers=headers)
@@ -49,7 +49,7 @@ class Streams:
 
 
 async def _beating(events: AsyncGenerator[Event, None], over: asyncio.Event) -> AsyncIterator[Event | None]:
-    """The events until it is over, and None where there was none for a while."""
+    """Yields the events until ``over`` is set, and None whenever there was none for a while."""
     ending = asyncio.ensure_future(over.wait())
     coming = asyncio.ensure_future(anext(events, None))
     try:

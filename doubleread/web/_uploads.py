@@ -1,6 +1,6 @@
-"""Uploads: the room that there is for them, by session, user and disk, and their forms as they are received.
+"""Uploads: quotas by session, user and disk, and parsing of forms.
 
-Fields of forms are short; files lie on the disk but for their first kilobytes.
+Form fields are short; files are kept on disk except for their first kilobytes.
 """
 
 from collections import Counter
@@ -23,20 +23,20 @@ _USER = "your sessions hold {:.0f} GB of pictures, and no more: delete one that 
 
 
 class Quota:
-    """What uploads may take. For one event loop."""
+    """The quotas of uploads. For one event loop."""
 
     def __init__(self, sessions: Sessions, limits: WebLimits) -> None:
         self._sessions, self._limits = sessions, limits
         self._coming: Counter[str] = Counter()
-        """Uploads that are received, by user."""
+        """Uploads in progress, by user."""
         self._promised: Counter[str] = Counter()
-        """Bytes that were promised to them."""
+        """Bytes reserved for them, by user."""
 
     @asynccontextmanager
     async def upload(self, request: Request, mine: Collection[str]) -> AsyncIterator[None]:
-        """Takes one upload in, as large as there is room for.
+        """Receives one upload, limited to the space left.
 
-        ``mine`` are the user's sessions. Raises ``HTTPException`` (429, 507) where there is no room.
+        ``mine`` are the user's sessions. Raises ``HTTPException`` (429, 507) if there is no room.
         """
         user = request.state.owner
         self._check_turn(user)
@@ -53,14 +53,14 @@ class Quota:
             self._coming[user] -= 1
 
     def check_sessions(self, mine: int, everybody: int, user: str) -> None:
-        """Raises ``HTTPException`` (507) where there may be no further session."""
+        """Raises ``HTTPException`` (507) if no further session is allowed."""
         if user and mine >= self._limits.user_sessions:
             raise _no_room(f"you have {mine} sessions, and may have no more: delete one that is done with")
         if everybody >= self._limits.all_sessions:
             raise _no_room(f"the server holds {everybody} sessions, and no more: delete one that is done with")
 
     def check_images(self, there: int, more: int) -> None:
-        """Raises ``HTTPException`` (413) where a session may not hold so many."""
+        """Raises ``HTTPException`` (413) if a session would hold too many images."""
         if there + more > self._limits.session_images:
             most = self._limits.session_images
             raise HTTPException(413, f"A session holds at most {most} images: begin another one.")
@@ -71,7 +71,7 @@ class Quota:
             raise HTTPException(429, "Too many uploads are on their way: wait until they have arrived, and send again.")
 
     async def _room(self, request: Request, user: str, mine: Collection[str]) -> int:
-        """Bytes that this upload may have."""
+        """Returns the bytes that this upload may use."""
         stored, limits = await self._sessions.stored(), self._limits
         promised, own = self._promised.total(), sum(stored.bytes.get(session, 0) for session in mine)
         rooms = {
@@ -93,7 +93,7 @@ def _no_room(why: str) -> HTTPException:
 
 
 def not_kept(names: list[str], error: DoublereadError) -> str:
-    """What to say where the disk took only the pictures before these."""
+    """Returns the message for pictures not stored because the disk is full."""
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     return f"{names[0]}{more} not stored; those before are kept and read: {error}"
 
@@ -104,18 +104,18 @@ class _Parser(MultiPartParser):
 
 @asynccontextmanager
 async def form_of(request: Request) -> AsyncIterator[FormData]:
-    """A form without files."""
+    """Parses a form without files."""
     request.state.body.limit = FORM_BYTES
     try:
         form = await request.form(max_files=0, max_fields=MAX_FIELDS, max_part_size=FORM_BYTES)
-    except (ValueError, LookupError) as error:  # a charset that is none of text
+    except (ValueError, LookupError) as error:  # the charset is unknown or no text encoding
         raise _unreadable(str(error)) from None
     yield form
 
 
 @asynccontextmanager
 async def files_of(request: Request) -> AsyncIterator[list[UploadFile]]:
-    """The images of a form; how large it may be was settled before."""
+    """Parses the images of a form; the size limit was set before."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         yield []
         return

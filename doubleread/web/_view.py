@@ -1,4 +1,4 @@
-"""What a page shows of a session: its events, folded into images, their readings, and the conversation."""
+"""The state of a session's page, built from its events: images, their readings, and the conversation."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,14 +14,14 @@ Read = Asked | Evidence | Answer | Verdict | Waiting | Failed
 
 @dataclass
 class ReadingView:
-    """One reading of an image, as far as it has come."""
+    """A reading of an image."""
 
     id: str
     case: str
     number: int
-    """Of the image's readings, from 1."""
+    """Number among the image's readings, from 1."""
     name: str
-    """Of the image."""
+    """Name of the image."""
     rounds: list[Asked] = field(default_factory=list)
     answers: dict[tuple[int, str], Answer] = field(default_factory=dict)
     evidence: Evidence | None = None
@@ -36,7 +36,7 @@ class ReadingView:
 
     @property
     def progress(self) -> list[tuple[int, list[tuple[str, Answer | None]]]]:
-        """Round by round, each agent that is asked, and its answer once it is there."""
+        """Per round, the agents asked, with their answers so far."""
         return [(r.round, [(a, self.answers.get((r.round, a))) for a in r.agents]) for r in self.rounds]
 
 
@@ -56,7 +56,7 @@ class Shot:
 
 @dataclass
 class TalkEntry:
-    """One thing in the conversation; ``what`` is the record that the event holds, or the reading it belongs to."""
+    """An entry of the conversation; ``what`` is the event's record, or the reading it belongs to."""
 
     id: str
     event: Event
@@ -65,41 +65,41 @@ class TalkEntry:
 
     @property
     def kind(self) -> str:
-        """The template that shows it."""
+        """Name of the template that shows it."""
         return type(self.what).__name__.lower()
 
 
 @dataclass(frozen=True)
 class PageChange:
-    """What an event does to a page that shows what was before it."""
+    """What an event changes on a page that is otherwise up to date."""
 
     new: TalkEntry | None = None
-    """Joins the conversation."""
+    """An entry to append to the conversation."""
     again: tuple[TalkEntry, ...] = ()
-    """Entries that look different now."""
+    """Entries to render again."""
     shot: Shot | None = None
-    """The image that it is about."""
+    """The event's image."""
     first: bool = False
-    """Whether the image joined by it."""
+    """Whether the event added the image."""
 
 
 @dataclass
 class View:
-    """A session as its page shows it."""
+    """The state of a session's page."""
 
     shots: dict[str, Shot] = field(default_factory=dict)
     entries: list[TalkEntry] = field(default_factory=list)
     near: dict[str, Path] = field(default_factory=dict)
-    """Pictures of stored cases that the session's evidence or replies named, by case id."""
+    """Pictures of stored cases named by the session's evidence or replies, by case id."""
     seq: int = 0
 
     def read_last(self, case: str) -> str:
-        """The last reading of an image that has a verdict; empty without one."""
+        """Returns an image's last reading that has a verdict; empty if none."""
         shot = self.shots.get(case)
         return next((r.id for r in reversed(shot.readings) if r.verdict is not None), "") if shot else ""
 
     def apply(self, event: Event) -> PageChange:
-        """Takes one more event in."""
+        """Applies an event."""
         first, self.seq = event.case is not None and event.case not in self.shots, event.seq
         entry, again = self._entry(event), self._undone(event)
         new = entry if entry is not None and entry not in self.entries else None
@@ -126,7 +126,7 @@ class View:
         return TalkEntry(f"e-{event.seq}", event, what)
 
     def _read(self, event: Event, what: Read) -> TalkEntry | None:
-        """An event of a reading; a failure without one stands on its own."""
+        """Handles an event of a reading; a failure without a reading is an entry of its own."""
         reading = self._reading(event)
         if reading is None:
             return TalkEntry(f"e-{event.seq}", event, what) if isinstance(what, Failed) else None
@@ -170,7 +170,7 @@ class View:
                 reading.decided = decided
 
     def _undone(self, event: Event) -> tuple[TalkEntry, ...]:
-        """The entries that an undoing event takes back."""
+        """Marks the entries undone by an event and returns them."""
         if event.kind != "undone":
             return ()
         back = tuple(e for e in self.entries if e.event.seq == event.data["seq"])

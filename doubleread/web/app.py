@@ -1,4 +1,4 @@
-"""The server's addresses. Whatever changes something is a POST; what it changes comes by the session's stream."""
+"""The routes of the server. Changes are POST requests; their results arrive by the session's event stream."""
 
 import asyncio
 from pathlib import Path
@@ -33,13 +33,13 @@ DEFAULTS = WebLimits()
 
 
 class Web:
-    """What the addresses share."""
+    """The handlers of the routes."""
 
     def __init__(self, sessions: Sessions, about: PanelFacts, limits: WebLimits) -> None:
         self._sessions, self._about, self._visible = sessions, about, Visibility(sessions)
         self._maps, self._quota = MapQueue(sessions, limits), Quota(sessions, limits)
         self._adding, self._exporting = asyncio.Lock(), asyncio.Lock()
-        """One image is decoded, and one session written out, at a time: both may take much memory."""
+        """Images are decoded, and sessions exported, one at a time, since both may need much memory."""
         self.streams = Streams(about)
 
     # -- pages ------------------------------------------------------------------------------------------------------
@@ -64,10 +64,10 @@ class Web:
         after = whole_number(request.headers.get("last-event-id") or request.query_params.get("after"))
         return self.streams.open(info.id, self._sessions.follow(info.id), after or 0)
 
-    # -- what one can do --------------------------------------------------------------------------------------------
+    # -- actions ----------------------------------------------------------------------------------------------------
 
     async def new(self, request: Request) -> Response:
-        """A session of the images that were sent."""
+        """Creates a session from the uploaded images."""
         everybody, mine = await self._sessions.listed(), await self._visible.sees(request)
         own = [info.id for info in everybody if mine(info.id)]
         self._quota.check_sessions(len(own), len(everybody), request.state.owner)
@@ -99,13 +99,13 @@ class Web:
         return _done(request, f"/s/{info.id}")
 
     async def complete(self, request: Request) -> Response:
-        """How what is being typed may go on."""
+        """Completes what is being typed."""
         info, asked = await self._visible.seen(request), request.query_params
         found = await self._sessions.complete(info.id, asked.get("text", "")[:MAX_TEXT], asked.get("case") or None)
         return page("completions.html", headers={"Cache-Control": "no-store"}, found=found)
 
     async def again(self, request: Request) -> Response:
-        """The image is read again, with a hint to those that read text."""
+        """Reads the image again, with a hint to the agents that take hints."""
         info = await self._visible.seen(request)
         async with form_of(request) as form:
             hint, case = _text(form, "hint").strip(), _text(form, "case")
@@ -115,7 +115,7 @@ class Web:
         return _done(request, f"/s/{info.id}")
 
     async def where(self, request: Request) -> Response:
-        """Where the local agents looked, of one label; nothing is kept of it in the session."""
+        """Shows where the local agents looked for a label; nothing is recorded in the session."""
         info, case = await self._visible.seen(request), request.path_params["case"]
         label = request.query_params.get("label") or None
         try:
@@ -137,7 +137,7 @@ class Web:
         return remember(_done(request, f"/s/{info.id}"), name, request)
 
     async def name(self, request: Request) -> Response:
-        """Under which name the user decides from now on, until the browser is closed."""
+        """Sets the name recorded with the user's decisions, until the browser is closed."""
         async with form_of(request) as form:
             name = person(_text(form, "reviewer"))
         return remember(_done(request, "/"), name, request)
@@ -169,19 +169,19 @@ class Web:
     # -- pictures ---------------------------------------------------------------------------------------------------
 
     async def picture(self, request: Request) -> Response:
-        """An image of the session."""
+        """Serves an image of the session."""
         info = await self._visible.seen(request)
         case = request.path_params["case"]
         return await picture(request, await self._sessions.picture(info.id, case), case)
 
     async def near(self, request: Request) -> Response:
-        """A stored case that the session's evidence named, and no other."""
+        """Serves a stored case, if the session's evidence or replies named it."""
         info = await self._visible.seen(request)
         named, case = (await self._visible.view(info.id)).near, request.path_params["case"]
         return await picture(request, named.get(case), case)
 
     async def _take(self, info: SessionInfo, sent: list[UploadFile]) -> tuple[int, list[str]]:
-        """Adds the images that were sent and has them read; what was wrong with the others, and the status of that."""
+        """Adds and reads the uploaded images; returns the problems, and the status to report them with."""
         if not sent:
             return 422, ["no image came: choose, drop or paste JPEG, PNG, WEBP, BMP, TIFF or GIF files"]
         problems, names = list[str](), [_name(file) for file in sent]
@@ -203,7 +203,7 @@ class Web:
 
 
 def make_app(sessions: Sessions, about: PanelFacts, rules: Rules, limits: WebLimits = DEFAULTS) -> Starlette:
-    """The server. Sessions are the caller's to close; ``state.streams`` are to be ended when the server stops."""
+    """Makes the server. The caller closes the sessions, and ends ``state.streams`` when the server stops."""
     web = Web(sessions, about, limits)
     s = "/s/{session}"
     app = Starlette(
@@ -257,7 +257,7 @@ def _htmx(request: Request) -> bool:
 
 
 def _done(request: Request, page: str) -> Response:
-    """What changed comes by the stream; a browser without scripts gets the page again."""
+    """Replies without content, since changes arrive by the stream; without scripts, redirects to the page."""
     return Response(status_code=204) if _htmx(request) else RedirectResponse(page, 303)
 
 
@@ -280,7 +280,7 @@ async def _failed(request: Request, error: Exception) -> Response:
 
 
 async def _gone(_request: Request, _error: Exception) -> Response:
-    """The browser left before it had sent everything; nobody reads this."""
+    """Handles a browser that disconnected before sending everything; nobody reads the response."""
     return Response(status_code=400)
 
 

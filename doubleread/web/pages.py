@@ -1,4 +1,4 @@
-"""The pages and their fragments. Everything is escaped: names, labels and what agents say are hostile until shown."""
+"""Renders pages and fragments. Everything is escaped, since names, labels and agents' texts are untrusted."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,64 +38,64 @@ STATIC = {
 
 @dataclass(frozen=True)
 class PanelFacts:
-    """What the pages know of the panel."""
+    """What the pages know about the panel."""
 
     task: Task
     agents: tuple[str, ...]
     taking_hints: tuple[str, ...] = ()
-    """The agents that can be told something before they read."""
+    """The agents that take hints."""
 
     @classmethod
     def of(cls, panel: Panel) -> "PanelFacts":
-        """What a panel's pages say of it."""
+        """Returns the facts about a panel."""
         return cls(panel.task, panel.agents, panel.taking_hints)
 
 
 @dataclass(frozen=True)
 class Lists:
-    """What stands beside every session: the others, and what waits for a person."""
+    """The lists beside every session: other sessions, and what waits for a person."""
 
     sessions: Sequence[SessionInfo]
     waiting: Sequence[Waiting]
     mine: frozenset[str] = frozenset()
-    """Those of these sessions that are the user's own; others are only reviewed."""
+    """The sessions that the user owns; others are only reviewed."""
     you: str = ""
-    """Under which name the user decides."""
+    """The name recorded with the user's decisions."""
     reviews: bool = False
-    """Whether the user sees what waits in the sessions of others."""
+    """Whether the user sees waiting readings in others' sessions."""
     entered: bool = False
-    """Whether the user came with a token, and can log out."""
+    """Whether the user logged in with a token, and can log out."""
 
 
 def page(template: str, status: int = 200, headers: Mapping[str, str] | None = None, **shown: Any) -> HTMLResponse:
-    """A page, or a part of one, that shows these values."""
+    """Renders a template."""
     return HTMLResponse(_render(template, **shown), status, headers)
 
 
 def session_page(about: PanelFacts, lists: Lists, info: SessionInfo, view: View) -> HTMLResponse:
-    """One session, as far as it has come; the stream adds the rest."""
+    """Renders a session in its current state; the stream adds later changes."""
     own, id_ = info.id in lists.mine, info.id
     return page("session.html", about=about, lists=lists, here=id_, session=id_, info=info, view=view, own=own)
 
 
 def error_page(status: int, problem: str, advice: str = "") -> HTMLResponse:
-    """What went wrong and what can be done about it."""
+    """Renders a problem and what to do about it."""
     return page("error.html", status, problem=problem, advice=advice)
 
 
 def notice(status: int, problems: Iterable[str]) -> HTMLResponse:
-    """The same, as a notice on the page that one is on."""
+    """Renders problems as notices on the current page."""
     headers = {"HX-Retarget": "#notices", "HX-Reswap": "beforeend"}
     return page("notices.html", status, headers, problems=tuple(problems))
 
 
 def changed(about: PanelFacts, session: str, change: PageChange) -> str:
-    """What a change does to an open page, as fragments that replace or join what is there."""
+    """Renders a change as fragments that replace or join parts of an open page."""
     return _render("changed.html", about=about, lists=Lists((), ()), session=session, change=change)
 
 
 def static_file(name: str) -> bytes:
-    """A script or style sheet of ours; raises ``KeyError`` for another name."""
+    """Returns a script or style sheet of this package. Raises ``KeyError`` for other names."""
     if name == "card.css":
         return style_sheet().encode()
     if name not in STATIC:
@@ -104,7 +104,7 @@ def static_file(name: str) -> bytes:
 
 
 def _card(session: str, reading: ReadingView, verdict: Verdict) -> Markup:
-    """The verdict's card, its pictures served by us."""
+    """Renders the verdict's card with pictures served by this server."""
     evidence = verdict.evidence
     near = {n.case_id for n in (*evidence.neighbours, *evidence.near_copies)} if evidence is not None else set()
 
@@ -116,13 +116,13 @@ def _card(session: str, reading: ReadingView, verdict: Verdict) -> Markup:
 
 
 def _heat_url(one: AttributionMap, scale: float) -> str:
-    """A map's colours, transparent where it has no effect, as the address of a small picture."""
+    """Returns a map as the data URL of a small picture, transparent where there is no effect."""
     return picture_url(heat(one, scale))
 
 
 @cache
 def _scale_url() -> str:
-    """The scale of colours, from no effect to the most, as the address of a picture a pixel high."""
+    """Returns the colour scale, from no effect to the largest, as the data URL of a picture one pixel high."""
     return picture_url(Image.fromarray(colours(np.linspace(0, 1, 160)[None])))
 
 
@@ -149,5 +149,5 @@ def _render(template: str, **values: Any) -> str:
 
 @cache
 def _asset(name: str) -> str:
-    """Address of a static file; another one when the file changes, so that browsers may keep it."""
+    """Returns a static file's URL, which changes with its contents, so that browsers may cache it."""
     return f"/static/{name}?v={hashlib.sha256(static_file(name)).hexdigest()[:12]}"

@@ -1,4 +1,4 @@
-"""Who is let in: under which names the server answers, which pages may change something, and the tokens."""
+"""The access rules: the server's host names, which pages may make changes, and the tokens."""
 
 import hashlib
 import hmac
@@ -20,7 +20,7 @@ _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server bound to ``host``."""
+    """Whether a server bound to ``host`` can be reached from this machine only."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -30,10 +30,10 @@ def is_loopback(host: str) -> bool:
 def chosen_token(
     host: str, token: str | None, reviewer_token: str | None = None, *, public: bool = False
 ) -> str | None:
-    """The token that users are asked for: the one given, a fresh one where one is needed, or None.
+    """Returns the token that users need: the given one, a generated one if one is required, or None.
 
-    One is needed where the network can reach ``host`` or a proxy makes it ``public``, and where reviewers have a token
-    of their own. Raises ``DataError`` for a token that could be guessed, and where both are the same.
+    One is required if ``host`` is reachable from the network, a proxy makes it ``public``, or reviewers have a token.
+    Raises ``DataError`` for a token that is too short, and if both tokens are the same.
     """
     for option, one in (("token", token), ("reviewer-token", reviewer_token)):
         if one is not None and len(one) < MIN_TOKEN:
@@ -46,7 +46,7 @@ def chosen_token(
 
 
 def public_host(name: str) -> str:
-    """A name with or without a port, as ``--public-host`` takes it. Raises ``DataError``."""
+    """Checks a host name, with or without a port, as given to ``--public-host``. Raises ``DataError``."""
     found = name.strip().lower()
     if not _HOST.fullmatch(found) or (_split(f"//{found}") is None):
         raise DataError(f"{name!r} is not a host name: give only the name, and the port if it is not 443 or 80")
@@ -55,11 +55,10 @@ def public_host(name: str) -> str:
 
 @dataclass(frozen=True)
 class Rules:
-    """What is asked for. With a token there may be several users, each of whom sees their own sessions only.
+    """The access rules. With a token there may be several users, each of whom sees only their own sessions.
 
-    Who comes with ``reviewer_token`` also sees what waits for a person in the sessions of others. With
-    ``public_hosts`` the server is also reached under these names, through a proxy whose ``X-Forwarded-For`` and
-    ``X-Forwarded-Proto`` are then believed.
+    Users with ``reviewer_token`` also see what waits for a person in others' sessions. ``public_hosts`` are further
+    host names, served through a proxy; its ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are then trusted.
     """
 
     host: str = "127.0.0.1"
@@ -68,14 +67,14 @@ class Rules:
     public_hosts: tuple[str, ...] = ()
 
     def knows(self, host: str) -> bool:
-        """Whether a ``Host`` header names this server: by address, or by a name nobody else's DNS can point here."""
+        """Whether a ``Host`` header names this server: an address, or a name that foreign DNS cannot point here."""
         parts = _split(f"//{host}")
         name = "" if parts is None else parts.hostname or ""
         own = socket.gethostname().lower()
         return _is_address(name) or name in {"localhost", self.host.lower(), own, f"{own}.local"} or self._named(host)
 
     def same_page(self, request: Request) -> bool:
-        """Whether a request may change something: it only reads, or it comes from a page of this server."""
+        """Whether a request may make changes: it only reads, or it comes from a page of this server."""
         if request.method in _SAFE:
             return True
         if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
@@ -88,41 +87,41 @@ class Rules:
         return any(origin.netloc == name or _plain(origin) == name for name in self.public_hosts)
 
     def encrypted(self, request: Request) -> bool:
-        """Whether the browser speaks https: to the server, or to the proxy in front of it."""
+        """Whether the browser uses https, to the server or to the proxy in front of it."""
         said = request.headers.get("x-forwarded-proto", "") if self.public_hosts else ""
         return (said.rpartition(",")[2].strip() or request.url.scheme) == "https"
 
     def client(self, request: Request) -> str:
-        """The address that a request comes from; as the proxy says, where there is one. Of IPv6 the network."""
+        """Returns the client's address, as given by the proxy if there is one; for IPv6 only the network."""
         said = request.headers.get("x-forwarded-for", "") if self.public_hosts else ""
         address = said.rpartition(",")[2].strip() or (request.client.host if request.client else "")
         return ":".join(address.split(":")[:4])[:64] if address.count(":") > 1 else address[:64]
 
     def token_said(self, said: str) -> str | None:
-        """The token that somebody said, if it is one of ours; takes as long for a wrong one."""
+        """Returns the token if it is valid, in constant time."""
         right = [one for one in self.tokens if _same(said, one)]
         return right[0] if right else None
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        """The tokens that let somebody in."""
+        """The valid tokens."""
         return tuple(one for one in (self.token, self.reviewer_token) if one is not None)
 
     def _named(self, host: str) -> bool:
-        """Whether it is a public name; proxies may leave the port out."""
+        """Whether it is a public name; proxies may omit the port."""
         name = host.lower()
         return any(name in {one, one.partition(":")[0], f"{one}:443", f"{one}:80"} for one in self.public_hosts)
 
 
 def _plain(origin: SplitResult) -> str:
-    """Host and port of an origin, without the port that its scheme implies."""
+    """Returns host and port of an origin, without the scheme's default port."""
     port = origin.port
     name = origin.hostname or ""
     return name if port is None or port == _PORTS[origin.scheme] else f"{name}:{port}"
 
 
 def _split(address: str) -> SplitResult | None:
-    """The parts of an address; None for text that is none."""
+    """Splits an address; None if it is malformed."""
     try:
         parts = urlsplit(address)
         _ = parts.port
@@ -132,7 +131,7 @@ def _split(address: str) -> SplitResult | None:
 
 
 def _same(one: str, other: str) -> bool:
-    """Takes as long wherever they differ, and however long they are."""
+    """Compares in constant time, independent of content and length."""
     digests = (hashlib.sha256(text.encode(errors="replace")).digest() for text in (one, other))
     return hmac.compare_digest(*digests)
 

@@ -1,4 +1,4 @@
-"""Runs the server: until Ctrl-C, or in a thread while a block lasts."""
+"""Runs the server until Ctrl-C, or in a thread while a block lasts."""
 
 import asyncio
 import logging
@@ -17,13 +17,13 @@ from doubleread.web._streaming import Streams
 from doubleread.web.limits import WebLimits
 
 SHUTDOWN_S = 1
-"""Open streams are given this long; browsers come back to what they missed."""
+"""Seconds for open streams to end; browsers reconnect and catch up."""
 HEAD_BYTES = 32_000
-"""The head of a request: address, cookies and other headers."""
+"""Maximum bytes of a request's head: URL, cookies and other headers."""
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """A listening socket; raises ``DataError`` where the address cannot be had."""
+    """Returns a listening socket. Raises ``DataError`` if the address is not available."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=2048)
@@ -33,13 +33,13 @@ def bound(host: str, port: int) -> socket.socket:
 
 def serve(app: Starlette, listening: socket.socket) -> None:
     """Serves until Ctrl-C."""
-    with suppress(KeyboardInterrupt):  # uvicorn raises it once more when it has stopped
+    with suppress(KeyboardInterrupt):  # uvicorn raises it again after stopping
         _Server(app).run(sockets=[listening])
 
 
 @contextmanager
 def running(app: Starlette, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
-    """The server's address while the block lasts; port 0 takes a free one."""
+    """Yields the server's URL while the block lasts; port 0 picks a free port."""
     listening, server = bound(host, port), _Server(app)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="web", daemon=True)
     thread.start()
@@ -52,12 +52,12 @@ def running(app: Starlette, host: str = "127.0.0.1", port: int = 0) -> Iterator[
 
 
 class _Server(uvicorn.Server):
-    """Ends the open streams before it waits for connections to close."""
+    """Ends open streams before waiting for connections to close."""
 
     def __init__(self, app: Starlette) -> None:
         self._streams: Streams = app.state.streams
         limits: WebLimits = app.state.limits
-        logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it tells of every odd form that was refused
+        logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it logs every malformed form
 
         class Connection(_Punctual):
             patience = limits
@@ -65,14 +65,14 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                log_level="error",  # faults with their traceback; addresses hold session ids and are not logged
+                log_level="error",  # errors with their traceback; URLs hold session ids and are not logged
                 access_log=False,
                 server_header=False,
                 lifespan="off",
                 http=Connection,
                 ws="none",
                 h11_max_incomplete_event_size=HEAD_BYTES,
-                proxy_headers=False,  # the door reads them, where a public host was named
+                proxy_headers=False,  # the access rules read them, if there is a public host
                 timeout_graceful_shutdown=SHUTDOWN_S,
                 timeout_keep_alive=30,
             )
@@ -84,9 +84,9 @@ class _Server(uvicorn.Server):
 
 
 class _Punctual(H11Protocol):
-    """Closes connections that are one too many, and those on which no whole head of a request comes in time.
+    """Closes connections above the limit, and those that do not send a request's head in time.
 
-    uvicorn waits for it for ever, on a new connection and after the first byte. ``BodyLimitMiddleware`` times bodies.
+    uvicorn would wait forever on a new connection and after the first byte. ``BodyLimitMiddleware`` times bodies.
     """
 
     patience: WebLimits

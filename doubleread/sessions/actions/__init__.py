@@ -1,1 +1,1 @@
-"""What follows from what a person wants: one file an action, each a function of what the session knows."""
+"""The actions of a session, one file each: functions of what the session knows."""

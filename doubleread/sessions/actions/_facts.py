@@ -1,4 +1,4 @@
-"""What actions look up: the image talked about, its verdict, and how numbers are written."""
+"""Shared by actions: the current image and its verdict, and number formats."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from doubleread.sessions.standing import CaseSeen, Response, Standing
 
 
 class SeenVerdict(NamedTuple):
-    """The image talked about and the last verdict on it."""
+    """The current image and its last verdict."""
 
     name: str
     case: Case
@@ -23,7 +23,7 @@ class SeenVerdict(NamedTuple):
 
 
 def current(standing: Standing) -> CaseSeen:
-    """The image talked about. Raises ``Unclear`` where there is none."""
+    """Returns the current image. Raises ``Unclear`` if there is none."""
     seen = standing.cases.get(standing.current or "")
     if seen is None:
         raise Unclear("there is no image to talk about yet: add one first")
@@ -31,19 +31,19 @@ def current(standing: Standing) -> CaseSeen:
 
 
 def read(standing: Standing) -> SeenVerdict:
-    """The image talked about with its last verdict. Raises ``Unclear`` where it has none."""
+    """Returns the current image with its last verdict. Raises ``Unclear`` if it has none."""
     return seen_with_verdict(current(standing))
 
 
 def seen_with_verdict(seen: CaseSeen) -> SeenVerdict:
-    """An image with its last verdict. Raises ``Unclear`` where it has none."""
+    """Returns an image with its last verdict. Raises ``Unclear`` if it has none."""
     if not seen.verdicts:
         raise Unclear(f"there is no verdict on {seen.name} yet", ("/read-again",))
     return SeenVerdict(seen.name, seen.case, seen.verdicts[-1])
 
 
 def spoken(standing: Standing) -> SeenVerdict:
-    """As ``read``, where some agent gave an opinion, be it on an image unlike others. Raises ``Unclear`` otherwise."""
+    """Like ``read``, but raises ``Unclear`` if no agent gave an opinion; images with an alarm are allowed."""
     seen = read(standing)
     if not seen.verdict.posterior and not seen.verdict.unfamiliar:
         raise Unclear(f"no agent gave an opinion on {seen.name}: there is nothing to tell", ("/who", "/read-again"))
@@ -51,44 +51,44 @@ def spoken(standing: Standing) -> SeenVerdict:
 
 
 def opinions(verdict: Verdict) -> dict[str, Opinion]:
-    """The last opinion of each agent."""
+    """Returns the last opinion of each agent."""
     return {one.agent: one for one in sorted(verdict.opinions, key=lambda one: one.round)}
 
 
 def profile(standing: Standing, agent: str = PANEL, round_: int = 1) -> TrustProfile | None:
-    """What is known of an agent in a round."""
+    """Returns an agent's trust profile for a round."""
     return next((p for p in standing.panel.profiles if p.agent == agent and p.round == min(round_, 2)), None)
 
 
 def said(lines: Iterable[str], *blocks: Block, suggestions: Iterable[str] = ()) -> Response:
-    """A reply of lines and what goes with them."""
+    """Makes a reply from lines and blocks."""
     told = tuple(lines)
     text = (Text(lines=told),) if told else ()
     return Response(Reply(blocks=(*text, *blocks), suggestions=tuple(dict.fromkeys(suggestions))))
 
 
 def unlike(seen: SeenVerdict, *lines: str, suggestions: Iterable[str] = ("/who", "/similar")) -> Response:
-    """The answer to whatever needs a probability, of an image that raised the alarm of familiarity."""
+    """Replies to questions that need a probability, for an image that raised the alarm."""
     return said((f"{seen.name}: {UNLIKE}", *lines), suggestions=suggestions)
 
 
 def percent(share: float) -> str:
-    """A share as it is written everywhere."""
+    """Formats a share in per cent."""
     return f"{share:.1%}"
 
 
 def interval(figure: Estimate) -> str:
-    """A figure with its 95 % interval."""
+    """Formats an estimate with its 95 % interval."""
     return f"{percent(figure.value)} ({percent(figure.low)} to {percent(figure.high)})"
 
 
 def sorted_shares(shares: dict[str, float]) -> dict[str, float]:
-    """The largest first."""
+    """Sorts by share, largest first."""
     return dict(sorted(shares.items(), key=lambda one: -one[1]))
 
 
 def standing_line(verdict: Verdict) -> str:
-    """The verdict in a sentence."""
+    """Describes the verdict in a sentence."""
     if verdict.label is None:
         return "no agent gave an opinion, and the image is referred to a person"
     if verdict.unfamiliar:

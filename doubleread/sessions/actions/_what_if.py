@@ -1,4 +1,4 @@
-"""What actions that suppose something share: pairs of a name and a number, and the verdict now and then."""
+"""Shared by what-if actions: parses pairs of a name and a number, and compares verdicts."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _PAIR = re.compile(r"\s*(?P<name>[^=]+?)\s*=\s*(?P<value>[^\s=;]+?(?:\s*%)?)(?:[
 
 
 def pairs(rest: str, line: str) -> Iterator[tuple[str, str]]:
-    """NAME=NUMBER, again and again; ``line`` is how the command is typed. Raises ``Unclear``."""
+    """Parses repeated NAME=NUMBER; ``line`` is the command's syntax. Raises ``Unclear``."""
     at = 0
     while at < len(rest) and (found := _PAIR.match(rest, at)):
         yield found["name"], found["value"]
@@ -22,7 +22,7 @@ def pairs(rest: str, line: str) -> Iterator[tuple[str, str]]:
 
 
 def now_and_then(verdict: Verdict, then: WhatIf) -> Iterator[str]:
-    """The verdict as it is and as it would be."""
+    """Describes the verdict as it is and as it would be."""
     yield f"now: {standing_line(verdict)}"
     yield f"then, {'another verdict' if then.changes else 'the same verdict'}: {then.decision.reasons[0]}"
     if then.decision.action != "commit":

@@ -1,7 +1,7 @@
-"""What an action of a session declares.
+"""The declaration of a session's action.
 
-Its slash command, completion, help, plain words and the tool for a model all follow from it. To add one, write a module
-with an ``Action``, and a row in ``registry``:
+Its slash command, completion, help, plain-English phrases and tool for a model are all derived from it. To add one,
+write a module with an ``Action``, and a row in ``registry``:
 
     class Of(Record):
         label: Annotated[str, LABEL]
@@ -24,11 +24,11 @@ from doubleread.sessions.phrases import Phrase
 from doubleread.sessions.standing import Response, Standing
 
 Heard = list[str]
-"""What was mended to understand someone, in words."""
+"""Corrections made to understand the input, in words."""
 Offers = Sequence[tuple[str, str]]
-"""What may stand behind a command, and what each is."""
+"""Completions of a command's arguments, each with a description."""
 Slots = Mapping[str, str]
-"""The words that stand in the slots of a phrase."""
+"""The text in each slot of a phrase."""
 A = TypeVar("A", bound=Record)
 
 
@@ -37,7 +37,7 @@ class Nothing(Record):
 
 
 class Intent(Record):
-    """What a person wants: an action and its arguments. ``heard`` tells what was mended to understand it."""
+    """What a person wants: an action and its arguments. ``heard`` lists the corrections made to understand it."""
 
     command: str
     arguments: SerializeAsAny[Record] = Nothing()
@@ -45,7 +45,7 @@ class Intent(Record):
 
 
 class NotUnderstood(Record):
-    """What could not be understood, and what one might say instead."""
+    """Why input was not understood, and what to say instead."""
 
     problem: str
     suggestions: tuple[str, ...] = ()
@@ -77,7 +77,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Action(Generic[A]):
-    """A chat action: something that one can ask of a session.
+    """A chat action: something a person can ask of a session.
 
     Examples:
         >>> from doubleread.sessions.actions.registry import actions
@@ -87,8 +87,8 @@ class Action(Generic[A]):
     ``arguments`` is a record; a field that can be typed has a ``Kind``. ``run`` gets such a record and returns a reply,
     orders to the session, or both. It changes nothing itself, and raises ``Unclear`` if it cannot do what was asked.
 
-    One field with a kind, or none, needs nothing else. An action with more fields, or with a syntax of its own, also
-    gives ``typed``, and ``understood`` if its phrases need more than their slots. Raises ``TypeError`` without.
+    An action with more than one such field, or with a syntax of its own, also needs ``typed`` (``TypeError`` if several
+    fields come without it), and ``understood`` if its phrases need more than their slots.
     """
 
     name: str
@@ -96,10 +96,9 @@ class Action(Generic[A]):
     run: Callable[[A, Standing], Awaitable[Response]]
     help: str
     saying: str = ""
-    """An example in plain words."""
+    """An example in plain English."""
     phrases: tuple[Phrase, ...] = ()
-    """Plain words that mean it. All phrases are tried in the order of the registry; the first one with known names
-    wins."""
+    """Plain-English phrases for it. Phrases are tried in registry order; the first one with known names wins."""
     late_phrases: tuple[Phrase, ...] = ()
     """Phrases that are tried after those of all actions, and never for a question."""
     question: str = ""
@@ -107,19 +106,19 @@ class Action(Generic[A]):
     usage: str = ""
     """The arguments in the help; by default the usage of their kinds."""
     typed: Callable[[str, Known, Heard], A] | None = None
-    """Makes the arguments from what is typed behind the command. Raises ``Unclear``."""
+    """Makes the arguments from the text after the command. Raises ``Unclear``."""
     understood: Callable[[Phrase, Slots, Known, Heard], A | Intent] | None = None
     """Makes the arguments from a phrase, or an intent for another action. Raises ``Unclear``."""
     offers: Callable[[str, Standing], Offers] | None = None
     """Completes typed arguments; by default as their kinds do."""
     decides: bool = False
-    """Whether it changes what the panel knows. Such an action is never guessed, and no question or model starts it."""
+    """Whether it changes what the panel knows. Such an action is never guessed or started by a question or model."""
     without_slash: bool = False
     """Whether the command may be typed without its slash."""
     for_models: bool = True
-    """Whether a language model gets it as a tool; one that ``decides`` never does."""
+    """Whether a language model gets it as a tool; an action that ``decides`` is never a tool."""
     own_words: Callable[[A], str] | None = None
-    """Words in the arguments that a model must take from what the person said."""
+    """Returns the words in the arguments that a model must quote from the person."""
 
     def __post_init__(self) -> None:
         if self.typed is None and len(self.kinds) > 1:
@@ -127,13 +126,13 @@ class Action(Generic[A]):
 
     @cached_property
     def kinds(self) -> dict[str, Kind]:
-        """By field, the kinds of what can be typed."""
+        """The kinds of the fields that can be typed, by field."""
         fields = self.arguments.model_fields.items()
         return {name: kind for name, field in fields for kind in field.metadata if isinstance(kind, Kind)}
 
     @cached_property
     def takes(self) -> str:
-        """The arguments as they are typed; empty where there are none."""
+        """The arguments as they are typed; empty without any."""
         return self.usage or " ".join(map(self._usage, self.kinds))
 
     @property
@@ -142,17 +141,17 @@ class Action(Generic[A]):
         return f"/{self.name} {self.takes}".rstrip()
 
     def parse(self, rest: str, known: Known, heard: Heard) -> Intent:
-        """What the command asks for with what stands behind it. Raises ``Unclear``."""
+        """Makes an intent from the text after the command. Raises ``Unclear``."""
         given = self.typed(rest, known, heard) if self.typed else self._of_one_kind(rest, known, heard)
         return Intent(command=self.name, arguments=given)
 
     def understand(self, phrase: Phrase, slots: Slots, known: Known, heard: Heard) -> Intent:
-        """What a phrase asks for. Raises ``Unclear``."""
+        """Makes an intent from a phrase and its slots. Raises ``Unclear``."""
         given = self.understood(phrase, slots, known, heard) if self.understood else self.filled(slots, known, heard)
         return given if isinstance(given, Intent) else Intent(command=self.name, arguments=given)
 
     def filled(self, slots: Slots, known: Known, heard: Heard) -> A:
-        """The arguments that slots hold. Raises ``Unclear``."""
+        """Makes the arguments from slots. Raises ``Unclear``."""
         found = {
             field: read(slots[slot], known, heard)
             for field, kind in self.kinds.items()
@@ -162,7 +161,7 @@ class Action(Generic[A]):
         return self._made(found, known)
 
     def complete(self, rest: str, standing: Standing) -> Offers:
-        """How the arguments begun may go on."""
+        """Completes the typed arguments."""
         if self.offers is not None:
             return self.offers(rest, standing)
         return [offer for kind in self.kinds.values() for offer in kind.offers(rest, standing)]

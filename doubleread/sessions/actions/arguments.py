@@ -1,4 +1,4 @@
-"""The kinds of arguments that actions share: labels, agents, images and counts."""
+"""Kinds of arguments shared by actions: labels, agents, images and counts."""
 
 import re
 from typing import Any
@@ -12,13 +12,13 @@ _BETWEEN = re.compile(r"\s*(?:,|;|&|\band\b|\bor\b|\bnor\b)\s*", re.I)
 
 
 def begun(rest: str, names: dict[str, str]) -> Offers:
-    """Names that go on as the text begins; one that stands there whole needs nothing more."""
+    """Returns the names that complete the text; none for a complete name."""
     typed = rest.casefold()
     return [(name, about) for name, about in names.items() if name.casefold().startswith(typed) and name != rest]
 
 
 def last_word(rest: str, names: dict[str, str]) -> Offers:
-    """Completions of the last word by names that were not used before it."""
+    """Completes the last word with names not used before it."""
     before, blank, word = rest.rpartition(" ")
     used = set(before.split())
     return [(before + blank + name, about) for name, about in begun(word, names) if name not in used]
@@ -28,12 +28,12 @@ def last_word(rest: str, names: dict[str, str]) -> Offers:
 
 
 def label_in(text: str, known: Known, heard: Heard) -> str:
-    """The label that is meant. Raises ``Unclear``."""
+    """Finds a label by name, correcting misspellings. Raises ``Unclear``."""
     return known.labels.find(text, heard)
 
 
 def exact_label(text: str, known: Known, _heard: Heard | None = None) -> str:
-    """The label that is spelt so; nothing is guessed where the panel is told what is true. Raises ``Unclear``."""
+    """Finds a label by its exact spelling. Statements of the truth are never guessed. Raises ``Unclear``."""
     found = known.labels.exact(text.strip())
     if found is not None:
         return found
@@ -47,7 +47,7 @@ def exact_label(text: str, known: Known, _heard: Heard | None = None) -> str:
 
 
 def label_offers(rest: str, standing: Standing) -> Offers:
-    """The labels that go on as the text begins."""
+    """Returns the labels that complete the text."""
     return begun(rest, {label.name: label.description or "label" for label in standing.panel.task.labels})
 
 
@@ -64,7 +64,7 @@ def _each(action: str, names: Any) -> list[str]:
 
 
 def agents_in(text: str, known: Known, heard: Heard) -> tuple[str, ...]:
-    """The agents of an enumeration. Raises ``Unclear``."""
+    """Finds the agents in a list of names. Raises ``Unclear``."""
     whole = known.agents.exact(text)
     parts = [whole] if whole else divided(text)
     if not parts:
@@ -73,17 +73,17 @@ def agents_in(text: str, known: Known, heard: Heard) -> tuple[str, ...]:
 
 
 def divided(text: str) -> list[str]:
-    """The parts of an enumeration."""
+    """Splits a list of names."""
     return [part for part in _BETWEEN.split(text) if part]
 
 
 def one_agent(text: str, known: Known, heard: Heard) -> tuple[str, ...]:
-    """The agent that is meant. Raises ``Unclear``."""
+    """Finds one agent by name. Raises ``Unclear``."""
     return (known.agents.find(text, heard),)
 
 
 def agent_offers(rest: str, standing: Standing) -> Offers:
-    """The agents that go on as the text begins."""
+    """Returns the agents that complete the text."""
     return begun(rest, dict.fromkeys(agents_of(standing), "agent"))
 
 
@@ -112,12 +112,12 @@ def _count_in(text: str, _known: Known, _heard: Heard) -> int:
 
 
 LABEL = Kind("LABEL", label_in, {"label": label_in}, label_offers, _which_label)
-"""A label, found even with a slip."""
+"""A label; misspellings are corrected."""
 TRUE_LABEL = Kind("LABEL", exact_label, {"label": exact_label}, label_offers, _which_label)
-"""A label that is said to be true: spelt as it is."""
+"""A label stated to be true, which must be spelt exactly."""
 AGENTS = Kind("AGENT", agents_in, {"agents": agents_in, "agent": one_agent}, agent_offers, _which_agent)
-"""Agents: one, or an enumeration."""
+"""One agent, or a list of them."""
 IMAGE = Kind("IMAGE", _image_in, {"image": _image_in}, _image_offers, _only_other)
-"""The case id of an image of the session."""
+"""The case id of an image in the session."""
 COUNT = Kind("N", _count_in, {"count": _count_in})
-"""A whole number of cases."""
+"""A number of cases."""

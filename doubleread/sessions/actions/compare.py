@@ -1,4 +1,4 @@
-"""Two images of the session side by side."""
+"""Compares two images of the session."""
 
 from typing import Annotated
 
@@ -21,7 +21,7 @@ class Other(Record):
 
 
 async def compare(asked: Other, standing: Standing) -> Response:
-    """Probabilities, decisions and agents beside one another, how alike the images are, and the cases both resemble."""
+    """Compares probabilities, decisions and agents, the images' similarity, and the cases both resemble."""
     if asked.image == standing.current:
         raise Unclear(
             f"{current(standing).name} is the image talked about: name another to compare it with", ("/images",)

@@ -1,4 +1,4 @@
-"""What a person says is true."""
+"""Records what a person says is true."""
 
 from typing import Annotated
 
@@ -13,19 +13,19 @@ from doubleread.sessions.standing import Response, Standing
 
 
 class Truth(Record):
-    """What is true; None where no label is likeliest, and none was named."""
+    """The true label; defaults to the most likely one, and None if there is none."""
 
     label: Annotated[str | None, TRUE_LABEL] = None
 
 
 class OtherTruth(Truth):
-    """What is true instead."""
+    """The true label, which must be named."""
 
     label: Annotated[str | None, TRUE_LABEL]
 
 
 async def decide(asked: Truth, standing: Standing) -> Response:
-    """An order to keep it, and what that means. Raises ``Unclear`` where there is nothing to confirm."""
+    """Orders a confirmation and says what it means. Raises ``Unclear`` if there is nothing to confirm."""
     seen = read(standing)
     name, case, verdict = seen
     before, label = standing.decided.get(case.id), asked.label
@@ -58,7 +58,7 @@ async def decide(asked: Truth, standing: Standing) -> Response:
 
 
 async def undo(_asked: Nothing, standing: Standing) -> Response:
-    """An order to take the last decision back. Raises ``Unclear`` where there is none."""
+    """Orders the last decision to be undone. Raises ``Unclear`` if there is none."""
     if not standing.decided:
         raise Unclear("nothing was confirmed or corrected in this session: there is nothing to take back")
     return _ordered(["taking the last decision back, out of trust and archive too"], Undo())

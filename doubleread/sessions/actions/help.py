@@ -1,4 +1,4 @@
-"""What one can say."""
+"""Lists what can be said."""
 
 from doubleread.sessions.actions._facts import said
 from doubleread.sessions.actions.action import Action, Nothing
@@ -9,7 +9,7 @@ from doubleread.sessions.standing import Response, Standing
 
 
 async def help_(_asked: Nothing, standing: Standing) -> Response:
-    """The table of actions, and what may stand in them."""
+    """Returns the table of actions, and the names they accept."""
     rows = tuple((action.line, action.saying, action.help) for action in actions().values())
     lines = ("type a command, or say it in plain words", f"labels: {', '.join(standing.panel.task.names)}")
     return said(lines, Table(head=("command", "or say", "what it does"), rows=rows))

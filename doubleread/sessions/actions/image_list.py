@@ -10,7 +10,7 @@ from doubleread.sessions.standing import CaseSeen, Response, Standing
 
 
 async def images(_asked: Nothing, standing: Standing) -> Response:
-    """What was said and decided of each."""
+    """Lists the images with their verdicts and decisions."""
     if not standing.cases:
         raise Unclear("there is no image in this session yet: add one first")
     rows = tuple(
@@ -48,7 +48,7 @@ def _found(seen: CaseSeen) -> tuple[str, str]:
 
 
 async def switch(asked: Other, standing: Standing) -> Response:
-    """An order to talk about another image."""
+    """Orders a switch to another image."""
     case = asked.image
     if case == standing.current:
         raise Unclear(f"{current(standing).name} is the image talked about already", ("/images",))

@@ -1,4 +1,4 @@
-"""Reading the image again."""
+"""Reads the image again."""
 
 import re
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ _STATEMENT = re.compile(
     r"|stood|stands|looks|seems|shows|\w{3,}ed|\w+n't|(?:it|that|there|he|she)'s|(?:they|we|you)'(?:re|ve))\b.*",
     re.IGNORECASE,
 )
-"""What is told beside "look again" is taken for a hint if it says of something what it is, was or has."""
+"""Text after "look again" counts as a hint if it states what something is, was or has."""
 
 
 class Manner(Record):
@@ -40,7 +40,7 @@ class Manner(Record):
 
 
 async def read_again(wanted: Manner, standing: Standing) -> Response:
-    """An order to read it as was said. Raises ``Unclear`` where nobody would be left to ask, or to hear the hint."""
+    """Orders a reading. Raises ``Unclear`` if no agent is left to ask, or none of them takes the hint."""
     seen, how = current(standing), wanted.how
     left = asked(how, standing.panel.agents)
     if not left:
@@ -50,7 +50,7 @@ async def read_again(wanted: Manner, standing: Standing) -> Response:
 
 
 def _of_hint(hint: str, left: tuple[str, ...], standing: Standing) -> Iterator[str]:
-    """Who is told, and what a reading with a hint is worth."""
+    """Says which agents get the hint, and what a reading with a hint is worth."""
     if not hint:
         return
     taking = standing.panel.taking_hints
@@ -77,7 +77,7 @@ def _words(how: How) -> Iterator[str]:
 
 
 def _typed(rest: str, known: Known, heard: Heard) -> Manner:
-    """Words up to the next keyword belong to the one before; a hint goes on to the end."""
+    """Parses the command: words belong to the keyword before them, and a hint extends to the end."""
     found = _HINT.search(rest)
     hint, rest = (found["hint"], rest[: found.start()]) if found else ("", rest)
     if found and not hint.strip():
@@ -103,7 +103,6 @@ def _typed(rest: str, known: Known, heard: Heard) -> Manner:
 
 
 def _many(words: list[str], known: Known, heard: Heard) -> tuple[str, ...]:
-    """Agents that follow one another, with or without commas."""
     parts = [part for word in words for part in divided(word)]
     return tuple(dict.fromkeys(known.agents.find(part, heard) for part in parts))
 
@@ -116,7 +115,7 @@ def _manner(
     k: int | None = None,
     hint: str = "",
 ) -> Manner:
-    """Raises ``Unclear`` where an agent is both asked and left out, or a hint is too long."""
+    """Raises ``Unclear`` if an agent is both asked and left out, or a hint is too long."""
     if both := set(without) & set(only):
         raise Unclear(f"{', '.join(sorted(both))} cannot be left out and be the one that is asked")
     if len(hint) > MAX_HINT:
@@ -134,7 +133,7 @@ def _understood(phrase: Phrase, slots: Slots, known: Known, heard: Heard) -> Man
 
 
 def _hinted(phrase: Phrase, hint: str, known: Known) -> Manner:
-    """Raises ``Unclear`` for words that may be no hint, or that say something by themselves."""
+    """Raises ``Unclear`` for text that may not be a hint, or is a request of its own."""
     look = phrase.note.startswith("look")
     line = f"/read-again {'look-again ' * look}hint: {hint}"
     if phrase.note.endswith("unless"):
@@ -175,7 +174,7 @@ READ_AGAIN = Action(
             note="only",
         ),
     ),
-    late_phrases=(  # a hint; "unless" it says something by itself, or may be none
+    late_phrases=(  # hints; "unless": only if the text is a statement and no request of its own
         Phrase(r"{LOOK}(?:{KNOWING}|[,;:.]? ?(?:hint|note):) ?(?P<hint>.+)", "look"),
         Phrase(r"{AGAIN}(?:{KNOWING}|[,;:.]? ?(?:hint|note):) ?(?P<hint>.+)"),
         Phrase(r"{LOOK} ?[,;:.–—-]+ (?P<hint>.+)", "look unless"),

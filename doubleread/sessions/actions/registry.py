@@ -1,4 +1,4 @@
-"""The actions of a session: a row for each, and what is made of all of them together."""
+"""The registry of a session's actions, and tables derived from it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,36 +28,36 @@ _ROWS = {
     "switch": "doubleread.sessions.actions.image_list:SWITCH",
     "help": "doubleread.sessions.actions.help:HELP",
 }
-"""In the order of the help, in which phrases are tried too. Other packages add theirs as ``doubleread.actions``."""
+"""In the order of the help, in which phrases are also tried. Other packages add theirs as ``doubleread.actions``."""
 Ways = tuple[tuple[Action[Any], Phrase], ...]
 
 
 class Actions(dict[str, Action[Any]]):
-    """Actions by name, in their order."""
+    """Actions by name, in registry order."""
 
     @cached_property
     def ways(self) -> Ways:
-        """What one may say in a question too: the phrases of actions that decide nothing."""
+        """Phrases of actions that do not decide; these may be questions."""
         return tuple((one, phrase) for one in self.values() if not one.decides for phrase in one.phrases)
 
     @cached_property
     def decisions(self) -> Ways:
-        """The phrases of actions that decide."""
+        """Phrases of actions that decide."""
         return tuple((one, phrase) for one in self.values() if one.decides for phrase in one.phrases)
 
     @cached_property
     def late_ways(self) -> Ways:
-        """What is tried after all those."""
+        """Phrases tried after all others."""
         return tuple((one, phrase) for one in self.values() for phrase in one.late_phrases)
 
     @cached_property
     def vocabulary(self) -> frozenset[str]:
-        """The ordinary words of ``ways``, of four letters and more."""
+        """The ordinary words of ``ways`` with four letters or more."""
         return frozenset(word for _, phrase in self.ways for word in words_of(phrase))
 
     @cached_property
     def for_models(self) -> tuple[Action[Any], ...]:
-        """Those that a model that talks may take."""
+        """The actions offered to a language model as tools."""
         return tuple(one for one in self.values() if one.for_models and not one.decides)
 
 
@@ -65,13 +65,13 @@ _added: dict[str, str] = {}
 
 
 def actions() -> Actions:
-    """All actions that there are; they are imported when they are first asked for."""
+    """Returns all actions, which are imported on first use."""
     return _imported((*_ROWS.items(), *_added.items()))
 
 
 @contextmanager
 def another_action(name: str, where: str) -> Iterator[None]:
-    """One more row, ``module:attribute``, while the block lasts: to try an action before it is installed."""
+    """Registers an action (``module:attribute``) while the block lasts, to try it before it is installed."""
     _added[name] = where
     try:
         yield

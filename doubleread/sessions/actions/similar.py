@@ -1,4 +1,4 @@
-"""The stored cases that are most like the image."""
+"""Finds the stored cases most similar to the image."""
 
 from typing import Annotated
 
@@ -16,14 +16,14 @@ SHOWN = 6
 
 
 class SimilarRequest(Record):
-    """Of which label, and how many."""
+    """The label of the cases, and how many."""
 
     label: Annotated[str | None, LABEL] = None
     count: Annotated[int | None, COUNT] = None
 
 
 async def similar(asked: SimilarRequest, standing: Standing) -> Response:
-    """The nearest cases, of one label where one is named; never the image itself, nor its group."""
+    """Returns the nearest cases, optionally of one label; never the image itself or its group."""
     seen, n = current(standing), asked.count or SHOWN
     labels = [asked.label] if asked.label else list(standing.panel.task.names)
     found = await standing.panel.nearest(seen.case, labels, n)
@@ -38,7 +38,7 @@ async def similar(asked: SimilarRequest, standing: Standing) -> Response:
 
 
 def _typed(rest: str, known: Known, heard: Heard) -> SimilarRequest:
-    """A label that may end in a number, and a number behind it."""
+    """Parses an optional label, which may end in a number, and an optional number."""
     if not rest or known.labels.exact(rest):
         return SimilarRequest(label=known.labels.exact(rest))
     label, _, number = rest.rpartition(" ")

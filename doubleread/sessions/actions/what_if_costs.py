@@ -17,7 +17,7 @@ from doubleread.sessions.standing import Response, Standing
 
 
 class StatedCost(Record):
-    """One cost: of a referral, of any error, of missing ``label``, or of calling ``label`` ``said``."""
+    """The cost of a referral, of any error, of missing ``label``, or of calling ``label`` ``said``."""
 
     of: Literal["referral", "error", "missed", "mistaken"]
     label: str | None = None
@@ -26,13 +26,13 @@ class StatedCost(Record):
 
 
 class StatedCosts(Record):
-    """What costs otherwise than in the task."""
+    """The costs that differ from the task's."""
 
     prices: tuple[StatedCost, ...]
 
 
 async def costs(asked: StatedCosts, standing: Standing) -> Response:
-    """What would be decided at other costs; the probabilities stay."""
+    """Says what would be decided at other costs; the probabilities stay the same."""
     seen = spoken(standing)
     if seen.verdict.unfamiliar:
         return unlike(seen, "it is referred to a person whatever an error or a referral costs")
@@ -42,7 +42,7 @@ async def costs(asked: StatedCosts, standing: Standing) -> Response:
 
 
 def _priced(standing: Standing, prices: Iterable[StatedCost]) -> Costs:
-    """The task's costs with those that are named. Raises ``Unclear`` for an error that costs nothing at all."""
+    """Returns the task's costs with these changes. Raises ``Unclear`` if the cost of an error is 0."""
     now = standing.panel.task.costs
     matrix = {true: dict(row) for true, row in now.matrix.items()}
     changed: dict[str, float] = {}
@@ -101,7 +101,7 @@ def _understood(phrase: Phrase, slots: Slots, known: Known, heard: Heard) -> Sta
 
 
 def _two(text: str, known: Known) -> tuple[str, str]:
-    """Two labels one after the other. Raises ``Unclear`` where they can be parted in no way, or in more than one."""
+    """Splits text into two labels. Raises ``Unclear`` if there is no way to split it, or more than one."""
     words = text.split()
     parted = [(" ".join(words[:i]), " ".join(words[i:])) for i in range(1, len(words))]
     sure = [pair for pair in parted if all(known.labels.exact(one) for one in pair)]

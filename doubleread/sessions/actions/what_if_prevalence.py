@@ -1,4 +1,4 @@
-"""The verdict where labels are more or less common."""
+"""The verdict at other prevalences."""
 
 import re
 
@@ -17,16 +17,16 @@ from doubleread.sessions.standing import Response, Standing
 
 
 class StatedShares(Record):
-    """How common labels are."""
+    """Prevalences of labels, absolute or relative."""
 
     shares: dict[str, float] = Field(default_factory=dict)
-    """Prevalences, by label."""
+    """Prevalence by label."""
     factors: dict[str, float] = Field(default_factory=dict)
-    """How many times as common, by label."""
+    """Factor on the prevalence by label."""
 
 
 async def prevalence(asked: StatedShares, standing: Standing) -> Response:
-    """What would be likely and decided at other shares of the labels."""
+    """Says what the posterior and the decision would be at other prevalences."""
     seen = spoken(standing)
     if seen.verdict.unfamiliar:
         return unlike(seen, "it is referred to a person however common a label is")

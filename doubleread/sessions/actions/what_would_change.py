@@ -1,4 +1,4 @@
-"""What would change the verdict: costs, prevalences, and agents without which it would be another."""
+"""What would change the verdict: costs, prevalences, and leaving out an agent."""
 
 from doubleread.sessions.actions._facts import said, spoken, standing_line, unlike
 from doubleread.sessions.actions.action import Action, Nothing
@@ -7,7 +7,7 @@ from doubleread.sessions.standing import Response, Standing
 
 
 async def what_would_change(_asked: Nothing, standing: Standing) -> Response:
-    """Every turning point, and what would be without each agent that decides it."""
+    """Lists every turning point, and the verdict without each agent that decides it."""
     seen = spoken(standing)
     if seen.verdict.unfamiliar:
         told = ("it is referred to a person whatever costs or prevalence are", *seen.verdict.decision.reasons)

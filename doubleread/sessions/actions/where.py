@@ -1,4 +1,4 @@
-"""Where in the image the agents' probability of a label rests."""
+"""Attribution maps: where in the image the agents' probability of a label rests."""
 
 import asyncio
 from dataclasses import replace
@@ -18,11 +18,11 @@ from doubleread.sessions.record import Maps, Text
 from doubleread.sessions.standing import Response, Standing
 
 _TURNS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
-"""By event loop: that of the sessions is one."""
+"""Locks by event loop; the sessions have one of their own."""
 
 
 def _labels(rest: str, standing: Standing) -> Offers:
-    """Labels, behind an agent too."""
+    """Completes labels, also after an agent."""
     agent, blank, label = rest.partition(" ")
     if blank and agent in agents_of(standing):
         return [(f"{agent} {name}", about) for name, about in label_offers(label, standing)]
@@ -30,23 +30,20 @@ def _labels(rest: str, standing: Standing) -> Offers:
 
 
 class Sought(Record):
-    """Where which agents see a label; all of them, and the likeliest one, where none is named."""
+    """The agents and the label to map; by default all agents and the most likely label."""
 
     agents: Annotated[tuple[str, ...], AGENTS] = ()
     label: Annotated[str | None, replace(LABEL, offers=_labels)] = None
 
 
 async def mapped(panel: Panel, verdict: Verdict, label: str | None) -> ShownAttribution:
-    """Where the agents' probability of a label rests; may be cancelled.
-
-    Maps come one after the other: each reads the image dozens of times, and together none would end.
-    """
+    """Computes attribution maps; cancellable. One at a time, since each reads the image dozens of times."""
     async with _TURNS.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
         return await panel.aattribute(verdict, label=label)
 
 
 async def where(asked: Sought, standing: Standing) -> Response:
-    """The maps of all local agents, or of the one named; of one without a map it is told why, and nothing drawn."""
+    """Returns the maps of all local agents or of those named, and the reasons where there is no map."""
     seen = read(standing)
     if seen.verdict.unfamiliar:
         return unlike(seen, "where its labels would rest in the image is not drawn")
@@ -62,7 +59,7 @@ async def where(asked: Sought, standing: Standing) -> Response:
 
 
 def _typed(rest: str, known: Known, heard: Heard) -> Sought:
-    """An agent, a label, or an agent and then a label."""
+    """Parses an agent, a label, or an agent followed by a label."""
     if not rest:
         return Sought()
     label, agent = known.labels.exact(rest), known.agents.exact(rest)
@@ -79,7 +76,7 @@ def _typed(rest: str, known: Known, heard: Heard) -> Sought:
 
 
 def _understood(_phrase: Phrase, slots: Slots, known: Known, heard: Heard) -> Sought:
-    """An unknown label is told before an unknown agent, which may be "you"."""
+    """Reports an unknown label before an unknown agent, which may be "you"."""
     label = label_in(slots["label"], known, heard) if "label" in slots else None
     return Sought(label=label, agents=one_agent(slots["agent"], known, heard) if "agent" in slots else ())
 

@@ -1,4 +1,4 @@
-"""Who said what, who differs, and how far each is trusted."""
+"""Who said what, who disagrees, and how far each agent is trusted."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -27,14 +27,14 @@ def _typed_agents(text: str, known: Known, heard: Heard) -> tuple[str, ...]:
 
 
 class Whom(Record):
-    """About whom; without agents, who is for and against the label, or the likeliest one."""
+    """The agents to describe; without any, compares who is for and against the label (default: the most likely one)."""
 
     agents: Annotated[tuple[str, ...], replace(AGENTS, read=_typed_agents)] = ()
     label: str | None = None
 
 
 async def who(asked: Whom, standing: Standing) -> Response:
-    """All agents side by side, or all that is known of those named."""
+    """Compares all agents, or describes those named in detail."""
     if asked.agents:
         told = [line for agent in asked.agents for line in _of_one(agent, standing)]
         offers = [f"/without {agent}" for agent in asked.agents if agent != PANEL]
@@ -94,7 +94,6 @@ def _instead(without: Without | None) -> str:
 
 
 def _of_one(agent: str, standing: Standing) -> Iterator[str]:
-    """What it said of this image, where there is a verdict on it, and its record."""
     seen = standing.cases.get(standing.current or "")
     verdict = seen.verdicts[-1] if seen and seen.verdicts else None
     if verdict is not None:

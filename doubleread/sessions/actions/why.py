@@ -1,4 +1,4 @@
-"""Why the verdict is what it is."""
+"""Explains the verdict."""
 
 from collections.abc import Iterator
 
@@ -13,13 +13,13 @@ from doubleread.sessions.standing import Response, Standing
 
 
 class Account(Record):
-    """The label that it was asked of, if one was: the likeliest."""
+    """The label the question named, if any: the most likely one."""
 
     label: str | None = None
 
 
 async def why(_asked: Account, standing: Standing) -> Response:
-    """Who said what and how far each is trusted, what would be without each, and what the promises are."""
+    """Explains what each agent said and how far it is trusted, leave-one-out verdicts, and guarantees."""
     seen = read(standing)
     verdict, explained = seen.verdict, standing.panel.explain(seen.verdict)
     if verdict.unfamiliar:
@@ -48,7 +48,7 @@ WHY = Action(
     saying="why?",
     phrases=phrases(
         r"why(?: (?:so|(?:is )?{IT}(?: so)?))?",
-        # why it is not settled, before anything that takes what follows "why" for a label
+        # before phrases that take what follows "why" for a label
         r"why (?:(?:is|was|did|do|does|are|were) )?(?:not )?(?:(?:{IT}|you|they|the panel) )?(?:(?:is|was) )?(?:not )?"
         r"(?:being )?(?:confirm|commit|refer|decide|sure|certain)(?:red|ted|ed|d)?(?: (?:so|that|this|it))?",
         r"(?:explain|justify)(?: (?:{IT}|yourself))?|how (?:so|come)|(?:give me )?(?:the |your )?reasons",

@@ -1,4 +1,4 @@
-"""What speaks for and against a label that the verdict is not."""
+"""The evidence for and against a label other than the verdict's."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -17,13 +17,13 @@ from doubleread.sessions.standing import Response, Standing
 
 
 class Rival(Record):
-    """The label that the verdict is not."""
+    """A label other than the verdict's."""
 
     label: Annotated[str, LABEL]
 
 
 async def why_not(asked: Rival, standing: Standing) -> Response:
-    """The label beside the likeliest one: agents, similar cases, prediction set, and what would turn it."""
+    """Compares the label with the most likely one: agents, similar cases, prediction set, and what would change it."""
     seen, label = spoken(standing), asked.label
     if seen.verdict.unfamiliar:
         lines = (*_said(seen.verdict, label), *_similar(seen.verdict, label))
@@ -77,7 +77,6 @@ def _turning(verdict: Verdict, label: str, standing: Standing) -> Iterator[str]:
 
 
 def _table(verdict: Verdict, label: str) -> Table:
-    """Each agent's probability of both labels, after calibration."""
     leading = str(verdict.label)
     rows = tuple((agent, percent(p[label]), percent(p[leading])) for agent, p in verdict.calibrated.items())
     whole = ("panel", percent(verdict.posterior[label]), percent(verdict.posterior[leading]))
@@ -85,7 +84,7 @@ def _table(verdict: Verdict, label: str) -> Table:
 
 
 def _understood(phrase: Phrase, slots: Slots, known: Known, heard: Heard) -> Rival | Intent:
-    """Asked of the label that leads: why it is that."""
+    """Treats the question as "why" if the label is the leading one."""
     asked = WHY_NOT.filled(slots, known, heard)
     if phrase.note == "or why" and asked.label == known.leading:
         return Intent(command="why", arguments=Account(label=asked.label))

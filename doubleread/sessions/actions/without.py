@@ -1,4 +1,4 @@
-"""What the verdict would have been without an agent."""
+"""The verdict without an agent."""
 
 from typing import Annotated
 
@@ -13,13 +13,13 @@ from doubleread.sessions.standing import Response, Standing
 
 
 class Silent(Record):
-    """Who is left out."""
+    """The agents to leave out."""
 
     agents: Annotated[tuple[str, ...], AGENTS]
 
 
 async def without(asked: Silent, standing: Standing) -> Response:
-    """For one agent from what was said; for several the image is read again."""
+    """Recomputes the verdict without one agent; for several, orders another reading."""
     seen = spoken(standing)
     verdict = seen.verdict
     if len(asked.agents) > 1:

@@ -1,4 +1,4 @@
-"""A session as a document with its pictures beside it."""
+"""Exports a session as a document with its pictures."""
 
 from doubleread.sessions.export._session_export import Format, write
 

@@ -1,7 +1,7 @@
-"""Pictures without their metadata: where they were taken, whose they are, with what. The pixels stay as they are.
+"""Removes metadata (place, owner, device) from pictures without changing the pixels.
 
-JPEG, PNG and WebP files keep their compressed pixels, colour profile and orientation, and lose every other part;
-other formats are written again as PNG, which loses no pixel either.
+JPEG, PNG and WebP files keep their compressed pixels, colour profile and orientation, and lose everything else;
+other formats are converted to PNG, which is lossless too.
 """
 
 import io
@@ -12,18 +12,18 @@ from collections.abc import Iterator
 from doubleread.rag.images.safe_images import open_image, orientation_of
 
 _JPEG_KEPT = frozenset({0xE0, 0xEE})
-"""JFIF and Adobe, which say what the numbers mean; of 0xE2 colour profiles stay."""
+"""JFIF and Adobe, which define the colour encoding. Of 0xE2 only colour profiles are kept."""
 _PNG_KEPT = frozenset({b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"sBIT", b"cICP", b"pHYs", b"bKGD"})
 _WEBP_KEPT = frozenset({b"VP8 ", b"VP8L", b"ALPH", b"ICCP"})
 _HAS_EXIF, _HAS_XMP = 0x08, 0x04
 
 
 class _Odd(Exception):
-    """The file is not laid out as it should be."""
+    """The file's structure is invalid."""
 
 
 def bare(data: bytes) -> tuple[bytes, str]:
-    """The picture without metadata, and the suffix of its format. Raises ``ImageError`` for what is no image."""
+    """Returns the picture without metadata, and its suffix. Raises ``ImageError`` for invalid images."""
     try:
         if data.startswith(b"\xff\xd8\xff"):
             return b"".join(_jpeg(data)), ".jpg"
@@ -39,7 +39,7 @@ def bare(data: bytes) -> tuple[bytes, str]:
 
 
 def _jpeg(data: bytes) -> Iterator[bytes]:
-    """The segments that stay, up to the end of the image; phones put films and previews behind it."""
+    """Yields the segments to keep, up to the end of the image; phones append films and previews after it."""
     yield b"\xff\xd8"
     turned, place = orientation_of(data), 2
     if turned != 1:
@@ -49,7 +49,7 @@ def _jpeg(data: bytes) -> Iterator[bytes]:
         if data[place] != 0xFF:
             raise _Odd
         marker = data[place + 1]
-        if marker == 0xFF:  # filling
+        if marker == 0xFF:  # fill byte
             place += 1
             continue
         if marker == 0xD9:
@@ -67,14 +67,14 @@ def _jpeg(data: bytes) -> Iterator[bytes]:
 
 
 def _stays(marker: int, begins: bytes) -> bool:
-    """Whether a segment is about the pixels: comments and what applications add are not."""
+    """Whether a segment describes the pixels; comments and application data do not."""
     if marker == 0xE2:
         return begins.startswith(b"ICC_PROFILE\0")
     return marker in _JPEG_KEPT or not (0xE0 <= marker <= 0xEF or marker == 0xFE)
 
 
 def _scanned(data: bytes, place: int) -> int:
-    """The end of compressed pixels: the next marker that is neither a stuffed byte nor a restart."""
+    """Returns the end of the compressed pixels: the next marker that is neither a stuffed byte nor a restart."""
     while True:
         place = data.find(b"\xff", place)
         if place < 0 or place + 1 >= len(data):
@@ -88,7 +88,7 @@ def _scanned(data: bytes, place: int) -> int:
 
 
 def _png(data: bytes) -> Iterator[bytes]:
-    """The chunks that stay; what is behind the end is dropped."""
+    """Yields the chunks to keep; data after the end is dropped."""
     yield data[:8]
     turned, place = orientation_of(data), 8
     while True:
@@ -136,5 +136,5 @@ def _riff(kind: bytes, body: bytes) -> bytes:
 
 
 def _orientation(turned: int) -> bytes:
-    """Exif that says how the picture is turned, and nothing else."""
+    """Returns Exif data that holds only the orientation."""
     return b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, turned, 0, 0)

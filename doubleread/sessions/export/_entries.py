@@ -1,4 +1,4 @@
-"""What a document tells of a session, one entry after the other: the events that matter afterwards."""
+"""The entries of an exported session: the events worth keeping."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,20 +21,20 @@ _TOLD = ("image", "verdict", "decided", "said", "reply", "undone", "failed")
 
 @dataclass(frozen=True)
 class ExportEntry:
-    """One event of the document; ``name`` and ``picture`` are those of the image it is about, where it is about one."""
+    """One event of the document; ``name`` and ``picture`` are those of its image, if it has one."""
 
     what: What
     time: str
     case: str
-    """The id of the image that it is about; empty where it is about none."""
+    """The id of its image; empty without one."""
     name: str
     picture: Path | None
     undone: bool
-    """Whether it does not count any more."""
+    """Whether it was undone."""
 
 
 def entries(events: Sequence[Event], pictures: Mapping[str, Path]) -> Iterator[ExportEntry]:
-    """The entries of a session whose pictures lie at ``pictures``, by case id."""
+    """Yields the entries of a session; ``pictures`` are its files by case id."""
     undone = {event.data["seq"] for event in events if event.kind == "undone"}
     for event in events:
         if event.kind in _TOLD:
@@ -53,12 +53,12 @@ def entries(events: Sequence[Event], pictures: Mapping[str, Path]) -> Iterator[E
 
 
 def maps_name(found: Attribution) -> str:
-    """The name of the file that shows it, the same whenever it is written."""
+    """Returns the file name of an attribution map, which depends only on its contents."""
     return f"where-{hashlib.sha256(found.model_dump_json().encode()).hexdigest()[:16]}.png"
 
 
 def write_maps(told: Iterable[ExportEntry], folder: Path) -> None:
-    """Writes the picture of every map that is told of, where the image it is about is there."""
+    """Writes the picture of every attribution map whose image is available."""
     for entry in told:
         for block in entry.what.blocks if isinstance(entry.what, Reply) else ():
             if isinstance(block, Maps) and (drawn := _drawn(block.found, entry.picture)) is not None:
@@ -66,7 +66,7 @@ def write_maps(told: Iterable[ExportEntry], folder: Path) -> None:
 
 
 def maps_picture(found: Attribution, picture: Path | None) -> str | None:
-    """The same as a data URL; None where the image is not there."""
+    """Returns the map as a data URL; None if the image is missing."""
     drawn = _drawn(found, picture)
     return None if drawn is None else picture_url(drawn)
 

@@ -1,6 +1,6 @@
-"""Writes a session's document and puts its pictures beside it, without their metadata unless it is kept on purpose.
+"""Writes a session's document and its pictures, without their metadata unless requested.
 
-A document in HTML needs nothing else: cards and thumbnails are in it, nothing is fetched.
+An HTML document is self-contained: cards and thumbnails are embedded, nothing is fetched.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -40,10 +40,10 @@ def write(
     *,
     metadata: bool = False,
 ) -> Path:
-    """The document in ``folder``, which is made where it is not there; an older one of the same session is replaced.
+    """Writes the document to ``folder``, which is created if missing; an earlier export of the session is replaced.
 
-    ``pictures`` are the session's, by case id; with ``metadata`` they are copied as they are. Raises ``SessionError``
-    where the folder cannot be written.
+    ``pictures`` are the session's, by case id; with ``metadata`` they are copied unchanged. Raises ``SessionError`` if
+    the folder cannot be written.
     """
     suffix, made = (".md", markdown) if format == "markdown" else (".html", _page)
     document, beside = folder / f"session-{info.id}{suffix}", folder / f"session-{info.id}"
@@ -70,7 +70,7 @@ def _copied(picture: Path, folder: Path, *, metadata: bool) -> Path:
 
 
 def _placed(entry: ExportEntry) -> ExportEntry:
-    """A verdict shows the picture where it lies now."""
+    """Points a verdict at the exported picture."""
     if not isinstance(entry.what, Verdict):
         return entry
     case = entry.what.case.model_copy(update={"path": entry.picture})
@@ -78,8 +78,7 @@ def _placed(entry: ExportEntry) -> ExportEntry:
 
 
 def _page(info: SessionInfo, told: Iterable[ExportEntry], folder: str, note: str) -> str:
-    """The document; its pictures lead to those in ``folder``, seen from it, and ``note`` says what they are."""
-    style = Markup(style_sheet())  # noqa: S704 - our own
+    style = Markup(style_sheet())  # noqa: S704 - a constant of this package
     return _template().render(info=info, told=list(told), folder=folder, note=note, style=style)
 
 

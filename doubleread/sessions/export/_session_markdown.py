@@ -1,4 +1,4 @@
-"""A session as Markdown. Whatever people and models wrote is shown as it was written, never as markup."""
+"""Exports a session as Markdown. Text by people and models is escaped, never interpreted as markup."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -25,17 +25,17 @@ from doubleread.sessions.record import (
 
 _MARKUP = re.compile(r"([\\`*_\[\]|<>~&])")
 _AT_START = re.compile(r"^(\d+(?=[.)](?:\s|$))|)([#+\-=]|(?<=\d)[.)])")
-"""What makes a heading, a rule or a list where a line begins with it."""
+"""Characters that make a heading, rule or list at the start of a line."""
 
 
 def markdown(info: SessionInfo, told: Iterable[ExportEntry], folder: str, note: str) -> str:
-    """The document; ``folder`` is where the pictures lie, seen from it, and ``note`` says what they are."""
+    """Renders the document; ``folder`` is the relative path of the pictures, and ``note`` describes them."""
     head = f"# {plain(info.title or 'Session ' + info.id)}"
     return "\n\n".join((head, plain(note), *(part for entry in told for part in _parts(entry, folder)))) + "\n"
 
 
 def plain(text: str) -> str:
-    """Text that is only text, on one line."""
+    """Escapes text and puts it on one line."""
     return _AT_START.sub(r"\1\\\2", _MARKUP.sub(r"\\\1", harmless(" ".join(text.split()))))
 
 
@@ -103,7 +103,7 @@ def _table(head: tuple[str, ...], rows: tuple[tuple[str, ...], ...]) -> str:
 
 
 def _fenced(text: str) -> str:
-    """As it is; the fence is longer than any in the text."""
+    """Fences text unchanged; the fence is longer than any in the text."""
     longest = max((len(found) for found in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{text}\n{fence}"

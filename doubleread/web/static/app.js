@@ -1,4 +1,4 @@
-// What HTML alone cannot: drop and paste, the tabs of the images, how a line goes on, keys, the stream's life.
+// Drag and drop, paste, image tabs, completion, keyboard shortcuts, and the event stream's connection.
 "use strict";
 (() => {
   const one = (selector, within = document) => within.querySelector(selector);
@@ -9,7 +9,7 @@
   const theme = () => {
     const root = document.documentElement, system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
     root.dataset.theme = (root.dataset.theme || system) === "dark" ? "light" : "dark";
-    try { localStorage.setItem("theme", root.dataset.theme); } catch { /* then until the next page */ }
+    try { localStorage.setItem("theme", root.dataset.theme); } catch { /* storage disabled: lasts until the next page */ }
   };
 
   // -- images: chosen, dropped or pasted ------------------------------------------------------------------------
@@ -51,7 +51,7 @@
   });
   document.addEventListener("paste", (event) => { if (event.clipboardData?.files.length) send(event.clipboardData.files); });
 
-  document.addEventListener("htmx:confirm", (event) => {  // too much is not even sent
+  document.addEventListener("htmx:confirm", (event) => {  // refuse oversized uploads before sending
     if (event.target !== upload) return;
     const files = all("input[type=file]", upload).flatMap((input) => [...input.files]);
     const bytes = files.reduce((sum, file) => sum + file.size, 0), { dataset } = upload;
@@ -61,7 +61,7 @@
     tell(`At most ${dataset.files} images and ${dataset.bytes / 1e6} MB can be sent at once: send them in parts.`);
   });
 
-  // -- the name that one decides under ---------------------------------------------------------------------------
+  // -- the user's name -------------------------------------------------------------------------------------------
   const sign = () => all("input[name=reviewer]").forEach((input) => { if (input !== document.activeElement) input.value = one("#you").value; });
   document.addEventListener("change", ({ target }) => {
     if (!target.matches?.("input[name=reviewer]")) return;
@@ -70,7 +70,7 @@
   });
 
   // -- requests -------------------------------------------------------------------------------------------------
-  let names = "";  // of the images that are sent
+  let names = "";  // of the images being uploaded
   document.addEventListener("htmx:beforeRequest", ({ target }) => {
     if (target.id === "upload") {
       const files = all("input[type=file]", target).flatMap((input) => [...input.files]);
@@ -92,10 +92,10 @@
     if (target.id === "lists" && !stream) document.body.classList.toggle("offline", !status);
     if (detail.successful && target.id !== "lists") htmx.trigger("#lists", "refresh");
   });
-  const sent = (detail) => detail.requestConfig.verb === "post";  // everything else asks in the background
+  const sent = (detail) => detail.requestConfig.verb === "post";  // other requests run in the background
   document.addEventListener("htmx:sendError", ({ target, detail }) => {
     if (target.matches?.(".result, .where, .of")) { one(".result", target.closest(".where"))?.replaceChildren("The server cannot be reached. Close and open this part to try again."); return; }
-    if (!sent(detail)) return;  // the pill at the top tells of it, and the page goes on by itself
+    if (!sent(detail)) return;  // the status at the top shows it, and the page recovers by itself
     const what = target.id === "upload" ? `Not sent: ${names}. Choose them again` : target.id === "say" ? "What you typed was not sent; it is kept: wait a moment" : "That was not sent: wait a moment";
     tell(`The server cannot be reached. ${what}, and try again.`);
   });
@@ -143,7 +143,7 @@
     desk.append(stream);
     htmx.process(stream);
   };
-  const disconnect = () => {  // a browser has six connections for a server: hidden pages give theirs back
+  const disconnect = () => {  // browsers allow six connections per server: hidden pages release theirs
     if (!stream) return;
     htmx.trigger(stream, "htmx:beforeCleanupElement");
     stream.remove();
@@ -152,7 +152,7 @@
   document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
   document.addEventListener("htmx:sseBeforeMessage", (event) => {
     const seq = Number(event.detail.lastEventId);
-    if (seq <= seen) event.preventDefault();  // said again after a lost connection
+    if (seq <= seen) event.preventDefault();  // repeated after a lost connection
     else seen = seq;
   });
   document.addEventListener("htmx:sseMessage", () => {
@@ -172,7 +172,7 @@
   let last = one("#talk")?.lastElementChild;
 
   // -- where the agents looked ----------------------------------------------------------------------------------
-  document.addEventListener("toggle", ({ target }) => {  // asked of the server at first, and again where it failed
+  document.addEventListener("toggle", ({ target }) => {  // loads on first opening, and again after a failure
     if (target.matches?.(".where[open]") && !one(".maps", target)) htmx.trigger(target, "look");
   }, true);
   document.addEventListener("input", ({ target }) => {
@@ -182,13 +182,13 @@
     else all("[data-map]", maps).forEach((part) => { part.hidden = part.dataset.map !== target.value; });
   });
 
-  // -- how a line goes on ---------------------------------------------------------------------------------------
+  // -- completion -----------------------------------------------------------------------------------------------
   const text = one("#text"), list = one("#completions");
   let turn = 0;
   const options = () => all("[role=option]", list);
   const chosen = () => options().find((option) => option.ariaSelected === "true");
   const close = () => {
-    turn++;  // what was asked before is not shown any more
+    turn++;  // ignore responses to earlier requests
     if (!list) return;
     list.hidden = true;
     text.ariaExpanded = "false";
@@ -222,11 +222,11 @@
     list.hidden = false;
     list.scrollTop = 0;
     text.ariaExpanded = "true";
-    if (!typed.includes(" ")) mark(options()[0]);  // an argument may be left out: Enter sends the line as it is
+    if (!typed.includes(" ")) mark(options()[0]);  // arguments are optional: Enter sends the line as it is
   };
   text?.addEventListener("input", complete);
   text?.addEventListener("blur", close);
-  list?.addEventListener("pointerdown", (event) => event.preventDefault());  // the line keeps the focus, and a phone its keys
+  list?.addEventListener("pointerdown", (event) => event.preventDefault());  // keep the focus, and the keyboard on phones
   text?.addEventListener("keydown", (event) => {
     if (list.hidden || event.isComposing) return;
     const marked = chosen();
@@ -262,7 +262,7 @@
     else if (event.key === "t") theme();
   });
 
-  // -- beginning ------------------------------------------------------------------------------------------------
+  // -- start ----------------------------------------------------------------------------------------------------
   const menu = one("#menu"), narrow = matchMedia("(max-width: 760px)");
   const fold = () => { if (menu) menu.open = !narrow.matches; };
   fold();

@@ -1,6 +1,6 @@
-// Before the first paint: the theme that was chosen here, else the system's.
+// Runs before the first paint: applies the stored theme, or the system's.
 "use strict";
 try {
   const chosen = localStorage.getItem("theme");
   if (chosen === "light" || chosen === "dark") document.documentElement.dataset.theme = chosen;
-} catch { /* a browser that keeps nothing follows the system */ }
+} catch { /* without storage, follow the system */ }
