@@ -32,8 +32,7 @@ def blocks_per_label(labels: Labels, blocks: Indices, n_labels: int) -> NDArray[
 def label_folds(labels: Labels, blocks: Indices, *, folds: int, seed: int = 0) -> Iterator[HeadFold]:
     """Yields at most ``folds`` folds that hold out whole groups, stratified by label.
 
-    There are fewer folds if a label has fewer groups. The only group of a label is never held out. Yields nothing if no
-    fold is possible.
+    Fewer if a label has fewer groups, none if no fold is possible. The only group of a label is never held out.
     """
     from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 - slow to import, and only fitting needs it
 

@@ -1,8 +1,7 @@
 """A Gaussian head for few cases: label means, a shared and shrunken covariance, and a scale.
 
 Label ``k`` has mean ``μ_k``; all labels share the covariance ``Σ`` of shape ``(dim, dim)``. ``μ̂_k`` is the mean of the
-label's ``n_k`` cases, ``μ̄`` the mean of all ``μ̂_k``, and ``C`` holds the residuals of all ``n`` cases from their
-label's mean:
+label's ``n_k`` cases, ``μ̄`` the mean of all ``μ̂_k``, and ``C`` the residuals of all ``n`` cases:
 
     Σ̂ = CᵀC / (n - 1) + ridge · tr(CᵀC) / (n - 1)² · I,     WWᵀ = Σ̂⁻¹,     m_k = (μ̂_k - μ̄) W
     log p(label k | x) = 2 scale / D · ρ_k ((x - μ̄) W · m_k - ρ_k ‖m_k‖² / 2) + constant

@@ -15,7 +15,7 @@ from doubleread.core.types import Embeddings, Matrix
 
 
 class Texture(Discriminant):
-    """Discriminant on ``context.texture``, without text prototypes. Raises ``PanelError`` if there is none."""
+    """Discriminant on ``context.texture``, without text prototypes. Raises ``PanelError`` if that is None."""
 
     name = "texture"
     sight = TEXTURE

@@ -79,7 +79,6 @@ def bootstrap(
 
 
 def _scarcest(labels: Labels, codes: Indices) -> int:
-    """Smallest number of groups of any label."""
     found = np.unique(labels)
     counts = [len(np.unique(codes[labels == label])) for label in found]
     if min(counts, default=0) < 2:

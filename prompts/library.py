@@ -17,8 +17,8 @@ class Library:
     """Built-in prompts and, if given, those in a folder of the user's (``*.md``).
 
     A file with the id and version of a built-in prompt replaces it. The highest version is used unless ``pins`` names
-    another: a fitted panel keeps the versions that it was fitted with. Raises ``PromptError`` for a folder or file that
-    cannot be used.
+    another: a fitted panel keeps the versions that it was fitted with. Raises ``PromptError`` for an unusable folder or
+    file.
     """
 
     def __init__(self, folder: Path | None = None, pins: Mapping[str, int] | None = None) -> None:

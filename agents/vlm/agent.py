@@ -102,7 +102,7 @@ class VlmAgent:
         return await self._timed(1, lambda: self._once(case, named.get(variant, self._question), None, sample=moved))
 
     async def first_request(self, case: Case) -> Request | None:
-        """Returns the only chat request of a first reading, for batch files; None if it works another way."""
+        """Returns the only chat request of a first reading, for batch files; None if it needs more or another API."""
         if self.options.confidence in ("consistency", "class-probabilities"):
             return None
         image = await self._context.pictures.url(case, self.options.image_side)

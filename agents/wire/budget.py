@@ -68,7 +68,7 @@ class Reservation:
 class Budget:
     """Limits shared by all agents of a run, and the ledger of each. Thread-safe.
 
-    Invariants, whatever servers, networks and callers do:
+    Invariants under any behaviour of servers, networks and callers:
 
     - The ledger counts every request of which a first byte was sent: answered, refused, broken off, cancelled, or
       repeated without a feature. If nothing was sent, as without a connection, nothing is counted.

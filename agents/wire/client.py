@@ -52,7 +52,7 @@ class ServerClient:
                 timeout=httpx2.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s), pool=None),  # the pace queues
                 limits=httpx2.Limits(max_connections=None, max_keepalive_connections=64),
                 follow_redirects=False,  # a redirect would send image and key elsewhere
-                trust_env=not is_loopback(base_url),  # a proxy cannot reach this machine
+                trust_env=not is_loopback(base_url),  # a proxy would intercept calls to this machine
             ),
         )
 

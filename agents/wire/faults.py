@@ -19,8 +19,7 @@ class CallFault(Exception):
     """A call without a usable answer.
 
     ``retryable``: the same call may succeed later. ``limited``: the server asks for fewer calls, after ``retry_after``
-    seconds if it says so. ``free``: the server rejected the call, which costs nothing. ``usage`` is what the call used
-    nevertheless.
+    seconds if it says so. ``free``: the server rejected the call, which costs nothing. ``usage`` is what it used.
     """
 
     def __init__(

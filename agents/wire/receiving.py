@@ -129,7 +129,7 @@ class _Counted(httpx2.AsyncByteStream):
 
 def _small(response: httpx2.Response, body: bytes) -> httpx2.Response:
     headers = {name: _brief(value) for name in _KEPT if (value := response.headers.get(name)) is not None}
-    media_type = response.headers.get("content-type", "no content type").partition(";")[0]  # a charset may be very long
+    media_type = response.headers.get("content-type", "no content type").partition(";")[0]  # a charset may do harm
     headers["content-type"] = _brief(media_type)
     return httpx2.Response(response.status_code, headers=headers, content=body, request=response.request)
 

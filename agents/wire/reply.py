@@ -115,7 +115,6 @@ def _share(value: Any) -> float:
 
 
 def _tool_calls(calls: Any, secrets: Sequence[str]) -> tuple[ToolCall, ...]:
-    """Returns the readable calls and drops others."""
     found = [object_of(call) for call in calls[:MAX_TOOL_CALLS]] if isinstance(calls, list) else []
     asked = [(call, object_of(call.get("function"))) for call in found]
     return tuple(

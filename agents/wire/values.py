@@ -21,8 +21,7 @@ _UNSAYABLE = re.compile("[\x00\ud800-\udfff]")
 def parsed(content: bytes, media_type: str = "") -> Any:
     """Parses a JSON body; raises ``CallFault``.
 
-    NaN, infinities and overlong integers become NaN or an infinity, which is refused where it is used, so that the rest
-    of the answer stays usable.
+    NaN, infinities and overlong integers are refused only where they are used, so the rest of an answer stays usable.
     """
     if content.count(b"{") + content.count(b"[") > MAX_CONTAINERS:
         raise CallFault("server", "the answer is JSON of too many parts")

@@ -51,13 +51,13 @@ class ConformalSets(Record):
 
     The p-value of a label is the share of held-out cases that conform no better, of that label only if there are
     enough. If groups are known, they are the units, and coverage holds for a case of a *new group*, with equally
-    weighted groups; else it holds for new cases exchangeable with the held-out ones. Neither agents nor fusion may have
-    been fitted on these.
+    weighted groups; else it holds for new cases exchangeable with the held-out ones. Neither agents nor fusion may be
+    fitted on these.
 
     ``class-conditional``: coverage holds for each true label; ``marginal``: on average over cases; ``everything``: too
     few units, every set holds all labels.
-    Sources: Vovk, Gammerman and Shafer 2005; Vovk 2012 for the class-conditional kind; for groups see ``exchangeable``;
-    for the scores see their modules.
+    Sources: Vovk, Gammerman and Shafer 2005; Vovk 2012 for the class-conditional kind; see also ``exchangeable`` and
+    the scores.
     """
 
     coverage: float
@@ -180,8 +180,7 @@ def chances(case_ids: Iterable[str]) -> Vector:
 def row_chances(P: Matrix) -> Vector:
     """One uniform number per row from the sha256 of the row, rounded to nine decimals, shape ``(n,)``.
 
-    Equal distributions get equal sets. Coverage still holds, as it does for any fixed function of distribution and
-    label.
+    Equal distributions get equal sets. Coverage holds for any fixed function of distribution and label.
     """
     rounded = np.round(np.asarray(P, dtype="<f8"), 9) + 0.0  # -0.0 and 0.0 are equal but differ in bytes
     return np.array([_uniform(row.tobytes()) for row in rounded], dtype=float)

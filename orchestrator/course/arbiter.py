@@ -89,7 +89,7 @@ class Arbiter:
 
     ``first`` fuses the first round's opinions; ``local`` those of the free agents if the others are asked only in
     doubt; ``second`` those of both rounds, and is None without second looks. ``selective`` is None without a risk
-    guarantee. ``support`` holds the label shares of the cases that agents were fitted on, ``surest`` the result of
+    guarantee. ``support`` holds the label shares of the agents' support, ``surest`` those of
     ``rounds.surest_opinions``.
     """
 
@@ -256,7 +256,6 @@ class Arbiter:
         return rows
 
     def _calibrated(self, fusion: Fusion, said: _Heard) -> dict[str, dict[str, float]]:
-        """Each agent's last opinion after calibration."""
         again = None if said.again is None else said.again[None]
         rows = fusion.calibrated(said.first[None], again)[0]
         return {name: self._named(row) for name, row in zip(self.agents, rows, strict=True) if spoken(row)}

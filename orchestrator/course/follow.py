@@ -38,7 +38,6 @@ async def run_course(case: Case, readers: Readers, roster: Roster) -> Course:
 async def _done(
     step: AgentsToAsk | RefereesToConsult | LabelsToContrast, case: Case, course: Course, readers: Readers, task: Task
 ) -> Course:
-    """Carries out a step and returns the updated course."""
     if isinstance(step, RefereesToConsult):
         return course.with_answers(await readers.consult(step, case, course, task))
     if isinstance(step, LabelsToContrast):

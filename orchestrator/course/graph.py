@@ -91,7 +91,6 @@ def waiting_graph(checkpointer: Any) -> Any:
 
 
 def _panel_graph(referred: str) -> Any:
-    """Builds the graph; ``referred`` is the node for referred cases."""
     graph = StateGraph(PanelState, context_schema=Seats, input_schema=PanelInput)
     graph.add_node("step", step_to(referred))
     graph.add_node("read", read, input_schema=ReadTask)

@@ -35,8 +35,8 @@ def select(
 
     1. An agent stays only if its calibrated opinions are better than the label frequencies by more than one SE.
     2. Of the rest, the agent without which the panel is better by most, and by more than ``HARM`` SE, is left out,
-    repeatedly; but if some agents cost money (``usd`` per answer), the last free one stays, as it decides when to ask
-    the others.
+       repeatedly; but if some agents cost money (``usd`` per answer), the last free one stays, as it decides when to
+       ask the others.
     3. A referee is added only if it improves the panel by more than one SE.
 
     With fewer than ``FEWEST`` cases of a label 1 and 2 are skipped.

@@ -34,7 +34,7 @@ FEWEST_GROUPS = 20
 
 Flags = NDArray[np.bool_]
 Surface = Literal["summary", "readers", "report", "gates", "compare", "trust", "sweep", "cases"]
-"""Where a metric is shown: Markdown summary, table of readers, HTML report, and the tables of these names."""
+"""Where a metric is shown: Markdown summary, readers, HTML report, gates, run comparison, trust, sweep, case table."""
 
 
 _HERE = "doubleread.orchestrator.metrics"
@@ -229,8 +229,7 @@ class Gain(NamedTuple):
 def clustered(values: Vector, groups: Groups = None) -> Gain:
     """Mean of per-case gains ``(n,)`` and its standard error, with groups as the independent units.
 
-    ``SE² = G / (G - 1) · Σ_g (Σ_{i in g} (v_i - mean))² / n²`` (Liang and Zeger 1986, for a mean); without groups this
-    is the ordinary standard error.
+    ``SE² = G / (G - 1) · Σ_g (Σ_{i in g} (v_i - mean))² / n²`` (Liang and Zeger 1986); without groups the ordinary one.
     """
     n = len(values)
     codes = group_codes(groups, n)
@@ -243,7 +242,7 @@ def clustered(values: Vector, groups: Groups = None) -> Gain:
 
 
 def design_effect(values: Vector, groups: Groups = None) -> float:
-    """Design effect of ``values`` ``(n,)``, ``SE_clustered² / SE²``, 1 to n / G: cases worth one independent case.
+    """Design effect: cases of ``values`` ``(n,)`` worth one independent case, ``SE_clustered² / SE²``, 1 to n / G.
 
     Source: Kish 1965, the design effect of cluster samples.
     """

@@ -62,7 +62,7 @@ class Draws:
 
 
 def percentiles(values: Vector, shares: tuple[float, ...], draws: Draws) -> list[Vector]:
-    """Percentiles: for each share the smallest value that this share does not exceed, ``(1 + draws,)`` each."""
+    """For each share the smallest value that this share of cases does not exceed, shape ``(1 + draws,)`` each."""
     order = np.argsort(values, kind="stable")
     found: list[list[Vector]] = [[] for _ in shares]
     for times in draws.times(order):
@@ -85,7 +85,7 @@ def estimate(values: Vector) -> Estimate | None:
 
 
 def with_wilson(found: Estimate | None, n: int) -> Estimate | None:
-    """The share, with Wilson interval if it is 0 or 1 of ``n`` cases, where the bootstrap interval has no width."""
+    """The share; if it is 0 or 1, where draws do not vary, with the Wilson interval for ``n`` cases."""
     if found is None or 0 < found.value < 1:
         return found
     interval = wilson(round(found.value * n), n)

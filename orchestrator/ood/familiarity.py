@@ -38,8 +38,8 @@ class Familiarity(Record):
     groups are known, they are the units (see ``exchangeable``), and this holds for a case of a new group. With too few
     groups for that, the level is estimated by leaving out one group at a time: the highest of ``LEVELS`` at which the
     groups left out raise an alarm at a rate of at most ``alarm_rate``, including its standard error. With fewer than
-    ``FEWEST_GROUPS`` it is 0: only cases beyond every held-out case raise an alarm, for new groups at a rate of at most
-    ``1 / (G + 1)``.
+    ``FEWEST_GROUPS`` it is 0: only cases beyond all held-out ones raise an alarm, for new groups at a rate up to ``1 /
+    (G + 1)``.
     """
 
     alarm_rate: float
@@ -136,7 +136,6 @@ class Familiarity(Record):
 
     @cached_property
     def _held_out(self) -> tuple[Vector, Matrix]:
-        """``nearness`` and ``doubt`` as arrays, NaN for None."""
         return np.array(self.nearness, dtype=float), np.array(self.doubt, dtype=float)
 
     def _scores(self, near: Vector, doubt: Matrix) -> tuple[Matrix, Matrix]:
@@ -229,5 +228,4 @@ def _or_none(values: Vector) -> list[float | None]:
 
 
 def _each(values: NDArray[np.float64], n: int) -> NDArray[np.float64]:
-    """Repeats the values ``n`` times on a new first axis."""
     return np.broadcast_to(values, (n, *values.shape))

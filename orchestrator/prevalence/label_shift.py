@@ -3,8 +3,8 @@
 If only the label shares have changed, the panel's probabilities on a batch are a mixture of those on held-out cases of
 each label. The estimate is the shares that make the two means equal ("probabilistic adjusted count": Bella et al. 2010;
 Saerens, Latinne and Decaestecker 2002 state the problem). It is computed twice, the second time with the probabilities
-shifted to the first estimate. This makes it about as exact as maximum likelihood (EM) and, unlike that, it does not
-need calibrated probabilities.
+shifted to the first estimate. It is then about as exact as maximum likelihood (EM) without needing calibrated
+probabilities.
 """
 
 from collections.abc import Sequence
@@ -156,8 +156,8 @@ def _shrunk(found: Vector, known: Vector, variance: float) -> Vector:
 def _sampled_away(posterior: Matrix, ratio: Vector, ours: Matrix, rng: np.random.Generator) -> Matrix:
     """Difference between the label shares of the drawn batches and those of the batch, ``(draws, k)``.
 
-    Removes the resampling of the batch's own images, which is no uncertainty about this batch. Labels are drawn from
-    the probabilities at the estimated shares.
+    To be subtracted: resampling the batch's own images adds no uncertainty about this batch. Labels are drawn from the
+    probabilities at the estimated shares.
     """
     below = _moved(posterior, ratio[None])[0].cumsum(axis=1)
     found = np.empty((len(ours), posterior.shape[1]))

@@ -14,8 +14,7 @@ from doubleread.orchestrator.learning.arbitration import PANEL
 def prior_in_force(arbiter: Arbiter) -> Vector:
     """Prior of the arbiter's posteriors, shape ``(n_labels,)``.
 
-    This is the task's prior or, without one, the label shares of the calibration cases, where a label without a case
-    counts as half a case.
+    The task's prior or, without one, the label shares of the calibration cases, an absent label counted as half a case.
     """
     profile = arbiter.profile(PANEL)
     if arbiter.task.prior or profile is None:
@@ -46,8 +45,7 @@ def prevalence_with(task: Task, prior: Vector, stated: Mapping[str, float]) -> V
 def shifted(posterior: Vector, prior: Vector, prevalence: Vector) -> Vector:
     """Shifts a posterior from ``prior`` to ``prevalence``, all of shape ``(n_labels,)``.
 
-    Bayes' rule with unchanged likelihoods: p' is proportional to p * prevalence / prior (Saerens, Latinne and
-    Decaestecker 2002, equation 2.4).
+    Bayes' rule, unchanged likelihoods: p' ∝ p * prevalence / prior (Saerens, Latinne and Decaestecker 2002, eq. 2.4).
     """
     moved = posterior * prevalence / prior
     return np.asarray(moved / moved.sum())
@@ -60,8 +58,7 @@ NEARLY_EQUAL = 1.1
 def implied_prevalence(task: Task, labels: Labels) -> str:
     """Note on the label shares that the probabilities assume; ``labels`` are those of the calibration cases.
 
-    If the task states no prevalence and the labels are equally frequent, they were probably selected that way, and the
-    note asks for the real shares.
+    If no prevalence is stated and labels are equally frequent, probably by selection, it asks for the real shares.
     """
     if task.prior:
         return f"probabilities hold for the prevalence that the task states: {_told(task, task.prior_vector())}"
