@@ -103,8 +103,8 @@ def _image(url: str) -> Json:
 def choose_references(evidence: Evidence, most: int) -> list[Case]:
     """Selects at most ``most`` stored cases with a picture: the nearest of each contested label in turn.
 
-    Without contested labels, uses the labels of the retrieved cases. Turns keep the number of references from hinting
-    at the answer.
+    Without contested labels, uses the labels of the retrieved cases. Taking turns keeps the number of references from
+    hinting at the right label.
     """
     pool = {n.case_id: n for n in (*evidence.contrast, *evidence.neighbours) if n.path is not None}
     labels = evidence.contested or tuple(dict.fromkeys(n.label for n in evidence.neighbours))

@@ -56,8 +56,8 @@ class ConformalSets(Record):
 
     ``class-conditional``: coverage holds for each true label; ``marginal``: on average over cases; ``everything``: too
     few units, every set holds all labels.
-    Sources: Vovk, Gammerman and Shafer 2005; Vovk 2012 for the class-conditional kind; see also ``exchangeable`` and
-    the scores.
+    Sources: Vovk, Gammerman and Shafer 2005; Vovk 2012 for the class-conditional kind; for groups see ``exchangeable``;
+    for the scores see their modules.
     """
 
     coverage: float

@@ -88,8 +88,8 @@ class Unlearned:
 class Roster:
     """The agents that can be asked about a case, and the judge of their answers.
 
-    With ``at_once`` paid agents are asked with the others; with ``look_again`` a second look is always taken if
-    possible.
+    With ``at_once`` paid agents are asked with the others; with ``look_again`` a second look is taken regardless of its
+    worth, if any agent can take one.
     """
 
     judge: Arbiter | Unlearned

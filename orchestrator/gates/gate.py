@@ -25,8 +25,8 @@ class Gate(Record):
     """Asks ``agents`` if the expected saving in decision cost exceeds ``price``, on the most doubtful cases only.
 
     The saving is ``saves`` times the cost at stake: the expected cost of the best decision now. ``doubt`` is the
-    budget: the expected cost of committing that only a given share of the calibration cases exceeds. Costs are in
-    ordinary errors.
+    budget: the expected cost of committing that only a given share of the calibration cases exceeds. All costs are in
+    units of one ordinary error.
     """
 
     agents: tuple[str, ...]
@@ -140,8 +140,8 @@ class Commitment(Record):
     def fit(cls, task: Task, held_out: Matrix, labels: Labels, groups: Groups) -> "Commitment":
         """Takes the first of ``STEPS`` at which committing clearly saved cost on held-out posteriors ``(n, k)``.
 
-        Clearly: the mean saving against a referral exceeds one standard error clustered by group. Else nothing is
-        committed.
+        Clearly: the mean saving against a referral exceeds one standard error clustered by group. If no step does,
+        nothing is committed.
         """
         referral, best = task.costs.referral, best_of(task, held_out)
         if referral <= 0:

@@ -150,7 +150,7 @@ def learn_rules(
     priors to the label shares of the training cases. ``calibrator`` names one for all agents, or one each.
     ``alternatives`` are other answers on the same cases, shaped as ``raw``, which the held-out fits fuse too, for
     example with agents removed. Raises ``DataError`` if cross-fitting is impossible, ``UnknownPart`` for an unknown
-    part.
+    rule or calibrator.
     """
     y, codes, parts, seed = sample.labels, sample.codes, sample.parts, sample.seed
     raw, k = np.where(spoken(raw)[..., None], raw, np.nan), raw.shape[2]

@@ -14,8 +14,8 @@ R = TypeVar("R", bound=Record)
 class Parametric(Generic[R]):
     """Holds the fitted ``record_type``, or None before fitting.
 
-    ``params`` and ``fitted`` raise ``NotFitted`` before ``fit``; ``from_params`` raises ``DataError`` for other
-    parameters.
+    ``params`` and ``fitted`` raise ``NotFitted`` before ``fit``; ``from_params`` raises ``DataError`` for parameters of
+    another kind or shape.
     """
 
     kind: str

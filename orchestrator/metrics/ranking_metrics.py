@@ -39,8 +39,8 @@ def ranking_scores(sample: Sample) -> RankingScores:
 def _ranked(sizes: Matrix, wrong: Matrix, harmonic: Vector) -> tuple[Vector, Vector, Vector]:
     """Scores ``(some,)`` from cases and errors per confidence level, highest first, each ``(some, levels)``.
 
-    After ``R`` cases with ``E`` errors, a level of ``m`` cases with error rate ``e`` has the risks ``(E + e j) / (R +
-    j)``; they sum to ``e m + (E - e R) (H(R + m) - H(R))`` with the harmonic numbers ``H``.
+    After ``R`` cases with ``E`` errors, a level of ``m`` cases with error rate ``e`` has the risks
+    ``(E + e j) / (R + j)``; they sum to ``e m + (E - e R) (H(R + m) - H(R))`` with the harmonic numbers ``H``.
     """
     after, errors = np.cumsum(sizes, axis=1), np.cumsum(wrong, axis=1)
     rate = np.nan_to_num(ratio(wrong, sizes))

@@ -38,8 +38,8 @@ class Familiarity(Record):
     groups are known, they are the units (see ``exchangeable``), and this holds for a case of a new group. With too few
     groups for that, the level is estimated by leaving out one group at a time: the highest of ``LEVELS`` at which the
     groups left out raise an alarm at a rate of at most ``alarm_rate``, including its standard error. With fewer than
-    ``FEWEST_GROUPS`` it is 0: only cases beyond all held-out ones raise an alarm, for new groups at a rate up to ``1 /
-    (G + 1)``.
+    ``FEWEST_GROUPS`` it is 0: only cases beyond all held-out ones raise an alarm, for new groups at a rate up to
+    ``1 / (G + 1)``.
     """
 
     alarm_rate: float

@@ -97,9 +97,9 @@ def warning_of(alarms: Sequence[Drift]) -> str:
 def watch(agent: str, baseline: Baseline, stream: Stream, threshold: float) -> tuple[Drift, ...]:
     """Tests calibration on all outcomes and accuracy on fair ones; skips tests without outcomes.
 
-    Calibration: each case is right with the stated (calibrated) probability, up to the baseline's slack. This holds
-    given the score, so selected cases count too. Accuracy: each case is right with probability at least
-    ``accuracy_low``.
+    Calibration: each case is right with the stated (calibrated) probability, up to the baseline's slack. This concerns
+    every case given its score, so selected cases may be used too. Accuracy: each case is right with probability at
+    least ``accuracy_low``.
     """
     found = []
     if len(stream.correct):
