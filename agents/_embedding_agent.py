@@ -1,4 +1,4 @@
-"""The reading that all local agents share: embed the image, ask the head, give a full distribution."""
+"""Base classes of the local agents: embed the image, apply the head, return a full distribution."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -21,13 +21,13 @@ Head = TypeVar("Head")
 class EmbeddingAgent(ABC):
     """An agent whose head works on the shared embeddings.
 
-    A second look reads every view of the image with a head that the retrieved cases have joined, and averages the
-    views' log-probabilities. The first answer plays no part in it.
+    A second look reads every view of the image with a head that the retrieved cases have updated, and averages the
+    views' log-probabilities. It does not use the first answer.
     """
 
     name: ClassVar[str]
     prior: ClassVar[OpinionPrior] = "balanced"
-    """The label frequencies that its opinions assume."""
+    """The label prior that its opinions assume."""
 
     def __init__(self, context: AgentContext) -> None:
         self._context = context
@@ -39,10 +39,10 @@ class EmbeddingAgent(ABC):
 
     @abstractmethod
     def log_posteriors_with(self, embeddings: Embeddings, evidence: Evidence) -> Matrix:
-        """The same from a head that the retrieved cases have joined."""
+        """The same, from a head that the retrieved cases have updated."""
 
     def cannot(self) -> tuple[AbstentionCause, str] | None:
-        """Why this agent cannot read anything, where that is so."""
+        """Returns why this agent cannot read any case, or None."""
         return None
 
     async def read(self, case: Case) -> Answer:
@@ -70,7 +70,7 @@ class EmbeddingAgent(ABC):
             return Abstention(agent=self.name, cause="image", detail=str(error), round=turn)
         if evidence is not None and evidence.neighbours:
             logs = self.log_posteriors_with(embeddings, evidence)
-        else:  # a first look, or retrieval found nothing that could join the head
+        else:  # first look, or no retrieved case to update the head with
             logs = self.log_posteriors(embeddings)
         opinion = self._opinion(logs, round=turn, reason=self._reason(logs))
         return opinion.model_copy(update={"seconds": perf_counter() - began})

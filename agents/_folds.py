@@ -13,27 +13,26 @@ Indices: TypeAlias = NDArray[np.intp]
 
 
 class HeadFold(NamedTuple):
-    """Row numbers to fit on and row numbers that are held out."""
+    """Row indices of the training and held-out cases."""
 
     training: Indices
     held_out: Indices
 
 
 def as_blocks(groups: Sequence[str] | None, n: int) -> Indices:
-    """Group numbers ``(n,)``; without groups every case is a group of its own."""
+    """Group indices ``(n,)``; without groups every case is its own group."""
     return np.unique(np.arange(n) if groups is None else np.asarray(groups), return_inverse=True)[1]
 
 
 def blocks_per_label(labels: Labels, blocks: Indices, n_labels: int) -> NDArray[np.float64]:
-    """How many different groups each label comes from, shape ``(n_labels,)``."""
+    """Number of distinct groups of each label, shape ``(n_labels,)``."""
     return np.array([len(np.unique(blocks[labels == k])) for k in range(n_labels)], dtype=float)
 
 
 def label_folds(labels: Labels, blocks: Indices, *, folds: int, seed: int = 0) -> Iterator[HeadFold]:
-    """At most ``folds`` folds that hold out whole groups, with the labels spread evenly over them.
+    """Yields at most ``folds`` folds that hold out whole groups, stratified by label.
 
-    There are fewer folds where a label comes from fewer groups. A group that is the only one of a label is never held
-    out. Yields nothing where no fold can be made.
+    Fewer if a label has fewer groups, none if no fold is possible. The only group of a label is never held out.
     """
     from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 - slow to import, and only fitting needs it
 

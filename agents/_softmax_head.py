@@ -1,15 +1,15 @@
-"""A ridge-regularised softmax regression whose strength is chosen by its held-out log-loss after temperature.
+"""Ridge-regularised softmax regression; its strength has the least held-out log-loss after temperature scaling.
 
-Model, for an embedding ``x`` of length ``dim``, with the support's mean ``μ``, standard deviations ``σ`` (both of shape
-``(dim,)``) and shares of labels ``π``:
+Model for an embedding ``x`` of length ``dim``, with the support's mean ``μ``, standard deviations ``σ`` (both of shape
+``(dim,)``) and label shares ``π``:
 
     z = (x - μ) / (a √σ)                             a: the mean of |z|² over the support is 1
     B, b = argmin  Σ_i -log softmax(B z_i + b)[y_i] + |B|² / (2 · strength)
     log p(label | x) = (B z + b - log π) / t + log π + constant
 
-Dividing by ``√σ`` is half-way to standardised dimensions, which lost clearly on some sets and gained on others. The
-temperature ``t`` (Guo et al. 2017, arXiv 1706.04599) leaves the prior where it is: the opinion stays at the support's
-shares. ``B`` is found in the leading principal components of ``z``.
+Dividing by ``√σ`` is half-way to standardised dimensions, which clearly lost on some sets and gained on others. The
+temperature ``t`` (Guo et al. 2017, arXiv 1706.04599) does not change the prior: opinions assume the support's shares.
+``B`` is fitted in the leading principal components of ``z``.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,11 +26,11 @@ from doubleread.core.types import Labels, Matrix, Vector
 COMPONENTS = 256
 FOLDS = 5
 STRENGTHS = tuple(float(s) for s in np.logspace(-2, 3, 11))
-"""Inverse ridge strengths, tried from the strongest ridge on until two in a row have gained nothing."""
+"""Inverse ridge strengths, tried from the strongest ridge on until two in a row bring no gain."""
 UNTRIED = 10.0
-"""The strength where no fold can be made, with temperature 1: rather unsure, whatever the data."""
+"""Strength, with temperature 1, if no fold is possible: gives cautious probabilities on any data."""
 LOG_SPREAD = 0.5
-"""Of the log-normal prior of the temperature around 1: few held-out cases must not make it extreme."""
+"""Spread of the log-normal temperature prior around 1; prevents extreme values with few held-out cases."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class SoftmaxHead:
     temperature: float
 
     def log_scores(self, x: Matrix, step: Matrix | None = None) -> Matrix:
-        """Log-probabilities up to a constant a row, ``(n, n_labels)``; ``step`` is added to the weights."""
+        """Log-probabilities up to a constant per row, ``(n, n_labels)``; ``step`` is added to the weights."""
         weights = self.weights if step is None else self.weights + step
         prior = np.log(self.shares)
         return np.asarray((self.scaled(x) @ weights.T + self.bias - prior) / self.temperature + prior)
@@ -58,7 +58,7 @@ class SoftmaxHead:
     def step_towards(self, x: Matrix, labels: Vector) -> Matrix:
         """MAP update of the weights with a Gaussian prior around the fitted ones, shape ``(n_labels, dim)``.
 
-        By the representer theorem the step is ``Aᵀ z``: ``k × n_labels`` numbers to find, whatever ``dim`` is.
+        By the representer theorem the step is ``Aᵀ z``: only ``k × n_labels`` unknowns for any ``dim``.
         """
         z = self.scaled(x)
         base, gram = z @ self.weights.T + self.bias, z @ z.T
@@ -77,7 +77,7 @@ class SoftmaxHead:
 
 
 class _Choice(NamedTuple):
-    """A strength, the temperature that suits it, and the held-out log-loss with both."""
+    """A strength, its best temperature, and the held-out log-loss with both."""
 
     loss: float
     strength: float
@@ -85,7 +85,7 @@ class _Choice(NamedTuple):
 
 
 def fit_softmax_head(x: Matrix, labels: Labels, n_labels: int, groups: Sequence[str] | None = None) -> SoftmaxHead:
-    """The head for embeddings ``(n, dim)`` and label indices ``(n,)``; cross-validation keeps groups whole."""
+    """Fits the head on embeddings ``(n, dim)`` and label indices ``(n,)``; cross-validation keeps groups whole."""
     centre, width = x.mean(axis=0), _widths(x)
     left, lengths, axes = np.linalg.svd((x - centre) / width, full_matrices=False)
     kept = min(COMPONENTS, len(lengths))
@@ -98,7 +98,7 @@ def fit_softmax_head(x: Matrix, labels: Labels, n_labels: int, groups: Sequence[
 
 
 def _widths(x: Matrix) -> Vector:
-    """``a √σ``; 1 for a dimension that never changes."""
+    """``a √σ``; 1 for constant dimensions."""
     deviations = x.std(axis=0)
     roots = np.sqrt(np.where(deviations > 1e-9, deviations, np.inf))
     size = float(np.sqrt((deviations**2 / roots**2).sum()))
@@ -137,7 +137,7 @@ def _with_temperature(balanced: Matrix, labels: Labels, shares: Vector, strength
 
 
 def _regression(z: Matrix, labels: Labels, n_labels: int, strength: float, start: Matrix | None = None) -> Matrix:
-    """Weights and, in the last row, biases ``(components + 1, n_labels)``; ``start`` is a solution near by."""
+    """Weights and, in the last row, biases, ``(components + 1, n_labels)``; ``start`` is a warm start."""
     n, shape = len(z), (z.shape[1] + 1, n_labels)
     truth = np.eye(n_labels)[labels]
 

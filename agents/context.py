@@ -1,4 +1,4 @@
-"""What an agent may use: everything is injected, nothing is looked up."""
+"""Dependencies that are injected into every agent."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from doubleread.core.types import Embeddings
 
 @dataclass(frozen=True)
 class AgentContext:
-    """The parts that the composition root hands to every agent.
+    """Dependencies of an agent, injected by the composition root.
 
-    ``views`` are the views of an image that a second look reads. ``vectors`` gives the stored embeddings of case
-    ids, shape ``(n, dim)``, so that retrieved cases can join an agent's support. ``text`` is None where the encoder
-    reads images only, ``texture`` where no agent of the panel asks for colour and texture.
+    ``views`` are the views of an image that a second look reads. ``vectors`` returns the stored embeddings of case ids,
+    shape ``(n, dim)``, so that retrieved cases can update an agent's head. ``text`` is None if the encoder reads images
+    only, ``texture`` if no agent of the panel uses colour and texture.
     """
 
     task: Task
@@ -32,9 +32,9 @@ class AgentContext:
 
     @cached_property
     def prototypes(self) -> Embeddings:
-        """One unit vector a label, shape ``(n_labels, dim)``: the mean over its phrases in every template.
+        """One unit vector per label, shape ``(n_labels, dim)``: the mean over its phrases in every template.
 
-        Made once: a text tower takes longer over them than the image tower over an image. Needs ``text``.
+        Computed once: the text encoder takes longer over them than the image encoder over an image. Needs ``text``.
         """
         if self.text is None:
             raise RuntimeError("there is no text encoder")

@@ -1,7 +1,4 @@
-"""Gaussian discriminant analysis on the embeddings: shrunken covariance, and a confidence that suits few cases.
-
-``gaussian_head.py`` holds the model, its formula and its sources, and how it is fitted.
-"""
+"""Gaussian discriminant analysis on embeddings; ``gaussian_head.py`` describes the model and how it is fitted."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -15,21 +12,21 @@ from doubleread.core.evidence import Evidence
 from doubleread.core.types import Embeddings, Json, Labels, Matrix
 
 TEXT_WORTH = 4.0
-"""How many labelled cases a label the text prototypes are worth as prior knowledge."""
+"""Weight of the text prototypes as prior knowledge, in labelled cases per label."""
 
 
 class Discriminant(FittedAgent[GaussianHead]):
-    """Linear discriminant: one Gaussian a label, with a shared covariance (``gaussian_head.py``).
+    """Linear discriminant: one Gaussian per label, with a shared covariance (``gaussian_head.py``).
 
-    Labels are equally likely to it: prevalence belongs to the fusion, which counts it once for the whole panel.
+    Assumes equal label priors: the fusion applies the prevalence, once for the whole panel.
     """
 
     name = "discriminant"
 
     def fit(self, embeddings: Embeddings, labels: Labels, groups: Sequence[str] | None = None) -> Self:
-        """Learns from embeddings ``(n, dim)`` and label indices ``(n,)``; every label needs a case.
+        """Fits on embeddings ``(n, dim)`` and label indices ``(n,)``; every label needs a case.
 
-        Whole groups are held out while ridge and scale are chosen.
+        Whole groups are held out when ridge and scale are selected.
         """
         self._head = fit_head(np.asarray(embeddings, dtype=float), labels, len(self._task.names), groups).head
         return self
@@ -38,7 +35,7 @@ class Discriminant(FittedAgent[GaussianHead]):
         return self._log_posteriors(embeddings, self._fitted())
 
     def log_posteriors_with(self, embeddings: Embeddings, evidence: Evidence) -> Matrix:
-        """Each label's mean moves towards its retrieved cases as if they had been seen once more."""
+        """Log-posteriors after the retrieved cases, each counted once more, have updated the label means."""
         vectors, labels = evidence_arrays(self._context, evidence)
         return self._log_posteriors(embeddings, self._fitted().joined_by(np.asarray(vectors, dtype=float), labels))
 
@@ -56,7 +53,7 @@ class Discriminant(FittedAgent[GaussianHead]):
         return np.asarray(log_softmax(self._text_logits(embeddings) + scores, axis=1))
 
     def _text_logits(self, embeddings: Embeddings) -> Matrix:
-        """What the label phrases say, fading as labelled cases come in."""
+        """Logits of the label phrases; their weight falls as the number of labelled cases grows."""
         text = self._context.text
         if text is None:
             return np.zeros((len(embeddings), len(self._task.names)))

@@ -1,22 +1,21 @@
 """A Gaussian head for few cases: label means, a shared and shrunken covariance, and a scale.
 
-Model: label ``k`` has mean ``μ_k``; all labels share the covariance ``Σ`` of shape ``(dim, dim)``. With ``μ̂_k`` the
-mean of the label's ``n_k`` cases, ``μ̄`` that of all ``μ̂_k``, and residuals ``C`` of all ``n`` cases from their label's
-mean,
+Label ``k`` has mean ``μ_k``; all labels share the covariance ``Σ`` of shape ``(dim, dim)``. ``μ̂_k`` is the mean of the
+label's ``n_k`` cases, ``μ̄`` the mean of all ``μ̂_k``, and ``C`` the residuals of all ``n`` cases:
 
     Σ̂ = CᵀC / (n - 1) + ridge · tr(CᵀC) / (n - 1)² · I,     WWᵀ = Σ̂⁻¹,     m_k = (μ̂_k - μ̄) W
     log p(label k | x) = 2 scale / D · ρ_k ((x - μ̄) W · m_k - ρ_k ‖m_k‖² / 2) + constant
     ρ_k ∝ τ² / (τ² + v / n_k),     τ² = Σ_k ‖m_k‖² / (n_labels - 1) - v · mean(1 / n_k),     max ρ = 1
 
-With ``ridge = 1`` and as many cases of every label, this is the empirical-Bayes estimator of Wang et al. 2024 (arXiv
-2402.04087, section 3.2) with equal priors. ``v`` is the mean squared distance of a case from its label's mean: means of
-few cases are drawn towards the middle, as James and Stein (1961) do, compared with those of many. Without that, labels
-with few cases would seem further away than they are. ``D`` is the mean squared distance between two cases of different
-labels. It makes ``scale`` free of units, and it can be measured with a single case a label.
+With ``ridge = 1`` and equally many cases per label, this is the empirical-Bayes estimator of Wang et al. 2024 (arXiv
+2402.04087, section 3.2) with equal priors. ``v`` is the mean squared distance of a case from its label's mean. Means of
+few cases are shrunk towards the centre more than those of many (James and Stein 1961); otherwise labels with few cases
+would seem too far away. ``D`` is the mean squared distance between two cases of different labels. It makes ``scale``
+free of units and can be measured with one case per label.
 
-``fit_head`` chooses ``ridge`` and ``scale`` (an inverse temperature, Guo et al. 2017, arXiv 1706.04599): those of the
-least log-loss on held-out groups of the support, all labels weighing alike, with a log-normal prior on ``scale``. With
-a single group a label only the prior is left.
+``fit_head`` selects ``ridge`` and ``scale`` (an inverse temperature, Guo et al. 2017, arXiv 1706.04599) by the least
+log-loss on held-out groups of the support, with equally weighted labels and a log-normal prior on ``scale``. With one
+group per label only the prior is left.
 """
 
 from collections.abc import Sequence
@@ -31,19 +30,19 @@ from doubleread.agents._folds import HeadFold, Indices, as_blocks, blocks_per_la
 from doubleread.core.types import Labels, Matrix, Vector
 
 LEAST_TRUE = 0.05
-"""Of the spread of the estimated means, what is at least taken to be that of the true means."""
+"""Least share of the estimated means' spread that is attributed to the true means."""
 COMPONENTS = 256
-"""Principal components kept. With fewer cases than that nothing is lost: the cases span no more."""
+"""Principal components kept. Fewer cases span fewer dimensions, so nothing is lost."""
 FOLDS = 10
 RIDGES = (1.0, 0.25, 0.0625)
-"""Lighter step by step, as long as the held-out gain of the next step exceeds one standard error."""
+"""Candidate ridges, strongest first; the next one is taken while its held-out gain exceeds one standard error."""
 GROUPS_FOR_RIDGE = 4.0
-"""A ridge below the first is tried from ``GROUPS_FOR_RIDGE / ridge`` groups a label: fewer cannot tell."""
+"""A ridge below the first needs ``GROUPS_FOR_RIDGE / ridge`` groups per label: fewer give no reliable choice."""
 FIRST_SCALE, GROWTH, LOG_SPREAD = 5.0, 0.6, 1.0
-"""Prior of ``scale`` with ``m`` groups a label: log-normal around ``FIRST_SCALE · m ** GROWTH``.
+"""Log-normal prior of ``scale`` with ``m`` groups per label, around ``FIRST_SCALE · m ** GROWTH``.
 
-Fitted to the best scales on leaves, solar cells, microstructures and printed layers, each seen by two encoders, and on
-text vectors of CLIP, with 1 to 16 cases a label: the median over the sets, and somewhat less than their spread.
+Fitted to the best scales on leaves, solar cells, microstructures and printed layers, each with two encoders, and on
+text vectors of CLIP, with 1 to 16 cases per label: the median over the sets, and slightly less than their spread.
 """
 
 
@@ -60,7 +59,7 @@ class GaussianHead:
     spread: float
 
     def log_scores(self, x: Matrix) -> Matrix:
-        """Log-probabilities up to a constant a row, shape ``(n, n_labels)``, for ``x`` ``(n, dim)``."""
+        """Log-probabilities up to a constant per row, shape ``(n, n_labels)``, for ``x`` ``(n, dim)``."""
         middle = self.means.mean(axis=0)
         means, reliable = self.means - middle, self._reliability()
         scores = (x @ self.whitening - middle) @ means.T - reliable * (means**2).sum(axis=1) / 2
@@ -74,12 +73,12 @@ class GaussianHead:
         return np.asarray(reliable / reliable.max())
 
     def scaled(self, factor: float) -> "GaussianHead":
-        """The same head with all differences of log-probabilities ``factor`` times as large."""
+        """The same head with all differences of log-probabilities multiplied by ``factor``."""
         root = np.sqrt(factor)
         return GaussianHead(self.whitening * root, self.means * root, self.counts, self.spread * factor)
 
     def joined_by(self, x: Matrix, labels: Vector) -> "GaussianHead":
-        """The head after it has seen these cases once more, with label indices ``(n,)``; the covariance stays."""
+        """The head updated with these cases and their label indices ``(n,)``; the covariance stays."""
         added = np.eye(len(self.counts))[labels.astype(int)].T
         counts = self.counts + added.sum(axis=1)
         means = (self.counts[:, None] * self.means + added @ (x @ self.whitening)) / counts[:, None]
@@ -87,7 +86,7 @@ class GaussianHead:
 
 
 def unit_head(z: Matrix, labels: Labels, n_labels: int, ridge: float) -> GaussianHead:
-    """The head with ``scale = 1``. Without any spread within the labels the covariance is a sphere."""
+    """The head with ``scale = 1``. Without within-label variance the covariance is spherical."""
     counts = np.bincount(labels, minlength=n_labels).astype(float)
     means = np.stack([z[labels == k].mean(axis=0) for k in range(n_labels)])
     residuals = z - means[labels]
@@ -106,12 +105,12 @@ def unit_head(z: Matrix, labels: Labels, n_labels: int, ridge: float) -> Gaussia
 
 
 def between_means(means: Matrix) -> float:
-    """Half the mean squared distance of two labels' means: their variance, summed over the components."""
+    """Variance of the label means, summed over components: half the mean squared distance of two means."""
     return float(((means - means.mean(axis=0)) ** 2).sum() / (len(means) - 1))
 
 
 class GaussianFit(NamedTuple):
-    """A fitted head, and what was chosen for it."""
+    """A fitted head with its selected ridge and scale."""
 
     head: GaussianHead
     ridge: float
@@ -119,7 +118,7 @@ class GaussianFit(NamedTuple):
 
 
 class _RidgeTrial(NamedTuple):
-    """A ridge, the scale that suits it, and each case's weighted held-out log-loss with both, shape ``(n,)``."""
+    """A ridge, its best scale, and each case's weighted held-out log-loss with both, shape ``(n,)``."""
 
     ridge: float
     scale: float
@@ -127,7 +126,7 @@ class _RidgeTrial(NamedTuple):
 
 
 def fit_head(x: Matrix, labels: Labels, n_labels: int, groups: Sequence[str] | None = None) -> GaussianFit:
-    """The head for embeddings ``(n, dim)`` and label indices ``(n,)``; every label needs a case."""
+    """Fits the head on embeddings ``(n, dim)`` and label indices ``(n,)``; every label needs a case."""
     blocks = as_blocks(groups, len(x))
     axes = leading_axes(x)
     z = (x - x.mean(axis=0)) @ axes
@@ -146,7 +145,7 @@ def leading_axes(x: Matrix) -> Matrix:
 
 
 def _choose(z: Matrix, labels: Labels, blocks: Indices, n_labels: int) -> tuple[float, float]:
-    """Ridge and scale with the least held-out log-loss; see ``RIDGES``."""
+    """Selects the ridge and scale with the least held-out log-loss; see ``RIDGES``."""
     counts = blocks_per_label(labels, blocks, n_labels)
     folds = _repeated_folds(labels, blocks)
     if not folds:
@@ -164,7 +163,7 @@ def _choose(z: Matrix, labels: Labels, blocks: Indices, n_labels: int) -> tuple[
 def _try(
     z: Matrix, labels: Labels, blocks: Indices, folds: Sequence[HeadFold], ridge: float, n_labels: int
 ) -> _RidgeTrial:
-    """Fits on each fold; held-out scores are put at the scale that suits the whole support, which is larger."""
+    """Fits on each fold; held-out scores are rescaled from the fold's training size to the larger support."""
     whole = _expected_scale(blocks_per_label(labels, blocks, n_labels))
     rows, parts = np.concatenate([fold.held_out for fold in folds]), []
     for some, held_out in folds:
@@ -186,13 +185,13 @@ def _harmonic(counts: Vector) -> float:
 
 
 def _balanced(labels: Labels, n_labels: int) -> Vector:
-    """Weights that count all labels alike and sum to the number of cases that an even support would be worth."""
+    """Weights that count all labels alike; they sum to the size of an equally informative balanced support."""
     counts = np.bincount(labels, minlength=n_labels).astype(float)
     return np.asarray(_harmonic(counts) / counts[labels])
 
 
 def _repeated_folds(labels: Labels, blocks: Indices) -> list[HeadFold]:
-    """About ``FOLDS`` folds: where few are possible, the cases are divided several times."""
+    """About ``FOLDS`` folds, from repeated splits if one split gives few."""
     found: list[HeadFold] = []
     for seed in range(FOLDS):
         once = list(label_folds(labels, blocks, folds=FOLDS, seed=seed))

@@ -1,4 +1,4 @@
-"""The agents that can sit on a panel, by name."""
+"""Registry of the agents by name."""
 
 from doubleread.core.registry import Registry
 

@@ -1,4 +1,4 @@
-"""Logistic probe: a softmax regression on the embeddings; ``softmax_head.py`` holds the model and its formula."""
+"""Logistic probe: softmax regression on embeddings; ``softmax_head.py`` describes the model."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -13,13 +13,13 @@ from doubleread.core.types import Embeddings, Json, Labels, Matrix
 
 
 class Logistic(FittedAgent[SoftmaxHead]):
-    """Linear probe with softmax output. Its opinions are at the support's shares of labels."""
+    """Linear probe with softmax output. Its opinions assume the label shares of the support."""
 
     name = "logistic"
     prior = "support"
 
     def fit(self, embeddings: Embeddings, labels: Labels, groups: Sequence[str] | None = None) -> Self:
-        """Learns from embeddings ``(n, dim)``, label indices ``(n,)``, and groups that cross-validation keeps whole."""
+        """Fits on embeddings ``(n, dim)`` and label indices ``(n,)``; cross-validation keeps ``groups`` whole."""
         x = np.asarray(embeddings, dtype=float)
         self._head = fit_softmax_head(x, labels, len(self._task.names), groups)
         return self
@@ -28,7 +28,7 @@ class Logistic(FittedAgent[SoftmaxHead]):
         return np.asarray(log_softmax(self._fitted().log_scores(np.asarray(embeddings, dtype=float)), axis=1))
 
     def log_posteriors_with(self, embeddings: Embeddings, evidence: Evidence) -> Matrix:
-        """The weights take one ridge step towards the retrieved cases; cases already fitted change little."""
+        """Log-posteriors after a ridge step of the weights towards the retrieved cases; fitted ones change little."""
         vectors, labels = evidence_arrays(self._context, evidence)
         if not len(vectors):
             return self.log_posteriors(embeddings)

@@ -1,4 +1,4 @@
-"""Cache agent: what the labels of the most similar stored cases imply."""
+"""Cache agent: gives the label distribution of the most similar stored cases."""
 
 from collections.abc import Sequence
 from time import perf_counter
@@ -14,7 +14,7 @@ from doubleread.core.opinion import Abstention, Answer, Opinion
 
 
 class Neighbours:
-    """The evidence's label distribution as an opinion; a second look averages it over crops of the image."""
+    """Gives the evidence's label distribution as an opinion; a second look averages it over crops of the image."""
 
     name = "neighbours"
 
@@ -25,7 +25,7 @@ class Neighbours:
         return await self._answer(case, (WHOLE,), round=1)
 
     async def reconsider(self, case: Case, evidence: Evidence) -> Answer:
-        del evidence  # it looks at the store afresh
+        del evidence  # the store is searched again
         return await self._answer(case, self._context.views, round=2)
 
     async def read_views(self, case: Case, views: Sequence[str]) -> tuple[Answer, ...]:
@@ -52,9 +52,9 @@ class Neighbours:
 
 
 def describe(evidence: Evidence, views: int) -> str:
-    """For people: how many of the neighbours carry which label, and how near the nearest is."""
+    """Describes how many neighbours carry the most common label, and how near the nearest is."""
     labels = [neighbour.label for neighbour in evidence.neighbours]
-    leading = max(labels, key=labels.count)  # of equals, the one that is nearest
+    leading = max(labels, key=labels.count)  # ties go to the nearest
     text = f"{labels.count(leading)} of the {len(labels)} most similar stored cases are {leading}"
     nearest = f" (nearest: similarity {evidence.neighbours[0].similarity:.2f})"
     return text + nearest + (f"; averaged over {views} views" if views > 1 else "")

@@ -1,7 +1,7 @@
-"""A reader of colour and texture: the discriminant's head on other eyes, so that its errors are its own.
+"""Texture agent: the discriminant head on colour and texture features.
 
-The other local agents share one encoder and what it misses. This one sees colour histograms and local binary patterns
-(``rag/encoders/colour_texture.py``), which is what double reading asks of a second reader.
+The other local agents share one encoder and its errors. Colour histograms and local binary patterns
+(``rag/encoders/colour_texture.py``) make this agent's errors more independent, as double reading requires.
 """
 
 from dataclasses import replace
@@ -15,7 +15,7 @@ from doubleread.core.types import Embeddings, Matrix
 
 
 class Texture(Discriminant):
-    """Discriminant on ``context.texture``; there are no text prototypes. Raises ``PanelError`` without it."""
+    """Discriminant on ``context.texture``, without text prototypes. Raises ``PanelError`` if that is None."""
 
     name = "texture"
     sight = TEXTURE
@@ -26,6 +26,6 @@ class Texture(Discriminant):
         super().__init__(replace(context, embedder=context.texture, text=None))
 
     def log_posteriors_with(self, embeddings: Embeddings, evidence: Evidence) -> Matrix:
-        """The same head on all views: the stored vectors of the evidence are the encoder's, which it does not see."""
+        """Log-posteriors of the unchanged head: the evidence's stored vectors come from another encoder."""
         del evidence
         return self.log_posteriors(embeddings)

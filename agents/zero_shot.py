@@ -1,4 +1,4 @@
-"""CLIP zero-shot: label phrases in prompt templates against the image, at the model's own temperature."""
+"""CLIP zero-shot: compares label phrases in prompt templates with the image, at the model's own temperature."""
 
 import numpy as np
 from scipy.special import log_softmax
@@ -14,9 +14,9 @@ CACHE_WEIGHT = 1.0
 
 
 class ZeroShot(EmbeddingAgent):
-    """Needs no labelled case. Abstains where the encoder has no text tower.
+    """Needs no labelled case. Abstains if the encoder has no text encoder.
 
-    In a second look the retrieved cases act as a key–value cache beside the prompts (Tip-Adapter).
+    In a second look the retrieved cases act as a key–value cache in addition to the prompts (Tip-Adapter).
     """
 
     name = "zero-shot"

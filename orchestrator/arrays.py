@@ -1,4 +1,4 @@
-"""Arrays as fields of dataclasses that pydantic turns into JSON and back; a row of NaN is null there."""
+"""Array fields of dataclasses, converted to and from JSON by pydantic; a row with NaN becomes null."""
 
 from typing import Annotated, Any
 

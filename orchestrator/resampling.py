@@ -1,4 +1,4 @@
-"""Honest folds and bootstrap intervals: what belongs together is never split."""
+"""Cross-validation folds and bootstrap intervals that keep groups whole."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -12,21 +12,21 @@ from doubleread.core.types import Labels
 
 Indices = NDArray[np.int64]
 Groups = Sequence[str | None] | NDArray[np.generic] | None
-"""The group of each case; one without a group stands alone."""
+"""The group of each case; a case without one is its own group."""
 TRIES = 20
 
 
 class Fold(NamedTuple):
-    """Row indices to fit on and to judge on."""
+    """Row indices for fitting and for testing."""
 
     train: Indices
     test: Indices
 
 
 def group_codes(groups: Groups, n: int) -> Indices:
-    """Groups as integers, shape ``(n,)``; a case without a group is a group of its own.
+    """Group indices, shape ``(n,)``; a case without a group is its own group.
 
-    Raises ``DataError`` where there is not one group per case.
+    Raises ``DataError`` unless there is one group per case.
     """
     if groups is None:
         return np.arange(n, dtype=np.int64)
@@ -37,10 +37,10 @@ def group_codes(groups: Groups, n: int) -> Indices:
 
 
 def grouped_folds(labels: Labels, groups: Groups, folds: int, seed: int) -> list[Fold]:
-    """Up to ``folds`` folds that keep groups together, share the labels out evenly and never lose one in training.
+    """Returns up to ``folds`` folds that keep groups whole, are stratified by label, and have all labels in training.
 
-    Fewer folds come back where a label has fewer groups than ``folds``: the length of the list says so. Raises
-    ``DataError`` where a label has a single group, so that it would be missing either in fitting or in judging.
+    There are fewer folds if a label has fewer groups. Raises ``DataError`` if a label has a single group, so that it
+    would be missing either in fitting or in testing.
     """
     codes = group_codes(groups, len(labels))
     feasible = min(folds, _scarcest(labels, codes))
@@ -59,7 +59,7 @@ def bootstrap(
     seed: int = 0,
     groups: Groups = None,
 ) -> Estimate:
-    """``statistic`` of all rows ``0..n-1`` with its 95 % percentile interval; whole groups are drawn where given.
+    """``statistic`` of all rows ``0..n-1`` with its 95 % percentile interval; draws whole groups, if given.
 
     ``statistic`` takes row indices (with repeats). Raises ``DataError`` for n = 0. Source: Efron and Tibshirani 1993.
     """
@@ -68,7 +68,7 @@ def bootstrap(
     codes = group_codes(groups, n)
     order = np.argsort(codes, kind="stable")
     members = np.split(order, np.cumsum(np.bincount(codes))[:-1])
-    alone = len(members) == n  # every case is a group of its own: nothing to join, and several times as fast
+    alone = len(members) == n  # every case is its own group: no concatenation, several times as fast
     rng = np.random.default_rng(seed)
     values = []
     for _ in range(draws):
@@ -79,7 +79,6 @@ def bootstrap(
 
 
 def _scarcest(labels: Labels, codes: Indices) -> int:
-    """Number of groups of the label that has fewest."""
     found = np.unique(labels)
     counts = [len(np.unique(codes[labels == label])) for label in found]
     if min(counts, default=0) < 2:
@@ -94,7 +93,7 @@ def _scarcest(labels: Labels, codes: Indices) -> int:
 def _split(labels: Labels, codes: Indices, folds: int, seed: int) -> list[Fold]:
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold  # noqa: PLC0415 - half a second to load
 
-    alone = len(np.unique(codes)) == len(codes)  # then the plain splitter does the same, a hundred times as fast
+    alone = len(np.unique(codes)) == len(codes)  # then the plain splitter is equivalent and a hundred times as fast
     splitter = (StratifiedKFold if alone else StratifiedGroupKFold)(folds, shuffle=True, random_state=seed)
     parts = splitter.split(np.zeros((len(labels), 1)), labels, None if alone else codes)
     return [Fold(np.asarray(train), np.asarray(test)) for train, test in parts if len(test)]

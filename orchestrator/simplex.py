@@ -8,7 +8,7 @@ from doubleread.core.types import Labels, Vector
 Floats = NDArray[np.float64]
 
 FLOOR = 1e-6
-"""No probability is taken to be smaller than this."""
+"""Smallest probability that is used."""
 
 
 def normalised(probabilities: Floats, floor: float = FLOOR) -> Floats:
@@ -19,7 +19,7 @@ def normalised(probabilities: Floats, floor: float = FLOOR) -> Floats:
 
 def softmax(logits: Floats) -> Floats:
     """Distributions proportional to ``exp(logits)``; rows of NaN stay NaN."""
-    weights = np.exp(logits - logits.max(axis=-1, keepdims=True))  # on small arrays several times as fast as scipy's
+    weights = np.exp(logits - logits.max(axis=-1, keepdims=True))  # several times as fast as scipy's on small arrays
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
 
 
@@ -35,7 +35,7 @@ def log_loss(logits: Floats, labels: Labels) -> float:
 
 
 def spoken(probabilities: Floats) -> NDArray[np.bool_]:
-    """Which rows hold a distribution: the shape without its last axis; False where any entry is NaN."""
+    """Whether each row holds a distribution, without NaN; the shape lacks the last axis."""
     return np.asarray(~np.isnan(probabilities).any(axis=-1))
 
 

@@ -1,1 +1,1 @@
-"""Versioned prompt files (``library/``), strict rendering, and the user's own beside them."""
+"""Versioned prompt files (``library/`` and the user's folder) and their strict rendering."""

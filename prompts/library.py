@@ -1,4 +1,4 @@
-"""All prompts by id and version: the built-in ones, and those of the user's folder, which go before them."""
+"""All prompts by id and version: built-in ones, and those of the user's folder, which take precedence."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from doubleread.prompts.prompt import Prompt, parse
 
 
 class Library:
-    """Prompts of this package and, where one is given, of a folder of the user's own (``*.md``).
+    """Built-in prompts and, if given, those in a folder of the user's (``*.md``).
 
-    A file with the id and version of a built-in prompt replaces it; a higher version is used instead of a lower, unless
-    ``pins`` says which: a fitted panel goes on with the versions it was fitted with.
-    Raises ``PromptError`` for a folder or file that cannot be used.
+    A file with the id and version of a built-in prompt replaces it. The highest version is used unless ``pins`` names
+    another: a fitted panel keeps the versions that it was fitted with. Raises ``PromptError`` for an unusable folder or
+    file.
     """
 
     def __init__(self, folder: Path | None = None, pins: Mapping[str, int] | None = None) -> None:
@@ -28,7 +28,7 @@ class Library:
             self._by_id[prompt.id][prompt.version] = prompt
 
     def get(self, name: str) -> Prompt:
-        """The prompt of that ``id`` (pinned, else the highest version) or of ``id@version``; raises ``PromptError``."""
+        """Returns the prompt ``id`` (pinned, else the highest version) or ``id@version``; raises ``PromptError``."""
         wanted, _, version = name.partition("@")
         versions = self._by_id.get(wanted, {})
         if not version and versions:
@@ -39,15 +39,15 @@ class Library:
         raise PromptError(f"unknown prompt {name!r}; known: {known}")
 
     def all(self) -> tuple[Prompt, ...]:
-        """Every prompt in every version, by id."""
+        """All versions of all prompts, by id."""
         return tuple(versions[v] for _, versions in sorted(self._by_id.items()) for v in sorted(versions))
 
     def current(self) -> tuple[Prompt, ...]:
-        """The prompt in use of every id."""
+        """The prompt in use for every id."""
         return tuple(self.get(one) for one in sorted(self._by_id))
 
     def variants_of(self, id: str) -> tuple[Prompt, ...]:
-        """The prompts that say the same in other words, by id."""
+        """Paraphrases of a prompt, by id."""
         return tuple(prompt for prompt in self.current() if prompt.variant_of == id)
 
     def hashes(self) -> Json:

@@ -37,14 +37,14 @@ _JINJA = SandboxedEnvironment(
 
 
 class Prompt(Record):
-    """A prompt as it stands in its file; ``sha256`` is that of the file."""
+    """A prompt file; ``sha256`` is that of the file."""
 
     id: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
     version: int = Field(ge=1)
     purpose: str
     variables: tuple[str, ...] = ()
     variant_of: str | None = None
-    """The prompt this one says in other words."""
+    """Id of the prompt that this one paraphrases."""
     sections: dict[str, str]
     sha256: str
     origin: str = "built in"
@@ -55,7 +55,7 @@ class Prompt(Record):
         return f"{self.id}@{self.version}#{self.sha256[:8]}"
 
     def render(self, section: str, **values: Any) -> str:
-        """A section with its values; raises ``PromptError`` for values that are missing, or that are not declared."""
+        """Renders a section; raises ``PromptError`` for missing or undeclared values."""
         if section not in self.sections:
             raise PromptError(f"prompt {self.ref} has no section [{section}]; it has {', '.join(self.sections)}")
         missing, unknown = self._used[section] - set(values), set(values) - set(self.variables)
@@ -75,7 +75,7 @@ class Prompt(Record):
 
 
 def parse(data: bytes, origin: str) -> Prompt:
-    """The prompt in a file; raises ``PromptError`` that says what is wrong with it."""
+    """Parses a prompt file; raises ``PromptError`` with the reason if it is invalid."""
     try:
         head, body = _split(data.decode("utf-8"))
         sections = _sections(body)
@@ -114,7 +114,7 @@ def _sections(body: str) -> dict[str, str]:
 
 @lru_cache(maxsize=256)
 def _compiled(text: str) -> Template:
-    """Compiling takes a hundred times as long as rendering."""
+    """Cached: compiling takes a hundred times as long as rendering."""
     return _JINJA.from_string(text)
 
 

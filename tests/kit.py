@@ -130,3 +130,8 @@ def photo_folder(root: Path, n: int = 24, labels: Sequence[str] = ("blue", "gree
         for i in range(n):
             photo(root / label / f"{label}-{i:03}.png", hue, seed=1000 * hue + i)
     return root
+
+
+def unspaced(text: str) -> str:
+    """The text without white space, to compare it wherever a terminal has broken its lines."""
+    return "".join(text.split())

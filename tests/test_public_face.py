@@ -146,7 +146,7 @@ def test_the_site_asks_nothing_of_other_hosts(site):
 
 def test_the_architecture_names_files_that_are_there():
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    tops = (ROOT / name for name in ("doubleread", "benchmarks", "prompts", *SOURCES))
+    tops = (ROOT / name for name in ("doubleread", "benchmarks", "prompts", "tests", *SOURCES))
     files = [path.as_posix() for top in tops for path in top.rglob("*.*")]
     named = set(re.findall(r"`([\w/]+\.(?:py|toml))`", text))
     assert not [name for name in named if not any(file.endswith(f"/{name}") for file in files)]

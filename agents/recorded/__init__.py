@@ -1,1 +1,1 @@
-"""Answers that were given once: written down, read back, and replayed as agents."""
+"""Recorded answers: written to disk, read back and replayed as agents."""

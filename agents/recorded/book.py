@@ -1,4 +1,4 @@
-"""A book of recorded answers: whose, about which case, in which round."""
+"""Recorded answers by agent, case and round."""
 
 import csv
 import json
@@ -20,13 +20,13 @@ from doubleread.core.task import Task
 ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
 FLAT = ("case", "source", "true_label", "agent", "round", "label", "confidence", "probabilities", "confidence_source",
         "reason", "seconds", "cost_usd", "model", "cause", "detail")  # fmt: skip
-"""The columns of a recording as CSV."""
+"""Columns of a recording as CSV."""
 SHOWN_PROBLEMS = 5
 
 
 @dataclass(frozen=True)
 class AnswerBook:
-    """Answers by agent, round and case. ``problems`` says which rows were left out, and why."""
+    """Answers by agent, round and case. ``problems`` lists the rows left out, and why."""
 
     answers: Mapping[tuple[str, int, str], Answer]
     key_is: str = "id"
@@ -34,15 +34,15 @@ class AnswerBook:
 
     @property
     def agents(self) -> tuple[str, ...]:
-        """Everyone who gave an answer, in order of appearance."""
+        """All agents with an answer, in order of appearance."""
         return tuple(dict.fromkeys(agent for agent, _, _ in self.answers))
 
     def rounds(self, agent: str) -> frozenset[int]:
-        """The rounds an agent answered in."""
+        """The rounds that an agent answered in."""
         return frozenset(round_ for name, round_, _ in self.answers if name == agent)
 
     def find(self, case: Case, agent: str, round_: int) -> Answer | None:
-        """The agent's answer to a case in a round; None where there is none."""
+        """Returns the agent's answer to a case in a round, or None."""
         path = Path(case.source)
         keys = {"id": case.id, "source": case.source, "name": path.name, "stem": path.stem}
         return self.answers.get((agent, round_, keys[self.key_is]))
@@ -51,10 +51,10 @@ class AnswerBook:
 def read_book(
     path: Path, columns: AnswerColumns | None = None, *, agent: str = "", task: Task | None = None, torn: bool = False
 ) -> AnswerBook:
-    """The answers in a ``.jsonl`` or ``.csv`` file: a recording, or any table whose ``columns`` are named.
+    """Reads the answers in a ``.jsonl`` or ``.csv`` file: a recording, or a table described by ``columns``.
 
-    A table's answers are those of ``agent`` to a ``task``. With ``torn`` half a last line is left out.
-    Raises ``DataError`` for a file that cannot be read, columns that are not there, or no usable row at all.
+    The answers in a table are those of ``agent`` to a ``task``. With ``torn`` an incomplete last line is left out.
+    Raises ``DataError`` if the file cannot be read, columns are missing, or no row is usable.
     """
     answers: dict[tuple[str, int, str], Answer] = {}
     problems: list[str] = []
@@ -75,10 +75,10 @@ def read_book(
 
 
 def read_keys(path: Path, begins: bytes) -> set[tuple[str, str, int]]:
-    """Case, agent and round of every answer in a recording; none where there is no recording yet.
+    """Returns case, agent and round of every answer in a recording; empty if the file does not exist.
 
-    Half a line at the end, as a crash leaves it, does not count. ``begins`` is how a recording begins. Raises
-    ``DataError`` for a file that is something else.
+    Ignores an incomplete last line, as a crash leaves it. ``begins`` is the start of any recording. Raises
+    ``DataError`` if the file is not a recording.
     """
     if not path.exists():
         return set()
@@ -92,7 +92,7 @@ def read_keys(path: Path, begins: bytes) -> set[tuple[str, str, int]]:
 
 
 def answer_row(case: Case, answer: Answer) -> tuple[str, ...]:
-    """An answer as a row of ``FLAT``."""
+    """Converts an answer to a row of ``FLAT``."""
     row = {
         "case": case.id,
         "source": case.source,
@@ -146,7 +146,7 @@ def _foreign(
 
 
 def _rows(path: Path, *, torn: bool) -> Iterator[tuple[int, Mapping[str, Any] | FileError]]:
-    """Every row with its line number, or why it cannot be read."""
+    """Yields each row with its line number, or the error that made it unreadable."""
     lines = text_lines(path, torn=torn)
     try:
         if path.suffix != ".csv":

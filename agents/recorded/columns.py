@@ -1,4 +1,4 @@
-"""How the rows of a table from elsewhere become answers."""
+"""Converts rows of external tables to answers."""
 
 import math
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ class AnswerColumns(Record):
 
 
 def answer_of(row: Mapping[str, Any], columns: AnswerColumns, agent: str, round_: int, task: Task) -> Answer:
-    """The row's answer; an empty one is an abstention."""
+    """Converts a row to an answer; a row without a label becomes an abstention."""
     said = {
         "agent": agent,
         "round": round_,

@@ -1,4 +1,4 @@
-"""Answers written down as they are given, on disk one by one so that a crash loses none, and replayed as agents."""
+"""Records answers as they are given, each on disk at once so that a crash loses none, and replays them as agents."""
 
 import csv
 import io
@@ -16,10 +16,10 @@ from doubleread.core.opinion import Abstention, Answer, Opinion
 
 
 class Recorder(Closing):
-    """Called with every case and answer; adds those to a ``.jsonl`` or ``.csv`` file that are not in it yet.
+    """Appends every case and answer that a ``.jsonl`` or ``.csv`` file does not hold yet.
 
-    An answer is on disk when the call returns. Threads and processes may share a file. Half a line that a crash left
-    behind is cut off. Raises ``DataError`` for a file that cannot be used.
+    An answer is on disk when the call returns. Threads and processes may share a file. An incomplete last line left by
+    a crash is removed. Raises ``DataError`` if the file cannot be used.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,9 +34,9 @@ class Recorder(Closing):
             raise DataError(f"cannot record: {error}") from None
 
     def __call__(self, case: Case, answer: Answer) -> None:
-        """Writes the answer, unless this agent's answer to this case in this round is there already.
+        """Writes the answer unless the file holds this agent's answer to this case in this round.
 
-        Raises ``FileError`` where the disk refuses; the answer is then not in the file, and may be given again.
+        Raises ``FileError`` if writing fails; the answer is then not in the file and can be given again.
         """
         key = (case.id, answer.agent, answer.round)
         with self._guard:
@@ -57,7 +57,7 @@ def _json_line(case: Case, answer: Answer) -> bytes:
 
 def _csv_line(values: tuple[str, ...]) -> bytes:
     line = io.StringIO()
-    # NUL has no place in text: one would make the whole file unreadable.
+    # A NUL character would make the whole file unreadable.
     csv.writer(line, lineterminator="\n").writerow(
         [" ".join(value.replace("\0", " ").splitlines()) for value in values]
     )
@@ -65,7 +65,7 @@ def _csv_line(values: tuple[str, ...]) -> bytes:
 
 
 class RecordedAgent:
-    """Replays one agent of a book. A case that is not in it is an abstention."""
+    """Replays one agent of a book; abstains on cases that are not in it."""
 
     def __init__(self, name: str, book: AnswerBook, whose: str) -> None:
         self.name = name
@@ -84,7 +84,7 @@ class RecordedAgent:
 
 
 class RecordedAgentTwoRounds(RecordedAgent):
-    """The same for an agent that was asked again; the evidence it was shown then may have been another."""
+    """Also replays the second round, which may have been answered on other evidence."""
 
     async def reconsider(self, case: Case, evidence: Evidence) -> Answer:
         del evidence
@@ -92,7 +92,7 @@ class RecordedAgentTwoRounds(RecordedAgent):
 
 
 def replay(name: str, book: AnswerBook, whose: str = "") -> RecordedAgent:
-    """One agent of the book under a name of its own; ``whose`` may be left out where the book has only one.
+    """Replays one agent of the book under the name ``name``; ``whose`` defaults to it, or to the only agent.
 
     Raises ``DataError`` for an agent that is not in the book.
     """

@@ -1,6 +1,6 @@
-"""Forms of answer: how each source of confidence is asked for, and how its answer is read.
+"""Forms of answer: how each source of confidence is requested and parsed.
 
-``order`` are the task's label names as they are shown in this call.
+``order`` holds the task's label names in the order of this call.
 """
 
 import math
@@ -27,9 +27,9 @@ from doubleread.core.task import Task
 from doubleread.core.types import Json, Vector
 
 MAX_LETTERS = 20
-"""Alternatives that the protocol gives for a token, at the most."""
+"""Most alternatives per token that the API returns."""
 LEAST_MASS = 0.5
-"""Below this share of the probability on any label, the letters do not speak for the model."""
+"""Least share of the probability that must fall on the letters."""
 
 
 @dataclass(frozen=True)
@@ -45,23 +45,23 @@ class FormReading:
 
 
 class Form(Protocol):
-    """A way of answering."""
+    """How a model gives its answer."""
 
     source: ConfidenceSource
     prompt: str
-    """Id of the prompt that asks for it; empty where the API does."""
+    """Id of the prompt that asks for this form; empty if the API does."""
 
     def fields(self, task: Task, order: Sequence[str], /) -> dict[str, Any]:
-        """What the request needs for it."""
+        """Request fields that this form needs."""
         ...
 
     def read(self, completion: Completion, task: Task, order: Sequence[str], /) -> FormReading:
-        """The reading in an answer; raises ``CallFault`` for an answer that cannot be one."""
+        """Parses an answer; raises ``CallFault`` if that is impossible."""
         ...
 
 
 class DistributionForm:
-    """Findings first, then a probability for every label, then the label: written in that order."""
+    """Findings, then a probability for every label, then the label, in that order."""
 
     source: ConfidenceSource = "verbalized-distribution"
     prompt = "form-distribution"
@@ -85,7 +85,7 @@ class DistributionForm:
 
 
 class NumberForm:
-    """Findings, the label, and one number for how sure the model is."""
+    """Findings, the label, and one confidence."""
 
     source: ConfidenceSource = "verbalized"
     prompt = "form-number"
@@ -103,7 +103,7 @@ class NumberForm:
 
 
 class LetterForm:
-    """One letter a label; the probabilities are those of the letter's token."""
+    """One letter per label, with the probabilities of the letter's token."""
 
     source: ConfidenceSource = "logprobs"
     prompt = "form-letter"
@@ -127,7 +127,7 @@ class LetterForm:
 
 
 class ChoiceForm:
-    """Class probabilities as the API itself gives them (OpenAI's ``decisions``)."""
+    """Class probabilities from the API itself (OpenAI's ``decisions``)."""
 
     source: ConfidenceSource = "class-probabilities"
     prompt = ""
@@ -148,11 +148,11 @@ FORMS: dict[str, type[DistributionForm | NumberForm | LetterForm | ChoiceForm]] 
     "class-probabilities": ChoiceForm,
     "consistency": DistributionForm,
 }
-"""The form that each kind of confidence asks for."""
+"""The form for each source of confidence."""
 
 
 def _letter_mass(token: Sequence[Any], letters: dict[str, str]) -> dict[str, float] | None:
-    """Probability of each label at a token, over all spellings of its letter; None where the token is no letter."""
+    """Probability of each label at a token, summed over spellings of its letter; None if the token is no letter."""
     mass = dict.fromkeys(letters.values(), 0.0)
     said = [(a.token.strip().strip("().:\"'").upper(), math.exp(min(0.0, a.logprob))) for a in token]
     for letter, share in said:

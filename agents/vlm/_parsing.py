@@ -1,4 +1,4 @@
-"""From a model's text to numbers: tolerant of wrapping, strict about meaning."""
+"""Parses a model's text: tolerates wrapping, rejects ambiguous values."""
 
 import json
 import math
@@ -12,17 +12,17 @@ from doubleread.core.types import Json
 
 MAX_FINDINGS = 2000
 MAX_ANSWER = 100_000
-"""Characters of an answer without its thoughts. Every form takes a small part of that."""
+"""Longest answer in characters, without thoughts. Every form needs far less."""
 MAX_STATED = 1000
-"""Some models state shares in per cent or per mille; a larger number is none of them."""
+"""Largest stated number: some models state shares in per cent or per mille."""
 TOLERATED_SUM = 0.02
 _THOUGHTS = re.compile(r"<(/?)think(?:ing)?>", re.IGNORECASE)
 
 
 def json_object(text: str) -> Json:
-    """The last JSON object in a text, whatever stands around it. Raises ``CallFault`` where there is none.
+    """Returns the last JSON object in a text; raises ``CallFault`` if there is none.
 
-    Repeated keys, NaN and infinities are refused: nobody could say what was meant.
+    Repeated keys, NaN and infinities are refused as ambiguous.
     """
     faults: list[str] = []
     spoken = _without_thoughts(text)
@@ -36,10 +36,10 @@ def json_object(text: str) -> Json:
 
 
 def distribution(value: Any, labels: Sequence[str]) -> tuple[float, ...]:
-    """Numbers in label order as they were stated, from an object label → number. Raises ``CallFault``."""
+    """Returns the stated numbers in label order, from an object label → number. Raises ``CallFault``."""
     if not isinstance(value, Mapping):
         raise CallFault("invalid-answer", "the answer holds no `probabilities` object")
-    some = islice(value.items(), len(labels) + 1)  # among so many one is unknown or stands twice
+    some = islice(value.items(), len(labels) + 1)  # one extra entry reveals unknown or repeated labels
     stated = {matching(name, labels): number(share) for name, share in some}
     if missing := [label for label in labels if label not in stated]:
         raise CallFault("invalid-answer", harmless(f"no probability for {', '.join(missing)}"))
@@ -51,7 +51,7 @@ def distribution(value: Any, labels: Sequence[str]) -> tuple[float, ...]:
 
 
 def number(value: Any) -> float:
-    """A finite number that is not negative, also as text and in percent. Raises ``CallFault``."""
+    """Parses a finite number of at least 0, also from text and percentages. Raises ``CallFault``."""
     try:
         if isinstance(value, bool):
             raise TypeError
@@ -59,19 +59,19 @@ def number(value: Any) -> float:
         found = float(value.strip().rstrip("%")) / 100 if percent else float(value)
     except (TypeError, ValueError, OverflowError):
         found = math.nan
-    if not 0 <= found <= MAX_STATED:  # NaN neither
+    if not 0 <= found <= MAX_STATED:  # also true for NaN
         raise CallFault("invalid-answer", harmless(f"{_brief(value)} is no probability"))
     return found
 
 
 def words(value: Any) -> str:
-    """A text of the answer, also as a list of texts; empty for anything else."""
+    """Text of an answer, also given as a list of texts; empty for anything else."""
     parts = value if isinstance(value, list) else [value]
     return "; ".join(part for part in parts if isinstance(part, str))
 
 
 def matching(said: str, labels: Sequence[str]) -> str:
-    """The label that was meant: as it is spelled, or the only one that differs in case, blanks and dashes alone."""
+    """Returns the label as spelled, or the only one that differs just in case, blanks and dashes."""
     if said in labels:
         return said
     alike = [label for label in labels if _plain(label) == _plain(said)]
@@ -81,7 +81,7 @@ def matching(said: str, labels: Sequence[str]) -> str:
 
 
 def _without_thoughts(text: str) -> str:
-    """The text without what stands between ``<think>`` and the next ``</think>``; one without an end stays."""
+    """Removes text from ``<think>`` to the next ``</think>``; keeps an unclosed one."""
     kept, at, opened = [], 0, None
     for tag in _THOUGHTS.finditer(text):
         if not tag[1] and opened is None:

@@ -1,4 +1,4 @@
-"""A vision–language model as an agent: asks, checks, and always gives an opinion or an abstention with its cause."""
+"""Vision–language model agent: asks, checks, and returns an opinion or an abstention with its cause."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,17 +23,17 @@ from doubleread.prompts.library import Library
 from doubleread.prompts.prompt import Prompt
 
 PERMUTED = "permutation"
-"""The variant that changes nothing but the order of the labels."""
+"""The variant that changes only the order of the labels."""
 NOTE = "reader-note"
-"""The prompt that puts a person's note before a reader. No panel is fitted with it, and none is pinned to it."""
+"""Prompt that shows a person's note to the model. No panel is fitted with it or pins it."""
 
 FEWEST_SAMPLES = 2
-"""Consistency of fewer readings is none."""
+"""Fewest readings that give a consistency."""
 
 
 @dataclass(frozen=True)
 class VlmContext:
-    """What the composition root hands to agents that ask models."""
+    """Dependencies of the agents that query models."""
 
     task: Task
     pictures: DataUrls
@@ -43,7 +43,7 @@ class VlmContext:
 
 @dataclass(frozen=True)
 class _Sample:
-    """A reading, and the answer it was read from."""
+    """A reading, and the answer that it was parsed from."""
 
     reading: FormReading
     answered: CallResult
@@ -51,9 +51,9 @@ class _Sample:
 
 
 class VlmAgent:
-    """Reads an image with a vision–language model. Every call is a fresh conversation with the labels shuffled.
+    """Reads an image with a vision–language model; every call is a new conversation with shuffled labels.
 
-    An answer that cannot be read is asked for once more with the labels in another order; then it is an abstention.
+    An unreadable answer is requested once more with the labels in another order; then the agent abstains.
     """
 
     def __init__(self, name: str, options: VlmOptions, context: VlmContext, hint: str = "") -> None:
@@ -72,7 +72,7 @@ class VlmAgent:
 
     @property
     def deadline_s(self) -> float:
-        """Time for one answer: a call, and one more where it cannot be read."""
+        """Time limit of one answer in seconds: one call and one repetition."""
         return 2 * self.options.deadline_s
 
     @property
@@ -85,31 +85,31 @@ class VlmAgent:
         return (PERMUTED, *(f"paraphrase:{prompt.ref}" for prompt in self._paraphrases))
 
     def hinted(self, hint: str) -> "VlmAgent":
-        """The same agent, which puts a person's note before the model whenever it asks about an image."""
+        """Returns the same agent with a person's note in every question about an image."""
         return VlmAgent(self.name, self.options, self._context, hint)
 
     async def read(self, case: Case) -> Answer:
         return await self._timed(1, lambda: self._look(case, self._question, None))
 
     async def reconsider(self, case: Case, evidence: Evidence) -> Answer:
-        """A second look, with the retrieved images of every contested label. It is not shown any earlier answer."""
+        """Takes a second look with retrieved images of every contested label, without any earlier answer."""
         return await self._timed(2, lambda: self._look(case, self._second, evidence))
 
     async def read_as(self, case: Case, variant: str) -> Answer:
-        """One reading in other words, or with the labels in another order."""
+        """Reads once with a paraphrased prompt or another label order."""
         named = {f"paraphrase:{prompt.ref}": prompt for prompt in self._paraphrases}
         moved = int(variant == PERMUTED)
         return await self._timed(1, lambda: self._once(case, named.get(variant, self._question), None, sample=moved))
 
     async def first_request(self, case: Case) -> Request | None:
-        """The one chat request that a first reading sends, for batch files; None where it takes another way."""
+        """Returns the only chat request of a first reading, for batch files; None if it needs more or another API."""
         if self.options.confidence in ("consistency", "class-probabilities"):
             return None
         image = await self._context.pictures.url(case, self.options.image_side)
         return self._request(self._question, self._order(case), image)
 
     def opinion_from(self, case: Case, completion: Completion) -> Opinion:
-        """The opinion in an answer to ``first_request``; raises ``CallFault``."""
+        """Parses the opinion from an answer to ``first_request``; raises ``CallFault``."""
         reading = self._form.read(completion, self._task, self._order(case))
         return self._opinion(
             [_Sample(reading, CallResult(completion, cached=False), self._question.ref)], self._form.source
@@ -140,7 +140,7 @@ class VlmAgent:
         return await self._once(case, question, evidence, sample=0)
 
     async def _several(self, case: Case, evidence: Evidence | None) -> Opinion:
-        """The mean of readings in other orders and, in a first look, in other words."""
+        """Averages readings with different label orders and, in a first look, paraphrased prompts."""
         wordings = [self._question, *self._paraphrases] if evidence is None else [self._second]
         results = await asyncio.gather(
             *(self._say(case, wordings[i % len(wordings)], evidence, sample=i) for i in range(self.options.samples)),
@@ -199,7 +199,7 @@ class VlmAgent:
         return build_request(question, self._form, self._form_prompt, *parts, **self.options.sampling)
 
     async def _references(self, evidence: Evidence) -> list[ReferenceImage]:
-        """The retrieved images that can be opened; raises ``CallFault`` where none can."""
+        """Returns the retrieved images that can be opened; raises ``CallFault`` if there are none."""
         found, problems = [], []
         for case in choose_references(evidence, self.options.references):
             try:

@@ -1,4 +1,4 @@
-"""Files for servers: requests and results of the Batch API, joined by the case's id, and examples for fine-tuning.
+"""Request and result files of the Batch API, joined by case id, and examples for fine-tuning.
 
 The Batch API costs half the price and answers within a day.
 """
@@ -24,7 +24,7 @@ from doubleread.core.safe_files import read_bytes
 from doubleread.core.types import Json
 
 MOST_LINES, MOST_BYTES = 50_000, 190_000_000
-"""What one batch file may hold (the API takes 200 MB)."""
+"""Limits of one batch file (the API takes 200 MB)."""
 DISCOUNT = 0.5
 
 
@@ -38,7 +38,7 @@ class BatchLine:
 
 
 async def request_lines(agent: VlmAgent, cases: Iterable[Case]) -> AsyncIterator[BatchLine]:
-    """A line for each case's first reading; raises ``DataError`` for an agent that needs several calls."""
+    """Yields a line for each case's first reading; raises ``DataError`` for an agent that needs several calls."""
     for case in cases:
         try:
             request = await agent.first_request(case)
@@ -54,7 +54,7 @@ async def request_lines(agent: VlmAgent, cases: Iterable[Case]) -> AsyncIterator
 async def write_requests(
     lines: AsyncIterator[BatchLine], path: Path, *, most_lines: int = MOST_LINES
 ) -> tuple[Path, ...]:
-    """Writes the lines into ``path``, and on into ``-2``, ``-3``… where one file would be too large."""
+    """Writes the lines to ``path``, and to ``-2``, ``-3``… if one file would be too large."""
     files: list[Path] = []
     count, size, out = 0, 0, None
     try:
@@ -80,10 +80,10 @@ def read_results(
     price: TokenPrice | None,
     unreadable: Callable[[int, str], None] = lambda _, __: None,
 ) -> Iterator[tuple[Case, Answer]]:
-    """Every result with its case, in the file's order: an opinion, or an abstention with its cause.
+    """Yields every result with its case, in file order: an opinion, or an abstention with its cause.
 
-    ``unreadable`` is told the number of each line that is no result, and why. Raises ``DataError`` for a file that
-    cannot be read or holds no results, and for results about other cases.
+    Calls ``unreadable`` with the number of each line that is not a result, and the reason. Raises ``DataError`` for a
+    file that cannot be read or holds no results, and for results about other cases.
     """
     try:
         lines = list(enumerate(read_bytes(path).split(b"\n"), start=1))
@@ -137,7 +137,7 @@ def _completion(row: Json, price: TokenPrice | None) -> Completion:
 
 
 def _priced(usage: Usage, price: TokenPrice | None) -> Usage:
-    """With its cost; unknown where the server reports no usage that can be."""
+    """Adds the cost; None if the server reports no usable token count."""
     known = None if price is None or not usage.input_tokens else DISCOUNT * cost(price, usage)
     return usage.model_copy(update={"cost_usd": known})
 
@@ -145,8 +145,8 @@ def _priced(usage: Usage, price: TokenPrice | None) -> Usage:
 async def training_line(case: Case, options: VlmOptions, context: VlmContext) -> str:
     """One example for vision fine-tuning: chat JSONL with the image and the letter of the case's label.
 
-    Only the label of a training case is known, so only the label is taught. With ``confidence = "logprobs"`` the tuned
-    model's probabilities are then its own. Raises ``ImageError``, and ``TaskError`` for a label the task does not know.
+    Only the label is known, so only the label is trained. With ``confidence = "logprobs"`` the tuned model gives the
+    probabilities. Raises ``ImageError``, and ``TaskError`` for a label that the task does not have.
     """
     form, task = LetterForm(), context.task
     order = shuffled(task, case.id, "fine-tuning")

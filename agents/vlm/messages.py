@@ -1,4 +1,4 @@
-"""The messages of one call: system, question, images, and the form of the answer. Never a file name or an id."""
+"""Builds the messages of one call: system, question, images, answer form; never a file name or an id."""
 
 import asyncio
 import base64
@@ -23,18 +23,18 @@ from doubleread.prompts.prompt import Prompt
 
 JPEG_QUALITY = 92
 HELD = 256
-"""Pictures kept, the longest unused go first: enough for the cases in flight and their references."""
+"""Cached pictures, least recently used removed first: enough for the cases in flight and their references."""
 
 
 class ReferenceImage(Record):
-    """A retrieved case to compare with: its confirmed label and its image as a data URL."""
+    """A retrieved case for comparison: its confirmed label and its image as a data URL."""
 
     label: str
     url: str
 
 
 class ShownLabel(Record):
-    """A label as a prompt sees it."""
+    """A label as shown in a prompt."""
 
     name: str
     description: str
@@ -42,7 +42,7 @@ class ShownLabel(Record):
 
 
 def shuffled(task: Task, *salt: object) -> tuple[str, ...]:
-    """Label names in an order that depends on the salt only: the place in a list sways models."""
+    """Label names in an order that depends only on the salt: models are biased by list position."""
     names = list(task.names)
     seed = sha256("\x1f".join(map(str, salt)).encode()).digest()
     random.Random(seed).shuffle(names)  # noqa: S311 - an order, no secret
@@ -50,9 +50,9 @@ def shuffled(task: Task, *salt: object) -> tuple[str, ...]:
 
 
 def shown(task: Task, order: Sequence[str]) -> list[ShownLabel]:
-    """The labels of a prompt in the order they are shown, lettered."""
+    """The labels in display order, with letters."""
     described = {label.name: label.description for label in task.labels}
-    letters = [*ascii_uppercase, *("" for _ in order)]  # only a form with letters needs them, and it bounds the labels
+    letters = [*ascii_uppercase, *("" for _ in order)]  # only letter forms need them, and they limit the labels
     return [ShownLabel(name=n, description=described[n], letter=x) for n, x in zip(order, letters, strict=False)]
 
 
@@ -67,10 +67,10 @@ def build_request(
     note: str = "",
     **fields: Any,
 ) -> Request:
-    """The request: a fresh conversation in which the image comes last, after the references.
+    """Builds the request: a new conversation in which the image comes last, after the references.
 
-    Only the prompts' own variables and the task's words get into the text, and a ``note`` as a prompt has put it:
-    behind the question and before the images, so that the form of the answer has the last word.
+    The text contains only the prompts' own variables, the task's words and ``note``, which stands behind the question
+    and before the images so that the answer form comes last.
     """
     labels = shown(task, order)
     user = "\n\n".join(filter(None, (question.render("user", about=task.about, labels=labels), note)))
@@ -87,12 +87,12 @@ def build_request(
 
 
 def chat(system: str, user: Sequence[Json]) -> tuple[Json, ...]:
-    """A fresh conversation: a system message and the parts of a user's."""
+    """A new conversation: a system message and the parts of a user message."""
     return {"role": "system", "content": [text_part(system)]}, {"role": "user", "content": list(user)}
 
 
 def text_part(text: str) -> Json:
-    """A piece of a message."""
+    """A text part of a message."""
     return {"type": "text", "text": text}
 
 
@@ -101,10 +101,10 @@ def _image(url: str) -> Json:
 
 
 def choose_references(evidence: Evidence, most: int) -> list[Case]:
-    """At most ``most`` stored cases with a picture: every contested label's nearest first, then every second one's…
+    """Selects at most ``most`` stored cases with a picture: the nearest of each contested label in turn.
 
-    Without contested labels, those of the retrieved cases. Labels take turns, so that the number of references says
-    nothing about which label is right.
+    Without contested labels, uses the labels of the retrieved cases. Taking turns keeps the number of references from
+    hinting at the right label.
     """
     pool = {n.case_id: n for n in (*evidence.contrast, *evidence.neighbours) if n.path is not None}
     labels = evidence.contested or tuple(dict.fromkeys(n.label for n in evidence.neighbours))
@@ -115,7 +115,7 @@ def choose_references(evidence: Evidence, most: int) -> list[Case]:
 
 
 class DataUrls:
-    """Images as data URLs, each made once and shared by all agents: upright, bounded in size, pixels only."""
+    """Images as data URLs, upright, bounded in size, pixels only; cached and shared by all agents."""
 
     def __init__(self, images: ImageSource) -> None:
         self._images = images
@@ -128,7 +128,7 @@ class DataUrls:
 
     def _make(self, case: Case, side: int) -> str:
         key = (case.id, side)
-        with self._held.making(key):  # agents ask for the same image at the same moment
+        with self._held.making(key):  # agents request the same image at the same time
             if found := self._held.find(key):
                 return found
             buffer = io.BytesIO()

@@ -1,7 +1,7 @@
-"""The reasoner: a language model as referee. It never sees the image, only readers, their records and the evidence.
+"""Reasoner: a language model as referee. It sees the readers' answers, their records and the evidence, not the image.
 
-The non-visual orchestrator of arXiv 2507.10571, with one difference: its answer does not decide. It is calibrated and
-fused like any other opinion, and left out where it did not help on held-out cases.
+Follows the non-visual orchestrator of arXiv 2507.10571, except that its answer does not decide: it is calibrated and
+fused like any other opinion, and left out if it did not help on held-out cases.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from doubleread.prompts.prompt import Prompt
 
 
 class ReaderRecord(Record):
-    """One reader as the prompt sees it."""
+    """One reader as shown in the prompt."""
 
     name: str
     label: str
@@ -32,7 +32,7 @@ class ReaderRecord(Record):
 
 
 class Reasoner:
-    """Weighs what the others said. Readers go by neutral names, so that a famous one does not count for more."""
+    """Weighs the other agents' opinions. Neutral reader names keep well-known models from counting for more."""
 
     def __init__(self, name: str, options: ReasonerOptions, context: VlmContext) -> None:
         self.name = name
@@ -52,7 +52,7 @@ class Reasoner:
     async def deliberate(
         self, answers: Mapping[str, Answer], profiles: Mapping[str, TrustProfile], evidence: Evidence | None
     ) -> Answer:
-        """Its opinion on the others' answers of one round; an abstention where nobody spoke or the call failed."""
+        """Returns an opinion on one round's answers, or an abstention if there are no opinions or the call fails."""
         began, turn = perf_counter(), max((a.round for a in answers.values()), default=1)
         spoken = {name: a for name, a in answers.items() if isinstance(a, Opinion)}
         try:
@@ -109,7 +109,7 @@ class Reasoner:
 
 
 def record(names: tuple[str, ...], label: str, profile: TrustProfile | None) -> str:
-    """What is known of a reader, from cases it was judged on: accuracy, calibration, and what this label was worth."""
+    """Describes a reader's record on judged cases: accuracy, calibration, and how often this label was right."""
     if profile is None:
         return "unknown"
     k = names.index(label)
@@ -122,7 +122,7 @@ def record(names: tuple[str, ...], label: str, profile: TrustProfile | None) -> 
 
 
 def describe(evidence: Evidence | None) -> str:
-    """The retrieved cases in words."""
+    """Describes the retrieved cases in words."""
     if evidence is None or not evidence.neighbours:
         return "none"
     labels = [n.label for n in evidence.neighbours]

@@ -1,4 +1,4 @@
-"""How models are asked: one table of the settings an agent."""
+"""Settings of the models, one table per agent."""
 
 from typing import Annotated, Literal
 
@@ -9,7 +9,7 @@ from doubleread.core.authority import INERT
 
 Confidence = Literal["verbalized-distribution", "verbalized", "logprobs", "class-probabilities", "consistency"]
 TRANSPORT = frozenset(Server.model_fields) - {"model", "extra"}
-"""What may differ from machine to machine without changing any answer."""
+"""Options that may differ between machines without changing any answer."""
 
 
 class VlmOptions(Server):

@@ -1,1 +1,1 @@
-"""The wire: everything between an agent's question and a server's answer. Only ``client`` imports openai."""
+"""Everything between an agent's question and a server's answer. Only ``client`` imports openai."""

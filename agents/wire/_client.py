@@ -1,6 +1,6 @@
-"""The one way to servers: the openai client, and every one of its failures turned into a ``CallFault``.
+"""Sends requests with the openai client and turns all of its failures into ``CallFault``.
 
-Nothing of the request leaves through an error: exceptions of the client hold key and image, so they are never chained.
+Exceptions of the client hold key and image, so they are never chained: errors reveal nothing of the request.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ from doubleread.core.loopback import is_loopback
 
 CONNECT_S = 10.0
 NO_KEY = "none"
-"""What is sent where a server needs no key: the client insists on one."""
+"""Sent to servers that need no key: the client requires one."""
 
 
 class FeatureMissing(Exception):
-    """The server lacks a feature that the question used; the same question without it may be answered."""
+    """The server lacks a feature that the request used; the request without it may succeed."""
 
     def __init__(self, feature: str) -> None:
         self.feature = feature
@@ -35,13 +35,13 @@ class FeatureMissing(Exception):
 
 
 class ServerClient:
-    """One client of one server, for one event loop; it never retries and follows no redirect.
+    """Client of one server, for one event loop; never retries and follows no redirect.
 
-    ``timeout_s`` bounds one attempt as a whole, whatever trickles in; ``receiving.py`` bounds its size.
+    ``timeout_s`` bounds one attempt as a whole; ``receiving.py`` bounds the size of its reply.
     """
 
     def __init__(self, base_url: str, key: str, *, timeout_s: float) -> None:
-        for name in ("openai", "httpx2", "httpcore2"):  # at debug level they would log request bodies, images included
+        for name in ("openai", "httpx2", "httpcore2"):  # at debug level they log request bodies with images
             logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger(name).level))
         self._secrets, self._timeout_s = (key,), timeout_s
         self._client = openai.AsyncOpenAI(
@@ -51,17 +51,17 @@ class ServerClient:
             http_client=BoundedClient(
                 timeout=httpx2.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s), pool=None),  # the pace queues
                 limits=httpx2.Limits(max_connections=None, max_keepalive_connections=64),
-                follow_redirects=False,  # a redirect would carry image and key elsewhere
-                trust_env=not is_loopback(base_url),  # a proxy would swallow calls to this machine
+                follow_redirects=False,  # a redirect would send image and key elsewhere
+                trust_env=not is_loopback(base_url),  # a proxy would intercept calls to this machine
             ),
         )
 
     async def send(
         self, request: Request, on_sending: Callable[[], None], lacking: frozenset[str] = frozenset()
     ) -> Completion:
-        """Asks once; ``on_sending`` is called when the first byte leaves.
+        """Sends the request once; calls ``on_sending`` when the first byte is sent.
 
-        Raises ``CallFault``, or ``FeatureMissing`` where the server rejects a feature.
+        Raises ``CallFault``, or ``FeatureMissing`` if the server rejects a feature.
         """
         found = self._read(await self._exchange(request, on_sending, lacking))
         if isinstance(found, CallFault):
@@ -87,18 +87,18 @@ class ServerClient:
             fault = CallFault("server", f"the answer is larger than {MAX_REPLY / 1e6:g} MB")
         except RefusedResponse as refused:
             fault = self._refusal(refused.response, request, lacking)
-        except Exception as error:  # noqa: BLE001 - whatever a reply does to the client, the call has failed
+        except Exception as error:  # noqa: BLE001 - any other error means that the call has failed
             fault = CallFault("network", f"no usable answer ({type(error).__name__})", retryable=True)
         finally:
             ON_SENDING.reset(before)
-        raise fault  # out here, where it keeps nothing of the reply or the request alive
+        raise fault  # outside the handlers, so that it does not keep reply or request alive
 
     async def _post(self, request: Request, lacking: frozenset[str]) -> httpx2.Response:
-        # Not by the client's typed methods: they would copy the body part by part, images included.
+        # The client's typed methods would copy the body part by part, images included.
         return await self._client.post(PATHS[request.api], cast_to=httpx2.Response, body=body_of(request, lacking))
 
     def _read(self, response: httpx2.Response) -> Completion | CallFault:
-        """What an answer says; a fault as a value, whose traceback would keep all of the answer in memory."""
+        """Parses an answer; returns a fault as a value, since its traceback would keep the answer in memory."""
         try:
             body = parsed(response.content, response.headers["content-type"])
             return completion_of(body, response.headers.get("x-request-id"), self._secrets)
@@ -127,9 +127,9 @@ def _connection(error: openai.APIConnectionError) -> str:
 
 
 def _retry_after(headers: httpx2.Headers) -> float | None:
-    """Seconds to wait, from whichever header says so: milliseconds, seconds, or a date; None where none can be read."""
+    """Returns the seconds to wait from either header (milliseconds, seconds or a date), or None."""
     said, seconds = headers.get("retry-after", ""), math.nan
-    with suppress(ValueError, TypeError, IndexError, OverflowError, AttributeError):  # of a date that is none
+    with suppress(ValueError, TypeError, IndexError, OverflowError, AttributeError):  # not a date
         seconds = (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds()
     with suppress(ValueError):
         seconds = float(said)

@@ -1,8 +1,8 @@
-"""How fast a model is asked: a concurrency cap, and a rate that adapts to what the server refuses.
+"""Limits how fast a model is called: a concurrency cap, and a rate that adapts to the server's refusals.
 
-The rate is a token bucket's. It doubles until the first refusal (slow start), is then cut to what the server was
-really answering, and grows gently from there (additive increase, multiplicative decrease; Chiu & Jain 1989). Pressing
-a little beyond the server's limit costs a refusal now and then; staying below it would cost time on every call.
+The rate is that of a token bucket. It doubles until the first refusal (slow start), is then cut to the measured rate of
+answers, and grows slowly from there (additive increase, multiplicative decrease; Chiu & Jain 1989). A rate slightly
+above the server's limit costs an occasional refusal; a lower one would cost time on every call.
 """
 
 import asyncio
@@ -12,36 +12,36 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 START = 32.0
-"""Calls a second, at first."""
+"""Initial calls per second."""
 SLOWEST, FASTEST = 0.05, 10_000.0
 STEP_S = 0.25
-"""How often the rate may grow."""
+"""Least seconds between two increases of the rate."""
 GROWTH = 1.03
 DEEPEST_CUT = 0.7
-"""A cut goes down to what was measured, but leaves this much of the rate: answers lag behind what was sent."""
+"""Least share of the rate that a cut to the measured rate leaves: answers lag behind requests."""
 WINDOW_S = 1.0
-"""Answers are counted over this time, or over one answer's latency where that is longer."""
+"""Seconds over which answers are counted, or one answer's latency if that is longer."""
 SETTLE_S = 0.5
-"""Refusals within this time belong to one cut: they were all sent at the old rate."""
+"""Refusals within these seconds belong to one cut: they were all sent at the old rate."""
 LONGEST_PAUSE_S = 120.0
 BURST_S = 1.0
-"""Unused time that may be made up for, after a pause for example."""
+"""Seconds of unused rate that can be made up for, for example after a pause."""
 
 
 @dataclass(frozen=True)
 class PaceSlot:
-    """One call's turn, to be told what the server made of it."""
+    """One call's turn; its callbacks report the server's response."""
 
     succeeded: Callable[[], None]
-    """The server answered."""
+    """Call when the server answered."""
     limited: Callable[[float | None], None]
-    """The server asked for fewer calls, and to wait so many seconds where it said how long."""
+    """Call when the server asked for fewer calls, with the seconds to wait if it stated them."""
 
 
 class RateController:
-    """The pace of one model on one server, for one event loop. Waiting is first come, first served.
+    """The rate of one model on one server, for one event loop. Waiting is first come, first served.
 
-    ``requests_per_minute`` is a bound that is never exceeded; without it the server's refusals alone decide.
+    ``requests_per_minute`` is never exceeded; without it only the server's refusals limit the rate.
     """
 
     def __init__(self, in_flight: int, requests_per_minute: float | None = None) -> None:
@@ -98,7 +98,7 @@ class RateController:
         self._settled = now + SETTLE_S
 
     def _measured(self, now: float) -> float:
-        """Answers a second, lately."""
+        """Recent answers per second."""
         window = max(WINDOW_S, self._latency)
         while self._answers and self._answers[0] < now - window:
             self._answers.popleft()
@@ -106,5 +106,5 @@ class RateController:
 
 
 def _now() -> float:
-    """The loop's own clock, which sleeping goes by."""
+    """Time of the event loop, the clock that sleeping uses."""
     return asyncio.get_running_loop().time()

@@ -1,4 +1,4 @@
-"""Receiving replies: how much of one is read, compressed and decompressed, and whether a request was sent at all."""
+"""Receives replies: limits how much is read, compressed and decompressed, and detects whether a request was sent."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
@@ -9,34 +9,36 @@ from typing import Any
 import httpx2
 
 MAX_REPLY = 8_000_000
-"""Bytes of an answer, decompressed. The largest that anybody can ask for, 4,096 tokens with 20 alternatives each, has
-about 6 MB; an answer without alternatives has a few kB."""
+"""Largest answer in decompressed bytes.
+
+4,096 tokens with 20 alternatives each, the most one can request, have about 6 MB; without alternatives a few kB.
+"""
 MAX_REFUSAL = 64_000
-"""Bytes that are read of the body of a refusal; the rest is left."""
+"""Bytes read of the body of a refusal."""
 REFUSAL_S = 5.0
-"""Seconds that the body of a refusal may take: its status says enough."""
+"""Seconds allowed for the body of a refusal: its status is enough."""
 LARGE = 1_000_000
-"""An answer beyond this size waits for one of ``LARGE_AT_ONCE`` places, so that many of them do not fill the memory."""
+"""Larger answers wait for one of ``LARGE_AT_ONCE`` places, which limits the memory used."""
 LARGE_AT_ONCE = 4
 _KEPT = ("x-request-id", "retry-after", "retry-after-ms")
 _MAX_HEADER = 200
 _SENT = frozenset(
     {"accept", "accept-encoding", "authorization", "connection", "content-length", "content-type", "host", "user-agent"}
 )
-"""Headers that are sent. The openai client would add others from its own environment variables, whatever the server."""
+"""Headers that are sent to any server. The openai client would add others from its environment variables."""
 _OPENAI = "api.openai.com"
 _SENT_TO_OPENAI = _SENT | {"openai-organization", "openai-project"}
 
 ON_SENDING: ContextVar[Callable[[], None]] = ContextVar("on_sending")
-"""Called when the first byte of a request leaves; set by whoever sends."""
+"""Called when the first byte of a request is sent; set by the sender."""
 
 
 class ReplyTooLarge(Exception):
-    """A body has more bytes than are read."""
+    """A body exceeds the limit of bytes."""
 
 
 class RefusedResponse(Exception):
-    """The server answered with another status than 2xx; ``response`` holds as much of its body as was read."""
+    """The status is not 2xx; ``response`` holds as much of the body as was read."""
 
     def __init__(self, response: httpx2.Response) -> None:
         self.response = response
@@ -44,9 +46,9 @@ class RefusedResponse(Exception):
 
 
 class BoundedClient(httpx2.AsyncClient):
-    """A client whose responses are read whole and are small; what is not 2xx raises ``RefusedResponse``.
+    """A client that reads responses whole up to a limit; raises ``RefusedResponse`` unless the status is 2xx.
 
-    Of the headers only those that are used are kept.
+    It keeps only the headers that are used.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -80,7 +82,7 @@ class BoundedClient(httpx2.AsyncClient):
 
 
 async def _refusal(response: httpx2.Response) -> bytes:
-    """What can be had of the body within limits; a body that breaks off does not take the status away."""
+    """Reads the body within limits; an interrupted body keeps its status."""
     body = bytearray()
     try:
         async with asyncio.timeout(REFUSAL_S), aclosing(_parts(response, MAX_REFUSAL)) as parts:
@@ -92,7 +94,7 @@ async def _refusal(response: httpx2.Response) -> bytes:
 
 
 async def _parts(response: httpx2.Response, limit: int) -> AsyncGenerator[bytes]:
-    """The body in decompressed pieces; raises ``ReplyTooLarge`` where it has more bytes, in either form."""
+    """Yields the decompressed body; raises ``ReplyTooLarge`` above ``limit`` bytes, compressed or decompressed."""
     if not isinstance(response.stream, httpx2.AsyncByteStream):
         raise TypeError("the response has no asynchronous body")
     response.stream = _Counted(response.stream, limit)
@@ -109,7 +111,7 @@ async def _parts(response: httpx2.Response, limit: int) -> AsyncGenerator[bytes]
 
 
 class _Counted(httpx2.AsyncByteStream):
-    """The bytes as they were sent, up to a limit."""
+    """The bytes as sent, up to a limit."""
 
     def __init__(self, stream: httpx2.AsyncByteStream, left: int) -> None:
         self._stream, self._left = stream, left
@@ -127,7 +129,7 @@ class _Counted(httpx2.AsyncByteStream):
 
 def _small(response: httpx2.Response, body: bytes) -> httpx2.Response:
     headers = {name: _brief(value) for name in _KEPT if (value := response.headers.get(name)) is not None}
-    media_type = response.headers.get("content-type", "no content type").partition(";")[0]  # a charset may be a bomb
+    media_type = response.headers.get("content-type", "no content type").partition(";")[0]  # a charset may do harm
     headers["content-type"] = _brief(media_type)
     return httpx2.Response(response.status_code, headers=headers, content=body, request=response.request)
 

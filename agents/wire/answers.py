@@ -1,6 +1,6 @@
-"""Answers that were given, by the content of the question: asked again, nothing is sent and nothing is paid.
+"""Cache of answers, keyed by the content of the question: a repeated question is neither sent nor paid for.
 
-An SQLite file of JSON. It also remembers which features a server turned out to lack.
+An SQLite file of JSON. It also stores which features a server lacks.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from doubleread.core.sqlite import connect, set_aside
 
 _log = logging.getLogger(__name__)
 REMEMBERED_S = 7 * 24 * 3600.0
-"""A server may have learned a feature since."""
+"""A server may have gained a feature since."""
 _TABLES = """
 pragma synchronous=normal;
 create table if not exists answers (key text primary key, answer text not null, at real not null) without rowid;
@@ -33,7 +33,7 @@ Call = Callable[[], Coroutine[Any, Any, Completion]]
 
 @dataclass(frozen=True)
 class CallResult:
-    """A completion; ``cached`` where nothing was sent for it."""
+    """A completion; ``cached`` if nothing was sent for it."""
 
     completion: Completion
     cached: bool
@@ -41,17 +41,17 @@ class CallResult:
 
 @dataclass
 class _Flight:
-    """A call on its way, and how many wait for it."""
+    """A call in progress, and how many callers wait for it."""
 
     task: "asyncio.Task[Completion]"
     waiting: int = field(default=0)
 
 
 class AnswerCache:
-    """Only successes are kept. Thread-safe, but for ``get_or_call``, which belongs to one event loop.
+    """Stores successful answers only. Thread-safe except for ``get_or_call``, which belongs to one event loop.
 
-    ``path`` None keeps them in memory. A damaged file is set aside and begun anew; a place that cannot be written is
-    done without; each with a warning in the log.
+    With ``path`` None answers stay in memory. A damaged file is set aside and recreated; without a writable file
+    answers stay in memory. Both log a warning.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -60,21 +60,21 @@ class AnswerCache:
         self._db = _open(path)
 
     def get(self, key: str) -> Completion | None:
-        """The answer under a key; None where there is none that can be read."""
+        """Returns the answer under a key, or None if there is none or it is unreadable."""
         rows = self._ask("select answer from answers where key = ?", key)
         try:
             return Completion.model_validate_json(rows[0][0]) if rows else None
         except ValidationError:
-            return None  # of another version
+            return None  # written by another version
 
     def put(self, key: str, completion: Completion) -> None:
-        """Keeps an answer, where it can be written down."""
+        """Stores an answer, if the cache can be written."""
         self._ask("insert or replace into answers values (?, ?, ?)", key, completion.model_dump_json(), time.time())
 
     async def get_or_call(self, key: str, call: Call) -> CallResult:
-        """The answer under a key, or that of ``call``, which equal questions at the same time share.
+        """Returns the answer under a key, or that of ``call``, which concurrent equal questions share.
 
-        A call ends when nobody waits for it any more. Its exceptions reach all who wait.
+        A call is cancelled when nobody waits for it any more. Its exceptions reach all who wait.
         """
         if (kept := self.get(key)) is not None:
             return CallResult(kept, cached=True)
@@ -87,18 +87,18 @@ class AnswerCache:
         finally:
             flight.waiting -= 1
             if not flight.waiting and not flight.task.done():
-                self._leave(key, flight)  # at once: who asks now must not join a call that is being cancelled
+                self._leave(key, flight)  # at once: new callers must not join a call that is being cancelled
                 flight.task.cancel()
 
     def features(self, server: str) -> frozenset[str]:
-        """What a server lacks, as far as is known."""
+        """Returns the features that a server is known to lack."""
         since = time.time() - REMEMBERED_S
         return frozenset(
             row[0] for row in self._ask("select feature from lacking where server = ? and at > ?", server, since)
         )
 
     def lacks(self, server: str, feature: str) -> None:
-        """Remembers for a week that a server lacks a feature."""
+        """Stores for a week that a server lacks a feature."""
         self._ask("insert or replace into lacking values (?, ?, ?)", server, feature, time.time())
 
     def close(self) -> None:
@@ -111,7 +111,7 @@ class AnswerCache:
         def ended(task: "asyncio.Task[Completion]") -> None:
             self._leave(key, flight)
             if not task.cancelled():
-                task.exception()  # seen: there may be nobody left to raise it to
+                task.exception()  # marks it as retrieved: nobody may be waiting
 
         flight.task.add_done_callback(ended)
         return flight
@@ -130,7 +130,7 @@ class AnswerCache:
             with self._guard:
                 return self._db.execute(statement, values).fetchall()
         except sqlite3.Error:
-            return []  # a cache that cannot be used is an empty one
+            return []  # an unusable cache counts as empty
 
 
 def _open(path: Path | None) -> sqlite3.Connection:
@@ -149,5 +149,5 @@ def _open(path: Path | None) -> sqlite3.Connection:
 
 
 def key_of(**parts: Any) -> str:
-    """A name for a question: the sha256 of everything it is made of."""
+    """Returns the cache key of a question: the sha256 of all its parts."""
     return sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What a run may spend, and what it has spent: set aside before a call, counted when it is sent, settled after it."""
+"""Budget of a run: costs are reserved before a call, counted when it is sent, and settled after it."""
 
 import math
 import threading
@@ -11,7 +11,7 @@ from doubleread.core.opinion import Usage
 
 
 class Spending(Record):
-    """What was used. ``calls`` were sent, ``cached`` were answered without a call."""
+    """Usage so far. ``calls`` were sent, ``cached`` were answered without a call."""
 
     calls: int = 0
     cached: int = 0
@@ -19,11 +19,11 @@ class Spending(Record):
     output_tokens: int = 0
     cost_usd: float = 0.0
     unpriced: int = 0
-    """Calls whose cost is unknown, because the model has no price."""
+    """Calls of unknown cost, because the model has no price."""
 
     @classmethod
     def of(cls, usage: Usage) -> Self:
-        """That of one call."""
+        """Spending of one call."""
         return cls(
             calls=usage.calls,
             input_tokens=usage.input_tokens,
@@ -37,24 +37,23 @@ class Spending(Record):
 
 
 class Reservation:
-    """One call and its estimated cost, set aside before anything is sent.
+    """One call and its estimated cost, reserved before anything is sent.
 
-    Once ``sent``, the call is in the ledger at its estimate, whatever becomes of it: an answer, a fault, a
-    cancellation. ``settle`` puts what the server said in place of the estimate. A call that was never sent goes back
-    when the block ends.
+    Once ``sent``, the call stays in the ledger at its estimate, even if it fails or is cancelled. ``settle`` replaces
+    the estimate with the reported usage. The reservation of a call that was never sent is released when the block ends.
     """
 
     def __init__(self, budget: "Budget", agent: str, expected: float | None) -> None:
         self._budget, self.agent, self.expected = budget, agent, expected
         self.usage = Usage()
-        """What the call has used, as far as is known."""
+        """Usage of the call, as far as is known."""
 
     def sent(self) -> None:
-        """The first byte leaves."""
+        """Records that the first byte is being sent."""
         self._budget.update(self, Usage(calls=1, cost_usd=self.expected))
 
     def settle(self, used: Usage) -> None:
-        """The server said what it used."""
+        """Records the usage that the server reported."""
         known = used.cost_usd is None or (math.isfinite(used.cost_usd) and used.cost_usd >= 0)
         cost = used.cost_usd if known else self.expected
         self._budget.update(self, used.model_copy(update={"calls": 1, "cost_usd": cost}))
@@ -69,14 +68,14 @@ class Reservation:
 class Budget:
     """Limits shared by all agents of a run, and the ledger of each. Thread-safe.
 
-    What holds at any moment, whatever servers, networks and callers do:
+    Invariants under any behaviour of servers, networks and callers:
 
     - The ledger counts every request of which a first byte was sent: answered, refused, broken off, cancelled, or
-      repeated without a feature. Where nothing was sent, as without a connection, nothing is counted.
-    - A call costs what the server reported, where that can be believed, and otherwise its estimate (at no known price:
-      nothing, and it is counted as unpriced). Calls that the server turned away (4xx) cost nothing.
-    - What is sent and what is set aside together never exceed ``max_calls``, nor their estimates ``max_cost_usd``. A
-      server that charges more than the estimate can exceed ``max_cost_usd`` by that difference.
+      repeated without a feature. If nothing was sent, as without a connection, nothing is counted.
+    - A call costs what the server reported if that is plausible, and otherwise its estimate (without a known price:
+      nothing, and it is counted as unpriced). Calls that the server rejected (4xx) cost nothing.
+    - Sent and reserved calls together never exceed ``max_calls``, nor their estimates ``max_cost_usd``. A server that
+      charges more than the estimate can exceed ``max_cost_usd`` by that difference.
     - No count and no cost is negative or NaN.
     """
 
@@ -87,9 +86,9 @@ class Budget:
         self._guard = threading.Lock()
 
     def reserve(self, agent: str, estimate_usd: float | None, *, model: str) -> Reservation:
-        """Sets aside one call and its estimated cost.
+        """Reserves one call and its estimated cost.
 
-        Raises ``CallFault`` (``budget``) where they would exceed a limit, or a limit is set and the cost unknown.
+        Raises ``CallFault`` (``budget``) if a limit would be exceeded, or if a cost limit is set and the cost unknown.
         """
         if self._max_cost is not None and estimate_usd is None:
             raise CallFault("budget", f"no price is known for {model}: add [prices.{model!r}], or set no max_cost_usd")
@@ -109,32 +108,32 @@ class Budget:
         return reservation
 
     def update(self, reservation: Reservation, usage: Usage) -> None:
-        """Says what a reserved call has used so far."""
+        """Sets the usage of a reserved call so far."""
         with self._guard:
             if reservation in self._open:
                 reservation.usage = usage
 
     def close(self, reservation: Reservation) -> None:
-        """Writes a reserved call down for good, if it was sent."""
+        """Ends a reservation and enters the call in the ledger if it was sent."""
         with self._guard:
             if reservation in self._open:
                 self._open.remove(reservation)
                 self._ledger[reservation.agent] += Spending.of(reservation.usage)
 
     def count_cached(self, agent: str) -> None:
-        """An answer that needed no call."""
+        """Counts an answer that needed no call."""
         with self._guard:
             self._ledger[agent] += Spending(cached=1)
 
     @property
     def spent(self) -> Spending:
-        """In total, calls that are under way included at their estimate."""
+        """Total spending, with calls in progress at their estimate."""
         with self._guard:
             return self._total()
 
     @property
     def spent_by(self) -> dict[str, Spending]:
-        """By agent, likewise."""
+        """Spending by agent, with calls in progress at their estimate."""
         with self._guard:
             return self._by_agent()
 

@@ -1,4 +1,4 @@
-"""What can go wrong with a call, as one exception that holds neither key nor image."""
+"""The exception for failed calls, and functions that remove keys and images from texts."""
 
 import re
 from base64 import b64encode
@@ -9,18 +9,17 @@ from doubleread.core.opinion import Abstention, AbstentionCause, Usage
 
 MAX_DETAIL = 200
 _LOOKED_AT = 20_000
-"""Characters of a text that are looked at for its one line."""
+"""Characters of a text that are searched for secrets and shortened to one line."""
 _SHORTEST_SECRET = 8
-"""A shorter key is no secret (``none``, ``EMPTY``) and may be a word; ``harmless`` takes it out only as it is."""
+"""Shorter keys are no secrets (``none``, ``EMPTY``) and may be words; ``harmless`` removes only their exact form."""
 _SECRETS = re.compile(r"(?i)\b(bearer\s+)\S+|\bsk-[\w*.-]{4,}|data:image/[^\s\"']+|\b[A-Za-z0-9+/]{200,}={0,2}")
 
 
 class CallFault(Exception):
-    """A call that gave no usable answer.
+    """A call without a usable answer.
 
-    ``retryable``: the same call may succeed later. ``limited``: the server asks for fewer calls, after
-    ``retry_after`` seconds where it says so. ``free``: the server turned the call away, which costs nothing.
-    ``usage`` is what the call used all the same.
+    ``retryable``: the same call may succeed later. ``limited``: the server asks for fewer calls, after ``retry_after``
+    seconds if it says so. ``free``: the server rejected the call, which costs nothing. ``usage`` is what it used.
     """
 
     def __init__(
@@ -42,21 +41,21 @@ class CallFault(Exception):
         super().__init__(f"{cause}: {detail}")
 
     def with_usage(self, usage: Usage) -> "CallFault":
-        """The same fault with another usage: one call may fail several askers, and only one of them pays."""
+        """Copies the fault with another usage: one call may fail several callers, and only one of them pays."""
         fault = CallFault(self.cause, self.detail, usage=usage, request_id=self.request_id)
         fault.retryable, fault.limited, fault.free = self.retryable, self.limited, self.free
         fault.retry_after = self.retry_after
         return fault
 
     def abstention(self, agent: str) -> Abstention:
-        """What an agent answers whose call failed so."""
+        """Converts the fault to the agent's abstention."""
         return Abstention(
             agent=agent, cause=self.cause, detail=self.detail, usage=self.usage, request_id=self.request_id
         )
 
 
 def harmless(text: str, secrets: Sequence[str] = ()) -> str:
-    """One line of at most 200 characters with keys, bearer tokens and image data taken out."""
+    """Returns one line of at most 200 characters, without keys, bearer tokens and image data."""
     text = masked(text, secrets)
     for secret in filter(None, secrets):
         text = text.replace(secret, "…")
@@ -64,8 +63,7 @@ def harmless(text: str, secrets: Sequence[str] = ()) -> str:
 
 
 def masked(text: str, secrets: Iterable[str]) -> str:
-    """The text without the secrets, also where they are in other case, broken by blanks, percent-encoded, hexadecimal
-    or in Base64."""
+    """Removes secrets, also in other case, broken by blanks, percent-encoded, hexadecimal or in Base64."""
     for secret in secrets:
         if len(secret) >= _SHORTEST_SECRET:
             text = _forms(secret).sub("…", text)
@@ -73,7 +71,7 @@ def masked(text: str, secrets: Iterable[str]) -> str:
 
 
 def printable(text: str) -> str:
-    """One line without control characters: what a server or model says may be printed on a terminal."""
+    """Returns one line without control characters, safe to print on a terminal."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
@@ -82,7 +80,7 @@ def _forms(secret: str) -> re.Pattern[str]:
     spelled = r"\s*".join(f"(?:{re.escape(c)}|{''.join(f'%{byte:02x}' for byte in c.encode())})" for c in secret)
     data = secret.encode()
     encoded = [data.hex()]
-    for before in range(3):  # Base64 of it within a longer text, as far as the bytes around it do not change it
+    for before in range(3):  # Base64 within a longer text: the part that does not depend on the bytes around it
         whole = b64encode(bytes(before) + data).decode().rstrip("=")
         encoded.append(whole[-(-before * 8 // 6) : (before + len(data)) * 8 // 6])
     return re.compile("|".join([spelled, *map(re.escape, encoded)]), re.IGNORECASE)

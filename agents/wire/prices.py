@@ -1,4 +1,4 @@
-"""What models cost, by a dated table that the settings can add to, and what a call is charged."""
+"""Prices of models from a dated table that settings can extend, and the cost of a call."""
 
 import json
 import re
@@ -16,18 +16,18 @@ from doubleread.core.opinion import Usage
 
 MILLION = 1_000_000
 CHARS_A_TOKEN = 3
-"""Cautious: English text has about four."""
+"""Conservative: English text has about four."""
 TOKENS_AN_IMAGE = 1500
-"""Cautious: an image of 1024 pixels a side costs 765 tokens in tiles of 512 pixels, and 1,400 in patches of 28."""
+"""Conservative: an image of 1024 pixels a side costs 765 tokens in tiles of 512 pixels, and 1,400 in patches of 28."""
 _SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 BYTES_A_CHAR = 4
-"""A token has at least one byte, so that a text has at most this many tokens for each character."""
+"""A token has at least one byte, so a text has at most this many tokens per character."""
 MOST_AN_IMAGE = 50_000
 """Tokens: small models count up to 48,000 for an image of high detail."""
 MARGIN = 10_000
-"""Tokens of what servers add themselves."""
+"""Tokens that servers add themselves."""
 LONGER = 4
-"""Some servers overstep max_tokens; nobody believes more than this many times as many, and the margin."""
+"""Some servers exceed max_tokens; up to this factor, plus the margin, is believed."""
 
 
 class TokenPrice(Record):
@@ -42,18 +42,18 @@ class TokenPrice(Record):
 
 
 class PriceTable:
-    """Prices by model: those of the settings, then the built-in ones."""
+    """Prices by model: the settings take precedence over the built-in table."""
 
     def __init__(self, overrides: Mapping[str, TokenPrice] | None = None) -> None:
         self._prices = {**_built_in(), **(overrides or {})}
 
     def of(self, model: str) -> TokenPrice | None:
-        """The price of a model or of a dated snapshot of it (``gpt-4o-2024-08-06``); None where it is not known."""
+        """Returns the price of a model or of its dated snapshot (``gpt-4o-2024-08-06``), or None if unknown."""
         return self._prices.get(model) or self._prices.get(_SNAPSHOT.sub("", model))
 
 
 def cost(price: TokenPrice, usage: Usage) -> float:
-    """US dollars that the usage costs."""
+    """Cost of the usage in US dollars."""
     cached = min(usage.cached_tokens, usage.input_tokens)
     rate = price.input if price.cached_input is None else price.cached_input
     fresh = usage.input_tokens - cached
@@ -61,7 +61,7 @@ def cost(price: TokenPrice, usage: Usage) -> float:
 
 
 def estimate(price: TokenPrice, chars: int, images: int, max_tokens: int) -> float:
-    """US dollars that a question of so many characters and images may cost at the most, for reserving them."""
+    """Highest expected cost in US dollars of a request with so many characters and images, for reservation."""
     tokens = chars / CHARS_A_TOKEN + images * TOKENS_AN_IMAGE
     return (tokens * price.input + max_tokens * price.output) / MILLION
 
@@ -73,14 +73,14 @@ def _built_in() -> dict[str, TokenPrice]:
 
 
 def estimate_of(price: TokenPrice, request: Request) -> float:
-    """What a request may cost at the most."""
+    """Highest expected cost of a request in US dollars."""
     return estimate(price, *_size(request), request.max_tokens)
 
 
 def charged(usage: Usage, price: TokenPrice | None, request: Request) -> Usage:
-    """The usage of a call that was answered, with its cost.
+    """Returns the usage of an answered call with its cost.
 
-    Where the server reports none, or counts that cannot be, no tokens are counted and the cost is the estimate.
+    If the server reports none or implausible counts, no tokens are counted and the cost is the estimate.
     """
     chars, images = _size(request)
     most = BYTES_A_CHAR * chars + MOST_AN_IMAGE * images + MARGIN
@@ -93,7 +93,7 @@ def charged(usage: Usage, price: TokenPrice | None, request: Request) -> Usage:
 
 
 def _size(request: Request) -> tuple[int, int]:
-    """Characters and images: of the messages, and of the schema, tools and choices that come with them."""
+    """Characters and images of the messages, with the schema, extra fields and choices."""
     contents = [message["content"] for message in request.messages]
     parts = [part for content in contents if isinstance(content, list) for part in content]
     texts = [str(content) for content in contents if not isinstance(content, list)]

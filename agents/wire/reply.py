@@ -1,6 +1,6 @@
-"""Replies and refusals of the OpenAI protocol. Whatever a body holds, it becomes a ``Completion`` or a ``CallFault``.
+"""Parses replies and refusals of the OpenAI protocol: any body becomes a ``Completion`` or a ``CallFault``.
 
-A server may be broken or hostile: each value is checked where it is used, and no more is looked at than can be meant.
+A server may be broken or hostile: each value is checked where it is used, and sizes are limited.
 """
 
 import re
@@ -16,20 +16,20 @@ from doubleread.core.types import Json
 MAX_TEXT = 500_000
 """Characters of an answer's text."""
 MAX_TOKENS, MAX_ALTERNATIVES = 4096, 21
-"""Tokens whose alternatives are read, and alternatives of one: 20, and the chosen one where it is not among them."""
+"""Tokens whose alternatives are read, and alternatives of one: 20, plus the chosen one if it is not among them."""
 MAX_CHOICES = 1000
 """Class probabilities of an answer."""
 MAX_TOOL_CALLS, MAX_ARGUMENTS = 16, 20_000
-"""Functions that one answer may call, and characters of the arguments of one."""
+"""Function calls per answer, and characters of the arguments of one."""
 MAX_COUNT = 10_000_000
-"""Tokens that a single call can have used."""
+"""Largest plausible token count of a single call."""
 _LOOKED_AT = 100 * MAX_DETAIL
 
 
 def completion_of(body: Any, request_id: str | None = None, secrets: Sequence[str] = ()) -> Completion:
-    """The answer in a 200's body, of either API. Raises ``CallFault`` where there is none; usage is kept in it.
+    """Parses the body of a 200 from either API; removes ``secrets`` from every text.
 
-    ``secrets`` are taken out of every text.
+    Raises ``CallFault``, with the usage, if there is no answer in it.
     """
     usage = usage_of(body.get("usage")) if isinstance(body, dict) else Usage(calls=1)
     request_id = None if request_id is None else said(request_id, secrets)
@@ -41,10 +41,7 @@ def completion_of(body: Any, request_id: str | None = None, secrets: Sequence[st
 
 
 def usage_of(usage: Any) -> Usage:
-    """Tokens that a body reports, in either API's words; 0 where it reports none that can be believed.
-
-    The cost is worked out elsewhere.
-    """
+    """Returns the reported tokens, from either API's fields, without cost; 0 if none are plausible."""
     if not isinstance(usage, dict):
         return Usage(calls=1)
     details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
@@ -83,7 +80,7 @@ def _first_choice(body: Json, secrets: Sequence[str]) -> Json:
     if isinstance(choices, list) and choices and isinstance(choices[0], dict):
         return choices[0]
     error = body.get("error")
-    if isinstance(error, dict):  # some gateways send the error of the server behind them with a 200
+    if isinstance(error, dict):  # some gateways send their upstream server's error with status 200
         raise fault_of_status(status_of(error.get("code"), 502), error, None, secrets)
     raise CallFault("server", "the answer holds no choices", retryable=True)
 
@@ -118,7 +115,6 @@ def _share(value: Any) -> float:
 
 
 def _tool_calls(calls: Any, secrets: Sequence[str]) -> tuple[ToolCall, ...]:
-    """The calls that can be made out; others are left out."""
     found = [object_of(call) for call in calls[:MAX_TOOL_CALLS]] if isinstance(calls, list) else []
     asked = [(call, object_of(call.get("function"))) for call in found]
     return tuple(
@@ -133,7 +129,7 @@ def _tool_calls(calls: Any, secrets: Sequence[str]) -> tuple[ToolCall, ...]:
 
 
 def _tokens(choice: Json) -> tuple[tuple[Alternative, ...], ...]:
-    """The alternatives of each token; none at all where some token's cannot be read."""
+    """Alternatives of each token; empty if those of any token are unreadable."""
     rows = object_of(choice.get("logprobs")).get("content")
     found = tuple(_alternatives(object_of(row)) for row in rows[:MAX_TOKENS]) if isinstance(rows, list) else ()
     return found if all(found) else ()
@@ -154,7 +150,7 @@ def _brief(value: Any) -> str:
 
 
 def _count(counts: Any, *names: str) -> int | None:
-    """The first of these that is there; None where it is no count of tokens."""
+    """First of these values that is present; None if it is not a plausible token count."""
     found = (counts.get(name) for name in names) if isinstance(counts, dict) else ()
     value = next((n for n in found if n is not None), None)
     if value is None or not is_number(value) or not 0 <= value <= MAX_COUNT or value != int(value):
@@ -163,7 +159,7 @@ def _count(counts: Any, *names: str) -> int | None:
 
 
 def error_of(content: bytes) -> Json:
-    """The error object in the body of a refusal; empty where none can be made out."""
+    """Error object in the body of a refusal; empty if there is none."""
     try:
         body = parsed(content)
     except CallFault:
@@ -175,7 +171,7 @@ def error_of(content: bytes) -> Json:
 def fault_of_status(
     status: int, error: Mapping[str, Any], request_id: str | None = None, secrets: Sequence[str] = ()
 ) -> CallFault:
-    """The fault that an HTTP status and the error object of its body stand for."""
+    """Converts an HTTP status and its error object to a fault."""
     code, kind = (said(error.get(name), secrets) for name in ("code", "type"))
     message = said(error.get("message"), secrets, _LOOKED_AT) or "no message"
     detail = harmless(f"HTTP {status} {code or kind}: {message}", secrets)
@@ -192,7 +188,7 @@ def fault_of_status(
 
 
 def status_of(value: Any, otherwise: int) -> int:
-    """The HTTP status of an error that a body states, as a number or its digits."""
+    """HTTP status that an error body states, as a number or its digits; ``otherwise`` if it is none."""
     if isinstance(value, str) and re.fullmatch("[1-5][0-9]{2}", value):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and 100 <= value <= 599 else otherwise

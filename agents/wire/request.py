@@ -1,4 +1,4 @@
-"""A question to a model and the answer that came back, in words of our own and as JSON of the OpenAI protocol."""
+"""A request to a model and its answer, as records and as JSON of the OpenAI protocol."""
 
 import re
 from collections.abc import Mapping
@@ -22,17 +22,17 @@ _SIGNS = (
 
 
 class AnswerOption(Record):
-    """One option of a question to a model that answers with class probabilities."""
+    """One option of a request for class probabilities."""
 
     value: str
     description: str = ""
 
 
 class Request(Record):
-    """One question: everything that can change its answer, and nothing else (no key, no timeout).
+    """One request: everything that can change its answer, and nothing else (no key, no timeout).
 
-    ``messages`` are chat messages as the OpenAI protocol has them. ``answer_schema`` asks for JSON of that schema;
-    ``top_logprobs`` for the most probable alternatives of each token. ``choices`` are for the ``decisions`` API only.
+    ``messages`` are chat messages of the OpenAI protocol. ``answer_schema`` requests JSON of that schema,
+    ``top_logprobs`` the most probable alternatives of each token. ``choices`` are for the ``decisions`` API only.
     """
 
     model: str
@@ -48,14 +48,14 @@ class Request(Record):
 
 
 class Alternative(Record):
-    """A token that could have stood there, and its log-probability."""
+    """A possible token at one position, and its log-probability."""
 
     token: str
     logprob: float
 
 
 class ToolCall(Record):
-    """A function that the model wants called; ``arguments`` is the JSON it wrote, as it wrote it."""
+    """A function that the model wants to call; ``arguments`` is its unparsed JSON."""
 
     id: str
     name: str
@@ -63,22 +63,22 @@ class ToolCall(Record):
 
 
 class Completion(Record):
-    """What came back: the text and whatever else the server told, usage and request id always kept."""
+    """The answer: the text and all other data that the server returned, with usage and request id."""
 
     text: str
     model: str = ""
     request_id: str | None = None
     usage: Usage = Usage()
     tokens: tuple[tuple[Alternative, ...], ...] = ()
-    """For each token of the text its alternatives, the chosen one among them; empty without logprobs."""
+    """Alternatives of each token of the text, including the chosen one; empty without logprobs."""
     probabilities: dict[str, float] = Field(default_factory=dict)
     """Class probabilities by option; ``decisions`` only."""
     tool_calls: tuple[ToolCall, ...] = ()
-    """Where the request offered tools, in ``extra``; the text may then be empty."""
+    """Calls of tools offered in the request's ``extra``; the text may then be empty."""
 
 
 def body_of(request: Request, lacking: frozenset[str] = frozenset()) -> Json:
-    """The JSON body, without the features that the server lacks."""
+    """Builds the JSON body, without features that the server lacks."""
     if request.api == "decisions":
         return _decisions_body(request)
     limit = "max_tokens" if "max_completion_tokens" in lacking else "max_completion_tokens"
@@ -118,11 +118,11 @@ def _input_part(part: Mapping[str, Any]) -> Json:
 
 
 def missing_feature(message: str, request: Request, lacking: frozenset[str]) -> str | None:
-    """The feature that an error complains of, if this request used it; None where it complains of something else."""
+    """Returns the feature that an error message complains about, if this request used it, or None."""
     used = _used(request) - lacking
     found = next((name for name, sign in _SIGNS if name in used and sign.search(message)), None)
     if found is None and "json_object" in used and "json_schema" in lacking and _SIGNS[-1][1].search(message):
-        return "json_object"  # a server without any response_format names neither
+        return "json_object"  # a server without any response_format mentions neither
     return found
 
 

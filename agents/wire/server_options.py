@@ -1,4 +1,4 @@
-"""Where a model is asked, how fast, and what it costs: one table of the settings."""
+"""Settings of a model's server: address, rate and price."""
 
 import os
 from typing import Annotated, Any
@@ -67,16 +67,16 @@ class Server(BaseModel):
 
     @property
     def sampling(self) -> dict[str, Any]:
-        """The fields of a request that these options decide."""
+        """Fields of a request that these options set."""
         return self.model_dump(include={"model", "max_tokens", "temperature", "extra"})
 
     @property
     def key_name(self) -> str:
-        """The variable the key is read from; empty where none is sent. OpenAI's key goes to no other host."""
+        """Environment variable of the key; empty if none is sent. OpenAI's key goes to no other host."""
         if self.key_variable is not None:
             return self.key_variable
         return "OPENAI_API_KEY" if self.base_url == OPENAI else ""
 
     def key(self) -> str:
-        """The key itself, now; empty where none is set."""
+        """Reads the current key; empty if none is set."""
         return os.environ.get(self.key_name, "").strip() if self.key_name else ""

@@ -1,4 +1,4 @@
-"""Values of JSON that others wrote: whatever stands there, it is checked where it is used."""
+"""Checks of untrusted JSON values."""
 
 import json
 import math
@@ -12,17 +12,16 @@ from doubleread.core.safe_files import MAX_DIGITS, check_json
 from doubleread.core.types import Json
 
 MAX_CONTAINERS = 400_000
-"""Objects and lists in a body: 4,096 tokens with 20 alternatives have about 170,000. Each takes up to 250 bytes."""
+"""Most objects and lists in a body, of up to 250 bytes each: 4,096 tokens with 20 alternatives have 170,000."""
 MAX_NAME = 200
 _UNSAYABLE = re.compile("[\x00\ud800-\udfff]")
-"""Characters that JSON can carry and neither UTF-8 nor a database can."""
+"""Characters that are valid in JSON but not in UTF-8 or a database."""
 
 
 def parsed(content: bytes, media_type: str = "") -> Any:
-    """The JSON value of a body; raises ``CallFault``.
+    """Parses a JSON body; raises ``CallFault``.
 
-    NaN, infinities and numbers too long to be counts become NaN or an infinity, which is refused where it is used:
-    they do not spoil the rest of an answer.
+    NaN, infinities and overlong integers are refused only where they are used, so the rest of an answer stays usable.
     """
     if content.count(b"{") + content.count(b"[") > MAX_CONTAINERS:
         raise CallFault("server", "the answer is JSON of too many parts")
@@ -42,22 +41,22 @@ def object_of(value: Any) -> Json:
 
 
 def text_of(content: Any) -> str:
-    """A text, also in parts; empty for anything else."""
-    if isinstance(content, list):  # some servers answer in parts
+    """A text, possibly given in parts; empty for anything else."""
+    if isinstance(content, list):  # some servers send parts
         parts = (part.get("text") for part in content if isinstance(part, dict))
         return "".join(part for part in parts if isinstance(part, str))
     return content if isinstance(content, str) else ""
 
 
 def said(value: Any, secrets: Sequence[str], limit: int = MAX_NAME) -> str:
-    """A text or number of the body as a text that can be stored and sent; empty for anything else."""
+    """Converts a string or number to text that can be stored and sent; empty for anything else."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     return masked(_UNSAYABLE.sub("\N{REPLACEMENT CHARACTER}", value), secrets)[:limit] if isinstance(value, str) else ""
 
 
 def is_number(value: Any) -> bool:
-    """A finite number, and no truth value."""
+    """Whether the value is a finite number and not a bool."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
 
 

@@ -1,4 +1,4 @@
-"""All servers of a panel, behind one event loop: one client a server, one pace a model, one budget for all."""
+"""Connects a panel to its servers on one event loop: one client per server, one rate per model, one budget."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -17,11 +17,11 @@ from doubleread.core.background import Background
 from doubleread.core.opinion import Usage
 
 Check = Callable[[Completion], object]
-"""Raises ``CallFault`` for an answer that cannot be used: such answers are not kept."""
+"""Raises ``CallFault`` for an unusable answer, which is then not cached."""
 
 
 class ModelClient:
-    """Asks one model. Lives on the wire's event loop."""
+    """Calls one model, on the wire's event loop."""
 
     def __init__(
         self,
@@ -38,9 +38,9 @@ class ModelClient:
         self._place = f"{server.base_url} {server.model}"
 
     async def ask(self, agent: str, request: Request, check: Check, *, sample: int = 0) -> CallResult:
-        """The answer to a request, from the cache or the server; ``sample`` tells repeated questions apart.
+        """Returns the answer to a request from the cache or the server; ``sample`` distinguishes repeated requests.
 
-        The usage in it is that of all attempts. Raises ``CallFault``, usage included.
+        The usage is that of all attempts. Raises ``CallFault``, with the usage.
         """
         if self._server.key_name and not self._server.key():
             raise CallFault("authentication", f"the environment variable {self._server.key_name} is not set")
@@ -59,9 +59,9 @@ class ModelClient:
         return found
 
     async def _call(self, agent: str, request: Request, check: Check, made: list[Reservation]) -> Completion:
-        """Tries until an answer passes the check; accidents are repeated after a random pause.
+        """Retries with random pauses until an answer passes the check.
 
-        ``made`` receives every call, so that whoever waits knows what was used even when the wait is cut short.
+        ``made`` receives every call, so that the usage is known even if waiting is interrupted.
         """
         retrying = AsyncRetrying(
             retry=retry_if_exception(lambda error: isinstance(error, CallFault) and error.retryable),
@@ -76,7 +76,7 @@ class ModelClient:
         return completion.model_copy(update={"usage": _used(made)})
 
     async def _until_let_in(self, agent: str, request: Request, made: list[Reservation]) -> Completion:
-        """Sends; where the server asks for fewer calls, waits for the next turn, as long as the deadline allows."""
+        """Sends; if the server asks for fewer calls, waits for another turn within the deadline."""
         while True:
             async with self._pace.turn() as turn:
                 try:
@@ -90,7 +90,7 @@ class ModelClient:
                     return completion
 
     async def _send(self, agent: str, request: Request, made: list[Reservation]) -> Completion:
-        """One answered question, without the features that this server turns out to lack, and paid for."""
+        """Sends one paid request, without features that the server turns out to lack."""
         lacking = self._answers.features(self._place)
         while True:
             if request.top_logprobs and "logprobs" in lacking:
@@ -126,7 +126,7 @@ def _used(made: Sequence[Reservation]) -> Usage:
 
 
 class Wire:
-    """Owns the thread on which everything is sent, so that callers from any event loop share clients and limits."""
+    """Owns the thread that sends everything, so that callers from any event loop share clients and limits."""
 
     def __init__(self, answers: AnswerCache, budget: Budget, prices: PriceTable) -> None:
         self._answers, self.budget, self._prices = answers, budget, prices
@@ -135,16 +135,16 @@ class Wire:
         self._paces: dict[tuple[str, str, str], RateController] = {}
 
     async def ask(self, server: Server, agent: str, request: Request, check: Check, *, sample: int = 0) -> CallResult:
-        """``ModelClient.ask`` of that server. A cancelled caller cancels the call, unless others wait for it."""
+        """``ModelClient.ask`` for that server. A cancelled caller cancels the call unless others wait for it."""
         return await self._background.run(lambda: self._client(server).ask(agent, request, check, sample=sample))
 
     def close(self) -> None:
-        """Ends what still runs, every connection and the thread; a second call does nothing."""
+        """Closes running calls, connections and the thread; calling it again does nothing."""
         self._background.close()
         self._answers.close()
 
     def _client(self, server: Server) -> ModelClient:
-        """Runs on the loop, where clients and rate controllers belong."""
+        """Must run on the event loop that owns clients and rate controllers."""
         key = server.key()
         address = (server.base_url, key, server.attempt_timeout_s)
         if address not in self._clients:

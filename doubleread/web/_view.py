@@ -13,7 +13,7 @@ Read = Asked | Evidence | Answer | Verdict | Waiting | Failed
 
 
 @dataclass
-class ReadingView:
+class Reading:
     """A reading of an image."""
 
     id: str
@@ -46,11 +46,11 @@ class Shot:
 
     id: str
     image: Image
-    readings: list[ReadingView] = field(default_factory=list)
+    readings: list[Reading] = field(default_factory=list)
     decided: Decided | None = None
 
     @property
-    def last(self) -> ReadingView | None:
+    def last(self) -> Reading | None:
         return self.readings[-1] if self.readings else None
 
 
@@ -60,7 +60,7 @@ class TalkEntry:
 
     id: str
     event: Event
-    what: Image | ReadingView | Decided | Said | Reply | Undone | Failed
+    what: Image | Reading | Decided | Said | Reply | Undone | Failed
     undone: bool = False
 
     @property
@@ -147,17 +147,17 @@ class View:
                 reading.answers[answer.round, answer.agent] = answer
         return self._of(reading, event)
 
-    def _reading(self, event: Event) -> ReadingView | None:
+    def _reading(self, event: Event) -> Reading | None:
         shot = self.shots.get(event.case or "")
         if shot is None or event.reading is None:
             return None
         found = next((r for r in shot.readings if r.id == event.reading), None)
         if found is None:
-            found = ReadingView(event.reading, shot.id, len(shot.readings) + 1, shot.image.name)
+            found = Reading(event.reading, shot.id, len(shot.readings) + 1, shot.image.name)
             shot.readings.append(found)
         return found
 
-    def _of(self, reading: ReadingView, event: Event) -> TalkEntry:
+    def _of(self, reading: Reading, event: Event) -> TalkEntry:
         return next((e for e in self.entries if e.what is reading), None) or TalkEntry(f"e-{event.seq}", event, reading)
 
     def _decide(self, event: Event, decided: Decided | None) -> None:

@@ -22,7 +22,7 @@ from doubleread.render.heat import FRAMES, colours, heat, scale_words
 from doubleread.render.html import style_sheet, verdict_html
 from doubleread.render.thumbnail import picture_url
 from doubleread.sessions.record import MAX_HINT, MAX_NAME, SessionInfo, Waiting
-from doubleread.web._view import PageChange, ReadingView, View
+from doubleread.web._view import PageChange, Reading, View
 from doubleread.web.limits import MAX_FILES, MAX_UPLOAD
 
 STATIC = {
@@ -103,7 +103,7 @@ def static_file(name: str) -> bytes:
     return files("doubleread.web").joinpath("static", name).read_bytes()
 
 
-def _card(session: str, reading: ReadingView, verdict: Verdict) -> Markup:
+def _card(session: str, reading: Reading, verdict: Verdict) -> Markup:
     """Renders the verdict's card with pictures served by this server."""
     evidence = verdict.evidence
     near = {n.case_id for n in (*evidence.neighbours, *evidence.near_copies)} if evidence is not None else set()

@@ -1,4 +1,4 @@
-"""Calibrators: how raw distributions become probabilities that mean what they say."""
+"""Calibrators: map raw distributions to probabilities that match observed frequencies."""
 
 from doubleread.core.ports import Calibrator
 from doubleread.core.registry import Registry
@@ -21,7 +21,7 @@ CALIBRATORS = Registry(
 
 
 def restore_calibrator(params: Json) -> Calibrator:
-    """The calibrator whose ``params()`` these are; raises ``UnknownPart`` for a ``kind`` that is not in the table."""
+    """Restores the calibrator with these ``params()``; raises ``UnknownPart`` for a ``kind`` not in the registry."""
     calibrator: Calibrator = CALIBRATORS.get(str(params.get("kind"))).from_params(params)
     return calibrator
 

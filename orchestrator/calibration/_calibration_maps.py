@@ -1,4 +1,4 @@
-"""Fitted maps from one label's raw probability to its calibrated one, as plain numbers."""
+"""Fitted maps from a label's raw probability to its calibrated one, as plain numbers."""
 
 from typing import Annotated, Literal
 
@@ -11,7 +11,7 @@ from doubleread.core.types import Vector
 
 
 class ConstantMap(Record):
-    """The same value for every score: all that a sample without both outcomes can tell."""
+    """The same value for every score, for samples without both outcomes."""
 
     shape: Literal["constant"] = "constant"
     value: float

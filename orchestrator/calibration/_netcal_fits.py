@@ -1,6 +1,6 @@
-"""Fits by netcal, returned as plain numbers: the only module that imports netcal (which takes seconds).
+"""Fits by netcal, returned as plain numbers: the only module that imports netcal, which takes seconds.
 
-Each function takes raw scores strictly inside (0, 1), shape ``(n,)``, and outcomes of both kinds, shape ``(n,)``.
+Functions take raw scores strictly inside (0, 1) and outcomes of both kinds, each of shape ``(n,)``.
 """
 
 import warnings
@@ -20,10 +20,10 @@ def fit_beta(scores: Vector, outcomes: Labels) -> BetaMap:
     """Beta calibration by maximum likelihood."""
     model = BetaCalibration()
     with warnings.catch_warnings():
-        # pyro, below netcal, calls a method that it has itself deprecated
+        # pyro, used by netcal, calls a method that it has itself deprecated
         warnings.filterwarnings("ignore", category=DeprecationWarning, module="pyro")
         model.fit(scores, outcomes)
-    # netcal's own `weights` property looks up a key that is not there
+    # netcal's own `weights` property looks up a missing key
     a, b = _floats(model._sites["weights"]["values"])  # noqa: SLF001
     (c,) = _floats(model.intercept)
     return BetaMap(a=a, b=b, c=c)

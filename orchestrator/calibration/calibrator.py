@@ -1,4 +1,4 @@
-"""What all calibrators share: which rows they are fitted on, and rows of NaN passing through."""
+"""Base of the calibrators: selects the rows to fit on and passes rows of NaN through."""
 
 from abc import abstractmethod
 from typing import Generic, Self, TypeVar
@@ -14,24 +14,24 @@ from doubleread.orchestrator.simplex import normalised, spoken
 
 
 class CalibratorRecord(Record):
-    """Fitted parameters and the size of the sample behind them."""
+    """Fitted parameters and the size of their sample."""
 
     labels: int = Field(ge=2)
     n: int = Field(ge=0)
     scarcest: int = Field(ge=0)
     """Cases of the rarest label."""
     case_weight: float = Field(default=1.0, gt=0, le=1)
-    """What one case counts for beside the prior; below 1 where cases of a group are alike."""
+    """Weight of one case relative to the prior; below 1 if cases of a group are alike."""
 
 
 R = TypeVar("R", bound=CalibratorRecord)
 
 
 class RowCalibrator(Parametric[R], Generic[R]):
-    """Fits on the rows that hold an opinion and leaves rows of NaN as they are."""
+    """Fits on the rows that hold an opinion and leaves rows of NaN unchanged."""
 
     def fit(self, probabilities: Matrix, labels: Labels, case_weight: float = 1.0) -> Self:
-        """From raw distributions, shape ``(n, k)``, and true labels; raises ``DataError`` without any opinion."""
+        """Fits on raw distributions ``(n, k)`` and true labels; raises ``DataError`` without any opinion."""
         kept = spoken(probabilities)
         if not kept.any():
             raise DataError(f"there is no opinion to fit a {self.kind!r} calibrator on")
@@ -49,7 +49,7 @@ class RowCalibrator(Parametric[R], Generic[R]):
 
     @property
     def note(self) -> str:
-        """What a reader should know of the sample it was fitted on; empty where nothing."""
+        """Warning about the sample it was fitted on; empty if there is none."""
         return ""
 
     @abstractmethod

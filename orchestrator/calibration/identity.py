@@ -5,7 +5,7 @@ from doubleread.orchestrator.calibration.calibrator import CalibratorRecord, Row
 
 
 class Identity(RowCalibrator[CalibratorRecord]):
-    """Leaves distributions as they are."""
+    """Leaves distributions unchanged."""
 
     kind = "none"
     record_type = CalibratorRecord

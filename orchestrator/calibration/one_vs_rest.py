@@ -1,4 +1,4 @@
-"""Beta, histogram and isotonic calibration: each label against the rest, then renormalised."""
+"""Beta, histogram and isotonic calibration: one-vs-rest, then renormalised."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ from doubleread.orchestrator.calibration.calibrator import CalibratorRecord, Row
 from doubleread.orchestrator.simplex import normalised
 
 ENOUGH = 100
-"""Cases of each label below which binned and isotonic maps lose against a temperature (measured)."""
+"""Cases per label below which binned and isotonic maps are worse than a temperature (measured)."""
 INSIDE = 1e-6
 
 
@@ -21,10 +21,10 @@ class OneVsRestRecord(CalibratorRecord):
 
 
 class OneVsRest(RowCalibrator[OneVsRestRecord]):
-    """Maps each label's probability on its own; results stay ``1 / (2n + 2)`` away from 0 and 1.
+    """Maps each label's probability separately; results stay ``1 / (2n + 2)`` away from 0 and 1.
 
-    That bound keeps a lucky fold (all right: a probability of exactly 1) from becoming a veto in a product of
-    opinions. A label with one outcome only gets a constant, its smoothed share.
+    Otherwise a fold without errors would give a probability of exactly 1, a veto in a product of opinions. A label with
+    one outcome only gets a constant, its smoothed share.
     """
 
     record_type = OneVsRestRecord
@@ -61,7 +61,7 @@ class Beta(OneVsRest):
 
 
 class _Frequencies(OneVsRest):
-    """Maps made of observed frequencies: they need many cases."""
+    """Maps from observed frequencies; they need many cases."""
 
     @property
     def note(self) -> str:

@@ -1,4 +1,4 @@
-"""Temperature scaling with a prior, so that it works with five cases a label."""
+"""Temperature scaling with a prior, usable with five cases per label."""
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -8,7 +8,7 @@ from doubleread.orchestrator.calibration.calibrator import CalibratorRecord, Row
 from doubleread.orchestrator.simplex import log_loss, softmax
 
 SIGMA = 0.5
-"""Standard deviation of log T before any case was seen: T is within a factor 2.7 of 1 (95 %)."""
+"""Prior standard deviation of log T: T is within a factor 2.7 of 1 (95 %)."""
 
 
 class TemperatureRecord(CalibratorRecord):
@@ -18,9 +18,9 @@ class TemperatureRecord(CalibratorRecord):
 
 
 class Temperature(RowCalibrator[TemperatureRecord]):
-    """``p' ∝ p^(1/T)``, T by maximum a posteriori with ``log T ~ N(0, 0.5²)``.
+    """``p' ∝ p^(1/T)``, with the maximum a posteriori T for ``log T ~ N(0, 0.5²)``.
 
-    Source: Guo et al. 2017, *On Calibration of Modern Neural Networks*; the prior is ours.
+    Source: Guo et al. 2017, *On Calibration of Modern Neural Networks*; the prior is our addition.
     """
 
     kind = "temperature"
@@ -40,6 +40,6 @@ class Temperature(RowCalibrator[TemperatureRecord]):
 
     @property
     def note(self) -> str:
-        """Says that a handful of cases cannot tell over- from under-confidence."""
+        """Warns that few cases cannot distinguish over- from under-confidence."""
         n = self.fitted.n
         return f"temperature fitted on {n} cases: the prior (T near 1) speaks louder than they do" if n < 20 else ""

@@ -1,4 +1,4 @@
-"""Vector scaling with priors: one slope and one bias a label, for agents that favour some labels."""
+"""Vector scaling with priors: one slope and one bias per label, for agents that favour some labels."""
 
 import numpy as np
 from scipy.optimize import minimize
@@ -8,10 +8,10 @@ from doubleread.orchestrator.calibration.calibrator import CalibratorRecord, Row
 from doubleread.orchestrator.simplex import log_softmax_rows, softmax
 
 SLOPE_SPREAD = 0.5
-"""Standard deviation of the common log slope around 0, and of each label's around the common one."""
+"""Prior standard deviation of the common log slope around 0, and of each label's around the common one."""
 BIAS_SPREAD = 1.0
 SOFTENING = 0.005
-"""Added to every probability: a label that was not named is no label ruled out."""
+"""Added to every probability, so that labels without a stated probability are not ruled out."""
 
 
 class VectorRecord(CalibratorRecord):
@@ -24,9 +24,9 @@ class VectorRecord(CalibratorRecord):
 class VectorScaling(RowCalibrator[VectorRecord]):
     """``logit_k = s_k log(p_k + 0.005) + b_k``, by maximum a posteriori.
 
-    The priors pull it towards temperature scaling, which is ``s_k = 1/T`` and ``b_k = 0``. It is worth its parameters
-    where an agent says one label far too often, as vision-language models do.
-    Source: Guo et al. 2017, *On Calibration of Modern Neural Networks*, section 4.2; the priors are ours.
+    The priors shrink it towards temperature scaling, ``s_k = 1/T`` and ``b_k = 0``. It pays for agents that name one
+    label far too often, as vision-language models do.
+    Source: Guo et al. 2017, *On Calibration of Modern Neural Networks*, section 4.2; the priors are our addition.
     """
 
     kind = "vector"
@@ -53,6 +53,6 @@ class VectorScaling(RowCalibrator[VectorRecord]):
 
     @property
     def note(self) -> str:
-        """Says where a label has too few cases to tell its slope and bias."""
+        """Warns if a label has too few cases to estimate its slope and bias."""
         few = self.fitted.scarcest
         return f"vector scaling saw {few} cases of the rarest label: the priors speak louder there" if few < 10 else ""

@@ -1,4 +1,4 @@
-"""Prediction sets that hold the true label with a promised frequency (split conformal)."""
+"""Prediction sets that hold the true label with a guaranteed frequency (split conformal)."""
 
 from doubleread.orchestrator.conformal._sets import ConformalSets, chances
 from doubleread.orchestrator.conformal.scores import SCORES

@@ -1,4 +1,4 @@
-"""Prediction sets: which labels cannot be excluded, by p-values against held-out cases."""
+"""Conformal prediction sets: labels that p-values against held-out cases do not exclude."""
 
 import hashlib
 from collections.abc import Iterable
@@ -19,55 +19,55 @@ Kind = Literal["class-conditional", "marginal", "everything"]
 
 
 class HeldOutScores(Record):
-    """Nonconformity of held-out cases, ascending, the weight of each, and that of a new case's own unit."""
+    """Nonconformity of held-out cases, ascending, with their weights and that of a new case's unit."""
 
     scores: tuple[float, ...]
     weights: tuple[float, ...]
     own: float
     units: int
-    """Groups, or cases where each stands alone."""
+    """Number of groups, or of cases without groups."""
 
     @classmethod
     def of(cls, scores: Vector, groups: Groups) -> Self:
-        """From scores ``(n,)`` of held-out cases and their groups."""
+        """Built from scores ``(n,)`` of held-out cases and their groups."""
         units, order = Units.of(groups, len(scores)), np.argsort(scores, kind="stable")
         ranked, weights = scores[order], units.weights[order]
         return cls(scores=tuple(ranked.tolist()), weights=tuple(weights.tolist()), own=units.own, units=units.count)
 
     @cached_property
     def _tails(self) -> tuple[Vector, Vector]:
-        """The scores, and the p-value of a new score that lies above the first, second, … of them."""
+        """The scores, and the p-values of a new score above the first, second, … of them."""
         above = np.append(np.cumsum(np.array(self.weights)[::-1])[::-1], 0.0)
         return np.array(self.scores), self.own + above
 
     def p_values(self, scores: Vector) -> Vector:
-        """Weight of the held-out cases that conform no better, and of the new case itself, shape as ``scores``."""
+        """Weight of the held-out cases that conform no better, plus the new case's own, shape as ``scores``."""
         ranked, tails = self._tails
         return np.asarray(tails[np.searchsorted(ranked, scores - 1e-12, side="left")])
 
 
 class ConformalSets(Record):
-    """A label is in the set where its p-value exceeds ``1 - coverage``; where none does, the set is empty.
+    """A label is in the set if its p-value exceeds ``1 - coverage``; a set may be empty.
 
-    The p-value of a label is the share of held-out cases that conform no better, those of that label only where there
-    are enough. Where groups are known they are the units, and coverage holds for a case of a *new group*, every group
-    counting the same; else it holds for new cases exchangeable with the held-out ones. Neither agents nor fusion may
-    have been fitted on these.
+    The p-value of a label is the share of held-out cases that conform no better, of that label only if there are
+    enough. If groups are known, they are the units, and coverage holds for a case of a *new group*, with equally
+    weighted groups; else it holds for new cases exchangeable with the held-out ones. Neither agents nor fusion may be
+    fitted on these.
 
-    ``class-conditional``: coverage holds for each true label; ``marginal``: on average over cases;
-    ``everything``: too few units, every label is always in the set.
-    Sources: Vovk, Gammerman and Shafer 2005; Vovk 2012 for the class-conditional kind; for groups see
-    ``exchangeable``; the scores name their own.
+    ``class-conditional``: coverage holds for each true label; ``marginal``: on average over cases; ``everything``: too
+    few units, every set holds all labels.
+    Sources: Vovk, Gammerman and Shafer 2005; Vovk 2012 for the class-conditional kind; for groups see ``exchangeable``;
+    for the scores see their modules.
     """
 
     coverage: float
     kind: Kind
     held_out: tuple[HeldOutScores, ...]
-    """One a label where the sets are class-conditional, one for all where they are marginal, else none."""
+    """One per label for class-conditional sets, one for marginal sets, else none."""
     n: int
-    """Held-out cases behind the p-values."""
+    """Number of held-out cases."""
     score: str = "lac"
-    """A name in ``SCORES``."""
+    """Name of a score in ``SCORES``."""
     note: str = ""
 
     @classmethod
@@ -81,11 +81,11 @@ class ConformalSets(Record):
         u: Vector | None = None,
         groups: Groups = None,
     ) -> Self:
-        """From held-out distributions, shape ``(n, k)``; class-conditional where each label has enough units.
+        """Fits on held-out distributions ``(n, k)``; class-conditional if each label has enough units.
 
-        ``u`` holds one chance a case, shape ``(n,)``, as ``chances`` gives it, for the scores that need it; None: from
-        the distributions themselves, and then ``predict`` must have none either. Raises ``DataError`` for shapes,
-        values or a coverage that cannot be, ``UnknownPart`` for a score.
+        ``u`` holds one random number per case, shape ``(n,)``, from ``chances``, for scores that need it; with None it
+        is derived from the distributions, and ``predict`` must then get None too. Raises ``DataError`` for invalid
+        shapes, values or coverage, ``UnknownPart`` for an unknown score.
         """
         _check(held_out, y, coverage)
         scores = _scored(score, held_out, u)[np.arange(len(y)), y]
@@ -96,7 +96,7 @@ class ConformalSets(Record):
         return cls(coverage=coverage, kind=kind, held_out=found, n=len(y), score=score, note=notes)
 
     def p_values(self, P: Matrix, u: Vector | None = None) -> Matrix:
-        """Of every label of each row of ``P``, ``(n, k)``; 1 throughout where nothing can be promised."""
+        """p-values of every label of each row of ``P``, ``(n, k)``; all 1 if nothing can be guaranteed."""
         if self.kind == "everything":
             return np.ones(P.shape)
         scores = _scored(self.score, P, u)
@@ -104,7 +104,7 @@ class ConformalSets(Record):
         return np.column_stack([one.p_values(scores[:, k]) for k, one in enumerate(each)])
 
     def inside(self, p_values: Matrix) -> NDArray[np.bool_]:
-        """Which labels are in the sets, shape as ``p_values``."""
+        """Whether each label is in its set, shape as ``p_values``."""
         return np.asarray(p_values > 1 - self.coverage + 1e-9)
 
     def predict(self, P: Matrix, u: Vector | None = None) -> list[tuple[int, ...]]:
@@ -117,7 +117,7 @@ class ConformalSets(Record):
 def _held_out(
     scores: Vector, y: Labels, k: int, coverage: float, groups: Groups
 ) -> tuple[Kind, tuple[HeldOutScores, ...], str]:
-    """What can be promised, the scores that keep it, and what a reader should know."""
+    """Kind of the sets, their held-out scores, and a note on what they do not guarantee."""
     needed, codes = units_needed(coverage), group_codes(groups, len(y))
     each = [HeldOutScores.of(scores[y == label], codes[y == label]) for label in range(k)]
     if min(one.units for one in each) >= needed:
@@ -133,7 +133,7 @@ def _held_out(
 
 
 def _cannot_inform(P: Matrix, y: Labels, coverage: float, groups: Groups) -> str:
-    """What to say where the panel is right more often than its sets promise: they are the leading label, or empty."""
+    """Note for a panel more accurate than its coverage: sets then hold the leading label or nothing."""
     units = Units.of(groups, len(y))
     right = float(units.weights @ (P.argmax(axis=1) == y) / units.weights.sum())
     if right <= coverage:
@@ -169,21 +169,20 @@ def _check(P: Matrix, y: Labels, coverage: float) -> None:
 
 _SALT = b"doubleread conformal sets\0"
 _BITS = 53
-"""As many as a float holds exactly."""
+"""Bits that a float holds exactly."""
 
 
 def chances(case_ids: Iterable[str]) -> Vector:
-    """One number a case from the sha256 of its id, shape ``(n,)``: uniform over cases, always the same for one."""
+    """One uniform number per case from the sha256 of its id, shape ``(n,)``; always the same for a case."""
     return np.array([_uniform(case_id.encode()) for case_id in case_ids], dtype=float)
 
 
 def row_chances(P: Matrix) -> Vector:
-    """One number a row from the sha256 of the row itself, to nine decimals, shape ``(n,)``.
+    """One uniform number per row from the sha256 of the row, rounded to nine decimals, shape ``(n,)``.
 
-    Equal distributions get equal sets. Coverage does not suffer: a score that is a fixed function of distribution and
-    label keeps the promise whatever that function is.
+    Equal distributions get equal sets. Coverage holds for any fixed function of distribution and label.
     """
-    rounded = np.round(np.asarray(P, dtype="<f8"), 9) + 0.0  # -0.0 and 0.0 are one number, but not the same bytes
+    rounded = np.round(np.asarray(P, dtype="<f8"), 9) + 0.0  # -0.0 and 0.0 are equal but differ in bytes
     return np.array([_uniform(row.tobytes()) for row in rounded], dtype=float)
 
 

@@ -1,4 +1,4 @@
-"""APS: a label fits as badly as the probability heaped up before it."""
+"""APS: the score of a label is the cumulated probability of the more likely labels."""
 
 import numpy as np
 
@@ -8,8 +8,7 @@ from doubleread.core.types import Labels, Matrix, Vector
 def aps(P: Matrix, u: Vector) -> Matrix:
     """For the r-th likeliest label ``p(1) + … + p(r-1) + u p(r)``: larger sets on harder cases.
 
-    Without the chance share ``u`` of its own probability the sets are far too large. Source: Romano, Sesia and Candès
-    2020, section 2.
+    Without randomisation by ``u`` the sets are far too large. Source: Romano, Sesia and Candès 2020, section 2.
     """
     descending = -np.sort(-P, axis=1, kind="stable")
     before = np.cumsum(descending, axis=1) - descending
@@ -18,7 +17,7 @@ def aps(P: Matrix, u: Vector) -> Matrix:
 
 
 def ranks(P: Matrix) -> Labels:
-    """1 for the likeliest label of a row, k for the least, shape ``(n, k)``; of equals the first in task order."""
+    """Rank of each label in its row, 1 for the likeliest, shape ``(n, k)``; ties keep task order."""
     order = np.argsort(-P, axis=1, kind="stable")
     found = np.empty_like(order)
     np.put_along_axis(found, order, np.arange(1, P.shape[1] + 1)[None, :], axis=1)

@@ -1,9 +1,9 @@
-"""What promises rest on: held-out cases and new ones that could have changed places, singly or in whole groups.
+"""Exchangeability of held-out and new cases, by case or by whole group.
 
-Cases of one patient or module are alike: held-out cases of the same groups tell little about a new group. So where
-groups are known they are the units, and a promise is made for a case of a group that has never been seen: every group
-weighs the same, its cases share its weight, and the new group weighs as much as each of the others (hierarchical
-conformal prediction: Dunn, Wasserman and Ramdas 2022; Lee, Barber and Willett 2023).
+Cases of one patient or module are alike, so held-out cases of the same groups say little about a new group. If groups
+are known, they are the units and the guarantee is for a case of a new group: every group has the same weight, shared by
+its cases, and the new group weighs as much as each of the others (hierarchical conformal prediction: Dunn, Wasserman
+and Ramdas 2022; Lee, Barber and Willett 2023).
 """
 
 from dataclasses import dataclass
@@ -17,20 +17,20 @@ from doubleread.orchestrator.resampling import Groups, group_codes
 
 @dataclass(frozen=True)
 class Units:
-    """Held-out cases as units of exchangeability: groups where they are known, else the cases themselves."""
+    """Held-out cases as units of exchangeability: their groups if known, else the cases themselves."""
 
     weights: Vector
-    """Of each case, ``1 / ((G + 1) · cases of its group)``, shape ``(n,)``; they sum to ``1 - own``."""
+    """Weight of each case, ``1 / ((G + 1) · cases of its group)``, shape ``(n,)``; they sum to ``1 - own``."""
     own: float
-    """Weight of the new case's own unit, ``1 / (G + 1)``; no p-value is smaller."""
+    """Weight of the new case's unit, ``1 / (G + 1)``; the smallest possible p-value."""
     count: int
     """G, the number of units."""
     grouped: bool
-    """Whether some unit holds several cases, so that the promise is for new groups."""
+    """Whether some unit holds several cases, so that the guarantee is for new groups."""
 
     @classmethod
     def of(cls, groups: Groups, n: int) -> Self:
-        """Of ``n`` held-out cases; a case without a group stands alone."""
+        """Units of ``n`` held-out cases; a case without a group is its own unit."""
         codes = group_codes(groups, n)
         sizes = np.bincount(codes) if n else np.zeros(0)
         count = len(sizes)
@@ -42,19 +42,19 @@ class Units:
 
 
 def one_of_each(groups: Groups, n: int, seed: int = 0) -> Labels:
-    """One held-out case of each group, drawn by ``seed``: these stand alone. All cases where there are no groups."""
+    """Indices of one randomly drawn held-out case per group; of all cases without groups."""
     codes = group_codes(groups, n)
     order = np.random.default_rng(seed).permutation(n)
     return np.sort(order[np.unique(codes[order], return_index=True)[1]])
 
 
 def promised_for(groups: Groups, n: int) -> str:
-    """For whom a promise holds, for people."""
+    """Says which new cases a guarantee covers."""
     if groups is not None and any(group is not None for group in groups):
         return "for new groups" if Units.of(groups, n).grouped else "for new cases"
     return "for new cases like the calibration cases; no groups are known, so it is not promised for new groups"
 
 
 def units_needed(level: float) -> int:
-    """Fewest units that can promise a share ``level``: 9 for 90 %, 19 for 95 %, 49 for 98 %."""
+    """Fewest units that can guarantee a share ``level``: 9 for 90 %, 19 for 95 %, 49 for 98 %."""
     return int(np.ceil(level / (1 - level) - 1e-9))

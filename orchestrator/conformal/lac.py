@@ -1,4 +1,4 @@
-"""LAC: a label fits as badly as its probability falls short of 1."""
+"""LAC: the score of a label is one minus its probability."""
 
 from doubleread.core.types import Matrix, Vector
 

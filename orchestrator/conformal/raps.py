@@ -1,4 +1,4 @@
-"""RAPS: APS with a price on every label too many."""
+"""RAPS: APS with a penalty on every additional label."""
 
 import numpy as np
 
@@ -6,8 +6,10 @@ from doubleread.core.types import Matrix, Vector
 from doubleread.orchestrator.conformal.aps import aps, ranks
 
 PENALTY, FREE = 0.1, 1
-"""The paper's lambda and k_reg. Fixed beforehand, so that no case is spent on choosing them and none is judged by its
-own choice. Its k_reg of 5 is meant for a thousand labels and would never tell on a task with five or fewer."""
+"""The paper's lambda, and 1 for its k_reg: 5 is meant for a thousand labels and has no effect on five or fewer.
+
+Both are fixed in advance, so that no case is used to select them or is judged by its own selection.
+"""
 
 
 def raps(P: Matrix, u: Vector) -> Matrix:

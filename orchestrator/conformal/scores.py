@@ -1,7 +1,7 @@
-"""The nonconformity scores there are. A new one is one file here and one row in this table.
+"""Registry of nonconformity scores. A new score needs one file here and one row in this table.
 
-A score is a function of distributions, shape ``(n, k)``, and of one chance a case, ``(n,)``, which it may leave unused;
-it gives every label of every case a number, ``(n, k)``: the higher, the worse the label fits.
+A score is a function of distributions ``(n, k)`` and of one random number per case ``(n,)``, which it may ignore; it
+returns a number for every label of every case, ``(n, k)``: the higher, the worse the label fits.
 """
 
 from collections.abc import Callable

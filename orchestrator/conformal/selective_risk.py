@@ -1,4 +1,4 @@
-"""Committing with a promise: at most a share ``risk`` wrong among the committed, with confidence ``1 - delta``."""
+"""Selective risk: at most a share ``risk`` of the committed cases is wrong, with confidence ``1 - delta``."""
 
 from typing import Self
 
@@ -14,26 +14,25 @@ from doubleread.orchestrator.resampling import Groups
 
 
 class SelectiveRisk(Record):
-    """Commit where a score reaches ``threshold``; None: nothing can be promised, refer everything.
+    """Commit if a score reaches ``threshold``; None: nothing can be guaranteed, refer everything.
 
-    The promise: with probability ``1 - delta`` over the held-out cases, at most a share ``risk`` of new committed cases
-    is wrong. It holds for any score, calibrated or not, tied or not, if new cases are exchangeable with the held-out
-    ones and neither had a part in fitting the score. Where groups are known, one held-out case of each is counted, so
-    that the promise is for cases of new groups (Dunn, Wasserman and Ramdas 2022, section 3.3). Source: see
-    ``fixed_sequence``.
+    With probability ``1 - delta`` over the held-out cases, at most a share ``risk`` of new committed cases is wrong.
+    This holds for any score, calibrated or not, with or without ties, if new cases are exchangeable with the held-out
+    ones and neither was used to fit the score. If groups are known, one held-out case per group is counted, so that the
+    guarantee is for cases of new groups (Dunn, Wasserman and Ramdas 2022, section 3.3). Source: see ``fixed_sequence``.
     """
 
     threshold: float | None
     risk: float
     delta: float
     n: int
-    """Held-out cases that were counted."""
+    """Number of held-out cases counted."""
     committed: float
-    """Share of them at or above the threshold."""
+    """Share of these cases at or above the threshold."""
     wrong: int
-    """Errors among the committed ones."""
+    """Errors among the committed cases."""
     bound: float | None
-    """Upper confidence bound on the risk at the threshold, several thresholds having been tried."""
+    """Upper confidence bound on the risk at the threshold, corrected for testing several thresholds."""
     note: str = ""
 
     @classmethod
@@ -46,7 +45,7 @@ class SelectiveRisk(Record):
         *,
         groups: Groups = None,
     ) -> Self:
-        """From held-out scores (higher is surer) and whether committing would have been right, shape ``(n,)`` both.
+        """Fits on held-out scores (higher is more certain) and whether committing was right, both ``(n,)``.
 
         Raises ``DataError`` for shapes that differ, scores that are not finite, or shares that are not between 0 and 1.
         """
@@ -67,7 +66,7 @@ class SelectiveRisk(Record):
         )
 
     def commits(self, scores: Vector) -> NDArray[np.bool_]:
-        """Which cases may be committed to, shape ``(n,)``."""
+        """Whether each case may be committed to, shape ``(n,)``."""
         if self.threshold is None:
             return np.zeros(len(scores), dtype=bool)
         return np.asarray(scores >= self.threshold)

@@ -1,1 +1,1 @@
-"""The course of a case: who is asked, when, and how the answers become a verdict."""
+"""The course of a case: which agents are asked, when, and how their answers become a verdict."""

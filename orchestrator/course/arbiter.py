@@ -1,4 +1,4 @@
-"""The arbiter: the third reader, who knows how far each agent can be trusted and decides.
+"""The arbiter calibrates and fuses opinions by each agent's record, and decides.
 
 It sees opinions and evidence, never the image.
 """
@@ -31,7 +31,7 @@ from doubleread.orchestrator.trust.profile import track
 
 
 class Assessment(Record):
-    """What one round comes to; see ``Verdict`` for the fields."""
+    """Result of one round; see ``Verdict`` for the fields."""
 
     posterior: dict[str, float] = Field(default_factory=dict)
     leaning: dict[str, float] = Field(default_factory=dict)
@@ -48,28 +48,28 @@ class Assessment(Record):
 
     @property
     def scores(self) -> dict[str, float]:
-        """The posterior, or ``leaning`` in its place."""
+        """The posterior, or ``leaning`` if there is none."""
         return self.posterior or self.leaning
 
 
 @pydantic_dataclass(frozen=True, config=CONFIG)
 class HeldOut:
-    """How the whole panel scored the calibration cases, each by a fit that had not seen it."""
+    """The panel's posteriors on the calibration cases, each from a fit without that case."""
 
     posterior: Array
     correct: FlagArray
 
     @property
     def confidence(self) -> Vector:
-        """Of the leading label, shape ``(n,)``."""
+        """Probability of the leading label, shape ``(n,)``."""
         return np.asarray(self.posterior.max(axis=1))
 
 
 @dataclass(frozen=True)
 class _Heard:
-    """What was said on one case, uncalibrated, ``(agents, k)``, NaN where there is nothing; ``again`` in a second look.
+    """Uncalibrated opinions on one case, ``(agents, k)``, NaN if missing; ``again`` holds those of a second look.
 
-    ``missing`` are the agents that were asked and gave nothing usable in either round, ``(agents,)``.
+    ``missing`` marks agents that were asked and gave nothing usable in either round, ``(agents,)``.
     """
 
     first: Matrix
@@ -77,7 +77,7 @@ class _Heard:
     missing: NDArray[np.bool_]
 
     def without_each(self) -> tuple[Tensor3, Tensor3 | None]:
-        """The case as it is and, in turn, without each agent, ``(1 + agents, agents, k)`` for each round."""
+        """The case with all agents and, in turn, without each, ``(1 + agents, agents, k)`` per round."""
         struck = np.concatenate([np.zeros((1, len(self.first)), dtype=bool), np.eye(len(self.first), dtype=bool)])
         rounds = [np.where(struck[..., None], np.nan, raw) for raw in (self.first, self.again) if raw is not None]
         return rounds[0], rounds[1] if len(rounds) > 1 else None
@@ -87,10 +87,10 @@ class _Heard:
 class Arbiter:
     """Fitted trust, fusion, guarantees and policy of one panel on one task.
 
-    ``first`` fuses the first round's opinions, ``local`` those of the agents that cost nothing where the others are
-    asked only in doubt, ``second`` those of both rounds; it is None where second looks are off. ``selective`` is None
-    where no risk was promised. ``support`` holds the label shares of the cases that agents were fitted on, ``surest``
-    what ``missing.surest_opinions`` gives.
+    ``first`` fuses the first round's opinions; ``local`` those of the free agents if the others are asked only in
+    doubt; ``second`` those of both rounds, and is None without second looks. ``selective`` is None without a risk
+    guarantee. ``support`` holds the label shares of the agents' support, ``surest`` those of
+    ``rounds.surest_opinions``.
     """
 
     task: Task
@@ -108,9 +108,9 @@ class Arbiter:
     held_out: HeldOut
     profiles: tuple[TrustProfile, ...]
     left_out: tuple[str, ...] = ()
-    """Agents and referees that are not asked: they were no better than chance, or the panel is better without them."""
+    """Agents and referees that are not asked: no better than chance, or the panel is better without them."""
     notes: tuple[str, ...] = ()
-    """What fitting had to choose or could not promise."""
+    """Choices made in fitting, and missing guarantees."""
 
     def assess(
         self,
@@ -122,10 +122,10 @@ class Arbiter:
         can_ask_more: bool = False,
         can_look_again: bool = False,
     ) -> Assessment:
-        """Fuses what was said up to ``round_`` (``first``: in round one; ``last``: most lately) and decides.
+        """Fuses the answers up to ``round_`` (``first``: of round one; ``last``: the latest) and decides.
 
-        With ``can_ask_more`` the action may be ``ask-more``, with ``can_look_again`` ``second-look`` instead of a
-        decision. An image unlike anything the panel was trusted on is referred at once: no probability applies to it.
+        With ``can_ask_more`` the action may be ``ask-more``, with ``can_look_again`` ``second-look``. An image unlike
+        the calibration cases is referred at once: no calibrated probability applies to it.
         """
         said, fusion = self._said(first, last, round_), self._fusion(first, round_)
         posteriors = fusion.posterior(*said.without_each())
@@ -169,9 +169,9 @@ class Arbiter:
         )
 
     def calibrate(self, agent: str, opinions: Sequence[Opinion]) -> Matrix | None:
-        """First-look opinions of one agent after calibration, shape ``(len(opinions), n_labels)``.
+        """Calibrates first-look opinions of one agent, shape ``(len(opinions), n_labels)``.
 
-        None where the agent was never calibrated on such answers.
+        Returns None if the agent was never calibrated on such answers.
         """
         if agent not in self.agents or not all(map(self._calibrated_for, opinions)):
             return None
@@ -179,7 +179,7 @@ class Arbiter:
         return None if calibrator is None else calibrator.apply(np.stack([one.vector(self.task) for one in opinions]))
 
     def spared(self, answers: Mapping[str, Answer]) -> tuple[str, ...]:
-        """The agents that cost money and were not asked; empty where everyone is asked at once."""
+        """Paid agents that were not asked; empty without a cascade."""
         gate = self.policy.asking
         return tuple(name for name in gate.agents if name not in answers) if gate is not None else ()
 
@@ -188,11 +188,11 @@ class Arbiter:
         return self.policy.looking is None or agent in self.policy.looking.agents
 
     def profile(self, agent: str, round_: int = 1) -> TrustProfile | None:
-        """The trust profile of an agent, or of ``panel``; None where it gave nothing to learn from."""
+        """Trust profile of an agent or of ``panel``; None if there is none."""
         return next((p for p in self.profiles if p.agent == agent and p.round == round_), None)
 
     def records(self, answers: Mapping[str, Answer]) -> dict[str, TrustProfile]:
-        """The profile of each agent that speaks, in the round it spoke in."""
+        """Profile of each agent that answered, for the round of its answer."""
         found = {name: self.profile(name, min(answer.round, 2)) for name, answer in answers.items()}
         return {name: profile for name, profile in found.items() if profile is not None}
 
@@ -203,7 +203,7 @@ class Arbiter:
         calibrated: Mapping[str, Mapping[str, float]],
         evidence: Evidence | None,
     ) -> Decision | None:
-        """What the first gate that opens asks for; None where it is worth its price at none of them."""
+        """Decision of the first gate that opens, or None."""
         votes = {name: max(opinion, key=lambda label: opinion[label]) for name, opinion in calibrated.items()}
         for action, gate, what in gates:
             if reasons := reasons_to_ask(gate, what, self.task, posterior, votes, evidence):
@@ -211,7 +211,7 @@ class Arbiter:
         return None
 
     def _decide(self, posterior: Vector, said: _Heard, fusion: Fusion) -> Decision:
-        """Commits where expected cost, the limits learned on held-out cases and missing readers allow it."""
+        """Commits if expected cost, limits learned on held-out cases and missing agents allow it."""
         decision = self._by_limits(posterior)
         if decision.action != "commit" or not said.missing.any():
             return decision
@@ -233,7 +233,7 @@ class Arbiter:
         return decision
 
     def _fusion(self, first: Mapping[str, Answer], round_: int) -> Fusion:
-        """Without any of the agents that cost money ``local`` fuses."""
+        """Fusion of the round; ``local`` fuses if no paid agent was asked."""
         paid = self.policy.asking is None or any(name in first for name in self.policy.asking.agents)
         learned = self.first if self.local is None or paid else self.local
         return Fusion(learned, self.second if round_ > 1 else None)
@@ -247,7 +247,7 @@ class Arbiter:
         return _Heard(raw, again, missing)
 
     def _raw(self, answers: Mapping[str, Answer]) -> Matrix:
-        """Distributions as they were given, ``(agents, k)``; NaN where there is none that can be calibrated."""
+        """Uncalibrated distributions ``(agents, k)``; NaN for answers that cannot be calibrated."""
         rows = np.full((len(self.agents), len(self.task.names)), np.nan)
         for i, name in enumerate(self.agents):
             answer = answers.get(name)
@@ -256,15 +256,14 @@ class Arbiter:
         return rows
 
     def _calibrated(self, fusion: Fusion, said: _Heard) -> dict[str, dict[str, float]]:
-        """By agent, its last opinion after calibration."""
         again = None if said.again is None else said.again[None]
         rows = fusion.calibrated(said.first[None], again)[0]
         return {name: self._named(row) for name, row in zip(self.agents, rows, strict=True) if spoken(row)}
 
     def _influence(self, posteriors: Matrix, calibrated: Mapping[str, object]) -> dict[str, float]:
-        """Total variation distance between the posterior, the first row, and those without each agent.
+        """Total variation distance between the posterior (first row) and those without each agent.
 
-        An agent that spoke alone is compared with the prior.
+        The only agent with an opinion is compared with the prior.
         """
         prior = self.first.rule.fuse(np.full((1, len(self.agents), posteriors.shape[1]), np.nan))
         without = np.where(np.isnan(posteriors[1:]), prior, posteriors[1:])
@@ -296,13 +295,13 @@ class Arbiter:
         return Decision(action="refer", reasons=(reason,), expected_cost=self.task.costs.referral)
 
     def dump(self) -> Json:
-        """Everything but the profiles, as a JSON object."""
+        """Converts everything but the profiles to a JSON object."""
         found: Json = _ARBITER.dump_python(self, mode="json", exclude={"profiles"})
         return found
 
     @classmethod
     def load(cls, data: Json, profiles: Sequence[TrustProfile]) -> "Arbiter":
-        """The arbiter of ``dump`` and its trust profiles."""
+        """Restores an arbiter from ``dump`` and its trust profiles."""
         return _ARBITER.validate_python({**data, "profiles": tuple(profiles)})
 
 

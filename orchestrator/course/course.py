@@ -1,7 +1,7 @@
-"""A case's course through the panel: what is known of it so far, and what happens next.
+"""A case's course through the panel: its present state and the next step.
 
-``next_step`` is the one place that knows the order of things, and it is a pure function. The graph, ``follow``, fitting
-and the replay of recorded answers do what it says and add what came of it to the ``Course``.
+``next_step`` alone defines the order of steps, and it is a pure function. The graph, ``follow``, fitting and the replay
+of recorded answers carry out its steps and add the results to the ``Course``.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,25 +22,25 @@ _ASKED_FOR = Decision(action="second-look", reasons=("asked for",))
 
 @dataclass(frozen=True)
 class Course:
-    """What is known of one case."""
+    """State of one case."""
 
     round: int = 1
     asked_all: bool = False
-    """Whether the agents that are spared at first are asked too."""
+    """Whether agents that were first spared are asked too."""
     evidence: Evidence | None = None
     answers: Mapping[str, Answer] = field(default_factory=dict)
-    """By turn and agent, ``"1/logistic"``, in the order in which they came."""
+    """Answers by turn and agent, such as ``"1/logistic"``, in order of arrival."""
     assessments: Mapping[int, Assessment] = field(default_factory=dict)
-    """The last of each round."""
+    """The last assessment of each round."""
 
     @property
     def turn(self) -> str:
-        """The round, and whether it is open to everyone: ``1``, ``1/all``, ``2`` or ``2/all``."""
+        """The round, and whether all agents are asked: ``1``, ``1/all``, ``2`` or ``2/all``."""
         return f"{self.round}/all" if self.asked_all else f"{self.round}"
 
     @property
     def assessment(self) -> Assessment:
-        """The last one."""
+        """The latest assessment."""
         return self.assessments[max(self.assessments)]
 
     @property
@@ -54,17 +54,17 @@ class Course:
         return {answer.agent: answer for answer in ordered}
 
     def with_answers(self, answers: Iterable[Answer]) -> "Course":
-        """The same after these were given in this turn."""
+        """Copy with answers of this turn added."""
         return replace(self, answers={**self.answers, **{f"{self.turn}/{one.agent}": one for one in answers}})
 
     def next_round(self, evidence: Evidence) -> "Course":
-        """The same with the next round open, on this evidence."""
+        """Copy in the next round, with this evidence."""
         return replace(self, round=self.round + 1, evidence=evidence)
 
 
 @dataclass(frozen=True)
 class Unlearned:
-    """Judges calibration cases, before trust is learned: everyone is asked in each of ``rounds``."""
+    """Judge of calibration cases before trust is learned: asks every agent in each of ``rounds``."""
 
     task: Task
     rounds: int
@@ -86,34 +86,34 @@ class Unlearned:
 
 @dataclass(frozen=True)
 class Roster:
-    """Who can be asked about a case, by name, and by whose judgement.
+    """The agents that can be asked about a case, and the judge of their answers.
 
-    With ``at_once`` agents that cost money are asked with the others; with ``look_again`` a second look is taken
-    whatever it is worth, where someone can take one.
+    With ``at_once`` paid agents are asked with the others; with ``look_again`` a second look is taken regardless of its
+    worth, if any agent can take one.
     """
 
     judge: Arbiter | Unlearned
     agents: tuple[str, ...]
     able: frozenset[str]
-    """The agents that can take a second look."""
+    """Agents that can take a second look."""
     referees: tuple[str, ...] = ()
     at_once: bool = False
     look_again: bool = False
 
     @property
     def spared(self) -> tuple[str, ...]:
-        """Who costs money, and is asked only where that is worth it."""
+        """Paid agents and referees that are asked only if that is worth the price."""
         names = () if self.at_once else self.judge.spared({})
         return tuple(name for name in names if name in self.agents or name in self.referees)
 
     def can_look_again(self, agent: str) -> bool:
-        """Whether an agent can take a second look, and has been found worth asking for one."""
+        """Whether an agent can take a second look and the judge wants one from it."""
         return agent in self.able and self.judge.looks_again(agent)
 
     def due(self, course: Course) -> tuple[str, ...]:
-        """The agents that have yet to answer in this turn.
+        """Agents that still have to answer in this turn.
 
-        First those that cost nothing, then the others; in a second look those that can and should look again.
+        The free agents come first, then the others; in a second look those that can and should look again.
         """
         known = course.known(course.round)
         if course.round > 1:
@@ -123,17 +123,17 @@ class Roster:
         return tuple(name for name in self.agents if name not in known and name not in unasked)
 
     def referees_due(self, course: Course) -> tuple[str, ...]:
-        """The referees that have yet to answer in this turn."""
+        """Referees that still have to answer in this turn."""
         unasked = self._unasked(course)
         given = [name for name in self.referees if f"{course.turn}/{name}" in course.answers]
         return tuple(name for name in self.referees if name not in unasked and name not in given)
 
     def contested(self, course: Course) -> tuple[str, ...]:
-        """The labels that a second look is about."""
+        """Labels that a second look compares."""
         return contested(self.judge.task, course.known(course.round).values(), course.evidence)
 
     def assess(self, course: Course) -> Assessment:
-        """What the round's answers come to, and where that sends the case."""
+        """Assesses the round's answers and decides what follows."""
         first = course.known(1)
         able = any(self.can_look_again(name) for name in first)
         found = self.judge.assess(
@@ -153,14 +153,14 @@ class Roster:
 
 @dataclass(frozen=True)
 class AgentsToAsk:
-    """Ask these agents side by side, and find the evidence meanwhile where there is none yet."""
+    """Ask these agents concurrently; retrieve evidence meanwhile if there is none yet."""
 
     agents: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class RefereesToConsult:
-    """Ask these referees what they make of what was said, by agents with these records."""
+    """Ask these referees to weigh the agents' answers and records."""
 
     referees: tuple[str, ...]
     said: Mapping[str, Answer]
@@ -169,20 +169,20 @@ class RefereesToConsult:
 
 @dataclass(frozen=True)
 class LabelsToContrast:
-    """Find stored cases of these labels, and open the next round with them."""
+    """Retrieve stored cases of these labels and start the next round with them."""
 
     labels: tuple[str, ...]
 
 
 class NextStep(NamedTuple):
-    """The course with what has just been concluded, and what is to be done; None where it has ended."""
+    """The updated course and the next task; None if it has ended."""
 
     course: Course
     task: AgentsToAsk | RefereesToConsult | LabelsToContrast | None
 
 
 def next_step(course: Course, roster: Roster) -> NextStep:
-    """What happens next to a case, by what is known of it. Nobody is asked here, and nothing is changed."""
+    """Returns the next step of a case as a pure function of its course: asks no agent, changes nothing."""
     due = roster.due(course)
     if due or course.evidence is None:
         return NextStep(course, AgentsToAsk(due))
@@ -197,9 +197,9 @@ def next_step(course: Course, roster: Roster) -> NextStep:
 
 
 def contested(task: Task, answers: Iterable[Answer], evidence: Evidence | None) -> tuple[str, ...]:
-    """Labels that some agent named or that the evidence implies, in task order; never fewer than two.
+    """Labels that any agent named or the evidence implies, in task order; at least two.
 
-    Where all name the same label, the one that comes second in their mean joins it.
+    If there is only one, the most probable other label by the mean opinion is added.
     """
     opinions = [answer for answer in answers if isinstance(answer, Opinion)]
     named = {opinion.label for opinion in opinions} | ({evidence.label} if evidence and evidence.label else set())

@@ -1,4 +1,4 @@
-"""A case through the panel without a graph: for many cases at little cost, and for calibration cases."""
+"""Runs a case through the panel without a graph: cheap for many cases, and for calibration cases."""
 
 import asyncio
 from dataclasses import replace
@@ -21,14 +21,14 @@ from doubleread.orchestrator.course.verdicts import verdict_of
 
 
 async def follow(case: Case, seats: Seats) -> Verdict:
-    """One case through the panel. Raises nothing for a case the agents cannot read: the verdict says so."""
+    """Diagnoses one case. Raises nothing for unreadable cases: the verdict reports them."""
     began = perf_counter()
     course = await run_course(case, seats, seats.roster)
     return verdict_of(case, course, seats, seconds=perf_counter() - began)
 
 
 async def run_course(case: Case, readers: Readers, roster: Roster) -> Course:
-    """The whole course of one case, whoever judges it."""
+    """Runs the whole course of one case with any judge."""
     course, step = next_step(Course(), roster)
     while step is not None:
         course, step = next_step(await _done(step, case, course, readers, roster.judge.task), roster)
@@ -38,11 +38,10 @@ async def run_course(case: Case, readers: Readers, roster: Roster) -> Course:
 async def _done(
     step: AgentsToAsk | RefereesToConsult | LabelsToContrast, case: Case, course: Course, readers: Readers, task: Task
 ) -> Course:
-    """The course after a step was taken."""
     if isinstance(step, RefereesToConsult):
         return course.with_answers(await readers.consult(step, case, course, task))
     if isinstance(step, LabelsToContrast):
-        assert course.evidence is not None  # which is found in the first round
+        assert course.evidence is not None  # retrieved in the first round
         return course.next_round(await readers.contrast(step.labels, case, course.evidence))
     evidence, answers = await asyncio.gather(
         _evidence(case, course, readers),

@@ -1,12 +1,12 @@
-"""The panel as a LangGraph graph: one node takes the next step, the others do what it says and come back.
+"""The panel as a LangGraph graph: one node chooses the next step, the others carry it out and return.
 
-    step → (retrieve ‖ read, one branch an agent) → step
-         → consult → step          referees weigh what was said
-         → contrast → step         a second look: cases that tell the contested labels apart
-         → decide                  where somebody is there to decide, a referred case waits for them
+    step → (retrieve ‖ read, one branch per agent) → step
+         → consult → step          referees weigh the answers
+         → contrast → step         a second look: cases that distinguish the contested labels
+         → decide                  a referred case waits for a person, if one can decide
 
-The state holds JSON only, so that a checkpoint holds no image, array or class; agents, retriever and arbiter are
-injected as the run's context. What is known is all that ``step`` looks at: it goes on wherever a run broke off.
+The state holds JSON only, so checkpoints contain no image, array or class; agents, retriever and arbiter are injected
+as the run's context. ``step`` depends only on the state, so an interrupted run continues where it stopped.
 """
 
 from collections.abc import Iterable
@@ -33,34 +33,34 @@ ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
 
 
 def merge(left: Json, right: Json) -> Json:
-    """Reducer of keys that several nodes write at once; writing the same key again changes nothing."""
+    """Reducer for keys that several nodes write; writing a key again changes nothing."""
     return {**left, **right}
 
 
 class PanelInput(TypedDict):
-    """What a run starts from."""
+    """Input of a run."""
 
     case: Json
 
 
 class PanelState(PanelInput):
-    """One case on its way through the panel; see ``Course``."""
+    """State of one case in the panel; see ``Course``."""
 
     round: NotRequired[int]
     asked_all: NotRequired[bool]
     asked: NotRequired[Annotated[Json, merge]]
-    """By turn, the agents that were asked."""
+    """Agents asked, by turn."""
     evidence: NotRequired[Json]
     answers: NotRequired[Annotated[Json, merge]]
-    """By turn and agent, opinion or abstention."""
+    """Opinion or abstention by turn and agent."""
     assessments: NotRequired[Annotated[Json, merge]]
-    """By round."""
+    """Assessments by round."""
     decided: NotRequired[Json]
-    """What a person decided of a case that was referred."""
+    """A person's decision on a referred case."""
 
 
 class ReadTask(TypedDict):
-    """What one agent is asked in one turn."""
+    """Request to one agent in one turn."""
 
     case: Json
     agent: str
@@ -71,7 +71,7 @@ class ReadTask(TypedDict):
 
 
 async def diagnose(case: Case, seats: Seats) -> Verdict:
-    """One case through the panel. Raises nothing for a case the agents cannot read: the verdict says so."""
+    """Diagnoses one case. Raises nothing for unreadable cases: the verdict reports them."""
     began = perf_counter()
     start = PanelInput(case=case.model_dump(mode="json"))
     state: Any = await _graph().ainvoke(start, context=seats)
@@ -84,14 +84,13 @@ def _graph() -> Any:
 
 
 def waiting_graph(checkpointer: Any) -> Any:
-    """The graph with a memory, where a referred case waits for a person."""
+    """Compiles the graph with a checkpointer; a referred case waits for a person."""
     graph = _panel_graph("decide")
     graph.add_node("decide", decide)
     return graph.compile(checkpointer, name="doubleread-reading")
 
 
 def _panel_graph(referred: str) -> Any:
-    """The graph, and where a case goes that was referred."""
     graph = StateGraph(PanelState, context_schema=Seats, input_schema=PanelInput)
     graph.add_node("step", step_to(referred))
     graph.add_node("read", read, input_schema=ReadTask)
@@ -104,7 +103,7 @@ def _panel_graph(referred: str) -> Any:
 
 
 def step_to(referred: str) -> Any:
-    """The node that takes the next step; ``referred`` names the node for a case that is referred."""
+    """Returns the node that takes the next step; ``referred`` is the node for referred cases."""
 
     async def step(state: PanelState, runtime: Runtime[Seats]) -> Command[str]:
         course, task = next_step(course_of(state), runtime.context.roster)
@@ -124,7 +123,7 @@ def step_to(referred: str) -> Any:
 
 
 def _asking(state: PanelState, course: Course, task: AgentsToAsk) -> list[str | Send]:
-    """One reading for each agent whose turn it is, beside the search for evidence."""
+    """One reading per agent due, concurrent with retrieval."""
     turn = ReadTask(
         case=state["case"],
         agent="",
@@ -137,7 +136,7 @@ def _asking(state: PanelState, course: Course, task: AgentsToAsk) -> list[str | 
 
 
 async def retrieve(state: PanelState, runtime: Runtime[Seats]) -> Json:
-    """Finds the evidence."""
+    """Retrieves the evidence."""
     evidence = await runtime.context.retriever.find(Case.model_validate(state["case"]))
     return {"evidence": evidence.model_dump(mode="json")}
 
@@ -156,7 +155,7 @@ async def read(state: ReadTask, runtime: Runtime[Seats]) -> Json:
 
 
 async def consult(state: PanelState, runtime: Runtime[Seats]) -> Json:
-    """What the referees make of the turn's answers."""
+    """Returns the referees' opinions on the turn's answers."""
     seats, case = runtime.context, Case.model_validate(state["case"])
     course, task = next_step(course_of(state), seats.roster)
     answers = await seats.consult(task, case, course, seats.arbiter.task) if isinstance(task, RefereesToConsult) else ()
@@ -164,7 +163,7 @@ async def consult(state: PanelState, runtime: Runtime[Seats]) -> Json:
 
 
 async def contrast(state: PanelState, runtime: Runtime[Seats]) -> Json:
-    """Opens the next round, with the cases that tell the contested labels apart."""
+    """Starts the next round with cases that distinguish the contested labels."""
     seats, case, course = runtime.context, Case.model_validate(state["case"]), course_of(state)
     evidence = Evidence.model_validate(state["evidence"])
     opened = course.next_round(await seats.contrast(seats.roster.contested(course), case, evidence))
@@ -172,12 +171,12 @@ async def contrast(state: PanelState, runtime: Runtime[Seats]) -> Json:
 
 
 async def decide(state: PanelState) -> Json:
-    """Waits for a person's decision, as long as it takes."""
+    """Waits for a person's decision, without a time limit."""
     return {"decided": interrupt(state["assessments"][str(state.get("round", 1))]["decision"])}
 
 
 def course_of(state: PanelState) -> Course:
-    """The case's course as the state tells it."""
+    """Restores the course from the state."""
     assessments = state.get("assessments", {}).items()
     return Course(
         round=state.get("round", 1),

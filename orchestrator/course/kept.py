@@ -1,4 +1,4 @@
-"""Readings as records that a panel keeps, and back."""
+"""Converts readings to the records that a panel stores, and back."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +12,7 @@ from doubleread.orchestrator.learning.arbitration import Readings
 
 
 def kept(task: Task, cases: Sequence[Case], readings: Readings) -> tuple[Reading, ...]:
-    """One record a case. Without any group key every case's group is None."""
+    """One record per case; all groups are None if none is known."""
     groups: Sequence[str | None] = readings.groups or [None] * len(cases)
     rows = zip(cases, readings.first, readings.second, readings.evidence, readings.labels, groups, strict=True)
     return tuple(
@@ -35,9 +35,9 @@ def readings_of(
     learned_from: str,
     support: Sequence[float] | None = None,
 ) -> Readings:
-    """The records as something to learn from; an agent without a record of its answer abstains.
+    """Converts records to readings to learn from; an agent without a recorded answer abstains.
 
-    Raises ``TaskError`` for a label that the task does not know.
+    Raises ``TaskError`` for a label that the task does not have.
     """
     grouped = any(row.group is not None for row in rows)
     return Readings(
@@ -57,7 +57,7 @@ def first_look(row: Reading, agents: Sequence[str]) -> list[Answer]:
 
 
 def second_look(row: Reading, agents: Sequence[str]) -> list[Answer]:
-    """Each agent's latest answer after a second look; nobody's where the panel did not look again."""
+    """Each agent's latest answer after a second look; abstentions if there was none."""
     said = {answer.agent: answer for answer in (*row.first, *row.second)} if row.second else {}
     return _in_order(said, agents)
 

@@ -1,4 +1,4 @@
-"""When to ask further, and when to commit: pure functions of numbers, so that they can be replayed."""
+"""When to ask further and when to commit: pure functions of numbers, so that they can be replayed."""
 
 from collections.abc import Mapping
 
@@ -10,30 +10,30 @@ from doubleread.core.verdict import Decision
 from doubleread.orchestrator.gates.gate import Gate, best_of, doubts
 
 FREE_USD = 1e-4
-"""An answer that costs no more than this, in US dollars, counts as free."""
+"""Answers up to this cost in US dollars count as free."""
 
 
 class Policy(Record):
-    """What asking further may take, as set, and the gates that were learned for it.
+    """Settings for asking further, and the gates learned with them.
 
-    ``max_share`` is the share of cases that may be looked at again, ``ask_share`` that on which the agents that cost
-    money are asked at all. ``error_usd`` is what one ordinary error costs, ``hour_usd`` an hour of waiting.
+    ``max_share`` is the share of cases that may get a second look, ``ask_share`` the share on which paid agents may be
+    asked. ``error_usd`` is the cost of one ordinary error, ``hour_usd`` that of an hour of waiting.
     """
 
     max_rounds: int = 2
     max_share: float = 0.12
     ask_share: float = 1.0
     free_usd: float = FREE_USD
-    """Agents whose answers cost no more than this are always asked."""
+    """Agents whose answers cost at most this, in US dollars, are always asked."""
     error_usd: float = 1.0
     hour_usd: float = 0.0
     asking: Gate | None = None
-    """Opens the first round to the agents that cost money; None where everyone is asked at once."""
+    """Opens the first round to paid agents; None if all agents are asked at once."""
     looking: Gate | None = None
-    """Opens the second look; None where it does not pay."""
+    """Opens the second look; None if it does not pay."""
 
     def price(self, usd: float, seconds: float) -> float:
-        """Money and waiting in units of one ordinary error."""
+        """Cost of money and waiting in units of one ordinary error."""
         return (usd + self.hour_usd * seconds / 3600) / self.error_usd
 
 
@@ -45,9 +45,9 @@ def reasons_to_ask(
     votes: Mapping[str, str],
     evidence: Evidence | None,
 ) -> tuple[str, ...]:
-    """Why ``what`` (more agents, a second look) is worth its price; empty where it is not.
+    """Reasons why ``what`` (more agents, a second look) is worth its price; empty if it is not.
 
-    ``posterior`` has shape ``(n_labels,)``; ``votes`` gives each agent's leading label after calibration.
+    ``posterior`` has shape ``(n_labels,)``; ``votes`` holds each agent's leading label after calibration.
     """
     doubt = doubts(task, posterior[None])
     if gate is None or not gate.opens(doubt)[0]:
@@ -62,7 +62,7 @@ def reasons_to_ask(
 
 
 def disagreements(top: str, votes: Mapping[str, str], evidence: Evidence | None) -> tuple[str, ...]:
-    """Who says otherwise than the panel, the similar cases among them."""
+    """Agents that disagree with the panel, and evidence that does."""
     said = [f"{name} says {label}" for name, label in sorted(votes.items()) if label != top]
     against = evidence is not None and evidence.label is not None and evidence.label != top
     return (
@@ -72,9 +72,9 @@ def disagreements(top: str, votes: Mapping[str, str], evidence: Evidence | None)
 
 
 def decide(task: Task, posterior: Vector) -> Decision:
-    """Commit to the label of least expected cost, or refer where that costs more than a referral.
+    """Commits to the label of least expected cost, or refers if that costs more than a referral.
 
-    ``posterior`` has shape ``(n_labels,)`` and is taken at its word: it must be calibrated.
+    ``posterior`` has shape ``(n_labels,)`` and must be calibrated.
     """
     found = best_of(task, posterior[None])
     best, cost = int(found.label[0]), float(found.cost[0])
@@ -90,7 +90,7 @@ def decide(task: Task, posterior: Vector) -> Decision:
 
 
 def refer_instead(task: Task, decision: Decision, reason: str) -> Decision:
-    """A referral in place of a commitment, with one more reason; any other decision as it is."""
+    """Replaces a commitment by a referral, with one more reason; returns other decisions unchanged."""
     if decision.action != "commit":
         return decision
     return Decision(action="refer", reasons=(reason, *decision.reasons), expected_cost=task.costs.referral)

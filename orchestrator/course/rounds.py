@@ -1,7 +1,7 @@
-"""What the panel makes of its agents' opinions after each round.
+"""Fuses the agents' opinions after each round.
 
-After a second look the answers of both rounds are fused at once, or each round is and the posterior is their geometric
-mean; the calibration cases say which.
+After a second look either the answers of both rounds are fused together, or the posterior is the geometric mean of the
+separately fused rounds; the calibration cases decide which.
 """
 
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ from doubleread.orchestrator.learning.fusion_learning import Learned
 from doubleread.orchestrator.simplex import normalised, softmax, spoken
 
 Pooling = Literal["answers", "rounds"]
-"""``answers``: those of both rounds are fused at once; ``rounds``: each round is, then their geometric mean counts."""
+"""``answers``: both rounds are fused together; ``rounds``: geometric mean of separately fused rounds."""
 
 
 @pydantic_dataclass(frozen=True, config=CONFIG)
 class SecondLookFusion:
-    """How the answers of a second look are fused with those of the first; see ``Pooling``."""
+    """Fusion of the answers of both rounds; see ``Pooling``."""
 
     pooling: Pooling
     learned: Learned
@@ -31,16 +31,16 @@ class SecondLookFusion:
 
 @dataclass(frozen=True)
 class Fusion:
-    """Fuses the first round by ``first`` and, where there was one, the second look by ``second``.
+    """Fuses the first round with ``first`` and a second look, if any, with ``second``.
 
-    Opinions are uncalibrated, ``(n, agents, k)``, NaN where there is none; ``again`` holds those of the second look.
+    Opinions are uncalibrated, ``(n, agents, k)``, NaN if missing; ``again`` holds those of the second look.
     """
 
     first: Learned
     second: SecondLookFusion | None = None
 
     def posterior(self, first: Tensor3, again: Tensor3 | None = None) -> Matrix:
-        """One posterior a case, ``(n, k)``; NaN where nobody spoke."""
+        """One posterior per case, ``(n, k)``; NaN without any opinion."""
         if self.second is None or again is None:
             return posteriors(self.first, first)
         return posteriors_of_both(self.first, self.second, first, again)
@@ -57,14 +57,14 @@ class Fusion:
 
 
 def posteriors(learned: Learned, raw: Tensor3) -> Matrix:
-    """Posteriors of one round, ``(n, k)``; NaN where nobody spoke. Opinions are ``(n, agents, k)``."""
+    """Posteriors of one round, ``(n, k)``; NaN without any opinion. Opinions are ``(n, agents, k)``."""
     calibrated = learned.calibrate(raw)
     heard = spoken(calibrated).any(axis=1, keepdims=True)
     return np.where(heard, learned.rule.fuse(calibrated), np.nan)
 
 
 def posteriors_of_both(learned: Learned, look: SecondLookFusion, first: Tensor3, again: Tensor3) -> Matrix:
-    """Posteriors after a second look, ``(n, k)``; ``learned`` fuses the first round. NaN where nobody spoke."""
+    """Posteriors after a second look, ``(n, k)``; NaN without any opinion. ``learned`` fuses the first round."""
     if look.pooling == "answers":
         return posteriors(look.learned, np.concatenate([first, again], axis=1))
     before, after = posteriors(learned, first), posteriors(look.learned, latest(first, again))
@@ -72,7 +72,7 @@ def posteriors_of_both(learned: Learned, look: SecondLookFusion, first: Tensor3,
 
 
 def latest(first: NDArray[np.float64], again: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What each agent said last, of opinions ``(…, agents, k)`` in either round."""
+    """Each agent's latest opinion, from opinions ``(…, agents, k)`` of either round."""
     return np.where(np.isnan(again), first, again)
 
 
@@ -84,7 +84,7 @@ def struck(raw: Tensor3, slot: int) -> Tensor3:
 
 
 def combine(rounds: Sequence[Matrix]) -> Matrix:
-    """The rounds' posteriors, each ``(cases, labels)``, as one: their normalised geometric mean."""
+    """Normalised geometric mean of the rounds' posteriors, each ``(cases, labels)``."""
     return softmax(np.mean([np.log(normalised(posterior)) for posterior in rounds], axis=0))
 
 
@@ -92,9 +92,9 @@ Flags = NDArray[np.bool_]
 
 
 def surest_opinions(raw: Tensor3) -> Tensor3:
-    """Of each agent, for each label, its surest opinion for it among ``(n, agents, k)``; shape ``(agents, k, k)``.
+    """Each agent's most confident opinion for each label among ``(n, agents, k)``; shape ``(agents, k, k)``.
 
-    NaN for an agent without any.
+    NaN for an agent without any opinion.
     """
     agents, k = raw.shape[1:]
     found = np.full((agents, k, k), np.nan)
@@ -106,10 +106,10 @@ def surest_opinions(raw: Tensor3) -> Tensor3:
 
 
 def filled(raw: Tensor3, missing: Flags, surest: Tensor3, label: int) -> Tensor3:
-    """Opinions ``(n, agents, k)`` as if the agents ``missing``, ``(n, agents)``, had all spoken for one label."""
+    """Opinions ``(n, agents, k)`` as if all ``missing`` agents, ``(n, agents)``, had favoured one label."""
     return np.where(missing[..., None], surest[None, :, label], raw)
 
 
 def replaced(row: Matrix, missing: Flags, surest: Tensor3) -> Tensor3:
-    """One case's opinions ``(agents, k)`` in every way that ``filled`` knows, ``(k, agents, k)``."""
+    """One case's opinions ``(agents, k)``, filled for each label, ``(k, agents, k)``."""
     return np.concatenate([filled(row[None], missing[None], surest, label) for label in range(row.shape[1])])

@@ -1,6 +1,6 @@
-"""Who takes part in a diagnosis, and how they are asked.
+"""The participants in a diagnosis, and how they are called.
 
-Whatever goes wrong with an agent becomes an abstention with its cause, so that the panel degrades.
+Any failure of an agent becomes an abstention with its cause, so that the panel degrades.
 """
 
 import asyncio
@@ -21,26 +21,26 @@ from doubleread.orchestrator.course.course import Course, RefereesToConsult, Ros
 
 GRACE_S = 5.0
 REFEREE_S = 60.0
-"""Time for a referee that does not bound its own."""
+"""Time limit in seconds for a referee without a deadline of its own."""
 PER_LABEL = 4
-"""Stored cases found for each contested label."""
+"""Stored cases retrieved for each contested label."""
 HOPELESS: frozenset[AbstentionCause] = frozenset({"authentication", "not-found", "quota", "budget"})
-"""Causes that go on: waiting teaches nothing about an agent that can never answer."""
+"""Permanent causes: trust cannot be learned from an agent that can never answer."""
 
 Witness = Callable[[Case, Answer], None]
-"""Told every answer as it is given."""
+"""Called with every answer as it is given."""
 
 
 def nobody(case: Case, answer: Answer) -> None:
-    """The witness of runs that are not recorded."""
+    """Witness for runs that are not recorded."""
     del case, answer
 
 
 @dataclass(frozen=True)
 class Readers:
-    """The agents by name, in the order the arbiter knows them, and what finds the evidence.
+    """The agents by name, in the arbiter's order, and the retriever.
 
-    ``referees`` see what the agents said, not the image. ``witness`` is told every answer.
+    ``referees`` see the agents' answers, not the image. ``witness`` is called with every answer.
     """
 
     agents: Mapping[str, Agent]
@@ -51,18 +51,18 @@ class Readers:
 
     @property
     def able(self) -> frozenset[str]:
-        """The agents that can take a second look."""
+        """Agents that can take a second look."""
         return frozenset(name for name, agent in self.agents.items() if isinstance(agent, Reconsiders))
 
     async def read(self, name: str, case: Case, evidence: Evidence | None, *, task: Task, round_: int) -> Answer:
-        """One agent's answer in a round; in the first it is not shown the evidence. Raises nothing."""
+        """Returns one agent's answer in a round; evidence is shown from the second round on. Raises nothing."""
         shown, limit = evidence if round_ > 1 else None, self.agent_timeout_s
         answer = await ask(name, self.agents[name], case, shown, task=task, round_=round_, timeout_s=limit)
         self.witness(case, answer)
         return answer
 
     async def consult(self, step: RefereesToConsult, case: Case, course: Course, task: Task) -> tuple[Answer, ...]:
-        """What the referees make of what was said. Raises nothing."""
+        """Returns the referees' opinions on the agents' answers. Raises nothing."""
         asked = {name: self.referees[name] for name in step.referees}
         given = await consult(asked, step.said, step.records, course.evidence, task=task, round_=course.round)
         for answer in given.values():
@@ -70,7 +70,7 @@ class Readers:
         return tuple(given.values())
 
     async def contrast(self, labels: tuple[str, ...], case: Case, evidence: Evidence) -> Evidence:
-        """The evidence with the contested labels and the nearest cases of each, whatever label leads."""
+        """Adds the contested labels and the nearest cases of each to the evidence."""
         found = await self.retriever.contrast(case, labels, PER_LABEL)
         return evidence.model_copy(update={"contested": labels, "contrast": found})
 
@@ -86,12 +86,12 @@ class Seats(Readers):
 
     @property
     def roster(self) -> Roster:
-        """Who can be asked, for ``next_step``."""
+        """The agents that can be asked, for ``next_step``."""
         agents, referees = tuple(self.agents), tuple(self.referees)
         return Roster(self.arbiter, agents, self.able, referees, self.at_once, self.look_again)
 
     def with_only(self, names: Collection[str]) -> "Seats":
-        """The same seats with fewer on them; for the arbiter the others are absent."""
+        """Copy with these agents and referees only; the arbiter treats the others as absent."""
         return replace(
             self,
             agents={name: agent for name, agent in self.agents.items() if name in names},
@@ -102,16 +102,16 @@ class Seats(Readers):
 async def ask(
     name: str, agent: Agent, case: Case, evidence: Evidence | None, *, task: Task, round_: int, timeout_s: float
 ) -> Answer:
-    """The agent's answer to a case; with ``evidence`` its second look, where it can take one. Raises nothing.
+    """Returns the agent's answer, or its second look if ``evidence`` is given and it can take one. Raises nothing.
 
-    An agent that bounds its own time is waited for that long, and a little longer to hear why it gave up.
+    An agent with a deadline of its own gets that long, plus a grace period to report why it gave up.
     """
     limit = agent.deadline_s + GRACE_S if isinstance(agent, TakesItsTime) else timeout_s
     return await settle(name, _answer(agent, case, evidence), task=task, round_=round_, timeout_s=limit)
 
 
 async def settle(name: str, answering: Awaitable[object], *, task: Task, round_: int, timeout_s: float) -> Answer:
-    """What an agent's answer comes to; an abstention where it fails, is late, or speaks of something else."""
+    """Awaits an agent's answer; errors, delays and invalid answers become abstentions."""
     began = perf_counter()
     try:
         async with asyncio.timeout(timeout_s):
@@ -133,7 +133,7 @@ async def consult(
     task: Task,
     round_: int,
 ) -> dict[str, Answer]:
-    """What each referee makes of the others' answers, by name. Raises nothing."""
+    """Returns each referee's opinion on the others' answers, by name. Raises nothing."""
     given = await asyncio.gather(
         *(
             settle(
@@ -150,7 +150,7 @@ async def consult(
 
 
 def check_able(agents: Iterable[str], rows: Sequence[Sequence[Answer]]) -> None:
-    """Raises ``PanelError`` where an agent failed in a way that goes on failing: nothing is learned from waiting."""
+    """Raises ``PanelError`` if an agent failed permanently."""
     for i, name in enumerate(agents):
         said = [row[i] for row in rows]
         failed = [a for a in said if isinstance(a, Abstention)]
@@ -171,7 +171,7 @@ async def _answer(agent: Agent, case: Case, evidence: Evidence | None) -> object
 
 
 def _usable(name: str, answer: object, task: Task) -> Answer:
-    """The answer, or an abstention where it is none to this task: agents come from other packages too."""
+    """Returns the answer, or an abstention if it does not fit the task: agents may come from other packages."""
     if isinstance(answer, Abstention):
         return answer
     if not isinstance(answer, Opinion):

@@ -1,4 +1,4 @@
-"""From the end of a case's course to the verdict that people read."""
+"""Converts a finished course to a verdict."""
 
 from doubleread.core.case import Case
 from doubleread.core.evidence import Evidence
@@ -11,10 +11,10 @@ from doubleread.orchestrator.course.seats import Seats
 
 
 def verdict_of(case: Case, course: Course, seats: Seats, *, seconds: float) -> Verdict:
-    """Everything the rounds produced, as one record."""
+    """Collects the results of all rounds in one record."""
     arbiter, final, answers = seats.arbiter, course.assessment, tuple(course.answers.values())
     warnings = (*seats.warnings, *_copies(course.evidence), *final.warnings)
-    assessed: Json = {**dict(final), "warnings": warnings}  # its fields are those of the verdict
+    assessed: Json = {**dict(final), "warnings": warnings}  # same field names as Verdict
     return Verdict(
         case=case,
         task=arbiter.task.id,
@@ -31,7 +31,6 @@ def verdict_of(case: Case, course: Course, seats: Seats, *, seconds: float) -> V
 
 
 def _copies(evidence: Evidence | None) -> tuple[str, ...]:
-    """What to say of stored pictures that are nearly this one."""
     copies = evidence.near_copies if evidence else ()
     if not copies:
         return ()
@@ -41,7 +40,7 @@ def _copies(evidence: Evidence | None) -> tuple[str, ...]:
 
 
 def _paid(answer: Answer) -> float:
-    """What the answer cost now: nothing from the cache; an unknown price counts as nothing."""
+    """Cost of the answer in this run: 0 from the cache or if the price is unknown."""
     return 0.0 if isinstance(answer, Opinion) and answer.cached else answer.usage.cost_usd or 0.0
 
 

@@ -1,1 +1,1 @@
-"""Why a verdict is what it is: influence of agents, and what would change it."""
+"""Explanations of a verdict: the agents' influence, and what would change it."""

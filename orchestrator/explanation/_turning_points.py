@@ -1,4 +1,4 @@
-"""From which cost or prevalence on a verdict would be another: exact crossings of straight lines, no search."""
+"""Costs and prevalences at which a verdict changes: exact intersections of straight lines, no search."""
 
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
@@ -16,14 +16,14 @@ from doubleread.orchestrator.prevalence.prior_shift import prior_in_force
 from doubleread.orchestrator.simplex import normalised
 
 RAREST, COMMONEST = 0.001, 0.999
-"""Prevalences beyond these are not worth telling."""
+"""Range of prevalences that are reported."""
 
 
 class TurningPoint(Record):
-    """Where one cost or one prevalence, all else as it is, turns the verdict; ``at`` None: nowhere.
+    """Where one cost or prevalence, all else equal, changes the verdict; ``at`` None: nowhere.
 
-    ``referral``: the cost of a referral. ``error``: the cost of committing to ``instead`` where ``label`` is true.
-    ``prevalence``: the share of ``label``, the others in proportion, from 0.1 to 99.9 %.
+    ``referral``: the cost of a referral. ``error``: the cost of committing to ``instead`` if ``label`` is true.
+    ``prevalence``: the share of ``label``, with the others in proportion, from 0.1 to 99.9 %.
     """
 
     of: Literal["referral", "error", "prevalence"]
@@ -32,14 +32,14 @@ class TurningPoint(Record):
     now: float
     at: float | None = None
     action: Action | None = None
-    """Beyond the crossing, as the two that follow; None where there is none."""
+    """Action beyond the crossing; like the next two fields None if there is none."""
     commits_to: str | None = None
     leading: str | None = None
-    """The likeliest label, where it is another than now."""
+    """The most probable label, if it differs from the present one."""
 
     @property
     def line(self) -> str:
-        """The point as a sentence."""
+        """The turning point as a sentence."""
         if self.at is None:
             return self._nowhere()
         return f"it would {self._turned()} if {self._condition(self.at)}"
@@ -52,7 +52,7 @@ class TurningPoint(Record):
         if self.of == "prevalence":
             than = "more" if at > self.now else "less"
             return f"{self.label} were {than} than {at:.1%} of cases (taken to be {self.now:.1%})"
-        # An error that costs just as much as the commitment bears turns it by costing more, a referral by costing less.
+        # If the costs are already equal, a higher error cost changes the verdict, or a lower referral cost.
         than = "more" if at > self.now or (at == self.now and self.of == "error") else "less"
         return f"{self._priced()} cost {than} than {at:.3g} (now {self.now:.3g})"
 
@@ -69,10 +69,10 @@ class TurningPoint(Record):
 
 
 def turning_points(verdict: Verdict, arbiter: Arbiter) -> tuple[TurningPoint, ...]:
-    """Of the referral's cost, of the error's that weighs most, and of the prevalence of the labels that matter.
+    """Turning points of the referral cost, the costliest error, and the prevalence of the relevant labels.
 
-    Those are the likeliest label, the one it is or would be committed to, and its main rival. Empty where nobody spoke,
-    and where something else than expected cost decided. Raises ``TaskError`` for a verdict on another task.
+    Relevant are the most probable label, the one that is or would be committed to, and its main rival. Empty without
+    opinions, or if expected cost did not decide. Raises ``TaskError`` for a verdict on another task.
     """
     task = arbiter.task
     if not verdict.posterior or other_reason(verdict, task):
@@ -90,13 +90,13 @@ def turning_points(verdict: Verdict, arbiter: Arbiter) -> tuple[TurningPoint, ..
 
 
 def _rival(task: Task, p: Vector, best: int) -> int:
-    """The label that costs most by being true after all; the likeliest other where errors cost nothing."""
+    """The label whose truth would cost most in expectation; without error costs the most probable other label."""
     at_stake = p * task.cost_matrix()[:, best]
     return max((k for k in range(len(p)) if k != best), key=lambda k: (at_stake[k], p[k]))
 
 
 def _referral(task: Task, p: Vector, best: int, decision: Decision) -> TurningPoint:
-    """A commitment stands while a referral costs at least as much as is expected of it."""
+    """A commitment holds while a referral costs at least its expected cost."""
     now, cost = task.costs.referral, float((p @ task.cost_matrix())[best])
     if decision.action != "commit":
         return TurningPoint(of="referral", now=now, at=cost, action="commit", commits_to=task.names[best])
@@ -106,7 +106,7 @@ def _referral(task: Task, p: Vector, best: int, decision: Decision) -> TurningPo
 
 
 def _error(task: Task, p: Vector, best: int, rival: int, decision: Decision) -> TurningPoint:
-    """The expected cost of ``best`` grows with this one error's; it turns where it meets the next best course."""
+    """The expected cost of ``best`` grows with the cost of this error; it turns at the next best action's cost."""
     M, names = task.cost_matrix(), task.names
     expected, now = p @ M, float(M[rival, best])
     second = min((k for k in range(len(p)) if k != best), key=lambda k: expected[k])
@@ -123,10 +123,9 @@ def _error(task: Task, p: Vector, best: int, rival: int, decision: Decision) -> 
 
 
 def _prevalences(task: Task, p: Vector, prior: Vector, label: int, decision: Decision) -> Iterator[TurningPoint]:
-    """The nearest crossing on either side, or the word that there is none.
+    """Yields the nearest crossing on each side, or a point without one.
 
-    A label's odds in the posterior move by the same factor as its prevalence's, and the other labels keep their
-    proportions.
+    A label's posterior odds change by the same factor as its prior odds, and the other labels keep their proportions.
     """
     none = TurningPoint(of="prevalence", label=task.names[label], now=float(prior[label]))
     points = [
@@ -138,17 +137,17 @@ def _prevalences(task: Task, p: Vector, prior: Vector, label: int, decision: Dec
 
 
 class _Change(NamedTuple):
-    """The probability of a label at which the decision changes, and fields of a ``TurningPoint``: what it becomes."""
+    """The probability of a label at which the decision changes, and the resulting fields of ``TurningPoint``."""
 
     at: float
     beyond: dict[str, str | None]
 
 
 def _changes(task: Task, p: Vector, label: int, decision: Decision) -> Iterator[_Change]:
-    """The next change below the label's present probability, and the next above.
+    """Yields the next change below and above the label's present probability.
 
-    Expected costs are straight lines in that probability. The course in force, a commitment or the referral, is left
-    where another's line meets its own; and the likeliest label is another where two probabilities meet.
+    Expected costs are linear in that probability. The present action, a commitment or the referral, changes where
+    another's line meets its own; the most probable label changes where two probabilities are equal.
     """
     k, here, others = len(p), float(p[label]), _with(p, label, 0.0)
     start = np.append(others @ task.cost_matrix(), task.costs.referral)
@@ -161,7 +160,7 @@ def _changes(task: Task, p: Vector, label: int, decision: Decision) -> Iterator[
     ]
     likeliest_other = int(others.argmax())
     even = float(others.max() / (1 + others.max()))
-    meetings.append((even, course))  # the course stays, the likeliest label is another
+    meetings.append((even, course))  # the action stays, the most probable label changes
     for side in (-1, 1):
         beyond = [(at, j) for at, j in meetings if 0 < at < 1 and (at - here) * side > 0]
         if beyond:

@@ -1,4 +1,4 @@
-"""The same verdict under other costs or another prevalence, by the same rule of decision."""
+"""The verdict under other costs or another prevalence, by the same decision rule."""
 
 from collections.abc import Mapping
 
@@ -16,24 +16,24 @@ from doubleread.orchestrator.prevalence.prior_shift import prevalence_with, prio
 
 
 class WhatIf(Record):
-    """What the posterior and the decision would be.
+    """Posterior and decision under other costs or prevalence.
 
-    There is no prediction set: its promise belongs to the prevalence of the calibration cases.
+    There is no prediction set: its guarantee holds only at the prevalence of the calibration cases.
     """
 
     posterior: dict[str, float]
-    """Empty where the verdict has none: nobody spoke, or no probability applies to the image."""
+    """Empty if the verdict has none: no opinion, or an out-of-distribution image."""
     decision: Decision
     prevalence: dict[str, float]
-    """What the posterior holds under."""
+    """Prevalence that the posterior assumes."""
     costs: Costs
     changes: bool
-    """Whether label, action or committed label differ from what costs and prevalence as they are come to."""
+    """Whether leading label, action or committed label differ from those under present costs and prevalence."""
     warnings: tuple[str, ...] = ()
 
     @property
     def label(self) -> str | None:
-        """The most probable label, committed or not."""
+        """The most probable label, whether committed or not."""
         return max(self.posterior, key=lambda name: self.posterior[name]) if self.posterior else None
 
 
@@ -43,10 +43,10 @@ def what_if(
     costs: Costs | None = None,
     prevalence: Mapping[str, float] | None = None,
 ) -> WhatIf:
-    """``verdict`` under other ``costs`` or ``prevalence``; None: as they are. Nobody is asked again.
+    """``verdict`` under other ``costs`` or ``prevalence``; None keeps the present ones. Asks no agent again.
 
-    ``prevalence`` may name some labels only; the others keep their proportions. Raises ``TaskError`` for labels that
-    the task does not know, shares that cannot be, or a verdict on another task.
+    ``prevalence`` may name some labels only; the others keep their proportions. Raises ``TaskError`` for unknown
+    labels, invalid shares, or a verdict on another task.
     """
     task = with_costs(arbiter.task, arbiter.task.costs if costs is None else costs)
     prior = prior_in_force(arbiter)
@@ -75,7 +75,7 @@ def what_if(
 
 
 def other_reason(verdict: Verdict, task: Task) -> str:
-    """What to say of a verdict that something else than cost decided; empty for others and without opinions."""
+    """Note on a verdict that was not decided by expected cost; empty for others and without opinions."""
     if not verdict.posterior:
         return ""
     by_cost = decide(task, posterior_of(verdict, task))
@@ -86,7 +86,7 @@ def other_reason(verdict: Verdict, task: Task) -> str:
 
 
 def posterior_of(verdict: Verdict, task: Task) -> Vector:
-    """The verdict's posterior in label order, shape ``(n_labels,)``; raises ``TaskError`` for another task's."""
+    """The verdict's posterior in label order, shape ``(n_labels,)``; raises ``TaskError`` for another task."""
     if set(verdict.posterior) != set(task.names):
         raise TaskError(f"the verdict speaks of {sorted(verdict.posterior)}, task {task.id!r} of {list(task.names)}")
     return np.array([verdict.posterior[name] for name in task.names])

@@ -1,4 +1,4 @@
-"""Fusion rules: how a panel's calibrated opinions become one posterior."""
+"""Fusion rules: combine a panel's calibrated opinions into one posterior."""
 
 from doubleread.core.ports import FusionRule
 from doubleread.core.registry import PartRow, Registry
@@ -6,7 +6,7 @@ from doubleread.core.types import Json
 
 _HERE = "doubleread.orchestrator.fusion"
 PRIOR = "prior"
-"""Trait of rules by which a label that is rarer becomes less probable."""
+"""Trait of rules that lower a label's probability with its prevalence."""
 
 FUSION_RULES = Registry(
     "fusion rule",
@@ -24,7 +24,7 @@ FUSION_RULES = Registry(
 
 
 def restore_rule(params: Json) -> FusionRule:
-    """The rule whose ``params()`` these are; raises ``UnknownPart`` for a ``kind`` that is not in the table."""
+    """Restores the rule with these ``params()``; raises ``UnknownPart`` for a ``kind`` not in the registry."""
     rule: FusionRule = FUSION_RULES.get(str(params.get("kind"))).from_params(params)
     return rule
 

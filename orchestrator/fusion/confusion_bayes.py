@@ -1,4 +1,4 @@
-"""Bayes on what the agents said: confusion matrices, with confidence in bins."""
+"""Bayesian fusion of the agents' labels by confusion matrices, with binned confidence."""
 
 from typing import NamedTuple
 
@@ -13,26 +13,26 @@ from doubleread.orchestrator.simplex import log_loss, spoken
 
 BINS = 3
 STRENGTHS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-"""Numbers of pseudo-cases per label that are tried."""
+"""Candidate numbers of pseudo-cases per label."""
 RHOS = tuple(np.linspace(0.05, 0.95, 19).tolist())
-"""Dependences that are tried."""
+"""Candidate dependences."""
 RHO_SPREAD = 1.5
-"""Standard deviation of the log odds of rho around rho = 1/2, before any case was seen."""
+"""Prior standard deviation of the log odds of rho around rho = 1/2."""
 
 
 class AgentCounts(Record):
-    """What one agent said on the labelled cases."""
+    """Counts of one agent's answers on the labelled cases."""
 
     confusion: tuple[tuple[float, ...], ...]
     """Counts, ``[true][said]``."""
     edges: tuple[float, ...]
     """Inner edges of the confidence bins."""
     surety: tuple[tuple[float, ...], tuple[float, ...]]
-    """Counts per confidence bin, when wrong and when right."""
+    """Counts per confidence bin, for wrong and for right answers."""
 
 
 class ConfusionRecord(PanelRecord):
-    """Counts of all agents, and the smoothing and dependence that predicted best when left out."""
+    """Counts of all agents, with the smoothing and dependence of least leave-one-out loss."""
 
     agents: tuple[AgentCounts, ...]
     strength: float
@@ -40,19 +40,19 @@ class ConfusionRecord(PanelRecord):
 
 
 class BinnedVotes(NamedTuple):
-    """What one agent said: label and confidence bin of each case, shapes ``(n,)``."""
+    """One agent's label and confidence bin for each case, shapes ``(n,)``."""
 
     label: NDArray[np.int64]
     bin: NDArray[np.int64]
 
 
 class ConfusionBayes(PanelRule[ConfusionRecord]):
-    """``log P(said, bin | true) = log P(said | true) + log P(bin | right or wrong)``, added up over the agents.
+    """``log P(said, bin | true) = log P(said | true) + log P(bin | right or wrong)``, summed over agents.
 
-    Confusion rows are smoothed by pseudo-cases spread as the agent's overall accuracy suggests (the one-coin model).
-    The sum is multiplied by m_eff / m, m_eff being the effective number of independent opinions. Number of
-    pseudo-cases and dependence are those with the least leave-one-out log loss (with a weak prior on the latter:
-    where no two agents erred together yet, none at all would fit best).
+    Confusion rows are smoothed by pseudo-cases spread by the agent's overall accuracy (the one-coin model). The sum is
+    multiplied by m_eff / m, where m_eff is the effective number of independent opinions. The number of pseudo-cases and
+    the dependence minimise the leave-one-out log-loss, with a weak prior on the dependence: without joint errors of two
+    agents, zero would fit best.
     Source: Dawid and Skene 1979, with known labels; Kim and Ghahramani 2012 for the dependence problem.
     """
 
@@ -102,7 +102,7 @@ def _count(P: Matrix, present: NDArray[np.bool_], labels: Labels) -> AgentCounts
 def _evidence(
     agents: tuple[AgentCounts, ...], opinions: Tensor3, present: Present, strength: float, labels: Labels | None = None
 ) -> Tensor3:
-    """Log likelihoods ``(n, agents, k)``, 0 where absent; with ``labels`` each case is left out of the counts."""
+    """Log likelihoods ``(n, agents, k)``, 0 without an opinion; with ``labels``, leave-one-out counts."""
     evidence = np.zeros(opinions.shape)
     for a, counts in enumerate(agents):
         here = present[:, a]

@@ -1,4 +1,4 @@
-"""What all fusion rules share: who spoke, and the prior."""
+"""Base of the fusion rules: selects the present agents and applies the prior."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -15,22 +15,22 @@ from doubleread.orchestrator.learning.parametric import Parametric
 from doubleread.orchestrator.simplex import normalised, shares, softmax, spoken
 
 Present = NDArray[np.bool_]
-"""Who spoke on each case, shape ``(n, agents)``."""
+"""Whether each agent gave an opinion on each case, shape ``(n, agents)``."""
 
 
 class PanelRecord(Record):
-    """What every fitted rule knows of its panel."""
+    """Fields of every fitted rule."""
 
     prior: tuple[float, ...]
-    """The prior of the cases to come."""
+    """The prior of new cases."""
     seen: tuple[float, ...]
-    """Label shares among the cases it was fitted on."""
+    """Label shares of the cases it was fitted on."""
     heard: tuple[bool, ...] = Field(min_length=1)
-    """Which agents gave any opinion there; the others are ignored."""
+    """Which agents gave any opinion there; others are ignored."""
     case_weight: float = Field(default=1.0, gt=0, le=1)
-    """What one case counts for beside the priors; below 1 where cases of a group are alike."""
+    """Weight of one case relative to the priors; below 1 if cases of a group are alike."""
     doubt: float = Field(default=0.0, ge=0, lt=1)
-    """Share of every posterior that goes back to the prior."""
+    """Share of the prior that is mixed into every posterior."""
 
 
 R = TypeVar("R", bound=PanelRecord)
@@ -39,16 +39,15 @@ R = TypeVar("R", bound=PanelRecord)
 class PanelRule(Parametric[R], Generic[R]):
     """A fusion rule: ``_learn`` fits it, ``_pool`` gives log posteriors ``(n, k)`` up to a constant, at ``seen``.
 
-    The posterior holds under ``prior``: with label shares ``seen`` while fitting, logits are moved by
-    ``log prior - log seen`` (Saerens et al. 2002), which is nothing where they are equal. A share ``doubt`` of
-    ``1 / (2n + 2)`` then goes back to the prior: n cases cannot show that all agents together fail more rarely. Here n
-    is the number of cases times ``case_weight``.
+    The posterior holds under ``prior``: logits fitted at label shares ``seen`` are shifted by ``log prior - log seen``
+    (Saerens et al. 2002). A share ``doubt`` of ``1 / (2n + 2)`` of the prior is then mixed in: n cases cannot show that
+    all agents fail together more rarely. Here n is the number of cases times ``case_weight``.
     """
 
     def fit(self, opinions: Tensor3, labels: Labels, prior: Vector, case_weight: float = 1.0) -> Self:
-        """From calibrated opinions, shape ``(n, agents, k)``, NaN rows where an agent gave none.
+        """Fits on calibrated opinions ``(n, agents, k)``, with NaN rows for missing ones.
 
-        Raises ``DataError`` where there is no opinion at all, or the prior does not fit.
+        Raises ``DataError`` without any opinion, or for mismatched shapes.
         """
         n, _, k = opinions.shape
         if n != len(labels) or len(prior) != k:
@@ -69,9 +68,9 @@ class PanelRule(Parametric[R], Generic[R]):
         return self
 
     def fuse(self, opinions: Tensor3) -> Matrix:
-        """One posterior a case, ``(n, k)``; the prior where nobody spoke.
+        """Returns one posterior per case, ``(n, k)``; the prior if no agent gave an opinion.
 
-        Raises ``DataError`` for another panel's shape.
+        Raises ``DataError`` if the shape does not match the fitted panel.
         """
         fitted = self.fitted
         if opinions.ndim != 3 or opinions.shape[1:] != (len(fitted.heard), len(fitted.prior)):
@@ -90,7 +89,7 @@ class PanelRule(Parametric[R], Generic[R]):
 
 
 def logs_of(opinions: Tensor3, present: Present, seen: Sequence[float], floor: float = 1e-4) -> Tensor3:
-    """What each opinion adds to the label shares ``seen``, in log; 0 for an absent agent, shape as ``opinions``."""
+    """Log-ratio of each opinion to the label shares ``seen``; 0 for an absent agent, shape as ``opinions``."""
     return np.where(present[..., None], np.log(normalised(opinions, floor)) - np.log(seen), 0.0)
 
 
@@ -101,9 +100,8 @@ def _floats(values: Vector) -> tuple[float, ...]:
 def effective(present: NDArray[np.generic], rho: float) -> Vector:
     """Effective number of independent opinions of ``m`` agents: ``m / (1 + (m - 1) rho)``, shape ``(n,)``.
 
-    ``present`` holds m for each case. One agent always counts as one; copies of one agent (rho = 1) count as one;
-    independent agents (rho = 0) count in full. Source: the design effect of equally correlated observations
-    (Kish 1965).
+    ``present`` holds m for each case. A single agent counts as one, and so do copies of it (rho = 1); independent
+    agents (rho = 0) count in full. Source: the design effect of equally correlated observations (Kish 1965).
     """
     m = np.asarray(present, dtype=float)
     return np.asarray(m / (1 + np.maximum(m - 1, 0) * rho))

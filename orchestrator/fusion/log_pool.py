@@ -1,4 +1,4 @@
-"""Calibrated log-opinion pool: a weighted product of opinions that does not count the same evidence twice."""
+"""Calibrated log-opinion pool: a weighted product of opinions that counts shared evidence once."""
 
 import numpy as np
 from scipy.optimize import minimize
@@ -9,7 +9,7 @@ from doubleread.orchestrator.fusion.fusion_rule import PanelRecord, PanelRule, P
 from doubleread.orchestrator.simplex import log_softmax_rows, softmax, spoken
 
 SPREAD = 0.7
-"""Standard deviation of an agent's log weight around the equal weight, before any case was seen."""
+"""Prior standard deviation of an agent's log weight around the equal weight."""
 RHO_SPREAD = 1.5
 """The same for the log odds of rho around rho = 1/2."""
 
@@ -20,16 +20,16 @@ class LogPoolRecord(PanelRecord):
     weights: tuple[float, ...]
     """Relative weight of each agent, summing to 1."""
     rho: float
-    """Dependence of the agents, 0 to 1; see ``dependence.effective``."""
+    """Dependence of the agents, 0 to 1; see ``fusion_rule.effective``."""
 
 
 class LogPool(PanelRule[LogPoolRecord]):
-    """``log posterior = log shares + sum_a w_a (log p_a - log shares)``, shares being those of the labels.
+    """``log posterior = log shares + sum_a w_a (log p_a - log shares)``, with the label shares.
 
     With relative weights v_a, agents present on a case get ``w_a = m_eff v_a / sum of the present v``, where m_eff is
-    the effective number of independent opinions among them. So an agent alone is taken at its word, and copies of
-    one agent count as one. v and rho are fitted by maximum a posteriori, v shrunk towards equal weights.
-    Source: Genest and Zidek 1986 (logarithmic opinion pools); the dependence model is ours.
+    the effective number of independent opinions among them. So a single agent keeps its full weight, and copies of one
+    agent count as one. v and rho are fitted by maximum a posteriori, v shrunk towards equal weights.
+    Source: Genest and Zidek 1986 (logarithmic opinion pools); the dependence model is our addition.
     """
 
     kind = "log-pool"

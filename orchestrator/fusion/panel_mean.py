@@ -1,4 +1,4 @@
-"""The default: the mean of three rules that err differently."""
+"""The default rule: the mean of three rules with different errors."""
 
 from typing import Self
 
@@ -21,7 +21,7 @@ class PanelMeanRecord(Record):
 
 
 class PanelMean(Parametric[PanelMeanRecord]):
-    """The average posterior of the log-pool, confusion-matrix Bayes and stacking."""
+    """The mean posterior of the log-pool, confusion-matrix Bayes and stacking."""
 
     kind = "panel-mean"
     record_type = PanelMeanRecord
@@ -36,7 +36,7 @@ class PanelMean(Parametric[PanelMeanRecord]):
         return self
 
     def fuse(self, opinions: Tensor3) -> Matrix:
-        """Means over the members; errors as ``PanelRule.fuse``."""
+        """Averages the members' posteriors; errors as ``PanelRule.fuse``."""
         f = self.fitted
         rules = (LogPool(f.log_pool), ConfusionBayes(f.confusion_bayes), Stacking(f.stacking))
         return np.asarray(np.mean([rule.fuse(opinions) for rule in rules], axis=0))

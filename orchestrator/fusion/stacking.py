@@ -1,4 +1,4 @@
-"""Stacking: a ridge multinomial regression on the log opinions."""
+"""Stacking: ridge multinomial regression on log opinions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,33 +14,33 @@ from doubleread.orchestrator.resampling import grouped_folds
 from doubleread.orchestrator.simplex import log_loss, softmax, spoken
 
 PENALTIES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
-"""Ridge penalties that are tried."""
+"""Candidate ridge penalties."""
 FOLDS = 5
 SEED = 0
 FLOOR = 1e-3
-"""Opinions are clipped here: beyond it a log opinion says more about the agent's arithmetic than about the case."""
+"""Lower bound of opinions: logs below it reflect the agent's arithmetic more than the case."""
 RHO = 0.5
-"""Dependence of the agents that the ridge pulls towards."""
+"""Dependence of the agents at the ridge's target."""
 FREEDOM = 0.1
-"""The intercept is shrunk this much less (in squares) than coefficients."""
+"""Factor whose square multiplies the ridge penalty of the intercept."""
 
 
 class StackingRecord(PanelRecord):
     """Fitted coefficients."""
 
     coefficients: tuple[tuple[tuple[float, ...], ...], ...]
-    """``[agent][said label][label]``: what a unit of an agent's log opinion adds to the logit of a label."""
+    """``[agent][said label][label]``: effect of an agent's log opinion on the logit of a label."""
     intercept: tuple[float, ...]
     penalty: float
 
 
 class Stacking(PanelRule[StackingRecord]):
-    """``logits = intercept + m_eff / m * sum_a B_a x_a``, x_a being agent a's log opinion relative to the label shares.
+    """``logits = intercept + m_eff / m * sum_a B_a x_a``, x_a: agent a's log opinion relative to the label shares.
 
-    m_eff is the effective number of opinions of the m agents present, for rho = 1/2 (see ``dependence.effective``).
-    The ridge pulls every B_a towards the identity, which is the equal-weight log-pool. Of the penalties, the one with
-    the least cross-fitted log loss is taken. An absent agent's x_a is 0, which says nothing; every training case is
-    repeated with some of its agents struck out, so that what remains is read well too.
+    m_eff is the effective number of opinions of the m agents present, for rho = 1/2 (see ``fusion_rule.effective``).
+    The ridge shrinks every B_a towards the identity, which is the equal-weight log-pool; the penalty has the least
+    cross-fitted log-loss. An absent agent has x_a = 0. Every training case is repeated with some of its agents removed,
+    so that the rule also works with the others alone.
     Source: Wolpert 1992.
     """
 
@@ -67,14 +67,14 @@ class Stacking(PanelRule[StackingRecord]):
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """Log opinions ``full`` and the same with agents struck out, both ``(n, agents * k)`` and a column of ones."""
+    """Log opinions ``full``, and with agents removed, both ``(n, agents * k)`` and a column of ones."""
 
     full: Matrix
     struck: Matrix
     truth: Matrix
     case_weight: float
     target: Matrix
-    """What the coefficients are shrunk to, ``(agents * k + 1, k)``; its last row is the intercept."""
+    """Shrinkage target of the coefficients, ``(agents * k + 1, k)``; the last row is the intercept."""
 
     @classmethod
     def of(cls, opinions: Tensor3, labels: Labels, panel: PanelRecord) -> Self:
@@ -92,13 +92,13 @@ class Training:
         )
 
     def rows(self, index: Labels) -> Self:
-        """The training data of some cases."""
+        """Training data of these cases."""
         return type(self)(self.full[index], self.struck[index], self.truth[index], self.case_weight, self.target)
 
     def regress(self, penalty: float, start: Matrix | None = None) -> Matrix:
-        """Coefficients and, in the last row, the intercept: shape of ``target``; both kinds of rows count half.
+        """Fits coefficients and, in the last row, the intercept, shape of ``target``.
 
-        ``start`` is where to begin, such as the solution for a penalty near by.
+        Full rows and rows with agents removed count half each. ``start`` is a warm start.
         """
         design = np.vstack([self.full, self.struck])
         truth = np.vstack([self.truth, self.truth])
@@ -126,7 +126,7 @@ def _features(opinions: Tensor3, present: Present, seen: Sequence[float]) -> Ten
 
 
 def _least_loss(data: Training, labels: Labels) -> float:
-    """The penalty with the least cross-fitted log loss; the largest where cross-fitting is impossible."""
+    """The penalty with the least cross-fitted log-loss; the largest if cross-fitting is impossible."""
     try:
         folds = grouped_folds(labels, None, FOLDS, SEED)
     except DataError:
@@ -134,14 +134,14 @@ def _least_loss(data: Training, labels: Labels) -> float:
     losses = np.zeros(len(PENALTIES))
     for train, test in folds:
         part, theta = data.rows(train), data.target
-        for i in reversed(range(len(PENALTIES))):  # from the strongest on, each from where the last one ended
+        for i in reversed(range(len(PENALTIES))):  # strongest first, each warm-started from the previous one
             theta = part.regress(PENALTIES[i], theta)
             losses[i] += log_loss(data.full[test] @ theta, labels[test])
     return PENALTIES[int(losses.argmin())]
 
 
 def _survivors(present: Present) -> Present:
-    """Who is left when agents are struck out at random: at least one per case on which any spoke."""
+    """Agents left after random removal: at least one per case with any opinion."""
     luck = np.random.default_rng(SEED).random(present.T.shape).T
     luck = np.where(present, luck, np.inf)
     return np.asarray(present & ((luck < 0.5) | (luck == luck.min(axis=1, keepdims=True))))

@@ -1,7 +1,7 @@
-"""Voting rules: baselines that need no fit beyond each agent's calibration error.
+"""Voting rules: baselines fitted at most to each agent's calibration error.
 
-An agent votes for its leading label. Half a vote is shared out by the panel's mean opinion: it breaks ties, keeps
-probabilities off 0, and cannot overturn a majority. Votes are not corrected for the prior.
+An agent votes for its leading label. The panel's mean opinion distributes half a vote: it breaks ties, keeps
+probabilities above 0, and cannot overturn a majority. Votes are not corrected for the prior.
 """
 
 import numpy as np
@@ -44,7 +44,7 @@ class _Votes(PanelRule[VoteRecord]):
 
 
 class Majority(_Votes):
-    """One agent, one vote."""
+    """Each agent has one vote."""
 
     kind = "majority"
 
@@ -53,13 +53,13 @@ class Majority(_Votes):
 
 
 class ConfidenceWeighted(_Votes):
-    """Votes count as much as the agent is sure."""
+    """Votes are weighted by the agent's confidence."""
 
     kind = "confidence-weighted"
 
 
 class EceWeighted(_Votes):
-    """Votes count as confidence times (1 - ECE of the agent) (the weighting of arXiv 2507.10571, section 3)."""
+    """Votes are weighted by confidence times (1 - ECE of the agent) (arXiv 2507.10571, section 3)."""
 
     kind = "ece-weighted"
 

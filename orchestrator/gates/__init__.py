@@ -1,1 +1,1 @@
-"""Whether asking further is worth its price."""
+"""Decides whether asking further is worth its price."""

@@ -1,4 +1,4 @@
-"""Calibration cases on which to learn whom to ask further, and what asking costs."""
+"""Learns when to ask paid agents, and what asking costs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,7 @@ from doubleread.orchestrator.metrics import Gain, log_gain, nll
 
 @dataclass(frozen=True)
 class GateSample:
-    """The calibration cases, what was said first, and how it is fused."""
+    """The calibration cases, their first answers, and the chosen fusion."""
 
     task: Task
     agents: tuple[str, ...]
@@ -27,23 +27,23 @@ class GateSample:
     sample: Sample
     chosen: FusionChoice
     made: dict[bytes, Learned] = field(default_factory=dict, repr=False, compare=False)
-    """The fits there are, by a digest of what was fused."""
+    """Cached fits, by a digest of the fused opinions."""
 
     def groups_of(self, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """The groups of some cases as integers."""
+        """Group indices of these cases."""
         return self.sample.codes[rows]
 
     def gain(self, before: Matrix, after: Matrix, rows: NDArray[np.bool_]) -> Gain:
-        """How far ``after``, ``(n, k)``, lowers the log-loss of some cases."""
+        """Decrease in log-loss from ``before`` to ``after``, ``(n, k)``, on these cases."""
         return log_gain(before[rows], after[rows], self.labels[rows], self.groups_of(rows))
 
     def saved(self, before: Matrix, after: Matrix, rows: NDArray[np.bool_]) -> Vector:
-        """What deciding by ``after``, ``(n, k)``, saves on each of some cases."""
+        """Decision cost that ``after``, ``(n, k)``, saves against ``before`` on each of these cases."""
         costs = (decision_costs(self.task, posterior[rows], self.labels[rows]) for posterior in (before, after))
         return np.asarray(np.subtract(*costs))
 
     def learn(self, raw: Tensor3, alternatives: Mapping[str, Tensor3] | None = None) -> Learned:
-        """A fit on other answers to the same cases, by what was chosen; the same answers are fitted once.
+        """Fits the chosen fusion to other answers on the same cases; caches fits.
 
         Opinions ``raw`` have shape ``(n, agents, k)``, or ``(n, 2 · agents, k)`` for the answers of both rounds.
         """
@@ -71,33 +71,33 @@ def _digest(opinions: Mapping[str, Tensor3]) -> bytes:
 
 @dataclass(frozen=True)
 class Prices:
-    """Mean price and time of each agent's answers, shape ``(agents,)``, in the policy's terms."""
+    """Mean price (US dollars) and time (seconds) of each agent's answers, shape ``(agents,)``."""
 
     usd: Vector
     seconds: Vector
     policy: Policy
 
     def of(self, agents: Sequence[int]) -> float:
-        """What asking these costs: they answer side by side. An unknown price counts as none."""
+        """Price of asking these agents concurrently. An unknown price counts as 0."""
         return self.policy.price(float(np.nansum(self.usd[agents])), float(self.seconds[agents].max(initial=0.0)))
 
 
 def mean_usd(answers: Sequence[Sequence[Answer]]) -> Vector:
-    """What an answer of each agent costs on average, shape ``(agents,)``; NaN where a price is unknown."""
+    """Mean cost of each agent's answers in US dollars, shape ``(agents,)``; NaN if any is unknown."""
     costs = [[np.nan if a.usage.cost_usd is None else a.usage.cost_usd for a in row] for row in answers]
     return np.asarray(np.mean(np.array(costs, dtype=float), axis=0))
 
 
 def mean_seconds(answers: Sequence[Sequence[Answer]]) -> Vector:
-    """How long an answer of each agent takes on average, shape ``(agents,)``."""
+    """Mean time of each agent's answers in seconds, shape ``(agents,)``."""
     return np.asarray(np.mean([[a.seconds for a in row] for row in answers], axis=0))
 
 
 @dataclass(frozen=True)
 class CascadeFit:
-    """Whether some agents are spared at first, and the held-out posterior that comes of it, ``(n, k)``.
+    """Which agents are spared at first, if any, and the resulting held-out posterior, ``(n, k)``.
 
-    ``heard`` holds the first answers without those that were spared, ``(n, agents, k)``.
+    ``heard`` holds the first answers except those of spared agents, ``(n, agents, k)``.
     """
 
     posterior: Matrix
@@ -108,9 +108,9 @@ class CascadeFit:
 
 
 def ask_more(asked: GateSample, first: Tensor3, policy: Policy) -> CascadeFit:
-    """Learns when the agents that cost money are worth it; everyone is asked at once where the budget allows all.
+    """Learns when paid agents are worth asking; all are asked at once if the budget allows it.
 
-    They are asked only where that clearly lowered the log-loss of the calibration cases it would be done on.
+    They are asked only if that clearly lowered the log-loss of the calibration cases on which they would be asked.
     """
     everyone = asked.chosen.learned.held_out
     usd = mean_usd(asked.first)
@@ -146,5 +146,4 @@ def ask_more(asked: GateSample, first: Tensor3, policy: Policy) -> CascadeFit:
 
 
 def _unpriced(agents: Sequence[str]) -> tuple[str, ...]:
-    """A note on agents whose worth cannot be weighed against their price."""
     return (f"price unknown, so only the share bounds how often it is asked: {', '.join(agents)}",) if agents else ()

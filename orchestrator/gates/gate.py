@@ -1,4 +1,4 @@
-"""When asking further agents is worth its price: learned from cases on which both outcomes are known."""
+"""Gates: when asking further is worth its price, learned from cases on which both outcomes are known."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Self
@@ -13,20 +13,20 @@ from doubleread.orchestrator.metrics import clustered
 from doubleread.orchestrator.resampling import Groups
 
 EXPECTED_SAVING = 0.3
-"""The share of the cost at stake that is expected to be saved before any case was seen…"""
+"""Prior mean of the share of the cost at stake that asking saves."""
 EXPECTED_WORTH = 0.5
-"""… and how much cost at stake, in ordinary errors, must have been seen to outweigh that."""
+"""Weight of this prior, as cost at stake in units of ordinary errors."""
 
 NEVER = float(np.finfo(float).max)
-"""A doubt that no case exceeds; JSON has no infinity."""
+"""A doubt that no case exceeds, since JSON has no infinity."""
 
 
 class Gate(Record):
-    """Asks ``agents`` where the expected fall in decision cost exceeds ``price``, on the most doubtful cases only.
+    """Asks ``agents`` if the expected saving in decision cost exceeds ``price``, on the most doubtful cases only.
 
-    The fall is ``saves`` times what is at stake: the expected cost of the best decision now. ``doubt`` is the budget:
-    the expected cost of committing that only a given share of the calibration cases exceeds. All costs are in units
-    of one ordinary error.
+    The saving is ``saves`` times the cost at stake: the expected cost of the best decision now. ``doubt`` is the
+    budget: the expected cost of committing that only a given share of the calibration cases exceeds. All costs are in
+    units of one ordinary error.
     """
 
     agents: tuple[str, ...]
@@ -48,7 +48,7 @@ class Gate(Record):
         price: float,
         max_share: float,
     ) -> Self:
-        """From held-out posteriors ``before`` and ``after`` asking, both ``(n, k)``."""
+        """Fits on held-out posteriors ``before`` and ``after`` asking, both ``(n, k)``."""
         return cls(
             agents=tuple(agents),
             saves=saving(task, before, after, labels),
@@ -59,22 +59,22 @@ class Gate(Record):
         )
 
     def worth(self, doubt: Vector) -> Vector:
-        """Expected fall in decision cost on cases of that doubt, shape ``(n,)``."""
+        """Expected saving in decision cost at these doubts, shape ``(n,)``."""
         return np.asarray(self.saves * np.minimum(doubt, self.referral))
 
     def opens(self, doubt: Vector) -> NDArray[np.bool_]:
-        """Whether to ask on cases of that doubt, shape ``(n,)``."""
+        """Whether to ask at these doubts, shape ``(n,)``."""
         return np.asarray((doubt > self.doubt) & (self.worth(doubt) > self.price))
 
     def open_on(self, posterior: Matrix, task: Task) -> NDArray[np.bool_]:
-        """On which cases it opens, by their posteriors ``(n, k)``; not where a posterior is NaN."""
+        """Whether to ask, by posteriors ``(n, k)``; False where a posterior is NaN."""
         return self.opens(doubts(task, posterior))
 
 
 class Best(NamedTuple):
-    """Of each case the label that is cheapest to commit to, what that is expected to cost, and whether it pays.
+    """The label that is cheapest to commit to, its expected cost, and whether committing pays, shapes ``(n,)``.
 
-    Shapes ``(n,)``. It pays where it costs no more than a referral.
+    Committing pays if it costs no more than a referral.
     """
 
     label: Labels
@@ -83,32 +83,32 @@ class Best(NamedTuple):
 
 
 def best_of(task: Task, posterior: Matrix) -> Best:
-    """The best commitments by posteriors ``(n, k)``; none pays where a posterior is NaN."""
+    """Best commitments by posteriors ``(n, k)``; none pays where a posterior is NaN."""
     expected = posterior @ task.cost_matrix()
     cost = expected.min(axis=1)
     return Best(expected.argmin(axis=1), cost, cost <= task.costs.referral)
 
 
 def doubts(task: Task, posterior: Matrix) -> Vector:
-    """Expected cost of committing to the best label, shape ``(n,)``; a referral would cap it."""
+    """Expected cost of committing to the best label, shape ``(n,)``, not limited by the referral's."""
     return best_of(task, posterior).cost
 
 
 def decision_costs(task: Task, posterior: Matrix, labels: Labels) -> Vector:
-    """What deciding by each posterior came to, given the true labels, shape ``(n,)``."""
+    """Realised cost of deciding by each posterior, given the true labels, shape ``(n,)``."""
     best = best_of(task, posterior)
     return realised_costs(task, best.label, best.pays, labels)
 
 
 def realised_costs(task: Task, said: Labels, committed: NDArray[np.bool_], labels: Labels) -> Vector:
-    """What committing to ``said``, or else referring, came to, given the true labels, shape ``(n,)`` each."""
+    """Realised cost of committing to ``said``, or else referring, given the true labels; all ``(n,)``."""
     return np.asarray(np.where(committed, task.cost_matrix()[labels, said], task.costs.referral))
 
 
 def saving(task: Task, before: Matrix, after: Matrix, labels: Labels) -> float:
-    """Share of the cost at stake that ``after`` saves against ``before``, realised, shrunk towards a third.
+    """Share of the cost at stake that ``after`` saves against ``before``, shrunk towards ``EXPECTED_SAVING``.
 
-    A ratio of sums: with few doubtful cases the prior speaks, with none it is all there is. Not below 0.
+    A ratio of sums: the fewer doubtful cases, the more the prior counts. At least 0.
     """
     stake = np.minimum(doubts(task, before), task.costs.referral).sum()
     saved = (decision_costs(task, before, labels) - decision_costs(task, after, labels)).sum()
@@ -116,9 +116,9 @@ def saving(task: Task, before: Matrix, after: Matrix, labels: Labels) -> float:
 
 
 def doubt_of_share(doubt: Vector, share: float) -> float:
-    """The doubt that at most ``share`` of new cases exceed, in the mean; below 0 where all may, ``NEVER`` where none.
+    """Doubt that at most ``share`` of new cases exceed on average; below 0 for all, ``NEVER`` for none.
 
-    With n exchangeable cases a new one exceeds the ``j``-th largest with probability ``j / (n + 1)`` at the most.
+    With n exchangeable cases a new one exceeds the ``j``-th largest with probability at most ``j / (n + 1)``.
     """
     if share >= 1:
         return -1.0
@@ -127,20 +127,20 @@ def doubt_of_share(doubt: Vector, share: float) -> float:
 
 
 STEPS = (1.0, 0.75, 0.5, 0.25, 0.1, 0.05)
-"""Limits that are tried, in shares of the referral's cost, the least strict first."""
+"""Candidate limits as shares of the referral's cost, least strict first."""
 
 
 class Commitment(Record):
-    """Commit where the expected cost is at most ``limit``, in units of one ordinary error."""
+    """Commit if the expected cost is at most ``limit``, in units of one ordinary error."""
 
     limit: float
     note: str = ""
 
     @classmethod
     def fit(cls, task: Task, held_out: Matrix, labels: Labels, groups: Groups) -> "Commitment":
-        """The first of ``STEPS`` at which committing clearly saved cost on held-out cases, posteriors ``(n, k)``.
+        """Takes the first of ``STEPS`` at which committing clearly saved cost on held-out posteriors ``(n, k)``.
 
-        Clearly: the mean saving against a referral exceeds one standard error clustered by group. Where it never does,
+        Clearly: the mean saving against a referral exceeds one standard error clustered by group. If no step does,
         nothing is committed.
         """
         referral, best = task.costs.referral, best_of(task, held_out)

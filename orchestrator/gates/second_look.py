@@ -1,4 +1,4 @@
-"""Learning whom a second look asks, and when it is worth its price."""
+"""Learns which agents a second look asks, and when it is worth its price."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ from doubleread.orchestrator.simplex import spoken
 OFF = "second look off: on the calibration cases it would have been taken on it did not clearly pay"
 HEARD = "heard"
 SURE = 2.0
-"""Standard errors above the mean saving that is still believed of an agent, before its price is held against it."""
+"""Standard errors above an agent's mean saving up to which its price is accepted."""
 
 
 @dataclass(frozen=True)
 class SecondLookFit:
     """Whether second looks are taken, and the held-out posterior after them, ``(n, k)``.
 
-    ``raw`` holds the second round's own opinions, ``(n, agents, k)``.
+    ``raw`` holds the second round's opinions, ``(n, agents, k)``.
     """
 
     posterior: Matrix
@@ -44,18 +44,18 @@ def look_again(
     more: CascadeFit,
     policy: Policy,
 ) -> SecondLookFit:
-    """Learns whom a second look asks, when it is worth its price, and how its answers join the first ones.
+    """Learns which agents a second look asks, when it is worth its price, and how both rounds are fused.
 
-    ``more`` is what the first round came to. An agent whose second answers clearly raised the log-loss, or clearly
-    save less than they cost, is not asked again. The second look is left out unless it lowered the log-loss of the
-    cases it would be taken on by more than one standard error clustered by group, and what decisions on them cost.
+    ``more`` is the result of the first round. An agent is not asked again if its second answers clearly raised the
+    log-loss, or clearly save less than they cost. The second look is used only if it lowered the log-loss of its cases
+    by more than one standard error clustered by group, and also their decision cost.
     """
     turns, before = asked_again(answers), more.posterior
-    second = np.where(turns[..., None], second, np.nan)  # an agent that was not asked again keeps its first answer
+    second = np.where(turns[..., None], second, np.nan)  # agents not asked again keep their first answer
     again = np.flatnonzero(spoken(second).any(axis=0)).tolist()
     if policy.max_rounds < 2 or not again:
         return SecondLookFit(before, second)
-    read = ~np.isnan(second[:, again]).all(axis=(1, 2))  # a case that was confirmed later may have no second look
+    read = ~np.isnan(second[:, again]).all(axis=(1, 2))  # cases confirmed later may have no second look
     doubt = doubts(asked.task, before)
     gated = read & (doubt > doubt_of_share(doubt, policy.max_share))
     prices = Prices(mean_usd(answers), mean_seconds(answers), policy)
@@ -83,13 +83,13 @@ def look_again(
 
 
 def asked_again(answers: Sequence[Sequence[Answer]]) -> NDArray[np.bool_]:
-    """Who took a second look on which case, ``(n, agents)``."""
+    """Whether each agent took a second look on each case, ``(n, agents)``."""
     return np.array([[answer.round > 1 for answer in row] for row in answers], dtype=bool)
 
 
 @dataclass(frozen=True)
 class _Rounds:
-    """Opinions of both rounds, ``(n, agents, k)``, what the first came to, and the cases in doubt, ``(n,)``."""
+    """Opinions of both rounds, ``(n, agents, k)``, the first round's result, and the doubtful cases, ``(n,)``."""
 
     first: Tensor3
     second: Tensor3
@@ -99,7 +99,7 @@ class _Rounds:
 
 @dataclass(frozen=True)
 class _Both:
-    """Both rounds fused: held-out posteriors, and those without each agent's second answer."""
+    """Fusion of both rounds: held-out posteriors, and those without each agent's second answer."""
 
     pooling: Pooling
     learned: Learned
@@ -111,9 +111,9 @@ class _Both:
 def _worth_asking(
     asked: GateSample, rounds: _Rounds, again: Sequence[int], prices: Prices
 ) -> tuple[list[int], list[int], _Both]:
-    """Whom to ask again, whose second answers are not worth it, and both rounds fused with those of the former."""
+    """Returns the agents to ask again, those not worth asking, and the fusion with the former."""
     heard = rounds.gated & ~(spoken(rounds.first) & ~spoken(rounds.more.heard)).T
-    able = [i for i in again if not rounds.gated.any() or heard[i].any()]  # not those that every doubtful case spares
+    able = [i for i in again if not rounds.gated.any() or heard[i].any()]  # not if every doubtful case spares it
     found = _fused(asked, rounds, able)
     kept = [i for i in able if not _useless(asked, found, i, rounds.gated, prices.of([i]))]
     if kept and kept != able:
@@ -122,9 +122,9 @@ def _worth_asking(
 
 
 def _fused(asked: GateSample, rounds: _Rounds, again: Sequence[int]) -> _Both:
-    """Answers of both rounds at once; round by round where that is clearly better on the cases looked at again.
+    """Fuses both rounds together, or separately if that is clearly better on the doubtful cases.
 
-    Fitted on every answer, judged on those that are heard: an agent that is spared at first has no second look either.
+    Fits on all answers but judges without spared agents, which take no second look either.
     """
     first, second, said, gated = rounds.first, rounds.second, rounds.more.heard, rounds.gated
     new, width = np.full(second.shape, np.nan), first.shape[1]
@@ -147,7 +147,7 @@ def _fused(asked: GateSample, rounds: _Rounds, again: Sequence[int]) -> _Both:
 def _useless(asked: GateSample, found: _Both, agent: int, gated: NDArray[np.bool_], price: float) -> bool:
     """Whether an agent's second answers clearly do harm, or clearly save less than their price.
 
-    One case more, on which they saved a referral, is imagined: a dozen cases without any saving are no proof of none.
+    One case on which they save a referral is added: a dozen cases without any saving do not prove that there is none.
     """
     if gated.sum() < 2:
         return False

@@ -1,1 +1,1 @@
-"""What a panel learns from the answers about its calibration cases."""
+"""What a panel learns from answers on its calibration cases."""

@@ -1,4 +1,4 @@
-"""Who reads on the panel: an agent that is no better than chance, or that makes the panel worse, is left out."""
+"""Selects the agents of a panel: leaves out those no better than chance or harmful to the panel."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from doubleread.orchestrator.metrics import Gain, log_gain
 from doubleread.orchestrator.simplex import shares, spoken
 
 HARM = 2.0
-"""Standard errors by which the panel must be better without an agent: of several agents one is easily unlucky."""
+"""Standard errors by which the panel must be better without an agent: the limit allows for several comparisons."""
 Choose = Callable[[Tensor3], FusionChoice]
-"""Chooses and fits a fusion of opinions ``(n, agents, k)``, NaN where an agent is left out."""
+"""Selects and fits a fusion of opinions ``(n, agents, k)``, NaN for agents left out."""
 
 
 @dataclass(frozen=True)
 class Members:
-    """The fusion of those who read, who was left out, and notes on why."""
+    """The fusion of the remaining agents, those left out, and notes on the reasons."""
 
     chosen: FusionChoice
     left_out: tuple[str, ...]
@@ -31,15 +31,15 @@ class Members:
 def select(
     raw: Tensor3, sample: Sample, names: Sequence[str], referees: Sequence[str], usd: Vector, choose: Choose
 ) -> Members:
-    """Leaves out agents by held-out log-loss, differences being told by their standard errors clustered by group.
+    """Leaves out agents by held-out log-loss, with standard errors (SE) clustered by group.
 
-    1. An agent stays only where its calibrated opinions are better than the label frequencies alone by more than one.
-    2. Of the rest, the one without which the panel is better by most, and by more than ``HARM`` of them, is left out,
-       again and again; but where some agents cost money (``usd`` an answer), the last that is free stays: it tells when
-       to ask the others.
-    3. A referee joins only where the panel is better with it by more than one.
+    1. An agent stays only if its calibrated opinions are better than the label frequencies by more than one SE.
+    2. Of the rest, the agent without which the panel is better by most, and by more than ``HARM`` SE, is left out,
+       repeatedly; but if some agents cost money (``usd`` per answer), the last free one stays, as it decides when to
+       ask the others.
+    3. A referee is added only if it improves the panel by more than one SE.
 
-    With fewer than ``FEWEST`` cases of a label 1 and 2 cannot be told and everyone stays.
+    With fewer than ``FEWEST`` cases of a label 1 and 2 are skipped.
     """
     here = np.asarray(spoken(raw).any(axis=0))
     kept = here & np.array([name not in referees for name in names])
@@ -75,7 +75,7 @@ def select(
 
 
 def _over_chance(chosen: FusionChoice, kept: NDArray[np.bool_], sample: Sample) -> dict[int, Gain]:
-    """How far each agent's held-out log-loss, calibrated, lies below that of the label frequencies."""
+    """Gain in held-out log-loss of each agent's calibrated opinions over the label frequencies."""
     calibrated, y, codes = chosen.learned.held_out_calibrated, sample.labels, sample.codes
     plain = np.full((len(y), calibrated.shape[2]), np.nan)
     for train, test in sample.divided(sample.groups):
@@ -90,7 +90,7 @@ def _over_chance(chosen: FusionChoice, kept: NDArray[np.bool_], sample: Sample) 
 def _without_harm(
     raw: Tensor3, sample: Sample, kept: NDArray[np.bool_], usd: Vector, chosen: FusionChoice, choose: Choose
 ) -> tuple[FusionChoice, dict[int, Gain]]:
-    """The fusion without the agents that make it worse, and these, each with the gain. Changes ``kept``."""
+    """Returns the fusion without harmful agents, and these with their gains. Changes ``kept``."""
     dropped: dict[int, Gain] = {}
     while kept.sum() > 1:
         without = {i: choose(_only(raw, kept, but=i)) for i in np.flatnonzero(kept).tolist()}
@@ -110,7 +110,7 @@ def _gain(before: FusionChoice, after: FusionChoice, sample: Sample) -> Gain:
 
 
 def _only(raw: Tensor3, kept: NDArray[np.bool_], but: int | None = None) -> Tensor3:
-    """The opinions of those kept, without one of them where ``but`` names it; NaN for the others."""
+    """Opinions of the agents in ``kept`` except ``but``; NaN for the others."""
     here = kept.copy()
     if but is not None:
         here[but] = False

@@ -1,4 +1,4 @@
-"""Learning an arbiter from the answers that agents gave on cases they were not fitted on."""
+"""Fits an arbiter on agents' answers to cases that they were not fitted on."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -31,12 +31,12 @@ from doubleread.orchestrator.simplex import spoken
 from doubleread.orchestrator.trust.profile import DRAWS, profile
 
 PANEL = "panel"
-"""Name of the whole panel in its own trust profile."""
+"""Name of the whole panel in its trust profile."""
 
 
 @dataclass(frozen=True)
 class Readings:
-    """What every agent said about every calibration case, in both rounds, and the evidence it was given."""
+    """Every agent's answers on the calibration cases in both rounds, with the evidence."""
 
     first: Sequence[Sequence[Answer]]
     """``first[case][agent]``."""
@@ -46,10 +46,10 @@ class Readings:
     groups: Sequence[str] | None
     learned_from: str
     support: Vector | None = None
-    """Label shares of the cases that the agents were fitted on, ``(k,)``; None where that is not known."""
+    """Label shares of the cases that agents were fitted on, ``(k,)``; None if unknown."""
 
     def rows(self, picked: Labels) -> "Readings":
-        """Those of the cases at these positions."""
+        """Readings of the cases at these positions."""
         at = picked.tolist()
         return replace(
             self,
@@ -63,7 +63,7 @@ class Readings:
 
 @dataclass(frozen=True)
 class Learning:
-    """How trust is to be learned; the names are those of the settings."""
+    """Settings of fitting trust, named as in the settings file."""
 
     rule: str = AUTO
     calibrator: str = AUTO
@@ -73,22 +73,22 @@ class Learning:
     coverage: float = 0.9
     sets: str = "lac"
     max_risk: float | None = None
-    """Most that may be wrong among the committed; None: what decides is cost alone."""
+    """Most errors among the committed, as a share; None: only cost decides."""
     risk_confidence: float = 0.9
     alarm_rate: float = ALARM_RATE
     draws: int = DRAWS
-    """Bootstrap samples behind the intervals of trust profiles."""
+    """Bootstrap samples for the intervals of trust profiles."""
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class Grounds:
-    """What an arbiter rests on before any policy: the answers, and how those of the first round are fused."""
+    """Everything an arbiter needs apart from the policy: answers, and the first round's fusion."""
 
     asked: GateSample
     first: Tensor3
     second: Tensor3
-    """Raw opinions of both rounds, ``(n, agents, k)``; NaN where there is none."""
+    """Raw opinions of both rounds, ``(n, agents, k)``; NaN if missing."""
     readings: Readings
     learning: Learning
     familiarity: Familiarity
@@ -103,7 +103,7 @@ class Grounds:
         learning: Learning,
         referees: Sequence[str] = (),
     ) -> Self:
-        """Chooses calibrators, fusion and who reads; ``referees`` stay only where they lowered the log-loss."""
+        """Selects calibrators, fusion and agents; ``referees`` stay only if they lowered the log-loss."""
         first, second = tensor(task, readings.first), tensor(task, readings.second)
         sample = Sample(
             readings.labels,
@@ -123,13 +123,13 @@ class Grounds:
         return cls(asked, heard, again, readings, learning, familiarity, members)
 
     def at(self, costs: Costs) -> Self:
-        """The same at other costs of errors and referrals."""
+        """Copy with other costs of errors and referrals."""
         return replace(self, asked=replace(self.asked, task=with_costs(self.asked.task, costs)))
 
     def settled(self, policy: Policy) -> tuple[Arbiter, SecondLookFit]:
-        """The arbiter under a policy, without trust profiles, and the second look behind it.
+        """Returns the arbiter under a policy, without trust profiles, and its second look.
 
-        Fits on answers that were fused before, under another policy or other costs, are not made again.
+        Reuses fits of the same answers under other policies or costs.
         """
         asked, readings, learning = self.asked, self.readings, self.learning
         more = ask_more(asked, self.first, policy)
@@ -184,7 +184,7 @@ def fit_arbiter(
     learning: Learning,
     referees: Sequence[str] = (),
 ) -> Arbiter:
-    """Calibrators, fusion, profiles, guarantees and gates, everything judged by cross-fitting.
+    """Fits calibrators, fusion, profiles, guarantees and gates, judging everything by cross-fitting.
 
     Every choice takes the most cautious candidate unless another lowered the held-out log-loss by more than one
     standard error clustered by group: fusion, intercepts, agents, referees, cascade and second looks.
@@ -213,7 +213,7 @@ def fit_arbiter(
 
 
 def _effects(grounds: Grounds) -> dict[str, dict[str, Estimate]]:
-    """Of each agent on the panel, how far it moves held-out posteriors and lowers their log-loss (first round)."""
+    """Each agent's mean influence on held-out posteriors and decrease in their log-loss (first round)."""
     asked, readings, learning = grounds.asked, grounds.readings, grounds.learning
     without_each = {
         str(i): struck(grounds.first, i) for i in np.flatnonzero(spoken(grounds.first).any(axis=0)).tolist()
@@ -235,7 +235,7 @@ def _mean_of(values: Vector, rows: Labels) -> float:
 
 
 def tensor(task: Task, answers: Sequence[Sequence[Answer]]) -> Tensor3:
-    """Raw distributions, shape ``(cases, agents, labels)``; NaN where an agent abstained."""
+    """Raw distributions, shape ``(cases, agents, labels)``; NaN for abstentions."""
     nothing = np.full(len(task.names), np.nan)
     rows = [[a.vector(task) if isinstance(a, Opinion) else nothing for a in case] for case in answers]
     return np.array(rows, dtype=float)
@@ -249,9 +249,9 @@ def _profiles(
     round_: int,
     readings: Readings,
 ) -> list[TrustProfile]:
-    """One profile for each agent that gave any opinion in that round, of the cases it was asked on.
+    """Profiles of the agents with any opinion in that round, on the cases they were asked on.
 
-    Its slot in ``learned`` is the last of its own; an agent that was left out has no calibrator there.
+    An agent's slot in ``learned`` is its last; an agent that was left out has no calibrator there.
     """
     answers = readings.first if round_ == 1 else readings.second
     slots = len(learned.calibrators) - len(agents)
@@ -280,7 +280,7 @@ def _profiles(
 
 
 def sources(agents: Sequence[str], readings: Readings) -> tuple[tuple[ConfidenceSource | None, ...], ...]:
-    """For each round, the confidence source of each agent's opinions; None where it gave none."""
+    """Confidence source of each agent's opinions, by round; None without opinions."""
     return tuple(
         tuple(_source(answers, i) for i in range(len(agents))) for answers in (readings.first, readings.second)
     )

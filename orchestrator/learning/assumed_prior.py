@@ -1,9 +1,9 @@
-"""Opinions are brought to one prior before they are calibrated: the label shares of the calibration cases.
+"""Before calibration, shifts opinions to one prior: the label shares of the calibration cases.
 
-An agent that treats all labels as equally frequent says something else about a rare label than one that knows how rare
-it is. An opinion ``p`` that assumes the prior ``a`` becomes ``p' ∝ p · s / a`` at the label shares ``s`` (Bayes' rule
-with unchanged likelihoods; Saerens, Latinne and Decaestecker 2002, equation 2.4). Neither temperature scaling nor a
-log-pool could make up for it later: they have no intercept.
+An agent that treats all labels as equally frequent gives rare labels other probabilities than one that knows their
+prevalence. An opinion ``p`` that assumes the prior ``a`` becomes ``p' ∝ p · s / a`` at the label shares ``s`` (Bayes'
+rule with unchanged likelihoods; Saerens, Latinne and Decaestecker 2002, equation 2.4). Temperature scaling and
+log-pools cannot correct this later: they have no intercept.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,18 +16,18 @@ from doubleread.core.types import Tensor3, Vector
 from doubleread.orchestrator.simplex import normalised
 
 Assumed = tuple[Vector | None, ...]
-"""Of each agent the prior that its opinions assume, ``(k,)``; None where that is unknown."""
+"""Prior assumed by each agent's opinions, ``(k,)``; None if unknown."""
 
 
 def stated_priors(agents: int, answers: Sequence[Sequence[Answer]]) -> tuple[OpinionPrior | None, ...]:
-    """Which prior each agent says its opinions assume, by its first opinion; None where it gave none."""
+    """Prior stated in each agent's first opinion; None without one."""
     return tuple(
         next((a.prior for case in answers if isinstance(a := case[agent], Opinion)), None) for agent in range(agents)
     )
 
 
 def assumed_priors(priors: Sequence[OpinionPrior | None], task: Task, support: Vector | None) -> Assumed:
-    """The priors as numbers; ``support`` holds the label shares of the cases that agents were fitted on, ``(k,)``."""
+    """Converts priors to numbers; ``support`` holds the label shares of the agents' support, ``(k,)``."""
     known: Mapping[OpinionPrior | None, Vector | None] = {
         "balanced": np.full(len(task.names), 1 / len(task.names)),
         "support": support,
@@ -37,9 +37,9 @@ def assumed_priors(priors: Sequence[OpinionPrior | None], task: Task, support: V
 
 
 def at_shares(raw: Tensor3, assumed: Assumed, shares: Vector) -> Tensor3:
-    """Opinions ``(n, agents, k)`` as they are at the label ``shares``, ``(k,)``.
+    """Shifts opinions ``(n, agents, k)`` to the label ``shares``, ``(k,)``.
 
-    Those of an agent whose prior is unknown stay as they are.
+    Opinions with an unknown prior stay unchanged.
     """
     factors = np.stack([np.ones(len(shares)) if a is None else shares / a for a in assumed])
     moved = normalised(raw) * factors

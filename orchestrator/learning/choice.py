@@ -1,4 +1,4 @@
-"""Which calibrators and which fusion rule a panel gets: the most cautious, unless another is clearly better."""
+"""Selects calibrators and fusion rule: the most cautious ones, unless others are clearly better."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,31 +13,31 @@ from doubleread.orchestrator.simplex import spoken
 AUTO = "auto"
 CALIBRATORS = ("temperature", "vector")
 RULES = ("log-pool", "panel-mean")
-"""What ``auto`` chooses from, the most cautious first; the others of the tables are to be asked for by name."""
+"""Candidates of ``auto``, most cautious first; others must be named in the settings."""
 FEWEST = 5
-"""Cases of the rarest label below which nothing is chosen: the first of each is taken."""
+"""Fewest cases of the rarest label for a selection; below it the first candidates are taken."""
 Candidate = tuple[tuple[str, ...], str]
-"""Calibrators, one an agent, and a fusion rule."""
+"""One calibrator per agent, and a fusion rule."""
 
 
 @dataclass(frozen=True)
 class FusionChoice:
-    """What was chosen, how it was fitted, and notes for people; there are none without a choice."""
+    """The selected calibrators and rule, their fit, and notes for users."""
 
     calibrators: tuple[str, ...]
-    """One an agent."""
+    """One per agent."""
     rule: str
     learned: Learned
     notes: tuple[str, ...] = ()
 
 
 def choose(raw: Tensor3, sample: Sample, *, calibrator: str, rule: str, names: Sequence[str] = ()) -> FusionChoice:
-    """Fits every candidate; ``auto`` opens a name to its candidates. Arguments and errors as ``learn_rules``.
+    """Fits every candidate; ``auto`` stands for all candidates. Other arguments and errors as ``learn_rules``.
 
-    The first candidate is taken, unless others' cross-fitted log-loss is lower by more than one standard error
-    clustered by group; then the best of these. With fewer than ``FEWEST`` cases of a label or ``FEWEST_GROUPS`` groups
-    it always is. An agent of unknown prior gets the calibrator with an intercept for each label where that alone is so
-    much better. ``names`` are those of the agents, for the notes.
+    The first candidate is taken unless others lower the cross-fitted log-loss by more than one standard error clustered
+    by group; then the best of these is. With fewer than ``FEWEST`` cases of a label or ``FEWEST_GROUPS`` groups the
+    first is always taken. An agent of unknown prior gets the calibrator with an intercept per label if that alone is
+    clearly better. ``names`` of the agents are for the notes.
     """
     agents = raw.shape[1]
     rules: tuple[str, ...] = RULES if rule == AUTO else (rule,)
@@ -63,7 +63,7 @@ def choose(raw: Tensor3, sample: Sample, *, calibrator: str, rule: str, names: S
 
 
 def _too_few(raw: Tensor3, sample: Sample) -> str:
-    """What there is too little of to choose anything; empty where there is enough."""
+    """Which data are too few for a selection; empty if there are enough."""
     cases, units = int(np.bincount(sample.labels, minlength=raw.shape[2]).min()), len(np.unique(sample.codes))
     if cases < FEWEST:
         return f"{cases} cases of the rarest label"
@@ -81,7 +81,7 @@ def _note(best: Candidate, first: Candidate, gains: Mapping[Candidate, Gain]) ->
 
 
 def _with_intercepts(raw: Tensor3, sample: Sample, names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Each agent's calibrator, and notes: with an intercept where its prior is unknown and that is clearly better."""
+    """Each agent's calibrator, and notes: with intercepts if its prior is unknown and they are clearly better."""
     kinds, notes = [CALIBRATORS[0]] * raw.shape[1], []
     y, codes = sample.labels, sample.codes
     for i, prior in enumerate(sample.assumed_by(raw.shape[1])):
@@ -100,7 +100,7 @@ def _with_intercepts(raw: Tensor3, sample: Sample, names: Sequence[str]) -> tupl
 
 
 def _cross_fitted(kind: str, P: Matrix, sample: Sample) -> Matrix:
-    """One agent's opinions, calibrated by fits that had not seen them; uncalibrated where it is silent in training."""
+    """Cross-fitted calibrated opinions of one agent; uncalibrated if it is silent in training."""
     found = P.copy()
     for train, test in sample.parts:
         calibrator = fit_calibrator(kind, P[train], sample.labels[train], sample.codes[train])

@@ -1,4 +1,4 @@
-"""Learning a panel's calibration and fusion from labelled cases, without judging it on what it was fitted on."""
+"""Fits a panel's calibration and fusion on labelled cases, with held-out results by cross-fitting."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from doubleread.orchestrator.simplex import normalised, shares, softmax, spoken
 
 
 def _restored_by(restore: Callable[[Json], object]) -> PlainValidator:
-    """Makes a part of its parameters; a part, and None, stay what they are."""
+    """Restores a part from its parameters; leaves parts and None unchanged."""
 
     def restored(data: object) -> object:
         if isinstance(data, dict) and "kind" not in data:
@@ -41,12 +41,11 @@ Rule = Annotated[FusionRule, _restored_by(restore_rule), _PARAMS]
 
 @pydantic_dataclass(frozen=True, config=CONFIG)
 class Learned:
-    """What ``learn`` found. New cases go through ``fuse``; the held-out arrays are for judging.
+    """Result of ``learn``: ``fuse`` is for new cases, the held-out arrays are for evaluation.
 
     ``assumed`` holds the prior that each agent's opinions assume, ``seen`` the label shares ``(k,)`` that they are
-    brought to before they are calibrated. ``held_out``, ``(n, k)``, and ``held_out_calibrated``, ``(n, agents, k)``,
-    come from cross-fitting: each case was judged by calibrators and a rule fitted on other folds. Their rows are those
-    given to ``learn``.
+    shifted to before calibration. ``held_out``, ``(n, k)``, and ``held_out_calibrated``, ``(n, agents, k)``, are
+    cross-fitted: calibrators and rule were fitted on other folds. Their rows are those given to ``learn``.
     """
 
     assumed: tuple[MaybeArray, ...]
@@ -58,7 +57,7 @@ class Learned:
     folds: int
     notes: tuple[str, ...] = ()
     alternatives: SkipValidation[Mapping[str, Matrix]] = Field(default_factory=dict, exclude=True)
-    """Held-out posteriors of other answers on the same cases, by the same fits; not kept on disk."""
+    """Held-out posteriors of other answers on the same cases, by the same fits; not stored."""
 
     def __post_init__(self) -> None:
         n, agents, k = (*self.held_out_calibrated.shape, 0, 0, 0)[:3]
@@ -67,7 +66,7 @@ class Learned:
 
     @property
     def silent(self) -> tuple[int, ...]:
-        """Positions of the agents without any opinion to learn from: they get no weight."""
+        """Positions of agents without any opinion to learn from; they get no weight."""
         return tuple(i for i, calibrator in enumerate(self.calibrators) if calibrator is None)
 
     def calibrate(self, raw: Tensor3) -> Tensor3:
@@ -75,17 +74,17 @@ class Learned:
         return _calibrate(self.calibrators, at_shares(raw, self.assumed, self.seen))
 
     def fuse(self, raw: Tensor3) -> Matrix:
-        """Posteriors ``(n, k)`` from raw opinions."""
+        """Fuses raw opinions to posteriors ``(n, k)``."""
         return self.rule.fuse(self.calibrate(raw))
 
     def dump(self) -> Json:
-        """All of it as a JSON object; floats come back exactly."""
+        """Converts everything to a JSON object; floats are restored exactly."""
         found: Json = _LEARNED.dump_python(self, mode="json")
         return found
 
     @classmethod
     def load(cls, data: Json) -> "Learned":
-        """Rebuilds what ``dump`` gave; raises ``DataError`` for anything else."""
+        """Restores the result of ``dump``; raises ``DataError`` for anything else."""
         try:
             return _LEARNED.validate_python(data)
         except ValidationError as error:
@@ -97,11 +96,11 @@ _LEARNED = TypeAdapter(Learned)
 
 @dataclass(frozen=True)
 class Sample:
-    """Labelled cases to learn from, and how they are divided for cross-fitting.
+    """Labelled cases to learn from, and their folds for cross-fitting.
 
-    ``labels`` and ``groups`` have shape ``(n,)``. ``prior`` is that of the cases to come (None: the label shares of
-    ``labels``); ``assumed`` holds the priors that the agents' opinions assume (None: unknown). ``folds`` is a number,
-    of which fewer are used where groups are few, or the folds themselves.
+    ``labels`` and ``groups`` have shape ``(n,)``. ``prior`` is that of new cases (None: the label shares of
+    ``labels``); ``assumed`` holds the priors of the agents' opinions (None: unknown). ``folds`` is a number, reduced if
+    groups are few, or the folds themselves.
     """
 
     labels: Labels
@@ -113,20 +112,20 @@ class Sample:
 
     @cached_property
     def codes(self) -> NDArray[np.int64]:
-        """The groups as integers, shape ``(n,)``."""
+        """Group indices, shape ``(n,)``."""
         return group_codes(self.groups, len(self.labels))
 
     @cached_property
     def parts(self) -> Sequence[Fold]:
-        """The folds. Raises ``DataError`` where cross-fitting is impossible."""
+        """The folds. Raises ``DataError`` if cross-fitting is impossible."""
         return self.divided(self.codes)
 
     def divided(self, groups: Groups) -> Sequence[Fold]:
-        """The folds that keep these groups together."""
+        """The folds that keep these groups whole."""
         return grouped_folds(self.labels, groups, self.folds, self.seed) if isinstance(self.folds, int) else self.folds
 
     def assumed_by(self, agents: int) -> Assumed:
-        """The prior that each of so many agents assumes."""
+        """The prior assumed by each of ``agents`` agents."""
         return self.assumed or (None,) * agents
 
 
@@ -152,11 +151,11 @@ def learn_rules(
 ) -> dict[str, Learned]:
     """Fits one calibrator per agent and each fusion rule, and cross-fits all by group for the held-out arrays.
 
-    ``raw`` holds uncalibrated opinions ``(n, agents, k)``, NaN rows where an agent gave none; they are brought from the
-    priors that they assume to the label shares of the cases that are fitted on. ``calibrator`` names one for all
-    agents, or one each. ``alternatives`` are other answers to the same cases, shaped as ``raw``, that the held-out fits
-    are to fuse too: with agents struck out, for instance. Raises ``DataError`` where cross-fitting is impossible, and
-    ``UnknownPart`` for a rule or calibrator that is not in its table.
+    ``raw`` holds uncalibrated opinions ``(n, agents, k)``, NaN rows if missing; they are shifted from their assumed
+    priors to the label shares of the training cases. ``calibrator`` names one for all agents, or one each.
+    ``alternatives`` are other answers on the same cases, shaped as ``raw``, which the held-out fits fuse too, for
+    example with agents removed. Raises ``DataError`` if cross-fitting is impossible, ``UnknownPart`` for an unknown
+    rule or calibrator.
     """
     y, codes, parts, seed = sample.labels, sample.codes, sample.parts, sample.seed
     raw, k = np.where(spoken(raw)[..., None], raw, np.nan), raw.shape[2]
@@ -167,7 +166,7 @@ def learn_rules(
     held_out = {rule: blank.copy() for rule in rules}
     others = {rule: {name: blank.copy() for name in alternatives or {}} for rule in rules}
     held_out_calibrated = np.full(raw.shape, np.nan)
-    with threadpool_limits(1):  # the matrices are small: threads that wait for each other cost several times the work
+    with threadpool_limits(1):  # the matrices are small, and synchronising threads costs several times the work
         for part in parts:
             seen = shares(y[part.train], k)
             moved = at_shares(raw, assumed, seen)
@@ -212,9 +211,9 @@ def _fit(
     kinds: Sequence[str],
     seed: int,
 ) -> _FoldFit:
-    """Calibrators on all rows; the rules on opinions calibrated without their own row's fold.
+    """Fits calibrators on all rows, and rules on cross-fitted calibrated opinions.
 
-    Both are fitted with priors, beside which a case of a group of like cases counts for less than one on its own.
+    Relative to the priors, a case counts for less if the cases of its group are alike.
     """
     calibrators = _fit_calibrators(raw, y, codes, kinds)
     inner = _inner(raw, y, codes, kinds, seed)
@@ -225,7 +224,7 @@ def _fit(
 
 
 def _inner(raw: Tensor3, y: Labels, codes: NDArray[np.int64], kinds: Sequence[str], seed: int) -> Tensor3:
-    """Cross-fitted calibrated opinions; fitted in sample where there are too few groups to do better."""
+    """Cross-fitted calibrated opinions; in-sample with too few groups."""
     try:
         parts = grouped_folds(y, codes, 5, seed)
     except DataError:
@@ -242,7 +241,7 @@ def _fit_calibrators(raw: Tensor3, y: Labels, codes: NDArray[np.int64], kinds: S
 
 
 def fit_calibrator(kind: str, P: Matrix, y: Labels, codes: NDArray[np.int64]) -> Calibrator | None:
-    """One agent's calibrator, from opinions ``(n, k)``; None where it gave none. ``codes`` are the groups, ``(n,)``."""
+    """Fits one agent's calibrator on opinions ``(n, k)``; None without any. ``codes`` are the groups, ``(n,)``."""
     heard = spoken(P)
     if not heard.any():
         return None

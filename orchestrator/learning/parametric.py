@@ -1,4 +1,4 @@
-"""The base of everything fitted: its parameters are one frozen record that travels as JSON."""
+"""Base of all fitted parts: the parameters are one frozen record that converts to JSON."""
 
 from typing import ClassVar, Generic, Self, TypeVar
 
@@ -12,10 +12,10 @@ R = TypeVar("R", bound=Record)
 
 
 class Parametric(Generic[R]):
-    """Holds the fitted ``record_type``, or nothing yet.
+    """Holds the fitted ``record_type``, or None before fitting.
 
-    ``params`` and ``fitted`` raise ``NotFitted`` before ``fit``; ``from_params`` raises ``DataError`` for
-    parameters of another kind or shape.
+    ``params`` and ``fitted`` raise ``NotFitted`` before ``fit``; ``from_params`` raises ``DataError`` for parameters of
+    another kind or shape.
     """
 
     kind: str
@@ -32,12 +32,12 @@ class Parametric(Generic[R]):
         return self._fitted
 
     def params(self) -> Json:
-        """The parameters and ``kind`` as a JSON object; floats come back exactly."""
+        """The parameters and ``kind`` as a JSON object; floats are restored exactly."""
         return {"kind": self.kind, **self.fitted.model_dump(mode="json")}
 
     @classmethod
     def from_params(cls, params: Json) -> Self:
-        """Rebuilds what ``params`` came from."""
+        """Restores the part from the result of ``params``."""
         if params.get("kind") != cls.kind:
             raise DataError(f"parameters of kind {params.get('kind')!r} are not those of {cls.kind!r}")
         try:

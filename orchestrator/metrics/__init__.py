@@ -1,9 +1,8 @@
 """Metrics of probabilities ``P``, shape ``(n, k)``, against true label indices ``y``, shape ``(n,)``.
 
-A metric is declared once, as a ``Metric`` in a module of its own or of its family, with a row in ``METRICS``: its
-names, its direction, its unit, how it is computed and how it is written. Trust profiles, evaluations, reports, gates,
-comparisons, sweeps and tables read the declaration. Another package adds a metric through an entry point of the group
-``doubleread.metrics``.
+A metric is declared once, as a ``Metric`` with a row in ``METRICS``: names, direction, unit, computation and format.
+Trust profiles, evaluations, reports, gates, comparisons, sweeps and tables read the declaration. Other packages add
+metrics through entry points of the group ``doubleread.metrics``.
 
 ``confidence`` and ``correct`` have shape ``(n,)``. Means over no cases are NaN. Bins are equal-width, open below and
 closed above (0 belongs to the first), so that a confidence of exactly 1 falls into the last bin.
@@ -35,8 +34,7 @@ FEWEST_GROUPS = 20
 
 Flags = NDArray[np.bool_]
 Surface = Literal["summary", "readers", "report", "gates", "compare", "trust", "sweep", "cases"]
-"""Where a metric is shown: Markdown summary, table of readers, HTML report, gates, comparison of runs, trust, sweep,
-table of cases."""
+"""Where a metric is shown: Markdown summary, readers, HTML report, gates, run comparison, trust, sweep, case table."""
 
 
 _HERE = "doubleread.orchestrator.metrics"
@@ -60,12 +58,12 @@ METRICS = Registry("metric", "doubleread.metrics", _ROWS)
 
 
 def declared() -> "tuple[Metric, ...]":
-    """Every metric: the rows of ``METRICS`` in their order, then those of other packages by name."""
+    """All metrics: the rows of ``METRICS`` in order, then those of other packages by name."""
     return tuple(METRICS.get(name) for name in dict.fromkeys((*_ROWS, *METRICS.names())))
 
 
 def shown_in(surface: Surface) -> "tuple[Metric, ...]":
-    """The metrics that a surface shows; those that are read from the top are sorted by rank."""
+    """Metrics shown on a surface; summary, readers and report are sorted by rank."""
     found = [one for one in declared() if surface in one.shown]
     return tuple(sorted(found, key=lambda one: one.rank) if surface in ("summary", "readers", "report") else found)
 
@@ -86,7 +84,7 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RiskCoverage:
-    """Error rate ``risk[i]`` among the ``coverage[i]`` share of cases with the highest confidence; shapes ``(n,)``."""
+    """Error rate ``risk[i]`` of the ``coverage[i]`` most confident share of cases; shapes ``(n,)``."""
 
     coverage: Vector
     risk: Vector
@@ -98,7 +96,7 @@ def confidences(P: Matrix) -> Vector:
 
 
 def correctness(P: Matrix, y: Labels) -> Flags:
-    """Whether the leading label is the true one, shape ``(n,)``; the first label leads in a tie."""
+    """Whether the leading label is the true one, shape ``(n,)``; ties go to the first label."""
     return np.asarray(P.argmax(axis=1) == y)
 
 
@@ -108,7 +106,7 @@ def accuracy(P: Matrix, y: Labels) -> float:
 
 
 def brier(P: Matrix, y: Labels) -> float:
-    """Multi-class Brier score: the squared error summed over the labels, 0 to 2 (Brier 1950)."""
+    """Multi-class Brier score: squared error summed over labels, 0 to 2 (Brier 1950)."""
     return _mean(squares(P, y))
 
 
@@ -124,7 +122,7 @@ def ece(confidence: Vector, correct: Flags, bins: int = BINS) -> float:
 
 
 def ece_floor(confidence: Vector, bins: int, rng: np.random.Generator, draws: int = 400) -> Floor:
-    """The ECE that sampling alone gives: correctness is drawn with probability ``confidence``, ``draws`` times."""
+    """ECE of a perfectly calibrated forecaster: correctness drawn with probability ``confidence``, ``draws`` times."""
     if not len(confidence):
         return Floor(float("nan"), float("nan"))
     values = [ece(confidence, rng.random(len(confidence)) < confidence, bins) for _ in range(draws)]
@@ -132,7 +130,7 @@ def ece_floor(confidence: Vector, bins: int, rng: np.random.Generator, draws: in
 
 
 def classwise_ece(P: Matrix, y: Labels, bins: int = BINS) -> float:
-    """Mean over labels of the ECE of that label's probability against its presence (Kull et al. 2019)."""
+    """Mean over labels of the one-vs-rest ECE (Kull et al. 2019)."""
     return _mean(np.array([ece(P[:, label], y == label, bins) for label in range(P.shape[1])]))
 
 
@@ -144,7 +142,7 @@ def overconfidence_rate(confidence: Vector, correct: Flags, threshold: float = O
 def confidence_correctness_correlation(confidence: Vector, correct: Flags) -> float | None:
     """CCC: Pearson correlation of confidence and correctness (arXiv 2507.10571, section 3).
 
-    None where it is undefined: fewer than two cases, all right, all wrong or all equally confident.
+    None if undefined: fewer than two cases, all right, all wrong or all equally confident.
     """
     if len(confidence) < 2 or np.ptp(confidence) < 1e-12 or correct.all() or not correct.any():
         return None
@@ -159,13 +157,13 @@ def confusion_matrix(P: Matrix, y: Labels) -> NDArray[np.int64]:
 
 
 def bin_index(confidence: NDArray[np.float64], bins: int) -> NDArray[np.int64]:
-    """Number of the bin of each confidence, counted from 0; the shape is kept."""
-    # Rounding first: 0.7 * 10 is 7.000000000000001 in floating point, and would land one bin too high.
+    """Bin index of each confidence, from 0; keeps the shape."""
+    # Rounds first: 0.7 * 10 is 7.000000000000001 in floating point, one bin too high.
     return np.clip(np.ceil(np.round(confidence * bins, 9)).astype(np.int64) - 1, 0, bins - 1)
 
 
 def reliability_bins(confidence: Vector, correct: Flags, bins: int = BINS) -> tuple[ReliabilityBin, ...]:
-    """The bins that hold a case, from the lowest confidence up."""
+    """The non-empty bins, lowest confidence first."""
     index = bin_index(confidence, bins)
     return tuple(
         ReliabilityBin(
@@ -180,7 +178,7 @@ def reliability_bins(confidence: Vector, correct: Flags, bins: int = BINS) -> tu
 
 
 def risk_coverage(confidence: Vector, correct: Flags) -> RiskCoverage:
-    """Selective risk from the surest case to the least sure; equally sure cases share their mean error.
+    """Selective risk by falling confidence; equally confident cases share their mean error.
 
     Source: Geifman and El-Yaniv 2017; the averaging makes the curve independent of the order of the cases.
     """
@@ -197,7 +195,7 @@ def aurc(confidence: Vector, correct: Flags) -> float:
 
 
 def accuracy_at_coverage(confidence: Vector, correct: Flags, coverage: float) -> float:
-    """Accuracy among the surest ``coverage`` share of cases, 0 < coverage <= 1, rounded up to a whole case."""
+    """Accuracy of the most confident ``coverage`` share of cases, 0 < coverage <= 1, rounded up to a whole case."""
     if not len(confidence):
         return float("nan")
     kept = max(1, int(np.ceil(coverage * len(confidence) - 1e-9)))
@@ -205,34 +203,33 @@ def accuracy_at_coverage(confidence: Vector, correct: Flags, coverage: float) ->
 
 
 class Gain(NamedTuple):
-    """A mean gain of one candidate over another on held-out cases, and its standard error clustered by group."""
+    """Mean held-out gain of one candidate over another, and its standard error clustered by group."""
 
     mean: float
     error: float
-    """Infinite where there are not two groups to tell it from."""
+    """Infinite with fewer than two groups."""
 
     @property
     def clear(self) -> bool:
-        """Whether the gain exceeds one standard error: the rule by which every choice is made."""
+        """Whether the gain exceeds one standard error, the criterion of all choices."""
         return self.beyond(1.0)
 
     def beyond(self, errors: float) -> bool:
-        """Whether the gain exceeds so many standard errors."""
+        """Whether the gain exceeds ``errors`` standard errors."""
         return self.mean > errors * self.error
 
     @property
     def line(self) -> str:
-        """For people: the gain and how sure it is."""
+        """The gain and its standard error as text."""
         if not np.isfinite(self.error):
             return f"{self.mean:+.3f}, from too few groups to tell"
         return f"{self.mean:+.3f} ± {self.error:.3f}"
 
 
 def clustered(values: Vector, groups: Groups = None) -> Gain:
-    """The mean of per-case gains ``(n,)`` and its standard error, whole groups taken as the independent units.
+    """Mean of per-case gains ``(n,)`` and its standard error, with groups as the independent units.
 
-    ``SE² = G / (G - 1) · Σ_g (Σ_{i in g} (v_i - mean))² / n²`` (Liang and Zeger 1986, for a mean); without groups this
-    is the ordinary standard error.
+    ``SE² = G / (G - 1) · Σ_g (Σ_{i in g} (v_i - mean))² / n²`` (Liang and Zeger 1986); without groups the ordinary one.
     """
     n = len(values)
     codes = group_codes(groups, n)
@@ -245,7 +242,7 @@ def clustered(values: Vector, groups: Groups = None) -> Gain:
 
 
 def design_effect(values: Vector, groups: Groups = None) -> float:
-    """How many cases of ``values`` ``(n,)`` tell as much as one that stands alone: ``SE_clustered² / SE²``, 1 to n / G.
+    """Design effect: cases of ``values`` ``(n,)`` worth one independent case, ``SE_clustered² / SE²``, 1 to n / G.
 
     Source: Kish 1965, the design effect of cluster samples.
     """
@@ -266,19 +263,19 @@ def squares(P: Matrix, y: Labels) -> Vector:
 
 
 def log_gain(before: Matrix, after: Matrix, labels: Labels, groups: Groups = None) -> Gain:
-    """How far the log-loss of ``after`` lies below that of ``before``, both ``(n, k)``, case by case."""
+    """Gain in log-loss from ``before`` to ``after``, both ``(n, k)``."""
     return clustered(losses(before, labels) - losses(after, labels), groups)
 
 
 def wilson(right: int, n: int, level: float = 0.95) -> Interval:
-    """Wilson score interval of a proportion (Wilson 1927); the whole of [0, 1] where n is 0."""
+    """Wilson score interval of a proportion (Wilson 1927); [0, 1] if n is 0."""
     if n == 0:
         return Interval(0.0, 1.0)
     z = float(ndtri((1 + level) / 2))
     p, spread = right / n, z * z / n
     centre = (p + spread / 2) / (1 + spread)
     half = z / (1 + spread) * float(np.sqrt(p * (1 - p) / n + spread / (4 * n)))
-    # at the ends the bound is exactly 0 or 1, which rounding would miss
+    # exact 0 or 1 at the ends, despite rounding
     return Interval(centre - half if right else 0.0, centre + half if right < n else 1.0)
 
 

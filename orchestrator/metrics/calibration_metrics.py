@@ -1,8 +1,7 @@
-"""Calibration errors, with their intervals and what sampling alone would give.
+"""Calibration errors with intervals, and their floor under perfect calibration.
 
-All are made of the signed sums of ``correct - confidence`` a bin. Bins are equal-width, open below and closed above (0
-belongs to the first), or hold equally many cases. Draws
-keep the bins of the sample.
+All are computed from the sums of ``correct - confidence`` per bin. Bins are equal-width, open below and closed above (0
+belongs to the first), or hold equally many cases. Bootstrap draws keep the bins of the sample.
 """
 
 from collections.abc import Callable
@@ -19,15 +18,15 @@ from doubleread.orchestrator.metrics.draws import certain, estimate, ratio
 from doubleread.orchestrator.metrics.metric import Metric, MetricSample
 
 SIMULATED = 400
-"""Draws of a perfectly calibrated reader."""
+"""Simulated label draws of a perfectly calibrated reader."""
 
 Numbers = NDArray[np.int64]
 
 
 def equal_mass_bins(confidence: Vector, bins: int) -> Numbers:
-    """Number of the bin of each confidence, shape ``(n,)``, when each bin holds as many cases as ties allow.
+    """Bin index of each confidence, shape ``(n,)``, with equally many cases per bin up to ties.
 
-    Equal confidences are in one bin, so that the order of the cases does not matter; bins may be empty.
+    Equal confidences share a bin, so that the order of the cases does not matter; bins may be empty.
     """
     ranks = np.searchsorted(np.sort(confidence), confidence, side="right")
     return np.ceil(ranks * bins / max(len(confidence), 1) - 1e-9).astype(np.int64) - 1
@@ -35,7 +34,7 @@ def equal_mass_bins(confidence: Vector, bins: int) -> Numbers:
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationMetric(Metric):
-    """A calibration error over bins. ``of`` takes signed sums and sizes of bins, ``(…, bins)``, and gives ``(…)``."""
+    """A calibration error over bins. ``of`` maps sums and sizes of bins, ``(…, bins)``, to ``(…)``."""
 
     of: Callable[[Matrix, Matrix], Vector]
     bins_of: Callable[[Vector, int], Numbers] = bin_index
@@ -49,7 +48,7 @@ class CalibrationMetric(Metric):
         return self.of(*(sample.draws.sums(_spread(values, bins, sample.bins), sample.rows) for values in columns))
 
     def floor(self, sample: MetricSample) -> Vector:
-        """The error under each of the simulated labels, shape ``(400,)``."""
+        """The error under each simulated draw of labels, shape ``(400,)``."""
         bins, said = self.bins_of(sample.confidence, sample.bins), sample.P.argmax(axis=1)
         sizes = np.bincount(bins, minlength=sample.bins).astype(float)
         drawn = sample.once(simulated)
@@ -67,7 +66,7 @@ class CalibrationMetric(Metric):
 
 @dataclass(frozen=True, kw_only=True)
 class _Classwise(CalibrationMetric):
-    """Label by label: all columns of many labels at once would be many times the run."""
+    """Processes one label at a time: all columns together would cost far more with many labels."""
 
     def value(self, P: Matrix, y: Labels) -> float:
         return classwise_ece(P, y)
@@ -91,13 +90,13 @@ class _Classwise(CalibrationMetric):
 
 
 def simulated(sample: MetricSample) -> list[Labels]:
-    """Labels drawn from the distributions themselves, as of a perfectly calibrated reader, each ``(m,)``."""
+    """Labels drawn from the distributions, as of a perfectly calibrated reader, each ``(m,)``."""
     steps, rng = np.cumsum(sample.P, axis=1)[:, :-1], np.random.default_rng(sample.draws.seed)
     return [(rng.random((len(sample.P), 1)) > steps).sum(axis=1) for _ in range(SIMULATED)]
 
 
 def expected_error(sample: MetricSample) -> CalibrationError:
-    """The ECE with the floor of ``ece_floor``, for samples of which nothing else is asked."""
+    """The ECE with the floor of ``ece_floor``, for samples without other metrics."""
     rng, confidence = np.random.default_rng(sample.draws.seed), sample.confidence
     floor = [ece(confidence, rng.random(len(confidence)) < confidence, sample.bins) for _ in range(SIMULATED)]
     return _error(ECE.drawn(sample), np.array(floor), ECE.binning, sample.bins)
@@ -114,7 +113,7 @@ def _worst(gaps: Matrix, sizes: Matrix) -> Vector:
 
 
 def _spread(values: Vector, bins: Numbers, count: int) -> Matrix:
-    """One column a bin, shape ``(n, count)``."""
+    """One column per bin, shape ``(n, count)``."""
     columns = np.zeros((len(values), count))
     columns[np.arange(len(values)), bins] = values
     return columns

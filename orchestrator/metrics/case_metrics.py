@@ -6,7 +6,7 @@ from doubleread.orchestrator.metrics.metric import PERCENT, CaseMetric
 
 
 def overconfident(P: Matrix, y: Labels) -> Flags:
-    """Which cases are wrong with a confidence above 0.8, shape ``(n,)``."""
+    """Whether each case is wrong with a confidence above 0.8, shape ``(n,)``."""
     return (confidences(P) > OCR_THRESHOLD) & ~correctness(P, y)
 
 

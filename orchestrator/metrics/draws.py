@@ -1,7 +1,7 @@
-"""Bootstrap of whole groups for many figures at once: sums over cases of every draw, as one product of matrices.
+"""Bootstrap of whole groups for many metrics at once: sums over the cases of every draw by matrix products.
 
-The first row of all that comes out is the sample itself, the others are the draws; figures are made of sums, row by
-row. The draws are those that ``resampling.bootstrap`` makes from the same seed.
+The first row of every result is the sample itself, the others are the draws; metrics are computed from the sums of each
+row. The draws equal those of ``resampling.bootstrap`` with the same seed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,11 +15,11 @@ from doubleread.orchestrator.metrics import wilson
 from doubleread.orchestrator.resampling import group_codes
 
 _CELLS = 1_000_000
-"""Numbers that are unfolded at a time."""
+"""Array elements expanded at a time."""
 
 
 class Draws:
-    """How often each group of ``n`` cases is in the sample (once) and in each draw, shape ``(1 + draws, clusters)``."""
+    """Counts of each group of ``n`` cases in the sample (1) and in each draw, shape ``(1 + draws, clusters)``."""
 
     def __init__(self, groups: Sequence[str | None], *, draws: int, seed: int) -> None:
         self.n, self.size, self.seed = len(groups), draws, seed
@@ -42,17 +42,17 @@ class Draws:
         return np.asarray(self.sums(values[:, None], rows)[:, 0])
 
     def times(self, rows: NDArray[np.generic]) -> Iterator[Matrix]:
-        """How often each of the cases ``rows`` is there, part by part of the draws, shape ``(some, len(rows))``."""
+        """Yields the counts of the cases ``rows`` for parts of the draws, shape ``(some, len(rows))``."""
         codes = self.codes[rows]
         return (self.counts[part][:, codes].astype(float) for part in self._parts(len(codes)))
 
     def mean(self, values: NDArray[np.generic], rows: NDArray[np.bool_] | None = None) -> Estimate | None:
-        """The mean of ``values``, shape ``(n,)``, over the cases ``rows``; None where there is none."""
+        """Mean of ``values``, shape ``(n,)``, over the cases ``rows``; None without any."""
         kept = np.ones(self.n, bool) if rows is None else rows
         return estimate(ratio(self.total(values[kept], kept), self.total(np.ones(kept.sum()), kept)))
 
     def share(self, flags: NDArray[np.bool_], rows: NDArray[np.bool_] | None = None) -> Estimate | None:
-        """The share of true ``flags``, shape ``(n,)``, among ``rows``; Wilson's interval where all are alike."""
+        """Share of true ``flags``, shape ``(n,)``, among ``rows``; Wilson interval if all are equal."""
         kept = np.ones(self.n, bool) if rows is None else rows
         return with_wilson(self.mean(flags, kept), int(kept.sum()))
 
@@ -62,7 +62,7 @@ class Draws:
 
 
 def percentiles(values: Vector, shares: tuple[float, ...], draws: Draws) -> list[Vector]:
-    """For each share the smallest value that so many of all cases do not exceed, shape ``(1 + draws,)`` each."""
+    """For each share the smallest value that this share of cases does not exceed, shape ``(1 + draws,)`` each."""
     order = np.argsort(values, kind="stable")
     found: list[list[Vector]] = [[] for _ in shares]
     for times in draws.times(order):
@@ -74,9 +74,9 @@ def percentiles(values: Vector, shares: tuple[float, ...], draws: Draws) -> list
 
 
 def estimate(values: Vector) -> Estimate | None:
-    """The figure of the sample (the first) with the interval of the draws; None where it is undefined.
+    """Value of the sample (the first) with the bootstrap interval; None if it is undefined.
 
-    Draws in which it is undefined are left out.
+    Draws with an undefined value are ignored.
     """
     if not np.isfinite(values[0]):
         return None
@@ -85,7 +85,7 @@ def estimate(values: Vector) -> Estimate | None:
 
 
 def with_wilson(found: Estimate | None, n: int) -> Estimate | None:
-    """The share, with Wilson's interval where the ``n`` cases behind it are alike: such draws know no doubt."""
+    """The share; if it is 0 or 1, where draws do not vary, with the Wilson interval for ``n`` cases."""
     if found is None or 0 < found.value < 1:
         return found
     interval = wilson(round(found.value * n), n)
@@ -93,12 +93,12 @@ def with_wilson(found: Estimate | None, n: int) -> Estimate | None:
 
 
 def ratio(above: Matrix, below: Matrix) -> Matrix:
-    """Quotients, NaN where there is nothing to divide by."""
+    """Quotients, NaN for denominators of 0."""
     out = np.full(np.broadcast_shapes(above.shape, below.shape), np.nan)
     return np.asarray(np.divide(above, below, out=out, where=below > 0))
 
 
 def certain(found: Estimate | None) -> Estimate:
-    """A figure that cannot be undefined where it is asked for."""
+    """Narrows the type of an estimate that cannot be None here."""
     assert found is not None
     return found

@@ -13,7 +13,7 @@ from doubleread.orchestrator.metrics.metric import PERCENT, Metric, MetricSample
 
 
 class LabelScores(NamedTuple):
-    """Of each label, sample first, then draws: shape ``(1 + draws, k)``; NaN where there is nothing to divide by."""
+    """Scores of each label, sample first, then draws: shape ``(1 + draws, k)``; NaN if undefined."""
 
     precision: Matrix
     recall: Matrix
@@ -21,7 +21,7 @@ class LabelScores(NamedTuple):
     true: Vector
     said: Vector
     either: Vector
-    """Cases of the sample whose label it is, that were said to be it, and either, shape ``(k,)``."""
+    """Numbers of sample cases with the label as true, named, or either, shape ``(k,)``."""
 
     def estimates(self, which: str) -> tuple[Estimate | None, ...]:
         """``precision``, ``recall`` or ``f1`` of each label with its interval."""
@@ -47,7 +47,7 @@ def label_scores(sample: MetricSample) -> LabelScores:
 
 @dataclass(frozen=True, kw_only=True)
 class _LabelMean(Metric):
-    """The mean over labels; where no label knows doubt, its interval is the mean of theirs."""
+    """Mean over labels; if it is 0 or 1, its interval is the mean of the labels' intervals."""
 
     which: str
 
@@ -68,9 +68,9 @@ def _mean_of(estimates: Sequence[Estimate], end: str) -> float:
 
 
 def _f1(found: Estimate | None, either: int) -> Estimate | None:
-    """Where said and true never differ, or never agree: from Wilson's interval of the share of agreement.
+    """If F1 is 0 or 1, computes its interval from the Wilson interval of the share of agreement.
 
-    F1 is ``2 J / (1 + J)`` of the share ``J`` that is both said and true, among the ``either`` cases that are one.
+    F1 is ``2 J / (1 + J)``, where ``J`` is the share of the ``either`` cases whose label is both named and true.
     """
     if found is None or 0 < found.value < 1:
         return found

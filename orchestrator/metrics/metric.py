@@ -1,4 +1,4 @@
-"""What a metric declares; its value and its interval follow from that."""
+"""Declarations of metrics, from which value and interval are computed."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Display(NamedTuple):
-    """How a figure is written: in per cent, or as it is, with so many decimals."""
+    """Number format of a metric: percent or plain, with a number of decimals."""
 
     percent: bool = False
     digits: int = 3
@@ -56,8 +56,8 @@ PERCENT = Display(percent=True, digits=1)
 class MetricSample:
     """A reader's distributions ``P``, shape ``(m, k)``, on the ``m`` cases ``rows`` with labels ``y``, and the draws.
 
-    ``rows`` are flags of all cases of the draws, with ``m`` of them true. Vectors over draws have shape
-    ``(1 + draws,)``; the first entry is the sample itself.
+    ``rows`` are flags of all cases of the draws, ``m`` of them True. Vectors over draws have shape ``(1 + draws,)``;
+    the first entry is the sample itself.
     """
 
     P: Matrix
@@ -69,7 +69,7 @@ class MetricSample:
 
     @classmethod
     def of(cls, P: Matrix, y: Labels, draws: Draws) -> "MetricSample | None":
-        """The cases with an opinion and a label; None where there is none. NaN rows and negative labels are neither."""
+        """The cases with an opinion (no NaN) and a label (not negative); None if there are none."""
         rows = (y >= 0) & spoken(P)
         return cls(P[rows], y[rows], draws, rows) if rows.any() else None
 
@@ -83,11 +83,11 @@ class MetricSample:
 
     @cached_property
     def n(self) -> Vector:
-        """Cases in each draw."""
+        """Number of cases in each draw."""
         return self.draws.total(np.ones(len(self.y)), self.rows)
 
     def once(self, make: "Callable[[MetricSample], T]") -> T:
-        """What ``make`` gives for this sample, made once for all metrics that need it."""
+        """Result of ``make`` for this sample, cached for all metrics that use it."""
         if make not in self._made:
             self._made[make] = make(self)
         made: T = self._made[make]
@@ -96,7 +96,7 @@ class MetricSample:
 
 @dataclass(frozen=True, kw_only=True)
 class Metric(ABC):
-    """A metric of probabilities ``(n, k)`` against true labels ``(n,)``. Subclasses say how it is computed.
+    """A metric of probabilities ``(n, k)`` against true labels ``(n,)``. Subclasses define the computation.
 
     Examples:
         >>> import numpy as np
@@ -129,7 +129,7 @@ class Metric(ABC):
 
     @property
     def sign(self) -> int:
-        """Of a change for the better."""
+        """1 if higher is better, else -1."""
         return 1 if self.better == "higher" else -1
 
     @abstractmethod
@@ -142,15 +142,15 @@ class Metric(ABC):
         return float(self.drawn(sample)[0])
 
     def found(self, sample: MetricSample) -> Found:
-        """The metric with its interval; None where it is undefined."""
+        """The metric with its interval; None if undefined."""
         return estimate(self.drawn(sample))
 
 
 @dataclass(frozen=True, kw_only=True)
 class CaseMetric(Metric):
-    """The mean of a number for each case. ``of`` takes ``P`` and ``y`` and gives ``(n,)``; flags make a share.
+    """The mean of a number per case. ``of`` maps ``P`` and ``y`` to ``(n,)``; flags give a share.
 
-    ``silent`` is what a case counts in a sweep if nobody spoke on it; None: as a uniform distribution.
+    ``silent`` is the value of a case without opinions in a sweep; None: that of a uniform distribution.
     """
 
     of: Callable[[Matrix, Labels], NDArray[np.generic]]
@@ -171,7 +171,7 @@ class CaseMetric(Metric):
 class SumMetric(Metric):
     """A function of sums over cases, such as a ratio.
 
-    ``columns`` takes ``P`` and ``y`` and gives ``(n, m)``; ``of`` takes their sums ``(…, m)`` and the counts ``(…)``.
+    ``columns`` maps ``P`` and ``y`` to ``(n, m)``; ``of`` maps their sums ``(…, m)`` and the counts ``(…)`` to values.
     """
 
     columns: Callable[[Matrix, Labels], Matrix]
@@ -183,7 +183,7 @@ class SumMetric(Metric):
 
 @dataclass(frozen=True, kw_only=True)
 class SampleMetric(Metric):
-    """Any other: ``of`` takes the sample and gives its values over the draws."""
+    """Any other metric: ``of`` maps the sample to its values over the draws."""
 
     of: Callable[[MetricSample], Vector]
 

@@ -1,6 +1,6 @@
-"""How well confidence puts right before wrong: risk and coverage, correlation, telling failures.
+"""How well confidence ranks right before wrong answers: risk–coverage, correlation, failure detection.
 
-Equally sure cases share their mean error: the order of the cases does not matter.
+Equally confident cases share their mean error, so the order of the cases does not matter.
 """
 
 from typing import NamedTuple
@@ -14,16 +14,16 @@ from doubleread.orchestrator.metrics.metric import MetricSample, SampleMetric, S
 
 
 class RankingScores(NamedTuple):
-    """Sample first, then draws, shape ``(1 + draws,)`` each."""
+    """Scores of the sample and the draws, shape ``(1 + draws,)`` each."""
 
     aurc: Vector
     e_aurc: Vector
     failure_auroc: Vector
-    """NaN where all are right or all are wrong."""
+    """NaN if all are right or all are wrong."""
 
 
 def ranking_scores(sample: MetricSample) -> RankingScores:
-    """All at once, since they share the order of the cases."""
+    """Computes all scores together, since they share the order of the cases."""
     _, level = np.unique(-np.round(sample.confidence, 9), return_inverse=True)
     order = np.argsort(level, kind="stable")
     starts = np.flatnonzero(np.diff(level[order], prepend=-1))
@@ -37,9 +37,9 @@ def ranking_scores(sample: MetricSample) -> RankingScores:
 
 
 def _ranked(sizes: Matrix, wrong: Matrix, harmonic: Vector) -> tuple[Vector, Vector, Vector]:
-    """Of levels from the surest on: cases and errors in each, shape ``(some, levels)``; figures of shape ``(some,)``.
+    """Scores ``(some,)`` from cases and errors per confidence level, highest first, each ``(some, levels)``.
 
-    Within a level of ``m`` cases with error rate ``e``, after ``R`` cases with ``E`` errors, the risks are
+    After ``R`` cases with ``E`` errors, a level of ``m`` cases with error rate ``e`` has the risks
     ``(E + e j) / (R + j)``; they sum to ``e m + (E - e R) (H(R + m) - H(R))`` with the harmonic numbers ``H``.
     """
     after, errors = np.cumsum(sizes, axis=1), np.cumsum(wrong, axis=1)
@@ -49,7 +49,7 @@ def _ranked(sizes: Matrix, wrong: Matrix, harmonic: Vector) -> tuple[Vector, Vec
     n, bad = after[:, -1], errors[:, -1]
     best = bad - (n - bad) * (harmonic[n.astype(np.int64)] - harmonic[(n - bad).astype(np.int64)])
     right = sizes - wrong
-    surer = (after - errors) - right / 2  # right answers that are surer than the wrong ones of a level; ties by half
+    surer = (after - errors) - right / 2  # right answers more confident than a level's errors; ties count half
     pairs = bad * (n - bad)
     aurc = ratio(risks, n)
     return aurc, aurc - ratio(best, n), ratio((wrong * surer).sum(axis=1), pairs)
@@ -57,12 +57,12 @@ def _ranked(sizes: Matrix, wrong: Matrix, harmonic: Vector) -> tuple[Vector, Vec
 
 def _moments(P: Matrix, y: Labels) -> Matrix:
     confidence, correct = confidences(P), correctness(P, y)
-    x, right = confidence - confidence.mean(), correct - correct.mean()  # centred: no digits are lost
+    x, right = confidence - confidence.mean(), correct - correct.mean()  # centred for numerical precision
     return np.stack([np.ones(len(x)), x, right, x * x, right * right, x * right], axis=1)
 
 
 def _correlation(moments: Matrix, n: Vector) -> Vector:
-    """Pearson's correlation; NaN where all are right, all wrong or all equally confident."""
+    """Pearson correlation; NaN if all are right, all wrong or all equally confident."""
     _, sx, sr, sxx, srr, sxr = np.moveaxis(moments, -1, 0)
     spread = (n * sxx - sx**2).clip(0) * (n * srr - sr**2).clip(0)
     return ratio(n * sxr - sx * sr, np.sqrt(np.where(spread > 1e-12, spread, 0)))

@@ -1,1 +1,1 @@
-"""Whether an image, or a batch of them, is like the calibration cases (out-of-distribution detection)."""
+"""Out-of-distribution detection for single images and for batches."""

@@ -1,7 +1,6 @@
-"""How unusually high each of some values is among all the others, on the scale of a standard normal variable.
+"""Normal scores: how unusually high each value is among the others.
 
-Both functions are symmetric: they treat all values alike, whatever their order. Values lie on the last axis of arrays
-``(…, n)``, each row for itself.
+Both functions are independent of the order of values and work on the last axis of arrays ``(…, n)``.
 """
 
 import numpy as np
@@ -12,9 +11,9 @@ Floats = NDArray[np.float64]
 
 
 def normal_scores(values: Floats) -> Floats:
-    """Each value's normal score by its rank (van der Waerden 1952), shape as ``values``: blind to scale and skew.
+    """Normal score of each value by its rank (van der Waerden 1952), shape as ``values``; ignores scale and skew.
 
-    Ties share the middle of their ranks. NaN is unknown: it does not count, and scores 0, the middle.
+    Ties share their mean rank. NaN does not count and scores 0.
     """
     there = ~np.isnan(values)
     known = np.maximum(there.sum(axis=-1, keepdims=True), 1)
@@ -22,9 +21,9 @@ def normal_scores(values: Floats) -> Floats:
 
 
 def open_ended_scores(values: Floats) -> Floats:
-    """The same, but how far a single largest value lies beyond the others counts as well.
+    """Normal scores that also measure how far a single largest value exceeds the others.
 
-    Its score goes on in a straight line from the median through the second largest value.
+    Its score is extrapolated linearly from the median through the second largest value.
     """
     scores, ordered = normal_scores(values), np.sort(values, axis=-1)  # NaN last
     if values.shape[-1] < 2:
@@ -39,10 +38,10 @@ def open_ended_scores(values: Floats) -> Floats:
 
 
 def _middles(values: Floats) -> Floats:
-    """Of each value the middle between how many are smaller and how many are no larger."""
+    """Midpoint of the numbers of smaller and of not larger values."""
     n, order = values.shape[-1], np.argsort(values, axis=-1)
     ordered = np.take_along_axis(values, order, axis=-1)
-    edge = np.ones((*values.shape[:-1], n + 1), dtype=bool)  # where a run of ties begins, and the last one ends
+    edge = np.ones((*values.shape[:-1], n + 1), dtype=bool)  # starts of runs of ties, and the end of the last one
     edge[..., 1:-1] = ordered[..., 1:] != ordered[..., :-1]
     places = np.arange(n + 1)
     below = np.maximum.accumulate(np.where(edge, places, 0), axis=-1)[..., :-1]
@@ -53,5 +52,5 @@ def _middles(values: Floats) -> Floats:
 
 
 def _at(ordered: Floats, place: NDArray[np.int64]) -> Floats:
-    """The value at a place of each row, ``(…, 1)``; the nearest there is."""
+    """The value at an index of each row, ``(…, 1)``; the index is clipped."""
     return np.take_along_axis(ordered, np.clip(place, 0, ordered.shape[-1] - 1), axis=-1)

@@ -1,8 +1,7 @@
-"""Is this image anything the panel has been trusted on?
+"""Out-of-distribution detection for single images.
 
-Two signs speak against it: it lies far from every stored case, and the agents, each by its own standards, are in
-unusual doubt. Far images show by distance, near ones (an unknown label among known ones) by both. The measure of
-"unusual" is the held-out cases themselves.
+Two signs count: a large distance to all stored cases, and unusual doubt of the agents, each relative to its own doubt
+on held-out cases. Far images show by distance, near ones (an unknown label among known ones) by both.
 """
 
 from functools import cached_property
@@ -22,42 +21,41 @@ from doubleread.orchestrator.ood._normal_scores import normal_scores, open_ended
 from doubleread.orchestrator.resampling import Groups, group_codes
 
 ALARM_RATE = 0.02
-"""Share of familiar cases that may raise an alarm: it costs as many needless referrals."""
+"""Largest share of in-distribution cases that may raise an alarm, each a needless referral."""
 
 LEVELS = (1.0, 0.75, 0.5, 0.25, 0.125)
-"""Levels that are tried where there are too few groups to promise the rate of alarms, in shares of that rate."""
+"""Candidate levels, as shares of the alarm rate, if there are too few groups to guarantee that rate."""
 _AT_ONCE = 2_000_000
-"""Figures that are ranked at the same time."""
+"""Numbers that are ranked at the same time."""
 
 
 class Familiarity(Record):
-    """The signs of the held-out cases, against which a new case is judged.
+    """Signs of the held-out cases, against which new cases are compared.
 
     A new case joins them, all are scored alike, and the share that scores at least as high is its p-value (full
-    conformal prediction, Vovk, Gammerman and Shafer 2005, section 2.2). So a case exchangeable with the held-out ones,
-    on which no agent was fitted, raises an alarm with probability ``alarm_rate`` at most, however the score is made.
-    Where groups are known they are the units (see ``exchangeable``), and that holds for a case of a new group. With too
-    few groups for it, the level is chosen by leaving out one group at a time: the highest of ``LEVELS`` at which the
-    groups left out raise an alarm at a rate of ``alarm_rate`` at most, their standard error included. That is an
-    estimate. With fewer than ``FEWEST_GROUPS`` it is 0: an alarm is raised beyond every held-out case, for new groups
-    at a rate of at most ``1 / (G + 1)``.
+    conformal prediction, Vovk, Gammerman and Shafer 2005, section 2.2). A case exchangeable with the held-out ones, on
+    which no agent was fitted, therefore raises an alarm with probability at most ``alarm_rate``, for any score. If
+    groups are known, they are the units (see ``exchangeable``), and this holds for a case of a new group. With too few
+    groups for that, the level is estimated by leaving out one group at a time: the highest of ``LEVELS`` at which the
+    groups left out raise an alarm at a rate of at most ``alarm_rate``, including its standard error. With fewer than
+    ``FEWEST_GROUPS`` it is 0: only cases beyond all held-out ones raise an alarm, for new groups at a rate up to
+    ``1 / (G + 1)``.
     """
 
     alarm_rate: float
     nearness: tuple[float | None, ...]
-    """Of each held-out case to the stored ones; None without evidence."""
+    """Nearness of each held-out case to the stored ones; None without evidence."""
     doubt: tuple[tuple[float | None, ...], ...]
-    """Entropy in nats of every agent's uncalibrated opinion on each held-out case; None where it abstained."""
+    """Entropy in nats of every agent's uncalibrated opinion on each held-out case; None for abstentions."""
     groups: tuple[str, ...] = ()
-    """Of each held-out case; empty where each stands alone."""
+    """Group of each held-out case; empty if each is its own."""
     level: float | None = None
-    """Share of held-out cases, groups counted alike, that may be as unusual as a case that raises the alarm; None where
-    there are enough groups for ``alarm_rate`` itself."""
+    """Share of held-out cases, with groups weighted alike, that may be as unusual as an alarm; None: ``alarm_rate``."""
     note: str = ""
 
     @classmethod
     def fit(cls, nearness: Vector, opinions: Tensor3, alarm_rate: float = ALARM_RATE, groups: Groups = None) -> Self:
-        """From held-out cases: ``nearness`` ``(n,)`` and uncalibrated opinions ``(n, agents, k)``; NaN is absent."""
+        """Fits on held-out ``nearness`` ``(n,)`` and uncalibrated opinions ``(n, agents, k)``; NaN if missing."""
         n, needed, units = len(nearness), units_needed(1 - alarm_rate), Units.of(groups, len(nearness))
         note, level = "", None
         if n < needed:
@@ -86,10 +84,10 @@ class Familiarity(Record):
         )
 
     def judge(self, evidence: Evidence | None, opinions: Matrix) -> Unfamiliarity | None:
-        """How unfamiliar a case is, from its evidence and its first opinions, uncalibrated, ``(agents, k)``.
+        """Tests a case by its evidence and its first, uncalibrated opinions ``(agents, k)``.
 
-        Held-out cases are judged by the same signs that this case has. A picture that is unusual in itself raises the
-        alarm whatever the score. None where there is no sign at all, or no held-out case to compare it with.
+        Held-out cases are compared by the signs that this case has. An image with unusual properties of its own always
+        raises the alarm. Returns None without any sign or held-out case.
         """
         judged, unusual = self._judged(evidence, opinions), () if evidence is None else evidence.unusual
         if not unusual:
@@ -120,8 +118,9 @@ class Familiarity(Record):
         return judged.model_copy(update={"reason": _reason(judged, evidence)})
 
     def alarms(self, nearness: Vector, opinions: Tensor3) -> NDArray[np.bool_]:
-        """Which of many cases raise the alarm in ``judge``, ``(n,)``: by nearness ``(n,)`` and first opinions
-        ``(n, agents, k)``, NaN where there is none.
+        """Whether each case raises the alarm of ``judge``, ``(n,)``.
+
+        Takes nearness ``(n,)`` and first opinions ``(n, agents, k)``, NaN if missing.
         """
         found, doubt = np.zeros(len(nearness), dtype=bool), doubts(opinions)
         if not self.nearness:
@@ -137,13 +136,12 @@ class Familiarity(Record):
 
     @cached_property
     def _held_out(self) -> tuple[Vector, Matrix]:
-        """``nearness`` and ``doubt`` as arrays, NaN for None."""
         return np.array(self.nearness, dtype=float), np.array(self.doubt, dtype=float)
 
     def _scores(self, near: Vector, doubt: Matrix) -> tuple[Matrix, Matrix]:
-        """Distance and doubt of the held-out cases and, last, of each new one among them, ``(new, held-out + 1)``.
+        """Distance and doubt scores of the held-out cases and, last, of each new one, ``(new, held-out + 1)``.
 
-        0 throughout where a new case has no such sign.
+        All 0 if a new case lacks the sign.
         """
         their_near, their_doubt = self._held_out
         far = open_ended_scores(-np.column_stack([_each(their_near, len(near)), near]))
@@ -152,13 +150,13 @@ class Familiarity(Record):
         return np.where(np.isnan(near)[:, None], 0.0, far), unsure
 
     def _thresholds(self, scores: Matrix) -> Vector | None:
-        """The score beyond which each alarm is raised, ``(new,)``; None where there are too few held-out cases."""
+        """Score above which each alarm is raised, ``(new,)``; None with too few held-out cases."""
         units = self._units
         if len(self.nearness) < units_needed(1 - self.alarm_rate):
             return None
         order = np.argsort(-scores[:, :-1], axis=1)
         tails = np.cumsum(units.weights[order], axis=1)
-        # of the p-values that a new case as unusual as the 1st, 2nd, … would have, the first that raises no alarm
+        # the first p-value, in order of the held-out scores, that raises no alarm
         above = units.own + tails > self.alarm_rate if self.level is None else tails / (1 - units.own) > self.level
         first = (above & (tails > 1e-12)).argmax(axis=1)
         return np.take_along_axis(scores, np.take_along_axis(order, first[:, None], axis=1), axis=1)[:, 0]
@@ -169,14 +167,14 @@ class Familiarity(Record):
 
 
 def near_and_doubt(nearness: Vector, doubt: Matrix) -> Vector:
-    """The score of held-out cases among themselves, ``(n,)``: distance and doubt together, as for a new case."""
+    """Scores of held-out cases among themselves, ``(n,)``: distance plus doubt, as for a new case."""
     far = open_ended_scores(-nearness[None])[0]
     asked = np.asarray(~np.isnan(doubt).all(axis=0))
     return np.asarray(np.where(np.isnan(nearness), 0.0, far) + _doubt_scores(doubt[None], asked[None])[0])
 
 
 def _level(scores: Vector, codes: NDArray[np.int64], alarm_rate: float) -> float:
-    """See ``Familiarity``: each case is compared with those of other groups, every group counting the same."""
+    """Selects ``Familiarity.level``: compares each case with those of other groups, all equally weighted."""
     sizes = np.bincount(codes)
     if len(sizes) < FEWEST_GROUPS:
         return 0.0
@@ -191,7 +189,7 @@ def _level(scores: Vector, codes: NDArray[np.int64], alarm_rate: float) -> float
 
 
 def nearness_of(evidence: Evidence | None) -> float:
-    """How near the stored cases are to a case, hub-corrected where retrieval says so; NaN without evidence."""
+    """Nearness of the stored cases to a case, hub-corrected if retrieval provides it; NaN without evidence."""
     if evidence is None or evidence.quality is None:
         return float("nan")
     quality = evidence.quality
@@ -199,13 +197,14 @@ def nearness_of(evidence: Evidence | None) -> float:
 
 
 def doubts(opinions: Tensor3) -> Matrix:
-    """Entropy in nats of opinions ``(n, agents, k)``, shape ``(n, agents)``; NaN where an agent gave none."""
+    """Entropy in nats of opinions ``(n, agents, k)``, shape ``(n, agents)``; NaN if missing."""
     return np.asarray(entr(opinions).sum(axis=2))
 
 
 def _doubt_scores(doubt: Tensor3, asked: NDArray[np.bool_]) -> Matrix:
-    """The mean doubt of the agents ``asked``, ``(new, agents)``, each measured against its own; an absent one says
-    nothing. ``doubt`` is ``(new, cases, agents)``, the scores are ``(new, cases)``; 0 where nobody is asked.
+    """Mean doubt of the agents ``asked``, ``(new, agents)``, each relative to its own; absent ones do not count.
+
+    ``doubt`` is ``(new, cases, agents)``, the scores are ``(new, cases)``; 0 if no agent is asked.
     """
     own = np.moveaxis(normal_scores(np.moveaxis(doubt, 2, 1)), 1, 2)
     spoke = ~np.isnan(doubt) & asked[:, None]
@@ -229,5 +228,4 @@ def _or_none(values: Vector) -> list[float | None]:
 
 
 def _each(values: NDArray[np.float64], n: int) -> NDArray[np.float64]:
-    """The same values ``n`` times over, on a new first axis."""
     return np.broadcast_to(values, (n, *values.shape))

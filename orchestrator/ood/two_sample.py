@@ -1,10 +1,10 @@
-"""Are two samples of pictures alike? A classifier two-sample test on embeddings, with whole groups permuted.
+"""Two-sample test of images: a classifier test on embeddings that permutes whole groups.
 
-A linear classifier is fitted to tell the samples apart and judged on groups that it was not fitted on (Lopez-Paz and
-Oquab 2017, "Revisiting classifier two-sample tests"; for dataset shift see Rabanser, Günnemann and Lipton 2019,
-"Failing loudly"). Pictures of one group resemble each other, so the null distribution shuffles groups, not pictures:
-under the hypothesis that the groups of both samples are exchangeable, the p-value is valid for any number of them.
-Only pictures of one label (as the panel sees it) are compared: another mix of labels alone is no difference.
+A linear classifier is fitted to separate the samples and judged on held-out groups (Lopez-Paz and Oquab 2017,
+"Revisiting classifier two-sample tests"; for dataset shift see Rabanser, Günnemann and Lipton 2019, "Failing loudly").
+Images of one group are alike, so the null distribution permutes groups, not images: if the groups of both samples are
+exchangeable, the p-value is valid for any number of them. Only images of the same (predicted) label are compared, so a
+shift of label shares alone has no effect.
 """
 
 from collections.abc import Sequence
@@ -19,39 +19,39 @@ from doubleread.orchestrator.resampling import group_codes
 
 PERMUTATIONS = 499
 FEWEST_GROUPS = 5
-"""With fewer groups ``outside`` says nothing."""
+"""Fewest groups that ``outside`` needs."""
 COMPONENTS = 64
-"""Principal components that the classifier sees."""
+"""Principal components that the classifier uses."""
 FOLDS = 5
 _RIDGE = 0.5
-"""Of the mean variance of the components."""
+"""Ridge penalty as a share of the components' mean variance."""
 _LEAST_SPREAD = 0.02
 _RESTS = 9
-"""Choices of the first sample's rest that the second is compared with; the middle result counts."""
+"""Random subsets of the first sample that the second is compared with; the median result counts."""
 _TIE = 1e-12
 Groups = Sequence[str | None]
 Codes = NDArray[np.int64]
 
 
 class Apart(NamedTuple):
-    """How well the second sample can be told from the first."""
+    """How well the samples can be separated."""
 
     auc: float
-    """Area under the ROC curve of the held-out scores; 0.5 where the samples are alike."""
+    """Area under the ROC curve of the held-out scores; 0.5 if the samples are alike."""
     p_value: float
 
 
 class Shuffles(NamedTuple):
-    """Who belongs to the second sample: in truth, and after shuffling the groups."""
+    """Membership of the second sample, observed and after permuting the groups."""
 
     second: Matrix
-    """Ones and zeros, ``(n, 1 + permutations)``; the first column is the truth."""
+    """Ones and zeros, ``(n, 1 + permutations)``; the first column is the observed one."""
     codes: Codes
     """Group of each row."""
 
 
 def shuffled(second: NDArray[np.bool_], codes: Codes, permutations: int = PERMUTATIONS, seed: int = 0) -> Shuffles:
-    """The second sample, and as many of its groups drawn at random from all. No group lies in both samples."""
+    """Permutes the groups of the second sample among all groups, which must not span both samples."""
     groups = np.zeros(codes.max() + 1)
     groups[codes[second]] = 1
     rng = np.random.default_rng(seed)
@@ -60,25 +60,25 @@ def shuffled(second: NDArray[np.bool_], codes: Codes, permutations: int = PERMUT
 
 
 def divisions(codes: Codes, second: NDArray[np.bool_]) -> int:
-    """In how many ways as many groups could be drawn from all: no p-value is smaller than one over it."""
+    """Number of possible draws of as many groups; the smallest p-value is its inverse."""
     return comb(len(np.unique(codes)), len(np.unique(codes[second])))
 
 
 def joint_codes(first: Groups | None, second: Groups | None, sizes: tuple[int, int]) -> Codes:
-    """Groups of both samples, one after the other, as integers; no group lies in both. None: each case alone."""
+    """Group indices of both samples, concatenated; no group is in both. None: each case is its own group."""
     ours, theirs = (group_codes(groups, n) for groups, n in zip((first, second), sizes, strict=True))
     return np.concatenate([ours, theirs + ours.max() + 1])
 
 
 def told_apart(values: Matrix, labels: Labels, shuffles: Shuffles, seed: int = 0) -> Apart:
-    """How well a ridge classifier on at most 64 principal components of ``values``, ``(n, k)``, tells the samples."""
+    """Tests how well a ridge classifier on principal components of ``values``, ``(n, k)``, separates the samples."""
     fold = _folds(int(shuffles.codes.max()) + 1, seed)[shuffles.codes]
     found = _cross_fitted_aucs(_components(values, labels), labels, shuffles.second, fold)
     return Apart(float(found[0]), float(np.mean(found >= found[0] - _TIE)))
 
 
 def drawn_groups(codes: Codes, size: int, draws: int = PERMUTATIONS, seed: int = 0) -> Matrix:
-    """Ones for the rows of random whole groups, at least ``size`` rows and few more, ``(n, draws)``."""
+    """Ones for the rows of random whole groups, with at least ``size`` rows and few more, ``(n, draws)``."""
     rng, sizes = np.random.default_rng(seed), np.bincount(codes)
     found = np.zeros((len(sizes), draws))
     for i in range(draws):
@@ -89,11 +89,11 @@ def drawn_groups(codes: Codes, size: int, draws: int = PERMUTATIONS, seed: int =
 
 
 def told_apart_ungrouped(values: Matrix, labels: Labels, drawn: Matrix, seed: int = 0) -> Apart:
-    """The same where nobody knows the groups of the second sample, the last rows of ``values``.
+    """The same test for unknown groups of the second sample, the last rows of ``values``.
 
-    It is taken for a few whole groups: its score is compared with those of ``drawn_groups`` of the first sample, each
-    told from the rest of the first sample by a classifier that ignores the groups. That is cautious, for a sample from
-    more groups than that is told apart less easily.
+    The sample is treated as a few whole groups: its score is compared with those of ``drawn_groups`` of the first
+    sample, each separated from the rest of the first sample by a classifier that ignores groups. This is conservative,
+    since a sample from more groups is harder to separate.
     """
     n, components, fold = len(drawn), _components(values, labels), _folds(len(values), seed)
     null = _cross_fitted_aucs(components[:n], labels[:n], drawn, fold[:n])
@@ -102,17 +102,17 @@ def told_apart_ungrouped(values: Matrix, labels: Labels, drawn: Matrix, seed: in
 
 
 def _against_rest(components: Matrix, labels: Labels, left_out: NDArray[np.bool_], fold: Codes) -> float:
-    """The second sample against the first without some rows, as many as the second has."""
+    """AUC of the second sample against the first without the rows ``left_out``."""
     used = np.concatenate([~left_out, np.ones(len(components) - len(left_out), bool)])
     second = (np.arange(len(components)) >= len(left_out))[used, None].astype(float)
     return float(_cross_fitted_aucs(components[used], labels[used], second, fold[used])[0])
 
 
 def shifts(values: Matrix, labels: Labels, shuffles: Shuffles) -> tuple[Vector, Vector]:
-    """How far the second sample is shifted in each column of ``values``, ``(n, k)``, and how sure that is.
+    """Shift of the second sample in each column of ``values``, ``(n, k)``, and its p-value.
 
-    The shift is the AUC of the column itself, less 0.5: 0.5 where every value is above all others of its label. The
-    p-values hold for all columns together (max-T; Westfall and Young 1993).
+    The shift is the column's own AUC minus 0.5: 0.5 if every value exceeds all others of its label. The p-values are
+    adjusted for all columns (max-T; Westfall and Young 1993).
     """
     moved = np.stack([_aucs(np.broadcast_to(v[:, None], (len(v), 1)), labels, shuffles.second) for v in values.T]) - 0.5
     sure = np.abs(moved) / np.maximum(moved.std(axis=1, keepdims=True), _TIE)
@@ -120,10 +120,10 @@ def shifts(values: Matrix, labels: Labels, shuffles: Shuffles) -> tuple[Vector, 
 
 
 def outside(values: Matrix, labels: Labels, codes: Codes, second: NDArray[np.bool_]) -> Vector:
-    """p-value of each column of ``values``, ``(n, k)``, for the second sample as one more group.
+    """p-value of each column of ``values``, ``(n, k)``, for the second sample as one further group.
 
-    From Student's prediction interval for the mean of another group, Bonferroni-corrected; group means are taken to be
-    normal. For where there are too few groups to shuffle.
+    Uses Student's prediction interval for the mean of a further group, Bonferroni-corrected, and assumes normal group
+    means. For too few groups to permute.
     """
     from scipy.stats import t  # noqa: PLC0415 - slow to load
 
@@ -136,14 +136,14 @@ def outside(values: Matrix, labels: Labels, codes: Codes, second: NDArray[np.boo
 
 
 def label_means(values: Matrix, labels: Labels, k: int) -> Matrix:
-    """Mean of each of ``k`` labels, the mean of all for one without a row."""
+    """Mean of each of ``k`` labels; the overall mean for a label without rows."""
     of_label = np.eye(k)[:, labels]
     counts = of_label.sum(axis=1, keepdims=True)
     return np.asarray(np.where(counts > 0, of_label @ values / np.maximum(counts, 1), values.mean(axis=0)))
 
 
 def _components(values: Matrix, labels: Labels) -> Matrix:
-    """The leading principal components within labels, ``(n, ≤ 64)``."""
+    """Leading principal components within labels, ``(n, ≤ 64)``."""
     centred = values - label_means(values, labels, int(labels.max()) + 1)[labels]
     if len(centred) < centred.shape[1]:
         spread, vectors = np.linalg.eigh(centred @ centred.T)
@@ -166,9 +166,9 @@ def _cross_fitted_aucs(x: Matrix, labels: Labels, second: Matrix, fold: Codes) -
 
 
 def _held_out(x: Matrix, labels: Labels, second: Matrix, test: NDArray[np.bool_]) -> Matrix:
-    """Scores of the rows left out, by a ridge regression on the others for every column of ``second``.
+    """Scores of the held-out rows, by a ridge regression on the others for every column of ``second``.
 
-    Label means are taken out of both sides, so that the label itself explains nothing (Frisch and Waugh).
+    Label means are removed from both sides, so that the label has no effect (Frisch and Waugh).
     """
     ours, theirs, k = labels[~test], labels[test], int(labels.max()) + 1
     middle = label_means(x[~test], ours, k)
@@ -179,7 +179,7 @@ def _held_out(x: Matrix, labels: Labels, second: Matrix, test: NDArray[np.bool_]
 
 
 def _aucs(scores: Matrix, labels: Labels, second: Matrix) -> Vector:
-    """Area under the ROC curve of every column, over pairs of one label; one column of scores may serve for all."""
+    """AUC of every column over pairs with the same label; one column of scores may serve for all."""
     from scipy.stats import rankdata  # noqa: PLC0415 - slow to load
 
     won, pairs = np.zeros(second.shape[1]), np.zeros(second.shape[1])

@@ -1,1 +1,1 @@
-"""Label shares: of a batch without labels, and posteriors under other shares."""
+"""Label shares of unlabelled batches, and posteriors under other label shares."""

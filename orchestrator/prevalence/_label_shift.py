@@ -1,10 +1,10 @@
-"""Label shares of an unlabelled batch, from what a panel says of it, and whether labels alone have shifted.
+"""Estimates the label shares of an unlabelled batch from a panel's posteriors, and tests for other shifts.
 
-The panel's probabilities on a batch are a mixture of its probabilities on held-out cases of each label, if nothing but
-the label shares has changed. The shares that make the two means equal are the estimate ("probabilistic adjusted count":
-Bella et al. 2010; Saerens, Latinne and Decaestecker 2002 state the problem). It is taken twice, the second time with
-the probabilities moved to the first estimate, which makes it about as exact as maximum likelihood (EM) and, unlike
-that, does not rest on the probabilities being calibrated.
+If only the label shares have changed, the panel's probabilities on a batch are a mixture of those on held-out cases of
+each label. The estimate is the shares that make the two means equal ("probabilistic adjusted count": Bella et al. 2010;
+Saerens, Latinne and Decaestecker 2002 state the problem). It is computed twice, the second time with the probabilities
+shifted to the first estimate. It is then about as exact as maximum likelihood (EM) without needing calibrated
+probabilities.
 """
 
 from collections.abc import Sequence
@@ -17,49 +17,53 @@ from doubleread.core.types import Labels, Matrix, Tensor3, Vector
 from doubleread.orchestrator.resampling import group_codes
 
 DRAWS = 400
-"""Bootstrap draws of whole groups, of both sides."""
+"""Bootstrap draws of whole groups, on both sides."""
 SHAPE = 0.65
-"""Of the gamma weights that groups are drawn with; 1 is the Bayesian bootstrap (Rubin 1981), smaller values widen the
-intervals. Chosen on simulations of nine kinds of batch: 95 % intervals held the shares of the batch in 88 to 96 %."""
+"""Shape of the gamma weights of groups; 1 is the Bayesian bootstrap (Rubin 1981), smaller values widen intervals.
+
+Chosen by simulating nine kinds of batch: 95 % intervals covered the shares of the batch in 88 to 96 %.
+"""
 _UNSEEN = 0.5
-"""Weight of a case of each label, in the draws only, of which the panel has no idea: it may err on a label although it
-did not on the held-out cases."""
+"""Weight of a pseudo-case per label, with uninformative probabilities, in the draws only.
+
+Allows for errors on labels without errors among the held-out cases.
+"""
 _FLOOR = 0.05
-"""Added to each first estimate before it is used, so that no label is ruled out."""
+"""Added to each first estimate, so that no label is ruled out."""
 _LEVELS = np.linspace(0, 1, 17)[1:-1]
-"""Probabilities at which batch and mixture are compared: what differs between .999 and .9999 does not matter."""
+"""Probabilities at which batch and mixture are compared; differences beyond them are ignored."""
 _AT_ONCE = 4_000_000
-"""Figures in memory at a time."""
+"""Numbers in memory at a time."""
 _STEPS, _STILL = 300, 1e-6
 
 
 @dataclass(frozen=True)
 class Shares:
-    """Estimated label shares of a batch: of its own images, not of what they were drawn from."""
+    """Estimated label shares of the batch's own images, not of the population they were drawn from."""
 
     estimate: Vector
-    """Shape ``(k,)``, drawn towards the known shares as far as it is uncertain; never 0."""
+    """Shape ``(k,)``, shrunk towards the known shares by its uncertainty; never 0."""
     low: Vector
     high: Vector
-    """95 % interval of each share in the batch itself, not in what it was drawn from; shape ``(k,)``."""
+    """95 % interval of each share in the batch itself, shape ``(k,)``."""
     p_value: float
-    """Of the hypothesis that labels alone have shifted: small where no label shares explain the batch."""
+    """p-value of a pure label shift: small if no label shares explain the batch."""
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a panel said of some cases: probabilities ``(n, k)`` and the group of each case, a code from 0 on."""
+    """A panel's probabilities ``(n, k)`` on some cases, and group codes from 0."""
 
     posterior: Matrix
     groups: NDArray[np.int64]
 
     @classmethod
     def of(cls, posterior: Matrix, groups: Sequence[str | None] | None) -> "Outputs":
-        """The same with groups by name; a case without one stands alone."""
+        """Built from named groups; a case without one is its own group."""
         return cls(np.asarray(posterior, dtype=float), group_codes(groups, len(posterior)))
 
     def weights(self, draws: int, rng: np.random.Generator) -> Matrix:
-        """Weights of the cases, ``(draws, n)``: 1 in the first row, of whole groups drawn at random in the others."""
+        """Weights of the cases, ``(draws, n)``: 1 in the first row, random weights of whole groups in the others."""
         n = int(self.groups.max()) + 1
         return np.vstack([np.ones(n), rng.gamma(SHAPE, size=(draws - 1, n))])[:, self.groups]
 
@@ -67,9 +71,9 @@ class Outputs:
 def label_shares(
     held_out: Outputs, labels: Labels, batch: Outputs, known: Vector, *, draws: int = DRAWS, seed: int = 0
 ) -> Shares:
-    """Shares of the ``k`` labels in ``batch``, from held-out cases with known ``labels`` ``(n,)``.
+    """Estimates the shares of the ``k`` labels in ``batch``, from held-out cases with known ``labels`` ``(n,)``.
 
-    ``known`` are the shares that the probabilities hold under, ``(k,)``. Each label needs a held-out case.
+    ``known`` is the prior of the probabilities, ``(k,)``. Each label needs a held-out case.
     """
     rng, k = np.random.default_rng(seed), len(known)
     theirs, ours = held_out.weights(draws + 1, rng), batch.weights(draws + 1, rng)
@@ -94,7 +98,7 @@ def label_shares(
 def _estimates(
     held_out: Outputs, labels: Labels, batch: Outputs, known: Vector, theirs: Matrix, ours: Matrix
 ) -> Matrix:
-    """The estimate under each row of weights, ``(draws, k)``."""
+    """The estimate for each row of weights, ``(draws, k)``."""
     of_label = _by_label(labels, len(known), theirs)
     first = _unmixed(held_out.posterior[None], batch.posterior[None], of_label, ours)
     ratio = (first + _FLOOR) / known
@@ -102,26 +106,26 @@ def _estimates(
 
 
 def _by_label(labels: Labels, k: int, weights: Matrix) -> Tensor3:
-    """The weights of each label's cases, summing to 1, ``(draws, k, n)``."""
+    """Weights of each label's cases, summing to 1, ``(draws, k, n)``."""
     chosen = weights[:, None, :] * (labels == np.arange(k)[:, None])
     return np.asarray(chosen / chosen.sum(axis=2, keepdims=True))
 
 
 def _moved(posterior: Matrix, ratio: Matrix) -> Tensor3:
-    """Probabilities at other label shares, one set a row of ``ratio``, ``(draws, n, k)``."""
+    """Probabilities shifted to other label shares, one set per row of ``ratio``, ``(draws, n, k)``."""
     moved = posterior[None] * ratio[:, None, :]
     return np.asarray(moved / moved.sum(axis=2, keepdims=True))
 
 
 def _unmixed(held_out: Tensor3, batch: Tensor3, of_label: Tensor3, ours: Matrix) -> Matrix:
-    """Shares with which the labels' mean probabilities make the batch's, by least squares, ``(draws, k)``."""
+    """Shares that mix the labels' mean probabilities to the batch's, by least squares, ``(draws, k)``."""
     means = of_label @ held_out
     mean = (ours[:, None, :] @ batch)[:, 0] / ours.sum(axis=1, keepdims=True)
     return _least_squares(means @ means.transpose(0, 2, 1), (means @ mean[..., None])[..., 0])
 
 
 def _least_squares(gram: Tensor3, target: Matrix) -> Matrix:
-    """Minimum of ``x G x / 2 - x t`` over shares, for many at once: projected gradients with momentum (FISTA)."""
+    """Minimises ``x G x / 2 - x t`` over the simplex for many problems: projected gradients with momentum (FISTA)."""
     step = 1 / np.maximum(np.linalg.eigvalsh(gram)[:, -1:], 1e-12)
     x = np.full_like(target, 1 / target.shape[1])
     ahead, momentum = x, 1.0
@@ -136,7 +140,7 @@ def _least_squares(gram: Tensor3, target: Matrix) -> Matrix:
 
 
 def _onto_simplex(v: Matrix) -> Matrix:
-    """The nearest shares of each row (Duchi et al. 2008)."""
+    """Projects each row onto the simplex (Duchi et al. 2008)."""
     ordered = -np.sort(-v, axis=1)
     excess = (ordered.cumsum(axis=1) - 1) / np.arange(1, v.shape[1] + 1)
     kept = (ordered > excess).sum(axis=1)
@@ -144,16 +148,16 @@ def _onto_simplex(v: Matrix) -> Matrix:
 
 
 def _shrunk(found: Vector, known: Vector, variance: float) -> Vector:
-    """``found`` drawn towards ``known`` by the part of their difference that chance would explain."""
+    """Shrinks ``found`` towards ``known`` by the part of their difference that sampling would explain."""
     moved = float(((found - known) ** 2).sum())
     return np.asarray(known + (found - known) * (moved / (moved + variance) if moved else 0.0))
 
 
 def _sampled_away(posterior: Matrix, ratio: Vector, ours: Matrix, rng: np.random.Generator) -> Matrix:
-    """How far the label shares of the drawn batches are from those of the batch, ``(draws, k)``.
+    """Difference between the label shares of the drawn batches and those of the batch, ``(draws, k)``.
 
-    Its images are what they are: which of them are drawn is no doubt about it. Labels are drawn from the probabilities
-    at the estimated shares.
+    To be subtracted: resampling the batch's own images adds no uncertainty about this batch. Labels are drawn from the
+    probabilities at the estimated shares.
     """
     below = _moved(posterior, ratio[None])[0].cumsum(axis=1)
     found = np.empty((len(ours), posterior.shape[1]))
@@ -165,10 +169,10 @@ def _sampled_away(posterior: Matrix, ratio: Vector, ours: Matrix, rng: np.random
 
 
 def _misfit(held_out: Outputs, labels: Labels, batch: Outputs, shares: Matrix, theirs: Matrix, ours: Matrix) -> Vector:
-    """How far the batch is from the mixture (first), and how far chance takes it (others), ``(draws + 1,)``.
+    """Distance of the batch from the mixture (first) and its sampling distribution (others), ``(draws + 1,)``.
 
-    The squared difference of the distribution functions of each label's probability (Cramér and von Mises), summed. The
-    draws are centred at the difference that was found, so that they show what is left where there is none.
+    Sum of squared differences of the distribution functions of each label's probability (Cramér and von Mises). Draws
+    are centred at the observed difference, so that they follow the null hypothesis.
     """
     there, here = _below(held_out.posterior), _below(batch.posterior)
     difference = np.empty((len(shares), there.shape[1]))
@@ -180,5 +184,5 @@ def _misfit(held_out: Outputs, labels: Labels, batch: Outputs, shares: Matrix, t
 
 
 def _below(posterior: Matrix) -> Matrix:
-    """Which probabilities lie below each level, ``(n, k * levels)``."""
+    """Whether each probability is below each level, ``(n, k * levels)``."""
     return (posterior[:, :, None] < _LEVELS).reshape(len(posterior), -1).astype(float)

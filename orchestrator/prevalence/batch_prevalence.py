@@ -1,4 +1,4 @@
-"""The label shares of an unlabelled batch, as a record: an estimate with intervals, or the reason why there is none."""
+"""Label shares of an unlabelled batch: an estimate with intervals, or the reason why there is none."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -17,15 +17,15 @@ from doubleread.orchestrator.prevalence.prior_shift import prior_in_force
 
 FEWEST_IMAGES = 20
 FEWEST_GROUPS = 5
-"""Groups of held-out cases a label, at the least: fewer do not show how the panel reads it."""
+"""Fewest groups of held-out cases per label: fewer do not show how the panel reads it."""
 LEVEL = 0.02
-"""Share of batches that are refused although labels alone have shifted, at most."""
+"""Largest share of batches with a pure label shift that are refused."""
 MOST_ALARMS = 2.0
-"""How many times the promised rate of false alarms may be exceeded before the batch counts as unfamiliar."""
+"""Factor by which alarms may exceed their guaranteed rate before the batch counts as out-of-distribution."""
 
 
 class LabelShare(Record):
-    """One label's share of the batch with its 95 % interval, and the share that the panel takes for granted."""
+    """One label's share of the batch with its 95 % interval, and the share that the panel assumes."""
 
     label: str
     share: float
@@ -35,18 +35,18 @@ class LabelShare(Record):
 
 
 class BatchPrevalence(Record):
-    """The label shares of a batch. ``refused`` says why there are none; then ``labels`` is empty."""
+    """Label shares of a batch. ``refused`` is the reason if there are none; then ``labels`` is empty."""
 
     images: int
-    """Images that the estimate rests on."""
+    """Number of images in the estimate."""
     labels: tuple[LabelShare, ...] = ()
     refused: str = ""
     p_value: float | None = None
-    """Of the hypothesis that only the label shares have changed."""
+    """p-value of the hypothesis that only the label shares have changed."""
     alarms: int = 0
-    """Images that are unlike what the panel was trusted on."""
+    """Images that raise the out-of-distribution alarm."""
     held_out: int
-    """Held-out cases that the batch is compared with."""
+    """Number of held-out cases that the batch is compared with."""
     unread: tuple[Unread, ...] = ()
     learned_from: int = 0
     """Images left out because the panel was fitted or calibrated on them."""
@@ -55,12 +55,12 @@ class BatchPrevalence(Record):
 
     @property
     def shares(self) -> dict[str, float]:
-        """The estimate by label, as ``Panel.what_if`` and a task's ``prior`` take it; empty where it was refused."""
+        """The estimate by label, for ``Panel.what_if`` or a task's ``prior``; empty if refused."""
         return {one.label: one.share for one in self.labels}
 
     @property
     def line(self) -> str:
-        """The answer in one sentence, about the label whose share differs most from what the panel assumes."""
+        """The result in one sentence, about the label whose share differs most from the assumed one."""
         if self.refused:
             return f"No estimate for these {self.images:,} images: {self.refused}."
         one = max(self.labels, key=lambda label: abs(label.share - label.now))
@@ -86,10 +86,10 @@ def batch_prevalence(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> BatchPrevalence:
-    """The label shares of the images that ``verdicts`` are about; nothing is changed by it.
+    """Estimates the label shares of the images in ``verdicts``; changes nothing.
 
-    ``rows`` are what the arbiter was learned from, in its order. Outcomes of selected cases are not compared with: they
-    are no sample of their label. Raises ``DataError`` where ``rows`` do not belong to the arbiter.
+    ``rows`` are the readings that the arbiter was fitted on, in order. Outcomes of selected cases are ignored, as they
+    are no random sample of their label. Raises ``DataError`` if ``rows`` do not belong to the arbiter.
     """
     if len(rows) != len(arbiter.held_out.posterior):
         raise DataError(

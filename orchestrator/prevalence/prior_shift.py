@@ -1,4 +1,4 @@
-"""Prevalence: the label shares a posterior holds under, and what it would be under others."""
+"""The label shares that a posterior assumes, and the posterior under others."""
 
 from collections.abc import Mapping
 
@@ -12,10 +12,9 @@ from doubleread.orchestrator.learning.arbitration import PANEL
 
 
 def prior_in_force(arbiter: Arbiter) -> Vector:
-    """What the arbiter's posteriors hold under, shape ``(n_labels,)``.
+    """Prior of the arbiter's posteriors, shape ``(n_labels,)``.
 
-    The task's prior, or where it states none, the label shares of the calibration cases, a label without a case counted
-    as half a case.
+    The task's prior or, without one, the label shares of the calibration cases, an absent label counted as half a case.
     """
     profile = arbiter.profile(PANEL)
     if arbiter.task.prior or profile is None:
@@ -27,8 +26,8 @@ def prior_in_force(arbiter: Arbiter) -> Vector:
 def prevalence_with(task: Task, prior: Vector, stated: Mapping[str, float]) -> Vector:
     """``prior`` with the stated shares; the other labels keep their proportions. Shape ``(n_labels,)``.
 
-    Raises ``TaskError`` for an unknown label, a share that is not between 0 and 1, or shares that leave nothing for the
-    other labels (or something, where there are none).
+    Raises ``TaskError`` for an unknown label, a share not between 0 and 1, or shares that do not leave room for the
+    other labels (or do not sum to 1, if there are none).
     """
     for name, share in stated.items():
         task.index(name)
@@ -44,24 +43,22 @@ def prevalence_with(task: Task, prior: Vector, stated: Mapping[str, float]) -> V
 
 
 def shifted(posterior: Vector, prior: Vector, prevalence: Vector) -> Vector:
-    """A posterior that held under ``prior`` as it is under ``prevalence``, all of shape ``(n_labels,)``.
+    """Shifts a posterior from ``prior`` to ``prevalence``, all of shape ``(n_labels,)``.
 
-    Bayes' rule with the likelihoods unchanged: p' is proportional to p * prevalence / prior (Saerens, Latinne and
-    Decaestecker 2002, equation 2.4).
+    Bayes' rule, unchanged likelihoods: p' ∝ p * prevalence / prior (Saerens, Latinne and Decaestecker 2002, eq. 2.4).
     """
     moved = posterior * prevalence / prior
     return np.asarray(moved / moved.sum())
 
 
 NEARLY_EQUAL = 1.1
-"""Most cases of a label over fewest, up to which the numbers look chosen."""
+"""Largest ratio of label counts, most to fewest, that looks chosen by hand."""
 
 
 def implied_prevalence(task: Task, labels: Labels) -> str:
-    """What to say of the label shares that the probabilities hold for, ``labels`` being those of the calibration cases.
+    """Note on the label shares that the probabilities assume; ``labels`` are those of the calibration cases.
 
-    Where the task states no prevalence and the labels are equally frequent, somebody probably chose them so, and the
-    note asks for the real shares.
+    If no prevalence is stated and labels are equally frequent, probably by selection, it asks for the real shares.
     """
     if task.prior:
         return f"probabilities hold for the prevalence that the task states: {_told(task, task.prior_vector())}"
@@ -82,6 +79,6 @@ def _told(task: Task, shares: np.ndarray[tuple[int], np.dtype[np.float64]]) -> s
 
 
 def toml_key(name: str) -> str:
-    """A label as a key in TOML."""
+    """Quotes a label as a TOML key if needed."""
     bare = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
     return name if bare else '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'

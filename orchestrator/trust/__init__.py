@@ -1,1 +1,1 @@
-"""The record of each agent on calibration cases, and whether it still holds."""
+"""Trust profiles on calibration cases, and tests whether they still hold."""

@@ -1,13 +1,12 @@
-"""Drift: do confirmed outcomes still agree with what an agent is trusted for?
+"""Drift detection: tests whether confirmed outcomes still agree with an agent's trust profile.
 
-Every outcome is a bet against the claim that nothing has changed. The wealth of a gambler who starts with 1 and plays
-fair games exceeds ``1 / alpha`` ever with probability ``alpha`` at the most (Ville 1939), so one may look after every
-outcome, for as long as one likes, and stop whenever one wants (Waudby-Smith and Ramdas 2024; Ramdas, Grünwald, Vovk
-and Shafer 2023; for forecasts Arnold, Henzi and Ziegel 2023).
+Every outcome is a bet against the hypothesis of no change. The wealth of a gambler who starts with 1 and plays fair
+games ever exceeds ``1 / alpha`` with probability at most ``alpha`` (Ville 1939). The test may therefore be evaluated
+after every outcome, without limit, and stopped at any time (Waudby-Smith and Ramdas 2024; Ramdas, Grünwald, Vovk and
+Shafer 2023; for forecasts Arnold, Henzi and Ziegel 2023).
 
-The bets are likelihood ratios of a shift of the log-odds. The wealth is spread over several shifts, and over the
-cases at which the drift may have begun: an average of fair games is a fair game, and a long good past does not hide
-a bad present.
+The bets are likelihood ratios of a shift of the log-odds. The wealth is spread over several shifts and possible starts
+of the drift: an average of fair games is a fair game, and a long good record does not hide a recent drift.
 """
 
 from collections.abc import Sequence
@@ -24,9 +23,9 @@ from doubleread.core.types import Json, Vector
 from doubleread.orchestrator.metrics import CLIP, Flags, wilson
 
 ALPHA = 0.01
-"""Probability that any alarm of a panel is ever false."""
+"""Probability that a panel ever raises a false alarm."""
 SHIFTS = (0.5, 1.0, 2.0)
-"""Shifts of the log-odds that are bet on: 0.5 takes 90 % to 85 %, 2 takes it to 55 %."""
+"""Tested shifts of the log-odds: 0.5 takes 90 % to 85 %, 2 takes it to 55 %."""
 Z = 1.96
 
 Kind = Literal["calibration", "accuracy"]
@@ -34,10 +33,10 @@ Direction = Literal["over-confident", "under-confident", "less accurate"]
 
 
 class Drift(Record):
-    """What the outcomes say of one agent, or of the panel, after ``n`` of them.
+    """Drift test of one agent, or of the panel, after ``n`` outcomes.
 
-    ``e_value`` is the most that betting against it has ever made of 1; an alarm stands once it reached ``threshold``.
-    ``since`` is about when the drift began; set with an alarm only.
+    ``e_value`` is the maximum wealth from a stake of 1; an alarm persists once it reached ``threshold``. ``since``
+    estimates when the drift began; set with an alarm only.
     """
 
     agent: str
@@ -53,11 +52,11 @@ class Drift(Record):
 
 @dataclass(frozen=True)
 class Baseline:
-    """What calibration cases say of an agent, and how closely they could say it.
+    """What the calibration cases show of an agent, and how precisely.
 
-    ``slack`` is the shift of the log-odds that the calibration cases could not have told from none: 1.96 standard
-    errors of an intercept (Cox 1958), a group counted as one case. ``accuracy_low`` is the lower end of the Wilson
-    interval of the accuracy, groups counted likewise.
+    ``slack`` is the shift of the log-odds that they cannot distinguish from 0: 1.96 standard errors of an intercept
+    (Cox 1958), with a group counted as one case. ``accuracy_low`` is the lower end of the Wilson interval of the
+    accuracy, with groups counted likewise.
     """
 
     slack: float
@@ -65,7 +64,7 @@ class Baseline:
 
     @classmethod
     def of(cls, confidence: Vector, correct: Flags, groups: int) -> "Baseline":
-        """From held-out confidences and whether they were right, shapes ``(n,)``, of so many groups."""
+        """Computed from held-out confidences and their correctness, shapes ``(n,)``, and the number of groups."""
         information = groups * float(np.mean(confidence * (1 - confidence)))
         low = wilson(round(float(correct.mean()) * groups), groups).low
         return cls(slack=Z / np.sqrt(max(information, CLIP)), accuracy_low=max(low, CLIP))
@@ -73,7 +72,7 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Stream:
-    """Outcomes of one agent in order of time; shapes ``(n,)``. ``fair`` are those of cases that were not selected."""
+    """Outcomes of one agent in order of time, shapes ``(n,)``; ``fair`` marks cases that were not selected."""
 
     confidence: Vector
     correct: Flags
@@ -82,25 +81,25 @@ class Stream:
 
 
 def told(drift: Drift) -> str:
-    """What was seen, in a sentence, with the evidence for it."""
+    """Describes an alarm and its evidence in one sentence."""
     since = f" since about {drift.since:%Y-%m-%d}" if drift.since else ""
     seen = f"{drift.n} outcomes: {drift.note}; e = {drift.e_value:.2g}, alarm at {drift.threshold:,.0f}"
     return f"drift: {drift.agent} has become {drift.direction}{since} ({seen})"
 
 
 def warning_of(alarms: Sequence[Drift]) -> str:
-    """All alarms in one short sentence, for every verdict to carry."""
+    """Describes all alarms in one short sentence for every verdict."""
     who = ", ".join(dict.fromkeys(alarm.agent for alarm in alarms))
     how = ", ".join(dict.fromkeys(alarm.direction for alarm in alarms))
     return f"trust is out of date: outcomes show drift of {who} ({how}); see `doubleread trust show`"
 
 
 def watch(agent: str, baseline: Baseline, stream: Stream, threshold: float) -> tuple[Drift, ...]:
-    """Tests calibration on all outcomes and accuracy on fair ones; nothing where there are none.
+    """Tests calibration on all outcomes and accuracy on fair ones; skips tests without outcomes.
 
-    Calibration: each case is right with the stated (calibrated) probability, up to the baseline's slack. It is a claim
-    about every case given its score, so it may be tested on selected cases too. Accuracy: each case is right with at
-    least the probability ``accuracy_low``.
+    Calibration: each case is right with the stated (calibrated) probability, up to the baseline's slack. This concerns
+    every case given its score, so selected cases may be used too. Accuracy: each case is right with probability at
+    least ``accuracy_low``.
     """
     found = []
     if len(stream.correct):
@@ -113,14 +112,14 @@ def watch(agent: str, baseline: Baseline, stream: Stream, threshold: float) -> t
 def log_evidence(null: Vector, correct: Flags, shifts: Sequence[float]) -> "BettingRecord":
     """Bets on shifts of the log-odds, all of one sign, against ``null``, the probabilities of being right.
 
-    For negative shifts the wealth is a supermartingale also where the true probabilities are higher than ``null``, and
-    the other way round. Shapes ``(n,)``.
+    For negative shifts the wealth is a supermartingale even if the true probabilities exceed ``null``; for positive
+    shifts if they are lower. Shapes ``(n,)``.
     """
     p = np.clip(null, CLIP, 1 - CLIP)
     odds = logit(p)[:, None] + np.array(shifts)
     bets = np.where(correct[:, None], log_expit(odds) - np.log(p)[:, None], log_expit(-odds) - np.log1p(-p)[:, None])
     total = np.cumsum(bets, axis=0)
-    waiting = 1 / (1 + np.log1p(np.arange(len(p) + 1)))  # share of the wealth that still waits for a drift to begin
+    waiting = 1 / (1 + np.log1p(np.arange(len(p) + 1)))  # share of the wealth not yet placed on a start
     placed = np.log(-np.diff(waiting))[:, None] - (total - bets)
     by_shift = total + np.logaddexp.accumulate(placed, axis=0)
     wealth = np.logaddexp(logsumexp(by_shift, axis=1) - np.log(len(shifts)), np.log(waiting[1:]))
@@ -129,14 +128,14 @@ def log_evidence(null: Vector, correct: Flags, shifts: Sequence[float]) -> "Bett
 
 @dataclass(frozen=True)
 class BettingRecord:
-    """``log_wealth``, ``(n,)``: of the gambler after each case; ``placed``, ``(n, shifts)``: by case of beginning."""
+    """``log_wealth``, ``(n,)``: wealth after each case; ``placed``, ``(n, shifts)``: by start of the drift."""
 
     log_wealth: Vector
     placed: NDArray[np.float64]
     by_shift: NDArray[np.float64]
 
     def began(self, at: int) -> int:
-        """The case at which the drift seen after case ``at`` most probably began."""
+        """The most probable first case of the drift seen after case ``at``."""
         best = int(self.by_shift[at].argmax())
         return int(self.placed[: at + 1, best].argmax())
 
@@ -174,11 +173,10 @@ def _accuracy(agent: str, baseline: Baseline, stream: Stream, threshold: float) 
 
 
 def _seen(log_wealth: Vector, found: BettingRecord, times: Sequence[datetime], threshold: float) -> Json:
-    """How much betting made, whether that is an alarm, and since when."""
     at = int(log_wealth.argmax())
     alarm = bool(log_wealth[at] >= np.log(threshold))
     return {
-        "e_value": float(np.exp(min(log_wealth[at], 700.0))),  # more than that is no float
+        "e_value": float(np.exp(min(log_wealth[at], 700.0))),  # the float range ends shortly above
         "n": len(times),
         "alarm": alarm,
         "since": times[found.began(at)] if alarm else None,

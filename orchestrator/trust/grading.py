@@ -1,4 +1,4 @@
-"""Agents and panel as they are used, calibrated, beside the truth: on cases that had no part in what judges them."""
+"""Calibrated results of agents and panel with true labels, on cases that their fits did not use."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from doubleread.orchestrator.learning.arbitration import PANEL, tensor
 
 @dataclass(frozen=True)
 class Graded:
-    """Labelled cases and each reader's distributions on them, ``(n, labels)``; NaN rows where it gave none.
+    """Labelled cases and each reader's distributions on them, ``(n, labels)``; NaN rows if missing.
 
     Readers are the agents in their first look, and ``panel``.
     """
@@ -26,7 +26,7 @@ class Graded:
     readers: Mapping[str, Matrix]
 
     def __add__(self, other: "Graded") -> "Graded":
-        """Both, of the same readers."""
+        """Concatenates the cases of two results with the same readers."""
         return Graded(
             (*self.cases, *other.cases),
             (*self.groups, *other.groups),
@@ -35,7 +35,7 @@ class Graded:
         )
 
     def rows(self, picked: Sequence[int]) -> "Graded":
-        """Those cases, in that order."""
+        """The cases at these positions, in this order."""
         return Graded(
             tuple(self.cases[i] for i in picked),
             tuple(self.groups[i] for i in picked),
@@ -45,12 +45,12 @@ class Graded:
 
 
 def graded_learned(arbiter: Arbiter, rows: Sequence[Reading]) -> Graded:
-    """On the very cases that the arbiter was learned from, in that order: every one by a fit that had not seen it."""
+    """Results on the arbiter's calibration cases, in order, by cross-fitting."""
     return _graded(arbiter, rows, arbiter.held_out.posterior, arbiter.first.held_out_calibrated)
 
 
 def graded_unseen(arbiter: Arbiter, rows: Sequence[Reading]) -> Graded:
-    """On cases that the arbiter was not learned from."""
+    """Results on cases that the arbiter was not fitted on."""
     k = len(arbiter.task.names)
     if not rows:
         return _graded(arbiter, rows, np.empty((0, k)), np.empty((0, len(arbiter.agents), k)))
@@ -70,7 +70,7 @@ def _graded(arbiter: Arbiter, rows: Sequence[Reading], posterior: Matrix, calibr
 
 
 def _posterior(arbiter: Arbiter, row: Reading) -> list[float]:
-    """What the panel said, or would have said with this version of its trust; NaN where nobody spoke."""
+    """The panel's recorded posterior, or that of its present trust profiles; NaN without opinions."""
     if isinstance(row, Outcome) and row.posterior and row.trust_version == trust_version(arbiter.profiles):
         return [row.posterior[name] for name in arbiter.task.names]
     first = {answer.agent: answer for answer in row.first}

@@ -1,4 +1,4 @@
-"""What is known of an agent: its trust profile, and the track record of a score."""
+"""Computes trust profiles and the track record of a score."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -18,11 +18,11 @@ from doubleread.orchestrator.simplex import spoken
 
 FEW_CASES = 100
 DRAWS = 1000
-"""Bootstrap samples behind an interval."""
+"""Bootstrap samples for an interval."""
 WINDOW = 0.05
-"""Scores further apart than this are not similar."""
+"""Largest difference between similar scores."""
 FEWEST = 10
-"""A track record of fewer cases says nothing."""
+"""Fewest cases for a track record."""
 
 
 def profile(
@@ -44,10 +44,10 @@ def profile(
     seed: int = 0,
     draws: int = DRAWS,
 ) -> TrustProfile:
-    """The profile of an agent from its distributions ``P`` on labelled cases, shape ``(n, k)``.
+    """Computes an agent's profile from its distributions ``P`` on labelled cases, shape ``(n, k)``.
 
-    Rows of NaN are abstentions: counted, otherwise left out. ``calibrated_P``, same shape, must be cross-fitted.
-    Intervals are bootstrapped over ``groups``. Raises ``DataError`` where there is no opinion to learn from.
+    Rows of NaN are abstentions: counted, otherwise ignored. ``calibrated_P``, same shape, must be cross-fitted.
+    Intervals are bootstrapped over ``groups``. Raises ``DataError`` without any opinion.
     """
     k, kept = len(task.names), spoken(P)
     if P.shape != (len(y), k):
@@ -104,9 +104,9 @@ def estimate(
 
 
 def share(flags: metrics.Flags, groups: Groups = None, seed: int = 0, draws: int = DRAWS) -> Estimate:
-    """Share of true flags with its 95 % interval: bootstrap over ``groups``, Wilson's where all flags are alike.
+    """Share of True flags with its 95 % interval: bootstrap over ``groups``, Wilson if all flags are equal.
 
-    A bootstrap of cases that are all right knows no doubt: nine of nine would be 100 % to 100 %.
+    A bootstrap of equal flags has no width: nine of nine would give 100 % to 100 %.
     """
     found = bootstrap(lambda rows: float(flags[rows].mean()), len(flags), draws, seed, groups)
     if 0 < found.value < 1:
@@ -130,9 +130,9 @@ def calibration_error(
 def track(
     confidence: float, held_out_confidence: Vector, held_out_correct: metrics.Flags, neighbours: int = 50
 ) -> Track | None:
-    """How often held-out cases with a similar score were right; None where fewer than 10 are similar.
+    """How often held-out cases with a similar score were right; None if fewer than 10 are similar.
 
-    Similar are the ``neighbours`` nearest scores, and those tied with the last of them, within ±0.05.
+    Similar are the ``neighbours`` nearest scores and those tied with the last of them, within ±0.05.
     """
     distance = np.abs(held_out_confidence - confidence)
     if len(distance) < FEWEST:

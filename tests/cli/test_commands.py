@@ -8,7 +8,7 @@ import sys
 import tomllib
 
 import pytest
-from kit import photo, photo_folder
+from kit import photo, photo_folder, unspaced
 from PIL import Image
 
 from doubleread import __version__
@@ -94,7 +94,7 @@ def test_doctor_names_what_cannot_be_used(doubleread, tmp_path, monkeypatch):
     assert ended.code == 0
     assert "unknown encoder 'oracle'" in ended.out
     assert "unknown agent 'oracle'" in ended.out
-    assert "[x]" in ended.out.replace("\n", "")
+    assert "[x]" in unspaced(ended.out)
 
 
 # -- errors -------------------------------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ def test_what_models_and_file_names_say_steers_no_terminal(doubleread, offline, 
     assert not set(steering) - set("[2J31m") & set(ended.out + ended.err)
     assert "leaf�[2J�31m�.png" in ended.out
     assert "texture: �[2J�31m�" in ended.out
-    assert "broken�[2J�31m�.png: the file has no bytes" in ended.err.replace("\n", "").replace("nobytes", "no bytes")
+    assert unspaced("broken�[2J�31m�.png: the file has no bytes") in unspaced(ended.err)
     ended = doubleread("diagnose", leaf, "--panel", tmp_path / f"no{steering}")
     assert ended.code == 2
     assert "no�[2J" in ended.err
@@ -203,7 +203,7 @@ def test_images_that_cannot_be_read_are_reported_and_the_rest_goes_on(doubleread
     (tmp_path / "[" / "empty].png").write_bytes(b"")
     ended = doubleread("diagnose", tmp_path / "[" / "empty].png", photos / "red" / "red-009.png", "--panel", saved)
     assert ended.code == 1
-    assert "[/empty].png: the file has no bytes" in ended.err.replace("\n", "")
+    assert unspaced("[/empty].png: the file has no bytes") in unspaced(ended.err)
     assert "red-009.png" in ended.out
 
 

@@ -10,7 +10,7 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
-from kit import photo
+from kit import photo, unspaced
 
 from doubleread.cli.main import main
 from doubleread.core.reading import Retraction
@@ -72,14 +72,14 @@ def test_rows_that_cannot_be_used_are_named_and_the_rest_is_kept(doubleread, wor
     rows = [f"{ids[0]},blue", f"{pictures[1].name},mauve", f"{own},red", "nowhere.png,red", f"{pictures[2].name},blue"]
     (work / "labels.csv").write_text("\n".join(rows) + "\n")
     ended = confirm(doubleread, work)
-    said = ended.err.replace("\n", "")
+    said = unspaced(ended.err)
     assert ended.code == 1
     assert ended.out.splitlines()[-1] == "1 confirmed, 1 corrected"
-    assert "label 'mauve' is not one of task" in said
-    assert "among the panel's own cases" in said
-    assert "nowhere.png: no verdict on it" in said
-    assert "line 8: no verdict" in said
-    assert "kept as selected cases" in said
+    assert unspaced("label 'mauve' is not one of task") in said
+    assert unspaced("among the panel's own cases") in said
+    assert unspaced("nowhere.png: no verdict on it") in said
+    assert unspaced("line 8: no verdict") in said
+    assert unspaced("kept as selected cases") in said
     assert len(read_outcomes(work / "panel").standing) == 2
 
 
