@@ -1,4 +1,4 @@
-"""Names for the arrays that pass between parts, and for who is told how far they are."""
+"""Type aliases for arrays, JSON and progress callbacks."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -11,7 +11,7 @@ Vector: TypeAlias = NDArray[np.float64]
 Matrix: TypeAlias = NDArray[np.float64]
 """Shape ``(n, k)``."""
 Tensor3: TypeAlias = NDArray[np.float64]
-"""A panel's opinions, shape ``(n_cases, n_agents, n_labels)``; an agent that gave none is a row of NaN."""
+"""A panel's opinions, shape ``(n_cases, n_agents, n_labels)``; an abstaining agent is a row of NaN."""
 Labels: TypeAlias = NDArray[np.int64]
 """Label indices in task order, shape ``(n,)``."""
 Embeddings: TypeAlias = NDArray[np.float32]
@@ -19,9 +19,9 @@ Embeddings: TypeAlias = NDArray[np.float32]
 Json: TypeAlias = dict[str, Any]
 """A JSON object."""
 Progress = Callable[[str, int, int], None]
-"""Called with the stage's name, how much is done, and how much there is."""
+"""Callback with the stage's name, the amount done, and the total."""
 
 
 def silent(stage: str, done: int, total: int) -> None:
-    """The progress of nobody watching."""
+    """Ignores progress."""
     del stage, done, total

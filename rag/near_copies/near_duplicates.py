@@ -61,7 +61,7 @@ class NearRule(Record):
 
     @classmethod
     def measured(cls, own: Vector, others: Vector) -> Self:
-        """Measures the rule from cosines of pictures with their own mild changes and with other pictures, each ``(n,)``.
+        """Measures the rule from cosines of pictures with their mild changes and with other pictures, each ``(n,)``.
 
         ``same_hash`` excludes 1 % of ``own``; ``like_hash`` exceeds 99 % of ``others`` (``nearest_others``), or is 0.95
         if there are none. Raises ``ValueError`` for an empty ``own``.

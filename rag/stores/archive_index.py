@@ -49,7 +49,7 @@ class ArchiveIndex:
         self._usual: tuple[int, float] | None = None
 
     def catch_up(self, most: int) -> None:
-        """After a write: adds at most ``most`` rows to the index if it is in use."""
+        """After a write: adds at most ``most`` rows to the index, if there is or should be one."""
         if self._index is None and self._count() < self._least:
             return
         index = self._opened()

@@ -39,6 +39,7 @@ class LedgerFile:
     Raises ``StoreError`` for a folder that holds something else, for a file that was damaged or changed by another
     program, and if the disk fails. ``check`` is False only to look for damage.
     """
+
     def __init__(self, folder: Path, *, create: bool, check: bool = True) -> None:
         self.folder = folder.resolve()
         self.path = self.folder / FILE
