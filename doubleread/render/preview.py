@@ -33,7 +33,7 @@ How = Literal["kitty", "sixel", "blocks", "none"]
 
 
 def kitty(image: Image.Image, columns: int, rows: int) -> str:
-    """Returns the picture over ``columns`` × ``rows`` cells from the cursor, which stays; the terminal sends no reply."""
+    """Returns the picture over ``columns`` × ``rows`` cells from the cursor, which stays; suppresses any reply."""
     file = io.BytesIO()
     image.save(file, "PNG")
     data = base64.standard_b64encode(file.getvalue()).decode("ascii")
