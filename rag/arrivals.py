@@ -1,8 +1,7 @@
-"""What becomes of the cases that a data set brings to an archive.
+"""Decides how each case of a data set is merged into an archive.
 
-Three states are compared, as in a merge: what the data set says now, what it said when it last wrote the case, and
-what the archive says. Where the data set has not changed its word, the archive's stays: a sync never undoes what a
-person corrected in the archive.
+It is a three-way merge of the data set now, the data set as it last wrote the case, and the archive. Values that did
+not change in the data set keep the archive's version, so a sync never undoes a person's correction in the archive.
 """
 
 import re
@@ -24,7 +23,7 @@ _SEPARATOR = re.compile(r"[,;]")
 
 
 class IngestSource(Record):
-    """Where the cases of a data set come from, who vouches for their labels, and tags for all of them."""
+    """Origin of the cases of a data set, the person responsible for their labels, and tags for all of them."""
 
     origin: str
     reviewer: str = ""
@@ -32,11 +31,11 @@ class IngestSource(Record):
 
     @property
     def note(self) -> str:
-        """Under this the archive keeps what the data set itself says."""
+        """The note under which the archive records what the data set itself says."""
         return note_of(self.origin)
 
     def stored(self, case: Case) -> StoredCase:
-        """A case as it would be stored; its column ``tags`` (split at commas and semicolons) becomes tags."""
+        """Returns a case as it would be stored; its column ``tags`` is split at commas and semicolons."""
         own = _SEPARATOR.split(case.metadata.get(_TAGS, ""))
         rest = {name: value for name, value in case.metadata.items() if name != _TAGS}
         return StoredCase(
@@ -49,15 +48,12 @@ class IngestSource(Record):
 
 
 def note_of(origin: str) -> str:
-    """The note of the changes that a data set makes."""
+    """Returns the note that marks changes made by a data set."""
     return f"data set {origin}"
 
 
 class Arrival(NamedTuple):
-    """Which count a case belongs to; ``stored``: how it is to be written, where it is.
-
-    ``corrected``: something in it is the archive's word against the data set's.
-    """
+    """How a case is counted, how it is to be written (``stored``), and whether it keeps a correction of the archive."""
 
     fate: Fate
     stored: StoredCase | None = None
@@ -66,7 +62,7 @@ class Arrival(NamedTuple):
 
 
 def arrivals_of(archive: Archive, given: Sequence[StoredCase], encoded: Collection[str]) -> list[Arrival]:
-    """What becomes of each; a case that could stay as it is, but is not among the ``encoded`` ones, is to be."""
+    """Returns the outcome for each case; an unchanged case that is not in ``encoded`` is to be encoded."""
     ids = [one.case.id for one in given]
     there = {one.case.id: one for one in archive.ledger.records(ids, removed=True)}
     told = _told(archive, there.values())
@@ -85,7 +81,7 @@ def arrivals_of(archive: Archive, given: Sequence[StoredCase], encoded: Collecti
 
 
 def _told(archive: Archive, there: Iterable[StoredCase]) -> dict[str, StoredCase]:
-    """What the origin of each case last said of it."""
+    """Returns each case as its origin last wrote it."""
     by_origin: dict[str, list[str]] = defaultdict(list)
     for one in there:
         by_origin[one.origin].append(one.case.id)
@@ -96,7 +92,7 @@ def _told(archive: Archive, there: Iterable[StoredCase]) -> dict[str, StoredCase
 
 
 def arrive(given: StoredCase, before: StoredCase | None, told: StoredCase | None) -> Arrival:
-    """``before``: the case in the archive, removed or not; ``told``: as the origin it has there last wrote it."""
+    """``before``: the case in the archive, even if removed; ``told``: the case as its origin there last wrote it."""
     if before is None:
         return Arrival("added", given)
     if before.removed and not (told and told.removed):

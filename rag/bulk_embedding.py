@@ -1,4 +1,4 @@
-"""Many cases encoded at once: images are decoded ahead of the encoder, and rows are kept batch by batch."""
+"""Encodes many cases: images are decoded ahead of the encoder, and embeddings are cached batch by batch."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -21,20 +21,20 @@ _Opened = tuple[Case, list[Image.Image] | ImageError]
 
 @dataclass(frozen=True)
 class EmbeddedCases:
-    """The embeddings of many cases, and which cases they are of."""
+    """The embeddings of many cases."""
 
     embeddings: NDArray[np.float32]
     """Shape ``(len(kept), len(views), dim)``, unit-length rows."""
     kept: tuple[int, ...]
     """Index of each row's case among the cases given."""
     unread: tuple[Unread, ...]
-    """The cases whose image could not be read, and why."""
+    """The cases whose image could not be read, with the reason."""
 
 
 def embed_cases(
     encoder: ViewEncoder, cases: Sequence[Case], views: Sequence[str], progress: Callable[[int, int], None]
 ) -> EmbeddedCases:
-    """The views of many cases; unreadable images are named in the result. ``progress(done, total)`` counts cases."""
+    """Embeds views of many cases; unreadable images are in the result. ``progress(done, total)`` counts cases."""
     unique = {case.id: case for case in cases}
     rows = encoder.known([(case_id, name) for case_id in unique for name in views])
     missing = [case for case in unique.values() if any((case.id, name) not in rows for name in views)]
@@ -50,7 +50,7 @@ def embed_cases(
 def _encoded(
     encoder: ViewEncoder, cases: Sequence[Case], views: Sequence[str]
 ) -> Iterator[tuple[int, dict[Key, Row], dict[str, ImageError]]]:
-    """How many cases are done, the new rows and the failures, batch by batch."""
+    """Yields the number of cases done, the new rows and the failures, batch by batch."""
     size = max(1, encoder.batch // len(views))
     decoded = _decoded(encoder, cases, views)
     for start in range(0, len(cases), size):
@@ -62,7 +62,7 @@ def _encoded(
 
 
 def _decoded(encoder: ViewEncoder, cases: Sequence[Case], views: Sequence[str]) -> Iterator[_Opened]:
-    """Every case with its images or its failure, in order, decoded some way ahead."""
+    """Yields every case with its images or its error, in order, decoded ahead of use."""
 
     def opened(case: Case) -> _Opened:
         try:

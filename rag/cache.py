@@ -1,4 +1,4 @@
-"""Embeddings kept on disk, so that an image is encoded once in its life."""
+"""A cache of embeddings on disk, so that each image is encoded only once."""
 
 import logging
 import sqlite3
@@ -28,10 +28,10 @@ _IDS_AT_ONCE = 500
 
 
 class EncodingCache:
-    """One SQLite file per encoder in ``folder``; several processes and threads may share it.
+    """One SQLite file per encoder in ``folder``, which several processes and threads may share.
 
-    It is never the reason for an error: a damaged file is set aside and begun anew, and a file that cannot be used at
-    all (no permission, full disk) is done without, each with a warning in the log.
+    The cache never raises. A damaged file is moved aside and replaced; if a file cannot be used (no permission, full
+    disk), nothing is cached. Both cases log a warning.
     """
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
@@ -42,7 +42,7 @@ class EncodingCache:
             self._open()
 
     def get_many(self, keys: Sequence[Key]) -> dict[Key, Row]:
-        """The rows that are there; missing or damaged ones are left out."""
+        """Returns the cached rows; missing or damaged ones are left out."""
         by_view: dict[str, list[str]] = defaultdict(list)
         for case_id, view in keys:
             by_view[view].append(case_id)
@@ -53,13 +53,13 @@ class EncodingCache:
         return found
 
     def put_many(self, rows: Mapping[Key, Row]) -> None:
-        """Keep these rows; they are on disk when it returns."""
+        """Stores rows; they are on disk when it returns."""
         blobs = [(*key, np.ascontiguousarray(row, np.float32).tobytes()) for key, row in rows.items()]
         statement = "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)"
         self._run(statement, [(*row[:2], _crc(*row), row[2]) for row in blobs])
 
     def close(self) -> None:
-        """Close the file; afterwards nothing is found and nothing is kept."""
+        """Closes the file; from then on nothing is found or stored."""
         with self._guard:
             self._drop()
 
@@ -80,7 +80,7 @@ class EncodingCache:
                         return self._db.execute(statement, parameters[0]).fetchall()
                     self._db.execute("BEGIN")
                     self._db.executemany(statement, parameters)
-            except sqlite3.OperationalError as error:  # locked, disk full: this time without
+            except sqlite3.OperationalError as error:  # locked or disk full: skip the cache this time
                 _log.warning("the embedding cache %s could not be used: %s", self.path, error)
             except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                 self._set_aside(error)
@@ -120,7 +120,7 @@ class EncodingCache:
 
 
 def _crc(case_id: str, view: str, row: object) -> int:
-    """Of a row and what it is of; -1, which none is, where it is no row of numbers."""
+    """Returns a checksum of a row and its key; -1, which no row has, if it is not an array of numbers."""
     if not isinstance(row, bytes) or len(row) % 4:
         return -1
     return zlib.crc32(row, zlib.crc32(f"{case_id} {view} ".encode()))

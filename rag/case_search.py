@@ -1,4 +1,4 @@
-"""Finding stored cases by a picture or by words. It is for looking: only the picture itself is left out."""
+"""Searches stored cases by an image or by text, for browsing: only the image itself is excluded, not its group."""
 
 from collections.abc import Sequence
 
@@ -19,20 +19,20 @@ _EXAMPLE = "open-clip:ViT-B-32/datacomp_xl_s13b_b90k"
 
 
 class SimilarCases(Record):
-    """What a store holds that is like a picture or a text."""
+    """The stored cases that are similar to an image or a text."""
 
     query: str
-    """The picture's source, or the text."""
+    """The image's source, or the text."""
     encoder: str
-    """Fingerprint of the encoder whose cosine similarities these are."""
+    """Fingerprint of the encoder that the cosine similarities come from."""
     neighbours: tuple[Neighbour, ...]
-    """Nearest first. Those of ``each`` label lie label by label, the label with the nearest case first."""
+    """Nearest first. A search for ``each`` label lists them by label, the label with the nearest case first."""
     held_as: str | None = None
-    """The label under which the picture itself is stored; it is left out."""
+    """The label under which the image itself is stored; the image is left out."""
 
     @property
     def nearest(self) -> Neighbour | None:
-        """The nearest of them, where there is one."""
+        """The nearest case, if any."""
         return self.neighbours[0] if self.neighbours else None
 
 
@@ -45,12 +45,12 @@ def find_like(
     each: bool = False,
     wanted: Wanted = EVERYTHING,
 ) -> SimilarCases:
-    """The ``k`` stored cases that are most like a case's picture or a text, nearest first; ``each``: of every label.
+    """Returns the ``k`` stored cases most similar to a case's image or a text, nearest first; ``each``: of every label.
 
-    Only what is ``wanted`` is looked at. A picture that is stored itself is left out, its group is not. For a text no
-    picture is opened. Raises ``ImageError`` for a picture that cannot be read, ``EncoderError`` for a text where the
-    encoder has no text tower, ``DataError`` for an empty text, ``StoreError`` for a ``k`` below 1, and
-    ``EncoderMismatch`` where the store holds embeddings of another encoder.
+    Only ``wanted`` cases are searched. A stored copy of the image is excluded, its group is not. Raises ``ImageError``
+    for an image that cannot be read, ``EncoderError`` for a text if the encoder has no text tower, ``DataError`` for an
+    empty text, ``StoreError`` for a ``k`` below 1, and ``EncoderMismatch`` if the store holds embeddings of another
+    encoder.
     """
     if store.fingerprint != encoder.fingerprint:
         raise EncoderMismatch(
@@ -82,7 +82,7 @@ def _words(store: CaseStore, encoder: Encoder, text: str) -> Embeddings:
 
 
 def _no_words(store: CaseStore, fingerprint: str) -> str:
-    """Why no words can be looked for, and what to do about it, from what the store holds."""
+    """Explains why the store cannot be searched by text, and what to do."""
     able = sorted(ENCODERS.having(TEXT))
     trouble = f"{fingerprint} has no text tower and cannot look for words; {', '.join(able)} models can"
     if not isinstance(store, Archive):
@@ -98,7 +98,7 @@ def _no_words(store: CaseStore, fingerprint: str) -> str:
 
 
 def _by_nearest(neighbours: Sequence[Neighbour]) -> list[Neighbour]:
-    """Cases that lie label by label, nearest first: the label with the nearest case first."""
+    """Sorts cases by label, the label with the nearest case first."""
     best: dict[str, float] = {}
     for one in neighbours:
         best.setdefault(one.label, one.similarity)

@@ -1,4 +1,4 @@
-"""Each case's embeddings, computed once and shared by every agent that asks."""
+"""Embeddings of cases, computed once and shared by all agents."""
 
 import asyncio
 import threading
@@ -24,16 +24,16 @@ _WORKERS = 4
 
 
 class _Asked(NamedTuple):
-    """Views of a case that nobody has asked for before, and who waits for them."""
+    """Views of a case that are to be encoded, and the futures that wait for them."""
 
     case: Case
     waiting: dict[str, Future[Row]]
 
 
 class CachedEmbedder:
-    """Encodes cases through a memory and a disk cache, in shared batches.
+    """Encodes cases in shared batches, with a memory cache and a disk cache.
 
-    Agents that ask for the same view of the same case at the same time wait for one encoding of it.
+    Concurrent requests for the same view of the same case share one encoding.
     """
 
     def __init__(self, encoder: Encoder, images: Images, cache: EncodingCache | None = None, batch: int = 8) -> None:
@@ -50,11 +50,11 @@ class CachedEmbedder:
         return self.encoder.fingerprint
 
     async def embed(self, case: Case, views: Sequence[str] = (WHOLE,)) -> Embeddings:
-        """Rows of shape ``(len(views), dim)``; raises ``ImageError``, or ``UnknownPart`` for an unknown view."""
+        """Returns rows ``(len(views), dim)``. Raises ``ImageError`` and, for an unknown view, ``UnknownPart``."""
         if (known := self._remembered(case, views)) is not None:
             return known
         futures = self._request(case, views)
-        # Shielded: an agent that gives up must not take the encoding away from the others.
+        # Shielded: a cancelled agent must not cancel the encoding that others wait for.
         rows = await asyncio.gather(*(asyncio.shield(asyncio.wrap_future(future)) for future in futures))
         return np.stack(rows)
 
@@ -66,13 +66,13 @@ class CachedEmbedder:
     ) -> EmbeddedCases:
         """Embeds many cases; unreadable images are named in the result.
 
-        ``progress(done, total)`` is called as it goes on. Rows are in the cache as soon as they are computed, so that
-        an interrupted run goes on where it stopped.
+        ``progress(done, total)`` counts cases. Rows are cached as soon as they are computed, so that an interrupted run
+        can resume.
         """
         return embed_cases(self._views, cases, views, progress or (lambda _done, _total: None))
 
     def close(self) -> None:
-        """Finishes what was asked for, ends the worker threads and closes the cache."""
+        """Finishes pending requests, ends the worker threads and closes the cache."""
         self._pool.shutdown()
         self._views.close()
 
@@ -88,7 +88,7 @@ class CachedEmbedder:
         return [futures[name] or new[name] for name in views]
 
     def _remembered(self, case: Case, views: Sequence[str]) -> Embeddings | None:
-        """The rows of all views; None unless all are in memory."""
+        """Returns the rows of all views, or None unless all are in memory."""
         with self._guard:
             keys = [(case.id, name) for name in views]
             if not all(key in self._memory for key in keys):
@@ -105,7 +105,7 @@ class CachedEmbedder:
         return self._flying.get(key)
 
     def _fulfil(self) -> None:
-        """Computes a batch of what is asked for, and hands the rows, or the failure, to everyone who waits."""
+        """Computes a batch of requests and passes the rows, or the error, to everyone who waits."""
         asked, rows, failed = self._take(), dict[Key, Row](), dict[Key, Exception]()
         keys = [(one.case.id, name) for one in asked for name in one.waiting]
         try:
@@ -123,7 +123,7 @@ class CachedEmbedder:
                     future.set_exception(failed[one.case.id, name])
 
     def _take(self) -> list[_Asked]:
-        """As much as makes a batch; nothing where another worker took it along."""
+        """Takes the requests of one batch; none if another worker took them."""
         taken: list[_Asked] = []
         with self._guard:
             while self._asked and sum(len(one.waiting) for one in taken) < self._batch:
@@ -133,7 +133,7 @@ class CachedEmbedder:
     def _opened(
         self, asked: Sequence[_Asked], rows: dict[Key, Row], failed: dict[Key, Exception]
     ) -> dict[Key, Image.Image]:
-        """The views that have no row yet; those that cannot be opened are ``failed``."""
+        """Opens the views that have no row yet; errors go to ``failed``."""
         found: dict[Key, Image.Image] = {}
         for case, waiting in asked:
             names = [name for name in waiting if (case.id, name) not in rows]

@@ -1,7 +1,7 @@
-"""Bringing the labelled cases of a data set into an archive, a piece at a time.
+"""Adds the labelled cases of a data set to an archive, one piece at a time.
 
-Each piece is encoded, committed and forgotten, so that whoever is interrupted goes on where the last piece ended:
-what the ledger has already is neither decoded nor encoded again.
+Each piece is encoded and committed on its own, so that an interrupted run resumes after the last piece: cases that the
+archive already has are neither decoded nor encoded again.
 """
 
 from collections import Counter, defaultdict
@@ -27,38 +27,38 @@ Progress = Callable[[int, int], None]
 
 
 class UnusualPicture(Record):
-    """A picture that stands out among the others, and how: ``dark``, ``blurred``, ``shape``, …"""
+    """A picture that differs from the others, and how: ``dark``, ``blurred``, ``shape``, …"""
 
     source: str
     signs: tuple[str, ...]
 
 
 class Ingested(Record):
-    """Every case of the data set is in exactly one of the counts, or in ``problems``."""
+    """Result of ``ingest``. Every case of the data set is in exactly one of the counts, or in ``problems``."""
 
     origin: str
     added: int = 0
     changed: int = 0
-    """Label, group, split, path, tags or metadata rewritten, or brought back."""
+    """Cases restored, or with a new label, group, split, path, tags or metadata."""
     unchanged: int = 0
     kept: int = 0
-    """Relabelled, removed or erased in the archive since the data set last brought them: people's word stands."""
+    """Cases relabelled, removed or erased in the archive since the last ingestion; a person's correction stays."""
     duplicates: int = 0
-    """Pictures that the data set holds twice, or that the archive has from another origin."""
+    """Pictures that occur twice in the data set, or that the archive has from another origin."""
     near_copies: tuple[tuple[str, str], ...] = ()
-    """Sources of new pictures that are nearly the same as others in the archive, and of those; they were added."""
+    """Pairs of sources: a new picture, which was added, and its near copy in the archive."""
     unusual: tuple[UnusualPicture, ...] = ()
-    """New pictures that are dark, blurred, flat, over-bright, tiny or oddly shaped; they were added all the same."""
+    """New pictures that are dark, blurred, flat, over-bright, tiny or oddly shaped; they were added."""
     encoded: int = 0
-    """There already, as they are, without an embedding of the archive's encoder: they have one now."""
+    """Unchanged cases that lacked an embedding of the archive's encoder and now have one."""
     gone: int = 0
-    """Cases of this origin that are no longer in the data set; only a sync counts them."""
+    """Cases of this origin that are no longer in the data set; counted by a sync only."""
     removed: int = 0
-    """Those of them that were removed."""
+    """Those of the ``gone`` cases that were removed."""
     problems: tuple[RowProblem, ...] = ()
     """Rows that were left out."""
     version: str = ""
-    """That of the archive afterwards."""
+    """Version of the archive afterwards."""
 
 
 def ingest(
@@ -70,12 +70,11 @@ def ingest(
     *,
     piece: int = PIECE,
 ) -> Ingested:
-    """Adds the new cases and rewrites the changed ones; removes nothing. ``progress(done, total)`` counts cases.
+    """Adds new cases and updates changed ones; removes nothing. ``progress(done, total)`` counts cases. Blocks.
 
-    What is there, but not encoded by the archive's encoder, is encoded. Images that cannot be read, pictures with two
-    labels, and those that the archive has under another label are in ``problems``, and the rest goes on. ``piece``
-    cases are committed together. Near copies are stored and told of. Raises ``StoreError``; what was committed before
-    stays. Blocks.
+    Stored cases that the archive's encoder has not encoded are encoded. Unreadable images, pictures with two labels,
+    and pictures that the archive has under another label are in ``problems``; the rest is added, including near copies,
+    which are reported. ``piece`` cases are committed together. Raises ``StoreError``; what was committed before stays.
     """
     ingestion = _Ingestion(archive, embedder, source)
     distinct = ingestion.distinct(cases)
@@ -87,7 +86,7 @@ def ingest(
 
 
 def gone(archive: Archive, origin: str, cases: Iterable[Case], problems: Iterable[RowProblem]) -> list[str]:
-    """Ids of an origin's cases that its data set no longer has. A row that cannot be used now is not gone."""
+    """Returns ids of an origin's cases that its data set no longer has. A row with a problem is not gone."""
     there = {case.id for case in cases}
     unread = {problem.path for problem in problems}
     return [
@@ -98,22 +97,22 @@ def gone(archive: Archive, origin: str, cases: Iterable[Case], problems: Iterabl
 
 
 def remove(archive: Archive, source: IngestSource, ids: Sequence[str]) -> None:
-    """Removes cases in the name of their data set: it may bring them back."""
+    """Removes cases on behalf of their data set, which may restore them later."""
     archive.remove(ids, reviewer=source.reviewer, note=source.note)
 
 
 class _Ingestion:
-    """One run of ``ingest``, with its counts and problems so far."""
+    """State of one run of ``ingest``: its counts and problems."""
 
     def __init__(self, archive: Archive, embedder: CachedEmbedder, source: IngestSource) -> None:
         self._archive, self._embedder, self._source = archive, embedder, source
         self._counts, self._problems = Counter[str](), list[RowProblem]()
         self._new = set[str]()
         self._looks: list[tuple[Case, Row]] = []
-        """Pictures that were looked at, with their statistics."""
+        """New pictures with their statistics."""
 
     def distinct(self, cases: Sequence[Case]) -> list[Case]:
-        """The first case of each picture; a picture with two labels is a problem in every row it stands in."""
+        """Returns the first case of each picture; all rows of a picture with two labels are problems."""
         copies: dict[str, list[Case]] = defaultdict(list)
         for case in cases:
             copies[case.id].append(case)
@@ -132,7 +131,7 @@ class _Ingestion:
         return kept
 
     def take(self, cases: Sequence[Case], report: Progress) -> None:
-        """One piece: looked up, encoded where it must be, committed."""
+        """Looks up, encodes where necessary, and commits one piece."""
         archive = self._archive
         rows = archive.vectors.stored_embeddings(archive.encoder, [case.id for case in cases])
         arrivals = arrivals_of(archive, [self._source.stored(case) for case in cases], rows)
@@ -148,7 +147,7 @@ class _Ingestion:
         report(len(missing), len(missing))
 
     def result(self) -> Ingested:
-        """What the run did."""
+        """Returns the counts and problems."""
         archive, embedder = self._archive, self._embedder
         rule = near_rule_of(archive, embedder.encoder, embedder.images) if self._new else None
         return Ingested(
@@ -175,7 +174,7 @@ class _Ingestion:
         return {cases[i].id: row for i, row in zip(found.kept, found.embeddings[:, 0], strict=True)}
 
     def _hashed(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
-        """The arrivals, each picture that is to be written with its perceptual hash."""
+        """Returns the arrivals, with a perceptual hash for each picture that is to be written."""
         bare = [one.stored for one in arrivals if one.stored is not None and not one.stored.perceptual_hash]
         looks = look_at([one.case for one in bare], self._embedder.images)
         self._looks += zip((one.case for one in bare), looks.statistics, strict=True)
@@ -188,7 +187,7 @@ class _Ingestion:
         ]
 
     def _write(self, arrivals: Sequence[Arrival], rows: Mapping[str, Embeddings]) -> None:
-        """What stands as the data set says goes under its note; what keeps a correction of the archive does not."""
+        """Writes cases; a case that keeps a correction of the archive is not recorded under the data set's note."""
         source = self._source
         for corrected, note in ((False, source.note), (True, f"{source.note}, with corrections kept")):
             part = [one.stored for one in arrivals if one.stored is not None and one.corrected is corrected]
@@ -198,7 +197,7 @@ class _Ingestion:
 
 
 def _unusual(looks: Sequence[tuple[Case, Row]]) -> Iterator[UnusualPicture]:
-    """The pictures that stand out among the others of their data set."""
+    """Yields the pictures that are unusual in their data set."""
     if not looks:
         return
     rows = np.stack([row for _, row in looks])
@@ -209,5 +208,5 @@ def _unusual(looks: Sequence[tuple[Case, Row]]) -> Iterator[UnusualPicture]:
 
 
 def _report(progress: Progress, end: int, total: int, done: int, of: int) -> None:
-    """Counts a piece's cases on top of those before it; the ones that need no encoding are done at once."""
+    """Reports progress over all pieces; cases that need no encoding count as done at once."""
     progress(end - of + done, total)

@@ -1,7 +1,7 @@
-"""The label distribution that similar cases imply: every stored case in memory, searched exactly.
+"""Estimates the label distribution of a query from similar stored cases, by exact search in memory.
 
-Similarities are cosines, ``-inf`` where a case must not be looked at. The scores follow cross-domain similarity local
-scaling (CSLS; Conneau et al. 2018, section 2.3): a stored case that is near to everything says less.
+Similarities are cosines, ``-inf`` for excluded cases. The scores follow cross-domain similarity local scaling (CSLS;
+Conneau et al. 2018, section 2.3): a stored case that is near to everything (a hub) counts less.
 """
 
 from collections.abc import Sequence
@@ -17,22 +17,22 @@ from doubleread.core.errors import NotFitted
 from doubleread.core.types import Embeddings, Labels, Matrix, Vector
 from doubleread.rag.stores.stored_rows import products
 
-_PRIOR_SHARE = 9.0  # the prior temperature gives the median case's leading label .9 against the second
+_PRIOR_SHARE = 9.0  # the prior temperature gives the median case's best label .9 against the second
 _PRIOR_SPREAD = 1.0
 _LEAST = 1e-4
 _CHUNK = 1000
 REFERENCES = 5000
-"""Cases against which hubness is measured where there are more."""
+"""Above this number of cases, hubness is measured against a random sample of this size."""
 _HELD_OUT = 2000
 
 
 def hubness(similarities: Matrix, local: int) -> Vector:
-    """Mean similarity of each row to its ``local`` nearest cases, shape ``(n,)``; 0 for a row without any."""
+    """Returns the mean similarity of each row to its ``local`` nearest cases, shape ``(n,)``; 0 for an empty row."""
     return mean_of_top(similarities, local, empty=0.0)
 
 
 def mean_of_top(similarities: Matrix, top: int, *, empty: float = -np.inf) -> Vector:
-    """Mean of each row's ``top`` largest finite values (of all, where there are fewer); ``empty`` without any."""
+    """Returns the mean of each row's ``top`` largest finite values, or of all if fewer; ``empty`` without any."""
     width = min(top, similarities.shape[1])
     if width == 0:
         return np.full(len(similarities), empty)
@@ -44,19 +44,18 @@ def mean_of_top(similarities: Matrix, top: int, *, empty: float = -np.inf) -> Ve
 
 
 def class_scores(similarities: Matrix, hubs: Vector, labels: Labels, n_labels: int, top: int) -> Matrix:
-    """Class-balanced scores of shape ``(n, n_labels)``: the mean CSLS of the ``top`` best cases of each class.
+    """Returns class-balanced scores ``(n, n_labels)``: the mean CSLS of the ``top`` best cases of each class.
 
-    ``similarities`` is ``(n, cases)``, ``hubs`` and ``labels`` are ``(cases,)``. A class without any case scores
-    ``-inf``.
+    ``similarities`` is ``(n, cases)``, ``hubs`` and ``labels`` are ``(cases,)``. A class without cases scores ``-inf``.
     """
     scaled = 2 * similarities - hubs
     return np.stack([mean_of_top(scaled[:, labels == label], top) for label in range(n_labels)], axis=1)
 
 
 def distribution(scores: Matrix, temperature: float) -> Matrix:
-    """Softmax of class scores, rows summing to 1.
+    """Returns the softmax of class scores, rows summing to 1.
 
-    A class without cases is as likely as the least likely one that has some: nothing speaks against it but silence.
+    A class without cases gets the probability of the least likely class that has some: there is no evidence against it.
     """
     filled = _filled(scores)
     weights = np.exp((filled - filled.max(axis=1, keepdims=True)) / temperature)
@@ -65,9 +64,9 @@ def distribution(scores: Matrix, temperature: float) -> Matrix:
 
 
 def vote(similarities: Vector, labels: Labels, n_labels: int, temperature: float) -> Vector:
-    """Shares of the labels among the given neighbours, each weighed by the softmax of its similarity.
+    """Returns the label shares of the given neighbours, each weighted by the softmax of its similarity.
 
-    One vote more is spread over all labels evenly, so that no label is ruled out by ``k`` cases alone.
+    One extra vote is spread evenly over all labels, so that ``k`` cases alone never rule out a label.
     """
     if not len(labels):
         return np.full(n_labels, 1 / n_labels)
@@ -78,17 +77,17 @@ def vote(similarities: Vector, labels: Labels, n_labels: int, temperature: float
 
 
 def prior_temperature(scores: Matrix) -> float:
-    """The temperature at which the median row gives its leading label .9 against its second."""
+    """Returns the temperature at which the median row gives its best label .9 against its second."""
     ordered = np.sort(_filled(scores), axis=1)
     margin = float(np.median(ordered[:, -1] - ordered[:, -2])) if len(ordered) else 0.0
     return max(margin / float(np.log(_PRIOR_SHARE)), _LEAST)
 
 
 def fit_temperature(scores: Matrix, labels: Labels) -> float:
-    """The temperature of highest posterior density for held-out scores ``(n, n_labels)`` and their true labels.
+    """Returns the maximum a posteriori temperature for held-out scores ``(n, n_labels)`` and their true labels.
 
-    The prior on its logarithm is normal around ``prior_temperature``, so that a few easy cases do not drive it to
-    certainty. Rows whose true class has no case are left out; without any row it is the prior's.
+    The prior of its logarithm is normal around ``prior_temperature``, which prevents overconfidence from a few easy
+    cases. Rows whose true class has no case are left out; without any row, the result is the prior's.
     """
     usable = np.isfinite(scores[np.arange(len(labels)), labels])
     scores, labels = scores[usable], labels[usable]
@@ -107,22 +106,22 @@ def fit_temperature(scores: Matrix, labels: Labels) -> float:
 
 
 def _filled(scores: Matrix) -> Matrix:
-    """Scores with the missing classes at the least score of their row."""
+    """Replaces the scores of missing classes by the lowest score of the row."""
     present = np.isfinite(scores)
     least = np.where(present, scores, np.inf).min(axis=1, keepdims=True)
     return np.where(present, scores, np.where(np.isfinite(least), least, 0.0))
 
 
 class Weighting(Record):
-    """How neighbours are weighed; a ``temperature`` of None is fitted on the stored cases."""
+    """Weights of neighbours; a ``temperature`` of None is fitted on the stored cases."""
 
     top: int = 5
-    """Best cases of each class that count."""
+    """Number of best cases of each class that count."""
     local: int = 10
-    """Nearest cases by which a stored case's own surroundings are measured."""
+    """Number of nearest cases over which the hubness of a stored case is averaged."""
     temperature: float | None = None
     vote_temperature: float = 0.05
-    """Of the vote over the nearest cases as the archive holds them."""
+    """Temperature of the vote over the nearest cases."""
 
 
 @dataclass
@@ -134,11 +133,10 @@ class _StoredCases:
 
 
 class NeighbourModel:
-    """Class-balanced, hub-corrected label distribution of a query; its temperature is fitted on group-excluded
-    leave-one-out over the stored cases themselves.
+    """Class-balanced label distribution of a query, corrected for hubs.
 
-    Above 5,000 cases, hubness is measured against a fixed random 5,000 of them; the temperature is fitted on at most
-    2,000.
+    The temperature is fitted by leave-one-out over at most 2,000 stored cases, excluding each case's group. Above 5,000
+    cases, hubness is measured against a fixed random 5,000 of them.
     """
 
     def __init__(self, weighting: Weighting | None = None) -> None:
@@ -155,10 +153,10 @@ class NeighbourModel:
         hubs: Vector | None = None,
         seed: int = 0,
     ) -> Self:
-        """Learns from stored cases: rows ``(n, dim)``, label indices and groups ``(n,)``.
+        """Fits to stored cases: rows ``(n, dim)``, label indices and groups ``(n,)``.
 
-        A temperature that the weighting already has is kept, and so are known ``hubs``, ``(n,)``, NaN where a row is
-        new: an archive that grows by a case is not measured all over again.
+        A temperature that the weighting already has is kept. Known ``hubs`` ``(n,)`` are kept too, NaN for new rows, so
+        that adding a case does not recompute all of them.
         """
         rows, codes = np.asarray(embeddings, np.float32), _group_codes(groups)
         rng = np.random.default_rng(seed)
@@ -175,39 +173,39 @@ class NeighbourModel:
         return self
 
     def distribution(self, query: Vector | Embeddings, exclude: NDArray[np.bool_] | None = None) -> Vector:
-        """Label distribution of shape ``(n_labels,)`` under a uniform prior; ``exclude`` masks stored rows.
+        """Returns the label distribution ``(n_labels,)`` under a uniform prior; ``exclude`` masks stored rows.
 
         Raises ``NotFitted`` before ``fit``.
         """
         return self.shares(self.nearness(query, exclude))
 
     def nearness(self, query: Vector | Embeddings, exclude: NDArray[np.bool_] | None = None) -> Vector:
-        """How near each label's best cases are, hub-corrected, shape ``(n_labels,)``; ``-inf`` without any case.
+        """Returns the hub-corrected score of each label's best cases, shape ``(n_labels,)``; ``-inf`` without cases.
 
-        The largest tells the familiar from the unfamiliar. Raises ``NotFitted`` before ``fit``.
+        A low maximum marks a query as out-of-distribution. Raises ``NotFitted`` before ``fit``.
         """
         return self.nearness_of(self.similarities(query), exclude)
 
     def similarities(self, query: Vector | Embeddings) -> Vector:
-        """Cosine of a query with each stored row, shape ``(n,)``; raises ``NotFitted`` before ``fit``."""
+        """Returns the cosine of a query with each stored row, shape ``(n,)``; raises ``NotFitted`` before ``fit``."""
         return products(self._stored().embeddings, np.asarray(query, np.float32)).astype(float)
 
     def nearness_of(self, similarities: Vector, exclude: NDArray[np.bool_] | None = None) -> Vector:
-        """``nearness``, given the query's similarity to each stored row, shape ``(n,)``."""
+        """Returns ``nearness``, given the query's similarity to each stored row, shape ``(n,)``."""
         open_to = similarities if exclude is None else np.where(exclude, -np.inf, similarities)
         return np.asarray(self._scores(open_to[None])[0])
 
     def shares(self, nearness: Vector) -> Vector:
-        """The label distribution, shape ``(n_labels,)``, that the labels' ``nearness`` implies."""
+        """Returns the label distribution that ``nearness`` implies, shape ``(n_labels,)``."""
         return np.asarray(distribution(nearness[None], self.weighting.temperature or 1.0)[0])
 
     @property
     def hubs(self) -> Vector:
-        """How near each stored row is to everything, shape ``(n,)``."""
+        """Hubness of each stored row, shape ``(n,)``."""
         return self._stored().hubs
 
     def vote(self, similarities: Vector, labels: Labels) -> Vector:
-        """Label shares among the nearest cases, given their similarities and label indices."""
+        """Returns label shares among the nearest cases, given their similarities and label indices."""
         return vote(similarities, labels, self._stored().n_labels, self.weighting.vote_temperature)
 
     def _stored(self) -> _StoredCases:
@@ -227,14 +225,14 @@ class NeighbourModel:
 
     @staticmethod
     def _others(rows: Embeddings, codes: Labels, part: Labels, columns: Labels) -> Matrix:
-        """Similarities of some rows to others, without themselves and their group."""
+        """Returns similarities of some rows to others, with the row itself and its group masked."""
         similarities = (rows[part] @ rows[columns].T).astype(float)
         similarities[codes[part][:, None] == codes[columns][None]] = -np.inf
         return similarities
 
 
 def _group_codes(groups: Sequence[str | None]) -> Labels:
-    """A number for each group; a case without a group is a group of its own."""
+    """Returns an integer for each group; a case without a group is its own group."""
     numbers: dict[str | int, int] = {}
     keys = [group if group is not None else i for i, group in enumerate(groups)]
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)

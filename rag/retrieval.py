@@ -1,4 +1,4 @@
-"""Finds the evidence for a case: its nearest labelled cases, and what they imply."""
+"""Retrieves evidence for a case: its nearest labelled cases, and the label distribution they imply."""
 
 import asyncio
 import threading
@@ -28,13 +28,13 @@ _EMPTY = "the case store holds no other case: add labelled cases to it"
 
 @dataclass(frozen=True)
 class _FittedModel:
-    """The model, and the cases it was fitted on."""
+    """A fitted model and the cases it was fitted on."""
 
     model: NeighbourModel
     columns: Columns
 
     def unseen(self, case: Case, similarities: Vector, finder: CopyFinder | None) -> "_Unseen":
-        """The rows that a case must not see, given their similarities to it: see ``StoreRetriever``."""
+        """Returns the rows that must be excluded for a case, as ``StoreRetriever`` describes."""
         columns, nobody = self.columns, np.zeros(0, np.intp)
         copies = nobody if finder is None else finder.copies(case, similarities, columns)
         copies = copies[columns.ids[copies] != case.id]
@@ -47,25 +47,24 @@ class _FittedModel:
         return _Unseen(frozenset({case.id, *columns.ids[copies].tolist()}), groups, hidden, copies)
 
     def hubness(self, found: Sequence[Neighbour]) -> float | None:
-        """How near cases are to everything, in standard deviations from the mean of all."""
+        """Returns the mean hubness of cases, in standard deviations from the mean of all."""
         hubs = self.model.hubs
         spread = float(hubs.std())
         theirs = self.hubs(np.array([one.case_id for one in found]))
         return float((np.nanmean(theirs) - hubs.mean()) / spread) if spread > 0 else None
 
     def hubs(self, ids: NDArray[np.str_]) -> Vector:
-        """What is known of these cases, shape ``(len(ids),)``; NaN for a new one."""
+        """Returns the known hubness of these cases, shape ``(len(ids),)``; NaN for new ones."""
         position, hubs = self.columns.position, self.model.hubs
         return np.array([hubs[position[one]] if one in position else np.nan for one in ids.tolist()], dtype=float)
 
 
 class StoreRetriever:
-    """Implements the ``Retriever`` port: never the case itself, never a case of its group, never an exception.
+    """Implements the ``Retriever`` port. The case itself and its group are always excluded.
 
-    With a ``finder``, a near copy of its picture is the case itself too, and the copy's group its own.
-
-    The model of the label distribution is fitted on the store's contents at the first search, and follows them when
-    cases come, go or change their label. Its temperature stays: trust was learned with it.
+    With a ``finder``, near copies of the case's picture and the groups of these copies are excluded too. The model of
+    the label distribution is fitted on the store at the first search, and updated when cases are added, removed or
+    relabelled. Its temperature is kept, since trust was learned with it.
     """
 
     def __init__(
@@ -80,15 +79,15 @@ class StoreRetriever:
         self._store, self._embedder, self._task, self._k, self._finder = store, embedder, task, k, finder
         self._weighting = weighting or Weighting()
         self.look: Look | None = None
-        """Says in what a case's picture is unusual; None while that is not known, as when a panel is being fitted."""
+        """Reports in what a case's picture is unusual; None if unknown, for example while a panel is fitted."""
         self._fitted: _FittedModel | None = None
         self._flying: dict[_Question, asyncio.Task[Evidence]] = {}
         self._guard = threading.Lock()
 
     async def find(self, case: Case, views: Sequence[str] = (WHOLE,)) -> Evidence:
-        """The ``k`` nearest cases of the first view, and the label distribution averaged over all views.
+        """Returns the ``k`` nearest cases of the first view, and the label distribution averaged over all views.
 
-        Who asks the same at the same moment waits for one answer. A failure is told in ``failure``.
+        Concurrent calls with the same arguments share one search. Errors are reported in ``failure``.
         """
         try:
             queries = await self._embedder.embed(case, views)
@@ -99,32 +98,32 @@ class StoreRetriever:
         return found.model_copy(update={"unusual": unusual}) if unusual else found
 
     async def contrast(self, case: Case, labels: Sequence[str], per_label: int) -> tuple[Neighbour, ...]:
-        """The nearest stored cases of each label, label by label; empty where retrieval failed."""
+        """Returns the nearest stored cases of each label, label by label; empty if retrieval failed."""
         try:
             query = (await self._embedder.embed(case, (WHOLE,)))[0]
             return await asyncio.to_thread(self._contrast, case, query, labels, per_label)
         except (DoublereadError, OSError, RuntimeError, ValueError):
-            return ()  # ``find`` has told why
+            return ()  # ``find`` has reported the error
 
     async def distributions(self, case: Case, views: Sequence[str]) -> Matrix:
-        """The label distribution of each view on its own, shape ``(len(views), n_labels)``.
+        """Returns the label distribution of each view, shape ``(len(views), n_labels)``.
 
-        Raises ``ImageError``, and ``StoreError`` for a store that cannot be read or holds no other case.
+        Raises ``ImageError``, and ``StoreError`` if the store cannot be read or holds no other case.
         """
         whole = await self._embedder.embed(case, (WHOLE,))
         return await asyncio.to_thread(self._each, case, whole[0], await self._embedder.embed(case, views))
 
     def finding(self, k: int) -> "StoreRetriever":
-        """The same with another number of cases; what was fitted is shared."""
+        """Returns a copy that finds ``k`` cases and shares the fitted model."""
         other = copy(self)
-        other._k = k  # noqa: SLF001 - one of its own kind
+        other._k = k  # noqa: SLF001 - an instance of this class
         return other
 
     @property
     def weighting(self) -> Weighting:
-        """How neighbours are weighed, the fitted temperature included.
+        """The weights of neighbours, with the fitted temperature.
 
-        Raises ``StoreError`` where the store cannot be read or holds labels that the task does not know.
+        Raises ``StoreError`` if the store cannot be read or holds labels that the task does not have.
         """
         return self._current().model.weighting
 
@@ -209,7 +208,7 @@ class StoreRetriever:
         labels = np.array([self._task.index(label) for label in columns.labels.tolist()], np.int64)
         groups = [group or None for group in columns.groups.tolist()]
         model = NeighbourModel(self._weighting if before is None else before.model.weighting)
-        large = len(columns.ids) > REFERENCES  # few are measured anew in no time, and more exactly
+        large = len(columns.ids) > REFERENCES  # hubness of fewer cases is fast to recompute, and more exact
         hubs = before.hubs(columns.ids) if before is not None and large else None
         return _FittedModel(model.fit(columns.embeddings, labels, groups, len(self._task.names), hubs=hubs), columns)
 
@@ -218,7 +217,7 @@ class StoreRetriever:
 
 
 class _Question(NamedTuple):
-    """What makes two questions one."""
+    """The key under which concurrent questions share one answer."""
 
     loop: asyncio.AbstractEventLoop
     case: str

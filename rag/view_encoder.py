@@ -1,4 +1,4 @@
-"""Views of cases as rows of embeddings: opened, encoded in batches that threads share, kept on disk."""
+"""Embeds views of cases: opens them, encodes them in batches shared by threads, and caches the rows on disk."""
 
 import threading
 from collections.abc import Sequence
@@ -15,28 +15,28 @@ from doubleread.rag.images.case_images import Images
 from doubleread.rag.images.image_views import view
 
 DECODE_SIDE = 1024
-"""Encoders see 224 to 512 pixels a side: decoding more of a photograph only costs time."""
+"""Longer side, in pixels, at which images are decoded: encoders use 224 to 512, and a larger image costs time."""
 
 
 class ViewEncoder:
-    """Opens and encodes views of cases. Rows are in the cache, if there is one, when they are returned."""
+    """Opens and encodes views of cases. Returned rows are already in the cache, if there is one."""
 
     def __init__(self, encoder: Encoder, images: Images, cache: EncodingCache | None, batch: int) -> None:
         self.encoder, self.images, self.batch, self._cache = encoder, images, batch, cache
         self._batcher = Batcher(encoder, batch)
 
     def known(self, keys: Sequence[Key]) -> dict[Key, Row]:
-        """The rows that were kept."""
+        """Returns the cached rows."""
         found = self._cache.get_many(keys) if self._cache is not None else {}
         return {key: row for key, row in found.items() if row.shape == (self.encoder.dim,)}
 
     def open(self, case: Case, views: Sequence[str]) -> list[Image.Image]:
-        """A case's views; raises ``ImageError``, and ``UnknownPart`` for an unknown view."""
+        """Returns a case's views; raises ``ImageError``, and ``UnknownPart`` for an unknown view."""
         image = self.images.open(case, max_side=DECODE_SIDE)
         return [view(image, name) for name in views]
 
     def encode(self, keys: Sequence[Key], images: Sequence[Image.Image]) -> dict[Key, Row]:
-        """A row for each image, under its key."""
+        """Returns a row for each image, by its key."""
         rows = dict(zip(keys, self._batcher.encode(images), strict=True)) if keys else {}
         if self._cache is not None and rows:
             self._cache.put_many(rows)
@@ -59,9 +59,9 @@ class _EncodingJob:
 
 
 class Batcher:
-    """Encodes from any number of threads, one batch of about ``size`` images at a time.
+    """Encodes images from any number of threads, one batch of about ``size`` at a time.
 
-    Whoever waits for the encoder is taken along in the next batch.
+    Requests that wait for the encoder are merged into the next batch.
     """
 
     def __init__(self, encoder: Encoder, size: int) -> None:
@@ -70,7 +70,7 @@ class Batcher:
         self._guard, self._turn = threading.Lock(), threading.Lock()
 
     def encode(self, images: Sequence[Image.Image]) -> Embeddings:
-        """Rows of shape ``(len(images), dim)``; blocks until they are there. Raises what the encoder raised."""
+        """Returns rows ``(len(images), dim)``; blocks until they are computed. Raises the encoder's errors."""
         job = _EncodingJob(images)
         with self._guard:
             self._waiting.append(job)
@@ -93,7 +93,7 @@ class Batcher:
     def _run(self, jobs: Sequence[_EncodingJob]) -> None:
         try:
             rows = self._encoder.encode([image for job in jobs for image in job.images])
-        except Exception as error:  # noqa: BLE001 (handed to every thread that waits for it)
+        except Exception as error:  # noqa: BLE001 (passed to every waiting thread)
             for job in jobs:
                 job.error = error
             return

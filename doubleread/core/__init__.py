@@ -1,4 +1,1 @@
-"""The vocabulary: what every other part speaks, and the ports where they meet.
-
-Nothing here imports another part of doubleread, and nothing here is heavy.
-"""
+"""Shared data types, and the ports (interfaces) between the parts. Imports no other part, and nothing heavy."""

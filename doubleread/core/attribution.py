@@ -1,4 +1,4 @@
-"""Where an agent's probability for a label rests in the image: what covering each part of it does to it."""
+"""Occlusion maps: how covering each part of an image changes an agent's probability for a label."""
 
 from collections.abc import Collection, Iterable
 from typing import Self
@@ -11,16 +11,16 @@ from doubleread.core.case import Case
 from doubleread.core.types import Matrix
 
 CELLS = 6
-"""Rows and columns of equal cells that an image is divided into, whatever its shape. Kept sessions hold such maps."""
+"""Rows and columns of equal cells that any image is divided into. Saved sessions contain such maps."""
 WINDOW = 2
-"""Cells on each side of the part that is covered at a time."""
+"""Side of the covered window, in cells."""
 WINDOWS = CELLS + WINDOW - 1
-"""Windows in a row, and in a column, a cell apart; the outer ones reach over the edge, so that every cell is covered
-equally often, and none looks important for lying there."""
+"""Window positions along each axis, one cell apart. The outer windows reach over the edge, so that every cell is
+covered equally often and position alone makes none look important."""
 NEGLIGIBLE = 0.02
-"""An agent whose probability no window moves by as much has a flat map: nothing is drawn."""
+"""A map is flat, and nothing is drawn, if no window changes the probability by this much."""
 LEAST_SCALE = 0.1
-"""Where a scale of colours ends at the least, so that small effects look small."""
+"""Smallest upper end of the colour scale, so that small effects look small."""
 
 
 _PLACES = (
@@ -31,7 +31,7 @@ _PLACES = (
 
 
 class Region(Record):
-    """A part of an image, in shares of its width and height from the upper left corner."""
+    """A part of an image, as shares of its width and height from the upper left corner."""
 
     left: float
     top: float
@@ -40,13 +40,13 @@ class Region(Record):
 
     @property
     def place(self) -> str:
-        """In words, by thirds: ``upper left``, ``top``, ``centre`` …"""
+        """The position in words, by thirds: ``upper left``, ``top``, ``centre`` …"""
         across, down = (int(3 * share / 2) for share in (self.left + self.right, self.top + self.bottom))
         return _PLACES[down][across]
 
 
 class Effect(Record):
-    """What covering a region does to a probability."""
+    """The effect of covering a region on a probability."""
 
     region: Region
     before: float
@@ -54,28 +54,28 @@ class Effect(Record):
 
     @property
     def drop(self) -> float:
-        """By how much it falls; negative where it rises."""
+        """The decrease; negative for an increase."""
         return self.before - self.after
 
 
 class AttributionMap(Record):
-    """One agent's map for one label; probabilities are calibrated, of its first look at the whole image."""
+    """One agent's map for one label, with calibrated probabilities of the first look at the whole image."""
 
     agent: str
     label: str
     before: float
-    """With nothing covered."""
+    """Probability with nothing covered."""
     after: tuple[tuple[float, ...], ...]
-    """With each window covered: ``WINDOWS`` rows from the top, of as many windows from the left."""
+    """Probability with each window covered: ``WINDOWS`` rows from the top, of as many windows from the left."""
 
     @property
     def drops(self) -> Matrix:
-        """By how much covering each window lowers the probability, shape ``(WINDOWS, WINDOWS)``."""
+        """The decrease of the probability for each window, shape ``(WINDOWS, WINDOWS)``."""
         return self.before - np.array(self.after)
 
     @property
     def cells(self) -> Matrix:
-        """For each cell the mean drop of the windows that cover it, shape ``(CELLS, CELLS)``."""
+        """The mean drop, for each cell, of the windows that cover it, shape ``(CELLS, CELLS)``."""
         total = np.zeros((CELLS, CELLS))
         for (row, column), drop in np.ndenumerate(self.drops):
             total[window_cells(row, column)] += drop
@@ -83,32 +83,32 @@ class AttributionMap(Record):
 
     @property
     def lowers(self) -> Effect:
-        """The window that lowers the probability most."""
+        """The window that lowers the probability most when covered."""
         return self._effect(int(self.drops.argmax()))
 
     @property
     def raises(self) -> Effect:
-        """The window that raises it most."""
+        """The window that raises it most when covered."""
         return self._effect(int(self.drops.argmin()))
 
     @property
     def takes(self) -> Region | None:
-        """The part whose covering takes most from the label; None where none takes anything worth telling."""
+        """The region whose covering lowers the probability most; None if no effect is large enough to report."""
         return self.lowers.region if self.lowers.drop >= NEGLIGIBLE else None
 
     @property
     def adds(self) -> Region | None:
-        """The part whose covering adds most to the label; None where none adds anything worth telling."""
+        """The region whose covering raises the probability most; None if no effect is large enough to report."""
         return self.raises.region if -self.raises.drop >= NEGLIGIBLE else None
 
     @property
     def flat(self) -> bool:
-        """Whether no window has an effect worth drawing."""
+        """Whether no window has an effect large enough to draw."""
         return bool(np.abs(self.drops).max() < NEGLIGIBLE)
 
     @property
     def line(self) -> str:
-        """What the map shows, in numbers."""
+        """A summary of the map in numbers."""
         share = f"{self.agent} gives {self.label} {self.before:.1%}"
         if self.flat:
             most = np.ceil(1000 * np.abs(self.drops).max()) / 10
@@ -124,20 +124,20 @@ class AttributionMap(Record):
 
 
 class Attribution(Record):
-    """Where the agents' probabilities for a label rest in an image, by occlusion."""
+    """Occlusion maps of the agents for one label."""
 
     case: Case
     label: str
     maps: tuple[AttributionMap, ...]
     without: dict[str, str]
-    """Agents that have no map, and why."""
+    """Reason by agent that has no map."""
     scale: float
-    """The drop at which the colours of all maps end, those of agents that were left away since among them."""
+    """The drop at the end of the colour scale of all maps, including those of agents that were filtered out."""
     seconds: float = 0.0
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What is known, agent by agent, in numbers."""
+        """A summary for each agent, in numbers."""
         return (*(one.line for one in self.maps), *(f"{agent}: {why}" for agent, why in self.without.items()))
 
     @property
@@ -149,35 +149,35 @@ class Attribution(Record):
         )
 
     def only(self, agents: Collection[str]) -> Self:
-        """What is known of some of the agents; the scale stays."""
+        """Returns the maps of some agents only, on the same scale."""
         maps = tuple(one for one in self.maps if one.agent in agents)
         return self.model_copy(
             update={"maps": maps, "without": {name: why for name, why in self.without.items() if name in agents}}
         )
 
     def of(self, agent: str) -> AttributionMap | None:
-        """The map of an agent, where it has one."""
+        """Returns the map of an agent; None if it has none."""
         return next((one for one in self.maps if one.agent == agent), None)
 
 
 def scale_of(maps: Iterable[AttributionMap]) -> float:
-    """The largest drop of any cell, at least ``LEAST_SCALE``."""
+    """Returns the largest drop of any cell, at least ``LEAST_SCALE``."""
     return max([LEAST_SCALE, *(float(one.cells.max()) for one in maps)])
 
 
 def region_of(row: int, column: int) -> Region:
-    """Where a window lies."""
+    """Returns the region of a window."""
     (top, bottom), (left, right) = _span(row), _span(column)
     return Region(left=left / CELLS, top=top / CELLS, right=right / CELLS, bottom=bottom / CELLS)
 
 
 def window_cells(row: int, column: int) -> NDArray[np.bool_]:
-    """The cells of a window, shape ``(CELLS, CELLS)``."""
+    """Returns a mask of the cells of a window, shape ``(CELLS, CELLS)``."""
     cells = np.zeros((CELLS, CELLS), bool)
     cells[slice(*_span(row)), slice(*_span(column))] = True
     return cells
 
 
 def _span(window: int) -> tuple[int, int]:
-    """The first cell of a window, and the one after its last."""
+    """Returns the first cell of a window, and the one after its last."""
     return max(0, window - WINDOW + 1), min(CELLS, window + 1)

@@ -1,8 +1,8 @@
-"""What a setting says of itself where it is declared: when it counts, and what it may make a machine do.
+"""Markers of settings: when a setting applies, and what it may make a machine do.
 
-Every setting has a scope, its own or its table's: ``FIT`` or ``RUN``. A panel's folder may come from somebody else, and
-holds settings: every setting that can hold text also says what it reaches. Both are markers in the annotation, as in
-``url: Annotated[str, Asks("pictures are sent there"), RUN]``; a test finds a setting without.
+Every setting has a scope, its own or its table's: ``FIT`` or ``RUN``. A panel's folder contains settings and may come
+from an untrusted source, so every setting that can hold text also states what it affects. Both are markers in the
+annotation, as in ``url: Annotated[str, Asks("pictures are sent there"), RUN]``; a test enforces them.
 """
 
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from pydantic.fields import FieldInfo
 
 @dataclass(frozen=True)
 class Scope:
-    """When a setting counts: ``fit``, what a panel was fitted with stays; ``run``, each loading may name another."""
+    """When a setting applies. ``fit``: fixed when a panel is fitted; ``run``: may differ at each use."""
 
     name: Literal["fit", "run"]
     along: str = ""
-    """The setting of the same table that it goes with: it is taken over where that one is."""
+    """A setting of the same table that this one follows: it is taken over together with that one."""
 
 
 FIT, RUN = Scope("fit"), Scope("run")
@@ -29,30 +29,30 @@ FIT, RUN = Scope("fit"), Scope("run")
 class Asks:
     """The setting makes a machine contact, read, load or spend something.
 
-    In a panel's folder it is a proposal: it counts where this machine's own settings say the same, or by consent.
+    A value from a panel's folder is used only if this machine's own settings have the same value, or with consent.
     """
 
     effect: str
-    """What happens with the value, for people."""
+    """What the value causes, in words for users."""
     value_of: str = ""
-    """The property of the section that gives the value in effect, where that is not the field's own."""
+    """Property of the section that gives the effective value, if it is not the field itself."""
     when: Callable[[Any], bool] = lambda _section: True
-    """Whether it reaches anything, with the section as it is; an empty value never does."""
+    """Whether it has an effect, given the section; an empty value never does."""
 
     def value(self, section: BaseModel, name: str) -> Any:
-        """The value in effect; None where it reaches nothing."""
+        """Returns the effective value; None if it has no effect."""
         found = section.model_dump(mode="json").get(name) if not self.value_of else getattr(section, self.value_of)
         return found if found and self.when(section) else None
 
 
 @dataclass(frozen=True)
 class Here:
-    """The setting is always this machine's own, whatever a panel's folder says."""
+    """The setting always comes from this machine, never from a panel's folder."""
 
 
 @dataclass(frozen=True)
 class Inert:
-    """The setting reaches nothing: it is looked up in a table, or names a column."""
+    """The setting has no external effect: it is a key of a registry, or names a column."""
 
 
 HERE, INERT = Here(), Inert()
@@ -60,12 +60,12 @@ Marker = Asks | Here | Inert
 
 
 def marker(field: FieldInfo) -> Marker | None:
-    """What a setting says of itself."""
+    """Returns the marker of a setting."""
     return next((one for one in field.metadata if isinstance(one, Asks | Here | Inert)), None)
 
 
 def scope(field: FieldInfo, table: FieldInfo | None = None) -> Scope | None:
-    """When a setting counts, by its own marker or by its table's; what is always this machine's is ``RUN``."""
+    """Returns the scope of a setting or its table; settings that always come from this machine are ``RUN``."""
     if isinstance(marker(field), Here) or (table is not None and isinstance(marker(table), Here)):
         return RUN
     found = next((one for one in field.metadata if isinstance(one, Scope)), None)
@@ -73,11 +73,11 @@ def scope(field: FieldInfo, table: FieldInfo | None = None) -> Scope | None:
 
 
 def here(section: type[BaseModel]) -> list[str]:
-    """Names of the settings that are always this machine's own."""
+    """Returns the names of the settings that always come from this machine."""
     return [name for name, field in section.model_fields.items() if isinstance(marker(field), Here)]
 
 
 def asking(section: type[BaseModel]) -> dict[str, Asks]:
-    """The settings that ask for something, by name."""
+    """Returns the ``Asks`` markers of a section, by setting."""
     found = {name: marker(field) for name, field in section.model_fields.items()}
     return {name: one for name, one in found.items() if isinstance(one, Asks)}

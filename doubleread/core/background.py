@@ -1,4 +1,4 @@
-"""An event loop of our own in a thread, so that sync calls work inside a running loop (notebooks) too."""
+"""An event loop in a thread of its own, so that sync calls also work inside a running loop (notebooks)."""
 
 import asyncio
 import threading
@@ -21,10 +21,10 @@ class _Running:
 
 
 class Background:
-    """Runs coroutines to their end for callers that cannot wait for them; its thread starts with the first call.
+    """Runs coroutines for sync callers; its thread starts with the first call.
 
-    The thread is a daemon: a program that forgets ``close`` ends all the same. ``farewell`` runs on the loop
-    at its end, after everything else was cancelled.
+    The thread is a daemon, so a program that forgets ``close`` still exits. ``farewell`` runs on the loop at its end,
+    after all other tasks were cancelled.
     """
 
     def __init__(self, farewell: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
@@ -34,7 +34,7 @@ class Background:
         self._guard = threading.Lock()
 
     def call(self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The result of the coroutine; where the caller is interrupted, the coroutine is cancelled."""
+        """Returns the result of the coroutine; if the caller is interrupted, the coroutine is cancelled."""
         future = self.submit(work, *args, **kwargs)
         try:
             return future.result()
@@ -43,16 +43,16 @@ class Background:
             raise
 
     def submit(self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Begins the coroutine; the caller waits for it, or cancels it. Raises ``PanelError`` in a forked child."""
+        """Starts the coroutine and returns its future. Raises ``PanelError`` in a forked child."""
         loop = self._start().loop
         return asyncio.run_coroutine_threadsafe(work(*args, **kwargs), loop)
 
     async def run(self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """``call`` for async code on any other event loop; a cancelled caller cancels the coroutine."""
+        """Like ``call``, from async code on any other event loop; cancelling the caller cancels the coroutine."""
         return await asyncio.wrap_future(self.submit(work, *args, **kwargs))
 
     def close(self) -> None:
-        """Cancels what still runs and ends the thread; a second call does nothing, nor does one in a forked child."""
+        """Cancels running work and ends the thread; does nothing if closed already, or in a forked child."""
         if not self._home.here:
             return
         with self._guard:
@@ -60,11 +60,11 @@ class Background:
         if running is None:
             return
         running.loop.call_soon_threadsafe(running.stop.set)
-        if running.thread is not threading.current_thread():  # where the garbage collector came by in the thread itself
+        if running.thread is not threading.current_thread():  # the garbage collector may call this in the thread
             running.thread.join()
 
     def _start(self) -> _Running:
-        self._home.check()  # a child has neither the thread nor, perhaps, the guard
+        self._home.check()  # a forked child lacks the thread, and the guard may be held there forever
         with self._guard:
             if self._running is None:
                 ready: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()

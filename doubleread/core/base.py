@@ -1,9 +1,9 @@
-"""The base of every record: frozen, strict about unknown fields, JSON in and out."""
+"""The base class of records: frozen, no unknown fields, JSON in and out."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class Record(BaseModel):
-    """A frozen value that travels as JSON."""
+    """An immutable value that can be converted to and from JSON."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

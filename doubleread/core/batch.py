@@ -1,47 +1,45 @@
-"""Whether a batch of pictures is like those that a panel was trusted on."""
+"""The result of comparing a batch of pictures with a panel's calibration cases."""
 
 from doubleread.core.base import Record
 
 
 class Difference(Record):
-    """One way in which the pictures of a batch differ, by the medians of a statistic."""
+    """A statistic whose median differs between a batch and the calibration cases."""
 
     statistic: str
-    """A column of ``rag.picture_statistics``."""
+    """A column of the statistics in ``rag.images.picture_statistics``."""
     told: str
-    """What the batch is, as in ``darker``."""
+    """The difference in a word, such as ``darker``."""
     batch: float
     trusted: float
 
 
 class BatchComparison(Record):
-    """A batch against the calibration cases: a classifier two-sample test on embeddings, and one on simple statistics.
-
-    Both shuffle whole groups.
-    """
+    """Compares a batch with the calibration cases by a classifier two-sample test on embeddings and a test of simple
+    statistics. Both permute whole groups."""
 
     n: int
-    """Pictures of the batch that were compared; of large batches a sample."""
+    """Number of compared pictures of the batch; large batches are sampled."""
     groups: int | None
-    """None where nobody knows them."""
+    """Number of groups; None if unknown."""
     trusted: int
-    """Calibration cases they were compared with."""
+    """Number of calibration cases."""
     trusted_groups: int
     level: float
-    """False alarms on batches that are alike, at most."""
+    """Largest false alarm rate for batches that do not differ."""
     auc: float | None = None
-    """How well a classifier tells the batch from the calibration cases, 0.5 if not at all; None where not judged."""
+    """AUC of a classifier between batch and calibration cases, 0.5 for no difference; None if not computed."""
     p_value: float | None = None
-    """Of both tests together."""
+    """p-value of both tests together."""
     differs: bool = False
     differences: tuple[Difference, ...] = ()
-    """The largest first; may be empty though the batch differs."""
+    """Largest first; may be empty even if the batch differs."""
     note: str = ""
-    """Why the batch could not be judged, or what to bear in mind."""
+    """Why the batch could not be judged, or a caveat."""
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What to tell a person; nothing where the batch is like the calibration cases."""
+        """A message for the user; empty if the batch is like the calibration cases."""
         if not self.differs:
             return (self.note,) if self.auc is None else ()
         how = ", ".join(

@@ -1,4 +1,4 @@
-"""One image to read, and what is said of one that could not become a case."""
+"""One image to read, and the problem record of one that could not become a case."""
 
 import hashlib
 import os
@@ -16,7 +16,7 @@ MAX_IMAGE_BYTES = 50_000_000
 
 
 def shown(path: str | Path) -> str:
-    """A path as text that can be printed and written as JSON, whatever bytes its name is made of."""
+    """Returns a path as text that can be printed and written as JSON, even if its name is not valid UTF-8."""
     return str(path).encode("utf-8", "backslashreplace").decode()
 
 
@@ -98,7 +98,7 @@ class RowProblem(Record):
 
 
 def digest_of_file(path: Path) -> str:
-    """The sha256 of an image file. Raises ``DataError``, for one larger than ``MAX_IMAGE_BYTES`` too."""
+    """Returns the sha256 of an image file. Raises ``DataError``, also for a file above ``MAX_IMAGE_BYTES``."""
     try:
         with open_regular(path) as file:
             if (size := os.fstat(file.fileno()).st_size) > MAX_IMAGE_BYTES:

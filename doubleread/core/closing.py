@@ -1,15 +1,15 @@
-"""Objects that are closed at the end of a ``with`` block."""
+"""Base class of objects that can be used in a ``with`` statement."""
 
 from abc import ABC, abstractmethod
 from typing import Self
 
 
 class Closing(ABC):
-    """Closed when its ``with`` block ends."""
+    """Closes itself at the end of a ``with`` block."""
 
     @abstractmethod
     def close(self) -> None:
-        """Lets go of what is held; a second call does nothing."""
+        """Releases resources; may be called twice."""
 
     def __enter__(self) -> Self:
         return self

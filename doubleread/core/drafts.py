@@ -1,7 +1,7 @@
-"""Folders that appear under their name whole or not at all, and replace what was there in one step.
+"""Writes folders atomically: they appear complete or not at all, and replace an older folder in one step.
 
-A draft is written beside its target, under a name that begins with a dot. Its process holds a lock on it, so that
-drafts of killed processes can be told from those that are being written; the next process removes them.
+A draft is written beside its target, under a name that begins with a dot. Its process holds a lock on it, which tells
+drafts in progress from those of killed processes; the next process removes the latter.
 """
 
 import ctypes
@@ -17,15 +17,15 @@ from pathlib import Path
 from doubleread.core.durable import sync_folder, sync_tree, told
 
 _OLD = "-old"
-"""Ends the name of what is being replaced, where the system cannot exchange two folders in one step."""
+"""Suffix of a folder that is being replaced on systems that cannot exchange two folders in one step."""
 _LINUX_EXCHANGE, _MAC_SWAP, _HERE = 2, 2, -100
 
 
 @contextmanager
 def drafted(target: Path) -> Iterator[Path]:
-    """An empty folder to write into; at the end of the block it is synced and takes the place of ``target``.
+    """Yields an empty folder to write into; at the end of the block it is synced and replaces ``target``.
 
-    Where the block raises, ``target`` is as it was. Raises ``FileError`` where the disk refuses.
+    If the block raises, ``target`` stays as it was. Raises ``FileError`` if the disk fails.
     """
     target = Path(os.path.realpath(target))
     kept = f"{target} is as it was" if target.exists() else "nothing was written"
@@ -46,7 +46,7 @@ def drafted(target: Path) -> Iterator[Path]:
 
 
 def clear_drafts(target: Path) -> None:
-    """Removes what killed processes left beside ``target``; where a replacement was cut short, it is undone first.
+    """Removes drafts of killed processes beside ``target`` and undoes interrupted replacements.
 
     Drafts that another process is writing stay.
     """
@@ -64,10 +64,10 @@ def clear_drafts(target: Path) -> None:
 
 
 def replace_folder(target: Path, draft: Path) -> None:
-    """Puts a folder in the place of another; what was there is then under the draft's name, or gone.
+    """Replaces ``target`` by ``draft``; the old folder then has the draft's name, or is deleted.
 
-    In one step on Linux and macOS. Elsewhere there is a moment without a folder of that name, which ``clear_drafts``
-    mends after a crash. Raises ``OSError``.
+    On Linux and macOS this is one step. Elsewhere ``target`` is briefly missing, which ``clear_drafts`` repairs after a
+    crash. Raises ``OSError``.
     """
     if not target.exists():
         draft.rename(target)
@@ -84,7 +84,7 @@ def replace_folder(target: Path, draft: Path) -> None:
 
 
 def _begin(target: Path) -> tuple[Path, int | None]:
-    """A new draft and its lock; another process may have cleared it away before it was locked."""
+    """Creates a draft and locks it; retries if another process removes it before it is locked."""
     for _ in range(10):
         draft = Path(tempfile.mkdtemp(prefix=_prefix(target), dir=target.parent))
         lock = _lock(draft)
@@ -96,7 +96,7 @@ def _begin(target: Path) -> tuple[Path, int | None]:
 
 
 def _exchanged(one: Path, other: Path) -> bool:
-    """Whether the system could exchange two names in one step, and did."""
+    """Exchanges two names in one step; returns whether the system supports it."""
     try:
         system = ctypes.CDLL(None, use_errno=True)
         names = os.fsencode(one), os.fsencode(other)
@@ -118,7 +118,7 @@ def _escaped(name: str) -> str:
 
 
 def _lock(folder: Path) -> int | None:
-    """A descriptor that holds the folder's lock; None where another process holds it, or folders cannot be locked."""
+    """Returns a descriptor that holds the folder's lock; None if another process holds it or locking is unsupported."""
     try:
         import fcntl  # noqa: PLC0415 - not on Windows
     except ImportError:

@@ -1,7 +1,6 @@
-"""Writing files so that what was acknowledged is stored: whole, on disk, or with an error that says what is kept.
+"""Durable writing of files: a function returns once its data are on disk.
 
-A function returns once its data are synced. Where the disk refuses it raises ``FileError``, whose message names the
-file; the file is then as it was before.
+If the disk fails, it raises ``FileError``, whose message names the file, and the file stays as it was.
 """
 
 import errno
@@ -19,9 +18,9 @@ from doubleread.core.errors import FileError
 
 
 class AppendFile:
-    """A file that is only ever added to, by several threads and processes if need be.
+    """A file that is only appended to, also by several threads and processes.
 
-    A line that a crash left half-written at its end is cut off before something is added.
+    A partial last line, left by a crash, is cut off before the next append.
     """
 
     def __init__(self, path: Path) -> None:
@@ -30,12 +29,12 @@ class AppendFile:
             path.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
             self._file = os.fdopen(handle, "r+b", buffering=0)
-        if not stat.S_ISREG(os.fstat(handle).st_mode):  # a device may swallow what is written
+        if not stat.S_ISREG(os.fstat(handle).st_mode):  # a device may discard what is written
             self._file.close()
             raise FileError(f"{path} is not a regular file: choose another name")
 
     def append(self, lines: bytes, *, head: bytes = b"") -> None:
-        """Adds whole lines, all or none of them; they are on disk when this returns. An empty file gets ``head``."""
+        """Appends whole lines, all or none; they are on disk when it returns. An empty file gets ``head`` first."""
         with told(self.path, "what it held before is kept, and nothing was added"), _locked(self):
             end = self._whole()
             try:
@@ -48,7 +47,7 @@ class AppendFile:
                 raise
 
     def close(self) -> None:
-        """Lets go of the file; a second call does nothing."""
+        """Closes the file; may be called twice."""
         self._file.close()
 
     def fileno(self) -> int:
@@ -61,7 +60,7 @@ class AppendFile:
         self.close()
 
     def _whole(self) -> int:
-        """The end of the last whole line; what is behind it is cut off."""
+        """Returns the end of the last complete line and cuts off what follows."""
         end = self._file.seek(0, os.SEEK_END)
         whole = end
         while whole:
@@ -78,27 +77,27 @@ class AppendFile:
 
 
 def append_lines(path: Path, lines: bytes) -> None:
-    """Adds whole lines to a file, all or none of them."""
+    """Appends whole lines to a file, all or none."""
     with AppendFile(path) as file:
         file.append(lines)
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Replaces a file: at every instant the old contents or the new ones are under its name."""
+    """Replaces a file atomically: its name always refers to the old or the new contents."""
     with replacing(path) as part, part.open("wb", buffering=0) as file:
         write_all(file.fileno(), data)
 
 
 def write_text(path: Path, text: str) -> None:
-    """The same of text, as UTF-8; half surrogate pairs, as file names may hold, are escaped."""
+    """Like ``write_file`` for text, as UTF-8; surrogates, which file names may contain, are escaped."""
     write_file(path, text.encode("utf-8", "backslashreplace"))
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path to write a file to; at the end of the block the file is synced and takes the place of ``path``.
+    """Yields a path to write to; at the end of the block the file is synced and replaces ``path``.
 
-    Where the block raises, ``path`` is as it was. What killed processes left of earlier attempts is removed.
+    If the block raises, ``path`` stays as it was. Files left by killed processes are removed.
     """
     if path.is_symlink():
         path = Path(os.path.realpath(path))
@@ -118,7 +117,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def clear_parts(path: Path) -> None:
-    """Removes what killed processes left of attempts to replace a file."""
+    """Removes partial files that killed processes left while replacing a file."""
     beginning = f".{path.name}.part-"
     with suppress(OSError):
         for left in path.parent.iterdir():
@@ -127,7 +126,7 @@ def clear_parts(path: Path) -> None:
 
 
 def _ended(writer: str) -> bool:
-    """Whether the process that a part is named after is gone; where the system cannot tell, it may be there."""
+    """Whether the process that a partial file is named after has ended; False if unknown."""
     number = writer.partition("-")[0]
     if os.name == "nt" or not (number.isascii() and number.isdecimal()):
         return False
@@ -141,7 +140,7 @@ def _ended(writer: str) -> bool:
 
 
 def write_all(handle: int, data: bytes) -> None:
-    """Writes every byte: ``write`` may write fewer than it was given. Raises ``OSError``."""
+    """Writes every byte, repeating ``write`` if necessary. Raises ``OSError``."""
     left = memoryview(data)
     while left:
         written = os.write(handle, left)
@@ -151,8 +150,8 @@ def write_all(handle: int, data: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder durable, where the system can."""
-    with suppress(OSError):  # not on Windows, nor on every network disk
+    """Makes the names in a folder durable, if the system supports it."""
+    with suppress(OSError):  # unsupported on Windows and some network disks
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
@@ -174,7 +173,7 @@ def sync_tree(folder: Path) -> None:
 
 @contextmanager
 def told(path: Path, kept: str) -> Iterator[None]:
-    """Errors of the disk as ``FileError``, with the file, what is kept of it, and what to do."""
+    """Converts disk errors to ``FileError`` with the file, what is kept of it, and what to do."""
     try:
         yield
     except (OSError, portalocker.LockException) as error:
@@ -182,17 +181,17 @@ def told(path: Path, kept: str) -> Iterator[None]:
 
 
 def reason(error: Exception) -> str:
-    """What the system says, without the number and the path."""
+    """Returns the system's message without the number and the path."""
     return str(getattr(error, "strerror", None) or error)
 
 
 def is_full(error: Exception) -> bool:
-    """Whether the disk has no room left, or its user may have no more."""
+    """Whether the disk is full or the user's quota is used up."""
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
 
 
 def remedy(error: Exception) -> str:
-    """What to do about it."""
+    """Returns what to do about an error."""
     if is_full(error):
         return "free some space and try again"
     match getattr(error, "errno", None):

@@ -1,4 +1,4 @@
-"""One process writes a store, or several read it: a file lock that names its holder."""
+"""A file lock on a store, for one writer or several readers, that names its holder."""
 
 import errno
 import json
@@ -23,8 +23,8 @@ _HOLDER_BYTES = 10_000
 class FolderLock:
     """Held from construction to ``release``. Raises ``StoreBusy`` with the holder's process and host.
 
-    The operating system frees it when the process ends, however it ends. The file itself stays: removing it would let
-    two processes hold locks on two files of one name.
+    The operating system releases it when the process ends. The file itself stays: if it were removed, two processes
+    could lock two files of the same name.
     """
 
     def __init__(self, folder: Path, *, shared: bool) -> None:
@@ -42,13 +42,13 @@ class FolderLock:
             raise StoreBusy(
                 f"the case store {folder} is in use by {holder}: close it there, or open it read-only on both sides"
             ) from None
-        with suppress(OSError):  # a full disk: others are not told who holds it
+        with suppress(OSError):  # a full disk: the holder's name is not recorded
             self._sign()
 
     def release(self) -> None:
-        """Frees the lock; a second call does nothing."""
+        """Releases the lock; may be called twice."""
         if self._file is not None:
-            if self._home.here:  # a forked child would free it for its parent
+            if self._home.here:  # a forked child would release its parent's lock
                 portalocker.unlock(self._file)
             self._file.close()
             self._file = None
@@ -69,7 +69,7 @@ class FolderLock:
 
 
 def _opened(path: Path) -> TextIOWrapper:
-    """Never through a link, and nothing but a regular file: its contents are replaced."""
+    """Opens a regular file, never through a link, since its contents are replaced."""
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     handle = os.open(path, flags, 0o644)
     if not stat.S_ISREG(os.fstat(handle).st_mode):

@@ -1,4 +1,4 @@
-"""What one agent says about one case: an opinion, or an abstention with its cause."""
+"""The answer of one agent about one case: an opinion, or an abstention with its cause."""
 
 from typing import Literal, Self
 
@@ -199,7 +199,7 @@ class Abstention(Record):
     round: int = Field(default=1, ge=1)
     seconds: float = 0.0
     usage: Usage = Usage()
-    """What was spent all the same."""
+    """What was used despite the abstention."""
     request_id: str | None = None
 
 

@@ -1,6 +1,6 @@
-"""Postgres through psycopg, for whoever names a database: connections, and why one cannot be had, in plain words.
+"""Postgres connections through psycopg, with readable errors.
 
-Nothing secret passes through here: addresses hold no password, libpq reads it from the environment or its own file.
+No secrets are handled here: addresses hold no password; libpq reads it from the environment or its own file.
 """
 
 import time
@@ -22,7 +22,7 @@ _PATIENCE = {
     "tcp_user_timeout": 30_000,
     "application_name": "doubleread",
 }
-"""A machine that is gone is noticed within a minute, by either side."""
+"""Either side notices a lost machine within a minute."""
 _SETUP = (
     f"set search_path to {SCHEMA}",
     "set client_min_messages to warning",
@@ -35,7 +35,7 @@ _ALONE = int.from_bytes(b"doublerd", "big")
 
 
 def connect(address: str) -> psycopg.Connection[Any]:
-    """A connection in which every statement is on its own unless ``begin`` is said. Raises ``SessionsAway``."""
+    """Opens a connection in autocommit mode. Raises ``SessionsAway``."""
     with ExitStack() as undo:
         try:
             connection = undo.enter_context(closing(psycopg.connect("", **_options(address), autocommit=True)))
@@ -48,13 +48,13 @@ def connect(address: str) -> psycopg.Connection[Any]:
 
 
 def probe(address: str) -> str:
-    """The server's name and version. Raises ``SessionsAway``."""
+    """Returns the server's name and version. Raises ``SessionsAway``."""
     with connect(address) as connection:
         return f"PostgreSQL {connection.info.parameter_status('server_version')}"
 
 
 async def connect_async(address: str) -> psycopg.AsyncConnection[DictRow]:
-    """The same for an event loop, its rows as dicts."""
+    """Like ``connect`` for an event loop; rows are dicts."""
     async with AsyncExitStack() as undo:
         try:
             connection = await psycopg.AsyncConnection.connect(
@@ -70,7 +70,7 @@ async def connect_async(address: str) -> psycopg.AsyncConnection[DictRow]:
 
 
 def told(address: str, error: psycopg.Error, *, lost: bool) -> SessionError:
-    """What went wrong, for people; ``lost`` where the connection is no more."""
+    """Returns an error for users; ``lost`` if the connection is gone."""
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0].removeprefix("connection failed: ")
     if lost:
         return SessionsAway(
@@ -81,19 +81,19 @@ def told(address: str, error: psycopg.Error, *, lost: bool) -> SessionError:
 
 
 def alone(connection: psycopg.Connection[Any]) -> None:
-    """Waits until no other process changes the tables; the connection's end, or ``not_alone``, lets the next one in.
+    """Waits for an exclusive lock on changing the tables, released by ``not_alone`` or the end of the connection.
 
-    It asks again and again: a session that waits inside a statement would hold up `create index concurrently`.
+    It polls: a session that waits inside a statement would block `create index concurrently`.
     """
     while connection.execute("select pg_try_advisory_lock(%s)", (_ALONE,)).fetchone() != (True,):
         time.sleep(0.05)
 
 
 def not_alone(connection: psycopg.Connection[Any]) -> None:
-    """Lets the next one in."""
+    """Releases the lock of ``alone``."""
     connection.execute("select pg_advisory_unlock(%s)", (_ALONE,))
 
 
 def _options(address: str) -> dict[str, Any]:
-    """What the address says goes before what is usual here."""
+    """Merges the default options with those of the address, which take precedence."""
     return {**_PATIENCE, **conninfo_to_dict(address)}

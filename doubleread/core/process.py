@@ -1,4 +1,4 @@
-"""What there is once a process: its memory, its threads of linear algebra, and what does not outlive a fork."""
+"""State of the whole process: garbage collection, BLAS threads, and objects that do not survive a fork."""
 
 import gc
 import os
@@ -14,10 +14,10 @@ from doubleread.core.errors import DoublereadError, PanelError
 
 @contextmanager
 def at_rest() -> Iterator[None]:
-    """Leaves what is loaded now out of the search for garbage until the end of the block.
+    """Excludes currently loaded objects from garbage collection until the end of the block.
 
-    Libraries, encoder and archive are some hundred thousand objects that stay; looking through them stops everything
-    for half a second, again and again. Nothing happens where somebody has done so already.
+    Libraries, encoder and archive are some hundred thousand permanent objects; scanning them repeatedly stops
+    everything for half a second. Does nothing if objects are already excluded.
     """
     if gc.get_freeze_count():
         yield
@@ -36,11 +36,11 @@ _limits: threadpool_limits | None = None
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Keeps BLAS to one thread, until the last of all who asked for that is done.
+    """Limits BLAS to one thread until the last concurrent user is done.
 
-    What one case needs is too small to share out, and threads that wait for more take the cores from the encoder.
+    The work for one case is too small to share, and waiting threads take cores from the encoder.
     """
-    global _users, _limits  # noqa: PLW0603 - the number of threads is the process's
+    global _users, _limits  # noqa: PLW0603 - the number of threads belongs to the process
     with _guard:
         if _users == 0:
             _limits = threadpool_limits(1, user_api="blas")
@@ -55,14 +55,14 @@ def one_thread() -> Iterator[None]:
 
 
 class OneProcess:
-    """Remembers in which process something was opened; ``what`` names it in errors."""
+    """Remembers the process in which something was opened; ``what`` names it in errors."""
 
     def __init__(self, what: str = "this panel", error: type[DoublereadError] = PanelError) -> None:
         self._process, self._what, self._error = os.getpid(), what, error
 
     @property
     def here(self) -> bool:
-        """Whether this is that process."""
+        """Whether the current process is that process."""
         return self._process == os.getpid()
 
     def check(self) -> None:
@@ -78,12 +78,12 @@ _inherited: frozenset[str] = frozenset()
 
 
 def forked_with(module: str) -> bool:
-    """Whether this process is a fork of one that had imported a module."""
+    """Whether this process was forked from one that had imported a module."""
     return module in _inherited
 
 
 def _remember() -> None:
-    global _inherited  # noqa: PLW0603 - what was imported before the fork is the process's
+    global _inherited  # noqa: PLW0603 - modules imported before the fork belong to the process
     _inherited = frozenset(sys.modules)
 
 

@@ -1,4 +1,4 @@
-"""What a panel said about a case whose true label is known, in a form small enough to keep."""
+"""The agents' answers about a case whose true label is known, in a form small enough to keep."""
 
 from datetime import datetime
 from typing import Literal, Self
@@ -111,14 +111,14 @@ class Retraction(Record):
 
 
 def slim(answer: Answer) -> Answer:
-    """The answer without words, costs and traces: what calibration and fusion look at."""
+    """Returns the answer with only what calibration and fusion need, without text, costs and traces."""
     if isinstance(answer, Abstention):
         return Abstention(agent=answer.agent, cause=answer.cause, round=answer.round)
     return Opinion.model_validate(answer.model_dump(include=_KEPT))
 
 
 def slim_evidence(evidence: Evidence | None) -> Evidence:
-    """The evidence without the cases it came from."""
+    """Returns the evidence without its cases."""
     if evidence is None:
         return Evidence(neighbours=(), failure="no evidence was kept")
     return evidence.model_copy(update={"neighbours": (), "contrast": ()})

@@ -1,4 +1,4 @@
-"""Values made lately, for all who ask for the same within a moment."""
+"""A thread-safe cache of recent values."""
 
 import threading
 from collections import OrderedDict
@@ -11,9 +11,9 @@ _LOCKS = 16
 
 
 class RecentValues(Generic[K, V]):
-    """Holds values of at most ``limit`` in ``size`` together; the longest unused go first. Thread-safe.
+    """Holds values whose ``size`` sums to at most ``limit``; the least recently used go first. Thread-safe.
 
-    ``least`` values are held whatever their size.
+    At least ``least`` values are held, whatever their size.
     """
 
     def __init__(self, limit: int, size: Callable[[V], int] = lambda _: 1, *, least: int = 0) -> None:
@@ -23,14 +23,14 @@ class RecentValues(Generic[K, V]):
         self._making = [threading.Lock() for _ in range(_LOCKS)]
 
     def find(self, key: K) -> V | None:
-        """The value, if it is held."""
+        """Returns the value, or None if it is not held."""
         with self._guard:
             if key in self._values:
                 self._values.move_to_end(key)
             return self._values.get(key)
 
     def keep(self, key: K, value: V) -> None:
-        """Holds a value."""
+        """Stores a value."""
         with self._guard:
             self._values[key] = value
             self._values.move_to_end(key)
@@ -38,5 +38,5 @@ class RecentValues(Generic[K, V]):
                 self._values.popitem(last=False)
 
     def making(self, key: Hashable) -> threading.Lock:
-        """To be held while a value is made: who asks for the same waits."""
+        """Returns a lock to hold while a value is computed, so that concurrent requests wait for it."""
         return self._making[hash(key) % _LOCKS]

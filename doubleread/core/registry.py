@@ -18,9 +18,9 @@ class PartRow(NamedTuple):
     """
 
     where: str
-    """Where it is: ``module:attribute``."""
+    """Location: ``module:attribute``."""
     traits: Collection[str] = ()
-    """What must be known of it before it is imported."""
+    """Properties that must be known before the part is imported."""
 
 
 class Registry:

@@ -1,8 +1,8 @@
-"""Reading files that somebody else may have written.
+"""Safe reading of files from untrusted sources.
 
 Every file of a panel, run, bundle, session or cache is read through these functions. They open regular files only, stay
-inside a folder, and bound size, nesting, numbers and array shapes before anything is allocated. They raise
-``FileError``, whose message names the file; callers add what to do about it.
+inside a folder, and limit size, nesting, numbers and array shapes before memory is allocated. They raise
+``FileError``, whose message names the file; callers add what to do.
 """
 
 import json
@@ -23,49 +23,49 @@ from doubleread.core.errors import FileError, FileMissing
 from doubleread.core.types import Json
 
 MAX_BYTES = 512_000_000
-"""Largest file that is read whole."""
+"""Largest file that is read at once, in bytes."""
 MAX_ARRAY_BYTES = 8_000_000_000
-"""Largest total size of the arrays of one file."""
+"""Largest total size of the arrays of one file, in bytes."""
 MAX_DEPTH = 100
 """Deepest nesting of JSON."""
 MAX_DIGITS = 30
-"""Longest integer in JSON; longer ones are no counts, and slow to convert."""
+"""Most digits of an integer in JSON; longer ones are slow to convert."""
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 _NO_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"'))
-"""All bytes but those that nesting is told by."""
+"""All bytes except those that determine nesting."""
 _STRINGS = re.compile(rb'"[^"]*(?:"|\Z)')
 _ESCAPED = re.compile(rb"\\.", re.DOTALL)
 _SHAPE = bytes.maketrans(b"123456789E", b"000000000e")
 _ODD_NUMBERS = (b"0" * (MAX_DIGITS + 1), b"e000", b"e+000")
-"""What an integer that is too long and a number that is too large hold, every digit written as 0."""
+"""Found in an integer that is too long or a number that is too large, once every digit is replaced by 0."""
 _KINDS = "biufSU"
-"""Array types that hold plain values: booleans, numbers and text. Objects would have to be unpickled."""
+"""Array types of plain values: booleans, numbers and text. Objects would have to be unpickled."""
 
 
 def inside(folder: Path, name: str) -> Path:
-    """The path of a file below ``folder``; links that lead out of it are refused.
+    """Returns the path of a file below ``folder``.
 
-    Raises ``FileError`` for absolute names, ``..``, and links to places outside.
+    Raises ``FileError`` for absolute names, ``..``, and links that lead outside.
     """
     parts = PurePosixPath(name).parts
     if not parts or "\0" in name or "\\" in name or name.startswith("/") or ".." in parts or Path(name).is_absolute():
         raise FileError(f"{name!r} is not the name of a file in {folder}")
     path = folder.joinpath(*parts)
-    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):  # unlike resolve(), takes loops
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):  # resolve() fails on link loops
         raise FileError(f"{path} is a link to a place outside {folder}")
     return path
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """A regular file, open for reading. Raises ``FileError`` for pipes, devices, folders, and files that are not there.
+    """Opens a regular file for reading. Raises ``FileError`` for pipes, devices, folders and missing files.
 
-    The size is checked by those who read; opening never waits for a pipe's other end.
+    Callers check the size. Opening never blocks on a pipe.
     """
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
         raise FileMissing(f"{path} is missing") from None
-    except (OSError, ValueError) as error:  # a name may hold a zero byte
+    except (OSError, ValueError) as error:  # a name may contain a zero byte
         raise FileError(f"{path} cannot be opened: {getattr(error, 'strerror', None) or error}") from None
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
@@ -74,7 +74,7 @@ def open_regular(path: Path) -> BufferedReader:
 
 
 def read_bytes(path: Path, *, limit: int = MAX_BYTES) -> bytes:
-    """The contents of a regular file of at most ``limit`` bytes."""
+    """Returns the contents of a regular file of at most ``limit`` bytes."""
     with open_regular(path) as file:
         if (size := os.fstat(file.fileno()).st_size) > limit:
             raise FileError(f"{path} has {size:,} bytes; at most {limit:,} are read")
@@ -88,7 +88,7 @@ def read_bytes(path: Path, *, limit: int = MAX_BYTES) -> bytes:
 
 
 def read_text(path: Path, *, limit: int = MAX_BYTES, encoding: str = "utf-8") -> str:
-    """The same as text."""
+    """Returns the decoded contents of a regular file of at most ``limit`` bytes."""
     try:
         return read_bytes(path, limit=limit).decode(encoding)
     except UnicodeDecodeError as error:
@@ -97,7 +97,7 @@ def read_text(path: Path, *, limit: int = MAX_BYTES, encoding: str = "utf-8") ->
 
 
 def read_json(path: Path, *, limit: int = MAX_BYTES) -> Json:
-    """A JSON object."""
+    """Reads a JSON object."""
     loaded = parse_json(read_bytes(path, limit=limit), path)
     if not isinstance(loaded, dict):
         raise FileError(f"{path} should hold a JSON object, not {_json_type(loaded)}")
@@ -105,7 +105,7 @@ def read_json(path: Path, *, limit: int = MAX_BYTES) -> Json:
 
 
 def read_json_lines(path: Path, *, limit: int = MAX_BYTES) -> Iterator[tuple[int, bytes]]:
-    """The lines of a file with their numbers, counted from 1; empty lines are left out. Each passed ``check_json``."""
+    """Yields the non-empty lines of a file, checked by ``check_json``, with their numbers, counted from 1."""
     for number, line in enumerate(read_bytes(path, limit=limit).split(b"\n"), start=1):
         if line.strip():
             check_json(line, f"{path}, line {number}")
@@ -113,16 +113,16 @@ def read_json_lines(path: Path, *, limit: int = MAX_BYTES) -> Iterator[tuple[int
 
 
 def parse_json(data: bytes | str, where: Path | str) -> Any:
-    """A JSON value with bounded nesting and finite numbers of bounded length. ``where`` names it in errors."""
+    """Parses JSON with limited nesting and finite numbers of limited length. ``where`` names it in errors."""
     check_json(data, where)
     raw = data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
     shape = raw.translate(_SHAPE)
-    odd = any(mark in shape for mark in _ODD_NUMBERS)  # few files have one: else every number would be looked at
+    odd = any(mark in shape for mark in _ODD_NUMBERS)  # few files have one, so most skip the check of every number
     checks: dict[str, Any] = {"parse_int": _integer, "parse_float": _finite} if odd else {}
     try:
         loaded = json.loads(data, parse_constant=_refuse, **checks)
         if (b"\\u" in raw or b"\xed" in raw) and _HALF.search(raw):
-            json.dumps(loaded, ensure_ascii=False).encode()  # half a surrogate pair could never be written again
+            json.dumps(loaded, ensure_ascii=False).encode()  # a lone surrogate could never be written again
         return loaded
     except UnicodeEncodeError:
         raise FileError(f"{where} holds half a surrogate pair, which is no text") from None
@@ -131,7 +131,7 @@ def parse_json(data: bytes | str, where: Path | str) -> Any:
 
 
 def check_json(data: bytes | str, where: Path | str) -> None:
-    """Raises ``FileError`` where JSON is nested deeper than ``MAX_DEPTH``; its syntax is not checked."""
+    """Raises ``FileError`` for JSON nested deeper than ``MAX_DEPTH``; does not check the syntax."""
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
     if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
         return
@@ -139,7 +139,7 @@ def check_json(data: bytes | str, where: Path | str) -> None:
         raw = _ESCAPED.sub(b"", raw)
     brackets = _STRINGS.sub(b"", raw.translate(None, _NO_STRUCTURE))
     left = brackets
-    for _ in range(MAX_DEPTH // 2):  # each pass removes one or two levels: twenty times as fast as to count them
+    for _ in range(MAX_DEPTH // 2):  # each pass removes one or two levels: 20 times as fast as counting them
         left = left.replace(b"[]", b"").replace(b"{}", b"")
     depth = 0
     for mark in brackets if left else b"":
@@ -149,10 +149,10 @@ def check_json(data: bytes | str, where: Path | str) -> None:
 
 
 def read_arrays(path: Path, *, limit: int = MAX_ARRAY_BYTES) -> dict[str, NDArray[Any]]:
-    """The arrays of an ``.npz`` file; never unpickles. Numbers must be finite.
+    """Returns the arrays of an ``.npz`` file; never unpickles. Numbers must be finite.
 
-    Each array's declared shape must match the bytes that the file holds for it, and their sum must not exceed
-    ``limit``, before any of it is allocated.
+    Before memory is allocated, each array's declared shape must match its bytes in the file, and their sum must not
+    exceed ``limit``.
     """
     with open_regular(path) as file:
         try:

@@ -1,6 +1,6 @@
-"""Reading text of somebody else's making in lines and tables: bounded, UTF-8, and with the line in every error.
+"""Safe reading of text, TOML and tables from untrusted sources: bounded and UTF-8, with line numbers in errors.
 
-What is read here raises ``FileError``, as in ``safe_files``.
+Raises ``FileError``, as ``safe_files`` does.
 """
 
 import os
@@ -20,13 +20,13 @@ MAX_TOML = 1_000_000
 _OLD_ENDS = re.compile(r"(?<=\r)(?!\n)")
 _DOTTED = re.compile(rf"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){{{MAX_DEPTH}}}""")
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
-"""How UTF-16 begins."""
+"""Byte order marks of UTF-16."""
 
 
 def byte_lines(path: Path, *, longest: int = MAX_LINE, torn: bool = False) -> Iterator[bytes]:
-    """The lines of a file with their ends, one at a time; of a file of any size.
+    """Yields the lines of a file of any size with their ends, one at a time.
 
-    With ``torn`` half a last line, as a crash or a writer at work leaves it, is left out.
+    ``torn`` leaves out an incomplete last line, as left by a crash or an active writer.
     """
     with open_regular(path) as file:
         number = 0
@@ -42,15 +42,15 @@ def byte_lines(path: Path, *, longest: int = MAX_LINE, torn: bool = False) -> It
 
 
 def read_head(path: Path, size: int) -> bytes:
-    """How a file begins."""
+    """Returns the first ``size`` bytes of a file."""
     with open_regular(path) as file:
         return file.read(size)
 
 
 def text_lines(path: Path, *, limit: int = MAX_BYTES, torn: bool = False) -> Iterator[str]:
-    """The lines of a UTF-8 file with their ends, without a byte order mark; as ``csv`` takes them.
+    """Yields the lines of a UTF-8 file with their ends, without a byte order mark, as ``csv`` expects them.
 
-    ``torn`` as for ``byte_lines``.
+    ``torn`` is as in ``byte_lines``.
     """
     with open_regular(path) as file:
         if (size := os.fstat(file.fileno()).st_size) > limit:
@@ -60,21 +60,21 @@ def text_lines(path: Path, *, limit: int = MAX_BYTES, torn: bool = False) -> Ite
 
 
 def read_toml(path: Path) -> Json:
-    """A TOML file."""
+    """Reads a TOML file."""
     return parse_toml(_decoded(read_bytes(path, limit=MAX_TOML), path), str(path))
 
 
 def parse_toml(text: str, where: str) -> Json:
-    """A TOML document; ``where`` names it in errors."""
+    """Parses a TOML document; ``where`` names it in errors."""
     check_json(text, where)
-    if _DOTTED.search(text):  # takes the parser a time that grows with the square of its length
+    if _DOTTED.search(text):  # parsing time grows with the square of its length
         raise FileError(f"{where} is nested deeper than {MAX_DEPTH} levels")
     try:
         loaded = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise FileError(f"{where}: not TOML: {' '.join(str(error).split())[:200]}") from None
     level: list[object] = [loaded]
-    for _ in range(MAX_DEPTH):  # a.b.c is nested too, without a bracket
+    for _ in range(MAX_DEPTH):  # dotted keys (a.b.c) nest too
         inner = (one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list))
         level = [value for values in inner for value in values]
         if not level:

@@ -1,4 +1,4 @@
-"""SQLite files that several processes share: opened patiently, set aside when damaged."""
+"""SQLite files that several processes share: waits for locks and moves damaged files aside."""
 
 import sqlite3
 import time
@@ -8,10 +8,9 @@ PATIENCE_S = 30.0
 
 
 def connect(path: Path, schema: str) -> sqlite3.Connection:
-    """The file with its tables, in write-ahead mode; what is committed is on disk, unless ``schema`` says otherwise.
+    """Opens a file with these tables in write-ahead mode; commits are on disk, unless ``schema`` says otherwise.
 
-    Raises ``sqlite3.DatabaseError`` where it cannot be used, or holds triggers or views: none of ours does, and they
-    are code of whoever wrote the file.
+    Raises ``sqlite3.DatabaseError`` if it cannot be used or holds triggers or views, which could run foreign code.
     """
     if path.exists() and not path.is_file():
         raise sqlite3.OperationalError(f"{path} is not a regular file")
@@ -22,13 +21,13 @@ def connect(path: Path, schema: str) -> sqlite3.Connection:
             _check(db)
             db.executescript(f"pragma journal_mode=wal; pragma synchronous=full; {schema}")
         except sqlite3.OperationalError as error:
-            # Changing the journal mode does not wait for another process that is doing the same.
+            # Changing the journal mode fails at once, without waiting, if another process is changing it.
             if "locked" in str(error) and time.monotonic() < until:
                 time.sleep(0.05)
                 continue
             db.close()
             raise
-        except UnicodeDecodeError:  # of the error's own text, which quotes the file
+        except UnicodeDecodeError:  # raised for SQLite's error message, which quotes the file
             db.close()
             raise sqlite3.DatabaseError("its list of tables is malformed") from None
         except sqlite3.DatabaseError:
@@ -44,7 +43,7 @@ def _check(db: sqlite3.Connection) -> None:
 
 
 def set_aside(path: Path) -> Path:
-    """Renames a damaged file and what belongs to it; returns its new name."""
+    """Renames a damaged file and its companions; returns the new name."""
     aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
     for suffix in ("", "-wal", "-shm"):
         file = path.with_name(path.name + suffix)

@@ -1,4 +1,4 @@
-"""A labelled case as an archive keeps it: where it came from, who vouches for it, what became of it."""
+"""A labelled case in an archive, with its provenance and history."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,32 +14,32 @@ from doubleread.core.case import Case
 from doubleread.core.types import Embeddings
 
 What = Literal["added", "relabelled", "described", "removed", "restored", "erased"]
-"""What a change was; ``described``: anything but the label changed."""
+"""Kind of a change; ``described``: anything but the label changed."""
 
 
 class StoredCase(Record):
-    """One labelled case of an archive. ``removed`` cases are kept for the record and never found."""
+    """One labelled case of an archive. ``removed`` cases are kept on record but never found."""
 
     case: Case
     tags: tuple[str, ...] = ()
     added: AwareDatetime
     origin: str = ""
-    """Where it came from: a data set, a confirmed verdict, another archive."""
+    """Origin: a data set, a confirmed verdict, or another archive."""
     reviewer: str = ""
-    """Who vouches for its label."""
+    """Person responsible for its label."""
     removed: bool = False
     perceptual_hash: str = Field(default="", pattern=r"^([0-9a-f]{16})?$")
-    """By which near copies of its picture are known, in hex; empty where nobody has looked."""
+    """Hash for finding near copies of its picture, in hex; empty if not computed."""
 
     @property
     def label(self) -> str:
-        """Its label; an archive keeps no case without one."""
+        """The label; every case of an archive has one."""
         return str(self.case.label)
 
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """What a model of the cases learns from, row by row; the same object for as long as nothing changes."""
+    """The columns that a model of the cases is fitted on; the same object while nothing changes."""
 
     ids: NDArray[np.str_]
     labels: NDArray[np.str_]
@@ -50,11 +50,11 @@ class Columns:
     hashes: NDArray[np.uint64]
     """Perceptual hashes; 0 where there is none."""
     hashed: NDArray[np.bool_]
-    """Which cases have one."""
+    """Whether each case has a hash."""
 
     @cached_property
     def position(self) -> dict[str, int]:
-        """Where each case stands."""
+        """Row of each case, by id."""
         return {one: i for i, one in enumerate(self.ids.tolist())}
 
     @cached_property
@@ -67,7 +67,7 @@ class Columns:
 
 
 class Change(Record):
-    """One thing that happened to one case, and the state that came of it."""
+    """One change of a case, and its state afterwards."""
 
     seq: int
     time: AwareDatetime
@@ -89,7 +89,7 @@ class Version(Record):
 
     @property
     def id(self) -> str:
-        """As it is shown and recorded, such as ``v120-3f9a0c11d2e4``."""
+        """The version as shown and recorded, such as ``v120-3f9a0c11d2e4``."""
         return f"v{self.seq}-{self.digest[:12]}"
 
 
@@ -103,11 +103,11 @@ class Snapshot(Record):
 
 
 class Wanted(Record):
-    """Which stored cases to look at; what is left empty does not restrict."""
+    """A filter of stored cases; empty fields do not restrict."""
 
     labels: frozenset[str] = Field(default_factory=frozenset)
     tags: frozenset[str] = Field(default_factory=frozenset)
-    """Cases that carry all of these."""
+    """Cases must carry all of these."""
     groups: frozenset[str] = Field(default_factory=frozenset)
     splits: frozenset[str] = Field(default_factory=frozenset)
     since: datetime | None = None
@@ -117,5 +117,5 @@ class Wanted(Record):
 
     @property
     def everything(self) -> bool:
-        """Nothing is restricted."""
+        """Whether nothing is restricted."""
         return self == Wanted()

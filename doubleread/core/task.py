@@ -1,4 +1,4 @@
-"""What is being diagnosed: labels, prior, and what errors and referrals cost."""
+"""The diagnostic question: labels, prior, and costs of errors and referrals."""
 
 from collections.abc import Iterable
 from typing import Self
@@ -134,7 +134,7 @@ class Task(Record):
 
 
 def with_costs(task: Task, costs: Costs) -> Task:
-    """The task at other costs; raises ``TaskError`` for costs of unknown labels."""
+    """Returns the task with other costs; raises ``TaskError`` for costs of unknown labels."""
     return Task(id=task.id, about=task.about, labels=task.labels, prior=task.prior, costs=costs)
 
 

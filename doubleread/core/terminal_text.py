@@ -1,7 +1,7 @@
-"""Text for a terminal: nothing that steers it, and nothing that its encoding cannot show.
+"""Makes text safe and printable for a terminal.
 
-Models, archives, data sets and file names may hold what would steer a terminal (``harmless``). What an encoding lacks
-is written in ASCII, and nothing is ever an error (``legible``).
+Models, archives, data sets and file names may contain control characters, which ``harmless`` replaces. Characters that
+an encoding lacks are written in ASCII (``legible``), so that printing never fails.
 """
 
 import codecs
@@ -12,7 +12,7 @@ from typing import Any
 
 MARK = "�"
 ERRORS = "doubleread-legible"
-"""Error handler: decorations by what they look like in ASCII, all else as ``\\uXXXX``, which JSON reads too."""
+"""Error handler: writes decorations as similar ASCII, all else as ``\\uXXXX``, which JSON reads too."""
 _ESCAPES = "doubleread-escapes"
 _LOOKS = {
     **dict.fromkeys("•●◇", "*"),
@@ -42,21 +42,21 @@ _LOOKS = {
     "\N{THIN SPACE}": " ",
     "\N{NARROW NO-BREAK SPACE}": " ",
 }
-"""One character each, so that tables stay straight."""
+"""One ASCII character for each, so that tables stay aligned."""
 
 
 def harmless(text: str) -> str:
-    """The text on one line, with a mark in place of each character that would steer a terminal."""
+    """Returns the text on one line, with a mark in place of each control character."""
     return text if text.isprintable() else "".join(one if is_shown(one) else MARK for one in text)
 
 
 def harmless_lines(text: str) -> str:
-    """The same of a text of several lines."""
+    """Like ``harmless``, for a text of several lines."""
     return "\n".join(map(harmless, text.split("\n")))
 
 
 def tamed(data: Any) -> Any:
-    """JSON with harmless texts, keys too; tabs and line ends within a text become a blank."""
+    """Returns JSON with harmless texts and keys; tabs and line ends in a text become a space."""
     match data:
         case str():
             return harmless(re.sub(r"[\t\r\n]+", " ", data))
@@ -69,23 +69,23 @@ def tamed(data: Any) -> Any:
 
 
 def is_shown(one: str) -> bool:
-    """Whether a terminal shows a character, and does nothing else."""
+    """Whether a terminal shows a character and does nothing else."""
     return one.isprintable() or unicodedata.category(one) == "Zs"
 
 
 def legible(text: str, encoding: str | None) -> str:
-    """The text as it can be written in an encoding."""
+    """Returns the text with only characters that an encoding has."""
     return _through(text, encoding, ERRORS)
 
 
 def legible_json(text: str, encoding: str | None) -> str:
-    """JSON that says the same and can be written in an encoding: pure ASCII where that is none of Unicode."""
+    """Returns equivalent JSON that can be written in an encoding: pure ASCII unless it is a Unicode encoding."""
     unicode = encoding is None or codecs.lookup(encoding).name.startswith("utf")
     return _through(text, encoding if unicode else "ascii", _ESCAPES)
 
 
 def prepare(*streams: Any) -> None:
-    """From now on these streams write what their encoding lacks in ASCII."""
+    """Makes these streams write characters that their encoding lacks in ASCII."""
     for stream in streams:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=ERRORS)

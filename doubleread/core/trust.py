@@ -1,4 +1,4 @@
-"""What is known of an agent on a task, learned from answers on cases it was not fitted on."""
+"""Trust profiles: the record of an agent on a task, from cases that it was not fitted on."""
 
 import operator
 from collections.abc import Iterable
@@ -148,7 +148,7 @@ class TrustProfile(Record):
 
 
 def trust_version(profiles: Iterable[TrustProfile]) -> int:
-    """The version of a panel's trust: that of its profiles."""
+    """Returns the version of a panel's trust, which all its profiles share."""
     return max((p.version for p in profiles), default=1)
 
 

@@ -1,4 +1,4 @@
-"""Names for the arrays that pass between parts."""
+"""Type aliases for arrays and JSON."""
 
 from typing import Any, TypeAlias
 
@@ -10,7 +10,7 @@ Vector: TypeAlias = NDArray[np.float64]
 Matrix: TypeAlias = NDArray[np.float64]
 """Shape ``(n, k)``."""
 Tensor3: TypeAlias = NDArray[np.float64]
-"""A panel's opinions, shape ``(n_cases, n_agents, n_labels)``; an agent that gave none is a row of NaN."""
+"""A panel's opinions, shape ``(n_cases, n_agents, n_labels)``; an abstaining agent is a row of NaN."""
 Labels: TypeAlias = NDArray[np.int64]
 """Label indices in task order, shape ``(n,)``."""
 Embeddings: TypeAlias = NDArray[np.float32]

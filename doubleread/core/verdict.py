@@ -1,4 +1,4 @@
-"""What the panel says about one case, and why."""
+"""The panel's verdict on one case, and what it rests on."""
 
 from collections import Counter
 from typing import Literal
@@ -13,7 +13,7 @@ from doubleread.core.opinion import Abstention, Opinion
 Action = Literal["commit", "ask-more", "second-look", "refer"]
 """What the panel does next; a finished verdict commits or refers."""
 LEANINGS = frozenset({"leaning", "leanings"})
-"""Fields of ``Verdict`` that no output shows, JSON included: they would be taken for probabilities."""
+"""Fields of ``Verdict`` that no output shows, JSON included: they would be mistaken for probabilities."""
 
 
 class Decision(Record):

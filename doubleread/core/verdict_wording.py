@@ -1,4 +1,4 @@
-"""What outputs of every kind say of a verdict in the same words."""
+"""Wording about verdicts that all outputs share."""
 
 from doubleread.core.verdict import Verdict
 
@@ -7,23 +7,23 @@ UNLIKE = "this image is unlike those the panel was trusted on: no probability an
 
 
 def looks_like(verdict: Verdict) -> str:
-    """What an image that raised the alarm looks like, without a number; empty where no agent gave an opinion."""
+    """Returns what an image that raised the alarm looks like, without numbers; empty if no agent gave an opinion."""
     return f"looks most like {verdict.label}" if verdict.label else ""
 
 
 def in_points(influence: float) -> str:
-    """An influence, 0 to 1, in points: ``12 points``."""
+    """Formats an influence, 0 to 1, in points: ``12 points``."""
     rounded = round(100 * influence)
     return "under 1 point" if not rounded and influence else f"{rounded} point{'' if rounded == 1 else 's'}"
 
 
 def other_warnings(verdict: Verdict) -> tuple[str, ...]:
-    """The warnings, without what is the reason of the decision already."""
+    """Returns the warnings that are not already reasons of the decision."""
     return tuple(warning for warning in verdict.warnings if warning not in verdict.decision.reasons)
 
 
 def fitting_labels(verdict: Verdict) -> str:
-    """The prediction set and its promise in a sentence; empty where nothing is promised."""
+    """Describes the prediction set and its coverage in a sentence; empty without guaranteed coverage."""
     if verdict.coverage is None:
         return ""
     level = f"{verdict.coverage:.0%}"

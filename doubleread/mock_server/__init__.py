@@ -1,4 +1,4 @@
-"""A loopback server that speaks the OpenAI protocol: for tests, benchmarks, and users' dry runs. It costs nothing."""
+"""A local server with the OpenAI protocol for tests, benchmarks and users' dry runs, without cost."""
 
 from doubleread.mock_server.mock_app import RateLimits, Running, running
 from doubleread.mock_server.mock_reply import Fault, MockReply, Received, read_script

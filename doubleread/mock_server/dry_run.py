@@ -1,6 +1,6 @@
-"""Answers for a dry run: recorded ones, or invented ones that are right as often as they are told to be.
+"""Answers of a dry run: recorded ones, or invented ones with a given accuracy.
 
-The client scales and re-encodes its images and names no files, so a case is recognised by its looks.
+The client rescales and re-encodes images and sends no file names, so cases are recognised by their thumbnails.
 """
 
 import base64
@@ -25,17 +25,17 @@ from doubleread.mock_server.mock_reply import Fault, MockReply, Received
 
 SIDE = 16
 LEADS = (0.6, 0.7, 0.8, 0.9, 0.95)
-"""Stated confidences: as models state them, few and high."""
+"""Stated confidences: few and high, like those of models."""
 INVENTED = "mock server: invented answer"
 _LETTERS = re.compile(r"^([A-Z]): (.+)$", re.MULTILINE)
 _OPTIONS = re.compile(r'as here: ((?:"[^"]+"(?:, )?)+)')
 
 
 class DryRun:
-    """Says, for a request, what a model might say about the case it shows.
+    """Answers a request as a model might, about the case it shows.
 
-    ``accuracy`` is the share of invented first answers that are right; in second looks half of the others are, too.
-    ``faults`` are shares of requests that fail, by name.
+    ``accuracy`` is the share of right invented first answers; second looks correct half of the others. ``faults`` are
+    the shares of requests that fail, by name.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class DryRun:
 
 
 def thumbnail(image: Image.Image) -> NDArray[np.uint8]:
-    """The looks of an image, shape ``(16, 16, 3)``."""
+    """Returns a thumbnail of shape ``(16, 16, 3)``."""
     return np.asarray(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX), np.uint8)
 
 
@@ -116,7 +116,7 @@ def _text(body: Mapping[str, Any]) -> str:
 
 
 def _options(body: Mapping[str, Any]) -> list[str]:
-    """The labels that the request names, wherever its form of answer has them."""
+    """Returns the labels that the request names, wherever its answer format lists them."""
     if "questions" in body:
         return [choice["value"] for choice in body["questions"][0]["choices"]]
     if body.get("logprobs"):

@@ -1,4 +1,4 @@
-"""Everything that can go wrong on the wire, by name. Each is what real servers, or what stands before them, do."""
+"""Faults of servers and proxies, by name. All of them occur in practice."""
 
 import asyncio
 import gzip
@@ -29,15 +29,15 @@ def _raw(content: str | bytes, media_type: str = "application/json") -> Make:
 
 
 def rate_limit(fault: Fault, *_: object) -> Response:
-    """429, with or without the seconds to wait."""
+    """Returns status 429, with or without the seconds to wait."""
     headers = {} if fault.retry_after is None else {"retry-after": f"{fault.retry_after:g}"}
-    if fault.retry_after is not None and fault.retry_after < 1:  # the header counts whole seconds
+    if fault.retry_after is not None and fault.retry_after < 1:  # the header only takes whole seconds
         headers = {"retry-after-ms": f"{fault.retry_after * 1000:.0f}"}
     return JSONResponse(error_body("rate limit reached", "rate_limit_exceeded"), 429, headers)
 
 
 def _unauthorized(_: Fault, received: Received) -> Response:
-    """As real servers do, it repeats the key it was given."""
+    """Repeats the key that it received, as real servers do."""
     key = received.headers.get("authorization", "").removeprefix("Bearer ")
     return JSONResponse(error_body(f"Incorrect API key provided: {key}.", "invalid_api_key"), 401)
 
@@ -58,7 +58,7 @@ async def _hang() -> AsyncIterator[bytes]:
 
 
 class Dropped(Exception):
-    """The connection ends here."""
+    """Closes the connection."""
 
 
 async def _disconnect() -> AsyncIterator[bytes]:
@@ -69,18 +69,18 @@ async def _disconnect() -> AsyncIterator[bytes]:
 async def _endless() -> AsyncIterator[bytes]:
     while True:
         yield b" " * 100_000
-        await asyncio.sleep(0)  # whoever is gone is noticed only then
+        await asyncio.sleep(0)  # needed to notice a disconnected client
 
 
 @cache
 def _bomb() -> Response:
-    """A small body that is compressed twice and unfolds into a large one."""
+    """Returns a small body that is compressed twice and expands to a large one."""
     body = gzip.compress(gzip.compress(bytes(UNFOLDED)))
     return Response(body, headers={"content-encoding": "gzip, gzip"}, media_type="application/json")
 
 
 def _with_usage(tokens: str) -> Make:
-    """An answer that is fine, with counts as they stand in the JSON."""
+    """Returns a valid answer with these raw JSON token counts."""
     body = {**chat_body(MockReply(text=GOOD)), "usage": {"prompt_tokens": "TOKENS", "completion_tokens": 1}}
     return _raw(json.dumps(body).replace('"TOKENS"', tokens))
 

@@ -1,4 +1,4 @@
-"""The server: what it lets in, what it answers, and running it in a thread on a free port."""
+"""The mock server: rate limits, answers, and running it in a thread on a free port."""
 
 import asyncio
 import socket
@@ -28,15 +28,15 @@ _FEATURES: dict[str, Callable[[dict[str, Any]], bool]] = {
     "temperature": lambda body: "temperature" in body,
     "max_completion_tokens": lambda body: "max_completion_tokens" in body,
 }
-"""Features that a server may lack, and how a request shows that it uses one."""
+"""Features that a server may lack, with a test of whether a request uses them."""
 SHUTDOWN_S = 1
 
 
 @dataclass(frozen=True)
 class RateLimits:
-    """Requests a minute (a token bucket that holds ``burst``) and requests at the same time; None: no limit.
+    """Requests per minute (a token bucket of size ``burst``) and concurrent requests; None: no limit.
 
-    ``retry_after`` seconds are named in a refusal, if given.
+    Refusals contain ``retry_after``, in seconds, if given.
     """
 
     requests_per_minute: float | None = None
@@ -46,7 +46,7 @@ class RateLimits:
 
 
 class RateLimiter:
-    """Counts what is let in. For one event loop."""
+    """Enforces ``RateLimits``. For one event loop."""
 
     def __init__(self, limits: RateLimits) -> None:
         self._limits = limits
@@ -54,7 +54,7 @@ class RateLimiter:
         self._inside = 0
 
     def enter(self) -> bool:
-        """Whether a request is let in; one that is must leave."""
+        """Whether a request is accepted; if so, ``leave`` must follow."""
         if self._limits.in_flight is not None and self._inside >= self._limits.in_flight:
             return False
         if self._limits.requests_per_minute is not None and not self._token(self._limits.requests_per_minute):
@@ -76,9 +76,9 @@ class RateLimiter:
 
 
 class MockServer:
-    """Says ``replies`` one after another, then ``otherwise``; keeps what it received.
+    """Answers with ``replies`` in order, then with ``otherwise``; keeps all requests.
 
-    ``without`` names features it rejects with a 400, as servers without them do.
+    ``without`` names unsupported features, which it rejects with status 400.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class MockServer:
         self._guard = threading.Lock()
         self.answered = 0
         self.refused = 0
-        """Requests that its limits turned away."""
+        """Number of requests rejected by the limits."""
         self.app = Starlette(
             routes=[
                 Route("/v1/chat/completions", self._answer, methods=["POST"]),
@@ -102,7 +102,7 @@ class MockServer:
 
     @property
     def requests(self) -> list[Received]:
-        """Everything received so far, refused requests included."""
+        """All requests received so far, including rejected ones."""
         with self._guard:
             return list(self._received)
 
@@ -140,7 +140,7 @@ class MockServer:
 
 @dataclass(frozen=True)
 class Running:
-    """A server at work."""
+    """A running server."""
 
     base_url: str
     server: MockServer
@@ -157,7 +157,7 @@ def running(
     host: str = "127.0.0.1",
     port: int = 0,
 ) -> Iterator[Running]:
-    """The server while the block lasts; ``port`` 0 takes a free one. Raises ``OSError`` for a port in use."""
+    """Runs the server during the block; ``port`` 0 takes a free one. Raises ``OSError`` for a port in use."""
     mock = MockServer(replies, otherwise, limits, latency_s, without)
     config = uvicorn.Config(
         mock.app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=SHUTDOWN_S, backlog=2048

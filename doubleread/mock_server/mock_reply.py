@@ -1,4 +1,4 @@
-"""What the server is told to say, and how the protocol puts it."""
+"""Replies of the mock server and their form in the protocol."""
 
 import json
 from dataclasses import dataclass, field, fields
@@ -12,7 +12,7 @@ from doubleread.core.safe_text import text_lines
 
 @dataclass(frozen=True)
 class Received:
-    """A request as it came in; header names are in lower case, ``at`` is in monotonic seconds."""
+    """A received request; header names are in lower case, ``at`` is in monotonic seconds."""
 
     path: str
     body: dict[str, Any]
@@ -32,17 +32,17 @@ class MockReply:
     output_tokens: int = 20
     cached_tokens: int = 0
     logprobs: tuple[tuple[tuple[str, float], ...], ...] = ()
-    """For each token its alternatives with their log-probability, the chosen one first."""
+    """For each token, the alternatives with their log-probabilities, the chosen one first."""
     probabilities: dict[str, float] = field(default_factory=dict)
     """Class probabilities, for ``/decisions``."""
     tool_calls: tuple[tuple[str, dict[str, Any]], ...] = ()
-    """Functions to be called, each with its arguments."""
+    """Functions to call, with their arguments."""
     delay_s: float = 0.0
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A failure by name, one of ``faults.FAULTS``."""
+    """A failure by name, one of ``injected_faults.FAULTS``."""
 
     name: str
     retry_after: float | None = None
@@ -51,9 +51,9 @@ class Fault:
 
 
 def read_script(path: Path) -> list[MockReply | Fault]:
-    """What to say, in order: lines such as ``{"text": "…"}``, ``{"refusal": "…"}`` or ``{"fault": "html"}``.
+    """Reads replies in order, from lines such as ``{"text": "…"}``, ``{"refusal": "…"}`` or ``{"fault": "html"}``.
 
-    The keys are those of ``MockReply`` and ``Fault``. Raises ``DataError`` for a line that is neither.
+    The keys are those of ``MockReply`` and ``Fault``. Raises ``DataError`` for an invalid line.
     """
     said: list[MockReply | Fault] = []
     try:
@@ -72,7 +72,7 @@ def read_script(path: Path) -> list[MockReply | Fault]:
 
 
 def chat_body(reply: MockReply) -> dict[str, Any]:
-    """A chat completion."""
+    """Returns a chat completion."""
     content = None if reply.refusal else reply.text
     message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": reply.refusal}
     choice: dict[str, Any] = {"index": 0, "finish_reason": reply.finish_reason, "message": message, "logprobs": None}
@@ -100,7 +100,7 @@ def chat_body(reply: MockReply) -> dict[str, Any]:
 
 
 def decisions_body(reply: MockReply) -> dict[str, Any]:
-    """An answer of the decisions API: one choice with its class probabilities."""
+    """Returns an answer of the decisions API: one choice with its class probabilities."""
     best = max(reply.probabilities, key=lambda name: reply.probabilities[name], default="")
     rows = [{"value": name, "probability": p} for name, p in reply.probabilities.items()]
     answer = {
@@ -124,7 +124,7 @@ def decisions_body(reply: MockReply) -> dict[str, Any]:
 
 
 def error_body(message: str, code: str | None = None, param: str | None = None) -> dict[str, Any]:
-    """An error object."""
+    """Returns an error object."""
     return {"error": {"message": message, "type": "invalid_request_error", "param": param, "code": code}}
 
 

@@ -1,4 +1,4 @@
-"""What a panel holds while it is open, and what it says of itself."""
+"""The state and the properties of an open panel."""
 
 import weakref
 from collections.abc import Iterator
@@ -185,7 +185,7 @@ class OpenPanel:
         self.close()
 
     def _see(self, reference: PictureReference | None) -> None:
-        """Takes what pictures are compared with; one that is unusual in itself raises the alarm from now on."""
+        """Sets the reference for pictures; from now on, unusual pictures raise the alarm."""
         self._reference = reference
         self._usual = usual = NOTHING_USUAL if reference is None else reference.usual
         pictures = self._eyes.pictures
@@ -197,12 +197,12 @@ class OpenPanel:
         self._seated.retriever.look = look
 
     async def _odd(self, case: Case) -> tuple[str, ...]:
-        """What is unusual in a picture by the standards of those the panel was trusted on, short of an alarm."""
+        """Describes what is unusual in a picture compared with the reference, short of an alarm."""
         row = await self._eyes.pictures.embed(case)
         return self._usual.told(row[0].astype(float), alarm=False)
 
     def _trusted_rows(self) -> tuple[Reading, ...]:
-        """What the trust was learned from, in the order of the arbiter's held-out cases."""
+        """Returns the readings that trust was learned from, in the order of the arbiter's held-out cases."""
         if self._saved is not None:
             return learned_rows(self._saved)
         if self._fitted is None:
@@ -215,12 +215,12 @@ class OpenPanel:
         return self._saved
 
     def _use(self, saved: PanelFolder) -> None:
-        """Takes the trust of a folder for its own."""
+        """Uses the trust of a folder."""
         self._saved, self._arbiter, self._notes = saved, saved.arbiter, saved.notes
         self._alarms, self._unwatched = (), ()
         try:
             self._alarms = tuple(drift for drift in drifts(saved) if drift.alarm)
-        except PanelError as error:  # verdicts do not rest on outcomes, but outcomes no longer watch over them
+        except PanelError as error:  # verdicts do not need outcomes, but drift can no longer be detected
             self._unwatched = (f"confirmed outcomes cannot be read, so drift would not be noticed: {error}",)
 
     @cached_property
@@ -235,7 +235,7 @@ class OpenPanel:
 
 @contextmanager
 def recording(settings: Settings) -> Iterator[Witness]:
-    """Writes answers down where the settings name a file for them."""
+    """Records answers if the settings name a file for them."""
     if not settings.run.record:
         yield nobody
         return
@@ -244,7 +244,7 @@ def recording(settings: Settings) -> Iterator[Witness]:
 
 
 def _let_go(home: OneProcess, background: Background, recording: ExitStack, store: CaseStore, eyes: Eyes) -> None:
-    if not home.here:  # closing connections and freeing locks in a fork would do so for the process that holds them
+    if not home.here:  # a fork would close connections and release locks of its parent
         return
     background.close()
     recording.close()

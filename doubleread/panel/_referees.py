@@ -1,4 +1,4 @@
-"""Referees read the calibration cases too, with records of the readers that these cases had no part in."""
+"""Has referees read the calibration cases, with trust profiles that were not learned from the same cases."""
 
 import asyncio
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def with_referees(
     progress: Progress,
     witness: Witness,
 ) -> Readings:
-    """The readings with the referees' answers beside the readers', in the order of the panel."""
+    """Returns the readings with the referees' answers added, in the order of the panel."""
     if not seated.referees:
         return readings
     rounds = [readings.first] if readings.second is readings.first else [readings.first, readings.second]
@@ -75,7 +75,7 @@ def _round(
 def _records_of_others(
     turn: int, answers: Sequence[Sequence[Answer]], readings: Readings, seated: Seated, settings: Settings
 ) -> list[dict[str, TrustProfile]]:
-    """For each case the readers' profiles, drawn from the other folds."""
+    """Returns for each case the readers' profiles, learned from the other folds."""
     raw, y, groups = tensor(seated.task, answers), readings.labels, readings.groups
     records: list[dict[str, TrustProfile]] = [{} for _ in y]
 

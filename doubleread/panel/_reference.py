@@ -1,8 +1,8 @@
-"""The pictures that a panel was fitted and trusted on, as later pictures are compared with them.
+"""The reference pictures of a panel, from fitting and calibration, that later pictures are compared with.
 
-``reference.npz`` in the panel's folder: statistics of every picture, and of (at most 1,500) calibration cases also
-embeddings, groups, and what the panel said of them when it had not seen them. A panel without that file names only
-black, white and empty pictures, and cannot judge batches.
+``reference.npz`` in the panel's folder holds statistics of every picture and, for at most 1,500 calibration cases,
+embeddings, groups and the panel's held-out labels. Without that file, only black, white and empty pictures are
+flagged, and batches cannot be judged.
 """
 
 from collections.abc import Sequence
@@ -21,21 +21,21 @@ from doubleread.rag.images.picture_quality import ABSOLUTE, CHECKS, UsualPicture
 
 FILE = "reference.npz"
 MOST = 1500
-"""Calibration cases whose embeddings are kept."""
+"""Largest number of calibration cases whose embeddings are kept."""
 _ALONE = ""
-"""Group of a case without one."""
+"""Stored for the group of a case without one."""
 
 
 @dataclass(frozen=True)
 class Looked:
-    """Some cases as they are compared, row by row."""
+    """Cases to compare, row by row."""
 
     embeddings: Embeddings
     statistics: Embeddings
     said: Labels
-    """Index of the label that the panel found most probable; -1 where nobody spoke."""
+    """Index of the label that the panel found most probable; -1 if no agent gave an opinion."""
     groups: tuple[str | None, ...] | None
-    """None where no case has a group."""
+    """None if no case has a group."""
 
     def __len__(self) -> int:
         return len(self.said)
@@ -47,18 +47,18 @@ class Looked:
 
 @dataclass(frozen=True)
 class PictureReference:
-    """What a panel keeps of the pictures it was fitted and trusted on."""
+    """Statistics of a panel's pictures and its calibration cases."""
 
     usual: UsualPictures
     calibration: Looked
 
     def note(self, statistics: Embeddings, sources: Sequence[str]) -> tuple[str, ...]:
-        """What is unusual among the pictures that it was made of."""
+        """Describes what is unusual among the panel's own pictures."""
         return unusual_pictures(self.usual.names(statistics), sources)
 
     @classmethod
     def of(cls, statistics: Embeddings, groups: Sequence[str | None], calibration: Looked) -> Self:
-        """From the statistics of every picture, and the calibration cases."""
+        """Builds it from the statistics of every picture, and the calibration cases."""
         return cls(
             UsualPictures.fit(statistics, groups), calibration[whole_groups(calibration.groups, len(calibration), MOST)]
         )
@@ -81,7 +81,7 @@ class PictureReference:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """What ``save`` wrote. Raises ``FileError`` or ``ValueError`` where damaged, ``KeyError`` for another file."""
+        """Reads what ``save`` wrote. Raises ``FileError`` or ``ValueError`` if damaged, ``KeyError`` for another."""
         a = read_arrays(path)
         names = [str(name) for name in a["groups"]]
         kept = Looked(
@@ -108,20 +108,20 @@ def _rows(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def groups_of(cases: Sequence[Case]) -> tuple[str | None, ...] | None:
-    """The group of each; None where no case has one. A case without a group stands alone, unless none has one."""
+    """Returns the group of each case, or None if none has one; a case without a group is then its own group."""
     return None if all(case.group is None for case in cases) else tuple(case.group for case in cases)
 
 
 def said_of(posterior: Matrix) -> Labels:
-    """Index of the leading label of each row; -1 where it is NaN throughout."""
+    """Returns the index of the largest value of each row; -1 if the row is all NaN."""
     there = spoken(posterior)
     return np.where(there, np.nan_to_num(posterior).argmax(axis=1), -1).astype(np.int64)
 
 
 def whole_groups(groups: Sequence[str | None] | None, n: int, most: int) -> NDArray[np.int64]:
-    """Rows of whole groups drawn at random, at most ``most`` of them; all rows where there are no more than that.
+    """Returns at most ``most`` rows in random whole groups; all rows if there are no more.
 
-    Without groups single rows are drawn. One group that is too large is cut.
+    Without groups, single rows are drawn. A single group that is too large is cut.
     """
     if n <= most:
         return np.arange(n, dtype=np.int64)

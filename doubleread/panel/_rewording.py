@@ -1,4 +1,4 @@
-"""The consistency gap: some calibration cases are read again in other words and with the labels in another order."""
+"""Measures the consistency gap: calibration cases are read again with reworded prompts and reordered labels."""
 
 import asyncio
 from collections import defaultdict
@@ -22,13 +22,13 @@ from doubleread.panel.composition import Seated
 from doubleread.settings import Settings
 
 Gaps = Mapping[str, Mapping[str, ConsistencyGap]]
-"""By agent and kind of rewording."""
+"""Gaps by agent and kind of rewording."""
 
 
 def consistency_gaps(
     readings: Readings, cases: Sequence[Case], seated: Seated, settings: Settings, progress: Progress
 ) -> Gaps:
-    """The gaps of every agent that can be asked otherwise, on ``trust.consistency_cases`` cases drawn at random."""
+    """Returns the gaps of every agent that can be rephrased, on ``trust.consistency_cases`` random cases."""
     able = {name: agent for name, agent in seated.agents.items() if isinstance(agent, Rephrases)}
     wanted = min(settings.trust.consistency_cases, len(cases))
     if not able or not wanted:
@@ -49,7 +49,7 @@ def consistency_gaps(
 
 
 def with_gaps(arbiter: Arbiter, gaps: Gaps) -> Arbiter:
-    """The arbiter whose first-round profiles tell the gaps."""
+    """Returns the arbiter with the gaps in its first-round profiles."""
     profiles = (
         p.model_copy(update={"consistency": dict(gaps[p.agent])}) if p.agent in gaps and p.round == 1 else p
         for p in arbiter.profiles

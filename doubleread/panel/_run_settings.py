@@ -1,8 +1,8 @@
-"""A loaded panel's settings: what it was fitted with, and what this machine says of running it.
+"""Combines the settings that a panel was fitted with and this machine's settings for running it.
 
-The scope of each setting decides (``core.authority``). Those of scope ``run`` are taken over from this machine's
-settings where they name them; an empty text names nothing. A table of a server or of recorded answers is named as a
-whole. What this machine's settings name and the panel does not follow is told.
+The scope of each setting decides (``core.authority``). Settings of scope ``run`` are taken from this machine if set
+there; an empty text is not set. Tables of servers or recorded answers are replaced as a whole. Settings of this machine
+that are ignored are reported.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ Table = TypeVar("Table", bound=BaseModel)
 
 
 def run_settings(fitted: Settings, now: Settings) -> Settings:
-    """The settings of a panel that was ``fitted`` so, as it runs on a machine whose settings are ``now``."""
+    """Returns the settings for running a panel, fitted with ``fitted``, on a machine with settings ``now``."""
     found: dict[str, Any] = {}
     for name, field in type(fitted).model_fields.items():
         ours, theirs = getattr(now, name), getattr(fitted, name)
@@ -35,7 +35,7 @@ def run_settings(fitted: Settings, now: Settings) -> Settings:
 
 
 def unused_settings(running: Settings, fitted: Settings, now: Settings) -> tuple[str, ...]:
-    """What ``now`` names and the running panel does not follow, one line a setting."""
+    """Returns one line for each setting in ``now`` that the running panel ignores."""
     return tuple(
         f"{name}.{key} = {getattr(ours, key)!r} is not used: {_why(name, type(ours).model_fields[key], used)}"
         for name, theirs, stated, ours in _tables(running, fitted, now)
@@ -52,7 +52,7 @@ def _why(table: str, field: FieldInfo, used: object) -> str:
 
 
 def _merged(fitted: Table, now: BaseModel, table: FieldInfo, *, whole: bool = False) -> Table:
-    """A table with what is taken over; of one that is named as a ``whole`` the defaults count as well."""
+    """Merges a table; as a ``whole``, defaults are taken over too."""
     found = {}
     for key, field in type(fitted).model_fields.items():
         when = scope(field, table) or RUN
@@ -66,7 +66,7 @@ def _names(table: BaseModel, key: str) -> bool:
 
 
 def _tables(*settings: Settings) -> Iterator[tuple[str, BaseModel, BaseModel, BaseModel]]:
-    """Each table that all of them have, by name."""
+    """Yields each table that all of them have, by name."""
     for name in type(settings[0]).model_fields:
         first, second, third = (getattr(one, name) for one in settings)
         if isinstance(first, BaseModel):

@@ -1,4 +1,4 @@
-"""Archives as the settings open them: each with the encoder that made it."""
+"""Opens archives with the encoder that made them, according to the settings."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class ArchiveIntake:
-    """What it takes to bring cases into an archive: the place, and an encoder that fits it."""
+    """An archive folder and a matching encoder, for adding cases."""
 
     folder: Path
     choice: EncoderChoice
@@ -32,15 +32,16 @@ class ArchiveIntake:
     embedder: CachedEmbedder
 
     def archive(self) -> Archive:
-        """The archive, made where there is none."""
+        """Opens the archive; creates it if there is none."""
         return Archive(self.folder, self.encoder.fingerprint, dim=self.encoder.dim, name=self.choice.name)
 
 
 @contextmanager
 def open_intake(folder: Path, settings: Settings) -> Iterator[ArchiveIntake]:
-    """Loads the encoder, for an archive that is there its own unless the settings name one; makes nothing.
+    """Loads the archive's own encoder, or that of the settings if they name one or there is no archive. Creates
+    nothing.
 
-    Raises ``StoreError`` where no archive can be, and ``EncoderMismatch`` before any image is looked at.
+    Raises ``StoreError`` if no archive can be there, and ``EncoderMismatch`` before any image is opened.
     """
     new = check_folder(folder)
     filled = not new and held_encoder(folder) is not None
@@ -57,23 +58,22 @@ def open_intake(folder: Path, settings: Settings) -> Iterator[ArchiveIntake]:
 
 @dataclass(frozen=True)
 class Searchable:
-    """An archive, read only, and an encoder whose embeddings it holds."""
+    """A read-only archive and an encoder whose embeddings it holds."""
 
     archive: Archive
     choice: EncoderChoice
     encoder: Encoder
 
     def find(self, query: Case | str, *, k: int = 10, each: bool = False, wanted: Wanted = EVERYTHING) -> SimilarCases:
-        """The stored cases that are most like a picture or a text, as ``find_like`` finds them."""
+        """Returns the stored cases most similar to an image or a text; see ``find_like``."""
         return find_like(self.archive, self.encoder, query, k=k, each=each, wanted=wanted)
 
 
 @contextmanager
 def open_searchable(folder: Path, settings: Settings) -> Iterator[Searchable]:
-    """An archive with the encoder it is searched by, or with the one of several that the settings name, by its spec
-    or by its fingerprint; many questions may be asked while it is open.
+    """Opens an archive for searches, with its active encoder or the one that the settings name by spec or fingerprint.
 
-    Raises ``StoreError`` where there is no archive, and ``EncoderMismatch`` where it was not encoded by that encoder.
+    Raises ``StoreError`` if there is no archive, and ``EncoderMismatch`` if that encoder has not encoded it.
     """
     named = None if settings.encoder.name == AUTO else settings.encoder.name
     choice, encoder = open_encoder(settings, _held_choice(folder, named))
@@ -96,10 +96,10 @@ def find(
     wanted: Wanted = EVERYTHING,
     settings: Settings | None = None,
 ) -> SimilarCases:
-    """The ``k`` cases of an archive that are most like the picture in a file, or like a text; ``each``: of every label.
+    """Returns the ``k`` cases of an archive most similar to an image file or a text; ``each``: of every label.
 
-    The encoder is loaded for each call: ask several questions with ``open_searchable``. Raises ``DataError`` for
-    neither a picture nor a text, or both, and whatever ``find_like`` raises.
+    Each call loads the encoder: use ``open_searchable`` for several queries. Raises ``DataError`` unless exactly one of
+    image and text is given, and the errors of ``find_like``.
     """
     query = query_of(image, text)
     with open_searchable(Path(folder), settings or load_settings()) as searchable:
@@ -107,7 +107,7 @@ def find(
 
 
 def query_of(image: Path | str | None, text: str | None) -> Case | str:
-    """What to look for; raises ``DataError`` for neither or both, and for a file that cannot be read."""
+    """Returns the query; raises ``DataError`` for neither or both, and for a file that cannot be read."""
     if image is not None and text is None:
         return Case.from_file(Path(image))
     if text is not None and image is None:
@@ -116,7 +116,7 @@ def query_of(image: Path | str | None, text: str | None) -> Case | str:
 
 
 def _held_choice(folder: Path, fingerprint: str | None) -> EncoderChoice | None:
-    """The encoder of a fingerprint, or the one an archive is searched by, where the archive says how to load it."""
+    """Returns the encoder with a fingerprint, or the active one; None if the archive does not record how to load it."""
     with Archive.existing(folder) as archive:
         sought = fingerprint or archive.fingerprint
         name = next((row.name for row in archive.encoders() if row.fingerprint == sought), "")

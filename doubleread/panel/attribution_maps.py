@@ -1,8 +1,8 @@
-"""Attribution by occlusion: the image is read again and again with a part of it covered.
+"""Attribution by occlusion: the image is read repeatedly with one part covered.
 
-Zeiler & Fergus 2014, "Visualizing and Understanding Convolutional Networks" (arXiv 1311.2901, section 4.2), with the
-calibrated probability of each agent in the place of the network's. Every covered image is encoded once for all agents,
-and once in its life: encodings are cached by image, view and encoder.
+Zeiler & Fergus 2014, "Visualizing and Understanding Convolutional Networks" (arXiv 1311.2901, section 4.2), applied to
+the calibrated probability of each agent. Each covered image is encoded once for all agents, and cached by image, view
+and encoder.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from doubleread.orchestrator.course.arbiter import Arbiter
 from doubleread.rag.images.image_views import covered
 
 AT_ONCE = 16
-"""Views that are asked for at a time: other readings get their turn, and a caller may give up, in between."""
+"""Views per request: other readings can run, and a caller can cancel, in between."""
 NO_VIEWS = "there is no map: it is not asked about covered images, so where it looked is not known"
 VIEWS = (WHOLE, *(covered(window_cells(row, column)) for row in range(WINDOWS) for column in range(WINDOWS)))
 
@@ -29,7 +29,7 @@ VIEWS = (WHOLE, *(covered(window_cells(row, column)) for row in range(WINDOWS) f
 async def attribute(
     case: Case, agents: Mapping[str, Agent], arbiter: Arbiter, label: str, progress: Progress = silent
 ) -> Attribution:
-    """The map of every agent that can be asked about covered images, for one label.
+    """Returns the maps, for one label, of all agents that can read covered images.
 
     Raises ``TaskError`` for an unknown label, ``ImageError`` for an image that cannot be read.
     """
@@ -54,7 +54,7 @@ async def attribute(
 
 
 def no_maps(case: Case, agents: Iterable[str], label: str, why: str) -> Attribution:
-    """What is known where nobody can have a map."""
+    """Returns an attribution in which no agent has a map."""
     without = dict.fromkeys(agents, f"there is no map: {why}")
     return Attribution(case=case, label=label, maps=(), without=without, scale=scale_of(()))
 
@@ -66,7 +66,7 @@ async def read_views(
     views: Sequence[str],
     progress: Progress = silent,
 ) -> dict[str, Matrix | str]:
-    """What each agent makes of each view, calibrated, ``(len(views), n_labels)``; or why it makes nothing of it."""
+    """Returns each agent's calibrated probabilities, ``(len(views), n_labels)``, or the reason why there are none."""
     answers: dict[str, list[Answer]] = {name: [] for name in agents}
     for start in range(0, len(views), AT_ONCE):
         part = views[start : start + AT_ONCE]

@@ -1,4 +1,4 @@
-"""A batch of pictures compared with the calibration cases of a panel: alike, or not, and in what."""
+"""Compares a batch of pictures with a panel's calibration cases: whether it differs, and in what."""
 
 from collections.abc import Callable, Sequence
 from math import comb
@@ -30,18 +30,18 @@ from doubleread.rag.bulk_embedding import EmbeddedCases
 from doubleread.rag.images.picture_statistics import TRAITS, difference, scaled, traits_of
 
 Rows = tuple[EmbeddedCases, EmbeddedCases]
-"""Of the panel's encoder, and of the statistics of pictures."""
+"""Embeddings of the panel's encoder, and statistics of pictures."""
 LEVEL = 0.01
-"""Share of batches that are like the calibration cases and may still be called different."""
+"""Largest false alarm rate for batches that are like the calibration cases."""
 FEWEST = 30
-"""Of fewer pictures nothing is said."""
+"""Smaller batches are not judged."""
 MOST = 500
-"""Pictures of a large batch that are compared, whole groups of them: more would not show more."""
+"""Largest number of compared pictures; larger batches are sampled by whole groups."""
 _TESTS = 2
-"""Embeddings and traits are tested, each at half the level (Bonferroni): with few groups a trait that moved far shows
-sooner than a classifier on many components."""
+"""Embeddings and traits are tested at half the level each (Bonferroni). With few groups, a large shift of a trait
+is easier to detect than a classifier's success on many components."""
 SURE, CLEAR, SHOWN = 0.05, 0.15, 3
-"""A trait is named where its shift has a joint p-value of at most 0.05 and is at least 0.15 ranks; three at most."""
+"""A trait is reported if its shift has a joint p-value of at most 0.05 and is at least 0.15 ranks; at most three."""
 _UNKNOWN = (
     "the groups of these pictures are unknown: they were taken for a few whole groups; if all come from one or two "
     "(one patient, one module), that alone may be the difference"
@@ -52,9 +52,9 @@ _ALIKE = "simple statistics of the pictures show no difference"
 def compare_verdicts(
     said: Sequence[tuple[Case, int]], reference: PictureReference | None, look: Callable[[Sequence[Case]], Rows]
 ) -> BatchComparison:
-    """Compares cases, each with the index of the label that the panel found, or -1, with the calibration cases.
+    """Compares cases with the calibration cases. Each comes with the index of the panel's label, or -1.
 
-    ``look`` gives their embeddings and statistics; cases that can no longer be read are left out.
+    ``look`` returns their embeddings and statistics; cases that can no longer be read are left out.
     """
     if reference is None or len(said) < FEWEST:
         return not_judged(len(said), "" if reference is None else f"fewer than {FEWEST} pictures")
@@ -68,10 +68,10 @@ def compare_verdicts(
 
 
 def sampled(groups: Sequence[str | None] | None, n: int, trusted: Looked) -> Codes:
-    """Rows of the pictures of a batch that are worth looking at: all, or of a large batch whole groups of them.
+    """Returns the rows of a batch to compare: all, or whole groups of a large batch.
 
-    Where the calibration cases were taken one by one, one picture of each group; where the groups of the batch are
-    unknown (None), no more than half as many as there are calibration cases.
+    If the calibration cases have no groups, it is one picture of each group. If the groups of the batch are unknown
+    (None), it is at most half as many pictures as there are calibration cases.
     """
     if trusted.groups is not None:
         return whole_groups(groups, n, MOST if groups is not None else min(MOST, max(FEWEST, len(trusted) // 2)))
@@ -80,9 +80,9 @@ def sampled(groups: Sequence[str | None] | None, n: int, trusted: Looked) -> Cod
 
 
 def compare(batch: Looked, trusted: Looked) -> BatchComparison:
-    """Whether a batch, as ``sampled`` chose it, is like the calibration cases, and in what it differs.
+    """Tests whether a batch, as chosen by ``sampled``, is like the calibration cases, and in what it differs.
 
-    Only pictures of which the panel said the same are compared.
+    Only pictures with the same panel label are compared.
     """
     sizes = (len(trusted), len(batch))
     if len(batch) < FEWEST or not len(trusted):
@@ -103,7 +103,7 @@ def compare(batch: Looked, trusted: Looked) -> BatchComparison:
 
 
 def not_judged(n: int, why: str) -> BatchComparison:
-    """Nothing is said of ``n`` pictures, for want of pictures or, without a reason, of what to compare them with."""
+    """Returns a result without a judgement of ``n`` pictures; without a reason, there is nothing to compare with."""
     note = why or "this panel cannot judge batches: it keeps no pictures to compare them with; fit it again"
     return BatchComparison(n=n, groups=None, trusted=0, trusted_groups=0, level=LEVEL, note=note)
 
@@ -128,7 +128,7 @@ class _Compared(NamedTuple):
 
 
 def _shuffled(found: BatchComparison, pair: _Compared) -> BatchComparison:
-    """Judged by shuffling the groups of both."""
+    """Tests by permuting the groups of both sides."""
     if divisions(pair.codes, pair.second) * LEVEL < _TESTS:
         return _by_traits(found, pair)
     shuffles = shuffled(pair.second, pair.codes)
@@ -137,7 +137,7 @@ def _shuffled(found: BatchComparison, pair: _Compared) -> BatchComparison:
 
 
 def _drawn(found: BatchComparison, pair: _Compared) -> BatchComparison:
-    """Judged by drawing groups of the calibration cases, as many as would make such a batch."""
+    """Tests by drawing calibration groups into batches of the same size."""
     trusted = pair.codes[~pair.second]
     drawn = drawn_groups(trusted, len(pair.batch))
     groups = round(float(np.mean([len(np.unique(trusted[column > 0])) for column in drawn.T])))
@@ -167,7 +167,7 @@ def _judged(found: BatchComparison, pair: _Compared, apart: Apart, moved: Vector
 
 
 def _by_traits(found: BatchComparison, pair: _Compared) -> BatchComparison:
-    """Judged, in want of groups, by traits alone: the batch is taken for one more group."""
+    """Tests by traits alone, if there are too few groups: the batch is treated as one more group."""
     if found.trusted_groups < FEWEST_GROUPS:
         return found.model_copy(update={"note": _too_few(found)})
     p_values = outside(scaled(pair.traits), pair.labels, pair.codes, pair.second)
@@ -181,7 +181,7 @@ def _by_traits(found: BatchComparison, pair: _Compared) -> BatchComparison:
 def _differences(pair: _Compared, order: Sequence[int]) -> tuple[Difference, ...]:
     ours, theirs = traits_of(pair.batch.statistics), traits_of(pair.trusted.statistics)
     found = [difference(TRAITS[i], ours[:, i], theirs[:, i]) for i in order]
-    if any(one.told == "grey" for one in found):  # then a cast, or less colour, says the same again
+    if any(one.told == "grey" for one in found):  # a colour cast, or less colour, would repeat this
         found = [one for one in found if one.told == "grey" or not one.statistic.endswith("cast")]
     return tuple(found[:SHOWN])
 

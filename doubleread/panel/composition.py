@@ -1,4 +1,4 @@
-"""The composition root: the one place where settings turn into parts."""
+"""The composition root: the only module that turns settings into parts."""
 
 import asyncio
 import re
@@ -47,44 +47,44 @@ if TYPE_CHECKING:
 TEMPLATES = "clip-zero-shot"
 _NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_-]*$")
 VIEWS = (WHOLE, *CROPS)
-"""What a second look reads: the whole image, which the first look encoded, and its crops."""
+"""Views of a second look: the whole image, which the first look has encoded, and its crops."""
 SIGHTS = {TEXTURE: "colour-texture"}
-"""What agents see that do not see the panel's encoder: the name of the sight, and the encoder behind it."""
+"""Features that some agents use in place of the panel's embeddings, and the encoders that compute them."""
 
 
 @dataclass(frozen=True)
 class EncodedCases:
-    """What the eyes made of many cases: rows of those that all of them could read."""
+    """Features of many cases; rows are the cases that all encoders could read."""
 
     kept: tuple[int, ...]
     """Index of each row's case among the cases given."""
     embeddings: Embeddings
-    """Of the panel's encoder, shape ``(len(kept), len(views), dim)``."""
+    """Embeddings of the panel's encoder, shape ``(len(kept), len(views), dim)``."""
     sights: Mapping[str, Embeddings]
-    """The same of the other sights, each with its own ``dim``."""
+    """Features by sight, of the same shape, each with its own ``dim``."""
     unread: tuple[Unread, ...]
 
 
 @dataclass
 class Eyes:
-    """Everything that looks at pixels: an encoder and its embedder, other sights, and a wire to models, all shared."""
+    """Shared access to pixels: the encoder and its embedder, other feature spaces, and the connection to models."""
 
     choice: EncoderChoice
     encoder: Encoder
     images: Images
     embedder: CachedEmbedder
     pictures: CachedEmbedder
-    """Statistics of pictures, which no agent sees."""
+    """Statistics of pictures, which agents do not use."""
     prompts: Library
     models: "Models | None" = None
-    """None where no agent of the panel asks a model."""
+    """None if no agent of the panel asks a model."""
     sights: Mapping[str, CachedEmbedder] = field(default_factory=dict)
-    """The sights of ``SIGHTS`` that some agent of the panel has."""
+    """Those of ``SIGHTS`` that some agent of the panel uses."""
     near: NearRule | None = None
-    """When two pictures are near copies; None until that is measured."""
+    """The rule for near copies; None until it is measured."""
 
     async def embed(self, case: Case) -> None:
-        """Looks at a case with all eyes, so that no agent has to wait; raises ``ImageError``."""
+        """Encodes a case with all encoders, so that agents need not wait; raises ``ImageError``."""
         await asyncio.gather(*(embedder.embed(case) for embedder in (*self._embedders, self.pictures)))
 
     def embed_all(
@@ -93,7 +93,7 @@ class Eyes:
         views: Sequence[str] = (WHOLE,),
         progress: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> EncodedCases:
-        """Looks at many cases with all eyes, one after the other; ``progress(done, total)`` counts cases."""
+        """Encodes many cases with one encoder after the other; ``progress(done, total)`` counts cases."""
 
         def part(i: int) -> Callable[[int, int], None]:
             return lambda done, total: progress((i * total + done) // len(self._embedders), total)
@@ -105,9 +105,9 @@ class Eyes:
         return EncodedCases(tuple(kept), first, dict(zip(self.sights, others, strict=True)), tuple(unread))
 
     def warm_up(self) -> Embeddings:
-        """Has every eye look at a blank picture, so that the first case does not wait for what is made at first use.
+        """Encodes a blank image with every encoder, so that the first case does not wait for initialisation.
 
-        Returns what the encoder made of it, ``(1, dim)``.
+        Returns its embedding, ``(1, dim)``.
         """
         first, *_ = [one.encoder.encode([Image.new("RGB", (64, 64), "gray")]) for one in self._embedders]
         return first
@@ -124,7 +124,7 @@ class Eyes:
 
 
 def check_names(settings: Settings) -> None:
-    """Raises ``UnknownPart`` for a name in the settings that no table knows, before anything heavy is loaded."""
+    """Raises ``UnknownPart`` for an unregistered name in the settings, before anything heavy is loaded."""
     _check_agents(settings)
     CALIBRATORS.check({settings.trust.calibrator} - {AUTO})
     FUSION_RULES.check({settings.fusion.rule} - {AUTO})
@@ -154,9 +154,9 @@ def open_eyes(
     prompt_versions: Mapping[str, int] | None = None,
     near: NearRule | None = None,
 ) -> Eyes:
-    """The encoder that the settings ask for, its cache and the shared embedder, and the way to models.
+    """Opens the encoder of the settings, its cache, the shared embedder, and the connection to models.
 
-    ``choice``, ``prompt_versions`` and ``near`` are those of a panel that was fitted before.
+    ``choice``, ``prompt_versions`` and ``near`` are those of a fitted panel.
     """
     choice, encoder = open_encoder(settings, choice)
     images, prompts = Images(), library(settings, prompt_versions)
@@ -172,7 +172,7 @@ def open_eyes(
 
 
 def open_encoder(settings: Settings, choice: EncoderChoice | None = None) -> tuple[EncoderChoice, Encoder]:
-    """The encoder that the settings ask for, or that was chosen before."""
+    """Loads the encoder of the settings, or the given choice."""
     choice = choice or choose(settings.encoder.name)
     checkpoint = Path(settings.encoder.checkpoint).expanduser() if settings.encoder.checkpoint else None
     return choice, build(
@@ -181,18 +181,18 @@ def open_encoder(settings: Settings, choice: EncoderChoice | None = None) -> tup
 
 
 def embedder_of(encoder: Encoder, images: Images, settings: Settings) -> CachedEmbedder:
-    """An encoder with the cache that the settings name."""
+    """Returns an embedder with the cache of the settings."""
     cache = EncodingCache(settings.cache_folder, f"{encoder.fingerprint}-{VIEWS_VERSION}")
     return CachedEmbedder(encoder, images, cache)
 
 
 def library(settings: Settings, versions: Mapping[str, int] | None = None) -> Library:
-    """The prompts, the user's own among them; raises ``PromptError``."""
+    """Returns the prompts, including the user's own; raises ``PromptError``."""
     return Library(Path(settings.prompts.folder).expanduser() if settings.prompts.folder else None, versions)
 
 
 def _models(settings: Settings, images: Images, prompts: Library) -> "Models | None":
-    """The way to models; None where no agent of the panel asks one."""
+    """Returns the connection to models; None if no agent of the panel asks one."""
     if not any(name in settings.vlm or name in settings.reasoner for name in settings.panel.agents):
         return None
     from doubleread.panel.models import Models  # noqa: PLC0415 - loads openai, which local panels do without
@@ -202,25 +202,25 @@ def _models(settings: Settings, images: Images, prompts: Library) -> "Models | N
 
 @dataclass
 class Seated:
-    """Agents around one store, fitted or not."""
+    """Agents that share a store, fitted or not."""
 
     task: Task
     agents: dict[str, Agent]
     referees: dict[str, Deliberates]
     retriever: StoreRetriever
     prompts: tuple[Prompt, ...]
-    """Every prompt that some agent may use."""
+    """Every prompt that an agent may use."""
     context: AgentContext
-    """What the local agents share."""
+    """Objects that the local agents share."""
 
     def warm_up(self) -> None:
-        """Makes what the first reading would have to wait for."""
+        """Prepares what the first reading would otherwise wait for."""
         if self.context.text is not None:
             _ = self.context.prototypes
 
 
 def seat(settings: Settings, task: Task, eyes: Eyes, store: CaseStore, weighting: Weighting | None = None) -> Seated:
-    """The agents of the settings, sharing eyes, store and evidence; ``weighting`` as it was fitted before."""
+    """Builds the agents of the settings with shared encoders, store and evidence; ``weighting`` as fitted before."""
     finder = None if eyes.near is None else CopyFinder(eyes.near, eyes.images)
     retriever = StoreRetriever(store, eyes.embedder, task, settings.retrieval.k, weighting, finder)
     context = AgentContext(
@@ -266,7 +266,7 @@ def _recorded(name: str, options: RecordedOptions, task: Task) -> Agent:
 
 
 def _vectors_of(store: CaseStore) -> Callable[[Sequence[str]], Embeddings]:
-    """Stored embeddings by case id, as the store is now."""
+    """Returns a function from case ids to current stored embeddings."""
 
     def vectors(ids: Sequence[str]) -> Embeddings:
         columns = store.columns()

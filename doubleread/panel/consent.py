@@ -1,8 +1,8 @@
-"""What the settings in a panel's folder ask of this machine, and what of it is allowed here.
+"""What the settings in a panel's folder ask of this machine, and which of it is allowed.
 
-Addresses, names of key variables, and files outside the folder are proposals. They count where this machine's settings
-say the same, or where somebody allowed them for this panel: on the command line or in code, or by fitting it here. That
-is remembered in the user's configuration, one file a panel, for exactly these values; deleting the file takes it back.
+Addresses, names of key variables, and files outside the folder are used only if this machine's settings have the same
+value, or if a user allowed them for this panel: on the command line, in code, or by fitting it here. Consent is stored
+in the user's configuration, one file a panel, for exactly these values; deleting the file revokes it.
 """
 
 import json
@@ -36,40 +36,40 @@ How = Literal["made here", "allowed"]
 
 @dataclass(frozen=True)
 class Ask:
-    """What one table of a panel's settings asks for; it is allowed as a whole or not at all."""
+    """The requests of one table of a panel's settings; it is allowed as a whole or not at all."""
 
     table: str
     """``retrieval``, ``vlm.NAME``, …"""
     values: Mapping[str, Any]
-    """By name of the setting: those that reach something, and that this machine's settings do not say."""
+    """Values by setting, without those that have no effect or that this machine's settings share."""
     effects: Mapping[str, str]
-    """What happens with each."""
+    """What each value causes."""
 
     @property
     def lines(self) -> list[str]:
-        """One a value: the setting, what it is, and what happens with it; safe to show."""
+        """Returns a safe line for each setting, with its value and effect."""
         return [
             f"{harmless(f'{self.table}.{name}')} = {self.shown(name)}: {self.effects[name]}" for name in self.values
         ]
 
     def shown(self, name: str) -> str:
-        """A value on one line, cut where it is long."""
+        """Returns a value on one line, shortened if it is long."""
         text = harmless(json.dumps(self.values[name], ensure_ascii=False, sort_keys=True))
         return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text):,} characters)"
 
 
 class Allowed(Record):
-    """What somebody allowed a panel on this machine."""
+    """What a user allowed a panel on this machine."""
 
     how: How
     when: datetime
     folder: str
-    """Where the panel lay."""
+    """The panel's location at that time."""
     tables: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
 def asks_of(settings: Settings, own: Settings | None) -> tuple[Ask, ...]:
-    """What a panel with these settings asks for beyond this machine's own; everything where that is None."""
+    """Returns the requests of a panel beyond this machine's settings; all if ``own`` is None."""
     asks = []
     for table, section, at_home in _sections(settings, own):
         known = {} if at_home is None else _reaching(at_home)
@@ -81,7 +81,7 @@ def asks_of(settings: Settings, own: Settings | None) -> tuple[Ask, ...]:
 
 
 def _sections(settings: Settings, own: Settings | None) -> Iterator[tuple[str, BaseModel, BaseModel | None]]:
-    """The tables that count, each with this machine's of that name. Agents that are not on the panel reach nothing."""
+    """Yields the tables that apply, with this machine's tables of the same name; unused agents are left out."""
     for name, field in type(settings).model_fields.items():
         if marker(field) == HERE:
             continue
@@ -99,14 +99,14 @@ def _reaching(section: BaseModel) -> dict[str, Any]:
 
 
 def refused(panel: str, asks: Sequence[Ask]) -> list[Ask]:
-    """Those of the asks that nobody has allowed this panel here. Raises ``PanelError`` for a record that is damaged."""
+    """Returns the requests that are not allowed here. Raises ``PanelError`` for a damaged record."""
     known = allowed(panel) if asks else None
     tables = {} if known is None else known.tables
     return [ask for ask in asks if not ask.values.items() <= tables.get(ask.table, {}).items()]
 
 
 def check_allowed(folder: Path, panel: str, asks: Sequence[Ask], *, allow: bool = False) -> None:
-    """Raises ``NotAllowed``, which lists every ask that is not allowed; ``allow`` allows and remembers them all."""
+    """Raises ``NotAllowed``, which lists every request not allowed; ``allow`` allows and remembers all of them."""
     if allow and asks:
         remember(folder, panel, asks, "allowed")
     elif open_ := refused(panel, asks):
@@ -121,7 +121,7 @@ def check_allowed(folder: Path, panel: str, asks: Sequence[Ask], *, allow: bool 
 
 
 def remember(folder: Path, panel: str, asks: Sequence[Ask], how: How) -> None:
-    """Allows a panel what it asks for, from now on. Where that cannot be written it is only logged."""
+    """Allows a panel's requests permanently. If the record cannot be written, this is only logged."""
     if not asks or not _ID.fullmatch(panel):
         return
     tables = {ask.table: dict(ask.values) for ask in asks}
@@ -142,7 +142,7 @@ def remember(folder: Path, panel: str, asks: Sequence[Ask], how: How) -> None:
 
 
 def allowed(panel: str) -> Allowed | None:
-    """What this panel was allowed here; None where that is nothing. Raises ``PanelError`` for a damaged record."""
+    """Returns the panel's consent record, or None. Raises ``PanelError`` for a damaged record."""
     file = _file(panel)
     if not _ID.fullmatch(panel) or not file.exists():
         return None

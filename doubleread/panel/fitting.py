@@ -1,7 +1,7 @@
-"""Fitting a panel on labelled cases: encode, fit agents, collect honest answers, learn trust, build the store.
+"""Fits a panel on labelled cases: encodes, fits agents, collects held-out answers, learns trust, builds the store.
 
-Trust is learned from answers on cases that the answering agents were not fitted on: a calibration split where the
-data bring one, else cross-fitting of the one labelled pool, whole groups at a time.
+Trust is learned from answers on cases that the agents were not fitted on: a calibration split if the data have one,
+else cross-fitting with whole groups.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ AT_ONCE = 32
 
 @dataclass(frozen=True)
 class Pool:
-    """Labelled, readable cases with their embeddings, row by row."""
+    """Labelled, readable cases with their embeddings, in the same order."""
 
     cases: tuple[Case, ...]
     embeddings: Embeddings
@@ -58,9 +58,9 @@ class Pool:
     hashes: NDArray[np.uint64]
     """Perceptual hashes of the pictures."""
     statistics: Embeddings
-    """Of the pictures, as ``picture_statistics`` gives them."""
+    """Statistics as ``picture_statistics`` returns them."""
     sights: Mapping[str, Embeddings] = field(default_factory=dict)
-    """The same cases as agents see them that do not see the encoder's embeddings."""
+    """Features for agents that do not use the encoder's embeddings, by sight."""
 
     def __getitem__(self, rows: ArrayLike) -> "Pool":
         picked = np.asarray(rows, dtype=np.int64)
@@ -71,22 +71,22 @@ class Pool:
         )
 
     def stored(self) -> list[StoredCase]:
-        """The cases as the store takes them."""
+        """Returns the cases in the form that the store takes."""
         now = datetime.now(UTC)
         pairs = zip(self.cases, self.hashes.tolist(), strict=True)
         return [StoredCase(case=case, added=now, perceptual_hash=in_hex(value)) for case, value in pairs]
 
     def seen_by(self, agent: Learns) -> Embeddings:
-        """The rows that an agent learns from: of its own sight, or else the encoder's."""
+        """Returns the features that an agent is fitted on: of its own sight, or else the encoder's."""
         return self.sights[agent.sight] if isinstance(agent, HasSight) else self.embeddings
 
     def names(self, task: Task) -> list[str]:
-        """Label of each case."""
+        """Returns the label of each case."""
         return [task.names[k] for k in self.labels]
 
     @property
     def groups(self) -> list[str] | None:
-        """Group of each case; a case without one stands alone. None where no case has one."""
+        """Group of each case; a case without one is its own group. None if no case has one."""
         if all(case.group is None for case in self.cases):
             return None
         return [case.group or case.id for case in self.cases]
@@ -94,19 +94,19 @@ class Pool:
 
 @dataclass(frozen=True)
 class FittedPanel:
-    """What fitting produced: the support that goes into the store, and everything learned."""
+    """The result of fitting: the support for the store, and everything learned."""
 
     support: Pool
     calibration: tuple[Case, ...]
-    """Cases of the readings, in their order."""
+    """Cases of the readings, in the same order."""
     readings: Readings
     seated: Seated
     store: ExactStore
     arbiter: Arbiter
     near: NearRule
-    """When two pictures are near copies under the panel's encoder."""
+    """The rule for near copies under the panel's encoder."""
     reference: PictureReference
-    """What later pictures are compared with."""
+    """The reference for later pictures."""
     unread: tuple[Unread, ...]
     notes: tuple[str, ...]
 
@@ -119,10 +119,9 @@ def fit(
     progress: Progress = silent,
     witness: Witness = nobody,
 ) -> FittedPanel:
-    """Fits a panel on labelled cases. Cases of split ``test`` are left alone; ``witness`` is told every answer.
+    """Fits a panel on labelled cases, except those of split ``test``; ``witness`` receives every answer. Blocks.
 
-    Raises ``DataError`` where there is too little to learn from, ``PanelError`` where an agent cannot answer at all.
-    Blocks.
+    Raises ``DataError`` if there are too few cases, ``PanelError`` if an agent never answers.
     """
     check_names(settings)
     usable = _distinct(case for case in cases if case.label is not None and case.split != "test")
@@ -158,7 +157,7 @@ def fit(
 
 
 def learn_trust(task: Task, settings: Settings, readings: Readings) -> Arbiter:
-    """The arbiter that the settings ask for; errors as ``fit_arbiter``."""
+    """Returns the arbiter for the settings; errors as in ``fit_arbiter``."""
     return fit_arbiter(
         task,
         settings.panel.agents,
@@ -170,7 +169,7 @@ def learn_trust(task: Task, settings: Settings, readings: Readings) -> Arbiter:
 
 
 def policy_of(settings: Settings) -> Policy:
-    """What asking further may take; its gates are learned."""
+    """Returns the limits for asking further; its gates are learned."""
     return Policy(
         **settings.second_look.model_dump(),
         **settings.worth.model_dump(),
@@ -180,7 +179,7 @@ def policy_of(settings: Settings) -> Policy:
 
 
 def learning_of(settings: Settings) -> Learning:
-    """How trust is to be learned."""
+    """Returns how trust is learned."""
     return Learning(rule=settings.fusion.rule, **settings.trust.model_dump(exclude={"consistency_cases"}))
 
 
@@ -199,7 +198,7 @@ def _near_rule(pool: Pool, eyes: Eyes, progress: Progress) -> NearRule:
 
 
 def _reference(pool: Pool, order: Pool, arbiter: Arbiter) -> tuple[PictureReference, tuple[str, ...]]:
-    """What later pictures are compared with, and a note on the pictures of the pool that stand out."""
+    """Returns the reference for later pictures, and a note on unusual pictures of the pool."""
     said = said_of(arbiter.held_out.posterior)
     trusted = Looked(order.embeddings, order.statistics, said, groups_of(order.cases))
     reference = PictureReference.of(pool.statistics, [case.group for case in pool.cases], trusted)
@@ -207,7 +206,7 @@ def _reference(pool: Pool, order: Pool, arbiter: Arbiter) -> tuple[PictureRefere
 
 
 def _distinct(cases: Iterable[Case]) -> list[Case]:
-    """The first case of each picture: the same bytes on both sides of a split would flatter the panel."""
+    """Returns the first case of each picture: copies on both sides of a split would inflate the metrics."""
     found: dict[str, Case] = {}
     for case in cases:
         same = found.setdefault(case.id, case)
@@ -229,7 +228,7 @@ def _check_counts(labels: Sequence[str], task: Task) -> None:
 
 
 def _scarce(pool: Pool, task: Task) -> str:
-    """Labels with fewer than the 2 groups that judging by cross-fitting needs, with how many they have."""
+    """Lists labels with fewer than the 2 groups that cross-fitting needs, with their number of groups."""
     names, groups = pool.names(task), pool.groups or [case.id for case in pool.cases]
     counts = {name: len({g for g, n in zip(groups, names, strict=True) if n == name}) for name in task.names}
     return ", ".join(f"{name} ({n})" for name, n in counts.items() if n < 2)
@@ -252,7 +251,7 @@ def _fit_agents(
 def _cross_fit(
     pool: Pool, task: Task, settings: Settings, eyes: Eyes, progress: Progress, witness: Witness
 ) -> tuple[list["_Answers"], Pool, str]:
-    """Every case read by agents fitted on the other folds."""
+    """Has every case read by agents fitted on the other folds."""
     groups = pool.groups
     if scarce := _scarce(pool, task):
         raise DataError(
@@ -278,10 +277,10 @@ class _Answers:
     evidence: list[Evidence]
 
     def add(self, course: Course, agents: Sequence[str]) -> None:
-        """One more case, in both rounds."""
+        """Adds the answers of one case, in both rounds."""
         for answers, known in ((self.first, course.known(1)), (self.second, course.known(2))):
             answers.append([known[name] for name in agents])
-        assert course.evidence is not None  # which is found in the first round
+        assert course.evidence is not None  # found in the first round
         self.evidence.append(course.evidence)
 
 
@@ -296,7 +295,7 @@ def _read(
     done: int,
     total: int,
 ) -> _Answers:
-    """Both rounds' answers of every agent on cases it was not fitted on."""
+    """Returns the answers of every agent in both rounds on held-out cases."""
     names, rounds = tuple(seated.agents), settings.second_look.max_rounds
     if rounds > 1:
         eyes.embed_all(held_out.cases, VIEWS[1:], lambda d, _: progress("encoding crops", done + d, total))
@@ -342,12 +341,12 @@ def _notes(cases: Sequence[Case], order: Pool, arbiter: Arbiter, learned_from: s
 
 
 def arbiter_notes(arbiter: Arbiter) -> tuple[str, ...]:
-    """What learning trust had to say."""
+    """Returns notes on how trust was learned."""
     return (*arbiter.notes, *_warnings(arbiter.profiles))
 
 
 def _warnings(profiles: Sequence[TrustProfile]) -> list[str]:
-    """What the profiles warn of, each warning once with those it is about."""
+    """Returns the warnings of the profiles, each once with the agents it concerns."""
     about: dict[str, list[str]] = {}
     for one in profiles:
         for warning in one.warnings:

@@ -1,4 +1,4 @@
-"""Images as they are given become cases, and many of them verdicts, some at a time."""
+"""Turns given images into cases, and many of them into verdicts concurrently."""
 
 import asyncio
 import io
@@ -21,7 +21,7 @@ _EIGHT_BIT = ("CMYK", "YCbCr", "HSV", "LAB", "RGBX")
 
 
 def case_of(image: Readable, images: Images) -> Case:
-    """The image as a case; what has no file is held by ``images``. Raises ``ImageError``."""
+    """Returns the image as a case; ``images`` holds one that has no file. Raises ``ImageError``."""
     if isinstance(image, Case):
         return image
     if isinstance(image, (str, Path)):
@@ -35,7 +35,7 @@ def case_of(image: Readable, images: Images) -> Case:
 
 
 def case_or_unread(image: Readable, images: Images) -> Case | Unread:
-    """The same, with the failure as a value."""
+    """Like ``case_of``, but returns the error as a value."""
     try:
         return case_of(image, images)
     except ImageError as error:
@@ -52,7 +52,7 @@ def _of_file(path: Path) -> Case:
 
 
 def _png(image: Image.Image) -> bytes:
-    """The image as a file; modes that PNG does not know, but that are 8 bits a channel, as RGB."""
+    """Encodes an image as PNG; 8-bit modes that PNG lacks are converted to RGB."""
     buffer = io.BytesIO()
     try:
         (image.convert("RGB") if image.mode in _EIGHT_BIT else image).save(buffer, "PNG")
@@ -64,7 +64,7 @@ def _png(image: Image.Image) -> bytes:
 async def verdicts_of(
     images: Iterable[Readable], held: Images, read: Callable[[Case], Awaitable[Verdict]], most: int
 ) -> AsyncGenerator[tuple[int, Verdict | Unread], None]:
-    """What ``read`` makes of images, as it is ready, with the place of each; at most ``most`` at a time."""
+    """Yields positions and results of ``read`` as they are ready, with at most ``most`` running at a time."""
     waiting = enumerate(images)
     flying: set[asyncio.Task[tuple[int, Verdict | Unread]]] = set()
     with one_thread():
@@ -93,8 +93,8 @@ async def _one(
         return place, await read(case)
     except ImageError as error:
         return place, Unread(source=case.source, code=error.code, problem=str(error))
-    except FileError:  # the recording cannot be written: no answer of any case could be
+    except FileError:  # the recording cannot be written, for this or any other case
         raise
-    except Exception as error:  # noqa: BLE001 - one case must not end the others
+    except Exception as error:  # noqa: BLE001 - one case must not stop the others
         told = f"{type(error).__name__}: {error}"[:300]
         return place, Unread(source=case.source, code="failure", problem=told)

@@ -1,4 +1,4 @@
-"""Agents that ask models on servers. This loads openai, so it is imported only where such an agent is chosen."""
+"""Agents that ask models on servers. It loads openai, so import it only if such an agent is chosen."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -19,7 +19,7 @@ from doubleread.settings import Settings
 
 @dataclass(frozen=True)
 class Models:
-    """The way to models that all agents of a panel share: one wire, one set of pictures, one library of prompts."""
+    """Shared by all agents of a panel that ask models: one wire, one image source, one library of prompts."""
 
     settings: Settings
     wire: Wire
@@ -28,30 +28,30 @@ class Models:
 
     @classmethod
     def open(cls, settings: Settings, images: ImageSource, prompts: Library) -> Self:
-        """With the answer cache in the cache folder, and the budget of the settings."""
+        """Opens a wire with the answer cache in the cache folder and the budget of the settings."""
         return cls(settings, open_wire(settings), DataUrls(images), prompts)
 
     def context(self, task: Task) -> VlmContext:
-        """What an agent is given for a task."""
+        """Returns the shared objects of an agent for a task."""
         return VlmContext(task, self.pictures, self.wire, self.prompts)
 
     def reader(self, name: str, task: Task) -> VlmAgent:
-        """The agent of a [vlm.NAME] table; raises ``UnknownPart`` where there is none."""
+        """Returns the agent of a [vlm.NAME] table; raises ``UnknownPart`` if there is none."""
         if name not in self.settings.vlm:
             raise UnknownPart("vision-language agent", name, self.settings.vlm)
         return VlmAgent(name, self.settings.vlm[name], self.context(task))
 
     def referee(self, name: str, task: Task) -> Reasoner:
-        """The referee of a [reasoner.NAME] table."""
+        """Returns the referee of a [reasoner.NAME] table."""
         return Reasoner(name, self.settings.reasoner[name], self.context(task))
 
     def close(self) -> None:
-        """Ends every connection."""
+        """Closes every connection."""
         self.wire.close()
 
 
 def open_wire(settings: Settings) -> Wire:
-    """A wire with the answer cache in the cache folder, and the budget of the settings."""
+    """Returns a wire with the answer cache in the cache folder and the budget of the settings."""
     answers = AnswerCache(settings.cache_folder / "answers.sqlite")
     budget = Budget(settings.budget.max_cost_usd, settings.budget.max_calls)
     return Wire(answers, budget, PriceTable(settings.prices))

@@ -1,8 +1,8 @@
-"""Confirmed outcomes of a panel: a file that is only ever added to, by several processes if need be.
+"""Confirmed outcomes of a panel: an append-only file that several processes may write.
 
-Confirming a case again supersedes what was said of it before; a retraction takes it back. The history stays. Each line
-ends with a digest of itself and of the line before, and ``outcomes.head.json`` tells how many lines there were at
-least: what was changed, deleted, doubled, swapped or cut off later is noticed when the file is read.
+A new confirmation of a case supersedes the earlier one; a retraction removes it. The history stays. Each line ends
+with a digest of itself and of the line before, and ``outcomes.head.json`` holds the minimum number of lines. So lines
+that were changed, deleted, duplicated, swapped or cut off are detected when the file is read.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from doubleread.panel.trust_pointer import locked
 FILE = "outcomes.jsonl"
 HEAD = "outcomes.head.json"
 START = "0" * 16
-"""In the place of a digest before the first line."""
+"""Used as the digest before the first line."""
 RESTORE = f"put back a whole copy of {FILE} and {HEAD}, or move both away and confirm again"
 _CHAINED = re.compile(rb'(\{.*),"chain":"([0-9a-f]{16})"\}', re.DOTALL)
 _HEAD_LIMIT = 10_000
@@ -39,7 +39,7 @@ class OutcomeEntry(Record):
 
 
 class OutcomesHead(Record):
-    """How many lines there were at least, and the digest of the last of them."""
+    """The minimum number of lines, and the digest of the last of them."""
 
     count: int = Field(default=0, ge=0)
     digest: str = START
@@ -47,20 +47,20 @@ class OutcomesHead(Record):
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What the file says now. ``standing`` are in the order in which their cases were first confirmed."""
+    """The current outcomes. ``standing`` are in the order in which their cases were first confirmed."""
 
     standing: tuple[Outcome, ...] = ()
     history: tuple[OutcomeEntry, ...] = ()
     problems: tuple[str, ...] = ()
-    """Half a line at the end, which a process that was killed left behind."""
+    """An incomplete last line, left by a killed process."""
 
 
 def read_outcomes(folder: Path) -> Outcomes:
-    """The outcomes kept in a panel folder; none where there is no file. Half a line at the end is left out and told.
+    """Reads the outcomes of a panel folder; none if there is no file. An incomplete last line is only reported.
 
-    Raises ``PanelError`` where the file cannot be read or is damaged.
+    Raises ``PanelError`` if the file cannot be read or is damaged.
     """
-    head = _head(folder)  # before the lines: they are written first
+    head = _head(folder)  # read first, since lines are written before the head
     lines, torn = _lines(folder)
     path, digest, standing, history = folder / FILE, START, dict[str, Outcome](), []
     for number, line in enumerate(lines, start=1):
@@ -77,7 +77,7 @@ def read_outcomes(folder: Path) -> Outcomes:
 
 
 def find_outcome(folder: Path, case: str) -> Outcome | None:
-    """What stands of one case now; looks at no other line, and does not check the file."""
+    """Returns the standing outcome of one case, without parsing other lines or checking the file."""
     found: Outcome | None = None
     for number, line in enumerate(_lines(folder)[0], start=1):
         if case.encode() in line and (match := _CHAINED.fullmatch(line)):
@@ -90,10 +90,9 @@ def find_outcome(folder: Path, case: str) -> Outcome | None:
 
 
 def add_entries(folder: Path, entries: Sequence[OutcomeEntry]) -> None:
-    """Adds lines, all or none of them; they are on disk when this returns.
+    """Appends lines, all or none; they are on disk when it returns. An incomplete last line is cut off.
 
-    Half a line that a crash left behind is cut off. Raises ``FileError`` where the file cannot be written, and
-    ``PanelError`` where it is damaged; then it is as it was before.
+    Raises ``FileError`` if the file cannot be written and ``PanelError`` if it is damaged; it then stays as it was.
     """
     with locked(folder):
         head, (lines, _) = _head(folder), _lines(folder)
@@ -105,19 +104,19 @@ def add_entries(folder: Path, entries: Sequence[OutcomeEntry]) -> None:
             digest = _digest(digest, body)
             added += body[:-1] + f',"chain":"{digest}"}}\n'.encode()
         append_lines(folder / FILE, added)
-        with suppress(FileError):  # the lines are stored; a head that is behind is caught up with next time
+        with suppress(FileError):  # the lines are stored; the next write updates the head
             now = OutcomesHead(count=len(lines) + len(entries), digest=digest)
             write_file(folder / HEAD, json.dumps(now.model_dump()).encode())
 
 
 @contextmanager
 def sensible(folder: Path) -> Iterator[None]:
-    """Outcomes that the panel's own parts can make nothing of are damage as well."""
+    """Reports outcomes that the panel's own parts cannot process as damage."""
     try:
         yield
     except PanelError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever a part makes of contents that make no sense
+    except Exception as error:  # noqa: BLE001 - parts may raise anything on invalid contents
         told = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise PanelError(f"{folder / FILE} holds outcomes that the panel cannot use: {told}; {RESTORE}") from None
 
@@ -133,7 +132,7 @@ def _head(folder: Path) -> OutcomesHead:
 
 
 def _lines(folder: Path) -> tuple[list[bytes], bytes]:
-    """The whole lines, and half a line at the end."""
+    """Returns the complete lines, and an incomplete last line."""
     try:
         path = inside(folder, FILE)
         *lines, torn = read_bytes(path).split(b"\n") if path.exists() else [b""]
@@ -143,7 +142,7 @@ def _lines(folder: Path) -> tuple[list[bytes], bytes]:
 
 
 def _checked(path: Path, number: int, line: bytes, before: str) -> tuple[bytes, str]:
-    """A line without its digest, and the digest, which must follow from the line before."""
+    """Returns a line without its digest, and the digest, after checking it against the line before."""
     digest = _stated(path, number, line)
     body = line[: line.rindex(b',"chain":')] + b"}"
     if _digest(before, body) != digest:

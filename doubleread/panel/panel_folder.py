@@ -1,4 +1,4 @@
-"""A fitted panel as a folder of JSON, arrays and the case store: movable, and no pickle in it.
+"""A fitted panel as a movable folder of JSON, arrays and the case store, without pickle.
 
 panel.json            format, task, settings, encoder, provenance, notes, and which archive belongs to it
 arbiter.json          calibrators, fusion, policy, conformal sets, held-out scores
@@ -6,10 +6,10 @@ trust/*.json          one trust profile an agent and round
 readings.jsonl        the answers that trust was learned from
 reference.npz         what later pictures are compared with
 agents/*.json, *.npz  what each agent learned
-manifest.json         digests of all these: what does not match is refused (``sealed``)
-trust/v2/ …           trust learned again, with outcomes that were confirmed since (``trust_folder``)
-trust.json            which version of the trust counts (``trust_pointer``)
-outcomes.jsonl        those outcomes, once there are any (``outcomes``)
+manifest.json         digests of all these files; a mismatch is an error (``panel_manifest``)
+trust/v2/ …           trust relearned with confirmed outcomes (``trust_folder``)
+trust.json            which version of the trust is used (``trust_pointer``)
+outcomes.jsonl        the confirmed outcomes, if any (``outcomes``)
 store/                the labelled cases
 """
 
@@ -51,7 +51,7 @@ SEALED = (MARK, ARBITER, READINGS, REFERENCE, "trust", "agents")
 
 
 class PinnedArchive(Record):
-    """The archive that a panel was fitted with, at the state it had then."""
+    """The archive that a panel was fitted with, and its version at that time."""
 
     id: str
     seq: Annotated[int, Field(ge=0, lt=2**63)]
@@ -59,25 +59,25 @@ class PinnedArchive(Record):
 
 
 class PinnedPrompt(Record):
-    """A prompt that agents were asked with."""
+    """A prompt that agents were calibrated with."""
 
     version: int
     sha256: str
 
 
 class PanelProvenance(Record):
-    """What of a panel's provenance counts."""
+    """The parts of a panel's provenance that loading checks."""
 
     model_config = ConfigDict(extra="ignore")
     prompts: dict[str, PinnedPrompt]
 
 
 class PanelHead(Record):
-    """What ``panel.json`` says."""
+    """The contents of ``panel.json``."""
 
     format: int
     id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-    """Made when it was fitted; what it is allowed is remembered under it."""
+    """Assigned at fitting; consent is stored under it."""
     task: Task
     settings: Json
     encoder: EncoderChoice
@@ -97,10 +97,10 @@ class PanelHead(Record):
 
 @dataclass(frozen=True)
 class AboutPanel:
-    """What a panel's verdicts rest on."""
+    """Identifies what a panel's verdicts rest on."""
 
     digest: str
-    """Of its folder, the archive left out; see ``digest_of``."""
+    """Digest of its folder without the archive; see ``digest_of``."""
     archive: str
     """Version of its archive."""
     provenance: Json
@@ -109,7 +109,7 @@ class AboutPanel:
 
 @dataclass(frozen=True)
 class PanelFolder:
-    """What a panel folder says."""
+    """The contents of a panel folder."""
 
     folder: Path
     sealed: Sealed
@@ -117,14 +117,14 @@ class PanelFolder:
     head: PanelHead
     pointer: Pointer
     settings: Settings
-    """What it was fitted with, and how it runs here."""
+    """The settings it was fitted with, and those for running it here."""
     trust: Trust
     reference: PictureReference | None = None
-    """What later pictures are compared with; None for a panel that was saved without."""
+    """The reference for later pictures; None for a panel saved without it."""
     unused: tuple[str, ...] = ()
-    """What this machine's settings name and the panel does not follow: it keeps what it was fitted with."""
+    """Settings of this machine that are ignored, since the panel keeps the values it was fitted with."""
     asks: tuple[Ask, ...] = ()
-    """What the settings ask for beyond this machine's own; ``consent.check_allowed`` before they are acted on."""
+    """Requests beyond this machine's settings; call ``consent.check_allowed`` before acting on them."""
 
     @property
     def arbiter(self) -> Arbiter:
@@ -132,23 +132,23 @@ class PanelFolder:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What learning this trust had to say."""
+        """Notes on how this trust was learned."""
         return self.trust.about.notes if self.trust.about else self.head.notes
 
     def with_trust(self, trust: Trust) -> "PanelFolder":
-        """The same panel with another version of its trust."""
+        """Returns the same panel with another version of its trust."""
         return replace(self, trust=trust, pointer=read_pointer(self.folder))
 
 
 def digest_of(folder: Path, version: int) -> str:
-    """Of everything that decides a panel's answers but its archive, which has versions of its own; sha256 in hex."""
+    """Returns the sha256, in hex, of all that decides a panel's answers except the archive, which has versions."""
     return pinned(folder, read_pointer(folder), version)
 
 
 def read_panel(folder: Path, settings: Settings | None, version: int | None = None) -> PanelFolder:
     """Reads everything but the store; raises ``PanelError`` that says what is missing or broken.
 
-    ``version`` is that of the trust; None: the one that counts.
+    ``version`` is the version of the trust; None is the one in use.
     """
     now = settings or load_settings()
     _check_format(folder)
@@ -183,7 +183,7 @@ def _reference(sealed: Sealed) -> PictureReference | None:
 
 
 def _check_format(folder: Path) -> None:
-    """A panel of another format is told from a damaged one."""
+    """Raises an error for a panel of another format, to distinguish it from a damaged one."""
     with damaged(folder / MARK):
         if not (folder / MARK).exists():
             raise PanelError(f"{folder} holds no panel (no {MARK}); make one with `doubleread fit` or Panel.save")
@@ -194,7 +194,7 @@ def _check_format(folder: Path) -> None:
 
 
 def _entries(folder: Path) -> Iterator[str]:
-    """What lies where the manifest's files do, versions of the trust left out."""
+    """Yields entries in the places of the manifest's files, except versions of the trust."""
     for name in SEALED:
         if (home := inside(folder, name)).is_dir():
             versions = {one for one in home.glob("v*") if name == "trust" and one.is_dir()}
@@ -204,12 +204,12 @@ def _entries(folder: Path) -> Iterator[str]:
 
 
 def stored(saved: PanelFolder) -> Archive:
-    """The panel's case store as it lies there; no encoder is needed. Close it."""
+    """Opens the panel's case store without an encoder. The caller closes it."""
     return _own_archive(saved, saved.head.fingerprint, saved.head.dim)
 
 
 def open_store(saved: PanelFolder, eyes: Eyes) -> CaseStore:
-    """The panel's case store, read-only; raises ``EncoderMismatch`` where another encoder would search it."""
+    """Opens the panel's case store read-only; raises ``EncoderMismatch`` if it was made with another encoder."""
     if eyes.encoder.fingerprint != saved.head.fingerprint:
         raise EncoderMismatch(
             f"the panel was fitted with encoder {saved.head.encoder.name} ({saved.head.fingerprint}); "
@@ -229,7 +229,7 @@ def open_store(saved: PanelFolder, eyes: Eyes) -> CaseStore:
 
 
 def _own_archive(saved: PanelFolder, fingerprint: str, dim: int) -> Archive:
-    """The archive in the panel's folder. Raises ``PanelError`` for another than the panel was fitted with."""
+    """Opens the archive in the panel's folder. Raises ``PanelError`` if the panel was fitted with another one."""
     with damaged(saved.folder / "store"):
         home = inside(saved.folder, "store")
     own, pin = Archive(home, fingerprint, dim=dim, create=False, index=False), saved.head.archive
@@ -238,7 +238,7 @@ def _own_archive(saved: PanelFolder, fingerprint: str, dim: int) -> Archive:
             raise PanelError(
                 f"{home} is not the archive that the panel was fitted with, or its history is damaged; {AGAIN}"
             )
-        own.contents()  # a damaged archive is told of now, and not in the middle of a batch
+        own.contents()  # reports a damaged archive now and not in the middle of a batch
     except BaseException:
         own.close()
         raise
@@ -246,14 +246,14 @@ def _own_archive(saved: PanelFolder, fingerprint: str, dim: int) -> Archive:
 
 
 def share(own: Archive, shared: CaseStore) -> None:
-    """Gives a shared store the cases that it lacks."""
+    """Adds missing cases to a shared store."""
     cases, embeddings = own.export()
     lacks = [i for i, case in enumerate(cases) if not shared.holds(case.id)]
     shared.put(own.get([cases[i].id for i in lacks]), embeddings[lacks])
 
 
 def check_prompts(saved: PanelFolder, seated: Seated) -> None:
-    """Raises ``PanelError`` where a prompt is no longer what the agents were calibrated with."""
+    """Raises ``PanelError`` if a prompt differs from the one the agents were calibrated with."""
     fitted = saved.head.provenance.prompts
     changed = [
         f"{p.id} (fitted with {fitted[p.id].sha256[:8]}, now {p.sha256[:8]}, {p.origin})"
@@ -268,7 +268,7 @@ def check_prompts(saved: PanelFolder, seated: Seated) -> None:
 
 
 def check_sights(saved: PanelFolder, eyes: Eyes) -> None:
-    """Raises ``EncoderMismatch`` where an agent would see something else than it was fitted on."""
+    """Raises ``EncoderMismatch`` if an agent's features differ from those it was fitted on."""
     for name, fingerprint in saved.head.sights.items():
         if name in eyes.sights and eyes.sights[name].fingerprint != fingerprint:
             raise EncoderMismatch(
@@ -278,7 +278,7 @@ def check_sights(saved: PanelFolder, eyes: Eyes) -> None:
 
 
 def restore_agents(saved: PanelFolder, seated: Seated) -> None:
-    """Gives each agent what it had learned."""
+    """Restores the learned state of each agent."""
     for name, agent in seated.agents.items():
         if isinstance(agent, Learns):
             with damaged(saved.folder / "agents" / name):

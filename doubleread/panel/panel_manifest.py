@@ -1,7 +1,7 @@
-"""Folders whose files are listed with their digests: a file is used only if it is the one that was written.
+"""Folders with a manifest of file digests: a file is used only if it is unchanged.
 
-``manifest.json`` lists every file below the folder. What does not match it, is missing, or is not listed is refused
-before anything is used. The manifest itself is pinned by whoever points to the folder.
+``manifest.json`` lists every file below the folder. Files that do not match, are missing or are not listed are
+rejected before anything is used. The manifest's own digest is stored by whatever refers to the folder.
 """
 
 import hashlib
@@ -23,9 +23,9 @@ from doubleread.core.types import Json
 
 MANIFEST = "manifest.json"
 AGAIN = "copy the panel again, or fit it again"
-"""What to do about a damaged panel."""
+"""Advice for a damaged panel."""
 LARGEST = 1_000_000_000
-"""Bytes of the largest file of a panel, and of the arrays of one file."""
+"""Largest size of a panel's file, and of the arrays of one file, in bytes."""
 _MANIFEST_LIMIT = 10_000_000
 
 Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f]+$")]
@@ -33,30 +33,30 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class FileSeal(Record):
-    """One file as it was written."""
+    """Size and digest of a file as it was written."""
 
     sha256: Sha256
     size: Annotated[int, Field(ge=0, le=LARGEST)]
 
 
 class Manifest(Record):
-    """All files of a folder, by their names in it."""
+    """All files of a folder, by name."""
 
     files: dict[Name, FileSeal]
 
 
 @dataclass(frozen=True)
 class Sealed:
-    """A folder that matches its manifest. Raises ``PanelError`` for whatever does not."""
+    """A folder that matches its manifest. Raises ``PanelError`` on a mismatch."""
 
     folder: Path
     files: dict[str, FileSeal]
     _checked: dict[str, tuple[int, ...]] = field(default_factory=dict, repr=False, compare=False)
-    """States in which files matched."""
+    """File states in which the files were checked."""
 
     @classmethod
     def open(cls, folder: Path, pinned: str) -> "Sealed":
-        """Checks the manifest against the digest that it should have, and every file that it lists."""
+        """Checks the manifest against its expected digest, and every file that it lists."""
         with damaged(folder / MANIFEST):
             data = read_bytes(inside(folder, MANIFEST), limit=_MANIFEST_LIMIT)
             if hashlib.sha256(data).hexdigest() != pinned:
@@ -67,7 +67,7 @@ class Sealed:
         return sealed
 
     def path(self, name: str) -> Path:
-        """The path of a listed file; it is checked again where it was touched since."""
+        """Returns the path of a listed file, which is checked again if it was touched since."""
         with damaged(self.folder / name):
             path = inside(self.folder, name)
             if name not in self.files:
@@ -81,12 +81,12 @@ class Sealed:
         return path
 
     def read(self, name: str) -> bytes:
-        """The contents of a listed file."""
+        """Returns the contents of a listed file."""
         with damaged(self.folder / name):
             return read_bytes(self.path(name))
 
     def json(self, name: str) -> Json:
-        """A JSON object of a listed file."""
+        """Returns the JSON object in a listed file."""
         with damaged(self.folder / name):
             loaded = parse_json(self.read(name), self.folder / name)
             if not isinstance(loaded, dict):
@@ -94,14 +94,14 @@ class Sealed:
             return loaded
 
     def check_listed(self, entries: Iterator[str]) -> None:
-        """Raises ``PanelError`` for the first entry that is not listed; names that begin with a dot are left alone."""
+        """Raises ``PanelError`` for the first entry that is not listed; names that begin with a dot are ignored."""
         for name in entries:
             if name not in self.files and not name.rpartition("/")[2].startswith("."):
                 raise PanelError(f"{self.folder / name} does not belong to the panel: remove it, or {AGAIN}")
 
 
 def seal(folder: Path, leave_out: frozenset[str] = frozenset()) -> str:
-    """Writes the manifest of all files below a folder but those in the folders that are left out; returns its digest.
+    """Writes the manifest of all files below a folder, except the given folders, and returns its digest.
 
     Raises ``OSError``.
     """
@@ -117,19 +117,19 @@ def seal(folder: Path, leave_out: frozenset[str] = frozenset()) -> str:
 
 @contextmanager
 def damaged(what: Path) -> Iterator[None]:
-    """Every error that damaged or hostile contents can cause, as a ``PanelError`` of one line that says what to do."""
+    """Converts any error caused by damaged or hostile contents to a one-line ``PanelError`` with advice."""
     try:
         yield
     except PanelError:
         raise
     except FileError as error:
         raise PanelError(f"{error}; {AGAIN}") from None
-    except Exception as error:  # noqa: BLE001 - whatever a part makes of contents that make no sense
+    except Exception as error:  # noqa: BLE001 - parts may raise anything on invalid contents
         raise PanelError(f"{what} is damaged: {type(error).__name__}: {one_line(error)}; {AGAIN}") from None
 
 
 def one_line(error: Exception) -> str:
-    """The beginning of a message, in one line."""
+    """Returns the beginning of a message on one line."""
     return " ".join(str(error).split())[:200]
 
 
@@ -147,6 +147,6 @@ def _digest(file: BufferedReader) -> str:
 
 
 def _state(file: BufferedReader) -> tuple[int, ...]:
-    """Changes when the file is written or replaced."""
+    """Returns values that change when the file is written or replaced."""
     now = os.fstat(file.fileno())
     return now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino, now.st_dev

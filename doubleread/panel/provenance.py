@@ -1,4 +1,4 @@
-"""What a panel or run was made with: enough to make it again."""
+"""Provenance of a panel or run: what is needed to reproduce it."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ PACKAGES = (
 
 
 def provenance(prompts: Iterable[Prompt] = ()) -> Json:
-    """Versions, hashes of the prompts, git revision of the working folder (null outside one) and time."""
+    """Returns versions, hashes of the prompts, git revision of the working folder (null outside one) and time."""
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": sys.version.split()[0],
@@ -35,7 +35,7 @@ def provenance(prompts: Iterable[Prompt] = ()) -> Json:
 
 
 def package_version(name: str) -> str | None:
-    """The installed version of a package; None where it is not installed."""
+    """Returns the installed version of a package; None if it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -43,7 +43,7 @@ def package_version(name: str) -> str | None:
 
 
 def git_revision() -> str | None:
-    """Commit of the working folder, with ``+changes`` where files differ from it."""
+    """Returns the commit of the working folder, with ``+changes`` if files differ from it."""
     try:
         head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True)
         state = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, timeout=5, check=True)

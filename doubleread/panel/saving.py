@@ -1,4 +1,4 @@
-"""Writing a fitted panel: whole or not at all, and in one step where it replaces another."""
+"""Saves a fitted panel completely or not at all, replacing another panel in one step."""
 
 import os
 import re
@@ -32,11 +32,11 @@ from doubleread.settings import Settings, load_settings
 
 STORE = "store"
 OWN = {*SEALED, MANIFEST, POINTER, LOCK, STORE}
-"""What a panel folder holds: saving over a panel replaces these, and nothing else may be lost with them."""
+"""Entries of a panel folder. Saving over a panel replaces them; the folder must hold nothing else."""
 
 
 def write_panel(folder: Path, settings: Settings, eyes: Eyes, fitted: FittedPanel | None) -> Path:
-    """Writes beside ``folder`` and replaces it at the end: a panel is under its name at every instant."""
+    """Writes the panel beside ``folder`` and moves it there at the end, so that a complete panel is always there."""
     if fitted is None:
         raise PanelError("this panel was loaded from a folder; copy that folder instead")
     check_target(folder)
@@ -44,7 +44,7 @@ def write_panel(folder: Path, settings: Settings, eyes: Eyes, fitted: FittedPane
         with ExitStack() as waiting, drafted(folder) as draft:
             _write(draft, settings, eyes, fitted)
             if os.name == "posix" and (folder / MARK).exists():
-                waiting.enter_context(locked(folder))  # nobody confirms an outcome between the last look and the end
+                waiting.enter_context(locked(folder))  # no outcome may be confirmed between the check and the end
                 check_target(folder)
     except (FileError, StoreError) as error:
         kept_as = f"{folder} is as it was" if folder.exists() else "nothing was written"
@@ -54,7 +54,7 @@ def write_panel(folder: Path, settings: Settings, eyes: Eyes, fitted: FittedPane
 
 
 def allow_own(folder: Path) -> None:
-    """Remembers that a panel that was fitted here may do what its settings say."""
+    """Records consent for the settings of a panel that was fitted here."""
     head = PanelHead.model_validate(read_json(folder / MARK))
     fitted = load_settings(None, head.settings)
     encoder = fitted.encoder.model_copy(update={"name": head.encoder.name, "download": True})
@@ -62,7 +62,7 @@ def allow_own(folder: Path) -> None:
 
 
 def check_target(folder: Path) -> None:
-    """Raises ``PanelError`` unless a panel may be written there: a new or empty folder, or one of a panel only."""
+    """Raises ``PanelError`` unless the folder is new, empty, or holds only a panel."""
     if not folder.exists():
         return
     if not folder.is_dir():
@@ -81,9 +81,9 @@ def check_target(folder: Path) -> None:
 
 
 def clear_leftovers(folder: Path) -> None:
-    """Removes what killed processes left beside a panel that they were writing.
+    """Removes what killed processes left beside a panel while writing it.
 
-    Those of earlier doubleread (``.panel-x1y2z3w4``) are removed too where they hold nothing but a panel.
+    This includes left-overs of earlier versions (``.panel-x1y2z3w4``) if they hold only a panel.
     """
     clear_drafts(folder)
     for left in _older_leftovers(folder.resolve()):
@@ -104,7 +104,7 @@ def _older_leftovers(target: Path) -> Iterator[Path]:
 
 
 def _is_own(name: str) -> bool:
-    """Whether a panel's folder holds that name, or a half of a file that a killed process was replacing."""
+    """Whether the name belongs to a panel folder, or is a partial file left by a killed process."""
     return name in OWN or name.startswith((f".{POINTER}.part-", f".{OUTCOMES_HEAD}.part-"))
 
 
@@ -122,17 +122,17 @@ def _write(folder: Path, settings: Settings, eyes: Eyes, fitted: FittedPanel) ->
 
 
 def _write_agent(folder: Path, name: str, agent: Learns) -> None:
-    """Raises ``FileError`` for what could not be read again."""
+    """Writes an agent's state. Raises ``FileError`` if it could not be read again."""
     learned, arrays = agent.state()
     write_json(folder / f"{name}.json", learned)
     path = folder / f"{name}.npz"
     with path.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub reads ** as its own flag
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub takes ** as its own flag
     read_arrays(path, limit=LARGEST)
 
 
 def _write_archive(folder: Path, eyes: Eyes, fitted: FittedPanel) -> Json:
-    """The labelled cases; returns which archive it is, and at which state."""
+    """Writes the labelled cases; returns the archive's identity and version."""
     store = Archive(folder, eyes.encoder.fingerprint, dim=eyes.encoder.dim, name=eyes.choice.name)
     try:
         version = store.put(fitted.support.stored(), fitted.support.embeddings)

@@ -1,11 +1,11 @@
-"""What a panel knows of its agents, as files: its first version, and those learned from outcomes later.
+"""Versions of a panel's trust as files: the fitted one, and those relearned from outcomes.
 
-arbiter.json, trust/*.json  version 1, as it was fitted; readings.jsonl holds the answers it was learned from
+arbiter.json, trust/*.json  version 1, as fitted; readings.jsonl holds the answers it was learned from
 trust/v2/                   version 2: arbiter.json, trust/*.json, the outcomes it was learned from, version.json
-trust.json                  says which one counts (``trust_pointer``)
+trust.json                  names the version in use (``trust_pointer``)
 
-Versions are written once and never changed, and one small file switches between them: an update that is interrupted
-changes nothing, and any version can be gone back to. A version that the small file does not name is a left-over.
+Versions are written once and never changed, and ``trust.json`` switches between them: an interrupted update changes
+nothing, and any version can be restored. A version that ``trust.json`` does not list is a left-over.
 """
 
 import json
@@ -39,7 +39,7 @@ R = TypeVar("R", bound=Record)
 
 
 class TrustVersion(Record):
-    """Where a version of the trust came from."""
+    """Provenance of a version of the trust."""
 
     version: int
     parent: int
@@ -48,19 +48,19 @@ class TrustVersion(Record):
     outcomes: int
     selected: int
     profiles: tuple[str, ...]
-    """File names."""
+    """File names of the profiles."""
     notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Trust:
-    """One version: the arbiter, and the outcomes it was learned from beside the calibration cases."""
+    """One version: the arbiter, and the outcomes that it was learned from in addition to the calibration cases."""
 
     version: int
     arbiter: Arbiter
     outcomes: tuple[Outcome, ...] = ()
     about: TrustVersion | None = None
-    """None for the version that was fitted."""
+    """None for the fitted version."""
 
 
 def write_trust(folder: Path, arbiter: Arbiter) -> tuple[str, ...]:
@@ -73,9 +73,9 @@ def write_trust(folder: Path, arbiter: Arbiter) -> tuple[str, ...]:
 
 
 def read_trust(panel: Sealed, profiles: Sequence[str], pointer: Pointer, version: int) -> Trust:
-    """A version of a panel's trust; ``profiles`` are the names of those of the fitted one.
+    """Reads a version of a panel's trust; ``profiles`` are the file names of the fitted version.
 
-    Raises ``PanelError`` for a version that is not there or is damaged.
+    Raises ``PanelError`` for a missing or damaged version.
     """
     digest = pinned(panel.folder, pointer, version)
     if version == FITTED:
@@ -89,9 +89,9 @@ def read_trust(panel: Sealed, profiles: Sequence[str], pointer: Pointer, version
 
 
 def add_version(folder: Path, trust: Trust, about: TrustVersion) -> None:
-    """Writes a new version and makes it count from the next loading on: whole or not at all.
+    """Writes a new version, completely or not at all, which is used from the next loading on.
 
-    Raises ``PanelError`` where it cannot be written, or another process has written a version of that number.
+    Raises ``PanelError`` if it cannot be written, or if another process has written a version of that number.
     """
     with locked(folder):
         pointer = read_pointer(folder)
@@ -110,7 +110,7 @@ def add_version(folder: Path, trust: Trust, about: TrustVersion) -> None:
 
 
 def use_version(folder: Path, version: int) -> None:
-    """Makes a version count from the next loading on. Raises ``PanelError`` for one that is not there."""
+    """Selects the version used from the next loading on. Raises ``PanelError`` if it does not exist."""
     with locked(folder):
         pointer = read_pointer(folder)
         pinned(folder, pointer, version)
@@ -121,34 +121,34 @@ def use_version(folder: Path, version: int) -> None:
 
 
 def versions(folder: Path) -> tuple[int, ...]:
-    """All versions of the trust that there are."""
+    """Returns all versions of the trust."""
     return read_pointer(folder).versions
 
 
 def home_of(folder: Path, version: int) -> Path:
-    """Where a version lies that was learned after fitting."""
+    """Returns the folder of a relearned version."""
     return folder / "trust" / f"v{version}"
 
 
 def records(data: bytes, kind: type[R], where: Path) -> tuple[R, ...]:
-    """Records, one a line; ``where`` names them in errors. Raises ``PanelError`` where a line is none."""
+    """Parses one record a line; ``where`` names them in errors. Raises ``PanelError`` for an invalid line."""
     with damaged(where):
         return tuple(kind.model_validate_json(line) for line in data.splitlines())
 
 
 def write_lines(path: Path, rows: Iterable[Reading]) -> None:
-    """Records, one a line; what is at its default is left out."""
+    """Writes one record a line, without fields at their default."""
     with path.open("w", encoding="utf-8") as file:
         file.writelines(record.model_dump_json(exclude_defaults=True) + "\n" for record in rows)
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Writes a value as JSON for people to read."""
+    """Writes a value as indented JSON."""
     path.write_text(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
 
 
 def _write_version(home: Path, trust: Trust, about: TrustVersion) -> str:
-    """Writes the files of a version, in the place of a left-over if there is one; returns its manifest's digest."""
+    """Writes the files of a version, replacing a left-over; returns its manifest's digest."""
     for left in home.parent.glob(".v*.draft-*"):
         clear_drafts(home.parent / left.name[1:].partition(".")[0])
     with drafted(home) as draft:
@@ -171,7 +171,7 @@ def _arbiter(sealed: Sealed, names: Sequence[str]) -> Arbiter:
 
 
 def _rehearse(arbiter: Arbiter) -> None:
-    """Decides once on made-up opinions, so that parts which do not fit fail now; in round two one agent is silent."""
+    """Decides once on made-up opinions, so that inconsistent parts fail now; in round two one agent abstains."""
     evidence = Evidence(neighbours=(), quality=EvidenceQuality(similarity=0.9, agreement=1, margin=0.5, nearness=0.5))
     first = {name: _made_up(arbiter, name, 1) for name in arbiter.agents}
     arbiter.assess(first, first, evidence, round_=1, can_ask_more=True, can_look_again=True)
@@ -181,7 +181,7 @@ def _rehearse(arbiter: Arbiter) -> None:
 
 
 def _made_up(arbiter: Arbiter, name: str, round_: int) -> Answer:
-    """An opinion of 90 % for the first label, as the agent gives them; an abstention where it gave none."""
+    """Returns an opinion of 90 % for the first label in the agent's form; an abstention if it never gave one."""
     profile, labels = arbiter.profile(name, round_), len(arbiter.task.names)
     if profile is None or profile.confidence_source is None:
         return Abstention(agent=name, cause="failure", round=round_)

@@ -1,7 +1,7 @@
-"""``trust.json``: which version of a panel's trust counts, and the digest of every version's manifest.
+"""``trust.json``: the version of a panel's trust in use, and the digest of every version's manifest.
 
-It is the only file of a panel that changes, and it is replaced in one step. It carries a digest of itself: a changed
-digit never makes another version count. Whoever writes into a panel's folder holds its lock (``locked``).
+It is the only file of a panel that changes, and it is replaced atomically. It contains a digest of itself, so that a
+damaged byte never selects another version. Writers of a panel's folder hold its lock (``locked``).
 """
 
 import hashlib
@@ -24,12 +24,12 @@ from doubleread.panel.panel_manifest import Sha256, damaged
 POINTER = "trust.json"
 LOCK = ".lock"
 FITTED = 1
-"""The version that a panel is fitted with. Its manifest is that of the panel."""
+"""The fitted version, whose manifest is the panel's."""
 _LIMIT = 1_000_000
 
 
 class Pointer(Record):
-    """What the file says."""
+    """The contents of ``trust.json``."""
 
     version: int
     manifests: dict[int, Sha256]
@@ -37,21 +37,21 @@ class Pointer(Record):
 
     @classmethod
     def to(cls, version: int, manifests: dict[int, str]) -> Self:
-        """A pointer to one of these versions."""
+        """Returns a pointer to one of these versions."""
         return cls(version=version, manifests=manifests, sha256=_digest(version, manifests))
 
     @property
     def versions(self) -> tuple[int, ...]:
-        """All versions that there are."""
+        """All versions."""
         return tuple(sorted(self.manifests))
 
     def write(self, folder: Path) -> None:
-        """Replaces the file; it is on disk when this returns. Raises ``FileError``."""
+        """Replaces the file; it is on disk when it returns. Raises ``FileError``."""
         write_file(folder / POINTER, json.dumps(self.model_dump(mode="json"), indent=1).encode())
 
 
 def read_pointer(folder: Path) -> Pointer:
-    """Raises ``PanelError`` where the file is missing or damaged."""
+    """Reads the pointer. Raises ``PanelError`` if the file is missing or damaged."""
     path = folder / POINTER
     with damaged(path):
         found = Pointer.model_validate(read_json(inside(folder, POINTER), limit=_LIMIT))
@@ -62,7 +62,7 @@ def read_pointer(folder: Path) -> Pointer:
 
 
 def pinned(folder: Path, pointer: Pointer, version: int) -> str:
-    """The digest of a version's manifest. Raises ``PanelError`` for a version that is not there."""
+    """Returns the digest of a version's manifest. Raises ``PanelError`` if the version does not exist."""
     if version not in pointer.manifests:
         known = ", ".join(map(str, pointer.versions))
         raise PanelError(f"{folder} has no version {version} of its trust; there are: {known}")
@@ -75,10 +75,10 @@ def _digest(version: int, manifests: dict[int, str]) -> str:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Waits until no other process writes into the panel, and keeps others waiting.
+    """Waits for the lock that excludes other writers of the panel, and holds it.
 
-    What a process that was killed left of a file that it was replacing is removed. Raises ``PanelError`` where the
-    folder cannot be written, or holds another panel by the time it is free.
+    Partial files of killed processes are removed. Raises ``PanelError`` if the folder cannot be written, or if it holds
+    another panel once the lock is free.
     """
     try:
         path = inside(folder, LOCK)

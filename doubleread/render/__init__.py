@@ -1,1 +1,1 @@
-"""How a verdict looks: one card for terminals, one for pages and notebooks."""
+"""Rendering of verdicts: cards for terminals, web pages and notebooks."""

@@ -1,7 +1,7 @@
-"""Attribution maps as pictures: heat over the image, the parts that matter most in frames, and a legend.
+"""Draws attribution maps: a heat map over the image, frames around the most important parts, and a legend.
 
-Colours are those of *plasma* (Smith and van der Walt, CC0): perceptually uniform, and told apart by colour-blind
-people. They are on one scale for all maps of an image, and what has no effect is not coloured at all.
+The colours are those of *plasma* (Smith and van der Walt, CC0), which is perceptually uniform and suitable for
+colour-blind people. All maps of an image share one scale; parts without effect are not coloured.
 """
 
 import textwrap
@@ -16,13 +16,13 @@ from doubleread.core.attribution import Attribution, AttributionMap, Region
 from doubleread.core.types import Matrix
 
 TILE = 340
-"""Pixels of the longer side of each picture on a sheet."""
+"""Longer side of each picture on a sheet, in pixels."""
 _PLASMA = (
     (13, 8, 135), (76, 2, 161), (126, 3, 168), (170, 35, 149), (204, 71, 120), (230, 108, 92), (248, 149, 64),
     (253, 197, 39), (240, 249, 33),
 )  # fmt: skip
 _OPAQUE, _SOLID_FROM = 0.8, 0.5
-"""How far the strongest heat covers the image, and from which share of the scale on it does."""
+"""Largest opacity of the heat map, and the share of the scale from which it applies."""
 FRAMES = "Framed: the part whose covering takes most; dashed: the part whose covering adds most."
 _FINE, _DASHES, _BAR = 96, 9, 160
 _GAP, _LINE, _SIZE, _WRAP = 16, 19, 15, 44
@@ -30,7 +30,7 @@ _INK, _SOFT, _PAPER = "#1c1e21", "#5d646c", "#ffffff"
 
 
 def colours(values: Matrix) -> NDArray[np.uint8]:
-    """RGBA of values between 0 and 1, shape ``(..., 4)``: from transparent to the scale's end."""
+    """Returns RGBA colours of values between 0 and 1, shape ``(..., 4)``, from transparent to the scale's end."""
     shares = np.clip(values, 0, 1)
     stops = np.linspace(0, 1, len(_PLASMA))
     channels = [np.interp(shares, stops, [colour[i] for colour in _PLASMA]) for i in range(3)]
@@ -39,14 +39,14 @@ def colours(values: Matrix) -> NDArray[np.uint8]:
 
 
 def heat(one: AttributionMap, scale: float) -> Image.Image:
-    """A map's colours, RGBA, to be stretched over the image; transparent throughout where the map is flat."""
+    """Returns a map as RGBA, to be stretched over the image; fully transparent if the map is flat."""
     shares = np.maximum(0, one.cells / scale) * (not one.flat)
     smooth = Image.fromarray(shares.astype(np.float32)).resize((_FINE, _FINE), Image.Resampling.BILINEAR)
     return Image.fromarray(colours(np.asarray(smooth, float)))
 
 
 def overlay(image: Image.Image, one: AttributionMap, scale: float) -> Image.Image:
-    """The image under a map's heat, with frames as ``FRAMES`` says."""
+    """Returns the image with a map over it and the frames described in ``FRAMES``."""
     layer = heat(one, scale).resize(image.size, Image.Resampling.BILINEAR)
     made = Image.alpha_composite(image.convert("RGBA"), layer).convert("RGB")
     for region, dashed in ((one.adds, True), (one.takes, False)):
@@ -56,7 +56,7 @@ def overlay(image: Image.Image, one: AttributionMap, scale: float) -> Image.Imag
 
 
 def _frame(onto: Image.Image, region: Region, *, dashed: bool) -> None:
-    """White on black, so that it is seen on whatever is below; inside the region."""
+    """Draws a frame inside the region, white on black so that it is visible on any image."""
     draw, thick = ImageDraw.Draw(onto), max(1, round(max(onto.size) / 170))
     left, right = (round(share * onto.width) for share in (region.left, region.right))
     top, bottom = (round(share * onto.height) for share in (region.top, region.bottom))
@@ -70,12 +70,12 @@ def _frame(onto: Image.Image, region: Region, *, dashed: bool) -> None:
 
 
 def scale_words(scale: float) -> tuple[str, str]:
-    """What the two ends of the colours mean."""
+    """Returns labels for both ends of the colour scale."""
     return "no effect", f"covering it takes {100 * scale:.0f} points"
 
 
 def sheet(image: Image.Image, found: Attribution, name: str) -> Image.Image:
-    """One picture: the image, the map of each agent that has one with what it says, and the legend."""
+    """Returns one picture with the image, each agent's map and its summary, and the legend."""
     small = ImageOps.contain(image, (TILE, TILE))
     tiles = [(small, f"{name}\nWhere the agents' probability of {found.label} rests")]
     tiles += [(overlay(small, one, found.scale), one.line) for one in found.maps]
@@ -98,7 +98,7 @@ def sheet(image: Image.Image, found: Attribution, name: str) -> Image.Image:
 
 
 def _legend(onto: Image.Image, at: tuple[int, int], scale: float) -> None:
-    """The colours with what their ends mean."""
+    """Draws the colour scale with its labels."""
     (x, y), (least, most) = at, scale_words(scale)
     bar = Image.fromarray(np.tile(colours(np.linspace(0, 1, _BAR)), (_LINE - 5, 1, 1)))
     from_ = x + round(ImageFont.load_default(_SIZE).getlength(least)) + 10

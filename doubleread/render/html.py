@@ -1,4 +1,4 @@
-"""Verdict cards and what was found in an archive as HTML. Everything is escaped; nothing is fetched."""
+"""Verdict cards and search results as HTML. Everything is escaped; no external resource is loaded."""
 
 from functools import cache
 from importlib.resources import files
@@ -18,22 +18,19 @@ if TYPE_CHECKING:
     from doubleread.rag.case_search import SimilarCases
 
 _SIDE = 360
-"""Pixels of a picture's longer side: sharp where two of them make one of the page's."""
+"""Longer side of a picture in pixels, twice its size on the page, for high-resolution screens."""
 
 
 class PictureSource(Protocol):
-    """Where a card gets its pictures from: ``case_thumbnail``, or a page that holds each picture once."""
+    """Provides the pictures of a card: ``case_thumbnail``, or a page that contains each picture once."""
 
     def __call__(self, path: Path | None, case: str, *, side: int) -> str | None:
-        """Address of a case's picture with the longer side of ``side`` pixels; None where it cannot be shown.
-
-        ``case`` is its id.
-        """
+        """Returns the URL of a picture of the case, its longer side ``side`` pixels, or None. ``case`` is its id."""
         ...
 
 
 def verdict_html(verdict: Verdict, *, styled: bool = True, pictures: PictureSource = case_thumbnail) -> str:
-    """One card; ``styled`` puts the style sheet in front, which a page of many cards needs only once."""
+    """Returns a card; ``styled`` prepends the style sheet, which a page of many cards needs only once."""
     card = _rendered(
         "card.html",
         v=verdict,
@@ -52,7 +49,7 @@ def verdict_html(verdict: Verdict, *, styled: bool = True, pictures: PictureSour
 
 
 def unread_html(unread: Unread) -> str:
-    """The card of a case that could not be read, without a style sheet."""
+    """Returns the card of a case that could not be read, without a style sheet."""
     return _rendered("unread.html", unread=unread, name=Path(unread.source).name)
 
 
@@ -66,13 +63,13 @@ def _pictured(cases: tuple[Neighbour, ...], pictures: PictureSource) -> list[tup
 
 @cache
 def style_sheet() -> str:
-    """The cards' style sheet."""
+    """Returns the cards' style sheet."""
     return files("doubleread.render").joinpath("card.css").read_text(encoding="utf-8")
 
 
 @cache
 def environment(package: str = "doubleread.render") -> Environment:
-    """Templates of a package: everything is escaped, and a name that is missing is an error."""
+    """Returns the template environment of a package: everything is escaped, and undefined names are errors."""
     return Environment(
         loader=PackageLoader(package, ""),
         autoescape=True,
@@ -83,9 +80,9 @@ def environment(package: str = "doubleread.render") -> Environment:
 
 
 def found_page(found: "SimilarCases", line: str, *, picture: Path | None = None, each: bool = False) -> str:
-    """The cases with their pictures, where those can still be opened; ``line`` says what was searched.
+    """Returns a page of found cases with their pictures, if available; ``line`` describes the search.
 
-    ``picture``: the file that was looked for, where it was a picture. ``each``: label by label.
+    ``picture``: the image that was searched for, if any. ``each``: grouped by label.
     """
     shown = [
         (one, Path(one.source).name or one.case_id[:12], case_thumbnail(one.path, one.case_id, side=_SIDE))

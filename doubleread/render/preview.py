@@ -1,7 +1,7 @@
-"""Small pictures in a terminal, in the best way that it can show them, among text and in tables.
+"""Small pictures in a terminal, among text and in tables, in the best format that it supports.
 
-Kitty's graphics protocol (https://sw.kovidgoyal.net/kitty/graphics-protocol/), sixels
-(https://vt100.net/docs/vt3xx-gp/chapter14.html), or half a letter a pixel. Only what is written, nothing is asked.
+Formats: Kitty's graphics protocol (https://sw.kovidgoyal.net/kitty/graphics-protocol/), sixels
+(https://vt100.net/docs/vt3xx-gp/chapter14.html), or two pixels a character. The terminal is never queried.
 """
 
 import base64
@@ -25,7 +25,7 @@ from doubleread.core.errors import ImageError
 from doubleread.rag.images.safe_images import open_image
 
 CHUNK = 4096
-"""Characters of a picture that kitty takes at once."""
+"""Characters of a picture in one kitty command."""
 COLOURS = 256
 _RUN = re.compile(rb"(.)\1{3,}", re.DOTALL)
 _UPPER_HALF = "▀"
@@ -33,7 +33,7 @@ How = Literal["kitty", "sixel", "blocks", "none"]
 
 
 def kitty(image: Image.Image, columns: int, rows: int) -> str:
-    """The picture on so many cells from the cursor on, which stays where it is; the terminal does not answer."""
+    """Returns the picture over ``columns`` × ``rows`` cells from the cursor, which stays; suppresses any reply."""
     file = io.BytesIO()
     image.save(file, "PNG")
     data = base64.standard_b64encode(file.getvalue()).decode("ascii")
@@ -44,7 +44,7 @@ def kitty(image: Image.Image, columns: int, rows: int) -> str:
 
 
 def sixel(image: Image.Image) -> str:
-    """The picture in at most 256 colours, one pixel to one of the terminal's, from the cursor on."""
+    """Returns the picture in at most 256 colours from the cursor on, one terminal pixel for each of its pixels."""
     few = image.convert("RGB").quantize(COLOURS)
     palette = np.asarray(few.getpalette(), dtype=np.int64).reshape(-1, 3)
     pixels = np.asarray(few)
@@ -56,14 +56,14 @@ def sixel(image: Image.Image) -> str:
 
 
 def _colour(band: np.ndarray, colour: int) -> str:
-    """Where one colour is in six rows of pixels: a letter a column, runs of the same one counted."""
+    """Encodes one colour in six rows of pixels: a character for each column, run-length encoded."""
     bits = (band == colour).astype(np.uint8) << np.arange(len(band), dtype=np.uint8)[:, None]
     row = (63 + bits.sum(axis=0, dtype=np.uint8)).tobytes().rstrip(b"?")
     return f"#{colour}" + _RUN.sub(lambda run: b"!%d%b" % (len(run[0]), run[1]), row).decode("ascii")
 
 
 def drawn(image: Image.Image) -> Text:
-    """A picture as it is, each of its pixels half a letter."""
+    """Returns a picture at its own size, with half a character for each pixel."""
     pixels = np.asarray(image).tolist()
     text = Text(no_wrap=True)
     for y in range(0, image.height - 1, 2):
@@ -76,7 +76,7 @@ def drawn(image: Image.Image) -> Text:
 
 @dataclass(frozen=True)
 class CellSize:
-    """One letter's place on the screen, in pixels."""
+    """Size of a character cell in pixels."""
 
     width: int
     height: int
@@ -87,15 +87,15 @@ USUAL = CellSize(10, 20)
 
 @dataclass(frozen=True)
 class Preview:
-    """How pictures are shown; with ``none`` nothing is."""
+    """How pictures are shown; ``none`` shows nothing."""
 
     how: How = "blocks"
     cell: CellSize = USUAL
 
     def file(self, path: Path | None, sha256: str | None, columns: int) -> RenderableType | None:
-        """The picture of a file, ``columns`` letters wide or half as many lines high; None where it cannot be shown.
+        """Returns the picture of a file, ``columns`` wide or half as many lines high; None if it cannot be shown.
 
-        ``sha256`` is the id of the case that names the file, whose bytes it must hold.
+        ``sha256`` is the id of the case; the file must still hold these bytes.
         """
         if path is None or self.how == "none":
             return None
@@ -106,7 +106,7 @@ class Preview:
             return None
 
     def draw(self, image: Image.Image, columns: int) -> RenderableType | None:
-        """The same of an image that is there."""
+        """Like ``file``, for an opened image."""
         if self.how == "none":
             return None
         if self.how == "blocks":
@@ -120,7 +120,7 @@ class Preview:
 
 
 class _Graphic:
-    """Blank cells that the picture is laid upon, once they are on the screen, so that nothing scrolls under it."""
+    """Writes blank cells first and then draws the picture over them, so that nothing scrolls under it."""
 
     def __init__(self, image: Image.Image, how: How, cell: CellSize) -> None:
         self._columns, self._rows = ceil(image.width / cell.width), ceil(image.height / cell.height)
@@ -130,7 +130,7 @@ class _Graphic:
             whole = Image.new("RGBA", (self._columns * cell.width, self._rows * cell.height))
             whole.paste(image)
             picture = kitty(whole, self._columns, self._rows)
-        # From the line below the picture: keep the cursor, go up, draw, come back.
+        # From the line below the picture: save the cursor, go up, draw, restore the cursor.
         self._escape = f"\x1b7\x1b[{self._rows}A{picture}\x1b8"
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:

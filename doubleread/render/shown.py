@@ -1,4 +1,4 @@
-"""Verdicts and attributions that show themselves: as text in a terminal, as a card or a picture in a notebook."""
+"""Verdicts and attributions that display themselves: text in a terminal, a card or picture in a notebook."""
 
 import io
 import sys
@@ -43,24 +43,24 @@ class ShownVerdict(Verdict):
 class ShownAttribution(Attribution):
     """An ``Attribution`` with ``print``, notebook output and pictures.
 
-    Pictures are drawn over ``image``, or over the case's file where none is given; they raise ``ImageError`` where
-    that cannot be opened.
+    Pictures are drawn over ``image``, or over the case's file if none is given, and raise ``ImageError`` if that cannot
+    be opened.
     """
 
     @classmethod
     def of_attribution(cls, found: Attribution) -> Self:
-        """The same, able to show itself."""
+        """Converts an attribution to one that displays itself."""
         return cls.model_validate(found, from_attributes=True)
 
     def overlay(self, agent: str, image: Path | Image.Image | None = None) -> Image.Image:
-        """The image under one agent's heat, RGB. Raises ``UnknownPart`` for an agent without a map."""
+        """Returns the image with one agent's map over it, RGB. Raises ``UnknownPart`` for an agent without a map."""
         one = self.of(agent)
         if one is None:
             raise UnknownPart("agent with a map", agent, (known.agent for known in self.maps))
         return overlay(self._pixels(image), one, self.scale)
 
     def picture(self, image: Path | Image.Image | None = None) -> Image.Image:
-        """The image, every agent's overlay with its numbers, and the legend, in one RGB picture."""
+        """Returns one RGB picture with the image, every agent's overlay and numbers, and the legend."""
         return sheet(self._pixels(image), self, Path(self.case.source).name or self.case.id[:12])
 
     def _pixels(self, image: Path | Image.Image | None) -> Image.Image:
@@ -79,7 +79,7 @@ class ShownAttribution(Attribution):
         try:
             picture = self.picture()
         except ImageError:
-            return None  # the notebook falls back on the text
+            return None  # the notebook shows the text
         out = io.BytesIO()
         picture.save(out, "PNG")
         return out.getvalue()

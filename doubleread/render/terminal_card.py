@@ -1,4 +1,4 @@
-"""The verdict card in a terminal."""
+"""Verdict cards for a terminal."""
 
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -19,9 +19,9 @@ COMMIT, REFER = "bold green", "bold dark_orange"
 
 
 def verdict_card(verdict: Verdict) -> RenderableType:
-    """Decision and label first, then probabilities, the panel, the evidence, and the reasons; all of it harmless.
+    """Shows decision, label, probabilities, panel, evidence and reasons, without control characters.
 
-    Of an image that raised the alarm of familiarity no probability is shown, neither the panel's nor an agent's.
+    After an alarm, no probability is shown, neither of the panel nor of an agent.
     """
     verdict = Verdict.model_validate(tamed(verdict.model_dump(mode="json")))
     parts: list[RenderableType] = [_headline(verdict)]
@@ -60,7 +60,7 @@ def _headline(verdict: Verdict) -> Text:
 def share_bars(
     shares: Mapping[str, float], before: Mapping[str, float], marked: Collection[str] = frozenset()
 ) -> RenderableType:
-    """A bar for each label, the likeliest first, with what its share was before; ``marked`` ones are in the set."""
+    """Returns a bar for each label, most likely first, with its earlier share; ``marked`` labels are in the set."""
     table = Table.grid(padding=(0, 2))
     for label, p in sorted(shares.items(), key=lambda item: -item[1]):
         filled = round(p * BAR)
@@ -87,7 +87,7 @@ def _opinions(verdict: Verdict) -> Table:
 
 
 def _figures(verdict: Verdict, opinion: Opinion) -> tuple[str, str, str]:
-    """How sure the agent was of its label, as stated and calibrated, and how far it moves the verdict."""
+    """Returns the agent's confidence in its label, as stated and calibrated, and its influence on the verdict."""
     calibrated = verdict.calibrated.get(opinion.agent, {}).get(opinion.label)
     influence = verdict.influence.get(opinion.agent)
     return (

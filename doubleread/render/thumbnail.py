@@ -1,4 +1,4 @@
-"""Small pictures, as files and as data URLs."""
+"""Thumbnails, as files and as data URLs."""
 
 import base64
 import io
@@ -13,12 +13,12 @@ from doubleread.rag.images.safe_images import MAX_BYTES, open_image
 
 
 def small_picture(picture: Path | bytes | None, *, side: int) -> bytes | None:
-    """A WebP file with the longer side of at most ``side`` pixels; None where the picture cannot be shown."""
+    """Returns a WebP file with a longer side of at most ``side`` pixels; None if the picture cannot be shown."""
     if picture is None:
         return None
     try:
         image = open_image(picture, max_side=side)
-    except (ImageError, OSError, ValueError):  # a source may be any text: too long for a path, say
+    except (ImageError, OSError, ValueError):  # a source may be any text, such as one too long for a path
         return None
     out = io.BytesIO()
     image.save(out, "WEBP", quality=80)
@@ -26,7 +26,7 @@ def small_picture(picture: Path | bytes | None, *, side: int) -> bytes | None:
 
 
 def case_picture(path: Path | None, case: str, *, side: int) -> bytes | None:
-    """The same of a stored case; None where the file does not hold its picture: what names it may be from elsewhere."""
+    """Like ``small_picture`` for a stored case; None if the file does not match its id: paths are not trusted."""
     if path is None:
         return None
     try:
@@ -37,19 +37,19 @@ def case_picture(path: Path | None, case: str, *, side: int) -> bytes | None:
 
 
 def picture_url(image: Image.Image) -> str:
-    """A picture as it is, transparency too, as a data URL."""
+    """Returns an unscaled picture, with its transparency, as a data URL."""
     out = io.BytesIO()
     image.save(out, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
 
 
 def thumbnail(path: Path | None, *, side: int) -> str | None:
-    """``small_picture`` as a data URL."""
+    """Returns ``small_picture`` as a data URL."""
     return _url(small_picture(path, side=side))
 
 
 def case_thumbnail(path: Path | None, case: str, *, side: int) -> str | None:
-    """``case_picture`` as a data URL."""
+    """Returns ``case_picture`` as a data URL."""
     return _url(case_picture(path, case, side=side))
 
 

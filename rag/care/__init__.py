@@ -1,1 +1,1 @@
-"""Care of an archive: look through it, correct it, keep it, move it, encode it anew."""
+"""Maintenance of an archive: list, correct, back up, export, merge and re-encode its cases."""

@@ -1,4 +1,4 @@
-"""Whether an archive is what it says it is: its seal, the chain of its changes, its copies of them, its embeddings."""
+"""Checks an archive for damage: its seal, the chain of changes, the current cases and the embeddings."""
 
 import json
 import sqlite3
@@ -17,19 +17,19 @@ from doubleread.rag.stores.seal import CASE_COLUMNS, START, Sum, case_digest, ch
 
 _AT_ONCE = 5000
 _UNIT = 1e-3
-"""How far a row's length may be from 1."""
+"""Largest deviation of a row's length from 1."""
 _PAGES = 20
-"""Faults of SQLite's own pages that are listed."""
+"""Largest number of page faults listed from SQLite's own check."""
 
 
 def audit_file(file: LedgerFile) -> list[str]:
-    """Everything that is wrong with an archive's file, in words; nothing if all is well. Reads the whole file."""
+    """Returns every problem of an archive's file as text; empty if there is none. Reads the whole file."""
     checks = (_seal, audit_tables, _digests, _indexes)
     return list(dict.fromkeys(line for check in checks for line in _told(check, file)))
 
 
 def audit_tables(file: LedgerFile) -> Iterator[str]:
-    """What is wrong with the tables by themselves, whether their rows have digests or not."""
+    """Yields the problems of the tables themselves, whether or not their rows have digests."""
     for check in (_pages, _chain, _snapshots, _copies, _strays):
         yield from _told(check, file)
     for number, fingerprint, dim in file.ask("select number, fingerprint, dim from encoders order by number"):
@@ -37,7 +37,7 @@ def audit_tables(file: LedgerFile) -> Iterator[str]:
 
 
 def _told(check: Callable[[LedgerFile], Iterable[str]], file: LedgerFile) -> Iterator[str]:
-    """What a check finds, and why it could not go on where it could not."""
+    """Yields what a check finds, and the error that stopped it, if any."""
     try:
         yield from check(file)
     except StoreError as error:
@@ -53,7 +53,7 @@ def _seal(file: LedgerFile) -> Iterable[str]:
 
 
 def _pages(file: LedgerFile) -> Iterator[str]:
-    """SQLite's own check of its pages and indexes."""
+    """Runs SQLite's own check of its pages and indexes."""
     try:
         found = [str(line) for (line,) in file.db.execute(f"pragma integrity_check({_PAGES})")]
     except sqlite3.Error as error:
@@ -62,7 +62,7 @@ def _pages(file: LedgerFile) -> Iterator[str]:
 
 
 def _chain(file: LedgerFile) -> Iterator[str]:
-    """The whole chain recomputed up to the first change that does not fit, and records that are lost."""
+    """Recomputes the chain up to the first change that does not fit, and finds lost records."""
     digest, last = START, 0
     for *values, told in file.ask("select * from changes order by seq"):
         seq, _, what, one, _, _, record = values
@@ -88,7 +88,7 @@ def _snapshots(file: LedgerFile) -> Iterator[str]:
 
 
 def _copies(file: LedgerFile) -> Iterator[str]:
-    """What searches read must be what the last changes say."""
+    """Checks that the cases that searches read match the last changes."""
     query = (
         "select c.id, c.label, c.grp, c.split, c.source, c.path, c.tags, c.added, c.hash, c.removed, "
         "h.record from cases c left join changes h on h.seq = c.seq and h.id = c.id and not exists "
@@ -144,7 +144,7 @@ def _embeddings(file: LedgerFile, encoder: int, fingerprint: str, dim: int) -> I
 
 
 def _digests(file: LedgerFile) -> Iterator[str]:
-    """Every row against its digest, and their sums against the seal."""
+    """Checks every row against its digest, and the sums of digests against the seal."""
     with file.reading() as (db, seal):
         cases, embeddings = Sum(), dict[int, Sum]()
         for *case, told in db.execute(f"select {CASE_COLUMNS}, digest from cases"):  # noqa: S608 - constants

@@ -1,8 +1,8 @@
-"""A portable copy of an archive's cases: plain files that any tool reads.
+"""Exports the cases of an archive to plain files that any tool can read.
 
-``cases.jsonl`` holds one case a line (or ``cases.parquet`` one a row), ``embeddings-<n>.npy`` each encoder's rows in
-the same order, float32, NaN where it has none; ``about.json`` vouches for all of them. Removed cases and the history
-stay behind: a backup keeps those. The folder appears whole or not at all. ``unbundling.py`` reads it.
+``cases.jsonl`` holds one case a line (or ``cases.parquet`` one a row). ``embeddings-<n>.npy`` holds each encoder's
+rows in the same order, float32, NaN where there is none. ``about.json`` holds the checksums. Removed cases and the
+history are not exported; a backup keeps those. The folder is written completely or not at all.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from doubleread.rag.stores.archive import Archive
 Format = Literal["jsonl", "parquet"]
 ABOUT = "about.json"
 NUMBER = 1
-"""Of the format; a reader refuses others."""
+"""Number of the format; a reader refuses others."""
 _PICTURES = "images"
 _NAME = Annotated[str, Field(min_length=1, max_length=1000)]
 
@@ -44,17 +44,17 @@ class BundleEncoder(Record):
 
 
 class BundleManifest(Record):
-    """What ``about.json`` says."""
+    """The contents of ``about.json``."""
 
     format: int
     version: str
-    """Of the archive when it was exported."""
+    """Version of the archive when it was exported."""
     exported: AwareDatetime
     cases: int = Field(ge=0)
     file: _NAME
     encoders: tuple[BundleEncoder, ...]
     sha256: dict[str, str]
-    """Of each file by its name; pictures are known by their cases' ids."""
+    """Checksum of each file by its name, except pictures, which are checked by their cases' ids."""
 
 
 class Exporting(NamedTuple):
@@ -68,9 +68,9 @@ class Exporting(NamedTuple):
 def export(archive: Archive, folder: Path, *, format: Format = "jsonl", images: bool = False) -> Exporting:
     """Writes every case that is not removed to an empty or new folder.
 
-    ``images``: pictures are copied beside it, under their ids, and their paths are told relative to the folder; a file
-    that is no longer the picture of its case is left out. Raises ``StoreError`` where the folder holds something, where
-    ``parquet`` is not installed, and where the disk refuses: nothing is then left behind.
+    With ``images``, pictures are copied under their ids, and paths are relative to the folder; a file that is no longer
+    the picture of its case is left out. Raises ``StoreError``, leaving nothing behind, if the folder is not empty, if
+    ``parquet`` is not installed, or if the files cannot be written.
     """
     if format == "parquet":
         tabular.check()
@@ -96,7 +96,7 @@ def _write(archive: Archive, folder: Path, format: Format, images: bool) -> Expo
         for one in known
     )  # fmt: skip
     for one in encoders:
-        with (folder / one.file).open("wb") as data:  # numpy.save would not say that the disk is full
+        with (folder / one.file).open("wb") as data:  # numpy.save does not report a full disk
             rows = parcel.rows[one.fingerprint]
             np.lib.format.write_array(SimpleNamespace(write=data.write), rows, allow_pickle=False)
     sums = {name: _digest(folder / name) for name in (file, *(one.file for one in encoders))}
@@ -130,7 +130,7 @@ def _with_pictures(cases: Sequence[StoredCase], folder: Path) -> tuple[list[Stor
 
 
 def _picture(one: StoredCase) -> bytes | None:
-    """The bytes of a case's picture; None where the file is not there, or is another picture by now."""
+    """Returns the bytes of a case's picture; None if the file is missing or now holds another picture."""
     if one.case.path is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Corrections by hand, and going back: both are new changes, so that nothing of the history is lost."""
+"""Manual corrections, undo and restore. Each is recorded as a new change, so no history is lost."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,9 +11,9 @@ from doubleread.rag.stores.transaction import marks
 
 
 def relabel(archive: Archive, case_id: str, label: str, *, reviewer: str = "", note: str = "") -> StoredCase:
-    """The case before; nothing is written where it has that label already.
+    """Relabels a case and returns it as it was; writes nothing if the label is the same.
 
-    Raises ``StoreError`` for an empty label and a case that is not there or is removed.
+    Raises ``StoreError`` for an empty label and a case that is missing or removed.
     """
     if not label.strip():
         raise StoreError("a label cannot be empty: give the name of a label")
@@ -26,7 +26,7 @@ def relabel(archive: Archive, case_id: str, label: str, *, reviewer: str = "", n
 
 
 def tag(archive: Archive, ids: Sequence[str], *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> int:
-    """How many cases changed. Raises ``StoreError`` for an empty tag and a case that is not there or is removed."""
+    """Returns the number of changed cases. Raises ``StoreError`` for an empty tag and a missing or removed case."""
     if any(not one.strip() for one in (*add, *remove)):
         raise StoreError("a tag cannot be empty: give a word")
     events = []
@@ -49,7 +49,7 @@ def _there(archive: Archive, ids: Sequence[str]) -> list[StoredCase]:
 
 
 class UndoneChange(NamedTuple):
-    """A change that was taken back."""
+    """A change that was undone."""
 
     what: str
     before: StoredCase
@@ -57,18 +57,18 @@ class UndoneChange(NamedTuple):
 
 
 class Restored(NamedTuple):
-    """What going back to a version did."""
+    """The result of a restore."""
 
     version: Version
     changed: int
     erased: int
-    """Cases of that state that were erased since; they stay gone."""
+    """Cases of that version that have been erased since; they are not restored."""
 
 
 def undo(archive: Archive, case_id: str | None = None, *, reviewer: str = "", note: str = "") -> UndoneChange:
-    """Takes the last change of a case back; without an id, that of the case that changed last.
+    """Undoes the last change of a case; without an id, of the case that changed last.
 
-    Raises ``StoreError`` where nothing has changed yet and for an erased case.
+    Raises ``StoreError`` if nothing has changed yet and for an erased case.
     """
     where, values = ("where id = ?", [case_id]) if case_id else ("", [])
     last = archive.file.ask(f"select id, what from changes {where} order by seq desc limit 1", values)  # noqa: S608
@@ -91,10 +91,10 @@ def undo(archive: Archive, case_id: str | None = None, *, reviewer: str = "", no
 
 
 def restore(archive: Archive, name: str, *, reviewer: str = "") -> Restored:
-    """Brings every case back to a snapshot or version, such as ``v120-3f9a0c11d2e4`` or ``v120``.
+    """Restores every case to a snapshot or version, such as ``v120-3f9a0c11d2e4`` or ``v120``.
 
-    Labels, groups, splits, tags, metadata and removals go back, and cases added since are removed; where pictures lie
-    stays. Raises ``StoreError`` for an unknown name.
+    Labels, groups, splits, tags, metadata and removals are restored, and cases added since are removed. Image paths
+    stay. Raises ``StoreError`` for an unknown name.
     """
     version = version_named(archive, name)
     then, now = archive.past.at(version), {one.case.id: one for one in archive.ledger.records(removed=True)}
@@ -114,7 +114,7 @@ def restore(archive: Archive, name: str, *, reviewer: str = "") -> Restored:
 
 
 def version_named(archive: Archive, name: str) -> Version:
-    """The version of a snapshot's name, or of ``v`` and a number, with or without its digest."""
+    """Returns the version of a snapshot's name, or of ``v`` and a number, with or without the digest."""
     for made in archive.past.snapshots():
         if made.name == name:
             return made.version
@@ -131,7 +131,7 @@ def version_named(archive: Archive, name: str) -> Version:
 
 
 def toward(now: StoredCase, then: StoredCase, reviewer: str = "", note: str = "") -> CaseEvent | None:
-    """The change that makes ``now`` what ``then`` was, wherever the picture lies now; None where nothing differs."""
+    """Returns the change that turns ``now`` into ``then``, except for the image path; None if nothing differs."""
     where = {"path": now.case.path, "source": now.case.source}
     after = then.model_copy(update={"case": then.case.model_copy(update=where)})
     if after == now:

@@ -1,4 +1,4 @@
-"""Which cases an archive holds: by label, tag, group, split and time, and by the beginning of an id."""
+"""Lists cases of an archive by label, tag, group, split and time, and finds ids by their first digits."""
 
 import re
 from collections.abc import Sequence
@@ -10,20 +10,19 @@ from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.ledger_file import OF_CASES
 
 FEWEST = 6
-"""Digits that a beginning needs."""
+"""Fewest digits that identify a case."""
 _BEGINNING = re.compile(rf"^[0-9a-f]{{{FEWEST},64}}$")
 
 
 class Listed(NamedTuple):
-    """Some cases, and how many there are in all that were asked for."""
+    """Some cases, and the total number that match."""
 
     cases: list[StoredCase]
     total: int
 
 
 def listed(archive: Archive, wanted: Wanted, *, removed: bool = False, limit: int | None = None) -> Listed:
-    """The cases asked for, newest first, at most ``limit``; ``removed``: those that are, instead of those that can
-    be found."""
+    """Returns up to ``limit`` matching cases, newest first; with ``removed``, only cases that are removed."""
     where, values = _where(wanted, removed)
     ((total,),) = archive.file.ask(f"select count(*) from cases c where {where}", values)  # noqa: S608 - marks only
     found = archive.file.records(
@@ -50,14 +49,14 @@ def _where(wanted: Wanted, removed: bool) -> tuple[str, list[object]]:
 
 
 def whole_ids(archive: Archive, given: Sequence[str], *, erased: bool = False) -> list[str]:
-    """``whole_id`` of each, none twice."""
+    """Returns ``whole_id`` of each, without duplicates."""
     return list(dict.fromkeys(whole_id(archive, one, erased=erased) for one in given))
 
 
 def whole_id(archive: Archive, given: str, *, erased: bool = False) -> str:
-    """The id of a case from its beginning; removed cases count, and with ``erased`` those that once were there.
+    """Returns the id of a case from its first digits. Removed cases count, and with ``erased`` erased cases too.
 
-    Raises ``StoreError`` where no id or several begin so.
+    Raises ``StoreError`` if no id or several match.
     """
     table = "changes" if erased else "cases"
     beginning = given.strip().lower()

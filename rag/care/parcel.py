@@ -1,4 +1,4 @@
-"""Cases taken from one archive into another, with the embeddings of every encoder that read them."""
+"""Copies cases, with the embeddings of every encoder, from one archive into another."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ from doubleread.rag.stores.ledger import CaseEvent
 
 @dataclass(frozen=True, eq=False)
 class Parcel:
-    """Cases in an order, and each encoder's rows ``(len(cases), dim)`` in that order, NaN where it has none."""
+    """Cases, and each encoder's rows ``(len(cases), dim)`` in the same order, NaN where there is none."""
 
     cases: Sequence[StoredCase]
     rows: dict[str, Embeddings]
-    """By the encoder's fingerprint."""
+    """Rows by the encoder's fingerprint."""
 
 
 class Conflict(NamedTuple):
-    """A case that both have and judge differently."""
+    """A case that both archives have with different labels, or that was removed in one."""
 
     case_id: str
     ours: str
@@ -32,19 +32,19 @@ class Conflict(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """What came of taking cases in."""
+    """The result of a merge."""
 
     added: int
     same: int
     conflicts: tuple[Conflict, ...]
     without: tuple[str, ...]
-    """Ids of new cases that were left out, since the encoder in use has no embedding of them."""
+    """Ids of new cases that were left out because the active encoder has no embedding of them."""
     repeated: tuple[str, ...] = ()
-    """Ids that were given more than once, where the first counted."""
+    """Ids given more than once; only the first was used."""
 
 
 def parcel_of(archive: Archive) -> Parcel:
-    """Every case of an archive that is not removed, in the order of the ids."""
+    """Returns every case of an archive that is not removed, ordered by id."""
     cases = archive.ledger.records()
     ids, rows = [one.case.id for one in cases], {}
     for encoder in archive.encoders():
@@ -58,8 +58,8 @@ def parcel_of(archive: Archive) -> Parcel:
 def take(archive: Archive, parcel: Parcel, origin: str, *, theirs: bool = False, reviewer: str = "") -> Taken:
     """Adds the cases that the archive lacks, with their embeddings; nothing is encoded.
 
-    Where labels differ, or the archive had removed the case, its own judgement stays unless ``theirs``. Raises
-    ``EncoderMismatch`` where the encoder that the archive is searched by has not read the cases.
+    Where labels differ, or the archive had removed the case, the archive's version stays unless ``theirs``. Raises
+    ``EncoderMismatch`` if the archive's active encoder has not encoded the cases.
     """
     if archive.fingerprint not in parcel.rows:
         held = ", ".join(parcel.rows) or "no encoder"
@@ -84,7 +84,7 @@ def take(archive: Archive, parcel: Parcel, origin: str, *, theirs: bool = False,
 
 
 def _distinct(parcel: Parcel) -> tuple[Parcel, tuple[str, ...]]:
-    """The first of each case, and the ids of which there were more."""
+    """Returns the first of each case, and the ids of the duplicates."""
     ids = [one.case.id for one in parcel.cases]
     first = {one: i for i, one in reversed(list(enumerate(ids)))}
     if len(first) == len(ids):
@@ -111,7 +111,7 @@ def _theirs(our: StoredCase, their: StoredCase, reviewer: str, origin: str) -> C
 
 
 def _complete(archive: Archive, parcel: Parcel) -> None:
-    """Takes over the embeddings that an encoder both know has not made here yet."""
+    """Takes over missing embeddings of encoders that both archives have."""
     for encoder in archive.encoders():
         rows = parcel.rows.get(encoder.fingerprint)
         if rows is None or not len(rows):
@@ -122,7 +122,7 @@ def _complete(archive: Archive, parcel: Parcel) -> None:
 
 
 def merge(archive: Archive, other: Archive, *, theirs: bool = False, reviewer: str = "") -> Taken:
-    """Takes another archive's cases in. Raises ``EncoderMismatch``, and ``StoreError`` for an archive and itself."""
+    """Adds another archive's cases. Raises ``EncoderMismatch``, and ``StoreError`` for an archive and itself."""
     if archive.folder == other.folder:
         raise StoreError(f"{archive.folder} was named twice: name two archives")
     return take(archive, parcel_of(other), other.folder.name, theirs=theirs, reviewer=reviewer)

@@ -1,4 +1,4 @@
-"""Another encoder for an archive: its embeddings are made beside the old ones, and searched by once they are whole."""
+"""Changes the encoder of an archive: new embeddings are added beside the old ones and used once complete."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,7 +12,7 @@ from doubleread.rag.stores.ledger_folder import wipe_index
 from doubleread.rag.stores.stored_rows import unit_rows
 
 _AT_ONCE = 256
-"""Cases in one transaction: what an interruption can cost."""
+"""Cases per transaction, which is the most that an interruption can lose."""
 
 
 def reencode(
@@ -22,7 +22,7 @@ def reencode(
     embed: Callable[[Sequence[Case]], EmbeddedCases],
     progress: Callable[[int, int], None],
 ) -> list[Unread]:
-    """Encodes what an encoder of the archive has not encoded; run again, it goes on where it stopped.
+    """Encodes the cases that an encoder lacks and resumes after an interruption.
 
     Returns the cases whose picture cannot be read. ``progress(done, total)`` counts all cases.
     """
@@ -42,7 +42,7 @@ def reencode(
 
 
 def named_encoder(archive: Archive, name: str) -> EncoderRow:
-    """The encoder of a fingerprint or, where only one has it, a name. Raises ``StoreError``."""
+    """Returns the encoder with a fingerprint or an unambiguous name. Raises ``StoreError``."""
     known = archive.encoders()
     found = [one for one in known if one.fingerprint == name] or [one for one in known if name and one.name == name]
     if len(found) == 1:
@@ -53,9 +53,9 @@ def named_encoder(archive: Archive, name: str) -> EncoderRow:
 
 
 def use(archive: Archive, encoder: EncoderRow, *, partial: bool = False) -> int:
-    """Searches by that encoder from the next opening on; returns how many cases it has not encoded.
+    """Makes an encoder the active one from the next opening on; returns the number of cases it has not encoded.
 
-    Raises ``StoreError`` where there are such cases, unless ``partial``: then they are not found until encoded.
+    Raises ``StoreError`` if there are such cases, unless ``partial``: then they are not found until encoded.
     """
     lacking = len(archive.vectors.without_embedding(encoder.number))
     if lacking and not partial:
@@ -68,7 +68,7 @@ def use(archive: Archive, encoder: EncoderRow, *, partial: bool = False) -> int:
 
 
 def forget(archive: Archive, encoder: EncoderRow) -> None:
-    """Drops an encoder with its embeddings and index. Raises ``StoreError`` for the one that is searched by."""
+    """Deletes an encoder with its embeddings and index. Raises ``StoreError`` for the active encoder."""
     if encoder.number == archive.encoder:
         raise StoreError(f"{encoder.fingerprint} is in use: switch to another with `doubleread cases use` first")
     if not wipe_index(archive.folder / INDEXES / str(encoder.number)):

@@ -1,4 +1,4 @@
-"""What an archive holds, in numbers and on a map."""
+"""Statistics of an archive, and a two-dimensional map of its cases."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,51 +13,51 @@ _AT_ONCE = 256
 _DIMENSIONS = 50
 _PERPLEXITY = 30.0
 _FEWEST = 5
-"""Below this there are no neighbourhoods to keep, and the two main axes say it all."""
+"""With fewer cases, the map is the first two principal components: t-SNE needs neighbourhoods."""
 
 
 class LabelStatistics(Record):
-    """One label's cases."""
+    """Statistics of the cases of one label."""
 
     label: str
     cases: int
     share: float
-    """Of all cases, 0 to 1."""
+    """Share of all cases, 0 to 1."""
     groups: int
-    """A case without a group counts as one of its own."""
+    """Number of groups; a case without a group counts as its own group."""
     removed: int
     asked: int
-    """Cases whose nearest case outside their own group was looked at."""
+    """Cases whose nearest case outside their own group was searched."""
     agreeing: int
-    """Those of them whose nearest case has the same label."""
+    """Those whose nearest case has the same label."""
 
 
 class EncoderStatistics(Record):
-    """One encoder's embeddings."""
+    """Statistics of one encoder's embeddings."""
 
     fingerprint: str
     name: str
     dim: int
     cases: int
-    """Cases, not removed, that it has encoded."""
+    """Number of encoded cases that are not removed."""
     active: bool
 
 
 class ArchiveStatistics(Record):
-    """The whole archive."""
+    """Statistics of the whole archive."""
 
     version: str
     cases: int
     removed: int
     changes: int
     bytes: int
-    """On disk, with the index."""
+    """Size on disk, with the index."""
     labels: tuple[LabelStatistics, ...]
     encoders: tuple[EncoderStatistics, ...]
 
 
 def statistics(archive: Archive) -> ArchiveStatistics:
-    """Counts per label and encoder; nearest neighbours are asked of at most 2,000 cases drawn at random."""
+    """Counts cases per label and encoder; nearest neighbours are searched for at most 2,000 random cases."""
     agreement = _agreement(archive.contents())
     found = archive.file.ask(
         "select label, sum(not removed), count(distinct case when not removed then grp end) + "
@@ -83,7 +83,7 @@ def statistics(archive: Archive) -> ArchiveStatistics:
 
 
 def encoder_statistics(archive: Archive) -> tuple[EncoderStatistics, ...]:
-    """Every encoder and how far it has come."""
+    """Returns the statistics of every encoder."""
     counts = dict(
         archive.file.ask(
             "select e.encoder, count(*) from embeddings e join cases c on c.id = e.id "
@@ -100,7 +100,7 @@ def encoder_statistics(archive: Archive) -> tuple[EncoderStatistics, ...]:
 
 
 def _agreement(contents: Contents) -> dict[str, tuple[int, int]]:
-    """By label: how many were asked, and how many have a nearest case of the same label outside their group."""
+    """Returns by label the numbers of cases searched, and of those whose nearest case of another group agrees."""
     n = len(contents)
     asked = np.sort(np.random.default_rng(0).permutation(n)[:_ASKED])
     labels = np.array([row.label for row in contents.rows], dtype=np.str_)
@@ -121,13 +121,13 @@ def _agreement(contents: Contents) -> dict[str, tuple[int, int]]:
 
 
 def drawn_at_random(n: int, most: int, seed: int = 0) -> NDArray[np.intp]:
-    """Positions of at most ``most`` of ``n`` cases, in order; the same for the same numbers."""
+    """Returns at most ``most`` sorted random positions out of ``n``; the same for the same arguments."""
     return np.sort(np.random.default_rng(seed).permutation(n)[:most])
 
 
 def layout(embeddings: Embeddings, seed: int = 0) -> Matrix:
-    """Places ``(n, 2)`` for embeddings ``(n, dim)``: principal components, then t-SNE (van der Maaten and Hinton 2008)
-    begun from the first two of them, so that the same cases give the same map."""
+    """Returns positions ``(n, 2)`` for embeddings ``(n, dim)``: principal components, then t-SNE (van der Maaten and
+    Hinton 2008), initialised with the first two components, so that the same cases give the same map."""
     components = _principal(np.asarray(embeddings, float))
     if len(components) < _FEWEST:
         return components[:, :2]
@@ -142,7 +142,7 @@ def layout(embeddings: Embeddings, seed: int = 0) -> Matrix:
 
 
 def _principal(rows: Matrix) -> Matrix:
-    """At least two and at most fifty principal components; the sign of each is that of its largest value."""
+    """Returns 2 to 50 principal components; the sign of each is that of its largest value."""
     centred = rows - rows.mean(axis=0) if len(rows) else rows
     left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
     found = (left * sizes)[:, :_DIMENSIONS]

@@ -1,4 +1,4 @@
-"""Parquet tables, through pyarrow: cases with one column a field, and rows of anything, as data frames read them."""
+"""Reads and writes Parquet tables through pyarrow: cases with one column a field, and rows of any columns."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from doubleread.core.stored import StoredCase
 
 Kind = Literal["text", "number", "count", "flag"]
 BATCH = 1000
-"""Rows that are in memory at a time."""
+"""Rows held in memory at a time."""
 _MOST_ROWS = 10_000_000
 
 _CASE = ("id", "label", "group", "split", "source", "path")
@@ -20,7 +20,7 @@ _OWN = ("added", "origin", "reviewer", "removed", "perceptual_hash")
 
 
 def check() -> Any:
-    """The module ``pyarrow``, with ``pyarrow.parquet``; raises ``StoreError`` where it is not installed."""
+    """Returns the module ``pyarrow`` with ``pyarrow.parquet``; raises ``StoreError`` if it is not installed."""
     try:
         import pyarrow.parquet  # noqa: PLC0415 - an optional extra
     except ImportError:
@@ -31,7 +31,7 @@ def check() -> Any:
 
 
 def write(file: Path, cases: Sequence[StoredCase]) -> None:
-    """One row a case; ``tags`` is a list, ``metadata`` a JSON object in text."""
+    """Writes one row a case; ``tags`` is a list, ``metadata`` is JSON text."""
     pa = check()
     kinds = dict.fromkeys((*_CASE, "added", "origin", "reviewer", "perceptual_hash"), pa.string())
     kinds |= {"added": pa.timestamp("us", tz="UTC"), "removed": pa.bool_(), "tags": pa.list_(pa.string())}
@@ -40,7 +40,7 @@ def write(file: Path, cases: Sequence[StoredCase]) -> None:
 
 
 def write_rows(file: Path, columns: Mapping[str, Kind], rows: Iterable[Mapping[str, Any]]) -> None:
-    """A table of ``columns`` from a stream of rows; what a row lacks or has as None is null. Raises ``StoreError``."""
+    """Writes a table of ``columns`` from a stream of rows; missing values and None are null. Raises ``StoreError``."""
     pa = check()
     kinds = {"text": pa.string(), "number": pa.float64(), "count": pa.int64(), "flag": pa.bool_()}
     schema = pa.schema([(name, kinds[kind]) for name, kind in columns.items()])
@@ -51,7 +51,7 @@ def write_rows(file: Path, columns: Mapping[str, Kind], rows: Iterable[Mapping[s
 
 
 def read(file: Path) -> list[StoredCase]:
-    """The cases of a table that ``write`` wrote. Raises ``StoreError``."""
+    """Reads the cases of a table written by ``write``. Raises ``StoreError``."""
     pa = check()
     try:
         table = pa.parquet.ParquetFile(file)

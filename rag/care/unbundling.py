@@ -1,4 +1,4 @@
-"""Reading an export, which may come from anybody: all of it is checked before anything of it is stored."""
+"""Reads an export. Its source is not trusted: everything is checked before anything is stored."""
 
 import hashlib
 import os
@@ -29,18 +29,18 @@ from doubleread.rag.stores.stored_rows import unit_rows
 
 _ABOUT_BYTES = 10_000_000
 _NOISE = 1e-5
-"""Rows that are nearer than that to unit length stay as they are, bit by bit."""
+"""Rows whose length differs from 1 by less are kept unchanged."""
 
 
 class Bundle(NamedTuple):
-    """What was read from a bundle."""
+    """The contents of a bundle."""
 
     about: BundleManifest
     parcel: Parcel
 
 
 def read_bundle(folder: Path) -> Bundle:
-    """Raises ``StoreError`` where it is no bundle, of another format, incomplete, or not as it was written."""
+    """Reads a bundle. Raises ``StoreError`` if it is missing, incomplete, altered or of another format."""
     try:
         return _read(folder)
     except FileError as error:
@@ -80,7 +80,7 @@ def _about(folder: Path) -> BundleManifest:
 
 
 def _rows(folder: Path, encoder: BundleEncoder, n: int) -> Embeddings:
-    """Unit-length rows, NaN where there is none; the shape is checked before anything is allocated."""
+    """Returns unit-length rows, NaN where there is none; the shape is checked before memory is allocated."""
     from numpy.lib import format as npy  # noqa: PLC0415 - not part of numpy's top level
 
     file = inside(folder, encoder.file)
@@ -127,7 +127,7 @@ def _checked(one: StoredCase, file: Path) -> StoredCase:
 
 
 def _found(one: StoredCase, folder: Path) -> StoredCase:
-    """Relative paths count from the folder and stay in it; what lies there must be the picture of the case."""
+    """Resolves relative paths, which must stay in the folder, and checks that the file is the case's picture."""
     path = one.case.path
     if path is None or path.is_absolute():
         return one
@@ -154,9 +154,9 @@ def _digest(file: Path) -> str:
 
 
 def import_bundle(archive: Path, folder: Path, *, theirs: bool = False, reviewer: str = "") -> Taken:
-    """Takes an export in; the archive is made, with all the export's encoders, where there is none.
+    """Adds the cases of an export to an archive, which is created with all the export's encoders if there is none.
 
-    Raises ``StoreError`` for what is wrong with either and ``EncoderMismatch`` where their encoders differ.
+    Raises ``StoreError`` for a fault in either and ``EncoderMismatch`` if their encoders differ.
     """
     about, parcel = read_bundle(folder)
     new = check_folder(archive) or held_encoder(archive) is None

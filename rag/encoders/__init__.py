@@ -1,4 +1,4 @@
-"""Encoders: images, and for some also texts, to unit-length vectors. Each is loaded only when chosen."""
+"""Encoders map images, and some also texts, to unit-length vectors. Each is loaded only when chosen."""
 
 from doubleread.rag.encoders._encoder_choice import EncoderChoice, build, choose, probe_device, within_reach
 from doubleread.rag.encoders.encoder_registry import ENCODERS

@@ -1,4 +1,4 @@
-"""From a spec such as ``open-clip:ViT-B-32/datacomp_xl_s13b_b90k`` to an encoder."""
+"""Builds an encoder from a spec such as ``open-clip:ViT-B-32/datacomp_xl_s13b_b90k``."""
 
 from dataclasses import dataclass
 from importlib import import_module
@@ -15,12 +15,12 @@ DEFAULTS: tuple[tuple[str, str], ...] = (
     ("open-clip:ViT-B-32-256/datacomp_s34b_b86k", "laion/CLIP-ViT-B-32-256x256-DataComp-s34B-b86K"),
     ("open-clip:ViT-B-32/datacomp_xl_s13b_b90k", "laion/CLIP-ViT-B-32-DataComp.XL-s13B-b90K"),
 )
-"""What ``auto`` looks for in the cache, best first: spec and _hub repository."""
+"""The specs and hub repositories that ``auto`` looks for in the cache, best first."""
 
 
 @dataclass(frozen=True)
 class EncoderChoice:
-    """The encoder that a spec stands for here and now; a ``fallback`` must be announced to the user."""
+    """The encoder that a spec resolves to on this machine; a ``fallback`` must be announced to the user."""
 
     name: str
     reason: str
@@ -28,7 +28,7 @@ class EncoderChoice:
 
 
 def choose(spec: str = "auto") -> EncoderChoice:
-    """Which encoder ``build`` would take, and why; loads no model. Raises ``UnknownPart``."""
+    """Returns the encoder that ``build`` would use, and the reason; loads no model. Raises ``UnknownPart``."""
     if spec != "auto":
         ENCODERS.check([spec.partition(":")[0]])
         return EncoderChoice(spec, "it was asked for", fallback=False)
@@ -47,9 +47,9 @@ def choose(spec: str = "auto") -> EncoderChoice:
 def build(
     spec: str = "auto", *, device: str = "auto", checkpoint: Path | None = None, download: bool = False
 ) -> Encoder:
-    """The encoder of a spec, loaded on ``device`` (auto, cuda, mps, cpu).
+    """Loads the encoder of a spec on ``device`` (auto, cuda, mps, cpu).
 
-    ``auto`` takes what ``choose`` says. ``efficientnet-lite0``; ``open-clip:<architecture>/<tag>``;
+    Specs: ``auto``, as resolved by ``choose``; ``efficientnet-lite0``; ``open-clip:<architecture>/<tag>``;
     ``open-clip:hf-hub:<org>/<name>``; ``open-clip:<architecture>`` with a local ``checkpoint``. Weights are downloaded
     only with ``download``. Raises ``UnknownPart``, ``WeightsMissing`` or ``EncoderError``.
     """
@@ -63,7 +63,7 @@ def build(
 
 
 def within_reach(spec: str, *, download: bool) -> bool:
-    """Whether ``build`` would use only this package, and weights that are on this machine or that ``auto`` takes."""
+    """Whether ``build`` would use only this package and weights that are on this machine or that ``auto`` takes."""
     kind = spec.partition(":")[0]
     if spec == "auto" or kind in ENCODERS.having(ENCLOSED):
         return True
@@ -71,7 +71,7 @@ def within_reach(spec: str, *, download: bool) -> bool:
 
 
 def probe_device(name: str = "auto") -> str:
-    """In words, where an encoder would compute, or why it cannot; loads torch."""
+    """Returns in words the device that an encoder would use, or why it cannot; loads torch."""
     try:
         device = import_module("doubleread.rag.encoders._torch_support")
         return str(device.describe(name))
@@ -82,7 +82,7 @@ def probe_device(name: str = "auto") -> str:
 
 
 def explain(kind: str, error: Exception) -> EncoderError:
-    """What to do when the libraries behind an encoder do not load."""
+    """Returns an error that says what to do if the libraries of an encoder do not load."""
     if "torchvision::" in str(error):
         return EncoderError(
             f"torch and torchvision do not match ({error}): install a pair that belongs together, "

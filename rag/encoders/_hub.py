@@ -1,4 +1,4 @@
-"""Weights on the Hugging Face hub: found in the local cache first, fetched only when asked, never waited for."""
+"""Weights on the Hugging Face hub: taken from the local cache, or downloaded on request, with a bounded wait."""
 
 import os
 import socket
@@ -18,7 +18,7 @@ _offline_guard = threading.Lock()
 
 
 def cached(repo: str, names: Sequence[str]) -> Path | None:
-    """The first of these files of a repository that is in the local cache."""
+    """Returns the first of these files of a repository that is in the local cache."""
     for name in names:
         found = try_to_load_from_cache(repo, name)
         if isinstance(found, str | os.PathLike):
@@ -27,9 +27,9 @@ def cached(repo: str, names: Sequence[str]) -> Path | None:
 
 
 def fetch(repo: str, names: Sequence[str], *, download: bool) -> Path:
-    """The first of these files that the cache has, or, with ``download``, that the hub has.
+    """Returns the first of these files found in the cache or, with ``download``, on the hub.
 
-    Raises ``WeightsMissing`` at once, with the command that downloads it, rather than wait for a hub that is silent.
+    Raises ``WeightsMissing``, with the command that downloads it, instead of waiting for a hub that does not respond.
     """
     found = cached(repo, names)
     if found is not None:
@@ -48,7 +48,7 @@ def fetch(repo: str, names: Sequence[str], *, download: bool) -> Path:
 
 
 def reachable(url: str, seconds: float = PROBE_SECONDS) -> bool:
-    """Whether the host of ``url``, or the proxy in front of it, takes a connection within so many seconds."""
+    """Whether the host of ``url``, or the proxy for it, accepts a connection within ``seconds``."""
     parts = urlsplit(getproxies().get(urlsplit(url).scheme) or url)
     address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
     answered = threading.Event()
@@ -60,7 +60,7 @@ def reachable(url: str, seconds: float = PROBE_SECONDS) -> bool:
             return
         answered.set()
 
-    # In a thread of its own: a broken resolver can take 50 s, and socket timeouts do not bound it.
+    # In its own thread: a broken resolver can take 50 s, and socket timeouts do not limit it.
     thread = threading.Thread(target=connect, daemon=True)
     thread.start()
     thread.join(seconds)
@@ -69,7 +69,7 @@ def reachable(url: str, seconds: float = PROBE_SECONDS) -> bool:
 
 @contextmanager
 def offline(active: bool = True) -> Iterator[None]:
-    """Within it the hub's libraries use the cache only, so that nothing can hang on a network."""
+    """Context in which the hub's libraries use the cache only, so that nothing waits for a network."""
     with _offline_guard:
         before = constants.HF_HUB_OFFLINE
         constants.HF_HUB_OFFLINE = before or active

@@ -1,4 +1,4 @@
-"""What encoders on torch share: the device, the precision, encoding in chunks, and a fingerprint of the weights."""
+"""Shared code of encoders that use torch: device, precision, encoding in chunks, fingerprint of the weights."""
 
 import hashlib
 import json
@@ -18,9 +18,9 @@ _VALUES = 64
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of that name; ``auto`` takes cuda, then mps, then cpu. Raises ``EncoderError``."""
+    """Returns the device of that name; ``auto`` tries cuda, then mps, then cpu. Raises ``EncoderError``."""
     if forked_with("torch"):
-        torch.set_num_threads(1)  # the parent's other threads are not here, and would be waited for
+        torch.set_num_threads(1)  # a forked process lacks the parent's threads and would wait for them
     if name == "auto":
         return torch.device(_available()[0])
     kind = name.partition(":")[0]
@@ -30,7 +30,7 @@ def pick_device(name: str) -> torch.device:
 
 
 def describe(name: str) -> str:
-    """The device of that name in words, with its precision; raises ``EncoderError``."""
+    """Returns a description of the device with its precision; raises ``EncoderError``."""
     device = pick_device(name)
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)}), half precision"
@@ -38,7 +38,7 @@ def describe(name: str) -> str:
 
 
 def precision(device: torch.device) -> AbstractContextManager[Any]:
-    """Half precision on a GPU, where it is several times faster; full precision elsewhere.
+    """Uses half precision on a GPU, where it is several times faster, and full precision elsewhere.
 
     The weights stay in full precision, so that an encoder's fingerprint does not depend on the machine.
     """
@@ -53,7 +53,7 @@ def encoded(
     dim: int,
     device: torch.device,
 ) -> Embeddings:
-    """Unit-length rows ``(len(images), dim)`` of what ``features`` gives for so many images at a time."""
+    """Applies ``features`` to ``chunk`` images at a time; returns unit-length rows ``(len(images), dim)``."""
     rows = [np.zeros((0, dim), np.float32)]
     for start in range(0, len(images), chunk):
         with torch.inference_mode(), precision(device):
@@ -62,7 +62,7 @@ def encoded(
 
 
 def unit_length(features: torch.Tensor) -> Embeddings:
-    """The rows at unit length, as an array."""
+    """Normalises the rows to unit length and returns them as an array."""
     rows: Embeddings = torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
     return rows
 
@@ -73,10 +73,10 @@ def _available() -> list[str]:
 
 
 def weights_digest(state: Mapping[str, torch.Tensor]) -> str:
-    """Hash of every tensor's name, shape and up to 64 evenly spaced values.
+    """Hashes every tensor's name, shape and up to 64 evenly spaced values.
 
-    Training moves nearly every value, so a sample tells two sets of weights apart; and unlike a hash of the file it is
-    the same for the same weights in another file format.
+    Training changes nearly every value, so a sample tells two sets of weights apart. Unlike a hash of the file, it does
+    not depend on the file format.
     """
     digest = hashlib.sha256()
     for name in sorted(state):
@@ -88,6 +88,6 @@ def weights_digest(state: Mapping[str, torch.Tensor]) -> str:
 
 
 def fingerprint(kind: str, name: str, weights: str, preprocess: Json) -> str:
-    """``<kind>-<12 hexadecimal digits>`` over everything that the vectors depend on."""
+    """Returns ``<kind>-<12 hexadecimal digits>`` over everything that the vectors depend on."""
     record = json.dumps([kind, name, weights, preprocess], sort_keys=True)
     return f"{kind}-{hashlib.sha256(record.encode()).hexdigest()[:12]}"

@@ -1,4 +1,4 @@
-"""The encoders there are, and how each is built."""
+"""The registry of encoders."""
 
 from pathlib import Path
 from typing import Protocol
@@ -10,14 +10,14 @@ from doubleread.core.registry import PartRow, Registry
 class Builder(Protocol):
     """Builds an encoder from the part of its spec after the colon; raises ``EncoderError``.
 
-    Where it cannot be built without an argument, ``example(folder)`` beside it makes one for the contract tests.
+    If it needs an argument, ``example(folder)`` in the same module builds one for the contract tests.
     """
 
     def __call__(self, argument: str, *, device: str, checkpoint: Path | None, download: bool) -> Encoder: ...
 
 
 ENCLOSED = "enclosed"
-"""Trait of encoders that need nothing but installed packages."""
+"""Trait of encoders that need only installed packages."""
 TEXT = "text"
 """Trait of encoders that implement the ``TextEncoder`` port."""
 

@@ -1,4 +1,4 @@
-"""CLIP models of every kind that open_clip knows. The only module that imports open_clip."""
+"""CLIP models supported by open_clip. The only module that imports open_clip."""
 
 import json
 import os
@@ -40,7 +40,7 @@ _CHUNK = {"cpu": 8, "mps": 32, "cuda": 128}
 
 @dataclass(frozen=True)
 class Preprocess:
-    """How a model wants its pixels; the values of OpenAI's CLIP, which most models share, by default."""
+    """How pixels are prepared for a model; the defaults are those of OpenAI's CLIP, which most models share."""
 
     mean: tuple[float, ...] = open_clip.OPENAI_DATASET_MEAN
     std: tuple[float, ...] = open_clip.OPENAI_DATASET_STD
@@ -50,7 +50,7 @@ class Preprocess:
 
 @dataclass(frozen=True)
 class _Source:
-    """Where a model comes from: what open_clip calls it, its weights file, and what loading a bare file would lose."""
+    """Source of a model: its name in open_clip, its weights file, and settings that the bare file does not hold."""
 
     model: str
     weights: Path | None
@@ -61,12 +61,12 @@ class _Source:
 class OpenClip:
     """Image and text towers in one space of length ``dim``, unit length.
 
-    ``name`` is an architecture ("ViT-B-32") with the ``tag`` of its weights ("datacomp_xl_s13b_b90k") or with a local
-    ``checkpoint``, or a _hub id ("hf-hub:imageomics/bioclip"). A bare checkpoint does not say how its images were
-    prepared: ``preprocess`` does, or else the values of ``tag``, or else OpenAI's.
+    ``name`` is an architecture ("ViT-B-32") with the ``tag`` of its weights ("datacomp_xl_s13b_b90k") or a local
+    ``checkpoint``, or it is a hub id ("hf-hub:imageomics/bioclip"). A bare checkpoint does not say how images are
+    prepared: ``preprocess`` does, else the values of ``tag`` are used, else those of OpenAI's CLIP.
 
-    Raises ``EncoderError`` for an unknown name or tag and for weights that do not fit, and ``WeightsMissing`` where
-    there are none: a model never runs on random weights.
+    Raises ``EncoderError`` for an unknown name or tag and for weights that do not fit, and ``WeightsMissing`` if there
+    are none: a model never runs on random weights.
     """
 
     def __init__(
@@ -92,12 +92,12 @@ class OpenClip:
         self.dim = self.encode_text(["one"]).shape[1]
 
     def encode(self, images: Sequence[Image.Image]) -> Embeddings:
-        """Unit-length rows of shape ``(len(images), dim)``."""
+        """Returns unit-length rows of shape ``(len(images), dim)``."""
         chunk = _CHUNK[self._device.type]
         return encoded(self._features, images, chunk=chunk, dim=self.dim, device=self._device)
 
     def encode_text(self, texts: Sequence[str]) -> Embeddings:
-        """Unit-length rows of shape ``(len(texts), dim)``, in the same space as the images."""
+        """Returns unit-length rows of shape ``(len(texts), dim)``, in the same space as the images."""
         if not texts:
             return np.zeros((0, self.dim), np.float32)
         tokens = self._tokenize(list(texts)).to(self._device)
@@ -109,13 +109,13 @@ class OpenClip:
 
 
 def untrained_weights(name: str) -> dict[str, torch.Tensor]:
-    """Random weights of an architecture, for measurements of speed; ``OpenClip`` takes them as a checkpoint only."""
+    """Returns random weights of an architecture, to measure speed; ``OpenClip`` accepts them only as a checkpoint."""
     state: dict[str, torch.Tensor] = open_clip.create_model(name).state_dict()
     return state
 
 
 def build(argument: str, *, device: str, checkpoint: Path | None, download: bool) -> OpenClip:
-    """The encoder of ``open-clip:<argument>``: ``arch/tag``, ``hf-hub:org/name``, or ``arch`` with a checkpoint."""
+    """Builds the encoder of ``open-clip:<argument>``: ``arch/tag``, ``hf-hub:org/name`` or ``arch`` and checkpoint."""
     if argument.startswith(_HUB):
         return OpenClip(argument, checkpoint=checkpoint, device=device, download=download)
     name, _, tag = argument.partition("/")
@@ -123,12 +123,12 @@ def build(argument: str, *, device: str, checkpoint: Path | None, download: bool
 
 
 def example(folder: Path) -> OpenClip:
-    """A tiny model with random weights, for the contract tests; its files lie in ``folder``."""
+    """Builds a tiny model with random weights for the contract tests; its files are in ``folder``."""
     return OpenClip(TINY, checkpoint=tiny_weights(folder), device="cpu")
 
 
 def tiny_weights(folder: Path, seed: int = 0) -> Path:
-    """A checkpoint of the architecture ``TINY``, which open_clip knows from now on."""
+    """Writes a checkpoint of the architecture ``TINY`` and registers that architecture with open_clip."""
     config = folder / f"{TINY}.json"
     config.write_text(json.dumps(_TINY_CONFIG))
     open_clip.add_model_config(config)
@@ -213,12 +213,12 @@ def _load(name: str, source: _Source) -> tuple[Any, Any]:
             source.model,
             pretrained=str(source.weights) if source.weights is not None else None,
             require_pretrained=True,
-            weights_only=True,  # never unpickles anything but tensors
+            weights_only=True,  # unpickles nothing but tensors
             force_quick_gelu=source.quick_gelu,
             force_preprocess_cfg=asdict(source.preprocess) if source.preprocess is not None else None,
         )
         return model, open_clip.get_tokenizer(source.model)
-    except Exception as error:  # noqa: BLE001 (an unpickler raises whatever a broken file leads it to)
+    except Exception as error:  # noqa: BLE001 (unpickling a broken file can raise anything)
         reason = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
         where = source.weights or "the hub's cache"
         raise EncoderError(

@@ -1,1 +1,1 @@
-"""Pictures: opened safely, cut into views, and described by simple statistics."""
+"""Images: safe opening, named views, and simple statistics."""

@@ -1,4 +1,4 @@
-"""The pixels of cases, opened once for all who look at the same picture within a moment."""
+"""Opens the images of cases and keeps recent ones, so that concurrent readers share them."""
 
 from collections.abc import Callable
 
@@ -13,10 +13,10 @@ _BYTES_A_PIXEL = 3
 
 
 class Images:
-    """Opens the pixels of cases, from their file or from bytes held in memory.
+    """Opens the images of cases from their file or from bytes held in memory.
 
-    At most ``max_held`` bytes are held; the longest unused go first. The same goes for pixels that were opened lately:
-    whoever looks at a case shares them.
+    At most ``max_held`` bytes of files and ``max_opened`` bytes of recently opened pixels are held; the least recently
+    used go first.
     """
 
     def __init__(
@@ -27,13 +27,13 @@ class Images:
         self._opened = OpenedImages(max_opened)
 
     def hold(self, case_id: str, data: bytes) -> None:
-        """Keep the bytes of a case that has no file."""
+        """Holds the bytes of a case that has no file."""
         self._held.keep(case_id, data)
 
     def open(self, case: Case, *, max_side: int | None = None) -> Image.Image:
-        """The case's image as ``open_image`` gives it, not to be changed.
+        """Returns the case's image as ``open_image`` gives it. It is shared: do not modify it.
 
-        Raises ``ImageError``, also where the file no longer holds the bytes that the case's id names.
+        Raises ``ImageError``, also if the file no longer holds the bytes that the case's id names.
         """
         return self._opened.get(case.id, max_side, lambda: self._open(case, max_side))
 
@@ -49,7 +49,7 @@ class Images:
 
 
 class OpenedImages:
-    """Pictures by case and size, at most ``max_bytes`` of pixels. Who asks for one being opened waits for it."""
+    """A cache of images by case and size, limited to ``max_bytes`` of pixels. Concurrent requests share one opening."""
 
     def __init__(self, max_bytes: int) -> None:
         self._pictures = RecentValues[tuple[str, int | None], Image.Image](
@@ -57,14 +57,14 @@ class OpenedImages:
         )
 
     def get(self, case_id: str, max_side: int | None, opened: Callable[[], Image.Image]) -> Image.Image:
-        """The picture of a case, its longer side at most ``max_side``; as ``opened`` gives it where it is not held."""
+        """Returns a case's image, its longer side at most ``max_side``; calls ``opened`` if it is not cached."""
         with self._pictures.making(case_id):
-            for key in ((case_id, max_side), (case_id, None)):  # for this size; or whole, and no larger
+            for key in ((case_id, max_side), (case_id, None)):  # this size, or the whole image if it is no larger
                 found = self._pictures.find(key)
                 if found is not None and (max_side is None or max(found.size) <= max_side):
                     return found
             picture = opened()
-            # One that is smaller than it might be has not been scaled down: it is whole.
+            # An image smaller than the limit was not scaled down, so it is the whole image.
             whole = max_side is None or max(picture.size) < max_side
             self._pictures.keep((case_id, None if whole else max_side), picture)
             return picture

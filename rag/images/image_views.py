@@ -1,4 +1,4 @@
-"""Named views of an image: crops, and images with some of their cells covered."""
+"""Named views of an image: crops, and images with some cells covered."""
 
 import re
 
@@ -11,22 +11,22 @@ from doubleread.core.attribution import CELLS
 from doubleread.core.errors import UnknownPart
 
 CROPS: tuple[str, ...] = ("top-left", "top-right", "bottom-left", "bottom-right", "centre")
-"""The crops of an image: seven eighths of each side, as in the classical five-crop test."""
+"""The crops of an image: 7/8 of each side, placed as in the standard five-crop test."""
 _CROP_SHARE = 0.875
 VIEWS_VERSION = f"crops{_CROP_SHARE}"
-"""Changes when the same view name would give other pixels; cached encodings carry it."""
+"""Part of cache keys; must change if a view name gives other pixels."""
 _CORNERS = dict(zip(CROPS, ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (0.5, 0.5)), strict=True))
 _BYTES = -(-(CELLS**2) // 8)
 _NAME = re.compile(rf"covered-1-([0-9a-f]{{{2 * _BYTES}}})")
-"""The number changes when the same cells would be covered otherwise; cached encodings carry the name."""
+"""The number in the name is part of cache keys; it must change if cells are covered in another way."""
 _PARTS = 4
-"""Parts a side whose means fill what is covered."""
+"""The covered cells are filled from the means of 4 × 4 parts of the image."""
 _FINE, _SOFT = 8, 1.0
-"""Pixels a side that a cell has in the mask before it is enlarged, and the radius by which its edges are softened."""
+"""Pixels per cell side in the mask before it is enlarged, and the radius by which its edges are softened."""
 
 
 def view(image: Image.Image, name: str) -> Image.Image:
-    """A named view: ``WHOLE``, one of ``CROPS``, or with cells covered (``occlusion``); raises ``UnknownPart``."""
+    """Returns a named view: ``WHOLE``, one of ``CROPS``, or one with cells covered. Raises ``UnknownPart``."""
     if name == WHOLE:
         return image
     if (partly := cover(image, name)) is not None:
@@ -40,12 +40,12 @@ def view(image: Image.Image, name: str) -> Image.Image:
 
 
 def covered(cells: NDArray[np.bool_]) -> str:
-    """The name of the view in which these cells, shape ``(CELLS, CELLS)``, are covered."""
+    """Returns the name of the view in which these cells, shape ``(CELLS, CELLS)``, are covered."""
     return f"covered-1-{np.packbits(cells).tobytes().hex()}"
 
 
 def cover(image: Image.Image, name: str) -> Image.Image | None:
-    """The view of that name; None for a name that ``covered`` does not give."""
+    """Returns the view of a name made by ``covered``; None for other names."""
     found = _NAME.fullmatch(name)
     if found is None:
         return None

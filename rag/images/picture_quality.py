@@ -1,8 +1,8 @@
-"""Pictures that are dark, blurred, flat, over-bright, colourless, tiny or oddly shaped, by the standards of their set.
+"""Finds pictures that are dark, blurred, flat, over-bright, colourless, tiny or oddly shaped for their data set.
 
-What is usual differs between leaves, X-rays and solar cells. So a picture is unusual where a statistic lies far beyond
-the middle 98 % of the pictures it is compared with; how far is chosen so that hardly any picture of a *new group*
-would be named. A few limits hold everywhere: black, white and empty pictures show nothing.
+What is usual differs between leaves, X-rays and solar cells. So a picture is unusual if a statistic lies far outside
+the middle 98 % of the reference pictures. The distance is chosen so that few pictures of *new groups* are flagged. A
+few absolute limits always apply: black, white and empty pictures show nothing.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,15 +16,15 @@ from doubleread.core.types import Embeddings, Matrix, Vector
 from doubleread.rag.images.picture_statistics import StatisticColumns
 
 FEW = 20
-"""With fewer pictures nobody can say what is usual, and only the limits that hold everywhere count."""
+"""With fewer pictures, the usual range is unknown and only the absolute limits apply."""
 FLAG_RATE = 0.01
-"""Share of the pictures of new groups that may be named."""
+"""Largest share of the pictures of new groups that may be flagged."""
 _TAIL = 0.01
 _STRETCHES = (0.5, 1.0, 2.0, 4.0)
-"""A fence lies this far beyond the outermost percent, in distances between that and the median."""
+"""Candidate distances of a fence from the outermost percent, in units of that percentile's distance to the median."""
 _FOLDS = 5
 SHOWN = 3
-"""Sources that a note names."""
+"""Number of sources named in a note."""
 
 Rows = Matrix | Embeddings
 Flags = NDArray[np.bool_]
@@ -33,7 +33,7 @@ ABSOLUTE: tuple[tuple[str, Callable[[StatisticColumns], Flags]], ...] = (
     ("white", lambda s: s.bright > 0.995),
     ("empty", lambda s: s.contrast < 0.01),
 )
-"""What shows nothing anywhere, unless more than one in ten of the usual pictures are like that."""
+"""Absolute limits; one is ignored if more than one in ten of the reference pictures break it."""
 _TOLD = {
     "black": "the picture is practically black",
     "white": "the picture is practically white",
@@ -43,16 +43,16 @@ _COMMON = 0.1
 
 
 class Check(NamedTuple):
-    """One way to be unusual: ``value`` beyond a fence, upwards (``side`` 1) or downwards (-1)."""
+    """One check: ``value`` must not lie beyond a fence, upwards (``side`` 1) or downwards (-1)."""
 
     name: str
     value: Callable[[StatisticColumns], Vector]
     side: int
     least: float
-    """The fence lies at least so far beyond the outermost percent."""
+    """Smallest distance of the fence from the outermost percent."""
     told: str
     alarm: bool = True
-    """Whether a picture beyond the fence is no longer one that the panel can be trusted on."""
+    """Whether a picture beyond the fence raises the alarm."""
 
 
 def _brightness(s: StatisticColumns) -> Vector:
@@ -80,16 +80,16 @@ CHECKS = (
 
 @dataclass(frozen=True)
 class UsualPictures:
-    """What is usual, learned from pictures; ``NOTHING_USUAL`` knows only the limits that hold everywhere."""
+    """The usual range of each check, learned from pictures; ``NOTHING_USUAL`` has only the absolute limits."""
 
     fences: Vector
-    """One for each of ``CHECKS``; infinite where nobody can say."""
+    """One for each of ``CHECKS``; infinite where unknown."""
     absolute: Flags
-    """Which of ``ABSOLUTE`` count."""
+    """Which of ``ABSOLUTE`` apply."""
 
     @classmethod
     def fit(cls, rows: Rows, groups: Sequence[str | None] | None = None) -> Self:
-        """From the statistics of pictures, ``(n, 10)``, and the group of each."""
+        """Learns from the statistics of pictures, ``(n, 10)``, and their groups."""
         s = StatisticColumns.of_rows(rows)
         broken = np.array([limit(s).mean() if len(rows) else 0.0 for _, limit in ABSOLUTE])
         fences = np.array([np.inf * check.side for check in CHECKS])
@@ -99,21 +99,21 @@ class UsualPictures:
         return cls(fences, broken <= _COMMON)
 
     def flags(self, rows: Rows) -> tuple[Flags, Flags]:
-        """Which pictures break which of ``CHECKS``, ``(n, checks)``, and of ``ABSOLUTE``, ``(n, limits)``."""
+        """Returns which pictures break which of ``CHECKS``, ``(n, checks)``, and of ``ABSOLUTE``, ``(n, limits)``."""
         s = StatisticColumns.of_rows(rows)
         absolute = np.column_stack([limit(s) for _, limit in ABSOLUTE]) & self.absolute
-        absolute &= absolute.cumsum(axis=1) == 1  # the first says it all
+        absolute &= absolute.cumsum(axis=1) == 1  # report only the first limit
         return _beyond(_values(s), self.fences) & ~absolute.any(axis=1, keepdims=True), absolute
 
     def names(self, rows: Rows) -> list[tuple[str, ...]]:
-        """What is wrong with each picture, in single words; nothing for most."""
+        """Returns the faults of each picture as single words; empty for most."""
         found, absolute = self.flags(rows)
         words = [*(check.name for check in CHECKS), *(name for name, _ in ABSOLUTE)]
         every = np.concatenate([found, absolute], axis=1)
         return [tuple(dict.fromkeys(word for word, flag in zip(words, row, strict=True) if flag)) for row in every]
 
     def told(self, row: Vector, *, alarm: bool) -> tuple[str, ...]:
-        """What to say of one picture, ``(10,)``, in a sentence each: what raises the alarm, or what does not."""
+        """Describes each fault of a row of statistics ``(10,)``: those that raise the alarm, or the others."""
         found, absolute = self.flags(row[None])
         nothing = [_TOLD[name] for (name, _), flag in zip(ABSOLUTE, absolute[0], strict=True) if flag and alarm]
         beyond = {
@@ -128,7 +128,7 @@ NOTHING_USUAL = UsualPictures(np.array([np.inf * check.side for check in CHECKS]
 
 
 def unusual_pictures(named: Sequence[tuple[str, ...]], sources: Sequence[str]) -> tuple[str, ...]:
-    """A note on pictures that have something wrong with them, with how many and the first sources; else nothing."""
+    """Returns a note with the number and the first sources of the flagged pictures; empty if there are none."""
     odd: dict[str, list[str]] = {}
     for words, source in zip(named, sources, strict=True):
         for word in words:
@@ -154,15 +154,15 @@ def _beyond(values: Matrix, fences: Vector) -> Flags:
 
 
 def _fences(values: Matrix, stretch: float) -> Vector:
-    """Beyond the outermost percent, by its distance from the median times ``stretch``, or by the least of the check."""
+    """Returns fences beyond the outermost percent, at ``stretch`` times its distance from the median or ``least``."""
     side = np.array([check.side for check in CHECKS])
-    outer = np.quantile(values * side, 1 - _TAIL, axis=0, method="lower")  # of few, not the oddest itself
+    outer = np.quantile(values * side, 1 - _TAIL, axis=0, method="lower")  # excludes the most extreme of a few pictures
     reach = stretch * (outer - np.median(values * side, axis=0))
     return np.asarray(side * (outer + np.maximum(reach, [check.least for check in CHECKS])))
 
 
 def _stretch(values: Matrix, groups: Sequence[str | None] | None) -> float:
-    """The smallest under which few enough pictures of groups left out would be named; the largest without groups."""
+    """Returns the smallest stretch that flags few enough pictures of left-out groups; the largest without groups."""
     names = np.array([group or f"case {i}" for i, group in enumerate(groups or [None] * len(values))])
     found, codes = np.unique(names, return_inverse=True)
     folds = min(_FOLDS, len(found))

@@ -1,7 +1,7 @@
-"""A few simple statistics of a picture, and what a person sees by them: darker, more blurred, greyer than others.
+"""Simple statistics of pictures, and the visible traits derived from them, such as darkness, blur and colour.
 
-Statistics are computed on a copy of at most 256 pixels a side, so that they hardly depend on the resolution. Most of
-them look at *lit* pixels only: a background that was masked black says nothing about exposure, contrast or colour.
+Statistics are computed on a copy of at most 256 pixels a side, so that they hardly depend on the resolution. Most use
+*lit* pixels only: a background that was masked black says nothing about exposure, contrast or colour.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,20 +15,20 @@ from doubleread.core.batch import Difference
 from doubleread.core.types import Embeddings, Matrix, Vector
 
 SIDE = 256
-"""Longer side of the copy that is looked at."""
+"""Longer side of the copy, in pixels."""
 DARK, BRIGHT = 8, 247
-"""Luminance, of 255, up to which a pixel is black, and from which it is white."""
+"""Luminance (0 to 255) up to which a pixel is black, and from which it is white."""
 LARGE = 512
-"""Pixels a side from which a picture counts as large: many are opened no larger."""
+"""The side length is capped at this many pixels, since images are often opened no larger."""
 FEW_LIT = 0.01
-"""Where fewer pixels than this share are lit, the picture is looked at as a whole."""
+"""If fewer pixels than this share are lit, all pixels are used."""
 Rows = Matrix | Embeddings
 GREY = 0.03
-"""Colour, relative to brightness, below which pictures are grey."""
+"""Colour relative to brightness below which pictures are grey."""
 
 
 class StatisticColumns(NamedTuple):
-    """One number a picture in each field, or one column of many pictures; luminance and colours lie in 0 to 1."""
+    """Each field is one number a picture, or a column for many pictures; luminance and colours lie in 0 to 1."""
 
     brightness: Vector
     """Mean luminance of the lit pixels."""
@@ -53,7 +53,7 @@ class StatisticColumns(NamedTuple):
 
     @classmethod
     def of_rows(cls, rows: Matrix | Embeddings) -> "StatisticColumns":
-        """The columns of rows ``(n, 10)``."""
+        """Returns the columns of rows ``(n, 10)``."""
         return cls(*np.asarray(rows, float).T)
 
 
@@ -61,19 +61,19 @@ NAMES = StatisticColumns._fields
 
 
 class PictureStatistics:
-    """Looks at pictures as an encoder does, so that its rows are cached like embeddings; they are not unit-length."""
+    """Computes statistics through the encoder interface, so that they are cached like embeddings; not unit-length."""
 
     fingerprint = "picture-statistics-1"
     dim = len(NAMES)
 
     def encode(self, images: Sequence[Image.Image]) -> Embeddings:
-        """Rows of shape ``(len(images), 10)``, columns in the order of ``NAMES``."""
+        """Returns rows of shape ``(len(images), 10)``, columns in the order of ``NAMES``."""
         rows = [picture_statistics(image) for image in images]
         return np.stack(rows).astype(np.float32) if rows else np.zeros((0, self.dim), np.float32)
 
 
 def picture_statistics(image: Image.Image) -> Vector:
-    """The statistics of one 8-bit RGB picture, shape ``(10,)``, in the order of ``NAMES``."""
+    """Returns the statistics of one 8-bit RGB picture, shape ``(10,)``, in the order of ``NAMES``."""
     small = _bounded(image)
     luma = np.asarray(small.convert("L"))
     black = luma <= DARK
@@ -83,7 +83,7 @@ def picture_statistics(image: Image.Image) -> Vector:
     spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
     light = luma[lit]
     variance, bright = float(light.var(dtype=np.float32)), float((luma >= BRIGHT).mean())
-    sharpness = (_roughness(luma.astype(np.int16), lit) + 1) / (variance + 1)  # rounding alone is about 1
+    sharpness = (_roughness(luma.astype(np.int16), lit) + 1) / (variance + 1)  # rounding alone gives about 1
     middle = green.mean()
     of_255 = [light.mean(), np.sqrt(variance), spread.mean(), red.mean() - middle, blue.mean() - middle]
     brightness, contrast, colour, red_cast, blue_cast = (float(value) / 255 for value in of_255)
@@ -113,7 +113,7 @@ def _bounded(image: Image.Image) -> Image.Image:
 
 
 def _roughness(luma: NDArray[np.int16], lit: NDArray[np.bool_]) -> float:
-    """Mean squared Laplacian of the pixels that are lit together with their four neighbours; 0 without any."""
+    """Returns the mean squared Laplacian of pixels that are lit with their four neighbours; 0 if there are none."""
     inner = lit[1:-1, 1:-1] & lit[:-2, 1:-1] & lit[2:, 1:-1] & lit[1:-1, :-2] & lit[1:-1, 2:]
     around = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:]
     found = (4 * luma[1:-1, 1:-1] - around)[inner].astype(np.float32)
@@ -121,18 +121,18 @@ def _roughness(luma: NDArray[np.int16], lit: NDArray[np.bool_]) -> float:
 
 
 class Trait(NamedTuple):
-    """What a person sees in pictures, worked out of their statistics."""
+    """A visible property of pictures, computed from their statistics."""
 
     name: str
     value: Callable[[StatisticColumns], Vector]
     more: str
     less: str
     ratio: bool = False
-    """Compared on a logarithmic scale."""
+    """Whether it is compared on a logarithmic scale."""
 
 
 def _of_brightness(value: Vector, s: StatisticColumns) -> Vector:
-    """Exposure scales contrast and colour too: what is left is their own change."""
+    """Returns the residual after exposure, which also scales contrast and colour, is removed."""
     return np.asarray(value / (s.brightness + 0.01))
 
 
@@ -151,7 +151,7 @@ TRAITS = (
 
 
 def difference(trait: Trait, ours: Vector, theirs: Vector) -> Difference:
-    """In what a batch differs, given the trait of its pictures and of those it is compared with."""
+    """Compares a trait of a batch (``ours``) with that of reference pictures (``theirs``)."""
     batch, trusted = float(np.median(ours)), float(np.median(theirs))
     if np.isclose(batch, trusted):
         batch, trusted = float(ours.mean()), float(theirs.mean())
@@ -162,12 +162,12 @@ def difference(trait: Trait, ours: Vector, theirs: Vector) -> Difference:
 
 
 def traits_of(rows: Rows) -> Matrix:
-    """The traits of pictures by their statistics, ``(n, traits)``."""
+    """Returns the traits of pictures from their statistics, ``(n, traits)``."""
     s = StatisticColumns.of_rows(rows)
     return np.column_stack([trait.value(s) for trait in TRAITS])
 
 
 def scaled(traits: Matrix) -> Matrix:
-    """Traits that are ratios, as logarithms."""
+    """Returns the traits with ratios as logarithms."""
     ratios = np.array([trait.ratio for trait in TRAITS])
     return np.where(ratios, np.log(np.maximum(traits, 1e-4)), traits)

@@ -1,4 +1,4 @@
-"""From bytes or a file to pixels that can be trusted: 8-bit RGB, upright, nothing else left in them."""
+"""Decodes bytes or files safely to upright 8-bit RGB images without metadata."""
 
 import hashlib
 import io
@@ -20,8 +20,8 @@ MIN_SIDE = 8
 MAX_ASPECT = 50
 
 
-# The plugins are called directly: Image.open would warn about large images before we could refuse them, would
-# believe an MPO header (phones add previews to plain photographs), and would try formats beyond the list.
+# Plugins are called directly: Image.open warns about large images before they can be refused, trusts MPO headers
+# (phones add previews to plain photographs), and tries formats outside this list.
 _PLUGINS: tuple[tuple[bytes, type[ImageFile]], ...] = (
     (b"\xff\xd8\xff", JpegImagePlugin.JpegImageFile),
     (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
@@ -41,7 +41,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# What Pillow's decoders raise on broken files; Pillow promises no common base.
+# Errors that Pillow's decoders raise on broken files; they have no common base class.
 _DECODER_ERRORS = (
     OSError, SyntaxError, ValueError, EOFError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError,
     MemoryError, NotImplementedError, RuntimeError, AssertionError,
@@ -51,11 +51,11 @@ _DECODER_ERRORS = (
 def open_image(
     data: bytes | Path, *, max_pixels: int = MAX_PIXELS, max_side: int | None = None, sha256: str | None = None
 ) -> Image.Image:
-    """The image as 8-bit RGB, upright, on white where it was transparent, without any metadata.
+    """Opens an image as 8-bit RGB, upright, without metadata; transparent pixels become white.
 
-    The contents decide the format (JPEG, PNG, WEBP, BMP, TIFF, GIF), not the name. With ``max_side`` the longer
-    side is at most that many pixels, and large JPEGs decode several times faster. With ``sha256`` only those bytes are
-    opened: the path of a case may come from somebody else, and its id says which picture is meant.
+    The contents decide the format (JPEG, PNG, WEBP, BMP, TIFF, GIF), not the name. ``max_side`` limits the longer side,
+    in pixels, and makes large JPEGs decode several times faster. ``sha256`` is the expected digest of the bytes: a
+    case's path may come from an untrusted source, and its id identifies the image.
 
     Raises ``ImageError`` with one of the codes ``missing``, ``not-a-file``, ``unreadable``, ``too-large``,
     ``empty``, ``changed``, ``not-an-image``, ``corrupt``, ``too-many-pixels``, ``too-small``, ``bad-shape``,
@@ -71,7 +71,7 @@ def open_image(
 
 
 def orientation_of(data: bytes) -> int:
-    """How the metadata says that the pixels are turned: 2 to 8, or 1 for upright. Raises ``ImageError``."""
+    """Returns the EXIF orientation, 2 to 8, or 1 for upright. Raises ``ImageError``."""
     turned = _orientation(_header(data))
     return turned if turned in _UPRIGHT else 1
 
@@ -112,7 +112,7 @@ def _check_bytes(raw: bytes, sha256: str | None) -> None:
 
 @contextmanager
 def _decoding() -> Iterator[None]:
-    """What decoders raise on a broken file, as ``ImageError``."""
+    """Converts the errors of decoders to ``ImageError``."""
     try:
         yield
     except _DECODER_ERRORS as error:
@@ -176,7 +176,7 @@ def _check_depth(image: ImageFile, raw: bytes) -> None:
 
 
 def _bits(image: ImageFile, raw: bytes) -> int:
-    """Bits per channel in the file; Pillow itself drops the lower half of a 16-bit colour PNG without a word."""
+    """Returns bits per channel in the file; Pillow silently drops the lower half of a 16-bit colour PNG."""
     if image.mode.startswith("I;16"):
         return 16
     if image.mode in {"I", "F"}:
@@ -216,4 +216,4 @@ def _orientation(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
     except _DECODER_ERRORS:
-        return 1  # broken metadata does not spoil good pixels
+        return 1  # ignore broken metadata if the pixels are good

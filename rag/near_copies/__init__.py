@@ -1,1 +1,1 @@
-"""Near copies: pictures that are nearly the same, by perceptual hash and embedding."""
+"""Near copies: pictures that are almost the same, found by perceptual hash and embedding."""

@@ -1,4 +1,4 @@
-"""Near copies under an encoder: how near they are, those of one picture in an archive, and those among newcomers."""
+"""Measures the rule for near copies under an encoder, and finds near copies of a case and among new cases."""
 
 import io
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -27,9 +27,9 @@ from doubleread.rag.near_copies.near_duplicates import (
 from doubleread.rag.stores.archive import Archive
 
 _SIDE = 512
-"""Of the 32 pixels a side that a hash looks at, many times enough."""
+"""Longer side of the opened image: many times the 32 pixels that a hash uses."""
 _CHANGED, _COMPARED = 16, 500
-"""Pictures that are mildly changed, and pictures that are compared with others, to measure a rule."""
+"""Number of pictures that are mildly changed, and of those that are compared with others, to measure a rule."""
 _WORKERS = 4
 _SAMPLE = 1000
 
@@ -55,12 +55,12 @@ MILD_CHANGES: Mapping[str, Callable[[Image.Image], Image.Image]] = MappingProxyT
         "10 % more light": lambda image: ImageEnhance.Brightness(image).enhance(1.1),
     }
 )
-"""What happens to a picture between two copies of it; each takes and gives 8-bit RGB."""
+"""Typical changes between copies of a picture; each maps 8-bit RGB to 8-bit RGB."""
 
 
 @dataclass(frozen=True)
 class PictureSet:
-    """What is known of the pictures of cases, a row each."""
+    """Cases with their embeddings and perceptual hashes, in the same order."""
 
     cases: tuple[Case, ...]
     embeddings: Embeddings
@@ -70,7 +70,7 @@ class PictureSet:
 
 
 class Looks(NamedTuple):
-    """What was seen of many pictures, a row each."""
+    """Hashes and statistics of many pictures, in the same order."""
 
     hashes: NDArray[np.uint64]
     """Perceptual hashes, shape ``(n,)``."""
@@ -80,15 +80,15 @@ class Looks(NamedTuple):
 
 @dataclass(frozen=True)
 class CopyFinder:
-    """Finds the stored cases that are nearly the same picture as a case."""
+    """Finds stored cases whose picture is a near copy of a case's."""
 
     rule: NearRule
     images: ImageSource
 
     def copies(self, case: Case, similarities: Vector, columns: Columns) -> NDArray[np.intp]:
-        """Their rows, given the similarity of every row to the case, ``(n,)``.
+        """Returns the rows of the copies, given the similarity of every row to the case, ``(n,)``.
 
-        Its picture is opened only where some embedding is near enough. Raises ``ImageError``.
+        Opens the case's picture only if some embedding is near enough. Raises ``ImageError``.
         """
         rows = np.flatnonzero(columns.hashed & (similarities >= self.rule.same_hash))
         if not len(rows):
@@ -98,14 +98,14 @@ class CopyFinder:
 
 
 def hash_picture(case: Case, images: ImageSource) -> int:
-    """The perceptual hash of a case's picture; raises ``ImageError``."""
+    """Returns the perceptual hash of a case's picture; raises ``ImageError``."""
     return perceptual_hash(images.open(case, max_side=_SIDE))
 
 
 def look_at(
     cases: Sequence[Case], images: ImageSource, progress: Callable[[int, int], None] = lambda _done, _total: None
 ) -> Looks:
-    """The perceptual hash and the statistics of each case's picture, opened once; raises ``ImageError``."""
+    """Opens each case's picture once and returns hashes and statistics; raises ``ImageError``."""
 
     def look(case: Case) -> tuple[int, Vector]:
         image = images.open(case, max_side=_SIDE)
@@ -125,9 +125,9 @@ def measure_rule(
     images: ImageSource,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> NearRule:
-    """The rule for near copies, from mild changes of 16 of the pictures and from the neighbours of 500 others.
+    """Measures the rule for near copies on mild changes of 16 pictures and on the neighbours of 500 pictures.
 
-    Both are spread evenly over the case ids. Raises ``ImageError``, and ``ValueError`` without any picture.
+    Both are spread evenly over the case ids. Raises ``ImageError``, and ``ValueError`` if there is no picture.
     """
     order = np.argsort([case.id for case in pictures.cases])
     own: list[Embeddings] = []
@@ -143,22 +143,22 @@ def measure_rule(
 
 
 def _spread(order: NDArray[np.intp], most: int) -> NDArray[np.intp]:
-    """At most so many of these positions, evenly spread."""
+    """Returns at most ``most`` of these positions, evenly spread."""
     picked: NDArray[np.intp] = order[np.linspace(0, len(order) - 1, min(most, len(order))).round().astype(int)]
     return picked
 
 
 class _Kept(Record):
-    """A rule, and how many cases there were when it was measured."""
+    """A rule, and the number of cases when it was measured."""
 
     n: int
     rule: NearRule
 
 
 def near_rule_of(archive: Archive, encoder: Encoder, images: ImageSource) -> NearRule | None:
-    """When pictures are near copies by the archive's encoder: measured once, and again when the archive has doubled.
+    """Returns the archive's rule for near copies: measured once, and again when the archive has doubled in size.
 
-    None for an archive without pictures. Raises ``ImageError`` where one can no longer be read.
+    None for an archive without pictures. Raises ``ImageError`` if a picture can no longer be read.
     """
     key, contents = f"near copies by {archive.fingerprint}", archive.contents()
     told = archive.file.about(key)
@@ -177,7 +177,7 @@ def near_rule_of(archive: Archive, encoder: Encoder, images: ImageSource) -> Nea
 
 
 def _kept(told: str | None) -> _Kept | None:
-    """What was measured before; None where nothing was, or it cannot be read."""
+    """Parses the rule measured before; None if there is none or it cannot be read."""
     try:
         return None if told is None else _Kept.model_validate_json(told)
     except ValueError:
@@ -185,7 +185,7 @@ def _kept(told: str | None) -> _Kept | None:
 
 
 def near_arrivals(archive: Archive, arrived: Collection[str], rule: NearRule) -> list[tuple[str, str]]:
-    """Sources of the cases with these ids that are near copies of others in the archive, and of those others."""
+    """Returns pairs of sources: a case with one of these ids, and another case in the archive that it nearly copies."""
     contents = archive.contents()
     hashed = np.flatnonzero(contents.columns.hashed)
     new = np.array([i for i in hashed.tolist() if contents.rows[i].id in arrived], np.intp)

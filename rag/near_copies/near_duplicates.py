@@ -1,10 +1,9 @@
-"""Pictures that are nearly the same: embeddings almost parallel *and* perceptual hashes a few bits apart.
+"""Finds near copies: embeddings almost parallel *and* perceptual hashes a few bits apart.
 
-Embeddings alone take look-alikes for copies, hashes alone plain backgrounds. Exact copies have equal case ids already.
-
-The hash is the DCT hash: grey, shrunk to 32 × 32, the 8 × 8 lowest frequencies of its cosine transform, one bit each
-for being above their median (C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010,
-section 3.2). It stays nearly the same when a picture is re-encoded, resized, lit otherwise or cropped a little.
+Embeddings alone mistake look-alikes for copies; hashes alone mistake plain backgrounds. Exact copies have equal case
+ids already. The hash is the DCT hash: grey, reduced to 32 × 32, the 8 × 8 lowest frequencies of its cosine transform,
+one bit each for being above their median (C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash
+Functions", 2010, section 3.2). It hardly changes when a picture is re-encoded, resized, brightened or cropped a little.
 """
 
 from collections.abc import Iterator
@@ -19,42 +18,42 @@ from doubleread.core.types import Embeddings, Labels, Vector
 
 _SIDE, _LOW = 32, 8
 _WAVES = np.cos(np.pi / _SIDE * np.outer(np.arange(_LOW), np.arange(_SIDE) + 0.5))
-"""The eight lowest cosine waves, a row each (DCT-II)."""
+"""The eight lowest cosine basis functions, one a row (DCT-II)."""
 SAME_HASH, LIKE_HASH = 4, 12
-"""Bits of 64: re-encoding, resizing and light move a hash by at most 2, a crop of 3 % by 6 (median) to 18."""
+"""Bits of 64: re-encoding, resizing and lighting change at most 2, a crop of 3 % changes 6 (median) to 18."""
 _LOST, _TAIL = 0.01, 0.99
 _WITHOUT_OTHERS = 0.95
 Near = NDArray[np.bool_]
 _BLOCK = 2048
 _AT_ONCE = 20_000
-"""Pairs whose embeddings are compared together."""
+"""Pairs whose embeddings are compared at a time."""
 _MOST_PAIRS = 1_000_000
 
 
 def perceptual_hash(image: Image.Image) -> int:
-    """The hash of an image, whatever its size."""
+    """Returns the hash of an image of any size."""
     pixels = np.asarray(image.convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX), float)
-    low = np.round(_WAVES @ pixels @ _WAVES.T, 6).ravel()  # rounded: what is zero must not be a coin's toss
+    low = np.round(_WAVES @ pixels @ _WAVES.T, 6).ravel()  # rounded: the sign of zero must not be random
     return int.from_bytes(np.packbits(low > np.median(low[1:])).tobytes(), "big")
 
 
 def in_hex(value: int) -> str:
-    """A hash as it is stored: sixteen hexadecimal digits."""
+    """Returns a hash as sixteen hexadecimal digits, the stored form."""
     return f"{value:016x}"
 
 
 def distances(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    """Bits in which hashes differ (Hamming distance, 0 to 64), broadcast."""
+    """Returns the Hamming distance of hashes (0 to 64), broadcast."""
     differing: NDArray[np.uint8] = np.bitwise_count(first ^ second)
     return differing
 
 
 class NearRule(Record):
-    """Near copies have nearly one hash and embeddings as close as copies get, or like hashes and closer embeddings.
+    """The rule for near copies: a very similar hash, or a similar hash and an even more similar embedding.
 
-    Re-encoding and resizing hardly move the hash but may move an embedding; a crop moves the hash and hardly the
-    embedding. So: at most ``SAME_HASH`` bits and a cosine of at least ``same_hash``, or at most ``LIKE_HASH`` bits
-    and a cosine of at least ``like_hash``.
+    Re-encoding and resizing hardly change the hash but may change the embedding; a crop does the opposite. So copies
+    differ in at most ``SAME_HASH`` bits with a cosine of at least ``same_hash``, or in at most ``LIKE_HASH`` bits with
+    a cosine of at least ``like_hash``.
     """
 
     same_hash: float
@@ -62,10 +61,10 @@ class NearRule(Record):
 
     @classmethod
     def measured(cls, own: Vector, others: Vector) -> Self:
-        """From cosines of pictures with their own mild changes, and with their nearest different picture.
+        """Measures the rule from cosines of pictures with their mild changes and with other pictures, each ``(n,)``.
 
-        ``same_hash`` loses 1 % of ``own``; ``like_hash`` is above 99 % of ``others`` (``nearest_others``), or 0.95
-        where there are none. Both shapes ``(n,)``; raises ``ValueError`` for an empty ``own``.
+        ``same_hash`` excludes 1 % of ``own``; ``like_hash`` exceeds 99 % of ``others`` (``nearest_others``), or is 0.95
+        if there are none. Raises ``ValueError`` for an empty ``own``.
         """
         if not len(own):
             raise ValueError("a rule for near copies is measured on at least one picture and its changes")
@@ -74,7 +73,7 @@ class NearRule(Record):
         return cls(same_hash=min(same, like), like_hash=like)
 
     def near(self, similarities: NDArray[np.float32], apart: NDArray[np.uint8]) -> Near:
-        """Which pairs, given by cosine and differing bits, are near copies."""
+        """Whether each pair, given by cosine and number of differing bits, is a near copy."""
         found: Near = ((apart <= SAME_HASH) & (similarities >= self.same_hash)) | (
             (apart <= LIKE_HASH) & (similarities >= self.like_hash)
         )
@@ -84,9 +83,9 @@ class NearRule(Record):
 def nearest_others(
     embeddings: Embeddings, hashes: NDArray[np.uint64], archive: Embeddings, archive_hashes: NDArray[np.uint64]
 ) -> Vector:
-    """Cosine of each row with the nearest archive row whose hash is so far off that it is another picture.
+    """Returns the cosine of each row with the nearest archive row whose hash shows a different picture.
 
-    Rows are of unit length; the result leaves out rows that have no such other.
+    Rows have unit length; rows without such an archive row are left out.
     """
     similarities = embeddings @ archive.T
     similarities[distances(hashes[:, None], archive_hashes[None]) <= LIKE_HASH] = -np.inf
@@ -95,14 +94,14 @@ def nearest_others(
 
 
 class NearPair(Record):
-    """Two rows that are near copies, ``first < second``."""
+    """A pair of near copies, as row numbers ``first < second``."""
 
     first: int
     second: int
     similarity: float
     """Cosine of the embeddings."""
     distance: int
-    """Bits in which the perceptual hashes differ, of 64."""
+    """Number of differing bits of the perceptual hashes, of 64."""
 
 
 class NearDuplicates(Record):
@@ -111,17 +110,17 @@ class NearDuplicates(Record):
     n: int
     rule: NearRule
     pairs: tuple[NearPair, ...] = ()
-    """The first million of ``n_pairs``; ``clusters`` are complete all the same."""
+    """The first million of ``n_pairs``; ``clusters`` are complete in any case."""
     n_pairs: int = 0
     clusters: tuple[tuple[int, ...], ...] = ()
-    """Rows that hang together by near copies, at least two each."""
+    """Connected components of at least two rows."""
 
 
 def find_near_duplicates(embeddings: Embeddings, hashes: NDArray[np.uint64], rule: NearRule) -> NearDuplicates:
-    """The pairs of rows that are near copies by the rule, and how they hang together.
+    """Finds all pairs of near copies among rows, and their connected components.
 
-    ``embeddings``: unit-length rows ``(n, dim)``; ``hashes``: ``(n,)``. All pairs are looked at, in blocks: memory
-    beyond the rows is bounded, time grows with n².
+    ``embeddings``: unit-length rows ``(n, dim)``; ``hashes``: ``(n,)``. All pairs are compared in blocks: memory is
+    bounded, time grows with n².
     """
     rows, codes = np.asarray(embeddings, np.float32), np.asarray(hashes, np.uint64)
     belongs, pairs, n_pairs = np.arange(len(rows)), list[NearPair](), 0
@@ -146,9 +145,9 @@ def near_copies_between(
     other_hashes: NDArray[np.uint64],
     rule: NearRule,
 ) -> Iterator[tuple[int, int]]:
-    """Every row of the first, with every row of the others, that are near copies by the rule, in no order.
+    """Yields index pairs of near copies between two sets of rows, in no particular order.
 
-    Rows are of unit length, ``(n, dim)`` and ``(m, dim)``; hashes ``(n,)`` and ``(m,)``.
+    Rows have unit length, ``(n, dim)`` and ``(m, dim)``; hashes are ``(n,)`` and ``(m,)``.
     """
     for top in range(0, len(embeddings), _BLOCK):
         for left in range(0, len(others), _BLOCK):
@@ -165,7 +164,7 @@ class _Pairs(NamedTuple):
 
 
 def _blocks(rows: Embeddings, codes: NDArray[np.uint64], rule: NearRule) -> Iterator[_Pairs]:
-    """The near pairs, block by block of the upper triangle."""
+    """Yields near pairs by block of the upper triangle."""
     for top in range(0, len(rows), _BLOCK):
         for left in range(top, len(rows), _BLOCK):
             one, other = slice(top, top + _BLOCK), slice(left, left + _BLOCK)
@@ -179,7 +178,7 @@ def _blocks(rows: Embeddings, codes: NDArray[np.uint64], rule: NearRule) -> Iter
 def _near(
     rows: Embeddings, codes: NDArray[np.uint64], others: Embeddings, other_codes: NDArray[np.uint64], rule: NearRule
 ) -> _Pairs:
-    """Hashes first: they are compared a hundred times faster than embeddings and leave few pairs."""
+    """Compares hashes first, which is a hundred times faster than embeddings and leaves few pairs."""
     apart = distances(codes[:, None], other_codes[None])
     first, second = np.nonzero(apart <= LIKE_HASH)
     similarity = np.zeros(len(first), np.float32)
@@ -191,8 +190,8 @@ def _near(
 
 
 def _joined(belongs: Labels, first: Labels, second: Labels) -> Labels:
-    """The component of every row once these pairs hang together."""
-    from scipy.sparse import coo_array  # noqa: PLC0415 - heavy, and needed only where there are near copies
+    """Returns the connected component of every row after these pairs are joined."""
+    from scipy.sparse import coo_array  # noqa: PLC0415 - heavy, and needed only if there are near copies
     from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
 
     n = len(belongs)

@@ -1,4 +1,4 @@
-"""How an archive uses its index: opened when it is first worth it, and done without where it fails."""
+"""Manages the index of an archive: opens it when it is worthwhile, and falls back to exact search if it fails."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     from doubleread.rag.stores.index import Index
 
 INDEX_FROM = 10_000
-"""Cases from which the index is faster than looking at every one: measured with rows of 512."""
+"""Number of cases from which the index is faster than exact search, measured with rows of 512."""
 INDEX_LAG = 5000
-"""Rows that the index may be behind and still catch up while someone waits."""
+"""Number of rows that the index may be behind and still catch up during a search."""
 INDEX_STEP = 2000
-"""Rows that the index catches up with whenever something is written, besides those: a few seconds, not minutes."""
+"""Number of rows beyond those written that the index catches up with at each write: seconds, not minutes."""
 _MARGIN = 16
 _SAME = 1e-3
-"""How far a similarity that the index tells may be from the archive's own."""
+"""Largest difference between a similarity from the index and the archive's own."""
 _SAMPLE, _USUAL = 200, 0.02
 _log = logging.getLogger(__name__)
 
 
 class ArchiveIndex:
-    """The index of an encoder's embeddings, where this process can have it. Callers hold the archive's lock.
+    """The index of an encoder's embeddings, if this process can hold it. Callers hold the archive's lock.
 
-    ``state`` says what the index must be of; it is used from ``least`` cases on.
+    ``state`` names the contents that the index must have; it is used from ``least`` cases on.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class ArchiveIndex:
         self._usual: tuple[int, float] | None = None
 
     def catch_up(self, most: int) -> None:
-        """After something was written: adds at most so many rows to the index, where there is one or should be."""
+        """After a write: adds at most ``most`` rows to the index, if there is or should be one."""
         if self._index is None and self._count() < self._least:
             return
         index = self._opened()
@@ -58,7 +58,7 @@ class ArchiveIndex:
                 index.catch_up(most)
 
     def current(self, cases: int, stamp: int) -> "Index | None":
-        """The index, up to ``stamp``; None for few cases, and where another process has it or it is far behind."""
+        """Returns the index up to ``stamp``; None for few cases, or if another process holds it or it is far behind."""
         if not cases or cases < self._least:
             return None
         index = self._opened()
@@ -71,16 +71,16 @@ class ArchiveIndex:
         return self._index
 
     def usual(self, contents: Contents) -> float:
-        """``least_usual_similarity``, measured again when the archive has doubled."""
+        """Returns ``least_usual_similarity``, measured again when the archive has doubled in size."""
         if self._usual is None or len(contents) >= 2 * self._usual[0]:
             self._usual = len(contents), least_usual_similarity(contents)
         return self._usual[1]
 
     def drop(self) -> None:
-        """Closes the index; this object opens none again."""
+        """Closes the index; this object does not open it again."""
         index, self._index, self._wanted = self._index, None, False
         if index is not None:
-            with suppress(StoreError):  # it is built again
+            with suppress(StoreError):  # it will be rebuilt
                 index.close()
 
     def _opened(self) -> "Index | None":
@@ -94,7 +94,7 @@ class ArchiveIndex:
 
     @contextmanager
     def _expendable(self) -> Iterator[None]:
-        """Where the index fails, it is done without: what was stored is stored, and searches are exact."""
+        """Drops the index if it fails: the cases are stored, and searches are then exact."""
         try:
             yield
         except StoreError as error:
@@ -111,10 +111,10 @@ def nearest_by_index(
     exclude_groups: frozenset[str],
     usual: float,
 ) -> list[Neighbour]:
-    """The ``k`` nearest cases that the index proposes; the similarities are those of the archive's own embeddings.
+    """Returns the ``k`` nearest cases found by the index, with similarities from the archive's own embeddings.
 
-    More are fetched than wanted and filtered here: Chroma's own filters are ten times slower. The answer is an exact
-    one where the index holds other embeddings, or proposes nothing as near as is ``usual``.
+    More cases than needed are fetched and filtered here, since Chroma's filters are ten times slower. The search is
+    exact if the index holds other embeddings, or if it finds nothing as near as ``usual``.
     """
     fetch = k + len(exclude_ids) + _MARGIN
     while fetch < len(contents):
@@ -137,11 +137,11 @@ def nearest_by_index(
 
 
 def least_usual_similarity(contents: Contents) -> float:
-    """The similarity that 98 % of the stored cases exceed with the nearest case outside their own group.
+    """Returns the similarity to the nearest case outside the own group that 98 % of the stored cases exceed.
 
-    Graph indexes are made for queries from among their own rows: of the ten nearest of a query from elsewhere they may
-    miss two. So where nothing that near is found, every case is looked at. Measured on 200 cases, the same ones for the
-    same contents; -1 where no case has another.
+    Graph indexes are built for queries that resemble their rows: for other queries they may miss two of the ten
+    nearest. So if no case is this near, the search is exact. Measured on 200 cases, the same for the same contents; -1
+    if no case has another.
     """
     rng = np.random.default_rng(len(contents))
     chosen = rng.permutation(len(contents))[:_SAMPLE]

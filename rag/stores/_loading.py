@@ -1,4 +1,4 @@
-"""What searches rest on, read from an archive's file: no row is taken that its digest does not fit."""
+"""Reads the data for searches from an archive's file and verifies each row against its digest."""
 
 import gc
 import json
@@ -15,13 +15,13 @@ from doubleread.rag.stores.seal import CASE_COLUMNS, ArchiveSeal, Damaged, Sum, 
 
 _AT_ONCE = 1000
 _NEW = tuple.__new__
-"""Makes a row twice as fast as its class does."""
+"""Creates a row twice as fast as calling its class."""
 _UNIT = 2e-3
-"""How far the squared length of a row may be from 1."""
+"""Largest deviation of a row's squared length from 1."""
 
 
 class Delta(NamedTuple):
-    """What has changed since a reader last looked."""
+    """Changes since a reader last read."""
 
     rows: list[CaseRow]
     embeddings: Embeddings
@@ -32,8 +32,7 @@ class Delta(NamedTuple):
 
 @contextmanager
 def _no_garbage() -> Iterator[None]:
-    """Nothing is searched for garbage: what is loaded stays, and looking through it again and again takes a tenth of
-    the time."""
+    """Pauses garbage collection: loaded rows stay alive, and scanning them repeatedly takes a tenth of the time."""
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -45,9 +44,9 @@ def _no_garbage() -> Iterator[None]:
 
 @_no_garbage()
 def everything(db: sqlite3.Connection, seal: ArchiveSeal, encoder: int, dim: int) -> Delta:
-    """Two reads from one end of the file to the other: to look each case up takes a cold disk many times as long.
+    """Reads everything in two sequential scans: looking up each case is many times slower on a cold disk.
 
-    Raises ``Damaged`` where the sums of the digests are not those of the seal.
+    Raises ``Damaged`` if the sums of the digests differ from the seal.
     """
     known = _cases(db, seal)
     sealed = seal.embeddings.get(encoder, Sum())
@@ -72,7 +71,7 @@ def everything(db: sqlite3.Connection, seal: ArchiveSeal, encoder: int, dim: int
 
 
 def changed(db: sqlite3.Connection, seal: ArchiveSeal, encoder: int, dim: int, seq: int, stamp: int) -> Delta:
-    """Only what changed is looked up."""
+    """Reads only what has changed."""
     columns = ", ".join(f"c.{one}" for one in CASE_COLUMNS.split(", "))
     found = db.execute(
         f"select e.stamp, e.id, e.row, e.digest, {columns}, c.digest from (select id from cases where seq > ? union "  # noqa: S608
@@ -92,7 +91,7 @@ def changed(db: sqlite3.Connection, seal: ArchiveSeal, encoder: int, dim: int, s
 
 
 def unit_blocks(rows: Sequence[bytes], dim: int) -> Embeddings:
-    """Rows ``(n, dim)`` as they are stored; raises ``Damaged`` for other lengths, and values that are not finite."""
+    """Returns stored rows as ``(n, dim)``; raises ``Damaged`` for other lengths and values that are not finite."""
     if any(len(row) != 4 * dim for row in rows):
         raise Damaged("an embedding has another length than its encoder's")
     made: Embeddings = np.frombuffer(b"".join(rows), np.float32).reshape(-1, dim)
@@ -102,7 +101,7 @@ def unit_blocks(rows: Sequence[bytes], dim: int) -> Embeddings:
 
 
 def _cases(db: sqlite3.Connection, seal: ArchiveSeal) -> dict[str, CaseRow]:
-    """The cases that are not removed."""
+    """Returns the cases that are not removed."""
     known, found = dict[str, CaseRow](), Sum()
     cursor = db.execute(f"select {CASE_COLUMNS}, digest from cases")  # noqa: S608 - constants
     while block := cursor.fetchmany(_AT_ONCE):
@@ -121,7 +120,7 @@ def _check_case(one: Sequence[Any]) -> None:
 
 
 def checked_digests(block: Sequence[tuple[Any, ...]], encoder: int) -> list[bytes]:
-    """Digests of stamps, ids, rows and stored digests; raises ``Damaged`` where one does not fit."""
+    """Returns the digests of stamps, ids, rows and stored digests; raises ``Damaged`` on a mismatch."""
     for stamp, one, row, digest in block:
         if embedding_digest(encoder, stamp, one, row) != digest:
             raise Damaged(f"the embedding of case {str(one)[:12]} is not what was stored")

@@ -1,4 +1,4 @@
-"""The tables of an archive's file: whether a file has these and nothing else, and bringing those of an older one up."""
+"""The tables of an archive's file: the check that a file has exactly these, and the upgrade of an older schema."""
 
 import sqlite3
 from functools import cache
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from doubleread.rag.stores.ledger_file import LedgerFile
 
 SCHEMA, OLDER = 3, 2
-"""The number of the tables, and the one that is brought up to it when a file is opened."""
+"""The current schema number, and the older one that is upgraded when a file is opened."""
 _DIGEST = "digest blob not null default x''"
 TABLES = f"""
 create table about (key text primary key, value text not null);
@@ -42,15 +42,15 @@ create table snapshots (name text primary key, seq integer not null, digest text
     time text not null, note text not null);
 """
 ADD_DIGESTS = tuple(f"alter table {table} add column {_DIGEST}" for table in ("cases", "embeddings"))
-"""Makes the tables of the older number those of the present one."""
+"""Statements that turn the older tables into the current ones."""
 _OLDER_TABLES = TABLES.replace(f",\n    {_DIGEST}", "")
 _SHOWN = 3
 
 
 def schema_of(db: sqlite3.Connection) -> str | None:
-    """The number that the file has by its tables; None for tables of something else.
+    """Returns the schema number that the file's tables match; None for other tables.
 
-    Nothing is read but the list of tables: triggers and views, which could run code of the file, are refused so.
+    Only the list of tables is read, so that triggers and views, which could run code in the file, are rejected first.
     """
     found = _listed(db)
     for number, tables in ((SCHEMA, TABLES), (OLDER, _OLDER_TABLES)):
@@ -79,7 +79,7 @@ def _expected(tables: str) -> frozenset[tuple[str, str, str, str]]:
 
 
 def upgrade(file: "LedgerFile") -> None:
-    """Raises ``StoreError`` where the file cannot be written, and where it is not sound: it is then left as it was."""
+    """Upgrades the schema. Raises ``StoreError``, leaving the file as it was, if it is read-only or damaged."""
     from doubleread.rag.care.auditing import audit_tables  # noqa: PLC0415 - it imports this package
 
     try:
@@ -90,7 +90,7 @@ def upgrade(file: "LedgerFile") -> None:
             f"opened, and it cannot be written ({error}): copy the folder to where it can be written, and open it there"
         ) from None
     try:
-        if schema_of(file.db) == str(OLDER):  # another process may have been quicker
+        if schema_of(file.db) == str(OLDER):  # another process may have upgraded it
             problems = list(audit_tables(file))
             if problems:
                 more = f", and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""

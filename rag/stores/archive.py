@@ -1,7 +1,7 @@
 """The archive: a folder of labelled cases that several processes may share.
 
-The ledger (SQLite) is the truth, a copy of its rows in memory answers every exact question, and an index (Chroma)
-answers the plain nearest-neighbour question faster where there are many cases. Losing the index loses nothing.
+The ledger (SQLite) is authoritative. A copy of its rows in memory answers exact searches; an index (Chroma) speeds up
+unfiltered nearest-neighbour searches of many cases. The index can be rebuilt from the ledger at any time.
 """
 
 import threading
@@ -26,22 +26,20 @@ if TYPE_CHECKING:
     from doubleread.rag.stores.index import Index
 
 ACTIVE = "encoder"
-"""Under this the ledger keeps the fingerprint of the encoder that is searched by."""
+"""Ledger key of the fingerprint of the active encoder, whose embeddings are searched."""
 INDEXES = "index"
-"""The sub-folder of the indexes, one a number of an encoder."""
+"""Sub-folder of the indexes, one for each encoder's number."""
 _COMMIT = 1000
 """Rows in one transaction."""
 
 
 class Archive(SearchableStore):
-    """Implements the ``CaseStore`` port on a folder; made there if there is none, where it may ``create`` one.
+    """Implements the ``CaseStore`` port on a folder; with ``create``, the folder is made if there is none.
 
-    Whatever is read is checked when it is read: what the archive says of itself at opening, its cases and embeddings
-    by ``contents``, which every search rests on.
-
-    ``index``: whether Chroma is to answer plain searches, where there are ``index_from`` cases or more. Raises
-    ``EncoderMismatch`` where the folder holds embeddings of other encoders only, and ``StoreError`` where it is no
-    archive or a damaged one.
+    Data is verified when it is read: the archive's metadata at opening, its cases and embeddings by ``contents``, which
+    every search uses. With ``index``, Chroma answers unfiltered searches of ``index_from`` cases or more. Raises
+    ``EncoderMismatch`` if the folder holds embeddings of other encoders only, and ``StoreError`` if it is no archive or
+    a damaged one.
     """
 
     def __init__(
@@ -74,21 +72,21 @@ class Archive(SearchableStore):
 
     @classmethod
     def existing(cls, folder: Path, *, index: bool = False) -> Self:
-        """An archive as it lies there, by the encoder it is searched by; no encoder is loaded."""
+        """Opens an archive with its active encoder's embeddings; no encoder is loaded."""
         held = held_encoder(folder)
         if held is None:
             raise StoreError(begun(folder))
         return cls(folder, held.fingerprint, dim=held.dim, create=False, index=index)
 
     def use_index(self) -> Self:
-        """From now on Chroma answers plain searches, as with ``index``."""
+        """Lets Chroma answer unfiltered searches from now on, as with ``index``."""
         self._wants_index = not self.read_only
         return self
 
     def put(
         self, stored: Sequence[StoredCase], embeddings: Embeddings, *, reviewer: str = "", note: str = ""
     ) -> Version:
-        """Upserts by case id with provenance, in transactions of a thousand rows; what is the same is left alone.
+        """Upserts by case id with provenance, in transactions of a thousand rows; unchanged cases are skipped.
 
         Raises ``StoreError``; what was committed before stays.
         """
@@ -102,24 +100,23 @@ class Archive(SearchableStore):
         return self.file.version()
 
     def write(self, events: Sequence[CaseEvent]) -> Version:
-        """Commits changes of cases whose embeddings stay as they are."""
+        """Commits changes of cases whose embeddings stay the same."""
         self._check_writable()
         return self.ledger.write(events) if events else self.file.version()
 
     def remove(self, ids: Sequence[str], *, reviewer: str = "", note: str = "") -> None:
-        """Cases are found no more; their record stays. Ids that are not there do nothing."""
+        """Hides cases from searches and keeps their records. Unknown ids are ignored."""
         there = self.ledger.records(ids)
         self.write([CaseEvent("removed", one.model_copy(update={"removed": True}), reviewer, note) for one in there])
 
     def erase(self, ids: Sequence[str], *, reviewer: str = "", note: str = "") -> bool:
-        """Cases leave the archive for good, with their embeddings and all they were; that they did is on record.
+        """Deletes cases for good, with their embeddings and contents; only the fact of the erasure is recorded.
 
-        Those that were erased before are wiped again. Raises ``StoreError`` that says what is done and what is left
-        where the disk is too full to write the file anew.
-
-        The indexes of all encoders are wiped, and this object builds none again: Chroma writes memory as it finds it.
-        False where another process holds one: it finds the cases no more, and its files keep their embeddings until
-        it ends and the index is opened again.
+        Cases that were erased before are wiped again. Raises ``StoreError``, which says what is done and what is left,
+        if the disk is too full to rewrite the file. The indexes of all encoders are wiped, and this object builds none
+        again, since Chroma writes memory that it has not cleared to disk. Returns False if another process holds an
+        index: it no longer finds the cases, but its files keep their embeddings until it ends and the index is opened
+        again.
         """
         self._check_writable()
         with self._guard:
@@ -146,15 +143,15 @@ class Archive(SearchableStore):
         return Exported(cases, contents.embeddings[[contents.position[case.id] for case in cases]])
 
     def digest_at(self, seq: int) -> str | None:
-        """The digest of the chain after that many changes; None where there were fewer."""
+        """Returns the digest of the chain after ``seq`` changes; None if there were fewer."""
         return self.file.digest_at(seq)
 
     def version(self) -> str:
-        """The state as it is now, such as ``v120-3f9a0c11d2e4``."""
+        """The current state, such as ``v120-3f9a0c11d2e4``."""
         return self.file.version().id
 
     def index(self) -> "Index | None":
-        """What answers plain searches now; None where they are answered exactly."""
+        """The index in use; None if searches are exact."""
         cases = len(self.contents())
         with self._guard:
             return self._index.current(cases, self._stamp)
@@ -163,8 +160,8 @@ class Archive(SearchableStore):
         return self.vectors.encoders()
 
     def contents(self) -> Contents:
-        """What is stored now, by whichever process."""
-        self.file.home.check()  # a fork may have been made while another thread held the guard
+        """Returns what is stored now, including changes by other processes."""
+        self.file.home.check()  # another thread may have held the guard during a fork
         with self._guard:
             moved = self.file.moved()
             if moved != self._moved:
@@ -182,7 +179,7 @@ class Archive(SearchableStore):
             self.file.close()
 
     def _encoder(self, name: str, *, begin: bool) -> int:
-        """The number of its encoder, which an archive that was just begun is given."""
+        """Returns the encoder's number; a new archive assigns one."""
         known = {row.fingerprint: row for row in self.vectors.encoders()}
         active, row = self.file.about(ACTIVE), known.get(self.fingerprint)
         if row is not None and row.dim == self.dim and active is not None:
@@ -219,7 +216,7 @@ class Archive(SearchableStore):
         exclude_ids: frozenset[str],
         exclude_groups: frozenset[str],
     ) -> list[list[Neighbour]]:
-        """Plain questions go to the index, where this process has it; filtered ones are answered exactly."""
+        """Unfiltered searches use the index if this process has it; filtered ones are exact."""
         with self._guard:
             index = self._index.current(len(contents), self._stamp) if wanted.everything else None
             usual = -1.0 if index is None else self._index.usual(contents)
@@ -228,7 +225,7 @@ class Archive(SearchableStore):
         return [nearest_by_index(index, contents, query, k, exclude_ids, exclude_groups, usual) for query in units]
 
     def _state(self) -> str:
-        """What an index is of: an encoder, and the last time that cases were erased."""
+        """Returns the state that an index belongs to: an encoder and the last erasure."""
         return f"{self.fingerprint} {self.file.about(ERASED) or 0}"
 
     def _check_writable(self) -> None:
@@ -237,7 +234,7 @@ class Archive(SearchableStore):
 
 
 def held_encoder(folder: Path) -> EncoderRow | None:
-    """The encoder that an archive is searched by; None where it was begun and nothing has been stored yet."""
+    """Returns the archive's active encoder; None if nothing has been stored yet."""
     file = LedgerFile(folder, create=False)
     try:
         active = file.about(ACTIVE)
@@ -247,7 +244,7 @@ def held_encoder(folder: Path) -> EncoderRow | None:
 
 
 def begun(folder: Path) -> str:
-    """What to say of an archive in which nothing has been stored yet."""
+    """Returns the message for an archive in which nothing has been stored yet."""
     return (
         f"the archive {folder} was begun and holds no embeddings yet: give `doubleread cases add {folder} DATA` "
         "(again), it goes on from there"

@@ -1,4 +1,4 @@
-"""Chroma, embedded in a folder or on a server. The only module that imports chromadb."""
+"""Chroma, in a local folder or on a server. The only module that imports chromadb."""
 
 import gc
 import threading
@@ -16,13 +16,13 @@ from doubleread.core.errors import StoreError
 
 HNSW = {"hnsw": {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 200}}
 BATCH = 2000
-"""Rows in one request: below what every Chroma accepts."""
-_ERRORS = (ChromaError, ValueError, TypeError, RuntimeError, OSError, KeyError, AttributeError)  # the last: once closed
-_creating = threading.Lock()  # Chroma's table of clients is not safe for threads
+"""Rows in one request: below the limit of every Chroma version."""
+_ERRORS = (ChromaError, ValueError, TypeError, RuntimeError, OSError, KeyError, AttributeError)  # last: after closing
+_creating = threading.Lock()  # Chroma's registry of clients is not thread-safe
 
 
 class Chroma:
-    """A client that is closed in earnest. ``where`` is how it is called in errors."""
+    """A client that really closes its files and connections. ``where`` names it in errors."""
 
     def __init__(self, client: Any, where: str) -> None:
         self.where = where
@@ -30,13 +30,13 @@ class Chroma:
 
     @classmethod
     def folder(cls, folder: Path) -> "Chroma":
-        """Chroma in this process, on a folder that nobody else may write to. Raises ``StoreError``."""
+        """Opens Chroma in this process on a folder with no other writer. Raises ``StoreError``."""
         with mapped("open", str(folder)), _creating:
             return cls(chromadb.PersistentClient(str(folder), settings=_settings()), str(folder))
 
     @classmethod
     def server(cls, url: str) -> "Chroma":
-        """Chroma on a server, such as ``http://localhost:8000``. Raises ``StoreError``."""
+        """Opens Chroma on a server, such as ``http://localhost:8000``. Raises ``StoreError``."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise StoreError(f"{url!r} is no address of a Chroma server; it looks like http://localhost:8000")
@@ -48,7 +48,7 @@ class Chroma:
             return cls(client, url)
 
     def collection(self, name: str, metadata: dict[str, Any]) -> Any:
-        """The collection of that name; made with this metadata where there is none. Its metadata is to be checked."""
+        """Returns the named collection, created with this metadata if missing. The caller must check its metadata."""
         with mapped("open", self.where):
             if name in {found.name for found in self._client.list_collections()}:
                 return self._client.get_collection(name, embedding_function=None)
@@ -57,22 +57,22 @@ class Chroma:
             )
 
     def metadata(self, name: str) -> dict[str, Any]:
-        """What a collection says of itself now."""
+        """Returns a collection's current metadata."""
         return dict(self._client.get_collection(name, embedding_function=None).metadata or {})
 
     def close(self) -> None:
-        """Lets go of files and connections; a second call does nothing."""
+        """Releases files and connections; may be called twice."""
         client, self._client = self._client, None
         if client is not None:
             with _creating:
                 client.close()
                 _hang_up(client)
             del client
-            gc.collect()  # Chroma's objects refer to each other in circles, and hold the database file open
+            gc.collect()  # Chroma's objects form reference cycles that keep the database file open
 
 
 def _hang_up(client: Any) -> None:
-    """Closes a client's connections to its server: Chroma, which opens two of its own, leaves them open."""
+    """Closes a client's two connections to its server, which Chroma leaves open."""
     for one in (client, getattr(client, "_admin_client", None)):
         session = getattr(getattr(one, "_server", None), "_session", None)
         if session is not None:
@@ -81,7 +81,7 @@ def _hang_up(client: Any) -> None:
 
 @contextmanager
 def mapped(verb: str, where: str) -> Iterator[None]:
-    """Chroma's errors as ours."""
+    """Converts Chroma's errors to ``StoreError``."""
     try:
         yield
     except _ERRORS as error:
@@ -90,5 +90,5 @@ def mapped(verb: str, where: str) -> Iterator[None]:
 
 
 def _settings() -> Settings:
-    """Explicit, since a ``.env`` file in the working folder would change them."""
+    """Returns explicit settings, since Chroma would read a ``.env`` file in the working folder."""
     return Settings(_env_file=None, anonymized_telemetry=False)

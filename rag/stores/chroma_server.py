@@ -1,7 +1,7 @@
-"""A case store on a Chroma server, for several machines that share one.
+"""A case store on a Chroma server that several machines share.
 
-The server holds the truth: each row carries its stored case. A copy in memory answers every exact question; it is
-brought up to date by the time stamp that each row carries too. A removed case stays as a row that nobody finds.
+The server is authoritative: each row carries its stored case. A copy in memory answers exact searches; it is updated
+by the time stamps of the rows. A removed case stays as a hidden row.
 """
 
 import hashlib
@@ -26,15 +26,15 @@ from doubleread.rag.stores.stored_rows import checked_rows, differs, unit_rows
 SCHEMA = 1
 _PAGE = 2000
 _SLACK_S = 120.0
-"""Clocks of several machines may differ by so much."""
+"""Largest assumed difference between the clocks of several machines, in seconds."""
 _CHANGED = "changed"
-"""Under this the collection's metadata hold another word after every change."""
+"""Key of the collection's metadata whose value is different after every change."""
 
 
 class ServerStore(MemoryStore):
-    """Implements the ``CaseStore`` port at the address ``url``; one collection an encoder and ``name``.
+    """Implements the ``CaseStore`` port at the address ``url``, with one collection for each encoder and ``name``.
 
-    Raises ``StoreError`` where the server cannot be reached or holds something else under that name.
+    Raises ``StoreError`` if the server cannot be reached or the collection holds something else.
     """
 
     def __init__(self, url: str, fingerprint: str, *, dim: int, name: str = "cases") -> None:
@@ -52,14 +52,14 @@ class ServerStore(MemoryStore):
             raise
 
     def put(self, stored: Sequence[StoredCase], embeddings: Embeddings) -> None:
-        """Upserts by case id; on the server when it returns. Raises ``StoreError``."""
+        """Upserts by case id; stored on the server when it returns. Raises ``StoreError``."""
         rows = checked_rows(stored, embeddings, self.dim)
         for start in range(0, len(rows.stored), BATCH):
             part = slice(start, start + BATCH)
             self._write(rows.stored[part], rows.embeddings[part])
 
     def remove(self, ids: Sequence[str], *, reviewer: str = "") -> None:
-        """Cases are found no more; ids that are not there do nothing, and nothing is kept of who it was."""
+        """Hides cases from searches. Unknown ids are ignored, and the reviewer is not recorded."""
         del reviewer
         gone = [one.model_copy(update={"removed": True}) for one in self.get(ids)]
         if gone:
@@ -67,7 +67,7 @@ class ServerStore(MemoryStore):
                 cases.update(ids=[one.case.id for one in gone], metadatas=[_metadata(one) for one in gone])
 
     def contents(self) -> Contents:
-        """What the server holds now, whoever wrote it."""
+        """Returns what the server holds now, including changes by other clients."""
         with self._guard, mapped("read", self.url):
             if self._chroma is None:
                 raise StoreError(f"the case store at {self.url} is closed: open it again")
@@ -84,7 +84,7 @@ class ServerStore(MemoryStore):
             self._chroma = None
 
     def _write(self, stored: Sequence[StoredCase], embeddings: Embeddings) -> None:
-        """Adds what is new and rewrites what differs: Chroma takes 16 ms for each row it rewrites unchanged."""
+        """Writes only new and changed rows: Chroma takes 16 ms for each unchanged row that it rewrites."""
         before = self.contents().position
         same = {
             one.case.id
@@ -104,7 +104,7 @@ class ServerStore(MemoryStore):
             )
 
     def _read_since(self, stamp: float) -> None:
-        """Takes over the rows that were written after a stamp, all or none."""
+        """Reads the rows written after a stamp, all or none."""
         found: dict[str, tuple[StoredCase, Embeddings]] = {}
         latest, offset = self._stamp, 0
         while True:
@@ -130,7 +130,7 @@ class ServerStore(MemoryStore):
 
     @contextmanager
     def _use(self, verb: str) -> Iterator[Any]:
-        """The collection, to write to; the others are told that it changed."""
+        """Yields the collection for writing and notifies other clients of the change."""
         with self._guard, mapped(verb, self.url):
             if self._chroma is None:
                 raise StoreError(f"the case store at {self.url} is closed: open it again")
@@ -151,10 +151,10 @@ class ServerStore(MemoryStore):
 
 
 def collection_name(name: str, fingerprint: str) -> str:
-    """One collection for each name and encoder, within Chroma's alphabet."""
+    """Returns a collection name for a name and encoder, within Chroma's allowed characters."""
     return f"{name}-{hashlib.sha256(fingerprint.encode()).hexdigest()[:12]}"
 
 
 def _metadata(stored: StoredCase) -> dict[str, Any]:
-    """Always the same keys, since Chroma merges: a key left out would keep its old value."""
+    """Returns metadata that always has the same keys: Chroma merges, so a missing key would keep its old value."""
     return {"label": stored.label, "stored": stored.model_dump_json(), "stamp": time.time()}

@@ -1,4 +1,4 @@
-"""What a store holds, in memory: searched exactly, some hundred thousand cases in a few milliseconds."""
+"""The contents of a store in memory: exact search of some hundred thousand cases in a few milliseconds."""
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -17,7 +17,7 @@ Mask = NDArray[np.bool_]
 
 
 class CaseRow(NamedTuple):
-    """What a search needs to know of a stored case; ``added`` in seconds since the epoch."""
+    """The fields of a stored case that searches need; ``added`` is in seconds since the epoch."""
 
     id: str
     label: str
@@ -31,14 +31,14 @@ class CaseRow(NamedTuple):
 
     @classmethod
     def of(cls, stored: StoredCase) -> "CaseRow":
-        """That of a stored case."""
+        """Returns the row of a stored case."""
         case = stored.case
         path, added = None if case.path is None else str(case.path), stored.added.timestamp()
         shown = (case.id, stored.label, case.group, case.split, case.source, path)
         return cls(*shown, stored.tags, added, stored.perceptual_hash)
 
     def neighbour(self, similarity: float) -> Neighbour:
-        """The case as evidence."""
+        """Returns the case as evidence."""
         return Neighbour(
             case_id=self.id,
             label=self.label,
@@ -50,7 +50,7 @@ class CaseRow(NamedTuple):
 
 
 class Contents:
-    """Rows in the order they came, with their unit-length embeddings ``(n, dim)``. Never changed in place."""
+    """Rows in order of arrival, with unit-length embeddings ``(n, dim)``. Never modified in place."""
 
     def __init__(self, rows: Sequence[CaseRow], embeddings: Embeddings) -> None:
         self.rows, self.embeddings = rows, embeddings
@@ -58,7 +58,7 @@ class Contents:
 
     @classmethod
     def empty(cls, dim: int) -> "Contents":
-        """Nothing yet."""
+        """Returns empty contents."""
         return cls([], np.zeros((0, dim), np.float32))
 
     def __len__(self) -> int:
@@ -86,12 +86,12 @@ class Contents:
 
     @cached_property
     def added(self) -> Vector:
-        """When each case was added, in seconds since the epoch, shape ``(n,)``."""
+        """Times at which the cases were added, in seconds since the epoch, shape ``(n,)``."""
         return np.array([row.added for row in self.rows], dtype=float)
 
     @cached_property
     def columns(self) -> Columns:
-        """What a model of the cases learns from."""
+        """The columns that a model of the cases is fitted on."""
         return Columns(
             ids=np.array([row.id for row in self.rows], dtype="U64"),
             labels=np.array([row.label for row in self.rows], dtype=np.str_),
@@ -102,7 +102,7 @@ class Contents:
         )
 
     def mask(self, wanted: Wanted, ids: frozenset[str], groups: frozenset[str]) -> Mask:
-        """True for the cases that are wanted and neither named nor of a named group."""
+        """Returns True for wanted cases, except those with one of these ids or groups."""
         open_to = np.ones(len(self.rows), bool)
         for names, table in (
             (wanted.labels, self.labelled),
@@ -123,12 +123,12 @@ class Contents:
         return open_to
 
     def nearest(self, query: Embeddings, k: int, mask: Mask) -> list[Neighbour]:
-        """The ``k`` nearest cases under the mask, nearest first; equals in the order of their ids."""
+        """Returns the ``k`` nearest cases under the mask, nearest first; ties are ordered by id."""
         similarities = np.where(mask, products(self.embeddings, query), -np.inf)
         return self._told(similarities, top_positions(similarities, k), k)
 
     def nearest_of_each(self, query: Embeddings, labels: Sequence[str], k: int, mask: Mask) -> list[Neighbour]:
-        """The ``k`` nearest cases of each label under the mask, label by label."""
+        """Returns the ``k`` nearest cases of each label under the mask, label by label."""
         similarities = np.where(mask, products(self.embeddings, query), -np.inf)
         found = []
         for label in labels:
@@ -140,7 +140,7 @@ class Contents:
     def changed(
         self, rows: Sequence[CaseRow], embeddings: Embeddings, gone: frozenset[str] = frozenset()
     ) -> "Contents":
-        """These rows in place of those of the same id, or after the others; ``gone`` ids are left out."""
+        """Returns contents with these rows replacing those of the same id or appended, and without the ``gone`` ids."""
         taken = gone | {row.id for row in rows}
         keep = [i for i, row in enumerate(self.rows) if row.id not in taken]
         kept = self.embeddings if len(keep) == len(self.rows) else self.embeddings[keep]

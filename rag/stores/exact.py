@@ -23,7 +23,7 @@ class ExactStore(MemoryStore):
 
     @classmethod
     def of(cls, store: CaseStore) -> Self:
-        """A copy in memory of everything another store holds."""
+        """Returns a copy in memory of another store."""
         cases, embeddings = store.export()
         copy = cls(store.fingerprint, dim=embeddings.shape[1])
         copy.add(cases, embeddings)
@@ -38,7 +38,7 @@ class ExactStore(MemoryStore):
             self._contents = self._contents.changed([CaseRow.of(one) for one in rows.stored], rows.embeddings)
 
     def remove(self, ids: Sequence[str], *, reviewer: str = "") -> None:
-        """Takes cases out; ids that are not there do nothing, and nothing is kept of who it was."""
+        """Deletes cases. Unknown ids are ignored, and the reviewer is not recorded."""
         del reviewer
         with self._guard:
             for one in ids:
@@ -49,4 +49,4 @@ class ExactStore(MemoryStore):
         return self._contents
 
     def close(self) -> None:
-        """Nothing is held that would need closing."""
+        """Does nothing: no resources are held."""

@@ -1,8 +1,8 @@
-"""The index of an archive: Chroma in a sub-folder, made from the ledger and made again whenever it is in doubt.
+"""The index of an archive: Chroma in a sub-folder, built from the ledger and rebuilt whenever it is in doubt.
 
-It belongs to the one process that holds its lock; others search exactly, in memory. A mark beside it says up to where
-the ledger is in it, of which encoder and since which erasure, and the digests of its files when it was closed. An index
-of anything else is thrown away, and so is one whose files do not fit, since a damaged one can take the process down.
+One process holds its lock; the others search exactly, in memory. A mark beside it records the last ledger row in it,
+its encoder, the last erasure, and the digests of its files at closing. An index with another mark is discarded, and
+so is one whose files do not match: a damaged index can crash the process.
 """
 
 import json
@@ -29,11 +29,11 @@ _CHUNK = 1 << 20
 _NOTHING: Mapping[str, Any] = {"upto": 0, "rows": 0}
 
 Rows = tuple[list[int], list[str], Embeddings]
-"""Stamps, ids and embeddings, in the order of their stamps."""
+"""Stamps, ids and embeddings, ordered by stamp."""
 
 
 class Index:
-    """Nearest cases by Chroma. ``after(stamp, most)`` reads the ledger's rows; ``open`` gives None to all but one."""
+    """Nearest cases by Chroma. ``after(stamp, most)`` reads the ledger's rows. Only one process can ``open`` it."""
 
     def __init__(self, folder: Path, of: str, lock: FolderLock, after: Callable[[int, int], Rows]) -> None:
         self.folder, self._of, self._lock, self._after = folder, of, lock, after
@@ -43,12 +43,12 @@ class Index:
 
     @classmethod
     def open(cls, folder: Path, of: str, after: Callable[[int, int], Rows]) -> Self | None:
-        """The index ``of`` something, as far as it was built; None where another process holds it or nothing can be
-        written."""
+        """Opens the index ``of`` a state, as far as it was built; None if another process holds it or on a read-only
+        disk."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if any(part.is_symlink() for part in (folder.parent, folder, folder / _DATA)):
-                return None  # it would be written to, and cleared, elsewhere
+                return None  # a link: files elsewhere would be written and deleted
             lock = FolderLock(folder, shared=False)
         except (StoreBusy, StoreError, OSError):
             return None
@@ -61,7 +61,7 @@ class Index:
         return index
 
     def catch_up(self, most: int) -> None:
-        """Adds what the ledger has and the index has not, at most so many rows of it."""
+        """Adds up to ``most`` rows that the ledger has and the index lacks."""
         while most > 0:
             stamps, ids, rows = self._after(self.upto, min(most, BATCH))
             if not ids:
@@ -73,7 +73,7 @@ class Index:
             self._sign(None)
 
     def nearest(self, query: Embeddings, n: int) -> list[tuple[str, float]]:
-        """Ids and cosine similarities of about the ``n`` nearest rows to a query ``(dim,)``; none once it is closed."""
+        """Returns ids and cosine similarities of about the ``n`` rows nearest to a query ``(dim,)``; none if closed."""
         try:
             with mapped("search", str(self.folder)):
                 found = self._cases.query(query_embeddings=query[None], n_results=n, include=["distances"])
@@ -84,12 +84,12 @@ class Index:
         return [(one, 1.0 - float(d)) for one, d in zip(found["ids"][0], found["distances"][0], strict=True)]
 
     def count(self) -> int:
-        """Rows in it."""
+        """Number of rows in the index."""
         with mapped("read", str(self.folder)):
             return int(self._cases.count())
 
     def close(self) -> None:
-        """Marks it as closed in order and lets go; a second call does nothing."""
+        """Marks the index as properly closed and releases it; may be called twice."""
         if self._chroma is None:
             return
         try:
@@ -119,7 +119,7 @@ class Index:
         self._cases = self._chroma.collection(_NAME, {"of": "an archive's embeddings"})
 
     def _sign(self, files: dict[str, str] | None) -> None:
-        """Writes the mark; without ``files`` it is that of an index in use."""
+        """Writes the mark; without ``files``, that of an index in use."""
         mark = {"of": self._of, "upto": self.upto, "rows": self._rows, "files": files}
         try:
             write_file(self.folder / _MARK, json.dumps(mark).encode())
@@ -133,7 +133,7 @@ class Index:
 
 
 def _write(collection: Any, ids: Sequence[str], rows: Embeddings) -> None:
-    """Adds what is new and rewrites what differs: Chroma takes 16 ms for each row it rewrites unchanged."""
+    """Writes only new and changed rows: Chroma takes 16 ms for each unchanged row that it rewrites."""
     there = collection.get(ids=list(ids), include=["embeddings"])
     stored = dict(zip(there["ids"], there["embeddings"], strict=True))
     new = [i for i, one in enumerate(ids) if one not in stored]
@@ -144,7 +144,7 @@ def _write(collection: Any, ids: Sequence[str], rows: Embeddings) -> None:
 
 
 def was_altered(folder: Path) -> bool:
-    """Whether the files of an index that was closed in order are other than they were then."""
+    """Whether the files of a properly closed index have changed since."""
     mark = _read(folder / _MARK)
     return mark is not None and mark["files"] is not None and mark["files"] != _files(folder / _DATA)
 
@@ -159,7 +159,7 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _files(folder: Path) -> dict[str, str] | None:
-    """The digest of every file; None where one cannot be read."""
+    """Returns the digest of every file; None if one cannot be read."""
     try:
         return {
             file.relative_to(folder).as_posix(): _digest(file)

@@ -1,8 +1,8 @@
-"""The truth of an archive: every case, every change and every embedding.
+"""The ledger of an archive, its authoritative record: every case, change and embedding.
 
-A change is committed with its case in one transaction, so that a process that is killed loses nothing it was told is
-stored. Changes form a chain of digests: each covers the one before it, and the last names the state of the whole.
-Several processes may read and write; SQLite makes them take turns.
+A change is committed with its case in one transaction, so that a killed process loses nothing that was reported as
+stored. Changes form a chain of digests: each covers the one before it, and the last identifies the whole state.
+Several processes may read and write; SQLite serialises the writes.
 """
 
 import json
@@ -24,11 +24,11 @@ from doubleread.rag.stores.seal import count_rows
 from doubleread.rag.stores.transaction import marks, parts
 
 ERASED = "erased"
-"""Under this the file keeps the number of the last erasure."""
+"""Key under which the file keeps the number of the last erasure."""
 
 
 class CaseEvent(NamedTuple):
-    """A change that is to be written."""
+    """A change to be written."""
 
     what: What
     stored: StoredCase
@@ -37,7 +37,7 @@ class CaseEvent(NamedTuple):
 
 
 class Vectors(NamedTuple):
-    """Embeddings of an encoder, ``(len(ids), dim)``, of cases that are there or are being written."""
+    """An encoder's embeddings, ``(len(ids), dim)``, of cases that are stored or being written."""
 
     encoder: int
     ids: Sequence[str]
@@ -45,9 +45,9 @@ class Vectors(NamedTuple):
 
 
 def event_of(before: StoredCase | None, after: StoredCase, reviewer: str, note: str) -> CaseEvent | None:
-    """What changes when a case is given again; None where nothing does. When it first came stays, and from where.
+    """Returns the change when a case is given again; None if nothing differs. Its first origin and time are kept.
 
-    A removed case that another data set brings back is that data set's from then on.
+    A removed case that another data set restores gets that data set as its origin.
     """
     vouched = reviewer or after.reviewer
     if before is None:
@@ -68,7 +68,7 @@ def event_of(before: StoredCase | None, after: StoredCase, reviewer: str, note: 
 
 
 class Ledger:
-    """Cases, changes and embeddings in an open file. Raises ``StoreError`` for whatever the disk refuses."""
+    """Cases, changes and embeddings in an open file. Raises ``StoreError`` if the disk fails."""
 
     def __init__(self, file: LedgerFile) -> None:
         self._file = file
@@ -87,9 +87,9 @@ class Ledger:
             return step.head
 
     def erase(self, ids: Sequence[str], reviewer: str, note: str) -> None:
-        """Cases leave no picture's trace: records and embeddings are wiped, the changes stay with their digests.
+        """Wipes the records and embeddings of cases; the changes stay with their digests.
 
-        Those that were erased before are wiped again, and no change is added.
+        Cases that were erased before are wiped again, without a new change.
         """
         distinct = list(dict.fromkeys(ids))
         with self._file.writing() as step:
@@ -104,7 +104,7 @@ class Ledger:
                 step.tell(ERASED, str(step.head.seq))
 
     def count(self) -> int:
-        """Cases that are not removed."""
+        """Returns the number of cases that are not removed."""
         return int(self._file.ask("select count(*) from cases where not removed")[0][0])
 
     def holds(self, case_id: str) -> bool:
@@ -112,7 +112,7 @@ class Ledger:
         return bool(self._file.ask("select 1 from cases where id = ? and not removed", [case_id]))
 
     def records(self, ids: Sequence[str] | None = None, *, removed: bool = False) -> list[StoredCase]:
-        """Stored cases in the order of their ids; None: all. ``removed``: also those that are."""
+        """Returns stored cases ordered by id, all if ``ids`` is None; ``removed`` includes removed cases."""
         if ids is None:
             return self._file.records(f"{OF_CASES} {'' if removed else 'where not c.removed'} order by c.id")
         found = [
@@ -123,9 +123,9 @@ class Ledger:
         return found if removed else [one for one in found if not one.removed]
 
     def since(self, encoder: int, dim: int, seq: int, stamp: int) -> Delta:
-        """Cases that changed after ``seq`` or were embedded after ``stamp``, read in one state and checked.
+        """Returns verified cases that changed after ``seq`` or were embedded after ``stamp``, from one consistent read.
 
-        The seal must fit what there is: the sums of all rows where everything is read, else their numbers.
+        The seal must match: the sums of all rows if everything is read, else the number of rows.
         """
         with self._file.reading() as (db, seal):
             if not stamp:
@@ -135,13 +135,13 @@ class Ledger:
 
 
 class Chronicle:
-    """The past of an open archive. Raises ``StoreError`` for whatever the disk refuses."""
+    """The history of an open archive. Raises ``StoreError`` if the disk fails."""
 
     def __init__(self, file: LedgerFile) -> None:
         self._file = file
 
     def history(self, case_id: str | None = None) -> list[Change]:
-        """What happened, oldest first; to one case or to all."""
+        """Returns the changes of one case or of all, oldest first."""
         where, values = ("where h.id = ?", [case_id]) if case_id else ("", [])
         found = self._file.changes(f"from changes h {where} order by seq", values)
         labels: dict[str, str] = {}
@@ -158,7 +158,7 @@ class Chronicle:
         return changes
 
     def at(self, version: Version) -> dict[str, StoredCase]:
-        """Every case as it was at a version, also the removed ones; erased cases are gone from every version."""
+        """Returns every case as it was at a version, also removed cases; erased cases are missing in every version."""
         records = self._file.records(
             "from changes h where h.record is not null and h.seq in "
             "(select max(seq) from changes where seq <= ? group by id)",
@@ -167,7 +167,7 @@ class Chronicle:
         return {one.case.id: one for one in records}
 
     def last_under(self, note: str, ids: Sequence[str]) -> dict[str, StoredCase]:
-        """The state that each case was last given under a note; cases that never were are left out."""
+        """Returns the last state of each case that was written under a note; other cases are left out."""
         query = (
             "from changes h where h.record is not null and h.seq in "
             "(select max(seq) from changes where note = ? and id in ({}) group by id)"
@@ -176,7 +176,7 @@ class Chronicle:
         return {one.case.id: one for one in records}
 
     def erased(self, ids: Sequence[str]) -> frozenset[str]:
-        """Those of these cases that were once erased."""
+        """Returns those of these cases that were ever erased."""
         query = "select id from changes where what = 'erased' and id in ({})"
         found = [row for part in parts(ids) for row in self._file.ask(query.format(marks(part)), part)]
         return frozenset(one for (one,) in found)
@@ -189,7 +189,7 @@ class Chronicle:
         ]
 
     def backup(self, file: Path) -> None:
-        """A consistent copy of the file, while others read and write. Raises ``StoreError`` where one exists."""
+        """Writes a consistent copy of the file while others read and write. Raises ``StoreError`` if one exists."""
         part = file.with_name(f".{file.name}.part")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -214,7 +214,7 @@ class Chronicle:
             self._file.db.backup(copy)
 
     def snapshot(self, name: str, note: str) -> Snapshot:
-        """Names the state as it is now. Raises ``StoreError`` where the name is taken."""
+        """Names the current state. Raises ``StoreError`` if the name is taken."""
         with self._file.writing() as step:
             head, now = step.head, datetime.now(UTC)
             if step.db.execute("select 1 from snapshots where name = ?", (name,)).fetchone():

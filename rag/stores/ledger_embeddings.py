@@ -1,4 +1,4 @@
-"""The embeddings in an archive: of one encoder or of several, side by side."""
+"""The embeddings in an archive, of one or several encoders."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from doubleread.rag.stores.seal import Sum
 from doubleread.rag.stores.transaction import Transaction, marks, parts
 
 _NUMBERED = "numbered"
-"""Under this the file keeps the highest number that an encoder ever had: none is given twice."""
+"""Key of the highest number that an encoder ever had: no number is reused."""
 
 
 class EncoderRow(NamedTuple):
@@ -27,18 +27,18 @@ class EncoderRow(NamedTuple):
 
 
 class LedgerEmbeddings:
-    """Rows of unit length by encoder and case. Raises ``StoreError`` for whatever the disk refuses."""
+    """Unit-length rows by encoder and case. Raises ``StoreError`` if the disk fails."""
 
     def __init__(self, file: LedgerFile) -> None:
         self._file = file
 
     def embed(self, encoder: int, ids: Sequence[str], embeddings: Embeddings) -> None:
-        """Keeps an encoder's embeddings of cases that are there; those it had are replaced."""
+        """Stores an encoder's embeddings of existing cases, replacing earlier ones."""
         with self._file.writing() as step:
             step.put_embeddings(encoder, ids, embeddings)
 
     def encoder(self, fingerprint: str, dim: int, name: str = "") -> int:
-        """The number of an encoder, given one if it is new."""
+        """Returns the number of an encoder; a new encoder is assigned one."""
         known = {row.fingerprint: row for row in self.encoders()}
         if fingerprint in known:
             return known[fingerprint].number
@@ -46,12 +46,12 @@ class LedgerEmbeddings:
             return add_encoder(step, fingerprint, dim, name)
 
     def drop_encoder(self, number: int) -> None:
-        """Forgets an encoder and its embeddings."""
+        """Deletes an encoder and its embeddings."""
         with self._file.writing() as step:
             step.drop_encoder(number)
 
     def stored_embeddings(self, encoder: int, ids: Sequence[str]) -> dict[str, Embeddings]:
-        """Embeddings by case id, for those that have one."""
+        """Returns embeddings by case id, for the cases that have one."""
         query = "select stamp, id, row, digest from embeddings where encoder = ? and id in"
         with self._file.mapped("read"):
             found = [
@@ -63,7 +63,7 @@ class LedgerEmbeddings:
         return {case_id: np.frombuffer(row, np.float32) for _, case_id, row, _ in found}
 
     def without_embedding(self, encoder: int) -> list[StoredCase]:
-        """Cases, not removed, that an encoder has not encoded yet."""
+        """Returns cases, not removed, that an encoder has not encoded yet."""
         return self._file.records(
             f"{OF_CASES} where not c.removed and not exists "  # noqa: S608 - constants
             "(select 1 from embeddings e where e.encoder = ? and e.id = c.id) order by c.id",
@@ -71,7 +71,7 @@ class LedgerEmbeddings:
         )
 
     def after(self, encoder: int, dim: int, stamp: int, most: int) -> tuple[list[int], list[str], Embeddings]:
-        """Stamps, ids and embeddings of an encoder's rows in the order they came, at most so many."""
+        """Returns stamps, ids and embeddings of at most ``most`` rows of an encoder after a stamp, ordered by stamp."""
         with self._file.mapped("read"):
             found = self._file.ask(
                 "select stamp, id, row, digest from embeddings not indexed where encoder = ? and stamp > ? "
@@ -82,24 +82,24 @@ class LedgerEmbeddings:
             return [one[0] for one in found], [one[1] for one in found], unit_blocks([one[2] for one in found], dim)
 
     def count(self, encoder: int) -> int:
-        """How many rows an encoder has, those of removed cases included."""
+        """Returns the number of rows of an encoder, including those of removed cases."""
         return int(self._file.ask("select count(*) from embeddings where encoder = ?", [encoder])[0][0])
 
     def count_after(self, encoder: int, stamp: int) -> int:
-        """How many rows an encoder has after a stamp."""
+        """Returns the number of rows of an encoder after a stamp."""
         query = "select count(*) from embeddings not indexed where encoder = ? and stamp > ?"
         found = self._file.ask(query, [encoder, stamp])
         return int(found[0][0])
 
     def encoders(self) -> list[EncoderRow]:
-        """Every encoder and how many cases it has encoded."""
+        """Returns every encoder with the number of cases it has encoded."""
         with self._file.reading() as (db, seal):
             found = db.execute("select number, fingerprint, dim, name from encoders order by number").fetchall()
             return [EncoderRow._make((*row, seal.embeddings.get(row[0], Sum()).rows)) for row in found]
 
 
 def add_encoder(step: Transaction, fingerprint: str, dim: int, name: str) -> int:
-    """Inside a transaction: the number of an encoder, given one if it is new."""
+    """Returns the number of an encoder, adding it if new; for use inside a transaction."""
     found = step.db.execute("select number from encoders where fingerprint = ?", (fingerprint,)).fetchone()
     if found:
         return int(found[0])

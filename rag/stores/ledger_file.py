@@ -1,4 +1,4 @@
-"""An archive's SQLite file: opened with care, written in transactions, its errors told in our words."""
+"""An archive's SQLite file: safe opening, transactions, and errors converted to ``StoreError``."""
 
 import os
 import sqlite3
@@ -20,24 +20,24 @@ from doubleread.rag.stores.seal import START, ArchiveSeal, Damaged, check_change
 from doubleread.rag.stores.transaction import Transaction
 
 _OF_DAMAGE = ("malformed", "not a database", "disk image", "decode to UTF-8", "triggers", "file format")
-"""Words of SQLite for a file that is not as it left it."""
+"""Phrases in SQLite's errors that mean a damaged or altered file."""
 _CAREFUL = "pragma cell_size_check=on; pragma secure_delete=on;"
-"""Damaged pages are noticed, and what is deleted is overwritten."""
+"""Detects damaged pages and overwrites deleted data."""
 _CHECKPOINT = "pragma wal_checkpoint(truncate)"
-"""Takes what was committed into the file itself, and empties what is beside it."""
+"""Moves committed data into the main file and empties the write-ahead log."""
 _RECORDS = (
     "select h.seq, h.time, h.what, h.id, h.reviewer, h.note, h.record, h.digest, "
     "(select p.digest from changes p where p.seq = h.seq - 1)"
 )
 OF_CASES = "from cases c left join changes h on h.seq = c.seq and h.id = c.id"
-"""The change that each case was last told of by."""
+"""Joins each case with its last change."""
 
 
 class LedgerFile:
-    """Opens or, with ``create``, begins the file in ``folder``; one of an older schema is brought up to date.
+    """Opens the file in ``folder`` or, with ``create``, creates it; upgrades an older schema.
 
-    Raises ``StoreError`` for a folder that holds something else, for a file that was damaged or changed by anything
-    but doubleread, and for whatever the disk refuses. ``check``: False only for those who look for damage.
+    Raises ``StoreError`` for a folder that holds something else, for a file that was damaged or changed by another
+    program, and if the disk fails. ``check`` is False only to look for damage.
     """
 
     def __init__(self, folder: Path, *, create: bool, check: bool = True) -> None:
@@ -56,26 +56,26 @@ class LedgerFile:
             raise
 
     def about(self, key: str) -> str | None:
-        """What was told under a key."""
+        """Returns the value of a key; None if it is not set."""
         found = self.ask("select value from about where key = ?", [key])
         return str(found[0][0]) if found else None
 
     def tell(self, key: str, value: str) -> None:
-        """Keeps something about the archive itself."""
+        """Stores a value about the archive itself."""
         with self.writing() as step:
             step.tell(key, value)
 
     def moved(self) -> int:
-        """Another number whenever this process or another has written."""
+        """A number that changes whenever this process or another writes."""
         return int(self.ask("pragma data_version")[0][0]) + self.db.total_changes
 
     def version(self) -> Version:
-        """The state as it is now."""
+        """The current version."""
         with self.mapped("read"), self.guard:
             return last_change(self.db)
 
     def digest_at(self, seq: int) -> str | None:
-        """The digest of the chain after that many changes; None where there were fewer."""
+        """Returns the digest of the chain after ``seq`` changes; None if there were fewer."""
         if seq == 0:
             return START
         found = self.ask("select digest from changes where seq = ?", [seq])
@@ -83,7 +83,7 @@ class LedgerFile:
 
     @contextmanager
     def reading(self) -> Iterator[tuple[sqlite3.Connection, ArchiveSeal]]:
-        """One state of the file, and its seal."""
+        """Yields a connection to one consistent state of the file, and its seal."""
         with self.mapped("read"), self.guard:
             self.db.execute("begin")
             try:
@@ -96,7 +96,7 @@ class LedgerFile:
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
-        """A transaction: committed and on disk at the end, rolled back where anything fails."""
+        """Yields a transaction: committed and on disk at the end, rolled back if anything fails."""
         with self.mapped("write"), self.guard:
             self._check_lookups()
             self.db.execute("begin immediate")
@@ -116,7 +116,8 @@ class LedgerFile:
             return self.db.execute(query, tuple(values)).fetchall()
 
     def changes(self, source: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Sequence, time, what, id, reviewer, note and record of changes ``h``, each held against the one before it.
+        """Returns sequence, time, what, id, reviewer, note and record of changes ``h``, each verified against its
+        predecessor.
 
         ``source`` begins with ``from``.
         """
@@ -127,7 +128,7 @@ class LedgerFile:
             return [row[:7] for row in found]
 
     def records(self, source: str, values: Sequence[object] = ()) -> list[StoredCase]:
-        """The cases as these changes left them."""
+        """Returns the cases as these changes left them."""
         with self.mapped("read"):
             found = self.changes(source, values)
             try:
@@ -137,7 +138,7 @@ class LedgerFile:
 
     @contextmanager
     def mapped(self, verb: str) -> Iterator[None]:
-        """SQLite's errors as ours."""
+        """Converts SQLite's errors to ``StoreError``."""
         self.home.check()
         try:
             yield
@@ -151,9 +152,9 @@ class LedgerFile:
             raise StoreError(f"{self.path}: failed to {verb}: {reason(error)}; {_remedy(error)}") from None
 
     def shrink(self, done: str) -> None:
-        """Frees the space of what was deleted, once others have read it; overwritten it is already.
+        """Frees the space of deleted data, which is overwritten already, once other readers have finished.
 
-        Raises ``StoreError`` that begins with what is ``done``.
+        Raises ``StoreError``, whose text begins with what is ``done``.
         """
         with self.guard:
             try:
@@ -197,7 +198,7 @@ class LedgerFile:
         return db
 
     def _check_lookups(self) -> None:
-        """Before the first change: what a damaged index does not find would be written twice, or not be changed."""
+        """Checks indexes before the first change: a damaged index would cause duplicate or lost rows."""
         if self._sound:
             return
         for table in ("cases", "changes"):

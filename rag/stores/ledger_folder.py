@@ -1,4 +1,4 @@
-"""The folder of an archive: whether it holds one and nothing else, beginning one, and wiping its indexes."""
+"""The folder of an archive: checks its contents, creates the archive, and wipes its indexes."""
 
 import os
 import shutil
@@ -20,9 +20,9 @@ _BESIDE = ("", "-wal", "-shm", "-journal")
 
 
 def check_folder(folder: Path) -> bool:
-    """True where an archive may be begun, False where one is; touches nothing.
+    """Returns True if an archive may be created here, False if there is one; changes nothing.
 
-    Raises ``StoreError`` for a file, a folder of something else, and an archive whose file is lost or damaged.
+    Raises ``StoreError`` for a file, a folder with other contents, and an archive whose file is lost or damaged.
     """
     if not folder.exists():
         return True
@@ -35,7 +35,7 @@ def check_folder(folder: Path) -> bool:
         with path.open("rb") as file:
             begin = file.read(16)
         if not begin and all(name.startswith(FILE) for name in others):
-            return True  # a process was killed before anything was in it
+            return True  # a process was killed before it wrote anything
         if begin != b"SQLite format 3\0":
             what = "empty" if not begin else f"no SQLite database (it begins with {begin[:8]!r})"
             raise StoreError(f"{path} is {what}: restore it from a backup")
@@ -59,7 +59,7 @@ def _check_files(folder: Path) -> None:
 
 
 def damaged(path: Path, what: str) -> StoreError:
-    """What to say of a file that is not as doubleread left it."""
+    """Returns the error for a file that was changed by another program."""
     return StoreError(
         f"{path} is damaged, or was changed by something other than doubleread: {what}. "
         f"`doubleread cases audit {path.parent}` lists what is wrong; restore it from a backup"
@@ -67,7 +67,7 @@ def damaged(path: Path, what: str) -> StoreError:
 
 
 def size_of(path: Path) -> int:
-    """In bytes; 0 where there is no such file."""
+    """Returns the size in bytes; 0 if there is no such file."""
     try:
         return path.stat().st_size
     except OSError:
@@ -75,31 +75,31 @@ def size_of(path: Path) -> int:
 
 
 def begin(folder: Path, name: str) -> None:
-    """Makes folder and file, unless another process has just made it. Raises ``sqlite3.Error`` and ``OSError``."""
+    """Creates folder and file, unless another process just did. Raises ``sqlite3.Error`` and ``OSError``."""
     new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     draft, path = folder / f".{name}.{uuid4().hex}", folder / name
     try:
         _write(draft)
-        if path.exists() and not path.stat().st_size:  # an older doubleread was killed before anything was in it
+        if path.exists() and not path.stat().st_size:  # an older version was killed before it wrote anything
             for file in folder.glob(f"{name}*"):
                 file.unlink(missing_ok=True)
         with suppress(FileExistsError):
             _place(draft, path)
         sync_folder(folder)
         clear(folder, name)
-    except sqlite3.Error:  # another process has made the file meanwhile, and cleared this draft away
+    except sqlite3.Error:  # another process has created the file and removed this draft
         if not path.exists():
             raise
     finally:
         draft.unlink(missing_ok=True)
         if new:
-            with suppress(OSError):  # not empty: it is an archive now
+            with suppress(OSError):  # not empty: an archive was created
                 folder.rmdir()
 
 
 def clear(folder: Path, name: str) -> None:
-    """Removes the drafts of killed processes; one that is being written is not needed where the file is there."""
+    """Removes the drafts of killed processes. Once the file exists, a draft being written is not needed either."""
     for left in folder.glob(f".{name}.*"):
         left.unlink(missing_ok=True)
 
@@ -111,15 +111,15 @@ def _write(path: Path) -> None:
         db.executemany("insert into about values (?,?)", about)
         write_seal(db, ArchiveSeal())
         db.execute("commit")
-        db.execute("pragma journal_mode=wal")  # under its own name this would leave a journal if it were killed
+        db.execute("pragma journal_mode=wal")  # under the final name, a killed process would leave a journal
 
 
 def _place(draft: Path, path: Path) -> None:
-    """Raises ``FileExistsError`` where the name is taken."""
+    """Moves the draft to its name. Raises ``FileExistsError`` if the name is taken."""
     try:
         os.link(draft, path)
     except FileNotFoundError:
-        if not path.exists():  # another process has begun the archive and cleared up
+        if not path.exists():  # another process has created the archive and cleaned up
             raise
     except FileExistsError:
         raise
@@ -130,12 +130,12 @@ def _place(draft: Path, path: Path) -> None:
 
 
 def wipe_indexes(root: Path) -> bool:
-    """Wipes the index of every encoder in ``root``; False where another process holds one. Links are not followed."""
+    """Wipes the index of every encoder in ``root``; False if another process holds one. Links are not followed."""
     return root.is_symlink() or not [folder for folder in root.glob("*") if not wipe_index(folder)]
 
 
 def wipe_index(folder: Path) -> bool:
-    """Wipes one index, if there is one; False where another process holds it."""
+    """Wipes one index, if there is one; False if another process holds it."""
     if folder.is_symlink() or not folder.is_dir():
         return True
     try:

@@ -1,9 +1,9 @@
-"""The seal of an archive: digests by which damage, and changes from outside, are noticed when something is read.
+"""The seal of an archive: digests that reveal damage and outside changes when data is read.
 
-Every row of cases and embeddings carries a digest of itself. The seal holds their number and their sum, the last change
-of the chain, and a digest of the small tables; it is written in the same transaction as every change. Row digests are
-XXH3 of 128 bits, which takes a tenth of the time of SHA-256. They are there for damage and for edits by other tools:
-whoever forges a file can compute its digests too, whatever they are made with.
+Every row of cases and embeddings has a digest. The seal holds the number and the sum of these digests, the last change
+of the chain, and a digest of the small tables; it is updated in the transaction of every change. Row digests are
+128-bit XXH3, ten times as fast as SHA-256. They detect damage and edits by other tools, not forgery: a forger can
+recompute any digest.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from doubleread.core.stored import Version
 
 START = "0" * 64
 SEAL = "seal"
-"""Under this the file keeps it."""
+"""Key of the seal in the file."""
 CASE_COLUMNS = "id, label, grp, split, source, path, tags, added, hash, removed, seq"
 _MODULUS = 1 << 128
 _NONE = "\1"
@@ -29,16 +29,16 @@ _CHANGE = "select seq, time, what, id, reviewer, note, record, digest from chang
 
 
 def chained(before: str, values: Sequence[object]) -> str:
-    """The digest after ``values`` happened; sha256 in hex."""
+    """Returns the digest of the chain after ``values``, as sha256 in hex."""
     return hashlib.sha256(json.dumps([before, *values]).encode()).hexdigest()
 
 
 class Damaged(Exception):
-    """What does not fit; told to people with the file's name."""
+    """A mismatch in an archive's file; reported to users with the file's name."""
 
 
 class Sum(NamedTuple):
-    """Number and sum of row digests, in whatever order the rows are."""
+    """Number and order-independent sum of row digests."""
 
     rows: int = 0
     total: int = 0
@@ -57,14 +57,14 @@ _NONE_YET = Sum()
 
 @dataclass
 class ArchiveSeal:
-    """What the tables must be."""
+    """The expected state of the tables."""
 
     head: Version = field(default_factory=lambda: Version(seq=0, digest=START))
     stamp: int = 0
-    """The last that an embedding was given."""
+    """The last stamp given to an embedding."""
     cases: Sum = _NONE_YET
     embeddings: dict[int, Sum] = field(default_factory=dict)
-    """By the number of the encoder."""
+    """Sums by the number of the encoder."""
 
     def values(self) -> list[Any]:
         sums = {str(number): [one.rows, f"{one.total:032x}"] for number, one in sorted(self.embeddings.items())}
@@ -72,14 +72,14 @@ class ArchiveSeal:
 
     @classmethod
     def of(cls, values: Sequence[Any]) -> "ArchiveSeal":
-        """From JSON; raises ``ValueError``, ``TypeError`` or ``KeyError`` for anything else."""
+        """Parses JSON values; raises ``ValueError``, ``TypeError`` or ``KeyError`` for anything else."""
         seq, digest, stamp, cases, sums = values
         embeddings = {int(number): Sum(int(rows), int(total, 16)) for number, (rows, total) in sums.items()}
         return cls(Version(seq=seq, digest=digest), int(stamp), Sum(int(cases[0]), int(cases[1], 16)), embeddings)
 
 
 def case_digest(one: Sequence[Any]) -> bytes:
-    """Of a row of cases in the order of ``CASE_COLUMNS``; empty, which none is, for values that no case has."""
+    """Returns the digest of a case's row, in the order of ``CASE_COLUMNS``; empty, thus never valid, for bad values."""
     case_id, label, group, split, source, path, tags, added, seen, removed, seq = one
     texts = (
         case_id, label, source, tags, seen, _NONE if group is None else group, _NONE if split is None else split,
@@ -92,7 +92,7 @@ def case_digest(one: Sequence[Any]) -> bytes:
 
 
 def embedding_digest(encoder: int, stamp: int, case_id: str, row: bytes) -> bytes:
-    """Of a row of embeddings; empty for values that none has."""
+    """Returns the digest of a row of embeddings; empty, thus never valid, for bad values."""
     try:
         return xxh3_128_digest(f"{encoder} {stamp} {case_id} ".encode() + row)
     except TypeError:
@@ -100,9 +100,9 @@ def embedding_digest(encoder: int, stamp: int, case_id: str, row: bytes) -> byte
 
 
 def read_seal(db: sqlite3.Connection) -> ArchiveSeal:
-    """The seal, after the small tables and the last change were held against it; raises ``Damaged``.
+    """Returns the seal after checking the small tables and the last change against it; raises ``Damaged``.
 
-    To be called inside a transaction, so that no other process writes in between.
+    Call it inside a transaction, so that no other process writes in between.
     """
     told = db.execute("select value from about where key = ?", (SEAL,)).fetchone()
     try:
@@ -118,13 +118,13 @@ def read_seal(db: sqlite3.Connection) -> ArchiveSeal:
 
 
 def write_seal(db: sqlite3.Connection, seal: ArchiveSeal) -> None:
-    """At the end of a transaction."""
+    """Writes the seal, at the end of a transaction."""
     value = json.dumps([seal.values(), _digest(db, seal)])
     db.execute("insert or replace into about values (?,?)", (SEAL, value))
 
 
 def last_change(db: sqlite3.Connection) -> Version:
-    """The end of the chain; raises ``Damaged`` where it does not follow from the change before."""
+    """Returns the end of the chain; raises ``Damaged`` if it does not follow from the change before."""
     found = db.execute(f"{_CHANGE} order by seq desc limit 2").fetchall()
     if not found:
         return Version(seq=0, digest=START)
@@ -133,7 +133,7 @@ def last_change(db: sqlite3.Connection) -> Version:
 
 
 def check_change(change: Sequence[Any], before: object) -> None:
-    """Raises ``Damaged`` where a change does not follow from the digest before it; wiped records cannot be checked."""
+    """Raises ``Damaged`` if a change does not follow from the previous digest; wiped records cannot be checked."""
     *values, digest = change
     seq, _, what, case_id, _, _, record = values
     if (record is not None or what == "erased") and chained(str(before), values) != digest:
@@ -141,7 +141,7 @@ def check_change(change: Sequence[Any], before: object) -> None:
 
 
 def count_rows(db: sqlite3.Connection, seal: ArchiveSeal) -> None:
-    """Raises ``Damaged`` where rows are missing or too many; their contents are checked when they are read."""
+    """Raises ``Damaged`` if the number of rows is wrong; their contents are checked when they are read."""
     ((changes,),) = db.execute("select count(*) from changes").fetchall()
     ((cases,),) = db.execute("select count(*) from cases").fetchall()
     embeddings = dict(db.execute("select encoder, count(*) from embeddings group by encoder").fetchall())
@@ -160,7 +160,7 @@ def _number(counted: int | dict[int, int]) -> str:
 
 
 def _digest(db: sqlite3.Connection, seal: ArchiveSeal) -> str:
-    """Of the seal's values and of the tables that are read whole."""
+    """Returns the digest of the seal's values and of the small tables."""
     tables = [
         db.execute(query).fetchall()
         for query in (

@@ -1,4 +1,4 @@
-"""What case stores share: exact searches of what they hold in memory, adding cases, versions by content."""
+"""Base classes of case stores: exact search in memory, adding cases, and versions by content."""
 
 import hashlib
 from abc import abstractmethod
@@ -18,13 +18,13 @@ NOBODY: frozenset[str] = frozenset()
 
 
 class SearchableStore(Closing):
-    """The part of the ``CaseStore`` port that follows from the ``contents`` that a store keeps in memory."""
+    """The methods of the ``CaseStore`` port that need only the ``contents`` in memory."""
 
     dim: int
 
     @abstractmethod
     def contents(self) -> Contents:
-        """What is stored now."""
+        """Returns what is stored now."""
 
     @abstractmethod
     def put(self, stored: Sequence[StoredCase], embeddings: Embeddings) -> object:
@@ -44,7 +44,7 @@ class SearchableStore(Closing):
         exclude_ids: frozenset[str] = NOBODY,
         exclude_groups: frozenset[str] = NOBODY,
     ) -> list[list[Neighbour]]:
-        """The ``k`` nearest cases of each query row, nearest first; fewer where there are no more."""
+        """Returns the ``k`` nearest cases of each query row, nearest first, or fewer if there are no more."""
         check_k(k)
         units = unit_rows(queries, self.dim)
         return self._nearest(units, k, self.contents(), wanted, exclude_ids, exclude_groups)
@@ -59,13 +59,13 @@ class SearchableStore(Closing):
         exclude_ids: frozenset[str] = NOBODY,
         exclude_groups: frozenset[str] = NOBODY,
     ) -> list[Neighbour]:
-        """The ``k`` nearest cases of each label, label by label."""
+        """Returns the ``k`` nearest cases of each label, label by label."""
         check_k(k)
         (unit,), contents = unit_rows(query[None], self.dim), self.contents()
         return contents.nearest_of_each(unit, labels, k, contents.mask(wanted, exclude_ids, exclude_groups))
 
     def count(self) -> int:
-        """Number of cases that can be found."""
+        """Returns the number of cases that can be found."""
         return len(self.contents())
 
     def holds(self, case_id: str) -> bool:
@@ -73,7 +73,7 @@ class SearchableStore(Closing):
         return case_id in self.contents().position
 
     def columns(self) -> Columns:
-        """What a model of the cases learns from."""
+        """Returns the columns that a model of the cases is fitted on."""
         return self.contents().columns
 
     def _nearest(
@@ -90,7 +90,7 @@ class SearchableStore(Closing):
 
 
 class MemoryStore(SearchableStore):
-    """A store that holds every case in memory and keeps no history: its version is a digest of what it holds."""
+    """A store that holds every case in memory, without history; its version is a digest of its contents."""
 
     def __init__(self, fingerprint: str, dim: int) -> None:
         self.fingerprint, self.dim = fingerprint, dim
@@ -99,18 +99,18 @@ class MemoryStore(SearchableStore):
         self._versioned: tuple[Contents | None, str] = (None, "")
 
     def get(self, ids: Sequence[str]) -> list[StoredCase]:
-        """The stored cases of these ids, in this order; unknown ids are left out."""
+        """Returns the stored cases of these ids, in this order; unknown ids are left out."""
         there = self.contents().position
         return [self._cases[one] for one in ids if one in there]
 
     def export(self) -> Exported:
-        """Everything that is stored, in the order of the case ids."""
+        """Returns everything that is stored, ordered by case id."""
         contents = self.contents()
         order = sorted(range(len(contents)), key=lambda i: contents.rows[i].id)
         return Exported([self._cases[contents.rows[i].id].case for i in order], contents.embeddings[order])
 
     def version(self) -> str:
-        """Sixteen hexadecimal digits; equal for equal cases, tags and labels, whatever order they came in."""
+        """Sixteen hexadecimal digits, equal for equal cases, tags and labels in any order."""
         contents = self.contents()
         if self._versioned[0] is not contents:  # contents are never changed in place
             held = (self._cases[row.id] for row in contents.rows)

@@ -1,4 +1,4 @@
-"""The case stores there are, and how each is opened for a panel."""
+"""The registry of case stores."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -15,10 +15,10 @@ _HERE = "doubleread.rag.stores.store_registry"
 
 @dataclass(frozen=True)
 class StorePlace:
-    """What a store is opened with."""
+    """Arguments for opening a store."""
 
     own: "Archive"
-    """The archive in the panel's folder, open. A store that is another one is given the cases that it lacks."""
+    """The open archive in the panel's folder. A store elsewhere receives the cases of it that it lacks."""
     url: str = ""
     """``retrieval.url``."""
     collection: str = "cases"
@@ -43,17 +43,17 @@ STORES = Registry(
 
 
 def indexed(place: StorePlace) -> CaseStore:
-    """The panel's own archive; Chroma answers plain searches where that is faster."""
+    """Opens the panel's own archive; Chroma answers unfiltered searches when it is faster."""
     return place.own.use_index()
 
 
 def exact(place: StorePlace) -> CaseStore:
-    """The panel's own archive, which looks at every case."""
+    """Opens the panel's own archive with exact search."""
     return place.own
 
 
 def on_server(place: StorePlace) -> CaseStore:
-    """A collection on a Chroma server."""
+    """Opens a collection on a Chroma server."""
     from doubleread.rag.stores.chroma_server import ServerStore  # noqa: PLC0415 - heavy
 
     if not place.url:

@@ -1,4 +1,4 @@
-"""Changes of an archive's tables that keep its seal in step."""
+"""Changes of an archive's tables that also update its seal."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ _CASES = f"insert or replace into cases ({CASE_COLUMNS}, digest) values ({','.jo
 
 
 class Transaction:
-    """Begun and committed by ``LedgerFile.writing``. Raises ``Damaged`` for a file that its seal does not fit."""
+    """Begun and committed by ``LedgerFile.writing``. Raises ``Damaged`` if the file does not match its seal."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self.db, self._seal = db, read_seal(db)
@@ -25,7 +25,7 @@ class Transaction:
         return self._seal.head
 
     def change(self, time: str, what: str, case_id: str, reviewer: str, note: str, record: str | None) -> int:
-        """Adds a link to the chain; returns its number."""
+        """Appends a change to the chain and returns its number."""
         values = [self.head.seq + 1, time, what, case_id, reviewer, note, record]
         digest = chained(self.head.digest, values)
         self.db.execute("insert into changes values (?,?,?,?,?,?,?,?)", (*values, digest))
@@ -33,18 +33,18 @@ class Transaction:
         return self.head.seq
 
     def tell(self, key: str, value: str) -> None:
-        """Keeps something about the archive itself."""
+        """Stores a value about the archive itself."""
         self.db.execute("insert or replace into about values (?,?)", (key, value))
 
     def put_cases(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Rows in the order of ``CASE_COLUMNS``, in place of those of the same id."""
+        """Writes rows in the order of ``CASE_COLUMNS``, replacing those of the same id."""
         made = {row[0]: (*row, case_digest(row)) for row in rows}
         self._forget_cases(list(made))
         self.db.executemany(_CASES, made.values())
         self._seal.cases = self._seal.cases.plus(row[-1] for row in made.values())
 
     def put_embeddings(self, encoder: int, ids: Sequence[str], embeddings: Embeddings) -> None:
-        """An encoder's rows ``(len(ids), dim)`` in place of those it had."""
+        """Writes an encoder's rows ``(len(ids), dim)``, replacing earlier ones."""
         rows = dict(zip(ids, np.ascontiguousarray(embeddings, np.float32), strict=True))
         self._forget_embeddings(list(rows), encoder)
         made = []
@@ -59,7 +59,7 @@ class Transaction:
         sums[encoder] = sums.get(encoder, Sum()).plus(row[-1] for row in made)
 
     def erase(self, ids: Sequence[str]) -> None:
-        """Takes cases out of every table but that they were there; records of the past are wiped."""
+        """Deletes cases from every table and wipes their past records; only their existence stays recorded."""
         self._forget_cases(ids)
         self._forget_embeddings(ids, None)
         for part in parts(ids):
@@ -71,13 +71,13 @@ class Transaction:
                 self.db.execute(f"{statement} ({marks(part)})", part)
 
     def drop_encoder(self, number: int) -> None:
-        """Takes an encoder out, with its embeddings."""
+        """Deletes an encoder with its embeddings."""
         self.db.execute("delete from embeddings where encoder = ?", (number,))
         self.db.execute("delete from encoders where number = ?", (number,))
         self._seal.embeddings.pop(number, None)
 
     def seal(self) -> None:
-        """Before the commit."""
+        """Writes the seal; call it before the commit."""
         write_seal(self.db, self._seal)
 
     def _forget_cases(self, ids: Sequence[str]) -> None:
@@ -86,7 +86,7 @@ class Transaction:
             self._seal.cases = self._seal.cases.minus(one for (one,) in self.db.execute(query, part))
 
     def _forget_embeddings(self, ids: Sequence[str], encoder: int | None) -> None:
-        """Takes their digests out of the sums, of one encoder or of all."""
+        """Subtracts the digests from the sums of one encoder, or of all."""
         for part in parts(ids):
             query = f"select encoder, digest from embeddings where id in ({marks(part)})"  # noqa: S608 - marks only
             if encoder is not None:
@@ -96,10 +96,10 @@ class Transaction:
 
 
 def parts(ids: Sequence[str]) -> list[Sequence[str]]:
-    """As many ids as one statement may name."""
+    """Splits ids into batches that fit into one statement."""
     return [ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE)]
 
 
 def marks(ids: Sequence[object]) -> str:
-    """A question mark for each."""
+    """Returns comma-separated question marks, one for each id."""
     return ",".join("?" * len(ids))

@@ -1,9 +1,9 @@
-"""Living trust: outcomes are confirmed, watched for drift, and learned from.
+"""Learning from outcomes: confirmation, drift monitoring, and relearning of trust.
 
-Nothing is graded by itself: a case of the panel's own cannot be confirmed, outcomes are watched only by trust that was
-not learned from them, and trust that is learned from them is cross-fitted as before. Selected outcomes (the referred
-ones, say) are no sample of what comes: accuracy, label shares and prediction sets must not rest on them, so learning
-leaves them out unless it is told otherwise, and then the profiles warn of it.
+Nothing is evaluated on its own training data: the panel's own cases cannot be confirmed, drift is tested only on
+outcomes that trust was not learned from, and relearned trust is cross-fitted. Selected outcomes (such as referred
+cases) are a biased sample for accuracy, label shares and prediction sets, so learning excludes them by default; if
+they are included, the profiles warn of it.
 """
 
 from doubleread.panel.feedback._confirmation import (

@@ -1,8 +1,8 @@
-"""What turned out to be true of a case is written down; a case of the panel's own is refused.
+"""Records the true label of a case; cases of the panel's own are rejected.
 
-Whatever is done twice counts once: after a failure half-way the same call may be made again, and completes it. A
-confirmed case may join the panel's archive: evidence for others from then on, never for itself. No agent is fitted on
-it, and the verdict that was confirmed was given before: grading the panel on it stays honest.
+Calls are idempotent: after a failure half-way, the same call completes the work. A confirmed case may join the panel's
+archive, as evidence for others but never for itself. No agent is fitted on it, and its verdict was given before, so
+evaluating the panel on it stays valid.
 """
 
 from collections.abc import Sequence
@@ -26,10 +26,10 @@ CONFIRMED = "confirmed verdict"
 def outcome_of(
     saved: PanelFolder, verdict: Verdict, label: str, *, own: bool, sampling: Sampling, reviewer: str, note: str
 ) -> Outcome:
-    """What would be written down; nothing is yet.
+    """Returns the outcome that would be recorded, without recording it.
 
-    ``own`` tells whether the case is among the panel's own. Raises ``PanelError`` for such a case and for a verdict of
-    another panel, ``TaskError`` for a label that the task does not know, and ``DataError`` where no agent spoke.
+    ``own`` says whether the case is one of the panel's own. Raises ``PanelError`` for such a case and for a verdict of
+    another panel, ``TaskError`` for an unknown label, and ``DataError`` if no agent gave an opinion.
     """
     task, agents = saved.arbiter.task, saved.arbiter.agents
     if verdict.task != task.id:
@@ -46,9 +46,9 @@ def outcome_of(
 
 
 def keep(saved: PanelFolder, outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Writes outcomes down, all or none; those that stand already are given as they were first written.
+    """Records outcomes, all or none; outcomes on record are returned as first recorded.
 
-    Raises ``PanelError`` where the file cannot be written, or the folder holds another panel by now.
+    Raises ``PanelError`` if the file cannot be written, or if the folder now holds another panel.
     """
     if read_pointer(saved.folder).manifests[FITTED] != saved.pointer.manifests[FITTED]:
         raise PanelError(f"{saved.folder} holds another panel than was loaded from it: load it again")
@@ -61,7 +61,7 @@ def keep(saved: PanelFolder, outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 
 def retract(saved: PanelFolder, case: str, *, reviewer: str = "", note: str = "") -> Retraction:
-    """Takes an outcome back. Raises ``NotConfirmed`` where the case has none."""
+    """Retracts an outcome. Raises ``NotConfirmed`` if the case has none."""
     check_confirmed(saved, case)
     taken = Retraction(case=case, reviewer=reviewer, note=note, time=datetime.now(UTC))
     add_entries(saved.folder, [OutcomeEntry(retraction=taken)])
@@ -69,20 +69,20 @@ def retract(saved: PanelFolder, case: str, *, reviewer: str = "", note: str = ""
 
 
 def check_confirmed(saved: PanelFolder, case: str) -> None:
-    """Raises ``NotConfirmed`` where a case has no outcome that stands."""
+    """Raises ``NotConfirmed`` if a case has no standing outcome."""
     if find_outcome(saved.folder, case) is None:
         raise NotConfirmed(f"case {case} has no outcome in {saved.folder} that could be taken back")
 
 
 def _same(known: Outcome | None, outcome: Outcome) -> bool:
-    """Whether an outcome is on record but for the time."""
+    """Whether two outcomes are equal except for the time."""
     return known is not None and known.model_copy(update={"time": outcome.time}) == outcome
 
 
 def remember(store: CaseStore, case: Case, outcome: Outcome, embedding: Embeddings, perceptual_hash: int) -> StoredCase:
-    """Puts the case of an outcome into the store, with its embedding ``(1, dim)`` and hash; on disk when it returns.
+    """Stores the case of an outcome with its embedding ``(1, dim)`` and hash; on disk when it returns.
 
-    Raises ``StoreError`` where that fails; the outcome is kept all the same.
+    Raises ``StoreError`` if that fails; the outcome stays on record.
     """
     at = f" at {outcome.posterior[outcome.said]:.2f}" if outcome.posterior else ", unlike what the panel was trusted on"
     said = f"said {outcome.said}{at}, trust version {outcome.trust_version}"
@@ -102,19 +102,19 @@ def remember(store: CaseStore, case: Case, outcome: Outcome, embedding: Embeddin
 
 
 def forget(store: CaseStore, case: str, reviewer: str = "") -> None:
-    """Takes a case out again that came from a confirmed verdict; others stay."""
+    """Removes a case from the store if it came from a confirmed verdict."""
     if remembered(store, case) is not None:
         store.remove([case], reviewer=reviewer)
 
 
 def remembered(store: CaseStore, case: str) -> StoredCase | None:
-    """The stored case, where it came from a confirmed verdict."""
+    """Returns the stored case if it came from a confirmed verdict."""
     found = store.get([case])
     return found[0] if found and found[0].origin.startswith(CONFIRMED) else None
 
 
 def known_as(store: CaseStore, case: str) -> tuple[str, ...]:
-    """What to say of a case that the store holds; nothing of another."""
+    """Returns a note for a case that the store holds; empty for others."""
     if not store.holds(case):
         return ()
     confirmed = remembered(store, case)

@@ -1,6 +1,6 @@
-"""The cases that a panel may be judged on: those it was learned from, cross-fitted, and outcomes it has not seen.
+"""The cases that a panel may be evaluated on: cross-fitted calibration cases and outcomes it has not learned from.
 
-Every reader is watched for drift on the latter.
+Every reader is monitored for drift on the latter.
 """
 
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ from doubleread.panel.panel_folder import PanelFolder
 from doubleread.panel.trust_folder import READINGS, records
 
 KINDS = 2
-"""Tests of each reader for drift: calibration and accuracy."""
+"""Number of drift tests for each reader: calibration and accuracy."""
 
 
 def calibration_rows(saved: PanelFolder) -> tuple[Reading, ...]:
-    """The answers that the panel's first trust was learned from.
+    """Returns the answers that the panel's first trust was learned from.
 
     Raises ``PanelError`` for a panel that was fitted before these were kept.
     """
@@ -40,17 +40,17 @@ def keeps_readings(saved: PanelFolder) -> bool:
 
 
 def calibration_cases(saved: PanelFolder) -> frozenset[str]:
-    """Ids of the calibration cases, as far as they were kept."""
+    """Ids of the calibration cases that were kept."""
     return frozenset(row.case for row in calibration_rows(saved)) if keeps_readings(saved) else frozenset()
 
 
 def learned_rows(saved: PanelFolder) -> tuple[Reading, ...]:
-    """All that the panel's trust, in this version, was learned from."""
+    """Returns all readings that this version of the trust was learned from."""
     return (*calibration_rows(saved), *saved.trust.outcomes)
 
 
 def graded(saved: PanelFolder, others: Sequence[Reading] = ()) -> Graded:
-    """Every reader on what the panel was learned from, cross-fitted, and on ``others`` that it was not."""
+    """Evaluates every reader on the panel's own readings, cross-fitted, and on ``others`` that it has not seen."""
     rows = learned_rows(saved)
     seen = {row.case for row in rows}
     found = graded_learned(saved.arbiter, rows)
@@ -58,9 +58,9 @@ def graded(saved: PanelFolder, others: Sequence[Reading] = ()) -> Graded:
 
 
 def unseen_outcomes(saved: PanelFolder) -> tuple[Outcome, ...]:
-    """Standing outcomes that this version was not learned from, neither their cases nor their groups.
+    """Returns standing outcomes whose cases and groups this version was not learned from.
 
-    Of a group only the first: its others are no witnesses of their own.
+    Only the first of each group is used, since cases of a group are not independent.
     """
     rows = learned_rows(saved)
     cases, groups = {row.case for row in rows}, {row.group for row in rows if row.group is not None}
@@ -72,10 +72,10 @@ def unseen_outcomes(saved: PanelFolder) -> tuple[Outcome, ...]:
 
 
 def drifts(saved: PanelFolder) -> tuple[Drift, ...]:
-    """What the outcomes that were not learned from say of every reader; nothing where there are none.
+    """Tests every reader for drift on unseen outcomes; empty without such outcomes.
 
-    The chance that any of them ever is a false alarm is ``ALPHA``, shared among the readers and their tests.
-    Raises ``PanelError`` where the file of outcomes is damaged.
+    The probability of any false alarm, ever, is ``ALPHA``, divided among the readers and their tests. Raises
+    ``PanelError`` if the file of outcomes is damaged.
     """
     if not keeps_readings(saved) or not read_outcomes(saved.folder).standing:
         return ()

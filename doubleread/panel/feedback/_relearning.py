@@ -1,4 +1,4 @@
-"""Trust is learned anew from the calibration cases and the outcomes, as a version of its own."""
+"""Relearns trust from the calibration cases and the outcomes, as a new version."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,18 +18,18 @@ from doubleread.panel.trust_folder import Trust, TrustVersion, add_version
 
 @dataclass(frozen=True)
 class Relearned:
-    """Trust as it would be, not yet written."""
+    """Relearned trust that is not saved yet."""
 
     after: Trust
     about: TrustVersion
     left_out: int
-    """Selected outcomes that were not used."""
+    """Number of selected outcomes that were not used."""
 
 
 def relearn(saved: PanelFolder, *, include_selected: bool = False) -> Relearned:
-    """Trust learned anew from the calibration cases and all standing outcomes. Writes nothing.
+    """Learns trust from the calibration cases and all standing outcomes; writes nothing.
 
-    Raises ``PanelError`` where there is nothing new to learn from.
+    Raises ``PanelError`` if there is nothing new to learn from.
     """
     calibration = calibration_rows(saved)
     standing = read_outcomes(saved.folder).standing
@@ -59,16 +59,16 @@ def relearn(saved: PanelFolder, *, include_selected: bool = False) -> Relearned:
 
 
 def adopt(saved: PanelFolder, relearned: Relearned) -> TrustVersion:
-    """Writes a new version and makes it the one that counts, from the next loading on.
+    """Saves a new version, which is used from the next loading on.
 
-    Raises ``PanelError`` where that fails, or another process has learned meanwhile; then the trust is as it was.
+    Raises ``PanelError``, leaving the trust unchanged, if that fails or another process has relearned meanwhile.
     """
     add_version(saved.folder, relearned.after, relearned.about)
     return relearned.about
 
 
 def _first(saved: PanelFolder) -> str:
-    """What the fitted trust was learned from."""
+    """Returns what the fitted trust was learned from."""
     return read_panel(saved.folder, saved.settings, version=1).arbiter.profiles[0].learned_from
 
 
@@ -101,7 +101,7 @@ def _warning(used: Sequence[Outcome]) -> tuple[str, ...]:
 
 
 def _stamped(arbiter: Arbiter, before: Arbiter, version: int, now: datetime, warning: tuple[str, ...]) -> Arbiter:
-    """The arbiter with profiles that say when they were learned; gaps of wording are those found at fitting."""
+    """Returns the arbiter with the learning time in its profiles; consistency gaps are kept from fitting."""
 
     def stamped(p: TrustProfile) -> TrustProfile:
         old = before.profile(p.agent, p.round)
