@@ -82,13 +82,16 @@ def read_keys(path: Path, begins: bytes) -> set[tuple[str, str, int]]:
     """
     if not path.exists():
         return set()
-    try:
-        return {(key, agent, round_) for agent, round_, key in read_book(path, torn=True).answers}
-    except DataError as error:
-        head = read_head(path, len(begins))
-        if begins.startswith(head) and not any(True for _ in _rows(path, torn=True)):
-            return set()
-        raise DataError(f"{error}; it is no recording: choose another file") from None
+    for attempt in range(2):  # between two looks another process may have written its first line
+        try:
+            return {(key, agent, round_) for agent, round_, key in read_book(path, torn=True).answers}
+        except DataError as error:
+            empty = not any(True for _ in _rows(path, torn=True))
+            if empty and begins.startswith(read_head(path, len(begins))):
+                break
+            if attempt:
+                raise DataError(f"{error}; it is no recording: choose another file") from None
+    return set()
 
 
 def answer_row(case: Case, answer: Answer) -> tuple[str, ...]:
