@@ -9,8 +9,9 @@ STAMP = $(VENV)/.installed
 demo: $(STAMP)
 	$(BIN)/doubleread demo
 
-# A process a core; tests of one file share what their fixtures made.
-PYTEST = $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile
+# One process more than cores, since some wait; tests of one file share what their fixtures made.
+WORKERS = $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile
 
 test: $(STAMP) check
 	$(PYTEST) -m "not integration"
