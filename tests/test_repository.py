@@ -9,13 +9,13 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from collections import Counter
 from pathlib import Path
 
 import pytest
 from kit import photo, photo_folder
 from typer.main import get_command
 
+from benchmarks.bench_structure import structure
 from doubleread.cli.main import app
 from doubleread.evals.datasets.read import read_task
 from doubleread.panel.composition import check_names
@@ -197,15 +197,7 @@ def test_private_modules_are_imported_in_their_own_folder_only():
         assert not strangers, f"{name} imports {strangers}: rename them without the underscore, or move them"
 
 
-def test_file_and_class_names_are_rarely_used_twice():
-    found = [file for name, file in modules() if not file.name.startswith("__")]
-    names = Counter(file.name for file in found)
-    assert sum(n > 1 for n in names.values()) <= 15
-    classes = Counter(
-        node.name
-        for file in found
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if isinstance(node, ast.ClassDef)
-    )
-    assert sum(n > 1 for n in classes.values()) <= 5
-    assert all(len(file.read_text(encoding="utf-8").splitlines()) <= 400 for file in found)
+def test_files_are_short_and_names_are_rarely_used_twice():
+    found = {figure.name: figure for figure in structure()}
+    assert all(figure.met for name, figure in found.items() if name != "structure.lines")
+    assert len(found) == 6
