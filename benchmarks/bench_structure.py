@@ -41,7 +41,7 @@ def structure() -> Iterator[Figure]:
 def quick_suite_seconds() -> Iterator[Figure]:
     """Seconds of the quick test suite, with one process more than cores, as ``make test`` runs it."""
     workers = str((os.cpu_count() or 1) + 1)
-    command = [sys.executable, "-m", "pytest", "-q", "-n", workers, "--dist", "loadfile", "-m", "not integration"]
+    command = [sys.executable, "-m", "pytest", "-n", workers, "--dist", "loadfile", "-m", "not integration"]
     began = time.perf_counter()
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - pytest
     seconds = time.perf_counter() - began
