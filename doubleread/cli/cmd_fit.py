@@ -27,11 +27,13 @@ def fit(
     """Fit a panel on labelled images and save it. Test images are kept back to judge it on."""
     from doubleread.cli.tables import show_trust
     from doubleread.panel import Panel
+    from doubleread.panel.first_checks import check_first
     from doubleread.panel.saving import check_target, clear_leftovers
 
     settings = given.chosen(record)
     clear_leftovers(out)
     check_target(out)
+    check_first(settings)
     dataset = given.dataset(data, given.task)
     announce(dataset)
     dataset = test.held_out(dataset, settings.trust.seed, f"doubleread evaluate {shlex.quote(data)} --panel {out}")

@@ -19,7 +19,7 @@ from doubleread.orchestrator.course.seats import Seats
 from doubleread.orchestrator.prevalence.batch_prevalence import BatchPrevalence, batch_prevalence
 from doubleread.panel._open_panel import recording
 from doubleread.panel._verdict_queries import VerdictQueries
-from doubleread.panel.composition import check_names, open_eyes, seat
+from doubleread.panel.composition import open_eyes, seat
 from doubleread.panel.consent import check_allowed
 from doubleread.panel.feedback import (
     adopt,
@@ -32,6 +32,7 @@ from doubleread.panel.feedback import (
     remember,
     retract,
 )
+from doubleread.panel.first_checks import check_first, check_fitted
 from doubleread.panel.fitting import fit
 from doubleread.panel.image_stream import Readable, case_of, verdicts_of
 from doubleread.panel.panel_folder import (
@@ -100,7 +101,7 @@ class Panel(VerdictQueries):
             ('logistic',)
         """
         settings = settings or load_settings()
-        check_names(settings)
+        check_first(settings)
         eyes = open_eyes(settings)
         try:
             with recording(settings) as witness:
@@ -148,6 +149,7 @@ class Panel(VerdictQueries):
         for line in saved.unused:
             _log.warning("%s: %s", saved.folder, line)
         check_allowed(saved.folder, saved.head.id, saved.asks, allow=allow_from_panel)
+        check_fitted(saved.settings, settings)
         versions = {name: prompt.version for name, prompt in saved.head.provenance.prompts.items()}
         eyes = open_eyes(saved.settings, saved.head.encoder, versions, saved.head.near)
         with ExitStack() as undo:

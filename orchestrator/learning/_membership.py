@@ -1,11 +1,13 @@
 """Selects the agents of a panel: leaves out those no better than chance or harmful to the panel."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from doubleread.core.opinion import Abstention, Answer
 from doubleread.core.types import Tensor3, Vector
 from doubleread.orchestrator.course.policy import FREE_USD
 from doubleread.orchestrator.learning.choice import FEWEST, FusionChoice
@@ -26,6 +28,23 @@ class Members:
     chosen: FusionChoice
     left_out: tuple[str, ...]
     notes: tuple[str, ...]
+
+    def without(self, silent: Mapping[str, str]) -> Self:
+        """Also leaves out agents that never answered; ``silent`` gives the reasons by name."""
+        new = {name: why for name, why in silent.items() if name not in self.left_out}
+        notes = [f"{name} is left out and not asked: {why}" for name, why in new.items()]
+        return replace(self, left_out=(*self.left_out, *new), notes=(*self.notes, *notes))
+
+
+def silent_agents(agents: Sequence[str], rows: Sequence[Sequence[Answer]]) -> dict[str, str]:
+    """Returns the agents without an opinion in any row ``rows[case][agent]``, with the last reason that each gave."""
+    found: dict[str, str] = {}
+    for i, name in enumerate(agents):
+        said = [row[i] for row in rows if i < len(row)]
+        causes = [one.detail or one.cause for one in said if isinstance(one, Abstention)]
+        if causes and len(causes) == len(said):
+            found[name] = f"it answered on none of the calibration cases ({causes[-1]})"
+    return found
 
 
 def select(

@@ -20,7 +20,7 @@ from doubleread.orchestrator.course.rounds import struck, surest_opinions
 from doubleread.orchestrator.gates.further import GateSample, ask_more, mean_usd
 from doubleread.orchestrator.gates.gate import Commitment
 from doubleread.orchestrator.gates.second_look import SecondLookFit, asked_again, look_again
-from doubleread.orchestrator.learning._membership import Members, select
+from doubleread.orchestrator.learning._membership import Members, select, silent_agents
 from doubleread.orchestrator.learning.assumed_prior import assumed_priors, stated_priors
 from doubleread.orchestrator.learning.choice import AUTO, choose
 from doubleread.orchestrator.learning.fusion_learning import Learned, Sample
@@ -115,6 +115,7 @@ class Grounds:
         )
         choosing = partial(choose, sample=sample, calibrator=learning.calibrator, rule=learning.rule, names=agents)
         members = select(first, sample, agents, referees, mean_usd(readings.first), choosing)
+        members = members.without(silent_agents(agents, [*readings.first, *readings.second]))
         out = np.isin(agents, members.left_out)
         heard, again = (np.where(out[None, :, None], np.nan, raw) for raw in (first, second))
         asked = GateSample(task, agents, readings.first, sample, members.chosen)
