@@ -56,7 +56,9 @@ def run(file: Path) -> NotebookNode:
 
 
 def _tidy(output: NotebookNode, folder: str) -> NotebookNode:
-    """An output without paths of this machine."""
+    """An output without paths of this machine, and with one form of each picture."""
+    if "image/png" in output.get("data", {}):
+        output.data.pop("image/jpeg", None)
     if "text" in output:
         output.text = _local(output.text, folder)
     for kind, shown in output.get("data", {}).items():
