@@ -16,7 +16,7 @@ from typer.main import get_command
 
 from benchmarks.bench_structure import structure
 from doubleread.cli.main import app
-from doubleread.evals.datasets.read import read_task
+from doubleread.evals.datasets.task_file import read_task_file
 from doubleread.panel.composition import check_names
 from doubleread.settings import load_settings
 
@@ -52,7 +52,7 @@ def test_every_doubleread_command_in_the_documents_parses(line):
 @pytest.mark.parametrize("file", sorted((ROOT / "docs" / "settings").glob("*.toml")), ids=lambda file: file.name)
 def test_the_example_settings_load_and_name_a_panel_that_can_be_seated(file):
     if file.name == "task.toml":
-        assert read_task(file).about
+        assert read_task_file(file).about
         return
     settings = load_settings(file)
     check_names(settings)

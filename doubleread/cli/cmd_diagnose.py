@@ -1,6 +1,6 @@
 """``doubleread diagnose``."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from doubleread.cli import options
+from doubleread.cli.image_arguments import image_paths
 from doubleread.cli.screen import ERR, OUT, note, tell_json, warn
 from doubleread.core.durable import write_text
 from doubleread.core.terminal_text import harmless
@@ -24,7 +25,10 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 @app.command(epilog="Example: doubleread diagnose leaf.jpg --panel panel")
 def diagnose(
-    images: Annotated[list[str], typer.Argument(help="Image files.")],
+    images: Annotated[
+        list[str],
+        typer.Argument(metavar="IMAGE…", help="Image files, folders of images, or - for paths on stdin."),
+    ],
     panel: options.Panel = Path("panel"),
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line instead of cards.")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Also say why, and what would change it.")] = False,
@@ -36,6 +40,7 @@ def diagnose(
         ),
     ] = None,
     label: Annotated[str | None, typer.Option(help="With --where: of this label, not the likeliest.")] = None,
+    task: options.DecisionFile = None,
     settings: options.SettingsFile = None,
     record: options.Record = None,
     allow_from_panel: options.AllowFromPanel = False,
@@ -45,13 +50,16 @@ def diagnose(
     from doubleread.core.verdict import Verdict
     from doubleread.panel import Panel
 
+    images = image_paths(images)
     drawing = _Drawing.asked(where, label, images)
     chosen, failed, batch = options.settings_of(settings, record=record), False, list[Verdict]()
     with Panel.load(panel, settings=chosen, allow_from_panel=allow_from_panel) as loaded:
         if loaded.encoder_is_fallback and not json:
             warn(loaded.encoder_note)
+        decided = _deciding(loaded, task)
         for result in loaded.diagnose_many(images):
-            _show(result, loaded if explain else None, as_json=json)
+            shown = decided(result) if isinstance(result, Verdict) else result
+            _show(shown, loaded if explain else None, as_json=json)
             if not isinstance(result, Verdict):
                 failed = True
                 continue
@@ -63,6 +71,16 @@ def diagnose(
             ERR.print(spending_table(loaded.spent))
     if failed:
         raise typer.Exit(1)
+
+
+def _deciding(panel: "FittedPanel", task: Path | None) -> "Callable[[Verdict], Verdict]":
+    """Returns what a verdict becomes with the costs and the prior of a task file."""
+    if task is None:
+        return lambda verdict: verdict
+    from doubleread.evals.datasets.task_file import decision_changes
+
+    costs, prior = decision_changes(panel.task, task)
+    return lambda verdict: panel.redecide(verdict, costs=costs, prevalence=prior or None)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from doubleread.core.progress import Progress, silent
 from doubleread.core.task import Costs
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.core.verdict_wording import UNLIKE
-from doubleread.orchestrator.explanation.counterfactual import WhatIf, what_if
+from doubleread.orchestrator.explanation.counterfactual import WhatIf, redecided, what_if
 from doubleread.orchestrator.explanation.influence import Explanation, explain
 from doubleread.panel._open_panel import OpenPanel
 from doubleread.panel.attribution_maps import attribute, no_maps
@@ -51,6 +51,20 @@ class VerdictQueries(OpenPanel):
             'refer'
         """
         return what_if(verdict, self._arbiter, costs, prevalence)
+
+    def redecide(
+        self, verdict: Verdict, *, costs: Costs | None = None, prevalence: Mapping[str, float] | None = None
+    ) -> Verdict:
+        """Returns the verdict with the posterior and decision of ``what_if``. No agent is asked again.
+
+        A referral that has another reason than its expected cost, such as an unfamiliar image, stays. With another
+        prevalence there is no prediction set and no track record.
+
+        Examples:
+            >>> panel.redecide(verdict, costs=doubleread.Costs(referral=0.0)).decision.action
+            'refer'
+        """
+        return redecided(verdict, self.what_if(verdict, costs=costs, prevalence=prevalence))
 
     def attribute(self, verdict: Verdict, *, label: str | None = None, progress: Progress = silent) -> ShownAttribution:
         """Maps which parts of the image each local agent's probability of a label depends on.

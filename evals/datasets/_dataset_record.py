@@ -55,6 +55,30 @@ class Dataset(LabelledCases):
         counts = Counter(case.label for case in self.cases)
         return {name: counts[name] for name in self.task.names}
 
+    def with_splits(self, test: float = 0.2, *, seed: int = 0) -> Self:
+        """Returns the data set with some cases held out as split ``test``, unless it has such a split already.
+
+        ``Panel.fit`` leaves the test cases alone, and ``evaluate_panel`` judges the panel on them. Groups stay whole,
+        every label is in both parts, and the same cases always give the same split.
+
+        Args:
+            test: Share of the cases to hold out.
+            seed: Orders groups of equal size; ``doubleread fit`` takes ``trust.seed``.
+
+        Raises:
+            DataError: A label has fewer than 10 images, or fewer than 5 groups.
+
+        Examples:
+            >>> dataset = doubleread.read_dataset("photos").with_splits()
+            >>> len(dataset.part("support")), len(dataset.part("test"))
+            (27, 6)
+        """
+        from doubleread.evals.splits import hold_out  # noqa: PLC0415 - which imports this package
+
+        if self.part("test"):
+            return self
+        return self.with_cases(hold_out(self.cases, share=test, seed=seed))
+
     def with_cases(self, cases: Iterable[Case], *notes: str) -> Self:
         """Returns the data set with other cases, such as a sample, and with notes that say why."""
         return self.model_copy(update={"cases": tuple(cases), "notes": (*self.notes, *notes)})

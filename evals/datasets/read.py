@@ -1,13 +1,9 @@
-"""One way in for every kind of data set, and for a task in a file."""
+"""One way in for every kind of data set."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from doubleread.core.errors import DataError, FileError, TaskError
-from doubleread.core.safe_text import read_toml
-from doubleread.core.task import Task
+from doubleread.core.errors import DataError
 from doubleread.evals.datasets._dataset_record import Dataset, LabelledCases, RowProgress
 from doubleread.evals.datasets._dataset_rows import dataset_of
 from doubleread.evals.datasets._text_table import CSV_SUFFIXES, JSONL_SUFFIXES
@@ -15,7 +11,7 @@ from doubleread.evals.datasets.archive_dataset import is_archive, read_archive
 from doubleread.evals.datasets.folder_dataset import read_folder
 from doubleread.evals.datasets.hugging_face import HubRows, load_saved, read_hugging_face, was_saved
 from doubleread.evals.datasets.image_folder import metadata_of, read_image_folder
-from doubleread.evals.datasets.manifest_dataset import TableColumns, read_manifest
+from doubleread.evals.datasets.manifest_dataset import USUAL_COLUMNS, TableColumns, read_manifest
 from doubleread.evals.datasets.solar import NAME as SOLAR_CELLS
 from doubleread.evals.datasets.solar import TASK as SOLAR_TASK
 from doubleread.evals.datasets.solar import read_solar_cells
@@ -117,36 +113,9 @@ def _read_directory(folder: Path, columns: TableColumns, progress: RowProgress |
         return read_hugging_face(load_saved(folder), columns, name=name, progress=progress)
     if metadata := metadata_of(folder):
         return read_image_folder(folder, metadata, columns, progress)
-    return read_folder(folder, group=columns.group, progress=progress)
-
-
-def read_task(path: Path) -> Task:
-    """The task in a TOML file; raises ``DataError`` that says what is wrong with it.
-
-    id = "apple-leaves"
-    about = "Photographs of single apple leaves; which disease, if any?"
-    [[labels]]
-    name = "rust"
-    description = "orange pustules, often ringed"
-    """
-    try:
-        return Task.model_validate(read_toml(path))
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise DataError(f"{path} is no task: {faults}") from None
-    except FileError as error:
-        raise DataError(str(error)) from None
-    except TaskError as error:
-        raise DataError(f"{path} is no task: {error}") from None
-
-
-def with_task(dataset: Dataset, file: Path | None) -> Dataset:
-    """The data set under the task of a file; raises ``DataError`` where the two have other labels."""
-    if file is None:
-        return dataset
-    task = read_task(file)
-    if set(task.names) != set(dataset.task.names):
+    if other := [name for name in (columns.label, columns.path) if name not in USUAL_COLUMNS]:
         raise DataError(
-            f"{file} has the labels {', '.join(sorted(task.names))}; {dataset.name} has {', '.join(dataset.task.names)}"
+            f"{folder} is a folder of images and has no column {' or '.join(map(repr, other))}: its labels are the "
+            "names of its sub-folders. Name a manifest (CSV, TSV or JSONL) to use columns"
         )
-    return dataset.model_copy(update={"task": task})
+    return read_folder(folder, group=columns.group, progress=progress)

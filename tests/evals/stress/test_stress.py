@@ -126,7 +126,7 @@ def test_what_cannot_be_is_refused(light):
         stress_panel(LightMeter(), light, severities=[0, 6])
     with pytest.raises(DataError, match=r"no picture could be corrupted.*background is not known"):
         stress_panel(LightMeter(), light, corruptions=["background"])
-    with pytest.raises(DataError, match="no case is left to run"):
+    with pytest.raises(DataError, match="there is no image to judge the panel on"):
         stress_panel(LightMeter(learned=[case.id for case in light.cases]), light)
     unlabelled = light.model_copy(update={"cases": tuple(c.model_copy(update={"label": None}) for c in light.cases)})
     with pytest.raises(DataError, match="no image carries a label of the panel's task"):
