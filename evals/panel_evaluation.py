@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from doubleread.core.durable import write_text
+from doubleread.core.notices import warn_user
 from doubleread.evals.datasets import LabelledCases, read_labelled
 from doubleread.evals.metrics.case_tables import CaseTable
 from doubleread.evals.metrics.evaluation import Evaluation
@@ -105,6 +106,7 @@ def judge_run(folder: Path, by: Sequence[str] = (), gates: Sequence[MetricBound]
         ('blue', 'green', 'red')
     """
     evaluation = evaluate_folder(folder, by)
+    warn_user(evaluation.warnings)
     results = check(evaluation, gates)
     write_text(folder / EVALUATION, evaluation.model_dump_json(indent=1) + "\n")
     write_text(folder / SUMMARY, markdown(evaluation, results))

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from doubleread.cli import options
-from doubleread.cli.announcements import announce, announce_models, announce_panel
+from doubleread.cli.announcements import announce_models, announce_panel, announce_reading
 from doubleread.cli.option_groups import FitOptions, grouped
 from doubleread.cli.screen import progress, say
 
@@ -31,7 +31,7 @@ def fit(
     clear_leftovers(out)
     check_target(out)
     dataset = given.dataset(data, given.task)
-    announce(dataset)
+    announce_reading(dataset)
     with progress() as report:
         fitted = Panel.fit(dataset.cases, dataset.task, settings=settings, progress=report)
     with fitted as panel:

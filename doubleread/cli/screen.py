@@ -4,8 +4,10 @@ These consoles neutralise terminal control characters in everything they print.
 """
 
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TextIO
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -23,6 +25,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from doubleread.core.notices import DoublereadWarning, first_few
 from doubleread.core.progress import Progress as Report
 from doubleread.core.terminal_text import MARK, harmless_lines, is_shown, legible, legible_json
 
@@ -54,6 +57,32 @@ OUT = Console()
 ERR = Console(stderr=True)
 for _console in (OUT, ERR):
     _console.push_render_hook(Harmless())
+
+
+@contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """Prints each warning of the library once, as a line: the one way in which warnings reach the command line."""
+    said = set[str]()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DoublereadWarning)
+        others = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if not issubclass(category, DoublereadWarning):
+                others(message, category, filename, lineno, file, line)
+            elif (text := str(message)) not in said:
+                said.add(text)
+                warn(text)
+
+        warnings.showwarning = show
+        yield
 
 
 @contextmanager
@@ -132,7 +161,5 @@ def warn(text: str) -> None:
 
 def warn_some(lines: Sequence[str], more: str, shown: int = 10) -> None:
     """Prints the first ``shown`` warnings; ``more`` announces the rest, as in ``{n:,} more rows``."""
-    for line in lines[:shown]:
+    for line in first_few(lines, more, shown):
         warn(line)
-    if len(lines) > shown:
-        warn(f"… and {more.format(n=len(lines) - shown)}")

@@ -1,7 +1,7 @@
 """The state and the properties of an open panel."""
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from doubleread.core.agent_ports import TakesHints
 from doubleread.core.background import Background
 from doubleread.core.case import Case
 from doubleread.core.errors import PanelError
+from doubleread.core.notices import first_few
 from doubleread.core.ports import CaseStore
 from doubleread.core.process import OneProcess
 from doubleread.core.reading import Reading
@@ -44,6 +45,8 @@ class OpenPanel:
         self._alarms: tuple[Drift, ...] = ()
         self._unwatched: tuple[str, ...] = ()
         self._notes: tuple[str, ...] = ()
+        self._warnings: tuple[str, ...] = ()
+        self._unused: tuple[str, ...] = ()
         self._unread: tuple[Unread, ...] = ()
         self._background, self._home = Background(), OneProcess()
         self._recording = ExitStack()
@@ -111,8 +114,27 @@ class OpenPanel:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What fitting reported: choices, gains and warnings."""
+        """What fitting reported, apart from warnings: what trust was learned from, what was chosen, and why."""
         return self._notes
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What makes its verdicts worse or less certain, as far as fitting and loading found it.
+
+        ``fit`` warns of all of it with ``DoublereadWarning``; ``load`` only of what is new on this machine.
+
+        Examples:
+            >>> [line for line in panel.warnings if "groups" in line]
+            []
+        """
+        encoder = (self.encoder_note,) if self.encoder_is_fallback else ()
+        return tuple(dict.fromkeys((*encoder, *skipped(self._unread), *self._warnings, *self._here)))
+
+    @property
+    def _here(self) -> tuple[str, ...]:
+        """Warnings that loading found."""
+        drifted = (warning_of(self._alarms),) if self._alarms else ()
+        return (*self._unused, *drifted, *self._unwatched)
 
     @property
     def left_out(self) -> dict[str, str]:
@@ -216,7 +238,7 @@ class OpenPanel:
 
     def _use(self, saved: PanelFolder) -> None:
         """Uses the trust of a folder."""
-        self._saved, self._arbiter, self._notes = saved, saved.arbiter, saved.notes
+        self._saved, self._arbiter, self._notes, self._warnings = saved, saved.arbiter, saved.notes, saved.warnings
         self._alarms, self._unwatched = (), ()
         try:
             self._alarms = tuple(drift for drift in drifts(saved) if drift.alarm)
@@ -231,6 +253,11 @@ class OpenPanel:
         self._home.check()
         if not self._closing.alive:
             raise PanelError("this panel was closed: load it again")
+
+
+def skipped(unread: Sequence[Unread]) -> tuple[str, ...]:
+    """Returns warnings about cases that could not be read."""
+    return first_few([f"skipped {row.source}: {row.problem}" for row in unread], "{n:,} more images skipped")
 
 
 @contextmanager

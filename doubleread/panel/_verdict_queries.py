@@ -7,6 +7,7 @@ from doubleread.core.batch import BatchComparison
 from doubleread.core.case import Case
 from doubleread.core.errors import TaskError
 from doubleread.core.evidence import Neighbour
+from doubleread.core.notices import warn_user
 from doubleread.core.progress import Progress, silent
 from doubleread.core.task import Costs
 from doubleread.core.verdict import Unread, Verdict
@@ -95,7 +96,7 @@ class VerdictQueries(OpenPanel):
 
         A classifier two-sample test (Lopez-Paz and Oquab 2017) of embeddings and simple statistics at a level of 1 %.
         Whole groups (``Case.group``) are shuffled. Pictures that the panel was fitted on are left out. With fewer than
-        30 pictures nothing is tested, and ``note`` says why.
+        30 pictures nothing is tested, and ``note`` says why. If the batch differs, there is also a warning.
 
         Examples:
             >>> panel.compare_batch([verdict]).note
@@ -107,11 +108,13 @@ class VerdictQueries(OpenPanel):
             if isinstance(one, Verdict) and not self.learned_from(one.case):
                 said[one.case.id] = one.case, -1 if one.label is None else names.index(one.label)
         eyes = self._eyes
-        return compare_verdicts(
+        found = compare_verdicts(
             list(said.values()),
             self._reference,
             lambda cases: (eyes.embedder.embed_all(cases), eyes.pictures.embed_all(cases)),
         )
+        warn_user(["; ".join(found.lines)] if found.differs else [])
+        return found
 
     async def nearest(self, case: Case, labels: Sequence[str], per_label: int) -> tuple[Neighbour, ...]:
         """Returns the ``per_label`` most similar stored cases of each label, label by label, nearest first.

@@ -1,13 +1,13 @@
 """Fit a panel, save and load it, diagnose images, and learn from outcomes."""
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, aclosing
 from pathlib import Path
 from typing import Self
 
 from doubleread.core.case import Case
+from doubleread.core.notices import warn_user
 from doubleread.core.progress import Progress, silent
 from doubleread.core.reading import Outcome, Sampling
 from doubleread.core.task import Task
@@ -17,7 +17,7 @@ from doubleread.orchestrator.course.follow import follow
 from doubleread.orchestrator.course.graph import diagnose
 from doubleread.orchestrator.course.seats import Seats
 from doubleread.orchestrator.prevalence.batch_prevalence import BatchPrevalence, batch_prevalence
-from doubleread.panel._open_panel import recording
+from doubleread.panel._open_panel import recording, skipped
 from doubleread.panel._verdict_queries import VerdictQueries
 from doubleread.panel.composition import check_names, open_eyes, seat
 from doubleread.panel.consent import check_allowed
@@ -47,8 +47,6 @@ from doubleread.panel.trust_folder import TrustVersion
 from doubleread.rag.near_copies.copy_finder import hash_picture
 from doubleread.render.shown import ShownVerdict
 from doubleread.settings import Settings, load_settings
-
-_log = logging.getLogger(__name__)
 
 
 class Panel(VerdictQueries):
@@ -109,8 +107,10 @@ class Panel(VerdictQueries):
             eyes.close()
             raise
         panel = cls(settings, eyes, fitted.seated, fitted.store, fitted.arbiter)
-        panel._fitted, panel._notes, panel._unread = fitted, fitted.notes, fitted.unread
+        panel._fitted, panel._notes, panel._warnings = fitted, fitted.notes, fitted.warnings
+        panel._unread = fitted.unread
         panel._see(fitted.reference)
+        warn_user(panel.warnings)
         return panel
 
     def save(self, folder: str | Path) -> Path:
@@ -136,7 +136,7 @@ class Panel(VerdictQueries):
         Args:
             folder: The folder that ``save`` wrote.
             settings: Settings of scope ``run`` that these name replace the panel's. A setting of scope ``fit`` that
-                differs is not used, and a warning is logged: fit again to change it.
+                differs is not used, and a warning says so: fit again to change it.
             allow_from_panel: Allows what the panel's folder asks for now, and remembers it.
 
         Raises:
@@ -145,8 +145,6 @@ class Panel(VerdictQueries):
             EncoderMismatch: The encoder here is not the one that the panel was fitted with.
         """
         saved: PanelFolder = read_panel(Path(folder), settings)
-        for line in saved.unused:
-            _log.warning("%s: %s", saved.folder, line)
         check_allowed(saved.folder, saved.head.id, saved.asks, allow=allow_from_panel)
         versions = {name: prompt.version for name, prompt in saved.head.provenance.prompts.items()}
         eyes = open_eyes(saved.settings, saved.head.encoder, versions, saved.head.near)
@@ -160,9 +158,10 @@ class Panel(VerdictQueries):
             restore_agents(saved, seated)
             undo.pop_all()
         panel = cls(saved.settings, eyes, seated, store, saved.arbiter)
-        panel._unread = saved.head.unread
+        panel._unread, panel._unused = saved.head.unread, saved.unused
         panel._see(saved.reference)
         panel._use(saved)
+        warn_user(panel._here)
         return panel
 
     # -- diagnosing ---------------------------------------------------------------------------------------------
@@ -262,7 +261,9 @@ class Panel(VerdictQueries):
             if isinstance(result, Unread) or not self.learned_from(result.case):
                 unseen.append(result)
             progress("diagnosing images", done, len(images))
-        return batch_prevalence(self._arbiter, rows, unseen, learned_from=len(images) - len(unseen))
+        found = batch_prevalence(self._arbiter, rows, unseen, learned_from=len(images) - len(unseen))
+        warn_user(skipped(found.unread))
+        return found
 
     # -- learning from outcomes ---------------------------------------------------------------------------------
 
@@ -336,6 +337,7 @@ class Panel(VerdictQueries):
         learned = relearn(saved, include_selected=include_selected)
         about = adopt(saved, learned)
         self._use(saved.with_trust(learned.after))
+        warn_user((*about.warnings, *self._here))
         return about
 
     async def _look(self, case: Case) -> tuple[Embeddings, int]:

@@ -28,6 +28,8 @@ class LabelledCases(Record):
     """Rows that could not be used and were left out. Every such row is listed."""
     notes: tuple[str, ...] = ()
     """What readers of the figures must know: how labels were mapped, the licence, the grouping."""
+    warnings: tuple[str, ...] = ()
+    """What makes figures worse or less certain: skipped rows, missing groups. Reading warns of each."""
     copies: int = 0
     """Number of rows that were left out because an earlier row has the same picture."""
     contradicting: tuple[Case, ...] = ()

@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from doubleread.core.errors import DataError, FileError, TaskError
+from doubleread.core.notices import warn_user
 from doubleread.core.safe_text import read_toml
 from doubleread.core.task import Task
 from doubleread.evals.datasets._dataset_record import Dataset, LabelledCases, RowProgress
@@ -37,6 +38,8 @@ def read_dataset(
     progress: RowProgress | None = None,
 ) -> Dataset:
     r"""Reads a labelled data set. Pictures are hashed, not decoded; unusable rows are listed in ``problems``.
+
+    What makes figures on these data worse or less certain is in ``warnings``; each is also a ``DoublereadWarning``.
 
     Args:
         source: One of these.
@@ -85,11 +88,18 @@ def read_labelled(
         >>> [problem.where for problem in read_labelled("photos").problems]
         []
     """
+    found = _labelled(source, TableColumns(label_column, path_column, group), progress)
+    warn_user(found.warnings)
+    return found
+
+
+def _labelled(
+    source: str | Path | HubRows | Mapping[str, HubRows], columns: TableColumns, progress: RowProgress | None
+) -> LabelledCases:
     if source == SOLAR_CELLS:
-        if group is not None:
+        if columns.group is not None:
             raise DataError(f"{SOLAR_CELLS} brings its own groups (the modules); leave group out")
         return read_solar_cells(progress=progress)
-    columns = TableColumns(label_column, path_column, group)
     if not isinstance(source, str | Path):
         return read_hugging_face(source, columns, progress=progress)
     if not str(source).strip():

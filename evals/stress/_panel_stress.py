@@ -8,6 +8,7 @@ from pathlib import Path
 from doubleread.core.background import Background
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError, ImageError
+from doubleread.core.notices import cautions, divided, warn_user
 from doubleread.core.process import at_rest
 from doubleread.core.progress import Progress, silent
 from doubleread.core.task import Costs
@@ -83,6 +84,7 @@ def stress_panel(
     judged = [one for one in each if one.n]
     if not judged:
         raise DataError("no picture could be corrupted and read: " + "; ".join((*left_out(found), *partly(each))))
+    information, warnings = divided((*notes, *left_out(found), *partly(each), *narrow(measures.groups)))
     result = StressTest(
         name=dataset.name,
         task=panel.task.id,
@@ -96,13 +98,15 @@ def stress_panel(
         clean=clean,
         overall=tuple(overall),
         conditions=tuple(judged),
-        notes=(*dataset.notes, *notes, *left_out(found), *partly(each), *narrow(measures.groups)),
+        notes=(*dataset.notes, *information),
+        warnings=(*dataset.warnings, *warnings),
         readings=found.read,
         seconds=time.perf_counter() - began,
         examples=_examples([cases[i] for i in kept], variants),
     )
     if out is not None:
         write(result, Path(out))
+    warn_user(warnings)
     return result
 
 
@@ -134,14 +138,8 @@ def _cases(panel: Panel, dataset: LabelledCases, split: str | None, limit: int) 
         )
     selection = select(labelled, panel.learned_from, split=split, limit=limit)
     other = len(dataset.cases) - len(labelled)
-    notes = (
-        [f"{counted(other, 'image')} left out: {'its' if other == 1 else 'their'} label is none of the panel's task"]
-        if other
-        else []
-    )
-    if dataset.problems:
-        notes.append(f"{counted(len(dataset.problems), 'row')} of the data could not be used")
-    return [case for _, case in selection.chosen], [*notes, *selection.notes]
+    told = f"{counted(other, 'image')} left out: {'its' if other == 1 else 'their'} label is none of the panel's task"
+    return [case for _, case in selection.chosen], [*cautions([told] if other else []), *selection.notes]
 
 
 def _examples(cases: Sequence[Case], variants: Sequence[PictureVariant]) -> dict[str, tuple[str, ...]]:

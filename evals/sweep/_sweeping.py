@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doubleread.core.errors import DataError
+from doubleread.core.notices import warn_user
 from doubleread.core.progress import Progress, silent
 from doubleread.evals.sweep._chance_control import Resamples
 from doubleread.evals.sweep._recorded import RecordedAnswers, UnseenCases
@@ -46,6 +47,7 @@ def sweep(
     folds, parts = _folds(recorded, readings, unseen, seed)
     played = play(recorded, variants, folds, unseen, progress)
     kept, refused = _answerable(variants, played, unseen)
+    warn_user(f"{one.name}: {one.why}" for one in refused)
     settings = recorded.saved.settings
     bench = Bench(
         labels, Resamples(groups, len(labels), draws, seed), parts, settings.trust.bins, settings.worth.error_usd

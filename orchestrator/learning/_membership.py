@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from doubleread.core.notices import Caution
 from doubleread.core.types import Tensor3, Vector
 from doubleread.orchestrator.course.policy import FREE_USD
 from doubleread.orchestrator.learning.choice import FEWEST, FusionChoice
@@ -43,7 +44,7 @@ def select(
     """
     here = np.asarray(spoken(raw).any(axis=0))
     kept = here & np.array([name not in referees for name in names])
-    chosen, left_out, notes = choose(_only(raw, kept)), [], []
+    chosen, left_out, notes = choose(_only(raw, kept)), list[str](), list[str]()
     if int(np.bincount(sample.labels, minlength=raw.shape[2]).min()) >= FEWEST:
         chances = _over_chance(chosen, kept, sample)
         able = {i for i, gain in chances.items() if gain.clear}
@@ -51,14 +52,18 @@ def select(
             kept[i] = False
             left_out.append(names[i])
             notes.append(
-                f"{names[i]} is left out and not asked: on the calibration cases it is no better than chance "
-                f"(gain in log-loss over the label frequencies {chances[i].line})"
+                Caution(
+                    f"{names[i]} is left out and not asked: on the calibration cases it is no better than chance "
+                    f"(gain in log-loss over the label frequencies {chances[i].line})"
+                )
             )
         chosen = choose(_only(raw, kept)) if left_out else chosen
         chosen, dropped = _without_harm(raw, sample, kept, usd, chosen, choose)
         left_out += [names[i] for i in dropped]
         notes += [
-            f"{names[i]} is left out and not asked: the panel is better without it (gain in log-loss {gain.line})"
+            Caution(
+                f"{names[i]} is left out and not asked: the panel is better without it (gain in log-loss {gain.line})"
+            )
             for i, gain in dropped.items()
         ]
     for i, name in enumerate(names):

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from doubleread.core.evidence import Evidence
+from doubleread.core.notices import Caution
 from doubleread.core.opinion import Answer, ConfidenceSource, Opinion
 from doubleread.core.task import Costs, Task, with_costs
 from doubleread.core.trust import Estimate, TrustProfile
@@ -151,9 +152,10 @@ class Grounds:
             *more.notes,
             *look.notes,
             sets.note,
-            commitment.note,
-            self.familiarity.note,
-            selective.note if selective else "",
+            Caution(sets.warning),
+            commitment.note if commitment.possible else Caution(commitment.note),
+            Caution(self.familiarity.note),
+            "" if selective is None else selective.note if selective.possible else Caution(selective.note),
         )
         arbiter = Arbiter(
             task=asked.task,
