@@ -7,6 +7,7 @@ from pathlib import Path
 
 from doubleread.core.durable import write_text
 from doubleread.core.notices import warn_user
+from doubleread.core.progress import Progress
 from doubleread.evals.datasets import LabelledCases, read_labelled
 from doubleread.evals.metrics.case_tables import CaseTable
 from doubleread.evals.metrics.evaluation import Evaluation
@@ -16,8 +17,9 @@ from doubleread.evals.metrics.markdown_report import markdown
 from doubleread.evals.report.report_page import write_report
 from doubleread.evals.runs.evaluate import RunChoice, evaluate
 from doubleread.evals.runs.run_folder import read_record, read_rows
-from doubleread.evals.runs.runner import Watch
+from doubleread.evals.runs.runner import RunProgress, Watch
 from doubleread.panel import Panel
+from doubleread.render.progress_display import shown
 
 EVALUATION, SUMMARY, TABLE = "evaluation.json", "summary.md", "cases"
 
@@ -56,6 +58,7 @@ def evaluate_panel(
     limit: int | None = None,
     by: Sequence[str] = (),
     watch: Watch = lambda _tally: None,
+    progress: Progress | None = None,
 ) -> PanelEvaluation:
     """Evaluates a saved panel on labelled images that it has not learned from, and writes a report.
 
@@ -69,6 +72,7 @@ def evaluate_panel(
         limit: Greatest number of images, taken evenly from the data.
         by: Columns of the data to report subgroups by.
         watch: Called with the state of the run after each case.
+        progress: As for ``Panel.fit``.
 
     Raises:
         DataError: No case is left to run, or no case has a column of ``by``.
@@ -82,7 +86,14 @@ def evaluate_panel(
     """
     dataset = data if isinstance(data, LabelledCases) else read_labelled(data)
     wanted = RunChoice(None if out is None else Path(out), split=split, limit=limit)
-    return judge_run(evaluate(panel, dataset, wanted, watch=watch).folder, by)
+    with shown(progress) as report:
+
+        def told(tally: RunProgress) -> None:
+            report("diagnosing images", tally.done, tally.total)
+            watch(tally)
+
+        ended = evaluate(panel, dataset, wanted, watch=told)
+    return judge_run(ended.folder, by)
 
 
 def judge_run(folder: Path, by: Sequence[str] = (), gates: Sequence[MetricBound] = ()) -> PanelEvaluation:

@@ -11,6 +11,7 @@ from rich.markup import escape
 from doubleread.cli import options
 from doubleread.cli.screen import ERR, OUT, note, tell_json
 from doubleread.core.durable import write_text
+from doubleread.core.progress import silent
 from doubleread.core.terminal_text import harmless
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def diagnose(
     drawing = _Drawing.asked(where, label, images)
     chosen, failed, batch = options.settings_of(settings, record=record), False, list[Verdict]()
     with Panel.load(panel, settings=chosen, allow_from_panel=allow_from_panel) as loaded:
-        for result in loaded.diagnose_many(images):
+        for result in loaded.diagnose_many(images, progress=silent):
             _show(result, loaded if explain else None, as_json=json)
             if not isinstance(result, Verdict):
                 failed = True

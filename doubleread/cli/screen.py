@@ -13,21 +13,13 @@ from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
 from doubleread.core.notices import DoublereadWarning, first_few
 from doubleread.core.progress import Progress as Report
 from doubleread.core.terminal_text import MARK, harmless_lines, is_shown, legible, legible_json
+from doubleread.render.progress_display import StageBars
 
 
 class Harmless(RenderHook):
@@ -88,26 +80,19 @@ def warnings_as_lines() -> Iterator[None]:
 @contextmanager
 def progress() -> Iterator[Report]:
     """Shows a progress bar per stage; in a pipe, one line when a stage is done."""
-    bars = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=30),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(compact=True),
-        console=ERR,
-        disable=not ERR.is_terminal,
-    )
-    stages: dict[str, TaskID] = {}
 
     def report(stage: str, done: int, total: int) -> None:
-        if stage not in stages:
-            stages[stage] = bars.add_task(stage, total=total)
-        bars.update(stages[stage], completed=done, total=total)
-        if not ERR.is_terminal and done == total:
+        if done == total:
             ERR.print(f"{stage}: {done}/{total}")
 
-    with bars:
+    if not ERR.is_terminal:
         yield report
+        return
+    bars = StageBars(ERR)
+    try:
+        yield bars
+    finally:
+        bars.close()
 
 
 def table(*columns: str, right: Sequence[str] = ()) -> Table:

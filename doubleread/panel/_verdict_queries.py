@@ -17,6 +17,7 @@ from doubleread.orchestrator.explanation.influence import Explanation, explain
 from doubleread.panel._open_panel import OpenPanel
 from doubleread.panel.attribution_maps import attribute, no_maps
 from doubleread.panel.batch_comparison import compare_verdicts
+from doubleread.render.progress_display import shown
 from doubleread.render.shown import ShownAttribution
 
 
@@ -53,7 +54,9 @@ class VerdictQueries(OpenPanel):
         """
         return what_if(verdict, self._arbiter, costs, prevalence)
 
-    def attribute(self, verdict: Verdict, *, label: str | None = None, progress: Progress = silent) -> ShownAttribution:
+    def attribute(
+        self, verdict: Verdict, *, label: str | None = None, progress: Progress | None = None
+    ) -> ShownAttribution:
         """Maps which parts of the image each local agent's probability of a label depends on.
 
         The image is read again with one part after the other covered (occlusion, Zeiler and Fergus 2014). The heat of a
@@ -63,7 +66,7 @@ class VerdictQueries(OpenPanel):
         Args:
             verdict: A verdict of this panel.
             label: The label to explain; the most probable one if None.
-            progress: Called as parts are covered.
+            progress: Called as parts are covered; see ``fit``.
 
         Raises:
             TaskError: The task has no such label, or no agent gave an opinion and no label is named.
@@ -73,7 +76,8 @@ class VerdictQueries(OpenPanel):
             >>> maps = panel.attribute(verdict, label="red")
             >>> maps.picture().save("where.png")
         """
-        return self._background.call(self.aattribute, verdict, label=label, progress=progress)
+        with shown(progress) as report:
+            return self._background.call(self.aattribute, verdict, label=label, progress=report)
 
     async def aattribute(
         self, verdict: Verdict, *, label: str | None = None, progress: Progress = silent

@@ -344,7 +344,7 @@ def _notes(cases: Sequence[Case], order: Pool, arbiter: Arbiter, learned_from: s
 
 def arbiter_notes(arbiter: Arbiter) -> tuple[str, ...]:
     """Returns notes and warnings on how trust was learned."""
-    return (*arbiter.notes, *cautions(_warnings(arbiter.profiles)))
+    return (*arbiter.notes, *cautions(arbiter.warnings), *cautions(_warnings(arbiter.profiles)))
 
 
 def _warnings(profiles: Sequence[TrustProfile]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Self
 
 from doubleread.core.case import Case
 from doubleread.core.notices import warn_user
-from doubleread.core.progress import Progress, silent
+from doubleread.core.progress import Progress
 from doubleread.core.reading import Outcome, Sampling
 from doubleread.core.task import Task
 from doubleread.core.types import Embeddings
@@ -45,6 +45,7 @@ from doubleread.panel.panel_folder import (
 from doubleread.panel.saving import allow_own, write_panel
 from doubleread.panel.trust_folder import TrustVersion
 from doubleread.rag.near_copies.copy_finder import hash_picture
+from doubleread.render.progress_display import shown
 from doubleread.render.shown import ShownVerdict
 from doubleread.settings import Settings, load_settings
 
@@ -71,7 +72,7 @@ class Panel(VerdictQueries):
         task: Task,
         *,
         settings: Settings | None = None,
-        progress: Progress = silent,
+        progress: Progress | None = None,
     ) -> Self:
         """Fits a panel on labelled cases.
 
@@ -83,7 +84,9 @@ class Panel(VerdictQueries):
             cases: Labelled cases, such as ``Dataset.cases``.
             task: What is diagnosed, such as ``Dataset.task``.
             settings: Those of ``load_settings()`` if None.
-            progress: Called with what is done, how much of it, and how much there is.
+            progress: Called with what is done, how much of it, and how much there is. If None, bars are shown in a
+                terminal or notebook, and elsewhere messages are logged (INFO, ``doubleread``); ``doubleread.silent``
+                shows nothing.
 
         Raises:
             DataError: There are too few cases.
@@ -101,8 +104,8 @@ class Panel(VerdictQueries):
         check_names(settings)
         eyes = open_eyes(settings)
         try:
-            with recording(settings) as witness:
-                fitted = fit(tuple(cases), task, settings, eyes, progress, witness)
+            with recording(settings) as witness, shown(progress) as report:
+                fitted = fit(tuple(cases), task, settings, eyes, report, witness)
         except BaseException:
             eyes.close()
             raise
@@ -178,18 +181,23 @@ class Panel(VerdictQueries):
         """
         return self._background.call(self.adiagnose, image)
 
-    def diagnose_many(self, images: Sequence[Readable]) -> Iterator[Verdict | Unread]:
+    def diagnose_many(
+        self, images: Sequence[Readable], *, progress: Progress | None = None
+    ) -> Iterator[Verdict | Unread]:
         """Diagnoses many images, ``run.in_flight`` at a time, and yields results in their order.
 
-        An image that cannot be read gives an ``Unread`` in its place.
+        An image that cannot be read gives an ``Unread`` in its place. ``progress`` is as for ``fit``.
 
         Examples:
             >>> [type(one).__name__ for one in panel.diagnose_many(["leaf.jpg", "missing.jpg"])]
             ['ShownVerdict', 'Unread']
         """
         chunk = 4 * self._settings.run.in_flight
-        for start in range(0, len(images), chunk):
-            yield from self._background.call(self._chunk, images[start : start + chunk])
+        with shown(progress) as report:
+            for start in range(0, len(images), chunk):
+                found = self._background.call(self._chunk, images[start : start + chunk])
+                report("diagnosing images", start + len(found), len(images))
+                yield from found
 
     async def adiagnose(self, image: Readable) -> Verdict:
         """Like ``diagnose``, for async code."""
@@ -241,7 +249,7 @@ class Panel(VerdictQueries):
         own = {"source": like.source, "label": like.label, "group": like.group, "metadata": like.metadata}
         return case_of(data, self._eyes.images).model_copy(update=own)
 
-    def prevalence(self, images: Sequence[Readable], *, progress: Progress = silent) -> BatchPrevalence:
+    def prevalence(self, images: Sequence[Readable], *, progress: Progress | None = None) -> BatchPrevalence:
         """Estimates the label shares of unlabelled images, with 95 % intervals. The panel itself does not change.
 
         The mean answer on the batch is explained as a mixture of the mean answers on held-out cases of each label
@@ -256,11 +264,8 @@ class Panel(VerdictQueries):
             >>> found.images, found.shares, found.refused != ""
             (1, {}, True)
         """
-        rows, unseen = self._trusted_rows(), []
-        for done, result in enumerate(self.diagnose_many(images), start=1):
-            if isinstance(result, Unread) or not self.learned_from(result.case):
-                unseen.append(result)
-            progress("diagnosing images", done, len(images))
+        rows, read = self._trusted_rows(), self.diagnose_many(images, progress=progress)
+        unseen = [one for one in read if isinstance(one, Unread) or not self.learned_from(one.case)]
         found = batch_prevalence(self._arbiter, rows, unseen, learned_from=len(images) - len(unseen))
         warn_user(skipped(found.unread))
         return found

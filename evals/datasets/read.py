@@ -1,6 +1,7 @@
 """One way in for every kind of data set, and for a task in a file."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -20,6 +21,7 @@ from doubleread.evals.datasets.manifest_dataset import TableColumns, read_manife
 from doubleread.evals.datasets.solar import NAME as SOLAR_CELLS
 from doubleread.evals.datasets.solar import TASK as SOLAR_TASK
 from doubleread.evals.datasets.solar import read_solar_cells
+from doubleread.render.progress_display import shown
 
 _KINDS = (
     "a folder with one sub-folder of images per label, a folder with a metadata.csv or metadata.jsonl (column "
@@ -56,7 +58,7 @@ def read_dataset(
             manifest, such as ``"series,capture//10"``, which joins two columns and cuts the second into blocks of ten;
             or ``"re:(plant\d+)"``, which takes the captured part of the relative path.
         task_id: Id of the task; the name of the data set if None.
-        progress: Called with the number of rows read so far and of all rows.
+        progress: Called with the number of rows read so far and of all rows; if None, it is shown as by ``Panel.fit``.
 
     Raises:
         DataError: The source cannot be used, or has fewer than two labels with at least two cases.
@@ -88,7 +90,12 @@ def read_labelled(
         >>> [problem.where for problem in read_labelled("photos").problems]
         []
     """
-    found = _labelled(source, TableColumns(label_column, path_column, group), progress)
+    columns = TableColumns(label_column, path_column, group)
+    if progress is None:
+        with shown() as report:
+            found = _labelled(source, columns, partial(report, "reading files"))
+    else:
+        found = _labelled(source, columns, progress)
     warn_user(found.warnings)
     return found
 

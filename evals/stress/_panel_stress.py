@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from doubleread.core.background import Background
@@ -10,7 +11,7 @@ from doubleread.core.case import Case
 from doubleread.core.errors import DataError, ImageError
 from doubleread.core.notices import cautions, divided, warn_user
 from doubleread.core.process import at_rest
-from doubleread.core.progress import Progress, silent
+from doubleread.core.progress import Progress
 from doubleread.core.task import Costs
 from doubleread.evals.datasets import LabelledCases, read_labelled
 from doubleread.evals.runs.selection import select
@@ -22,6 +23,7 @@ from doubleread.evals.stress.corruptions import Corruption, checked, chosen
 from doubleread.evals.stress.stress_page import write
 from doubleread.evals.stress.stress_wording import counted, left_out, narrow, partly, verdict
 from doubleread.panel import Panel
+from doubleread.render.progress_display import shown
 
 USUAL_SEVERITIES = (1, 3, 5)
 """Default severities."""
@@ -38,7 +40,7 @@ def stress_panel(
     split: str | None = None,
     limit: int = USUAL_LIMIT,
     out: str | Path | None = None,
-    progress: Progress = silent,
+    progress: Progress | None = None,
 ) -> StressTest:
     """Measures a panel on clean and on corrupted images: how often it is right, commits wrongly, refers or warns.
 
@@ -52,7 +54,7 @@ def stress_panel(
         split: Split to use; if None, the test split of data that have splits, else all cases.
         limit: Greatest number of images, taken evenly from the data.
         out: Folder for ``stress.html``, ``stress.json`` and ``stress.svg``; nothing is written if None.
-        progress: Called with what is done, and how much of it.
+        progress: As for ``Panel.fit``.
 
     Raises:
         DataError: No image is left, or a severity does not exist.
@@ -70,8 +72,8 @@ def stress_panel(
     about, began = panel.about(), time.perf_counter()
     cases, notes = _cases(panel, dataset, split, limit)
     variants = [PictureVariant(None, 0), *(PictureVariant(kind, level) for kind in kinds for level in levels)]
-    with at_rest(), Background() as background:
-        found = background.call(read, panel, cases, variants, lambda *counts: progress("corrupted images", *counts))
+    with at_rest(), shown(progress) as report, Background() as background:
+        found = background.call(read, panel, cases, variants, partial(report, "corrupted images"))
     kept = [i for i in range(len(cases)) if i not in found.unread and i not in found.known]
     if not kept:
         raise DataError("no image is left to judge: " + "; ".join(left_out(found)))

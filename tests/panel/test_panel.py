@@ -75,7 +75,7 @@ def test_cross_fitting_judges_every_case_by_agents_that_had_not_seen_it(fitted, 
     assert {p.n for p in trust.values()} == {24}
     assert "cross-fitting in 3 folds" in trust["panel"].learned_from
     assert f"{len(unseen)} test cases were not looked at" in fitted.notes
-    assert any("no group key" in note for note in fitted.notes)
+    assert any("no groups given" in line for line in fitted.warnings)
 
 
 def test_a_panel_reads_unseen_pictures(panel, unseen):
