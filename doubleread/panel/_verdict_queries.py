@@ -12,13 +12,13 @@ from doubleread.core.progress import Progress, silent
 from doubleread.core.task import Costs
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.core.verdict_wording import UNLIKE
-from doubleread.orchestrator.explanation.counterfactual import WhatIf, what_if
+from doubleread.orchestrator.explanation.counterfactual import what_if
 from doubleread.orchestrator.explanation.influence import explain
 from doubleread.panel._open_panel import OpenPanel
 from doubleread.panel.attribution_maps import attribute, no_maps
 from doubleread.panel.batch_comparison import compare_verdicts
 from doubleread.render.progress_display import shown
-from doubleread.render.shown import ShownAttribution, ShownExplanation
+from doubleread.render.shown import ShownAttribution, ShownExplanation, ShownWhatIf
 
 
 class VerdictQueries(OpenPanel):
@@ -35,7 +35,7 @@ class VerdictQueries(OpenPanel):
 
     def what_if(
         self, verdict: Verdict, *, costs: Costs | None = None, prevalence: Mapping[str, float] | None = None
-    ) -> WhatIf:
+    ) -> ShownWhatIf:
         """Computes what the verdict would be with other costs or another prevalence. No agent is asked again.
 
         The posterior moves from the prior ``s`` to ``s'`` by ``p'(label) ∝ p(label) · s'(label) / s(label)``.
@@ -52,7 +52,7 @@ class VerdictQueries(OpenPanel):
             >>> panel.what_if(verdict, costs=doubleread.Costs(referral=0.0)).decision.action
             'refer'
         """
-        return what_if(verdict, self._arbiter, costs, prevalence)
+        return ShownWhatIf.of(what_if(verdict, self._arbiter, costs, prevalence))
 
     def attribute(
         self, verdict: Verdict, *, label: str | None = None, progress: Progress | None = None

@@ -34,8 +34,6 @@ class Overview:
     rows: tuple[tuple[str, ...], ...] = ()
     """A table; only cards have it, and the tiles."""
     tiles: tuple[Tile, ...] = ()
-    picture: str | None = None
-    """A large picture, as a data URL; only cards have it."""
     lines: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

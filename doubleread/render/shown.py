@@ -14,6 +14,7 @@ from doubleread.core.case import Case
 from doubleread.core.errors import ImageError, UnknownPart
 from doubleread.core.terminal_text import legible
 from doubleread.core.verdict import Verdict
+from doubleread.orchestrator.explanation.counterfactual import WhatIf
 from doubleread.orchestrator.explanation.influence import Explanation
 from doubleread.rag.case_search import SimilarCases
 from doubleread.rag.images.safe_images import open_image
@@ -21,7 +22,7 @@ from doubleread.render.heat import overlay, sheet
 from doubleread.render.html import verdict_html
 from doubleread.render.overview import HasOverview, Overview, Tile
 from doubleread.render.terminal_card import verdict_card
-from doubleread.render.thumbnail import case_thumbnail, picture_url
+from doubleread.render.thumbnail import case_thumbnail
 
 PLAIN_WIDTH = 100
 SIDE = 1024
@@ -40,7 +41,8 @@ class ShownVerdict(Verdict):
 
     def __str__(self) -> str:
         out = io.StringIO()
-        Console(file=out, width=PLAIN_WIDTH, color_system=None, legacy_windows=False).print(verdict_card(self))
+        console = Console(file=out, width=PLAIN_WIDTH, color_system=None, legacy_windows=False, force_jupyter=False)
+        console.print(verdict_card(self))
         return legible(out.getvalue().rstrip(), getattr(sys.stdout, "encoding", None))
 
     def __rich__(self) -> RenderableType:
@@ -64,6 +66,30 @@ class ShownExplanation(HasOverview, Explanation):
     def _overview(self, *, pictures: bool) -> Overview:
         del pictures
         return Overview("Explanation", f"of the verdict on {_name(self.case)}", lines=self.lines)
+
+
+class ShownWhatIf(HasOverview, WhatIf):
+    """A ``WhatIf`` with ``print`` and notebook output."""
+
+    @classmethod
+    def of(cls, found: WhatIf) -> Self:
+        """Converts a ``WhatIf`` to one that displays itself."""
+        return cls.model_validate(found, from_attributes=True)
+
+    def _overview(self, *, pictures: bool) -> Overview:
+        del pictures
+        decision = "commit to" if self.decision.action == "commit" else "refer; probably"
+        return Overview(
+            kind="What if",
+            title=f"{decision} {self.label}" if self.label else "refer to a person",
+            facts=(
+                ("posterior", ", ".join(f"{label} {p:.1%}" for label, p in self.posterior.items())),
+                ("prevalence", ", ".join(f"{label} {p:.1%}" for label, p in self.prevalence.items())),
+                ("changed", "yes" if self.changes else "no"),
+            ),
+            lines=self.decision.reasons,
+            warnings=self.warnings,
+        )
 
 
 class ShownSimilarCases(HasOverview, SimilarCases):
@@ -120,19 +146,18 @@ class ShownAttribution(Attribution):
     def __repr__(self) -> str:
         return f"<Attribution of {self.label!r} on {_name(self.case)}: {len(self.maps)} maps>"
 
-    def _repr_html_(self) -> str:
-        try:
-            picture = picture_url(self.picture())
-        except ImageError:
-            picture = None  # the card has the text
+    def _repr_html_(self) -> str | None:
+        """Returns a card with the numbers where there is no picture to draw on."""
+        if self._repr_png_() is not None:
+            return None
         title = f"of {self.label} on {_name(self.case)}"
-        return Overview("Attribution", title, picture=picture, lines=self.lines, notes=(self.method,)).html()
+        return Overview("Attribution", title, lines=self.lines, notes=(self.method,)).html()
 
     def _repr_png_(self) -> bytes | None:
         try:
             picture = self.picture()
         except ImageError:
-            return None  # the notebook shows the text
+            return None  # the notebook shows the card
         out = io.BytesIO()
         picture.save(out, "PNG")
         return out.getvalue()
