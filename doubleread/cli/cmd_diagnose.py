@@ -10,8 +10,9 @@ from rich.markup import escape
 
 from doubleread.cli import options
 from doubleread.cli.image_arguments import image_paths
-from doubleread.cli.screen import ERR, OUT, note, tell_json, warn
+from doubleread.cli.screen import ERR, OUT, note, tell_json
 from doubleread.core.durable import write_text
+from doubleread.core.progress import silent
 from doubleread.core.terminal_text import harmless
 
 if TYPE_CHECKING:
@@ -54,10 +55,8 @@ def diagnose(
     drawing = _Drawing.asked(where, label, images)
     chosen, failed, batch = options.settings_of(settings, record=record), False, list[Verdict]()
     with Panel.load(panel, settings=chosen, allow_from_panel=allow_from_panel) as loaded:
-        if loaded.encoder_is_fallback and not json:
-            warn(loaded.encoder_note)
         decided = _deciding(loaded, task)
-        for result in loaded.diagnose_many(images):
+        for result in loaded.diagnose_many(images, progress=silent):
             shown = decided(result) if isinstance(result, Verdict) else result
             _show(shown, loaded if explain else None, as_json=json)
             if not isinstance(result, Verdict):
@@ -129,14 +128,14 @@ def _show(result: "Verdict | Unread", explaining: "FittedPanel | None", *, as_js
 
 
 def announce_batch(panel: "FittedPanel", verdicts: "Sequence[Verdict]") -> None:
-    """Warns on stderr if the images, as a batch, differ from those the panel was trusted on."""
+    """Compares the images, as a batch, with the calibration images. The comparison itself warns of a difference."""
     from doubleread.panel.batch_comparison import FEWEST
 
     if len(verdicts) < FEWEST:
         return
     found = panel.compare_batch(verdicts)
-    for line in found.lines:
-        (warn if found.differs else note)(line)
+    for line in () if found.differs else found.lines:
+        note(line)
 
 
 def _bare(verdict: "Verdict") -> "Verdict":

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from doubleread.cli import options
-from doubleread.cli.announcements import announce, announce_models, announce_panel
+from doubleread.cli.announcements import announce_models, announce_panel, announce_reading
 from doubleread.cli.option_groups import FitOptions, TestShare, grouped
 from doubleread.cli.screen import progress, say
 
@@ -35,7 +35,7 @@ def fit(
     check_target(out)
     check_first(settings)
     dataset = given.dataset(data, given.task)
-    announce(dataset)
+    announce_reading(dataset)
     dataset = test.held_out(dataset, settings.trust.seed, f"doubleread evaluate {shlex.quote(data)} --panel {out}")
     with progress() as report:
         fitted = Panel.fit(dataset.cases, dataset.task, settings=settings, progress=report)

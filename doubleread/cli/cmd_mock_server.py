@@ -10,6 +10,7 @@ from rich.text import Text
 from doubleread.cli.option_groups import DataColumns
 from doubleread.cli.screen import ERR, progress, say, warn
 from doubleread.core.errors import DataError, ImageError
+from doubleread.core.notices import warn_user
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,7 +91,7 @@ def _looked_at(data: str) -> "tuple[list[Case], list[NDArray[np.uint8]]]":
                 looks.append(thumbnail(images.open(case, max_side=256)))
                 cases.append(case)
             except ImageError as error:
-                warn(f"skipped {case.source}: {error}")
+                warn_user([f"skipped {case.source}: {error}"])
             report("looking at the images", i, len(dataset.cases))
     if not cases:
         raise DataError(f"{data} holds no image that can be read")

@@ -71,7 +71,7 @@ def explain(verdict: Verdict, arbiter: Arbiter) -> Explanation:
 
 def left_out(arbiter: Arbiter) -> dict[str, str]:
     """The agents and referees left out in fitting, with reasons."""
-    return {name: _why_left_out(name, arbiter.notes) for name in arbiter.left_out}
+    return {name: _why_left_out(name, (*arbiter.notes, *arbiter.warnings)) for name in arbiter.left_out}
 
 
 def _why_left_out(name: str, notes: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from doubleread.core.evidence import Evidence
+from doubleread.core.notices import Caution, divided
 from doubleread.core.opinion import Answer, ConfidenceSource, Opinion
 from doubleread.core.task import Costs, Task, with_costs
 from doubleread.core.trust import Estimate, TrustProfile
@@ -146,16 +147,18 @@ class Grounds:
                 posterior.max(axis=1), correct, learning.max_risk, delta, groups=readings.groups
             )
         commitment = Commitment.fit(asked.task, posterior, readings.labels, readings.groups)
-        notes = (
+        every = (
             *asked.chosen.notes,
             *self.members.notes,
             *more.notes,
             *look.notes,
             sets.note,
-            commitment.note,
-            self.familiarity.note,
-            selective.note if selective else "",
+            Caution(sets.warning),
+            commitment.note if commitment.possible else Caution(commitment.note),
+            Caution(self.familiarity.note),
+            "" if selective is None else selective.note if selective.possible else Caution(selective.note),
         )
+        notes, warnings = divided(every)
         arbiter = Arbiter(
             task=asked.task,
             agents=asked.agents,
@@ -172,7 +175,8 @@ class Grounds:
             support=None if readings.support is None else tuple(readings.support.tolist()),
             profiles=(),
             left_out=self.members.left_out,
-            notes=tuple(filter(None, notes)),
+            notes=notes,
+            warnings=warnings,
         )
         return arbiter, look
 
