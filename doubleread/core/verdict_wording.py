@@ -201,7 +201,10 @@ def record_line(verdict: Verdict) -> str:
     if verdict.track is None:
         return ""
     track = verdict.track
-    return f"right in {track.right} of {track.n} calibration images with a similar score (95% interval {_span(track)})"
+    return (
+        f"right in {track.right} of {track.n} calibration images with a similar score (95% interval {track.low:.1%} to "
+        f"{track.high:.1%})"
+    )
 
 
 def fitting_labels(verdict: Verdict) -> str:

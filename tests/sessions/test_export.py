@@ -51,7 +51,7 @@ async def test_markdown(told, tmp_path):
     document = await sessions.export(session, "markdown", tmp_path / "out")
     assert document == tmp_path / "out" / f"session-{session}.md"
     text = document.read_text()
-    for part in ("| red | 25.0% | 50.0% |", "Failed: nothing was confirmed", "│  agent", "Verdict on"):
+    for part in ("| red | 25.0% | 50.0% |", "Failed: nothing was confirmed", "\n agent ", "Verdict on"):
         assert part in text
     outside = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     assert not re.search(r"(?<!\\)<script|(?<!\\)\]\(javascript", outside)
