@@ -143,7 +143,7 @@ async def test_p_values_and_the_set_are_part_of_the_account(arbiter):
     assert f"rust {verdict.p_values['rust']:.3f}" in told
     assert f"prediction set at {verdict.coverage:.0%} (labels that cannot be ruled out)" in told
     nothing = explain(verdict.model_copy(update={"prediction_set": ()}), arbiter)
-    assert any(line.startswith("none of the labels fits at") for line in nothing.lines)
+    assert any(line.startswith("no label is in the prediction set at") for line in nothing.lines)
 
 
 async def test_an_agent_that_fitting_left_out_is_named_with_the_reason(arbiter):

@@ -361,3 +361,10 @@ def test_events_stream_as_they_happen_and_are_replayed_from_the_last_one_seen(ma
 def test_an_address_in_use_is_told():
     with bound("127.0.0.1", 0) as taken, pytest.raises(DataError, match="choose another --port"):
         bound("127.0.0.1", taken.getsockname()[1])
+
+
+async def test_the_glossary_has_a_page_and_every_page_links_to_it(client):
+    for address in ("/", "/waiting"):
+        assert 'href="/words"' in (await client.get(address)).text
+    page = (await client.get("/words")).text
+    assert 'id="word-calibrated"' in page
