@@ -16,7 +16,7 @@ from doubleread.sessions.standing import Response, Standing
 def _word(text: str, _known: Known, _heard: Heard) -> str:
     term = find(text)
     if term is None:
-        raise Unclear(f"“{text}” is not in the glossary", ("/words",))
+        raise Unclear(f"“{text}” is not in the glossary", ("/glossary",))
     return term.name
 
 
@@ -40,7 +40,7 @@ async def words(asked: AskedWord, _standing: Standing) -> Response:
     """Returns the meaning of a word, or the whole glossary."""
     if asked.word is None:
         return said((), Table(head=("word", "meaning"), rows=tuple((t.name, t.meaning) for t in TERMS)))
-    return said(_meaning(asked.word), suggestions=("/words",))
+    return said(_meaning(asked.word), suggestions=("/glossary",))
 
 
 def _meaning(word: str) -> Iterator[str]:
@@ -50,8 +50,8 @@ def _meaning(word: str) -> Iterator[str]:
 
 
 _KNOWN = "|".join(form for term in TERMS for form in (term.name, *term.spellings))
-WORDS = Action(
-    "words",
+GLOSSARY = Action(
+    "glossary",
     AskedWord,
     words,
     help="The meaning of a word, such as “calibrated”, or of all of them.",
@@ -62,6 +62,6 @@ WORDS = Action(
         rf"what (?:does|do) (?:the word )?[“\"']?(?:an? |the )?(?P<word>{_KNOWN})[”\"']? mean",
         rf"what (?:is|are) (?:meant by )?(?:an? |the )?(?P<word>{_KNOWN})",
         rf"(?:explain|define) (?:an? |the )?(?P<word>{_KNOWN})",
-        r"(?:the )?glossary|what do (?:the|these) words mean",
+        r"(?:the )?(?:glossary|words)|what do (?:the|these) words mean",
     ),
 )
