@@ -116,8 +116,8 @@ def _show(result: "Verdict | Unread", explaining: "FittedPanel | None", *, as_js
     OUT.print(result)
     if explaining is None:
         return first_screen(result)
-    OUT.print(verdict_details(result))
     lines = explaining.explain(result).lines
+    OUT.print(verdict_details(result, besides=lines))
     for line in lines:
         OUT.print(f"· {harmless(line)}", markup=False, highlight=False)
     return (*first_screen(result), *lines)

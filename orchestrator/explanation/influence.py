@@ -173,7 +173,7 @@ def _counterfactual(verdict: Verdict, without: tuple[Without, ...]) -> Iterator[
     yield from (f"without {one.agent}, the panel would {one.outcome}" for one in turning)
     if without and not turning:
         known = [one.confidence for one in without if one.confidence is not None]
-        least = f" ({min(known):.0%} or more)" if len(known) == len(without) else ""
+        least = f" (at least {min(known):.1%})" if len(known) == len(without) else ""
         yield f"leaving out one agent does not change the verdict: it stays {verdict.label}{least}, whichever one it is"
 
 

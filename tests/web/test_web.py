@@ -69,7 +69,15 @@ def begin(client, leaf, name="leaf.png", **more):
 
 def test_an_upload_becomes_a_session_with_a_card(client, leaf):
     page = client.get(begin(client, leaf)).text
-    for shown in ("leaf.png", "rust", "80.0", "round spots", "no answer", "✓ rust, 80.0%", "Most similar labelled images"):
+    for shown in (
+        "leaf.png",
+        "rust",
+        "80.0",
+        "round spots",
+        "no answer",
+        "✓ rust, 80.0%",
+        "Most similar labelled images",
+    ):
         assert shown in page
     assert 'data-after="7"' in page
     assert client.get("/").text.count('href="/s/session1"') == 1
