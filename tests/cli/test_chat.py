@@ -189,7 +189,7 @@ def test_who_decides_is_on_record(chat, leaf, tmp_path, monkeypatch, arguments, 
 def test_who_decides_is_shown(chat, leaf):
     ran = chat(leaf, "--reviewer", "Ada\x1b[2J", lines=["/correct green", "/undo", "/waiting"])
     assert "decided: green by Ada [2J" in ran.out
-    assert "taken back by Ada [2J" in ran.out
+    assert "undone by Ada [2J" in ran.out
     assert "decisions go on record as by Ada [2J" in ran.err
     assert chat("--reviewer", "x" * 121).code == 2
 

@@ -69,7 +69,11 @@ async def test_a_page_needs_nothing_else(told, tmp_path):
     assert "<script" not in text
     assert text.count('class="dr-card"') == 1
     assert all(source.startswith("data:image/webp;base64,") for source in re.findall(r'src="([^"]*)"', text))
-    (link,) = re.findall(r'href="([^"]*)"', text)
+    links = set(re.findall(r'href="([^"]*)"', text))
+    words = {link for link in links if link.startswith("#word-")}
+    assert words
+    assert all(f'id="{link[1:]}"' in text for link in words)
+    (link,) = links - words
     assert (document.parent / link).exists()
     assert "Failed: nothing was confirmed" in text
     assert "<td>25.0 %</td><td>50.0 %</td>" in text
