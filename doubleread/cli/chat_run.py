@@ -106,4 +106,4 @@ def _reviewer(wish: Wish, settings: Settings) -> str:
 def _say_how_to_come_back(room: Room, panel: Path) -> None:
     if room.id is not None:
         where = "" if panel == Path("panel") else f" --panel {shlex.quote(str(panel))}"
-        note(f"to go on: doubleread chat --session {room.id}{where}")
+        note(f"to resume: doubleread chat --session {room.id}{where}")

@@ -5,7 +5,7 @@ These consoles neutralise terminal control characters in everything they print.
 
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from doubleread.core.glossary import words_in
 from doubleread.core.notices import DoublereadWarning, first_few
 from doubleread.core.progress import Progress as Report
 from doubleread.core.terminal_text import MARK, harmless_lines, is_shown, legible, legible_json
@@ -137,6 +138,12 @@ def _write(line: str) -> None:
 def note(text: str) -> None:
     """Prints a note for people."""
     ERR.print(f"[dim]·[/dim] {escape(harmless_lines(text))}", highlight=False)
+
+
+def words_line(texts: Iterable[str]) -> None:
+    """Names the glossary words of a screen, dim; prints nothing if it uses none."""
+    if used := words_in(texts):
+        ERR.print(Text(f"words: {', '.join(term.name for term in used)} (see: doubleread glossary)", "dim"))
 
 
 def warn(text: str) -> None:

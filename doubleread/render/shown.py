@@ -21,7 +21,7 @@ from doubleread.rag.images.safe_images import open_image
 from doubleread.render.heat import overlay, sheet
 from doubleread.render.html import verdict_html
 from doubleread.render.overview import HasOverview, Overview, Tile
-from doubleread.render.terminal_card import verdict_card
+from doubleread.render.terminal_card import verdict_card, verdict_details
 from doubleread.render.thumbnail import case_thumbnail
 
 PLAIN_WIDTH = 100
@@ -40,10 +40,12 @@ class ShownVerdict(Verdict):
         return f"<Verdict on {_name(self.case)}: {self.decision.action}, {self.label or 'no opinion'}{sure}>"
 
     def __str__(self) -> str:
-        out = io.StringIO()
-        console = Console(file=out, width=PLAIN_WIDTH, color_system=None, legacy_windows=False, force_jupyter=False)
-        console.print(verdict_card(self))
-        return legible(out.getvalue().rstrip(), getattr(sys.stdout, "encoding", None))
+        return _plain(verdict_card(self))
+
+    @property
+    def details(self) -> str:
+        """What ``print(verdict)`` leaves out: each agent's figures, the prediction set, similarities, reasons, cost."""
+        return _plain(verdict_details(self))
 
     def __rich__(self) -> RenderableType:
         return verdict_card(self)
@@ -106,6 +108,13 @@ class ShownSimilarCases(HasOverview, SimilarCases):
             if pictures
             else (),
         )
+
+
+def _plain(shown: RenderableType) -> str:
+    out = io.StringIO()
+    console = Console(file=out, width=PLAIN_WIDTH, color_system=None, legacy_windows=False, force_jupyter=False)
+    console.print(shown)
+    return legible(out.getvalue().rstrip(), getattr(sys.stdout, "encoding", None))
 
 
 class ShownAttribution(Attribution):
