@@ -189,5 +189,5 @@ def _common(name: str, found: Evaluation) -> Iterator[Figure]:
 
 def _ece(name: str, p: ReaderFigures) -> Figure:
     e = p.ece
-    note = f"{e.bins} bins; sampling floor: mean {e.floor:.4f}, 95th percentile {e.floor_high:.4f}"
-    return Figure.of(name, e, p.n, f"<= {e.floor_high:.6f}", note)
+    note = f"{e.bins} bins; chance level: mean {e.chance:.4f}, 95th percentile {e.chance_high:.4f}"
+    return Figure.of(name, e, p.n, f"<= {e.chance_high:.6f}", note)

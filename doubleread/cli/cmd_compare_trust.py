@@ -70,7 +70,7 @@ def _about(found: Comparison) -> str:
 
 def _drawn(found: Comparison) -> str:
     panels = [
-        ReliabilityPanel(f"{r.reader} · {Path(r.side).name}", r.bins, r.ece, r.floor, r.n, floor_high=r.floor_high)
+        ReliabilityPanel(f"{r.reader} · {Path(r.side).name}", r.bins, r.ece, r.chance, r.n, chance_high=r.chance_high)
         for r in found.reliability
     ]
     return reliability_grid(panels, title="After calibration, side by side", columns=2)

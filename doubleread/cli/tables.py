@@ -65,7 +65,7 @@ def _cell(metric: Metric, e: CalibrationError | Estimate | None) -> str:
         low, high = (metric.display.number(end, digits=0) for end in (e.low, e.high))
         return f"{value} ({low}–{high})"
     if isinstance(e, CalibrationError):
-        return f"{value}{'✓' if e.value <= e.floor_high else ' '}"
+        return f"{value}{'✓' if e.value <= e.chance_high else ' '}"
     return value
 
 
@@ -86,7 +86,7 @@ def figures(p: TrustProfile) -> dict[str, str | int | float | None]:
         "accuracy_low": p.accuracy.low,
         "accuracy_high": p.accuracy.high,
         "ece": p.ece.value,
-        "ece_floor_95": p.ece.floor_high,
+        "ece_chance_95": p.ece.chance_high,
         "classwise_ece": p.classwise_ece,
         "ocr": p.ocr,
         "ocr_threshold": p.ocr_threshold,
@@ -147,7 +147,7 @@ def comparison_table(found: Comparison) -> Table:
         table.add_column(Text(side), justify="right", overflow="fold")
     table.add_column("difference", justify="right", no_wrap=True)
     table.add_column("")
-    floors = {(r.reader, r.side): r.floor_high for r in found.reliability}
+    levels = {(r.reader, r.side): r.chance_high for r in found.reliability}
     metrics = {metric.symbol: metric for metric in shown_in("trust")}
     reader = ""
     for d in found.differences:
@@ -157,7 +157,7 @@ def comparison_table(found: Comparison) -> Table:
         values = [metric.display.value(value) for value in (d.first, d.second)]
         if metric.name == "ece":
             sides = zip(values, (found.first, found.second), strict=True)
-            values = [f"{value} (chance {floors[d.reader, which]:.3f})" for value, which in sides]
+            values = [f"{value} (chance {levels[d.reader, which]:.3f})" for value, which in sides]
         change, low, high = (metric.display.change(value) for value in (d.second - d.first, d.low, d.high))
         shown = Text(d.reader if d.reader != reader else "", style="bold" if d.reader == "panel" else "")
         table.add_row(shown, d.figure, *values, f"{change} ({low} to {high})", _MARKS[d.change])

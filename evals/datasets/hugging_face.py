@@ -49,10 +49,11 @@ def load_saved(folder: Path) -> HubRows | Mapping[str, HubRows]:
         from datasets import load_from_disk  # noqa: PLC0415 - an extra, and slow to import
     except ImportError:
         raise DataError(
-            f"{folder} was saved by the package datasets, which is not installed: pip install 'doubleread[{EXTRA}]'"
+            f"{folder} was saved by the package datasets, which is not installed; install it with: pip install "
+            f"'doubleread[{EXTRA}]'"
         ) from None
     if odd := next((one for one in folder.rglob("*") if not (one.is_file() or one.is_dir())), None):
-        raise DataError(f"{odd} is not a regular file: the package datasets cannot load {folder}")
+        raise DataError(f"{odd} is not a regular file, so the package datasets cannot load {folder}")
     try:
         found: HubRows | Mapping[str, HubRows] = load_from_disk(str(folder))
     except Exception as error:  # the package and Arrow have no common error
@@ -75,7 +76,7 @@ class KeptImages:
         Raises ``DataError`` where there is neither, or the folder cannot be written to.
         """
         if not isinstance(image, Mapping) or not (image.get("bytes") or image.get("path")):
-            raise DataError("there is no image in this row")
+            raise DataError("this row contains no image")
         path = Path(image.get("path") or "")
         return self._keep(image["bytes"], path.suffix.lower()) if image.get("bytes") else path
 
@@ -122,7 +123,7 @@ def read_hugging_face(
         _Split.of(part, split if len(parts) > 1 else "", columns, kept or KeptImages()) for split, part in parts.items()
     ]
     read = [row for one in reading for row in one.rows()]
-    notes = [f"labels are the column {columns.label!r}"]
+    notes = [f"labels: the column {columns.label!r}"]
     notes += [f"{one!r} is the only split: it is not taken as one" for one in parts if one and len(parts) == 1]
     return gather(name, read, notes=notes, progress=progress)
 
@@ -142,8 +143,8 @@ class _Split:
         features = getattr(data, "features", None)
         if features is None or not hasattr(data, "__len__"):
             raise DataError(
-                f"a {type(data).__name__} is not a data set; give a Dataset or DatasetDict that is not streamed, "
-                "a path, or a name"
+                f"a {type(data).__name__} is not a data set; give a path, a name, or a Dataset or DatasetDict "
+                "(not a streamed one)"
             )
         image = _image_column(features, columns.path)
         if columns.label not in features:
@@ -179,8 +180,8 @@ def _image_column(features: Mapping[str, Any], named: str) -> str:
         return named
     if len(images) != 1:
         raise DataError(
-            f"the data set has {len(images)} columns of images ({', '.join(images) or 'none'}); it needs one, or "
-            "path_column to name it"
+            f"the data set has {len(images)} image columns ({', '.join(images) or 'none'}); name the one to "
+            "use with path_column"
         )
     return images[0]
 

@@ -37,7 +37,9 @@ def split_name(text: str, where: str) -> str:
         return SPLIT_NAMES[text.strip().lower()]
     except KeyError:
         known = ", ".join(SPLIT_NAMES)
-        raise DataError(f"unknown split {text!r} ({where}); known: {known}. Rename it, or drop the column") from None
+        raise DataError(
+            f"unknown split {text!r} ({where}); known splits: {known}. Rename it, or remove the column"
+        ) from None
 
 
 def slug(text: str) -> str:

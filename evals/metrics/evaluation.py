@@ -32,13 +32,13 @@ class LabelFigures(Record):
     support: int
     """Cases whose true label it is."""
     said: int
-    """Cases that were said to be it."""
+    """Cases for which it was the answer."""
     precision: Estimate | None
-    """None where it was never said."""
+    """None where it was never the answer."""
     recall: Estimate | None
     """None where no case has it."""
     f1: Estimate | None
-    """None where it was neither said nor true."""
+    """None where it was neither the answer nor true."""
 
 
 class ReaderFigures(Record):
@@ -52,7 +52,7 @@ class ReaderFigures(Record):
     balanced_accuracy: Estimate
     """Mean recall of the labels that occur."""
     macro_f1: Estimate
-    """Mean F1 of the labels that occur or were said."""
+    """Mean F1 of the labels that occur or were answers."""
     brier: Estimate
     nll: Estimate
     """In nats; probabilities are clipped at 1e-6."""
@@ -60,7 +60,7 @@ class ReaderFigures(Record):
     ace: CalibrationError
     """Adaptive: bins that hold equally many cases (ties stay together)."""
     mce: CalibrationError
-    """The worst bin's gap, whatever it holds: on small bins its floor is high."""
+    """The worst bin's gap, whatever it holds: on small bins its chance level is high."""
     classwise_ece: CalibrationError
     ocr: Estimate
     """Share of *all* cases that are wrong with a confidence above ``ocr_threshold``."""
@@ -80,7 +80,7 @@ class ReaderFigures(Record):
     reliability: tuple[ReliabilityBin, ...]
     risk_coverage: Curve
     influence: Estimate | None = None
-    """How far an agent moves a verdict, on average: total variation distance, 0 to 1; None for the panel."""
+    """How far a verdict changes without the agent, on average: total variation distance, 0 to 1; None for the panel."""
     benefit: Estimate | None = None
     """How much the log-loss of the calibration cases rises without it, from its trust profile; below 0 it does harm."""
     further: dict[str, CalibrationError | Estimate] = Field(default_factory=dict, exclude_if=operator.not_)
@@ -151,7 +151,7 @@ class SecondLookEffect(Record):
     agent: str
     """``panel`` for the panel: its posterior before and after."""
     looked: int
-    """Labelled cases on which it spoke before and after."""
+    """Labelled cases that it answered before and after."""
     helped: int
     harmed: int
     gain: Estimate | None
@@ -216,7 +216,7 @@ class Subgroup(Record):
     """Empty where the cases have none."""
     n: int
     small: bool
-    """Fewer than ten cases: too few to conclude from."""
+    """Fewer than ten cases: too few to judge."""
     accuracy: Estimate | None
     nll: Estimate | None
     ece: CalibrationError | None
@@ -264,7 +264,7 @@ class Evaluation(Record):
     money: Money
     seconds: Seconds
     batch: BatchComparison | None = None
-    """Its pictures against those that the panel was trusted on; None where they were not compared."""
+    """Its pictures compared with the calibration images; None where they were not compared."""
     subgroups: tuple[Subgroup, ...] = ()
     """Column by column, the largest first."""
     resampling: Resampling
@@ -280,6 +280,7 @@ class Evaluation(Record):
         """The panel's figures; raises ``DataError`` where there are none."""
         if self.panel is None:
             raise DataError(
-                f"no case of {self.name!r} has both a true label and a posterior: the panel cannot be judged"
+                f"no case of {self.name!r} has both a true label and a verdict with probabilities; the panel cannot "
+                "be evaluated"
             )
         return self.panel

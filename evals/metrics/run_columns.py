@@ -38,12 +38,12 @@ class AgentColumns:
     calibrated_first: Matrix
     calibrated_last: Matrix
     first_label: Labels
-    """The label it named first, shape ``(n,)``; ``NONE`` where it was silent."""
+    """The label it named first, shape ``(n,)``; ``NONE`` where it gave no answer."""
     last_label: Labels
     again: Flags
     """Whether it answered in more than one round, shape ``(n,)``."""
     influence: Vector
-    """How far it moves the verdict, 0 to 1, shape ``(n,)``; NaN where it does not count."""
+    """How far the verdict changes without it, 0 to 1, shape ``(n,)``; NaN where it does not count."""
     benefit: Estimate | None
     """That of its trust profile."""
 
@@ -60,7 +60,7 @@ class RunColumns:
     labels: Labels
     """Shape ``(n,)``; ``NONE`` where the true label is not given or not one of the task's."""
     posterior: Matrix
-    """Shape ``(n, k)``; NaN where nobody spoke."""
+    """Shape ``(n, k)``; NaN where no agent answered."""
     before: Matrix
     """The posterior before the second look, shape ``(n, k)``; NaN where there was none."""
     sets: NDArray[np.bool_]
@@ -206,8 +206,8 @@ class _RunBuffer(_Buffer):
         foreign = [name for name in row.verdict.scores if name not in self.index]
         if foreign:
             raise DataError(
-                f"row {row.index} says {foreign[0]!r}, which is no label of task {self.task.id!r} "
-                f"({', '.join(self.task.names)}): rows of another task have come among those of this run"
+                f"row {row.index} has the label {foreign[0]!r}, which task {self.task.id!r} does not have "
+                f"({', '.join(self.task.names)}): the run contains rows of another task"
             )
         self._case(row.case)
         self._verdict(row.verdict)
@@ -248,7 +248,7 @@ class _RunBuffer(_Buffer):
         missing = [name for name in self.by if name not in self.metadata]
         if missing:
             known = ", ".join(sorted((*self.metadata, SPLIT)))
-            raise DataError(f"no case has a column {missing[0]!r} to make subgroups by; columns: {known}")
+            raise DataError(f"no case has the column {missing[0]!r} for subgroups; columns: {known}")
         k = len(self.task.names)
         arrays: dict[str, Any] = {
             "sets": self.flags("sets").reshape(-1, k),

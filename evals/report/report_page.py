@@ -39,7 +39,7 @@ def write_report(folder: Path, evaluation: Evaluation, *, gates: Sequence[GateRe
     run = read_record(folder)
     by = tuple(dict.fromkeys(one.column for one in evaluation.subgroups))
     with (
-        told(folder / NAME, "the rows of the run are kept"),
+        told(folder / NAME, "the results of the run are kept"),
         TemporaryFile("w+", encoding="utf-8", dir=folder) as blocks,
     ):
         packs = Packs(blocks, _side(run.cases))

@@ -24,10 +24,10 @@ from doubleread.orchestrator.learning.choice import choose
 from doubleread.orchestrator.learning.fusion_learning import Sample
 
 AGENTS = ("qwen", "gpt", RETRIEVAL)
-OURS, ONE_LOOK, CASCADE = "doubleread", "doubleread, one look", "doubleread, cascade"
+OURS, ONE_LOOK, CASCADE = "doubleread", "doubleread, no second looks", "doubleread, cascade"
 RETRIEVAL_ALONE = f"{RETRIEVAL}, calibrated"
 CASCADE_SHARE = 0.2
-"""Share of the images on which the cascade may ask the models at all."""
+"""Share of the images on which the cascade may call the models."""
 PAPERS = "paper's orchestrator"
 
 
@@ -44,7 +44,7 @@ class Reproduction(Record):
 
     @property
     def matching(self) -> int:
-        """Published figures that the record gives again, within their rounding."""
+        """Published figures that are reproduced from the record, within rounding."""
         return sum(row.matches for row in self.rows)
 
 
@@ -94,7 +94,7 @@ def page(found: Reproduction) -> str:
     drawn = {
         "reliability": reliability_grid(
             [ReliabilityPanel.of(s.name, s.reliability, s.ece, sum(b.n for b in s.reliability)) for s in found.scores],
-            title="Does a confidence mean what it says?",
+            title="Can the confidence be trusted?",
         ),
         "risk": risk_coverage_diagram(found.curves, n=found.images),
     }
@@ -106,9 +106,9 @@ def page(found: Reproduction) -> str:
 
 
 def _recorded(task: Task, readings: Readings) -> list[System]:
-    systems = [System.recorded(f"{name}, first", _of(readings.first, i), task) for i, name in enumerate(AGENTS)]
+    systems = [System.recorded(f"{name}, first answer", _of(readings.first, i), task) for i, name in enumerate(AGENTS)]
     again = [
-        System.recorded(f"{name}, again", _of(readings.second, i), task, looked_again=1.0)
+        System.recorded(f"{name}, second look", _of(readings.second, i), task, looked_again=1.0)
         for i, name in enumerate(AGENTS)
         if name != RETRIEVAL
     ]

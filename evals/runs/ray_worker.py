@@ -36,7 +36,7 @@ class RunReader:
         except Exception as error:  # noqa: BLE001 - told where the run was begun
             return f"the worker on {host} cannot load the panel: {error}"
         other = [f"{name} {here[name]} instead of {value}" for name, value in expected.items() if here[name] != value]
-        return f"the worker on {host} would answer otherwise: it has {', '.join(other)}" if other else ""
+        return f"the worker on {host} would give other answers: it has {', '.join(other)}" if other else ""
 
     async def read(self, place: int, case: str) -> ReaderReply:
         """The row of a case, which is given as JSON."""

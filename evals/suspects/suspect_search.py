@@ -31,7 +31,7 @@ class Example(Record):
 
 
 class Suspect(Record):
-    """A label that looks wrong, and what the picture looks like instead."""
+    """A label that looks wrong, and the label that fits better."""
 
     id: str
     source: str
@@ -66,7 +66,8 @@ class SuspectLabels(Record):
         w, shown = self.wrong, f"{len(self.suspects):,} most suspicious"
         low, high = math.floor(w.low), math.ceil(w.high)
         return (
-            f"About {w.value:,.0f} ({low:,} to {high:,}) of {self.cases:,} labels look wrong; the {shown} are listed."
+            f"About {w.value:,.0f} ({low:,} to {high:,}) of {self.cases:,} labels are probably wrong; the {shown} "
+            "are listed."
         )
 
 
@@ -110,7 +111,7 @@ def _comparable(cases: Sequence[Case]) -> tuple[list[Case], dict[str, int]]:
         groups.setdefault(str(case.label), set()).add(case.group or case.id)
     lone = {label for label, found in groups.items() if len(found) < 2}
     if len(groups) - len(lone) < 2:
-        raise DataError("two labels are needed that each have cases in at least two groups: add labelled cases")
+        raise DataError("at least two labels with cases in two or more groups each are needed; add labelled cases")
     left_out = {label: sum(case.label == label for case in cases) for label in sorted(lone)}
     return [case for case in cases if case.label not in lone], left_out
 

@@ -129,8 +129,8 @@ def _record(one: TrustProfile, *, several: bool) -> Iterator[str]:
     yield f"{one.agent}{look}: right on {interval(one.accuracy)} of {one.n} held-out cases{learned}"
     ece = one.ece
     yield (
-        f"calibration error (ECE){look}: {ece.value:.3f} ({ece.low:.3f} to {ece.high:.3f}); a perfectly calibrated "
-        f"agent would show {ece.floor:.3f} on as many cases, {ece.floor_high:.3f} at most in 95% of draws"
+        f"calibration error (ECE){look}: {ece.value:.3f} ({ece.low:.3f} to {ece.high:.3f}); chance level "
+        f"{ece.chance:.3f}, up to {ece.chance_high:.3f} in 95% of draws"
     )
     if one.calibrated_ece is not None:
         yield f"after calibration{look}: {one.calibrated_ece.value:.3f}"
