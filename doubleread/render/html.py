@@ -12,6 +12,7 @@ from markupsafe import Markup
 from doubleread.core import verdict_wording
 from doubleread.core.evidence import Neighbour
 from doubleread.core.verdict import Unread, Verdict
+from doubleread.render.glossary_html import explained, glossary_html, with_meanings
 from doubleread.render.thumbnail import case_thumbnail, thumbnail
 
 if TYPE_CHECKING:
@@ -69,14 +70,21 @@ def style_sheet() -> str:
 
 @cache
 def environment(package: str = "doubleread.render") -> Environment:
-    """Returns the template environment of a package: everything is escaped, and undefined names are errors."""
-    return Environment(
+    """Returns the template environment of a package: everything is escaped, and undefined names are errors.
+
+    ``{{ text|explained }}`` links glossary words to ``{{ glossary_html() }}``, the section of their meanings.
+    """
+    made = Environment(
         loader=PackageLoader(package, ""),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["explained"] = explained
+    made.filters["with_meanings"] = with_meanings
+    made.globals["glossary_html"] = glossary_html
+    return made
 
 
 def found_page(found: "SimilarCases", line: str, *, picture: Path | None = None, each: bool = False) -> str:
