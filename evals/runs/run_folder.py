@@ -193,7 +193,7 @@ def _as_run_error() -> Iterator[None]:
     try:
         yield
     except FileError as error:
-        raise RunError(f"{error}; run the same command again to resume") from None
+        raise RunError(f"{error}; the same command then resumes") from None
 
 
 def _gone_on_with(folder: Path, record: RunRecord) -> RunRecord:

@@ -207,7 +207,7 @@ def test_versions_panels_and_outcomes_are_compared(doubleread, work, made):
     ended = doubleread("trust", "compare", f"{panel}@1", f"{panel}@2", "--draw", work / "change.svg")
     assert ended.code == 0, ended.err
     assert "both judged on the same 21 cases" in flat(ended.err)
-    assert all(figure in ended.out for figure in ("accuracy", "NLL", "Brier", "ECE", "OCR"))
+    assert all(figure in ended.out for figure in ("accuracy", "log-loss", "Brier", "ECE", "wrong and sure"))
     drawn = (work / "change.svg").read_text()
     assert drawn.startswith("<svg")
     assert "logistic · panel@2" in drawn

@@ -54,7 +54,7 @@ def test_a_reliability_diagram_holds_its_numbers():
 
 def test_marks_tell_over_from_under_confident_but_not_on_three_cases():
     svg = reliability_diagram(BINS, title="panel", ece=0.1, chance=0.02, n=1403)
-    plot = svg.split("as stated</text>")[0]
+    plot = svg.split("well calibrated</text>")[0]
     assert len(re.findall(r'<polygon[^>]*dr-f2"', plot)) == 1
     assert len(re.findall(r'<polygon[^>]*dr-f3"', plot)) == 1
     assert len(re.findall(r'<circle[^>]*dr-f1"', plot)) == 3  # on the line, too few, and the legend
@@ -72,7 +72,7 @@ def test_a_drawing_names_itself_and_needs_nothing_else():
     root = ET.fromstring(svg)
     names = {element.get("id"): element.text for element in root if element.get("id")}
     assert names[root.get("aria-labelledby").split()[0]] == "panel"
-    assert "75 % stated, 50 % right, n 100" in root.find(f"{SVG}desc").text
+    assert "confidence 75 %, right 50 %, n 100" in root.find(f"{SVG}desc").text
     assert "prefers-color-scheme:dark" in svg
     assert "<script" not in svg
     assert re.findall(r"https?://[^\"]+", svg) == ["http://www.w3.org/2000/svg"]
@@ -86,7 +86,7 @@ def test_no_cases(bins):
 def test_two_cases():
     svg = reliability_diagram([bin_(0.9, 2, 1.0, 0.5)], title="t", ece=0.5, chance=0.0, n=2)
     assert "2" in texts(svg)
-    assert "<polygon" not in svg.split("as stated</text>")[0]
+    assert "<polygon" not in svg.split("well calibrated</text>")[0]
 
 
 def test_hostile_and_endless_names_do_no_harm():

@@ -81,9 +81,9 @@ def page(html):
 
 def test_the_summary_says_what_came_of_the_run(page):
     for words in (
-        "On 5 unseen images the panel was right on 60.0 %",
-        "its best single agent in hindsight (x) on 60.0 %; the difference is within chance",
-        "It handed 1 of 6 cases to a person, and was right on 75.0 % of the rest.",
+        "The panel was right on 60.0 % of 5 unseen images",
+        "The agent that is best on these images (x) was right on 60.0 %: the difference may be chance",
+        "It referred 1 of 6 cases to a person, and was right on 75.0 % of the rest.",
         "✗ missed accuracy",
         "✓ passed total-cost",
         "grouped by leaf",
@@ -218,7 +218,7 @@ def test_a_report_replaces_the_earlier_one_and_leaves_nothing_else(tmp_path):
 def test_a_run_without_true_labels_has_a_report_too(tmp_path):
     unknown = [verdict(str(i), None, 0.7, agent=0.6) for i in range(3)]
     page = Page(report_of(write_run(tmp_path / "run", rows_of(unknown))).read_text())
-    assert "The panel read 3 images; none has a true label to judge it by." in page.text
+    assert "The panel read 3 images; none has a true label, so it cannot be judged." in page.text
     assert "Agents side by side" not in page.text
 
 

@@ -106,7 +106,7 @@ def test_groups_beside_the_whole():
     ]
     svg = forest_plot(rows, title="t", about="a", whole=half)
     assert links(svg) == {"north: 50 % of 12 (40 % to 60 %)": {"column": ["site"], "value": ["north"]}}
-    assert {"50 % (40.0–60.0)", "50 % (40.0–60.0) few cases", "never spoke", "site"} <= set(words(svg))
+    assert {"50 % (40.0–60.0)", "50 % (40.0–60.0) few cases", "no answers", "site"} <= set(words(svg))
     with pytest.raises(DataError, match="at least one row"):
         forest_plot([], title="t", about="a", whole=half)
 

@@ -69,8 +69,8 @@ def test_agents_are_named_with_or_without():
         (["rule=best"], UnknownPart, "unknown fusion rule 'best'"),
         (["calibrator=best"], UnknownPart, "unknown calibrator 'best'"),
         (["agents=-d"], UnknownPart, "unknown agent of this panel 'd'; known: a, b, c"),
-        (["agents=-a-b-c"], DataError, "leaves nobody"),
-        (["max_share=2"], DataError, "max_share=2: a number between 0 and 1"),
+        (["agents=-a-b-c"], DataError, "leaves no agent"),
+        (["max_share=2"], DataError, "max_share=2 is not valid: give a number from 0 to 1"),
         (["max_share=much"], DataError, "max_share=much: a number"),
         (["k=1.5"], DataError, "k=1.5: a whole number"),
         (["k=5", "top=3"], DataError, "vary one or the other"),
@@ -324,7 +324,7 @@ def test_second_looks_that_were_never_taken_are_not_replayed(tmp_path):
 def test_a_price_needs_an_agent_and_a_run_its_rows(tmp_path, saved):
     with pytest.raises(DataError, match="gpt is no agent of this panel"):
         RecordedAnswers.of(read_panel(saved, None), {"gpt": 1.0})
-    with pytest.raises(RunError, match="holds no run"):
+    with pytest.raises(RunError, match="contains no run"):
         UnseenCases.of(tmp_path, RecordedAnswers.of(read_panel(saved, None)))
     head(tmp_path)
     (tmp_path / "rows.jsonl").write_text("nonsense\n")

@@ -185,7 +185,7 @@ def test_many_labels_are_a_list_of_confusions():
         for i in range(4)
     ]
     text = markdown(evaluate(columns_of(wrong, task=task), name="many", draws=20))
-    assert "| true | said | cases |\n| :-- | :-- | --: |\n| l05 | l03 | 3 |\n| l07 | l03 | 1 |" in text
+    assert "| true label | answer | cases |\n| :-- | :-- | --: |\n| l05 | l03 | 3 |\n| l07 | l03 | 1 |" in text
 
 
 def test_without_labels_the_page_says_what_it_can():
