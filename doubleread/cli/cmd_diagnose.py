@@ -1,15 +1,16 @@
 """``doubleread diagnose``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 from rich.markup import escape
+from rich.text import Text
 
 from doubleread.cli import options
-from doubleread.cli.screen import ERR, OUT, note, tell_json, warn
+from doubleread.cli.screen import ERR, OUT, note, tell_json, warn, words_line
 from doubleread.core.durable import write_text
 from doubleread.core.terminal_text import harmless
 
@@ -50,14 +51,17 @@ def diagnose(
     with Panel.load(panel, settings=chosen, allow_from_panel=allow_from_panel) as loaded:
         if loaded.encoder_is_fallback and not json:
             warn(loaded.encoder_note)
+        shown = set[str]()
         for result in loaded.diagnose_many(images):
-            _show(result, loaded if explain else None, as_json=json)
+            shown.update(_show(result, loaded if explain else None, as_json=json))
             if not isinstance(result, Verdict):
                 failed = True
                 continue
             batch.append(_bare(result))
             if drawing is not None:
                 drawing.write(loaded, result)
+        if shown:
+            _more(images, shown, explained=explain)
         announce_batch(loaded, batch)
         if loaded.spent and not json:
             ERR.print(spending_table(loaded.spent))
@@ -97,17 +101,33 @@ class _Drawing:
         note(f"written to {self.file}")
 
 
-def _show(result: "Verdict | Unread", explaining: "FittedPanel | None", *, as_json: bool) -> None:
+def _show(result: "Verdict | Unread", explaining: "FittedPanel | None", *, as_json: bool) -> tuple[str, ...]:
+    """Prints a card, and its details with the panel that explains it; returns the texts of the card."""
     from doubleread.core.verdict import LEANINGS, Unread
+    from doubleread.core.verdict_wording import first_screen
+    from doubleread.render.terminal_card import verdict_details
 
     if as_json:
         tell_json(result.model_dump_json(exclude=set(LEANINGS)))
-    elif isinstance(result, Unread):
+        return ()
+    if isinstance(result, Unread):
         ERR.print(f"[red]✗[/red] {escape(harmless(f'{result.source}: {result.problem}'))}", highlight=False)
-    else:
-        OUT.print(result)
-        for line in explaining.explain(result).lines if explaining is not None else ():
-            OUT.print(f"· {harmless(line)}", markup=False, highlight=False)
+        return ()
+    OUT.print(result)
+    if explaining is None:
+        return first_screen(result)
+    OUT.print(verdict_details(result))
+    lines = explaining.explain(result).lines
+    for line in lines:
+        OUT.print(f"· {harmless(line)}", markup=False, highlight=False)
+    return (*first_screen(result), *lines)
+
+
+def _more(images: Sequence[str], texts: Iterable[str], *, explained: bool) -> None:
+    """Says how to get the details, and where the words of the cards are explained."""
+    if not explained and len(images) == 1:
+        ERR.print(Text(f"more: doubleread diagnose {harmless(images[0])} --explain", "dim"), soft_wrap=True)
+    words_line(texts)
 
 
 def announce_batch(panel: "FittedPanel", verdicts: "Sequence[Verdict]") -> None:

@@ -4,7 +4,7 @@ These consoles neutralise terminal control characters in everything they print.
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.box import SIMPLE_HEAD
@@ -23,6 +23,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from doubleread.core.glossary import words_in
 from doubleread.core.progress import Progress as Report
 from doubleread.core.terminal_text import MARK, harmless_lines, is_shown, legible, legible_json
 
@@ -123,6 +124,12 @@ def _write(line: str) -> None:
 def note(text: str) -> None:
     """Prints a note for people."""
     ERR.print(f"[dim]·[/dim] {escape(harmless_lines(text))}", highlight=False)
+
+
+def words_line(texts: Iterable[str]) -> None:
+    """Names the glossary words of a screen, dim; prints nothing if it uses none."""
+    if used := words_in(texts):
+        ERR.print(Text(f"words: {', '.join(term.name for term in used)} (see: doubleread glossary)", "dim"))
 
 
 def warn(text: str) -> None:

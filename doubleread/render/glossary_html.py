@@ -8,18 +8,19 @@ from markupsafe import Markup, escape
 from doubleread.core.glossary import TERMS, Term, words_in
 
 
-def explained(text: object, page: str = "") -> Markup:
+def explained(text: object, page: str = "", seen: set[str] | None = None) -> Markup:
     """Returns text as HTML in which the first use of each glossary word links to its meaning.
 
     ``page``: address of the page that has the glossary; by default the page itself (see ``glossary_html``). Text that
-    is already ``Markup`` is returned as it is.
+    is already ``Markup`` is returned as it is. ``seen`` collects the words that were explained; pass the same set for
+    several texts to explain each word once.
     """
-    return _marked(text, lambda term, word: _LINK.format(f"{page}#{term.anchor}", term.meaning, word))
+    return _marked(text, seen, lambda term, word: _LINK.format(f"{page}#{term.anchor}", term.meaning, word))
 
 
-def with_meanings(text: object) -> Markup:
+def with_meanings(text: object, seen: set[str] | None = None) -> Markup:
     """Like ``explained``, for a card that has no page of its own: each word has its meaning as a tooltip."""
-    return _marked(text, lambda term, word: _ABBR.format(term.meaning, word))
+    return _marked(text, seen, lambda term, word: _ABBR.format(term.meaning, word))
 
 
 def glossary_html(texts: Iterable[str] | None = None, *, anchors: bool = True) -> Markup:
@@ -48,10 +49,11 @@ _TERM_OF = {form.casefold(): term for term in TERMS for form in (term.name, *ter
 _WORD = _forms()
 
 
-def _marked(text: object, mark: Callable[[Term, str], Markup]) -> Markup:
+def _marked(text: object, explained_before: set[str] | None, mark: Callable[[Term, str], Markup]) -> Markup:
     if isinstance(text, Markup):
         return text
-    whole, parts, at, seen = str(text), list[Markup](), 0, set[str]()
+    whole, parts, at = str(text), list[Markup](), 0
+    seen = set[str]() if explained_before is None else explained_before
     for found in _WORD.finditer(whole):
         term = _TERM_OF[found[0].casefold()]
         if term.name not in seen:

@@ -15,7 +15,7 @@ from doubleread.core.verdict import Verdict
 from doubleread.rag.images.safe_images import open_image
 from doubleread.render.heat import overlay, sheet
 from doubleread.render.html import verdict_html
-from doubleread.render.terminal_card import verdict_card
+from doubleread.render.terminal_card import verdict_card, verdict_details
 
 PLAIN_WIDTH = 100
 SIDE = 1024
@@ -29,15 +29,24 @@ class ShownVerdict(Verdict):
         return cls.model_validate(verdict, from_attributes=True)
 
     def __str__(self) -> str:
-        out = io.StringIO()
-        Console(file=out, width=PLAIN_WIDTH, color_system=None, legacy_windows=False).print(verdict_card(self))
-        return legible(out.getvalue().rstrip(), getattr(sys.stdout, "encoding", None))
+        return _plain(verdict_card(self))
+
+    @property
+    def details(self) -> str:
+        """What ``print(verdict)`` leaves out: each agent's figures, the prediction set, similarities, reasons, cost."""
+        return _plain(verdict_details(self))
 
     def __rich__(self) -> RenderableType:
         return verdict_card(self)
 
     def _repr_html_(self) -> str:
         return verdict_html(self)
+
+
+def _plain(shown: RenderableType) -> str:
+    out = io.StringIO()
+    Console(file=out, width=PLAIN_WIDTH, color_system=None, legacy_windows=False).print(shown)
+    return legible(out.getvalue().rstrip(), getattr(sys.stdout, "encoding", None))
 
 
 class ShownAttribution(Attribution):

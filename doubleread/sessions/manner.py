@@ -22,7 +22,7 @@ def check(how: How, agents: tuple[str, ...], taking: Collection[str] = ()) -> No
         if name not in agents:
             raise UnknownPart("agent", name, agents)
     if not asked(how, agents):
-        raise SessionError(f"nobody is left to read the image: the panel has {', '.join(agents)}; ask at least one")
+        raise SessionError(f"no agent is left to read the image: the panel has {', '.join(agents)}; ask at least one")
     if how.hint and not set(taking).intersection(asked(how, agents)):
         raise SessionError(unheard(taking))
 
