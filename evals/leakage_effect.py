@@ -48,7 +48,7 @@ class LeakEffect(Record):
             ]
         low, high = self.cost_low * 100, self.cost_high * 100
         return [
-            f"{self.affected} of {self.n} test cases share copies or groups with {self.removed:.1f} of {self.seen} cases",
+            f"{self.affected} of {self.n} test cases share a copy or group with others ({self.removed:.1f} of {self.seen} each)",
             f"these change the measured accuracy by {self.cost * 100:+.1f} points ({low:+.1f} to {high:+.1f})",
         ]
 

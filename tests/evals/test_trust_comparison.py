@@ -108,4 +108,10 @@ def test_chance_is_seldom_called_a_difference_on_the_same_cases():
 def test_an_over_confident_version_is_found():
     """Sharpened threefold: as accurate, and worse in every probability."""
     found = compare(side(300, 0), side(300, 0, sharp=3), ("a", "b"), draws=200)
-    assert changes(found) == {"accuracy": "same", "log-loss": "worse", "Brier": "worse", "ECE": "worse", "wrong and sure": "worse"}
+    assert changes(found) == {
+        "accuracy": "same",
+        "log-loss": "worse",
+        "Brier": "worse",
+        "ECE": "worse",
+        "wrong and sure": "worse",
+    }

@@ -231,7 +231,7 @@ def test_subgroups_and_small_ones():
 
 def test_a_column_of_a_thousand_values_makes_no_subgroups():
     many = [of_case(v, metadata={"shot": str(i)}) for i, v in enumerate(simulated(101))]
-    with pytest.raises(DataError, match="column 'shot' has 101 different values, too many for subgroups .at most 100"):
+    with pytest.raises(DataError, match="column 'shot' has 101 different values, too many for subgroups"):
         evaluated(many, by=["shot"])
 
 
