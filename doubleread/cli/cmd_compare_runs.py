@@ -72,7 +72,7 @@ def _row(one: "RunDifference") -> tuple[str, ...]:
     return figure.heading, display.value(one.first), display.value(one.second), change
 
 
-_MARKS = {"better": "[green]▲ better[/]", "worse": "[red]▼ worse[/]", "same": "[dim]· same[/]"}
+_MARKS = {"better": "[green]▲ better[/]", "worse": "[red]▼ worse[/]", "same": "[dim]· unclear[/]"}
 
 
 def _counts(found: "RunComparison") -> list[str]:

@@ -205,7 +205,7 @@ def comparison_table(found: Comparison) -> Table:
 _MARKS = {
     "better": Text("▲ better", style="green"),
     "worse": Text("▼ worse", style="red"),
-    "same": Text("· same", "dim"),
+    "same": Text("· unclear", "dim"),
 }
 
 

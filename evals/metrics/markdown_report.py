@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from doubleread.core.glossary import words_in
 from doubleread.core.trust import CalibrationError
 from doubleread.core.verdict_wording import in_points
 from doubleread.evals.metrics.evaluation import Evaluation, ReaderFigures, Subgroup
@@ -19,11 +20,11 @@ WORST = 5
 
 
 def markdown(found: Evaluation, gates: Sequence[GateResult] = ()) -> str:
-    """How good the panel is, gates, figures with intervals, agents, confusion matrix, worst subgroups; ends with a
-    newline.
-    """
+    """How good the panel is, gates, figures with intervals, agents, confusion matrix, worst subgroups, and words."""
     parts = [_head(found), _gates(gates), _figures(found), _readers(found), _confusion(found), _subgroups(found)]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    text = "\n\n".join(part for part in parts if part)
+    words = ", ".join(term.name for term in words_in([text]))
+    return f"{text}\n\nWords: {words}. `doubleread glossary WORD` explains them, as does `docs/glossary.md`.\n"
 
 
 def _head(found: Evaluation) -> str:

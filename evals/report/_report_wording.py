@@ -91,7 +91,7 @@ def _decided(e: Evaluation) -> list[Tile]:
     if sets.coverage:
         promised = f"promised {sets.promised:.0%}".replace("%", " %") if sets.promised else ""
         about = ", ".join(filter(None, (promised, f"mean size {sets.size.value:.2f}")))
-        made.append(Tile("True label in the set", percent(sets.coverage.value), about, "show=outside"))
+        made.append(Tile("True label in the prediction set", percent(sets.coverage.value), about, "show=outside"))
     return made
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from doubleread.core.base import Record
@@ -22,6 +21,7 @@ from doubleread.orchestrator.course.policy import Policy
 from doubleread.orchestrator.learning.arbitration import Learning, Readings, tensor
 from doubleread.orchestrator.learning.choice import choose
 from doubleread.orchestrator.learning.fusion_learning import Sample
+from doubleread.render.html import environment, style_sheet
 
 AGENTS = ("qwen", "gpt", RETRIEVAL)
 OURS, ONE_LOOK, CASCADE = "doubleread", "doubleread, no second looks", "doubleread, cascade"
@@ -98,11 +98,10 @@ def page(found: Reproduction) -> str:
         ),
         "risk": risk_coverage_diagram(found.curves, n=found.images),
     }
-    template = Environment(
-        loader=PackageLoader("doubleread.evals.reproduction", ""), autoescape=True, undefined=StrictUndefined
-    ).get_template("page.html")
+    template = environment("doubleread.evals.reproduction").get_template("page.html")
     drawings = {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704 - drawn by us, text escaped
-    return template.render(r=found, drawings=drawings)
+    style = Markup(style_sheet())  # noqa: S704 - our own file
+    return template.render(r=found, drawings=drawings, style=style, seen=set[str]())
 
 
 def _recorded(task: Task, readings: Readings) -> list[System]:

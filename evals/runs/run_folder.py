@@ -211,4 +211,4 @@ def _gone_on_with(folder: Path, record: RunRecord) -> RunRecord:
 
 
 def _part(record: RunRecord) -> str:
-    return "the whole data" if record.shard is None else f"shard {record.shard.number}/{record.shard.of}"
+    return "the whole" if record.shard is None else f"shard {record.shard.number}/{record.shard.of}"

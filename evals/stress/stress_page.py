@@ -9,7 +9,7 @@ from doubleread.evals.drawings import RobustnessCurve, RobustnessPlot, robustnes
 from doubleread.evals.stress._stress_figures import FIGURES
 from doubleread.evals.stress._stress_record import CLEAN, Condition, MeasuredFigure, StressTest
 from doubleread.evals.stress.stress_wording import breaks
-from doubleread.render.html import environment
+from doubleread.render.html import environment, style_sheet
 
 SHOWN = {"accuracy": "accuracy", "risk": "wrong among committed", "referred": "referred", "alarm": "unfamiliar"}
 """The figures that are drawn, and their names there."""
@@ -71,4 +71,6 @@ def _page(found: StressTest, drawing: str) -> str:
         breaks=breaks,
         clean=CLEAN,
         drawing=Markup(drawing),  # noqa: S704 - drawn by us, text escaped
+        style=Markup(style_sheet()),  # noqa: S704 - our own file
+        seen=set[str](),
     )

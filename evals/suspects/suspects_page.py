@@ -33,7 +33,7 @@ def suspects_page(found: SuspectLabels, *, table: str) -> str:
     shown = [(one, case_thumbnail(one.path, one.id, side=_SIDE), sides(one)) for one in found.suspects[:MOST]]
     style = Markup(style_sheet())  # noqa: S704 - our own file
     template = environment("doubleread.evals.suspects").get_template("page.html")
-    return template.render(found=found, shown=shown, table=table, percent=percent, style=style)
+    return template.render(found=found, shown=shown, table=table, percent=percent, style=style, seen=set[str]())
 
 
 def percent(share: float) -> str:

@@ -149,7 +149,7 @@ def test_fit_then_diagnose(doubleread, offline, photos, tmp_path):
     ended = doubleread("fit", photos, "-o", tmp_path / "my [panel]", "--agents", "logistic,neighbours")
     assert ended.code == 0
     assert ended.out.splitlines()[-1] == f"panel: {tmp_path / 'my [panel]'}"
-    assert "Trust, learned on calibration cases" in ended.out
+    assert "On the calibration images, after calibration" in ended.out
     assert "30 images, labels blue, green, red" in ended.err
     assert "trust learned from cross-fitting in 3 folds" in ended.err
     assert "learning trust: 1/1" in ended.err

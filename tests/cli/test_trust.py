@@ -253,7 +253,7 @@ def test_agents_are_shown_as_the_panel_uses_them_and_those_left_out_with_the_rea
     for profile in panel.profiles:
         row = next((line for line in out.splitlines() if line.startswith(f"{profile.agent} ")), "")
         if profile.agent in panel.left_out:
-            assert f"{profile.agent}: not asked: {panel.left_out[profile.agent]}" in out
+            assert f"{profile.agent} is not used: {panel.left_out[profile.agent]}" in out
             assert row == ""
         elif profile.round == 1:
             assert f"{100 * (profile.calibrated_accuracy or profile.accuracy).value:.1f} (" in row

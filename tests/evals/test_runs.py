@@ -227,7 +227,7 @@ def test_a_folder_of_something_else_is_left_alone(record, tmp_path):
     with pytest.raises(RunError, match="make one with `doubleread evaluate`"):
         read_record(tmp_path)
     (tmp_path / "run.json").write_text("{}")
-    with pytest.raises(RunError, match="is no head of a run"):
+    with pytest.raises(RunError, match="is not the record of a run"):
         read_record(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run.json", "thesis.txt"]
 

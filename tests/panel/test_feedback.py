@@ -390,7 +390,7 @@ def test_agents_are_drawn_as_stated_and_after_calibration(live, folder, fresh, q
     for title in (
         "logistic · before calibration",
         "logistic · after calibration",
-        "panel · calibration cases",
+        "panel · calibration images",
         "panel · confirmed outcomes",
     ):
         assert svg.clean(title) in drawn

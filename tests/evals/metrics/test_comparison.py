@@ -196,7 +196,9 @@ def test_the_command_says_it_within_80_columns(folders, monkeypatch):
     shown = CliRunner().invoke(app, ["compare", *map(str, folders)])
     assert shown.exit_code == 0, shown.output
     lines = shown.stdout.splitlines()
-    assert "of 5 shared cases 2 were fixed and 1 broken; 1 are right in both and 1 wrong" in lines
+    assert (
+        "fixed (wrong in the first run, right in the second): 2; broken: 1; right in both: 1; wrong in both: 1" in lines
+    )
     assert "McNemar's exact test: p = 1" in lines
     assert any(line.split()[:3] == ["accuracy", "40.0", "%"] for line in lines)
     assert any(line.startswith("fixed ") for line in lines)

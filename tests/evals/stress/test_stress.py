@@ -92,7 +92,7 @@ def test_what_is_left_out_is_counted(light, tmp_path):
         "1 image could not be opened, such as",
         "2 images left out: the archive holds nearly the same picture",
         "1 corrupted picture could not be read",
-        f"background: not for {found.n} images, whose background is not known",
+        f"background: not applied to {found.n} images, whose background is not known",
     ):
         assert told in notes
 
@@ -129,7 +129,7 @@ def test_what_cannot_be_is_refused(light):
     with pytest.raises(DataError, match="no case is left to run"):
         stress_panel(LightMeter(learned=[case.id for case in light.cases]), light)
     unlabelled = light.model_copy(update={"cases": tuple(c.model_copy(update={"label": None}) for c in light.cases)})
-    with pytest.raises(DataError, match="no image carries a label of the panel's task"):
+    with pytest.raises(DataError, match="no image has a label of the panel's task"):
         stress_panel(LightMeter(), unlabelled)
 
 
@@ -173,7 +173,7 @@ def test_the_first_sentence_answers():
     assert kept[0].startswith(
         "Up to severity 3, the panel stays within its error limit of 20 %: in the worst condition, fog at severity 3"
     )
-    assert kept[0].endswith("10 % of its commitments are wrong, and 20 % may be.")
+    assert kept[0].endswith("10 % of its committed answers are wrong.")
     assert kept[1] == "The 95 % interval of that share is 10–10 %, n = 50 commitments. The promise: so."
     assert kept[2].startswith("It becomes unreliable first under snow at severity 5, with 45 % of its commitments")
     assert "Also, at this severity or above, under jpeg." in kept[2]
@@ -192,7 +192,7 @@ def test_a_handful_of_commitments_says_nothing():
     assert said(few)[0] == told
     assert said(few)[1].startswith("At severity 5")
     assert (
-        "In 1 of 2 conditions it commits on fewer than 10 images: not judged."
+        "In 1 of 2 conditions it commits on fewer than 10 images, too few to judge."
         in said(few, condition("snow", 3, 0.1))[2]
     )
 
@@ -214,7 +214,7 @@ def test_the_page_stands_alone_and_holds_every_condition(light, tmp_path):
     assert written["conditions"][1]["figures"]["risk"]["n"] == 12
     words = [e.text for e in ET.fromstring((tmp_path / "out" / "stress.svg").read_text(encoding="utf-8")).iter()]
     assert {"brightness", "jpeg", "wrong among committed", "error limit (20 %)"} <= set(words)
-    assert any(word and word.startswith("wrong commitments, severity 5: 50 %") for word in words)
+    assert any(word and word.startswith("wrong among committed, severity 5: 50 %") for word in words)
 
 
 def test_nothing_cannot_be_drawn():
