@@ -48,7 +48,7 @@ class LeakEffect(Record):
             ]
         low, high = self.cost_low * 100, self.cost_high * 100
         return [
-            f"{self.affected} of {self.n} test cases have copies or group members ({self.removed:.1f} of {self.seen} others)",
+            f"{self.affected} of {self.n} test cases share copies or groups ({self.removed:.1f} of {self.seen} others)",
             f"these change the measured accuracy by {self.cost * 100:+.1f} points ({low:+.1f} to {high:+.1f})",
         ]
 

@@ -171,10 +171,10 @@ def _sides(bins: Sequence[ReliabilityBin], box: _Box) -> list[str]:
     drawn: list[str] = []
     spans = [(b.confidence, *wilson(round(b.accuracy * b.n), b.n)) for b in bins]
     if not any(at < 0.5 and high > 0.9 for at, _, high in spans):
-        drawn.append(svg.text(box.left + 10, box.top + 20, "right more often than the confidence says", "dr-faint"))
+        drawn.append(svg.text(box.left + 10, box.top + 20, "under-confident", "dr-faint"))
     if not any(at > 0.5 and low < 0.1 for at, low, _ in spans):
         drawn.append(
-            svg.text(box.right - 10, box.bottom - 11, "right less often than the confidence says", "dr-faint", "end")
+            svg.text(box.right - 10, box.bottom - 11, "over-confident", "dr-faint", "end")
         )
     return drawn
 
@@ -254,7 +254,7 @@ def _mark(x: float, y: float, radius: float, colour: int, inner: str = "") -> st
 
 
 def _legend(left: float, y: float) -> list[str]:
-    items: Iterable[tuple[int, str]] = ((1, "well calibrated"), (2, "over-confident"), (3, "under-confident"))
+    items: Iterable[tuple[int, str]] = ((1, "calibrated"), (2, "over-confident"), (3, "under-confident"))
     drawn: list[str] = []
     x = left + 6
     for colour, words in items:

@@ -22,7 +22,7 @@ Curve = tuple[Sequence[float], Sequence[float]]
 def risk_coverage_diagram(
     curves: Mapping[str, Curve],
     *,
-    title: str = "How many errors if it answers only when it is sure?",
+    title: str = "Errors among the most confident answers",
     n: int | None = None,
     marks: Mapping[str, tuple[float, float]] | None = None,
     targets: Mapping[str, str] | None = None,

@@ -61,7 +61,7 @@ def lead(e: Evaluation) -> str:
     d = e.decisions
     kept = f", and was right on {percent(d.committed_accuracy.value)} of the rest" if d.committed_accuracy else ""
     handed = f"{d.referred:,} of {e.n:,} cases" if d.referred else "no case"
-    return f"{worth(e)} It referred {handed} to a person{kept}."
+    return f"{worth(e)} The panel referred {handed} to a person{kept}."
 
 
 def tiles(e: Evaluation, counts: dict[str, int]) -> list[Tile]:

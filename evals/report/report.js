@@ -433,6 +433,7 @@
     document.addEventListener("click", (event) => {
       const target = event.target.closest?.("a")?.getAttribute("href") ?? "";
       travelling = target.startsWith("#") && target.includes("=");
+      if (isPlace(target)) $(target.slice(1))?.closest("details")?.setAttribute("open", "");
       if (travelling && target === location.hash) travel();
     });
     addEventListener("hashchange", () => {

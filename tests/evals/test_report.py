@@ -83,7 +83,7 @@ def test_the_summary_says_what_came_of_the_run(page):
     for words in (
         "The panel was right on 60.0 % of 5 unseen images",
         "The agent that is best on these images (x) was right on 60.0 %: the difference may be chance",
-        "It referred 1 of 6 cases to a person, and was right on 75.0 % of the rest.",
+        "The panel referred 1 of 6 cases to a person, and was right on 75.0 % of the rest.",
         "✗ missed accuracy",
         "✓ passed total-cost",
         "grouped by leaf",
