@@ -1,4 +1,4 @@
-"""What a panel reaches with few labelled leaves: drawn anew by blocks of captures, judged on the same test leaves."""
+"""What a panel reaches with few labelled leaves: drawn again by blocks of captures, judged on the same test leaves."""
 
 from collections.abc import Iterator, Sequence
 
@@ -95,5 +95,5 @@ def _pooled(covered: Sequence[Sequence[bool]]) -> Interval:
 
 def _over(name: str, values: Sequence[float], n: int, target: str = "", note: str = "") -> Figure:
     """Mean over the draws, with the least and the most."""
-    note = note or f"mean, least and most of {len(values)} draws"
+    note = note or f"mean, minimum and maximum of {len(values)} draws"
     return Figure.over(f"draws.{name}", values, target, note, n=n)

@@ -72,12 +72,12 @@ def solar_panel() -> Iterator[Figure]:
 
 
 def most_accurate(found: Evaluation) -> ReaderFigures:
-    """The agent with the highest accuracy in hindsight."""
+    """The agent with the highest accuracy on the test data."""
     return max(found.agents, key=lambda one: one.accuracy.value)
 
 
 def surest(found: Evaluation) -> ReaderFigures:
-    """The agent with the lowest log-loss in hindsight."""
+    """The agent with the lowest log-loss on the test data."""
     return min(found.agents, key=lambda one: one.nll.value)
 
 

@@ -1,7 +1,7 @@
 """Two panels, two versions of one, or a panel and its outcomes: is either better, beyond chance?
 
 Chance is what exchanging the sides would do: whole groups swap sides where both were judged on the same cases, and are
-dealt out anew where they are two samples. Unlike a bootstrap this keeps its level on forty cases, on figures that
+dealt out again where they are two samples. Unlike a bootstrap this keeps its level on forty cases, on figures that
 are 0 on one side, and on the ECE, whose bias depends on n (Good 2005, permutation tests).
 """
 
@@ -162,7 +162,7 @@ def _swapped(a: _CalibratedReader, draws: int, seed: int) -> Iterator[tuple[Indi
 
 
 def _dealt(a: _CalibratedReader, b: _CalibratedReader, draws: int, seed: int) -> Iterator[tuple[Indices, Indices]]:
-    """Rows of both sides, among all rows, with all groups dealt out anew; each side keeps its number of groups."""
+    """Rows of both sides, among all rows, with all groups dealt out again; each side keeps its number of groups."""
     rng, n = np.random.default_rng(seed), len(a.labels) + len(b.labels)
     codes = group_codes((*a.groups, *b.groups), n)
     kept = len(set(a.groups))

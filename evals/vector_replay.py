@@ -85,7 +85,7 @@ class ReplayedCases:
     """Where ``n`` cases ended, and who was asked on the way."""
 
     posterior: Matrix
-    """Shape ``(n, k)``; NaN where nobody spoke."""
+    """Shape ``(n, k)``; NaN where no agent answered."""
     label: Labels
     """The label that is cheapest to commit to."""
     committed: Flags

@@ -173,9 +173,7 @@ def _sides(bins: Sequence[ReliabilityBin], box: _Box) -> list[str]:
     if not any(at < 0.5 and high > 0.9 for at, _, high in spans):
         drawn.append(svg.text(box.left + 10, box.top + 20, "under-confident", "dr-faint"))
     if not any(at > 0.5 and low < 0.1 for at, low, _ in spans):
-        drawn.append(
-            svg.text(box.right - 10, box.bottom - 11, "over-confident", "dr-faint", "end")
-        )
+        drawn.append(svg.text(box.right - 10, box.bottom - 11, "over-confident", "dr-faint", "end"))
     return drawn
 
 

@@ -92,7 +92,7 @@ def subgroups(columns: RunColumns, draws: Draws) -> Iterator[Subgroup]:
 
 
 def _rows(columns: RunColumns, values: Sequence[str], value: str) -> Flags:
-    """Labelled cases of a value on which the panel spoke."""
+    """Labelled cases of a value that the panel answered."""
     same = np.fromiter((one == value for one in values), bool, columns.n)
     return np.asarray(same & columns.labelled & spoken(columns.posterior))
 

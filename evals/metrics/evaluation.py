@@ -2,7 +2,7 @@
 
 Every interval is a 95 % percentile interval over draws of whole groups, and all figures share the same draws; a share
 of cases that are all alike has Wilson's. Readers (the panel and its agents) are judged on the labelled cases on which
-they spoke.
+they answered.
 """
 
 import operator
@@ -42,7 +42,7 @@ class LabelFigures(Record):
 
 
 class ReaderFigures(Record):
-    """One reader, the panel or an agent (its first answer, after calibration), on the ``n`` cases it spoke on."""
+    """One reader, the panel or an agent (its first answer, after calibration), on the ``n`` cases it answered."""
 
     reader: str
     n: int
@@ -93,7 +93,7 @@ class ReaderFigures(Record):
 
 
 class Advantage(Record):
-    """What the panel has over one agent on the ``n`` labelled cases on which both spoke; above 0 it is better."""
+    """What the panel has over one agent on the ``n`` labelled cases that both answered; above 0 it is better."""
 
     agent: str
     n: int
@@ -169,7 +169,7 @@ class SecondLooks(Record):
 
 
 class Alarms(Record):
-    """How often an image was unlike the cases that the panel was trusted on."""
+    """How often an image was unlike the calibration images."""
 
     judged: int
     """Cases that could be told."""
@@ -208,7 +208,7 @@ class Seconds(Record):
 
 
 class Subgroup(Record):
-    """The panel on the labelled cases that share a value of one column; figures are None where it never spoke."""
+    """The panel on the labelled cases that share a value of one column; figures are None where it never answered."""
 
     column: str
     """A metadata column, or ``split``."""
@@ -253,7 +253,7 @@ class Evaluation(Record):
     panel: ReaderFigures | None
     """None where no labelled case has a posterior."""
     agents: tuple[ReaderFigures, ...]
-    """Those that spoke, in the order of the panel's profiles."""
+    """Those that answered, in the order of the panel's profiles."""
     advantages: tuple[Advantage, ...]
     """Of the panel over each of them."""
     decisions: Decisions

@@ -15,7 +15,7 @@ Side = Literal["at least", "at most"]
 
 
 class MetricBound(Record):
-    """What is asked of a figure."""
+    """A bound on a figure."""
 
     figure: str
     side: Side

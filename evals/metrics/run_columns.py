@@ -105,7 +105,7 @@ class RunColumns:
 
     @property
     def said(self) -> Labels:
-        """The panel's leading label, shape ``(n,)``; ``NONE`` where nobody spoke."""
+        """The panel's leading label, shape ``(n,)``; ``NONE`` where no agent answered."""
         return leading(self.posterior)
 
 
@@ -281,5 +281,5 @@ def _shares(shares: dict[str, float], task: Task) -> list[float]:
 
 
 def leading(P: Matrix) -> Labels:
-    """The leading label of each row, shape ``(n,)``; ``NONE`` where nobody spoke."""
+    """The leading label of each row, shape ``(n,)``; ``NONE`` where no agent answered."""
     return np.where(spoken(P), P.argmax(axis=1), NONE).astype(np.int64)

@@ -40,7 +40,7 @@ class RunFigure:
 
     @property
     def side(self) -> Literal["at least", "at most"]:
-        """What can be asked of it: at least so much where more is better."""
+        """Which bound can be set: ``at least`` if higher is better."""
         return "at least" if self.better == "higher" else "at most"
 
 

@@ -1,7 +1,7 @@
 """The corruptions there are. A new one is a function and a row in this table; everything else is derived from it.
 
 The first fifteen are the types of ImageNet-C (Hendrycks and Dietterich 2019, "Benchmarking neural network robustness to
-common corruptions and perturbations"), written anew; strengths follow it where the same parameter exists.
+common corruptions and perturbations"), written independently; strengths follow it where the same parameter exists.
 """
 
 import hashlib

@@ -22,7 +22,7 @@ EXAMPLES = 3
 
 
 class Example(Record):
-    """A case whose label nobody doubts, like the suspicious one."""
+    """A case without a suspicious label, similar to the suspicious one."""
 
     id: str
     source: str

@@ -130,7 +130,7 @@ class UnseenCases:
 
 
 def _labelled_verdicts(folder: Path) -> Iterator[Verdict]:
-    """The verdicts on labelled cases on which anybody spoke, one at a time; raises ``RunError``."""
+    """The verdicts on labelled cases that any agent answered, one at a time; raises ``RunError``."""
     read_record(folder)
     for row in read_rows(folder):
         verdict = row.verdict
