@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 from PIL import Image
-from reports_kit import EVIL, hostile, report_of, rows_of, write_run
+from reports_kit import EVIL, hostile, report_of, rows_of, words_of, write_run
 from verdicts_kit import verdict
 
 from doubleread.core.case import Case
@@ -92,6 +92,10 @@ def test_the_summary_says_what_came_of_the_run(page):
         "2 January 2026",
     ):
         assert words in page.text
+
+
+def test_words_of_the_glossary_are_explained_on_the_page(html):
+    assert {"word-agent", "word-ece", "word-decision", "word-influence", "word-log-loss"} <= words_of(html)
 
 
 def test_facts_of_each_case(page):

@@ -138,6 +138,8 @@ def test_the_page_of_markdown_says_the_main_things():
     results = check(found, [gate("accuracy", "at least", 0.2), gate("ece", "at most", 0)])
     lines = markdown(found, results).splitlines()
     assert lines[0] == "## leaves: ab"
+    assert lines[2].startswith("The panel was right on ")
+    assert lines[-1].startswith("Words: agent, ")
     assert any(line.startswith("| ✅ | accuracy ") for line in lines)
     assert any(line.startswith("| ❌ | ece ") for line in lines)
     p = found.panel

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
 import pytest
+from reports_kit import words_of
 from stress_kit import LightMeter, light_cases
 
 from doubleread.core.errors import DataError, RunError, UnknownPart
@@ -207,7 +208,8 @@ def test_the_page_stands_alone_and_holds_every_condition(light, tmp_path):
     page = (out / "stress.html").read_text(encoding="utf-8")
     assert "<b>light</b>" not in page
     assert page.count("data:image/jpeg;base64,") == 2 * 3
-    assert not re.search(r"(src|href)=\"(?!data:)", page.replace('xmlns="http', ""))
+    assert not re.search(r"(src|href)=\"(?!data:|#)", page.replace('xmlns="http', ""))
+    assert {"word-agent", "word-group", "word-decision", "word-prediction-set"} <= words_of(page)
     assert "▲" in page
     written = json.loads((tmp_path / "out" / "stress.json").read_text(encoding="utf-8"))
     assert "examples" not in written
