@@ -141,9 +141,9 @@ def _row(folder: Path, path: Path, depth: int, key: GroupOf | None) -> DatasetRo
 
 
 def _notes(folder: Path, splits: bool) -> list[str]:
-    notes = ["labels: the names of the sub-folders"]
+    notes = ["labels are the names of the sub-folders"]
     if splits:
-        notes.append("splits: the names of the top folders")
+        notes.append("splits are the names of the top folders")
     manifests = sorted(entry.name for entry in folder.iterdir() if suffix(entry) in _MANIFESTS)
     if manifests:
         notes.append(f"{', '.join(manifests)} in this folder was not read; name it as the source to use its columns")

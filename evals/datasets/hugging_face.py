@@ -123,7 +123,7 @@ def read_hugging_face(
         _Split.of(part, split if len(parts) > 1 else "", columns, kept or KeptImages()) for split, part in parts.items()
     ]
     read = [row for one in reading for row in one.rows()]
-    notes = [f"labels: the column {columns.label!r}"]
+    notes = [f"labels are the column {columns.label!r}"]
     notes += [f"{one!r} is the only split: it is not taken as one" for one in parts if one and len(parts) == 1]
     return gather(name, read, notes=notes, progress=progress)
 

@@ -68,7 +68,7 @@ def read_image_folder(
     read += [_placed(folder, one.file, problem) for one in metadata for problem in one.table.problems]
     read += _unnamed(folder, {row.source if isinstance(row, DatasetRow) else row.path for row in read})
     files = " and ".join(one.file.relative_to(folder).as_posix() for one in metadata)
-    notes = [f"images: those named in {files}"]
+    notes = [f"images are those that {files} names"]
     notes.append(f"labels are the column {wanted.label!r}" if named else "labels are the names of the folders")
     notes += [f"group key: {expression}"] if expression else []
     name = folder.resolve().name or "images"

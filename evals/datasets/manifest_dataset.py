@@ -49,7 +49,7 @@ def read_manifest(file: Path, columns: TableColumns, progress: RowProgress | Non
         for line, values in zip(table.lines, table.rows, strict=True)
     ]
     name = file.resolve().parent.name if file.stem.lower() in _VAGUE else file.stem
-    notes = [f"labels: the column {columns.label!r} of {file.name}"]
+    notes = [f"labels are the column {columns.label!r} of {file.name}"]
     notes += [f"group key: {expression}"] if expression else []
     return gather(name or file.stem, [*table.problems, *read], notes=notes, progress=progress)
 

@@ -87,7 +87,7 @@ def read_labelled(
     """
     if source == SOLAR_CELLS:
         if group is not None:
-            raise DataError(f"{SOLAR_CELLS} has its own groups (the modules); leave out group")
+            raise DataError(f"{SOLAR_CELLS} brings its own groups (the modules); leave group out")
         return read_solar_cells(progress=progress)
     columns = TableColumns(label_column, path_column, group)
     if not isinstance(source, str | Path):
@@ -110,7 +110,7 @@ def read_labelled(
 def _read_directory(folder: Path, columns: TableColumns, progress: RowProgress | None) -> LabelledCases:
     if is_archive(folder):
         if columns.group is not None:
-            raise DataError(f"the archive {folder} has its own groups; leave out group")
+            raise DataError(f"the archive {folder} brings its own groups; leave group out")
         return read_archive(folder, progress=progress)
     if was_saved(folder):
         name = folder.resolve().name

@@ -323,5 +323,5 @@ def test_a_solar_module_is_of_one_type_and_stands_together(solar):
 
 
 def test_the_solar_cells_take_no_group_but_a_task_id():
-    with pytest.raises(DataError, match="has its own groups"):
+    with pytest.raises(DataError, match="brings its own groups"):
         read_dataset("solar-cells", group="type")
