@@ -92,9 +92,9 @@ class ReplayedCases:
     looked_again: Flags
     asked: Flags
     asked_again: Flags
-    """Who was asked in either round, ``(n, agents)``."""
+    """Agents that were called in either round, ``(n, agents)``."""
     unanswered: Flags
-    """Where somebody was to be asked whose answer is not on record: what became of these cases is not known."""
+    """Cases that need an answer that was not recorded; their outcome is not known."""
 
 
 @dataclass

@@ -27,7 +27,7 @@ class LabelledCases(Record):
     problems: tuple[RowProblem, ...] = ()
     """Rows that could not be used and were left out. Every such row is listed."""
     notes: tuple[str, ...] = ()
-    """What readers of the figures must know: how labels were mapped, the licence, the grouping."""
+    """What readers of the figures must know: how labels were mapped, licence, groups."""
     copies: int = 0
     """Number of rows that were left out because an earlier row has the same picture."""
     contradicting: tuple[Case, ...] = ()

@@ -47,7 +47,7 @@ class ReaderFigures(Record):
     reader: str
     n: int
     abstained: int
-    """Labelled cases it gave no opinion on: in none of the figures."""
+    """Labelled cases without an opinion of it; no figure counts them."""
     accuracy: Estimate
     balanced_accuracy: Estimate
     """Mean recall of the labels that occur."""
@@ -70,9 +70,9 @@ class ReaderFigures(Record):
     aurc: Estimate
     """Area under the risk–coverage curve; lower is better."""
     e_aurc: Estimate
-    """What of it a perfect order of the same answers would not have (Geifman et al. 2019)."""
+    """AURC above that of a perfect ranking of the same answers (Geifman et al. 2019)."""
     failure_auroc: Estimate | None
-    """How well confidence tells right from wrong, 0.5 by chance; None where all are right or all are wrong."""
+    """How well confidence separates right from wrong answers, 0.5 by chance; None if all are right or all are wrong."""
     labels: tuple[LabelFigures, ...]
     """In the task's order."""
     confusion: tuple[tuple[int, ...], ...]
@@ -108,7 +108,7 @@ class Decisions(Record):
 
     committed: int
     referred: int
-    """Everything that was not committed to."""
+    """All cases that were not committed."""
     commitment: Estimate
     """Share committed."""
     committed_n: int
@@ -137,7 +137,7 @@ class PredictionSets(Record):
     size: Estimate
     """Mean number of labels in a set, over all cases."""
     sizes: tuple[int, ...]
-    """``sizes[m]``: cases, of all, whose set holds ``m`` labels."""
+    """``sizes[m]``: number of cases whose set contains ``m`` labels."""
 
     @property
     def worst(self) -> LabelCoverage | None:
@@ -172,10 +172,10 @@ class Alarms(Record):
     """How often an image was unlike the calibration images."""
 
     judged: int
-    """Cases that could be told."""
+    """Cases for which it is known."""
     raised: int
     share: Estimate | None
-    """Of those judged; None where there are none."""
+    """Share of those; None if there are none."""
 
 
 class Leaks(Record):
@@ -242,7 +242,7 @@ class Evaluation(Record):
     n: int
     """Cases with a verdict."""
     unread: int
-    """Cases that could not be read, by no one: in none of the figures."""
+    """Cases that could not be read; no figure counts them."""
     unread_codes: dict[str, int] = Field(default_factory=dict)
     """How many for which reason."""
     labelled: int

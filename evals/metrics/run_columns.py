@@ -64,7 +64,7 @@ class RunColumns:
     before: Matrix
     """The posterior before the second look, shape ``(n, k)``; NaN where there was none."""
     sets: NDArray[np.bool_]
-    """Which labels the prediction set holds, shape ``(n, k)``."""
+    """Which labels the prediction set contains, shape ``(n, k)``."""
     committed: Labels
     """The label committed to, shape ``(n,)``; ``NONE`` where the case was referred."""
     looked: Flags
@@ -77,13 +77,13 @@ class RunColumns:
     unpriced: Flags
     """Whether a model without a known price answered, shape ``(n,)``."""
     judged: Flags
-    """Whether it could be told how familiar the image is, shape ``(n,)``."""
+    """Whether the image's familiarity is known, shape ``(n,)``."""
     alarm: Flags
     leaked: Flags
     """Whether the evidence knows a near copy, shape ``(n,)``."""
     agents: dict[str, AgentColumns]
     subgroups: dict[str, tuple[str, ...]]
-    """The columns that were asked for and ``split``, shape ``(n,)``; empty where a case has no such value."""
+    """The requested columns and ``split``, shape ``(n,)``; empty where a case has no such value."""
     metadata: tuple[str, ...]
     """Names of all metadata columns, of cases with and without a verdict, sorted."""
     promised: float | None

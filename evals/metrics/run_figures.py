@@ -30,7 +30,7 @@ class RunFigure:
     title: Title = ""
     """In Markdown."""
     gate: bool = True
-    """Whether a bound can be asked for."""
+    """Whether a bound can be set."""
     heading: str = ""
     """What tables call it."""
 

@@ -36,7 +36,7 @@ MARKS = (
     Mark("leaked", "≈", "near copy", "nearly the same picture as one in the panel’s archive"),
     Mark("outside", "∉", "outside the set", "the true label is not in the prediction set"),
     Mark("silent", "–", "answer missing", "at least one agent gave no answer here, but did for other cases"),
-    Mark("unlabelled", "?", "no true label", "it cannot be judged right or wrong"),
+    Mark("unlabelled", "?", "no true label", "whether the answer is right is not known"),
     Mark("unread", "∅", "not read", "the image could not be read"),
     Mark("right", "✓", "right", "the most probable label is the true one"),
     Mark("committed", "●", "committed", "the panel decided, without a person"),

@@ -58,7 +58,7 @@ class RunReader:
 
 
 def facts(panel: Panel) -> dict[str, str]:
-    """What must be the same wherever cases of one run are read."""
+    """What must be equal on all machines that read cases of one run."""
     about = panel.about()
     installed = about.provenance["packages"].get("doubleread", "none")
     return {"panel": about.digest, "archive": about.archive, "doubleread": installed}

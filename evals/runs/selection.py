@@ -16,7 +16,7 @@ class Selection:
     """The cases, each with its place among all that could be run, and what to know about the choice."""
 
     everything: tuple[Case, ...]
-    """All that could be run: they, not a limit or a shard of them, make the run what it is."""
+    """All that could be run. They identify the run, whatever its limit or shard."""
     chosen: tuple[tuple[int, Case], ...]
     notes: tuple[str, ...]
 

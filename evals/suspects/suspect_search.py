@@ -58,7 +58,7 @@ class SuspectLabels(Record):
     suspects: tuple[Suspect, ...]
     unread: tuple[Unread, ...] = ()
     left_out: dict[str, int] = Field(default_factory=dict)
-    """Cases of labels that stand in a single group, by label: nothing tells whether they are right."""
+    """Cases of labels with a single group, by label: these labels cannot be checked."""
 
     @property
     def line(self) -> str:

@@ -10,7 +10,7 @@ from doubleread.render.html import environment, style_sheet
 from doubleread.render.thumbnail import case_thumbnail
 
 MOST = 200
-"""Suspects on a page: more make it too large to open, and the table holds all."""
+"""Suspects on a page; with more it is too large to open. The table lists all."""
 _SIDE, _EXAMPLE_SIDE = 320, 160
 
 

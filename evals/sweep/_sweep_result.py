@@ -34,7 +34,7 @@ class Pick(Record):
     difference: Estimate
     """To the first variant."""
     picked: dict[str, float]
-    """Which variants were picked, by the share of cases that were judged by them."""
+    """Which variants were chosen, with the share of cases tested with them."""
 
 
 class RefusedVariant(Record):
