@@ -54,7 +54,7 @@ def read_table(file: Path) -> list[Correction]:
         raise DataError(f"{file}, line {reader.line_num}: not CSV: {error}") from None
     if missing:
         raise DataError(
-            f"{file} has no column {', '.join(sorted(missing))}; use the table that `doubleread cases suspect` writes"
+            f"{file} lacks the columns {', '.join(sorted(missing))}; use the table of `doubleread cases suspect`"
         )
     told = [(row[ID] or "", (row[CORRECT] or "").strip(), row[LABEL] or "") for row in rows]
     return [Correction(case, label, before) for case, label, before in told if label]

@@ -286,4 +286,4 @@ def test_trust_is_shown_drawn_and_exported(doubleread, saved, tmp_path):
     assert float(rows[0]["accuracy"]) == profiles[0]["accuracy"]["value"]
     refused = doubleread("trust", "export", str(saved), "-o", str(tmp_path / "trust.xlsx"))
     assert refused.code == 2
-    assert "name a .csv or a .json file" in refused.err
+    assert "the name must end in .csv or .json" in refused.err

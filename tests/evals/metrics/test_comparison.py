@@ -199,7 +199,7 @@ def test_the_command_says_it_within_80_columns(folders, monkeypatch):
     assert (
         "fixed (wrong in the first run, right in the second): 2; broken: 1; right in both: 1; wrong in both: 1" in lines
     )
-    assert "McNemar's exact test: p = 1" in lines
+    assert "McNemar's exact test of fixed against broken: p = 1" in lines
     assert any(line.split()[:3] == ["accuracy", "40.0", "%"] for line in lines)
     assert any(line.startswith("fixed ") for line in lines)
     assert max(map(len, lines)) <= 80

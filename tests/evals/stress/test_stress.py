@@ -175,7 +175,7 @@ def test_the_first_sentence_answers():
         "Up to severity 3, the panel stays within its error limit of 20 %: in the worst condition, fog at severity 3"
     )
     assert kept[0].endswith("10 % of its committed answers are wrong.")
-    assert kept[1] == "The 95 % interval of that share is 10–10 %, n = 50 commitments. The promise: so."
+    assert kept[1] == "The 95 % interval of this share is 10–10 %, n = 50. The limit follows from this: so."
     assert kept[2].startswith("It becomes unreliable first under snow at severity 5, with 45 % of its commitments")
     assert "Also, at this severity or above, under jpeg." in kept[2]
     assert kept[3] == (
