@@ -48,13 +48,13 @@ def run_sweep(
 
 def _show(found: Sweep) -> None:
     note(f"{found.n:,} cases in {found.groups:,} groups, {found.learned_from}")
+    if found.pick is not None:
+        OUT.print(_picked(found.pick), highlight=False)
+        OUT.print()
     OUT.print(_key(found))
     OUT.print(_figures_table(found))
     if len(found.judged) > 1:
         OUT.print(_changes_table(found))
-    if found.pick is not None:
-        OUT.print()
-        OUT.print(_picked(found.pick), highlight=False)
     for one in found.refused:
         warn(f"{one.name}: {one.why}")
     for text in found.notes:
