@@ -47,10 +47,10 @@ def run_sweep(
 
 
 def _show(found: Sweep) -> None:
-    note(f"{found.n:,} cases in {found.groups:,} groups, {found.learned_from}")
     if found.pick is not None:
         OUT.print(_picked(found.pick), highlight=False)
         OUT.print()
+    note(f"{found.n:,} cases in {found.groups:,} groups, {found.learned_from}")
     OUT.print(_key(found))
     OUT.print(_figures_table(found))
     if len(found.judged) > 1:
