@@ -39,5 +39,5 @@ def _read(name: str, process: int | str = "self") -> float:
     except OSError:
         found = None
     if found is None:
-        raise Skipped(f"this system does not say in {status} what a process takes")
+        raise Skipped(f"this system does not give the memory of a process in {status}")
     return int(found[1]) / 1e3

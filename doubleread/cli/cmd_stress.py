@@ -12,7 +12,7 @@ from rich.text import Text
 from doubleread.cli import options
 from doubleread.cli.announcements import announce_reading
 from doubleread.cli.option_groups import DataColumns, grouped
-from doubleread.cli.screen import OUT, note, progress, table, tell, tell_json, words_line
+from doubleread.cli.screen import OUT, note, progress, tell, tell_json, words_line
 
 if TYPE_CHECKING:
     from doubleread.evals.stress import Condition, StressTest
@@ -108,9 +108,10 @@ def _show(found: "StressTest") -> None:
 
 
 def _table(found: "StressTest") -> Table:
-    shown = table()
-    shown.title = f"Per cent of {found.n} images in {found.groups} groups; wrong: of the committed (95 % interval)"
-    shown.title_justify = "left"
+    from doubleread.cli.tables import titled_table
+
+    title = f"Per cent of {found.n} images in {found.groups} groups; wrong: of the committed (95 % interval)"
+    shown = titled_table(title, gap=0)
     for words in ("", "sev.", "right", "log-loss", "in set", "wrong", "of", "referred", "unfamiliar"):
         shown.add_column(words, justify="right" if words else "left", no_wrap=True)
     shown.add_row(*_row(found, found.clean))

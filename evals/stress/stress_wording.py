@@ -54,7 +54,7 @@ def _kept(promise: Promise, top: int, found: Condition | None) -> Iterator[str]:
         f"Up to severity {top}, the panel {answer} its error limit of {percent(promise.risk)}: in the worst condition, "
         f"{_where(found)}, {percent(risk.value)} of its committed answers are wrong."
     )
-    unsure = ", so more images are needed to be sure" if risk.low <= promise.risk < risk.high else ""
+    unsure = ", so more images are needed to tell" if risk.low <= promise.risk < risk.high else ""
     yield f"The 95 % interval of this share is {_reach(risk)}{unsure}. The limit follows from this: {promise.why}."
 
 
