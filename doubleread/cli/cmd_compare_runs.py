@@ -76,11 +76,11 @@ _MARKS = {"better": "[green]▲ better[/]", "worse": "[red]▼ worse[/]", "same"
 
 
 def _counts(found: "RunComparison") -> list[str]:
-    changed = (
-        f"fixed (wrong in the first run, right in the second): {len(found.fixed):,}; broken: {len(found.broken):,}"
-    )
-    same = f"right in both: {found.both_right:,}; wrong in both: {found.both_wrong:,}"
-    return [f"{changed}; {same}", f"McNemar's exact test of fixed against broken: p = {_p(found.p_value)}"]
+    return [
+        f"fixed (wrong, then right): {len(found.fixed):,}; broken (right, then wrong): {len(found.broken):,}",
+        f"right in both: {found.both_right:,}; wrong in both: {found.both_wrong:,}",
+        f"McNemar's exact test of fixed against broken: p = {_p(found.p_value)}",
+    ]
 
 
 def _p(value: float) -> str:
