@@ -13,7 +13,7 @@ from rich.console import Console
 from benchmarks.harness import measure, missed, show
 from benchmarks.registry import BENCHMARKS
 
-_ABOUT = "Measure figures and hold them to their targets."
+_ABOUT = "Measure figures and compare them with their targets."
 _PIPED = 140
 """Columns of the table where no terminal says how wide it is."""
 
@@ -21,9 +21,9 @@ _PIPED = 140
 def main(arguments: Sequence[str] | None = None, table: Mapping[str, str] = BENCHMARKS) -> int:
     """Runs the benchmarks named, or all; 1 with ``--strict`` where a target was missed, 2 for an unknown name."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=_ABOUT)
-    parser.add_argument("names", nargs="*", help="benchmarks to run; all without a name")
+    parser.add_argument("names", nargs="*", help="names of the benchmarks to run; by default all")
     parser.add_argument("--strict", action="store_true", help="exit with 1 if a target is missed or a benchmark fails")
-    parser.add_argument("--list", action="store_true", help="name the benchmarks and stop")
+    parser.add_argument("--list", action="store_true", help="list the benchmarks")
     options = parser.parse_args(arguments)
     names = tuple(dict.fromkeys(options.names)) or sorted(table)
     if unknown := [name for name in names if name not in table]:

@@ -65,7 +65,9 @@ def archive() -> Iterator[Figure]:
         yield from _balanced(store, rng, rows, labels)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as another:
         grown = another.submit(_grown, folder, rows[0]).result()
-    yield Figure(name="archive.memory_mb", value=grown, n=N, note="a process grows by, at most, to open it and search")
+    yield Figure(
+        name="archive.memory_mb", value=grown, n=N, note="memory that a process needs, at most, to open it and search"
+    )
     yield from _pictures()
 
 
@@ -92,7 +94,7 @@ def _pictures() -> Iterator[Figure]:
     for _ in range(PAIRS):
         alone = seconds(lambda: [encoder.encode(ready[i : i + 8]) for i in range(0, len(ready), 8)])
         ratios.append(alone / seconds(partial(_ingested, cases, encoder, images)))
-    note = f"median, least, most of {PAIRS} pairs; decoding, hashing and committing included"
+    note = f"median, minimum, maximum of {PAIRS} pairs; decoding, hashing and committing included"
     yield Figure.over("archive.picture_rate_over_encoders", ratios, ">= 0.8", note, by=statistics.median, n=len(cases))
 
 
@@ -109,7 +111,10 @@ def _ingest(cases: Sequence[StoredCase], rows: Embeddings) -> Iterator[Figure]:
     times = [(_alone(cases, rows), _ours(cases, rows)) for _ in range(PAIRS)]
     alone, ours = times[-1]
     ratios = [one / other for one, other in times]
-    note = f"median, least, most of {PAIRS} pairs; last: {len(cases) / ours:.0f} rows/s, {len(cases) / alone:.0f} alone"
+    note = (
+        f"median, minimum, maximum of {PAIRS} pairs; last: {len(cases) / ours:.0f} rows/s, "
+        f"{len(cases) / alone:.0f} alone"
+    )
     yield Figure.over("archive.ingest_rate_over_chromas", ratios, ">= 0.8", note, by=statistics.median, n=len(cases))
 
 
@@ -175,7 +180,7 @@ def _balanced(store: Archive, rng: np.random.Generator, rows: Embeddings, labels
         truth = {_id(i) for label in range(LABELS) for i in _top(np.where(codes == label, scores, -np.inf))}
         exact.append(truth == {one.case_id for one in found})
     late = np.quantile(taken, 0.95) * 1e3
-    note = f"{sum(exact)} of {len(exact)} as an exact scan has them; 95th percentile {late:.0f} ms"
+    note = f"{sum(exact)} of {len(exact)} as an exact scan finds them; 95th percentile {late:.0f} ms"
     value = statistics.median(taken) * 1e3
     yield Figure(name="archive.balanced_query_ms", value=value, n=len(taken), target="<= 25", note=note)
 

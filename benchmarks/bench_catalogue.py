@@ -62,6 +62,6 @@ def _figures(name: str, entries: Iterable[CatalogueEntry], n: int) -> Iterator[F
             value=e.nll,
             n=n,
             note=f"NLL; accuracy {e.accuracy:.3f}, Brier {e.brier:.3f}, ECE {e.ece10:.3f} (10 bins) {e.ece15:.3f} "
-            f"(15 bins, floor {e.floor15:.3f}), classwise {e.classwise_ece:.3f}, AURC {e.aurc:.4f}, "
-            f"surest 90 % {e.accuracy_at_90:.3f}, auto goes by {e.chosen_by:.3f}",
+            f"(15 bins, chance level {e.chance15:.3f}), classwise {e.classwise_ece:.3f}, AURC {e.aurc:.4f}, "
+            f"surest 90 % {e.accuracy_at_90:.3f}, cross-validated NLL {e.chosen_by:.3f}",
         )

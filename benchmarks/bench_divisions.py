@@ -68,7 +68,8 @@ class Division:
 
 @dataclass(frozen=True)
 class Kept:
-    """What came of one division: the gain in log-loss over the best agent in hindsight, and what was promised."""
+    """What came of one division: the gain in log-loss over the agent that is best on the test data, and what was
+    promised."""
 
     name: str
     gain: Gain
@@ -79,7 +80,8 @@ class Kept:
 
 
 def divisions() -> Iterator[Figure]:
-    """One look: the panel against its best agent in hindsight, sets, alarms and commitments on unseen groups."""
+    """One look: the panel against the agent that is best on the test data, sets, alarms and commitments on unseen
+    groups."""
     found = [_judge(one) for one in _load()]
     n = len(found)
     means = [one.gain.mean for one in found]
@@ -89,12 +91,12 @@ def divisions() -> Iterator[Figure]:
     yield _figure("no_worse_than_best_agent", 1 - len(worse) / n, n, ">= 0.9", note)
     names = ", ".join(f"{one.name} {one.gain.line}" for one in clearly) or "none"
     yield _figure("clearly_worse_than_best_agent", len(clearly), n, "<= 0", f"beyond 1.96 standard errors: {names}")
-    note = "mean, least and most; divisions of one set overlap"
+    note = "mean, minimum and maximum; divisions of one set overlap"
     yield Figure.over("divisions.nll_below_best_agent", means, ">= 0", note)
     solar = [one for one in found if one.name.startswith("solar.d")]
     if solar:
         covered = [one.coverage for one in solar]
-        each = f"new modules counted alike; {len(solar)} divisions, least and most"
+        each = f"new modules counted alike; {len(solar)} divisions, minimum and maximum"
         yield Figure.over("divisions.solar.set_coverage", covered, ">= 0.9", each)
         yield _figure("solar.worst_set_coverage", min(covered), len(solar), ">= 0.86", "of the divisions")
         yield Figure.over("divisions.solar.false_alarms", [one.alarms for one in solar], "<= 0.025", each)

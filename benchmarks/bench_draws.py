@@ -1,4 +1,4 @@
-"""What a panel reaches with few labelled leaves: drawn anew by blocks of captures, judged on the same test leaves."""
+"""What a panel reaches with few labelled leaves: drawn again by blocks of captures, judged on the same test leaves."""
 
 from collections.abc import Iterator, Sequence
 
@@ -61,7 +61,7 @@ def _figures(
     panels = [e.judged for e in evaluations]
     accuracy = [e.judged.accuracy.value - most_accurate(e).accuracy.value for e in evaluations]
     ratio = [e.judged.nll.value / surest(e).nll.value for e in evaluations]
-    ece = [p.ece.value - p.ece.floor_high for p in panels]
+    ece = [p.ece.value - p.ece.chance_high for p in panels]
     covered = [[v.case.label in v.prediction_set for v in some] for some in verdicts]
     n = len(verdicts[0])
     interval = _pooled(covered)
@@ -74,7 +74,7 @@ def _figures(
     yield _over("accuracy_above_best_agent", accuracy, n, ">= 0.01")
     yield _over("nll_over_best_agent", ratio, n, "<= 0.75")
     yield _over("ece", [p.ece.value for p in panels], n)
-    yield _over("ece_above_its_floor", ece, n, "<= 0", "ECE less the 95th percentile of its sampling floor")
+    yield _over("ece_above_chance_level", ece, n, "<= 0", "ECE less the 95th percentile of its chance level")
     yield Figure(
         name="draws.set_coverage",
         value=float(np.mean(covered)),
@@ -95,5 +95,5 @@ def _pooled(covered: Sequence[Sequence[bool]]) -> Interval:
 
 def _over(name: str, values: Sequence[float], n: int, target: str = "", note: str = "") -> Figure:
     """Mean over the draws, with the least and the most."""
-    note = note or f"mean, least and most of {len(values)} draws"
+    note = note or f"mean, minimum and maximum of {len(values)} draws"
     return Figure.over(f"draws.{name}", values, target, note, n=n)

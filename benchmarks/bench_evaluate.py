@@ -87,7 +87,7 @@ def batch_waiting() -> Iterator[Figure]:
             panel._eyes.embed_all(later.cases)  # noqa: SLF001 - waiting is measured, not encoding
             taken.append(seconds(partial(evaluate, panel, later, RunChoice(folder / f"run-{i}"))))
     shares = [ideal / one for one in taken]
-    note = f"median, least, most of {RUNS}; {median(taken):.1f} s, ideal {ideal:.0f} s; images were encoded before"
+    note = f"median, minimum, maximum of {RUNS}; {median(taken):.1f} s, ideal {ideal:.0f} s; images were encoded before"
     yield Figure.over("evaluate.waiting_share", shares, ">= 0.85", note, by=median, n=WAITING)
 
 

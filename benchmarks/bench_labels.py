@@ -38,7 +38,7 @@ def label_errors() -> Iterator[Figure]:
     for name, column, target in (("average_precision", 0, ">= 0.9"), ("precision_at_n", 1, ">= 0.85")):
         values = [one[column] for one in found]
         told = ", ".join(f"{value:.3f}" for value in values)
-        note = f"mean, least and most of {SEEDS} seeds: {told}"
+        note = f"mean, minimum and maximum of {SEEDS} seeds: {told}"
         yield Figure.over(f"label_errors.{name}", values, target, note, n=len(cases))
     counted = [one[2] for one in found]
     note = "expected number of wrong labels over the number flipped"

@@ -1,6 +1,6 @@
-"""Whether images unlike anything the panel was trusted on are told from those like it.
+"""How well images unlike the calibration images are told from similar ones.
 
-Near: the panel is fitted and trusted on three kinds of leaves, and shown the fourth; four times. Far: the same panels
+Near: the panel is fitted on three kinds of leaves and shown the fourth; four times. Far: the same panels
 are shown solar cells, flat colours and noise. Without second looks, which familiarity does not depend on.
 """
 
@@ -86,4 +86,6 @@ def _in_short(panel: Scored) -> str:
 
 def _note(trial: Trial, method: str) -> str:
     zero_shot = "zero-shot.msp" in trial.near[0].scores
-    return "the encoder has no text tower: no zero-shot CLIP in it" if "cooked" in method and not zero_shot else ""
+    return (
+        ("the encoder has no text model, so there is no zero-shot CLIP") if "cooked" in method and not zero_shot else ""
+    )

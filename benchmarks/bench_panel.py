@@ -72,12 +72,12 @@ def solar_panel() -> Iterator[Figure]:
 
 
 def most_accurate(found: Evaluation) -> ReaderFigures:
-    """The agent with the highest accuracy in hindsight."""
+    """The agent with the highest accuracy on the test data."""
     return max(found.agents, key=lambda one: one.accuracy.value)
 
 
 def surest(found: Evaluation) -> ReaderFigures:
-    """The agent with the lowest log-loss in hindsight."""
+    """The agent with the lowest log-loss on the test data."""
     return min(found.agents, key=lambda one: one.nll.value)
 
 
@@ -189,5 +189,5 @@ def _common(name: str, found: Evaluation) -> Iterator[Figure]:
 
 def _ece(name: str, p: ReaderFigures) -> Figure:
     e = p.ece
-    note = f"{e.bins} bins; sampling floor: mean {e.floor:.4f}, 95th percentile {e.floor_high:.4f}"
-    return Figure.of(name, e, p.n, f"<= {e.floor_high:.6f}", note)
+    note = f"{e.bins} bins; chance level: mean {e.chance:.4f}, 95th percentile {e.chance_high:.4f}"
+    return Figure.of(name, e, p.n, f"<= {e.chance_high:.6f}", note)

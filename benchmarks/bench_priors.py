@@ -25,7 +25,7 @@ def priors() -> Iterator[Figure]:
             fresh, truth, bayes = exact(FRESH, 1000 + seed)
             found = choose(raw, Sample(y, assumed=assumed, seed=seed), calibrator=AUTO, rule=AUTO)
             above.append(nll(found.learned.fuse(fresh), truth) - nll(bayes, truth))
-        note = f"mean, least and most of {DRAWS} draws"
+        note = f"mean, minimum and maximum of {DRAWS} draws"
         yield Figure.over(f"priors.{name}.nll_above_bayes", above, "<= 0.01", note, n=FRESH * DRAWS)
 
 

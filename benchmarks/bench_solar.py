@@ -114,5 +114,5 @@ def plain_probe(cases: Sequence[Case], task: Task, settings: Settings) -> float:
 
 def _over(name: str, values: Sequence[float], target: str, *, least: bool = False) -> Figure:
     """The mean over the divisions, or the least, which must reach the target in every one of them."""
-    note = f"{'least' if least else 'mean'}, least and most of {len(values)} divisions"
+    note = f"{'least' if least else 'mean'}, minimum and maximum of {len(values)} divisions"
     return Figure.over(f"solar_splits.{name}", values, target, note, by=min if least else mean)

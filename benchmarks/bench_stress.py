@@ -15,7 +15,7 @@ from doubleread.settings import load_settings
 def stress() -> Iterator[Figure]:
     """The usual plan on 120 test leaves: all corruptions at severities 1, 3 and 5, nothing cached.
 
-    The worst condition is the largest of many estimates, so it is flattered by nobody; beside it stands the share of
+    The worst condition is the largest of many estimates, so it looks worse than it is; beside it is the share of
     wrong commitments over all corruptions together.
     """
     settings = load_settings(None, {"encoder": {"cache_dir": mkdtemp(prefix="doubleread-bench-")}})

@@ -68,7 +68,7 @@ def _share(name: str, folder: Path, tests: tuple[Case, ...], encoder: Mapping[st
         ratios.append(alone / taken[0])
         own = taken[1] - busy
         told = f"last: {len(tests) / taken[0]:.0f} images/s, {own / len(tests) * 1e3:.1f} ms CPU an image beside it"
-    note = f"median, least, most of {PAIRS}; a second look is {CROPS} views more; {told}"
+    note = f"median, minimum, maximum of {PAIRS}; a second look is {CROPS} views more; {told}"
     yield Figure.over(name, ratios, ">= 0.85", note, by=median, n=len(tests))
 
 

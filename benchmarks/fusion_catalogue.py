@@ -25,14 +25,14 @@ class CatalogueEntry(Record):
     brier: float
     ece10: float
     ece15: float
-    floor15: float
-    """Mean ECE, in 15 bins, of a perfectly calibrated panel with these confidences."""
+    chance15: float
+    """Chance level of the ECE in 15 bins: the mean of a perfectly calibrated panel with these confidences."""
     classwise_ece: float
     aurc: float
     accuracy_at_90: float
     """Among the surest 90 % of cases."""
     chosen_by: float
-    """Cross-fitted log-loss on the cases it was learned from: what ``auto`` goes by."""
+    """Cross-validated log-loss on the cases it was learned from, by which ``auto`` chooses."""
 
 
 def cross_fitted(raw: Tensor3, labels: Labels, repeats: int) -> Iterator[CatalogueEntry]:
@@ -70,7 +70,7 @@ def _entry(
         brier=metrics.brier(P, y),
         ece10=metrics.ece(confidence, correct, 10),
         ece15=metrics.ece(confidence, correct, 15),
-        floor15=metrics.ece_floor(confidence, 15, np.random.default_rng(0)).mean,
+        chance15=metrics.ece_chance(confidence, 15, np.random.default_rng(0)).mean,
         classwise_ece=metrics.classwise_ece(P, y),
         aurc=metrics.aurc(confidence, correct),
         accuracy_at_90=metrics.accuracy_at_coverage(confidence, correct, 0.9),

@@ -25,11 +25,11 @@ def peak() -> float:
 
 
 def forget_peak() -> None:
-    """Begins ``peak`` anew; raises ``Skipped`` where the system cannot."""
+    """Resets ``peak``; raises ``Skipped`` where the system cannot."""
     try:
         _FORGET.write_text("5", encoding="ascii")
     except OSError:
-        raise Skipped(f"this system cannot begin the measurement of memory anew in {_FORGET}") from None
+        raise Skipped(f"this system cannot reset the memory peak in {_FORGET}") from None
 
 
 def _read(name: str, process: int | str = "self") -> float:
@@ -39,5 +39,5 @@ def _read(name: str, process: int | str = "self") -> float:
     except OSError:
         found = None
     if found is None:
-        raise Skipped(f"this system does not say in {status} what a process takes")
+        raise Skipped(f"this system does not give the memory of a process in {status}")
     return int(found[1]) / 1e3

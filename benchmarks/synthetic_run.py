@@ -1,4 +1,4 @@
-"""A run that nobody made: invented verdicts of every kind on invented pictures, as large as is wanted."""
+"""A synthetic run: invented verdicts of every kind on invented pictures, as large as is wanted."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -127,7 +127,7 @@ def _verdict(case: Case, seen: int, archive: list[Neighbour], rng: np.random.Gen
 
 def _unlike(verdict: Verdict) -> Verdict:
     """What the arbiter makes of it after an alarm."""
-    reason = "unlike what the panel was trusted on: far from every stored case"
+    reason = "unlike the calibration images: far from every stored case"
     return verdict.model_copy(
         update={
             "posterior": {},

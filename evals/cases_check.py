@@ -70,7 +70,7 @@ def _effect(pictures: PictureSet, near: NearDuplicates) -> LeakEffect:
     tests = np.flatnonzero(is_test & (codes >= 0))
     seen = np.flatnonzero(~is_test & (codes >= 0))
     if not (len(tests) and len(seen)):
-        raise DataError("the check needs labelled cases of the test split and others to compare them with")
+        raise DataError("the check needs labelled cases in the split test and in another split")
     tests = tests[np.argsort([cases[i].id for i in tests])]
     tests = tests[np.linspace(0, len(tests) - 1, min(_MOST_TESTS, len(tests))).round().astype(int)]
     keys, rows = leak_keys(cases, near.clusters), pictures.embeddings

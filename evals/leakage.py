@@ -72,7 +72,9 @@ class LeakageReport(Record):
     def _about_copies(self) -> list[str]:
         if not self.copies:
             return ["no identical pictures in different splits"]
-        head = f"{_count(len(self.copies), 'picture')} in more than one split: figures on them are too good"
+        head = (
+            f"{_count(len(self.copies), 'picture')} in more than one split, so the measured accuracy will be too high"
+        )
         return _list(head, [f"{_names(c.sources)}: in {', '.join(c.splits)}" for c in self.copies])
 
     def _about_near(self) -> list[str]:
@@ -86,11 +88,18 @@ class LeakageReport(Record):
 
     def _about_groups(self) -> list[str]:
         if self.ungrouped == self.n:
-            return ["no group key: unknown whether shots of one object stand in several splits"]
-        blind = [f"{self.ungrouped} of {self.n} cases have no group: unknown for them"] if self.ungrouped else []
+            return ["no groups given (`--group`): images of one object may be in both training and test data"]
+        blind = (
+            [f"{self.ungrouped} of {self.n} cases have no group, so they could not be checked for shared groups"]
+            if self.ungrouped
+            else []
+        )
         if not self.shared_groups:
-            return [*blind, "no group stands in more than one split"]
-        head = f"{_count(len(self.shared_groups), 'group')} in more than one split: expect less on new groups"
+            return [*blind, "no group is in more than one split"]
+        head = (
+            f"{_count(len(self.shared_groups), 'group')} in more than one split: accuracy on new groups will be "
+            "lower than measured"
+        )
         shares = [f"{g.group}: {', '.join(f'{n} in {s}' for s, n in g.cases.items())}" for g in self.shared_groups]
         return [*blind, *_list(head, shares)]
 

@@ -43,11 +43,13 @@ class LeakEffect(Record):
     def lines(self) -> list[str]:
         """The finding, for people."""
         if not self.affected:
-            return [f"accuracy of the {self.k} nearest: {_percent(self.everything)}; no test case sees a leak"]
+            return [
+                f"copies and shared groups do not raise the accuracy ({self.k} nearest: {_percent(self.everything)})"
+            ]
         low, high = self.cost_low * 100, self.cost_high * 100
         return [
-            f"{self.affected} of {self.n} test cases see leaks, {self.removed:.1f} of {self.seen} cases each",
-            f"accuracy that rests on them: {self.cost * 100:+.1f} points ({low:+.1f} to {high:+.1f})",
+            f"{self.affected} of {self.n} test cases share copies or groups ({self.removed:.1f} of {self.seen} others)",
+            f"these change the measured accuracy by {self.cost * 100:+.1f} points ({low:+.1f} to {high:+.1f})",
         ]
 
 

@@ -95,8 +95,8 @@ def _cases(path: Path) -> tuple[Case, ...]:
         )
     except (FileError, csv.Error) as error:
         raise DataError(
-            f"{path} cannot be read ({error}): name the folder with the paper's CSV files, or get them with: "
+            f"{path} cannot be read ({error}); name the folder with the paper's CSV files, or get them with: "
             "doubleread datasets fetch paper-answers"
         ) from None
     except KeyError as error:
-        raise DataError(f"{path} is another table: it has no column {error}") from None
+        raise DataError(f"{path} is not one of the paper's tables: it has no column {error}") from None

@@ -110,9 +110,9 @@ def split_sizes(cases: Iterable[Case]) -> dict[str, dict[str, int]]:
 def _check_fractions(fractions: Mapping[str, float]) -> None:
     unknown = set(fractions) - set(SPLITS)
     if unknown or not {SUPPORT, TEST} <= set(fractions):
-        raise DataError(f"fractions name {sorted(fractions)}; give support and test, and calibration if wanted")
+        raise DataError(f"the fractions are for {sorted(fractions)}; give support and test, and optionally calibration")
     if not all(value > 0 for value in fractions.values()) or abs(sum(fractions.values()) - 1) > 1e-6:
-        raise DataError(f"fractions {dict(fractions)} must be above 0 and sum to 1")
+        raise DataError(f"the fractions {dict(fractions)} must be above 0 and add up to 1")
 
 
 def _honour(cases: Sequence[Case], fractions: Mapping[str, float], seed: int) -> list[Case]:
@@ -122,7 +122,7 @@ def _honour(cases: Sequence[Case], fractions: Mapping[str, float], seed: int) ->
         lacking = [name for name in (SUPPORT, TEST) if name not in present]
         raise DataError(
             f"the data's own splits have no {' and no '.join(lacking)}; they are {sorted(map(str, present))}. "
-            "Add it, or drop the split column to have the cases split here"
+            "Add it, or remove the split column to have the cases split here"
         )
     if CALIBRATION in present or CALIBRATION not in fractions:
         return named
@@ -137,8 +137,8 @@ def _checked(cases: Sequence[Case]) -> tuple[Case, ...]:
     lacking = [f"{label} ({name})" for label, row in sizes.items() for name in (SUPPORT, TEST) if not row[name]]
     if lacking:
         raise DataError(
-            f"labels without a case in a split: {', '.join(lacking)}. Each label needs at least 2 groups, so that it "
-            "can be learned from one and judged on the other: add cases, or use a finer group key"
+            f"labels without a case in a split: {', '.join(lacking)}. Each label needs at least 2 groups, one to "
+            "learn from and one to test on: add cases, or use smaller groups"
         )
     return tuple(cases)
 

@@ -1,7 +1,7 @@
 """Two panels, two versions of one, or a panel and its outcomes: is either better, beyond chance?
 
 Chance is what exchanging the sides would do: whole groups swap sides where both were judged on the same cases, and are
-dealt out anew where they are two samples. Unlike a bootstrap this keeps its level on forty cases, on figures that
+dealt out again where they are two samples. Unlike a bootstrap this keeps its level on forty cases, on figures that
 are 0 on one side, and on the ECE, whose bias depends on n (Good 2005, permutation tests).
 """
 
@@ -47,8 +47,8 @@ class Reliability(Record):
     side: str
     n: int
     ece: float
-    floor: float
-    floor_high: float
+    chance: float
+    chance_high: float
     bins: tuple[ReliabilityBin, ...]
 
 
@@ -73,9 +73,9 @@ def compare(first: Graded, second: Graded, names: tuple[str, str], *, draws: int
     """
     readers = [name for name in first.readers if name in second.readers]
     if not readers:
-        raise DataError(f"{names[0]} and {names[1]} have no agent in common: there is nothing to compare")
+        raise DataError(f"{names[0]} and {names[1]} have no agent in common, so they cannot be compared")
     if not first.cases or not second.cases:
-        raise DataError(f"{names[1] if first.cases else names[0]} has no case to be judged on")
+        raise DataError(f"{names[1] if first.cases else names[0]} has no case to test it on")
     paired = _shared(first, second)
     first, second = paired or (first, second)
     found = [(name, *_spoken(first, second, name, together=paired is not None)) for name in readers]
@@ -162,7 +162,7 @@ def _swapped(a: _CalibratedReader, draws: int, seed: int) -> Iterator[tuple[Indi
 
 
 def _dealt(a: _CalibratedReader, b: _CalibratedReader, draws: int, seed: int) -> Iterator[tuple[Indices, Indices]]:
-    """Rows of both sides, among all rows, with all groups dealt out anew; each side keeps its number of groups."""
+    """Rows of both sides, among all rows, with all groups dealt out again; each side keeps its number of groups."""
     rng, n = np.random.default_rng(seed), len(a.labels) + len(b.labels)
     codes = group_codes((*a.groups, *b.groups), n)
     kept = len(set(a.groups))
@@ -179,13 +179,13 @@ def _change(metric: Metric, low: float, high: float) -> Change:
 
 def _reliability(name: str, side: str, found: _CalibratedReader) -> Reliability:
     confidence, correct = metrics.confidences(found.p), metrics.correctness(found.p, found.labels)
-    floor = metrics.ece_floor(confidence, BINS, np.random.default_rng(0))
+    chance = metrics.ece_chance(confidence, BINS, np.random.default_rng(0))
     return Reliability(
         reader=name,
         side=side,
         n=len(found.labels),
         ece=metrics.ece(confidence, correct, BINS),
-        floor=floor.mean,
-        floor_high=floor.high,
+        chance=chance.mean,
+        chance_high=chance.high,
         bins=metrics.reliability_bins(confidence, correct, BINS),
     )

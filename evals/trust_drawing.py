@@ -1,4 +1,4 @@
-"""A panel's trust as reliability diagrams: each agent as stated and, beside it, after calibration; then the panel."""
+"""A panel's trust as reliability diagrams: each agent before and after calibration, side by side; then the panel."""
 
 from collections.abc import Iterator
 
@@ -17,19 +17,22 @@ from doubleread.panel.panel_folder import PanelFolder
 
 
 def draw_trust(saved: PanelFolder) -> str:
-    """An SVG of two columns, of the agents that are asked. A panel that kept no readings shows them as stated only."""
+    """An SVG of two columns, of the agents that are asked.
+
+    A panel that kept no readings shows them before calibration only.
+    """
     gone = saved.arbiter.left_out
     profiles = [p for p in saved.arbiter.profiles if p.agent not in gone]
     profiles.sort(key=lambda p: (p.agent == PANEL, p.agent, p.round))
     if not keeps_readings(saved):
         shown = [_panel(_title(p), p) for p in profiles]
-        return reliability_grid(shown, title="As stated, before calibration")
+        return reliability_grid(shown, title="Before calibration")
     rows = learned_rows(saved)
     readings = readings_of(saved.arbiter.task, saved.arbiter.agents, rows, "")
     pairs = [
         one for p in profiles for one in (_of_panel(saved, p) if p.agent == PANEL else _of_agent(saved, p, readings))
     ]
-    return reliability_grid(pairs, title="As stated, and after calibration on other cases", columns=2)
+    return reliability_grid(pairs, title="Before calibration, and after calibration on other images", columns=2)
 
 
 def reliability_of(title: str, p: Matrix, labels: Labels, bins: int) -> ReliabilityPanel:
@@ -39,20 +42,20 @@ def reliability_of(title: str, p: Matrix, labels: Labels, bins: int) -> Reliabil
     if not len(labels):
         return ReliabilityPanel(title, (), None, None, 0)
     confidence, correct = metrics.confidences(p), metrics.correctness(p, labels)
-    floor = metrics.ece_floor(confidence, bins, np.random.default_rng(0))
+    chance = metrics.ece_chance(confidence, bins, np.random.default_rng(0))
     return ReliabilityPanel(
         title=title,
         bins=metrics.reliability_bins(confidence, correct, bins),
         ece=metrics.ece(confidence, correct, bins),
-        floor=floor.mean,
-        floor_high=floor.high,
+        chance=chance.mean,
+        chance_high=chance.high,
         n=len(labels),
     )
 
 
 def _of_agent(saved: PanelFolder, p: TrustProfile, readings: Readings) -> Iterator[ReliabilityPanel]:
     arbiter, column = saved.arbiter, saved.arbiter.agents.index(p.agent)
-    yield _panel(f"{_title(p)} · as stated", p)
+    yield _panel(f"{_title(p)} · before calibration", p)
     after = f"{_title(p)} · after calibration"
     if p.round == 1 or arbiter.second is None:
         yield reliability_of(after, arbiter.first.held_out_calibrated[:, column], readings.labels, p.ece.bins)
@@ -63,7 +66,7 @@ def _of_agent(saved: PanelFolder, p: TrustProfile, readings: Readings) -> Iterat
 
 def _of_panel(saved: PanelFolder, p: TrustProfile) -> Iterator[ReliabilityPanel]:
     """The panel on its calibration cases and, where there are any, on outcomes it has not learned from."""
-    yield _panel("panel · calibration cases", p)
+    yield _panel("panel · calibration images", p)
     if outcomes := unseen_outcomes(saved):
         found = graded_unseen(saved.arbiter, outcomes)
         yield reliability_of("panel · confirmed outcomes", found.readers[PANEL], found.labels, p.ece.bins)

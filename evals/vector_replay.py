@@ -85,16 +85,16 @@ class ReplayedCases:
     """Where ``n`` cases ended, and who was asked on the way."""
 
     posterior: Matrix
-    """Shape ``(n, k)``; NaN where nobody spoke."""
+    """Shape ``(n, k)``; NaN where no agent answered."""
     label: Labels
     """The label that is cheapest to commit to."""
     committed: Flags
     looked_again: Flags
     asked: Flags
     asked_again: Flags
-    """Who was asked in either round, ``(n, agents)``."""
+    """Agents that were called in either round, ``(n, agents)``."""
     unanswered: Flags
-    """Where somebody was to be asked whose answer is not on record: what became of these cases is not known."""
+    """Cases that need an answer that was not recorded; their outcome is not known."""
 
 
 @dataclass

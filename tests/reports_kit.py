@@ -1,5 +1,6 @@
 """Runs in folders, made of verdicts, and their reports."""
 
+import re
 from datetime import UTC, datetime
 
 import numpy as np
@@ -50,6 +51,13 @@ def rows_of(results):
         else Row(index=i, case=r.case, verdict=r)
         for i, r in enumerate(results)
     ]
+
+
+def words_of(html):
+    """The glossary words that a page links; each must be explained on it."""
+    linked, explained = (set(re.findall(rf'{name}="#?(word-[^"]+)"', html)) for name in ("href", "id"))
+    assert linked <= explained
+    return linked
 
 
 def report_of(folder, gates=(), by=()):

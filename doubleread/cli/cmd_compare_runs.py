@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from doubleread.cli.options import AsJson
-from doubleread.cli.screen import say, table, tell_json
+from doubleread.cli.screen import say, table, tell_json, words_line
 from doubleread.core.notices import warn_user
 from doubleread.core.terminal_text import harmless
 
@@ -27,10 +27,13 @@ SHOWN = 10
 def compare(
     first: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
     second: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the run to compare with it.")],
-    every: Annotated[bool, typer.Option("--all", help="List every case that was fixed or broken.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="List all cases that were fixed or broken, not only the first 10.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
-    """Two runs on the cases both have: what the second fixed and broke, and whether that is more than chance."""
+    """Compare two runs on the cases they share: which answers became right or wrong, and which differences are
+    clear."""
     from doubleread.cli.screen import OUT
     from doubleread.evals.metrics.folders import compare_folders
 
@@ -38,6 +41,9 @@ def compare(
     if json:
         tell_json(found.model_dump_json())
         return
+    right = found.both_right + len(found.broken), found.both_right + len(found.fixed)
+    say(f"The second run is right on {right[1]:,} of {found.n:,} shared cases, the first on {right[0]:,}.")
+    OUT.print()
     OUT.print(_figures(found))
     OUT.print()
     for line in _counts(found):
@@ -47,6 +53,7 @@ def compare(
             OUT.print()
             OUT.print(_cases(title, cases, None if every else SHOWN))
     _notes(found)
+    words_line(_row(one)[0] for one in found.differences)
 
 
 def _figures(found: "RunComparison") -> "Table":
@@ -66,13 +73,15 @@ def _row(one: "RunDifference") -> tuple[str, ...]:
     return figure.heading, display.value(one.first), display.value(one.second), change
 
 
-_MARKS = {"better": "[green]▲ better[/]", "worse": "[red]▼ worse[/]", "same": "[dim]· same[/]"}
+_MARKS = {"better": "[green]▲ better[/]", "worse": "[red]▼ worse[/]", "same": "[dim]· unclear[/]"}
 
 
 def _counts(found: "RunComparison") -> list[str]:
-    changed = f"of {found.n:,} shared cases {len(found.fixed):,} were fixed and {len(found.broken):,} broken"
-    same = f"{found.both_right:,} are right in both and {found.both_wrong:,} wrong"
-    return [f"{changed}; {same}", f"McNemar's exact test: p = {_p(found.p_value)}"]
+    return [
+        f"fixed (wrong, then right): {len(found.fixed):,}; broken (right, then wrong): {len(found.broken):,}",
+        f"right in both: {found.both_right:,}; wrong in both: {found.both_wrong:,}",
+        f"McNemar's exact test of fixed against broken: p = {_p(found.p_value)}",
+    ]
 
 
 def _p(value: float) -> str:
@@ -104,7 +113,7 @@ def _notes(found: "RunComparison") -> None:
     for n, why in (
         (found.relabelled, "have another true label in the second run"),
         (found.unlabelled, "have no true label"),
-        (found.silent, "have a run in which nobody spoke"),
+        (found.silent, "have no answer in one of the runs"),
     ):
         if n:
-            warn_user([f"{n:,} shared cases {why}: left out"])
+            warn_user([f"{n:,} shared cases {why} and are left out"])

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from doubleread.cli.screen import OUT, note
+from doubleread.cli.screen import OUT, note, words_line
 from doubleread.cli.tables import comparison_table
 from doubleread.core.durable import write_text
 from doubleread.core.errors import DataError
@@ -33,16 +33,17 @@ def side(name: str) -> Side:
     if which == OUTCOMES:
         return Side(name, read_panel(Path(folder), None), outcomes=True)
     if not which.isdecimal():
-        raise DataError(f"cannot tell what {name} is: write PANEL, PANEL@2 for a version, or PANEL@{OUTCOMES}")
+        raise DataError(f"{name} is not a panel: write PANEL, PANEL@2 for a version of its trust, or PANEL@{OUTCOMES}")
     return Side(name, read_panel(Path(folder), None, int(which)), outcomes=False)
 
 
 def run_compare(first: str, second: str, draw: Path | None) -> None:
-    """Shows what is better, worse and the same, and draws both sides' reliability."""
+    """Shows what is better, worse and the same, and draws both sides' reliability diagrams."""
     a, b = side(first), side(second)
     found = compare(_graded(a, b), _graded(b, a), (first, second))
     OUT.print(comparison_table(found))
     note(_about(found))
+    words_line(("agent", "calibration", *(one.figure for one in found.differences)))
     if draw is not None:
         write_text(draw, _drawn(found))
         OUT.print(str(draw), markup=False, highlight=False, soft_wrap=True)
@@ -54,8 +55,9 @@ def _graded(one: Side, other: Side) -> Graded:
         outcomes = [o for o in unseen_outcomes(one.saved) if o.sampling == "all"]
         if not outcomes:
             raise DataError(
-                f"{one.name}: there is no outcome of an unselected case that this panel was not learned from; "
-                "selected cases are no sample to judge by"
+                f"{one.name}: this panel has no confirmed outcomes to test it on; outcomes that it has learned from "
+                "and "
+                "selected cases do not count (see `doubleread trust confirm --sampling all`)"
             )
         return graded_unseen(one.saved.arbiter, outcomes)
     versions = not other.outcomes and one.saved.folder.resolve() == other.saved.folder.resolve()
@@ -64,13 +66,13 @@ def _graded(one: Side, other: Side) -> Graded:
 
 def _about(found: Comparison) -> str:
     if found.paired:
-        return f"both judged on the same {found.first_n} cases, none of which had a part in the judging fit"
+        return f"both tested on the same {found.first_n} cases, by fits that did not use them"
     return f"{found.first}: {found.first_n} cases, {found.second}: {found.second_n} other cases"
 
 
 def _drawn(found: Comparison) -> str:
     panels = [
-        ReliabilityPanel(f"{r.reader} · {Path(r.side).name}", r.bins, r.ece, r.floor, r.n, floor_high=r.floor_high)
+        ReliabilityPanel(f"{r.reader} · {Path(r.side).name}", r.bins, r.ece, r.chance, r.n, chance_high=r.chance_high)
         for r in found.reliability
     ]
     return reliability_grid(panels, title="After calibration, side by side", columns=2)

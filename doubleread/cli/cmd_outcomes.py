@@ -58,7 +58,7 @@ def run_confirm(
 ) -> None:
     """Confirms every verdict that has a label; reports rows that cannot be used and keeps the others."""
     if (labels is None) == (label is None):
-        raise DataError("say what turned out to be true: --labels FILE for several verdicts, or --label NAME for one")
+        raise DataError("give the true labels: --labels FILE for several verdicts, or --label NAME for one")
     saved = read_panel(panel, None)
     if archive:
         check_allowed(saved.folder, saved.head.id, asks_of(_without_models(saved.settings), load_settings()))
@@ -74,11 +74,11 @@ def run_confirm(
     wanted = [(verdict, truth[verdict.case.id]) for verdict in found if verdict.case.id in truth]
     told = _told(saved, wanted, failed, sampling=sampling, reviewer=reviewer, note=said)
     kept = _kept(saved, told, failed)
-    warn_some(failed, "{n} more rows that could not be used")
+    warn_some(failed, "{n} more rows could not be used")
     if kept and sampling == "selected":
         note(
-            "kept as selected cases: watched for drift of calibration, but not learned from unless asked; "
-            "--sampling all where every case of a stream is confirmed"
+            "stored as selected cases: used to detect drift, but not to learn trust (see --include-selected); "
+            "use --sampling all if you confirm every case"
         )
     counts = Counter(outcome.kind for _, outcome in kept)
     OUT.print(f"{counts['confirmed']} confirmed, {counts['corrected']} corrected", highlight=False)
@@ -119,7 +119,7 @@ def _kept(saved: PanelFolder, told: Sequence[tuple[Case, Outcome]], failed: list
         except DoublereadError:
             stored += _kept_one_by_one(saved, part, failed)
     if len(stored) < len(told):
-        warn(f"{len(stored)} of {len(told)} outcomes are stored; run the same command again for the others")
+        warn(f"{len(stored)} of {len(told)} outcomes are stored; run the same command again to store the others")
     return stored
 
 
@@ -148,11 +148,11 @@ def _joined(saved: PanelFolder, kept: Sequence[tuple[Case, Outcome]]) -> bool:
             joined += one
     except StoreError as error:
         refused = str(error)
-    warn_some([f"kept as an outcome, but not in the archive: {problem}" for problem in unseen], "{n} more such cases")
-    note(f"{joined} cases joined the panel's archive: they are evidence for others from now on")
+    warn_some([f"stored as an outcome, but not in the archive: {problem}" for problem in unseen], "{n} more such cases")
+    note(f"{joined} cases were added to the panel's archive, where they serve as similar cases")
     if refused:
         left = len(kept) - len(unseen) - joined
-        warn(f"{left} cases are kept as outcomes, but not in the archive: {refused}; run the same command again")
+        warn(f"{left} cases are stored as outcomes, but not in the archive: {refused}; run the same command again")
     return not refused
 
 
@@ -186,7 +186,7 @@ def announce_outcomes(saved: PanelFolder) -> None:
         return
     found = drifts(saved)
     seen = max((drift.n for drift in found), default=0)
-    note(f"{len(outcomes.standing)} confirmed outcomes, {seen} of them new to this version and watched for drift")
+    note(f"{len(outcomes.standing)} confirmed outcomes, {seen} of them new since this version and checked for drift")
     alarms = [drift for drift in found if drift.alarm]
     warn_user(map(told, alarms))
     if found and not alarms:
@@ -207,7 +207,7 @@ def run_retract(cases: Sequence[str], panel: Path, *, reviewer: str, said: str) 
             except DoublereadError as error:
                 if not taken:
                     raise
-                warn(f"{taken} of {len(cases)} are taken back, the others are not: {error}")
+                warn(f"{taken} of {len(cases)} were taken back, the others were not: {error}")
                 raise typer.Exit(2) from None
             taken += 1
     OUT.print(f"{taken} taken back", highlight=False)
@@ -220,14 +220,14 @@ def run_update(panel: Path, *, include_selected: bool, dry_run: bool, to_version
         after = read_panel(panel, None, to_version)
         use_version(panel, after.trust.version)
         note(f"learned from {after.arbiter.profiles[0].learned_from}")
-        OUT.print(f"trust version {to_version} counts again", highlight=False)
+        OUT.print(f"trust version {to_version} is used again", highlight=False)
         return
     new = relearn(before, include_selected=include_selected)
     warn_user(new.about.warnings)
     for line in new.about.notes:
         note(line)
     if new.left_out:
-        note(f"{new.left_out} selected outcomes left out; --include-selected takes them in")
+        note(f"{new.left_out} selected outcomes were left out; --include-selected includes them")
     rows = new.after.outcomes
     names = (f"version {before.trust.version}", f"version {new.after.version}")
     then, now = graded(before, rows), graded(before.with_trust(new.after), before.trust.outcomes)
@@ -238,7 +238,7 @@ def run_update(panel: Path, *, include_selected: bool, dry_run: bool, to_version
     version = adopt(before, new).version
     others = ", ".join(str(one) for one in versions(panel) if one != version)
     OUT.print(
-        f"trust version {version} counts from now on (kept: {others}; back with --to-version)",
+        f"trust version {version} is used from now on (kept: {others}; return with --to-version)",
         highlight=False,
         soft_wrap=True,
     )

@@ -12,7 +12,7 @@ from rich.text import Text
 from doubleread.cli import options
 from doubleread.cli.announcements import announce_reading
 from doubleread.cli.option_groups import DataColumns, grouped
-from doubleread.cli.screen import OUT, note, progress, table, tell, tell_json
+from doubleread.cli.screen import OUT, note, progress, tell, tell_json, words_line
 
 if TYPE_CHECKING:
     from doubleread.evals.stress import Condition, StressTest
@@ -29,26 +29,25 @@ app = typer.Typer()
 def stress(
     panel: options.PanelArgument,
     data: Annotated[
-        str, typer.Argument(metavar="IMAGES", help="Labelled images, as for `fit`; of one with splits, its test split.")
+        str,
+        typer.Argument(metavar="IMAGES", help="Labelled images, as for `fit`; if they have splits, the test split."),
     ],
     *,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Folder for the results.", show_default="runs/TIME-NAME")
     ] = None,
-    corruptions: Annotated[
-        str, typer.Option(help="Names or families, separated by commas; all without one.", show_default="all")
-    ] = "",
+    corruptions: Annotated[str, typer.Option(help="Names or families, separated by commas.", show_default="all")] = "",
     severities: Annotated[str, typer.Option(help="1 (slight) to 5 (severe), such as 1,3,5 or 1-5.")] = "1,3,5",
-    limit: Annotated[int, typer.Option(min=1, help="Use so many images, taken evenly.")] = 120,
-    split: Annotated[str | None, typer.Option(help="Use this split; `all` for every image.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Number of images, taken evenly from the data.")] = 120,
+    split: Annotated[str | None, typer.Option(help="Split to use; `all` for all images.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object instead of the table.")] = False,
     columns: DataColumns,
     settings: options.SettingsFile = None,
     allow_from_panel: options.AllowFromPanel = False,
 ) -> None:
-    """Find out how a panel does on worse pictures: noise, blur, weather, other light. It writes stress.html.
+    """Test a panel on corrupted images: noise, blur, weather, other light. Writes stress.html.
 
-    Reports how often it is right, commits wrongly, refers, and notices, by corruption and severity.
+    Reports how often it is right, commits to a wrong label, refers, and recognises an unfamiliar image.
     """
     from doubleread.evals.stress import stress_panel
     from doubleread.evals.stress.corruptions import chosen
@@ -103,14 +102,17 @@ def _show(found: "StressTest") -> None:
     for place, line in enumerate(found.verdict):
         OUT.print(Text(line, "" if place else "bold"))
     OUT.print()
-    OUT.print(_table(found))
+    table = _table(found)
+    OUT.print(table)
+    words_line((*found.verdict, *(str(column.header) for column in table.columns)))
 
 
 def _table(found: "StressTest") -> Table:
-    shown = table()
-    shown.title = f"Per cent of {found.n} images in {found.groups} groups; wrong: of those committed (95 % interval)"
-    shown.title_justify = "left"
-    for words in ("", "sev.", "right", "NLL", "in set", "wrong", "of", "referred", "alarm"):
+    from doubleread.cli.tables import titled_table
+
+    title = f"Per cent of {found.n} images in {found.groups} groups; wrong: of the committed (95 % interval)"
+    shown = titled_table(title, gap=0)
+    for words in ("", "sev.", "right", "log-loss", "in set", "wrong", "of", "referred", "unfamiliar"):
         shown.add_column(words, justify="right" if words else "left", no_wrap=True)
     shown.add_row(*_row(found, found.clean))
     for each in (found.overall, *(tuple(found.of(kind.name)) for kind in found.corruptions)):

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from doubleread.cli.screen import OUT, note, progress, tell_json
+from doubleread.cli.screen import OUT, note, progress, tell_json, words_line
 from doubleread.cli.tables import csv_text, titled_table
 from doubleread.core.durable import write_text
 from doubleread.core.errors import DataError
@@ -30,7 +30,7 @@ def run_sweep(
 ) -> None:
     """Replays every combination of the options and shows the results."""
     if out is not None and out.suffix != ".csv":
-        raise DataError(f"cannot write {out}: name a .csv file")
+        raise DataError(f"cannot write {out}: the name must end in .csv")
     recorded = RecordedAnswers.of(read_panel(panel, None), _prices(usd))
     variants = variants_of(recorded.first, vary, recorded.referees)
     unseen = None if run is None else UnseenCases.of(run, recorded)
@@ -47,22 +47,24 @@ def run_sweep(
 
 
 def _show(found: Sweep) -> None:
+    if found.pick is not None:
+        OUT.print(_picked(found.pick), highlight=False)
+        OUT.print()
     note(f"{found.n:,} cases in {found.groups:,} groups, {found.learned_from}")
     OUT.print(_key(found))
     OUT.print(_figures_table(found))
     if len(found.judged) > 1:
         OUT.print(_changes_table(found))
-    if found.pick is not None:
-        OUT.print(_picked(found.pick), highlight=False)
     for text in found.notes:
         note(text)
+    words_line(("groups", *(one.title for one in sweep_figures().values())))
 
 
 def _key(found: Sweep) -> Table:
     """Names each variant, with how often it decides differently from the first."""
     table = titled_table("Variants", "", left=0)
     table.add_column("", overflow="fold")
-    for words in ("decided otherwise", "p of its cost"):
+    for words in ("other decisions", "p (cost)"):
         table.add_column(words, justify="right", no_wrap=True)
     for place, one in enumerate(found.judged):
         changed = f"{one.decided_otherwise:,}" if place else ""
@@ -74,7 +76,7 @@ def _figures_table(found: Sweep) -> Table:
     """A row per variant, intervals below the estimates; costs in dollars only where answers were paid for."""
     paid = any(one.figures["usd"].value for one in found.judged)
     shown = [one for one in sweep_figures().values() if one.heading and (paid or one.name != "usd")]
-    title = "Each on cases that had no part in it (95 % intervals over whole groups)"
+    title = "Tested on cases that were not used for fitting (95 % intervals over whole groups)"
     table = titled_table(title, "", *(one.heading for one in shown), left=0)
     for place, one in enumerate(found.judged):
         table.add_row(str(place), *(_cell(figure.display, one.figures[figure.name]) for figure in shown))
@@ -84,7 +86,7 @@ def _figures_table(found: Sweep) -> Table:
 def _changes_table(found: Sweep) -> Table:
     """Compares each variant with the first, on the same cases."""
     shown = [one for one in sweep_figures().values() if one.change]
-    table = titled_table("Change against 0, case by case", "", *(one.change for one in shown), left=0)
+    table = titled_table("Difference from variant 0, on the same cases", "", *(one.change for one in shown), left=0)
     for place, one in enumerate(found.judged[1:], start=1):
         table.add_row(str(place), *(_change(figure.display, one.difference.get(figure.name)) for figure in shown))
     return table
@@ -105,13 +107,14 @@ def _chance(one: VariantScore) -> str:
 
 
 def _picked(pick: Pick) -> str:
-    """States the caveat: the best of many variants is biased upwards."""
+    """Says which variant is cheapest, and that the best of many looks better than it is."""
     cost, change = pick.cost, pick.difference
     return (
-        f"The cheapest of {pick.variants}, {pick.best}, seems to cost {pick.best_cost:.4f} a case: chosen on the very "
-        f"cases it is shown on. Chosen on other cases, variants cost {cost.value:.4f} ({cost.low:.4f}–{cost.high:.4f}) "
-        f"on these, {change.value:+.4f} ({change.low:+.4f}…{change.high:+.4f}) against 0. "
-        "Each p holds for all variants together (Holm)."
+        f"The cheapest of {pick.variants} variants is {pick.best}, at {pick.best_cost:.4f} per case. This is too low, "
+        f"because it was chosen on the same cases. If the variant is chosen on other cases, the cost is "
+        f"{cost.value:.4f} ({cost.low:.4f}–{cost.high:.4f}), that is {change.value:+.4f} "
+        f"({change.low:+.4f}…{change.high:+.4f}) compared with variant 0. The p values allow for the number of "
+        "variants (Holm)."
     )
 
 
@@ -122,7 +125,7 @@ def _prices(usd: Sequence[str]) -> Mapping[str, float]:
         try:
             found[name] = float(price)
         except ValueError:
-            raise DataError(f"--usd {words}: write NAME=PRICE, as in --usd gpt=0.002") from None
+            raise DataError(f"--usd {words} is not a price: write NAME=PRICE, as in --usd gpt=0.002") from None
         if not found[name] >= 0:
-            raise DataError(f"--usd {words}: a price is not negative")
+            raise DataError(f"--usd {words} is not valid: a price must be 0 or more")
     return found

@@ -8,7 +8,9 @@ import typer
 
 from doubleread.core.durable import write_text
 
-app = typer.Typer(no_args_is_help=True, help="What a panel knows of its agents, and how.")
+app = typer.Typer(
+    no_args_is_help=True, help="How good a panel's agents are: trust profiles, confirmed outcomes, updates."
+)
 
 
 class Sampling(StrEnum):
@@ -25,9 +27,9 @@ PanelFolder = Annotated[Path, typer.Argument(help="Folder of a fitted panel.")]
 @app.command(epilog="Example: doubleread trust show panel --draw trust.svg")
 def show(
     panel: Panel = "panel",
-    draw: Annotated[Path | None, typer.Option(help="Also draw every reliability diagram into this .svg file.")] = None,
+    draw: Annotated[Path | None, typer.Option(help="Also draw the reliability diagrams into this .svg file.")] = None,
 ) -> None:
-    """Accuracy, calibration and what they were learned from, agent by agent and round by round; signs of drift."""
+    """Show how accurate and how well calibrated each agent is, what this was learned from, and signs of drift."""
     from doubleread.cli.announcements import announce_gaps
     from doubleread.cli.cmd_compare_trust import side
     from doubleread.cli.cmd_outcomes import announce_outcomes
@@ -51,9 +53,9 @@ def show(
 @app.command(epilog="Example: doubleread trust export panel -o trust.csv")
 def export(
     panel: Panel = "panel",
-    out: Annotated[Path, typer.Option("-o", "--out", help=".csv for the figures, .json for everything.")] = Path(
-        "trust.csv"
-    ),
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="File to write: .csv for the figures, .json for everything.")
+    ] = Path("trust.csv"),
 ) -> None:
     """Write the trust profiles to a file."""
     import json
@@ -69,34 +71,34 @@ def export(
     elif out.suffix == ".csv":
         write_text(out, csv_text([figures(p) for p in profiles]))
     else:
-        raise DataError(f"cannot write {out}: name a .csv or a .json file")
+        raise DataError(f"cannot write {out}: the name must end in .csv or .json")
     OUT.print(str(out), markup=False, highlight=False, soft_wrap=True)
 
 
 PanelOption = Annotated[Path, typer.Option("--panel", help="Folder of a fitted panel.")]
-Reviewer = Annotated[str, typer.Option(help="Who says so.")]
-Note = Annotated[str, typer.Option(help="Anything to remember with it.")]
+Reviewer = Annotated[str, typer.Option(help="Name of the person who confirms.")]
+Note = Annotated[str, typer.Option(help="A note to store with it.")]
 
 
 @app.command(epilog="Example: doubleread trust confirm verdicts.jsonl --labels labels.csv --sampling all")
 def confirm(
     verdicts: Annotated[Path, typer.Argument(help="What `doubleread diagnose --json` wrote; - for standard input.")],
     labels: Annotated[
-        Path | None, typer.Option(help="Table of two columns: case id or image path, and what turned out to be true.")
+        Path | None, typer.Option(help="Table with two columns: case id or image path, and the true label.")
     ] = None,
-    label: Annotated[str | None, typer.Option(help="What turned out to be true of a single verdict.")] = None,
+    label: Annotated[str | None, typer.Option(help="The true label, if there is one verdict.")] = None,
     panel: PanelOption = Path("panel"),
     sampling: Annotated[
         Sampling,
-        typer.Option(help="all: every case of a stream is confirmed; selected: chosen ones, as referrals are."),
+        typer.Option(help="all: every case is confirmed; selected: only some, such as the referred ones."),
     ] = Sampling.selected,
     reviewer: Reviewer = "",
     note: Note = "",
     archive: Annotated[
-        bool, typer.Option(help="Let the cases join the panel's archive, as evidence for others.")
+        bool, typer.Option(help="Add the cases to the panel's archive, where they serve as similar cases.")
     ] = True,
 ) -> None:
-    """Keep what turned out to be true of diagnosed cases. Exit code 1 where a row could not be used."""
+    """Store the true labels of diagnosed cases. Exit code 1 if a row could not be used."""
     from doubleread.cli.cmd_outcomes import run_confirm
 
     run_confirm(verdicts, labels, label, panel, sampling=sampling.value, reviewer=reviewer, said=note, archive=archive)
@@ -109,7 +111,7 @@ def retract(
     reviewer: Reviewer = "",
     note: Note = "",
 ) -> None:
-    """Take confirmed outcomes back. The history of what was said is kept."""
+    """Take back confirmed outcomes. The history is kept."""
     from doubleread.cli.cmd_outcomes import run_retract
 
     run_retract(cases, panel, reviewer=reviewer, said=note)
@@ -118,13 +120,14 @@ def retract(
 @app.command(epilog="Example: doubleread trust update panel --dry-run")
 def update(
     panel: PanelFolder = Path("panel"),
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and write nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, but write nothing.")] = False,
     include_selected: Annotated[
-        bool, typer.Option("--include-selected", help="Also learn from selected cases; the profiles will warn of it.")
+        bool,
+        typer.Option("--include-selected", help="Also learn from selected cases; the profiles will have a warning."),
     ] = False,
-    to_version: Annotated[int | None, typer.Option(help="Go back to this version instead.")] = None,
+    to_version: Annotated[int | None, typer.Option(help="Return to this version instead.")] = None,
 ) -> None:
-    """Learn trust anew from the calibration cases and the confirmed outcomes. Older versions are kept."""
+    """Learn trust again, from the calibration images and the confirmed outcomes. Older versions are kept."""
     from doubleread.cli.cmd_outcomes import run_update
 
     run_update(panel, include_selected=include_selected, dry_run=dry_run, to_version=to_version)
@@ -133,10 +136,12 @@ def update(
 @app.command(epilog="Example: doubleread trust compare panel@1 panel@2 --draw change.svg")
 def compare(
     first: Annotated[str, typer.Argument(help="PANEL, PANEL@2 (a version of its trust) or PANEL@outcomes.")],
-    second: Annotated[str, typer.Argument(help="What to compare with it.")],
-    draw: Annotated[Path | None, typer.Option(help="Also draw both sides' reliability into this .svg file.")] = None,
+    second: Annotated[str, typer.Argument(help="The other side, in the same form.")],
+    draw: Annotated[
+        Path | None, typer.Option(help="Also draw the reliability diagrams of both sides into this .svg file.")
+    ] = None,
 ) -> None:
-    """Two panels, two versions of one, or a panel and its outcomes: better, worse or the same."""
+    """Compare two panels, two versions of one, or a panel and its confirmed outcomes."""
     from doubleread.cli.cmd_compare_trust import run_compare
 
     run_compare(first, second, draw)

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from rich.box import SIMPLE_HEAD
@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from doubleread.agents.wire.budget import Spending
-from doubleread.cli.screen import OUT
+from doubleread.cli.screen import OUT, words_line
 from doubleread.core.trust import CalibrationError, Estimate, TrustProfile, trust_version
 from doubleread.evals.metrics.evaluation import PANEL, Evaluation, ReaderFigures
 from doubleread.evals.metrics.panel_worth import worth
@@ -20,10 +20,13 @@ from doubleread.orchestrator.metrics import shown_in
 from doubleread.orchestrator.metrics.metric import PERCENT, Metric
 
 
-def titled_table(title: str | Text, *columns: str | Text, left: int = 1) -> Table:
-    """Returns an empty table in the common style, with ``left`` left-aligned columns before right-aligned ones."""
+def titled_table(title: str | Text, *columns: str | Text, left: int = 1, gap: int = 1) -> Table:
+    """Returns an empty table in the common style, with ``left`` left-aligned columns before right-aligned ones.
+
+    ``gap`` is the space between columns, beyond one character.
+    """
     table = Table(
-        title=title, title_justify="left", header_style="dim", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0)
+        title=title, title_justify="left", header_style="dim", box=SIMPLE_HEAD, show_edge=False, padding=(0, gap, 0, 0)
     )
     for i, column in enumerate(columns):
         table.add_column(column, justify="left" if i < left else "right", no_wrap=True)
@@ -41,7 +44,7 @@ def csv_text(rows: Sequence[Mapping[str, object]]) -> str:
 
 def _readers_table(title: str) -> Table:
     metrics = (f"{one.symbol} %" if one.display.percent else one.symbol for one in shown_in("readers"))
-    return titled_table(title, "agent", "n", *metrics, "influence", "benefit")
+    return titled_table(title, "agent", "images", *metrics, "influence", "benefit", gap=0)
 
 
 def _add(
@@ -51,13 +54,13 @@ def _add(
         Text(name, style="bold" if name == PANEL else ""),
         str(one.n),
         *(_cell(metric, of(metric.name)) for metric in shown_in("readers")),
-        f"{100 * one.influence.value:.1f} pt" if one.influence else "",
+        f"{100 * one.influence.value:.1f}" if one.influence else "",
         _benefit(one.benefit) if one.benefit else "",
     )
 
 
 def _cell(metric: Metric, e: CalibrationError | Estimate | None) -> str:
-    """Formats a metric; a tick marks a calibration error no larger than expected by chance."""
+    """Formats a metric; a tick marks a calibration error within its chance level."""
     if e is None:
         return ""
     value = metric.display.number(e.value)
@@ -65,7 +68,7 @@ def _cell(metric: Metric, e: CalibrationError | Estimate | None) -> str:
         low, high = (metric.display.number(end, digits=0) for end in (e.low, e.high))
         return f"{value} ({low}–{high})"
     if isinstance(e, CalibrationError):
-        return f"{value}{'✓' if e.value <= e.floor_high else ' '}"
+        return f"{value}{'✓' if e.value <= e.chance_high else ' '}"
     return value
 
 
@@ -86,7 +89,7 @@ def figures(p: TrustProfile) -> dict[str, str | int | float | None]:
         "accuracy_low": p.accuracy.low,
         "accuracy_high": p.accuracy.high,
         "ece": p.ece.value,
-        "ece_floor_95": p.ece.floor_high,
+        "ece_chance_95": p.ece.chance_high,
         "classwise_ece": p.classwise_ece,
         "ocr": p.ocr,
         "ocr_threshold": p.ocr_threshold,
@@ -111,28 +114,60 @@ def _part(e: CalibrationError | Estimate | None, part: str = "value") -> float |
 
 
 def show_trust(profiles: Sequence[TrustProfile], left_out: Mapping[str, str]) -> None:
-    """Shows each agent's metrics on cases it was not fitted on, with the panel last.
+    """Shows each agent's metrics on cases it was not fitted on: how good the best is, then all, the panel last.
 
-    Agents are shown as the panel uses them, after calibration; ``left_out`` gives the reasons for the others.
+    Agents are shown as the panel uses them, after calibration, the most accurate first; ``left_out`` gives the reasons
+    for those that are not used.
     """
-    order = {agent: i for i, agent in enumerate(dict.fromkeys(p.agent for p in profiles if p.agent != PANEL))}
-    ranked = sorted(profiles, key=lambda p: (p.agent in left_out, order.get(p.agent, len(order)), p.round))
+    used = [p for p in profiles if p.agent not in left_out]
+    best = {p.agent: (-_accuracy(p).value, p.agent) for p in sorted(used, key=lambda p: -p.round)}
+    ranked = sorted(used, key=lambda p: (p.agent == PANEL, best[p.agent], p.round))
+    lead = " ".join(_leading(ranked))
+    OUT.print(Text(lead))
+    OUT.print()
     version = trust_version(profiles)
-    and_outcomes = f" and outcomes (version {version})" if version > 1 else ""
-    table = _readers_table(f"Trust, learned on calibration cases{and_outcomes}; agents after calibration")
+    and_outcomes = f" and on confirmed outcomes (version {version})" if version > 1 else ""
+    table = _readers_table(f"On the calibration images{and_outcomes}, after calibration")
     for p in ranked:
-        if p.agent not in left_out:
-            _add(table, "  second look" if p.round > 1 else p.agent, p, partial(_calibrated, p))
+        _add(table, "  second look" if p.round > 1 else p.agent, p, partial(_calibrated, p))
     OUT.print(table)
-    OUT.print(f"[dim]{_COLUMNS}[/dim]")
+    _explain(lead)
     for name, why in left_out.items():
-        OUT.print(Text(f"{name}: not asked: {why}"))
+        OUT.print(Text(f"{name} is not used: {why}"))
 
 
-_COLUMNS = (
-    "✓ ECE no larger than chance would make it · influence: how far an agent moves a verdict, on average, in points · "
-    "benefit: how much the panel's log-loss rises without it; below 0 it does harm"
-)
+def _leading(ranked: Sequence[TrustProfile]) -> Iterator[str]:
+    """Says how often the panel is right, and which agent is best alone."""
+    agents = [p for p in ranked if p.agent != PANEL and p.round == 1]
+    for p in (p for p in ranked if p.agent == PANEL):
+        low, high = (PERCENT.number(end, digits=0) for end in (_accuracy(p).low, _accuracy(p).high))
+        interval = f"(95 % interval: {low}–{high} %)"
+        yield f"The panel was right on {PERCENT.value(_accuracy(p).value)} of {p.n:,} calibration images {interval}."
+    if agents:
+        best = agents[0]
+        some = f" of the {best.n:,} that it answered" if best.abstained else ""
+        yield f"The best agent alone is {best.agent}, right on {PERCENT.value(_accuracy(best).value)}{some}."
+
+
+def _accuracy(p: TrustProfile) -> Estimate:
+    return p.calibrated_accuracy or p.accuracy
+
+
+def _explain(*texts: str) -> None:
+    """Prints what the columns of the readers' table mean."""
+    OUT.print()
+    for name, meaning in _COLUMNS.items():
+        OUT.print(f"[dim]{name:<10} {meaning}[/dim]", soft_wrap=True)
+    words_line((*texts, *_COLUMNS, *_COLUMNS.values()))
+
+
+_COLUMNS = {
+    "accuracy": "right answers, with 95 % interval",
+    "ECE": "calibration error: lower is better; ✓ means within the chance level",
+    "log-loss": "lower is better; confident errors count most",
+    "influence": "by how many points a verdict changes without the agent, on average",
+    "benefit": "how much the panel's log-loss rises without it; below 0, it does harm",
+}
 
 
 def _calibrated(p: TrustProfile, name: str) -> CalibrationError | Estimate | None:
@@ -141,13 +176,15 @@ def _calibrated(p: TrustProfile, name: str) -> CalibrationError | Estimate | Non
 
 
 def comparison_table(found: Comparison) -> Table:
-    """Shows both sides, and whether the second is better or worse than chance explains."""
-    table = titled_table(Text(f"{found.second} against {found.first}, after calibration"), "agent", "figure", left=2)
+    """Shows both sides, and whether the second is clearly better or worse."""
+    table = titled_table(
+        Text(f"{found.second} compared with {found.first}, after calibration"), "agent", "figure", left=2
+    )
     for side in (found.first, found.second):
         table.add_column(Text(side), justify="right", overflow="fold")
-    table.add_column("difference", justify="right", no_wrap=True)
+    table.add_column("difference (95 %)", justify="right", no_wrap=True)
     table.add_column("")
-    floors = {(r.reader, r.side): r.floor_high for r in found.reliability}
+    levels = {(r.reader, r.side): r.chance_high for r in found.reliability}
     metrics = {metric.symbol: metric for metric in shown_in("trust")}
     reader = ""
     for d in found.differences:
@@ -157,7 +194,7 @@ def comparison_table(found: Comparison) -> Table:
         values = [metric.display.value(value) for value in (d.first, d.second)]
         if metric.name == "ece":
             sides = zip(values, (found.first, found.second), strict=True)
-            values = [f"{value} (chance {floors[d.reader, which]:.3f})" for value, which in sides]
+            values = [f"{value} (chance {levels[d.reader, which]:.3f})" for value, which in sides]
         change, low, high = (metric.display.change(value) for value in (d.second - d.first, d.low, d.high))
         shown = Text(d.reader if d.reader != reader else "", style="bold" if d.reader == "panel" else "")
         table.add_row(shown, d.figure, *values, f"{change} ({low} to {high})", _MARKS[d.change])
@@ -168,13 +205,13 @@ def comparison_table(found: Comparison) -> Table:
 _MARKS = {
     "better": Text("▲ better", style="green"),
     "worse": Text("▼ worse", style="red"),
-    "same": Text("· same", "dim"),
+    "same": Text("· unclear", "dim"),
 }
 
 
 def spending_table(spent: Mapping[str, Spending]) -> Table:
-    """Calls, answers from the cache, tokens and cost of each agent that asks a model."""
-    table = titled_table("Asked of models", "agent", "calls", "from cache", "tokens in", "tokens out", "cost")
+    """Calls, answers from the cache, tokens and cost of each agent that calls a model."""
+    table = titled_table("Calls of models", "agent", "calls", "from cache", "tokens in", "tokens out", "cost")
     for name, one in spent.items():
         cost = "unknown: no price" if one.unpriced else f"${one.cost_usd:.4f}"
         table.add_row(
@@ -184,8 +221,9 @@ def spending_table(spent: Mapping[str, Spending]) -> Table:
 
 
 def show_evaluation(e: Evaluation) -> None:
-    """Shows the panel's benefit, the agents and the panel on unseen images, and what was decided on these."""
-    OUT.print(Text(worth(e)))
+    """Shows how good the panel is, the agents and the panel on unseen images, and what was decided on these."""
+    lead = worth(e)
+    OUT.print(Text(lead))
     OUT.print()
     readers = [*e.agents, *((e.panel,) if e.panel else ())]
     if readers:
@@ -193,9 +231,10 @@ def show_evaluation(e: Evaluation) -> None:
         for one in readers:
             _add(table, one.reader, one, one.metric)
         OUT.print(table)
-        OUT.print(f"[dim]{_COLUMNS}[/dim]")
         OUT.print()
     OUT.print(_fates(e))
+    if readers:
+        _explain(lead)
 
 
 def _fates(e: Evaluation) -> Table:
@@ -203,15 +242,15 @@ def _fates(e: Evaluation) -> Table:
     right = f"{percent(e.decisions.committed_accuracy)} of them right" if e.decisions.committed_accuracy else ""
     table.add_row("[dim]committed[/dim]", str(e.decisions.committed), right)
     table.add_row("[dim]referred to a person[/dim]", str(e.decisions.referred), "")
-    covered = f"; {e.sets.coverage.value:.1%} hold the true label" if e.sets.coverage else ""
-    table.add_row("[dim]prediction sets[/dim]", f"{e.sets.size.value:.2f}", f"mean size{covered}")
+    covered = f"; {e.sets.coverage.value:.1%} contain the true label" if e.sets.coverage else ""
+    table.add_row("[dim]prediction sets[/dim]", f"{e.sets.size.value:.2f}", f"labels on average{covered}")
     moved = [one for one in e.second_looks.agents if one.helped or one.harmed]
     effects = "\n".join(f"{one.agent}: {one.helped} wrong → right, {one.harmed} right → wrong" for one in moved)
     table.add_row("[dim]second looks[/dim]", str(e.second_looks.cases), effects)
     if e.leaks.cases:
         others = e.leaks.accuracy_without
         clean = f"accuracy on the others {percent(others)}" if others else ""
-        table.add_row("[dim]near copies of the panel's own cases[/dim]", f"[dark_orange]{e.leaks.cases}[/]", clean)
+        table.add_row("[dim]near copies of archived images[/dim]", f"[dark_orange]{e.leaks.cases}[/]", clean)
     return table
 
 

@@ -4,7 +4,7 @@ import operator
 from collections.abc import Iterable
 from datetime import datetime
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from doubleread.core.base import Record
 from doubleread.core.opinion import ConfidenceSource, OpinionPrior
@@ -26,14 +26,14 @@ class Estimate(Record):
 
 
 class CalibrationError(Record):
-    """Expected calibration error, with its 95 % interval and its sampling floor.
+    """Expected calibration error, with its 95 % interval and its chance level.
 
     ``ECE = Σ_b n_b / n · |accuracy_b − confidence_b|`` over bins of confidence (Guo et al. 2017). Even a perfectly
-    calibrated agent has an ECE above 0 on finitely many cases; ``floor`` says how large it would be.
+    calibrated agent has an ECE above 0 on finitely many cases; ``chance`` says how large it would be, the chance level.
 
     Examples:
         >>> ece = profile.ece
-        >>> ece.binning, ece.floor <= ece.floor_high
+        >>> ece.binning, ece.chance <= ece.chance_high
         ('equal-width', True)
     """
 
@@ -43,10 +43,13 @@ class CalibrationError(Record):
     bins: int
     """Number of bins."""
     binning: str = "equal-width"
-    floor: float
+    chance: float = Field(validation_alias=AliasChoices("chance", "floor"))
     """Mean ECE of a perfectly calibrated agent with the same confidences."""
-    floor_high: float
-    """Its 95th percentile. An ECE below it is no sign of miscalibration."""
+    chance_high: float = Field(validation_alias=AliasChoices("chance_high", "floor_high"))
+    """Its 95th percentile.
+
+    An ECE up to it is no sign of a fault. Older files call the two ``floor`` and ``floor_high``.
+    """
 
 
 class ReliabilityBin(Record):

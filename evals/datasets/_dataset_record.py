@@ -31,7 +31,7 @@ class LabelledCases(HasOverview, Record):
     problems: tuple[RowProblem, ...] = ()
     """Rows that could not be used and were left out. Every such row is listed."""
     notes: tuple[str, ...] = ()
-    """What readers of the figures must know: how labels were mapped, the licence, the grouping."""
+    """What readers of the figures must know: how labels were mapped, licence, groups."""
     warnings: tuple[str, ...] = ()
     """What makes figures worse or less certain: skipped rows, missing groups. Reading warns of each."""
     copies: int = 0

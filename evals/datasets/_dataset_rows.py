@@ -100,7 +100,7 @@ def _unusable(row: DatasetRow) -> str:
     if not row.label:
         return "the label is empty"
     if suffix(row.path) in FOREIGN_SUFFIXES:
-        return f"{row.path.suffix} images are not read: convert it to PNG or JPEG"
+        return f"{row.path.suffix} images are not supported; convert it to PNG or JPEG"
     try:
         found = row.path.stat()
     except FileNotFoundError:
@@ -127,7 +127,7 @@ def _merge_identical(
         key = (case.id, case.split)
         if len(labels[case.id]) > 1:
             names = ", ".join(f"{label} ({source})" for label, source in sorted(labels[case.id].items()))
-            told = f"the same picture carries the labels {names}: all copies left out"
+            told = f"the same picture has the labels {names}; all copies are left out"
             contradicting.append((case, RowProblem(where=row.where, path=row.source, problem=told)))
         elif key in seen:
             copies += 1
@@ -162,18 +162,18 @@ def _check_labels(name: str, cases: Sequence[Case], problems: Sequence[RowProble
     if len(counts) < 2:
         only = next(iter(counts))
         raise DataError(
-            f"{name}: every case has the label {only[:60]!r}; a diagnosis needs at least 2 labels{_first(problems)}"
+            f"{name}: every case has the label {only[:60]!r}; at least 2 labels are needed{_first(problems)}"
         )
     few = sorted(label for label, n in counts.items() if n < 2)
     if few:
         raise DataError(
-            f"{name}: too few cases of {', '.join(few)[:_LONGEST]}; each label needs at least 2: "
-            f"add images or leave the label out{_first(problems)}"
+            f"{name}: too few cases of {', '.join(few)[:_LONGEST]}; each label needs at least 2. "
+            f"Add images, or leave the label out{_first(problems)}"
         )
 
 
 def _first(problems: Sequence[RowProblem]) -> str:
-    """The first problems in one breath, to end a message with."""
+    """The first problems, to end a message with."""
     if not problems:
         return ""
     shown = "; ".join(f"{p.where}: {p.problem}"[:_LONGEST] for p in problems[:_SHOWN])

@@ -44,12 +44,12 @@ def group_key(expression: str, columns: Collection[str], path_column: str) -> Gr
 def _term(text: str, columns: Collection[str]) -> GroupOf:
     column, blocks, size = (part.strip() for part in text.partition("//"))
     if column not in columns:
-        raise DataError(f"group names the column {column!r}, which is not there; columns: {', '.join(columns)}")
+        raise DataError(f"there is no column {column!r} for groups; columns: {', '.join(columns)}")
     if not blocks:
         return lambda row: row.get(column, "").strip() or None
     if not re.fullmatch(r"0*[1-9][0-9]{0,8}", size):
         raise DataError(
-            f"group {text[:60]!r}: blocks are a whole number above 0, as in {column}//10; got {size[:20]!r}"
+            f"group {text[:60]!r}: the block size must be a whole number above 0, as in {column}//10, not {size[:20]!r}"
         )
     return lambda row: _block(row.get(column, "").strip(), column, int(size))
 
@@ -60,7 +60,9 @@ def _block(text: str, column: str, size: int) -> str | None:
     try:
         return str(int(float(text) // size))
     except (ValueError, OverflowError):
-        raise ValueError(f"column {column!r} holds {text[:60]!r}, not a number: no block can be worked out") from None
+        raise ValueError(
+            f"column {column!r} contains {text[:60]!r}, which is not a number, so it has no block"
+        ) from None
 
 
 def _by_pattern(pattern: str, path_column: str) -> GroupOf:

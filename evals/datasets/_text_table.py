@@ -102,5 +102,5 @@ def _jsonl(file: Path) -> TextTable:
 def _json_row(line: str, where: str) -> dict[str, str]:
     value = parse_json(line, where)
     if not isinstance(value, dict):
-        raise FileError(f"{where}: one JSON object per line is needed, got {type(value).__name__}")
+        raise FileError(f"{where}: each line must be a JSON object, not {type(value).__name__}")
     return {name: as_text(item) for name, item in value.items()}

@@ -26,8 +26,8 @@ def read_archive(folder: Path, *, progress: RowProgress | None = None) -> Labell
     with closing(LedgerFile(folder, create=False)) as file:
         stored = Ledger(file).records()
     if not stored:
-        raise DataError(f"the archive {folder} holds no cases: add some with `doubleread cases add`")
-    notes = ["labels, groups and splits are those of the archive"]
+        raise DataError(f"the archive {folder} contains no cases; add some with `doubleread cases add`")
+    notes = ["labels, groups and splits are taken from the archive"]
     found = gather(folder.resolve().name or "archive", map(_row, stored), notes=notes, progress=progress)
     return _as_stored(found, stored)
 
@@ -35,7 +35,9 @@ def read_archive(folder: Path, *, progress: RowProgress | None = None) -> Labell
 def _row(stored: StoredCase) -> DatasetRow | RowProblem:
     case = stored.case
     if case.path is None:
-        return RowProblem(where=case.id[:12], path=case.source, problem="it has no file: it was added from memory")
+        return RowProblem(
+            where=case.id[:12], path=case.source, problem="it has no file, because it was added from memory"
+        )
     tags = {"tags": ",".join(stored.tags)} if stored.tags else {}
     return DatasetRow(
         where=case.id[:12],

@@ -35,8 +35,8 @@ def read_folder(folder: Path, *, group: str | None = None, progress: RowProgress
     loose = [path for path in found if len(path.parts) < depth]
     if len(loose) == len(found):
         raise DataError(
-            f"{folder} holds {len(found)} images but no sub-folder per label; sort them into one sub-folder per "
-            "label, or give a manifest (CSV or JSONL with the columns path and label)"
+            f"{folder} contains {len(found)} images but no sub-folder per label; sort them into one sub-folder "
+            "per label, or give a manifest (CSV or JSONL with the columns path and label)"
         )
     key = group_key(group, (), "path") if group else None
     read: list[DatasetRow | RowProblem] = [_row(folder, path, depth, key) for path in found if len(path.parts) >= depth]
@@ -108,7 +108,7 @@ def images_in(folder: Path, on_error: Callable[[OSError], None]) -> Iterator[Pat
         try:
             known = _known_by(home)
             if home != folder and known in above:
-                raise OSError(errno.ELOOP, "it is a link back to a folder above", str(home))
+                raise OSError(errno.ELOOP, "it is a link to a folder that contains it", str(home))
             if known in visited:
                 continue
             visited.add(known)

@@ -50,10 +50,11 @@ def load_saved(folder: Path) -> HubRows | Mapping[str, HubRows]:
         from datasets import load_from_disk  # noqa: PLC0415 - an extra, and slow to import
     except ImportError:
         raise DataError(
-            f"{folder} was saved by the package datasets, which is not installed: pip install 'doubleread[{EXTRA}]'"
+            f"{folder} was saved by the package datasets, which is not installed; install it with: pip install "
+            f"'doubleread[{EXTRA}]'"
         ) from None
     if odd := next((one for one in folder.rglob("*") if not (one.is_file() or one.is_dir())), None):
-        raise DataError(f"{odd} is not a regular file: the package datasets cannot load {folder}")
+        raise DataError(f"{odd} is not a regular file, so the package datasets cannot load {folder}")
     try:
         found: HubRows | Mapping[str, HubRows] = load_from_disk(str(folder))
     except Exception as error:  # the package and Arrow have no common error
@@ -76,7 +77,7 @@ class KeptImages:
         Raises ``DataError`` where there is neither, or the folder cannot be written to.
         """
         if not isinstance(image, Mapping) or not (image.get("bytes") or image.get("path")):
-            raise DataError("there is no image in this row")
+            raise DataError("this row contains no image")
         path = Path(image.get("path") or "")
         return self._keep(image["bytes"], path.suffix.lower()) if image.get("bytes") else path
 
@@ -143,8 +144,8 @@ class _Split:
         features = getattr(data, "features", None)
         if features is None or not hasattr(data, "__len__"):
             raise DataError(
-                f"a {type(data).__name__} is not a data set; give a Dataset or DatasetDict that is not streamed, "
-                "a path, or a name"
+                f"a {type(data).__name__} is not a data set; give a path, a name, or a Dataset or DatasetDict "
+                "(not a streamed one)"
             )
         image = _image_column(features, columns.path)
         if columns.label not in features:
@@ -180,8 +181,8 @@ def _image_column(features: Mapping[str, Any], named: str) -> str:
         return named
     if len(images) != 1:
         raise DataError(
-            f"the data set has {len(images)} columns of images ({', '.join(images) or 'none'}); it needs one, or "
-            "path_column to name it"
+            f"the data set has {len(images)} image columns ({', '.join(images) or 'none'}); name the one to "
+            "use with path_column"
         )
     return images[0]
 

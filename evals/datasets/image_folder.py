@@ -27,7 +27,7 @@ class Metadata:
     file: Path
     table: TextTable
     split: str = ""
-    """Name of the split folder it stands in; empty at the root."""
+    """Name of its split folder; empty at the root."""
 
 
 def metadata_of(folder: Path) -> list[Metadata]:

@@ -6,7 +6,7 @@ from pathlib import PurePath
 from doubleread.core.errors import DataError
 
 SUPPORT, CALIBRATION, TEST = SPLITS = ("support", "calibration", "test")
-"""Fitted on; calibrated on; judged on."""
+"""For fitting, for calibration, for testing."""
 
 SPLIT_NAMES = {
     "support": SUPPORT,
@@ -20,7 +20,7 @@ SPLIT_NAMES = {
 """The names a split may have in other people's data."""
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
-"""Files that are read; what is in them is judged when they are decoded."""
+"""Files that are read; their contents are checked when they are decoded."""
 
 FOREIGN_SUFFIXES = frozenset(
     {
@@ -37,7 +37,9 @@ def split_name(text: str, where: str) -> str:
         return SPLIT_NAMES[text.strip().lower()]
     except KeyError:
         known = ", ".join(SPLIT_NAMES)
-        raise DataError(f"unknown split {text!r} ({where}); known: {known}. Rename it, or drop the column") from None
+        raise DataError(
+            f"unknown split {text!r} ({where}); known splits: {known}. Rename it, or remove the column"
+        ) from None
 
 
 def slug(text: str) -> str:

@@ -38,7 +38,9 @@ def read_manifest(file: Path, columns: TableColumns, progress: RowProgress | Non
     """
     table = read_table(file)
     if not table.rows:
-        raise DataError(f"{file} has no rows; it needs one per image, with columns {columns.path} and {columns.label}")
+        raise DataError(
+            f"{file} has no rows; it needs one row per image, with the columns {columns.path} and {columns.label}"
+        )
     missing = [name for name in (columns.path, columns.label) if name not in table.columns]
     if missing:
         raise DataError(
@@ -79,7 +81,9 @@ def manifest_row(
     """One row of a table, its path taken relative to ``folder``; raises ``DataError`` for an unknown split."""
     text = values.get(columns.path, "").strip()
     if EXTRA in values:
-        return RowProblem(where=where, path=text, problem="more values than columns; quote values that hold a comma")
+        return RowProblem(
+            where=where, path=text, problem="more values than columns; put values that contain a comma in quotes"
+        )
     if not text:
         return RowProblem(where=where, problem="the path is empty")
     try:

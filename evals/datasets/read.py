@@ -106,7 +106,7 @@ def _labelled(
     if not isinstance(source, str | Path):
         return read_hugging_face(source, columns, progress=progress)
     if not str(source).strip():
-        raise DataError(f"no data set was named; a data set is {_KINDS}")
+        raise DataError(f"no data set was given; a data set is {_KINDS}")
     path = Path(source).expanduser()
     if path.is_dir():
         try:

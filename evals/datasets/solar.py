@@ -32,7 +32,7 @@ safely (from 1140 and from 1794) are one group each, hence 42 groups.
 _NOTES = (
     "licence: CC BY-NC-SA 4.0 (elpv-dataset): not for commercial use",
     "labels: a graded defect probability of 0.5 or more (2/3, 1) is 'defective', less (0, 1/3) is 'functional'",
-    "groups are solar modules, found from the pictures and the file order: cells of one module are never split",
+    "groups are solar modules, found from the images and the order of the files",
 )
 TASK = Task(
     id=NAME,

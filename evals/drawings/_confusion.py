@@ -102,5 +102,5 @@ def _description(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
         ((n, labels[i], labels[j]) for i, row in enumerate(counts) for j, n in enumerate(row) if i != j and n),
         reverse=True,
     )
-    told = "; ".join(f"{true} called {said}: {n}" for n, true, said in mixed[:20]) or "nothing was mixed up"
+    told = "; ".join(f"{true} called {said}: {n}" for n, true, said in mixed[:20]) or "no errors"
     return f"{_right(counts)} of {sum(map(sum, counts))} right. {told}."

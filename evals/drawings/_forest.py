@@ -60,7 +60,7 @@ def _row(row: ForestRow, y: float, x: Callable[[float], float]) -> list[str]:
     name = svg.text(36, y + 4, svg.fit(row.name, _LEFT - 110, 12), "dr-ink")
     count = svg.text(_LEFT - 16, y + 4, f"{row.n:,}", "dr-small", "end")
     if row.share is None:
-        return [name, count, svg.text(_LEFT + _SPAN + 24, y + 4, "never spoke", "dr-faint")]
+        return [name, count, svg.text(_LEFT + _SPAN + 24, y + 4, "no answers", "dr-faint")]
     low, high = svg.percent(row.share.low), svg.percent(row.share.high)
     told = f"{row.name}: {svg.percent(row.share.value)} of {row.n} ({low} to {high})"
     mark = svg.circle(

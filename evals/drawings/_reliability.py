@@ -1,4 +1,4 @@
-"""Reliability diagrams: does a stated confidence of 80 % mean right in 80 %?"""
+"""Reliability diagrams: are answers with a confidence of 80 % right in 80 % of the cases?"""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -25,12 +25,12 @@ class ReliabilityPanel(NamedTuple):
     bins: Sequence[ReliabilityBin]
     ece: float | None
     """Expected calibration error, 0 to 1."""
-    floor: float | None
+    chance: float | None
     """Mean ECE that a perfectly calibrated reader would show on as many cases."""
     n: int
     coverage: float | None = None
     """Share of the cases that were answered, where not all were."""
-    floor_high: float | None = None
+    chance_high: float | None = None
     """95th percentile of that ECE."""
     reader: str = ""
     """Whose cases the bins lead to, in a page that can show them; no links without."""
@@ -39,8 +39,8 @@ class ReliabilityPanel(NamedTuple):
     def of(
         cls, title: str, bins: Sequence[ReliabilityBin], error: CalibrationError, n: int, reader: str = ""
     ) -> "ReliabilityPanel":
-        """Of a calibration error with its floor."""
-        return cls(title, bins, error.value, error.floor, n, floor_high=error.floor_high, reader=reader)
+        """Of a calibration error with its chance level."""
+        return cls(title, bins, error.value, error.chance, n, chance_high=error.chance_high, reader=reader)
 
 
 PlainPanel = tuple[str, Sequence[ReliabilityBin], float | None, float | None, int]
@@ -67,25 +67,25 @@ def reliability_diagram(
     *,
     title: str,
     ece: float | None,
-    floor: float | None,
+    chance: float | None,
     n: int,
     coverage: float | None = None,
-    floor_high: float | None = None,
+    chance_high: float | None = None,
     reader: str = "",
 ) -> str:
     """One reliability diagram as SVG, 460 pixels wide.
 
     Each bin is a mark at its mean confidence and its share of right answers, with a 95 % Wilson interval; the strip
     beneath counts its cases. A triangle says that the whole interval of at least five cases lies off the
-    stated confidence. ``ece``, ``floor`` (mean ECE of perfect calibration), ``floor_high`` (its 95th percentile) and
+    stated confidence. ``ece``, ``chance`` (mean ECE of perfect calibration), ``chance_high`` (its 95th percentile) and
     ``coverage`` are shares of 1. With a ``reader`` each bin links to ``#by=reader&from=…&to=…``.
     """
-    panel = ReliabilityPanel(title, bins, ece, floor, n, coverage, floor_high, reader)
+    panel = ReliabilityPanel(title, bins, ece, chance, n, coverage, chance_high, reader)
     box = _Box(58, 88, 380)
     body = [
         svg.text(20, 30, svg.fit(title, 420, 16), "dr-title"),
         svg.text(20, 51, _figures(panel), "dr-ink"),
-        svg.text(20, 69, _floor(panel), "dr-small"),
+        svg.text(20, 69, _chance(panel), "dr-small"),
         *_plot(panel, box),
         *_legend(20, box.strip_bottom + 62),
     ]
@@ -114,7 +114,7 @@ def reliability_grid(
         body += [
             svg.text(left, top + 10, svg.fit(panel.title, 256, 13.5), "dr-head"),
             svg.text(left, top + 28, svg.fit(_figures(panel), 262, 12), "dr-ink"),
-            svg.text(left, top + 44, _floor(panel, short=True), "dr-small"),
+            svg.text(left, top + 44, _chance(panel, short=True), "dr-small"),
             *_plot(panel, _Box(left + 38, top + 60, side)),
         ]
     width = max(20 + step_x * across, 460)
@@ -130,20 +130,22 @@ def _figures(panel: ReliabilityPanel) -> str:
     return " · ".join(parts)
 
 
-def _floor(panel: ReliabilityPanel, *, short: bool = False) -> str:
-    if panel.floor is None:
+def _chance(panel: ReliabilityPanel, *, short: bool = False) -> str:
+    if panel.chance is None:
         return ""
-    high = "" if panel.floor_high is None else f" (95 %: {_share(panel.floor_high)})"
-    meaning = "" if short else ": the ECE of perfect calibration"
-    return f"sampling floor {_share(panel.floor)}{high}{meaning}"
+    high = "" if panel.chance_high is None else f" (95 %: {_share(panel.chance_high)})"
+    meaning = "" if short else ": ECE of a perfectly calibrated agent"
+    return f"chance level {_share(panel.chance)}{high}{meaning}"
 
 
 def _description(panel: ReliabilityPanel) -> str:
     filled = _filled(panel)
     if not filled:
         return f"{panel.title}: no cases."
-    points = "; ".join(f"{svg.percent(b.confidence)} stated, {svg.percent(b.accuracy)} right, n {b.n}" for b in filled)
-    return f"{panel.title}: {_figures(panel)}; {_floor(panel, short=True)}. By confidence: {points}."
+    points = "; ".join(
+        f"confidence {svg.percent(b.confidence)}, right {svg.percent(b.accuracy)}, n {b.n}" for b in filled
+    )
+    return f"{panel.title}: {_figures(panel)}; {_chance(panel, short=True)}. Bins: {points}."
 
 
 def _filled(panel: ReliabilityPanel) -> list[ReliabilityBin]:
@@ -169,9 +171,9 @@ def _sides(bins: Sequence[ReliabilityBin], box: _Box) -> list[str]:
     drawn: list[str] = []
     spans = [(b.confidence, *wilson(round(b.accuracy * b.n), b.n)) for b in bins]
     if not any(at < 0.5 and high > 0.9 for at, _, high in spans):
-        drawn.append(svg.text(box.left + 10, box.top + 20, "right more often than stated", "dr-faint"))
+        drawn.append(svg.text(box.left + 10, box.top + 20, "under-confident", "dr-faint"))
     if not any(at > 0.5 and low < 0.1 for at, low, _ in spans):
-        drawn.append(svg.text(box.right - 10, box.bottom - 11, "right less often than stated", "dr-faint", "end"))
+        drawn.append(svg.text(box.right - 10, box.bottom - 11, "over-confident", "dr-faint", "end"))
     return drawn
 
 
@@ -187,7 +189,7 @@ def _axes(box: _Box) -> list[str]:
         svg.line(box.left, box.strip_bottom, box.right, box.strip_bottom, "dr-axis"),
         svg.upright(box.left - 34, (box.top + box.bottom) / 2, "right, %", "dr-small"),
         svg.upright(box.left - 34, (box.strip_top + box.strip_bottom) / 2, "cases", "dr-small"),
-        svg.text((box.left + box.right) / 2, box.strip_bottom + 35, "stated confidence, %", "dr-small", "middle"),
+        svg.text((box.left + box.right) / 2, box.strip_bottom + 35, "confidence, %", "dr-small", "middle"),
     ]
 
 
@@ -233,7 +235,7 @@ def _marks(bins: Sequence[ReliabilityBin], box: _Box, reader: str) -> list[str]:
 
 
 def _colour(b: ReliabilityBin) -> int:
-    """1: as stated, 2: less often right than stated, 3: more often; judged by the Wilson interval."""
+    """1: as often right as the confidence says, 2: less often, 3: more often; judged by the Wilson interval."""
     if b.n < _ENOUGH:
         return 1
     low, high = wilson(round(b.accuracy * b.n), b.n)
@@ -250,7 +252,7 @@ def _mark(x: float, y: float, radius: float, colour: int, inner: str = "") -> st
 
 
 def _legend(left: float, y: float) -> list[str]:
-    items: Iterable[tuple[int, str]] = ((1, "as stated"), (2, "over-confident"), (3, "under-confident"))
+    items: Iterable[tuple[int, str]] = ((1, "calibrated"), (2, "over-confident"), (3, "under-confident"))
     drawn: list[str] = []
     x = left + 6
     for colour, words in items:

@@ -58,7 +58,7 @@ def _legend(names: Sequence[str], promise: float) -> Iterator[str]:
         yield svg.text(x + 33, 78, name, "dr-small")
         x += 47 + svg.width_of(name, 11)
     yield svg.line(x, 74, x + 26, 74, "dr-ideal")
-    yield svg.text(x + 33, 78, f"promised at most ({svg.percent(promise)})", "dr-small")
+    yield svg.text(x + 33, 78, f"error limit ({svg.percent(promise)})", "dr-small")
 
 
 def _plot(plot: RobustnessPlot, promise: float, banded: str) -> Iterator[str]:

@@ -29,7 +29,7 @@ def sweep_diagram(
     ``percent`` says whether either axis shows shares. Raises ``DataError`` without a variant.
     """
     if not variations:
-        raise DataError("a sweep is drawn from at least one variant")
+        raise DataError("a sweep diagram needs at least one variant")
     flat = _Scale.over([one.across for one in variations], percent[0])
     high = _Scale.over([one.up for one in variations], percent[1])
     key = [_key(i, one, flat, high) for i, one in enumerate(variations)]

@@ -42,7 +42,7 @@ def archive_map(points: Sequence[MapPoint], *, title: str, caption: str) -> str:
     if not len(points):
         raise DataError("a map needs at least one case")
     if not np.isfinite(places).all():
-        raise DataError("a place on the map is not finite: draw it again")
+        raise DataError("a coordinate of the map is not finite; draw the map again")
     counts = Counter(p.label for p in points)
     shown = [label for label, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
     marks = {label: i for i, label in enumerate(shown[:_MOST])}

@@ -29,7 +29,7 @@ def histogram(
     """
     given = np.asarray(values, float)
     if not len(given) or not np.isfinite(given).all():
-        raise DataError("a histogram needs at least one value, and finite ones")
+        raise DataError("a histogram needs at least one value, and all values must be finite")
     low, high = float(given.min()), float(given.max())
     logarithmic = low > 0 and high / low > _RATIO
     edges = np.geomspace(low, high, _BINS + 1) if logarithmic else np.linspace(low, high, _BINS + 1)

@@ -22,7 +22,7 @@ Curve = tuple[Sequence[float], Sequence[float]]
 def risk_coverage_diagram(
     curves: Mapping[str, Curve],
     *,
-    title: str = "How wrong, if it answers only when sure?",
+    title: str = "Errors among the most confident answers",
     n: int | None = None,
     marks: Mapping[str, tuple[float, float]] | None = None,
     targets: Mapping[str, str] | None = None,
@@ -40,7 +40,7 @@ def risk_coverage_diagram(
     top, step = _scale(curves, marks or {})
     legend, rows = _legend(list(curves))
     height = _TOP + _HEIGHT + 56 + 20 * rows
-    about = "lower is better; the surest cases are answered first" + (f" · n = {n:,}" if n is not None else "")
+    about = "lower is better; the most confident answers come first" + (f" · n = {n:,}" if n is not None else "")
     key = sha256("\0".join((title, *curves)).encode("utf-8", "replace")).hexdigest()[:10]
     clip = (
         f'<clipPath id="dr-clip-{key}"><rect x="{_LEFT - 2}" y="{_TOP - 2}" width="{_WIDTH + 4}" '

@@ -82,8 +82,8 @@ def subgroups(columns: RunColumns, draws: Draws) -> Iterator[Subgroup]:
         counts = Counter(value for value, known in zip(values, columns.labelled.tolist(), strict=True) if known)
         if len(counts) > MOST:
             raise DataError(
-                f"column {column!r} has {len(counts):,} different values; subgroups can be made of at most {MOST}: "
-                "name a column that many cases share a value of"
+                f"column {column!r} has {len(counts):,} different values, too many for subgroups "
+                f"(at most {MOST}): choose a column with fewer values"
             )
         if column == SPLIT and len(counts) < 2:
             continue
@@ -92,7 +92,7 @@ def subgroups(columns: RunColumns, draws: Draws) -> Iterator[Subgroup]:
 
 
 def _rows(columns: RunColumns, values: Sequence[str], value: str) -> Flags:
-    """Labelled cases of a value on which the panel spoke."""
+    """Labelled cases of a value that the panel answered."""
     same = np.fromiter((one == value for one in values), bool, columns.n)
     return np.asarray(same & columns.labelled & spoken(columns.posterior))
 

@@ -47,7 +47,7 @@ def evaluate(columns: RunColumns, *, name: str, draws: int = DRAWS, seed: int = 
     """
     if not columns.n:
         raise DataError(
-            f"the run on {name!r} holds no verdict to judge ({sum(columns.unread.values())} cases could not be read)"
+            f"the run on {name!r} has no verdict to evaluate ({sum(columns.unread.values())} cases could not be read)"
         )
     drawn = Draws(columns.groups, draws=draws, seed=seed)
     task, labels = columns.task, columns.labels
@@ -201,17 +201,24 @@ def _warnings(found: Evaluation) -> Iterator[str]:
     if found.unread:
         yield f"{_counted(found.unread)} could not be read: {_listed(found.unread_codes)}"
     if found.unknown_labels:
-        yield f"labels the task does not know were left out: {_listed(found.unknown_labels)}"
+        yield f"cases with labels that the task does not have were left out: {_listed(found.unknown_labels)}"
     if found.labelled and found.unlabelled > sum(found.unknown_labels.values()):
         yield f"{_counted(found.unlabelled - sum(found.unknown_labels.values()))} without a true label were left out"
     if found.panel and found.panel.abstained:
-        yield f"nobody spoke on {_counted(found.panel.abstained)}: they are in no figure of accuracy or calibration"
+        yield f"no agent answered for {_counted(found.panel.abstained)}: accuracy and calibration do not count them"
     if found.money.unpriced:
-        yield f"{_counted(found.money.unpriced)} had answers of a model without a known price: they cost more than said"
+        yield (
+            f"{_counted(found.money.unpriced)} were answered by a model whose price is not known: they cost more "
+            "than shown"
+        )
     if found.leaks.cases:
-        yield f"near copies of the panel's own cases: {found.leaks.cases:,}; accuracy without them stands beside"
+        yield (
+            f"{_counted(found.leaks.cases)} "
+            f"{'is a near copy of an image' if found.leaks.cases == 1 else 'are near copies of images'} in the "
+            "panel's archive; the accuracy without them is shown too"
+        )
     if found.resampling.clusters < FEW_CLUSTERS:
-        yield f"the cases come from only {found.resampling.clusters} groups: the intervals are too narrow"
+        yield f"the cases come from only {found.resampling.clusters} groups, so the intervals are too narrow"
 
 
 def _counted(n: int) -> str:

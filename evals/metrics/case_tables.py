@@ -63,7 +63,7 @@ class CaseTable:
             **{f"agent:{agent}:{part}": kind for agent in self.agents for part, kind in _AGENT.items()},
             **{f"meta:{name}": "text" for name in self.metadata},
         }
-        """Names in their order, and what they hold."""
+        """Names in their order, and their kinds."""
 
     def write_csv(self, file: Path, rows: Iterable[Row]) -> None:
         """Rows in UTF-8, one at a time; text that a spreadsheet would take for a formula begins with an apostrophe."""

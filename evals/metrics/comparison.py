@@ -27,9 +27,9 @@ class Changed(Record):
     label: str
     first: str
     second: str
-    """What the runs' panels hold most probable."""
+    """The labels that the runs' panels find most probable."""
     first_confidence: float | None
-    """None where the image raised the alarm of familiarity: no probability applies to it."""
+    """None for an unfamiliar image: no probability applies to it."""
     second_confidence: float | None
 
 
@@ -59,11 +59,11 @@ class RunComparison(Record):
     relabelled: int
     """Shared cases whose true label differs between the runs."""
     silent: int
-    """Shared cases on which the panel of one run said nothing."""
+    """Shared cases for which the panel of one run gave no answer."""
     both_right: int
     both_wrong: int
     fixed: tuple[Changed, ...]
-    """Wrong in the first, right in the second; the surest in the second come first."""
+    """Wrong in the first, right in the second; the most confident in the second come first."""
     broken: tuple[Changed, ...]
     p_value: float
     """McNemar's exact test of fixed against broken. It takes cases for independent: where groups are large, the
@@ -84,8 +84,8 @@ def check_comparable(first: Task, second: Task) -> None:
     if set(first.names) == set(second.names):
         return
     raise DataError(
-        f"the runs are of different tasks: {first.id!r} has the labels {', '.join(first.names)}, {second.id!r} has "
-        f"{', '.join(second.names)}; compare runs that answer the same question"
+        f"the runs have different tasks: {first.id!r} has the labels {', '.join(first.names)}, {second.id!r} has "
+        f"{', '.join(second.names)}; compare runs with the same labels"
     )
 
 
@@ -99,12 +99,13 @@ def compare_runs(
     """
     check_comparable(first.task, second.task)
     if first.task.names != second.task.names:
-        raise DataError("the runs number their labels differently: read the rows of both with the task of one")
+        raise DataError("the runs have their labels in different orders; read the rows of both with the same task")
     pair = _SharedCases(first, second)
     if not pair.n:
         raise DataError(
-            f"{names[0]} and {names[1]} have no case to compare on: {pair.shared} of their "
-            f"{first.n} and {second.n} cases are shared, and a shared case needs a true label and two posteriors"
+            f"{names[0]} and {names[1]} have no case to compare: {pair.shared} of their "
+            f"{first.n} and {second.n} cases are shared, and a shared case needs a true label and a verdict in both "
+            "runs"
         )
     drawn = Draws(pair.groups, draws=draws, seed=seed)
     before, after = pair.right

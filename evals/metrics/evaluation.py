@@ -2,7 +2,7 @@
 
 Every interval is a 95 % percentile interval over draws of whole groups, and all figures share the same draws; a share
 of cases that are all alike has Wilson's. Readers (the panel and its agents) are judged on the labelled cases on which
-they spoke.
+they answered.
 """
 
 import operator
@@ -32,27 +32,27 @@ class LabelFigures(Record):
     support: int
     """Cases whose true label it is."""
     said: int
-    """Cases that were said to be it."""
+    """Cases for which it was the answer."""
     precision: Estimate | None
-    """None where it was never said."""
+    """None where it was never the answer."""
     recall: Estimate | None
     """None where no case has it."""
     f1: Estimate | None
-    """None where it was neither said nor true."""
+    """None where it was neither the answer nor true."""
 
 
 class ReaderFigures(Record):
-    """One reader, the panel or an agent (its first answer, after calibration), on the ``n`` cases it spoke on."""
+    """One reader, the panel or an agent (its first answer, after calibration), on the ``n`` cases it answered."""
 
     reader: str
     n: int
     abstained: int
-    """Labelled cases it gave no opinion on: in none of the figures."""
+    """Labelled cases without an opinion of it; no figure counts them."""
     accuracy: Estimate
     balanced_accuracy: Estimate
     """Mean recall of the labels that occur."""
     macro_f1: Estimate
-    """Mean F1 of the labels that occur or were said."""
+    """Mean F1 of the labels that occur or were answers."""
     brier: Estimate
     nll: Estimate
     """In nats; probabilities are clipped at 1e-6."""
@@ -60,7 +60,7 @@ class ReaderFigures(Record):
     ace: CalibrationError
     """Adaptive: bins that hold equally many cases (ties stay together)."""
     mce: CalibrationError
-    """The worst bin's gap, whatever it holds: on small bins its floor is high."""
+    """The worst bin's gap, whatever it holds: on small bins its chance level is high."""
     classwise_ece: CalibrationError
     ocr: Estimate
     """Share of *all* cases that are wrong with a confidence above ``ocr_threshold``."""
@@ -70,9 +70,9 @@ class ReaderFigures(Record):
     aurc: Estimate
     """Area under the risk–coverage curve; lower is better."""
     e_aurc: Estimate
-    """What of it a perfect order of the same answers would not have (Geifman et al. 2019)."""
+    """AURC above that of a perfect ranking of the same answers (Geifman et al. 2019)."""
     failure_auroc: Estimate | None
-    """How well confidence tells right from wrong, 0.5 by chance; None where all are right or all are wrong."""
+    """How well confidence separates right from wrong answers, 0.5 by chance; None if all are right or all are wrong."""
     labels: tuple[LabelFigures, ...]
     """In the task's order."""
     confusion: tuple[tuple[int, ...], ...]
@@ -80,7 +80,7 @@ class ReaderFigures(Record):
     reliability: tuple[ReliabilityBin, ...]
     risk_coverage: Curve
     influence: Estimate | None = None
-    """How far an agent moves a verdict, on average: total variation distance, 0 to 1; None for the panel."""
+    """How far a verdict changes without the agent, on average: total variation distance, 0 to 1; None for the panel."""
     benefit: Estimate | None = None
     """How much the log-loss of the calibration cases rises without it, from its trust profile; below 0 it does harm."""
     further: dict[str, CalibrationError | Estimate] = Field(default_factory=dict, exclude_if=operator.not_)
@@ -93,7 +93,7 @@ class ReaderFigures(Record):
 
 
 class Advantage(Record):
-    """What the panel has over one agent on the ``n`` labelled cases on which both spoke; above 0 it is better."""
+    """What the panel has over one agent on the ``n`` labelled cases that both answered; above 0 it is better."""
 
     agent: str
     n: int
@@ -108,7 +108,7 @@ class Decisions(Record):
 
     committed: int
     referred: int
-    """Everything that was not committed to."""
+    """All cases that were not committed."""
     commitment: Estimate
     """Share committed."""
     committed_n: int
@@ -137,7 +137,7 @@ class PredictionSets(Record):
     size: Estimate
     """Mean number of labels in a set, over all cases."""
     sizes: tuple[int, ...]
-    """``sizes[m]``: cases, of all, whose set holds ``m`` labels."""
+    """``sizes[m]``: number of cases whose set contains ``m`` labels."""
 
     @property
     def worst(self) -> LabelCoverage | None:
@@ -151,7 +151,7 @@ class SecondLookEffect(Record):
     agent: str
     """``panel`` for the panel: its posterior before and after."""
     looked: int
-    """Labelled cases on which it spoke before and after."""
+    """Labelled cases that it answered before and after."""
     helped: int
     harmed: int
     gain: Estimate | None
@@ -169,13 +169,13 @@ class SecondLooks(Record):
 
 
 class Alarms(Record):
-    """How often an image was unlike the cases that the panel was trusted on."""
+    """How often an image was unlike the calibration images."""
 
     judged: int
-    """Cases that could be told."""
+    """Cases for which it is known."""
     raised: int
     share: Estimate | None
-    """Of those judged; None where there are none."""
+    """Share of those; None if there are none."""
 
 
 class Leaks(Record):
@@ -208,7 +208,7 @@ class Seconds(Record):
 
 
 class Subgroup(Record):
-    """The panel on the labelled cases that share a value of one column; figures are None where it never spoke."""
+    """The panel on the labelled cases that share a value of one column; figures are None where it never answered."""
 
     column: str
     """A metadata column, or ``split``."""
@@ -216,7 +216,7 @@ class Subgroup(Record):
     """Empty where the cases have none."""
     n: int
     small: bool
-    """Fewer than ten cases: too few to conclude from."""
+    """Fewer than ten cases: too few to judge."""
     accuracy: Estimate | None
     nll: Estimate | None
     ece: CalibrationError | None
@@ -242,7 +242,7 @@ class Evaluation(Record):
     n: int
     """Cases with a verdict."""
     unread: int
-    """Cases that could not be read, by no one: in none of the figures."""
+    """Cases that could not be read; no figure counts them."""
     unread_codes: dict[str, int] = Field(default_factory=dict)
     """How many for which reason."""
     labelled: int
@@ -253,7 +253,7 @@ class Evaluation(Record):
     panel: ReaderFigures | None
     """None where no labelled case has a posterior."""
     agents: tuple[ReaderFigures, ...]
-    """Those that spoke, in the order of the panel's profiles."""
+    """Those that answered, in the order of the panel's profiles."""
     advantages: tuple[Advantage, ...]
     """Of the panel over each of them."""
     decisions: Decisions
@@ -264,7 +264,7 @@ class Evaluation(Record):
     money: Money
     seconds: Seconds
     batch: BatchComparison | None = None
-    """Its pictures against those that the panel was trusted on; None where they were not compared."""
+    """Its pictures compared with the calibration images; None where they were not compared."""
     subgroups: tuple[Subgroup, ...] = ()
     """Column by column, the largest first."""
     resampling: Resampling
@@ -280,6 +280,7 @@ class Evaluation(Record):
         """The panel's figures; raises ``DataError`` where there are none."""
         if self.panel is None:
             raise DataError(
-                f"no case of {self.name!r} has both a true label and a posterior: the panel cannot be judged"
+                f"no case of {self.name!r} has both a true label and a verdict with probabilities; the panel cannot "
+                "be evaluated"
             )
         return self.panel

@@ -26,7 +26,7 @@ def evaluate_folder(folder: Path, by: Sequence[str] = ()) -> Evaluation:
     missing = record.cases - found.n - found.unread
     if missing <= 0:
         return found
-    note = f"the run is not complete: {missing:,} of {record.cases:,} cases are still to be diagnosed"
+    note = f"the run is not complete: {missing:,} of {record.cases:,} cases have no result yet"
     return found.model_copy(update={"warnings": (note, *found.warnings)})
 
 

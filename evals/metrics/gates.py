@@ -15,7 +15,7 @@ Side = Literal["at least", "at most"]
 
 
 class MetricBound(Record):
-    """What is asked of a figure."""
+    """A bound on a figure."""
 
     figure: str
     side: Side
@@ -53,17 +53,17 @@ def gated() -> dict[str, RunFigure]:
 
 
 def gate(name: str, side: Side, bound: float) -> MetricBound:
-    """Raises ``DataError`` for a figure that is not known or is better the other way, or a bound it cannot have."""
+    """Raises ``DataError`` for an unknown figure, a bound on its wrong side, or a bound that it cannot have."""
     figures = gated()
     figure = figures.get(name)
     if figure is None:
         known = ", ".join(one.name for one in figures.values() if one.side == side)
-        raise DataError(f"there is no figure {name!r}; what must be {side} so much can be: {known}")
+        raise DataError(f"there is no figure {name!r}; a bound '{side}' can be set for: {known}")
     if figure.side != side:
-        raise DataError(f"{name} is better the {figure.better} it is: ask for {figure.side} {bound:g}, not {side}")
+        raise DataError(f"for {name}, {figure.better} is better: set a bound '{figure.side} {bound:g}', not '{side}'")
     if not isfinite(bound) or bound < 0 or (figure.share and bound > 1):
-        allowed = "a share, from 0 to 1, such as 0.95" if figure.share else "a number, 0 or more"
-        raise DataError(f"{name} cannot be {side} {bound:g}: it is {allowed}")
+        allowed = "a share from 0 to 1, such as 0.95" if figure.share else "a number of 0 or more"
+        raise DataError(f"the bound {name}={bound:g} is not valid: give {allowed}")
     return MetricBound(figure=name, side=side, bound=bound)
 
 
@@ -74,7 +74,7 @@ def parse_gate(text: str, side: Side) -> MetricBound:
         bound = float(number)
     except ValueError:
         example = "accuracy=0.95" if side == "at least" else "ece=0.05"
-        raise DataError(f"{text!r} asks nothing of a figure: write NAME=NUMBER, such as {example}") from None
+        raise DataError(f"{text!r} is not a bound on a figure: write NAME=NUMBER, such as {example}") from None
     return gate(name, side, bound)
 
 

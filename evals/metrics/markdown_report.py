@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from doubleread.core.glossary import words_in
 from doubleread.core.trust import CalibrationError
 from doubleread.core.verdict_wording import in_points
 from doubleread.evals.metrics.evaluation import Evaluation, ReaderFigures, Subgroup
@@ -19,24 +20,27 @@ WORST = 5
 
 
 def markdown(found: Evaluation, gates: Sequence[GateResult] = ()) -> str:
-    """What the panel is worth, gates, figures with intervals, agents, confusion matrix, worst subgroups; ends with a
-    newline.
-    """
+    """How good the panel is, gates, figures with intervals, agents, confusion matrix, worst subgroups, and words."""
     parts = [_head(found), _gates(gates), _figures(found), _readers(found), _confusion(found), _subgroups(found)]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    text = "\n\n".join(part for part in parts if part)
+    words = ", ".join(term.name for term in words_in([text]))
+    return f"{text}\n\nWords: {words}. `doubleread glossary WORD` explains them, as does `docs/glossary.md`.\n"
 
 
 def _head(found: Evaluation) -> str:
     r = found.resampling
     cases = f"{found.n:,} cases with a verdict, {found.labelled:,} of them labelled, in {r.clusters:,} groups."
-    about = f"{cases} Intervals: 95 %, {r.draws:,} draws of whole groups."
+    about = f"{cases} Intervals: 95 %, {r.draws:,} bootstrap draws of whole groups."
     notes = [f"- ⚠ {markdown_text(one)}" for one in found.warnings]
     title = f"## {markdown_text(found.name)}: {markdown_text(found.task)}"
     return "\n".join([title, "", markdown_text(worth(found)), "", about, *(["", *notes] if notes else [])])
 
 
 def _gates(results: Sequence[GateResult]) -> str:
-    rows = [("✅" if one.passed else "❌", one.text, "" if one.sure else "the bound lies within") for one in results]
+    rows = [
+        ("✅" if one.passed else "❌", one.text, "" if one.sure else "not certain: the bound lies within the interval")
+        for one in results
+    ]
     return _table(("", "gate", ""), rows) if rows else ""
 
 
@@ -52,7 +56,7 @@ def _rows(found: Evaluation) -> Iterator[tuple[str, str, str]]:
             yield f"{title}{chance}", figure.display.value(e.value), figure.display.interval(e, " to ")
         if figure.name == "alarms" and found.batch is not None and found.batch.auc is not None:
             auc, p = found.batch.auc, found.batch.p_value
-            yield "pictures told from calibration's (AUC; .5: alike)", f"{auc:.2f}", f"p {p:.3f}"
+            yield "unlike the calibration images as a whole (AUC; 0.5: not at all)", f"{auc:.2f}", f"p {p:.3f}"
 
 
 def _readers(found: Evaluation) -> str:
@@ -69,10 +73,10 @@ def _readers(found: Evaluation) -> str:
         )
         for one in found.readers
     ]
-    head = ("reader, calibrated", "n", *(metric.heading for metric in metrics), "influence", "benefit")
+    head = ("agent, calibrated", "n", *(metric.heading for metric in metrics), "influence", "benefit")
     about = (
-        "Influence: how far an agent moves a verdict, on average. Benefit: how much the log-loss of the calibration "
-        "cases rises without it; below 0 it does harm."
+        "Influence: by how many points a verdict changes without the agent, on average. Benefit: how much the panel's "
+        "log-loss on the calibration images rises without the agent; below 0, the agent does harm."
     )
     return _table(head, rows, right=range(1, len(head))) + f"\n\n{about}"
 
@@ -95,7 +99,7 @@ def _confusion(found: Evaluation) -> str:
         (f"**{name}**", *(f"**{n}**" if i == j else str(n or "·") for j, n in enumerate(row)))
         for i, (name, row) in enumerate(zip(names, panel.confusion, strict=True))
     ]
-    return _table(("true ↓ said →", *names), rows, right=range(1, len(names) + 1))
+    return _table(("true label ↓ answer →", *names), rows, right=range(1, len(names) + 1))
 
 
 def _confused(labels: Sequence[str], panel: ReaderFigures) -> str:
@@ -107,7 +111,7 @@ def _confused(labels: Sequence[str], panel: ReaderFigures) -> str:
         if i != j and n
     ]
     rows = [(true, said, str(n)) for n, true, said in sorted(pairs, key=lambda pair: -pair[0])[:10]]
-    return _table(("true", "said", "cases"), rows, right=(2,)) if rows else ""
+    return _table(("true label", "answer", "cases"), rows, right=(2,)) if rows else ""
 
 
 def _subgroups(found: Evaluation) -> str:
@@ -115,7 +119,7 @@ def _subgroups(found: Evaluation) -> str:
     worst = sorted(judged, key=lambda pair: (pair[0].small, pair[1].value))[:WORST]
     rows = [
         (
-            _group(one) + (" (too few to conclude from)" if one.small else ""),
+            _group(one) + (" (too few cases to judge)" if one.small else ""),
             f"{one.n:,}",
             _cell(ACCURACY, accuracy),
             f"{ECE.display.value(one.ece.value)} ({_chance(one.ece)})" if one.ece else "",
@@ -136,4 +140,4 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[i
 
 
 def _chance(e: CalibrationError) -> str:
-    return f"chance: up to {e.floor_high:.3f}"
+    return f"chance level: up to {e.chance_high:.3f}"

@@ -1,4 +1,4 @@
-"""What a panel is worth beside its best single agent, in a sentence: the first thing to read of an evaluation."""
+"""How good a panel is, and how good its best agent alone: the first sentences of an evaluation."""
 
 from collections.abc import Callable
 
@@ -15,35 +15,37 @@ def worth(e: Evaluation) -> str:
     """
     panel = e.panel
     if panel is None:
-        return f"The panel read {e.n:,} image{'' if e.n == 1 else 's'}; none has a true label to judge it by."
+        return f"The panel read {e.n:,} image{'' if e.n == 1 else 's'}; none has a true label, so it cannot be judged."
     groups = e.resampling.clusters
-    among = f" of {groups:,} groups" if groups < e.n else ""
-    right = f"On {panel.n:,} unseen images{among} the panel was right on {ACCURACY.display.value(panel.accuracy.value)}"
+    among = f" in {groups:,} groups" if groups < e.n else ""
     low, high = (ACCURACY.display.number(end, digits=0) for end in (panel.accuracy.low, panel.accuracy.high))
-    said = f"{right} (95 %: {low}–{high})"
+    said = (
+        f"The panel was right on {ACCURACY.display.value(panel.accuracy.value)} of {panel.n:,} unseen "
+        f"image{'' if panel.n == 1 else 's'}{among} (95 % interval: {low}–{high} %)."
+    )
     if not e.agents:
-        return f"{said}."
+        return said
     shown = ACCURACY.display.value
     surest = max(e.agents, key=lambda one: (one.accuracy.value, -one.nll.value))
     kindest = min(e.agents, key=lambda one: one.nll.value)
     by_agent = {one.agent: one for one in e.advantages}
     return (
-        f"{said}; its best single agent in hindsight ({_named(surest)}) on {shown(surest.accuracy.value)}; "
-        f"{_difference(by_agent, surest, ACCURACY)}. "
-        f"Its log-loss (lower is better) is {panel.nll.value:.3f}, that of its best single agent by it "
-        f"({_named(kindest)}) {kindest.nll.value:.3f}; {_difference(by_agent, kindest, NLL)}."
+        f"{said} The agent that is best on these images ({_named(surest)}) was right on "
+        f"{shown(surest.accuracy.value)}: {_difference(by_agent, surest, ACCURACY)}. "
+        f"The log-loss (lower is better) is {panel.nll.value:.3f} for the panel and {kindest.nll.value:.3f} for the "
+        f"agent with the lowest ({_named(kindest)}): {_difference(by_agent, kindest, NLL)}."
     )
 
 
 def _named(agent: ReaderFigures) -> str:
-    return f"{agent.reader}, on the {agent.n:,} it answered" if agent.abstained else agent.reader
+    return f"{agent.reader}, for the {agent.n:,} that it answered" if agent.abstained else agent.reader
 
 
 def _difference(advantages: dict[str, Advantage], agent: ReaderFigures, metric: Metric) -> str:
     """Better, worse, or within chance, by the whole interval of the paired difference; above 0 the panel is better."""
     found = advantages.get(agent.reader)
     if found is None:
-        return "they cannot be compared, as they spoke on different images"
+        return "they cannot be compared, because no image was answered by both"
     e: Estimate = getattr(found, metric.name)
 
     def shown(value: float) -> str:
@@ -53,7 +55,7 @@ def _difference(advantages: dict[str, Advantage], agent: ReaderFigures, metric: 
         return f"the panel is better by {shown(e.value)} ({_span(e.low, e.high, shown)})".replace("+", "")
     if e.high < 0:
         return f"the panel is worse by {shown(-e.value)} ({_span(-e.high, -e.low, shown)})".replace("+", "")
-    return f"the difference is within chance ({_span(e.low, e.high, shown)})"
+    return f"the difference may be chance ({_span(e.low, e.high, shown)})"
 
 
 def _span(low: float, high: float, shown: Callable[[float], str]) -> str:

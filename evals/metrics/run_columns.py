@@ -38,12 +38,12 @@ class AgentColumns:
     calibrated_first: Matrix
     calibrated_last: Matrix
     first_label: Labels
-    """The label it named first, shape ``(n,)``; ``NONE`` where it was silent."""
+    """The label it named first, shape ``(n,)``; ``NONE`` where it gave no answer."""
     last_label: Labels
     again: Flags
     """Whether it answered in more than one round, shape ``(n,)``."""
     influence: Vector
-    """How far it moves the verdict, 0 to 1, shape ``(n,)``; NaN where it does not count."""
+    """How far the verdict changes without it, 0 to 1, shape ``(n,)``; NaN where it does not count."""
     benefit: Estimate | None
     """That of its trust profile."""
 
@@ -60,11 +60,11 @@ class RunColumns:
     labels: Labels
     """Shape ``(n,)``; ``NONE`` where the true label is not given or not one of the task's."""
     posterior: Matrix
-    """Shape ``(n, k)``; NaN where nobody spoke."""
+    """Shape ``(n, k)``; NaN where no agent answered."""
     before: Matrix
     """The posterior before the second look, shape ``(n, k)``; NaN where there was none."""
     sets: NDArray[np.bool_]
-    """Which labels the prediction set holds, shape ``(n, k)``."""
+    """Which labels the prediction set contains, shape ``(n, k)``."""
     committed: Labels
     """The label committed to, shape ``(n,)``; ``NONE`` where the case was referred."""
     looked: Flags
@@ -77,13 +77,13 @@ class RunColumns:
     unpriced: Flags
     """Whether a model without a known price answered, shape ``(n,)``."""
     judged: Flags
-    """Whether it could be told how familiar the image is, shape ``(n,)``."""
+    """Whether the image's familiarity is known, shape ``(n,)``."""
     alarm: Flags
     leaked: Flags
     """Whether the evidence knows a near copy, shape ``(n,)``."""
     agents: dict[str, AgentColumns]
     subgroups: dict[str, tuple[str, ...]]
-    """The columns that were asked for and ``split``, shape ``(n,)``; empty where a case has no such value."""
+    """The requested columns and ``split``, shape ``(n,)``; empty where a case has no such value."""
     metadata: tuple[str, ...]
     """Names of all metadata columns, of cases with and without a verdict, sorted."""
     promised: float | None
@@ -105,7 +105,7 @@ class RunColumns:
 
     @property
     def said(self) -> Labels:
-        """The panel's leading label, shape ``(n,)``; ``NONE`` where nobody spoke."""
+        """The panel's leading label, shape ``(n,)``; ``NONE`` where no agent answered."""
         return leading(self.posterior)
 
 
@@ -206,8 +206,8 @@ class _RunBuffer(_Buffer):
         foreign = [name for name in row.verdict.scores if name not in self.index]
         if foreign:
             raise DataError(
-                f"row {row.index} says {foreign[0]!r}, which is no label of task {self.task.id!r} "
-                f"({', '.join(self.task.names)}): rows of another task have come among those of this run"
+                f"row {row.index} has the label {foreign[0]!r}, which task {self.task.id!r} does not have "
+                f"({', '.join(self.task.names)}): the run contains rows of another task"
             )
         self._case(row.case)
         self._verdict(row.verdict)
@@ -248,7 +248,7 @@ class _RunBuffer(_Buffer):
         missing = [name for name in self.by if name not in self.metadata]
         if missing:
             known = ", ".join(sorted((*self.metadata, SPLIT)))
-            raise DataError(f"no case has a column {missing[0]!r} to make subgroups by; columns: {known}")
+            raise DataError(f"no case has the column {missing[0]!r} for subgroups; columns: {known}")
         k = len(self.task.names)
         arrays: dict[str, Any] = {
             "sets": self.flags("sets").reshape(-1, k),
@@ -281,5 +281,5 @@ def _shares(shares: dict[str, float], task: Task) -> list[float]:
 
 
 def leading(P: Matrix) -> Labels:
-    """The leading label of each row, shape ``(n,)``; ``NONE`` where nobody spoke."""
+    """The leading label of each row, shape ``(n,)``; ``NONE`` where no agent answered."""
     return np.where(spoken(P), P.argmax(axis=1), NONE).astype(np.int64)

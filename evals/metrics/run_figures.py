@@ -30,7 +30,7 @@ class RunFigure:
     title: Title = ""
     """In Markdown."""
     gate: bool = True
-    """Whether a bound can be asked for."""
+    """Whether a bound can be set."""
     heading: str = ""
     """What tables call it."""
 
@@ -40,7 +40,7 @@ class RunFigure:
 
     @property
     def side(self) -> Literal["at least", "at most"]:
-        """What can be asked of it: at least so much where more is better."""
+        """Which bound can be set: ``at least`` if higher is better."""
         return "at least" if self.better == "higher" else "at most"
 
 
@@ -76,7 +76,7 @@ def _count(n: float) -> Estimate:
 
 def _promised(e: Evaluation) -> str:
     promise = "" if e.sets.promised is None else f" ({e.sets.promised:.0%} promised)"
-    return f"sets that hold the true label{promise}"
+    return f"prediction sets that contain the true label{promise}"
 
 
 def _share(name: str, about: str, of: Callable[[Evaluation], Found], title: Title = "", gate: bool = True) -> RunFigure:
@@ -92,24 +92,27 @@ def _amount(name: str, about: str, of: Callable[[Evaluation], Found], title: Tit
 OF_RUN = (
     _share(
         "committed",
-        "share committed",
+        "share of images committed on",
         lambda e: e.decisions.commitment,
         lambda e: f"committed ({e.decisions.committed:,}; {e.decisions.referred:,} referred)",
     ),
     _share(
-        "committed-accuracy", "of the committed", lambda e: e.decisions.committed_accuracy, "accuracy of the committed"
+        "committed-accuracy",
+        "accuracy of the committed answers",
+        lambda e: e.decisions.committed_accuracy,
+        "accuracy of the committed answers",
     ),
-    _share("coverage", "sets that hold the true label", lambda e: e.sets.coverage, _promised),
+    _share("coverage", "prediction sets that contain the true label", lambda e: e.sets.coverage, _promised),
     _share(
         "worst-coverage",
-        "coverage of the label that is covered least",
+        "the same, for the label with the lowest share",
         lambda e: e.sets.worst.coverage if e.sets.worst else None,
-        lambda e: f"… of {markdown_text(e.sets.worst.label)}, the worst label" if e.sets.worst else "",
+        lambda e: f"… for {markdown_text(e.sets.worst.label)}, the label with the lowest share" if e.sets.worst else "",
     ),
-    _amount("set-size", "mean labels in a set", lambda e: e.sets.size, "labels in a set"),
+    _amount("set-size", "labels in a prediction set, mean", lambda e: e.sets.size, "labels in a prediction set, mean"),
     _share(
         "second-looks",
-        "share of images looked at again",
+        "share of images with a second look",
         lambda e: e.second_looks.share,
         lambda e: f"second looks ({e.second_looks.panel.helped} helped, {e.second_looks.panel.harmed} harmed)",
         gate=False,
@@ -123,27 +126,27 @@ OF_RUN = (
     ),
     _share(
         "accuracy-without-leaks",
-        "accuracy on images that are no near copies",
+        "accuracy without near copies",
         lambda e: e.leaks.accuracy_without,
         lambda e: f"accuracy without {e.leaks.cases:,} near copies",
         gate=False,
     ),
     _amount(
         "cost",
-        "US dollars a case",
+        "US dollars per case",
         lambda e: e.money.each,
-        lambda e: f"US dollars a case (${e.money.total:.2f} in all)",
+        lambda e: f"US dollars per case (${e.money.total:.2f} in all)",
         digits=4,
     ),
-    _amount("total-cost", "US dollars", lambda e: _count(e.money.total)),
-    _amount("p50-seconds", "seconds that half the cases stay within", lambda e: e.seconds.p50, "seconds, median"),
+    _amount("total-cost", "US dollars in all", lambda e: _count(e.money.total)),
+    _amount("p50-seconds", "seconds per case, median", lambda e: e.seconds.p50, "seconds per case, median"),
     _amount(
         "p95-seconds",
-        "seconds that 95 % of the cases stay within",
+        "seconds per case, 95th percentile",
         lambda e: e.seconds.p95,
-        "seconds, 95th percentile",
+        "seconds per case, 95th percentile",
     ),
     _amount("unread", "images that could not be read", lambda e: _count(e.unread)),
-    _amount("leaks", "near copies of the panel's own cases", lambda e: _count(e.leaks.cases)),
+    _amount("leaks", "near copies of images in the panel's archive", lambda e: _count(e.leaks.cases)),
 )
 """Those that are no metrics."""

@@ -22,7 +22,9 @@ def digest(path: Path) -> str:
 def check_room(folder: Path, needed: int) -> None:
     """Raises ``DataError`` where the disk has fewer bytes left than are needed."""
     if (free := shutil.disk_usage(folder).free) < needed:
-        raise DataError(f"{folder} has {free:,} bytes left and {needed:,} are needed: make room, or choose another -o")
+        raise DataError(
+            f"{folder} has {free:,} bytes left and {needed:,} are needed; free some space, or choose another -o"
+        )
 
 
 @contextmanager
@@ -33,4 +35,4 @@ def writing(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _FULL:
             raise
-        raise DataError(f"the disk is full, at {path}: make room and run the command again to go on") from None
+        raise DataError(f"the disk is full, at {path}: free some space and run the command again to resume") from None

@@ -15,7 +15,7 @@ from doubleread.evals.public._transport import get
 
 MAX_BYTES = 4_000_000_000
 """Of a file whose size is not known."""
-_PAGE = "{url} gives a web page instead of the file: is there a login page between this machine and the network?"
+_PAGE = "{url} returns a web page instead of the file; check whether this network has a login page"
 _PAGES = (b"<!doctype html", b"<html")
 
 
@@ -100,7 +100,7 @@ def _attempt(file: PublicFile, part: Part, headers: dict[str, str], report: Prog
         check_room(part.path.parent, total - done)
         _receive(file, part, response, report, done, total)
     if part.size < total:
-        raise DataError(f"{file.url} ended after {part.size:,} of {total:,} bytes: run the command again to go on")
+        raise DataError(f"{file.url} ended after {part.size:,} of {total:,} bytes; run the command again to resume")
     return True
 
 
@@ -115,17 +115,17 @@ def _goes_on(response: httpx2.Response, size: int) -> bool:
 def _total(file: PublicFile, response: httpx2.Response, done: int) -> int:
     """Bytes the whole will have, 0 where nobody knows; refuses what is plainly not the file."""
     if not done and response.status_code != httpx2.codes.OK:
-        raise DataError(f"{file.url} answers HTTP {response.status_code} to a plain question: try again later")
+        raise DataError(f"{file.url} answers HTTP {response.status_code}; try again later")
     if response.headers.get("content-type", "").startswith("text/html"):
         raise DataError(_PAGE.format(url=file.url))
     if response.headers.get("content-encoding", "identity") != "identity":
-        raise DataError(f"{file.url} comes compressed although that was declined: a proxy on the way changes it")
+        raise DataError(f"{file.url} arrives compressed, although that was declined; a proxy probably changes it")
     length = response.headers.get("content-length", "0")
     if not re.fullmatch("[0-9]{1,15}", length):
-        raise DataError(f"{file.url} names no size that can be: {length[:40]!r}")
+        raise DataError(f"{file.url} gives an impossible size: {length[:40]!r}")
     offered = int(length) + done
     if file.size is not None and offered not in (done, file.size):
-        raise DataError(f"{file.url} has {offered:,} bytes, not {file.size:,}: it is not the file any more")
+        raise DataError(f"{file.url} has {offered:,} bytes, not {file.size:,}; the file has been changed")
     if offered > MAX_BYTES:
         raise _too_large(file)
     return file.size or offered
@@ -146,5 +146,5 @@ def _receive(file: PublicFile, part: Part, response: httpx2.Response, report: Pr
 
 def _too_large(file: PublicFile) -> DataError:
     return _NotTheFile(
-        f"{file.url} has more than {file.size or MAX_BYTES:,} bytes: it is not the file; nothing was kept"
+        f"{file.url} has more than {file.size or MAX_BYTES:,} bytes, so it is not the expected file; nothing was kept"
     )

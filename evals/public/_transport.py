@@ -50,7 +50,9 @@ def _client(url: str, headers: Mapping[str, str]) -> httpx2.Client:
 
 def _check(url: str) -> None:
     if not (url.startswith("https://") or (url.startswith("http://") and is_loopback(url))):
-        raise DataError(f"{url} is not fetched: only https addresses are, so that nobody can change what comes")
+        raise DataError(
+            f"{url} is not fetched; only https addresses are, so that nobody can change the file on its way"
+        )
 
 
 def _next(url: str, response: httpx2.Response) -> str:
@@ -58,9 +60,9 @@ def _next(url: str, response: httpx2.Response) -> str:
     try:
         target = str(httpx2.URL(url).join(response.headers["location"]))
     except httpx2.InvalidURL as error:
-        raise DataError(f"{url} redirects to no address ({error}): try again later") from None
+        raise DataError(f"{url} redirects to an invalid address ({error}); try again later") from None
     if url.startswith("https://") and not target.startswith("https://"):
-        raise DataError(f"{url} redirects to {target}, which is not https: not followed")
+        raise DataError(f"{url} redirects to {target}, which is not https, so it was not followed")
     _check(target)
     return target
 
@@ -70,14 +72,17 @@ def _refuse_status(response: httpx2.Response, url: str) -> None:
     if status in _USABLE:
         return
     if status in (404, 410):
-        raise DataError(f"{url} is gone (HTTP {status}): look for the file at the data set's home page")
-    raise DataError(f"{url} cannot be had now (HTTP {status} {response.reason_phrase}): run the command again later")
+        raise DataError(f"{url} does not exist any more (HTTP {status}); look for the file at the data set's home page")
+    raise DataError(f"{url} is not available now (HTTP {status} {response.reason_phrase}); run the command again later")
 
 
 def _failure(error: Exception, url: str) -> str:
     host = urlsplit(url).hostname
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError):
-        return f"no connection to {host} ({error}): is this machine online, and HTTPS_PROXY right?"
+        return f"no connection to {host} ({error}); check that this machine is online and that HTTPS_PROXY is right"
     if isinstance(error, httpx2.ReadTimeout):
-        return f"{host} sent nothing for {READ_S:g} s; what came is kept: run the command again to go on"
-    return f"the connection to {host} broke ({type(error).__name__}); what came is kept: run the command again to go on"
+        return f"{host} sent nothing for {READ_S:g} s; the part received is kept; run the command again to resume"
+    return (
+        f"the connection to {host} broke ({type(error).__name__}); the part received is kept; run the command "
+        "again to resume"
+    )

@@ -28,18 +28,20 @@ def unpack(archive: Path, folder: Path) -> int:
             for info in missing:
                 _place(opened, info, folder)
     except (BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"{archive} cannot be unpacked ({error}): delete it and fetch it again") from None
+        raise DataError(f"{archive} cannot be unpacked ({error}); delete it and fetch it again") from None
     return len(missing)
 
 
 def _judge(archive: Path, members: list[ZipInfo]) -> None:
     if len(members) > MAX_FILES or sum(info.file_size for info in members) > MAX_BYTES:
-        raise DataError(f"{archive} holds more than {MAX_FILES:,} files or {MAX_BYTES:,} bytes: not unpacked")
+        raise DataError(
+            f"{archive} contains more than {MAX_FILES:,} files or {MAX_BYTES:,} bytes, so it was not unpacked"
+        )
     for info in members:
         if _leads_out(info.filename):
-            raise DataError(f"{archive} holds {info.filename!r}, which leads out of the folder: not unpacked")
+            raise DataError(f"{archive} contains {info.filename!r}, a path outside the folder, so it was not unpacked")
         if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise DataError(f"{archive} holds {info.filename!r}, a link or device: not unpacked")
+            raise DataError(f"{archive} contains {info.filename!r}, a link or device, so it was not unpacked")
 
 
 def _leads_out(name: str) -> bool:
@@ -51,11 +53,11 @@ def _is_there(opened: ZipFile, info: ZipInfo, folder: Path) -> bool:
     """Whether the file is there as it should be; raises where another one is in its place."""
     target = folder / info.filename
     if not target.parent.resolve().is_relative_to(folder.resolve()):
-        raise DataError(f"{target.parent} is a link that leads out of {folder}: remove it, or choose another -o")
+        raise DataError(f"{target.parent} is a link to a place outside {folder}; remove it, or choose another -o")
     if not target.exists() and not target.is_symlink():
         return False
     if not _same(opened, info, target):
-        raise DataError(f"{target} is there and is another file: move it away, or choose another -o")
+        raise DataError(f"{target} exists and is a different file; move it away, or choose another -o")
     return True
 
 

@@ -59,15 +59,15 @@ def fetch(
     raise.
     """
     if not dataset.files:
-        raise DataError(f"{dataset.name} is not fetched file by file; get it with: {' && '.join(dataset.steps)}")
+        raise DataError(f"{dataset.name} cannot be fetched file by file; get it with: {' && '.join(dataset.steps)}")
     known = remembered(folder)
     given = _assign(dataset, sha256)
     wanted = [_wanted(file, given.get(file.name), known.get(file.name)) for file in dataset.files]
     unknown = [one.file.name for one in wanted if one.sha256 is None]
     if unknown and not accept_unverified:
         raise DataError(
-            f"no checksum of {', '.join(unknown)} is known: name it with --sha256, or believe the first copy that "
-            "comes with --accept-unverified (its checksum is kept, and every later copy must be the same)"
+            f"the checksum of {', '.join(unknown)} is not known: give it with --sha256, or trust the first copy "
+            "with --accept-unverified (its checksum is stored, and later copies must match it)"
         )
     folder.mkdir(parents=True, exist_ok=True)
     return tuple(_bring(one, folder, report) for one in wanted)
@@ -78,11 +78,13 @@ def _assign(dataset: PublicDataset, sha256: str | None) -> dict[str, str]:
     if sha256 is None:
         return {}
     if re.fullmatch(SHA256, sha256.lower()) is None:
-        raise DataError(f"--sha256 {sha256}: a sha256 has 64 hexadecimal digits")
+        raise DataError(f"--sha256 {sha256} is not valid: a sha256 has 64 hexadecimal digits")
     unknown = [file.name for file in dataset.files if file.sha256 is None]
     if len(unknown) != 1:
-        reason = f"of {', '.join(unknown)} none is known" if unknown else "every checksum of it is known"
-        raise DataError(f"--sha256 is for the one file whose checksum is not known; {dataset.name}: {reason}")
+        reason = f"this is the case for {', '.join(unknown)}" if unknown else "all its checksums are known"
+        raise DataError(
+            f"--sha256 is for a data set with exactly one file without a known checksum; {dataset.name}: {reason}"
+        )
     return {unknown[0]: sha256.lower()}
 
 
@@ -116,9 +118,9 @@ def _in_place(wanted: _Wanted, target: Path) -> str:
     """The checksum of the file that is there, if it is the right one."""
     found = digest(target)
     if found != wanted.sha256:
-        expected = f"not {wanted.sha256}" if wanted.sha256 else "and nothing says what it should be"
+        expected = f"not {wanted.sha256}" if wanted.sha256 else "and its checksum is not known"
         raise DataError(
-            f"{target} is there and is another file (sha256 {found}, {expected}): move it away, or choose another -o"
+            f"{target} exists and is a different file (sha256 {found}, {expected}); move it away, or choose another -o"
         )
     return found
 
@@ -130,8 +132,8 @@ def _download(wanted: _Wanted, target: Path, report: Progress) -> str:
     if wanted.sha256 is not None and found != wanted.sha256:
         part.drop()
         raise DataError(
-            f"{wanted.file.url} is not the file it should be (sha256 {found}, {wanted.basis}: {wanted.sha256}); "
-            "nothing was kept. Run the command again; if it stays so, the file was changed where it is published"
+            f"{wanted.file.url} is not the expected file (sha256 {found}, {wanted.basis}: {wanted.sha256}); "
+            "nothing was kept. Run the command again; if this persists, the published file has been changed"
         )
     part.complete()
     return found
@@ -151,7 +153,7 @@ def remembered(folder: Path) -> dict[str, str]:
     try:
         return dict(_Checksums.model_validate_json(read_bytes(path, limit=_MAX_BYTES)).sha256)
     except (FileError, ValidationError):
-        raise DataError(f"{path} is not a list of checksums: move it away, or choose another -o") from None
+        raise DataError(f"{path} is not a list of checksums; move it away, or choose another -o") from None
 
 
 def remember(folder: Path, name: str, sha256: str) -> None:

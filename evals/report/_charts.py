@@ -59,7 +59,7 @@ class Charts:
         return reliability_diagram(**_panel(p, "Can its confidence be trusted?")._asdict())
 
     def _confusion(self, p: ReaderFigures) -> str:
-        return confusion_matrix(self._e.labels, p.confusion, title="What gets mixed up?", reader=PANEL)
+        return confusion_matrix(self._e.labels, p.confusion, title="Which labels are confused?", reader=PANEL)
 
     def _risk(self) -> str:
         curves: dict[str, Curve] = {r.reader: (r.risk_coverage.coverage, r.risk_coverage.risk) for r in self._e.readers}
@@ -76,7 +76,7 @@ class Charts:
         marks, targets = {}, {}
         for share in _STEPS if len(sure) else ():
             n = max(1, round(share * len(sure)))
-            name = f"the surest {share:.0%}".replace("%", " %")
+            name = f"the most confident {share:.0%}".replace("%", " %")
             marks[name] = (n / len(sure), float(wrong[:n].mean()))
             targets[name] = urlencode({"show": "wrong", "by": PANEL, "from": f"{sure[n - 1] - 2e-6:.6f}"})
         return marks, targets
@@ -90,8 +90,8 @@ class Charts:
             harmed=int(harmed.sum()),
             stayed_wrong=int((wrong & ~harmed).sum()),
         )
-        about = f"{self._e.second_looks.cases} of {self._e.n} cases were read again"
-        return second_look_flow(turns, title="What did looking again change?", about=about, linked=True)
+        about = f"{self._e.second_looks.cases} of {self._e.n} cases had a second look"
+        return second_look_flow(turns, title="What did the second looks change?", about=about, linked=True)
 
     def _seconds(self) -> str:
         taken = self._e.seconds
@@ -114,12 +114,14 @@ class Charts:
             for one in p.labels
             if one.recall is not None
         ]
-        about = "cases of a label that were given it (recall); the band is the mean over labels"
-        return forest_plot(rows, title="Which labels are found?", about=about, whole=p.balanced_accuracy)
+        about = "share of each label’s cases that are recognised (recall); the band is the mean over labels"
+        return forest_plot(rows, title="How often is each label recognised?", about=about, whole=p.balanced_accuracy)
 
     def _subgroups(self, p: ReaderFigures) -> str:
-        about = "share right of each group of cases; the band is the whole run"
-        return forest_plot(list(_grouped(self._e)), title="Is it as good everywhere?", about=about, whole=p.accuracy)
+        about = "accuracy in each subgroup; the band is the whole run"
+        return forest_plot(
+            list(_grouped(self._e)), title="Is it equally good in every subgroup?", about=about, whole=p.accuracy
+        )
 
 
 def _grouped(evaluation: Evaluation) -> Iterator[ForestRow]:

@@ -24,22 +24,22 @@ class Mark(NamedTuple):
 
 
 MARKS = (
-    Mark("wrong", "✗", "wrong", "the most probable label is not the true one, committed or not"),
+    Mark("wrong", "✗", "wrong", "the most probable label is not the true one, whether the panel committed or not"),
     Mark("sure", "‼", "wrong and sure", "wrong with a confidence above {threshold:g}"),
-    Mark("slipped", "⚠", "wrong and committed", "wrong, and no person was asked"),
-    Mark("referred", "⚑", "referred", "handed to a person"),
-    Mark("disagree", "⇄", "disagreeing", "the agents’ last answers name more than one label"),
-    Mark("looked", "↻", "second look", "the panel looked again"),
-    Mark("helped", "↗", "helped", "the second look took it from wrong to right"),
-    Mark("harmed", "↘", "harmed", "the second look took it from right to wrong"),
-    Mark("unfamiliar", "◇", "unfamiliar", "unlike the cases that the panel was trusted on"),
-    Mark("leaked", "≈", "near copy", "nearly the same picture as one of the panel’s own cases"),
+    Mark("slipped", "⚠", "wrong and committed", "wrong, and not referred to a person"),
+    Mark("referred", "⚑", "referred", "referred to a person"),
+    Mark("disagree", "⇄", "agents disagree", "the agents’ last answers name more than one label"),
+    Mark("looked", "↻", "second look", "the panel took a second look"),
+    Mark("helped", "↗", "helped", "wrong before the second look, right after it"),
+    Mark("harmed", "↘", "harmed", "right before the second look, wrong after it"),
+    Mark("unfamiliar", "◇", "unfamiliar", "unlike the calibration images"),
+    Mark("leaked", "≈", "near copy", "nearly the same picture as one in the panel’s archive"),
     Mark("outside", "∉", "outside the set", "the true label is not in the prediction set"),
-    Mark("silent", "–", "an agent silent", "at least one agent that spoke elsewhere gave no opinion"),
-    Mark("unlabelled", "?", "no true label", "nothing to judge it by"),
-    Mark("unread", "∅", "not read", "could not be read, by no one"),
+    Mark("silent", "–", "answer missing", "at least one agent gave no answer here, but did for other cases"),
+    Mark("unlabelled", "?", "no true label", "whether the answer is right is not known"),
+    Mark("unread", "∅", "not read", "the image could not be read"),
     Mark("right", "✓", "right", "the most probable label is the true one"),
-    Mark("committed", "●", "committed", "decided without a person"),
+    Mark("committed", "●", "committed", "the panel decided, without a person"),
 )
 """In the order of their bits."""
 

@@ -29,12 +29,12 @@ class AgentRow(NamedTuple):
     cells: list[str]
     """Of each metric that the report shows."""
     influence: float | None
-    """How far it moves a verdict, on average; None for the panel."""
+    """How far it changes a verdict, on average; None for the panel."""
     moves: str
     benefit: str
     """How much the log-loss of the calibration cases rises without it."""
     fitted: str
-    """Accuracy when its trust was learned, after calibration."""
+    """Accuracy on the calibration images, after calibration."""
     wrong: int
 
 
@@ -47,21 +47,21 @@ def metric_headings() -> list[str]:
 
 
 def _cell(metric: Metric, e: Found) -> str:
-    """A calibration error with a mark that says whether it is more than perfect calibration would show."""
+    """A calibration error with a mark that says whether it is above its chance level."""
     if e is None:
         return "–"
     value = metric.display.value(e.value)
     if isinstance(e, CalibrationError):
-        return f"{'✓' if e.value <= e.floor_high else '▲'} {value} (floor {metric.display.number(e.floor_high)})"
+        return f"{'✓' if e.value <= e.chance_high else '▲'} {value} (chance {metric.display.number(e.chance_high)})"
     return metric.display.estimate(e) if metric.with_interval else value
 
 
 def lead(e: Evaluation) -> str:
-    """What came of the run, in a few sentences."""
+    """The result of the run, in a few sentences."""
     d = e.decisions
     kept = f", and was right on {percent(d.committed_accuracy.value)} of the rest" if d.committed_accuracy else ""
     handed = f"{d.referred:,} of {e.n:,} cases" if d.referred else "no case"
-    return f"{worth(e)} It handed {handed} to a person{kept}."
+    return f"{worth(e)} The panel referred {handed} to a person{kept}."
 
 
 def tiles(e: Evaluation, counts: dict[str, int]) -> list[Tile]:
@@ -77,7 +77,7 @@ def _judged(e: Evaluation) -> list[Tile]:
         Tile(
             "Accuracy, all cases", percent(p.accuracy.value), f"{PERCENT.interval(p.accuracy)}, n {p.n:,}", "show=wrong"
         ),
-        Tile("Calibration error (ECE)", f"{p.ece.value:.3f}", _floor(p.ece), "by=panel&show=sure"),
+        Tile("Calibration error (ECE)", f"{p.ece.value:.3f}", _chance(p.ece), "by=panel&show=sure"),
     ]
 
 
@@ -91,22 +91,22 @@ def _decided(e: Evaluation) -> list[Tile]:
     if sets.coverage:
         promised = f"promised {sets.promised:.0%}".replace("%", " %") if sets.promised else ""
         about = ", ".join(filter(None, (promised, f"mean size {sets.size.value:.2f}")))
-        made.append(Tile("True label in the set", percent(sets.coverage.value), about, "show=outside"))
+        made.append(Tile("True label in the prediction set", percent(sets.coverage.value), about, "show=outside"))
     return made
 
 
 def _looked(e: Evaluation) -> list[Tile]:
     looks = e.second_looks
     about = f"{looks.cases:,} cases: {looks.panel.helped} helped, {looks.panel.harmed} harmed"
-    return [Tile("Looked at again", percent(looks.share.value), about, "show=looked")] if looks.cases else []
+    return [Tile("Second looks", percent(looks.share.value), about, "show=looked")] if looks.cases else []
 
 
 def _spent(e: Evaluation) -> list[Tile]:
-    time = Tile("Time of a case", f"{_seconds(e.seconds.p50.value)}", f"95 % within {_seconds(e.seconds.p95.value)}")
+    time = Tile("Time per case", f"{_seconds(e.seconds.p50.value)}", f"95 % within {_seconds(e.seconds.p95.value)}")
     if e.money.total <= 0:
         return [time]
     unpriced = f", {e.money.unpriced} without a known price" if e.money.unpriced else ""
-    return [time, Tile("Cost of a case", f"${e.money.each.value:.4f}", f"${e.money.total:,.2f} in all{unpriced}")]
+    return [time, Tile("Cost per case", f"${e.money.each.value:.4f}", f"${e.money.total:,.2f} in all{unpriced}")]
 
 
 def _odd(e: Evaluation, counts: dict[str, int]) -> list[Tile]:
@@ -118,9 +118,11 @@ def _odd(e: Evaluation, counts: dict[str, int]) -> list[Tile]:
         )
     if e.leaks.cases:
         without = f"accuracy without: {percent(e.leaks.accuracy_without.value)}" if e.leaks.accuracy_without else ""
-        made.append(Tile("Near copies", f"{e.leaks.cases:,}", without or "of the panel’s own cases", "show=leaked"))
+        made.append(
+            Tile("Near copies", f"{e.leaks.cases:,}", without or "of images in the panel’s archive", "show=leaked")
+        )
     if counts["unread"]:
-        made.append(Tile("Not read", f"{counts['unread']:,}", "in none of the figures", "show=unread"))
+        made.append(Tile("Not read", f"{counts['unread']:,}", "not counted in any figure", "show=unread"))
     return made
 
 
@@ -162,14 +164,14 @@ def provenance_lines(run: RunRecord, e: Evaluation) -> list[tuple[str, str]]:
             "intervals",
             f"95 %, {e.resampling.draws:,} draws of {e.resampling.clusters:,} groups, seed {e.resampling.seed}",
         ),
-        ("made with", json.dumps(run.provenance, indent=1, ensure_ascii=False)),
+        ("versions", json.dumps(run.provenance, indent=1, ensure_ascii=False)),
         ("settings", json.dumps(run.settings, indent=1, ensure_ascii=False)),
     ]
 
 
-def _floor(ece: CalibrationError) -> str:
-    verdict = "as perfect calibration would show" if ece.value <= ece.floor_high else "above what chance explains"
-    return f"{verdict} (≤ {ece.floor_high:.3f})"
+def _chance(ece: CalibrationError) -> str:
+    side = "within the" if ece.value <= ece.chance_high else "above the"
+    return f"{side} chance level (up to {ece.chance_high:.3f})"
 
 
 def _seconds(value: float) -> str:

@@ -241,7 +241,7 @@
     return name.split("/").pop();
   }
 
-  // Of an image unlike those that the panel was trusted on no probability is shown.
+  // No probability is shown for an image unlike the calibration images.
   function trusted(i) {
     return !(facts.bits[i] & bit.unfamiliar);
   }
@@ -302,7 +302,7 @@
     $("table").hidden = state.view !== "table";
     shown = 0;
     grow();
-    if (!found.length) { $("gallery").hidden = false; $("gallery").append(element("p", "empty", "No case is like that.")); }
+    if (!found.length) { $("gallery").hidden = false; $("gallery").append(element("p", "empty", "No case matches these filters.")); }
   }
 
   function count() {
@@ -391,7 +391,7 @@
     options($("missed"), "–", facts.readers.slice(1));
     $("by").append(...facts.readers.map((reader) => new Option(reader, reader)));
     const head = document.querySelector(".cases thead tr");
-    head.replaceChildren(...["", "case", "true", ...facts.readers, "", "s"].map((name) => element("th", "", name)));
+    head.replaceChildren(...["", "case", "true label", ...facts.readers, "", "seconds"].map((name) => element("th", "", name)));
     for (const id of ["true", "said", "by", "missed", "sort"])
       $(id).addEventListener("change", () => go({ [id]: $(id).value }));
     for (const select of document.querySelectorAll("[data-column]")) {
@@ -433,6 +433,7 @@
     document.addEventListener("click", (event) => {
       const target = event.target.closest?.("a")?.getAttribute("href") ?? "";
       travelling = target.startsWith("#") && target.includes("=");
+      if (isPlace(target)) $(target.slice(1))?.closest("details")?.setAttribute("open", "");
       if (travelling && target === location.hash) travel();
     });
     addEventListener("hashchange", () => {

@@ -8,7 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TextIO
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from doubleread.core.durable import replacing, told
@@ -21,7 +20,7 @@ from doubleread.evals.report._report_facts import MARKS, facts, marked
 from doubleread.evals.report._report_wording import agent_rows, lead, metric_headings, provenance_lines, tiles
 from doubleread.evals.runs.run_folder import read_record, read_rows
 from doubleread.evals.runs.run_record import RunRecord
-from doubleread.render.html import style_sheet
+from doubleread.render.html import environment, style_sheet
 
 NAME = "report.html"
 _COPY = 1 << 20
@@ -39,7 +38,7 @@ def write_report(folder: Path, evaluation: Evaluation, *, gates: Sequence[GateRe
     run = read_record(folder)
     by = tuple(dict.fromkeys(one.column for one in evaluation.subgroups))
     with (
-        told(folder / NAME, "the rows of the run are kept"),
+        told(folder / NAME, "the results of the run are kept"),
         TemporaryFile("w+", encoding="utf-8", dir=folder) as blocks,
     ):
         packs = Packs(blocks, _side(run.cases))
@@ -67,7 +66,9 @@ def _compose(
     charts = Charts(evaluation, columns, marks)
     script = _text("report.js")
     counts = {key: int(flags.sum()) for key, flags in marks.items()} | {"unread": len(packs.unread)}
-    head = _template().render(
+    template = environment("doubleread.evals.report").get_template("report.html")
+    head = template.render(
+        seen=set[str](),
         run=run,
         e=evaluation,
         lead=lead(evaluation),
@@ -105,13 +106,3 @@ def _csp_hash(script: str) -> str:
 
 def _text(name: str) -> str:
     return files("doubleread.evals.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _template() -> Template:
-    return Environment(
-        loader=PackageLoader("doubleread.evals.report", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    ).get_template("report.html")

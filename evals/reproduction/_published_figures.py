@@ -76,7 +76,7 @@ def scores(system: System, labels: Labels) -> SystemScores:
         return np.array([of(c, ok) for c, ok in zip(confidence, correct, strict=True)])
 
     eces = each(lambda c, ok: metrics.ece(c, ok, BINS))
-    floor = metrics.ece_floor(confidence[0], BINS, np.random.default_rng(0))
+    chance = metrics.ece_chance(confidence[0], BINS, np.random.default_rng(0))
     ece = _mean_of(eces) if len(eces) > 1 else Estimate(value=eces[0], low=eces[0], high=eces[0])
     return SystemScores(
         name=system.name,
@@ -84,7 +84,7 @@ def scores(system: System, labels: Labels) -> SystemScores:
         nll=_over_images(_by_image(NLL, system, labels)),
         brier=_over_images(_by_image(BRIER, system, labels)),
         ece=CalibrationError(
-            value=ece.value, low=ece.low, high=ece.high, bins=BINS, floor=floor.mean, floor_high=floor.high
+            value=ece.value, low=ece.low, high=ece.high, bins=BINS, chance=chance.mean, chance_high=chance.high
         ),
         classwise_ece=float(np.mean([metrics.classwise_ece(P, labels, BINS) for P in system.posterior])),
         aurc=float(each(metrics.aurc).mean()),

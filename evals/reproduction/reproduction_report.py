@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from doubleread.core.base import Record
@@ -22,12 +21,13 @@ from doubleread.orchestrator.course.policy import Policy
 from doubleread.orchestrator.learning.arbitration import Learning, Readings, tensor
 from doubleread.orchestrator.learning.choice import choose
 from doubleread.orchestrator.learning.fusion_learning import Sample
+from doubleread.render.html import environment, style_sheet
 
 AGENTS = ("qwen", "gpt", RETRIEVAL)
-OURS, ONE_LOOK, CASCADE = "doubleread", "doubleread, one look", "doubleread, cascade"
+OURS, ONE_LOOK, CASCADE = "doubleread", "doubleread, no second looks", "doubleread, cascade"
 RETRIEVAL_ALONE = f"{RETRIEVAL}, calibrated"
 CASCADE_SHARE = 0.2
-"""Share of the images on which the cascade may ask the models at all."""
+"""Share of the images on which the cascade may call the models."""
 PAPERS = "paper's orchestrator"
 
 
@@ -44,7 +44,7 @@ class Reproduction(Record):
 
     @property
     def matching(self) -> int:
-        """Published figures that the record gives again, within their rounding."""
+        """Published figures that are reproduced from the record, within rounding."""
         return sum(row.matches for row in self.rows)
 
 
@@ -94,21 +94,20 @@ def page(found: Reproduction) -> str:
     drawn = {
         "reliability": reliability_grid(
             [ReliabilityPanel.of(s.name, s.reliability, s.ece, sum(b.n for b in s.reliability)) for s in found.scores],
-            title="Does a confidence mean what it says?",
+            title="Can the confidence be trusted?",
         ),
         "risk": risk_coverage_diagram(found.curves, n=found.images),
     }
-    template = Environment(
-        loader=PackageLoader("doubleread.evals.reproduction", ""), autoescape=True, undefined=StrictUndefined
-    ).get_template("page.html")
+    template = environment("doubleread.evals.reproduction").get_template("page.html")
     drawings = {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704 - drawn by us, text escaped
-    return template.render(r=found, drawings=drawings)
+    style = Markup(style_sheet())  # noqa: S704 - our own file
+    return template.render(r=found, drawings=drawings, style=style, seen=set[str]())
 
 
 def _recorded(task: Task, readings: Readings) -> list[System]:
-    systems = [System.recorded(f"{name}, first", _of(readings.first, i), task) for i, name in enumerate(AGENTS)]
+    systems = [System.recorded(f"{name}, first answer", _of(readings.first, i), task) for i, name in enumerate(AGENTS)]
     again = [
-        System.recorded(f"{name}, again", _of(readings.second, i), task, looked_again=1.0)
+        System.recorded(f"{name}, second look", _of(readings.second, i), task, looked_again=1.0)
         for i, name in enumerate(AGENTS)
         if name != RETRIEVAL
     ]

@@ -42,7 +42,7 @@ class RayEngine:
     def __init__(self, panel: Panel, reader: type[RunReader] = RunReader) -> None:
         self._ray, self._panel, self._reader = _ray(), panel, reader
         if panel.settings.run.record:
-            raise RunError("answers cannot be recorded by many workers: unset run.record, or use the engine local")
+            raise RunError("answers cannot be recorded with several workers: unset run.record, or use the engine local")
 
     async def answers(self, cases: Iterable[NumberedCase]) -> AsyncGenerator[CaseResult, None]:
         """As ``Engine``."""
@@ -135,8 +135,8 @@ class _Crew:
             if worker.forerunners + 1 == LIVES:
                 *_, last = str(error).strip().splitlines()
                 raise RunError(
-                    f"{LIVES} workers in a row died before they had loaded the panel ({last.strip()}): doubleread must "
-                    "be installed where they run, and there must be memory for each"
+                    f"{LIVES} workers in a row died before they had loaded the panel ({last.strip()}): install "
+                    "doubleread on the machines where they run, and give each worker enough memory"
                 ) from None
             self._replace(worker)
             return
@@ -190,7 +190,7 @@ class _Crew:
         if self._deaths[case.place] < LIVES:
             self._suspects.append(case)
             return None
-        problem = f"{LIVES} workers died while they read it, the last of them reading nothing else"
+        problem = f"{LIVES} workers died while they read it, the last one while it read nothing else"
         return CaseResult(case, Unread(source=case.case.source, code="failure", problem=problem))
 
 
@@ -231,8 +231,8 @@ def _cluster(ray: Any, wanted: RaySettings) -> Iterator[None]:
         if not wanted.address:
             raise RunError(f"Ray cannot be started here: {error}") from None
         raise RunError(
-            f"the Ray cluster {wanted.address} cannot be used: {error}; check ray.address, that `ray status` answers "
-            "there, and, where it asks for a token, RAY_AUTH_MODE=token"
+            f"the Ray cluster {wanted.address} cannot be used: {error}; check ray.address and that `ray status` "
+            "answers there; if it asks for a token, set RAY_AUTH_MODE=token"
         ) from None
     try:
         _check_room(ray, wanted)

@@ -15,7 +15,8 @@ def share(settings: Settings, workers: int) -> Settings:
     budget = settings.budget
     if budget.max_calls is not None and budget.max_calls < workers:
         raise RunError(
-            f"{budget.max_calls} calls (budget.max_calls) cannot be shared by {workers} workers (ray.workers)"
+            f"{budget.max_calls} calls (budget.max_calls) are too few for {workers} workers (ray.workers); each "
+            "needs at least one"
         )
     part = {
         "max_cost_usd": budget.max_cost_usd and budget.max_cost_usd / workers,

@@ -1,4 +1,4 @@
-"""The pictures of a run, as a batch, against those that the panel was trusted on: kept beside the rows."""
+"""The pictures of a run, as a batch, compared with the calibration images; stored beside the rows."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -48,7 +48,7 @@ class RunChoice:
     limit: int | None = None
     shard: Shard | None = None
     retry: bool = False
-    """Whether what failed before is tried again."""
+    """Whether failed cases are tried again."""
 
 
 def evaluate(

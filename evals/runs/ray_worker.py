@@ -38,7 +38,7 @@ class RunReader:
         except Exception as error:  # noqa: BLE001 - told where the run was begun
             return f"the worker on {host} cannot load the panel: {error}"
         other = [f"{name} {here[name]} instead of {value}" for name, value in expected.items() if here[name] != value]
-        return f"the worker on {host} would answer otherwise: it has {', '.join(other)}" if other else ""
+        return f"the worker on {host} would give other answers: it has {', '.join(other)}" if other else ""
 
     async def read(self, place: int, case: str) -> ReaderReply:
         """The row of a case, which is given as JSON."""
@@ -60,7 +60,7 @@ class RunReader:
 
 
 def facts(panel: Panel) -> dict[str, str]:
-    """What must be the same wherever cases of one run are read."""
+    """What must be equal on all machines that read cases of one run."""
     about = panel.about()
     installed = about.provenance["packages"].get("doubleread", "none")
     return {"panel": about.digest, "archive": about.archive, "doubleread": installed}

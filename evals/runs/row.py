@@ -23,7 +23,7 @@ class Row(Record):
         """The row of a line; raises ``ValueError`` for one that is torn or of something else."""
         row = _Line.model_validate_json(line)
         if (row.verdict is None) is (row.unread is None):
-            raise ValueError("a row holds a verdict or tells why there is none")
+            raise ValueError("a row contains either a verdict or the reason why there is none")
         verdict = None if row.verdict is None else Verdict.model_validate({**row.verdict, "case": row.case})
         return cls(index=row.index, case=row.case, verdict=verdict, unread=row.unread)
 

@@ -49,11 +49,11 @@ class RunFolder:
         """
         _check_place(folder)
         try:
-            with told(folder, "nothing was begun"):
+            with told(folder, "the run was not started"):
                 folder.mkdir(parents=True, exist_ok=True)
             lock = FolderLock(folder, shared=False)
         except StoreBusy:
-            raise RunError(f"another process is writing to {folder}: wait for it, or name another folder") from None
+            raise RunError(f"another process is writing to {folder}; wait for it, or choose another folder") from None
         except (FileError, StoreError) as error:
             raise RunError(str(error)) from None
         try:
@@ -95,7 +95,7 @@ def fate(row: Row) -> Fate:
 def read_record(folder: Path) -> RunRecord:
     """The head of a run; raises ``RunError`` where the folder holds none."""
     if not (folder / RECORD).exists():
-        raise RunError(f"{folder} holds no run (no {RECORD}); make one with `doubleread evaluate`")
+        raise RunError(f"{folder} contains no run (no {RECORD}); make one with `doubleread evaluate`")
     try:
         return RunRecord.model_validate_json(read_bytes(folder / RECORD))
     except FileError as error:
@@ -103,7 +103,9 @@ def read_record(folder: Path) -> RunRecord:
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"]))
-        raise RunError(f"{folder / RECORD} is no head of a run ({where[:100]}: {problem['msg'][:200]})") from None
+        raise RunError(
+            f"{folder / RECORD} is not the record of a run ({where[:100]}: {problem['msg'][:200]})"
+        ) from None
 
 
 def read_rows(folder: Path) -> Iterator[Row]:
@@ -135,11 +137,11 @@ def join(shards: Sequence[Path], out: Path) -> Path:
     for folder, head in heads.items():
         if head.digest != first.digest:
             raise RunError(
-                f"{folder} is of another run than {shards[0]}: other cases, panel or settings; join one run's"
+                f"{folder} and {shards[0]} are shards of different runs: their cases, panel or settings differ"
             )
     parts = [head.shard for head in heads.values()]
     if None in parts or len(set(parts)) < len(parts) or len(heads) < len(shards):
-        raise RunError("shards of one run are joined, each once: name the folders that were made with --shard")
+        raise RunError("to join shards, name each shard of one run once (folders made with --shard)")
     whole = first.model_copy(update={"shard": None, "cases": sum(head.cases for head in heads.values())})
     with RunFolder.begin(out, whole) as joined:
         for folder in shards:
@@ -170,7 +172,9 @@ def _row(line: bytes, file: Path) -> Row:
     try:
         return Row.of_line(line)
     except ValueError:
-        raise RunError(f"{file} is damaged at {line[:60]!r}: take that line out, and its case is run again") from None
+        raise RunError(
+            f"{file} is damaged at {line[:60]!r}: delete this line, and its case will be run again"
+        ) from None
 
 
 def _check_place(folder: Path) -> None:
@@ -178,10 +182,10 @@ def _check_place(folder: Path) -> None:
     try:
         names = {one.name for one in folder.iterdir()} if folder.exists() else set()
     except OSError as error:
-        raise RunError(f"{folder} cannot be used for a run ({error.strerror}): name another folder") from None
+        raise RunError(f"{folder} cannot be used for a run ({error.strerror}); choose another folder") from None
     begun = {name for name in names if name in (LOCK_NAME, f"{RECORD}.draft") or name.startswith(f".{RECORD}.part-")}
     if names - begun and RECORD not in names:
-        raise RunError(f"{folder} is not empty and holds no run ({RECORD}): name a new folder")
+        raise RunError(f"{folder} is not empty and contains no run (no {RECORD}); choose a new folder")
 
 
 @contextmanager
@@ -189,18 +193,20 @@ def _as_run_error() -> Iterator[None]:
     try:
         yield
     except FileError as error:
-        raise RunError(f"{error}; the same command then goes on from there") from None
+        raise RunError(f"{error}; the same command then resumes") from None
 
 
 def _gone_on_with(folder: Path, record: RunRecord) -> RunRecord:
     there = read_record(folder)
     if there.digest != record.digest:
         raise RunError(
-            f"{folder} holds a run of {there.name} by panel {there.panel[:8]} from {there.started:%Y-%m-%d %H:%M}, of "
-            "other cases, another panel (its archive included) or other settings: name a new folder"
+            f"{folder} contains another run (of {there.name} by panel {there.panel[:8]}, started "
+            f"{there.started:%Y-%m-%d %H:%M}): its cases, panel, archive or settings differ; choose a new folder"
         )
     if there.shard != record.shard:
-        raise RunError(f"{folder} holds {_part(there)} of this run, not {_part(record)}: give each shard its folder")
+        raise RunError(
+            f"{folder} contains {_part(there)} of this run, not {_part(record)}; use a separate folder for each shard"
+        )
     return there.model_copy(update={"cases": record.cases})
 
 

@@ -37,9 +37,9 @@ class RunRecord(Record):
     provenance: Json
     """Versions of packages, prompts with their hashes, git revision, time."""
     seed: int
-    """Of every draw that figures of the run rest on."""
+    """Seed of all draws for the run's figures."""
     notes: tuple[str, ...] = ()
-    """What a reader of the figures must know of the data and the choice of cases."""
+    """What a reader of the figures must know about the data and the choice of cases."""
     warnings: tuple[str, ...] = ()
     """The warnings of the data and of the panel."""
     shard: Shard | None = None

@@ -16,7 +16,7 @@ class Selection:
     """The cases, each with its place among all that could be run, and what to know about the choice."""
 
     everything: tuple[Case, ...]
-    """All that could be run: they, not a limit or a shard of them, make the run what it is."""
+    """All that could be run. They identify the run, whatever its limit or shard."""
     chosen: tuple[tuple[int, Case], ...]
     notes: tuple[str, ...]
 
@@ -37,7 +37,7 @@ def select(
     splits = {case.split for case in cases if case.split is not None}
     wanted = split or (TEST if TEST in splits else ALL)
     if wanted not in (ALL, *splits):
-        raise DataError(f"no case is of split {wanted!r}; there are {', '.join(sorted(splits)) or 'no splits'}")
+        raise DataError(f"no case has the split {wanted!r}; splits: {', '.join(sorted(splits)) or 'none'}")
     some = _distinct([case for case in cases if wanted in (ALL, case.split)])
     fresh = tuple(case for case in some if not learned_from(case))
     notes = [f"split {wanted}: {len(some)} of {len(cases)} cases"] if wanted != ALL else []

@@ -36,7 +36,7 @@ class PictureVariant(NamedTuple):
 def opened(case: Case) -> Pixels:
     """The pixels of a case; raises ``ImageError``."""
     if case.path is None:
-        raise ImageError("missing", f"{case.source} has no file: give images as files")
+        raise ImageError("missing", f"{case.source} is not a file; give images as files")
     return pixels_of(open_image(case.path, max_side=SIDE, sha256=case.id))
 
 

@@ -76,7 +76,7 @@ def stress_panel(
         found = background.call(read, panel, cases, variants, partial(report, "corrupted images"))
     kept = [i for i in range(len(cases)) if i not in found.unread and i not in found.known]
     if not kept:
-        raise DataError("no image is left to judge: " + "; ".join(left_out(found)))
+        raise DataError("no image is left to test: " + "; ".join(left_out(found)))
     measures, promise = ConditionFigures(found, kept, [cases[i].group for i in kept]), promised(panel)
     clean = measures.condition(CLEAN, 0, [0])
     each = [measures.condition(kind.name, level, [j]) for j, (kind, level) in enumerate(variants) if kind is not None]
@@ -136,7 +136,7 @@ def _cases(panel: Panel, dataset: LabelledCases, split: str | None, limit: int) 
     labelled = [case for case in dataset.cases if case.label in panel.task.names]
     if not labelled:
         raise DataError(
-            f"no image carries a label of the panel's task ({', '.join(panel.task.names)}): give labelled images of it"
+            f"no image has a label of the panel's task ({', '.join(panel.task.names)}); give images with these labels"
         )
     selection = select(labelled, panel.learned_from, split=split, limit=limit)
     other = len(dataset.cases) - len(labelled)

@@ -34,7 +34,7 @@ class StressFigure(NamedTuple):
 
 
 def distribution(verdict: Verdict) -> dict[str, float]:
-    """What the panel makes of a case, calibrated or not; empty where nobody spoke."""
+    """What the panel makes of a case, calibrated or not; empty if no agent answered."""
     scores: dict[str, float] = getattr(verdict, "scores", None) or verdict.posterior
     return scores
 
@@ -68,12 +68,14 @@ def _alarm(verdict: Verdict, _label: str, _task: Task) -> float:
 
 FIGURES = MappingProxyType(
     {
-        "accuracy": StressFigure("the leading label is right, committed to or not", True, _accuracy),
-        "nll": StressFigure("log-loss of the probabilities; uniform where no agent spoke", False, _nll),
-        "coverage": StressFigure("the prediction set holds the true label", True, _coverage),
-        "risk": StressFigure("wrong, of the images that the panel committed on", True, _risk),
-        "referred": StressFigure("handed to a person", True, _referred),
-        "alarm": StressFigure("recognised as unlike what the panel was trusted on", True, _alarm),
+        "accuracy": StressFigure("the most probable label is right, whether the panel commits or not", True, _accuracy),
+        "nll": StressFigure(
+            "log-loss of the probabilities (equal for all labels where no agent answered); lower is better", False, _nll
+        ),
+        "coverage": StressFigure("the prediction set contains the true label", True, _coverage),
+        "risk": StressFigure("wrong answers among the images that the panel commits on", True, _risk),
+        "referred": StressFigure("referred to a person", True, _referred),
+        "alarm": StressFigure("recognised as unlike the calibration images", True, _alarm),
     }
 )
 
@@ -84,7 +86,7 @@ class ReadingState(IntEnum):
     WAITING = 0
     READ = 1
     SILENT = 2
-    """Read, and no agent spoke."""
+    """Read, but no agent answered."""
     FAILED = 3
     IMPOSSIBLE = 4
     """It cannot be corrupted so."""

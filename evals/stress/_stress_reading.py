@@ -52,8 +52,8 @@ def _take(found: StressReadings, place: tuple[int, int], case: Case, result: Ver
         return
     if any(one.cause in ("budget", "quota") for one in result.abstentions):
         raise RunError(
-            f"the budget for models is spent after {found.read} readings: allow more (budget.max_cost_usd), or ask for "
-            "less with --limit, --corruptions or --severities"
+            f"the budget for models is spent after {found.read} readings: raise budget.max_cost_usd, or run fewer "
+            "conditions with --limit, --corruptions or --severities"
         )
     found.states[place] = ReadingState.READ if distribution(result) else ReadingState.SILENT
     if place[1] == 0 and result.evidence is not None and result.evidence.near_copies:

@@ -10,7 +10,7 @@ from doubleread.core.trust import Estimate
 CLEAN, ALL = "clean", "all"
 """Names of the condition without corruption, and of all corruptions together."""
 FEW = 10
-"""With fewer commitments than that a share of wrong ones says nothing."""
+"""With fewer committed answers than that, the share of wrong ones says nothing."""
 
 
 class MeasuredFigure(Estimate):
@@ -97,7 +97,7 @@ class StressTest(Record):
     groups: int
     """Groups among them."""
     promise: Promise
-    """The share of commitments that may be wrong."""
+    """The error limit: the share of committed answers that may be wrong."""
     verdict: tuple[str, ...]
     """The result in sentences, the answer first."""
     severities: tuple[int, ...]

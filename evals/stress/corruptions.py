@@ -1,7 +1,7 @@
 """The corruptions there are. A new one is a function and a row in this table; everything else is derived from it.
 
 The first fifteen are the types of ImageNet-C (Hendrycks and Dietterich 2019, "Benchmarking neural network robustness to
-common corruptions and perturbations"), written anew; strengths follow it where the same parameter exists.
+common corruptions and perturbations"), written independently; strengths follow it where the same parameter exists.
 """
 
 import hashlib
@@ -79,10 +79,10 @@ _ROWS = (
     _row("digital", "pixelate", "large square pixels", digital.pixelate, 0.6, 0.45, 0.33, 0.25, 0.18),
     _row("digital", "jpeg", "compressed too much", digital.jpeg, 25, 18, 15, 10, 7),
     _row("digital", "scale", "scaled down and up again", digital.scale, 0.5, 0.35, 0.25, 0.18, 0.12),
-    _row("colour", "greyscale", "less colour; at 5 none", colour.greyscale, 0.8, 0.6, 0.4, 0.2, 0),
+    _row("colour", "greyscale", "less colour, none at severity 5", colour.greyscale, 0.8, 0.6, 0.4, 0.2, 0),
     _row("colour", "colour-cast", "light of another colour", colour.colour_cast, 0.12, 0.24, 0.36, 0.5, 0.7),
     _row("colour", "white-balance", "too warm or too cold", colour.white_balance, 0.08, 0.16, 0.25, 0.35, 0.5),
-    _row("scene", "rotation", "turned by up to 45°", digital.rotation, 5, 10, 20, 30, 45),
+    _row("scene", "rotation", "rotated by up to 45°", digital.rotation, 5, 10, 20, 30, 45),
     _row("scene", "background", "another background", background_swap.background, 0.2, 0.4, 0.6, 0.8, 1),
 )
 
@@ -105,7 +105,7 @@ def severities(words: str) -> tuple[int, ...]:
     for part in words.split(","):
         low, dash, high = (one.strip() for one in part.partition("-"))
         if not (low.isdigit() and (high.isdigit() or not dash)):
-            raise DataError(f"{words!r} names no severities: write 1,3,5 or 1-5")
+            raise DataError(f"{words!r} is not a list of severities: write 1,3,5 or 1-5")
         found |= set(range(int(low), int(high or low) + 1))
     return checked(sorted(found))
 
@@ -113,5 +113,7 @@ def severities(words: str) -> tuple[int, ...]:
 def checked(wanted: Sequence[int]) -> tuple[int, ...]:
     """Severities that exist, in order, once. Raises ``DataError`` for others, or for none."""
     if not wanted or set(wanted) - set(SEVERITIES):
-        raise DataError(f"there are severities {SEVERITIES[0]} to {SEVERITIES[-1]}, not {', '.join(map(str, wanted))}")
+        raise DataError(
+            f"severities are {SEVERITIES[0]} to {SEVERITIES[-1]}, not {', '.join(map(str, wanted)) or 'none'}"
+        )
     return tuple(sorted(set(wanted)))

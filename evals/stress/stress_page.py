@@ -9,11 +9,11 @@ from doubleread.evals.drawings import RobustnessCurve, RobustnessPlot, robustnes
 from doubleread.evals.stress._stress_figures import FIGURES
 from doubleread.evals.stress._stress_record import CLEAN, Condition, MeasuredFigure, StressTest
 from doubleread.evals.stress.stress_wording import breaks
-from doubleread.render.html import environment
+from doubleread.render.html import environment, style_sheet
 
-SHOWN = {"accuracy": "accuracy", "risk": "wrong commitments", "referred": "referred", "alarm": "alarms"}
+SHOWN = {"accuracy": "accuracy", "risk": "wrong among committed", "referred": "referred", "alarm": "unfamiliar"}
 """The figures that are drawn, and their names there."""
-TITLES = {"nll": "log-loss", "coverage": "in the set", **SHOWN}
+TITLES = {"nll": "log-loss", "coverage": "true label in the set", **SHOWN}
 
 
 def write(found: StressTest, folder: Path) -> Path:
@@ -31,8 +31,8 @@ def draw(found: StressTest) -> str:
     """The curves of every corruption as SVG."""
     return robustness_grid(
         [_strained(found, one.name, one.about) for one in found.corruptions if any(found.of(one.name))],
-        title=f"{found.name}: pictures that get worse",
-        about=f"% of images by severity · n = {found.n} in {found.groups} groups · bars are 95 % intervals",
+        title=f"{found.name}: figures on corrupted images",
+        about=f"% of images, by severity · n = {found.n} in {found.groups} groups · bars are 95 % intervals",
         promise=found.promise.risk,
         banded=SHOWN["risk"],
     )
@@ -46,7 +46,7 @@ def _strained(found: StressTest, name: str, about: str) -> RobustnessPlot:
 
 
 def _points(each: list[Condition], figure: str) -> list[tuple[int, MeasuredFigure]]:
-    """Without shares of wrong commitments where there are too few of them."""
+    """Without shares of wrong answers where too few were committed."""
     measured = [(one.severity, one.risk if figure == "risk" else one.figures.get(figure)) for one in each]
     return [(severity, e) for severity, e in measured if e is not None]
 
@@ -71,4 +71,6 @@ def _page(found: StressTest, drawing: str) -> str:
         breaks=breaks,
         clean=CLEAN,
         drawing=Markup(drawing),  # noqa: S704 - drawn by us, text escaped
+        style=Markup(style_sheet()),  # noqa: S704 - our own file
+        seen=set[str](),
     )

@@ -1,4 +1,4 @@
-"""The verdict on a panel's robustness in plain words, and what its readers must know."""
+"""A panel's robustness in plain words, and what readers of the figures must know."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,16 +8,16 @@ from doubleread.evals.stress._stress_figures import StressReadings
 from doubleread.evals.stress._stress_record import FEW, Condition, MeasuredFigure, Promise
 
 MILD = 3
-"""Up to this severity a picture is what an ordinary camera in ordinary hands may give."""
+"""Up to this severity, pictures are no worse than an ordinary camera may take."""
 
 
 def verdict(
     promise: Promise, clean: Condition, conditions: Sequence[Condition], overall: Sequence[Condition]
 ) -> tuple[str, ...]:
-    """The answer first: whether the panel keeps its promise, where it breaks it first, and whether it notices.
+    """The answer first: whether the panel stays within its error limit, where it exceeds it first, and what it refers.
 
-    A condition breaks the promise where the share of wrong commitments lies above it, by its estimate, among at least
-    ten commitments. ``overall`` has all corruptions together, by severity.
+    A condition exceeds the limit if the estimated share of wrong answers among at least ten committed ones is above it.
+    ``overall`` has all corruptions together, by severity.
     """
     return tuple(_sentences(promise, clean, conditions, overall))
 
@@ -30,55 +30,61 @@ def _sentences(
     if worst(conditions) is not None:
         yield _first(promise, conditions)
     yield _noticed(clean, overall[-1])
-    yield f"Clean images: accuracy {_share(clean, 'accuracy')}; wrong commitments {_share(clean, 'risk')}."
+    yield f"Clean images: accuracy {_share(clean, 'accuracy')}; wrong among the committed {_share(clean, 'risk')}."
 
 
 def breaks(one: Condition, promise: Promise) -> bool:
-    """Whether more commitments are wrong than promised."""
+    """Whether more committed answers are wrong than the limit allows."""
     return one.risk is not None and one.risk.value > promise.risk
 
 
 def worst(conditions: Sequence[Condition]) -> Condition | None:
-    """The condition with the largest share of wrong commitments; None where the panel commits too rarely to tell."""
+    """The condition with the largest share of wrong committed answers; None if the panel commits too rarely to tell."""
     judged = [one for one in conditions if one.risk is not None]
     return max(judged, key=lambda one: one.risk.value if one.risk else 0.0, default=None)
 
 
 def _kept(promise: Promise, top: int, found: Condition | None) -> Iterator[str]:
     if found is None or found.risk is None:
-        yield f"Up to severity {top} the panel commits on fewer than {FEW} images in every condition: too few to judge."
+        yield (
+            f"Up to severity {top}, the panel commits on fewer than {FEW} images in every condition: too few to judge."
+        )
         return
-    answer, risk = "does not keep" if breaks(found, promise) else "keeps", found.risk
+    answer, risk = "exceeds" if breaks(found, promise) else "stays within", found.risk
     yield (
-        f"Up to severity {top} the panel {answer} its promise: in the worst condition, {_where(found)}, "
-        f"{percent(risk.value)} of its commitments are wrong, and {percent(promise.risk)} may be."
+        f"Up to severity {top}, the panel {answer} its error limit of {percent(promise.risk)}: in the worst condition, "
+        f"{_where(found)}, {percent(risk.value)} of its committed answers are wrong."
     )
-    unsure = "; more images would make sure" if risk.low <= promise.risk < risk.high else ""
-    yield f"The 95 % interval of that share is {_reach(risk)} commitments{unsure}. The promise: {promise.why}."
+    unsure = ", so more images are needed to tell" if risk.low <= promise.risk < risk.high else ""
+    yield f"The 95 % interval of this share is {_reach(risk)}{unsure}. The limit follows from this: {promise.why}."
 
 
 def _first(promise: Promise, conditions: Sequence[Condition]) -> str:
     rare = sum(one.risk is None for one in conditions)
     careful = (
-        f" In {rare} of {len(conditions)} conditions it commits on fewer than {FEW} images: not judged." if rare else ""
+        f" In {rare} of {len(conditions)} conditions it commits on fewer than {FEW} images, too few to judge."
+        if rare
+        else ""
     )
     broken = [one for one in conditions if breaks(one, promise)]
     if not broken:
-        return f"No condition takes wrong commitments above {percent(promise.risk)}.{careful}"
+        return f"In no condition are more than {percent(promise.risk)} of the committed answers wrong.{careful}"
     first = worst([one for one in broken if one.severity == min(other.severity for other in broken)])
     assert first is not None
     others = dict.fromkeys(one.corruption for one in broken if one.corruption != first.corruption)
-    also = f" Also, at this severity or above, under {', '.join(others)}." if others else ""
+    also = f" It is also exceeded, at this severity or above, with {', '.join(others)}." if others else ""
     share = percent(first.risk.value if first.risk else 0.0)
-    return f"It becomes unreliable first under {_where(first)}, with {share} of its commitments wrong.{also}{careful}"
+    return (
+        f"The limit is first exceeded with {_where(first)}: {share} of the committed answers are wrong.{also}{careful}"
+    )
 
 
 def _noticed(clean: Condition, hardest: Condition) -> str:
     told = f"At severity {hardest.severity}, over all corruptions, accuracy is {_value(hardest, 'accuracy')} and "
     told += f"{_value(hardest, 'referred')} of the images are referred"
     if "alarm" not in hardest.figures:
-        return f"{told}; the panel has too few calibration cases to raise alarms."
-    return f"{told}; {_value(hardest, 'alarm')} raise the alarm (clean: {_value(clean, 'alarm')})."
+        return f"{told}; the panel has too few calibration images to recognise unfamiliar ones."
+    return f"{told}; {_value(hardest, 'alarm')} are recognised as unfamiliar (clean images: {_value(clean, 'alarm')})."
 
 
 def _where(one: Condition) -> str:
@@ -119,7 +125,10 @@ def partly(each: Sequence[Condition]) -> Iterator[str]:
     for name in dict.fromkeys(one.corruption for one in each if one.impossible):
         most = max(one.impossible for one in each if one.corruption == name)
         image = counted(most, "image")
-        yield f"{name}: not for {image}, whose background is not known (one uniform colour at the rim, or alpha)"
+        yield (
+            f"{name}: not applied to {image}, whose background is not known (it needs one colour along the border, "
+            "or transparency)"
+        )
 
 
 def narrow(groups: int) -> Iterator[str]:

@@ -30,8 +30,8 @@ def write_table(found: SuspectLabels, file: Path) -> None:
     """One suspect a row, with an empty column ``correct``. Raises ``DataError`` where the file is there already."""
     if os.path.lexists(file):
         raise DataError(
-            f"{file} is there already and may hold decisions: apply it with `doubleread cases correct`, "
-            "or choose another folder"
+            f"{file} exists already and may contain your corrections; apply it with "
+            "`doubleread cases correct`, or choose another folder"
         )
     out = io.StringIO(newline="")
     writer = csv.writer(out)
@@ -53,7 +53,9 @@ def read_table(file: Path) -> list[Correction]:
     except csv.Error as error:
         raise DataError(f"{file}, line {reader.line_num}: not CSV: {error}") from None
     if missing:
-        raise DataError(f"{file} lacks the columns {', '.join(sorted(missing))}: it is made by `cases suspect`")
+        raise DataError(
+            f"{file} lacks the columns {', '.join(sorted(missing))}; use the table of `doubleread cases suspect`"
+        )
     told = [(row[ID] or "", (row[CORRECT] or "").strip(), row[LABEL] or "") for row in rows]
     return [Correction(case, label, before) for case, label, before in told if label]
 
@@ -74,7 +76,7 @@ def write_manifest(cases: Iterable[Case], file: Path) -> None:
     extra = tuple(dict.fromkeys(name for case in rows for name in case.metadata))
     own = ("path", "label", "group", "split")
     if os.path.lexists(file):
-        raise DataError(f"{file} is there already: choose another name")
+        raise DataError(f"{file} exists already; choose another name")
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, (*own, *(name for name in extra if name not in own)))
     writer.writeheader()

@@ -71,7 +71,7 @@ class Ranking:
     posterior: Matrix
     given: Labels
     wrong: Estimate
-    """Expected number of wrong labels. Those of pictures that are hard to tell anyway are not told from them."""
+    """Expected number of wrong labels. Wrong labels of images that are hard to tell apart are not counted."""
     folds: int
 
     @property

@@ -23,7 +23,7 @@ EXAMPLES = 3
 
 
 class Example(Record):
-    """A case whose label nobody doubts, like the suspicious one."""
+    """A case without a suspicious label, similar to the suspicious one."""
 
     id: str
     source: str
@@ -32,7 +32,7 @@ class Example(Record):
 
 
 class Suspect(Record):
-    """A label that looks wrong, and what the picture looks like instead."""
+    """A label that looks wrong, and the label that fits better."""
 
     id: str
     source: str
@@ -59,7 +59,7 @@ class SuspectLabels(Record):
     suspects: tuple[Suspect, ...]
     unread: tuple[Unread, ...] = ()
     left_out: dict[str, int] = Field(default_factory=dict)
-    """Cases of labels that stand in a single group, by label: nothing tells whether they are right."""
+    """Cases of labels with a single group, by label: these labels cannot be checked."""
 
     @property
     def line(self) -> str:
@@ -67,7 +67,8 @@ class SuspectLabels(Record):
         w, shown = self.wrong, f"{len(self.suspects):,} most suspicious"
         low, high = math.floor(w.low), math.ceil(w.high)
         return (
-            f"About {w.value:,.0f} ({low:,} to {high:,}) of {self.cases:,} labels look wrong; the {shown} are listed."
+            f"About {w.value:,.0f} ({low:,} to {high:,}) of {self.cases:,} labels are probably wrong; the {shown} "
+            "are listed."
         )
 
 
@@ -115,7 +116,7 @@ def _comparable(cases: Sequence[Case]) -> tuple[list[Case], dict[str, int]]:
         groups.setdefault(str(case.label), set()).add(case.group or case.id)
     lone = {label for label, found in groups.items() if len(found) < 2}
     if len(groups) - len(lone) < 2:
-        raise DataError("two labels are needed that each have cases in at least two groups: add labelled cases")
+        raise DataError("at least two labels with cases in two or more groups each are needed; add labelled cases")
     left_out = {label: sum(case.label == label for case in cases) for label in sorted(lone)}
     return [case for case in cases if case.label not in lone], left_out
 

@@ -10,7 +10,7 @@ from doubleread.render.html import environment, style_sheet
 from doubleread.render.thumbnail import case_thumbnail
 
 MOST = 200
-"""Suspects on a page: more make it too large to open, and the table holds all."""
+"""Suspects on a page; with more it is too large to open. The table lists all."""
 _SIDE, _EXAMPLE_SIDE = 320, 160
 
 
@@ -33,7 +33,7 @@ def suspects_page(found: SuspectLabels, *, table: str) -> str:
     shown = [(one, case_thumbnail(one.path, one.id, side=_SIDE), sides(one)) for one in found.suspects[:MOST]]
     style = Markup(style_sheet())  # noqa: S704 - our own file
     template = environment("doubleread.evals.suspects").get_template("page.html")
-    return template.render(found=found, shown=shown, table=table, percent=percent, style=style)
+    return template.render(found=found, shown=shown, table=table, percent=percent, style=style, seen=set[str]())
 
 
 def percent(share: float) -> str:

@@ -14,7 +14,7 @@ from doubleread.orchestrator.fusion import FUSION_RULES
 from doubleread.orchestrator.learning.choice import AUTO
 
 MOST = 500
-"""More variants than this say nothing that a smaller grid does not."""
+"""With more variants, chance decides which one looks best."""
 
 
 class Dimension(NamedTuple):
@@ -32,7 +32,7 @@ def variants_of(first: Variant, vary: Sequence[str], referees: Sequence[str] = (
     heard the other agents, so that they cannot stay where one of those is left out.
     """
     if not vary:
-        raise DataError(f"nothing to vary: name at least one of {', '.join(DIMENSIONS)}, such as max_share=0,0.1,0.3")
+        raise DataError(f"nothing to vary; name at least one of {', '.join(DIMENSIONS)}, such as max_share=0,0.1,0.3")
     axes: dict[str, list[object]] = {}
     for words in vary:
         name, _, values = words.partition("=")
@@ -42,9 +42,14 @@ def variants_of(first: Variant, vary: Sequence[str], referees: Sequence[str] = (
         named = [value.strip() for value in values.split(",") if value.strip()] or dimension.usual(first)
         axes.setdefault(name, []).extend(dimension.read(value, first) for value in named)
     if "k" in axes and {"top", "local"} & set(axes):
-        raise DataError("k is a plain vote, top and local belong to the other way of weighing: vary one or the other")
+        raise DataError(
+            "k cannot be varied together with top or local: k is for a plain vote of the neighbours, top and local "
+            "are for weighted ones"
+        )
     if (count := prod(map(len, axes.values()))) > MOST:
-        raise DataError(f"{count} variants are too many to tell chance from gain: name fewer values (up to {MOST})")
+        raise DataError(
+            f"{count} variants are too many to tell a gain from chance; name fewer values (at most {MOST} variants)"
+        )
     points = [dict(zip(axes, point, strict=True)) for point in product(*axes.values())]
     unique = tuple(dict.fromkeys([first, *(first.model_copy(update=point) for point in points)]))
     for one in unique:
@@ -57,8 +62,9 @@ def _check_referees(one: Variant, first: Variant, referees: Sequence[str]) -> No
     staying = [name for name in one.agents if name in referees]
     if gone and staying:
         raise DataError(
-            f"{staying[0]} heard {', '.join(gone)}, and what it says without them is not on record: leave it out too, "
-            f"as in agents={''.join(f'-{name}' for name in (*gone, *staying))}"
+            f"{staying[0]} was given the answers of {', '.join(gone)}, and its answer without them was not recorded: "
+            "leave "
+            f"it out too, as in agents={''.join(f'-{name}' for name in (*gone, *staying))}"
         )
 
 
@@ -78,7 +84,7 @@ def _agents(value: str, first: Variant) -> tuple[str, ...]:
         rest = rest[len(mark + name) :]
     kept = tuple(name for name in first.agents if (name in named) is not without)
     if not kept:
-        raise DataError(f"agents={value} leaves nobody on the panel")
+        raise DataError(f"agents={value} leaves no agent in the panel")
     return kept
 
 
@@ -93,14 +99,14 @@ def _number(name: str, low: float, high: float, value: str, first: Variant) -> f
     except ValueError:
         number = float("nan")
     if not low <= number <= high:
-        raise DataError(f"{name}={value}: a number between {low:g} and {high:g} is needed")
+        raise DataError(f"{name}={value} is not valid: give a number from {low:g} to {high:g}")
     return number
 
 
 def _count(name: str, value: str, first: Variant) -> int:
     number = _number(name, 1, 1000, value, first)
     if number != int(number):
-        raise DataError(f"{name}={value}: a whole number is needed")
+        raise DataError(f"{name}={value} is not valid: give a whole number")
     return int(number)
 
 
@@ -119,30 +125,40 @@ def _plain(*values: str) -> Callable[[Variant], Sequence[str]]:
 
 
 DIMENSIONS: Mapping[str, Dimension] = {
-    "agents": Dimension("who sits on the panel: all, -texture, discriminant+neighbours", _agents, _leave_one_out),
+    "agents": Dimension("the agents: all, -texture (without it), discriminant+neighbours", _agents, _leave_one_out),
     "rule": Dimension("the fusion rule", partial(_part, FUSION_RULES), lambda _: (AUTO, *FUSION_RULES.names())),
     "calibrator": Dimension("the calibrator", partial(_part, CALIBRATORS), lambda _: (AUTO, *CALIBRATORS.names())),
     "max_share": Dimension(
-        "share of cases that may be looked at again",
+        "share of cases that may have a second look",
         partial(_number, "max_share", 0, 1),
         _plain("0", "0.05", "0.12", "0.3", "1"),
     ),
     "cascade": Dimension(
-        "share of cases on which agents that cost money are asked",
+        "share of cases on which agents that cost money are called",
         partial(_number, "cascade", 0, 1),
         _plain("0.1", "0.3", "1"),
     ),
     "referral": Dimension(
-        "cost of a referral, in ordinary errors",
+        "cost of a referral; an ordinary error costs 1",
         partial(_number, "referral", 0, 1000),
         _plain("0.05", "0.1", "0.2", "0.4"),
     ),
-    "max_risk": Dimension("share of the committed that may be wrong; none", _risk, _plain("none", "0.05", "0.02")),
+    "max_risk": Dimension(
+        "share of committed answers that may be wrong, or none", _risk, _plain("none", "0.05", "0.02")
+    ),
     "k": Dimension(
-        "the neighbours vote among so many nearest cases", partial(_count, "k"), _plain("1", "5", "10", "20")
+        "number of nearest cases in a plain vote of the agent neighbours",
+        partial(_count, "k"),
+        _plain("1", "5", "10", "20"),
     ),
     "top": Dimension(
-        "best cases of each label that the neighbours weigh", partial(_count, "top"), _plain("1", "5", "10")
+        "number of best cases of each label that the agent neighbours weighs",
+        partial(_count, "top"),
+        _plain("1", "5", "10"),
     ),
-    "local": Dimension("cases by which the neighbours measure hubs", partial(_count, "local"), _plain("5", "10", "20")),
+    "local": Dimension(
+        "number of cases by which the agent neighbours corrects for hubs",
+        partial(_count, "local"),
+        _plain("5", "10", "20"),
+    ),
 }

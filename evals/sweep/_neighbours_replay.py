@@ -38,9 +38,11 @@ class Neighbourhood:
     def of(cls, saved: PanelFolder) -> "Neighbourhood":
         """Raises ``DataError`` where the panel has no such agent or no archive of its own."""
         if AGENT not in saved.arbiter.agents:
-            raise DataError(f"k, top and local are those of the agent {AGENT!r}, which is not on this panel")
+            raise DataError(f"k, top and local are settings of the agent {AGENT!r}, which this panel does not have")
         if saved.settings.retrieval.url:
-            raise DataError("k, top and local can be varied over the panel's own archive only, not over a server's")
+            raise DataError(
+                "k, top and local can be varied only for an archive in the panel's folder, not for one on a server"
+            )
         with Archive(saved.folder / "store", saved.head.fingerprint, dim=saved.head.dim, read_only=True) as archive:
             columns = archive.columns()
         cache = EncodingCache(saved.settings.cache_folder, f"{saved.head.fingerprint}-{VIEWS_VERSION}")
@@ -67,8 +69,8 @@ class Neighbourhood:
         found = self.cache.get_many(wanted)
         if missing := {case for case, view in wanted if (case, view) not in found}:
             raise DataError(
-                f"{len(missing)} of {len(rows)} cases have no encoding in {self.cache.path.parent}, without which the "
-                "neighbours cannot be weighed anew: set encoder.cache_dir to where the panel was fitted or the run made"
+                f"{len(missing)} of {len(rows)} cases have no cached encoding in {self.cache.path.parent}, which this "
+                "needs: set encoder.cache_dir to the folder that was used when the panel was fitted or the run was made"
             )
         return found
 

@@ -36,7 +36,7 @@ class RecordedAnswers:
         """Raises ``PanelError`` where the panel keeps no readings, ``DataError`` for the price of a stranger."""
         agents = saved.arbiter.agents
         if strangers := sorted(set(usd or {}) - set(agents)):
-            raise DataError(f"{strangers[0]} is no agent of this panel, so it has no price; it has {', '.join(agents)}")
+            raise DataError(f"this panel has no agent {strangers[0]}; its agents are {', '.join(agents)}")
         return cls(saved, calibration_rows(saved), usd or {})
 
     @property
@@ -107,8 +107,9 @@ class UnseenCases:
                 kept.append((row.label, row.group or row.case))
         if not kept:
             raise DataError(
-                f"{folder}: none of its cases can judge a variant: {left_out} are the panel's own, the others have no "
-                "label or no opinion"
+                f"{folder}: none of its cases can be used: the panel has learned from {left_out} of them, the others "
+                "have "
+                "no label or no answer"
             )
         return cls(
             folder=folder,
@@ -129,7 +130,7 @@ class UnseenCases:
 
 
 def _labelled_verdicts(folder: Path) -> Iterator[Verdict]:
-    """The verdicts on labelled cases on which anybody spoke, one at a time; raises ``RunError``."""
+    """The verdicts on labelled cases that any agent answered, one at a time; raises ``RunError``."""
     read_record(folder)
     for row in read_rows(folder):
         verdict = row.verdict

@@ -31,7 +31,7 @@ class Bench:
     error_usd: float
 
     def scores(self, task: Task, outcomes: VariantOutcomes) -> "VariantFigures":
-        """The figures of one variant. A case on which nobody spoke is no forecast, or one that is all alike."""
+        """The figures of one variant. A case without an answer is no forecast, or a uniform one."""
         there = spoken(outcomes.posterior)
         P = np.where(there[:, None], outcomes.posterior, 1 / outcomes.posterior.shape[1])
         cost = realised_costs(task, outcomes.label, outcomes.committed, self.labels) + outcomes.usd / self.error_usd

@@ -15,7 +15,7 @@ class VariantScore(Record):
     difference: dict[str, Estimate]
     """To the first variant, on the same cases; without ``cost`` where a referral costs something else."""
     decided_otherwise: int
-    """Cases on which it decides otherwise than the first variant."""
+    """Cases on which it decides differently from the first variant."""
     p: float | None = None
     """That a difference in cost as large as this is chance, Holm-adjusted for all variants; None without one."""
 
@@ -28,13 +28,13 @@ class Pick(Record):
     best: str
     """The cheapest on all cases…"""
     best_cost: float
-    """… and what it seems to cost: flattered by the choice."""
+    """… and its cost on the same cases, which is too low because it was chosen on them."""
     cost: Estimate
     """Of the variant that was cheapest on the other parts of the cases, part by part."""
     difference: Estimate
     """To the first variant."""
     picked: dict[str, float]
-    """Which variants were picked, by the share of cases that were judged by them."""
+    """Which variants were chosen, with the share of cases tested with them."""
 
 
 class RefusedVariant(Record):

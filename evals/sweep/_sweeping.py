@@ -88,14 +88,15 @@ def _check(recorded: RecordedAnswers, variants: Sequence[Variant]) -> None:
     looked = any(answer.round > 1 for row in recorded.rows for answer in row.second)
     if not looked and any(variant.max_share > 0 for variant in variants):
         raise DataError(
-            "the panel's readings hold no second answers, so second looks cannot be replayed: fit again with "
+            "the panel has no recorded second looks, so they cannot be replayed: fit it again with "
             "second_look.max_rounds = 2, or vary something else"
         )
     free = recorded.saved.settings.cascade.free_usd
     if any(variant.cascade < 1 for variant in variants) and not any(usd > free for usd in recorded.usd.values()):
         raise DataError(
-            "no agent's price is known, so no cascade can be replayed: kept readings hold no prices; name them, as in "
-            "--usd gpt=0.002, or give a run in which answers were paid for"
+            "no price of an agent is known, so cascades cannot be replayed: give prices, as in --usd gpt=0.002, or a "
+            "run "
+            "in which answers were paid for"
         )
 
 
@@ -109,34 +110,36 @@ def _answerable(
         if not missing:
             kept.append(i)
             continue
-        held = "the readings" if unseen is None else str(unseen.folder)
+        held = "the recorded answers" if unseen is None else f"the recorded answers of {unseen.folder}"
         n = len(outcome.unanswered)
-        why = f"it asks for answers on {missing} of {n} cases that {held} never got: nobody was asked then"
+        why = f"it needs answers for {missing} of {n} cases that {held} do not contain: no model was called for these"
         refused.append(RefusedVariant(name=variant.name(variants[0]), why=why))
     if 0 not in kept:
         raise DataError(
-            f"the panel as it is cannot be replayed: {refused[0].why}; a run made with second_look.max_share = 1 and "
-            "cascade.max_share = 1 answers everything"
+            f"the panel as it is cannot be replayed: {refused[0].why}; make a run with second_look.max_share = 1 and "
+            "cascade.max_share = 1, which records all answers"
         )
     return kept, tuple(refused)
 
 
 def _learned_from(n: int, folds: int, unseen: UnseenCases | None) -> str:
     if unseen is None:
-        return f"cross-fitted in {folds} folds of {n} calibration cases, whole groups at a time"
-    return f"learned from {n} calibration cases, replayed on a run's cases"
+        return f"cross-validated in {folds} folds of {n} calibration cases, whole groups at a time"
+    return f"fitted on {n} calibration cases, tested on the cases of a run"
 
 
 def _notes(recorded: RecordedAnswers, variants: Sequence[Variant], unseen: UnseenCases | None) -> Iterator[str]:
     """What a reader must know of these figures."""
     first = variants[0]
     if unseen is not None and unseen.left_out:
-        yield f"{unseen.left_out} cases of the run are the panel's own or of their groups: left out"
+        yield f"{unseen.left_out} cases of the run are left out: the panel has learned from them or from their groups"
     if any(one.agents != first.agents and one.max_share > 0 for one in variants):
-        yield "second answers were given when the whole panel had said what is contested; a smaller panel replays them"
+        yield "second looks were recorded with the whole panel; smaller panels reuse those answers"
     if any(one.neighbours != first.neighbours for one in variants):
-        yield "the neighbours agent was weighed anew from cached encodings; what was shown as evidence stays as it was"
+        yield (
+            "the agent neighbours was computed again from cached encodings; the evidence given to models is as recorded"
+        )
     if any(one.referral != first.referral for one in variants):
-        yield "costs under different costs of a referral do not compare: no difference is given"
+        yield "variants with different costs of a referral cannot be compared by cost: no difference in cost is given"
     if recorded.saved.settings.worth.hour_usd > 0:
-        yield "how long answers took is not on record: waiting costs nothing here"
+        yield "the time of the answers was not recorded: waiting costs nothing here"

@@ -77,15 +77,15 @@ def _change(metric: Metric) -> str:
 
 OF_OUTCOMES = (
     SweepFigure(
-        name="wrong", title="wrongly committed", of=lambda found, y, _: found.committed & (found.label != y)
+        name="wrong", title="wrong committed answers", of=lambda found, y, _: found.committed & (found.label != y)
     ),  # of all cases
     SweepFigure(name="referred", title="referred", heading="referred %", of=lambda found, *_: ~found.committed),
     SweepFigure(
-        name="looked_again", title="looked at again", heading="2nd look %", of=lambda found, *_: found.looked_again
+        name="looked_again", title="second looks", heading="2nd look %", of=lambda found, *_: found.looked_again
     ),
     SweepFigure(  # what decisions came to, in ordinary errors, with what answers cost
         name="cost",
-        title="cost a case, in ordinary errors",
+        title="cost per case, in ordinary errors",
         heading="cost",
         change="cost",
         display=Display(digits=4),
@@ -93,8 +93,8 @@ OF_OUTCOMES = (
     ),
     SweepFigure(
         name="usd",
-        title="US dollars a case",
-        heading="$ a case",
+        title="US dollars per case",
+        heading="$ per case",
         display=Display(digits=4),
         of=lambda found, *_: found.usd,
     ),

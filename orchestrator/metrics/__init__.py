@@ -68,8 +68,8 @@ def shown_in(surface: Surface) -> "tuple[Metric, ...]":
     return tuple(sorted(found, key=lambda one: one.rank) if surface in ("summary", "readers", "report") else found)
 
 
-class Floor(NamedTuple):
-    """ECE of a perfectly calibrated forecaster: ``mean`` and 95th percentile ``high``."""
+class ChanceLevel(NamedTuple):
+    """Chance level of the ECE, that of a perfectly calibrated forecaster: ``mean`` and 95th percentile ``high``."""
 
     mean: float
     high: float
@@ -121,12 +121,12 @@ def ece(confidence: Vector, correct: Flags, bins: int = BINS) -> float:
     return float(np.abs(gaps).sum()) / len(confidence) if len(confidence) else float("nan")
 
 
-def ece_floor(confidence: Vector, bins: int, rng: np.random.Generator, draws: int = 400) -> Floor:
-    """ECE of a perfectly calibrated forecaster: correctness drawn with probability ``confidence``, ``draws`` times."""
+def ece_chance(confidence: Vector, bins: int, rng: np.random.Generator, draws: int = 400) -> ChanceLevel:
+    """Chance level of the ECE: correctness is drawn with probability ``confidence``, ``draws`` times."""
     if not len(confidence):
-        return Floor(float("nan"), float("nan"))
+        return ChanceLevel(float("nan"), float("nan"))
     values = [ece(confidence, rng.random(len(confidence)) < confidence, bins) for _ in range(draws)]
-    return Floor(float(np.mean(values)), float(np.quantile(values, 0.95)))
+    return ChanceLevel(float(np.mean(values)), float(np.quantile(values, 0.95)))
 
 
 def classwise_ece(P: Matrix, y: Labels, bins: int = BINS) -> float:
@@ -222,7 +222,7 @@ class Gain(NamedTuple):
     def line(self) -> str:
         """The gain and its standard error as text."""
         if not np.isfinite(self.error):
-            return f"{self.mean:+.3f}, from too few groups to tell"
+            return f"{self.mean:+.3f}, too few groups for an interval"
         return f"{self.mean:+.3f} ± {self.error:.3f}"
 
 

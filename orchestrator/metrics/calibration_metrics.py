@@ -1,4 +1,4 @@
-"""Calibration errors with intervals, and their floor under perfect calibration.
+"""Calibration errors with intervals, and their chance level.
 
 All are computed from the sums of ``correct - confidence`` per bin. Bins are equal-width, open below and closed above (0
 belongs to the first), or hold equally many cases. Bootstrap draws keep the bins of the sample.
@@ -18,7 +18,7 @@ from doubleread.orchestrator.metrics.draws import certain, estimate, ratio
 from doubleread.orchestrator.metrics.metric import Metric, MetricSample
 
 SIMULATED = 400
-"""Simulated label draws of a perfectly calibrated reader."""
+"""Simulated label draws of a perfectly calibrated reader, from which the chance level is computed."""
 
 Numbers = NDArray[np.int64]
 
@@ -47,7 +47,7 @@ class CalibrationMetric(Metric):
         columns = (sample.correct - sample.confidence, np.ones(len(sample.y)))
         return self.of(*(sample.draws.sums(_spread(values, bins, sample.bins), sample.rows) for values in columns))
 
-    def floor(self, sample: MetricSample) -> Vector:
+    def by_chance(self, sample: MetricSample) -> Vector:
         """The error under each simulated draw of labels, shape ``(400,)``."""
         bins, said = self.bins_of(sample.confidence, sample.bins), sample.P.argmax(axis=1)
         sizes = np.bincount(bins, minlength=sample.bins).astype(float)
@@ -61,7 +61,7 @@ class CalibrationMetric(Metric):
         return float(self.of(gaps, np.bincount(bins, minlength=BINS)[None].astype(float))[0])
 
     def found(self, sample: MetricSample) -> CalibrationError:
-        return _error(self.drawn(sample), self.floor(sample), self.binning, sample.bins)
+        return _error(self.drawn(sample), self.by_chance(sample), self.binning, sample.bins)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ class _Classwise(CalibrationMetric):
             total += ratio(np.abs(sample.draws.sums(gaps, sample.rows)).sum(axis=1), sample.n)
         return np.asarray(total / P.shape[1])
 
-    def floor(self, sample: MetricSample) -> Vector:
+    def by_chance(self, sample: MetricSample) -> Vector:
         (n, k), cells = sample.P.shape, bin_index(sample.P, sample.bins)
         expected = np.concatenate([np.bincount(cells[:, i], sample.P[:, i], sample.bins) for i in range(k)])
         present = (
@@ -96,10 +96,10 @@ def simulated(sample: MetricSample) -> list[Labels]:
 
 
 def expected_error(sample: MetricSample) -> CalibrationError:
-    """The ECE with the floor of ``ece_floor``, for samples without other metrics."""
+    """The ECE with the chance level of ``ece_chance``, for samples without other metrics."""
     rng, confidence = np.random.default_rng(sample.draws.seed), sample.confidence
-    floor = [ece(confidence, rng.random(len(confidence)) < confidence, sample.bins) for _ in range(SIMULATED)]
-    return _error(ECE.drawn(sample), np.array(floor), ECE.binning, sample.bins)
+    by_chance = [ece(confidence, rng.random(len(confidence)) < confidence, sample.bins) for _ in range(SIMULATED)]
+    return _error(ECE.drawn(sample), np.array(by_chance), ECE.binning, sample.bins)
 
 
 def _expected(gaps: Matrix, sizes: Matrix) -> Vector:
@@ -127,8 +127,8 @@ def _error(values: Vector, simulated_values: Vector, binning: str, bins: int) ->
         high=found.high,
         bins=bins,
         binning=binning,
-        floor=float(simulated_values.mean()),
-        floor_high=float(np.quantile(simulated_values, 0.95)),
+        chance=float(simulated_values.mean()),
+        chance_high=float(np.quantile(simulated_values, 0.95)),
     )
 
 
@@ -150,8 +150,12 @@ ACE = CalibrationMetric(
     binning="equal-mass",
 )
 MCE = CalibrationMetric(
-    name="mce", title="MCE", about="worst bin's calibration error", shown=frozenset(("gates",)), of=_worst
+    name="mce", title="MCE", about="calibration error of the worst bin", shown=frozenset(("gates",)), of=_worst
 )
 CLASSWISE_ECE = _Classwise(
-    name="classwise_ece", title="classwise ECE", about="mean over labels", shown=frozenset(("gates",)), of=_expected
+    name="classwise_ece",
+    title="classwise ECE",
+    about="mean calibration error over labels",
+    shown=frozenset(("gates",)),
+    of=_expected,
 )

@@ -81,7 +81,7 @@ def _f1(found: Estimate | None, either: int) -> Estimate | None:
 BALANCED_ACCURACY = _LabelMean(
     name="balanced_accuracy",
     title="balanced accuracy",
-    about="mean recall",
+    about="mean of the labels' recall",
     better="higher",
     unit="share",
     display=PERCENT,
@@ -92,7 +92,7 @@ BALANCED_ACCURACY = _LabelMean(
 MACRO_F1 = _LabelMean(
     name="macro_f1",
     title="macro F1",
-    about="mean F1",
+    about="mean of the labels' F1",
     better="higher",
     unit="share",
     shown=frozenset(("summary", "gates")),

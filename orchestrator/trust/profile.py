@@ -118,12 +118,12 @@ def share(flags: metrics.Flags, groups: Groups = None, seed: int = 0, draws: int
 def calibration_error(
     P: Matrix, y: Labels, groups: Groups = None, bins: int = 15, seed: int = 0, draws: int = DRAWS
 ) -> CalibrationError:
-    """ECE with its bootstrap interval and its sampling floor."""
+    """ECE with its bootstrap interval and its chance level."""
     confidence, correct = metrics.confidences(P), metrics.correctness(P, y)
     found = bootstrap(lambda rows: metrics.ece(confidence[rows], correct[rows], bins), len(y), draws, seed, groups)
-    floor = metrics.ece_floor(confidence, bins, np.random.default_rng(seed))
+    chance = metrics.ece_chance(confidence, bins, np.random.default_rng(seed))
     return CalibrationError(
-        value=found.value, low=found.low, high=found.high, bins=bins, floor=floor.mean, floor_high=floor.high
+        value=found.value, low=found.low, high=found.high, bins=bins, chance=chance.mean, chance_high=chance.high
     )
 
 

@@ -68,7 +68,7 @@ def test_the_first_sentence_answers(doubleread, photos, tmp_path):
     ended = doubleread("cases", "suspect", photos, "-o", tmp_path / "new", "--limit", 5)
     assert ended.code == 0
     assert ended.out.startswith("About 2 (")
-    assert ended.out.splitlines()[0].endswith("of 60 labels look wrong; the 5 most suspicious are listed.")
+    assert ended.out.splitlines()[0].endswith("of 60 labels are probably wrong; the 5 most suspicious are listed.")
     assert "was-red.png" in ended.out
 
 

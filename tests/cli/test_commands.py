@@ -153,7 +153,7 @@ def test_fit_then_diagnose(doubleread, offline, photos, tmp_path):
     ended = doubleread("fit", photos, "-o", tmp_path / "my [panel]", "--agents", "logistic,neighbours")
     assert ended.code == 0
     assert ended.out.splitlines()[-1] == f"panel: {tmp_path / 'my [panel]'}"
-    assert "Trust, learned on calibration cases" in ended.out
+    assert "On the calibration images, after calibration" in ended.out
     assert "30 images, labels blue, green, red" in ended.err
     assert "trust learned from cross-fitting in 3 folds" in ended.err
     assert "learning trust: 1/1" in ended.err
@@ -290,4 +290,4 @@ def test_trust_is_shown_drawn_and_exported(doubleread, saved, tmp_path):
     assert float(rows[0]["accuracy"]) == profiles[0]["accuracy"]["value"]
     refused = doubleread("trust", "export", str(saved), "-o", str(tmp_path / "trust.xlsx"))
     assert refused.code == 2
-    assert "name a .csv or a .json file" in refused.err
+    assert "the name must end in .csv or .json" in refused.err

@@ -53,7 +53,7 @@ def test_a_figure_that_is_not_reached_is_exit_code_1(doubleread, run):
     assert ended.code == 1
     assert "✗ nll" in ended.out
     assert "there is no figure 'acuracy'" in doubleread("report", run, "--fail-under", "acuracy=0.9").err
-    assert "ask for at most" in doubleread("report", run, "--fail-under", "ece=0.9").err
+    assert "set a bound 'at most 0.9'" in doubleread("report", run, "--fail-under", "ece=0.9").err
 
 
 def test_shards_are_joined_into_the_whole(doubleread, offline, made, unseen, run, tmp_path):
@@ -64,7 +64,10 @@ def test_shards_are_joined_into_the_whole(doubleread, offline, made, unseen, run
     assert ended.code == 0, ended.err
     assert [row.case for row in read_rows(tmp_path / "whole")] == [row.case for row in read_rows(run)]
     assert read_record(tmp_path / "whole").cases == 18
-    assert "each once" in doubleread("report", tmp_path / "1", tmp_path / "1", "-o", tmp_path / "twice").err
+    assert (
+        "name each shard of one run once"
+        in doubleread("report", tmp_path / "1", tmp_path / "1", "-o", tmp_path / "twice").err
+    )
     assert "with -o" in doubleread("report", tmp_path / "1", tmp_path / "2").err
     assert "3/2" in doubleread("evaluate", unseen, "--panel", made, "--shard", "3/2").err
 
@@ -74,7 +77,7 @@ def test_what_cannot_be_run_is_told(doubleread, offline, made, unseen, photos, t
     assert ended.code == 2
     assert "it has learned from all 30 images" in ended.err
     assert "holds no panel" in doubleread("evaluate", unseen, "--panel", tmp_path).err
-    assert "holds no run" in doubleread("report", tmp_path).err
+    assert "contains no run" in doubleread("report", tmp_path).err
 
 
 # -- in a test suite ----------------------------------------------------------------------------------------------

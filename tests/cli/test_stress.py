@@ -29,7 +29,7 @@ def test_the_card_is_shown_and_written(doubleread, made, unseen, offline, tmp_pa
     monkeypatch.setenv("COLUMNS", "80")
     ran = doubleread("stress", made, unseen, "--corruptions", "jpeg,greyscale", "--severities", "1,5", "-o", tmp_path)
     assert ran.code == 0
-    assert ran.out.startswith("Up to severity 1 the panel ")
+    assert ran.out.startswith("Up to severity 1, the panel ")
     assert "Per cent of 12 images in 12 groups" in ran.out
     assert max(map(len, ran.out.splitlines()[:-1])) <= 80
     assert re.search(r"^greyscale +1 +\d+ ", ran.out, flags=re.MULTILINE)
@@ -57,8 +57,8 @@ def test_json_has_every_figure_and_the_folder_is_named_by_time(
 def test_what_cannot_be_is_one_line_and_code_2(doubleread, made, photos, unseen, offline, tmp_path):
     for arguments, told in (
         ([made, unseen, "--corruptions", "rain"], "unknown corruption 'rain'"),
-        ([made, unseen, "--severities", "1-9"], "there are severities 1 to 5"),
-        ([made, unseen, "--severities", "hard"], "names no severities"),
+        ([made, unseen, "--severities", "1-9"], "severities are 1 to 5"),
+        ([made, unseen, "--severities", "hard"], "is not a list of severities"),
         ([made, photos], "there is no image to judge the panel on"),
         ([tmp_path, unseen], "holds no panel"),
         ([made, tmp_path / "nowhere"], "there is no"),

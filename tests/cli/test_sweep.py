@@ -28,8 +28,8 @@ def test_the_tables_fit_and_say_what_choosing_is_worth(doubleread, made, offline
     assert ran.code == 0
     assert "as it is" in ran.out
     assert "agents=logistic referral=0.05" in ran.out
-    assert "seems to cost" in " ".join(ran.out.split())
-    assert "Each p holds for all variants together (Holm)." in " ".join(ran.out.split())
+    assert "because it was chosen on the same cases" in " ".join(ran.out.split())
+    assert "The p values allow for the number of variants (Holm)." in " ".join(ran.out.split())
     assert max(map(len, ran.out.splitlines())) <= 80
     assert "costs under different costs of a referral do not compare" in " ".join(ran.err.split())
     assert "learning and replaying: 2/2" in ran.err
@@ -46,7 +46,7 @@ def test_files_hold_every_figure(doubleread, made, offline, tmp_path):
         assert float(row["accuracy_low"]) == pytest.approx(one["figures"]["accuracy"]["low"])
     assert rows[0]["change_nll"] == rows[1]["change_cost"] == ""
     words = [element.text for element in ET.fromstring(drawn.read_text(encoding="utf-8")).iter() if element.text]
-    assert "wrongly committed, %" in words
+    assert "wrong committed answers, %" in words
     assert "referral=0.05" in words
 
 
@@ -54,11 +54,11 @@ def test_what_cannot_be_is_one_line_and_code_2(doubleread, made, offline, tmp_pa
     for arguments, told in (
         (["--vary", "weather"], "unknown thing to vary 'weather'"),
         ([], "nothing to vary"),
-        (["--vary", "max_share"], "hold no second answers"),
+        (["--vary", "max_share"], "has no recorded second looks"),
         (["--vary", "rule", "--usd", "logistic"], "write NAME=PRICE"),
-        (["--vary", "rule", "--usd", "logistic=-1"], "not negative"),
-        (["--vary", "rule", "--run", tmp_path], "holds no run"),
-        (["--vary", "rule", "-o", "sweep.xlsx"], "name a .csv file"),
+        (["--vary", "rule", "--usd", "logistic=-1"], "a price must be 0 or more"),
+        (["--vary", "rule", "--run", tmp_path], "contains no run"),
+        (["--vary", "rule", "-o", "sweep.xlsx"], "the name must end in .csv"),
     ):
         ran = doubleread("sweep", made, *arguments)
         assert ran.code == 2

@@ -79,7 +79,7 @@ def test_rows_that_cannot_be_used_are_named_and_the_rest_is_kept(doubleread, wor
     assert unspaced("among the panel's own cases") in said
     assert unspaced("nowhere.png: no verdict on it") in said
     assert unspaced("line 8: no verdict") in said
-    assert unspaced("kept as selected cases") in said
+    assert unspaced("stored as selected cases") in said
     assert len(read_outcomes(work / "panel").standing) == 2
 
 
@@ -132,11 +132,11 @@ def test_the_archive_joins_later_where_the_disk_was_full(doubleread, work):
     code, said = with_room(size, *confirming(work))
     assert code == 1
     assert "6 confirmed, 0 corrected" in said
-    joined = int(re.search(r"(\d) cases joined the panel's archive", flat(said))[1])
+    joined = int(re.search(r"(\d) cases were added to the panel's archive", flat(said))[1])
     assert f"{6 - joined} cases are kept as outcomes, but not in the archive" in flat(said)
     again = confirm(doubleread, work)
     assert again.code == 0
-    assert "6 cases joined the panel's archive" in flat(again.err)
+    assert "6 cases were added to the panel's archive" in flat(again.err)
     assert len(read_outcomes(work / "panel").history) == 6
 
 
@@ -177,10 +177,10 @@ def test_update_rehearses_learns_and_goes_back(doubleread, work):
     rehearsed = doubleread("trust", "update", panel, "--dry-run")
     assert rehearsed.code == 0, rehearsed.err
     assert rehearsed.out.splitlines()[-1] == "dry run: nothing was written"
-    assert "version 2 against version 1, after calibration" in rehearsed.out
+    assert "version 2 compared with version 1, after calibration" in rehearsed.out
     assert not (panel / "trust" / "v2").exists()
     learned = doubleread("trust", "update", panel)
-    assert "trust version 2 counts from now on (kept: 1; back with --to-version)" in learned.out
+    assert "trust version 2 is used from now on (kept: 1; return with --to-version)" in learned.out
     assert "and 6 confirmed outcomes" in learned.err
     shown = doubleread("trust", "show", panel)
     assert "calibration cases and outcomes (version 2)" in shown.out
@@ -188,7 +188,7 @@ def test_update_rehearses_learns_and_goes_back(doubleread, work):
     assert "version 2" not in doubleread("trust", "show", f"{panel}@1").out
     doubleread("trust", "export", f"{panel}@1", "-o", work / "old.json")
     assert {p["version"] for p in json.loads((work / "old.json").read_text())} == {1}
-    assert doubleread("trust", "update", panel, "--to-version", "1").out == "trust version 1 counts again\n"
+    assert doubleread("trust", "update", panel, "--to-version", "1").out == "trust version 1 is used again\n"
     assert "version 2" not in doubleread("trust", "show", panel).out
     assert "no version 9" in doubleread("trust", "update", panel, "--to-version", "9").err
 
@@ -197,7 +197,7 @@ def test_versions_panels_and_outcomes_are_compared(doubleread, work, made):
     panel = work / "panel"
     refused = doubleread("trust", "compare", panel, f"{panel}@outcomes")
     assert refused.code == 2
-    assert "no outcome of an unselected case" in flat(refused.err)
+    assert "no confirmed outcomes to test it on" in flat(refused.err)
     confirm(doubleread, work, "--sampling", "all")
     against = doubleread("trust", "compare", panel, f"{panel}@outcomes")
     assert against.code == 0, against.err
@@ -207,7 +207,7 @@ def test_versions_panels_and_outcomes_are_compared(doubleread, work, made):
     ended = doubleread("trust", "compare", f"{panel}@1", f"{panel}@2", "--draw", work / "change.svg")
     assert ended.code == 0, ended.err
     assert "both judged on the same 21 cases" in flat(ended.err)
-    assert all(figure in ended.out for figure in ("accuracy", "NLL", "Brier", "ECE", "OCR"))
+    assert all(figure in ended.out for figure in ("accuracy", "log-loss", "Brier", "ECE", "wrong and sure"))
     drawn = (work / "change.svg").read_text()
     assert drawn.startswith("<svg")
     assert "logistic · panel@2" in drawn
@@ -253,7 +253,7 @@ def test_agents_are_shown_as_the_panel_uses_them_and_those_left_out_with_the_rea
     for profile in panel.profiles:
         row = next((line for line in out.splitlines() if line.startswith(f"{profile.agent} ")), "")
         if profile.agent in panel.left_out:
-            assert f"{profile.agent}: not asked: {panel.left_out[profile.agent]}" in out
+            assert f"{profile.agent} is not used: {panel.left_out[profile.agent]}" in out
             assert row == ""
         elif profile.round == 1:
             assert f"{100 * (profile.calibrated_accuracy or profile.accuracy).value:.1f} (" in row

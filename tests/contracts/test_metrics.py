@@ -40,7 +40,7 @@ def test_the_first_of_the_draws_is_the_value(metric):
     found = metric.found(sample_of(P, y))
     assert found.value == pytest.approx(drawn[0])
     if isinstance(found, CalibrationError):
-        assert 0 < found.floor < found.floor_high
+        assert 0 < found.chance < found.chance_high
     else:
         assert found.low <= found.value <= found.high
 

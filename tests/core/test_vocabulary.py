@@ -10,6 +10,7 @@ from doubleread.core.errors import DataError, SettingsError, TaskError, UnknownP
 from doubleread.core.opinion import Opinion
 from doubleread.core.registry import Registry
 from doubleread.core.task import Costs, Label, Task
+from doubleread.core.trust import CalibrationError
 
 
 @pytest.mark.parametrize(
@@ -77,3 +78,11 @@ def test_a_registry_loads_only_what_is_chosen():
     registry.check(["good", "broken"])
     with pytest.raises(UnknownPart, match="known: broken, good"):
         registry.get("bad")
+
+
+def test_older_files_call_the_chance_level_a_floor():
+    now = CalibrationError(value=0.1, low=0.0, high=0.2, bins=15, chance=0.03, chance_high=0.05)
+    older = now.model_dump_json().replace('"chance', '"floor')
+    assert '"floor_high":0.05' in older
+    assert CalibrationError.model_validate_json(older) == now
+    assert '"chance_high":0.05' in now.model_dump_json()

@@ -64,7 +64,7 @@ def test_what_is_no_picture_is_passed_over_and_what_looks_like_one_is_reported(f
     assert len(dataset.cases) == 6
     assert where(dataset) == {
         "loose.png": "not in a label's sub-folder",
-        "rust/phone.HEIC": ".HEIC images are not read: convert it to PNG or JPEG",
+        "rust/phone.HEIC": ".HEIC images are not supported; convert it to PNG or JPEG",
         "rust/empty.png": "the file is empty",
         "rust/gone.png": "the file is missing",
     }
@@ -156,7 +156,7 @@ def test_a_source_that_is_not_there(source):
 
 
 def test_an_empty_name_is_not_the_current_folder():
-    with pytest.raises(DataError, match="no data set was named"):
+    with pytest.raises(DataError, match="no data set was given"):
         read_dataset("")
 
 
@@ -221,8 +221,8 @@ def test_bad_rows_are_reported_with_their_line_and_the_rest_is_read(manifest):
         "line 6": "the file is missing",
         "line 7": "the label is empty",
         "line 8": "the path is empty",
-        "line 9": "column 'capture' holds 'many', not a number: no block can be worked out",
-        "line 10": "more values than columns; quote values that hold a comma",
+        "line 9": "column 'capture' contains 'many', which is not a number, so it has no block",
+        "line 10": "more values than columns; put values that contain a comma in quotes",
         "line 12": "the file is missing",
         "line 13": "not a file",
     }
@@ -241,7 +241,7 @@ def test_copies_in_two_splits_stay_for_the_leakage_check(manifest, tmp_path):
 @pytest.mark.parametrize(
     ("group", "message"),
     [
-        ("plant", "column 'plant', which is not there; columns: path, label"),
+        ("plant", "no column 'plant' for groups; columns: path, label"),
         ("label//ten", "whole number above 0"),
         ("label//0", "whole number above 0"),
         ("label,", "column ''"),
@@ -263,7 +263,7 @@ def test_a_column_that_is_there_twice(manifest):
 
 
 def test_an_unknown_split(manifest):
-    with pytest.raises(DataError, match=r"unknown split 'holdout' \(line 2 of the manifest\); known: .*support"):
+    with pytest.raises(DataError, match=r"unknown split 'holdout' \(line 2 of the manifest\); known splits: .*support"):
         read_dataset(manifest(("path", "label", "split"), [(*row, "holdout") for row in FOUR]))
 
 
@@ -286,7 +286,7 @@ def test_all_rows_bad(manifest):
         ("m.csv", b'path,label\na.png,x\n"b.png,x\n', "line 3: not CSV"),
         ("m.csv", b"path,label\na.png,x\0\n", "line 2: binary data"),
         ("m.jsonl", b'{"path": "a.png", "label": "x"}\n{"path": \n', "line 2 is not JSON"),
-        ("m.jsonl", b'\n["a.png", "x"]\n', "line 2: one JSON object per line is needed, got list"),
+        ("m.jsonl", b'\n["a.png", "x"]\n', "line 2: each line must be a JSON object, not list"),
     ],
 )
 def test_a_manifest_that_cannot_be_read(tmp_path, name, data, message):

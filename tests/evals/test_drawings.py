@@ -42,10 +42,10 @@ def hints(svg):
 
 
 def test_a_reliability_diagram_holds_its_numbers():
-    svg = reliability_diagram(BINS, title="panel", ece=0.1234, floor=0.0211, n=1403, coverage=0.925)
+    svg = reliability_diagram(BINS, title="panel", ece=0.1234, chance=0.0211, n=1403, coverage=0.925)
     words = texts(svg)
     assert "ECE 0.123 · n = 1,403 · answered 92.5 %" in words
-    assert any(word.startswith("sampling floor 0.021") for word in words)
+    assert any(word.startswith("chance level 0.021") for word in words)
     assert {"1,200", "100", "3"} <= set(words)
     low, high = wilson(50, 100)
     told = f"50 of 100 right = 50 % (95 % interval {100 * low:.1f} % to {100 * high:.1f} %)"
@@ -53,26 +53,26 @@ def test_a_reliability_diagram_holds_its_numbers():
 
 
 def test_marks_tell_over_from_under_confident_but_not_on_three_cases():
-    svg = reliability_diagram(BINS, title="panel", ece=0.1, floor=0.02, n=1403)
-    plot = svg.split("as stated</text>")[0]
+    svg = reliability_diagram(BINS, title="panel", ece=0.1, chance=0.02, n=1403)
+    plot = svg.split("calibrated</text>")[0]
     assert len(re.findall(r'<polygon[^>]*dr-f2"', plot)) == 1
     assert len(re.findall(r'<polygon[^>]*dr-f3"', plot)) == 1
     assert len(re.findall(r'<circle[^>]*dr-f1"', plot)) == 3  # on the line, too few, and the legend
 
 
 def test_a_mark_lies_where_its_numbers_say():
-    svg = reliability_diagram([bin_(0.5, 10, 0.5, 0.5)], title="t", ece=0.0, floor=0.1, n=10)
+    svg = reliability_diagram([bin_(0.5, 10, 0.5, 0.5)], title="t", ece=0.0, chance=0.1, n=10)
     circle = next(e for e in ET.fromstring(svg).iter(f"{SVG}circle"))
     assert float(circle.get("cx")) == 58 + 380 / 2
     assert float(circle.get("cy")) == 88 + 380 / 2
 
 
 def test_a_drawing_names_itself_and_needs_nothing_else():
-    svg = reliability_diagram(BINS, title="panel", ece=0.1, floor=0.02, n=1403)
+    svg = reliability_diagram(BINS, title="panel", ece=0.1, chance=0.02, n=1403)
     root = ET.fromstring(svg)
     names = {element.get("id"): element.text for element in root if element.get("id")}
     assert names[root.get("aria-labelledby").split()[0]] == "panel"
-    assert "75 % stated, 50 % right, n 100" in root.find(f"{SVG}desc").text
+    assert "confidence 75 %, right 50 %, n 100" in root.find(f"{SVG}desc").text
     assert "prefers-color-scheme:dark" in svg
     assert "<script" not in svg
     assert re.findall(r"https?://[^\"]+", svg) == ["http://www.w3.org/2000/svg"]
@@ -80,18 +80,18 @@ def test_a_drawing_names_itself_and_needs_nothing_else():
 
 @pytest.mark.parametrize("bins", [(), (bin_(0.0, 0, 0.0, 0.0),)])
 def test_no_cases(bins):
-    assert "no cases" in texts(reliability_diagram(bins, title="t", ece=None, floor=None, n=0))
+    assert "no cases" in texts(reliability_diagram(bins, title="t", ece=None, chance=None, n=0))
 
 
 def test_two_cases():
-    svg = reliability_diagram([bin_(0.9, 2, 1.0, 0.5)], title="t", ece=0.5, floor=0.0, n=2)
+    svg = reliability_diagram([bin_(0.9, 2, 1.0, 0.5)], title="t", ece=0.5, chance=0.0, n=2)
     assert "2" in texts(svg)
-    assert "<polygon" not in svg.split("as stated</text>")[0]
+    assert "<polygon" not in svg.split("calibrated</text>")[0]
 
 
 def test_hostile_and_endless_names_do_no_harm():
     title = 'a <script>&"\x00\x1b\ud800 ' + "long " * 60
-    svg = reliability_diagram(BINS, title=title, ece=0.1, floor=0.02, n=3)
+    svg = reliability_diagram(BINS, title=title, ece=0.1, chance=0.02, n=3)
     assert "<script" not in svg
     assert any(word.endswith("…") for word in texts(svg))
     ET.fromstring(svg.encode())
@@ -99,7 +99,7 @@ def test_hostile_and_endless_names_do_no_harm():
 
 
 def test_a_grid_shows_every_agent_and_is_balanced():
-    panels = [ReliabilityPanel(title=f"agent {i}", bins=BINS, ece=0.1, floor=0.02, n=9) for i in range(4)]
+    panels = [ReliabilityPanel(title=f"agent {i}", bins=BINS, ece=0.1, chance=0.02, n=9) for i in range(4)]
     svg = reliability_grid(panels, title="panel")
     assert {f"agent {i}" for i in range(4)} <= set(texts(svg))
     assert float(ET.fromstring(svg).get("width")) == 20 + 2 * 286
@@ -116,8 +116,8 @@ def test_a_grid_takes_plain_tuples_and_tells_the_floor_with_its_spread():
         reliability_grid([("agent", BINS, 0.1, 0.02, 9), ReliabilityPanel("b", BINS, 0.1, 0.02, 9, 0.5, 0.04)])
     )
     assert "ECE 0.100 · n = 9" in words
-    assert "sampling floor 0.020" in words
-    assert "sampling floor 0.020 (95 %: 0.040)" in words
+    assert "chance level 0.020" in words
+    assert "chance level 0.020 (95 %: 0.040)" in words
 
 
 def test_risk_coverage_lines_lie_where_their_numbers_say():

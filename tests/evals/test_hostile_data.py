@@ -87,7 +87,7 @@ def test_a_folder_of_images_reads_its_pictures_and_reports_the_rest(tmp_path):
     assert expected | {str(root / "red" / "back"), str(root / "red" / "top")} == told.keys()
     assert "at most 50 MB" in told["red/huge.png"]
     assert told["red/pipe.png"] == "not a file"
-    assert "link back" in told[str(root / "red" / "top")]
+    assert "link to a folder that contains it" in told[str(root / "red" / "top")]
     assert len(unread) == len(told)
 
 

@@ -110,7 +110,7 @@ def test_rows_that_cannot_be_used_are_named(kept, tmp_path):
     dataset = read_hugging_face(table(rows=(*table().rows, *bad)), kept=kept)
     assert len(dataset.cases) == 4
     assert {p.where: p.problem for p in dataset.problems} == {
-        "row 5": "there is no image in this row",
+        "row 5": "this row contains no image",
         "row 6": "the label is empty",
         "row 7": "the file is missing",
     }
@@ -119,7 +119,7 @@ def test_rows_that_cannot_be_used_are_named(kept, tmp_path):
 def test_columns_that_are_not_there_are_an_error(kept):
     with pytest.raises(DataError, match=r"no column 'kind'; columns: image, label, leaf, box"):
         read_hugging_face(table(), TableColumns(label="kind"), kept=kept)
-    with pytest.raises(DataError, match=r"2 columns of images \(image, mask\)"):
+    with pytest.raises(DataError, match=r"2 image columns \(image, mask\)"):
         read_hugging_face(table(features={**FEATURES, "mask": Image()}), kept=kept)
     with pytest.raises(DataError, match="a list is not a data set"):
         read_dataset([1, 2])

@@ -8,7 +8,7 @@ def test_clean_splits_are_clean(make_case):
     assert report.clean
     assert report.known
     assert report.splits == ("calibration", "support", "test")
-    assert report.lines() == ["no identical pictures in different splits", "no group stands in more than one split"]
+    assert report.lines() == ["no identical pictures in different splits", "no group is in more than one split"]
 
 
 def test_a_group_in_two_splits(make_case):
@@ -24,7 +24,7 @@ def test_a_picture_in_two_splits(make_case):
     report = check_leakage(cases)
     assert report.copies[0].splits == ("support", "test")
     assert report.lines()[:2] == [
-        "1 picture in more than one split: figures on them are too good",
+        "1 picture in more than one split, so the measured accuracy will be too high",
         "  - same.png = same.png: in support, test",
     ]
 
@@ -40,12 +40,12 @@ def test_without_a_group_key_it_is_unknown(make_case):
     report = check_leakage([make_case(i, "a", split="test") for i in range(3)])
     assert report.clean
     assert not report.known
-    assert "no group key: unknown whether shots of one object stand in several splits" in report.lines()
+    assert "no groups given (`--group`): images of one object may be in both training and test data" in report.lines()
 
 
 def test_with_some_groups_it_is_partly_unknown(make_case):
     report = check_leakage([make_case(1, "a", split="test"), make_case(2, "a", split="test", group="g")])
-    assert "1 of 2 cases have no group: unknown for them" in report.lines()
+    assert "1 of 2 cases have no group, so they could not be checked for shared groups" in report.lines()
 
 
 def test_long_findings_are_cut(make_case):

@@ -163,7 +163,7 @@ def test_what_a_run_may_spend_and_ask_is_divided(quick):
     assert left_of(part, 1.5, 1).budget == BudgetSettings(max_cost_usd=0.5, max_calls=1)
     assert left_of(part, 2.5, 2).budget == BudgetSettings(max_cost_usd=1e-9, max_calls=1)
     assert left_of(free, 2.5, 2) == free
-    with pytest.raises(RunError, match=r"2 calls .* cannot be shared by 3 workers"):
+    with pytest.raises(RunError, match=r"2 calls .* are too few for 3 workers"):
         share(quick.model_copy(update={"budget": BudgetSettings(max_calls=2)}), 3)
 
 
@@ -171,7 +171,7 @@ def test_what_a_run_may_spend_and_ask_is_divided(quick):
 def test_what_cannot_be_done_on_ray_is_told_before_the_run_is_begun(made, quick, unseen, tmp_path):
     run_settings = quick.run.model_copy(update={"engine": "ray", "record": str(tmp_path / "answers.jsonl")})
     recording = quick.model_copy(update={"run": run_settings})
-    with Panel.load(made, settings=recording) as panel, pytest.raises(RunError, match="recorded by many workers"):
+    with Panel.load(made, settings=recording) as panel, pytest.raises(RunError, match="recorded with several workers"):
         evaluate(panel, unseen, RunChoice(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
@@ -181,6 +181,6 @@ async def test_a_worker_tells_why_it_would_not_answer_as_it_should(live, made, q
     assert "cannot load the panel" in await reader.open(str(tmp_path), settings, facts(live))
     problem = await reader.open(str(made), settings, {**facts(live), "archive": "v9"})
     await reader.close()
-    assert "would answer otherwise: it has archive" in problem
+    assert "would give other answers: it has archive" in problem
     assert "instead of v9" in problem
     assert "panel" not in problem

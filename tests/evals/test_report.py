@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 from PIL import Image
-from reports_kit import EVIL, hostile, report_of, rows_of, write_run
+from reports_kit import EVIL, hostile, report_of, rows_of, words_of, write_run
 from verdicts_kit import verdict
 
 from doubleread.core.case import Case
@@ -81,9 +81,9 @@ def page(html):
 
 def test_the_summary_says_what_came_of_the_run(page):
     for words in (
-        "On 5 unseen images the panel was right on 60.0 %",
-        "its best single agent in hindsight (x) on 60.0 %; the difference is within chance",
-        "It handed 1 of 6 cases to a person, and was right on 75.0 % of the rest.",
+        "The panel was right on 60.0 % of 5 unseen images",
+        "The agent that is best on these images (x) was right on 60.0 %: the difference may be chance",
+        "The panel referred 1 of 6 cases to a person, and was right on 75.0 % of the rest.",
         "✗ missed accuracy",
         "✓ passed total-cost",
         "grouped by leaf",
@@ -92,6 +92,10 @@ def test_the_summary_says_what_came_of_the_run(page):
         "2 January 2026",
     ):
         assert words in page.text
+
+
+def test_words_of_the_glossary_are_explained_on_the_page(html):
+    assert {"word-agent", "word-ece", "word-decision", "word-influence", "word-log-loss"} <= words_of(html)
 
 
 def test_facts_of_each_case(page):
@@ -218,7 +222,7 @@ def test_a_report_replaces_the_earlier_one_and_leaves_nothing_else(tmp_path):
 def test_a_run_without_true_labels_has_a_report_too(tmp_path):
     unknown = [verdict(str(i), None, 0.7, agent=0.6) for i in range(3)]
     page = Page(report_of(write_run(tmp_path / "run", rows_of(unknown))).read_text())
-    assert "The panel read 3 images; none has a true label to judge it by." in page.text
+    assert "The panel read 3 images; none has a true label, so it cannot be judged." in page.text
     assert "Agents side by side" not in page.text
 
 

@@ -167,6 +167,12 @@ def test_a_card_holds_opinions_influence_neighbours_and_the_second_look(page, fo
     assert all(width == 96 for width in pictures)
 
 
+def test_a_word_leads_to_its_meaning(page):
+    page.run("""document.querySelector('a.dr-word[href="#word-ece"]').click()""")
+    page.until("document.getElementById('words').open && location.hash === '#word-ece'")
+    assert page.run(COUNT) == f"{CASES} cases"
+
+
 def test_of_an_image_unlike_the_others_no_confidence_is_shown(page, folder):
     strange = [v for v in verdicts_of(folder) if v.unfamiliar]
     assert strange

@@ -106,17 +106,17 @@ def test_groups_beside_the_whole():
     ]
     svg = forest_plot(rows, title="t", about="a", whole=half)
     assert links(svg) == {"north: 50 % of 12 (40 % to 60 %)": {"column": ["site"], "value": ["north"]}}
-    assert {"50 % (40.0–60.0)", "50 % (40.0–60.0) few cases", "never spoke", "site"} <= set(words(svg))
+    assert {"50 % (40.0–60.0)", "50 % (40.0–60.0) few cases", "no answers", "site"} <= set(words(svg))
     with pytest.raises(DataError, match="at least one row"):
         forest_plot([], title="t", about="a", whole=half)
 
 
 def test_bins_lead_to_their_cases_only_where_a_reader_is_named():
     bins = (ReliabilityBin(low=14 / 15, high=1.0, n=10, confidence=0.97, accuracy=0.9),)
-    svg = reliability_diagram(bins, title="t", ece=0.1, floor=0.0, n=10, reader="panel")
+    svg = reliability_diagram(bins, title="t", ece=0.1, chance=0.0, n=10, reader="panel")
     assert list(links(svg).values()) == [{"by": ["panel"], "from": ["0.933333"], "to": ["1"]}]
     assert 'role="group"' in svg
-    plain = reliability_diagram(bins, title="t", ece=0.1, floor=0.0, n=10)
+    plain = reliability_diagram(bins, title="t", ece=0.1, chance=0.0, n=10)
     assert links(plain) == {}
     assert 'role="img"' in plain
 

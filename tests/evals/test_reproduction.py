@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from paper_support import write_record
+from reports_kit import words_of
 from typer.testing import CliRunner
 
 from doubleread.cli.main import app
@@ -109,6 +110,7 @@ async def test_the_report_is_one_page_that_needs_nothing_else(tmp_path):
     html = page(found)
     assert "paper&#39;s orchestrator" in html
     assert html.count("<svg") == 2
+    assert {"word-ece", "word-log-loss", "word-second-look"} <= words_of(html)
     known = ("https://arxiv.org/abs/2507.10571", "http://www.w3.org/2000/svg")
     assert set(re.findall(r"https?://[^\s\"'<]+", html)) <= set(known)
 

@@ -116,7 +116,7 @@ def test_shards_make_up_the_whole(live, unseen, tmp_path):
 def test_another_panel_or_other_cases_do_not_go_into_the_same_run(live, unseen, tmp_path, made, quick):
     evaluate(live, unseen, RunChoice(tmp_path / "run", limit=2))
     fewer = unseen.model_copy(update={"cases": unseen.cases[:10]})
-    with pytest.raises(RunError, match=r"other cases, another panel .* name a new folder"):
+    with pytest.raises(RunError, match=r"contains another run .* choose a new folder"):
         evaluate(live, fewer, RunChoice(tmp_path / "run"))
     with pytest.raises(RunError, match="the whole of this run, not shard 1/2"):
         evaluate(live, unseen, RunChoice(tmp_path / "run", shard=Shard(number=1, of=2)))
@@ -146,7 +146,7 @@ def test_the_test_split_goes_first_and_a_limit_is_taken_evenly(unseen):
     assert len(select(cases, never, split="all").chosen) == 19
     some = select(unseen.cases, never, limit=6)
     assert [case.label for _, case in some.chosen] == ["blue", "blue", "green", "green", "red", "red"]
-    with pytest.raises(DataError, match="no case is of split 'val'; there are support, test"):
+    with pytest.raises(DataError, match="no case has the split 'val'; splits: support, test"):
         select(cases, never, split="val")
 
 
@@ -215,19 +215,19 @@ def test_damage_in_the_midst_is_told_and_left_alone(record, tmp_path):
     rows.write_bytes(b'{"index": 7, "nonsense"}\n' + rows.read_bytes())
     before = rows.read_bytes()
     for read in (lambda: RunFolder.begin(tmp_path, record), lambda: rows_of(tmp_path)):
-        with pytest.raises(RunError, match=r"damaged at .*take that line out"):
+        with pytest.raises(RunError, match=r"damaged at .*delete this line"):
             read()
     assert rows.read_bytes() == before
 
 
 def test_a_folder_of_something_else_is_left_alone(record, tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(RunError, match=r"holds no run \(run.json\): name a new folder"):
+    with pytest.raises(RunError, match=r"contains no run \(no run.json\); choose a new folder"):
         RunFolder.begin(tmp_path, record)
     with pytest.raises(RunError, match="make one with `doubleread evaluate`"):
         read_record(tmp_path)
     (tmp_path / "run.json").write_text("{}")
-    with pytest.raises(RunError, match="is no head of a run"):
+    with pytest.raises(RunError, match="is not the record of a run"):
         read_record(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run.json", "thesis.txt"]
 

@@ -61,7 +61,7 @@ def limited():
 async def test_a_row_counts_once_it_is_stored_and_the_run_goes_on_when_there_is_room(tmp_path, limited, room):
     folder, seen = tmp_path / "run", []
     limited(room)
-    with pytest.raises(RunError, match=r"cannot be written: File too large; .*the same command then goes on") as told:
+    with pytest.raises(RunError, match=r"cannot be written: File too large; .*the same command then resumes") as told:
         await go_on(folder, seen.append)
     limited(-1)
     assert str(folder) in str(told.value)

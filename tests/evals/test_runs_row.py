@@ -26,5 +26,5 @@ def test_a_torn_line_is_told(line):
 
 
 def test_a_row_without_any_result_is_refused():
-    with pytest.raises(ValueError, match="a verdict or tells why"):
+    with pytest.raises(ValueError, match="a verdict or the reason why"):
         Row.of_line(Row(index=1, case=SAID.case).line())

@@ -69,12 +69,12 @@ def test_agents_are_named_with_or_without():
         (["rule=best"], UnknownPart, "unknown fusion rule 'best'"),
         (["calibrator=best"], UnknownPart, "unknown calibrator 'best'"),
         (["agents=-d"], UnknownPart, "unknown agent of this panel 'd'; known: a, b, c"),
-        (["agents=-a-b-c"], DataError, "leaves nobody"),
-        (["max_share=2"], DataError, "max_share=2: a number between 0 and 1"),
-        (["max_share=much"], DataError, "max_share=much: a number"),
-        (["k=1.5"], DataError, "k=1.5: a whole number"),
-        (["k=5", "top=3"], DataError, "vary one or the other"),
-        ([], DataError, "nothing to vary: name at least one of agents"),
+        (["agents=-a-b-c"], DataError, "leaves no agent"),
+        (["max_share=2"], DataError, "max_share=2 is not valid: give a number from 0 to 1"),
+        (["max_share=much"], DataError, "max_share=much is not valid: give a number"),
+        (["k=1.5"], DataError, "k=1.5 is not valid: give a whole number"),
+        (["k=5", "top=3"], DataError, "k cannot be varied together with top or local"),
+        ([], DataError, "nothing to vary; name at least one of agents"),
         (["max_share=" + ",".join(f"{i / 1000}" for i in range(600))], DataError, "600 variants are too many"),
     ],
 )
@@ -84,7 +84,9 @@ def test_what_cannot_be_varied_is_told(record, vary, error, told):
 
 
 def test_a_referee_cannot_stay_where_somebody_it_heard_is_gone(record):
-    with pytest.raises(DataError, match=r"c heard a, and what it says without them is not on record.*agents=-a-c"):
+    with pytest.raises(
+        DataError, match=r"c was given the answers of a, and its answer without them was not recorded.*agents=-a-c"
+    ):
         variants_of(record.first, ["agents=-a"], referees=["c"])
     assert len(variants_of(record.first, ["agents=-a-c,-c"], referees=["c"])) == 3
 
@@ -193,7 +195,9 @@ def test_the_caveat_is_about_all_that_compare(record):
     assert found.pick.variants == 2
     assert sum(found.pick.picked.values()) == pytest.approx(1)
     assert found.pick.best_cost <= found.pick.cost.value + 1e-12
-    assert found.notes == ("costs under different costs of a referral do not compare: no difference is given",)
+    assert found.notes == (
+        "variants with different costs of a referral cannot be compared by cost: no difference in cost is given",
+    )
 
 
 # -- honesty ------------------------------------------------------------------------------------------------------
@@ -283,7 +287,7 @@ async def test_a_run_is_replayed_as_it_was(tmp_path, record):
     assert [one.name for one in found.judged] == ["as it is", "max_share=0"]
     (refused,) = found.refused
     assert refused.name == "max_share=1"
-    assert "nobody was asked then" in refused.why
+    assert "no model was called for these" in refused.why
 
 
 async def test_the_panels_own_cases_do_not_judge_it(tmp_path, record):
@@ -297,13 +301,13 @@ async def test_the_panels_own_cases_do_not_judge_it(tmp_path, record):
     assert (run.left_out, len(run.labels)) == (1, 5)
     assert len(list(run.rows())) == 5
     found = sweep(record, variants_of(record.first, ["referral=0.1"]), run, draws=20)
-    assert "1 cases of the run are the panel's own or of their groups: left out" in found.notes
+    assert "1 cases of the run are left out: the panel has learned from them or from their groups" in found.notes
 
 
 async def test_a_cascade_takes_its_prices_from_the_run_or_from_a_person(tmp_path):
     record = recorded(tmp_path / "panel", PAID)
     variants = variants_of(record.first, ["cascade=0.3,1", "max_share=0"])
-    with pytest.raises(DataError, match=r"no agent's price is known.*--usd gpt=0.002"):
+    with pytest.raises(DataError, match=r"no price of an agent is known.*--usd gpt=0.002"):
         sweep(record, variants)
     run = UnseenCases.of(await run_folder(tmp_path / "run", record, scripts=PAID), record)
     assert run.usd == {"dear": pytest.approx(0.002)}
@@ -317,14 +321,14 @@ async def test_a_cascade_takes_its_prices_from_the_run_or_from_a_person(tmp_path
 
 def test_second_looks_that_were_never_taken_are_not_replayed(tmp_path):
     record = recorded(tmp_path, {"a": Script(0.8), "c": Script(0.6)}, second_look={"max_rounds": 1})
-    with pytest.raises(DataError, match=r"hold no second answers.*max_rounds = 2"):
+    with pytest.raises(DataError, match=r"has no recorded second looks.*max_rounds = 2"):
         sweep(record, variants_of(record.first, ["max_share=0.1"]))
 
 
 def test_a_price_needs_an_agent_and_a_run_its_rows(tmp_path, saved):
-    with pytest.raises(DataError, match="gpt is no agent of this panel"):
+    with pytest.raises(DataError, match="this panel has no agent gpt"):
         RecordedAnswers.of(read_panel(saved, None), {"gpt": 1.0})
-    with pytest.raises(RunError, match="holds no run"):
+    with pytest.raises(RunError, match="contains no run"):
         UnseenCases.of(tmp_path, RecordedAnswers.of(read_panel(saved, None)))
     head(tmp_path)
     (tmp_path / "rows.jsonl").write_text("nonsense\n")
@@ -360,12 +364,12 @@ def test_encodings_that_are_not_cached_are_told(made, quick, tmp_path):
     saved = read_panel(made, quick)
     empty = quick.encoder.model_copy(update={"cache_dir": str(tmp_path)})
     elsewhere = replace(saved, settings=saved.settings.model_copy(update={"encoder": empty}))
-    with pytest.raises(DataError, match=r"have no encoding in .*set encoder.cache_dir"):
+    with pytest.raises(DataError, match=r"have no cached encoding in .*set encoder.cache_dir"):
         list(Neighbourhood.of(elsewhere).read_again(calibration_rows(saved), (None, 1, 10)))
 
 
 def test_only_a_panel_with_neighbours_can_weigh_them(record):
-    with pytest.raises(DataError, match="'neighbours', which is not on this panel"):
+    with pytest.raises(DataError, match="'neighbours', which this panel does not have"):
         sweep(record, variants_of(record.first, ["top=1"]))
 
 

@@ -46,9 +46,9 @@ def test_figures_of_both_sides_and_their_difference():
     assert accuracy.second == 1
     assert nll.second == pytest.approx(-np.log(0.98))
     assert accuracy.low <= accuracy.second - accuracy.first <= accuracy.high
-    assert changes(found)["NLL"] == changes(found)["accuracy"] == "better"
+    assert changes(found)["log-loss"] == changes(found)["accuracy"] == "better"
     back = compare(two, one, ("b", "a"), draws=200)
-    assert changes(back)["NLL"] == changes(back)["accuracy"] == "worse"
+    assert changes(back)["log-loss"] == changes(back)["accuracy"] == "worse"
 
 
 def test_order_does_not_matter_where_the_cases_are_the_same():
@@ -108,4 +108,10 @@ def test_chance_is_seldom_called_a_difference_on_the_same_cases():
 def test_an_over_confident_version_is_found():
     """Sharpened threefold: as accurate, and worse in every probability."""
     found = compare(side(300, 0), side(300, 0, sharp=3), ("a", "b"), draws=200)
-    assert changes(found) == {"accuracy": "same", "NLL": "worse", "Brier": "worse", "ECE": "worse", "OCR": "worse"}
+    assert changes(found) == {
+        "accuracy": "same",
+        "log-loss": "worse",
+        "Brier": "worse",
+        "ECE": "worse",
+        "wrong and sure": "worse",
+    }

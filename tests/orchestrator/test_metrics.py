@@ -55,14 +55,14 @@ def test_no_phantom_bins(bins):
     assert [b.high for b in found] == pytest.approx(edges.tolist())
 
 
-def test_a_calibrated_forecaster_stays_at_the_floor():
+def test_a_calibrated_forecaster_stays_at_the_chance_level():
     rng = np.random.default_rng(0)
     confidence = rng.uniform(0.5, 1, 300)
-    floor = m.ece_floor(confidence, 15, rng)
+    chance = m.ece_chance(confidence, 15, rng)
     values = [m.ece(confidence, rng.random(300) < confidence) for _ in range(200)]
-    assert np.mean(values) == pytest.approx(floor.mean, rel=0.1)
-    assert np.mean(np.array(values) <= floor.high) == pytest.approx(0.95, abs=0.04)
-    assert m.ece(confidence, rng.random(300) < confidence - 0.3) > floor.high
+    assert np.mean(values) == pytest.approx(chance.mean, rel=0.1)
+    assert np.mean(np.array(values) <= chance.high) == pytest.approx(0.95, abs=0.04)
+    assert m.ece(confidence, rng.random(300) < confidence - 0.3) > chance.high
 
 
 def test_classwise_ece_by_hand():
@@ -119,7 +119,7 @@ def test_nothing_is_known_of_no_cases():
         assert np.isnan(metric(none, nobody))
     for value in (m.ece(empty, flags), m.overconfidence_rate(empty, flags), m.aurc(empty, flags)):
         assert np.isnan(value)
-    assert np.isnan(m.ece_floor(empty, 15, np.random.default_rng(0)).mean)
+    assert np.isnan(m.ece_chance(empty, 15, np.random.default_rng(0)).mean)
     assert np.isnan(m.accuracy_at_coverage(empty, flags, 0.9))
     assert m.reliability_bins(empty, flags) == ()
     assert m.confusion_matrix(none, nobody).sum() == 0

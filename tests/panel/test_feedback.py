@@ -371,7 +371,7 @@ def test_a_panel_that_kept_no_readings_loads_and_says_what_it_lacks(live, folder
         assert panel.alarms == ()
         with pytest.raises(PanelError, match=r"keeps no readings .*fit again to keep them"):
             panel.relearn()
-    assert "as stated, before calibration" in draw_trust(read_panel(folder, quick)).lower()
+    assert "before calibration" in draw_trust(read_panel(folder, quick)).lower()
 
 
 def test_damaged_readings_are_an_error_that_names_the_file(folder, quick):
@@ -388,9 +388,9 @@ def test_agents_are_drawn_as_stated_and_after_calibration(live, folder, fresh, q
     confirm_all(live, fresh)
     drawn = draw_trust(read_panel(folder, quick))
     for title in (
-        "logistic · as stated",
+        "logistic · before calibration",
         "logistic · after calibration",
-        "panel · calibration cases",
+        "panel · calibration images",
         "panel · confirmed outcomes",
     ):
         assert svg.clean(title) in drawn

@@ -130,7 +130,7 @@ def _record(one: TrustProfile, *, several: bool) -> Iterator[str]:
     ece = one.ece
     yield (
         f"calibration error (ECE){look}: {ece.value:.3f} ({ece.low:.3f} to {ece.high:.3f}); chance level on as many "
-        f"images: {ece.floor:.3f} on average, at most {ece.floor_high:.3f} in 95% of cases"
+        f"images: {ece.chance:.3f} on average, at most {ece.chance_high:.3f} in 95% of cases"
     )
     if one.calibrated_ece is not None:
         yield f"ECE after calibration{look}: {one.calibrated_ece.value:.3f}"

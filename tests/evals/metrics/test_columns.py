@@ -122,10 +122,10 @@ def test_columns_for_subgroups_are_kept_and_others_are_named():
     assert found.subgroups == {"site": ("north", ""), "split": ("test", "")}
     assert found.metadata == ("camera", "site")
     assert found.groups == ("g", some[1].case.id)
-    with pytest.raises(DataError, match="no case has a column 'sight' to make subgroups by; columns: camera, site, sp"):
+    with pytest.raises(DataError, match="no case has the column 'sight' for subgroups; columns: camera, site, sp"):
         columns_of(some, by=("sight",))
 
 
 def test_a_row_of_another_task_is_told():
-    with pytest.raises(DataError, match=r"row 0 says 'a', which is no label of task 'xy' \(x, y\)"):
+    with pytest.raises(DataError, match=r"row 0 has the label 'a', which task 'xy' does not have \(x, y\)"):
         read_columns(iter(rows_of(VERDICTS)), Task.of("xy", ["x", "y"]), ())

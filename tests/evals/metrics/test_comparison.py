@@ -142,7 +142,7 @@ def test_cases_that_cannot_be_judged_are_counted_and_left_out():
 def test_runs_of_different_tasks_are_refused():
     other = read_columns(iter(()), Task.of("leaves", ["a", "c"]), ())
     with pytest.raises(
-        DataError, match="different tasks: 'ab' has the labels a, b, 'leaves' has a, c; compare runs th"
+        DataError, match="different tasks: 'ab' has the labels a, b, 'leaves' has a, c; compare runs wi"
     ):
         compare_runs(columns_of(FIRST), other, NAMES)
 
@@ -150,12 +150,12 @@ def test_runs_of_different_tasks_are_refused():
 def test_labels_in_another_order_must_be_read_with_one_task():
     ba = Task.model_validate({"id": "ab", "labels": [{"name": "b"}, {"name": "a"}]})
     turned = read_columns(iter(rows_of(SECOND)), ba, ())
-    with pytest.raises(DataError, match="read the rows of both with the task of one"):
+    with pytest.raises(DataError, match="read the rows of both with the same task"):
         compare_runs(columns_of(FIRST), turned, NAMES)
 
 
 def test_runs_without_a_shared_case_are_refused():
-    with pytest.raises(DataError, match="before and after have no case to compare on: 0 of their 6 and 1 cases are sh"):
+    with pytest.raises(DataError, match="before and after have no case to compare: 0 of their 6 and 1 cases are sh"):
         compared(FIRST, [verdict("elsewhere", "a", 0.9)])
 
 
@@ -183,11 +183,11 @@ def test_a_run_that_is_not_complete_is_evaluated_with_a_warning(tmp_path):
     (folder / "rows.jsonl").write_text("".join(lines[:4]), encoding="utf-8")
     half = evaluate_folder(folder)
     assert half.n == 4
-    assert half.warnings[0] == "the run is not complete: 2 of 6 cases are still to be diagnosed"
+    assert half.warnings[0] == "the run is not complete: 2 of 6 cases have no result yet"
 
 
 def test_a_folder_that_holds_no_run_is_told(tmp_path):
-    with pytest.raises(RunError, match="holds no run"):
+    with pytest.raises(RunError, match="contains no run"):
         evaluate_folder(tmp_path)
 
 
@@ -196,8 +196,9 @@ def test_the_command_says_it_within_80_columns(folders, monkeypatch):
     shown = CliRunner().invoke(app, ["compare", *map(str, folders)])
     assert shown.exit_code == 0, shown.output
     lines = shown.stdout.splitlines()
-    assert "of 5 shared cases 2 were fixed and 1 broken; 1 are right in both and 1 wrong" in lines
-    assert "McNemar's exact test: p = 1" in lines
+    assert "fixed (wrong, then right): 2; broken (right, then wrong): 1" in lines
+    assert "right in both: 1; wrong in both: 1" in lines
+    assert "McNemar's exact test of fixed against broken: p = 1" in lines
     assert any(line.split()[:3] == ["accuracy", "40.0", "%"] for line in lines)
     assert any(line.startswith("fixed ") for line in lines)
     assert max(map(len, lines)) <= 80

@@ -172,7 +172,7 @@ def test_cases_without_a_label_count_where_labels_are_not_needed():
     assert found.sets.sizes == (0, 3, 5)
     assert found.warnings[:3] == (
         "1 case could not be read: corrupt (1)",
-        "labels the task does not know were left out: moss (1)",
+        "cases with labels that the task does not have were left out: moss (1)",
         "1 case without a true label were left out",
     )
 
@@ -195,7 +195,7 @@ def test_silence_of_the_panel_is_no_error():
     assert (found.panel.n, found.panel.abstained) == (5, 1)
     assert found.panel.accuracy.value == pytest.approx(3 / 5)
     assert found.sets.sizes == (1, 2, 3)
-    assert "nobody spoke on 1 case: they are in no figure of accuracy or calibration" in found.warnings
+    assert "no agent answered for 1 case: accuracy and calibration do not count them" in found.warnings
 
 
 def test_leaked_cases_are_counted_and_taken_out():
@@ -231,7 +231,7 @@ def test_subgroups_and_small_ones():
 
 def test_a_column_of_a_thousand_values_makes_no_subgroups():
     many = [of_case(v, metadata={"shot": str(i)}) for i, v in enumerate(simulated(101))]
-    with pytest.raises(DataError, match="column 'shot' has 101 different values; subgroups can be made of at most 100"):
+    with pytest.raises(DataError, match="column 'shot' has 101 different values, too many for subgroups"):
         evaluated(many, by=["shot"])
 
 
@@ -252,7 +252,9 @@ def test_long_curves_are_thinned_and_keep_their_ends():
 
 
 def test_a_run_without_a_verdict_comes_to_nothing():
-    with pytest.raises(DataError, match=r"the run on 'leaves' holds no verdict to judge \(1 cases could not be read\)"):
+    with pytest.raises(
+        DataError, match=r"the run on 'leaves' has no verdict to evaluate \(1 cases could not be read\)"
+    ):
         evaluate(read_columns(iter([unread(0)]), AB, trust()), name="leaves")
 
 
@@ -277,7 +279,7 @@ def test_only_cases_where_both_spoke_count_for_the_advantage():
 
 
 def test_a_panel_that_cannot_be_judged_says_so():
-    with pytest.raises(DataError, match="no case of 'leaves' has both a true label and a posterior"):
+    with pytest.raises(DataError, match="no case of 'leaves' has both a true label and a verdict with probabilities"):
         _ = evaluated([verdict("1", None, 0.9)]).judged
     assert evaluated(VERDICTS).judged.reader == "panel"
 

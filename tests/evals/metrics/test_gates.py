@@ -28,19 +28,19 @@ def test_a_gate_is_read_from_a_word():
 @pytest.mark.parametrize(
     ("text", "side", "message"),
     [
-        ("accuracy", "at least", "'accuracy' asks nothing of a figure: write NAME=NUMBER, such as accuracy=0.95"),
-        ("ece=low", "at most", "'ece=low' asks nothing of a figure: write NAME=NUMBER, such as ece=0.05"),
+        ("accuracy", "at least", "'accuracy' is not a bound on a figure: write NAME=NUMBER, such as accuracy=0.95"),
+        ("ece=low", "at most", "'ece=low' is not a bound on a figure: write NAME=NUMBER, such as ece=0.05"),
         (
             "precision=0.9",
             "at least",
-            "there is no figure 'precision'; what must be at least so much can be: accuracy, b",
+            "there is no figure 'precision'; a bound 'at least' can be set for: accuracy, b",
         ),
-        ("ece=0.05", "at least", "ece is better the lower it is: ask for at most 0.05, not at least"),
-        ("accuracy=0.5", "at most", "accuracy is better the higher it is: ask for at least 0.5, not at most"),
-        ("accuracy=95", "at least", "accuracy cannot be at least 95: it is a share, from 0 to 1, such as 0.95"),
-        ("nll=-1", "at most", "nll cannot be at most -1: it is a number, 0 or more"),
-        ("cost=inf", "at most", "cost cannot be at most inf"),
-        ("ece=nan", "at most", "ece cannot be at most nan"),
+        ("ece=0.05", "at least", "for ece, lower is better: set a bound 'at most 0.05', not 'at least'"),
+        ("accuracy=0.5", "at most", "for accuracy, higher is better: set a bound 'at least 0.5', not 'at most'"),
+        ("accuracy=95", "at least", "the bound accuracy=95 is not valid: give a share from 0 to 1, such as 0.95"),
+        ("nll=-1", "at most", "the bound nll=-1 is not valid: give a number of 0 or more"),
+        ("cost=inf", "at most", "the bound cost=inf is not valid"),
+        ("ece=nan", "at most", "the bound ece=nan is not valid"),
     ],
 )
 def test_what_cannot_be_asked_is_told(text, side, message):

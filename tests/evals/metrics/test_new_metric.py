@@ -75,7 +75,7 @@ def test_it_is_in_summary_report_and_table(metric, run):
     shown = f"{100 * found.value:.1f} %"
     summary = (run / "summary.md").read_text()
     assert f"| mean shortfall | {shown} |" in summary
-    assert "| reader, calibrated | n | accuracy | ECE | log-loss | mean shortfall |" in summary
+    assert "| agent, calibrated | n | accuracy | ECE | log-loss | mean shortfall |" in summary
     report = (run / "report.html").read_text()
     assert "<th>mean shortfall</th>" in report
     assert f"<td>{shown}</td>" in report

@@ -138,6 +138,8 @@ def test_the_page_of_markdown_says_the_main_things():
     results = check(found, [gate("accuracy", "at least", 0.2), gate("ece", "at most", 0)])
     lines = markdown(found, results).splitlines()
     assert lines[0] == "## leaves: ab"
+    assert lines[2].startswith("The panel was right on ")
+    assert lines[-1].startswith("Words: agent, ")
     assert any(line.startswith("| ✅ | accuracy ") for line in lines)
     assert any(line.startswith("| ❌ | ece ") for line in lines)
     p = found.panel
@@ -185,7 +187,7 @@ def test_many_labels_are_a_list_of_confusions():
         for i in range(4)
     ]
     text = markdown(evaluate(columns_of(wrong, task=task), name="many", draws=20))
-    assert "| true | said | cases |\n| :-- | :-- | --: |\n| l05 | l03 | 3 |\n| l07 | l03 | 1 |" in text
+    assert "| true label | answer | cases |\n| :-- | :-- | --: |\n| l05 | l03 | 3 |\n| l07 | l03 | 1 |" in text
 
 
 def test_without_labels_the_page_says_what_it_can():

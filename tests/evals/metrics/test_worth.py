@@ -20,7 +20,7 @@ def of(low, high):
 @pytest.mark.parametrize(
     ("low", "high", "said"),
     [
-        (-0.02, 0.03, "the difference is within chance (95 %: -2.0 to +3.0 points)"),
+        (-0.02, 0.03, "the difference may be chance (95 %: -2.0 to +3.0 points)"),
         (0.01, 0.03, "the panel is better by 2.0 points (95 %: 1.0 to 3.0 points)"),
         (-0.03, -0.01, "the panel is worse by 2.0 points (95 %: 1.0 to 3.0 points)"),
     ],
@@ -28,20 +28,17 @@ def of(low, high):
 def test_a_difference_is_claimed_only_where_its_whole_interval_says_so(low, high, said):
     found = of(low, high)
     sentence = worth(found)
-    assert sentence.startswith("On 60 unseen images of 12 groups the panel was right on ")
-    assert (
-        f"its best single agent in hindsight (x) on {found.agents[0].accuracy.value * 100:.1f} %; {said}." in sentence
-    )
-    assert f"Its log-loss (lower is better) is {found.panel.nll.value:.3f}" in sentence
+    assert sentence.startswith("The panel was right on 65.0 % of 60 unseen images in 12 groups (95 % interval: ")
+    best = f"The agent that is best on these images (x) was right on {found.agents[0].accuracy.value * 100:.1f} %"
+    assert f"{best}: {said}." in sentence
+    assert f"The log-loss (lower is better) is {found.panel.nll.value:.3f} for the panel" in sentence
 
 
 def test_without_true_labels_nothing_is_claimed():
     found = evaluate(columns_of([verdict("1", None, 0.9)]), name="leaves")
-    assert worth(found) == "The panel read 1 image; none has a true label to judge it by."
+    assert worth(found) == "The panel read 1 image; none has a true label, so it cannot be judged."
 
 
 def test_an_agent_that_answered_some_is_compared_on_these():
     some = [verdict("1", "a", 0.9, agent=0.8), verdict("2", "a", 0.8, agent=0.7), verdict("3", "a", 0.9)]
-    assert "its best single agent in hindsight (x, on the 2 it answered) on 100.0 %" in worth(
-        evaluate(columns_of(some), name="leaves")
-    )
+    assert "(x, for the 2 that it answered) was right on 100.0 %" in worth(evaluate(columns_of(some), name="leaves"))

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
 import pytest
+from reports_kit import words_of
 from stress_kit import LightMeter, light_cases
 
 from doubleread.core.errors import DataError, RunError, UnknownPart
@@ -47,7 +48,7 @@ def test_more_light_makes_the_dark_look_bright(light):
     assert both.figures["accuracy"].value == 0.75
     assert found.promise == Promise(risk=0.2, why="a referral costs 0.2 and an error 1")
     assert "does not" not in found.verdict[0]
-    assert "unreliable first under brightness at severity 5, with 50 % of its commitments wrong" in found.verdict[2]
+    assert "first exceeded with brightness at severity 5: 50 % of the committed answers are wrong" in found.verdict[2]
 
 
 def test_intervals_are_over_whole_groups_and_never_claim_certainty(light):
@@ -92,7 +93,7 @@ def test_what_is_left_out_is_counted(light, tmp_path):
         "1 image could not be opened, such as",
         "2 images left out: the archive holds nearly the same picture",
         "1 corrupted picture could not be read",
-        f"background: not for {found.n} images, whose background is not known",
+        f"background: not applied to {found.n} images, whose background is not known",
     ):
         assert told in notes
 
@@ -122,14 +123,14 @@ def test_a_spent_budget_ends_it(light):
 def test_what_cannot_be_is_refused(light):
     with pytest.raises(UnknownPart, match="corruption"):
         stress_panel(LightMeter(), light, corruptions=["rain"])
-    with pytest.raises(DataError, match="severities 1 to 5, not 0, 6"):
+    with pytest.raises(DataError, match="severities are 1 to 5, not 0, 6"):
         stress_panel(LightMeter(), light, severities=[0, 6])
     with pytest.raises(DataError, match=r"no picture could be corrupted.*background is not known"):
         stress_panel(LightMeter(), light, corruptions=["background"])
     with pytest.raises(DataError, match="there is no image to judge the panel on"):
         stress_panel(LightMeter(learned=[case.id for case in light.cases]), light)
     unlabelled = light.model_copy(update={"cases": tuple(c.model_copy(update={"label": None}) for c in light.cases)})
-    with pytest.raises(DataError, match="no image carries a label of the panel's task"):
+    with pytest.raises(DataError, match="no image has a label of the panel's task"):
         stress_panel(LightMeter(), unlabelled)
 
 
@@ -170,9 +171,11 @@ def said(*conditions, clean=0.02):
 def test_the_first_sentence_answers():
     fog, snow, jpeg = condition("fog", 3, 0.1), condition("snow", 5, 0.45), condition("jpeg", 5, 0.3)
     kept = said(fog, snow, jpeg)
-    assert kept[0].startswith("Up to severity 3 the panel keeps its promise: in the worst condition, fog at severity 3")
-    assert kept[0].endswith("10 % of its commitments are wrong, and 20 % may be.")
-    assert kept[1] == "The 95 % interval of that share is 10–10 %, n = 50 commitments. The promise: so."
+    assert kept[0].startswith(
+        "Up to severity 3, the panel stays within its error limit of 20 %: in the worst condition, fog at severity 3"
+    )
+    assert kept[0].endswith("10 % of its committed answers are wrong.")
+    assert kept[1] == "The 95 % interval of this share is 10–10 %, n = 50. The limit follows from this: so."
     assert kept[2].startswith("It becomes unreliable first under snow at severity 5, with 45 % of its commitments")
     assert "Also, at this severity or above, under jpeg." in kept[2]
     assert kept[3] == (
@@ -186,11 +189,11 @@ def test_the_first_sentence_answers():
 
 def test_a_handful_of_commitments_says_nothing():
     few = condition("fog", 3, 1.0, n=9)
-    told = "Up to severity 3 the panel commits on fewer than 10 images in every condition: too few to judge."
+    told = "Up to severity 3, the panel commits on fewer than 10 images in every condition: too few to judge."
     assert said(few)[0] == told
     assert said(few)[1].startswith("At severity 5")
     assert (
-        "In 1 of 2 conditions it commits on fewer than 10 images: not judged."
+        "In 1 of 2 conditions it commits on fewer than 10 images, too few to judge."
         in said(few, condition("snow", 3, 0.1))[2]
     )
 
@@ -205,14 +208,15 @@ def test_the_page_stands_alone_and_holds_every_condition(light, tmp_path):
     page = (out / "stress.html").read_text(encoding="utf-8")
     assert "<b>light</b>" not in page
     assert page.count("data:image/jpeg;base64,") == 2 * 3
-    assert not re.search(r"(src|href)=\"(?!data:)", page.replace('xmlns="http', ""))
+    assert not re.search(r"(src|href)=\"(?!data:|#)", page.replace('xmlns="http', ""))
+    assert {"word-agent", "word-group", "word-decision", "word-prediction-set"} <= words_of(page)
     assert "▲" in page
     written = json.loads((tmp_path / "out" / "stress.json").read_text(encoding="utf-8"))
     assert "examples" not in written
     assert written["conditions"][1]["figures"]["risk"]["n"] == 12
     words = [e.text for e in ET.fromstring((tmp_path / "out" / "stress.svg").read_text(encoding="utf-8")).iter()]
-    assert {"brightness", "jpeg", "wrong commitments", "promised at most (20 %)"} <= set(words)
-    assert any(word and word.startswith("wrong commitments, severity 5: 50 %") for word in words)
+    assert {"brightness", "jpeg", "wrong among committed", "error limit (20 %)"} <= set(words)
+    assert any(word and word.startswith("wrong among committed, severity 5: 50 %") for word in words)
 
 
 def test_nothing_cannot_be_drawn():

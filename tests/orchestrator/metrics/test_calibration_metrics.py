@@ -43,8 +43,8 @@ def test_the_errors_are_those_of_the_metrics():
     found = judged(P, y, draws=1000)
     slow = calibration_error(P, y, [None] * 200)
     assert (found.ece.value, found.ece.low, found.ece.high) == pytest.approx((slow.value, slow.low, slow.high))
-    assert found.ece.floor == pytest.approx(slow.floor, rel=0.05)
-    assert found.ece.floor_high == pytest.approx(slow.floor_high, rel=0.1)
+    assert found.ece.chance == pytest.approx(slow.chance, rel=0.05)
+    assert found.ece.chance_high == pytest.approx(slow.chance_high, rel=0.1)
     assert found.classwise.value == pytest.approx(metrics.classwise_ece(P, y))
     alone = expected_error(sample_of(P, y, 1000))
     assert (alone.value, alone.low, alone.high) == pytest.approx((slow.value, slow.low, slow.high))
@@ -82,10 +82,10 @@ def test_the_floor_is_what_calibrated_readers_show_and_a_miscalibrated_one_passe
     for seed in range(60):
         found = judged(*calibrated(150, seed=seed), draws=2)
         for name in above:
-            above[name] += getattr(found, name).value > getattr(found, name).floor_high
+            above[name] += getattr(found, name).value > getattr(found, name).chance_high
     assert all(n <= 9 for n in above.values()), above  # 5 % of 60 are 3; more than 9 has a chance of 0.1 %
     P, y = calibrated(400, sharp=1.0)
     overconfident = P**4 / (P**4).sum(axis=1, keepdims=True)
     found = judged(overconfident, y)
-    assert all(getattr(found, name).value > getattr(found, name).floor_high for name in ("ece", "ace", "classwise"))
-    assert all(getattr(found, name).floor < getattr(found, name).floor_high for name in above)
+    assert all(getattr(found, name).value > getattr(found, name).chance_high for name in ("ece", "ace", "classwise"))
+    assert all(getattr(found, name).chance < getattr(found, name).chance_high for name in above)
