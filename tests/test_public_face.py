@@ -120,7 +120,7 @@ def test_the_reference_lists_every_name_of_the_package():
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """The documentation, built as a site."""
-    pytest.importorskip("mkdocstrings", reason="pip install doubleread[docs]")
+    pytest.importorskip("mkdocstrings", reason="pip install -e '.[docs]'")
     folder = tmp_path_factory.mktemp("site")
     package = folder / "sources" / "doubleread"
     package.mkdir(parents=True)
