@@ -31,7 +31,7 @@ def listed():
     for page in PAGES:
         for name in re.findall(r"^::: (\S+)", page.read_text(encoding="utf-8"), flags=re.MULTILINE):
             home, _, last = name.rpartition(".")
-            if last[0].isupper():
+            if callable(getattr(import_module(home), last, None)):
                 yield name, getattr(import_module(home), last)
                 continue
             module = import_module(name)

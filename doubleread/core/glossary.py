@@ -118,7 +118,9 @@ def words_in(texts: Iterable[str]) -> tuple[Term, ...]:
 def as_markdown() -> str:
     """Returns the glossary as a page."""
     entries = (f'<a id="{term.anchor}"></a>\n\n**{term.name}**{_also(term)}  \n{term.meaning}\n' for term in TERMS)
-    return "\n".join(("# Glossary\n\nThis page explains the twelve words that doubleread uses on every screen.\n", *entries))
+    return "\n".join(
+        ("# Glossary\n\nThis page explains the twelve words that doubleread uses on every screen.\n", *entries)
+    )
 
 
 def _also(term: Term) -> str:
