@@ -83,21 +83,6 @@ def test_the_examples_of_the_public_names_run(name, workshop, settings, monkeypa
     assert not told, "".join(told)
 
 
-@pytest.mark.parametrize("page", ["index", "evaluation", "stress", "sweep", "sessions"])
-def test_the_python_of_the_guides_runs(page, workshop, settings, tmp_path):
-    folder = shutil.copytree(workshop[0], tmp_path / "workshop", ignore=shutil.ignore_patterns("runs"))
-    if page == "index":
-        shutil.rmtree(folder / "panel")  # the page fits one
-    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
-    program = "\n".join(re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL))
-    env = {**os.environ, "DOUBLEREAD_ENCODER__NAME": "efficientnet-lite0"}
-    env |= {"DOUBLEREAD_ENCODER__CACHE_DIR": settings.encoder.cache_dir, "PYTHONPATH": os.pathsep.join(sys.path)}
-    ran = subprocess.run(
-        [sys.executable, "-c", program], cwd=folder, env=env, capture_output=True, text=True, check=False
-    )
-    assert ran.returncode == 0, ran.stderr
-
-
 @pytest.mark.parametrize("name", DEFINED)
 def test_every_public_name_says_what_it_does(name):
     one = DEFINED[name]
