@@ -9,7 +9,8 @@ WIDTH, ROW, TOP, LEFT, SPAN, RIGHT, COVER = 940.0, 34.0, 118.0, 190.0, 330.0, 61
 REACH = 0.2
 TITLE = "Six ways to divide the solar modules: how good the panel is on modules it has never seen"
 ABOUT = (
-    "Left: log-loss below that of the agent that is best on the test data, 95 % intervals over modules. Right: 90 % sets."
+    "Left: log-loss below that of the agent that is best on the test data, 95 % intervals over modules. "
+    "Right: 90 % sets."
 )
 
 
