@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.data import leaves
 from benchmarks.figure import Figure
-from benchmarks.jargon import kinds_in
+from benchmarks.jargon import kinds
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -27,7 +27,7 @@ def readme() -> Iterator[Figure]:
     """Lines of the README, and kinds of jargon in its first 400 words."""
     text = README.read_text(encoding="utf-8")
     yield Figure(name="readme.lines", value=len(text.splitlines()), target="<= 130")
-    found = kinds_in(" ".join(re.sub(r"\]\([^)]*\)", "]", text).split()[:400]))
+    found = kinds([" ".join(re.sub(r"\]\([^)]*\)", "]", text).split()[:400])])
     yield Figure(name="readme.jargon", value=len(found), target="<= 5", note=", ".join(sorted(found)))
 
 
@@ -45,7 +45,7 @@ def first_verdict() -> Iterator[Figure]:
     yield Figure(name="first_verdict.commands", value=len(commands), target="<= 4", note="; ".join(commands))
     note = f"{4 * A_LABEL} images of 4 labels; processes start cold and nothing is cached"
     yield Figure(name="first_verdict.seconds", value=seconds, target="<= 180", note=note)
-    found = kinds_in(shown[-1])
+    found = kinds([shown[-1]])
     yield Figure(name="first_verdict.jargon", value=len(found), target="<= 5", note=", ".join(sorted(found)))
 
 

@@ -102,6 +102,33 @@ def test_the_reference_lists_every_name_of_the_package():
     assert not missing
 
 
+def test_every_dotted_name_of_the_documents_is_there_after_a_plain_import():
+    documents = (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"))
+    text = "\n".join(one.read_text(encoding="utf-8") for one in documents)
+    named = sorted(set(re.findall(r"(?<![\w/.-])doubleread(?:\.[A-Za-z_]\w*)+(?![\w/])", text)) - entry_points())
+    assert len(named) > 20
+    code = "import sys, doubleread\nfrom functools import reduce\nfor name in sys.argv[1:]:\n"
+    code += (
+        "    try: reduce(getattr, name.split('.')[1:], doubleread)\n    except AttributeError as e: print(name, e)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code, *named], capture_output=True, text=True, check=True)
+    assert ran.stdout == ""
+
+
+def entry_points():
+    """The groups of entry points, which are written like modules."""
+    return {
+        f"doubleread.{name}" for name in ("actions", "calibrators", "encoders", "fusion_rules", "metrics", "stores")
+    }
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'doubleread' has no attribute 'nothing'"):
+        _ = doubleread.nothing
+    with pytest.raises(AttributeError, match=r"module 'doubleread.evals' has no attribute 'nothing'"):
+        _ = doubleread.evals.nothing
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """The documentation, built as a site."""

@@ -1,17 +1,19 @@
 """``doubleread diagnose``."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 from rich.markup import escape
+from rich.text import Text
 
 from doubleread.cli import options
 from doubleread.cli.image_arguments import image_paths
-from doubleread.cli.screen import ERR, OUT, note, tell_json, warn
+from doubleread.cli.screen import ERR, OUT, note, tell_json, words_line
 from doubleread.core.durable import write_text
+from doubleread.core.progress import silent
 from doubleread.core.terminal_text import harmless
 
 if TYPE_CHECKING:
@@ -54,18 +56,18 @@ def diagnose(
     drawing = _Drawing.asked(where, label, images)
     chosen, failed, batch = options.settings_of(settings, record=record), False, list[Verdict]()
     with Panel.load(panel, settings=chosen, allow_from_panel=allow_from_panel) as loaded:
-        if loaded.encoder_is_fallback and not json:
-            warn(loaded.encoder_note)
-        decided = _deciding(loaded, task)
-        for result in loaded.diagnose_many(images):
+        decided, words = _deciding(loaded, task), set[str]()
+        for result in loaded.diagnose_many(images, progress=silent):
             shown = decided(result) if isinstance(result, Verdict) else result
-            _show(shown, loaded if explain else None, as_json=json)
+            words.update(_show(shown, loaded if explain else None, as_json=json))
             if not isinstance(result, Verdict):
                 failed = True
                 continue
             batch.append(_bare(result))
             if drawing is not None:
                 drawing.write(loaded, result)
+        if words:
+            _more(images, words, explained=explain)
         announce_batch(loaded, batch)
         if loaded.spent and not json:
             ERR.print(spending_table(loaded.spent))
@@ -115,28 +117,44 @@ class _Drawing:
         note(f"written to {self.file}")
 
 
-def _show(result: "Verdict | Unread", explaining: "FittedPanel | None", *, as_json: bool) -> None:
+def _show(result: "Verdict | Unread", explaining: "FittedPanel | None", *, as_json: bool) -> tuple[str, ...]:
+    """Prints a card, and its details with the panel that explains it; returns the texts of the card."""
     from doubleread.core.verdict import LEANINGS, Unread
+    from doubleread.core.verdict_wording import first_screen
+    from doubleread.render.terminal_card import verdict_details
 
     if as_json:
         tell_json(result.model_dump_json(exclude=set(LEANINGS)))
-    elif isinstance(result, Unread):
+        return ()
+    if isinstance(result, Unread):
         ERR.print(f"[red]✗[/red] {escape(harmless(f'{result.source}: {result.problem}'))}", highlight=False)
-    else:
-        OUT.print(result)
-        for line in explaining.explain(result).lines if explaining is not None else ():
-            OUT.print(f"· {harmless(line)}", markup=False, highlight=False)
+        return ()
+    OUT.print(result)
+    if explaining is None:
+        return first_screen(result)
+    lines = explaining.explain(result).lines
+    OUT.print(verdict_details(result, besides=lines))
+    for line in lines:
+        OUT.print(f"· {harmless(line)}", markup=False, highlight=False)
+    return (*first_screen(result), *lines)
+
+
+def _more(images: Sequence[str], texts: Iterable[str], *, explained: bool) -> None:
+    """Says how to get the details, and where the words of the cards are explained."""
+    if not explained and len(images) == 1:
+        ERR.print(Text(f"more: doubleread diagnose {harmless(images[0])} --explain", "dim"), soft_wrap=True)
+    words_line(texts)
 
 
 def announce_batch(panel: "FittedPanel", verdicts: "Sequence[Verdict]") -> None:
-    """Warns on stderr if the images, as a batch, differ from those the panel was trusted on."""
+    """Compares the images, as a batch, with the calibration images. The comparison itself warns of a difference."""
     from doubleread.panel.batch_comparison import FEWEST
 
     if len(verdicts) < FEWEST:
         return
     found = panel.compare_batch(verdicts)
-    for line in found.lines:
-        (warn if found.differs else note)(line)
+    for line in () if found.differs else found.lines:
+        note(line)
 
 
 def _bare(verdict: "Verdict") -> "Verdict":

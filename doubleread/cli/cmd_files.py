@@ -10,9 +10,10 @@ import typer
 
 from doubleread.cli.option_groups import DataColumns, grouped
 from doubleread.cli.options import SettingsFile, TaskFile, settings_of
-from doubleread.cli.screen import ERR, OUT, note, progress, say, warn
+from doubleread.cli.screen import ERR, OUT, note, progress, say
 from doubleread.core.durable import replacing
 from doubleread.core.errors import ImageError
+from doubleread.core.notices import warn_user
 
 if TYPE_CHECKING:
     from doubleread.agents.vlm.batch_api import BatchLine
@@ -56,7 +57,7 @@ async def _reported(lines: "AsyncIterator[BatchLine]", total: int) -> "AsyncIter
             done += 1
             report("writing requests", done, total)
             if line.problem:
-                warn(f"skipped {line.case.source}: {line.problem}")
+                warn_user([f"skipped {line.case.source}: {line.problem}"])
             else:
                 yield line
 
@@ -83,7 +84,7 @@ def read_batch(
 
     def skip(number: int, why: str) -> None:
         unreadable.append(number)
-        warn(f"skipped {results}, line {number}: {why}")
+        warn_user([f"skipped {results}, line {number}: {why}"])
 
     with _models(chosen) as models:
         reader = models.reader(agent, dataset.task)
@@ -137,7 +138,7 @@ def fine_tune(
         try:
             return await training_line(case, reader.options, models.context(dataset.task))
         except ImageError as error:
-            warn(f"skipped {case.source}: {error}")
+            warn_user([f"skipped {case.source}: {error}"])
             return ""
 
     async def write() -> int:

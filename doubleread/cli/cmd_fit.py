@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from doubleread.cli import options
-from doubleread.cli.announcements import announce, announce_models, announce_panel
+from doubleread.cli.announcements import announce_models, announce_panel, announce_reading
 from doubleread.cli.option_groups import FitOptions, TestShare, grouped
 from doubleread.cli.screen import progress, say
 
@@ -27,13 +27,15 @@ def fit(
     """Fit a panel on labelled images and save it. Test images are kept back to judge it on."""
     from doubleread.cli.tables import show_trust
     from doubleread.panel import Panel
+    from doubleread.panel.first_checks import check_first
     from doubleread.panel.saving import check_target, clear_leftovers
 
     settings = given.chosen(record)
     clear_leftovers(out)
     check_target(out)
+    check_first(settings)
     dataset = given.dataset(data, given.task)
-    announce(dataset)
+    announce_reading(dataset)
     dataset = test.held_out(dataset, settings.trust.seed, f"doubleread evaluate {shlex.quote(data)} --panel {out}")
     with progress() as report:
         fitted = Panel.fit(dataset.cases, dataset.task, settings=settings, progress=report)

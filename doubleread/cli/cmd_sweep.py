@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from doubleread.cli.screen import OUT, note, progress, tell_json, warn
+from doubleread.cli.screen import OUT, note, progress, tell_json
 from doubleread.cli.tables import csv_text, titled_table
 from doubleread.core.durable import write_text
 from doubleread.core.errors import DataError
@@ -54,8 +54,6 @@ def _show(found: Sweep) -> None:
         OUT.print(_changes_table(found))
     if found.pick is not None:
         OUT.print(_picked(found.pick), highlight=False)
-    for one in found.refused:
-        warn(f"{one.name}: {one.why}")
     for text in found.notes:
         note(text)
 

@@ -74,7 +74,7 @@ TERMS = (
         "similar cases",
         "The labelled images that look most like this one. An image itself and images of its own group are left out. "
         "Similarity is 1 for equal images and lower for others.",
-        ("similar images", "similar case", "similarity"),
+        ("similar images", "similar labelled images", "similar case", "similarity"),
     ),
     Term(
         "influence",

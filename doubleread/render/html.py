@@ -12,6 +12,8 @@ from markupsafe import Markup
 from doubleread.core import verdict_wording
 from doubleread.core.evidence import Neighbour
 from doubleread.core.verdict import Unread, Verdict
+from doubleread.render.glossary_html import explained, glossary_html, with_meanings
+from doubleread.render.terminal_card import BARS
 from doubleread.render.thumbnail import case_thumbnail, thumbnail
 
 if TYPE_CHECKING:
@@ -29,23 +31,49 @@ class PictureSource(Protocol):
         ...
 
 
-def verdict_html(verdict: Verdict, *, styled: bool = True, pictures: PictureSource = case_thumbnail) -> str:
-    """Returns a card; ``styled`` prepends the style sheet, which a page of many cards needs only once."""
+def verdict_html(
+    verdict: Verdict, *, styled: bool = True, pictures: PictureSource = case_thumbnail, glossary: str | None = None
+) -> str:
+    """Returns a card: the verdict, how sure it is, why and what to do; everything else is in its details.
+
+    ``styled`` prepends the style sheet, which a page of many cards needs only once. ``glossary`` is the address of a
+    page with ``glossary_html``, empty for the page of the card; without it the card brings its words' meanings along.
+    """
+    look, known = verdict.second_look, glossary is not None
+    texts, seen = list[str](), set[str]()
+
+    def mark(text: str) -> Markup:
+        texts.append(text)
+        return explained(text, str(glossary), seen) if known else with_meanings(text, seen)
+
     card = _rendered(
         "card.html",
         v=verdict,
         words=verdict_wording,
+        mark=mark,
+        meanings=lambda: Markup("") if known else glossary_html(texts, anchors=False),
+        shown_bars=BARS,
         name=Path(verdict.case.source).name or verdict.case.id[:12],
         image=pictures(verdict.case.path, verdict.case.id, side=220),
         posterior=sorted(verdict.posterior.items(), key=lambda item: -item[1]),
         opinions=list(verdict.last_opinions.values()),
         abstentions=verdict.silent,
-        before=verdict.second_look.before if verdict.second_look else {},
-        changes={c.agent: c for c in verdict.second_look.changes} if verdict.second_look else {},
+        before=look.before if look else {},
+        changes={c.agent: c for c in look.changes} if look else {},
+        helped=_helped(verdict),
         neighbours=_pictured(verdict.evidence.neighbours[:6] if verdict.evidence else (), pictures),
         copies=_pictured(verdict.evidence.near_copies[:6] if verdict.evidence else (), pictures),
     )
     return f"<style>{style_sheet()}</style>{card}" if styled else card
+
+
+def _helped(verdict: Verdict) -> str:
+    """Whether the second look made the verdict right or wrong, if the true label is known."""
+    before, truth = verdict.second_look.before if verdict.second_look else {}, verdict.case.label
+    led = max(before, key=lambda label: before[label]) if before else verdict.label
+    if truth is None or led == verdict.label or truth not in (led, verdict.label):
+        return ""
+    return "The second look made the verdict right." if truth == verdict.label else "It made a right verdict wrong."
 
 
 def unread_html(unread: Unread) -> str:
@@ -69,14 +97,21 @@ def style_sheet() -> str:
 
 @cache
 def environment(package: str = "doubleread.render") -> Environment:
-    """Returns the template environment of a package: everything is escaped, and undefined names are errors."""
-    return Environment(
+    """Returns the template environment of a package: everything is escaped, and undefined names are errors.
+
+    ``{{ text|explained }}`` links glossary words to ``{{ glossary_html() }}``, the section of their meanings.
+    """
+    made = Environment(
         loader=PackageLoader(package, ""),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["explained"] = explained
+    made.filters["with_meanings"] = with_meanings
+    made.globals["glossary_html"] = glossary_html
+    return made
 
 
 def found_page(found: "SimilarCases", line: str, *, picture: Path | None = None, each: bool = False) -> str:

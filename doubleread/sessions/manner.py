@@ -22,7 +22,7 @@ def check(how: How, agents: tuple[str, ...], taking: Collection[str] = ()) -> No
         if name not in agents:
             raise UnknownPart("agent", name, agents)
     if not asked(how, agents):
-        raise SessionError(f"nobody is left to read the image: the panel has {', '.join(agents)}; ask at least one")
+        raise SessionError(f"no agent is left to read the image: the panel has {', '.join(agents)}; ask at least one")
     if how.hint and not set(taking).intersection(asked(how, agents)):
         raise SessionError(unheard(taking))
 
@@ -80,7 +80,8 @@ def _warnings(how: How, seats: Seats) -> Iterator[str]:
 
 def _of_hint(hint: str, seats: Seats) -> Iterator[str]:
     taking = [name for name, one in seats.agents.items() if isinstance(one, TakesHints)]
-    yield f"{', '.join(taking)} read with a person's unverified hint; trust was measured without hints: “{hint}”"
+    reading = f"{', '.join(taking)} read with a person's unverified hint"
+    yield f"{reading}; the agents' records were measured without hints: “{hint}”"
     if named := named_in(hint, seats.arbiter.task.names):
         yield f"the hint names {', '.join(named)}: who is told an answer tends to give it"
 

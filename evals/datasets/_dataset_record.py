@@ -7,12 +7,16 @@ from typing import Self
 from doubleread.core.base import Record
 from doubleread.core.case import Case, RowProblem
 from doubleread.core.task import Task
+from doubleread.render.overview import HasOverview, Overview, Tile
+from doubleread.render.thumbnail import case_thumbnail
 
+TILES, MOST_TILES = 3, 24
+"""Pictures of each label in a notebook, and of all."""
 RowProgress = Callable[[int, int], None]
 """Called with the number of rows read so far and of all rows."""
 
 
-class LabelledCases(Record):
+class LabelledCases(HasOverview, Record):
     """Labelled cases, with any labels.
 
     Examples:
@@ -28,10 +32,32 @@ class LabelledCases(Record):
     """Rows that could not be used and were left out. Every such row is listed."""
     notes: tuple[str, ...] = ()
     """What readers of the figures must know: how labels were mapped, the licence, the grouping."""
+    warnings: tuple[str, ...] = ()
+    """What makes figures worse or less certain: skipped rows, missing groups. Reading warns of each."""
     copies: int = 0
     """Number of rows that were left out because an earlier row has the same picture."""
     contradicting: tuple[Case, ...] = ()
     """Rows that were left out because the same picture has several labels; ``problems`` lists them too."""
+
+    def _overview(self, *, pictures: bool) -> Overview:
+        by_label: dict[str, list[Case]] = {}
+        for case in self.cases:
+            by_label.setdefault(case.label or "", []).append(case)
+        splits = Counter(case.split for case in self.cases if case.split)
+        groups = len({case.group for case in self.cases if case.group is not None})
+        shown = [case for some in by_label.values() for case in some[:TILES]][:MOST_TILES] if pictures else []
+        return Overview(
+            kind="Data set",
+            title=f"{self.name}: {len(self.cases):,} images",
+            facts=(
+                ("labels", ", ".join(f"{label} {len(some):,}" for label, some in sorted(by_label.items()))),
+                ("splits", ", ".join(f"{name} {n:,}" for name, n in splits.items()) or "none"),
+                ("groups", f"{groups:,}" if groups else "none given"),
+            ),
+            tiles=tuple(Tile(case_thumbnail(case.path, case.id, side=192), case.label or "") for case in shown),
+            warnings=self.warnings,
+            notes=self.notes,
+        )
 
 
 class Dataset(LabelledCases):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from doubleread.core.case import Case, RowProblem
 from doubleread.core.errors import DataError
+from doubleread.core.notices import Caution
 from doubleread.core.verdict import Unread
 from doubleread.evals.datasets._dataset_record import LabelledCases, RowProgress
 from doubleread.evals.datasets._dataset_rows import DatasetRow, gather
@@ -160,5 +161,6 @@ def _notes(folder: Path, splits: bool) -> list[str]:
         notes.append("splits are the names of the top folders")
     manifests = sorted(entry.name for entry in folder.iterdir() if suffix(entry) in _MANIFESTS)
     if manifests:
-        notes.append(f"{', '.join(manifests)} in this folder was not read; name it as the source to use its columns")
+        told = f"{', '.join(manifests)} in this folder was not read; name it as the source to use its columns"
+        notes.append(Caution(told))
     return notes

@@ -15,6 +15,7 @@ import platformdirs
 
 from doubleread.core.case import RowProblem
 from doubleread.core.errors import DataError
+from doubleread.core.notices import Caution
 from doubleread.evals.datasets._dataset_record import LabelledCases, RowProgress
 from doubleread.evals.datasets._dataset_rows import DatasetRow, gather
 from doubleread.evals.datasets._groups import GroupOf, usual_key
@@ -122,7 +123,7 @@ def read_hugging_face(
     ]
     read = [row for one in reading for row in one.rows()]
     notes = [f"labels are the column {columns.label!r}"]
-    notes += [f"{one!r} is the only split: it is not taken as one" for one in parts if one and len(parts) == 1]
+    notes += [Caution(f"{one!r} is the only split: it is not taken as one") for one in parts if one and len(parts) == 1]
     return gather(name, read, notes=notes, progress=progress)
 
 

@@ -1,9 +1,11 @@
 """One way in for every kind of data set."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from doubleread.core.errors import DataError
+from doubleread.core.notices import warn_user
 from doubleread.evals.datasets._dataset_record import Dataset, LabelledCases, RowProgress
 from doubleread.evals.datasets._dataset_rows import dataset_of
 from doubleread.evals.datasets._text_table import CSV_SUFFIXES, JSONL_SUFFIXES
@@ -15,6 +17,7 @@ from doubleread.evals.datasets.manifest_dataset import USUAL_COLUMNS, TableColum
 from doubleread.evals.datasets.solar import NAME as SOLAR_CELLS
 from doubleread.evals.datasets.solar import TASK as SOLAR_TASK
 from doubleread.evals.datasets.solar import read_solar_cells
+from doubleread.render.progress_display import shown
 
 _KINDS = (
     "a folder with one sub-folder of images per label, a folder with a metadata.csv or metadata.jsonl (column "
@@ -34,6 +37,8 @@ def read_dataset(
 ) -> Dataset:
     r"""Reads a labelled data set. Pictures are hashed, not decoded; unusable rows are listed in ``problems``.
 
+    What makes figures on these data worse or less certain is in ``warnings``; each is also a ``DoublereadWarning``.
+
     Args:
         source: One of these.
 
@@ -49,7 +54,7 @@ def read_dataset(
             manifest, such as ``"series,capture//10"``, which joins two columns and cuts the second into blocks of ten;
             or ``"re:(plant\d+)"``, which takes the captured part of the relative path.
         task_id: Id of the task; the name of the data set if None.
-        progress: Called with the number of rows read so far and of all rows.
+        progress: Called with the number of rows read so far and of all rows; if None, it is shown as by ``Panel.fit``.
 
     Raises:
         DataError: The source cannot be used, or has fewer than two labels with at least two cases.
@@ -81,11 +86,23 @@ def read_labelled(
         >>> [problem.where for problem in read_labelled("photos").problems]
         []
     """
+    columns = TableColumns(label_column, path_column, group)
+    if progress is None:
+        with shown() as report:
+            found = _labelled(source, columns, partial(report, "reading files"))
+    else:
+        found = _labelled(source, columns, progress)
+    warn_user(found.warnings)
+    return found
+
+
+def _labelled(
+    source: str | Path | HubRows | Mapping[str, HubRows], columns: TableColumns, progress: RowProgress | None
+) -> LabelledCases:
     if source == SOLAR_CELLS:
-        if group is not None:
+        if columns.group is not None:
             raise DataError(f"{SOLAR_CELLS} brings its own groups (the modules); leave group out")
         return read_solar_cells(progress=progress)
-    columns = TableColumns(label_column, path_column, group)
     if not isinstance(source, str | Path):
         return read_hugging_face(source, columns, progress=progress)
     if not str(source).strip():

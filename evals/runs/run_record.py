@@ -40,5 +40,7 @@ class RunRecord(Record):
     """Of every draw that figures of the run rest on."""
     notes: tuple[str, ...] = ()
     """What a reader of the figures must know of the data and the choice of cases."""
+    warnings: tuple[str, ...] = ()
+    """The warnings of the data and of the panel."""
     shard: Shard | None = None
     started: AwareDatetime

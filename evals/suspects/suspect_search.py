@@ -10,6 +10,7 @@ from pydantic import Field
 from doubleread.core.base import Record
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError
+from doubleread.core.notices import warn_user
 from doubleread.core.trust import Estimate
 from doubleread.core.types import Embeddings
 from doubleread.core.verdict import Unread
@@ -124,6 +125,10 @@ def find_suspects(
     groups = [case.group or case.id for case in kept]
     ranking = rank(rows, labels, groups if any(case.group for case in kept) else None)
     most = math.ceil(ranking.wrong.high) if limit is None else limit
+    lost = {**left_out, **lost}
+    skipped = [f"skipped {row.source}: {row.problem}" for row in seen.unread]
+    alone = "all are of one group, so nothing tells whether their labels are right"
+    warn_user((*skipped, *(f"skipped {n:,} cases of {label}: {alone}" for label, n in lost.items())))
     return SuspectLabels(
         name=name,
         cases=len(kept),
@@ -131,7 +136,7 @@ def find_suspects(
         wrong=ranking.wrong,
         suspects=_suspects(kept, groups, names, rows, ranking, most),
         unread=seen.unread,
-        left_out={**left_out, **lost},
+        left_out=lost,
     )
 
 

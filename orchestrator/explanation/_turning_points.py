@@ -42,16 +42,16 @@ class TurningPoint(Record):
         """The turning point as a sentence."""
         if self.at is None:
             return self._nowhere()
-        return f"it would {self._turned()} if {self._condition(self.at)}"
+        return f"the panel would {self._turned()} if {self._condition(self.at)}"
 
     def _turned(self) -> str:
-        finding = f", finding {self.leading} likeliest," if self.leading and self.leading != self.commits_to else ""
+        finding = f" (most likely: {self.leading})" if self.leading and self.leading != self.commits_to else ""
         return f"commit to {self.commits_to}{finding}" if self.action == "commit" else f"refer{finding}"
 
     def _condition(self, at: float) -> str:
         if self.of == "prevalence":
             than = "more" if at > self.now else "less"
-            return f"{self.label} were {than} than {at:.1%} of cases (taken to be {self.now:.1%})"
+            return f"{self.label} were {than} than {at:.1%} of all images (now {self.now:.1%})"
         # If the costs are already equal, a higher error cost changes the verdict, or a lower referral cost.
         than = "more" if at > self.now or (at == self.now and self.of == "error") else "less"
         return f"{self._priced()} cost {than} than {at:.3g} (now {self.now:.3g})"
@@ -61,11 +61,11 @@ class TurningPoint(Record):
 
     def _nowhere(self) -> str:
         if self.of == "referral":
-            return "no cost of a referral would change it: the commitment is expected to cost nothing"
+            return "no cost of a referral would change the verdict: it is expected to cost nothing"
         if self.of == "error":
-            return f"it would refer even if {self._priced()} cost nothing"
+            return f"the panel would refer even if {self._priced()} cost nothing"
         span = f"from {RAREST:.1%} to {COMMONEST:.1%}"
-        return f"no prevalence of {self.label} {span} would change it (taken to be {self.now:.1%})"
+        return f"no prevalence of {self.label} {span} would change the verdict (now {self.now:.1%})"
 
 
 def turning_points(verdict: Verdict, arbiter: Arbiter) -> tuple[TurningPoint, ...]:

@@ -100,11 +100,13 @@ def other_reason(verdict: Verdict, task: Task) -> str:
     if (by_cost.action, by_cost.label) == (verdict.decision.action, verdict.decision.label):
         return ""
     act = f"commit to {by_cost.label}" if by_cost.action == "commit" else "refer"
-    return f"by expected cost alone it would {act}: the decision has another reason, which no cost takes away"
+    return f"by expected cost alone, the panel would {act}; the decision has another reason, which costs do not change"
 
 
 def posterior_of(verdict: Verdict, task: Task) -> Vector:
     """The verdict's posterior in label order, shape ``(n_labels,)``; raises ``TaskError`` for another task."""
     if set(verdict.posterior) != set(task.names):
-        raise TaskError(f"the verdict speaks of {sorted(verdict.posterior)}, task {task.id!r} of {list(task.names)}")
+        raise TaskError(
+            f"the verdict has the labels {sorted(verdict.posterior)}, task {task.id!r} has {list(task.names)}"
+        )
     return np.array([verdict.posterior[name] for name in task.names])

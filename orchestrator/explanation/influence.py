@@ -28,13 +28,13 @@ class Without(Record):
 
     @property
     def outcome(self) -> str:
-        """The outcome as text: ``commit to rust, at 93.0%``."""
+        """The outcome as text: ``commit to rust (93.0%)``."""
         if self.label is None:
-            return "refer: nobody else gave an opinion"
+            return "refer: no other agent gave an answer"
         if self.confidence is None:
-            return "refer: the image would be unlike those it was trusted on"
-        act = "commit to" if self.action == "commit" else "refer, leaning to"
-        return f"{act} {self.label}, at {self.confidence:.1%}"
+            return "refer: the image would be unlike the calibration images"
+        act = "commit to" if self.action == "commit" else "refer, probably"
+        return f"{act} {self.label} ({self.confidence:.1%})"
 
 
 class Explanation(Record):
@@ -71,7 +71,7 @@ def explain(verdict: Verdict, arbiter: Arbiter) -> Explanation:
 
 def left_out(arbiter: Arbiter) -> dict[str, str]:
     """The agents and referees left out in fitting, with reasons."""
-    return {name: _why_left_out(name, arbiter.notes) for name in arbiter.left_out}
+    return {name: _why_left_out(name, (*arbiter.notes, *arbiter.warnings)) for name in arbiter.left_out}
 
 
 def _why_left_out(name: str, notes: Iterable[str]) -> str:
@@ -83,7 +83,7 @@ def _why_left_out(name: str, notes: Iterable[str]) -> str:
 
 def _unlike(verdict: Verdict, arbiter: Arbiter) -> Iterator[str]:
     yield f"{UNLIKE}; it {looks_like(verdict)}"
-    yield from (f"{opinion.agent} said {opinion.label}" for opinion in _spoken(verdict))
+    yield from (f"{opinion.agent} says {opinion.label}" for opinion in _spoken(verdict))
     yield from _silent(verdict, arbiter)
     yield from _neighbours(verdict)
     yield from (f"decision: {reason}" for reason in verdict.decision.reasons)
@@ -106,26 +106,26 @@ def _without(name: str, verdict: Verdict, arbiter: Arbiter) -> Without:
 
 
 def _agent(opinion: Opinion, verdict: Verdict, arbiter: Arbiter) -> str:
-    said = f"{opinion.agent} said {opinion.label} at {opinion.confidence:.0%}"
+    said = f"{opinion.agent} says {opinion.label}: {opinion.confidence:.0%} before calibration"
     calibrated = verdict.calibrated.get(opinion.agent)
     profile = arbiter.profile(opinion.agent, min(opinion.round, 2))
     if calibrated is None or profile is None:
-        return f"{said}; it was not counted, nothing is known of such answers"
-    moves = f"it moves this verdict by {in_points(verdict.influence.get(opinion.agent, 0.0))}"
-    return f"{said}, calibrated {calibrated[opinion.label]:.0%}; {_record(profile, opinion, arbiter)}; {moves}"
+        return f"{said}; it was not counted, because there is no record of such answers"
+    moves = f"influence {in_points(verdict.influence.get(opinion.agent, 0.0))}"
+    return f"{said}, {calibrated[opinion.label]:.0%} calibrated; {_record(profile, opinion, arbiter)}; {moves}"
 
 
 def _record(profile: TrustProfile, opinion: Opinion, arbiter: Arbiter) -> str:
     k = arbiter.task.index(opinion.label)
     said, right = sum(row[k] for row in profile.confusion), profile.confusion[k][k]
-    accuracy = f"right on {profile.accuracy.value:.0%} of {profile.n} calibration cases"
-    return f"{accuracy}, on {right} of the {said} where it said {opinion.label}"
+    accuracy = f"right on {profile.accuracy.value:.0%} of {profile.n} calibration images"
+    return f"{accuracy}, and on {right} of the {said} that it called {opinion.label}"
 
 
 def _silent(verdict: Verdict, arbiter: Arbiter) -> Iterator[str]:
     spoken = {opinion.agent for opinion in verdict.opinions}
     for abstention in {a.agent: a for a in verdict.abstentions if a.agent not in spoken}.values():
-        yield f"{abstention.agent} gave no opinion ({abstention.cause}) and was left out"
+        yield f"{abstention.agent} gave no answer ({abstention.cause}) and was left out"
     for name, why in left_out(arbiter).items():
         if name not in spoken:
             yield f"{name} was not asked: {why}"
@@ -135,7 +135,7 @@ def _evidence(verdict: Verdict) -> Iterator[str]:
     evidence = verdict.evidence
     for line in _neighbours(verdict):
         assert evidence is not None
-        yield f"{line}; weighed, they make it {evidence.distribution[str(evidence.label)]:.0%} likely"
+        yield f"{line}; weighted by similarity, they make it {evidence.distribution[str(evidence.label)]:.0%} likely"
 
 
 def _neighbours(verdict: Verdict) -> Iterator[str]:
@@ -143,14 +143,14 @@ def _neighbours(verdict: Verdict) -> Iterator[str]:
     if evidence is None or evidence.label is None or not evidence.neighbours:
         return
     same = sum(n.label == evidence.label for n in evidence.neighbours)
-    yield f"evidence: {same} of the {len(evidence.neighbours)} most similar cases are {evidence.label}"
+    yield f"similar cases: {same} of the {len(evidence.neighbours)} most similar labelled images are {evidence.label}"
 
 
 def _fit(verdict: Verdict) -> Iterator[str]:
     if verdict.p_values:
         ranked = sorted(verdict.p_values.items(), key=lambda one: -one[1])
         fits = ", ".join(f"{label} {p:.3f}" for label, p in ranked)
-        yield f"how well each label fits (p-value, the share of its held-out cases that fit no better): {fits}"
+        yield f"how well each label fits (p-value, the share of its calibration images that fit no better): {fits}"
     yield from filter(None, [fitting_labels(verdict)])
 
 
@@ -158,19 +158,23 @@ def _second_look(verdict: Verdict) -> Iterator[str]:
     look = verdict.second_look
     if look is None:
         return
-    moved = [f"{c.agent} went from {c.before} to {c.after}" for c in look.changes if c.moved and c.before and c.after]
+    moved = [
+        f"{c.agent} changed from {c.before} to {c.after}" for c in look.changes if c.moved and c.before and c.after
+    ]
     label = max(look.before, key=lambda name: look.before[name]) if look.before else None
-    before = f"before it the panel said {label} at {look.before[label]:.0%}" if label else "before it nobody had spoken"
-    yield f"second look, because of {'; '.join(look.reasons)}: {', '.join(moved) or 'nobody changed sides'}; {before}"
+    before = (
+        f"before it, the panel said {label} ({look.before[label]:.0%})" if label else "before it, no agent had answered"
+    )
+    yield f"second look ({'; '.join(look.reasons)}): {', '.join(moved) or 'no agent changed its label'}; {before}"
 
 
 def _counterfactual(verdict: Verdict, without: tuple[Without, ...]) -> Iterator[str]:
     turning = [one for one in without if one.changes]
-    yield from (f"without {one.agent} the panel would {one.outcome}" for one in turning)
+    yield from (f"without {one.agent}, the panel would {one.outcome}" for one in turning)
     if without and not turning:
         known = [one.confidence for one in without if one.confidence is not None]
-        least = f", at {min(known):.0%} or more" if len(known) == len(without) else ""
-        yield f"no single agent turns the verdict: without any one of them it stays {verdict.label}{least}"
+        least = f" (at least {min(known):.1%})" if len(known) == len(without) else ""
+        yield f"leaving out one agent does not change the verdict: it stays {verdict.label}{least}, whichever one it is"
 
 
 def _spoken(verdict: Verdict) -> list[Opinion]:

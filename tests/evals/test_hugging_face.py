@@ -98,7 +98,7 @@ def test_the_names_of_a_dict_are_splits_unless_there_is_one_only(kept):
     assert dataset.cases[-1].source == "test/3.png"
     alone = read_hugging_face({"train": table()}, kept=kept)
     assert {case.split for case in alone.cases} == {None}
-    assert "'train' is the only split: it is not taken as one" in alone.notes
+    assert "'train' is the only split: it is not taken as one" in alone.warnings
 
 
 def test_rows_that_cannot_be_used_are_named(kept, tmp_path):

@@ -14,6 +14,7 @@ from doubleread.core.verdict import AgentChange, Decision, SecondLook, Track, Ve
 from doubleread.core.verdict_wording import in_points
 from doubleread.render.html import style_sheet, verdict_html
 from doubleread.render.shown import ShownVerdict
+from doubleread.render.terminal_card import verdict_card, verdict_details
 from doubleread.render.thumbnail import thumbnail
 
 EVIL = """[/red]<script>alert('1')</script>"><img src=x onerror=alert(2)> & ' [bold]"""
@@ -92,26 +93,42 @@ def words(html):
 def test_a_card_says_what_was_decided_and_why():
     text = words(verdict_html(verdict(), styled=False))
     for part in (
-        "✓ committed",
-        "rust 90.0 %",
-        "calibrated · of 40 held-out cases with a similar score 38 were right (83–99 %)",
-        "Labels that cannot be excluded at 90%: rust.",
-        "moves this verdict by 12 points",
+        "✓ rust, 90.0% sure",
+        "right in 38 of 40 calibration images it was about as sure of (83–99%)",
+        "prediction set at 90% (labels that cannot be ruled out): rust.",
+        "influence 12 points",
         "scab → rust",
-        "states 80.0 % , calibrated 85.0 %".replace(" ,", ","),
-        "three abstains",
-        "Most similar labelled cases",
+        "85.0% calibrated, 80.0% before calibration",
+        "three no answer",
+        "Most similar labelled images",
         "0.25 s · $0.0123",
     ):
         assert part in text
 
 
+def test_figures_wait_behind_details_which_print_opens():
+    first, _, details = verdict_html(verdict(), styled=False).partition("<details")
+    for part in ("influence", "before calibration", "0.25 s", "rust 0.90"):
+        assert part not in first
+        assert part in details
+    assert "::details-content" in style_sheet()
+
+
+def test_a_card_brings_the_meanings_of_its_words_or_links_to_a_page():
+    alone, linked = (verdict_html(verdict(), styled=False, glossary=page) for page in (None, "/words"))
+    assert '<abbr class="dr-word" title="One reader of the image' in alone
+    assert '<dl class="dr-words">' in alone
+    assert '<a class="dr-word" href="/words#word-agent"' in linked
+    assert "<dl class" not in linked.replace('<dl class="dr-bars">', "")
+    assert linked.count("#word-agent") == 1
+
+
 def test_a_card_of_a_referral_and_of_silence():
     referred = verdict(decision=Decision(action="refer", reasons=("unsure",), expected_cost=0.2))
-    assert "⚑ refer to a person leaning to rust 90.0 %" in words(verdict_html(referred, styled=False))
+    assert "⚑ Have a person look: probably rust, 90.0% sure" in words(verdict_html(referred, styled=False))
     text = words(verdict_html(verdict(**SILENT), styled=False))
-    assert "no opinion" in text
-    assert "calibrated" not in text
+    assert "Have a person look: no agent gave an answer" in text
+    assert "% sure" not in text
 
 
 def test_hostile_text_stays_text_in_a_card():
@@ -134,14 +151,14 @@ def test_the_style_sheet_comes_with_a_card_unless_the_page_has_it():
 
 @pytest.mark.parametrize("fields", [{}, SILENT, {"evidence": None}, {"second_look": None}, {"track": None}])
 def test_print_gives_plain_text(fields):
-    text = str(verdict(**fields))
-    assert "\x1b" not in text
-    assert max(map(len, text.splitlines())) <= 100
-    assert "case " in text
+    for text in (str(verdict(**fields)), verdict(**fields).details):
+        assert "\x1b" not in text
+        assert max(map(len, text.splitlines())) <= 100
+    assert "case " in verdict(**fields).details
 
 
 def test_hostile_text_stays_text_in_a_terminal():
-    text = " ".join(str(verdict(EVIL)).split())
+    text = " ".join((str(verdict(EVIL)) + verdict(EVIL).details).split())
     assert "[bold]" in text
     assert "[/red]" in text
 
@@ -159,7 +176,7 @@ def test_labels_and_agents_are_text_too():
     for text in (str(named), rich(named)):
         assert "[/rust]" in text
         assert "[dim]" in text
-        assert "[red]one" in text
+    assert "[red]one" in named.details
 
 
 def rich(verdict):
@@ -207,7 +224,8 @@ def test_a_card_shows_the_image_and_its_neighbours(tmp_path):
 def test_nothing_in_a_card_steers_a_terminal():
     steering = "\x1b[2J\x9b31m\rgone\u202e"
     out = io.StringIO()
-    Console(file=out, width=80, force_terminal=True, color_system=None).print(verdict(steering))
+    console = Console(file=out, width=80, force_terminal=True, color_system=None)
+    console.print(verdict_card(verdict(steering)), verdict_details(verdict(steering)))
     assert not set("\x1b\x9b\r\u202e") & set(out.getvalue())
     assert out.getvalue().count("�[2J�31m gone�") >= 4
 
@@ -218,8 +236,10 @@ EMPTY = {"prediction_set": (), "p_values": {"healthy": 0.01, "rust": 0.08, "scab
 def test_an_empty_set_says_what_it_means_and_p_values_wait_behind_details():
     shown = verdict(**EMPTY)
     html = verdict_html(shown, styled=False)
-    for text in (" ".join(str(shown).replace("│", " ").split()), words(html)):
-        assert "none of the labels fits at 90%: at least 90% of each label's held-out cases fit it better" in text
+    assert "no label fits this image well" in str(shown)
+    for text in (" ".join(shown.details.split()), words(html)):
+        assert "no label is in the prediction set at 90%" in text
+        assert "at least 90% of each label's calibration images fit it better" in text
     assert "0.080" not in str(shown)
     before, details = html.split("<details")
     assert "0.080" not in before
@@ -233,11 +253,11 @@ def test_influence_is_told_in_points_and_only_of_agents_that_count():
         "1 point",
         "13 points",
     ]
-    assert "12 points" in str(verdict())
-    assert "influence" not in str(verdict(influence={}, opinions=()))
+    assert "12 points" in verdict().details
+    assert "influence" not in verdict(influence={}, opinions=()).details
 
 
 def test_a_commitment_shows_the_probability_of_the_label_it_commits_to():
     dear = verdict(decision=Decision(action="commit", label="scab", reasons=("costs",), expected_cost=0.1))
-    assert "✓ committed scab 5.0 %" in words(verdict_html(dear, styled=False))
-    assert "scab 5.0%" in " ".join(str(dear).split())
+    assert "✓ treat it as scab (5.0%)" in words(verdict_html(dear, styled=False))
+    assert "treat it as scab (5.0%)" in " ".join(str(dear).split())

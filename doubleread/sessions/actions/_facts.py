@@ -7,7 +7,7 @@ from doubleread.core.case import Case
 from doubleread.core.opinion import Opinion
 from doubleread.core.trust import Estimate, TrustProfile
 from doubleread.core.verdict import Verdict
-from doubleread.core.verdict_wording import UNLIKE, looks_like
+from doubleread.core.verdict_wording import UNLIKE, headline, looks_like
 from doubleread.orchestrator.learning.arbitration import PANEL
 from doubleread.sessions.names import Unclear
 from doubleread.sessions.record import Block, Reply, Text
@@ -26,7 +26,7 @@ def current(standing: Standing) -> CaseSeen:
     """Returns the current image. Raises ``Unclear`` if there is none."""
     seen = standing.cases.get(standing.current or "")
     if seen is None:
-        raise Unclear("there is no image to talk about yet: add one first")
+        raise Unclear("there is no image in this session yet: add one first")
     return seen
 
 
@@ -46,7 +46,7 @@ def spoken(standing: Standing) -> SeenVerdict:
     """Like ``read``, but raises ``Unclear`` if no agent gave an opinion; images with an alarm are allowed."""
     seen = read(standing)
     if not seen.verdict.posterior and not seen.verdict.unfamiliar:
-        raise Unclear(f"no agent gave an opinion on {seen.name}: there is nothing to tell", ("/who", "/read-again"))
+        raise Unclear(f"no agent gave an answer on {seen.name}: there is nothing to explain", ("/who", "/read-again"))
     return seen
 
 
@@ -88,13 +88,6 @@ def sorted_shares(shares: dict[str, float]) -> dict[str, float]:
 
 
 def standing_line(verdict: Verdict) -> str:
-    """Describes the verdict in a sentence."""
-    if verdict.label is None:
-        return "no agent gave an opinion, and the image is referred to a person"
-    if verdict.unfamiliar:
-        return f"not sure, for {UNLIKE}; it is referred to a person, and {looks_like(verdict)}"
-    if verdict.decision.action == "commit" and verdict.decision.label != verdict.label:
-        committed = f"the panel commits to {verdict.decision.label}, which costs least in expectation"
-        return f"{committed}; {verdict.label} is likeliest, at {percent(verdict.confidence)}"
-    act = "the panel commits to" if verdict.decision.action == "commit" else "the panel refers to a person, leaning to"
-    return f"{act} {verdict.label}, at {percent(verdict.confidence)}"
+    """Describes the verdict in a sentence, as the cards do."""
+    told = headline(verdict)
+    return f"{told}; it {looks_like(verdict)}" if verdict.unfamiliar and verdict.label else told

@@ -18,14 +18,16 @@ def pairs(rest: str, line: str) -> Iterator[tuple[str, str]]:
         yield found["name"], found["value"]
         at = found.end()
     if at < len(rest) or not rest:
-        raise Unclear(f"“{rest[at:]}” is not understood: write NAME=NUMBER" if rest else "of what?", (line,))
+        raise Unclear(
+            f"“{rest[at:]}” is not understood: write NAME=NUMBER" if rest else "which number should change?", (line,)
+        )
 
 
 def now_and_then(verdict: Verdict, then: WhatIf) -> Iterator[str]:
     """Describes the verdict as it is and as it would be."""
     yield f"now: {standing_line(verdict)}"
-    yield f"then, {'another verdict' if then.changes else 'the same verdict'}: {then.decision.reasons[0]}"
+    yield f"then: {'another' if then.changes else 'the same'} verdict; {then.decision.reasons[0]}"
     if then.decision.action != "commit":
-        yield f"the image would be referred, leaning to {then.label}"
+        yield f"a person would have to look at the image, probably {then.label}"
     yield from then.warnings
-    yield "nobody was asked again, and the prediction set promises nothing there"
+    yield "this is calculated, no agent was asked again; the prediction set is not valid there"

@@ -24,7 +24,7 @@ async def compare(asked: Other, standing: Standing) -> Response:
     """Compares probabilities, decisions and agents, the images' similarity, and the cases both resemble."""
     if asked.image == standing.current:
         raise Unclear(
-            f"{current(standing).name} is the image talked about: name another to compare it with", ("/images",)
+            f"{current(standing).name} is the current image: name another one to compare it with", ("/images",)
         )
     one, other = seen_with_verdict(current(standing)), seen_with_verdict(standing.cases[asked.image])
     alike = await standing.panel.similarity(one.case, other.case)
@@ -33,10 +33,10 @@ async def compare(asked: Other, standing: Standing) -> Response:
     shared = tuple(n for n in mine if n.case_id in theirs)
     lines = (
         *(f"{seen.name}: {UNLIKE}" for seen in (one, other) if seen.verdict.unfamiliar),
-        f"{one.name} and {other.name}: cosine similarity {alike:.3f} by the panel's encoder",
-        f"of their most similar stored cases they share {len(shared)}"
+        f"{one.name} and {other.name}: similarity {alike:.3f} (at most 1)",
+        f"{len(shared)} labelled images are similar to both"
         if shared
-        else "they share no similar stored case",
+        else "no labelled image is among the most similar ones of both",
     )
     cases = (Cases(title=f"similar to both, by similarity to {one.name}", cases=shared),) if shared else ()
     switch = f"/switch {standing.cases[other.case.id].name}"
@@ -81,7 +81,7 @@ COMPARE = Action(
     "compare",
     Other,
     compare,
-    help="Another image of the session beside this one.",
+    help="Compare this image with another one of the session.",
     saying="compare with the second image",
     phrases=phrases(
         r"compare(?: (?:{IT}|them|both|the (?:two )?images|the two))?",

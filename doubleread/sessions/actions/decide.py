@@ -3,7 +3,8 @@
 from typing import Annotated
 
 from doubleread.core.base import Record
-from doubleread.sessions.actions._facts import percent, read
+from doubleread.core.verdict_wording import looks_like, sure
+from doubleread.sessions.actions._facts import read
 from doubleread.sessions.actions.action import Action, Heard, Intent, Nothing, Slots
 from doubleread.sessions.actions.arguments import TRUE_LABEL, exact_label
 from doubleread.sessions.names import Known, Unclear
@@ -31,27 +32,27 @@ async def decide(asked: Truth, standing: Standing) -> Response:
     before, label = standing.decided.get(case.id), asked.label
     if label is None:
         offers = [f"/correct {one}" for one in standing.panel.task.names]
-        raise Unclear(f"no agent gave an opinion on {name}: say what it is", offers)
+        raise Unclear(f"no agent gave an answer on {name}: say what it is", offers)
     if label == before:
-        raise Unclear(f"{name} is decided to be {label} already; nothing was changed", ("/undo",))
-    found = f"the panel found {verdict.label} likeliest, at {percent(verdict.confidence)}" if verdict.posterior else ""
-    found = f"to the panel it looked most like {verdict.label}" if verdict.unfamiliar else found
+        raise Unclear(f"{name} is already recorded as {label}; nothing was changed", ("/undo",))
+    found = f"the panel says {verdict.label}, {sure(verdict.confidence)}" if verdict.posterior else ""
+    found = f"the panel says that it {looks_like(verdict)}" if verdict.unfamiliar else found
     lines = [f"{name} is {label}, you say{f'; {found}' if found else ''}"]
     if before:
         by = f" by {standing.deciders[case.id]}" if standing.deciders.get(case.id) else ""
-        lines.append(f"this takes the place of {before}, which was said before{by}")
+        lines.append(f"this replaces {before}, recorded before{by}")
     if not verdict.opinions:
         lines.append(
-            "no agent gave an opinion: the decision is kept in this session, and trust and archive learn nothing"
+            "no agent gave an answer: the label is kept in this session only, and the panel does not learn from it"
         )
     elif standing.panel.learned_from(case):
-        lines.append("the panel has learned from this image: the decision is kept in this session, not in its trust")
+        lines.append("the panel has already learned from this image: the label is kept in this session only")
     else:
-        lines.append(f"it is put to the panel's trust as an outcome, and to the archive as a {label} case")
-        lines.append("the decision tells what was kept, and why, where it could not be")
+        lines.append(f"the agents' records and the archive of labelled images learn it as {label}")
+        lines.append("the entry in this session says what was kept, or why it could not be kept")
     if verdict.evidence is not None and verdict.evidence.near_copies:
         lines.append(
-            "nearly the same picture is stored: where the panel learned from it, only this session keeps the decision"
+            "nearly the same picture is already stored: if the panel learned from it, only this session keeps the label"
         )
     lines.append("/undo takes it back")
     return _ordered(lines, Confirm(label=label), "/undo")
@@ -60,8 +61,8 @@ async def decide(asked: Truth, standing: Standing) -> Response:
 async def undo(_asked: Nothing, standing: Standing) -> Response:
     """Orders the last decision to be undone. Raises ``Unclear`` if there is none."""
     if not standing.decided:
-        raise Unclear("nothing was confirmed or corrected in this session: there is nothing to take back")
-    return _ordered(["taking the last decision back, out of trust and archive too"], Undo())
+        raise Unclear("nothing was confirmed or corrected in this session: there is nothing to undo")
+    return _ordered(["undoing the last label, also in the agents' records and the archive"], Undo())
 
 
 def _ordered(lines: list[str], order: Order, *suggestions: str) -> Response:
@@ -79,16 +80,14 @@ def _agreed(phrase: Phrase, slots: Slots, known: Known, _heard: Heard) -> Truth:
         return Truth(label=known.leading)
     label = exact_label(slots["label"], known)
     if phrase.note == "yes" and label != known.leading:
-        raise Unclear(
-            f"the likeliest label is {known.leading}, not {label}; nothing was confirmed", (f"/correct {label}",)
-        )
+        raise Unclear(f"the panel says {known.leading}, not {label}; nothing was confirmed", (f"/correct {label}",))
     return Truth(label=label)
 
 
 def _objected(phrase: Phrase, slots: Slots, known: Known, _heard: Heard) -> OtherTruth | Intent:
     label = exact_label(slots["label"], known)
     if phrase.note == "no" and label == known.leading:
-        raise Unclear(f"what was found is {label}; nothing was confirmed", (f"/confirm {label}",))
+        raise Unclear(f"the panel says {label} too; nothing was confirmed", (f"/confirm {label}",))
     if label == known.leading:
         return Intent(command="confirm", arguments=Truth(label=label))
     return OtherTruth(label=label)
@@ -98,7 +97,7 @@ CONFIRM = Action(
     "confirm",
     Truth,
     decide,
-    help="Say that the likeliest label, or the one named, is true: trust and archive learn from it.",
+    help="Confirm the panel's label, or another one: the panel learns from it.",
     saying="yes, that's right",
     typed=_confirmed,
     understood=_agreed,
@@ -116,7 +115,7 @@ CORRECT = Action(
     "correct",
     OtherTruth,
     decide,
-    help="Say what is true instead.",
+    help="Give the true label, if the panel is wrong: the panel learns from it.",
     saying="no, it's X",
     question="what is it? Name the label",
     understood=_objected,
@@ -135,7 +134,7 @@ UNDO = Action(
     "undo",
     Nothing,
     undo,
-    help="Take the last confirmation or correction back.",
+    help="Undo the last confirmation or correction.",
     saying="take that back",
     decides=True,
     phrases=phrases(

@@ -11,15 +11,15 @@ from doubleread.sessions.standing import Response, Standing
 async def help_(_asked: Nothing, standing: Standing) -> Response:
     """Returns the table of actions, and the names they accept."""
     rows = tuple((action.line, action.saying, action.help) for action in actions().values())
-    lines = ("type a command, or say it in plain words", f"labels: {', '.join(standing.panel.task.names)}")
-    return said(lines, Table(head=("command", "or say", "what it does"), rows=rows))
+    lines = ("type a command, or ask in plain English", f"labels: {', '.join(standing.panel.task.names)}")
+    return said(lines, Table(head=("command", "or ask", "what it does"), rows=rows))
 
 
 HELP = Action(
     "help",
     Nothing,
     help_,
-    help="What one can say.",
+    help="All commands.",
     for_models=False,
     without_slash=True,
     phrases=phrases(

@@ -19,7 +19,7 @@ async def images(_asked: Nothing, standing: Standing) -> Response:
             seen.name,
             *_found(seen),
             _decided(case, standing),
-            "talked about" * (case == standing.current),
+            "current" * (case == standing.current),
         )
         for place, (case, seen) in enumerate(standing.cases.items(), start=1)
     )
@@ -27,7 +27,7 @@ async def images(_asked: Nothing, standing: Standing) -> Response:
     suggestions = [f"/switch {name}" for name in others[:2]] + [f"/compare {name}" for name in others[:1]]
     return said(
         (),
-        Table(head=("", "image", "likeliest", "decision", "decided by a person", ""), rows=rows),
+        Table(head=("", "image", "panel says", "decision", "label by a person", ""), rows=rows),
         suggestions=suggestions,
     )
 
@@ -42,8 +42,8 @@ def _found(seen: CaseSeen) -> tuple[str, str]:
         return "not read yet", ""
     verdict = seen.verdicts[-1]
     if verdict.unfamiliar:
-        return f"unlike what the panel knows, most like {verdict.label}", verdict.decision.action
-    likeliest = f"{verdict.label} {percent(verdict.confidence)}" if verdict.label else "no opinion"
+        return f"unlike the calibration images, most like {verdict.label}", verdict.decision.action
+    likeliest = f"{verdict.label} {percent(verdict.confidence)}" if verdict.label else "no answer"
     return likeliest, verdict.decision.action
 
 
@@ -51,8 +51,8 @@ async def switch(asked: Other, standing: Standing) -> Response:
     """Orders a switch to another image."""
     case = asked.image
     if case == standing.current:
-        raise Unclear(f"{current(standing).name} is the image talked about already", ("/images",))
-    line = f"now about {standing.cases[case].name}"
+        raise Unclear(f"{current(standing).name} is already the current image", ("/images",))
+    line = f"the current image is {standing.cases[case].name}"
     return Response(Reply(blocks=(Text(lines=(line,)),), suggestions=("/why",)), (Switch(case=case),))
 
 
@@ -60,7 +60,7 @@ IMAGES = Action(
     "images",
     Nothing,
     images,
-    help="The images of the session, and what was said of them.",
+    help="The images of the session, with verdicts and decisions.",
     phrases=phrases(
         r"(?:list |show |which |what )?(?:me )?(?:the |all |my )*(?:images|pictures|photos)(?: are there| do we have)?",
     ),
@@ -69,7 +69,7 @@ SWITCH = Action(
     "switch",
     Other,
     switch,
-    help="Talk about another image.",
+    help="Make another image the current one.",
     saying="switch to the first",
     phrases=phrases(
         r"(?:switch|go|change|turn|go back|back)(?: back)? to {image}",

@@ -17,10 +17,10 @@ from doubleread.sessions.standing import Response, Standing
 
 _WORDS = {
     "without": "leave agents out",
-    "only": "ask these agents and no others",
+    "only": "ask only these agents",
     "look-again": "take a second look in any case",
     "k=": "similar cases to find",
-    "hint:": "what the agents should know that read text",
+    "hint:": "a hint for the agents that read text",
 }
 _HINT = re.compile(r"(?:^|\s)hint:\s*(?P<hint>.*)$", re.I)
 _STATEMENT = re.compile(
@@ -44,7 +44,7 @@ async def read_again(wanted: Manner, standing: Standing) -> Response:
     seen, how = current(standing), wanted.how
     left = asked(how, standing.panel.agents)
     if not left:
-        raise Unclear("nobody would be left to read it: leave out fewer agents")
+        raise Unclear("no agent would be left to read it: leave out fewer agents")
     lines = (" ".join([f"reading {seen.name} again", *_words(how)]), *_of_hint(how.hint, left, standing))
     return Response(Reply(blocks=(Text(lines=lines),)), (Read(how=how),))
 
@@ -57,12 +57,15 @@ def _of_hint(hint: str, left: tuple[str, ...], standing: Standing) -> Iterator[s
     told, deaf = [one for one in left if one in taking], [one for one in left if one not in taking]
     if not told:
         raise Unclear(unheard(taking), ("/read-again look-again",))
-    yield f"{', '.join(told)} {'is' if len(told) == 1 else 'are'} told, as a person's unverified note: “{hint}”"
+    yield f"{', '.join(told)} {'gets' if len(told) == 1 else 'get'} this unverified hint from a person: “{hint}”"
     if deaf:
-        yield f"{', '.join(deaf)} cannot be told anything"
+        yield f"{', '.join(deaf)} cannot take hints"
     if named := named_in(hint, standing.panel.task.names):
-        yield f"it names {', '.join(named)}: who is told an answer tends to give it"
-    yield "trust was measured without hints: how far such a reading can be trusted is not known, and it teaches none"
+        yield f"the hint names {', '.join(named)}: agents tend to repeat an answer that they are given"
+    yield (
+        "the agents' records were measured without hints: nobody knows how reliable this reading is, and the panel "
+        "does not learn from it"
+    )
 
 
 def _words(how: How) -> Iterator[str]:

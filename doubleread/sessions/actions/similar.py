@@ -30,9 +30,9 @@ async def similar(asked: SimilarRequest, standing: Standing) -> Response:
     nearest = sorted(found, key=lambda one: -one.similarity)[:n]
     of = f" of {asked.label}" if asked.label else ""
     if not nearest:
-        raise Unclear(f"the archive holds no case{of} that may be shown beside {seen.name}")
-    fewer = f"; the archive has no more{of}" if len(nearest) < n else ""
-    line = f"the {len(nearest)} stored cases{of} that are most like {seen.name}, by cosine similarity{fewer}"
+        raise Unclear(f"there is no labelled image{of} to compare {seen.name} with")
+    fewer = f"; there are no more{of}" if len(nearest) < n else ""
+    line = f"the {len(nearest)} labelled images{of} that are most similar to {seen.name}{fewer}"
     others = [name for name in standing.panel.task.names if name != asked.label]
     return said((line,), Cases(cases=tuple(nearest)), suggestions=[f"/similar {name}" for name in others[:2]])
 
@@ -51,7 +51,7 @@ SIMILAR = Action(
     "similar",
     SimilarRequest,
     similar,
-    help="The most similar stored cases, of one label if one is named.",
+    help="The most similar labelled images, of all labels or of one.",
     saying="show me similar cases of X",
     typed=_typed,
     without_slash=True,

@@ -35,9 +35,9 @@ async def costs(asked: StatedCosts, standing: Standing) -> Response:
     """Says what would be decided at other costs; the probabilities stay the same."""
     seen = spoken(standing)
     if seen.verdict.unfamiliar:
-        return unlike(seen, "it is referred to a person whatever an error or a referral costs")
+        return unlike(seen, "a person has to look at it, whatever an error or a referral costs")
     then = standing.panel.what_if(seen.verdict, costs=_priced(standing, asked.prices))
-    lines = (*(f"supposing that {_told(price)}" for price in asked.prices), *now_and_then(seen.verdict, then))
+    lines = (*(f"assuming that {_told(price)}" for price in asked.prices), *now_and_then(seen.verdict, then))
     return said(lines, suggestions=("/what-would-change",))
 
 
@@ -55,7 +55,7 @@ def _priced(standing: Standing, prices: Iterable[StatedCost]) -> Costs:
             others = (name for name in standing.panel.task.names if name != price.label)
             matrix.setdefault(str(price.label), {}).update(dict.fromkeys(others, price.amount))
     if changed.get("error") == 0:
-        raise Unclear("an error that costs nothing makes every verdict good: name a cost above 0")
+        raise Unclear("an error must cost more than 0")
     return Costs.model_validate({**now.model_dump(), **changed, "matrix": matrix})
 
 
@@ -119,7 +119,7 @@ COSTS = Action(
     "costs",
     StatedCosts,
     costs,
-    help="The verdict at other costs: of a referral, of an error, of missing X, of calling X Y.",
+    help="The verdict if a referral, an error, missing X, or calling X Y had other costs.",
     saying="what if a missed X costs 5?",
     usage="referral=C | error=C | X=C | X>Y=C",
     typed=_typed,

@@ -29,16 +29,18 @@ async def prevalence(asked: StatedShares, standing: Standing) -> Response:
     """Says what the posterior and the decision would be at other prevalences."""
     seen = spoken(standing)
     if seen.verdict.unfamiliar:
-        return unlike(seen, "it is referred to a person however common a label is")
+        return unlike(seen, "a person has to look at it, however common a label is")
     verdict = seen.verdict
     now = standing.panel.what_if(verdict).prevalence
     stated = {**asked.shares, **{name: now[name] * times for name, times in asked.factors.items()}}
     if impossible := [name for name, share in stated.items() if not 0 < share < 1]:
         name = impossible[0]
-        raise Unclear(f"{name} is taken to be {percent(now[name])} of cases now: it cannot be so many times as common")
+        raise Unclear(
+            f"{name} is assumed to be {percent(now[name])} of images now: it cannot be that many times as common"
+        )
     then = standing.panel.what_if(verdict, prevalence=stated)
     supposed = (
-        f"supposing that {name} is {percent(then.prevalence[name])} of cases (taken to be {percent(now[name])} now)"
+        f"assuming that {name} is {percent(then.prevalence[name])} of all images (now {percent(now[name])})"
         for name in stated
     )
     bars = Bars(title="then", shares=sorted_shares(then.posterior), before=verdict.posterior)
@@ -65,14 +67,14 @@ def _understood(phrase: Phrase, slots: Slots, known: Known, heard: Heard) -> Sta
 
 
 def _offers(rest: str, standing: Standing) -> Offers:
-    return last_word(rest, {f"{name}=": "share of the cases" for name in standing.panel.task.names})
+    return last_word(rest, {f"{name}=": "share of all images" for name in standing.panel.task.names})
 
 
 PREVALENCE = Action(
     "prevalence",
     StatedShares,
     prevalence,
-    help="The verdict where labels are more or less common.",
+    help="The verdict if labels were more or less common.",
     saying="what if X were twice as common?",
     usage="LABEL=SHARE",
     typed=_typed,

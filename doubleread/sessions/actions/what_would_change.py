@@ -10,7 +10,7 @@ async def what_would_change(_asked: Nothing, standing: Standing) -> Response:
     """Lists every turning point, and the verdict without each agent that decides it."""
     seen = spoken(standing)
     if seen.verdict.unfamiliar:
-        told = ("it is referred to a person whatever costs or prevalence are", *seen.verdict.decision.reasons)
+        told = ("a person has to look at it, whatever the costs and the prevalence", *seen.verdict.decision.reasons)
         return unlike(seen, *told, suggestions=("/similar", "/read-again"))
     verdict = seen.verdict
     explained = standing.panel.explain(verdict)
@@ -18,10 +18,10 @@ async def what_would_change(_asked: Nothing, standing: Standing) -> Response:
     lines = [standing_line(verdict), *(point.line for point in explained.turning_points)]
     if not explained.turning_points:
         reasons = "; ".join(verdict.decision.reasons)
-        lines.append(f"no cost or prevalence would change it, for expected cost did not decide it: {reasons}")
-    lines.extend(f"without {one.agent} it would {one.outcome}" for one in turning)
+        lines.append(f"no cost or prevalence would change it, because costs did not decide it: {reasons}")
+    lines.extend(f"without {one.agent}, the panel would {one.outcome}" for one in turning)
     if explained.without and not turning:
-        lines.append("no single agent turns it by being left out")
+        lines.append("leaving out one agent would not change it, whichever one it is")
     return said(lines, suggestions=(*(f"/read-again without {one.agent}" for one in turning), "/read-again look-again"))
 
 
@@ -29,7 +29,7 @@ WHAT_WOULD_CHANGE = Action(
     "what-would-change",
     Nothing,
     what_would_change,
-    help="From which cost or prevalence on the verdict would be another.",
+    help="The costs, prevalences and agents that would change the verdict.",
     saying="what would change your mind?",
     phrases=phrases(
         r"what (?:would|could|might|does) (?:it take|change|turn|flip)(?: .+ (?:mind|verdict|decision"

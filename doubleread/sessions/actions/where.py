@@ -46,7 +46,7 @@ async def where(asked: Sought, standing: Standing) -> Response:
     """Returns the maps of all local agents or of those named, and the reasons where there is no map."""
     seen = read(standing)
     if seen.verdict.unfamiliar:
-        return unlike(seen, "where its labels would rest in the image is not drawn")
+        return unlike(seen, "there is no map of where the agents looked")
     verdict = seen.verdict
     found = await mapped(standing.panel, verdict, asked.label)
     if asked.agents:
@@ -54,7 +54,7 @@ async def where(asked: Sought, standing: Standing) -> Response:
     others = [f"/where {name}" for name in standing.panel.task.names if name != found.label]
     if not found.maps:
         return said(found.lines, suggestions=others[:2])
-    looked = ("what a second look added is not in them",) if verdict.second_look is not None else ()
+    looked = ("the maps do not include the second look",) if verdict.second_look is not None else ()
     return said((), Maps(found=found), Text(lines=(found.method, *looked)), suggestions=others[:2])
 
 
@@ -85,7 +85,7 @@ WHERE = Action(
     "where",
     Sought,
     where,
-    help="Where in the image the local agents' probability of the label rests, or of the label named.",
+    help="The parts of the image that speak for the label, or for another one, by each local agent.",
     saying="where did the agents look?",
     typed=_typed,
     understood=_understood,

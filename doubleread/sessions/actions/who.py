@@ -56,10 +56,10 @@ def _sides(verdict: Verdict, label: str | None) -> Iterator[str]:
     same = [one.agent for one in last.values() if one.label == label]
     against = [f"{one.agent} ({one.label})" for one in last.values() if one.label != label]
     if last:
-        yield f"for {label}: {', '.join(same) or 'nobody'}"
-        yield f"against it: {', '.join(against)}" if against else "nobody disagrees"
+        yield f"against {label}: {', '.join(against)}" if against else f"no agent disagrees with {label}"
+        yield f"for {label}: {', '.join(same) or 'no agent'}"
     for one in {a.agent: a for a in verdict.abstentions if a.agent not in last}.values():
-        yield f"{one.agent} gave no opinion ({one.cause})"
+        yield f"{one.agent} gave no answer ({one.cause})"
     if verdict.spared:
         yield f"not asked: {', '.join(verdict.spared)}"
 
@@ -80,7 +80,7 @@ def _table(verdict: Verdict, standing: Standing) -> Table:
                 _instead(without.get(one.agent)),
             )
         )
-    head = ("agent", "said", "at", "calibrated", "influence", "right on", "without it")
+    head = ("agent", "says", "uncalibrated", "calibrated", "influence", "right on", "without it")
     return Table(head=head, rows=tuple(rows))
 
 
@@ -88,7 +88,7 @@ def _instead(without: Without | None) -> str:
     if without is None or without.label is None:
         return "nothing"
     if without.confidence is None:
-        return "referred, unlike what the panel knows"
+        return "referred, unlike the calibration images"
     act = "" if without.action == "commit" else "referred, "
     return f"{act}{without.label} {percent(without.confidence)}"
 
@@ -100,7 +100,7 @@ def _of_one(agent: str, standing: Standing) -> Iterator[str]:
         yield standing_line(verdict) if agent == PANEL else _said_here(agent, verdict, standing)
     known = [p for p in standing.panel.profiles if p.agent == agent]
     if not known:
-        yield f"nothing is known of {agent}: it gave no answers to learn from"
+        yield f"there is no record of {agent}: it gave no answers on the calibration images"
     for one in known:
         yield from _record(one, several=len(known) > 1)
 
@@ -111,45 +111,45 @@ def _said_here(agent: str, verdict: Verdict, standing: Standing) -> str:
         if agent in standing.panel.left_out:
             return f"{agent} was not asked: {standing.panel.left_out[agent]}"
         causes = [one.cause for one in verdict.abstentions if one.agent == agent]
-        return f"{agent} gave no opinion here ({causes[-1] if causes else 'it was not asked'})"
+        return f"{agent} gave no answer here ({causes[-1] if causes else 'it was not asked'})"
     if verdict.unfamiliar:
-        return f"{UNLIKE}; {agent} said {opinion.label}"
-    told = f"{agent} said {opinion.label} at {percent(opinion.confidence)}"
+        return f"{UNLIKE}; {agent} says {opinion.label}"
+    told = f"{agent} says {opinion.label}: {percent(opinion.confidence)} before calibration"
     calibrated = verdict.calibrated.get(agent)
     if calibrated is None:
-        return f"{told}; it was not counted"
+        return f"{told}; it was not counted, because it has no record of such answers"
     without = next((one for one in standing.panel.explain(verdict).without if one.agent == agent), None)
-    moves = f"it moves this verdict by {in_points(verdict.influence.get(agent, 0.0))}"
-    return f"{told}, calibrated {percent(calibrated[opinion.label])}; {moves}; without it: {_instead(without)}"
+    moves = f"influence {in_points(verdict.influence.get(agent, 0.0))}"
+    return f"{told}, {percent(calibrated[opinion.label])} calibrated; {moves}; without it: {_instead(without)}"
 
 
 def _record(one: TrustProfile, *, several: bool) -> Iterator[str]:
     look = f" in look {one.round}" if several else ""
     learned = f", learned from the {one.learned_from}" if one.learned_from else ""
-    yield f"{one.agent}{look}: right on {interval(one.accuracy)} of {one.n} held-out cases{learned}"
+    yield f"{one.agent}{look}: right on {interval(one.accuracy)} of {one.n} calibration images{learned}"
     ece = one.ece
     yield (
-        f"calibration error (ECE){look}: {ece.value:.3f} ({ece.low:.3f} to {ece.high:.3f}); a perfectly calibrated "
-        f"agent would show {ece.floor:.3f} on as many cases, {ece.floor_high:.3f} at most in 95% of draws"
+        f"calibration error (ECE){look}: {ece.value:.3f} ({ece.low:.3f} to {ece.high:.3f}); chance level on as many "
+        f"images: {ece.floor:.3f} on average, at most {ece.floor_high:.3f} in 95% of cases"
     )
     if one.calibrated_ece is not None:
-        yield f"after calibration{look}: {one.calibrated_ece.value:.3f}"
-    yield f"wrong with a confidence above {percent(one.ocr_threshold)}{look}: {percent(one.ocr)} of all cases"
+        yield f"ECE after calibration{look}: {one.calibrated_ece.value:.3f}"
+    yield f"wrong although it said more than {percent(one.ocr_threshold)}{look}: {percent(one.ocr)} of all images"
     if one.influence is not None and one.benefit is not None:
         raised = f"{one.benefit.value:+.3f} ({one.benefit.low:+.3f} to {one.benefit.high:+.3f})"
         yield (
-            f"leaving it out moves held-out verdicts by {in_points(one.influence.value)} on average, and changes their "
-            f"log-loss by {raised}: above 0 it helps the panel"
+            f"influence on calibration images: {in_points(one.influence.value)} on average; without it, the log-loss "
+            f"would change by {raised}, and above 0 means that it helps the panel"
         )
     if one.abstained:
-        yield f"gave no opinion{look} on {one.abstained} more"
+        yield f"gave no answer{look} on {one.abstained} more"
     yield from _gaps(one)
     yield from one.warnings
 
 
 def _gaps(one: TrustProfile) -> Sequence[str]:
     return [
-        f"asked otherwise ({kind}), it changed its label on {interval(gap.flips)} of {gap.n} readings"
+        f"with another prompt ({kind}), it changed its label on {interval(gap.flips)} of {gap.n} images"
         for kind, gap in one.consistency.items()
     ]
 
@@ -167,7 +167,7 @@ WHO = Action(
     "who",
     Whom,
     who,
-    help="Who said what, who differs, and how far each is trusted; or all that is known of one agent.",
+    help="What each agent says, which disagree, and how reliable they are; or the record of one agent.",
     saying="who disagrees?",
     understood=_understood,
     without_slash=True,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from doubleread.core.base import Record
 from doubleread.core.verdict import Verdict
-from doubleread.core.verdict_wording import other_warnings
+from doubleread.core.verdict_wording import other_warnings, record_line
 from doubleread.sessions.actions._facts import percent, read, said, sorted_shares, standing_line
 from doubleread.sessions.actions.action import Action
 from doubleread.sessions.phrases import phrases
@@ -33,18 +33,17 @@ async def why(_asked: Account, standing: Standing) -> Response:
 
 def _promises(verdict: Verdict) -> Iterator[str]:
     if verdict.prediction_set and verdict.coverage is not None:
-        yield f"such sets of labels hold the true one of {percent(verdict.coverage)} of cases like those of fitting"
+        share = percent(verdict.coverage)
+        yield f"for images like the calibration images, {share} of the prediction sets contain the true label"
     if verdict.track is not None:
-        track = verdict.track
-        span = f"95% interval {percent(track.low)} to {percent(track.high)}"
-        yield f"of {track.n} held-out cases with a similar score {track.right} were right ({span})"
+        yield record_line(verdict)
 
 
 WHY = Action(
     "why",
     Account,
     why,
-    help="Why the verdict is what it is.",
+    help="The reasons for the verdict.",
     saying="why?",
     phrases=phrases(
         r"why(?: (?:so|(?:is )?{IT}(?: so)?))?",

@@ -30,7 +30,7 @@ async def why_not(asked: Rival, standing: Standing) -> Response:
         return unlike(seen, f"it {looks_like(seen.verdict)}", *lines, suggestions=(f"/similar {label}", "/who"))
     if label == seen.verdict.label:
         told = await WHY.run(Account(label=label), standing)
-        first = said((f"it is {label} that is likeliest.",)).reply
+        first = said((f"{label} is the most likely label.",)).reply
         assert first is not None
         assert told.reply is not None
         return Response(told.reply.model_copy(update={"blocks": (*first.blocks, *told.reply.blocks)}))
@@ -41,21 +41,26 @@ async def why_not(asked: Rival, standing: Standing) -> Response:
 def _lines(seen: SeenVerdict, label: str) -> Iterator[str]:
     verdict = seen.verdict
     leading, shares = str(verdict.label), verdict.posterior
-    yield f"{label} is at {percent(shares[label])}, {leading} at {percent(shares[leading])}"
+    yield f"{label} is less likely than {leading}: {percent(shares[label])} against {percent(shares[leading])}"
     yield from _said(verdict, label)
     for line in _similar(verdict, label):
         assert verdict.evidence is not None
-        yield f"{line}; weighed, they make {label} {percent(verdict.evidence.distribution[label])} likely"
+        share = percent(verdict.evidence.distribution[label])
+        yield f"{line}; weighted by similarity, they make {label} {share} likely"
     if verdict.prediction_set and verdict.coverage is not None:
-        within = "is" if label in verdict.prediction_set else "is not"
-        yield f"{label} {within} in the prediction set, which promises {percent(verdict.coverage)} coverage"
+        ruled_out = "cannot" if label in verdict.prediction_set else "can"
+        yield f"{label} {ruled_out} be ruled out at {percent(verdict.coverage)} (prediction set)"
     elif verdict.coverage is not None:
         yield fitting_labels(verdict)
 
 
 def _said(verdict: Verdict, label: str) -> Iterator[str]:
     speakers = [one.agent for one in opinions(verdict).values() if one.label == label]
-    yield f"{', '.join(speakers)} said {label}" if speakers else f"no agent said {label}"
+    yield (
+        f"{', '.join(speakers)} {'says' if len(speakers) == 1 else 'say'} {label}"
+        if speakers
+        else f"no agent says {label}"
+    )
 
 
 def _similar(verdict: Verdict, label: str) -> Iterator[str]:
@@ -63,7 +68,7 @@ def _similar(verdict: Verdict, label: str) -> Iterator[str]:
     if cases:
         found = [sum(one.label == name for one in cases) for name in (label, leading)]
         against = "" if label == leading else f" and {found[1]} {leading}"
-        yield f"of the {len(cases)} most similar cases {found[0]} are {label}{against}"
+        yield f"of the {len(cases)} most similar labelled images, {found[0]} are {label}{against}"
 
 
 def _turning(verdict: Verdict, label: str, standing: Standing) -> Iterator[str]:
@@ -71,9 +76,9 @@ def _turning(verdict: Verdict, label: str, standing: Standing) -> Iterator[str]:
     turning = [p.line for p in explained.turning_points if p.at is not None and label in (p.commits_to, p.leading)]
     alone = [one.agent for one in explained.without if one.label == label]
     yield from turning
-    yield from (f"without {agent} the likeliest label would be {label}" for agent in alone)
+    yield from (f"without {agent}, {label} would be the most likely label" for agent in alone)
     if not turning and not alone:
-        yield f"no single cost, prevalence or silent agent would bring it to {label}"
+        yield f"changing one cost or prevalence, or leaving out one agent, would not make it {label}"
 
 
 def _table(verdict: Verdict, label: str) -> Table:
@@ -95,7 +100,7 @@ WHY_NOT = Action(
     "why-not",
     Rival,
     why_not,
-    help="What speaks against a label.",
+    help="The evidence for and against another label.",
     saying="why not X?",
     question="why not what? Name a label",
     understood=_understood,

@@ -23,26 +23,26 @@ async def without(asked: Silent, standing: Standing) -> Response:
     seen = spoken(standing)
     verdict = seen.verdict
     if len(asked.agents) > 1:
-        line = f"reading again without {', '.join(asked.agents)}"
+        line = f"reading the image again without {', '.join(asked.agents)}"
         return Response(Reply(blocks=(Text(lines=(line,)),)), (Read(how=How(without=asked.agents)),))
     (agent,) = asked.agents
     if verdict.unfamiliar:
         again = f"/read-again without {agent}"
         return unlike(
             seen,
-            f"whether that would change without {agent} shows only when it is read again: {again}",
+            f"to see whether this would change without {agent}, read the image again: {again}",
             suggestions=(again,),
         )
     found = next((one for one in standing.panel.explain(verdict).without if one.agent == agent), None)
     if found is None:
-        raise Unclear(f"{agent} had no part in this verdict: nothing would be different without it", ("/who",))
+        raise Unclear(f"{agent} was not used for this verdict, so nothing would change without it", ("/who",))
     if found.label is None:
-        return said((f"without {agent} nobody would have spoken, and the image would be referred",))
-    same = "another verdict" if found.changes else "the same verdict"
+        return said((f"without {agent} there would be no answer, and a person would have to look at the image",))
+    same = "the verdict would be another" if found.changes else "the verdict would be the same"
     lines = (
-        f"now: {standing_line(verdict)}",
         f"without {agent}, {same}: the panel would {found.outcome}",
-        "this is worked out from what the others said; nobody was asked again",
+        f"now: {standing_line(verdict)}",
+        "this is calculated from the other agents' answers; no agent was asked again",
     )
     return said(lines, suggestions=(f"/read-again without {agent}",))
 
@@ -51,7 +51,7 @@ WITHOUT = Action(
     "without",
     Silent,
     without,
-    help="What the verdict would have been without an agent; nobody is asked again.",
+    help="The verdict without an agent, calculated; no agent is asked again.",
     saying="leave X out",
     without_slash=True,
     phrases=phrases(

@@ -48,7 +48,8 @@ def _parts(entry: ExportEntry, folder: str) -> Iterator[str]:
                 yield f"![{plain(image.name)}]({folder}/{entry.picture.name})"
         case Verdict() as verdict:
             yield f"**Verdict on {plain(entry.name)}**, {entry.time}"
-            yield _fenced(str(ShownVerdict.of(verdict)))
+            shown = ShownVerdict.of(verdict)
+            yield _fenced(f"{shown}\n\n{shown.details}")
         case Said(text=text):
             yield "\n".join(f"> {plain(line)}" for line in text.splitlines() or [""])
         case Reply(blocks=blocks):
