@@ -1,4 +1,4 @@
-"""Fills the places of the documentation that are derived: public names, settings, and pages made from notebooks."""
+"""Fills what is derived: public names, settings, pages made from notebooks and from files at the top."""
 
 import json
 import re
@@ -11,6 +11,10 @@ from mkdocs.structure.files import File, Files
 import doubleread
 from doubleread.settings import default_toml
 
+ROOT = Path(__file__).parents[1]
+AT_TOP = ("ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md")
+"""Files that are pages of the site too: ``docs/contributing.md`` has only the line ``{{ CONTRIBUTING.md }}``."""
+
 
 def on_files(files: Files, config: Any, **_: Any) -> Files:
     """Called by MkDocs with all files: adds a page for each notebook, which stays there to be downloaded."""
@@ -22,10 +26,21 @@ def on_files(files: Files, config: Any, **_: Any) -> Files:
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Called by MkDocs with the text of each page."""
+    for name in AT_TOP:
+        if f"{{{{ {name} }}}}" in markdown:
+            markdown = _as_page((ROOT / name).read_text(encoding="utf-8"))
     markdown = re.sub(r"(\]\([^)\s]*\d\d-[\w-]+)\.ipynb\)", r"\1.md)", markdown)
     if "{{ public_names }}" in markdown:
         markdown = markdown.replace("{{ public_names }}", _public_names())
     return markdown.replace("{{ default_settings }}", default_toml().strip())
+
+
+def _as_page(text: str) -> str:
+    """Points links from the top of the repository at the site's pages."""
+    text = re.sub(r"\]\(docs/", "](", text)
+    for name in AT_TOP:
+        text = text.replace(f"]({name}", f"]({name.lower()}")
+    return text
 
 
 def _public_names() -> str:

@@ -31,7 +31,7 @@ def listed():
     for page in PAGES:
         for name in re.findall(r"^::: (\S+)", page.read_text(encoding="utf-8"), flags=re.MULTILINE):
             home, _, last = name.rpartition(".")
-            if last[0].isupper():
+            if callable(getattr(import_module(home), last, None)):
                 yield name, getattr(import_module(home), last)
                 continue
             module = import_module(name)
@@ -132,7 +132,7 @@ def test_an_unknown_name_is_an_attribute_error():
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """The documentation, built as a site."""
-    pytest.importorskip("mkdocstrings", reason="pip install doubleread[docs]")
+    pytest.importorskip("mkdocstrings", reason="pip install -e '.[docs]'")
     folder = tmp_path_factory.mktemp("site")
     package = folder / "sources" / "doubleread"
     package.mkdir(parents=True)

@@ -79,7 +79,7 @@ def test_ci_runs_the_readme_test_command_and_every_test_is_in_one_of_two():
 
 
 def test_every_link_and_picture_of_the_documents_is_there():
-    for document in (ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))):
+    for document in (*sorted(ROOT.glob("[A-Z]*.md")), *sorted((ROOT / "docs").rglob("*.md"))):
         text = document.read_text(encoding="utf-8")
         targets = re.findall(r"\]\((?!https?:)([^)]+)\)", text) + re.findall(r'src(?:set)?="([^"]+)"', text)
         for target in targets:
@@ -90,9 +90,13 @@ def test_every_link_and_picture_of_the_documents_is_there():
 
 
 def headings(document):
-    """The names under which a document's headings are linked."""
-    lines = (line for line in document.read_text(encoding="utf-8").splitlines() if line.startswith("#"))
-    return {re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in lines}
+    """The names under which a document's headings and anchors are linked."""
+    text = document.read_text(encoding="utf-8")
+    if made_from := re.fullmatch(r"\{\{ (\S+\.md) \}\}\s*", text):
+        text = (ROOT / made_from[1]).read_text(encoding="utf-8")
+    lines = (line for line in text.splitlines() if line.startswith("#"))
+    named = {re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in lines}
+    return named | set(re.findall(r'<a id="([^"]+)"', text))
 
 
 def test_every_package_and_data_file_is_shipped():

@@ -93,7 +93,7 @@ def _packages() -> Table:
         installed = package_version(requirement.name)
         fits = installed is not None and requirement.specifier.contains(installed, prereleases=True)
         needed = f"needs {requirement.specifier}" if not fits else ""
-        hint = escape(f'pip install "doubleread[{extra}]"') if extra and installed is None else ""
+        hint = f"pip install {requirement.name}" if extra and installed is None else ""
         table.add_row(OK if fits else MISSING, requirement.name, installed or "not installed", needed, hint)
     return table
 
@@ -128,7 +128,7 @@ def _sessions(settings: "Settings") -> str:
     try:
         from doubleread.core.postgres import probe
     except ImportError:
-        return MISSING + escape(f' {address} needs an extra: pip install "doubleread[postgres]"')
+        return MISSING + escape(f" {address} needs: pip install langgraph-checkpoint-postgres 'psycopg[binary]'")
     try:
         return escape(f"{address}: {probe(address)}")
     except DoublereadError as error:

@@ -22,7 +22,6 @@ from doubleread.evals.datasets._groups import GroupOf, usual_key
 from doubleread.evals.datasets._text_table import as_text
 from doubleread.evals.datasets.manifest_dataset import USUAL_COLUMNS, TableColumns, manifest_row
 
-EXTRA = "huggingface"
 _SAVED = ("dataset_dict.json", "state.json")
 
 
@@ -50,8 +49,7 @@ def load_saved(folder: Path) -> HubRows | Mapping[str, HubRows]:
         from datasets import load_from_disk  # noqa: PLC0415 - an extra, and slow to import
     except ImportError:
         raise DataError(
-            f"{folder} was saved by the package datasets, which is not installed; install it with: pip install "
-            f"'doubleread[{EXTRA}]'"
+            f"{folder} was saved by the package datasets, which is not installed; install it with: pip install datasets"
         ) from None
     if odd := next((one for one in folder.rglob("*") if not (one.is_file() or one.is_dir())), None):
         raise DataError(f"{odd} is not a regular file, so the package datasets cannot load {folder}")

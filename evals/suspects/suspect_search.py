@@ -32,7 +32,18 @@ class Example(Record):
 
 
 class Suspect(Record):
-    """A label that looks wrong, and the label that fits better."""
+    """A label that looks wrong, and the label that fits better.
+
+    Examples:
+        >>> from contextlib import closing
+        >>> from doubleread.evals.suspects.suspect_search import find_suspects
+        >>> from doubleread.panel.composition import open_eyes
+        >>> dataset = doubleread.read_dataset("photos")
+        >>> with closing(open_eyes(doubleread.load_settings())) as encoder:
+        ...     found = find_suspects(dataset.name, dataset.cases, encoder, limit=3)
+        >>> len(found.suspects)
+        3
+    """
 
     id: str
     source: str
@@ -49,7 +60,18 @@ class Suspect(Record):
 
 
 class SuspectLabels(Record):
-    """What ``doubleread cases suspect`` found; ``suspects`` begins with the most suspicious."""
+    """What ``doubleread cases suspect`` found; ``suspects`` begins with the most suspicious.
+
+    Examples:
+        >>> from contextlib import closing
+        >>> from doubleread.evals.suspects.suspect_search import find_suspects
+        >>> from doubleread.panel.composition import open_eyes
+        >>> dataset = doubleread.read_dataset("photos")
+        >>> with closing(open_eyes(doubleread.load_settings())) as encoder:
+        ...     found = find_suspects(dataset.name, dataset.cases, encoder)
+        >>> found.line
+        'About ...'
+    """
 
     name: str
     cases: int
@@ -83,6 +105,16 @@ def find_suspects(
     """Encodes labelled cases and ranks their labels; ``limit`` lists so many, otherwise as many as may be wrong.
 
     Raises ``DataError`` where fewer than two labels are left that have cases in two groups.
+
+    Examples:
+        >>> from contextlib import closing
+        >>> from doubleread.evals.suspects.suspect_search import find_suspects
+        >>> from doubleread.panel.composition import open_eyes
+        >>> dataset = doubleread.read_dataset("photos")
+        >>> with closing(open_eyes(doubleread.load_settings())) as encoder:
+        ...     found = find_suspects(dataset.name, dataset.cases, encoder)
+        >>> found.cases == len(dataset.cases)
+        True
     """
     usable, left_out = _comparable([case for case in cases if case.label is not None])
     seen = eyes.embedder.embed_all(usable, progress=progress)

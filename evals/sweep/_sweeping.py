@@ -38,6 +38,14 @@ def sweep(
     Without ``unseen`` each calibration case is judged by a fit on other folds; with it, the run's cases are by a fit on
     all calibration cases. A variant that asks for answers that are not on record is refused, and said why; raises
     ``DataError`` where that is the first, or where a variant cannot be learned.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from doubleread.evals.sweep import RecordedAnswers, sweep, variants_of
+        >>> from doubleread.panel.panel_folder import read_panel
+        >>> recorded = RecordedAnswers.of(read_panel(Path("panel"), None))
+        >>> sweep(recorded, variants_of(recorded.first, ["referral=0.05"]), draws=20).judged[1].name
+        'referral=0.05'
     """
     recorded = recorded if unseen is None else recorded.priced(unseen.usd)
     _check(recorded, variants)

@@ -128,7 +128,7 @@ def test_columns_that_are_not_there_are_an_error(kept):
 @pytest.mark.skipif(PACKAGE, reason="the package datasets is installed")
 def test_without_the_package_a_saved_data_set_names_the_extra(tmp_path):
     (tmp_path / "state.json").write_text("{}")
-    with pytest.raises(DataError, match=r"pip install 'doubleread\[huggingface\]'"):
+    with pytest.raises(DataError, match="pip install datasets"):
         read_dataset(tmp_path)
 
 
