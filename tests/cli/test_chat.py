@@ -397,7 +397,7 @@ def test_maps_are_overlays_where_the_screen_has_colours_and_words_everywhere(lea
     blocks, screen = Preview("blocks"), {"color_system": "truecolor", "force_terminal": True}
     coloured, plain = drawn(reply, blocks, **screen), drawn(reply, color_system=None)
     assert "▀" in coloured
-    assert "covering it takes 70 points" in coloured
+    assert "covering it lowers the probability by 70 points" in coloured
     assert "▀" not in plain
     for part in ("90.0%", "lowers it to 20.0%"):
         assert part in plain

@@ -183,7 +183,7 @@ def test_what_models_and_file_names_say_steers_no_terminal(doubleread, offline, 
     ended = doubleread("diagnose", leaf, broken, "--panel", saved, "--explain")
     assert not set(steering) - set("[2J31m") & set(ended.out + ended.err)
     assert "leaf�[2J�31m�.png" in ended.out
-    assert "texture: �[2J�31m�" in ended.out
+    assert "texture gave no answer: �[2J�31m�" in ended.out
     assert unspaced("broken�[2J�31m�.png: the file has no bytes") in unspaced(ended.err)
     ended = doubleread("diagnose", leaf, "--panel", tmp_path / f"no{steering}")
     assert ended.code == 2

@@ -100,7 +100,7 @@ async def test_a_hint_that_names_a_label_is_said_to_lead(sessions, tmp_path):
     await sessions.read(session, case, How(hint="I am sure that this is Green."))
     await sessions.settled(session)
     verdict = [e for e in await sessions.events(session) if e.kind == "verdict"][-1]
-    assert "the hint names green: who is told an answer tends to give it" in warnings(verdict)
+    assert "the hint names green: agents tend to repeat an answer that they are given" in warnings(verdict)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Explains the words of the glossary."""
 
-from collections.abc import Iterator
 from typing import Annotated
 
 from doubleread.core.base import Record
@@ -9,7 +8,6 @@ from doubleread.sessions.actions._facts import said
 from doubleread.sessions.actions.action import Action, Heard, Kind, Offers
 from doubleread.sessions.names import Known, Unclear
 from doubleread.sessions.phrases import phrases
-from doubleread.sessions.record import Table
 from doubleread.sessions.standing import Response, Standing
 
 
@@ -39,14 +37,9 @@ class AskedWord(Record):
 async def words(asked: AskedWord, _standing: Standing) -> Response:
     """Returns the meaning of a word, or the whole glossary."""
     if asked.word is None:
-        return said((), Table(head=("word", "meaning"), rows=tuple((t.name, t.meaning) for t in TERMS)))
-    return said(_meaning(asked.word), suggestions=("/glossary",))
-
-
-def _meaning(word: str) -> Iterator[str]:
-    term = find(word)
-    assert term is not None
-    yield f"{term.name}: {term.meaning}"
+        return said(f"{term.name}: {term.meaning}" for term in TERMS)
+    found = find(asked.word)
+    return said((f"{found.name}: {found.meaning}",) if found else (), suggestions=("/glossary",))
 
 
 _KNOWN = "|".join(form for term in TERMS for form in (term.name, *term.spellings))
