@@ -16,7 +16,7 @@ from doubleread.cli import (
 )
 
 app = typer.Typer(
-    no_args_is_help=True, help="The archive of labelled cases: fill it, look, correct, keep, move, encode anew."
+    no_args_is_help=True, help="Manage the archive of labelled cases: add, search, correct, back up, move, re-encode."
 )
 
 PARTS = (

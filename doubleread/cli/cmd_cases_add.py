@@ -35,8 +35,10 @@ _ROWS = {
     "problems": "left out",
 }
 
-Folder = Annotated[Path, typer.Argument(help="Folder of the archive; made where there is none.")]
-Data = Annotated[str, typer.Argument(help="A folder with a sub-folder a label, a manifest, or another archive.")]
+Folder = Annotated[Path, typer.Argument(help="Folder of the archive; created if there is none.")]
+Data = Annotated[
+    str, typer.Argument(help="A folder with one sub-folder for each label, a manifest, or another archive.")
+]
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,11 @@ class IntakeOptions(DataColumns):
     tag: Annotated[
         list[str] | None, typer.Option("--tag", help="Tag for every case, besides a column `tags`; repeatable.")
     ] = None
-    reviewer: Annotated[str, typer.Option(help="Who vouches for the labels.")] = ""
-    origin: Annotated[
-        str, typer.Option(help="Name the cases are kept under, for later syncs.", show_default="the data set's")
-    ] = ""
-    strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 where a row was left out.")] = False
+    reviewer: Annotated[str, typer.Option(help="Name of the person who vouches for the labels.")] = ""
+    origin: Annotated[str, typer.Option(help="Name of the source, for later syncs.", show_default="the data set's")] = (
+        ""
+    )
+    strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 if a row was skipped.")] = False
     json: Annotated[bool, typer.Option("--json", help="The result as one JSON object.")] = False
     encoder: Annotated[
         str | None, typer.Option(help="auto (an archive's own, where there is one), efficientnet-lite0, …")
@@ -61,9 +63,9 @@ class IntakeOptions(DataColumns):
 @app.command(epilog="Example: doubleread cases add archive photos/ --tag greenhouse --reviewer ada")
 @grouped
 def add(archive: Folder, data: Data, *, given: IntakeOptions) -> None:
-    """Add labelled images to an archive; those that are there with other labels or groups are rewritten.
+    """Add labelled images to an archive; cases with other labels or groups are updated.
 
-    What people corrected in the archive stays as they left it. Stopped, it goes on where it was.
+    Corrections by people are kept. The same command resumes.
     """
     _run(archive, data, given, prune=None)
 
@@ -77,9 +79,9 @@ def sync(
     prune: Annotated[bool, typer.Option("--prune", help="Remove cases that the data set no longer has.")] = False,
     given: IntakeOptions,
 ) -> None:
-    """Make an archive follow a data set: what is new is added, what changed rewritten, what is gone counted.
+    """Bring an archive up to date with a data set: add new cases, update changed ones, count missing ones.
 
-    Removed cases are found no more, and their record stays.
+    Removed cases are no longer found; their history stays.
     """
     _run(archive, data, given, prune=prune)
 

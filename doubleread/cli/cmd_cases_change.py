@@ -17,11 +17,11 @@ app = typer.Typer()
 def relabel(
     archive: options.Archive,
     case: options.CaseId,
-    label: Annotated[str, typer.Argument(help="The right label.")],
+    label: Annotated[str, typer.Argument(help="The true label.")],
     reviewer: options.Reviewer = "",
     note: options.Note = "",
 ) -> None:
-    """Give a case another label; the one before stays on record."""
+    """Change the label of a case; the old one stays in its history."""
     from doubleread.rag.care.case_corrections import relabel as change
     from doubleread.rag.care.listing import whole_id
 
@@ -40,10 +40,10 @@ def relabel(
 def tag(
     archive: options.Archive,
     ids: options.CaseIds,
-    add: Annotated[list[str] | None, typer.Option(help="Tag to give; repeatable.")] = None,
-    remove: Annotated[list[str] | None, typer.Option(help="Tag to take away; repeatable.")] = None,
+    add: Annotated[list[str] | None, typer.Option(help="Tag to add; repeatable.")] = None,
+    remove: Annotated[list[str] | None, typer.Option(help="Tag to remove; repeatable.")] = None,
 ) -> None:
-    """Give tags to cases, or take them away."""
+    """Add tags to cases, or remove them."""
     from doubleread.rag.care.case_corrections import tag as change
     from doubleread.rag.care.listing import whole_ids
 
@@ -60,10 +60,10 @@ def delete(
     ids: options.CaseIds,
     reviewer: options.Reviewer = "",
     note: options.Note = "",
-    erase: Annotated[bool, typer.Option("--erase", help="Wipe record and embeddings for good.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before erasing.")] = False,
+    erase: Annotated[bool, typer.Option("--erase", help="Delete history and embeddings for good.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Take cases out of every search. They stay on record, and `undo` brings them back, unless erased."""
+    """Remove cases from every search. Their history stays, and `undo` restores them, unless erased."""
     from doubleread.rag.care.listing import whole_ids
 
     with opened(archive) as store:
@@ -85,11 +85,13 @@ def delete(
 @app.command(epilog="Example: doubleread cases undo archive")
 def undo(
     archive: options.Archive,
-    case: Annotated[str | None, typer.Argument(metavar="[ID]", help="The case; without it, the last changed.")] = None,
+    case: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="The case; by default the one that changed last.")
+    ] = None,
     reviewer: options.Reviewer = "",
     note: options.Note = "",
 ) -> None:
-    """Take the last change of a case back, as a new change; a second undo brings it again."""
+    """Undo the last change of a case, as a new change; a second undo redoes it."""
     from doubleread.rag.care.case_corrections import undo as back
     from doubleread.rag.care.listing import whole_id
 

@@ -29,10 +29,8 @@ app = typer.Typer()
 
 @app.command(epilog="Example: doubleread cases check leaves.csv --group plant -o leakage.json")
 def check(
-    data: Annotated[str, typer.Argument(help="A data set, as for `fit`; with --against, what may be learned from.")],
-    against: Annotated[
-        str | None, typer.Option(help="Test images: a data set; of one with splits, its test split.")
-    ] = None,
+    data: Annotated[str, typer.Argument(help="A data set, as for `fit`; with --against, the training data.")],
+    against: Annotated[str | None, typer.Option(help="Test data; if they have splits, the test split.")] = None,
     group: options.GroupAsForFit = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Also write everything to this .json file.")] = None,
     label_column: options.LabelColumn = "label",
@@ -40,9 +38,9 @@ def check(
     settings: options.SettingsFile = None,
     encoder: options.Encoder = None,
 ) -> None:
-    """Find copies, near copies, shared groups and contradicting labels, and say how much accuracy rests on them.
+    """Find copies, near copies, shared groups and contradicting labels, and their effect on accuracy.
 
-    Exit code 1 where something leaks, or one picture carries several labels.
+    Exit code 1 if something leaks, or one picture carries several labels.
     """
     from doubleread.evals.cases_check import to_check
 
@@ -81,7 +79,7 @@ def run_check(cases: "tuple[Case, ...]", settings: "Settings", contradicting: "t
             kept = tuple(cases[i] for i in seen.kept)
             hashes = look_at(kept, eyes.images, partial(report, "hashing")).hashes
             pictures = PictureSet(kept, seen.embeddings[:, 0], hashes)
-            rule = measure_rule(pictures, eyes.encoder, eyes.images, partial(report, "measuring what a copy is"))
+            rule = measure_rule(pictures, eyes.encoder, eyes.images, partial(report, "measuring similarity of copies"))
         warn_user(f"skipped {row.source}: {row.problem}" for row in seen.unread)
         return check_cases(pictures, find_near_duplicates(pictures.embeddings, pictures.hashes, rule), contradicting)
 

@@ -23,9 +23,9 @@ def reencode(
     encoder: options.Encoder = None,
     settings: options.SettingsFile = None,
 ) -> None:
-    """Encode the cases that an encoder has not encoded, beside the embeddings there are. Run it again to go on.
+    """Encode cases with another encoder; existing embeddings are kept. The same command resumes.
 
-    Exit code 1 where a picture could not be read.
+    Exit code 1 if an image could not be read.
     """
     from doubleread.panel.composition import open_eyes
     from doubleread.rag.care.reencoding import reencode as encode
@@ -55,10 +55,11 @@ def use(
     archive: options.Archive,
     name: EncoderName,
     partial: Annotated[
-        bool, typer.Option("--partial", help="Also where it has not encoded every case; those are not found then.")
+        bool,
+        typer.Option("--partial", help="Use it even if it has not encoded every case; those cases will not be found."),
     ] = False,
 ) -> None:
-    """Search by another encoder from now on, once it has encoded every case."""
+    """Use another encoder for searches, once it has encoded every case."""
     from doubleread.rag.care.reencoding import named_encoder
     from doubleread.rag.care.reencoding import use as switch
 
@@ -74,9 +75,9 @@ def use(
 def forget_encoder(
     archive: options.Archive,
     name: EncoderName,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Drop an encoder's embeddings, to save space. The one in use cannot be dropped."""
+    """Delete an encoder's embeddings to save space, except those in use."""
     from doubleread.rag.care.reencoding import forget, named_encoder
 
     with opened(archive) as store:

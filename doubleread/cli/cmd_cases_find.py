@@ -26,13 +26,13 @@ app = typer.Typer()
 @grouped
 def find(
     archive: options.Archive,
-    image: Annotated[Path | None, typer.Argument(metavar="IMAGE", help="File of the picture to look for.")] = None,
+    image: Annotated[Path | None, typer.Argument(metavar="IMAGE", help="Image file to search for.")] = None,
     *,
-    text: Annotated[str | None, typer.Option(help="Words to look for instead; needs an encoder that reads them.")] = (
-        None
-    ),
-    k: Annotated[int, typer.Option("-k", min=1, help="How many cases.")] = 10,
-    each: Annotated[bool, typer.Option("--each", help="So many of every label, for contrast.")] = False,
+    text: Annotated[
+        str | None, typer.Option(help="Text to search for instead; needs an encoder for text, such as CLIP.")
+    ] = (None),
+    k: Annotated[int, typer.Option("-k", min=1, help="Number of cases.")] = 10,
+    each: Annotated[bool, typer.Option("--each", help="Number of cases for each label, for contrast.")] = False,
     filters: CaseFilters,
     encoder: Annotated[
         str | None, typer.Option(help="One of the archive's encoders, by name or fingerprint; see `cases stats`.")
@@ -43,7 +43,7 @@ def find(
     ),
     settings: options.SettingsFile = None,
 ) -> None:
-    """Find the cases that are most like a picture or a text, nearest first. The picture itself is left out."""
+    """Find the cases most similar to an image or a text. The image itself is left out."""
     from doubleread.panel.archives import open_searchable, query_of
 
     if out is not None and out.suffix.lower() != ".html":

@@ -18,10 +18,10 @@ app = typer.Typer()
 @app.command(epilog="Example: doubleread cases snapshot archive before-relabelling")
 def snapshot(
     archive: options.Archive,
-    name: Annotated[str, typer.Argument(help="A name that no other snapshot has.")],
+    name: Annotated[str, typer.Argument(help="Name of the snapshot; not used before.")],
     note: options.Note = "",
 ) -> None:
-    """Name the archive's state as it is now. It takes no space: every state is on record anyway."""
+    """Give the present state of the archive a name. It takes no space."""
     with opened(archive) as store:
         made = store.past.snapshot(name, note)
     say(f"{made.name}: {made.version.id}")
@@ -29,7 +29,7 @@ def snapshot(
 
 @app.command(epilog="Example: doubleread cases snapshots archive")
 def snapshots(archive: options.Archive, json: options.AsJson = False) -> None:
-    """List the named states."""
+    """List the snapshots."""
     with opened(archive) as store:
         found, now = store.past.snapshots(), store.version()
     if json:
@@ -50,7 +50,7 @@ def restore(
     name: Annotated[str, typer.Argument(metavar="NAME_OR_VERSION", help="A snapshot, or a version such as v120.")],
     reviewer: options.Reviewer = "",
 ) -> None:
-    """Bring labels, tags and removals back to a state, by new changes. What happened since stays on record."""
+    """Return labels, tags and removals to an earlier state, as new changes. The history stays."""
     from doubleread.rag.care.case_corrections import restore as back
 
     with opened(archive) as store:
@@ -62,9 +62,9 @@ def restore(
 
 @app.command(epilog="Example: doubleread cases backup archive copies/2026-05-01/archive.sqlite3")
 def backup(
-    archive: options.Archive, file: Annotated[Path, typer.Argument(help="File to write; must not exist.")]
+    archive: options.Archive, file: Annotated[Path, typer.Argument(help="File to write; it must not exist.")]
 ) -> None:
-    """Copy the archive's file, while others read and write. A folder with it, named archive.sqlite3, is an archive."""
+    """Copy the archive's file, even while it is in use. A folder with it, named archive.sqlite3, is an archive."""
     with opened(archive) as store:
         store.contents()  # fail on a damaged file rather than back it up
         store.past.backup(file)
@@ -75,7 +75,7 @@ def backup(
 
 @app.command(epilog="Example: doubleread cases audit archive")
 def audit(archive: options.Archive) -> None:
-    """Check every change and every embedding. Exit code 1 where something is wrong."""
+    """Check every change and every embedding. Exit code 1 if something is wrong."""
     from doubleread.rag.care.auditing import audit_file
     from doubleread.rag.stores.ledger_file import LedgerFile
 

@@ -30,9 +30,9 @@ def show_list(
     archive: options.Archive,
     *,
     filters: CaseFilters,
-    removed: Annotated[bool, typer.Option("--removed", help="The removed ones instead.")] = False,
+    removed: Annotated[bool, typer.Option("--removed", help="List removed cases instead.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help=f"At most so many; tables show {PAGE} unless told.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a line: all, unless limited.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON object for each case.")] = False,
 ) -> None:
     """List cases, newest first."""
     from doubleread.cli.cases_table import print_cases
@@ -53,7 +53,7 @@ def show_list(
 
 @app.command(epilog="Example: doubleread cases show archive 3f9a0c")
 def show(archive: options.Archive, ids: options.CaseIds, json: options.AsJson = False) -> None:
-    """Show all of a case and what happened to it; its picture too, where the terminal has colours."""
+    """Show a case with its history, and its picture if the terminal has colours."""
     from doubleread.rag.care.listing import whole_ids
 
     with opened(archive) as store:
@@ -68,7 +68,7 @@ def show(archive: options.Archive, ids: options.CaseIds, json: options.AsJson = 
 
 @app.command(epilog="Example: doubleread cases stats archive")
 def stats(archive: options.Archive, json: options.AsJson = False) -> None:
-    """Count cases per label, and say how often the nearest case of another group has the same label."""
+    """Count the cases of each label, and how often the nearest case of another group has the same label."""
     from doubleread.rag.care.statistics import statistics
 
     with opened(archive) as store:
@@ -85,10 +85,10 @@ def stats(archive: options.Archive, json: options.AsJson = False) -> None:
 @app.command(epilog="Example: doubleread cases history archive 3f9a0c")
 def history(
     archive: options.Archive,
-    case: Annotated[str | None, typer.Argument(metavar="[ID]", help="One case; without it, all.")] = None,
+    case: Annotated[str | None, typer.Argument(metavar="[ID]", help="Case to show; by default all.")] = None,
     json: options.AsJson = False,
 ) -> None:
-    """Tell what happened, oldest first: who changed what, when and why."""
+    """Show the history, oldest first: who changed what, when and why."""
     from doubleread.rag.care.listing import whole_id
 
     with opened(archive) as store:

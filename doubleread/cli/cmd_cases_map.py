@@ -35,7 +35,7 @@ def draw_map(
     archive: Archive,
     out: Annotated[Path, typer.Option("-o", "--out", help="File to write: .html or .svg.")] = Path("map.html"),
 ) -> None:
-    """Draw the archive: cases that look alike lie together, coloured by label. Rest the pointer on one to see which."""
+    """Draw a map of the archive: similar cases are close together, coloured by label."""
     from doubleread.evals.drawings.svg import clean
 
     if out.suffix.lower() not in SUFFIXES:

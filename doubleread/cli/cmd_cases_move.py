@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 SHOWN_CONFLICTS = 20
-Theirs = Annotated[bool, typer.Option("--theirs", help="Where labels differ, take the newcomer's.")]
+Theirs = Annotated[bool, typer.Option("--theirs", help="If labels differ, take those of the import.")]
 
 
 @app.command("export", epilog="Example: doubleread cases export archive portable --images")
@@ -24,11 +24,11 @@ def run_export(
     archive: Archive,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="New folder for the export.")],
     format: Annotated[
-        Literal["jsonl", "parquet"], typer.Option(help="How cases are written; parquet needs the extra of that name.")
+        Literal["jsonl", "parquet"], typer.Option(help="Format of the cases; parquet needs the extra of that name.")
     ] = "jsonl",
-    images: Annotated[bool, typer.Option("--images", help="Copy the pictures too.")] = False,
+    images: Annotated[bool, typer.Option("--images", help="Also copy the images.")] = False,
 ) -> None:
-    """Write the cases and their embeddings as plain files, for other tools and other machines."""
+    """Write the cases and their embeddings as plain files for other tools and machines."""
     from doubleread.rag.care.bundle import export
 
     with opened(archive) as store:
@@ -45,7 +45,7 @@ def run_import(
     theirs: Theirs = False,
     reviewer: Reviewer = "",
 ) -> None:
-    """Take an export in; makes the archive where there is none. Nothing is encoded."""
+    """Import an export into an archive, which is created if there is none. Nothing is encoded."""
     from doubleread.rag.care.unbundling import import_bundle
 
     _tell(import_bundle(archive, folder, theirs=theirs, reviewer=reviewer), theirs)
@@ -58,7 +58,7 @@ def merge(
     theirs: Theirs = False,
     reviewer: Reviewer = "",
 ) -> None:
-    """Take another archive's cases in, with their embeddings. Where labels differ, the archive's own stay."""
+    """Add the cases of another archive with their embeddings. If labels differ, the archive keeps its own."""
     from doubleread.rag.care.parcel import merge as take_in
 
     with opened(archive) as store, opened(other) as source:

@@ -39,14 +39,15 @@ def suspect(
     *,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the page and the table.")] = Path("suspects"),
     limit: Annotated[
-        int | None, typer.Option(min=1, help="List so many; otherwise as many as may be wrong at most.")
+        int | None,
+        typer.Option(min=1, help="Number of labels to list; by default the largest number that may be wrong."),
     ] = None,
     columns: DataColumns,
     json: options.AsJson = False,
     settings: options.SettingsFile = None,
     encoder: options.Encoder = None,
 ) -> None:
-    """Find labels that look wrong, the most suspicious first, and show them beside what they look like.
+    """Find labels that look wrong, the most suspicious first.
 
     Every label is judged by models that saw neither the image nor its group. Nothing is changed: look at the page,
     write the right labels into the table, and apply it with `cases correct`.

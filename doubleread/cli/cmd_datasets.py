@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from doubleread.core.progress import Progress as Report
     from doubleread.evals.public import FetchedFile, PublicDataset, PublicFile
 
-app = typer.Typer(no_args_is_help=True, help="Public data: where it is, what may be done with it; fetch it verified.")
+app = typer.Typer(no_args_is_help=True, help="List and download public data sets, with licences and checksums.")
 
 Name = Annotated[str, typer.Argument(help="One of `doubleread datasets list`.")]
 
 
 @app.command("list", epilog="Example: doubleread datasets list")
 def show_list() -> None:
-    """Every data set that doubleread knows of: what, where, under which licence, and what to run on it."""
+    """List the known data sets: contents, source, licence, and the commands to use them."""
     from doubleread.evals.public import public_datasets
 
     known = public_datasets()
@@ -37,7 +37,7 @@ def show_list() -> None:
 
 @app.command(epilog="Example: doubleread datasets show apple-leaves")
 def show(name: Name) -> None:
-    """Everything about one data set."""
+    """Show everything about one data set."""
     from doubleread.evals.public import find
 
     found = find(name)
@@ -56,13 +56,13 @@ def show(name: Name) -> None:
 def fetch(
     name: Name,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder; by default the data set's name.")] = None,
-    sha256: Annotated[str | None, typer.Option(help="What the file must be, where no checksum is known.")] = None,
+    sha256: Annotated[str | None, typer.Option(help="Expected checksum of the file, if doubleread knows none.")] = None,
     accept_unverified: Annotated[
         bool,
-        typer.Option("--accept-unverified", help="Believe the first copy where no checksum is known."),
+        typer.Option("--accept-unverified", help="Accept the file without a known checksum."),
     ] = False,
 ) -> None:
-    """Download a data set and verify every file. Run it again to go on after an interruption."""
+    """Download a data set and verify every file. The same command resumes a download."""
     from doubleread.evals.public import find
 
     run_fetch(find(name), out or Path(name), sha256=sha256, accept_unverified=accept_unverified)

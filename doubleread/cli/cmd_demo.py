@@ -22,14 +22,14 @@ app = typer.Typer()
 @grouped
 def demo(
     *,
-    data: Annotated[str, typer.Option(help="solar-cells, a folder with a sub-folder a label, or a manifest.")] = (
-        "solar-cells"
-    ),
+    data: Annotated[
+        str, typer.Option(help="solar-cells, a folder with one sub-folder for each label, or a manifest.")
+    ] = ("solar-cells"),
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the results.")] = None,
     show: Annotated[int, typer.Option(help="How many verdicts to print.")] = 4,
     given: FitOptions,
 ) -> None:
-    """Fit a panel on real images and judge it on images it has never seen."""
+    """Fit a panel on real images and test it on images that it has not seen."""
     from doubleread.cli.tables import show_evaluation
     from doubleread.evals.demo import judge, telling
     from doubleread.evals.splits import split

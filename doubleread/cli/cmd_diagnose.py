@@ -32,22 +32,29 @@ def diagnose(
         typer.Argument(metavar="IMAGE…", help="Image files, folders of images, or - for paths on stdin."),
     ],
     panel: options.Panel = Path("panel"),
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a line instead of cards.")] = False,
-    explain: Annotated[bool, typer.Option("--explain", help="Also say why, and what would change it.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON object for each image instead of cards.")] = False,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="Also print each agent's figures, the reasons, and what would change the verdict."
+        ),
+    ] = False,
     where: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Of one image: draw where the local agents looked (.png, .jpg, .webp), or write it as .json.",
+            help="Draw which parts of one image the local agents used (.png, .jpg, .webp), or write them as .json.",
         ),
     ] = None,
-    label: Annotated[str | None, typer.Option(help="With --where: of this label, not the likeliest.")] = None,
+    label: Annotated[
+        str | None, typer.Option(help="With --where: the label to explain, instead of the most probable one.")
+    ] = None,
     task: options.DecisionFile = None,
     settings: options.SettingsFile = None,
     record: options.Record = None,
     allow_from_panel: options.AllowFromPanel = False,
 ) -> None:
-    """Diagnose images with a fitted panel. Exit code 1 where an image could not be read."""
+    """Diagnose images with a fitted panel. Exit code 1 if an image could not be read."""
     from doubleread.cli.tables import spending_table
     from doubleread.core.verdict import Verdict
     from doubleread.panel import Panel

@@ -31,7 +31,7 @@ SAME, REFUSED = "allowed: your settings say the same", "not allowed"
 
 @app.command("settings")
 def show_settings() -> None:
-    """Print a settings file with every default, commented."""
+    """Print a settings file with all defaults and a comment on each."""
     from doubleread.settings import default_toml
 
     sys.stdout.write(default_toml())
@@ -39,7 +39,7 @@ def show_settings() -> None:
 
 @doctor_app.callback()
 def doctor(context: typer.Context, settings: options.SettingsFile = None, encoder: options.Encoder = None) -> None:
-    """Say what is installed, which weights, devices and keys are there, and what will be used."""
+    """Show what is installed, which weights, devices and keys were found, and what will be used."""
     if context.invoked_subcommand is not None:
         return
     chosen = options.settings_of(settings, encoder)
@@ -52,13 +52,13 @@ def doctor(context: typer.Context, settings: options.SettingsFile = None, encode
 
 @doctor_app.command("panel", epilog="Example: doubleread doctor panel received-panel")
 def doctor_panel(
-    panel: Annotated[Path, typer.Argument(metavar="FOLDER", help="A panel, from here or from somebody else.")],
+    panel: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of a panel, yours or from somebody else.")],
     allow_from_panel: options.AllowFromPanel = False,
     settings: options.SettingsFile = None,
 ) -> None:
-    """List what a panel asks of this machine, and what of it is allowed. Nothing is sent, and no pictures are opened.
+    """List what a panel asks of this machine, and what of it is allowed. Nothing is sent.
 
-    Exit code 1 where something is not allowed.
+    Exit code 1 if something is not allowed.
     """
     from doubleread.panel.consent import refused, remember
     from doubleread.panel.panel_folder import read_panel

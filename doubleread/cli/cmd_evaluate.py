@@ -28,14 +28,22 @@ ENDS = {"budget": "the budget is spent", "interrupted": "stopped"}
 class JudgeOptions:
     """Options for judging a run."""
 
-    by: Annotated[list[str] | None, typer.Option(help="Column of the data to tell subgroups by; repeatable.")] = None
+    by: Annotated[list[str] | None, typer.Option(help="Column of the data for figures by subgroup; repeatable.")] = None
     fail_under: Annotated[
         list[str] | None,
-        typer.Option("--fail-under", metavar="FIGURE=NUMBER", help="Exit code 1 below it: accuracy=0.95; repeatable."),
+        typer.Option(
+            "--fail-under",
+            metavar="FIGURE=NUMBER",
+            help="Exit code 1 if a figure is lower, as in accuracy=0.95; repeatable.",
+        ),
     ] = None
     fail_over: Annotated[
         list[str] | None,
-        typer.Option("--fail-over", metavar="FIGURE=NUMBER", help="Exit code 1 above it: ece=0.05; repeatable."),
+        typer.Option(
+            "--fail-over",
+            metavar="FIGURE=NUMBER",
+            help="Exit code 1 if a figure is higher, as in ece=0.05; repeatable.",
+        ),
     ] = None
 
     def gates(self) -> "list[MetricBound]":
@@ -52,29 +60,33 @@ class JudgeOptions:
 )
 @grouped
 def evaluate(
-    data: Annotated[str, typer.Argument(help="Labelled images, as for `fit`; of one with splits, its test split.")],
+    data: Annotated[
+        str, typer.Argument(help="Labelled images, as for `fit`. If they have splits, the test split is used.")
+    ],
     *,
-    panel: Annotated[Path, typer.Option(help="The fitted panel.")] = Path("panel"),
+    panel: Annotated[Path, typer.Option(help="Folder of a fitted panel.")] = Path("panel"),
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Folder of the run.", show_default="runs/TIME-NAME")
     ] = None,
-    split: Annotated[str | None, typer.Option(help="Run this split; `all` for every case.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Run so many cases, taken evenly.")] = None,
-    shard: Annotated[str | None, typer.Option(help="Run one of several equal parts, such as 2/8.")] = None,
-    retry_errors: Annotated[bool, typer.Option("--retry-errors", help="Try again what failed before.")] = False,
-    engine: Annotated[
-        Literal["local", "ray"] | None, typer.Option(help="Run in this process, or spread over workers of Ray.")
+    split: Annotated[str | None, typer.Option(help="Split to use; `all` for all images.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Number of images, taken evenly from the data.")] = None,
+    shard: Annotated[
+        str | None, typer.Option(help="Part of the data to run, such as 2/8 for the second of eight.")
     ] = None,
-    in_flight: Annotated[int | None, typer.Option(min=1, max=1024, help="Cases at the same time.")] = None,
-    max_cost: Annotated[float | None, typer.Option(min=0, help="US dollars to spend on models at most.")] = None,
+    retry_errors: Annotated[bool, typer.Option("--retry-errors", help="Retry images that failed before.")] = False,
+    engine: Annotated[
+        Literal["local", "ray"] | None, typer.Option(help="Run in this process, or on the workers of a Ray cluster.")
+    ] = None,
+    in_flight: Annotated[int | None, typer.Option(min=1, max=1024, help="Images to diagnose at the same time.")] = None,
+    max_cost: Annotated[float | None, typer.Option(min=0, help="Most US dollars to spend on models.")] = None,
     judging: JudgeOptions,
     columns: DataColumns,
     settings: options.SettingsFile = None,
     allow_from_panel: options.AllowFromPanel = False,
 ) -> None:
-    """Judge a panel on images it has never seen. Stopped, the same command goes on where it was.
+    """Test a panel on images that it has not learned from. The same command resumes a run that was stopped.
 
-    The first Ctrl-C lets the cases in flight finish, the second gives them up.
+    Press Ctrl-C once to stop after the images in progress, and twice to stop at once.
     """
     from doubleread.cli.run_progress import watching
     from doubleread.evals.runs.evaluate import RunChoice
@@ -105,14 +117,14 @@ def _announce(folder: Path, notes: Sequence[str]) -> None:
 @app.command(epilog="Example: doubleread report runs/latest --by site, or: report shard1 shard2 -o whole")
 @grouped
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="A run's folder; of several, shards of one run.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Folder of a run, or of all shards of a run.")],
     *,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the whole, where shards are joined.")] = (
-        None
-    ),
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder for the joined run, if there are several shards.")
+    ] = (None),
     judging: JudgeOptions,
 ) -> None:
-    """Judge what a run has so far: figures, the report, and tables. Nobody is asked again."""
+    """Compute the figures, report and tables of a run, finished or not. No model is called."""
     from doubleread.evals.runs.run_folder import join
 
     gates = judging.gates()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from doubleread.panel.models import Models
     from doubleread.settings import Settings
 
-batch_app = typer.Typer(no_args_is_help=True, help="Files of the Batch API: requests out, results in.")
+batch_app = typer.Typer(no_args_is_help=True, help="Write requests for the Batch API, and read its results.")
 app = typer.Typer()
 
 AgentName = Annotated[str, typer.Option("--agent", help="Name of the [vlm.NAME] table.")]
@@ -35,7 +35,7 @@ def write_batch(
     task: TaskFile = None,
     settings: SettingsFile = None,
 ) -> None:
-    """Write every image's first reading as a request. Upload the file yourself; nothing is sent."""
+    """Write a request for each image. You upload the file yourself; nothing is sent."""
     import asyncio
 
     from doubleread.agents.vlm.batch_api import request_lines, write_requests
@@ -71,7 +71,7 @@ def read_batch(
     task: TaskFile = None,
     settings: SettingsFile = None,
 ) -> None:
-    """Turn a batch's results into recorded answers, which a [recorded.NAME] table replays."""
+    """Turn the results of a batch into recorded answers for a [recorded.NAME] table."""
     from doubleread.agents.recorded.recorder import Recorder
     from doubleread.agents.vlm.batch_api import read_results
     from doubleread.agents.wire.prices import PriceTable

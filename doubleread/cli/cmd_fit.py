@@ -17,14 +17,16 @@ app = typer.Typer()
 @app.command(epilog="Example: doubleread fit photos/ -o panel")
 @grouped
 def fit(
-    data: Annotated[str, typer.Argument(help="A folder with a sub-folder a label, a manifest, or solar-cells.")],
+    data: Annotated[
+        str, typer.Argument(help="A folder with one sub-folder for each label, a manifest, or solar-cells.")
+    ],
     *,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the fitted panel.")] = Path("panel"),
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write the panel to.")] = Path("panel"),
     given: FitOptions,
     test: TestShare,
     record: options.Record = None,
 ) -> None:
-    """Fit a panel on labelled images and save it. Test images are kept back to judge it on."""
+    """Fit a panel on labelled images and save it. Some images are kept back for a test."""
     from doubleread.cli.tables import show_trust
     from doubleread.panel import Panel
     from doubleread.panel.first_checks import check_first

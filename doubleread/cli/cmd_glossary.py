@@ -17,7 +17,7 @@ def glossary(
     word: Annotated[list[str] | None, typer.Argument(help="The word; all words without it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
-    """What the words on doubleread's screens mean."""
+    """Explain the words on doubleread's screens."""
     for term in [_found(" ".join(word))] if word else TERMS:
         if as_json:
             tell_json(json.dumps({"word": term.name, "meaning": term.meaning, "also": term.spellings}))

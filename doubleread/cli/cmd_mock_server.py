@@ -34,23 +34,27 @@ price = {{ input = 0, output = 0 }}
 
 @app.command("mock-server", epilog="Example: doubleread mock-server photos/ --accuracy 0.7 --fault rate-limit=0.05")
 def mock_server(
-    data: Annotated[str, typer.Argument(help="The labelled images it will be asked about, as for `fit`.")],
+    data: Annotated[str, typer.Argument(help="The labelled images that it will be asked about, as for `fit`.")],
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0: a free one.")] = 8099,
-    answers: Annotated[Path | None, typer.Option(help="Recorded answers to give instead of invented ones.")] = None,
+    answers: Annotated[
+        Path | None, typer.Option(help="File with recorded answers to give instead of invented ones.")
+    ] = None,
     script: Annotated[
-        Path | None, typer.Option(help='Lines such as {"text": "…"} or {"fault": "html"}, said before anything else.')
+        Path | None, typer.Option(help='Lines such as {"text": "…"} or {"fault": "html"}, given before anything else.')
     ] = None,
     accuracy: Annotated[float, typer.Option(min=0, max=1, help="Share of invented answers that are right.")] = 0.7,
     latency: Annotated[float, typer.Option(min=0, help="Seconds before each answer.")] = 0.2,
-    requests_per_minute: Annotated[float | None, typer.Option(min=1, help="Let in no more than that.")] = None,
-    in_flight: Annotated[int | None, typer.Option(min=1, help="Answer no more at the same time.")] = None,
-    fault: Annotated[list[str] | None, typer.Option(help="NAME=SHARE of requests that fail so; repeatable.")] = None,
+    requests_per_minute: Annotated[float | None, typer.Option(min=1, help="Most requests in a minute.")] = None,
+    in_flight: Annotated[int | None, typer.Option(min=1, help="Most requests at the same time.")] = None,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="NAME=SHARE of requests that fail in this way; repeatable.")
+    ] = None,
     without: Annotated[
-        list[str] | None, typer.Option(help="Feature it rejects (json_schema, json_object, logprobs, …); repeatable.")
+        list[str] | None, typer.Option(help="Feature to reject (json_schema, json_object, logprobs, …); repeatable.")
     ] = None,
 ) -> None:
-    """Serve the OpenAI protocol on this machine, for dry runs of a panel that asks models. It costs nothing."""
+    """Run a server that imitates a model behind the OpenAI protocol, to try a panel at no cost."""
     from doubleread.agents.recorded.book import read_book
     from doubleread.mock_server import Fault, RateLimits, read_script, running
     from doubleread.mock_server.dry_run import DryRun
@@ -92,7 +96,7 @@ def _looked_at(data: str) -> "tuple[list[Case], list[NDArray[np.uint8]]]":
                 cases.append(case)
             except ImageError as error:
                 warn_user([f"skipped {case.source}: {error}"])
-            report("looking at the images", i, len(dataset.cases))
+            report("reading the images", i, len(dataset.cases))
     if not cases:
         raise DataError(f"{data} holds no image that can be read")
     return cases, looks

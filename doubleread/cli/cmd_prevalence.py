@@ -31,9 +31,9 @@ def prevalence(
     settings: SettingsFile = None,
     allow_from_panel: AllowFromPanel = False,
 ) -> None:
-    """Estimate which share of unlabelled images has each label. Nothing is changed by it.
+    """Estimate the share of each label among unlabelled images. The panel does not change.
 
-    Exit code 1 where the images differ from the calibration cases in more than label shares, so that there is no
+    Exit code 1 if the images differ from the calibration cases in more than label shares, so that there is no
     estimate.
     """
     from doubleread.core.notices import first_few, warn_user

@@ -9,14 +9,14 @@ from rich.table import Table
 
 from doubleread.cli.screen import OUT, say
 
-app = typer.Typer(no_args_is_help=True, help="Look at the prompts: built-in ones and your own.")
+app = typer.Typer(no_args_is_help=True, help="List, show and compare prompts, built-in ones and your own.")
 
 Folder = Annotated[Path | None, typer.Option("--folder", help="Folder of your own prompt files.")]
 
 
 @app.command("list", epilog="Example: doubleread prompts list --folder my-prompts")
 def show_list(folder: Folder = None) -> None:
-    """Every prompt in every version."""
+    """List every prompt in every version."""
     from doubleread.prompts.library import Library
 
     shown = Table("prompt", "version", "hash", "variant of", "origin", "purpose", box=None, header_style="dim")
@@ -30,7 +30,7 @@ def show(
     prompt: Annotated[str, typer.Argument(help="ID or ID@VERSION.")],
     folder: Folder = None,
 ) -> None:
-    """One prompt, section by section."""
+    """Show one prompt, section by section."""
     from doubleread.prompts.library import Library
 
     found = Library(folder).get(prompt)
@@ -44,11 +44,14 @@ def show(
 def diff(
     one: Annotated[str, typer.Argument(help="ID or ID@VERSION.")],
     other: Annotated[
-        str | None, typer.Argument(help="What to compare with; without it the built-in prompt with that of --folder.")
+        str | None,
+        typer.Argument(
+            help="Prompt to compare with; by default, the built-in prompt is compared with yours in --folder."
+        ),
     ] = None,
     folder: Folder = None,
 ) -> None:
-    """What differs between two prompts. Exit code 1 where something does."""
+    """Compare two prompts. Exit code 1 if they differ."""
     from difflib import unified_diff
 
     from doubleread.prompts.library import Library

@@ -8,7 +8,7 @@ import typer
 from doubleread.cli import options
 
 app = typer.Typer()
-reproduce_app = typer.Typer(no_args_is_help=True, help="Published figures again, from their own record.")
+reproduce_app = typer.Typer(no_args_is_help=True, help="Reproduce published figures from recorded answers.")
 
 
 @app.command(epilog="Example: doubleread sweep panel --vary max_share=0,0.05,0.12,0.3 --vary rule")
@@ -31,7 +31,7 @@ def sweep(
     draw: Annotated[Path | None, typer.Option(help="Also draw the variants into this .svg file.")] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Also write every figure to this .csv file.")] = None,
 ) -> None:
-    """Judge other panels, rules, policies and costs by recorded answers. Nobody is asked again."""
+    """Compare panels, fusion rules, policies and costs on recorded answers. No model is called."""
     from doubleread.cli.cmd_sweep import run_sweep
 
     run_sweep(panel, run, vary or [], usd or [], as_json=json, draw=draw, out=out)
@@ -40,29 +40,29 @@ def sweep(
 @app.command(epilog="Example: doubleread serve --panel panel")
 def serve(
     panel: options.Panel = Path("panel"),
-    talk: Annotated[str, typer.Option(help="Model of the settings' \\[talk.NAME] that holds the conversation.")] = "",
-    host: Annotated[str, typer.Option(help="Address to listen at; the network needs a token.")] = "127.0.0.1",
+    talk: Annotated[str, typer.Option(help="Model of the \\[talk.NAME] table that holds the conversation.")] = "",
+    host: Annotated[str, typer.Option(help="Address to listen at. Other machines need a token.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
     token: Annotated[
         str | None,
-        typer.Option(envvar="DOUBLEREAD_TOKEN", show_envvar=True, help="What users have to know; made where needed."),
+        typer.Option(envvar="DOUBLEREAD_TOKEN", show_envvar=True, help="Token that users need; created if needed."),
     ] = None,
     reviewer_token: Annotated[
         str | None,
         typer.Option(
             envvar="DOUBLEREAD_REVIEWER_TOKEN",
             show_envvar=True,
-            help="What reviewers have to know, who see what waits in everybody's sessions.",
+            help="Token of reviewers, who see the images that wait in all sessions.",
         ),
     ] = None,
     public_host: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Name under which a TLS proxy makes it public; may be repeated."),
+        typer.Option(metavar="NAME", help="Host name of the TLS proxy in front of it; repeatable."),
     ] = None,
     settings: options.SettingsFile = None,
     allow_from_panel: options.AllowFromPanel = False,
 ) -> None:
-    """Inspection sessions in the browser: images in, verdicts and a talk about them out."""
+    """Open inspection sessions in the browser: upload images, get verdicts, ask about them."""
     from doubleread.cli.cmd_serve import run_serve
 
     run_serve(
@@ -80,18 +80,18 @@ def serve(
 
 @reproduce_app.callback()
 def _reproduce() -> None:
-    """Published figures again, from their own record."""
+    """Reproduce published figures from recorded answers."""
 
 
 @reproduce_app.command("paper", epilog="Example: doubleread reproduce paper --data results/ -o runs/paper")
 def reproduce_paper(
     data: Annotated[Path, typer.Option(help="Folder with the paper's recorded answers (its CSV files).")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the page and the figures.")] = Path("runs/paper"),
-    repeats: Annotated[int, typer.Option(min=1, help="Cross-fittings, each with folds of its own.")] = 20,
+    repeats: Annotated[int, typer.Option(min=1, help="Number of cross-validations, each with other folds.")] = 20,
     rule: options.Rule = None,
     settings: options.SettingsFile = None,
 ) -> None:
-    """The tables of arXiv 2507.10571, and doubleread's orchestration of the same answers."""
+    """Reproduce the tables of arXiv 2507.10571, and run doubleread on the same answers."""
     from doubleread.cli.cmd_reproduce import run_reproduce
 
     run_reproduce(data, out, options.settings_of(settings, rule=rule), repeats)

@@ -12,21 +12,22 @@ if TYPE_CHECKING:
 # settings
 SettingsFile = Annotated[Path | None, typer.Option("--settings", help="Settings file; see `doubleread settings`.")]
 Encoder = Annotated[str | None, typer.Option(help="auto, efficientnet-lite0, open-clip:MODEL/TAG, …")]
-Agents = Annotated[str | None, typer.Option(help="Agents of the panel, separated by commas.")]
-Rule = Annotated[str | None, typer.Option(help="Fusion rule.")]
+Agents = Annotated[str | None, typer.Option(help="Names of the agents, separated by commas.")]
+Rule = Annotated[str | None, typer.Option(help="Fusion rule: auto, log-pool, stacking, …")]
 Record = Annotated[
-    Path | None, typer.Option("--record", help="Add every agent's answers to this .jsonl or .csv file, to replay them.")
+    Path | None,
+    typer.Option("--record", help="Append every agent's answers to this .jsonl or .csv file, to replay them later."),
 ]
 
 # data sets
 Group = Annotated[
     str | None,
     typer.Option(
-        help="What must stay together: columns such as 'patient' or 'series,capture//10' (blocks of ten); "
-        "for folders 're:' and a pattern with one group."
+        help="Images that belong together: columns such as 'patient' or 'series,capture//10' (blocks of ten); "
+        "for folders 're:' and a pattern, such as 're:(.*)_\\d+'."
     ),
 ]
-GroupAsForFit = Annotated[str | None, typer.Option(help="What must stay together, as for `fit`.")]
+GroupAsForFit = Annotated[str | None, typer.Option(help="Images that belong together, as for `fit`.")]
 LabelColumn = Annotated[str, typer.Option(help="Column of a manifest that holds the label.")]
 PathColumn = Annotated[str, typer.Option(help="Column of a manifest that holds the image's path.")]
 TaskFile = Annotated[
@@ -45,7 +46,7 @@ AllowFromPanel = Annotated[
     bool,
     typer.Option(
         "--allow-from-panel",
-        help="Let this panel use the addresses, key variables and files that its folder names; it is remembered. "
+        help="Allow this panel the addresses, key variables and files that its folder names, and remember it. "
         "`doubleread doctor panel` lists them.",
     ),
 ]
@@ -54,17 +55,17 @@ AllowFromPanel = Annotated[
 Archive = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="Folder of the archive.")]
 CaseId = Annotated[str, typer.Argument(metavar="ID", help="A case: at least 6 digits of its id.")]
 CaseIds = Annotated[list[str], typer.Argument(metavar="ID…", help="Cases: at least 6 digits of each id.")]
-Reviewer = Annotated[str, typer.Option(help="Who says so; goes on record.")]
-Note = Annotated[str, typer.Option(help="Why; goes on record.")]
+Reviewer = Annotated[str, typer.Option(help="Name of the person who decides; it is recorded.")]
+Note = Annotated[str, typer.Option(help="Reason; it is recorded.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of tables.")]
 OnlyLabels = Annotated[list[str] | None, typer.Option("--label", help="Only this label; repeatable.")]
 OnlyTags = Annotated[
-    list[str] | None, typer.Option("--tag", help="Only cases with this tag; repeated: with all of them.")
+    list[str] | None, typer.Option("--tag", help="Only cases with this tag; if repeated, with all of the tags.")
 ]
 OnlyGroups = Annotated[list[str] | None, typer.Option("--group", help="Only this group; repeatable.")]
 OnlySplits = Annotated[list[str] | None, typer.Option("--split", help="Only this split; repeatable.")]
-Since = Annotated[datetime | None, typer.Option(help="Added then or later.")]
-Until = Annotated[datetime | None, typer.Option(help="Added before then.")]
+Since = Annotated[datetime | None, typer.Option(help="Only cases added at this time or later.")]
+Until = Annotated[datetime | None, typer.Option(help="Only cases added before this time.")]
 
 
 def settings_of(

@@ -235,7 +235,7 @@ class OpenPanel(HasOverview):
         if self._saved is not None:
             return learned_rows(self._saved)
         if self._fitted is None:
-            raise PanelError("this panel keeps no readings of its calibration cases: fit it again")
+            raise PanelError("this panel has no stored answers on its calibration images: fit it again")
         return kept(self.task, self._fitted.calibration, self._fitted.readings)
 
     def _with_folder(self) -> PanelFolder:

@@ -65,7 +65,7 @@ def _round(
         rows: list[list[Answer]] = []
         for start in range(0, len(cases), AT_ONCE):
             rows += await asyncio.gather(*(one(i) for i in range(start, min(start + AT_ONCE, len(cases)))))
-            progress(f"weighing answers, round {turn}", len(rows), len(cases))
+            progress(f"asking the referees, round {turn}", len(rows), len(cases))
         return rows
 
     with Background() as background:

@@ -39,9 +39,9 @@ def consistency_gaps(
     async def everyone() -> Gaps:
         found = {}
         for done, (name, agent) in enumerate(able.items()):
-            progress("reading in other words", done, len(able))
+            progress("asking in other words", done, len(able))
             found[name] = await _gaps(agent, [(cases[i], readings.first[i][column[name]]) for i in rows], seated.task)
-        progress("reading in other words", len(able), len(able))
+        progress("asking in other words", len(able), len(able))
         return found
 
     with Background() as background:

@@ -196,7 +196,7 @@ def _encode(cases: Sequence[Case], task: Task, eyes: Eyes, progress: Progress) -
 
 def _near_rule(pool: Pool, eyes: Eyes, progress: Progress) -> NearRule:
     pictures = PictureSet(pool.cases, pool.embeddings, pool.hashes)
-    return measure_rule(pictures, eyes.encoder, eyes.images, partial(progress, "measuring what a copy is"))
+    return measure_rule(pictures, eyes.encoder, eyes.images, partial(progress, "measuring similarity of copies"))
 
 
 def _reference(pool: Pool, order: Pool, arbiter: Arbiter) -> tuple[PictureReference, tuple[str, ...]]:
@@ -257,7 +257,8 @@ def _cross_fit(
     groups = pool.groups
     if scarce := _scarce(pool, task):
         raise DataError(
-            f"too few groups to learn trust by cross-fitting: {scarce}; every label needs cases from at least 2 groups "
+            f"too few groups to learn trust by cross-validation: {scarce}; every "
+            "label needs cases from at least 2 groups "
             "(captures, patients, modules), or a calibration split of its own"
         )
     folds = grouped_folds(pool.labels, groups, settings.trust.folds, settings.trust.seed)
@@ -269,7 +270,7 @@ def _cross_fit(
         parts.append(_read(seated, pool[held_out], settings, eyes, progress, witness, done=done, total=total))
         order += list(held_out)
     how = ", by group" if groups else ""
-    return parts, pool[order], f"cross-fitting in {len(folds)} folds{how}"
+    return parts, pool[order], f"cross-validation in {len(folds)} folds{how}"
 
 
 @dataclass(frozen=True)
@@ -332,11 +333,11 @@ def _join(parts: Sequence[_Answers], order: Pool, learned_from: str, support: La
 
 
 def _notes(cases: Sequence[Case], order: Pool, arbiter: Arbiter, learned_from: str) -> tuple[str, ...]:
-    notes = [f"trust learned from {learned_from}", implied_prevalence(arbiter.task, order.labels)]
+    notes = [f"trust was learned from {learned_from}", implied_prevalence(arbiter.task, order.labels)]
     if skipped := sum(case.label is None for case in cases):
-        notes.append(Caution(f"{skipped} cases without a label were left out"))
+        notes.append(Caution(f"{skipped} images without a label were left out"))
     if tests := sum(case.split == "test" for case in cases):
-        notes.append(f"{tests} test cases were not looked at")
+        notes.append(f"{tests} test images were not used")
     if order.groups is None:
         notes.append(Caution(NO_GROUPS))
     return (*notes, *arbiter_notes(arbiter))

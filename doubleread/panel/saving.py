@@ -70,7 +70,7 @@ def check_target(folder: Path) -> None:
     names = {entry.name for entry in folder.iterdir()}
     if MARK in names and names & {OUTCOMES, OUTCOMES_HEAD}:
         raise PanelError(
-            f"{folder} holds confirmed outcomes ({OUTCOMES}), which a new panel cannot use and would lose; "
+            f"{folder} holds confirmed outcomes ({OUTCOMES}), which a new panel could not use; "
             "choose a new folder, or move that file away"
         )
     others = sorted(name for name in names if not (MARK in names and _is_own(name)))

@@ -42,4 +42,8 @@ class Temperature(RowCalibrator[TemperatureRecord]):
     def note(self) -> str:
         """Warns that few cases cannot distinguish over- from under-confidence."""
         n = self.fitted.n
-        return f"temperature fitted on {n} cases: the prior (T near 1) speaks louder than they do" if n < 20 else ""
+        return (
+            f"temperature fitted on {n} cases: the prior (T near 1) has more influence than these cases"
+            if n < 20
+            else ""
+        )

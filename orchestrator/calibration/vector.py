@@ -55,4 +55,8 @@ class VectorScaling(RowCalibrator[VectorRecord]):
     def note(self) -> str:
         """Warns if a label has too few cases to estimate its slope and bias."""
         few = self.fitted.scarcest
-        return f"vector scaling saw {few} cases of the rarest label: the priors speak louder there" if few < 10 else ""
+        return (
+            f"vector scaling saw {few} cases of the rarest label: the prior has more influence than these cases"
+            if few < 10
+            else ""
+        )

@@ -131,7 +131,7 @@ def _held_out(
         fewest = min(one.units for one in each)
         reason = f"a label has {fewest} held-out {unit}, {coverage:.0%} for each label needs {needed}"
         return "marginal", (all_,), f"coverage holds on average, not for each label: {reason}"
-    note = f"{what} held out cannot promise {coverage:.0%} ({needed} {unit} are needed): sets hold every label"
+    note = f"{what} held out cannot promise {coverage:.0%} ({needed} {unit} are needed): the sets contain every label"
     return "everything", (), note
 
 
@@ -143,8 +143,8 @@ def _cannot_inform(P: Matrix, y: Labels, coverage: float, groups: Groups) -> str
         return ""
     wanted = np.floor((1 - max((1 - right) / 2, units.own)) * 1000) / 1000
     said = (
-        f"the panel is right on {right:.1%} of held-out cases, so {coverage:.0%} sets cannot inform: most hold the "
-        "leading label alone, and the others are empty"
+        f"the panel is right on {right:.1%} of calibration images, so {coverage:.0%} sets tell little: most contain "
+        "only the most probable label, and the others are empty"
     )
     if wanted > coverage:
         return f"{said}; trust.coverage = {wanted:g} gives sets that tell more"
@@ -167,7 +167,7 @@ def _check(P: Matrix, y: Labels, coverage: float) -> None:
     if P.ndim != 2 or len(P) != len(y):
         raise DataError(f"distributions have shape {P.shape} for {len(y)} labels: give one row for each label")
     if not np.isfinite(P).all():
-        raise DataError("held-out distributions hold NaN or infinity: leave out the cases that nobody spoke on")
+        raise DataError("held-out distributions hold NaN or infinity: leave out the cases without an answer")
 
 
 _SALT = b"doubleread conformal sets\0"

@@ -52,7 +52,7 @@ def promised_for(groups: Groups, n: int) -> str:
     """Says which new cases a guarantee covers."""
     if groups is not None and any(group is not None for group in groups):
         return "for new groups" if Units.of(groups, n).grouped else "for new cases"
-    return "for new cases like the calibration cases; no groups are known, so it is not promised for new groups"
+    return "for new images like the calibration images; without groups, this is not promised for new groups"
 
 
 def units_needed(level: float) -> int:

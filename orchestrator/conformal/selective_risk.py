@@ -88,7 +88,7 @@ def _check(scores: Vector, correct: NDArray[np.bool_], risk: float, delta: float
     if scores.ndim != 1 or scores.shape != correct.shape:
         raise DataError(f"scores have shape {scores.shape}, correctness {correct.shape}: give one of each for a case")
     if not np.isfinite(scores).all():
-        raise DataError("scores hold NaN or infinity: leave out the cases that nobody spoke on")
+        raise DataError("scores hold NaN or infinity: leave out the cases without an answer")
     for name, value in (("risk", risk), ("delta", delta)):
         if not 0 < value < 1:
             raise DataError(f"{name} is {value}: it is a share, between 0 and 1, such as 0.05")

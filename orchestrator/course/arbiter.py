@@ -132,7 +132,7 @@ class Arbiter:
         said, fusion = self._said(first, last, round_), self._fusion(first, round_)
         posteriors = fusion.posterior(*said.without_each())
         if np.isnan(posteriors[0]).any():
-            silence = "no agent gave a usable opinion"
+            silence = "no agent gave a usable answer"
             return Assessment(decision=self._refer(silence), prediction_set=self.task.names, warnings=(silence,))
         posterior, calibrated = posteriors[0], self._calibrated(fusion, said)
         unfamiliar = self.familiarity.judge(evidence, said.first)
@@ -222,7 +222,7 @@ class Arbiter:
         for other in map(self._by_limits, fusion.posterior(first, again)):
             if other.label != decision.label:
                 names = ", ".join(name for name, gone in zip(self.agents, said.missing, strict=True) if gone)
-                reason = f"{names} gave no opinion, and might have changed this decision"
+                reason = f"{names} gave no answer, and might have changed this decision"
                 return refer_instead(self.task, decision, reason)
         return decision
 
@@ -286,9 +286,9 @@ class Arbiter:
     def _warnings(self, answers: Mapping[str, Answer], unfamiliar: Unfamiliarity | None) -> tuple[str, ...]:
         missing = [n for n, a in answers.items() if not isinstance(a, Opinion) and self.profile(n) is not None]
         unusable = [n for n, a in answers.items() if isinstance(a, Opinion) and not self._calibrated_for(a)]
-        notes = [f"degraded panel: {', '.join(missing)} gave no opinion"] if missing else []
+        notes = [f"{', '.join(missing)} gave no answer, so the panel is incomplete"] if missing else []
         if unusable:
-            notes.append(f"left out, never calibrated on such answers: {', '.join(unusable)}")
+            notes.append(f"not counted, because such answers were never calibrated: {', '.join(unusable)}")
         if unfamiliar is not None and unfamiliar.alarm:
             notes.append(unfamiliar.reason)
         return tuple(notes)

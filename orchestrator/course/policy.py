@@ -67,7 +67,7 @@ def disagreements(top: str, votes: Mapping[str, str], evidence: Evidence | None)
     against = evidence is not None and evidence.label is not None and evidence.label != top
     return (
         *([f"disagreement: {', '.join(said)}"] if said else []),
-        *([f"evidence against: the similar cases say {evidence.label}"] if evidence and against else []),
+        *([f"the similar cases say {evidence.label}"] if evidence and against else []),
     )
 
 

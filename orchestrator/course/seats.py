@@ -159,7 +159,7 @@ def check_able(agents: Iterable[str], rows: Sequence[Sequence[Answer]]) -> None:
             hopeless = failed[0]
         if hopeless is not None:
             raise PanelError(
-                f"agent {name} cannot answer ({hopeless.cause}): {hopeless.detail}; mend it and fit again "
+                f"agent {name} cannot answer ({hopeless.cause}): {hopeless.detail}; correct it and fit again "
                 "(answers that were given are kept), or leave it out of panel.agents"
             )
 

@@ -36,7 +36,8 @@ def _copies(evidence: Evidence | None) -> tuple[str, ...]:
         return ()
     labels = ", ".join(sorted({one.label for one in copies}))
     more = f" and {len(copies) - 1} more" if len(copies) > 1 else ""
-    return (f"nearly this picture is stored as {labels} ({copies[0].source}{more}), and was left out of the evidence",)
+    stored = f"almost the same image is in the archive as {labels} ({copies[0].source}{more})"
+    return (f"{stored}, and was left out of the similar cases",)
 
 
 def _paid(answer: Answer) -> float:

@@ -165,5 +165,6 @@ class Commitment(Record):
                 return cls(limit=limit, note=note if stricter else "")
         return cls(
             limit=-1.0,
-            note="nothing is committed: on held-out cases committing did not clearly cost less than referring",
+            note="the panel refers every image to a person: on the calibration images, "
+            "committing did not clearly cost less",
         )

@@ -16,7 +16,7 @@ from doubleread.orchestrator.learning.fusion_learning import Learned
 from doubleread.orchestrator.metrics import clustered
 from doubleread.orchestrator.simplex import spoken
 
-OFF = "second look off: on the calibration cases it would have been taken on it did not clearly pay"
+OFF = "second look: off. On the calibration images where it would have been taken, it did not clearly pay"
 HEARD = "heard"
 SURE = 2.0
 """Standard errors above an agent's mean saving up to which its price is accepted."""
@@ -76,8 +76,8 @@ def look_again(
     if not kept or not gain.clear or saved.mean <= 0:
         return SecondLookFit(before, second, notes=(f"{OFF} ({told})",))
     names = ", ".join(asked.agents[i] for i in spared)
-    dropped = (f"not asked again, their second answers are not worth it: {names}",) if spared else ()
-    notes = (f"second look on {opened.mean():.0%} of the calibration cases ({told})", *dropped)
+    dropped = (f"no second look by these agents, whose second answers did not clearly help: {names}",) if spared else ()
+    notes = (f"second look: on {opened.mean():.0%} of the calibration images ({told})", *dropped)
     posterior = np.where(opened[:, None], found.held_out, before)
     return SecondLookFit(posterior, found.raw, SecondLookFusion(found.pooling, found.learned), gate, notes)
 

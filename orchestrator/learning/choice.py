@@ -45,7 +45,10 @@ def choose(raw: Tensor3, sample: Sample, *, calibrator: str, rule: str, names: S
     kinds: list[tuple[str, ...]] = [(CALIBRATORS[0] if calibrator == AUTO else calibrator,) * agents]
     notes: tuple[str, ...] = ()
     if AUTO in (rule, calibrator) and (few := _too_few(raw, sample)):
-        rules, notes = rules[:1], (Caution(f"{few} cannot choose a fusion: {rules[0]} over {kinds[0][0]} is taken"),)
+        rules, notes = (
+            rules[:1],
+            (Caution(f"{few} are too few to choose a fusion rule: {rules[0]} over {kinds[0][0]} is used"),),
+        )
     elif calibrator == AUTO:
         each, notes = _with_intercepts(raw, sample, names)
         kinds = list(dict.fromkeys((each, (CALIBRATORS[1],) * agents)))
@@ -76,7 +79,7 @@ def _note(best: Candidate, first: Candidate, gains: Mapping[Candidate, Gain]) ->
         return f"{one[1]} over {'/'.join(dict.fromkeys(one[0]))}"
 
     told = ", ".join(f"{called(one)} {gain.line}" for one, gain in gains.items())
-    cautious = "the cautious choice; no other is clearly better"
+    cautious = "the cautious choice, since no other was clearly better"
     why = cautious if best == first else "clearly better than the cautious choice"
     return f"fusion: {called(best)}, {why} (gain in log-loss over {called(first)} with its standard error: {told})"
 
@@ -94,7 +97,7 @@ def _with_intercepts(raw: Tensor3, sample: Sample, names: Sequence[str]) -> tupl
         if gain.clear:
             kinds[i] = CALIBRATORS[1]
             notes.append(
-                f"{names[i] if names else f'agent {i}'}: how often it names each label is corrected "
+                f"{names[i] if names else f'agent {i}'}: corrected for how often it names each label "
                 f"(gain in log-loss {gain.line})"
             )
     return tuple(kinds), tuple(notes)

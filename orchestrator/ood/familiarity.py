@@ -219,8 +219,8 @@ def _reason(judged: Unfamiliarity, evidence: Evidence | None) -> str:
         signs.append(f"agents' doubt z {judged.doubt_z:.1f}")
     if judged.alarm:
         rarity = f"beyond the {judged.threshold:.1f} that hardly a familiar case passes"
-        return f"unlike what the panel was trusted on: {', '.join(signs)}; together {judged.score:.1f}, {rarity}"
-    return f"at least as unusual are {judged.p_value:.0%} of the cases it was trusted on: {', '.join(signs)}"
+        return f"unlike the calibration images: {', '.join(signs)}; together {judged.score:.1f}, {rarity}"
+    return f"{judged.p_value:.0%} of the calibration images are at least as unusual: {', '.join(signs)}"
 
 
 def _or_none(values: Vector) -> list[float | None]:

@@ -146,7 +146,7 @@ def _unfamiliar(arbiter: Arbiter, found: BatchPrevalence) -> str:
     if wilson(found.alarms, found.images).low <= MOST_ALARMS * rate:
         return ""
     return (
-        f"{found.alarms:,} of them are unlike what the panel was trusted on (at most {rate:.0%} are expected), "
+        f"{found.alarms:,} of them are unlike the calibration images (at most {rate:.0%} are expected), "
         "so more than the label shares has changed; label some of them, and fit again"
     )
 

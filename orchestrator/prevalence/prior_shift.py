@@ -62,15 +62,15 @@ def implied_prevalence(task: Task, labels: Labels) -> str:
     If no prevalence is stated and labels are equally frequent, probably by selection, it asks for the real shares.
     """
     if task.prior:
-        return f"probabilities hold for the prevalence that the task states: {_told(task, task.prior_vector())}"
+        return f"the probabilities assume the label shares that the task states: {_told(task, task.prior_vector())}"
     counts = np.bincount(labels, minlength=len(task.names))
-    note = f"probabilities hold for the label shares of the calibration cases: {_told(task, counts / counts.sum())}"
+    note = f"the probabilities assume the label shares of the calibration images: {_told(task, counts / counts.sum())}"
     if counts.max() > max(NEARLY_EQUAL * counts.min(), counts.min() + 1):
         return note
     example = ", ".join(f"{toml_key(name)} = …" for name in task.names[:2]) + (", …" if len(task.names) > 2 else "")
     return Caution(
-        f"{note}. The labels are equally frequent, which looks chosen by hand: if real cases are not, state the real "
-        f"prevalence in the task file (prior = {{ {example} }}) and fit again"
+        f"{note}. All labels are equally frequent here. If they are not where the panel is used, state the real "
+        f"shares in a task file (prior = {{ {example} }}) and fit again"
     )
 
 

@@ -147,6 +147,6 @@ def track(
 
 
 def _warnings(n: int, calibrator: Calibrator | None) -> tuple[str, ...]:
-    few = (f"learned from {n} cases; {FEW_CASES} or more make the figures dependable",) if n < FEW_CASES else ()
+    few = (f"learned from {n} images only; the figures are reliable from {FEW_CASES} on",) if n < FEW_CASES else ()
     note = str(getattr(calibrator, "note", ""))
     return (*few, note) if note else few

@@ -189,7 +189,7 @@ def test_json_has_no_leaning_and_can_be_confirmed(strange, doubleread, offline, 
     confirmed = doubleread("trust", "confirm", tmp_path / "verdicts.jsonl", "--label", "blue", "--panel", own)
     assert confirmed.code == 0
     shown = doubleread("cases", "show", own / "store", data["case"]["id"], "--json")
-    assert "unlike what the panel was trusted on" in shown.out
+    assert "unlike the calibration images" in shown.out
 
 
 def test_the_events_of_chat_have_no_leaning(strange, doubleread, offline, tmp_path, monkeypatch):

@@ -36,7 +36,7 @@ def test_an_image_unlike_any_other_is_referred_however_sure_the_panel_is(pair):
     assert far.scores["rust"] > 0.9
     assert far.familiarity.alarm
     assert (far.decision.action, far.decision.label) == ("refer", None)
-    assert far.decision.reasons[0].startswith("unlike what the panel was trusted on")
+    assert far.decision.reasons[0].startswith("unlike the calibration images")
     assert any(warning.startswith("unlike what") for warning in far.warnings)
 
 

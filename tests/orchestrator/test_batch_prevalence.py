@@ -111,7 +111,7 @@ def test_images_unlike_those_it_was_trusted_on_are_refused(known, batch):
     ]
     found = batch_prevalence(*known, strange)
     assert found.alarms == 20
-    assert "20 of them are unlike what the panel was trusted on" in found.line
+    assert "20 of them are unlike the calibration images" in found.line
     assert found.labels == ()
     few = [batch[0].model_copy(update={"familiarity": strange[0].familiarity}), *batch[1:]]
     assert not batch_prevalence(*known, few).refused

@@ -27,7 +27,7 @@ def test_an_unknown_prior_gets_an_intercept_where_that_is_clearly_better():
     found = chosen(*panel(90, bias=3.0), names=("gpt", "qwen"))
     one = chosen(*panel(90, bias=3.0), calibrator="temperature")
     assert found.calibrators == ("vector", "vector")
-    assert found.notes[0].startswith("gpt: how often it names each label is corrected (gain in log-loss +")
+    assert found.notes[0].startswith("gpt: corrected for how often it names each label (gain in log-loss +")
     y = panel(90)[1]
     assert nll(found.learned.held_out, y) < nll(one.learned.held_out, y)
 

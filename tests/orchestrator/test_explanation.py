@@ -102,7 +102,7 @@ async def test_where_nobody_spoke_there_is_little_to_say(arbiter):
     silent = [ScriptedAgent(n, Abstention(agent=n, cause="network")) for n in SKILLS]
     told = explain(await verdict_on(arbiter, *silent), arbiter)
     assert told.without == ()
-    assert "decision: no agent gave a usable opinion" in told.lines
+    assert "decision: no agent gave a usable answer" in told.lines
 
 
 async def test_a_panel_of_one_knows_that_it_is_one(arbiter):

@@ -66,7 +66,7 @@ def test_an_unfamiliar_image_raises_the_alarm_however_sure_the_agents_are():
     assert found.alarm
     assert found.p_value == pytest.approx(1 / 201)
     assert found.score > found.threshold
-    assert found.reason.startswith("unlike what the panel was trusted on: nearest case 0.70 (distance z ")
+    assert found.reason.startswith("unlike the calibration images: nearest case 0.70 (distance z ")
 
 
 def test_a_familiar_image_does_not():

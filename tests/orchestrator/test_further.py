@@ -29,7 +29,7 @@ def test_an_agent_whose_second_answers_harm_is_not_asked_again():
     found = panel({"a": Script(0.7, then=0.97), "b": Script(0.75, then=0.0)}, policy=LOOKS)
     assert found.policy.looking.agents == ("a",)
     assert not found.looks_again("b")
-    assert "not asked again, their second answers are not worth it: b" in found.notes
+    assert "no second look by these agents, whose second answers did not clearly help: b" in found.notes
     assert [p.round for p in found.profiles if p.agent == "b"] == [1]
 
 

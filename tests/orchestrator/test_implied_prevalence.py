@@ -14,7 +14,7 @@ def note(*counts, task=TASK):
 
 def test_shares_of_the_calibration_cases_are_told_the_largest_first():
     assert note(28, 70, 2) == (
-        "probabilities hold for the label shares of the calibration cases: healthy 70 %, black rot 28 %, rust 2.0 %"
+        "the probabilities assume the label shares of the calibration images: healthy 70 %, black rot 28 %, rust 2.0 %"
     )
 
 
@@ -31,4 +31,4 @@ def test_unequal_shares_are_not():
 
 def test_a_stated_prevalence_is_not_questioned():
     stated = Task(id="t", labels=(Label(name="a"), Label(name="b")), prior={"a": 0.9, "b": 0.1})
-    assert note(50, 50, task=stated) == "probabilities hold for the prevalence that the task states: a 90 %, b 10 %"
+    assert note(50, 50, task=stated) == "the probabilities assume the label shares that the task states: a 90 %, b 10 %"

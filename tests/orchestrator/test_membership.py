@@ -100,7 +100,7 @@ def test_what_would_change_with_a_missing_reader_is_referred():
     assert assess(a=fair, b=opinion("b", 0.02, 0.95, 0.03)).decision.action == "commit"
     failed = assess(a=fair, b=Abstention(agent="b", cause="timeout"))
     assert failed.decision.action == "refer"
-    assert failed.decision.reasons[0] == "b gave no opinion, and might have changed this decision"
+    assert failed.decision.reasons[0] == "b gave no answer, and might have changed this decision"
     assert "degraded panel: b gave no opinion" in failed.warnings
     assert assess(a=fair).decision.action == "commit"  # nobody was asked but a: a question put by hand
 

@@ -73,7 +73,7 @@ def test_too_few_groups_promise_nothing_however_many_cases_they_have():
     P, y, codes = draw(np.random.default_rng(2), groups=8)
     sets = ConformalSets.fit(P, y, groups=codes)
     assert sets.kind == "everything"
-    assert "8 groups held out cannot promise 90% (9 groups are needed): sets hold every label" in sets.warning
+    assert "8 groups held out cannot promise 90% (9 groups are needed): the sets contain every label" in sets.warning
     assert sets.p_values(P).min() == 1
 
 

@@ -59,7 +59,7 @@ def test_with_few_cases_it_stays_close_to_temperature_and_says_so():
     p, y = drawn(18, seed=3)
     vector, temperature = VectorScaling().fit(p, y), Temperature().fit(p, y)
     assert np.abs(vector.apply(p) - temperature.apply(p)).mean() < 0.1
-    assert "cases of the rarest label: the priors speak louder there" in vector.note
+    assert "cases of the rarest label: the prior has more influence than these cases" in vector.note
 
 
 def test_it_travels_as_json_exactly():

@@ -39,7 +39,7 @@ class Desk:
 def verdict_of(task, *shares, decision=None):
     p = np.array(shares)
     posterior = dict(zip(task.names, p.tolist(), strict=True)) if shares else {}
-    refer = Decision(action="refer", reasons=("no agent gave a usable opinion",), expected_cost=task.costs.referral)
+    refer = Decision(action="refer", reasons=("no agent gave a usable answer",), expected_cost=task.costs.referral)
     return Verdict(
         case=case_of("x"),
         task=task.id,

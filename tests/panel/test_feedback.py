@@ -92,7 +92,7 @@ def test_a_near_copy_is_no_evidence_and_the_verdict_says_so(live, fresh, tmp_pat
     again = live.diagnose(near)
     assert [one.case_id for one in again.evidence.near_copies] == [verdict.case.id]
     assert verdict.case.id not in {one.case_id for one in again.evidence.neighbours}
-    assert any(f"nearly this picture is stored as {label}" in warning for warning in again.warnings)
+    assert any(f"almost the same image is in the archive as {label}" in warning for warning in again.warnings)
     live.confirm(again, label)  # what it resembles was confirmed too: the panel did not learn from it
 
 

@@ -74,7 +74,7 @@ def test_cross_fitting_judges_every_case_by_agents_that_had_not_seen_it(fitted, 
     assert set(trust) == {"discriminant", "logistic", "neighbours", "texture", "panel"}
     assert {p.n for p in trust.values()} == {24}
     assert "cross-fitting in 3 folds" in trust["panel"].learned_from
-    assert f"{len(unseen)} test cases were not looked at" in fitted.notes
+    assert f"{len(unseen)} test images were not used" in fitted.notes
     assert any("no groups given" in line for line in fitted.warnings)
 
 

@@ -60,7 +60,7 @@ def verdict(text="plain", **fields):
 SILENT = {
     "posterior": {},
     "prediction_set": ("healthy", "rust", "scab"),
-    "decision": Decision(action="refer", reasons=("no agent gave a usable opinion",), expected_cost=0.2),
+    "decision": Decision(action="refer", reasons=("no agent gave a usable answer",), expected_cost=0.2),
     "track": None,
     "influence": {},
     "opinions": (),

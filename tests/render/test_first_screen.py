@@ -71,7 +71,7 @@ DEGRADED = {
 NOBODY = {
     **{key: {} for key in ("posterior", "influence")},
     "track": None, "coverage": None, "evidence": None, "opinions": (),
-    "decision": Decision(action="refer", reasons=("no agent gave a usable opinion",)),
+    "decision": Decision(action="refer", reasons=("no agent gave a usable answer",)),
     "abstentions": (Abstention(agent="gpt", cause="timeout"),),
 }  # fmt: skip
 NO_FIT = {"prediction_set": ()}

@@ -51,7 +51,7 @@ def keep(saved: PanelFolder, outcomes: Sequence[Outcome]) -> list[Outcome]:
     Raises ``PanelError`` if the file cannot be written, or if the folder now holds another panel.
     """
     if read_pointer(saved.folder).manifests[FITTED] != saved.pointer.manifests[FITTED]:
-        raise PanelError(f"{saved.folder} holds another panel than was loaded from it: load it again")
+        raise PanelError(f"{saved.folder} holds another panel than the one that was loaded: load it again")
     before = [find_outcome(saved.folder, outcome.case) for outcome in outcomes]
     pairs = list(zip(before, outcomes, strict=True))
     new = [OutcomeEntry(outcome=after) for known, after in pairs if not _same(known, after)]
@@ -84,7 +84,7 @@ def remember(store: CaseStore, case: Case, outcome: Outcome, embedding: Embeddin
 
     Raises ``StoreError`` if that fails; the outcome stays on record.
     """
-    at = f" at {outcome.posterior[outcome.said]:.2f}" if outcome.posterior else ", unlike what the panel was trusted on"
+    at = f" at {outcome.posterior[outcome.said]:.2f}" if outcome.posterior else ", unlike the calibration images"
     said = f"said {outcome.said}{at}, trust version {outcome.trust_version}"
     stored = StoredCase(
         case=case.model_copy(update={"label": outcome.label}),
