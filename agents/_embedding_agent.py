@@ -94,7 +94,7 @@ class FittedAgent(EmbeddingAgent, Generic[Head]):
         self._head: Head | None = None
 
     def cannot(self) -> tuple[AbstentionCause, str] | None:
-        return ("not-fitted", "it has seen no labelled case") if self._head is None else None
+        return ("not-fitted", "it was fitted on no labelled case") if self._head is None else None
 
     def _fitted(self) -> Head:
         if self._head is None:

@@ -41,7 +41,7 @@ class Neighbours:
         began = perf_counter()
         evidence = await self._context.retriever.find(case, views)
         if not evidence.distribution:
-            detail = evidence.failure or "the store holds no other case"
+            detail = evidence.failure or "the archive has no other case"
             return Abstention(agent=self.name, cause="no-evidence", detail=detail, round=round)
         task = self._context.task
         vector = np.array([evidence.distribution[name] for name in task.names])
@@ -55,6 +55,6 @@ def describe(evidence: Evidence, views: int) -> str:
     """Describes how many neighbours carry the most common label, and how near the nearest is."""
     labels = [neighbour.label for neighbour in evidence.neighbours]
     leading = max(labels, key=labels.count)  # ties go to the nearest
-    text = f"{labels.count(leading)} of the {len(labels)} most similar stored cases are {leading}"
+    text = f"{labels.count(leading)} of the {len(labels)} most similar labelled images are {leading}"
     nearest = f" (nearest: similarity {evidence.neighbours[0].similarity:.2f})"
     return text + nearest + (f"; averaged over {views} views" if views > 1 else "")

@@ -23,7 +23,7 @@ class ZeroShot(EmbeddingAgent):
 
     def cannot(self) -> tuple[AbstentionCause, str] | None:
         if self._context.text is None:
-            return "no-text-encoder", "the encoder reads images only; a CLIP encoder is needed for label phrases"
+            return "no-text-encoder", "the encoder reads images only, and this agent needs CLIP, which also reads text"
         return None
 
     def log_posteriors(self, embeddings: Embeddings) -> Matrix:

@@ -52,7 +52,8 @@ class Settings(BaseSettings):
     sessions: Annotated[tables.SessionSettings, HERE] = tables.SessionSettings()
     budget: Annotated[tables.BudgetSettings, HERE] = tables.BudgetSettings()
     vlm: Annotated[dict[str, VlmOptions], FIT] = Field(
-        default_factory=dict, description="Vision-language models as agents, one table each; name them in panel.agents."
+        default_factory=dict,
+        description="Vision-language models as agents, one table each. Add their names to panel.agents.",
     )
     reasoner: Annotated[dict[str, ReasonerOptions], FIT] = Field(
         default_factory=dict,

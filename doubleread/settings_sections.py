@@ -23,20 +23,20 @@ class Section(BaseModel):
 
 
 class PanelSettings(Section):
-    """Who sits on the panel."""
+    """The agents of the panel."""
 
     agents: Annotated[tuple[str, ...], INERT, FIT] = Field(
         default=("zero-shot", "discriminant", "logistic", "neighbours", "texture"),
         min_length=1,
-        description="Agents by name; one that cannot read (no text encoder, say) abstains and says so.",
+        description="Names of the agents. One that can never answer (zero-shot without CLIP) is left out.",
     )
     agent_timeout_s: Annotated[float, RUN] = Field(
-        default=60.0, gt=0, description="Seconds before an agent's answer is given up."
+        default=60.0, gt=0, description="Seconds to wait for an agent's answer."
     )
 
 
 class EncoderSettings(Section):
-    """What turns images into embeddings."""
+    """The encoder, which computes image features."""
 
     name: Annotated[str, Asks("this encoder is loaded", when=lambda encoder: encoder.reaches_out), FIT] = Field(
         default="auto",
@@ -46,11 +46,11 @@ class EncoderSettings(Section):
         default="", description="Local weights for open-clip:MODEL, instead of a tag."
     )
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], HERE] = Field(
-        default="auto", description="Where the encoder runs."
+        default="auto", description="Device of the encoder: auto, cpu, cuda, …"
     )
     download: Annotated[bool, HERE] = Field(default=False, description="Whether missing weights may be downloaded.")
     cache_dir: Annotated[str, HERE] = Field(
-        default="", description="Where encodings are kept; empty: the user's cache folder."
+        default="", description="Folder of the encodings; empty: the user's cache folder."
     )
 
     @property
@@ -77,8 +77,12 @@ class RetrievalSettings(Section):
     )
     collection: Annotated[
         str, Asks("in this collection", when=lambda retrieval: bool(retrieval.url)), Scope("run", along="url")
-    ] = Field(default="cases", pattern=r"^[a-z0-9][a-z0-9-]{1,40}[a-z0-9]$", description="Its name there.")
-    k: Annotated[int, FIT] = Field(default=10, ge=1, le=1000, description="How many similar cases make the evidence.")
+    ] = Field(
+        default="cases",
+        pattern=r"^[a-z0-9][a-z0-9-]{1,40}[a-z0-9]$",
+        description="Name of the collection on that server.",
+    )
+    k: Annotated[int, FIT] = Field(default=10, ge=1, le=1000, description="Number of similar cases.")
 
     @property
     def built_in(self) -> bool:
@@ -103,34 +107,37 @@ class RetrievalSettings(Section):
 
 
 class TrustSettings(Section):
-    """How trust is learned."""
+    """How doubleread learns how far each agent can be trusted."""
 
     calibrator: Annotated[str, INERT] = Field(
         default="auto",
-        description="auto (temperature, or vector where that is clearly better on held-out cases), "
+        description="auto (temperature, or vector if that is clearly better on held-out cases), "
         "temperature, vector, beta, histogram, isotonic or none.",
     )
-    folds: int = Field(default=5, ge=2, le=20, description="Folds of cross-fitting, whole groups at a time.")
+    folds: int = Field(default=5, ge=2, le=20, description="Number of cross-validation folds; groups stay whole.")
     bins: int = Field(default=15, ge=2, le=100, description="Equal-width bins of the ECE.")
     ocr_threshold: float = Field(
         default=0.8, gt=0, lt=1, description="Overconfidence rate: wrong with a confidence above this, of all cases."
     )
-    coverage: float = Field(default=0.9, gt=0.5, lt=1, description="Coverage that prediction sets promise.")
+    coverage: float = Field(
+        default=0.9, gt=0.5, lt=1, description="Share of images whose prediction set must contain the true label."
+    )
     sets: Annotated[str, INERT] = Field(
-        default="lac", description="How prediction sets are made: lac (the smallest), aps or raps."
+        default="lac", description="Method for prediction sets: lac (the smallest), aps or raps."
     )
     max_risk: float | None = Field(
         default=None,
         gt=0,
         lt=1,
-        description="Share of the committed that may be wrong, with risk_confidence; unset: cost alone decides.",
+        description="Largest share of wrong answers among those it commits to, with "
+        "risk_confidence; unset: costs decide.",
     )
-    risk_confidence: float = Field(default=0.9, gt=0.5, lt=1, description="Confidence in that promise.")
+    risk_confidence: float = Field(default=0.9, gt=0.5, lt=1, description="Confidence that max_risk holds.")
     alarm_rate: float = Field(
         default=0.02,
         gt=0,
         lt=0.5,
-        description="Share of cases like the calibration cases that may be taken for unfamiliar, and referred.",
+        description="Largest share of familiar images that may be referred as unfamiliar.",
     )
     seed: int = Field(default=0, ge=0, description="Seed of folds and bootstrap.")
     consistency_cases: int = Field(
@@ -142,58 +149,60 @@ class TrustSettings(Section):
 
 
 class FusionSettings(Section):
-    """How calibrated opinions become one posterior."""
+    """How calibrated answers are combined."""
 
     rule: Annotated[str, INERT] = Field(
         default="auto",
-        description="auto (log-pool, or panel-mean where that is clearly better on held-out cases), "
+        description="auto (log-pool, or panel-mean if that is clearly better on held-out cases), "
         "panel-mean, log-pool, confusion-bayes, stacking, ece-weighted, confidence-weighted or majority.",
     )
 
 
 class SecondLookSettings(Section):
-    """When the panel looks again."""
+    """When the panel takes a second look."""
 
-    max_rounds: int = Field(default=2, ge=1, le=2, description="1 never looks again; 2 looks again once.")
+    max_rounds: int = Field(default=2, ge=1, le=2, description="1: never a second look; 2: at most one.")
     max_share: float = Field(
         default=0.12,
         ge=0,
         le=1,
-        description="Look again on no more than this share of cases, the most doubtful ones, and where it is worth it.",
+        description="Largest share of images with a second look: the most doubtful ones, if it is worth the cost.",
     )
 
 
 class CascadeSettings(Section):
-    """Whether agents that cost money are asked only where they can change the decision."""
+    """Whether paid models are asked only if they can change the decision."""
 
     max_share: float = Field(
         default=1.0,
         ge=0,
         le=1,
-        description="Ask them on no more than this share of cases, the most doubtful ones; 1: everyone at once.",
+        description="Largest share of images on which they are asked, the most doubtful ones; 1: always.",
     )
     free_usd: float = Field(
-        default=1e-4, ge=0, description="Agents whose answers cost no more US dollars than this are always asked."
+        default=1e-4, ge=0, description="Agents whose answers cost at most this many US dollars are always asked."
     )
 
 
 class WorthSettings(Section):
-    """What money and time are worth: what asking further saves is weighed against them."""
+    """What money and time are worth, to decide whether asking further pays."""
 
-    error_usd: float = Field(default=1.0, gt=0, description="What one ordinary error costs, in US dollars.")
-    hour_usd: float = Field(default=0.0, ge=0, description="What an hour of waiting costs, in US dollars.")
+    error_usd: float = Field(default=1.0, gt=0, description="Cost of one ordinary error, in US dollars.")
+    hour_usd: float = Field(default=0.0, ge=0, description="Cost of an hour of waiting, in US dollars.")
 
 
 class RunSettings(Section):
-    """How much is done at once."""
+    """How panels are run."""
 
-    in_flight: int = Field(default=32, ge=1, le=1024, description="Cases read at the same time in a batch.")
+    in_flight: int = Field(
+        default=32, ge=1, le=1024, description="Images that are diagnosed at the same time in a batch."
+    )
     engine: Literal["local", "ray"] = Field(
         default="local",
-        description="What `evaluate` runs on: this process (local), or the workers of a Ray cluster (ray).",
+        description="Where `evaluate` runs: in this process (local), or on the workers of a Ray cluster (ray).",
     )
     record: str = Field(
-        default="", description="File (.jsonl or .csv) that every agent's answers are added to; empty: none."
+        default="", description="File (.jsonl or .csv) to which every agent's answers are appended; empty: none."
     )
 
 
@@ -218,7 +227,7 @@ class SessionSettings(Section):
         default="", description="Sessions, their readings and pictures; empty: one of the panel's in the user's data."
     )
     reviewer: str = Field(
-        default="", description="Who decides in `doubleread chat`, on record; empty: the user of this machine."
+        default="", description="Name recorded with decisions in `doubleread chat`; empty: the user of this machine."
     )
     database: str = Field(
         default="",
@@ -256,12 +265,12 @@ class PromptSettings(Section):
     """Where prompts come from."""
 
     folder: Annotated[str, Asks("prompts are read from this folder, and sent to models")] = Field(
-        default="", description="Folder of your own prompt files; they go before the built-in ones."
+        default="", description="Folder of your own prompt files, which replace built-in ones of the same id."
     )
 
 
 class BudgetSettings(Section):
-    """What a run may spend on models, at the most; answers that were given are kept."""
+    """Most that a run may spend on models; answers are kept."""
 
     max_cost_usd: float | None = Field(default=None, gt=0, description="US dollars; unset: no limit.")
     max_calls: int | None = Field(default=None, ge=1, description="Calls; unset: no limit.")

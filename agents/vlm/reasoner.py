@@ -57,7 +57,7 @@ class Reasoner:
         spoken = {name: a for name, a in answers.items() if isinstance(a, Opinion)}
         try:
             if not spoken:
-                raise CallFault("no-evidence", "nobody gave an opinion to weigh")
+                raise CallFault("no-evidence", "no agent gave an answer to weigh")
             answer: Answer = await self._weigh(spoken, profiles, evidence)
         except CallFault as fault:
             answer = fault.abstention(self.name)

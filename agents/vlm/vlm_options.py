@@ -25,12 +25,16 @@ class VlmOptions(Server):
         default="vlm-read", description="Prompt of the first reading, as ID or ID@VERSION."
     )
     second_prompt: Annotated[str, INERT] = Field(default="vlm-reconsider", description="Prompt of the second look.")
-    image_side: int = Field(default=1024, ge=64, le=4096, description="Longer side of the image sent, in pixels.")
-    reference_side: int = Field(default=512, ge=64, le=4096, description="The same of the retrieved images.")
-    references: int = Field(default=6, ge=1, le=20, description="Retrieved images shown in a second look, at the most.")
-    samples: int = Field(default=3, ge=2, le=20, description="Readings that `consistency` takes.")
+    image_side: int = Field(
+        default=1024, ge=64, le=4096, description="Longer side of the image that is sent, in pixels."
+    )
+    reference_side: int = Field(
+        default=512, ge=64, le=4096, description="Longer side of the similar images that are sent, in pixels."
+    )
+    references: int = Field(default=6, ge=1, le=20, description="Most similar images shown in a second look.")
+    samples: int = Field(default=3, ge=2, le=20, description="Number of readings for `consistency`.")
     temperature: float | None = Field(default=0.0, ge=0, le=2, description="Sampling temperature.")
-    max_tokens: int = Field(default=1000, ge=1, le=1_000_000, description="Length of an answer, at the most.")
+    max_tokens: int = Field(default=1000, ge=1, le=1_000_000, description="Most tokens in an answer.")
 
 
 class ReasonerOptions(Server):
@@ -38,14 +42,14 @@ class ReasonerOptions(Server):
 
     prompt: Annotated[str, INERT] = Field(default="reasoner", description="Its prompt, as ID or ID@VERSION.")
     temperature: float | None = Field(default=0.0, ge=0, le=2, description="Sampling temperature.")
-    max_tokens: int = Field(default=1500, ge=1, le=1_000_000, description="Length of an answer, at the most.")
+    max_tokens: int = Field(default=1500, ge=1, le=1_000_000, description="Most tokens in an answer.")
 
 
 class TalkOptions(Server):
     """A language model that holds the conversation in sessions; its name is that of the table, ``[talk.NAME]``."""
 
     temperature: float | None = Field(default=0.0, ge=0, le=2, description="Sampling temperature.")
-    max_tokens: int = Field(default=1000, ge=1, le=1_000_000, description="Length of an answer, at the most.")
+    max_tokens: int = Field(default=1000, ge=1, le=1_000_000, description="Most tokens in an answer.")
     memory: int = Field(
         default=4000, ge=0, description="Characters of the talk before that it is told, the latest turns; 0: none."
     )

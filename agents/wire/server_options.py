@@ -31,23 +31,19 @@ class Server(BaseModel):
         default=None,
         description="Environment variable that holds the key; unset: OPENAI_API_KEY for OpenAI itself, else none.",
     )
-    in_flight: Annotated[int, RUN] = Field(
-        default=16, ge=1, le=1024, description="Calls at the same time, at the most."
-    )
+    in_flight: Annotated[int, RUN] = Field(default=16, ge=1, le=1024, description="Most calls at the same time.")
     requests_per_minute: Annotated[float | None, RUN] = Field(
-        default=None, gt=0, description="Calls a minute, at the most; unset: found out from what the server refuses."
+        default=None, gt=0, description="Most calls in a minute; unset: learned from the server's refusals."
     )
-    attempt_timeout_s: Annotated[float, RUN] = Field(
-        default=60.0, gt=0, description="Seconds before one attempt is given up."
-    )
+    attempt_timeout_s: Annotated[float, RUN] = Field(default=60.0, gt=0, description="Seconds to wait for one attempt.")
     deadline_s: Annotated[float, RUN] = Field(
-        default=300.0, gt=0, description="Seconds before a call is given up, waiting its turn and retries included."
+        default=300.0, gt=0, description="Seconds to wait for a call, including its turn and retries."
     )
     attempts: Annotated[int, RUN] = Field(
-        default=4, ge=1, le=10, description="Attempts at a call that failed by accident."
+        default=4, ge=1, le=10, description="Attempts at a call that failed temporarily."
     )
     price: Annotated[TokenPrice | None, Asks("calls are counted towards the budget at this price"), RUN] = Field(
-        default=None, description="What it costs, where the price table does not know it."
+        default=None, description="Price, if the price table does not have it."
     )
     extra: Annotated[dict[str, object], Asks("every request carries these fields as well"), FIT] = Field(
         default_factory=dict, description="Further fields of the request's body."

@@ -50,7 +50,7 @@ class ModelClient:
             async with asyncio.timeout(self._server.deadline_s):
                 found = await self._answers.get_or_call(key, lambda: self._call(agent, request, check, made))
         except TimeoutError:
-            limit = f"no answer within {self._server.deadline_s:g} s, waiting its turn included"
+            limit = f"no answer within {self._server.deadline_s:g} s, including the wait for its turn"
             raise CallFault("timeout", limit, usage=_used(made)) from None
         except CallFault as fault:
             raise fault.with_usage(_used(made)) from None

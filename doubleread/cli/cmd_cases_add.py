@@ -25,11 +25,11 @@ _ROWS = {
     "added": "new",
     "changed": "rewritten: label, group, split, path, tags or metadata",
     "unchanged": "there already",
-    "kept": "corrected, removed or erased in the archive, and left so",
-    "duplicates": "the same picture again, here or from another origin",
-    "encoded": "there already, and encoded now by the encoder in use",
-    "near_copies": "new pictures nearly the same as another of the archive; added all the same",
-    "unusual": "dark, blurred, flat, over-bright, tiny or oddly shaped; added all the same",
+    "kept": "corrected, removed or erased in the archive; not changed",
+    "duplicates": "the same image again, here or from another source",
+    "encoded": "already there, and now encoded by the encoder in use",
+    "near_copies": "new images that are almost the same as another; added",
+    "unusual": "dark, blurred, flat, over-bright, tiny or oddly shaped; added",
     "gone": "no longer in the data set",
     "removed": "of these, removed",
     "problems": "left out",
@@ -144,7 +144,7 @@ def _warn(found: "Ingested", prune: bool | None) -> None:
     from doubleread.rag.images.picture_quality import unusual_pictures
 
     warn_user(first_few([one.line for one in found.problems], "{n:,} more rows skipped"))
-    copies = [f"nearly one picture: {new} and {other}" for new, other in found.near_copies]
+    copies = [f"almost the same image: {new} and {other}" for new, other in found.near_copies]
     warn_some(copies, "{n} more such pairs; --json lists them all", SHOWN_COPIES)
     warn_user(unusual_pictures([one.signs for one in found.unusual], [one.source for one in found.unusual]))
     if found.gone and not prune:

@@ -68,7 +68,7 @@ def use(
         lacking = switch(store, chosen, partial=partial)
     if lacking:
         warn_user([f"{lacking:,} cases are not found: they have no embedding of {chosen.fingerprint}"])
-    say(f"searched by {chosen.fingerprint} from now on; panels fitted with another encoder keep to theirs")
+    say(f"{chosen.fingerprint} is used for searches from now on; panels fitted with another encoder keep their own")
 
 
 @app.command("forget-encoder", epilog="Example: doubleread cases forget-encoder archive open-clip-0a1b2c3d4e5f")

@@ -74,7 +74,7 @@ def _notes(searchable: "Searchable", found: "SimilarCases") -> list[str]:
     if lacking:
         notes.append(f"{lacking:,} cases are not searched: they have no embedding of {found.encoder}")
     if not found.neighbours:
-        notes.append("no case is as the filters want it")
+        notes.append("no case matches the filters")
     return notes
 
 

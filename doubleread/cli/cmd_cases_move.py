@@ -76,5 +76,5 @@ def _tell(done: "Taken", theirs: bool) -> None:
             [f"{len(done.repeated):,} ids stood in it more than once, as {done.repeated[0][:SHOWN]}: the first counted"]
         )
     kept = "took theirs" if theirs else "kept the archive's own"
-    differently = f", {len(done.conflicts):,} judged differently ({kept})" if done.conflicts else ""
+    differently = f", {len(done.conflicts):,} with another label ({kept})" if done.conflicts else ""
     say(f"{done.added:,} cases added, {done.same:,} were there{differently}")

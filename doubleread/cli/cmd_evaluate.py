@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 FAILED, INCOMPLETE, INTERRUPTED = 1, 3, 130
-ENDS = {"budget": "the budget is spent", "interrupted": "stopped"}
+ENDS = {"budget": "the budget is used up", "interrupted": "stopped"}
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class JudgeOptions:
 
 @app.command(
     epilog="Example: doubleread evaluate photos/ --panel panel --fail-under accuracy=0.95 --fail-over ece=0.05. Exit "
-    "codes: 0; 1 a figure is worse than asked for; 2 nothing was run; 3 the budget is spent; 130 interrupted."
+    "codes: 0; 1 a figure is worse than asked for; 2 nothing was run; 3 the budget is used up; 130 interrupted."
 )
 @grouped
 def evaluate(
@@ -102,7 +102,7 @@ def evaluate(
         with watching() as watch:
             ended = run(loaded, dataset, choice, watch=watch, announce=_announce)
     if ended.end != "complete":
-        warn(f"{ENDS[ended.end]}: the same command goes on from here; `doubleread report` judges what there is")
+        warn(f"{ENDS[ended.end]}: the same command resumes; `doubleread report` evaluates what is done")
         tell(str(ended.folder))
         raise typer.Exit(INCOMPLETE if ended.end == "budget" else INTERRUPTED)
     _judge(ended.folder, judging.by, gates)
@@ -141,7 +141,7 @@ def _judge(folder: Path, by: list[str] | None, gates: "list[MetricBound]") -> No
     show_evaluation(judged.evaluation)
     for gate in judged.gates:
         mark = "[green]✓[/]" if gate.passed else "[red]✗[/]"
-        doubt = "" if gate.sure else "  [dim](its interval lies on both sides)[/]"
+        doubt = "" if gate.sure else "  [dim](its interval includes the limit)[/]"
         OUT.print(f"{mark} {escape(gate.text)}{doubt}", highlight=False, soft_wrap=True)
     tell(str(judged.report))
     if not judged.passed:
@@ -156,5 +156,5 @@ def _shard(text: str | None) -> "Shard | None":
     number, _, of = text.partition("/")
     plain = all(part.isascii() and part.isdigit() and len(part) < 10 for part in (number, of))
     if not (plain and 1 <= int(number) <= int(of)):
-        raise DataError(f"{text[:40]!r} is no part of a run: write it as 2/8, the second of eight")
+        raise DataError(f"{text[:40]!r} is not a part of a run: write it as 2/8, the second of eight")
     return Shard(number=int(number), of=int(of))

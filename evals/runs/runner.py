@@ -53,7 +53,7 @@ async def run(
     """Runs what has no row yet, and with ``retry`` what failed, until all is done or ``stop`` is set.
 
     ``watch`` hears of a case once its row is on disk. Stopped, nothing new is begun, and cases in flight end. Where
-    the budget is spent, the cases that it did not suffice for get no row: the run goes on with them once there is more.
+    the budget is spent, the cases it did not suffice for get no row: the run goes on with them once there is more.
     """
     missing = [one for one in cases if one.place not in folder.done or (retry and folder.done[one.place] != "verdict")]
     began, spent = perf_counter(), False

@@ -200,7 +200,7 @@ def test_cases_travel_by_export_and_by_merging(doubleread, archive, tmp_path):
     assert doubleread("cases", "import", new, tmp_path / "out").out == "12 cases added, 0 were there\n"
     doubleread("cases", "relabel", archive, ONE, "b")
     ended = doubleread("cases", "merge", new, archive)
-    assert ended.out == "0 cases added, 11 were there, 1 judged differently (kept the archive's own)\n"
+    assert ended.out == "0 cases added, 11 were there, 1 with another label (kept the archive's own)\n"
     assert f"{CASES[0].id[:12]}: here a, there b" in ended.err
     assert label_of(new, CASES[0]) == ["a"]
     doubleread("cases", "merge", new, archive, "--theirs")

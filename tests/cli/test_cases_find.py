@@ -88,7 +88,7 @@ def test_filters_and_each(doubleread, archive, green):
     assert set(labels(answer(ended))) == {"red", "blue"}
     for none in (("--tag", "new"), ("--label", "no"), ("--split", "no"), ("--until", "2001-01-01"), ("--group", "no")):
         ended = doubleread("cases", "find", archive, green, *none)
-        assert (ended.code, "no case is as the filters want it" in ended.err) == (0, True)
+        assert (ended.code, "no case matches the filters" in ended.err) == (0, True)
 
 
 def test_the_page(doubleread, archive, green, tmp_path):

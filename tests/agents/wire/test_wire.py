@@ -193,7 +193,7 @@ def test_the_deadline_holds_whatever_the_server_does():
     began = time.perf_counter()
     with (
         running(otherwise=Fault("rate-limit", retry_after=30.0)) as mock,
-        pytest.raises(CallFault, match="waiting its turn included") as caught,
+        pytest.raises(CallFault, match="including the wait for its turn") as caught,
     ):
         ask(mock, deadline_s=0.3)
     assert caught.value.cause == "timeout"
