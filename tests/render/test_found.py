@@ -40,7 +40,15 @@ def test_the_page_shows_pictures_and_fetches_nothing(tmp_path):
     page = Page(found_page(found, "12 cases", picture=path))
     assert page.tags.count("img") == 2
     assert all(link.startswith("data:image/webp;base64,") for link in page.links)
-    for words in ("Cases like one.png", "12 cases", "0.900", "0.500", "no picture", "gone.png", "as rust, and left"):
+    for words in (
+        "Cases like one.png",
+        "12 cases",
+        "0.900",
+        "0.500",
+        "no picture",
+        "gone.png",
+        "as rust, and not listed",
+    ):
         assert words in page.text
     assert "far/" not in page.text
 
