@@ -122,12 +122,12 @@ def show_trust(profiles: Sequence[TrustProfile], left_out: Mapping[str, str]) ->
     used = [p for p in profiles if p.agent not in left_out]
     best = {p.agent: (-_accuracy(p).value, p.agent) for p in sorted(used, key=lambda p: -p.round)}
     ranked = sorted(used, key=lambda p: (p.agent == PANEL, best[p.agent], p.round))
-    lead = " ".join(_leading(ranked))
+    version = trust_version(profiles)
+    cases = "calibration images" + (f" and confirmed outcomes (version {version})" if version > 1 else "")
+    lead = " ".join(_leading(ranked, cases))
     OUT.print(Text(lead))
     OUT.print()
-    version = trust_version(profiles)
-    and_outcomes = f" and on confirmed outcomes (version {version})" if version > 1 else ""
-    table = _readers_table(f"On the calibration images{and_outcomes}, after calibration")
+    table = _readers_table(f"On the {cases}, after calibration")
     for p in ranked:
         _add(table, "  second look" if p.round > 1 else p.agent, p, partial(_calibrated, p))
     OUT.print(table)
@@ -136,13 +136,13 @@ def show_trust(profiles: Sequence[TrustProfile], left_out: Mapping[str, str]) ->
         OUT.print(Text(f"{name} is not used: {why}"))
 
 
-def _leading(ranked: Sequence[TrustProfile]) -> Iterator[str]:
+def _leading(ranked: Sequence[TrustProfile], cases: str) -> Iterator[str]:
     """Says how often the panel is right, and which agent is best alone."""
     agents = [p for p in ranked if p.agent != PANEL and p.round == 1]
     for p in (p for p in ranked if p.agent == PANEL):
         low, high = (PERCENT.number(end, digits=0) for end in (_accuracy(p).low, _accuracy(p).high))
         interval = f"(95 % interval: {low}–{high} %)"
-        yield f"The panel was right on {PERCENT.value(_accuracy(p).value)} of {p.n:,} calibration images {interval}."
+        yield f"The panel was right on {PERCENT.value(_accuracy(p).value)} of {p.n:,} {cases} {interval}."
     if agents:
         best = agents[0]
         some = f" of the {best.n:,} that it answered" if best.abstained else ""

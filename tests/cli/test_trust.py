@@ -133,7 +133,7 @@ def test_the_archive_joins_later_where_the_disk_was_full(doubleread, work):
     assert code == 1
     assert "6 confirmed, 0 corrected" in said
     joined = int(re.search(r"(\d) cases were added to the panel's archive", flat(said))[1])
-    assert f"{6 - joined} cases are kept as outcomes, but not in the archive" in flat(said)
+    assert f"{6 - joined} cases are stored as outcomes, but not in the archive" in flat(said)
     again = confirm(doubleread, work)
     assert again.code == 0
     assert "6 cases were added to the panel's archive" in flat(again.err)
@@ -183,8 +183,8 @@ def test_update_rehearses_learns_and_goes_back(doubleread, work):
     assert "trust version 2 is used from now on (kept: 1; return with --to-version)" in learned.out
     assert "and 6 confirmed outcomes" in learned.err
     shown = doubleread("trust", "show", panel)
-    assert "calibration cases and outcomes (version 2)" in shown.out
-    assert "6 confirmed outcomes, 0 of them new to this version" in shown.err
+    assert "calibration images and confirmed outcomes (version 2)" in shown.out
+    assert "6 confirmed outcomes, 0 of them new since this version" in shown.err
     assert "version 2" not in doubleread("trust", "show", f"{panel}@1").out
     doubleread("trust", "export", f"{panel}@1", "-o", work / "old.json")
     assert {p["version"] for p in json.loads((work / "old.json").read_text())} == {1}
@@ -206,13 +206,13 @@ def test_versions_panels_and_outcomes_are_compared(doubleread, work, made):
     doubleread("trust", "update", panel)
     ended = doubleread("trust", "compare", f"{panel}@1", f"{panel}@2", "--draw", work / "change.svg")
     assert ended.code == 0, ended.err
-    assert "both judged on the same 21 cases" in flat(ended.err)
+    assert "both tested on the same 21 cases" in flat(ended.err)
     assert all(figure in ended.out for figure in ("accuracy", "log-loss", "Brier", "ECE", "wrong and sure"))
     drawn = (work / "change.svg").read_text()
     assert drawn.startswith("<svg")
     assert "logistic · panel@2" in drawn
     other = doubleread("trust", "compare", made, f"{panel}@1")
-    assert "both judged on the same 15 cases" in flat(other.err)
+    assert "both tested on the same 15 cases" in flat(other.err)
     assert "worse" not in other.out
     assert "better" not in other.out
     odd = doubleread("trust", "compare", panel, f"{panel}@best")

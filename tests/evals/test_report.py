@@ -223,7 +223,7 @@ def test_a_run_without_true_labels_has_a_report_too(tmp_path):
     unknown = [verdict(str(i), None, 0.7, agent=0.6) for i in range(3)]
     page = Page(report_of(write_run(tmp_path / "run", rows_of(unknown))).read_text())
     assert "The panel read 3 images; none has a true label, so it cannot be judged." in page.text
-    assert "Agents side by side" not in page.text
+    assert "first answers after calibration" not in page.text
 
 
 def test_a_picture_that_a_run_holds_twice_is_two_cases(tmp_path):

@@ -47,7 +47,7 @@ def test_more_light_makes_the_dark_look_bright(light):
     assert (both.severity, both.n) == (5, 24)
     assert both.figures["accuracy"].value == 0.75
     assert found.promise == Promise(risk=0.2, why="a referral costs 0.2 and an error 1")
-    assert "does not" not in found.verdict[0]
+    assert "stays within" in found.verdict[0]
     assert "first exceeded with brightness at severity 5: 50 % of the committed answers are wrong" in found.verdict[2]
 
 
@@ -176,14 +176,14 @@ def test_the_first_sentence_answers():
     )
     assert kept[0].endswith("10 % of its committed answers are wrong.")
     assert kept[1] == "The 95 % interval of this share is 10–10 %, n = 50. The limit follows from this: so."
-    assert kept[2].startswith("It becomes unreliable first under snow at severity 5, with 45 % of its commitments")
+    assert kept[2].startswith("The limit is first exceeded with snow at severity 5: 45 % of the committed answers")
     assert "Also, at this severity or above, under jpeg." in kept[2]
     assert kept[3] == (
         "At severity 5, over all corruptions, accuracy is 60 % and 30 % of the images are referred; 25 % raise the "
         "alarm (clean: 25 %)."
     )
     broken = said(condition("fog", 1, 0.3), snow)
-    assert "does not keep its promise: in the worst condition, fog at severity 1, 30 %" in broken[0]
+    assert "exceeds its error limit of 20 %: in the worst condition, fog at severity 1, 30 %" in broken[0]
     assert said(fog)[2] == "No condition takes wrong commitments above 20 %."
 
 
