@@ -84,7 +84,7 @@ def _scarcest(labels: Labels, codes: Indices) -> int:
     if min(counts, default=0) < 2:
         label = f"label {int(found[int(np.argmin(counts))])}" if counts else "no label"
         raise DataError(
-            f"cross-fitting needs each label in at least 2 groups; {label} has {min(counts, default=0)}: "
+            f"cross-validation needs each label in at least 2 groups; {label} has {min(counts, default=0)}: "
             "add labelled cases from other groups (captures, patients, modules)"
         )
     return min(counts)

@@ -111,7 +111,9 @@ class EncodingCache:
         except OSError as refused:
             self._without(refused)
             return
-        _log.warning("the embedding cache %s is damaged (%s): set aside as %s, begun anew", self.path, error, aside)
+        _log.warning(
+            "the embedding cache %s is damaged (%s): moved to %s, and a new one was begun", self.path, error, aside
+        )
 
     def _drop(self) -> None:
         if self._db is not None:

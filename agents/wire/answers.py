@@ -144,7 +144,9 @@ def _open(path: Path | None) -> sqlite3.Connection:
         _log.warning("answers are kept in memory only, %s cannot be used: %s", path, error)
         return connect(memory, _TABLES)
     except sqlite3.DatabaseError as error:
-        _log.warning("the answer cache %s is damaged (%s): set aside as %s, begun anew", path, error, set_aside(path))
+        _log.warning(
+            "the answer cache %s is damaged (%s): moved to %s, and a new one was begun", path, error, set_aside(path)
+        )
         return connect(path, _TABLES)
 
 

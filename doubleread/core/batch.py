@@ -48,6 +48,6 @@ class BatchComparison(Record):
         what = f"; they are {how}" if how else "; simple statistics of the pictures do not tell in what"
         told = "" if self.auc is None else f"AUC {self.auc:.2f}, "
         chance = f"{told}p = {self.p_value:.3f}, {self.n} pictures"
-        said = f"these pictures differ from those the panel was trusted on{what} ({chance})"
+        said = f"these images differ from the calibration images{what} ({chance})"
         todo = "its probabilities may not hold here: check a sample by hand, and calibrate again on pictures like these"
         return (said, todo, *((self.note,) if self.note else ()))

@@ -146,7 +146,7 @@ class TrustProfile(Record):
     version: int = 1
     """Version of the panel's trust that the profile belongs to."""
     learned_from: str = ""
-    """``calibration split`` or ``cross-fitting in k folds``."""
+    """``calibration split`` or ``cross-validation in k folds``."""
     created: datetime | None = None
 
 

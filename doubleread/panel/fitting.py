@@ -230,7 +230,7 @@ def _check_counts(labels: Sequence[str], task: Task) -> None:
 
 
 def _scarce(pool: Pool, task: Task) -> str:
-    """Lists labels with fewer than the 2 groups that cross-fitting needs, with their number of groups."""
+    """Lists labels with fewer than the 2 groups that cross-validation needs, with their number of groups."""
     names, groups = pool.names(task), pool.groups or [case.id for case in pool.cases]
     counts = {name: len({g for g, n in zip(groups, names, strict=True) if n == name}) for name in task.names}
     return ", ".join(f"{name} ({n})" for name, n in counts.items() if n < 2)

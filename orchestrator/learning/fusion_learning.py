@@ -260,6 +260,6 @@ def _calibrate(calibrators: Calibrators, raw: Tensor3) -> Tensor3:
 
 def _notes(calibrators: Calibrators, used: int, wanted: int | Sequence[Fold]) -> tuple[str, ...]:
     asked = wanted if isinstance(wanted, int) else used
-    fewer = [f"cross-fitted in {used} folds instead of {asked}: a label has too few groups for more"]
+    fewer = [f"cross-validated in {used} folds instead of {asked}: a label has too few groups for more"]
     calibration = sorted({str(note) for c in calibrators if (note := getattr(c, "note", ""))})
     return (*(fewer if used < asked else ()), *calibration)

@@ -122,7 +122,7 @@ class UsualPictures:
             for check, flag in zip(CHECKS, found[0], strict=True)
             if flag and check.alarm == alarm
         }
-        return (*nothing[:1], *(f"the picture is {words} those the panel was trusted on" for words in beyond.values()))
+        return (*nothing[:1], *(f"the image is {words} the calibration images" for words in beyond.values()))
 
 
 NOTHING_USUAL = UsualPictures(np.array([np.inf * check.side for check in CHECKS]), np.ones(len(ABSOLUTE), bool))

@@ -155,7 +155,7 @@ def test_fit_then_diagnose(doubleread, offline, photos, tmp_path):
     assert ended.out.splitlines()[-1] == f"panel: {tmp_path / 'my [panel]'}"
     assert "On the calibration images, after calibration" in ended.out
     assert "30 images, labels blue, green, red" in ended.err
-    assert "trust learned from cross-fitting in 3 folds" in ended.err
+    assert "trust was learned from cross-validation in 3 folds" in ended.err
     assert "learning trust: 1/1" in ended.err
 
     fresh = photo(tmp_path / "[bold]fresh.png", hue=2, seed=77)

@@ -98,7 +98,7 @@ def test_fewer_folds_are_noted():
     raw, y, _ = panel(90)
     learned = learn(raw, Sample(y, [str(i % 3) + str(label) for i, label in enumerate(y)]), rule="log-pool")
     assert learned.folds == 3
-    assert learned.notes[0] == "cross-fitted in 3 folds instead of 5: a label has too few groups for more"
+    assert learned.notes[0] == "cross-validated in 3 folds instead of 5: a label has too few groups for more"
 
 
 def test_the_prior_is_the_label_shares_unless_given():

@@ -47,7 +47,7 @@ def test_a_batch_that_differs_is_told_with_numbers_and_what_follows(trusted):
     assert found.p_value <= LEVEL
     assert {one.told for one in found.differences} >= {"darker", "grey"}
     said, todo = found.lines
-    assert said.startswith("these pictures differ from those the panel was trusted on; they are ")
+    assert said.startswith("these images differ from the calibration images; they are ")
     assert "darker (brightness 0.2, was 0.5)" in said
     assert "calibrate again" in todo
 
@@ -125,7 +125,7 @@ def test_a_verdict_warns_of_a_picture_that_shows_nothing(made, quick):
 
 def test_a_picture_unlike_the_panels_is_named_in_its_verdict(panel, batches):
     clean, grey = (panel.diagnose(batch[0]) for batch in batches)
-    assert "the picture is much less colourful than those the panel was trusted on" in "; ".join(grey.warnings)
+    assert "the picture is much less colourful than the calibration images" in "; ".join(grey.warnings)
     assert grey.unfamiliar
     assert grey.posterior == {}
     assert not [one for one in clean.warnings if "picture" in one]
@@ -178,4 +178,4 @@ def test_diagnose_warns_of_a_batch_on_stderr_and_leaves_the_lines_of_json_alone(
     diagnose(list(map(str, batches[1])), made, json=True)
     said = capsys.readouterr()
     assert [json.loads(line)["task"] for line in said.out.splitlines()] == ["photos"] * 36
-    assert "these pictures differ from those the panel was trusted on" in " ".join(said.err.split())
+    assert "these images differ from the calibration images" in " ".join(said.err.split())

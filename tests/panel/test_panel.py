@@ -73,7 +73,7 @@ def test_cross_fitting_judges_every_case_by_agents_that_had_not_seen_it(fitted, 
     trust = {p.agent: p for p in fitted.profiles if p.round == 1}
     assert set(trust) == {"discriminant", "logistic", "neighbours", "texture", "panel"}
     assert {p.n for p in trust.values()} == {24}
-    assert "cross-fitting in 3 folds" in trust["panel"].learned_from
+    assert "cross-validation in 3 folds" in trust["panel"].learned_from
     assert f"{len(unseen)} test images were not used" in fitted.notes
     assert any("no groups given" in line for line in fitted.warnings)
 
@@ -112,7 +112,7 @@ def test_groups_stay_whole_in_cross_fitting(dataset, plain):
     cases = [c.model_copy(update={"group": f"{c.label} {i // 2}"}) for i, c in enumerate(dataset.cases)]
     fewer = changed(plain, panel={"agents": ("neighbours",)}, second_look={"max_rounds": 1})
     with Panel.fit(cases, dataset.task, settings=fewer) as panel:
-        assert panel.profiles[0].learned_from == "cross-fitting in 3 folds, by group"
+        assert panel.profiles[0].learned_from == "cross-validation in 3 folds, by group"
         seen = panel.diagnose(cases[0])
         assert cases[0].group not in {n.group for n in seen.evidence.neighbours}
         held = panel.hold(brighter(cases[0].path), cases[0])
@@ -132,7 +132,7 @@ def test_a_calibration_split_that_is_too_small_joins_the_support(dataset, plain)
     fewer = changed(plain, panel={"agents": ("neighbours",)}, second_look={"max_rounds": 1})
     with Panel.fit(cases, dataset.task, settings=fewer) as panel:
         learned_from = panel.profiles[0].learned_from
-        assert learned_from.startswith("cross-fitting in 3 folds")
+        assert learned_from.startswith("cross-validation in 3 folds")
         assert "the calibration split is too small: green (0), red (0)" in learned_from
         assert panel.profiles[0].n == len(cases)
 
