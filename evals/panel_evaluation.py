@@ -83,7 +83,7 @@ def evaluate_panel(
     The same call again resumes a run that was stopped.
 
     Args:
-        panel: A panel that was saved or loaded.
+        panel: A panel that was loaded from its folder.
         data: Labelled cases, or anything that ``read_dataset`` takes.
         out: Folder of the run; a new one under ``runs/`` if None.
         split: Split to run; if None, the test split of data that have splits, else all cases.

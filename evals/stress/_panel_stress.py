@@ -47,7 +47,7 @@ def stress_panel(
     Every condition uses the same images. Images that the panel has learned from are left out.
 
     Args:
-        panel: A panel that was saved or loaded.
+        panel: A panel that was loaded from its folder.
         data: Labelled cases, or anything that ``read_dataset`` takes.
         corruptions: Names or families, see ``CORRUPTIONS``; all if empty.
         severities: From 1 (slight) to 5 (severe).
