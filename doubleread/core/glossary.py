@@ -103,6 +103,16 @@ TERMS = (
 """In the order in which a reader meets them."""
 
 
+_HEAD = """# Glossary
+
+This page explains the twelve words that doubleread uses on every screen. In the terminal:
+
+```bash
+doubleread glossary ECE     # all words without a word
+```
+"""
+
+
 def find(word: str) -> Term | None:
     """Returns the entry of a word in any of its forms, or None."""
     asked = " ".join(word.split()).casefold()
@@ -118,9 +128,7 @@ def words_in(texts: Iterable[str]) -> tuple[Term, ...]:
 def as_markdown() -> str:
     """Returns the glossary as a page."""
     entries = (f'<a id="{term.anchor}"></a>\n\n**{term.name}**{_also(term)}  \n{term.meaning}\n' for term in TERMS)
-    return "\n".join(
-        ("# Glossary\n\nThis page explains the twelve words that doubleread uses on every screen.\n", *entries)
-    )
+    return "\n".join((_HEAD, *entries))
 
 
 def _also(term: Term) -> str:
