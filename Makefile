@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: demo test test-integration check docs bench clean
+.PHONY: demo test test-integration check docs tutorials bench clean
 
 demo: $(STAMP)
 	$(BIN)/doubleread demo
@@ -28,6 +28,10 @@ check: $(STAMP) typed
 
 docs: $(STAMP) typed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+# Runs docs/tutorials/*.ipynb from scratch and stores them with their outputs.
+tutorials: $(STAMP)
+	$(BIN)/python docs/tutorials/run.py
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks

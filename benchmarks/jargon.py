@@ -7,7 +7,7 @@ from doubleread.core.glossary import Term, find
 
 AGENTS = (
     "logistic", "prototype", "neighbours", "linear probe", "zero-shot", "CLIP", "SigLIP", "DINO", "DINOv2",
-    "reasoner", "adapted CLIP", "VLM", "vision-language model",
+    "discriminant", "texture", "reasoner", "adapted CLIP", "VLM", "vision-language model",
 )  # fmt: skip
 """Names of agents and models; the glossary explains them under "agent"."""
 _TERMS: dict[str, str] = {

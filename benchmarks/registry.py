@@ -26,6 +26,7 @@ _NAMES = {
     "bench_safety": ("shared_panels", "hostile_panel", "killed_fits", "full_disks"),
     "bench_web_hostile": ("web_hostile",),
     "bench_attribution": ("attribution_faithfulness", "attribution_seconds"),
+    "bench_first_hour": ("readme", "first_verdict", "first_faults"),
     "bench_structure": ("structure", "quick_suite_seconds"),
 }
 

@@ -7,8 +7,11 @@ from doubleread.evals.drawings import svg
 
 WIDTH, ROW, TOP, LEFT, SPAN, RIGHT, COVER = 940.0, 34.0, 118.0, 190.0, 330.0, 610.0, 150.0
 REACH = 0.2
-TITLE = "Six ways to divide the solar modules: what the panel is worth on modules it has never seen"
-ABOUT = "Left: log-loss below that of the best agent in hindsight, 95 % intervals over modules. Right: 90 % sets."
+TITLE = "Six ways to divide the solar modules: how good the panel is on modules it has never seen"
+ABOUT = (
+    "Left: log-loss below that of the agent that is best on the test data, 95 % intervals over modules. "
+    "Right: 90 % sets."
+)
 
 
 def gain_x(value: float) -> float:
@@ -43,7 +46,7 @@ def drawing(found: list[DivisionResult]) -> str:
         svg.text(20, 52, ABOUT, "dr-ink"),
         svg.text(gain_x(-REACH), 84, "agent better", "dr-small"),
         svg.text(gain_x(REACH), 84, "panel better", "dr-small", "end"),
-        svg.text(RIGHT, 84, "sets hold the label", "dr-small"),
+        svg.text(RIGHT, 84, "label in the set", "dr-small"),
         svg.line(gain_x(0), 92, gain_x(0), bottom, "dr-axis"),
         svg.line(cover_x(0.9), 92, cover_x(0.9), bottom, "dr-ideal"),
         *(part for i, one in enumerate(found) for part in row(i, one)),

@@ -11,11 +11,15 @@ print(panel.diagnose("new.jpg"))
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from doubleread.core.lazy_modules import submodules
+
 if TYPE_CHECKING:
     from doubleread.core.case import Case
     from doubleread.core.errors import DoublereadError
     from doubleread.core.evidence import Evidence
+    from doubleread.core.notices import DoublereadWarning
     from doubleread.core.opinion import Abstention, Opinion
+    from doubleread.core.progress import silent
     from doubleread.core.reading import Outcome
     from doubleread.core.task import Costs, Label, Task
     from doubleread.core.trust import TrustProfile
@@ -35,6 +39,7 @@ _HOME = {
     "Dataset": "doubleread.evals.datasets",
     "Decision": "doubleread.core.verdict",
     "DoublereadError": "doubleread.core.errors",
+    "DoublereadWarning": "doubleread.core.notices",
     "Evidence": "doubleread.core.evidence",
     "Label": "doubleread.core.task",
     "Opinion": "doubleread.core.opinion",
@@ -48,14 +53,15 @@ _HOME = {
     "evaluate_panel": "doubleread.evals.panel_evaluation",
     "load_settings": "doubleread.settings",
     "read_dataset": "doubleread.evals.datasets",
+    "silent": "doubleread.core.progress",
     "stress_panel": "doubleread.evals.stress",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Public names load on first use, so that ``import doubleread`` is instant."""
+    """Public names and modules load on first use, so that ``import doubleread`` is instant."""
     if name not in _HOME:
-        raise AttributeError(f"module 'doubleread' has no attribute {name!r}")
+        return submodules(__name__)(name)
     return getattr(import_module(_HOME[name]), name)
 
 
@@ -70,6 +76,7 @@ __all__ = [
     "Dataset",
     "Decision",
     "DoublereadError",
+    "DoublereadWarning",
     "Evidence",
     "Label",
     "Opinion",
@@ -83,5 +90,6 @@ __all__ = [
     "evaluate_panel",
     "load_settings",
     "read_dataset",
+    "silent",
     "stress_panel",
 ]

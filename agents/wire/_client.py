@@ -6,10 +6,11 @@ Exceptions of the client hold key and image, so they are never chained: errors r
 import asyncio
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 
 import httpx2
 import openai
@@ -21,7 +22,10 @@ from doubleread.agents.wire.request import PATHS, Completion, Request, body_of, 
 from doubleread.agents.wire.values import parsed
 from doubleread.core.loopback import is_loopback
 
-CONNECT_S = 10.0
+CONNECT_S = 3.0
+"""Seconds to wait for a connection."""
+MAX_MODELS = 2000
+"""Names read from a list of models."""
 NO_KEY = "none"
 """Sent to servers that need no key: the client requires one."""
 
@@ -63,39 +67,53 @@ class ServerClient:
 
         Raises ``CallFault``, or ``FeatureMissing`` if the server rejects a feature.
         """
-        found = self._read(await self._exchange(request, on_sending, lacking))
+        # The client's typed methods would copy the body part by part, images included.
+        sending = self._client.post(PATHS[request.api], cast_to=httpx2.Response, body=body_of(request, lacking))
+        found = self._read(await self._exchange(sending, on_sending, partial(self._refusal, request, lacking)))
         if isinstance(found, CallFault):
             raise found
         return found
+
+    async def models(self) -> tuple[str, ...]:
+        """Returns the names of the models that the server lists, at most ``MAX_MODELS``. Raises ``CallFault``."""
+        asking = self._client.get("/models", cast_to=httpx2.Response)
+        response = await self._exchange(asking, lambda: None, self._fault_of)
+        body = parsed(response.content, response.headers["content-type"])
+        listed = body.get("data") if isinstance(body, dict) else None
+        rows = listed[:MAX_MODELS] if isinstance(listed, list) else []
+        names = [one.get("id") for one in rows if isinstance(one, dict)]
+        return tuple(harmless(name, self._secrets) for name in names if isinstance(name, str))
 
     async def close(self) -> None:
         await self._client.close()
 
     async def _exchange(
-        self, request: Request, on_sending: Callable[[], None], lacking: frozenset[str]
+        self,
+        sending: Awaitable[httpx2.Response],
+        on_sending: Callable[[], None],
+        refusal: Callable[[httpx2.Response], Exception],
     ) -> httpx2.Response:
+        """Returns the answer; raises ``CallFault``, or what ``refusal`` makes of a response that is not 2xx."""
         before = ON_SENDING.set(on_sending)
         fault: Exception
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._post(request, lacking)
-        except (TimeoutError, openai.APITimeoutError):
+                return await sending
+        except (TimeoutError, openai.APITimeoutError) as error:
             fault = CallFault("timeout", f"no answer within {self._timeout_s:g} s", retryable=True)
+            if isinstance(error.__cause__, httpx2.ConnectTimeout):
+                fault = CallFault("network", _connection(error), retryable=True)
         except openai.APIConnectionError as error:
             fault = CallFault("network", _connection(error), retryable=True)
         except ReplyTooLarge:
             fault = CallFault("server", f"the answer is larger than {MAX_REPLY / 1e6:g} MB")
         except RefusedResponse as refused:
-            fault = self._refusal(refused.response, request, lacking)
+            fault = refusal(refused.response)
         except Exception as error:  # noqa: BLE001 - any other error means that the call has failed
             fault = CallFault("network", f"no usable answer ({type(error).__name__})", retryable=True)
         finally:
             ON_SENDING.reset(before)
         raise fault  # outside the handlers, so that it does not keep reply or request alive
-
-    async def _post(self, request: Request, lacking: frozenset[str]) -> httpx2.Response:
-        # The client's typed methods would copy the body part by part, images included.
-        return await self._client.post(PATHS[request.api], cast_to=httpx2.Response, body=body_of(request, lacking))
 
     def _read(self, response: httpx2.Response) -> Completion | CallFault:
         """Parses an answer; returns a fault as a value, since its traceback would keep the answer in memory."""
@@ -105,22 +123,27 @@ class ServerClient:
         except CallFault as fault:
             return fault.with_usage(fault.usage)
 
-    def _refusal(self, response: httpx2.Response, request: Request, lacking: frozenset[str]) -> Exception:
-        status = response.status_code
+    def _refusal(self, request: Request, lacking: frozenset[str], response: httpx2.Response) -> Exception:
+        error = error_of(response.content)
+        complaint = f"{error.get('param') or ''} {error.get('message') or ''}"
+        if response.status_code in (400, 422) and (feature := missing_feature(complaint, request, lacking)):
+            return FeatureMissing(feature)
+        return self._fault_of(response)
+
+    def _fault_of(self, response: httpx2.Response) -> CallFault:
+        status, error = response.status_code, error_of(response.content)
         if 300 <= status < 400:
             redirects = f"HTTP {status}: the server redirects; set base_url to where it leads"
             return CallFault("bad-request", redirects, free=True)
-        error = error_of(response.content)
-        complaint = f"{error.get('param') or ''} {error.get('message') or ''}"
-        if status in (400, 422) and (feature := missing_feature(complaint, request, lacking)):
-            return FeatureMissing(feature)
         fault = fault_of_status(status, error, response.headers.get("x-request-id"), self._secrets)
         fault.retry_after = _retry_after(response.headers)
         return fault
 
 
-def _connection(error: openai.APIConnectionError) -> str:
+def _connection(error: Exception) -> str:
     cause = error.__cause__
+    if isinstance(cause, httpx2.ConnectTimeout):
+        return f"no connection within {CONNECT_S:g} s: is the server running, and base_url right?"
     if isinstance(cause, httpx2.ConnectError):
         return harmless(f"no connection ({cause}): is the server running, and base_url right?")
     return harmless(f"the connection broke ({type(cause).__name__})")

@@ -3,35 +3,22 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from doubleread.cli.screen import OUT, note, warn, warn_some
+from doubleread.cli.screen import OUT, note
+from doubleread.core.notices import warn_user
 
 if TYPE_CHECKING:
     from doubleread.core.trust import TrustProfile
-    from doubleread.evals.datasets import Dataset, LabelledCases
+    from doubleread.evals.datasets import LabelledCases
     from doubleread.panel import Panel
 
 REWORDINGS = {"paraphrase": "asked in other words", "permutation": "labels in another order"}
 
 
 def announce_reading(dataset: "LabelledCases") -> None:
-    """Prints a summary of the data set and the rows that were skipped."""
+    """Prints a summary of the data set. Its warnings were printed when it was read."""
     labels = sorted({case.label for case in dataset.cases if case.label is not None})
     note(f"{dataset.name}: {len(dataset.cases)} images, labels {', '.join(labels)}")
     for line in dataset.notes:
-        note(line)
-    problems = []
-    for problem in dataset.problems:
-        path = f" ({problem.path})" if problem.path and problem.path not in problem.where else ""
-        problems.append(f"skipped {problem.where}{path}: {problem.problem}")
-    warn_some(problems, "{n} more rows skipped")
-
-
-def announce(dataset: "Dataset") -> None:
-    """Prints a summary of the data set, its skipped rows, and its leakage check."""
-    from doubleread.evals.leakage import check_leakage
-
-    announce_reading(dataset)
-    for line in check_leakage(dataset.cases).lines():
         note(line)
 
 
@@ -55,9 +42,7 @@ def announce_models(panel: "Panel") -> None:
 
 
 def announce_panel(panel: "Panel") -> None:
-    """Prints which encoder is used, skipped images, and notes from fitting."""
-    (warn if panel.encoder_is_fallback else note)(panel.encoder_note)
-    for row in panel.unread:
-        warn(f"skipped {row.source}: {row.problem}")
-    for line in panel.notes:
+    """Prints which encoder is used, notes from fitting, and warnings that fitting has not printed."""
+    warn_user(panel.warnings)
+    for line in (*(() if panel.encoder_is_fallback else (panel.encoder_note,)), *panel.notes):
         note(line)

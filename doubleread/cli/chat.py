@@ -16,26 +16,33 @@ Preview = Literal["auto", "kitty", "sixel", "blocks", "none"]
 def chat(
     images: Annotated[list[Path] | None, typer.Argument(metavar="IMAGE…", help="Images to add and read.")] = None,
     panel: Annotated[Path, typer.Option(help="Folder of a fitted panel.")] = Path("panel"),
-    session: Annotated[str | None, typer.Option(metavar="ID", help="Go on with this session; see --list.")] = None,
-    listed: Annotated[bool, typer.Option("--list", help="Show the sessions, the one that changed last first.")] = False,
-    waiting: Annotated[bool, typer.Option("--waiting", help="Show what waits for a decision, and take it up.")] = False,
+    session: Annotated[str | None, typer.Option(metavar="ID", help="Resume this session; see --list.")] = None,
+    listed: Annotated[bool, typer.Option("--list", help="List the sessions, the latest first.")] = False,
+    waiting: Annotated[
+        bool, typer.Option("--waiting", help="List the images that wait for a person, and open the first.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Events as JSON lines; questions are read from stdin.")] = False,
     talk: Annotated[
         str, typer.Option(metavar="NAME", help="Model of the \\[talk.NAME] table that holds the conversation.")
     ] = "",
     reviewer: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Who decides, on record; as in the settings, or the user of this machine."),
+        typer.Option(
+            metavar="NAME", help="Name recorded with decisions; by default that of the settings, or of this user."
+        ),
     ] = None,
     preview: Annotated[
-        Preview | None, typer.Option(help="How images are shown; auto: the best that the terminal can.")
+        Preview | None, typer.Option(help="How images are shown; auto: the best format of this terminal.")
     ] = None,
     settings: Annotated[
         Path | None, typer.Option("--settings", help="Settings file; see `doubleread settings`.")
     ] = None,
     allow_from_panel: AllowFromPanel = False,
 ) -> None:
-    """Talk about images with the panel. Exit code 2 where something could not be read, understood or done."""
+    """Inspect images in a chat: verdicts, reasons, what-if questions, decisions.
+
+    Exit code 2 if something could not be read, understood or done.
+    """
     from doubleread.cli.chat_run import Wish, run_chat
     from doubleread.cli.options import settings_of
 

@@ -44,7 +44,7 @@ def _(what: Evidence) -> Text:
 
 @happened.register
 def _(what: Abstention) -> Text:
-    return Text(f"  – {what.agent}{_again(what.round)} abstains: {what.detail or what.cause}", style="dim")
+    return Text(f"  – {what.agent}{_again(what.round)} gave no answer: {what.detail or what.cause}", style="dim")
 
 
 @happened.register
@@ -54,12 +54,12 @@ def _(what: Opinion) -> Text:
 
 @happened.register
 def _(what: Waiting) -> Text:
-    return Text.assemble(("⚑ ", "dark_orange"), f"{what.name} waits for a person: /decide LABEL")
+    return Text.assemble(("⚑ ", "dark_orange"), f"{what.name} needs a person: /decide LABEL")
 
 
 @happened.register
 def _(what: Decided) -> Text:
-    kept = f"; only this session keeps it: {what.kept}" if what.kept else "; trust and archive have it"
+    kept = f"; kept in this session only: {what.kept}" if what.kept else "; the panel learns from it"
     return Text.assemble(("✓ ", "green"), "decided: ", (what.label, "bold"), _by(what.reviewer), (kept, "dim"))
 
 
@@ -70,7 +70,7 @@ def _(what: Said) -> Text:
 
 @happened.register
 def _(what: Undone) -> Text:
-    return Text.assemble(("↶ ", "cyan"), f"taken back{_by(what.reviewer)}: {what.what}")
+    return Text.assemble(("↶ ", "cyan"), f"undone{_by(what.reviewer)}: {what.what}")
 
 
 @happened.register

@@ -64,7 +64,7 @@ async def _decide(room: Room, rest: str) -> None:
     if not here:
         about = room.current_name or "this session"
         raise SessionError(
-            f"nothing waits for a decision on {about}: /waiting shows what does, /correct tells the truth"
+            f"nothing waits for a decision on {about}: /waiting lists what does, /correct gives the true label"
         )
     try:
         label = exact_label(rest, known_of(room.standing))
@@ -108,7 +108,7 @@ async def _export(room: Room, rest: str) -> None:
     try:
         document.replace(paths[0])
     except OSError as error:
-        raise SessionError(f"{paths[0]} cannot be written ({error.strerror}); the session lies in {document}") from None
+        raise SessionError(f"{paths[0]} cannot be written ({error.strerror}); the session is in {document}") from None
     bare = f"without metadata (place, owner, device), which {KEEP} keeps"
     told = "with the metadata that is in them" if metadata else bare
     room.show.hint(f"written to {paths[0]}; its pictures are copies {told}")
@@ -117,10 +117,10 @@ async def _export(room: Room, rest: str) -> None:
 async def _delete(room: Room, rest: str) -> None:
     session = room.session()
     if rest != "yes":
-        raise SessionError("this takes away the session with its images, for good; to do so: /delete yes")
+        raise SessionError("this deletes the session and its images for good; to do so: /delete yes")
     await room.sessions.delete(session)
     room.leave()
-    room.show.hint("the session is deleted; what was confirmed stays in trust and archive")
+    room.show.hint("the session is deleted; the panel keeps what it learned from confirmed images")
 
 
 async def _quit(room: Room, _rest: str) -> None:
@@ -129,11 +129,13 @@ async def _quit(room: Room, _rest: str) -> None:
 
 ORDERS = {
     "add": Order("FILE…", "Add images and read them; dropping files does the same.", _add, "files"),
-    "decide": Order("LABEL", "Decide what waits for a person.", _decide, "labels"),
-    "waiting": Order("", "What waits for a decision, in all sessions.", _waiting),
-    "next": Order("", "Take up the next that waits.", _next),
+    "decide": Order("LABEL", "Give the label of an image that waits for a person.", _decide, "labels"),
+    "waiting": Order("", "List the images that wait for a person, in all sessions.", _waiting),
+    "next": Order("", "Open the next image that waits.", _next),
     "rename": Order("TITLE", "Give the session a title.", _rename),
-    "export": Order(f"FILE [{KEEP}]", "Write the session as .md or .html, its pictures beside it.", _export, "files"),
-    "delete": Order("yes", "Take the session away, for good.", _delete),
+    "export": Order(
+        f"FILE [{KEEP}]", "Write the session as .md or .html, with its pictures in a folder.", _export, "files"
+    ),
+    "delete": Order("yes", "Delete the session for good.", _delete),
     "quit": Order("", "Leave; the session stays.", _quit),
 }

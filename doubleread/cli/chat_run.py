@@ -14,7 +14,7 @@ from doubleread.cli.chat_orders import take
 from doubleread.cli.chat_prompt import ChatPrompt
 from doubleread.cli.chat_room import Room
 from doubleread.cli.chat_show import JsonLines, Screen, Show
-from doubleread.cli.screen import ERR, OUT, note, warn
+from doubleread.cli.screen import ERR, OUT, note
 from doubleread.cli.terminal_pictures import preview_of
 from doubleread.panel import Panel
 from doubleread.sessions.opening import open_sessions, whoever_is_here
@@ -46,8 +46,6 @@ def run_chat(panel_folder: Path, settings: Settings, wish: Wish, *, as_json: boo
         Panel.load(panel_folder, settings=settings, allow_from_panel=allow) as panel,
         open_sessions(panel, wish.talk) as sessions,
     ):
-        if panel.encoder_is_fallback and not as_json:
-            warn(panel.encoder_note)
         if wish.listed:
             show.sessions(asyncio.run(sessions.listed()))
             return
@@ -108,4 +106,4 @@ def _reviewer(wish: Wish, settings: Settings) -> str:
 def _say_how_to_come_back(room: Room, panel: Path) -> None:
     if room.id is not None:
         where = "" if panel == Path("panel") else f" --panel {shlex.quote(str(panel))}"
-        note(f"to go on: doubleread chat --session {room.id}{where}")
+        note(f"to resume: doubleread chat --session {room.id}{where}")

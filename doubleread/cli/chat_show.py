@@ -14,8 +14,10 @@ from rich.text import Text
 from doubleread.cli.chat_blocks import reply_blocks
 from doubleread.cli.chat_events import happened, tame
 from doubleread.cli.screen import table, tell_json
+from doubleread.core.glossary import words_in
 from doubleread.core.terminal_text import harmless
 from doubleread.core.verdict import LEANINGS, Verdict
+from doubleread.core.verdict_wording import first_screen
 from doubleread.render.preview import Preview
 from doubleread.render.terminal_card import verdict_card
 from doubleread.sessions.record import Event, Reply, SessionInfo, Waiting
@@ -58,6 +60,7 @@ class Screen:
     def __init__(self, results: Console, progress: Console, preview: Preview) -> None:
         self._results, self._progress, self._preview = results, progress, preview
         self._status: Status | None = None
+        self._named = set[str]()
 
     def event(self, event: Event, picture: Path | None) -> None:
         """Shows an event; ``picture`` is the file of its image."""
@@ -65,6 +68,7 @@ class Screen:
         match event.kind:
             case "verdict":
                 self._results.print(self._card(event.what, picture))
+                self._name_words(first_screen(event.what))
             case "reply":
                 self.reply(event.what)
             case "decided" | "undone":
@@ -109,6 +113,13 @@ class Screen:
             yield
         self._status = None
 
+    def _name_words(self, texts: Sequence[str]) -> None:
+        """Names the glossary words of a card that were not on an earlier one."""
+        new = [term.name for term in words_in(texts) if term.name not in self._named]
+        self._named.update(new)
+        if new:
+            self._progress.print(Text(f"words: {', '.join(new)} (see: /glossary)", style="dim"))
+
     def _card(self, verdict: Verdict, picture: Path | None) -> RenderableType:
         card = verdict_card(verdict)
         preview = self._preview.file(picture, verdict.case.id, PREVIEW)
@@ -136,7 +147,7 @@ def _sessions(infos: Sequence[SessionInfo]) -> Table:
 
 
 def _work(waiting: Sequence[Waiting]) -> Table:
-    made = table("image", "looks most like", "why", "since", "session")
+    made = table("image", "probably", "why", "since", "session")
     for one in waiting:
         since = f"{one.since.astimezone():%m-%d %H:%M}"
         why = Text(harmless("; ".join(one.reasons)))

@@ -12,10 +12,10 @@ from rich.table import Table
 
 from doubleread.cli import options
 from doubleread.cli.option_groups import DataColumns, grouped
-from doubleread.cli.screen import OUT, note, progress, say, tell_json, warn, warn_some
+from doubleread.cli.screen import OUT, note, progress, say, tell_json, warn_some
+from doubleread.core.notices import first_few, warn_user
 
 if TYPE_CHECKING:
-    from doubleread.core.case import RowProblem
     from doubleread.rag.ingest import Ingested
 
 app = typer.Typer()
@@ -105,7 +105,8 @@ def _ingested(folder: Path, data: str, given: IntakeOptions, prune: bool | None)
     from doubleread.rag.ingest import gone, ingest, remove
 
     with open_intake(folder, options.settings_of(given.settings, given.encoder)) as intake:
-        (warn if intake.choice.fallback else note)(f"encoder: {intake.choice.name}: {intake.choice.reason}")
+        encoder = f"encoder {intake.choice.name}: {intake.choice.reason}"
+        warn_user([encoder]) if intake.choice.fallback else note(encoder)
         dataset = given.labelled_with_bar(data)
         for line in (f"{dataset.name}: {len(dataset.cases)} images", *dataset.notes):
             note(line)
@@ -140,15 +141,9 @@ def _show(found: "Ingested", folder: Path) -> None:
 def _warn(found: "Ingested", prune: bool | None) -> None:
     from doubleread.rag.images.picture_quality import unusual_pictures
 
-    warn_some([f"left out {_line(one)}" for one in found.problems], "{n} more rows left out; --json lists them all")
+    warn_user(first_few([one.line for one in found.problems], "{n:,} more rows skipped"))
     copies = [f"nearly one picture: {new} and {other}" for new, other in found.near_copies]
     warn_some(copies, "{n} more such pairs; --json lists them all", SHOWN_COPIES)
-    for line in unusual_pictures([one.signs for one in found.unusual], [one.source for one in found.unusual]):
-        warn(line)
+    warn_user(unusual_pictures([one.signs for one in found.unusual], [one.source for one in found.unusual]))
     if found.gone and not prune:
-        warn(f"{found.gone} cases of {found.origin} are no longer in the data set: --prune removes them")
-
-
-def _line(problem: "RowProblem") -> str:
-    where = problem.where if problem.path in ("", problem.where) else f"{problem.where} ({problem.path})"
-    return f"{where}: {problem.problem}"
+        warn_user([f"{found.gone} cases of {found.origin} are no longer in the data set: --prune removes them"])

@@ -6,8 +6,9 @@ import typer
 
 from doubleread.cli import options
 from doubleread.cli.cases_shared import SHOWN, opened
-from doubleread.cli.screen import say, warn
+from doubleread.cli.screen import say
 from doubleread.core.errors import StoreError
+from doubleread.core.notices import warn_user
 
 app = typer.Typer()
 
@@ -31,7 +32,7 @@ def relabel(
         say(f"{before.case.id[:SHOWN]} is {label} already")
         return
     if not known:
-        warn(f"{label!r} is a new label: no other case of the archive has it")
+        warn_user([f"{label!r} is a new label: no other case of the archive has it"])
     say(f"{before.case.id[:SHOWN]}: {before.label} → {label}")
 
 
@@ -75,7 +76,9 @@ def delete(
         if not yes:
             typer.confirm(f"Erase {len(chosen):,} cases for good?", abort=True, err=True)
         if not store.erase(chosen, reviewer=reviewer, note=note):
-            warn("another process holds the index: its files keep the embeddings until it ends and the next one opens")
+            warn_user(
+                ["another process holds the index: its files keep the embeddings until it ends and the next one opens"]
+            )
         say(f"{len(chosen):,} cases erased; backups and exports made before still hold them")
 
 

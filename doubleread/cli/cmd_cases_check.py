@@ -13,8 +13,9 @@ from rich.table import Table
 from doubleread.cli import options
 from doubleread.cli.announcements import announce_reading
 from doubleread.cli.option_groups import DataColumns
-from doubleread.cli.screen import OUT, note, progress, say, warn
+from doubleread.cli.screen import OUT, note, progress, say
 from doubleread.core.durable import write_text
+from doubleread.core.notices import warn_user
 
 if TYPE_CHECKING:
     from doubleread.core.case import Case
@@ -81,8 +82,7 @@ def run_check(cases: "tuple[Case, ...]", settings: "Settings", contradicting: "t
             hashes = look_at(kept, eyes.images, partial(report, "hashing")).hashes
             pictures = PictureSet(kept, seen.embeddings[:, 0], hashes)
             rule = measure_rule(pictures, eyes.encoder, eyes.images, partial(report, "measuring what a copy is"))
-        for row in seen.unread:
-            warn(f"skipped {row.source}: {row.problem}")
+        warn_user(f"skipped {row.source}: {row.problem}" for row in seen.unread)
         return check_cases(pictures, find_near_duplicates(pictures.embeddings, pictures.hashes, rule), contradicting)
 
 

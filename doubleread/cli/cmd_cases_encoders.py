@@ -8,7 +8,8 @@ import typer
 
 from doubleread.cli import options
 from doubleread.cli.cases_shared import opened
-from doubleread.cli.screen import note, progress, say, warn
+from doubleread.cli.screen import note, progress, say
+from doubleread.core.notices import warn_user
 
 app = typer.Typer()
 
@@ -32,16 +33,17 @@ def reencode(
     chosen = options.settings_of(settings, encoder, agents="neighbours")
     with opened(archive) as store:
         with closing(open_eyes(chosen)) as eyes:
-            (warn if eyes.choice.fallback else note)(f"{eyes.choice.name}: {eyes.choice.reason}")
+            encoder = f"encoder {eyes.choice.name}: {eyes.choice.reason}"
+            warn_user([encoder]) if eyes.choice.fallback else note(encoder)
             fingerprint, dim = eyes.encoder.fingerprint, eyes.encoder.dim
             number = store.vectors.encoder(fingerprint, dim, eyes.choice.name)
             with progress() as report:
                 unread = encode(store, number, dim, eyes.embedder.embed_all, partial(report, "encoding"))
         active = number == store.encoder
     for one in unread[:SHOWN_PROBLEMS]:
-        warn(f"{one.source}: {one.problem}")
+        warn_user([f"{one.source}: {one.problem}"])
     if unread:
-        warn(f"{len(unread):,} cases have no embedding: their pictures cannot be read")
+        warn_user([f"{len(unread):,} cases have no embedding: their pictures cannot be read"])
         raise typer.Exit(1)
     say(f"every case has an embedding of {fingerprint}")
     if not active:
@@ -64,7 +66,7 @@ def use(
         chosen = named_encoder(store, name)
         lacking = switch(store, chosen, partial=partial)
     if lacking:
-        warn(f"{lacking:,} cases are not found: they have no embedding of {chosen.fingerprint}")
+        warn_user([f"{lacking:,} cases are not found: they have no embedding of {chosen.fingerprint}"])
     say(f"searched by {chosen.fingerprint} from now on; panels fitted with another encoder keep to theirs")
 
 

@@ -10,6 +10,7 @@ from rich.text import Text
 from doubleread.cli import options
 from doubleread.cli.cases_shared import opened
 from doubleread.cli.screen import OUT, say, table, tell_json, warn
+from doubleread.core.notices import warn_user
 
 app = typer.Typer()
 
@@ -55,7 +56,7 @@ def restore(
     with opened(archive) as store:
         done, now = back(store, name, reviewer=reviewer), store.version()
     if done.erased:
-        warn(f"{done.erased:,} cases of that state were erased since, and stay gone")
+        warn_user([f"{done.erased:,} cases of that state were erased since, and stay gone"])
     say(f"{done.changed:,} cases changed back to {done.version.id}; now {now}")
 
 

@@ -7,7 +7,8 @@ import typer
 
 from doubleread.cli.cases_shared import SHOWN, opened
 from doubleread.cli.options import Archive, Reviewer
-from doubleread.cli.screen import say, warn, warn_some
+from doubleread.cli.screen import say, warn_some
+from doubleread.core.notices import warn_user
 
 if TYPE_CHECKING:
     from doubleread.rag.care.parcel import Taken
@@ -69,9 +70,11 @@ def _tell(done: "Taken", theirs: bool) -> None:
     conflicts = [f"{one.case_id[:SHOWN]}: here {one.ours}, there {one.theirs}" for one in done.conflicts]
     warn_some(conflicts, "{n:,} more", SHOWN_CONFLICTS)
     if done.without:
-        warn(f"{len(done.without):,} cases were left out: the encoder in use has not read them")
+        warn_user([f"{len(done.without):,} cases were left out: the encoder in use has not read them"])
     if done.repeated:
-        warn(f"{len(done.repeated):,} ids stood in it more than once, as {done.repeated[0][:SHOWN]}: the first counted")
+        warn_user(
+            [f"{len(done.repeated):,} ids stood in it more than once, as {done.repeated[0][:SHOWN]}: the first counted"]
+        )
     kept = "took theirs" if theirs else "kept the archive's own"
     differently = f", {len(done.conflicts):,} judged differently ({kept})" if done.conflicts else ""
     say(f"{done.added:,} cases added, {done.same:,} were there{differently}")

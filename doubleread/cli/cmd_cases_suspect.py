@@ -61,10 +61,6 @@ def suspect(
     cases = _read(where, columns)
     with closing(open_eyes(options.settings_of(settings, encoder))) as eyes, progress() as report:
         found = find_suspects(cases.name, cases.cases, eyes, limit=limit, progress=partial(report, "encoding"))
-    for row in found.unread:
-        warn(f"skipped {row.source}: {row.problem}")
-    for label, n in found.left_out.items():
-        warn(f"skipped {n:,} cases of {label}: all are of one group, so nothing tells whether their labels are right")
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / PAGE, suspects_page(found, table=TABLE))
     write_table(found, out / TABLE)

@@ -7,6 +7,7 @@ import typer
 
 from doubleread.cli.options import AsJson
 from doubleread.cli.screen import say, table, tell_json, words_line
+from doubleread.core.notices import warn_user
 from doubleread.core.terminal_text import harmless
 
 if TYPE_CHECKING:
@@ -104,15 +105,15 @@ def _said(label: str, confidence: float | None) -> str:
 
 
 def _notes(found: "RunComparison") -> None:
-    from doubleread.cli.screen import note, warn
+    from doubleread.cli.screen import note
 
     note(f"first: {found.first} · second: {found.second}")
     if found.only_first or found.only_second:
-        warn(f"not shared: {found.only_first:,} cases of the first run and {found.only_second:,} of the second")
+        warn_user([f"not shared: {found.only_first:,} cases of the first run and {found.only_second:,} of the second"])
     for n, why in (
         (found.relabelled, "have another true label in the second run"),
         (found.unlabelled, "have no true label"),
         (found.silent, "have no answer in one of the runs"),
     ):
         if n:
-            warn(f"{n:,} shared cases {why} and are left out")
+            warn_user([f"{n:,} shared cases {why} and are left out"])

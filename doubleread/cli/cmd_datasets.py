@@ -9,7 +9,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from doubleread.cli.screen import ERR, OUT, facts_table, note, say, table, warn
+from doubleread.cli.screen import ERR, OUT, facts_table, note, say, table
+from doubleread.core.notices import warn_user
 
 if TYPE_CHECKING:
     from doubleread.core.progress import Progress as Report
@@ -79,7 +80,7 @@ def run_fetch(
     for file in found:
         say(_line(file))
         if file.basis == "first copy":
-            warn(f"{file.name}: its checksum was not known; this copy's is kept in {out / 'checksums.json'}")
+            warn_user([f"{file.name}: its checksum was not known; this copy's is kept in {out / 'checksums.json'}"])
     if dataset.use is not None:
         _lines("next:", [dataset.use.format(folder=out)])
 

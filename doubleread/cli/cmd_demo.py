@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from doubleread.cli.announcements import announce, announce_models, announce_panel
+from doubleread.cli.announcements import announce_models, announce_panel, announce_reading
 from doubleread.cli.option_groups import FitOptions, grouped
-from doubleread.cli.screen import OUT, note, progress, say, warn
+from doubleread.cli.screen import OUT, note, progress, say
+from doubleread.core.notices import warn_user
 
 if TYPE_CHECKING:
     from doubleread.panel import Panel
@@ -37,7 +38,7 @@ def demo(
     began, settings = perf_counter(), given.chosen()
     dataset = given.dataset(data, given.task)
     cases = split(dataset.cases, seed=settings.trust.seed)
-    announce(dataset.model_copy(update={"cases": cases}))
+    announce_reading(dataset)
     folder = out or Path("runs") / f"demo-{dataset.name}"
     with progress() as report:
         outcome = judge(dataset, cases, folder, settings, report, _introduce)
@@ -45,7 +46,7 @@ def demo(
         note("the panel was fitted before on the same data: used again")
     for row in outcome.rows:
         if row.unread is not None:
-            warn(f"not diagnosed, left out of the figures: {row.unread.source}: {row.unread.problem}")
+            warn_user([f"not diagnosed, left out of the figures: {row.unread.source}: {row.unread.problem}"])
     for verdict in telling([row.verdict for row in outcome.rows if row.verdict is not None])[:show]:
         OUT.print(ShownVerdict.of(verdict))
         OUT.print(f"[dim]true label: {escape(str(verdict.case.label))}[/dim]\n")

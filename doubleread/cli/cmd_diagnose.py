@@ -1,6 +1,6 @@
 """``doubleread diagnose``."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
@@ -10,8 +10,10 @@ from rich.markup import escape
 from rich.text import Text
 
 from doubleread.cli import options
-from doubleread.cli.screen import ERR, OUT, note, tell_json, warn, words_line
+from doubleread.cli.image_arguments import image_paths
+from doubleread.cli.screen import ERR, OUT, note, tell_json, words_line
 from doubleread.core.durable import write_text
+from doubleread.core.progress import silent
 from doubleread.core.terminal_text import harmless
 
 if TYPE_CHECKING:
@@ -25,7 +27,10 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 @app.command(epilog="Example: doubleread diagnose leaf.jpg --panel panel")
 def diagnose(
-    images: Annotated[list[str], typer.Argument(help="Image files.")],
+    images: Annotated[
+        list[str],
+        typer.Argument(metavar="IMAGE…", help="Image files, folders of images, or - for paths on stdin."),
+    ],
     panel: options.Panel = Path("panel"),
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line instead of cards.")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Also say why, and what would change it.")] = False,
@@ -37,6 +42,7 @@ def diagnose(
         ),
     ] = None,
     label: Annotated[str | None, typer.Option(help="With --where: of this label, not the likeliest.")] = None,
+    task: options.DecisionFile = None,
     settings: options.SettingsFile = None,
     record: options.Record = None,
     allow_from_panel: options.AllowFromPanel = False,
@@ -46,27 +52,37 @@ def diagnose(
     from doubleread.core.verdict import Verdict
     from doubleread.panel import Panel
 
+    images = image_paths(images)
     drawing = _Drawing.asked(where, label, images)
     chosen, failed, batch = options.settings_of(settings, record=record), False, list[Verdict]()
     with Panel.load(panel, settings=chosen, allow_from_panel=allow_from_panel) as loaded:
-        if loaded.encoder_is_fallback and not json:
-            warn(loaded.encoder_note)
-        shown = set[str]()
-        for result in loaded.diagnose_many(images):
-            shown.update(_show(result, loaded if explain else None, as_json=json))
+        decided, words = _deciding(loaded, task), set[str]()
+        for result in loaded.diagnose_many(images, progress=silent):
+            shown = decided(result) if isinstance(result, Verdict) else result
+            words.update(_show(shown, loaded if explain else None, as_json=json))
             if not isinstance(result, Verdict):
                 failed = True
                 continue
             batch.append(_bare(result))
             if drawing is not None:
                 drawing.write(loaded, result)
-        if shown:
-            _more(images, shown, explained=explain)
+        if words:
+            _more(images, words, explained=explain)
         announce_batch(loaded, batch)
         if loaded.spent and not json:
             ERR.print(spending_table(loaded.spent))
     if failed:
         raise typer.Exit(1)
+
+
+def _deciding(panel: "FittedPanel", task: Path | None) -> "Callable[[Verdict], Verdict]":
+    """Returns what a verdict becomes with the costs and the prior of a task file."""
+    if task is None:
+        return lambda verdict: verdict
+    from doubleread.evals.datasets.task_file import decision_changes
+
+    costs, prior = decision_changes(panel.task, task)
+    return lambda verdict: panel.redecide(verdict, costs=costs, prevalence=prior or None)
 
 
 @dataclass(frozen=True)
@@ -116,8 +132,8 @@ def _show(result: "Verdict | Unread", explaining: "FittedPanel | None", *, as_js
     OUT.print(result)
     if explaining is None:
         return first_screen(result)
-    OUT.print(verdict_details(result))
     lines = explaining.explain(result).lines
+    OUT.print(verdict_details(result, besides=lines))
     for line in lines:
         OUT.print(f"· {harmless(line)}", markup=False, highlight=False)
     return (*first_screen(result), *lines)
@@ -131,14 +147,14 @@ def _more(images: Sequence[str], texts: Iterable[str], *, explained: bool) -> No
 
 
 def announce_batch(panel: "FittedPanel", verdicts: "Sequence[Verdict]") -> None:
-    """Warns on stderr if the images, as a batch, differ from those the panel was trusted on."""
+    """Compares the images, as a batch, with the calibration images. The comparison itself warns of a difference."""
     from doubleread.panel.batch_comparison import FEWEST
 
     if len(verdicts) < FEWEST:
         return
     found = panel.compare_batch(verdicts)
-    for line in found.lines:
-        (warn if found.differs else note)(line)
+    for line in () if found.differs else found.lines:
+        note(line)
 
 
 def _bare(verdict: "Verdict") -> "Verdict":

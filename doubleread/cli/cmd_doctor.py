@@ -1,7 +1,7 @@
 """``doubleread doctor`` and ``doubleread settings``: what is installed and what will be used."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +15,8 @@ from doubleread.cli.screen import OUT
 from doubleread.core.errors import DoublereadError
 
 if TYPE_CHECKING:
+    from doubleread.agents.wire.reachability import ServerProblem
+    from doubleread.agents.wire.server_options import Server
     from doubleread.panel.consent import Ask
     from doubleread.panel.panel_folder import PanelFolder
     from doubleread.settings import Settings
@@ -91,7 +93,7 @@ def _packages() -> Table:
         installed = package_version(requirement.name)
         fits = installed is not None and requirement.specifier.contains(installed, prereleases=True)
         needed = f"needs {requirement.specifier}" if not fits else ""
-        hint = escape(f'pip install "doubleread[{extra}]"') if extra and installed is None else ""
+        hint = f"pip install {requirement.name}" if extra and installed is None else ""
         table.add_row(OK if fits else MISSING, requirement.name, installed or "not installed", needed, hint)
     return table
 
@@ -126,7 +128,7 @@ def _sessions(settings: "Settings") -> str:
     try:
         from doubleread.core.postgres import probe
     except ImportError:
-        return MISSING + escape(f' {address} needs an extra: pip install "doubleread[postgres]"')
+        return MISSING + escape(f" {address} needs: pip install langgraph-checkpoint-postgres 'psycopg[binary]'")
     try:
         return escape(f"{address}: {probe(address)}")
     except DoublereadError as error:
@@ -137,14 +139,25 @@ def _models(settings: "Settings") -> Iterator[tuple[str, str]]:
     """Yields the models of agents and sessions: address, whether the key is set (never its value), and price."""
     from doubleread.agents.wire.prices import PriceTable
 
-    prices = PriceTable(settings.prices)
-    for name, server in {**settings.vlm, **settings.reasoner, **settings.talk}.items():
-        seat = "" if name in settings.panel.agents or name in settings.talk else "; not on this panel"
+    servers, prices = {**settings.vlm, **settings.reasoner, **settings.talk}, PriceTable(settings.prices)
+    problems = _server_problems({name: one for name, one in servers.items() if one.key() or not one.key_name})
+    for name, server in servers.items():
+        seated = name in settings.panel.agents or name in settings.talk
+        seat = "" if seated else "; NOT on the panel: add it to agents in [panel]"
+        reached = f"; {MISSING} {escape(problems[name].text)}" if name in problems else ""
         key = f"; {server.key_name} {'is set' if server.key() else 'is NOT set'}" if server.key_name else "; no key"
         price = server.price or prices.of(server.model)
         dated = f" as of {price.as_of}" if price and price.as_of else ""
         cost = f"; ${price.input:g} in, ${price.output:g} out per million tokens{dated}" if price else "; price unknown"
-        yield name, escape(f"{server.model} at {server.base_url}{key}{cost}{seat}")
+        yield name, escape(f"{server.model} at {server.base_url}{key}{cost}{seat}") + reached
+
+
+def _server_problems(servers: "Mapping[str, Server]") -> "Mapping[str, ServerProblem]":
+    if not servers:
+        return {}
+    from doubleread.agents.wire.reachability import server_problems
+
+    return server_problems(servers)
 
 
 def _answer(saved: "PanelFolder", open_: "list[Ask]") -> Text:

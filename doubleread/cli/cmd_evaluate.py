@@ -126,8 +126,6 @@ def _judge(folder: Path, by: list[str] | None, gates: "list[MetricBound]") -> No
     from doubleread.evals.panel_evaluation import judge_run
 
     judged = judge_run(folder, tuple(by or ()), gates)
-    for line in judged.evaluation.warnings:
-        warn(line)
     show_evaluation(judged.evaluation)
     for gate in judged.gates:
         mark = "[green]✓[/]" if gate.passed else "[red]✗[/]"

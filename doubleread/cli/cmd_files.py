@@ -1,5 +1,6 @@
 """``doubleread batch write | read`` and ``doubleread fine-tune``: files for services. Nothing is sent."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
@@ -7,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from doubleread.cli.option_groups import DataColumns
+from doubleread.cli.option_groups import DataColumns, grouped
 from doubleread.cli.options import SettingsFile, TaskFile, settings_of
-from doubleread.cli.screen import ERR, OUT, progress, say, warn
+from doubleread.cli.screen import ERR, OUT, note, progress, say
 from doubleread.core.durable import replacing
-from doubleread.core.errors import DataError, ImageError
+from doubleread.core.errors import ImageError
+from doubleread.core.notices import warn_user
 
 if TYPE_CHECKING:
     from doubleread.agents.vlm.batch_api import BatchLine
@@ -55,7 +57,7 @@ async def _reported(lines: "AsyncIterator[BatchLine]", total: int) -> "AsyncIter
             done += 1
             report("writing requests", done, total)
             if line.problem:
-                warn(f"skipped {line.case.source}: {line.problem}")
+                warn_user([f"skipped {line.case.source}: {line.problem}"])
             else:
                 yield line
 
@@ -82,7 +84,7 @@ def read_batch(
 
     def skip(number: int, why: str) -> None:
         unreadable.append(number)
-        warn(f"skipped {results}, line {number}: {why}")
+        warn_user([f"skipped {results}, line {number}: {why}"])
 
     with _models(chosen) as models:
         reader = models.reader(agent, dataset.task)
@@ -102,29 +104,41 @@ def read_batch(
 
 
 @app.command("fine-tune", epilog="Example: doubleread fine-tune photos/ --agent gpt -o training.jsonl")
+@grouped
 def fine_tune(
     data: Annotated[str, typer.Argument(help="The labelled images, as for `fit`.")],
+    *,
     agent: AgentName,
     out: Annotated[Path, typer.Option("-o", "--out", help="File for the examples.")] = Path("training.jsonl"),
+    columns: DataColumns,
     task: TaskFile = None,
     settings: SettingsFile = None,
 ) -> None:
-    """Write chat examples with images for vision fine-tuning. Calibration and test images are left out."""
+    """Write chat examples with images for vision fine-tuning. Calibration and test images are left out.
+
+    If the data have no such splits, images are kept back for them, and a manifest says which: fit the panel on it.
+    """
     import asyncio
 
     from doubleread.agents.vlm.batch_api import training_line
+    from doubleread.evals.datasets.manifest_dataset import write_manifest
+    from doubleread.evals.splits import FRACTIONS
+    from doubleread.evals.splits import split as divide
 
     chosen = settings_of(settings)
-    dataset = DataColumns().dataset(data, task)
-    cases = [case for case in dataset.cases if case.label is not None and case.split in (None, "support", "train")]
-    if not cases:
-        raise DataError(f"{data} holds no labelled image outside its calibration and test splits")
+    dataset = columns.dataset(data, task)
+    dataset = given = dataset.with_cases(case for case in dataset.cases if case.label is not None)
+    seed = chosen.trust.seed
+    if any(case.split is not None for case in dataset.cases):
+        dataset = dataset.with_splits(FRACTIONS["test"], seed=seed)
+    divided = divide(dataset.cases, seed=seed)
+    cases = [case for case in divided if case.split == "support"]
 
     async def line(case: "Case") -> str:
         try:
             return await training_line(case, reader.options, models.context(dataset.task))
         except ImageError as error:
-            warn(f"skipped {case.source}: {error}")
+            warn_user([f"skipped {case.source}: {error}"])
             return ""
 
     async def write() -> int:
@@ -142,6 +156,11 @@ def fine_tune(
         written = asyncio.run(write())
     OUT.print(f'{written} examples; ask the tuned model with confidence = "logprobs"', highlight=False, markup=False)
     say(str(out))
+    if divided != given.cases:
+        sizes = Counter(case.split for case in divided)
+        manifest = write_manifest(out.with_name(f"{out.stem}-splits.csv"), divided)
+        kept = f"{sizes['calibration']} images are kept back for calibration and {sizes['test']} for the test"
+        note(f"{kept}. Fit the panel on the same splits: doubleread fit {manifest}")
 
 
 def _models(settings: "Settings") -> "closing[Models]":

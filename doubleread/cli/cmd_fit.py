@@ -1,13 +1,14 @@
 """``doubleread fit``."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from doubleread.cli import options
-from doubleread.cli.announcements import announce, announce_models, announce_panel
-from doubleread.cli.option_groups import FitOptions, grouped
+from doubleread.cli.announcements import announce_models, announce_panel, announce_reading
+from doubleread.cli.option_groups import FitOptions, TestShare, grouped
 from doubleread.cli.screen import progress, say
 
 app = typer.Typer()
@@ -20,18 +21,22 @@ def fit(
     *,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the fitted panel.")] = Path("panel"),
     given: FitOptions,
+    test: TestShare,
     record: options.Record = None,
 ) -> None:
-    """Fit a panel on labelled images and save it. Rows of split `test` are left alone."""
+    """Fit a panel on labelled images and save it. Test images are kept back to judge it on."""
     from doubleread.cli.tables import show_trust
     from doubleread.panel import Panel
+    from doubleread.panel.first_checks import check_first
     from doubleread.panel.saving import check_target, clear_leftovers
 
     settings = given.chosen(record)
     clear_leftovers(out)
     check_target(out)
+    check_first(settings)
     dataset = given.dataset(data, given.task)
-    announce(dataset)
+    announce_reading(dataset)
+    dataset = test.held_out(dataset, settings.trust.seed, f"doubleread evaluate {shlex.quote(data)} --panel {out}")
     with progress() as report:
         fitted = Panel.fit(dataset.cases, dataset.task, settings=settings, progress=report)
     with fitted as panel:

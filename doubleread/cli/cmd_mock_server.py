@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.text import Text
 
 from doubleread.cli.option_groups import DataColumns
-from doubleread.cli.screen import ERR, OUT, progress, warn
+from doubleread.cli.screen import ERR, progress, say, warn
 from doubleread.core.errors import DataError, ImageError
+from doubleread.core.notices import warn_user
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-SNIPPET = '[vlm.mock]\nmodel = "mock-1"\nbase_url = "{url}"\nprice = {{ input = 0, output = 0 }}'
+_SETTINGS = """\
+[panel]
+agents = [{agents}, "mock"]
+
+[vlm.mock]
+model = "mock-1"
+base_url = "{url}"
+price = {{ input = 0, output = 0 }}
+"""
 
 
 @app.command("mock-server", epilog="Example: doubleread mock-server photos/ --accuracy 0.7 --fault rate-limit=0.05")
@@ -56,11 +64,19 @@ def mock_server(
     says = DryRun(cases, looks, accuracy=accuracy, book=book, faults=shares)
     limits = RateLimits(requests_per_minute=requests_per_minute, in_flight=in_flight)
     with running(replies, says, limits=limits, latency_s=latency, without=without or [], host=host, port=port) as mock:
-        OUT.print(f"serving at {mock.base_url}; for the settings:\n", highlight=False)
-        OUT.print(escape(SNIPPET.format(url=mock.base_url)) + "\n", highlight=False)
+        say(f"serving at {mock.base_url}. Settings for a panel with this model, for --settings:\n")
+        say(settings_text(mock.base_url))
         if book is None:
             warn(f"answers are invented: right on {accuracy:.0%} of the images at first")
         _until_stopped(mock.server)
+
+
+def settings_text(url: str) -> str:
+    """Returns settings for a panel of the usual agents and the model at this address."""
+    from doubleread.settings import Settings
+
+    agents = ", ".join(f'"{name}"' for name in Settings().panel.agents)
+    return _SETTINGS.format(url=url, agents=agents)
 
 
 def _looked_at(data: str) -> "tuple[list[Case], list[NDArray[np.uint8]]]":
@@ -75,7 +91,7 @@ def _looked_at(data: str) -> "tuple[list[Case], list[NDArray[np.uint8]]]":
                 looks.append(thumbnail(images.open(case, max_side=256)))
                 cases.append(case)
             except ImageError as error:
-                warn(f"skipped {case.source}: {error}")
+                warn_user([f"skipped {case.source}: {error}"])
             report("looking at the images", i, len(dataset.cases))
     if not cases:
         raise DataError(f"{data} holds no image that can be read")

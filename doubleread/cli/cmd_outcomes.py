@@ -12,6 +12,7 @@ from doubleread.cli.screen import OUT, note, warn, warn_some
 from doubleread.cli.tables import comparison_table
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError, DoublereadError, StoreError
+from doubleread.core.notices import warn_user
 from doubleread.core.reading import Outcome, Sampling
 from doubleread.core.verdict import Verdict
 from doubleread.evals.trust_comparison import compare
@@ -62,7 +63,9 @@ def run_confirm(
     if archive:
         check_allowed(saved.folder, saved.head.id, asks_of(_without_models(saved.settings), load_settings()))
     if not keeps_readings(saved):
-        warn(f"{panel} was fitted by an older doubleread: it cannot learn from outcomes before it is fitted again")
+        warn_user(
+            [f"{panel} was fitted by an older doubleread: it cannot learn from outcomes before it is fitted again"]
+        )
     found, failed = read_verdicts(verdicts)
     if labels is not None:
         truth = match_labels(read_labels(labels), found, failed)
@@ -172,21 +175,20 @@ def _without_models(settings: Settings) -> Settings:
 def announce_outcomes(saved: PanelFolder) -> None:
     """Prints the number of outcomes, and whether they agree with the trust learned without them."""
     outcomes = read_outcomes(saved.folder)
-    for problem in outcomes.problems:
-        warn(problem)
+    warn_user((*saved.warnings, *outcomes.problems))
     if not outcomes.standing:
         return
     if not keeps_readings(saved):
-        warn(
+        old = (
             "fitted by an older doubleread: outcomes can be neither learned from nor watched before it is fitted again"
         )
+        warn_user([old])
         return
     found = drifts(saved)
     seen = max((drift.n for drift in found), default=0)
     note(f"{len(outcomes.standing)} confirmed outcomes, {seen} of them new since this version and checked for drift")
     alarms = [drift for drift in found if drift.alarm]
-    for drift in alarms:
-        warn(told(drift))
+    warn_user(map(told, alarms))
     if found and not alarms:
         most = max(found, key=lambda drift: drift.e_value)
         strongest = f"{most.agent} {most.direction}, e = {most.e_value:.2g}"
@@ -221,6 +223,7 @@ def run_update(panel: Path, *, include_selected: bool, dry_run: bool, to_version
         OUT.print(f"trust version {to_version} is used again", highlight=False)
         return
     new = relearn(before, include_selected=include_selected)
+    warn_user(new.about.warnings)
     for line in new.about.notes:
         note(line)
     if new.left_out:

@@ -7,7 +7,7 @@ import typer
 from rich.text import Text
 
 from doubleread.cli.options import AllowFromPanel, SettingsFile, settings_of
-from doubleread.cli.screen import OUT, note, progress, say, table, tell_json, warn_some
+from doubleread.cli.screen import OUT, note, progress, say, table, tell_json
 
 if TYPE_CHECKING:
     from doubleread.orchestrator.prevalence.batch_prevalence import BatchPrevalence
@@ -36,11 +36,13 @@ def prevalence(
     Exit code 1 where the images differ from the calibration cases in more than label shares, so that there is no
     estimate.
     """
+    from doubleread.core.notices import first_few, warn_user
     from doubleread.evals.datasets.folder_dataset import read_unlabelled
     from doubleread.panel import Panel
 
     chosen = settings_of(settings)
     cases, unread = read_unlabelled(images, group=group)
+    warn_user(first_few([f"skipped {one.source}: {one.problem}" for one in unread], "{n:,} more images skipped"))
     with Panel.load(panel, settings=chosen, allow_from_panel=allow_from_panel) as loaded:
         with progress() as report:
             found = loaded.prevalence(cases, progress=report)
@@ -54,7 +56,6 @@ def prevalence(
 
 
 def _show(found: "BatchPrevalence") -> None:
-    warn_some([f"skipped {one.source}: {one.problem}" for one in found.unread], "{n:,} more images skipped")
     say(found.line)
     if found.labels:
         OUT.print()

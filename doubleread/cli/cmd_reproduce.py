@@ -6,9 +6,10 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from doubleread.cli.screen import OUT, progress, warn
+from doubleread.cli.screen import OUT, progress
 from doubleread.cli.tables import titled_table
 from doubleread.core.durable import write_text
+from doubleread.core.notices import warn_user
 from doubleread.core.trust import Estimate
 from doubleread.evals.reproduction.paper_tables import PublishedFigure
 from doubleread.evals.reproduction.reproduction_report import Reproduction, page, reproduce_paper
@@ -32,7 +33,7 @@ def run_reproduce(data: Path, out: Path, settings: Settings, repeats: int) -> No
         found = asyncio.run(reproduce_paper(data, learning=learning, policy=policy, repeats=repeats, progress=report))
     OUT.print(_paper(found))
     if found.matching < len(found.rows):
-        warn(f"{len(found.rows) - found.matching} published figures do not come out of this record")
+        warn_user([f"{len(found.rows) - found.matching} published figures do not come out of this record"])
     OUT.print(_ours(found))
     OUT.print(_paired(found))
     out.mkdir(parents=True, exist_ok=True)

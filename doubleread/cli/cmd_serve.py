@@ -35,8 +35,6 @@ def run_serve(
     with ExitStack() as stack:
         listening = stack.enter_context(bound(host, port))
         panel = stack.enter_context(Panel.load(panel_folder, settings=settings, allow_from_panel=allow))
-        if panel.encoder_is_fallback:
-            warn(panel.encoder_note)
         panel.warm_up()
         stack.enter_context(at_rest())
         sessions = stack.enter_context(open_sessions(panel, talk))

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from doubleread.cli.screen import OUT, note, progress, tell_json, warn, words_line
+from doubleread.cli.screen import OUT, note, progress, tell_json, words_line
 from doubleread.cli.tables import csv_text, titled_table
 from doubleread.core.durable import write_text
 from doubleread.core.errors import DataError
@@ -55,8 +55,6 @@ def _show(found: Sweep) -> None:
     OUT.print(_figures_table(found))
     if len(found.judged) > 1:
         OUT.print(_changes_table(found))
-    for one in found.refused:
-        warn(f"{one.name}: {one.why}")
     for text in found.notes:
         note(text)
     words_line(("groups", *(one.title for one in sweep_figures().values())))

@@ -27,6 +27,7 @@ from doubleread.cli import (
     cmd_trust,
     lazy_commands,
 )
+from doubleread.cli.screen import warnings_as_lines
 from doubleread.core.durable import is_full
 from doubleread.core.errors import DoublereadError
 from doubleread.core.terminal_text import harmless_lines, prepare
@@ -83,11 +84,13 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     del version
+    context.with_resource(warnings_as_lines())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
 
 from doubleread.cli import options
-from doubleread.cli.screen import progress
+from doubleread.cli.screen import note, progress
 
 if TYPE_CHECKING:
     from doubleread.core.stored import Wanted
@@ -55,10 +57,10 @@ class DataColumns:
     def dataset(self, data: str, task: Path | None = None) -> "Dataset":
         """Reads a data set of one task; ``task`` is a file with further details."""
         from doubleread.evals.datasets import read_dataset
-        from doubleread.evals.datasets.read import with_task
+        from doubleread.evals.datasets.task_file import with_task_file
 
         found = read_dataset(data, label_column=self.label_column, path_column=self.path_column, group=self.group)
-        return with_task(found, task)
+        return found if task is None else found.model_copy(update={"task": with_task_file(found.task, task)})
 
     def labelled(self, data: str, report: "RowProgress | None" = None) -> "LabelledCases":
         """Reads labelled cases, with any labels."""
@@ -87,6 +89,37 @@ class FitOptions(DataColumns):
     def chosen(self, record: Path | None = None) -> "Settings":
         """Returns the settings with these flags applied."""
         return options.settings_of(self.settings, self.encoder, self.agents, self.rule, record)
+
+
+@dataclass(frozen=True)
+class TestShare:
+    """How many images are kept back to judge the panel on."""
+
+    test_share: Annotated[
+        float,
+        typer.Option(
+            min=0, max=0.9, help="Share of the images to keep back for a test if the data have no test split; 0: none."
+        ),
+    ] = 0.2
+
+    def held_out(self, dataset: "Dataset", seed: int, judge: str) -> "Dataset":
+        """Returns the data set with a test split, and says how to ``judge`` the panel on it.
+
+        Warns, and returns the data set as it is, if there are too few images.
+        """
+        from doubleread.core.errors import DataError
+        from doubleread.core.notices import warn_user
+
+        if not self.test_share or dataset.part("test"):
+            return dataset
+        try:
+            divided = dataset.with_splits(self.test_share, seed=seed)
+        except DataError as error:
+            warn_user([f"{error}. All images are used to fit: judge the panel on other labelled images"])
+            return dataset
+        kept, of = len(divided.part("test")), len(divided.cases)
+        note(f"{kept} of {of} images are kept back for a test, and not used to fit. To judge the panel: {judge}")
+        return divided
 
 
 @dataclass(frozen=True)

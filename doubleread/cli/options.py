@@ -30,7 +30,12 @@ GroupAsForFit = Annotated[str | None, typer.Option(help="What must stay together
 LabelColumn = Annotated[str, typer.Option(help="Column of a manifest that holds the label.")]
 PathColumn = Annotated[str, typer.Option(help="Column of a manifest that holds the image's path.")]
 TaskFile = Annotated[
-    Path | None, typer.Option("--task", help="TOML file that says what the images show and what the labels mean.")
+    Path | None, typer.Option("--task", help="TOML file with what it changes of the task: about, labels, prior, costs.")
+]
+
+DecisionFile = Annotated[
+    Path | None,
+    typer.Option("--task", help="TOML file with other costs or another prior than the panel was fitted with."),
 ]
 
 # panels

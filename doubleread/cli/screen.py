@@ -4,28 +4,23 @@ These consoles neutralise terminal control characters in everything they print.
 """
 
 import sys
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TextIO
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
 from doubleread.core.glossary import words_in
+from doubleread.core.notices import DoublereadWarning, first_few
 from doubleread.core.progress import Progress as Report
 from doubleread.core.terminal_text import MARK, harmless_lines, is_shown, legible, legible_json
+from doubleread.render.progress_display import StageBars
 
 
 class Harmless(RenderHook):
@@ -58,28 +53,47 @@ for _console in (OUT, ERR):
 
 
 @contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """Prints each warning of the library once, as a line: the one way in which warnings reach the command line."""
+    said = set[str]()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DoublereadWarning)
+        others = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if not issubclass(category, DoublereadWarning):
+                others(message, category, filename, lineno, file, line)
+            elif (text := str(message)) not in said:
+                said.add(text)
+                warn(text)
+
+        warnings.showwarning = show
+        yield
+
+
+@contextmanager
 def progress() -> Iterator[Report]:
     """Shows a progress bar per stage; in a pipe, one line when a stage is done."""
-    bars = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=30),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(compact=True),
-        console=ERR,
-        disable=not ERR.is_terminal,
-    )
-    stages: dict[str, TaskID] = {}
 
     def report(stage: str, done: int, total: int) -> None:
-        if stage not in stages:
-            stages[stage] = bars.add_task(stage, total=total)
-        bars.update(stages[stage], completed=done, total=total)
-        if not ERR.is_terminal and done == total:
+        if done == total:
             ERR.print(f"{stage}: {done}/{total}")
 
-    with bars:
+    if not ERR.is_terminal:
         yield report
+        return
+    bars = StageBars(ERR)
+    try:
+        yield bars
+    finally:
+        bars.close()
 
 
 def table(*columns: str, right: Sequence[str] = ()) -> Table:
@@ -139,7 +153,5 @@ def warn(text: str) -> None:
 
 def warn_some(lines: Sequence[str], more: str, shown: int = 10) -> None:
     """Prints the first ``shown`` warnings; ``more`` announces the rest, as in ``{n:,} more rows``."""
-    for line in lines[:shown]:
+    for line in first_few(lines, more, shown):
         warn(line)
-    if len(lines) > shown:
-        warn(f"… and {more.format(n=len(lines) - shown)}")

@@ -96,6 +96,12 @@ class RowProblem(Record):
     problem: str
     """The reason."""
 
+    @property
+    def line(self) -> str:
+        """What was left out and why, in one line."""
+        path = f" ({self.path})" if self.path and self.path not in self.where else ""
+        return f"skipped {self.where}{path}: {self.problem}"
+
 
 def digest_of_file(path: Path) -> str:
     """Returns the sha256 of an image file. Raises ``DataError``, also for a file above ``MAX_IMAGE_BYTES``."""

@@ -42,8 +42,8 @@ TERMS = (
     ),
     Term(
         "calibration images",
-        "The labelled images on which doubleread learned how far each agent can be trusted. No agent was fitted on the "
-        "image that it was tested with. They are also called held-out images.",
+        "The labelled images on which doubleread measured how far each agent can be trusted. An agent is never tested "
+        "on an image that it was fitted on. They are also called held-out images.",
         ("calibration image", "calibration cases", "held-out images", "held-out cases", "track record"),
     ),
     Term(
@@ -55,7 +55,7 @@ TERMS = (
     Term(
         "prediction set",
         "The labels that cannot be ruled out. By default, the set contains the true label for at least 90 % of new "
-        "images. An empty set means that the image fits none of the labels.",
+        "images that are like the calibration images. An empty set means that the image fits none of the labels.",
         ("prediction sets", "cannot be ruled out"),
     ),
     Term(
@@ -118,7 +118,9 @@ def words_in(texts: Iterable[str]) -> tuple[Term, ...]:
 def as_markdown() -> str:
     """Returns the glossary as a page."""
     entries = (f'<a id="{term.anchor}"></a>\n\n**{term.name}**{_also(term)}  \n{term.meaning}\n' for term in TERMS)
-    return "\n".join(("# Glossary\n\nWhat the twelve words mean that doubleread uses on every screen.\n", *entries))
+    return "\n".join(
+        ("# Glossary\n\nThis page explains the twelve words that doubleread uses on every screen.\n", *entries)
+    )
 
 
 def _also(term: Term) -> str:

@@ -6,6 +6,12 @@ Progress = Callable[[str, int, int], None]
 """Called with the stage's name, how much is done, and how much there is."""
 
 
-def silent(stage: str, done: int, total: int) -> None:
-    """Reports nothing."""
-    del stage, done, total
+def silent(*_: object) -> None:
+    """Reports nothing: pass it as ``progress`` where no progress should be shown.
+
+    Examples:
+        >>> dataset = doubleread.read_dataset("photos", progress=doubleread.silent)
+    """
+
+
+__all__ = ["Progress", "silent"]

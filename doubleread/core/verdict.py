@@ -1,6 +1,7 @@
 """The panel's verdict on one case, and what it rests on."""
 
 from collections import Counter
+from html import escape
 from typing import Literal
 
 from pydantic import Field
@@ -9,6 +10,7 @@ from doubleread.core.base import Record
 from doubleread.core.case import Case
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention, Opinion
+from doubleread.core.terminal_text import harmless
 
 Action = Literal["commit", "ask-more", "second-look", "refer"]
 """What the panel does next; a finished verdict commits or refers."""
@@ -236,6 +238,15 @@ class Unread(Record):
     """The reason for programs, such as ``missing`` or ``corrupt``; see ``ImageError``."""
     problem: str
     """The reason for people."""
+
+    def __str__(self) -> str:
+        return harmless(f"∅ {self.source}: {self.problem}")
+
+    def __repr__(self) -> str:
+        return harmless(f"<Unread {self.source}: {self.problem}>")
+
+    def _repr_html_(self) -> str:
+        return f"<p>∅ <b>{escape(self.source)}</b> could not be read: {escape(self.problem)}</p>"
 
 
 __all__ = [

@@ -110,7 +110,7 @@ def _agents_say(verdict: Verdict) -> Iterator[str]:
     same = sum(label == verdict.label for label in said.values())
     if not said:
         return
-    answered = " that answered" if verdict.silent else ""
+    answered = " that answered" if _failed(verdict) else ""
     if same == len(said):
         yield f"{_all(len(said), answered)} {verdict.label}"
     else:
@@ -153,17 +153,22 @@ def _because(verdict: Verdict) -> str:
         return ""
     if verdict.coverage is not None and len(verdict.prediction_set) > 1:
         return f": {named(verdict.prediction_set)} cannot be ruled out"
-    if verdict.silent:
+    if _failed(verdict):
         return ": an answer is missing that could have changed the verdict"
     return ": an error may cost more than a look"
 
 
 def _alerts(verdict: Verdict) -> Iterator[str]:
-    for one in verdict.silent:
+    for one in _failed(verdict):
         yield f"{one.agent} gave no answer: {one.detail or one.cause}"
     if verdict.coverage is not None and not verdict.prediction_set:
         yield NO_FIT
     yield from (one for one in other_warnings(verdict) if not _names_silence(one, verdict.silent))
+
+
+def _failed(verdict: Verdict) -> list[Abstention]:
+    """The agents that gave no answer on this image, but not those that never give one with this panel's encoder."""
+    return [one for one in verdict.silent if one.cause != "no-text-encoder"]
 
 
 def _names_silence(warning: str, silent: Sequence[Abstention]) -> bool:
@@ -201,7 +206,10 @@ def record_line(verdict: Verdict) -> str:
     if verdict.track is None:
         return ""
     track = verdict.track
-    return f"right in {track.right} of {track.n} calibration images with a similar score (95% interval {_span(track)})"
+    return (
+        f"right in {track.right} of {track.n} calibration images with a similar score (95% interval {track.low:.1%} to "
+        f"{track.high:.1%})"
+    )
 
 
 def fitting_labels(verdict: Verdict) -> str:

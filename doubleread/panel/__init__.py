@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from doubleread.core.lazy_modules import submodules
+
 if TYPE_CHECKING:
     from doubleread.panel.panel import Panel
 
@@ -9,9 +11,9 @@ __all__ = ["Panel"]
 
 
 def __getattr__(name: str) -> Any:
-    """Imports ``Panel`` on first access, so that parts of this package load without it."""
+    """Imports ``Panel`` or a module on first access, so that parts of this package load without the others."""
     if name != "Panel":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return submodules(__name__)(name)
     from doubleread.panel.panel import Panel  # noqa: PLC0415
 
     return Panel

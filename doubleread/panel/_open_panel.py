@@ -1,7 +1,7 @@
 """The state and the properties of an open panel."""
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from doubleread.core.agent_ports import TakesHints
 from doubleread.core.background import Background
 from doubleread.core.case import Case
 from doubleread.core.errors import PanelError
+from doubleread.core.notices import first_few
 from doubleread.core.ports import CaseStore
 from doubleread.core.process import OneProcess
 from doubleread.core.reading import Reading
@@ -24,6 +25,7 @@ from doubleread.orchestrator.course.kept import kept
 from doubleread.orchestrator.course.seats import Seats, Witness, nobody
 from doubleread.orchestrator.explanation.influence import left_out
 from doubleread.orchestrator.trust.drift import Drift, warning_of
+from doubleread.panel._panel_overview import panel_overview
 from doubleread.panel._reference import PictureReference
 from doubleread.panel.composition import Eyes, Seated
 from doubleread.panel.feedback import calibration_cases, drifts, known_as, learned_rows, remembered
@@ -31,10 +33,11 @@ from doubleread.panel.fitting import FittedPanel
 from doubleread.panel.panel_folder import AboutPanel, PanelFolder, digest_of
 from doubleread.panel.provenance import provenance
 from doubleread.rag.images.picture_quality import NOTHING_USUAL
+from doubleread.render.overview import HasOverview, Overview
 from doubleread.settings import Settings
 
 
-class OpenPanel:
+class OpenPanel(HasOverview):
     """The parts of a panel; see ``Panel``."""
 
     def __init__(self, settings: Settings, eyes: Eyes, seated: Seated, store: CaseStore, arbiter: Arbiter) -> None:
@@ -44,6 +47,8 @@ class OpenPanel:
         self._alarms: tuple[Drift, ...] = ()
         self._unwatched: tuple[str, ...] = ()
         self._notes: tuple[str, ...] = ()
+        self._warnings: tuple[str, ...] = ()
+        self._unused: tuple[str, ...] = ()
         self._unread: tuple[Unread, ...] = ()
         self._background, self._home = Background(), OneProcess()
         self._recording = ExitStack()
@@ -111,8 +116,27 @@ class OpenPanel:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What fitting reported: choices, gains and warnings."""
+        """What fitting reported, apart from warnings: what trust was learned from, what was chosen, and why."""
         return self._notes
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What makes its verdicts worse or less certain, as far as fitting and loading found it.
+
+        ``fit`` warns of all of it with ``DoublereadWarning``; ``load`` only of what is new on this machine.
+
+        Examples:
+            >>> [line for line in panel.warnings if "groups" in line]
+            []
+        """
+        encoder = (self.encoder_note,) if self.encoder_is_fallback else ()
+        return tuple(dict.fromkeys((*encoder, *skipped(self._unread), *self._warnings, *self._here)))
+
+    @property
+    def _here(self) -> tuple[str, ...]:
+        """Warnings that loading found."""
+        drifted = (warning_of(self._alarms),) if self._alarms else ()
+        return (*self._unused, *drifted, *self._unwatched)
 
     @property
     def left_out(self) -> dict[str, str]:
@@ -184,6 +208,11 @@ class OpenPanel:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _overview(self, *, pictures: bool) -> Overview:
+        del pictures
+        folder = str(self._saved.folder) if self._saved else "not saved"
+        return panel_overview(self, folder, self._eyes.choice.name)
+
     def _see(self, reference: PictureReference | None) -> None:
         """Sets the reference for pictures; from now on, unusual pictures raise the alarm."""
         self._reference = reference
@@ -216,7 +245,7 @@ class OpenPanel:
 
     def _use(self, saved: PanelFolder) -> None:
         """Uses the trust of a folder."""
-        self._saved, self._arbiter, self._notes = saved, saved.arbiter, saved.notes
+        self._saved, self._arbiter, self._notes, self._warnings = saved, saved.arbiter, saved.notes, saved.warnings
         self._alarms, self._unwatched = (), ()
         try:
             self._alarms = tuple(drift for drift in drifts(saved) if drift.alarm)
@@ -231,6 +260,11 @@ class OpenPanel:
         self._home.check()
         if not self._closing.alive:
             raise PanelError("this panel was closed: load it again")
+
+
+def skipped(unread: Sequence[Unread]) -> tuple[str, ...]:
+    """Returns warnings about cases that could not be read."""
+    return first_few([f"skipped {row.source}: {row.problem}" for row in unread], "{n:,} more images skipped")
 
 
 @contextmanager

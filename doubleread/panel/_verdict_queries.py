@@ -7,33 +7,35 @@ from doubleread.core.batch import BatchComparison
 from doubleread.core.case import Case
 from doubleread.core.errors import TaskError
 from doubleread.core.evidence import Neighbour
+from doubleread.core.notices import warn_user
 from doubleread.core.progress import Progress, silent
 from doubleread.core.task import Costs
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.core.verdict_wording import UNLIKE
-from doubleread.orchestrator.explanation.counterfactual import WhatIf, what_if
-from doubleread.orchestrator.explanation.influence import Explanation, explain
+from doubleread.orchestrator.explanation.counterfactual import redecided, what_if
+from doubleread.orchestrator.explanation.influence import explain
 from doubleread.panel._open_panel import OpenPanel
 from doubleread.panel.attribution_maps import attribute, no_maps
 from doubleread.panel.batch_comparison import compare_verdicts
-from doubleread.render.shown import ShownAttribution
+from doubleread.render.progress_display import shown
+from doubleread.render.shown import ShownAttribution, ShownExplanation, ShownWhatIf
 
 
 class VerdictQueries(OpenPanel):
     """Explanations, maps and comparisons of verdicts; see ``Panel``."""
 
-    def explain(self, verdict: Verdict) -> Explanation:
+    def explain(self, verdict: Verdict) -> ShownExplanation:
         """Explains a verdict: who said what, how far each agent is trusted, and what would change the verdict.
 
         Examples:
             >>> len(panel.explain(verdict).lines) > 1
             True
         """
-        return explain(verdict, self._arbiter)
+        return ShownExplanation.of(explain(verdict, self._arbiter), verdict.case)
 
     def what_if(
         self, verdict: Verdict, *, costs: Costs | None = None, prevalence: Mapping[str, float] | None = None
-    ) -> WhatIf:
+    ) -> ShownWhatIf:
         """Computes what the verdict would be with other costs or another prevalence. No agent is asked again.
 
         The posterior moves from the prior ``s`` to ``s'`` by ``p'(label) ∝ p(label) · s'(label) / s(label)``.
@@ -50,9 +52,25 @@ class VerdictQueries(OpenPanel):
             >>> panel.what_if(verdict, costs=doubleread.Costs(referral=0.0)).decision.action
             'refer'
         """
-        return what_if(verdict, self._arbiter, costs, prevalence)
+        return ShownWhatIf.of(what_if(verdict, self._arbiter, costs, prevalence))
 
-    def attribute(self, verdict: Verdict, *, label: str | None = None, progress: Progress = silent) -> ShownAttribution:
+    def redecide(
+        self, verdict: Verdict, *, costs: Costs | None = None, prevalence: Mapping[str, float] | None = None
+    ) -> Verdict:
+        """Returns the verdict with the posterior and decision of ``what_if``. No agent is asked again.
+
+        A referral that has another reason than its expected cost, such as an unfamiliar image, stays. With another
+        prevalence there is no prediction set and no track record.
+
+        Examples:
+            >>> panel.redecide(verdict, costs=doubleread.Costs(referral=0.0)).decision.action
+            'refer'
+        """
+        return redecided(verdict, self.what_if(verdict, costs=costs, prevalence=prevalence))
+
+    def attribute(
+        self, verdict: Verdict, *, label: str | None = None, progress: Progress | None = None
+    ) -> ShownAttribution:
         """Maps which parts of the image each local agent's probability of a label depends on.
 
         The image is read again with one part after the other covered (occlusion, Zeiler and Fergus 2014). The heat of a
@@ -62,7 +80,7 @@ class VerdictQueries(OpenPanel):
         Args:
             verdict: A verdict of this panel.
             label: The label to explain; the most probable one if None.
-            progress: Called as parts are covered.
+            progress: Called as parts are covered; see ``fit``.
 
         Raises:
             TaskError: The task has no such label, or no agent gave an opinion and no label is named.
@@ -72,7 +90,8 @@ class VerdictQueries(OpenPanel):
             >>> maps = panel.attribute(verdict, label="red")
             >>> maps.picture().save("where.png")
         """
-        return self._background.call(self.aattribute, verdict, label=label, progress=progress)
+        with shown(progress) as report:
+            return self._background.call(self.aattribute, verdict, label=label, progress=report)
 
     async def aattribute(
         self, verdict: Verdict, *, label: str | None = None, progress: Progress = silent
@@ -95,7 +114,7 @@ class VerdictQueries(OpenPanel):
 
         A classifier two-sample test (Lopez-Paz and Oquab 2017) of embeddings and simple statistics at a level of 1 %.
         Whole groups (``Case.group``) are shuffled. Pictures that the panel was fitted on are left out. With fewer than
-        30 pictures nothing is tested, and ``note`` says why.
+        30 pictures nothing is tested, and ``note`` says why. If the batch differs, there is also a warning.
 
         Examples:
             >>> panel.compare_batch([verdict]).note
@@ -107,11 +126,13 @@ class VerdictQueries(OpenPanel):
             if isinstance(one, Verdict) and not self.learned_from(one.case):
                 said[one.case.id] = one.case, -1 if one.label is None else names.index(one.label)
         eyes = self._eyes
-        return compare_verdicts(
+        found = compare_verdicts(
             list(said.values()),
             self._reference,
             lambda cases: (eyes.embedder.embed_all(cases), eyes.pictures.embed_all(cases)),
         )
+        warn_user(["; ".join(found.lines)] if found.differs else [])
+        return found
 
     async def nearest(self, case: Case, labels: Sequence[str], per_label: int) -> tuple[Neighbour, ...]:
         """Returns the ``per_label`` most similar stored cases of each label, label by label, nearest first.

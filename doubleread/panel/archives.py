@@ -10,13 +10,14 @@ from doubleread.core.errors import DataError, EncoderMismatch
 from doubleread.core.ports import Encoder
 from doubleread.core.stored import Wanted
 from doubleread.panel.composition import embedder_of, open_encoder
-from doubleread.rag.case_search import SimilarCases, find_like
+from doubleread.rag.case_search import find_like
 from doubleread.rag.embedder import CachedEmbedder
 from doubleread.rag.encoders import EncoderChoice
 from doubleread.rag.images.case_images import Images
 from doubleread.rag.stores.archive import Archive, held_encoder
 from doubleread.rag.stores.ledger_folder import check_folder
 from doubleread.rag.stores.store_base import EVERYTHING
+from doubleread.render.shown import ShownSimilarCases
 from doubleread.settings import Settings, load_settings
 
 AUTO = "auto"
@@ -64,9 +65,12 @@ class Searchable:
     choice: EncoderChoice
     encoder: Encoder
 
-    def find(self, query: Case | str, *, k: int = 10, each: bool = False, wanted: Wanted = EVERYTHING) -> SimilarCases:
+    def find(
+        self, query: Case | str, *, k: int = 10, each: bool = False, wanted: Wanted = EVERYTHING
+    ) -> ShownSimilarCases:
         """Returns the stored cases most similar to an image or a text; see ``find_like``."""
-        return find_like(self.archive, self.encoder, query, k=k, each=each, wanted=wanted)
+        found = find_like(self.archive, self.encoder, query, k=k, each=each, wanted=wanted)
+        return ShownSimilarCases.model_validate(found.model_dump())
 
 
 @contextmanager
@@ -95,7 +99,7 @@ def find(
     each: bool = False,
     wanted: Wanted = EVERYTHING,
     settings: Settings | None = None,
-) -> SimilarCases:
+) -> ShownSimilarCases:
     """Returns the ``k`` cases of an archive most similar to an image file or a text; ``each``: of every label.
 
     Each call loads the encoder: use ``open_searchable`` for several queries. Raises ``DataError`` unless exactly one of

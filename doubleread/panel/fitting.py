@@ -19,6 +19,7 @@ from doubleread.core.background import Background
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError
 from doubleread.core.evidence import Evidence
+from doubleread.core.notices import NO_GROUPS, Caution, cautions, divided
 from doubleread.core.opinion import Answer
 from doubleread.core.progress import Progress, silent
 from doubleread.core.stored import StoredCase
@@ -109,6 +110,7 @@ class FittedPanel:
     """The reference for later pictures."""
     unread: tuple[Unread, ...]
     notes: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def fit(
@@ -152,8 +154,8 @@ def fit(
     arbiter = with_gaps(learn_trust(task, settings, readings), gaps)
     progress("learning trust", 1, 1)
     reference, odd = _reference(pool, order, arbiter)
-    notes = (*_notes(cases, order, arbiter, learned_from), *odd)
-    return FittedPanel(support, order.cases, readings, seated, store, arbiter, near, reference, unread, notes)
+    notes, warnings = divided((*_notes(cases, order, arbiter, learned_from), *odd))
+    return FittedPanel(support, order.cases, readings, seated, store, arbiter, near, reference, unread, notes, warnings)
 
 
 def learn_trust(task: Task, settings: Settings, readings: Readings) -> Arbiter:
@@ -266,8 +268,8 @@ def _cross_fit(
         done, total = len(order), len(pool.cases)
         parts.append(_read(seated, pool[held_out], settings, eyes, progress, witness, done=done, total=total))
         order += list(held_out)
-    how = "by group" if groups else "no group key: cases taken one by one"
-    return parts, pool[order], f"cross-fitting in {len(folds)} folds, {how}"
+    how = ", by group" if groups else ""
+    return parts, pool[order], f"cross-fitting in {len(folds)} folds{how}"
 
 
 @dataclass(frozen=True)
@@ -332,17 +334,17 @@ def _join(parts: Sequence[_Answers], order: Pool, learned_from: str, support: La
 def _notes(cases: Sequence[Case], order: Pool, arbiter: Arbiter, learned_from: str) -> tuple[str, ...]:
     notes = [f"trust learned from {learned_from}", implied_prevalence(arbiter.task, order.labels)]
     if skipped := sum(case.label is None for case in cases):
-        notes.append(f"{skipped} cases without a label were left out")
+        notes.append(Caution(f"{skipped} cases without a label were left out"))
     if tests := sum(case.split == "test" for case in cases):
         notes.append(f"{tests} test cases were not looked at")
     if order.groups is None:
-        notes.append("no group key: cases that belong together may stand on both sides, and trust may be flattered")
+        notes.append(Caution(NO_GROUPS))
     return (*notes, *arbiter_notes(arbiter))
 
 
 def arbiter_notes(arbiter: Arbiter) -> tuple[str, ...]:
-    """Returns notes on how trust was learned."""
-    return (*arbiter.notes, *_warnings(arbiter.profiles))
+    """Returns notes and warnings on how trust was learned."""
+    return (*arbiter.notes, *cautions(arbiter.warnings), *cautions(_warnings(arbiter.profiles)))
 
 
 def _warnings(profiles: Sequence[TrustProfile]) -> list[str]:

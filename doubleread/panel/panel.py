@@ -1,14 +1,14 @@
 """Fit a panel, save and load it, diagnose images, and learn from outcomes."""
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, aclosing
 from pathlib import Path
 from typing import Self
 
 from doubleread.core.case import Case
-from doubleread.core.progress import Progress, silent
+from doubleread.core.notices import warn_user
+from doubleread.core.progress import Progress
 from doubleread.core.reading import Outcome, Sampling
 from doubleread.core.task import Task
 from doubleread.core.types import Embeddings
@@ -17,9 +17,9 @@ from doubleread.orchestrator.course.follow import follow
 from doubleread.orchestrator.course.graph import diagnose
 from doubleread.orchestrator.course.seats import Seats
 from doubleread.orchestrator.prevalence.batch_prevalence import BatchPrevalence, batch_prevalence
-from doubleread.panel._open_panel import recording
+from doubleread.panel._open_panel import recording, skipped
 from doubleread.panel._verdict_queries import VerdictQueries
-from doubleread.panel.composition import check_names, open_eyes, seat
+from doubleread.panel.composition import open_eyes, seat
 from doubleread.panel.consent import check_allowed
 from doubleread.panel.feedback import (
     adopt,
@@ -32,6 +32,7 @@ from doubleread.panel.feedback import (
     remember,
     retract,
 )
+from doubleread.panel.first_checks import check_first, check_fitted
 from doubleread.panel.fitting import fit
 from doubleread.panel.image_stream import Readable, case_of, verdicts_of
 from doubleread.panel.panel_folder import (
@@ -45,10 +46,9 @@ from doubleread.panel.panel_folder import (
 from doubleread.panel.saving import allow_own, write_panel
 from doubleread.panel.trust_folder import TrustVersion
 from doubleread.rag.near_copies.copy_finder import hash_picture
+from doubleread.render.progress_display import shown
 from doubleread.render.shown import ShownVerdict
 from doubleread.settings import Settings, load_settings
-
-_log = logging.getLogger(__name__)
 
 
 class Panel(VerdictQueries):
@@ -73,7 +73,7 @@ class Panel(VerdictQueries):
         task: Task,
         *,
         settings: Settings | None = None,
-        progress: Progress = silent,
+        progress: Progress | None = None,
     ) -> Self:
         """Fits a panel on labelled cases.
 
@@ -85,7 +85,9 @@ class Panel(VerdictQueries):
             cases: Labelled cases, such as ``Dataset.cases``.
             task: What is diagnosed, such as ``Dataset.task``.
             settings: Those of ``load_settings()`` if None.
-            progress: Called with what is done, how much of it, and how much there is.
+            progress: Called with what is done, how much of it, and how much there is. If None, bars are shown in a
+                terminal or notebook, and elsewhere messages are logged (INFO, ``doubleread``); ``doubleread.silent``
+                shows nothing.
 
         Raises:
             DataError: There are too few cases.
@@ -100,17 +102,19 @@ class Panel(VerdictQueries):
             ('logistic',)
         """
         settings = settings or load_settings()
-        check_names(settings)
+        check_first(settings)
         eyes = open_eyes(settings)
         try:
-            with recording(settings) as witness:
-                fitted = fit(tuple(cases), task, settings, eyes, progress, witness)
+            with recording(settings) as witness, shown(progress) as report:
+                fitted = fit(tuple(cases), task, settings, eyes, report, witness)
         except BaseException:
             eyes.close()
             raise
         panel = cls(settings, eyes, fitted.seated, fitted.store, fitted.arbiter)
-        panel._fitted, panel._notes, panel._unread = fitted, fitted.notes, fitted.unread
+        panel._fitted, panel._notes, panel._warnings = fitted, fitted.notes, fitted.warnings
+        panel._unread = fitted.unread
         panel._see(fitted.reference)
+        warn_user(panel.warnings)
         return panel
 
     def save(self, folder: str | Path) -> Path:
@@ -136,7 +140,7 @@ class Panel(VerdictQueries):
         Args:
             folder: The folder that ``save`` wrote.
             settings: Settings of scope ``run`` that these name replace the panel's. A setting of scope ``fit`` that
-                differs is not used, and a warning is logged: fit again to change it.
+                differs is not used, and a warning says so: fit again to change it.
             allow_from_panel: Allows what the panel's folder asks for now, and remembers it.
 
         Raises:
@@ -145,9 +149,8 @@ class Panel(VerdictQueries):
             EncoderMismatch: The encoder here is not the one that the panel was fitted with.
         """
         saved: PanelFolder = read_panel(Path(folder), settings)
-        for line in saved.unused:
-            _log.warning("%s: %s", saved.folder, line)
         check_allowed(saved.folder, saved.head.id, saved.asks, allow=allow_from_panel)
+        check_fitted(saved.settings, settings)
         versions = {name: prompt.version for name, prompt in saved.head.provenance.prompts.items()}
         eyes = open_eyes(saved.settings, saved.head.encoder, versions, saved.head.near)
         with ExitStack() as undo:
@@ -160,9 +163,10 @@ class Panel(VerdictQueries):
             restore_agents(saved, seated)
             undo.pop_all()
         panel = cls(saved.settings, eyes, seated, store, saved.arbiter)
-        panel._unread = saved.head.unread
+        panel._unread, panel._unused = saved.head.unread, saved.unused
         panel._see(saved.reference)
         panel._use(saved)
+        warn_user(panel._here)
         return panel
 
     # -- diagnosing ---------------------------------------------------------------------------------------------
@@ -179,18 +183,23 @@ class Panel(VerdictQueries):
         """
         return self._background.call(self.adiagnose, image)
 
-    def diagnose_many(self, images: Sequence[Readable]) -> Iterator[Verdict | Unread]:
+    def diagnose_many(
+        self, images: Sequence[Readable], *, progress: Progress | None = None
+    ) -> Iterator[Verdict | Unread]:
         """Diagnoses many images, ``run.in_flight`` at a time, and yields results in their order.
 
-        An image that cannot be read gives an ``Unread`` in its place.
+        An image that cannot be read gives an ``Unread`` in its place. ``progress`` is as for ``fit``.
 
         Examples:
             >>> [type(one).__name__ for one in panel.diagnose_many(["leaf.jpg", "missing.jpg"])]
             ['ShownVerdict', 'Unread']
         """
         chunk = 4 * self._settings.run.in_flight
-        for start in range(0, len(images), chunk):
-            yield from self._background.call(self._chunk, images[start : start + chunk])
+        with shown(progress) as report:
+            for start in range(0, len(images), chunk):
+                found = self._background.call(self._chunk, images[start : start + chunk])
+                report("diagnosing images", start + len(found), len(images))
+                yield from found
 
     async def adiagnose(self, image: Readable) -> Verdict:
         """Like ``diagnose``, for async code."""
@@ -242,7 +251,7 @@ class Panel(VerdictQueries):
         own = {"source": like.source, "label": like.label, "group": like.group, "metadata": like.metadata}
         return case_of(data, self._eyes.images).model_copy(update=own)
 
-    def prevalence(self, images: Sequence[Readable], *, progress: Progress = silent) -> BatchPrevalence:
+    def prevalence(self, images: Sequence[Readable], *, progress: Progress | None = None) -> BatchPrevalence:
         """Estimates the label shares of unlabelled images, with 95 % intervals. The panel itself does not change.
 
         The mean answer on the batch is explained as a mixture of the mean answers on held-out cases of each label
@@ -257,12 +266,11 @@ class Panel(VerdictQueries):
             >>> found.images, found.shares, found.refused != ""
             (1, {}, True)
         """
-        rows, unseen = self._trusted_rows(), []
-        for done, result in enumerate(self.diagnose_many(images), start=1):
-            if isinstance(result, Unread) or not self.learned_from(result.case):
-                unseen.append(result)
-            progress("diagnosing images", done, len(images))
-        return batch_prevalence(self._arbiter, rows, unseen, learned_from=len(images) - len(unseen))
+        rows, read = self._trusted_rows(), self.diagnose_many(images, progress=progress)
+        unseen = [one for one in read if isinstance(one, Unread) or not self.learned_from(one.case)]
+        found = batch_prevalence(self._arbiter, rows, unseen, learned_from=len(images) - len(unseen))
+        warn_user(skipped(found.unread))
+        return found
 
     # -- learning from outcomes ---------------------------------------------------------------------------------
 
@@ -336,6 +344,7 @@ class Panel(VerdictQueries):
         learned = relearn(saved, include_selected=include_selected)
         about = adopt(saved, learned)
         self._use(saved.with_trust(learned.after))
+        warn_user((*about.warnings, *self._here))
         return about
 
     async def _look(self, case: Case) -> tuple[Embeddings, int]:

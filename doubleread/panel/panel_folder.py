@@ -90,6 +90,8 @@ class PanelHead(Record):
     near: NearRule
     weighting: Weighting
     notes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    """Empty for panels that were saved when warnings stood among the notes."""
     unread: tuple[Unread, ...]
     archive: PinnedArchive
     provenance: PanelProvenance
@@ -134,6 +136,11 @@ class PanelFolder:
     def notes(self) -> tuple[str, ...]:
         """Notes on how this trust was learned."""
         return self.trust.about.notes if self.trust.about else self.head.notes
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Warnings about how this trust was learned."""
+        return self.trust.about.warnings if self.trust.about else self.head.warnings
 
     def with_trust(self, trust: Trust) -> "PanelFolder":
         """Returns the same panel with another version of its trust."""

@@ -156,6 +156,7 @@ def _head(settings: Settings, eyes: Eyes, fitted: FittedPanel, profiles: Sequenc
         "near": fitted.near.model_dump(mode="json"),
         "weighting": fitted.seated.retriever.weighting.model_dump(mode="json"),
         "notes": list(fitted.notes),
+        "warnings": list(fitted.warnings),
         "unread": [row.model_dump(mode="json") for row in fitted.unread],
         "archive": archive,
         "provenance": provenance(fitted.seated.prompts),

@@ -50,6 +50,7 @@ class TrustVersion(Record):
     profiles: tuple[str, ...]
     """File names of the profiles."""
     notes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

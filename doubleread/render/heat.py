@@ -23,7 +23,7 @@ _PLASMA = (
 )  # fmt: skip
 _OPAQUE, _SOLID_FROM = 0.8, 0.5
 """Largest opacity of the heat map, and the share of the scale from which it applies."""
-FRAMES = "Framed: the part whose covering takes most; dashed: the part whose covering adds most."
+FRAMES = "Solid frame: covering this part lowers the probability most; dashed: covering it raises the probability most."
 _FINE, _DASHES, _BAR = 96, 9, 160
 _GAP, _LINE, _SIZE, _WRAP = 16, 19, 15, 44
 _INK, _SOFT, _PAPER = "#1c1e21", "#5d646c", "#ffffff"
@@ -71,13 +71,13 @@ def _frame(onto: Image.Image, region: Region, *, dashed: bool) -> None:
 
 def scale_words(scale: float) -> tuple[str, str]:
     """Returns labels for both ends of the colour scale."""
-    return "no effect", f"covering it takes {100 * scale:.0f} points"
+    return "no effect", f"covering it lowers the probability by {100 * scale:.0f} points"
 
 
 def sheet(image: Image.Image, found: Attribution, name: str) -> Image.Image:
     """Returns one picture with the image, each agent's map and its summary, and the legend."""
     small = ImageOps.contain(image, (TILE, TILE))
-    tiles = [(small, f"{name}\nWhere the agents' probability of {found.label} rests")]
+    tiles = [(small, f"{name}\nParts of the image that speak for {found.label}")]
     tiles += [(overlay(small, one, found.scale), one.line) for one in found.maps]
     columns = min(3, len(tiles))
     texts = [_wrapped(text) for _, text in tiles]

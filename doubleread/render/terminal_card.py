@@ -1,6 +1,6 @@
 """Verdict cards for a terminal: a first screen, and its details."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from rich.box import ROUNDED, SIMPLE_HEAD
@@ -38,11 +38,14 @@ def verdict_card(verdict: Verdict) -> RenderableType:
     )
 
 
-def verdict_details(verdict: Verdict) -> RenderableType:
-    """Returns everything that the first screen leaves out: each agent's figures, the set, records, reasons and cost."""
+def verdict_details(verdict: Verdict, besides: Collection[str] = ()) -> RenderableType:
+    """Returns everything that the first screen leaves out: each agent's figures, the set, records, reasons and cost.
+
+    Lines that are shown ``besides`` it are left out.
+    """
     verdict = _harmless(verdict)
     table = [_opinions(verdict)] if verdict.opinions else []
-    return Group(*table, *_all_bars(verdict), *_lines(verdict))
+    return Group(*table, *_all_bars(verdict), *(line for line in _lines(verdict) if line.plain not in besides))
 
 
 def _harmless(verdict: Verdict) -> Verdict:
@@ -146,7 +149,7 @@ def _lines(verdict: Verdict) -> Iterator[Text]:
     yield _line("decision", "; ".join(verdict.decision.reasons))
     for opinion in verdict.last_opinions.values():
         if opinion.reason:
-            yield _line(f"{opinion.agent}'s reason", opinion.reason)
+            yield _line(f"reason given by {opinion.agent}", opinion.reason)
     cost = f" · ${verdict.cost_usd:.4f}" if verdict.cost_usd else ""
     yield Text(f"{verdict.seconds:.2f} s{cost} · case {verdict.case.id[:12]}", style="dim")
 

@@ -27,7 +27,7 @@ def migrate(connection: psycopg.Connection[Any]) -> None:
     if row is not None and row[0] > known:
         raise SessionError(
             f"the checkpoints in the database are of version {row[0]}, this installation knows up to {known}: "
-            'pip install --upgrade "doubleread[postgres]"'
+            "pip install --upgrade langgraph-checkpoint-postgres"
         )
 
 

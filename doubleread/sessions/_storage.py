@@ -141,7 +141,7 @@ async def _in_database(folder: Path, address: str) -> AsyncIterator[Storage]:
     except ImportError:
         raise SessionError(
             "sessions in Postgres need psycopg and langgraph-checkpoint-postgres, which are not installed: "
-            'pip install "doubleread[postgres]"'
+            "pip install langgraph-checkpoint-postgres 'psycopg[binary]'"
         ) from None
     with closing(PostgresDatabase(address)) as database:
         async with ReadingStore.open_database(address) as readings:

@@ -1,12 +1,6 @@
 """Inspection sessions: images, the panel's readings of them, the conversation, and a person's decisions.
 
-A referred case waits for a person as long as needed, and any process can record the decision. From Python:
-
->>> from doubleread.sessions.engine import Sessions                       # doctest: +SKIP
->>> sessions = Sessions(panel, Path("sessions"))                          # doctest: +SKIP
->>> for one in await sessions.waiting():                                  # doctest: +SKIP
-...     print(one.name, one.leaning, one.reasons)
-...     await sessions.decide(one.session, one.reading, "rust", reviewer="Ada")
+A referred case waits for a person as long as needed, and any process can record the decision.
 """
 
 import sqlite3
@@ -41,6 +35,22 @@ class Sessions:
     All methods raise ``SessionError`` for an unknown session, image or reading, and ``SessionsAway`` while the database
     is unreachable; running readings and replies wait for it. ``SessionsFull`` means that the disk is full; what was
     stored before is kept.
+
+    Examples:
+        >>> import asyncio
+        >>> from pathlib import Path
+        >>> from doubleread.sessions.engine import Sessions
+        >>> async def read_one():
+        ...     sessions = Sessions(panel, Path("sessions"))
+        ...     session = await sessions.create("row 4")
+        ...     case = await sessions.add(session.id, Path("leaf.jpg").read_bytes(), "leaf.jpg")
+        ...     await sessions.read(session.id, case)
+        ...     await sessions.settled(session.id)
+        ...     kinds = [event.kind for event in await sessions.events(session.id)]
+        ...     await sessions.close()
+        ...     return kinds
+        >>> "verdict" in asyncio.run(read_one())
+        True
     """
 
     def __init__(self, panel: Panel, folder: Path, talk: Talk = answer, database: str = "") -> None:

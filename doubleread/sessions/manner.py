@@ -80,9 +80,10 @@ def _warnings(how: How, seats: Seats) -> Iterator[str]:
 
 def _of_hint(hint: str, seats: Seats) -> Iterator[str]:
     taking = [name for name, one in seats.agents.items() if isinstance(one, TakesHints)]
-    yield f"{', '.join(taking)} read with a person's unverified hint; trust was measured without hints: “{hint}”"
+    reading = f"{', '.join(taking)} read with a person's unverified hint"
+    yield f"{reading}; the agents' records were measured without hints: “{hint}”"
     if named := named_in(hint, seats.arbiter.task.names):
-        yield f"the hint names {', '.join(named)}: who is told an answer tends to give it"
+        yield f"the hint names {', '.join(named)}: agents tend to repeat an answer that they are given"
 
 
 def _words(how: How) -> Iterator[str]:

@@ -27,7 +27,14 @@ Kind = Literal[
 
 
 class Event(Record):
-    """One event of a session. ``data`` is the JSON of the record that its kind names."""
+    """One event of a session. ``data`` is the JSON of the record that its kind names.
+
+    Examples:
+        >>> from datetime import UTC, datetime
+        >>> from doubleread.sessions.record import Event
+        >>> Event(session="s", seq=1, time=datetime.now(UTC), kind="failed", data={"problem": "no such file"}).kind
+        'failed'
+    """
 
     session: str
     seq: int
@@ -47,7 +54,15 @@ class Event(Record):
 
 
 class SessionInfo(Record):
-    """Summary of a session for lists."""
+    """Summary of a session for lists.
+
+    Examples:
+        >>> from datetime import UTC, datetime
+        >>> from doubleread.sessions.record import SessionInfo
+        >>> now = datetime.now(UTC)
+        >>> SessionInfo(id="s", title="row 4", created=now, changed=now, images=2, waiting=1).waiting
+        1
+    """
 
     id: str
     title: str
@@ -67,7 +82,13 @@ class Image(Record):
 
 
 class How(Record):
-    """How to read an image; by default as the panel was fitted."""
+    """How to read an image; by default as the panel was fitted.
+
+    Examples:
+        >>> from doubleread.sessions.record import How
+        >>> How(look_again=True, hint="the plant was sprayed with copper").hint
+        'the plant was sprayed with copper'
+    """
 
     without: tuple[str, ...] = ()
     """Agents that are left out."""
@@ -90,7 +111,16 @@ class Asked(Record):
 
 
 class Waiting(Record):
-    """A reading that was referred, and why."""
+    """A reading that was referred, and why.
+
+    Examples:
+        >>> from datetime import UTC, datetime
+        >>> from doubleread.sessions.record import Waiting
+        >>> Waiting(
+        ...     session="s", case="c", reading="r", name="leaf.jpg", leaning="rust", reasons=(), since=datetime.now(UTC)
+        ... ).leaning
+        'rust'
+    """
 
     session: str
     case: str

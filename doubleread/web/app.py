@@ -55,6 +55,10 @@ class Web:
         lists, decided = await self._visible.lists(request), await self._visible.decided(request)
         return page("waiting.html", about=self._about, lists=lists, decided=decided, here="waiting")
 
+    async def words(self, request: Request) -> Response:
+        lists = await self._visible.lists(request)
+        return page("words.html", about=self._about, lists=lists, here="words")
+
     async def lists(self, request: Request) -> Response:
         here = request.query_params.get("here", "")
         return page("lists.html", lists=await self._visible.lists(request), here=here)
@@ -210,6 +214,7 @@ def make_app(sessions: Sessions, about: PanelFacts, rules: Rules, limits: WebLim
         routes=[
             Route("/", web.start),
             Route("/waiting", web.waiting),
+            Route("/words", web.words),
             Route("/lists", web.lists),
             Route("/new", web.new, methods=["POST"]),
             Route("/name", web.name, methods=["POST"]),

@@ -17,7 +17,9 @@ from starlette.responses import HTMLResponse
 from doubleread.core.attribution import AttributionMap
 from doubleread.core.task import Task
 from doubleread.core.verdict import Verdict
+from doubleread.core.verdict_wording import headline
 from doubleread.panel import Panel
+from doubleread.render.glossary_html import explained, glossary_html
 from doubleread.render.heat import FRAMES, colours, heat, scale_words
 from doubleread.render.html import style_sheet, verdict_html
 from doubleread.render.thumbnail import picture_url
@@ -112,7 +114,7 @@ def _card(session: str, reading: Reading, verdict: Verdict) -> Markup:
         where = f"near/{case}" if case in near else f"picture/{reading.case}"
         return None if path is None else f"/s/{session}/{where}?side={side}"
 
-    return Markup(verdict_html(verdict, styled=False, pictures=picture))  # noqa: S704 - escaped by its template
+    return Markup(verdict_html(verdict, styled=False, pictures=picture, glossary="/words"))  # noqa: S704 - escaped by its template
 
 
 def _heat_url(one: AttributionMap, scale: float) -> str:
@@ -139,6 +141,8 @@ def _environment() -> Environment:
     made.globals.update(
         card=_card, asset=_asset, max_files=MAX_FILES, max_upload=MAX_UPLOAD, max_hint=MAX_HINT, max_name=MAX_NAME
     )
+    made.globals.update(glossary_html=glossary_html, no_words=set)
+    made.filters.update(explained=explained, headline=headline)
     made.filters.update(percent=lambda p: f"{100 * p:.1f}\u00a0%", when=lambda t: t.astimezone().strftime("%H:%M"))
     return made
 

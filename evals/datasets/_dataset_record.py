@@ -7,12 +7,16 @@ from typing import Self
 from doubleread.core.base import Record
 from doubleread.core.case import Case, RowProblem
 from doubleread.core.task import Task
+from doubleread.render.overview import HasOverview, Overview, Tile
+from doubleread.render.thumbnail import case_thumbnail
 
+TILES, MOST_TILES = 3, 24
+"""Pictures of each label in a notebook, and of all."""
 RowProgress = Callable[[int, int], None]
 """Called with the number of rows read so far and of all rows."""
 
 
-class LabelledCases(Record):
+class LabelledCases(HasOverview, Record):
     """Labelled cases, with any labels.
 
     Examples:
@@ -28,10 +32,32 @@ class LabelledCases(Record):
     """Rows that could not be used and were left out. Every such row is listed."""
     notes: tuple[str, ...] = ()
     """What readers of the figures must know: how labels were mapped, licence, groups."""
+    warnings: tuple[str, ...] = ()
+    """What makes figures worse or less certain: skipped rows, missing groups. Reading warns of each."""
     copies: int = 0
     """Number of rows that were left out because an earlier row has the same picture."""
     contradicting: tuple[Case, ...] = ()
     """Rows that were left out because the same picture has several labels; ``problems`` lists them too."""
+
+    def _overview(self, *, pictures: bool) -> Overview:
+        by_label: dict[str, list[Case]] = {}
+        for case in self.cases:
+            by_label.setdefault(case.label or "", []).append(case)
+        splits = Counter(case.split for case in self.cases if case.split)
+        groups = len({case.group for case in self.cases if case.group is not None})
+        shown = [case for some in by_label.values() for case in some[:TILES]][:MOST_TILES] if pictures else []
+        return Overview(
+            kind="Data set",
+            title=f"{self.name}: {len(self.cases):,} images",
+            facts=(
+                ("labels", ", ".join(f"{label} {len(some):,}" for label, some in sorted(by_label.items()))),
+                ("splits", ", ".join(f"{name} {n:,}" for name, n in splits.items()) or "none"),
+                ("groups", f"{groups:,}" if groups else "none given"),
+            ),
+            tiles=tuple(Tile(case_thumbnail(case.path, case.id, side=192), case.label or "") for case in shown),
+            warnings=self.warnings,
+            notes=self.notes,
+        )
 
 
 class Dataset(LabelledCases):
@@ -54,6 +80,30 @@ class Dataset(LabelledCases):
         """Returns the number of cases of each label, in the task's order."""
         counts = Counter(case.label for case in self.cases)
         return {name: counts[name] for name in self.task.names}
+
+    def with_splits(self, test: float = 0.2, *, seed: int = 0) -> Self:
+        """Returns the data set with some cases held out as split ``test``, unless it has such a split already.
+
+        ``Panel.fit`` leaves the test cases alone, and ``evaluate_panel`` judges the panel on them. Groups stay whole,
+        every label is in both parts, and the same cases always give the same split.
+
+        Args:
+            test: Share of the cases to hold out.
+            seed: Orders groups of equal size; ``doubleread fit`` takes ``trust.seed``.
+
+        Raises:
+            DataError: A label has fewer than 10 images, or fewer than 5 groups.
+
+        Examples:
+            >>> dataset = doubleread.read_dataset("photos").with_splits()
+            >>> len(dataset.part("support")), len(dataset.part("test"))
+            (27, 6)
+        """
+        from doubleread.evals.splits import hold_out  # noqa: PLC0415 - which imports this package
+
+        if self.part("test"):
+            return self
+        return self.with_cases(hold_out(self.cases, share=test, seed=seed))
 
     def with_cases(self, cases: Iterable[Case], *notes: str) -> Self:
         """Returns the data set with other cases, such as a sample, and with notes that say why."""

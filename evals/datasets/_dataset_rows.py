@@ -8,15 +8,13 @@ from stat import S_ISREG
 
 from doubleread.core.case import Case, RowProblem
 from doubleread.core.errors import DataError
+from doubleread.core.notices import NO_GROUPS, Caution, cautions, divided, first_few
 from doubleread.core.task import Task
 from doubleread.evals.datasets._dataset_record import Dataset, LabelledCases, RowProgress
 from doubleread.evals.datasets.label_names import FOREIGN_SUFFIXES, slug, suffix
+from doubleread.evals.leakage import check_leakage
 
 _SHOWN, _LONGEST = 3, 300
-_NO_GROUP = (
-    "no group key: whether shots of one object stand in several splits is unknown; "
-    "if something tells which images belong together, say so with group=… (--group)"
-)
 
 
 @dataclass(frozen=True)
@@ -57,11 +55,14 @@ def gather(
     bad.extend(problem for _, problem in contradicting)
     if not cases:
         raise DataError(f"{name}: none of {len(rows)} rows can be used{_first(bad)}")
+    every = (*notes, *_grouping(cases), *_copy_notes(copies), *_look_alikes(cases), *_leaks(cases), *_skipped(bad))
+    information, warnings = divided(every)
     return LabelledCases(
         name=name,
         cases=tuple(cases),
         problems=tuple(bad),
-        notes=(*notes, *_grouping(cases), *_copy_notes(copies, cases), *_look_alikes(cases)),
+        notes=information,
+        warnings=warnings,
         copies=copies,
         contradicting=tuple(case for case, _ in contradicting),
     )
@@ -136,12 +137,24 @@ def _merge_identical(
     return cases, contradicting, copies
 
 
-def _copy_notes(copies: int, cases: Sequence[Case]) -> list[str]:
-    across = len(cases) - len({case.id for case in cases})
-    notes = [f"identical files: {copies} copies of pictures that are there already were left out"] if copies else []
-    if across:
-        notes.append(f"identical files: {across} pictures stand in more than one split; see the leakage check")
-    return notes
+def _copy_notes(copies: int) -> list[str]:
+    return [f"identical files: {copies} copies of pictures that are there already were left out"] if copies else []
+
+
+def _leaks(cases: Sequence[Case]) -> tuple[Caution, ...]:
+    """What the splits share, so that figures on them are too good; ``doubleread cases check`` lists it."""
+    found = check_leakage(cases)
+    shared = (("pictures", len(found.copies)), ("groups", len(found.shared_groups)))
+    return cautions(
+        f"{n} {what} are in more than one split, so the measured accuracy will be too high; "
+        "`doubleread cases check` lists them"
+        for what, n in shared
+        if n
+    )
+
+
+def _skipped(problems: Sequence[RowProblem]) -> tuple[Caution, ...]:
+    return cautions(first_few([one.line for one in problems], "{n:,} more rows skipped"))
 
 
 def _check_labels(name: str, cases: Sequence[Case], problems: Sequence[RowProblem]) -> None:
@@ -171,10 +184,10 @@ def _first(problems: Sequence[RowProblem]) -> str:
 def _grouping(cases: Sequence[Case]) -> list[str]:
     without = sum(case.group is None for case in cases)
     if without == len(cases):
-        return [_NO_GROUP]
+        return [Caution(NO_GROUPS)]
     groups = len({case.group for case in cases if case.group is not None})
-    some = f"; {without} cases have no group" if without else ""
-    return [f"{groups} groups of cases that stay together{some}"]
+    some = [Caution(f"{without} cases have no group")] if without else []
+    return [f"{groups} groups of cases that stay together", *some]
 
 
 def _look_alikes(cases: Sequence[Case]) -> list[str]:
@@ -182,7 +195,7 @@ def _look_alikes(cases: Sequence[Case]) -> list[str]:
     for name in sorted({case.label or "" for case in cases}):
         spelt[slug(name)].append(name)
     return [
-        f"labels {', '.join(map(repr, names))} are kept apart, though they look like one label spelt differently"
+        Caution(f"labels {', '.join(map(repr, names))} are kept apart, but look like one label spelt differently")
         for names in spelt.values()
         if len(names) > 1
     ]

@@ -2,11 +2,13 @@
 
 import errno
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from doubleread.core.case import Case, RowProblem
 from doubleread.core.errors import DataError
+from doubleread.core.notices import Caution
 from doubleread.core.verdict import Unread
 from doubleread.evals.datasets._dataset_record import LabelledCases, RowProgress
 from doubleread.evals.datasets._dataset_rows import DatasetRow, gather
@@ -14,6 +16,8 @@ from doubleread.evals.datasets._groups import GroupOf, group_key
 from doubleread.evals.datasets.label_names import FOREIGN_SUFFIXES, IMAGE_SUFFIXES, SPLIT_NAMES, split_name, suffix
 
 _MANIFESTS = (".csv", ".tsv", ".jsonl")
+_BEFORE_NUMBER = r"([^/]+?)[ _-]?\d+\.\w+$"
+"""A file name that ends in a number; the group is what stands before it."""
 
 
 def read_folder(folder: Path, *, group: str | None = None, progress: RowProgress | None = None) -> LabelledCases:
@@ -21,15 +25,12 @@ def read_folder(folder: Path, *, group: str | None = None, progress: RowProgress
 
     Raises ``DataError`` for a folder without images or without label folders, and what ``gather`` raises.
     """
-    if group is not None and not group.startswith("re:"):
-        raise DataError(
-            f"group {group!r}: a folder has no columns; use group='re:…' with the part of the path that names "
-            "the group in round brackets, as in re:(plant\\d+)"
-        )
     closed: list[OSError] = []
     found = sorted(images_in(folder, closed.append))
     if not found:
         raise DataError(f"no images in {folder}; looked for {', '.join(sorted(IMAGE_SUFFIXES))} in its sub-folders")
+    if group is not None and not group.startswith("re:"):
+        raise DataError(f"group {group!r}: a folder has no columns. {_pattern_help(found[0].name)}")
     depth = 3 if _has_splits(found) else 2
     loose = [path for path in found if len(path.parts) < depth]
     if len(loose) == len(found):
@@ -50,7 +51,7 @@ def read_unlabelled(sources: Sequence[str], *, group: str | None = None) -> tupl
     Raises ``DataError`` where there is no image at all, or ``group`` is not a pattern.
     """
     if group is not None and not group.startswith("re:"):
-        raise DataError(f"group {group!r}: images have no columns; use re:(…), which takes a part of the path")
+        raise DataError(f"group {group!r}: images have no columns. {_pattern_help('')}")
     key = group_key(group, (), "path") if group else None
     cases: list[Case] = []
     unread: list[Unread] = []
@@ -62,6 +63,20 @@ def read_unlabelled(sources: Sequence[str], *, group: str | None = None) -> tupl
     if not cases and not unread:
         raise DataError(f"there are no images in {', '.join(sources)}")
     return cases, unread
+
+
+def _pattern_help(name: str) -> str:
+    """Says how a pattern finds groups in paths, with the file name as the example if it ends in a number."""
+    pattern, example = r"re:(plant\d+)", "rust/plant07-3.jpg"
+    if numbered := re.match(rf"{_BEFORE_NUMBER}", name):
+        pattern, example = f"re:{_BEFORE_NUMBER}", name
+        taken = numbered[1]
+    else:
+        taken = "plant07"
+    return (
+        "Give a pattern that finds the group in the path, with the group in round brackets: --group "
+        f"'{pattern}' takes {taken!r} from {example!r}. Or list the images in a manifest with a column for the group"
+    )
 
 
 def _files(source: Path, unread: list[Unread]) -> list[Path]:
@@ -146,5 +161,6 @@ def _notes(folder: Path, splits: bool) -> list[str]:
         notes.append("splits are the names of the top folders")
     manifests = sorted(entry.name for entry in folder.iterdir() if suffix(entry) in _MANIFESTS)
     if manifests:
-        notes.append(f"{', '.join(manifests)} in this folder was not read; name it as the source to use its columns")
+        told = f"{', '.join(manifests)} in this folder was not read; name it as the source to use its columns"
+        notes.append(Caution(told))
     return notes

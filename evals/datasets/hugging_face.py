@@ -15,13 +15,13 @@ import platformdirs
 
 from doubleread.core.case import RowProblem
 from doubleread.core.errors import DataError
+from doubleread.core.notices import Caution
 from doubleread.evals.datasets._dataset_record import LabelledCases, RowProgress
 from doubleread.evals.datasets._dataset_rows import DatasetRow, gather
 from doubleread.evals.datasets._groups import GroupOf, usual_key
 from doubleread.evals.datasets._text_table import as_text
 from doubleread.evals.datasets.manifest_dataset import USUAL_COLUMNS, TableColumns, manifest_row
 
-EXTRA = "huggingface"
 _SAVED = ("dataset_dict.json", "state.json")
 
 
@@ -49,8 +49,7 @@ def load_saved(folder: Path) -> HubRows | Mapping[str, HubRows]:
         from datasets import load_from_disk  # noqa: PLC0415 - an extra, and slow to import
     except ImportError:
         raise DataError(
-            f"{folder} was saved by the package datasets, which is not installed; install it with: pip install "
-            f"'doubleread[{EXTRA}]'"
+            f"{folder} was saved by the package datasets, which is not installed; install it with: pip install datasets"
         ) from None
     if odd := next((one for one in folder.rglob("*") if not (one.is_file() or one.is_dir())), None):
         raise DataError(f"{odd} is not a regular file, so the package datasets cannot load {folder}")
@@ -124,7 +123,7 @@ def read_hugging_face(
     ]
     read = [row for one in reading for row in one.rows()]
     notes = [f"labels are the column {columns.label!r}"]
-    notes += [f"{one!r} is the only split: it is not taken as one" for one in parts if one and len(parts) == 1]
+    notes += [Caution(f"{one!r} is the only split: it is not taken as one") for one in parts if one and len(parts) == 1]
     return gather(name, read, notes=notes, progress=progress)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from doubleread.core.case import RowProblem
 from doubleread.core.errors import DataError
+from doubleread.core.notices import Caution
 from doubleread.evals.datasets._dataset_record import LabelledCases, RowProgress
 from doubleread.evals.datasets._dataset_rows import DatasetRow, gather
 from doubleread.evals.datasets._groups import usual_key
@@ -69,7 +70,8 @@ def read_image_folder(
     read += _unnamed(folder, {row.source if isinstance(row, DatasetRow) else row.path for row in read})
     files = " and ".join(one.file.relative_to(folder).as_posix() for one in metadata)
     notes = [f"images are those that {files} names"]
-    notes.append(f"labels are the column {wanted.label!r}" if named else "labels are the names of the folders")
+    guess = Caution("there is no label column: labels are the names of the folders")
+    notes.append(f"labels are the column {wanted.label!r}" if named else guess)
     notes += [f"group key: {expression}"] if expression else []
     name = folder.resolve().name or "images"
     return gather(name, read, notes=notes, progress=progress)

@@ -1,10 +1,14 @@
 """A CSV, TSV or JSONL file with one row per image."""
 
-from collections.abc import Mapping
+import csv
+import io
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from doubleread.core.case import RowProblem
+from doubleread.core.case import Case, RowProblem
+from doubleread.core.durable import write_text
 from doubleread.core.errors import DataError
 from doubleread.evals.datasets._dataset_record import LabelledCases, RowProgress
 from doubleread.evals.datasets._dataset_rows import DatasetRow, gather
@@ -52,6 +56,23 @@ def read_manifest(file: Path, columns: TableColumns, progress: RowProgress | Non
     notes = [f"labels are the column {columns.label!r} of {file.name}"]
     notes += [f"group key: {expression}"] if expression else []
     return gather(name or file.stem, [*table.problems, *read], notes=notes, progress=progress)
+
+
+def write_manifest(file: Path, cases: Sequence[Case]) -> Path:
+    """Writes path, label, group and split of these cases as a manifest and returns its path.
+
+    Paths are relative to the manifest. Raises ``DataError`` for a case without a file.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("path", "label", "group", "split"))
+    for case in cases:
+        if case.path is None:
+            raise DataError(f"{case.source} is not a file, so a manifest cannot name it")
+        path = os.path.relpath(case.path.absolute(), file.absolute().parent)
+        writer.writerow((Path(path).as_posix(), case.label, case.group or "", case.split or ""))
+    write_text(file, out.getvalue())
+    return file
 
 
 def manifest_row(

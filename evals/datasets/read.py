@@ -1,13 +1,11 @@
-"""One way in for every kind of data set, and for a task in a file."""
+"""One way in for every kind of data set."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from doubleread.core.errors import DataError, FileError, TaskError
-from doubleread.core.safe_text import read_toml
-from doubleread.core.task import Task
+from doubleread.core.errors import DataError
+from doubleread.core.notices import warn_user
 from doubleread.evals.datasets._dataset_record import Dataset, LabelledCases, RowProgress
 from doubleread.evals.datasets._dataset_rows import dataset_of
 from doubleread.evals.datasets._text_table import CSV_SUFFIXES, JSONL_SUFFIXES
@@ -15,10 +13,11 @@ from doubleread.evals.datasets.archive_dataset import is_archive, read_archive
 from doubleread.evals.datasets.folder_dataset import read_folder
 from doubleread.evals.datasets.hugging_face import HubRows, load_saved, read_hugging_face, was_saved
 from doubleread.evals.datasets.image_folder import metadata_of, read_image_folder
-from doubleread.evals.datasets.manifest_dataset import TableColumns, read_manifest
+from doubleread.evals.datasets.manifest_dataset import USUAL_COLUMNS, TableColumns, read_manifest
 from doubleread.evals.datasets.solar import NAME as SOLAR_CELLS
 from doubleread.evals.datasets.solar import TASK as SOLAR_TASK
 from doubleread.evals.datasets.solar import read_solar_cells
+from doubleread.render.progress_display import shown
 
 _KINDS = (
     "a folder with one sub-folder of images per label, a folder with a metadata.csv or metadata.jsonl (column "
@@ -38,6 +37,8 @@ def read_dataset(
 ) -> Dataset:
     r"""Reads a labelled data set. Pictures are hashed, not decoded; unusable rows are listed in ``problems``.
 
+    What makes figures on these data worse or less certain is in ``warnings``; each is also a ``DoublereadWarning``.
+
     Args:
         source: One of these.
 
@@ -53,7 +54,7 @@ def read_dataset(
             manifest, such as ``"series,capture//10"``, which joins two columns and cuts the second into blocks of ten;
             or ``"re:(plant\d+)"``, which takes the captured part of the relative path.
         task_id: Id of the task; the name of the data set if None.
-        progress: Called with the number of rows read so far and of all rows.
+        progress: Called with the number of rows read so far and of all rows; if None, it is shown as by ``Panel.fit``.
 
     Raises:
         DataError: The source cannot be used, or has fewer than two labels with at least two cases.
@@ -85,11 +86,23 @@ def read_labelled(
         >>> [problem.where for problem in read_labelled("photos").problems]
         []
     """
+    columns = TableColumns(label_column, path_column, group)
+    if progress is None:
+        with shown() as report:
+            found = _labelled(source, columns, partial(report, "reading files"))
+    else:
+        found = _labelled(source, columns, progress)
+    warn_user(found.warnings)
+    return found
+
+
+def _labelled(
+    source: str | Path | HubRows | Mapping[str, HubRows], columns: TableColumns, progress: RowProgress | None
+) -> LabelledCases:
     if source == SOLAR_CELLS:
-        if group is not None:
+        if columns.group is not None:
             raise DataError(f"{SOLAR_CELLS} brings its own groups (the modules); leave group out")
         return read_solar_cells(progress=progress)
-    columns = TableColumns(label_column, path_column, group)
     if not isinstance(source, str | Path):
         return read_hugging_face(source, columns, progress=progress)
     if not str(source).strip():
@@ -117,36 +130,9 @@ def _read_directory(folder: Path, columns: TableColumns, progress: RowProgress |
         return read_hugging_face(load_saved(folder), columns, name=name, progress=progress)
     if metadata := metadata_of(folder):
         return read_image_folder(folder, metadata, columns, progress)
-    return read_folder(folder, group=columns.group, progress=progress)
-
-
-def read_task(path: Path) -> Task:
-    """The task in a TOML file; raises ``DataError`` that says what is wrong with it.
-
-    id = "apple-leaves"
-    about = "Photographs of single apple leaves; which disease, if any?"
-    [[labels]]
-    name = "rust"
-    description = "orange pustules, often ringed"
-    """
-    try:
-        return Task.model_validate(read_toml(path))
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise DataError(f"{path} is no task: {faults}") from None
-    except FileError as error:
-        raise DataError(str(error)) from None
-    except TaskError as error:
-        raise DataError(f"{path} is no task: {error}") from None
-
-
-def with_task(dataset: Dataset, file: Path | None) -> Dataset:
-    """The data set under the task of a file; raises ``DataError`` where the two have other labels."""
-    if file is None:
-        return dataset
-    task = read_task(file)
-    if set(task.names) != set(dataset.task.names):
+    if other := [name for name in (columns.label, columns.path) if name not in USUAL_COLUMNS]:
         raise DataError(
-            f"{file} has the labels {', '.join(sorted(task.names))}; {dataset.name} has {', '.join(dataset.task.names)}"
+            f"{folder} is a folder of images and has no column {' or '.join(map(repr, other))}: its labels are the "
+            "names of its sub-folders. Name a manifest (CSV, TSV or JSONL) to use columns"
         )
-    return dataset.model_copy(update={"task": task})
+    return read_folder(folder, group=columns.group, progress=progress)

@@ -63,7 +63,7 @@ def _folder() -> Path:
     # The package's own loader would decode all 2,624 pictures; only its folder is wanted.
     spec = find_spec("elpv_dataset")
     if spec is None or spec.origin is None:
-        raise DataError('the solar cells are not installed; install them with: pip install "doubleread[demo]"')
+        raise DataError("the solar cells are not installed: pip install elpv-dataset")
     return Path(spec.origin).parent / "data"
 
 

@@ -42,7 +42,13 @@ class LabelFigures(Record):
 
 
 class ReaderFigures(Record):
-    """One reader, the panel or an agent (its first answer, after calibration), on the ``n`` cases it answered."""
+    """One reader, the panel or an agent (its first answer, after calibration), on the ``n`` cases it answered.
+
+    Examples:
+        >>> figures = doubleread.evaluate_panel(panel, "photos", out="runs/first").evaluation
+        >>> figures.panel.reader, figures.panel.n, figures.panel.accuracy.value
+        ('panel', 9, 1.0)
+    """
 
     reader: str
     n: int
@@ -232,7 +238,13 @@ class Resampling(Record):
 
 
 class Evaluation(Record):
-    """Everything a run comes to. ``n + unread`` cases were read; figures that need labels rest on ``labelled`` ones."""
+    """Everything a run comes to. ``n + unread`` cases were read; figures that need labels rest on ``labelled`` ones.
+
+    Examples:
+        >>> figures = doubleread.evaluate_panel(panel, "photos", out="runs/first").evaluation
+        >>> figures.n, figures.unread, figures.decisions.committed + figures.decisions.referred
+        (9, 0, 9)
+    """
 
     format: int = 1
     name: str

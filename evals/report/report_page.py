@@ -82,7 +82,7 @@ def _compose(
         provenance=provenance_lines(run, evaluation),
         gates=gates,
         notes=run.notes,
-        warnings=list(dict.fromkeys((*evaluation.warnings, *(w for p in run.trust for w in p.warnings)))),
+        warnings=_warnings(run, evaluation),
         style=Markup(style_sheet() + _text("report.css")),  # noqa: S704 - our own files
         hash=Markup(_csp_hash(script)),  # noqa: S704 - base64
     )
@@ -92,6 +92,12 @@ def _compose(
         out.write(part)
     out.write(block("facts", packed(facts(columns, packs, marks, run.task.names))))
     out.write(f"<script>{script}</script>\n</body>\n</html>\n")
+
+
+def _warnings(run: RunRecord, evaluation: Evaluation) -> list[str]:
+    """Every warning once; those of the trust profiles are among the panel's, with the agents' names."""
+    profiles = (said for one in run.trust for said in one.warnings if not any(said in known for known in run.warnings))
+    return list(dict.fromkeys((*evaluation.warnings, *run.warnings, *profiles)))
 
 
 def _csp_hash(script: str) -> str:

@@ -3,3 +3,7 @@
 run.json        what was run, with what, on what
 rows.jsonl      one line a case, in the order they came in: its verdict, or why there is none
 """
+
+from doubleread.core.lazy_modules import submodules
+
+__getattr__ = submodules(__name__)

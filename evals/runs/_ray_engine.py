@@ -207,7 +207,7 @@ def _ray() -> Any:
         import ray.exceptions  # noqa: PLC0415
     except ImportError:
         raise RunError(
-            "the engine ray needs Ray, which is not installed: pip install 'doubleread[ray]', or use the engine local"
+            "the engine ray needs Ray, which is not installed: pip install ray, or use the engine local"
         ) from None
     return ray
 

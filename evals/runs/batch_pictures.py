@@ -6,6 +6,7 @@ from pathlib import Path
 from doubleread.core.batch import BatchComparison
 from doubleread.core.durable import write_file
 from doubleread.core.errors import FileError
+from doubleread.core.notices import already_said
 from doubleread.core.safe_files import read_bytes
 from doubleread.core.verdict import Verdict
 from doubleread.evals.runs.run_folder import read_rows
@@ -16,7 +17,8 @@ FILE = "batch.json"
 
 def write_comparison(panel: Panel, folder: Path) -> None:
     """Compares the pictures of a run with the panel's calibration cases, and keeps what came of it."""
-    found = panel.compare_batch(_verdicts(folder))
+    with already_said():  # the evaluation of the run says it
+        found = panel.compare_batch(_verdicts(folder))
     write_file(folder / FILE, (found.model_dump_json(indent=1) + "\n").encode())
 
 

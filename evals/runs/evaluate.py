@@ -124,6 +124,7 @@ def _record(panel: Panel, dataset: LabelledCases, chosen: Selection, shard: Shar
         provenance=about.provenance,
         seed=panel.settings.trust.seed,
         notes=(*dataset.notes, *chosen.notes, *_left_out(panel)),
+        warnings=tuple(dict.fromkeys((*dataset.warnings, *panel.warnings))),
         shard=shard,
         started=datetime.now(UTC),
     )

@@ -4,6 +4,7 @@ import socket
 from typing import Any, NamedTuple
 
 from doubleread.core.case import Case
+from doubleread.core.notices import already_said
 from doubleread.core.verdict import Verdict
 from doubleread.evals.runs.row import Row
 from doubleread.panel import Panel
@@ -31,7 +32,8 @@ class RunReader:
         """
         host = socket.gethostname()
         try:
-            self._panel = Panel.load(folder, settings=load_settings(None, settings))
+            with already_said():  # where the run was begun
+                self._panel = Panel.load(folder, settings=load_settings(None, settings))
             here = facts(self._panel)
         except Exception as error:  # noqa: BLE001 - told where the run was begun
             return f"the worker on {host} cannot load the panel: {error}"

@@ -40,5 +40,7 @@ class RunRecord(Record):
     """Seed of all draws for the run's figures."""
     notes: tuple[str, ...] = ()
     """What a reader of the figures must know about the data and the choice of cases."""
+    warnings: tuple[str, ...] = ()
+    """The warnings of the data and of the panel."""
     shard: Shard | None = None
     started: AwareDatetime

@@ -42,9 +42,9 @@ def select(
     fresh = tuple(case for case in some if not learned_from(case))
     notes = [f"split {wanted}: {len(some)} of {len(cases)} cases"] if wanted != ALL else []
     if known := len(some) - len(fresh):
-        notes.append(f"{known} cases left out: the panel has learned from these images, and cannot be judged by them")
+        notes.append(f"{known} cases left out: the panel has learned from these images, so they cannot test it")
     if not fresh:
-        raise DataError("no case is left to run: " + ("; ".join(notes) or "the data set is empty"))
+        raise DataError(_nothing_left(len(cases), known, wanted))
     chosen = list(enumerate(fresh))
     if shard is not None:
         chosen = chosen[shard.number - 1 :: shard.of]
@@ -52,6 +52,17 @@ def select(
         chosen = [chosen[i * len(chosen) // limit] for i in range(limit)]
         notes.append(f"{limit} cases, taken evenly")
     return Selection(fresh, tuple(chosen), tuple(notes))
+
+
+def _nothing_left(cases: int, known: int, wanted: str) -> str:
+    if not cases:
+        return "the data set is empty: there is no image to judge the panel on"
+    where = "" if wanted == ALL else f" of split {wanted!r}"
+    return (
+        f"there is no image to judge the panel on: it has learned from all {known} images{where}. Name labelled images "
+        "that it has not learned from, or fit it again with some of these kept back (`doubleread fit` does that unless "
+        "--test-share is 0; in Python, Dataset.with_splits)"
+    )
 
 
 def _distinct(cases: Sequence[Case]) -> list[Case]:

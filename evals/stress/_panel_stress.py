@@ -3,13 +3,15 @@
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from doubleread.core.background import Background
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError, ImageError
+from doubleread.core.notices import cautions, divided, warn_user
 from doubleread.core.process import at_rest
-from doubleread.core.progress import Progress, silent
+from doubleread.core.progress import Progress
 from doubleread.core.task import Costs
 from doubleread.evals.datasets import LabelledCases, read_labelled
 from doubleread.evals.runs.selection import select
@@ -21,6 +23,7 @@ from doubleread.evals.stress.corruptions import Corruption, checked, chosen
 from doubleread.evals.stress.stress_page import write
 from doubleread.evals.stress.stress_wording import counted, left_out, narrow, partly, verdict
 from doubleread.panel import Panel
+from doubleread.render.progress_display import shown
 
 USUAL_SEVERITIES = (1, 3, 5)
 """Default severities."""
@@ -37,7 +40,7 @@ def stress_panel(
     split: str | None = None,
     limit: int = USUAL_LIMIT,
     out: str | Path | None = None,
-    progress: Progress = silent,
+    progress: Progress | None = None,
 ) -> StressTest:
     """Measures a panel on clean and on corrupted images: how often it is right, commits wrongly, refers or warns.
 
@@ -51,7 +54,7 @@ def stress_panel(
         split: Split to use; if None, the test split of data that have splits, else all cases.
         limit: Greatest number of images, taken evenly from the data.
         out: Folder for ``stress.html``, ``stress.json`` and ``stress.svg``; nothing is written if None.
-        progress: Called with what is done, and how much of it.
+        progress: As for ``Panel.fit``.
 
     Raises:
         DataError: No image is left, or a severity does not exist.
@@ -69,8 +72,8 @@ def stress_panel(
     about, began = panel.about(), time.perf_counter()
     cases, notes = _cases(panel, dataset, split, limit)
     variants = [PictureVariant(None, 0), *(PictureVariant(kind, level) for kind in kinds for level in levels)]
-    with at_rest(), Background() as background:
-        found = background.call(read, panel, cases, variants, lambda *counts: progress("corrupted images", *counts))
+    with at_rest(), shown(progress) as report, Background() as background:
+        found = background.call(read, panel, cases, variants, partial(report, "corrupted images"))
     kept = [i for i in range(len(cases)) if i not in found.unread and i not in found.known]
     if not kept:
         raise DataError("no image is left to test: " + "; ".join(left_out(found)))
@@ -83,6 +86,7 @@ def stress_panel(
     judged = [one for one in each if one.n]
     if not judged:
         raise DataError("no picture could be corrupted and read: " + "; ".join((*left_out(found), *partly(each))))
+    information, warnings = divided((*notes, *left_out(found), *partly(each), *narrow(measures.groups)))
     result = StressTest(
         name=dataset.name,
         task=panel.task.id,
@@ -96,13 +100,15 @@ def stress_panel(
         clean=clean,
         overall=tuple(overall),
         conditions=tuple(judged),
-        notes=(*dataset.notes, *notes, *left_out(found), *partly(each), *narrow(measures.groups)),
+        notes=(*dataset.notes, *information),
+        warnings=(*dataset.warnings, *warnings),
         readings=found.read,
         seconds=time.perf_counter() - began,
         examples=_examples([cases[i] for i in kept], variants),
     )
     if out is not None:
         write(result, Path(out))
+    warn_user(warnings)
     return result
 
 
@@ -134,14 +140,8 @@ def _cases(panel: Panel, dataset: LabelledCases, split: str | None, limit: int) 
         )
     selection = select(labelled, panel.learned_from, split=split, limit=limit)
     other = len(dataset.cases) - len(labelled)
-    notes = (
-        [f"{counted(other, 'image')} left out: {'its' if other == 1 else 'their'} label is none of the panel's task"]
-        if other
-        else []
-    )
-    if dataset.problems:
-        notes.append(f"{counted(len(dataset.problems), 'row')} of the data could not be used")
-    return [case for _, case in selection.chosen], [*notes, *selection.notes]
+    told = f"{counted(other, 'image')} left out: {'its' if other == 1 else 'their'} label is none of the panel's task"
+    return [case for _, case in selection.chosen], [*cautions([told] if other else []), *selection.notes]
 
 
 def _examples(cases: Sequence[Case], variants: Sequence[PictureVariant]) -> dict[str, tuple[str, ...]]:

@@ -111,6 +111,8 @@ class StressTest(Record):
     """By corruption, then severity."""
     notes: tuple[str, ...] = ()
     """What was left out, and why."""
+    warnings: tuple[str, ...] = ()
+    """What makes these figures less certain, or too good."""
     readings: int
     """Pictures that were read, clean and corrupted."""
     seconds: float

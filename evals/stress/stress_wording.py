@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from doubleread.core.notices import Caution
 from doubleread.evals.metrics.calculation import FEW_CLUSTERS
 from doubleread.evals.stress._stress_figures import StressReadings
 from doubleread.evals.stress._stress_record import FEW, Condition, MeasuredFigure, Promise
@@ -107,7 +108,8 @@ def _reach(found: MeasuredFigure) -> str:
 def left_out(found: StressReadings) -> Iterator[str]:
     """Which images do not count, and why."""
     if found.unread:
-        yield f"{counted(len(found.unread), 'image')} could not be opened, such as {next(iter(found.unread.values()))}"
+        such = next(iter(found.unread.values()))
+        yield Caution(f"{counted(len(found.unread), 'image')} could not be opened, such as {such}")
     if found.known:
         yield f"{counted(len(found.known), 'image')} left out: the archive holds nearly the same picture"
 
@@ -116,9 +118,10 @@ def partly(each: Sequence[Condition]) -> Iterator[str]:
     """What a reader must know of conditions that not every image is in."""
     silent_, failed = sum(one.silent for one in each), sum(one.failed for one in each)
     if silent_:
-        yield f"in {counted(silent_, 'reading')} no agent spoke: counted as wrong, and as uniform in the log-loss"
+        spoke = f"in {counted(silent_, 'reading')} no agent spoke: counted as wrong, and as uniform in the log-loss"
+        yield Caution(spoke)
     if failed:
-        yield f"{counted(failed, 'corrupted picture')} could not be read"
+        yield Caution(f"{counted(failed, 'corrupted picture')} could not be read")
     for name in dict.fromkeys(one.corruption for one in each if one.impossible):
         most = max(one.impossible for one in each if one.corruption == name)
         image = counted(most, "image")
@@ -131,7 +134,7 @@ def partly(each: Sequence[Condition]) -> Iterator[str]:
 def narrow(groups: int) -> Iterator[str]:
     """A warning where there are few groups."""
     if groups < FEW_CLUSTERS:
-        yield f"{counted(groups, 'group')}: with fewer than {FEW_CLUSTERS} the intervals are too narrow"
+        yield Caution(f"{counted(groups, 'group')}: with fewer than {FEW_CLUSTERS} the intervals are too narrow")
 
 
 def counted(n: int, noun: str) -> str:

@@ -10,6 +10,7 @@ from pydantic import Field
 from doubleread.core.base import Record
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError
+from doubleread.core.notices import warn_user
 from doubleread.core.trust import Estimate
 from doubleread.core.types import Embeddings
 from doubleread.core.verdict import Unread
@@ -31,7 +32,18 @@ class Example(Record):
 
 
 class Suspect(Record):
-    """A label that looks wrong, and the label that fits better."""
+    """A label that looks wrong, and the label that fits better.
+
+    Examples:
+        >>> from contextlib import closing
+        >>> from doubleread.evals.suspects.suspect_search import find_suspects
+        >>> from doubleread.panel.composition import open_eyes
+        >>> dataset = doubleread.read_dataset("photos")
+        >>> with closing(open_eyes(doubleread.load_settings())) as encoder:
+        ...     found = find_suspects(dataset.name, dataset.cases, encoder, limit=3)
+        >>> len(found.suspects)
+        3
+    """
 
     id: str
     source: str
@@ -48,7 +60,18 @@ class Suspect(Record):
 
 
 class SuspectLabels(Record):
-    """What ``doubleread cases suspect`` found; ``suspects`` begins with the most suspicious."""
+    """What ``doubleread cases suspect`` found; ``suspects`` begins with the most suspicious.
+
+    Examples:
+        >>> from contextlib import closing
+        >>> from doubleread.evals.suspects.suspect_search import find_suspects
+        >>> from doubleread.panel.composition import open_eyes
+        >>> dataset = doubleread.read_dataset("photos")
+        >>> with closing(open_eyes(doubleread.load_settings())) as encoder:
+        ...     found = find_suspects(dataset.name, dataset.cases, encoder)
+        >>> found.line
+        'About ...'
+    """
 
     name: str
     cases: int
@@ -82,6 +105,16 @@ def find_suspects(
     """Encodes labelled cases and ranks their labels; ``limit`` lists so many, otherwise as many as may be wrong.
 
     Raises ``DataError`` where fewer than two labels are left that have cases in two groups.
+
+    Examples:
+        >>> from contextlib import closing
+        >>> from doubleread.evals.suspects.suspect_search import find_suspects
+        >>> from doubleread.panel.composition import open_eyes
+        >>> dataset = doubleread.read_dataset("photos")
+        >>> with closing(open_eyes(doubleread.load_settings())) as encoder:
+        ...     found = find_suspects(dataset.name, dataset.cases, encoder)
+        >>> found.cases == len(dataset.cases)
+        True
     """
     usable, left_out = _comparable([case for case in cases if case.label is not None])
     seen = eyes.embedder.embed_all(usable, progress=progress)
@@ -93,6 +126,10 @@ def find_suspects(
     groups = [case.group or case.id for case in kept]
     ranking = rank(rows, labels, groups if any(case.group for case in kept) else None)
     most = math.ceil(ranking.wrong.high) if limit is None else limit
+    lost = {**left_out, **lost}
+    skipped = [f"skipped {row.source}: {row.problem}" for row in seen.unread]
+    alone = "all are of one group, so nothing tells whether their labels are right"
+    warn_user((*skipped, *(f"skipped {n:,} cases of {label}: {alone}" for label, n in lost.items())))
     return SuspectLabels(
         name=name,
         cases=len(kept),
@@ -100,7 +137,7 @@ def find_suspects(
         wrong=ranking.wrong,
         suspects=_suspects(kept, groups, names, rows, ranking, most),
         unread=seen.unread,
-        left_out={**left_out, **lost},
+        left_out=lost,
     )
 
 

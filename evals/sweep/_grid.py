@@ -30,6 +30,14 @@ def variants_of(first: Variant, vary: Sequence[str], referees: Sequence[str] = (
 
     Raises ``UnknownPart`` for a name that cannot be varied and ``DataError`` for a value that cannot be. ``referees``
     heard the other agents, so that they cannot stay where one of those is left out.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from doubleread.evals.sweep import RecordedAnswers, variants_of
+        >>> from doubleread.panel.panel_folder import read_panel
+        >>> recorded = RecordedAnswers.of(read_panel(Path("panel"), None))
+        >>> [one.name(recorded.first) for one in variants_of(recorded.first, ["max_risk=0.05,0.02"])]
+        ['as it is', 'max_risk=0.05', 'max_risk=0.02']
     """
     if not vary:
         raise DataError(f"nothing to vary; name at least one of {', '.join(DIMENSIONS)}, such as max_share=0,0.1,0.3")

@@ -25,6 +25,14 @@ class RecordedAnswers:
     """A panel and the answers that its first trust was learned from.
 
     ``usd`` is what an answer of each agent costs: kept readings do not say.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from doubleread.evals.sweep import RecordedAnswers
+        >>> from doubleread.panel.panel_folder import read_panel
+        >>> recorded = RecordedAnswers.of(read_panel(Path("panel"), None))
+        >>> recorded.task.names
+        ('blue', 'green', 'red')
     """
 
     saved: PanelFolder
@@ -41,14 +49,17 @@ class RecordedAnswers:
 
     @property
     def task(self) -> Task:
+        """The panel's task."""
         return self.saved.arbiter.task
 
     @property
     def agents(self) -> tuple[str, ...]:
+        """Names of the panel's agents."""
         return self.saved.arbiter.agents
 
     @property
     def referees(self) -> tuple[str, ...]:
+        """Names of the agents that weigh what the others say."""
         return tuple(name for name in self.agents if name in self.saved.settings.reasoner)
 
     @property

@@ -6,7 +6,17 @@ from doubleread.evals.sweep._variant import Variant
 
 
 class VariantScore(Record):
-    """A variant on cases that had no part in it; intervals are 95 %, over whole groups."""
+    """A variant on cases that had no part in it; intervals are 95 %, over whole groups.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from doubleread.evals.sweep import RecordedAnswers, sweep, variants_of
+        >>> from doubleread.panel.panel_folder import read_panel
+        >>> recorded = RecordedAnswers.of(read_panel(Path("panel"), None))
+        >>> found = sweep(recorded, variants_of(recorded.first, ["referral=0.05"]), draws=20)
+        >>> 0 <= found.judged[1].figures["referred"].value <= 1
+        True
+    """
 
     name: str
     variant: Variant
@@ -45,7 +55,17 @@ class RefusedVariant(Record):
 
 
 class Sweep(Record):
-    """All variants, the first being what the others are compared with."""
+    """All variants, the first being what the others are compared with.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from doubleread.evals.sweep import RecordedAnswers, sweep, variants_of
+        >>> from doubleread.panel.panel_folder import read_panel
+        >>> recorded = RecordedAnswers.of(read_panel(Path("panel"), None))
+        >>> found = sweep(recorded, variants_of(recorded.first, ["referral=0.05"]), draws=20)
+        >>> [one.name for one in found.judged]
+        ['as it is', 'referral=0.05']
+    """
 
     learned_from: str
     n: int

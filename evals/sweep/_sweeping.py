@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doubleread.core.errors import DataError
-from doubleread.core.progress import Progress, silent
+from doubleread.core.notices import warn_user
+from doubleread.core.progress import Progress
 from doubleread.evals.sweep._chance_control import Resamples
 from doubleread.evals.sweep._recorded import RecordedAnswers, UnseenCases
 from doubleread.evals.sweep._scoring import Bench, judged, pick
@@ -17,6 +18,7 @@ from doubleread.evals.sweep.sweep_figures import VariantOutcomes
 from doubleread.orchestrator.course.kept import readings_of
 from doubleread.orchestrator.learning.arbitration import Readings
 from doubleread.orchestrator.resampling import Fold, group_codes, grouped_folds
+from doubleread.render.progress_display import shown
 
 PARTS = 5
 """Parts of a run, whole groups each, for choosing a variant on other cases."""
@@ -29,13 +31,21 @@ def sweep(
     *,
     draws: int = 1000,
     seed: int = 0,
-    progress: Progress = silent,
+    progress: Progress | None = None,
 ) -> Sweep:
     """Judges ``variants``, the first of which the others are compared with.
 
     Without ``unseen`` each calibration case is judged by a fit on other folds; with it, the run's cases are by a fit on
     all calibration cases. A variant that asks for answers that are not on record is refused, and said why; raises
     ``DataError`` where that is the first, or where a variant cannot be learned.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from doubleread.evals.sweep import RecordedAnswers, sweep, variants_of
+        >>> from doubleread.panel.panel_folder import read_panel
+        >>> recorded = RecordedAnswers.of(read_panel(Path("panel"), None))
+        >>> sweep(recorded, variants_of(recorded.first, ["referral=0.05"]), draws=20).judged[1].name
+        'referral=0.05'
     """
     recorded = recorded if unseen is None else recorded.priced(unseen.usd)
     _check(recorded, variants)
@@ -44,8 +54,10 @@ def sweep(
     source = readings if unseen is None else unseen
     labels, groups = source.labels, source.groups
     folds, parts = _folds(recorded, readings, unseen, seed)
-    played = play(recorded, variants, folds, unseen, progress)
+    with shown(progress) as report:
+        played = play(recorded, variants, folds, unseen, report)
     kept, refused = _answerable(variants, played, unseen)
+    warn_user(f"{one.name}: {one.why}" for one in refused)
     settings = recorded.saved.settings
     bench = Bench(
         labels, Resamples(groups, len(labels), draws, seed), parts, settings.trust.bins, settings.worth.error_usd

@@ -6,7 +6,16 @@ from doubleread.settings import Settings
 
 
 class Variant(Record):
-    """A panel, by the settings that a sweep can vary; see ``grid`` for what each means."""
+    """A panel, by the settings that a sweep can vary; ``doubleread sweep --help`` says what each means.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from doubleread.evals.sweep import RecordedAnswers
+        >>> from doubleread.panel.panel_folder import read_panel
+        >>> recorded = RecordedAnswers.of(read_panel(Path("panel"), None))
+        >>> recorded.first.model_copy(update={"referral": 0.05}).name(recorded.first)
+        'referral=0.05'
+    """
 
     agents: tuple[str, ...]
     rule: str

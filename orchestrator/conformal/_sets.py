@@ -69,6 +69,9 @@ class ConformalSets(Record):
     score: str = "lac"
     """Name of a score in ``SCORES``."""
     note: str = ""
+    """What the sets promise."""
+    warning: str = ""
+    """What they do not promise, or cannot tell."""
 
     @classmethod
     def fit(
@@ -92,8 +95,8 @@ class ConformalSets(Record):
         kind, found, short = _held_out(scores, y, held_out.shape[1], coverage, groups)
         useless = _cannot_inform(held_out, y, coverage, groups) if kind != "everything" and len(y) else ""
         promise = "" if kind == "everything" else f"{coverage:.0%} sets hold {promised_for(groups, len(y))}"
-        notes = "; ".join(filter(None, (promise, short, useless)))
-        return cls(coverage=coverage, kind=kind, held_out=found, n=len(y), score=score, note=notes)
+        warning = "; ".join(filter(None, (short, useless)))
+        return cls(coverage=coverage, kind=kind, held_out=found, n=len(y), score=score, note=promise, warning=warning)
 
     def p_values(self, P: Matrix, u: Vector | None = None) -> Matrix:
         """p-values of every label of each row of ``P``, ``(n, k)``; all 1 if nothing can be guaranteed."""

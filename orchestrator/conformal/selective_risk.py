@@ -35,6 +35,11 @@ class SelectiveRisk(Record):
     """Upper confidence bound on the risk at the threshold, corrected for testing several thresholds."""
     note: str = ""
 
+    @property
+    def possible(self) -> bool:
+        """Whether some threshold keeps the promise."""
+        return self.threshold is not None
+
     @classmethod
     def fit(
         cls,

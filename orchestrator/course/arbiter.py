@@ -110,7 +110,9 @@ class Arbiter:
     left_out: tuple[str, ...] = ()
     """Agents and referees that are not asked: no better than chance, or the panel is better without them."""
     notes: tuple[str, ...] = ()
-    """Choices made in fitting, and missing guarantees."""
+    """Choices made in fitting."""
+    warnings: tuple[str, ...] = ()
+    """Missing guarantees, and agents that were left out."""
 
     def assess(
         self,

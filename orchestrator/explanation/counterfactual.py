@@ -7,12 +7,15 @@ import numpy as np
 from doubleread.core.base import Record
 from doubleread.core.errors import TaskError
 from doubleread.core.task import Costs, Task, with_costs
-from doubleread.core.types import Vector
+from doubleread.core.types import Json, Vector
 from doubleread.core.verdict import Decision, Verdict
 from doubleread.core.verdict_wording import UNLIKE
 from doubleread.orchestrator.course.arbiter import Arbiter
 from doubleread.orchestrator.course.policy import decide
 from doubleread.orchestrator.prevalence.prior_shift import prevalence_with, prior_in_force, shifted
+
+SAME = 1e-9
+"""Probabilities that differ by less are the same."""
 
 
 class WhatIf(Record):
@@ -72,6 +75,21 @@ def what_if(
         changes=(now.argmax(), before.action, before.label) != (then.argmax(), after.action, after.label),
         warnings=tuple(filter(None, [other_reason(verdict, arbiter.task)])),
     )
+
+
+def redecided(verdict: Verdict, found: WhatIf) -> Verdict:
+    """``verdict`` with the posterior and the decision of ``found``, which was computed from it.
+
+    A referral that has another reason than expected cost stays. With another prevalence there is no prediction set, and
+    no track record: both hold for that of the calibration cases.
+    """
+    if not found.posterior or found.warnings:
+        return verdict
+    changed: Json = {"decision": found.decision}
+    if any(abs(found.posterior[label] - p) > SAME for label, p in verdict.posterior.items()):
+        unknown: Json = {"prediction_set": (), "p_values": {}, "coverage": None, "track": None}
+        changed |= {"posterior": found.posterior, **unknown}
+    return verdict.model_copy(update=changed)
 
 
 def other_reason(verdict: Verdict, task: Task) -> str:

@@ -71,7 +71,7 @@ def explain(verdict: Verdict, arbiter: Arbiter) -> Explanation:
 
 def left_out(arbiter: Arbiter) -> dict[str, str]:
     """The agents and referees left out in fitting, with reasons."""
-    return {name: _why_left_out(name, arbiter.notes) for name in arbiter.left_out}
+    return {name: _why_left_out(name, (*arbiter.notes, *arbiter.warnings)) for name in arbiter.left_out}
 
 
 def _why_left_out(name: str, notes: Iterable[str]) -> str:
@@ -173,7 +173,7 @@ def _counterfactual(verdict: Verdict, without: tuple[Without, ...]) -> Iterator[
     yield from (f"without {one.agent}, the panel would {one.outcome}" for one in turning)
     if without and not turning:
         known = [one.confidence for one in without if one.confidence is not None]
-        least = f" ({min(known):.0%} or more)" if len(known) == len(without) else ""
+        least = f" (at least {min(known):.1%})" if len(known) == len(without) else ""
         yield f"leaving out one agent does not change the verdict: it stays {verdict.label}{least}, whichever one it is"
 
 

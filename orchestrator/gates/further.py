@@ -7,6 +7,7 @@ from hashlib import sha256
 import numpy as np
 from numpy.typing import NDArray
 
+from doubleread.core.notices import Caution
 from doubleread.core.opinion import Answer
 from doubleread.core.task import Task
 from doubleread.core.types import Labels, Matrix, Tensor3, Vector
@@ -146,4 +147,5 @@ def ask_more(asked: GateSample, first: Tensor3, policy: Policy) -> CascadeFit:
 
 
 def _unpriced(agents: Sequence[str]) -> tuple[str, ...]:
-    return (f"price unknown, so only the share bounds how often it is asked: {', '.join(agents)}",) if agents else ()
+    told = f"price unknown, so only the share bounds how often it is asked: {', '.join(agents)}"
+    return (Caution(told),) if agents else ()

@@ -136,6 +136,11 @@ class Commitment(Record):
     limit: float
     note: str = ""
 
+    @property
+    def possible(self) -> bool:
+        """Whether anything is committed at all."""
+        return self.limit >= 0
+
     @classmethod
     def fit(cls, task: Task, held_out: Matrix, labels: Labels, groups: Groups) -> "Commitment":
         """Takes the first of ``STEPS`` at which committing clearly saved cost on held-out posteriors ``(n, k)``.

@@ -1,11 +1,14 @@
 """Selects the agents of a panel: leaves out those no better than chance or harmful to the panel."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from doubleread.core.notices import Caution
+from doubleread.core.opinion import Abstention, Answer
 from doubleread.core.types import Tensor3, Vector
 from doubleread.orchestrator.course.policy import FREE_USD
 from doubleread.orchestrator.learning.choice import FEWEST, FusionChoice
@@ -27,6 +30,29 @@ class Members:
     left_out: tuple[str, ...]
     notes: tuple[str, ...]
 
+    def without(self, silent: Mapping[str, Abstention]) -> Self:
+        """Also leaves out agents that never answered; ``silent`` has the last answer of each."""
+        new = {name: last for name, last in silent.items() if name not in self.left_out}
+        notes = [_silence(name, last) for name, last in new.items()]
+        return replace(self, left_out=(*self.left_out, *new), notes=(*self.notes, *notes))
+
+
+def silent_agents(agents: Sequence[str], rows: Sequence[Sequence[Answer]]) -> dict[str, Abstention]:
+    """Returns the last answer of each agent without an opinion in any row ``rows[case][agent]``."""
+    found: dict[str, Abstention] = {}
+    for i, name in enumerate(agents):
+        said = [row[i] for row in rows if i < len(row)]
+        silences = [one for one in said if isinstance(one, Abstention)]
+        if silences and len(silences) == len(said):
+            found[name] = silences[-1]
+    return found
+
+
+def _silence(name: str, last: Abstention) -> str:
+    """The note on an agent that never answered; a warning unless the encoder explains it."""
+    text = f"{name} is left out and not asked: it gave no answer on any calibration image ({last.detail or last.cause})"
+    return text if last.cause == "no-text-encoder" else Caution(text)
+
 
 def select(
     raw: Tensor3, sample: Sample, names: Sequence[str], referees: Sequence[str], usd: Vector, choose: Choose
@@ -43,7 +69,7 @@ def select(
     """
     here = np.asarray(spoken(raw).any(axis=0))
     kept = here & np.array([name not in referees for name in names])
-    chosen, left_out, notes = choose(_only(raw, kept)), [], []
+    chosen, left_out, notes = choose(_only(raw, kept)), list[str](), list[str]()
     if int(np.bincount(sample.labels, minlength=raw.shape[2]).min()) >= FEWEST:
         chances = _over_chance(chosen, kept, sample)
         able = {i for i, gain in chances.items() if gain.clear}
@@ -51,14 +77,18 @@ def select(
             kept[i] = False
             left_out.append(names[i])
             notes.append(
-                f"{names[i]} is left out and not asked: on the calibration cases it is no better than chance "
-                f"(gain in log-loss over the label frequencies {chances[i].line})"
+                Caution(
+                    f"{names[i]} is left out and not asked: on the calibration cases it is no better than chance "
+                    f"(gain in log-loss over the label frequencies {chances[i].line})"
+                )
             )
         chosen = choose(_only(raw, kept)) if left_out else chosen
         chosen, dropped = _without_harm(raw, sample, kept, usd, chosen, choose)
         left_out += [names[i] for i in dropped]
         notes += [
-            f"{names[i]} is left out and not asked: the panel is better without it (gain in log-loss {gain.line})"
+            Caution(
+                f"{names[i]} is left out and not asked: the panel is better without it (gain in log-loss {gain.line})"
+            )
             for i, gain in dropped.items()
         ]
     for i, name in enumerate(names):

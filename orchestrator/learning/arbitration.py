@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from doubleread.core.evidence import Evidence
+from doubleread.core.notices import Caution, divided
 from doubleread.core.opinion import Answer, ConfidenceSource, Opinion
 from doubleread.core.task import Costs, Task, with_costs
 from doubleread.core.trust import Estimate, TrustProfile
@@ -20,7 +21,7 @@ from doubleread.orchestrator.course.rounds import struck, surest_opinions
 from doubleread.orchestrator.gates.further import GateSample, ask_more, mean_usd
 from doubleread.orchestrator.gates.gate import Commitment
 from doubleread.orchestrator.gates.second_look import SecondLookFit, asked_again, look_again
-from doubleread.orchestrator.learning._membership import Members, select
+from doubleread.orchestrator.learning._membership import Members, select, silent_agents
 from doubleread.orchestrator.learning.assumed_prior import assumed_priors, stated_priors
 from doubleread.orchestrator.learning.choice import AUTO, choose
 from doubleread.orchestrator.learning.fusion_learning import Learned, Sample
@@ -115,6 +116,7 @@ class Grounds:
         )
         choosing = partial(choose, sample=sample, calibrator=learning.calibrator, rule=learning.rule, names=agents)
         members = select(first, sample, agents, referees, mean_usd(readings.first), choosing)
+        members = members.without(silent_agents(agents, [*readings.first, *readings.second]))
         out = np.isin(agents, members.left_out)
         heard, again = (np.where(out[None, :, None], np.nan, raw) for raw in (first, second))
         asked = GateSample(task, agents, readings.first, sample, members.chosen)
@@ -145,16 +147,18 @@ class Grounds:
                 posterior.max(axis=1), correct, learning.max_risk, delta, groups=readings.groups
             )
         commitment = Commitment.fit(asked.task, posterior, readings.labels, readings.groups)
-        notes = (
+        every = (
             *asked.chosen.notes,
             *self.members.notes,
             *more.notes,
             *look.notes,
             sets.note,
-            commitment.note,
-            self.familiarity.note,
-            selective.note if selective else "",
+            Caution(sets.warning),
+            commitment.note if commitment.possible else Caution(commitment.note),
+            Caution(self.familiarity.note),
+            "" if selective is None else selective.note if selective.possible else Caution(selective.note),
         )
+        notes, warnings = divided(every)
         arbiter = Arbiter(
             task=asked.task,
             agents=asked.agents,
@@ -171,7 +175,8 @@ class Grounds:
             support=None if readings.support is None else tuple(readings.support.tolist()),
             profiles=(),
             left_out=self.members.left_out,
-            notes=tuple(filter(None, notes)),
+            notes=notes,
+            warnings=warnings,
         )
         return arbiter, look
 

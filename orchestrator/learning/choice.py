@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from doubleread.core.notices import Caution
 from doubleread.core.types import Matrix, Tensor3
 from doubleread.orchestrator.learning.fusion_learning import Learned, Sample, fit_calibrator, learn_rules
 from doubleread.orchestrator.metrics import FEWEST_GROUPS, Gain, log_gain
@@ -44,7 +45,7 @@ def choose(raw: Tensor3, sample: Sample, *, calibrator: str, rule: str, names: S
     kinds: list[tuple[str, ...]] = [(CALIBRATORS[0] if calibrator == AUTO else calibrator,) * agents]
     notes: tuple[str, ...] = ()
     if AUTO in (rule, calibrator) and (few := _too_few(raw, sample)):
-        rules, notes = rules[:1], (f"{few} cannot choose a fusion: {rules[0]} over {kinds[0][0]} is taken",)
+        rules, notes = rules[:1], (Caution(f"{few} cannot choose a fusion: {rules[0]} over {kinds[0][0]} is taken"),)
     elif calibrator == AUTO:
         each, notes = _with_intercepts(raw, sample, names)
         kinds = list(dict.fromkeys((each, (CALIBRATORS[1],) * agents)))

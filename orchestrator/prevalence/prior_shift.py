@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from doubleread.core.errors import TaskError
+from doubleread.core.notices import Caution
 from doubleread.core.task import Task
 from doubleread.core.types import Labels, Vector
 from doubleread.orchestrator.course.arbiter import Arbiter
@@ -67,7 +68,7 @@ def implied_prevalence(task: Task, labels: Labels) -> str:
     if counts.max() > max(NEARLY_EQUAL * counts.min(), counts.min() + 1):
         return note
     example = ", ".join(f"{toml_key(name)} = …" for name in task.names[:2]) + (", …" if len(task.names) > 2 else "")
-    return (
+    return Caution(
         f"{note}. The labels are equally frequent, which looks chosen by hand: if real cases are not, state the real "
         f"prevalence in the task file (prior = {{ {example} }}) and fit again"
     )

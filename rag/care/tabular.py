@@ -25,7 +25,7 @@ def check() -> Any:
         import pyarrow.parquet  # noqa: PLC0415 - an optional extra
     except ImportError:
         raise StoreError(
-            "Parquet needs pyarrow, which is not installed: pip install 'doubleread[parquet]', or write another format"
+            "Parquet needs pyarrow, which is not installed: pip install pyarrow, or write another format"
         ) from None
     return pyarrow
 

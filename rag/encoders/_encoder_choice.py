@@ -88,4 +88,7 @@ def explain(kind: str, error: Exception) -> EncoderError:
             f"torch and torchvision do not match ({error}): install a pair that belongs together, "
             "for example pip install --force-reinstall torch torchvision"
         )
-    return EncoderError(f"encoder {kind!r} cannot be loaded ({error}): pip install --force-reinstall doubleread")
+    return EncoderError(
+        f"encoder {kind!r} cannot be loaded ({error}): install doubleread again, in its folder with "
+        "pip install --force-reinstall -e ."
+    )

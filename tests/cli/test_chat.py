@@ -66,8 +66,8 @@ def test_answers_go_to_stdout_and_what_happens_to_stderr(chat, leaf):
     assert ran.code == 0
     assert "leaf.png" in ran.out
     assert "blue" in ran.out
-    assert "2 stored cases of green" in ran.out
-    assert ran.out.index("calibrated") < ran.out.index("2 stored cases")
+    assert "2 labelled images of green" in ran.out
+    assert ran.out.index("% sure") < ran.out.index("2 labelled images")
     assert "asking logistic, neighbours" in ran.err
     assert "logistic: blue" in ran.err
     assert "> why?" in ran.err
@@ -109,7 +109,7 @@ def test_a_session_is_listed_gone_on_with_renamed_exported_and_deleted(chat, lea
     kept = chat("--session", one["id"], lines=[f"/export {document} --keep-metadata"])
     assert "with the metadata that is in them" in " ".join(kept.err.split())
     assert "copies of the original files" in document.read_text(encoding="utf-8")
-    assert "talked about" in ran.out
+    assert "current" in ran.out
     assert "leaf.png" in document.read_text(encoding="utf-8")
     assert [info["title"] for info in sessions_of(chat)] == ["Leaves of June"]
     assert "Leaves of June" in chat("--list").out
@@ -146,7 +146,7 @@ def test_what_follows_quit_is_not_done(chat, leaf):
         ("what is the weather like", "is not understood"),
         ("/nonsense", "there is no command /nonsense"),
         ("/why-not moss", "there is no label “moss”"),
-        ("/undo", "there is nothing to take back"),
+        ("/undo", "there is nothing to undo"),
         ("/read-again hint: it was wet", "no agent of this panel reads text"),
     ],
 )
@@ -156,7 +156,7 @@ def test_a_line_that_is_not_understood_or_cannot_be_done_is_told_the_rest_goes_o
     ran = chat(leaf, lines=[line, "/similar green 2"])
     assert ran.code == 2
     assert told in " ".join(ran.out.split())
-    assert "2 stored cases of green" in ran.out
+    assert "2 labelled images of green" in ran.out
 
 
 def test_what_was_not_understood_before_is_no_fault_of_now(chat, leaf):
@@ -189,7 +189,7 @@ def test_who_decides_is_on_record(chat, leaf, tmp_path, monkeypatch, arguments, 
 def test_who_decides_is_shown(chat, leaf):
     ran = chat(leaf, "--reviewer", "Ada\x1b[2J", lines=["/correct green", "/undo", "/waiting"])
     assert "decided: green by Ada [2J" in ran.out
-    assert "taken back by Ada [2J" in ran.out
+    assert "undone by Ada [2J" in ran.out
     assert "decisions go on record as by Ada [2J" in ran.err
     assert chat("--reviewer", "x" * 121).code == 2
 
@@ -397,7 +397,7 @@ def test_maps_are_overlays_where_the_screen_has_colours_and_words_everywhere(lea
     blocks, screen = Preview("blocks"), {"color_system": "truecolor", "force_terminal": True}
     coloured, plain = drawn(reply, blocks, **screen), drawn(reply, color_system=None)
     assert "▀" in coloured
-    assert "covering it takes 70 points" in coloured
+    assert "covering it lowers the probability by 70 points" in coloured
     assert "▀" not in plain
     for part in ("90.0%", "lowers it to 20.0%"):
         assert part in plain

@@ -76,12 +76,16 @@ def test_settings_print_a_file_that_loads(doubleread, tmp_path):
 def test_doctor_says_what_will_be_used_and_never_a_key(doubleread, monkeypatch, tmp_path, key, said):
     monkeypatch.setenv("OPENAI_API_KEY", key) if key else monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.setenv("COLUMNS", "240")
-    (tmp_path / "s.toml").write_text('[vlm.gpt]\nmodel = "gpt-4o"\n')
+    (tmp_path / "s.toml").write_text(
+        '[vlm.gpt]\nmodel = "gpt-4o"\nbase_url = "http://127.0.0.1:9/v1"\nkey_variable = "OPENAI_API_KEY"\n'
+    )
     ended = doubleread("doctor", "--encoder", "efficientnet-lite0", "--settings", str(tmp_path / "s.toml"))
     assert ended.code == 0
     assert "efficientnet-lite0: it was asked for" in ended.out
     (line,) = [line for line in ended.out.splitlines() if "OPENAI_API_KEY" in line]
     assert said in line
+    assert "NOT on the panel: add it to agents in [panel]" in line
+    assert ("no connection" in line) is bool(key)
     assert "pydantic" in ended.out
     assert SECRET not in ended.out + ended.err
 
@@ -179,7 +183,7 @@ def test_what_models_and_file_names_say_steers_no_terminal(doubleread, offline, 
     ended = doubleread("diagnose", leaf, broken, "--panel", saved, "--explain")
     assert not set(steering) - set("[2J31m") & set(ended.out + ended.err)
     assert "leaf�[2J�31m�.png" in ended.out
-    assert "texture: �[2J�31m�" in ended.out
+    assert "texture gave no answer: �[2J�31m�" in ended.out
     assert unspaced("broken�[2J�31m�.png: the file has no bytes") in unspaced(ended.err)
     ended = doubleread("diagnose", leaf, "--panel", tmp_path / f"no{steering}")
     assert ended.code == 2

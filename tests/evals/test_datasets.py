@@ -25,7 +25,7 @@ def test_a_folder_gives_its_labels_and_sorted_cases(folder):
     assert dataset.sizes() == {"healthy": 3, "rust": 3}
     assert len({case.id for case in dataset.cases}) == 6
     assert dataset.problems == ()
-    assert any("no group key" in note for note in dataset.notes)
+    assert any("no groups given" in line for line in dataset.warnings)
 
 
 def test_a_folder_is_grouped_by_what_the_pattern_captures(folder):
@@ -37,7 +37,7 @@ def test_two_captures_are_joined_and_a_path_without_a_match_has_no_group(folder)
     picture(folder / "rust" / "stray.png", 50)
     dataset = read_dataset(folder, group=r"re:^(\w+)/(plant\d)")
     assert {case.group for case in dataset.cases} >= {"rust|plant0", None}
-    assert any("1 cases have no group" in note for note in dataset.notes)
+    assert any("1 cases have no group" in note for note in dataset.warnings)
 
 
 def test_top_folders_named_for_splits_are_splits(folder, tmp_path):
@@ -78,7 +78,7 @@ def test_linked_folders_are_followed_but_not_in_circles(folder, tmp_path):
 
 def test_a_manifest_in_the_folder_is_mentioned(folder):
     (folder / "manifest.csv").write_text("path,label\n")
-    assert any("manifest.csv in this folder was not read" in note for note in read_dataset(folder).notes)
+    assert any("manifest.csv in this folder was not read" in note for note in read_dataset(folder).warnings)
 
 
 def test_copies_are_kept_once_and_contradictions_dropped(folder):
@@ -98,7 +98,7 @@ def test_copies_are_kept_once_and_contradictions_dropped(folder):
 def test_labels_that_look_alike_are_mentioned(folder):
     for i in range(2):
         picture(folder / "Rust" / f"{i}.png", 200 + i)
-    assert any("'Rust', 'rust'" in note for note in read_dataset(folder).notes)
+    assert any("'Rust', 'rust'" in note for note in read_dataset(folder).warnings)
 
 
 def test_progress_is_told(folder):
@@ -235,7 +235,7 @@ def test_copies_in_two_splits_stay_for_the_leakage_check(manifest, tmp_path):
         out.write("again.png,x,test\n")
     dataset = read_dataset(file)
     assert len(dataset.cases) == 5
-    assert any("more than one split" in note for note in dataset.notes)
+    assert any("more than one split" in note for note in dataset.warnings)
 
 
 @pytest.mark.parametrize(

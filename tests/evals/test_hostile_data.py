@@ -14,7 +14,7 @@ from doubleread.core.case import MAX_IMAGE_BYTES, Case
 from doubleread.core.errors import DataError, DoublereadError
 from doubleread.evals.datasets import read_dataset, read_labelled
 from doubleread.evals.datasets.folder_dataset import images_in, read_unlabelled
-from doubleread.evals.datasets.read import read_task
+from doubleread.evals.datasets.task_file import read_task_file
 from doubleread.evals.public.fetch import CHECKSUMS, remembered
 from doubleread.evals.suspects.corrections import read_table
 from doubleread.mock_server.mock_reply import read_script
@@ -26,7 +26,7 @@ FOREIGN = AnswerColumns(key="path", label="label", confidence="label")
 READERS = {
     "manifest.csv": read_dataset,
     "manifest.jsonl": read_dataset,
-    "task.toml": read_task,
+    "task.toml": read_task_file,
     "settings.toml": load_settings,
     "prompt.md": lambda file: Library(file.parent),
     "answers.jsonl": read_book,

@@ -98,7 +98,7 @@ def test_the_names_of_a_dict_are_splits_unless_there_is_one_only(kept):
     assert dataset.cases[-1].source == "test/3.png"
     alone = read_hugging_face({"train": table()}, kept=kept)
     assert {case.split for case in alone.cases} == {None}
-    assert "'train' is the only split: it is not taken as one" in alone.notes
+    assert "'train' is the only split: it is not taken as one" in alone.warnings
 
 
 def test_rows_that_cannot_be_used_are_named(kept, tmp_path):
@@ -128,7 +128,7 @@ def test_columns_that_are_not_there_are_an_error(kept):
 @pytest.mark.skipif(PACKAGE, reason="the package datasets is installed")
 def test_without_the_package_a_saved_data_set_names_the_extra(tmp_path):
     (tmp_path / "state.json").write_text("{}")
-    with pytest.raises(DataError, match=r"pip install 'doubleread\[huggingface\]'"):
+    with pytest.raises(DataError, match="pip install datasets"):
         read_dataset(tmp_path)
 
 

@@ -91,4 +91,4 @@ def test_a_table_without_file_names_is_no_metadata(folder):
     (folder / "metadata.csv").write_text("id,age\n1,2\n")
     dataset = read_dataset(folder)
     assert len(dataset.cases) == 6
-    assert any("metadata.csv in this folder was not read" in note for note in dataset.notes)
+    assert any("metadata.csv in this folder was not read" in note for note in dataset.warnings)

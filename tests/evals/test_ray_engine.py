@@ -24,7 +24,7 @@ from doubleread.evals.runs.runner import run
 from doubleread.panel import Panel
 from doubleread.settings_sections import BudgetSettings
 
-on_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not here: pip install 'doubleread[ray]'")
+on_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not here: pip install -e '.[ray]'")
 
 
 @pytest.fixture(scope="module")

@@ -183,7 +183,7 @@ def test_of_an_image_unlike_the_others_no_confidence_is_shown(page, folder):
     go(page, f"#case={strange[0].case.id[:12]}")
     page.until(OPEN)
     text = page.run("document.getElementById('card').innerText")
-    assert "Not sure: this image is unlike those the panel knows" in text
+    assert "Have a person look: this image is unlike the calibration images" in text
     assert "%" not in text
 
 

@@ -155,7 +155,7 @@ def test_what_the_panel_learned_from_is_left_out(live, dataset, unseen):
     chosen = select(both, live.learned_from)
     assert [case for _, case in chosen.chosen] == list(unseen.cases[:4])
     assert "30 cases left out: the panel has learned from these images" in chosen.notes[0]
-    with pytest.raises(DataError, match="no case is left to run: 30 cases left out"):
+    with pytest.raises(DataError, match="it has learned from all 30 images"):
         select(dataset.cases, live.learned_from)
 
 

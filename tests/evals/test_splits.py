@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from doubleread.core.errors import DataError
 from doubleread.evals.datasets import read_dataset
-from doubleread.evals.splits import split, split_sizes
+from doubleread.evals.splits import hold_out, split, split_sizes
 
 LABELS = ("healthy", "rust", "scab")
 
@@ -136,3 +136,62 @@ def test_the_sizes_are_counted_by_label_and_split(make_case):
     cases = split([make_case(i, "ab"[i % 2]) for i in range(20)], seed=0)
     assert split_sizes(cases)["a"] == {"support": 5, "calibration": 2, "test": 3}
     assert Counter(case.split for case in cases) == {"support": 10, "calibration": 4, "test": 6}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(st.tuples(st.sampled_from(LABELS), st.integers(0, 25) | st.none()), min_size=1, max_size=120),
+    seed=st.integers(0, 2**32),
+)
+def test_held_out_cases_are_whole_groups_of_every_label(make_case, rows, seed):
+    cases = [make_case(i, label, group=None if g is None else f"g{g}") for i, (label, g) in enumerate(rows)]
+    try:
+        found = hold_out(cases, seed=seed)
+    except DataError as error:
+        told = str(error)
+        assert "too few images" in told or "needs at least 2 groups" in told
+        return
+    assert [case.id for case in found] == [case.id for case in cases]
+    homes = defaultdict(set)
+    for case in found:
+        homes[case.group or case.id].add(case.split)
+    assert all(len(splits) == 1 for splits in homes.values())
+    assert all(row["support"] and row["test"] for row in split_sizes(found).values())
+
+
+def test_the_share_that_is_held_out_is_met_for_each_label(make_case):
+    cases = [make_case(f"{label}{i}", label) for label, n in (("a", 200), ("b", 50), ("c", 10)) for i in range(n)]
+    for row in shares(hold_out(cases, seed=0)).values():
+        assert row == {"support": 0.8, "calibration": 0.0, "test": 0.2}
+
+
+def test_calibration_cases_and_their_groups_are_not_held_out(make_case):
+    cases = [make_case(f"{label}{i}", label, group=f"{label}{i // 2}") for label in LABELS for i in range(20)]
+    cases = [
+        case.model_copy(update={"split": "calibration"}) if case.id.endswith(("0", "4")) else case for case in cases
+    ]
+    fixed = {case.group for case in cases if case.split == "calibration"}
+    assert fixed
+    found = hold_out(cases, seed=0)
+    assert not fixed & {case.group for case in found if case.split == "test"}
+    assert [case.split == "calibration" for case in found] == [case.split == "calibration" for case in cases]
+
+
+def test_a_test_split_of_the_data_is_kept(make_case):
+    cases = [make_case(i, "a", split="test" if i < 3 else "train") for i in range(30)]
+    assert [case.split for case in hold_out(cases, seed=0)] == ["test"] * 3 + ["support"] * 27
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.5])
+def test_a_share_that_leaves_nothing(make_case, share):
+    with pytest.raises(DataError, match="above 0 and below 1"):
+        hold_out([make_case(1, "a")], share=share, seed=0)
+
+
+def test_too_few_images_or_groups_to_hold_some_out(make_case):
+    few = [make_case(f"{label}{i}", label) for label, n in (("a", 40), ("b", 9)) for i in range(n)]
+    with pytest.raises(DataError, match="each label needs 10 images in 5 groups, and b has fewer"):
+        hold_out(few, seed=0)
+    together = [make_case(f"{label}{i}", label, group=f"{label}{i % 4}") for label in "ab" for i in range(40)]
+    with pytest.raises(DataError, match="a, b has fewer"):
+        hold_out(together, seed=0)

@@ -57,7 +57,7 @@ def test_a_risk_that_nothing_can_promise_refers_everything_and_says_why():
     decision = assess(found, SURE).decision
     assert decision.action == "refer"
     assert decision.reasons[0].startswith("no commitment can be promised: 30 held-out cases cannot promise")
-    assert any("30 held-out cases cannot promise at most 1.0% wrong" in note for note in found.notes)
+    assert any("30 held-out cases cannot promise at most 1.0% wrong" in note for note in found.warnings)
 
 
 async def test_a_verdict_names_those_who_were_spared_and_asks_them_in_doubt():

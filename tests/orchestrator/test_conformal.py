@@ -62,14 +62,14 @@ def test_one_label_too_rare_falls_back_and_says_so():
     P, _ = forecasts(40, rng)
     sets = ConformalSets.fit(P, np.array([0] * 18 + [1] * 18 + [2] * 4), 0.9)
     assert sets.kind == "marginal"
-    assert "4 held-out cases" in sets.note
+    assert "4 held-out cases" in sets.warning
 
 
 def test_too_few_cases_give_every_label():
     P, y = forecasts(8, np.random.default_rng(3))
     sets = ConformalSets.fit(P, y, 0.9)
     assert sets.kind == "everything"
-    assert "cannot promise" in sets.note
+    assert "cannot promise" in sets.warning
     assert all(sorted(found) == [0, 1, 2] for found in sets.predict(P))
     assert ConformalSets.fit(P[:0], y[:0], 0.9).kind == "everything"
 

@@ -54,15 +54,15 @@ def sure(name, label, then=None):
 async def test_it_says_who_said_what_and_how_far_each_is_trusted(arbiter):
     verdict = await verdict_on(arbiter, sure("a", "rust"), sure("b", "rust"), sure("c", "rust"))
     told = explain(verdict, arbiter)
-    line = next(line for line in told.lines if line.startswith("a said"))
+    line = next(line for line in told.lines if line.startswith("a says"))
     profile = arbiter.profile("a")
     k = TASK.index("rust")
-    assert f"a said rust at 90%, calibrated {verdict.calibrated['a']['rust']:.0%}" in line
-    assert f"right on {profile.accuracy.value:.0%} of 120 calibration cases" in line
-    assert f"on {profile.confusion[k][k]} of the {sum(row[k] for row in profile.confusion)} where it said rust" in line
-    assert f"it moves this verdict by {in_points(verdict.influence['a'])}" in line
-    assert "evidence: 5 of the 5 most similar cases are rust" in "\n".join(told.lines)
-    assert any(line.startswith("no single agent turns the verdict") for line in told.lines)
+    assert f"a says rust: 90% before calibration, {verdict.calibrated['a']['rust']:.0%} calibrated" in line
+    assert f"right on {profile.accuracy.value:.0%} of 120 calibration images" in line
+    assert f"on {profile.confusion[k][k]} of the {sum(row[k] for row in profile.confusion)} that it called rust" in line
+    assert f"influence {in_points(verdict.influence['a'])}" in line
+    assert "similar cases: 5 of the 5 most similar labelled images are rust" in "\n".join(told.lines)
+    assert any(line.startswith("leaving out one agent does not change the verdict") for line in told.lines)
     assert [one.changes for one in told.without] == [False, False, False]
 
 
@@ -80,16 +80,16 @@ async def test_what_would_have_been_without_an_agent_is_what_the_panel_would_hav
         assert one.changes == (one.label != verdict.label or one.action != verdict.decision.action)
     turning = [one.agent for one in told.without if one.changes]
     assert turning
-    assert all(any(line.startswith(f"without {agent} the panel would") for line in told.lines) for agent in turning)
+    assert all(any(line.startswith(f"without {agent}, the panel would") for line in told.lines) for agent in turning)
 
 
 async def test_the_second_look_and_the_silent_are_accounted_for(arbiter):
     silent = ScriptedAgent("c", Abstention(agent="c", cause="timeout"))
     verdict = await verdict_on(arbiter, sure("a", "scab", then="rust"), sure("b", "rust"), silent)
     told = "\n".join(explain(verdict, arbiter).lines)
-    assert "second look, because of" in told
-    assert "a went from scab to rust" in told
-    assert "c gave no opinion (timeout) and was left out" in told
+    assert "second look (" in told
+    assert "a changed from scab to rust" in told
+    assert "c gave no answer (timeout) and was left out" in told
 
 
 async def test_the_same_verdict_is_explained_the_same_way(arbiter):
@@ -108,7 +108,7 @@ async def test_where_nobody_spoke_there_is_little_to_say(arbiter):
 async def test_a_panel_of_one_knows_that_it_is_one(arbiter):
     silent = [ScriptedAgent(n, Abstention(agent=n, cause="network")) for n in ("b", "c")]
     told = explain(await verdict_on(arbiter, sure("a", "rust"), *silent), arbiter)
-    assert "without a the panel would refer: nobody else gave an opinion" in told.lines
+    assert "without a, the panel would refer: no other agent gave an answer" in told.lines
 
 
 async def test_it_says_from_which_cost_and_prevalence_on_the_verdict_would_be_another(arbiter):
@@ -141,9 +141,9 @@ async def test_p_values_and_the_set_are_part_of_the_account(arbiter):
     verdict = await verdict_on(arbiter, *(sure(name, "rust") for name in SKILLS))
     told = "\n".join(explain(verdict, arbiter).lines)
     assert f"rust {verdict.p_values['rust']:.3f}" in told
-    assert f"labels that cannot be excluded at {verdict.coverage:.0%}" in told
+    assert f"prediction set at {verdict.coverage:.0%} (labels that cannot be ruled out)" in told
     nothing = explain(verdict.model_copy(update={"prediction_set": ()}), arbiter)
-    assert any(line.startswith("none of the labels fits at") for line in nothing.lines)
+    assert any(line.startswith("no label is in the prediction set at") for line in nothing.lines)
 
 
 async def test_an_agent_that_fitting_left_out_is_named_with_the_reason(arbiter):

@@ -40,7 +40,7 @@ def fitted(n=150, seed=0):
 def test_an_agent_no_better_than_chance_is_named_and_left_out(seed):
     found = fitted(seed=seed)
     assert found.left_out == ("guess",)
-    assert any(note.startswith("guess is left out and not asked: ") for note in found.notes)
+    assert any(line.startswith("guess is left out and not asked: ") for line in found.warnings)
     assert found.profile("guess").accuracy.value < 0.5  # what is known of it is kept
     assert found.profile("guess").influence is None
     assert Arbiter.load(found.dump(), found.profiles).left_out == ("guess",)

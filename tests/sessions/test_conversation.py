@@ -56,7 +56,7 @@ async def test_it_answers_from_what_a_tool_told(standing):
     assert answered.orders == ()
     told = [one["content"] for one in bodies[1]["messages"] if one["role"] == "tool"]
     assert confidence(standing) in told[0]
-    assert told[1].startswith("the 2 stored cases of green")
+    assert told[1].startswith("the 2 labelled images of green")
 
 
 async def test_it_is_offered_the_actions_but_none_that_says_what_is_true(standing):

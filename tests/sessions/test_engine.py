@@ -338,7 +338,7 @@ async def test_settings_that_ask_nobody_are_refused(sessions, tmp_path):
     case = await sessions.add(session, picture(tmp_path), "one.png")
     with pytest.raises(UnknownPart, match="oracle"):
         await sessions.read(session, case, How(only=("oracle",)))
-    with pytest.raises(SessionError, match="nobody is left"):
+    with pytest.raises(SessionError, match="no agent is left"):
         await sessions.read(session, case, How(without=("logistic", "neighbours")))
 
 

@@ -51,7 +51,7 @@ async def test_markdown(told, tmp_path):
     document = await sessions.export(session, "markdown", tmp_path / "out")
     assert document == tmp_path / "out" / f"session-{session}.md"
     text = document.read_text()
-    for part in ("| red | 25.0% | 50.0% |", "Failed: nothing was confirmed", "│  agent", "Verdict on"):
+    for part in ("| red | 25.0% | 50.0% |", "Failed: nothing was confirmed", "\n agent ", "Verdict on"):
         assert part in text
     outside = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     assert not re.search(r"(?<!\\)<script|(?<!\\)\]\(javascript", outside)
@@ -69,7 +69,11 @@ async def test_a_page_needs_nothing_else(told, tmp_path):
     assert "<script" not in text
     assert text.count('class="dr-card"') == 1
     assert all(source.startswith("data:image/webp;base64,") for source in re.findall(r'src="([^"]*)"', text))
-    (link,) = re.findall(r'href="([^"]*)"', text)
+    links = set(re.findall(r'href="([^"]*)"', text))
+    words = {link for link in links if link.startswith("#word-")}
+    assert words
+    assert all(f'id="{link[1:]}"' in text for link in words)
+    (link,) = links - words
     assert (document.parent / link).exists()
     assert "Failed: nothing was confirmed" in text
     assert "<td>25.0 %</td><td>50.0 %</td>" in text

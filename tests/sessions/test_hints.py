@@ -81,11 +81,14 @@ async def test_look_again_with_a_hint_is_heard_by_the_model_and_the_verdict_says
     assert sent
     assert all(any(f"<note>{HINT}</note>" in text for text in texts(body)) for body in sent)
     reply = plain_text(Reply.model_validate(next(e.data for e in told if e.kind == "reply")))
-    assert "gpt is told, as a person's unverified note" in reply
-    assert "logistic, neighbours cannot be told anything" in reply
-    assert "trust was measured without hints" in reply
+    assert "gpt gets this unverified hint from a person" in reply
+    assert "logistic, neighbours cannot take hints" in reply
+    assert "records were measured without hints" in reply
     verdict = next(e for e in told if e.kind == "verdict")
-    assert f"gpt read with a person's unverified hint; trust was measured without hints: “{HINT}”" in warnings(verdict)
+    assert (
+        f"gpt read with a person's unverified hint; the agents' records were measured without hints: “{HINT}”"
+        in warnings(verdict)
+    )
     assert "read with other settings (a second look in any case; a hint)" in warnings(verdict)
     assert verdict.data["spared"] == []
     assert "gpt" in {one["agent"] for one in verdict.data["opinions"]}
@@ -97,7 +100,7 @@ async def test_a_hint_that_names_a_label_is_said_to_lead(sessions, tmp_path):
     await sessions.read(session, case, How(hint="I am sure that this is Green."))
     await sessions.settled(session)
     verdict = [e for e in await sessions.events(session) if e.kind == "verdict"][-1]
-    assert "the hint names green: who is told an answer tends to give it" in warnings(verdict)
+    assert "the hint names green: agents tend to repeat an answer that they are given" in warnings(verdict)
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_names_are_checked():
     check(How(only=("a",)), ("a", "b"))
     with pytest.raises(UnknownPart, match="known: a, b"):
         check(How(without=("c",)), ("a", "b"))
-    with pytest.raises(SessionError, match="nobody is left"):
+    with pytest.raises(SessionError, match="no agent is left"):
         check(How(only=("a",), without=("a",)), ("a", "b"))
 
 

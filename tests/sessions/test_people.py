@@ -43,7 +43,7 @@ async def test_who_confirms_corrects_decides_and_takes_back_is_on_record(session
     assert "Ada said" not in str(told.data)
     replaced = await say(sessions, session, "no, it's red", "Bo")
     assert (replaced.kind, replaced.data["reviewer"]) == ("decided", "Bo")
-    assert "which was said before by Ada" in str((await sessions.events(session))[-3].data)
+    assert "recorded before by Ada" in str((await sessions.events(session))[-3].data)
     undone = await say(sessions, session, "/undo", "Cy")
     assert (undone.kind, undone.data["reviewer"]) == ("undone", "Cy")
     await sessions.decide(session, reading, "blue", " Di\n")

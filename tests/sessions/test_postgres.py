@@ -178,7 +178,7 @@ def test_checkpoints_of_a_newer_version_are_refused(panel, tmp_path, postgres, a
 
 def test_without_the_extra_the_remedy_is_named(panel, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "doubleread.sessions._postgres_database", None)
-    with pytest.raises(SessionError, match=r'pip install "doubleread\[postgres\]"'):
+    with pytest.raises(SessionError, match="pip install langgraph-checkpoint-postgres"):
         Sessions(panel, tmp_path / "sessions", scripted, "postgresql://ann@localhost/sessions")
 
 

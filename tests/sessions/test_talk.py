@@ -225,18 +225,18 @@ async def test_a_confirmation_says_what_is_kept_and_how_to_undo_it(standing):
 async def test_what_was_decided_is_known(standing):
     decided = Standing(standing.panel, standing.cases, standing.current, {standing.current: "green"})
     assert (await answer("/correct green", decided)).orders == ()
-    assert "takes the place of green" in await told("/correct blue", decided)
+    assert "this replaces green" in await told("/correct blue", decided)
     assert (await answer("undo", decided)).orders == (Undo(),)
     nothing = await answer("undo", standing)
     assert nothing.orders == ()
-    assert "nothing to take back" in "\n".join(words(nothing))
+    assert "nothing to undo" in "\n".join(words(nothing))
 
 
 async def test_an_image_that_the_panel_learned_from_is_not_promised_to_its_trust(panel, dataset):
     own = next(case for case in dataset.cases if case.source[-6:-4] == "01")
     seen = {own.id: CaseSeen(own, "own.png", (panel.diagnose(own),))}
     said = await told("/confirm", Standing(panel, seen, own.id, {}))
-    assert "the panel has learned from this image" in said
+    assert "the panel has already learned from this image" in said
 
 
 async def test_a_panel_of_two_agents_answers_too(made, quick, tmp_path):
@@ -246,7 +246,7 @@ async def test_a_panel_of_two_agents_answers_too(made, quick, tmp_path):
         for text in ("why", "who", "what would change your mind", "how far can I trust logistic", "similar"):
             assert (await answer(text, alone)).reply.blocks
         assert "no other image" in await told("compare", alone)
-        assert "nobody would be left" in await told("/read-again without logistic neighbours", alone)
+        assert "no agent would be left" in await told("/read-again without logistic neighbours", alone)
 
 
 @pytest.mark.parametrize("command", [*actions()])

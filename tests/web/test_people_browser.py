@@ -81,7 +81,7 @@ def test_a_reviewer_decides_what_waits_for_somebody_else_who_sees_who_it_was(peo
     user, other, reviewer = people(USERS), people(USERS), people(REVIEWERS)
     address = upload(user, base, tmp_path / "doubtful.png")
     other.open(base + "/waiting")
-    assert "Nothing waits" in other.run(TEXT)
+    assert "No image is waiting" in other.run(TEXT)
     reviewer.open(base + "/waiting")
     assert "somebody else's session" in reviewer.run(TEXT)
     reviewer.open(address)

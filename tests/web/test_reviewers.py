@@ -74,7 +74,7 @@ def test_a_reviewer_sees_what_waits_in_everybody_s_sessions_and_decides_it(app, 
     assert "decided by Grace" in user.get(address).text
     assert "by Grace" in user.get("/waiting").text
     assert reviewer.get(address).status_code == 200
-    assert "Nothing waits" in reviewer.get("/waiting").text
+    assert "No image is waiting" in reviewer.get("/waiting").text
 
 
 def test_a_reviewer_changes_nothing_else_of_others_and_is_offered_nothing_else(app, leaf):

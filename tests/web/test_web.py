@@ -69,7 +69,15 @@ def begin(client, leaf, name="leaf.png", **more):
 
 def test_an_upload_becomes_a_session_with_a_card(client, leaf):
     page = client.get(begin(client, leaf)).text
-    for shown in ("leaf.png", "rust", "80.0", "round spots", "abstains", "✓ committed", "Most similar labelled cases"):
+    for shown in (
+        "leaf.png",
+        "rust",
+        "80.0",
+        "round spots",
+        "no answer",
+        "✓ rust, 80.0%",
+        "Most similar labelled images",
+    ):
         assert shown in page
     assert 'data-after="7"' in page
     assert client.get("/").text.count('href="/s/session1"') == 1
@@ -115,7 +123,7 @@ def test_a_referred_case_waits_until_a_person_decides_and_takes_it_back(client, 
     assert work.count('type="radio"') == 3
     decision = {"reading": "reading1", "label": "scab", "reviewer": "Ada", "note": "velvet"}
     assert client.post(f"{address}/decide", data=decision).status_code == 303
-    assert "Nothing waits" in client.get("/waiting").text
+    assert "No image is waiting" in client.get("/waiting").text
     assert "decided by Ada: velvet" in client.get(address).text
     client.post(f"{address}/say", data={"text": "/undo"})
     page = client.get(address).text
@@ -361,3 +369,10 @@ def test_events_stream_as_they_happen_and_are_replayed_from_the_last_one_seen(ma
 def test_an_address_in_use_is_told():
     with bound("127.0.0.1", 0) as taken, pytest.raises(DataError, match="choose another --port"):
         bound("127.0.0.1", taken.getsockname()[1])
+
+
+def test_the_glossary_has_a_page_and_every_page_links_to_it(client):
+    for address in ("/", "/waiting", "/words"):
+        assert 'href="/words"' in client.get(address).text
+    page = client.get("/words").text
+    assert 'id="word-calibrated"' in page

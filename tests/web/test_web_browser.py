@@ -334,7 +334,7 @@ def test_from_an_upload_through_a_talk_to_the_archive(page, made, quick, tmp_pat
         held = panel._store.count()
         begin(page, base, photo(tmp_path / "one.png", 0, 5555))
         page.until(f"{CARDS} === 1")
-        assert "held-out cases" in page.run("document.querySelector('.dr-card').innerText")
+        assert "calibration images" in page.run("document.querySelector('.dr-card').innerText")
         say(page, "why?")
         say(page, "show similar cases")
         pictures = "[...document.querySelectorAll('.reply .thumbs img')]"

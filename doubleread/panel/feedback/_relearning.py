@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from doubleread.core.errors import PanelError
+from doubleread.core.notices import divided
 from doubleread.core.reading import Outcome
 from doubleread.core.trust import TrustProfile
 from doubleread.orchestrator.course.arbiter import Arbiter
@@ -45,6 +46,7 @@ def relearn(saved: PanelFolder, *, include_selected: bool = False) -> Relearned:
     arbiter = learn_trust(task, saved.settings, rows)
     version, now = max(saved.pointer.versions) + 1, datetime.now(UTC)
     arbiter = _stamped(arbiter, saved.arbiter, version, now, _warning(used))
+    notes, warnings = divided((f"trust learned from {learned_from}", *arbiter_notes(arbiter)))
     about = TrustVersion(
         version=version,
         parent=saved.trust.version,
@@ -53,7 +55,8 @@ def relearn(saved: PanelFolder, *, include_selected: bool = False) -> Relearned:
         outcomes=len(used),
         selected=sum(outcome.sampling == "selected" for outcome in used),
         profiles=(),
-        notes=(f"trust learned from {learned_from}", *arbiter_notes(arbiter)),
+        notes=notes,
+        warnings=warnings,
     )
     return Relearned(Trust(version, arbiter, used, about), about, left_out)
 

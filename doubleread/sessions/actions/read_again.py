@@ -20,7 +20,7 @@ _WORDS = {
     "only": "ask only these agents",
     "look-again": "take a second look in any case",
     "k=": "similar cases to find",
-    "hint:": "a note for the agents that read text",
+    "hint:": "a hint for the agents that read text",
 }
 _HINT = re.compile(r"(?:^|\s)hint:\s*(?P<hint>.*)$", re.I)
 _STATEMENT = re.compile(
@@ -57,13 +57,13 @@ def _of_hint(hint: str, left: tuple[str, ...], standing: Standing) -> Iterator[s
     told, deaf = [one for one in left if one in taking], [one for one in left if one not in taking]
     if not told:
         raise Unclear(unheard(taking), ("/read-again look-again",))
-    yield f"{', '.join(told)} {'gets' if len(told) == 1 else 'get'} this as a person's unverified note: “{hint}”"
+    yield f"{', '.join(told)} {'gets' if len(told) == 1 else 'get'} this unverified hint from a person: “{hint}”"
     if deaf:
-        yield f"{', '.join(deaf)} cannot take notes"
+        yield f"{', '.join(deaf)} cannot take hints"
     if named := named_in(hint, standing.panel.task.names):
-        yield f"the note names {', '.join(named)}: agents tend to repeat an answer that they are given"
+        yield f"the hint names {', '.join(named)}: agents tend to repeat an answer that they are given"
     yield (
-        "the agents' records were measured without notes: nobody knows how reliable this reading is, and the panel "
+        "the agents' records were measured without hints: nobody knows how reliable this reading is, and the panel "
         "does not learn from it"
     )
 

@@ -26,6 +26,7 @@ _ROWS = {
     "compare": "doubleread.sessions.actions.compare:COMPARE",
     "images": "doubleread.sessions.actions.image_list:IMAGES",
     "switch": "doubleread.sessions.actions.image_list:SWITCH",
+    "glossary": "doubleread.sessions.actions.words:GLOSSARY",
     "help": "doubleread.sessions.actions.help:HELP",
 }
 """In the order of the help, in which phrases are also tried. Other packages add theirs as ``doubleread.actions``."""

@@ -56,8 +56,8 @@ def _sides(verdict: Verdict, label: str | None) -> Iterator[str]:
     same = [one.agent for one in last.values() if one.label == label]
     against = [f"{one.agent} ({one.label})" for one in last.values() if one.label != label]
     if last:
+        yield f"against {label}: {', '.join(against)}" if against else f"no agent disagrees with {label}"
         yield f"for {label}: {', '.join(same) or 'no agent'}"
-        yield f"against it: {', '.join(against)}" if against else "no agent disagrees"
     for one in {a.agent: a for a in verdict.abstentions if a.agent not in last}.values():
         yield f"{one.agent} gave no answer ({one.cause})"
     if verdict.spared:

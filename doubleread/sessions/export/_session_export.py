@@ -16,6 +16,7 @@ from doubleread.core.errors import FileError, SessionError
 from doubleread.core.safe_files import read_bytes
 from doubleread.core.verdict import Verdict
 from doubleread.rag.images.safe_images import MAX_BYTES
+from doubleread.render.glossary_html import explained, glossary_html
 from doubleread.render.html import style_sheet, verdict_html
 from doubleread.render.thumbnail import case_thumbnail, thumbnail
 from doubleread.sessions.export._bare import bare
@@ -83,7 +84,7 @@ def _page(info: SessionInfo, told: Iterable[ExportEntry], folder: str, note: str
 
 
 def _card(verdict: Verdict) -> Markup:
-    return Markup(verdict_html(verdict, styled=False))  # noqa: S704 - the card escapes what it shows
+    return Markup(verdict_html(verdict, styled=False, glossary=""))  # noqa: S704 - the card escapes what it shows
 
 
 @cache
@@ -95,6 +96,8 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["explained"] = explained
+    environment.globals.update(glossary_html=glossary_html, no_words=set)
     environment.filters["card"] = _card
     environment.filters["stored"] = lambda case: case_thumbnail(case.path, case.case_id, side=320)
     environment.filters["thumbnail"] = lambda path: thumbnail(path, side=320)

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from kit import case_of, photo_folder
+from kit import case_of, photo_folder, unspaced
 from models_kit import vlm, wire
 from typer.testing import CliRunner
 
@@ -148,5 +148,10 @@ def test_from_the_command_line_and_back_into_a_panel(tmp_path, monkeypatch):
     assert replay("gpt", read_book(tmp_path / "a.jsonl")).name == "gpt"
     tuned = runner.invoke(app, ["fine-tune", "photos", "--agent", "gpt", "--settings", "s.toml"])
     assert tuned.exit_code == 0, tuned.output
-    assert len((tmp_path / "training.jsonl").read_text().splitlines()) == 9
     assert 'confidence = "logprobs"' in tuned.output
+    examples = (tmp_path / "training.jsonl").read_text().splitlines()
+    splits = read_dataset("training-splits.csv")
+    assert {case.id for case in splits.cases} == set(cases)
+    assert len(examples) == len(splits.part("support")) < 9  # images for the test are not in it
+    assert len(splits.part("test")) == 3
+    assert unspaced("doubleread fit training-splits.csv") in unspaced(tuned.output)

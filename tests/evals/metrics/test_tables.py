@@ -115,7 +115,7 @@ def test_words_and_numbers_are_not_touched(tmp_path):
 def test_parquet_says_what_it_needs_or_has_types(tmp_path):
     file = tmp_path / "cases.parquet"
     if importlib.util.find_spec("pyarrow") is None:
-        with pytest.raises(StoreError, match=r"pip install 'doubleread\[parquet\]'"):
+        with pytest.raises(StoreError, match="pip install pyarrow"):
             TABLE.write_parquet(file, iter(rows_of(VERDICTS)))
         return
     import pyarrow.parquet as pq

@@ -59,7 +59,7 @@ def test_intervals_are_over_whole_groups_and_never_claim_certainty(light):
     referred = of(found, "jpeg", 1).figures["referred"]
     assert referred.value == 0.5
     assert referred.high - referred.low > 0.5  # 6 groups, not 12 images
-    assert found.notes[-1] == "6 groups: with fewer than 20 the intervals are too narrow"
+    assert found.warnings[-1] == "6 groups: with fewer than 20 the intervals are too narrow"
     risk = of(found, "jpeg", 1).figures["risk"]
     assert (risk.n, risk.value, risk.low) == (6, 0, 0)
     assert risk.high > 0.3
@@ -86,7 +86,7 @@ def test_what_is_left_out_is_counted(light, tmp_path):
     assert of(found, "brightness", 5).n == found.n - 1
     assert of(found, "brightness", 5).failed == 1
     assert [one.corruption for one in found.conditions] == ["brightness"]
-    notes = "\n".join(found.notes)
+    notes = "\n".join((*found.notes, *found.warnings))
     for told in (
         "1 image left out: its label is none of the panel's task",
         "1 cases left out: the panel has learned from these images",
@@ -106,7 +106,7 @@ def test_silence_counts_as_wrong_and_as_uniform(light):
     assert one.figures["accuracy"].value == 0
     assert one.figures["nll"].value == pytest.approx(0.6931, abs=1e-4)
     assert not {"coverage", "risk"} & set(one.figures)
-    assert "in 12 readings no agent spoke" in "\n".join(found.notes)
+    assert "in 12 readings no agent spoke" in "\n".join(found.warnings)
 
 
 def test_scores_go_before_the_posterior():
@@ -127,7 +127,7 @@ def test_what_cannot_be_is_refused(light):
         stress_panel(LightMeter(), light, severities=[0, 6])
     with pytest.raises(DataError, match=r"no picture could be corrupted.*background is not known"):
         stress_panel(LightMeter(), light, corruptions=["background"])
-    with pytest.raises(DataError, match="no case is left to run"):
+    with pytest.raises(DataError, match="there is no image to judge the panel on"):
         stress_panel(LightMeter(learned=[case.id for case in light.cases]), light)
     unlabelled = light.model_copy(update={"cases": tuple(c.model_copy(update={"label": None}) for c in light.cases)})
     with pytest.raises(DataError, match="no image has a label of the panel's task"):
