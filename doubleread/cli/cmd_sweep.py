@@ -76,7 +76,7 @@ def _figures_table(found: Sweep) -> Table:
     """A row per variant, intervals below the estimates; costs in dollars only where answers were paid for."""
     paid = any(one.figures["usd"].value for one in found.judged)
     shown = [one for one in sweep_figures().values() if one.heading and (paid or one.name != "usd")]
-    title = "Tested on cases that were not used for fitting (95 % intervals over whole groups)"
+    title = "On cases not used for fitting (95 % intervals over whole groups)"
     table = titled_table(title, "", *(one.heading for one in shown), left=0)
     for place, one in enumerate(found.judged):
         table.add_row(str(place), *(_cell(figure.display, one.figures[figure.name]) for figure in shown))
@@ -110,8 +110,8 @@ def _picked(pick: Pick) -> str:
     """Says which variant is cheapest, and that the best of many looks better than it is."""
     cost, change = pick.cost, pick.difference
     return (
-        f"The cheapest of {pick.variants} variants is {pick.best}, at {pick.best_cost:.4f} per case. This is too low, "
-        f"because it was chosen on the same cases. If the variant is chosen on other cases, the cost is "
+        f"The cheapest of {pick.variants} variants is {pick.best}, at {pick.best_cost:.4f} per case. It probably costs "
+        "more, because it was chosen on the same cases: if the variant is chosen on other cases, the cost is "
         f"{cost.value:.4f} ({cost.low:.4f}–{cost.high:.4f}), that is {change.value:+.4f} "
         f"({change.low:+.4f}…{change.high:+.4f}) compared with variant 0. The p values allow for the number of "
         "variants (Holm)."

@@ -177,14 +177,14 @@ def test_the_first_sentence_answers():
     assert kept[0].endswith("10 % of its committed answers are wrong.")
     assert kept[1] == "The 95 % interval of this share is 10–10 %, n = 50. The limit follows from this: so."
     assert kept[2].startswith("The limit is first exceeded with snow at severity 5: 45 % of the committed answers")
-    assert "Also, at this severity or above, under jpeg." in kept[2]
+    assert "It is also exceeded, at this severity or above, with jpeg." in kept[2]
     assert kept[3] == (
-        "At severity 5, over all corruptions, accuracy is 60 % and 30 % of the images are referred; 25 % raise the "
-        "alarm (clean: 25 %)."
+        "At severity 5, over all corruptions, accuracy is 60 % and 30 % of the images are referred; 25 % are "
+        "recognised as unfamiliar (clean images: 25 %)."
     )
     broken = said(condition("fog", 1, 0.3), snow)
     assert "exceeds its error limit of 20 %: in the worst condition, fog at severity 1, 30 %" in broken[0]
-    assert said(fog)[2] == "No condition takes wrong commitments above 20 %."
+    assert said(fog)[2] == "In no condition are more than 20 % of the committed answers wrong."
 
 
 def test_a_handful_of_commitments_says_nothing():
