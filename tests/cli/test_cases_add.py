@@ -4,7 +4,7 @@ import csv
 import json
 
 import pytest
-from kit import photo, photo_folder
+from kit import photo, photo_folder, unspaced
 
 from doubleread.core.errors import DataError
 from doubleread.evals.datasets import read_dataset
@@ -94,10 +94,10 @@ def test_rows_that_fail_are_told_and_end_in_an_error_only_when_strict(doubleread
     written(manifest, [*rows, {**rows[0], "path": "twin.png", "label": "red"}, {**rows[0], "path": "nowhere.png"}])
     ended = doubleread("cases", "add", tmp_path / "archive", manifest, *flags)
     assert (ended.code, table(ended)) == (code, {"added": 10, "problems": 4})
-    said = ended.err.replace("\n", " ")
-    assert "line 15 (nowhere.png): the file is missing" in said
-    assert f"blue ({rows[0]['path']}), red (twin.png)" in said
-    assert f"left out {rows[3]['path']}: the file begins with b'no image'" in said
+    said = unspaced(ended.err)
+    assert unspaced("line 15 (nowhere.png): the file is missing") in said
+    assert unspaced(f"blue ({rows[0]['path']}), red (twin.png)") in said
+    assert unspaced(f"{rows[3]['path']}: the file begins with b'no image'") in said
 
 
 def test_another_encoder_is_refused_before_any_image_is_read(doubleread, manifest, tmp_path):

@@ -55,7 +55,7 @@ def test_python_hears_all_that_data_set_and_panel_know(fitted):
 
 def test_the_command_line_prints_the_same_warnings_once(fitted, faulty, doubleread, tmp_path):
     *_, heard = fitted
-    ended = doubleread("fit", faulty, "-o", tmp_path / "panel", "--agents", AGENTS)
+    ended = doubleread("fit", faulty, "-o", tmp_path / "panel", "--agents", AGENTS, "--test-share", "0")
     assert ended.code == 0
     assert len(re.findall("^! ", ended.err, flags=re.MULTILINE)) == len(set(heard))
     for text in set(heard):

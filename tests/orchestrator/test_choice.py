@@ -45,7 +45,7 @@ def test_the_cautious_rule_is_left_only_beyond_one_standard_error():
     gain = log_gain(found.learned.held_out, other.learned.held_out, y)
     assert found.rule == "log-pool"
     assert not gain.clear
-    assert found.notes[-1].startswith("fusion: log-pool over temperature, the cautious choice; no other")
+    assert found.notes[-1].startswith("fusion: log-pool over temperature, the cautious choice, since no other")
 
 
 def test_what_was_named_is_taken_without_a_word():
@@ -58,14 +58,16 @@ def test_what_was_named_is_taken_without_a_word():
 def test_fewer_than_five_cases_of_a_label_choose_nothing_and_that_is_said():
     found = chosen(*panel(12, bias=3.0), rule=AUTO)
     assert (found.calibrators, found.rule) == (("temperature", "temperature"), "log-pool")
-    assert found.notes == ("4 cases of the rarest label cannot choose a fusion: log-pool over temperature is taken",)
+    assert found.notes == (
+        "4 cases of the rarest label are too few to choose a fusion rule: log-pool over temperature is used",
+    )
 
 
 def test_fewer_than_twenty_groups_choose_nothing():
     raw, y = panel(90, bias=3.0)
     found = choose(raw, Sample(y, np.arange(90) % 19, folds=3), calibrator=AUTO, rule=AUTO)
     assert (found.calibrators, found.rule) == (("temperature", "temperature"), "log-pool")
-    assert found.notes == ("19 groups cannot choose a fusion: log-pool over temperature is taken",)
+    assert found.notes == ("19 groups are too few to choose a fusion rule: log-pool over temperature is used",)
 
 
 def test_a_copy_of_an_agent_does_not_count_twice():
@@ -83,7 +85,7 @@ def test_a_standard_error_counts_groups_not_cases():
     assert gain.clear
     alike = clustered(np.array([3.0, 1.0]), ["a", "a"])
     assert alike.error == float("inf")
-    assert (gain.line, alike.line) == ("+2.000 ± 1.000", "+2.000, from too few groups to tell")
+    assert (gain.line, alike.line) == ("+2.000 ± 1.000", "+2.000, too few groups for an interval")
     alone = clustered(np.array([1.0, 2.0, 3.0, 4.0]))
     assert alone.error == pytest.approx(np.std([1, 2, 3, 4], ddof=1) / 2)
 

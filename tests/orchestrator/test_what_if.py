@@ -55,23 +55,23 @@ def points(task, *shares):
 def test_a_commitment_by_hand():
     # functional costs 0.01 * 5 = 0.05, a referral 0.1
     referral, error, functional, defective = points(CELLS, 0.99, 0.01)
-    assert referral.line == "it would refer if a referral cost less than 0.05 (now 0.1)"
+    assert referral.line == "the panel would refer if a referral cost less than 0.05 (now 0.1)"
     # 0.1 / 0.01
-    assert error.line == "it would refer if calling defective functional cost more than 10 (now 5)"
+    assert error.line == "the panel would refer if calling defective functional cost more than 10 (now 5)"
     # 5 w = 0.1 at w = 0.02: odds 2/98 against 1/99, by the prior odds 5/95: 0.10634, a share of 0.09612
     odds = (2 / 98) / (1 / 99) * (5 / 95)
     assert defective.at == pytest.approx(odds / (1 + odds))
-    assert defective.line == "it would refer if defective were more than 9.6% of cases (taken to be 5.0%)"
+    assert defective.line == "the panel would refer if defective were more than 9.6% of cases (taken to be 5.0%)"
     assert functional.at == pytest.approx(1 / (1 + odds))
-    assert functional.line == "it would refer if functional were less than 90.4% of cases (taken to be 95.0%)"
+    assert functional.line == "the panel would refer if functional were less than 90.4% of cases (taken to be 95.0%)"
 
 
 def test_a_referral_by_hand():
     # rust costs 0.4, a referral 0.2; of it scab is 0.3, and (0.2 - 0.1) / 0.3 would be bearable
     referral, error, *prevalence = points(LEAVES, 0.1, 0.6, 0.3)
-    assert referral.line == "it would commit to rust if a referral cost more than 0.4 (now 0.2)"
+    assert referral.line == "the panel would commit to rust if a referral cost more than 0.4 (now 0.2)"
     assert error.at == pytest.approx(1 / 3)
-    assert error.line == "it would commit to rust if calling scab rust cost less than 0.333 (now 1)"
+    assert error.line == "the panel would commit to rust if calling scab rust cost less than 0.333 (now 1)"
     # rust: odds 1.5, prior odds 0.5; healthy and scab stay 1 to 3. At 0.8 it commits: odds 4, a prevalence of 4/7.
     # At 3/7 scab is as likely: odds 0.75, prior odds 0.25.
     # scab: odds 3/7. At 6/13 rust is as likely: odds 6/7, prior odds 1. At 1/15 rust has 0.8: 1/14, prior odds 1/12.
@@ -82,34 +82,34 @@ def test_a_referral_by_hand():
         ("scab", pytest.approx(0.5)),
     ]
     assert [one.line for one in prevalence] == [
-        "it would refer, finding scab likeliest, if rust were less than 20.0% of cases (taken to be 33.3%)",
-        "it would commit to rust if rust were more than 57.1% of cases (taken to be 33.3%)",
-        "it would commit to rust if scab were less than 7.7% of cases (taken to be 33.3%)",
-        "it would refer, finding scab likeliest, if scab were more than 50.0% of cases (taken to be 33.3%)",
+        "the panel would refer, finding scab likeliest, if rust were less than 20.0% of cases (taken to be 33.3%)",
+        "the panel would commit to rust if rust were more than 57.1% of cases (taken to be 33.3%)",
+        "the panel would commit to rust if scab were less than 7.7% of cases (taken to be 33.3%)",
+        "the panel would refer, finding scab likeliest, if scab were more than 50.0% of cases (taken to be 33.3%)",
     ]
 
 
 def test_a_posterior_so_sure_that_no_prevalence_changes_it():
     *_, rust, healthy = points(LEAVES, 2e-7, 1 - 3e-7, 1e-7)
     assert (rust.at, healthy.at) == (None, None)
-    assert rust.line == "no prevalence of rust from 0.1% to 99.9% would change it (taken to be 33.3%)"
+    assert rust.line == "no prevalence of rust from 0.1% to 99.9% would change the verdict (now 33.3%)"
 
 
 def test_an_error_that_could_cost_nothing_and_yet_not_be_risked():
     error = points(LEAVES, 0.3, 0.4, 0.3)[1]
     assert error.at is None
-    assert error.line == "it would refer even if calling healthy rust cost nothing"
+    assert error.line == "the panel would refer even if calling healthy rust cost nothing"
 
 
 def test_a_commitment_against_the_likeliest_label():
     # functional is likelier, but costs 0.6 * 0 + 0.4 * 5 = 2; defective costs 0.6, a referral 1.
     task = CELLS.model_copy(update={"costs": Costs(referral=1, matrix={"defective": {"functional": 5.0}})})
     referral, error, functional, *_ = points(task, 0.6, 0.4)
-    assert referral.line == "it would refer if a referral cost less than 0.6 (now 1)"
-    assert error.line == "it would refer if calling functional defective cost more than 1.67 (now 1)"
+    assert referral.line == "the panel would refer if a referral cost less than 0.6 (now 1)"
+    assert error.line == "the panel would refer if calling functional defective cost more than 1.67 (now 1)"
     # At even odds the likeliest label is the committed one; the label of the verdict changes, the commitment does not.
     assert functional.at == pytest.approx((1 / 1.5 * 19) / (1 + 1 / 1.5 * 19))
-    assert functional.line.startswith("it would commit to defective if functional were less than 92.7% of cases")
+    assert functional.line.startswith("the panel would commit to defective if functional were less than 92.7% of cases")
 
 
 def test_nobody_spoke():
@@ -126,7 +126,7 @@ def test_a_verdict_that_cost_did_not_decide_has_no_turning_points():
     verdict = verdict_of(LEAVES, 0.05, 0.9, 0.05, decision=alarmed)
     assert turning_points(verdict, Desk(LEAVES)) == ()
     assert what_if(verdict, Desk(LEAVES)).warnings == (
-        "by expected cost alone it would commit to rust: the decision has another reason, which no cost takes away",
+        "by expected cost alone, the panel would commit to rust; the decision has another reason, which costs do not change",
     )
 
 
@@ -175,7 +175,7 @@ def test_prevalences_that_cannot_be(prevalence, says):
 def test_costs_and_verdicts_of_another_task():
     with pytest.raises(TaskError, match="unknown labels"):
         what_if(verdict_of(LEAVES, 0.1, 0.6, 0.3), Desk(LEAVES), costs=Costs(matrix={"mildew": {"rust": 1}}))
-    with pytest.raises(TaskError, match="the verdict speaks of"):
+    with pytest.raises(TaskError, match="the verdict has the labels"):
         turning_points(verdict_of(LEAVES, 0.1, 0.6, 0.3), Desk(CELLS))
 
 

@@ -10,6 +10,7 @@ from panel_kit import reseal
 from PIL import Image
 
 from doubleread.core.errors import PanelError
+from doubleread.core.notices import DoublereadWarning
 from doubleread.panel import Panel
 from doubleread.panel._reference import FILE, Looked, PictureReference, whole_groups
 from doubleread.panel.batch_comparison import FEWEST, LEVEL, compare, sampled
@@ -125,7 +126,7 @@ def test_a_verdict_warns_of_a_picture_that_shows_nothing(made, quick):
 
 def test_a_picture_unlike_the_panels_is_named_in_its_verdict(panel, batches):
     clean, grey = (panel.diagnose(batch[0]) for batch in batches)
-    assert "the picture is much less colourful than the calibration images" in "; ".join(grey.warnings)
+    assert "the image is much less colourful than the calibration images" in "; ".join(grey.warnings)
     assert grey.unfamiliar
     assert grey.posterior == {}
     assert not [one for one in clean.warnings if "picture" in one]
@@ -166,16 +167,16 @@ def test_evaluate_keeps_what_came_of_the_batch(made, quick, batches, tmp_path):
     with Panel.load(made, settings=quick) as panel:
         judged = evaluate_panel(panel, tmp_path / "data", out=tmp_path / "run")
     assert judged.evaluation.batch.differs
-    assert any("these pictures differ" in warning for warning in judged.evaluation.warnings)
+    assert any("these images differ" in warning for warning in judged.evaluation.warnings)
     assert json.loads((tmp_path / "run" / "evaluation.json").read_text())["batch"]["differs"]
-    assert "these pictures differ" in (tmp_path / "run" / "summary.md").read_text()
-    assert "these pictures differ" in judged.report.read_text()
+    assert "these images differ" in (tmp_path / "run" / "summary.md").read_text()
+    assert "these images differ" in judged.report.read_text()
 
 
 def test_diagnose_warns_of_a_batch_on_stderr_and_leaves_the_lines_of_json_alone(made, batches, capsys):
     from doubleread.cli.cmd_diagnose import diagnose
 
-    diagnose(list(map(str, batches[1])), made, json=True)
+    with pytest.warns(DoublereadWarning, match="these images differ from the calibration images"):
+        diagnose(list(map(str, batches[1])), made, json=True)
     said = capsys.readouterr()
     assert [json.loads(line)["task"] for line in said.out.splitlines()] == ["photos"] * 36
-    assert "these images differ from the calibration images" in " ".join(said.err.split())
