@@ -61,7 +61,7 @@ class PanelEvaluation(HasOverview):
             title=f"{found.name}: {found.n:,} images",
             facts=(("report", str(self.report)),),
             lines=(worth(found), *(f"{'✓' if one.passed else '✗'} {one.text}" for one in self.gates)),
-            headings=("reader", "n", *(one.heading for one in shown)),
+            headings=("agent", "n", *(one.heading for one in shown)),
             rows=tuple((one.reader, str(one.n), *(_cell(one, metric) for metric in shown)) for one in found.readers),
             warnings=found.warnings,
         )

@@ -141,7 +141,7 @@ def _judge(folder: Path, by: list[str] | None, gates: "list[MetricBound]") -> No
     show_evaluation(judged.evaluation)
     for gate in judged.gates:
         mark = "[green]✓[/]" if gate.passed else "[red]✗[/]"
-        doubt = "" if gate.sure else "  [dim](its interval includes the limit)[/]"
+        doubt = "" if gate.sure else "  [dim](not certain: the bound lies within the 95 % interval)[/]"
         OUT.print(f"{mark} {escape(gate.text)}{doubt}", highlight=False, soft_wrap=True)
     tell(str(judged.report))
     if not judged.passed:

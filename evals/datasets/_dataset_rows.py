@@ -138,7 +138,7 @@ def _merge_identical(
 
 
 def _copy_notes(copies: int) -> list[str]:
-    return [f"identical files: {copies} copies of pictures that are there already were left out"] if copies else []
+    return [f"identical files: {copies} copies were left out"] if copies else []
 
 
 def _leaks(cases: Sequence[Case]) -> tuple[Caution, ...]:

@@ -118,8 +118,8 @@ def partly(each: Sequence[Condition]) -> Iterator[str]:
     """What a reader must know of conditions that not every image is in."""
     silent_, failed = sum(one.silent for one in each), sum(one.failed for one in each)
     if silent_:
-        spoke = f"in {counted(silent_, 'reading')} no agent spoke: counted as wrong, and as uniform in the log-loss"
-        yield Caution(spoke)
+        unanswered = f"in {counted(silent_, 'reading')} no agent answered: counted as wrong, in the log-loss as uniform"
+        yield Caution(unanswered)
     if failed:
         yield Caution(f"{counted(failed, 'corrupted picture')} could not be read")
     for name in dict.fromkeys(one.corruption for one in each if one.impossible):

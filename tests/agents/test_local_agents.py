@@ -99,14 +99,14 @@ async def test_neighbours_repeat_what_the_evidence_implies():
     answer = await Neighbours(context()).read(CASES[0])
     assert answer.probabilities == pytest.approx(evidence_for("rust").distribution)
     assert answer.confidence_source == "neighbours"
-    assert "5 of the 5 most similar stored cases are rust" in answer.reason
+    assert "5 of the 5 most similar labelled images are rust" in answer.reason
 
 
 def test_of_labels_that_are_equally_frequent_the_one_that_is_nearest_is_named():
     near = Evidence(
         neighbours=tuple(Neighbour(case_id=f"{i:064x}", label=x, similarity=0.9) for i, x in enumerate("cabbac"))
     )
-    assert describe(near, 1).startswith("2 of the 6 most similar stored cases are c ")
+    assert describe(near, 1).startswith("2 of the 6 most similar labelled images are c ")
 
 
 async def test_neighbours_abstain_where_retrieval_failed():

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 from public_support import dataset_of, sha256, shelf
 
 from doubleread.cli.cmd_datasets import run_fetch

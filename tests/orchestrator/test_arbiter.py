@@ -37,7 +37,7 @@ def test_an_image_unlike_any_other_is_referred_however_sure_the_panel_is(pair):
     assert far.familiarity.alarm
     assert (far.decision.action, far.decision.label) == ("refer", None)
     assert far.decision.reasons[0].startswith("unlike the calibration images")
-    assert any(warning.startswith("unlike what") for warning in far.warnings)
+    assert any(warning.startswith("unlike the calibration images") for warning in far.warnings)
 
 
 def test_below_the_threshold_of_a_promised_risk_it_refers_though_cost_alone_would_commit():

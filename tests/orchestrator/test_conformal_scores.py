@@ -79,7 +79,7 @@ def test_row_chances_do_not_hang_on_the_last_bits():
 def test_groups_are_named_in_the_note():
     P, y, _ = hard(150, 4)
     alone, kin = (ConformalSets.fit(P, y, groups=groups) for groups in (None, [f"{i // 3}" for i in range(150)]))
-    assert alone.note.startswith("90% sets hold for new cases like the calibration cases; no groups are known")
+    assert alone.note.startswith("90% sets hold for new images like the calibration images; without groups")
     assert kin.note.startswith("90% sets hold for new groups")
     assert sum(one.units for one in alone.held_out) == 150
     assert all(one.units <= 50 for one in kin.held_out)

@@ -101,7 +101,7 @@ async def test_failing_and_late_agents_degrade_the_panel_and_the_verdict_says_so
     assert causes == {("b", "failure"), ("c", "timeout")}
     assert "ValueError: no JSON" in {a.detail for a in verdict.abstentions}
     assert set(verdict.influence) == {"a"}
-    assert "degraded panel: b, c gave no opinion" in verdict.warnings
+    assert "b, c gave no answer, so the panel is incomplete" in verdict.warnings
     assert verdict.label == "rust"
 
 

@@ -20,7 +20,7 @@ def test_shares_of_the_calibration_cases_are_told_the_largest_first():
 
 def test_equal_shares_are_questioned():
     for counts in ((40, 40, 40), (40, 42, 44), (3, 4, 3)):
-        assert "looks chosen by hand" in note(*counts)
+        assert "All labels are equally frequent here" in note(*counts)
         assert 'prior = { "black rot" = …, healthy = …, … }' in note(*counts)
 
 

@@ -50,7 +50,7 @@ def test_all_right_commits_to_everything():
     found = SelectiveRisk.fit(np.linspace(0, 1, 45), np.ones(45, bool), 0.05, 0.1)
     assert found.threshold == EVERY_SCORE
     assert (found.committed, found.wrong) == (1, 0)
-    assert found.note.endswith("no groups are known, so it is not promised for new groups")
+    assert found.note.endswith("without groups, this is not promised for new groups")
     assert found.bound == pytest.approx(1 - 0.1 ** (1 / 45))
     assert found.commits(np.array([-3.0])).all()
 

@@ -57,7 +57,7 @@ def test_abstentions_are_counted_and_left_out():
 def test_few_cases_are_said():
     P, y = agent(30)
     found = profile("a", TASK, P, y, calibrator=Temperature().fit(P[:10], y[:10]))
-    assert "learned from 30 cases" in found.warnings[0]
+    assert "learned from 30 images only" in found.warnings[0]
     assert "prior" in found.warnings[1]
     assert profile("a", TASK, *agent(150)).warnings == ()
 

@@ -61,9 +61,9 @@ def test_a_commitment_by_hand():
     # 5 w = 0.1 at w = 0.02: odds 2/98 against 1/99, by the prior odds 5/95: 0.10634, a share of 0.09612
     odds = (2 / 98) / (1 / 99) * (5 / 95)
     assert defective.at == pytest.approx(odds / (1 + odds))
-    assert defective.line == "the panel would refer if defective were more than 9.6% of cases (taken to be 5.0%)"
+    assert defective.line == "the panel would refer if defective were more than 9.6% of all images (now 5.0%)"
     assert functional.at == pytest.approx(1 / (1 + odds))
-    assert functional.line == "the panel would refer if functional were less than 90.4% of cases (taken to be 95.0%)"
+    assert functional.line == "the panel would refer if functional were less than 90.4% of all images (now 95.0%)"
 
 
 def test_a_referral_by_hand():
@@ -82,10 +82,10 @@ def test_a_referral_by_hand():
         ("scab", pytest.approx(0.5)),
     ]
     assert [one.line for one in prevalence] == [
-        "the panel would refer, finding scab likeliest, if rust were less than 20.0% of cases (taken to be 33.3%)",
-        "the panel would commit to rust if rust were more than 57.1% of cases (taken to be 33.3%)",
-        "the panel would commit to rust if scab were less than 7.7% of cases (taken to be 33.3%)",
-        "the panel would refer, finding scab likeliest, if scab were more than 50.0% of cases (taken to be 33.3%)",
+        "the panel would refer (most likely: scab) if rust were less than 20.0% of all images (now 33.3%)",
+        "the panel would commit to rust if rust were more than 57.1% of all images (now 33.3%)",
+        "the panel would commit to rust if scab were less than 7.7% of all images (now 33.3%)",
+        "the panel would refer (most likely: scab) if scab were more than 50.0% of all images (now 33.3%)",
     ]
 
 
@@ -109,7 +109,7 @@ def test_a_commitment_against_the_likeliest_label():
     assert error.line == "the panel would refer if calling functional defective cost more than 1.67 (now 1)"
     # At even odds the likeliest label is the committed one; the label of the verdict changes, the commitment does not.
     assert functional.at == pytest.approx((1 / 1.5 * 19) / (1 + 1 / 1.5 * 19))
-    assert functional.line.startswith("the panel would commit to defective if functional were less than 92.7% of cases")
+    assert functional.line.startswith("the panel would commit to defective if functional were less than 92.7% of all images")
 
 
 def test_nobody_spoke():
@@ -126,7 +126,8 @@ def test_a_verdict_that_cost_did_not_decide_has_no_turning_points():
     verdict = verdict_of(LEAVES, 0.05, 0.9, 0.05, decision=alarmed)
     assert turning_points(verdict, Desk(LEAVES)) == ()
     assert what_if(verdict, Desk(LEAVES)).warnings == (
-        "by expected cost alone, the panel would commit to rust; the decision has another reason, which costs do not change",
+        "by expected cost alone, the panel would commit to rust; the decision has another reason, which costs do not "
+        "change",
     )
 
 

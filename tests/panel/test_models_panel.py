@@ -93,7 +93,7 @@ def test_nothing_is_paid_twice_and_a_server_that_is_gone_degrades_the_panel(says
         verdict = panel.diagnose(photo(tmp_path / "new.png", 0, seed=9001))
     [silent] = [a for a in verdict.abstentions if a.round == 1]
     assert (silent.agent, silent.cause) == ("gpt", "network")
-    assert "degraded panel: gpt gave no opinion" in verdict.warnings
+    assert "gpt gave no answer, so the panel is incomplete" in verdict.warnings
     assert verdict.label == "blue"
 
 

@@ -65,7 +65,7 @@ LOOKED = {
 DEGRADED = {
     "opinions": (opinion("logistic", 0.05, 0.9, 0.05), opinion("clip", 0.05, 0.9, 0.05)),
     "abstentions": (Abstention(agent="gpt", cause="timeout", detail="timeout after 60 s"),),
-    "warnings": ("degraded panel: gpt gave no opinion",),
+    "warnings": ("gpt gave no answer, so the panel is incomplete",),
     "spared": ("qwen",),
 }
 NOBODY = {

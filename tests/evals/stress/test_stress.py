@@ -106,7 +106,7 @@ def test_silence_counts_as_wrong_and_as_uniform(light):
     assert one.figures["accuracy"].value == 0
     assert one.figures["nll"].value == pytest.approx(0.6931, abs=1e-4)
     assert not {"coverage", "risk"} & set(one.figures)
-    assert "in 12 readings no agent spoke" in "\n".join(found.warnings)
+    assert "in 12 readings no agent answered" in "\n".join(found.warnings)
 
 
 def test_scores_go_before_the_posterior():
