@@ -109,7 +109,9 @@ def test_a_commitment_against_the_likeliest_label():
     assert error.line == "the panel would refer if calling functional defective cost more than 1.67 (now 1)"
     # At even odds the likeliest label is the committed one; the label of the verdict changes, the commitment does not.
     assert functional.at == pytest.approx((1 / 1.5 * 19) / (1 + 1 / 1.5 * 19))
-    assert functional.line.startswith("the panel would commit to defective if functional were less than 92.7% of all images")
+    assert functional.line.startswith(
+        "the panel would commit to defective if functional were less than 92.7% of all images"
+    )
 
 
 def test_nobody_spoke():
@@ -125,9 +127,9 @@ def test_a_verdict_that_cost_did_not_decide_has_no_turning_points():
     alarmed = Decision(action="refer", reasons=("unlike anything seen",), expected_cost=0.2)
     verdict = verdict_of(LEAVES, 0.05, 0.9, 0.05, decision=alarmed)
     assert turning_points(verdict, Desk(LEAVES)) == ()
+    reason = "the decision has another reason, which costs do not change"
     assert what_if(verdict, Desk(LEAVES)).warnings == (
-        "by expected cost alone, the panel would commit to rust; the decision has another reason, which costs do not "
-        "change",
+        f"by expected cost alone, the panel would commit to rust; {reason}",
     )
 
 

@@ -52,8 +52,9 @@ async def where(asked: Sought, standing: Standing) -> Response:
     if asked.agents:
         found = found.only(asked.agents)
     others = [f"/where {name}" for name in standing.panel.task.names if name != found.label]
+    left_out = [f"{name} was not asked: {why}" for name, why in standing.panel.left_out.items() if name in asked.agents]
     if not found.maps:
-        return said(found.lines, suggestions=others[:2])
+        return said((*found.lines, *left_out), suggestions=others[:2])
     looked = ("the maps do not include the second look",) if verdict.second_look is not None else ()
     return said((), Maps(found=found), Text(lines=(found.method, *looked)), suggestions=others[:2])
 
