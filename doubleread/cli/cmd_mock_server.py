@@ -68,7 +68,7 @@ def mock_server(
     says = DryRun(cases, looks, accuracy=accuracy, book=book, faults=shares)
     limits = RateLimits(requests_per_minute=requests_per_minute, in_flight=in_flight)
     with running(replies, says, limits=limits, latency_s=latency, without=without or [], host=host, port=port) as mock:
-        say(f"serving at {mock.base_url}. Settings for a panel with this model, for --settings:\n")
+        say(f"serving at {mock.base_url}\nSettings for a panel with this model, to save and pass with --settings:\n")
         say(settings_text(mock.base_url))
         if book is None:
             warn(f"answers are invented: right on {accuracy:.0%} of the images at first")

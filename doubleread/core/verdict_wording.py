@@ -46,7 +46,7 @@ def track_line(verdict: Verdict) -> str:
     if verdict.track is None or verdict.decision.label not in (None, verdict.label):
         return ""
     track = verdict.track
-    return f"right in {track.right} of {track.n} calibration images it was about as sure of ({_span(track)})"
+    return f"right on {track.right} of {track.n} calibration images when about as sure ({_span(track)})"
 
 
 def why_line(verdict: Verdict) -> str:

@@ -94,7 +94,7 @@ def test_a_card_says_what_was_decided_and_why():
     text = words(verdict_html(verdict(), styled=False))
     for part in (
         "✓ rust, 90.0% sure",
-        "right in 38 of 40 calibration images it was about as sure of (83–99%)",
+        "right on 38 of 40 calibration images when about as sure (83–99%)",
         "prediction set at 90% (labels that cannot be ruled out): rust.",
         "influence 12 points",
         "scab → rust",

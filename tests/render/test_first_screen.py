@@ -110,7 +110,7 @@ def test_the_list_of_jargon_is_long_enough_to_mean_something():
 @pytest.mark.parametrize(
     ("name", "texts"),
     [
-        ("commit", ("✓ rust, 99.8% sure", "right in 50 of 50 calibration images", "(93–100%)", "all 4 agents say rust",
+        ("commit", ("✓ rust, 99.8% sure", "right on 50 of 50 calibration images", "(93–100%)", "all 4 agents say rust",
                     "the 5 most similar labelled images are rust", "What to do: accept it.")),
         ("refer", ("⚑ Have a person look: probably rust, 62.0% sure", "2 of 3 agents say rust; clip says scab",
                    "have a person look at it: rust and scab cannot be ruled out")),
