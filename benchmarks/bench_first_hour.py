@@ -14,7 +14,7 @@ from benchmarks.data import leaves
 from benchmarks.figure import Figure
 from benchmarks.jargon import kinds
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 A_LABEL = 60
 """Images for each label in the folder of a newcomer."""

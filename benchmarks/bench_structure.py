@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.figure import Figure
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("agents", "orchestrator", "rag", "prompts", "evals", "doubleread")
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
