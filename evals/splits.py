@@ -95,7 +95,8 @@ def _check_enough(cases: Sequence[Case]) -> None:
     scarce = [name for name in sorted(images) if images[name] < FEWEST_IMAGES or groups[name] < FEWEST_GROUPS]
     if scarce or not images:
         least = f"each label needs {FEWEST_IMAGES} images in {FEWEST_GROUPS} groups"
-        raise DataError(f"too few images to keep some back for a test: {least}, and {', '.join(scarce)} has fewer")
+        have = "has" if len(scarce) == 1 else "have"
+        raise DataError(f"too few images to keep some back for a test: {least}; {', '.join(scarce)} {have} fewer")
 
 
 def split_sizes(cases: Iterable[Case]) -> dict[str, dict[str, int]]:

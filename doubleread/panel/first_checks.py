@@ -20,8 +20,9 @@ def check_first(settings: Settings) -> None:
     certain, possible = _problems(settings)
     warn_user(possible)
     if certain:
+        told = "; ".join(certain)
         raise PanelError(
-            f"{'; '.join(certain)}. Start the server, correct base_url or the key, or leave the agent out of "
+            f"{told}{'' if told.endswith('?') else '.'} Start the server, correct base_url or the key, or leave the agent out of "
             "panel.agents (--agents)"
         )
 

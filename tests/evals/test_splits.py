@@ -190,8 +190,8 @@ def test_a_share_that_leaves_nothing(make_case, share):
 
 def test_too_few_images_or_groups_to_hold_some_out(make_case):
     few = [make_case(f"{label}{i}", label) for label, n in (("a", 40), ("b", 9)) for i in range(n)]
-    with pytest.raises(DataError, match="each label needs 10 images in 5 groups, and b has fewer"):
+    with pytest.raises(DataError, match="each label needs 10 images in 5 groups; b has fewer"):
         hold_out(few, seed=0)
     together = [make_case(f"{label}{i}", label, group=f"{label}{i % 4}") for label in "ab" for i in range(40)]
-    with pytest.raises(DataError, match="a, b has fewer"):
+    with pytest.raises(DataError, match="a, b have fewer"):
         hold_out(together, seed=0)
