@@ -22,8 +22,8 @@ def check_first(settings: Settings) -> None:
     if certain:
         told = "; ".join(certain)
         raise PanelError(
-            f"{told}{'' if told.endswith('?') else '.'} Start the server, correct base_url or the key, or leave the agent out of "
-            "panel.agents (--agents)"
+            f"{told}{'' if told.endswith('?') else '.'} Start the server, correct base_url or the key, or leave the agent "
+            "out of panel.agents (--agents)"
         )
 
 
