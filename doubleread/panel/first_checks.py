@@ -21,10 +21,9 @@ def check_first(settings: Settings) -> None:
     warn_user(possible)
     if certain:
         told = "; ".join(certain)
-        raise PanelError(
-            f"{told}{'' if told.endswith('?') else '.'} Start the server, correct base_url or the key, or leave the agent "
-            "out of panel.agents (--agents)"
-        )
+        end = "" if told.endswith("?") else "."
+        remedy = "Start the server, correct base_url or the key, or leave the agent out of panel.agents (--agents)"
+        raise PanelError(f"{told}{end} {remedy}")
 
 
 def check_fitted(settings: Settings, given: Settings | None) -> None:
