@@ -17,6 +17,7 @@ from doubleread.orchestrator.metrics import clustered
 from doubleread.orchestrator.simplex import spoken
 
 OFF = "second look: off. On the calibration images where it would have been taken, it did not clearly pay"
+NEVER_OPEN = "second look: off. On no calibration image was it worth its cost"
 HEARD = "heard"
 SURE = 2.0
 """Standard errors above an agent's mean saving up to which its price is accepted."""
@@ -72,6 +73,8 @@ def look_again(
     opened = read & gate.open_on(before, asked.task)
     gain = asked.gain(before, found.held_out, opened)
     saved = clustered(asked.saved(before, found.held_out, opened), asked.groups_of(opened))
+    if not opened.any():
+        return SecondLookFit(before, second, notes=(NEVER_OPEN,))
     told = f"gain in log-loss {gain.line} and in decision cost {saved.line} on {int(opened.sum())} cases"
     if not kept or not gain.clear or saved.mean <= 0:
         return SecondLookFit(before, second, notes=(f"{OFF} ({told})",))
