@@ -92,7 +92,7 @@ def test_an_agent_that_can_never_answer_is_left_out_and_said_so(panel):
     assert "zero-shot" in panel.settings.panel.agents
     assert "zero-shot" not in panel.agents
     assert "it gave no answer on any calibration image" in panel.left_out["zero-shot"]
-    assert "a CLIP encoder is needed" in panel.left_out["zero-shot"]
+    assert "this agent needs CLIP" in panel.left_out["zero-shot"]
 
 
 def test_a_calibration_split_is_kept_apart(dataset, plain, tmp_path):

@@ -139,7 +139,7 @@ def test_a_verdict_is_not_confirmed_to_another_panel_that_has_taken_the_folder(s
     with Panel.load(target, settings=quick) as panel:
         verdict = panel.diagnose(photo(tmp_path / "a.png", 0, seed=8000))
         small.save(target)
-        with pytest.raises(PanelError, match="holds another panel than was loaded"):
+        with pytest.raises(PanelError, match="holds another panel than the one that was loaded"):
             panel.confirm(verdict, "blue", archive=False)
     assert not (target / "outcomes.jsonl").exists()
 
