@@ -236,7 +236,7 @@ def test_trust_is_learned_again_and_can_be_gone_back_to(live, folder, fresh, qui
 
     with Panel.load(folder, settings=quick) as again:
         assert again.profiles == live.profiles
-        assert again.notes[0] == f"trust learned from {about.learned_from}"
+        assert again.notes[0] == f"trust was learned from {about.learned_from}"
         assert again.diagnose(fresh[0][0].case.path).posterior == live.diagnose(fresh[0][0].case.path).posterior
     assert versions(folder) == (1, 2)
     changed = [p.name for p, data in before.items() if "index" not in p.parts and p.read_bytes() != data]

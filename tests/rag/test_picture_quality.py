@@ -91,7 +91,7 @@ def test_fences_leave_room_for_new_groups():
 
 def test_a_verdict_is_told_in_a_sentence_each(usual):
     row = picture_statistics(SPOILT["dark"](ordinary(1000)))
-    assert usual.told(row, alarm=True) == ("the picture is much darker than the calibration images",)
+    assert usual.told(row, alarm=True) == ("the image is much darker than the calibration images",)
     assert usual.told(picture_statistics(ordinary(1000)), alarm=True) == ()
     black = picture_statistics(SPOILT["black"](ordinary(0)))
     assert (
