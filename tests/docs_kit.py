@@ -28,7 +28,7 @@ NOT_RUN = {
 """First words of commands that are not run here, with the reason."""
 SERVERS = {"doubleread serve": 8000, "doubleread mock-server": 8099, "chroma run": 8000}
 """First words of commands that run until they are stopped, with the port that they listen on unless they name one."""
-STDIN = {"doubleread chat": "why?\n"}
+STDIN = {"doubleread chat --waiting": "", "doubleread chat": "why?\n"}
 """What is typed into commands that read from the keyboard; others read an empty input."""
 FINDS = {"doubleread cases check": 1, "doubleread compare": 1}
 """Commands that end with this exit code because of what they found in the data."""

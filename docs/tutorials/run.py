@@ -47,7 +47,8 @@ def run(file: Path) -> NotebookNode:
         NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": folder}}).execute()
     for cell in notebook.cells:
         cell.metadata = NotebookNode()
-        cell.get("outputs", [])[:] = [_tidy(output, folder) for output in cell.get("outputs", [])]
+        outputs = [output for output in cell.get("outputs", []) if "data" not in output or any(output.data.values())]
+        cell.get("outputs", [])[:] = [_tidy(output, folder) for output in outputs]  # without progress that has ended
     notebook.metadata = NotebookNode(
         kernelspec={"name": "python3", "display_name": "Python 3", "language": "python"},
         language_info={"name": "python"},

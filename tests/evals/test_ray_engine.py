@@ -136,7 +136,17 @@ def test_an_interruption_reaches_the_run_and_not_the_workers(made, unseen, tmp_p
     monkeypatch.chdir(tmp_path)
     folder = unseen.cases[0].path.parents[1]
     done = subprocess.run(
-        [sys.executable, "-c", _INTERRUPTED, made, folder, tmp_path / "run", tmp_path / "cache"],
+        [
+            sys.executable,
+            "-W",
+            "ignore::UserWarning",
+            "-c",
+            _INTERRUPTED,
+            made,
+            folder,
+            tmp_path / "run",
+            tmp_path / "cache",
+        ],
         capture_output=True,
         text=True,
         check=True,
