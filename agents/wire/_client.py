@@ -22,7 +22,7 @@ from doubleread.agents.wire.request import PATHS, Completion, Request, body_of, 
 from doubleread.agents.wire.values import parsed
 from doubleread.core.loopback import is_loopback
 
-CONNECT_S = 3.0
+CONNECT_S = 5.0
 """Seconds to wait for a connection."""
 MAX_MODELS = 2000
 """Names read from a list of models."""
@@ -44,7 +44,7 @@ class ServerClient:
     ``timeout_s`` bounds one attempt as a whole; ``receiving.py`` bounds the size of its reply.
     """
 
-    def __init__(self, base_url: str, key: str, *, timeout_s: float) -> None:
+    def __init__(self, base_url: str, key: str, *, timeout_s: float, connect_s: float = CONNECT_S) -> None:
         for name in ("openai", "httpx2", "httpcore2"):  # at debug level they log request bodies with images
             logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger(name).level))
         self._secrets, self._timeout_s = (key,), timeout_s
@@ -53,7 +53,7 @@ class ServerClient:
             api_key=key or NO_KEY,
             max_retries=0,
             http_client=BoundedClient(
-                timeout=httpx2.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s), pool=None),  # the pace queues
+                timeout=httpx2.Timeout(timeout_s, connect=min(connect_s, timeout_s), pool=None),  # the pace queues
                 limits=httpx2.Limits(max_connections=None, max_keepalive_connections=64),
                 follow_redirects=False,  # a redirect would send image and key elsewhere
                 trust_env=not is_loopback(base_url),  # a proxy would intercept calls to this machine
@@ -143,7 +143,7 @@ class ServerClient:
 def _connection(error: Exception) -> str:
     cause = error.__cause__
     if isinstance(cause, httpx2.ConnectTimeout):
-        return f"no connection within {CONNECT_S:g} s: is the server running, and base_url right?"
+        return "no connection in time: is the server running, and base_url right?"
     if isinstance(cause, httpx2.ConnectError):
         return harmless(f"no connection ({cause}): is the server running, and base_url right?")
     return harmless(f"the connection broke ({type(cause).__name__})")

@@ -11,8 +11,8 @@ from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.server_options import Server
 from doubleread.core.background import Background
 
-PATIENCE_S = 3.0
-"""Seconds that a server has to answer."""
+PATIENCE_S, CONNECT_S = 3.0, 2.0
+"""Seconds that a server has to answer, and to accept the connection."""
 _SHOWN = 3
 
 
@@ -47,7 +47,7 @@ async def _problem(server: Server) -> ServerProblem | None:
     key = server.key()
     if server.key_name and not key:
         return ServerProblem(f"the environment variable {server.key_name} is not set", certain=True)
-    client = ServerClient(server.base_url, key, timeout_s=PATIENCE_S)
+    client = ServerClient(server.base_url, key, timeout_s=PATIENCE_S, connect_s=CONNECT_S)
     try:
         listed = await client.models()
     except CallFault as fault:
