@@ -13,13 +13,13 @@ from pathlib import Path
 from benchmarks.data import leaves
 from benchmarks.figure import Figure
 from benchmarks.jargon import kinds
+from benchmarks.raw_server import unreachable
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 A_LABEL = 60
 """Images for each label in the folder of a newcomer."""
 _PATIENCE = 600.0
-_UNROUTABLE = "http://10.255.255.1:8000/v1"
 _TABLE = '[vlm.nobody]\nmodel = "a-model"\nbase_url = "{url}"\n'
 
 
@@ -51,11 +51,11 @@ def first_verdict() -> Iterator[Figure]:
 
 def first_faults() -> Iterator[Figure]:
     """Seconds until ``fit`` says that a server is not there, or that a table of the settings seats no agent."""
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as closed:
+    with tempfile.TemporaryDirectory() as folder, socket.socket() as closed, unreachable() as dropped:
         home = _plain_folder(Path(folder), 5)
         closed.bind(("127.0.0.1", 0))
         refused = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
-        servers = {"refused": refused, "unroutable": _UNROUTABLE, "unknown_host": "http://no-such-host.invalid/v1"}
+        servers = {"refused": refused, "unreachable": dropped, "unknown_host": "http://no-such-host.invalid/v1"}
         seated = '[panel]\nagents = ["discriminant", "nobody"]\n'
         for name, url in servers.items():
             seconds = _until_said("nobody", seated + _TABLE.format(url=url), home)

@@ -4,7 +4,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 Say = Callable[[socket.socket], object]
 """Answers one request; the connection ends where it returns ``False`` or raises ``OSError``."""
@@ -63,6 +63,18 @@ def raw_server(say: Say) -> Iterator[RawServer]:
     finally:
         server.close()
         thread.join(5)
+
+
+@contextmanager
+def unreachable() -> Iterator[str]:
+    """An address that drops every attempt to connect, as one behind a firewall does: its queue is full."""
+    with ExitStack() as held:
+        full = held.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            waiting = held.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        yield f"http://127.0.0.1:{full.getsockname()[1]}/v1"
 
 
 def reset(connection: socket.socket) -> bool:

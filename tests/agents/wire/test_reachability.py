@@ -6,7 +6,7 @@ import time
 import pytest
 from models_kit import KEY
 
-from benchmarks.raw_server import raw_server, whole
+from benchmarks.raw_server import raw_server, unreachable, whole
 from doubleread.agents.vlm.vlm_options import VlmOptions
 from doubleread.agents.wire.reachability import PATIENCE_S, server_problems
 from doubleread.mock_server import running
@@ -37,6 +37,13 @@ def test_nothing_listens_there(closed):
     assert found.certain
     assert closed in found.text
     assert "no connection" in found.text
+
+
+def test_every_attempt_to_connect_is_dropped():
+    with unreachable() as address:
+        found = problem(address)
+    assert found.certain
+    assert "no connection in time" in found.text
 
 
 def test_there_is_no_such_host():
