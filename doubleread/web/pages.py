@@ -46,11 +46,13 @@ class PanelFacts:
     agents: tuple[str, ...]
     taking_hints: tuple[str, ...] = ()
     """The agents that take hints."""
+    warnings: tuple[str, ...] = ()
+    """The warnings of the panel."""
 
     @classmethod
     def of(cls, panel: Panel) -> "PanelFacts":
         """Returns the facts about a panel."""
-        return cls(panel.task, panel.agents, panel.taking_hints)
+        return cls(panel.task, panel.agents, panel.taking_hints, panel.warnings)
 
 
 @dataclass(frozen=True)

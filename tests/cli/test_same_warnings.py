@@ -13,6 +13,7 @@ from doubleread.evals.datasets import read_dataset
 from doubleread.evals.panel_evaluation import evaluate_panel
 from doubleread.panel import Panel
 from doubleread.settings import load_settings
+from doubleread.web.pages import Lists, PanelFacts, page
 
 AGENTS = "logistic,neighbours"
 
@@ -80,3 +81,14 @@ def test_cards_saved_panels_and_reports_have_them_too(fitted, tmp_path):
     page = html.unescape(judged.report.read_text(encoding="utf-8"))
     assert all(text in page for text in (*recorded(caught), *panel.warnings))
     assert set(judged.evaluation.warnings) <= set(recorded(caught))
+
+
+def test_the_browser_shows_them_before_the_first_image(fitted):
+    _, panel, _ = fitted
+    shown = html.unescape(start_page(PanelFacts.of(panel)))
+    assert panel.warnings
+    assert all(text in shown for text in panel.warnings)
+
+
+def start_page(about):
+    return page("start.html", about=about, lists=Lists((), ()), here="").body.decode()
