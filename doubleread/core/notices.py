@@ -18,6 +18,8 @@ NO_GROUPS = (
 """Said wherever labelled images without groups are read or fitted on."""
 
 
+_GIVEN: set[str] = set()
+"""Texts that somebody was warned with in this process."""
 _SAID: ContextVar[bool] = ContextVar("doubleread_already_said", default=False)
 
 
@@ -72,4 +74,10 @@ def warn_user(texts: Iterable[str]) -> None:
     while frame is not None and frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] == "doubleread":
         depth, frame = depth + 1, frame.f_back
     for text in dict.fromkeys(texts):
+        _GIVEN.add(text)
         warnings.warn(text, DoublereadWarning, stacklevel=depth)
+
+
+def unless_given(texts: Iterable[str]) -> list[str]:
+    """Returns the texts without ``NO_GROUPS`` if reading the data has warned of it already."""
+    return [text for text in texts if text != NO_GROUPS or text not in _GIVEN]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from doubleread.core.case import Case
-from doubleread.core.notices import warn_user
+from doubleread.core.notices import unless_given, warn_user
 from doubleread.core.progress import Progress
 from doubleread.core.reading import Outcome, Sampling
 from doubleread.core.task import Task
@@ -114,7 +114,7 @@ class Panel(VerdictQueries):
         panel._fitted, panel._notes, panel._warnings = fitted, fitted.notes, fitted.warnings
         panel._unread = fitted.unread
         panel._see(fitted.reference)
-        warn_user(panel.warnings)
+        warn_user(unless_given(panel.warnings))
         return panel
 
     def save(self, folder: str | Path) -> Path:
