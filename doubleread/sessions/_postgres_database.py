@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 
 import psycopg
 
-from doubleread.core.errors import SessionError
+from doubleread.core.errors import SessionError, SessionsAway
 from doubleread.core.postgres import SCHEMA, alone, connect, not_alone, told
 from doubleread.sessions._database import Cursor, Statements
 from doubleread.sessions._postgres_saver import migrate
@@ -46,7 +46,7 @@ class PostgresDatabase:
     def __init__(self, address: str) -> None:
         self._address, self.name = address, secrets.token_hex(8)
         self._guard = threading.Lock()
-        self._connection, self._held = connect(address), False
+        self._connection, self._held, self._ended = connect(address), False, False
         try:
             with self._telling():
                 self._hold()
@@ -92,6 +92,7 @@ class PostgresDatabase:
 
     def close(self) -> None:
         with self._guard:
+            self._ended = True
             self._connection.close()
 
     def _repeatable(self, statement: str, values: Sequence[object] = ()) -> Cursor:
@@ -102,6 +103,8 @@ class PostgresDatabase:
             except psycopg.Error:
                 if not self._connection.closed:
                     raise
+        if self._ended:  # a statement that was on its way opens no connection that nobody would close
+            raise SessionsAway("these sessions were closed")
         self._connection = connect(self._address)
         self._hold()
         return self._once(statement, values)

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from doubleread.core.errors import SessionError
+from doubleread.core.errors import SessionError, SessionsAway
 from doubleread.sessions._log import Log
 from doubleread.sessions._sqlite_database import SqliteDatabase
 from doubleread.sessions.record import How, Said
@@ -148,3 +148,13 @@ def test_tables_of_a_newer_version_are_refused(opened, database):
         db.execute("update format set version = 2" if database else "pragma user_version = 2")
     with pytest.raises(SessionError, match=r"of format 2, this doubleread knows up to 1: upgrade"):
         opened()
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_a_statement_after_the_end_opens_no_connection(opened):
+    ended = opened()
+    assert ended.version
+    ended.close()
+    with pytest.raises(SessionsAway, match="were closed"):
+        _ = ended.version
+    assert ended._connection.closed
