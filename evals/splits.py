@@ -7,13 +7,10 @@ from types import MappingProxyType
 
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError
-from doubleread.evals.datasets.label_names import CALIBRATION, SPLITS, SUPPORT, TEST, split_name
+from doubleread.evals.datasets.label_names import CALIBRATION, SPLITS, SUPPORT, TEST, TEST_SHARE, split_name
 
 FRACTIONS: Mapping[str, float] = MappingProxyType({SUPPORT: 0.5, CALIBRATION: 0.2, TEST: 0.3})
 """Shares of the cases, met as closely as whole groups allow."""
-
-TEST_SHARE = 0.2
-"""Share of the cases that ``hold_out`` keeps back for a test."""
 
 FEWEST_IMAGES, FEWEST_GROUPS = 10, 5
 """``hold_out`` needs as many images and as many groups of each label."""
@@ -200,4 +197,4 @@ def _with_split(case: Case, name: str) -> Case:
     return case if case.split == name else case.model_copy(update={"split": name})
 
 
-__all__ = ["FRACTIONS", "TEST_SHARE", "hold_out", "split"]
+__all__ = ["FRACTIONS", "hold_out", "split"]

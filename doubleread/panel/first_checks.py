@@ -20,10 +20,8 @@ def check_first(settings: Settings) -> None:
     certain, possible = _problems(settings)
     warn_user(possible)
     if certain:
-        told = "; ".join(certain)
-        end = "" if told.endswith("?") else "."
-        remedy = "Start the server, correct base_url or the key, or leave the agent out of panel.agents (--agents)"
-        raise PanelError(f"{told}{end} {remedy}")
+        remedy = "Start the server, correct base_url or the key, or leave the agent out of panel.agents (--agents)."
+        raise PanelError(f"{_sentence('; '.join(certain))} {remedy}")
 
 
 def check_fitted(settings: Settings, given: Settings | None) -> None:
@@ -39,7 +37,8 @@ def check_fitted(settings: Settings, given: Settings | None) -> None:
             for kind, name in _tables(given)
             if name not in settings.panel.agents
         )
-    warn_user([*(f"{text}; verdicts will lack this agent until it does" for text in certain), *possible])
+    degraded = (f"{_sentence(text)} Verdicts will lack this agent until it answers." for text in certain)
+    warn_user([*degraded, *possible])
 
 
 def unseated(settings: Settings) -> list[str]:
@@ -51,6 +50,10 @@ def unseated(settings: Settings) -> list[str]:
         for kind, name in _tables(settings)
         if name not in seated
     ]
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith("?") else f"{text}."
 
 
 def _tables(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from typing import Self
 from doubleread.core.base import Record
 from doubleread.core.case import Case, RowProblem
 from doubleread.core.task import Task
+from doubleread.evals.datasets.label_names import TEST_SHARE
 from doubleread.render.overview import HasOverview, Overview, Tile
 from doubleread.render.thumbnail import case_thumbnail
 
@@ -81,7 +82,7 @@ class Dataset(LabelledCases):
         counts = Counter(case.label for case in self.cases)
         return {name: counts[name] for name in self.task.names}
 
-    def with_splits(self, test: float = 0.2, *, seed: int = 0) -> Self:
+    def with_splits(self, test: float = TEST_SHARE, *, seed: int = 0) -> Self:
         """Returns the data set with some cases held out as split ``test``, unless it has such a split already.
 
         ``Panel.fit`` leaves the test cases alone, and ``evaluate_panel`` judges the panel on them. Groups stay whole,

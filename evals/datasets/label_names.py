@@ -8,6 +8,9 @@ from doubleread.core.errors import DataError
 SUPPORT, CALIBRATION, TEST = SPLITS = ("support", "calibration", "test")
 """For fitting, for calibration, for testing."""
 
+TEST_SHARE = 0.2
+"""Share of the cases that is held out for a test unless another one is asked for."""
+
 SPLIT_NAMES = {
     "support": SUPPORT,
     "train": SUPPORT,
