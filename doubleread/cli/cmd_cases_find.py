@@ -32,7 +32,7 @@ def find(
         str | None, typer.Option(help="Text to search for instead; needs an encoder for text, such as CLIP.")
     ] = (None),
     k: Annotated[int, typer.Option("-k", min=1, help="Number of cases.")] = 10,
-    each: Annotated[bool, typer.Option("--each", help="Number of cases for each label, for contrast.")] = False,
+    each: Annotated[bool, typer.Option("--each", help="Find -k cases of every label, for contrast.")] = False,
     filters: CaseFilters,
     encoder: Annotated[
         str | None, typer.Option(help="One of the archive's encoders, by name or fingerprint; see `cases stats`.")
