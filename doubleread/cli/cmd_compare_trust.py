@@ -55,8 +55,8 @@ def _graded(one: Side, other: Side) -> Graded:
         outcomes = [o for o in unseen_outcomes(one.saved) if o.sampling == "all"]
         if not outcomes:
             raise DataError(
-                f"{one.name}: this panel has no confirmed outcomes to test it on; outcomes that it has learned from and "
-                "selected cases do not count (see `doubleread trust confirm --sampling all`)"
+                f"{one.name}: this panel has no confirmed outcomes to test it on; outcomes that it has learned from, "
+                "and selected cases, do not count (see `doubleread trust confirm --sampling all`)"
             )
         return graded_unseen(one.saved.arbiter, outcomes)
     versions = not other.outcomes and one.saved.folder.resolve() == other.saved.folder.resolve()
