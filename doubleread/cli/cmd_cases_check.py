@@ -12,7 +12,7 @@ from rich.table import Table
 
 from doubleread.cli import options
 from doubleread.cli.announcements import announce_reading
-from doubleread.cli.option_groups import DataColumns
+from doubleread.cli.option_groups import DataColumns, grouped
 from doubleread.cli.screen import OUT, note, progress, say
 from doubleread.core.durable import write_text
 from doubleread.core.notices import warn_user
@@ -28,13 +28,13 @@ app = typer.Typer()
 
 
 @app.command(epilog="Example: doubleread cases check leaves.csv --group plant -o leakage.json")
+@grouped
 def check(
     data: Annotated[str, typer.Argument(help="A data set, as for `fit`; with --against, the training data.")],
+    *,
     against: Annotated[str | None, typer.Option(help="Test data; if they have splits, the test split.")] = None,
-    group: options.GroupAsForFit = None,
+    columns: DataColumns,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Also write everything to this .json file.")] = None,
-    label_column: options.LabelColumn = "label",
-    path_column: options.PathColumn = "path",
     settings: options.SettingsFile = None,
     encoder: options.Encoder = None,
 ) -> None:
@@ -44,7 +44,6 @@ def check(
     """
     from doubleread.evals.cases_check import to_check
 
-    columns = DataColumns(group, label_column, path_column)
     seen, tests = _read(data, columns), _read(against, columns) if against else None
     cases = to_check(seen.cases, tests.cases if tests else None)
     left_out = (*seen.contradicting, *(tests.contradicting if tests else ()))

@@ -53,21 +53,35 @@ class DataColumns:
     group: options.GroupAsForFit = None
     label_column: options.LabelColumn = "label"
     path_column: options.PathColumn = "path"
+    subject: options.Subject = None
+    label_pattern: options.LabelFromPath = None
+    label_level: options.LabelLevel = None
+    renamed: options.LabelMap = None
 
     def dataset(self, data: str, task: Path | None = None) -> "Dataset":
         """Reads a data set of one task; ``task`` is a file with further details."""
         from doubleread.evals.datasets import read_dataset
         from doubleread.evals.datasets.task_file import with_task_file
 
-        found = read_dataset(data, label_column=self.label_column, path_column=self.path_column, group=self.group)
+        found = read_dataset(data, **self._choice())
         return found if task is None else found.model_copy(update={"task": with_task_file(found.task, task)})
 
     def labelled(self, data: str, report: "RowProgress | None" = None) -> "LabelledCases":
         """Reads labelled cases, with any labels."""
         from doubleread.evals.datasets import read_labelled
 
-        columns = {"label_column": self.label_column, "path_column": self.path_column}
-        return read_labelled(data, group=self.group, progress=report, **columns)
+        return read_labelled(data, progress=report, **self._choice())
+
+    def _choice(self) -> dict[str, Any]:
+        return {
+            "label_column": self.label_column,
+            "path_column": self.path_column,
+            "group": self.group,
+            "subject": self.subject,
+            "label": self.label_pattern,
+            "label_level": self.label_level,
+            "label_map": options.pairs(self.renamed or (), "--map"),
+        }
 
     def labelled_with_bar(self, data: str) -> "LabelledCases":
         """Reads labelled cases and shows a progress bar while the files are hashed."""

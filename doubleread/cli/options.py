@@ -1,5 +1,6 @@
 """Options shared by several commands, and the settings built from them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +27,27 @@ Group = Annotated[
         help="Images that belong together: columns such as 'patient' or 'series,capture//10' (blocks of ten); "
         "for folders 're:' and a pattern, such as 're:(.*)_\\d+'."
     ),
+]
+Subject = Annotated[
+    str | None,
+    typer.Option(help="Images that get one verdict together, such as all of a plant; written like --group."),
+]
+LabelFromPath = Annotated[
+    str | None,
+    typer.Option(
+        "--label",
+        metavar="RE:PATTERN",
+        help="Take the label from the image's path: 're:' and a pattern, such as 're:/(\\w+)-\\d+'.",
+    ),
+]
+LabelLevel = Annotated[
+    int | None,
+    typer.Option(
+        "--label-level", help="Which folder is the label: 1 the first below the data set, -1 the one with the image."
+    ),
+]
+LabelMap = Annotated[
+    list[str] | None, typer.Option("--map", metavar="OLD=NEW", help="Rename a label, as in Rust=rust; repeatable.")
 ]
 GroupAsForFit = Annotated[str | None, typer.Option(help="Images that belong together, as for `fit`.")]
 LabelColumn = Annotated[str, typer.Option(help="Column of a manifest that holds the label.")]
@@ -95,3 +117,12 @@ def settings_of(
         flags[table] = {**flags.get(table, {}), **values}
     given = {table: {k: v for k, v in values.items() if v is not None} for table, values in flags.items()}
     return load_settings(file, {table: values for table, values in given.items() if values})
+
+
+def pairs(given: Sequence[str], option: str) -> dict[str, str]:
+    """Parses ``OLD=NEW`` arguments of an option. Raises ``BadParameter``."""
+    parsed = [one.partition("=") for one in given]
+    for (old, sign, new), text in zip(parsed, given, strict=True):
+        if not (old.strip() and sign and new.strip()):
+            raise typer.BadParameter(f"{option} {text!r}: write it as OLD=NEW, such as {option} Rust=rust")
+    return {old.strip(): new.strip() for old, _, new in parsed}

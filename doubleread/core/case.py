@@ -43,6 +43,8 @@ class Case(Record):
     """The true label, where it is known."""
     group: str | None = None
     """What the image belongs to (a patient, a plant, a module). A group is never split between fitting and judging."""
+    subject: str | None = None
+    """What several images show together (a plant, a module, a patient's visit), where one verdict is wanted for all."""
     split: str | None = None
     """``support``, ``calibration`` or ``test``, where the data set says so."""
     metadata: dict[str, str] = Field(default_factory=dict)
@@ -56,6 +58,7 @@ class Case(Record):
         source: str | None = None,
         label: str | None = None,
         group: str | None = None,
+        subject: str | None = None,
         split: str | None = None,
         metadata: dict[str, str] | None = None,
     ) -> Self:
@@ -72,6 +75,7 @@ class Case(Record):
             source=source or str(path),
             label=label,
             group=group,
+            subject=subject,
             split=split,
             metadata=metadata or {},
         )

@@ -26,6 +26,7 @@ class DatasetRow:
     source: str
     label: str
     group: str | None = None
+    subject: str | None = None
     split: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
 
@@ -89,6 +90,7 @@ def _read(row: DatasetRow) -> Case | RowProblem:
             source=row.source,
             label=row.label,
             group=row.group,
+            subject=row.subject,
             split=row.split,
             metadata=row.metadata,
         )

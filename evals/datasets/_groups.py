@@ -6,8 +6,10 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from typing import NamedTuple, Self
 
 from doubleread.core.errors import DataError
+from doubleread.evals.datasets.read_choice import ReadChoice
 
 GroupOf = Callable[[Mapping[str, str]], str | None]
 """The group of a row, None where the row names none; raises ``ValueError`` where it cannot be worked out."""
@@ -15,13 +17,32 @@ GroupOf = Callable[[Mapping[str, str]], str | None]
 _PATTERN = "re:"
 
 
-def usual_key(group: str | None, columns: Collection[str], path_column: str) -> tuple[str | None, GroupOf | None]:
-    """The expression that groups a table, and its rule: ``group``, or the column ``group`` where there is one.
+class RowKeys(NamedTuple):
+    """What gives the group and the subject of a row, and notes about it."""
 
-    Raises what ``group_key`` raises.
-    """
-    expression = group or ("group" if "group" in columns else None)
-    return expression, group_key(expression, columns, path_column) if expression else None
+    group: GroupOf | None
+    subject: GroupOf | None
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, choice: ReadChoice, columns: Collection[str], path_column: str) -> Self:
+        """The chosen expressions, or the columns ``group`` and ``subject`` where there are such.
+
+        Raises what ``group_key`` raises.
+        """
+        named = {"group": choice.group, "subject": choice.subject}
+        chosen = {what: text or (what if what in columns else None) for what, text in named.items()}
+        notes = tuple(f"{what} key: {text}" for what, text in chosen.items() if text)
+        rules = {what: group_key(text, columns, path_column) if text else None for what, text in chosen.items()}
+        return cls(**rules, notes=notes)
+
+    def of_row(self, values: Mapping[str, str]) -> tuple[str | None, str | None]:
+        """The group and the subject; a row without a group belongs to the group of its subject.
+
+        Raises ``ValueError`` where one cannot be worked out.
+        """
+        group, subject = (rule(values) if rule else None for rule in (self.group, self.subject))
+        return (subject if group is None else group), subject
 
 
 def group_key(expression: str, columns: Collection[str], path_column: str) -> GroupOf:

@@ -12,15 +12,16 @@ from doubleread.core.notices import Caution
 from doubleread.core.verdict import Unread
 from doubleread.evals.datasets._dataset_record import LabelledCases, RowProgress
 from doubleread.evals.datasets._dataset_rows import DatasetRow, gather
-from doubleread.evals.datasets._groups import GroupOf, group_key
+from doubleread.evals.datasets._groups import RowKeys, group_key
 from doubleread.evals.datasets.label_names import FOREIGN_SUFFIXES, IMAGE_SUFFIXES, SPLIT_NAMES, split_name, suffix
+from doubleread.evals.datasets.read_choice import USUAL, ReadChoice
 
 _MANIFESTS = (".csv", ".tsv", ".jsonl")
 _BEFORE_NUMBER = r"([^/]+?)[ _-]?\d+\.\w+$"
 """A file name that ends in a number; the group is what stands before it."""
 
 
-def read_folder(folder: Path, *, group: str | None = None, progress: RowProgress | None = None) -> LabelledCases:
+def read_folder(folder: Path, choice: ReadChoice = USUAL, progress: RowProgress | None = None) -> LabelledCases:
     """The labelled cases of a folder; sub-folders named train, val, test … are taken as splits of label folders.
 
     Raises ``DataError`` for a folder without images or without label folders, and what ``gather`` raises.
@@ -29,8 +30,7 @@ def read_folder(folder: Path, *, group: str | None = None, progress: RowProgress
     found = sorted(images_in(folder, closed.append))
     if not found:
         raise DataError(f"no images in {folder}; looked for {', '.join(sorted(IMAGE_SUFFIXES))} in its sub-folders")
-    if group is not None and not group.startswith("re:"):
-        raise DataError(f"group {group!r}: a folder has no columns. {_pattern_help(found[0].name)}")
+    keys = _keys(choice, found)
     depth = 3 if _has_splits(found) else 2
     loose = [path for path in found if len(path.parts) < depth]
     if len(loose) == len(found):
@@ -38,8 +38,9 @@ def read_folder(folder: Path, *, group: str | None = None, progress: RowProgress
             f"{folder} contains {len(found)} images but no sub-folder per label; sort them into one sub-folder "
             "per label, or give a manifest (CSV or JSONL with the columns path and label)"
         )
-    key = group_key(group, (), "path") if group else None
-    read: list[DatasetRow | RowProblem] = [_row(folder, path, depth, key) for path in found if len(path.parts) >= depth]
+    read: list[DatasetRow | RowProblem] = [
+        _row(folder, path, depth, keys) for path in found if len(path.parts) >= depth
+    ]
     read += [RowProblem(where=str(path), path=str(path), problem="not in a label's sub-folder") for path in loose]
     read += map(closed_folder, closed)
     return gather(folder.resolve().name or "images", read, notes=_notes(folder, depth == 3), progress=progress)
@@ -65,7 +66,7 @@ def read_unlabelled(sources: Sequence[str], *, group: str | None = None) -> tupl
     return cases, unread
 
 
-def _pattern_help(name: str) -> str:
+def _pattern_help(name: str, what: str = "group") -> str:
     """Says how a pattern finds groups in paths, with the file name as the example if it ends in a number."""
     pattern, example = r"re:(plant\d+)", "rust/plant07-3.jpg"
     if numbered := re.match(rf"{_BEFORE_NUMBER}", name):
@@ -74,8 +75,8 @@ def _pattern_help(name: str) -> str:
     else:
         taken = "plant07"
     return (
-        "Give a pattern that finds the group in the path, with the group in round brackets: --group "
-        f"'{pattern}' takes {taken!r} from {example!r}. Or list the images in a manifest with a column for the group"
+        f"Give a pattern that finds the {what} in the path, with the {what} in round brackets: --{what} "
+        f"'{pattern}' takes {taken!r} from {example!r}. Or list the images in a manifest with a column for the {what}"
     )
 
 
@@ -143,14 +144,23 @@ def _has_splits(found: list[Path]) -> bool:
     return bool(tops) and deep and tops <= SPLIT_NAMES.keys()
 
 
-def _row(folder: Path, path: Path, depth: int, key: GroupOf | None) -> DatasetRow:
+def _keys(choice: ReadChoice, found: Sequence[Path]) -> RowKeys:
+    for what, text in (("group", choice.group), ("subject", choice.subject)):
+        if text is not None and not text.startswith("re:"):
+            raise DataError(f"{what} {text!r}: a folder has no columns. {_pattern_help(found[0].name, what)}")
+    return RowKeys.of(choice, (), "path")
+
+
+def _row(folder: Path, path: Path, depth: int, keys: RowKeys) -> DatasetRow:
     text = path.as_posix()
+    group, subject = keys.of_row({"path": text})
     return DatasetRow(
         where=text,
         path=folder / path,
         source=text,
         label=path.parts[depth - 2].strip(),
-        group=key({"path": text}) if key else None,
+        group=group,
+        subject=subject,
         split=split_name(path.parts[0], text) if depth == 3 else None,
     )
 

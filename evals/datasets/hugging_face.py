@@ -18,9 +18,10 @@ from doubleread.core.errors import DataError
 from doubleread.core.notices import Caution
 from doubleread.evals.datasets._dataset_record import LabelledCases, RowProgress
 from doubleread.evals.datasets._dataset_rows import DatasetRow, gather
-from doubleread.evals.datasets._groups import GroupOf, usual_key
+from doubleread.evals.datasets._groups import RowKeys
 from doubleread.evals.datasets._text_table import as_text
-from doubleread.evals.datasets.manifest_dataset import USUAL_COLUMNS, TableColumns, manifest_row
+from doubleread.evals.datasets.manifest_dataset import manifest_row
+from doubleread.evals.datasets.read_choice import USUAL, ReadChoice
 
 _SAVED = ("dataset_dict.json", "state.json")
 
@@ -105,7 +106,7 @@ def _write(file: Path, data: bytes) -> None:
 
 def read_hugging_face(
     source: HubRows | Mapping[str, HubRows],
-    columns: TableColumns = USUAL_COLUMNS,
+    columns: ReadChoice = USUAL,
     *,
     name: str = "dataset",
     progress: RowProgress | None = None,
@@ -133,12 +134,12 @@ class _Split:
 
     data: HubRows
     split: str
-    columns: TableColumns
-    key: GroupOf | None
+    columns: ReadChoice
+    keys: RowKeys
     kept: KeptImages
 
     @classmethod
-    def of(cls, data: HubRows, split: str, columns: TableColumns, kept: KeptImages) -> Self:
+    def of(cls, data: HubRows, split: str, columns: ReadChoice, kept: KeptImages) -> Self:
         features = getattr(data, "features", None)
         if features is None or not hasattr(data, "__len__"):
             raise DataError(
@@ -151,10 +152,10 @@ class _Split:
                 f"the data set has no column {columns.label!r}; columns: {', '.join(features)}. "
                 "Name it with label_column"
             )
-        _, key = usual_key(columns.group, tuple(features), image)
+        keys = RowKeys.of(columns, tuple(features), image)
         # The feature's own class, so that the stored bytes come as they are, not as pixels.
         as_stored = data.cast_column(image, type(features[image])(decode=False))
-        return cls(as_stored, split, columns._replace(path=image), key, kept)
+        return cls(as_stored, split, columns._replace(path=image), keys, kept)
 
     def rows(self) -> Iterator[DatasetRow | RowProblem]:
         names = {column: getattr(feature, "names", None) for column, feature in self.data.features.items()}
@@ -169,7 +170,7 @@ class _Split:
             text = {column: _text(value, names[column]) for column, value in values.items() if column != image}
             text[image] = _source(values[image], self.split, number)
             text["split"] = self.split or text.get("split", "")
-            row = manifest_row(Path(), where, text, self.columns, self.key)
+            row = manifest_row(Path(), where, text, self.columns, self.keys)
             yield row if isinstance(row, RowProblem) else DatasetRow(**{**vars(row), "path": path})
 
 

@@ -9,11 +9,12 @@ from doubleread.core.errors import DataError
 from doubleread.core.notices import Caution
 from doubleread.evals.datasets._dataset_record import LabelledCases, RowProgress
 from doubleread.evals.datasets._dataset_rows import DatasetRow, gather
-from doubleread.evals.datasets._groups import usual_key
+from doubleread.evals.datasets._groups import RowKeys
 from doubleread.evals.datasets._text_table import TextTable, read_table
 from doubleread.evals.datasets.folder_dataset import closed_folder, images_in
 from doubleread.evals.datasets.label_names import SPLIT_NAMES
-from doubleread.evals.datasets.manifest_dataset import TableColumns, manifest_row
+from doubleread.evals.datasets.manifest_dataset import manifest_row
+from doubleread.evals.datasets.read_choice import ReadChoice
 
 FILE_NAME = "file_name"
 """The column that tells such a metadata file from any other table."""
@@ -45,7 +46,7 @@ def metadata_of(folder: Path) -> list[Metadata]:
 def read_image_folder(
     folder: Path,
     metadata: list[Metadata],
-    wanted: TableColumns,
+    wanted: ReadChoice,
     progress: RowProgress | None = None,
 ) -> LabelledCases:
     """The labelled cases of a folder with these metadata files; file names are relative to the file that names them.
@@ -60,9 +61,9 @@ def read_image_folder(
             f"the metadata of {folder} has no column {wanted.label!r}; columns: {', '.join(columns)}. "
             "Name the column with label_column"
         )
-    expression, key = usual_key(wanted.group, columns, FILE_NAME)
+    keys = RowKeys.of(wanted, columns, FILE_NAME)
     read = [
-        manifest_row(folder, where, values if named else _labelled(values), wanted._replace(path=FILE_NAME), key)
+        manifest_row(folder, where, values if named else _labelled(values), wanted._replace(path=FILE_NAME), keys)
         for one in metadata
         for where, values in _rows(folder, one)
     ]
@@ -72,7 +73,7 @@ def read_image_folder(
     notes = [f"images are those that {files} names"]
     guess = Caution("there is no label column: labels are the names of the folders")
     notes.append(f"labels are the column {wanted.label!r}" if named else guess)
-    notes += [f"group key: {expression}"] if expression else []
+    notes += keys.notes
     name = folder.resolve().name or "images"
     return gather(name, read, notes=notes, progress=progress)
 

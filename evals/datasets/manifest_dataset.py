@@ -5,32 +5,21 @@ import io
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from doubleread.core.case import Case, RowProblem
 from doubleread.core.durable import write_text
 from doubleread.core.errors import DataError
 from doubleread.evals.datasets._dataset_record import LabelledCases, RowProgress
 from doubleread.evals.datasets._dataset_rows import DatasetRow, gather
-from doubleread.evals.datasets._groups import GroupOf, usual_key
+from doubleread.evals.datasets._groups import RowKeys
 from doubleread.evals.datasets._text_table import EXTRA, read_table
 from doubleread.evals.datasets.label_names import split_name
+from doubleread.evals.datasets.read_choice import ReadChoice
 
 _VAGUE = frozenset({"manifest", "labels", "data", "index", "metadata"})
 
 
-class TableColumns(NamedTuple):
-    """Which columns of a table hold the label and the image, and what groups its rows."""
-
-    label: str = "label"
-    path: str = "path"
-    group: str | None = None
-
-
-USUAL_COLUMNS = TableColumns()
-
-
-def read_manifest(file: Path, columns: TableColumns, progress: RowProgress | None = None) -> LabelledCases:
+def read_manifest(file: Path, columns: ReadChoice, progress: RowProgress | None = None) -> LabelledCases:
     """The labelled cases of a manifest; paths are relative to its folder, further columns become metadata.
 
     A column ``split`` is honoured. Without ``columns.group``, a column ``group`` is used. Raises ``DataError`` for a
@@ -47,15 +36,14 @@ def read_manifest(file: Path, columns: TableColumns, progress: RowProgress | Non
             f"{file} has no column {' and '.join(map(repr, missing))}; columns: {', '.join(table.columns)}. "
             "Name them with label_column and path_column"
         )
-    expression, key = usual_key(columns.group, table.columns, columns.path)
+    keys = RowKeys.of(columns, table.columns, columns.path)
     read = [
-        manifest_row(file.parent, f"line {line}", values, columns, key)
+        manifest_row(file.parent, f"line {line}", values, columns, keys)
         for line, values in zip(table.lines, table.rows, strict=True)
     ]
     name = file.resolve().parent.name if file.stem.lower() in _VAGUE else file.stem
     notes = [f"labels are the column {columns.label!r} of {file.name}"]
-    notes += [f"group key: {expression}"] if expression else []
-    return gather(name or file.stem, [*table.problems, *read], notes=notes, progress=progress)
+    return gather(name or file.stem, [*table.problems, *read], notes=[*notes, *keys.notes], progress=progress)
 
 
 def write_manifest(file: Path, cases: Sequence[Case]) -> Path:
@@ -76,7 +64,7 @@ def write_manifest(file: Path, cases: Sequence[Case]) -> Path:
 
 
 def manifest_row(
-    folder: Path, where: str, values: Mapping[str, str], columns: TableColumns, key: GroupOf | None
+    folder: Path, where: str, values: Mapping[str, str], columns: ReadChoice, keys: RowKeys
 ) -> DatasetRow | RowProblem:
     """One row of a table, its path taken relative to ``folder``; raises ``DataError`` for an unknown split."""
     text = values.get(columns.path, "").strip()
@@ -87,7 +75,7 @@ def manifest_row(
     if not text:
         return RowProblem(where=where, problem="the path is empty")
     try:
-        group = key(values) if key else None
+        group, subject = keys.of_row(values)
     except ValueError as error:
         return RowProblem(where=where, path=text, problem=str(error))
     split = values.get("split", "").strip()
@@ -98,6 +86,7 @@ def manifest_row(
         source=text,
         label=values.get(columns.label, "").strip(),
         group=group,
+        subject=subject,
         split=split_name(split, f"{where} of the manifest") if split else None,
         metadata={column: value for column, value in values.items() if column not in taken and value},
     )

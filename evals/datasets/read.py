@@ -13,7 +13,8 @@ from doubleread.evals.datasets.archive_dataset import is_archive, read_archive
 from doubleread.evals.datasets.folder_dataset import read_folder
 from doubleread.evals.datasets.hugging_face import HubRows, load_saved, read_hugging_face, was_saved
 from doubleread.evals.datasets.image_folder import metadata_of, read_image_folder
-from doubleread.evals.datasets.manifest_dataset import USUAL_COLUMNS, TableColumns, read_manifest
+from doubleread.evals.datasets.manifest_dataset import read_manifest
+from doubleread.evals.datasets.read_choice import USUAL, ReadChoice
 from doubleread.evals.datasets.solar import NAME as SOLAR_CELLS
 from doubleread.evals.datasets.solar import TASK as SOLAR_TASK
 from doubleread.evals.datasets.solar import read_solar_cells
@@ -32,6 +33,10 @@ def read_dataset(
     label_column: str = "label",
     path_column: str = "path",
     group: str | None = None,
+    subject: str | None = None,
+    label: str | None = None,
+    label_level: int | None = None,
+    label_map: Mapping[str, str] | None = None,
     task_id: str | None = None,
     progress: RowProgress | None = None,
 ) -> Dataset:
@@ -53,6 +58,12 @@ def read_dataset(
         group: What belongs together and must never be split (the same patient, plant, module). Column names of a
             manifest, such as ``"series,capture//10"``, which joins two columns and cuts the second into blocks of ten;
             or ``"re:(plant\d+)"``, which takes the captured part of the relative path.
+        subject: What several images show together, so that they get one verdict; written like ``group``. Images of a
+            subject are never split.
+        label: ``"re:"`` and a pattern that takes the label from the relative path, as in ``"re:/(\w+)-\d+\.jpg"``.
+        label_level: Which folder below the data set names the label: 1 for the first, -1 for the one that holds the
+            image.
+        label_map: New names of labels, as in ``{"Rust": "rust"}``.
         task_id: Id of the task; the name of the data set if None.
         progress: Called with the number of rows read so far and of all rows; if None, it is shown as by ``Panel.fit``.
 
@@ -64,7 +75,8 @@ def read_dataset(
         >>> dataset.task.names, len(dataset.cases)
         (('blue', 'green', 'red'), 33)
     """
-    found = read_labelled(source, label_column=label_column, path_column=path_column, group=group, progress=progress)
+    choice = ReadChoice(label_column, path_column, group, subject, label_level, label, label_map)
+    found = _read(source, choice, progress)
     return dataset_of(found, task=SOLAR_TASK if source == SOLAR_CELLS else None, task_id=task_id)
 
 
@@ -74,6 +86,10 @@ def read_labelled(
     label_column: str = "label",
     path_column: str = "path",
     group: str | None = None,
+    subject: str | None = None,
+    label: str | None = None,
+    label_level: int | None = None,
+    label_map: Mapping[str, str] | None = None,
     progress: RowProgress | None = None,
 ) -> LabelledCases:
     """Reads labelled cases like ``read_dataset``, with any number of labels.
@@ -86,7 +102,12 @@ def read_labelled(
         >>> [problem.where for problem in read_labelled("photos").problems]
         []
     """
-    columns = TableColumns(label_column, path_column, group)
+    return _read(source, ReadChoice(label_column, path_column, group, subject, label_level, label, label_map), progress)
+
+
+def _read(
+    source: str | Path | HubRows | Mapping[str, HubRows], columns: ReadChoice, progress: RowProgress | None
+) -> LabelledCases:
     if progress is None:
         with shown() as report:
             found = _labelled(source, columns, partial(report, "reading files"))
@@ -97,7 +118,7 @@ def read_labelled(
 
 
 def _labelled(
-    source: str | Path | HubRows | Mapping[str, HubRows], columns: TableColumns, progress: RowProgress | None
+    source: str | Path | HubRows | Mapping[str, HubRows], columns: ReadChoice, progress: RowProgress | None
 ) -> LabelledCases:
     if source == SOLAR_CELLS:
         if columns.group is not None:
@@ -120,7 +141,7 @@ def _labelled(
     raise DataError(f"{source} is not a data set; a data set is {_KINDS}")
 
 
-def _read_directory(folder: Path, columns: TableColumns, progress: RowProgress | None) -> LabelledCases:
+def _read_directory(folder: Path, columns: ReadChoice, progress: RowProgress | None) -> LabelledCases:
     if is_archive(folder):
         if columns.group is not None:
             raise DataError(f"the archive {folder} brings its own groups; leave group out")
@@ -130,9 +151,9 @@ def _read_directory(folder: Path, columns: TableColumns, progress: RowProgress |
         return read_hugging_face(load_saved(folder), columns, name=name, progress=progress)
     if metadata := metadata_of(folder):
         return read_image_folder(folder, metadata, columns, progress)
-    if other := [name for name in (columns.label, columns.path) if name not in USUAL_COLUMNS]:
+    if other := [name for name in (columns.label, columns.path) if name not in USUAL]:
         raise DataError(
             f"{folder} is a folder of images and has no column {' or '.join(map(repr, other))}: its labels are the "
             "names of its sub-folders. Name a manifest (CSV, TSV or JSONL) to use columns"
         )
-    return read_folder(folder, group=columns.group, progress=progress)
+    return read_folder(folder, columns, progress)

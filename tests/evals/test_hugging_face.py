@@ -12,7 +12,7 @@ from PIL import Image as Picture
 from doubleread.core.errors import DataError
 from doubleread.evals.datasets import read_dataset
 from doubleread.evals.datasets.hugging_face import KeptImages, read_hugging_face
-from doubleread.evals.datasets.manifest_dataset import TableColumns
+from doubleread.evals.datasets.read_choice import ReadChoice
 
 PACKAGE = importlib.util.find_spec("datasets") is not None
 
@@ -73,7 +73,7 @@ def kept(tmp_path):
 
 
 def test_rows_become_cases_with_a_file(kept):
-    dataset = read_hugging_face(table(), TableColumns(group="leaf"), kept=kept)
+    dataset = read_hugging_face(table(), ReadChoice(group="leaf"), kept=kept)
     assert [case.label for case in dataset.cases] == ["rust", "scab", "rust", "scab"]
     assert [case.group for case in dataset.cases] == ["0", "0", "1", "1"]
     assert dataset.cases[3].metadata == {"leaf": "1"}
@@ -118,7 +118,7 @@ def test_rows_that_cannot_be_used_are_named(kept, tmp_path):
 
 def test_columns_that_are_not_there_are_an_error(kept):
     with pytest.raises(DataError, match=r"no column 'kind'; columns: image, label, leaf, box"):
-        read_hugging_face(table(), TableColumns(label="kind"), kept=kept)
+        read_hugging_face(table(), ReadChoice(label="kind"), kept=kept)
     with pytest.raises(DataError, match=r"2 image columns \(image, mask\)"):
         read_hugging_face(table(features={**FEATURES, "mask": Image()}), kept=kept)
     with pytest.raises(DataError, match="a list is not a data set"):
