@@ -45,14 +45,14 @@ class RowKeys(NamedTuple):
         return (subject if group is None else group), subject
 
 
-def group_key(expression: str, columns: Collection[str], path_column: str) -> GroupOf:
+def group_key(expression: str, columns: Collection[str], path_column: str, what: str = "group") -> GroupOf:
     """The rule that an expression stands for.
 
     Raises ``DataError`` for a column that is not there, a block size that is not a whole number above 0,
     or a pattern that cannot be used.
     """
     if expression.startswith(_PATTERN):
-        return _by_pattern(expression.removeprefix(_PATTERN), path_column)
+        return _by_pattern(expression.removeprefix(_PATTERN), path_column, what)
     terms = [_term(part.strip(), columns) for part in expression.split(",")]
 
     def joined(row: Mapping[str, str]) -> str | None:
@@ -86,13 +86,13 @@ def _block(text: str, column: str, size: int) -> str | None:
         ) from None
 
 
-def _by_pattern(pattern: str, path_column: str) -> GroupOf:
+def _by_pattern(pattern: str, path_column: str, what: str) -> GroupOf:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise DataError(f"group {_PATTERN}{pattern}: not a regular expression: {error}") from None
+        raise DataError(f"{what} {_PATTERN}{pattern}: not a regular expression: {error}") from None
     if not compiled.groups:
-        raise DataError(f"group {_PATTERN}{pattern}: put the part that names the group in round brackets")
+        raise DataError(f"{what} {_PATTERN}{pattern}: put the part that names the {what} in round brackets")
 
     def captured(row: Mapping[str, str]) -> str | None:
         found = compiled.search(row[path_column])
