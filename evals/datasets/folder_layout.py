@@ -13,6 +13,7 @@ from doubleread.core.errors import DataError
 from doubleread.core.notices import Caution
 from doubleread.evals.datasets._folder_readings import no_labels, readings
 from doubleread.evals.datasets._folder_tree import FolderTree
+from doubleread.evals.datasets.label_names import split_of_folder
 
 STRAY = "images beside the label folders"
 UNLABELLED = "images without a label"
@@ -98,17 +99,18 @@ def _drop_masks(home: FolderTree, layout: FolderLayout) -> None:
 
 def _splits_above(home: FolderTree, layout: FolderLayout) -> bool:
     """Reads split folders that hold label folders."""
-    named = {one.name: _opened(one, FolderLayout()) for one in home.inner.values() if one.split}
+    named = {one.name: _opened(one, layout) for one in home.inner.values() if one.split}
     others = [one for one in home.inner.values() if not one.split]
     labelled = {name: inner for name, inner in named.items() if inner.inner}
     main = _agreeing(labelled, alone=not others)
     labels = set[str]().union(*(inner.names for inner in main.values()))
-    if not main or any(inner.deep for inner in main.values()) or any(_shares(one, labels) for one in others):
+    if not main or not _are_labels(labels) or any(inner.deep for inner in main.values()):
+        return False
+    if any(_shares(one, labels) for one in others):
         return False
     for name, inner in named.items():
         if name in main:
             layout.place_labels(inner, home.inner[name].split)
-            layout.leave_out(set(home.inner[name].all()) - set(inner.all()), STRAY)
         else:
             layout.leave_out(home.inner[name].all(), UNLABELLED)
     layout.leave_out((path for one in others for path in one.all()), OUTSIDE)
@@ -133,6 +135,11 @@ def _agrees(name: str, labelled: dict[str, FolderTree]) -> bool:
     own = labelled[name].names
     other = set[str]().union(*(inner.names for one, inner in labelled.items() if one != name))
     return bool(other) and len(own & other) >= _AGREEING * min(len(own), len(other))
+
+
+def _are_labels(names: set[str]) -> bool:
+    """Whether the folders in splits may be labels: not just ``images``, and no splits again (but a train is a thing)."""
+    return not names <= _IMAGES and all(name == "train" or split_of_folder(name) is None for name in names)
 
 
 def _shares(other: FolderTree, labels: set[str]) -> bool:

@@ -20,6 +20,7 @@ from doubleread.evals.datasets.solar import TASK as SOLAR_TASK
 from doubleread.evals.datasets.solar import read_solar_cells
 from doubleread.render.progress_display import shown
 
+_PACKED = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"})
 _KINDS = (
     "a folder with one sub-folder of images per label, a folder with a metadata.csv or metadata.jsonl (column "
     "file_name), a folder that the datasets library saved, a manifest (.csv, .tsv or .jsonl with the columns path and "
@@ -138,6 +139,8 @@ def _labelled(
         raise DataError(f"there is no {source}; a data set is {_KINDS}")
     if path.suffix.lower() in CSV_SUFFIXES | JSONL_SUFFIXES and path.is_file():
         return read_manifest(path, columns, progress=progress)
+    if path.suffix.lower() in _PACKED:
+        raise DataError(f"{source} is a packed file; unpack it, and give the folder")
     raise DataError(f"{source} is not a data set; a data set is {_KINDS}")
 
 

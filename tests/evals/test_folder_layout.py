@@ -91,6 +91,10 @@ REFUSED = {
     "vehicles in day and night": (
         splits("car", "bus", "train", labels=("day", "night")), ["label_level=1", "label_level=2"],
     ),
+    "splits of splits": (splits("train", "test", labels=("val", "test")), ["label_level=1", "label_level=2"]),
+    "images and masks in each split": (
+        each("train/images", "train/masks", "test/images", "test/masks"), ["label_level", "manifest"],
+    ),
     "a data set for detection": (each("images/train", "images/val"), ["label_level=2", "manifest"]),
 }  # fmt: skip
 
