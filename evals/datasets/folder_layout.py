@@ -138,7 +138,7 @@ def _agrees(name: str, labelled: dict[str, FolderTree]) -> bool:
 
 
 def _are_labels(names: set[str]) -> bool:
-    """Whether the folders in splits may be labels: not just ``images``, and no splits again (but a train is a thing)."""
+    """Whether the folders in splits may be labels: not ``images`` alone, and no splits again (a train is a thing)."""
     return not names <= _IMAGES and all(name == "train" or split_of_folder(name) is None for name in names)
 
 

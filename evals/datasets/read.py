@@ -139,9 +139,13 @@ def _labelled(
         raise DataError(f"there is no {source}; a data set is {_KINDS}")
     if path.suffix.lower() in CSV_SUFFIXES | JSONL_SUFFIXES and path.is_file():
         return read_manifest(path, columns, progress=progress)
+    raise _not_read(source, path)
+
+
+def _not_read(source: str | Path, path: Path) -> DataError:
     if path.suffix.lower() in _PACKED:
-        raise DataError(f"{source} is a packed file; unpack it, and give the folder")
-    raise DataError(f"{source} is not a data set; a data set is {_KINDS}")
+        return DataError(f"{source} is a packed file; unpack it, and give the folder")
+    return DataError(f"{source} is not a data set; a data set is {_KINDS}")
 
 
 def _read_directory(folder: Path, columns: ReadChoice, progress: RowProgress | None) -> LabelledCases:
