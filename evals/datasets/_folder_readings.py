@@ -24,7 +24,7 @@ def readings(images: Sequence[Path]) -> str:
 def no_labels(images: Sequence[Path]) -> str:
     """What to do about images that are not in folders of labels."""
     homes = {path.parent for path in images}
-    where = f"the folder {next(iter(homes))}" if len(homes) == 1 and Path() not in homes else "it"
+    where = f"the folder {next(iter(homes))}" if len(homes) == 1 and Path() not in homes else "the folder"
     return (
         f"{where} contains {len(images)} images but no sub-folder per label; sort them into one sub-folder per label, "
         f"give a manifest (CSV or JSONL with the columns path and label){_in_names(images)}"
