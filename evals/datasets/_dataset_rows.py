@@ -1,17 +1,21 @@
 """From rows to labelled cases: hash the files, drop what cannot be used, and say so; from those to a data set."""
 
+import shlex
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISREG
 
 from doubleread.core.case import Case, RowProblem
 from doubleread.core.errors import DataError
+from doubleread.core.label_likeness import look_alikes
 from doubleread.core.notices import NO_GROUPS, Caution, cautions, divided, first_few
 from doubleread.core.task import Task
 from doubleread.evals.datasets._dataset_record import Dataset, LabelledCases, RowProgress
+from doubleread.evals.datasets._row_labels import with_labels
 from doubleread.evals.datasets.label_names import FOREIGN_SUFFIXES, slug, suffix
+from doubleread.evals.datasets.read_choice import ReadChoice
 from doubleread.evals.leakage import check_leakage
 
 _SHOWN, _LONGEST = 3, 300
@@ -34,29 +38,36 @@ class DatasetRow:
 def gather(
     name: str,
     found: Iterable[DatasetRow | RowProblem],
+    choice: ReadChoice,
     *,
     notes: Iterable[str] = (),
     progress: RowProgress | None = None,
 ) -> LabelledCases:
-    """The cases of the rows that were found. Raises ``DataError`` where no row can be used."""
+    """The cases of the rows that were found, with labels and groups as ``with_labels`` makes them.
+
+    Raises ``DataError`` where no row can be used, and what ``with_labels`` raises.
+    """
     rows: list[DatasetRow] = []
     bad: list[RowProblem] = []
     for one in found:
         rows.append(one) if isinstance(one, DatasetRow) else bad.append(one)
+    named = with_labels(rows, choice.label_map)
+    bad.extend(named.problems)
     kept: list[tuple[DatasetRow, Case]] = []
-    for done, row in enumerate(rows, start=1):
+    for done, row in enumerate(named.rows, start=1):
         case = _read(row)
         if isinstance(case, RowProblem):
             bad.append(case)
         else:
             kept.append((row, case))
         if progress:
-            progress(done, len(rows))
+            progress(done, len(named.rows))
     cases, contradicting, copies = _merge_identical(kept)
     bad.extend(problem for _, problem in contradicting)
     if not cases:
         raise DataError(f"{name}: none of {len(rows)} rows can be used{_first(bad)}")
-    every = (*notes, *_grouping(cases), *_copy_notes(copies), *_look_alikes(cases), *_leaks(cases), *_skipped(bad))
+    told = (*notes, *named.notes, *_grouping(cases), *_copy_notes(copies), *_look_alikes(cases), *_leaks(cases))
+    every = (*told, *_skipped(bad))
     information, warnings = divided(every)
     return LabelledCases(
         name=name,
@@ -99,8 +110,6 @@ def _read(row: DatasetRow) -> Case | RowProblem:
 
 
 def _unusable(row: DatasetRow) -> str:
-    if not row.label:
-        return "the label is empty"
     if suffix(row.path) in FOREIGN_SUFFIXES:
         return f"{row.path.suffix} images are not supported; convert it to PNG or JPEG"
     try:
@@ -193,11 +202,17 @@ def _grouping(cases: Sequence[Case]) -> list[str]:
 
 
 def _look_alikes(cases: Sequence[Case]) -> list[str]:
-    spelt: dict[str, list[str]] = defaultdict(list)
-    for name in sorted({case.label or "" for case in cases}):
-        spelt[slug(name)].append(name)
+    counts = Counter(case.label or "" for case in cases)
     return [
-        Caution(f"labels {', '.join(map(repr, names))} are kept apart, but look like one label spelt differently")
-        for names in spelt.values()
-        if len(names) > 1
+        Caution(
+            f"labels {', '.join(map(repr, names))} are kept apart, but look like one label spelt differently; to join "
+            f"them: {_joining(names, counts)}"
+        )
+        for names in look_alikes(counts)
     ]
+
+
+def _joining(names: Sequence[str], counts: Mapping[str, int]) -> str:
+    """The options that rename all labels to the most frequent one."""
+    kept = max(names, key=lambda name: counts[name])
+    return " ".join(f"--map {shlex.quote(f'{name}={kept}')}" for name in names if name != kept)

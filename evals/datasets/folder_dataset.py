@@ -43,7 +43,7 @@ def read_folder(folder: Path, choice: ReadChoice = USUAL, progress: RowProgress 
     ]
     read += [RowProblem(where=str(path), path=str(path), problem="not in a label's sub-folder") for path in loose]
     read += map(closed_folder, closed)
-    return gather(folder.resolve().name or "images", read, notes=_notes(folder, depth == 3), progress=progress)
+    return gather(folder.resolve().name or "images", read, choice, notes=_notes(folder, depth == 3), progress=progress)
 
 
 def read_unlabelled(sources: Sequence[str], *, group: str | None = None) -> tuple[list[Case], list[Unread]]:
