@@ -1,17 +1,21 @@
 """From rows to labelled cases: hash the files, drop what cannot be used, and say so; from those to a data set."""
 
+import shlex
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from doubleread.core.case import Case, RowProblem
 from doubleread.core.errors import DataError
+from doubleread.core.label_likeness import look_alikes
 from doubleread.core.notices import NO_GROUPS, Caution, cautions, divided, first_few
 from doubleread.core.task import Task
 from doubleread.evals.datasets._dataset_record import COPIES, Dataset, LabelledCases, RowProgress
+from doubleread.evals.datasets._row_labels import with_labels
 from doubleread.evals.datasets.folder_walk import head_of, no_image
 from doubleread.evals.datasets.label_names import slug
+from doubleread.evals.datasets.read_choice import ReadChoice
 from doubleread.evals.leakage import check_leakage
 from doubleread.rag.images.image_kinds import kind_of, refusal
 
@@ -39,33 +43,30 @@ class DatasetRow:
 def gather(
     name: str,
     found: Iterable[DatasetRow | RowProblem],
+    choice: ReadChoice,
     *,
     notes: Iterable[str] = (),
     progress: RowProgress | None = None,
     ignored: Sequence[RowProblem] = (),
 ) -> LabelledCases:
-    """The cases of the rows that were found; ``ignored`` are files that were not meant as images.
+    """The cases of the rows that were found, with labels and groups as ``with_labels`` makes them.
 
-    Raises ``DataError`` where no row can be used.
+    ``ignored`` are files that were not meant as images. Raises ``DataError`` where no row can be used, and what
+    ``with_labels`` raises.
     """
     rows: list[DatasetRow] = []
     bad: list[RowProblem] = []
     for one in found:
         rows.append(one) if isinstance(one, DatasetRow) else bad.append(one)
-    kept: list[tuple[DatasetRow, Case]] = []
-    for done, row in enumerate(rows, start=1):
-        case = _read(row)
-        if isinstance(case, RowProblem):
-            bad.append(case)
-        else:
-            kept.append((row, case))
-        if progress:
-            progress(done, len(rows))
+    named = with_labels(rows, choice.label_map)
+    bad.extend(named.problems)
+    kept = _cases_of(named.rows, bad, progress)
     cases, contradicting, copies = _merge_identical(kept)
     bad.extend(problem for _, problem in contradicting)
     if not cases:
         raise DataError(f"{name}: none of {len(rows)} rows can be used{_first(bad)}")
-    every = (*notes, *_grouping(cases), *_look_alikes(cases), *_leaks(cases), *_lost(rows, cases), *_skipped(bad))
+    told = (*notes, *named.notes, *_grouping(cases), *_look_alikes(cases), *_leaks(cases), *_lost(named.rows, cases))
+    every = (*told, *_skipped(bad))
     information, warnings = divided(every)
     return LabelledCases(
         name=name,
@@ -89,6 +90,22 @@ def dataset_of(found: LabelledCases, *, task: Task | None = None, task_id: str |
     return Dataset(task=told, **{name: getattr(found, name) for name in LabelledCases.model_fields})
 
 
+def _cases_of(
+    rows: Sequence[DatasetRow], bad: list[RowProblem], progress: RowProgress | None
+) -> list[tuple[DatasetRow, Case]]:
+    """The rows that can be used with their cases; the problems of the others are added to ``bad``."""
+    kept: list[tuple[DatasetRow, Case]] = []
+    for done, row in enumerate(rows, start=1):
+        case = _read(row)
+        if isinstance(case, RowProblem):
+            bad.append(case)
+        else:
+            kept.append((row, case))
+        if progress:
+            progress(done, len(rows))
+    return kept
+
+
 def _read(row: DatasetRow) -> Case | RowProblem:
     problem = _unusable(row)
     if problem:
@@ -108,8 +125,6 @@ def _read(row: DatasetRow) -> Case | RowProblem:
 
 
 def _unusable(row: DatasetRow) -> RowProblem | None:
-    if not row.label:
-        return row.problem("images without a label", "the label is empty")
     try:
         head = head_of(row.path)
     except FileNotFoundError:
@@ -219,11 +234,17 @@ def _grouping(cases: Sequence[Case]) -> list[str]:
 
 
 def _look_alikes(cases: Sequence[Case]) -> list[str]:
-    spelt: dict[str, list[str]] = defaultdict(list)
-    for name in sorted({case.label or "" for case in cases}):
-        spelt[slug(name)].append(name)
+    counts = Counter(case.label or "" for case in cases)
     return [
-        Caution(f"labels {', '.join(map(repr, names))} are kept apart, but look like one label spelt differently")
-        for names in spelt.values()
-        if len(names) > 1
+        Caution(
+            f"labels {', '.join(map(repr, names))} are kept apart, but look like one label spelt differently; to join "
+            f"them: {_joining(names, counts)}"
+        )
+        for names in look_alikes(counts)
     ]
+
+
+def _joining(names: Sequence[str], counts: Mapping[str, int]) -> str:
+    """The options that rename all labels to the most frequent one."""
+    kept = max(names, key=lambda name: counts[name])
+    return " ".join(f"--map {shlex.quote(f'{name}={kept}')}" for name in names if name != kept)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple, Self
 
 from doubleread.core.errors import DataError
+from doubleread.core.label_text import is_missing
 from doubleread.evals.datasets.read_choice import ReadChoice
 
 GroupOf = Callable[[Mapping[str, str]], str | None]
@@ -46,7 +47,7 @@ class RowKeys(NamedTuple):
 
 
 def group_key(expression: str, columns: Collection[str], path_column: str, what: str = "group") -> GroupOf:
-    """The rule that an expression stands for.
+    """The rule that an expression stands for. A word for a missing value is returned as it is, also for joined columns.
 
     Raises ``DataError`` for a column that is not there, a block size that is not a whole number above 0,
     or a pattern that cannot be used.
@@ -56,8 +57,8 @@ def group_key(expression: str, columns: Collection[str], path_column: str, what:
     terms = [_term(part.strip(), columns) for part in expression.split(",")]
 
     def joined(row: Mapping[str, str]) -> str | None:
-        parts = [term(row) for term in terms]
-        return None if None in parts else "|".join(part for part in parts if part is not None)
+        parts = [term(row) or "" for term in terms]
+        return next((part for part in parts if is_missing(part)), "|".join(parts)) or None
 
     return joined
 
@@ -76,8 +77,8 @@ def _term(text: str, columns: Collection[str]) -> GroupOf:
 
 
 def _block(text: str, column: str, size: int) -> str | None:
-    if not text:
-        return None
+    if is_missing(text):
+        return text or None
     try:
         return str(int(float(text) // size))
     except (ValueError, OverflowError):

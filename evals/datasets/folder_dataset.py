@@ -37,7 +37,8 @@ def read_folder(folder: Path, choice: ReadChoice = USUAL, progress: RowProgress 
     rows += [_left_out(path, reason) for path, reason in layout.left_out.items()]
     rows += [*found.problems, *_without_images(found, layout)]
     notes = [*layout.notes, *_unread_tables(folder), *keys.notes]
-    return gather(folder.resolve().name or "images", rows, notes=notes, progress=progress, ignored=found.ignored)
+    name = folder.resolve().name or "images"
+    return gather(name, rows, choice, notes=notes, progress=progress, ignored=found.ignored)
 
 
 def read_unlabelled(sources: Sequence[str], *, group: str | None = None) -> tuple[list[Case], list[Unread]]:

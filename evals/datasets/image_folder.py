@@ -83,7 +83,7 @@ def read_image_folder(
     notes.append(f"labels are the column {wanted.label!r}" if named else guess)
     notes += keys.notes
     name = folder.resolve().name or "images"
-    return gather(name, read, notes=notes, progress=progress, ignored=ignored)
+    return gather(name, read, wanted, notes=notes, progress=progress, ignored=ignored)
 
 
 def _rows(folder: Path, metadata: Metadata) -> Iterator[tuple[str, Mapping[str, str]]]:

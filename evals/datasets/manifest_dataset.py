@@ -43,7 +43,7 @@ def read_manifest(file: Path, columns: ReadChoice, progress: RowProgress | None 
     ]
     name = file.resolve().parent.name if file.stem.lower() in _VAGUE else file.stem
     notes = [f"labels are the column {columns.label!r} of {file.name}"]
-    return gather(name or file.stem, [*table.problems, *read], notes=[*notes, *keys.notes], progress=progress)
+    return gather(name or file.stem, [*table.problems, *read], columns, notes=[*notes, *keys.notes], progress=progress)
 
 
 def write_manifest(file: Path, cases: Sequence[Case]) -> Path:

@@ -64,7 +64,8 @@ def read_dataset(
         label: ``"re:"`` and a pattern that takes the label from the relative path, as in ``"re:/(\w+)-\d+\.jpg"``.
         label_level: Which folder below the data set names the label: 1 for the first, -1 for the one that holds the
             image.
-        label_map: New names of labels, as in ``{"Rust": "rust"}``.
+        label_map: New names of labels, as in ``{"Rust": "rust"}``; several labels may get the same one. A word for a
+            missing value (``nan``, ``None``, ``N/A``, …) is a label only if it is named here: ``{"None": "None"}``.
         task_id: Id of the task; the name of the data set if None.
         progress: Called with the number of rows read so far and of all rows; if None, it is shown as by ``Panel.fit``.
 
@@ -78,7 +79,7 @@ def read_dataset(
     """
     choice = ReadChoice(label_column, path_column, group, subject, label_level, label, label_map)
     found = _read(source, choice, progress)
-    return dataset_of(found, task=SOLAR_TASK if source == SOLAR_CELLS else None, task_id=task_id)
+    return dataset_of(found, task=SOLAR_TASK if source == SOLAR_CELLS and not label_map else None, task_id=task_id)
 
 
 def read_labelled(
@@ -124,7 +125,7 @@ def _labelled(
     if source == SOLAR_CELLS:
         if columns.group is not None:
             raise DataError(f"{SOLAR_CELLS} brings its own groups (the modules); leave group out")
-        return read_solar_cells(progress=progress)
+        return read_solar_cells(columns, progress=progress)
     if not isinstance(source, str | Path):
         return read_hugging_face(source, columns, progress=progress)
     if not str(source).strip():
@@ -152,7 +153,7 @@ def _read_directory(folder: Path, columns: ReadChoice, progress: RowProgress | N
     if is_archive(folder):
         if columns.group is not None:
             raise DataError(f"the archive {folder} brings its own groups; leave group out")
-        return read_archive(folder, progress=progress)
+        return read_archive(folder, columns, progress=progress)
     if was_saved(folder):
         name = folder.resolve().name
         return read_hugging_face(load_saved(folder), columns, name=name, progress=progress)
