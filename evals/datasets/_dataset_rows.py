@@ -29,6 +29,8 @@ class DatasetRow:
     subject: str | None = None
     split: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    reading: str = ""
+    """How the path was read, if not as it is written."""
 
 
 def gather(

@@ -79,7 +79,7 @@ def _block(text: str, column: str, size: int) -> str | None:
     if not text:
         return None
     try:
-        return str(int(float(text) // size))
+        return str(int(float(text.replace(",", ".")) // size))  # a decimal comma
     except (ValueError, OverflowError):
         raise ValueError(
             f"column {column!r} contains {text[:60]!r}, which is not a number, so it has no block"
