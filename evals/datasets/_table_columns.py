@@ -11,15 +11,15 @@ from doubleread.evals.datasets.read_choice import USUAL, ReadChoice
 
 _PATHS = frozenset(
     {
-        "path", "file", "filename", "filepath", "fname", "image", "imagepath", "imagefile", "imagefilename", "imagename",
-        "imagefilepath", "img", "imgpath", "imgname", "imgfile", "picture", "photo", "photopath", "relativepath",
-        "relpath", "imageid", "imgid", "id",
+        "path", "file", "filename", "filepath", "fname", "image", "imagepath", "imagefile", "imagefilename",
+        "imagename", "imagefilepath", "img", "imgpath", "imgname", "imgfile", "picture", "photo", "photopath",
+        "relativepath", "relpath", "imageid", "imgid", "id",
     }
 )  # fmt: skip
 _LABELS = frozenset(
     {
-        "label", "labels", "labelname", "class", "classname", "classlabel", "category", "categoryname", "diagnosis", "dx",
-        "disease", "target", "condition", "finding", "groundtruth",
+        "label", "labels", "labelname", "class", "classname", "classlabel", "category", "categoryname", "diagnosis",
+        "dx", "disease", "target", "condition", "finding", "groundtruth",
     }
 )  # fmt: skip
 _IDS = frozenset({"id", "imageid", "imgid"})
