@@ -34,6 +34,8 @@ class DatasetRow:
     subject: str | None = None
     split: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    reading: str = ""
+    """How the path was read, if not as it is written."""
 
     def problem(self, reason: str, told: str) -> RowProblem:
         """The problem of this row; ``reason`` is its kind."""

@@ -80,7 +80,7 @@ def _block(text: str, column: str, size: int) -> str | None:
     if is_missing(text):
         return text or None
     try:
-        return str(int(float(text) // size))
+        return str(int(float(text.replace(",", ".")) // size))  # a decimal comma
     except (ValueError, OverflowError):
         raise ValueError(
             f"column {column!r} contains {text[:60]!r}, which is not a number, so it has no block"

@@ -13,7 +13,7 @@ from doubleread.evals.datasets._groups import RowKeys
 from doubleread.evals.datasets._text_table import TextTable, read_table
 from doubleread.evals.datasets.folder_walk import FolderWalk, walk
 from doubleread.evals.datasets.label_names import split_of_folder
-from doubleread.evals.datasets.manifest_dataset import manifest_row
+from doubleread.evals.datasets.manifest_dataset import located, manifest_row
 from doubleread.evals.datasets.read_choice import ReadChoice
 
 FILE_NAME = "file_name"
@@ -65,7 +65,10 @@ def read_image_folder(
         )
     keys = RowKeys.of(wanted, columns, FILE_NAME)
     read = [
-        manifest_row(folder, where, values if named else _labelled(values), wanted._replace(path=FILE_NAME), keys)
+        located(
+            manifest_row(folder, where, values if named else _labelled(values), wanted._replace(path=FILE_NAME), keys),
+            folder,
+        )
         for one in metadata
         for where, values in _rows(folder, one)
     ]

@@ -8,7 +8,7 @@ from doubleread.core.errors import DataError
 from doubleread.core.notices import warn_user
 from doubleread.evals.datasets._dataset_record import Dataset, LabelledCases, RowProgress
 from doubleread.evals.datasets._dataset_rows import dataset_of
-from doubleread.evals.datasets._text_table import CSV_SUFFIXES, JSONL_SUFFIXES
+from doubleread.evals.datasets._text_table import TABLE_SUFFIXES
 from doubleread.evals.datasets.archive_dataset import is_archive, read_archive
 from doubleread.evals.datasets.folder_dataset import read_folder
 from doubleread.evals.datasets.hugging_face import HubRows, load_saved, read_hugging_face, was_saved
@@ -23,8 +23,8 @@ from doubleread.render.progress_display import shown
 _PACKED = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"})
 _KINDS = (
     "a folder with one sub-folder of images per label, a folder with a metadata.csv or metadata.jsonl (column "
-    "file_name), a folder that the datasets library saved, a manifest (.csv, .tsv or .jsonl with the columns path and "
-    f"label), an archive of cases, or the name {SOLAR_CELLS!r}"
+    "file_name), a folder that the datasets library saved, a manifest (.csv, .tsv, .json, .jsonl or .parquet with the "
+    f"columns path and label), an archive of cases, or the name {SOLAR_CELLS!r}"
 )
 
 
@@ -50,12 +50,13 @@ def read_dataset(
 
             - A folder with one sub-folder for each label, or with a folder for each split that holds them.
             - A folder with ``metadata.csv`` or ``metadata.jsonl``.
-            - A manifest: ``.csv``, ``.tsv`` or ``.jsonl``.
+            - A manifest: ``.csv``, ``.tsv``, ``.json``, ``.jsonl`` or ``.parquet``.
             - The folder of an archive of cases.
             - A Hugging Face ``Dataset`` or ``DatasetDict``, or a folder that ``save_to_disk`` wrote.
             - ``"solar-cells"``.
         label_column: Column of a table that holds the label.
-        path_column: Column of a table that holds the path, or the image of a Hugging Face data set.
+        path_column: Column of a table that holds the path, or the image of a Hugging Face data set; for names without
+            folder or ending, a path with the column in braces, as in ``"images/{image_id}.jpg"``.
         group: What belongs together and must never be split (the same patient, plant, module). Column names of a
             manifest, such as ``"series,capture//10"``, which joins two columns and cuts the second into blocks of ten;
             or ``"re:(plant\d+)"``, which takes the captured part of the relative path.
@@ -138,7 +139,7 @@ def _labelled(
             raise DataError(f"{error.filename} cannot be read: {error.strerror}; check its permissions") from None
     if not path.exists():
         raise DataError(f"there is no {source}; a data set is {_KINDS}")
-    if path.suffix.lower() in CSV_SUFFIXES | JSONL_SUFFIXES and path.is_file():
+    if path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
         return read_manifest(path, columns, progress=progress)
     raise _not_read(source, path)
 

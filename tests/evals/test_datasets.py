@@ -229,12 +229,12 @@ def test_bad_rows_are_reported_with_their_line_and_the_rest_is_read(manifest):
     dataset = read_dataset(file, group="capture//2")
     assert len(dataset.cases) == 4
     assert where(dataset) == {
-        "line 6": "the file is missing",
+        "line 6": f"the file is missing: 'gone.png', which means {file.parent / 'gone.png'}",
         "line 7": "the label is empty",
         "line 8": "the path is empty",
         "line 9": "column 'capture' contains 'many', which is not a number, so it has no block",
         "line 10": "more values than columns; put values that contain a comma in quotes",
-        "line 12": "the file is missing",
+        "line 12": f"the file is missing: 'e\\n.png', which means {file.parent}/e\n.png",
         "line 13": "the path cannot be used: not a regular file",
     }
 
@@ -264,8 +264,10 @@ def test_a_bad_group_for_a_manifest(manifest, group, message):
 
 
 def test_missing_columns_are_named_with_those_present(manifest):
-    with pytest.raises(DataError, match="no column 'path' and 'label'; columns: file, diagnosis"):
-        read_dataset(manifest(("file", "diagnosis"), FOUR))
+    with pytest.raises(DataError, match=r"no column 'path'; columns: where, what. .* --path-column"):
+        read_dataset(manifest(("where", "what"), FOUR))
+    with pytest.raises(DataError, match=r"no column 'label'; columns: path, what. .* --label-column"):
+        read_dataset(manifest(("path", "what"), FOUR))
 
 
 def test_a_column_that_is_there_twice(manifest):
@@ -286,14 +288,16 @@ def test_an_empty_manifest(tmp_path, text):
 
 
 def test_all_rows_bad(manifest):
-    with pytest.raises(DataError, match=r"none of 4 rows can be used \(line 2: the file is missing; .*and 1 more\)"):
+    with pytest.raises(
+        DataError, match=r"all 4 paths are missing; the first is 'a.png', which means /.*/a.png; .* right folder"
+    ):
         read_dataset(manifest(("path", "label"), FOUR, pictures=False))
 
 
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("m.csv", b"path,label\na.png,x\nb.png,caf\xe9\n", "line 3: not UTF-8"),
+        ("m.csv", b"path,label\na.png,x\nb.png,\xbd\xa1\xbf\xb5\n", "line 3: not UTF-8"),
         ("m.csv", b'path,label\na.png,x\n"b.png,x\n', "line 3: not CSV"),
         ("m.csv", b"path,label\na.png,x\0\n", "line 2: binary data"),
         ("m.jsonl", b'{"path": "a.png", "label": "x"}\n{"path": \n', "line 2 is not JSON"),
