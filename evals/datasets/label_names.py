@@ -17,6 +17,7 @@ SPLIT_NAMES = {
     "calibration": CALIBRATION,
     "cal": CALIBRATION,
     "val": CALIBRATION,
+    "valid": CALIBRATION,
     "validation": CALIBRATION,
     "test": TEST,
 }
