@@ -36,7 +36,7 @@ class ImagesBeside:
     def find(self, named: str, file: Path) -> FoundImage:
         """The image that ``file`` names: its path as it stands or relative to the usual folders, else by its name."""
         address = urlsplit(named) if "://" in named[:20] else None
-        text = _local(named) if address is None else unquote(address.path)
+        text = _local(named, file.parent.name) if address is None else unquote(address.path)
         if not text.strip():
             return FoundImage(problem="the path is empty")
         for path in (home / one for one in (text, text.replace("\\", "/")) for home in _homes(file)):
@@ -84,10 +84,10 @@ def home_of(file: Path) -> Path:
     return file.parent.parent if file.parent.name.lower() in SIDE_FOLDERS else file.parent
 
 
-def _local(named: str) -> str:
-    """The path in a text; of Label Studio's address of a local file, the part after ``?d=``."""
+def _local(named: str, folder: str) -> str:
+    """The path in a text. In Label Studio's address of a local file it begins with the name of the export's folder."""
     if "/local-files/" in named and (given := parse_qs(urlsplit(named).query).get("d")):
-        return given[0]
+        return given[0].removeprefix(f"{folder}/")
     return named
 
 

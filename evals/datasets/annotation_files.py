@@ -86,9 +86,9 @@ def read_annotations(
         raise DataError(f"labels are those that {files[0].name} names; leave --label and --label-level out")
     annotated = [_kind(file).read(file, choice) for file in files]
     rows = annotated_rows(files, annotated, choice, alone=alone)
-    notes = [
-        f"images and labels are those that {', '.join(file.name for file in files)} names ({_kind(files[0]).name})"
-    ]
+    names = ", ".join(file.name for file in files)
+    advice = "" if alone else "; to take the names of the folders as labels, give --label-level"
+    notes = [f"images and labels are those that {names} names ({_kind(files[0]).name}){advice}"]
     notes += [note for one in annotated for note in one.notes]
     name = files[0].file.stem if alone else files[0].folder.resolve().name
     return gather(name or "images", rows.rows, notes=[*notes, *rows.notes], progress=progress)

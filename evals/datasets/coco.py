@@ -9,7 +9,6 @@ from doubleread.core.notices import Caution
 from doubleread.evals.datasets._annotated_rows import Annotated, AnnotationFile, ImageLabel, one_label, plain_values
 from doubleread.evals.datasets.read_choice import USUAL, ReadChoice
 
-_LISTS = ("images", "annotations", "categories")
 _Id = int | str
 
 
@@ -66,7 +65,10 @@ def _categories(file: AnnotationFile) -> dict[_Id, str]:
 
 
 def _records(file: AnnotationFile, name: str) -> Iterator[dict[str, Any]]:
-    for i, one in enumerate(file.content.get(name) or (), start=1):
+    records = file.content.get(name) or []
+    if not isinstance(records, list):
+        raise DataError(f"{file.file}: {name!r} must be a list, not {type(records).__name__}")
+    for i, one in enumerate(records, start=1):
         if not isinstance(one, dict):
             raise DataError(f"{file.file}: entry {i} of {name!r} must be an object, not {type(one).__name__}")
         yield one

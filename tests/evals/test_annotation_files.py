@@ -249,3 +249,42 @@ def test_fiftyone_labels_are_indices_names_or_objects(tmp_path):
         "labels.json, leaves/3": "it has no label",
         "labels.json, leaves/4": "its label '5' is not one of the 2 classes",
     }
+
+
+# -- any kind -----------------------------------------------------------------------------------------------------
+
+
+def changed(value, odd):
+    """The value with each of its parts replaced by something odd, one at a time."""
+    yield odd
+    for key in range(len(value)) if isinstance(value, list) else value if isinstance(value, dict) else ():
+        for part in changed(value[key], odd):
+            copy = value.copy()
+            copy[key] = part
+            yield copy
+
+
+VALID = {
+    "coco": coco({0: "images/0.png", 1: "images/1.png"}, [(0, 7), (1, 3)]),
+    "tasks": [task("images/0.png", ["rust"], group="a"), task("images/1.png", ["scab"])],
+    "flat": [{"image": "images/0.png", "id": 1, "choice": "rust", "annotator": 1, "annotation_id": 2}],
+    "labels": {
+        "classes": ["rust"],
+        "labels": {"images/0": 0, "images/1": {"label": "a", "attributes": {"group": "g"}}},
+    },
+}
+
+
+@pytest.mark.parametrize("kind", VALID)
+@pytest.mark.parametrize(
+    "odd", [None, [], {}, "", "\0", "x" * 5000, 7, -1, 1e300, True, [[]], [None], {"a": []}], ids=repr
+)
+def test_an_odd_value_anywhere_is_a_problem_or_one_clear_error(six, kind, odd):
+    for content in changed(VALID[kind], odd):
+        try:
+            found = read_labelled(put(six / f"{kind}.json", content))
+        except DataError as error:
+            assert 0 < len(str(error)) < 2000  # noqa: PT017 - either is right
+        else:
+            assert 0 < len(found.cases) <= 2
+            assert all(one.where and one.problem for one in found.problems)
