@@ -9,6 +9,7 @@ from doubleread.core.notices import warn_user
 from doubleread.evals.datasets._dataset_record import Dataset, LabelledCases, RowProgress
 from doubleread.evals.datasets._dataset_rows import dataset_of
 from doubleread.evals.datasets._text_table import TABLE_SUFFIXES
+from doubleread.evals.datasets.annotation_files import annotation_files, annotations_in, read_annotations
 from doubleread.evals.datasets.archive_dataset import is_archive, read_archive
 from doubleread.evals.datasets.folder_dataset import read_folder
 from doubleread.evals.datasets.hugging_face import HubRows, load_saved, read_hugging_face, was_saved
@@ -24,7 +25,8 @@ _PACKED = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"
 _KINDS = (
     "a folder with one sub-folder of images per label, a folder with a metadata.csv or metadata.jsonl (column "
     "file_name), a folder that the datasets library saved, a manifest (.csv, .tsv, .json, .jsonl or .parquet with the "
-    f"columns path and label), an archive of cases, or the name {SOLAR_CELLS!r}"
+    "columns path and label), a COCO, Label Studio or FiftyOne export, an archive of cases, or the name "
+    f"{SOLAR_CELLS!r}"
 )
 
 
@@ -50,6 +52,7 @@ def read_dataset(
 
             - A folder with one sub-folder for each label, or with a folder for each split that holds them.
             - A folder with ``metadata.csv`` or ``metadata.jsonl``.
+            - Annotations of COCO, Label Studio or FiftyOne with one label an image: the file, or its folder.
             - A manifest: ``.csv``, ``.tsv``, ``.json``, ``.jsonl`` or ``.parquet``.
             - The folder of an archive of cases.
             - A Hugging Face ``Dataset`` or ``DatasetDict``, or a folder that ``save_to_disk`` wrote.
@@ -139,15 +142,20 @@ def _labelled(
             raise DataError(f"{error.filename} cannot be read: {error.strerror}; check its permissions") from None
     if not path.exists():
         raise DataError(f"there is no {source}; a data set is {_KINDS}")
-    if path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
-        return read_manifest(path, columns, progress=progress)
-    raise _not_read(source, path)
+    return _read_file(path, columns, progress)
 
 
-def _not_read(source: str | Path, path: Path) -> DataError:
-    if path.suffix.lower() in _PACKED:
-        return DataError(f"{source} is a packed file; unpack it, and give the folder")
-    return DataError(f"{source} is not a data set; a data set is {_KINDS}")
+def _read_file(file: Path, columns: ReadChoice, progress: RowProgress | None) -> LabelledCases:
+    if file.is_file():
+        if files := annotations_in(file):
+            return read_annotations(files, columns, progress, alone=True)
+        if file.suffix.lower() in TABLE_SUFFIXES:
+            return read_manifest(file, columns, progress=progress)
+    packed = file.suffix.lower() in _PACKED
+    told = (
+        "is a packed file; unpack it, and give the folder" if packed else f"is not a data set; a data set is {_KINDS}"
+    )
+    raise DataError(f"{file} {told}")
 
 
 def _read_directory(folder: Path, columns: ReadChoice, progress: RowProgress | None) -> LabelledCases:
@@ -160,6 +168,8 @@ def _read_directory(folder: Path, columns: ReadChoice, progress: RowProgress | N
         return read_hugging_face(load_saved(folder), columns, name=name, progress=progress)
     if metadata := metadata_of(folder):
         return read_image_folder(folder, metadata, columns, progress)
+    if files := annotation_files(folder, columns):
+        return read_annotations(files, columns, progress)
     if other := [name for name in (columns.label, columns.path) if name not in USUAL]:
         raise DataError(
             f"{folder} is a folder of images and has no column {' or '.join(map(repr, other))}: its labels are the "

@@ -76,6 +76,11 @@ def orientation_of(data: bytes) -> int:
     return turned if turned in _UPRIGHT else 1
 
 
+def size_of(data: bytes) -> tuple[int, int]:
+    """Returns width and height as they stand in the file, before it is turned upright. Raises ``ImageError``."""
+    return _header(data).size
+
+
 def _read(path: Path) -> bytes:
     try:
         with open_regular(path) as file:

@@ -27,6 +27,7 @@ FOREIGN = AnswerColumns(key="path", label="label", confidence="label")
 READERS = {
     "manifest.csv": read_dataset,
     "manifest.jsonl": read_dataset,
+    "annotations.json": read_dataset,
     "task.toml": read_task_file,
     "settings.toml": load_settings,
     "prompt.md": lambda file: Library(file.parent),
