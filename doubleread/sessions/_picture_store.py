@@ -10,20 +10,12 @@ from pathlib import Path
 from doubleread.core.case import Case
 from doubleread.core.durable import told, write_file
 from doubleread.core.errors import FileError, SessionError, SessionsFull
+from doubleread.rag.images.image_kinds import HEAD, SUFFIXES, suffix_of
 from doubleread.rag.images.safe_images import open_image
 from doubleread.sessions._database import Database
 from doubleread.sessions.record import Image
 
 NAME_LENGTH = 120
-_SUFFIXES = {
-    b"\xff\xd8\xff": ".jpg",
-    b"\x89PNG": ".png",
-    b"RIFF": ".webp",
-    b"BM": ".bmp",
-    b"II*\0": ".tiff",
-    b"MM\0*": ".tiff",
-    b"GIF8": ".gif",
-}
 _CASE, _SESSION = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
@@ -65,12 +57,12 @@ class FolderPictures:
         if not _CASE.fullmatch(case):
             return None
         home = self._home(session)
-        return next((file for suffix in _SUFFIXES.values() if _is_ours(file := home / f"{case}{suffix}")), None)
+        return next((file for suffix in SUFFIXES if _is_ours(file := home / f"{case}{suffix}")), None)
 
     def write(self, session: str, case: str, data: bytes) -> Path:
         """Writes a picture to disk atomically and durably. Raises ``SessionsFull``."""
         folder = self._home(session)
-        file = folder / f"{case}{_suffix(data)}"
+        file = folder / f"{case}{suffix_of(data[:HEAD])}"
         try:
             with told(folder, "nothing was added"):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -168,7 +160,3 @@ def _bytes(folder: Path) -> int:
     with suppress(OSError), os.scandir(folder) as found:  # a session may be deleted in the meantime
         return sum(one.stat(follow_symlinks=False).st_size for one in found)
     return 0
-
-
-def _suffix(data: bytes) -> str:
-    return next(suffix for magic, suffix in _SUFFIXES.items() if data.startswith(magic))

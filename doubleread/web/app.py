@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from doubleread.core.errors import DoublereadError, ImageError, SessionsAway, SessionsFull
-from doubleread.rag.images.safe_images import MAX_BYTES
+from doubleread.core.case import MAX_IMAGE_BYTES
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.record import MAX_HINT, SessionInfo, person
 from doubleread.web._access import AccessMiddleware
@@ -192,7 +192,7 @@ class Web:
         for place, file in enumerate(sent):
             try:
                 async with self._adding:
-                    await self._sessions.bring(info.id, await file.read(MAX_BYTES + 1), names[place])
+                    await self._sessions.bring(info.id, await file.read(MAX_IMAGE_BYTES + 1), names[place])
             except ImageError as error:
                 problems.append(f"{names[place]}: {error}")
             except SessionsFull as error:

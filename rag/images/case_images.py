@@ -7,7 +7,8 @@ from PIL import Image
 from doubleread.core.case import Case
 from doubleread.core.errors import ImageError
 from doubleread.core.recent_values import RecentValues
-from doubleread.rag.images.safe_images import MAX_PIXELS, open_image
+from doubleread.rag.images.image_policy import ImagePolicy, shown_policy
+from doubleread.rag.images.safe_images import STRICT, open_image
 
 _BYTES_A_PIXEL = 3
 
@@ -20,9 +21,9 @@ class Images:
     """
 
     def __init__(
-        self, *, max_pixels: int = MAX_PIXELS, max_held: int = 256_000_000, max_opened: int = 64_000_000
+        self, policy: ImagePolicy = STRICT, *, max_held: int = 256_000_000, max_opened: int = 64_000_000
     ) -> None:
-        self._max_pixels = max_pixels
+        self.policy = policy
         self._held = RecentValues[str, bytes](max_held, len, least=1)
         self._opened = OpenedImages(max_opened)
 
@@ -40,12 +41,12 @@ class Images:
     def _open(self, case: Case, max_side: int | None) -> Image.Image:
         held = self._held.find(case.id)
         if held is not None:
-            return open_image(held, max_pixels=self._max_pixels, max_side=max_side)
+            return open_image(held, policy=self.policy, max_side=max_side)
         if case.path is None:
             raise ImageError(
                 "missing", f"case {case.id[:12]} has no file and its image is no longer held in memory: pass it again"
             )
-        return open_image(case.path, max_pixels=self._max_pixels, max_side=max_side, sha256=case.id)
+        return open_image(case.path, policy=self.policy, max_side=max_side, sha256=case.id)
 
 
 class OpenedImages:
