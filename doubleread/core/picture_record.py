@@ -21,7 +21,7 @@ class PictureRecord(Record):
     bits: int
     """Bits of each channel in the file."""
     width: int
-    """Pixels, before the image is turned upright."""
+    """Pixels, of the upright image."""
     height: int
     profile: str = ""
     """Colour profile that was converted to sRGB, or why one could not be; empty for sRGB and for files without one."""

@@ -11,11 +11,13 @@ from doubleread.core.case import Case
 from doubleread.core.durable import told, write_file
 from doubleread.core.errors import FileError, SessionError, SessionsFull
 from doubleread.rag.images.image_kinds import HEAD, SUFFIXES, suffix_of
-from doubleread.rag.images.safe_images import open_image
+from doubleread.rag.images.image_policy import ImagePolicy
+from doubleread.rag.images.safe_images import open_picture
 from doubleread.sessions._database import Database
 from doubleread.sessions.record import Image
 
 NAME_LENGTH = 120
+_SEEN_SIDE = 2048
 _CASE, _SESSION = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
@@ -24,13 +26,15 @@ class FolderPictures:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.policy = ImagePolicy()
+        """How the panel reads images: what it would refuse is not stored."""
 
     def keep(self, session: str, data: bytes, name: str) -> tuple[str, Image]:
         """Stores a picture atomically; returns its case id and its record.
 
         Raises ``ImageError`` for bytes that cannot be read as an image.
         """
-        case, image = _seen(data, name)
+        case, image = _seen(data, name, self.policy)
         self.write(session, case, data)
         return case, image
 
@@ -94,7 +98,7 @@ class DatabasePictures(FolderPictures):
         self._database = database
 
     def keep(self, session: str, data: bytes, name: str) -> tuple[str, Image]:
-        case, image = _seen(data, name)
+        case, image = _seen(data, name, self.policy)
         with self._database.writing() as db:
             db.execute("insert into pictures values (?, ?, ?) on conflict do nothing", (session, case, data))
         self.write(session, case, data)
@@ -128,9 +132,9 @@ class DatabasePictures(FolderPictures):
                 super().delete(session)
 
 
-def _seen(data: bytes, name: str) -> tuple[str, Image]:
-    width, height = open_image(data).size
-    return Case.from_bytes(data).id, Image(name=shown_name(name), width=width, height=height)
+def _seen(data: bytes, name: str, policy: ImagePolicy) -> tuple[str, Image]:
+    held = open_picture(data, policy=policy, max_side=_SEEN_SIDE).record
+    return Case.from_bytes(data).id, Image(name=shown_name(name), width=held.width, height=held.height)
 
 
 def _missing(session: str, case: str) -> SessionError:

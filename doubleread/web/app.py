@@ -13,8 +13,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from doubleread.core.errors import DoublereadError, ImageError, SessionsAway, SessionsFull
 from doubleread.core.case import MAX_IMAGE_BYTES
+from doubleread.core.errors import DoublereadError, ImageError, SessionsAway, SessionsFull
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.record import MAX_HINT, SessionInfo, person
 from doubleread.web._access import AccessMiddleware

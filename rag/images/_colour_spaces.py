@@ -21,7 +21,7 @@ _SAME = 4
 """Largest difference, in levels of 255, between sRGB and a profile that only means sRGB."""
 _NAME_LENGTH = 60
 _UNUSABLE = "a colour profile that cannot be used"
-_HEAD = 1 << 16
+_HEAD, _CHUNKS = 1 << 16, 1 << 13
 _CODED = {9: "BT.2020", 12: "Display P3"}
 _GAMMAS = {4: 2.2, 5: 2.8, 8: 1.0}
 """Curves of ITU-T H.273 that are powers; those of BT.709 and sRGB, and unknown ones, are taken for sRGB's."""
@@ -50,7 +50,7 @@ def colour_space(image: ImageFile, raw: bytes) -> ColourSpace:
     mode = _BASE.get(image.mode, "RGB")
     if mode == "LAB":
         return ColourSpace("Lab", _lab())
-    if image.format == "PNG" and (place := raw.find(b"\0\0\0\4cICP", 0, _HEAD)) >= 0:
+    if image.format == "PNG" and (place := raw.find(b"\0\0\0\4cICP", 0, _CHUNKS)) >= 0:
         return _coded(*raw[place + 8 : place + 10])
     if icc := image.info.get("icc_profile"):
         return judged(bytes(icc), mode)
@@ -154,15 +154,16 @@ def _coded(primaries: int, curve: int) -> ColourSpace:
 
 def _of_png(info: dict[Any, Any]) -> ColourSpace:
     """Returns the space that gAMA and cHRM state."""
-    gamma, seen = info.get("gamma"), info.get("chromaticity")
-    if "srgb" in info or (gamma is None and seen is None):
+    gamma, seen = float(info.get("gamma", _USUAL_GAMMA)), info.get("chromaticity")
+    if "srgb" in info or not info.keys() & {"gamma", "chromaticity"}:
         return SRGB
-    usual = gamma is None or abs(gamma - _USUAL_GAMMA) < 0.005
-    if not usual and not _GAMMA_RANGE[0] <= gamma <= _GAMMA_RANGE[1]:
+    usual = abs(gamma - _USUAL_GAMMA) < 0.005
+    if not _GAMMA_RANGE[0] <= gamma <= _GAMMA_RANGE[1]:
         return ColourSpace(_UNUSABLE)
+    power = None if usual else 1 / gamma
     white, *primaries = [(seen[i], seen[i + 1]) for i in (0, 2, 4, 6)] if seen else (D65, *PRIMARIES["sRGB"])
     try:
-        profile = rgb_profile("gAMA and cHRM", tuple(primaries), white, None if usual else 1 / gamma)  # type: ignore[arg-type]
+        profile = rgb_profile("gAMA and cHRM", (primaries[0], primaries[1], primaries[2]), white, power)
     except (ValueError, ArithmeticError, struct.error):
         return ColourSpace(_UNUSABLE)
     return judged(profile, "RGB")

@@ -2,12 +2,12 @@
 
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, Jpeg2KImagePlugin, PngImagePlugin, PpmImagePlugin, TiffImagePlugin
+from PIL import Image, TiffImagePlugin
 from PIL.ImageFile import ImageFile
 
 from doubleread.core.types import Vector
@@ -16,7 +16,6 @@ Values = NDArray[Any]
 """Shape ``(height, width)``, or ``(height, width, channels)`` with 3 or 4 channels; the fourth is opacity."""
 SAMPLE = 10_000
 """Values of each picture that percentiles are learned from."""
-PERCENTILES = (1.0, 99.0)
 _BAND = 1 << 22
 """Values that are mapped at a time."""
 _OTHER = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}
@@ -27,33 +26,48 @@ def bits_of(image: ImageFile, raw: bytes) -> int:
     """Returns bits per channel in the file; Pillow silently drops the lower half of 16-bit colour."""
     if image.mode.startswith("I;16"):
         return 16
-    if isinstance(image, PpmImagePlugin.PpmImageFile):
-        return _bits_of_pnm(image)
-    if image.mode in {"I", "F"}:
-        return 32
-    if isinstance(image, PngImagePlugin.PngImageFile):
-        return raw[24]
-    if isinstance(image, TiffImagePlugin.TiffImageFile):
-        return int(max(image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (8,))))
-    if isinstance(image, Jpeg2KImagePlugin.Jpeg2KImageFile):
-        start = raw.find(b"\xff\x4f\xff\x51", 0, _HEAD)
-        return (raw[start + 42] & 0x7F) + 1 if 0 <= start < len(raw) - 42 else 8
-    if image.format == "AVIF" and (place := raw.find(b"pixi", 0, _HEAD)) >= 0:
-        return max(raw[place + 9 : place + 9 + raw[place + 8]], default=8)
-    return int(image.info.get("bit_depth", 8)) if image.format == "HEIF" else 8
+    stated = _BITS.get(image.format or "")
+    if stated is not None:
+        return stated(image, raw)
+    return 32 if image.mode in {"I", "F"} else 8
 
 
-def _bits_of_pnm(image: ImageFile) -> int:
+def _bits_of_pnm(image: ImageFile, raw: bytes) -> int:  # noqa: ARG001
     args = image.tile[0].args
     most = args[1] if isinstance(args, tuple) and len(args) == 2 else 65535 if "16" in str(args) else 255
     return 32 if image.mode == "F" else max(8, int(most).bit_length())
+
+
+def _bits_of_tiff(image: ImageFile, raw: bytes) -> int:  # noqa: ARG001
+    stated = int(max(getattr(image, "tag_v2", {}).get(TiffImagePlugin.BITSPERSAMPLE, (8,))))
+    return max(stated, 32) if image.mode in {"I", "F"} and stated > 16 else stated
+
+
+def _bits_of_jpeg_2000(image: ImageFile, raw: bytes) -> int:  # noqa: ARG001
+    start = raw.find(b"\xff\x4f\xff\x51", 0, _HEAD)
+    return (raw[start + 42] & 0x7F) + 1 if 0 <= start < len(raw) - 42 else 8
+
+
+def _bits_of_avif(image: ImageFile, raw: bytes) -> int:  # noqa: ARG001
+    place = raw.find(b"pixi", 0, _HEAD)
+    return max(raw[place + 9 : place + 9 + raw[place + 8]], default=8) if place >= 0 else 8
+
+
+_BITS: dict[str, Callable[[ImageFile, bytes], int]] = {
+    "PNG": lambda _, raw: raw[24],
+    "TIFF": _bits_of_tiff,
+    "PPM": _bits_of_pnm,
+    "JPEG2000": _bits_of_jpeg_2000,
+    "AVIF": _bits_of_avif,
+    "HEIF": lambda image, _: int(image.info.get("bit_depth", 8)),
+}
 
 
 def deep_values(image: ImageFile, raw: bytes, bits: int) -> Values | None:
     """Returns the values of a picture with more than 8 bits; None if they cannot be read without loss."""
     if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
         return np.asarray(image)
-    if isinstance(image, PpmImagePlugin.PpmImageFile):
+    if image.format == "PPM":
         return _values_of_ppm(image, raw)
     if bits != 16 or image.mode not in {"RGB", "RGBA"}:
         return None
@@ -79,7 +93,7 @@ def _both_halves(image: ImageFile, raw: bytes) -> Values | None:
         again.seek(image.tell())
     again.tile = [_told(tile, f"{form[:-1]}{_OTHER[form[-1]]}") for tile in again.tile]
     high, low = np.asarray(image), np.asarray(again)
-    return high.astype(np.uint16) << 8 | low
+    return np.asarray(high.astype(np.uint16) << 8 | low)
 
 
 def _raw_mode(tiles: Sequence[Any]) -> str | None:
@@ -99,7 +113,7 @@ def mapped(values: Values, limits: tuple[float, float]) -> Image.Image:
     for start in range(0, len(values), rows):
         band = (values[start : start + rows].astype(np.float32) - low) * scale
         out[start : start + rows] = np.rint(band.clip(0, 255))
-    if out.ndim == 3 and out.shape[2] == 4:
+    if out.ndim == 3 and values.shape[-1] == 4:
         out[..., 3] = values[..., 3] >> 8
     return Image.fromarray(out)
 
@@ -118,5 +132,3 @@ def sampled(values: Values) -> Vector:
 
 def _colours(values: Values) -> Values:
     return values[..., :3] if values.ndim == 3 else values
-
-

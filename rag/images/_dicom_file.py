@@ -62,10 +62,11 @@ class DicomFile:
         """Returns values in the unit of the modality; None if a window or a palette says how they are shown."""
         if self.window or not self._grey:
             return None
-        return self._call("pixels", self._positive)
+        return np.asarray(self._call("pixels", self._positive))
 
     def pixels(self) -> Image.Image:
-        return self._call("pixels", self._shown if self._grey else self._coloured)
+        image: Image.Image = self._call("pixels", self._shown if self._grey else self._coloured)
+        return image
 
     def _values(self) -> Values:
         from pydicom.pixels import apply_modality_lut, pixel_array  # noqa: PLC0415 - an extra

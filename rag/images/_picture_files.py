@@ -137,8 +137,7 @@ class PillowFile:
         return int(getattr(self._image, "n_frames", 1))
 
     def colours(self) -> ColourSpace:
-        with decoding():
-            return colour_space(self._image, self._raw)
+        return colour_space(self._image, self._raw)
 
     def seek(self, frame: int) -> None:
         with decoding():
@@ -165,8 +164,7 @@ class PillowFile:
         return values
 
     def pixels(self) -> Image.Image:
-        with decoding():
-            self._image.load()
+        self._image.load()
         return self._image
 
     def turned(self) -> int:

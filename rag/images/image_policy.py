@@ -25,10 +25,10 @@ class ImagePolicy:
 
     @property
     def mark(self) -> str:
-        """Part of the names of caches: differs wherever images become other pixels."""
-        if self.limits is None and self.frame == 0:
+        """Part of an encoder's fingerprint: the range that a panel learned."""
+        if self.limits is None:
             return ""
-        return "-" + hashlib.sha256(repr((self.limits, self.frame)).encode()).hexdigest()[:12]
+        return "-depth-" + hashlib.sha256(repr(self.limits).encode()).hexdigest()[:12]
 
 
 class _Shown:

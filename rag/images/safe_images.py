@@ -19,8 +19,9 @@ from doubleread.core.case import MAX_IMAGE_BYTES
 from doubleread.core.errors import FileError, FileMissing, ImageError
 from doubleread.core.picture_record import PictureRecord
 from doubleread.core.safe_files import open_regular
+from doubleread.core.types import Vector
 from doubleread.rag.images._colour_spaces import ColourSpace, to_srgb
-from doubleread.rag.images._deep_pixels import Values, extent, mapped
+from doubleread.rag.images._deep_pixels import Values, extent, mapped, sampled
 from doubleread.rag.images._picture_files import PictureFile, decoding, open_file
 from doubleread.rag.images.image_policy import ImagePolicy
 
@@ -37,6 +38,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_ON_ITS_SIDE = (5, 6, 7, 8)
 _one_big = threading.RLock()
 
 
@@ -45,6 +47,15 @@ class OpenedPicture(NamedTuple):
 
     image: Image.Image
     record: PictureRecord
+
+
+class _Decoded(NamedTuple):
+    image: Image.Image
+    file: PictureFile
+    size: tuple[int, int]
+    """Of the file, before pixels were skipped."""
+    space: ColourSpace
+    window: str
 
 
 def open_image(
@@ -60,37 +71,53 @@ def open_image(
     ``empty``, ``changed``, ``not-an-image``, ``extra-needed``, ``corrupt``, ``too-many-pixels``, ``too-small``,
     ``bad-shape``, ``multi-frame``, ``high-bit-depth``, ``non-finite``.
     """
-    return open_picture(data, policy=policy, max_side=max_side, sha256=sha256).image
+    return _decoded(data, policy, max_side, sha256).image
 
 
 def open_picture(
     data: bytes | Path, *, policy: ImagePolicy = STRICT, max_side: int | None = None, sha256: str | None = None
 ) -> OpenedPicture:
     """Like ``open_image``, with a record of what the file held."""
+    made = _decoded(data, policy, max_side, sha256)
+    return OpenedPicture(made.image, _record(made.file, made.size, made.space, made.window))
+
+
+def _decoded(data: bytes | Path, policy: ImagePolicy, max_side: int | None, sha256: str | None) -> _Decoded:
     with ExitStack() as held:
         file = _opened(data, policy, sha256, held)
         size = file.size
+        held.enter_context(decoding())
         if max_side is not None and max(size) > max_side:
             file.shrink(max_side)
         if file.size[0] * file.size[1] > BIG_PIXELS:
             held.enter_context(_one_big)
         space = file.colours()
         pixels, window = _pixels(file, policy, max_side)
-        return OpenedPicture(_rgb(pixels, space, file.turned(), max_side), _record(file, size, space, window))
+        return _Decoded(_rgb(pixels, space, file.turned(), max_side), file, size, space, window)
 
 
-def record_of(data: bytes | Path, policy: ImagePolicy = STRICT) -> PictureRecord:
+def record_of(data: bytes | Path, policy: ImagePolicy = STRICT, sha256: str | None = None) -> PictureRecord:
     """Returns what an image file holds, without decoding its pixels. Raises ``ImageError``."""
     with ExitStack() as held:
-        file = _opened(data, policy, None, held)
+        file = _opened(data, policy, sha256, held)
+        held.enter_context(decoding())
         return _record(file, file.size, file.colours(), file.window)
 
 
-def deep_values(data: bytes | Path, policy: ImagePolicy) -> Values | None:
-    """Returns the values of an image with more than 8 bits a channel; None for others. Raises ``ImageError``."""
+class DeepValues(NamedTuple):
+    """What the range of a panel is learned from."""
+
+    extent: tuple[float, float]
+    """Smallest and largest value of the image."""
+    sample: Vector
+    """At most 10,000 values."""
+
+
+def deep_values(data: bytes | Path, policy: ImagePolicy) -> DeepValues | None:
+    """Returns values of an image with more than 8 bits a channel; None for others. Raises ``ImageError``."""
     with ExitStack() as held:
-        file = _opened(data, replace(policy, stretch=True), None, held)
-        return _deep(file)
+        values = _deep(_opened(data, replace(policy, stretch=True), None, held))
+        return None if values is None else DeepValues(extent(values), sampled(values))
 
 
 def orientation_of(data: bytes) -> int:
@@ -191,8 +218,8 @@ def _check_depth(file: PictureFile, policy: ImagePolicy) -> None:
             _deep(file)  # NaN is told first
         raise ImageError(
             "high-bit-depth",
-            f"{told}; 8 are read: choose the range of values that matters (the window) and export it as 8-bit, or set "
-            'depth of [images] in the settings to "range" or "percentile", and fit a panel, which then learns one range',
+            f"{told}; 8 are read: choose the range of values that matters (the window) and export it as 8-bit, or "
+            'set depth of [images] in the settings to "range" or "percentile" and fit a panel, which learns a range',
         )
     raise ImageError(
         "high-bit-depth",
@@ -230,14 +257,13 @@ def _flat(image: Image.Image) -> Image.Image:
 
 def _rgb(image: Image.Image, space: ColourSpace, turned: int, max_side: int | None) -> Image.Image:
     """Returns upright RGB pixels in sRGB, without metadata."""
-    with decoding():
-        if space.profile:
-            image = to_srgb(_small(_flat(image) if image.mode in {"P", "PA"} else image, max_side), space)
-        pixels = _opaque(image)
-        turn = _UPRIGHT.get(turned)
-        pixels = pixels.transpose(turn) if turn is not None else pixels
-        if max_side is not None:
-            pixels.thumbnail((max_side, max_side), Image.Resampling.BICUBIC)
+    if space.profile:
+        image = to_srgb(_small(_flat(image) if image.mode in {"P", "PA"} else image, max_side), space)
+    pixels = _opaque(image)
+    turn = _UPRIGHT.get(turned)
+    pixels = pixels.transpose(turn) if turn is not None else pixels
+    if max_side is not None:
+        pixels.thumbnail((max_side, max_side), Image.Resampling.BICUBIC)
     pixels.info.clear()
     return pixels
 
@@ -260,12 +286,13 @@ def _opaque(image: Image.Image) -> Image.Image:
 
 
 def _record(file: PictureFile, size: tuple[int, int], space: ColourSpace, window: str) -> PictureRecord:
+    width, height = size[::-1] if file.turned() in _ON_ITS_SIDE else size
     return PictureRecord(
         format=file.kind,
         mode=file.mode,
         bits=file.bits,
-        width=size[0],
-        height=size[1],
+        width=width,
+        height=height,
         profile=space.name,
         frames=file.frames,
         window=window,

@@ -35,7 +35,9 @@ def chunked(data, *chunks):
 
 @pytest.mark.parametrize(
     ("name", "format"),
-    [(n, f) for n in WIDE for f in ("PNG", "TIFF", "JPEG", "WEBP") if (n, f) != ("grey", "WEBP")],  # WebP is colour only
+    [
+        (n, f) for n in WIDE for f in ("PNG", "TIFF", "JPEG", "WEBP") if (n, f) != ("grey", "WEBP")
+    ],  # WebP is colour only
 )
 def test_an_embedded_profile_is_converted(name, format):
     into, profile = WIDE[name]
@@ -60,7 +62,9 @@ def test_large_pictures_are_converted_at_every_scale(side):
 @pytest.mark.parametrize("mode", ["P", "RGBA", "LA", "L", "1"])
 def test_a_profile_of_colour_fits_every_mode_of_pixels(mode):
     adobe = in_adobe(scene())
-    opened = open_picture(encoded(adobe.quantize(256) if mode == "P" else adobe.convert(mode), "PNG", icc_profile=ADOBE))
+    opened = open_picture(
+        encoded(adobe.quantize(256) if mode == "P" else adobe.convert(mode), "PNG", icc_profile=ADOBE)
+    )
     assert opened.image.mode == "RGB"
     wanted = scene() if mode in {"P", "RGBA"} else scene().convert("L").convert("RGB")
     assert mode == "1" or difference(opened.image, wanted) < 8

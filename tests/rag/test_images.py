@@ -9,12 +9,11 @@ import pytest
 from PIL import Image
 from rag_support import bare_case, encoded, picture
 
-from doubleread.core.case import Case
+from doubleread.core.case import MAX_IMAGE_BYTES, Case
 from doubleread.core.errors import ImageError, UnknownPart
 from doubleread.rag.images.case_images import Images
 from doubleread.rag.images.image_policy import ImagePolicy
 from doubleread.rag.images.image_views import CROPS, view
-from doubleread.core.case import MAX_IMAGE_BYTES
 from doubleread.rag.images.safe_images import open_image
 
 

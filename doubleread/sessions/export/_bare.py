@@ -9,6 +9,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 
+from doubleread.rag.images.image_policy import shown_policy
 from doubleread.rag.images.safe_images import open_image, orientation_of
 
 _JPEG_KEPT = frozenset({0xE0, 0xEE})
@@ -34,7 +35,7 @@ def bare(data: bytes) -> tuple[bytes, str]:
     except (_Odd, struct.error, IndexError):
         pass
     out = io.BytesIO()
-    open_image(data).save(out, "PNG")
+    open_image(data, policy=shown_policy()).save(out, "PNG")
     return out.getvalue(), ".png"
 
 
