@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from doubleread.rag.images._icc_profiles import ADOBE_GAMMA, D65, PRIMARIES, grey_profile, rgb_profile
+from doubleread.rag.images.icc_profiles import ADOBE_GAMMA, D65, PRIMARIES, grey_profile, rgb_profile
 
 PROPHOTO = ((0.7347, 0.2653), (0.1596, 0.8404), (0.0366, 0.0001))
 D50 = (0.3457, 0.3585)

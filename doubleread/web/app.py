@@ -187,7 +187,7 @@ class Web:
     async def _take(self, info: SessionInfo, sent: list[UploadFile]) -> tuple[int, list[str]]:
         """Adds and reads the uploaded images; returns the problems, and the status to report them with."""
         if not sent:
-            return 422, ["no image came: choose, drop or paste JPEG, PNG, WEBP, BMP, TIFF or GIF files"]
+            return 422, ["no image came: choose, drop or paste image files, such as JPEG, PNG or TIFF"]
         problems, names = list[str](), [_name(file) for file in sent]
         for place, file in enumerate(sent):
             try:

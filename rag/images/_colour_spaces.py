@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageCms
 from PIL.ImageFile import ImageFile
 
-from doubleread.rag.images._icc_profiles import ADOBE_GAMMA, D65, PRIMARIES, rgb_profile
+from doubleread.rag.images.icc_profiles import ADOBE_GAMMA, D65, PRIMARIES, rgb_profile
 
 _EXIF, _INTEROP, _SPACE, _INDEX, _ADOBE = 0x8769, 0xA005, 0xA001, 1, 2
 _SAME = 4
