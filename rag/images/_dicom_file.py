@@ -27,7 +27,7 @@ _TAGS = (
 class DicomFile:
     """A DICOM file with an image. Its first window is used."""
 
-    kind = "DICOM"
+    kind, for_screens = "DICOM", False
 
     def __init__(self, raw: bytes) -> None:
         self._pydicom = _pydicom()

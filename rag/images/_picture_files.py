@@ -61,6 +61,8 @@ class PictureFile(Protocol):
     frames: int
     window: str
     """The window that the file states; empty if it states none."""
+    for_screens: bool
+    """Whether more than 8 bits are still colours of a screen, which the decoder maps to 8."""
 
     def colours(self) -> ColourSpace:
         """Returns the colour space."""
@@ -121,7 +123,7 @@ class PillowFile:
     window = ""
 
     def __init__(self, raw: bytes, kind: str) -> None:
-        self.kind, self._raw = kind, raw
+        self.kind, self._raw, self.for_screens = kind, raw, kind in {"AVIF", "HEIC"}
         plugin = _heif_plugin() if kind == "HEIC" else _plugin(kind)
         with decoding():
             self._image = plugin(io.BytesIO(raw))
@@ -151,8 +153,6 @@ class PillowFile:
             self.size = self._image.size
 
     def deep(self) -> Values | None:
-        if self.kind in {"AVIF", "HEIC"}:
-            return None  # 10 or 12 bits for a screen; the decoder maps them to 8
         with decoding():
             values = deep_values(self._image, self._raw, self.bits)
         if values is None:

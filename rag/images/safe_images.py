@@ -55,7 +55,6 @@ class _Decoded(NamedTuple):
     size: tuple[int, int]
     """Of the file, before pixels were skipped."""
     space: ColourSpace
-    window: str
 
 
 def open_image(
@@ -79,7 +78,7 @@ def open_picture(
 ) -> OpenedPicture:
     """Like ``open_image``, with a record of what the file held."""
     made = _decoded(data, policy, max_side, sha256)
-    return OpenedPicture(made.image, _record(made.file, made.size, made.space, made.window))
+    return OpenedPicture(made.image, _record(made.file, made.size, made.space, policy))
 
 
 def _decoded(data: bytes | Path, policy: ImagePolicy, max_side: int | None, sha256: str | None) -> _Decoded:
@@ -92,8 +91,8 @@ def _decoded(data: bytes | Path, policy: ImagePolicy, max_side: int | None, sha2
         if file.size[0] * file.size[1] > BIG_PIXELS:
             held.enter_context(_one_big)
         space = file.colours()
-        pixels, window = _pixels(file, policy, max_side)
-        return _Decoded(_rgb(pixels, space, file.turned(), max_side), file, size, space, window)
+        pixels = _pixels(file, policy, max_side)
+        return _Decoded(_rgb(pixels, space, file.turned(), max_side), file, size, space)
 
 
 def record_of(data: bytes | Path, policy: ImagePolicy = STRICT, sha256: str | None = None) -> PictureRecord:
@@ -101,7 +100,7 @@ def record_of(data: bytes | Path, policy: ImagePolicy = STRICT, sha256: str | No
     with ExitStack() as held:
         file = _opened(data, policy, sha256, held)
         held.enter_context(decoding())
-        return _record(file, file.size, file.colours(), file.window)
+        return _record(file, file.size, file.colours(), policy)
 
 
 class DeepValues(NamedTuple):
@@ -229,7 +228,7 @@ def _check_depth(file: PictureFile, policy: ImagePolicy) -> None:
 
 
 def _deep(file: PictureFile) -> Values | None:
-    if file.bits <= 8 or file.window:
+    if file.bits <= 8 or file.window or file.for_screens:
         return None
     values = file.deep()
     if values is not None and values.dtype.kind == "f" and not np.isfinite(values).all():
@@ -237,18 +236,14 @@ def _deep(file: PictureFile) -> Values | None:
     return values
 
 
-def _pixels(file: PictureFile, policy: ImagePolicy, max_side: int | None) -> tuple[Image.Image, str]:
-    """Returns 8-bit pixels in a mode of the file's, and the window through which they are seen."""
+def _pixels(file: PictureFile, policy: ImagePolicy, max_side: int | None) -> Image.Image:
+    """Returns 8-bit pixels in a mode of the file's."""
     values = _deep(file)
-    if values is None:
-        image, window = file.pixels(), file.window
-    else:
-        limits = extent(values) if policy.limits is None else policy.limits
-        image, window = mapped(values, limits), f"{limits[0]:g} to {limits[1]:g}"
+    image = file.pixels() if values is None else mapped(values, policy.limits or extent(values))
     pixels = image.width * image.height
     if max_side is not None and pixels > BIG_PIXELS and (times := max(image.size) // (2 * max_side)) > 1:
         image = (image if image.mode != "P" else _flat(image)).reduce(times)
-    return image, window
+    return image
 
 
 def _flat(image: Image.Image) -> Image.Image:
@@ -285,7 +280,8 @@ def _opaque(image: Image.Image) -> Image.Image:
     return white.convert("RGB")
 
 
-def _record(file: PictureFile, size: tuple[int, int], space: ColourSpace, window: str) -> PictureRecord:
+def _record(file: PictureFile, size: tuple[int, int], space: ColourSpace, policy: ImagePolicy) -> PictureRecord:
+    learned = policy.limits if file.bits > 8 and not file.for_screens else None
     width, height = size[::-1] if file.turned() in _ON_ITS_SIDE else size
     return PictureRecord(
         format=file.kind,
@@ -295,5 +291,5 @@ def _record(file: PictureFile, size: tuple[int, int], space: ColourSpace, window
         height=height,
         profile=space.name,
         frames=file.frames,
-        window=window,
+        window=file.window or ("" if learned is None else f"{learned[0]:g} to {learned[1]:g}"),
     )
