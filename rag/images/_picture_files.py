@@ -1,8 +1,7 @@
 """Opens image files of every kind without decoding their pixels."""
 
 import io
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from PIL import (
@@ -107,14 +106,21 @@ def open_file(raw: bytes) -> PictureFile:
     return PillowFile(raw, kind)
 
 
-@contextmanager
-def decoding() -> Iterator[None]:
-    """Converts the errors of decoders to ``ImageError``."""
-    try:
-        yield
-    except DECODER_ERRORS as error:
-        reason = str(error)[:120] or type(error).__name__
-        raise ImageError("corrupt", f"the image is damaged or cut short ({reason}): copy or export it again") from None
+class Decoding:
+    """A context that converts the errors of decoders to ``ImageError``; a class, since every image passes it twice."""
+
+    def __enter__(self) -> None:
+        """Begins."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, DECODER_ERRORS):
+            reason = str(error)[:120] or type(error).__name__
+            raise ImageError(
+                "corrupt", f"the image is damaged or cut short ({reason}): copy or export it again"
+            ) from None
+
+
+decoding = Decoding()
 
 
 class PillowFile:
@@ -125,7 +131,7 @@ class PillowFile:
     def __init__(self, raw: bytes, kind: str) -> None:
         self.kind, self._raw, self.for_screens = kind, raw, kind in {"AVIF", "HEIC"}
         plugin = _heif_plugin() if kind == "HEIC" else _plugin(kind)
-        with decoding():
+        with decoding:
             self._image = plugin(io.BytesIO(raw))
             self.size, self.bits = self._image.size, bits_of(self._image, raw)
             # HEIC: the primary image is meant, as in MPO files of phones
@@ -142,7 +148,7 @@ class PillowFile:
         return colour_space(self._image, self._raw)
 
     def seek(self, frame: int) -> None:
-        with decoding():
+        with decoding:
             self._image.seek(frame)
             self.size, self.bits = self._image.size, bits_of(self._image, self._raw)
 
@@ -153,7 +159,7 @@ class PillowFile:
             self.size = self._image.size
 
     def deep(self) -> Values | None:
-        with decoding():
+        with decoding:
             values = deep_values(self._image, self._raw, self.bits)
         if values is None:
             raise ImageError(

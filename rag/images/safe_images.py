@@ -85,7 +85,7 @@ def _decoded(data: bytes | Path, policy: ImagePolicy, max_side: int | None, sha2
     with ExitStack() as held:
         file = _opened(data, policy, sha256, held)
         size = file.size
-        held.enter_context(decoding())
+        held.enter_context(decoding)
         if max_side is not None and max(size) > max_side:
             file.shrink(max_side)
         if file.size[0] * file.size[1] > BIG_PIXELS:
@@ -99,7 +99,7 @@ def record_of(data: bytes | Path, policy: ImagePolicy = STRICT, sha256: str | No
     """Returns what an image file holds, without decoding its pixels. Raises ``ImageError``."""
     with ExitStack() as held:
         file = _opened(data, policy, sha256, held)
-        held.enter_context(decoding())
+        held.enter_context(decoding)
         return _record(file, file.size, file.colours(), policy)
 
 
