@@ -20,6 +20,8 @@ _EXIF, _INTEROP, _SPACE, _INDEX, _ADOBE = 0x8769, 0xA005, 0xA001, 1, 2
 _SAME = 4
 """Largest difference, in levels of 255, between sRGB and a profile that only means sRGB."""
 _NAME_LENGTH = 60
+ADOBE_EXIF = "Adobe RGB (EXIF)"
+"""Name of the space of files whose EXIF says so, without a profile."""
 _UNUSABLE = "a colour profile that cannot be used"
 _HEAD, _CHUNKS = 1 << 16, 1 << 13
 _CODED = {9: "BT.2020", 12: "Display P3"}
@@ -58,7 +60,7 @@ def colour_space(image: ImageFile, raw: bytes) -> ColourSpace:
         return _of_png(image.info)
     if image.format in {"AVIF", "HEIF"} and (place := raw.find(b"colrnclx", 0, _HEAD)) >= 0:
         return _coded(*struct.unpack_from(">HH", raw, place + 8))
-    return judged(_adobe(), mode)._replace(name="Adobe RGB (EXIF)") if states_adobe(image) else SRGB
+    return judged(_adobe(), mode)._replace(name=ADOBE_EXIF) if states_adobe(image) else SRGB
 
 
 def states_adobe(image: Image.Image) -> bool:

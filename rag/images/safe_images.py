@@ -1,7 +1,8 @@
 """Decodes bytes or files safely to upright 8-bit sRGB images without metadata.
 
-Memory is bounded: files above ``BIG_BYTES`` and images above ``BIG_PIXELS`` are opened one at a time in a process, and
-take at most about 8 bytes a pixel (16 for 16-bit colour) in addition to their file.
+Memory is bounded: files above ``BIG_BYTES`` and images above ``BIG_PIXELS`` are opened one at a time in a process. With
+``max_side`` one takes at most 8 bytes a pixel and its file, about 1 GB for 120 megapixels; 16 bytes a pixel without it,
+or with 16-bit colour. A JPEG is decoded at a reduced scale, and takes next to nothing.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ from doubleread.core.errors import FileError, FileMissing, ImageError
 from doubleread.core.picture_record import PictureRecord
 from doubleread.core.safe_files import open_regular
 from doubleread.core.types import Vector
-from doubleread.rag.images._colour_spaces import ColourSpace, to_srgb
+from doubleread.rag.images._colour_spaces import ADOBE_EXIF, ColourSpace, to_srgb
 from doubleread.rag.images._deep_pixels import Values, extent, mapped, sampled
 from doubleread.rag.images._picture_files import PictureFile, decoding, open_file
 from doubleread.rag.images.image_policy import ImagePolicy
@@ -123,6 +124,12 @@ def orientation_of(data: bytes) -> int:
     """Returns the EXIF orientation, 2 to 8, or 1 for upright. Raises ``ImageError``."""
     turned = open_file(data).turned()
     return turned if turned in _UPRIGHT else 1
+
+
+def is_adobe_rgb(data: bytes) -> bool:
+    """Whether only EXIF says that the colours are Adobe RGB. Raises ``ImageError``."""
+    with decoding:
+        return open_file(data).colours().name == ADOBE_EXIF
 
 
 def _opened(data: bytes | Path, policy: ImagePolicy, sha256: str | None, held: ExitStack) -> PictureFile:
