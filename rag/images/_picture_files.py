@@ -22,7 +22,7 @@ from PIL.ImageFile import ImageFile
 from doubleread.core.errors import ImageError
 from doubleread.rag.images._colour_spaces import ColourSpace, colour_space
 from doubleread.rag.images._deep_pixels import Values, bits_of, deep_values
-from doubleread.rag.images.image_kinds import EXTRAS, HEAD, kind_of
+from doubleread.rag.images.image_kinds import EXTRAS, HEAD, PACKAGES, kind_of
 
 # Errors that decoders raise on broken files; they have no common base class.
 DECODER_ERRORS = (
@@ -206,8 +206,8 @@ def needs(kind: str) -> ImageError:
     """Returns the error for a file whose kind needs an extra."""
     return ImageError(
         "extra-needed",
-        f"the file is {kind}, which needs an extra: run pip install 'doubleread[{EXTRAS[kind]}]', or save it as JPEG "
-        "or PNG",
+        f"the file is {kind}, which needs an extra: run pip install 'doubleread[{EXTRAS[kind]}]', which is "
+        f"pip install {PACKAGES[kind]}; or save it as JPEG or PNG",
     )
 
 

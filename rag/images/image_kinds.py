@@ -9,6 +9,8 @@ READ = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "BigTIFF", "GIF", "PNM", "AVIF", "
 """Kinds that are always read."""
 EXTRAS = {"HEIC": "heif", "DICOM": "dicom"}
 """Kinds that are read if an extra of doubleread is installed, and its name."""
+PACKAGES = {"HEIC": "pi-heif", "DICOM": "pydicom python-gdcm"}
+"""The packages of these extras."""
 
 _MAGIC = (
     ("JPEG", b"\xff\xd8\xff"),
