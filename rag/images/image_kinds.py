@@ -51,8 +51,9 @@ _SUFFIX_OF = {
     "HEIC": ".heic",
     "DICOM": ".dcm",
 }
-SUFFIXES = tuple(dict.fromkeys(_SUFFIX_OF.values()))
-"""The usual file suffixes of the kinds that are read."""
+_OTHER = ".image"
+SUFFIXES = (*dict.fromkeys(_SUFFIX_OF.values()), _OTHER)
+"""Every suffix that ``suffix_of`` gives."""
 _KINDS = tuple((kind, re.compile(magic, re.DOTALL)) for kind, magic in _MAGIC)
 
 
@@ -62,5 +63,5 @@ def kind_of(head: bytes) -> str | None:
 
 
 def suffix_of(head: bytes) -> str:
-    """Returns the usual file suffix of the kind of image; ``KeyError`` for one that is not read."""
-    return _SUFFIX_OF[kind_of(head) or ""]
+    """Returns the usual file suffix of a kind that is read, and ``.image`` for others."""
+    return _SUFFIX_OF.get(kind_of(head) or "", _OTHER)
