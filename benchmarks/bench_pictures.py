@@ -12,6 +12,7 @@ from PIL.ImageFile import ImageFile
 from benchmarks.bench_panel import CHANGED, judged_panel, open_rgb
 from benchmarks.data import leaves
 from benchmarks.figure import Figure
+from benchmarks.press import cmyk_profile, in_cmyk
 from doubleread.core.case import Case
 from doubleread.core.verdict import Verdict
 from doubleread.panel import Panel
@@ -41,6 +42,8 @@ def colour_profiles() -> Iterator[Figure]:
         for name, profile in PROFILES.items():
             found = _found(panel, [_re_encoded(open_rgb(case), profile) for case in cases])
             yield _figure(name, found, grey if name == "grey" else plain, cases)
+        inks = [_jpeg(in_cmyk(open_rgb(case)), icc_profile=cmyk_profile()) for case in cases]
+        yield _figure("cmyk", _found(panel, inks), plain, cases)
 
 
 def decoding() -> Iterator[Figure]:

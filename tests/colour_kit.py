@@ -3,6 +3,7 @@
 import numpy as np
 from PIL import Image
 
+from benchmarks.press import cmyk_profile, in_cmyk, linear
 from doubleread.rag.images.icc_profiles import ADOBE_GAMMA, D65, PRIMARIES, grey_profile, rgb_profile
 
 PROPHOTO = ((0.7347, 0.2653), (0.1596, 0.8404), (0.0366, 0.0001))
@@ -29,11 +30,6 @@ ADOBE = rgb_profile("Adobe RGB (1998)", PRIMARIES["Adobe RGB"], D65, ADOBE_GAMMA
 P3 = rgb_profile("Display P3", PRIMARIES["Display P3"])
 PRO = rgb_profile("ProPhoto RGB", PROPHOTO, D50, 1.8)
 GREY = grey_profile("Gray Gamma 2.2", 2.2)
-
-
-def linear(image):
-    x = np.asarray(image, float) / 255
-    return np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
 
 
 def _eight(values):
@@ -63,3 +59,5 @@ WIDE = {
     "ProPhoto": (in_prophoto, PRO),
     "grey": (in_grey, GREY),
 }
+
+__all__ = ["ADOBE", "GREY", "P3", "PRO", "WIDE", "cmyk_profile", "in_adobe", "in_cmyk", "in_grey", "in_p3", "linear"]

@@ -22,6 +22,7 @@ _TAGS = (
     "SegmentedGreenPaletteColorLookupTableData", "SegmentedBluePaletteColorLookupTableData",
     "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
 )  # fmt: skip
+_DEFLATED, _META = b"1.2.840.10008.1.2.1.99", 4096
 
 
 class DicomFile:
@@ -31,6 +32,8 @@ class DicomFile:
 
     def __init__(self, raw: bytes) -> None:
         self._pydicom = _pydicom()
+        if _DEFLATED in raw[:_META]:  # would be inflated to any size before anything can be checked
+            raise ImageError("not-an-image", "the DICOM file is deflated, which is not read: export it uncompressed")
         self._ds = self._call("dcmread", lambda: self._pydicom.dcmread(io.BytesIO(raw), specific_tags=list(_TAGS)))
         if "PixelData" not in self._ds:
             raise ImageError("not-an-image", "the DICOM file holds no image (no pixel data): choose another file")

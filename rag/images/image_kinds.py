@@ -10,6 +10,8 @@ READ = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "BigTIFF", "GIF", "PNM", "AVIF", "
 """Kinds that are always read."""
 EXTRAS = {"HEIC": "heif", "DICOM": "dicom"}
 """Kinds that are read if an extra of doubleread is installed, and its name."""
+_PACKAGES = {"HEIC": "pi-heif", "DICOM": "pydicom python-gdcm"}
+"""The packages of these extras."""
 _MODULES = {"HEIC": "pi_heif", "DICOM": "pydicom"}
 
 _RAW = frozenset({".dng", ".nef", ".nrw", ".cr2", ".arw", ".srf", ".sr2", ".pef", ".orf", ".rw2", ".3fr", ".iiq"})
@@ -52,8 +54,9 @@ _SUFFIX_OF = {
     "HEIC": ".heic",
     "DICOM": ".dcm",
 }
-SUFFIXES = tuple(dict.fromkeys(_SUFFIX_OF.values()))
-"""The usual file suffixes of the kinds that are read."""
+_OTHER = ".image"
+SUFFIXES = (*dict.fromkeys(_SUFFIX_OF.values()), _OTHER)
+"""Every suffix that ``suffix_of`` gives."""
 _KINDS = tuple((kind, re.compile(magic, re.DOTALL)) for kind, magic in _MAGIC)
 
 
@@ -75,10 +78,10 @@ def refusal(kind: str) -> str | None:
 
 def needs_extra(kind: str) -> str:
     """Returns what to do about a kind of image whose extra is not installed."""
-    install = f"run pip install 'doubleread[{EXTRAS[kind]}]', or save it as JPEG or PNG"
-    return f"the file is {kind}, which needs an extra: {install}"
+    install = f"run pip install 'doubleread[{EXTRAS[kind]}]', which is pip install {_PACKAGES[kind]}"
+    return f"the file is {kind}, which needs an extra: {install}; or save it as JPEG or PNG"
 
 
 def suffix_of(head: bytes) -> str:
-    """Returns the usual file suffix of the kind of image; ``KeyError`` for one that is not read."""
-    return _SUFFIX_OF[kind_of(head) or ""]
+    """Returns the usual file suffix of a kind that is read, and ``.image`` for others."""
+    return _SUFFIX_OF.get(kind_of(head) or "", _OTHER)

@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from colour_kit import ADOBE, GREY, PRO, WIDE, in_adobe, in_p3, linear
+from colour_kit import ADOBE, GREY, PRO, WIDE, cmyk_profile, in_adobe, in_cmyk, in_p3, linear
 from PIL import Image, ImageCms
 from rag_support import encoded
 
@@ -92,6 +92,16 @@ def test_a_profile_that_cannot_be_used_is_ignored_and_recorded(profile, mode):
     opened = open_picture(encoded(picture, "TIFF", icc_profile=profile))
     assert np.array_equal(opened.image, open_image(encoded(picture, "TIFF")))
     assert "cannot be used" in opened.record.profile
+
+
+@pytest.mark.parametrize("format", ["JPEG", "TIFF"])
+def test_inks_are_converted_by_their_profile(format):
+    inks, profile = in_cmyk(scene()), cmyk_profile()
+    more = {"quality": 100, "subsampling": 0} if format == "JPEG" else {}
+    opened = open_picture(encoded(inks, format, icc_profile=profile, **more))
+    assert difference(opened.image, scene()) < 4
+    assert (opened.record.mode, opened.record.profile) == ("CMYK", "Some press")
+    assert difference(open_image(encoded(inks, format, **more)), scene()) > 15
 
 
 def test_lab_is_read():

@@ -173,3 +173,10 @@ def test_without_the_extra_the_message_names_it():
         if absent is not None:
             sys.modules["pydicom"] = absent
     assert caught.value.code == "extra-needed"
+
+
+def test_a_deflated_file_is_refused_before_it_grows():
+    pytest.importorskip("pydicom")
+    with pytest.raises(ImageError, match="deflated") as caught:
+        open_image(b"\0" * 128 + b"DICM" + b"1.2.840.10008.1.2.1.99" + bytes(100))
+    assert caught.value.code == "not-an-image"
