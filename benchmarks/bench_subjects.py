@@ -1,13 +1,12 @@
 """What several images of one subject are worth: one verdict from three shots against each shot by itself."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 import numpy as np
 
 from benchmarks.data import leaves
 from benchmarks.figure import Figure
-from doubleread.core.case import Case
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.evals.splits import split
 from doubleread.orchestrator.metrics import CLIP
@@ -24,13 +23,13 @@ def leaves_subjects() -> Iterator[Figure]:
     cases = [case.model_copy(update={"subject": case.group}) for case in split(dataset.cases, seed=0)]
     tests = sorted((case for case in cases if case.split == "test"), key=lambda case: str(case.group))
     with Panel.fit(cases, dataset.task) as panel:
-        results = list(panel.diagnose_many(tests))
-        triples = list(_triples(tests, results))
+        triples = list(_triples(panel.diagnose_many(tests)))
         pooled = [panel.pool(shots) for shots in triples]
         how = next((note for note in panel.notes if note.startswith("subjects:")), "not learned")
     single = np.array([np.mean([_nll(shot) for shot in shots]) for shots in triples])
     together = np.array([_nll(one) for one in pooled])
     groups, n = [shots[0].case.group for shots in triples], len(triples)
+    familiar = np.array([not any(shot.unfamiliar for shot in shots) for shots in triples])
 
     def share(flags: Sequence[bool]) -> float:
         return float(np.mean(flags))
@@ -38,6 +37,9 @@ def leaves_subjects() -> Iterator[Figure]:
     blocks = f"{len(set(groups))} blocks"
     lower = bootstrap(lambda rows: float((single - together)[rows].mean()), n, groups=groups)
     yield Figure.of("subjects.nll_below_single_shots", lower, n, "> 0", f"paired, interval over {blocks}; {how}")
+    gains = (single - together)[familiar]
+    some = bootstrap(lambda rows: float(gains[rows].mean()), len(gains), groups=list(np.array(groups)[familiar]))
+    yield Figure.of("subjects.nll_below_single_shots_without_alarms", some, len(gains), "> 0", "the same, paired")
     yield Figure.of("subjects.nll", bootstrap(lambda rows: float(together[rows].mean()), n, groups=groups), n)
     yield Figure.of(
         "subjects.nll_single_shots", bootstrap(lambda rows: float(single[rows].mean()), n, groups=groups), n
@@ -53,7 +55,7 @@ def leaves_subjects() -> Iterator[Figure]:
         yield Figure(name="subjects.set_coverage", value=share(sets), n=len(sets), note="promised 0.9")
 
 
-def _triples(tests: Sequence[Case], results: Sequence[Verdict | Unread]) -> Iterator[list[Verdict]]:
+def _triples(results: Iterable[Verdict | Unread]) -> Iterator[list[Verdict]]:
     """Shots of each block, three at a time, none twice."""
     read = [one for one in results if isinstance(one, Verdict)]
     for _, block in groupby(read, key=lambda one: one.case.group):

@@ -12,7 +12,7 @@ from doubleread.core.notices import Caution
 from doubleread.core.verdict import Unread
 from doubleread.evals.datasets._dataset_record import LabelledCases, RowProgress
 from doubleread.evals.datasets._dataset_rows import DatasetRow, gather
-from doubleread.evals.datasets._groups import RowKeys, group_key
+from doubleread.evals.datasets._groups import GroupOf, RowKeys, group_key
 from doubleread.evals.datasets.label_names import FOREIGN_SUFFIXES, IMAGE_SUFFIXES, SPLIT_NAMES, split_name, suffix
 from doubleread.evals.datasets.read_choice import USUAL, ReadChoice
 
@@ -64,6 +64,13 @@ def read_unlabelled(sources: Sequence[str], *, group: str | None = None) -> tupl
     if not cases and not unread:
         raise DataError(f"there are no images in {', '.join(sources)}")
     return cases, unread
+
+
+def subject_pattern(text: str, example: str) -> GroupOf:
+    """The rule by which a pattern (``re:(…)``) takes the subject from a path. Raises ``DataError`` for anything else."""
+    if not text.startswith("re:"):
+        raise DataError(f"subject {text!r}: images have no columns. {_pattern_help(example, 'subject')}")
+    return group_key(text, (), "path")
 
 
 def _pattern_help(name: str, what: str = "group") -> str:
