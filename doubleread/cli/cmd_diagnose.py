@@ -43,7 +43,7 @@ def diagnose(
         str | None,
         typer.Option(
             metavar="RE:PATTERN",
-            help="Give one verdict to all images of a subject: 're:' and a pattern for the path, as in 're:(plant\\d+)'.",
+            help="One verdict for all images of a subject: 're:' and a pattern for the path, such as 're:(plant\\d+)'.",
         ),
     ] = None,
     where: Annotated[

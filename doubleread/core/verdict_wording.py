@@ -13,6 +13,7 @@ from doubleread.core.verdict import Track, Verdict
 
 UNLIKE = "this image is unlike the calibration images: no probability and no track record applies to it"
 NO_FIT = "no label fits this image well: it may show something else"
+NO_COMMON_FIT = "no label fits these images together: they may show something else, or several subjects"
 _NAMED = 3
 """Labels or agents that a line names; more are counted."""
 
@@ -200,7 +201,7 @@ def _alerts(verdict: Verdict) -> Iterator[str]:
     for one in failed_agents(verdict):
         yield f"{one.agent} gave no answer: {one.detail or one.cause}"
     if verdict.coverage is not None and not verdict.prediction_set:
-        yield NO_FIT
+        yield NO_FIT if verdict.images == 1 else NO_COMMON_FIT
     yield from (one for one in other_warnings(verdict) if not _names_silence(one, verdict.silent))
 
 
@@ -257,9 +258,10 @@ def fitting_labels(verdict: Verdict) -> str:
     level = f"{verdict.coverage:.0%}"
     if verdict.prediction_set:
         return f"prediction set at {level} (labels that cannot be ruled out): {', '.join(verdict.prediction_set)}"
+    shows = "the image may show" if verdict.images == 1 else "the images may show"
     return (
-        f"no label is in the prediction set at {level}: at least {level} of each label's calibration images fit it "
-        "better, so the image may show something else"
+        f"no label is in the prediction set at {level}: at least {level} of each label's {_graded(verdict)} fit it "
+        f"better, so {shows} something else"
     )
 
 

@@ -67,10 +67,10 @@ def read_unlabelled(sources: Sequence[str], *, group: str | None = None) -> tupl
 
 
 def subject_pattern(text: str, example: str) -> GroupOf:
-    """The rule by which a pattern (``re:(…)``) takes the subject from a path. Raises ``DataError`` for anything else."""
+    """The rule by which a pattern (``re:(…)``) takes the subject from a path; raises ``DataError`` for others."""
     if not text.startswith("re:"):
         raise DataError(f"subject {text!r}: images have no columns. {_pattern_help(example, 'subject')}")
-    return group_key(text, (), "path")
+    return group_key(text, (), "path", "subject")
 
 
 def _pattern_help(name: str, what: str = "group") -> str:

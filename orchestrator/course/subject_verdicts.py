@@ -227,14 +227,15 @@ def _told(shots: Sequence[Verdict], unread: Sequence[Unread]) -> Iterator[str]:
     total = len(shots) + len(unread)
     if unread:
         why = "; ".join(f"{one.source}: {one.problem}" for one in unread)
-        yield f"{len(unread)} of {total} images could not be read and do not count ({why})"
+        yield f"not counted, because they could not be read: {len(unread)} of {total} images ({why})"
     if alarmed := [image_name(shot) for shot in shots if shot.unfamiliar]:
-        yield f"{len(alarmed)} of {total} images are unlike the calibration images and do not count: {named(alarmed)}"
+        unlike = f"{len(alarmed)} of {total} images ({named(alarmed)})"
+        yield f"not counted, because they are unlike the calibration images: {unlike}"
     if mute := [image_name(shot) for shot in shots if not shot.posterior and not shot.unfamiliar]:
-        yield f"no agent gave an answer on {len(mute)} of {total} images: {named(mute)}"
+        yield f"not counted, because no agent gave an answer: {len(mute)} of {total} images ({named(mute)})"
     said: dict[str, list[str]] = {}
     for shot in shots:
         for warning in shot.warnings if shot.posterior else ():
             said.setdefault(warning, []).append(image_name(shot))
     for warning, where in said.items():
-        yield warning if len(where) == len(shots) else f"{named(where)}: {warning}"
+        yield f"{'every image' if len(where) == len(shots) else named(where)}: {warning}"
