@@ -174,8 +174,8 @@ class SubjectJudge:
             yield f"{NOT_LEARNED}: this is their mean, and no set of labels is promised for it"
         elif read > pooling.most:
             yield (
-                f"enough calibration subjects have {pooling.most} images, this one has {read}: more images do not "
-                "make the verdict surer, and no set of labels is promised"
+                f"too few calibration subjects have more than {pooling.most} images, and this one has {read}: further "
+                "images do not make the verdict surer, and no set of labels is promised"
             )
 
     @cached_property
