@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError
-from doubleread.core.subjects import whole_groups
+from doubleread.core.subject_groups import whole_groups
 from doubleread.evals.datasets.label_names import CALIBRATION, SPLITS, SUPPORT, TEST, TEST_SHARE, split_name
 
 FRACTIONS: Mapping[str, float] = MappingProxyType({SUPPORT: 0.5, CALIBRATION: 0.2, TEST: 0.3})

@@ -23,7 +23,7 @@ from doubleread.core.notices import NO_GROUPS, Caution, cautions, divided
 from doubleread.core.opinion import Answer
 from doubleread.core.progress import Progress, silent
 from doubleread.core.stored import StoredCase
-from doubleread.core.subjects import whole_groups
+from doubleread.core.subject_groups import whole_groups
 from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
 from doubleread.core.types import Embeddings, Labels
