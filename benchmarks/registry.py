@@ -6,6 +6,7 @@ _NAMES = {
     "bench_pictures": ("colour_profiles", "decoding"),
     "bench_panel": ("leaves_panel", "solar_panel", "unfamiliar_leaves", "diagnosis_seconds", "second_look_seconds"),
     "bench_draws": ("leaves_draws",),
+    "bench_subjects": ("leaves_subjects",),
     "bench_catalogue": ("catalogue_replay", "catalogue_leaves", "catalogue_solar"),
     "bench_solar": ("solar_splits",),
     "bench_priors": ("priors",),

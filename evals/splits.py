@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError
+from doubleread.core.subject_groups import whole_groups
 from doubleread.evals.datasets.label_names import CALIBRATION, SPLITS, SUPPORT, TEST, TEST_SHARE, split_name
 
 FRACTIONS: Mapping[str, float] = MappingProxyType({SUPPORT: 0.5, CALIBRATION: 0.2, TEST: 0.3})
@@ -44,6 +45,7 @@ def split(cases: Sequence[Case], *, fractions: Mapping[str, float] = FRACTIONS, 
     _check_fractions(fractions)
     if not cases:
         raise DataError("there are no cases to split")
+    cases = whole_groups(cases)
     given = sum(case.split is not None for case in cases)
     if given == 0:
         return _checked(_deal(cases, fractions, seed))
@@ -74,6 +76,7 @@ def hold_out(cases: Sequence[Case], *, share: float = TEST_SHARE, seed: int) -> 
     """
     if not 0 < share < 1:
         raise DataError(f"the share of test images must be above 0 and below 1, not {share:g}")
+    cases = whole_groups(cases)
     named = [case if case.split is None else _with_split(case, split_name(case.split, case.source)) for case in cases]
     if any(case.split == TEST for case in named):
         return tuple(named)

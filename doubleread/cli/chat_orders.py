@@ -35,7 +35,8 @@ async def take(room: Room, text: str) -> bool:
     word, _, rest = text.partition(" ")
     try:
         if images := dropped(text):
-            await room.bring(images)
+            if ask := room.together(await room.bring(images)):
+                room.show.hint(f"if they show one subject, {ask} gives one verdict for them")
         elif word.startswith("/") and word[1:] in ORDERS:
             await ORDERS[word[1:]].do(room, rest.strip())
         elif text:
@@ -56,6 +57,13 @@ async def _add(room: Room, rest: str) -> None:
     if not rest:
         raise SessionError("name an image file: /add leaf.jpg")
     await room.bring(paths_in(rest))
+
+
+async def _subject(room: Room, rest: str) -> None:
+    if len(paths_in(rest)) < 2:
+        raise SessionError("name at least two images of the subject: /subject plant7-1.jpg plant7-2.jpg")
+    if ask := room.together(await room.bring(paths_in(rest))):
+        await room.say(ask)
 
 
 async def _decide(room: Room, rest: str) -> None:
@@ -129,6 +137,7 @@ async def _quit(room: Room, _rest: str) -> None:
 
 ORDERS = {
     "add": Order("FILE…", "Add images and read them; dropping files does the same.", _add, "files"),
+    "subject": Order("FILE FILE…", "Add images of one subject and give one verdict for all.", _subject, "files"),
     "decide": Order("LABEL", "Give the label of an image that waits for a person.", _decide, "labels"),
     "waiting": Order("", "List the images that wait for a person, in all sessions.", _waiting),
     "next": Order("", "Open the next image that waits.", _next),

@@ -41,16 +41,18 @@ class Room:
 
     # -- input --------------------------------------------------------------------------------------------------
 
-    async def bring(self, images: Iterable[Path]) -> None:
+    async def bring(self, images: Iterable[Path]) -> list[str]:
         """Adds images and reads them one after the other; reports those that cannot be read.
 
-        All are stored before any is shown: if the program ends, the rest are read at the next start.
+        All are stored before any is shown: if the program ends, the rest are read at the next start. Returns the ids of
+        those that were added.
         """
+        added: list[str] = []
         for place, path in enumerate(named := list(images)):
             try:
                 data = await asyncio.to_thread(read_bytes, path, limit=MAX_IMAGE_BYTES)
                 session = await self._made(path.name)
-                await self.sessions.bring(session, data, path.name, in_turn=True)
+                added.append(await self.sessions.bring(session, data, path.name, in_turn=True))
             except FileError as error:
                 self.fail(str(error))
             except SessionsFull as error:
@@ -63,6 +65,12 @@ class Room:
             await self.watch()
         except SessionsFull as error:
             self.fail(str(error))
+        return added
+
+    def together(self, added: Iterable[str]) -> str:
+        """The message that asks for one verdict for these images; empty for fewer than two."""
+        places = [i for i, case in enumerate(self.standing.cases, start=1) if case in set(added)]
+        return f"/together {', '.join(map(str, places))}" if len(places) > 1 else ""
 
     async def stop(self) -> None:
         """Cancels the running readings, without waiting for anything else."""

@@ -39,6 +39,13 @@ def diagnose(
             "--explain", help="Also print each agent's figures, the reasons, and what would change the verdict."
         ),
     ] = False,
+    subject: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RE:PATTERN",
+            help="One verdict for all images of a subject: 're:' and a pattern for the path, such as 're:(plant\\d+)'.",
+        ),
+    ] = None,
     where: Annotated[
         Path | None,
         typer.Option(
@@ -55,22 +62,25 @@ def diagnose(
     allow_from_panel: options.AllowFromPanel = False,
 ) -> None:
     """Diagnose images with a fitted panel. Exit code 1 if an image could not be read."""
+    from doubleread.cli.subject_arguments import one_each, subjects_in
     from doubleread.cli.tables import spending_table
     from doubleread.core.verdict import Verdict
     from doubleread.panel import Panel
 
     images = image_paths(images)
+    subjects = subjects_in(images, subject)
     drawing = _Drawing.asked(where, label, images)
     chosen, failed, batch = options.settings_of(settings, record=record), False, list[Verdict]()
     with Panel.load(panel, settings=chosen, allow_from_panel=allow_from_panel) as loaded:
         decided, words = _deciding(loaded, task), set[str]()
-        for result in loaded.diagnose_many(images, progress=silent):
+        for result in one_each(loaded, loaded.diagnose_many(images, progress=silent), subjects):
+            failed = failed or (isinstance(result, Verdict) and bool(result.unread))
             shown = decided(result) if isinstance(result, Verdict) else result
             words.update(_show(shown, loaded if explain else None, as_json=json))
             if not isinstance(result, Verdict):
                 failed = True
                 continue
-            batch.append(_bare(result))
+            batch += map(_bare, result.shots or [result])
             if drawing is not None:
                 drawing.write(loaded, result)
         if words:

@@ -14,7 +14,7 @@ from doubleread.agents.wire.budget import Spending
 from doubleread.cli.screen import OUT, words_line
 from doubleread.core.trust import CalibrationError, Estimate, TrustProfile, trust_version
 from doubleread.evals.metrics.evaluation import PANEL, Evaluation, ReaderFigures
-from doubleread.evals.metrics.panel_worth import worth
+from doubleread.evals.metrics.panel_worth import subjects_worth, worth
 from doubleread.evals.trust_comparison import Comparison
 from doubleread.orchestrator.metrics import shown_in
 from doubleread.orchestrator.metrics.metric import PERCENT, Metric
@@ -233,6 +233,9 @@ def show_evaluation(e: Evaluation) -> None:
         OUT.print(table)
         OUT.print()
     OUT.print(_fates(e))
+    if e.subjects is not None:
+        OUT.print()
+        OUT.print(Text(subjects_worth(e.subjects)))
     if readers:
         _explain(lead)
 

@@ -31,6 +31,7 @@ class Reading(Record):
     label: str
     """The true label."""
     group: str | None = None
+    subject: str | None = None
     first: tuple[Answer, ...]
     """Answers of the first look."""
     second: tuple[Answer, ...] = ()
@@ -86,6 +87,7 @@ class Outcome(Reading):
             case=verdict.case.id,
             label=label,
             group=verdict.case.group,
+            subject=verdict.case.subject,
             first=tuple(answer for answer in answers if answer.round == 1),
             second=tuple(answer for answer in answers if answer.round > 1),
             evidence=slim_evidence(verdict.evidence),

@@ -123,6 +123,32 @@ class SecondLook(Record):
     """One for each agent that looked again."""
 
 
+class Unread(Record):
+    """An image that could not be read, in place of its verdict in a batch.
+
+    Examples:
+        >>> [result] = panel.diagnose_many(["missing.jpg"])
+        >>> isinstance(result, doubleread.Unread), result.source
+        (True, 'missing.jpg')
+    """
+
+    source: str
+    """Where the image came from."""
+    code: str
+    """The reason for programs, such as ``missing`` or ``corrupt``; see ``ImageError``."""
+    problem: str
+    """The reason for people."""
+
+    def __str__(self) -> str:
+        return harmless(f"∅ {self.source}: {self.problem}")
+
+    def __repr__(self) -> str:
+        return harmless(f"<Unread {self.source}: {self.problem}>")
+
+    def _repr_html_(self) -> str:
+        return f"<p>∅ <b>{escape(self.source)}</b> could not be read: {escape(self.problem)}</p>"
+
+
 class Verdict(Record):
     """What the panel says about one case: posterior, prediction set, decision, and what they rest on.
 
@@ -182,6 +208,15 @@ class Verdict(Record):
     """How long the diagnosis took."""
     cost_usd: float = 0.0
     """What the answers of models cost, in US dollars."""
+    shots: tuple["Verdict", ...] = ()
+    """For a subject: the verdicts on its images, each image once. Empty for the verdict on one image."""
+    unread: tuple[Unread, ...] = ()
+    """For a subject: its images that could not be read. They make the verdict less sure, never surer."""
+
+    @property
+    def images(self) -> int:
+        """How many images the verdict is about: 1, or all of a subject, those that could not be read included."""
+        return max(1, len(self.shots) + len(self.unread))
 
     @property
     def unfamiliar(self) -> bool:
@@ -224,32 +259,6 @@ class Verdict(Record):
     def confidence(self) -> float:
         """Calibrated probability of ``label``; 0 if ``posterior`` is empty."""
         return max(self.posterior.values(), default=0.0)
-
-
-class Unread(Record):
-    """An image that could not be read, in place of its verdict in a batch.
-
-    Examples:
-        >>> [result] = panel.diagnose_many(["missing.jpg"])
-        >>> isinstance(result, doubleread.Unread), result.source
-        (True, 'missing.jpg')
-    """
-
-    source: str
-    """Where the image came from."""
-    code: str
-    """The reason for programs, such as ``missing`` or ``corrupt``; see ``ImageError``."""
-    problem: str
-    """The reason for people."""
-
-    def __str__(self) -> str:
-        return harmless(f"∅ {self.source}: {self.problem}")
-
-    def __repr__(self) -> str:
-        return harmless(f"<Unread {self.source}: {self.problem}>")
-
-    def _repr_html_(self) -> str:
-        return f"<p>∅ <b>{escape(self.source)}</b> could not be read: {escape(self.problem)}</p>"
 
 
 __all__ = [

@@ -6,12 +6,14 @@ technical words but those of the glossary. After an alarm it shows no probabilit
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from doubleread.core.opinion import Abstention
 from doubleread.core.verdict import Track, Verdict
 
 UNLIKE = "this image is unlike the calibration images: no probability and no track record applies to it"
 NO_FIT = "no label fits this image well: it may show something else"
+NO_COMMON_FIT = "no label fits these images together: they may show something else, or several subjects"
 _NAMED = 3
 """Labels or agents that a line names; more are counted."""
 
@@ -19,12 +21,26 @@ _NAMED = 3
 # -- the first screen -------------------------------------------------------------------------------------------------
 
 
+def title(verdict: Verdict) -> str:
+    """What the verdict is about: the image's name, or the subject and its number of images."""
+    if verdict.images == 1:
+        return image_name(verdict)
+    return f"{verdict.case.source} · {verdict.images} images"
+
+
+def image_name(verdict: Verdict) -> str:
+    """The name of the image's file, or the beginning of its id."""
+    return Path(verdict.case.source).name or verdict.case.id[:12]
+
+
 def headline(verdict: Verdict) -> str:
     """The verdict in a few words: ``rust, 99.8% sure``, or that a person should look."""
+    several = verdict.images > 1
     if verdict.unfamiliar:
-        return "Have a person look: this image is unlike the calibration images"
+        what = "no image of it is like" if several else "this image is unlike"
+        return f"Have a person look: {what} the calibration images"
     if verdict.label is None:
-        return "Have a person look: no agent gave an answer"
+        return f"Have a person look: no {'image' if several else 'agent'} gave an answer"
     if verdict.decision.action == "commit":
         label = str(verdict.decision.label)
         if label == verdict.label:
@@ -46,7 +62,7 @@ def track_line(verdict: Verdict) -> str:
     if verdict.track is None or verdict.decision.label not in (None, verdict.label):
         return ""
     track = verdict.track
-    return f"right on {track.right} of {track.n} calibration images when about as sure ({_span(track)})"
+    return f"right on {track.right} of {track.n} {_graded(verdict)} when about as sure ({_span(track)})"
 
 
 def why_line(verdict: Verdict) -> str:
@@ -95,7 +111,14 @@ def spared_line(verdict: Verdict) -> str:
     return f"not asked, because the answer would cost more than it helps: {', '.join(verdict.spared)}"
 
 
+def _graded(verdict: Verdict) -> str:
+    return "calibration images" if verdict.images == 1 else "calibration subjects"
+
+
 def _reasons(verdict: Verdict) -> Iterator[str]:
+    if verdict.images > 1:
+        yield from _images_say(verdict)
+        return
     if verdict.label is None:
         return
     if verdict.unfamiliar:
@@ -105,12 +128,28 @@ def _reasons(verdict: Verdict) -> Iterator[str]:
     yield from _similar_are(verdict)
 
 
+def _images_say(verdict: Verdict) -> Iterator[str]:
+    """How many images say the label, and which say another; images that do not count are among the alerts."""
+    said = {image_name(shot): shot.label for shot in verdict.shots if shot.posterior and shot.label}
+    if not said or verdict.label is None:
+        return
+    counted = f" of the {len(said)} that count" if len(said) < verdict.images else f" of {len(said)} images"
+    same = sum(label == verdict.label for label in said.values())
+    whole = {1: "the only image that counts", 2: "both images"}.get(len(said), f"all {len(said)} images")
+    who = f"{whole}{' that count' if 1 < len(said) < verdict.images else ''}"
+    verb = "says" if same == 1 else "say"
+    yield f"{who} {verb} {verdict.label}" if same == len(said) else f"{same or 'none'}{counted} {verb} {verdict.label}"
+    for label in dict.fromkeys(other for other in said.values() if other != verdict.label):
+        names = [name for name, its in said.items() if its == label]
+        yield f"{named(names)} {'says' if len(names) == 1 else 'say'} {label}"
+
+
 def _agents_say(verdict: Verdict) -> Iterator[str]:
     said = {name: opinion.label for name, opinion in verdict.last_opinions.items()}
     same = sum(label == verdict.label for label in said.values())
     if not said:
         return
-    answered = " that answered" if _failed(verdict) else ""
+    answered = " that answered" if failed_agents(verdict) else ""
     if same == len(said):
         yield f"{_all(len(said), answered)} {verdict.label}"
     else:
@@ -153,20 +192,20 @@ def _because(verdict: Verdict) -> str:
         return ""
     if verdict.coverage is not None and len(verdict.prediction_set) > 1:
         return f": {named(verdict.prediction_set)} cannot be ruled out"
-    if _failed(verdict):
+    if failed_agents(verdict):
         return ": an answer is missing that could have changed the verdict"
     return ": an error may cost more than a look"
 
 
 def _alerts(verdict: Verdict) -> Iterator[str]:
-    for one in _failed(verdict):
+    for one in failed_agents(verdict):
         yield f"{one.agent} gave no answer: {one.detail or one.cause}"
     if verdict.coverage is not None and not verdict.prediction_set:
-        yield NO_FIT
+        yield NO_FIT if verdict.images == 1 else NO_COMMON_FIT
     yield from (one for one in other_warnings(verdict) if not _names_silence(one, verdict.silent))
 
 
-def _failed(verdict: Verdict) -> list[Abstention]:
+def failed_agents(verdict: Verdict) -> list[Abstention]:
     """The agents that gave no answer on this image, but not those that never give one with this panel's encoder."""
     return [one for one in verdict.silent if one.cause != "no-text-encoder"]
 
@@ -207,7 +246,7 @@ def record_line(verdict: Verdict) -> str:
         return ""
     track = verdict.track
     return (
-        f"right in {track.right} of {track.n} calibration images with a similar score (95% interval {track.low:.1%} to "
+        f"right in {track.right} of {track.n} {_graded(verdict)} with a similar score (95% interval {track.low:.1%} to "
         f"{track.high:.1%})"
     )
 
@@ -219,9 +258,10 @@ def fitting_labels(verdict: Verdict) -> str:
     level = f"{verdict.coverage:.0%}"
     if verdict.prediction_set:
         return f"prediction set at {level} (labels that cannot be ruled out): {', '.join(verdict.prediction_set)}"
+    shows = "the image may show" if verdict.images == 1 else "the images may show"
     return (
-        f"no label is in the prediction set at {level}: at least {level} of each label's calibration images fit it "
-        "better, so the image may show something else"
+        f"no label is in the prediction set at {level}: at least {level} of each label's {_graded(verdict)} fit it "
+        f"better, so {shows} something else"
     )
 
 

@@ -12,17 +12,21 @@ from doubleread.core.progress import Progress, silent
 from doubleread.core.task import Costs
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.core.verdict_wording import UNLIKE
+from doubleread.orchestrator.course.subject_verdicts import SubjectJudge
 from doubleread.orchestrator.explanation.counterfactual import redecided, what_if
 from doubleread.orchestrator.explanation.influence import explain
 from doubleread.panel._open_panel import OpenPanel
 from doubleread.panel.attribution_maps import attribute, no_maps
 from doubleread.panel.batch_comparison import compare_verdicts
+from doubleread.panel.subjects import subject_of
 from doubleread.render.progress_display import shown
-from doubleread.render.shown import ShownAttribution, ShownExplanation, ShownWhatIf
+from doubleread.render.shown import ShownAttribution, ShownExplanation, ShownVerdict, ShownWhatIf
 
 
 class VerdictQueries(OpenPanel):
     """Explanations, maps and comparisons of verdicts; see ``Panel``."""
+
+    _judging: SubjectJudge | None = None
 
     def explain(self, verdict: Verdict) -> ShownExplanation:
         """Explains a verdict: who said what, how far each agent is trusted, and what would change the verdict.
@@ -67,6 +71,28 @@ class VerdictQueries(OpenPanel):
             'refer'
         """
         return redecided(verdict, self.what_if(verdict, costs=costs, prevalence=prevalence))
+
+    def pool(self, results: Sequence[Verdict | Unread], *, subject: str | None = None) -> Verdict:
+        """Makes one verdict from the results of ``diagnose_many`` on a subject's images. No agent is asked again.
+
+        See ``diagnose_subject``.
+
+        Raises:
+            DataError: There is no result.
+
+        Examples:
+            >>> panel.pool([verdict], subject="plant 7").posterior == verdict.posterior
+            True
+        """
+        name = subject or subject_of(results)
+        return ShownVerdict.of(self._judge.verdict(name, results))
+
+    @property
+    def _judge(self) -> SubjectJudge:
+        """Keeps what it works out for subjects until the panel's trust changes."""
+        if self._judging is None or self._judging.arbiter is not self._arbiter:
+            self._judging = SubjectJudge(self._arbiter)
+        return self._judging
 
     def attribute(
         self, verdict: Verdict, *, label: str | None = None, progress: Progress | None = None

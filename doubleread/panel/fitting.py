@@ -24,6 +24,7 @@ from doubleread.core.opinion import Answer
 from doubleread.core.picture_record import kinds_of
 from doubleread.core.progress import Progress, silent
 from doubleread.core.stored import StoredCase
+from doubleread.core.subject_groups import whole_groups
 from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
 from doubleread.core.types import Embeddings, Labels
@@ -94,6 +95,12 @@ class Pool:
             return None
         return [case.group or case.id for case in self.cases]
 
+    @property
+    def subjects(self) -> list[str | None] | None:
+        """Subject of each case; None if no case has one."""
+        found = [case.subject for case in self.cases]
+        return None if not any(found) else found
+
 
 @dataclass(frozen=True)
 class FittedPanel:
@@ -130,7 +137,7 @@ def fit(
     Raises ``DataError`` if there are too few cases, ``PanelError`` if an agent never answers.
     """
     check_names(settings)
-    usable = _distinct(case for case in cases if case.label is not None and case.split != "test")
+    usable = whole_groups(_distinct(case for case in cases if case.label is not None and case.split != "test"))
     _check_counts([task.names[task.index(str(case.label))] for case in usable], task)
     pool, unread = _encode(usable, task, eyes, progress)
     _check_counts(pool.names(task), task)
@@ -336,6 +343,7 @@ def _join(parts: Sequence[_Answers], order: Pool, learned_from: str, support: La
         labels=order.labels,
         groups=order.groups,
         learned_from=learned_from,
+        subjects=order.subjects,
     )
 
 

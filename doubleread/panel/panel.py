@@ -56,6 +56,7 @@ from doubleread.panel.panel_folder import (
     restore_agents,
 )
 from doubleread.panel.saving import allow_own, write_panel
+from doubleread.panel.subjects import check_single
 from doubleread.panel.trust_folder import TrustVersion
 from doubleread.rag.near_copies.copy_finder import hash_picture
 from doubleread.render.progress_display import shown
@@ -219,6 +220,35 @@ class Panel(VerdictQueries):
                 report("diagnosing images", done, len(images) if isinstance(images, Sized) else done)
                 yield from found
 
+    def diagnose_subject(
+        self, images: Sequence[Readable], *, subject: str | None = None, progress: Progress | None = None
+    ) -> Verdict:
+        """Diagnoses several images of one subject, such as a plant, and returns one verdict for all of them.
+
+        The posteriors of the images are pooled as fitting learned it from calibration cases with a ``subject``; where
+        it could not, their mean is used, and a warning says so. An image counts once, even if it is given twice. Images
+        that raised the alarm or could not be read make the verdict less sure, never surer. ``Verdict.shots`` holds the
+        verdict on each image, ``Verdict.unread`` what could not be read. One image gets the verdict of ``diagnose``.
+
+        Args:
+            images: All images of the subject.
+            subject: Its name; if None, ``Case.subject`` of the images, or the name of the first.
+            progress: As for ``fit``.
+
+        Raises:
+            DataError: There is no image.
+
+        Examples:
+            >>> verdict = panel.diagnose_subject(["leaf.jpg", "missing.jpg"], subject="plant 7")
+            >>> verdict.images, len(verdict.shots), len(verdict.unread)
+            (2, 1, 1)
+        """
+        return self.pool(list(self.diagnose_many(images, progress=progress)), subject=subject)
+
+    async def adiagnose_subject(self, images: Sequence[Readable], *, subject: str | None = None) -> Verdict:
+        """Like ``diagnose_subject``, for async code."""
+        return self.pool([one async for one in self.adiagnose_many(images)], subject=subject)
+
     async def adiagnose(self, image: Readable) -> Verdict:
         """Like ``diagnose``, for async code."""
         self._check_open()
@@ -319,7 +349,8 @@ class Panel(VerdictQueries):
             archive: Whether the case joins the archive and becomes evidence for other images.
 
         Raises:
-            PanelError: The panel has no folder, the case is one of its own, or the verdict is another panel's.
+            PanelError: The panel has no folder, the case is one of its own, or the verdict is another panel's or about
+                several images of a subject: confirm each of its ``shots``.
             TaskError: The task has no such label.
             ImageError: The image can no longer be read; nothing was stored. Use ``archive=False``.
             FileError: The outcome could not be written.
@@ -333,6 +364,7 @@ class Panel(VerdictQueries):
         """
         saved = self._with_folder()
         self._check_open()
+        check_single(verdict)
         own = verdict.case.id in self._calibration or fitted_on(self._store, verdict)
         seen = self._background.call(self._look, verdict.case) if archive and not own else None
         told = outcome_of(saved, verdict, label, own=own, sampling=sampling, reviewer=reviewer, note=note)

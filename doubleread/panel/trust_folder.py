@@ -26,6 +26,7 @@ from doubleread.core.opinion import Abstention, Answer, Opinion
 from doubleread.core.reading import Outcome, Reading
 from doubleread.core.trust import TrustProfile
 from doubleread.orchestrator.course.arbiter import Arbiter
+from doubleread.orchestrator.course.subject_verdicts import SubjectJudge
 from doubleread.panel.panel_manifest import Sealed, damaged, seal
 from doubleread.panel.trust_pointer import FITTED, Pointer, locked, pinned, read_pointer
 
@@ -179,6 +180,7 @@ def _rehearse(arbiter: Arbiter) -> None:
     first[arbiter.agents[0]] = Abstention(agent=arbiter.agents[0], cause="failure")
     last = {name: _made_up(arbiter, name, 2) for name in arbiter.agents[1:]}
     arbiter.assess(first, first | last, evidence, round_=2)
+    SubjectJudge(arbiter).rehearse()
 
 
 def _made_up(arbiter: Arbiter, name: str, round_: int) -> Answer:

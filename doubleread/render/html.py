@@ -23,6 +23,10 @@ _SIDE = 360
 """Longer side of a picture in pixels, twice its size on the page, for high-resolution screens."""
 
 
+_SHOTS = 24
+"""Most pictures of a subject on its card."""
+
+
 class PictureSource(Protocol):
     """Provides the pictures of a card: ``case_thumbnail``, or a page that contains each picture once."""
 
@@ -53,7 +57,10 @@ def verdict_html(
         mark=mark,
         meanings=lambda: Markup("") if known else glossary_html(texts, anchors=False),
         shown_bars=BARS,
-        name=Path(verdict.case.source).name or verdict.case.id[:12],
+        name=verdict_wording.title(verdict),
+        shots=[(shot, pictures(shot.case.path, shot.case.id, side=192)) for shot in verdict.shots[:_SHOTS]]
+        if verdict.images > 1
+        else [],
         image=pictures(verdict.case.path, verdict.case.id, side=220),
         posterior=sorted(verdict.posterior.items(), key=lambda item: -item[1]),
         opinions=list(verdict.last_opinions.values()),

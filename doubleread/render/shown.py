@@ -14,6 +14,7 @@ from doubleread.core.case import Case
 from doubleread.core.errors import ImageError, UnknownPart
 from doubleread.core.terminal_text import legible
 from doubleread.core.verdict import Verdict
+from doubleread.core.verdict_wording import title
 from doubleread.orchestrator.explanation.counterfactual import WhatIf
 from doubleread.orchestrator.explanation.influence import Explanation
 from doubleread.rag.case_search import SimilarCases
@@ -38,7 +39,7 @@ class ShownVerdict(Verdict):
 
     def __repr__(self) -> str:
         sure = f" {self.confidence:.1%}" if self.posterior and self.confidence is not None else ""
-        return f"<Verdict on {_name(self.case)}: {self.decision.action}, {self.label or 'no opinion'}{sure}>"
+        return f"<Verdict on {title(self)}: {self.decision.action}, {self.label or 'no opinion'}{sure}>"
 
     def __str__(self) -> str:
         return _plain(verdict_card(self))

@@ -1,7 +1,6 @@
 """Verdict cards for a terminal: a first screen, and its details."""
 
 from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
 
 from rich.box import ROUNDED, SIMPLE_HEAD
 from rich.console import Group, RenderableType
@@ -31,7 +30,7 @@ def verdict_card(verdict: Verdict) -> RenderableType:
     return Box(
         Group(*_first_screen(verdict)),
         box=ROUNDED,
-        title=Text(Path(verdict.case.source).name or verdict.case.id[:12], style="bold"),
+        title=Text(words.title(verdict), style="bold"),
         title_align="left",
         border_style="green" if commits else "dark_orange",
         padding=(0, 1),
@@ -44,7 +43,7 @@ def verdict_details(verdict: Verdict, besides: Collection[str] = ()) -> Renderab
     Lines that are shown ``besides`` it are left out.
     """
     verdict = _harmless(verdict)
-    table = [_opinions(verdict)] if verdict.opinions else []
+    table = [_images(verdict)] if verdict.images > 1 else [_opinions(verdict)] if verdict.opinions else []
     return Group(*table, *_all_bars(verdict), *(line for line in _lines(verdict) if line.plain not in besides))
 
 
@@ -111,6 +110,19 @@ def _opinions(verdict: Verdict) -> Table:
         table.add_row(Text(name), _said(verdict, opinion), *shown)
     for abstention in verdict.silent:
         table.add_row(Text(abstention.agent), Text("no answer", "dim"), *("–" for _ in figures))
+    return table
+
+
+def _images(verdict: Verdict) -> Table:
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), header_style="dim", show_edge=False)
+    for name, justify in (("image", "left"), ("says", "left"), ("sure", "right"), ("alone", "left")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]  # rich's literals
+    for shot in verdict.shots:
+        style = "" if shot.label == verdict.label else "dark_orange"
+        sure = f"{shot.confidence:.1%}" if shot.posterior else "does not count"
+        table.add_row(Text(words.image_name(shot)), Text(shot.label or "no answer", style), sure, shot.decision.action)
+    for one in verdict.unread:
+        table.add_row(Text(one.source), Text("could not be read", "dim"), "does not count", "")
     return table
 
 

@@ -11,7 +11,7 @@ from doubleread.core.notices import Caution
 from doubleread.core.verdict import Unread
 from doubleread.evals.datasets._dataset_record import LabelledCases, RowProgress
 from doubleread.evals.datasets._dataset_rows import DatasetRow, gather
-from doubleread.evals.datasets._groups import RowKeys, group_key
+from doubleread.evals.datasets._groups import GroupOf, RowKeys, group_key
 from doubleread.evals.datasets.folder_layout import UNLABELLED, FolderLayout, Place, read_layout
 from doubleread.evals.datasets.folder_walk import FolderWalk, walk
 from doubleread.evals.datasets.label_names import split_of_folder, suffix
@@ -59,6 +59,13 @@ def read_unlabelled(sources: Sequence[str], *, group: str | None = None) -> tupl
     if not cases and not unread:
         raise DataError(f"there are no images in {', '.join(sources)}")
     return cases, unread
+
+
+def subject_pattern(text: str, example: str) -> GroupOf:
+    """The rule by which a pattern (``re:(…)``) takes the subject from a path; raises ``DataError`` for others."""
+    if not text.startswith("re:"):
+        raise DataError(f"subject {text!r}: images have no columns. {_pattern_help(example, 'subject')}")
+    return group_key(text, (), "path", "subject")
 
 
 def _files(source: Path, unread: list[Unread]) -> list[Path]:

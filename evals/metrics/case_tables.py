@@ -22,6 +22,7 @@ _CASE: dict[str, tabular.Kind] = {
     "id": "text",
     "source": "text",
     "group": "text",
+    "subject": "text",
     "split": "text",
     "label": "text",
 }

@@ -228,6 +228,39 @@ class Subgroup(Record):
     ece: CalibrationError | None
 
 
+class SubjectFigures(Record):
+    """One verdict for each subject, such as a plant with several images; intervals are over groups.
+
+    Examples:
+        >>> doubleread.evaluate_panel(panel, "photos", out="runs/first").evaluation.subjects is None
+        True
+    """
+
+    n: int
+    """Subjects."""
+    images: int
+    several: int
+    """Subjects with more than one image."""
+    labelled: int
+    """Subjects whose images all have the same true label."""
+    accuracy: Estimate | None
+    """None where no labelled subject has a posterior."""
+    nll: Estimate | None
+    nll_gain: Estimate | None
+    """Mean log-loss of the subject's single images minus that of the subject's verdict; above 0 pooling is better."""
+    committed: int
+    referred: int
+    commitment: Estimate
+    """Share committed."""
+    committed_accuracy: Estimate | None
+    promised: float | None
+    """Coverage that the sets of subjects promise; None where nothing is promised."""
+    coverage: Estimate | None
+    """Share of the subjects with such a promise whose set contains the true label."""
+    clusters: int
+    """Groups among the subjects."""
+
+
 class Resampling(Record):
     """Where the intervals come from."""
 
@@ -279,6 +312,8 @@ class Evaluation(Record):
     """Its pictures compared with the calibration images; None where they were not compared."""
     subgroups: tuple[Subgroup, ...] = ()
     """Column by column, the largest first."""
+    subjects: SubjectFigures | None = None
+    """None where no case names a subject, or the run is not complete."""
     resampling: Resampling
     warnings: tuple[str, ...] = ()
 

@@ -1,6 +1,6 @@
 """Folders of runs, read and measured."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from doubleread.core.batch import BatchComparison
@@ -8,8 +8,11 @@ from doubleread.evals.metrics.calculation import evaluate
 from doubleread.evals.metrics.comparison import RunComparison, check_comparable, compare_runs
 from doubleread.evals.metrics.evaluation import Evaluation
 from doubleread.evals.metrics.run_columns import read_columns
+from doubleread.evals.metrics.subject_figures import subject_figures
 from doubleread.evals.runs.batch_pictures import read_comparison
+from doubleread.evals.runs.row import Row
 from doubleread.evals.runs.run_folder import read_record, read_rows
+from doubleread.evals.runs.subject_rows import read_subjects
 from doubleread.panel.batch_comparison import FEWEST
 
 
@@ -19,15 +22,29 @@ def evaluate_folder(folder: Path, by: Sequence[str] = ()) -> Evaluation:
     Raises ``RunError`` where it holds no run, and ``DataError`` as ``evaluate`` and ``read_columns`` do.
     """
     record = read_record(folder)
-    columns = read_columns(read_rows(folder), record.task, record.trust, by)
+    named: set[str] = set()
+    columns = read_columns(_naming(read_rows(folder), named), record.task, record.trust, by)
     found = evaluate(columns, name=record.name, seed=record.seed)
-    batch = read_comparison(folder)
-    found = found.model_copy(update={"batch": batch, "warnings": (*found.warnings, *_told(batch))})
+    batch, drawn = read_comparison(folder), found.resampling
+    subjects = subject_figures(read_subjects(folder), columns, draws=drawn.draws, seed=drawn.seed)
+    told = (*found.warnings, *_told(batch), *((_UNPOOLED.format(len(named)),) if named and not subjects else ()))
+    found = found.model_copy(update={"batch": batch, "subjects": subjects, "warnings": told})
     missing = record.cases - found.n - found.unread
     if missing <= 0:
         return found
     note = f"the run is not complete: {missing:,} of {record.cases:,} cases have no result yet"
     return found.model_copy(update={"warnings": (note, *found.warnings)})
+
+
+_UNPOOLED = "the {:,} subjects have no verdict of their own: those are made when a run completes, not for joined shards"
+
+
+def _naming(rows: Iterable[Row], subjects: set[str]) -> Iterator[Row]:
+    """Yields the rows, and adds the subjects that their cases name."""
+    for row in rows:
+        if row.case.subject is not None:
+            subjects.add(row.case.subject)
+        yield row
 
 
 def _told(batch: BatchComparison | None) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from doubleread.core.trust import CalibrationError
 from doubleread.core.verdict_wording import in_points
 from doubleread.evals.metrics.evaluation import Evaluation, ReaderFigures, Subgroup
 from doubleread.evals.metrics.gates import GateResult
-from doubleread.evals.metrics.panel_worth import benefit, worth
+from doubleread.evals.metrics.panel_worth import benefit, subjects_worth, worth
 from doubleread.evals.metrics.run_figures import markdown_text, run_figures
 from doubleread.orchestrator.metrics import shown_in
 from doubleread.orchestrator.metrics.calibration_metrics import ECE
@@ -21,7 +21,15 @@ WORST = 5
 
 def markdown(found: Evaluation, gates: Sequence[GateResult] = ()) -> str:
     """How good the panel is, gates, figures with intervals, agents, confusion matrix, worst subgroups, and words."""
-    parts = [_head(found), _gates(gates), _figures(found), _readers(found), _confusion(found), _subgroups(found)]
+    parts = [
+        _head(found),
+        _gates(gates),
+        _figures(found),
+        _subjects(found),
+        _readers(found),
+        _confusion(found),
+        _subgroups(found),
+    ]
     text = "\n\n".join(part for part in parts if part)
     words = ", ".join(term.name for term in words_in([text]))
     return f"{text}\n\nWords: {words}. `doubleread glossary WORD` explains them, as does `docs/glossary.md`.\n"
@@ -57,6 +65,10 @@ def _rows(found: Evaluation) -> Iterator[tuple[str, str, str]]:
         if figure.name == "alarms" and found.batch is not None and found.batch.auc is not None:
             auc, p = found.batch.auc, found.batch.p_value
             yield "unlike the calibration images as a whole (AUC; 0.5: not at all)", f"{auc:.2f}", f"p {p:.3f}"
+
+
+def _subjects(found: Evaluation) -> str:
+    return "" if found.subjects is None else markdown_text(subjects_worth(found.subjects))
 
 
 def _readers(found: Evaluation) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from doubleread.core.trust import Estimate
-from doubleread.evals.metrics.evaluation import Advantage, Evaluation, ReaderFigures
+from doubleread.evals.metrics.evaluation import Advantage, Evaluation, ReaderFigures, SubjectFigures
 from doubleread.orchestrator.metrics.case_metrics import ACCURACY, NLL
 from doubleread.orchestrator.metrics.metric import Metric
 
@@ -35,6 +35,22 @@ def worth(e: Evaluation) -> str:
         f"The log-loss (lower is better) is {panel.nll.value:.3f} for the panel and {kindest.nll.value:.3f} for the "
         f"agent with the lowest ({_named(kindest)}): {_difference(by_agent, kindest, NLL)}."
     )
+
+
+def subjects_worth(found: SubjectFigures) -> str:
+    """How good the verdicts on subjects are, in a few sentences."""
+    shown, n = ACCURACY.display.value, f"{found.n:,} subjects with {found.images:,} images"
+    among = f" in {found.clusters:,} groups" if found.clusters < found.n else ""
+    said = f"One verdict a subject ({n}{among}): {found.committed:,} committed, {found.referred:,} referred"
+    if found.committed_accuracy:
+        said += f"; {shown(found.committed_accuracy.value)} of the committed right"
+    if found.accuracy is None or found.nll is None:
+        return f"{said}."
+    said += f"; right on {shown(found.accuracy.value)} of all ({ACCURACY.display.interval(found.accuracy)})"
+    if found.nll_gain is None:
+        return f"{said}."
+    gain = f"{NLL.display.change(found.nll_gain.value)}, 95 %: {NLL.display.interval(found.nll_gain, ' to ', '+')}"
+    return f"{said}. The log-loss is {found.nll.value:.3f}; that of the single images is higher by {gain}."
 
 
 def _named(agent: ReaderFigures) -> str:

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from doubleread.core.durable import replacing, told
 from doubleread.evals.metrics.evaluation import Evaluation
 from doubleread.evals.metrics.gates import GateResult
+from doubleread.evals.metrics.panel_worth import subjects_worth
 from doubleread.evals.metrics.run_columns import RunColumns, read_columns
 from doubleread.evals.report._charts import Charts
 from doubleread.evals.report._packs import Packs, block, packed
@@ -20,13 +21,17 @@ from doubleread.evals.report._report_facts import MARKS, facts, marked
 from doubleread.evals.report._report_wording import agent_rows, lead, metric_headings, provenance_lines, tiles
 from doubleread.evals.runs.run_folder import read_record, read_rows
 from doubleread.evals.runs.run_record import RunRecord
-from doubleread.render.html import environment, style_sheet
+from doubleread.evals.runs.subject_rows import read_subjects
+from doubleread.render.html import environment, style_sheet, verdict_html
+from doubleread.render.thumbnail import case_thumbnail
 
 NAME = "report.html"
 _COPY = 1 << 20
 _SIDES = ((600, 192), (1500, 128))
 """Up to so many cases, pictures of that many pixels; 96 for more, so that the file stays small enough to send."""
 _OVERCONFIDENT = 0.8
+_SUBJECTS, _SUBJECT_SIDE = 48, 96
+"""Subjects with a card, and the longer side of their pictures in pixels."""
 
 
 def write_report(folder: Path, evaluation: Evaluation, *, gates: Sequence[GateResult] = ()) -> Path:
@@ -44,7 +49,7 @@ def write_report(folder: Path, evaluation: Evaluation, *, gates: Sequence[GateRe
         packs = Packs(blocks, _side(run.cases))
         columns = read_columns(packs.passing(read_rows(folder)), run.task, run.trust, by)
         with replacing(folder / NAME) as part, part.open("w", encoding="utf-8", errors="backslashreplace") as out:
-            _compose(out, blocks, run, evaluation, columns, packs, gates)
+            _compose(out, blocks, run, evaluation, columns, packs, gates, _subject_cards(folder))
     return folder / NAME
 
 
@@ -60,6 +65,7 @@ def _compose(
     columns: RunColumns,
     packs: Packs,
     gates: Sequence[GateResult],
+    subject_cards: Sequence[Markup],
 ) -> None:
     threshold = evaluation.panel.ocr_threshold if evaluation.panel else _OVERCONFIDENT
     marks = marked(columns, threshold)
@@ -81,6 +87,8 @@ def _compose(
         columns=[name for name, values in columns.subgroups.items() if len(set(values)) > 1],
         provenance=provenance_lines(run, evaluation),
         gates=gates,
+        subjects=None if evaluation.subjects is None else subjects_worth(evaluation.subjects),
+        subject_cards=subject_cards,
         notes=run.notes,
         warnings=_warnings(run, evaluation),
         style=Markup(style_sheet() + _text("report.css")),  # noqa: S704 - our own files
@@ -92,6 +100,18 @@ def _compose(
         out.write(part)
     out.write(block("facts", packed(facts(columns, packs, marks, run.task.names))))
     out.write(f"<script>{script}</script>\n</body>\n</html>\n")
+
+
+def _subject_cards(folder: Path) -> list[Markup]:
+    """Cards of the subjects with their pictures, wrong and referred ones first, as many as a report can carry."""
+
+    def small(path: Path | None, case: str, *, side: int) -> str | None:
+        return case_thumbnail(path, case, side=min(side, _SUBJECT_SIDE))
+
+    found = [row.verdict for row in read_subjects(folder) if row.verdict is not None]
+    found.sort(key=lambda one: (one.case.label in (None, one.decision.label), one.decision.action != "commit"))
+    cards = [verdict_html(one, styled=False, pictures=small, glossary="") for one in found[:_SUBJECTS]]
+    return [Markup(card) for card in cards]  # noqa: S704 - drawn by us, text escaped
 
 
 def _warnings(run: RunRecord, evaluation: Evaluation) -> list[str]:

@@ -22,6 +22,7 @@ from doubleread.evals.runs.run_folder import RECORD, RunFolder, read_record
 from doubleread.evals.runs.run_record import RunRecord, Shard
 from doubleread.evals.runs.runner import End, Watch, run
 from doubleread.evals.runs.selection import Selection, select
+from doubleread.evals.runs.subject_rows import write_subjects
 from doubleread.panel import Panel
 from doubleread.settings import Settings
 
@@ -84,6 +85,7 @@ def evaluate(
             end = _waited(going, halt)
         if end == "complete":
             write_comparison(panel, folder)
+            write_subjects(panel, folder)
     return RunOutcome(folder, end, chosen.notes)
 
 
@@ -135,7 +137,7 @@ def _left_out(panel: Panel) -> list[str]:
 
 
 def _digest(cases: Sequence[Case], others: list[object]) -> str:
-    rows = [(case.id, case.label, case.group) for case in cases]
+    rows = [(case.id, case.label, case.group, *((case.subject,) if case.subject else ())) for case in cases]
     return hashlib.sha256(json.dumps([rows, others], sort_keys=True).encode()).hexdigest()
 
 

@@ -21,10 +21,11 @@ from doubleread.core.verdict import Action, Decision, Track, Unfamiliarity
 from doubleread.orchestrator.arrays import CONFIG, Array, FlagArray
 from doubleread.orchestrator.conformal import ConformalSets
 from doubleread.orchestrator.conformal.selective_risk import SelectiveRisk
-from doubleread.orchestrator.course.policy import Policy, decide, reasons_to_ask, refer_instead
+from doubleread.orchestrator.course.policy import Policy, limited, reasons_to_ask, refer_instead
 from doubleread.orchestrator.course.rounds import Fusion, SecondLookFusion, replaced
 from doubleread.orchestrator.gates.gate import Commitment, Gate
 from doubleread.orchestrator.learning.fusion_learning import Learned
+from doubleread.orchestrator.learning.subject_pooling import SubjectPooling
 from doubleread.orchestrator.ood.familiarity import Familiarity
 from doubleread.orchestrator.simplex import spoken
 from doubleread.orchestrator.trust.profile import track
@@ -113,6 +114,8 @@ class Arbiter:
     """Choices made in fitting."""
     warnings: tuple[str, ...] = ()
     """Missing guarantees, and agents that were left out."""
+    subjects: SubjectPooling = SubjectPooling()
+    """How the posteriors of a subject's images become one."""
 
     def assess(
         self,
@@ -227,12 +230,7 @@ class Arbiter:
         return decision
 
     def _by_limits(self, posterior: Vector) -> Decision:
-        decision = decide(self.task, posterior)
-        if decision.expected_cost is not None and decision.expected_cost > self.commitment.limit:
-            decision = refer_instead(self.task, decision, self.commitment.note)
-        if self.selective is not None and not self.selective.commits(posterior.max(keepdims=True))[0]:
-            decision = refer_instead(self.task, decision, _not_promised(self.selective))
-        return decision
+        return limited(self.task, posterior, self.commitment, self.selective)
 
     def _fusion(self, first: Mapping[str, Answer], round_: int) -> Fusion:
         """Fusion of the round; ``local`` fuses if no paid agent was asked."""
@@ -308,12 +306,3 @@ class Arbiter:
 
 
 _ARBITER = TypeAdapter(Arbiter)
-
-
-def _not_promised(promise: SelectiveRisk) -> str:
-    if promise.threshold is None:
-        return f"no commitment can be promised: {promise.note}"
-    return (
-        f"below {promise.threshold:.1%}, from which on at most {promise.risk:.1%} of commitments are wrong "
-        f"({1 - promise.delta:.0%} confidence)"
-    )

@@ -14,17 +14,20 @@ from doubleread.orchestrator.learning.arbitration import Readings
 def kept(task: Task, cases: Sequence[Case], readings: Readings) -> tuple[Reading, ...]:
     """One record per case; all groups are None if none is known."""
     groups: Sequence[str | None] = readings.groups or [None] * len(cases)
-    rows = zip(cases, readings.first, readings.second, readings.evidence, readings.labels, groups, strict=True)
+    subjects: Sequence[str | None] = readings.subjects or [None] * len(cases)
+    answers = zip(readings.first, readings.second, readings.evidence, strict=True)
+    rows = zip(cases, answers, readings.labels, groups, subjects, strict=True)
     return tuple(
         Reading(
             case=case.id,
             label=task.names[label],
             group=group,
+            subject=subject,
             first=tuple(map(slim, first)),
             second=tuple(slim(answer) for answer in second if answer.round > 1),
             evidence=slim_evidence(evidence),
         )
-        for case, first, second, evidence, label, group in rows
+        for case, (first, second, evidence), label, group, subject in rows
     )
 
 
@@ -48,6 +51,7 @@ def readings_of(
         groups=[row.group or row.case for row in rows] if grouped else None,
         learned_from=learned_from,
         support=None if support is None else np.array(support, dtype=float),
+        subjects=[row.subject for row in rows] if any(row.subject is not None for row in rows) else None,
     )
 
 

@@ -7,7 +7,8 @@ from doubleread.core.evidence import Evidence
 from doubleread.core.task import Task
 from doubleread.core.types import Vector
 from doubleread.core.verdict import Decision
-from doubleread.orchestrator.gates.gate import Gate, best_of, doubts
+from doubleread.orchestrator.conformal.selective_risk import SelectiveRisk
+from doubleread.orchestrator.gates.gate import Commitment, Gate, best_of, doubts
 
 FREE_USD = 1e-4
 """Answers up to this cost in US dollars count as free."""
@@ -89,8 +90,27 @@ def decide(task: Task, posterior: Vector) -> Decision:
     return Decision(action="refer", reasons=(reason,), expected_cost=task.costs.referral)
 
 
+def limited(task: Task, posterior: Vector, commitment: Commitment, selective: SelectiveRisk | None) -> Decision:
+    """``decide``, but refers where a limit learned on held-out cases does not allow the commitment."""
+    decision = decide(task, posterior)
+    if decision.expected_cost is not None and decision.expected_cost > commitment.limit:
+        decision = refer_instead(task, decision, commitment.note)
+    if selective is not None and not selective.commits(posterior.max(keepdims=True))[0]:
+        decision = refer_instead(task, decision, _not_promised(selective))
+    return decision
+
+
 def refer_instead(task: Task, decision: Decision, reason: str) -> Decision:
     """Replaces a commitment by a referral, with one more reason; returns other decisions unchanged."""
     if decision.action != "commit":
         return decision
     return Decision(action="refer", reasons=(reason, *decision.reasons), expected_cost=task.costs.referral)
+
+
+def _not_promised(promise: SelectiveRisk) -> str:
+    if promise.threshold is None:
+        return f"no commitment can be promised: {promise.note}"
+    return (
+        f"below {promise.threshold:.1%}, from which on at most {promise.risk:.1%} of commitments are wrong "
+        f"({1 - promise.delta:.0%} confidence)"
+    )

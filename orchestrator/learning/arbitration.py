@@ -25,10 +25,11 @@ from doubleread.orchestrator.learning._membership import Members, select, silent
 from doubleread.orchestrator.learning.assumed_prior import assumed_priors, stated_priors
 from doubleread.orchestrator.learning.choice import AUTO, choose
 from doubleread.orchestrator.learning.fusion_learning import Learned, Sample
+from doubleread.orchestrator.learning.subject_pooling import HeldOutImages, learn_pooling
 from doubleread.orchestrator.metrics import losses
 from doubleread.orchestrator.ood.familiarity import ALARM_RATE, Familiarity, nearness_of
-from doubleread.orchestrator.resampling import bootstrap
-from doubleread.orchestrator.simplex import spoken
+from doubleread.orchestrator.resampling import bootstrap, group_codes
+from doubleread.orchestrator.simplex import shares, spoken
 from doubleread.orchestrator.trust.profile import DRAWS, profile
 
 PANEL = "panel"
@@ -48,6 +49,8 @@ class Readings:
     learned_from: str
     support: Vector | None = None
     """Label shares of the cases that agents were fitted on, ``(k,)``; None if unknown."""
+    subjects: Sequence[str | None] | None = None
+    """The subject of each case, which several images may show; None if no case has one."""
 
     def rows(self, picked: Labels) -> "Readings":
         """Readings of the cases at these positions."""
@@ -59,6 +62,7 @@ class Readings:
             evidence=[self.evidence[i] for i in at],
             labels=self.labels[at],
             groups=None if self.groups is None else [self.groups[i] for i in at],
+            subjects=None if self.subjects is None else [self.subjects[i] for i in at],
         )
 
 
@@ -147,6 +151,9 @@ class Grounds:
                 posterior.max(axis=1), correct, learning.max_risk, delta, groups=readings.groups
             )
         commitment = Commitment.fit(asked.task, posterior, readings.labels, readings.groups)
+        held_out = HeldOutImages(posterior, readings.labels, group_codes(readings.groups, len(correct)))
+        prior = asked.task.prior_vector() if asked.task.prior else shares(readings.labels, posterior.shape[1])
+        subjects = learn_pooling(held_out, readings.subjects, prior, learning.folds, learning.seed)
         every = (
             *asked.chosen.notes,
             *self.members.notes,
@@ -157,6 +164,7 @@ class Grounds:
             commitment.note if commitment.possible else Caution(commitment.note),
             Caution(self.familiarity.note),
             "" if selective is None else selective.note if selective.possible else Caution(selective.note),
+            subjects.note if subjects.learned else Caution(subjects.note),
         )
         notes, warnings = divided(every)
         arbiter = Arbiter(
@@ -177,6 +185,7 @@ class Grounds:
             left_out=self.members.left_out,
             notes=notes,
             warnings=warnings,
+            subjects=subjects,
         )
         return arbiter, look
 

@@ -24,6 +24,7 @@ _ROWS = {
     "correct": "doubleread.sessions.actions.decide:CORRECT",
     "undo": "doubleread.sessions.actions.decide:UNDO",
     "compare": "doubleread.sessions.actions.compare:COMPARE",
+    "together": "doubleread.sessions.actions.together:TOGETHER",
     "images": "doubleread.sessions.actions.image_list:IMAGES",
     "switch": "doubleread.sessions.actions.image_list:SWITCH",
     "glossary": "doubleread.sessions.actions.words:GLOSSARY",
