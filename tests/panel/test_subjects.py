@@ -10,7 +10,9 @@ from typer.testing import CliRunner
 from doubleread.cli.main import app
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError, PanelError
+from doubleread.core.notices import DoublereadWarning
 from doubleread.core.verdict import Unread, Verdict
+from doubleread.panel import Panel
 from doubleread.panel.subjects import by_subject
 
 
@@ -27,6 +29,11 @@ def shots(tmp_path_factory):
 
 def of_plant(shots):
     return [shots / f"plant07-{i}.png" for i in range(3)]
+
+
+def in_pairs(cases):
+    """The cases, with two neighbours a subject; they have no groups."""
+    return [case.model_copy(update={"subject": f"{case.label} {i // 2}"}) for i, case in enumerate(cases)]
 
 
 def test_one_image_gets_the_verdict_of_diagnose(panel, shots):
@@ -72,6 +79,25 @@ def test_a_subject_is_decided_again_like_an_image(panel, shots):
     free = panel.task.costs.model_copy(update={"referral": 0.0})
     assert panel.redecide(whole, costs=free).decision.action == "refer"
     assert panel.explain(whole).lines
+
+
+def test_fitting_keeps_subjects_whole_and_says_that_there_are_too_few(dataset, quick, tmp_path):
+    with pytest.warns(DoublereadWarning, match="how to combine images of one subject was not learned"):
+        fitted = Panel.fit(in_pairs(dataset.cases), dataset.task, settings=quick)
+    with fitted:
+        fitted.save(tmp_path / "panel")
+        rows = fitted._fitted.readings
+    assert rows.groups == rows.subjects
+    assert len(set(rows.subjects)) == 15
+    with Panel.load(tmp_path / "panel", settings=quick) as loaded:
+        assert loaded._arbiter.subjects == fitted._arbiter.subjects
+        assert any("not learned" in line for line in loaded.warnings)
+
+
+def test_what_is_about_one_image_is_not_answered_for_several(panel, shots):
+    whole = panel.diagnose_subject(of_plant(shots))
+    assert "a map is of one image" in " ".join(panel.attribute(whole).lines)
+    assert panel.compare_batch([whole]).n == 3
 
 
 def test_a_subject_is_confirmed_image_by_image(panel, shots):
