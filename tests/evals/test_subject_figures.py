@@ -57,7 +57,9 @@ def test_the_gain_is_paired_with_the_subjects_own_images(judged):
 
 
 def test_summary_and_report_tell_of_subjects(judged):
-    assert "One verdict a subject" in (judged.folder / "summary.md").read_text()
+    summary = (judged.folder / "summary.md").read_text()
+    assert "One verdict a subject" in summary
+    assert "of the 6 whose images have one true label" in summary
     page = judged.report.read_text()
     assert 'id="subjects"' in page
     assert "7 of 7 subjects with their images" in page
