@@ -18,12 +18,12 @@ from doubleread.panel.subjects import by_subject
 
 @pytest.fixture(scope="module")
 def shots(tmp_path_factory):
-    """Three new red pictures of one plant, one green of another, and a file that is no picture."""
+    """Three new red pictures of one plant, one green of another, and a picture that was cut off."""
     folder = tmp_path_factory.mktemp("shots")
     for i in range(3):
         photo(folder / f"plant07-{i}.png", 2, seed=9000 + i)
     photo(folder / "plant08-0.png", 1, seed=9100)
-    (folder / "plant07-x.png").write_text("broken")
+    (folder / "plant07-x.png").write_bytes((folder / "plant07-0.png").read_bytes()[:300])
     return folder
 
 
