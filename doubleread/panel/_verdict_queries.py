@@ -127,9 +127,10 @@ class VerdictQueries(OpenPanel):
         asked = label or verdict.label
         if asked is None:
             raise TaskError(f"no agent gave an opinion on {verdict.case.source}: name a label to ask where it is seen")
-        if verdict.unfamiliar:
+        if verdict.unfamiliar or verdict.images > 1:
             self.task.index(asked)
-            return ShownAttribution.of_attribution(no_maps(verdict.case, self.agents, asked, UNLIKE))
+            why = UNLIKE if verdict.unfamiliar else "a map is of one image: ask for that of one of the verdict's shots"
+            return ShownAttribution.of_attribution(no_maps(verdict.case, self.agents, asked, why))
         await self._eyes.embed(verdict.case)
         agents = {name: agent for name, agent in self._seated.agents.items() if name not in self._arbiter.left_out}
         found = await attribute(verdict.case, agents, self._arbiter, asked, progress)
@@ -139,8 +140,9 @@ class VerdictQueries(OpenPanel):
         """Tests whether the pictures of a batch are like the calibration pictures, and says in what they differ.
 
         A classifier two-sample test (Lopez-Paz and Oquab 2017) of embeddings and simple statistics at a level of 1 %.
-        Whole groups (``Case.group``) are shuffled. Pictures that the panel was fitted on are left out. With fewer than
-        30 pictures nothing is tested, and ``note`` says why. If the batch differs, there is also a warning.
+        Whole groups (``Case.group``) are shuffled; of a subject, all images count. Pictures that the panel was fitted
+        on are left out. With fewer than 30 pictures nothing is tested, and ``note`` says why. If the batch differs,
+        there is also a warning.
 
         Examples:
             >>> panel.compare_batch([verdict]).note
@@ -148,8 +150,9 @@ class VerdictQueries(OpenPanel):
         """
         self._check_open()
         names, said = self.task.names, dict[str, tuple[Case, int]]()
-        for one in verdicts:
-            if isinstance(one, Verdict) and not self.learned_from(one.case):
+        images = (shot for one in verdicts if isinstance(one, Verdict) for shot in one.shots or (one,))
+        for one in images:
+            if not self.learned_from(one.case):
                 said[one.case.id] = one.case, -1 if one.label is None else names.index(one.label)
         eyes = self._eyes
         found = compare_verdicts(

@@ -220,30 +220,21 @@ class Panel(VerdictQueries):
                 report("diagnosing images", done, len(images) if isinstance(images, Sized) else done)
                 yield from found
 
-    def diagnose_subject(
-        self, images: Sequence[Readable], *, subject: str | None = None, progress: Progress | None = None
-    ) -> Verdict:
+    def diagnose_subject(self, images: Sequence[Readable], *, subject: str | None = None) -> Verdict:
         """Diagnoses several images of one subject, such as a plant, and returns one verdict for all of them.
 
-        The posteriors of the images are pooled as fitting learned it from calibration cases with a ``subject``; where
-        it could not, their mean is used, and a warning says so. An image counts once, even if it is given twice. Images
-        that raised the alarm or could not be read make the verdict less sure, never surer. ``Verdict.shots`` holds the
-        verdict on each image, ``Verdict.unread`` what could not be read. One image gets the verdict of ``diagnose``.
-
-        Args:
-            images: All images of the subject.
-            subject: Its name; if None, ``Case.subject`` of the images, or the name of the first.
-            progress: As for ``fit``.
+        The images' posteriors are pooled as learned from calibration cases with a ``subject``, or else their mean is
+        used and a warning says so. An image counts once; one that failed or raised the alarm makes the verdict less
+        sure. ``Verdict.shots`` holds the images' verdicts. ``subject`` is a name; if None, that of the images' cases.
 
         Raises:
             DataError: There is no image.
 
         Examples:
-            >>> verdict = panel.diagnose_subject(["leaf.jpg", "missing.jpg"], subject="plant 7")
-            >>> verdict.images, len(verdict.shots), len(verdict.unread)
-            (2, 1, 1)
+            >>> panel.diagnose_subject(["leaf.jpg", "missing.jpg"], subject="plant 7").images
+            2
         """
-        return self.pool(list(self.diagnose_many(images, progress=progress)), subject=subject)
+        return self.pool(list(self.diagnose_many(images)), subject=subject)
 
     async def adiagnose_subject(self, images: Sequence[Readable], *, subject: str | None = None) -> Verdict:
         """Like ``diagnose_subject``, for async code."""
@@ -349,8 +340,7 @@ class Panel(VerdictQueries):
             archive: Whether the case joins the archive and becomes evidence for other images.
 
         Raises:
-            PanelError: The panel has no folder, the case is one of its own, or the verdict is another panel's or about
-                several images of a subject: confirm each of its ``shots``.
+            PanelError: The panel has no folder, or the verdict is on its own case, several images, or another panel's.
             TaskError: The task has no such label.
             ImageError: The image can no longer be read; nothing was stored. Use ``archive=False``.
             FileError: The outcome could not be written.

@@ -34,7 +34,7 @@ class RowKeys(NamedTuple):
         named = {"group": choice.group, "subject": choice.subject}
         chosen = {what: text or (what if what in columns else None) for what, text in named.items()}
         notes = tuple(f"{what} key: {text}" for what, text in chosen.items() if text)
-        rules = {what: group_key(text, columns, path_column, what) if text else None for what, text in chosen.items()}
+        rules = {what: group_key(text, columns, path_column) if text else None for what, text in chosen.items()}
         return cls(**rules, notes=notes)
 
     def of_row(self, values: Mapping[str, str]) -> tuple[str | None, str | None]:
@@ -65,16 +65,15 @@ def group_key(expression: str, columns: Collection[str], path_column: str, what:
     return joined
 
 
-def _term(text: str, columns: Collection[str], what: str) -> GroupOf:
+def _term(text: str, columns: Collection[str]) -> GroupOf:
     column, blocks, size = (part.strip() for part in text.partition("//"))
     if column not in columns:
-        raise DataError(f"there is no column {column!r} for {what}s; columns: {', '.join(columns)}")
+        raise DataError(f"there is no column {column!r} for groups; columns: {', '.join(columns)}")
     if not blocks:
         return lambda row: row.get(column, "").strip() or None
     if not re.fullmatch(r"0*[1-9][0-9]{0,8}", size):
         raise DataError(
-            f"{what} {text[:60]!r}: the block size must be a whole number above 0, as in {column}//10, not "
-            f"{size[:20]!r}"
+            f"group {text[:60]!r}: the block size must be a whole number above 0, as in {column}//10, not {size[:20]!r}"
         )
     return lambda row: _block(row.get(column, "").strip(), column, int(size))
 

@@ -46,7 +46,8 @@ def subjects_worth(found: SubjectFigures) -> str:
         said += f"; {shown(found.committed_accuracy.value)} of the committed right"
     if found.accuracy is None or found.nll is None:
         return f"{said}."
-    said += f"; right on {shown(found.accuracy.value)} of all ({ACCURACY.display.interval(found.accuracy)})"
+    judged = "all" if found.labelled == found.n else f"the {found.labelled:,} whose images have one true label"
+    said += f"; right on {shown(found.accuracy.value)} of {judged} ({ACCURACY.display.interval(found.accuracy)})"
     if found.nll_gain is None:
         return f"{said}."
     gain = f"{NLL.display.change(found.nll_gain.value)}, 95 %: {NLL.display.interval(found.nll_gain, ' to ', '+')}"

@@ -97,6 +97,24 @@ def test_an_image_that_cannot_be_read_is_told_the_rest_goes_on_and_the_code_is_2
     assert ran.out.count("leaf.png") >= 2
 
 
+def test_images_of_one_subject_get_one_verdict(chat, leaf, tmp_path):
+    other = photo(tmp_path / "leaf-2.png", 0, 78)
+    ran = chat(lines=[f"/subject {leaf} {other}", "/subject leaf.png"])
+    told = " ".join(ran.out.split())
+    assert "one verdict for 2 images" in told
+    assert "both images say blue" in told
+    assert "name at least two images" in ran.err
+    assert ran.code == 2
+
+
+def test_several_files_at_once_may_be_one_subject(chat, leaf, tmp_path):
+    other = photo(tmp_path / "leaf-2.png", 0, 78)
+    ran = chat(lines=[f"{leaf} {other}", "/together 1, 2"])
+    assert "if they show one subject, /together 1, 2 gives one verdict" in " ".join(ran.err.split())
+    assert "one verdict for 2 images" in ran.out
+    assert ran.code == 0
+
+
 def test_a_session_is_listed_gone_on_with_renamed_exported_and_deleted(chat, leaf, tmp_path):
     chat(leaf)
     (one,) = sessions_of(chat)

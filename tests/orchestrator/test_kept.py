@@ -48,6 +48,13 @@ def learned(readings):
     return fit_arbiter(TASK, AGENTS, readings, Policy(), Learning(rule="log-pool", calibrator="temperature", folds=3))
 
 
+def test_subjects_are_kept_and_come_back():
+    subjects = [None if i % 4 == 0 else f"plant {i // 3}" for i in range(60)]
+    rows = kept(TASK, cases(60), replace(script(), subjects=subjects))
+    assert readings_of(TASK, AGENTS, rows, "a script").subjects == subjects
+    assert readings_of(TASK, AGENTS, kept(TASK, cases(60), script()), "a script").subjects is None
+
+
 @pytest.fixture(scope="module")
 def readings():
     return script()

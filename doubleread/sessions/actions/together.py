@@ -4,7 +4,7 @@ from typing import Annotated
 
 from doubleread.core.base import Record
 from doubleread.core.verdict import Unread, Verdict
-from doubleread.core.verdict_wording import first_screen
+from doubleread.core.verdict_wording import first_screen, image_name
 from doubleread.sessions.actions._facts import percent, said, sorted_shares
 from doubleread.sessions.actions.action import Action, Heard, Kind
 from doubleread.sessions.actions.arguments import divided
@@ -57,7 +57,7 @@ def _result(seen: CaseSeen) -> Verdict | Unread:
 def _table(verdict: Verdict) -> Table:
     rows: list[tuple[str, ...]] = [
         (
-            shot.case.source,
+            image_name(shot),
             shot.label or "no answer",
             percent(shot.confidence) if shot.posterior else "not counted",
             shot.decision.action,

@@ -39,6 +39,7 @@ def test_one_flat_row_a_case(tmp_path):
         "index": "0",
         "source": "1.png",
         "group": "g",
+        "subject": "",
         "split": "test",
         "label": "a",
         "said": "a",
