@@ -101,8 +101,8 @@ class VerdictQueries(OpenPanel):
         asked = label or verdict.label
         if asked is None:
             raise TaskError(f"no agent gave an opinion on {verdict.case.source}: name a label to ask where it is seen")
+        asked = self.task.named(asked)
         if verdict.unfamiliar:
-            self.task.index(asked)
             return ShownAttribution.of_attribution(no_maps(verdict.case, self.agents, asked, UNLIKE))
         await self._eyes.embed(verdict.case)
         agents = {name: agent for name, agent in self._seated.agents.items() if name not in self._arbiter.left_out}

@@ -44,8 +44,8 @@ def with_labels(rows: Sequence["DatasetRow"], label_map: Mapping[str, str] | Non
         if label not in names and is_missing(label):
             problems.append(RowProblem(where=row.where, path=row.source, problem=_missing(label)))
             continue
-        keys = {what: _key(getattr(row, what), what, ungrouped) for what in ("group", "subject")}
-        kept.append(replace(row, label=names.get(label, label), **keys))
+        group, subject = _key(row.group, "group", ungrouped), _key(row.subject, "subject", ungrouped)
+        kept.append(replace(row, label=names.get(label, label), group=group, subject=subject))
     return NamedRows(kept, problems, (*_merged(spelt), *_renamed(names, rows), *_without_key(ungrouped)))
 
 
