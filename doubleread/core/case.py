@@ -99,6 +99,8 @@ class RowProblem(Record):
     path: str = ""
     problem: str
     """The reason."""
+    split: str | None = None
+    """The split that the row belongs to, if it names one."""
 
     @property
     def line(self) -> str:

@@ -94,7 +94,7 @@ def dataset_of(found: LabelledCases, *, task: Task | None = None, task_id: str |
 def _read(row: DatasetRow) -> Case | RowProblem:
     problem = _unusable(row)
     if problem:
-        return RowProblem(where=row.where, path=row.source, problem=problem)
+        return RowProblem(where=row.where, path=row.source, problem=problem, split=row.split)
     try:
         return Case.from_file(
             row.path,
@@ -106,7 +106,7 @@ def _read(row: DatasetRow) -> Case | RowProblem:
             metadata=row.metadata,
         )
     except DataError as error:
-        return RowProblem(where=row.where, path=row.source, problem=str(error))
+        return RowProblem(where=row.where, path=row.source, problem=str(error), split=row.split)
 
 
 def _unusable(row: DatasetRow) -> str:
@@ -139,7 +139,8 @@ def _merge_identical(
         if len(labels[case.id]) > 1:
             names = ", ".join(f"{label} ({source})" for label, source in sorted(labels[case.id].items()))
             told = f"the same picture has the labels {names}; all copies are left out"
-            contradicting.append((case, RowProblem(where=row.where, path=row.source, problem=told)))
+            problem = RowProblem(where=row.where, path=row.source, problem=told, split=row.split)
+            contradicting.append((case, problem))
         elif key in seen:
             copies += 1
         else:

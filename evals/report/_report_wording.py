@@ -6,6 +6,7 @@ from typing import NamedTuple
 from doubleread.core.trust import CalibrationError
 from doubleread.core.verdict_wording import in_points
 from doubleread.evals.metrics.evaluation import Evaluation
+from doubleread.evals.metrics.left_out import reasons
 from doubleread.evals.metrics.panel_worth import benefit, worth
 from doubleread.evals.runs.run_record import RunRecord
 from doubleread.orchestrator.metrics import shown_in
@@ -59,7 +60,8 @@ def _cell(metric: Metric, e: Found) -> str:
 def lead(e: Evaluation) -> str:
     """The result of the run, in a few sentences."""
     d = e.decisions
-    kept = f", and was right on {percent(d.committed_accuracy.value)} of the rest" if d.committed_accuracy else ""
+    rest = "the rest" if d.committed_n == d.committed else f"the {d.committed_n:,} others whose label it knows"
+    kept = f", and was right on {percent(d.committed_accuracy.value)} of {rest}" if d.committed_accuracy else ""
     handed = f"{d.referred:,} of {e.n:,} cases" if d.referred else "no case"
     return f"{worth(e)} The panel referred {handed} to a person{kept}."
 
@@ -121,6 +123,8 @@ def _odd(e: Evaluation, counts: dict[str, int]) -> list[Tile]:
         made.append(
             Tile("Near copies", f"{e.leaks.cases:,}", without or "of images in the panel’s archive", "show=leaked")
         )
+    if e.left_out:
+        made.append(Tile("Left out", percent(e.left_out_share), f"of {e.asked_n:,} images: {reasons(e.left_out)}"))
     if counts["unread"]:
         made.append(Tile("Not read", f"{counts['unread']:,}", "not counted in any figure", "show=unread"))
     return made

@@ -92,7 +92,5 @@ def test_a_task_finds_a_label_in_another_unicode_form_and_guesses_at_a_wrong_one
     task = Task.of("leaves", ["Fäule", "rust"])
     assert task.named("Fa\u0308ule ") == "Fäule"
     assert task.index("rust\u200b") == 1
-    with pytest.raises(
-        TaskError, match=r"label 'Rust' is not one of .*: Fäule, rust\. Did you mean 'rust'\?"
-    ):
+    with pytest.raises(TaskError, match=r"label 'Rust' is not one of .*: Fäule, rust\. Did you mean 'rust'\?"):
         task.index("Rust")
