@@ -245,7 +245,8 @@ def _fates(e: Evaluation) -> Table:
     right = f"{percent(d.committed_accuracy)} of {some} right" if d.committed_accuracy else ""
     table.add_row("[dim]committed[/dim]", str(d.committed), right)
     table.add_row("[dim]referred to a person[/dim]", str(d.referred), "")
-    covered = f"; {e.sets.coverage.value:.1%} contain the true label" if e.sets.coverage else ""
+    known = f" of the {e.labelled} with a known label" if e.labelled < e.n else ""
+    covered = f"; {e.sets.coverage.value:.1%}{known} contain the true label" if e.sets.coverage else ""
     table.add_row("[dim]prediction sets[/dim]", f"{e.sets.size.value:.2f}", f"labels on average{covered}")
     moved = [one for one in e.second_looks.agents if one.helped or one.harmed]
     effects = "\n".join(f"{one.agent}: {one.helped} wrong → right, {one.harmed} right → wrong" for one in moved)

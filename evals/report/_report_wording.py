@@ -92,7 +92,7 @@ def _decided(e: Evaluation) -> list[Tile]:
     made.append(Tile("Referred to a person", percent(1 - d.commitment.value), f"{d.referred:,} cases", "show=referred"))
     if sets.coverage:
         promised = f"promised {sets.promised:.0%}".replace("%", " %") if sets.promised else ""
-        about = ", ".join(filter(None, (promised, f"mean size {sets.size.value:.2f}")))
+        about = ", ".join(filter(None, (promised, f"mean size {sets.size.value:.2f}", f"n {e.labelled:,}")))
         made.append(Tile("True label in the prediction set", percent(sets.coverage.value), about, "show=outside"))
     return made
 
