@@ -75,10 +75,9 @@ def _judged(e: Evaluation) -> list[Tile]:
     if e.panel is None:
         return []
     p = e.panel
+    name, n = ("Accuracy", f"{p.n:,} of {e.asked_n:,}") if e.left_out else ("Accuracy, all cases", f"{p.n:,}")
     return [
-        Tile(
-            "Accuracy, all cases", percent(p.accuracy.value), f"{PERCENT.interval(p.accuracy)}, n {p.n:,}", "show=wrong"
-        ),
+        Tile(name, percent(p.accuracy.value), f"{PERCENT.interval(p.accuracy)}, n {n}", "show=wrong"),
         Tile("Calibration error (ECE)", f"{p.ece.value:.3f}", _chance(p.ece), "by=panel&show=sure"),
     ]
 
