@@ -9,6 +9,7 @@ from doubleread.evals.datasets import LabelledCases, read_labelled
 from doubleread.evals.metrics.evaluation import Evaluation
 from doubleread.evals.metrics.folders import evaluate_folder
 from doubleread.evals.metrics.gates import check, gate
+from doubleread.evals.metrics.left_out import reasons
 from doubleread.evals.runs.evaluate import RunChoice, evaluate
 from doubleread.panel import Panel
 
@@ -22,6 +23,7 @@ def assert_panel(
     sure: bool = False,
     run: Path | None = None,
     limit: int | None = None,
+    allow_left_out: bool = False,
 ) -> Evaluation:
     """Evaluates a panel on images it has not learned from, and fails if a figure is worse than its bound.
 
@@ -33,9 +35,10 @@ def assert_panel(
         sure: Whether the whole 95 % interval must be within the bound.
         run: Folder that keeps the run, and from which it is resumed; a temporary one if None.
         limit: Greatest number of images, taken evenly from the data.
+        allow_left_out: Whether more than 5 % of the images may be left out of the figures.
 
     Raises:
-        AssertionError: A figure is worse than its bound; the message names all of them.
+        AssertionError: A figure is worse than its bound, or too many images are left out; the message names everything.
         DataError: There is no such figure, or a bound does not make sense.
         RunError: No bound was given.
 
@@ -53,8 +56,11 @@ def assert_panel(
     with TemporaryDirectory(prefix="doubleread-") as scratch:
         found = _judged(panel, dataset, RunChoice(run or Path(scratch) / "run", limit=limit))
     missed = [one for one in check(found, gates) if not one.passed or (sure and not one.sure)]
-    if missed:
-        lines = [one.text + (", but not surely so" if one.passed else "") for one in missed]
+    lines = [one.text + (", but not surely so" if one.passed else "") for one in missed]
+    if found.too_many_left_out and not allow_left_out:
+        some = f"only {found.judged_n} of {found.asked_n} images are counted"
+        lines.append(f"{some}: {reasons(found.left_out)}; allow_left_out=True accepts that")
+    if lines:
         raise AssertionError("\n  ".join((f"the panel is not good enough, on {found.n} images:", *lines)))
     return found
 

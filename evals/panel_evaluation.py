@@ -9,6 +9,7 @@ from doubleread.core.durable import write_text
 from doubleread.core.notices import warn_user
 from doubleread.core.progress import Progress
 from doubleread.evals.datasets import LabelledCases, read_labelled
+from doubleread.evals.datasets.label_hints import kept_words
 from doubleread.evals.metrics.case_tables import CaseTable
 from doubleread.evals.metrics.evaluation import Evaluation, ReaderFigures
 from doubleread.evals.metrics.folders import evaluate_folder
@@ -55,10 +56,11 @@ class PanelEvaluation(HasOverview):
     def _overview(self, *, pictures: bool) -> Overview:
         del pictures
         found = self.evaluation
+        some = f"{found.judged_n:,} of {found.asked_n:,}" if found.left_out else f"{found.n:,}"
         shown = tuple(one for one in shown_in("readers") if one.name in ("accuracy", "ece", "nll"))
         return Overview(
             kind="Evaluation",
-            title=f"{found.name}: {found.n:,} images",
+            title=f"{found.name}: {some} images",
             facts=(("report", str(self.report)),),
             lines=(worth(found), *(f"{'✓' if one.passed else '✗'} {one.text}" for one in self.gates)),
             headings=("agent", "n", *(one.heading for one in shown)),
@@ -80,7 +82,9 @@ def evaluate_panel(
 ) -> PanelEvaluation:
     """Evaluates a saved panel on labelled images that it has not learned from, and writes a report.
 
-    The same call again resumes a run that was stopped.
+    The same call again resumes a run that was stopped. It warns of images that the figures leave out, such as those
+    whose label the panel does not know; ``evaluation.left_out`` counts them, and ``evaluation.too_many_left_out`` says
+    whether they are more than 5 %.
 
     Args:
         panel: A panel that was loaded from its folder.
@@ -93,7 +97,7 @@ def evaluate_panel(
         progress: As for ``Panel.fit``.
 
     Raises:
-        DataError: No case is left to run, or no case has a column of ``by``.
+        DataError: No case is left to run, none has a label that the panel knows, or no case has a column of ``by``.
         RunError: The folder belongs to another run.
         PanelError: The panel was never saved.
 
@@ -102,7 +106,7 @@ def evaluate_panel(
         >>> judged.evaluation.n, judged.evaluation.panel.accuracy.value
         (9, 1.0)
     """
-    dataset = data if isinstance(data, LabelledCases) else read_labelled(data)
+    dataset = data if isinstance(data, LabelledCases) else read_labelled(data, label_map=kept_words(panel.task.names))
     wanted = RunChoice(None if out is None else Path(out), split=split, limit=limit)
     with shown(progress) as report:
 

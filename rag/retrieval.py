@@ -14,6 +14,7 @@ from doubleread.core.agent_ports import WHOLE
 from doubleread.core.case import Case
 from doubleread.core.errors import DoublereadError, StoreError
 from doubleread.core.evidence import Evidence, EvidenceQuality, Neighbour
+from doubleread.core.label_text import as_known
 from doubleread.core.ports import CaseStore, Embedder
 from doubleread.core.stored import Columns
 from doubleread.core.task import Task
@@ -199,11 +200,12 @@ class StoreRetriever:
             return self._fitted
 
     def _fit(self, columns: Columns, before: _FittedModel | None) -> _FittedModel:
-        unknown = set(columns.labels.tolist()) - set(self._task.names)
+        names = self._task.names
+        unknown = {label for label in set(columns.labels.tolist()) if as_known(label, names) not in names}
         if unknown:
             raise StoreError(
                 f"the case store holds labels {sorted(unknown)} that task {self._task.id!r} does not know "
-                f"({', '.join(self._task.names)}): use the store of this task"
+                f"({', '.join(names)}): use the store of this task"
             )
         labels = np.array([self._task.index(label) for label in columns.labels.tolist()], np.int64)
         groups = [group or None for group in columns.groups.tolist()]

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from doubleread.core.base import Record
+from doubleread.core.label_text import as_known
 from doubleread.core.opinion import Abstention, Answer, ConfidenceSource, Opinion, Usage
 from doubleread.core.safe_files import parse_json
 from doubleread.core.task import Task
@@ -56,6 +57,7 @@ def answer_of(row: Mapping[str, Any], columns: AnswerColumns, agent: str, round_
         label = str(row[columns.label]).strip() if columns.label else ""
         if not label:
             return Abstention(**said, cause="not-recorded", detail="the row names no label")
+        label = as_known(label, task.names)
         if label not in task.names:
             raise ValueError(f"label {label[:60]!r} is none of {', '.join(task.names)}")
         confidence = _confidence(row, columns)
@@ -77,7 +79,8 @@ def _shares(row: Mapping[str, Any], columns: AnswerColumns, task: Task) -> dict[
         stated = {name: _number(row, columns.prefix + name) for name in task.names}
     else:
         return None
-    if not stated or all(p is None for p in stated.values()):
+    stated = {as_known(name, task.names): p for name, p in (stated or {}).items()}
+    if all(p is None for p in stated.values()):
         return None
     if unknown := set(stated) - set(task.names):
         raise ValueError(f"labels {', '.join(sorted(unknown))[:200]!r} are none of {', '.join(task.names)}")

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 from doubleread.agents.wire.faults import CallFault, harmless
+from doubleread.core.label_likeness import meant
 from doubleread.core.types import Json
 
 MAX_FINDINGS = 2000
@@ -16,6 +17,7 @@ MAX_ANSWER = 100_000
 MAX_STATED = 1000
 """Largest stated number: some models state shares in per cent or per mille."""
 TOLERATED_SUM = 0.02
+_WRAPPED = re.compile(r"(\*{1,3}|_{1,3}|`{1,3}|~~|\"|')(.+)\1\.?", re.DOTALL)
 _THOUGHTS = re.compile(r"<(/?)think(?:ing)?>", re.IGNORECASE)
 
 
@@ -71,13 +73,14 @@ def words(value: Any) -> str:
 
 
 def matching(said: str, labels: Sequence[str]) -> str:
-    """Returns the label as spelled, or the only one that differs just in case, blanks and dashes."""
-    if said in labels:
-        return said
-    alike = [label for label in labels if _plain(label) == _plain(said)]
-    if len(alike) != 1:
+    """Returns the label as spelled, or the only one that differs just in case, blanks and dashes between words.
+
+    Signs count: ``HER2`` is neither ``HER2-`` nor ``HER2+``. Quotes and Markdown around the answer do not.
+    """
+    found = meant(said, labels) or meant(_bare(said), labels)
+    if found is None:
         raise CallFault("invalid-answer", harmless(f"{said!r} is none of the labels {', '.join(labels)}"))
-    return alike[0]
+    return found
 
 
 def _without_thoughts(text: str) -> str:
@@ -92,8 +95,12 @@ def _without_thoughts(text: str) -> str:
     return "".join([*kept, text[at:]])
 
 
-def _plain(label: str) -> str:
-    return re.sub(r"[\s_\-]+", " ", label).strip(" .\"'").casefold()
+def _bare(said: str) -> str:
+    """Removes what wraps an answer on both sides, as in ``**rust**``, and a full stop or a quote at its ends."""
+    text = said.strip()
+    while (wrapped := _WRAPPED.fullmatch(text)) is not None:
+        text = wrapped[2].strip()
+    return text.strip(" .\"'")
 
 
 def _brief(value: Any) -> str:

@@ -1,5 +1,6 @@
 """``doubleread cases add | sync``: adds labelled cases to an archive."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -114,6 +115,8 @@ def _ingested(folder: Path, data: str, given: IntakeOptions, prune: bool | None)
             note(line)
         source = IngestSource(origin=given.origin or dataset.name, reviewer=given.reviewer, tags=tuple(given.tag or ()))
         with intake.archive() as archive, progress() as report:
+            known = [str(label) for (label,) in archive.file.ask("select distinct label from cases")]
+            warn_user(_new_spellings({case.label or "" for case in dataset.cases}, known))
             found = ingest(archive, dataset.cases, intake.embedder, source, partial(report, "adding cases"))
             problems, duplicates = (*dataset.problems, *found.problems), found.duplicates + dataset.copies
             found = found.model_copy(update={"problems": problems, "duplicates": duplicates})
@@ -124,6 +127,19 @@ def _ingested(folder: Path, data: str, given: IntakeOptions, prune: bool | None)
                 remove(archive, source, lost)
             counts = {"gone": len(lost), "removed": len(lost) if prune else 0, "version": archive.version()}
             return found.model_copy(update=counts)
+
+
+def _new_spellings(labels: Iterable[str], known: Sequence[str]) -> list[str]:
+    """Warnings of new labels that look like a label of the archive."""
+    from doubleread.core.label_likeness import alike
+    from doubleread.evals.datasets.label_hints import renaming
+
+    new = [label for label in sorted(labels) if label not in known and any(alike(label, one) for one in known)]
+    told = ", ".join(map(repr, new))
+    named = (
+        f"new labels look like labels of the archive spelt differently: {told}; to join them: {renaming(new, known)}"
+    )
+    return [named] if new else []
 
 
 def _show(found: "Ingested", folder: Path) -> None:

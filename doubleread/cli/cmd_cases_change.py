@@ -8,6 +8,7 @@ from doubleread.cli import options
 from doubleread.cli.cases_shared import SHOWN, opened
 from doubleread.cli.screen import say
 from doubleread.core.errors import StoreError
+from doubleread.core.label_text import normal
 from doubleread.core.notices import warn_user
 
 app = typer.Typer()
@@ -25,6 +26,7 @@ def relabel(
     from doubleread.rag.care.case_corrections import relabel as change
     from doubleread.rag.care.listing import whole_id
 
+    label = normal(label)
     with opened(archive) as store:
         before = change(store, whole_id(store, case), label, reviewer=reviewer, note=note)
         known = store.file.ask("select 1 from cases where label = ? and id != ? limit 1", [label, before.case.id])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-FAILED, INCOMPLETE, INTERRUPTED = 1, 3, 130
+FAILED, LEFT_OUT, INCOMPLETE, INTERRUPTED = 1, 2, 3, 130
 ENDS = {"budget": "the budget is used up", "interrupted": "stopped"}
 
 
@@ -46,6 +46,13 @@ class JudgeOptions:
         ),
     ] = None
 
+    allow_left_out: Annotated[
+        bool,
+        typer.Option(
+            "--allow-left-out", help="Accept that more than 5 % of the images are left out, as with unknown labels."
+        ),
+    ] = False
+
     def gates(self) -> "list[MetricBound]":
         """The bounds on the metrics. Raises ``DataError`` for an invalid one."""
         from doubleread.evals.metrics.gates import parse_gate
@@ -56,7 +63,8 @@ class JudgeOptions:
 
 @app.command(
     epilog="Example: doubleread evaluate photos/ --panel panel --fail-under accuracy=0.95 --fail-over ece=0.05. Exit "
-    "codes: 0; 1 a figure is worse than asked for; 2 nothing was run; 3 the budget is used up; 130 interrupted."
+    "codes: 0; 1 a figure is worse than asked for; 2 nothing was run, or more than 5 % of the images are left out "
+    "(unknown label, not readable, no answer); 3 the budget is used up; 130 interrupted."
 )
 @grouped
 def evaluate(
@@ -97,7 +105,7 @@ def evaluate(
     run_flags = {"engine": engine, "in_flight": in_flight}
     chosen = options.settings_of(settings, run=run_flags, budget={"max_cost_usd": max_cost})
     with Panel.load(panel, settings=chosen, allow_from_panel=allow_from_panel) as loaded:
-        dataset = columns.labelled_with_bar(data)
+        dataset = columns.labelled_with_bar(data, loaded.task.names)
         announce_reading(dataset)
         with watching() as watch:
             ended = run(loaded, dataset, choice, watch=watch, announce=_announce)
@@ -105,7 +113,7 @@ def evaluate(
         warn(f"{ENDS[ended.end]}: the same command resumes; `doubleread report` evaluates what is done")
         tell(str(ended.folder))
         raise typer.Exit(INCOMPLETE if ended.end == "budget" else INTERRUPTED)
-    _judge(ended.folder, judging.by, gates)
+    _judge(ended.folder, judging, gates)
 
 
 def _announce(folder: Path, notes: Sequence[str]) -> None:
@@ -130,20 +138,23 @@ def report(
     gates = judging.gates()
     if len(runs) > 1 and out is None:
         raise RunError("to join the shards of a run, name a folder for the whole with -o")
-    _judge(runs[0] if out is None else join(runs, out), judging.by, gates)
+    _judge(runs[0] if out is None else join(runs, out), judging, gates)
 
 
-def _judge(folder: Path, by: list[str] | None, gates: "list[MetricBound]") -> None:
+def _judge(folder: Path, judging: JudgeOptions, gates: "list[MetricBound]") -> None:
     from doubleread.cli.tables import show_evaluation
     from doubleread.evals.panel_evaluation import judge_run
 
-    judged = judge_run(folder, tuple(by or ()), gates)
+    judged = judge_run(folder, tuple(judging.by or ()), gates)
     show_evaluation(judged.evaluation)
     for gate in judged.gates:
         mark = "[green]✓[/]" if gate.passed else "[red]✗[/]"
         doubt = "" if gate.sure else "  [dim](not certain: the bound lies within the 95 % interval)[/]"
         OUT.print(f"{mark} {escape(gate.text)}{doubt}", highlight=False, soft_wrap=True)
     tell(str(judged.report))
+    if judged.evaluation.too_many_left_out and not judging.allow_left_out:
+        warn("exit code 2, because more than 5 % of the images are left out; --allow-left-out accepts that")
+        raise typer.Exit(LEFT_OUT)
     if not judged.passed:
         raise typer.Exit(FAILED)
 

@@ -6,7 +6,7 @@ def fit(data: str, *, options: FitOptions) -> None: ...
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import partial, wraps
 from pathlib import Path
@@ -68,11 +68,14 @@ class DataColumns:
         self._list(found)
         return found if task is None else found.model_copy(update={"task": with_task_file(found.task, task)})
 
-    def labelled(self, data: str, report: "RowProgress | None" = None) -> "LabelledCases":
-        """Reads labelled cases, with any labels."""
+    def labelled(self, data: str, report: "RowProgress | None" = None, known: Sequence[str] = ()) -> "LabelledCases":
+        """Reads labelled cases, with any labels; a word for a missing value is one if it is among ``known``."""
         from doubleread.evals.datasets import read_labelled
+        from doubleread.evals.datasets.label_hints import kept_words
 
-        found = read_labelled(data, progress=report, **self._choice())
+        choice = self._choice()
+        choice["label_map"] = kept_words(known) | choice["label_map"]
+        found = read_labelled(data, progress=report, **choice)
         self._list(found)
         return found
 
@@ -91,10 +94,10 @@ class DataColumns:
             "label_map": options.pairs(self.renamed or (), "--map"),
         }
 
-    def labelled_with_bar(self, data: str) -> "LabelledCases":
+    def labelled_with_bar(self, data: str, known: Sequence[str] = ()) -> "LabelledCases":
         """Reads labelled cases and shows a progress bar while the files are hashed."""
         with progress() as report:
-            return self.labelled(data, partial(report, "reading files"))
+            return self.labelled(data, partial(report, "reading files"), known)
 
 
 @dataclass(frozen=True)

@@ -227,7 +227,8 @@ def show_evaluation(e: Evaluation) -> None:
     OUT.print()
     readers = [*e.agents, *((e.panel,) if e.panel else ())]
     if readers:
-        table = _readers_table(f"On {e.n} unseen images, after calibration")
+        some = f"{e.judged_n} of {e.asked_n}" if e.left_out else f"{e.n}"
+        table = _readers_table(f"On {some} unseen images, after calibration")
         for one in readers:
             _add(table, one.reader, one, one.metric)
         OUT.print(table)
@@ -242,10 +243,13 @@ def show_evaluation(e: Evaluation) -> None:
 
 def _fates(e: Evaluation) -> Table:
     table = Table.grid(padding=(0, 2))
-    right = f"{percent(e.decisions.committed_accuracy)} of them right" if e.decisions.committed_accuracy else ""
-    table.add_row("[dim]committed[/dim]", str(e.decisions.committed), right)
-    table.add_row("[dim]referred to a person[/dim]", str(e.decisions.referred), "")
-    covered = f"; {e.sets.coverage.value:.1%} contain the true label" if e.sets.coverage else ""
+    d = e.decisions
+    some = "them" if d.committed_n == d.committed else f"the {d.committed_n} with a label that the panel knows"
+    right = f"{percent(d.committed_accuracy)} of {some} right" if d.committed_accuracy else ""
+    table.add_row("[dim]committed[/dim]", str(d.committed), right)
+    table.add_row("[dim]referred to a person[/dim]", str(d.referred), "")
+    known = f" of the {e.labelled} with a known label" if e.labelled < e.n else ""
+    covered = f"; {e.sets.coverage.value:.1%}{known} contain the true label" if e.sets.coverage else ""
     table.add_row("[dim]prediction sets[/dim]", f"{e.sets.size.value:.2f}", f"labels on average{covered}")
     moved = [one for one in e.second_looks.agents if one.helped or one.harmed]
     effects = "\n".join(f"{one.agent}: {one.helped} wrong → right, {one.harmed} right → wrong" for one in moved)

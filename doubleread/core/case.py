@@ -101,6 +101,8 @@ class RowProblem(Record):
     """What is wrong."""
     reason: str = ""
     """The kind of problem, in words that end a count: ``empty files``."""
+    split: str | None = None
+    """The split that the row belongs to, if it names one."""
 
     @property
     def line(self) -> str:

@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from doubleread.core.base import Record
 from doubleread.core.errors import TaskError
+from doubleread.core.label_likeness import nearest
+from doubleread.core.label_text import as_known, words_of
 from doubleread.core.types import Matrix, Vector
 
 
@@ -23,12 +25,12 @@ class Label(Record):
     description: str = ""
     """What the label means, for models that read text."""
     phrases: tuple[str, ...] = ()
-    """Ways to say it in a prompt. When empty, the name itself is used, with dashes as spaces."""
+    """Ways to say it in a prompt. When empty, the name itself is used, with dashes between words as spaces."""
 
     @property
     def prompt_phrases(self) -> tuple[str, ...]:
         """``phrases``, or the name in words."""
-        return self.phrases or (self.name.replace("-", " ").replace("_", " "),)
+        return self.phrases or (words_of(self.name),)
 
 
 class Costs(Record):
@@ -107,15 +109,25 @@ class Task(Record):
         return tuple(label.name for label in self.labels)
 
     def index(self, name: str) -> int:
-        """Returns the position of a label.
+        """Returns the position of a label, also in another Unicode form or with other blanks.
 
         Raises:
             TaskError: The task has no such label.
         """
+        names = self.names
         try:
-            return self.names.index(name)
+            return names.index(name)
         except ValueError:
-            raise TaskError(f"label {name!r} is not one of task {self.id!r}: {', '.join(self.names)}") from None
+            known = as_known(name, names)
+        if known in names:
+            return names.index(known)
+        near = nearest(name, names)
+        guess = f". Did you mean {near!r}?" if near else ""
+        raise TaskError(f"label {name!r} is not one of task {self.id!r}: {', '.join(names)}{guess}")
+
+    def named(self, label: str) -> str:
+        """Returns a label as the task spells it. Raises what ``index`` raises."""
+        return self.names[self.index(label)]
 
     def prior_vector(self) -> Vector:
         """Returns the prior as an array of shape ``(n_labels,)``, in label order."""

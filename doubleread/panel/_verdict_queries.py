@@ -127,8 +127,8 @@ class VerdictQueries(OpenPanel):
         asked = label or verdict.label
         if asked is None:
             raise TaskError(f"no agent gave an opinion on {verdict.case.source}: name a label to ask where it is seen")
+        asked = self.task.named(asked)
         if verdict.unfamiliar or verdict.images > 1:
-            self.task.index(asked)
             why = UNLIKE if verdict.unfamiliar else "a map is of one image: ask for that of one of the verdict's shots"
             return ShownAttribution.of_attribution(no_maps(verdict.case, self.agents, asked, why))
         await self._eyes.embed(verdict.case)

@@ -32,7 +32,7 @@ class SessionDecisions:
         self, session: str, case: str, label: str, reviewer: str, note: str, reading: str | None = None
     ) -> None:
         """Records the true label of an image and ends its waiting readings; undoes an earlier decision."""
-        self._panel.task.index(label)
+        label = self._panel.task.named(label)
         standing, read = await self._standing(session, case), await self._work.ask(self._log.readings, session)
         ended = [one for one in read if one.case == case and one.progress != "running"]
         if not standing.cases[case].verdicts:

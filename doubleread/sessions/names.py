@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from doubleread.core.label_text import words_of
 from doubleread.sessions.standing import Standing
 
 _NEAR, _CLEARLY = 0.75, 0.1
@@ -22,9 +23,9 @@ class Unclear(Exception):
 
 
 def fold(text: str) -> str:
-    """Normalises a name: ignores case, dashes, underscores and repeated spaces."""
-    plain = unicodedata.normalize("NFKC", text).casefold().replace("’", "'").replace("n't", " not")
-    return " ".join(re.sub(r"[-_\s]+", " ", plain).split())
+    """Normalises a name: ignores case, underscores, dashes between words, and repeated spaces; keeps signs."""
+    plain = unicodedata.normalize("NFKC", text).casefold().replace("’", "'").replace("n't", " not").replace("−", "-")
+    return " ".join(re.sub(r"(?<!\S)-+(?!\S)", " ", words_of(plain)).split())
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,9 @@ class Names:
         near = {
             name: ratio
             for name in self.spellings
-            if len(name) > 3 and (ratio := difflib.SequenceMatcher(None, text, name).ratio()) >= _NEAR
+            if len(name) > 3
+            and _signs(name) == _signs(text)
+            and (ratio := difflib.SequenceMatcher(None, text, name).ratio()) >= _NEAR
         }
         best = max(near.values(), default=0.0)
         close = (self.spellings[name] for name, ratio in near.items() if ratio > best - _CLEARLY)
@@ -95,6 +98,10 @@ class Names:
 
     def _offers(self, meant: frozenset[str]) -> list[str]:
         return [self.shown[one] for one in self.shown if one in meant]
+
+
+def _signs(text: str) -> str:
+    return "".join(re.findall(r"[-+<>=≥≤±*]", text))
 
 
 def _bare(text: str) -> str:

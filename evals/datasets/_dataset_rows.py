@@ -39,7 +39,7 @@ class DatasetRow:
 
     def problem(self, reason: str, told: str) -> RowProblem:
         """The problem of this row; ``reason`` is its kind."""
-        return RowProblem(where=self.where, path=self.source, problem=told, reason=reason)
+        return RowProblem(where=self.where, path=self.source, problem=told, reason=reason, split=self.split)
 
 
 def gather(

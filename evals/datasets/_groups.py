@@ -65,15 +65,15 @@ def group_key(expression: str, columns: Collection[str], path_column: str, what:
     return joined
 
 
-def _term(text: str, columns: Collection[str]) -> GroupOf:
+def _term(text: str, columns: Collection[str], what: str) -> GroupOf:
     column, blocks, size = (part.strip() for part in text.partition("//"))
     if column not in columns:
-        raise DataError(f"there is no column {column!r} for groups; columns: {', '.join(columns)}")
+        raise DataError(f"there is no column {column!r} for {what}s; columns: {', '.join(columns)}")
     if not blocks:
         return lambda row: row.get(column, "").strip() or None
     if not re.fullmatch(r"0*[1-9][0-9]{0,8}", size):
         raise DataError(
-            f"group {text[:60]!r}: the block size must be a whole number above 0, as in {column}//10, not {size[:20]!r}"
+            f"{what} {text[:60]!r}: the block size must be a whole number above 0, as in {column}//10, not {size[:20]!r}"
         )
     return lambda row: _block(row.get(column, "").strip(), column, int(size))
 

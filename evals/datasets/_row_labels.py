@@ -30,7 +30,7 @@ def with_labels(rows: Sequence["DatasetRow"], label_map: Mapping[str, str] | Non
     """Returns rows with normal and renamed labels; those whose label is a word for a missing value are problems.
 
     A word for a missing value is a label only if ``label_map`` names it. As a group or a subject it is none. Raises
-    ``DataError`` if ``label_map`` renames a label that no row has.
+    ``DataError`` if ``label_map`` gives a new name to a label that no row has.
     """
     spelt: dict[str, set[str]] = defaultdict(set)
     for row in rows:
@@ -73,9 +73,9 @@ def _new_names(label_map: Mapping[str, str], spelt: Iterable[str]) -> dict[str, 
         found = [(normal(left), normal(right)) for left, right in cuts if normal(left) in known and right.strip()]
         if normal(old) in known:
             found = [(normal(old), normal(new))]
-        if not found:
+        if not found and normal(old) != normal(new):
             raise DataError(_unknown(normal(old), sorted(known)))
-        names[found[0][0]] = found[0][1]
+        names.update(found[:1])
     return names
 
 

@@ -8,10 +8,12 @@ from pydantic import Field, ValidationError
 
 from doubleread.core.base import Record
 from doubleread.core.errors import DataError, FileError, TaskError
+from doubleread.core.label_text import as_known
 from doubleread.core.safe_text import read_toml
 from doubleread.core.task import Costs, Label, Task
 
 Stated = TypeVar("Stated", bound=Record)
+Value = TypeVar("Value")
 
 
 class TaskFile(Record):
@@ -39,7 +41,8 @@ class TaskFile(Record):
         Raises:
             TaskError: A label is not one of the task, or the result is not a valid task.
         """
-        stated = {label.name: label for label in self.labels}
+        described = _spelt({label.name: label for label in self.labels}, task)
+        stated = {name: label.model_copy(update={"name": name}) for name, label in described.items()}
         if len(stated) < len(self.labels):
             raise TaskError(f"a label is described twice: {', '.join(label.name for label in self.labels)}")
         for name in stated:
@@ -50,8 +53,8 @@ class TaskFile(Record):
             id=self.id or task.id,
             about=task.about if self.about is None else self.about,
             labels=labels,
-            prior=task.prior if self.prior is None else self.prior,
-            costs=_changed(task.costs, self.costs),
+            prior=task.prior if self.prior is None else _spelt(self.prior, task),
+            costs=_changed(task.costs, self.costs and _priced(self.costs, task)),
         )
 
 
@@ -93,6 +96,16 @@ def decision_changes(task: Task, path: Path) -> tuple[Costs, Mapping[str, float]
             f"{path}. For a fitted panel, a task file may change costs and prior"
         )
     return changed.costs, changed.prior
+
+
+def _spelt(stated: Mapping[str, Value], task: Task) -> dict[str, Value]:
+    """Returns what is stated by label, the labels as the task spells them."""
+    return {as_known(name, task.names): value for name, value in stated.items()}
+
+
+def _priced(costs: Costs, task: Task) -> Costs:
+    matrix = {name: _spelt(row, task) for name, row in _spelt(costs.matrix, task).items()}
+    return costs.model_copy(update={"matrix": matrix}) if costs.matrix else costs
 
 
 def _by_name(task: Task, name: str) -> object:

@@ -10,6 +10,7 @@ from doubleread.core.task import Task
 from doubleread.core.trust import Estimate, TrustProfile
 from doubleread.core.types import Labels, Matrix
 from doubleread.core.verdict import Verdict
+from doubleread.evals.datasets.label_hints import renaming
 from doubleread.evals.metrics._reader_metrics import reader_figures, subgroups
 from doubleread.evals.metrics.evaluation import (
     PANEL,
@@ -27,6 +28,7 @@ from doubleread.evals.metrics.evaluation import (
     SecondLooks,
     Seconds,
 )
+from doubleread.evals.metrics.left_out import counted
 from doubleread.evals.metrics.run_columns import NONE, AgentColumns, RunColumns, read_columns
 from doubleread.evals.runs.row import Row
 from doubleread.orchestrator.metrics import Flags
@@ -53,6 +55,14 @@ def evaluate(columns: RunColumns, *, name: str, draws: int = DRAWS, seed: int = 
     task, labels = columns.task, columns.labels
     readers = [_agent(agent, said, columns, drawn) for agent, said in columns.agents.items()]
     labelled = int(columns.labelled.sum())
+    panel = reader_figures(PANEL, task, columns.posterior, labels, drawn)
+    unknown = sum(columns.unknown_labels.values())
+    left_out = counted(
+        unknown_label=unknown,
+        no_label=columns.n - labelled - unknown,
+        unread=sum(columns.unread.values()),
+        no_answer=labelled - (panel.n if panel else 0),
+    )
     found = Evaluation(
         name=name,
         task=task.id,
@@ -63,7 +73,8 @@ def evaluate(columns: RunColumns, *, name: str, draws: int = DRAWS, seed: int = 
         labelled=labelled,
         unlabelled=columns.n - labelled,
         unknown_labels=columns.unknown_labels,
-        panel=reader_figures(PANEL, task, columns.posterior, labels, drawn),
+        left_out=left_out,
+        panel=panel,
         agents=tuple(one for one in readers if one is not None),
         advantages=tuple(_advantages(columns, drawn)),
         decisions=_decisions(columns, drawn),
@@ -201,7 +212,10 @@ def _warnings(found: Evaluation) -> Iterator[str]:
     if found.unread:
         yield f"{_counted(found.unread)} could not be read: {_listed(found.unread_codes)}"
     if found.unknown_labels:
-        yield f"cases with labels that the task does not have were left out: {_listed(found.unknown_labels)}"
+        listed = _listed(found.unknown_labels)
+        near = renaming(Counter(found.unknown_labels), found.labels)
+        again = f"; if they are spelt differently only, evaluate again with {near}" if near else ""
+        yield f"cases with labels that the task does not have were left out: {listed}{again}"
     if found.labelled and found.unlabelled > sum(found.unknown_labels.values()):
         yield f"{_counted(found.unlabelled - sum(found.unknown_labels.values()))} without a true label were left out"
     if found.panel and found.panel.abstained:

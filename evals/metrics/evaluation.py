@@ -13,6 +13,7 @@ from doubleread.core.base import Record
 from doubleread.core.batch import BatchComparison
 from doubleread.core.errors import DataError
 from doubleread.core.trust import CalibrationError, Estimate, ReliabilityBin
+from doubleread.evals.metrics.left_out import MOST
 
 PANEL = "panel"
 """The reader that is the panel itself."""
@@ -295,6 +296,8 @@ class Evaluation(Record):
     """Cases with a verdict but without a true label, those of ``unknown_labels`` among them."""
     unknown_labels: dict[str, int] = Field(default_factory=dict)
     """True labels that the task does not know, and how many cases have them."""
+    left_out: dict[str, int] = Field(default_factory=dict)
+    """Images that the panel's accuracy does not count, by reason (``left_out.REASONS``)."""
     panel: ReaderFigures | None
     """None where no labelled case has a posterior."""
     agents: tuple[ReaderFigures, ...]
@@ -316,6 +319,26 @@ class Evaluation(Record):
     """None where no case names a subject, or the run is not complete."""
     resampling: Resampling
     warnings: tuple[str, ...] = ()
+
+    @property
+    def judged_n(self) -> int:
+        """Images that the panel's accuracy counts."""
+        return self.panel.n if self.panel else 0
+
+    @property
+    def asked_n(self) -> int:
+        """Images that it would count if none were left out."""
+        return self.judged_n + sum(self.left_out.values())
+
+    @property
+    def left_out_share(self) -> float:
+        """Share of the images that are left out."""
+        return sum(self.left_out.values()) / max(self.asked_n, 1)
+
+    @property
+    def too_many_left_out(self) -> bool:
+        """Whether more than 5 % of the images are left out, so that the figures may not hold for all of them."""
+        return self.left_out_share > MOST
 
     @property
     def readers(self) -> tuple[ReaderFigures, ...]:

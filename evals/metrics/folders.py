@@ -7,11 +7,13 @@ from doubleread.core.batch import BatchComparison
 from doubleread.evals.metrics.calculation import evaluate
 from doubleread.evals.metrics.comparison import RunComparison, check_comparable, compare_runs
 from doubleread.evals.metrics.evaluation import Evaluation
+from doubleread.evals.metrics.left_out import ROWS, reasons
 from doubleread.evals.metrics.run_columns import read_columns
 from doubleread.evals.metrics.subject_figures import subject_figures
 from doubleread.evals.runs.batch_pictures import read_comparison
 from doubleread.evals.runs.row import Row
 from doubleread.evals.runs.run_folder import read_record, read_rows
+from doubleread.evals.runs.run_record import RunRecord
 from doubleread.evals.runs.subject_rows import read_subjects
 from doubleread.panel.batch_comparison import FEWEST
 
@@ -24,7 +26,7 @@ def evaluate_folder(folder: Path, by: Sequence[str] = ()) -> Evaluation:
     record = read_record(folder)
     named: set[str] = set()
     columns = read_columns(_naming(read_rows(folder), named), record.task, record.trust, by)
-    found = evaluate(columns, name=record.name, seed=record.seed)
+    found = _with_rows(evaluate(columns, name=record.name, seed=record.seed), record)
     batch, drawn = read_comparison(folder), found.resampling
     subjects = subject_figures(read_subjects(folder), columns, draws=drawn.draws, seed=drawn.seed)
     told = (*found.warnings, *_told(batch), *((_UNPOOLED.format(len(named)),) if named and not subjects else ()))
@@ -45,6 +47,17 @@ def _naming(rows: Iterable[Row], subjects: set[str]) -> Iterator[Row]:
         if row.case.subject is not None:
             subjects.add(row.case.subject)
         yield row
+
+
+def _with_rows(found: Evaluation, record: RunRecord) -> Evaluation:
+    """Counts the rows that could not be used; of a shard it is not known which were its own."""
+    rows = {ROWS: record.unusable} if record.unusable and record.shard is None else {}
+    whole = found.model_copy(update={"left_out": found.left_out | rows})
+    if not whole.too_many_left_out:
+        return whole
+    share = f"{whole.left_out_share:.1%}".replace("%", " %")
+    told = f"{share} of the images are left out ({reasons(whole.left_out)}): the figures may not hold for them"
+    return whole.model_copy(update={"warnings": (told, *whole.warnings)})
 
 
 def _told(batch: BatchComparison | None) -> tuple[str, ...]:

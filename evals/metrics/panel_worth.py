@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from doubleread.core.trust import Estimate
 from doubleread.evals.metrics.evaluation import Advantage, Evaluation, ReaderFigures, SubjectFigures
+from doubleread.evals.metrics.left_out import reasons
 from doubleread.orchestrator.metrics.case_metrics import ACCURACY, NLL
 from doubleread.orchestrator.metrics.metric import Metric
 
@@ -13,16 +14,9 @@ def worth(e: Evaluation) -> str:
 
     The best agent is known only afterwards, on these very cases: that favours the agent.
     """
-    panel = e.panel
-    if panel is None:
+    if e.panel is None:
         return f"The panel read {e.n:,} image{'' if e.n == 1 else 's'}; none has a true label, so it cannot be judged."
-    groups = e.resampling.clusters
-    among = f" in {groups:,} groups" if groups < e.n else ""
-    low, high = (ACCURACY.display.number(end, digits=0) for end in (panel.accuracy.low, panel.accuracy.high))
-    said = (
-        f"The panel was right on {ACCURACY.display.value(panel.accuracy.value)} of {panel.n:,} unseen "
-        f"image{'' if panel.n == 1 else 's'}{among} (95 % interval: {low}–{high} %)."
-    )
+    said = _accuracy(e, e.panel)
     if not e.agents:
         return said
     shown = ACCURACY.display.value
@@ -32,7 +26,7 @@ def worth(e: Evaluation) -> str:
     return (
         f"{said} The agent that is best on these images ({_named(surest)}) was right on "
         f"{shown(surest.accuracy.value)}: {_difference(by_agent, surest, ACCURACY)}. "
-        f"The log-loss (lower is better) is {panel.nll.value:.3f} for the panel and {kindest.nll.value:.3f} for the "
+        f"The log-loss (lower is better) is {e.panel.nll.value:.3f} for the panel and {kindest.nll.value:.3f} for the "
         f"agent with the lowest ({_named(kindest)}): {_difference(by_agent, kindest, NLL)}."
     )
 
@@ -52,6 +46,17 @@ def subjects_worth(found: SubjectFigures) -> str:
         return f"{said}."
     gain = f"{NLL.display.change(found.nll_gain.value)}, 95 %: {NLL.display.interval(found.nll_gain, ' to ', '+')}"
     return f"{said}. The log-loss is {found.nll.value:.3f}; that of the single images is higher by {gain}."
+
+
+def _accuracy(e: Evaluation, panel: ReaderFigures) -> str:
+    low, high = (ACCURACY.display.number(end, digits=0) for end in (panel.accuracy.low, panel.accuracy.high))
+    right, interval = ACCURACY.display.value(panel.accuracy.value), f"(95 % interval: {low}–{high} %)"
+    if e.left_out:
+        some = f"On {panel.n:,} of {e.asked_n:,} unseen images, the panel was right on {right} {interval}"
+        return f"{some}; the others are left out: {reasons(e.left_out)}."
+    groups = e.resampling.clusters
+    among = f" in {groups:,} groups" if groups < e.n else ""
+    return f"The panel was right on {right} of {panel.n:,} unseen image{'' if panel.n == 1 else 's'}{among} {interval}."
 
 
 def _named(agent: ReaderFigures) -> str:

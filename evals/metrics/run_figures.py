@@ -10,6 +10,7 @@ from typing import Literal
 
 from doubleread.core.trust import Estimate
 from doubleread.evals.metrics.evaluation import Evaluation
+from doubleread.evals.metrics.left_out import reasons
 from doubleread.orchestrator.metrics import declared
 from doubleread.orchestrator.metrics.metric import PERCENT, Display, Found, Metric
 
@@ -145,6 +146,13 @@ OF_RUN = (
         "seconds per case, 95th percentile",
         lambda e: e.seconds.p95,
         "seconds per case, 95th percentile",
+    ),
+    RunFigure(
+        name="left-out",
+        about="share of images left out of the accuracy",
+        of=lambda e: _count(e.left_out_share),
+        title=lambda e: f"left out ({reasons(e.left_out)})" if e.left_out else "",
+        share=True,
     ),
     _amount("unread", "images that could not be read", lambda e: _count(e.unread)),
     _amount("leaks", "near copies of images in the panel's archive", lambda e: _count(e.leaks.cases)),

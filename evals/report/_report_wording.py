@@ -6,6 +6,7 @@ from typing import NamedTuple
 from doubleread.core.trust import CalibrationError
 from doubleread.core.verdict_wording import in_points
 from doubleread.evals.metrics.evaluation import Evaluation
+from doubleread.evals.metrics.left_out import reasons
 from doubleread.evals.metrics.panel_worth import benefit, worth
 from doubleread.evals.runs.run_record import RunRecord
 from doubleread.orchestrator.metrics import shown_in
@@ -59,7 +60,8 @@ def _cell(metric: Metric, e: Found) -> str:
 def lead(e: Evaluation) -> str:
     """The result of the run, in a few sentences."""
     d = e.decisions
-    kept = f", and was right on {percent(d.committed_accuracy.value)} of the rest" if d.committed_accuracy else ""
+    rest = "the rest" if d.committed_n == d.committed else f"the {d.committed_n:,} others whose label it knows"
+    kept = f", and was right on {percent(d.committed_accuracy.value)} of {rest}" if d.committed_accuracy else ""
     handed = f"{d.referred:,} of {e.n:,} cases" if d.referred else "no case"
     return f"{worth(e)} The panel referred {handed} to a person{kept}."
 
@@ -73,10 +75,9 @@ def _judged(e: Evaluation) -> list[Tile]:
     if e.panel is None:
         return []
     p = e.panel
+    name, n = ("Accuracy", f"{p.n:,} of {e.asked_n:,}") if e.left_out else ("Accuracy, all cases", f"{p.n:,}")
     return [
-        Tile(
-            "Accuracy, all cases", percent(p.accuracy.value), f"{PERCENT.interval(p.accuracy)}, n {p.n:,}", "show=wrong"
-        ),
+        Tile(name, percent(p.accuracy.value), f"{PERCENT.interval(p.accuracy)}, n {n}", "show=wrong"),
         Tile("Calibration error (ECE)", f"{p.ece.value:.3f}", _chance(p.ece), "by=panel&show=sure"),
     ]
 
@@ -90,7 +91,7 @@ def _decided(e: Evaluation) -> list[Tile]:
     made.append(Tile("Referred to a person", percent(1 - d.commitment.value), f"{d.referred:,} cases", "show=referred"))
     if sets.coverage:
         promised = f"promised {sets.promised:.0%}".replace("%", " %") if sets.promised else ""
-        about = ", ".join(filter(None, (promised, f"mean size {sets.size.value:.2f}")))
+        about = ", ".join(filter(None, (promised, f"mean size {sets.size.value:.2f}", f"n {e.labelled:,}")))
         made.append(Tile("True label in the prediction set", percent(sets.coverage.value), about, "show=outside"))
     return made
 
@@ -121,6 +122,8 @@ def _odd(e: Evaluation, counts: dict[str, int]) -> list[Tile]:
         made.append(
             Tile("Near copies", f"{e.leaks.cases:,}", without or "of images in the panel’s archive", "show=leaked")
         )
+    if e.left_out:
+        made.append(Tile("Left out", percent(e.left_out_share), f"of {e.asked_n:,} images: {reasons(e.left_out)}"))
     if counts["unread"]:
         made.append(Tile("Not read", f"{counts['unread']:,}", "not counted in any figure", "show=unread"))
     return made

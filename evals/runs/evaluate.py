@@ -14,14 +14,18 @@ from pathlib import Path
 
 from doubleread.core.background import Background
 from doubleread.core.case import Case
+from doubleread.core.errors import DataError
+from doubleread.core.notices import first_few
 from doubleread.core.process import at_rest
+from doubleread.core.task import Task
 from doubleread.evals.datasets import LabelledCases
+from doubleread.evals.datasets.label_hints import as_task_spells, hint, unknown_labels
 from doubleread.evals.runs.batch_pictures import write_comparison
 from doubleread.evals.runs.run_engine import Engine, LocalEngine, NumberedCase
 from doubleread.evals.runs.run_folder import RECORD, RunFolder, read_record
 from doubleread.evals.runs.run_record import RunRecord, Shard
 from doubleread.evals.runs.runner import End, Watch, run
-from doubleread.evals.runs.selection import Selection, select
+from doubleread.evals.runs.selection import ALL, Selection, select
 from doubleread.evals.runs.subject_rows import write_subjects
 from doubleread.panel import Panel
 from doubleread.settings import Settings
@@ -67,21 +71,24 @@ def evaluate(
     way every row so far is on record, and the same call goes on there. ``announce(folder, notes)`` is called before the
     first case.
 
-    Raises ``DataError`` where no case is left, ``RunError`` where the folder cannot be used, and ``PanelError`` for a
-    panel that was never saved. On Ray also ``RunError`` where Ray, its cluster or the panel cannot be used there.
+    Raises ``DataError`` where no case is left or none has a label of the task, ``RunError`` where the folder cannot be
+    used, and ``PanelError`` for a panel that was never saved. On Ray also ``RunError`` where Ray, its cluster or the
+    panel cannot be used there.
     """
     engine = _engine(panel)
-    chosen = select(dataset.cases, panel.learned_from, split=wanted.split, limit=wanted.limit, shard=wanted.shard)
-    record = _record(panel, dataset, chosen, wanted.shard)
+    cases = as_task_spells(dataset.cases, panel.task.names)
+    chosen = select(cases, panel.learned_from, split=wanted.split, limit=wanted.limit, shard=wanted.shard)
+    notes = (*chosen.notes, *_unknown(chosen, panel.task))
+    record = _record(panel, dataset, chosen, wanted)
     folder = wanted.out or _place(record)
     with RunFolder.begin(folder, record) as begun:
         if wanted.out is None:
             _point(folder)
-        announce(folder, chosen.notes)
-        cases = [NumberedCase(place, case) for place, case in chosen.chosen]
+        announce(folder, notes)
+        numbered = [NumberedCase(place, case) for place, case in chosen.chosen]
         halt = stop or threading.Event()
         with at_rest(), Background() as background:
-            going = background.submit(run, engine, cases, begun, watch, halt, retry=wanted.retry)
+            going = background.submit(run, engine, numbered, begun, watch, halt, retry=wanted.retry)
             end = _waited(going, halt)
         if end == "complete":
             write_comparison(panel, folder)
@@ -112,7 +119,7 @@ def _waited(going: "Future[End]", stop: threading.Event) -> End:
         return "interrupted"
 
 
-def _record(panel: Panel, dataset: LabelledCases, chosen: Selection, shard: Shard | None) -> RunRecord:
+def _record(panel: Panel, dataset: LabelledCases, chosen: Selection, wanted: RunChoice) -> RunRecord:
     about = panel.about()
     return RunRecord(
         name=dataset.name,
@@ -127,9 +134,30 @@ def _record(panel: Panel, dataset: LabelledCases, chosen: Selection, shard: Shar
         seed=panel.settings.trust.seed,
         notes=(*dataset.notes, *chosen.notes, *_left_out(panel)),
         warnings=tuple(dict.fromkeys((*dataset.warnings, *panel.warnings))),
-        shard=shard,
+        unusable=0 if wanted.limit else _unusable(dataset, chosen),
+        shard=wanted.shard,
         started=datetime.now(UTC),
     )
+
+
+def _unknown(chosen: Selection, task: Task) -> list[str]:
+    """A note on labels that the task does not know. Raises ``DataError`` where no image has a label that it knows."""
+    cases = [case for _, case in chosen.chosen]
+    unknown = unknown_labels(cases, task.names)
+    if not unknown:
+        return []
+    listed = ", ".join(first_few([f"{label} ({n:,})" for label, n in unknown.most_common()], "{n:,} more"))
+    told = f"have labels that the panel does not know: {listed}; {hint(unknown, task.names)}"
+    if sum(unknown.values()) == len(cases):
+        raise DataError(f"all {len(cases):,} images {told}")
+    return [f"{sum(unknown.values()):,} of {len(cases):,} images {told}"]
+
+
+def _unusable(dataset: LabelledCases, chosen: Selection) -> int:
+    """Rows of the chosen split that gave no case; 0 where images were learned from: such rows may be among these."""
+    if chosen.learned:
+        return 0
+    return sum(chosen.split in (ALL, problem.split) for problem in dataset.problems)
 
 
 def _left_out(panel: Panel) -> list[str]:

@@ -38,6 +38,8 @@ class RunRecord(Record):
     """Versions of packages, prompts with their hashes, git revision, time."""
     seed: int
     """Seed of all draws for the run's figures."""
+    unusable: int = 0
+    """Rows of the chosen part of the data that gave no case; 0 where that is not known. Of all shards together."""
     notes: tuple[str, ...] = ()
     """What a reader of the figures must know about the data and the choice of cases."""
     warnings: tuple[str, ...] = ()

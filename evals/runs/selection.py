@@ -19,6 +19,9 @@ class Selection:
     """All that could be run. They identify the run, whatever its limit or shard."""
     chosen: tuple[tuple[int, Case], ...]
     notes: tuple[str, ...]
+    split: str = ALL
+    learned: int = 0
+    """Cases left out because the panel has learned from them."""
 
 
 def select(
@@ -51,7 +54,7 @@ def select(
     if limit is not None and limit < len(chosen):
         chosen = [chosen[i * len(chosen) // limit] for i in range(limit)]
         notes.append(f"{limit} cases, taken evenly")
-    return Selection(fresh, tuple(chosen), tuple(notes))
+    return Selection(fresh, tuple(chosen), tuple(notes), wanted, known)
 
 
 def _nothing_left(cases: int, known: int, wanted: str) -> str:

@@ -14,6 +14,7 @@ from doubleread.core.process import at_rest
 from doubleread.core.progress import Progress
 from doubleread.core.task import Costs
 from doubleread.evals.datasets import LabelledCases, read_labelled
+from doubleread.evals.datasets.label_hints import as_task_spells, hint, kept_words, unknown_labels
 from doubleread.evals.runs.selection import select
 from doubleread.evals.stress._corrupted_pictures import PictureVariant, thumbnails
 from doubleread.evals.stress._stress_figures import ConditionFigures
@@ -68,7 +69,7 @@ def stress_panel(
         1.0
     """
     kinds, levels = chosen(corruptions), checked(severities)
-    dataset = data if isinstance(data, LabelledCases) else read_labelled(data)
+    dataset = data if isinstance(data, LabelledCases) else read_labelled(data, label_map=kept_words(panel.task.names))
     about, began = panel.about(), time.perf_counter()
     cases, notes = _cases(panel, dataset, split, limit)
     variants = [PictureVariant(None, 0), *(PictureVariant(kind, level) for kind in kinds for level in levels)]
@@ -133,15 +134,17 @@ def _cheapest_error(costs: Costs, names: Sequence[str]) -> float:
 
 def _cases(panel: Panel, dataset: LabelledCases, split: str | None, limit: int) -> tuple[list[Case], list[str]]:
     """The images to corrupt, and what to know about the choice."""
-    labelled = [case for case in dataset.cases if case.label in panel.task.names]
+    names = panel.task.names
+    cases = as_task_spells(dataset.cases, names)
+    labelled = [case for case in cases if case.label in names]
+    told = hint(unknown_labels(cases, names), names)
     if not labelled:
-        raise DataError(
-            f"no image has a label of the panel's task ({', '.join(panel.task.names)}); give images with these labels"
-        )
+        raise DataError(f"no image has a label of the panel's task; {told}")
     selection = select(labelled, panel.learned_from, split=split, limit=limit)
     other = len(dataset.cases) - len(labelled)
-    told = f"{counted(other, 'image')} left out: {'its' if other == 1 else 'their'} label is none of the panel's task"
-    return [case for _, case in selection.chosen], [*cautions([told] if other else []), *selection.notes]
+    whose = "its" if other == 1 else "their"
+    left = f"{counted(other, 'image')} left out: {whose} label is none of the panel's task; {told}"
+    return [case for _, case in selection.chosen], [*cautions([left] if other else []), *selection.notes]
 
 
 def _examples(cases: Sequence[Case], variants: Sequence[PictureVariant]) -> dict[str, tuple[str, ...]]:

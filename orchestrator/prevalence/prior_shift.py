@@ -30,8 +30,8 @@ def prevalence_with(task: Task, prior: Vector, stated: Mapping[str, float]) -> V
     Raises ``TaskError`` for an unknown label, a share not between 0 and 1, or shares that do not leave room for the
     other labels (or do not sum to 1, if there are none).
     """
+    stated = {task.named(name): share for name, share in stated.items()}
     for name, share in stated.items():
-        task.index(name)
         if not 0 < share < 1:
             raise TaskError(f"the prevalence of {name!r} is {share}: it is a share, between 0 and 1")
     others = np.array([name not in stated for name in task.names])

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from doubleread.core.errors import StoreError
+from doubleread.core.label_text import normal
 from doubleread.core.stored import StoredCase, Version
 from doubleread.rag.stores.archive import Archive
 from doubleread.rag.stores.ledger import CaseEvent
@@ -15,7 +16,8 @@ def relabel(archive: Archive, case_id: str, label: str, *, reviewer: str = "", n
 
     Raises ``StoreError`` for an empty label and a case that is missing or removed.
     """
-    if not label.strip():
+    label = normal(label)
+    if not label:
         raise StoreError("a label cannot be empty: give the name of a label")
     (before,) = _there(archive, [case_id])
     if before.label != label:

@@ -164,3 +164,18 @@ def test_files_that_are_gone_or_changed_are_problems(doubleread, manifest, tmp_p
         "the file is missing",
         "the file has changed since it was added",
     }
+
+
+def test_a_new_label_that_looks_like_one_of_the_archive_is_told(doubleread, manifest, tmp_path):
+    archive = tmp_path / "archive"
+    first = doubleread("cases", "add", archive, manifest)
+    assert first.code == 0, first.err
+    assert "spelt differently" not in unspaced(first.err).replace("\n", " ")
+    label = rows_of(manifest)[0]["label"]
+    photo(tmp_path / "data" / "new.png", 0, seed=77)
+    more = written(tmp_path / "data" / "more.csv", [{"path": "new.png", "label": label.upper()}])
+    told = " ".join(doubleread("cases", "add", archive, more).err.split())
+    assert f"new labels look like labels of the archive spelt differently: '{label.upper()}'" in told
+    assert f"--map {label.upper()}={label}" in told
+    mapped = doubleread("cases", "add", archive, more, "--map", f"{label.upper()}={label}")
+    assert "new labels" not in mapped.err

@@ -101,3 +101,75 @@ def test_a_panel_that_is_not_names_every_figure(made, quick, unseen, run):
             assert_panel(panel, unseen)
         with pytest.raises(DataError, match="there is no figure 'f1'"):
             assert_panel(panel, unseen, at_least={"f1": 0.5})
+
+
+def relabelled(unseen, name, old, new, many=6, add=()):
+    """The same data with ``new`` in place of ``old`` in as many rows."""
+    file = unseen.with_name(name)
+    lines = unseen.read_text(encoding="utf-8").replace(f",{old},", f",{new},", many).splitlines()
+    file.write_text("\n".join([*lines, *add]) + "\n", encoding="utf-8")
+    return file
+
+
+def test_labels_that_the_panel_does_not_know_are_in_headline_figures_and_exit_code(
+    doubleread, offline, made, unseen, tmp_path
+):
+    data, out = relabelled(unseen, "capitals.csv", "red", "Red"), tmp_path / "run"
+    ended = doubleread("evaluate", data, "--panel", made, "-o", out)
+    assert ended.code == 2
+    assert ended.out.startswith("On 12 of 18 unseen images, the panel was right on ")
+    said = " ".join(ended.out.split())
+    assert "the others are left out: 6 have labels that the panel does not know." in said
+    assert "On 12 of 18 unseen images, after calibration" in said
+    assert "6 of 18 images have labels that the panel does not know: Red (6)" in ended.err
+    assert "--map Red=red" in ended.err
+    assert "--allow-left-out accepts that" in ended.err
+    figures = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
+    assert figures["left_out"] == {"unknown-label": 6}
+    assert figures["panel"]["n"] == 12
+    assert "On 12 of 18 unseen images" in (out / "report.html").read_text(encoding="utf-8")
+    assert "On 12 of 18 unseen images" in (out / "summary.md").read_text(encoding="utf-8")
+    assert doubleread("report", out).code == 2
+    assert doubleread("report", out, "--allow-left-out").code == 0
+    assert doubleread("report", out, "--allow-left-out", "--fail-over", "left-out=0.2").code == 1
+    mapped = doubleread("evaluate", data, "--panel", made, "-o", tmp_path / "mapped", "--map", "Red=red")
+    assert mapped.code == 0, mapped.err
+    assert "of 18 unseen images" in mapped.out
+
+
+def test_a_few_left_out_are_told_but_no_failure(doubleread, offline, made, unseen, tmp_path):
+    rows = [f"red-{i % 6}.png,red,south" for i in range(10)]  # the same images again
+    data = relabelled(unseen, "few.csv", "none", "none", add=[*rows, "gone.png,red,north"])
+    ended = doubleread("evaluate", data, "--panel", made, "-o", tmp_path / "run", "--limit", "18")
+    assert ended.code == 0, ended.err
+    assert "gone.png" in ended.err
+
+
+def test_rows_that_cannot_be_used_count_as_left_out(doubleread, offline, made, unseen, tmp_path):
+    data = relabelled(unseen, "broken.csv", "none", "none", add=["gone.png,red,north", "red-0.png,nan,north"])
+    out = tmp_path / "run"
+    ended = doubleread("evaluate", data, "--panel", made, "-o", out)
+    assert ended.code == 2
+    assert ended.out.startswith("On 18 of 20 unseen images")
+    assert "2 are listed in the data but cannot be used" in " ".join(ended.out.split())
+    assert "the label 'nan' is a word for a missing value" in ended.err
+    assert json.loads((out / "evaluation.json").read_text(encoding="utf-8"))["left_out"] == {"unusable-row": 2}
+
+
+def test_data_without_a_label_of_the_panel_are_refused_before_reading(doubleread, offline, made, unseen, tmp_path):
+    file = unseen.with_name("foreign.csv")
+    file.write_text("path,label\nred-0.png,RED\nred-1.png,RED\n", encoding="utf-8")
+    ended = doubleread("evaluate", file, "--panel", made, "-o", tmp_path / "run")
+    assert ended.code == 2
+    assert "all 2 images have labels that the panel does not know: RED (2)" in ended.err
+    assert "--map RED=red" in ended.err
+    assert not (tmp_path / "run").exists()
+    assert doubleread("evaluate", file, "--panel", made, "-o", tmp_path / "run", "--map", "red=x").code == 2
+
+
+def test_the_assertion_fails_where_too_many_are_left_out(quick, made, unseen):
+    data = relabelled(unseen, "assertion.csv", "red", "Red")
+    with Panel.load(made, settings=quick) as panel:
+        with pytest.raises(AssertionError, match="only 12 of 18 images are counted: 6 have labels that the panel does"):
+            assert_panel(panel, data, at_least={"accuracy": 0})
+        assert assert_panel(panel, data, at_least={"accuracy": 0}, allow_left_out=True).left_out_share == 6 / 18

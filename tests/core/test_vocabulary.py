@@ -86,3 +86,11 @@ def test_older_files_call_the_chance_level_a_floor():
     assert '"floor_high":0.05' in older
     assert CalibrationError.model_validate_json(older) == now
     assert '"chance_high":0.05' in now.model_dump_json()
+
+
+def test_a_task_finds_a_label_in_another_unicode_form_and_guesses_at_a_wrong_one():
+    task = Task.of("leaves", ["Fäule", "rust"])
+    assert task.named("Fa\u0308ule ") == "Fäule"
+    assert task.index("rust\u200b") == 1
+    with pytest.raises(TaskError, match=r"label 'Rust' is not one of .*: Fäule, rust\. Did you mean 'rust'\?"):
+        task.index("Rust")

@@ -81,9 +81,10 @@ def page(html):
 
 def test_the_summary_says_what_came_of_the_run(page):
     for words in (
-        "The panel was right on 60.0 % of 5 unseen images",
+        "On 5 of 7 unseen images, the panel was right on 60.0 % (95 % interval: ",
+        "the others are left out: 1 has no true label and 1 could not be read.",
         "The agent that is best on these images (x) was right on 60.0 %: the difference may be chance",
-        "The panel referred 1 of 6 cases to a person, and was right on 75.0 % of the rest.",
+        "The panel referred 1 of 6 cases to a person, and was right on 75.0 % of the 4 others whose label it knows.",
         "✗ missed accuracy",
         "✓ passed total-cost",
         "grouped by leaf",

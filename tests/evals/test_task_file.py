@@ -1,5 +1,7 @@
 """A task file states what it changes, and nothing else."""
 
+import unicodedata
+
 import pytest
 
 from doubleread.core.errors import DataError
@@ -71,3 +73,19 @@ def test_a_fitted_panel_takes_other_costs_and_another_prior_only(changed):
     assert same == (TASK.costs, {})
     with pytest.raises(DataError, match="changes about and labels, which a fitted panel has learned: fit it again"):
         changed('about = "x"\n[[labels]]\nname = "rust"\ndescription = "red"', decision_changes)
+
+
+def test_labels_of_a_task_file_may_be_in_another_unicode_form(tmp_path):
+    file, decomposed = tmp_path / "task.toml", unicodedata.normalize("NFD", "Fäule")
+    file.write_text(
+        f'[[labels]]\nname = "{decomposed}"\ndescription = "brown"\n[prior]\n"{decomposed} " = 0.1\ngesund = 0.9\n'
+        f'[costs.matrix."{decomposed}"]\ngesund = 5.0\n',
+        encoding="utf-8",
+    )
+    found = with_task_file(Task.of("leaves", ["Fäule", "gesund"]), file)
+    assert found.labels[0] == Label(name="Fäule", description="brown")
+    assert found.prior == {"Fäule": 0.1, "gesund": 0.9}
+    assert found.costs.matrix == {"Fäule": {"gesund": 5.0}}
+    old = with_task_file(Task.of("leaves", [decomposed, "gesund"]), file)  # as an older version fitted it
+    assert old.names == (decomposed, "gesund")
+    assert set(old.prior) == {decomposed, "gesund"}

@@ -374,3 +374,16 @@ def test_no_text_is_too_much(text):
 def test_a_name_is_found_or_asked_back(text):
     with suppress(Unclear):
         assert KNOWN.labels.find(text, []) in LABELS
+
+
+def test_a_sign_is_part_of_a_label():
+    names = Names.of("label", {name: name for name in ("HER2-", "HER2+", "black-rot")})
+    heard = []
+    assert names.exact("her2-") == "HER2-"
+    assert names.exact("HER2\u2212") == "HER2-"
+    assert names.find("her2+", heard) == "HER2+"
+    assert names.find("Black rot", heard) == "black-rot"
+    assert names.exact("HER2") is None
+    with pytest.raises(Unclear):
+        names.find("HER2", heard)
+    assert heard == []

@@ -36,7 +36,7 @@ def outcome_of(
         raise PanelError(f"{verdict.case.source}: a verdict of task {verdict.task!r}; this panel's is {task.id!r}")
     if strangers := sorted({o.agent for o in verdict.opinions} - set(agents)):
         raise PanelError(f"{verdict.case.source}: a verdict of another panel, with {', '.join(strangers)}")
-    task.index(label)
+    label = task.named(label)
     if own:
         raise PanelError(
             f"{verdict.case.source} is among the panel's own cases, or nearly the same picture is: the panel has "

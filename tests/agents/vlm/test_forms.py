@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from models_kit import LEAVES
 
 from doubleread.agents.vlm._forms import FORMS, ChoiceForm, DistributionForm, LetterForm, NumberForm
-from doubleread.agents.vlm._parsing import json_object
+from doubleread.agents.vlm._parsing import json_object, matching
 from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.request import Alternative, Completion
 
@@ -170,3 +170,26 @@ def test_every_kind_of_confidence_has_a_form_of_its_own_source():
     sources = {kind: form().source for kind, form in FORMS.items()}
     assert sources.pop("consistency") == "verbalized-distribution"
     assert all(kind == source for kind, source in sources.items())
+
+
+@pytest.mark.parametrize(
+    ("said", "label"),
+    [
+        ("HER2-", "HER2-"),
+        ("her2\u2212", "HER2-"),
+        ("HER2 +", "HER2+"),
+        ("**HER2+**", "HER2+"),
+        ("`HER2-`.", "HER2-"),
+        ('"Black rot."', "black_rot"),
+        ("__black-rot__", "black_rot"),
+        ("Fa\u0308ule", "Fäule"),
+    ],
+)
+def test_a_label_is_matched_by_its_signs_and_letters(said, label):
+    assert matching(said, ["HER2-", "HER2+", "black_rot", "Fäule"]) == label
+
+
+@pytest.mark.parametrize("said", ["HER2", "HER2?", "HER", "Faule", "black", "", "**", "HER2+/-"])
+def test_a_text_that_may_mean_two_labels_or_none_is_refused(said):
+    with pytest.raises(CallFault, match="none of the labels"):
+        matching(said, ["HER2-", "HER2+", "black_rot", "Fäule"])

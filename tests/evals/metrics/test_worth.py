@@ -42,3 +42,13 @@ def test_without_true_labels_nothing_is_claimed():
 def test_an_agent_that_answered_some_is_compared_on_these():
     some = [verdict("1", "a", 0.9, agent=0.8), verdict("2", "a", 0.8, agent=0.7), verdict("3", "a", 0.9)]
     assert "(x, for the 2 that it answered) was right on 100.0 %" in worth(evaluate(columns_of(some), name="leaves"))
+
+
+def test_what_is_left_out_stands_in_the_first_sentence():
+    some = [verdict("1", "a", 0.9), verdict("2", "a", 0.8), verdict("3", "moss", 0.9), verdict("4", None, 0.9)]
+    found = evaluate(columns_of(some), name="leaves")
+    assert found.left_out == {"unknown-label": 1, "no-label": 1}
+    assert (found.judged_n, found.asked_n, found.too_many_left_out) == (2, 4, True)
+    assert worth(found).startswith("On 2 of 4 unseen images, the panel was right on 100.0 % (95 % interval: ")
+    told = "the others are left out: 1 has a label that the panel does not know and 1 has no true label."
+    assert told in worth(found)
