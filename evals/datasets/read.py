@@ -8,12 +8,11 @@ from doubleread.core.errors import DataError
 from doubleread.core.notices import warn_user
 from doubleread.evals.datasets._dataset_record import Dataset, LabelledCases, RowProgress
 from doubleread.evals.datasets._dataset_rows import dataset_of
-from doubleread.evals.datasets._text_table import TABLE_SUFFIXES
 from doubleread.evals.datasets.archive_dataset import is_archive, read_archive
 from doubleread.evals.datasets.folder_dataset import read_folder
 from doubleread.evals.datasets.hugging_face import HubRows, load_saved, read_hugging_face, was_saved
 from doubleread.evals.datasets.image_folder import metadata_of, read_image_folder
-from doubleread.evals.datasets.manifest_dataset import read_manifest
+from doubleread.evals.datasets.manifest_dataset import is_table, read_manifest
 from doubleread.evals.datasets.read_choice import USUAL, ReadChoice
 from doubleread.evals.datasets.solar import NAME as SOLAR_CELLS
 from doubleread.evals.datasets.solar import TASK as SOLAR_TASK
@@ -137,7 +136,7 @@ def _labelled(
             raise DataError(f"{error.filename} cannot be read: {error.strerror}; check its permissions") from None
     if not path.exists():
         raise DataError(f"there is no {source}; a data set is {_KINDS}")
-    if path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
+    if is_table(path) and path.is_file():
         return read_manifest(path, columns, progress=progress)
     raise DataError(f"{source} is not a data set; a data set is {_KINDS}")
 
