@@ -51,10 +51,11 @@ class NamedImages:
             text, reading = str(found.path), found.note
         except FileMissing:
             text, reading = named, ""
-        if text in self._seen:
-            return None
-        self._seen.add(text)
         self._readings[reading] += bool(reading)
+        file = os.path.abspath(text)  # noqa: PTH100 - without following links
+        if file in self._seen:
+            return None
+        self._seen.add(file)
         return text
 
     def path_notes(self) -> list[str]:
