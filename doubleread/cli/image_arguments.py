@@ -99,7 +99,7 @@ def _files(named: str, notes: list[str]) -> "Iterator[str | Unread]":
     path = _meant(named)
     if _is_folder(path):
         yield from _found(named, _in_folder(path), "images in the folder or in its sub-folders")
-    elif has_magic(named) and not _exists(path):
+    elif has_magic(named) and "://" not in named and not _exists(path):
         matched = (one for match in _matches(str(path)) for one in _matched(match))
         yield from _found(named, matched, "files that match the pattern")
     elif _is_table(path):

