@@ -95,6 +95,27 @@ def named_images(arguments: Sequence[str]) -> NamedImages:
     return named
 
 
+def all_images(arguments: Sequence[str]) -> "tuple[list[str], list[Unread]]":
+    """Returns all paths that the arguments name, once stdin has ended, and what is wrong with the others."""
+    named = named_images(arguments)
+
+    async def every() -> "list[str | Unread]":
+        return [one async for one in named.stream()]
+
+    found = asyncio.run(every()) if named.streamed else named.found
+    return [one for one in found if isinstance(one, str)], [one for one in found if not isinstance(one, str)]
+
+
+def chat_images(arguments: Sequence[str]) -> list[Path]:
+    """Returns the files to add to a chat. Raises ``DataError`` for ``-``, an empty folder, and one that is closed."""
+    if STDIN in arguments:
+        raise DataError("- means paths on stdin, from which a chat takes what you say: name files, folders or patterns")
+    paths, problems = all_images(arguments)
+    if problems:
+        raise DataError("; ".join(f"{one.source}: {one.problem}" for one in problems))
+    return [Path(one) for one in paths]
+
+
 def _files(named: str, notes: list[str]) -> "Iterator[str | Unread]":
     path = _meant(named)
     if _is_folder(path):
