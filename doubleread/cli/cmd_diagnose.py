@@ -218,7 +218,7 @@ def announce_batch(panel: "FittedPanel", verdicts: "Sequence[Verdict]") -> None:
         return
     found = panel.compare_batch(verdicts)
     for line in () if found.differs else found.lines:
-        note(line)
+        note(f"the images were not compared with the calibration images: {line}" if line == found.note else line)
 
 
 def _bare(verdict: "Verdict") -> "Verdict":

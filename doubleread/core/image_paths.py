@@ -88,14 +88,19 @@ def _readings(text: str) -> Iterator[Located]:
     if _ADDRESS.match(bare):
         yield Located(Path(unquote(urlsplit(bare).path)), note)
     if bare.startswith("~"):
-        try:
-            yield Located(Path(bare).expanduser(), note)
-        except RuntimeError:  # no such user
-            return
+        yield Located(_at_home(bare), note)
     if "\\" in bare and os.name != "nt":
         drive = _DRIVE.match(bare)
         path = f"/mnt/{drive[1].lower()}/{drive[2]}" if drive else bare  # where Linux on Windows has the disk
-        yield Located(Path(path.replace("\\", "/")).expanduser(), _BACKSLASHES)
+        yield Located(_at_home(path.replace("\\", "/")), _BACKSLASHES)
+
+
+def _at_home(path: str) -> Path:
+    """The path with the user's folder in place of ``~``; as it is where there is no such user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def _is_utf8(text: str) -> bool:

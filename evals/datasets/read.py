@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from doubleread.core.errors import DataError
+from doubleread.core.errors import DataError, FileMissing
+from doubleread.core.image_paths import locate, named
 from doubleread.core.notices import warn_user
 from doubleread.evals.datasets._dataset_record import Dataset, LabelledCases, RowProgress
 from doubleread.evals.datasets._dataset_rows import dataset_of
@@ -128,14 +129,15 @@ def _labelled(
         return read_hugging_face(source, columns, progress=progress)
     if not str(source).strip():
         raise DataError(f"no data set was given; a data set is {_KINDS}")
-    path = Path(source).expanduser()
+    try:
+        path = locate(source).path
+    except FileMissing as error:
+        raise DataError(f"there is no {named(source)} ({error}); a data set is {_KINDS}") from None
     if path.is_dir():
         try:
             return _read_directory(path, columns, progress)
         except PermissionError as error:
             raise DataError(f"{error.filename} cannot be read: {error.strerror}; check its permissions") from None
-    if not path.exists():
-        raise DataError(f"there is no {source}; a data set is {_KINDS}")
     if is_table(path) and path.is_file():
         return read_manifest(path, columns, progress=progress)
     raise DataError(f"{source} is not a data set; a data set is {_KINDS}")
