@@ -19,3 +19,10 @@ def opened(folder: Path) -> "Iterator[Archive]":
 
     with Archive.existing(folder) as archive:
         yield archive
+
+
+def archive_of(folder: Path) -> Path:
+    """Returns the archive folder; a panel keeps its archive inside its own folder."""
+    from doubleread.panel.trust_folder import MARK
+
+    return folder / "store" if (folder / MARK).is_file() else folder

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from doubleread.cli.cases_shared import SHOWN, opened
+from doubleread.cli.announcements import announce_reading
+from doubleread.cli.cases_shared import SHOWN, archive_of, opened
+from doubleread.cli.option_groups import DataColumns, grouped
 from doubleread.cli.options import Archive, Reviewer
-from doubleread.cli.screen import say, warn_some
+from doubleread.cli.screen import note, progress, say, warn_some
 from doubleread.core.notices import warn_user
 
 if TYPE_CHECKING:
@@ -16,23 +18,49 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 SHOWN_CONFLICTS = 20
+Tool = Literal["imagefolder", "coco", "label-studio", "fiftyone"]
 Theirs = Annotated[bool, typer.Option("--theirs", help="If labels differ, take those of the import.")]
 
 
-@app.command("export", epilog="Example: doubleread cases export archive portable --images")
+@app.command("export", epilog="Example: doubleread cases export photos/ for-cvat --to coco")
+@grouped
 def run_export(
-    archive: Archive,
+    where: Annotated[
+        str, typer.Argument(metavar="WHERE", help="An archive; with --to also a data set, or the folder of a run.")
+    ],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="New folder for the export.")],
+    *,
+    to: Annotated[Tool | None, typer.Option(help="Write the format of another tool, with the images.")] = None,
+    verdicts: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN", help="Verdicts to write as predictions: a run's folder, or what `diagnose --json` printed."
+        ),
+    ] = None,
+    link: Annotated[bool, typer.Option("--link", help="With --to: hard-link the images, do not copy them.")] = False,
+    columns: DataColumns,
     format: Annotated[
-        Literal["jsonl", "parquet"], typer.Option(help="Format of the cases; parquet needs the extra of that name.")
-    ] = "jsonl",
-    images: Annotated[bool, typer.Option("--images", help="Also copy the images.")] = False,
+        Literal["jsonl", "parquet"] | None,
+        typer.Option(help="Without --to: format of the cases; parquet needs the extra of that name. [default: jsonl]"),
+    ] = None,
+    images: Annotated[bool, typer.Option("--images", help="Without --to: also copy the images.")] = False,
 ) -> None:
-    """Write the cases and their embeddings as plain files for other tools and machines."""
+    """Write cases as plain files for other tools and machines.
+
+    Without --to: an archive's cases and their embeddings, which `cases import` reads. With --to: a data set that
+    torchvision, CVAT, Label Studio or FiftyOne reads, with a manifest.csv that keeps everything.
+    """
+    if to is not None:
+        if format or images:
+            raise typer.BadParameter("--format and --images go without --to, which always writes the images")
+        _export_to(to, where, folder, verdicts, columns, link)
+        return
+    if verdicts or link:
+        raise typer.BadParameter("--verdicts and --link need --to")
     from doubleread.rag.care.bundle import export
 
-    with opened(archive) as store:
-        done = export(store, folder, format=format, images=images)
+    with opened(Path(where)) as store:
+        done = export(store, folder, format=format or "jsonl", images=images)
     warn_some([f"no picture: {source}" for source in done.gone], "{n:,} more without a picture", SHOWN_CONFLICTS)
     say(f"{done.about.cases:,} cases of {done.about.version}, embeddings of {len(done.about.encoders)} encoders")
     say(f"export: {folder}")
@@ -64,6 +92,32 @@ def merge(
     with opened(archive) as store, opened(other) as source:
         done = take_in(store, source, theirs=theirs, reviewer=reviewer)
     _tell(done, theirs)
+
+
+def _export_to(to: str, where: str, folder: Path, verdicts: Path | None, columns: DataColumns, link: bool) -> None:
+    from doubleread.evals.exports import FORMATS, export_cases, read_verdicts
+    from doubleread.evals.exports.verdict_source import is_verdict_source
+
+    if verdicts and not FORMATS[to].takes_verdicts:
+        able = ", ".join(name for name, one in FORMATS.items() if one.takes_verdicts)
+        raise typer.BadParameter(f"--verdicts: {to} has no place for predictions; formats that have: {able}")
+    given, found = read_verdicts(verdicts) if verdicts else None, None
+    if is_verdict_source(Path(where)):
+        source = read_verdicts(Path(where))
+        cases, problems, given = source.cases, source.problems, given or source
+    else:
+        found = columns.labelled_with_bar(str(archive_of(Path(where))))
+        announce_reading(found)
+        cases, problems = found.cases, found.problems
+    with progress() as report:
+        done = export_cases(cases, folder, to, verdicts=given, problems=problems, link=link, progress=report)
+    for line in done.notes:
+        note(line)
+    told = len(found.problems) if found else 0  # reading has printed these
+    warn_some([one.line for one in done.left_out[told:]], "{n:,} more are in left-out.csv", SHOWN_CONFLICTS)
+    predicted = f", {done.predictions:,} with a prediction" if given and FORMATS[to].takes_verdicts else ""
+    say(f"{done.cases:,} cases exported{predicted}, {len(done.left_out):,} left out")
+    say(f"export: {folder}")
 
 
 def _tell(done: "Taken", theirs: bool) -> None:

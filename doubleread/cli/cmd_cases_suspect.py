@@ -10,7 +10,7 @@ from rich.text import Text
 
 from doubleread.cli import options
 from doubleread.cli.announcements import announce_reading
-from doubleread.cli.cases_shared import opened
+from doubleread.cli.cases_shared import archive_of, opened
 from doubleread.cli.option_groups import DataColumns, grouped
 from doubleread.cli.screen import OUT, progress, say, table, tell_json, warn
 from doubleread.cli.screen import note as tell_note
@@ -96,7 +96,7 @@ def correct(
     if not corrections:
         say(f"nothing to correct: the column `correct` of {file} is empty")
         return
-    home = _archive_of(Path(where))
+    home = archive_of(Path(where))
     if is_archive(home):
         _relabel(home, corrections, reviewer, note or f"corrected by {file.name}")
         return
@@ -107,17 +107,10 @@ def correct(
 
 
 def _read(where: str, columns: DataColumns) -> "LabelledCases":
-    home = _archive_of(Path(where))
+    home = archive_of(Path(where))
     cases = columns.labelled(where if home == Path(where) else str(home))
     announce_reading(cases)
     return cases
-
-
-def _archive_of(folder: Path) -> Path:
-    """Returns the archive folder; a panel keeps its archive inside its own folder."""
-    from doubleread.panel.trust_folder import MARK
-
-    return folder / "store" if (folder / MARK).is_file() else folder
 
 
 def _show(found: "SuspectLabels") -> None:

@@ -180,12 +180,16 @@ def _listed(file: Path, notes: list[str]) -> "Iterator[str | Unread]":
 
 
 def _in_folder(folder: Path) -> "Iterator[str | Unread]":
-    from doubleread.evals.datasets.folder_dataset import closed_folder, images_in
+    from doubleread.evals.datasets.folder_walk import walk
 
-    closed: list[OSError] = []
-    yield from [str(folder / path) for path in sorted(images_in(folder, closed.append))]
-    for one in map(closed_folder, closed):
-        yield _unread(one.where, one.problem)
+    try:
+        found = walk(folder)
+    except OSError as error:
+        yield _unread(str(folder), f"the folder cannot be read: {error.strerror}")
+        return
+    yield from (str(folder / path) for path in found.images)
+    for one in found.problems:
+        yield _unread(str(folder / one.where), one.problem)
 
 
 def _found(named: str, paths: "Iterator[str | Unread]", wanted: str) -> "Iterator[str | Unread]":

@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from doubleread.core.errors import DataError
 from doubleread.evals.datasets._text_table import TextTable
-from doubleread.evals.datasets.label_names import FOREIGN_SUFFIXES, IMAGE_SUFFIXES
+from doubleread.evals.datasets.label_names import IMAGE_SUFFIXES
 from doubleread.evals.datasets.read_choice import USUAL, ReadChoice
 
 _PATHS = frozenset(
@@ -101,7 +101,7 @@ def _check_template(columns: Sequence[str], template: str, where: str) -> None:
 def _check_header(table: TextTable, wanted: ReadChoice, where: str) -> None:
     if wanted.path in table.columns or is_template(wanted.path):
         return
-    if any(PurePath(name.strip()).suffix.lower() in IMAGE_SUFFIXES | FOREIGN_SUFFIXES for name in table.columns):
+    if any(PurePath(name.strip()).suffix.lower() in IMAGE_SUFFIXES for name in table.columns):
         first = ",".join(table.columns)[:80]
         raise DataError(
             f"{where} has no line with the names of the columns: its first line is {first!r}. Add a line such as "

@@ -20,6 +20,7 @@ from doubleread.evals.datasets._text_table import EXTRA, TABLE_SUFFIXES, TextTab
 from doubleread.evals.datasets.label_names import split_name
 from doubleread.evals.datasets.read_choice import USUAL, ReadChoice
 
+_OWN = ("path", "label", "group", "split")
 _VAGUE = frozenset({"manifest", "labels", "data", "index", "metadata", "train"})
 _MISSING = "the file is missing"
 _MOST_FILES = 100_000
@@ -43,7 +44,7 @@ def read_manifest(file: Path, columns: ReadChoice, progress: RowProgress | None 
     _check_missing(file, chosen, read)
     name = file.resolve().parent.name if file.stem.lower() in _VAGUE else file.stem
     notes = [f"labels are the column {chosen.label!r} of {file.name}", *table.notes, *notes, *_readings(read)]
-    return gather(name or file.stem, [*table.problems, *read], notes=[*notes, *keys.notes], progress=progress)
+    return gather(name or file.stem, [*table.problems, *read], columns, notes=[*notes, *keys.notes], progress=progress)
 
 
 def is_table(file: Path) -> bool:
@@ -134,23 +135,27 @@ def located(row: DatasetRow | RowProblem, folder: Path) -> DatasetRow | RowProbl
     try:
         found = locate(row.source, folder)
     except FileMissing as error:
-        return RowProblem(where=row.where, path=source, problem=str(error))
+        return replace(row, source=source).problem("missing files", str(error))
     return replace(row, path=found.path, source=source, reading=found.note)
 
 
 def write_manifest(file: Path, cases: Sequence[Case]) -> Path:
-    """Writes path, label, group and split of these cases as a manifest and returns its path.
+    """Writes these cases as a manifest, as ``read_manifest`` reads it, with their metadata, and returns its path.
 
-    Paths are relative to the manifest. Raises ``DataError`` for a case without a file.
+    Paths are relative to the manifest. There is a column ``subject`` if a case has one. Raises ``DataError`` for a case
+    without a file.
     """
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(("path", "label", "group", "split"))
+    own = (*_OWN, "subject") if any(case.subject for case in cases) else _OWN
+    further = dict.fromkeys(name for case in cases for name in case.metadata if name not in own)
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, (*own, *further), extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
     for case in cases:
         if case.path is None:
             raise DataError(f"{case.source} is not a file, so a manifest cannot name it")
-        path = os.path.relpath(case.path.absolute(), file.absolute().parent)
-        writer.writerow((Path(path).as_posix(), case.label, case.group or "", case.split or ""))
+        path = Path(os.path.relpath(case.path.absolute(), file.absolute().parent)).as_posix()
+        told = {"path": path, **{name: getattr(case, name) or "" for name in own[1:]}}
+        writer.writerow({**case.metadata, **told})
     write_text(file, out.getvalue())
     return file
 

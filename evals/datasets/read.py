@@ -9,6 +9,7 @@ from doubleread.core.image_paths import locate, named
 from doubleread.core.notices import warn_user
 from doubleread.evals.datasets._dataset_record import Dataset, LabelledCases, RowProgress
 from doubleread.evals.datasets._dataset_rows import dataset_of
+from doubleread.evals.datasets.annotation_files import annotation_files, annotations_in, read_annotations
 from doubleread.evals.datasets.archive_dataset import is_archive, read_archive
 from doubleread.evals.datasets.folder_dataset import read_folder
 from doubleread.evals.datasets.hugging_face import HubRows, load_saved, read_hugging_face, was_saved
@@ -20,10 +21,12 @@ from doubleread.evals.datasets.solar import TASK as SOLAR_TASK
 from doubleread.evals.datasets.solar import read_solar_cells
 from doubleread.render.progress_display import shown
 
+_PACKED = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"})
 _KINDS = (
     "a folder with one sub-folder of images per label, a folder with a metadata.csv or metadata.jsonl (column "
     "file_name), a folder that the datasets library saved, a manifest (.csv, .tsv, .json, .jsonl or .parquet with the "
-    f"columns path and label), an archive of cases, or the name {SOLAR_CELLS!r}"
+    "columns path and label), a COCO, Label Studio or FiftyOne export, an archive of cases, or the name "
+    f"{SOLAR_CELLS!r}"
 )
 
 
@@ -49,6 +52,7 @@ def read_dataset(
 
             - A folder with one sub-folder for each label, or with a folder for each split that holds them.
             - A folder with ``metadata.csv`` or ``metadata.jsonl``.
+            - Annotations of COCO, Label Studio or FiftyOne with one label an image: the file, or its folder.
             - A manifest: ``.csv``, ``.tsv``, ``.json``, ``.jsonl`` or ``.parquet``.
             - The folder of an archive of cases.
             - A Hugging Face ``Dataset`` or ``DatasetDict``, or a folder that ``save_to_disk`` wrote.
@@ -64,7 +68,8 @@ def read_dataset(
         label: ``"re:"`` and a pattern that takes the label from the relative path, as in ``"re:/(\w+)-\d+\.jpg"``.
         label_level: Which folder below the data set names the label: 1 for the first, -1 for the one that holds the
             image.
-        label_map: New names of labels, as in ``{"Rust": "rust"}``.
+        label_map: New names of labels, as in ``{"Rust": "rust"}``; several labels may get the same one. A word for a
+            missing value (``nan``, ``None``, ``N/A``, …) is a label only if it is named here: ``{"None": "None"}``.
         task_id: Id of the task; the name of the data set if None.
         progress: Called with the number of rows read so far and of all rows; if None, it is shown as by ``Panel.fit``.
 
@@ -78,7 +83,7 @@ def read_dataset(
     """
     choice = ReadChoice(label_column, path_column, group, subject, label_level, label, label_map)
     found = _read(source, choice, progress)
-    return dataset_of(found, task=SOLAR_TASK if source == SOLAR_CELLS else None, task_id=task_id)
+    return dataset_of(found, task=SOLAR_TASK if source == SOLAR_CELLS and not label_map else None, task_id=task_id)
 
 
 def read_labelled(
@@ -124,7 +129,7 @@ def _labelled(
     if source == SOLAR_CELLS:
         if columns.group is not None:
             raise DataError(f"{SOLAR_CELLS} brings its own groups (the modules); leave group out")
-        return read_solar_cells(progress=progress)
+        return read_solar_cells(columns, progress=progress)
     if not isinstance(source, str | Path):
         return read_hugging_face(source, columns, progress=progress)
     if not str(source).strip():
@@ -138,21 +143,34 @@ def _labelled(
             return _read_directory(path, columns, progress)
         except PermissionError as error:
             raise DataError(f"{error.filename} cannot be read: {error.strerror}; check its permissions") from None
-    if is_table(path) and path.is_file():
-        return read_manifest(path, columns, progress=progress)
-    raise DataError(f"{source} is not a data set; a data set is {_KINDS}")
+    return _read_file(path, columns, progress)
+
+
+def _read_file(file: Path, columns: ReadChoice, progress: RowProgress | None) -> LabelledCases:
+    if file.is_file():
+        if files := annotations_in(file):
+            return read_annotations(files, columns, progress, alone=True)
+        if is_table(file):
+            return read_manifest(file, columns, progress=progress)
+    packed = file.suffix.lower() in _PACKED
+    told = (
+        "is a packed file; unpack it, and give the folder" if packed else f"is not a data set; a data set is {_KINDS}"
+    )
+    raise DataError(f"{file} {told}")
 
 
 def _read_directory(folder: Path, columns: ReadChoice, progress: RowProgress | None) -> LabelledCases:
     if is_archive(folder):
         if columns.group is not None:
             raise DataError(f"the archive {folder} brings its own groups; leave group out")
-        return read_archive(folder, progress=progress)
+        return read_archive(folder, columns, progress=progress)
     if was_saved(folder):
         name = folder.resolve().name
         return read_hugging_face(load_saved(folder), columns, name=name, progress=progress)
     if metadata := metadata_of(folder):
         return read_image_folder(folder, metadata, columns, progress)
+    if files := annotation_files(folder, columns):
+        return read_annotations(files, columns, progress)
     if other := [name for name in (columns.label, columns.path) if name not in USUAL]:
         raise DataError(
             f"{folder} is a folder of images and has no column {' or '.join(map(repr, other))}: its labels are the "

@@ -1,0 +1,198 @@
+"""Copies labelled cases into a new folder, in the format of another tool."""
+
+import csv
+import hashlib
+import io
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from doubleread.core.case import MAX_IMAGE_BYTES, Case, RowProblem
+from doubleread.core.drafts import drafted
+from doubleread.core.durable import write_text
+from doubleread.core.errors import DataError, FileError, ImageError
+from doubleread.core.progress import Progress
+from doubleread.core.safe_files import read_bytes
+from doubleread.evals.datasets.manifest_dataset import write_manifest
+from doubleread.evals.exports._coco_format import COCO
+from doubleread.evals.exports._export_parts import SPLIT_FOLDERS, ExportDraft, ExportedCase, ExportFormat, UniqueNames
+from doubleread.evals.exports._fiftyone_format import FIFTYONE
+from doubleread.evals.exports._imagefolder_format import IMAGE_FOLDER
+from doubleread.evals.exports._label_studio_format import LABEL_STUDIO
+from doubleread.evals.exports.verdict_source import VerdictSource
+from doubleread.rag.images.safe_images import size_of
+
+FORMATS: Mapping[str, ExportFormat] = {
+    "imagefolder": IMAGE_FOLDER,
+    "coco": COCO,
+    "label-studio": LABEL_STUDIO,
+    "fiftyone": FIFTYONE,
+}
+MANIFEST, LEFT_OUT = "manifest.csv", "left-out.csv"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and what was not."""
+
+    cases: int
+    predictions: int
+    """Cases whose verdict was written."""
+    left_out: tuple[RowProblem, ...]
+    notes: tuple[str, ...]
+
+
+def export_cases(
+    cases: Sequence[Case],
+    folder: Path,
+    to: str,
+    *,
+    verdicts: VerdictSource | None = None,
+    problems: Sequence[RowProblem] = (),
+    link: bool = False,
+    progress: Progress | None = None,
+) -> Exported:
+    """Writes cases to a new folder in the format of another tool; ``manifest.csv`` beside it keeps everything.
+
+    Pictures are copied. A case without a file, or whose file has changed, is left out and listed. The folder appears
+    when it is complete, or not at all.
+
+    Args:
+        cases: The cases; those without a label are left out where the format has no place for them.
+        folder: A new or empty folder.
+        to: One of ``FORMATS``.
+        verdicts: The panel's verdicts, which Label Studio and FiftyOne show as predictions.
+        problems: What reading the cases left out; it is listed in ``left-out.csv`` too.
+        link: Hard-link the pictures instead of copying them, where the file system allows it.
+        progress: Called with the stage and the number of pictures done and of all.
+
+    Raises:
+        DataError: The format is unknown, the folder is not empty, no case can be written, or the disk fails.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from doubleread.evals.exports import export_cases
+        >>> dataset = doubleread.read_dataset("photos")
+        >>> export_cases(dataset.cases, Path("for-torchvision"), "imagefolder").cases
+        33
+    """
+    if to not in FORMATS:
+        raise DataError(f"there is no format {to!r}; formats: {', '.join(FORMATS)}")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DataError(f"{folder} is not empty: name a new folder for the export")
+    try:
+        with drafted(folder) as draft:
+            writer = _Export(FORMATS[to], draft, folder.resolve().name, cases, verdicts)
+            return writer.write(problems, link, progress)
+    except FileError as error:
+        raise DataError(str(error)) from None
+
+
+class _Export:
+    def __init__(
+        self, form: ExportFormat, draft: Path, name: str, cases: Sequence[Case], verdicts: VerdictSource | None
+    ) -> None:
+        self.form, self.draft, self.name, self.cases = form, draft, name, cases
+        self.given = verdicts.verdicts if verdicts and form.takes_verdicts else {}
+        self.version = verdicts.version if verdicts else ""
+        said = {label for case in cases if (found := self.given.get(case.id)) for label in found.posterior}
+        self.labels = sorted({case.label for case in cases if case.label} | said)
+        names = UniqueNames()
+        self.folders = {label: names.folder(label) for label in self.labels}
+        self.splits = any(case.split for case in cases)
+
+    def write(self, problems: Sequence[RowProblem], link: bool, progress: Progress | None) -> Exported:
+        written: list[ExportedCase] = []
+        left: list[RowProblem] = [*problems]
+        names = UniqueNames()
+        for done, case in enumerate(self.cases, start=1):
+            try:
+                written.append(self._copy(case, names, link))
+            except (DataError, ImageError) as error:
+                left.append(
+                    RowProblem(where=case.source or case.id[:12], path=str(case.path or ""), problem=str(error))
+                )
+            if progress:
+                progress("copying", done, len(self.cases))
+        if not written:
+            first = left[len(problems)].line if left[len(problems) :] else "there are none"
+            raise DataError(f"none of {len(self.cases)} cases can be exported: {first}")
+        self.form.write(ExportDraft(self.draft, self.name, written, self.labels, self.folders, self.version))
+        write_manifest(self.draft / MANIFEST, [self._placed(one) for one in written])
+        _write_left(self.draft / LEFT_OUT, left)
+        predictions = sum(one.guess is not None for one in written)
+        return Exported(len(written), predictions, tuple(left), tuple(self._notes(written)))
+
+    def _copy(self, case: Case, names: UniqueNames, link: bool) -> ExportedCase:
+        """Copies the picture of a case; raises ``DataError`` or ``ImageError`` where it cannot be exported."""
+        if self.form.needs_label and not case.label:
+            raise DataError("it has no label")
+        data = _bytes(case)
+        size = size_of(data) if self.form.needs_size else (0, 0)
+        split = SPLIT_FOLDERS.get(case.split or "support", str(case.split)) if self.splits else ""
+        home = self.form.place(split, self.folders.get(case.label or "", ""))
+        path = f"{home}/{names.file(_name(case), home)}"
+        (self.draft / home).mkdir(parents=True, exist_ok=True)
+        _put(case, data, self.draft / path, link)
+        return ExportedCase(case, path, split, size, self.given.get(case.id))
+
+    def _placed(self, one: ExportedCase) -> Case:
+        metadata = {**one.case.metadata, "source": one.case.source}
+        return one.case.model_copy(update={"path": self.draft / one.path, "metadata": metadata})
+
+    def _notes(self, written: Sequence[ExportedCase]) -> list[str]:
+        changed = [label for label, name in self.folders.items() if label != name and self.form.needs_label]
+        unsplit = sum(not one.case.split for one in written) if self.splits else 0
+        without = sum(one.verdict is None for one in written) if self.given else 0
+        alarmed = sum(one.verdict is not None and one.guess is None for one in written)
+        told = (
+            (len(changed), "labels are no names of folders: see label-names.csv"),
+            (unsplit, f"cases have no split and are in {SPLIT_FOLDERS['support']}, as `fit` uses them"),
+            (without, "cases have no verdict"),
+            (alarmed, "verdicts have no probability, as after an alarm, and are no predictions"),
+        )
+        return [f"{n:,} {text}" for n, text in told if n]
+
+
+def _bytes(case: Case) -> bytes:
+    """The picture of a case; raises ``DataError`` where its file is missing or holds another one by now."""
+    if case.path is None:
+        raise DataError("it has no file, because it was added from memory")
+    try:
+        data = read_bytes(case.path, limit=MAX_IMAGE_BYTES)
+    except FileError as error:
+        raise DataError(str(error)) from None
+    if hashlib.sha256(data).hexdigest() != case.id:
+        raise DataError("the file has changed since it was read or added")
+    return data
+
+
+def _put(case: Case, data: bytes, target: Path, link: bool) -> None:
+    if link and case.path is not None:
+        try:
+            os.link(os.path.realpath(case.path), target)
+            return
+        except OSError:  # another file system, or one without hard links
+            pass
+    try:
+        target.write_bytes(data)
+    except OSError as error:
+        raise FileError(f"{target.name} cannot be written: {error.strerror}; nothing was exported") from None
+
+
+def _name(case: Case) -> str:
+    """The name of its file as people know it, with the suffix of the file that holds it."""
+    path = PurePath(case.path or "")
+    known = PurePath(case.source.replace("\\", "/").rpartition("/")[2])
+    return known.name if known.name and known.suffix.lower() == path.suffix.lower() else path.name
+
+
+def _write_left(file: Path, left: Sequence[RowProblem]) -> None:
+    if not left:
+        return
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("where", "path", "problem"))
+    writer.writerows((one.where, one.path, one.problem) for one in left)
+    write_text(file, out.getvalue())
