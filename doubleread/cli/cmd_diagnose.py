@@ -96,7 +96,7 @@ def diagnose(
     chosen = options.settings_of(settings, record=record)
     with Panel.load(panel, settings=chosen, allow_from_panel=allow_from_panel) as loaded:
         decided, identity = _deciding(loaded, task)
-        shown = _Shown(_output(named, loaded if explain else None, as_json=json, many=many), drawing)
+        shown = _Results(_output(named, loaded if explain else None, as_json=json, many=many), drawing)
         with progress_of(many=many) as watch:
             total = None if named.streamed else len(named.found)
             wanted = ImageRun(shown.show, out, decided, identity, total, watch, retry_errors)
@@ -115,16 +115,16 @@ def diagnose(
 
 
 def _output(named: NamedImages, explaining: "FittedPanel | None", *, as_json: bool, many: bool) -> "Output":
-    from doubleread.cli.diagnosis_output import Cards, JsonLines, Lines
+    from doubleread.cli.diagnosis_output import Cards, JsonOutput, Lines
 
     if as_json:
-        return JsonLines(many=many)
+        return JsonOutput(many=many)
     if many and explaining is None:
         return Lines()
     return Cards(explaining, named.arguments[0] if len(named.found) == 1 and not named.streamed else None)
 
 
-class _Shown:
+class _Results:
     """Passes results on to the output, and keeps what is needed at the end."""
 
     def __init__(self, output: "Output", drawing: "_Drawing | None") -> None:

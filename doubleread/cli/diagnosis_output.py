@@ -86,7 +86,7 @@ class Lines:
         self._counts.print(OUT)
 
 
-class JsonLines:
+class JsonOutput:
     """A JSON object for each image."""
 
     def __init__(self, *, many: bool) -> None:
