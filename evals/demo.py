@@ -66,7 +66,7 @@ def judge(
             panel,
             dataset.with_cases(cases),
             RunChoice(folder / RUN, split=TEST),
-            watch=lambda tally: report("diagnosing unseen images", tally.done, tally.total),
+            watch=lambda tally: report("diagnosing unseen images", tally.done, tally.total or tally.done),
         )
     if ended.end != "complete":
         raise KeyboardInterrupt

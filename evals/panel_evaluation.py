@@ -111,7 +111,7 @@ def evaluate_panel(
     with shown(progress) as report:
 
         def told(tally: RunProgress) -> None:
-            report("diagnosing images", tally.done, tally.total)
+            report("diagnosing images", tally.done, tally.total or tally.done)
             watch(tally)
 
         ended = evaluate(panel, dataset, wanted, watch=told)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from doubleread.cli.image_arguments import chat_images
 from doubleread.cli.options import AllowFromPanel
 
 app = typer.Typer()
@@ -14,7 +15,9 @@ Preview = Literal["auto", "kitty", "sixel", "blocks", "none"]
 
 @app.command(epilog='Example: doubleread chat leaf.jpg, or: echo "why?" | doubleread chat leaf.jpg')
 def chat(
-    images: Annotated[list[Path] | None, typer.Argument(metavar="IMAGE…", help="Images to add and read.")] = None,
+    images: Annotated[
+        list[str] | None, typer.Argument(metavar="IMAGE…", help="Images to add and read: files, folders or patterns.")
+    ] = None,
     panel: Annotated[Path, typer.Option(help="Folder of a fitted panel.")] = Path("panel"),
     session: Annotated[str | None, typer.Option(metavar="ID", help="Resume this session; see --list.")] = None,
     listed: Annotated[bool, typer.Option("--list", help="List the sessions, the latest first.")] = False,
@@ -46,5 +49,5 @@ def chat(
     from doubleread.cli.chat_run import Wish, run_chat
     from doubleread.cli.options import settings_of
 
-    wish = Wish(tuple(images or ()), session, listed=listed, waiting=waiting, talk=talk, reviewer=reviewer)
+    wish = Wish(tuple(chat_images(images or ())), session, listed=listed, waiting=waiting, talk=talk, reviewer=reviewer)
     run_chat(panel, settings_of(settings, preview=preview), wish, as_json=json, allow=allow_from_panel)

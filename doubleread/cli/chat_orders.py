@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from doubleread.cli.chat_paths import dropped, paths_in
 from doubleread.cli.chat_room import Room
+from doubleread.cli.image_arguments import chat_images
 from doubleread.core.errors import DoublereadError, SessionError
 from doubleread.sessions.actions.arguments import exact_label
 from doubleread.sessions.names import Unclear, known_of
@@ -56,7 +57,7 @@ def _own_help() -> Reply:
 async def _add(room: Room, rest: str) -> None:
     if not rest:
         raise SessionError("name an image file: /add leaf.jpg")
-    await room.bring(paths_in(rest))
+    await room.bring(chat_images([str(path) for path in paths_in(rest)]))
 
 
 async def _subject(room: Room, rest: str) -> None:

@@ -22,6 +22,8 @@ def paths_in(text: str) -> tuple[Path, ...]:
         words = shlex.split(text)
     except ValueError:  # an apostrophe, not a quotation mark
         words = text.split()
+    if "\\" in text and not all(path.exists() for path in map(_path, words)):
+        words = text.split()  # backslashes as Windows writes them
     return tuple(map(_path, words))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from doubleread.cli.chat_show import Show
 from doubleread.core.case import MAX_IMAGE_BYTES
 from doubleread.core.errors import DoublereadError, FileError, SessionError, SessionsFull
+from doubleread.core.image_paths import locate
 from doubleread.core.safe_files import read_bytes
 from doubleread.core.terminal_text import harmless
 from doubleread.panel import Panel
@@ -50,9 +51,10 @@ class Room:
         added: list[str] = []
         for place, path in enumerate(named := list(images)):
             try:
-                data = await asyncio.to_thread(read_bytes, path, limit=MAX_IMAGE_BYTES)
-                session = await self._made(path.name)
-                added.append(await self.sessions.bring(session, data, path.name, in_turn=True))
+                file = locate(path).path
+                data = await asyncio.to_thread(read_bytes, file, limit=MAX_IMAGE_BYTES)
+                session = await self._made(file.name)
+                added.append(await self.sessions.bring(session, data, file.name, in_turn=True))
             except FileError as error:
                 self.fail(str(error))
             except SessionsFull as error:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
+from doubleread.cli.image_arguments import all_images
 from doubleread.cli.options import AllowFromPanel, SettingsFile, settings_of
 from doubleread.cli.screen import OUT, note, progress, say, table, tell_json
 
@@ -19,7 +20,7 @@ app = typer.Typer()
 def prevalence(
     panel: Annotated[Path, typer.Argument(metavar="PANEL", help="Folder of a fitted panel.")],
     images: Annotated[
-        list[str], typer.Argument(metavar="IMAGES…", help="Image files, or folders of them; labels are not needed.")
+        list[str], typer.Argument(metavar="IMAGES…", help="Images, as for `diagnose`; labels are not needed.")
     ],
     group: Annotated[
         str | None,
@@ -41,7 +42,9 @@ def prevalence(
     from doubleread.panel import Panel
 
     chosen = settings_of(settings)
-    cases, unread = read_unlabelled(images, group=group)
+    paths, problems = all_images(images)
+    cases, unread = read_unlabelled(paths, group=group)
+    unread = [*problems, *unread]
     warn_user(first_few([f"skipped {one.source}: {one.problem}" for one in unread], "{n:,} more images skipped"))
     with Panel.load(panel, settings=chosen, allow_from_panel=allow_from_panel) as loaded:
         with progress() as report:

@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise _failed(f"error: {error.filename or 'the system'}: {error.strerror or error}{full}") from None
     except SystemExit as ended:
         if ended.code == INTERRUPTED:
-            typer.secho("stopped; what was done is kept, run the same command to go on", file=sys.stderr)
+            typer.secho("stopped; what was stored is kept: run the same command to go on", file=sys.stderr)
         raise
     except Exception as error:
         if os.environ.get(TRACEBACK):

@@ -35,8 +35,8 @@ def watching() -> "Iterator[Watch]":
         bar.update(task, completed=tally.done, total=tally.total, description=words(tally))
         now = time.monotonic()
         if not ERR.is_terminal and (now - last >= _EVERY_S or tally.done == tally.total):
-            last = now
-            ERR.print(f"diagnosing: {tally.done}/{tally.total}  {words(tally)}".rstrip(), highlight=False)
+            last, of = now, "" if tally.total is None else f"/{tally.total}"
+            ERR.print(f"diagnosing: {tally.done}{of}  {words(tally)}".rstrip(), highlight=False)
 
     with bar:
         yield watch
@@ -51,7 +51,7 @@ def words(tally: "RunProgress") -> str:
         parts.append(f"${tally.cost_usd:.4f}")
     if tally.unread:
         parts.append(f"{tally.unread} not read")
-    if tally.left_s is not None and tally.done < tally.total:
+    if tally.left_s:
         parts.append(f"{_clock(tally.left_s)} left")
     return " · ".join(parts)
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from doubleread.core.case import shown
 from doubleread.core.errors import FileMissing
 
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/", re.IGNORECASE)
@@ -38,8 +37,8 @@ def locate(written: str | Path, home: Path | None = None) -> Located:
         FileMissing: Nothing is there, or the path is a web address; the message has the path as written and as read.
     """
     text = str(written)
-    if shown(text) != text:
-        return Located(Path(text))  # opening it says that its name is not UTF-8
+    if not _is_utf8(text):
+        return Located(Path(text))  # opening it says so
     _check_address(text)
     base, readings = home or Path(), list(_readings(text))
     for reading in readings:
@@ -89,14 +88,27 @@ def _readings(text: str) -> Iterator[Located]:
     if _ADDRESS.match(bare):
         yield Located(Path(unquote(urlsplit(bare).path)), note)
     if bare.startswith("~"):
-        try:
-            yield Located(Path(bare).expanduser(), note)
-        except RuntimeError:  # no such user
-            return
+        yield Located(_at_home(bare), note)
     if "\\" in bare and os.name != "nt":
         drive = _DRIVE.match(bare)
         path = f"/mnt/{drive[1].lower()}/{drive[2]}" if drive else bare  # where Linux on Windows has the disk
-        yield Located(Path(path.replace("\\", "/")).expanduser(), _BACKSLASHES)
+        yield Located(_at_home(path.replace("\\", "/")), _BACKSLASHES)
+
+
+def _at_home(path: str) -> Path:
+    """The path with the user's folder in place of ``~``; as it is where there is no such user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_there(path: Path) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 import io
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image
 
@@ -15,6 +15,7 @@ from doubleread.core.process import one_thread
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.rag.images.case_images import Images
 
+Item = TypeVar("Item")
 Readable = Case | Path | str | bytes | Image.Image
 """What can be diagnosed: a case, a file, encoded bytes, or a PIL image."""
 
@@ -101,7 +102,7 @@ async def verdicts_of(
         try:
             while True:
                 if taking is None and not over and len(flying) < most:
-                    taking = asyncio.create_task(_next(waiting))
+                    taking = asyncio.create_task(next_of(waiting))
                 if not flying and taking is None:
                     return
                 busy = {*flying, taking} if taking else flying
@@ -124,8 +125,8 @@ async def _given_up(tasks: Collection[asyncio.Task[Any]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _next(images: AsyncIterator[Readable]) -> tuple[Readable, ...]:
-    """Returns the next image; nothing at the end."""
+async def next_of(images: AsyncIterator[Item]) -> tuple[Item, ...]:
+    """Returns the next item alone; nothing at the end."""
     try:
         return (await anext(images),)
     except StopAsyncIteration:

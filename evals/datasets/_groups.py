@@ -73,7 +73,7 @@ def _term(text: str, columns: Collection[str], what: str) -> GroupOf:
         return lambda row: row.get(column, "").strip() or None
     if not re.fullmatch(r"0*[1-9][0-9]{0,8}", size):
         raise DataError(
-            f"{what} {text[:60]!r}: the block size must be a whole number above 0, as in {column}//10, not {size[:20]!r}"
+            f"{what} {text[:60]!r}: the block size must be a whole number above 0, as {column}//10, not {size[:20]!r}"
         )
     return lambda row: _block(row.get(column, "").strip(), column, int(size))
 

@@ -16,7 +16,7 @@ from doubleread.evals.datasets._dataset_record import LabelledCases, RowProgress
 from doubleread.evals.datasets._dataset_rows import DatasetRow, gather
 from doubleread.evals.datasets._groups import RowKeys
 from doubleread.evals.datasets._table_columns import columns_of, filled, is_template
-from doubleread.evals.datasets._text_table import EXTRA, TextTable, read_table
+from doubleread.evals.datasets._text_table import EXTRA, TABLE_SUFFIXES, TextTable, read_table
 from doubleread.evals.datasets.label_names import split_name
 from doubleread.evals.datasets.read_choice import USUAL, ReadChoice
 
@@ -45,6 +45,11 @@ def read_manifest(file: Path, columns: ReadChoice, progress: RowProgress | None 
     name = file.resolve().parent.name if file.stem.lower() in _VAGUE else file.stem
     notes = [f"labels are the column {chosen.label!r} of {file.name}", *table.notes, *notes, *_readings(read)]
     return gather(name or file.stem, [*table.problems, *read], columns, notes=[*notes, *keys.notes], progress=progress)
+
+
+def is_table(file: Path) -> bool:
+    """Whether a file is a table, or a spreadsheet, by its suffix."""
+    return file.suffix.lower() in TABLE_SUFFIXES
 
 
 def listed_images(file: Path, path_column: str = USUAL.path) -> tuple[list[str], tuple[str, ...]]:

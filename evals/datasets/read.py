@@ -4,17 +4,17 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from doubleread.core.errors import DataError
+from doubleread.core.errors import DataError, FileMissing
+from doubleread.core.image_paths import locate, named
 from doubleread.core.notices import warn_user
 from doubleread.evals.datasets._dataset_record import Dataset, LabelledCases, RowProgress
 from doubleread.evals.datasets._dataset_rows import dataset_of
-from doubleread.evals.datasets._text_table import TABLE_SUFFIXES
 from doubleread.evals.datasets.annotation_files import annotation_files, annotations_in, read_annotations
 from doubleread.evals.datasets.archive_dataset import is_archive, read_archive
 from doubleread.evals.datasets.folder_dataset import read_folder
 from doubleread.evals.datasets.hugging_face import HubRows, load_saved, read_hugging_face, was_saved
 from doubleread.evals.datasets.image_folder import metadata_of, read_image_folder
-from doubleread.evals.datasets.manifest_dataset import read_manifest
+from doubleread.evals.datasets.manifest_dataset import is_table, read_manifest
 from doubleread.evals.datasets.read_choice import USUAL, ReadChoice
 from doubleread.evals.datasets.solar import NAME as SOLAR_CELLS
 from doubleread.evals.datasets.solar import TASK as SOLAR_TASK
@@ -134,14 +134,15 @@ def _labelled(
         return read_hugging_face(source, columns, progress=progress)
     if not str(source).strip():
         raise DataError(f"no data set was given; a data set is {_KINDS}")
-    path = Path(source).expanduser()
+    try:
+        path = locate(source).path
+    except FileMissing as error:
+        raise DataError(f"there is no {named(source)} ({error}); a data set is {_KINDS}") from None
     if path.is_dir():
         try:
             return _read_directory(path, columns, progress)
         except PermissionError as error:
             raise DataError(f"{error.filename} cannot be read: {error.strerror}; check its permissions") from None
-    if not path.exists():
-        raise DataError(f"there is no {source}; a data set is {_KINDS}")
     return _read_file(path, columns, progress)
 
 
@@ -149,7 +150,7 @@ def _read_file(file: Path, columns: ReadChoice, progress: RowProgress | None) ->
     if file.is_file():
         if files := annotations_in(file):
             return read_annotations(files, columns, progress, alone=True)
-        if file.suffix.lower() in TABLE_SUFFIXES:
+        if is_table(file):
             return read_manifest(file, columns, progress=progress)
     packed = file.suffix.lower() in _PACKED
     told = (

@@ -1,15 +1,11 @@
 """A panel judged on a data set: the run, begun or gone on with, in one call."""
 
 import contextlib
-import hashlib
-import json
 import re
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from doubleread.core.background import Background
@@ -20,6 +16,8 @@ from doubleread.core.process import at_rest
 from doubleread.core.task import Task
 from doubleread.evals.datasets import LabelledCases
 from doubleread.evals.datasets.label_hints import as_task_spells, hint, unknown_labels
+from doubleread.evals.runs._interruptions import waited
+from doubleread.evals.runs._run_identity import left_out, run_record
 from doubleread.evals.runs.batch_pictures import write_comparison
 from doubleread.evals.runs.run_engine import Engine, LocalEngine, NumberedCase
 from doubleread.evals.runs.run_folder import RECORD, RunFolder, read_record
@@ -28,7 +26,6 @@ from doubleread.evals.runs.runner import End, Watch, run
 from doubleread.evals.runs.selection import ALL, Selection, select
 from doubleread.evals.runs.subject_rows import write_subjects
 from doubleread.panel import Panel
-from doubleread.settings import Settings
 
 RUNS = Path("runs")
 _NAME = re.compile(r"[^A-Za-z0-9._-]+")
@@ -89,7 +86,7 @@ def evaluate(
         halt = stop or threading.Event()
         with at_rest(), Background() as background:
             going = background.submit(run, engine, numbered, begun, watch, halt, retry=wanted.retry)
-            end = _waited(going, halt)
+            end = waited(going, halt)
         if end == "complete":
             write_comparison(panel, folder)
             write_subjects(panel, folder)
@@ -104,40 +101,21 @@ def _engine(panel: Panel) -> Engine:
     return RayEngine(panel)
 
 
-def _waited(going: "Future[End]", stop: threading.Event) -> End:
-    """The end of the run, through one interruption; a second one cancels it."""
-    try:
-        return going.result()
-    except KeyboardInterrupt:
-        stop.set()
-    try:
-        return going.result()
-    except KeyboardInterrupt:
-        going.cancel()
-        with contextlib.suppress(BaseException):
-            wait_for([going], timeout=10)
-        return "interrupted"
-
-
 def _record(panel: Panel, dataset: LabelledCases, chosen: Selection, wanted: RunChoice) -> RunRecord:
-    about = panel.about()
-    return RunRecord(
-        name=dataset.name,
+    return run_record(
+        panel,
+        dataset.name,
+        [_identity(case) for case in chosen.everything],
         cases=len(chosen.chosen),
-        digest=_digest(chosen.everything, [about.digest, about.archive, _deciding(panel.settings)]),
-        panel=about.digest,
-        task=panel.task,
-        trust=panel.profiles,
-        archive=about.archive,
-        settings=panel.settings.model_dump(mode="json"),
-        provenance=about.provenance,
-        seed=panel.settings.trust.seed,
-        notes=(*dataset.notes, *chosen.notes, *_left_out(panel)),
+        notes=(*dataset.notes, *chosen.notes, *left_out(panel)),
         warnings=tuple(dict.fromkeys((*dataset.warnings, *panel.warnings))),
         unusable=0 if wanted.limit else _unusable(dataset, chosen),
         shard=wanted.shard,
-        started=datetime.now(UTC),
     )
+
+
+def _identity(case: Case) -> tuple[str | None, ...]:
+    return (case.id, case.label, case.group, *((case.subject,) if case.subject else ()))
 
 
 def _unknown(chosen: Selection, task: Task) -> list[str]:
@@ -158,29 +136,6 @@ def _unusable(dataset: LabelledCases, chosen: Selection) -> int:
     if chosen.learned:
         return 0
     return sum(chosen.split in (ALL, problem.split) for problem in dataset.problems)
-
-
-def _left_out(panel: Panel) -> list[str]:
-    return [f"{name} was not asked: {why}" for name, why in panel.left_out.items()]
-
-
-def _digest(cases: Sequence[Case], others: list[object]) -> str:
-    rows = [(case.id, case.label, case.group, *((case.subject,) if case.subject else ())) for case in cases]
-    return hashlib.sha256(json.dumps([rows, others], sort_keys=True).encode()).hexdigest()
-
-
-def _deciding(settings: Settings) -> object:
-    """The settings that may change an answer: not where and how fast it runs, where caches lie, or its budget."""
-    return settings.model_dump(
-        mode="json",
-        exclude={
-            "run": True,
-            "ray": True,
-            "budget": True,
-            "prices": True,
-            "encoder": {"cache_dir", "device", "download"},
-        },
-    )
 
 
 def _place(record: RunRecord) -> Path:

@@ -1,5 +1,6 @@
 """The folder of a run: begun once, appended to, gone on with, and read as a stream."""
 
+import json
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ from doubleread.core.folder_lock import LOCK_NAME, FolderLock
 from doubleread.core.safe_files import open_regular, read_bytes
 from doubleread.core.safe_text import MAX_LINE, byte_lines
 from doubleread.evals.runs.row import Row
-from doubleread.evals.runs.run_record import RunRecord
+from doubleread.evals.runs.run_record import IRRELEVANT, RunRecord
 
 RECORD, ROWS = "run.json", "rows.jsonl"
 Fate = Literal["verdict", "degraded", "unread"]
@@ -71,6 +72,21 @@ class RunFolder:
         with self._guard, _as_run_error():
             self._rows.append(b"".join(row.line().encode() + b"\n" for row in rows))
         self.done.update((row.index, fate(row)) for row in rows)
+
+    def known(self) -> dict[str, tuple[int, str]]:
+        """The place and the id of each case that has a row, by the path of its file."""
+        found = dict[str, tuple[int, str]]()
+        for line in _whole_lines(self.folder / ROWS):
+            row = json.loads(line)
+            if path := row["case"].get("path"):
+                found[path] = row["index"], row["case"]["id"]
+        return found
+
+    def recount(self) -> None:
+        """Writes into the head how many cases have a row, for a run whose cases were not known at its begin."""
+        self.record = self.record.model_copy(update={"cases": len(self.done)})
+        with self._guard, _as_run_error():
+            write_file(self.folder / RECORD, (self.record.model_dump_json(indent=1) + "\n").encode())
 
     def close(self) -> None:
         """Lets others write; a second call does nothing."""
@@ -201,13 +217,28 @@ def _gone_on_with(folder: Path, record: RunRecord) -> RunRecord:
     if there.digest != record.digest:
         raise RunError(
             f"{folder} contains another run (of {there.name} by panel {there.panel[:8]}, started "
-            f"{there.started:%Y-%m-%d %H:%M}): its cases, panel, archive or settings differ; choose a new folder"
+            f"{there.started:%Y-%m-%d %H:%M}): {_difference(there, record)}; choose a new folder"
         )
     if there.shard != record.shard:
         raise RunError(
             f"{folder} contains {_part(there)} of this run, not {_part(record)}; use a separate folder for each shard"
         )
     return there.model_copy(update={"cases": record.cases})
+
+
+def _difference(there: RunRecord, record: RunRecord) -> str:
+    """What is known to differ between two runs."""
+    whose = {"panel": there.panel != record.panel, "archive of cases": there.archive != record.archive}
+    settings = [
+        f"{table}.{name}"
+        for table, values in record.settings.items()
+        if isinstance(values, dict) and IRRELEVANT.get(table) is not True
+        for name, value in values.items()
+        if name not in IRRELEVANT.get(table, ()) and there.settings.get(table, {}).get(name) != value
+    ]
+    differing = [f"the {what}" for what, differs in whose.items() if differs]
+    differing += [f"the settings {', '.join(settings)}"] if settings else []
+    return f"{' and '.join(differing) or 'the cases or the task'} changed"
 
 
 def _part(record: RunRecord) -> str:

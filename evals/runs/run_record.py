@@ -1,11 +1,22 @@
 """What a run was made with: enough to make it again, and to tell it from another."""
 
+from typing import Any
+
 from pydantic import AwareDatetime, Field
 
 from doubleread.core.base import Record
 from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
 from doubleread.core.types import Json
+
+IRRELEVANT: dict[str, Any] = {
+    "run": True,
+    "ray": True,
+    "budget": True,
+    "prices": True,
+    "encoder": {"cache_dir", "device", "download"},
+}
+"""Settings that change no answer: where and how fast it runs, where caches lie, its budget."""
 
 
 class Shard(Record):

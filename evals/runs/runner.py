@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Literal
+from typing import Literal, Self
 
 from doubleread.core.verdict import Unread, Verdict
 from doubleread.evals.runs.row import Row
@@ -20,7 +20,8 @@ End = Literal["complete", "interrupted", "budget"]
 class RunProgress:
     """How far a run is. ``done`` counts the cases of earlier sittings too, the rest is of this one."""
 
-    total: int
+    total: int | None
+    """None where it is not known yet."""
     done: int
     fresh: int = 0
     unread: int = 0
@@ -35,7 +36,22 @@ class RunProgress:
     @property
     def left_s(self) -> float | None:
         """Seconds until the end, at this rate."""
-        return (self.total - self.done) / self.rate if self.rate else None
+        return (self.total - self.done) / self.rate if self.rate and self.total is not None else None
+
+    def passed(self) -> Self:
+        """How far it is with one more case of an earlier sitting."""
+        return replace(self, done=self.done + 1)
+
+    def after(self, result: Verdict | Unread, seconds: float) -> Self:
+        """How far it is once this result is there, so many seconds after the beginning."""
+        return replace(
+            self,
+            done=self.done + 1,
+            fresh=self.fresh + 1,
+            unread=self.unread + isinstance(result, Unread),
+            cost_usd=self.cost_usd + (result.cost_usd if isinstance(result, Verdict) else 0.0),
+            seconds=seconds,
+        )
 
 
 Watch = Callable[[RunProgress], None]
@@ -62,21 +78,16 @@ async def run(
 
     def stored(row: Row) -> None:
         nonlocal tally
-        tally = replace(
-            tally,
-            done=tally.done + 1,
-            fresh=tally.fresh + 1,
-            unread=tally.unread + (row.verdict is None),
-            cost_usd=tally.cost_usd + (0.0 if row.verdict is None else row.verdict.cost_usd),
-            seconds=perf_counter() - began,
-        )
+        result = row.verdict or row.unread
+        assert result is not None
+        tally = tally.after(result, perf_counter() - began)
         watch(tally)
 
-    storage = _RowStorage(folder, stored)
+    storage = RowStorage(folder, stored)
     try:
         async with aclosing(engine.answers(_until(missing, stop))) as answers:
             async for (place, case), result in answers:
-                if _unpaid(result):
+                if unpaid(result):
                     spent = True
                     stop.set()
                     continue
@@ -96,12 +107,12 @@ def _until(cases: Iterable[NumberedCase], stop: threading.Event) -> Iterable[Num
         yield one
 
 
-def _unpaid(result: Verdict | Unread) -> bool:
+def unpaid(result: Verdict | Unread) -> bool:
     """Whether some agent was not asked because there was no money left."""
     return isinstance(result, Verdict) and any(one.cause in ("budget", "quota") for one in result.abstentions)
 
 
-class _RowStorage:
+class RowStorage:
     """Appends rows to a run in another thread; ``stored`` is told of each row once it is on disk.
 
     What comes in during one sync goes to disk with the next.

@@ -91,7 +91,7 @@ def test_an_image_that_cannot_be_read_is_told_the_rest_goes_on_and_the_code_is_2
     broken.write_bytes(b"no picture")
     ran = chat(tmp_path / "gone.png", broken, leaf, lines=["/images"])
     assert ran.code == 2
-    assert "gone.png is missing" in " ".join(ran.err.split())
+    assert f"the file is missing: '{tmp_path / 'gone.png'}'" in " ".join(ran.err.split())
     assert "broken.png" in ran.err.replace("\n", "")
     assert "Traceback" not in ran.err
     assert ran.out.count("leaf.png") >= 2
@@ -430,6 +430,17 @@ def test_what_models_and_files_say_is_tamed_in_keys_too():
     words = json.dumps(tame(event).data, ensure_ascii=False)
     assert not {"\x1b", "\x9b", "\r", "\u202e"} & set(words)
     assert '"reason": "one two"' in words
+
+
+def test_folders_patterns_and_paths_of_windows_are_added(desk, leaf, tmp_path, monkeypatch):
+    monkeypatch.chdir(leaf.parent)
+    for i in range(2):
+        photo(leaf.parent / "more" / f"more-{i}.png", i, 70 + i)
+    text = desk.typed("/add more\r/add more\\more-1.png\r/add no/*.png\r/add -\r/quit\r", leaf)
+    assert "more-0.png" in text
+    assert text.count("more-1.png") >= 2
+    assert "no/*.png: no image found; expected files that match the pattern" in " ".join(text.split())
+    assert "name files, folders or patterns" in " ".join(text.split())
 
 
 def test_paths_are_images_however_a_terminal_types_them(tmp_path):

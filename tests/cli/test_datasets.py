@@ -70,4 +70,4 @@ def test_ctrl_c_says_that_nothing_is_lost():
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert ended.returncode == 130
-    assert ended.stderr == "stopped; what was done is kept, run the same command to go on\n"
+    assert ended.stderr == "stopped; what was stored is kept: run the same command to go on\n"

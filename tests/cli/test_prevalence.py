@@ -55,7 +55,7 @@ def test_too_few_images_are_refused_with_exit_code_1(doubleread, made, batch):
 def test_no_image_is_an_error(doubleread, made, tmp_path):
     ended = doubleread("prevalence", made, tmp_path)
     assert ended.code == 2
-    assert "there are no images in" in ended.err
+    assert "no image found" in ended.err
 
 
 def test_images_that_the_panel_was_fitted_on_are_left_out(made, settings, dataset, batch):

@@ -534,6 +534,45 @@ def test_more_images_than_fit_into_one_chunk(saved, settings, unseen):
         assert list(narrow.diagnose_many([])) == []
 
 
+def test_a_batch_may_be_a_generator_and_is_taken_as_it_is_needed(saved, settings, unseen):
+    taken = []
+
+    def paths():
+        for case in unseen:
+            taken.append(case)
+            yield case.path
+
+    with Panel.load(saved, settings=changed(settings, run={"in_flight": 1})) as narrow:
+        results = narrow.diagnose_many(paths())
+        assert next(results).case.id == unseen[0].id
+        assert len(taken) == 4
+        assert [one.case.id for one in results] == [case.id for case in unseen[1:]]
+
+
+def test_one_image_is_no_batch_and_a_folder_no_image(panel, unseen):
+    for one in (str(unseen[0].path), unseen[0].path, unseen[0]):
+        with pytest.raises(DataError, match="put it into a list"):
+            list(panel.diagnose_many(one))
+    folder = unseen[0].path.parent
+    (result,) = panel.diagnose_many([folder])
+    assert result.problem == f"{folder} is a folder: name its images, as in Path({str(folder)!r}).rglob('*.jpg')"
+
+
+async def test_an_async_stream_is_read_while_the_next_image_is_waited_for(panel, unseen):
+    first_is_read = asyncio.Event()
+
+    async def paths():
+        yield unseen[0].path
+        await first_is_read.wait()
+        yield unseen[1].path
+
+    found = []
+    async for place, result in panel.astream(paths()):
+        found.append((place, result.case.id))
+        first_is_read.set()
+    assert found == [(0, unseen[0].id), (1, unseen[1].id)]
+
+
 async def test_inside_a_running_loop_async_and_sync_agree(panel, unseen, bad_files):
     verdict = await panel.adiagnose(unseen[0])
     same(verdict, panel.diagnose(unseen[0]))  # as in a notebook: the loop runs, and the call blocks it
