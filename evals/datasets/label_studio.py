@@ -13,7 +13,7 @@ from doubleread.evals.datasets.read_choice import USUAL, ReadChoice
 
 TABLE_COLUMNS = ("annotation_id", "annotator")
 """Columns that tell an export of Label Studio from another table."""
-_OWN = frozenset({*TABLE_COLUMNS, "id", "created_at", "updated_at", "lead_time"})
+_OWN = frozenset({*TABLE_COLUMNS, "id", "created_at", "updated_at", "lead_time", "agreement"})
 _CHOICE, _IMAGE = "choice", "image"
 _ANNOTATIONS = ("annotations", "completions")
 """The key of annotations now, and in exports of older versions."""

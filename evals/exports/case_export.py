@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -29,6 +30,10 @@ FORMATS: Mapping[str, ExportFormat] = {
     "label-studio": LABEL_STUDIO,
     "fiftyone": FIFTYONE,
 }
+_SPLIT_WORD = re.compile(
+    r"(?:^|[-._ \d])(?:train|training|val|valid|validation|dev|test|testing|eval|evaluation)(?:[-._ \d]|$)",
+    re.IGNORECASE,
+)
 MANIFEST, LEFT_OUT = "manifest.csv", "left-out.csv"
 
 
@@ -146,7 +151,9 @@ class _Export:
         unsplit = sum(not one.case.split for one in written) if self.splits else 0
         without = sum(one.verdict is None for one in written) if self.given else 0
         alarmed = sum(one.verdict is not None and one.guess is None for one in written)
+        mistaken = [name for name in self.folders.values() if self.form.needs_label and _SPLIT_WORD.search(name)]
         told = (
+            (len(mistaken), "labels have a name that the package datasets takes for a split: give it data_files"),
             (len(changed), "labels are no names of folders: see label-names.csv"),
             (unsplit, f"cases have no split and are in {SPLIT_FOLDERS['support']}, as `fit` uses them"),
             (without, "cases have no verdict"),
