@@ -107,15 +107,23 @@ def _kind(file: AnnotationFile) -> _Kind:
 
 
 def _candidates(folder: Path) -> Iterator[Path]:
-    homes = [one for one in sorted(folder.iterdir()) if one.name.lower() in SPLIT_NAMES.keys() | SIDE_FOLDERS]
+    homes = [one for one in _entries(folder) if one.name.lower() in SPLIT_NAMES.keys() | SIDE_FOLDERS]
     for home in (folder, *(one for one in homes if one.is_dir())):
-        found = sorted(one for one in home.iterdir() if one.suffix.lower() == JSON_SUFFIX and one.is_file())
+        found = [one for one in _entries(home) if one.suffix.lower() == JSON_SUFFIX and one.is_file()]
         yield from (one for one in found if len(found) <= _MOST or _USUAL_NAME.search(one.name))
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What is in a folder; a folder that cannot be opened is reported where its images are looked for."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
 
 
 def _in_only_folder(folder: Path, choice: ReadChoice) -> list[AnnotationFile]:
     """Those of the only folder in this one, as archives are often unpacked."""
-    entries = [one for one in folder.iterdir() if not one.name.startswith(".")]
+    entries = [one for one in _entries(folder) if not one.name.startswith(".")]
     inner = [one for one in entries if one.is_dir() and not one.is_symlink()]
     return annotation_files(inner[0], choice) if len(inner) == 1 and len(entries) <= 5 else []
 

@@ -153,13 +153,13 @@ class _Export:
         alarmed = sum(one.verdict is not None and one.guess is None for one in written)
         mistaken = [name for name in self.folders.values() if self.form.needs_label and _SPLIT_WORD.search(name)]
         told = (
-            (len(mistaken), "labels have a name that the package datasets takes for a split: give it data_files"),
-            (len(changed), "labels are no names of folders: see label-names.csv"),
-            (unsplit, f"cases have no split and are in {SPLIT_FOLDERS['support']}, as `fit` uses them"),
-            (without, "cases have no verdict"),
-            (alarmed, "verdicts have no probability, as after an alarm, and are no predictions"),
+            ("labels whose name the package datasets takes for a split (give it data_files)", len(mistaken)),
+            ("labels whose name no folder can have (see label-names.csv)", len(changed)),
+            (f"cases without a split, which are in {SPLIT_FOLDERS['support']} as `fit` uses them", unsplit),
+            ("cases without a verdict", without),
+            ("verdicts without a probability, as after an alarm, which are no predictions", alarmed),
         )
-        return [f"{n:,} {text}" for n, text in told if n]
+        return [f"{text}: {n:,}" for text, n in told if n]
 
 
 def _bytes(case: Case) -> bytes:

@@ -105,7 +105,7 @@ def test_nothing_is_written_over_and_nothing_half(tmp_path, cases):
 def test_links_and_splits_that_are_not_given(tmp_path, cases):
     some = [cases[0], cases[1].model_copy(update={"split": None})]
     done = export_cases(some, tmp_path / "out", "imagefolder", link=True)
-    assert done.notes == ("1 cases have no split and are in train, as `fit` uses them",)
+    assert done.notes == ("cases without a split, which are in train as `fit` uses them: 1",)
     copies = sorted((tmp_path / "out" / "train").rglob("leaf*"))
     assert [one.stat().st_nlink for one in copies] == [2, 2]
     assert {one.stat().st_ino for one in copies} == {case.path.stat().st_ino for case in some}
