@@ -77,6 +77,7 @@ def test_verdicts_alone_are_exported_without_labels(doubleread, verdicts, tmp_pa
         (["--to", "coco", "--verdicts", "v"], "has no place for predictions"),
         (["--to", "coco", "--images"], "go without --to"),
         (["--link"], "need --to"),
+        ([], "is no archive; to export a data set, name the format of a tool with --to"),
         (["--to", "yolo"], "imagefolder"),
     ],
 )

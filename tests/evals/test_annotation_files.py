@@ -119,6 +119,28 @@ def test_paths_of_another_machine_are_found_by_name_if_that_is_sure(tmp_path):
     assert any(note.startswith("5 images are not where the annotations say") for note in found.notes)
 
 
+def test_names_differ_as_systems_differ(tmp_path):
+    for n, name in enumerate(("images/IMG_1.JPG", "images/Fäule 1.png", "images/train/a.png")):
+        picture(tmp_path / f"{name}.png", n).rename(tmp_path / name)
+    names = ["img_1.jpg", "Fa\u0308ule%201.png", "http://[::/a.png", "images\\Fäule 1.png"]
+    found = read_labelled(put(tmp_path / "x_train.json", coco(dict(enumerate(names)), [(n, 7) for n in range(4)])))
+    sources = [case.source for case in found.cases]
+    assert sources == ["images/IMG_1.JPG", "images/train/a.png", "images/Fäule 1.png"]
+    assert len(found.problems) == 1
+    assert "several entries may mean" in found.problems[0].problem
+
+
+def test_an_image_of_another_split_is_never_taken(tmp_path):
+    picture(tmp_path / "train" / "b.png", 0)
+    picture(tmp_path / "valid" / "a.png", 1)
+    put(tmp_path / "train" / "_annotations.coco.json", coco({0: "a.png", 1: "b.png"}, [(0, 7), (1, 3)]))
+    put(tmp_path / "valid" / "_annotations.coco.json", coco({0: "a.png"}, [(0, 3)]))
+    found = read_labelled(tmp_path)
+    assert labels_of(found) == {"train/b.png": ("scab", "support"), "valid/a.png": ("scab", "calibration")}
+    assert len(found.problems) == 1
+    assert "train/_annotations.coco.json, image 0" in found.problems[0].where
+
+
 def test_two_names_for_one_id_and_odd_entries_are_errors(six):
     twice = [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]
     with pytest.raises(DataError, match="two categories with the id 1: 'a' and 'b'"):
