@@ -39,7 +39,14 @@ MANIFEST, LEFT_OUT = "manifest.csv", "left-out.csv"
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written, and what was not."""
+    """What was written, and what was not.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from doubleread.evals.exports import export_cases
+        >>> export_cases(doubleread.read_dataset("photos").cases, Path("for-cvat"), "coco").left_out
+        ()
+    """
 
     cases: int
     predictions: int
