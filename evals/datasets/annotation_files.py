@@ -14,7 +14,7 @@ from doubleread.evals.datasets._dataset_rows import gather
 from doubleread.evals.datasets._images_beside import SIDE_FOLDERS, home_of
 from doubleread.evals.datasets._text_table import CSV_SUFFIXES, read_table
 from doubleread.evals.datasets.coco import is_coco, read_coco
-from doubleread.evals.datasets.fiftyone_labels import is_fiftyone, read_fiftyone
+from doubleread.evals.datasets.fiftyone_labels import DATA, is_fiftyone, read_fiftyone
 from doubleread.evals.datasets.label_names import SPLIT_NAMES
 from doubleread.evals.datasets.label_studio import TABLE_COLUMNS, is_label_studio, read_label_studio
 from doubleread.evals.datasets.read_choice import USUAL, ReadChoice
@@ -31,14 +31,14 @@ class _Kind(NamedTuple):
     name: str
     is_one: Callable[[Any], bool]
     read: Callable[[AnnotationFile, ReadChoice], Annotated]
-    only: str | None = None
-    """Name of its file in a folder, where other files of the tool look the same."""
+    beside: tuple[str, str] | None = None
+    """In a folder: the name of its file, and of the folder that must be beside it."""
 
 
 _KINDS = (
     _Kind("COCO", is_coco, read_coco),
     _Kind("Label Studio", is_label_studio, read_label_studio),
-    _Kind("FiftyOne", is_fiftyone, read_fiftyone, only="labels.json"),
+    _Kind("FiftyOne", is_fiftyone, read_fiftyone, beside=("labels.json", DATA)),
 )
 _NAMES = ", ".join(kind.name for kind in _KINDS)
 
@@ -51,7 +51,7 @@ def annotation_files(folder: Path, choice: ReadChoice = USUAL) -> list[Annotatio
     if choice.label_level is not None or choice.label_pattern is not None:
         return []
     read = [_loaded(file, folder) for file in _candidates(folder)]
-    found = [one for one in read if one and _kind(one).only in (None, one.file.name)]
+    found = [one for one in read if one and _is_meant(one)]
     if len({_kind(one).name for one in found}) > 1:
         told = ", ".join(f"{one.name} ({_kind(one).name})" for one in found)
         raise DataError(f"{folder} has annotation files of several tools: {told}. Name the file to read")
@@ -92,6 +92,12 @@ def read_annotations(
     notes += [note for one in annotated for note in one.notes]
     name = files[0].file.stem if alone else files[0].folder.resolve().name
     return gather(name or "images", rows.rows, notes=[*notes, *rows.notes], progress=progress)
+
+
+def _is_meant(file: AnnotationFile) -> bool:
+    """Whether a file that was found in a folder is its annotation file, and not another file that looks like one."""
+    beside = _kind(file).beside
+    return beside is None or (file.file.name == beside[0] and (file.file.parent / beside[1]).is_dir())
 
 
 def _is_task_table(file: Path) -> bool:

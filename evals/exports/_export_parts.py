@@ -99,7 +99,7 @@ class UniqueNames:
     def file(self, name: str, folder: str) -> str:
         """The name as that of a file in a folder; files whose names differ only in the suffix get a number too."""
         path = PurePosixPath(name)
-        return f"{self._free(safe_name(path.stem), folder)}{_FORBIDDEN.sub('_', path.suffix)}"
+        return f"{self._free(safe_name(path.stem), folder)}{_FORBIDDEN.sub('_', path.suffix).rstrip()[:20]}"
 
     def _free(self, name: str, folder: str) -> str:
         first = key = _key(folder, name)

@@ -1,23 +1,29 @@
 """Copies labelled cases into a new folder, in the format of another tool."""
 
 import csv
-import hashlib
 import io
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
-from doubleread.core.case import MAX_IMAGE_BYTES, Case, RowProblem
+from doubleread.core.case import Case, RowProblem
 from doubleread.core.drafts import drafted
 from doubleread.core.durable import write_text
 from doubleread.core.errors import DataError, FileError, ImageError
 from doubleread.core.progress import Progress
-from doubleread.core.safe_files import read_bytes
+from doubleread.evals.datasets.label_names import SUPPORT
 from doubleread.evals.datasets.manifest_dataset import write_manifest
 from doubleread.evals.exports._coco_format import COCO
-from doubleread.evals.exports._export_parts import SPLIT_FOLDERS, ExportDraft, ExportedCase, ExportFormat, UniqueNames
+from doubleread.evals.exports._copied_files import bytes_of, file_name, put
+from doubleread.evals.exports._export_parts import (
+    SPLIT_FOLDERS,
+    ExportDraft,
+    ExportedCase,
+    ExportFormat,
+    UniqueNames,
+    safe_name,
+)
 from doubleread.evals.exports._fiftyone_format import FIFTYONE
 from doubleread.evals.exports._imagefolder_format import IMAGE_FOLDER
 from doubleread.evals.exports._label_studio_format import LABEL_STUDIO
@@ -122,9 +128,8 @@ class _Export:
             try:
                 written.append(self._copy(case, names, link))
             except (DataError, ImageError) as error:
-                left.append(
-                    RowProblem(where=case.source or case.id[:12], path=str(case.path or ""), problem=str(error))
-                )
+                where = case.source or case.id[:12]
+                left.append(RowProblem(where=where, path=str(case.path or ""), problem=str(error)))
             if progress:
                 progress("copying", done, len(self.cases))
         if not written:
@@ -140,13 +145,13 @@ class _Export:
         """Copies the picture of a case; raises ``DataError`` or ``ImageError`` where it cannot be exported."""
         if self.form.needs_label and not case.label:
             raise DataError("it has no label")
-        data = _bytes(case)
+        data = bytes_of(case)
         size = size_of(data) if self.form.needs_size else (0, 0)
-        split = SPLIT_FOLDERS.get(case.split or "support", str(case.split)) if self.splits else ""
+        split = SPLIT_FOLDERS.get(case.split or SUPPORT) or safe_name(str(case.split)) if self.splits else ""
         home = self.form.place(split, self.folders.get(case.label or "", ""))
-        path = f"{home}/{names.file(_name(case), home)}"
+        path = f"{home}/{names.file(file_name(case), home)}"
         (self.draft / home).mkdir(parents=True, exist_ok=True)
-        _put(case, data, self.draft / path, link)
+        put(case, data, self.draft / path, link)
         return ExportedCase(case, path, split, size, self.given.get(case.id))
 
     def _placed(self, one: ExportedCase) -> Case:
@@ -162,44 +167,11 @@ class _Export:
         told = (
             ("labels whose name the package datasets takes for a split (give it data_files)", len(mistaken)),
             ("labels whose name no folder can have (see label-names.csv)", len(changed)),
-            (f"cases without a split, which are in {SPLIT_FOLDERS['support']} as `fit` uses them", unsplit),
+            (f"cases without a split, which are in {SPLIT_FOLDERS[SUPPORT]} as `fit` uses them", unsplit),
             ("cases without a verdict", without),
             ("verdicts without a probability, as after an alarm, which are no predictions", alarmed),
         )
         return [f"{text}: {n:,}" for text, n in told if n]
-
-
-def _bytes(case: Case) -> bytes:
-    """The picture of a case; raises ``DataError`` where its file is missing or holds another one by now."""
-    if case.path is None:
-        raise DataError("it has no file, because it was added from memory")
-    try:
-        data = read_bytes(case.path, limit=MAX_IMAGE_BYTES)
-    except FileError as error:
-        raise DataError(str(error)) from None
-    if hashlib.sha256(data).hexdigest() != case.id:
-        raise DataError("the file has changed since it was read or added")
-    return data
-
-
-def _put(case: Case, data: bytes, target: Path, link: bool) -> None:
-    if link and case.path is not None:
-        try:
-            os.link(os.path.realpath(case.path), target)
-            return
-        except OSError:  # another file system, or one without hard links
-            pass
-    try:
-        target.write_bytes(data)
-    except OSError as error:
-        raise FileError(f"{target.name} cannot be written: {error.strerror}; nothing was exported") from None
-
-
-def _name(case: Case) -> str:
-    """The name of its file as people know it, with the suffix of the file that holds it."""
-    path = PurePath(case.path or "")
-    known = PurePath(case.source.replace("\\", "/").rpartition("/")[2])
-    return known.name if known.name and known.suffix.lower() == path.suffix.lower() else path.name
 
 
 def _write_left(file: Path, left: Sequence[RowProblem]) -> None:

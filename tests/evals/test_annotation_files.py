@@ -157,6 +157,7 @@ def test_two_names_for_one_id_and_odd_entries_are_errors(six):
 def test_json_that_is_no_annotation_file_is_passed_over_in_a_folder_and_refused_alone(tmp_path):
     for n, name in enumerate(("rust/1.png", "rust/2.png", "scab/3.png", "scab/4.png")):
         picture(tmp_path / name, n)
+    put(tmp_path / "labels.json", {"classes": ["rust"], "labels": {"0": "rust"}})
     other = put(tmp_path / "info.json", {"info": {"version": 1}, "labels": ["rust", "scab"]})
     assert {case.label for case in read_labelled(tmp_path).cases} == {"rust", "scab"}
     with pytest.raises(DataError, match="is JSON, but not an annotation file that doubleread reads"):
@@ -244,6 +245,18 @@ def test_label_studio_flat_json_and_table(six):
     table.write_text("\n".join(lines) + "\n")
     assert labels_of(read_labelled(table)) == expected
     assert [one.where for one in read_labelled(table).problems] == ["tasks.csv, task 3", "tasks.csv, task 4"]
+
+
+def test_label_studio_columns_are_named_or_asked_for(six):
+    row = {"photo": "images/1.png", "id": 1, "label": "rust", "annotator": 1, "annotation_id": 2, "n": "a.png"}
+    file = put(six / "min.json", [row])
+    assert labels_of(read_labelled(file, path_column="photo")) == {"images/1.png": ("rust", None)}
+    with pytest.raises(DataError, match=r"name the key with --path-column \(keys: photo, n\)"):
+        read_labelled(file)
+    with pytest.raises(
+        DataError, match=r"no column 'kind' for the label; name it with --label-column \(photo, label, n"
+    ):
+        read_labelled(file, label_column="kind")
 
 
 # -- FiftyOne -----------------------------------------------------------------------------------------------------

@@ -102,6 +102,16 @@ def test_nothing_is_written_over_and_nothing_half(tmp_path, cases):
     assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".")] == []
 
 
+@pytest.mark.parametrize("to", FORMATS)
+def test_names_of_an_archive_from_elsewhere_stay_inside_the_folder(tmp_path, cases, to):
+    evil = {"label": "../../up", "split": "../../up", "source": "../../../up.png", "group": "../up"}
+    export_cases([case.model_copy(update=evil) for case in cases[:3]], tmp_path / "a" / "b" / "out", to)
+    top = {one.name for one in tmp_path.iterdir()}
+    assert top == {"in", "a"}
+    assert [one.name for one in (tmp_path / "a" / "b").iterdir()] == ["out"]
+    assert not any(".." in one.name for one in (tmp_path / "a").rglob("*"))
+
+
 def test_links_and_splits_that_are_not_given(tmp_path, cases):
     some = [cases[0], cases[1].model_copy(update={"split": None})]
     done = export_cases(some, tmp_path / "out", "imagefolder", link=True)
