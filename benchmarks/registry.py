@@ -15,6 +15,7 @@ _NAMES = {
     "bench_replies": ("replies",),
     "bench_ood": ("ood_near", "ood_far"),
     "bench_labels": ("label_errors", "prevalence"),
+    "bench_look_alikes": ("label_look_alikes",),
     "bench_batches": ("batches",),
     "bench_archive": ("archive",),
     "bench_evaluate": ("batch_overhead", "batch_waiting", "batch_memory"),

@@ -18,6 +18,8 @@ def announce_reading(dataset: "LabelledCases") -> None:
     """Prints a summary of the data set. Its warnings were printed when it was read."""
     labels = sorted({case.label for case in dataset.cases if case.label is not None})
     note(f"{dataset.name}: {len(dataset.cases)} images, labels {', '.join(labels)}")
+    if dataset.accounting:
+        note(dataset.accounting)
     for line in dataset.notes:
         note(line)
 

@@ -110,7 +110,7 @@ def _ingested(folder: Path, data: str, given: IntakeOptions, prune: bool | None)
         encoder = f"encoder {intake.choice.name}: {intake.choice.reason}"
         warn_user([encoder]) if intake.choice.fallback else note(encoder)
         dataset = given.labelled_with_bar(data)
-        for line in (f"{dataset.name}: {len(dataset.cases)} images", *dataset.notes):
+        for line in filter(None, (f"{dataset.name}: {len(dataset.cases)} images", dataset.accounting, *dataset.notes)):
             note(line)
         source = IngestSource(origin=given.origin or dataset.name, reviewer=given.reviewer, tags=tuple(given.tag or ()))
         with intake.archive() as archive, progress() as report:

@@ -28,10 +28,13 @@ AgentName = Annotated[str, typer.Option("--agent", help="Name of the [vlm.NAME] 
 
 
 @batch_app.command("write", epilog="Example: doubleread batch write photos/ --agent gpt --settings doubleread.toml")
+@grouped
 def write_batch(
     data: Annotated[str, typer.Argument(help="The images, as for `fit`.")],
+    *,
     agent: AgentName,
     out: Annotated[Path, typer.Option("-o", "--out", help="File for the requests.")] = Path("requests.jsonl"),
+    columns: DataColumns,
     task: TaskFile = None,
     settings: SettingsFile = None,
 ) -> None:
@@ -41,7 +44,7 @@ def write_batch(
     from doubleread.agents.vlm.batch_api import request_lines, write_requests
 
     chosen = settings_of(settings)
-    dataset = DataColumns().dataset(data, task)
+    dataset = columns.dataset(data, task)
     with _models(chosen) as models:
         lines = request_lines(models.reader(agent, dataset.task), dataset.cases)
         files = asyncio.run(write_requests(_reported(lines, len(dataset.cases)), out))
@@ -63,11 +66,14 @@ async def _reported(lines: "AsyncIterator[BatchLine]", total: int) -> "AsyncIter
 
 
 @batch_app.command("read", epilog="Example: doubleread batch read results.jsonl photos/ --agent gpt -o answers.jsonl")
+@grouped
 def read_batch(
     results: Annotated[Path, typer.Argument(help="The batch's output file.")],
     data: Annotated[str, typer.Argument(help="The images that the requests were written for.")],
+    *,
     agent: AgentName,
     out: Annotated[Path, typer.Option("-o", "--out", help="Recording, .jsonl or .csv.")] = Path("answers.jsonl"),
+    columns: DataColumns,
     task: TaskFile = None,
     settings: SettingsFile = None,
 ) -> None:
@@ -78,7 +84,7 @@ def read_batch(
     from doubleread.core.opinion import Abstention
 
     chosen = settings_of(settings)
-    dataset = DataColumns().dataset(data, task)
+    dataset = columns.dataset(data, task)
     cases, unreadable = {case.id: case for case in dataset.cases}, list[int]()
     answered, count, silent = set[str](), 0, 0
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from doubleread.cli.option_groups import DataColumns
+from doubleread.cli.option_groups import DataColumns, grouped
 from doubleread.cli.screen import ERR, progress, say, warn
 from doubleread.core.errors import DataError, ImageError
 from doubleread.core.notices import warn_user
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from doubleread.core.case import Case
+    from doubleread.evals.datasets import Dataset
     from doubleread.mock_server.mock_app import MockServer
 
 app = typer.Typer()
@@ -33,8 +34,11 @@ price = {{ input = 0, output = 0 }}
 
 
 @app.command("mock-server", epilog="Example: doubleread mock-server photos/ --accuracy 0.7 --fault rate-limit=0.05")
+@grouped
 def mock_server(
     data: Annotated[str, typer.Argument(help="The labelled images that it will be asked about, as for `fit`.")],
+    *,
+    columns: DataColumns,
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0: a free one.")] = 8099,
     answers: Annotated[
@@ -63,7 +67,7 @@ def mock_server(
     shares, replies = _faults(fault or []), [] if script is None else read_script(script)
     if unknown := [say.name for say in replies if isinstance(say, Fault) and say.name not in FAULTS]:
         raise DataError(f"{script} names a fault {unknown[0]!r}; there are {', '.join(FAULTS)}")
-    cases, looks = _looked_at(data)
+    cases, looks = _looked_at(columns.dataset(data))
     book = None if answers is None else read_book(answers)
     says = DryRun(cases, looks, accuracy=accuracy, book=book, faults=shares)
     limits = RateLimits(requests_per_minute=requests_per_minute, in_flight=in_flight)
@@ -83,11 +87,11 @@ def settings_text(url: str) -> str:
     return _SETTINGS.format(url=url, agents=agents)
 
 
-def _looked_at(data: str) -> "tuple[list[Case], list[NDArray[np.uint8]]]":
+def _looked_at(dataset: "Dataset") -> "tuple[list[Case], list[NDArray[np.uint8]]]":
     from doubleread.mock_server.dry_run import thumbnail
     from doubleread.rag.images.case_images import Images
 
-    dataset, images = DataColumns().dataset(data), Images()
+    images = Images()
     cases, looks = [], []
     with progress() as report:
         for i, case in enumerate(dataset.cases, start=1):
@@ -98,7 +102,7 @@ def _looked_at(data: str) -> "tuple[list[Case], list[NDArray[np.uint8]]]":
                 warn_user([f"skipped {case.source}: {error}"])
             report("reading the images", i, len(dataset.cases))
     if not cases:
-        raise DataError(f"{data} holds no image that can be read")
+        raise DataError(f"{dataset.name} has no image that can be read")
     return cases, looks
 
 

@@ -31,13 +31,12 @@ def _files(named: str) -> Iterator[str]:
 
 def _in_folder(folder: Path) -> list[str]:
     from doubleread.cli.screen import warn
-    from doubleread.evals.datasets.folder_dataset import closed_folder, images_in
+    from doubleread.evals.datasets.folder_walk import walk
 
-    closed: list[OSError] = []
-    found = [str(folder / path) for path in sorted(images_in(folder, closed.append))]
-    for one in map(closed_folder, closed):
-        warn(f"skipped {one.where}: {one.problem}")
-    return found
+    found = walk(folder)
+    for one in found.problems:
+        warn(one.line)
+    return [str(folder / path) for path in found.images]
 
 
 def _found(named: str, paths: "Iterator[str] | Sequence[str]", wanted: str) -> Sequence[str]:

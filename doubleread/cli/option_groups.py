@@ -57,6 +57,7 @@ class DataColumns:
     label_pattern: options.LabelFromPath = None
     label_level: options.LabelLevel = None
     renamed: options.LabelMap = None
+    list_files: options.ListFiles = False
 
     def dataset(self, data: str, task: Path | None = None) -> "Dataset":
         """Reads a data set of one task; ``task`` is a file with further details."""
@@ -64,13 +65,20 @@ class DataColumns:
         from doubleread.evals.datasets.task_file import with_task_file
 
         found = read_dataset(data, **self._choice())
+        self._list(found)
         return found if task is None else found.model_copy(update={"task": with_task_file(found.task, task)})
 
     def labelled(self, data: str, report: "RowProgress | None" = None) -> "LabelledCases":
         """Reads labelled cases, with any labels."""
         from doubleread.evals.datasets import read_labelled
 
-        return read_labelled(data, progress=report, **self._choice())
+        found = read_labelled(data, progress=report, **self._choice())
+        self._list(found)
+        return found
+
+    def _list(self, found: "LabelledCases") -> None:
+        for one in (*found.problems, *found.ignored) if self.list_files else ():
+            note(one.line)
 
     def _choice(self) -> dict[str, Any]:
         return {

@@ -49,6 +49,7 @@ LabelLevel = Annotated[
 LabelMap = Annotated[
     list[str] | None, typer.Option("--map", metavar="OLD=NEW", help="Rename a label, as in Rust=rust; repeatable.")
 ]
+ListFiles = Annotated[bool, typer.Option("--list", help="List every file that is not used, and why.")]
 GroupAsForFit = Annotated[str | None, typer.Option(help="Images that belong together, as for `fit`.")]
 LabelColumn = Annotated[str, typer.Option(help="Column of a manifest that holds the label.")]
 PathColumn = Annotated[str, typer.Option(help="Column of a manifest that holds the image's path.")]

@@ -98,7 +98,9 @@ class RowProblem(Record):
     """``row 12`` of a manifest, or a path relative to the folder."""
     path: str = ""
     problem: str
-    """The reason."""
+    """What is wrong."""
+    reason: str = ""
+    """The kind of problem, in words that end a count: ``empty files``."""
 
     @property
     def line(self) -> str:

@@ -1,8 +1,19 @@
 """Fit a panel, save and load it, diagnose images, and learn from outcomes."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Sequence,
+    Sized,
+)
 from contextlib import ExitStack, aclosing
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
@@ -34,7 +45,7 @@ from doubleread.panel.feedback import (
 )
 from doubleread.panel.first_checks import check_first, check_fitted
 from doubleread.panel.fitting import fit
-from doubleread.panel.image_stream import Readable, case_of, verdicts_of
+from doubleread.panel.image_stream import Readable, case_of, several, verdicts_of
 from doubleread.panel.panel_folder import (
     PanelFolder,
     check_prompts,
@@ -184,21 +195,26 @@ class Panel(VerdictQueries):
         return self._background.call(self.adiagnose, image)
 
     def diagnose_many(
-        self, images: Sequence[Readable], *, progress: Progress | None = None
+        self, images: Iterable[Readable], *, progress: Progress | None = None
     ) -> Iterator[Verdict | Unread]:
         """Diagnoses many images, ``run.in_flight`` at a time, and yields results in their order.
 
-        An image that cannot be read gives an ``Unread`` in its place. ``progress`` is as for ``fit``.
+        Images are taken as they are needed, also from a generator such as ``Path("photos").rglob("*.jpg")``. An image
+        that cannot be read gives an ``Unread`` in its place. ``progress`` is as for ``fit``.
+
+        Raises:
+            DataError: One image was given instead of several.
 
         Examples:
             >>> [type(one).__name__ for one in panel.diagnose_many(["leaf.jpg", "missing.jpg"])]
             ['ShownVerdict', 'Unread']
         """
-        chunk = 4 * self._settings.run.in_flight
+        waiting, done = iter(several(images)), 0
         with shown(progress) as report:
-            for start in range(0, len(images), chunk):
-                found = self._background.call(self._chunk, images[start : start + chunk])
-                report("diagnosing images", start + len(found), len(images))
+            while some := self._some(waiting):
+                found = self._background.call(self._chunk, some)
+                done += len(found)
+                report("diagnosing images", done, len(images) if isinstance(images, Sized) else done)
                 yield from found
 
     async def adiagnose(self, image: Readable) -> Verdict:
@@ -206,22 +222,23 @@ class Panel(VerdictQueries):
         self._check_open()
         return await self._read(case_of(image, self._eyes.images), diagnose)
 
-    async def adiagnose_many(self, images: Sequence[Readable]) -> AsyncIterator[Verdict | Unread]:
+    async def adiagnose_many(self, images: Iterable[Readable]) -> AsyncIterator[Verdict | Unread]:
         """Like ``diagnose_many``, for async code."""
-        chunk = 4 * self._settings.run.in_flight
-        for start in range(0, len(images), chunk):
-            for result in await self._chunk(images[start : start + chunk]):
+        waiting = iter(several(images))
+        while some := self._some(waiting):
+            for result in await self._chunk(some):
                 yield result
 
     async def astream(
-        self, images: Iterable[Readable], *, in_flight: int | None = None
+        self, images: Iterable[Readable] | AsyncIterable[Readable], *, in_flight: int | None = None
     ) -> AsyncGenerator[tuple[int, Verdict | Unread], None]:
         """Diagnoses images and yields ``(position, result)`` pairs as they are ready.
 
         Any failure with one image is an ``Unread``. If the consumer stops early, images in flight are cancelled.
 
         Args:
-            images: Taken from the iterable as there is room for them.
+            images: Taken from the iterable as there is room for them. While an async iterable waits for its next image,
+                those that were taken go on.
             in_flight: Images read at the same time; ``run.in_flight`` if None.
         """
         self._check_open()
@@ -237,6 +254,9 @@ class Panel(VerdictQueries):
 
     async def _read(self, case: Case, how: Callable[[Case, Seats], Awaitable[Verdict]]) -> Verdict:
         return ShownVerdict.of(await how(case, await self.seats(case)))
+
+    def _some(self, waiting: Iterator[Readable]) -> list[Readable]:
+        return list(islice(waiting, 4 * self._settings.run.in_flight))
 
     async def _chunk(self, images: Sequence[Readable]) -> list[Verdict | Unread]:
         found = {place: result async for place, result in self.astream(images)}

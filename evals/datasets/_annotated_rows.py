@@ -66,6 +66,8 @@ class AnnotatedRows(NamedTuple):
 
     rows: list[DatasetRow | RowProblem]
     notes: list[str]
+    ignored: list[RowProblem]
+    """Files of the folder that are not images."""
 
 
 def one_label(labels: Iterable[str], *, none: str, kind: str) -> tuple[str, str]:
@@ -109,7 +111,8 @@ def annotated_rows(
         rows.append(_row(root, one, found, split, plain, keys, shared))
     if not alone:
         rows += beside.others(found.path for _, _, found in named)
-    return AnnotatedRows(rows, [*splits.notes, *beside.notes(found for _, _, found in named), *keys.notes])
+    notes = [*splits.notes, *beside.notes(found for _, _, found in named), *keys.notes]
+    return AnnotatedRows(rows, notes, [] if alone else beside.walked.ignored)
 
 
 def _row(

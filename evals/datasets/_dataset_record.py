@@ -13,6 +13,8 @@ from doubleread.render.thumbnail import case_thumbnail
 
 TILES, MOST_TILES = 3, 24
 """Pictures of each label in a notebook, and of all."""
+COPIES = "identical copies"
+"""The reason why further copies of an image are left out."""
 RowProgress = Callable[[int, int], None]
 """Called with the number of rows read so far and of all rows."""
 
@@ -35,10 +37,28 @@ class LabelledCases(HasOverview, Record):
     """What readers of the figures must know: how labels were mapped, licence, groups."""
     warnings: tuple[str, ...] = ()
     """What makes figures worse or less certain: skipped rows, missing groups. Reading warns of each."""
-    copies: int = 0
-    """Number of rows that were left out because an earlier row has the same picture."""
+    ignored: tuple[RowProblem, ...] = ()
+    """Files that are not meant as images, and identical copies of an image that is used. Every such file is listed."""
     contradicting: tuple[Case, ...] = ()
     """Rows that were left out because the same picture has several labels; ``problems`` lists them too."""
+
+    @property
+    def copies(self) -> int:
+        """Number of rows that were left out because an earlier row has the same picture."""
+        return sum(one.reason == COPIES for one in self.ignored)
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Number of files or rows that are not used, by reason; with the cases they are all that was found."""
+        every = (*self.problems, *self.ignored)
+        return dict(Counter(one.reason or "rows with problems" for one in every if one.path or not one.reason))
+
+    @property
+    def accounting(self) -> str:
+        """What became of all files or rows that were found, in one line; empty if all are used."""
+        found = len(self.cases) + sum(self.left_out.values())
+        reasons = "".join(f" + {n:,} {reason}" for reason, n in self.left_out.items())
+        return f"{found:,} found = {len(self.cases):,} used{reasons}" if reasons else ""
 
     def _overview(self, *, pictures: bool) -> Overview:
         by_label: dict[str, list[Case]] = {}
@@ -54,6 +74,7 @@ class LabelledCases(HasOverview, Record):
                 ("labels", ", ".join(f"{label} {len(some):,}" for label, some in sorted(by_label.items()))),
                 ("splits", ", ".join(f"{name} {n:,}" for name, n in splits.items()) or "none"),
                 ("groups", f"{groups:,}" if groups else "none given"),
+                *((("files", self.accounting),) if self.accounting else ()),
             ),
             tiles=tuple(Tile(case_thumbnail(case.path, case.id, side=192), case.label or "") for case in shown),
             warnings=self.warnings,

@@ -1,18 +1,23 @@
 """From rows to labelled cases: hash the files, drop what cannot be used, and say so; from those to a data set."""
 
+import shlex
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from stat import S_ISREG
 
 from doubleread.core.case import Case, RowProblem
 from doubleread.core.errors import DataError
+from doubleread.core.label_likeness import look_alikes
 from doubleread.core.notices import NO_GROUPS, Caution, cautions, divided, first_few
 from doubleread.core.task import Task
-from doubleread.evals.datasets._dataset_record import Dataset, LabelledCases, RowProgress
-from doubleread.evals.datasets.label_names import FOREIGN_SUFFIXES, slug, suffix
+from doubleread.evals.datasets._dataset_record import COPIES, Dataset, LabelledCases, RowProgress
+from doubleread.evals.datasets._row_labels import with_labels
+from doubleread.evals.datasets.folder_walk import head_of, no_image
+from doubleread.evals.datasets.label_names import slug
+from doubleread.evals.datasets.read_choice import ReadChoice
 from doubleread.evals.leakage import check_leakage
+from doubleread.rag.images.image_kinds import kind_of, refusal
 
 _SHOWN, _LONGEST = 3, 300
 
@@ -29,34 +34,41 @@ class DatasetRow:
     subject: str | None = None
     split: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    reading: str = ""
+    """How the path was read, if not as it is written."""
+
+    def problem(self, reason: str, told: str) -> RowProblem:
+        """The problem of this row; ``reason`` is its kind."""
+        return RowProblem(where=self.where, path=self.source, problem=told, reason=reason)
 
 
 def gather(
     name: str,
     found: Iterable[DatasetRow | RowProblem],
+    choice: ReadChoice,
     *,
     notes: Iterable[str] = (),
     progress: RowProgress | None = None,
+    ignored: Sequence[RowProblem] = (),
 ) -> LabelledCases:
-    """The cases of the rows that were found. Raises ``DataError`` where no row can be used."""
+    """The cases of the rows that were found, with labels and groups as ``with_labels`` makes them.
+
+    ``ignored`` are files that were not meant as images. Raises ``DataError`` where no row can be used, and what
+    ``with_labels`` raises.
+    """
     rows: list[DatasetRow] = []
     bad: list[RowProblem] = []
     for one in found:
         rows.append(one) if isinstance(one, DatasetRow) else bad.append(one)
-    kept: list[tuple[DatasetRow, Case]] = []
-    for done, row in enumerate(rows, start=1):
-        case = _read(row)
-        if isinstance(case, RowProblem):
-            bad.append(case)
-        else:
-            kept.append((row, case))
-        if progress:
-            progress(done, len(rows))
+    named = with_labels(rows, choice.label_map)
+    bad.extend(named.problems)
+    kept = _cases_of(named.rows, bad, progress)
     cases, contradicting, copies = _merge_identical(kept)
     bad.extend(problem for _, problem in contradicting)
     if not cases:
         raise DataError(f"{name}: none of {len(rows)} rows can be used{_first(bad)}")
-    every = (*notes, *_grouping(cases), *_copy_notes(copies), *_look_alikes(cases), *_leaks(cases), *_skipped(bad))
+    told = (*notes, *named.notes, *_grouping(cases), *_look_alikes(cases), *_leaks(cases), *_lost(named.rows, cases))
+    every = (*told, *_skipped(bad))
     information, warnings = divided(every)
     return LabelledCases(
         name=name,
@@ -64,7 +76,7 @@ def gather(
         problems=tuple(bad),
         notes=information,
         warnings=warnings,
-        copies=copies,
+        ignored=(*ignored, *copies),
         contradicting=tuple(case for case, _ in contradicting),
     )
 
@@ -80,10 +92,26 @@ def dataset_of(found: LabelledCases, *, task: Task | None = None, task_id: str |
     return Dataset(task=told, **{name: getattr(found, name) for name in LabelledCases.model_fields})
 
 
+def _cases_of(
+    rows: Sequence[DatasetRow], bad: list[RowProblem], progress: RowProgress | None
+) -> list[tuple[DatasetRow, Case]]:
+    """The rows that can be used with their cases; the problems of the others are added to ``bad``."""
+    kept: list[tuple[DatasetRow, Case]] = []
+    for done, row in enumerate(rows, start=1):
+        case = _read(row)
+        if isinstance(case, RowProblem):
+            bad.append(case)
+        else:
+            kept.append((row, case))
+        if progress:
+            progress(done, len(rows))
+    return kept
+
+
 def _read(row: DatasetRow) -> Case | RowProblem:
     problem = _unusable(row)
     if problem:
-        return RowProblem(where=row.where, path=row.source, problem=problem)
+        return problem
     try:
         return Case.from_file(
             row.path,
@@ -95,52 +123,47 @@ def _read(row: DatasetRow) -> Case | RowProblem:
             metadata=row.metadata,
         )
     except DataError as error:
-        return RowProblem(where=row.where, path=row.source, problem=str(error))
+        return row.problem("files that cannot be opened", str(error))
 
 
-def _unusable(row: DatasetRow) -> str:
-    if not row.label:
-        return "the label is empty"
-    if suffix(row.path) in FOREIGN_SUFFIXES:
-        return f"{row.path.suffix} images are not supported; convert it to PNG or JPEG"
+def _unusable(row: DatasetRow) -> RowProblem | None:
     try:
-        found = row.path.stat()
+        head = head_of(row.path)
     except FileNotFoundError:
-        return "the file is missing"
+        return row.problem("missing files", "the file is missing")
     except (OSError, ValueError) as error:
-        return f"the path cannot be used: {getattr(error, 'strerror', None) or error}"
-    if not S_ISREG(found.st_mode):
-        return "not a file"
-    return "" if found.st_size else "the file is empty"
+        told = f"the path cannot be used: {getattr(error, 'strerror', None) or error}"
+        return row.problem("files that cannot be opened", told)
+    kind = kind_of(head, row.path.suffix)
+    if kind is None:
+        return row.problem(*no_image(head))
+    refused = refusal(kind)
+    return row.problem(f"{kind} images", refused) if refused else None
 
 
 def _merge_identical(
     kept: Sequence[tuple[DatasetRow, Case]],
-) -> tuple[list[Case], list[tuple[Case, RowProblem]], int]:
-    """One case per picture, those of pictures with two labels, and how many copies went; copies in two splits stay."""
+) -> tuple[list[Case], list[tuple[Case, RowProblem]], list[RowProblem]]:
+    """One case per picture, those of pictures with two labels, and the copies that went; copies in two splits stay."""
     labels: dict[str, dict[str, str]] = defaultdict(dict)
     for row, case in kept:
         labels[case.id].setdefault(row.label, row.source)
     cases: list[Case] = []
     contradicting: list[tuple[Case, RowProblem]] = []
     seen: dict[tuple[str, str | None], str] = {}
-    copies = 0
+    copies: list[RowProblem] = []
     for row, case in kept:
         key = (case.id, case.split)
         if len(labels[case.id]) > 1:
             names = ", ".join(f"{label} ({source})" for label, source in sorted(labels[case.id].items()))
             told = f"the same picture has the labels {names}; all copies are left out"
-            contradicting.append((case, RowProblem(where=row.where, path=row.source, problem=told)))
+            contradicting.append((case, row.problem("images with contradicting labels", told)))
         elif key in seen:
-            copies += 1
+            copies.append(row.problem(COPIES, f"the same picture as {seen[key]}"))
         else:
             seen[key] = row.where
             cases.append(case)
     return cases, contradicting, copies
-
-
-def _copy_notes(copies: int) -> list[str]:
-    return [f"identical files: {copies} copies were left out"] if copies else []
 
 
 def _leaks(cases: Sequence[Case]) -> tuple[Caution, ...]:
@@ -156,7 +179,27 @@ def _leaks(cases: Sequence[Case]) -> tuple[Caution, ...]:
 
 
 def _skipped(problems: Sequence[RowProblem]) -> tuple[Caution, ...]:
-    return cautions(first_few([one.line for one in problems], "{n:,} more rows skipped"))
+    by_reason: dict[str, list[RowProblem]] = defaultdict(list)
+    for one in problems:
+        by_reason[one.reason].append(one)
+    lines: list[str] = []
+    for reason, some in by_reason.items():
+        if reason and len(some) > _SHOWN:
+            names = ", ".join(one.where for one in some[:_SHOWN])
+            alike = len({one.problem for one in some} - {reason}) == 1
+            why = f" ({some[0].problem})" if alike else ""
+            lines.append(f"skipped {len(some):,} {reason}{why}: {names}, …")
+        else:
+            lines += [one.line for one in some]
+    return cautions(first_few(lines, "{n:,} more rows skipped"))
+
+
+def _lost(rows: Sequence[DatasetRow], cases: Sequence[Case]) -> tuple[Caution, ...]:
+    """The labels that no case has, since all their rows were left out."""
+    lost = Counter(row.label for row in rows if row.label)
+    for case in cases:
+        lost.pop(case.label or "", None)
+    return cautions(f"the label {label!r} has no image left: all {n:,} were left out" for label, n in lost.items())
 
 
 def _check_labels(name: str, cases: Sequence[Case], problems: Sequence[RowProblem]) -> None:
@@ -193,11 +236,17 @@ def _grouping(cases: Sequence[Case]) -> list[str]:
 
 
 def _look_alikes(cases: Sequence[Case]) -> list[str]:
-    spelt: dict[str, list[str]] = defaultdict(list)
-    for name in sorted({case.label or "" for case in cases}):
-        spelt[slug(name)].append(name)
+    counts = Counter(case.label or "" for case in cases)
     return [
-        Caution(f"labels {', '.join(map(repr, names))} are kept apart, but look like one label spelt differently")
-        for names in spelt.values()
-        if len(names) > 1
+        Caution(
+            f"labels {', '.join(map(repr, names))} are kept apart, but look like one label spelt differently; to join "
+            f"them: {_joining(names, counts)}"
+        )
+        for names in look_alikes(counts)
     ]
+
+
+def _joining(names: Sequence[str], counts: Mapping[str, int]) -> str:
+    """The options that rename all labels to the most frequent one."""
+    kept = max(names, key=lambda name: counts[name])
+    return " ".join(f"--map {shlex.quote(f'{name}={kept}')}" for name in names if name != kept)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple, Self
 
 from doubleread.core.errors import DataError
+from doubleread.core.label_text import is_missing
 from doubleread.evals.datasets.read_choice import ReadChoice
 
 GroupOf = Callable[[Mapping[str, str]], str | None]
@@ -45,19 +46,19 @@ class RowKeys(NamedTuple):
         return (subject if group is None else group), subject
 
 
-def group_key(expression: str, columns: Collection[str], path_column: str) -> GroupOf:
-    """The rule that an expression stands for.
+def group_key(expression: str, columns: Collection[str], path_column: str, what: str = "group") -> GroupOf:
+    """The rule that an expression stands for. A word for a missing value is returned as it is, also for joined columns.
 
     Raises ``DataError`` for a column that is not there, a block size that is not a whole number above 0,
     or a pattern that cannot be used.
     """
     if expression.startswith(_PATTERN):
-        return _by_pattern(expression.removeprefix(_PATTERN), path_column)
+        return _by_pattern(expression.removeprefix(_PATTERN), path_column, what)
     terms = [_term(part.strip(), columns) for part in expression.split(",")]
 
     def joined(row: Mapping[str, str]) -> str | None:
-        parts = [term(row) for term in terms]
-        return None if None in parts else "|".join(part for part in parts if part is not None)
+        parts = [term(row) or "" for term in terms]
+        return next((part for part in parts if is_missing(part)), "|".join(parts)) or None
 
     return joined
 
@@ -76,23 +77,23 @@ def _term(text: str, columns: Collection[str]) -> GroupOf:
 
 
 def _block(text: str, column: str, size: int) -> str | None:
-    if not text:
-        return None
+    if is_missing(text):
+        return text or None
     try:
-        return str(int(float(text) // size))
+        return str(int(float(text.replace(",", ".")) // size))  # a decimal comma
     except (ValueError, OverflowError):
         raise ValueError(
             f"column {column!r} contains {text[:60]!r}, which is not a number, so it has no block"
         ) from None
 
 
-def _by_pattern(pattern: str, path_column: str) -> GroupOf:
+def _by_pattern(pattern: str, path_column: str, what: str) -> GroupOf:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise DataError(f"group {_PATTERN}{pattern}: not a regular expression: {error}") from None
+        raise DataError(f"{what} {_PATTERN}{pattern}: not a regular expression: {error}") from None
     if not compiled.groups:
-        raise DataError(f"group {_PATTERN}{pattern}: put the part that names the group in round brackets")
+        raise DataError(f"{what} {_PATTERN}{pattern}: put the part that names the {what} in round brackets")
 
     def captured(row: Mapping[str, str]) -> str | None:
         found = compiled.search(row[path_column])

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from doubleread.core.case import RowProblem
-from doubleread.evals.datasets.folder_dataset import closed_folder, images_in
+from doubleread.evals.datasets.folder_walk import FolderWalk, walk
 
 SIDE_FOLDERS = frozenset({"annotations", "annotation", "labels"})
 """Folders beside the images in which tools put their annotation files."""
@@ -33,7 +33,6 @@ class ImagesBeside:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._closed: list[OSError] = []
 
     def find(self, named: str, file: Path) -> FoundImage:
         """The image that ``file`` names: its path as it stands or relative to the usual folders, else by its name."""
@@ -47,13 +46,19 @@ class ImagesBeside:
         why = "is a web address, which is not downloaded" if remote else "is missing"
         return self._by_name(PurePosixPath(texts[-1]), home_of(file), why)
 
+    @cached_property
+    def walked(self) -> FolderWalk:
+        """Every file in the folder."""
+        return walk(self.folder)
+
     def others(self, named: Iterable[Path | None]) -> list[RowProblem]:
-        """The images that were not named, and the folders that could not be looked into."""
+        """The images that were not named, and what could not be looked into."""
         known = {_place(path) for path in named if path is not None}
         told = "no annotation file names this image"
-        left = (path for paths in self._index.values() for path in paths if _place(self.folder / path) not in known)
-        unnamed = [RowProblem(where=path.as_posix(), path=path.as_posix(), problem=told) for path in sorted(left)]
-        return [*unnamed, *map(closed_folder, self._closed)]
+        reason = "images that no annotation file names"
+        left = (path.as_posix() for path in self.walked.images if _place(self.folder / path) not in known)
+        unnamed = [RowProblem(where=path, path=path, problem=told, reason=reason) for path in left]
+        return unnamed + [one for one in self.walked.problems if _place(self.folder / one.path) not in known]
 
     def notes(self, found: Iterable[FoundImage]) -> list[str]:
         """How many images were found by their name only."""
@@ -77,7 +82,7 @@ class ImagesBeside:
     @cached_property
     def _index(self) -> dict[str, list[Path]]:
         found: dict[str, list[Path]] = defaultdict(list)
-        for path in sorted(images_in(self.folder, self._closed.append)):
+        for path in self.walked.images:
             found[_alike(path.name)].append(path)
         return dict(found)
 

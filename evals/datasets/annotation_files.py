@@ -40,7 +40,6 @@ _KINDS = (
     _Kind("Label Studio", is_label_studio, read_label_studio),
     _Kind("FiftyOne", is_fiftyone, read_fiftyone, beside=("labels.json", DATA)),
 )
-_NAMES = ", ".join(kind.name for kind in _KINDS)
 
 
 def annotation_files(folder: Path, choice: ReadChoice = USUAL) -> list[AnnotationFile]:
@@ -59,16 +58,11 @@ def annotation_files(folder: Path, choice: ReadChoice = USUAL) -> list[Annotatio
 
 
 def annotations_in(file: Path) -> list[AnnotationFile]:
-    """The annotation file that this JSON file or table is; none for any other table.
-
-    Raises ``DataError`` for JSON of another kind, and for a file that is broken.
-    """
+    """The annotation file that this JSON file or table is; none for any other. Raises ``DataError`` for broken JSON."""
     suffix, folder = file.suffix.lower(), home_of(file)
     if suffix == JSON_SUFFIX:
         loaded = _loaded(file, folder, anyhow=True)
-        if loaded is None:
-            raise DataError(f"{file} is JSON, but not an annotation file that doubleread reads ({_NAMES})")
-        return [loaded]
+        return [] if loaded is None else [loaded]
     if suffix not in CSV_SUFFIXES or not _is_task_table(file):
         return []
     table = read_table(file)
@@ -91,7 +85,9 @@ def read_annotations(
     notes = [f"images and labels are those that {names} names ({_kind(files[0]).name}){advice}"]
     notes += [note for one in annotated for note in one.notes]
     name = files[0].file.stem if alone else files[0].folder.resolve().name
-    return gather(name or "images", rows.rows, notes=[*notes, *rows.notes], progress=progress)
+    return gather(
+        name or "images", rows.rows, choice, notes=[*notes, *rows.notes], progress=progress, ignored=rows.ignored
+    )
 
 
 def _is_meant(file: AnnotationFile) -> bool:
@@ -103,8 +99,8 @@ def _is_meant(file: AnnotationFile) -> bool:
 def _is_task_table(file: Path) -> bool:
     try:
         header = next(text_lines(file), "")
-    except FileError as error:
-        raise DataError(str(error)) from None
+    except FileError:
+        return False
     return set(TABLE_COLUMNS) <= set(re.findall(r"\w+", header))
 
 

@@ -8,6 +8,7 @@ from doubleread.core.errors import DataError
 from doubleread.core.stored import StoredCase
 from doubleread.evals.datasets._dataset_record import LabelledCases, RowProgress
 from doubleread.evals.datasets._dataset_rows import DatasetRow, gather
+from doubleread.evals.datasets.read_choice import USUAL, ReadChoice
 from doubleread.rag.stores.ledger import Ledger
 from doubleread.rag.stores.ledger_file import LedgerFile
 from doubleread.rag.stores.ledger_folder import FILE
@@ -18,7 +19,7 @@ def is_archive(folder: Path) -> bool:
     return (folder / FILE).is_file()
 
 
-def read_archive(folder: Path, *, progress: RowProgress | None = None) -> LabelledCases:
+def read_archive(folder: Path, choice: ReadChoice = USUAL, *, progress: RowProgress | None = None) -> LabelledCases:
     """The labelled cases of an archive; files that are gone, or that hold other pictures by now, are problems.
 
     Tags come as metadata ``tags``. Raises ``StoreError`` for a damaged archive, and what ``gather`` raises.
@@ -28,7 +29,7 @@ def read_archive(folder: Path, *, progress: RowProgress | None = None) -> Labell
     if not stored:
         raise DataError(f"the archive {folder} contains no cases; add some with `doubleread cases add`")
     notes = ["labels, groups and splits are taken from the archive"]
-    found = gather(folder.resolve().name or "archive", map(_row, stored), notes=notes, progress=progress)
+    found = gather(folder.resolve().name or "archive", map(_row, stored), choice, notes=notes, progress=progress)
     return _as_stored(found, stored)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from doubleread.core.errors import DataError
 from doubleread.evals.datasets._annotated_rows import Annotated, AnnotationFile, ImageLabel, one_label, plain_values
-from doubleread.evals.datasets.folder_dataset import images_in
+from doubleread.evals.datasets.folder_walk import walk
 from doubleread.evals.datasets.read_choice import USUAL, ReadChoice
 
 DATA = "data"
@@ -56,5 +56,5 @@ def _name(label: Any, classes: Sequence[Any]) -> str:
 
 def _paths(data: Path) -> dict[str, str]:
     """The images of the folder by their path without the suffix."""
-    found = images_in(data, lambda _: None) if data.is_dir() else ()
+    found = walk(data).images if data.is_dir() else ()
     return {path.with_suffix("").as_posix(): f"{DATA}/{path.as_posix()}" for path in found}

@@ -1,9 +1,8 @@
-"""A folder with one sub-folder of images per label, and images without labels."""
+"""A folder of images whose sub-folders, or file names, tell the labels; and images without labels."""
 
-import errno
-import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from doubleread.core.case import Case, RowProblem
@@ -13,7 +12,9 @@ from doubleread.core.verdict import Unread
 from doubleread.evals.datasets._dataset_record import LabelledCases, RowProgress
 from doubleread.evals.datasets._dataset_rows import DatasetRow, gather
 from doubleread.evals.datasets._groups import RowKeys, group_key
-from doubleread.evals.datasets.label_names import FOREIGN_SUFFIXES, IMAGE_SUFFIXES, SPLIT_NAMES, split_name, suffix
+from doubleread.evals.datasets.folder_layout import UNLABELLED, FolderLayout, Place, read_layout
+from doubleread.evals.datasets.folder_walk import FolderWalk, walk
+from doubleread.evals.datasets.label_names import split_of_folder, suffix
 from doubleread.evals.datasets.read_choice import USUAL, ReadChoice
 
 _MANIFESTS = (".csv", ".tsv", ".jsonl")
@@ -22,28 +23,22 @@ _BEFORE_NUMBER = r"([^/]+?)[ _-]?\d+\.\w+$"
 
 
 def read_folder(folder: Path, choice: ReadChoice = USUAL, progress: RowProgress | None = None) -> LabelledCases:
-    """The labelled cases of a folder; sub-folders named train, val, test … are taken as splits of label folders.
+    """The labelled cases of a folder: as ``choice`` says, or else by its layout (``read_layout``).
 
-    Raises ``DataError`` for a folder without images or without label folders, and what ``gather`` raises.
+    Raises ``DataError`` for a folder without images or without label folders, one that can be read in several ways,
+    and what ``gather`` raises.
     """
-    closed: list[OSError] = []
-    found = sorted(images_in(folder, closed.append))
-    if not found:
-        raise DataError(f"no images in {folder}; looked for {', '.join(sorted(IMAGE_SUFFIXES))} in its sub-folders")
-    keys = _keys(choice, found)
-    depth = 3 if _has_splits(found) else 2
-    loose = [path for path in found if len(path.parts) < depth]
-    if len(loose) == len(found):
-        raise DataError(
-            f"{folder} contains {len(found)} images but no sub-folder per label; sort them into one sub-folder "
-            "per label, or give a manifest (CSV or JSONL with the columns path and label)"
-        )
-    read: list[DatasetRow | RowProblem] = [
-        _row(folder, path, depth, keys) for path in found if len(path.parts) >= depth
-    ]
-    read += [RowProblem(where=str(path), path=str(path), problem="not in a label's sub-folder") for path in loose]
-    read += map(closed_folder, closed)
-    return gather(folder.resolve().name or "images", read, notes=_notes(folder, depth == 3), progress=progress)
+    found = walk(folder)
+    if not found.images:
+        raise DataError(f"no images in {folder} or in its sub-folders{_seen(found)}")
+    keys = _keys(choice, found.images)
+    layout = _layout(folder, found.images, choice)
+    rows: list[DatasetRow | RowProblem] = [_row(folder, path, place, keys) for path, place in layout.places.items()]
+    rows += [_left_out(path, reason) for path, reason in layout.left_out.items()]
+    rows += [*found.problems, *_without_images(found, layout)]
+    notes = [*layout.notes, *_unread_tables(folder), *keys.notes]
+    name = folder.resolve().name or "images"
+    return gather(name, rows, choice, notes=notes, progress=progress, ignored=found.ignored)
 
 
 def read_unlabelled(sources: Sequence[str], *, group: str | None = None) -> tuple[list[Case], list[Unread]]:
@@ -66,6 +61,79 @@ def read_unlabelled(sources: Sequence[str], *, group: str | None = None) -> tupl
     return cases, unread
 
 
+def _files(source: Path, unread: list[Unread]) -> list[Path]:
+    if not source.is_dir():
+        return [source]
+    found = walk(source)
+    unread += [Unread(source=str(source / one.where), code="unreadable", problem=one.problem) for one in found.problems]
+    return [source / path for path in found.images]
+
+
+def _layout(folder: Path, images: Sequence[Path], choice: ReadChoice) -> FolderLayout:
+    try:
+        if choice.label_pattern is not None:
+            _check_pattern(choice.label_pattern)
+            take = group_key(choice.label_pattern, (), "path", what="label")
+            return _chosen(images, lambda path: take({"path": path.as_posix()}) or "", None)
+        if choice.label_level is not None:
+            return _at_level(images, choice.label_level)
+        return read_layout(images)
+    except DataError as error:
+        raise DataError(f"{folder}: {error}") from None
+
+
+def _check_pattern(text: str) -> None:
+    if not text.startswith("re:"):
+        raise DataError(f"label {text!r}: write 're:' and a pattern, with the label in brackets, as in 're:/(.+)_'")
+
+
+def _at_level(images: Sequence[Path], level: int) -> FolderLayout:
+    """The folder at a level as the label, counted from 1 at the top or from -1 at the image."""
+    deepest = max(len(path.parts) for path in images) - 1
+    if not 1 <= abs(level) <= deepest:
+        raise DataError(f"label_level={level}: the images are in at most {deepest} levels of folders; count from 1")
+
+    def label(path: Path) -> str:
+        folders = path.parts[:-1]
+        return folders[level - 1 if level > 0 else level].strip() if abs(level) <= len(folders) else ""
+
+    return _chosen(images, label, level)
+
+
+def _chosen(images: Sequence[Path], label: Callable[[Path], str], level: int | None) -> FolderLayout:
+    """The layout with labels that were chosen. A level of folders that all have names of splits gives the splits."""
+    layout = FolderLayout()
+    labelled = {path: label(path) for path in images}
+    used = [path for path, name in labelled.items() if name]
+    split = _split_level(used, level)
+    for path, name in labelled.items():
+        if name:
+            layout.places[path] = Place(name, None if split is None else split_of_folder(path.parts[split]))
+        else:
+            layout.left_out[path] = UNLABELLED
+    if split is not None:
+        names = Counter(path.parts[split] for path in used)
+        layout.notes.append("splits are the folders " + ", ".join(f"{one} ({split_of_folder(one)})" for one in names))
+    return layout
+
+
+def _split_level(images: Sequence[Path], level: int | None) -> int | None:
+    depth = min((len(path.parts) - 1 for path in images), default=0)
+    for at in range(depth):
+        names = {path.parts[at] for path in images}
+        is_label = level is not None and at in {level - 1, *(len(path.parts) - 1 + level for path in images)}
+        if not is_label and len(names) > 1 and all(map(split_of_folder, names)):
+            return at
+    return None
+
+
+def _keys(choice: ReadChoice, found: Sequence[Path]) -> RowKeys:
+    for what, text in (("group", choice.group), ("subject", choice.subject)):
+        if text is not None and not text.startswith("re:"):
+            raise DataError(f"{what} {text!r}: a folder has no columns. {_pattern_help(found[0].name, what)}")
+    return RowKeys.of(choice, (), "path")
+
+
 def _pattern_help(name: str, what: str = "group") -> str:
     """Says how a pattern finds groups in paths, with the file name as the example if it ends in a number."""
     pattern, example = r"re:(plant\d+)", "rust/plant07-3.jpg"
@@ -80,97 +148,40 @@ def _pattern_help(name: str, what: str = "group") -> str:
     )
 
 
-def _files(source: Path, unread: list[Unread]) -> list[Path]:
-    if not source.is_dir():
-        return [source]
-
-    def closed(error: OSError) -> None:
-        problem = closed_folder(error)
-        unread.append(Unread(source=problem.where, code="unreadable", problem=problem.problem))
-
-    return [source / path for path in sorted(images_in(source, closed))]
-
-
-def closed_folder(error: OSError) -> RowProblem:
-    """What is told of a folder that cannot be read."""
-    return RowProblem(where=str(error.filename), problem=f"the folder cannot be read: {error.strerror}")
-
-
-def images_in(folder: Path, on_error: Callable[[OSError], None]) -> Iterator[Path]:
-    """Relative paths of everything that looks like an image, hidden files and folders aside; links are followed.
-
-    Folders that cannot be opened, and links that lead to the folder itself or to one above it, go to ``on_error``.
-    """
-    above = {_known_by(one) for one in (folder.resolve(), *folder.resolve().parents)}
-    visited: set[tuple[int, int]] = set()
-    waiting = [folder]
-    while waiting:
-        home = waiting.pop()
-        try:
-            known = _known_by(home)
-            if home != folder and known in above:
-                raise OSError(errno.ELOOP, "it is a link to a folder that contains it", str(home))
-            if known in visited:
-                continue
-            visited.add(known)
-            with os.scandir(home) as found:
-                entries = [entry for entry in found if not entry.name.startswith(".")]
-        except OSError as error:
-            on_error(error)
-            continue
-        for entry in entries:
-            path = Path(entry.path)
-            if _is_folder(entry):
-                waiting.append(path)
-            elif suffix(path) in IMAGE_SUFFIXES | FOREIGN_SUFFIXES:
-                yield path.relative_to(folder)
-
-
-def _known_by(folder: Path) -> tuple[int, int]:
-    found = folder.stat()
-    return found.st_dev, found.st_ino
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link that leads in a circle
-        return False
-
-
-def _has_splits(found: list[Path]) -> bool:
-    tops = {path.parts[0].lower() for path in found if len(path.parts) > 1}
-    deep = all(len(path.parts) > 2 for path in found if len(path.parts) > 1)
-    return bool(tops) and deep and tops <= SPLIT_NAMES.keys()
-
-
-def _keys(choice: ReadChoice, found: Sequence[Path]) -> RowKeys:
-    for what, text in (("group", choice.group), ("subject", choice.subject)):
-        if text is not None and not text.startswith("re:"):
-            raise DataError(f"{what} {text!r}: a folder has no columns. {_pattern_help(found[0].name, what)}")
-    return RowKeys.of(choice, (), "path")
-
-
-def _row(folder: Path, path: Path, depth: int, keys: RowKeys) -> DatasetRow:
+def _row(folder: Path, path: Path, place: Place, keys: RowKeys) -> DatasetRow:
     text = path.as_posix()
     group, subject = keys.of_row({"path": text})
     return DatasetRow(
         where=text,
         path=folder / path,
         source=text,
-        label=path.parts[depth - 2].strip(),
+        label=place.label,
         group=group,
         subject=subject,
-        split=split_name(path.parts[0], text) if depth == 3 else None,
+        split=place.split,
     )
 
 
-def _notes(folder: Path, splits: bool) -> list[str]:
-    notes = ["labels are the names of the sub-folders"]
-    if splits:
-        notes.append("splits are the names of the top folders")
-    manifests = sorted(entry.name for entry in folder.iterdir() if suffix(entry) in _MANIFESTS)
-    if manifests:
-        told = f"{', '.join(manifests)} in this folder was not read; name it as the source to use its columns"
-        notes.append(Caution(told))
-    return notes
+def _left_out(path: Path, reason: str) -> RowProblem:
+    return RowProblem(where=str(path), path=str(path), problem=reason, reason=reason)
+
+
+def _without_images(found: FolderWalk, layout: FolderLayout) -> list[RowProblem]:
+    """The label folders without an image."""
+    filled = {parent for path in found.images for parent in path.parents}
+    empty = [one for one in found.folders if one not in filled and one.parent.parts in layout.label_homes]
+    told = "it is beside the label folders, but there is no image in it"
+    return [RowProblem(where=str(one), problem=told, reason="label folders without images") for one in empty]
+
+
+def _unread_tables(folder: Path) -> list[str]:
+    tables = sorted(entry.name for entry in folder.iterdir() if suffix(entry) in _MANIFESTS)
+    told = f"{', '.join(tables)} in this folder was not read; name it as the source to use its columns"
+    return [Caution(told)] if tables else []
+
+
+def _seen(found: FolderWalk) -> str:
+    """What there is instead of images."""
+    reasons = Counter(one.reason for one in (*found.problems, *found.ignored))
+    told = ", ".join(f"{n:,} {reason}" for reason, n in reasons.most_common(6))
+    return f"; found {told}" if told else ""

@@ -125,7 +125,7 @@ def read_hugging_face(
     read = [row for one in reading for row in one.rows()]
     notes = [f"labels are the column {columns.label!r}"]
     notes += [Caution(f"{one!r} is the only split: it is not taken as one") for one in parts if one and len(parts) == 1]
-    return gather(name, read, notes=notes, progress=progress)
+    return gather(name, read, columns, notes=notes, progress=progress)
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,14 @@ from doubleread.evals.datasets._dataset_record import LabelledCases, RowProgress
 from doubleread.evals.datasets._dataset_rows import DatasetRow, gather
 from doubleread.evals.datasets._groups import RowKeys
 from doubleread.evals.datasets._text_table import TextTable, read_table
-from doubleread.evals.datasets.folder_dataset import closed_folder, images_in
-from doubleread.evals.datasets.label_names import SPLIT_NAMES
-from doubleread.evals.datasets.manifest_dataset import manifest_row
+from doubleread.evals.datasets.folder_walk import FolderWalk, walk
+from doubleread.evals.datasets.label_names import split_of_folder
+from doubleread.evals.datasets.manifest_dataset import located, manifest_row
 from doubleread.evals.datasets.read_choice import ReadChoice
 
 FILE_NAME = "file_name"
 """The column that tells such a metadata file from any other table."""
+_UNNAMED, _TABLES = "images that no metadata file names", "tables that name the images"
 _METADATA = ("metadata.csv", "metadata.jsonl")
 
 
@@ -37,7 +38,8 @@ def metadata_of(folder: Path) -> list[Metadata]:
     Raises ``DataError`` for a metadata file that cannot be read.
     """
     homes = [(folder, "")]
-    homes += [(one, one.name) for one in sorted(folder.iterdir()) if one.name.lower() in SPLIT_NAMES and one.is_dir()]
+    splits = [(one, split_of_folder(one.name)) for one in sorted(folder.iterdir()) if one.is_dir()]
+    homes += [(one, split) for one, split in splits if split]
     files = [(home / name, split) for home, split in homes for name in _METADATA if (home / name).is_file()]
     read = [Metadata(file, read_table(file), split) for file, split in files]
     return [one for one in read if FILE_NAME in one.table.columns]
@@ -63,19 +65,28 @@ def read_image_folder(
         )
     keys = RowKeys.of(wanted, columns, FILE_NAME)
     read = [
-        manifest_row(folder, where, values if named else _labelled(values), wanted._replace(path=FILE_NAME), keys)
+        located(
+            manifest_row(folder, where, values if named else _labelled(values), wanted._replace(path=FILE_NAME), keys),
+            folder,
+        )
         for one in metadata
         for where, values in _rows(folder, one)
     ]
     read += [_placed(folder, one.file, problem) for one in metadata for problem in one.table.problems]
-    read += _unnamed(folder, {row.source if isinstance(row, DatasetRow) else row.path for row in read})
+    found = walk(folder)
+    named_files = {row.source if isinstance(row, DatasetRow) else row.path for row in read}
+    read += _unnamed(found, named_files)
+    read += [one for one in found.problems if one.path not in named_files]
+    read_tables = {one.file.relative_to(folder).as_posix() for one in metadata}
+    tables = [one.model_copy(update={"reason": _TABLES}) for one in found.ignored if one.where in read_tables]
+    ignored = [*tables, *(one for one in found.ignored if one.where not in read_tables)]
     files = " and ".join(one.file.relative_to(folder).as_posix() for one in metadata)
     notes = [f"images are those that {files} names"]
     guess = Caution("there is no label column: labels are the names of the folders")
     notes.append(f"labels are the column {wanted.label!r}" if named else guess)
     notes += keys.notes
     name = folder.resolve().name or "images"
-    return gather(name, read, notes=notes, progress=progress)
+    return gather(name, read, wanted, notes=notes, progress=progress, ignored=ignored)
 
 
 def _rows(folder: Path, metadata: Metadata) -> Iterator[tuple[str, Mapping[str, str]]]:
@@ -95,20 +106,18 @@ def _placed(folder: Path, file: Path, problem: RowProblem) -> RowProblem:
     return problem.model_copy(update={"where": f"{file.relative_to(folder).as_posix()}, {problem.where}"})
 
 
-def _unnamed(folder: Path, named: set[str]) -> list[RowProblem]:
-    """The images that no metadata file names, and the folders that could not be looked into."""
-    closed: list[OSError] = []
-    found = sorted(path.as_posix() for path in images_in(folder, closed.append))
+def _unnamed(found: FolderWalk, named: set[str]) -> list[RowProblem]:
+    """The images that no metadata file names."""
     told = "no metadata file names this image"
-    unnamed = [RowProblem(where=path, path=path, problem=told) for path in found if path not in named]
-    return [*unnamed, *map(closed_folder, closed)]
+    paths = [path.as_posix() for path in found.images]
+    return [RowProblem(where=path, path=path, problem=told, reason=_UNNAMED) for path in paths if path not in named]
 
 
 def _split_folder(path: str) -> str:
     top, below, _ = path.partition("/")
-    return top if below and top.lower() in SPLIT_NAMES else ""
+    return split_of_folder(top) or "" if below else ""
 
 
 def _labelled(values: Mapping[str, str]) -> Mapping[str, str]:
     folder = PurePosixPath(values[FILE_NAME]).parent.name
-    return {**values, "label": "" if folder.lower() in SPLIT_NAMES else folder}
+    return {**values, "label": "" if split_of_folder(folder) else folder}

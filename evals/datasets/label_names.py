@@ -14,25 +14,36 @@ TEST_SHARE = 0.2
 SPLIT_NAMES = {
     "support": SUPPORT,
     "train": SUPPORT,
+    "training": SUPPORT,
+    "trn": SUPPORT,
     "calibration": CALIBRATION,
     "cal": CALIBRATION,
     "val": CALIBRATION,
     "valid": CALIBRATION,
     "validation": CALIBRATION,
+    "dev": CALIBRATION,
     "test": TEST,
+    "testing": TEST,
+    "tst": TEST,
+    "eval": TEST,
+    "evaluation": TEST,
+    "holdout": TEST,
+    "hold-out": TEST,
 }
 """The names a split may have in other people's data."""
+_SPLIT_FOLDER = re.compile(
+    rf"(?:\w+[ _.-]+)?({'|'.join(sorted(SPLIT_NAMES, key=len, reverse=True))})"
+    r"(?:[ _.-]?(?:set|data|dataset|images?|imgs?|split|folder|part))*[ _.-]?(?:\d{1,4}|\(\d+\))?"
+)
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
-"""Files that are read; their contents are checked when they are decoded."""
-
-FOREIGN_SUFFIXES = frozenset(
+IMAGE_SUFFIXES = frozenset(
     {
-        ".heic", ".heif", ".avif", ".jxl", ".jp2", ".dcm", ".dicom", ".svg", ".psd", ".raw", ".dng", ".nef", ".cr2",
-        ".cr3", ".arw",
+        ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo", ".png", ".apng", ".webp", ".bmp", ".dib", ".tif", ".tiff",
+        ".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".j2k", ".dcm",
+        ".dicom", ".svg", ".psd", ".raw", ".dng", ".nef", ".cr2", ".cr3", ".arw", ".orf", ".rw2", ".raf",
     }
 )  # fmt: skip
-"""Images of kinds that doubleread does not read: reported, never passed over."""
+"""Endings of image files. A file of such a name that is not an image is a problem; others are passed over."""
 
 
 def split_name(text: str, where: str) -> str:
@@ -44,6 +55,12 @@ def split_name(text: str, where: str) -> str:
         raise DataError(
             f"unknown split {text!r} ({where}); known splits: {known}. Rename it, or remove the column"
         ) from None
+
+
+def split_of_folder(name: str) -> str | None:
+    """The split that a folder's name may mean, as ``train2017``, ``Test Set`` and ``seg_train`` do; None for others."""
+    found = _SPLIT_FOLDER.fullmatch(name.strip().lower())
+    return SPLIT_NAMES[found[1]] if found else None
 
 
 def slug(text: str) -> str:

@@ -8,7 +8,7 @@ from doubleread.core.errors import DataError
 from doubleread.core.notices import warn_user
 from doubleread.evals.datasets._dataset_record import Dataset, LabelledCases, RowProgress
 from doubleread.evals.datasets._dataset_rows import dataset_of
-from doubleread.evals.datasets._text_table import CSV_SUFFIXES, JSONL_SUFFIXES
+from doubleread.evals.datasets._text_table import TABLE_SUFFIXES
 from doubleread.evals.datasets.annotation_files import annotation_files, annotations_in, read_annotations
 from doubleread.evals.datasets.archive_dataset import is_archive, read_archive
 from doubleread.evals.datasets.folder_dataset import read_folder
@@ -21,10 +21,12 @@ from doubleread.evals.datasets.solar import TASK as SOLAR_TASK
 from doubleread.evals.datasets.solar import read_solar_cells
 from doubleread.render.progress_display import shown
 
+_PACKED = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"})
 _KINDS = (
     "a folder with one sub-folder of images per label, a folder with a metadata.csv or metadata.jsonl (column "
-    "file_name), a folder that the datasets library saved, a manifest (.csv, .tsv or .jsonl with the columns path and "
-    f"label), a COCO, Label Studio or FiftyOne export, an archive of cases, or the name {SOLAR_CELLS!r}"
+    "file_name), a folder that the datasets library saved, a manifest (.csv, .tsv, .json, .jsonl or .parquet with the "
+    "columns path and label), a COCO, Label Studio or FiftyOne export, an archive of cases, or the name "
+    f"{SOLAR_CELLS!r}"
 )
 
 
@@ -51,12 +53,13 @@ def read_dataset(
             - A folder with one sub-folder for each label, or with a folder for each split that holds them.
             - A folder with ``metadata.csv`` or ``metadata.jsonl``.
             - Annotations of COCO, Label Studio or FiftyOne with one label an image: the file, or its folder.
-            - A manifest: ``.csv``, ``.tsv`` or ``.jsonl``.
+            - A manifest: ``.csv``, ``.tsv``, ``.json``, ``.jsonl`` or ``.parquet``.
             - The folder of an archive of cases.
             - A Hugging Face ``Dataset`` or ``DatasetDict``, or a folder that ``save_to_disk`` wrote.
             - ``"solar-cells"``.
         label_column: Column of a table that holds the label.
-        path_column: Column of a table that holds the path, or the image of a Hugging Face data set.
+        path_column: Column of a table that holds the path, or the image of a Hugging Face data set; for names without
+            folder or ending, a path with the column in braces, as in ``"images/{image_id}.jpg"``.
         group: What belongs together and must never be split (the same patient, plant, module). Column names of a
             manifest, such as ``"series,capture//10"``, which joins two columns and cuts the second into blocks of ten;
             or ``"re:(plant\d+)"``, which takes the captured part of the relative path.
@@ -65,7 +68,8 @@ def read_dataset(
         label: ``"re:"`` and a pattern that takes the label from the relative path, as in ``"re:/(\w+)-\d+\.jpg"``.
         label_level: Which folder below the data set names the label: 1 for the first, -1 for the one that holds the
             image.
-        label_map: New names of labels, as in ``{"Rust": "rust"}``.
+        label_map: New names of labels, as in ``{"Rust": "rust"}``; several labels may get the same one. A word for a
+            missing value (``nan``, ``None``, ``N/A``, …) is a label only if it is named here: ``{"None": "None"}``.
         task_id: Id of the task; the name of the data set if None.
         progress: Called with the number of rows read so far and of all rows; if None, it is shown as by ``Panel.fit``.
 
@@ -79,7 +83,7 @@ def read_dataset(
     """
     choice = ReadChoice(label_column, path_column, group, subject, label_level, label, label_map)
     found = _read(source, choice, progress)
-    return dataset_of(found, task=SOLAR_TASK if source == SOLAR_CELLS else None, task_id=task_id)
+    return dataset_of(found, task=SOLAR_TASK if source == SOLAR_CELLS and not label_map else None, task_id=task_id)
 
 
 def read_labelled(
@@ -125,7 +129,7 @@ def _labelled(
     if source == SOLAR_CELLS:
         if columns.group is not None:
             raise DataError(f"{SOLAR_CELLS} brings its own groups (the modules); leave group out")
-        return read_solar_cells(progress=progress)
+        return read_solar_cells(columns, progress=progress)
     if not isinstance(source, str | Path):
         return read_hugging_face(source, columns, progress=progress)
     if not str(source).strip():
@@ -145,16 +149,20 @@ def _read_file(file: Path, columns: ReadChoice, progress: RowProgress | None) ->
     if file.is_file():
         if files := annotations_in(file):
             return read_annotations(files, columns, progress, alone=True)
-        if file.suffix.lower() in CSV_SUFFIXES | JSONL_SUFFIXES:
+        if file.suffix.lower() in TABLE_SUFFIXES:
             return read_manifest(file, columns, progress=progress)
-    raise DataError(f"{file} is not a data set; a data set is {_KINDS}")
+    packed = file.suffix.lower() in _PACKED
+    told = (
+        "is a packed file; unpack it, and give the folder" if packed else f"is not a data set; a data set is {_KINDS}"
+    )
+    raise DataError(f"{file} {told}")
 
 
 def _read_directory(folder: Path, columns: ReadChoice, progress: RowProgress | None) -> LabelledCases:
     if is_archive(folder):
         if columns.group is not None:
             raise DataError(f"the archive {folder} brings its own groups; leave group out")
-        return read_archive(folder, progress=progress)
+        return read_archive(folder, columns, progress=progress)
     if was_saved(folder):
         name = folder.resolve().name
         return read_hugging_face(load_saved(folder), columns, name=name, progress=progress)

@@ -12,6 +12,7 @@ from doubleread.core.safe_text import text_lines
 from doubleread.core.task import Label, Task
 from doubleread.evals.datasets._dataset_record import LabelledCases, RowProgress
 from doubleread.evals.datasets._dataset_rows import DatasetRow, gather
+from doubleread.evals.datasets.read_choice import USUAL, ReadChoice
 
 NAME = "solar-cells"
 DEFECTIVE_FROM = 0.5
@@ -52,11 +53,11 @@ TASK = Task(
 )
 
 
-def read_solar_cells(*, progress: RowProgress | None = None) -> LabelledCases:
+def read_solar_cells(choice: ReadChoice = USUAL, *, progress: RowProgress | None = None) -> LabelledCases:
     """The solar cells; raises ``DataError`` where the package is not installed or not as expected."""
     folder = _folder()
     rows = [_row(folder, number, line) for number, line in enumerate(_lines(folder / "labels.csv"))]
-    return gather(NAME, rows, notes=_NOTES, progress=progress)
+    return gather(NAME, rows, choice, notes=_NOTES, progress=progress)
 
 
 def _folder() -> Path:

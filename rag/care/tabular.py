@@ -25,7 +25,7 @@ def check() -> Any:
         import pyarrow.parquet  # noqa: PLC0415 - an optional extra
     except ImportError:
         raise StoreError(
-            "Parquet needs pyarrow, which is not installed: pip install pyarrow, or write another format"
+            "Parquet needs pyarrow, which is not installed: pip install pyarrow, or use another format"
         ) from None
     return pyarrow
 
@@ -63,6 +63,20 @@ def read(file: Path) -> list[StoredCase]:
         return [_case(row) for row in table.read().to_pylist()]
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError, FileError) as error:
         raise StoreError(f"{file} holds no table of cases ({type(error).__name__}): export it again") from None
+
+
+def read_rows(file: Path) -> list[dict[str, Any]]:
+    """Reads a table of any columns. Raises ``StoreError`` without pyarrow, and for what is no such table."""
+    pa = check()
+    try:
+        with pa.parquet.ParquetFile(file) as table:
+            size = sum(table.metadata.row_group(i).total_byte_size for i in range(table.num_row_groups))
+            if table.metadata.num_rows > _MOST_ROWS or size > MAX_BYTES:
+                raise StoreError(f"{file} is too large for a table of paths: write paths, not images, into it")
+            rows: list[dict[str, Any]] = table.read().to_pylist()
+            return rows
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise StoreError(f"{file} is no Parquet table ({type(error).__name__}): write it again, or as CSV") from None
 
 
 def _row(one: StoredCase) -> dict[str, Any]:

@@ -8,6 +8,7 @@ HEAD = 512
 READ = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 """Kinds that are always read."""
 
+_RAW = frozenset({".dng", ".nef", ".nrw", ".cr2", ".arw", ".srf", ".sr2", ".pef", ".orf", ".rw2", ".3fr", ".iiq"})
 _MAGIC = (
     ("JPEG", b"\xff\xd8\xff"),
     ("PNG", b"\x89PNG\r\n\x1a\n"),
@@ -35,6 +36,15 @@ _MAGIC = (
 _KINDS = tuple((kind, re.compile(magic, re.DOTALL)) for kind, magic in _MAGIC)
 
 
-def kind_of(head: bytes) -> str | None:
-    """Returns the kind of image that begins with these bytes, such as ``"JPEG"``; None if it is not an image."""
-    return next((kind for kind, magic in _KINDS if magic.match(head)), None)
+def kind_of(head: bytes, suffix: str = "") -> str | None:
+    """Returns the kind of image that begins with these bytes, such as ``"JPEG"``; None if it is not an image.
+
+    The ending of the name only tells camera raw files, which begin like TIFF.
+    """
+    found = next((kind for kind, magic in _KINDS if magic.match(head)), None)
+    return "camera raw" if found == "TIFF" and suffix.lower() in _RAW else found
+
+
+def refusal(kind: str) -> str | None:
+    """Returns what to tell of a kind of image that is not read; None for the others."""
+    return None if kind in READ else f"{kind} images are not read; convert it to PNG or JPEG"

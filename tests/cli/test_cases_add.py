@@ -97,7 +97,7 @@ def test_rows_that_fail_are_told_and_end_in_an_error_only_when_strict(doubleread
     said = unspaced(ended.err)
     assert unspaced("line 15 (nowhere.png): the file is missing") in said
     assert unspaced(f"blue ({rows[0]['path']}), red (twin.png)") in said
-    assert unspaced(f"{rows[3]['path']}: the file begins with b'no image'") in said
+    assert unspaced(f"({rows[3]['path']}): the file is not an image: it begins with b'no image'") in said
 
 
 def test_another_encoder_is_refused_before_any_image_is_read(doubleread, manifest, tmp_path):

@@ -160,7 +160,7 @@ def test_json_that_is_no_annotation_file_is_passed_over_in_a_folder_and_refused_
     put(tmp_path / "labels.json", {"classes": ["rust"], "labels": {"0": "rust"}})
     other = put(tmp_path / "info.json", {"info": {"version": 1}, "labels": ["rust", "scab"]})
     assert {case.label for case in read_labelled(tmp_path).cases} == {"rust", "scab"}
-    with pytest.raises(DataError, match="is JSON, but not an annotation file that doubleread reads"):
+    with pytest.raises(DataError, match=r"a \.json table is a list of objects"):
         read_labelled(other)
     put(tmp_path / "annotations.json", coco({1: "rust/1.png"}, [(1, 3)]))
     assert labels_of(read_labelled(tmp_path)) == {"rust/1.png": ("scab", None)}

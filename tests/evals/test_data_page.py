@@ -13,7 +13,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def in_code(page):
-    return set(re.findall(r"`(\w+)`", (DOCS / page).read_text(encoding="utf-8")))
+    return set(re.findall(r"`([\w-]+)`", (DOCS / page).read_text(encoding="utf-8")))
 
 
 def test_the_json_page_names_every_field_of_a_line():

@@ -13,7 +13,8 @@ from doubleread.agents.recorded.recorder import Recorder
 from doubleread.core.case import MAX_IMAGE_BYTES, Case
 from doubleread.core.errors import DataError, DoublereadError
 from doubleread.evals.datasets import read_dataset, read_labelled
-from doubleread.evals.datasets.folder_dataset import images_in, read_unlabelled
+from doubleread.evals.datasets.folder_dataset import read_unlabelled
+from doubleread.evals.datasets.folder_walk import walk
 from doubleread.evals.datasets.task_file import read_task_file
 from doubleread.evals.public.fetch import CHECKSUMS, remembered
 from doubleread.evals.suspects.corrections import read_table
@@ -76,6 +77,7 @@ def test_a_folder_of_images_reads_its_pictures_and_reports_the_rest(tmp_path):
     root = photo_folder(tmp_path / "photos", 3)
     odd = odd_things(root / "red", ".png")
     with (root / "red" / "huge.png").open("wb") as huge:
+        huge.write(b"\x89PNG\r\n\x1a\n")
         huge.truncate(MAX_IMAGE_BYTES + 1)
     (root / "red" / "back").symlink_to(root, target_is_directory=True)
     (root / "red" / "top").symlink_to("/", target_is_directory=True)
@@ -85,11 +87,12 @@ def test_a_folder_of_images_reads_its_pictures_and_reports_the_rest(tmp_path):
     assert len(found.cases) == len(cases) == 9
     told = {one.where: one.problem for one in found.problems}
     expected = {f"red/{path.name}" for name, path in odd.items() if name != "folder"} | {"red/huge.png"}
-    assert expected | {str(root / "red" / "back"), str(root / "red" / "top")} == told.keys()
+    assert expected | {"red/back", "red/top"} == told.keys()
     assert "at most 50 MB" in told["red/huge.png"]
-    assert told["red/pipe.png"] == "not a file"
-    assert "link to a folder that contains it" in told[str(root / "red" / "top")]
+    assert told["red/pipe.png"] == "not a regular file"
+    assert "link to a folder that contains it" in told["red/top"]
     assert len(unread) == len(told)
+    assert len(found.cases) + sum(found.left_out.values()) == 9 + len(told) - 2  # without the two links to folders
 
 
 def test_folders_may_be_deep(tmp_path):
@@ -101,15 +104,14 @@ def test_folders_may_be_deep(tmp_path):
         folder = inner
     os.close(os.open("a.png", os.O_CREAT | os.O_WRONLY, dir_fd=folder))
     os.close(folder)
-    closed = []
     with patient():
-        found = list(images_in(tmp_path, closed.append))
+        found = walk(tmp_path)
     while (tmp_path / "d" / "d").exists():  # too deep to be removed level by level when the tests end
         (tmp_path / "d" / "d").rename(tmp_path / "inner")
         (tmp_path / "d").rmdir()
         (tmp_path / "inner").rename(tmp_path / "d")
-    assert len(found) == 1
-    assert closed == []
+    assert len(found.problems) + len(found.images) == 1
+    assert len(found.folders) == 1500
 
 
 def test_rows_that_cannot_be_read_are_reported_and_the_others_are_used(tmp_path):

@@ -64,7 +64,8 @@ def test_what_cannot_be_used_is_named_and_the_rest_is_read(root):
     dataset = read_dataset(root)
     assert len(dataset.cases) == 4
     told = {problem.where: problem.problem for problem in dataset.problems}
-    assert told["train/metadata.csv, line 6"] == "the file is missing"
+    gone = root / "train" / "gone.png"
+    assert told["train/metadata.csv, line 6"] == f"the file is missing: 'train/gone.png', which means {gone}"
     assert told["train/metadata.csv, line 7"] == "the path is empty"
     assert told["train/metadata.csv, line 8"] == "the label is empty"
     assert told["test/0.png"] == "no metadata file names this image"

@@ -98,8 +98,8 @@ def test_splits_on_some_cases_only(make_case):
 
 
 def test_an_unknown_name(make_case):
-    with pytest.raises(DataError, match="unknown split 'holdout'"):
-        split([make_case(1, "a", split="holdout")], seed=0)
+    with pytest.raises(DataError, match="unknown split 'other'"):
+        split([make_case(1, "a", split="other")], seed=0)
 
 
 def test_a_test_split_that_is_missing(make_case):
