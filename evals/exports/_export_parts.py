@@ -80,7 +80,7 @@ class ExportFormat:
 def safe_name(text: str) -> str:
     """The text as a name that Windows, macOS and Linux take: without separators, reserved names and hidden names."""
     name = _FORBIDDEN.sub("_", unicodedata.normalize("NFC", text)).strip()
-    name = name.encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore").rstrip(" .") or "_"
+    name = name.encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore").rstrip(" .") or "unnamed"
     if name.startswith("."):
         name = f"_{name[1:]}"
     return f"_{name}" if _RESERVED.match(name) else name
