@@ -3,6 +3,7 @@
 _NAMES = {
     "bench_command": ("cli_help_seconds",),
     "bench_guarantees": ("paper_guarantees",),
+    "bench_pictures": ("colour_profiles", "decoding"),
     "bench_panel": ("leaves_panel", "solar_panel", "unfamiliar_leaves", "diagnosis_seconds", "second_look_seconds"),
     "bench_draws": ("leaves_draws",),
     "bench_catalogue": ("catalogue_replay", "catalogue_leaves", "catalogue_solar"),

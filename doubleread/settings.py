@@ -40,6 +40,7 @@ class Settings(BaseSettings):
 
     panel: tables.PanelSettings = tables.PanelSettings()
     encoder: tables.EncoderSettings = tables.EncoderSettings()
+    images: tables.ImageSettings = tables.ImageSettings()
     retrieval: tables.RetrievalSettings = tables.RetrievalSettings()
     trust: Annotated[tables.TrustSettings, FIT] = tables.TrustSettings()
     fusion: Annotated[tables.FusionSettings, FIT] = tables.FusionSettings()

@@ -61,6 +61,27 @@ class EncoderSettings(Section):
         return bool(self.checkpoint) or not within_reach(self.name, download=self.download)
 
 
+class ImageSettings(Section):
+    """How image files are read."""
+
+    max_megapixels: Annotated[float, HERE] = Field(
+        default=120.0,
+        gt=0,
+        le=2000,
+        description="Largest image that is read, in millions of pixels. It takes up to 8 bytes of memory a pixel.",
+    )
+    depth: Annotated[Literal["refuse", "range", "percentile"], FIT] = Field(
+        default="refuse",
+        description="Images with more than 8 bits a channel: refuse; or map them to 8 bits by one range that fitting "
+        "learns, from the smallest to the largest value (range) or from the 1st to the 99th percentile (percentile).",
+    )
+    frame: Annotated[int, FIT] = Field(
+        default=0,
+        ge=0,
+        description="Which frame or page is read of files with several, from 1; 0: such files are refused.",
+    )
+
+
 _ELSEWHERE = "cases are searched in this store, of another package, and the panel's own are written to it"
 
 

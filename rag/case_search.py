@@ -6,7 +6,7 @@ from doubleread.core.base import Record
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError, EncoderError, EncoderMismatch
 from doubleread.core.evidence import Neighbour
-from doubleread.core.ports import CaseStore, Encoder, TextEncoder
+from doubleread.core.ports import CaseStore, Encoder, ImageSource, TextEncoder
 from doubleread.core.stored import Wanted
 from doubleread.core.types import Embeddings
 from doubleread.rag.encoders.encoder_registry import ENCODERS, TEXT
@@ -44,6 +44,7 @@ def find_like(
     k: int = 10,
     each: bool = False,
     wanted: Wanted = EVERYTHING,
+    images: ImageSource | None = None,
 ) -> SimilarCases:
     """Returns the ``k`` stored cases most similar to a case's image or a text, nearest first; ``each``: of every label.
 
@@ -59,7 +60,7 @@ def find_like(
     if isinstance(query, str):
         rows, itself = _words(store, encoder, query), frozenset[str]()
     else:
-        rows, itself = encoder.encode([Images().open(query, max_side=DECODE_SIDE)]), frozenset({query.id})
+        rows, itself = encoder.encode([(images or Images()).open(query, max_side=DECODE_SIDE)]), frozenset({query.id})
     if each:
         labels = sorted(wanted.labels or set(store.columns().labels.tolist()))
         neighbours = _by_nearest(store.search_each(rows[0], labels, k, wanted=wanted, exclude_ids=itself))

@@ -170,8 +170,7 @@ def fine_tune(
 
 
 def _models(settings: "Settings") -> "closing[Models]":
-    from doubleread.panel.composition import library
+    from doubleread.panel.composition import images_of, library
     from doubleread.panel.models import Models
-    from doubleread.rag.images.case_images import Images
 
-    return closing(Models.open(settings, Images(), library(settings)))
+    return closing(Models.open(settings, images_of(settings), library(settings)))

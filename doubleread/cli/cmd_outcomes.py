@@ -158,7 +158,8 @@ def _joined(saved: PanelFolder, kept: Sequence[tuple[Case, Outcome]]) -> bool:
 
 def _archived(saved: PanelFolder, kept: Sequence[tuple[Case, Outcome]], unseen: list[str]) -> Iterator[int]:
     """Yields 1 per case in the archive; pictures that can no longer be read are added to ``unseen``."""
-    with closing(open_eyes(_without_models(saved.settings), saved.head.encoder)) as eyes:
+    settings, limits = _without_models(saved.settings), saved.head.pictures.limits
+    with closing(open_eyes(settings, saved.head.encoder, limits=limits)) as eyes:
         seen = eyes.embed_all([case for case, _ in kept])
         unseen += [f"{one.source}: {one.problem}" for one in seen.unread]
         with closing(open_store(saved, eyes)) as store:

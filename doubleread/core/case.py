@@ -11,8 +11,8 @@ from doubleread.core.base import Record
 from doubleread.core.errors import DataError, FileError
 from doubleread.core.safe_files import open_regular
 
-MAX_IMAGE_BYTES = 50_000_000
-"""Largest image file that is read, in bytes."""
+MAX_IMAGE_BYTES = 400_000_000
+"""Largest image file that is read, in bytes: 120 megapixels of RGB, uncompressed, fit."""
 
 
 def shown(path: str | Path) -> str:
@@ -116,7 +116,7 @@ def digest_of_file(path: Path) -> str:
             if (size := os.fstat(file.fileno()).st_size) > MAX_IMAGE_BYTES:
                 allowed = f"at most {MAX_IMAGE_BYTES // 1_000_000} MB are read"
                 raise DataError(f"{path} has {size:,} bytes; {allowed}: export it smaller, as JPEG or PNG")
-            return hashlib.sha256(file.read(MAX_IMAGE_BYTES)).hexdigest()
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except FileError as error:
         raise DataError(f"cannot read the image: {error}") from None
     except OSError as error:

@@ -10,6 +10,7 @@ from doubleread.core.base import Record
 from doubleread.core.case import Case
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention, Opinion
+from doubleread.core.picture_record import PictureRecord
 from doubleread.core.terminal_text import harmless
 
 Action = Literal["commit", "ask-more", "second-look", "refer"]
@@ -138,6 +139,8 @@ class Verdict(Record):
     """
 
     case: Case
+    picture: PictureRecord | None = None
+    """What the image file held before it was converted; None in verdicts of older versions."""
     task: str
     """Id of the task."""
     posterior: dict[str, float]

@@ -1,5 +1,6 @@
 """The state and the properties of an open panel."""
 
+import asyncio
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -29,9 +30,11 @@ from doubleread.panel._panel_overview import panel_overview
 from doubleread.panel._reference import PictureReference
 from doubleread.panel.composition import Eyes, Seated
 from doubleread.panel.feedback import calibration_cases, drifts, known_as, learned_rows, remembered
+from doubleread.panel.fitted_pictures import FittedPictures
 from doubleread.panel.fitting import FittedPanel
 from doubleread.panel.panel_folder import AboutPanel, PanelFolder, digest_of
 from doubleread.panel.provenance import provenance
+from doubleread.rag.images.image_policy import ImagePolicy
 from doubleread.rag.images.picture_quality import NOTHING_USUAL
 from doubleread.render.overview import HasOverview, Overview
 from doubleread.settings import Settings
@@ -55,7 +58,8 @@ class OpenPanel(HasOverview):
         self._witness = self._recording.enter_context(recording(settings))
         self._closing = weakref.finalize(self, _let_go, self._home, self._background, self._recording, store, eyes)
         self._closing.atexit = False
-        self._see(None)
+        self._odd_kinds = set[str]()
+        self._see(None, FittedPictures())
 
     @property
     def settings(self) -> Settings:
@@ -159,6 +163,11 @@ class OpenPanel(HasOverview):
         return self._alarms
 
     @property
+    def image_policy(self) -> ImagePolicy:
+        """How it reads images."""
+        return self._eyes.images.policy
+
+    @property
     def spent(self) -> dict[str, Spending]:
         """What each agent has spent on models, fitting included; empty without such agents."""
         return self._eyes.models.wire.budget.spent_by if self._eyes.models is not None else {}
@@ -180,7 +189,9 @@ class OpenPanel(HasOverview):
         self._check_open()
         await self._eyes.embed(case)
         drifted = (warning_of(self._alarms),) if self._alarms else ()
-        warnings = (*known_as(self._store, case.id), *drifted, *self._unwatched, *await self._odd(case))
+        picture = await asyncio.to_thread(self._eyes.images.record, case)
+        odd = (*self._pictures.warnings(picture), *await self._odd(case))
+        warnings = (*known_as(self._store, case.id), *drifted, *self._unwatched, *odd)
         retriever = self._seated.retriever
         return Seats(
             agents=self._seated.agents,
@@ -190,6 +201,7 @@ class OpenPanel(HasOverview):
             witness=self._witness,
             agent_timeout_s=self._settings.panel.agent_timeout_s,
             warnings=warnings,
+            picture=picture,
         )
 
     def warm_up(self) -> None:
@@ -213,9 +225,9 @@ class OpenPanel(HasOverview):
         folder = str(self._saved.folder) if self._saved else "not saved"
         return panel_overview(self, folder, self._eyes.choice.name)
 
-    def _see(self, reference: PictureReference | None) -> None:
-        """Sets the reference for pictures; from now on, unusual pictures raise the alarm."""
-        self._reference = reference
+    def _see(self, reference: PictureReference | None, fitted: FittedPictures) -> None:
+        """Sets what pictures are compared with; from now on, unusual pictures raise the alarm."""
+        self._reference, self._pictures = reference, fitted
         self._usual = usual = NOTHING_USUAL if reference is None else reference.usual
         pictures = self._eyes.pictures
 

@@ -9,7 +9,7 @@ from doubleread.core.case import Case
 from doubleread.core.errors import DataError, EncoderMismatch
 from doubleread.core.ports import Encoder
 from doubleread.core.stored import Wanted
-from doubleread.panel.composition import embedder_of, open_encoder
+from doubleread.panel.composition import embedder_of, images_of, open_encoder
 from doubleread.rag.case_search import find_like
 from doubleread.rag.embedder import CachedEmbedder
 from doubleread.rag.encoders import EncoderChoice
@@ -50,7 +50,7 @@ def open_intake(folder: Path, settings: Settings) -> Iterator[ArchiveIntake]:
     choice, encoder = open_encoder(settings, choice)
     if filled:
         Archive(folder, encoder.fingerprint, dim=encoder.dim, name=choice.name, index=False).close()
-    embedder = embedder_of(encoder, Images(), settings)
+    embedder = embedder_of(encoder, images_of(settings), settings)
     try:
         yield ArchiveIntake(folder, choice, encoder, embedder)
     finally:
@@ -64,12 +64,13 @@ class Searchable:
     archive: Archive
     choice: EncoderChoice
     encoder: Encoder
+    images: Images
 
     def find(
         self, query: Case | str, *, k: int = 10, each: bool = False, wanted: Wanted = EVERYTHING
     ) -> ShownSimilarCases:
         """Returns the stored cases most similar to an image or a text; see ``find_like``."""
-        found = find_like(self.archive, self.encoder, query, k=k, each=each, wanted=wanted)
+        found = find_like(self.archive, self.encoder, query, k=k, each=each, wanted=wanted, images=self.images)
         return ShownSimilarCases.model_validate(found.model_dump())
 
 
@@ -87,7 +88,7 @@ def open_searchable(folder: Path, settings: Settings) -> Iterator[Searchable]:
             "with as checkpoint of [encoder] in the settings"
         )
     with Archive(folder, encoder.fingerprint, dim=encoder.dim, read_only=True) as archive:
-        yield Searchable(archive, choice, encoder)
+        yield Searchable(archive, choice, encoder, images_of(settings))
 
 
 def find(

@@ -25,12 +25,15 @@ from doubleread.orchestrator.calibration import CALIBRATORS
 from doubleread.orchestrator.conformal.scores import SCORES
 from doubleread.orchestrator.fusion import FUSION_RULES
 from doubleread.orchestrator.learning.choice import AUTO
+from doubleread.panel.fitted_pictures import image_policy
 from doubleread.prompts.library import Library
 from doubleread.prompts.prompt import Prompt
 from doubleread.rag.cache import EncodingCache
 from doubleread.rag.embedder import CachedEmbedder
 from doubleread.rag.encoders import EncoderChoice, build, choose
+from doubleread.rag.encoders.marked_encoder import marked
 from doubleread.rag.images.case_images import Images
+from doubleread.rag.images.image_policy import shown_policy
 from doubleread.rag.images.image_views import CROPS, VIEWS_VERSION
 from doubleread.rag.images.picture_statistics import PictureStatistics
 from doubleread.rag.near_copies.copy_finder import CopyFinder
@@ -153,13 +156,14 @@ def open_eyes(
     choice: EncoderChoice | None = None,
     prompt_versions: Mapping[str, int] | None = None,
     near: NearRule | None = None,
+    limits: tuple[float, float] | None = None,
 ) -> Eyes:
     """Opens the encoder of the settings, its cache, the shared embedder, and the connection to models.
 
-    ``choice``, ``prompt_versions`` and ``near`` are those of a fitted panel.
+    ``choice``, ``prompt_versions``, ``near`` and ``limits`` are those of a fitted panel.
     """
     choice, encoder = open_encoder(settings, choice)
-    images, prompts = Images(), library(settings, prompt_versions)
+    images, prompts = images_of(settings, limits), library(settings, prompt_versions)
     models = _models(settings, images, prompts)
     sights = {
         name: embedder_of(build(spec), images, settings)
@@ -168,7 +172,14 @@ def open_eyes(
     }
     pictures = embedder_of(PictureStatistics(), images, settings)
     embedder = embedder_of(encoder, images, settings)
-    return Eyes(choice, encoder, images, embedder, pictures, prompts, models, sights, near)
+    return Eyes(choice, embedder.encoder, images, embedder, pictures, prompts, models, sights, near)
+
+
+def images_of(settings: Settings, limits: tuple[float, float] | None = None) -> Images:
+    """Returns what opens images as the settings say; thumbnails and previews may show the same images."""
+    policy = image_policy(settings, limits)
+    shown_policy.allow(policy)
+    return Images(policy)
 
 
 def open_encoder(settings: Settings, choice: EncoderChoice | None = None) -> tuple[EncoderChoice, Encoder]:
@@ -181,9 +192,15 @@ def open_encoder(settings: Settings, choice: EncoderChoice | None = None) -> tup
 
 
 def embedder_of(encoder: Encoder, images: Images, settings: Settings) -> CachedEmbedder:
-    """Returns an embedder with the cache of the settings."""
-    cache = EncodingCache(settings.cache_folder, f"{encoder.fingerprint}-{VIEWS_VERSION}")
-    return CachedEmbedder(encoder, images, cache)
+    """Returns an embedder with the cache of the settings. Its encoder bears the mark of how the images are read."""
+    encoder = marked(encoder, images.policy.mark)
+    return CachedEmbedder(encoder, images, encodings_of(settings, encoder.fingerprint))
+
+
+def encodings_of(settings: Settings, fingerprint: str) -> EncodingCache:
+    """Returns the cache of an encoder's encodings of images that are read as the settings say."""
+    frame = f"-frame{settings.images.frame}" if settings.images.frame else ""
+    return EncodingCache(settings.cache_folder, f"{fingerprint}-{VIEWS_VERSION}{frame}")
 
 
 def library(settings: Settings, versions: Mapping[str, int] | None = None) -> Library:

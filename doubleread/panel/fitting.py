@@ -21,6 +21,7 @@ from doubleread.core.errors import DataError
 from doubleread.core.evidence import Evidence
 from doubleread.core.notices import NO_GROUPS, Caution, cautions, divided
 from doubleread.core.opinion import Answer
+from doubleread.core.picture_record import kinds_of
 from doubleread.core.progress import Progress, silent
 from doubleread.core.stored import StoredCase
 from doubleread.core.task import Task
@@ -40,6 +41,7 @@ from doubleread.panel._referees import with_referees
 from doubleread.panel._reference import Looked, PictureReference, groups_of, said_of
 from doubleread.panel._rewording import consistency_gaps, with_gaps
 from doubleread.panel.composition import VIEWS, Eyes, Seated, check_names, seat
+from doubleread.panel.fitted_pictures import FittedPictures
 from doubleread.rag.near_copies.copy_finder import PictureSet, look_at, measure_rule
 from doubleread.rag.near_copies.near_duplicates import NearRule, in_hex
 from doubleread.rag.stores.exact import ExactStore
@@ -106,6 +108,8 @@ class FittedPanel:
     arbiter: Arbiter
     near: NearRule
     """The rule for near copies under the panel's encoder."""
+    pictures: FittedPictures
+    """What its images were before they became RGB."""
     reference: PictureReference
     """The reference for later pictures."""
     unread: tuple[Unread, ...]
@@ -155,7 +159,10 @@ def fit(
     progress("learning trust", 1, 1)
     reference, odd = _reference(pool, order, arbiter)
     notes, warnings = divided((*_notes(cases, order, arbiter, learned_from), *odd))
-    return FittedPanel(support, order.cases, readings, seated, store, arbiter, near, reference, unread, notes, warnings)
+    pictures = FittedPictures(kinds=kinds_of(map(eyes.images.record, pool.cases)), limits=eyes.images.policy.limits)
+    return FittedPanel(
+        support, order.cases, readings, seated, store, arbiter, near, pictures, reference, unread, notes, warnings
+    )
 
 
 def learn_trust(task: Task, settings: Settings, readings: Readings) -> Arbiter:

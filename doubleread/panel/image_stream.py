@@ -18,7 +18,7 @@ from doubleread.rag.images.case_images import Images
 Readable = Case | Path | str | bytes | Image.Image
 """What can be diagnosed: a case, a file, encoded bytes, or a PIL image."""
 
-_EIGHT_BIT = ("CMYK", "YCbCr", "HSV", "LAB", "RGBX")
+_AS_RGB, _AS_TIFF = ("YCbCr", "HSV", "RGBX"), ("CMYK", "LAB")
 
 
 def case_of(image: Readable, images: Images) -> Case:
@@ -27,7 +27,7 @@ def case_of(image: Readable, images: Images) -> Case:
         return image
     if isinstance(image, (str, Path)):
         return case_of_file(image)
-    data = _png(image) if isinstance(image, Image.Image) else image
+    data = _encoded(image) if isinstance(image, Image.Image) else image
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise ImageError("not-an-image", f"a {type(image).__name__} is no image: give a path, bytes or a PIL image")
     case = Case.from_bytes(bytes(data))
@@ -73,11 +73,12 @@ def several(images: Iterable[Readable]) -> Iterable[Readable]:
     return images
 
 
-def _png(image: Image.Image) -> bytes:
-    """Encodes an image as PNG; 8-bit modes that PNG lacks are converted to RGB."""
+def _encoded(image: Image.Image) -> bytes:
+    """Encodes an image without loss, with its colour profile: as PNG, or as TIFF if PNG lacks its mode."""
     buffer = io.BytesIO()
     try:
-        (image.convert("RGB") if image.mode in _EIGHT_BIT else image).save(buffer, "PNG")
+        made = image.convert("RGB") if image.mode in _AS_RGB else image
+        made.save(buffer, "TIFF" if image.mode in _AS_TIFF else "PNG")
     except (OSError, ValueError, SyntaxError) as error:
         raise ImageError("unreadable", f"the PIL image of mode {image.mode} cannot be used: {error}") from None
     return buffer.getvalue()

@@ -44,6 +44,7 @@ from doubleread.panel.feedback import (
     retract,
 )
 from doubleread.panel.first_checks import check_first, check_fitted
+from doubleread.panel.fitted_pictures import batch_warning, learned_limits
 from doubleread.panel.fitting import fit
 from doubleread.panel.image_stream import Readable, case_of, several, verdicts_of
 from doubleread.panel.panel_folder import (
@@ -114,17 +115,18 @@ class Panel(VerdictQueries):
         """
         settings = settings or load_settings()
         check_first(settings)
-        eyes = open_eyes(settings)
+        given = tuple(cases)
+        eyes = open_eyes(settings, limits=learned_limits(given, settings))
         try:
             with recording(settings) as witness, shown(progress) as report:
-                fitted = fit(tuple(cases), task, settings, eyes, report, witness)
+                fitted = fit(given, task, settings, eyes, report, witness)
         except BaseException:
             eyes.close()
             raise
         panel = cls(settings, eyes, fitted.seated, fitted.store, fitted.arbiter)
         panel._fitted, panel._notes, panel._warnings = fitted, fitted.notes, fitted.warnings
         panel._unread = fitted.unread
-        panel._see(fitted.reference)
+        panel._see(fitted.reference, fitted.pictures)
         warn_user(unless_given(panel.warnings))
         return panel
 
@@ -163,7 +165,7 @@ class Panel(VerdictQueries):
         check_allowed(saved.folder, saved.head.id, saved.asks, allow=allow_from_panel)
         check_fitted(saved.settings, settings)
         versions = {name: prompt.version for name, prompt in saved.head.provenance.prompts.items()}
-        eyes = open_eyes(saved.settings, saved.head.encoder, versions, saved.head.near)
+        eyes = open_eyes(saved.settings, saved.head.encoder, versions, saved.head.near, saved.head.pictures.limits)
         with ExitStack() as undo:
             undo.callback(eyes.close)
             store = open_store(saved, eyes)
@@ -175,7 +177,7 @@ class Panel(VerdictQueries):
             undo.pop_all()
         panel = cls(saved.settings, eyes, seated, store, saved.arbiter)
         panel._unread, panel._unused = saved.head.unread, saved.unused
-        panel._see(saved.reference)
+        panel._see(saved.reference, saved.head.pictures)
         panel._use(saved)
         warn_user(panel._here)
         return panel
@@ -260,6 +262,8 @@ class Panel(VerdictQueries):
 
     async def _chunk(self, images: Sequence[Readable]) -> list[Verdict | Unread]:
         found = {place: result async for place, result in self.astream(images)}
+        pictures = [one.picture for one in found.values() if isinstance(one, Verdict)]
+        warn_user(batch_warning(self._pictures, pictures, self._odd_kinds))
         return [found[place] for place in range(len(images))]
 
     def hold(self, data: bytes, like: Case) -> Case:

@@ -35,6 +35,7 @@ from doubleread.panel._reference import PictureReference
 from doubleread.panel._run_settings import run_settings, unused_settings
 from doubleread.panel.composition import Eyes, Seated
 from doubleread.panel.consent import Ask, asks_of
+from doubleread.panel.fitted_pictures import FittedPictures
 from doubleread.panel.panel_manifest import AGAIN, LARGEST, Sealed, damaged
 from doubleread.panel.trust_folder import ARBITER, MARK, READINGS, Trust, read_trust
 from doubleread.panel.trust_pointer import FITTED, Pointer, pinned, read_pointer
@@ -87,6 +88,7 @@ class PanelHead(Record):
     trust: tuple[str, ...]
     """File names of the profiles."""
     support: int
+    pictures: FittedPictures = FittedPictures()
     near: NearRule
     weighting: Weighting
     notes: tuple[str, ...]

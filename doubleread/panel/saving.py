@@ -152,6 +152,7 @@ def _head(settings: Settings, eyes: Eyes, fitted: FittedPanel, profiles: Sequenc
         "dim": eyes.encoder.dim,
         "sights": {name: sight.fingerprint for name, sight in eyes.sights.items()},
         "trust": list(profiles),
+        "pictures": fitted.pictures.model_dump(mode="json"),
         "support": len(fitted.support.cases),
         "near": fitted.near.model_dump(mode="json"),
         "weighting": fitted.seated.retriever.weighting.model_dump(mode="json"),

@@ -22,6 +22,7 @@ from rich.style import Style
 from rich.text import Text
 
 from doubleread.core.errors import ImageError
+from doubleread.rag.images.image_policy import shown_policy
 from doubleread.rag.images.safe_images import open_image
 
 CHUNK = 4096
@@ -101,7 +102,7 @@ class Preview:
             return None
         side = columns if self.how == "blocks" else columns * max(self.cell.width, self.cell.height // 2)
         try:
-            return self.draw(open_image(path, max_side=side, sha256=sha256), columns)
+            return self.draw(open_image(path, policy=shown_policy(), max_side=side, sha256=sha256), columns)
         except (ImageError, OSError, ValueError):
             return None
 

@@ -17,6 +17,7 @@ from doubleread.core.verdict import Verdict
 from doubleread.orchestrator.explanation.counterfactual import WhatIf
 from doubleread.orchestrator.explanation.influence import Explanation
 from doubleread.rag.case_search import SimilarCases
+from doubleread.rag.images.image_policy import shown_policy
 from doubleread.rag.images.safe_images import open_image
 from doubleread.render.heat import overlay, sheet
 from doubleread.render.html import verdict_html
@@ -144,10 +145,10 @@ class ShownAttribution(Attribution):
         if isinstance(image, Image.Image):
             return image.convert("RGB")
         if image is not None:
-            return open_image(image, max_side=SIDE)
+            return open_image(image, policy=shown_policy(), max_side=SIDE)
         if self.case.path is None:
             raise ImageError("missing", f"case {self.case.id[:12]} has no file to draw on: pass its image")
-        return open_image(self.case.path, max_side=SIDE, sha256=self.case.id)
+        return open_image(self.case.path, policy=shown_policy(), max_side=SIDE, sha256=self.case.id)
 
     def __str__(self) -> str:
         return legible("\n".join(self.lines), getattr(sys.stdout, "encoding", None))

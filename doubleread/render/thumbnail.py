@@ -6,10 +6,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from doubleread.core.case import Case
+from doubleread.core.case import MAX_IMAGE_BYTES, Case
 from doubleread.core.errors import FileError, ImageError
 from doubleread.core.safe_files import read_bytes
-from doubleread.rag.images.safe_images import MAX_BYTES, open_image
+from doubleread.rag.images.image_policy import shown_policy
+from doubleread.rag.images.safe_images import open_image
 
 
 def small_picture(picture: Path | bytes | None, *, side: int) -> bytes | None:
@@ -17,7 +18,7 @@ def small_picture(picture: Path | bytes | None, *, side: int) -> bytes | None:
     if picture is None:
         return None
     try:
-        image = open_image(picture, max_side=side)
+        image = open_image(picture, policy=shown_policy(), max_side=side)
     except (ImageError, OSError, ValueError):  # a source may be any text, such as one too long for a path
         return None
     out = io.BytesIO()
@@ -30,7 +31,7 @@ def case_picture(path: Path | None, case: str, *, side: int) -> bytes | None:
     if path is None:
         return None
     try:
-        data = read_bytes(path, limit=MAX_BYTES)
+        data = read_bytes(path, limit=MAX_IMAGE_BYTES)
     except FileError:
         return None
     return small_picture(data, side=side) if Case.from_bytes(data).id == case else None

@@ -77,6 +77,7 @@ class Desk:
     async def _open(self) -> None:
         storage = await self._stack.enter_async_context(open_storage(self._folder, self._database))
         self._log, self._pictures, self._readings = storage.log, storage.pictures, storage.readings
+        self._pictures.policy = self._panel.image_policy
         self._log.belong(kind_of(self._panel))
         self._owner, self.storage, self.work = storage.owner, storage, Work()
         self._decisions = SessionDecisions(self._panel, self._log, self._readings, self.work, self._standing)

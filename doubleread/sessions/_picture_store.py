@@ -10,20 +10,14 @@ from pathlib import Path
 from doubleread.core.case import Case
 from doubleread.core.durable import told, write_file
 from doubleread.core.errors import FileError, SessionError, SessionsFull
-from doubleread.rag.images.safe_images import open_image
+from doubleread.rag.images.image_kinds import HEAD, SUFFIXES, suffix_of
+from doubleread.rag.images.image_policy import ImagePolicy
+from doubleread.rag.images.safe_images import open_picture
 from doubleread.sessions._database import Database
 from doubleread.sessions.record import Image
 
 NAME_LENGTH = 120
-_SUFFIXES = {
-    b"\xff\xd8\xff": ".jpg",
-    b"\x89PNG": ".png",
-    b"RIFF": ".webp",
-    b"BM": ".bmp",
-    b"II*\0": ".tiff",
-    b"MM\0*": ".tiff",
-    b"GIF8": ".gif",
-}
+_SEEN_SIDE = 2048
 _CASE, _SESSION = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
@@ -32,13 +26,15 @@ class FolderPictures:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.policy = ImagePolicy()
+        """How the panel reads images: what it would refuse is not stored."""
 
     def keep(self, session: str, data: bytes, name: str) -> tuple[str, Image]:
         """Stores a picture atomically; returns its case id and its record.
 
         Raises ``ImageError`` for bytes that cannot be read as an image.
         """
-        case, image = _seen(data, name)
+        case, image = _seen(data, name, self.policy)
         self.write(session, case, data)
         return case, image
 
@@ -65,12 +61,12 @@ class FolderPictures:
         if not _CASE.fullmatch(case):
             return None
         home = self._home(session)
-        return next((file for suffix in _SUFFIXES.values() if _is_ours(file := home / f"{case}{suffix}")), None)
+        return next((file for suffix in SUFFIXES if _is_ours(file := home / f"{case}{suffix}")), None)
 
     def write(self, session: str, case: str, data: bytes) -> Path:
         """Writes a picture to disk atomically and durably. Raises ``SessionsFull``."""
         folder = self._home(session)
-        file = folder / f"{case}{_suffix(data)}"
+        file = folder / f"{case}{suffix_of(data[:HEAD])}"
         try:
             with told(folder, "nothing was added"):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -102,7 +98,7 @@ class DatabasePictures(FolderPictures):
         self._database = database
 
     def keep(self, session: str, data: bytes, name: str) -> tuple[str, Image]:
-        case, image = _seen(data, name)
+        case, image = _seen(data, name, self.policy)
         with self._database.writing() as db:
             db.execute("insert into pictures values (?, ?, ?) on conflict do nothing", (session, case, data))
         self.write(session, case, data)
@@ -136,9 +132,9 @@ class DatabasePictures(FolderPictures):
                 super().delete(session)
 
 
-def _seen(data: bytes, name: str) -> tuple[str, Image]:
-    width, height = open_image(data).size
-    return Case.from_bytes(data).id, Image(name=shown_name(name), width=width, height=height)
+def _seen(data: bytes, name: str, policy: ImagePolicy) -> tuple[str, Image]:
+    held = open_picture(data, policy=policy, max_side=_SEEN_SIDE).record
+    return Case.from_bytes(data).id, Image(name=shown_name(name), width=held.width, height=held.height)
 
 
 def _missing(session: str, case: str) -> SessionError:
@@ -168,7 +164,3 @@ def _bytes(folder: Path) -> int:
     with suppress(OSError), os.scandir(folder) as found:  # a session may be deleted in the meantime
         return sum(one.stat(follow_symlinks=False).st_size for one in found)
     return 0
-
-
-def _suffix(data: bytes) -> str:
-    return next(suffix for magic, suffix in _SUFFIXES.items() if data.startswith(magic))

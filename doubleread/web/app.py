@@ -13,8 +13,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from doubleread.core.case import MAX_IMAGE_BYTES
 from doubleread.core.errors import DoublereadError, ImageError, SessionsAway, SessionsFull
-from doubleread.rag.images.safe_images import MAX_BYTES
 from doubleread.sessions.engine import Sessions
 from doubleread.sessions.record import MAX_HINT, SessionInfo, person
 from doubleread.web._access import AccessMiddleware
@@ -187,12 +187,12 @@ class Web:
     async def _take(self, info: SessionInfo, sent: list[UploadFile]) -> tuple[int, list[str]]:
         """Adds and reads the uploaded images; returns the problems, and the status to report them with."""
         if not sent:
-            return 422, ["no image came: choose, drop or paste JPEG, PNG, WEBP, BMP, TIFF or GIF files"]
+            return 422, ["no image came: choose, drop or paste image files, such as JPEG, PNG or TIFF"]
         problems, names = list[str](), [_name(file) for file in sent]
         for place, file in enumerate(sent):
             try:
                 async with self._adding:
-                    await self._sessions.bring(info.id, await file.read(MAX_BYTES + 1), names[place])
+                    await self._sessions.bring(info.id, await file.read(MAX_IMAGE_BYTES + 1), names[place])
             except ImageError as error:
                 problems.append(f"{names[place]}: {error}")
             except SessionsFull as error:

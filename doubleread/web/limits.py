@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+from doubleread.core.case import MAX_IMAGE_BYTES
+
 MAX_FILES = 20
 """Maximum number of images in one upload."""
-MAX_UPLOAD = 200_000_000
-"""Maximum bytes of one upload; each image also has its own limit."""
+MAX_UPLOAD = MAX_IMAGE_BYTES + 1_000_000
+"""Maximum bytes of one upload: the largest image fits."""
 MAX_TEXT = 4000
 """Maximum characters of one message."""
 FORM_BYTES = 64_000

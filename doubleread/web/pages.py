@@ -15,6 +15,7 @@ from PIL import Image
 from starlette.responses import HTMLResponse
 
 from doubleread.core.attribution import AttributionMap
+from doubleread.core.case import MAX_IMAGE_BYTES
 from doubleread.core.task import Task
 from doubleread.core.verdict import Verdict
 from doubleread.core.verdict_wording import headline
@@ -143,6 +144,7 @@ def _environment() -> Environment:
     made.globals.update(
         card=_card, asset=_asset, max_files=MAX_FILES, max_upload=MAX_UPLOAD, max_hint=MAX_HINT, max_name=MAX_NAME
     )
+    made.globals.update(image_mb=MAX_IMAGE_BYTES // 1_000_000)
     made.globals.update(glossary_html=glossary_html, no_words=set)
     made.filters.update(explained=explained, headline=headline)
     made.filters.update(percent=lambda p: f"{100 * p:.1f}\u00a0%", when=lambda t: t.astimezone().strftime("%H:%M"))

@@ -14,10 +14,9 @@ from doubleread.core.reading import Reading
 from doubleread.core.stored import Columns
 from doubleread.core.task import Task
 from doubleread.core.types import Embeddings, Vector
-from doubleread.panel.composition import VIEWS
+from doubleread.panel.composition import VIEWS, encodings_of
 from doubleread.panel.panel_folder import PanelFolder
 from doubleread.rag.cache import EncodingCache
-from doubleread.rag.images.image_views import VIEWS_VERSION
 from doubleread.rag.nearest_cases import NeighbourModel, Weighting
 from doubleread.rag.stores.archive import Archive
 
@@ -45,7 +44,7 @@ class Neighbourhood:
             )
         with Archive(saved.folder / "store", saved.head.fingerprint, dim=saved.head.dim, read_only=True) as archive:
             columns = archive.columns()
-        cache = EncodingCache(saved.settings.cache_folder, f"{saved.head.fingerprint}-{VIEWS_VERSION}")
+        cache = encodings_of(saved.settings, saved.head.fingerprint)
         return cls(saved.arbiter.task, columns, cache, saved.head.weighting.vote_temperature)
 
     def read_again(self, rows: Iterable[Reading], weighed: tuple[int | None, int, int]) -> Iterator[Reading]:

@@ -13,6 +13,7 @@ from doubleread.core.case import Case
 from doubleread.core.errors import PanelError
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention, AbstentionCause, Answer, Opinion
+from doubleread.core.picture_record import PictureRecord
 from doubleread.core.ports import Retriever
 from doubleread.core.task import Task
 from doubleread.core.trust import TrustProfile
@@ -81,6 +82,7 @@ class Seats(Readers):
 
     arbiter: Arbiter
     warnings: tuple[str, ...] = field(default=(), kw_only=True)
+    picture: PictureRecord | None = field(default=None, kw_only=True)
     at_once: bool = field(default=False, kw_only=True)
     look_again: bool = field(default=False, kw_only=True)
 

@@ -17,6 +17,7 @@ def verdict_of(case: Case, course: Course, seats: Seats, *, seconds: float) -> V
     assessed: Json = {**dict(final), "warnings": warnings}  # same field names as Verdict
     return Verdict(
         case=case,
+        picture=seats.picture,
         task=arbiter.task.id,
         **assessed,
         opinions=tuple(a for a in answers if isinstance(a, Opinion)),

@@ -16,13 +16,13 @@ import numpy as np
 from pydantic import AwareDatetime, Field
 
 from doubleread.core.base import Record
+from doubleread.core.case import MAX_IMAGE_BYTES
 from doubleread.core.drafts import drafted
 from doubleread.core.errors import FileError, StoreError
 from doubleread.core.safe_files import read_bytes
 from doubleread.core.stored import StoredCase
 from doubleread.rag.care import tabular
 from doubleread.rag.care.parcel import parcel_of
-from doubleread.rag.images.safe_images import MAX_BYTES
 from doubleread.rag.stores.archive import Archive
 
 Format = Literal["jsonl", "parquet"]
@@ -134,7 +134,7 @@ def _picture(one: StoredCase) -> bytes | None:
     if one.case.path is None:
         return None
     try:
-        data = read_bytes(one.case.path, limit=MAX_BYTES)
+        data = read_bytes(one.case.path, limit=MAX_IMAGE_BYTES)
     except FileError:
         return None
     return data if hashlib.sha256(data).hexdigest() == one.case.id else None

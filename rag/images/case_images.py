@@ -1,15 +1,19 @@
 """Opens the images of cases and keeps recent ones, so that concurrent readers share them."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from PIL import Image
 
 from doubleread.core.case import Case
 from doubleread.core.errors import ImageError
+from doubleread.core.picture_record import PictureRecord
 from doubleread.core.recent_values import RecentValues
-from doubleread.rag.images.safe_images import MAX_PIXELS, open_image
+from doubleread.rag.images.image_policy import ImagePolicy
+from doubleread.rag.images.safe_images import STRICT, open_picture, record_of
 
 _BYTES_A_PIXEL = 3
+_RECORDS = 20_000
 
 
 class Images:
@@ -20,11 +24,12 @@ class Images:
     """
 
     def __init__(
-        self, *, max_pixels: int = MAX_PIXELS, max_held: int = 256_000_000, max_opened: int = 64_000_000
+        self, policy: ImagePolicy = STRICT, *, max_held: int = 256_000_000, max_opened: int = 64_000_000
     ) -> None:
-        self._max_pixels = max_pixels
+        self.policy = policy
         self._held = RecentValues[str, bytes](max_held, len, least=1)
         self._opened = OpenedImages(max_opened)
+        self._records = RecentValues[str, PictureRecord](_RECORDS)
 
     def hold(self, case_id: str, data: bytes) -> None:
         """Holds the bytes of a case that has no file."""
@@ -39,13 +44,33 @@ class Images:
 
     def _open(self, case: Case, max_side: int | None) -> Image.Image:
         held = self._held.find(case.id)
+        known = None if held is not None else case.id
+        opened = open_picture(self._data(case, held), policy=self.policy, max_side=max_side, sha256=known)
+        self._records.keep(case.id, opened.record)
+        return opened.image
+
+    def record(self, case: Case) -> PictureRecord | None:
+        """Returns what a case's file held before it was converted; None if it cannot be read."""
+        found = self._records.find(case.id)
+        if found is None:
+            held = self._held.find(case.id)
+            known = None if held is not None else case.id
+            try:
+                found = record_of(self._data(case, held), self.policy, known)
+            except ImageError:
+                return None
+            self._records.keep(case.id, found)
+        return found
+
+    @staticmethod
+    def _data(case: Case, held: bytes | None) -> bytes | Path:
         if held is not None:
-            return open_image(held, max_pixels=self._max_pixels, max_side=max_side)
+            return held
         if case.path is None:
             raise ImageError(
                 "missing", f"case {case.id[:12]} has no file and its image is no longer held in memory: pass it again"
             )
-        return open_image(case.path, max_pixels=self._max_pixels, max_side=max_side, sha256=case.id)
+        return case.path
 
 
 class OpenedImages:

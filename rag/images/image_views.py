@@ -13,8 +13,8 @@ from doubleread.core.errors import UnknownPart
 CROPS: tuple[str, ...] = ("top-left", "top-right", "bottom-left", "bottom-right", "centre")
 """The crops of an image: 7/8 of each side, placed as in the standard five-crop test."""
 _CROP_SHARE = 0.875
-VIEWS_VERSION = f"crops{_CROP_SHARE}"
-"""Part of cache keys; must change if a view name gives other pixels."""
+VIEWS_VERSION = f"srgb-crops{_CROP_SHARE}"
+"""Part of cache keys; must change if a view name gives other pixels, as when colour profiles began to be converted."""
 _CORNERS = dict(zip(CROPS, ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (0.5, 0.5)), strict=True))
 _BYTES = -(-(CELLS**2) // 8)
 _NAME = re.compile(rf"covered-1-([0-9a-f]{{{2 * _BYTES}}})")

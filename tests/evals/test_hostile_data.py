@@ -88,7 +88,7 @@ def test_a_folder_of_images_reads_its_pictures_and_reports_the_rest(tmp_path):
     told = {one.where: one.problem for one in found.problems}
     expected = {f"red/{path.name}" for name, path in odd.items() if name != "folder"} | {"red/huge.png"}
     assert expected | {"red/back", "red/top"} == told.keys()
-    assert "at most 50 MB" in told["red/huge.png"]
+    assert f"at most {MAX_IMAGE_BYTES // 1_000_000} MB" in told["red/huge.png"]
     assert told["red/pipe.png"] == "not a regular file"
     assert "link to a folder that contains it" in told["red/top"]
     assert len(unread) == len(told)

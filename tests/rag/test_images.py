@@ -9,11 +9,12 @@ import pytest
 from PIL import Image
 from rag_support import bare_case, encoded, picture
 
-from doubleread.core.case import Case
+from doubleread.core.case import MAX_IMAGE_BYTES, Case
 from doubleread.core.errors import ImageError, UnknownPart
 from doubleread.rag.images.case_images import Images
+from doubleread.rag.images.image_policy import ImagePolicy
 from doubleread.rag.images.image_views import CROPS, view
-from doubleread.rag.images.safe_images import MAX_BYTES, open_image, size_of
+from doubleread.rag.images.safe_images import open_image, size_of
 
 
 def png(width: int, height: int, extra: bytes = b"", depth: int = 8, colour: int = 0) -> bytes:
@@ -56,7 +57,7 @@ BAD = {
     "32-bit tiff": (encoded(Image.fromarray((FLOATS * 65535).astype(np.int32)), "TIFF"), "high-bit-depth"),
     "float tiff": (encoded(Image.fromarray(FLOATS), "TIFF"), "high-bit-depth"),
     "nan tiff": (encoded(Image.fromarray(np.where(FLOATS > 0.5, np.nan, FLOATS)), "TIFF"), "non-finite"),
-    "too large": (b"\xff\xd8\xff" + bytes(MAX_BYTES), "too-large"),
+    "too large": (b"\xff\xd8\xff" + bytes(MAX_IMAGE_BYTES), "too-large"),
 }
 
 
@@ -71,7 +72,7 @@ def test_a_bad_image_is_refused_by_its_code(name):
 
 def test_the_limit_on_pixels_can_be_set():
     with pytest.raises(ImageError, match=r"32 × 24"):
-        open_image(encoded(picture()), max_pixels=700)
+        open_image(encoded(picture()), policy=ImagePolicy(max_pixels=700))
 
 
 def test_files_that_are_none(tmp_path):

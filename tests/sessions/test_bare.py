@@ -108,6 +108,17 @@ def test_a_colour_profile_stays():
         assert Image.open(io.BytesIO(bare(data)[0])).info["icc_profile"] == profile
 
 
+@pytest.mark.parametrize("turned", [1, 6])
+def test_colours_that_only_exif_describes_stay(turned):
+    made = exif(turned)
+    made.get_ifd(0x8769)[0xA001] = 2
+    data = saved(photograph(), "JPEG", exif=made)
+    kept, _ = bare(data)
+    assert SECRET not in kept
+    np.testing.assert_array_equal(np.asarray(open_image(kept)), np.asarray(open_image(data)))
+    assert not np.array_equal(open_image(kept), open_image(saved(photograph(), "JPEG", exif=exif(turned))))
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_odd_files_are_written_again_or_refused(seed):
     data = bytearray(saved(photograph(), ["JPEG", "PNG", "WEBP"][seed % 3], exif=exif(6)))

@@ -137,7 +137,7 @@ try:
 except SessionsFull as error:
     print(error, file=sys.stderr)
 try:
-    FolderPictures(folder / "pictures").write(session, "0" * 64, b"\\x89PNG" + bytes(500_000))
+    FolderPictures(folder / "pictures").write(session, "0" * 64, b"\\x89PNG\\r\\n\\x1a\\n" + bytes(500_000))
 except SessionsFull as error:
     print(error, file=sys.stderr)
 print(session, said)

@@ -1,7 +1,7 @@
 """Removes metadata (place, owner, device) from pictures without changing the pixels.
 
-JPEG, PNG and WebP files keep their compressed pixels, colour profile and orientation, and lose everything else;
-other formats are converted to PNG, which is lossless too.
+JPEG, PNG and WebP files keep their compressed pixels, colour space and orientation, and lose everything else; other
+formats, DICOM too, are converted to 8-bit PNG in sRGB.
 """
 
 import io
@@ -9,7 +9,8 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from doubleread.rag.images.safe_images import open_image, orientation_of
+from doubleread.rag.images.image_policy import shown_policy
+from doubleread.rag.images.safe_images import is_adobe_rgb, open_image, orientation_of
 
 _JPEG_KEPT = frozenset({0xE0, 0xEE})
 """JFIF and Adobe, which define the colour encoding. Of 0xE2 only colour profiles are kept."""
@@ -34,16 +35,16 @@ def bare(data: bytes) -> tuple[bytes, str]:
     except (_Odd, struct.error, IndexError):
         pass
     out = io.BytesIO()
-    open_image(data).save(out, "PNG")
+    open_image(data, policy=shown_policy()).save(out, "PNG")
     return out.getvalue(), ".png"
 
 
 def _jpeg(data: bytes) -> Iterator[bytes]:
     """Yields the segments to keep, up to the end of the image; phones append films and previews after it."""
     yield b"\xff\xd8"
-    turned, place = orientation_of(data), 2
-    if turned != 1:
-        exif = b"Exif\0\0" + _orientation(turned)
+    turned, adobe, place = orientation_of(data), is_adobe_rgb(data), 2
+    if turned != 1 or adobe:
+        exif = b"Exif\0\0" + (_orientation_in_adobe_rgb(turned) if adobe else _orientation(turned))
         yield b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
     while True:
         if data[place] != 0xFF:
@@ -138,3 +139,9 @@ def _riff(kind: bytes, body: bytes) -> bytes:
 def _orientation(turned: int) -> bytes:
     """Returns Exif data that holds only the orientation."""
     return b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, turned, 0, 0)
+
+
+def _orientation_in_adobe_rgb(turned: int) -> bytes:
+    """Returns Exif data that holds the orientation, and that the colours are Adobe RGB."""
+    first = struct.pack(">IHHHIHHHHIII", 8, 2, 0x0112, 3, 1, turned, 0, 0x8769, 4, 1, 38, 0)
+    return b"MM\0*" + first + struct.pack(">HHHIHHI", 1, 0xA001, 3, 1, 2, 0, 0)

@@ -12,10 +12,10 @@ from typing import Literal
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from doubleread.core.case import MAX_IMAGE_BYTES
 from doubleread.core.errors import FileError, SessionError
 from doubleread.core.safe_files import read_bytes
 from doubleread.core.verdict import Verdict
-from doubleread.rag.images.safe_images import MAX_BYTES
 from doubleread.render.glossary_html import explained, glossary_html
 from doubleread.render.html import style_sheet, verdict_html
 from doubleread.render.thumbnail import case_thumbnail, thumbnail
@@ -62,7 +62,7 @@ def write(
 
 
 def _copied(picture: Path, folder: Path, *, metadata: bool) -> Path:
-    data, suffix = read_bytes(picture, limit=MAX_BYTES), picture.suffix
+    data, suffix = read_bytes(picture, limit=MAX_IMAGE_BYTES), picture.suffix
     if not metadata:
         data, suffix = bare(data)
     file = folder / f"{picture.stem}{suffix}"

@@ -15,7 +15,7 @@
   // -- images: chosen, dropped or pasted ------------------------------------------------------------------------
   const upload = one("#upload");
   const send = (files) => {
-    const images = [...files].filter((file) => file.type.startsWith("image/") || /\.(jpe?g|png|webp|bmp|tiff?|gif)$/i.test(file.name));
+    const images = [...files].filter((file) => file.type.startsWith("image/") || /\.(jpe?g|png|webp|bmp|tiff?|gif|mpo|avif|hei[cf]|hif|jp2|p[gpbn]m|dcm)$/i.test(file.name));
     if (!upload || !images.length) return;
     const box = new DataTransfer();
     images.forEach((file) => box.items.add(file));
