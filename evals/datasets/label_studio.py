@@ -19,7 +19,7 @@ _ANNOTATIONS = ("annotations", "completions")
 """The key of annotations now, and in exports of older versions."""
 
 
-class _Choice(NamedTuple):
+class _Answer(NamedTuple):
     question: str
     label: str
 
@@ -90,7 +90,7 @@ def _annotations(task: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [one for one in given if isinstance(one, dict)]
 
 
-def _choices(task: Mapping[str, Any]) -> Iterable[_Choice]:
+def _choices(task: Mapping[str, Any]) -> Iterable[_Answer]:
     """The choices of all annotations that were not skipped."""
     for one in _annotations(task):
         results = () if one.get("was_cancelled") or one.get("skipped") else one.get("result")
@@ -98,7 +98,7 @@ def _choices(task: Mapping[str, Any]) -> Iterable[_Choice]:
             value = result.get("value") if isinstance(result, dict) else None
             chosen = value.get("choices") if isinstance(value, dict) else None
             for label in chosen if isinstance(chosen, list) else ():
-                yield _Choice(str(result.get("from_name", _CHOICE)), str(label).strip())
+                yield _Answer(str(result.get("from_name", _CHOICE)), str(label).strip())
 
 
 def _why_none(task: Mapping[str, Any]) -> str:

@@ -44,7 +44,7 @@ MANIFEST, LEFT_OUT = "manifest.csv", "left-out.csv"
 
 
 @dataclass(frozen=True)
-class Exported:
+class CaseExport:
     """What was written, and what was not.
 
     Examples:
@@ -70,7 +70,7 @@ def export_cases(
     problems: Sequence[RowProblem] = (),
     link: bool = False,
     progress: Progress | None = None,
-) -> Exported:
+) -> CaseExport:
     """Writes cases to a new folder in the format of another tool; ``manifest.csv`` beside it keeps everything.
 
     Pictures are copied. A case without a file, or whose file has changed, is left out and listed. The folder appears
@@ -120,7 +120,7 @@ class _Export:
         self.folders = {label: names.folder(label) for label in self.labels}
         self.splits = any(case.split for case in cases)
 
-    def write(self, problems: Sequence[RowProblem], link: bool, progress: Progress | None) -> Exported:
+    def write(self, problems: Sequence[RowProblem], link: bool, progress: Progress | None) -> CaseExport:
         written: list[ExportedCase] = []
         left: list[RowProblem] = [*problems]
         names = UniqueNames()
@@ -139,7 +139,7 @@ class _Export:
         write_manifest(self.draft / MANIFEST, [self._placed(one) for one in written])
         _write_left(self.draft / LEFT_OUT, left)
         predictions = sum(one.guess is not None for one in written)
-        return Exported(len(written), predictions, tuple(left), tuple(self._notes(written)))
+        return CaseExport(len(written), predictions, tuple(left), tuple(self._notes(written)))
 
     def _copy(self, case: Case, names: UniqueNames, link: bool) -> ExportedCase:
         """Copies the picture of a case; raises ``DataError`` or ``ImageError`` where it cannot be exported."""
