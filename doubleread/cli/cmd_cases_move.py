@@ -10,6 +10,7 @@ from doubleread.cli.cases_shared import SHOWN, archive_of, opened
 from doubleread.cli.option_groups import DataColumns, grouped
 from doubleread.cli.options import Archive, Reviewer
 from doubleread.cli.screen import note, progress, say, warn_some
+from doubleread.core.errors import DataError
 from doubleread.core.notices import warn_user
 
 if TYPE_CHECKING:
@@ -26,7 +27,11 @@ Theirs = Annotated[bool, typer.Option("--theirs", help="If labels differ, take t
 @grouped
 def run_export(
     where: Annotated[
-        str, typer.Argument(metavar="WHERE", help="An archive; with --to also a data set, or the folder of a run.")
+        str,
+        typer.Argument(
+            metavar="WHERE",
+            help="An archive; with --to also a data set, a run's folder, or what `diagnose --json` printed.",
+        ),
     ],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="New folder for the export.")],
     *,
@@ -41,14 +46,15 @@ def run_export(
     columns: DataColumns,
     format: Annotated[
         Literal["jsonl", "parquet"] | None,
-        typer.Option(help="Without --to: format of the cases; parquet needs the extra of that name. [default: jsonl]"),
+        typer.Option(help="Without --to: format of the cases; jsonl, or parquet, which needs the extra of that name."),
     ] = None,
     images: Annotated[bool, typer.Option("--images", help="Without --to: also copy the images.")] = False,
 ) -> None:
     """Write cases as plain files for other tools and machines.
 
-    Without --to: an archive's cases and their embeddings, which `cases import` reads. With --to: a data set that
-    torchvision, CVAT, Label Studio or FiftyOne reads, with a manifest.csv that keeps everything.
+    Without --to, an archive's cases and embeddings are written, as `cases import` reads them.
+
+    With --to, the images and labels are written for another tool. A manifest.csv beside them keeps everything.
     """
     if to is not None:
         if format or images:
@@ -57,9 +63,13 @@ def run_export(
         return
     if verdicts or link:
         raise typer.BadParameter("--verdicts and --link need --to")
+    from doubleread.evals.datasets.archive_dataset import is_archive
     from doubleread.rag.care.bundle import export
 
-    with opened(Path(where)) as store:
+    home = archive_of(Path(where))
+    if home.exists() and not is_archive(home):
+        raise DataError(f"{where} is no archive; to export a data set, name the format of a tool with --to")
+    with opened(home) as store:
         done = export(store, folder, format=format or "jsonl", images=images)
     warn_some([f"no picture: {source}" for source in done.gone], "{n:,} more without a picture", SHOWN_CONFLICTS)
     say(f"{done.about.cases:,} cases of {done.about.version}, embeddings of {len(done.about.encoders)} encoders")

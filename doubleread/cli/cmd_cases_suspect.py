@@ -1,5 +1,6 @@
 """``doubleread cases suspect`` and ``correct``: find labels that look wrong and apply corrections."""
 
+import os
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -90,7 +91,8 @@ def correct(
 ) -> None:
     """Apply a table of corrections: relabel the cases of an archive, or write a corrected manifest of a data set."""
     from doubleread.evals.datasets.archive_dataset import is_archive
-    from doubleread.evals.suspects.corrections import corrected, read_table, write_manifest
+    from doubleread.evals.datasets.manifest_dataset import write_manifest
+    from doubleread.evals.suspects.corrections import corrected, read_table
 
     corrections = read_table(file)
     if not corrections:
@@ -100,9 +102,11 @@ def correct(
     if is_archive(home):
         _relabel(home, corrections, reviewer, note or f"corrected by {file.name}")
         return
+    if os.path.lexists(out):
+        raise DataError(f"{out} exists already; choose another name")
     cases, lost = corrected(_read(where, columns).cases, corrections)
     _warn_lost([one.id for one in lost])
-    write_manifest(cases, out)
+    write_manifest(out, cases)
     say(f"{_labels(len(corrections) - len(lost))} corrected in {out}; {where} is as it was")
 
 

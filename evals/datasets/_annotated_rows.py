@@ -101,7 +101,7 @@ def annotated_rows(
         (file, one, beside.find(one.image, file.file)) for file, some in zip(files, annotated, strict=True)
         for one in some.images
     ]  # fmt: skip
-    shared = _claimed_twice((one.image, found) for _, one, found in named)
+    shared = _claimed_twice((f"{file.name}: {one.image}", found) for file, one, found in named)
     columns = dict.fromkeys((_PATH, _LABEL, _SPLIT, *(name for _, one, _ in named for name in one.values)))
     keys = RowKeys.of(choice, tuple(columns), _PATH)
     splits = _splits(named)

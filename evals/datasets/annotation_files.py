@@ -14,7 +14,7 @@ from doubleread.evals.datasets._dataset_rows import gather
 from doubleread.evals.datasets._images_beside import SIDE_FOLDERS, home_of
 from doubleread.evals.datasets._text_table import CSV_SUFFIXES, read_table
 from doubleread.evals.datasets.coco import is_coco, read_coco
-from doubleread.evals.datasets.fiftyone_labels import is_fiftyone, read_fiftyone
+from doubleread.evals.datasets.fiftyone_labels import DATA, is_fiftyone, read_fiftyone
 from doubleread.evals.datasets.label_names import SPLIT_NAMES
 from doubleread.evals.datasets.label_studio import TABLE_COLUMNS, is_label_studio, read_label_studio
 from doubleread.evals.datasets.read_choice import USUAL, ReadChoice
@@ -31,14 +31,14 @@ class _Kind(NamedTuple):
     name: str
     is_one: Callable[[Any], bool]
     read: Callable[[AnnotationFile, ReadChoice], Annotated]
-    only: str | None = None
-    """Name of its file in a folder, where other files of the tool look the same."""
+    beside: tuple[str, str] | None = None
+    """In a folder: the name of its file, and of the folder that must be beside it."""
 
 
 _KINDS = (
     _Kind("COCO", is_coco, read_coco),
     _Kind("Label Studio", is_label_studio, read_label_studio),
-    _Kind("FiftyOne", is_fiftyone, read_fiftyone, only="labels.json"),
+    _Kind("FiftyOne", is_fiftyone, read_fiftyone, beside=("labels.json", DATA)),
 )
 
 
@@ -50,7 +50,7 @@ def annotation_files(folder: Path, choice: ReadChoice = USUAL) -> list[Annotatio
     if choice.label_level is not None or choice.label_pattern is not None:
         return []
     read = [_loaded(file, folder) for file in _candidates(folder)]
-    found = [one for one in read if one and _kind(one).only in (None, one.file.name)]
+    found = [one for one in read if one and _is_meant(one)]
     if len({_kind(one).name for one in found}) > 1:
         told = ", ".join(f"{one.name} ({_kind(one).name})" for one in found)
         raise DataError(f"{folder} has annotation files of several tools: {told}. Name the file to read")
@@ -90,6 +90,12 @@ def read_annotations(
     )
 
 
+def _is_meant(file: AnnotationFile) -> bool:
+    """Whether a file that was found in a folder is its annotation file, and not another file that looks like one."""
+    beside = _kind(file).beside
+    return beside is None or (file.file.name == beside[0] and (file.file.parent / beside[1]).is_dir())
+
+
 def _is_task_table(file: Path) -> bool:
     try:
         header = next(text_lines(file), "")
@@ -103,15 +109,23 @@ def _kind(file: AnnotationFile) -> _Kind:
 
 
 def _candidates(folder: Path) -> Iterator[Path]:
-    homes = [one for one in sorted(folder.iterdir()) if one.name.lower() in SPLIT_NAMES.keys() | SIDE_FOLDERS]
+    homes = [one for one in _entries(folder) if one.name.lower() in SPLIT_NAMES.keys() | SIDE_FOLDERS]
     for home in (folder, *(one for one in homes if one.is_dir())):
-        found = sorted(one for one in home.iterdir() if one.suffix.lower() == JSON_SUFFIX and one.is_file())
+        found = [one for one in _entries(home) if one.suffix.lower() == JSON_SUFFIX and one.is_file()]
         yield from (one for one in found if len(found) <= _MOST or _USUAL_NAME.search(one.name))
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What is in a folder; a folder that cannot be opened is reported where its images are looked for."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
 
 
 def _in_only_folder(folder: Path, choice: ReadChoice) -> list[AnnotationFile]:
     """Those of the only folder in this one, as archives are often unpacked."""
-    entries = [one for one in folder.iterdir() if not one.name.startswith(".")]
+    entries = [one for one in _entries(folder) if not one.name.startswith(".")]
     inner = [one for one in entries if one.is_dir() and not one.is_symlink()]
     return annotation_files(inner[0], choice) if len(inner) == 1 and len(entries) <= 5 else []
 

@@ -1,4 +1,4 @@
-"""A folder whose ``metadata.csv`` or ``metadata.jsonl`` names its images: the image-folder layout of Hugging Face."""
+"""A folder whose ``metadata.csv``, ``.jsonl`` or ``.parquet`` names its images: Hugging Face's image-folder layout."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from doubleread.evals.datasets.read_choice import ReadChoice
 FILE_NAME = "file_name"
 """The column that tells such a metadata file from any other table."""
 _UNNAMED, _TABLES = "images that no metadata file names", "tables that name the images"
-_METADATA = ("metadata.csv", "metadata.jsonl")
+_METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 
 @dataclass(frozen=True)

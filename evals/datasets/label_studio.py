@@ -13,13 +13,13 @@ from doubleread.evals.datasets.read_choice import USUAL, ReadChoice
 
 TABLE_COLUMNS = ("annotation_id", "annotator")
 """Columns that tell an export of Label Studio from another table."""
-_OWN = frozenset({*TABLE_COLUMNS, "id", "created_at", "updated_at", "lead_time"})
+_OWN = frozenset({*TABLE_COLUMNS, "id", "created_at", "updated_at", "lead_time", "agreement"})
 _CHOICE, _IMAGE = "choice", "image"
 _ANNOTATIONS = ("annotations", "completions")
 """The key of annotations now, and in exports of older versions."""
 
 
-class _Choice(NamedTuple):
+class _Answer(NamedTuple):
     question: str
     label: str
 
@@ -70,9 +70,11 @@ def _image(where: str, task: Mapping[str, Any], labels: Iterable[str], choice: R
 
 def _image_key(data: Mapping[str, Any], choice: ReadChoice) -> str | None:
     """The key of the image: the one that is named, else ``image``, else the only one whose value looks like one."""
-    for key in (choice.path, _IMAGE):
-        if isinstance(data.get(key), str):
-            return key
+    asked = choice.path if choice.path != USUAL.path else _IMAGE
+    if isinstance(data.get(asked), str):
+        return asked
+    if asked != _IMAGE:
+        return None
     like = [
         key for key, value in data.items() if isinstance(value, str) and value.lower().endswith(tuple(IMAGE_SUFFIXES))
     ]
@@ -88,7 +90,7 @@ def _annotations(task: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [one for one in given if isinstance(one, dict)]
 
 
-def _choices(task: Mapping[str, Any]) -> Iterable[_Choice]:
+def _choices(task: Mapping[str, Any]) -> Iterable[_Answer]:
     """The choices of all annotations that were not skipped."""
     for one in _annotations(task):
         results = () if one.get("was_cancelled") or one.get("skipped") else one.get("result")
@@ -96,7 +98,7 @@ def _choices(task: Mapping[str, Any]) -> Iterable[_Choice]:
             value = result.get("value") if isinstance(result, dict) else None
             chosen = value.get("choices") if isinstance(value, dict) else None
             for label in chosen if isinstance(chosen, list) else ():
-                yield _Choice(str(result.get("from_name", _CHOICE)), str(label).strip())
+                yield _Answer(str(result.get("from_name", _CHOICE)), str(label).strip())
 
 
 def _why_none(task: Mapping[str, Any]) -> str:
@@ -119,8 +121,9 @@ def _question(file: AnnotationFile, questions: set[str], choice: ReadChoice) -> 
 def _as_tasks(file: AnnotationFile, choice: ReadChoice) -> list[dict[str, Any]]:
     """The rows of JSON-MIN or CSV, one an annotation, as tasks."""
     rows = file.content
-    asked = choice.label if any(choice.label in row for row in rows) and choice.label != USUAL.label else _CHOICE
-    if not any(asked in row for row in rows):
+    named = {name for row in rows for name in row}
+    asked = choice.label if choice.label != USUAL.label or _CHOICE not in named else _CHOICE
+    if asked not in named:
         told = ", ".join(name for name in rows[0] if name not in _OWN)[:200]
         raise DataError(f"{file.file} has no column {asked!r} for the label; name it with --label-column ({told})")
     annotations: dict[str, list[dict[str, Any]]] = defaultdict(list)

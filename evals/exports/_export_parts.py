@@ -80,7 +80,7 @@ class ExportFormat:
 def safe_name(text: str) -> str:
     """The text as a name that Windows, macOS and Linux take: without separators, reserved names and hidden names."""
     name = _FORBIDDEN.sub("_", unicodedata.normalize("NFC", text)).strip()
-    name = name.encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore").rstrip(" .") or "_"
+    name = name.encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore").rstrip(" .") or "unnamed"
     if name.startswith("."):
         name = f"_{name[1:]}"
     return f"_{name}" if _RESERVED.match(name) else name
@@ -99,7 +99,7 @@ class UniqueNames:
     def file(self, name: str, folder: str) -> str:
         """The name as that of a file in a folder; files whose names differ only in the suffix get a number too."""
         path = PurePosixPath(name)
-        return f"{self._free(safe_name(path.stem), folder)}{_FORBIDDEN.sub('_', path.suffix)}"
+        return f"{self._free(safe_name(path.stem), folder)}{_FORBIDDEN.sub('_', path.suffix).rstrip()[:20]}"
 
     def _free(self, name: str, folder: str) -> str:
         first = key = _key(folder, name)

@@ -1,22 +1,29 @@
 """Copies labelled cases into a new folder, in the format of another tool."""
 
 import csv
-import hashlib
 import io
-import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
-from doubleread.core.case import MAX_IMAGE_BYTES, Case, RowProblem
+from doubleread.core.case import Case, RowProblem
 from doubleread.core.drafts import drafted
 from doubleread.core.durable import write_text
 from doubleread.core.errors import DataError, FileError, ImageError
 from doubleread.core.progress import Progress
-from doubleread.core.safe_files import read_bytes
+from doubleread.evals.datasets.label_names import SUPPORT
 from doubleread.evals.datasets.manifest_dataset import write_manifest
 from doubleread.evals.exports._coco_format import COCO
-from doubleread.evals.exports._export_parts import SPLIT_FOLDERS, ExportDraft, ExportedCase, ExportFormat, UniqueNames
+from doubleread.evals.exports._copied_files import bytes_of, file_name, put
+from doubleread.evals.exports._export_parts import (
+    SPLIT_FOLDERS,
+    ExportDraft,
+    ExportedCase,
+    ExportFormat,
+    UniqueNames,
+    safe_name,
+)
 from doubleread.evals.exports._fiftyone_format import FIFTYONE
 from doubleread.evals.exports._imagefolder_format import IMAGE_FOLDER
 from doubleread.evals.exports._label_studio_format import LABEL_STUDIO
@@ -29,12 +36,23 @@ FORMATS: Mapping[str, ExportFormat] = {
     "label-studio": LABEL_STUDIO,
     "fiftyone": FIFTYONE,
 }
+_SPLIT_WORD = re.compile(
+    r"(?:^|[-._ \d])(?:train|training|val|valid|validation|dev|test|testing|eval|evaluation)(?:[-._ \d]|$)",
+    re.IGNORECASE,
+)
 MANIFEST, LEFT_OUT = "manifest.csv", "left-out.csv"
 
 
 @dataclass(frozen=True)
-class Exported:
-    """What was written, and what was not."""
+class CaseExport:
+    """What was written, and what was not.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from doubleread.evals.exports import export_cases
+        >>> export_cases(doubleread.read_dataset("photos").cases, Path("for-cvat"), "coco").left_out
+        ()
+    """
 
     cases: int
     predictions: int
@@ -52,7 +70,7 @@ def export_cases(
     problems: Sequence[RowProblem] = (),
     link: bool = False,
     progress: Progress | None = None,
-) -> Exported:
+) -> CaseExport:
     """Writes cases to a new folder in the format of another tool; ``manifest.csv`` beside it keeps everything.
 
     Pictures are copied. A case without a file, or whose file has changed, is left out and listed. The folder appears
@@ -102,7 +120,7 @@ class _Export:
         self.folders = {label: names.folder(label) for label in self.labels}
         self.splits = any(case.split for case in cases)
 
-    def write(self, problems: Sequence[RowProblem], link: bool, progress: Progress | None) -> Exported:
+    def write(self, problems: Sequence[RowProblem], link: bool, progress: Progress | None) -> CaseExport:
         written: list[ExportedCase] = []
         left: list[RowProblem] = [*problems]
         names = UniqueNames()
@@ -110,9 +128,8 @@ class _Export:
             try:
                 written.append(self._copy(case, names, link))
             except (DataError, ImageError) as error:
-                left.append(
-                    RowProblem(where=case.source or case.id[:12], path=str(case.path or ""), problem=str(error))
-                )
+                where = case.source or case.id[:12]
+                left.append(RowProblem(where=where, path=str(case.path or ""), problem=str(error)))
             if progress:
                 progress("copying", done, len(self.cases))
         if not written:
@@ -122,19 +139,19 @@ class _Export:
         write_manifest(self.draft / MANIFEST, [self._placed(one) for one in written])
         _write_left(self.draft / LEFT_OUT, left)
         predictions = sum(one.guess is not None for one in written)
-        return Exported(len(written), predictions, tuple(left), tuple(self._notes(written)))
+        return CaseExport(len(written), predictions, tuple(left), tuple(self._notes(written)))
 
     def _copy(self, case: Case, names: UniqueNames, link: bool) -> ExportedCase:
         """Copies the picture of a case; raises ``DataError`` or ``ImageError`` where it cannot be exported."""
         if self.form.needs_label and not case.label:
             raise DataError("it has no label")
-        data = _bytes(case)
+        data = bytes_of(case)
         size = size_of(data) if self.form.needs_size else (0, 0)
-        split = SPLIT_FOLDERS.get(case.split or "support", str(case.split)) if self.splits else ""
+        split = SPLIT_FOLDERS.get(case.split or SUPPORT) or safe_name(str(case.split)) if self.splits else ""
         home = self.form.place(split, self.folders.get(case.label or "", ""))
-        path = f"{home}/{names.file(_name(case), home)}"
+        path = f"{home}/{names.file(file_name(case), home)}"
         (self.draft / home).mkdir(parents=True, exist_ok=True)
-        _put(case, data, self.draft / path, link)
+        put(case, data, self.draft / path, link)
         return ExportedCase(case, path, split, size, self.given.get(case.id))
 
     def _placed(self, one: ExportedCase) -> Case:
@@ -146,46 +163,15 @@ class _Export:
         unsplit = sum(not one.case.split for one in written) if self.splits else 0
         without = sum(one.verdict is None for one in written) if self.given else 0
         alarmed = sum(one.verdict is not None and one.guess is None for one in written)
+        mistaken = [name for name in self.folders.values() if self.form.needs_label and _SPLIT_WORD.search(name)]
         told = (
-            (len(changed), "labels are no names of folders: see label-names.csv"),
-            (unsplit, f"cases have no split and are in {SPLIT_FOLDERS['support']}, as `fit` uses them"),
-            (without, "cases have no verdict"),
-            (alarmed, "verdicts have no probability, as after an alarm, and are no predictions"),
+            ("labels whose name the package datasets takes for a split (give it data_files)", len(mistaken)),
+            ("labels whose name no folder can have (see label-names.csv)", len(changed)),
+            (f"cases without a split, which are in {SPLIT_FOLDERS[SUPPORT]} as `fit` uses them", unsplit),
+            ("cases without a verdict", without),
+            ("verdicts without a probability, as after an alarm, which are no predictions", alarmed),
         )
-        return [f"{n:,} {text}" for n, text in told if n]
-
-
-def _bytes(case: Case) -> bytes:
-    """The picture of a case; raises ``DataError`` where its file is missing or holds another one by now."""
-    if case.path is None:
-        raise DataError("it has no file, because it was added from memory")
-    try:
-        data = read_bytes(case.path, limit=MAX_IMAGE_BYTES)
-    except FileError as error:
-        raise DataError(str(error)) from None
-    if hashlib.sha256(data).hexdigest() != case.id:
-        raise DataError("the file has changed since it was read or added")
-    return data
-
-
-def _put(case: Case, data: bytes, target: Path, link: bool) -> None:
-    if link and case.path is not None:
-        try:
-            os.link(os.path.realpath(case.path), target)
-            return
-        except OSError:  # another file system, or one without hard links
-            pass
-    try:
-        target.write_bytes(data)
-    except OSError as error:
-        raise FileError(f"{target.name} cannot be written: {error.strerror}; nothing was exported") from None
-
-
-def _name(case: Case) -> str:
-    """The name of its file as people know it, with the suffix of the file that holds it."""
-    path = PurePath(case.path or "")
-    known = PurePath(case.source.replace("\\", "/").rpartition("/")[2])
-    return known.name if known.name and known.suffix.lower() == path.suffix.lower() else path.name
+        return [f"{text}: {n:,}" for text, n in told if n]
 
 
 def _write_left(file: Path, left: Sequence[RowProblem]) -> None:

@@ -13,7 +13,14 @@ from doubleread.evals.runs.run_folder import RECORD, read_record, read_rows
 
 @dataclass(frozen=True)
 class VerdictSource:
-    """Cases with the panel's verdicts on them."""
+    """Cases with the panel's verdicts on them.
+
+    Examples:
+        >>> from doubleread.evals.exports import VerdictSource
+        >>> said = VerdictSource("leaves", cases=(verdict.case,), verdicts={verdict.case.id: verdict})
+        >>> len(said.verdicts)
+        1
+    """
 
     name: str
     cases: tuple[Case, ...] = ()
@@ -39,7 +46,16 @@ def is_verdict_source(path: Path) -> bool:
 def read_verdicts(path: Path) -> VerdictSource:
     """The verdicts of a run's folder, or of a file of JSON lines.
 
-    Raises ``RunError`` for a damaged run, and ``DataError`` for anything else.
+    Raises:
+        RunError: The run is damaged.
+        DataError: The file has no verdicts.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from doubleread.evals.exports import read_verdicts
+        >>> written = Path("verdicts.jsonl").write_text(verdict.model_dump_json())
+        >>> read_verdicts(Path("verdicts.jsonl")).name
+        'verdicts'
     """
     if path.is_dir():
         return _of_run(path)

@@ -3,7 +3,7 @@
 import csv
 import io
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,22 +68,3 @@ def corrected(cases: Iterable[Case], corrections: Iterable[Correction]) -> tuple
         case.model_copy(update={"label": wanted[case.id].label}) if case.id in wanted else case for case in found
     ]
     return changed, [one for one in wanted.values() if one.id not in there]
-
-
-def write_manifest(cases: Iterable[Case], file: Path) -> None:
-    """A manifest of the cases, as ``fit`` reads it. Raises ``DataError`` where the file is there already."""
-    rows = list(cases)
-    extra = tuple(dict.fromkeys(name for case in rows for name in case.metadata))
-    own = ("path", "label", "group", "split")
-    if os.path.lexists(file):
-        raise DataError(f"{file} exists already; choose another name")
-    out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, (*own, *(name for name in extra if name not in own)))
-    writer.writeheader()
-    writer.writerows(_row(case) for case in rows)
-    write_file(file, out.getvalue().encode())
-
-
-def _row(case: Case) -> Mapping[str, str]:
-    own = {"path": str(case.path), "label": case.label or "", "group": case.group or "", "split": case.split or ""}
-    return {**case.metadata, **own}

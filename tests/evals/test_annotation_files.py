@@ -119,6 +119,28 @@ def test_paths_of_another_machine_are_found_by_name_if_that_is_sure(tmp_path):
     assert any(note.startswith("5 images are not where the annotations say") for note in found.notes)
 
 
+def test_names_differ_as_systems_differ(tmp_path):
+    for n, name in enumerate(("images/IMG_1.JPG", "images/Fäule 1.png", "images/train/a.png")):
+        picture(tmp_path / f"{name}.png", n).rename(tmp_path / name)
+    names = ["img_1.jpg", "Fa\u0308ule%201.png", "http://[::/a.png", "images\\Fäule 1.png"]
+    found = read_labelled(put(tmp_path / "x_train.json", coco(dict(enumerate(names)), [(n, 7) for n in range(4)])))
+    sources = [case.source for case in found.cases]
+    assert sources == ["images/IMG_1.JPG", "images/train/a.png", "images/Fäule 1.png"]
+    assert len(found.problems) == 1
+    assert "several entries may mean" in found.problems[0].problem
+
+
+def test_an_image_of_another_split_is_never_taken(tmp_path):
+    picture(tmp_path / "train" / "b.png", 0)
+    picture(tmp_path / "valid" / "a.png", 1)
+    put(tmp_path / "train" / "_annotations.coco.json", coco({0: "a.png", 1: "b.png"}, [(0, 7), (1, 3)]))
+    put(tmp_path / "valid" / "_annotations.coco.json", coco({0: "a.png"}, [(0, 3)]))
+    found = read_labelled(tmp_path)
+    assert labels_of(found) == {"train/b.png": ("scab", "support"), "valid/a.png": ("scab", "calibration")}
+    assert len(found.problems) == 1
+    assert "train/_annotations.coco.json, image 0" in found.problems[0].where
+
+
 def test_two_names_for_one_id_and_odd_entries_are_errors(six):
     twice = [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]
     with pytest.raises(DataError, match="two categories with the id 1: 'a' and 'b'"):
@@ -135,6 +157,7 @@ def test_two_names_for_one_id_and_odd_entries_are_errors(six):
 def test_json_that_is_no_annotation_file_is_passed_over_in_a_folder_and_refused_alone(tmp_path):
     for n, name in enumerate(("rust/1.png", "rust/2.png", "scab/3.png", "scab/4.png")):
         picture(tmp_path / name, n)
+    put(tmp_path / "labels.json", {"classes": ["rust"], "labels": {"0": "rust"}})
     other = put(tmp_path / "info.json", {"info": {"version": 1}, "labels": ["rust", "scab"]})
     assert {case.label for case in read_labelled(tmp_path).cases} == {"rust", "scab"}
     with pytest.raises(DataError, match=r"a \.json table is a list of objects"):
@@ -222,6 +245,18 @@ def test_label_studio_flat_json_and_table(six):
     table.write_text("\n".join(lines) + "\n")
     assert labels_of(read_labelled(table)) == expected
     assert [one.where for one in read_labelled(table).problems] == ["tasks.csv, task 3", "tasks.csv, task 4"]
+
+
+def test_label_studio_columns_are_named_or_asked_for(six):
+    row = {"photo": "images/1.png", "id": 1, "label": "rust", "annotator": 1, "annotation_id": 2, "n": "a.png"}
+    file = put(six / "min.json", [row])
+    assert labels_of(read_labelled(file, path_column="photo")) == {"images/1.png": ("rust", None)}
+    with pytest.raises(DataError, match=r"name the key with --path-column \(keys: photo, n\)"):
+        read_labelled(file)
+    with pytest.raises(
+        DataError, match=r"no column 'kind' for the label; name it with --label-column \(photo, label, n"
+    ):
+        read_labelled(file, label_column="kind")
 
 
 # -- FiftyOne -----------------------------------------------------------------------------------------------------

@@ -47,6 +47,17 @@ def test_one_metadata_file_at_the_root_takes_splits_from_the_folders(root):
     assert dataset.cases[0].metadata == {"plant": "0"}
 
 
+def test_metadata_as_parquet(root):
+    pa = pytest.importorskip("pyarrow", reason="pip install -e '.[parquet]'")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pip install -e '.[parquet]'")
+    for split in ("train", "test"):
+        rows = [{"file_name": f"{i}.png", "label": "ab"[i % 2], "plant": i // 2} for i in range(4)]
+        parquet.write_table(pa.Table.from_pylist(rows), root / split / "metadata.parquet")
+    dataset = read_dataset(root, group="plant")
+    assert labels_of(dataset)["test/3.png"] == ("b", "test")
+    assert {case.group for case in dataset.cases} == {"0", "1"}
+
+
 def test_a_column_of_splits_is_honoured_and_a_pattern_groups(tmp_path):
     for i in range(4):
         picture(tmp_path / "photos" / f"plant{i // 2}-{i}.png", i)

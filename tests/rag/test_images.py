@@ -14,7 +14,7 @@ from doubleread.core.errors import ImageError, UnknownPart
 from doubleread.rag.images.case_images import Images
 from doubleread.rag.images.image_policy import ImagePolicy
 from doubleread.rag.images.image_views import CROPS, view
-from doubleread.rag.images.safe_images import open_image
+from doubleread.rag.images.safe_images import open_image, size_of
 
 
 def png(width: int, height: int, extra: bytes = b"", depth: int = 8, colour: int = 0) -> bytes:
@@ -143,6 +143,14 @@ def test_every_orientation_is_turned_as_pillow_turns_it(orientation):
 
     with Image.open(io.BytesIO(data)) as stored:
         assert np.array_equal(open_image(data), ImageOps.exif_transpose(stored))
+
+
+def test_the_size_is_that_of_the_file():
+    turned = Image.new("RGB", (20, 10))
+    turned.getexif()[0x0112] = 6
+    assert size_of(encoded(turned, "JPEG")) == (20, 10)
+    with pytest.raises(ImageError, match="the file begins with"):
+        size_of(b"hello, this is no image")
 
 
 def test_broken_metadata_does_not_spoil_good_pixels():

@@ -3,10 +3,9 @@
 import csv
 import json
 import unicodedata
-from pathlib import Path
 
 import pytest
-from evals_support import picture
+from exports_kit import LABELS, known, made
 
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError
@@ -14,30 +13,10 @@ from doubleread.evals.datasets import read_labelled
 from doubleread.evals.exports import FORMATS, export_cases
 from doubleread.evals.exports._export_parts import UniqueNames, safe_name
 
-LABELS = ("rust", "Rust", "HER2+/HER2-", "a: b?", "CON", "健康", "..", "Fäule", "train")
-
-
-def made(root: Path, n=2, *, splits=("support", "calibration", "test")):
-    """Cases of difficult labels whose files all have one of a few names, with group, subject, split and metadata."""
-    cases = []
-    for k, label in enumerate(LABELS):
-        for i in range(n * max(1, len(splits))):
-            name = ("leaf.PNG", "leaf.jpg", "b c.v1.png")[i % 3]
-            path = picture(root / str(k) / str(i) / "x.png", 100 * k + i)
-            path = path.rename(path.with_name(name))
-            facts = {"group": f"g{k}", "subject": f"s{k}-{i}", "metadata": {"site": f"field, {i}"}}
-            split = splits[i % len(splits)] if splits else None
-            cases.append(Case.from_file(path, source=f"{k}/{i}/{name}", label=label, split=split, **facts))
-    return cases
-
 
 @pytest.fixture
 def cases(tmp_path):
     return made(tmp_path / "in")
-
-
-def known(cases, *names):
-    return {case.id: tuple(getattr(case, name) for name in names) for case in cases}
 
 
 @pytest.mark.parametrize("to", FORMATS)
@@ -123,10 +102,20 @@ def test_nothing_is_written_over_and_nothing_half(tmp_path, cases):
     assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".")] == []
 
 
+@pytest.mark.parametrize("to", FORMATS)
+def test_names_of_an_archive_from_elsewhere_stay_inside_the_folder(tmp_path, cases, to):
+    evil = {"label": "../../up", "split": "../../up", "source": "../../../up.png", "group": "../up"}
+    export_cases([case.model_copy(update=evil) for case in cases[:3]], tmp_path / "a" / "b" / "out", to)
+    top = {one.name for one in tmp_path.iterdir()}
+    assert top == {"in", "a"}
+    assert [one.name for one in (tmp_path / "a" / "b").iterdir()] == ["out"]
+    assert {safe_name(part) for part in ("../../up", "up.png")} == {"_._.._up", "up.png"}
+
+
 def test_links_and_splits_that_are_not_given(tmp_path, cases):
     some = [cases[0], cases[1].model_copy(update={"split": None})]
     done = export_cases(some, tmp_path / "out", "imagefolder", link=True)
-    assert done.notes == ("1 cases have no split and are in train, as `fit` uses them",)
+    assert done.notes == ("cases without a split, which are in train as `fit` uses them: 1",)
     copies = sorted((tmp_path / "out" / "train").rglob("leaf*"))
     assert [one.stat().st_nlink for one in copies] == [2, 2]
     assert {one.stat().st_ino for one in copies} == {case.path.stat().st_ino for case in some}
