@@ -37,6 +37,8 @@ class LabelledCases(HasOverview, Record):
     """What makes figures worse or less certain: skipped rows, missing groups. Reading warns of each."""
     copies: int = 0
     """Number of rows that were left out because an earlier row has the same picture."""
+    repeated: tuple[Case, ...] = ()
+    """These rows."""
     contradicting: tuple[Case, ...] = ()
     """Rows that were left out because the same picture has several labels; ``problems`` lists them too."""
 

@@ -52,11 +52,18 @@ def gather(
             kept.append((row, case))
         if progress:
             progress(done, len(rows))
-    cases, contradicting, copies = _merge_identical(kept)
+    cases, contradicting, repeated = _merge_identical(kept)
     bad.extend(problem for _, problem in contradicting)
     if not cases:
         raise DataError(f"{name}: none of {len(rows)} rows can be used{_first(bad)}")
-    every = (*notes, *_grouping(cases), *_copy_notes(copies), *_look_alikes(cases), *_leaks(cases), *_skipped(bad))
+    every = (
+        *notes,
+        *_grouping(cases),
+        *_copy_notes(len(repeated)),
+        *_look_alikes(cases),
+        *_leaks(cases),
+        *_skipped(bad),
+    )
     information, warnings = divided(every)
     return LabelledCases(
         name=name,
@@ -64,7 +71,8 @@ def gather(
         problems=tuple(bad),
         notes=information,
         warnings=warnings,
-        copies=copies,
+        copies=len(repeated),
+        repeated=tuple(repeated),
         contradicting=tuple(case for case, _ in contradicting),
     )
 
@@ -116,15 +124,15 @@ def _unusable(row: DatasetRow) -> str:
 
 def _merge_identical(
     kept: Sequence[tuple[DatasetRow, Case]],
-) -> tuple[list[Case], list[tuple[Case, RowProblem]], int]:
-    """One case per picture, those of pictures with two labels, and how many copies went; copies in two splits stay."""
+) -> tuple[list[Case], list[tuple[Case, RowProblem]], list[Case]]:
+    """One case per picture, those of pictures with two labels, and the copies left out; copies in two splits stay."""
     labels: dict[str, dict[str, str]] = defaultdict(dict)
     for row, case in kept:
         labels[case.id].setdefault(row.label, row.source)
     cases: list[Case] = []
     contradicting: list[tuple[Case, RowProblem]] = []
     seen: dict[tuple[str, str | None], str] = {}
-    copies = 0
+    repeated: list[Case] = []
     for row, case in kept:
         key = (case.id, case.split)
         if len(labels[case.id]) > 1:
@@ -132,11 +140,11 @@ def _merge_identical(
             told = f"the same picture has the labels {names}; all copies are left out"
             contradicting.append((case, RowProblem(where=row.where, path=row.source, problem=told)))
         elif key in seen:
-            copies += 1
+            repeated.append(case)
         else:
             seen[key] = row.where
             cases.append(case)
-    return cases, contradicting, copies
+    return cases, contradicting, repeated
 
 
 def _copy_notes(copies: int) -> list[str]:
