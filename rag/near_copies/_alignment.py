@@ -19,7 +19,7 @@ from doubleread.rag.near_copies.thumbnails import SIDE, Stack
 _CELL = 8
 _FLOOR = 0.15
 """Standard deviation of a cell's detail, of 255 levels of brightness, below which it shows nothing."""
-_FEWEST = 8
+_FEWEST = 12
 """Fewest cells with detail on which two pictures are compared; pictures with fewer agree by 0."""
 _HOPELESS = 0.2
 """Agreement at 64 pixels below which pairs are not compared at 128."""

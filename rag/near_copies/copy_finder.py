@@ -137,8 +137,9 @@ def _candidates(low: NDArray[np.float32], ids: Sequence[str]) -> tuple[NDArray[n
     pairs = [np.zeros(0, np.int64)]
     for one, other in nearest_in_any_pose(low, most) if n > 1 else ():
         pairs.append(np.minimum(one, other) * n + np.maximum(one, other))
-    seen: dict[str, int] = {}
-    same = [seen.setdefault(one, i) * n + i for i, one in enumerate(ids) if seen.get(one, i) != i]
+    earliest: dict[str, int] = {}
+    firsts = [(earliest.setdefault(one, i), i) for i, one in enumerate(ids)]
+    same = [first * n + i for first, i in firsts if first != i]
     found = np.unique(np.concatenate([*pairs, np.array(same, np.int64)]))
     return found // max(n, 1), found % max(n, 1)
 
