@@ -8,6 +8,7 @@ from doubleread.core.case import Case
 from doubleread.rag.near_copies.near_duplicates import NearDuplicates
 
 _SHOWN = 5
+_NO_SPLIT = "none"
 
 
 class Copies(Record):
@@ -29,7 +30,9 @@ class NearCopy(Record):
     similarity: float
     """Cosine of the embeddings."""
     distance: int
-    """Bits in which the perceptual hashes differ, of 64."""
+    """Fewest bits in which the perceptual hashes differ in a flip or quarter turn, of 64."""
+    agreement: float
+    """Agreement of the details after one picture is laid over the other, at most 1."""
 
 
 class SharedGroup(Record):
@@ -46,14 +49,22 @@ class LeakageReport(Record):
     n: int
     splits: tuple[str, ...]
     copies: tuple[Copies, ...] = ()
-    """Identical bytes in several splits."""
+    """Identical bytes in several splits; where there are no splits, all identical bytes."""
     near_copies: tuple[NearCopy, ...] | None = None
-    """Near copies across splits or under several labels, closest first; None where they were not searched for."""
+    """Near copies across splits or under several labels, closest first; None where they were not searched for.
+
+    Where there are no splits, all near copies.
+    """
     shared_groups: tuple[SharedGroup, ...] = ()
     conflicts: tuple[Copies, ...] = ()
     """Identical bytes under several labels."""
     ungrouped: int = 0
     """Cases without a group: of these it is unknown."""
+
+    @property
+    def has_splits(self) -> bool:
+        """Whether some case has a split."""
+        return any(name != _NO_SPLIT for name in self.splits)
 
     @property
     def clean(self) -> bool:
@@ -67,24 +78,38 @@ class LeakageReport(Record):
 
     def lines(self) -> list[str]:
         """The findings, for people."""
-        return [*self._about_copies(), *self._about_near(), *self._about_groups(), *self._about_conflicts()]
+        unsplit = (
+            []
+            if self.has_splits
+            else ["the data have no splits; copies are listed, since every split must keep them together"]
+        )
+        return [*unsplit, *self._about_copies(), *self._about_near(), *self._about_groups(), *self._about_conflicts()]
 
     def _about_copies(self) -> list[str]:
         if not self.copies:
-            return ["no identical pictures in different splits"]
-        head = (
-            f"{_count(len(self.copies), 'picture')} in more than one split, so the measured accuracy will be too high"
-        )
+            return ["no identical pictures" + (" in different splits" if self.has_splits else "")]
+        found = _count(len(self.copies), "picture")
+        if not self.has_splits:
+            return _list(f"{found} stored more than once", [_names(c.sources) for c in self.copies])
+        head = f"{found} in more than one split, so the measured accuracy will be too high"
         return _list(head, [f"{_names(c.sources)}: in {', '.join(c.splits)}" for c in self.copies])
 
     def _about_near(self) -> list[str]:
         if self.near_copies is None:
             return []
+        if not self.has_splits:
+            return self._about_near_anywhere(self.near_copies)
         across = [near for near in self.near_copies if len(near.splits) > 1]
         if not across:
             return ["no nearly identical pictures in different splits"]
         head = f"{_count(len(across), 'pair')} of nearly identical pictures in different splits"
         return _list(head, [f"{_names(n.sources, '≈')}: in {', '.join(n.splits)} ({_nearness(n)})" for n in across])
+
+    def _about_near_anywhere(self, found: Sequence[NearCopy]) -> list[str]:
+        if not found:
+            return ["no nearly identical pictures"]
+        head = f"{_count(len(found), 'pair')} of nearly identical pictures"
+        return _list(head, [f"{_names(n.sources, '≈')} ({_nearness(n)})" for n in found])
 
     def _about_groups(self) -> list[str]:
         if self.ungrouped == self.n:
@@ -94,6 +119,8 @@ class LeakageReport(Record):
             if self.ungrouped
             else []
         )
+        if not self.has_splits:
+            return blind
         if not self.shared_groups:
             return [*blind, "no group is in more than one split"]
         head = (
@@ -116,24 +143,28 @@ class LeakageReport(Record):
         return lines
 
 
-def check_leakage(cases: Iterable[Case], near: NearDuplicates | None = None) -> LeakageReport:
+def check_leakage(
+    cases: Iterable[Case], near: NearDuplicates | None = None, repeated: Iterable[Case] = ()
+) -> LeakageReport:
     """What these cases, each with its split, give away; cases without a split are taken as one split, ``none``.
 
-    ``near`` holds the near copies among them, by position.
+    ``near`` holds the near copies among them, by position; ``repeated`` are further cases with the bytes of one.
     """
     found = list(cases)
+    unsplit = all(case.split is None for case in found)
     same: dict[str, list[Case]] = defaultdict(list)
     groups: dict[str, list[Case]] = defaultdict(list)
     for case in found:
-        same[case.id].append(case)
         if case.group is not None:
             groups[case.group].append(case)
+    for case in (*found, *repeated):
+        same[case.id].append(case)
     copies = [_copies(members) for members in same.values() if len(members) > 1]
     return LeakageReport(
         n=len(found),
         splits=_splits(found),
-        copies=tuple(c for c in copies if len(c.splits) > 1),
-        near_copies=None if near is None else _near_copies(found, near),
+        copies=tuple(c for c in copies if unsplit or len(c.splits) > 1),
+        near_copies=None if near is None else _near_copies(found, near, unsplit),
         shared_groups=tuple(
             SharedGroup(group=group, cases={name: sum(_split(c) == name for c in members) for name in _splits(members)})
             for group, members in sorted(groups.items())
@@ -162,8 +193,8 @@ def _copies(members: Sequence[Case]) -> Copies:
     )
 
 
-def _near_copies(cases: Sequence[Case], near: NearDuplicates) -> tuple[NearCopy, ...]:
-    """The pairs that matter: of different files, and in different splits or under different labels."""
+def _near_copies(cases: Sequence[Case], near: NearDuplicates, unsplit: bool) -> tuple[NearCopy, ...]:
+    """The pairs that matter: of different files, and in different splits, without splits, or under different labels."""
     pairs = [(cases[pair.first], cases[pair.second], pair) for pair in near.pairs]
     found = [
         NearCopy(
@@ -173,12 +204,13 @@ def _near_copies(cases: Sequence[Case], near: NearDuplicates) -> tuple[NearCopy,
             labels=_labels((a, b)),
             similarity=pair.similarity,
             distance=pair.distance,
+            agreement=pair.agreement,
         )
         for a, b, pair in pairs
         if a.id != b.id
     ]
-    telling = [one for one in found if len(one.splits) > 1 or len(one.labels) > 1]
-    return tuple(sorted(telling, key=lambda one: -one.similarity))
+    telling = [one for one in found if unsplit or len(one.splits) > 1 or len(one.labels) > 1]
+    return tuple(sorted(telling, key=lambda one: -one.agreement))
 
 
 def _labels(cases: Iterable[Case]) -> tuple[str, ...]:
@@ -186,7 +218,7 @@ def _labels(cases: Iterable[Case]) -> tuple[str, ...]:
 
 
 def _split(case: Case) -> str:
-    return case.split or "none"
+    return case.split or _NO_SPLIT
 
 
 def _splits(cases: Iterable[Case]) -> tuple[str, ...]:
@@ -202,7 +234,7 @@ def _names(sources: Sequence[str], sign: str = "=") -> str:
 
 
 def _nearness(near: NearCopy) -> str:
-    return f"similarity {near.similarity:.3f}, {near.distance} of 64 bits apart"
+    return f"agreement {near.agreement:.2f}"
 
 
 def _list(head: str, items: Sequence[str]) -> list[str]:

@@ -39,6 +39,8 @@ class LeakEffect(Record):
     cost_low: float
     cost_high: float
     """95 % interval of the cost; test cases of one group or cluster count as one draw."""
+    left_out: bool = False
+    """Whether the data have no splits, so that every test case is compared with all other cases."""
 
     def lines(self) -> list[str]:
         """The finding, for people."""
@@ -47,8 +49,9 @@ class LeakEffect(Record):
                 f"copies and shared groups do not raise the accuracy ({self.k} nearest: {_percent(self.everything)})"
             ]
         low, high = self.cost_low * 100, self.cost_high * 100
+        what = "images" if self.left_out else "test cases"
         return [
-            f"{self.affected} of {self.n} test cases share copies or groups ({self.removed:.1f} of {self.seen} others)",
+            f"{self.affected} of {self.n} {what} share copies or groups ({self.removed:.1f} of {self.seen} others)",
             f"these change the measured accuracy by {self.cost * 100:+.1f} points ({low:+.1f} to {high:+.1f})",
         ]
 
@@ -80,32 +83,35 @@ def leak_effect(
     seen_labels: Labels,
     seen_keys: Labels,
     *,
+    itself: Labels | None = None,
     k: int = K,
     seeds: int = SEEDS,
 ) -> LeakEffect:
     """Accuracy on the test rows, with and without the seen rows that share a key with them.
 
     Embeddings: unit-length rows ``(n, dim)`` and ``(m, dim)``; labels ``(n,)``, ``(m,)``; keys of ``leak_keys``,
-    ``(n, 3)``, ``(m, 3)``. A test case to which nothing is left is wrong.
+    ``(n, 3)``, ``(m, 3)``. A test case to which nothing is left is wrong. ``itself`` holds the seen row of each test
+    case, ``(n,)``, where they are among the seen; a case is never compared with itself.
     """
     rngs = [np.random.default_rng(seed) for seed in range(seeds)]
     everything, without = np.zeros(len(test)), np.zeros(len(test))
     control, removed = np.zeros((seeds, len(test))), np.zeros(len(test))
     for part in _parts(len(test), len(seen)):
         order = np.argsort(-(test[part] @ seen.T), axis=1, kind="stable")
-        leaked = np.take_along_axis(_leaked(test_keys[part], seen_keys), order, axis=1)
+        there = np.ones(order.shape, bool) if itself is None else order != itself[part, None]
+        leaked = np.take_along_axis(_leaked(test_keys[part], seen_keys), order, axis=1) & there
         right = seen_labels[order], test_labels[part]
         removed[part] = leaked.sum(1)
-        everything[part] = _correct(*right, np.ones_like(leaked), k)
-        without[part] = _correct(*right, ~leaked, k)
+        everything[part] = _correct(*right, there, k)
+        without[part] = _correct(*right, there & ~leaked, k)
         for row, rng in zip(control, rngs, strict=True):
-            row[part] = _correct(*right, ~_others(leaked, rng), k)
+            row[part] = _correct(*right, there & ~_others(leaked, there, rng), k)
     affected = removed > 0
     cost = _interval(control.mean(0) - without, test_keys[:, 2])
     return LeakEffect(
         k=k,
         n=len(test),
-        seen=len(seen),
+        seen=len(seen) - (itself is not None),
         affected=int(affected.sum()),
         removed=float(removed[affected].mean()) if affected.any() else 0.0,
         everything=float(everything.mean()),
@@ -116,6 +122,7 @@ def leak_effect(
         cost=cost[0],
         cost_low=cost[1],
         cost_high=cost[2],
+        left_out=itself is not None,
     )
 
 
@@ -130,11 +137,11 @@ def _leaked(test_keys: Labels, seen_keys: Labels) -> Mask:
     return found
 
 
-def _others(leaked: Mask, rng: np.random.Generator) -> Mask:
+def _others(leaked: Mask, there: Mask, rng: np.random.Generator) -> Mask:
     """As many of each row's other cases as it has leaked ones, drawn at random (all, where there are fewer)."""
     drawn = np.zeros_like(leaked)
     for row in np.flatnonzero(leaked.any(1)):
-        others = np.flatnonzero(~leaked[row])
+        others = np.flatnonzero(there[row] & ~leaked[row])
         drawn[row, rng.choice(others, min(len(others), leaked[row].sum()), replace=False, shuffle=False)] = True
     return drawn
 

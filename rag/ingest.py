@@ -17,8 +17,9 @@ from doubleread.rag.arrivals import Arrival, IngestSource, arrivals_of
 from doubleread.rag.cache import Row
 from doubleread.rag.embedder import CachedEmbedder
 from doubleread.rag.images.picture_quality import UsualPictures
-from doubleread.rag.near_copies.copy_finder import look_at, near_arrivals, near_rule_of
+from doubleread.rag.near_copies.copy_finder import look_at, near_arrivals
 from doubleread.rag.near_copies.near_duplicates import in_hex
+from doubleread.rag.near_copies.thumbnails import Thumbnails
 from doubleread.rag.stores.archive import Archive
 
 PIECE = 500
@@ -108,6 +109,7 @@ class _Ingestion:
         self._archive, self._embedder, self._source = archive, embedder, source
         self._counts, self._problems = Counter[str](), list[RowProblem]()
         self._new = set[str]()
+        self._thumbnails = Thumbnails(embedder.images)
         self._looks: list[tuple[Case, Row]] = []
         """New pictures with their statistics."""
 
@@ -148,12 +150,11 @@ class _Ingestion:
 
     def result(self) -> Ingested:
         """Returns the counts and problems."""
-        archive, embedder = self._archive, self._embedder
-        rule = near_rule_of(archive, embedder.encoder, embedder.images) if self._new else None
+        archive = self._archive
         return Ingested(
             origin=self._source.origin,
             **self._counts,
-            near_copies=() if rule is None else tuple(near_arrivals(archive, self._new, rule)),
+            near_copies=tuple(near_arrivals(archive, self._new, self._thumbnails)) if self._new else (),
             unusual=tuple(_unusual(self._looks)),
             problems=tuple(self._problems),
             version=archive.version(),
@@ -176,7 +177,7 @@ class _Ingestion:
     def _hashed(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
         """Returns the arrivals, with a perceptual hash for each picture that is to be written."""
         bare = [one.stored for one in arrivals if one.stored is not None and not one.stored.perceptual_hash]
-        looks = look_at([one.case for one in bare], self._embedder.images)
+        looks = look_at([one.case for one in bare], self._embedder.images, thumbnails=self._thumbnails)
         self._looks += zip((one.case for one in bare), looks.statistics, strict=True)
         found = {one.case.id: in_hex(value) for one, value in zip(bare, looks.hashes.tolist(), strict=True)}
         return [

@@ -34,10 +34,10 @@ class _FittedModel:
     model: NeighbourModel
     columns: Columns
 
-    def unseen(self, case: Case, similarities: Vector, finder: CopyFinder | None) -> "_Unseen":
+    def unseen(self, case: Case, similarities: Vector, finder: CopyFinder | None, store: CaseStore) -> "_Unseen":
         """Returns the rows that must be excluded for a case, as ``StoreRetriever`` describes."""
         columns, nobody = self.columns, np.zeros(0, np.intp)
-        copies = nobody if finder is None else finder.copies(case, similarities, columns)
+        copies = nobody if finder is None else finder.copies(case, similarities, columns, store.get)
         copies = copies[columns.ids[copies] != case.id]
         groups = frozenset({*columns.groups[copies].tolist(), case.group or ""} - {""})
         hidden = np.zeros(len(columns.ids), bool)
@@ -141,7 +141,7 @@ class StoreRetriever:
         if not len(fitted.columns.ids):
             return Evidence(neighbours=(), failure=_EMPTY)
         similarities = fitted.model.similarities(queries[0])
-        unseen = fitted.unseen(case, similarities, self._finder)
+        unseen = fitted.unseen(case, similarities, self._finder, self._store)
         found = self._store.search(queries[:1], self._k, exclude_ids=unseen.ids, exclude_groups=unseen.groups)[0]
         copies = self._copies(fitted, unseen, similarities)
         if not found:
@@ -172,14 +172,14 @@ class StoreRetriever:
         fitted = self._current()
         if not len(fitted.columns.ids):
             raise StoreError(_EMPTY)
-        hidden = fitted.unseen(case, fitted.model.similarities(whole), self._finder).hidden
+        hidden = fitted.unseen(case, fitted.model.similarities(whole), self._finder, self._store).hidden
         if hidden.all():
             raise StoreError(_EMPTY)
         return np.stack([fitted.model.distribution(query, hidden) for query in queries])
 
     def _contrast(self, case: Case, query: Embeddings, labels: Sequence[str], per_label: int) -> tuple[Neighbour, ...]:
         fitted = self._current()
-        unseen = fitted.unseen(case, fitted.model.similarities(query), self._finder)
+        unseen = fitted.unseen(case, fitted.model.similarities(query), self._finder, self._store)
         return tuple(
             self._store.search_each(query, labels, per_label, exclude_ids=unseen.ids, exclude_groups=unseen.groups)
         )

@@ -18,6 +18,8 @@ from doubleread.core.durable import write_text
 from doubleread.core.notices import warn_user
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from doubleread.core.case import Case
     from doubleread.evals.cases_check import CasesCheck
     from doubleread.evals.datasets import Dataset
@@ -40,14 +42,17 @@ def check(
 ) -> None:
     """Find copies, near copies, shared groups and contradicting labels, and their effect on accuracy.
 
-    Exit code 1 if something leaks, or one picture carries several labels.
+    Near copies are re-encoded, resized, brightened, blurred, flipped, turned or slightly cropped. Exit code 1 if there
+    are copies, a group is in several splits, or one picture carries several labels.
     """
     from doubleread.evals.cases_check import to_check
 
     seen, tests = _read(data, columns), _read(against, columns) if against else None
     cases = to_check(seen.cases, tests.cases if tests else None)
-    left_out = (*seen.contradicting, *(tests.contradicting if tests else ()))
-    found = run_check(cases, options.settings_of(settings, encoder), left_out)
+    read = [seen] if tests is None else [seen, tests]
+    contradicting = [case for one in read for case in one.contradicting]
+    repeated = [case for one in read for case in one.repeated]
+    found = run_check(cases, options.settings_of(settings, encoder), contradicting, repeated)
     _show(found)
     if out is not None:
         write_text(out, found.model_dump_json(indent=1))
@@ -62,51 +67,63 @@ def _read(data: str, columns: DataColumns) -> "Dataset":
     return dataset
 
 
-def run_check(cases: "tuple[Case, ...]", settings: "Settings", contradicting: "tuple[Case, ...]" = ()) -> "CasesCheck":
+def run_check(
+    cases: "tuple[Case, ...]",
+    settings: "Settings",
+    contradicting: "Sequence[Case]" = (),
+    repeated: "Sequence[Case]" = (),
+) -> "CasesCheck":
     """Reads every picture and checks for leakage; unreadable pictures are named and left out.
 
-    ``contradicting``: cases that were left out on reading, since their picture has several labels.
+    ``contradicting`` and ``repeated``: cases that were left out on reading, since their picture has several labels or
+    is there already.
     """
     from doubleread.evals.cases_check import check_cases
     from doubleread.panel.composition import open_eyes
-    from doubleread.rag.near_copies.copy_finder import PictureSet, look_at, measure_rule
-    from doubleread.rag.near_copies.near_duplicates import find_near_duplicates
+    from doubleread.rag.near_copies.copy_finder import PictureSet, find_near_duplicates, look_at
+    from doubleread.rag.near_copies.near_duplicates import NearRule
+    from doubleread.rag.near_copies.thumbnails import Thumbnails
 
     with closing(open_eyes(settings)) as eyes:
         with progress() as report:
             seen = eyes.embedder.embed_all(cases, progress=partial(report, "encoding"))
             kept = tuple(cases[i] for i in seen.kept)
-            hashes = look_at(kept, eyes.images, partial(report, "hashing")).hashes
-            pictures = PictureSet(kept, seen.embeddings[:, 0], hashes)
-            rule = measure_rule(pictures, eyes.encoder, eyes.images, partial(report, "measuring similarity of copies"))
+            thumbnails = Thumbnails(eyes.images)
+            looks = look_at(kept, eyes.images, partial(report, "hashing"), thumbnails)
+            pictures = PictureSet(kept, seen.embeddings[:, 0], looks)
+            near = find_near_duplicates(pictures, thumbnails, NearRule(), partial(report, "comparing pictures"))
         warn_user(f"skipped {row.source}: {row.problem}" for row in seen.unread)
-        return check_cases(pictures, find_near_duplicates(pictures.embeddings, pictures.hashes, rule), contradicting)
+        return check_cases(pictures, near, contradicting, repeated)
 
 
 def _show(found: "CasesCheck") -> None:
     for line in found.leakage.lines():
         style = _style(line)
         OUT.print(f"[{style[1]}]{style[0]}[/] {escape(line)}", highlight=False, soft_wrap=True)
-    OUT.print()
-    OUT.print(_accuracy(found.effect))
-    for line in found.effect.lines():
-        say(line)
+    if found.effect is not None:
+        OUT.print()
+        OUT.print(_accuracy(found.effect))
+        for line in found.effect.lines():
+            say(line)
+    for line in found.notes:
+        note(line)
     note(
-        f"near copies: hashes up to 4 of 64 bits apart and a cosine of at least {found.rule.same_hash:.3f}, "
-        f"or up to 12 bits and {found.rule.like_hash:.3f}"
+        f"near copies: pictures whose details agree to at least {found.rule.agreement} (1 is identical) "
+        "after one is flipped, turned or cropped to fit the other"
     )
 
 
 def _style(line: str) -> tuple[str, str]:
     if line.startswith("  "):
         return " ", "dim"
-    if "unknown" in line:
+    if line.startswith(("the data have no splits", "no groups given")) or "could not be checked" in line:
         return "?", "dark_orange"
     return ("✓", "green") if line.startswith("no ") else ("✗", "red")
 
 
 def _accuracy(effect: "LeakEffect") -> Table:
-    title = f"Accuracy of the {effect.k} nearest cases, {effect.n:,} test cases against {effect.seen:,}"
+    tests = "images, each" if effect.left_out else "test cases"
+    title = f"Accuracy of the {effect.k} nearest cases, {effect.n:,} {tests} against {effect.seen:,}"
     table = Table(title=title, title_justify="left", header_style="dim", box=SIMPLE_HEAD, show_edge=False)
     table.add_column("they may see", no_wrap=True)
     table.add_column("accuracy %", justify="right", no_wrap=True)

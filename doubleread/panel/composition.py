@@ -84,7 +84,7 @@ class Eyes:
     sights: Mapping[str, CachedEmbedder] = field(default_factory=dict)
     """Those of ``SIGHTS`` that some agent of the panel uses."""
     near: NearRule | None = None
-    """The rule for near copies; None until it is measured."""
+    """The rule for near copies; None while no copies are sought."""
 
     async def embed(self, case: Case) -> None:
         """Encodes a case with all encoders, so that agents need not wait; raises ``ImageError``."""

@@ -43,7 +43,7 @@ from doubleread.panel._reference import Looked, PictureReference, groups_of, sai
 from doubleread.panel._rewording import consistency_gaps, with_gaps
 from doubleread.panel.composition import VIEWS, Eyes, Seated, check_names, seat
 from doubleread.panel.fitted_pictures import FittedPictures
-from doubleread.rag.near_copies.copy_finder import PictureSet, look_at, measure_rule
+from doubleread.rag.near_copies.copy_finder import look_at
 from doubleread.rag.near_copies.near_duplicates import NearRule, in_hex
 from doubleread.rag.stores.exact import ExactStore
 from doubleread.settings import Settings
@@ -114,7 +114,7 @@ class FittedPanel:
     store: ExactStore
     arbiter: Arbiter
     near: NearRule
-    """The rule for near copies under the panel's encoder."""
+    """The rule for near copies."""
     pictures: FittedPictures
     """What its images were before they became RGB."""
     reference: PictureReference
@@ -141,7 +141,7 @@ def fit(
     _check_counts([task.names[task.index(str(case.label))] for case in usable], task)
     pool, unread = _encode(usable, task, eyes, progress)
     _check_counts(pool.names(task), task)
-    near = _near_rule(pool, eyes, progress)
+    near = NearRule()
     eyes = replace(eyes, near=near)
     chosen = np.array([case.split == "calibration" for case in pool.cases])
     support, calibration = pool[np.flatnonzero(~chosen)], pool[np.flatnonzero(chosen)]
@@ -206,11 +206,6 @@ def _encode(cases: Sequence[Case], task: Task, eyes: Eyes, progress: Progress) -
     sights = {name: rows[:, 0] for name, rows in seen.sights.items()}
     looks = look_at(kept, eyes.images, partial(progress, "hashing images"))
     return Pool(kept, seen.embeddings[:, 0], labels, looks.hashes, looks.statistics, sights), seen.unread
-
-
-def _near_rule(pool: Pool, eyes: Eyes, progress: Progress) -> NearRule:
-    pictures = PictureSet(pool.cases, pool.embeddings, pool.hashes)
-    return measure_rule(pictures, eyes.encoder, eyes.images, partial(progress, "measuring similarity of copies"))
 
 
 def _reference(pool: Pool, order: Pool, arbiter: Arbiter) -> tuple[PictureReference, tuple[str, ...]]:

@@ -39,6 +39,8 @@ class LabelledCases(HasOverview, Record):
     """What makes figures worse or less certain: skipped rows, missing groups. Reading warns of each."""
     ignored: tuple[RowProblem, ...] = ()
     """Files that are not meant as images, and identical copies of an image that is used. Every such file is listed."""
+    repeated: tuple[Case, ...] = ()
+    """The identical copies."""
     contradicting: tuple[Case, ...] = ()
     """Rows that were left out because the same picture has several labels; ``problems`` lists them too."""
 

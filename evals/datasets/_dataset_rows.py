@@ -63,7 +63,7 @@ def gather(
     named = with_labels(rows, choice.label_map)
     bad.extend(named.problems)
     kept = _cases_of(named.rows, bad, progress)
-    cases, contradicting, copies = _merge_identical(kept)
+    cases, contradicting, repeated = _merge_identical(kept)
     bad.extend(problem for _, problem in contradicting)
     if not cases:
         raise DataError(f"{name}: none of {len(rows)} rows can be used{_first(bad)}")
@@ -76,7 +76,8 @@ def gather(
         problems=tuple(bad),
         notes=information,
         warnings=warnings,
-        ignored=(*ignored, *copies),
+        ignored=(*ignored, *(problem for _, problem in repeated)),
+        repeated=tuple(case for case, _ in repeated),
         contradicting=tuple(case for case, _ in contradicting),
     )
 
@@ -143,15 +144,15 @@ def _unusable(row: DatasetRow) -> RowProblem | None:
 
 def _merge_identical(
     kept: Sequence[tuple[DatasetRow, Case]],
-) -> tuple[list[Case], list[tuple[Case, RowProblem]], list[RowProblem]]:
-    """One case per picture, those of pictures with two labels, and the copies that went; copies in two splits stay."""
+) -> tuple[list[Case], list[tuple[Case, RowProblem]], list[tuple[Case, RowProblem]]]:
+    """One case per picture, those of pictures with two labels, and the copies left out; copies in two splits stay."""
     labels: dict[str, dict[str, str]] = defaultdict(dict)
     for row, case in kept:
         labels[case.id].setdefault(row.label, row.source)
     cases: list[Case] = []
     contradicting: list[tuple[Case, RowProblem]] = []
     seen: dict[tuple[str, str | None], str] = {}
-    copies: list[RowProblem] = []
+    repeated: list[tuple[Case, RowProblem]] = []
     for row, case in kept:
         key = (case.id, case.split)
         if len(labels[case.id]) > 1:
@@ -159,11 +160,11 @@ def _merge_identical(
             told = f"the same picture has the labels {names}; all copies are left out"
             contradicting.append((case, row.problem("images with contradicting labels", told)))
         elif key in seen:
-            copies.append(row.problem(COPIES, f"the same picture as {seen[key]}"))
+            repeated.append((case, row.problem(COPIES, f"the same picture as {seen[key]}")))
         else:
             seen[key] = row.where
             cases.append(case)
-    return cases, contradicting, copies
+    return cases, contradicting, repeated
 
 
 def _leaks(cases: Sequence[Case]) -> tuple[Caution, ...]:

@@ -1,81 +1,169 @@
-"""Measures the rule for near copies under an encoder, and finds near copies of a case and among new cases."""
+"""Finds near copies: among many pictures, of a case in an archive, and of new cases among an archive's.
 
-import io
-from collections.abc import Callable, Collection, Mapping, Sequence
+Candidates come from what is cheap to compare: pictures of 8 × 8 pixels in all poses where all are at hand, hashes and
+embeddings where they are stored. Their pixels then decide (``_alignment``).
+"""
+
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageEnhance
 
-from doubleread.core.base import Record
 from doubleread.core.case import Case
-from doubleread.core.ports import Encoder, ImageSource
-from doubleread.core.stored import Columns
+from doubleread.core.ports import ImageSource
+from doubleread.core.stored import Columns, StoredCase
 from doubleread.core.types import Embeddings, Vector
 from doubleread.rag.images.picture_statistics import NAMES, picture_statistics
+from doubleread.rag.near_copies._alignment import agreement, show_detail
+from doubleread.rag.near_copies._picture_poses import lowered, nearest_in_any_pose
 from doubleread.rag.near_copies.near_duplicates import (
+    Hashes,
+    NearDuplicates,
+    NearPair,
     NearRule,
     distances,
-    near_copies_between,
-    nearest_others,
+    fewest_bits,
+    near_duplicates,
     perceptual_hash,
 )
+from doubleread.rag.near_copies.thumbnails import OPENED_SIDE, Thumbnail, Thumbnails, stacked
 from doubleread.rag.stores.archive import Archive
 
-_SIDE = 512
-"""Longer side of the opened image: many times the 32 pixels that a hash uses."""
-_CHANGED, _COMPARED = 16, 500
-"""Number of pictures that are mildly changed, and of those that are compared with others, to measure a rule."""
 _WORKERS = 4
-_SAMPLE = 1000
+_LOW = 32
+"""Side of the pictures among which candidates are sought."""
+_AT_ONCE = 256
+"""Pairs verified at a time."""
+_COMPARED, _LEAST, _MOST = 100_000, 8, 32
+"""Pairs that are verified among many pictures, and the least and most for each picture."""
+_BITS = 12
+"""Hashes that differ in at most so many bits make a candidate."""
+_BY_HASH, _BY_EMBEDDING = 8, 3
+"""Most candidates of a case in an archive."""
+_NEARER, _OTHERS = 0.7, 20
+"""By embedding only a case is a candidate that is at most this share as far as the 20th nearest."""
+_HALF = 32
+"""Bits of the hash of a picture that is not flat, about."""
+_BLOCK = 512
+
+Stored = Callable[[Sequence[str]], Sequence[StoredCase]]
+Progress = Callable[[int, int], None]
 
 
-def _reencoded(image: Image.Image) -> Image.Image:
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=60)
-    return Image.open(file).convert("RGB")
-
-
-def _resized(image: Image.Image) -> Image.Image:
-    width, height = (max(8, round(side * 0.7)) for side in image.size)
-    return image.resize((width, height), Image.Resampling.BICUBIC)
-
-
-MILD_CHANGES: Mapping[str, Callable[[Image.Image], Image.Image]] = MappingProxyType(
-    {
-        "JPEG quality 60": _reencoded,
-        "70 % size": _resized,
-        "3 % crop": lambda image: image.crop(
-            (round(image.width * 0.03), round(image.height * 0.03), image.width, image.height)
-        ),
-        "10 % more light": lambda image: ImageEnhance.Brightness(image).enhance(1.1),
-    }
-)
-"""Typical changes between copies of a picture; each maps 8-bit RGB to 8-bit RGB."""
+def _silent(_done: int, _total: int) -> None:
+    return None
 
 
 @dataclass(frozen=True)
 class PictureSet:
-    """Cases with their embeddings and perceptual hashes, in the same order."""
+    """Cases with their embeddings, perceptual hashes and reduced pictures, in the same order."""
 
     cases: tuple[Case, ...]
     embeddings: Embeddings
     """Unit-length rows, shape ``(n, dim)``."""
-    hashes: NDArray[np.uint64]
-    """Perceptual hashes, shape ``(n,)``."""
+    looks: "Looks"
 
 
 class Looks(NamedTuple):
     """Hashes and statistics of many pictures, in the same order."""
 
-    hashes: NDArray[np.uint64]
+    hashes: Hashes
     """Perceptual hashes, shape ``(n,)``."""
     statistics: Embeddings
     """As ``picture_statistics`` gives them, shape ``(n, 10)``."""
+    low: NDArray[np.float16]
+    """Reduced pictures, shape ``(n, 32, 32)``; empty if ``look_at`` got no thumbnails."""
+
+
+def hash_picture(case: Case, images: ImageSource) -> int:
+    """Returns the perceptual hash of a case's picture; raises ``ImageError``."""
+    return perceptual_hash(images.open(case, max_side=OPENED_SIDE))
+
+
+def look_at(
+    cases: Sequence[Case], images: ImageSource, progress: Progress = _silent, thumbnails: Thumbnails | None = None
+) -> Looks:
+    """Opens each case's picture once and returns hashes and statistics; raises ``ImageError``.
+
+    ``thumbnails`` receives the thumbnail of each picture.
+    """
+
+    def look(case: Case) -> tuple[int, Vector, Thumbnail | None]:
+        image = images.open(case, max_side=OPENED_SIDE)
+        kept = None if thumbnails is None else thumbnails.keep(case.id, image)
+        return perceptual_hash(image), picture_statistics(image), kept
+
+    hashes, statistics = np.zeros(len(cases), np.uint64), np.zeros((len(cases), len(NAMES)), np.float32)
+    low = np.zeros((0 if thumbnails is None else len(cases), _LOW, _LOW), np.float16)
+    with ThreadPoolExecutor(_WORKERS, thread_name_prefix="doubleread-hash") as pool:
+        for i, (hashed, row, kept) in enumerate(pool.map(look, cases)):
+            hashes[i], statistics[i] = hashed, row
+            if kept is not None:
+                low[i] = lowered(kept.pixels.astype(np.float32), _LOW)
+            progress(i + 1, len(cases))
+    return Looks(hashes, statistics, low)
+
+
+def find_near_duplicates(
+    pictures: PictureSet, thumbnails: Thumbnails, rule: NearRule, progress: Progress = _silent
+) -> NearDuplicates:
+    """Finds the near copies among pictures, whose ``looks`` hold reduced pictures.
+
+    Every picture is compared with those that it, flipped, turned or cropped, resembles most: up to 32 of them, at least
+    8, about 100,000 in all. Memory is bounded; time grows with n², slowly.
+    """
+    n, cases, looks = len(pictures.cases), pictures.cases, pictures.looks
+    first, second = _candidates(looks.low.astype(np.float32), [case.id for case in cases])
+    found = _agreements(cases, first, second, thumbnails, progress)
+    near = np.flatnonzero(found >= rule.agreement)
+    bits = fewest_bits(looks.hashes[first[near]], looks.hashes[second[near]])
+    cosines = np.einsum("ij,ij->i", pictures.embeddings[first[near]], pictures.embeddings[second[near]])
+    rows = zip(first[near], second[near], cosines, bits, found[near], strict=True)
+    pairs = (
+        NearPair(first=int(i), second=int(j), similarity=float(s), distance=int(d), agreement=float(a))
+        for i, j, s, d, a in rows
+    )
+    flat = np.flatnonzero(~show_detail(looks.low.astype(np.float32)))
+    return near_duplicates(n, rule, pairs, tuple(flat.tolist()))
+
+
+def _candidates(low: NDArray[np.float32], ids: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Returns pairs of rows to verify, each once, ``first < second``: those alike in some pose, and identical files."""
+    n = len(low)
+    most = min(_MOST, max(_LEAST, _COMPARED // max(n, 1)))
+    pairs = [np.zeros(0, np.int64)]
+    for one, other in nearest_in_any_pose(low, most) if n > 1 else ():
+        pairs.append(np.minimum(one, other) * n + np.maximum(one, other))
+    earliest: dict[str, int] = {}
+    firsts = [(earliest.setdefault(one, i), i) for i, one in enumerate(ids)]
+    same = [first * n + i for first, i in firsts if first != i]
+    found = np.unique(np.concatenate([*pairs, np.array(same, np.int64)]))
+    return found // max(n, 1), found % max(n, 1)
+
+
+def _agreements(
+    cases: Sequence[Case],
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
+    thumbnails: Thumbnails,
+    progress: Progress = _silent,
+) -> Vector:
+    """Returns the agreement of each pair of cases: 1 for identical files, NaN where a picture cannot be opened."""
+    found = np.full(len(first), np.nan)
+    for start in range(0, len(first), _AT_ONCE):
+        pairs = range(start, min(len(first), start + _AT_ONCE))
+        shown = {i: thumbnails.find(cases[i]) for i in {*first[pairs], *second[pairs]}}
+        ends = [(k, shown[first[k]], shown[second[k]]) for k in pairs]
+        both = [(k, one, other) for k, one, other in ends if one is not None and other is not None]
+        if both:
+            rows, ones, others = zip(*both, strict=True)
+            found[list(rows)] = agreement(stacked(ones), stacked(others))
+        progress(pairs.stop, len(first))
+    found[[cases[i].id == cases[j].id for i, j in zip(first, second, strict=True)]] = 1.0
+    return found
 
 
 @dataclass(frozen=True)
@@ -84,113 +172,68 @@ class CopyFinder:
 
     rule: NearRule
     images: ImageSource
+    thumbnails: Thumbnails = field(init=False)
 
-    def copies(self, case: Case, similarities: Vector, columns: Columns) -> NDArray[np.intp]:
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "thumbnails", Thumbnails(self.images))
+
+    def copies(self, case: Case, similarities: Vector, columns: Columns, stored: Stored) -> NDArray[np.intp]:
         """Returns the rows of the copies, given the similarity of every row to the case, ``(n,)``.
 
-        Opens the case's picture only if some embedding is near enough. Raises ``ImageError``.
+        ``stored`` returns cases by id. Opens the case's picture, and those of a few candidates: a candidate whose
+        picture can no longer be opened is judged by its hash and embedding alone. Raises ``ImageError``.
         """
-        rows = np.flatnonzero(columns.hashed & (similarities >= self.rule.same_hash))
-        if not len(rows):
-            return rows
+        if not columns.hashed.any():
+            return np.zeros(0, np.intp)
+        self.thumbnails.of(case)
         own = np.full(1, hash_picture(case, self.images), np.uint64)
-        return rows[self.rule.near(similarities[rows].astype(np.float32), distances(own, columns.hashes[rows]))]
+        rows = _likely(own, similarities, columns.hashes, columns.hashed)
+        found = {one.case.id: one.case for one in stored(columns.ids[rows].tolist())}
+        rows = rows[[one in found for one in columns.ids[rows].tolist()]]
+        cases = [case, *(found[one] for one in columns.ids[rows].tolist())]
+        agreed = _agreements(cases, np.zeros(len(rows), np.int64), np.arange(len(rows)) + 1, self.thumbnails)
+        bits = distances(own, columns.hashes[rows])
+        return rows[_near(self.rule, agreed, bits, similarities[rows], columns.hashes[rows])]
 
 
-def hash_picture(case: Case, images: ImageSource) -> int:
-    """Returns the perceptual hash of a case's picture; raises ``ImageError``."""
-    return perceptual_hash(images.open(case, max_side=_SIDE))
-
-
-def look_at(
-    cases: Sequence[Case], images: ImageSource, progress: Callable[[int, int], None] = lambda _done, _total: None
-) -> Looks:
-    """Opens each case's picture once and returns hashes and statistics; raises ``ImageError``."""
-
-    def look(case: Case) -> tuple[int, Vector]:
-        image = images.open(case, max_side=_SIDE)
-        return perceptual_hash(image), picture_statistics(image)
-
-    hashes, statistics = np.zeros(len(cases), np.uint64), np.zeros((len(cases), len(NAMES)), np.float32)
-    with ThreadPoolExecutor(_WORKERS, thread_name_prefix="doubleread-hash") as pool:
-        for i, (hashed, row) in enumerate(pool.map(look, cases)):
-            hashes[i], statistics[i] = hashed, row
-            progress(i + 1, len(cases))
-    return Looks(hashes, statistics)
-
-
-def measure_rule(
-    pictures: PictureSet,
-    encoder: Encoder,
-    images: ImageSource,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> NearRule:
-    """Measures the rule for near copies on mild changes of 16 pictures and on the neighbours of 500 pictures.
-
-    Both are spread evenly over the case ids. Raises ``ImageError``, and ``ValueError`` if there is no picture.
-    """
-    order = np.argsort([case.id for case in pictures.cases])
-    own: list[Embeddings] = []
-    changed = _spread(order, _CHANGED)
-    for done, i in enumerate(changed, start=1):
-        image = images.open(pictures.cases[i], max_side=_SIDE)
-        seen = encoder.encode([change(image) for change in MILD_CHANGES.values()])
-        own.append(seen @ pictures.embeddings[i])
-        progress(done, len(changed))
-    some = _spread(order, _COMPARED)
-    others = nearest_others(pictures.embeddings[some], pictures.hashes[some], pictures.embeddings, pictures.hashes)
-    return NearRule.measured(np.concatenate(own or [np.zeros(0, np.float32)]).astype(float), others)
-
-
-def _spread(order: NDArray[np.intp], most: int) -> NDArray[np.intp]:
-    """Returns at most ``most`` of these positions, evenly spread."""
-    picked: NDArray[np.intp] = order[np.linspace(0, len(order) - 1, min(most, len(order))).round().astype(int)]
-    return picked
-
-
-class _Kept(Record):
-    """A rule, and the number of cases when it was measured."""
-
-    n: int
-    rule: NearRule
-
-
-def near_rule_of(archive: Archive, encoder: Encoder, images: ImageSource) -> NearRule | None:
-    """Returns the archive's rule for near copies: measured once, and again when the archive has doubled in size.
-
-    None for an archive without pictures. Raises ``ImageError`` if a picture can no longer be read.
-    """
-    key, contents = f"near copies by {archive.fingerprint}", archive.contents()
-    told = archive.file.about(key)
-    kept = _kept(told)
-    if kept is not None and len(contents) < 2 * kept.n:
-        return kept.rule
-    hashed = np.flatnonzero(contents.columns.hashed)
-    if not len(hashed):
-        return None
-    rows = _spread(hashed, _SAMPLE)
-    cases = tuple(one.case for one in archive.get([contents.rows[i].id for i in rows.tolist()]))
-    pictures = PictureSet(cases, contents.embeddings[rows], contents.columns.hashes[rows])
-    rule = measure_rule(pictures, encoder, images)
-    archive.file.tell(key, _Kept(n=len(contents), rule=rule).model_dump_json())
-    return rule
-
-
-def _kept(told: str | None) -> _Kept | None:
-    """Parses the rule measured before; None if there is none or it cannot be read."""
-    try:
-        return None if told is None else _Kept.model_validate_json(told)
-    except ValueError:
-        return None
-
-
-def near_arrivals(archive: Archive, arrived: Collection[str], rule: NearRule) -> list[tuple[str, str]]:
+def near_arrivals(archive: Archive, arrived: Collection[str], thumbnails: Thumbnails) -> list[tuple[str, str]]:
     """Returns pairs of sources: a case with one of these ids, and another case in the archive that it nearly copies."""
-    contents = archive.contents()
-    hashed = np.flatnonzero(contents.columns.hashed)
-    new = np.array([i for i in hashed.tolist() if contents.rows[i].id in arrived], np.intp)
-    rows, hashes = contents.embeddings, contents.columns.hashes
-    pairs = near_copies_between(rows[new], hashes[new], rows[hashed], hashes[hashed], rule)
-    found = {(int(new[i]), int(hashed[j])) for i, j in pairs}
-    once = {(i, j) for i, j in found if i != j and not (i < j and (j, i) in found)}
-    return sorted((contents.rows[i].source, contents.rows[j].source) for i, j in once)
+    contents, rule = archive.contents(), NearRule()
+    hashes, hashed = contents.columns.hashes, contents.columns.hashed
+    new = np.array([i for i in np.flatnonzero(hashed).tolist() if contents.rows[i].id in arrived], np.intp)
+    pairs: set[tuple[int, int]] = set()
+    for start in range(0, len(new), _BLOCK):
+        block = new[start : start + _BLOCK]
+        for i, similarities in zip(block.tolist(), contents.embeddings[block] @ contents.embeddings.T, strict=True):
+            similarities[i] = -np.inf
+            likely = _likely(hashes[i : i + 1], similarities, hashes, hashed).tolist()
+            pairs |= {(i, j) for j in likely if j != i and (j, i) not in pairs}
+    first, second = np.array(sorted(pairs), np.int64).reshape(-1, 2).T
+    needed = sorted({*first.tolist(), *second.tolist()})
+    cases = {one.case.id: one.case for one in archive.get([contents.rows[i].id for i in needed])}
+    at = {i: k for k, i in enumerate(needed)}
+    one, other = (np.array([at[i] for i in side.tolist()], np.int64) for side in (first, second))
+    agreed = _agreements([cases[contents.rows[i].id] for i in needed], one, other, thumbnails)
+    cosines = np.einsum("ij,ij->i", contents.embeddings[first], contents.embeddings[second])
+    near = _near(rule, agreed, distances(hashes[first], hashes[second]), cosines, hashes[second])
+    found = zip(first[near].tolist(), second[near].tolist(), strict=True)
+    return sorted((contents.rows[i].source, contents.rows[j].source) for i, j in found)
+
+
+def _likely(own: Hashes, similarities: Vector, hashes: Hashes, hashed: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Returns the rows to compare with a picture: those with the nearest hash in some pose, and by far the nearest."""
+    bits = np.where(hashed, fewest_bits(own, hashes), 255)
+    by_hash = np.argsort(bits, kind="stable")[:_BY_HASH]
+    order = np.flatnonzero(hashed)[np.argsort(-similarities[hashed])[:_OTHERS]]
+    apart = 1 - similarities[order]
+    by_embedding = order[apart <= _NEARER * apart[-1]][:_BY_EMBEDDING]
+    return np.unique(np.concatenate([by_hash[bits[by_hash] <= _BITS], by_embedding]))
+
+
+def _near(
+    rule: NearRule, agreed: Vector, bits: NDArray[np.uint8], cosines: Vector, hashes: Hashes
+) -> NDArray[np.bool_]:
+    """Whether each pair is a near copy: by its agreement or, where a picture cannot be opened, by the stricter rule."""
+    telling = np.abs(np.bitwise_count(hashes).astype(int) - _HALF) <= _HALF // 2  # half the bits, unless it is flat
+    unseen = telling & (bits <= rule.unseen_bits) & (cosines >= rule.unseen_cosine)
+    return np.where(np.isnan(agreed), unseen, np.nan_to_num(agreed) >= rule.agreement)

@@ -1,33 +1,26 @@
-"""Finds near copies: embeddings almost parallel *and* perceptual hashes a few bits apart.
+"""Near copies: their hashes, pairs and clusters.
 
-Embeddings alone mistake look-alikes for copies; hashes alone mistake plain backgrounds. Exact copies have equal case
-ids already. The hash is the DCT hash: grey, reduced to 32 × 32, the 8 × 8 lowest frequencies of its cosine transform,
-one bit each for being above their median (C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash
-Functions", 2010, section 3.2). It hardly changes when a picture is re-encoded, resized, brightened or cropped a little.
+The hash is the DCT hash: grey, reduced to 32 × 32, the 8 × 8 lowest frequencies of its cosine transform, one bit each
+for being above their median (C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010,
+section 3.2). It hardly changes when a picture is re-encoded, resized or brightened; a flip or quarter turn permutes and
+inverts its bits. The hash of a flat picture is noise: hashes only propose near copies, the pixels decide.
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple, Self
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import ConfigDict
 
 from doubleread.core.base import Record
-from doubleread.core.types import Embeddings, Labels, Vector
+from doubleread.core.types import Labels
 
 _SIDE, _LOW = 32, 8
 _WAVES = np.cos(np.pi / _SIDE * np.outer(np.arange(_LOW), np.arange(_SIDE) + 0.5))
 """The eight lowest cosine basis functions, one a row (DCT-II)."""
-SAME_HASH, LIKE_HASH = 4, 12
-"""Bits of 64: re-encoding, resizing and lighting change at most 2, a crop of 3 % changes 6 (median) to 18."""
-_LOST, _TAIL = 0.01, 0.99
-_WITHOUT_OTHERS = 0.95
-Near = NDArray[np.bool_]
-_BLOCK = 2048
-_AT_ONCE = 20_000
-"""Pairs whose embeddings are compared at a time."""
 _MOST_PAIRS = 1_000_000
+Hashes = NDArray[np.uint64]
 
 
 def perceptual_hash(image: Image.Image) -> int:
@@ -42,55 +35,46 @@ def in_hex(value: int) -> str:
     return f"{value:016x}"
 
 
-def distances(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> NDArray[np.uint8]:
+def distances(first: Hashes, second: Hashes) -> NDArray[np.uint8]:
     """Returns the Hamming distance of hashes (0 to 64), broadcast."""
     differing: NDArray[np.uint8] = np.bitwise_count(first ^ second)
     return differing
 
 
+def turned_hashes(hashes: Hashes) -> Hashes:
+    """Returns the hashes of the eight flips and quarter turns of pictures, ``(8, n)``, from their hashes alone.
+
+    A flip negates every second frequency, a transposition swaps the axes; as the median is nearly 0, bits are inverted.
+    """
+    bits = np.unpackbits(np.ascontiguousarray(hashes, ">u8").view(np.uint8)).reshape(-1, _LOW, _LOW).astype(bool)
+    odd = np.arange(_LOW) % 2 == 1
+    found = [
+        one ^ (odd[:, None] & down) ^ (odd[None, :] & along)
+        for one in (bits, bits.swapaxes(1, 2))
+        for down in (False, True)
+        for along in (False, True)
+    ]
+    packed = np.packbits(np.stack(found).reshape(8, -1, _LOW * _LOW), axis=-1)
+    return np.ascontiguousarray(packed).view(">u8")[..., 0].astype(np.uint64)
+
+
+def fewest_bits(first: Hashes, second: Hashes) -> NDArray[np.uint8]:
+    """Returns the Hamming distance of hashes in the flip or quarter turn in which it is least, broadcast."""
+    turned = turned_hashes(first.ravel()).reshape(8, *first.shape)
+    fewest: NDArray[np.uint8] = np.stack([distances(one, second) for one in turned]).min(0)
+    return fewest
+
+
 class NearRule(Record):
-    """The rule for near copies: a very similar hash, or a similar hash and an even more similar embedding.
+    """The rule for near copies. The defaults were fixed on leaves, solar cells, drawings and textures."""
 
-    Re-encoding and resizing hardly change the hash but may change the embedding; a crop does the opposite. So copies
-    differ in at most ``SAME_HASH`` bits with a cosine of at least ``same_hash``, or in at most ``LIKE_HASH`` bits with
-    a cosine of at least ``like_hash``.
-    """
-
-    same_hash: float
-    like_hash: float
-
-    @classmethod
-    def measured(cls, own: Vector, others: Vector) -> Self:
-        """Measures the rule from cosines of pictures with their mild changes and with other pictures, each ``(n,)``.
-
-        ``same_hash`` excludes 1 % of ``own``; ``like_hash`` exceeds 99 % of ``others`` (``nearest_others``), or is 0.95
-        if there are none. Raises ``ValueError`` for an empty ``own``.
-        """
-        if not len(own):
-            raise ValueError("a rule for near copies is measured on at least one picture and its changes")
-        same = float(np.quantile(own, _LOST))
-        like = float(np.quantile(others, _TAIL)) if len(others) else _WITHOUT_OTHERS
-        return cls(same_hash=min(same, like), like_hash=like)
-
-    def near(self, similarities: NDArray[np.float32], apart: NDArray[np.uint8]) -> Near:
-        """Whether each pair, given by cosine and number of differing bits, is a near copy."""
-        found: Near = ((apart <= SAME_HASH) & (similarities >= self.same_hash)) | (
-            (apart <= LIKE_HASH) & (similarities >= self.like_hash)
-        )
-        return found
-
-
-def nearest_others(
-    embeddings: Embeddings, hashes: NDArray[np.uint64], archive: Embeddings, archive_hashes: NDArray[np.uint64]
-) -> Vector:
-    """Returns the cosine of each row with the nearest archive row whose hash shows a different picture.
-
-    Rows have unit length; rows without such an archive row are left out.
-    """
-    similarities = embeddings @ archive.T
-    similarities[distances(hashes[:, None], archive_hashes[None]) <= LIKE_HASH] = -np.inf
-    best: Vector = similarities.max(axis=1, initial=-np.inf).astype(float)
-    return best[np.isfinite(best)]
+    model_config = ConfigDict(extra="ignore")  # panels saved before the pixels decided hold two cosines
+    agreement: float = 0.45
+    """Least agreement of the details of two pictures after one is laid over the other; see ``_alignment``."""
+    unseen_bits: int = 4
+    """Where a picture can no longer be opened: most bits, of 64, in which the hashes may differ …"""
+    unseen_cosine: float = 0.95
+    """… and least cosine of the embeddings."""
 
 
 class NearPair(Record):
@@ -101,7 +85,9 @@ class NearPair(Record):
     similarity: float
     """Cosine of the embeddings."""
     distance: int
-    """Number of differing bits of the perceptual hashes, of 64."""
+    """Bits of the perceptual hashes that differ, of 64, in the flip or quarter turn in which they are fewest."""
+    agreement: float
+    """Agreement of the details, at most 1; see ``_alignment``."""
 
 
 class NearDuplicates(Record):
@@ -114,87 +100,25 @@ class NearDuplicates(Record):
     n_pairs: int = 0
     clusters: tuple[tuple[int, ...], ...] = ()
     """Connected components of at least two rows."""
+    flat: tuple[int, ...] = ()
+    """Rows of pictures with hardly any detail: near copies of these cannot be told."""
 
 
-def find_near_duplicates(embeddings: Embeddings, hashes: NDArray[np.uint64], rule: NearRule) -> NearDuplicates:
-    """Finds all pairs of near copies among rows, and their connected components.
-
-    ``embeddings``: unit-length rows ``(n, dim)``; ``hashes``: ``(n,)``. All pairs are compared in blocks: memory is
-    bounded, time grows with n².
-    """
-    rows, codes = np.asarray(embeddings, np.float32), np.asarray(hashes, np.uint64)
-    belongs, pairs, n_pairs = np.arange(len(rows)), list[NearPair](), 0
-    for first, second, similarity, distance in _blocks(rows, codes, rule):
-        belongs = _joined(belongs, first, second)
-        n_pairs += len(first)
-        found = zip(first, second, similarity, distance, strict=True)
-        pairs += [
-            NearPair(first=int(i), second=int(j), similarity=float(s), distance=int(d))
-            for (i, j, s, d), _ in zip(found, range(_MOST_PAIRS - len(pairs)), strict=False)
-        ]
-    order = np.argsort(belongs, kind="stable")
-    parts = np.split(order, np.flatnonzero(np.diff(belongs[order])) + 1)
-    clusters = sorted(tuple(map(int, part)) for part in parts if len(part) > 1)
-    return NearDuplicates(n=len(rows), rule=rule, pairs=tuple(pairs), n_pairs=n_pairs, clusters=tuple(clusters))
+def near_duplicates(n: int, rule: NearRule, pairs: Iterable[NearPair], flat: tuple[int, ...] = ()) -> NearDuplicates:
+    """Returns pairs of near copies among ``n`` rows, with the clusters that they form."""
+    found = tuple(sorted(pairs, key=lambda pair: (pair.first, pair.second)))
+    clusters = _clusters(n, found) if found else ()
+    return NearDuplicates(n=n, rule=rule, pairs=found[:_MOST_PAIRS], n_pairs=len(found), clusters=clusters, flat=flat)
 
 
-def near_copies_between(
-    embeddings: Embeddings,
-    hashes: NDArray[np.uint64],
-    others: Embeddings,
-    other_hashes: NDArray[np.uint64],
-    rule: NearRule,
-) -> Iterator[tuple[int, int]]:
-    """Yields index pairs of near copies between two sets of rows, in no particular order.
-
-    Rows have unit length, ``(n, dim)`` and ``(m, dim)``; hashes are ``(n,)`` and ``(m,)``.
-    """
-    for top in range(0, len(embeddings), _BLOCK):
-        for left in range(0, len(others), _BLOCK):
-            one, other = slice(top, top + _BLOCK), slice(left, left + _BLOCK)
-            found = _near(embeddings[one], hashes[one], others[other], other_hashes[other], rule)
-            yield from zip((top + found.first).tolist(), (left + found.second).tolist(), strict=True)
-
-
-class _Pairs(NamedTuple):
-    first: Labels
-    second: Labels
-    similarity: Embeddings
-    distance: NDArray[np.uint8]
-
-
-def _blocks(rows: Embeddings, codes: NDArray[np.uint64], rule: NearRule) -> Iterator[_Pairs]:
-    """Yields near pairs by block of the upper triangle."""
-    for top in range(0, len(rows), _BLOCK):
-        for left in range(top, len(rows), _BLOCK):
-            one, other = slice(top, top + _BLOCK), slice(left, left + _BLOCK)
-            found = _near(rows[one], codes[one], rows[other], codes[other], rule)
-            first, second = top + found.first, left + found.second
-            upper = first < second
-            if upper.any():
-                yield _Pairs(first[upper], second[upper], found.similarity[upper], found.distance[upper])
-
-
-def _near(
-    rows: Embeddings, codes: NDArray[np.uint64], others: Embeddings, other_codes: NDArray[np.uint64], rule: NearRule
-) -> _Pairs:
-    """Compares hashes first, which is a hundred times faster than embeddings and leaves few pairs."""
-    apart = distances(codes[:, None], other_codes[None])
-    first, second = np.nonzero(apart <= LIKE_HASH)
-    similarity = np.zeros(len(first), np.float32)
-    for start in range(0, len(first), _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
-        similarity[part] = np.einsum("ij,ij->i", rows[first[part]], others[second[part]])
-    near = rule.near(similarity, apart[first, second])
-    return _Pairs(first[near], second[near], similarity[near], apart[first, second][near])
-
-
-def _joined(belongs: Labels, first: Labels, second: Labels) -> Labels:
-    """Returns the connected component of every row after these pairs are joined."""
+def _clusters(n: int, pairs: Sequence[NearPair]) -> tuple[tuple[int, ...], ...]:
+    """Returns the connected components of at least two rows."""
     from scipy.sparse import coo_array  # noqa: PLC0415 - heavy, and needed only if there are near copies
     from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
 
-    n = len(belongs)
-    edges = coo_array((np.ones(len(first), np.int8), (belongs[first], belongs[second])), shape=(n, n))
-    found: Labels = connected_components(edges, directed=False)[1].astype(np.int64)[belongs]
-    return found
+    ends = [pair.first for pair in pairs], [pair.second for pair in pairs]
+    edges = coo_array((np.ones(len(pairs), np.int8), ends), shape=(n, n))
+    belongs: Labels = connected_components(edges, directed=False)[1].astype(np.int64)
+    order = np.argsort(belongs, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(belongs[order])) + 1)
+    return tuple(sorted(tuple(map(int, part)) for part in parts if len(part) > 1))

@@ -53,3 +53,16 @@ def test_long_findings_are_cut(make_case):
     report = check_leakage(cases)
     assert len(report.shared_groups) == 12
     assert report.lines()[-1] == "  … and 7 more"
+
+
+def test_without_splits_identical_pictures_are_listed_and_groups_leak_nothing(make_case):
+    cases = [make_case(i, "a", group="g") for i in range(3)]
+    report = check_leakage(cases, repeated=[make_case(0, "a").model_copy(update={"source": "again.png"})])
+    assert not report.has_splits
+    assert not report.clean
+    assert report.shared_groups == ()
+    assert report.lines() == [
+        "the data have no splits; copies are listed, since every split must keep them together",
+        "1 picture stored more than once",
+        f"  - {cases[0].source} = again.png",
+    ]
