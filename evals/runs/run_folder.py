@@ -1,6 +1,5 @@
 """The folder of a run: begun once, appended to, gone on with, and read as a stream."""
 
-import json
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,7 @@ from pydantic import ValidationError
 from doubleread.core.durable import AppendFile, told, write_file
 from doubleread.core.errors import FileError, RunError, StoreBusy, StoreError
 from doubleread.core.folder_lock import LOCK_NAME, FolderLock
-from doubleread.core.safe_files import open_regular, read_bytes
+from doubleread.core.safe_files import open_regular, parse_json, read_bytes
 from doubleread.core.safe_text import MAX_LINE, byte_lines
 from doubleread.evals.runs.row import Row
 from doubleread.evals.runs.run_record import IRRELEVANT, RunRecord
@@ -76,10 +75,13 @@ class RunFolder:
     def known(self) -> dict[str, tuple[int, str]]:
         """The place and the id of each case that has a row, by the path of its file."""
         found = dict[str, tuple[int, str]]()
-        for line in _whole_lines(self.folder / ROWS):
-            row = json.loads(line)
-            if path := row["case"].get("path"):
-                found[path] = row["index"], row["case"]["id"]
+        for line in _whole_lines(file := self.folder / ROWS):
+            try:
+                row = parse_json(line, file)
+                if path := row["case"].get("path"):
+                    found[path] = row["index"], row["case"]["id"]
+            except (FileError, KeyError, TypeError, AttributeError):
+                _row(line, file)  # says what is wrong with it
         return found
 
     def recount(self) -> None:

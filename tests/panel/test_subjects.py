@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from kit import photo
+from kit import photo, unspaced
 from typer.testing import CliRunner
 
 from doubleread.cli.main import app
@@ -50,7 +50,7 @@ def test_several_images_make_one_card_and_keep_their_own_verdicts(panel, shots):
     assert (whole.label, whole.images, len(whole.shots), len(whole.unread)) == ("red", 4, 3, 1)
     assert "plant 7 · 4 images" in str(whole)
     assert "all 3 images that count say red" in str(whole)
-    assert "missing.png" in whole.details
+    assert "missing.png" in unspaced(whole.details)
     page = whole._repr_html_()
     assert page.count("<img") == 3
     assert "not read" in page
