@@ -1,6 +1,6 @@
-"""Groups the results of a batch by subject, and pools those of each subject into one verdict."""
+"""What a verdict on several images of one subject is called, and what it cannot be used for."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 from doubleread.core.errors import PanelError
 from doubleread.core.verdict import Unread, Verdict
@@ -12,26 +12,6 @@ def subject_of(results: Sequence[Verdict | Unread]) -> str:
     named = (one.case.subject for one in results if isinstance(one, Verdict))
     first = [image_name(one) if isinstance(one, Verdict) else one.source for one in results[:1]]
     return next(filter(None, named), None) or "".join(first)
-
-
-def by_subject(
-    results: Iterable[Verdict | Unread],
-    subjects: Sequence[str | None],
-    pool: Callable[[Sequence[Verdict | Unread], str], Verdict],
-) -> Iterator[Verdict | Unread]:
-    """Yields the pooled verdict of each subject once its last image is there; images without one as they are.
-
-    ``subjects`` holds the subject of each result, in the same order.
-    """
-    last = {name: place for place, name in enumerate(subjects) if name is not None}
-    waiting: dict[str, list[Verdict | Unread]] = {}
-    for place, (result, name) in enumerate(zip(results, subjects, strict=True)):
-        if name is None:
-            yield result
-            continue
-        waiting.setdefault(name, []).append(result)
-        if last[name] == place:
-            yield pool(waiting.pop(name), name)
 
 
 def check_single(verdict: Verdict) -> None:

@@ -1,6 +1,7 @@
 """Verdict cards for a terminal: a first screen, and its details."""
 
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 
 from rich.box import ROUNDED, SIMPLE_HEAD
 from rich.console import Group, RenderableType
@@ -122,7 +123,7 @@ def _images(verdict: Verdict) -> Table:
         sure = f"{shot.confidence:.1%}" if shot.posterior else "does not count"
         table.add_row(Text(words.image_name(shot)), Text(shot.label or "no answer", style), sure, shot.decision.action)
     for one in verdict.unread:
-        table.add_row(Text(one.source), Text("could not be read", "dim"), "does not count", "")
+        table.add_row(Text(Path(one.source).name), Text("could not be read", "dim"), "does not count", "")
     return table
 
 

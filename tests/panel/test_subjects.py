@@ -11,9 +11,8 @@ from doubleread.cli.main import app
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError, PanelError
 from doubleread.core.notices import DoublereadWarning
-from doubleread.core.verdict import Unread, Verdict
+from doubleread.core.verdict import Verdict
 from doubleread.panel import Panel
-from doubleread.panel.subjects import by_subject
 
 
 @pytest.fixture(scope="module")
@@ -105,16 +104,6 @@ def test_a_subject_is_confirmed_image_by_image(panel, shots):
         panel.confirm(panel.diagnose_subject(of_plant(shots)), "red")
 
 
-def test_images_of_subjects_that_are_mixed_wait_for_each_other():
-    found = [Unread(source=f"{i}", code="missing", problem="gone") for i in range(5)]
-
-    def pooled(results, name):
-        return name, [one.source for one in results]
-
-    mixed = list(by_subject(found, ["a", "b", None, "a", "b"], pooled))
-    assert mixed == [found[2], ("a", ["0", "3"]), ("b", ["1", "4"])]
-
-
 def diagnosed(saved, shots, *more):
     return CliRunner().invoke(app, ["diagnose", str(shots), "--panel", str(saved), *more])
 
@@ -137,3 +126,19 @@ def test_a_pattern_that_cannot_work_is_refused(saved, shots, pattern, said):
     ended = diagnosed(saved, shots, "--subject", pattern)
     assert ended.exit_code != 0
     assert said in " ".join(str(ended.exception).split()) + ended.output
+
+
+def test_verdicts_kept_in_a_folder_give_the_same_subjects_when_the_command_resumes(saved, shots, tmp_path):
+    asked = [*map(str, of_plant(shots)), "--panel", str(saved), "-o", str(tmp_path / "kept"), "--json"]
+    found = []
+    for _ in range(2):
+        ended = CliRunner().invoke(app, ["diagnose", *asked, "--subject", r"re:(plant\d+)"])
+        assert ended.exit_code == 0
+        found.append([json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{")])
+    assert [(one["case"]["subject"], len(one["shots"])) for one in found[0]] == [("plant07", 3)]
+    assert found[0][0]["posterior"] == found[1][0]["posterior"]
+
+
+def test_subjects_of_paths_on_stdin_are_refused(saved):
+    ended = CliRunner().invoke(app, ["diagnose", "-", "--panel", str(saved), "--subject", r"re:(plant\d+)"])
+    assert "has to know all images before" in " ".join(str(ended.exception).split())
