@@ -76,8 +76,6 @@ def read_annotations(
 
     Raises ``DataError`` for a file that breaks its format, and what ``gather`` raises.
     """
-    if alone and (choice.label_level is not None or choice.label_pattern is not None):
-        raise DataError(f"labels are those that {files[0].name} names; leave --label and --label-level out")
     annotated = [_kind(file).read(file, choice) for file in files]
     rows = annotated_rows(files, annotated, choice, alone=alone)
     names = ", ".join(file.name for file in files)

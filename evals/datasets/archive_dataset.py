@@ -46,6 +46,7 @@ def _row(stored: StoredCase) -> DatasetRow | RowProblem:
         source=case.source,
         label=stored.label,
         group=case.group,
+        subject=case.subject,
         split=case.split,
         metadata={**case.metadata, **tags},
     )

@@ -127,10 +127,12 @@ def _labelled(
     source: str | Path | HubRows | Mapping[str, HubRows], columns: ReadChoice, progress: RowProgress | None
 ) -> LabelledCases:
     if source == SOLAR_CELLS:
+        _check_no_levels(columns, SOLAR_CELLS)
         if columns.group is not None:
             raise DataError(f"{SOLAR_CELLS} brings its own groups (the modules); leave group out")
         return read_solar_cells(columns, progress=progress)
     if not isinstance(source, str | Path):
+        _check_no_levels(columns, "the data set")
         return read_hugging_face(source, columns, progress=progress)
     if not str(source).strip():
         raise DataError(f"no data set was given; a data set is {_KINDS}")
@@ -147,6 +149,7 @@ def _labelled(
 
 
 def _read_file(file: Path, columns: ReadChoice, progress: RowProgress | None) -> LabelledCases:
+    _check_no_levels(columns, str(file))
     if file.is_file():
         if files := annotations_in(file):
             return read_annotations(files, columns, progress, alone=True)
@@ -159,7 +162,17 @@ def _read_file(file: Path, columns: ReadChoice, progress: RowProgress | None) ->
     raise DataError(f"{file} {told}")
 
 
+def _check_no_levels(columns: ReadChoice, what: str) -> None:
+    if columns.label_level is not None or columns.label_pattern is not None:
+        raise DataError(
+            f"{what} names its labels itself; label_level and label='re:…' (--label-level, --label) are for folders of "
+            "images"
+        )
+
+
 def _read_directory(folder: Path, columns: ReadChoice, progress: RowProgress | None) -> LabelledCases:
+    if is_archive(folder) or was_saved(folder):
+        _check_no_levels(columns, str(folder))
     if is_archive(folder):
         if columns.group is not None:
             raise DataError(f"the archive {folder} brings its own groups; leave group out")

@@ -217,3 +217,11 @@ def test_a_linked_label_folder_is_read_and_a_second_name_of_one_is_named(folder,
     assert {one.where: one.problem for one in dataset.problems} == {
         "again": "the folder cannot be read: it is a link to healthy, which is read already"
     }
+
+
+def test_only_folders_have_levels(folder, manifest):
+    file = manifest(("path", "label"), [("a.png", "x"), ("b.png", "x"), ("c.png", "y"), ("d.png", "y")])
+    for options in ({"label_level": 1}, {"label": r"re:(\w)"}):
+        with pytest.raises(DataError, match="names its labels itself"):
+            read_dataset(file, **options)
+    assert read_dataset(folder, label_level=1).sizes() == {"healthy": 3, "rust": 3}
