@@ -129,7 +129,8 @@ class Counts:
         """Prints the counts, and on stderr what is out of the ordinary."""
         console.print(self._table())
         common = self.alerts.most_common()
-        for line in first_few([f"{n:,} images: {what}" for what, n in common], "{n:,} more such remarks", _ALERTS):
+        told = [f"{n:,} image{'' if n == 1 else 's'}: {what}" for what, n in common]
+        for line in first_few(told, "{n:,} more such remarks", _ALERTS):
             warn(line)
 
     def _table(self) -> Table:
