@@ -1,6 +1,5 @@
 """``doubleread fit``."""
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -38,7 +37,7 @@ def fit(
     check_first(settings)
     dataset = given.dataset(data, given.task)
     announce_reading(dataset)
-    dataset = test.held_out(dataset, settings.trust.seed, f"doubleread evaluate {shlex.quote(data)} --panel {out}")
+    dataset = test.held_out(dataset, settings.trust.seed, f"doubleread evaluate {given.as_written(data)} --panel {out}")
     with progress() as report:
         fitted = Panel.fit(dataset.cases, dataset.task, settings=settings, progress=report)
     with fitted as panel:

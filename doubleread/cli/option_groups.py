@@ -6,6 +6,7 @@ def fit(data: str, *, options: FitOptions) -> None: ...
 """
 
 import inspect
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import partial, wraps
@@ -93,6 +94,19 @@ class DataColumns:
             "label_level": self.label_level,
             "label_map": options.pairs(self.renamed or (), "--map"),
         }
+
+    def as_written(self, data: str) -> str:
+        """Returns the data set and these options as they are written on the command line."""
+        flags = {
+            "--group": self.group,
+            "--label-column": self.label_column if self.label_column != "label" else None,
+            "--path-column": self.path_column if self.path_column != "path" else None,
+            "--subject": self.subject,
+            "--label": self.label_pattern,
+            "--label-level": self.label_level,
+        }
+        given = [part for flag, value in flags.items() if value is not None for part in (flag, str(value))]
+        return shlex.join([data, *given, *(part for one in self.renamed or () for part in ("--map", one))])
 
     def labelled_with_bar(self, data: str, known: Sequence[str] = ()) -> "LabelledCases":
         """Reads labelled cases and shows a progress bar while the files are hashed."""

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from typer.testing import CliRunner
 
-from doubleread.cli.option_groups import CaseFilters, grouped
+from doubleread.cli.option_groups import CaseFilters, DataColumns, grouped
 from doubleread.core.stored import Wanted
 
 app = typer.Typer()
@@ -42,3 +42,9 @@ def test_a_group_that_nobody_names_has_its_defaults():
 def test_filters_ask_for_sets_of_names():
     wanted = CaseFilters(label=["rust", "scab"], tag=["blurred"]).wanted()
     assert wanted == Wanted(labels=frozenset({"rust", "scab"}), tags=frozenset({"blurred"}))
+
+
+def test_data_and_their_options_are_told_as_they_are_written():
+    given = DataColumns(group="re:(.*)_", label_level=2, renamed=["Rust=rust"])
+    assert given.as_written("my photos") == "'my photos' --group 're:(.*)_' --label-level 2 --map Rust=rust"
+    assert DataColumns().as_written("photos") == "photos"
