@@ -101,16 +101,15 @@ def headings(document):
 
 def test_every_package_and_data_file_is_shipped():
     mapping, listed = PROJECT["tool"]["setuptools"]["package-dir"], set(PROJECT["tool"]["setuptools"]["packages"])
-    found = set()
+    found = {}
     for package, folder in mapping.items():
         for init in (ROOT / folder).rglob("__init__.py"):
             inner = init.parent.relative_to(ROOT / folder).parts
-            found.add(".".join((package, *inner)))
-    assert listed == found
+            found[".".join((package, *inner))] = init.parent
+    assert listed == found.keys()
     data = PROJECT["tool"]["setuptools"]["package-data"]
     for package in listed:
-        folder = ROOT / mapping.get(package, package.replace("doubleread.", "", 1).replace(".", "/"))
-        folder = folder if folder.exists() else ROOT / package.replace(".", "/")
+        folder = found[package]
         beside = [f for f in folder.iterdir() if f.is_file() and f.suffix not in (".py", ".pyc")]
         shipped = {f for pattern in data.get(package, []) for f in folder.glob(pattern)}
         assert set(beside) <= shipped, (
