@@ -37,7 +37,7 @@ LabelFromPath = Annotated[
     typer.Option(
         "--label",
         metavar="RE:PATTERN",
-        help="Take the label from the image's path: 're:' and a pattern, such as 're:/(\\w+)-\\d+'.",
+        help="Take the label from the image's path: 're:' and a pattern, such as 're:(\\w+)_\\d+'.",
     ),
 ]
 LabelLevel = Annotated[

@@ -86,7 +86,7 @@ def _layout(folder: Path, images: Sequence[Path], choice: ReadChoice) -> FolderL
             return _at_level(images, choice.label_level)
         return read_layout(images)
     except DataError as error:
-        raise DataError(f"{folder}: {error}") from None
+        raise DataError(f"{folder}: {error}{_tables_told(folder)}") from None
 
 
 def _check_pattern(text: str) -> None:
@@ -112,6 +112,8 @@ def _chosen(images: Sequence[Path], label: Callable[[Path], str], level: int | N
     layout = FolderLayout()
     labelled = {path: label(path) for path in images}
     used = [path for path, name in labelled.items() if name]
+    if not used:
+        raise DataError(f"no label found in any of {len(images):,} paths, such as {images[0].as_posix()!r}")
     split = _split_level(used, level)
     for path, name in labelled.items():
         if name:
@@ -182,9 +184,18 @@ def _without_images(found: FolderWalk, layout: FolderLayout) -> list[RowProblem]
 
 
 def _unread_tables(folder: Path) -> list[str]:
-    tables = sorted(entry.name for entry in folder.iterdir() if suffix(entry) in _MANIFESTS)
+    tables = _tables(folder)
     told = f"{', '.join(tables)} in this folder was not read; name it as the source to use its columns"
     return [Caution(told)] if tables else []
+
+
+def _tables(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir() if suffix(entry) in _MANIFESTS)
+
+
+def _tables_told(folder: Path) -> str:
+    tables = _tables(folder)
+    return f". If {tables[0]} names the labels, give it instead: {folder / tables[0]}" if tables else ""
 
 
 def _seen(found: FolderWalk) -> str:

@@ -65,7 +65,7 @@ def read_dataset(
             or ``"re:(plant\d+)"``, which takes the captured part of the relative path.
         subject: What several images show together, so that they get one verdict; written like ``group``. Images of a
             subject are never split.
-        label: ``"re:"`` and a pattern that takes the label from the relative path, as in ``"re:/(\w+)-\d+\.jpg"``.
+        label: ``"re:"`` and a pattern that takes the label from the relative path, as in ``"re:(\w+)_\d+"``.
         label_level: Which folder below the data set names the label: 1 for the first, -1 for the one that holds the
             image.
         label_map: New names of labels, as in ``{"Rust": "rust"}``; several labels may get the same one. A word for a

@@ -166,6 +166,15 @@ def test_labels_may_be_taken_from_file_names(tmp_path):
         read_dataset(root, label="re:rust")
     with pytest.raises(DataError, match="write 're:' and a pattern"):
         read_dataset(root, label="species")
+    with pytest.raises(DataError, match=r"no label found in any of 5 paths, such as 'images/rust_0\.png'"):
+        read_dataset(root, label=r"re:/(\w+)/\w+/")
+
+
+def test_a_table_beside_images_without_labels_is_named(tmp_path):
+    disk(tmp_path, [Path("images/1.jpg"), Path("images/2.jpg")])
+    (tmp_path / "labels.csv").write_text("image_id,label\n1,rust\n2,scab\n")
+    with pytest.raises(DataError, match=r"no sub-folder per label.*If labels\.csv names the labels, give it instead"):
+        read_dataset(tmp_path)
 
 
 def test_label_folders_without_an_image_are_named(folder):
