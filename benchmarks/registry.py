@@ -16,6 +16,7 @@ _NAMES = {
     "bench_wire": ("wire_rate_limited", "wire_concurrency_capped", "wire_unlimited"),
     "bench_replies": ("replies",),
     "bench_ood": ("ood_near", "ood_far"),
+    "bench_layouts": ("layouts",),
     "bench_near_copies": ("near_copies",),
     "bench_labels": ("label_errors", "prevalence"),
     "bench_look_alikes": ("label_look_alikes",),
