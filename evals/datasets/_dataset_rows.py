@@ -1,22 +1,20 @@
 """From rows to labelled cases: hash the files, drop what cannot be used, and say so; from those to a data set."""
 
-import shlex
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from doubleread.core.case import Case, RowProblem
 from doubleread.core.errors import DataError
-from doubleread.core.label_likeness import look_alikes
-from doubleread.core.notices import NO_GROUPS, Caution, cautions, divided, first_few
+from doubleread.core.notices import divided
 from doubleread.core.task import Task
 from doubleread.evals.datasets._dataset_record import COPIES, Dataset, LabelledCases, RowProgress
 from doubleread.evals.datasets._row_labels import with_labels
+from doubleread.evals.datasets._row_notes import notes_on
 from doubleread.evals.datasets.folder_walk import head_of, no_image
 from doubleread.evals.datasets.label_names import slug
 from doubleread.evals.datasets.read_choice import ReadChoice
-from doubleread.evals.leakage import check_leakage
 from doubleread.rag.images.image_kinds import kind_of, refusal
 
 _SHOWN, _LONGEST = 3, 300
@@ -67,8 +65,7 @@ def gather(
     bad.extend(problem for _, problem in contradicting)
     if not cases:
         raise DataError(f"{name}: none of {len(rows)} rows can be used{_first(bad)}")
-    told = (*notes, *named.notes, *_grouping(cases), *_look_alikes(cases), *_leaks(cases), *_lost(named.rows, cases))
-    every = (*told, *_skipped(bad))
+    every = (*notes, *named.notes, *notes_on((row.label for row in named.rows), cases, bad))
     information, warnings = divided(every)
     return LabelledCases(
         name=name,
@@ -167,42 +164,6 @@ def _merge_identical(
     return cases, contradicting, repeated
 
 
-def _leaks(cases: Sequence[Case]) -> tuple[Caution, ...]:
-    """What the splits share, so that figures on them are too good; ``doubleread cases check`` lists it."""
-    found = check_leakage(cases)
-    shared = (("pictures", len(found.copies)), ("groups", len(found.shared_groups)))
-    return cautions(
-        f"{n} {what} are in more than one split, so the measured accuracy will be too high; "
-        "`doubleread cases check` lists them"
-        for what, n in shared
-        if n
-    )
-
-
-def _skipped(problems: Sequence[RowProblem]) -> tuple[Caution, ...]:
-    by_reason: dict[str, list[RowProblem]] = defaultdict(list)
-    for one in problems:
-        by_reason[one.reason].append(one)
-    lines: list[str] = []
-    for reason, some in by_reason.items():
-        if reason and len(some) > _SHOWN:
-            names = ", ".join(one.where for one in some[:_SHOWN])
-            alike = len({one.problem for one in some} - {reason}) == 1
-            why = f" ({some[0].problem})" if alike else ""
-            lines.append(f"skipped {len(some):,} {reason}{why}: {names}, …")
-        else:
-            lines += [one.line for one in some]
-    return cautions(first_few(lines, "{n:,} more rows skipped"))
-
-
-def _lost(rows: Sequence[DatasetRow], cases: Sequence[Case]) -> tuple[Caution, ...]:
-    """The labels that no case has, since all their rows were left out."""
-    lost = Counter(row.label for row in rows if row.label)
-    for case in cases:
-        lost.pop(case.label or "", None)
-    return cautions(f"the label {label!r} has no image left: all {n:,} were left out" for label, n in lost.items())
-
-
 def _check_labels(name: str, cases: Sequence[Case], problems: Sequence[RowProblem]) -> None:
     counts = Counter(case.label or "" for case in cases)
     if len(counts) < 2:
@@ -225,29 +186,3 @@ def _first(problems: Sequence[RowProblem]) -> str:
     shown = "; ".join(f"{p.where}: {p.problem}"[:_LONGEST] for p in problems[:_SHOWN])
     more = len(problems) - _SHOWN
     return f" ({shown}{f'; and {more} more' if more > 0 else ''})"
-
-
-def _grouping(cases: Sequence[Case]) -> list[str]:
-    without = sum(case.group is None for case in cases)
-    if without == len(cases):
-        return [Caution(NO_GROUPS)]
-    groups = len({case.group for case in cases if case.group is not None})
-    some = [Caution(f"{without} cases have no group")] if without else []
-    return [f"{groups} groups of cases that stay together", *some]
-
-
-def _look_alikes(cases: Sequence[Case]) -> list[str]:
-    counts = Counter(case.label or "" for case in cases)
-    return [
-        Caution(
-            f"labels {', '.join(map(repr, names))} are kept apart, but look like one label spelt differently; to join "
-            f"them: {_joining(names, counts)}"
-        )
-        for names in look_alikes(counts)
-    ]
-
-
-def _joining(names: Sequence[str], counts: Mapping[str, int]) -> str:
-    """The options that rename all labels to the most frequent one."""
-    kept = max(names, key=lambda name: counts[name])
-    return " ".join(f"--map {shlex.quote(f'{name}={kept}')}" for name in names if name != kept)
