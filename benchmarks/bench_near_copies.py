@@ -37,6 +37,7 @@ def _cropped(image: Image.Image) -> Image.Image:
 
 
 CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "exact": lambda image: image,
     "jpeg": _jpeg,
     "resized": lambda image: image.resize((round(image.width * 0.7), round(image.height * 0.7))),
     "brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.3),

@@ -42,7 +42,9 @@ def prevalence(
     from doubleread.panel import Panel
 
     chosen = settings_of(settings)
-    paths, problems = all_images(images)
+    paths, problems, notes = all_images(images)
+    for line in notes:
+        note(line)
     cases, unread = read_unlabelled(paths, group=group)
     unread = [*problems, *unread]
     warn_user(first_few([f"skipped {one.source}: {one.problem}" for one in unread], "{n:,} more images skipped"))

@@ -95,22 +95,23 @@ def named_images(arguments: Sequence[str]) -> NamedImages:
     return named
 
 
-def all_images(arguments: Sequence[str]) -> "tuple[list[str], list[Unread]]":
-    """Returns all paths that the arguments name, once stdin has ended, and what is wrong with the others."""
+def all_images(arguments: Sequence[str]) -> "tuple[list[str], list[Unread], list[str]]":
+    """Returns all paths that the arguments name, once stdin has ended, what is wrong with the others, and notes."""
     named = named_images(arguments)
 
     async def every() -> "list[str | Unread]":
         return [one async for one in named.stream()]
 
     found = asyncio.run(every()) if named.streamed else named.found
-    return [one for one in found if isinstance(one, str)], [one for one in found if not isinstance(one, str)]
+    paths = [one for one in found if isinstance(one, str)]
+    return paths, [one for one in found if not isinstance(one, str)], [*named.notes, *named.path_notes()]
 
 
 def chat_images(arguments: Sequence[str]) -> list[Path]:
     """Returns the files to add to a chat. Raises ``DataError`` for ``-``, an empty folder, and one that is closed."""
     if STDIN in arguments:
         raise DataError("- means paths on stdin, from which a chat takes what you say: name files, folders or patterns")
-    paths, problems = all_images(arguments)
+    paths, problems, _ = all_images(arguments)
     if problems:
         raise DataError("; ".join(f"{one.source}: {one.problem}" for one in problems))
     return [Path(one) for one in paths]
@@ -119,9 +120,9 @@ def chat_images(arguments: Sequence[str]) -> list[Path]:
 def _files(named: str, notes: list[str]) -> "Iterator[str | Unread]":
     path = _meant(named)
     if _is_folder(path):
-        yield from _found(named, _in_folder(path), "images in the folder or in its sub-folders")
+        yield from _found(named, _in_folder(path, notes), "images in the folder or in its sub-folders")
     elif has_magic(named) and "://" not in named and not _exists(path):
-        matched = (one for match in _matches(str(path)) for one in _matched(match))
+        matched = (one for match in _matches(str(path)) for one in _matched(match, notes))
         yield from _found(named, matched, "files that match the pattern")
     elif _is_table(path):
         yield from _listed(path, notes)
@@ -142,8 +143,8 @@ def _matches(pattern: str) -> list[str]:
     return sorted(found)
 
 
-def _matched(path: str) -> "Iterator[str | Unread]":
-    return _in_folder(Path(path)) if _is_folder(Path(path)) else iter([path])
+def _matched(path: str, notes: list[str]) -> "Iterator[str | Unread]":
+    return _in_folder(Path(path), notes) if _is_folder(Path(path)) else iter([path])
 
 
 def _exists(path: Path) -> bool:
@@ -179,7 +180,7 @@ def _listed(file: Path, notes: list[str]) -> "Iterator[str | Unread]":
     yield from _found(str(file), iter(paths), "a column of paths")
 
 
-def _in_folder(folder: Path) -> "Iterator[str | Unread]":
+def _in_folder(folder: Path, notes: list[str]) -> "Iterator[str | Unread]":
     from doubleread.evals.datasets.folder_walk import walk
 
     try:
@@ -187,6 +188,8 @@ def _in_folder(folder: Path) -> "Iterator[str | Unread]":
     except OSError as error:
         yield _unread(str(folder), f"the folder cannot be read: {error.strerror}")
         return
+    if reasons := Counter(one.reason for one in found.ignored):
+        notes.append(f"{folder}: not used: " + ", ".join(f"{n:,} {reason}" for reason, n in reasons.items()))
     yield from (str(folder / path) for path in found.images)
     for one in found.problems:
         yield _unread(str(folder / one.where), one.problem)

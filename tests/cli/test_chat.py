@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import pytest
-from kit import photo
+from kit import photo, unspaced
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
@@ -91,7 +91,7 @@ def test_an_image_that_cannot_be_read_is_told_the_rest_goes_on_and_the_code_is_2
     broken.write_bytes(b"no picture")
     ran = chat(tmp_path / "gone.png", broken, leaf, lines=["/images"])
     assert ran.code == 2
-    assert f"the file is missing: '{tmp_path / 'gone.png'}'" in " ".join(ran.err.split())
+    assert unspaced(f"the file is missing: '{tmp_path / 'gone.png'}'") in unspaced(ran.err)
     assert "broken.png" in ran.err.replace("\n", "")
     assert "Traceback" not in ran.err
     assert ran.out.count("leaf.png") >= 2

@@ -83,6 +83,14 @@ def test_what_cannot_be_read_is_told_once_each_and_stops_nothing(sources, home):
     assert "doubleread fetches no images: download the file" in problems[3]
 
 
+def test_files_of_a_folder_that_are_no_images_are_counted(sources, home):
+    written(home / "new" / "notes.txt", "x")
+    written(home / "new" / "@eaDir" / "thumb.jpg", "x")
+    names, ended = sources("new")
+    assert len(names) == 12
+    assert unspaced("new: not used: 1 other files (.txt), 1 Synology thumbnails (@eaDir)") in unspaced(ended.err)
+
+
 def test_nothing_but_empty_folders_is_an_error(doubleread, saved, home):
     (home / "empty").mkdir()
     ended = doubleread("diagnose", "empty", "no/*.png", "--panel", saved)
