@@ -16,9 +16,11 @@ import httpx2
 import openai
 
 from doubleread.agents.wire._receiving import MAX_REPLY, ON_SENDING, BoundedClient, RefusedResponse, ReplyTooLarge
+from doubleread.agents.wire.bodies import body_of, missing_feature
 from doubleread.agents.wire.faults import CallFault, harmless
-from doubleread.agents.wire.reply import completion_of, error_of, fault_of_status
-from doubleread.agents.wire.request import PATHS, Completion, Request, body_of, missing_feature
+from doubleread.agents.wire.refusals import error_of, fault_of_status
+from doubleread.agents.wire.reply import completion_of
+from doubleread.agents.wire.request import PATHS, Completion, Request
 from doubleread.agents.wire.values import parsed
 from doubleread.core.loopback import is_loopback
 
@@ -100,17 +102,17 @@ class ServerClient:
             async with asyncio.timeout(self._timeout_s):
                 return await sending
         except (TimeoutError, openai.APITimeoutError) as error:
-            fault = CallFault("timeout", f"no answer within {self._timeout_s:g} s", retryable=True)
+            fault = CallFault("timeout", f"no answer within {self._timeout_s:g} s", step="repeat")
             if isinstance(error.__cause__, httpx2.ConnectTimeout):
-                fault = CallFault("network", _connection(error), retryable=True)
+                fault = CallFault("network", _connection(error), step="repeat")
         except openai.APIConnectionError as error:
-            fault = CallFault("network", _connection(error), retryable=True)
+            fault = CallFault("network", _connection(error), step="repeat")
         except ReplyTooLarge:
             fault = CallFault("server", f"the answer is larger than {MAX_REPLY / 1e6:g} MB")
         except RefusedResponse as refused:
             fault = refusal(refused.response)
         except Exception as error:  # noqa: BLE001 - any other error means that the call has failed
-            fault = CallFault("network", f"no usable answer ({type(error).__name__})", retryable=True)
+            fault = CallFault("network", f"no usable answer ({type(error).__name__})", step="repeat")
         finally:
             ON_SENDING.reset(before)
         raise fault  # outside the handlers, so that it does not keep reply or request alive

@@ -44,6 +44,7 @@ AbstentionCause = Literal[
     "budget",
     "authentication",
     "not-found",
+    "unsupported",
     "bad-request",
     "server",
     "network",

@@ -17,9 +17,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from doubleread.mock_server.injected_faults import FAULTS, rate_limit
-from doubleread.mock_server.mock_reply import Fault, MockReply, Received, chat_body, decisions_body, error_body
+from doubleread.mock_server.mock_reply import (
+    Fault,
+    MockReply,
+    RawReply,
+    Received,
+    chat_body,
+    decisions_body,
+    error_body,
+)
 
-Say = MockReply | Fault
+Say = MockReply | Fault | RawReply
 Answering = Say | Callable[[Received], Say]
 _FEATURES: dict[str, Callable[[dict[str, Any]], bool]] = {
     "json_schema": lambda body: body.get("response_format", {}).get("type") == "json_schema",
@@ -128,6 +136,8 @@ class MockServer:
         say = say(received) if callable(say) else say
         if isinstance(say, Fault):
             return FAULTS[say.name](say, received)
+        if isinstance(say, RawReply):
+            return _raw(say)
         await asyncio.sleep(self._latency_s + say.delay_s)
         self.answered += 1
         body = decisions_body(say) if received.path.endswith("/decisions") else chat_body(say)
@@ -136,6 +146,12 @@ class MockServer:
     async def _models(self, request: Request) -> Response:
         del request
         return JSONResponse({"object": "list", "data": [{"id": "mock-1", "object": "model", "owned_by": "nobody"}]})
+
+
+def _raw(say: RawReply) -> Response:
+    if isinstance(say.body, str):
+        return Response(say.body, say.status, say.headers)
+    return JSONResponse(say.body, say.status, say.headers)
 
 
 @dataclass(frozen=True)

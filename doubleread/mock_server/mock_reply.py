@@ -50,6 +50,15 @@ class Fault:
     message: str = ""
 
 
+@dataclass(frozen=True)
+class RawReply:
+    """Any reply: a status, a body (JSON, or text as it is) and headers."""
+
+    status: int
+    body: Any
+    headers: dict[str, str] = field(default_factory=dict)
+
+
 def read_script(path: Path) -> list[MockReply | Fault]:
     """Reads replies in order, from lines such as ``{"text": "…"}``, ``{"refusal": "…"}`` or ``{"fault": "html"}``.
 

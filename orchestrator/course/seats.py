@@ -25,7 +25,7 @@ REFEREE_S = 60.0
 """Time limit in seconds for a referee without a deadline of its own."""
 PER_LABEL = 4
 """Stored cases retrieved for each contested label."""
-HOPELESS: frozenset[AbstentionCause] = frozenset({"authentication", "not-found", "quota", "budget"})
+HOPELESS: frozenset[AbstentionCause] = frozenset({"authentication", "not-found", "unsupported", "quota", "budget"})
 """Permanent causes: trust cannot be learned from an agent that can never answer."""
 
 Witness = Callable[[Case, Answer], None]
