@@ -19,7 +19,7 @@ _MESSAGES = (
     "errors",
     "error_description",
     "error_message",
-    "errorMessage",
+    "errormessage",
     "error_msg",
     "description",
     "reason",
@@ -33,11 +33,11 @@ _MESSAGES = (
     "fault",
     "faultstring",
     "response",
-    "quotaId",
-    "retryDelay",
+    "quotaid",
+    "retrydelay",
 )
 """Keys whose texts are read. Others may repeat the question: ``input`` (FastAPI), ``failed_generation`` (Groq)."""
-_CODES = ("code", "type", "status", "error_code", "errorCode", "error_type", "reason")
+_CODES = ("code", "type", "status", "error_code", "errorcode", "error_type", "reason")
 _PARAMS = ("param", "parameter", "field")
 MAX_DEPTH, MAX_TEXTS = 6, 12
 _LOOKED_AT = 20_000
@@ -82,7 +82,9 @@ def _collect(value: Any, found: dict[str, list[str]], depth: int) -> None:
 
 
 def _collect_object(value: Json, found: dict[str, list[str]], depth: int) -> None:
-    place = ".".join(str(part) for part in value["loc"][:MAX_DEPTH]) if isinstance(value.get("loc"), list) else ""
+    value = {key.lower(): one for key, one in value.items()}
+    loc = value.get("loc")
+    place = ".".join(map(str, loc[:MAX_DEPTH])) if isinstance(loc, list) else loc if isinstance(loc, str) else ""
     if place:
         found["param"].append(place)
     found["code"] += [str(one) for one in _scalars(value, _CODES)]
