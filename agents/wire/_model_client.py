@@ -8,6 +8,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 from doubleread.agents.wire._client import FeatureMissing, ServerClient
 from doubleread.agents.wire._pace import RateController
 from doubleread.agents.wire.answers import AnswerCache, CallResult, key_of
+from doubleread.agents.wire.bodies import both_limits, limit_name
 from doubleread.agents.wire.budget import Budget, Reservation
 from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.prices import TokenPrice, charged, estimate_of
@@ -15,6 +16,9 @@ from doubleread.agents.wire.request import Completion, Request
 from doubleread.agents.wire.server_options import Server
 from doubleread.core.opinion import Usage
 
+OTHER_SOURCE = "choose another `confidence` for this agent"
+LONGER = 1.5
+"""Times as many tokens as asked for show that the limit was ignored; servers count a few more than were asked for."""
 Check = Callable[[Completion], object]
 """Raises ``CallFault`` for an unusable answer, which is then not cached."""
 
@@ -89,17 +93,36 @@ class ModelClient:
                     return completion
 
     async def _send(self, agent: str, request: Request, made: list[Reservation]) -> Completion:
-        """Sends one paid request, without features that the server turns out to lack."""
-        lacking = self._answers.features(self._place)
+        """Sends one paid request, without features that the server turns out to lack.
+
+        What it lacks is stored once a request without it succeeded, and forgotten when one without it is refused.
+        """
+        lessons, lacking = self._answers.lessons, self._answers.lessons.known(self._place)
         while True:
             if request.top_logprobs and "logprobs" in lacking:
-                advice = "choose another `confidence` for this agent"
-                raise CallFault("bad-request", f"{request.model} gives no token probabilities here: {advice}")
+                raise CallFault("unsupported", f"{request.model} gives no token probabilities here: {OTHER_SOURCE}")
             try:
-                return await self._paid(agent, request, lacking, made)
+                completion = await self._paid(agent, request, lacking, made)
             except FeatureMissing as missing:
-                lacking |= {missing.feature}
-                self._answers.lacks(self._place, missing.feature)
+                lacking |= missing.features
+                if both_limits(lacking):
+                    lessons.failed(self._place)
+                    raise missing.fault from None
+                lessons.try_without(self._place, missing.features)
+            except CallFault as fault:
+                if fault.cause == "bad-request" and lacking:
+                    lessons.failed(self._place)
+                raise
+            else:
+                lessons.worked(self._place, lacking - lessons.stored(self._place))
+                self._check_length(completion, request, lacking)
+                return completion
+
+    def _check_length(self, completion: Completion, request: Request, lacking: frozenset[str]) -> None:
+        """Learns from an answer longer than asked for that the limit must be sent under its other name."""
+        name = limit_name(lacking, self._client.limit)
+        if completion.usage.output_tokens > LONGER * request.max_tokens and not both_limits(lacking | {name}):
+            self._answers.lessons.try_without(self._place, {name})
 
     async def _paid(self, agent: str, request: Request, lacking: frozenset[str], made: list[Reservation]) -> Completion:
         expected = None if self._price is None else estimate_of(self._price, request)

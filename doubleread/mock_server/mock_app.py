@@ -35,6 +35,7 @@ _FEATURES: dict[str, Callable[[dict[str, Any]], bool]] = {
     "logprobs": lambda body: bool(body.get("logprobs")),
     "temperature": lambda body: "temperature" in body,
     "max_completion_tokens": lambda body: "max_completion_tokens" in body,
+    "max_tokens": lambda body: "max_tokens" in body,
 }
 """Features that a server may lack, with a test of whether a request uses them."""
 SHUTDOWN_S = 1

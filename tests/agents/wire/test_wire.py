@@ -104,7 +104,7 @@ def test_the_request_and_the_answer_arrive_whole():
     assert received.body == {
         "model": "m",
         "messages": list(QUESTION.messages),
-        "max_completion_tokens": 1000,
+        "max_tokens": 1000,
         "temperature": 0.0,
         "response_format": {
             "type": "json_schema",
@@ -211,9 +211,9 @@ def test_a_server_that_is_not_there_is_a_network_fault():
     [
         (("json_schema",), {"response_format": {"type": "json_object"}, "temperature": 0.0}),
         (("json_schema", "json_object"), {"temperature": 0.0}),
-        (("max_completion_tokens",), {"max_tokens": 1000}),
-        (("temperature",), {"max_completion_tokens": 1000}),
-        (("json_schema", "json_object", "temperature", "max_completion_tokens"), {"max_tokens": 1000}),
+        (("max_tokens",), {"max_completion_tokens": 1000}),
+        (("temperature",), {"max_tokens": 1000}),
+        (("json_schema", "json_object", "temperature", "max_tokens"), {"max_completion_tokens": 1000}),
     ],
 )
 def test_what_a_server_lacks_is_left_out_and_remembered(without, left):
