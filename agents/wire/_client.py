@@ -19,7 +19,7 @@ from doubleread.agents.wire._missing_features import missing_features
 from doubleread.agents.wire._receiving import MAX_REPLY, ON_SENDING, BoundedClient, RefusedResponse, ReplyTooLarge
 from doubleread.agents.wire.bodies import NEW_LIMIT, OLD_LIMIT, body_of
 from doubleread.agents.wire.faults import CallFault, harmless
-from doubleread.agents.wire.refusals import error_of, fault_of_status
+from doubleread.agents.wire.refusals import error_of, fault_of_status, stated_delay
 from doubleread.agents.wire.reply import completion_of
 from doubleread.agents.wire.request import PATHS, Completion, Request
 from doubleread.agents.wire.values import parsed
@@ -143,7 +143,8 @@ class ServerClient:
             redirects = f"HTTP {status}: the server redirects; set base_url to where it leads"
             return CallFault("bad-request", redirects, free=True)
         fault = fault_of_status(status, error, response.headers.get("x-request-id"), self._secrets)
-        fault.retry_after = _retry_after(response.headers)
+        asked = _retry_after(response.headers)
+        fault.retry_after = stated_delay(str(error.get("message") or "")) if asked is None else asked
         return fault
 
 

@@ -18,6 +18,11 @@ from doubleread.core.opinion import AbstentionCause
 
 _LOOKED_AT = 100 * MAX_DETAIL
 _HUNDRED = 100
+_DELAY = re.compile(
+    r"(?:try(?: again)?|retry(?:ing)?|wait)(?: again)?(?: in| after| for)?:? (?:about )?"
+    r"(?=\d)(?:(\d{1,4})h ?)?(?:(\d{1,4})m(?!s) ?)?(?:(\d{1,6}(?:\.\d{1,9})?) ?(ms|s(?:ec(?:ond)?s?)?))?\b",
+    re.IGNORECASE,
+)
 
 
 class Meaning(Record):
@@ -82,6 +87,16 @@ def fault_of_status(
     return CallFault(meaning.cause, detail, step=meaning.next, request_id=request_id, free=free)
 
 
+def stated_delay(text: str) -> float | None:
+    """Returns the seconds that a refusal asks to wait in words, as in ``try again in 1m4.5s``, or None."""
+    found = _DELAY.search(text)
+    if found is None:
+        return None
+    hours, minutes, number, unit = found.groups()
+    seconds = float(number or 0) / (1000 if unit == "ms" else 1)
+    return 3600 * float(hours or 0) + 60 * float(minutes or 0) + seconds
+
+
 def status_of(value: Any, otherwise: int) -> int:
     """HTTP status that an error body states, as a number or its digits; ``otherwise`` if it is none."""
     if isinstance(value, str) and re.fullmatch("[1-5][0-9]{2}", value):
@@ -94,4 +109,4 @@ def _is_read(error: Mapping[str, Any]) -> bool:
     return all(isinstance(value, str) for value in error.values())
 
 
-__all__ = ["Meaning", "error_in", "error_of", "fault_of_status", "meaning_of", "meanings", "status_of"]
+__all__ = ["Meaning", "error_in", "error_of", "fault_of_status", "meaning_of", "meanings", "stated_delay", "status_of"]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from models_kit import KEY, wire
 
 from doubleread.agents.wire.faults import MAX_DETAIL, CallFault
-from doubleread.agents.wire.refusals import error_in, error_of, fault_of_status, meanings
+from doubleread.agents.wire.refusals import error_in, error_of, fault_of_status, meanings, stated_delay
 from doubleread.agents.wire.request import Request
 from doubleread.agents.wire.server_options import Server
 from doubleread.mock_server import MockReply, RawReply, running
@@ -206,3 +206,39 @@ def test_any_body_is_read_without_an_accident(body, status):
     assert fault.detail
     assert len(fault.detail) <= MAX_DETAIL
     assert fault.step in ("stop", "repeat", "wait", "slow-down")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("Please try again in 120ms.", 0.12),
+        ("Please try again in 4.9s", 4.9),
+        ("Please try again in 18m43s. Need more tokens?", 1123),
+        ("Please retry in 34.07s.", 34.07),
+        ("No deployments available, Try again in 60 seconds.", 60),
+        ("Please wait 7 s", 7),
+        ("retry after 1h2m3s", 3723),
+        ("Please try again later", None),
+        ("try again in a while", None),
+        ("nothing", None),
+    ],
+)
+def test_a_wait_that_is_asked_for_in_words_is_understood(text, seconds):
+    assert stated_delay(text) == (None if seconds is None else pytest.approx(seconds))
+
+
+def test_a_server_that_is_loading_is_waited_for_and_its_words_are_the_cause_in_the_end():
+    loading = RawReply(503, {"error": {"message": "Loading model", "code": 503}})
+    with running([loading], MockReply(text="yes")) as mock, wire() as line:
+        assert ask(mock, line, attempts=1).completion.text == "yes"
+    with running(otherwise=loading) as mock, wire() as line, pytest.raises(CallFault, match="Loading model") as caught:
+        ask(mock, line, deadline_s=0.5)
+    assert caught.value.cause == "server"
+
+
+@pytest.mark.parametrize("status", [429, 502, 503])
+def test_a_wait_beyond_the_deadline_is_not_begun(status):
+    late = RawReply(status, {"error": "busy"}, {"retry-after": "3600"})
+    with running(otherwise=late) as mock, wire() as line, pytest.raises(CallFault, match="busy"):
+        ask(mock, line, attempts=1 if status == 502 else 4)
+    assert len(mock.server.requests) == 1
