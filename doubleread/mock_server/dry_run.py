@@ -27,7 +27,7 @@ from doubleread.mock_server.mock_reply import CHARACTERS, Fault, MockReply, Rece
 from doubleread.mock_server.schema_answers import answer_for, listed
 
 SIDE = 16
-ALIKE = 6.0
+ALIKE = 4.0
 """Mean difference of two thumbnails, of 255, up to which they show the same image."""
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
 LEADS = (0.6, 0.7, 0.8, 0.9, 0.95)

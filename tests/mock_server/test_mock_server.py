@@ -190,8 +190,9 @@ def test_a_share_of_requests_may_fail(photos):
     says = dry_run(photos, accuracy=1.0, faults={"quota": 1.0})
     with running(otherwise=says) as mock:
         assert post(mock).status_code == 429
-    assert _faults(["rate-limit=0.05", "html"]) == {"rate-limit": 0.05, "html": 1.0}
-    for wrong in ("rate-limit=often", "no-such=0.1", "html=7"):
+    assert _faults(["rate-limit=0.05", "html"]) == ({"rate-limit": 0.05, "html": 1.0}, {})
+    assert _faults(["loading=60s", "html=1.5s"]) == ({}, {"loading": 60.0, "html": 1.5})
+    for wrong in ("rate-limit=often", "no-such=0.1", "html=7", "html=-1", "html=nan", "loading=..s", "loading=-3s"):
         with pytest.raises(DataError, match="--fault"):
             _faults([wrong])
 
