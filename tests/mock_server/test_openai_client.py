@@ -154,7 +154,7 @@ def test_responses_answer_texts_images_schemas_and_tools(client, case):
     logprobs = client.responses.create(**asked, include=["message.output_text.logprobs"], top_logprobs=1)
     assert logprobs.output[0].content[0].logprobs[0].top_logprobs
     for refused in ({"stream": True}, {"previous_response_id": "resp_1"}):
-        with pytest.raises(openai.BadRequestError, match="stream|Previous response"):
+        with pytest.raises(openai.BadRequestError, match=r"stream|Previous response"):
             client.responses.create(**asked, **refused)
 
 
