@@ -1,13 +1,15 @@
 """Calls one model: from the cache or the server, with retries, at the server's pace, within the budget."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from doubleread.agents.wire._client import FeatureMissing, ServerClient
 from doubleread.agents.wire._pace import RateController
 from doubleread.agents.wire.answers import AnswerCache, CallResult, key_of
+from doubleread.agents.wire.bodies import both_limits, limit_name
 from doubleread.agents.wire.budget import Budget, Reservation
 from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.prices import TokenPrice, charged, estimate_of
@@ -15,8 +17,29 @@ from doubleread.agents.wire.request import Completion, Request
 from doubleread.agents.wire.server_options import Server
 from doubleread.core.opinion import Usage
 
+OTHER_SOURCE = "choose another `confidence` for this agent"
+LONGER = 1.5
+"""Times as many tokens as asked for show that the limit was ignored; servers count a few more than were asked for."""
 Check = Callable[[Completion], object]
 """Raises ``CallFault`` for an unusable answer, which is then not cached."""
+
+
+_OWN_PAUSE_S = 3.0
+"""Seconds that a call waits by itself if the server was not ready for it but answers others."""
+_GROWING = wait_random_exponential(multiplier=0.5, max=20)
+
+
+@dataclass
+class _Call:
+    """One call with all its attempts: until when it may take, what was sent, and the last refusal to let it in."""
+
+    until: float
+    made: list[Reservation] = field(default_factory=list)
+    refused: CallFault | None = None
+
+    @property
+    def usage(self) -> Usage:
+        return sum((one.usage for one in self.made), Usage())
 
 
 class ModelClient:
@@ -44,62 +67,98 @@ class ModelClient:
         if self._server.key_name and not self._server.key():
             raise CallFault("authentication", f"the environment variable {self._server.key_name} is not set")
         key = key_of(server=self._server.base_url, request=request.model_dump(mode="json"), sample=sample)
-        made: list[Reservation] = []
+        call = _Call(until=asyncio.get_running_loop().time() + self._server.deadline_s)
         try:
             async with asyncio.timeout(self._server.deadline_s):
-                found = await self._answers.get_or_call(key, lambda: self._call(agent, request, check, made))
+                found = await self._answers.get_or_call(key, lambda: self._call(agent, request, check, call))
         except TimeoutError:
-            limit = f"no answer within {self._server.deadline_s:g} s, including the wait for its turn"
-            raise CallFault("timeout", limit, usage=_used(made)) from None
+            raise self._too_late(call) from None
         except CallFault as fault:
-            raise fault.with_usage(_used(made)) from None
+            raise fault.with_usage(call.usage) from None
         if found.cached:
             self._budget.count_cached(agent)
         return found
 
-    async def _call(self, agent: str, request: Request, check: Check, made: list[Reservation]) -> Completion:
+    def _too_late(self, call: _Call) -> CallFault:
+        """What a call that ran out of time failed of: the last refusal if there was one."""
+        limit, refused = f"{self._server.deadline_s:g} s", call.refused or self._pace.refusal
+        if refused is None:
+            detail = f"no answer within {limit}, including the wait for its turn"
+            return CallFault("timeout", detail, usage=call.usage)
+        detail = f"{refused.detail} (not let in within {limit})"
+        return CallFault(refused.cause, detail, usage=call.usage, request_id=refused.request_id)
+
+    async def _call(self, agent: str, request: Request, check: Check, call: _Call) -> Completion:
         """Retries with random pauses until an answer passes the check.
 
-        ``made`` receives every call, so that the usage is known even if waiting is interrupted.
+        ``call`` receives every attempt, so that the usage is known even if waiting is interrupted.
         """
         retrying = AsyncRetrying(
-            retry=retry_if_exception(lambda error: isinstance(error, CallFault) and error.step in ("repeat", "wait")),
-            wait=wait_random_exponential(multiplier=0.5, max=20),
+            retry=retry_if_exception(lambda error: isinstance(error, CallFault) and error.step == "repeat"),
+            wait=_pause,
             stop=stop_after_attempt(self._server.attempts),
             reraise=True,
         )
         async for attempt in retrying:
             with attempt:
-                completion = await self._until_let_in(agent, request, made)
+                completion = await self._until_let_in(agent, request, call)
                 check(completion)
-        return completion.model_copy(update={"usage": _used(made)})
+        return completion.model_copy(update={"usage": call.usage})
 
-    async def _until_let_in(self, agent: str, request: Request, made: list[Reservation]) -> Completion:
-        """Sends; if the server asks for fewer calls, waits for another turn within the deadline."""
+    async def _until_let_in(self, agent: str, request: Request, call: _Call) -> Completion:
+        """Sends; if the server asks for fewer calls or is not ready, waits for another turn within the deadline."""
         while True:
+            if self._pace.resumes > call.until and self._pace.refusal is not None:
+                raise self._pace.refusal.with_usage(Usage())  # the server takes no call before the deadline
             async with self._pace.turn() as turn:
                 try:
-                    completion = await self._send(agent, request, made)
+                    completion = await self._send(agent, request, call.made)
                 except CallFault as fault:
-                    if fault.step != "slow-down":
+                    if fault.step not in ("slow-down", "wait"):
+                        if fault.free:
+                            turn.succeeded()
                         raise
-                    turn.limited(fault.retry_after)
+                    call.refused = fault
+                    turn.limited(fault)
                 else:
                     turn.succeeded()
                     return completion
+            if self._pace.refusal is None and call.refused.step == "wait":  # others are answered
+                await asyncio.sleep(_OWN_PAUSE_S)
+            if call.refused.retry_after and asyncio.get_running_loop().time() + call.refused.retry_after > call.until:
+                raise call.refused
 
     async def _send(self, agent: str, request: Request, made: list[Reservation]) -> Completion:
-        """Sends one paid request, without features that the server turns out to lack."""
-        lacking = self._answers.features(self._place)
+        """Sends one paid request, without features that the server turns out to lack.
+
+        What it lacks is stored once a request without it succeeded, and forgotten when one without it is refused.
+        """
+        lessons, lacking = self._answers.lessons, self._answers.lessons.known(self._place)
         while True:
             if request.top_logprobs and "logprobs" in lacking:
-                advice = "choose another `confidence` for this agent"
-                raise CallFault("bad-request", f"{request.model} gives no token probabilities here: {advice}")
+                raise CallFault("unsupported", f"{request.model} gives no token probabilities here: {OTHER_SOURCE}")
             try:
-                return await self._paid(agent, request, lacking, made)
+                completion = await self._paid(agent, request, lacking, made)
             except FeatureMissing as missing:
-                lacking |= {missing.feature}
-                self._answers.lacks(self._place, missing.feature)
+                lacking |= missing.features
+                if both_limits(lacking):
+                    lessons.failed(self._place)
+                    raise missing.fault from None
+                lessons.try_without(self._place, missing.features)
+            except CallFault as fault:
+                if fault.cause == "bad-request" and lacking:
+                    lessons.failed(self._place)
+                raise
+            else:
+                lessons.worked(self._place, lacking - lessons.stored(self._place))
+                self._check_length(completion, request, lacking)
+                return completion
+
+    def _check_length(self, completion: Completion, request: Request, lacking: frozenset[str]) -> None:
+        """Learns from an answer longer than asked for that the limit must be sent under its other name."""
+        name = limit_name(lacking, self._client.limit)
+        if completion.usage.output_tokens > LONGER * request.max_tokens and not both_limits(lacking | {name}):
+            self._answers.lessons.try_without(self._place, {name})
 
     async def _paid(self, agent: str, request: Request, lacking: frozenset[str], made: list[Reservation]) -> Completion:
         expected = None if self._price is None else estimate_of(self._price, request)
@@ -120,5 +179,8 @@ class ModelClient:
             return completion
 
 
-def _used(made: Sequence[Reservation]) -> Usage:
-    return sum((one.usage for one in made), Usage())
+def _pause(state: RetryCallState) -> float:
+    """Seconds until a call that failed is repeated: random and growing, or what the server asks for."""
+    fault = state.outcome.exception() if state.outcome is not None else None
+    asked = fault.retry_after if isinstance(fault, CallFault) else None
+    return max(_GROWING(state), asked or 0.0)

@@ -37,7 +37,7 @@ class Wire:
             self._clients[address] = ServerClient(server.base_url, key, timeout_s=server.attempt_timeout_s)
         pace = self._paces.setdefault(
             (server.base_url, server.key_name, server.model),
-            RateController(in_flight=server.in_flight, requests_per_minute=server.requests_per_minute),
+            RateController(server.in_flight, server.requests_per_minute, f"{server.model} at {server.base_url}"),
         )
         price = server.price or self._prices.of(server.model)
         return ModelClient(server, self._clients[address], pace, price=price, answers=self._answers, budget=self.budget)
