@@ -36,8 +36,8 @@ def showing(*urls, text="What is it?"):
     return [{"role": "user", "content": [{"type": "text", "text": text}, *parts]}]
 
 
-def post(mock, body, path="/chat/completions", **headers):
-    """The answer to a body: JSON, or bytes as they are."""
+def post(mock, body=CHAT, path="/chat/completions", **headers):
+    """The answer to a body, which is made JSON unless it is bytes."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     with httpx2.Client(trust_env=False, timeout=30, verify=False) as client:
         return client.post(mock.base_url + path, content=content, headers=headers)

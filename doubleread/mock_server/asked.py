@@ -25,10 +25,14 @@ class Refused(Exception):
         super().__init__(message)
 
 
-class Body(BaseModel):
+class Fields(BaseModel):
     """Fields of a request that have to be right; others are ignored."""
 
     model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
+
+
+class RequestBody(Fields):
+    """The fields that all APIs share."""
 
     model: str = Field(min_length=1)
     stream: bool | None = None
@@ -56,7 +60,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ParsedRequest:
     """A request that can be answered. ``logprobs`` is the number of alternatives for each token, if they are wanted."""
 
     model: str
@@ -145,12 +149,12 @@ def decoded(data: str, where: str) -> bytes:
 
 
 def said(parts: Sequence[str | bytes]) -> Mapping[str, Any]:
-    """The texts and images of a request as fields of ``Asked``."""
+    """The texts and images of a request as fields of ``ParsedRequest``."""
     texts, images = [p for p in parts if isinstance(p, str)], [p for p in parts if isinstance(p, bytes)]
     return {"text": "\n".join(texts), "images": tuple(images)}
 
 
-def tool_to_call(body: Body) -> Tool | None:
+def tool_to_call(body: RequestBody) -> Tool | None:
     """Returns the tool that ``tool_choice`` demands, the first one if any will do, or None."""
     tools = [_tool(tool, f"tools[{i}]") for i, tool in enumerate(body.tools or [])]
     choice = body.tool_choice

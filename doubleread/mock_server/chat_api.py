@@ -4,52 +4,57 @@ import json
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from doubleread.core.types import Json
-from doubleread.mock_server.asked import Asked, Body, Refused, checked, parts_of, said, tool_to_call
+from doubleread.mock_server.asked import (
+    Fields,
+    ParsedRequest,
+    Refused,
+    RequestBody,
+    checked,
+    parts_of,
+    said,
+    tool_to_call,
+)
 from doubleread.mock_server.mock_reply import MockReply, chat_body
 
 PIECE = 16
 """Characters of one event of a stream."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(strict=True, extra="allow")
-
-
-class _Message(_Part):
+class _Message(Fields):
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | list[dict[str, Any]] | None = None
 
 
-class _StreamOptions(_Part):
+class _StreamOptions(Fields):
     include_usage: bool | None = None
 
 
-class Schema(_Part):
+class Schema(Fields):
     """A schema of answers with its name."""
 
     name: str = Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")
     schema_: dict[str, Any] = Field(default_factory=dict, alias="schema")
 
 
-class _Format(_Part):
+class _ChatFormat(Fields):
     type: Literal["text", "json_object", "json_schema"]
     json_schema: Schema | None = None
 
 
-class _Chat(Body):
+class _Chat(RequestBody):
     messages: list[_Message] = Field(min_length=1)
     n: int | None = Field(default=None, ge=1, le=128)
     max_tokens: int | None = Field(default=None, ge=1)
     max_completion_tokens: int | None = Field(default=None, ge=1)
     stream_options: _StreamOptions | None = None
     logprobs: bool | None = None
-    response_format: _Format | None = None
+    response_format: _ChatFormat | None = None
 
 
-def chat_asked(body: Json) -> Asked:
+def chat_asked(body: Json) -> ParsedRequest:
     """Reads a request for a chat completion; raises ``Refused``."""
     chat = checked(_Chat, body)
     form = chat.response_format
@@ -59,7 +64,7 @@ def chat_asked(body: Json) -> Asked:
     if chat.top_logprobs is not None and not chat.logprobs:
         raise Refused("'top_logprobs' is only allowed when 'logprobs' is true.", param="top_logprobs")
     limits = [limit for limit in (chat.max_tokens, chat.max_completion_tokens) if limit is not None]
-    return Asked(
+    return ParsedRequest(
         model=chat.model,
         form=form.type if form else "text",
         schema=form.json_schema.schema_ if form and form.json_schema else None,
@@ -79,7 +84,7 @@ def _parts(message: _Message, i: int) -> Iterator[str | bytes]:
     yield from parts_of(message.content, f"messages[{i}].content")
 
 
-def chat_written(reply: MockReply, asked: Asked) -> Json:
+def chat_written(reply: MockReply, asked: ParsedRequest) -> Json:
     """Writes the answer: as many choices as were asked for, with as many alternatives of each token."""
     body = chat_body(reply)
     choice, usage = body["choices"][0], body["usage"]
@@ -92,7 +97,7 @@ def chat_written(reply: MockReply, asked: Asked) -> Json:
     return body
 
 
-def events(body: Json, asked: Asked) -> Iterator[str]:
+def events(body: Json, asked: ParsedRequest) -> Iterator[str]:
     """Writes a chat completion as server-sent events."""
     head = {**{key: body[key] for key in ("id", "created", "model")}, "object": "chat.completion.chunk"}
     if asked.include_usage:

@@ -3,14 +3,15 @@
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from doubleread.core.types import Json
 from doubleread.mock_server.asked import (
-    Asked,
-    Body,
+    Fields,
+    ParsedRequest,
     Question,
     Refused,
+    RequestBody,
     checked,
     decoded,
     image_of,
@@ -22,70 +23,66 @@ from doubleread.mock_server.mock_reply import MockReply, usage
 _Words = str | list[Any]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(strict=True, extra="allow")
-
-
-class _Choice(_Part):
+class _ChoiceOption(Fields):
     value: str | bool
 
 
-class _Level(_Part):
+class _Level(Fields):
     label: str
 
 
-class _Question(_Part):
+class _DecisionQuestion(Fields):
     type: Literal["predicate", "choice", "score"]
     instructions: _Words
     name: str | None = None
-    choices: Annotated[list[_Choice] | None, Field(min_length=2, max_length=255)] = None
+    choices: Annotated[list[_ChoiceOption] | None, Field(min_length=2, max_length=255)] = None
     levels: Annotated[list[_Level] | None, Field(min_length=2, max_length=255)] = None
 
 
-class _Decisions(Body):
+class _Decisions(RequestBody):
     input: str | list[dict[str, Any]]
-    questions: list[_Question] = Field(min_length=1, max_length=400)
+    questions: list[_DecisionQuestion] = Field(min_length=1, max_length=400)
 
 
-class _Asset(_Part):
+class _Asset(Fields):
     data_base64: str
 
 
-class _Typed(_Part):
+class _Typed(Fields):
     type: Literal["noul", "choice", "score"]
     instructions: Any
     criteria: dict[str, Any] | list[Any] | None = None
 
 
-class _SystemOne(Body):
+class _SystemOne(RequestBody):
     state: Any
     questions: dict[str, _Typed] = Field(min_length=1, max_length=400)
     assets: dict[str, _Asset] | None = None
 
 
-def decisions_asked(body: Json) -> Asked:
+def decisions_asked(body: Json) -> ParsedRequest:
     """Reads a request of the decisions API; raises ``Refused``."""
     _unstreamed(decided := checked(_Decisions, body))
     questions = [_question(one, f"questions[{i}]") for i, one in enumerate(decided.questions)]
     given = decided.input
     parts = [given] if isinstance(given, str) else [part for i, item in enumerate(given) for part in _parts(item, i)]
-    return Asked(decided.model, questions=tuple(questions), **said(parts))
+    return ParsedRequest(decided.model, questions=tuple(questions), **said(parts))
 
 
-def systemone_asked(body: Json) -> Asked:
+def systemone_asked(body: Json) -> ParsedRequest:
     """Reads a request of System One; images are its assets, or data URLs in the state. Raises ``Refused``."""
     _unstreamed(one := checked(_SystemOne, body))
     questions = [_typed(name, question) for name, question in one.questions.items()]
     assets = [decoded(asset.data_base64, f"assets.{name}") for name, asset in (one.assets or {}).items()]
-    return Asked(one.model, questions=tuple(questions), **said([*_leaves(one.state), *assets]))
+    return ParsedRequest(one.model, questions=tuple(questions), **said([*_leaves(one.state), *assets]))
 
 
-def _unstreamed(body: Body) -> None:
+def _unstreamed(body: RequestBody) -> None:
     if body.stream:
         raise Refused("Decisions are not streamed: leave out 'stream'.", param="stream")
 
 
-def _question(one: _Question, where: str) -> Question:
+def _question(one: _DecisionQuestion, where: str) -> Question:
     options = {
         "predicate": (),
         "choice": tuple(choice.value for choice in one.choices or ()),
@@ -120,13 +117,13 @@ def _leaves(state: Any) -> Iterator[str | bytes]:
             yield from _leaves(one)
 
 
-def decisions_written(reply: MockReply, asked: Asked) -> Json:
+def decisions_written(reply: MockReply, asked: ParsedRequest) -> Json:
     """Writes an answer to every question; ``reply.probabilities`` are those of the first question with options."""
     answers = [{**answer, "name": question.name} for question, answer in _answers(reply, asked)]
     return {"answers": answers, "model": reply.model, "usage": usage(reply)}
 
 
-def systemone_written(reply: MockReply, asked: Asked) -> Json:
+def systemone_written(reply: MockReply, asked: ParsedRequest) -> Json:
     """Writes an answer to every question under its name, in the form of System One."""
     answers = {question.name: _as_systemone(question, answer) for question, answer in _answers(reply, asked)}
     return {"model": reply.model, "answers": answers, "usage": usage(reply)}
@@ -141,7 +138,7 @@ def _as_systemone(question: Question, answer: Json) -> Json:
     return answer
 
 
-def _answers(reply: MockReply, asked: Asked) -> Iterator[tuple[Question, Json]]:
+def _answers(reply: MockReply, asked: ParsedRequest) -> Iterator[tuple[Question, Json]]:
     given: Mapping[Any, float] = reply.probabilities
     for question in asked.questions:
         even = dict.fromkeys(question.options, 1 / max(1, len(question.options)))

@@ -21,7 +21,7 @@ from PIL import Image
 from doubleread.agents.recorded.book import AnswerBook
 from doubleread.core.case import Case
 from doubleread.core.opinion import Opinion
-from doubleread.mock_server.asked import Asked, Refused
+from doubleread.mock_server.asked import ParsedRequest, Refused
 from doubleread.mock_server.mock_app import Say
 from doubleread.mock_server.mock_reply import CHARACTERS, Fault, MockReply, Received
 from doubleread.mock_server.schema_answers import answer_for, listed
@@ -69,7 +69,7 @@ class DryRun:
         self._chance = random.Random(0)  # noqa: S311 - an experiment, no secret
 
     def __call__(self, received: Received) -> Say:
-        return self._fault(received.at) or self._answer(received.asked or Asked(""))
+        return self._fault(received.at) or self._answer(received.asked or ParsedRequest(""))
 
     def _fault(self, at: float) -> Fault | None:
         self._began = min(self._began, at)
@@ -81,7 +81,7 @@ class DryRun:
                 return Fault(name, retry_after=1.0 if name == "rate-limit" else None)
         return None
 
-    def _answer(self, asked: Asked) -> MockReply:
+    def _answer(self, asked: ParsedRequest) -> MockReply:
         seen = [self._recognise(image) for image in asked.images][-1:]
         case, round_ = (seen[0].case if seen else None), (2 if len(asked.images) > 1 else 1)
         options = _options(asked) or self._labels
@@ -142,7 +142,7 @@ def _pixels(data: bytes) -> NDArray[np.uint8]:
     raise Refused(what, code="invalid_image_format")
 
 
-def _options(asked: Asked) -> list[str]:
+def _options(asked: ParsedRequest) -> list[str]:
     """Returns the labels that the request names, wherever its answer format lists them."""
     if chosen := next((one.options for one in asked.questions if one.options), ()):
         return [str(option) for option in chosen]
@@ -154,7 +154,7 @@ def _options(asked: Asked) -> list[str]:
     return re.findall(r'"([^"]+)"', found[1]) if found else []
 
 
-def _reply(asked: Asked, shares: dict[str, float], findings: str) -> MockReply:
+def _reply(asked: ParsedRequest, shares: dict[str, float], findings: str) -> MockReply:
     best = max(shares, key=lambda name: shares[name])
     read = MockReply(input_tokens=max(1, len(asked.text) // CHARACTERS))
     if asked.questions:
@@ -178,14 +178,14 @@ def _tokens(text: str) -> int:
     return math.ceil(len(text) / CHARACTERS)
 
 
-def _letters(asked: Asked, shares: dict[str, float]) -> tuple[tuple[str, float], ...]:
+def _letters(asked: ParsedRequest, shares: dict[str, float]) -> tuple[tuple[str, float], ...]:
     """The letters of the labels with their log-probabilities, the most probable first; none if none were given."""
     letters = {label: letter for letter, label in _LETTERS.findall(asked.text)}
     ranked = sorted(letters, key=lambda label: -shares.get(label, 0.0))
     return tuple((letters[label], float(np.log(max(shares.get(label, 0.0), 1e-9)))) for label in ranked)
 
 
-def _text(asked: Asked, hints: dict[str, object], best: str) -> str:
+def _text(asked: ParsedRequest, hints: dict[str, object], best: str) -> str:
     if asked.schema is not None:
         return json.dumps(answer_for(asked.schema, hints, best))
     if asked.form == "text" and "json" not in asked.text.lower():

@@ -20,7 +20,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from doubleread.core.types import Json
-from doubleread.mock_server.asked import Asked, Refused
+from doubleread.mock_server.asked import ParsedRequest, Refused
 from doubleread.mock_server.chat_api import chat_asked, chat_written, events
 from doubleread.mock_server.decisions_api import (
     decisions_asked,
@@ -31,12 +31,12 @@ from doubleread.mock_server.decisions_api import (
 from doubleread.mock_server.injected_faults import FAULTS, rate_limit
 from doubleread.mock_server.mock_limits import RateLimiter, RateLimits
 from doubleread.mock_server.mock_reply import Fault, MockReply, RawReply, Received, cut_to, error_body
-from doubleread.mock_server.mock_rules import Read, Rules, object_of
+from doubleread.mock_server.mock_rules import Read, ServingRules, object_of
 from doubleread.mock_server.responses_api import responses_asked, responses_written
 
 Say = MockReply | Fault | RawReply
 Answering = Say | Callable[[Received], Say]
-Write = Callable[[MockReply, Asked], Json]
+Write = Callable[[MockReply, ParsedRequest], Json]
 APIS: dict[str, tuple[Read, Write]] = {
     "/v1/chat/completions": (chat_asked, chat_written),
     "/v1/responses": (responses_asked, responses_written),
@@ -52,7 +52,7 @@ class MockServer:
     """Answers with ``replies`` in order, then with ``otherwise``; keeps all requests."""
 
     def __init__(
-        self, replies: Sequence[Say], otherwise: Answering, limits: RateLimits, latency_s: float, rules: Rules
+        self, replies: Sequence[Say], otherwise: Answering, limits: RateLimits, latency_s: float, rules: ServingRules
     ) -> None:
         self._replies, self._otherwise = deque(replies), otherwise
         self._gate, self._limits, self._latency_s = RateLimiter(limits), limits, latency_s
@@ -181,9 +181,9 @@ def running(
 ) -> Iterator[Running]:
     """Runs the server during the block; ``port`` 0 takes a free one. Raises ``OSError`` for a port in use.
 
-    ``without``, ``ignores``, ``models`` and ``key`` are those of ``Rules``.
+    ``without``, ``ignores``, ``models`` and ``key`` are those of ``ServingRules``.
     """
-    mock = MockServer(replies, otherwise, limits, latency_s, Rules(without, ignores, models, key))
+    mock = MockServer(replies, otherwise, limits, latency_s, ServingRules(without, ignores, models, key))
     config = uvicorn.Config(
         mock.app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=SHUTDOWN_S, backlog=2048
     )

@@ -8,7 +8,7 @@ from typing import Any
 from doubleread.core.errors import DataError, FileError
 from doubleread.core.safe_files import parse_json
 from doubleread.core.safe_text import text_lines
-from doubleread.mock_server.asked import Asked
+from doubleread.mock_server.asked import ParsedRequest
 
 CHARACTERS = 4
 """Characters of a token."""
@@ -25,7 +25,7 @@ class Received:
     body: dict[str, Any]
     headers: dict[str, str]
     at: float
-    asked: Asked | None = None
+    asked: ParsedRequest | None = None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from doubleread.core.errors import FileError
 from doubleread.core.safe_files import parse_json
 from doubleread.core.types import Json
-from doubleread.mock_server.asked import Asked, Refused
+from doubleread.mock_server.asked import ParsedRequest, Refused
 
 FEATURES = (
     "images",
@@ -21,11 +21,11 @@ FEATURES = (
     "tools",
 )
 """Features that a server may lack."""
-Read = Callable[[Json], Asked]
+Read = Callable[[Json], ParsedRequest]
 
 
 @dataclass(frozen=True)
-class Rules:
+class ServingRules:
     """``without`` names features that are rejected with status 400, ``ignores`` fields without any effect.
 
     With ``models``, others are unknown; with ``key``, requests must carry it.
@@ -36,7 +36,7 @@ class Rules:
     models: Collection[str] = ()
     key: str | None = None
 
-    def asked(self, body: Json, read: Read) -> Asked:
+    def asked(self, body: Json, read: Read) -> ParsedRequest:
         """Reads a request; raises ``Refused`` for one that is wrong or that this server does not take."""
         if lacking := next((name for name in self.without if name in _used(body)), None):
             raise Refused(f"Unsupported: '{lacking}' is not supported by this model.", param=lacking)

@@ -4,10 +4,19 @@ import json
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from doubleread.core.types import Json
-from doubleread.mock_server.asked import Asked, Body, Refused, checked, parts_of, said, tool_to_call
+from doubleread.mock_server.asked import (
+    Fields,
+    ParsedRequest,
+    Refused,
+    RequestBody,
+    checked,
+    parts_of,
+    said,
+    tool_to_call,
+)
 from doubleread.mock_server.mock_reply import MockReply, chat_body, usage
 
 _SILENT = ("function_call", "function_call_output", "reasoning", "item_reference")
@@ -15,21 +24,17 @@ _SILENT = ("function_call", "function_call_output", "reasoning", "item_reference
 _LOGPROBS = "message.output_text.logprobs"
 
 
-class _Format(BaseModel):
-    model_config = ConfigDict(strict=True, extra="allow")
-
+class _ResponseFormat(Fields):
     type: Literal["text", "json_object", "json_schema"]
     name: str | None = Field(default=None, pattern=r"^[a-zA-Z0-9_-]{1,64}$")
     schema_: dict[str, Any] | None = Field(default=None, alias="schema")
 
 
-class _Text(BaseModel):
-    model_config = ConfigDict(strict=True, extra="allow")
-
-    format: _Format | None = None
+class _Text(Fields):
+    format: _ResponseFormat | None = None
 
 
-class _Response(Body):
+class _Response(RequestBody):
     input: str | list[dict[str, Any]]
     instructions: str | None = None
     max_output_tokens: int | None = Field(default=None, ge=16)
@@ -38,7 +43,7 @@ class _Response(Body):
     previous_response_id: str | None = None
 
 
-def responses_asked(body: Json) -> Asked:
+def responses_asked(body: Json) -> ParsedRequest:
     """Reads a request for a response; raises ``Refused``."""
     response = checked(_Response, body)
     if response.stream:
@@ -46,12 +51,12 @@ def responses_asked(body: Json) -> Asked:
     if response.previous_response_id is not None:
         missing = f"Previous response with id '{response.previous_response_id}' not found."
         raise Refused(missing, param="previous_response_id", code="previous_response_not_found")
-    form = (response.text and response.text.format) or _Format(type="text")
+    form = (response.text and response.text.format) or _ResponseFormat(type="text")
     if form.type == "json_schema" and None in (form.name, form.schema_):
         where = "text.format.name" if form.name is None else "text.format.schema"
         raise Refused(f"Missing required parameter: '{where}'.", param=where, code="missing_required_parameter")
     wanted = response.top_logprobs is not None or _LOGPROBS in (response.include or [])
-    return Asked(
+    return ParsedRequest(
         model=response.model,
         form=form.type,
         schema=form.schema_,
@@ -73,7 +78,7 @@ def _parts(given: str | list[Json]) -> Iterator[str | bytes]:
             raise Refused(f"Invalid value for 'input[{i}]': give messages with a role.", param=f"input[{i}]")
 
 
-def responses_written(reply: MockReply, asked: Asked) -> Json:
+def responses_written(reply: MockReply, asked: ParsedRequest) -> Json:
     """Writes the answer as a response."""
     cut = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(reply.finish_reason)
     status = "incomplete" if cut else "completed"
@@ -112,7 +117,7 @@ def _calls(reply: MockReply) -> list[Json]:
     ]
 
 
-def _messages(reply: MockReply, asked: Asked, status: str) -> list[Json]:
+def _messages(reply: MockReply, asked: ParsedRequest, status: str) -> list[Json]:
     if reply.tool_calls and not reply.text:
         return []
     part: Json = {"type": "output_text", "text": reply.text, "annotations": [], "logprobs": []}

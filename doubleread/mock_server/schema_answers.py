@@ -4,14 +4,13 @@ A schema with other keywords is refused by name, since nothing would say whether
 """
 
 import math
-import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from fractions import Fraction
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
 from doubleread.core.types import Json
+from doubleread.mock_server._schema_values import BOUNDS, Misfit, number_of, text_of
 from doubleread.mock_server.asked import Refused
 
 DEEP = 4
@@ -20,33 +19,13 @@ DEEPEST = 24
 """Levels of the deepest answer."""
 MAX_STEPS = 10_000
 """Most values in one answer."""
-MAX_LENGTH = 100_000
-WORD = "mock"
-FORMATS = {
-    "date-time": "2026-01-31T12:00:00Z",
-    "date": "2026-01-31",
-    "time": "12:00:00Z",
-    "duration": "P1D",
-    "email": "mock@example.com",
-    "hostname": "example.com",
-    "ipv4": "192.0.2.1",
-    "ipv6": "2001:db8::1",
-    "uri": "https://example.com/",
-    "uuid": "00000000-0000-4000-8000-000000000000",
-}
 _NOTES = {"title", "description", "default", "examples", "deprecated", "$schema", "$id", "$comment", "$defs"}
 _NOTES |= {"definitions", "strict", "readOnly", "writeOnly"}
-_BOUNDS: dict[str, Callable[[Fraction, Fraction], bool]] = {
-    "minimum": operator.ge,
-    "exclusiveMinimum": operator.gt,
-    "maximum": operator.le,
-    "exclusiveMaximum": operator.lt,
-}
 _ABOUT: dict[str, tuple[str, ...]] = {
     "object": ("properties", "required", "additionalProperties"),
     "array": ("items", "minItems", "maxItems"),
     "string": ("minLength", "maxLength", "format"),
-    "number": (*_BOUNDS, "multipleOf"),
+    "number": (*BOUNDS, "multipleOf"),
 }
 _KNOWN = _NOTES | {"type", "enum", "const", "anyOf", "$ref"} | {key for keys in _ABOUT.values() for key in keys}
 
@@ -61,7 +40,7 @@ def answer_for(schema: Json, hints: Mapping[str, Any], liked: str, name: str = "
         made = _Filler(schema, liked).value(schema, dict(hints), 0)
     except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError, RecursionError):
         raise Refused(f"Invalid schema for {name}: it cannot be read.", param=name, code="invalid_schema") from None
-    except _Misfit as misfit:
+    except Misfit as misfit:
         raise Refused(f"Invalid schema for {name}: {misfit}.", param=name, code="invalid_schema") from None
     if isinstance(made, dict):
         return made
@@ -76,19 +55,15 @@ def listed(schema: Json | None, name: str) -> list[str]:
     return [one for one in options if isinstance(one, str)] if isinstance(options, list) else []
 
 
-class _Misfit(Exception):
-    """No value is known that fits a part of a schema."""
-
-
 class _Filler:
     def __init__(self, root: Json, liked: str) -> None:
         self._root, self._liked, self._steps = root, liked, 0
         self._makers: dict[str, Callable[[Json, Any, int], Any]] = {
             "object": self._object,
             "array": self._array,
-            "string": _string,
-            "number": _number,
-            "integer": partial(_number, whole=True),
+            "string": text_of,
+            "number": number_of,
+            "integer": partial(number_of, whole=True),
             "boolean": lambda _, hint, __: hint if isinstance(hint, bool) else True,
             "null": lambda *_: None,
         }
@@ -97,12 +72,12 @@ class _Filler:
         """Returns a value of this schema: the hint, if that fits."""
         self._steps += 1
         if self._steps > MAX_STEPS or depth > DEEPEST:
-            raise _Misfit("the answer would be too large or too deep")
+            raise Misfit("the answer would be too large or too deep")
         schema = {} if schema is True else schema
         if not isinstance(schema, dict):
-            raise _Misfit("no value fits a part of it")
+            raise Misfit("no value fits a part of it")
         if unknown := sorted(set(schema) - _KNOWN):
-            raise _Misfit(f"the mock server does not know {unknown[0]!r}")
+            raise Misfit(f"the mock server does not know {unknown[0]!r}")
         if "$ref" in schema or "anyOf" in schema:
             return self._first(partial(self.value, one, hint, depth + 1) for one in self._options(schema, depth))
         kinds = schema.get("type", _kinds(schema))
@@ -114,26 +89,26 @@ class _Filler:
     def _options(self, schema: Json, depth: int) -> list[Any]:
         key = "$ref" if "$ref" in schema else "anyOf"
         if beside := sorted(set(schema) - _NOTES - {key}):
-            raise _Misfit(f"the mock server does not know {beside[0]!r} beside {key!r}")
+            raise Misfit(f"the mock server does not know {beside[0]!r} beside {key!r}")
         return [self._target(schema[key])] if key == "$ref" else _null_last(schema[key], depth)
 
     def _first(self, makers: Iterable[Callable[[], Any]]) -> Any:
-        misfit = _Misfit("no value fits a part of it")
+        misfit = Misfit("no value fits a part of it")
         for make in makers:
             try:
                 return make()
-            except _Misfit as found:
+            except Misfit as found:
                 misfit = found
         raise misfit
 
     def _listed(self, schema: Json, hint: Any, kinds: list[str]) -> Any:
         if beside := sorted(set(schema) - _NOTES - {"type", "enum", "const"}):
-            raise _Misfit(f"the mock server does not know {beside[0]!r} beside listed values")
+            raise Misfit(f"the mock server does not know {beside[0]!r} beside listed values")
         options = [one for one in schema.get("enum", [schema.get("const")]) if any(_is(kind, one) for kind in kinds)]
         if "const" in schema:
             options = [one for one in options if _same(one, schema["const"])]
         if not options:
-            raise _Misfit("no listed value has the right type")
+            raise Misfit("no listed value has the right type")
         return next((one for like in (self._liked, hint) for one in options if _same(one, like)), options[0])
 
     def _object(self, schema: Json, hint: Any, depth: int) -> Json:
@@ -147,7 +122,7 @@ class _Filler:
             part = properties[name] if name in properties else schema.get("additionalProperties", True)
             try:
                 made[name] = self.value(part, hints.get(name), depth + 1)
-            except _Misfit:
+            except Misfit:
                 if name in required:
                     raise
         return made
@@ -156,17 +131,17 @@ class _Filler:
         least, most = schema.get("minItems", 0), schema.get("maxItems", math.inf)
         count = max(least, 0 if depth >= DEEP else min(1, most))
         if count > most:
-            raise _Misfit("its arrays have more items at least than at most")
+            raise Misfit("its arrays have more items at least than at most")
         try:
             return [self.value(schema.get("items", True), None, depth + 1) for _ in range(count)]
-        except _Misfit:
+        except Misfit:
             if least:
                 raise
         return []
 
     def _target(self, reference: str) -> Any:
         if reference != "#" and not reference.startswith("#/"):
-            raise _Misfit(f"the mock server does not follow the reference {reference[:80]!r}")
+            raise Misfit(f"the mock server does not follow the reference {reference[:80]!r}")
         found: Any = self._root
         for step in reference.split("/")[1:]:
             found = found[unquote(step).replace("~1", "/").replace("~0", "~")]
@@ -192,38 +167,3 @@ def _is(kind: str, value: Any) -> bool:
 
 def _same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and one == other
-
-
-def _string(schema: Json, hint: Any, _: int) -> str:
-    least, most = schema.get("minLength", 0), schema.get("maxLength", math.inf)
-    if least > MAX_LENGTH:
-        raise _Misfit("its strings are too long")
-    if "format" in schema and schema["format"] not in FORMATS:
-        raise _Misfit(f"the mock server does not know the format {schema['format']!r}")
-    padded = (WORD * math.ceil(max(least, 1) / len(WORD)))[: int(min(most, MAX_LENGTH))]
-    texts = [FORMATS[schema["format"]]] if "format" in schema else [hint, padded]
-    for text in texts:
-        if isinstance(text, str) and least <= len(text) <= most:
-            return text
-    raise _Misfit("no text of its strings has the right length")
-
-
-def _number(schema: Json, hint: Any, _: int, *, whole: bool = False) -> int | float:
-    bounds = {key: Fraction(str(schema[key])) for key in _BOUNDS if key in schema}
-    step = Fraction(str(schema["multipleOf"])) if "multipleOf" in schema else None
-    if whole:
-        step = Fraction(step.numerator if step else 1)  # the whole ones among the multiples
-    given = [hint] if isinstance(hint, int | float) and not isinstance(hint, bool) else []
-    for one in [*given, 0, 1, *_near(list(bounds.values()), step)]:
-        exact = Fraction(str(one))
-        if all(_BOUNDS[key](exact, bound) for key, bound in bounds.items()) and (step is None or exact % step == 0):
-            return one
-    raise _Misfit("no number fits its bounds")
-
-
-def _near(bounds: list[Fraction], step: Fraction | None) -> Iterator[int | float]:
-    """Numbers that fit the bounds, if any do that are multiples of the step."""
-    for bound in [*bounds, *([sum(bounds) / len(bounds)] if bounds else [])]:
-        start, stride = (math.floor(bound / step) * step, step) if step else (bound, 1)
-        for one in (start, start + stride, start - stride):
-            yield int(one) if Fraction(one).denominator == 1 else float(one)

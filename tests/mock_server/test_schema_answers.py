@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from doubleread.mock_server._schema_values import FORMATS
 from doubleread.mock_server.asked import Refused
-from doubleread.mock_server.schema_answers import FORMATS, answer_for
+from doubleread.mock_server.schema_answers import answer_for
 
 HINTS = {"findings": "round spots", "label": "rust", "confidence": 0.8, "probabilities": {"rust": 0.8, "scab": 0.2}}
 NODE = {
