@@ -1,23 +1,31 @@
 """Replies of the mock server and their form in the protocol."""
 
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from doubleread.core.errors import DataError, FileError
 from doubleread.core.safe_files import parse_json
 from doubleread.core.safe_text import text_lines
+from doubleread.mock_server.asked import ParsedRequest
+
+CHARACTERS = 4
+"""Characters of a token."""
 
 
 @dataclass(frozen=True)
 class Received:
-    """A received request; header names are in lower case, ``at`` is in monotonic seconds."""
+    """A received request; header names are in lower case, ``at`` is in monotonic seconds.
+
+    ``body`` is empty if it was no JSON object, and ``asked`` is None unless the request can be answered.
+    """
 
     path: str
     body: dict[str, Any]
     headers: dict[str, str]
     at: float
+    asked: ParsedRequest | None = None
 
 
 @dataclass(frozen=True)
@@ -33,8 +41,8 @@ class MockReply:
     cached_tokens: int = 0
     logprobs: tuple[tuple[tuple[str, float], ...], ...] = ()
     """For each token, the alternatives with their log-probabilities, the chosen one first."""
-    probabilities: dict[str, float] = field(default_factory=dict)
-    """Class probabilities, for ``/decisions``."""
+    probabilities: dict[Any, float] = field(default_factory=dict)
+    """Class probabilities by option, for ``/decisions`` and ``/systemone``."""
     tool_calls: tuple[tuple[str, dict[str, Any]], ...] = ()
     """Functions to call, with their arguments."""
     delay_s: float = 0.0
@@ -122,14 +130,28 @@ def decisions_body(reply: MockReply) -> dict[str, Any]:
     return {
         "answers": [{"type": "refusal", "name": "reading"} if reply.refusal else answer],
         "model": reply.model,
-        "usage": {
-            "input_tokens": reply.input_tokens,
-            "input_tokens_details": {"cached_tokens": reply.cached_tokens, "cache_write_tokens": 0},
-            "output_tokens": reply.output_tokens,
-            "output_tokens_details": {"reasoning_tokens": 0},
-            "total_tokens": reply.input_tokens + reply.output_tokens,
-        },
+        "usage": usage(reply),
     }
+
+
+def usage(reply: MockReply) -> dict[str, Any]:
+    """The tokens used, as the Responses and the decisions API count them."""
+    return {
+        "input_tokens": reply.input_tokens,
+        "input_tokens_details": {"cached_tokens": reply.cached_tokens, "cache_write_tokens": 0},
+        "output_tokens": reply.output_tokens,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": reply.input_tokens + reply.output_tokens,
+    }
+
+
+def cut_to(reply: MockReply, limit: int | None) -> MockReply:
+    """The answer as far as it fits a limit on its tokens; what is cut off ends it with ``length``."""
+    written = reply.text + "".join(json.dumps(arguments) for _, arguments in reply.tool_calls)
+    if limit is None or len(written) <= limit * CHARACTERS:
+        return reply
+    text, tokens = reply.text[: limit * CHARACTERS], reply.logprobs[:limit]
+    return replace(reply, text=text, logprobs=tokens, tool_calls=(), finish_reason="length", output_tokens=limit)
 
 
 def error_body(message: str, code: str | None = None, param: str | None = None) -> dict[str, Any]:

@@ -37,6 +37,7 @@ WHAT_BECOMES_OF_IT = {
     "bad-request": "bad-request",
     "unprocessable": "bad-request",
     "server-error": "server",
+    "loading": None,
     "overloaded": None,
     "hang": "timeout",
     "drip": "timeout",
