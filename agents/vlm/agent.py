@@ -163,7 +163,7 @@ class VlmAgent:
         except CallFault as fault:
             if fault.cause != "invalid-answer":
                 raise
-            wasted = fault.usage
+            wasted, why = fault.usage, fault.detail
         try:
             said = await self._ask(case, question, references, image, sample=sample, again=True)
         except CallFault as fault:
@@ -171,7 +171,8 @@ class VlmAgent:
             raise
         completion = said.answered.completion
         completion = completion.model_copy(update={"usage": wasted + completion.usage})
-        return replace(said, answered=replace(said.answered, completion=completion))
+        reading = replace(said.reading, notes=(*said.reading.notes, f"asked twice: {why}"))
+        return replace(said, reading=reading, answered=replace(said.answered, completion=completion))
 
     async def _ask(
         self,

@@ -20,6 +20,10 @@ MAX_TOKENS, MAX_ALTERNATIVES = 4096, 21
 """Tokens whose alternatives are read, and alternatives of one: 20, plus the chosen one if it is not among them."""
 MAX_TOOL_CALLS, MAX_ARGUMENTS = 16, 20_000
 """Function calls per answer, and characters of the arguments of one."""
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking")
+"""Fields of a message for thoughts (DeepSeek and vLLM, OpenRouter and Ollama, others)."""
+_FILTERED = frozenset({"content_filter", "safety", "recitation", "prohibited_content", "blocklist", "spii"})
+_CUT_OFF = frozenset({"length", "max_tokens", "max_output_tokens"})
 MAX_COUNT = 10_000_000
 """Largest plausible token count of a single call."""
 
@@ -68,7 +72,7 @@ def _completion(body: Any, found: Completion, secrets: Sequence[str]) -> Complet
     if len(text) > MAX_TEXT:
         raise CallFault("server", f"the answer's text has {len(text):,} characters; at most {MAX_TEXT:,} are read")
     if not text.strip() and not calls:
-        raise CallFault("server", "the answer is empty", step="repeat")
+        text = _in_thoughts(message)
     words = said(text, secrets, MAX_TEXT)
     return found.model_copy(update={"text": words, "tokens": _tokens(choice), "tool_calls": calls})
 
@@ -87,10 +91,28 @@ def _check_finish(choice: Json, message: Json, usage: Usage, secrets: Sequence[s
     if refusal := message.get("refusal"):
         raise CallFault("refusal", harmless(text_of(refusal) or "the model declined the question", secrets))
     finish = choice.get("finish_reason")
-    if finish == "content_filter":
+    if str(finish).lower() in _FILTERED:
         raise CallFault("filter", "a content filter stopped the answer")
-    if finish == "length":
+    if str(finish).lower() in _CUT_OFF and not _closed(text_of(message.get("content"))):
         raise CallFault("length", f"cut off after {usage.output_tokens} tokens: raise max_tokens")
+
+
+def _closed(text: str) -> bool:
+    """Whether a text holds an object whose brackets are all closed, so that nothing of the answer is missing."""
+    return 0 < text.count("{") <= text.count("}")
+
+
+def _in_thoughts(message: Json) -> str:
+    """The answer, if the server put it into a field for thoughts. Raises ``CallFault`` if there is none."""
+    details = message.get("reasoning_details")
+    fields = [message.get(name) for name in _THOUGHTS] + [details if isinstance(details, list) else None]
+    thoughts = next((found for one in fields if (found := text_of(one)).strip()), "")
+    if _closed(thoughts):
+        return thoughts
+    if thoughts:
+        why = f"all of its {len(thoughts):,} characters are thoughts: raise max_tokens, or turn thinking off"
+        raise CallFault("invalid-answer", f"the answer is empty; {why}")
+    raise CallFault("invalid-answer", "the answer is empty")
 
 
 def _tool_calls(calls: Any, secrets: Sequence[str]) -> tuple[ToolCall, ...]:
