@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -15,7 +16,7 @@ from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.request import Completion, Request
 from doubleread.agents.wire.wire import Wire
 from doubleread.core.case import Case
-from doubleread.core.errors import ImageError, SettingsError
+from doubleread.core.errors import ImageError, PromptError, SettingsError
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention, Answer, ConfidenceSource, Opinion, Usage
 from doubleread.core.task import Task
@@ -88,6 +89,26 @@ class VlmAgent:
         """Returns the same agent with a person's note in every question about an image."""
         return VlmAgent(self.name, self.options, self._context, hint)
 
+    def prompt_of(self, turn: int) -> Prompt:
+        """The prompt of the first reading or of the second look."""
+        return self._question if turn == 1 else self._second
+
+    def asking(self, prompt: Prompt) -> "VlmAgent":
+        """Returns the same agent with another prompt: for the second look if it shows references, else for the first.
+
+        Raises ``PromptError`` for a prompt that asks no question.
+        """
+        if missing := {"system", "user"} - set(prompt.sections):
+            wrong = f"it has no section [{min(missing)}]; prompts of agents have [system] and [user]"
+            raise PromptError(f"prompt {prompt.name} cannot be put to {self.name}: {wrong}")
+        other = copy(self)
+        if prompt.compares:
+            other._second = prompt  # noqa: SLF001 - an instance of this class
+        else:
+            other._question = prompt  # noqa: SLF001
+            other._paraphrases = self._context.prompts.variants_of(prompt.id)  # noqa: SLF001
+        return other
+
     async def read(self, case: Case) -> Answer:
         return await self._timed(1, lambda: self._look(case, self._question, None))
 
@@ -105,8 +126,19 @@ class VlmAgent:
         """Returns the only chat request of a first reading, for batch files; None if it needs more or another API."""
         if self.options.confidence in ("consistency", "class-probabilities"):
             return None
+        return await self.one_request(case)
+
+    async def one_request(self, case: Case, evidence: Evidence | None = None) -> Request:
+        """Returns the first request of a reading, or of a second look if ``evidence`` is given."""
+        question = self._question if evidence is None else self._second
+        references = [] if evidence is None else await self._references(evidence)
         image = await self._context.pictures.url(case, self.options.image_side)
-        return self._request(self._question, self._order(case), image)
+        return self._request(question, self._order(case, compared=bool(references)), image, references)
+
+    @property
+    def calls_a_look(self) -> int:
+        """Calls of one look, if none is repeated."""
+        return self.options.samples if self.options.confidence == "consistency" else 1
 
     def opinion_from(self, case: Case, completion: Completion) -> Opinion:
         """Parses the opinion from an answer to ``first_request``; raises ``CallFault``."""
