@@ -31,7 +31,11 @@ def _answer(present: str, names: Sequence[str], found: Sequence[PromptDifference
         return f"{names[best]} is better calibrated than {present}."
     if all(one.change == "worse" for one in found):
         return f"{present} is better calibrated than {' and '.join(names)}: keep it."
-    return f"No difference can be shown (n={max(one.n for one in found)}): keep {present}."
+    unseen = (
+        max(one.limit * one.error for one in found if one.error is not None) if any(one.error for one in found) else 0
+    )
+    small = f" With these images, differences in log-loss below about {unseen:.2f} would not show." if unseen else ""
+    return f"No difference can be shown (n={max(one.n for one in found)}): keep {present}.{small}"
 
 
 def _each(names: Sequence[str], found: Sequence[PromptDifference]) -> Iterator[str]:

@@ -60,7 +60,7 @@ def plan_trial(
     reader = _reader(panel, agent)
     own = panel.settings.prompts.folder
     library = Library(folder or (Path(own).expanduser() if own else None))
-    others = list(dict.fromkeys(library.get(name) for name in variants))
+    others = list({one.sha256: one for one in map(library.get, variants)}.values())
     turn = _turn(others)
     present = reader.prompt_of(turn)
     others = [one for one in others if one.sha256 != present.sha256]

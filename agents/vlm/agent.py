@@ -63,10 +63,13 @@ class VlmAgent:
         self._form = FORMS[options.confidence]()
         self._question = context.prompts.get(options.prompt)
         self._second = context.prompts.get(options.second_prompt)
+        self._alternatives = tuple(context.prompts.get(one) for one in options.second_alternatives)
         self._form_prompt = context.prompts.get(self._form.prompt) if self._form.prompt else None
         self._paraphrases = context.prompts.variants_of(self._question.id)
         self._note_prompt = context.prompts.get(NOTE) if hint else None
         self._note = self._note_prompt.render("user", note=hint) if self._note_prompt else ""
+        if wrong := _wrong_alternative(self._second, self._alternatives):
+            raise SettingsError([f"vlm.{name}.second_alternatives: {wrong}"])
         if options.confidence == "logprobs" and len(self._task.names) > MAX_LETTERS:
             limit = f"logprobs reach {MAX_LETTERS} labels, the task has {len(self._task.names)}"
             raise SettingsError([f"vlm.{name}.confidence: {limit}; use verbalized-distribution"])
@@ -79,7 +82,16 @@ class VlmAgent:
     @property
     def prompts(self) -> tuple[Prompt, ...]:
         form = () if self._form_prompt is None else (self._form_prompt,)
-        return (self._question, self._second, *form, *self._paraphrases)
+        return (self._question, self._second, *self._alternatives, *form, *self._paraphrases)
+
+    @property
+    def second_prompts(self) -> tuple[str, ...]:
+        """The prompt of the second look, then those that fitting may choose in its place, as ``ID@VERSION``."""
+        return tuple(prompt.name for prompt in (self._second, *self._alternatives))
+
+    def looking_with(self, name: str) -> "VlmAgent":
+        """Returns the same agent with another prompt for the second look."""
+        return self.asking(self._context.prompts.get(name))
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -267,3 +279,11 @@ class VlmAgent:
                 agent=self.name, label=label, confidence=reading.confidence, confidence_source=source, **details
             )
         return Opinion.from_vector(self.name, self._task, mean, source).model_copy(update=details)
+
+
+def _wrong_alternative(second: Prompt, alternatives: Sequence[Prompt]) -> str:
+    names = [second.name, *(prompt.name for prompt in alternatives)]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        return f"{twice[0]} is named twice, or is `second_prompt` itself; name each other prompt once"
+    blind = [prompt.name for prompt in alternatives if not prompt.compares]
+    return f"{blind[0]} shows no reference images; name prompts of a second look, such as vlm-contrast" if blind else ""

@@ -97,6 +97,8 @@ class PanelHead(Record):
     unread: tuple[Unread, ...]
     archive: PinnedArchive
     provenance: PanelProvenance
+    second_prompts: dict[str, str] = Field(default_factory=dict)
+    """Prompts that fitting chose for the second look in place of that of the settings, by agent."""
 
 
 @dataclass(frozen=True)
