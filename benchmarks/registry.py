@@ -15,6 +15,7 @@ _NAMES = {
     "bench_paper": ("paper_replay",),
     "bench_wire": ("wire_rate_limited", "wire_concurrency_capped", "wire_unlimited"),
     "bench_replies": ("replies",),
+    "bench_prompts": ("prompts_try",),
     "bench_ood": ("ood_near", "ood_far"),
     "bench_layouts": ("layouts",),
     "bench_near_copies": ("near_copies",),
