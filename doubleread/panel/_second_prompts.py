@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol, Self, runtime_checkable
+from dataclasses import replace
+from typing import NamedTuple, Protocol, Self, runtime_checkable
 
 from doubleread.core.agent_ports import Agent
 from doubleread.core.background import Background
@@ -34,25 +34,19 @@ class ChoosesSecondPrompt(Agent, Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class ChosenSecondPrompts:
-    """Readings and agents with the chosen prompts."""
+class ChosenLooks(NamedTuple):
+    """Readings with the second answers that are kept, and a note for each choice."""
 
     readings: Readings
-    seated: Seated
-    prompts: Mapping[str, str]
-    """The prompt of each agent that does not keep its own."""
     notes: tuple[str, ...]
 
 
-def with_second_prompts(seated: Seated, prompts: Mapping[str, str]) -> Seated:
-    """Returns the agents with these prompts for the second look, by agent."""
-    chosen = {
-        name: agent.looking_with(prompts[name])
-        for name, agent in seated.agents.items()
-        if name in prompts and isinstance(agent, ChoosesSecondPrompt)
-    }
-    return replace(seated, agents={**seated.agents, **chosen})
+def use_second_prompts(seated: Seated, prompts: Mapping[str, str]) -> None:
+    """Has the agents take second looks with these prompts, by agent."""
+    for name, agent in seated.agents.items():
+        if name in prompts and isinstance(agent, ChoosesSecondPrompt):
+            seated.agents[name] = agent.looking_with(prompts[name])
+            seated.second_prompts[name] = prompts[name]
 
 
 def without_open_choices(witness: Witness, settings: Settings) -> Witness:
@@ -68,8 +62,8 @@ def without_open_choices(witness: Witness, settings: Settings) -> Witness:
 
 def choose_second_prompts(
     readings: Readings, cases: Sequence[Case], seated: Seated, settings: Settings, progress: Progress, witness: Witness
-) -> ChosenSecondPrompts:
-    """Asks the agents again with each alternative, on the same evidence, and keeps the best answers.
+) -> ChosenLooks:
+    """Asks the agents again with each alternative, on the same evidence, and uses the best prompt from now on.
 
     The prompt of the settings stays unless another is clearly better (``prompt_choice``). ``witness`` receives the
     answers that are kept.
@@ -80,8 +74,8 @@ def choose_second_prompts(
         if isinstance(agent, ChoosesSecondPrompt) and len(agent.second_prompts) > 1
     }
     if not choosing or settings.second_look.max_rounds < 2:
-        return ChosenSecondPrompts(readings, seated, {}, ())
-    second, prompts, notes = [list(row) for row in readings.second], {}, []
+        return ChosenLooks(readings, ())
+    second, notes = [list(row) for row in readings.second], []
     for name, agent in choosing.items():
         column = list(seated.agents).index(name)
         others = [(agent.looking_with(prompt), prompt) for prompt in agent.second_prompts[1:]]
@@ -95,10 +89,8 @@ def choose_second_prompts(
             row[column] = answer
             witness(case, answer)
         if best is not None:
-            prompts[name] = agent.second_prompts[best + 1]
-    return ChosenSecondPrompts(
-        replace(readings, second=second), with_second_prompts(seated, prompts), prompts, tuple(notes)
-    )
+            use_second_prompts(seated, {name: agent.second_prompts[best + 1]})
+    return ChosenLooks(replace(readings, second=second), tuple(notes))
 
 
 def _asked(

@@ -123,8 +123,6 @@ class FittedPanel:
     unread: tuple[Unread, ...]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
-    second_prompts: Mapping[str, str] = field(default_factory=dict)
-    """Prompts that were chosen for the second look in place of that of the settings, by agent."""
 
 
 def fit(
@@ -162,7 +160,6 @@ def fit(
         seated, store = _fit_agents(support, task, settings, eyes, progress)
     joined = _join(parts, order, learned_from, support.labels, task)
     looks = choose_second_prompts(joined, order.cases, seated, settings, progress, witness)
-    seated = looks.seated
     readings = with_referees(looks.readings, order.cases, seated, settings, progress, witness)
     gaps = consistency_gaps(readings, order.cases, seated, settings, progress)
     progress("learning trust", 0, 1)
@@ -172,19 +169,7 @@ def fit(
     notes, warnings = divided((*_notes(cases, order, arbiter, learned_from), *looks.notes, *odd))
     pictures = FittedPictures(kinds=kinds_of(map(eyes.images.record, pool.cases)), limits=eyes.images.policy.limits)
     return FittedPanel(
-        support,
-        order.cases,
-        readings,
-        seated,
-        store,
-        arbiter,
-        near,
-        pictures,
-        reference,
-        unread,
-        notes,
-        warnings,
-        looks.prompts,
+        support, order.cases, readings, seated, store, arbiter, near, pictures, reference, unread, notes, warnings
     )
 
 

@@ -29,7 +29,6 @@ from doubleread.orchestrator.course.graph import diagnose
 from doubleread.orchestrator.course.seats import Seats
 from doubleread.orchestrator.prevalence.batch_prevalence import BatchPrevalence, batch_prevalence
 from doubleread.panel._open_panel import recording, skipped
-from doubleread.panel._second_prompts import with_second_prompts
 from doubleread.panel._verdict_queries import VerdictQueries
 from doubleread.panel.composition import open_eyes, seat
 from doubleread.panel.consent import check_allowed
@@ -173,7 +172,6 @@ class Panel(VerdictQueries):
             store = open_store(saved, eyes)
             undo.callback(store.close)
             seated = seat(saved.settings, saved.arbiter.task, eyes, store, saved.head.weighting)
-            seated = with_second_prompts(seated, saved.head.second_prompts)
             check_prompts(saved, seated)
             check_sights(saved, eyes)
             restore_agents(saved, seated)
