@@ -23,7 +23,7 @@ def estimate_line(calls: int, cost_usd: float | None, most_usd: float | None) ->
 
 def verdict_of(present: str, names: Sequence[str], found: Sequence[PromptDifference], best: int | None) -> list[str]:
     """The result, the answer first, then each prompt, then the rule."""
-    return [_answer(present, names, found, best), *_each(names, found), _rule(found[0].limit)]
+    return [_answer(present, names, found, best), *_each(names, found), *_unseen(found), _rule(found[0].limit)]
 
 
 def _answer(present: str, names: Sequence[str], found: Sequence[PromptDifference], best: int | None) -> str:
@@ -31,11 +31,14 @@ def _answer(present: str, names: Sequence[str], found: Sequence[PromptDifference
         return f"{names[best]} is better calibrated than {present}."
     if all(one.change == "worse" for one in found):
         return f"{present} is better calibrated than {' and '.join(names)}: keep it."
-    unseen = (
-        max(one.limit * one.error for one in found if one.error is not None) if any(one.error for one in found) else 0
-    )
-    small = f" With these images, differences in log-loss below about {unseen:.2f} would not show." if unseen else ""
-    return f"No difference can be shown (n={max(one.n for one in found)}): keep {present}.{small}"
+    return f"No difference can be shown (n={max(one.n for one in found)}): keep {present}."
+
+
+def _unseen(found: Sequence[PromptDifference]) -> Iterator[str]:
+    """How small a difference may be that would not show, where none did."""
+    errors = [one.error for one in found if one.error and one.change == "same"]
+    if errors:
+        yield f"With these images, a difference in log-loss below {found[0].limit * max(errors):.2f} would not show."
 
 
 def _each(names: Sequence[str], found: Sequence[PromptDifference]) -> Iterator[str]:

@@ -86,12 +86,14 @@ def try_variants(
     data: Annotated[
         str | None,
         typer.Argument(
-            metavar="[IMAGES]",
+            metavar="IMAGES",
             help="Labelled images, as for `fit`; by default the panel's calibration images. Never the test split.",
         ),
     ] = None,
     *,
-    agent: Annotated[str, typer.Option(help="The agent that is asked: the NAME of a [vlm.NAME] table.")],
+    agent: Annotated[
+        str, typer.Option(help="The agent that is asked: NAME, if its settings are in the table vlm.NAME.")
+    ],
     variants: Annotated[
         str,
         typer.Option(help="Prompts to compare with its present one, as ID or ID@VERSION, separated by commas."),
@@ -162,7 +164,9 @@ def _show(found: "PromptTrial") -> None:
     paid = "unknown" if found.cost_usd is None else f"${found.cost_usd:.2f}"
     note(f"paid now: {paid} for {found.calls} calls; {found.cached} answers were in the cache")
     if found.settings:
-        OUT.print("To use it, write into the settings and fit the panel again; trust belongs to a prompt:\n")
+        OUT.print(
+            "To use it, put this into the settings and fit the panel again, since it was measured with the other prompt:\n"
+        )
         for line in found.settings:
             say(f"    {line}")
     words_line((*found.verdict, *(str(column.header) for column in shown.columns)))
@@ -174,7 +178,7 @@ def _table(found: "PromptTrial") -> Table:
     look = "second look" if found.second_look else "first reading"
     title = f"{found.agent}, {look}: {found.images} images in {found.groups} groups"
     words = ("answered", "right %", "log-loss", "calibrated", "ECE %", "Brier", "$/image")
-    shown = titled_table(title, "prompt", *words, gap=1)
+    shown = titled_table(title, "prompt", *words, gap=0)
     for one in found.prompts:
         shown.add_row(*_row(one), style="bold" if one.prompt == found.best else "")
     return shown

@@ -72,7 +72,7 @@ def _difference(present: Matrix, other: Matrix, sample: Sample, limit: float) ->
     better, worse = gain.beyond(limit), gain._replace(mean=-gain.mean).beyond(limit)
     answered = clustered(spoken(present).astype(float) - spoken(other), sample.codes.astype(str))
     why = ""
-    if units < min(FEWEST_GROUPS, len(sample.labels)):
+    if units < FEWEST_GROUPS:
         why = f"{units} groups are too few, {FEWEST_GROUPS} are needed"
     elif better and answered.beyond(limit):
         why = "it leaves more images unanswered"
