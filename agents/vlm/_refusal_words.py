@@ -7,7 +7,8 @@ _LOOKED_AT = 400
 _DECLINES = re.compile(
     r"\bI(?:['’]m| am) (?:really |very |so )?(?:sorry|unable|not able|not qualified|not in a position)"
     r"|\bI (?:can['’]?t|cannot|can not|won['’]t|will not|must decline|have to decline|don['’]t feel comfortable)"
-    r" (?:\w+ ){0,3}(?:assist|help|diagnos\w*|analy[sz]e|identify|provide|comply|interpret|process|view|do that|see (?:the |any |attached )?(?:image|picture|photo)"
+    r" (?:\w+ ){0,3}(?:assist|help|diagnos\w*|analy[sz]e|identify|provide|comply|interpret|process|view|do that"
+    r"|see (?:the |any |attached )?(?:image|picture|photo)"
     r"|answer|determine|fulfil|give|offer|discuss|engage)"
     r"|\b(?:unable|not able) to (?:assist|help|diagnose|provide|comply|analy[sz]e|view|process)"
     r"|\bas an? AI\b.{0,80}(?:can['’]?t|cannot|not able|unable|do not|don['’]t)"

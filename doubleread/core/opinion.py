@@ -51,6 +51,8 @@ AbstentionCause = Literal[
     "failure",
 ]
 """Why an agent gave no opinion."""
+PERMANENT: frozenset[AbstentionCause] = frozenset({"authentication", "not-found", "unsupported", "quota", "budget"})
+"""Causes that stay until a person changes something."""
 
 
 class Usage(Record):

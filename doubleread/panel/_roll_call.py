@@ -1,18 +1,16 @@
 """Who can answer while a panel is fitted: an agent that never does is found out early, before it costs much."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from doubleread.core.agent_ports import Agent
 from doubleread.core.case import Case
 from doubleread.core.errors import PanelError
-from doubleread.core.opinion import Abstention, AbstentionCause, Answer, Usage
+from doubleread.core.opinion import PERMANENT, Abstention, AbstentionCause, Answer, Usage
 from doubleread.orchestrator.learning.arbitration import Readings
 
 PROOF = 20
 """Failures that prove that an agent cannot answer: so many in a row of one cause, or all of the first so many."""
-PERMANENT: frozenset[AbstentionCause] = frozenset({"authentication", "not-found", "unsupported", "quota", "budget"})
-"""Causes of which one failure is proof."""
 REMEDIES: Mapping[AbstentionCause, str] = {
     "authentication": "Check its key_variable, and what the key may do.",
     "not-found": "Check its model and base_url.",
@@ -93,14 +91,15 @@ class RollCall:
         """Returns how many images to read at once, in so many looks; at first only as many as prove something."""
         return at_once if self._records else PROOF // looks
 
-    def hear(self, names: Sequence[str], first: Sequence[Sequence[Answer]], second: Sequence[Sequence[Answer]]) -> None:
+    def hear(
+        self, names: Sequence[str], first: Sequence[Sequence[Answer]], second: Sequence[Sequence[Answer]] = ()
+    ) -> None:
         """Hears ``first[case][agent]`` and the second looks. Raises ``PanelError`` for an agent that cannot answer."""
         for i, name in enumerate(names):
             if name in self.unable:
                 continue
             record = self._records.setdefault(name, _Record())
-            looks = [look for both in zip(first, second, strict=True) for look in (both[0][i], both[1][i])]
-            for answer in (one for at, one in enumerate(looks) if at % 2 == 0 or one.round > 1):
+            for answer in _looks(i, first, second):
                 record.hear(answer)
                 if record.proven:
                     break
@@ -131,6 +130,14 @@ class RollCall:
             f"agent {name} cannot answer: {told}{last.detail}. {REMEDIES[last.cause]} Then fit again"
             f"{_spent(record.usage)}. Or go on without it: --keep-going (keep_going=True)"
         )
+
+
+def _looks(i: int, first: Sequence[Sequence[Answer]], second: Sequence[Sequence[Answer]]) -> Iterator[Answer]:
+    """An agent's answers, image by image; a second answer that only repeats the first is left out."""
+    for at, row in enumerate(first):
+        yield row[i]
+        if second and second[at][i].round > row[i].round:
+            yield second[at][i]
 
 
 def _spent(usage: Usage) -> str:

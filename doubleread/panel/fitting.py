@@ -42,6 +42,7 @@ from doubleread.panel._referees import with_referees
 from doubleread.panel._reference import Looked, PictureReference, groups_of, said_of
 from doubleread.panel._rewording import consistency_gaps, with_gaps
 from doubleread.panel._roll_call import RollCall
+from doubleread.panel._second_prompts import choose_second_prompts, without_open_choices
 from doubleread.panel.composition import VIEWS, Eyes, Seated, check_names, seat
 from doubleread.panel.fitted_pictures import FittedPictures
 from doubleread.rag.near_copies.copy_finder import look_at
@@ -150,28 +151,28 @@ def fit(
     eyes = replace(eyes, near=near)
     chosen = np.array([case.split == "calibration" for case in pool.cases])
     support, calibration = pool[np.flatnonzero(~chosen)], pool[np.flatnonzero(chosen)]
-    scarce = _scarce(calibration, task)
+    scarce, told = _scarce(calibration, task), without_open_choices(witness, settings)
     if not scarce:
         _check_counts(support.names(task), task)
         seated, store = _fit_agents(support, task, settings, eyes, progress)
-        parts = [
-            _read(seated, calibration, settings, eyes, progress, witness, roll, done=0, total=len(calibration.cases))
-        ]
+        parts = [_read(seated, calibration, settings, eyes, progress, told, roll, done=0, total=len(calibration.cases))]
         order, learned_from = calibration, f"calibration split of {len(calibration.cases)} cases"
     else:
-        parts, order, learned_from = _cross_fit(pool, task, settings, eyes, progress, witness, roll)
+        parts, order, learned_from = _cross_fit(pool, task, settings, eyes, progress, told, roll)
         if chosen.any():
             learned_from += f" (the calibration split is too small: {scarce})"
         support = pool
         seated, store = _fit_agents(support, task, settings, eyes, progress)
-    heard = roll.without_unable(tuple(seated.agents), _join(parts, order, learned_from, support.labels, task))
-    readings = with_referees(heard, order.cases, seated, settings, progress, witness)
+    joined = _join(parts, order, learned_from, support.labels, task)
+    heard = roll.without_unable(tuple(seated.agents), joined)
+    looks = choose_second_prompts(heard, order.cases, seated, settings, progress, witness)
+    readings = with_referees(looks.readings, order.cases, seated, settings, progress, witness)
     gaps = consistency_gaps(readings, order.cases, seated, settings, progress)
     progress("learning trust", 0, 1)
     arbiter = with_gaps(learn_trust(task, settings, readings), gaps)
     progress("learning trust", 1, 1)
     reference, odd = _reference(pool, order, arbiter)
-    notes, warnings = divided((*_notes(cases, order, arbiter, learned_from), *odd))
+    notes, warnings = divided((*_notes(cases, order, arbiter, learned_from), *looks.notes, *odd))
     pictures = FittedPictures(kinds=kinds_of(map(eyes.images.record, pool.cases)), limits=eyes.images.policy.limits)
     return FittedPanel(
         support, order.cases, readings, seated, store, arbiter, near, pictures, reference, unread, notes, warnings
