@@ -165,7 +165,7 @@ def _show(found: "PromptTrial") -> None:
     note(f"paid now: {paid} for {found.calls} calls; {found.cached} answers were in the cache")
     if found.settings:
         OUT.print(
-            "To use it, put this into the settings and fit the panel again (it was measured with the other prompt):\n"
+            "To use it, put this into the settings and fit the panel again (it was measured with the old prompt):\n"
         )
         for line in found.settings:
             say(f"    {line}")
