@@ -171,5 +171,5 @@ def _faults(given: list[str]) -> tuple[dict[str, float], dict[str, float]]:
         except ValueError:
             shares[name] = math.nan
         if not 0 <= shares.get(name, 0) <= 1:
-            raise DataError(f"--fault {text!r}: write NAME=SHARE, from 0 to 1, or NAME=SECONDSs, as in loading=60s")
+            raise DataError(f"--fault {text!r}: write NAME=SHARE with a share from 0 to 1, or NAME=60s for 60 seconds")
     return shares, spells

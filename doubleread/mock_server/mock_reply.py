@@ -37,7 +37,8 @@ class MockReply:
     refusal: str | None = None
     model: str = "mock-1"
     input_tokens: int = 100
-    output_tokens: int = 20
+    output_tokens: int | None = None
+    """None: 20, or as many as the request allows."""
     cached_tokens: int = 0
     logprobs: tuple[tuple[tuple[str, float], ...], ...] = ()
     """For each token, the alternatives with their log-probabilities, the chosen one first."""
@@ -46,6 +47,11 @@ class MockReply:
     tool_calls: tuple[tuple[str, dict[str, Any]], ...] = ()
     """Functions to call, with their arguments."""
     delay_s: float = 0.0
+
+    @property
+    def used(self) -> int:
+        """Tokens of the answer."""
+        return 20 if self.output_tokens is None else self.output_tokens
 
 
 @dataclass(frozen=True)
@@ -109,8 +115,8 @@ def chat_body(reply: MockReply) -> dict[str, Any]:
         "choices": [choice],
         "usage": {
             "prompt_tokens": reply.input_tokens,
-            "completion_tokens": reply.output_tokens,
-            "total_tokens": reply.input_tokens + reply.output_tokens,
+            "completion_tokens": reply.used,
+            "total_tokens": reply.input_tokens + reply.used,
             "prompt_tokens_details": {"cached_tokens": reply.cached_tokens},
         },
     }
@@ -139,17 +145,22 @@ def usage(reply: MockReply) -> dict[str, Any]:
     return {
         "input_tokens": reply.input_tokens,
         "input_tokens_details": {"cached_tokens": reply.cached_tokens, "cache_write_tokens": 0},
-        "output_tokens": reply.output_tokens,
+        "output_tokens": reply.used,
         "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": reply.input_tokens + reply.output_tokens,
+        "total_tokens": reply.input_tokens + reply.used,
     }
 
 
 def cut_to(reply: MockReply, limit: int | None) -> MockReply:
-    """The answer as far as it fits a limit on its tokens; what is cut off ends it with ``length``."""
+    """The answer as far as it fits a limit on its tokens; one that is cut ends with ``length``.
+
+    ``output_tokens`` that are stated for a whole answer are reported as they are, whatever the limit.
+    """
     written = reply.text + "".join(json.dumps(arguments) for _, arguments in reply.tool_calls)
-    if limit is None or len(written) <= limit * CHARACTERS:
+    if limit is None:
         return reply
+    if len(written) <= limit * CHARACTERS:
+        return replace(reply, output_tokens=min(reply.used, limit)) if reply.output_tokens is None else reply
     text, tokens = reply.text[: limit * CHARACTERS], reply.logprobs[:limit]
     return replace(reply, text=text, logprobs=tokens, tool_calls=(), finish_reason="length", output_tokens=limit)
 

@@ -141,6 +141,15 @@ def test_an_answer_ends_at_the_limit_unless_the_server_ignores_it(photos, limit)
         assert post(deaf, asked).json() == whole
 
 
+def test_scripted_answers_are_cut_and_their_stated_tokens_reported():
+    replies = [MockReply(text="ten words " * 10), MockReply(text="yes"), MockReply(text="yes", output_tokens=900)]
+    with running(replies) as mock:
+        said = [post(mock, CHAT | {"max_tokens": 5}).json() for _ in replies]
+    assert [one["choices"][0]["finish_reason"] for one in said] == ["length", "stop", "stop"]
+    assert [one["usage"]["completion_tokens"] for one in said] == [5, 5, 900]
+    assert said[0]["choices"][0]["message"]["content"] == "ten words ten words "
+
+
 def test_a_server_without_images_says_so(photos):
     shown = CHAT | {"messages": showing(data_url(photos.cases[0].path.read_bytes()))}
     with running(otherwise=dry_run(photos), without=["images"]) as mock:
