@@ -106,9 +106,9 @@ def _strict(text: str, faults: list[str]) -> Iterator[Json]:
 
 
 def _unquoted(text: str) -> str:
-    """A text that is one JSON string, decoded."""
+    """The JSON string that a text begins with, decoded; the text itself if it is none."""
     try:
-        whole = json.loads(text)
+        whole, _ = json.JSONDecoder(strict=False).raw_decode(text.lstrip())
     except ValueError:
         return text
     return whole if isinstance(whole, str) else text

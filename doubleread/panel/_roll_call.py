@@ -41,6 +41,8 @@ class _Record:
     """Failures in a row of the cause of ``last``."""
     last: Abstention | None = None
     usage: Usage = field(default_factory=Usage)
+    proof: Abstention | None = None
+    """The first answer that proved that the agent cannot answer."""
 
     def hear(self, answer: Answer) -> None:
         self.heard += 1
@@ -50,12 +52,9 @@ class _Record:
             return
         self.row = self.row + 1 if self.last is not None and answer.cause == self.last.cause else 1
         self.last = answer
-
-    @property
-    def proven(self) -> bool:
-        if self.last is None or self.last.cause not in REMEDIES:
-            return False
-        return self.last.cause in PERMANENT or self.row >= PROOF or (self.heard >= PROOF and not self.answered)
+        enough = answer.cause in PERMANENT or self.row >= PROOF or (self.heard >= PROOF and not self.answered)
+        if enough and answer.cause in REMEDIES and self.proof is None:
+            self.proof = answer
 
 
 @dataclass(frozen=True)
@@ -101,9 +100,7 @@ class RollCall:
             record = self._records.setdefault(name, _Record())
             for answer in _looks(i, first, second):
                 record.hear(answer)
-                if record.proven:
-                    break
-            if record.proven or self._unreachable(record):
+            if record.proof is not None or self._unreachable(record):
                 self._remove(name, record)
 
     def without_unable(self, names: Sequence[str], readings: Readings) -> Readings:
@@ -120,14 +117,14 @@ class RollCall:
         return record.last is not None and record.last.cause == "network" and record.row == record.heard
 
     def _remove(self, name: str, record: _Record) -> None:
-        last = record.last
+        last = record.proof or record.last
         assert last is not None  # it failed
-        told = f"{record.answered} of {record.heard} questions answered; the last {record.row} failed ({last.cause}): "
+        told = f"{record.answered} of {record.heard} questions answered ({last.cause}): "
         if self.keep_going:
             self.unable[name] = last.model_copy(update={"detail": told + last.detail, "usage": Usage(), "seconds": 0.0})
             return
         raise PanelError(
-            f"agent {name} cannot answer: {told}{last.detail}. {REMEDIES[last.cause]} Then fit again"
+            f"agent {name} cannot answer: {told}{last.detail.rstrip('.')}. {REMEDIES[last.cause]} Then fit again"
             f"{_spent(record.usage)}. Or go on without it: --keep-going (keep_going=True)"
         )
 
@@ -145,4 +142,5 @@ def _spent(usage: Usage) -> str:
     if not usage.calls:
         return ""
     cost = "" if usage.cost_usd is None else f" (${usage.cost_usd:.4f})"
-    return f": the {usage.calls} calls so far{cost} are not repeated where they gave an answer"
+    calls = "1 call" if usage.calls == 1 else f"{usage.calls} calls"
+    return f": of {calls} so far{cost}, those that gave an answer are not repeated"

@@ -56,7 +56,7 @@ def test_the_error_says_who_why_what_to_do_and_what_was_spent():
     with pytest.raises(PanelError) as caught:
         heard([YES, *[no(detail="HTTP 400: too dark")] * PROOF], keep_going=False)
     told = str(caught.value)
-    assert "agent a cannot answer: 1 of 21 questions answered; the last 20 failed (bad-request): HTTP 400: too" in told
+    assert "agent a cannot answer: 1 of 21 questions answered (bad-request): HTTP 400: too dark. Correct" in told
     assert "Correct its settings by what the server says." in told
-    assert "20 calls so far ($0.2000)" in told
+    assert "of 20 calls so far ($0.2000)" in told
     assert "--keep-going" in told
