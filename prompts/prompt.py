@@ -54,6 +54,16 @@ class Prompt(Record):
         """``vlm-read@1#1a2b3c4d``: id, version, and the beginning of the hash."""
         return f"{self.id}@{self.version}#{self.sha256[:8]}"
 
+    @property
+    def name(self) -> str:
+        """``vlm-read@1``: how settings name it."""
+        return f"{self.id}@{self.version}"
+
+    @property
+    def compares(self) -> bool:
+        """Whether it shows references, as a second look does."""
+        return "reference" in self.sections
+
     def render(self, section: str, **values: Any) -> str:
         """Renders a section; raises ``PromptError`` for missing or undeclared values."""
         if section not in self.sections:

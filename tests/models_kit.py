@@ -61,14 +61,20 @@ def says(label="rust", *, findings="orange spots", **shares):
     return MockReply(text=json.dumps({"findings": findings, "probabilities": shares, "label": label}))
 
 
+def parts(body):
+    """All parts of a request, in order; a plain text is one part."""
+    contents = [m["content"] for m in body["messages"]]
+    return [p for c in contents for p in ([{"type": "text", "text": c}] if isinstance(c, str) else c)]
+
+
 def texts(body):
     """All text of a request, in order."""
-    return [p["text"] for m in body["messages"] for p in m["content"] if p["type"] == "text"]
+    return [p["text"] for p in parts(body) if p["type"] == "text"]
 
 
 def images(body):
     """The data URLs of a request, in order."""
-    return [p["image_url"]["url"] for m in body["messages"] for p in m["content"] if p["type"] == "image_url"]
+    return [p["image_url"]["url"] for p in parts(body) if p["type"] == "image_url"]
 
 
 class _Jumping:

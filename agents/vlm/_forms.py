@@ -11,16 +11,17 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from doubleread.agents.vlm._answer_json import answer_object
 from doubleread.agents.vlm._parsing import (
     MAX_FINDINGS,
     TOLERATED_SUM,
     distribution,
-    json_object,
     matching,
     number,
     words,
 )
-from doubleread.agents.wire.faults import CallFault, printable
+from doubleread.agents.vlm._refusal_words import refused
+from doubleread.agents.wire.faults import CallFault, harmless, printable
 from doubleread.agents.wire.request import AnswerOption, Completion
 from doubleread.core.opinion import ConfidenceSource
 from doubleread.core.task import Task
@@ -72,7 +73,7 @@ class DistributionForm:
         return {"answer_schema": _object(properties)}
 
     def read(self, completion: Completion, task: Task, _: Sequence[str]) -> FormReading:
-        answer = json_object(completion.text)
+        answer = answer_object(completion.text, lambda one: isinstance(one.get("probabilities"), dict | list))
         stated = np.array(distribution(answer.get("probabilities"), task.names))
         vector, top = stated / stated.sum(), task.names[int(stated.argmax())]
         notes = []
@@ -95,7 +96,7 @@ class NumberForm:
         return {"answer_schema": _object(properties)}
 
     def read(self, completion: Completion, task: Task, _: Sequence[str]) -> FormReading:
-        answer = json_object(completion.text)
+        answer = answer_object(completion.text, lambda one: {"label", "confidence"} <= one.keys())
         label, stated = matching(words(answer.get("label")), task.names), number(answer.get("confidence"))
         if stated > 1:
             raise CallFault("invalid-answer", f"a confidence of {stated:g} is above 1")
@@ -114,8 +115,10 @@ class LetterForm:
     def read(self, completion: Completion, task: Task, order: Sequence[str]) -> FormReading:
         letters = dict(zip(ascii_uppercase, order, strict=False))
         if not completion.tokens:
-            raise CallFault("invalid-answer", "the server gave no token probabilities: choose another `confidence`")
+            raise CallFault("unsupported", "the server gave no token probabilities: choose another `confidence`")
         mass = next((m for token in completion.tokens if (m := _letter_mass(token, letters)) is not None), None)
+        if mass is None and refused(completion.text):
+            raise CallFault("refusal", harmless(f"the model declined in words: {completion.text}"))
         if mass is None:
             raise CallFault("invalid-answer", f"no letter of {', '.join(letters)} in the answer")
         if (captured := sum(mass.values())) > 1 + TOLERATED_SUM:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -15,7 +16,7 @@ from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.request import Completion, Request
 from doubleread.agents.wire.wire import Wire
 from doubleread.core.case import Case
-from doubleread.core.errors import ImageError, SettingsError
+from doubleread.core.errors import ImageError, PromptError, SettingsError
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Abstention, Answer, ConfidenceSource, Opinion, Usage
 from doubleread.core.task import Task
@@ -62,10 +63,13 @@ class VlmAgent:
         self._form = FORMS[options.confidence]()
         self._question = context.prompts.get(options.prompt)
         self._second = context.prompts.get(options.second_prompt)
+        self._alternatives = tuple(context.prompts.get(one) for one in options.second_alternatives)
         self._form_prompt = context.prompts.get(self._form.prompt) if self._form.prompt else None
         self._paraphrases = context.prompts.variants_of(self._question.id)
         self._note_prompt = context.prompts.get(NOTE) if hint else None
         self._note = self._note_prompt.render("user", note=hint) if self._note_prompt else ""
+        if wrong := _wrong_alternative(self._second, self._alternatives):
+            raise SettingsError([f"vlm.{name}.second_alternatives: {wrong}"])
         if options.confidence == "logprobs" and len(self._task.names) > MAX_LETTERS:
             limit = f"logprobs reach {MAX_LETTERS} labels, the task has {len(self._task.names)}"
             raise SettingsError([f"vlm.{name}.confidence: {limit}; use verbalized-distribution"])
@@ -78,7 +82,16 @@ class VlmAgent:
     @property
     def prompts(self) -> tuple[Prompt, ...]:
         form = () if self._form_prompt is None else (self._form_prompt,)
-        return (self._question, self._second, *form, *self._paraphrases)
+        return (self._question, self._second, *self._alternatives, *form, *self._paraphrases)
+
+    @property
+    def second_prompts(self) -> tuple[str, ...]:
+        """The prompt of the second look, then those that fitting may choose in its place, as ``ID@VERSION``."""
+        return tuple(prompt.name for prompt in (self._second, *self._alternatives))
+
+    def looking_with(self, name: str) -> "VlmAgent":
+        """Returns the same agent with another prompt for the second look."""
+        return self.asking(self._context.prompts.get(name))
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -87,6 +100,26 @@ class VlmAgent:
     def hinted(self, hint: str) -> "VlmAgent":
         """Returns the same agent with a person's note in every question about an image."""
         return VlmAgent(self.name, self.options, self._context, hint)
+
+    def prompt_of(self, turn: int) -> Prompt:
+        """The prompt of the first reading or of the second look."""
+        return self._question if turn == 1 else self._second
+
+    def asking(self, prompt: Prompt) -> "VlmAgent":
+        """Returns the same agent with another prompt: for the second look if it shows references, else for the first.
+
+        Raises ``PromptError`` for a prompt that asks no question.
+        """
+        if missing := {"system", "user"} - set(prompt.sections):
+            wrong = f"it has no section [{min(missing)}]; prompts of agents have [system] and [user]"
+            raise PromptError(f"prompt {prompt.name} cannot be put to {self.name}: {wrong}")
+        other = copy(self)
+        if prompt.compares:
+            other._second = prompt  # noqa: SLF001 - an instance of this class
+        else:
+            other._question = prompt  # noqa: SLF001
+            other._paraphrases = self._context.prompts.variants_of(prompt.id)  # noqa: SLF001
+        return other
 
     async def read(self, case: Case) -> Answer:
         return await self._timed(1, lambda: self._look(case, self._question, None))
@@ -105,8 +138,19 @@ class VlmAgent:
         """Returns the only chat request of a first reading, for batch files; None if it needs more or another API."""
         if self.options.confidence in ("consistency", "class-probabilities"):
             return None
+        return await self.one_request(case)
+
+    async def one_request(self, case: Case, evidence: Evidence | None = None) -> Request:
+        """Returns the first request of a reading, or of a second look if ``evidence`` is given."""
+        question = self._question if evidence is None else self._second
+        references = [] if evidence is None else await self._references(evidence)
         image = await self._context.pictures.url(case, self.options.image_side)
-        return self._request(self._question, self._order(case), image)
+        return self._request(question, self._order(case, compared=bool(references)), image, references)
+
+    @property
+    def calls_a_look(self) -> int:
+        """Calls of one look, if none is repeated."""
+        return self.options.samples if self.options.confidence == "consistency" else 1
 
     def opinion_from(self, case: Case, completion: Completion) -> Opinion:
         """Parses the opinion from an answer to ``first_request``; raises ``CallFault``."""
@@ -163,7 +207,7 @@ class VlmAgent:
         except CallFault as fault:
             if fault.cause != "invalid-answer":
                 raise
-            wasted = fault.usage
+            wasted, why = fault.usage, fault.detail
         try:
             said = await self._ask(case, question, references, image, sample=sample, again=True)
         except CallFault as fault:
@@ -171,7 +215,8 @@ class VlmAgent:
             raise
         completion = said.answered.completion
         completion = completion.model_copy(update={"usage": wasted + completion.usage})
-        return replace(said, answered=replace(said.answered, completion=completion))
+        reading = replace(said.reading, notes=(*said.reading.notes, f"asked twice: {why}"))
+        return replace(said, reading=reading, answered=replace(said.answered, completion=completion))
 
     async def _ask(
         self,
@@ -235,3 +280,11 @@ class VlmAgent:
                 agent=self.name, label=label, confidence=reading.confidence, confidence_source=source, **details
             )
         return Opinion.from_vector(self.name, self._task, mean, source).model_copy(update=details)
+
+
+def _wrong_alternative(second: Prompt, alternatives: Sequence[Prompt]) -> str:
+    names = [second.name, *(prompt.name for prompt in alternatives)]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        return f"{twice[0]} is named twice, or is `second_prompt` itself; name each other prompt once"
+    blind = [prompt.name for prompt in alternatives if not prompt.compares]
+    return f"{blind[0]} shows no reference images; name prompts of a second look, such as vlm-contrast" if blind else ""

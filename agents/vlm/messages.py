@@ -73,17 +73,28 @@ def build_request(
     and before the images so that the answer form comes last.
     """
     labels = shown(task, order)
-    user = "\n\n".join(filter(None, (question.render("user", about=task.about, labels=labels), note)))
+    given = contested(question, order, references)
+    user = "\n\n".join(filter(None, (question.render("user", about=task.about, labels=labels, **given), note)))
     content = [text_part(user)]
     for i, reference in enumerate(references, start=1):
         content += [text_part(question.render("reference", number=i, label=reference.label)), _image(reference.url)]
     if "case" in question.sections:
-        content.append(text_part(question.render("case")))
+        content.append(text_part(question.render("case", **given)))
     content.append(_image(image))
     if form_prompt is not None:
         content.append(text_part(form_prompt.render("answer", labels=labels)))
     messages = chat(question.render("system"), content)
     return Request(messages=messages, instructions=user, **form.fields(task, order), **fields)
+
+
+def contested(question: Prompt, order: Sequence[str], references: Sequence[ReferenceImage]) -> dict[str, list[str]]:
+    """The labels that the references show, in display order, if the prompt names them.
+
+    They tell the model nothing that the references do not.
+    """
+    labels = {reference.label for reference in references}
+    named = "contested" in question.variables
+    return {"contested": [name for name in order if name in labels]} if named else {}
 
 
 def chat(system: str, user: Sequence[Json]) -> tuple[Json, ...]:

@@ -25,6 +25,11 @@ class VlmOptions(Server):
         default="vlm-read", description="Prompt of the first reading, as ID or ID@VERSION."
     )
     second_prompt: Annotated[str, INERT] = Field(default="vlm-reconsider", description="Prompt of the second look.")
+    second_alternatives: Annotated[tuple[str, ...], INERT] = Field(
+        default=(),
+        description="Other prompts of the second look, such as vlm-contrast. Fitting asks every calibration image with "
+        "each of them too, and uses one in place of `second_prompt` if its log-loss there is clearly lower.",
+    )
     image_side: int = Field(
         default=1024, ge=64, le=4096, description="Longer side of the image that is sent, in pixels."
     )

@@ -15,10 +15,13 @@ from functools import partial
 import httpx2
 import openai
 
+from doubleread.agents.wire._missing_features import missing_features
 from doubleread.agents.wire._receiving import MAX_REPLY, ON_SENDING, BoundedClient, RefusedResponse, ReplyTooLarge
+from doubleread.agents.wire.bodies import NEW_LIMIT, OLD_LIMIT, body_of
 from doubleread.agents.wire.faults import CallFault, harmless
-from doubleread.agents.wire.reply import completion_of, error_of, fault_of_status
-from doubleread.agents.wire.request import PATHS, Completion, Request, body_of, missing_feature
+from doubleread.agents.wire.refusals import error_of, fault_of_status, stated_delay
+from doubleread.agents.wire.reply import completion_of
+from doubleread.agents.wire.request import PATHS, Completion, Request
 from doubleread.agents.wire.values import parsed
 from doubleread.core.loopback import is_loopback
 
@@ -31,11 +34,14 @@ NO_KEY = "none"
 
 
 class FeatureMissing(Exception):
-    """The server lacks a feature that the request used; the request without it may succeed."""
+    """The server lacks features that the request used; the request without them may succeed.
 
-    def __init__(self, feature: str) -> None:
-        self.feature = feature
-        super().__init__(feature)
+    ``fault`` is what the refusal means if it cannot go without.
+    """
+
+    def __init__(self, features: frozenset[str], fault: CallFault) -> None:
+        self.features, self.fault = features, fault
+        super().__init__(*sorted(features))
 
 
 class ServerClient:
@@ -48,6 +54,8 @@ class ServerClient:
         for name in ("openai", "httpx2", "httpcore2"):  # at debug level they log request bodies with images
             logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger(name).level))
         self._secrets, self._timeout_s = (key,), timeout_s
+        self.limit = limit_of(base_url)
+        """Name under which the limit of tokens is sent first."""
         self._client = openai.AsyncOpenAI(
             base_url=base_url,
             api_key=key or NO_KEY,
@@ -68,7 +76,8 @@ class ServerClient:
         Raises ``CallFault``, or ``FeatureMissing`` if the server rejects a feature.
         """
         # The client's typed methods would copy the body part by part, images included.
-        sending = self._client.post(PATHS[request.api], cast_to=httpx2.Response, body=body_of(request, lacking))
+        body = body_of(request, lacking, self.limit)
+        sending = self._client.post(PATHS[request.api], cast_to=httpx2.Response, body=body)
         found = self._read(await self._exchange(sending, on_sending, partial(self._refusal, request, lacking)))
         if isinstance(found, CallFault):
             raise found
@@ -100,17 +109,17 @@ class ServerClient:
             async with asyncio.timeout(self._timeout_s):
                 return await sending
         except (TimeoutError, openai.APITimeoutError) as error:
-            fault = CallFault("timeout", f"no answer within {self._timeout_s:g} s", retryable=True)
+            fault = CallFault("timeout", f"no answer within {self._timeout_s:g} s", step="repeat")
             if isinstance(error.__cause__, httpx2.ConnectTimeout):
-                fault = CallFault("network", _connection(error), retryable=True)
+                fault = CallFault("network", _connection(error), step="repeat")
         except openai.APIConnectionError as error:
-            fault = CallFault("network", _connection(error), retryable=True)
+            fault = CallFault("network", _connection(error), step="repeat")
         except ReplyTooLarge:
             fault = CallFault("server", f"the answer is larger than {MAX_REPLY / 1e6:g} MB")
         except RefusedResponse as refused:
             fault = refusal(refused.response)
         except Exception as error:  # noqa: BLE001 - any other error means that the call has failed
-            fault = CallFault("network", f"no usable answer ({type(error).__name__})", retryable=True)
+            fault = CallFault("network", f"no usable answer ({type(error).__name__})", step="repeat")
         finally:
             ON_SENDING.reset(before)
         raise fault  # outside the handlers, so that it does not keep reply or request alive
@@ -124,11 +133,9 @@ class ServerClient:
             return fault.with_usage(fault.usage)
 
     def _refusal(self, request: Request, lacking: frozenset[str], response: httpx2.Response) -> Exception:
-        error = error_of(response.content)
-        complaint = f"{error.get('param') or ''} {error.get('message') or ''}"
-        if response.status_code in (400, 422) and (feature := missing_feature(complaint, request, lacking)):
-            return FeatureMissing(feature)
-        return self._fault_of(response)
+        fault, error = self._fault_of(response), error_of(response.content)
+        missing = missing_features(response.status_code, error, request, lacking, self.limit)
+        return FeatureMissing(missing, fault) if missing else fault
 
     def _fault_of(self, response: httpx2.Response) -> CallFault:
         status, error = response.status_code, error_of(response.content)
@@ -136,8 +143,15 @@ class ServerClient:
             redirects = f"HTTP {status}: the server redirects; set base_url to where it leads"
             return CallFault("bad-request", redirects, free=True)
         fault = fault_of_status(status, error, response.headers.get("x-request-id"), self._secrets)
-        fault.retry_after = _retry_after(response.headers)
+        asked = _retry_after(response.headers)
+        fault.retry_after = stated_delay(str(error.get("message") or "")) if asked is None else asked
         return fault
+
+
+def limit_of(base_url: str) -> str:
+    """Returns the name of the limit of tokens that a server is sent first, as ``bodies.NEW_LIMIT`` explains."""
+    host = httpx2.URL(base_url).host
+    return NEW_LIMIT if host == "api.openai.com" or host.endswith(".azure.com") else OLD_LIMIT
 
 
 def _connection(error: Exception) -> str:

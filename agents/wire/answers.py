@@ -1,6 +1,6 @@
 """Cache of answers, keyed by the content of the question: a repeated question is neither sent nor paid for.
 
-An SQLite file of JSON. It also stores which features a server lacks.
+An SQLite file of JSON. It also stores the lessons about servers.
 """
 
 import asyncio
@@ -17,16 +17,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from doubleread.agents.wire.lessons import TABLE, Lessons
 from doubleread.agents.wire.request import Completion
 from doubleread.core.sqlite import connect, set_aside
 
 _log = logging.getLogger(__name__)
-REMEMBERED_S = 7 * 24 * 3600.0
-"""A server may have gained a feature since."""
-_TABLES = """
+_TABLES = f"""
 pragma synchronous=normal;
 create table if not exists answers (key text primary key, answer text not null, at real not null) without rowid;
-create table if not exists lacking (server text, feature text, at real not null, primary key (server, feature));
+{TABLE}
 """
 Call = Callable[[], Coroutine[Any, Any, Completion]]
 
@@ -58,6 +57,7 @@ class AnswerCache:
         self._flights: dict[str, _Flight] = {}
         self._guard = threading.Lock()
         self._db = _open(path)
+        self.lessons = Lessons(self._ask)
 
     def get(self, key: str) -> Completion | None:
         """Returns the answer under a key, or None if there is none or it is unreadable."""
@@ -89,17 +89,6 @@ class AnswerCache:
             if not flight.waiting and not flight.task.done():
                 self._leave(key, flight)  # at once: new callers must not join a call that is being cancelled
                 flight.task.cancel()
-
-    def features(self, server: str) -> frozenset[str]:
-        """Returns the features that a server is known to lack."""
-        since = time.time() - REMEMBERED_S
-        return frozenset(
-            row[0] for row in self._ask("select feature from lacking where server = ? and at > ?", server, since)
-        )
-
-    def lacks(self, server: str, feature: str) -> None:
-        """Stores for a week that a server lacks a feature."""
-        self._ask("insert or replace into lacking values (?, ?, ?)", server, feature, time.time())
 
     def close(self) -> None:
         with self._guard:

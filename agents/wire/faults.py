@@ -4,6 +4,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import Literal
 
 from doubleread.core.opinion import Abstention, AbstentionCause, Usage
 
@@ -15,11 +16,20 @@ _SHORTEST_SECRET = 8
 _SECRETS = re.compile(r"(?i)\b(bearer\s+)\S+|\bsk-[\w*.-]{4,}|data:image/[^\s\"']+|\b[A-Za-z0-9+/]{200,}={0,2}")
 
 
+NextStep = Literal["stop", "repeat", "wait", "slow-down"]
+"""What can be done about a call that failed.
+
+``stop``: nothing, the same call would fail again. ``repeat``: a repetition may succeed (``attempts`` bounds them).
+``wait``: the server is not ready, as while it loads a model; calls may succeed later, until the deadline.
+``slow-down``: the server asks for fewer calls; the call may succeed at a lower rate, until the deadline.
+"""
+
+
 class CallFault(Exception):
     """A call without a usable answer.
 
-    ``retryable``: the same call may succeed later. ``limited``: the server asks for fewer calls, after ``retry_after``
-    seconds if it says so. ``free``: the server rejected the call, which costs nothing. ``usage`` is what it used.
+    ``retry_after`` is the number of seconds that the server asks to wait, if it says so. ``free``: the server rejected
+    the call, which costs nothing. ``usage`` is what it used.
     """
 
     def __init__(
@@ -27,8 +37,7 @@ class CallFault(Exception):
         cause: AbstentionCause,
         detail: str,
         *,
-        retryable: bool = False,
-        limited: bool = False,
+        step: NextStep = "stop",
         free: bool = False,
         retry_after: float | None = None,
         usage: Usage | None = None,
@@ -36,16 +45,22 @@ class CallFault(Exception):
     ) -> None:
         self.cause: AbstentionCause = cause
         self.detail = detail
-        self.retryable, self.limited, self.free, self.retry_after = retryable, limited, free, retry_after
+        self.step: NextStep = step
+        self.free, self.retry_after = free, retry_after
         self.usage, self.request_id = usage or Usage(), request_id
         super().__init__(f"{cause}: {detail}")
 
     def with_usage(self, usage: Usage) -> "CallFault":
         """Copies the fault with another usage: one call may fail several callers, and only one of them pays."""
-        fault = CallFault(self.cause, self.detail, usage=usage, request_id=self.request_id)
-        fault.retryable, fault.limited, fault.free = self.retryable, self.limited, self.free
-        fault.retry_after = self.retry_after
-        return fault
+        return CallFault(
+            self.cause,
+            self.detail,
+            step=self.step,
+            free=self.free,
+            retry_after=self.retry_after,
+            usage=usage,
+            request_id=self.request_id,
+        )
 
     def abstention(self, agent: str) -> Abstention:
         """Converts the fault to the agent's abstention."""

@@ -29,10 +29,10 @@ def parsed(content: bytes, media_type: str = "") -> Any:
         check_json(content, "the answer")
         return json.loads(content.decode("utf-8-sig"), parse_int=_integer, parse_constant=lambda _: math.nan)
     except FileError as error:
-        raise CallFault("server", harmless(str(error)), retryable=True) from None
+        raise CallFault("server", harmless(str(error)), step="repeat") from None
     except (ValueError, RecursionError):
         kind = f" ({harmless(media_type)})" if media_type else ""
-        raise CallFault("server", f"the answer is not JSON{kind}", retryable=True) from None
+        raise CallFault("server", f"the answer is not JSON{kind}", step="repeat") from None
 
 
 def object_of(value: Any) -> Json:

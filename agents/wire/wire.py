@@ -1,128 +1,14 @@
 """Connects a panel to its servers on one event loop: one client per server, one rate per model, one budget."""
 
-import asyncio
-from collections.abc import Callable, Sequence
-
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
-
-from doubleread.agents.wire._client import FeatureMissing, ServerClient
+from doubleread.agents.wire._client import ServerClient
+from doubleread.agents.wire._model_client import Check, ModelClient
 from doubleread.agents.wire._pace import RateController
-from doubleread.agents.wire.answers import AnswerCache, CallResult, key_of
-from doubleread.agents.wire.budget import Budget, Reservation
-from doubleread.agents.wire.faults import CallFault
-from doubleread.agents.wire.prices import PriceTable, TokenPrice, charged, estimate_of
-from doubleread.agents.wire.request import Completion, Request
+from doubleread.agents.wire.answers import AnswerCache, CallResult
+from doubleread.agents.wire.budget import Budget
+from doubleread.agents.wire.prices import PriceTable
+from doubleread.agents.wire.request import Request
 from doubleread.agents.wire.server_options import Server
 from doubleread.core.background import Background
-from doubleread.core.opinion import Usage
-
-Check = Callable[[Completion], object]
-"""Raises ``CallFault`` for an unusable answer, which is then not cached."""
-
-
-class ModelClient:
-    """Calls one model, on the wire's event loop."""
-
-    def __init__(
-        self,
-        server: Server,
-        client: ServerClient,
-        pace: RateController,
-        *,
-        price: TokenPrice | None,
-        answers: AnswerCache,
-        budget: Budget,
-    ) -> None:
-        self._server, self._client, self._pace, self._price = server, client, pace, price
-        self._answers, self._budget = answers, budget
-        self._place = f"{server.base_url} {server.model}"
-
-    async def ask(self, agent: str, request: Request, check: Check, *, sample: int = 0) -> CallResult:
-        """Returns the answer to a request from the cache or the server; ``sample`` distinguishes repeated requests.
-
-        The usage is that of all attempts. Raises ``CallFault``, with the usage.
-        """
-        if self._server.key_name and not self._server.key():
-            raise CallFault("authentication", f"the environment variable {self._server.key_name} is not set")
-        key = key_of(server=self._server.base_url, request=request.model_dump(mode="json"), sample=sample)
-        made: list[Reservation] = []
-        try:
-            async with asyncio.timeout(self._server.deadline_s):
-                found = await self._answers.get_or_call(key, lambda: self._call(agent, request, check, made))
-        except TimeoutError:
-            limit = f"no answer within {self._server.deadline_s:g} s, including the wait for its turn"
-            raise CallFault("timeout", limit, usage=_used(made)) from None
-        except CallFault as fault:
-            raise fault.with_usage(_used(made)) from None
-        if found.cached:
-            self._budget.count_cached(agent)
-        return found
-
-    async def _call(self, agent: str, request: Request, check: Check, made: list[Reservation]) -> Completion:
-        """Retries with random pauses until an answer passes the check.
-
-        ``made`` receives every call, so that the usage is known even if waiting is interrupted.
-        """
-        retrying = AsyncRetrying(
-            retry=retry_if_exception(lambda error: isinstance(error, CallFault) and error.retryable),
-            wait=wait_random_exponential(multiplier=0.5, max=20),
-            stop=stop_after_attempt(self._server.attempts),
-            reraise=True,
-        )
-        async for attempt in retrying:
-            with attempt:
-                completion = await self._until_let_in(agent, request, made)
-                check(completion)
-        return completion.model_copy(update={"usage": _used(made)})
-
-    async def _until_let_in(self, agent: str, request: Request, made: list[Reservation]) -> Completion:
-        """Sends; if the server asks for fewer calls, waits for another turn within the deadline."""
-        while True:
-            async with self._pace.turn() as turn:
-                try:
-                    completion = await self._send(agent, request, made)
-                except CallFault as fault:
-                    if not fault.limited:
-                        raise
-                    turn.limited(fault.retry_after)
-                else:
-                    turn.succeeded()
-                    return completion
-
-    async def _send(self, agent: str, request: Request, made: list[Reservation]) -> Completion:
-        """Sends one paid request, without features that the server turns out to lack."""
-        lacking = self._answers.features(self._place)
-        while True:
-            if request.top_logprobs and "logprobs" in lacking:
-                advice = "choose another `confidence` for this agent"
-                raise CallFault("bad-request", f"{request.model} gives no token probabilities here: {advice}")
-            try:
-                return await self._paid(agent, request, lacking, made)
-            except FeatureMissing as missing:
-                lacking |= {missing.feature}
-                self._answers.lacks(self._place, missing.feature)
-
-    async def _paid(self, agent: str, request: Request, lacking: frozenset[str], made: list[Reservation]) -> Completion:
-        expected = None if self._price is None else estimate_of(self._price, request)
-        with self._budget.reserve(agent, expected, model=request.model) as reservation:
-            made.append(reservation)
-            try:
-                completion = await self._client.send(request, reservation.sent, lacking)
-            except CallFault as fault:
-                if fault.usage.calls:
-                    reservation.settle(charged(fault.usage, self._price, request))
-                elif fault.free:
-                    reservation.settle(Usage(cost_usd=0.0))
-                raise
-            except FeatureMissing:
-                reservation.settle(Usage(cost_usd=0.0))
-                raise
-            reservation.settle(charged(completion.usage, self._price, request))
-            return completion
-
-
-def _used(made: Sequence[Reservation]) -> Usage:
-    return sum((one.usage for one in made), Usage())
 
 
 class Wire:
@@ -151,7 +37,7 @@ class Wire:
             self._clients[address] = ServerClient(server.base_url, key, timeout_s=server.attempt_timeout_s)
         pace = self._paces.setdefault(
             (server.base_url, server.key_name, server.model),
-            RateController(in_flight=server.in_flight, requests_per_minute=server.requests_per_minute),
+            RateController(server.in_flight, server.requests_per_minute, f"{server.model} at {server.base_url}"),
         )
         price = server.price or self._prices.of(server.model)
         return ModelClient(server, self._clients[address], pace, price=price, answers=self._answers, budget=self.budget)

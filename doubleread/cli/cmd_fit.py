@@ -24,6 +24,9 @@ def fit(
     given: FitOptions,
     test: TestShare,
     record: options.Record = None,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="Go on without agents that cannot answer; the panel says which.")
+    ] = False,
 ) -> None:
     """Fit a panel on labelled images and save it. Some images are kept back for a test."""
     from doubleread.cli.tables import show_trust
@@ -39,7 +42,7 @@ def fit(
     announce_reading(dataset)
     dataset = test.held_out(dataset, settings.trust.seed, f"doubleread evaluate {given.as_written(data)} --panel {out}")
     with progress() as report:
-        fitted = Panel.fit(dataset.cases, dataset.task, settings=settings, progress=report)
+        fitted = Panel.fit(dataset.cases, dataset.task, settings=settings, progress=report, keep_going=keep_going)
     with fitted as panel:
         announce_panel(panel)
         panel.save(out)

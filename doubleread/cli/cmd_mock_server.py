@@ -1,5 +1,8 @@
 """``doubleread mock-server``."""
 
+import json
+import math
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,10 +30,13 @@ _SETTINGS = """\
 agents = [{agents}, "mock"]
 
 [vlm.mock]
-model = "mock-1"
+model = "{model}"
 base_url = "{url}"
-price = {{ input = 0, output = 0 }}
+{key}price = {{ input = 0, output = 0 }}
 """
+KEY = "MOCK_KEY"
+"""Environment variable of the key."""
+_FOR = re.compile(r"([\d.]+)s")
 
 
 @app.command("mock-server", epilog="Example: doubleread mock-server photos/ --accuracy 0.7 --fault rate-limit=0.05")
@@ -52,39 +58,68 @@ def mock_server(
     requests_per_minute: Annotated[float | None, typer.Option(min=1, help="Most requests in a minute.")] = None,
     in_flight: Annotated[int | None, typer.Option(min=1, help="Most requests at the same time.")] = None,
     fault: Annotated[
-        list[str] | None, typer.Option(help="NAME=SHARE of requests that fail in this way; repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="NAME=SHARE of requests that fail in this way, or NAME=60s for all requests in the first 60 seconds "
+            "from the first one; repeatable."
+        ),
     ] = None,
     without: Annotated[
         list[str] | None, typer.Option(help="Feature to reject (json_schema, json_object, logprobs, …); repeatable.")
     ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(help="Field of requests to ignore, such as max_completion_tokens; repeatable."),
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Name of a model to serve, others are unknown; repeatable. Default: any.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(envvar=KEY, help="Key that requests must carry. Default: none.")] = None,
 ) -> None:
     """Run a server that imitates a model behind the OpenAI protocol, to try a panel at no cost."""
     from doubleread.agents.recorded.book import read_book
     from doubleread.mock_server import Fault, RateLimits, read_script, running
     from doubleread.mock_server.dry_run import DryRun
     from doubleread.mock_server.injected_faults import FAULTS
+    from doubleread.mock_server.mock_rules import FEATURES
 
-    shares, replies = _faults(fault or []), [] if script is None else read_script(script)
+    (shares, spells), replies = _faults(fault or []), [] if script is None else read_script(script)
+    if lacking := [name for name in without or [] if name not in FEATURES]:
+        raise DataError(f"--without {lacking[0]!r}: the feature is one of {', '.join(FEATURES)}")
     if unknown := [say.name for say in replies if isinstance(say, Fault) and say.name not in FAULTS]:
         raise DataError(f"{script} names a fault {unknown[0]!r}; there are {', '.join(FAULTS)}")
     cases, looks = _looked_at(columns.dataset(data))
     book = None if answers is None else read_book(answers)
-    says = DryRun(cases, looks, accuracy=accuracy, book=book, faults=shares)
+    says = DryRun(cases, looks, accuracy=accuracy, book=book, faults=shares, spells=spells)
     limits = RateLimits(requests_per_minute=requests_per_minute, in_flight=in_flight)
-    with running(replies, says, limits=limits, latency_s=latency, without=without or [], host=host, port=port) as mock:
+    with running(
+        replies,
+        says,
+        limits=limits,
+        latency_s=latency,
+        without=without or [],
+        ignores=ignore or [],
+        models=model or [],
+        key=key or None,
+        host=host,
+        port=port,
+    ) as mock:
         say(f"serving at {mock.base_url}\nSettings for a panel with this model, to save and pass with --settings:\n")
-        say(settings_text(mock.base_url))
+        say(settings_text(mock.base_url, *(model or [])[:1], with_key=bool(key)))
+        if key:
+            say(f"Set {KEY} to the key where you use these settings.\n")
         if book is None:
             warn(f"answers are invented: right on {accuracy:.0%} of the images at first")
         _until_stopped(mock.server)
 
 
-def settings_text(url: str) -> str:
+def settings_text(url: str, model: str = "mock-1", *, with_key: bool = False) -> str:
     """Returns settings for a panel of the usual agents and the model at this address."""
     from doubleread.settings import Settings
 
     agents = ", ".join(f'"{name}"' for name in Settings().panel.agents)
-    return _SETTINGS.format(url=url, agents=agents)
+    key = f'key_variable = "{KEY}"\n' if with_key else ""
+    return _SETTINGS.format(url=url, agents=agents, model=json.dumps(model)[1:-1], key=key)
 
 
 def _looked_at(dataset: "Dataset") -> "tuple[list[Case], list[NDArray[np.uint8]]]":
@@ -119,16 +154,22 @@ def _until_stopped(server: "MockServer") -> None:
             return
 
 
-def _faults(given: list[str]) -> dict[str, float]:
+def _faults(given: list[str]) -> tuple[dict[str, float], dict[str, float]]:
+    """Returns the shares of requests that fail, and the seconds for which all do, by the name of the fault."""
     from doubleread.mock_server.injected_faults import FAULTS
 
-    shares = {}
+    shares, spells = {}, {}
     for text in given:
-        name, _, share = text.partition("=")
+        name, _, amount = text.partition("=")
+        if name not in FAULTS:
+            raise DataError(f"--fault {text!r}: the name is one of {', '.join(FAULTS)}")
         try:
-            shares[name] = float(share or 1)
+            if seconds := _FOR.fullmatch(amount):
+                spells[name] = float(seconds[1])
+            else:
+                shares[name] = float(amount or 1)
         except ValueError:
-            raise DataError(f"--fault {text!r}: write NAME=SHARE, as in rate-limit=0.05") from None
-        if name not in FAULTS or not 0 <= shares[name] <= 1:
-            raise DataError(f"--fault {text!r}: the share is within 0 and 1, the name one of {', '.join(FAULTS)}")
-    return shares
+            shares[name] = math.nan
+        if not 0 <= shares.get(name, 0) <= 1:
+            raise DataError(f"--fault {text!r}: write NAME=SHARE with a share from 0 to 1, or NAME=60s for 60 seconds")
+    return shares, spells

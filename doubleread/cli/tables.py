@@ -52,7 +52,7 @@ def _add(
 ) -> None:
     table.add_row(
         Text(name, style="bold" if name == PANEL else ""),
-        str(one.n),
+        f"{one.n} of {one.n + one.abstained}" if one.abstained else str(one.n),
         *(_cell(metric, of(metric.name)) for metric in shown_in("readers")),
         f"{100 * one.influence.value:.1f}" if one.influence else "",
         _benefit(one.benefit) if one.benefit else "",
@@ -130,6 +130,13 @@ def show_trust(profiles: Sequence[TrustProfile], left_out: Mapping[str, str]) ->
     table = _readers_table(f"On the {cases}, after calibration")
     for p in ranked:
         _add(table, "  second look" if p.round > 1 else p.agent, p, partial(_calibrated, p))
+    known = {p.agent: p for p in profiles if p.round == 1}
+    total = next((p.n for p in profiles if p.agent == PANEL), 0)
+    for name in left_out:
+        if name in known:
+            _add(table, f"{name} (not used)", known[name], partial(_calibrated, known[name]))
+        else:
+            table.add_row(f"{name} (not used)", f"0 of {total}")
     OUT.print(table)
     _explain(lead)
     for name, why in left_out.items():

@@ -44,12 +44,15 @@ AbstentionCause = Literal[
     "budget",
     "authentication",
     "not-found",
+    "unsupported",
     "bad-request",
     "server",
     "network",
     "failure",
 ]
 """Why an agent gave no opinion."""
+PERMANENT: frozenset[AbstentionCause] = frozenset({"authentication", "not-found", "unsupported", "quota", "budget"})
+"""Causes that stay until a person changes something."""
 
 
 class Usage(Record):

@@ -99,6 +99,9 @@ FAULTS: dict[str, Make] = {
     "bad-request": _error(400, None, "something is wrong with the request"),
     "unprocessable": _error(422, None, "something is wrong with the request"),
     "server-error": lambda fault, _: JSONResponse(error_body("the server had an error", "server_error"), fault.status),
+    "loading": lambda *_: JSONResponse(
+        {"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}}, 503
+    ),
     "overloaded": _error(529, "overloaded_error", "overloaded"),
     "hang": _streamed(_hang),
     "drip": _streamed(_drip),

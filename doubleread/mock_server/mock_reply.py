@@ -1,23 +1,31 @@
 """Replies of the mock server and their form in the protocol."""
 
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from doubleread.core.errors import DataError, FileError
 from doubleread.core.safe_files import parse_json
 from doubleread.core.safe_text import text_lines
+from doubleread.mock_server.asked import ParsedRequest
+
+CHARACTERS = 4
+"""Characters of a token."""
 
 
 @dataclass(frozen=True)
 class Received:
-    """A received request; header names are in lower case, ``at`` is in monotonic seconds."""
+    """A received request; header names are in lower case, ``at`` is in monotonic seconds.
+
+    ``body`` is empty if it was no JSON object, and ``asked`` is None unless the request can be answered.
+    """
 
     path: str
     body: dict[str, Any]
     headers: dict[str, str]
     at: float
+    asked: ParsedRequest | None = None
 
 
 @dataclass(frozen=True)
@@ -29,15 +37,21 @@ class MockReply:
     refusal: str | None = None
     model: str = "mock-1"
     input_tokens: int = 100
-    output_tokens: int = 20
+    output_tokens: int | None = None
+    """None: 20, or as many as the request allows."""
     cached_tokens: int = 0
     logprobs: tuple[tuple[tuple[str, float], ...], ...] = ()
     """For each token, the alternatives with their log-probabilities, the chosen one first."""
-    probabilities: dict[str, float] = field(default_factory=dict)
-    """Class probabilities, for ``/decisions``."""
+    probabilities: dict[Any, float] = field(default_factory=dict)
+    """Class probabilities by option, for ``/decisions`` and ``/systemone``."""
     tool_calls: tuple[tuple[str, dict[str, Any]], ...] = ()
     """Functions to call, with their arguments."""
     delay_s: float = 0.0
+
+    @property
+    def used(self) -> int:
+        """Tokens of the answer."""
+        return 20 if self.output_tokens is None else self.output_tokens
 
 
 @dataclass(frozen=True)
@@ -48,6 +62,15 @@ class Fault:
     retry_after: float | None = None
     status: int = 500
     message: str = ""
+
+
+@dataclass(frozen=True)
+class RawReply:
+    """Any reply: a status, a body (JSON, or text as it is) and headers."""
+
+    status: int
+    body: Any
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 def read_script(path: Path) -> list[MockReply | Fault]:
@@ -92,8 +115,8 @@ def chat_body(reply: MockReply) -> dict[str, Any]:
         "choices": [choice],
         "usage": {
             "prompt_tokens": reply.input_tokens,
-            "completion_tokens": reply.output_tokens,
-            "total_tokens": reply.input_tokens + reply.output_tokens,
+            "completion_tokens": reply.used,
+            "total_tokens": reply.input_tokens + reply.used,
             "prompt_tokens_details": {"cached_tokens": reply.cached_tokens},
         },
     }
@@ -113,14 +136,33 @@ def decisions_body(reply: MockReply) -> dict[str, Any]:
     return {
         "answers": [{"type": "refusal", "name": "reading"} if reply.refusal else answer],
         "model": reply.model,
-        "usage": {
-            "input_tokens": reply.input_tokens,
-            "input_tokens_details": {"cached_tokens": reply.cached_tokens, "cache_write_tokens": 0},
-            "output_tokens": reply.output_tokens,
-            "output_tokens_details": {"reasoning_tokens": 0},
-            "total_tokens": reply.input_tokens + reply.output_tokens,
-        },
+        "usage": usage(reply),
     }
+
+
+def usage(reply: MockReply) -> dict[str, Any]:
+    """The tokens used, as the Responses and the decisions API count them."""
+    return {
+        "input_tokens": reply.input_tokens,
+        "input_tokens_details": {"cached_tokens": reply.cached_tokens, "cache_write_tokens": 0},
+        "output_tokens": reply.used,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": reply.input_tokens + reply.used,
+    }
+
+
+def cut_to(reply: MockReply, limit: int | None) -> MockReply:
+    """The answer as far as it fits a limit on its tokens; one that is cut ends with ``length``.
+
+    ``output_tokens`` that are stated for a whole answer are reported as they are, whatever the limit.
+    """
+    written = reply.text + "".join(json.dumps(arguments) for _, arguments in reply.tool_calls)
+    if limit is None:
+        return reply
+    if len(written) <= limit * CHARACTERS:
+        return replace(reply, output_tokens=min(reply.used, limit)) if reply.output_tokens is None else reply
+    text, tokens = reply.text[: limit * CHARACTERS], reply.logprobs[:limit]
+    return replace(reply, text=text, logprobs=tokens, tool_calls=(), finish_reason="length", output_tokens=limit)
 
 
 def error_body(message: str, code: str | None = None, param: str | None = None) -> dict[str, Any]:

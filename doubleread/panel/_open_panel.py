@@ -10,10 +10,10 @@ from typing import Self
 
 from doubleread.agents.recorded.recorder import Recorder
 from doubleread.agents.wire.budget import Spending
-from doubleread.core.agent_ports import TakesHints
+from doubleread.core.agent_ports import Agent, TakesHints
 from doubleread.core.background import Background
 from doubleread.core.case import Case
-from doubleread.core.errors import PanelError
+from doubleread.core.errors import PanelError, UnknownPart
 from doubleread.core.notices import first_few
 from doubleread.core.ports import CaseStore
 from doubleread.core.process import OneProcess
@@ -175,6 +175,49 @@ class OpenPanel(HasOverview):
     def learned_from(self, case: Case) -> bool:
         """Whether the panel was fitted or calibrated on the image; its verdict on it then cannot grade the panel."""
         return case.id in self._calibration or (self._store.holds(case.id) and remembered(self._store, case.id) is None)
+
+    def reader(self, name: str) -> Agent:
+        """Returns an agent as the panel uses it.
+
+        Raises:
+            UnknownPart: The panel has no such agent.
+
+        Examples:
+            >>> panel.reader("logistic").name
+            'logistic'
+        """
+        if name not in self._seated.agents:
+            raise UnknownPart("agent of this panel", name, self._seated.agents)
+        return self._seated.agents[name]
+
+    def calibration_readings(self) -> tuple[Reading, ...]:
+        """Returns what the agents said about the calibration images; empty if the panel does not keep it.
+
+        Examples:
+            >>> row = panel.calibration_readings()[0]
+            >>> row.label in panel.task.names
+            True
+        """
+        try:
+            return self._trusted_rows()
+        except PanelError:
+            return ()
+
+    def calibration_images(self) -> tuple[Case, ...]:
+        """Returns the calibration images whose files are still where they were when the panel was fitted.
+
+        A panel with calibration images of their own, which are not in its archive, does not know their files.
+
+        Examples:
+            >>> all(case.path.is_file() for case in panel.calibration_images())
+            True
+        """
+        if self._fitted is not None:
+            found: Sequence[Case] = self._fitted.calibration
+        else:
+            ids = [row.case for row in self.calibration_readings() if self._store.holds(row.case)]
+            found = [one.case for one in self._store.get(ids)]
+        return tuple(case for case in found if case.label and case.path is not None and case.path.is_file())
 
     async def seats(self, case: Case, *, k: int | None = None) -> Seats:
         """Returns who reads a case, and the warnings known beforehand, for code that drives a reading itself.

@@ -29,12 +29,13 @@ def consistency_gaps(
     readings: Readings, cases: Sequence[Case], seated: Seated, settings: Settings, progress: Progress
 ) -> Gaps:
     """Returns the gaps of every agent that can be rephrased, on ``trust.consistency_cases`` random cases."""
-    able = {name: agent for name, agent in seated.agents.items() if isinstance(agent, Rephrases)}
+    column = {name: i for i, name in enumerate(settings.panel.agents)}
+    heard = [name for name, i in column.items() if any(isinstance(row[i], Opinion) for row in readings.first)]
+    able = {name: agent for name, agent in seated.agents.items() if name in heard and isinstance(agent, Rephrases)}
     wanted = min(settings.trust.consistency_cases, len(cases))
     if not able or not wanted:
         return {}
     rows = np.random.default_rng(settings.trust.seed).choice(len(cases), wanted, replace=False)
-    column = {name: i for i, name in enumerate(settings.panel.agents)}
 
     async def everyone() -> Gaps:
         found = {}

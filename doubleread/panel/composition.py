@@ -229,6 +229,8 @@ class Seated:
     """Every prompt that an agent may use."""
     context: AgentContext
     """Objects that the local agents share."""
+    second_prompts: dict[str, str] = field(default_factory=dict)
+    """Prompts that fitting chose for the second look in place of that of the settings, by agent."""
 
     def warm_up(self) -> None:
         """Prepares what the first reading would otherwise wait for."""

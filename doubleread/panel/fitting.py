@@ -33,7 +33,7 @@ from doubleread.orchestrator.course.arbiter import Arbiter
 from doubleread.orchestrator.course.course import Course, Roster, Unlearned
 from doubleread.orchestrator.course.follow import run_course
 from doubleread.orchestrator.course.policy import Policy
-from doubleread.orchestrator.course.seats import Readers, Witness, check_able, nobody
+from doubleread.orchestrator.course.seats import Readers, Witness, nobody
 from doubleread.orchestrator.learning.arbitration import Learning, Readings, fit_arbiter
 from doubleread.orchestrator.prevalence.prior_shift import implied_prevalence
 from doubleread.orchestrator.resampling import grouped_folds
@@ -41,6 +41,8 @@ from doubleread.orchestrator.simplex import shares
 from doubleread.panel._referees import with_referees
 from doubleread.panel._reference import Looked, PictureReference, groups_of, said_of
 from doubleread.panel._rewording import consistency_gaps, with_gaps
+from doubleread.panel._roll_call import RollCall
+from doubleread.panel._second_prompts import choose_second_prompts, without_open_choices
 from doubleread.panel.composition import VIEWS, Eyes, Seated, check_names, seat
 from doubleread.panel.fitted_pictures import FittedPictures
 from doubleread.rag.near_copies.copy_finder import look_at
@@ -131,11 +133,15 @@ def fit(
     eyes: Eyes,
     progress: Progress = silent,
     witness: Witness = nobody,
+    *,
+    keep_going: bool = False,
 ) -> FittedPanel:
     """Fits a panel on labelled cases, except those of split ``test``; ``witness`` receives every answer. Blocks.
 
-    Raises ``DataError`` if there are too few cases, ``PanelError`` if an agent never answers.
+    Raises ``DataError`` if there are too few cases, ``PanelError`` if an agent cannot answer; with ``keep_going`` the
+    panel does without it.
     """
+    roll = RollCall(keep_going)
     check_names(settings)
     usable = whole_groups(_distinct(case for case in cases if case.label is not None and case.split != "test"))
     _check_counts([task.names[task.index(str(case.label))] for case in usable], task)
@@ -145,27 +151,28 @@ def fit(
     eyes = replace(eyes, near=near)
     chosen = np.array([case.split == "calibration" for case in pool.cases])
     support, calibration = pool[np.flatnonzero(~chosen)], pool[np.flatnonzero(chosen)]
-    scarce = _scarce(calibration, task)
+    scarce, told = _scarce(calibration, task), without_open_choices(witness, settings)
     if not scarce:
         _check_counts(support.names(task), task)
         seated, store = _fit_agents(support, task, settings, eyes, progress)
-        parts = [_read(seated, calibration, settings, eyes, progress, witness, done=0, total=len(calibration.cases))]
+        parts = [_read(seated, calibration, settings, eyes, progress, told, roll, done=0, total=len(calibration.cases))]
         order, learned_from = calibration, f"calibration split of {len(calibration.cases)} cases"
     else:
-        parts, order, learned_from = _cross_fit(pool, task, settings, eyes, progress, witness)
+        parts, order, learned_from = _cross_fit(pool, task, settings, eyes, progress, told, roll)
         if chosen.any():
             learned_from += f" (the calibration split is too small: {scarce})"
         support = pool
         seated, store = _fit_agents(support, task, settings, eyes, progress)
-    readings = with_referees(
-        _join(parts, order, learned_from, support.labels, task), order.cases, seated, settings, progress, witness
-    )
+    joined = _join(parts, order, learned_from, support.labels, task)
+    heard = roll.without_unable(tuple(seated.agents), joined)
+    looks = choose_second_prompts(heard, order.cases, seated, settings, progress, witness)
+    readings = with_referees(looks.readings, order.cases, seated, settings, progress, witness)
     gaps = consistency_gaps(readings, order.cases, seated, settings, progress)
     progress("learning trust", 0, 1)
     arbiter = with_gaps(learn_trust(task, settings, readings), gaps)
     progress("learning trust", 1, 1)
     reference, odd = _reference(pool, order, arbiter)
-    notes, warnings = divided((*_notes(cases, order, arbiter, learned_from), *odd))
+    notes, warnings = divided((*_notes(cases, order, arbiter, learned_from), *looks.notes, *odd))
     pictures = FittedPictures(kinds=kinds_of(map(eyes.images.record, pool.cases)), limits=eyes.images.policy.limits)
     return FittedPanel(
         support, order.cases, readings, seated, store, arbiter, near, pictures, reference, unread, notes, warnings
@@ -260,7 +267,7 @@ def _fit_agents(
 
 
 def _cross_fit(
-    pool: Pool, task: Task, settings: Settings, eyes: Eyes, progress: Progress, witness: Witness
+    pool: Pool, task: Task, settings: Settings, eyes: Eyes, progress: Progress, witness: Witness, roll: RollCall
 ) -> tuple[list["_Answers"], Pool, str]:
     """Has every case read by agents fitted on the other folds."""
     groups = pool.groups
@@ -276,7 +283,7 @@ def _cross_fit(
     for train, held_out in folds:
         seated, _ = _fit_agents(pool[train], task, settings, eyes, silent)
         done, total = len(order), len(pool.cases)
-        parts.append(_read(seated, pool[held_out], settings, eyes, progress, witness, done=done, total=total))
+        parts.append(_read(seated, pool[held_out], settings, eyes, progress, witness, roll, done=done, total=total))
         order += list(held_out)
     how = ", by group" if groups else ""
     return parts, pool[order], f"cross-validation in {len(folds)} folds{how}"
@@ -303,6 +310,7 @@ def _read(
     eyes: Eyes,
     progress: Progress,
     witness: Witness,
+    roll: RollCall,
     *,
     done: int,
     total: int,
@@ -312,16 +320,16 @@ def _read(
     if rounds > 1:
         eyes.embed_all(held_out.cases, VIEWS[1:], lambda d, _: progress("encoding crops", done + d, total))
     limit = settings.panel.agent_timeout_s
-    readers = Readers(seated.agents, seated.retriever, witness=witness, agent_timeout_s=limit)
-    roster = Roster(Unlearned(seated.task, rounds), names, readers.able)
 
     async def everyone() -> _Answers:
         found = _Answers([], [], [])
-        for start in range(0, len(held_out.cases), AT_ONCE):
-            cases = held_out.cases[start : start + AT_ONCE]
+        while (start := len(found.first)) < len(held_out.cases):
+            readers = Readers(roll.present(seated.agents), seated.retriever, witness=witness, agent_timeout_s=limit)
+            roster = Roster(Unlearned(seated.task, rounds), names, readers.able)
+            cases = held_out.cases[start : start + roll.wave(rounds, AT_ONCE)]
             for course in await asyncio.gather(*(run_course(case, readers, roster) for case in cases)):
                 found.add(course, names)
-            check_able(names, found.first[start:])
+            roll.hear(names, found.first[start:], found.second[start:])
             progress("reading calibration cases", done + len(found.first), total)
         return found
 

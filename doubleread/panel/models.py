@@ -1,6 +1,7 @@
 """Agents that ask models on servers. It loads openai, so import it only if such an agent is chosen."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from doubleread.agents.vlm.agent import VlmAgent, VlmContext
@@ -50,8 +51,13 @@ class Models:
         self.wire.close()
 
 
+def answer_file(settings: Settings) -> Path:
+    """Returns the file of answers, and of what was learned about servers, in the cache folder."""
+    return settings.cache_folder / "answers.sqlite"
+
+
 def open_wire(settings: Settings) -> Wire:
     """Returns a wire with the answer cache in the cache folder and the budget of the settings."""
-    answers = AnswerCache(settings.cache_folder / "answers.sqlite")
+    answers = AnswerCache(answer_file(settings))
     budget = Budget(settings.budget.max_cost_usd, settings.budget.max_calls)
     return Wire(answers, budget, PriceTable(settings.prices))

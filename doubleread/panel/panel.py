@@ -77,8 +77,6 @@ class Panel(VerdictQueries):
         'red'
     """
 
-    # -- making one ---------------------------------------------------------------------------------------------
-
     @classmethod
     def fit(
         cls,
@@ -87,6 +85,7 @@ class Panel(VerdictQueries):
         *,
         settings: Settings | None = None,
         progress: Progress | None = None,
+        keep_going: bool = False,
     ) -> Self:
         """Fits a panel on labelled cases.
 
@@ -98,12 +97,13 @@ class Panel(VerdictQueries):
             cases: Labelled cases, such as ``Dataset.cases``.
             task: What is diagnosed, such as ``Dataset.task``.
             settings: Those of ``load_settings()`` if None.
-            progress: Called with what is done, how much of it, and how much there is. If None, bars are shown in a
-                terminal or notebook, and elsewhere messages are logged (INFO, ``doubleread``); ``doubleread.silent``
-                shows nothing.
+            progress: Called with what is done, how much of it, and how much there is; ``doubleread.silent`` shows
+                nothing. If None, bars are shown in a terminal or notebook; else messages are logged (INFO).
+            keep_going: Goes on without agents that cannot answer.
 
         Raises:
             DataError: There are too few cases.
+            PanelError: An agent cannot answer.
             EncoderError: The encoder cannot be used.
             UnknownPart: There is no such agent, fusion rule, calibrator or store.
 
@@ -120,7 +120,7 @@ class Panel(VerdictQueries):
         eyes = open_eyes(settings, limits=learned_limits(given, settings))
         try:
             with recording(settings) as witness, shown(progress) as report:
-                fitted = fit(given, task, settings, eyes, report, witness)
+                fitted = fit(given, task, settings, eyes, report, witness, keep_going=keep_going)
         except BaseException:
             eyes.close()
             raise

@@ -33,6 +33,7 @@ from doubleread.orchestrator.course.arbiter import Arbiter
 from doubleread.panel._reference import FILE as REFERENCE
 from doubleread.panel._reference import PictureReference
 from doubleread.panel._run_settings import run_settings, unused_settings
+from doubleread.panel._second_prompts import use_second_prompts
 from doubleread.panel.composition import Eyes, Seated
 from doubleread.panel.consent import Ask, asks_of
 from doubleread.panel.fitted_pictures import FittedPictures
@@ -97,6 +98,8 @@ class PanelHead(Record):
     unread: tuple[Unread, ...]
     archive: PinnedArchive
     provenance: PanelProvenance
+    second_prompts: dict[str, str] = Field(default_factory=dict)
+    """Prompts that fitting chose for the second look in place of that of the settings, by agent."""
 
 
 @dataclass(frozen=True)
@@ -287,7 +290,8 @@ def check_sights(saved: PanelFolder, eyes: Eyes) -> None:
 
 
 def restore_agents(saved: PanelFolder, seated: Seated) -> None:
-    """Restores the learned state of each agent."""
+    """Restores the learned state of each agent, and the prompts that fitting chose."""
+    use_second_prompts(seated, saved.head.second_prompts)
     for name, agent in seated.agents.items():
         if isinstance(agent, Learns):
             with damaged(saved.folder / "agents" / name):

@@ -161,4 +161,5 @@ def _head(settings: Settings, eyes: Eyes, fitted: FittedPanel, profiles: Sequenc
         "unread": [row.model_dump(mode="json") for row in fitted.unread],
         "archive": archive,
         "provenance": provenance(fitted.seated.prompts),
+        "second_prompts": fitted.seated.second_prompts,
     }

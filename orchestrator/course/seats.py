@@ -4,15 +4,14 @@ Any failure of an agent becomes an abstention with its cause, so that the panel 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from doubleread.core.agent_ports import Agent, Deliberates, Reconsiders, TakesItsTime
 from doubleread.core.case import Case
-from doubleread.core.errors import PanelError
 from doubleread.core.evidence import Evidence
-from doubleread.core.opinion import Abstention, AbstentionCause, Answer, Opinion
+from doubleread.core.opinion import Abstention, Answer, Opinion
 from doubleread.core.picture_record import PictureRecord
 from doubleread.core.ports import Retriever
 from doubleread.core.task import Task
@@ -25,9 +24,6 @@ REFEREE_S = 60.0
 """Time limit in seconds for a referee without a deadline of its own."""
 PER_LABEL = 4
 """Stored cases retrieved for each contested label."""
-HOPELESS: frozenset[AbstentionCause] = frozenset({"authentication", "not-found", "quota", "budget"})
-"""Permanent causes: trust cannot be learned from an agent that can never answer."""
-
 Witness = Callable[[Case, Answer], None]
 """Called with every answer as it is given."""
 
@@ -149,21 +145,6 @@ async def consult(
         )
     )
     return dict(zip(referees, given, strict=True))
-
-
-def check_able(agents: Iterable[str], rows: Sequence[Sequence[Answer]]) -> None:
-    """Raises ``PanelError`` if an agent failed permanently."""
-    for i, name in enumerate(agents):
-        said = [row[i] for row in rows]
-        failed = [a for a in said if isinstance(a, Abstention)]
-        hopeless = next((a for a in failed if a.cause in HOPELESS), None)
-        if hopeless is None and len(failed) == len(said) and all(a.cause == "network" for a in failed):
-            hopeless = failed[0]
-        if hopeless is not None:
-            raise PanelError(
-                f"agent {name} cannot answer ({hopeless.cause}): {hopeless.detail}; correct it and fit again "
-                "(answers that were given are kept), or leave it out of panel.agents"
-            )
 
 
 async def _answer(agent: Agent, case: Case, evidence: Evidence | None) -> object:

@@ -92,7 +92,7 @@ def _with_intercepts(raw: Tensor3, sample: Sample, names: Sequence[str]) -> tupl
         heard = spoken(raw[:, i])
         if prior is not None or not heard.any():
             continue
-        plain, moved = (_cross_fitted(kind, raw[:, i], sample) for kind in CALIBRATORS)
+        plain, moved = (cross_fitted(kind, raw[:, i], sample) for kind in CALIBRATORS)
         gain = log_gain(plain[heard], moved[heard], y[heard], codes[heard])
         if gain.clear:
             kinds[i] = CALIBRATORS[1]
@@ -103,7 +103,7 @@ def _with_intercepts(raw: Tensor3, sample: Sample, names: Sequence[str]) -> tupl
     return tuple(kinds), tuple(notes)
 
 
-def _cross_fitted(kind: str, P: Matrix, sample: Sample) -> Matrix:
+def cross_fitted(kind: str, P: Matrix, sample: Sample) -> Matrix:
     """Cross-fitted calibrated opinions of one agent; uncalibrated if it is silent in training."""
     found = P.copy()
     for train, test in sample.parts:

@@ -8,7 +8,8 @@ import httpx2
 import numpy as np
 import openai
 import pytest
-from kit import case_of, opinion, photo_folder
+from kit import case_of, opinion
+from mock_kit import CHAT, dry_run, photos_in, post
 from models_kit import vlm, wire
 from PIL import Image
 
@@ -17,24 +18,16 @@ from doubleread.cli.cmd_mock_server import _faults
 from doubleread.core.errors import DataError
 from doubleread.core.opinion import Opinion
 from doubleread.core.task import Task
-from doubleread.evals.datasets import read_dataset
 from doubleread.mock_server import Fault, MockReply, RateLimits, read_script, running
-from doubleread.mock_server.dry_run import DryRun, thumbnail
+from doubleread.mock_server.dry_run import thumbnail
 from doubleread.mock_server.injected_faults import FAULTS
 from doubleread.rag.images.case_images import Images
-
-BODY = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
-
-
-def post(mock, body=BODY, path="/chat/completions", **headers):
-    with httpx2.Client(trust_env=False, timeout=30) as client:
-        return client.post(mock.base_url + path, json=body, headers=headers)
 
 
 def test_the_vendors_own_client_understands_it():
     async def ask(base_url):
         async with openai.AsyncOpenAI(base_url=base_url, api_key="k", max_retries=0) as client:
-            chat = await client.chat.completions.create(model="m", messages=BODY["messages"])
+            chat = await client.chat.completions.create(model="m", messages=CHAT["messages"])
             question = {"type": "choice", "instructions": "?", "choices": [{"value": "a"}, {"value": "b"}]}
             decision = await client.decisions.create(model="m", input="x", questions=[question])
             models = await client.models.list()
@@ -100,7 +93,7 @@ def dripping(client, mock):
     """Reads a body that trickles in; gives up after half a second in all."""
 
     until = time.monotonic() + 0.5
-    with client.stream("POST", mock.base_url + "/chat/completions", json=BODY) as response:
+    with client.stream("POST", mock.base_url + "/chat/completions", json=CHAT) as response:
         for _ in response.iter_raw():
             if time.monotonic() > until:
                 raise TimeoutError
@@ -132,7 +125,7 @@ def test_a_feature_it_lacks_is_named(feature):
         "max_completion_tokens": {"max_completion_tokens": 5},
     }
     with running(otherwise=MockReply(), without=[feature]) as mock:
-        refused, plain = post(mock, BODY | used[feature]), post(mock)
+        refused, plain = post(mock, CHAT | used[feature]), post(mock)
     assert refused.status_code == 400
     assert feature in refused.json()["error"]["message"]
     assert plain.status_code == 200
@@ -140,12 +133,7 @@ def test_a_feature_it_lacks_is_named(feature):
 
 @pytest.fixture
 def photos(tmp_path):
-    return read_dataset(photo_folder(tmp_path / "photos", 8))
-
-
-def dry_run(dataset, **options):
-    images = Images()
-    return DryRun(dataset.cases, [thumbnail(images.open(case)) for case in dataset.cases], **options)
+    return photos_in(tmp_path / "photos")
 
 
 @pytest.mark.parametrize("confidence", ["verbalized-distribution", "verbalized", "logprobs", "class-probabilities"])
@@ -190,8 +178,9 @@ def test_a_share_of_requests_may_fail(photos):
     says = dry_run(photos, accuracy=1.0, faults={"quota": 1.0})
     with running(otherwise=says) as mock:
         assert post(mock).status_code == 429
-    assert _faults(["rate-limit=0.05", "html"]) == {"rate-limit": 0.05, "html": 1.0}
-    for wrong in ("rate-limit=often", "no-such=0.1", "html=7"):
+    assert _faults(["rate-limit=0.05", "html"]) == ({"rate-limit": 0.05, "html": 1.0}, {})
+    assert _faults(["loading=60s", "html=1.5s"]) == ({}, {"loading": 60.0, "html": 1.5})
+    for wrong in ("rate-limit=often", "no-such=0.1", "html=7", "html=-1", "html=nan", "loading=..s", "loading=-3s"):
         with pytest.raises(DataError, match="--fault"):
             _faults([wrong])
 

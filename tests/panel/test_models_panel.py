@@ -7,7 +7,7 @@ from kit import photo
 from models_kit import KEY
 
 from doubleread.core.errors import PanelError, SettingsError, UnknownPart
-from doubleread.mock_server import Fault, running
+from doubleread.mock_server import Fault, MockReply, RawReply, running
 from doubleread.mock_server.dry_run import DryRun, thumbnail
 from doubleread.panel import Panel
 from doubleread.rag.images.case_images import Images
@@ -103,9 +103,46 @@ def test_nothing_is_paid_twice_and_a_server_that_is_gone_degrades_the_panel(says
 def test_an_agent_that_will_never_answer_stops_fitting_at_once(settings_for, dataset, fault, cause):
     with running(otherwise=Fault(fault)) as mock, pytest.raises(PanelError, match=cause) as caught:
         Panel.fit(dataset.cases, dataset.task, settings=settings_for(mock.base_url))
-    assert "agent gpt cannot answer" in str(caught.value)
+    assert "agent gpt cannot answer: 0 of" in str(caught.value)
+    assert "--keep-going" in str(caught.value)
     assert KEY not in str(caught.value)
-    assert len(mock.server.requests) <= 2 * 32
+    assert len(mock.server.requests) <= 20
+
+
+GARBLED = MockReply(text='{"findings": "f", "probabilities": {"zebra": 1.0}, "label": "zebra"}')
+
+
+@pytest.mark.parametrize(
+    ("reply", "told", "calls"),
+    [
+        (RawReply(402, {"error": {"message": "Insufficient credits.", "code": 402}}), "(quota): HTTP 402", 20),
+        (RawReply(422, {"detail": "pictures are not taken on Mondays"}), "pictures are not taken on Mondays", 20),
+        (RawReply(400, {"error": "model does not support images"}), "Choose a model and a server", 20),
+        (GARBLED, "(invalid-answer)", 40),
+    ],
+)
+def test_an_agent_that_never_answers_stops_fitting_after_twenty_images(settings_for, dataset, reply, told, calls):
+    assert len(dataset.cases) == 30
+    with running(otherwise=reply) as mock, pytest.raises(PanelError, match="agent gpt cannot answer") as caught:
+        Panel.fit(dataset.cases, dataset.task, settings=settings_for(mock.base_url))
+    assert told in str(caught.value)
+    assert len(mock.server.requests) <= calls
+
+
+def test_keep_going_does_without_an_agent_that_never_answers(settings_for, dataset, tmp_path):
+    with running(otherwise=RawReply(422, {"detail": "not on Mondays"})) as mock:
+        settings = settings_for(mock.base_url)
+        with Panel.fit(dataset.cases, dataset.task, settings=settings, keep_going=True) as panel:
+            assert any(one.startswith("gpt is left out") for one in panel.warnings)
+            panel.save(tmp_path / "panel")
+        asked = len(mock.server.requests)
+        assert asked <= 20
+        with Panel.load(tmp_path / "panel", settings=settings) as panel:
+            verdict = panel.diagnose(photo(tmp_path / "new.png", 0, seed=9001))
+            assert "not on Mondays" in panel.left_out["gpt"]
+        assert len(mock.server.requests) == asked
+    assert verdict.label == "blue"
+    assert "gpt" not in {one.agent for one in verdict.opinions}
 
 
 def test_a_budget_stops_fitting_and_a_larger_one_goes_on_where_it_stopped(says, settings_for, dataset):

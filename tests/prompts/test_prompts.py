@@ -28,6 +28,7 @@ VALUES = {
     "phrase": "rust",
     "evidence": "none",
     "note": "it was wet",
+    "contested": ["rust", "scab"],
     "readers": [
         SimpleNamespace(name="reader 1", label="rust", confidence="", probabilities="", findings="", record="")
     ],

@@ -35,7 +35,10 @@ def calls(*asked):
 
 async def talk(text, standing, *replies):
     """What comes of the words, and what the server received."""
-    with running(replies, otherwise=MockReply(text="I do not know.")) as mock, wire() as on:
+    with (
+        running(replies, MockReply("I do not know."), ignores=("max_tokens", "max_completion_tokens")) as mock,
+        wire() as on,
+    ):
         options = TalkOptions(model="m", base_url=mock.base_url, attempts=1, attempt_timeout_s=30, deadline_s=60)
         answered = await Conversation(options, on, Library().get(PROMPT))(text, standing)
         return answered, [one.body for one in mock.server.requests]

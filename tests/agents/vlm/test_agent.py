@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from doubleread.core.evidence import Evidence, Neighbour
 from doubleread.core.opinion import Abstention, Opinion
 from doubleread.core.task import Task
 from doubleread.mock_server import Fault, MockReply, running
+from doubleread.prompts.library import Library
 from doubleread.rag.images.case_images import Images
 
 CASE = case_of("leaf-0042-rust.jpg")
@@ -224,6 +226,40 @@ async def test_a_second_look_compares_with_the_contested_labels_and_knows_no_ear
     for hint in ("first look says", "secret-", "reconsider", "0.7", "previous"):
         assert hint not in sent
     assert [m["role"] for m in second.body["messages"]] == ["system", "user"]
+
+
+async def test_a_contrast_names_the_labels_of_the_references_and_nothing_that_an_agent_said(line, tmp_path):
+    found = neighbours(tmp_path, "rust", "rust", "scab", "rust")
+    evidence = Evidence(neighbours=found, contrast=found, contested=("healthy", "rust", "scab"))
+    with running([says("scab", healthy=0.1, rust=0.2, scab=0.7)]) as mock:
+        agent = vlm(mock.base_url, line, second_prompt="vlm-contrast")
+        agent._context.pictures._images = _Either()
+        opinion = await agent.reconsider(CASE, evidence)
+    assert (opinion.label, opinion.prompt.partition("#")[0]) == ("scab", "vlm-contrast@1")
+    said = texts(mock.server.requests[0].body)
+    question = next(text for text in said if text.startswith("The image to read follows"))
+    assert re.search(r"Is it (rust or scab|scab or rust)\? Decide feature by feature", question)
+    assert "an option without references is still possible" in question
+    assert all(f"- {name}" in said[1] for name in LEAVES.names)
+
+
+async def test_a_contrast_with_references_of_one_label_asks_no_leading_question(line, tmp_path):
+    found = neighbours(tmp_path, "rust", "rust")
+    with running([says()]) as mock:
+        agent = vlm(mock.base_url, line, second_prompt="vlm-contrast")
+        agent._context.pictures._images = _Either()
+        await agent.reconsider(CASE, Evidence(neighbours=found, contrast=found, contested=("rust", "scab")))
+    assert "Is it" not in "".join(texts(mock.server.requests[0].body))
+
+
+async def test_an_agent_asks_with_another_prompt_in_the_round_that_it_is_for(line):
+    agent = vlm("http://127.0.0.1:9/v1", line)
+    first, second = Library().get("vlm-read-brief"), Library().get("vlm-contrast")
+    assert [agent.asking(first).prompt_of(turn).id for turn in (1, 2)] == ["vlm-read-brief", "vlm-reconsider"]
+    assert [agent.asking(second).prompt_of(turn).id for turn in (1, 2)] == ["vlm-read", "vlm-contrast"]
+    assert agent.prompt_of(1).id == "vlm-read"
+    with pytest.raises(PromptError, match=r"has no section \[system\]"):
+        agent.asking(Library().get("form-letter"))
 
 
 async def test_a_second_look_without_any_picture_to_compare_with_is_no_second_look(line):

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from models_kit import LEAVES
 
+from doubleread.agents.vlm._answer_json import answer_object
 from doubleread.agents.vlm._forms import FORMS, ChoiceForm, DistributionForm, LetterForm, NumberForm
-from doubleread.agents.vlm._parsing import json_object, matching
+from doubleread.agents.vlm._parsing import matching
 from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.request import Alternative, Completion
 
@@ -123,7 +124,7 @@ def test_any_text_at_all_is_a_reading_or_a_fault(text):
 
 @given(st.dictionaries(st.text(), st.integers() | st.text() | st.none(), min_size=1), st.text(alphabet=" \nabc.:`"))
 def test_an_object_survives_any_prose_around_it(found, prose):
-    assert json_object(prose + json.dumps(found) + prose) == found
+    assert answer_object(prose + json.dumps(found) + prose, found.__eq__) == found
 
 
 def test_one_number_belongs_to_the_label_that_was_named():

@@ -109,12 +109,6 @@ async def test_an_answer_that_cannot_be_written_down_is_used_all_the_same(cache)
     assert cache.get("k") is None
 
 
-def test_what_a_server_lacks_is_remembered_for_that_server(cache):
-    cache.lacks("http://a m", "logprobs")
-    assert cache.features("http://a m") == {"logprobs"}
-    assert cache.features("http://b m") == frozenset()
-
-
 def test_a_key_names_everything_the_question_is_made_of():
     assert key_of(a=1, b="x") == key_of(b="x", a=1)
     assert len({key_of(a=1), key_of(a=2), key_of(b=1)}) == 3

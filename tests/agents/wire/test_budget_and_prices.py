@@ -32,7 +32,7 @@ def test_a_call_that_might_exceed_the_limit_is_not_made():
     with pytest.raises(CallFault, match=r"raise budget\.max_cost_usd; what was answered is kept") as caught:
         budget.reserve("qwen", 0.6, model="m")
     assert caught.value.cause == "budget"
-    assert not caught.value.retryable
+    assert caught.value.step == "stop"
 
 
 def test_calls_are_counted_too():

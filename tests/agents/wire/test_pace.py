@@ -7,8 +7,13 @@ import pytest
 from models_kit import in_virtual_time
 
 from doubleread.agents.wire._pace import RateController
+from doubleread.agents.wire.faults import CallFault
 
 CALLS, WORKERS = 400, 64
+
+
+def refusal(retry_after=None, step="slow-down"):
+    return CallFault("rate-limit", "too many", step=step, retry_after=retry_after)
 
 
 class Limited:
@@ -52,7 +57,7 @@ def seconds_for(server, *, calls=CALLS, in_flight=WORKERS, per_minute=None):
                             turn.succeeded()
                             done += 1
                             break
-                        turn.limited(server.retry_after)
+                        turn.limited(refusal(server.retry_after))
 
         await asyncio.gather(*(worker() for _ in range(WORKERS)))
         return done
@@ -100,7 +105,7 @@ def test_a_named_pause_stops_everybody():
     async def main():
         pace = RateController(8)
         async with pace.turn() as turn:
-            turn.limited(20.0)
+            turn.limited(refusal(20.0))
         async with pace.turn():
             return asyncio.get_running_loop().time()
 
@@ -124,3 +129,56 @@ def test_who_gives_up_waiting_leaves_no_slot_taken():
             await asyncio.sleep(100)
 
     assert in_virtual_time(main())[0]
+
+
+def outage(seconds, step, *, workers=16, calls=200):
+    """Calls of ``workers`` to a server that takes none for so long: refusals, time of the first answer and the end."""
+
+    async def main():
+        pace, todo, refused, answered = RateController(workers), iter(range(calls)), [], []
+        now = asyncio.get_running_loop().time
+        began = now()
+
+        async def worker():
+            for _ in todo:
+                while True:
+                    async with pace.turn() as turn:
+                        await asyncio.sleep(0.1)
+                        if now() - began >= seconds:
+                            turn.succeeded()
+                            answered.append(now() - began)
+                            break
+                        refused.append(now() - began)
+                        turn.limited(refusal(step=step))
+
+        await asyncio.gather(*(worker() for _ in range(workers)))
+        return refused, answered
+
+    return in_virtual_time(main())[0]
+
+
+@pytest.mark.parametrize(("step", "soon"), [("slow-down", 10.5), ("wait", 11.5)])
+def test_a_server_that_refuses_everything_for_a_minute_is_asked_seldom_and_used_fully_soon_after(step, soon):
+    alone, _ = outage(60, step, workers=1, calls=1)
+    assert len(alone) <= 11
+    refused, answered = outage(60, step)
+    assert len(refused) <= 16 + 15
+    assert answered[0] <= 60 + soon
+    full = [one for one in answered if one <= answered[0] + 10]
+    assert len(full) == 200  # 16 at a time of a tenth of a second
+
+
+def test_a_long_wait_is_told_with_who_waits_for_what(caplog):
+    async def main():
+        pace = RateController(4, name="qwen at http://localhost:8000/v1")
+        for _ in range(5):
+            async with pace.turn() as turn:
+                turn.limited(CallFault("server", "HTTP 503: Loading model", step="wait"))
+        async with pace.turn() as turn:
+            turn.succeeded()
+        return pace.refusal
+
+    assert in_virtual_time(main())[0] is None
+    told = [record.getMessage() for record in caplog.records]
+    assert 1 <= len(told) <= 3
+    assert told[0].startswith("waiting for qwen at http://localhost:8000/v1: HTTP 503: Loading model (")

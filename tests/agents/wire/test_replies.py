@@ -10,7 +10,8 @@ from models_kit import KEY, LEAVES
 from doubleread.agents.vlm._forms import FORMS
 from doubleread.agents.wire.answers import AnswerCache
 from doubleread.agents.wire.faults import CallFault, harmless, masked
-from doubleread.agents.wire.reply import completion_of, error_of, fault_of_status, usage_of
+from doubleread.agents.wire.refusals import error_of, fault_of_status
+from doubleread.agents.wire.reply import completion_of, usage_of
 from doubleread.agents.wire.request import Completion
 from doubleread.agents.wire.values import parsed
 from doubleread.core.opinion import Opinion
