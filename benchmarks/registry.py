@@ -21,6 +21,7 @@ _NAMES = {
         "wire_loading",
     ),
     "bench_replies": ("replies",),
+    "bench_served_models": ("refusals_read", "answers_read"),
     "bench_useless_models": ("never_answers", "garbage_agent"),
     "bench_prompts": ("prompts_try",),
     "bench_ood": ("ood_near", "ood_far"),
