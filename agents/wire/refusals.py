@@ -80,7 +80,7 @@ def fault_of_status(
     code, kind = (said(error.get(name), secrets) for name in ("code", "type"))
     message = said(error.get("message"), secrets, _LOOKED_AT) or f"no message ({meaning.about})"
     remedy = f" ({meaning.remedy})" if meaning.remedy else ""
-    named = f" {code or kind}" if (code or kind) != str(status) else ""
+    named = f" {code or kind}" if (code or kind) not in ("", str(status)) else ""
     detail = harmless(f"HTTP {status}{named}: {message}", secrets)[: MAX_DETAIL - len(remedy)] + remedy
     request_id = None if request_id is None else said(request_id, secrets)
     free = status < 5 * _HUNDRED and status not in (408, 409)
