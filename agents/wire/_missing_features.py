@@ -31,7 +31,8 @@ _UNKNOWN = re.compile(
     r"un(support|known|recogni[sz]ed|expected|permitted|avail|implement)|(not|n't|never|cannot|no longer)"
     r" (\w+ ){0,3}(support|permit|allow|accept|recogni|implement|enabl|avail|valid|us(e|able)\b|handle)"
     r"|extra[_ ](inputs?|fields?|forbidden)|extra_forbidden|cannot find field|no such|additional propert"
-    r"|not (a )?(known|valid)|no endpoints found|use '?\w+'? instead|only the default|deprecated|invalid (field|parameter|argument|key)"
+    r"|no endpoints found"
+    r"|not (a )?(known|valid)|use '?\w+'? instead|only the default|deprecated|invalid (field|parameter|argument|key)"
     r"|unsupportedparams|drop_params|roles must alternate|should be 'user'|invalid role|must be '?(text|json_schema)",
     re.IGNORECASE,
 )
