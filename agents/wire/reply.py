@@ -8,7 +8,7 @@ from typing import Any
 
 from doubleread.agents.wire._decisions import decided
 from doubleread.agents.wire.faults import CallFault, harmless
-from doubleread.agents.wire.refusals import fault_of_status, status_of
+from doubleread.agents.wire.refusals import error_in, fault_of_status, status_of
 from doubleread.agents.wire.request import Alternative, Completion, ToolCall
 from doubleread.agents.wire.values import is_number, object_of, said, text_of
 from doubleread.core.opinion import Usage
@@ -79,11 +79,12 @@ def _completion(body: Any, found: Completion, secrets: Sequence[str]) -> Complet
 
 def _first_choice(body: Json, secrets: Sequence[str]) -> Json:
     choices = body.get("choices")
-    if isinstance(choices, list) and choices and isinstance(choices[0], dict):
-        return choices[0]
-    error = body.get("error")
-    if isinstance(error, dict):  # some gateways send their upstream server's error with status 200
-        raise fault_of_status(status_of(error.get("code"), 502), error, None, secrets)
+    choice = object_of(choices[0]) if isinstance(choices, list) and choices else {}
+    error = body.get("error") or choice.get("error")
+    if choice and not error:
+        return choice
+    if error:  # some gateways send their upstream server's error with status 200
+        raise fault_of_status(status_of(object_of(error).get("code"), 502), error_in(error), None, secrets)
     raise CallFault("server", "the answer holds no choices", step="repeat")
 
 

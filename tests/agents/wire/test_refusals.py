@@ -242,3 +242,19 @@ def test_a_wait_beyond_the_deadline_is_not_begun(status):
     with running(otherwise=late) as mock, wire() as line, pytest.raises(CallFault, match="busy"):
         ask(mock, line, attempts=1 if status == 502 else 4)
     assert len(mock.server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": "Insufficient credits."},
+        {"error": {"code": 402, "message": "Insufficient credits."}},
+        {"choices": [{"error": {"code": 402, "message": "Insufficient credits."}, "message": {"content": ""}}]},
+        {"error": {"message": "Provider returned error", "metadata": {"raw": "Insufficient credits."}}},
+    ],
+)
+def test_an_error_inside_an_answer_is_read_like_a_refusal(body):
+    with running(otherwise=RawReply(200, body)) as mock, wire() as line, pytest.raises(CallFault) as caught:
+        ask(mock, line)
+    assert (caught.value.cause, len(mock.server.requests)) == ("quota", 1)
+    assert "Insufficient credits" in caught.value.detail
