@@ -133,7 +133,8 @@ class ModelClient:
 
         What it lacks is stored once a request without it succeeded, and forgotten when one without it is refused.
         """
-        lessons, lacking = self._answers.lessons, self._answers.lessons.known(self._place)
+        lessons = self._answers.lessons
+        lacking = relied = lessons.known(self._place)
         while True:
             if request.top_logprobs and "logprobs" in lacking:
                 raise CallFault("unsupported", f"{request.model} gives no token probabilities here: {OTHER_SOURCE}")
@@ -141,9 +142,12 @@ class ModelClient:
                 completion = await self._paid(agent, request, lacking, made)
             except FeatureMissing as missing:
                 lacking |= missing.features
-                if both_limits(lacking):
-                    lessons.failed(self._place)
-                    raise missing.fault from None
+                if both_limits(lacking):  # one of the two lessons is wrong
+                    lessons.failed(self._place, limit=True)
+                    if not relied:
+                        raise missing.fault from None
+                    lacking = relied = frozenset()
+                    continue
                 lessons.try_without(self._place, missing.features)
             except CallFault as fault:
                 if fault.cause == "bad-request" and lacking:
@@ -157,8 +161,9 @@ class ModelClient:
     def _check_length(self, completion: Completion, request: Request, lacking: frozenset[str]) -> None:
         """Learns from an answer longer than asked for that the limit must be sent under its other name."""
         name = limit_name(lacking, self._client.limit)
-        if completion.usage.output_tokens > LONGER * request.max_tokens and not both_limits(lacking | {name}):
-            self._answers.lessons.try_without(self._place, {name})
+        lessons, longer = self._answers.lessons, completion.usage.output_tokens > LONGER * request.max_tokens
+        if longer and not both_limits(lacking | {name}) and lessons.limit_is_open(self._place):
+            lessons.try_without(self._place, {name})
 
     async def _paid(self, agent: str, request: Request, lacking: frozenset[str], made: list[Reservation]) -> Completion:
         expected = None if self._price is None else estimate_of(self._price, request)

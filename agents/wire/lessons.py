@@ -36,6 +36,7 @@ class Lessons:
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self._tried: dict[str, set[str]] = defaultdict(set)
+        self._one_limit: set[str] = set()
         self._guard = threading.Lock()
 
     def known(self, place: str) -> frozenset[str]:
@@ -59,10 +60,16 @@ class Lessons:
         for feature in without:
             self._ask("insert or replace into lacking values (?, ?, ?)", place, feature, time.time())
 
-    def failed(self, place: str) -> None:
-        """Forgets all lessons of a place: a call that relied on them was refused."""
+    def limit_is_open(self, place: str) -> bool:
+        """Whether long answers may still teach the other name of the limit: not where that name was refused."""
+        return place not in self._one_limit
+
+    def failed(self, place: str, *, limit: bool = False) -> None:
+        """Forgets all lessons of a place: a call that relied on them was refused, with ``limit`` for both its names."""
         with self._guard:
             self._tried.pop(place, None)
+            if limit:
+                self._one_limit.add(place)
         self._ask("delete from lacking where server = ?", place)
 
     def all(self) -> tuple[Lesson, ...]:

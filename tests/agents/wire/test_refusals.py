@@ -258,3 +258,17 @@ def test_an_error_inside_an_answer_is_read_like_a_refusal(body):
         ask(mock, line)
     assert (caught.value.cause, len(mock.server.requests)) == ("quota", 1)
     assert "Insufficient credits" in caught.value.detail
+
+
+def test_a_server_that_counts_more_tokens_than_asked_for_and_refuses_the_other_name_loses_no_call():
+    refusal = {"detail": [{"type": "extra_forbidden", "loc": ["body", "max_completion_tokens"], "msg": "Extra inputs"}]}
+
+    def answer(received):
+        new = "max_completion_tokens" in received.body
+        return RawReply(422, refusal) if new else MockReply(text="yes", output_tokens=900)
+
+    question = QUESTION.model_copy(update={"max_tokens": 100})
+    with running(otherwise=answer) as mock, wire() as line:
+        for seed in range(4):
+            assert ask(mock, line, question.model_copy(update={"extra": {"seed": seed}})).completion.text == "yes"
+        assert ["max_tokens" in one.body for one in mock.server.requests] == [True, False, True, True, True]
