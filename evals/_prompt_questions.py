@@ -54,7 +54,7 @@ class PromptQuestions:
         from doubleread.agents.wire.prices import PriceTable, estimate_of  # noqa: PLC0415 - only models have prices
 
         options, evidence = self.readers[0].options, None
-        price = options.price or PriceTable(self.panel.settings.prices).of(options.model)
+        price = PriceTable(self.panel.settings.prices).of(options)
         if self.turn > 1:
             seats = await self.panel.seats(case)
             evidence = await seats.contrast(self.panel.task.names[:2], case, await seats.retriever.find(case))

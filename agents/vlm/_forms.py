@@ -21,6 +21,7 @@ from doubleread.agents.vlm._parsing import (
     words,
 )
 from doubleread.agents.vlm._refusal_words import refused
+from doubleread.agents.wire.decisions import MAX_CHOICES
 from doubleread.agents.wire.faults import CallFault, harmless, printable
 from doubleread.agents.wire.request import AnswerOption, Completion
 from doubleread.core.opinion import ConfidenceSource
@@ -29,6 +30,8 @@ from doubleread.core.types import Json, Vector
 
 MAX_LETTERS = 20
 """Most alternatives per token that the API returns."""
+MOST_LABELS = {"logprobs": MAX_LETTERS, "class-probabilities": MAX_CHOICES}
+"""Most labels that a source of confidence reaches, where there is a limit."""
 LEAST_MASS = 0.5
 """Least share of the probability that must fall on the letters."""
 
@@ -130,7 +133,7 @@ class LetterForm:
 
 
 class ChoiceForm:
-    """Class probabilities from the API itself (OpenAI's ``decisions``)."""
+    """Class probabilities from the API itself (OpenAI's ``decisions``, or System One)."""
 
     source: ConfidenceSource = "class-probabilities"
     prompt = ""

@@ -8,7 +8,7 @@ from time import perf_counter
 
 import numpy as np
 
-from doubleread.agents.vlm._forms import FORMS, MAX_LETTERS, FormReading
+from doubleread.agents.vlm._forms import FORMS, MOST_LABELS, FormReading
 from doubleread.agents.vlm.messages import DataUrls, ReferenceImage, build_request, choose_references, shuffled
 from doubleread.agents.vlm.vlm_options import VlmOptions
 from doubleread.agents.wire.answers import CallResult
@@ -70,8 +70,9 @@ class VlmAgent:
         self._note = self._note_prompt.render("user", note=hint) if self._note_prompt else ""
         if wrong := _wrong_alternative(self._second, self._alternatives):
             raise SettingsError([f"vlm.{name}.second_alternatives: {wrong}"])
-        if options.confidence == "logprobs" and len(self._task.names) > MAX_LETTERS:
-            limit = f"logprobs reach {MAX_LETTERS} labels, the task has {len(self._task.names)}"
+        most, labels = MOST_LABELS.get(options.confidence), len(self._task.names)
+        if most is not None and labels > most:
+            limit = f"{options.confidence} reach {most} labels, the task has {labels}"
             raise SettingsError([f"vlm.{name}.confidence: {limit}; use verbalized-distribution"])
 
     @property

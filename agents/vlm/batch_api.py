@@ -12,12 +12,12 @@ from doubleread.agents.vlm._forms import LetterForm
 from doubleread.agents.vlm.agent import VlmAgent, VlmContext
 from doubleread.agents.vlm.messages import build_request, shown, shuffled
 from doubleread.agents.vlm.vlm_options import VlmOptions
-from doubleread.agents.wire.bodies import body_of
+from doubleread.agents.wire.bodies import sent_as
 from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.prices import TokenPrice, cost
 from doubleread.agents.wire.refusals import fault_of_status, status_of
 from doubleread.agents.wire.reply import completion_of
-from doubleread.agents.wire.request import PATHS, Completion
+from doubleread.agents.wire.request import Completion
 from doubleread.agents.wire.values import object_of, parsed
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError, FileError, ImageError
@@ -49,7 +49,8 @@ async def request_lines(agent: VlmAgent, cases: Iterable[Case]) -> AsyncIterator
             continue
         if request is None:
             raise DataError(f"agent {agent.name} takes several calls or another API: no batch file can hold them")
-        row = {"custom_id": case.id, "method": "POST", "url": f"/v1{PATHS[request.api]}", "body": body_of(request)}
+        path, body = sent_as(request)
+        row = {"custom_id": case.id, "method": "POST", "url": f"/v1{path}", "body": body}
         yield BatchLine(case, json.dumps(row, ensure_ascii=False) + "\n")
 
 

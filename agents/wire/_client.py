@@ -5,43 +5,27 @@ Exceptions of the client hold key and image, so they are never chained: errors r
 
 import asyncio
 import logging
-import math
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import partial
 
 import httpx2
 import openai
 
-from doubleread.agents.wire._missing_features import missing_features
+from doubleread.agents.wire._missing_features import OTHER_SOURCE, FeatureMissing, lacks_address, missing_features
 from doubleread.agents.wire._receiving import MAX_REPLY, ON_SENDING, BoundedClient, RefusedResponse, ReplyTooLarge
-from doubleread.agents.wire.bodies import NEW_LIMIT, OLD_LIMIT, body_of
-from doubleread.agents.wire.faults import CallFault, harmless
-from doubleread.agents.wire.refusals import error_of, fault_of_status, stated_delay
+from doubleread.agents.wire.bodies import NEW_LIMIT, OLD_LIMIT, sent_as
+from doubleread.agents.wire.faults import MAX_DETAIL, CallFault, harmless
+from doubleread.agents.wire.refusals import error_of, fault_of_status, retry_after
 from doubleread.agents.wire.reply import completion_of
-from doubleread.agents.wire.request import PATHS, Completion, Request
+from doubleread.agents.wire.request import Completion, Request
+from doubleread.agents.wire.sender import CONNECT_S
 from doubleread.agents.wire.values import parsed
 from doubleread.core.loopback import is_loopback
 
-CONNECT_S = 5.0
-"""Seconds to wait for a connection."""
 MAX_MODELS = 2000
 """Names read from a list of models."""
 NO_KEY = "none"
 """Sent to servers that need no key: the client requires one."""
-
-
-class FeatureMissing(Exception):
-    """The server lacks features that the request used; the request without them may succeed.
-
-    ``fault`` is what the refusal means if it cannot go without.
-    """
-
-    def __init__(self, features: frozenset[str], fault: CallFault) -> None:
-        self.features, self.fault = features, fault
-        super().__init__(*sorted(features))
 
 
 class ServerClient:
@@ -76,8 +60,8 @@ class ServerClient:
         Raises ``CallFault``, or ``FeatureMissing`` if the server rejects a feature.
         """
         # The client's typed methods would copy the body part by part, images included.
-        body = body_of(request, lacking, self.limit)
-        sending = self._client.post(PATHS[request.api], cast_to=httpx2.Response, body=body)
+        path, body = sent_as(request, lacking, self.limit)
+        sending = self._client.post(path, cast_to=httpx2.Response, body=body)
         found = self._read(await self._exchange(sending, on_sending, partial(self._refusal, request, lacking)))
         if isinstance(found, CallFault):
             raise found
@@ -134,6 +118,9 @@ class ServerClient:
 
     def _refusal(self, request: Request, lacking: frozenset[str], response: httpx2.Response) -> Exception:
         fault, error = self._fault_of(response), error_of(response.content)
+        if request.api == "decisions" and lacking and lacks_address(response.status_code, error):
+            where = "the server has neither /decisions nor /systemone"
+            return CallFault("unsupported", f"{where}: {OTHER_SOURCE} ({fault.detail})"[:MAX_DETAIL], free=True)
         missing = missing_features(response.status_code, error, request, lacking, self.limit)
         return FeatureMissing(missing, fault) if missing else fault
 
@@ -143,8 +130,7 @@ class ServerClient:
             redirects = f"HTTP {status}: the server redirects; set base_url to where it leads"
             return CallFault("bad-request", redirects, free=True)
         fault = fault_of_status(status, error, response.headers.get("x-request-id"), self._secrets)
-        asked = _retry_after(response.headers)
-        fault.retry_after = stated_delay(str(error.get("message") or "")) if asked is None else asked
+        fault.retry_after = retry_after(response.headers, error)
         return fault
 
 
@@ -161,16 +147,3 @@ def _connection(error: Exception) -> str:
     if isinstance(cause, httpx2.ConnectError):
         return harmless(f"no connection ({cause}): is the server running, and base_url right?")
     return harmless(f"the connection broke ({type(cause).__name__})")
-
-
-def _retry_after(headers: httpx2.Headers) -> float | None:
-    """Returns the seconds to wait from either header (milliseconds, seconds or a date), or None."""
-    said, seconds = headers.get("retry-after", ""), math.nan
-    with suppress(ValueError, TypeError, IndexError, OverflowError, AttributeError):  # not a date
-        seconds = (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds()
-    with suppress(ValueError):
-        seconds = float(said)
-    if (thousandths := headers.get("retry-after-ms")) is not None:
-        with suppress(ValueError):
-            seconds = float(thousandths) / 1000
-    return max(0.0, seconds) if math.isfinite(seconds) else None

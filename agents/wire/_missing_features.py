@@ -1,4 +1,4 @@
-"""Tells from a refusal which fields of the request the server does not know or support.
+"""Tells from a refusal which fields or addresses of the request the server does not know or support.
 
 Only words or codes that say "unknown" or "unsupported" count. A value that is too large is no such thing: the field is
 known, and leaving it out would hide the fault.
@@ -8,10 +8,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from doubleread.agents.wire.bodies import NEW_LIMIT, OLD_LIMIT, limit_name
+from doubleread.agents.wire.bodies import CHAT, DECISIONS, NEW_LIMIT, OLD_LIMIT, limit_name
+from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.request import Request
 
 STATUSES = frozenset({400, 404, 415, 422, 500, 501})
+OTHER_SOURCE = "choose another `confidence` for this agent"
+"""What to do where a server lacks what the agent's confidences come from."""
 _LIMITS = frozenset({NEW_LIMIT, OLD_LIMIT})
 _NAMED: Mapping[str, re.Pattern[str]] = {
     name: re.compile(pattern, re.IGNORECASE)
@@ -45,7 +48,29 @@ _NOT_COMPILED = re.compile(
 _ABOVE = re.compile(r"too (large|high|big|long|many)|at most|exceed|above|less than|maximum|range|<=", re.IGNORECASE)
 _POSITIVE = re.compile(r"temperature\b.{0,40}(positive|greater than|> ?0|\(0)", re.IGNORECASE)
 """Servers that know the temperature but not 0 (TGI)."""
+_ELSEWHERE = re.compile(
+    r"\b(only|use|using|via|through|with|in|try)\b.{0,30}\bresponses\b( api| endpoint)?"
+    r"|chatcompletion operation does not work|responses[- ]only",
+    re.IGNORECASE,
+)
+"""The model is served by the Responses API only (OpenAI and Azure: pro, codex and deep-research models)."""
 _LOOKED_AT = 20_000
+
+
+class FeatureMissing(Exception):
+    """The server lacks features that the request used; the request without them may succeed.
+
+    ``fault`` is what the refusal means if it cannot go without.
+    """
+
+    def __init__(self, features: frozenset[str], fault: CallFault) -> None:
+        self.features, self.fault = features, fault
+        super().__init__(*sorted(features))
+
+
+def lacks_address(status: int, error: Mapping[str, Any]) -> bool:
+    """Whether a refusal says that there is nothing at the address, and not that the model is unknown."""
+    return status in (404, 405, 501) and "model" not in f"{error.get('message')} {error.get('code')}".lower()
 
 
 def missing_features(
@@ -58,9 +83,13 @@ def missing_features(
     """
     param, message = str(error.get("param") or ""), str(error.get("message") or "")[:_LOOKED_AT]
     words = f"{message} {error.get('code') or ''} {error.get('type') or ''}"
-    if status not in STATUSES or request.api != "chat":
+    if request.api == "decisions":
+        return frozenset({DECISIONS} - lacking) if lacks_address(status, error) else frozenset()
+    if status not in STATUSES:
         return frozenset()
-    used = _used(request, limit_name(lacking, limit)) - lacking
+    if CHAT not in lacking and _ELSEWHERE.search(words):
+        return frozenset({CHAT})
+    used = _used(request, limit_name(lacking, limit)) - lacking - (_LIMITS if CHAT in lacking else frozenset())
     named = {name for name in used if _NAMED[name].search(param)} or _first_named(used, message)
     return frozenset(name for name in _as_sent(named, used) if _is_missing(name, status, words))
 

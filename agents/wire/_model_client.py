@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from doubleread.agents.wire._client import FeatureMissing, ServerClient
+from doubleread.agents.wire._missing_features import OTHER_SOURCE, FeatureMissing
 from doubleread.agents.wire._pace import RateController
 from doubleread.agents.wire.answers import AnswerCache, CallResult, key_of
 from doubleread.agents.wire.bodies import both_limits, limit_name
@@ -14,10 +14,10 @@ from doubleread.agents.wire.budget import Budget, Reservation
 from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.prices import TokenPrice, charged, estimate_of
 from doubleread.agents.wire.request import Completion, Request
+from doubleread.agents.wire.sender import Sender
 from doubleread.agents.wire.server_options import Server
 from doubleread.core.opinion import Usage
 
-OTHER_SOURCE = "choose another `confidence` for this agent"
 LONGER = 1.5
 """Times as many tokens as asked for show that the limit was ignored; servers count a few more than were asked for."""
 Check = Callable[[Completion], object]
@@ -48,7 +48,7 @@ class ModelClient:
     def __init__(
         self,
         server: Server,
-        client: ServerClient,
+        client: Sender,
         pace: RateController,
         *,
         price: TokenPrice | None,

@@ -1,9 +1,10 @@
-"""The JSON body of a request in the OpenAI protocol."""
+"""The address and JSON body of a request in the OpenAI protocol."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from doubleread.agents.wire._decisions import decisions_body
+from doubleread.agents.wire._responses import responses_body
+from doubleread.agents.wire.decisions import decisions_body, systemone_body
 from doubleread.agents.wire.request import Request
 from doubleread.core.types import Json
 
@@ -16,10 +17,25 @@ Mistral and transformers refuse it.
 """
 
 
-def body_of(request: Request, lacking: frozenset[str] = frozenset(), limit: str = NEW_LIMIT) -> Json:
-    """Builds the JSON body, without features that the server lacks; ``limit`` is the name to try first."""
+CHAT, DECISIONS = "chat_completions", "decisions"
+"""The two APIs that are tried first, as features that a server can lack."""
+
+
+def sent_as(request: Request, lacking: frozenset[str] = frozenset(), limit: str = NEW_LIMIT) -> tuple[str, Json]:
+    """Returns the path and the JSON body of a request, without features that the server lacks.
+
+    ``limit`` is the name of the limit of tokens to try first. Questions with options go to ``/systemone`` where there
+    is no ``/decisions``, and all others to ``/responses`` where the model has no chat completions.
+    """
     if request.api == "decisions":
-        return decisions_body(request)
+        other = DECISIONS in lacking
+        return ("/systemone", systemone_body(request)) if other else ("/decisions", decisions_body(request))
+    chat = chat_body(request, lacking, limit)
+    return ("/responses", responses_body(chat)) if CHAT in lacking else ("/chat/completions", chat)
+
+
+def chat_body(request: Request, lacking: frozenset[str] = frozenset(), limit: str = NEW_LIMIT) -> Json:
+    """Builds the JSON body of a chat completion, without features that the server lacks."""
     body: Json = {"model": request.model, "messages": _messages(request, lacking)}
     body[limit_name(lacking, limit)] = request.max_tokens
     if request.temperature is not None and "temperature" not in lacking:

@@ -1,15 +1,13 @@
-"""Prices of models from a dated table that settings can extend, and the cost of a call."""
+"""Prices of models from the settings or from published lists, and the cost of a call."""
 
 import json
-import re
-import tomllib
 from collections.abc import Mapping
 from datetime import date
-from functools import cache
-from importlib.resources import files
+from typing import Protocol
 
 from pydantic import Field
 
+from doubleread.agents.wire._list_prices import list_price
 from doubleread.agents.wire.request import Request
 from doubleread.core.base import Record
 from doubleread.core.opinion import Usage
@@ -19,7 +17,6 @@ CHARS_A_TOKEN = 3
 """Conservative: English text has about four."""
 TOKENS_AN_IMAGE = 1500
 """Conservative: an image of 1024 pixels a side costs 765 tokens in tiles of 512 pixels, and 1,400 in patches of 28."""
-_SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 BYTES_A_CHAR = 4
 """A token has at least one byte, so a text has at most this many tokens per character."""
 MOST_AN_IMAGE = 50_000
@@ -38,18 +35,40 @@ class TokenPrice(Record):
     cached_input: float | None = Field(
         default=None, ge=0, le=MILLION, description="Input tokens that the server had cached; unset: as `input`."
     )
-    as_of: date | None = Field(default=None, description="When that was the price, as in 2025-08-31.")
+    as_of: date | None = Field(default=None, description="When that was the price, as in 2026-11-30.")
+
+
+class ListPrice(TokenPrice):
+    """A published price; ``source`` is the package and version that it is from."""
+
+    source: str
+
+
+class Priced(Protocol):
+    """A model at an address, with its own price if the settings state one."""
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def base_url(self) -> str: ...
+
+    @property
+    def price(self) -> TokenPrice | None: ...
 
 
 class PriceTable:
-    """Prices by model: the settings take precedence over the built-in table."""
+    """Prices of models: the server's own table, then ``[prices.MODEL]`` of the settings, then the published list."""
 
-    def __init__(self, overrides: Mapping[str, TokenPrice] | None = None) -> None:
-        self._prices = {**_built_in(), **(overrides or {})}
+    def __init__(self, stated: Mapping[str, TokenPrice] | None = None) -> None:
+        self._stated = stated or {}
 
-    def of(self, model: str) -> TokenPrice | None:
-        """Returns the price of a model or of its dated snapshot (``gpt-4o-2024-08-06``), or None if unknown."""
-        return self._prices.get(model) or self._prices.get(_SNAPSHOT.sub("", model))
+    def of(self, server: Priced) -> TokenPrice | None:
+        """Returns the price of a model at its address, or None if it is unknown."""
+        if (price := server.price or self._stated.get(server.model)) is not None:
+            return price
+        listed = list_price(server.model, server.base_url)
+        return None if listed is None else ListPrice.model_validate(listed)
 
 
 def cost(price: TokenPrice, usage: Usage) -> float:
@@ -64,12 +83,6 @@ def estimate(price: TokenPrice, chars: int, images: int, max_tokens: int) -> flo
     """Highest expected cost in US dollars of a request with so many characters and images, for reservation."""
     tokens = chars / CHARS_A_TOKEN + images * TOKENS_AN_IMAGE
     return (tokens * price.input + max_tokens * price.output) / MILLION
-
-
-@cache
-def _built_in() -> dict[str, TokenPrice]:
-    table = tomllib.loads(files("doubleread.agents.wire").joinpath("prices.toml").read_text(encoding="utf-8"))
-    return {model: TokenPrice.model_validate(row) for model, row in table.items()}
 
 
 def estimate_of(price: TokenPrice, request: Request) -> float:
@@ -101,3 +114,12 @@ def _size(request: Request) -> tuple[int, int]:
     beside = [request.answer_schema, request.extra, [choice.model_dump() for choice in request.choices]]
     chars += sum(len(json.dumps(one, default=str)) for one in beside if one)
     return chars, sum(part["type"] == "image_url" for part in parts)
+
+
+def price_words(price: TokenPrice | None) -> str:
+    """Says what a model costs and where the price is from; empty if it is unknown."""
+    if price is None:
+        return ""
+    dated = f", as of {price.as_of}" if price.as_of else ""
+    source = f", list price of {price.source}" if isinstance(price, ListPrice) else ""
+    return f"${price.input:g} in, ${price.output:g} out per million tokens{dated}{source}"

@@ -6,8 +6,9 @@ from difflib import get_close_matches
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from doubleread.agents.wire._client import ServerClient
+from doubleread.agents.wire.addresses import LITELLM
 from doubleread.agents.wire.faults import CallFault
+from doubleread.agents.wire.sender import sender_of
 from doubleread.agents.wire.server_options import Server
 from doubleread.core.background import Background
 
@@ -47,7 +48,7 @@ async def _problem(server: Server) -> ServerProblem | None:
     key = server.key()
     if server.key_name and not key:
         return ServerProblem(f"the environment variable {server.key_name} is not set", certain=True)
-    client = ServerClient(server.base_url, key, timeout_s=PATIENCE_S, connect_s=CONNECT_S)
+    client = sender_of(server, timeout_s=PATIENCE_S, connect_s=CONNECT_S)
     try:
         listed = await client.models()
     except CallFault as fault:
@@ -64,6 +65,8 @@ def _problem_of(fault: CallFault, server: Server) -> ServerProblem | None:
     text = f"{server.base_url}: {fault.detail}"
     if fault.cause == "not-found" and not urlsplit(server.base_url).path:
         return ServerProblem(f"{text}. Does the address end in /v1?", certain=False)
+    if server.base_url == LITELLM:
+        return ServerProblem(fault.detail, certain=fault.cause == "unsupported")
     certain = fault.cause == "network" or (fault.cause == "authentication" and "HTTP 401" in fault.detail)
     return ServerProblem(text, certain=True) if certain else None
 

@@ -3,9 +3,13 @@
 What bodies mean is data, in ``refusals.toml``; each row names where such bodies were found.
 """
 
+import math
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any, Literal
@@ -87,6 +91,18 @@ def fault_of_status(
     return CallFault(meaning.cause, detail, step=meaning.next, request_id=request_id, free=free)
 
 
+def retry_after(headers: Mapping[str, str], error: Mapping[str, Any]) -> float | None:
+    """Returns the seconds that a refusal asks to wait, in its headers (milliseconds, seconds, a date) or its words."""
+    said, seconds = headers.get("retry-after", ""), math.nan
+    with suppress(ValueError, TypeError, IndexError, OverflowError, AttributeError):  # not a date
+        seconds = (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds()
+    with suppress(ValueError):
+        seconds = float(said)
+    with suppress(ValueError, KeyError):
+        seconds = float(headers["retry-after-ms"]) / 1000
+    return max(0.0, seconds) if math.isfinite(seconds) else stated_delay(str(error.get("message") or ""))
+
+
 def stated_delay(text: str) -> float | None:
     """Returns the seconds that a refusal asks to wait in words, as in ``try again in 1m4.5s``, or None."""
     found = _DELAY.search(text)
@@ -98,7 +114,9 @@ def stated_delay(text: str) -> float | None:
 
 
 def status_of(value: Any, otherwise: int) -> int:
-    """HTTP status that an error body states, as a number or its digits; ``otherwise`` if it is none."""
+    """HTTP status that an error body states, as a number, digits or a name; ``otherwise`` if it is none."""
+    if isinstance(value, str) and value.startswith("rate_limit"):
+        return 429
     if isinstance(value, str) and re.fullmatch("[1-5][0-9]{2}", value):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and 100 <= value <= 599 else otherwise
@@ -109,4 +127,14 @@ def _is_read(error: Mapping[str, Any]) -> bool:
     return all(isinstance(value, str) for value in error.values())
 
 
-__all__ = ["Meaning", "error_in", "error_of", "fault_of_status", "meaning_of", "meanings", "stated_delay", "status_of"]
+__all__ = [
+    "Meaning",
+    "error_in",
+    "error_of",
+    "fault_of_status",
+    "meaning_of",
+    "meanings",
+    "retry_after",
+    "stated_delay",
+    "status_of",
+]

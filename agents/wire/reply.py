@@ -6,7 +6,8 @@ A server may be broken or hostile: each value is checked where it is used, and s
 from collections.abc import Sequence
 from typing import Any
 
-from doubleread.agents.wire._decisions import decided
+from doubleread.agents.wire._responses import as_chat
+from doubleread.agents.wire.decisions import decided
 from doubleread.agents.wire.faults import CallFault, harmless
 from doubleread.agents.wire.refusals import error_in, fault_of_status, status_of
 from doubleread.agents.wire.request import Alternative, Completion, ToolCall
@@ -29,7 +30,7 @@ MAX_COUNT = 10_000_000
 
 
 def completion_of(body: Any, request_id: str | None = None, secrets: Sequence[str] = ()) -> Completion:
-    """Parses the body of a 200 from either API; removes ``secrets`` from every text.
+    """Parses the body of a 200 from any of the APIs; removes ``secrets`` from every text.
 
     Raises ``CallFault``, with the usage, if there is no answer in it.
     """
@@ -63,8 +64,10 @@ def _completion(body: Any, found: Completion, secrets: Sequence[str]) -> Complet
     if not isinstance(body, dict):
         raise CallFault("server", f"the answer is a JSON {type(body).__name__}, not an object", step="repeat")
     found = found.model_copy(update={"model": said(body.get("model"), secrets)})
-    if isinstance(body.get("answers"), list):
+    if isinstance(body.get("answers"), list | dict):
         return decided(body["answers"], found, secrets)
+    if isinstance(body.get("output"), list):
+        body = as_chat(body)
     choice = _first_choice(body, secrets)
     message = object_of(choice.get("message"))
     _check_finish(choice, message, found.usage, secrets)

@@ -9,7 +9,6 @@ from doubleread.core.opinion import Usage
 from doubleread.core.types import Json
 
 Api = Literal["chat", "decisions"]
-PATHS = {"chat": "/chat/completions", "decisions": "/decisions"}
 
 
 class AnswerOption(Record):

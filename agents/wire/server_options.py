@@ -1,17 +1,13 @@
 """Settings of a model's server: address, rate and price."""
 
 import os
-from typing import Annotated, Any
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from doubleread.agents.wire.addresses import LITELLM, OPENAI, THROUGH_LITELLM, checked_address
 from doubleread.agents.wire.prices import TokenPrice
 from doubleread.core.authority import FIT, RUN, Asks
-from doubleread.core.errors import HIDDEN
-
-OPENAI = "https://api.openai.com/v1"
 
 
 class Server(BaseModel):
@@ -22,8 +18,12 @@ class Server(BaseModel):
     model: Annotated[str, Asks("this model is asked, and paid for"), FIT] = Field(
         min_length=1, description="The model's name, as the server knows it."
     )
-    base_url: Annotated[str, Asks("questions and pictures are sent to this address"), RUN] = Field(
-        default=OPENAI, description="Address of the server, up to and including /v1."
+    base_url: Annotated[
+        str,
+        Asks("questions and pictures are sent to this address; litellm: to the model's provider, with your key for it"),
+        RUN,
+    ] = Field(
+        default=OPENAI, description="The server's address up to /v1, or litellm: the provider in the model's name."
     )
     key_variable: Annotated[
         str | None, Asks("what this environment variable holds is sent there as the key", value_of="key_name"), RUN
@@ -52,14 +52,13 @@ class Server(BaseModel):
     @field_validator("base_url")
     @classmethod
     def _is_address(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("must be an address such as http://localhost:8000/v1")
-        if parts.username or parts.password or parts.query or parts.fragment:
-            raise PydanticCustomError(
-                HIDDEN, "must hold no user, password or query: keys belong into an environment variable"
-            )
-        return url.rstrip("/")
+        return checked_address(url)
+
+    @model_validator(mode="after")
+    def _steers_nothing(self) -> Self:
+        if self.base_url == LITELLM and (wrong := sorted(set(self.extra) - THROUGH_LITELLM)):
+            raise ValueError(f"extra: {', '.join(wrong)}: through LiteLLM only {', '.join(sorted(THROUGH_LITELLM))}")
+        return self
 
     @property
     def sampling(self) -> dict[str, Any]:

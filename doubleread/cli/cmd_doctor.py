@@ -137,7 +137,7 @@ def _sessions(settings: "Settings") -> str:
 
 def _models(settings: "Settings") -> Iterator[tuple[str, str]]:
     """Yields the models of agents and sessions: address, whether the key is set (never its value), and price."""
-    from doubleread.agents.wire.prices import PriceTable
+    from doubleread.agents.wire.prices import PriceTable, price_words
 
     servers, prices = {**settings.vlm, **settings.reasoner, **settings.talk}, PriceTable(settings.prices)
     problems = _server_problems({name: one for name, one in servers.items() if one.key() or not one.key_name})
@@ -146,9 +146,7 @@ def _models(settings: "Settings") -> Iterator[tuple[str, str]]:
         seat = "" if seated else "; NOT on the panel: add it to agents in [panel]"
         reached = f"; {MISSING} {escape(problems[name].text)}" if name in problems else ""
         key = f"; {server.key_name} {'is set' if server.key() else 'is NOT set'}" if server.key_name else "; no key"
-        price = server.price or prices.of(server.model)
-        dated = f" as of {price.as_of}" if price and price.as_of else ""
-        cost = f"; ${price.input:g} in, ${price.output:g} out per million tokens{dated}" if price else "; price unknown"
+        cost = f"; {said}" if (said := price_words(prices.of(server))) else "; price unknown"
         yield name, escape(f"{server.model} at {server.base_url}{key}{cost}{seat}") + reached
 
 

@@ -94,7 +94,7 @@ def read_batch(
 
     with _models(chosen) as models:
         reader = models.reader(agent, dataset.task)
-        price = reader.options.price or PriceTable(chosen.prices).of(reader.options.model)
+        price = PriceTable(chosen.prices).of(reader.options)
         with Recorder(out) as record:
             for case, answer in read_results(reader, results, cases, price, skip):
                 record(case, answer)

@@ -17,6 +17,8 @@ LEFT_OUT = {
     "temperature": "the temperature",
     "max_tokens": "the limit of tokens as max_tokens; it is sent as max_completion_tokens",
     "max_completion_tokens": "the limit of tokens as max_completion_tokens; it is sent as max_tokens",
+    "chat_completions": "chat completions; it is asked by the Responses API",
+    "decisions": "questions to /decisions; they go to /systemone",
     "system": "the system message; its text is sent with the question",
 }
 

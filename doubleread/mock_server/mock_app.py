@@ -81,7 +81,7 @@ class MockServer:
         try:
             self._rules.check_key(received.headers.get("authorization", ""))
             received = replace(received, body=object_of(content))
-            received = replace(received, asked=self._rules.asked(received.body, read))
+            received = replace(received, asked=self._rules.asked(received.path, received.body, read))
         except Refused as refused:
             return _refusal(refused)
         finally:

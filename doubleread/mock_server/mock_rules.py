@@ -10,6 +10,8 @@ from doubleread.core.types import Json
 from doubleread.mock_server.asked import ParsedRequest, Refused
 
 FEATURES = (
+    "chat_completions",
+    "decisions",
     "images",
     "json_object",
     "json_schema",
@@ -36,8 +38,13 @@ class ServingRules:
     models: Collection[str] = ()
     key: str | None = None
 
-    def asked(self, body: Json, read: Read) -> ParsedRequest:
+    def asked(self, path: str, body: Json, read: Read) -> ParsedRequest:
         """Reads a request; raises ``Refused`` for one that is wrong or that this server does not take."""
+        if "chat_completions" in self.without and path.endswith("/chat/completions"):
+            only = "This model is only supported in v1/responses and not in v1/chat/completions."
+            raise Refused(only, status=404, param="model")
+        if "decisions" in self.without and path.endswith("/decisions"):
+            raise Refused(f"Invalid URL: POST {path}", status=404)
         if lacking := next((name for name in self.without if name in _used(body)), None):
             raise Refused(f"Unsupported: '{lacking}' is not supported by this model.", param=lacking)
         asked = read({name: value for name, value in body.items() if name not in self.ignores})

@@ -303,6 +303,17 @@ def test_letters_do_not_reach_every_task(line):
         vlm("http://localhost:1/v1", line, task=many, confidence="logprobs")
 
 
+def test_class_probabilities_reach_255_labels():
+    def made(n):
+        task = Task(id="many", about="Many.", labels=tuple(Label(name=f"label-{i}") for i in range(n)))
+        with wire() as line:
+            return vlm("http://127.0.0.1:9/v1", line, task=task, confidence="class-probabilities")
+
+    assert made(255).name == "gpt"
+    with pytest.raises(SettingsError, match="class-probabilities reach 255 labels, the task has 256"):
+        made(256)
+
+
 def test_an_unknown_prompt_is_told_at_once(line):
     with pytest.raises(PromptError, match="unknown prompt 'vlm-raed'"):
         vlm("http://localhost:1/v1", line, prompt="vlm-raed")

@@ -2,14 +2,17 @@
 
 import asyncio
 from datetime import date
+from importlib.metadata import version
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doubleread.agents.wire.addresses import LITELLM
 from doubleread.agents.wire.budget import Budget, Spending
 from doubleread.agents.wire.faults import CallFault
-from doubleread.agents.wire.prices import PriceTable, TokenPrice, cost, estimate
+from doubleread.agents.wire.prices import PriceTable, TokenPrice, cost, estimate, price_words
+from doubleread.agents.wire.server_options import Server
 from doubleread.core.opinion import Usage
 
 PAID = Usage(input_tokens=100, output_tokens=10, calls=1, cost_usd=0.2)
@@ -79,11 +82,41 @@ def test_calls_side_by_side_never_spend_more_than_allowed(calls, limit):
 
 def test_prices_are_found_by_model_and_by_dated_snapshot_but_never_guessed():
     table = PriceTable()
-    assert table.of("gpt-4o") == table.of("gpt-4o-2024-08-06")
-    assert table.of("gpt-4o").as_of == date(2025, 8, 31)
-    assert table.of("gpt-4o-audio-preview") is None
-    own = TokenPrice(input=0, output=0)
-    assert PriceTable({"gpt-4o": own}).of("gpt-4o") == own
+    listed = table.of(Server(model="gpt-4o"))
+    assert listed == table.of(Server(model="gpt-4o-2024-08-06"))
+    assert 0 < listed.cached_input < listed.input < listed.output
+    assert price_words(listed).endswith(f"list price of genai-prices {version('genai-prices')}")
+    assert table.of(Server(model="gpt-4o-of-mine")) is None
+    own = TokenPrice(input=0, output=0, as_of=date(2026, 11, 30))
+    assert PriceTable({"gpt-4o": own}).of(Server(model="gpt-4o")) == own
+    assert "as of 2026-11-30" in price_words(own)
+
+
+@pytest.mark.parametrize(
+    ("model", "address"),
+    [
+        ("gpt-4o", "http://localhost:8000/v1"),
+        ("gpt-4o", "http://127.0.0.2:11434/v1"),
+        ("gpt-4o", "http://192.168.1.5:8000/v1"),
+        ("gpt-4o", "https://models.lab.example/v1"),
+        ("ollama/llava", LITELLM),
+        ("hosted_vllm/gpt-4o", LITELLM),
+        ("lm_studio/gpt-4o", LITELLM),
+    ],
+)
+def test_a_model_on_ones_own_server_is_never_priced_as_a_hosted_one(model, address):
+    assert PriceTable().of(Server(model=model, base_url=address)) is None
+
+
+def test_prices_through_litellm_are_those_of_the_provider_or_of_the_address_that_it_was_told(monkeypatch):
+    def price(model):
+        return PriceTable().of(Server(model=model, base_url=LITELLM))
+
+    monkeypatch.delenv("OPENAI_API_BASE", raising=False)
+    assert price("openai/gpt-4o") == price("gpt-4o") == PriceTable().of(Server(model="gpt-4o"))
+    assert price("anthropic/claude-sonnet-4-5").output > 0
+    monkeypatch.setenv("OPENAI_API_BASE", "http://localhost:8000/v1")
+    assert price("openai/gpt-4o") is None
 
 
 def test_the_cost_counts_cached_tokens_at_their_own_rate():
