@@ -303,11 +303,10 @@ def test_letters_do_not_reach_every_task(line):
         vlm("http://localhost:1/v1", line, task=many, confidence="logprobs")
 
 
-def test_class_probabilities_reach_255_labels():
+def test_class_probabilities_reach_255_labels(line):
     def made(n):
-        task = Task(id="many", about="Many.", labels=tuple(Label(name=f"label-{i}") for i in range(n)))
-        with wire() as line:
-            return vlm("http://127.0.0.1:9/v1", line, task=task, confidence="class-probabilities")
+        task = Task.of("many", [f"label {i}" for i in range(n)])
+        return vlm("http://localhost:1/v1", line, task=task, confidence="class-probabilities")
 
     assert made(255).name == "gpt"
     with pytest.raises(SettingsError, match="class-probabilities reach 255 labels, the task has 256"):
