@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from importlib.util import find_spec
 
 import pytest
 from models_kit import KEY, says, vlm, wire
@@ -16,7 +17,7 @@ from doubleread.core.case import Case
 from doubleread.core.opinion import Abstention, Opinion
 from doubleread.mock_server import Fault, MockReply, RawReply, running
 
-pytest.importorskip("litellm", reason="LiteLLM is not installed")
+pytestmark = pytest.mark.skipif(find_spec("litellm") is None, reason="LiteLLM is not installed")
 QUESTION = Request(model="openai/mock-1", messages=({"role": "user", "content": [{"type": "text", "text": "which?"}]},))
 
 
