@@ -22,16 +22,21 @@ class EmbeddingAgent(ABC):
     """An agent whose head works on the shared embeddings.
 
     A second look reads every view of the image with a head that the retrieved cases have updated, and averages the
-    views' log-probabilities. It does not use the first answer.
+    views' log-probabilities. It does not use the first answer. With a ``sight`` the head stays as it is: the retrieved
+    cases' stored vectors come from the panel's encoder.
     """
 
-    name: ClassVar[str]
+    name: str
     prior: ClassVar[OpinionPrior] = "balanced"
     """The label prior that its opinions assume."""
+    sight: str = ""
+    """Name of the encoder that it uses in place of the panel's."""
 
     def __init__(self, context: AgentContext) -> None:
         self._context = context
         self._task = context.task
+        if context.sight and not self.sight:
+            self.name, self.sight = f"{self.name}@{context.sight}", context.sight
 
     @abstractmethod
     def log_posteriors(self, embeddings: Embeddings) -> Matrix:
@@ -68,9 +73,9 @@ class EmbeddingAgent(ABC):
             embeddings = await self._context.embedder.embed(case, views)
         except ImageError as error:
             return Abstention(agent=self.name, cause="image", detail=str(error), round=turn)
-        if evidence is not None and evidence.neighbours:
+        if evidence is not None and evidence.neighbours and not self.sight:
             logs = self.log_posteriors_with(embeddings, evidence)
-        else:  # first look, or no retrieved case to update the head with
+        else:  # first look, or no retrieved case that can update the head
             logs = self.log_posteriors(embeddings)
         opinion = self._opinion(logs, round=turn, reason=self._reason(logs))
         return opinion.model_copy(update={"seconds": perf_counter() - began})

@@ -1,8 +1,9 @@
 """Dependencies that are injected into every agent."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,13 +13,21 @@ from doubleread.core.task import Task
 from doubleread.core.types import Embeddings
 
 
+class Sight(NamedTuple):
+    """Another encoder of the panel; ``text`` is None if it reads images only."""
+
+    embedder: Embedder
+    text: TextEncoder | None = None
+
+
 @dataclass(frozen=True)
 class AgentContext:
     """Dependencies of an agent, injected by the composition root.
 
     ``views`` are the views of an image that a second look reads. ``vectors`` returns the stored embeddings of case ids,
     shape ``(n, dim)``, so that retrieved cases can update an agent's head. ``text`` is None if the encoder reads images
-    only, ``texture`` if no agent of the panel uses colour and texture.
+    only. ``sights`` are the embedders of other encoders, by name; ``seen_with`` gives the context of an agent
+    that uses one.
     """
 
     task: Task
@@ -26,9 +35,17 @@ class AgentContext:
     retriever: Retriever
     vectors: Callable[[Sequence[str]], Embeddings]
     text: TextEncoder | None = None
-    texture: Embedder | None = None
+    sights: Mapping[str, "Sight"] = field(default_factory=dict)
+    sight: str = ""
     templates: tuple[str, ...] = ()
     views: tuple[str, ...] = (WHOLE,)
+
+    def seen_with(self, sight: str) -> "AgentContext":
+        """Returns the context of an agent that uses another encoder than the panel's; itself without a name."""
+        if not sight:
+            return self
+        other = self.sights[sight]
+        return replace(self, embedder=other.embedder, text=other.text, sight=sight)
 
     @cached_property
     def prototypes(self) -> Embeddings:

@@ -1,14 +1,17 @@
 """Registry of the agents by name."""
 
-from doubleread.core.registry import Registry
+from doubleread.core.registry import PartRow, Registry
+
+ANY_ENCODER = "any encoder"
+"""Trait of agents that work on the embeddings of any encoder, as in ``discriminant@NAME``."""
 
 AGENTS = Registry(
     "agent",
     "doubleread.agents",
     {
-        "zero-shot": "doubleread.agents.zero_shot:ZeroShot",
-        "discriminant": "doubleread.agents.discriminant:Discriminant",
-        "logistic": "doubleread.agents.logistic:Logistic",
+        "zero-shot": PartRow("doubleread.agents.zero_shot:ZeroShot", {ANY_ENCODER}),
+        "discriminant": PartRow("doubleread.agents.discriminant:Discriminant", {ANY_ENCODER}),
+        "logistic": PartRow("doubleread.agents.logistic:Logistic", {ANY_ENCODER}),
         "neighbours": "doubleread.agents.neighbours:Neighbours",
         "texture": "doubleread.agents.texture:Texture",
     },

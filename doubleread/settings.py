@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, cast, get_args, get_origin
 
 import platformdirs
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from doubleread import settings_sections as tables
@@ -40,6 +40,11 @@ class Settings(BaseSettings):
 
     panel: tables.PanelSettings = tables.PanelSettings()
     encoder: tables.EncoderSettings = tables.EncoderSettings()
+    encoders: Annotated[dict[str, tables.EncoderOptions], FIT] = Field(
+        default_factory=dict,
+        title="encoder",
+        description="Further encoders, one table each. An agent that uses one is called AGENT@NAME in panel.agents.",
+    )
     images: tables.ImageSettings = tables.ImageSettings()
     retrieval: tables.RetrievalSettings = tables.RetrievalSettings()
     trust: Annotated[tables.TrustSettings, FIT] = tables.TrustSettings()
@@ -71,6 +76,22 @@ class Settings(BaseSettings):
     prices: Annotated[dict[str, TokenPrice], HERE] = Field(
         default_factory=dict, description="US dollars per million tokens, by model; they go before the built-in table."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _further_encoders(cls, given: Any) -> Any:
+        """Takes the tables ``[encoder.NAME]`` out of ``[encoder]``."""
+        encoder = given.get("encoder") if isinstance(given, dict) else None
+        if not isinstance(encoder, Mapping):
+            return given
+        further = {name: table for name, table in encoder.items() if isinstance(table, Mapping)}
+        kept = {name: value for name, value in encoder.items() if name not in further}
+        return {**given, "encoder": kept, "encoders": {**given.get("encoders", {}), **further}}
+
+    @property
+    def sights(self) -> frozenset[str]:
+        """The encoders besides the panel's that some agent of the panel uses."""
+        return frozenset(sight for name in self.panel.agents if (sight := name.partition("@")[2]))
 
     @classmethod
     def settings_customise_sources(
@@ -148,7 +169,7 @@ def default_toml() -> str:
     for name, field in Settings.model_fields.items():
         section, named = section_of(field), _is_named(field)
         about = field.description if named else (section.__doc__ or "").strip()
-        lines += [f"# {about}", f"# [{name}.NAME]" if named else f"[{name}]"]
+        lines += [f"# {about}", f"# [{field.title or name}.NAME]" if named else f"[{name}]"]
         for key, info in section.model_fields.items():
             when = scope(info, field)
             lines += [f"# {info.description} ({when.name if when else ''})", _toml_line(key, info, off=named)]

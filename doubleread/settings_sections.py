@@ -35,8 +35,8 @@ class PanelSettings(Section):
     )
 
 
-class EncoderSettings(Section):
-    """The encoder, which computes image features."""
+class EncoderOptions(Section):
+    """An encoder, which computes image features."""
 
     name: Annotated[str, Asks("this encoder is loaded", when=lambda encoder: encoder.reaches_out), FIT] = Field(
         default="auto",
@@ -49,9 +49,6 @@ class EncoderSettings(Section):
         default="auto", description="Device of the encoder: auto, cpu, cuda, …"
     )
     download: Annotated[bool, HERE] = Field(default=False, description="Whether missing weights may be downloaded.")
-    cache_dir: Annotated[str, HERE] = Field(
-        default="", description="Folder of the encodings; empty: the user's cache folder."
-    )
 
     @property
     def reaches_out(self) -> bool:
@@ -59,6 +56,14 @@ class EncoderSettings(Section):
         from doubleread.rag.encoders import within_reach  # noqa: PLC0415 - heavy
 
         return bool(self.checkpoint) or not within_reach(self.name, download=self.download)
+
+
+class EncoderSettings(EncoderOptions):
+    """The panel's encoder: similar cases and all agents that name no other use it."""
+
+    cache_dir: Annotated[str, HERE] = Field(
+        default="", description="Folder of the encodings; empty: the user's cache folder."
+    )
 
 
 class ImageSettings(Section):

@@ -42,7 +42,7 @@ def context(**changes):
         "views": ("whole", "centre"),
     }
     parts = {**parts, **changes}
-    return AgentContext(**{"texture": parts["embedder"], **parts})
+    return AgentContext(**parts)
 
 
 def retrieved(*rows: int) -> Evidence:

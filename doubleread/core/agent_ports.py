@@ -142,11 +142,11 @@ class Learns(Protocol):
 
 @runtime_checkable
 class HasSight(Protocol):
-    """A learning agent that uses other features than the embeddings of the panel's encoder."""
+    """An agent that may use other features than the embeddings of the panel's encoder."""
 
     @property
     def sight(self) -> str:
-        """Name of the features, such as ``TEXTURE``."""
+        """Name of the features, such as ``TEXTURE``; empty for the panel's encoder."""
         ...
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from doubleread.agents.context import AgentContext
-from doubleread.agents.local_agents import AGENTS
+from doubleread.agents.context import AgentContext, Sight
+from doubleread.agents.local_agents import AGENTS, ANY_ENCODER
 from doubleread.agents.recorded.book import read_book
 from doubleread.agents.recorded.recorder import replay
 from doubleread.core.agent_ports import TEXTURE, WHOLE, Agent, Deliberates
@@ -42,7 +42,7 @@ from doubleread.rag.nearest_cases import Weighting
 from doubleread.rag.retrieval import StoreRetriever
 from doubleread.rag.stores import STORES
 from doubleread.settings import Settings
-from doubleread.settings_sections import RecordedOptions
+from doubleread.settings_sections import EncoderOptions, RecordedOptions
 
 if TYPE_CHECKING:
     from doubleread.panel.models import Models
@@ -139,16 +139,30 @@ def _check_agents(settings: Settings) -> None:
     named = [*settings.vlm, *settings.reasoner, *settings.recorded]
     known = (*AGENTS.names(), *named)
     for name in settings.panel.agents:
-        if name not in known:
+        if name.partition("@")[0] not in known:
             raise UnknownPart("agent", name, known)
+        if "@" in name:
+            _check_sight(name, settings)
     if len(set(settings.panel.agents)) < len(settings.panel.agents):
         raise PanelError(f"panel.agents names an agent twice: {', '.join(settings.panel.agents)}")
     if twice := sorted({name for name in known if known.count(name) > 1}):
         raise PanelError(f"several agents go by one name ({', '.join(twice)}): rename the tables in the settings")
-    if odd := [name for name in named if not _NAME.match(name)]:
-        raise PanelError(f"{odd[0]!r} is no name for an agent: use letters, digits, dashes and underscores")
+    if odd := [name for name in (*named, *settings.encoders) if not _NAME.match(name)]:
+        raise PanelError(f"{odd[0]!r} is no name for a table: use letters, digits, dashes and underscores")
+    if taken := sorted(set(settings.encoders) & set(SIGHTS)):
+        raise PanelError(f"encoder.{taken[0]}: this name is taken by the features of an agent; use another")
     if set(settings.panel.agents) <= set(settings.reasoner):
         raise PanelError("panel.agents names only referees; they need readers to weigh")
+
+
+def _check_sight(name: str, settings: Settings) -> None:
+    """Checks the name of an agent that uses another encoder, such as ``discriminant@dino``."""
+    agent, _, sight = name.partition("@")
+    if sight not in settings.encoders:
+        raise UnknownPart("encoder", sight, sorted(settings.encoders) or ["none: add a table [encoder.NAME]"])
+    if agent not in AGENTS.having(ANY_ENCODER):
+        able = ", ".join(f"{one}@{sight}" for one in sorted(AGENTS.having(ANY_ENCODER)))
+        raise PanelError(f"panel.agents: {agent} cannot use another encoder; possible: {able}")
 
 
 def open_eyes(
@@ -166,13 +180,20 @@ def open_eyes(
     images, prompts = images_of(settings, limits), library(settings, prompt_versions)
     models = _models(settings, images, prompts)
     sights = {
-        name: embedder_of(build(spec), images, settings)
-        for name, spec in SIGHTS.items()
-        if name in settings.panel.agents
+        name: embedder_of(encoder, images, settings)
+        for name, encoder in {**_built_in_sights(settings), **_named_sights(settings)}.items()
     }
     pictures = embedder_of(PictureStatistics(), images, settings)
     embedder = embedder_of(encoder, images, settings)
     return Eyes(choice, embedder.encoder, images, embedder, pictures, prompts, models, sights, near)
+
+
+def _built_in_sights(settings: Settings) -> dict[str, Encoder]:
+    return {name: build(spec) for name, spec in SIGHTS.items() if name in settings.panel.agents}
+
+
+def _named_sights(settings: Settings) -> dict[str, Encoder]:
+    return {name: _built(settings.encoders[name].name, settings.encoders[name]) for name in sorted(settings.sights)}
 
 
 def images_of(settings: Settings, limits: tuple[float, float] | None = None) -> Images:
@@ -185,10 +206,12 @@ def images_of(settings: Settings, limits: tuple[float, float] | None = None) -> 
 def open_encoder(settings: Settings, choice: EncoderChoice | None = None) -> tuple[EncoderChoice, Encoder]:
     """Loads the encoder of the settings, or the given choice."""
     choice = choice or choose(settings.encoder.name)
-    checkpoint = Path(settings.encoder.checkpoint).expanduser() if settings.encoder.checkpoint else None
-    return choice, build(
-        choice.name, device=settings.encoder.device, checkpoint=checkpoint, download=settings.encoder.download
-    )
+    return choice, _built(choice.name, settings.encoder)
+
+
+def _built(name: str, options: EncoderOptions) -> Encoder:
+    checkpoint = Path(options.checkpoint).expanduser() if options.checkpoint else None
+    return build(name, device=options.device, checkpoint=checkpoint, download=options.download)
 
 
 def embedder_of(encoder: Encoder, images: Images, settings: Settings) -> CachedEmbedder:
@@ -247,29 +270,43 @@ def seat(settings: Settings, task: Task, eyes: Eyes, store: CaseStore, weighting
         embedder=eyes.embedder,
         retriever=retriever,
         vectors=_vectors_of(store),
-        text=eyes.encoder if isinstance(eyes.encoder, TextEncoder) else None,
+        text=_text_tower(eyes.encoder),
         templates=tuple(eyes.prompts.get(TEMPLATES).render("user", phrase="{}").splitlines()),
-        texture=eyes.sights.get(TEXTURE),
+        sights={name: Sight(one, _text_tower(one.encoder)) for name, one in eyes.sights.items()},
         views=VIEWS,
     )
     readers, referees = _readers(settings, context, eyes), _referees(settings, task, eyes)
     asked = {
         prompt.ref: prompt for one in (*readers.values(), *referees.values()) for prompt in getattr(one, "prompts", ())
     }
-    templates = (eyes.prompts.get(TEMPLATES),) if context.text is not None else ()
+    reads_text = any(_text_tower(one.encoder) for one in (eyes.embedder, *eyes.sights.values()))
+    templates = (eyes.prompts.get(TEMPLATES),) if reads_text else ()
     return Seated(task, readers, dict(referees), retriever, (*templates, *asked.values()), context)
 
 
 def _readers(settings: Settings, context: AgentContext, eyes: Eyes) -> dict[str, Agent]:
     found: dict[str, Agent] = {}
+    contexts = {sight: context.seen_with(sight) for sight in ("", *eyes.sights)}
     for name in settings.panel.agents:
         if name in settings.vlm and eyes.models is not None:
             found[name] = eyes.models.reader(name, context.task)
         elif name in settings.recorded:
             found[name] = _recorded(name, settings.recorded[name], context.task)
         elif name not in settings.reasoner:
-            found[name] = AGENTS.get(name)(context)
+            found[name] = _local(name, contexts)
     return found
+
+
+def _local(name: str, contexts: Mapping[str, AgentContext]) -> Agent:
+    """Builds a local agent; behind ``@`` stands the encoder that it uses in place of the panel's."""
+    kind, _, sight = name.partition("@")
+    made = AGENTS.get(kind)
+    agent: Agent = made(contexts[sight or getattr(made, "sight", "")])
+    return agent
+
+
+def _text_tower(encoder: Encoder) -> TextEncoder | None:
+    return encoder if isinstance(encoder, TextEncoder) else None
 
 
 def _referees(settings: Settings, task: Task, eyes: Eyes) -> dict[str, Deliberates]:

@@ -89,7 +89,7 @@ def _sections(settings: Settings, own: Settings | None) -> Iterator[tuple[str, B
         if isinstance(section, BaseModel):
             yield name, section, at_home
             continue
-        for agent in sorted(set(section) & set(settings.panel.agents)):
+        for agent in sorted(set(section) & {*settings.panel.agents, *settings.sights}):
             yield f"{name}.{agent}", section[agent], (at_home or {}).get(agent)
 
 

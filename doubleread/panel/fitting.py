@@ -84,7 +84,7 @@ class Pool:
 
     def seen_by(self, agent: Learns) -> Embeddings:
         """Returns the features that an agent is fitted on: of its own sight, or else the encoder's."""
-        return self.sights[agent.sight] if isinstance(agent, HasSight) else self.embeddings
+        return self.sights[agent.sight] if isinstance(agent, HasSight) and agent.sight else self.embeddings
 
     def names(self, task: Task) -> list[str]:
         """Returns the label of each case."""
