@@ -40,7 +40,7 @@ class EncoderOptions(Section):
 
     name: Annotated[str, Asks("this encoder is loaded", when=lambda encoder: encoder.reaches_out), FIT] = Field(
         default="auto",
-        description="auto, efficientnet-lite0, open-clip:MODEL/TAG or open-clip:hf-hub:ORG/NAME.",
+        description="auto, efficientnet-lite0, open-clip:MODEL/TAG, open-clip:hf-hub:ORG/NAME, timm:MODEL, …",
     )
     checkpoint: Annotated[str, Asks("this file is loaded as the encoder's weights"), RUN] = Field(
         default="", description="Local weights for open-clip:MODEL, instead of a tag."

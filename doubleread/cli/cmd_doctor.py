@@ -50,6 +50,26 @@ def doctor(context: typer.Context, settings: options.SettingsFile = None, encode
     OUT.print(table)
 
 
+@doctor_app.command("encoder", epilog="Example: doubleread doctor encoder open-clip:ViT-B-32/datacomp_xl_s13b_b90k")
+def doctor_encoder(
+    encoder: Annotated[str, typer.Argument(metavar="NAME", help="The encoder, as in [encoder] of the settings.")],
+    checkpoint: Annotated[Path | None, typer.Option(help="Local weights, as `checkpoint` of the settings.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
+    download: Annotated[bool, typer.Option("--download", help="Download missing weights.")] = False,
+) -> None:
+    """Load an encoder and show how it prepares images and texts, and where this is known from."""
+    from doubleread.rag.encoders import build, choose
+
+    choice = choose(encoder)
+    loaded = build(choice.name, device=device, checkpoint=checkpoint, download=download)
+    understood = getattr(loaded, "understood", lambda: {"weights": loaded.fingerprint, "length": str(loaded.dim)})
+    OUT.print(f"{OK} {escape(choice.name)} can be used.", highlight=False)
+    table = Table(show_header=False, box=None)
+    for name, value in understood().items():
+        table.add_row(name, escape(value))
+    OUT.print(table)
+
+
 @doctor_app.command("panel", epilog="Example: doubleread doctor panel received-panel")
 def doctor_panel(
     panel: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of a panel, yours or from somebody else.")],

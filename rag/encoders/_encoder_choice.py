@@ -7,8 +7,10 @@ from pathlib import Path
 from doubleread.core.errors import EncoderError
 from doubleread.core.ports import Encoder
 from doubleread.rag.encoders import _hub
-from doubleread.rag.encoders.encoder_registry import ENCLOSED, ENCODERS
+from doubleread.rag.encoders.encoder_registry import ENCLOSED, ENCODERS, LOCAL_FOLDER
 
+ON_THE_HUB = frozenset({"open-clip", "timm"})
+"""Encoders whose weights are taken from the hub's cache, or downloaded with ``download``."""
 FALLBACK = "efficientnet-lite0"
 WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 DEFAULTS: tuple[tuple[str, str], ...] = (
@@ -50,7 +52,8 @@ def build(
     """Loads the encoder of a spec on ``device`` (auto, cuda, mps, cpu).
 
     Specs: ``auto``, as resolved by ``choose``; ``efficientnet-lite0``; ``open-clip:<architecture>/<tag>``;
-    ``open-clip:hf-hub:<org>/<name>``; ``open-clip:<architecture>`` with a local ``checkpoint``. Weights are downloaded
+    ``open-clip:hf-hub:<org>/<name>``; ``open-clip:local-dir:<folder>``; ``open-clip:<architecture>`` or
+    ``open-clip:<architecture>/<tag>`` with a local ``checkpoint``; ``timm:<architecture>``. Weights are downloaded
     only with ``download``. Raises ``UnknownPart``, ``WeightsMissing`` or ``EncoderError``.
     """
     kind, _, argument = choose(spec).name.partition(":")
@@ -67,7 +70,8 @@ def within_reach(spec: str, *, download: bool) -> bool:
     kind = spec.partition(":")[0]
     if spec == "auto" or kind in ENCODERS.having(ENCLOSED):
         return True
-    return kind == "open-clip" and (not download or spec in dict(DEFAULTS))
+    named = spec.partition(":")[2].startswith(LOCAL_FOLDER)
+    return kind in ON_THE_HUB and not named and (not download or spec in dict(DEFAULTS))
 
 
 def probe_device(name: str = "auto") -> str:

@@ -16,6 +16,8 @@ class Builder(Protocol):
     def __call__(self, argument: str, *, device: str, checkpoint: Path | None, download: bool) -> Encoder: ...
 
 
+LOCAL_FOLDER = "local-dir:"
+"""Begins the argument of a spec that names a folder of this machine."""
 ENCLOSED = "enclosed"
 """Trait of encoders that need only installed packages."""
 TEXT = "text"
@@ -28,5 +30,6 @@ ENCODERS = Registry(
         "colour-texture": PartRow("doubleread.rag.encoders.colour_texture:build", {ENCLOSED}),
         "efficientnet-lite0": PartRow("doubleread.rag.encoders.efficientnet:build", {ENCLOSED}),
         "open-clip": PartRow("doubleread.rag.encoders.open_clip:build", {TEXT}),
+        "timm": PartRow("doubleread.rag.encoders.timm_models:build"),
     },
 )

@@ -1,10 +1,8 @@
-"""CLIP models supported by open_clip. The only module that imports open_clip."""
+"""CLIP models supported by open_clip."""
 
 import json
-import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from difflib import get_close_matches
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +12,11 @@ import torch
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
-from doubleread.core.errors import EncoderError, WeightsMissing
 from doubleread.core.types import Embeddings
 from doubleread.rag.encoders import _hub
+from doubleread.rag.encoders._loading_faults import loading_fault
+from doubleread.rag.encoders._long_texts import chunked
+from doubleread.rag.encoders._preparation import Preparation, Preprocess
 from doubleread.rag.encoders._torch_support import (
     encoded,
     fingerprint,
@@ -25,10 +25,9 @@ from doubleread.rag.encoders._torch_support import (
     unit_length,
     weights_digest,
 )
+from doubleread.rag.encoders.encoder_registry import LOCAL_FOLDER
+from doubleread.rag.encoders.open_clip_sources import HUB, STATED, ModelSource, locate
 
-_HUB = "hf-hub:"
-_CONFIG = "open_clip_config.json"
-_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 TINY = "doubleread-tiny"
 _TINY_CONFIG = {
     "embed_dim": 16,
@@ -38,32 +37,15 @@ _TINY_CONFIG = {
 _CHUNK = {"cpu": 8, "mps": 32, "cuda": 128}
 
 
-@dataclass(frozen=True)
-class Preprocess:
-    """How pixels are prepared for a model; the defaults are those of OpenAI's CLIP, which most models share."""
-
-    mean: tuple[float, ...] = open_clip.OPENAI_DATASET_MEAN
-    std: tuple[float, ...] = open_clip.OPENAI_DATASET_STD
-    interpolation: str = "bicubic"
-    resize_mode: str = "shortest"
-
-
-@dataclass(frozen=True)
-class _Source:
-    """Source of a model: its name in open_clip, its weights file, and settings that the bare file does not hold."""
-
-    model: str
-    weights: Path | None
-    preprocess: Preprocess | None
-    quick_gelu: bool = False
-
-
 class OpenClip:
     """Image and text towers in one space of length ``dim``, unit length.
 
     ``name`` is an architecture ("ViT-B-32") with the ``tag`` of its weights ("datacomp_xl_s13b_b90k") or a local
-    ``checkpoint``, or it is a hub id ("hf-hub:imageomics/bioclip"). A bare checkpoint does not say how images are
-    prepared: ``preprocess`` does, else the values of ``tag`` are used, else those of OpenAI's CLIP.
+    ``checkpoint``, or it is a hub id ("hf-hub:imageomics/bioclip") or a folder ("local-dir:/data/bioclip") with an
+    open_clip_config.json. A bare checkpoint does not say how images are prepared: ``preprocess`` does, else ``tag``,
+    else what all published weights of the architecture agree on (``_preparation.py``).
+
+    A text that is longer than the context is read in chunks of whole words whose vectors are averaged, with a warning.
 
     Raises ``EncoderError`` for an unknown name or tag and for weights that do not fit, and ``WeightsMissing`` if there
     are none: a model never runs on random weights.
@@ -80,9 +62,10 @@ class OpenClip:
         download: bool = False,
     ) -> None:
         self._device = pick_device(device)
-        source = _locate(name, tag, checkpoint, preprocess, download)
+        source = locate(name, tag, checkpoint, preprocess, download)
         with _hub.offline(not download):
             model, self._tokenize = _load(name, source)
+        self._source, self._name = source, name
         self._prepare = image_transform_v2(PreprocessCfg(**model.visual.preprocess_cfg), is_train=False)
         self.fingerprint = fingerprint(
             "open-clip", f"{name}/{tag or ''}", weights_digest(model.state_dict()), model.visual.preprocess_cfg
@@ -100,9 +83,38 @@ class OpenClip:
         """Returns unit-length rows of shape ``(len(texts), dim)``, in the same space as the images."""
         if not texts:
             return np.zeros((0, self.dim), np.float32)
-        tokens = self._tokenize(list(texts)).to(self._device)
+        chunks = chunked(texts, self._count, self._context)
+        tokens = self._tokenize([part for parts in chunks for part in parts]).to(self._device)
         with torch.inference_mode(), precision(self._device):
-            return unit_length(self._model.encode_text(tokens))
+            rows = unit_length(self._model.encode_text(tokens))
+        if len(rows) == len(texts):
+            return rows
+        ends = np.cumsum([len(parts) for parts in chunks])[:-1]
+        means = [torch.from_numpy(part.mean(axis=0)) for part in np.split(rows, ends)]
+        return unit_length(torch.stack(means))
+
+    def understood(self) -> dict[str, str]:
+        """Says how images and texts are prepared, and where this is known from."""
+        preparation, config = self._source.preparation, self._model.visual.preprocess_cfg
+        height, width = config["size"] if isinstance(config["size"], tuple | list) else (config["size"],) * 2
+        return {
+            "pixels": f"{width} × {height}; {preparation}",
+            "known from": preparation.source,
+            "texts": f"up to {self._context} tokens at once; longer ones in parts",
+            "length of an embedding": str(self.dim),
+            "weights": self.fingerprint,
+            "device": str(self._device),
+        }
+
+    @property
+    def _context(self) -> int:
+        return int(self._tokenize.context_length)
+
+    def _count(self, text: str) -> int:
+        encode = getattr(self._tokenize, "encode", None)
+        if encode is not None:
+            return len(encode(text)) + 2  # start and end
+        return len(self._tokenize.tokenizer(text)["input_ids"])
 
     def _features(self, images: Sequence[Image.Image]) -> Any:
         return self._model.encode_image(torch.stack([self._prepare(image) for image in images]).to(self._device))
@@ -115,8 +127,11 @@ def untrained_weights(name: str) -> dict[str, torch.Tensor]:
 
 
 def build(argument: str, *, device: str, checkpoint: Path | None, download: bool) -> OpenClip:
-    """Builds the encoder of ``open-clip:<argument>``: ``arch/tag``, ``hf-hub:org/name`` or ``arch`` and checkpoint."""
-    if argument.startswith(_HUB):
+    """Builds the encoder of ``open-clip:<argument>``.
+
+    ``arch/tag``, ``hf-hub:org/name``, ``local-dir:folder``, or ``arch`` or ``arch/tag`` with a checkpoint.
+    """
+    if argument.startswith((HUB, LOCAL_FOLDER)):
         return OpenClip(argument, checkpoint=checkpoint, device=device, download=download)
     name, _, tag = argument.partition("/")
     return OpenClip(name, tag or None, checkpoint=checkpoint, device=device, download=download)
@@ -132,96 +147,23 @@ def tiny_weights(folder: Path, seed: int = 0) -> Path:
     config = folder / f"{TINY}.json"
     config.write_text(json.dumps(_TINY_CONFIG))
     open_clip.add_model_config(config)
+    STATED[TINY] = Preparation(Preprocess(), quick_gelu=False, source="the architecture of tests")
     torch.manual_seed(seed)
     checkpoint = folder / f"tiny-{seed}.pt"
     torch.save(open_clip.create_model(TINY).state_dict(), checkpoint)
     return checkpoint
 
 
-def _locate(
-    name: str, tag: str | None, checkpoint: Path | None, preprocess: Preprocess | None, download: bool
-) -> _Source:
-    if name.startswith(_HUB):
-        return _from_hub(name, checkpoint, preprocess, download)
-    _check_name(name)
-    if tag is None and checkpoint is None:
-        raise WeightsMissing(
-            f"open-clip:{name} names no weights, and random ones are never used: add a tag "
-            f"({', '.join(open_clip.list_pretrained_tags_by_model(name)[:6])}, …) or a checkpoint"
-        )
-    config = _tag_config(name, tag) if tag is not None else {}
-    fields = ("mean", "std", "interpolation", "resize_mode")
-    known = Preprocess(**{field: config[field] for field in fields if field in config})
-    if checkpoint is not None and not checkpoint.is_file():
-        raise WeightsMissing(f"the checkpoint {checkpoint} does not exist: name a .pt, .bin or .safetensors file")
-    weights = checkpoint or _tag_weights(config, download)
-    return _Source(name, weights, preprocess or known, quick_gelu=bool(config.get("quick_gelu", False)))
-
-
-def _from_hub(name: str, checkpoint: Path | None, preprocess: Preprocess | None, download: bool) -> _Source:
-    if checkpoint is not None:
-        raise EncoderError(f"{name} brings its own weights: give an architecture name with a checkpoint instead")
-    repo = name.removeprefix(_HUB)
-    _hub.fetch(repo, (_CONFIG,), download=download)
-    _hub.fetch(repo, _WEIGHTS, download=download)
-    return _Source(name, None, preprocess)
-
-
-def _check_name(name: str) -> None:
-    if name not in open_clip.list_models():
-        close = get_close_matches(name, open_clip.list_models(), n=5, cutoff=0.4) or open_clip.list_models()[:5]
-        raise EncoderError(
-            f"open_clip knows no architecture {name!r}; close to it: {', '.join(close)}. Hub models are written "
-            "open-clip:hf-hub:<org>/<name>"
-        )
-
-
-def _tag_config(name: str, tag: str) -> dict[str, Any]:
-    config: dict[str, Any] = open_clip.get_pretrained_cfg(name, tag)
-    if not config:
-        tags = open_clip.list_pretrained_tags_by_model(name)
-        close = get_close_matches(tag, tags, n=5, cutoff=0.4) or tags[:8] or ["none, give a checkpoint"]
-        raise EncoderError(f"{name} has no weights {tag!r}; close to it: {', '.join(close)}")
-    return config
-
-
-def _tag_weights(config: dict[str, Any], download: bool) -> Path:
-    if config.get("hf_hub"):
-        repo, file = os.path.split(config["hf_hub"])
-        safe = (f"{Path(file).stem}.safetensors",) if file.endswith((".bin", ".pth")) else ()
-        return _hub.fetch(repo, (*safe, file) if file else _WEIGHTS, download=download)
-    return _url_weights(config["url"], download)
-
-
-def _url_weights(url: str, download: bool) -> Path:
-    target = Path.home() / ".cache" / "clip" / url.rsplit("/", 1)[-1]
-    if target.is_file():
-        return target
-    if not (download and _hub.reachable(url)):
-        raise WeightsMissing(f"the weights {target} are not on this machine: curl --create-dirs -Lo {target} {url}")
-    try:
-        return Path(open_clip.download_pretrained_from_url(url))
-    except (OSError, RuntimeError, ValueError) as error:
-        raise WeightsMissing(
-            f"{url} could not be downloaded ({error}): curl --create-dirs -Lo {target} {url}"
-        ) from None
-
-
-def _load(name: str, source: _Source) -> tuple[Any, Any]:
+def _load(name: str, source: ModelSource) -> tuple[Any, Any]:
     try:
         model = open_clip.create_model(
             source.model,
             pretrained=str(source.weights) if source.weights is not None else None,
             require_pretrained=True,
             weights_only=True,  # unpickles nothing but tensors
-            force_quick_gelu=source.quick_gelu,
-            force_preprocess_cfg=asdict(source.preprocess) if source.preprocess is not None else None,
+            force_quick_gelu=source.preparation.quick_gelu,
+            force_preprocess_cfg=asdict(source.preparation.preprocess),
         )
         return model, open_clip.get_tokenizer(source.model)
     except Exception as error:  # noqa: BLE001 (unpickling a broken file can raise anything)
-        reason = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
-        where = source.weights or "the hub's cache"
-        raise EncoderError(
-            f"open-clip:{name} cannot be loaded from {where} ({reason}): check that the weights belong to this "
-            "architecture and are complete; download them again with download=True"
-        ) from None
+        raise loading_fault(f"open-clip:{name}", source.weights or "the folder or the hub's cache", error) from None
