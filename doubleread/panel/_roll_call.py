@@ -112,7 +112,7 @@ class RollCall:
 
     def wave(self, looks: int, at_once: int) -> int:
         """Returns how many images to read at once, in so many looks; at first only as many as prove something."""
-        return at_once if self._cases >= PROOF else PROOF // looks
+        return at_once if self._cases >= PROOF else min(PROOF // looks, PROOF - self._cases)
 
     def hear(
         self, names: Sequence[str], first: Sequence[Sequence[Answer]], second: Sequence[Sequence[Answer]] = ()

@@ -156,6 +156,7 @@ class Grounds:
         held_out = HeldOutImages(posterior, readings.labels, group_codes(readings.groups, len(correct)))
         prior = asked.task.prior_vector() if asked.task.prior else shares(readings.labels, posterior.shape[1])
         subjects = learn_pooling(held_out, readings.subjects, prior, learning.folds, learning.seed)
+        first_only = {n: why for n, why in readings.first_looks_only.items() if n not in self.members.left_out}
         every = (
             *asked.chosen.notes,
             *self.members.notes,
@@ -167,7 +168,7 @@ class Grounds:
             Caution(self.familiarity.note),
             "" if selective is None else selective.note if selective.possible else Caution(selective.note),
             subjects.note if subjects.learned else Caution(subjects.note),
-            *(Caution(f"{name} takes no second look: {why}") for name, why in readings.first_looks_only.items()),
+            *(Caution(f"{name} takes no second look: {why}") for name, why in first_only.items()),
         )
         notes, warnings = divided(every)
         arbiter = Arbiter(
@@ -186,7 +187,7 @@ class Grounds:
             support=None if readings.support is None else tuple(readings.support.tolist()),
             profiles=(),
             left_out=self.members.left_out,
-            first_looks_only=dict(readings.first_looks_only),
+            first_looks_only=first_only,
             notes=notes,
             warnings=warnings,
             subjects=subjects,
