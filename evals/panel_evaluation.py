@@ -164,9 +164,7 @@ def _write_tables(folder: Path) -> None:
     record, metadata = read_record(folder), dict[str, None]()
     for row in read_rows(folder):
         metadata.update(dict.fromkeys(row.case.metadata))
-    calibrated = (one.agent for one in record.trust if one.round == 1 and one.calibrator)
-    agents = dict.fromkeys((*(one.agent for one in record.members), *calibrated))
-    table = CaseTable(record.task, tuple(agents), tuple(metadata))
+    table = CaseTable(record.task, record.agents, tuple(metadata))
     table.write_csv(folder / f"{TABLE}.csv", read_rows(folder))
     if find_spec("pyarrow") is not None:
         table.write_parquet(folder / f"{TABLE}.parquet", read_rows(folder))

@@ -60,6 +60,13 @@ def _add(
     )
 
 
+def _add_unused(table: Table, member: PanelMember, p: TrustProfile | None) -> None:
+    """Adds an agent that has no influence; it says so in that column, so that names stay short."""
+    metrics = shown_in("readers")
+    cells = ("" if p is None else _cell(one, _calibrated(p, one.name)) for one in metrics)
+    table.add_row(Text(member.agent), member.answered, *cells, "not used" if member.unused else "")
+
+
 def _cell(metric: Metric, e: CalibrationError | Estimate | None) -> str:
     """Formats a metric; a tick marks a calibration error within its chance level."""
     if e is None:
@@ -134,23 +141,11 @@ def show_trust(profiles: Sequence[TrustProfile], members: Sequence[PanelMember])
         _add(table, "  second look" if p.round > 1 else p.agent, p, partial(_calibrated, p))
     known = {p.agent: p for p in profiles if p.round == 1}
     for one in (one for one in members if one.unused or one.agent not in best):
-        name = f"{one.agent} (not used)" if one.unused else one.agent
-        if one.agent in known:
-            _add(table, name, known[one.agent], partial(_calibrated, known[one.agent]))
-        else:
-            table.add_row(Text(name), one.answered)
+        _add_unused(table, one, known.get(one.agent))
     OUT.print(table)
     _explain(lead)
-    for line in (line for one in members for line in member_notes(one)):
+    for line in filter(None, (one.note for one in members)):
         OUT.print(Text(line))
-
-
-def member_notes(one: PanelMember) -> Iterator[str]:
-    """Says what an agent is not asked for, and why."""
-    if one.unused:
-        yield f"{one.agent} is not used: {one.unused}"
-    elif one.no_second_look:
-        yield f"{one.agent} takes no second look: {one.no_second_look}"
 
 
 def _leading(ranked: Sequence[TrustProfile], cases: str) -> Iterator[str]:

@@ -173,6 +173,13 @@ class PanelMember(Record):
         """How many of the calibration cases it answered: ``240``, or ``0 of 240``."""
         return n_of(self.n, self.cases - self.n)
 
+    @property
+    def note(self) -> str:
+        """What it is not asked for, and why; empty if it is asked for everything that it can do."""
+        if self.unused:
+            return f"{self.agent} is not used: {self.unused}"
+        return f"{self.agent} takes no second look: {self.no_second_look}" if self.no_second_look else ""
+
 
 def n_of(n: int, abstained: int) -> str:
     """Says how many cases were answered: ``240`` if it was all of them, else ``200 of 240``."""

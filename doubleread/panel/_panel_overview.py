@@ -24,8 +24,7 @@ def panel_overview(panel: "OpenPanel", folder: str, encoder: str) -> Overview:
         title=f"{panel.task.id}: {counted(panel.task.names, 'label')}",
         facts=(
             ("agents", ", ".join(panel.agents)),
-            ("left out", "; ".join(f"{one.agent}, {_told(one)}" for one in panel.members if one.unused)),
-            ("no second look", "; ".join(_first_only(one) for one in panel.members if one.no_second_look)),
+            ("left out", ", ".join(f"{one.agent} ({one.answered})" for one in panel.members if one.unused)),
             ("accuracy", right),
             ("encoder", encoder),
             ("trust", f"version {panel.trust_version}" if panel.trust_version > 1 else ""),
@@ -33,17 +32,10 @@ def panel_overview(panel: "OpenPanel", folder: str, encoder: str) -> Overview:
         ),
         headings=("calibration images", "n", *(METRICS.get(name).heading for name in COLUMNS)),
         rows=_trust(panel.profiles, panel.members),
+        lines=tuple(one.note for one in panel.members if one.note),
         warnings=panel.warnings,
         notes=panel.notes,
     )
-
-
-def _told(one: PanelMember) -> str:
-    return f"{one.answered} images answered: {one.unused}"
-
-
-def _first_only(one: PanelMember) -> str:
-    return f"{one.agent}, {one.no_second_look}"
 
 
 def _trust(profiles: Sequence[TrustProfile], members: Sequence[PanelMember]) -> tuple[tuple[str, ...], ...]:
@@ -57,7 +49,7 @@ def _trust(profiles: Sequence[TrustProfile], members: Sequence[PanelMember]) -> 
 
 def _unused_row(member: PanelMember, profile: TrustProfile | None) -> tuple[str, ...]:
     cells = ("" if profile is None else _shown(profile, name) for name in COLUMNS)
-    return (f"{member.agent} (not used)", member.answered, *cells)
+    return (f"{member.agent} (not used)" if member.unused else member.agent, member.answered, *cells)
 
 
 def _shown(profile: TrustProfile, name: str) -> str:

@@ -59,3 +59,9 @@ class RunRecord(Record):
     """The warnings of the data and of the panel."""
     shard: Shard | None = None
     started: AwareDatetime
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """Names of the panel's agents; in runs of older versions only of those that answered while fitting."""
+        known = [one.agent for one in self.trust if one.round == 1 and one.calibrator]
+        return tuple(dict.fromkeys((*(one.agent for one in self.members), *known)))

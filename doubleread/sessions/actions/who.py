@@ -96,8 +96,8 @@ def _table(verdict: Verdict, standing: Standing) -> Table:
 def _unused(one: PanelMember) -> Iterator[str]:
     if one.unused:
         yield f"{one.agent} was not asked: {one.unused}"
-    elif one.no_second_look:
-        yield f"{one.agent} takes no second look: {one.no_second_look}"
+    elif one.note:
+        yield one.note
 
 
 def _instead(without: Without | None) -> str:
