@@ -154,8 +154,8 @@ class PanelMember(Record):
     """One agent or referee of a panel, whether or not it is asked. Every table of agents has a row for each.
 
     Examples:
-        >>> [(one.agent, one.answered) for one in panel.members if not one.unused]
-        [('discriminant', '24'), ('logistic', '24')]
+        >>> {one.agent: one.answered for one in panel.members}["discriminant"]
+        '24'
     """
 
     agent: str

@@ -106,7 +106,7 @@ class SilentAgent(Record):
     Examples:
         >>> figures = doubleread.evaluate_panel(panel, "photos", out="runs/first").evaluation
         >>> [one.reader for one in figures.silent]
-        ['texture']
+        ['zero-shot']
     """
 
     reader: str
