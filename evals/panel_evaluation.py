@@ -66,12 +66,12 @@ class PanelEvaluation(HasOverview):
             lines=(
                 worth(found),
                 *(f"{'✓' if one.passed else '✗'} {one.text}" for one in self.gates),
-                *(f"{one.reader} answered {n_of(one.n, one.abstained)}: {one.why}" for one in found.silent),
+                *(one.note for one in found.silent),
             ),
             headings=("agent", "n", *(one.heading for one in shown)),
             rows=(
                 *((one.reader, n_of(one.n, one.abstained), *(_cell(one, m) for m in shown)) for one in found.readers),
-                *((one.reader, n_of(one.n, one.abstained), *("" for _ in shown)) for one in found.silent),
+                *((one.reader, one.answered, *("" for _ in shown)) for one in found.silent),
             ),
             warnings=found.warnings,
         )

@@ -243,10 +243,10 @@ def show_evaluation(e: Evaluation) -> None:
         for one in readers:
             _add(table, one.reader, one, one.metric)
         for silent in e.silent:
-            table.add_row(Text(silent.reader), n_of(silent.n, silent.abstained))
+            table.add_row(Text(silent.reader), silent.answered)
         OUT.print(table)
         for silent in e.silent:
-            OUT.print(Text(f"{silent.reader}: {silent.why}"))
+            OUT.print(Text(silent.note))
         OUT.print()
     if e.spending:
         OUT.print(spending_table(e.spending))

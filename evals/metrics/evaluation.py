@@ -13,7 +13,7 @@ from doubleread.agents.wire.budget import Spending
 from doubleread.core.base import Record
 from doubleread.core.batch import BatchComparison
 from doubleread.core.errors import DataError
-from doubleread.core.trust import CalibrationError, Estimate, ReliabilityBin
+from doubleread.core.trust import CalibrationError, Estimate, ReliabilityBin, n_of
 from doubleread.evals.metrics.left_out import MOST
 
 PANEL = "panel"
@@ -115,6 +115,16 @@ class SilentAgent(Record):
     """The labelled cases."""
     why: str
     """Why the panel does without it, or its most frequent cause."""
+
+    @property
+    def answered(self) -> str:
+        """How many of the labelled cases it answered: ``0 of 9``."""
+        return n_of(self.n, self.abstained)
+
+    @property
+    def note(self) -> str:
+        """That it never answered, and why."""
+        return f"{self.reader}: {self.answered} answered; {self.why}"
 
 
 class Advantage(Record):

@@ -88,13 +88,13 @@ def _readers(found: Evaluation) -> str:
         for one in found.readers
     ]
     empty = [""] * (len(metrics) + 2)
-    rows += [(markdown_text(one.reader), n_of(one.n, one.abstained), *empty) for one in found.silent]
+    rows += [(markdown_text(one.reader), one.answered, *empty) for one in found.silent]
     head = ("agent, calibrated", "n", *(metric.heading for metric in metrics), "influence", "benefit")
     about = (
         "Influence: by how many points a verdict changes without the agent, on average. Benefit: how much the panel's "
         "log-loss on the calibration images rises without the agent; below 0, the agent does harm."
     )
-    silent = "".join(f"\n- {markdown_text(f'{one.reader}: {one.why}')}" for one in found.silent)
+    silent = "".join(f"\n- {markdown_text(one.note)}" for one in found.silent)
     return _table(head, rows, right=range(1, len(head))) + (f"\n{silent}" if silent else "") + f"\n\n{about}"
 
 

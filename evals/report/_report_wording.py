@@ -37,8 +37,8 @@ class AgentRow(NamedTuple):
     fitted: str
     """Accuracy on the calibration images, after calibration."""
     wrong: int
-    why: str = ""
-    """Why there are no figures of it."""
+    note: str = ""
+    """Why there are no figures of it; empty if there are."""
 
 
 percent, between = PERCENT.value, PERCENT.estimate
@@ -153,14 +153,14 @@ def agent_rows(run: RunRecord, e: Evaluation) -> list[AgentRow]:
 def _silent_row(one: SilentAgent, profile: TrustProfile | None) -> AgentRow:
     return AgentRow(
         reader=one.reader,
-        answered=n_of(one.n, one.abstained),
+        answered=one.answered,
         cells=["–" for _ in shown_in("report")],
         influence=None,
         moves="–",
         benefit="–",
         fitted=_fitted(profile),
         wrong=0,
-        why=one.why,
+        note=one.note,
     )
 
 

@@ -108,7 +108,7 @@ def test_an_evaluation_names_them_and_says_why(evaluated):
     assert written["silent"][0]["n"] == 0
     assert written["spending"]["gpt"]["calls"] == 12 + found.spending["gpt"].repeated > 12
     assert set(written["spending"]) == {"gpt"}
-    assert f"deaf answered 0 of 12: not used: {panel.left_out['deaf']}" in str(judged)
+    assert f"deaf: 0 of 12 answered; not used: {panel.left_out['deaf']}" in str(judged)
     with (judged.folder / "cases.csv").open(newline="") as file:
         assert {row["agent:deaf:no_answer"] for row in csv.DictReader(file)} == {"not asked"}
 
