@@ -8,6 +8,7 @@ from pathlib import Path
 from doubleread.core.durable import write_text
 from doubleread.core.notices import warn_user
 from doubleread.core.progress import Progress
+from doubleread.core.trust import n_of
 from doubleread.evals.datasets import LabelledCases, read_labelled
 from doubleread.evals.datasets.label_hints import kept_words
 from doubleread.evals.metrics.case_tables import CaseTable
@@ -62,9 +63,16 @@ class PanelEvaluation(HasOverview):
             kind="Evaluation",
             title=f"{found.name}: {some} images",
             facts=(("report", str(self.report)),),
-            lines=(worth(found), *(f"{'✓' if one.passed else '✗'} {one.text}" for one in self.gates)),
+            lines=(
+                worth(found),
+                *(f"{'✓' if one.passed else '✗'} {one.text}" for one in self.gates),
+                *(one.note for one in found.silent),
+            ),
             headings=("agent", "n", *(one.heading for one in shown)),
-            rows=tuple((one.reader, str(one.n), *(_cell(one, metric) for metric in shown)) for one in found.readers),
+            rows=(
+                *((one.reader, n_of(one.n, one.abstained), *(_cell(one, m) for m in shown)) for one in found.readers),
+                *((one.reader, one.answered, *("" for _ in shown)) for one in found.silent),
+            ),
             warnings=found.warnings,
         )
 
@@ -156,8 +164,7 @@ def _write_tables(folder: Path) -> None:
     record, metadata = read_record(folder), dict[str, None]()
     for row in read_rows(folder):
         metadata.update(dict.fromkeys(row.case.metadata))
-    agents = dict.fromkeys(one.agent for one in record.trust if one.round == 1 and one.calibrator)
-    table = CaseTable(record.task, tuple(agents), tuple(metadata))
+    table = CaseTable(record.task, record.agents, tuple(metadata))
     table.write_csv(folder / f"{TABLE}.csv", read_rows(folder))
     if find_spec("pyarrow") is not None:
         table.write_parquet(folder / f"{TABLE}.parquet", read_rows(folder))

@@ -212,12 +212,26 @@ class VlmAgent:
         try:
             said = await self._ask(case, question, references, image, sample=sample, again=True)
         except CallFault as fault:
-            fault.usage = wasted + fault.usage
+            fault.usage = wasted + fault.usage + self._repeated(bool(fault.usage.calls))
             raise
-        completion = said.answered.completion
-        completion = completion.model_copy(update={"usage": wasted + completion.usage})
         reading = replace(said.reading, notes=(*said.reading.notes, f"asked twice: {why}"))
-        return replace(said, reading=reading, answered=replace(said.answered, completion=completion))
+        return replace(said, reading=reading, answered=self._joined(wasted, said.answered))
+
+    def _joined(self, wasted: Usage, answered: CallResult) -> CallResult:
+        """Adds what the first, unreadable answer used; a second answer from the cache cost nothing more."""
+        completion = answered.completion
+        if not answered.cached:
+            used = wasted + completion.usage + self._repeated(True)
+        else:
+            used = wasted if wasted.calls else completion.usage
+        completion = completion.model_copy(update={"usage": used})
+        return CallResult(completion, cached=answered.cached and not wasted.calls)
+
+    def _repeated(self, sent: bool) -> Usage:
+        """Counts a question that was asked a second time, if anything was sent."""
+        if sent:
+            self._context.wire.budget.count_repeated(self.name)
+        return Usage(repeated=int(sent))
 
     async def _ask(
         self,

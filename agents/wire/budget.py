@@ -15,6 +15,8 @@ class Spending(Record):
 
     calls: int = 0
     cached: int = 0
+    repeated: int = 0
+    """Questions asked a second time because the first answer could not be read."""
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float = 0.0
@@ -23,9 +25,10 @@ class Spending(Record):
 
     @classmethod
     def of(cls, usage: Usage) -> Self:
-        """Spending of one call."""
+        """Spending of one call or answer."""
         return cls(
             calls=usage.calls,
+            repeated=usage.repeated,
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cost_usd=usage.cost_usd or 0.0,
@@ -124,6 +127,11 @@ class Budget:
         """Counts an answer that needed no call."""
         with self._guard:
             self._ledger[agent] += Spending(cached=1)
+
+    def count_repeated(self, agent: str) -> None:
+        """Counts a question that was asked a second time."""
+        with self._guard:
+            self._ledger[agent] += Spending(repeated=1)
 
     @property
     def spent(self) -> Spending:

@@ -1,5 +1,6 @@
 """``doubleread trust compare``: compares two panels, two versions of one, or a panel with its outcomes."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from doubleread.core.durable import write_text
 from doubleread.core.errors import DataError
 from doubleread.evals.drawings import ReliabilityPanel, reliability_grid
 from doubleread.evals.trust_comparison import Comparison, compare
+from doubleread.orchestrator.course.arbiter import Arbiter
 from doubleread.orchestrator.trust.grading import Graded, graded_unseen
+from doubleread.orchestrator.trust.panel_members import panel_members
 from doubleread.panel.feedback import graded, learned_rows, unseen_outcomes
 from doubleread.panel.panel_folder import PanelFolder, read_panel
 
@@ -43,10 +46,22 @@ def run_compare(first: str, second: str, draw: Path | None) -> None:
     found = compare(_graded(a, b), _graded(b, a), (first, second))
     OUT.print(comparison_table(found))
     note(_about(found))
+    for line in not_compared(found, {first: a.saved.arbiter, second: b.saved.arbiter}):
+        note(line)
     words_line(("agent", "calibration", *(one.figure for one in found.differences)))
     if draw is not None:
         write_text(draw, _drawn(found))
         OUT.print(str(draw), markup=False, highlight=False, soft_wrap=True)
+
+
+def not_compared(found: Comparison, sides: Mapping[str, Arbiter]) -> Iterator[str]:
+    """Names every agent of either side that the table has no row for, and why."""
+    shown = {one.reader for one in found.differences}
+    for name, arbiter in sides.items():
+        for one in panel_members(arbiter):
+            if one.agent not in shown:
+                why = f" ({one.unused})" if one.unused else ""
+                yield f"not compared: {one.agent}; {name}: {one.answered} calibration images answered{why}"
 
 
 def _graded(one: Side, other: Side) -> Graded:

@@ -59,5 +59,5 @@ def _introduce(panel: "Panel") -> None:
     from doubleread.cli.tables import show_trust
 
     announce_panel(panel)
-    show_trust(panel.profiles, panel.left_out)
+    show_trust(panel.profiles, panel.members)
     announce_models(panel)

@@ -46,6 +46,6 @@ def fit(
     with fitted as panel:
         announce_panel(panel)
         panel.save(out)
-        show_trust(panel.profiles, panel.left_out)
+        show_trust(panel.profiles, panel.members)
         announce_models(panel)
     say(f"panel: {out}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from doubleread.cli.cmd_compare_trust import not_compared
 from doubleread.cli.outcome_files import match_labels, only_one, read_labels, read_verdicts
 from doubleread.cli.screen import OUT, note, warn, warn_some
 from doubleread.cli.tables import comparison_table
@@ -232,7 +233,10 @@ def run_update(panel: Path, *, include_selected: bool, dry_run: bool, to_version
     rows = new.after.outcomes
     names = (f"version {before.trust.version}", f"version {new.after.version}")
     then, now = graded(before, rows), graded(before.with_trust(new.after), before.trust.outcomes)
-    OUT.print(comparison_table(compare(then, now, names)))
+    found = compare(then, now, names)
+    OUT.print(comparison_table(found))
+    for line in not_compared(found, dict(zip(names, (before.arbiter, new.after.arbiter), strict=True))):
+        note(line)
     if dry_run:
         OUT.print("dry run: nothing was written", highlight=False)
         return

@@ -36,11 +36,11 @@ def show(
     from doubleread.cli.screen import OUT, note
     from doubleread.cli.tables import show_trust
     from doubleread.evals.trust_drawing import draw_trust
-    from doubleread.orchestrator.explanation.influence import left_out
+    from doubleread.orchestrator.trust.panel_members import panel_members
 
     saved = side(panel).saved
     profiles = saved.arbiter.profiles
-    show_trust(profiles, left_out(saved.arbiter))
+    show_trust(profiles, panel_members(saved.arbiter))
     for source in dict.fromkeys(p.learned_from for p in profiles):
         note(f"learned from {source}")
     announce_gaps(profiles)
@@ -57,19 +57,17 @@ def export(
         Path, typer.Option("-o", "--out", help="File to write: .csv for the figures, .json for everything.")
     ] = Path("trust.csv"),
 ) -> None:
-    """Write the trust profiles to a file."""
-    import json
-
+    """Write the trust profiles of all agents to a file."""
     from doubleread.cli.cmd_compare_trust import side
     from doubleread.cli.screen import OUT
-    from doubleread.cli.tables import csv_text, figures
+    from doubleread.cli.trust_export import trust_csv, trust_json
     from doubleread.core.errors import DataError
 
-    profiles = side(panel).saved.arbiter.profiles
+    arbiter = side(panel).saved.arbiter
     if out.suffix == ".json":
-        write_text(out, json.dumps([p.model_dump(mode="json") for p in profiles], indent=1))
+        write_text(out, trust_json(arbiter))
     elif out.suffix == ".csv":
-        write_text(out, csv_text([figures(p) for p in profiles]))
+        write_text(out, trust_csv(arbiter))
     else:
         raise DataError(f"cannot write {out}: the name must end in .csv or .json")
     OUT.print(str(out), markup=False, highlight=False, soft_wrap=True)

@@ -12,9 +12,10 @@ from rich.text import Text
 
 from doubleread.agents.wire.budget import Spending
 from doubleread.cli.screen import OUT, words_line
-from doubleread.core.trust import CalibrationError, Estimate, TrustProfile, trust_version
+from doubleread.core.trust import CalibrationError, Estimate, PanelMember, TrustProfile, n_of, trust_version
 from doubleread.evals.metrics.evaluation import PANEL, Evaluation, ReaderFigures
 from doubleread.evals.metrics.panel_worth import subjects_worth, worth
+from doubleread.evals.metrics.spending_rows import ASKED_TWICE, SPENDING, spending_cells
 from doubleread.evals.trust_comparison import Comparison
 from doubleread.orchestrator.metrics import shown_in
 from doubleread.orchestrator.metrics.metric import PERCENT, Metric
@@ -52,11 +53,18 @@ def _add(
 ) -> None:
     table.add_row(
         Text(name, style="bold" if name == PANEL else ""),
-        f"{one.n} of {one.n + one.abstained}" if one.abstained else str(one.n),
+        n_of(one.n, one.abstained),
         *(_cell(metric, of(metric.name)) for metric in shown_in("readers")),
         f"{100 * one.influence.value:.1f}" if one.influence else "",
         _benefit(one.benefit) if one.benefit else "",
     )
+
+
+def _add_unused(table: Table, member: PanelMember, p: TrustProfile | None) -> None:
+    """Adds an agent that has no influence; it says so in that column, so that names stay short."""
+    metrics = shown_in("readers")
+    cells = ("" if p is None else _cell(one, _calibrated(p, one.name)) for one in metrics)
+    table.add_row(Text(member.agent), member.answered, *cells, "not used" if member.unused else "")
 
 
 def _cell(metric: Metric, e: CalibrationError | Estimate | None) -> str:
@@ -113,12 +121,13 @@ def _part(e: CalibrationError | Estimate | None, part: str = "value") -> float |
     return None if e is None else float(getattr(e, part))
 
 
-def show_trust(profiles: Sequence[TrustProfile], left_out: Mapping[str, str]) -> None:
+def show_trust(profiles: Sequence[TrustProfile], members: Sequence[PanelMember]) -> None:
     """Shows each agent's metrics on cases it was not fitted on: how good the best is, then all, the panel last.
 
-    Agents are shown as the panel uses them, after calibration, the most accurate first; ``left_out`` gives the reasons
-    for those that are not used.
+    Agents are shown as the panel uses them, after calibration, the most accurate first; then the other members, and
+    why they are not used.
     """
+    left_out = {one.agent for one in members if one.unused}
     used = [p for p in profiles if p.agent not in left_out]
     best = {p.agent: (-_accuracy(p).value, p.agent) for p in sorted(used, key=lambda p: -p.round)}
     ranked = sorted(used, key=lambda p: (p.agent == PANEL, best[p.agent], p.round))
@@ -131,16 +140,12 @@ def show_trust(profiles: Sequence[TrustProfile], left_out: Mapping[str, str]) ->
     for p in ranked:
         _add(table, "  second look" if p.round > 1 else p.agent, p, partial(_calibrated, p))
     known = {p.agent: p for p in profiles if p.round == 1}
-    total = next((p.n for p in profiles if p.agent == PANEL), 0)
-    for name in left_out:
-        if name in known:
-            _add(table, f"{name} (not used)", known[name], partial(_calibrated, known[name]))
-        else:
-            table.add_row(f"{name} (not used)", f"0 of {total}")
+    for one in (one for one in members if one.unused or one.agent not in best):
+        _add_unused(table, one, known.get(one.agent))
     OUT.print(table)
     _explain(lead)
-    for name, why in left_out.items():
-        OUT.print(Text(f"{name} is not used: {why}"))
+    for line in filter(None, (one.note for one in members)):
+        OUT.print(Text(line))
 
 
 def _leading(ranked: Sequence[TrustProfile], cases: str) -> Iterator[str]:
@@ -217,13 +222,12 @@ _MARKS = {
 
 
 def spending_table(spent: Mapping[str, Spending]) -> Table:
-    """Calls, answers from the cache, tokens and cost of each agent that calls a model."""
-    table = titled_table("Calls of models", "agent", "calls", "from cache", "tokens in", "tokens out", "cost")
+    """Calls, answers from the cache, questions asked twice, tokens and cost of each agent that calls a model."""
+    table = titled_table("Calls of models", *SPENDING)
     for name, one in spent.items():
-        cost = "unknown: no price" if one.unpriced else f"${one.cost_usd:.4f}"
-        table.add_row(
-            Text(name), f"{one.calls:,}", f"{one.cached:,}", f"{one.input_tokens:,}", f"{one.output_tokens:,}", cost
-        )
+        table.add_row(Text(name), *spending_cells(one))
+    if any(one.repeated for one in spent.values()):
+        table.caption, table.caption_justify = ASKED_TWICE, "left"
     return table
 
 
@@ -238,7 +242,14 @@ def show_evaluation(e: Evaluation) -> None:
         table = _readers_table(f"On {some} unseen images, after calibration")
         for one in readers:
             _add(table, one.reader, one, one.metric)
+        for silent in e.silent:
+            table.add_row(Text(silent.reader), silent.answered)
         OUT.print(table)
+        for silent in e.silent:
+            OUT.print(Text(silent.note))
+        OUT.print()
+    if e.spending:
+        OUT.print(spending_table(e.spending))
         OUT.print()
     OUT.print(_fates(e))
     if e.subjects is not None:

@@ -72,6 +72,8 @@ class Usage(Record):
     """Input tokens spent on images, where the server reports them."""
     calls: int = 0
     """Requests sent, failed ones included; 0 for local agents and for answers from the cache."""
+    repeated: int = 0
+    """Questions asked a second time because the first answer could not be read; not if the cache had the second."""
     cost_usd: float | None = 0.0
     """US dollars; None if the model has no known price."""
 
@@ -83,6 +85,7 @@ class Usage(Record):
             cached_tokens=self.cached_tokens + other.cached_tokens,
             image_tokens=self.image_tokens + other.image_tokens,
             calls=self.calls + other.calls,
+            repeated=self.repeated + other.repeated,
             cost_usd=None if unknown else (self.cost_usd or 0.0) + (other.cost_usd or 0.0),
         )
 

@@ -150,9 +150,45 @@ class TrustProfile(Record):
     created: datetime | None = None
 
 
+class PanelMember(Record):
+    """One agent or referee of a panel, whether or not it is asked. Every table of agents has a row for each.
+
+    Examples:
+        >>> {one.agent: one.answered for one in panel.members}["discriminant"]
+        '24'
+    """
+
+    agent: str
+    n: int
+    """Calibration cases that it answered in its first look."""
+    cases: int
+    """Calibration cases."""
+    unused: str = ""
+    """Why it is never asked; empty if it is."""
+    no_second_look: str = ""
+    """Why it is never asked for a second look, although it could take one; empty otherwise."""
+
+    @property
+    def answered(self) -> str:
+        """How many of the calibration cases it answered: ``240``, or ``0 of 240``."""
+        return n_of(self.n, self.cases - self.n)
+
+    @property
+    def note(self) -> str:
+        """What it is not asked for, and why; empty if it is asked for everything that it can do."""
+        if self.unused:
+            return f"{self.agent} is not used: {self.unused}"
+        return f"{self.agent} takes no second look: {self.no_second_look}" if self.no_second_look else ""
+
+
+def n_of(n: int, abstained: int) -> str:
+    """Says how many cases were answered: ``240`` if it was all of them, else ``200 of 240``."""
+    return f"{n:,} of {n + abstained:,}" if abstained else f"{n:,}"
+
+
 def trust_version(profiles: Iterable[TrustProfile]) -> int:
     """Returns the version of a panel's trust, which all its profiles share."""
     return max((p.version for p in profiles), default=1)
 
 
-__all__ = ["CalibrationError", "ConsistencyGap", "Estimate", "ReliabilityBin", "TrustProfile"]
+__all__ = ["CalibrationError", "ConsistencyGap", "Estimate", "PanelMember", "ReliabilityBin", "TrustProfile"]

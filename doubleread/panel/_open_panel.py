@@ -19,13 +19,13 @@ from doubleread.core.ports import CaseStore
 from doubleread.core.process import OneProcess
 from doubleread.core.reading import Reading
 from doubleread.core.task import Task
-from doubleread.core.trust import TrustProfile
+from doubleread.core.trust import PanelMember, TrustProfile
 from doubleread.core.verdict import Unread
 from doubleread.orchestrator.course.arbiter import Arbiter
 from doubleread.orchestrator.course.kept import kept
 from doubleread.orchestrator.course.seats import Seats, Witness, nobody
-from doubleread.orchestrator.explanation.influence import left_out
 from doubleread.orchestrator.trust.drift import Drift, warning_of
+from doubleread.orchestrator.trust.panel_members import left_out, panel_members
 from doubleread.panel._panel_overview import panel_overview
 from doubleread.panel._reference import PictureReference
 from doubleread.panel.composition import Eyes, Seated
@@ -97,6 +97,11 @@ class OpenPanel(HasOverview):
         """Names of the agents, then of the referees, without those that fitting left out."""
         seated = (*self._seated.agents, *self._seated.referees)
         return tuple(name for name in seated if name not in self._arbiter.left_out)
+
+    @property
+    def members(self) -> tuple[PanelMember, ...]:
+        """Every agent and referee with its state, in the order of the settings; those that are never asked included."""
+        return panel_members(self._arbiter)
 
     @property
     def taking_hints(self) -> tuple[str, ...]:

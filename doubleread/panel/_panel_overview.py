@@ -1,9 +1,9 @@
 """What a panel shows of itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from doubleread.core.trust import CalibrationError, Estimate, TrustProfile
+from doubleread.core.trust import CalibrationError, Estimate, PanelMember, TrustProfile, n_of
 from doubleread.orchestrator.learning.arbitration import PANEL
 from doubleread.orchestrator.metrics import METRICS
 from doubleread.orchestrator.metrics.metric import Metric
@@ -24,23 +24,32 @@ def panel_overview(panel: "OpenPanel", folder: str, encoder: str) -> Overview:
         title=f"{panel.task.id}: {counted(panel.task.names, 'label')}",
         facts=(
             ("agents", ", ".join(panel.agents)),
-            ("left out", ", ".join(panel.left_out)),
+            ("left out", ", ".join(f"{one.agent} ({one.answered})" for one in panel.members if one.unused)),
             ("accuracy", right),
             ("encoder", encoder),
             ("trust", f"version {panel.trust_version}" if panel.trust_version > 1 else ""),
             ("folder", folder),
         ),
         headings=("calibration images", "n", *(METRICS.get(name).heading for name in COLUMNS)),
-        rows=_trust(panel.profiles, panel.left_out),
+        rows=_trust(panel.profiles, panel.members),
+        lines=tuple(one.note for one in panel.members if one.note),
         warnings=panel.warnings,
         notes=panel.notes,
     )
 
 
-def _trust(profiles: Sequence[TrustProfile], left_out: Mapping[str, str]) -> tuple[tuple[str, ...], ...]:
-    """One row for each agent in use, after calibration, with the panel last."""
-    used = [one for one in profiles if one.agent not in left_out and (one.round == 1 or one.agent == PANEL)]
-    return tuple((one.agent, str(one.n), *(_shown(one, name) for name in COLUMNS)) for one in used)
+def _trust(profiles: Sequence[TrustProfile], members: Sequence[PanelMember]) -> tuple[tuple[str, ...], ...]:
+    """One row for each agent, after calibration: those in use, the panel, and those that are not used."""
+    first = {one.agent: one for one in profiles if one.round == 1}
+    unused = [one.agent for one in members if one.unused or one.agent not in first]
+    used = [one for name, one in first.items() if name not in unused]
+    rows = [(one.agent, n_of(one.n, one.abstained), *(_shown(one, name) for name in COLUMNS)) for one in used]
+    return (*rows, *(_unused_row(one, first.get(one.agent)) for one in members if one.agent in unused))
+
+
+def _unused_row(member: PanelMember, profile: TrustProfile | None) -> tuple[str, ...]:
+    cells = ("" if profile is None else _shown(profile, name) for name in COLUMNS)
+    return (f"{member.agent} (not used)" if member.unused else member.agent, member.answered, *cells)
 
 
 def _shown(profile: TrustProfile, name: str) -> str:

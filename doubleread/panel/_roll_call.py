@@ -1,4 +1,8 @@
-"""Who can answer while a panel is fitted: an agent that never does is found out early, before it costs much."""
+"""Who can answer while a panel is fitted: an agent that never does is found out early, before it costs much.
+
+Second looks are judged by themselves too: an agent may read single images well and yet take no second look, for
+example because its server takes one image in a question.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,6 +15,8 @@ from doubleread.orchestrator.learning.arbitration import Readings
 
 PROOF = 20
 """Failures that prove that an agent cannot answer: so many in a row of one cause, or all of the first so many."""
+OF_THE_QUESTION: frozenset[AbstentionCause] = frozenset({"unsupported"})
+"""Permanent causes that may lie in what a second look sends: first looks that were answered speak for the agent."""
 REMEDIES: Mapping[AbstentionCause, str] = {
     "authentication": "Check its key_variable, and what the key may do.",
     "not-found": "Check its model and base_url.",
@@ -52,9 +58,22 @@ class _Record:
             return
         self.row = self.row + 1 if self.last is not None and answer.cause == self.last.cause else 1
         self.last = answer
-        enough = answer.cause in PERMANENT or self.row >= PROOF or (self.heard >= PROOF and not self.answered)
+        of_question = answer.round > 1 and answer.cause in OF_THE_QUESTION and self.answered > 0
+        permanent = answer.cause in PERMANENT and not of_question
+        enough = permanent or self.row >= PROOF or (self.heard >= PROOF and not self.answered)
         if enough and answer.cause in REMEDIES and self.proof is None:
             self.proof = answer
+
+    @property
+    def failure(self) -> Abstention:
+        """The answer that proves most; raises ``ValueError`` if the agent has not failed."""
+        if (failure := self.proof or self.last) is None:
+            raise ValueError("this agent has not failed")
+        return failure
+
+    def told(self, what: str) -> str:
+        """How much of what was asked was answered, and why the rest was not."""
+        return f"{self.answered} of {self.heard} {what} answered ({self.failure.cause}): {self.failure.detail}"
 
 
 @dataclass(frozen=True)
@@ -79,7 +98,12 @@ class RollCall:
     keep_going: bool = False
     unable: dict[str, Abstention] = field(default_factory=dict)
     """The last answer of each agent that cannot answer."""
+    first_looks_only: dict[str, str] = field(default_factory=dict)
+    """Agents that answer, but no second look, each with the reason."""
     _records: dict[str, _Record] = field(default_factory=dict)
+    _second: dict[str, _Record] = field(default_factory=dict)
+    """Second looks by themselves."""
+    _cases: int = 0
 
     def present(self, agents: Mapping[str, Agent]) -> dict[str, Agent]:
         """Returns the agents to ask; those that cannot answer are replaced."""
@@ -88,43 +112,54 @@ class RollCall:
 
     def wave(self, looks: int, at_once: int) -> int:
         """Returns how many images to read at once, in so many looks; at first only as many as prove something."""
-        return at_once if self._records else PROOF // looks
+        return at_once if self._cases >= PROOF else min(PROOF // looks, PROOF - self._cases)
 
     def hear(
         self, names: Sequence[str], first: Sequence[Sequence[Answer]], second: Sequence[Sequence[Answer]] = ()
     ) -> None:
         """Hears ``first[case][agent]`` and the second looks. Raises ``PanelError`` for an agent that cannot answer."""
+        self._cases += len(first)
         for i, name in enumerate(names):
             if name in self.unable:
                 continue
-            record = self._records.setdefault(name, _Record())
+            record, again = self._records.setdefault(name, _Record()), self._second.setdefault(name, _Record())
             for answer in _looks(i, first, second):
                 record.hear(answer)
+                if answer.round > 1:
+                    again.hear(answer)
             if record.proof is not None or self._unreachable(record):
                 self._remove(name, record)
+            elif again.proof is not None and record.answered:
+                self.first_looks_only.setdefault(name, again.told("second looks"))
 
     def without_unable(self, names: Sequence[str], readings: Readings) -> Readings:
-        """Returns the readings without any answer of agents that cannot answer."""
+        """Returns the readings without any answer of agents that cannot answer, or any second look of those that can't.
+
+        An agent without second looks keeps its first answer in the second round, as it will at diagnosis.
+        """
         gone = {i: self.unable[name] for i, name in enumerate(names) if name in self.unable}
-
-        def blank(rows: Sequence[Sequence[Answer]]) -> list[list[Answer]]:
-            return [[gone.get(i, answer) for i, answer in enumerate(row)] for row in rows]
-
-        return replace(readings, first=blank(readings.first), second=blank(readings.second)) if gone else readings
+        once = {i for i, name in enumerate(names) if name in self.first_looks_only and i not in gone}
+        if not gone and not once:
+            return readings
+        first = [[gone.get(i, answer) for i, answer in enumerate(row)] for row in readings.first]
+        second = [
+            [gone.get(i, early[i] if i in once else answer) for i, answer in enumerate(row)]
+            for early, row in zip(readings.first, readings.second, strict=True)
+        ]
+        only = {name: why for name, why in self.first_looks_only.items() if name not in self.unable}
+        return replace(readings, first=first, second=second, first_looks_only=only)
 
     def _unreachable(self, record: _Record) -> bool:
         """Whether a server was never reached: the first wave is proof enough, as each call took several attempts."""
         return record.last is not None and record.last.cause == "network" and record.row == record.heard
 
     def _remove(self, name: str, record: _Record) -> None:
-        last = record.proof or record.last
-        assert last is not None  # it failed
-        told = f"{record.answered} of {record.heard} questions answered ({last.cause}): "
+        last, told = record.failure, record.told("questions")
         if self.keep_going:
-            self.unable[name] = last.model_copy(update={"detail": told + last.detail, "usage": Usage(), "seconds": 0.0})
+            self.unable[name] = last.model_copy(update={"detail": told, "usage": Usage(), "seconds": 0.0})
             return
         raise PanelError(
-            f"agent {name} cannot answer: {told}{last.detail.rstrip('.')}. {REMEDIES[last.cause]} Then fit again"
+            f"agent {name} cannot answer: {told.rstrip('.')}. {REMEDIES[last.cause]} Then fit again"
             f"{_spent(record.usage)}. Or go on without it: --keep-going (keep_going=True)"
         )
 

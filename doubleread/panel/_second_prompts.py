@@ -72,7 +72,9 @@ def choose_second_prompts(
     choosing = {
         name: agent
         for name, agent in seated.agents.items()
-        if isinstance(agent, ChoosesSecondPrompt) and len(agent.second_prompts) > 1
+        if isinstance(agent, ChoosesSecondPrompt)
+        and len(agent.second_prompts) > 1
+        and name not in readings.first_looks_only
     }
     if not choosing or settings.second_look.max_rounds < 2:
         return ChosenLooks(readings, ())

@@ -325,7 +325,7 @@ def _read(
         found = _Answers([], [], [])
         while (start := len(found.first)) < len(held_out.cases):
             readers = Readers(roll.present(seated.agents), seated.retriever, witness=witness, agent_timeout_s=limit)
-            roster = Roster(Unlearned(seated.task, rounds), names, readers.able)
+            roster = Roster(Unlearned(seated.task, rounds), names, readers.able - roll.first_looks_only.keys())
             cases = held_out.cases[start : start + roll.wave(rounds, AT_ONCE)]
             for course in await asyncio.gather(*(run_course(case, readers, roster) for case in cases)):
                 found.add(course, names)

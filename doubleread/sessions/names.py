@@ -158,4 +158,4 @@ def known_of(standing: Standing) -> Known:
 
 def agents_of(standing: Standing) -> tuple[str, ...]:
     """Returns all agents that can be asked or asked about: readers and referees, whether kept or not."""
-    return tuple(dict.fromkeys((*standing.panel.agents, *standing.panel.settings.panel.agents)))
+    return tuple(one.agent for one in standing.panel.members)

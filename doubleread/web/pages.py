@@ -49,11 +49,14 @@ class PanelFacts:
     """The agents that take hints."""
     warnings: tuple[str, ...] = ()
     """The warnings of the panel."""
+    unused: tuple[str, ...] = ()
+    """Agents that are not asked for everything, each with the reason."""
 
     @classmethod
     def of(cls, panel: Panel) -> "PanelFacts":
         """Returns the facts about a panel."""
-        return cls(panel.task, panel.agents, panel.taking_hints, panel.warnings)
+        notes = tuple(one.note for one in panel.members if one.note)
+        return cls(panel.task, panel.agents, panel.taking_hints, panel.warnings, notes)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,13 @@
 """From a run's columns to everything it comes to."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from doubleread.core.errors import DataError
 from doubleread.core.task import Task
-from doubleread.core.trust import Estimate, TrustProfile
+from doubleread.core.trust import Estimate, PanelMember, TrustProfile
 from doubleread.core.types import Labels, Matrix
 from doubleread.core.verdict import Verdict
 from doubleread.evals.datasets.label_hints import renaming
@@ -27,6 +27,7 @@ from doubleread.evals.metrics.evaluation import (
     SecondLookEffect,
     SecondLooks,
     Seconds,
+    SilentAgent,
 )
 from doubleread.evals.metrics.left_out import counted
 from doubleread.evals.metrics.run_columns import NONE, AgentColumns, RunColumns, read_columns
@@ -42,9 +43,12 @@ FEW_CLUSTERS = 20
 """Fewer groups than that make an interval too narrow."""
 
 
-def evaluate(columns: RunColumns, *, name: str, draws: int = DRAWS, seed: int = 0) -> Evaluation:
+def evaluate(
+    columns: RunColumns, *, name: str, members: Sequence[PanelMember] = (), draws: int = DRAWS, seed: int = 0
+) -> Evaluation:
     """All figures of a run on the data set ``name``, with intervals over ``draws`` draws of whole groups.
 
+    ``members`` are all agents of the panel, so that those without an answer are named too.
     Raises ``DataError`` where the run has no verdict, or a column makes too many subgroups.
     """
     if not columns.n:
@@ -53,7 +57,8 @@ def evaluate(columns: RunColumns, *, name: str, draws: int = DRAWS, seed: int = 
         )
     drawn = Draws(columns.groups, draws=draws, seed=seed)
     task, labels = columns.task, columns.labels
-    readers = [_agent(agent, said, columns, drawn) for agent, said in columns.agents.items()]
+    agents = [_agent(agent, said, columns, drawn) for agent, said in columns.agents.items()]
+    readers = tuple(one for one in agents if one is not None)
     labelled = int(columns.labelled.sum())
     panel = reader_figures(PANEL, task, columns.posterior, labels, drawn)
     unknown = sum(columns.unknown_labels.values())
@@ -75,7 +80,9 @@ def evaluate(columns: RunColumns, *, name: str, draws: int = DRAWS, seed: int = 
         unknown_labels=columns.unknown_labels,
         left_out=left_out,
         panel=panel,
-        agents=tuple(one for one in readers if one is not None),
+        agents=readers,
+        silent=tuple(_silent(columns, {one.reader for one in readers}, members)),
+        spending=columns.spending,
         advantages=tuple(_advantages(columns, drawn)),
         decisions=_decisions(columns, drawn),
         sets=_sets(columns, drawn),
@@ -111,6 +118,24 @@ def _agent(name: str, said: AgentColumns, columns: RunColumns, draws: Draws) -> 
     counted = ~np.isnan(said.influence)
     influence = draws.mean(np.where(counted, said.influence, 0), counted)
     return found and found.model_copy(update={"influence": influence, "benefit": said.benefit})
+
+
+def _silent(columns: RunColumns, heard: Collection[str], members: Sequence[PanelMember]) -> Iterator[SilentAgent]:
+    """The agents without an answer on any labelled case, in the panel's order."""
+    if not columns.labelled.any():
+        return
+    unused = {one.agent: one.unused for one in members}
+    for name in dict.fromkeys((*unused, *columns.agents)):
+        if name not in heard:
+            why = f"not used: {unused[name]}" if unused.get(name) else _main_cause(columns.causes.get(name, {}))
+            yield SilentAgent(reader=name, abstained=int(columns.labelled.sum()), why=why)
+
+
+def _main_cause(causes: Mapping[str, int]) -> str:
+    if not causes:
+        return "it was asked about no labelled image"
+    cause, n = Counter(causes).most_common(1)[0]
+    return f"no answer: {cause} on {n:,} of {sum(causes.values()):,} images"
 
 
 def _advantages(columns: RunColumns, draws: Draws) -> Iterator[Advantage]:

@@ -42,15 +42,20 @@ _VERDICT: dict[str, tabular.Kind] = {
     "cost_usd": "number",
     "problem": "text",
 }
-_AGENT: dict[str, tabular.Kind] = {"label": "text", "confidence": "number", "influence": "number"}
+_AGENT: dict[str, tabular.Kind] = {
+    "label": "text",
+    "confidence": "number",
+    "influence": "number",
+    "no_answer": "text",
+}
 
 
 class CaseTable:
     """Which columns a run's table has; ``p:`` are the labels' probabilities, ``agent:`` and ``meta:`` what they say.
 
     ``metric:`` are metrics of another package, case by case. An agent's confidence is the calibrated
-    probability of the label it named last. ``set`` joins its labels with ``|``. A case that raised the ``alarm`` has no
-    probabilities, and no influence.
+    probability of the label it named last; ``no_answer`` is why it named none. ``set`` joins its labels with ``|``. A
+    case that raised the ``alarm`` has no probabilities, and no influence.
     """
 
     def __init__(self, task: Task, agents: Sequence[str], metadata: Sequence[str]) -> None:
@@ -122,11 +127,14 @@ class CaseTable:
 
     def _agents(self, verdict: Verdict) -> dict[str, Cell]:
         last = {o.agent: o for o in sorted(verdict.opinions, key=lambda o: o.round)}
+        causes = {one.agent: one.cause for one in verdict.abstentions}
         cells: dict[str, Cell] = {}
         for agent in self.agents:
             said = last.get(agent)
             cells[f"agent:{agent}:influence"] = None if verdict.unfamiliar else verdict.influence.get(agent)
-            if said is not None:
+            if said is None:
+                cells[f"agent:{agent}:no_answer"] = causes.get(agent, "not asked")
+            else:
                 cells[f"agent:{agent}:label"] = said.label
                 cells[f"agent:{agent}:confidence"] = verdict.calibrated.get(agent, {}).get(said.label)
         return cells

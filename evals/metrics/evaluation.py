@@ -9,10 +9,11 @@ import operator
 
 from pydantic import Field
 
+from doubleread.agents.wire.budget import Spending
 from doubleread.core.base import Record
 from doubleread.core.batch import BatchComparison
 from doubleread.core.errors import DataError
-from doubleread.core.trust import CalibrationError, Estimate, ReliabilityBin
+from doubleread.core.trust import CalibrationError, Estimate, ReliabilityBin, n_of
 from doubleread.evals.metrics.left_out import MOST
 
 PANEL = "panel"
@@ -97,6 +98,33 @@ class ReaderFigures(Record):
         """A declared metric by its name; None where it is undefined."""
         found: CalibrationError | Estimate | None = getattr(self, name, None) or self.further.get(name)
         return found
+
+
+class SilentAgent(Record):
+    """An agent of the panel without an answer on any labelled case: ``n`` is 0.
+
+    Examples:
+        >>> figures = doubleread.evaluate_panel(panel, "photos", out="runs/first").evaluation
+        >>> [one.reader for one in figures.silent]
+        ['zero-shot']
+    """
+
+    reader: str
+    n: int = 0
+    abstained: int
+    """The labelled cases."""
+    why: str
+    """Why the panel does without it, or its most frequent cause."""
+
+    @property
+    def answered(self) -> str:
+        """How many of the labelled cases it answered: ``0 of 9``."""
+        return n_of(self.n, self.abstained)
+
+    @property
+    def note(self) -> str:
+        """That it never answered, and why."""
+        return f"{self.reader}: {self.answered} answered; {self.why}"
 
 
 class Advantage(Record):
@@ -302,6 +330,10 @@ class Evaluation(Record):
     """None where no labelled case has a posterior."""
     agents: tuple[ReaderFigures, ...]
     """Those that answered, in the order of the panel's profiles."""
+    silent: tuple[SilentAgent, ...] = ()
+    """The others: agents that the panel does without, and those that never answered."""
+    spending: dict[str, Spending] = Field(default_factory=dict)
+    """What each agent that asks models took for its answers."""
     advantages: tuple[Advantage, ...]
     """Of the panel over each of them."""
     decisions: Decisions

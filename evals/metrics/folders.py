@@ -26,7 +26,7 @@ def evaluate_folder(folder: Path, by: Sequence[str] = ()) -> Evaluation:
     record = read_record(folder)
     named: set[str] = set()
     columns = read_columns(_naming(read_rows(folder), named), record.task, record.trust, by)
-    found = _with_rows(evaluate(columns, name=record.name, seed=record.seed), record)
+    found = _with_rows(evaluate(columns, name=record.name, members=record.members, seed=record.seed), record)
     batch, drawn = read_comparison(folder), found.resampling
     subjects = subject_figures(read_subjects(folder), columns, draws=drawn.draws, seed=drawn.seed)
     told = (*found.warnings, *_told(batch), *((_UNPOOLED.format(len(named)),) if named and not subjects else ()))

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from doubleread.core.glossary import words_in
-from doubleread.core.trust import CalibrationError
+from doubleread.core.trust import CalibrationError, n_of
 from doubleread.core.verdict_wording import in_points
 from doubleread.evals.metrics.evaluation import Evaluation, ReaderFigures, Subgroup
 from doubleread.evals.metrics.gates import GateResult
 from doubleread.evals.metrics.panel_worth import benefit, subjects_worth, worth
 from doubleread.evals.metrics.run_figures import markdown_text, run_figures
+from doubleread.evals.metrics.spending_rows import ASKED_TWICE, SPENDING, spending_cells
 from doubleread.orchestrator.metrics import shown_in
 from doubleread.orchestrator.metrics.calibration_metrics import ECE
 from doubleread.orchestrator.metrics.case_metrics import ACCURACY
@@ -27,6 +28,7 @@ def markdown(found: Evaluation, gates: Sequence[GateResult] = ()) -> str:
         _figures(found),
         _subjects(found),
         _readers(found),
+        _spending(found),
         _confusion(found),
         _subgroups(found),
     ]
@@ -72,25 +74,36 @@ def _subjects(found: Evaluation) -> str:
 
 
 def _readers(found: Evaluation) -> str:
-    if not found.agents:
+    if not found.agents and not found.silent:
         return ""
     metrics = shown_in("readers")
     rows = [
         (
             markdown_text(one.reader),
-            f"{one.n:,}",
+            n_of(one.n, one.abstained),
             *(_cell(metric, one.metric(metric.name)) for metric in metrics),
             in_points(one.influence.value) if one.influence else "",
             benefit(one.benefit) if one.benefit else "",
         )
         for one in found.readers
     ]
+    empty = [""] * (len(metrics) + 2)
+    rows += [(markdown_text(one.reader), one.answered, *empty) for one in found.silent]
     head = ("agent, calibrated", "n", *(metric.heading for metric in metrics), "influence", "benefit")
     about = (
         "Influence: by how many points a verdict changes without the agent, on average. Benefit: how much the panel's "
         "log-loss on the calibration images rises without the agent; below 0, the agent does harm."
     )
-    return _table(head, rows, right=range(1, len(head))) + f"\n\n{about}"
+    silent = "".join(f"\n- {markdown_text(one.note)}" for one in found.silent)
+    return _table(head, rows, right=range(1, len(head))) + (f"\n{silent}" if silent else "") + f"\n\n{about}"
+
+
+def _spending(found: Evaluation) -> str:
+    if not found.spending:
+        return ""
+    rows = [(markdown_text(name), *spending_cells(one)) for name, one in found.spending.items()]
+    about = f"\n\n{ASKED_TWICE}." if any(one.repeated for one in found.spending.values()) else ""
+    return _table(SPENDING, rows, right=range(1, len(SPENDING))) + about
 
 
 def _cell(metric: Metric, e: Found) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from doubleread.agents.wire.budget import Spending
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError
 from doubleread.core.opinion import Answer, Opinion
@@ -92,6 +93,10 @@ class RunColumns:
     """Cases without a verdict, by code."""
     unknown_labels: dict[str, int]
     """True labels that the task does not know, and how many cases have them."""
+    causes: dict[str, dict[str, int]]
+    """Why agents gave no first answer, and on how many cases."""
+    spending: dict[str, Spending]
+    """What agents took for their answers; without those that ask no model."""
 
     @property
     def n(self) -> int:
@@ -196,6 +201,8 @@ class _RunBuffer(_Buffer):
         self.metadata: set[str] = set()
         self.unread: Counter[str] = Counter()
         self.unknown: Counter[str] = Counter()
+        self.causes: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.spending: defaultdict[str, Spending] = defaultdict(Spending)
         self.promised: float | None = None
 
     def take(self, row: Row) -> None:
@@ -243,6 +250,11 @@ class _RunBuffer(_Buffer):
         self.promised = self.promised if verdict.coverage is None else verdict.coverage
         for name, said in self.said.items():
             said.take(verdict, name, self.task, self.index)
+        for silent in verdict.abstentions:
+            if silent.round == 1:
+                self.causes[silent.agent][silent.cause] += 1
+        for answer in answers:
+            self.spending[answer.agent] += _spent(answer)
 
     def columns(self, profiles: dict[str, TrustProfile]) -> RunColumns:
         missing = [name for name in self.by if name not in self.metadata]
@@ -269,7 +281,14 @@ class _RunBuffer(_Buffer):
             promised=self.promised,
             unread=dict(self.unread),
             unknown_labels=dict(self.unknown),
+            causes={name: dict(found) for name, found in self.causes.items()},
+            spending={name: found for name, found in self.spending.items() if found.calls or found.cached},
         )
+
+
+def _spent(answer: Answer) -> Spending:
+    """What an answer took in this run: one from the cache was neither sent nor asked twice."""
+    return Spending(cached=1) if isinstance(answer, Opinion) and answer.cached else Spending.of(answer.usage)
 
 
 def _vector(answer: Opinion | None, task: Task) -> list[float]:

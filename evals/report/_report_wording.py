@@ -3,9 +3,9 @@
 import json
 from typing import NamedTuple
 
-from doubleread.core.trust import CalibrationError
+from doubleread.core.trust import CalibrationError, TrustProfile, n_of
 from doubleread.core.verdict_wording import in_points
-from doubleread.evals.metrics.evaluation import Evaluation
+from doubleread.evals.metrics.evaluation import Evaluation, SilentAgent
 from doubleread.evals.metrics.left_out import reasons
 from doubleread.evals.metrics.panel_worth import benefit, worth
 from doubleread.evals.runs.run_record import RunRecord
@@ -37,6 +37,8 @@ class AgentRow(NamedTuple):
     fitted: str
     """Accuracy on the calibration images, after calibration."""
     wrong: int
+    note: str = ""
+    """Why there are no figures of it; empty if there are."""
 
 
 percent, between = PERCENT.value, PERCENT.estimate
@@ -132,22 +134,38 @@ def _odd(e: Evaluation, counts: dict[str, int]) -> list[Tile]:
 def agent_rows(run: RunRecord, e: Evaluation) -> list[AgentRow]:
     """The panel and its agents side by side, all after calibration; influence and trust where they have them."""
     fitted, metrics = {p.agent: p for p in run.trust if p.round == 1}, shown_in("report")
-    made = []
-    for r in e.readers:
-        profile = fitted.get(r.reader)
-        made.append(
-            AgentRow(
-                reader=r.reader,
-                answered=f"{r.n:,}" + (f" of {r.n + r.abstained:,}" if r.abstained else ""),
-                cells=[_cell(metric, r.metric(metric.name)) for metric in metrics],
-                influence=r.influence.value if r.influence else None,
-                moves=in_points(r.influence.value) if r.influence else "–",
-                benefit=benefit(r.benefit) if r.benefit else "–",
-                fitted=between(profile.calibrated_accuracy or profile.accuracy) if profile else "",
-                wrong=sum(map(sum, r.confusion)) - sum(row[i] for i, row in enumerate(r.confusion)),
-            )
+    spoken = [
+        AgentRow(
+            reader=r.reader,
+            answered=n_of(r.n, r.abstained),
+            cells=[_cell(metric, r.metric(metric.name)) for metric in metrics],
+            influence=r.influence.value if r.influence else None,
+            moves=in_points(r.influence.value) if r.influence else "–",
+            benefit=benefit(r.benefit) if r.benefit else "–",
+            fitted=_fitted(fitted.get(r.reader)),
+            wrong=sum(map(sum, r.confusion)) - sum(row[i] for i, row in enumerate(r.confusion)),
         )
-    return made
+        for r in e.readers
+    ]
+    return [*spoken, *(_silent_row(one, fitted.get(one.reader)) for one in e.silent)]
+
+
+def _silent_row(one: SilentAgent, profile: TrustProfile | None) -> AgentRow:
+    return AgentRow(
+        reader=one.reader,
+        answered=one.answered,
+        cells=["–" for _ in shown_in("report")],
+        influence=None,
+        moves="–",
+        benefit="–",
+        fitted=_fitted(profile),
+        wrong=0,
+        note=one.note,
+    )
+
+
+def _fitted(profile: TrustProfile | None) -> str:
+    return between(profile.calibrated_accuracy or profile.accuracy) if profile else ""
 
 
 def provenance_lines(run: RunRecord, e: Evaluation) -> list[tuple[str, str]]:

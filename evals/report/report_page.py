@@ -15,6 +15,7 @@ from doubleread.evals.metrics.evaluation import Evaluation
 from doubleread.evals.metrics.gates import GateResult
 from doubleread.evals.metrics.panel_worth import subjects_worth
 from doubleread.evals.metrics.run_columns import RunColumns, read_columns
+from doubleread.evals.metrics.spending_rows import ASKED_TWICE, SPENDING, spending_cells
 from doubleread.evals.report._charts import Charts
 from doubleread.evals.report._packs import Packs, block, packed
 from doubleread.evals.report._report_facts import MARKS, facts, marked
@@ -81,6 +82,9 @@ def _compose(
         tiles=tiles(evaluation, counts),
         agents=agent_rows(run, evaluation),
         headings=metric_headings(),
+        spending=[(name, spending_cells(one)) for name, one in evaluation.spending.items()],
+        spending_headings=SPENDING,
+        asked_twice=ASKED_TWICE,
         charts={name: Markup(svg) for name, svg in charts.all().items()},  # noqa: S704 - drawn by us, text escaped
         confusions=[Markup(svg) for svg in charts.agents_confusion()],  # noqa: S704
         chips=[(mark, mark.told.format(threshold=threshold), counts[mark.key]) for mark in MARKS if counts[mark.key]],

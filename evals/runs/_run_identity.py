@@ -18,6 +18,7 @@ def run_record(panel: Panel, name: str, identity: object, **fields: Any) -> RunR
         panel=about.digest,
         task=panel.task,
         trust=panel.profiles,
+        members=panel.members,
         archive=about.archive,
         settings=panel.settings.model_dump(mode="json"),
         provenance=about.provenance,

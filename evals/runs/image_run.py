@@ -94,8 +94,8 @@ def _record(panel: Panel, wanted: ImageRun) -> Any:
 def _complete(folder: RunFolder, unopened: list[Unread]) -> None:
     """Writes what is derived from the rows: the table, and the images that could not be opened this time."""
     folder.recount()
-    task, agents = folder.record.task, (one.agent for one in folder.record.trust if one.round == 1 and one.calibrator)
-    CaseTable(task, tuple(dict.fromkeys(agents)), ()).write_csv(folder.folder / TABLE, read_rows(folder.folder))
+    table = CaseTable(folder.record.task, folder.record.agents, ())
+    table.write_csv(folder.folder / TABLE, read_rows(folder.folder))
     write_file(folder.folder / UNOPENED, b"".join(one.model_dump_json().encode() + b"\n" for one in unopened))
 
 

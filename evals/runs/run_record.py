@@ -6,7 +6,7 @@ from pydantic import AwareDatetime, Field
 
 from doubleread.core.base import Record
 from doubleread.core.task import Task
-from doubleread.core.trust import TrustProfile
+from doubleread.core.trust import PanelMember, TrustProfile
 from doubleread.core.types import Json
 
 IRRELEVANT: dict[str, Any] = {
@@ -41,6 +41,8 @@ class RunRecord(Record):
     task: Task
     trust: tuple[TrustProfile, ...]
     """The panel's profiles of its agents, as it was fitted: calibrators included."""
+    members: tuple[PanelMember, ...] = ()
+    """All agents of the panel, those that it does without included; empty in runs of older versions."""
     archive: str
     """Version of the case store when the run began."""
     settings: Json
@@ -57,3 +59,9 @@ class RunRecord(Record):
     """The warnings of the data and of the panel."""
     shard: Shard | None = None
     started: AwareDatetime
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """Names of the panel's agents; in runs of older versions only of those that answered while fitting."""
+        known = [one.agent for one in self.trust if one.round == 1 and one.calibrator]
+        return tuple(dict.fromkeys((*(one.agent for one in self.members), *known)))

@@ -110,6 +110,8 @@ class Arbiter:
     profiles: tuple[TrustProfile, ...]
     left_out: tuple[str, ...] = ()
     """Agents and referees that are not asked: no better than chance, or the panel is better without them."""
+    first_looks_only: dict[str, str] = Field(default_factory=dict)
+    """Agents that answered no second look while fitting, each with the reason; they are never asked for one."""
     notes: tuple[str, ...] = ()
     """Choices made in fitting."""
     warnings: tuple[str, ...] = ()
@@ -190,7 +192,8 @@ class Arbiter:
 
     def looks_again(self, agent: str) -> bool:
         """Whether a second look asks this agent."""
-        return self.policy.looking is None or agent in self.policy.looking.agents
+        wanted = self.policy.looking is None or agent in self.policy.looking.agents
+        return wanted and agent not in self.first_looks_only
 
     def profile(self, agent: str, round_: int = 1) -> TrustProfile | None:
         """Trust profile of an agent or of ``panel``; None if there is none."""

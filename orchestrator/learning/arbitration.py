@@ -1,7 +1,7 @@
 """Fits an arbiter on agents' answers to cases that they were not fitted on."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Self
 
@@ -51,6 +51,8 @@ class Readings:
     """Label shares of the cases that agents were fitted on, ``(k,)``; None if unknown."""
     subjects: Sequence[str | None] | None = None
     """The subject of each case, which several images may show; None if no case has one."""
+    first_looks_only: Mapping[str, str] = field(default_factory=dict)
+    """Agents that never answer a second look, each with the reason; their second answers are their first."""
 
     def rows(self, picked: Labels) -> "Readings":
         """Readings of the cases at these positions."""
@@ -154,6 +156,7 @@ class Grounds:
         held_out = HeldOutImages(posterior, readings.labels, group_codes(readings.groups, len(correct)))
         prior = asked.task.prior_vector() if asked.task.prior else shares(readings.labels, posterior.shape[1])
         subjects = learn_pooling(held_out, readings.subjects, prior, learning.folds, learning.seed)
+        first_only = {n: why for n, why in readings.first_looks_only.items() if n not in self.members.left_out}
         every = (
             *asked.chosen.notes,
             *self.members.notes,
@@ -165,6 +168,7 @@ class Grounds:
             Caution(self.familiarity.note),
             "" if selective is None else selective.note if selective.possible else Caution(selective.note),
             subjects.note if subjects.learned else Caution(subjects.note),
+            *(Caution(f"{name} takes no second look: {why}") for name, why in first_only.items()),
         )
         notes, warnings = divided(every)
         arbiter = Arbiter(
@@ -183,6 +187,7 @@ class Grounds:
             support=None if readings.support is None else tuple(readings.support.tolist()),
             profiles=(),
             left_out=self.members.left_out,
+            first_looks_only=first_only,
             notes=notes,
             warnings=warnings,
             subjects=subjects,

@@ -12,8 +12,9 @@ from doubleread.orchestrator.course.graph import diagnose
 from doubleread.orchestrator.course.policy import Policy
 from doubleread.orchestrator.course.seats import Seats
 from doubleread.orchestrator.explanation.counterfactual import what_if
-from doubleread.orchestrator.explanation.influence import explain, left_out
+from doubleread.orchestrator.explanation.influence import explain
 from doubleread.orchestrator.learning.arbitration import Learning, Readings, fit_arbiter
+from doubleread.orchestrator.trust.panel_members import left_out
 
 CASE = case_of("leaf")
 SKILLS = {"a": 0.95, "b": 0.7, "c": 0.7}

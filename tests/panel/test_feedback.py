@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -224,6 +225,18 @@ def test_a_new_panel_does_not_write_over_outcomes(live, folder, fitted, fresh):
 
 
 # -- learning -----------------------------------------------------------------------------------------------------
+
+
+def test_an_agent_without_second_looks_stays_so_when_trust_is_learned_again(live, folder, fresh):
+    confirm_all(live, fresh)
+    saved = read_panel(folder, None)
+    arbiter = replace(saved.arbiter, first_looks_only={"logistic": "0 of 20 second looks answered (length): so"})
+    assert not arbiter.looks_again("logistic")
+    assert arbiter.looks_again("neighbours")
+    again = relearn(saved.with_trust(replace(saved.trust, arbiter=arbiter))).after.arbiter
+    assert again.first_looks_only == arbiter.first_looks_only
+    assert "logistic takes no second look: 0 of 20 second looks answered (length): so" in again.warnings
+    assert type(again).load(again.dump(), again.profiles).first_looks_only == arbiter.first_looks_only
 
 
 def test_trust_is_learned_again_and_can_be_gone_back_to(live, folder, fresh, quick, tmp_path):

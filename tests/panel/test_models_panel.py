@@ -1,15 +1,18 @@
 """Panels with agents that ask models, from fitting to diagnosis, against the loopback server."""
 
+import asyncio
 import json
 
 import pytest
-from kit import photo
+from kit import photo, unspaced
 from models_kit import KEY
 
+from doubleread.cli.tables import show_trust
 from doubleread.core.errors import PanelError, SettingsError, UnknownPart
 from doubleread.mock_server import Fault, MockReply, RawReply, running
 from doubleread.mock_server.dry_run import DryRun, thumbnail
 from doubleread.panel import Panel
+from doubleread.panel._roll_call import PROOF
 from doubleread.rag.images.case_images import Images
 from doubleread.settings import load_settings
 
@@ -143,6 +146,35 @@ def test_keep_going_does_without_an_agent_that_never_answers(settings_for, datas
         assert len(mock.server.requests) == asked
     assert verdict.label == "blue"
     assert "gpt" not in {one.agent for one in verdict.opinions}
+
+
+def test_second_looks_that_always_fail_are_no_longer_asked(says, settings_for, settings, dataset, tmp_path, capsys):
+    worse = {"encoder": settings.encoder.model_dump()}  # with which the others are not good enough alone
+
+    def one_image_only(received):
+        single = json.dumps(received.body).count('"image_url": {') == 1
+        return says(received) if single else RawReply(400, {"error": {"message": "At most 1 image may be provided"}})
+
+    with running(otherwise=one_image_only) as mock:
+        settings = settings_for(mock.base_url, **worse)
+        with Panel.fit(dataset.cases, dataset.task, settings=settings) as panel:
+            panel.save(tmp_path / "panel")
+            told = [one for one in panel.warnings if one.startswith("gpt takes no second look: 0 of ")]
+        refused = [r for r in mock.server.requests if json.dumps(r.body).count('"image_url": {') > 1]
+        assert len(told) == 1
+        assert len(refused) <= PROOF < len(dataset.cases)
+        asked = len(mock.server.requests)
+        with Panel.load(tmp_path / "panel", settings=settings) as panel:
+            (gpt,) = [one for one in panel.members if one.agent == "gpt"]
+            case = panel.diagnose(photo(tmp_path / "new.png", 0, seed=9001)).case
+            seats = asyncio.run(panel.seats(case))
+            show_trust(panel.profiles, panel.members)
+            assert "At most 1 image may be provided" in str(panel)
+        assert len(mock.server.requests) <= asked + 1
+    assert (gpt.n, gpt.unused) == (len(dataset.cases), "")
+    assert told[0].endswith(gpt.no_second_look)
+    assert not seats.roster.can_look_again("gpt")
+    assert unspaced(told[0]) in unspaced(capsys.readouterr().out)
 
 
 def test_a_budget_stops_fitting_and_a_larger_one_goes_on_where_it_stopped(says, settings_for, dataset):

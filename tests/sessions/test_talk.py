@@ -137,6 +137,16 @@ async def test_where_one_agent_looked_and_why_another_has_no_map(standing):
     assert "zero-shot was not asked: it gave no answer on any calibration image" in plain_text(left_out.reply)
 
 
+async def test_every_agent_stands_in_the_table_of_who_said_what(standing):
+    reply = (await answer("who disagrees?", standing)).reply
+    (table,) = [one for one in reply.blocks if isinstance(one, Table)]
+    assert [row[0] for row in table.rows] == [one.agent for one in standing.panel.members]
+    (silent,) = [row for row in table.rows if row[0] == "zero-shot"]
+    assert (silent[1], silent[5]) == ("not asked", "none: 0 of 24 answered")
+    about = plain_text((await answer("how good is zero-shot", standing)).reply)
+    assert "there is no record of zero-shot: it answered 0 of 24 calibration images" in about
+
+
 def test_where_is_completed_by_agents_labels_and_both(standing):
     offered = {one.text for one in complete("/where ", standing)}
     assert {"/where texture", "/where green"} <= offered

@@ -43,6 +43,7 @@ def relearn(saved: PanelFolder, *, include_selected: bool = False) -> Relearned:
     with sensible(saved.folder):
         agents, support = saved.settings.panel.agents, saved.arbiter.support
         rows = readings_of(task, agents, [*calibration, *used], learned_from, support)
+    rows = replace(rows, first_looks_only=saved.arbiter.first_looks_only)
     arbiter = learn_trust(task, saved.settings, rows)
     version, now = max(saved.pointer.versions) + 1, datetime.now(UTC)
     arbiter = _stamped(arbiter, saved.arbiter, version, now, _warning(used))

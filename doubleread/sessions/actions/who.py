@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Annotated
 
 from doubleread.core.base import Record
-from doubleread.core.trust import TrustProfile
+from doubleread.core.trust import PanelMember, TrustProfile
 from doubleread.core.verdict import Verdict
 from doubleread.core.verdict_wording import UNLIKE, in_points
 from doubleread.orchestrator.explanation.influence import Without
@@ -41,7 +41,7 @@ async def who(asked: Whom, standing: Standing) -> Response:
         return said((*told, INTERVALS), suggestions=offers or ("/who",))
     verdict = read(standing).verdict
     label = asked.label or verdict.label
-    left = (f"{name} was not asked: {why}" for name, why in standing.panel.left_out.items())
+    left = (line for one in standing.panel.members for line in _unused(one))
     last = opinions(verdict)
     against = [one.agent for one in last.values() if one.label != label]
     sides = (*_sides(verdict, label), *left)
@@ -65,23 +65,39 @@ def _sides(verdict: Verdict, label: str | None) -> Iterator[str]:
 
 
 def _table(verdict: Verdict, standing: Standing) -> Table:
+    """One row for each agent of the panel, also for those that gave no answer."""
     without = {one.agent: one for one in standing.panel.explain(verdict).without}
-    rows = []
-    for one in opinions(verdict).values():
-        trusted, calibrated = profile(standing, one.agent, one.round), verdict.calibrated.get(one.agent, {})
+    causes = {one.agent: one.cause for one in verdict.abstentions}
+    last, rows = opinions(verdict), []
+    for member in standing.panel.members:
+        name, one = member.agent, last.get(member.agent)
+        trusted = profile(standing, name, one.round if one else 1)
+        right = f"{interval(trusted.accuracy)} of {trusted.n}" if trusted else f"none: {member.answered} answered"
+        if one is None:
+            says = f"no answer ({causes[name]})" if name in causes else "not asked"
+            rows.append((name, says, "", "", "", right, ""))
+            continue
+        calibrated = verdict.calibrated.get(name, {})
         rows.append(
             (
-                one.agent,
+                name,
                 one.label,
                 percent(one.confidence),
                 percent(calibrated[one.label]) if calibrated else "not counted",
-                in_points(verdict.influence.get(one.agent, 0.0)),
-                f"{interval(trusted.accuracy)} of {trusted.n}" if trusted else "unknown",
-                _instead(without.get(one.agent)),
+                in_points(verdict.influence.get(name, 0.0)),
+                right,
+                _instead(without.get(name)),
             )
         )
     head = ("agent", "says", "uncalibrated", "calibrated", "influence", "right on", "without it")
     return Table(head=head, rows=tuple(rows))
+
+
+def _unused(one: PanelMember) -> Iterator[str]:
+    if one.unused:
+        yield f"{one.agent} was not asked: {one.unused}"
+    elif one.note:
+        yield one.note
 
 
 def _instead(without: Without | None) -> str:
@@ -100,9 +116,13 @@ def _of_one(agent: str, standing: Standing) -> Iterator[str]:
         yield standing_line(verdict) if agent == PANEL else _said_here(agent, verdict, standing)
     known = [p for p in standing.panel.profiles if p.agent == agent]
     if not known:
-        yield f"there is no record of {agent}: it gave no answers on the calibration images"
+        yield f"there is no record of {agent}: it answered {_answered(agent, standing)} calibration images"
     for one in known:
         yield from _record(one, several=len(known) > 1)
+
+
+def _answered(agent: str, standing: Standing) -> str:
+    return next((one.answered for one in standing.panel.members if one.agent == agent), "none of the")
 
 
 def _said_here(agent: str, verdict: Verdict, standing: Standing) -> str:

@@ -194,6 +194,27 @@ async def test_an_answer_that_cannot_be_read_is_asked_for_once_more_in_another_o
     one, two = (texts(r.body)[1] for r in mock.server.requests)
     assert one != two
     assert sorted(one) == sorted(two)
+    assert opinion.usage.repeated == 1
+    assert line.budget.spent_by["gpt"].repeated == 1
+
+
+async def test_a_second_answer_from_the_cache_was_not_asked_again(line):
+    with running([Fault("prose"), says(), Fault("prose")]) as mock:
+        agent = vlm(mock.base_url, line, price={"input": 10.0, "output": 100.0})
+        first, again = await agent.read(CASE), await agent.read(CASE)
+        assert len(mock.server.requests) == 3
+    assert (first.usage.calls, again.usage.calls, again.usage.repeated) == (2, 1, 0)
+    assert not again.cached
+    assert 0 < again.usage.cost_usd < first.usage.cost_usd
+    assert (line.budget.spent.repeated, line.budget.spent.cached) == (1, 1)
+    assert line.budget.spent.cost_usd == pytest.approx(first.usage.cost_usd + again.usage.cost_usd)
+
+
+async def test_a_question_that_is_never_answered_readably_was_asked_twice(line):
+    with running(otherwise=Fault("prose")) as mock:
+        silence = await vlm(mock.base_url, line).read(CASE)
+    assert (silence.cause, silence.usage.calls, silence.usage.repeated) == ("invalid-answer", 2, 1)
+    assert line.budget.spent.repeated == 1
 
 
 async def test_an_image_that_cannot_be_opened_asks_nobody(line):

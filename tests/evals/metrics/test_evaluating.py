@@ -7,11 +7,14 @@ import pytest
 from measures_kit import columns_of, of_case, rows_of, simulated, trust, unread
 from verdicts_kit import AB, verdict
 
+from doubleread.agents.wire.budget import Spending
 from doubleread.core.errors import DataError
 from doubleread.core.evidence import Evidence, Neighbour
+from doubleread.core.opinion import Abstention, Usage
 from doubleread.core.task import Task
+from doubleread.core.trust import PanelMember
 from doubleread.evals.metrics.calculation import evaluate, evaluate_verdicts
-from doubleread.evals.metrics.evaluation import Evaluation
+from doubleread.evals.metrics.evaluation import Evaluation, SilentAgent
 from doubleread.evals.metrics.run_columns import read_columns
 from doubleread.orchestrator.metrics import wilson
 from doubleread.orchestrator.trust.profile import profile
@@ -56,6 +59,37 @@ def test_the_agent_is_judged_where_it_spoke(found):
     assert (x.reader, x.n, x.abstained) == ("x", 5, 1)
     assert x.accuracy.value == pytest.approx(3 / 5)  # 2 and 5 are wrong at first
     assert found.readers == (found.panel, x)
+
+
+def test_an_agent_that_never_answered_stands_there_with_its_most_frequent_cause():
+    mute = [verdict(str(i), "a", 0.9) for i in range(4)]
+    busy = Abstention(agent="x", cause="rate-limit")
+    found = evaluated([mute[0].model_copy(update={"abstentions": (busy,)}), *mute[1:]])
+    assert found.agents == ()
+    assert found.silent == (SilentAgent(reader="x", abstained=4, why="no answer: timeout on 3 of 4 images"),)
+    members = (PanelMember(agent="deaf", n=0, cases=9, unused="so"), PanelMember(agent="spared", n=9, cases=9))
+    more = evaluated(mute, members=members).silent
+    assert [(one.reader, one.why) for one in more[:2]] == [
+        ("deaf", "not used: so"),
+        ("spared", "it was asked about no labelled image"),
+    ]
+    assert more[2].reader == "x"
+    unlabelled = [verdict(str(i), None, 0.9) for i in range(4)]
+    assert evaluated(unlabelled, members=members).silent == ()
+
+
+def test_what_agents_took_is_added_up_and_the_cache_took_nothing():
+    used = Usage(calls=2, repeated=1, input_tokens=10, cost_usd=0.5)
+    paid, kept, failed = (verdict(str(i), "a", 0.9, agent=0.8) for i in range(3))
+    paid, kept = (
+        v.model_copy(update={"opinions": (v.opinions[0].model_copy(update={"usage": used, "cached": cached}),)})
+        for v, cached in ((paid, False), (kept, True))
+    )
+    mute = Abstention(agent="x", cause="timeout", usage=Usage(calls=1))
+    failed = failed.model_copy(update={"opinions": (), "abstentions": (mute,)})
+    found = evaluated([paid, kept, failed]).spending
+    assert found == {"x": Spending(calls=3, cached=1, repeated=1, input_tokens=10, cost_usd=0.5)}
+    assert evaluated(VERDICTS).spending == {}
 
 
 def test_decisions_and_sets(found):

@@ -109,7 +109,7 @@ def test_trust_has_it(metric, capsys):
     assert made.further["shortfall"].value == pytest.approx((0.1 + 0.2 + 0.3 + 0.6) / 4)
     assert TrustProfile.model_validate_json(made.model_dump_json()) == made
     assert figures(made)["shortfall"] == made.further["shortfall"].value
-    show_trust([made], {})
+    show_trust([made], ())
     assert "short %" in capsys.readouterr().out
     side = Graded(tuple("abcd"), tuple("abcd"), y, {"x": P})
     compared = compare(side, side, ("one", "two"), draws=20)

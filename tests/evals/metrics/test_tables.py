@@ -60,12 +60,14 @@ def test_one_flat_row_a_case(tmp_path):
         "agent:x:label": "a",
         "agent:x:confidence": "0.9",
         "agent:x:influence": "1.0",
+        "agent:x:no_answer": "",
         "meta:site": "north",
     }
     looked = rows[1]
     assert (looked["right"], looked["action"], looked["committed"], looked["set"]) == ("false", "refer", "", "a|b")
     assert (looked["second_look"], looked["agent:x:label"], looked["agent:x:confidence"]) == ("true", "a", "0.2")
     assert (rows[2]["right"], rows[2]["label"], rows[2]["agent:x:label"]) == ("", "", "")
+    assert rows[2]["agent:x:no_answer"] == "timeout"
     assert (rows[3]["said"], rows[3]["confidence"], rows[3]["right"], rows[3]["p:a"]) == ("", "", "false", "")
     assert (rows[4]["action"], rows[4]["problem"], rows[4]["said"]) == ("unread", "corrupt: cut short", "")
 
