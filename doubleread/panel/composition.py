@@ -193,7 +193,7 @@ def _built_in_sights(settings: Settings) -> dict[str, Encoder]:
 
 
 def _named_sights(settings: Settings) -> dict[str, Encoder]:
-    return {name: _built(settings.encoders[name].name, settings.encoders[name]) for name in sorted(settings.sights)}
+    return {name: encoder_of(settings.encoders[name]) for name in sorted(settings.sights)}
 
 
 def images_of(settings: Settings, limits: tuple[float, float] | None = None) -> Images:
@@ -206,12 +206,13 @@ def images_of(settings: Settings, limits: tuple[float, float] | None = None) -> 
 def open_encoder(settings: Settings, choice: EncoderChoice | None = None) -> tuple[EncoderChoice, Encoder]:
     """Loads the encoder of the settings, or the given choice."""
     choice = choice or choose(settings.encoder.name)
-    return choice, _built(choice.name, settings.encoder)
+    return choice, encoder_of(settings.encoder, choice.name)
 
 
-def _built(name: str, options: EncoderOptions) -> Encoder:
+def encoder_of(options: EncoderOptions, name: str = "") -> Encoder:
+    """Loads the encoder of a table of the settings; ``name`` in place of the one that it names."""
     checkpoint = Path(options.checkpoint).expanduser() if options.checkpoint else None
-    return build(name, device=options.device, checkpoint=checkpoint, download=options.download)
+    return build(name or options.name, device=options.device, checkpoint=checkpoint, download=options.download)
 
 
 def embedder_of(encoder: Encoder, images: Images, settings: Settings) -> CachedEmbedder:
