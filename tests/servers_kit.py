@@ -82,7 +82,6 @@ class Door:
     most: float = float("inf")
     asked: list[bytes] = field(default_factory=list)
     held: threading.Event = field(default_factory=threading.Event)
-    answered: int = 0
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _opened: threading.Event = field(default_factory=threading.Event)
 
@@ -106,8 +105,6 @@ class Door:
         url = self.upstream + path
         with httpx2.Client(timeout=120, trust_env=False) as client:
             reply = client.get(url, headers=kept) if body is None else client.post(url, content=body, headers=kept)
-        with self._guard:
-            self.answered += body is not None
         return reply.status_code, reply.content
 
     def _may_pass(self, body: bytes) -> bool:
