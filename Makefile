@@ -1,10 +1,13 @@
-# `make demo` and `make test` install what they need into .venv and run; nothing else is touched.
+# `make demo` and `make test` install what they need into .venv and run, `make test-servers` also into .venv-servers;
+# nothing else is touched.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: demo test test-integration check docs tutorials bench clean
+SERVERS ?= .venv-servers
+
+.PHONY: demo test test-integration test-servers check docs tutorials bench clean
 
 demo: $(STAMP)
 	$(BIN)/doubleread demo
@@ -14,11 +17,15 @@ WORKERS = $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile
 
 test: $(STAMP) check
-	$(PYTEST) -m "not integration"
+	$(PYTEST) -m "not integration and not servers"
 
 # Browsers, servers, databases, clusters and killed processes; -rs says what was skipped, and why.
 test-integration: $(STAMP)
 	$(PYTEST) -m integration -rs
+
+# Real model servers, in an environment of their own; one process, so that each server is started once.
+test-servers: $(STAMP) $(SERVERS)/.installed
+	DOUBLEREAD_SERVERS=$(abspath $(SERVERS)) $(BIN)/python -m pytest tests/servers -m servers -rs
 
 check: $(STAMP) typed
 	$(BIN)/ruff check .
@@ -47,6 +54,11 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
 	@touch $(STAMP)
+
+$(SERVERS)/.installed: tests/servers/requirements.txt
+	$(PYTHON) -m venv $(SERVERS)
+	$(SERVERS)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/servers/requirements.txt
+	@touch $@
 
 clean:
 	rm -rf .typed build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
