@@ -24,6 +24,7 @@ _NAMES = {
     "bench_served_models": ("refusals_read", "answers_read"),
     "bench_useless_models": ("never_answers", "garbage_agent"),
     "bench_prompts": ("prompts_try",),
+    "bench_encoders": ("encoder_slot", "two_encoders"),
     "bench_ood": ("ood_near", "ood_far"),
     "bench_layouts": ("layouts",),
     "bench_near_copies": ("near_copies",),

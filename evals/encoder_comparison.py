@@ -44,13 +44,16 @@ class ComparedEncoder(Record):
 
 
 class ComparedPair(Record):
-    """Two encoders: ``error_correlation`` of their wrong answers (phi), and the log-loss of their mean reading."""
+    """Two encoders and their mean reading: its log-loss, and by how much that is below the better one's."""
 
     first: str
     second: str
     error_correlation: float | None
-    """None if one of them makes no error."""
+    """Correlation of their wrong answers (phi); None if one of them makes no error."""
     log_loss: float
+    gain: float
+    gain_error: float
+    """Standard error of ``gain``, clustered by group; infinite with fewer than two groups."""
 
 
 class EncoderComparison(Record):
@@ -133,7 +136,7 @@ def compare_encoders(
         n=len(used),
         groups=len(used) if groups is None else len(set(groups)),
         encoders=tuple(sorted(compared, key=lambda one: one.log_loss)),
-        pairs=tuple(_pairs(trials, labels)),
+        pairs=tuple(_pairs(trials, labels, groups)),
         unusable=unusable,
         unread=len(labelled) - len(kept),
         recommended=chosen,
@@ -187,7 +190,7 @@ def _share(draws: Draws, flags: Flags) -> Estimate:
     return found
 
 
-def _pairs(trials: Mapping[str, EncoderTrial], labels: Labels) -> list[ComparedPair]:
+def _pairs(trials: Mapping[str, EncoderTrial], labels: Labels, groups: Sequence[str] | None) -> list[ComparedPair]:
     names, found = list(trials), []
     for i, first in enumerate(names):
         for second in names[i + 1 :]:
@@ -195,8 +198,20 @@ def _pairs(trials: Mapping[str, EncoderTrial], labels: Labels) -> list[ComparedP
             wrong = [one.argmax(axis=1) != labels for one in (a, b)]
             both_err = all(0 < one.mean() < 1 for one in wrong)
             phi = float(np.corrcoef(wrong[0], wrong[1])[0, 1]) if both_err else None
-            joint = losses(_together([a, b]), labels).mean()
-            found.append(ComparedPair(first=first, second=second, error_correlation=phi, log_loss=float(joint)))
+            joint = _together([a, b])
+            gain = log_gain(
+                np.exp(min((a, b), key=lambda one: losses(np.exp(one), labels).mean())), joint, labels, groups
+            )
+            found.append(
+                ComparedPair(
+                    first=first,
+                    second=second,
+                    error_correlation=phi,
+                    log_loss=float(losses(joint, labels).mean()),
+                    gain=gain.mean,
+                    gain_error=gain.error,
+                )
+            )
     return found
 
 

@@ -157,6 +157,7 @@ def _sessions(settings: "Settings") -> str:
 
 def _models(settings: "Settings") -> Iterator[tuple[str, str]]:
     """Yields the models of agents and sessions: address, whether the key is set (never its value), and price."""
+    from doubleread.agents.wire.addresses import LITELLM
     from doubleread.agents.wire.prices import PriceTable, price_words
 
     servers, prices = {**settings.vlm, **settings.reasoner, **settings.talk}, PriceTable(settings.prices)
@@ -166,8 +167,11 @@ def _models(settings: "Settings") -> Iterator[tuple[str, str]]:
         seat = "" if seated else "; NOT on the panel: add it to agents in [panel]"
         reached = f"; {MISSING} {escape(problems[name].text)}" if name in problems else ""
         key = f"; {server.key_name} {'is set' if server.key() else 'is NOT set'}" if server.key_name else "; no key"
+        where = f"{server.model} at {server.base_url}"
+        if server.base_url == LITELLM:
+            where, key = f"{server.model} through LiteLLM", key if server.key_name else ""
         cost = f"; {said}" if (said := price_words(prices.of(server))) else "; price unknown"
-        yield name, escape(f"{server.model} at {server.base_url}{key}{cost}{seat}") + reached
+        yield name, escape(f"{where}{key}{cost}{seat}") + reached
 
 
 def _server_problems(servers: "Mapping[str, Server]") -> "Mapping[str, ServerProblem]":

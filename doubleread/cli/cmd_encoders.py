@@ -100,11 +100,16 @@ def _show(found: "EncoderComparison") -> None:
     OUT.print(table)
     if found.pairs:
         pairs = Table("two together", box=None, header_style="dim")
-        for heading in ("log-loss", "correlation of errors"):
+        for heading in ("log-loss", "gain", "correlation of errors"):
             pairs.add_column(heading, justify="right")
         for pair in found.pairs:
             phi = "no errors" if pair.error_correlation is None else f"{pair.error_correlation:.2f}"
-            pairs.add_row(escape(f"{pair.first} + {pair.second}"), f"{pair.log_loss:.3f}", phi)
+            pairs.add_row(
+                escape(f"{pair.first} + {pair.second}"),
+                f"{pair.log_loss:.3f}",
+                f"{pair.gain:+.3f} ± {pair.gain_error:.3f}",
+                phi,
+            )
         OUT.print()
         OUT.print(pairs)
     OUT.print()
@@ -113,7 +118,8 @@ def _show(found: "EncoderComparison") -> None:
     if found.unread:
         OUT.print(f"{found.unread} images could not be read and are left out", highlight=False)
     OUT.print(
-        "\nunknown  AUROC of telling a label that it was not fitted on\n"
+        "\ngain     by how much the log-loss of both is below the better one's\n"
+        "unknown  AUROC of telling a label that it was not fitted on\n"
         "nearest  how often the most similar image of another group has the same label",
         style="dim",
     )

@@ -35,6 +35,11 @@ class ModelSource:
     preparation: Preparation
 
 
+def architectures() -> tuple[str, ...]:
+    """Returns the names of all architectures of open_clip, without those that were added in this process."""
+    return tuple(name for name in open_clip.list_models() if name not in STATED)
+
+
 def published(name: str) -> dict[str, Preparation]:
     """Returns how each published set of weights of an architecture wants its images, by tag."""
     activation = bool((open_clip.get_model_config(name) or {}).get("quick_gelu", False))
