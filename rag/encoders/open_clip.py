@@ -164,6 +164,15 @@ def _load(name: str, source: ModelSource) -> tuple[Any, Any]:
             force_quick_gelu=source.preparation.quick_gelu,
             force_preprocess_cfg=asdict(source.preparation.preprocess),
         )
-        return model, open_clip.get_tokenizer(source.model)
     except Exception as error:  # noqa: BLE001 (unpickling a broken file can raise anything)
         raise loading_fault(f"open-clip:{name}", source.weights or "the folder or the hub's cache", error) from None
+    return model, _tokenizer(name, source.model)
+
+
+def _tokenizer(name: str, model: str) -> Any:
+    try:
+        return open_clip.get_tokenizer(model)
+    except Exception as error:  # noqa: BLE001 (transformers raises errors of many kinds)
+        text = (open_clip.get_model_config(model) or {}).get("text_cfg") or {}
+        repo = text.get("hf_tokenizer_name") or text.get("hf_model_name") or model.removeprefix(HUB)
+        raise loading_fault(f"open-clip:{name}", f"the tokenizer {repo}", error) from None
