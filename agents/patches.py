@@ -1,14 +1,14 @@
 """Patch agent: sees what is small. It compares every patch of an image with a memory of each label's patches.
 
-A pooled embedding is a mean over the image, in which a defect of 1 % of the area is lost. ``_patch_memory.py`` gives,
+A pooled embedding is a mean over the image, in which a defect of 1 % of the area is lost. ``patch_memory.py`` gives,
 for each patch, its distance ``d_k`` to each label ``k`` (PatchCore, Roth et al. 2022, arXiv 2106.08265). Scores of an
 image, for each label, are what softmax regression turns into probabilities:
 
     largest d_k, re-weighted as in PatchCore (eq. 7)  ·  mean of the largest 5 % of d_k  ·  mean of d_k
     the same two means of the excess  d_k - min_j d_j
 
-The scores of a case that is learned from ignore the memory's patches of its own group, so that they resemble those of
-a new case.
+A case that is learned from is compared without the memory's patches of its own group, so that its scores resemble those
+of a new case. ``anomaly_map.py`` describes the maps.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 
 from doubleread.agents._embedding_agent import FittedAgent
-from doubleread.agents._folds import Indices, as_blocks
-from doubleread.agents._patch_memory import FilledMemory, PatchLook, PatchMemory, Reals, fill
+from doubleread.agents._folds import as_blocks
 from doubleread.agents._softmax_head import SoftmaxHead, fit_softmax_head
+from doubleread.agents.anomaly_map import AnomalyMap, evidence, limits_of
+from doubleread.agents.patch_memory import PatchLook, PatchMemory, Reals, fill
 from doubleread.core.agent_ports import PATCHES, WHOLE
 from doubleread.core.case import Case
 from doubleread.core.evidence import Evidence
@@ -38,6 +39,8 @@ class PatchHead:
 
     memory: PatchMemory
     regression: SoftmaxHead
+    limits: Vector
+    """From where on a patch is reported, for each label's map, shape ``(n_labels,)``."""
 
     def log_posteriors(self, patches: NDArray[np.float32]) -> Matrix:
         """Log-probabilities ``(n, n_labels)`` of patches ``(n, rows, columns, channels)``."""
@@ -64,8 +67,13 @@ class PatchReader(FittedAgent[PatchHead]):
         """Fits on the patches ``(rows, columns, channels)`` of each case; they are gone through twice."""
         blocks, n_labels = as_blocks(groups, len(labels)), len(self._task.names)
         filled = fill(patches, labels, blocks, n_labels)
-        scores = np.stack([_held_out(filled, one, blocks[i]) for i, one in enumerate(patches)])
-        self._head = PatchHead(filled.memory, fit_softmax_head(scores, labels, n_labels, groups))
+        scores, peaks = list[Vector](), list[Vector]()
+        for i, one in enumerate(patches):
+            look = filled.memory.look(one, without=filled.blocks == blocks[i])
+            scores.append(scores_of(look))
+            peaks.append(evidence(look.distances).max(axis=(1, 2)))
+        regression = fit_softmax_head(np.stack(scores), labels, n_labels, groups)
+        self._head = PatchHead(filled.memory, regression, limits_of(np.stack(peaks), labels))
         return self
 
     async def features(self, case: Case, views: Sequence[str]) -> Embeddings:
@@ -82,15 +90,19 @@ class PatchReader(FittedAgent[PatchHead]):
         del evidence
         return self.log_posteriors(embeddings)
 
-    async def distances(self, case: Case) -> Reals:
-        """Distance of each patch to each label's memory, ``(n_labels, rows, columns)``; raises ``ImageError``."""
-        return self._fitted().memory.look((await self.features(case, (WHOLE,)))[0]).distances
+    async def anomaly_map(self, case: Case, label: str) -> AnomalyMap:
+        """Returns where the image is unlike the other labels' images; raises ``ImageError`` and ``TaskError``."""
+        index, head = self._task.index(label), self._fitted()
+        (patches,) = await self.features(case, (WHOLE,))
+        values = evidence(head.memory.look(patches).distances)[index]
+        return AnomalyMap(label, values, float(head.limits[index]))
 
     def state(self) -> tuple[Json, dict[str, Matrix]]:
         head = self._fitted()
         memory, found = head.memory, head.regression
         arrays = {name: getattr(found, name) for name in _ARRAYS}
         arrays |= {f"patch_{name}": getattr(memory, name) for name in ("centre", "width", "kept", "labels")}
+        arrays["limits"] = head.limits
         return {"strength": found.strength, "temperature": found.temperature}, arrays
 
     def restore(self, settings: Json, arrays: dict[str, Matrix]) -> Self:
@@ -101,7 +113,8 @@ class PatchReader(FittedAgent[PatchHead]):
             strength=float(settings["strength"]),
             temperature=float(settings["temperature"]),
         )
-        self._head = PatchHead(PatchMemory(centre, width, kept, labels, len(self._task.names)), regression)
+        memory = PatchMemory(centre, width, kept, labels, len(self._task.names))
+        self._head = PatchHead(memory, regression, np.asarray(arrays["limits"], float))
         return self
 
 
@@ -109,14 +122,12 @@ def scores_of(look: PatchLook) -> Vector:
     """Scores ``(5 · n_labels,)`` of an image."""
     flat = look.distances.reshape(len(look.distances), -1).astype(float)
     excess = flat - flat.min(axis=0)
-    return np.concatenate([look.largest, _top(flat), flat.mean(axis=1), _top(excess), excess.mean(axis=1)])
+    return np.concatenate(
+        [look.largest, mean_of_largest(flat), flat.mean(axis=1), mean_of_largest(excess), excess.mean(axis=1)]
+    )
 
 
-def _top(values: Matrix) -> Vector:
+def mean_of_largest(values: Matrix) -> Vector:
     """Mean of the largest values of each row."""
     top = max(1, round(TOP_SHARE * values.shape[1]))
     return np.asarray(np.sort(values, axis=1)[:, -top:].mean(axis=1))
-
-
-def _held_out(filled: FilledMemory, patches: Patches | Reals, block: Indices) -> Vector:
-    return scores_of(filled.memory.look(patches, without=filled.blocks == block))

@@ -24,6 +24,7 @@ _NAMES = {
     "bench_served_models": ("refusals_read", "answers_read"),
     "bench_useless_models": ("never_answers", "garbage_agent"),
     "bench_prompts": ("prompts_try",),
+    "bench_patches": ("small_defects", "solar_one_class", "patches_cost"),
     "bench_ood": ("ood_near", "ood_far"),
     "bench_layouts": ("layouts",),
     "bench_near_copies": ("near_copies",),

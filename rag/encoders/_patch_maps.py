@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch.nn.functional import avg_pool2d, interpolate, normalize
 
@@ -90,6 +91,6 @@ def _joined(maps: Sequence[torch.Tensor]) -> torch.Tensor:
 
 
 @cache
-def _projection(channels: int) -> np.ndarray[Any, np.dtype[np.float32]]:
-    drawn = np.random.default_rng(0).normal(size=(channels, CHANNELS)) / np.sqrt(CHANNELS)
+def _projection(channels: int) -> NDArray[np.float32]:
+    drawn: NDArray[np.float64] = np.random.default_rng(0).normal(size=(channels, CHANNELS)) / np.sqrt(CHANNELS)
     return drawn.astype(np.float32)
