@@ -1,9 +1,9 @@
 """A memory of patches by label: how far is each patch of an image from what the label's images look like there?
 
-Features are standardised at each place of the grid, with the mean ``μ`` and deviation ``σ`` over the known cases, both
-of shape ``(rows, columns, channels)``:
+Features are standardised at each place of the grid, with the mean ``μ`` of the known cases and their deviation ``σ``
+within the labels, both of shape ``(rows, columns, channels)``:
 
-    z = (x - μ) / σ                                  σ² shrunk towards its mean over the grid, worth ``SHRINK`` cases
+    z = (x - μ) / σ                                  σ² shrunk towards that over the grid, worth ``SHRINK`` cases
     d_k(patch) = min |z - m| / √channels over the memory m of label k
 
 A distance of 1 is thus one standard deviation in every channel. Convolutions see padding at the border, and parts have
@@ -16,14 +16,14 @@ and the same cases give the same memory.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from doubleread.agents._folds import Indices
-from doubleread.core.types import Labels, Patches, Vector
+from doubleread.core.types import Labels, Matrix, Patches, Vector
 
 Reals: TypeAlias = NDArray[np.float32]
 
@@ -82,20 +82,32 @@ class PatchLook(NamedTuple):
 
 @dataclass(frozen=True)
 class FilledMemory:
-    """A memory, and the block of cases that each of its patches comes from, shape ``(m,)``."""
+    """A memory, and what is needed to look at the cases that filled it as if they were new."""
 
     memory: PatchMemory
     blocks: Indices
+    """The block of cases that each of its patches comes from, shape ``(m,)``."""
+    moments: "_Moments"
+
+    def held_out(self, patches: Patches | Reals, label: int, block: int) -> PatchLook:
+        """Looks at one of its cases without the patches of its block, and standardised without the case itself.
+
+        A rare defect widens ``σ`` at its own place; a new one does not.
+        """
+        rest = self.moments.without(patches.astype(np.float32).reshape(-1, patches.shape[-1]), label)
+        shape = self.memory.centre.shape
+        memory = replace(self.memory, centre=rest.centre.reshape(shape), width=rest.width.reshape(shape))
+        return memory.look(patches, self.blocks == block)
 
 
 def fill(patches: Iterable[Patches | Reals], labels: Labels, blocks: Indices, n_labels: int) -> FilledMemory:
     """Fills a memory from cases, one after the other; at most ``CANDIDATES`` patches of a label are held meanwhile."""
     counts = np.bincount(labels, minlength=n_labels)
     rng = np.random.default_rng(0)
-    moments, drawn, places, owners = _Moments(), list[Reals](), list[Indices](), list[int]()
+    moments, drawn, places, owners = _Moments(n_labels), list[Reals](), list[Indices](), list[int]()
     for i, one in enumerate(patches):
         flat = one.astype(np.float32).reshape(-1, one.shape[-1])
-        moments.add(flat)
+        moments.add(flat, int(labels[i]))
         some = min(len(flat), max(1, CANDIDATES // int(counts[labels[i]])))
         place = rng.permutation(len(flat))[:some]
         drawn.append(flat[place])
@@ -109,7 +121,7 @@ def fill(patches: Iterable[Patches | Reals], labels: Labels, blocks: Indices, n_
     chosen = np.concatenate(list(_coresets(z, labels[owner], n_labels)))
     kept, of = z[chosen], owner[chosen]
     memory = PatchMemory(centre.reshape(shape), width.reshape(shape), kept, labels[of], n_labels)
-    return FilledMemory(memory, blocks[of])
+    return FilledMemory(memory, blocks[of], moments)
 
 
 def coreset(rows: Reals, size: int) -> Indices:
@@ -156,22 +168,39 @@ def _distances(one: Reals, other: Reals) -> Reals:
 
 
 class _Moments:
-    """Mean and deviation at every place of the grid, from one case after the other."""
+    """Mean, and deviation within the labels, at every place of the grid; from one case after the other."""
 
-    def __init__(self) -> None:
-        self._n, self._sum, self._squares = 0, np.zeros((1, 1)), np.zeros((1, 1))
+    def __init__(self, n_labels: int) -> None:
+        self._counts = np.zeros(n_labels)
+        self._sums: list[Matrix | float] = [0.0] * n_labels
+        self._squares: Matrix | float = 0.0
 
-    def add(self, flat: Reals) -> None:
+    def add(self, flat: Reals, label: int) -> None:
         wide = flat.astype(np.float64)
-        self._n, self._sum, self._squares = self._n + 1, self._sum + wide, self._squares + wide**2
+        self._counts[label] += 1
+        self._sums[label] = self._sums[label] + wide
+        self._squares = self._squares + wide**2
+
+    def without(self, flat: Reals, label: int) -> "_Moments":
+        """The moments of all other cases; of all cases if there is no other."""
+        if self._counts.sum() == 1:
+            return self
+        rest = _Moments(len(self._counts))
+        rest._counts, rest._sums = self._counts.copy(), list(self._sums)
+        rest._counts[label] -= 1
+        rest._sums[label] = self._sums[label] - flat.astype(np.float64)
+        rest._squares = self._squares - flat.astype(np.float64) ** 2
+        return rest
 
     @property
     def centre(self) -> Reals:
-        return np.asarray(self._sum / self._n, np.float32)
+        return np.asarray(sum(self._sums) / self._counts.sum(), np.float32)
 
     @property
     def width(self) -> Reals:
-        variance = np.maximum(self._squares / self._n - (self._sum / self._n) ** 2, 0)
-        overall = self._squares.mean(axis=0) / self._n - (self._sum.mean(axis=0) / self._n) ** 2
-        shrunk = (self._n * variance + SHRINK * np.maximum(overall, 0)) / (self._n + SHRINK)
-        return np.asarray(np.maximum(np.sqrt(shrunk), _SMALL), np.float32)
+        between = sum(of**2 / n for of, n in zip(self._sums, self._counts, strict=True) if n)
+        free = max(1.0, float((self._counts - 1).clip(0).sum()))
+        n, within = self._counts.sum(), np.maximum(self._squares - between, 0)
+        overall = np.mean(self._squares, axis=0) / n - np.mean(sum(self._sums) / n, axis=0) ** 2
+        shrunk = (within + SHRINK * np.maximum(overall, 0)) / (free + SHRINK)
+        return np.asarray(np.sqrt(shrunk) + _SMALL, np.float32)

@@ -5,10 +5,10 @@ for each patch, its distance ``d_k`` to each label ``k`` (PatchCore, Roth et al.
 image, for each label, are what softmax regression turns into probabilities:
 
     largest d_k, re-weighted as in PatchCore (eq. 7)  ·  mean of the largest 5 % of d_k  ·  mean of d_k
-    the same two means of the excess  d_k - min_j d_j
+    the largest, and the same two means, of the excess  d_k - min_j d_j
 
-A case that is learned from is compared without the memory's patches of its own group, so that its scores resemble those
-of a new case. ``anomaly_map.py`` describes the maps.
+A case that is learned from is compared without the memory's patches of its own group, and standardised without itself,
+so that its scores resemble those of a new case. ``anomaly_map.py`` describes the maps.
 """
 
 from collections.abc import Iterable, Sequence
@@ -69,7 +69,7 @@ class PatchReader(FittedAgent[PatchHead]):
         filled = fill(patches, labels, blocks, n_labels)
         scores, peaks = list[Vector](), list[Vector]()
         for i, one in enumerate(patches):
-            look = filled.memory.look(one, without=filled.blocks == blocks[i])
+            look = filled.held_out(one, int(labels[i]), int(blocks[i]))
             scores.append(scores_of(look))
             peaks.append(evidence(look.distances).max(axis=(1, 2)))
         regression = fit_softmax_head(np.stack(scores), labels, n_labels, groups)
@@ -119,7 +119,7 @@ class PatchReader(FittedAgent[PatchHead]):
 
 
 def scores_of(look: PatchLook) -> Vector:
-    """Scores ``(5 · n_labels,)`` of an image."""
+    """Scores ``(6 · n_labels,)`` of an image."""
     flat = look.distances.reshape(len(look.distances), -1).astype(float)
     excess = flat - flat.min(axis=0)
     return np.concatenate(
