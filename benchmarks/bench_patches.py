@@ -23,6 +23,7 @@ from benchmarks.small_defects import SIDE, Surface, surfaces
 from doubleread.agents.anomaly_map import AnomalyMap
 from doubleread.agents.patch_memory import fill
 from doubleread.agents.patches import mean_of_largest
+from doubleread.core.case import Case
 from doubleread.core.errors import WeightsMissing
 from doubleread.core.ports import EncodedImages, PatchEncoder
 from doubleread.core.trust import Estimate
@@ -37,7 +38,8 @@ KNOWN, JUDGED = 60, 100
 """Good surfaces that are known, and surfaces of each kind that are judged."""
 EVERY = 8
 """Of the pixels along each axis, one in so many counts for the pixel AUROC."""
-TIMED = 40
+TIMED, THINNED = 40, 6
+"""Cells that are timed, and one cell in so many that the panels are fitted on: enough to fill the memory."""
 LOCAL = ("discriminant", "logistic", "neighbours", "texture")
 
 Marks: TypeAlias = NDArray[np.bool_]
@@ -74,9 +76,9 @@ def solar_one_class() -> Iterator[Figure]:
 
 def patches_cost() -> Iterator[Figure]:
     """Time of a diagnosis with the agent patches over that without it, measured side by side on new solar cells."""
-    cases = split(solar_cells().cases, seed=0)
+    cases = split(solar_cells().cases[::THINNED], seed=0)
     tests = [case for case in cases if case.split == "test"][: TIMED + 1]
-    folders = [_saved(agents) for agents in (LOCAL, (*LOCAL, "patches"))]
+    folders = [_saved(cases, agents) for agents in (LOCAL, (*LOCAL, "patches"))]
     with Panel.load(folders[0], settings=_uncached()) as plain, Panel.load(folders[1], settings=_uncached()) as more:
         taken = [[seconds(partial(panel.diagnose, case)) for panel in (plain, more)] for case in tests][1:]
     ratios = np.array(taken)[:, 1] / np.array(taken)[:, 0]
@@ -134,10 +136,10 @@ def _pixel_auroc(found: OneClass, judged: Sequence[Surface]) -> Estimate:
     return bootstrap(lambda rows: auroc(values[rows][~masks[rows]], values[rows][masks[rows]]), len(judged), draws=200)
 
 
-def _saved(agents: Sequence[str]) -> Path:
-    dataset, folder = solar_cells(), Path(mkdtemp(prefix="doubleread-bench-")) / "panel"
+def _saved(cases: Sequence[Case], agents: Sequence[str]) -> Path:
+    folder = Path(mkdtemp(prefix="doubleread-bench-")) / "panel"
     settings = load_settings(None, {"panel": {"agents": agents}, "second_look": {"max_rounds": 1}})
-    with Panel.fit(split(dataset.cases, seed=0), dataset.task, settings=settings) as panel:
+    with Panel.fit(cases, solar_cells().task, settings=settings) as panel:
         panel.save(folder)
     return folder
 
