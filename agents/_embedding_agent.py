@@ -46,6 +46,10 @@ class EmbeddingAgent(ABC):
     def log_posteriors_with(self, embeddings: Embeddings, evidence: Evidence) -> Matrix:
         """The same, from a head that the retrieved cases have updated."""
 
+    async def features(self, case: Case, views: Sequence[str]) -> Embeddings:
+        """What ``log_posteriors`` reads, one row for each view; raises ``ImageError``."""
+        return await self._context.embedder.embed(case, views)
+
     def cannot(self) -> tuple[AbstentionCause, str] | None:
         """Returns why this agent cannot read any case, or None."""
         return None
@@ -60,7 +64,7 @@ class EmbeddingAgent(ABC):
         if obstacle := self.cannot():
             return (Abstention(agent=self.name, cause=obstacle[0], detail=obstacle[1]),) * len(views)
         try:
-            logs = self.log_posteriors(await self._context.embedder.embed(case, views))
+            logs = self.log_posteriors(await self.features(case, views))
         except ImageError as error:
             return (Abstention(agent=self.name, cause="image", detail=str(error)),) * len(views)
         return tuple(self._opinion(row[None]) for row in logs)
@@ -70,7 +74,7 @@ class EmbeddingAgent(ABC):
         if obstacle := self.cannot():
             return Abstention(agent=self.name, cause=obstacle[0], detail=obstacle[1], round=turn)
         try:
-            embeddings = await self._context.embedder.embed(case, views)
+            embeddings = await self.features(case, views)
         except ImageError as error:
             return Abstention(agent=self.name, cause="image", detail=str(error), round=turn)
         if evidence is not None and evidence.neighbours and not self.sight:

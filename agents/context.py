@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from doubleread.core.agent_ports import WHOLE
-from doubleread.core.ports import Embedder, Retriever, TextEncoder
+from doubleread.core.ports import Embedder, PatchEmbedder, Retriever, TextEncoder
 from doubleread.core.task import Task
 from doubleread.core.types import Embeddings
 
@@ -27,7 +27,7 @@ class AgentContext:
     ``views`` are the views of an image that a second look reads. ``vectors`` returns the stored embeddings of case ids,
     shape ``(n, dim)``, so that retrieved cases can update an agent's head. ``text`` is None if the encoder reads images
     only. ``sights`` are the embedders of other encoders, by name; ``seen_with`` gives the context of an agent
-    that uses one.
+    that uses one. ``patches`` is None if no agent of the panel looks at patches.
     """
 
     task: Task
@@ -37,6 +37,7 @@ class AgentContext:
     text: TextEncoder | None = None
     sights: Mapping[str, "Sight"] = field(default_factory=dict)
     sight: str = ""
+    patches: PatchEmbedder | None = None
     templates: tuple[str, ...] = ()
     views: tuple[str, ...] = (WHOLE,)
 

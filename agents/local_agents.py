@@ -13,6 +13,7 @@ AGENTS = Registry(
         "discriminant": PartRow("doubleread.agents.discriminant:Discriminant", {ANY_ENCODER}),
         "logistic": PartRow("doubleread.agents.logistic:Logistic", {ANY_ENCODER}),
         "neighbours": "doubleread.agents.neighbours:Neighbours",
+        "patches": "doubleread.agents.patches:PatchReader",
         "texture": "doubleread.agents.texture:Texture",
     },
 )

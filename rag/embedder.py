@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -12,8 +12,8 @@ from PIL import Image
 
 from doubleread.core.agent_ports import WHOLE
 from doubleread.core.case import Case
-from doubleread.core.ports import Encoder
-from doubleread.core.types import Embeddings
+from doubleread.core.ports import Encoder, PatchEncoder
+from doubleread.core.types import Embeddings, Patches
 from doubleread.rag.bulk_embedding import EmbeddedCases, embed_cases
 from doubleread.rag.cache import EncodingCache, Key, Row
 from doubleread.rag.images.case_images import Images
@@ -33,12 +33,20 @@ class _Asked(NamedTuple):
 class CachedEmbedder:
     """Encodes cases in shared batches, with a memory cache and a disk cache.
 
-    Concurrent requests for the same view of the same case share one encoding.
+    Concurrent requests for the same view of the same case share one encoding. With ``patch_encoder``, the same network
+    as ``encoder``, it also gives patches, from the same pass where a view was not encoded before.
     """
 
-    def __init__(self, encoder: Encoder, images: Images, cache: EncodingCache | None = None, batch: int = 8) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        images: Images,
+        cache: EncodingCache | None = None,
+        batch: int = 8,
+        patch_encoder: PatchEncoder | None = None,
+    ) -> None:
         self.encoder, self.images, self._batch = encoder, images, batch
-        self._views = ViewEncoder(encoder, images, cache, batch)
+        self._views = ViewEncoder(encoder, images, cache, batch, patch_encoder)
         self._memory: OrderedDict[Key, Row] = OrderedDict()
         self._flying: dict[Key, Future[Row]] = {}
         self._asked: deque[_Asked] = deque()
@@ -57,6 +65,15 @@ class CachedEmbedder:
         # Shielded: a cancelled agent must not cancel the encoding that others wait for.
         rows = await asyncio.gather(*(asyncio.shield(asyncio.wrap_future(future)) for future in futures))
         return np.stack(rows)
+
+    async def patches(self, case: Case, views: Sequence[str] = (WHOLE,)) -> Patches:
+        """Returns patches ``(len(views), rows, columns, channels)``. Raises as ``embed`` does."""
+        await self.embed(case, views)  # shares the pass with all who ask for the embedding
+        return np.stack(await asyncio.get_running_loop().run_in_executor(self._pool, self._views.patches, case, views))
+
+    def patches_of(self, cases: Sequence[Case]) -> "CasePatches":
+        """Returns the patches of many cases, to go through several times."""
+        return CasePatches(self._views, cases)
 
     def embed_all(
         self,
@@ -151,3 +168,14 @@ class CachedEmbedder:
                 self._memory.popitem(last=False)
             for key in keys:
                 self._flying.pop(key, None)
+
+
+class CasePatches:
+    """The patches ``(rows, columns, channels)`` of one case after the other; they are not all held in memory."""
+
+    def __init__(self, views: ViewEncoder, cases: Sequence[Case]) -> None:
+        self._views, self._cases = views, cases
+
+    def __iter__(self) -> Iterator[Patches]:
+        for case in self._cases:
+            yield self._views.patches(case, (WHOLE,))[0]

@@ -3,17 +3,19 @@
 An agent has ``name`` and ``read``. The other protocols are optional: what an agent can do is told by its methods.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, Self, runtime_checkable
 
 from doubleread.core.case import Case
 from doubleread.core.evidence import Evidence
 from doubleread.core.opinion import Answer
 from doubleread.core.trust import TrustProfile
-from doubleread.core.types import Embeddings, Json, Labels, Matrix
+from doubleread.core.types import Embeddings, Json, Labels, Matrix, Patches
 
 WHOLE = "whole"
 """Name of the view that is the whole image; other views are crops."""
+PATCHES = "patches"
+"""Name of the agent that looks at patches."""
 TEXTURE = "texture"
 """The ``sight`` of agents that learn from colour and texture."""
 
@@ -150,13 +152,30 @@ class HasSight(Protocol):
         ...
 
 
+@runtime_checkable
+class LearnsFromPatches(Protocol):
+    """A learning agent that is fitted on the patches of its cases in place of embeddings."""
+
+    def fit_patches(self, patches: Iterable[Patches], labels: Labels, groups: Sequence[str] | None = None) -> Self:
+        """Fits the agent and returns it; the rest is as in ``Learns.fit``.
+
+        Args:
+            patches: Shape ``(rows, columns, channels)`` for each case, in order; gone through more than once.
+            labels: Label indices in task order, shape ``(n,)``.
+            groups: A group for each case.
+        """
+        ...
+
+
 __all__ = [
+    "PATCHES",
     "TEXTURE",
     "WHOLE",
     "Agent",
     "Deliberates",
     "HasSight",
     "Learns",
+    "LearnsFromPatches",
     "ReadsViews",
     "Reconsiders",
     "Rephrases",

@@ -5,7 +5,7 @@ run on every registered part.
 """
 
 from collections.abc import Sequence
-from typing import Protocol, Self, runtime_checkable
+from typing import NamedTuple, Protocol, Self, runtime_checkable
 
 from PIL import Image
 
@@ -13,7 +13,7 @@ from doubleread.core.agent_ports import WHOLE
 from doubleread.core.case import Case
 from doubleread.core.evidence import Evidence, Neighbour
 from doubleread.core.stored import Columns, StoredCase, Wanted
-from doubleread.core.types import Embeddings, Json, Labels, Matrix, Tensor3, Vector
+from doubleread.core.types import Embeddings, Json, Labels, Matrix, Patches, Tensor3, Vector
 
 
 @runtime_checkable
@@ -57,6 +57,40 @@ class TextEncoder(Protocol):
         ...
 
 
+class EncodedImages(NamedTuple):
+    """What one pass of a network gives for ``n`` images."""
+
+    embeddings: Embeddings
+    """Unit-length rows, shape ``(n, dim)``, as ``encode`` returns them."""
+    patches: Patches
+    """Shape ``(n, rows, columns, channels)``. The first patch is at the top left. Each covers ``1 / rows`` of the
+    image's height and ``1 / columns`` of its width, and sees more around it. The unit is that of the network's
+    activations; ``fingerprint`` covers the features."""
+
+
+@runtime_checkable
+class PatchEncoder(Protocol):
+    """An encoder that also gives one feature vector for each patch of an image, on a grid.
+
+    A pooled embedding is a mean over the image, in which a defect of 1 % of its area is lost; in a patch it is not.
+
+    Examples:
+        >>> from PIL import Image
+        >>> from doubleread.rag.encoders import build
+        >>> encoder = build("efficientnet-lite0")
+        >>> encoder.encode_patches([Image.new("RGB", (64, 64), "red")]).patches.shape[:3]
+        (1, 16, 16)
+    """
+
+    def encode_patches(self, images: Sequence[Image.Image]) -> EncodedImages:
+        """Returns embeddings and patches, from one pass of the network over each image.
+
+        Raises:
+            EncoderError: The network has no grid of patches.
+        """
+        ...
+
+
 class ImageSource(Protocol):
     """Opens the image of a case."""
 
@@ -74,6 +108,18 @@ class Embedder(Protocol):
 
     async def embed(self, case: Case, views: Sequence[str] = (WHOLE,)) -> Embeddings:
         """Returns one row for each view, shape ``(len(views), dim)``.
+
+        Raises:
+            ImageError: The image cannot be used.
+        """
+        ...
+
+
+class PatchEmbedder(Protocol):
+    """Gives the patch features of a case."""
+
+    async def patches(self, case: Case, views: Sequence[str] = (WHOLE,)) -> Patches:
+        """Returns the patches of each view, shape ``(len(views), rows, columns, channels)``.
 
         Raises:
             ImageError: The image cannot be used.
@@ -283,9 +329,12 @@ __all__ = [
     "Calibrator",
     "CaseStore",
     "Embedder",
+    "EncodedImages",
     "Encoder",
     "FusionRule",
     "ImageSource",
+    "PatchEmbedder",
+    "PatchEncoder",
     "Retriever",
     "TextEncoder",
 ]

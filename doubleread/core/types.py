@@ -15,5 +15,7 @@ Labels: TypeAlias = NDArray[np.int64]
 """Label indices in task order, shape ``(n,)``."""
 Embeddings: TypeAlias = NDArray[np.float32]
 """Unit-length rows, shape ``(n, dim)``."""
+Patches: TypeAlias = NDArray[np.float16]
+"""Patch features, shape ``(rows, columns, channels)``, or ``(n, rows, columns, channels)`` for ``n`` images."""
 Json: TypeAlias = dict[str, Any]
 """A JSON object."""

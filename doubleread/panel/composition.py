@@ -14,10 +14,10 @@ from doubleread.agents.context import AgentContext, Sight
 from doubleread.agents.local_agents import AGENTS, ANY_ENCODER
 from doubleread.agents.recorded.book import read_book
 from doubleread.agents.recorded.recorder import replay
-from doubleread.core.agent_ports import TEXTURE, WHOLE, Agent, Deliberates
+from doubleread.core.agent_ports import PATCHES, TEXTURE, WHOLE, Agent, Deliberates
 from doubleread.core.case import Case
 from doubleread.core.errors import PanelError, UnknownPart
-from doubleread.core.ports import CaseStore, Encoder, TextEncoder
+from doubleread.core.ports import CaseStore, Encoder, PatchEncoder, TextEncoder
 from doubleread.core.task import Task
 from doubleread.core.types import Embeddings
 from doubleread.core.verdict import Unread
@@ -184,7 +184,7 @@ def open_eyes(
         for name, encoder in {**_built_in_sights(settings), **_named_sights(settings)}.items()
     }
     pictures = embedder_of(PictureStatistics(), images, settings)
-    embedder = embedder_of(encoder, images, settings)
+    embedder = embedder_of(encoder, images, settings, patches=PATCHES in settings.panel.agents)
     return Eyes(choice, embedder.encoder, images, embedder, pictures, prompts, models, sights, near)
 
 
@@ -215,10 +215,23 @@ def encoder_of(options: EncoderOptions, name: str = "") -> Encoder:
     return build(name or options.name, device=options.device, checkpoint=checkpoint, download=options.download)
 
 
-def embedder_of(encoder: Encoder, images: Images, settings: Settings) -> CachedEmbedder:
-    """Returns an embedder with the cache of the settings. Its encoder bears the mark of how the images are read."""
-    encoder = marked(encoder, images.policy.mark)
-    return CachedEmbedder(encoder, images, encodings_of(settings, encoder.fingerprint))
+def embedder_of(encoder: Encoder, images: Images, settings: Settings, *, patches: bool = False) -> CachedEmbedder:
+    """Returns an embedder with the cache of the settings. Its encoder bears the mark of how the images are read.
+
+    With ``patches`` it also gives patches; raises ``PanelError`` if the encoder has none.
+    """
+    shown, patch_encoder = marked(encoder, images.policy.mark), _patch_encoder(encoder) if patches else None
+    cache = encodings_of(settings, shown.fingerprint)
+    return CachedEmbedder(shown, images, cache, patch_encoder=patch_encoder)
+
+
+def _patch_encoder(encoder: Encoder) -> PatchEncoder:
+    if not isinstance(encoder, PatchEncoder):
+        raise PanelError(
+            f"panel.agents names {PATCHES}, but the encoder {encoder.fingerprint} gives no patches: use "
+            f"efficientnet-lite0 or a ViT, or leave {PATCHES} out"
+        )
+    return encoder
 
 
 def encodings_of(settings: Settings, fingerprint: str) -> EncodingCache:
@@ -274,6 +287,7 @@ def seat(settings: Settings, task: Task, eyes: Eyes, store: CaseStore, weighting
         text=_text_tower(eyes.encoder),
         templates=tuple(eyes.prompts.get(TEMPLATES).render("user", phrase="{}").splitlines()),
         sights={name: Sight(one, _text_tower(one.encoder)) for name, one in eyes.sights.items()},
+        patches=eyes.embedder if PATCHES in settings.panel.agents else None,
         views=VIEWS,
     )
     readers, referees = _readers(settings, context, eyes), _referees(settings, task, eyes)

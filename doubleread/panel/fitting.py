@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from doubleread.core.agent_ports import HasSight, Learns
+from doubleread.core.agent_ports import HasSight, Learns, LearnsFromPatches
 from doubleread.core.background import Background
 from doubleread.core.case import Case
 from doubleread.core.errors import DataError
@@ -260,7 +260,9 @@ def _fit_agents(
     seated = seat(settings, task, eyes, store)
     for i, agent in enumerate(seated.agents.values()):
         progress("fitting agents", i, len(seated.agents))
-        if isinstance(agent, Learns):
+        if isinstance(agent, LearnsFromPatches):
+            agent.fit_patches(eyes.embedder.patches_of(support.cases), support.labels, support.groups)
+        elif isinstance(agent, Learns):
             agent.fit(support.seen_by(agent), support.labels, support.groups)
     progress("fitting agents", len(seated.agents), len(seated.agents))
     return seated, store

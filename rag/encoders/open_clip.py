@@ -12,10 +12,12 @@ import torch
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
+from doubleread.core.ports import EncodedImages
 from doubleread.core.types import Embeddings
 from doubleread.rag.encoders import _hub
 from doubleread.rag.encoders._loading_faults import loading_fault
 from doubleread.rag.encoders._long_texts import chunked
+from doubleread.rag.encoders._patch_maps import encoded_with_patches, open_clip_pass
 from doubleread.rag.encoders._preparation import Preparation, Preprocess
 from doubleread.rag.encoders._torch_support import (
     encoded,
@@ -79,6 +81,16 @@ class OpenClip:
         chunk = _CHUNK[self._device.type]
         return encoded(self._features, images, chunk=chunk, dim=self.dim, device=self._device)
 
+    def encode_patches(self, images: Sequence[Image.Image]) -> EncodedImages:
+        """Returns the same rows and the patches of two layers; raises ``EncoderError`` unless the tower is a ViT."""
+        chunk = _CHUNK[self._device.type]
+        return encoded_with_patches(
+            lambda part: open_clip_pass(self._model, self._pixels(part), self._name),
+            images,
+            chunk=chunk,
+            device=self._device,
+        )
+
     def encode_text(self, texts: Sequence[str]) -> Embeddings:
         """Returns unit-length rows of shape ``(len(texts), dim)``, in the same space as the images."""
         if not texts:
@@ -117,7 +129,10 @@ class OpenClip:
         return len(self._tokenize.tokenizer(text)["input_ids"])
 
     def _features(self, images: Sequence[Image.Image]) -> Any:
-        return self._model.encode_image(torch.stack([self._prepare(image) for image in images]).to(self._device))
+        return self._model.encode_image(self._pixels(images))
+
+    def _pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        return torch.stack([self._prepare(image) for image in images]).to(self._device)
 
 
 def untrained_weights(name: str) -> dict[str, torch.Tensor]:

@@ -12,9 +12,11 @@ from PIL import Image
 from timm.data import create_transform, resolve_model_data_config
 
 from doubleread.core.errors import EncoderError, WeightsMissing
+from doubleread.core.ports import EncodedImages
 from doubleread.core.types import Embeddings
 from doubleread.rag.encoders import _hub
 from doubleread.rag.encoders._loading_faults import loading_fault
+from doubleread.rag.encoders._patch_maps import encoded_with_patches, timm_pass
 from doubleread.rag.encoders._torch_support import encoded, fingerprint, pick_device, unit_length, weights_digest
 
 _CHUNK = {"cpu": 8, "mps": 32, "cuda": 128}
@@ -55,6 +57,16 @@ class TimmModel:
         chunk = _CHUNK[self._device.type]
         return encoded(self._features, images, chunk=chunk, dim=self.dim, device=self._device)
 
+    def encode_patches(self, images: Sequence[Image.Image]) -> EncodedImages:
+        """Returns the same rows and the patches of two layers; raises ``EncoderError`` unless the network is a ViT."""
+        chunk = _CHUNK[self._device.type]
+        return encoded_with_patches(
+            lambda part: timm_pass(self._model, self._pixels(part), self._name),
+            images,
+            chunk=chunk,
+            device=self._device,
+        )
+
     def understood(self) -> dict[str, str]:
         """Says how images are prepared, and where this is known from."""
         _, height, width = self._config["input_size"]
@@ -70,9 +82,11 @@ class TimmModel:
         }
 
     def _features(self, images: Sequence[Image.Image]) -> torch.Tensor:
-        pixels = torch.stack([self._prepare(image) for image in images]).to(self._device)
-        pooled: torch.Tensor = self._model(pixels)
+        pooled: torch.Tensor = self._model(self._pixels(images))
         return pooled
+
+    def _pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        return torch.stack([self._prepare(image) for image in images]).to(self._device)
 
     def _width(self) -> int:
         with torch.inference_mode():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from rag_support import picture
 
-from doubleread.core.errors import WeightsMissing
-from doubleread.core.ports import Encoder, TextEncoder
+from doubleread.core.errors import EncoderError, WeightsMissing
+from doubleread.core.ports import Encoder, PatchEncoder, TextEncoder
 from doubleread.rag.encoders import ENCODERS
 from doubleread.rag.encoders.encoder_registry import TEXT
 
@@ -80,3 +80,18 @@ def test_texts_share_the_space(encoder):
     assert np.linalg.norm(rows, axis=1) == pytest.approx(np.ones(3), abs=1e-5)
     assert encoder.encode_text([]).shape == (0, encoder.dim)
     assert encoder.logit_scale > 1
+
+
+def test_patches_come_with_the_same_rows(encoder):
+    if not isinstance(encoder, PatchEncoder):
+        pytest.skip("gives no patches")
+    images = [picture(i, (50, 30 + i)) for i in range(3)]
+    try:
+        seen = encoder.encode_patches(images)
+    except EncoderError as error:
+        pytest.skip(str(error))
+    assert np.allclose(seen.embeddings, encoder.encode(images), atol=1e-4)
+    assert (seen.patches.ndim, len(seen.patches), seen.patches.dtype) == (4, 3, np.float16)
+    assert seen.patches.shape[3] <= 128
+    alone = encoder.encode_patches(images[1:2]).patches[0]
+    assert np.allclose(alone.astype(float), seen.patches[1].astype(float), atol=0.02 * np.abs(alone).max())
