@@ -24,4 +24,27 @@ _NAMES = {
     "bench_served_models": ("refusals_read", "answers_read"),
     "bench_useless_models": ("never_answers", "garbage_agent"),
     "bench_prompts": ("prompts_try",),
+    "bench_encoders": ("encoder_slot", "two_encoders"),
     "bench_patches": ("small_defects", "solar_one_class", "patches_cost"),
+    "bench_ood": ("ood_near", "ood_far"),
+    "bench_layouts": ("layouts",),
+    "bench_near_copies": ("near_copies",),
+    "bench_labels": ("label_errors", "prevalence"),
+    "bench_look_alikes": ("label_look_alikes",),
+    "bench_batches": ("batches",),
+    "bench_archive": ("archive",),
+    "bench_evaluate": ("batch_overhead", "batch_waiting", "batch_memory"),
+    "bench_throughput": ("batch_throughput", "batch_throughput_clip"),
+    "bench_report": ("report",),
+    "bench_stress": ("stress",),
+    "bench_sweep": ("sweep",),
+    "bench_web": ("web_seconds", "web_at_once"),
+    "bench_safety": ("shared_panels", "hostile_panel", "killed_fits", "full_disks"),
+    "bench_web_hostile": ("web_hostile",),
+    "bench_attribution": ("attribution_faithfulness", "attribution_seconds"),
+    "bench_first_hour": ("readme", "first_verdict", "first_faults"),
+    "bench_structure": ("structure", "quick_suite_seconds"),
+}
+
+BENCHMARKS = {name: f"benchmarks.{module}:{name}" for module, names in _NAMES.items() for name in names}
+"""Where the function of each name is, as ``module:function``."""
