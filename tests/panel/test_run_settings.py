@@ -17,6 +17,7 @@ from doubleread.settings import Settings, default_toml, load_settings, section_o
 from doubleread.settings_sections import Section
 
 REQUIRED = {
+    "encoders": {"name": "auto"},
     "vlm": {"model": "m"},
     "reasoner": {"model": "m"},
     "talk": {"model": "m"},
