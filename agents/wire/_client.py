@@ -18,10 +18,11 @@ from doubleread.agents.wire.faults import MAX_DETAIL, CallFault, harmless
 from doubleread.agents.wire.refusals import error_of, fault_of_status, retry_after
 from doubleread.agents.wire.reply import completion_of
 from doubleread.agents.wire.request import Completion, Request
-from doubleread.agents.wire.sender import CONNECT_S
 from doubleread.agents.wire.values import parsed
 from doubleread.core.loopback import is_loopback
 
+CONNECT_S = 5.0
+"""Seconds to wait for a connection."""
 MAX_MODELS = 2000
 """Names read from a list of models."""
 NO_KEY = "none"

@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from doubleread.agents.wire._client import CONNECT_S, ServerClient
+from doubleread.agents.wire._litellm_client import LiteLLMClient
 from doubleread.agents.wire.addresses import LITELLM
 from doubleread.agents.wire.request import Completion, Request
 from doubleread.agents.wire.server_options import Server
-
-CONNECT_S = 5.0
-"""Seconds to wait for a connection."""
 
 
 class Sender(Protocol):
@@ -39,9 +38,5 @@ def sender_of(server: Server, *, timeout_s: float | None = None, connect_s: floa
     """Returns what sends to a server; ``timeout_s`` bounds one attempt as a whole, else its ``attempt_timeout_s``."""
     timeout_s = server.attempt_timeout_s if timeout_s is None else timeout_s
     if server.base_url == LITELLM:
-        from doubleread.agents.wire._litellm_client import LiteLLMClient  # noqa: PLC0415 - an extra
-
         return LiteLLMClient(server.model, server.key(), timeout_s=timeout_s)
-    from doubleread.agents.wire._client import ServerClient  # noqa: PLC0415 - loads the openai client
-
     return ServerClient(server.base_url, server.key(), timeout_s=timeout_s, connect_s=connect_s)
