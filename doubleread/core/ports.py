@@ -58,7 +58,15 @@ class TextEncoder(Protocol):
 
 
 class EncodedImages(NamedTuple):
-    """What one pass of a network gives for ``n`` images."""
+    """What one pass of a network gives for ``n`` images.
+
+    Examples:
+        >>> from PIL import Image
+        >>> from doubleread.rag.encoders import build
+        >>> found = build("efficientnet-lite0").encode_patches([Image.new("RGB", (64, 64), "red")])
+        >>> found.embeddings.shape
+        (1, 1280)
+    """
 
     embeddings: Embeddings
     """Unit-length rows, shape ``(n, dim)``, as ``encode`` returns them."""

@@ -117,7 +117,7 @@ async def test_neighbours_abstain_where_retrieval_failed():
 
 def test_an_unknown_agent_is_named_with_the_known_ones():
     with pytest.raises(
-        UnknownPart, match="unknown agent 'oracle'; known: discriminant, logistic, neighbours, texture,"
+        UnknownPart, match="unknown agent 'oracle'; known: discriminant, logistic, neighbours, patches, texture,"
     ):
         AGENTS.get("oracle")
 
