@@ -34,8 +34,8 @@ class ComparedEncoder(Record):
     log_loss_error: float
     """Its standard error, clustered by group."""
     ece: float
-    unknown_auroc: float
-    """How well it tells a label that the head was not fitted on, averaged over the labels left out."""
+    unknown_auroc: float | None
+    """How well it tells a label that the head was not fitted on, averaged over the labels left out; None with two."""
     nearest: Estimate
     """Share of images whose most similar image of another group has their label."""
     images_a_second: float
@@ -175,7 +175,7 @@ def _compared(
         log_loss=loss.mean,
         log_loss_error=loss.error,
         ece=ece(P.max(axis=1), right),
-        unknown_auroc=float(np.mean(trial.unknown)) if trial.unknown else float("nan"),
+        unknown_auroc=float(np.mean(trial.unknown)) if trial.unknown else None,
         nearest=_share(draws, trial.near),
         images_a_second=look.speed,
         dim=look.embeddings.shape[1],

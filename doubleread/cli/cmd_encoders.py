@@ -92,7 +92,7 @@ def _show(found: "EncoderComparison") -> None:
             _percent(one.accuracy),
             f"{one.log_loss:.3f} ± {one.log_loss_error:.3f}",
             f"{one.ece:.3f}",
-            f"{one.unknown_auroc:.3f}",
+            "" if one.unknown_auroc is None else f"{one.unknown_auroc:.3f}",
             _percent(one.nearest),
             f"{one.images_a_second:.0f}",
         )

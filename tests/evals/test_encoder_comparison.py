@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from doubleread.core.errors import DataError
+from doubleread.core.task import Task
 from doubleread.core.types import Labels
 from doubleread.evals._encoder_trial import trial_of
 from doubleread.evals.encoder_comparison import _chosen, compare_encoders
@@ -85,3 +86,11 @@ def test_without_any_usable_encoder_the_error_names_each(dataset, settings):
         compare_encoders(
             dataset.cases, dataset.task, {"x": EncoderOptions(name="open-clip:ViT-B-32")}, settings=settings
         )
+
+
+def test_with_two_labels_no_label_can_be_left_out(dataset, settings):
+    two = [case for case in dataset.cases if case.label != dataset.task.names[0]]
+    task = Task.of("two", list(dataset.task.names[1:]))
+    found = compare_encoders(two, task, {"colour-texture": EncoderOptions(name="colour-texture")}, settings=settings)
+    assert found.encoders[0].unknown_auroc is None
+    assert (found.n, found.recommended) == (len(two), ("colour-texture",))
