@@ -44,4 +44,5 @@ def _gain(name: str, dataset: Dataset) -> Figure:
     alone = ", ".join(f"{one.name} {one.log_loss:.3f}" for one in found.encoders)
     low, high = (pair.gain + side * 1.96 * pair.gain_error for side in (-1, 1))
     note = f"{alone}; together {pair.log_loss:.3f}; {found.groups} groups"
-    return Figure(name=f"two_encoders.{name}", value=pair.gain, low=low, high=high, n=found.n, target="> 0", note=note)
+    target = f"> {pair.gain_error:.5f}"  # one standard error: less is noise
+    return Figure(name=f"two_encoders.{name}", value=pair.gain, low=low, high=high, n=found.n, target=target, note=note)

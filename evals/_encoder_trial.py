@@ -18,6 +18,8 @@ from doubleread.rag.images.case_images import Images
 
 TIMED = 32
 """Images that the speed is measured on."""
+_ROWS = 1024
+"""Images that are compared with all others at a time."""
 TIMED_SIDE = 1024
 """Longer side at which they are opened, in pixels."""
 
@@ -78,9 +80,13 @@ def _auroc(scores: Vector, strange: Flags) -> float:
 
 def _near(x: Matrix, labels: Labels, blocks: Indices) -> Flags:
     """Whether the most similar image of another group has the label of each case, shape ``(n,)``."""
-    cosines = x @ x.T
-    cosines[blocks[:, None] == blocks[None, :]] = -np.inf
-    return np.asarray(labels[cosines.argmax(axis=1)] == labels)
+    found = np.empty(len(x), dtype=bool)
+    for start in range(0, len(x), _ROWS):
+        rows = slice(start, start + _ROWS)
+        cosines = x[rows] @ x.T
+        cosines[blocks[rows, None] == blocks] = -np.inf
+        found[rows] = labels[cosines.argmax(axis=1)] == labels[rows]
+    return found
 
 
 def images_a_second(encoder: Encoder, images: Images, cases: Sequence[Case]) -> float:

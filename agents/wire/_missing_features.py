@@ -49,8 +49,7 @@ _ABOVE = re.compile(r"too (large|high|big|long|many)|at most|exceed|above|less t
 _POSITIVE = re.compile(r"temperature\b.{0,40}(positive|greater than|> ?0|\(0)", re.IGNORECASE)
 """Servers that know the temperature but not 0 (TGI)."""
 _ELSEWHERE = re.compile(
-    r"\b(only|use|using|via|through|with|in|try)\b.{0,30}\bresponses\b( api| endpoint)?"
-    r"|chatcompletion operation does not work|responses[- ]only",
+    r"/responses\b|\bresponses (api|endpoint)|chatcompletion operation does not work|responses[- ]only",
     re.IGNORECASE,
 )
 """The model is served by the Responses API only (OpenAI and Azure: pro, codex and deep-research models)."""

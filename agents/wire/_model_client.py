@@ -9,7 +9,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from doubleread.agents.wire._missing_features import OTHER_SOURCE, FeatureMissing
 from doubleread.agents.wire._pace import RateController
 from doubleread.agents.wire.answers import AnswerCache, CallResult, key_of
-from doubleread.agents.wire.bodies import both_limits, limit_name
+from doubleread.agents.wire.bodies import CHAT, both_limits, limit_name
 from doubleread.agents.wire.budget import Budget, Reservation
 from doubleread.agents.wire.faults import CallFault
 from doubleread.agents.wire.prices import TokenPrice, charged, estimate_of
@@ -135,6 +135,7 @@ class ModelClient:
         """
         lessons = self._answers.lessons
         lacking = relied = lessons.known(self._place)
+        elsewhere: CallFault | None = None
         while True:
             if request.top_logprobs and "logprobs" in lacking:
                 raise CallFault("unsupported", f"{request.model} gives no token probabilities here: {OTHER_SOURCE}")
@@ -149,19 +150,30 @@ class ModelClient:
                     lacking = relied = frozenset()
                     continue
                 lessons.try_without(self._place, missing.features)
+                elsewhere = missing.fault if CHAT in missing.features else elsewhere
             except CallFault as fault:
-                if fault.cause == "bad-request" and lacking:
-                    lessons.failed(self._place)
-                raise
+                raise self._unlearned(fault, lacking, elsewhere) from None
             else:
                 lessons.worked(self._place, lacking - lessons.stored(self._place))
                 self._check_length(completion, request, lacking)
                 return completion
 
+    def _unlearned(self, fault: CallFault, lacking: frozenset[str], elsewhere: CallFault | None) -> CallFault:
+        """Forgets lessons that did not help, and returns what the call failed of.
+
+        ``elsewhere`` is the refusal that led to the Responses API; it counts if there is no such API.
+        """
+        nowhere = elsewhere is not None and fault.cause == "not-found"
+        if nowhere or (lacking and fault.cause == "bad-request"):
+            self._answers.lessons.failed(self._place)
+        return elsewhere if elsewhere is not None and nowhere else fault
+
     def _check_length(self, completion: Completion, request: Request, lacking: frozenset[str]) -> None:
         """Learns from an answer longer than asked for that the limit must be sent under its other name."""
         name = limit_name(lacking, self._client.limit)
         lessons, longer = self._answers.lessons, completion.usage.output_tokens > LONGER * request.max_tokens
+        if CHAT in lacking:
+            return  # the Responses API has one name for it, and a least value
         if longer and not both_limits(lacking | {name}) and lessons.limit_is_open(self._place):
             lessons.try_without(self._place, {name})
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from doubleread.core.authority import HERE, RUN, marker, scope
+from doubleread.core.authority import HERE, RUN, here, marker, scope
 from doubleread.settings import Settings
 
 Table = TypeVar("Table", bound=BaseModel)
@@ -28,7 +28,7 @@ def run_settings(fitted: Settings, now: Settings) -> Settings:
             found[name] = _merged(theirs, ours, field)
         else:
             found[name] = {
-                one: _merged(table, ours[one], field, whole=True) if one in ours else table
+                one: _merged(table, ours[one], field, whole=True) if one in ours else _from_here(table)
                 for one, table in theirs.items()
             }
     return fitted.model_copy(update=found)
@@ -59,6 +59,12 @@ def _merged(fitted: Table, now: BaseModel, table: FieldInfo, *, whole: bool = Fa
         if when.name == "run" and (whole or marker(field) == HERE or _names(now, when.along or key)):
             found[key] = getattr(now, key)
     return fitted.model_copy(update=found)
+
+
+def _from_here(table: Table) -> Table:
+    """A table that this machine does not have, without values that always come from this machine."""
+    fields = type(table).model_fields
+    return table.model_copy(update={name: fields[name].get_default() for name in here(type(table))})
 
 
 def _names(table: BaseModel, key: str) -> bool:

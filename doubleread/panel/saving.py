@@ -58,7 +58,9 @@ def allow_own(folder: Path) -> None:
     head = PanelHead.model_validate(read_json(folder / MARK))
     fitted = load_settings(None, head.settings)
     encoder = fitted.encoder.model_copy(update={"name": head.encoder.name, "download": True})
-    remember(folder, head.id, asks_of(fitted.model_copy(update={"encoder": encoder}), None), "made here")
+    further = {name: one.model_copy(update={"download": True}) for name, one in fitted.encoders.items()}
+    allowed = fitted.model_copy(update={"encoder": encoder, "encoders": further})
+    remember(folder, head.id, asks_of(allowed, None), "made here")
 
 
 def check_target(folder: Path) -> None:

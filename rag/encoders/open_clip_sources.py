@@ -92,6 +92,8 @@ def _from_folder_or_hub(
     model = config.get("model_cfg")
     if not isinstance(model, dict) or not isinstance(config.get("preprocess_cfg"), dict):
         raise EncoderError(f"{_CONFIG} of {name} states no model_cfg and preprocess_cfg: it is no model of open_clip 3")
+    if preprocess is None and not {"mean", "std"} <= config["preprocess_cfg"].keys():
+        raise EncoderError(f"{_CONFIG} of {name} states no mean and std in preprocess_cfg: add those of its weights")
     _check_text_tower(name, model)
     known = _prepared(config["preprocess_cfg"], bool(model.get("quick_gelu", False)), f"its {_CONFIG}")
     stated = known if preprocess is None else Preparation(preprocess, known.quick_gelu, "stated by the caller")

@@ -6,6 +6,7 @@ import pytest
 
 from doubleread.core.errors import PanelError, SettingsError, UnknownPart
 from doubleread.panel import Panel
+from doubleread.panel._run_settings import run_settings
 from doubleread.panel.composition import check_names
 from doubleread.panel.consent import asks_of
 from doubleread.settings import default_toml, load_settings
@@ -100,3 +101,12 @@ def test_a_panel_keeps_to_the_encoders_that_it_was_fitted_with(kept, two):
     data["encoders"]["colour"]["name"] = "efficientnet-lite0"
     with Panel.load(kept, settings=load_settings(None, data)) as panel:
         assert panel.settings.encoders["colour"].name == "colour-texture"
+
+
+def test_device_and_downloads_always_come_from_this_machine():
+    table = {"name": "timm:convnext_tiny.fb_in1k", "device": "cuda", "download": True}
+    fitted = load_settings(None, {"panel": {"agents": ["logistic@eye"]}, "encoders": {"eye": table}})
+    running = run_settings(fitted, load_settings()).encoders["eye"]
+    assert (running.name, running.device, running.download) == ("timm:convnext_tiny.fb_in1k", "auto", False)
+    named = load_settings(None, {"encoders": {"eye": {**table, "device": "cpu"}}})
+    assert run_settings(fitted, named).encoders["eye"].device == "cpu"

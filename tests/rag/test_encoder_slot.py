@@ -115,6 +115,13 @@ def test_a_model_in_a_folder_is_read_as_its_configuration_says(folder, checkpoin
     np.testing.assert_allclose(encoder.encode_text(["a leaf"]), bare.encode_text(["a leaf"]), atol=1e-6)
 
 
+def _without_mean(folder):
+    file = folder / "open_clip_config.json"
+    config = json.loads(file.read_text())
+    del config["preprocess_cfg"]["mean"]
+    file.write_text(json.dumps(config))
+
+
 @pytest.mark.parametrize(
     ("spoil", "kind", "words"),
     [
@@ -122,6 +129,7 @@ def test_a_model_in_a_folder_is_read_as_its_configuration_says(folder, checkpoin
         (lambda f: (f / "open_clip_pytorch_model.bin").unlink(), WeightsMissing, "holds no weights"),
         (lambda f: (f / "open_clip_config.json").write_text("{}"), EncoderError, "states no model_cfg"),
         (lambda f: (f / "open_clip_config.json").write_text("{"), EncoderError, "cannot be read"),
+        (_without_mean, EncoderError, "states no mean and std"),
         (lambda f: (f / "open_clip_pytorch_model.bin").write_bytes(b"PK\x03\x04cut"), EncoderError, "incomplete"),
     ],
 )

@@ -189,3 +189,32 @@ def test_an_unknown_model_is_not_looked_for_elsewhere():
 def test_a_declined_question_is_a_refusal(reply):
     with running([reply]) as mock:
         assert cause(mock, CHOICE)[0] == "refusal"
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["Streaming responses are not supported here.", "Use shorter responses.", "Only JSON responses can be given."],
+)
+def test_words_about_responses_send_nobody_to_the_responses_api(words):
+    with running(otherwise=RawReply(400, {"error": {"message": words}})) as mock:
+        assert words in cause(mock, CHAT)[1]
+    assert set(paths(mock)) == {"/chat/completions"}
+
+
+def test_without_a_responses_api_the_models_own_refusal_counts(tmp_path):
+    cache = AnswerCache(tmp_path / "answers.sqlite")
+    refused = RawReply(404, {"error": {"message": "This model is only supported in v1/responses.", "param": "model"}})
+    with (
+        running([refused, RawReply(404, {"detail": "Not Found"})]) as mock,
+        pytest.raises(CallFault, match="only supported in v1/responses"),
+    ):
+        ask(mock, CHAT, cache)
+    assert paths(mock) == ["/chat/completions", "/responses"]
+    assert AnswerCache(tmp_path / "answers.sqlite").lessons.all() == ()
+
+
+def test_a_limit_below_that_of_the_responses_api_teaches_nothing():
+    long = MockReply(text="rust", output_tokens=16)
+    with running(otherwise=long, without=["chat_completions"], ignores=["max_output_tokens"]) as mock:
+        ask(mock, CHAT.model_copy(update={"max_tokens": 1}), times=2)
+    assert [one.body["max_output_tokens"] for one in mock.server.requests[1:]] == [16, 16]
